@@ -1,0 +1,60 @@
+//! `tidegate check`: every fault of the plans, or what they will do.
+
+use serde::Serialize;
+
+use super::plan_file::{Loaded, load};
+use super::report::{self, FaultLine};
+use super::{Failure, PlanArguments};
+use crate::model::fault::Severity;
+use crate::model::plan::Plan;
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    ok: bool,
+    rollouts: Vec<&'a str>,
+    faults: Vec<FaultLine<'a>>,
+}
+
+pub fn run(arguments: &PlanArguments, json: bool) -> Result<(), Failure> {
+    let loaded = load(arguments)?;
+    if json {
+        let rollouts = loaded.plans.iter().map(|(_, plan)| plan.key.as_str()).collect();
+        let checked = Checked { ok: !loaded.has_errors(), rollouts, faults: report::lines(&loaded) };
+        println!("{}", serde_json::to_string(&checked).unwrap_or_default());
+    } else {
+        report::show(&loaded)?;
+        summarise(&loaded);
+    }
+    if loaded.has_errors() { Err(Failure::Refused) } else { Ok(()) }
+}
+
+fn summarise(loaded: &Loaded) {
+    for (index, file) in loaded.files.iter().enumerate() {
+        let count = |severity| file.faults.iter().filter(|fault| fault.severity == severity).count();
+        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+        let verdict = match (errors, warnings) {
+            (0, 0) => "ok".to_owned(),
+            (0, warnings) => format!("ok, {}", counted(warnings, "warning")),
+            (errors, 0) => counted(errors, "error"),
+            (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
+        };
+        println!("{}: {verdict}", file.path.display());
+        if errors == 0 {
+            for (_, plan) in loaded.plans.iter().filter(|(file, _)| *file == index) {
+                println!("  {}", outline(plan));
+            }
+        }
+    }
+}
+
+fn outline(plan: &Plan) -> String {
+    let stages: Vec<String> = plan.stages.iter().map(|stage| format!("{} {} %", stage.name, stage.percentage)).collect();
+    let kind = if plan.is_flag() { " (flag)" } else { "" };
+    let gates = plan.stages.iter().map(|stage| stage.gates.len() + stage.checklist.len()).sum();
+    let guards = [counted(gates, "gate"), counted(plan.guardrails.len(), "guardrail")].join(", ");
+    format!("{}{kind}: {} ({guards})", plan.key, stages.join(" → "))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

@@ -1,0 +1,31 @@
+//! `tidegate compile`: plans as the value of the KV key `plans`.
+
+use std::io::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::plan_file::load;
+use super::{CompileArguments, Failure, report};
+use crate::model::plan::{Plan, set};
+
+pub fn run(arguments: &CompileArguments, json: bool) -> Result<(), Failure> {
+    let loaded = load(&arguments.plans)?;
+    if json {
+        for line in report::lines(&loaded) {
+            eprintln!("{}", serde_json::to_string(&line).unwrap_or_default());
+        }
+    } else {
+        report::show(&loaded)?;
+    }
+    if loaded.has_errors() {
+        return Err(Failure::Refused);
+    }
+    let plans: Vec<Plan> = loaded.plans.into_iter().map(|(_, plan)| plan).collect();
+    let revision = arguments.revision.unwrap_or_else(seconds_now);
+    let printed = set::print(&plans, revision).map_err(io::Error::from);
+    printed.and_then(|text| writeln!(io::stdout(), "{text}")).map_err(|error| Failure::Io("standard output".into(), error))
+}
+
+/// The clock makes a revision that grows from one deployment by hand to the next without asking anybody.
+fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,7 @@
+//! Verbs, all pure: no clock, no randomness, no input or output. The same values in, the same
+//! decision out, on the edge, at the command line and in a simulation.
+
+pub mod cohort;
+pub mod standing;
+pub mod assign;
+pub mod settle;

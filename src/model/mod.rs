@@ -1,0 +1,37 @@
+//! Nouns. Everything here is a value: parsed once, compared, printed, never asked to act.
+//!
+//! Text becomes a typed value at the border (`"10%"` a [`Percentage`], `"error_rate < 1%"` a
+//! [`condition::Condition`]) and prints back as the same text, so nothing later has to parse again.
+
+pub mod fault;
+pub mod percentage;
+pub mod duration;
+pub mod instant;
+pub mod weekly;
+pub mod name;
+pub mod node;
+pub mod condition;
+pub mod route;
+pub mod source;
+pub mod subject;
+pub mod group;
+pub mod upstream;
+pub mod plan;
+pub mod live;
+
+pub use duration::Duration;
+pub use instant::Instant;
+pub use name::Name;
+pub use percentage::Percentage;
+
+/// Serialises a type as the text that its `Display` prints and its `FromStr` reads.
+macro_rules! serialize_as_text {
+    ($($type:ty),+ $(,)?) => {$(
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )+};
+}
+pub(crate) use serialize_as_text;

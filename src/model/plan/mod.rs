@@ -1,0 +1,276 @@
+//! A plan: what should happen to one rollout, from the first internal user to everybody.
+//!
+//! People write it in TOML, KV holds it as JSON, and both are read by [`read::plan`] into these
+//! types, in which nothing is left to parse. [`rules`] holds what no single field can tell, such
+//! as percentages that fall from one stage to the next.
+
+pub mod fields;
+pub mod words;
+pub mod stage;
+pub mod read;
+pub mod rules;
+pub mod set;
+
+use serde::Serialize;
+
+use super::group::Fingerprints;
+use super::route::{PathPattern, Route};
+use super::source::{Match, Source};
+use super::upstream::Upstream;
+use super::{Duration, Name, Percentage};
+pub use stage::{Channel, Guardrail, Notice, Risk, Signal, Stage};
+pub use words::{Advance, CachePolicy};
+
+/// The error probability of one rollout and attempt where the plan names none.
+pub const ALPHA_DEFAULT: f64 = 0.01;
+/// How long the new upstream may take to send headers where the plan names nothing.
+pub const TIMEOUT_DEFAULT: Duration = Duration::seconds(10);
+
+/// What should happen to one rollout.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// The rollout's key, unique in a deployment.
+    pub key: Name,
+    /// What is being released, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The requests that it takes; none for a flag.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// The two frontends; absent for a flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstreams: Option<Upstreams>,
+    /// What shared caches may keep.
+    #[serde(skip_serializing_if = "CachePolicy::is_default")]
+    pub cache: CachePolicy,
+    /// Who the subject of a request is.
+    pub identity: Identity,
+    /// Named parts of the site that a metric may be limited to.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub endpoints: Table<Endpoint>,
+    /// Named sets of subjects.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub groups: Table<Group>,
+    /// Facts from outside.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub signals: Table<Signal>,
+    /// Who is who.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub roles: Table<String>,
+    /// When it starts by itself, once the checklist is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<super::Instant>,
+    /// What must be done before the start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checklist: Vec<String>,
+    /// Who takes the next step.
+    #[serde(skip_serializing_if = "Advance::is_default")]
+    pub advance: Advance,
+    /// When nothing advances.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<super::weekly::Weekly>,
+    /// The share that stays on legacy whatever the stage says.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub holdout: Percentage,
+    /// Groups that stay on legacy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Name>,
+    /// The only group that the percentage applies to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eligible: Option<Name>,
+    /// What the buckets are seeded with, where it is not the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+    /// The chance that a harmless release is ever rolled back by a comparison.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
+    /// Rollouts that must have ended before this one starts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Name>,
+    /// Rollouts whose assignment must be `new` for this one's to be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Name>,
+    /// What a flag tells the upstream instead of `new` and `legacy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<Values>,
+    /// What people do after a rollback, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after_rollback: Vec<String>,
+    /// Remarks for operators.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Where notices and alerts go.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub channels: Table<Channel>,
+    /// The steps, at least one.
+    #[serde(rename = "stage")]
+    pub stages: Vec<Stage>,
+    /// Conditions that must not come true.
+    #[serde(rename = "guardrail", skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<Guardrail>,
+    /// Messages at certain times.
+    #[serde(rename = "notice", skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+    /// What could go wrong, for people.
+    #[serde(rename = "risk", skip_serializing_if = "Vec::is_empty")]
+    pub risks: Vec<Risk>,
+}
+
+impl Plan {
+    /// What the buckets are seeded with.
+    pub fn salt(&self) -> &str {
+        self.salt.as_deref().unwrap_or(self.key.as_str())
+    }
+
+    /// Whether this is a flag: assigned and told to the upstream, but routing nothing.
+    pub fn is_flag(&self) -> bool {
+        self.upstreams.is_none()
+    }
+
+    /// The index of the stage called `name`.
+    pub fn stage_index(&self, name: &str) -> Option<usize> {
+        self.stages.iter().position(|stage| stage.name.as_str() == name)
+    }
+
+    /// The index of the last stage whose percentage `percentage` reaches, else of the first.
+    pub fn stage_reached_by(&self, percentage: Percentage) -> usize {
+        self.stages.iter().rposition(|stage| percentage >= stage.percentage).unwrap_or(0)
+    }
+
+    /// The groups on new in the stage at `index`: its own and those of the stages before it.
+    pub fn groups_through(&self, index: usize) -> Vec<Name> {
+        let mut groups = Vec::new();
+        for name in self.stages.iter().take(index + 1).flat_map(|stage| &stage.groups) {
+            if !groups.contains(name) {
+                groups.push(name.clone());
+            }
+        }
+        groups
+    }
+}
+
+/// The two frontends of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Upstreams {
+    /// The frontend that everybody had.
+    pub legacy: Upstream,
+    /// The frontend being released.
+    pub new: Upstream,
+    /// Whether legacy answers where new fails.
+    pub rescue: bool,
+    /// How long new may take to send headers before that is a failure.
+    pub timeout: Duration,
+}
+
+/// Who the subject of a request is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize)]
+pub struct Identity {
+    /// The first of these that is present and not empty.
+    pub from: Vec<Source>,
+    /// Whether a visitor without any gets an id in a cookie.
+    pub anonymous: bool,
+    /// The domain of that cookie, where it is to be shared among hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// The tokens that `jwt:` sources name.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub jwt: Table<Token>,
+}
+
+/// A JSON Web Token in requests and how it is verified. One that is not verified is ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Token {
+    /// The header (after an optional `Bearer`) or cookie that carries it.
+    pub from: Source,
+    /// The Worker's secret with the HS256 key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<words::SecretName>,
+    /// The address of the key set for RS256 and ES256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Upstream>,
+    /// The `iss` that it must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The `aud` that it must have or contain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+}
+
+/// A named part of the site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(pub PathPattern);
+
+impl Serialize for Endpoint {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("path:{}", self.0))
+    }
+}
+
+/// A named set of subjects. A subject is in it when any of the three says so.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
+pub struct Group {
+    /// Ids named in the plan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+    /// The fingerprints of `ids`.
+    #[serde(skip)]
+    pub fingerprints: Fingerprints,
+    /// A property of the request.
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matches: Option<Match>,
+    /// Whether the KV key `group/NAME` holds more ids.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kv: bool,
+}
+
+/// What a flag tells the upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Values {
+    /// For subjects on new.
+    pub new: Name,
+    /// For subjects on legacy: the fallback by name.
+    pub legacy: Name,
+}
+
+/// Named things in the order in which they were written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Table<T>(pub Vec<(Name, T)>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Table<T> {
+    /// The thing called `name`.
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.0.iter().find(|(own, _)| own.as_str() == name).map(|(_, thing)| thing)
+    }
+
+    /// Whether something is called `name`.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T: Serialize> Serialize for Table<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, thing)| (name, thing)))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_zero(percentage: &Percentage) -> bool {
+    *percentage == Percentage::ZERO
+}

@@ -1,0 +1,314 @@
+//! What no single field can tell: references that lead nowhere, percentages that fall, stages
+//! that cannot be reached, figures that nobody measures.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::{ALPHA_DEFAULT, Plan, Table};
+use crate::model::condition::{Condition, Metric};
+use crate::model::fault::{Fault, Severity, nearest};
+use crate::model::node::{Node, Value};
+use crate::model::source::Source;
+use crate::model::{Name, Percentage};
+
+/// One step into a tree.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+use Step::{Index, Key};
+
+/// Collects faults about one plan and finds where they stand.
+struct Rules<'a> {
+    plan: &'a Plan,
+    root: &'a Node,
+    faults: Vec<Fault>,
+}
+
+/// Checks one plan.
+pub fn check(plan: &Plan, root: &Node) -> Vec<Fault> {
+    let mut rules = Rules { plan, root, faults: Vec::new() };
+    rules.kind();
+    rules.identity();
+    rules.groups();
+    rules.stages();
+    rules.guardrails();
+    rules.numbers();
+    rules.faults
+}
+
+impl<'a> Rules<'a> {
+    fn note(&mut self, severity: Severity, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+        let mut path = String::new();
+        let mut node = Some(self.root);
+        let mut span = self.root.span.clone();
+        for step in steps {
+            let _ = match step {
+                Key(key) if path.is_empty() => write!(path, "{key}"),
+                Key(key) => write!(path, ".{key}"),
+                Index(index) => write!(path, "[{index}]"),
+            };
+            node = node.and_then(|node| child(node, *step));
+            span = node.and_then(|node| node.span.clone()).or(span);
+        }
+        self.faults.push(Fault { severity, path, span, message, help: help.into() });
+    }
+
+    fn error(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+        self.note(Severity::Error, steps, message, help);
+    }
+
+    fn warn(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+        self.note(Severity::Warning, steps, message, help);
+    }
+
+    fn refers<T>(&mut self, steps: &[Step<'_>], what: &str, name: &Name, table: &Table<T>) {
+        if !table.contains(name.as_str()) {
+            let help = match nearest(name.as_str(), table.names()) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None if table.is_empty() => format!("the plan has no {what}s"),
+                None => format!("known: {}", table.names().collect::<Vec<_>>().join(", ")),
+            };
+            self.error(steps, format!("no {what} is called `{name}`"), help);
+        }
+    }
+
+    /// A rollout has routes and upstreams; a flag has neither.
+    fn kind(&mut self) {
+        let plan = self.plan;
+        match &plan.upstreams {
+            None if !plan.routes.is_empty() => {
+                self.error(&[Key("routes")], "a rollout with routes needs upstreams".into(), "add [upstreams] with `legacy` and `new`; a flag has neither".to_owned());
+            }
+            Some(_) if plan.routes.is_empty() => {
+                self.error(&[Key("upstreams")], "a rollout with upstreams needs routes".into(), "such as `routes = [\"/*\"]`".to_owned());
+            }
+            Some(upstreams) if upstreams.legacy == upstreams.new => {
+                self.error(&[Key("upstreams"), Key("new")], "both upstreams are the same".into(), None);
+            }
+            _ => {}
+        }
+        if plan.values.is_some() && !plan.is_flag() {
+            self.error(&[Key("values")], "only a flag has values".into(), "a rollout with upstreams is told by `tidegate-variant`".to_owned());
+        }
+        if let Some(upstreams) = &plan.upstreams && upstreams.timeout.as_ms() == 0 {
+            self.error(&[Key("upstreams"), Key("timeout")], "the timeout is zero".into(), None);
+        }
+        for (index, route) in plan.routes.iter().enumerate() {
+            if plan.routes.iter().take(index).any(|earlier| earlier == route) {
+                self.error(&[Key("routes"), Index(index)], format!("`{route}` stands here twice"), None);
+            }
+        }
+    }
+
+    fn identity(&mut self) {
+        let identity = &self.plan.identity;
+        if identity.from.is_empty() && !identity.anonymous {
+            self.error(&[Key("identity")], "nobody could be identified".into(), "name a place in `from`, or set `anonymous = true`".to_owned());
+        }
+        if let Some(domain) = &identity.domain && !domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')) {
+            self.error(&[Key("identity"), Key("domain")], format!("`{domain}` is not a domain"), None);
+        }
+        for (index, source) in identity.from.iter().enumerate() {
+            self.verifiable(&[Key("identity"), Key("from"), Index(index)], source);
+        }
+        for (name, token) in &identity.jwt.0 {
+            let steps = [Key("identity"), Key("jwt"), Key(name.as_str())];
+            if token.secret.is_some() == token.jwks.is_some() {
+                self.error(&steps, format!("the token `{name}` needs either `secret` or `jwks`"), None);
+            }
+            if !matches!(token.from, Source::Header(_) | Source::Cookie(_)) {
+                self.error(&steps, format!("the token `{name}` comes from a header or a cookie"), None);
+            }
+        }
+    }
+
+    fn verifiable(&mut self, steps: &[Step<'_>], source: &Source) {
+        if let Source::Claim { token, .. } = source && !self.plan.identity.jwt.contains(token.as_str()) {
+            self.warn(steps, format!("the token `{token}` is never verified, so `{source}` is always absent"), format!("describe it in [identity.jwt.{token}] with `secret` or `jwks`"));
+        }
+    }
+
+    fn groups(&mut self) {
+        let plan = self.plan;
+        for (name, group) in &plan.groups.0 {
+            let steps = [Key("groups"), Key(name.as_str())];
+            if group.ids.is_empty() && group.matches.is_none() && !group.kv {
+                self.error(&steps, format!("nobody can be in the group `{name}`"), "give it `ids`, `match`, or `kv = true` for the KV key `group/NAME`".to_owned());
+            }
+            if let Some(matches) = &group.matches {
+                self.verifiable(&steps, &matches.source);
+            }
+            let used = plan.exclude.contains(name) || plan.eligible.as_ref() == Some(name) || plan.stages.iter().any(|stage| stage.groups.contains(name));
+            if !used {
+                self.warn(&steps, format!("no stage uses the group `{name}`"), None);
+            }
+        }
+        for (index, name) in plan.exclude.iter().enumerate() {
+            self.refers(&[Key("exclude"), Index(index)], "group", name, &plan.groups);
+        }
+        if let Some(name) = &plan.eligible {
+            self.refers(&[Key("eligible")], "group", name, &plan.groups);
+        }
+    }
+
+    fn stages(&mut self) {
+        let plan = self.plan;
+        if plan.stages.is_empty() {
+            self.error(&[Key("stage")], "the plan has no stage".into(), "add [[stage]] with `name` and `percentage`".to_owned());
+        }
+        let mut highest = Percentage::ZERO;
+        for (index, stage) in plan.stages.iter().enumerate() {
+            let at = |rest: &[Step<'a>]| [&[Key("stage"), Index(index)], rest].concat();
+            if plan.stage_index(stage.name.as_str()).is_some_and(|first| first < index) {
+                self.error(&at(&[Key("name")]), format!("two stages are called `{}`, so this one cannot be reached", stage.name), None);
+            }
+            if stage.percentage < highest {
+                self.error(&at(&[Key("percentage")]), format!("the percentage falls from {highest} to {}", stage.percentage), "stages only widen; a way back is a rollback".to_owned());
+            }
+            highest = highest.max(stage.percentage);
+            if !stage.enter.is_empty() && stage.enter.iter().all(|window| window.is_covered_by(&plan.freeze)) {
+                self.error(&at(&[Key("enter")]), format!("the stage `{}` cannot be reached: `freeze` covers every moment at which it may be entered", stage.name), None);
+            }
+            for (n, name) in stage.groups.iter().enumerate() {
+                self.refers(&at(&[Key("groups"), Index(n)]), "group", name, &plan.groups);
+                if plan.exclude.contains(name) {
+                    self.warn(&at(&[Key("groups"), Index(n)]), format!("the group `{name}` is excluded, and that wins"), None);
+                }
+            }
+            if let Some(owner) = &stage.owner {
+                self.refers(&at(&[Key("owner")]), "role", owner, &plan.roles);
+            }
+            for (n, gate) in stage.gates.iter().enumerate() {
+                self.condition(&at(&[Key("gates"), Index(n)]), gate);
+                let compares = gate.terms.iter().any(|term| term.bound.is_legacy());
+                if compares && stage.percentage == Percentage::FULL && plan.holdout == Percentage::ZERO {
+                    self.warn(&at(&[Key("gates"), Index(n)]), "at 100 % legacy has no traffic to compare with".into(), "its figures of the last day are used; `holdout = \"1%\"` would keep a live comparison".to_owned());
+                }
+            }
+            let is_last = index + 1 == plan.stages.len();
+            let waits = stage.hold.is_some() || !stage.gates.is_empty() || !stage.checklist.is_empty();
+            if !is_last && !waits && plan.advance.is_default() {
+                self.warn(&at(&[]), format!("the stage `{}` is left as soon as it is entered", stage.name), "give it a `hold`, `gates` or a `checklist`".to_owned());
+            }
+        }
+    }
+
+    fn guardrails(&mut self) {
+        let plan = self.plan;
+        for (index, guardrail) in plan.guardrails.iter().enumerate() {
+            let at = |rest: &[Step<'a>]| [&[Key("guardrail"), Index(index)], rest].concat();
+            self.condition(&at(&[Key("when")]), &guardrail.when);
+            for (n, name) in guardrail.notify.iter().enumerate() {
+                self.refers(&at(&[Key("notify"), Index(n)]), "channel", name, &plan.channels);
+            }
+            for (n, escalation) in guardrail.escalate.iter().enumerate() {
+                self.refers(&at(&[Key("escalate"), Index(n), Key("to")]), "role", &escalation.to, &plan.roles);
+            }
+            for (n, name) in guardrail.stages.iter().enumerate() {
+                if plan.stage_index(name.as_str()).is_none() {
+                    let known = plan.stages.iter().map(|stage| stage.name.as_str());
+                    let help = nearest(name.as_str(), known).map(|known| format!("did you mean `{known}`?"));
+                    self.error(&at(&[Key("stages"), Index(n)]), format!("no stage is called `{name}`"), help);
+                }
+            }
+        }
+        for (index, notice) in plan.notices.iter().enumerate() {
+            for (n, name) in notice.to.iter().enumerate() {
+                self.refers(&[Key("notice"), Index(index), Key("to"), Index(n)], "channel", name, &plan.channels);
+            }
+        }
+    }
+
+    /// A condition on something that nobody measures could only ever be inconclusive.
+    fn condition(&mut self, steps: &[Step<'_>], condition: &Condition) {
+        let plan = self.plan;
+        for term in &condition.terms {
+            if let Metric::Signal(name) = &term.metric && !plan.signals.contains(name.as_str()) {
+                let help = nearest(name.as_str(), plan.signals.names()).map_or_else(|| format!("declare it in [signals.{name}] with `kind = \"count\"` or `\"gauge\"`"), |known| format!("did you mean `{known}`?"));
+                self.error(steps, format!("nobody measures `{}`", term.metric), help);
+            }
+            if let Some(endpoint) = &term.endpoint {
+                self.refers(steps, "endpoint", endpoint, &plan.endpoints);
+            }
+        }
+    }
+
+    fn numbers(&mut self) {
+        let plan = self.plan;
+        let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
+        if !(alpha > 0.0 && alpha <= 0.5) {
+            self.error(&[Key("alpha")], format!("{alpha} is not an error probability"), "more than 0 and at most 0.5; 0.01 where it is left out".to_owned());
+        }
+        if plan.holdout == Percentage::FULL {
+            self.error(&[Key("holdout")], "a holdout of 100 % leaves nobody".into(), None);
+        }
+        for (list, key) in [(&plan.after, "after"), (&plan.requires, "requires")] {
+            if let Some(index) = list.iter().position(|name| *name == plan.key) {
+                self.error(&[Key(key), Index(index)], format!("`{}` waits for itself", plan.key), None);
+            }
+        }
+    }
+}
+
+fn child<'n>(node: &'n Node, step: Step<'_>) -> Option<&'n Node> {
+    match (step, &node.value) {
+        (Key(key), _) => node.field(key),
+        (Index(index), Value::List(nodes)) => nodes.get(index),
+        // Where one value may stand for a list of one.
+        (Index(0), _) => Some(node),
+        (Index(_), _) => None,
+    }
+}
+
+/// Checks plans that are deployed together; each fault comes with the index of its plan.
+pub fn check_together(plans: &[(&Plan, &Node)]) -> Vec<(usize, Fault)> {
+    let mut faults = Vec::new();
+    let mut keys: HashMap<&str, usize> = HashMap::new();
+    let mut routes = HashMap::new();
+    for (index, (plan, root)) in plans.iter().enumerate() {
+        let mut rules = Rules { plan, root, faults: Vec::new() };
+        if keys.insert(plan.key.as_str(), index).is_some() {
+            rules.error(&[Key("key")], format!("two rollouts have the key `{}`", plan.key), None);
+        }
+        for (n, route) in plan.routes.iter().enumerate() {
+            if let Some(other) = routes.insert(route, &plan.key).filter(|other| **other != plan.key) {
+                rules.error(&[Key("routes"), Index(n)], format!("`{route}` is a route of `{other}` too"), "make one of the two more specific".to_owned());
+            }
+        }
+        faults.extend(rules.faults.into_iter().map(|fault| (index, fault)));
+    }
+    for (index, (plan, root)) in plans.iter().enumerate() {
+        let mut rules = Rules { plan, root, faults: Vec::new() };
+        for (key, list) in [("after", &plan.after), ("requires", &plan.requires)] {
+            for (n, name) in list.iter().enumerate() {
+                if !keys.contains_key(name.as_str()) {
+                    let help = nearest(name.as_str(), keys.keys().copied()).map(|known| format!("did you mean `{known}`?"));
+                    rules.error(&[Key(key), Index(n)], format!("no rollout has the key `{name}`"), help);
+                }
+            }
+        }
+        if is_in_cycle(index, plans, &keys) {
+            rules.error(&[Key("key")], format!("`{}` waits for itself, by way of `after` or `requires` of others", plan.key), None);
+        }
+        faults.extend(rules.faults.into_iter().map(|fault| (index, fault)));
+    }
+    faults
+}
+
+/// Whether a way leads from the plan at `start` through `after` and `requires` of others back to it.
+fn is_in_cycle(start: usize, plans: &[(&Plan, &Node)], keys: &HashMap<&str, usize>) -> bool {
+    let needs = |index: usize| plans.get(index).into_iter().flat_map(|(plan, _)| plan.after.iter().chain(&plan.requires)).filter_map(|name| keys.get(name.as_str()).copied());
+    let mut seen = vec![false; plans.len()];
+    let mut open: Vec<usize> = needs(start).filter(|index| *index != start).collect();
+    while let Some(index) = open.pop() {
+        if index == start {
+            return true;
+        }
+        if let Some(seen) = seen.get_mut(index) && !std::mem::replace(seen, true) {
+            open.extend(needs(index));
+        }
+    }
+    false
+}
