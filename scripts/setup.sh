@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs what the build needs and this machine lacks: the wasm target, two tools that cargo
+# compiles, and the npm packages. The compiled tools lie in a cache outside of the checkout, keyed
+# by version, so that the next clean checkout finds them. Does nothing when nothing is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+WORKER_BUILD_VERSION=0.8.7
+WASM_BINDGEN_VERSION=0.2.129
+CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate/tools"
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+command -v cargo >/dev/null || fail "Rust is missing: install it with rustup (https://rustup.rs), then run this again"
+command -v node >/dev/null || fail "Node.js is missing: install version 20.3 or later, then run this again"
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 3) ? 0 : 1)' ||
+  fail "Node.js $(node --version) is too old: install version 20.3 or later"
+
+sysroot="$(rustc --print sysroot)"
+if [ ! -d "$sysroot/lib/rustlib/wasm32-unknown-unknown" ]; then
+  command -v rustup >/dev/null || fail "the wasm32-unknown-unknown target is missing and there is no rustup to add it"
+  say "adding the wasm32-unknown-unknown target"
+  rustup target add wasm32-unknown-unknown
+fi
+
+# Unoptimised, these tools compile twice as fast and are fast enough for a module of this size.
+install_tool() { # crate version program
+  local root="$CACHE/$1-$2"
+  [ -x "$root/bin/$3" ] && return
+  say "compiling $1 $2 (once, about 3 minutes)"
+  local target
+  target="$(mktemp -d)"
+  CARGO_TARGET_DIR="$target" cargo install "$1" --version "$2" --locked --debug --root "$root.part" >&2
+  rm -rf "$target" "$root"
+  mv "$root.part" "$root"
+}
+install_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" wasm-bindgen
+install_tool worker-build "$WORKER_BUILD_VERSION" worker-build
+
+if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  say "installing the npm packages (once, about a minute)"
+  npm ci --no-audit --no-fund --loglevel=error >&2
+fi

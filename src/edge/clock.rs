@@ -1,0 +1,13 @@
+//! The one place that reads the clock.
+
+use crate::model::Instant;
+
+/// Milliseconds since 1970. In production it stands still between two awaits.
+pub fn now_ms() -> f64 {
+    js_sys::Date::now()
+}
+
+/// The same as an instant.
+pub fn now() -> Instant {
+    Instant::from_epoch_ms(now_ms() as i64)
+}

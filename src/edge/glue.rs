@@ -1,0 +1,52 @@
+//! Bindings to `glue.js`.
+
+use js_sys::{Array, Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{Request, Response};
+
+#[wasm_bindgen(module = "/src/edge/glue.js")]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = readRequest)]
+    pub fn read_request(request: &Request) -> Result<String, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub fn forward(request: &Request, url: &str, edits: &str, timeout_ms: f64) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = readResponse)]
+    pub fn read_response(response: &Response) -> Result<String, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub fn answer(response: &Response, edits: &str) -> Result<Response, JsValue>;
+
+    pub fn plain(status: u16, headers: &str, body: &str) -> Response;
+
+    #[wasm_bindgen(catch)]
+    pub fn discard(response: &Response) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(js_name = hasBody)]
+    pub fn has_body(request: &Request) -> bool;
+
+    pub fn country(request: &Request) -> Option<String>;
+
+    pub fn text(env: &JsValue, name: &str) -> Option<String>;
+
+    #[wasm_bindgen(catch, js_name = readTexts)]
+    pub async fn read_texts(env: &JsValue, keys: &Array) -> Result<Array, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = readBytes)]
+    pub async fn read_bytes(env: &JsValue, key: &str) -> Result<Option<Uint8Array>, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = loadCopy)]
+    pub async fn load_copy() -> Result<Option<String>, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = saveCopy)]
+    pub async fn save_copy(copy: &str) -> Result<(), JsValue>;
+
+    pub async fn sleep(ms: f64);
+}
+
+/// An exception as text.
+pub fn message(exception: &JsValue) -> String {
+    let error = exception.dyn_ref::<js_sys::Error>();
+    error.map_or_else(|| format!("{exception:?}"), |error| String::from(error.message()))
+}

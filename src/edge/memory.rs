@@ -1,0 +1,213 @@
+//! What an isolate knows of its configuration, and how what was read changes it.
+//!
+//! What does not parse changes nothing but the log; what is older never replaces what is newer.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use super::copy::Copy;
+use super::log;
+use crate::decide::settle::settle;
+use crate::model::group::Fingerprints;
+use crate::model::live::LiveState;
+use crate::model::plan::Plan;
+use crate::model::{Instant, Percentage};
+use crate::protocol::address::Address;
+use crate::protocol::config::{Catalogue, Snapshot, States};
+
+const PLANS: &str = "plans";
+const KILL_ALL: &str = "kill/*";
+
+/// The configuration of an isolate.
+#[derive(Default)]
+pub struct Memory {
+    /// The configuration compiled.
+    pub snapshot: Rc<Snapshot>,
+    /// The texts that it was compiled from, by KV key.
+    pub texts: HashMap<String, String>,
+    /// When KV was last read whole.
+    pub read_at_ms: Option<f64>,
+    /// When KV last could not be read, unless it has been since.
+    pub failed_at_ms: Option<f64>,
+    /// When the background read that is under way began.
+    pub refreshing_since_ms: Option<f64>,
+    /// When the copy in the cache was last written.
+    pub copied_at_ms: Option<f64>,
+    states: States,
+    lists: HashMap<String, List>,
+    /// The rollouts whose states are read.
+    served: BTreeSet<String>,
+}
+
+struct List {
+    fingerprints: Option<Rc<Fingerprints>>,
+    read_at_ms: f64,
+}
+
+impl Memory {
+    /// Whether any plans have been read.
+    pub fn is_configured(&self) -> bool {
+        self.texts.contains_key(PLANS)
+    }
+
+    /// The number of the rollout that takes a request.
+    pub fn find(&self, address: &Address<'_>) -> Option<usize> {
+        self.snapshot.catalogue.router.find(address.host(), address.path)
+    }
+
+    /// Whether every state is known that a request for this rollout depends on.
+    pub fn is_ready(&self, number: Option<usize>) -> bool {
+        self.is_configured() && self.dependencies(number).iter().all(|plan| self.served.contains(plan.key.as_str()))
+    }
+
+    /// The rollouts whose states are still to be read for a request for this rollout.
+    pub fn needed(&self, number: Option<usize>) -> Vec<String> {
+        let unread = self.dependencies(number).into_iter().filter(|plan| !self.served.contains(plan.key.as_str()));
+        unread.map(|plan| plan.key.to_string()).collect()
+    }
+
+    /// The rollout itself, every flag, and what these wait for and require.
+    fn dependencies(&self, number: Option<usize>) -> Vec<&Plan> {
+        let catalogue = &self.snapshot.catalogue;
+        let mut open: Vec<usize> = number.into_iter().chain(catalogue.flags.iter().copied()).collect();
+        let mut seen = BTreeSet::new();
+        let mut plans = Vec::new();
+        while let Some(number) = open.pop() {
+            if let Some(plan) = catalogue.plan(number).filter(|_| seen.insert(number)) {
+                open.extend(plan.after.iter().chain(&plan.requires).filter_map(|name| catalogue.number_of(name.as_str())));
+                plans.push(plan.as_ref());
+            }
+        }
+        plans
+    }
+
+    /// The KV keys to read for the rollouts served so far and for `wanted`.
+    pub fn keys(&self, wanted: &[String]) -> Vec<String> {
+        let rollouts = self.served.iter().chain(wanted);
+        let of_rollouts = rollouts.flat_map(|key| [format!("stage/{key}"), format!("kill/{key}")]);
+        [PLANS.to_owned(), KILL_ALL.to_owned()].into_iter().chain(of_rollouts).collect()
+    }
+
+    /// Takes in what was read for the rollouts served so far and for `wanted`.
+    pub fn absorb(&mut self, texts: &HashMap<String, String>, wanted: &[String], now: Instant) {
+        self.served.extend(wanted.iter().cloned());
+        let catalogue = self.compile(texts.get(PLANS));
+        let states = self.settle(&catalogue, texts, now);
+        let is_same = Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) && states == self.states;
+        for (key, text) in texts.iter().filter(|(key, _)| *key != PLANS) {
+            self.texts.insert(key.clone(), text.clone());
+        }
+        self.texts.retain(|key, _| key == PLANS || texts.contains_key(key));
+        if !is_same {
+            tell_changes(&self.states, &states);
+            self.states = states;
+            self.rebuild(catalogue);
+        }
+    }
+
+    fn compile(&mut self, text: Option<&String>) -> Rc<Catalogue> {
+        let last = &self.snapshot.catalogue;
+        let Some(text) = text else {
+            log::warn("plans_missing", PLANS, "the KV key `plans` does not exist; write it with `tidegate compile`");
+            return Rc::clone(last);
+        };
+        if self.texts.get(PLANS) == Some(text) {
+            return Rc::clone(last);
+        }
+        match Catalogue::compile(text, Some(last)) {
+            Ok((catalogue, _)) if catalogue.revision < last.revision => Rc::clone(last),
+            Ok((catalogue, broken)) => {
+                for rollout in &broken {
+                    log::warn("plan_broken", &rollout.key, &rollout.to_string());
+                }
+                self.texts.insert(PLANS.to_owned(), text.clone());
+                Rc::new(catalogue)
+            }
+            Err(error) => {
+                log::warn("plans_unreadable", PLANS, &error.to_string());
+                Rc::clone(last)
+            }
+        }
+    }
+
+    fn settle(&self, catalogue: &Catalogue, texts: &HashMap<String, String>, now: Instant) -> States {
+        let mut states = States { all_killed: texts.contains_key(KILL_ALL), ..States::default() };
+        for key in &self.served {
+            let Some(plan) = catalogue.number_of(key).and_then(|number| catalogue.plan(number)) else { continue };
+            if texts.contains_key(&format!("kill/{key}")) {
+                states.killed.push(key.clone());
+            }
+            let last = self.states.live.get(key);
+            let name = format!("stage/{key}");
+            let state = match settle(plan, last, texts.get(&name).map(String::as_str), now) {
+                Ok(state) => Some(state),
+                Err(error) => {
+                    log::warn("stage_unreadable", &name, &format!("{error}; the last good state stays"));
+                    last.cloned()
+                }
+            };
+            if let Some(state) = state {
+                states.live.insert(key.clone(), state);
+            }
+        }
+        states
+    }
+
+    /// Takes in the copy from the cache. An old one is believed in everything but its percentages.
+    pub fn absorb_copy(&mut self, copy: &Copy) {
+        let stages = copy.texts.keys().filter_map(|key| key.strip_prefix("stage/").map(str::to_owned));
+        let wanted: Vec<String> = stages.collect();
+        self.absorb(&copy.texts, &wanted, super::clock::now());
+        if !copy.is_trusted() {
+            for state in self.states.live.values_mut() {
+                *state = LiveState { percentage: Percentage::ZERO, groups: Vec::new(), ..state.clone() };
+            }
+            let catalogue = Rc::clone(&self.snapshot.catalogue);
+            self.rebuild(catalogue);
+        }
+    }
+
+    /// The lists that KV holds and that were last read before `before_ms`, or never.
+    pub fn lists_older_than(&self, before_ms: f64) -> Vec<String> {
+        let is_old = |name: &&String| self.lists.get(*name).is_none_or(|list| list.read_at_ms < before_ms);
+        self.snapshot.catalogue.lists.iter().filter(is_old).cloned().collect()
+    }
+
+    /// Takes in a list; one that cannot be read leaves the last good one in place.
+    pub fn absorb_list(&mut self, name: &str, bytes: Option<&[u8]>, now_ms: f64) {
+        let key = format!("group/{name}");
+        let read = match bytes {
+            Some(bytes) => Fingerprints::read(bytes).map(Rc::new).map_err(|error| error.to_string()),
+            None => Err("the key does not exist".to_owned()),
+        };
+        let fingerprints = match read {
+            Ok(list) => Some(list),
+            Err(error) => {
+                log::warn("group_unreadable", &key, &error);
+                self.lists.get(name).and_then(|list| list.fingerprints.clone())
+            }
+        };
+        self.lists.insert(name.to_owned(), List { fingerprints, read_at_ms: now_ms });
+        let catalogue = Rc::clone(&self.snapshot.catalogue);
+        self.rebuild(catalogue);
+    }
+
+    fn rebuild(&mut self, catalogue: Rc<Catalogue>) {
+        let lists = catalogue.lists.iter().map(|name| self.lists.get(name).and_then(|list| list.fingerprints.clone())).collect();
+        self.snapshot = Rc::new(Snapshot::new(catalogue, &self.states, lists));
+    }
+}
+
+fn tell_changes(last: &States, next: &States) {
+    if last.all_killed != next.all_killed {
+        log::note("kill", "*", if next.all_killed { "everything is killed" } else { "no longer everything is killed" });
+    }
+    for (key, state) in &next.live {
+        let was_killed = last.killed.contains(key);
+        let is_killed = next.killed.contains(key);
+        if last.live.get(key) != Some(state) || was_killed != is_killed {
+            let killed = if is_killed || state.killed { ", killed" } else { "" };
+            log::note("state", key, &format!("{} at {} % in stage {}{killed}", state.phase, state.percentage, state.stage));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The configuration in memory, and when it is read again.
+//!
+//! Fresh for 5 s; then served stale while a background read renews it; after 60 s, or cold, the
+//! request waits for KV, at most 200 ms. Ladder: memory → KV → the copy in the cache → nothing, and
+//! then the caller falls back to `FALLBACK_UPSTREAM`.
+//!
+//! One request's await is never another's, which the runtime forbids: each does its own read, and
+//! what is read is merged into memory at once, without an await in between.
+
+use std::cell::RefCell;
+use std::pin::pin;
+use std::rc::Rc;
+
+use futures_util::future::{Either, select};
+use wasm_bindgen::JsValue;
+use worker::Context;
+
+use super::memory::Memory;
+use super::{clock, copy, glue, kv, log};
+use crate::protocol::address::Address;
+use crate::protocol::config::Snapshot;
+
+/// Younger than this, nothing is read.
+const FRESH_MS: f64 = 5_000.0;
+/// Older than this, the request waits.
+const STALE_MAX_MS: f64 = 60_000.0;
+/// The longest that a request waits.
+const WAIT_MAX_MS: f64 = 200.0;
+/// A read that has not come back by then went down with its request.
+const MARK_MAX_MS: f64 = 5_000.0;
+/// Lists are large and change seldom.
+const LIST_FRESH_MS: f64 = 60_000.0;
+/// The copy in the cache is renewed at most so often.
+const COPY_FRESH_MS: f64 = 60_000.0;
+
+thread_local! {
+    static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
+}
+
+/// What a request is decided on.
+pub struct Ready {
+    /// The configuration.
+    pub snapshot: Rc<Snapshot>,
+    /// The rollout that takes the request.
+    pub number: Option<usize>,
+    /// Whether any configuration could be read.
+    pub is_configured: bool,
+}
+
+/// What `health` tells of the snapshot.
+pub struct Health {
+    /// The plans' revision.
+    pub revision: u64,
+    /// The number of rollouts.
+    pub rollouts: usize,
+    /// Since it was last confirmed.
+    pub age_ms: Option<f64>,
+}
+
+/// The state of the snapshot.
+pub fn health() -> Health {
+    MEMORY.with_borrow(|memory| Health {
+        revision: memory.snapshot.catalogue.revision,
+        rollouts: memory.snapshot.catalogue.rollouts.len(),
+        age_ms: memory.read_at_ms.map(|at_ms| clock::now_ms() - at_ms),
+    })
+}
+
+/// The configuration for a request, waiting only where there is none that is good enough.
+pub async fn ready(env: &JsValue, context: &Context, address: &Address<'_>) -> Ready {
+    let now_ms = clock::now_ms();
+    let (must_wait, may_refresh) = MEMORY.with_borrow_mut(|memory| {
+        let age_ms = memory.read_at_ms.map_or(f64::INFINITY, |at_ms| now_ms - at_ms);
+        let is_unready = !memory.is_ready(memory.find(address));
+        // While KV fails, one request in a while finds out; the others do not wait for it.
+        let has_just_failed = memory.failed_at_ms.is_some_and(|at_ms| now_ms - at_ms < FRESH_MS);
+        let is_refreshing = memory.refreshing_since_ms.is_some_and(|at_ms| now_ms - at_ms < MARK_MAX_MS);
+        let must_wait = (is_unready || age_ms > STALE_MAX_MS) && !has_just_failed;
+        let may_refresh = age_ms > FRESH_MS && !is_refreshing && !has_just_failed;
+        if may_refresh && !must_wait {
+            memory.refreshing_since_ms = Some(now_ms);
+        }
+        (must_wait, may_refresh)
+    });
+    if must_wait {
+        wait(env, address).await;
+        context.wait_until(save_copy());
+    } else if may_refresh {
+        let env = env.clone();
+        context.wait_until(async move {
+            note_outcome(refresh(&env, Vec::new()).await);
+            save_copy().await;
+        });
+    }
+    MEMORY.with_borrow(|memory| Ready { snapshot: Rc::clone(&memory.snapshot), number: memory.find(address), is_configured: memory.is_configured() })
+}
+
+async fn wait(env: &JsValue, address: &Address<'_>) {
+    let read = pin!(read_for(env, address));
+    let outcome = match select(read, pin!(glue::sleep(WAIT_MAX_MS))).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(_) => Err(JsValue::from_str("no answer within 200 ms")),
+    };
+    let has_failed = outcome.is_err();
+    note_outcome(outcome);
+    if has_failed && !MEMORY.with_borrow(Memory::is_configured) && let Some(copy) = copy::load().await {
+        log::warn("copy_used", "configuration", "KV cannot be read, so the copy in the cache serves");
+        MEMORY.with_borrow_mut(|memory| memory.absorb_copy(&copy));
+    }
+}
+
+/// Reads the plans, then the states of the rollouts that this request needs: a cold isolate learns
+/// only from the plans which these are.
+async fn read_for(env: &JsValue, address: &Address<'_>) -> Result<(), JsValue> {
+    let now_ms = clock::now_ms();
+    let needed = || MEMORY.with_borrow(|memory| memory.needed(memory.find(address)));
+    let is_old = MEMORY.with_borrow(|memory| memory.read_at_ms.is_none_or(|at_ms| now_ms - at_ms > FRESH_MS));
+    if is_old {
+        refresh(env, needed()).await?;
+    }
+    let needed = needed();
+    if needed.is_empty() { Ok(()) } else { refresh(env, needed).await }
+}
+
+/// Reads the plans, and the states of the rollouts served so far and of `wanted`.
+async fn refresh(env: &JsValue, wanted: Vec<String>) -> Result<(), JsValue> {
+    let keys = MEMORY.with_borrow(|memory| memory.keys(&wanted));
+    let texts = kv::texts(env, &keys).await?;
+    let lists = MEMORY.with_borrow_mut(|memory| {
+        memory.absorb(&texts, &wanted, clock::now());
+        memory.read_at_ms = Some(clock::now_ms());
+        memory.lists_older_than(clock::now_ms() - LIST_FRESH_MS)
+    });
+    for name in lists {
+        let key = format!("group/{name}");
+        let bytes = kv::bytes(env, &key).await?;
+        MEMORY.with_borrow_mut(|memory| memory.absorb_list(&name, bytes.as_deref(), clock::now_ms()));
+    }
+    Ok(())
+}
+
+fn note_outcome(outcome: Result<(), JsValue>) {
+    let now_ms = clock::now_ms();
+    MEMORY.with_borrow_mut(|memory| {
+        memory.refreshing_since_ms = None;
+        memory.failed_at_ms = outcome.is_err().then_some(now_ms);
+    });
+    if let Err(error) = outcome {
+        log::warn("kv_unreadable", "configuration", &glue::message(&error));
+    }
+}
+
+async fn save_copy() {
+    let now_ms = clock::now_ms();
+    let texts = MEMORY.with_borrow_mut(|memory| {
+        let is_due = memory.failed_at_ms.is_none() && memory.copied_at_ms.is_none_or(|at_ms| now_ms - at_ms > COPY_FRESH_MS);
+        is_due.then(|| {
+            memory.copied_at_ms = Some(now_ms);
+            memory.texts.clone()
+        })
+    });
+    if let Some(texts) = texts.filter(|texts| !texts.is_empty()) {
+        copy::save(texts).await;
+    }
+}

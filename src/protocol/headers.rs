@@ -1,0 +1,49 @@
+//! Changes to a list of headers, and which headers end at this hop.
+
+use std::fmt::Write as _;
+
+/// Changes to a list of headers, in one text: a line each, so that they cross into JavaScript at
+/// once. No value can hold a line break, since none can in HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderEdits(String);
+
+impl HeaderEdits {
+    /// Takes a header away.
+    pub fn remove(&mut self, name: &str) {
+        self.line(format_args!("-{name}"));
+    }
+
+    /// Replaces a header by one value.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.line(format_args!("={name}:{value}"));
+    }
+
+    /// Adds one more value of a header.
+    pub fn append(&mut self, name: &str, value: &str) {
+        self.line(format_args!("+{name}:{value}"));
+    }
+
+    /// The changes: `-name`, `=name:value` or `+name:value`, separated by line feeds.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+        let start = self.0.len();
+        let _ = write!(self.0, "{line}");
+        debug_assert!(!self.0.get(start..).unwrap_or_default().contains('\n'), "a header value holds a line break");
+    }
+}
+
+/// The headers that are meant for one connection only: RFC 9110 §7.6.1, and those that proxies of
+/// old took for such.
+pub const HOP_BY_HOP: [&str; 9] =
+    ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// The names that a `Connection` header lists, in lower case.
+pub fn named_by_connection(connection: &str) -> impl Iterator<Item = String> + '_ {
+    connection.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty())
+}

@@ -1,0 +1,18 @@
+//! HTTP as values: what a request says, what goes upstream, what comes back.
+//!
+//! Nothing here fetches, and nothing here names the platform, so every rule of the request path is
+//! tested natively. The way of a request: [`address`] → [`routing`] → [`identity`] →
+//! [`decision`] → [`forward`] → [`fallback`] → [`respond`].
+
+pub mod address;
+pub mod cookie;
+pub mod facts;
+pub mod routing;
+pub mod jwt;
+pub mod identity;
+pub mod config;
+pub mod decision;
+pub mod headers;
+pub mod forward;
+pub mod fallback;
+pub mod respond;

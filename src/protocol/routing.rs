@@ -1,0 +1,128 @@
+//! Finds the rollout that takes a request.
+//!
+//! The most specific route wins: an exact host before a domain, a longer domain before a shorter,
+//! any host last; then an exact path before a prefix, a longer prefix before a shorter. The cost
+//! depends on the depth of the path and of the deepest route, not on how many rollouts there are.
+
+use fnv::FnvHashMap;
+
+use crate::model::route::{HostPattern, PathPattern, Route};
+
+/// The routes of a deployment.
+#[derive(Debug, Default)]
+pub struct Router {
+    exact: FnvHashMap<String, Paths>,
+    under: FnvHashMap<String, Paths>,
+    any: Paths,
+}
+
+#[derive(Debug, Default)]
+struct Paths {
+    exact: FnvHashMap<String, usize>,
+    under: FnvHashMap<String, usize>,
+    /// The number of segments of the deepest prefix.
+    depth_max: usize,
+}
+
+impl Router {
+    /// Adds a route of the rollout with the number `rollout`; the first of two equal ones stays.
+    pub fn add(&mut self, route: &Route, rollout: usize) {
+        let paths = match &route.host {
+            HostPattern::Any => &mut self.any,
+            HostPattern::Under(domain) => self.under.entry(domain.clone()).or_default(),
+            HostPattern::Exactly(host) => self.exact.entry(host.clone()).or_default(),
+        };
+        match &route.path {
+            PathPattern::Exactly(path) => {
+                paths.exact.entry(path.clone()).or_insert(rollout);
+            }
+            PathPattern::Under(prefix) => {
+                paths.depth_max = paths.depth_max.max(prefix.matches('/').count());
+                paths.under.entry(prefix.clone()).or_insert(rollout);
+            }
+        }
+    }
+
+    /// The number of the rollout that takes a request for `path` on `host` (in lower case, without a port).
+    pub fn find(&self, host: &str, path: &str) -> Option<usize> {
+        if let Some(rollout) = self.exact.get(host).and_then(|paths| paths.find(path)) {
+            return Some(rollout);
+        }
+        if !self.under.is_empty() {
+            let mut rest = host;
+            while let Some((_, domain)) = rest.split_once('.') {
+                if let Some(rollout) = self.under.get(domain).and_then(|paths| paths.find(path)) {
+                    return Some(rollout);
+                }
+                rest = domain;
+            }
+        }
+        self.any.find(path)
+    }
+}
+
+impl Paths {
+    fn find(&self, path: &str) -> Option<usize> {
+        if let Some(rollout) = self.exact.get(path) {
+            return Some(*rollout);
+        }
+        if self.under.is_empty() {
+            return None;
+        }
+        // No prefix is deeper than `depth_max`, so nothing behind that many segments is looked at.
+        let end = path.match_indices('/').nth(self.depth_max + 1).map_or(path.len(), |(at, _)| at);
+        let mut prefix = path.get(..end)?;
+        loop {
+            if let Some(rollout) = self.under.get(prefix) {
+                return Some(*rollout);
+            }
+            prefix = prefix.rsplit_once('/')?.0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn router(routes: &[&str]) -> Router {
+        let mut router = Router::default();
+        for (index, route) in routes.iter().enumerate() {
+            if let Ok(route) = route.parse() {
+                router.add(&route, index);
+            }
+        }
+        router
+    }
+
+    #[test]
+    fn the_most_specific_route_wins_in_any_order() {
+        let routes = ["/*", "shop.example.com/*", "shop.example.com/checkout/*", "shop.example.com/checkout/api", "*.example.com/*", "*.shop.example.com/a/*", "/checkout/*"];
+        let cases = [
+            ("other.org", "/", Some(0)),
+            ("other.org", "/checkout/x", Some(6)),
+            ("shop.example.com", "/", Some(1)),
+            ("shop.example.com", "/checkout", Some(2)),
+            ("shop.example.com", "/checkout/api", Some(3)),
+            ("shop.example.com", "/checkout/api/x/y/z", Some(2)),
+            ("shop.example.com", "/checkouts", Some(1)),
+            ("www.example.com", "/checkout", Some(4)),
+            ("m.shop.example.com", "/a/b", Some(5)),
+            ("m.shop.example.com", "/b", Some(4)),
+            ("example.com", "/b", Some(0)),
+        ];
+        for (host, path, expected) in cases {
+            assert_eq!(router(&routes).find(host, path), expected, "{host}{path}");
+            let reversed: Vec<&str> = routes.iter().rev().copied().collect();
+            let backwards = expected.map(|index| routes.len() - 1 - index);
+            assert_eq!(router(&reversed).find(host, path), backwards, "{host}{path} reversed");
+        }
+    }
+
+    #[test]
+    fn what_no_route_takes_is_nobodys() {
+        assert_eq!(router(&["a.example/x/*", "a.example/y"]).find("a.example", "/"), None);
+        assert_eq!(router(&[]).find("a.example", "/"), None);
+        assert_eq!(router(&["/a/b/*"]).find("h", &"/a".repeat(10_000)), None);
+    }
+}

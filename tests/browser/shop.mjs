@@ -1,0 +1,120 @@
+// The whole thing for a browser test: both sample shops, the built worker in front of them, and
+// Chromium. The rollout is `checkout`, for which the design gives the buckets of two users.
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { chromium } from 'playwright-core';
+import { startFrontend } from '../frontends/serve.mjs';
+import { openGate } from './gate.mjs';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+const KEY = 'checkout';
+/** Two users and their buckets: at 50 % the early one is on new, the late one on legacy. */
+export const EARLY = 'user-1';
+export const LATE = 'user-2';
+const BUCKETS = { [EARLY]: 46_629, [LATE]: 60_770 };
+
+/** The side that a known user is on at a percentage. */
+export const sideOf = (user, percentage) => (BUCKETS[user] < percentage * 1_000 ? 'new' : 'legacy');
+
+const OBEYED_MS_MAX = 8_000;
+const POLL_MS = 50;
+
+const planFor = ({ legacy, new: next }) => `
+key = "${KEY}"
+routes = ["/*"]
+upstreams = { legacy = "${legacy.url}", new = "${next.url}", timeout = "2s" }
+identity = { from = ["cookie:uid"], anonymous = true }
+stage = [{ name = "full", percentage = 100, hold = "1h" }]
+`;
+
+/** Starts everything, with the rollout at `percentage`. */
+export async function openShop(percentage) {
+  const sides = { legacy: await startFrontend('legacy'), new: await startFrontend('new') };
+  const gate = await openGate({ key: KEY, plan: planFor(sides), percentage });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+
+  const told = async (user) => (await fetch(`${gate.origin}/about`, { headers: { Cookie: `uid=${user}` } })).headers.get('tidegate-variant');
+
+  return {
+    sides,
+    origin: gate.origin,
+
+    /** A browser of somebody's own; `user` is a known user's id, else a new visitor. */
+    async visitor(user) {
+      const context = await browser.newContext({ baseURL: gate.origin });
+      context.setDefaultTimeout(10_000);
+      if (user) await context.addCookies([{ name: 'uid', value: user, url: gate.origin }]);
+      return context;
+    },
+
+    /** Writes the percentage as an operator does, and waits until the gate obeys. */
+    async setPercentage(next) {
+      await gate.setPercentage(next);
+      const deadline = performance.now() + OBEYED_MS_MAX;
+      for (const user of [EARLY, LATE]) {
+        while ((await told(user)) !== sideOf(user, next)) {
+          assert.ok(performance.now() < deadline, `${next} % is obeyed within ${OBEYED_MS_MAX} ms`);
+          await sleep(POLL_MS);
+        }
+      }
+    },
+
+    async close() {
+      await browser.close();
+      await gate.close();
+      await Promise.all(Object.values(sides).map((side) => side.close()));
+    },
+  };
+}
+
+/** Opens a page in `context` that remembers what went wrong and which assets it loaded. */
+export async function openPage(context, path) {
+  const page = await context.newPage();
+  const seen = { errors: [], assets: new Set() };
+  page.on('console', (message) => message.type() === 'error' && seen.errors.push(`${message.text()} ${message.location().url}`));
+  page.on('pageerror', (error) => seen.errors.push(error.message));
+  page.on('requestfailed', (request) => seen.errors.push(`${request.url()}: ${request.failure()?.errorText}`));
+  page.on('response', (response) => {
+    const { pathname } = new URL(response.url());
+    if (response.status() >= 400) seen.errors.push(`${response.status()} for ${pathname}`);
+    if (pathname.startsWith('/assets/')) seen.assets.add(pathname);
+  });
+  page.seen = seen;
+  const response = await page.goto(path);
+  assert.equal(response.status(), 200, path);
+  return page;
+}
+
+/** Which side each part of the open page came from, as the parts say themselves. */
+export async function parts(page) {
+  return page.evaluate(() => {
+    const root = document.documentElement;
+    const images = [...document.images];
+    return {
+      document: root.dataset.side,
+      script: root.dataset.script,
+      style: getComputedStyle(root).getPropertyValue('--side').trim(),
+      images: images.every((image) => image.complete && image.naturalWidth > 0) ? root.dataset.side : 'broken',
+    };
+  });
+}
+
+/** Imports the page's lazy chunk by its button, and says which side it came from. */
+export async function lazyPart(page) {
+  await page.click('#show-tides');
+  return page.locator('#tides[data-side]').getAttribute('data-side');
+}
+
+/** Asserts that all parts of the page, the lazy chunk included, are of one side; returns the side. */
+export async function assertOneSide(page) {
+  const found = { ...(await parts(page)), lazy: await lazyPart(page) };
+  const side = found.document;
+  assert.deepEqual(found, { document: side, script: side, style: side, images: side, lazy: side });
+  assert.deepEqual(page.seen.errors, []);
+  return side;
+}
+
+/** The assets that this frontend was asked for, found or not. */
+export const assetsAskedOf = (frontend) => new Set(Object.keys(frontend.stats.paths).filter((path) => path.startsWith('/assets/')));

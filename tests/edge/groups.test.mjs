@@ -1,0 +1,120 @@
+// Groups steer: by id, by a property of the request, by a list in KV.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { CLI, openGate, until } from './harness.mjs';
+import { ANA, plan } from './plans.mjs';
+import { startUpstream } from './upstream.mjs';
+import { utf8 } from './wire.mjs';
+
+const IDS = ['ana', 'ben@example.com', 'josé'];
+const staged = (...groups) => [{ name: 'internal', percentage: 0, groups, hold: '1h' }, { name: 'full', percentage: 100 }];
+
+let legacy, next, gate;
+before(async () => {
+  legacy = await startUpstream('legacy');
+  next = await startUpstream('new');
+  gate = await openGate();
+  const rollout = (key, groups, changes) => plan(legacy, next, { key, routes: [`/${key}/*`], groups, stage: staged(...Object.keys(groups)), ...changes });
+  const rollouts = [
+    rollout('ids', { team: { ids: IDS } }),
+    rollout('header', { sales: { match: 'header:x-department = sales | support' } }),
+    rollout('cookie', { pro: { match: 'cookie:plan = pro' } }),
+    rollout('country', { dach: { match: 'country = DE | AT' } }),
+    rollout('text', { pilots: { kv: true } }),
+    rollout('prints', { hashed: { kv: true } }),
+    rollout('absent', { nobody: { kv: true } }),
+    rollout('any', { mixed: { ids: ['ana'], match: 'header:x-department = sales', kv: true } }),
+    rollout('exclude', { team: { ids: IDS } }, { stage: staged(), exclude: ['team'] }),
+    rollout('eligible', { team: { ids: IDS } }, { stage: staged(), eligible: 'team' }),
+    rollout('requires', {}, { stage: staged(), requires: ['ids'] }),
+    rollout('later', { team: { ids: IDS } }, { stage: [{ name: 'canary', percentage: 1, hold: '1h' }, { name: 'pilot', percentage: 5, groups: ['team'], hold: '1h' }, { name: 'full', percentage: 100 }] }),
+  ];
+  const states = Object.fromEntries(rollouts.map(({ key }) => [key, '0']));
+  await gate.putPlans(rollouts);
+  for (const [key, state] of Object.entries({ ...states, exclude: '100', eligible: '100', requires: '100', later: '1' })) await gate.putStage(key, state);
+  await gate.kv.put('group/pilots', `\n  ${IDS.join('  \r\n')}\n\n`);
+  await gate.kv.put('group/mixed', 'carl\n');
+  if (existsSync(CLI)) await gate.kv.put('group/hashed', execFileSync(CLI, ['group', 'hashed'], { input: IDS.join('\n') }));
+  await gate.restart();
+  for (const { key } of rollouts) await until(async () => !(await told(key, 'warm')).endsWith('no_config'), () => `${key} to be configured`);
+});
+after(async () => {
+  await gate?.close();
+  await Promise.all([legacy.close(), next.close()]);
+});
+
+async function told(key, id, { headers, cf } = {}) {
+  const { get } = await gate.fetch(`/${key}/page`, { headers: { 'x-user-id': utf8(id), ...headers }, cf });
+  return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
+}
+const IN = 'new group';
+const OUT = 'legacy bucketed';
+
+async function assertListed(key) {
+  // The list of a group may be read behind the first request.
+  await until(async () => (await told(key, 'ana')) === IN, () => `${key} to be read`);
+  for (const id of IDS) assert.equal(await told(key, id), IN, id);
+  for (const id of ['eve', 'Ana', 'an', 'anaa', 'jose', 'ben@example.com,']) assert.equal(await told(key, id), OUT, id);
+}
+
+describe('a group may be', () => {
+  test('ids in the plan', () => assertListed('ids'));
+  test('ids in KV, one per line', () => assertListed('text'));
+  test('fingerprints in KV', { skip: !existsSync(CLI) && 'target/release/tidegate is not built' }, () => assertListed('prints'));
+
+  test('a header with one of several values', async () => {
+    for (const department of ['sales', 'support', ' sales ']) assert.equal(await told('header', 'eve', { headers: { 'X-Department': department } }), IN, department);
+    for (const department of ['Sales', 'sale', 'sales2', 'sales, support', '']) assert.equal(await told('header', 'eve', { headers: { 'X-Department': department } }), OUT, department);
+    assert.equal(await told('header', 'eve'), OUT);
+  });
+
+  test('a cookie', async () => {
+    assert.equal(await told('cookie', 'eve', { headers: { Cookie: 'a=1; plan=pro' } }), IN);
+    assert.equal(await told('cookie', 'eve', { headers: { Cookie: 'plan=prolific' } }), OUT);
+  });
+
+  test('a country, as the platform tells it and not the client', async () => {
+    assert.equal(await told('country', 'eve', { cf: { country: 'AT' } }), IN);
+    assert.equal(await told('country', 'eve', { cf: { country: 'FR' } }), OUT);
+    assert.equal(await told('country', 'eve'), OUT);
+  });
+
+  test('any of the three at once', async () => {
+    assert.equal(await told('any', 'ana'), IN);
+    assert.equal(await told('any', 'eve', { headers: { 'x-department': 'sales' } }), IN);
+    await until(async () => (await told('any', 'carl')) === IN, () => 'the list to be read');
+    assert.equal(await told('any', 'eve'), OUT);
+  });
+
+  test('a list that KV does not have: then nobody is in it', async () => {
+    assert.equal(await told('absent', 'ana'), OUT);
+  });
+});
+
+describe('a group decides', () => {
+  test('who is excluded', async () => {
+    assert.equal(await told('exclude', 'ana'), 'legacy excluded');
+    assert.equal(await told('exclude', 'eve'), 'new bucketed');
+  });
+
+  test('who is eligible', async () => {
+    assert.equal(await told('eligible', 'ana'), 'new bucketed');
+    assert.equal(await told('eligible', 'eve'), 'legacy ineligible');
+  });
+
+  test('from its stage on, not before', async () => {
+    assert.equal(await told('later', 'ana'), OUT);
+  });
+
+  test('by way of another rollout', async () => {
+    assert.equal(await told('requires', 'ana'), 'new bucketed');
+    assert.equal(await told('requires', 'eve'), 'legacy required');
+  });
+});
+
+test('who is in a group is not told to the browser', async () => {
+  const through = await gate.fetch('/ids/page', { headers: ANA });
+  assert.doesNotMatch(JSON.stringify(through.headers), /team/);
+});

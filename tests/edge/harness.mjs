@@ -1,0 +1,260 @@
+// Starts the built worker in real workerd, behind a listening socket of its own (Miniflare's entry
+// worker is not in the way), next to `bare`: a pass-through worker in JavaScript that shows what the
+// platform alone does to a request and a response. The sockets take full URLs, as a proxy's do, so
+// that the worker sees `https://shop.example.com/…` without any TLS.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Miniflare } from 'miniflare';
+import { WebSocket } from 'ws';
+import { kvBinding, startKv } from './kv.mjs';
+import { fetchRaw, open } from './wire.mjs';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build');
+export const CLI = join(ROOT, 'target/release/tidegate');
+
+/** The host that browsers see; the upstreams have others. */
+export const PUBLIC_HOST = 'shop.example.com';
+const PUBLIC = { scheme: 'https', host: PUBLIC_HOST };
+
+const BARE = `export default {
+  fetch(request, env) {
+    const url = new URL(request.url), target = new URL(env.TARGET);
+    url.protocol = target.protocol;
+    url.host = target.host;
+    return fetch(new Request(url, request));
+  },
+};`;
+
+/**
+ * Starts workerd with the worker and resolves with a gate.
+ * - `bindings`: added to the worker's environment
+ * - `kv`: `stub` (kv.mjs) or `miniflare` (Miniflare's own store)
+ * - `bare`: where the pass-through worker sends its requests
+ */
+export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9' } = {}) {
+  const scratch = mkdtempSync(join(tmpdir(), 'tidegate-edge-'));
+  const kv = kind === 'stub' ? await startKv() : miniflareKv();
+  const gate = new Gate({ scratch, kv, bindings, bare });
+  await gate.restart();
+  return gate;
+}
+
+class Gate {
+  #mf;
+  #revision = 0;
+  #generation = 0;
+
+  constructor({ scratch, kv, bindings, bare }) {
+    Object.assign(this, { scratch, kv, bindings, bareTarget: bare, logs: [], crashes: [] });
+  }
+
+  /**
+   * Replaces workerd: an isolate with nothing in memory, and with nothing stored either unless
+   * `keepState`. KV keeps what it holds.
+   */
+  async restart({ bindings = this.bindings, keepState = false } = {}) {
+    this.bindings = bindings;
+    if (!keepState) this.#generation += 1;
+    this.logs.length = 0;
+    const options = this.#options();
+    if (this.#mf === undefined) this.#mf = new Miniflare(options);
+    else await this.#mf.setOptions(options);
+    this.origin = (await this.#mf.unsafeGetDirectURL('gate')).origin;
+    this.bareOrigin = (await this.#mf.unsafeGetDirectURL('bare')).origin;
+    this.kv.attach?.(() => this.#mf.getKVNamespace('ROLLOUTS', 'gate'));
+  }
+
+  #options() {
+    const { compatibilityDate, compatibilityFlags, durableObjects } = wranglerConfig();
+    const shared = {
+      compatibilityDate,
+      compatibilityFlags,
+      stripCfConnectingIp: false,
+      unsafeDirectSockets: [{ host: '127.0.0.1', port: 0, proxy: true }],
+    };
+    const ownKv = this.kv.port !== undefined;
+    return {
+      cf: false,
+      defaultPersistRoot: join(this.scratch, `state-${this.#generation}`),
+      kvPersist: join(this.scratch, 'kv'),
+      handleRuntimeStdio: (out, err) => {
+        for (const stream of [out, err]) createInterface(stream).on('line', (line) => this.#log(line));
+      },
+      workers: [
+        {
+          ...shared,
+          name: 'gate',
+          modules: workerModules(),
+          durableObjects,
+          bindings: { SIGNING_KEY: 'a key for the tests, 32 bytes or more', ...this.bindings },
+          ...(ownKv ? { unsafeBindings: [kvBinding('ROLLOUTS', this.kv.port)] } : { kvNamespaces: ['ROLLOUTS'] }),
+        },
+        {
+          ...shared,
+          name: 'bare',
+          modules: [{ type: 'ESModule', path: 'bare.mjs', contents: BARE }],
+          bindings: { TARGET: this.bareTarget },
+        },
+      ],
+    };
+  }
+
+  /** A request through the worker; `cf` sets the platform's facts, such as `{ country: 'DE' }`. */
+  fetch(path, options) { return fetchRaw(this.origin, path, { ...PUBLIC, ...options }); }
+  open(path, options) { return open(this.origin, path, { ...PUBLIC, ...options }); }
+  /** The same request through the pass-through worker. */
+  bare(path, options) { return fetchRaw(this.bareOrigin, path, { ...PUBLIC, ...options }); }
+
+  /** A WebSocket through the worker, connected. */
+  async socket(path, { headers = {}, protocols = [] } = {}) {
+    const finishRequest = (request) => {
+      request.path = `https://${PUBLIC_HOST}${path}`;
+      request.end();
+    };
+    const ws = new WebSocket(this.origin.replace('http', 'ws'), protocols, { headers: { Host: PUBLIC_HOST, ...headers }, finishRequest });
+    await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
+    return ws;
+  }
+
+  /** Writes plans under the next revision, through `tidegate compile` where it is built. */
+  async putPlans(plans, { revision = this.#revision + 1 } = {}) {
+    this.#revision = Math.max(this.#revision, revision);
+    await this.kv.put('plans', JSON.stringify({ v: 1, revision, rollouts: compile(plans, this.scratch) }));
+  }
+
+  /** Writes `stage/KEY` as an operator would by hand: a text, or a state as JSON. */
+  async putStage(key, state) {
+    await this.kv.put(`stage/${key}`, typeof state === 'string' ? state : JSON.stringify(state));
+  }
+
+  async kill(key) { await this.kv.put(`kill/${key}`, 'on'); }
+
+  /**
+   * Replaces everything in KV and starts an isolate on it, which has read its configuration unless
+   * `cold`. `stages` is `{ KEY: state }`.
+   */
+  async load(plans, stages = {}, { bindings, cold = false } = {}) {
+    await this.kv.clear();
+    await this.putPlans(plans);
+    for (const [key, state] of Object.entries(stages)) await this.putStage(key, state);
+    await this.restart({ bindings });
+    // A cold request waits for KV for 200 ms at most, which a busy machine may well exceed.
+    if (!cold) await Promise.all(plans.map(({ routes = [] }) => routes[0] && this.#warm(routes[0])));
+  }
+
+  #warm(route) {
+    const [, host, path] = /^([^/]*)(.*)$/.exec(route);
+    const options = { method: 'HEAD', headers: { 'x-user-id': 'warm' }, host: host.replace('*', 'warm') || PUBLIC_HOST };
+    const isWarm = async () => (await this.fetch(path.replace('*', 'warm'), options)).get('tidegate-reason') !== 'no_config';
+    return until(isWarm, () => `${route} to be configured`);
+  }
+
+  #log(line) {
+    this.logs.push(line);
+    if (/panicked at|RuntimeError|unreachable executed/.test(line)) this.crashes.push(line);
+  }
+
+  /** Waits for a line that the worker logged since its last start. */
+  logged(pattern) {
+    return until(() => this.logs.find((line) => pattern.test(line)), () => `${pattern} in the log:\n${this.logs.join('\n')}`);
+  }
+
+  /** The memory of workerd, in bytes. */
+  residentBytes() {
+    const status = readFileSync(`/proc/${workerdPid()}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)[1]) * 1024;
+  }
+
+  async close() {
+    await this.#mf.dispose();
+    await this.kv.close?.();
+    rmSync(this.scratch, { recursive: true, force: true });
+    assert.deepEqual(this.crashes, [], 'the worker never panics');
+  }
+}
+
+/** Polls until `probe` returns something truthy, and returns that. */
+export async function until(probe, what = () => 'the condition', timeoutMs = 8_000) {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await probe();
+    if (found) return found;
+    if (Date.now() > deadline) throw new assert.AssertionError({ message: `waited ${timeoutMs} ms in vain for ${what()}` });
+    await sleep(30);
+  }
+}
+
+function workerModules() {
+  const path = join(BUILD, 'index.js');
+  assert.ok(existsSync(path), `there is no worker at ${path}: build it first (make build)`);
+  const wasm = readdirSync(BUILD).filter((name) => name.endsWith('.wasm'));
+  return [
+    { type: 'ESModule', path: 'index.js', contents: readFileSync(path, 'utf8') },
+    ...wasm.map((name) => ({ type: 'CompiledWasm', path: name, contents: readFileSync(join(BUILD, name)) })),
+  ];
+}
+
+/** What the deployed worker is configured with, as far as it changes how a request is served. */
+function wranglerConfig() {
+  const path = join(ROOT, 'wrangler.toml');
+  const toml = existsSync(path) ? readFileSync(path, 'utf8').replace(/^\s*#.*$/gm, '') : '';
+  const list = (name) => [...(new RegExp(`^${name}\\s*=\\s*\\[([^\\]]*)\\]`, 'm').exec(toml)?.[1] ?? '').matchAll(/"([^"]+)"/g)].map(([, text]) => text);
+  const sqlite = list('new_sqlite_classes');
+  const durableObjects = {};
+  for (const [, block] of toml.matchAll(/\[\[durable_objects\.bindings\]\]\n((?:(?!\[).*\n?)*)/g)) {
+    const field = (name) => new RegExp(`^${name}\\s*=\\s*"([^"]+)"`, 'm').exec(block)?.[1];
+    durableObjects[field('name')] = { className: field('class_name'), useSQLite: sqlite.includes(field('class_name')) };
+  }
+  return {
+    compatibilityDate: /^compatibility_date\s*=\s*"([^"]+)"/m.exec(toml)?.[1] ?? '2026-04-01',
+    compatibilityFlags: list('compatibility_flags'),
+    durableObjects,
+  };
+}
+
+/** Miniflare's own store behind the stub's interface. */
+function miniflareKv() {
+  let namespace;
+  const put = [];
+  return {
+    attach(get) { namespace = get; },
+    async put(key, text) { put.push(key); await (await namespace()).put(key, text); },
+    async get(key) { return (await namespace()).get(key); },
+    async delete(key) { await (await namespace()).delete(key); },
+    async clear() { for (const key of put.splice(0)) await (await namespace()).delete(key); },
+  };
+}
+
+function workerdPid() {
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ');
+  const pid = children.find((child) => readFileSync(`/proc/${child}/comm`, 'utf8').trim() === 'workerd');
+  assert.ok(pid, 'workerd is a child of this process');
+  return pid;
+}
+
+/** Plans as `tidegate compile` prints them; as they are where the command is not built. */
+function compile(plans, scratch) {
+  if (!existsSync(CLI)) return plans;
+  const files = plans.map((plan, i) => writeToml(plan, join(scratch, `plan-${i}.toml`)));
+  return JSON.parse(execFileSync(CLI, ['compile', ...files], { encoding: 'utf8' })).rollouts;
+}
+
+/** Writes a plan as TOML and returns the file's name. */
+export function writeToml(plan, file) {
+  writeFileSync(file, Object.entries(plan).map(([key, field]) => `${key} = ${inline(field)}\n`).join(''));
+  return file;
+}
+
+/** A value in TOML, on one line. */
+function inline(field) {
+  if (Array.isArray(field)) return `[${field.map(inline).join(', ')}]`;
+  if (typeof field !== 'object') return JSON.stringify(field);
+  return `{ ${Object.entries(field).map(([key, inner]) => `${JSON.stringify(key)} = ${inline(inner)}`).join(', ')} }`;
+}

@@ -1,0 +1,53 @@
+// Plans and live states for the tests: small, and complete enough that `tidegate check` has nothing
+// to say against them.
+
+const STAGES = [
+  { name: 'canary', percentage: 10, hold: '1h' },
+  { name: 'full', percentage: 100, hold: '1h' },
+];
+const IDENTITY = { from: ['header:x-user-id', 'cookie:uid'], anonymous: true };
+
+/**
+ * A rollout of every path from `legacy` to `next`, each a stub frontend or a URL. `upstreams` in
+ * `changes` is added to theirs; everything else replaces.
+ */
+export function plan(legacy, next, { upstreams, ...changes } = {}) {
+  return {
+    key: 'shop',
+    routes: ['/*'],
+    upstreams: { legacy: legacy.url ?? legacy, new: next.url ?? next, ...upstreams },
+    identity: IDENTITY,
+    stage: STAGES,
+    ...changes,
+  };
+}
+
+/** A rollout that routes nothing and is told to the frontend. */
+export const flag = (key, changes = {}) => ({ key, identity: IDENTITY, stage: STAGES, ...changes });
+
+/** Headers of a browser that asks for a page by a link or the address bar. */
+export const DOCUMENT = { 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Site': 'none', Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+
+/** Headers of a browser that asks for what a page is made of. */
+export const asset = (dest) => ({ 'Sec-Fetch-Dest': dest, 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Site': 'same-origin', Accept: '*/*' });
+
+/** A user whose id is known, so that none is minted. */
+export const ANA = { 'x-user-id': 'ana' };
+
+/** A live state of the plans above as the controller writes it, under its sum. */
+export function written(changes = {}) {
+  const state = {
+    revision: 9, plan: 1, attempt: 1, phase: 'running', killed: false, stage: 'full', percentage: 100, groups: [],
+    since: '2026-11-01T00:00:00Z', ...changes,
+  };
+  const body = JSON.stringify(state);
+  return `{"v":1,${body.slice(1, -1)},"sum":"${fnv1a64(body)}"}`;
+}
+
+export const completed = (changes = {}) => written({ phase: 'completed', ...changes });
+
+function fnv1a64(text) {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  return hash.toString(16).padStart(16, '0');
+}

@@ -1,0 +1,139 @@
+// A page loaded before a change asks for the files of the other side: it gets them.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { openGate } from './harness.mjs';
+import { ANA, DOCUMENT, asset, completed, plan } from './plans.mjs';
+import { startUpstream } from './upstream.mjs';
+
+let legacy, next, gate;
+before(async () => {
+  legacy = await startUpstream('legacy');
+  next = await startUpstream('new');
+  gate = await openGate();
+  const rollout = (key, routes) => plan(legacy, next, { key, routes, cache: 'upstream' });
+  await gate.load([rollout('shop', ['/*']), rollout('old', ['/old/*']), rollout('done', ['/done/*'])], { shop: '100', old: '0', done: completed() });
+});
+beforeEach(() => {
+  legacy.reset();
+  next.reset();
+});
+after(async () => {
+  await gate?.close();
+  await Promise.all([legacy.close(), next.close()]);
+});
+
+const GONE = { status: 404, headers: [['Content-Type', 'text/html']], body: 'own 404' };
+const PAGE = { headers: [['Content-Type', 'text/html; charset=utf-8']], body: '<title>the app' };
+const FILE = { headers: [['Content-Type', 'application/octet-stream'], ['ETag', '"v1"']], body: 'the file' };
+const ask = (path, dest, options) => gate.fetch(path, { headers: { ...ANA, ...(dest === 'document' ? DOCUMENT : asset(dest)) }, ...options });
+
+function assertFound(through) {
+  assert.equal(through.status, 200);
+  assert.equal(through.text, 'the file');
+  assert.equal(through.get('etag'), '"v1"');
+  assert.equal(through.get('tidegate-reason'), 'skew');
+}
+
+describe('a file that its own side does not have comes from the other', () => {
+  for (const dest of ['script', 'style', 'font', 'image', 'worker']) {
+    test(`${dest}: new does not have it`, async () => {
+      next.handle('/file', GONE);
+      legacy.handle('/file', FILE);
+      assertFound(await ask('/file', dest));
+      assert.equal(next.received.length, 1);
+      assert.equal(legacy.received.length, 1);
+    });
+
+    test(`${dest}: legacy does not have it`, async () => {
+      legacy.handle('/old/file', GONE);
+      next.handle('/old/file', FILE);
+      assertFound(await ask('/old/file', dest));
+    });
+  }
+
+  for (const dest of ['script', 'style', 'font']) {
+    test(`${dest}: its own side answers with the app's page`, async () => {
+      next.handle('/file', PAGE);
+      legacy.handle('/file', FILE);
+      assertFound(await ask('/file', dest));
+    });
+  }
+});
+
+test('the variant told is the side that answered', async () => {
+  next.handle('/file', GONE);
+  legacy.handle('/file', FILE);
+  assert.equal((await ask('/file', 'script')).get('tidegate-variant'), 'legacy');
+  assert.equal(legacy.last('/file').get('tidegate-variant'), 'legacy');
+});
+
+describe('the other side is not asked', () => {
+  const cases = {
+    'for a page': [GONE, 'document'],
+    'for data': [GONE, 'empty'],
+    'for an image that is a page': [PAGE, 'image'],
+    'for a worker that is a page': [PAGE, 'worker'],
+    'for a file that has gone for good': [{ ...GONE, status: 410 }, 'script'],
+    'for a file that one may not see': [{ ...GONE, status: 403 }, 'script'],
+    'for a file that is there': [FILE, 'script'],
+    'for a file that the browser has': [{ status: 304, headers: [['ETag', '"v1"'], ['Content-Type', 'text/html']] }, 'script'],
+    'for a file that has moved': [{ status: 302, headers: [['Location', '/x'], ['Content-Type', 'text/html']] }, 'style'],
+  };
+  for (const [name, [answer, dest]] of Object.entries(cases)) {
+    test(name, async () => {
+      next.handle('/file', answer);
+      const through = await ask('/file', dest);
+      assert.equal(through.status, answer.status ?? 200);
+      assert.equal(through.text, answer.body ?? '');
+      assert.equal(through.get('tidegate-reason'), 'bucketed');
+      assert.equal(legacy.received.length, 0);
+    });
+  }
+
+  test('for a client that does not say what it wants', async () => {
+    next.handle('/file', GONE);
+    assert.equal((await gate.fetch('/file.js', { headers: ANA })).status, 200);
+    assert.equal((await gate.fetch('/file', { headers: ANA })).status, 404);
+    assert.equal(legacy.received.length, 0);
+  });
+
+  test('for a POST', async () => {
+    next.handle('/file', GONE);
+    assert.equal((await ask('/file', 'script', { method: 'POST', body: 'x' })).text, 'own 404');
+    assert.equal(legacy.received.length, 0);
+  });
+
+  test('once the rollout has completed', async () => {
+    next.handle('/done/file', GONE);
+    assert.equal((await ask('/done/file', 'script')).text, 'own 404');
+    assert.equal(legacy.received.length, 0);
+  });
+});
+
+describe('the own side\'s answer is given when the other', () => {
+  const failures = {
+    'does not have it either': { status: 404, body: 'other 404' },
+    'answers with a page too': PAGE,
+    'fails': { status: 503, body: 'other 503' },
+    'closes the connection': { reset: true },
+    'has moved it': { status: 302, headers: [['Location', '/login']] },
+  };
+  for (const [name, failure] of Object.entries(failures)) {
+    test(name, async () => {
+      next.handle('/file', GONE);
+      legacy.handle('/file', failure);
+      const through = await ask('/file', 'script');
+      assert.deepEqual([through.status, through.text], [404, 'own 404']);
+      assert.equal(through.get('tidegate-variant'), 'new');
+      assert.equal(legacy.received.length, 1);
+    });
+  }
+});
+
+test('a file on a side that is down is rescued, and asked of each side once', async () => {
+  next.handle('/file', { status: 503 });
+  legacy.handle('/file', GONE);
+  const through = await ask('/file', 'script');
+  assert.equal(through.status, 404);
+  assert.deepEqual([next.received.length, legacy.received.length], [1, 1]);
+});

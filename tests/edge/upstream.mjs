@@ -1,0 +1,114 @@
+// A stub frontend: it records each request as it came off the wire and answers exactly what the
+// test said, header by header.
+import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocketServer } from 'ws';
+import { fromRaw, pairs, value } from './wire.mjs';
+
+const HEADER_BYTES_MAX = 512 * 1024;
+
+/**
+ * Starts a stub frontend. Until told otherwise it answers every path with a short page that names
+ * the site. `handle(path, answer)` scripts a path (without its query); `answer` is a description or
+ * a function of the recorded request that returns one:
+ *
+ * `{ status, statusText, headers, body, delayMs, reset }`, `body` being text, bytes or an async
+ * iterable of chunks. `reset: true` closes the connection without an answer; `quiet: true` says that
+ * the body fails on purpose.
+ */
+export async function startUpstream(name) {
+  const scripted = new Map();
+  const received = [];
+  const page = (request) => ({
+    headers: [['Content-Type', 'text/plain'], ['x-site', name]],
+    body: `${name} ${request.url}`,
+  });
+  let otherwise = page;
+
+  const server = http.createServer({ maxHeaderSize: HEADER_BYTES_MAX, keepAlive: true }, async (req, res) => {
+    const request = { method: req.method, url: req.url, headers: fromRaw(req.rawHeaders), aborted: false };
+    request.get = (header) => value(request.headers, header);
+    request.path = req.url.split('?')[0];
+    received.push(request);
+    res.on('close', () => { request.aborted = !res.writableFinished; });
+    const script = scripted.get(request.path) ?? otherwise;
+    // A script that wants the body as it arrives says so with `streams`; the others get all of it.
+    request.stream = req;
+    if (!script.streams) request.body = await collect(req).catch(() => undefined);
+    const answer = typeof script === 'function' ? await script(request) : script;
+    await send(res, answer).catch((error) => {
+      if (!answer.quiet) console.error(`${name} could not answer ${req.url}:`, error);
+      res.destroy();
+    });
+  });
+  server.on('connection', (socket) => socket.setNoDelay(true));
+
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => [...offered][0] });
+  server.on('upgrade', (req, socket, head) => {
+    received.push({ method: req.method, url: req.url, headers: fromRaw(req.rawHeaders), path: req.url.split('?')[0] });
+    sockets.handleUpgrade(req, socket, head, (ws) => {
+      ws.on('message', (data, binary) => ws.send(data, { binary }));
+      ws.on('close', (code, reason) => { ws.closedWith = { code, reason: reason.toString() }; });
+    });
+  });
+
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  return {
+    name,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    received,
+    sockets: sockets.clients,
+    handle(path, answer) { scripted.set(path, answer); },
+    otherwise(answer) { otherwise = answer ?? page; },
+    /** The requests for one path, in order. */
+    seen: (path) => received.filter((request) => request.path === path),
+    last(path) { return this.seen(path).at(-1); },
+    reset() { scripted.clear(); received.length = 0; otherwise = page; },
+    async close() {
+      for (const ws of sockets.clients) ws.terminate();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** The URL of a port on which nothing listens. */
+export async function deadUrl() {
+  const server = http.createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return `http://127.0.0.1:${port}`;
+}
+
+/** Marks a script that reads `request.stream` itself. */
+export const streaming = (script) => Object.assign(script, { streams: true });
+
+async function collect(stream) {
+  const chunks = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function send(res, { status = 200, statusText = '', headers, body = '', delayMs = 0, reset = false }) {
+  if (delayMs > 0) await sleep(delayMs, undefined, { ref: false });
+  if (reset) return res.destroy();
+  const list = pairs(headers);
+  const whole = typeof body === 'string' || Buffer.isBuffer(body);
+  const bodiless = status === 204 || status === 304;
+  if (whole && !bodiless && value(list, 'content-length') === undefined && value(list, 'transfer-encoding') === undefined) {
+    list.push(['Content-Length', String(Buffer.byteLength(body))]);
+  }
+  res.sendDate = false;
+  res.writeHead(status, statusText || http.STATUS_CODES[status] || 'Custom', list.flat());
+  // As bytes: Node encodes the headers like the text that it sends along with them.
+  if (whole) return void res.end(Buffer.from(body));
+  res.flushHeaders();
+  for await (const chunk of body) {
+    if (res.destroyed) return;
+    if (!res.write(chunk)) await new Promise((resolve) => res.once('drain', resolve).once('close', resolve));
+  }
+  res.end();
+}
