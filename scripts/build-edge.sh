@@ -1,10 +1,27 @@
 #!/usr/bin/env bash
-# Builds the worker into build/. worker-build finds its tools by these variables only; without them
-# it would download its own.
+# Builds the worker into build/: cargo → wasm-bindgen → wasm-opt → esbuild, the steps of
+# worker-build with an entry of our own (see src/edge/entry.js). Does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate/tools"
-export WASM_BINDGEN_BIN="$CACHE/wasm-bindgen-cli-0.2.129/bin/wasm-bindgen"
-export ESBUILD_BIN="$PWD/node_modules/.bin/esbuild"
-export WASM_OPT_BIN="$PWD/node_modules/.bin/wasm-opt"
-exec "$CACHE/worker-build-0.8.7/bin/worker-build" --profile edge
+BIN=node_modules/.bin
+STAGING=target/edge
+WASM=target/wasm32-unknown-unknown/edge/tidegate.wasm
+
+cargo build --profile edge --target wasm32-unknown-unknown --lib
+inputs="$(cat "$WASM" src/edge/entry.js src/edge/glue.js "$0" package-lock.json | sha256sum)"
+if [ -f build/index.js ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inputs" ]; then exit 0; fi
+
+rm -rf "$STAGING"
+"$CACHE/wasm-bindgen-cli-0.2.129/bin/wasm-bindgen" "$WASM" --target module --out-dir "$STAGING" --out-name index \
+  --no-typescript --remove-name-section --remove-producers-section --experimental-reset-state-function
+# The features that rustc and wasm-bindgen use; binaryen must not reach for newer ones than workerd has.
+"$BIN/wasm-opt" -O3 "$STAGING/index_bg.wasm" -o "$STAGING/index_bg.wasm" --enable-mutable-globals --enable-sign-ext \
+  --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types --enable-exception-handling
+cp src/edge/entry.js "$STAGING/entry.js"
+mkdir -p build
+"$BIN/esbuild" "$STAGING/entry.js" --bundle --format=esm --minify --external:./index_bg.wasm '--external:cloudflare:*' \
+  --log-level=warning --log-override:duplicate-object-key=silent --outfile=build/index.js
+cp "$STAGING/index_bg.wasm" build/index_bg.wasm
+printf '%s' "$inputs" > "$STAGING/inputs"
+printf 'built: worker, %s bytes of wasm gzipped\n' "$(gzip -9 -c build/index_bg.wasm | wc -c)" >&2

@@ -1,9 +1,16 @@
 // The crossings into JavaScript, one for each step of a request, since each costs more than the
 // work done on its other side. Nothing here decides anything.
 
+// The runtime hands the URL over as it was sent, but normalises it when it fetches. Routing by one
+// and fetching the other would let `/shop/%2e%2e/admin` pass for `/shop`. Most are plain already.
+const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?\/[\w\-~!$&()*+,;=:@%?./]*$/;
+const ODD_URL = /\/\.|%2e|:443\/|:80\//i;
+
 /** Method, URL and headers as one text: a line each, header lines as `name:value`. */
 export function readRequest(request) {
-  let text = request.method + "\n" + request.url;
+  let { url } = request;
+  if (!PLAIN_URL.test(url) || ODD_URL.test(url)) url = new URL(url).href;
+  let text = request.method + "\n" + url;
   for (const [name, value] of request.headers) text += "\n" + name + ":" + value;
   return text;
 }
@@ -21,15 +28,30 @@ function apply(headers, edits) {
 export function forward(request, url, edits, timeoutMs) {
   const upstream = new Request(url, request);
   apply(upstream.headers, edits);
-  return timeoutMs > 0 ? fetch(upstream, { signal: AbortSignal.timeout(timeoutMs) }) : fetch(upstream);
+  const answered = fetch(upstream);
+  return timeoutMs > 0 ? inTime(answered, timeoutMs) : answered;
 }
 
-/** What the rules need of an answer, a line each: status, content type, cache control, expires, location. */
+// A race and not an AbortSignal: a signal would cut a slow body too, and costs a second copy of the
+// request.
+function inTime(answered, timeoutMs) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`no headers within ${timeoutMs} ms`));
+      answered.then(discard, () => {});
+    }, timeoutMs);
+  });
+  return Promise.race([answered, late]).finally(() => clearTimeout(timer));
+}
+
+const READ = ["content-type", "cache-control", "expires", "connection", "location"];
+
+/** What the rules need of an answer: its status, then the headers of READ, a line each. */
 export function readResponse(response) {
-  const { status, headers } = response;
-  let text = status + "\n" + (headers.get("content-type") ?? "") + "\n" + (headers.get("cache-control") ?? "");
-  text += "\n" + (headers.get("expires") ?? "");
-  return status >= 300 && status < 400 || status === 201 ? text + "\n" + (headers.get("location") ?? "") : text;
+  let text = String(response.status);
+  for (const name of READ) text += "\n" + (response.headers.get(name) ?? "");
+  return text;
 }
 
 /** The answer with edited headers; the body passes through untouched. */
@@ -89,6 +111,13 @@ export async function saveCopy(copy) {
   await cache.put(COPY_URL, new Response(copy, { headers: { "cache-control": "max-age=604800" } }));
 }
 
-export function sleep(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Whether a promise is fulfilled within so many milliseconds; it goes on all the same. */
+export async function isFulfilledWithin(promise, ms) {
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, ms, false)));
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

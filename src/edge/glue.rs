@@ -42,7 +42,8 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = saveCopy)]
     pub async fn save_copy(copy: &str) -> Result<(), JsValue>;
 
-    pub async fn sleep(ms: f64);
+    #[wasm_bindgen(catch, js_name = isFulfilledWithin)]
+    pub async fn is_fulfilled_within(promise: &Promise, ms: f64) -> Result<bool, JsValue>;
 }
 
 /// An exception as text.

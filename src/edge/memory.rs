@@ -12,7 +12,6 @@ use crate::model::group::Fingerprints;
 use crate::model::live::LiveState;
 use crate::model::plan::Plan;
 use crate::model::{Instant, Percentage};
-use crate::protocol::address::Address;
 use crate::protocol::config::{Catalogue, Snapshot, States};
 
 const PLANS: &str = "plans";
@@ -51,8 +50,8 @@ impl Memory {
     }
 
     /// The number of the rollout that takes a request.
-    pub fn find(&self, address: &Address<'_>) -> Option<usize> {
-        self.snapshot.catalogue.router.find(address.host(), address.path)
+    pub fn find(&self, host: &str, path: &str) -> Option<usize> {
+        self.snapshot.catalogue.router.find(host, path)
     }
 
     /// Whether every state is known that a request for this rollout depends on.
@@ -81,23 +80,24 @@ impl Memory {
         plans
     }
 
-    /// The KV keys to read for the rollouts served so far and for `wanted`.
-    pub fn keys(&self, wanted: &[String]) -> Vec<String> {
-        let rollouts = self.served.iter().chain(wanted);
-        let of_rollouts = rollouts.flat_map(|key| [format!("stage/{key}"), format!("kill/{key}")]);
-        [PLANS.to_owned(), KILL_ALL.to_owned()].into_iter().chain(of_rollouts).collect()
+    /// The rollouts served so far and those wanted now.
+    pub fn served_and(&self, wanted: Vec<String>) -> BTreeSet<String> {
+        self.served.iter().cloned().chain(wanted).collect()
     }
 
-    /// Takes in what was read for the rollouts served so far and for `wanted`.
-    pub fn absorb(&mut self, texts: &HashMap<String, String>, wanted: &[String], now: Instant) {
-        self.served.extend(wanted.iter().cloned());
+    /// Takes in what was read for these rollouts. Another request's read may have brought others
+    /// in the meantime, so what was not asked for stays as it is.
+    pub fn absorb(&mut self, texts: &HashMap<String, String>, rollouts: &BTreeSet<String>, now: Instant) {
+        self.served.extend(rollouts.iter().cloned());
         let catalogue = self.compile(texts.get(PLANS));
-        let states = self.settle(&catalogue, texts, now);
+        let states = self.settle(&catalogue, texts, rollouts, now);
         let is_same = Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) && states == self.states;
-        for (key, text) in texts.iter().filter(|(key, _)| *key != PLANS) {
-            self.texts.insert(key.clone(), text.clone());
+        for key in keys(rollouts).into_iter().filter(|key| key != PLANS) {
+            match texts.get(&key) {
+                Some(text) => self.texts.insert(key, text.clone()),
+                None => self.texts.remove(&key),
+            };
         }
-        self.texts.retain(|key, _| key == PLANS || texts.contains_key(key));
         if !is_same {
             tell_changes(&self.states, &states);
             self.states = states;
@@ -130,34 +130,33 @@ impl Memory {
         }
     }
 
-    fn settle(&self, catalogue: &Catalogue, texts: &HashMap<String, String>, now: Instant) -> States {
-        let mut states = States { all_killed: texts.contains_key(KILL_ALL), ..States::default() };
-        for key in &self.served {
-            let Some(plan) = catalogue.number_of(key).and_then(|number| catalogue.plan(number)) else { continue };
+    fn settle(&self, catalogue: &Catalogue, texts: &HashMap<String, String>, rollouts: &BTreeSet<String>, now: Instant) -> States {
+        let mut states = States { all_killed: texts.contains_key(KILL_ALL), ..self.states.clone() };
+        for key in rollouts {
+            let Some(plan) = catalogue.number_of(key).and_then(|number| catalogue.plan(number)) else {
+                states.live.remove(key);
+                continue;
+            };
+            states.killed.retain(|killed| killed != key);
             if texts.contains_key(&format!("kill/{key}")) {
                 states.killed.push(key.clone());
             }
-            let last = self.states.live.get(key);
             let name = format!("stage/{key}");
-            let state = match settle(plan, last, texts.get(&name).map(String::as_str), now) {
-                Ok(state) => Some(state),
-                Err(error) => {
-                    log::warn("stage_unreadable", &name, &format!("{error}; the last good state stays"));
-                    last.cloned()
+            match settle(plan, states.live.get(key), texts.get(&name).map(String::as_str), now) {
+                Ok(state) => {
+                    states.live.insert(key.clone(), state);
                 }
-            };
-            if let Some(state) = state {
-                states.live.insert(key.clone(), state);
+                Err(error) => log::warn("stage_unreadable", &name, &format!("{error}; the last good state stays")),
             }
         }
+        states.killed.sort_unstable();
         states
     }
 
     /// Takes in the copy from the cache. An old one is believed in everything but its percentages.
     pub fn absorb_copy(&mut self, copy: &Copy) {
-        let stages = copy.texts.keys().filter_map(|key| key.strip_prefix("stage/").map(str::to_owned));
-        let wanted: Vec<String> = stages.collect();
-        self.absorb(&copy.texts, &wanted, super::clock::now());
+        let rollouts = copy.texts.keys().filter_map(|key| key.strip_prefix("stage/").map(str::to_owned)).collect();
+        self.absorb(&copy.texts, &rollouts, super::clock::now());
         if !copy.is_trusted() {
             for state in self.states.live.values_mut() {
                 *state = LiveState { percentage: Percentage::ZERO, groups: Vec::new(), ..state.clone() };
@@ -196,6 +195,12 @@ impl Memory {
         let lists = catalogue.lists.iter().map(|name| self.lists.get(name).and_then(|list| list.fingerprints.clone())).collect();
         self.snapshot = Rc::new(Snapshot::new(catalogue, &self.states, lists));
     }
+}
+
+/// The KV keys of the plans, the kill of everything, and these rollouts' states and kills.
+pub fn keys(rollouts: &BTreeSet<String>) -> Vec<String> {
+    let of_rollouts = rollouts.iter().flat_map(|key| [format!("stage/{key}"), format!("kill/{key}")]);
+    [PLANS.to_owned(), KILL_ALL.to_owned()].into_iter().chain(of_rollouts).collect()
 }
 
 fn tell_changes(last: &States, next: &States) {

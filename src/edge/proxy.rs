@@ -80,7 +80,8 @@ impl Way<'_> {
                 return own::sentence(502, assignment.reason.as_str(), "The site did not answer. Please try again.");
             }
         };
-        let depends = !matches!(mode, Mode::Inactive | Mode::Completed) || !decision.flags.is_empty();
+        // Even of a completed rollout, who is excluded or unidentified stays on legacy.
+        let depends = mode != Mode::Inactive || !decision.flags.is_empty();
         let provenance = Provenance {
             variant: Some(served.variant.as_str()),
             reason: served.reason,

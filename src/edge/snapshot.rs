@@ -8,14 +8,13 @@
 //! what is read is merged into memory at once, without an await in between.
 
 use std::cell::RefCell;
-use std::pin::pin;
 use std::rc::Rc;
 
-use futures_util::future::{Either, select};
 use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::Context;
 
-use super::memory::Memory;
+use super::memory::{self, Memory};
 use super::{clock, copy, glue, kv, log};
 use crate::protocol::address::Address;
 use crate::protocol::config::Snapshot;
@@ -71,7 +70,7 @@ pub async fn ready(env: &JsValue, context: &Context, address: &Address<'_>) -> R
     let now_ms = clock::now_ms();
     let (must_wait, may_refresh) = MEMORY.with_borrow_mut(|memory| {
         let age_ms = memory.read_at_ms.map_or(f64::INFINITY, |at_ms| now_ms - at_ms);
-        let is_unready = !memory.is_ready(memory.find(address));
+        let is_unready = !memory.is_ready(memory.find(address.host(), address.path));
         // While KV fails, one request in a while finds out; the others do not wait for it.
         let has_just_failed = memory.failed_at_ms.is_some_and(|at_ms| now_ms - at_ms < FRESH_MS);
         let is_refreshing = memory.refreshing_since_ms.is_some_and(|at_ms| now_ms - at_ms < MARK_MAX_MS);
@@ -83,27 +82,37 @@ pub async fn ready(env: &JsValue, context: &Context, address: &Address<'_>) -> R
         (must_wait, may_refresh)
     });
     if must_wait {
-        wait(env, address).await;
-        context.wait_until(save_copy());
+        wait(env, context, address).await;
     } else if may_refresh {
         let env = env.clone();
         context.wait_until(async move {
-            note_outcome(refresh(&env, Vec::new()).await);
+            note_outcome(&refresh(&env, Vec::new()).await);
             save_copy().await;
         });
     }
-    MEMORY.with_borrow(|memory| Ready { snapshot: Rc::clone(&memory.snapshot), number: memory.find(address), is_configured: memory.is_configured() })
+    MEMORY.with_borrow(|memory| Ready { snapshot: Rc::clone(&memory.snapshot), number: memory.find(address.host(), address.path), is_configured: memory.is_configured() })
 }
 
-async fn wait(env: &JsValue, address: &Address<'_>) {
-    let read = pin!(read_for(env, address));
-    let outcome = match select(read, pin!(glue::sleep(WAIT_MAX_MS))).await {
-        Either::Left((outcome, _)) => outcome,
-        Either::Right(_) => Err(JsValue::from_str("no answer within 200 ms")),
-    };
-    let has_failed = outcome.is_err();
-    note_outcome(outcome);
-    if has_failed && !MEMORY.with_borrow(Memory::is_configured) && let Some(copy) = copy::load().await {
+/// Waits for a read, which goes on behind the answer when it takes too long.
+async fn wait(env: &JsValue, context: &Context, address: &Address<'_>) {
+    let (own_env, host, path) = (env.clone(), address.host().to_owned(), address.path.to_owned());
+    let read = future_to_promise(async move {
+        let outcome = read_for(&own_env, &host, &path).await;
+        note_outcome(&outcome);
+        save_copy().await;
+        outcome.map(|()| JsValue::UNDEFINED)
+    });
+    let behind = JsFuture::from(read.clone());
+    context.wait_until(async move {
+        // Its outcome is noted where it is known.
+        let _ = behind.await;
+    });
+    match glue::is_fulfilled_within(&read, WAIT_MAX_MS).await {
+        Ok(true) => return,
+        Ok(false) => log::warn("kv_slow", "configuration", "KV has not answered within 200 ms; the request goes on without it"),
+        Err(_) => {}
+    }
+    if !MEMORY.with_borrow(Memory::is_configured) && let Some(copy) = copy::load().await {
         log::warn("copy_used", "configuration", "KV cannot be read, so the copy in the cache serves");
         MEMORY.with_borrow_mut(|memory| memory.absorb_copy(&copy));
     }
@@ -111,9 +120,9 @@ async fn wait(env: &JsValue, address: &Address<'_>) {
 
 /// Reads the plans, then the states of the rollouts that this request needs: a cold isolate learns
 /// only from the plans which these are.
-async fn read_for(env: &JsValue, address: &Address<'_>) -> Result<(), JsValue> {
+async fn read_for(env: &JsValue, host: &str, path: &str) -> Result<(), JsValue> {
     let now_ms = clock::now_ms();
-    let needed = || MEMORY.with_borrow(|memory| memory.needed(memory.find(address)));
+    let needed = || MEMORY.with_borrow(|memory| memory.needed(memory.find(host, path)));
     let is_old = MEMORY.with_borrow(|memory| memory.read_at_ms.is_none_or(|at_ms| now_ms - at_ms > FRESH_MS));
     if is_old {
         refresh(env, needed()).await?;
@@ -124,10 +133,10 @@ async fn read_for(env: &JsValue, address: &Address<'_>) -> Result<(), JsValue> {
 
 /// Reads the plans, and the states of the rollouts served so far and of `wanted`.
 async fn refresh(env: &JsValue, wanted: Vec<String>) -> Result<(), JsValue> {
-    let keys = MEMORY.with_borrow(|memory| memory.keys(&wanted));
-    let texts = kv::texts(env, &keys).await?;
+    let rollouts = MEMORY.with_borrow(|memory| memory.served_and(wanted));
+    let texts = kv::texts(env, &memory::keys(&rollouts)).await?;
     let lists = MEMORY.with_borrow_mut(|memory| {
-        memory.absorb(&texts, &wanted, clock::now());
+        memory.absorb(&texts, &rollouts, clock::now());
         memory.read_at_ms = Some(clock::now_ms());
         memory.lists_older_than(clock::now_ms() - LIST_FRESH_MS)
     });
@@ -139,14 +148,14 @@ async fn refresh(env: &JsValue, wanted: Vec<String>) -> Result<(), JsValue> {
     Ok(())
 }
 
-fn note_outcome(outcome: Result<(), JsValue>) {
+fn note_outcome(outcome: &Result<(), JsValue>) {
     let now_ms = clock::now_ms();
     MEMORY.with_borrow_mut(|memory| {
         memory.refreshing_since_ms = None;
         memory.failed_at_ms = outcome.is_err().then_some(now_ms);
     });
     if let Err(error) = outcome {
-        log::warn("kv_unreadable", "configuration", &glue::message(&error));
+        log::warn("kv_unreadable", "configuration", &glue::message(error));
     }
 }
 

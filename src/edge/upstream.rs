@@ -44,7 +44,7 @@ impl Answer {
 
     /// What the rules of the answer need.
     pub fn outbound(&self) -> Outbound<'_> {
-        Outbound { status: self.status(), location: self.line(4), cache_control: self.line(2), has_expires: self.line(3).is_some() }
+        Outbound { status: self.status(), cache_control: self.line(2), has_expires: self.line(3).is_some(), connection: self.line(4), location: self.line(5) }
     }
 
     /// Lets go of an answer that nobody will read.

@@ -2,7 +2,7 @@
 //! where it depends on the cohort, its redirects kept on the public host.
 
 use super::address::Address;
-use super::headers::HeaderEdits;
+use super::headers::{HOP_BY_HOP, HeaderEdits, named_by_connection};
 use crate::model::upstream::Upstream;
 
 /// What the rules need to know of the upstream's answer.
@@ -10,12 +10,14 @@ use crate::model::upstream::Upstream;
 pub struct Outbound<'a> {
     /// Its status.
     pub status: u16,
-    /// Its `Location`.
-    pub location: Option<&'a str>,
     /// Its `Cache-Control`.
     pub cache_control: Option<&'a str>,
     /// Whether it has an `Expires`.
     pub has_expires: bool,
+    /// Its `Connection`.
+    pub connection: Option<&'a str>,
+    /// Its `Location`.
+    pub location: Option<&'a str>,
 }
 
 /// Why and how the answer came about.
@@ -40,6 +42,11 @@ const HEURISTIC: [u16; 12] = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 
 /// The changes to the upstream's headers.
 pub fn edits(outbound: &Outbound<'_>, provenance: &Provenance<'_>, public: &Address<'_>, upstreams: &[&Upstream], cookies: &[String]) -> HeaderEdits {
     let mut edits = HeaderEdits::default();
+    // The runtime takes away what belongs to its own connections, but not what these two name.
+    edits.remove("proxy-connection");
+    for name in outbound.connection.into_iter().flat_map(named_by_connection).filter(|name| !HOP_BY_HOP.contains(&name.as_str())) {
+        edits.remove(&name);
+    }
     if let Some(location) = outbound.location.and_then(|location| public_location(location, public, upstreams)) {
         edits.set("location", &location);
     }

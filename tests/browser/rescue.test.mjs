@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { assertOneSide, openPage, openShop } from './shop.mjs';
 
-const PAGES = ['/', '/products', '/products/rope', '/cart', '/about', '/contact/thanks'];
+const PAGES = ['/', '/products', '/products/rope', '/cart', '/contact/thanks'];
 
 let shop;
 before(async () => { shop = await openShop(100); });

@@ -72,10 +72,12 @@ export async function openShop(percentage) {
 /** Opens a page in `context` that remembers what went wrong and which assets it loaded. */
 export async function openPage(context, path) {
   const page = await context.newPage();
-  const seen = { errors: [], assets: new Set() };
+  const seen = { errors: [], assets: new Set(), pending: new Set() };
   page.on('console', (message) => message.type() === 'error' && seen.errors.push(`${message.text()} ${message.location().url}`));
   page.on('pageerror', (error) => seen.errors.push(error.message));
   page.on('requestfailed', (request) => seen.errors.push(`${request.url()}: ${request.failure()?.errorText}`));
+  page.on('request', (request) => seen.pending.add(request.url()));
+  page.on('requestfinished', (request) => seen.pending.delete(request.url()));
   page.on('response', (response) => {
     const { pathname } = new URL(response.url());
     if (response.status() >= 400) seen.errors.push(`${response.status()} for ${pathname}`);
@@ -87,8 +89,14 @@ export async function openPage(context, path) {
   return page;
 }
 
-/** Which side each part of the open page came from, as the parts say themselves. */
+/** Clicks a link of the page and waits for the page that it leads to. */
+export async function follow(page, path) {
+  await Promise.all([page.waitForURL(`**${path}`), page.click(`a[href="${path}"]`)]);
+}
+
+/** Which side each part of the loaded page came from, as the parts say themselves. */
 export async function parts(page) {
+  await page.waitForLoadState('load');
   return page.evaluate(() => {
     const root = document.documentElement;
     const images = [...document.images];
@@ -103,8 +111,10 @@ export async function parts(page) {
 
 /** Imports the page's lazy chunk by its button, and says which side it came from. */
 export async function lazyPart(page) {
-  await page.click('#show-tides');
-  return page.locator('#tides[data-side]').getAttribute('data-side');
+  await page.evaluate(() => document.querySelector('#show-tides').click());
+  return page.locator('#tides[data-side]').getAttribute('data-side').catch((error) => {
+    assert.fail(`no chunk: ${error.message}\nerrors: ${page.seen.errors}\nunanswered: ${[...page.seen.pending]}`);
+  });
 }
 
 /** Asserts that all parts of the page, the lazy chunk included, are of one side; returns the side. */

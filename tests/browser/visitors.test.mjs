@@ -1,7 +1,7 @@
 // New visitors at 50 %: each sees one side, whole, from the first request on.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { assertOneSide, assetsAskedOf, openPage, openShop } from './shop.mjs';
+import { assertOneSide, assetsAskedOf, follow, openPage, openShop } from './shop.mjs';
 
 const VISITORS = 12;
 const VISITORS_MAX = 48;
@@ -34,9 +34,7 @@ async function visit() {
   const stays = async (where) => assert.equal(await assertOneSide(page), side, where);
   await page.reload();
   await stays('after a reload');
-  await page.click('nav a[href="/products"]');
-  await stays('on the products page');
-  await page.click('main a[href="/products/kettle"]');
+  await follow(page, '/products/boots');
   await stays('on a product page');
   assert.equal(await page.evaluate(async () => (await (await fetch('/api/stock')).json()).side), side, 'the API');
   const loaded = page.seen.assets;
@@ -65,8 +63,7 @@ test('a visitor is given an id once, in a cookie that only this host can read an
   assert.doesNotMatch(await page.evaluate(() => document.cookie), /tidegate/);
 
   await page.reload();
-  await page.click('nav a[href="/about"]');
-  await page.waitForURL('**/about');
+  await follow(page, '/about');
   assert.deepEqual(await idCookie(), first);
   assert.deepEqual(given, ['/']);
   await context.close();

@@ -153,6 +153,24 @@ describe('with plans', () => {
     assert.deepEqual(gate.kv.reads.filter((key) => ['stage/a', 'stage/c'].includes(key)), []);
   });
 
+  test('requests that find a cold isolate at once do not undo what each other have read', async () => {
+    const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
+    for (const delayMs of [0, 30]) {
+      await gate.load(rollouts(keys), Object.fromEntries(keys.map((key) => [key, '100'])), { cold: true });
+      await gate.kill('f');
+      gate.kv.delayMs = delayMs;
+      await Promise.all(keys.map((key) => ask(`/${key}/page`)));
+      for (const key of keys) await becomes(key, key === 'f' ? ['legacy', 'killed'] : ['new', 'bucketed']);
+    }
+  });
+
+  test('KV that is too slow for the first request is obeyed as soon as it has answered', async () => {
+    await gate.load(rollouts(['a']), { a: '100' }, { cold: true });
+    gate.kv.delayMs = 400;
+    await ask('/a/page');
+    await until(async () => told(await ask('/a/page'))[1] === 'bucketed', () => 'the configuration', 3_000);
+  });
+
   test('a warm isolate reads nothing for the next request', async () => {
     await gate.load(rollouts(['a']), { a: '100' });
     await ask('/a/page');

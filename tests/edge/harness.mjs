@@ -146,14 +146,14 @@ class Gate {
     for (const [key, state] of Object.entries(stages)) await this.putStage(key, state);
     await this.restart({ bindings });
     // A cold request waits for KV for 200 ms at most, which a busy machine may well exceed.
-    if (!cold) await Promise.all(plans.map(({ routes = [] }) => routes[0] && this.#warm(routes[0])));
+    if (!cold) for (const { routes = [] } of plans) if (routes[0]) await this.#warm(routes[0]);
   }
 
   #warm(route) {
     const [, host, path] = /^([^/]*)(.*)$/.exec(route);
     const options = { method: 'HEAD', headers: { 'x-user-id': 'warm' }, host: host.replace('*', 'warm') || PUBLIC_HOST };
     const isWarm = async () => (await this.fetch(path.replace('*', 'warm'), options)).get('tidegate-reason') !== 'no_config';
-    return until(isWarm, () => `${route} to be configured`);
+    return until(isWarm, () => `${route} to be configured`, 20_000);
   }
 
   #log(line) {

@@ -1,6 +1,7 @@
 // A KV namespace under the test's control. workerd's own KV client talks to it over HTTP, exactly as
 // it talks to Miniflare's store; unlike that one, it can fail, hang, and tell what was read.
 import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The Miniflare binding that makes `name` a KV namespace kept by the server on `port`. */
@@ -25,23 +26,28 @@ export const plugins = {
   },
 };
 
-/** Starts the server. `mode` is `ok`, `error` (each read answers 500) or `hang` (none answers). */
+/**
+ * Starts the server. `mode` is `ok`, `error` (each read answers 500) or `hang` (none answers), and
+ * every answer comes `delayMs` late.
+ */
 export async function startKv() {
   const store = new Map();
   const reads = [];
   const kv = {
     mode: 'ok',
+    delayMs: 0,
     reads,
     async put(key, text) { store.set(key, Buffer.from(text)); },
     async delete(key) { store.delete(key); },
     async get(key) { return store.get(key)?.toString() ?? null; },
-    async clear() { store.clear(); kv.mode = 'ok'; },
+    async clear() { store.clear(); Object.assign(kv, { mode: 'ok', delayMs: 0 }); },
   };
 
   const server = http.createServer(async (req, res) => {
     const url = new URL(req.url, 'http://kv');
     const key = decodeURIComponent(url.pathname.slice(1));
     const body = Buffer.concat(await req.toArray());
+    if (kv.delayMs > 0) await sleep(kv.delayMs);
     const isBulk = req.method === 'POST' && key === 'bulk/get';
     if (kv.mode !== 'ok') {
       reads.push(...(isBulk ? JSON.parse(body).keys : [key]));

@@ -54,6 +54,37 @@ describe('the most specific route takes a request', () => {
   }
 });
 
+describe('a path is read as the frontend will read it', () => {
+  // workerd hands the worker the URL as the client wrote it and normalises it only on the way out.
+  test('so none gets around a route', async () => {
+    for (const path of ['/elsewhere/../checkout/pay', '/elsewhere/%2e%2e/checkout/pay', '/elsewhere/.%2E/checkout/pay', '/checkout\\pay', '/./checkout/%2e/pay']) {
+      await ask(path);
+      assert.equal(next.received.at(-1)?.url, '/checkout/pay', path);
+      assert.equal(next.received.at(-1).get('tidegate-rollout'), 'deep', path);
+      next.reset();
+    }
+  });
+
+  test('so none leads through one route to what lies elsewhere', async () => {
+    for (const path of ['/checkout/../admin', '/checkout/%2e%2e/admin', '/checkout/a\\..\\..\\admin']) {
+      assert.equal((await ask(path)).text, 'fallback /admin', path);
+    }
+    assert.equal(next.received.length, 0);
+  });
+
+  test('so none leads out of a base path', async () => {
+    for (const path of ['/based/../../secret', '/based/%2e%2e/%2e%2e/secret', '/based\\..\\..\\secret']) {
+      assert.equal((await ask(path)).text, 'fallback /secret', path);
+    }
+    assert.equal(next.received.length, 0);
+  });
+
+  test('so none leads to a frontend from Tidegate\'s own', async () => {
+    for (const path of ['/checkout/../_tidegate/health', '/checkout/%2e%2e/_tidegate/health']) assert.match((await ask(path)).get('content-type'), /^application\/json/, path);
+    assert.equal(next.received.length, 0);
+  });
+});
+
 describe('a request that no route takes', () => {
   for (const path of ['/', '/checkouts', '/Checkout/a', '/_tidegat/health']) {
     test(`${path} goes to the fallback, with nothing said of a rollout`, async () => {
