@@ -3,25 +3,28 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::fault::Explain;
 use super::serialize_as_text;
 
-/// A point in time, to the millisecond.
+/// A point in time, to the millisecond: milliseconds since 1970-01-01T00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Instant(Timestamp);
+pub struct Instant(i64);
+
+/// 9999-12-31T23:59:59.999Z, the last that RFC 3339 can write.
+const LATEST_MS: i64 = 253_402_300_799_999;
 
 impl Instant {
     /// Milliseconds since 1970-01-01T00:00Z.
-    pub fn as_epoch_ms(self) -> i64 {
-        self.0.as_millisecond()
+    pub const fn as_epoch_ms(self) -> i64 {
+        self.0
     }
 
-    /// The instant `epoch_ms` milliseconds after 1970-01-01T00:00Z, held within the years -9999 to 9999.
+    /// The instant `epoch_ms` milliseconds after 1970-01-01T00:00Z, held within 1970 to 9999.
     pub fn from_epoch_ms(epoch_ms: i64) -> Self {
-        let fallback = if epoch_ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
-        Self(Timestamp::from_millisecond(epoch_ms).unwrap_or(fallback))
+        Self(epoch_ms.clamp(0, LATEST_MS))
     }
 }
 
@@ -47,15 +50,43 @@ impl FromStr for Instant {
     type Err = InstantError;
 
     fn from_str(text: &str) -> Result<Self, InstantError> {
-        let instant: Timestamp = text.parse().map_err(|_| InstantError(text.to_owned()))?;
-        Ok(Self::from_epoch_ms(instant.as_millisecond()))
+        let malformed = || InstantError(text.to_owned());
+        let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| malformed())?;
+        let epoch_ms = i64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| malformed())?;
+        if (0..=LATEST_MS).contains(&epoch_ms) { Ok(Self(epoch_ms)) } else { Err(malformed()) }
     }
 }
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).map_err(|_| fmt::Error)?;
+        f.write_str(&instant.format(&Rfc3339).map_err(|_| fmt::Error)?)
     }
 }
 
 serialize_as_text!(Instant);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_print_back_in_utc() {
+        for (text, printed) in [
+            ("2026-12-02T09:00:00Z", "2026-12-02T09:00:00Z"),
+            ("2026-12-02T09:00:00+01:00", "2026-12-02T08:00:00Z"),
+            ("1970-01-01T00:00:00.25Z", "1970-01-01T00:00:00.25Z"),
+            ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(text.parse::<Instant>().map(|instant| instant.to_string()), Ok(printed.to_owned()));
+        }
+        assert_eq!(Instant::from_epoch_ms(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn an_instant_without_a_zone_is_refused() {
+        for text in ["", "2026-12-02", "2026-12-02T09:00:00", "2026-02-30T00:00:00Z", "1969-12-31T23:59:59Z", "soon"] {
+            assert_eq!(text.parse::<Instant>(), Err(InstantError(text.into())));
+        }
+    }
+}

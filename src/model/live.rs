@@ -91,7 +91,8 @@ impl LiveState {
     pub fn to_json(&self) -> String {
         let body = self.body();
         let sum = format!("{:016x}", fnv1a64(body.as_bytes()));
-        format!("{{\"v\":{VERSION},{},\"sum\":\"{sum}\"}}", body.trim_start_matches('{').trim_end_matches('}'))
+        let fields = body.strip_prefix('{').and_then(|body| body.strip_suffix('}')).unwrap_or_default();
+        format!("{{\"v\":{VERSION},{fields},\"sum\":\"{sum}\"}}")
     }
 
     fn body(&self) -> String {

@@ -141,7 +141,7 @@ mod tests {
 
     #[track_caller]
     fn holds(window: &str, at: &str, expected: bool) {
-        let ms = at.parse::<jiff::Timestamp>().map(|t| t.as_millisecond()).unwrap_or_default();
+        let ms = at.parse::<crate::model::Instant>().map(|instant| instant.as_epoch_ms()).unwrap_or_default();
         assert_eq!(window.parse::<Weekly>().map(|w| w.contains(ms)), Ok(expected), "{window} at {at}");
     }
 

@@ -37,6 +37,7 @@ export async function openGate({ key, plan, percentage }) {
 
   return {
     origin,
+    logs,
     setPercentage: (next) => kv.put(`stage/${key}`, String(next)),
     async close() {
       await miniflare.dispose();

@@ -40,6 +40,7 @@ export async function openShop(percentage) {
   return {
     sides,
     origin: gate.origin,
+    logs: gate.logs,
 
     /** A browser of somebody's own; `user` is a known user's id, else a new visitor. */
     async visitor(user) {
