@@ -37,7 +37,6 @@ export async function openGate({ key, plan, percentage }) {
 
   return {
     origin,
-    logs,
     setPercentage: (next) => kv.put(`stage/${key}`, String(next)),
     async close() {
       await miniflare.dispose();

@@ -1,0 +1,67 @@
+# Tidegate's tasks. `make help` lists them. Each sets up what it needs and does nothing twice.
+.DEFAULT_GOAL := help
+SHELL := /usr/bin/env bash
+PORT ?= 8787
+COMMAND := target/release/tidegate
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/tools
+SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
+export WRANGLER_SEND_METRICS := false
+
+.PHONY: help dev test test-native test-wasm test-edge test-browser build bench bench-native bench-edge size lint deploy deploy-check clean setup
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+
+setup:
+	@scripts/setup.sh
+
+dev: build ## Run the worker locally in front of two sample frontends (PORT=8787)
+	@PORT=$(PORT) node scripts/dev.mjs
+
+build: setup ## Build the worker into build/ and the command into target/release/
+	@scripts/build-edge.sh
+	@$(MAKE) --no-print-directory $(COMMAND)
+
+$(COMMAND): $(SOURCES)
+	cargo build --release --bin tidegate
+	@touch $@
+
+test: test-native test-wasm test-edge test-browser ## Run all tests: native, wasm, workerd, browser
+
+test-native: setup ## Run the native tests
+	cargo test --quiet
+
+test-wasm: setup ## Run the laws of cohorts and assignments on wasm
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(TOOLS)/wasm-bindgen-cli-0.2.129/bin/wasm-bindgen-test-runner" \
+	  cargo test --quiet --target wasm32-unknown-unknown --test cohort --test assignment
+
+test-edge: build ## Run the tests of the request path in workerd
+	node --test --test-concurrency=2 --test-reporter=spec tests/edge/*.test.mjs
+
+test-browser: build ## Run the tests in Chromium (CHROMIUM= names another one)
+	@scripts/chromium.sh
+	node --test --test-concurrency=1 --test-reporter=spec tests/browser/*.test.mjs
+
+lint: setup ## Check the code with clippy, natively and for wasm
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --target wasm32-unknown-unknown --lib -- -D warnings
+
+bench: bench-native bench-edge size ## Measure against the goals: native, in workerd, size
+
+bench-native: setup ## Measure assignments, routing and groups natively
+	cargo bench --quiet --bench decisions
+
+bench-edge: build ## Measure requests against other workers in the same workerd
+	node benches/edge/run.mjs
+
+size: build ## Print the size of the wasm and fail over the budget of 300 KB gzipped
+	@scripts/size.sh
+
+deploy-check: build ## Show what would be deployed, without an account
+	npx wrangler deploy --dry-run
+
+deploy: build ## Deploy the worker to your account
+	npx wrangler deploy
+
+clean: ## Remove what was built, the installed packages and the local KV
+	rm -rf target build node_modules .wrangler

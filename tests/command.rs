@@ -1,0 +1,200 @@
+//! The command as its user meets it: arguments, files, standard streams, exit codes.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn tidegate(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        // A command that refuses its arguments does not read.
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn file(name: &str, content: &[u8]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+const PLAN: &str = r#"key = "checkout"
+routes = ["shop.example.com/checkout/*"]
+
+[upstreams]
+legacy = "https://legacy.shop.example.com"
+new = "https://new.shop.example.com"
+
+[identity]
+from = ["header:x-user-id"]
+
+[groups.team]
+ids = ["ana"]
+
+[[stage]]
+name = "internal"
+percentage = 0
+groups = ["team"]
+hold = "1d"
+
+[[stage]]
+name = "canary"
+percentage = 10
+hold = "48h"
+gates = ["error_rate < 0.1% over stage"]
+
+[[stage]]
+name = "full"
+percentage = 100
+
+[environments.staging]
+routes = ["staging.example.com/*"]
+"#;
+
+fn plan() -> String {
+    file("plan.toml", PLAN.as_bytes()).display().to_string()
+}
+
+#[test]
+fn the_plans_that_are_shipped_pass_the_check_alone_and_together() {
+    let plans: Vec<String> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("plans")).unwrap().map(|entry| entry.unwrap().path().display().to_string()).collect();
+    assert!(plans.len() >= 5);
+    for plan in &plans {
+        let output = tidegate(&["check", plan], b"");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let arguments: Vec<&str> = ["check"].into_iter().chain(plans.iter().map(String::as_str)).collect();
+    let output = tidegate(&arguments, b"");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// Each damage to the plan: what is replaced, by what, and the place and words of the error.
+const DAMAGES: [(&str, &str, &str, &str); 16] = [
+    ("percentage = 10\n", "percentage = 150\n", "22:14", "`150` is more than 100 %"),
+    ("percentage = 10\n", "percentage = 0.0005\n", "22:14", "finer than 0.001 %"),
+    ("percentage = 100", "percentage = 5", "28:14", "the percentage falls from 10 to 5"),
+    ("hold = \"48h\"", "hold = \"48 hours\"", "23:8", "`48 hours` is not a duration"),
+    ("0.1%", "0.1", "24:24", "`error_rate` cannot be compared with `0.1`"),
+    ("error_rate", "eror_rate", "24:11", "did you mean `error_rate`?"),
+    ("error_rate < 0.1%", "signal.p1 = 0", "24:10", "nobody measures `signal.p1`"),
+    ("error_rate < 0.1%", "latency.p95@api < 1s", "24:10", "no endpoint is called `api`"),
+    ("[\"team\"]", "[\"taem\"]", "17:11", "did you mean `team`?"),
+    ("name = \"full\"", "name = \"canary\"", "27:8", "two stages are called `canary`"),
+    ("legacy = \"https", "legasy = \"https", "5:1", "did you mean `legacy`?"),
+    ("https://new.", "ftp://new.", "6:7", "neither https nor http"),
+    ("shop.example.com/checkout/*", "shop.example.com/*/checkout", "2:11", "`*` stands only as the whole last segment"),
+    ("key = \"checkout\"", "key = \"check out\"", "1:7", "`check out` is not a name"),
+    ("hold = \"48h\"", "hold = \"48h\"\nenter = \"Sat 08:00-16:00 UTC\"", "24:9", "is not a field"),
+    ("percentage = 0\n", "percentage = \n", "16:14", ""),
+];
+
+#[test]
+fn each_fault_of_a_plan_is_told_with_its_place_and_the_way_out() {
+    for (index, (good, bad, place, words)) in DAMAGES.into_iter().enumerate() {
+        let mut damaged = PLAN.replacen(good, bad, 1);
+        if index == 14 {
+            damaged = damaged.replace("enter =", "entre =");
+        }
+        assert_ne!(damaged, PLAN, "{good}");
+        let path = file(&format!("damaged-{index}.toml"), damaged.as_bytes()).display().to_string();
+        let output = tidegate(&["check", &path], b"");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{bad}");
+        let place = if index == 14 { "24:1" } else { place };
+        assert!(told.contains(&format!("{path}:{place}")) && told.contains(words), "{bad}:\n{told}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let damaged = PLAN.replace("48h", "48x").replace("0.1%", "0.1").replace("[\"team\"]", "[\"taem\"]").replace("1d", "one");
+    let path = file("damaged.toml", damaged.as_bytes()).display().to_string();
+    let output = tidegate(&["check", "--json", &path], b"");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let places: Vec<String> = told["faults"].as_array().unwrap().iter().filter(|fault| fault["severity"] == "error").map(|fault| format!("{}:{}", fault["line"], fault["column"])).collect();
+    assert_eq!((told["ok"].as_bool(), places), (Some(false), ["17:11", "18:8", "23:8", "24:24"].map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn what_cannot_be_done_says_so_with_its_exit_code() {
+    let plan = plan();
+    for (arguments, code, words) in [
+        (vec!["check", "missing.toml"], 1, "missing.toml: No such file"),
+        (vec!["check"], 2, "required arguments"),
+        (vec!["chekc", &plan], 2, "similar subcommand exists: 'check'"),
+        (vec!["assign", &plan, "--percentage", "150"], 2, "`150` is more than 100 %"),
+        (vec!["assign", &plan, "--stage", "canry"], 2, "known: internal, canary, full"),
+        (vec!["assign", &plan, "--rollout", "search"], 2, "known: checkout"),
+        (vec!["compile", &plan, "--env", "prod"], 2, "known: staging"),
+    ] {
+        let output = tidegate(&arguments, b"");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(text(&output.stderr).contains(words), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn compiled_plans_are_the_value_of_the_kv_key() {
+    let output = tidegate(&["compile", "--revision", "7", &plan()], b"");
+    let set: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&set["v"], &set["revision"], &set["rollouts"][0]["key"], &set["rollouts"][0]["stage"][1]["percentage"]), (&1.into(), &7.into(), &"checkout".into(), &10.into()));
+    let staging: Value = serde_json::from_slice(&tidegate(&["compile", "--env", "staging", &plan()], b"").stdout).unwrap();
+    assert_eq!(staging["rollouts"][0]["routes"], Value::from(vec!["staging.example.com/*"]));
+    assert!(staging["revision"].as_u64().unwrap() > 1_700_000_000);
+}
+
+#[test]
+fn ids_are_assigned_as_on_the_edge() {
+    let ids = "user-1\nana\r\n  user-2  \n\n\u{1f600}\n";
+    let output = tidegate(&["assign", &plan(), "--percentage", "50"], ids.as_bytes());
+    let lines = [
+        r#"{"id":"user-1","bucket":46629,"variant":"new","reason":"bucketed"}"#,
+        r#"{"id":"ana","bucket":50858,"variant":"new","reason":"group"}"#,
+        r#"{"id":"user-2","bucket":60770,"variant":"legacy","reason":"bucketed"}"#,
+        r#"{"id":"","bucket":24359,"variant":"legacy","reason":"unidentified"}"#,
+        r#"{"id":"😀","bucket":23992,"variant":"new","reason":"bucketed"}"#,
+    ];
+    assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), lines);
+    let invalid = tidegate(&["assign", &plan(), "--percentage", "50"], b"\xff\xfe\n");
+    assert!(text(&invalid.stdout).starts_with("{\"id\":\"\u{fffd}\u{fffd}\""));
+}
+
+#[test]
+fn a_group_is_a_list_of_fingerprints_that_assign_reads() {
+    let output = tidegate(&["group", "beta"], b"kim\nlee\nkim\n\n");
+    assert_eq!(output.stdout.len(), 8 + 2 * 8);
+    let list = file("beta.group", &output.stdout);
+    let plan = file("beta.toml", PLAN.replace("ids = [\"ana\"]", "kv = true").as_bytes()).display().to_string();
+    let assigned = tidegate(&["assign", &plan, "--percentage", "0", "--group", &format!("team={}", list.display())], b"kim\nmax\n");
+    assert_eq!(text(&assigned.stdout).matches("\"reason\":\"group\"").count(), 1);
+}
+
+#[test]
+fn a_million_ids_are_assigned_in_one_go() {
+    let ids: String = (0..1_000_000).map(|n| format!("user-{n}\n")).collect();
+    let output = tidegate(&["assign", &plan(), "--percentage", "10"], ids.as_bytes());
+    let told = text(&output.stdout);
+    let on_new = told.matches("\"variant\":\"new\"").count();
+    assert_eq!(told.lines().count(), 1_000_000);
+    assert!((99_000..101_000).contains(&on_new), "{on_new}");
+}
