@@ -9,7 +9,7 @@ STAGING=target/edge
 WASM=target/wasm32-unknown-unknown/edge/tidegate.wasm
 
 cargo build --profile edge --target wasm32-unknown-unknown --lib
-inputs="$(cat "$WASM" src/edge/entry.js src/edge/glue.js "$0" package-lock.json | sha256sum)"
+inputs="$(cat "$WASM" src/edge/*.js "$0" package-lock.json | sha256sum)"
 if [ -f build/index.js ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inputs" ]; then exit 0; fi
 
 rm -rf "$STAGING"
@@ -18,7 +18,7 @@ rm -rf "$STAGING"
 # The features that rustc and wasm-bindgen use; binaryen must not reach for newer ones than workerd has.
 "$BIN/wasm-opt" -O3 "$STAGING/index_bg.wasm" -o "$STAGING/index_bg.wasm" --enable-mutable-globals --enable-sign-ext \
   --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types --enable-exception-handling
-cp src/edge/entry.js "$STAGING/entry.js"
+cp src/edge/entry.js src/edge/http.js "$STAGING/"
 mkdir -p build
 "$BIN/esbuild" "$STAGING/entry.js" --bundle --format=esm --minify --external:./index_bg.wasm '--external:cloudflare:*' \
   --log-level=warning --log-override:duplicate-object-key=silent --outfile=build/index.js

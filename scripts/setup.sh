@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the build needs and this machine lacks: the wasm target, two tools that cargo
-# compiles, and the npm packages. The compiled tools lie in a cache outside of the checkout, keyed
-# by version, so that the next clean checkout finds them. Does nothing when nothing is missing.
+# Installs what the build needs and this machine lacks: the wasm target, wasm-bindgen, which
+# cargo compiles, and the npm packages. It lies in a cache outside of the checkout, keyed by version,
+# so that the next clean checkout finds it. Does nothing when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-WORKER_BUILD_VERSION=0.8.7
 WASM_BINDGEN_VERSION=0.2.129
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate/tools"
 
@@ -24,7 +23,7 @@ if [ ! -d "$sysroot/lib/rustlib/wasm32-unknown-unknown" ]; then
   rustup target add wasm32-unknown-unknown
 fi
 
-# Unoptimised, these tools compile twice as fast and are fast enough for a module of this size.
+# Unoptimised, it compiles twice as fast and is fast enough for a module of this size.
 install_tool() { # crate version program
   local root="$CACHE/$1-$2"
   [ -x "$root/bin/$3" ] && return
@@ -36,7 +35,6 @@ install_tool() { # crate version program
   mv "$root.part" "$root"
 }
 install_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" wasm-bindgen
-install_tool worker-build "$WORKER_BUILD_VERSION" worker-build
 
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "installing the npm packages (once, about a minute)"

@@ -1,21 +1,28 @@
-// The worker's entry: hands each request to the wasm module, and outlives it.
+// The worker's entry: asks the wasm module what to do, does it, and outlives the module.
 //
 // worker-build's own entry wraps each request in two Proxies, an eighth of the CPU that a bare
-// proxy takes. All that it does for a module without classes is done here: a trap (a panic aborts
-// the instance) makes the next request start a new one.
+// proxy takes. What it does for a module like ours is done here: after a trap (a panic aborts the
+// instance) the next request starts a new one.
 
 import * as gate from "./index.js";
+import { answer, discard, forward, readRequest, readResponse } from "./http.js";
 
 let isBroken = false;
 
 export default {
   async fetch(request, env, context) {
-    if (isBroken) {
-      gate.__wbg_reset_state();
-      isBroken = false;
+    let text;
+    try {
+      text = readRequest(request);
+    } catch {
+      return sentence(400, "unreadable", "The request could not be read.");
     }
     try {
-      return await gate.fetch(request, env, context);
+      if (isBroken) {
+        gate.__wbg_reset_state();
+        isBroken = false;
+      }
+      return await serve(text, request, env, context);
     } catch (error) {
       isBroken = true;
       console.error(JSON.stringify({ tidegate: "trap", subject: "proxy", message: String(error) }));
@@ -24,14 +31,78 @@ export default {
   },
 };
 
+async function serve(text, request, env, context) {
+  let step = gate.start(text, request, env, false);
+  if (step === "own") return gate.fetch(new Request(urlOf(text), request), env, context);
+  if (step === "wait") {
+    const waitUntil = (promise) => context.waitUntil(promise.catch(() => {}));
+    await gate.prepare(env, urlOf(text), waitUntil);
+    step = gate.start(text, request, env, true);
+  }
+  if (gate.isRefreshDue()) context.waitUntil(gate.refresh(env));
+  return follow(step, request);
+}
+
+const urlOf = (text) => text.split("\n", 2)[1];
+
+/** Does one step after the other; the last one makes the response. */
+async function follow(step, request) {
+  let last, before;
+  for (;;) {
+    const [kind, first, second, third] = step.split("\n", 4);
+    const rest = (...words) => step.slice(words.reduce((length, word) => length + word.length + 1, kind.length + 1));
+    switch (kind) {
+      case "ask": {
+        before = last;
+        let error;
+        try {
+          last = await forward(request, third, rest(first, second, third), Number(second));
+        } catch (caught) {
+          last = undefined;
+          error = caught;
+        }
+        step = last ? gate.answered(Number(first), readResponse(last)) : gate.failed(Number(first), error?.message ?? String(error));
+        break;
+      }
+      case "answer":
+        return edited(chosen(first, last, before), rest(first));
+      case "untouched":
+        return chosen(first, last, before) ?? sentence(502, "no_config", "The site did not answer. Please try again.");
+      default:
+        return sentence(Number(first), second, third);
+    }
+  }
+}
+
+/** The answer that is passed on; the other is let go of. */
+function chosen(which, last, before) {
+  const [taken, other] = which === "last" ? [last, before] : [before, last];
+  if (other) discard(other);
+  return taken;
+}
+
+/** The answer with its edits, or as it is where the runtime refuses to copy it. */
+function edited(response, edits) {
+  try {
+    return answer(response, edits);
+  } catch {
+    return response;
+  }
+}
+
+function sentence(status, reason, text) {
+  const headers = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "tidegate-reason": reason };
+  return new Response(text + "\n", { status, headers });
+}
+
 /** The user's request never fails because of Tidegate, not even of its crash. */
 function withoutGate(request, env) {
-  if (env.FALLBACK_UPSTREAM && !request.bodyUsed) {
-    const { pathname, search } = new URL(request.url);
-    return fetch(new Request(new URL(pathname + search, env.FALLBACK_UPSTREAM), request));
-  }
-  return new Response("The site is not available. Please try again.\n", {
-    status: 503,
-    headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "tidegate-reason": "no_config" },
-  });
+  if (!env.FALLBACK_UPSTREAM || request.bodyUsed) return sentence(503, "no_config", "The site is not available. Please try again.");
+  const { pathname, search, host, protocol } = new URL(request.url);
+  const upstream = new Request(env.FALLBACK_UPSTREAM.replace(/\/$/, "") + pathname + search, request);
+  for (const name of [...upstream.headers.keys()].filter((name) => name.startsWith("tidegate-"))) upstream.headers.delete(name);
+  upstream.headers.set("x-forwarded-for", request.headers.get("cf-connecting-ip") ?? "");
+  upstream.headers.set("x-forwarded-host", host);
+  upstream.headers.set("x-forwarded-proto", protocol.slice(0, -1));
+  return fetch(upstream);
 }

@@ -1,4 +1,4 @@
-//! A request as the runtime gives it, read in one crossing.
+//! A request's facts: what stands in its text, and what is asked of the platform only when needed.
 
 use std::borrow::Cow;
 
@@ -8,49 +8,11 @@ use super::{clock, glue};
 use crate::model::plan::Token;
 use crate::protocol::facts::Facts;
 use crate::protocol::jwt;
-
-/// A request's method, URL and headers.
-pub struct RequestText {
-    text: String,
-}
-
-impl RequestText {
-    /// Reads a request.
-    ///
-    /// # Errors
-    /// When the runtime throws.
-    pub fn read(request: &web_sys::Request) -> Result<Self, JsValue> {
-        glue::read_request(request).map(|text| Self { text })
-    }
-
-    /// The method, as sent.
-    pub fn method(&self) -> &str {
-        self.text.lines().next().unwrap_or_default()
-    }
-
-    /// The URL.
-    pub fn url(&self) -> &str {
-        self.text.split('\n').nth(1).unwrap_or_default()
-    }
-
-    fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.text.split('\n').skip(2).filter_map(|line| line.split_once(':'))
-    }
-
-    /// The names of the headers, in lower case.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.headers().map(|(name, _)| name)
-    }
-
-    /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers().find(|(own, _)| *own == name).map(|(_, value)| value)
-    }
-}
+use crate::protocol::message::RequestText;
 
 /// A request's facts.
 pub struct EdgeFacts<'a> {
-    /// What was read in one crossing.
+    /// The request, read in one crossing.
     pub text: &'a RequestText,
     /// For what is hardly ever asked.
     pub request: &'a web_sys::Request,

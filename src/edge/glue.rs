@@ -6,25 +6,7 @@ use web_sys::{Request, Response};
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    #[wasm_bindgen(catch, js_name = readRequest)]
-    pub fn read_request(request: &Request) -> Result<String, JsValue>;
-
-    #[wasm_bindgen(catch)]
-    pub fn forward(request: &Request, url: &str, edits: &str, timeout_ms: f64) -> Result<Promise, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = readResponse)]
-    pub fn read_response(response: &Response) -> Result<String, JsValue>;
-
-    #[wasm_bindgen(catch)]
-    pub fn answer(response: &Response, edits: &str) -> Result<Response, JsValue>;
-
-    pub fn plain(status: u16, headers: &str, body: &str) -> Response;
-
-    #[wasm_bindgen(catch)]
-    pub fn discard(response: &Response) -> Result<(), JsValue>;
-
-    #[wasm_bindgen(js_name = hasBody)]
-    pub fn has_body(request: &Request) -> bool;
+    pub fn plain(status: u16, content_type: &str, body: &str) -> Response;
 
     pub fn country(request: &Request) -> Option<String>;
 

@@ -14,6 +14,8 @@ use crate::model::plan::Plan;
 use crate::model::{Instant, Percentage};
 use crate::protocol::config::{Catalogue, Snapshot, States};
 
+/// KV that could not be read is tried again after this long.
+const RETRY_MS: f64 = 5_000.0;
 const PLANS: &str = "plans";
 const KILL_ALL: &str = "kill/*";
 
@@ -47,6 +49,16 @@ impl Memory {
     /// Whether any plans have been read.
     pub fn is_configured(&self) -> bool {
         self.texts.contains_key(PLANS)
+    }
+
+    /// Since KV was last read whole; infinite where it never was.
+    pub fn age_ms(&self, now_ms: f64) -> f64 {
+        self.read_at_ms.map_or(f64::INFINITY, |at_ms| now_ms - at_ms)
+    }
+
+    /// Whether KV could not be read a moment ago.
+    pub fn has_just_failed(&self, now_ms: f64) -> bool {
+        self.failed_at_ms.is_some_and(|at_ms| now_ms - at_ms < RETRY_MS)
     }
 
     /// The number of the rollout that takes a request.

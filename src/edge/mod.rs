@@ -1,7 +1,8 @@
 //! The edge: wasm only, and the one place that names the platform.
 //!
-//! A request goes straight through [`proxy`]: route, subject, snapshot, assignment, upstream,
-//! answer, with no await but the upstream's own while the snapshot is warm.
+//! `entry.js` drives a request through [`proxy`], which says at each step what is to be done. Only
+//! what waits for something other than an upstream is asynchronous here: reading the configuration,
+//! and Tidegate's own paths.
 
 mod proxy;
 mod facts;
@@ -10,7 +11,6 @@ mod memory;
 mod kv;
 mod copy;
 mod mint;
-mod upstream;
 mod own;
 mod log;
 mod clock;
@@ -18,9 +18,8 @@ mod glue;
 
 use worker::{Context, Env, event};
 
-/// Answers every request. It never returns an error, which the runtime would turn into a bare 500.
+/// Answers Tidegate's own paths.
 #[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
-    let env = env.into();
-    Ok(proxy::handle(request, &env, &context).await)
+async fn fetch(request: web_sys::Request, _env: Env, _context: Context) -> worker::Result<web_sys::Response> {
+    Ok(own::route(&request.method(), &request.url()))
 }

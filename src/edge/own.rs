@@ -1,22 +1,13 @@
-//! Answers that are Tidegate's own: its paths under `/_tidegate/`, and the plain sentences for
-//! when there is no upstream to ask.
+//! Tidegate's own paths, under `/_tidegate/` on every host.
 
 use web_sys::Response;
 
 use super::{glue, snapshot};
-use crate::protocol::headers::HeaderEdits;
-
-/// A plain sentence. `reason` says in the header why it is not a page.
-pub fn sentence(status: u16, reason: &str, text: &str) -> Response {
-    let mut headers = HeaderEdits::default();
-    headers.set("content-type", "text/plain; charset=utf-8");
-    headers.set("cache-control", "no-store");
-    headers.set("tidegate-reason", reason);
-    glue::plain(status, headers.as_str(), &format!("{text}\n"))
-}
+use crate::protocol::address::Address;
 
 /// Answers a path under `/_tidegate/`.
-pub fn route(method: &str, path: &str) -> Response {
+pub fn route(method: &str, url: &str) -> Response {
+    let path = Address::parse(url).map_or("", |address| address.path);
     match (method, path) {
         ("GET" | "HEAD", "/_tidegate/health") => health(),
         (_, "/_tidegate/health") => problem(405, "method-not-allowed", "Method not allowed", "health answers GET"),
@@ -40,8 +31,5 @@ fn problem(status: u16, kind: &str, title: &str, detail: &str) -> Response {
 }
 
 fn json(status: u16, content_type: &str, body: &serde_json::Value) -> Response {
-    let mut headers = HeaderEdits::default();
-    headers.set("content-type", content_type);
-    headers.set("cache-control", "no-store");
-    glue::plain(status, headers.as_str(), &body.to_string())
+    glue::plain(status, content_type, &body.to_string())
 }

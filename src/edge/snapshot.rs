@@ -10,12 +10,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
-use worker::Context;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 
 use super::memory::{self, Memory};
 use super::{clock, copy, glue, kv, log};
+use crate::model::upstream::Upstream;
 use crate::protocol::address::Address;
 use crate::protocol::config::Snapshot;
 
@@ -65,48 +65,63 @@ pub fn health() -> Health {
     })
 }
 
-/// The configuration for a request, waiting only where there is none that is good enough.
-pub async fn ready(env: &JsValue, context: &Context, address: &Address<'_>) -> Ready {
+/// The configuration for a request, or `None` where it must be waited for with [`prepare`] first.
+pub fn ready(address: &Address<'_>, has_waited: bool) -> Option<Ready> {
     let now_ms = clock::now_ms();
-    let (must_wait, may_refresh) = MEMORY.with_borrow_mut(|memory| {
-        let age_ms = memory.read_at_ms.map_or(f64::INFINITY, |at_ms| now_ms - at_ms);
-        let is_unready = !memory.is_ready(memory.find(address.host(), address.path));
+    MEMORY.with_borrow(|memory| {
+        let number = memory.find(address.host(), address.path);
         // While KV fails, one request in a while finds out; the others do not wait for it.
-        let has_just_failed = memory.failed_at_ms.is_some_and(|at_ms| now_ms - at_ms < FRESH_MS);
-        let is_refreshing = memory.refreshing_since_ms.is_some_and(|at_ms| now_ms - at_ms < MARK_MAX_MS);
-        let must_wait = (is_unready || age_ms > STALE_MAX_MS) && !has_just_failed;
-        let may_refresh = age_ms > FRESH_MS && !is_refreshing && !has_just_failed;
-        if may_refresh && !must_wait {
-            memory.refreshing_since_ms = Some(now_ms);
-        }
-        (must_wait, may_refresh)
-    });
-    if must_wait {
-        wait(env, context, address).await;
-    } else if may_refresh {
-        let env = env.clone();
-        context.wait_until(async move {
-            note_outcome(&refresh(&env, Vec::new()).await);
-            save_copy().await;
-        });
-    }
-    MEMORY.with_borrow(|memory| Ready { snapshot: Rc::clone(&memory.snapshot), number: memory.find(address.host(), address.path), is_configured: memory.is_configured() })
+        let must_wait = !memory.has_just_failed(now_ms) && (memory.age_ms(now_ms) > STALE_MAX_MS || !memory.is_ready(number));
+        let is_due = has_waited || !must_wait;
+        is_due.then(|| Ready { snapshot: Rc::clone(&memory.snapshot), number, is_configured: memory.is_configured() })
+    })
 }
 
-/// Waits for a read, which goes on behind the answer when it takes too long.
-async fn wait(env: &JsValue, context: &Context, address: &Address<'_>) {
-    let (own_env, host, path) = (env.clone(), address.host().to_owned(), address.path.to_owned());
+/// Whether the configuration is to be read again behind this request. It is told to one request only.
+#[wasm_bindgen(js_name = isRefreshDue)]
+pub fn is_refresh_due() -> bool {
+    let now_ms = clock::now_ms();
+    MEMORY.with_borrow_mut(|memory| {
+        let is_refreshing = memory.refreshing_since_ms.is_some_and(|at_ms| now_ms - at_ms < MARK_MAX_MS);
+        let is_due = memory.age_ms(now_ms) > FRESH_MS && !is_refreshing && !memory.has_just_failed(now_ms);
+        if is_due {
+            memory.refreshing_since_ms = Some(now_ms);
+        }
+        is_due
+    })
+}
+
+/// Reads the configuration again.
+#[wasm_bindgen(js_name = refresh)]
+pub async fn refresh_behind(env: JsValue) {
+    note_outcome(&refresh(&env, Vec::new()).await);
+    save_copy().await;
+}
+
+/// Where requests go that no rollout takes.
+pub fn fallback(env: &JsValue) -> Option<Upstream> {
+    let text = glue::text(env, "FALLBACK_UPSTREAM")?;
+    let upstream = text.parse();
+    if let Err(error) = &upstream {
+        log::warn("fallback_unusable", "FALLBACK_UPSTREAM", &format!("{error}"));
+    }
+    upstream.ok()
+}
+
+/// Reads what a request for this URL needs and lacks, and waits for it at most 200 ms. A read that
+/// takes longer goes on behind the answer.
+#[wasm_bindgen]
+pub async fn prepare(env: JsValue, url: String, wait_until: js_sys::Function) {
+    let Some(address) = Address::parse(&url) else { return };
+    let (host, path) = (address.host().to_owned(), address.path.to_owned());
     let read = future_to_promise(async move {
-        let outcome = read_for(&own_env, &host, &path).await;
+        let outcome = read_for(&env, &host, &path).await;
         note_outcome(&outcome);
         save_copy().await;
         outcome.map(|()| JsValue::UNDEFINED)
     });
-    let behind = JsFuture::from(read.clone());
-    context.wait_until(async move {
-        // Its outcome is noted where it is known.
-        let _ = behind.await;
-    });
+    // Without it the read would merely end with its request.
+    let _ = wait_until.call1(&JsValue::UNDEFINED, &read);
     match glue::is_fulfilled_within(&read, WAIT_MAX_MS).await {
         Ok(true) => return,
         Ok(false) => log::warn("kv_slow", "configuration", "KV has not answered within 200 ms; the request goes on without it"),

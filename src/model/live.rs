@@ -138,7 +138,7 @@ impl fmt::Display for LiveError {
 
 impl Explain for LiveError {
     fn help(&self) -> Option<String> {
-        Some("a percentage such as 25, `off`, or the state as `tidegate status --json` shows it".into())
+        Some("a percentage such as 25, `off`, or a whole live state".into())
     }
 }
 

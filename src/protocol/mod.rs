@@ -2,9 +2,10 @@
 //!
 //! Nothing here fetches, and nothing here names the platform, so every rule of the request path is
 //! tested natively. The way of a request: [`address`] → [`routing`] → [`identity`] →
-//! [`decision`] → [`forward`] → [`fallback`] → [`respond`].
+//! [`decision`] → [`forward`] → [`fallback`] → [`respond`]; [`way`] leads it from one to the next.
 
 pub mod address;
+pub mod message;
 pub mod cookie;
 pub mod facts;
 pub mod routing;
@@ -16,3 +17,4 @@ pub mod headers;
 pub mod forward;
 pub mod fallback;
 pub mod respond;
+pub mod way;

@@ -77,11 +77,13 @@ impl<'a> Rules<'a> {
     /// A rollout has routes and upstreams; a flag has neither.
     fn kind(&mut self) {
         let plan = self.plan;
+        // A field that could not be read has its own fault; that it is there is what counts here.
+        let is_there = |key| self.root.field(key).is_some();
         match &plan.upstreams {
-            None if !plan.routes.is_empty() => {
+            None if !plan.routes.is_empty() && !is_there("upstreams") => {
                 self.error(&[Key("routes")], "a rollout with routes needs upstreams".into(), "add [upstreams] with `legacy` and `new`; a flag has neither".to_owned());
             }
-            Some(_) if plan.routes.is_empty() => {
+            Some(_) if plan.routes.is_empty() && !is_there("routes") => {
                 self.error(&[Key("upstreams")], "a rollout with upstreams needs routes".into(), "such as `routes = [\"/*\"]`".to_owned());
             }
             Some(upstreams) if upstreams.legacy == upstreams.new => {
@@ -115,7 +117,11 @@ impl<'a> Rules<'a> {
         }
         for (name, token) in &identity.jwt.0 {
             let steps = [Key("identity"), Key("jwt"), Key(name.as_str())];
-            if token.secret.is_some() == token.jwks.is_some() {
+            let is_there = |key| self.root.field("identity").and_then(|node| node.field("jwt")?.field(name.as_str())?.field(key)).is_some();
+            if token.jwks.is_some() {
+                self.warn(&steps, format!("the token `{name}` is ignored: keys from `jwks` are not verified yet"), "use `secret` (HS256)".to_owned());
+            }
+            if is_there("secret") == is_there("jwks") {
                 self.error(&steps, format!("the token `{name}` needs either `secret` or `jwks`"), None);
             }
             if !matches!(token.from, Source::Header(_) | Source::Cookie(_)) {
