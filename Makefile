@@ -26,7 +26,7 @@ $(COMMAND): $(SOURCES)
 	cargo build --release --bin tidegate
 	@touch $@
 
-test: test-native test-wasm test-edge test-browser ## Run all tests: native, wasm, workerd, browser
+test: lint test-native test-wasm test-edge test-browser ## Run all tests: native, wasm, workerd, browser
 
 test-native: setup ## Run the native tests
 	cargo test --quiet

@@ -1,5 +1,7 @@
 //! What a decision costs natively, beside its goal (`make bench-native`).
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark has no input")]
+
 use std::borrow::Cow;
 use std::hint::black_box;
 use std::rc::Rc;

@@ -1,5 +1,7 @@
 //! The laws of the cohort, on this machine and on wasm: the same file runs on both.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that panics fails, as it should")]
+
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -3,6 +3,7 @@
 use crate::model::Instant;
 
 /// Milliseconds since 1970. In production it stands still between two awaits.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now_ms() -> f64 {
     js_sys::Date::now()
 }
