@@ -1,8 +1,21 @@
 //! Tidegate releases a new frontend step by step, in front of a legacy and a new upstream.
+//!
+//! The modules in the order in which to read them:
+//!
+//! - [`model`]: nouns. Plans, stages, percentages, conditions, live states, parsed once.
+//! - [`decide`]: verbs, pure. Buckets, assignments, what an edit in KV means.
+//! - [`protocol`]: HTTP as values. Which rollout, who, what goes upstream, what comes back.
+//! - `edge`: wasm only. The one place that names the platform.
+//! - [`cli`]: native only. The command `tidegate`.
+//!
+//! Each layer uses only those above it in this list; `cli` stands beside `edge`. What is absent:
+//! a clock, randomness or an environment anywhere but in `edge` and `cli`, and an `unwrap` on any
+//! path that input can reach.
+
 pub mod model;
 pub mod decide;
 pub mod protocol;
-#[cfg(not(target_arch = "wasm32"))]
-pub mod cli;
 #[cfg(target_arch = "wasm32")]
 mod edge;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod cli;

@@ -36,7 +36,7 @@ async function serve(text, request, env, context) {
   if (step === "own") return gate.fetch(new Request(urlOf(text), request), env, context);
   if (step === "wait") {
     const waitUntil = (promise) => context.waitUntil(promise.catch(() => {}));
-    await gate.prepare(env, urlOf(text), waitUntil);
+    await gate.prepare(env, text, request, waitUntil);
     step = gate.start(text, request, env, true);
   }
   if (gate.isRefreshDue()) context.waitUntil(gate.refresh(env));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use wasm_bindgen::JsValue;
 
-use super::{clock, glue};
+use super::{clock, glue, tokens};
 use crate::model::plan::Token;
 use crate::protocol::facts::Facts;
 use crate::protocol::jwt;
@@ -30,7 +30,7 @@ impl Facts for EdgeFacts<'_> {
     }
 
     fn claims(&self, token: &Token, text: &str) -> Option<serde_json::Value> {
-        let secret = token.secret.as_ref()?;
+        let Some(secret) = &token.secret else { return tokens::claims(token, text) };
         let key = glue::text(self.env, secret.0.as_str())?;
         jwt::verify_hs256(text, key.as_bytes(), token, clock::now_ms() / 1_000.0)
     }

@@ -49,3 +49,22 @@ export async function isFulfilledWithin(promise, ms) {
     clearTimeout(timer);
   }
 }
+
+/** A small text of another host. */
+export async function fetchText(url) {
+  const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return response.text();
+}
+
+const ALGORITHMS = {
+  RS256: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+  ES256: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+};
+
+/** Whether a text is signed with a key in JSON (JWK); throws where the key is not for the algorithm. */
+export async function isSigned(jwk, algorithm, text, signature) {
+  const how = ALGORITHMS[algorithm];
+  const key = await crypto.subtle.importKey("jwk", JSON.parse(jwk), how, false, ["verify"]);
+  return crypto.subtle.verify(how, key, signature, new TextEncoder().encode(text));
+}

@@ -24,6 +24,12 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = saveCopy)]
     pub async fn save_copy(copy: &str) -> Result<(), JsValue>;
 
+    #[wasm_bindgen(catch, js_name = fetchText)]
+    pub async fn fetch_text(url: &str) -> Result<String, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = isSigned)]
+    pub async fn is_signed(jwk: &str, algorithm: &str, text: &str, signature: &Uint8Array) -> Result<bool, JsValue>;
+
     #[wasm_bindgen(catch, js_name = isFulfilledWithin)]
     pub async fn is_fulfilled_within(promise: &Promise, ms: f64) -> Result<bool, JsValue>;
 }

@@ -6,6 +6,7 @@
 
 mod proxy;
 mod facts;
+mod tokens;
 mod snapshot;
 mod memory;
 mod kv;

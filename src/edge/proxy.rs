@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Request;
 
 use super::facts::EdgeFacts;
-use super::{log, mint, snapshot};
+use super::{log, mint, snapshot, tokens};
 use crate::model::route::OWN_PREFIX;
 use crate::protocol::address::Address;
 use crate::protocol::decision;
@@ -54,7 +54,11 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool) -
     let Some(ready) = snapshot::ready(&address, has_waited) else {
         return "wait".to_owned();
     };
-    let asked = decision::Request { facts: &EdgeFacts { text: &text, request, env }, address, method: text.method() };
+    let facts = EdgeFacts { text: &text, request, env };
+    if !has_waited && !tokens::pending(&ready.snapshot, ready.number, &facts).is_empty() {
+        return "wait".to_owned();
+    }
+    let asked = decision::Request { facts: &facts, address, method: text.method() };
     let decision = decision::decide(&ready.snapshot, &asked, ready.number, mint::id);
     let fallback = if ready.number.is_some() { None } else { snapshot::fallback(env) };
     if !ready.is_configured {
@@ -68,6 +72,19 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool) -
             all.keep(number, way);
             print(number, &step)
         }),
+    }
+}
+
+/// Waits for what a request needs and lacks: its configuration, and the proof of its tokens.
+#[wasm_bindgen]
+pub async fn prepare(env: JsValue, text: String, request: Request, wait_until: js_sys::Function) {
+    let text = RequestText::new(text);
+    let Some(address) = Address::parse(text.url()) else { return };
+    snapshot::prepare(&env, &address, &wait_until).await;
+    let Some(ready) = snapshot::ready(&address, true) else { return };
+    let pending = tokens::pending(&ready.snapshot, ready.number, &EdgeFacts { text: &text, request: &request, env: &env });
+    for (token, text) in &pending {
+        tokens::check(token, text).await;
     }
 }
 

@@ -110,10 +110,11 @@ pub fn fallback(env: &JsValue) -> Option<Upstream> {
 
 /// Reads what a request for this URL needs and lacks, and waits for it at most 200 ms. A read that
 /// takes longer goes on behind the answer.
-#[wasm_bindgen]
-pub async fn prepare(env: JsValue, url: String, wait_until: js_sys::Function) {
-    let Some(address) = Address::parse(&url) else { return };
-    let (host, path) = (address.host().to_owned(), address.path.to_owned());
+pub async fn prepare(env: &JsValue, address: &Address<'_>, wait_until: &js_sys::Function) {
+    if ready(address, false).is_some() {
+        return;
+    }
+    let (env, host, path) = (env.clone(), address.host().to_owned(), address.path.to_owned());
     let read = future_to_promise(async move {
         let outcome = read_for(&env, &host, &path).await;
         note_outcome(&outcome);

@@ -118,9 +118,6 @@ impl<'a> Rules<'a> {
         for (name, token) in &identity.jwt.0 {
             let steps = [Key("identity"), Key("jwt"), Key(name.as_str())];
             let is_there = |key| self.root.field("identity").and_then(|node| node.field("jwt")?.field(name.as_str())?.field(key)).is_some();
-            if token.jwks.is_some() {
-                self.warn(&steps, format!("the token `{name}` is ignored: keys from `jwks` are not verified yet"), "use `secret` (HS256)".to_owned());
-            }
             if is_there("secret") == is_there("jwks") {
                 self.error(&steps, format!("the token `{name}` needs either `secret` or `jwks`"), None);
             }

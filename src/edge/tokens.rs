@@ -1,0 +1,114 @@
+//! Tokens whose keys are published (RS256, ES256).
+//!
+//! The platform verifies them, which takes an await: a request that brings a token not seen before
+//! waits for it once, as a cold one waits for its configuration. Until then, and where the keys
+//! cannot be read, the token is ignored.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use js_sys::Uint8Array;
+use serde_json::Value;
+
+use super::{clock, glue, log};
+use crate::model::plan::Token;
+use crate::protocol::config::Snapshot;
+use crate::protocol::facts::{Facts, Known};
+use crate::protocol::jwt::{Parts, accepted};
+
+/// So many tokens are remembered.
+const CHECKED_MAX: usize = 1_000;
+/// A verified token is verified again after this long, since keys are withdrawn.
+const GOOD_MS: f64 = 600_000.0;
+/// One that could not be verified is tried again after this long.
+const BAD_MS: f64 = 10_000.0;
+/// Keys are read again after this long, and, when a token names one that is not there, after `BAD_MS`.
+const KEYS_MS: f64 = 600_000.0;
+
+thread_local! {
+    static CHECKED: RefCell<HashMap<String, Checked>> = RefCell::default();
+    static KEYS: RefCell<HashMap<String, Keys>> = RefCell::default();
+}
+
+struct Checked {
+    claims: Option<Value>,
+    until_ms: f64,
+}
+
+struct Keys {
+    set: Value,
+    read_at_ms: f64,
+}
+
+/// What a token is remembered under: one that is good for one issuer says nothing to another.
+fn name(token: &Token, text: &str) -> Option<String> {
+    token.jwks.as_ref().map(|keys| format!("{keys} {text}"))
+}
+
+/// The claims of a token that has been verified.
+pub fn claims(token: &Token, text: &str) -> Option<Value> {
+    let claims = CHECKED.with_borrow(|checked| checked.get(&name(token, text)?)?.claims.clone())?;
+    accepted(&claims, token, clock::now_ms() / 1_000.0).then_some(claims)
+}
+
+/// The tokens of a request that are still to be verified, with their texts.
+pub fn pending<F: Facts>(snapshot: &Snapshot, number: Option<usize>, facts: &F) -> Vec<(Token, String)> {
+    let catalogue = &snapshot.catalogue;
+    let known = Known::new(facts);
+    let now_ms = clock::now_ms();
+    let is_new = |name: String| CHECKED.with_borrow(|checked| checked.get(&name).is_none_or(|checked| checked.until_ms < now_ms));
+    let rollouts = number.into_iter().chain(catalogue.flags.iter().copied());
+    let identities = rollouts.filter_map(|number| catalogue.identities.get(catalogue.rollouts.get(number)?.identity));
+    let mut pending: Vec<(Token, String)> = Vec::new();
+    for (_, token) in identities.flat_map(|identity| &identity.jwt.0).filter(|(_, token)| token.jwks.is_some()) {
+        if let Some(text) = known.token_text(token) && name(token, &text).is_some_and(is_new) {
+            pending.push((token.clone(), text));
+        }
+    }
+    pending
+}
+
+/// Verifies a token and remembers the outcome.
+pub async fn check(token: &Token, text: &str) {
+    let Some(name) = name(token, text) else { return };
+    let claims = verified(token, text).await;
+    let good_for_ms = if claims.is_some() { GOOD_MS } else { BAD_MS };
+    CHECKED.with_borrow_mut(|checked| {
+        if checked.len() >= CHECKED_MAX {
+            checked.clear();
+        }
+        checked.insert(name, Checked { claims, until_ms: clock::now_ms() + good_for_ms });
+    });
+}
+
+async fn verified(token: &Token, text: &str) -> Option<Value> {
+    let parts = Parts::parse(text).filter(|parts| matches!(parts.algorithm.as_str(), "RS256" | "ES256"))?;
+    let address = token.jwks.as_ref()?.to_string();
+    let key = match key(&address, parts.key_id.as_deref(), KEYS_MS).await {
+        Some(key) => key,
+        None => key(&address, parts.key_id.as_deref(), BAD_MS).await?,
+    };
+    let signature = Uint8Array::from(parts.signature.as_slice());
+    // A key that does not fit the algorithm is refused by the platform, and so is the token.
+    let is_signed = glue::is_signed(&key.to_string(), &parts.algorithm, parts.signed, &signature).await.unwrap_or(false);
+    is_signed.then_some(parts.claims)
+}
+
+/// The key of this id (or the only one) of a set that is not older than `age_max_ms`.
+async fn key(address: &str, id: Option<&str>, age_max_ms: f64) -> Option<Value> {
+    let is_fresh = KEYS.with_borrow(|keys| keys.get(address).is_some_and(|keys| clock::now_ms() - keys.read_at_ms < age_max_ms));
+    if !is_fresh {
+        let read = glue::fetch_text(address).await.map_err(|error| glue::message(&error));
+        match read.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string())) {
+            Ok(set) => KEYS.with_borrow_mut(|keys| {
+                keys.insert(address.to_owned(), Keys { set, read_at_ms: clock::now_ms() });
+            }),
+            Err(error) => log::warn("keys_unreadable", address, &error),
+        }
+    }
+    KEYS.with_borrow(|keys| {
+        let keys = keys.get(address)?.set.get("keys")?.as_array()?;
+        let is_it = |key: &&Value| id.is_none() || key.get("kid").and_then(Value::as_str) == id;
+        keys.iter().find(is_it).filter(|_| id.is_some() || keys.len() == 1).cloned()
+    })
+}
