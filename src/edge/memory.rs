@@ -36,8 +36,10 @@ pub struct Memory {
     pub copied_at_ms: Option<f64>,
     states: States,
     lists: HashMap<String, List>,
-    /// The rollouts whose states are read.
+    /// The rollouts whose states are read; it only grows.
     served: BTreeSet<String>,
+    /// The rollouts (or none) found ready under this catalogue, so that a request walks no dependencies.
+    ready: BTreeSet<Option<usize>>,
 }
 
 struct List {
@@ -67,8 +69,12 @@ impl Memory {
     }
 
     /// Whether every state is known that a request for this rollout depends on.
-    pub fn is_ready(&self, number: Option<usize>) -> bool {
-        self.is_configured() && self.dependencies(number).iter().all(|plan| self.served.contains(plan.key.as_str()))
+    pub fn is_ready(&mut self, number: Option<usize>) -> bool {
+        let is_ready = self.ready.contains(&number) || (self.is_configured() && self.needed(number).is_empty());
+        if is_ready {
+            self.ready.insert(number);
+        }
+        is_ready
     }
 
     /// The rollouts whose states are still to be read for a request for this rollout.
@@ -204,6 +210,9 @@ impl Memory {
     }
 
     fn rebuild(&mut self, catalogue: Rc<Catalogue>) {
+        if !Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) {
+            self.ready.clear();
+        }
         let lists = catalogue.lists.iter().map(|name| self.lists.get(name).and_then(|list| list.fingerprints.clone())).collect();
         self.snapshot = Rc::new(Snapshot::new(catalogue, &self.states, lists));
     }

@@ -68,7 +68,7 @@ pub fn health() -> Health {
 /// The configuration for a request, or `None` where it must be waited for with [`prepare`] first.
 pub fn ready(address: &Address<'_>, has_waited: bool) -> Option<Ready> {
     let now_ms = clock::now_ms();
-    MEMORY.with_borrow(|memory| {
+    MEMORY.with_borrow_mut(|memory| {
         let number = memory.find(address.host(), address.path);
         // While KV fails, one request in a while finds out; the others do not wait for it.
         let must_wait = !memory.has_just_failed(now_ms) && (memory.age_ms(now_ms) > STALE_MAX_MS || !memory.is_ready(number));
@@ -139,7 +139,7 @@ pub async fn prepare(env: &JsValue, address: &Address<'_>, wait_until: &js_sys::
 async fn read_for(env: &JsValue, host: &str, path: &str) -> Result<(), JsValue> {
     let now_ms = clock::now_ms();
     let needed = || MEMORY.with_borrow(|memory| memory.needed(memory.find(host, path)));
-    let is_old = MEMORY.with_borrow(|memory| memory.read_at_ms.is_none_or(|at_ms| now_ms - at_ms > FRESH_MS));
+    let is_old = MEMORY.with_borrow(|memory| memory.age_ms(now_ms) > FRESH_MS);
     if is_old {
         refresh(env, needed()).await?;
     }

@@ -54,6 +54,10 @@ pub fn claims(token: &Token, text: &str) -> Option<Value> {
 /// The tokens of a request that are still to be verified, with their texts.
 pub fn pending<F: Facts>(snapshot: &Snapshot, number: Option<usize>, facts: &F) -> Vec<(Token, String)> {
     let catalogue = &snapshot.catalogue;
+    // Most deployments name no token, and then no flag's identity is looked at.
+    if catalogue.identities.iter().all(|identity| identity.jwt.is_empty()) {
+        return Vec::new();
+    }
     let known = Known::new(facts);
     let now_ms = clock::now_ms();
     let is_new = |name: String| CHECKED.with_borrow(|checked| checked.get(&name).is_none_or(|checked| checked.until_ms < now_ms));
