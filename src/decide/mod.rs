@@ -5,3 +5,8 @@ pub mod cohort;
 pub mod standing;
 pub mod assign;
 pub mod settle;
+pub mod transition;
+pub mod schedule;
+pub mod adopt;
+pub mod replay;
+pub mod deployment;

@@ -10,7 +10,7 @@ use crate::model::{Instant, Percentage};
 
 /// How long after its adoption a bare text may still be a stale read: KV's caches hold a value for
 /// 60 s, and two of them may stand one behind the other.
-const ADOPTED_ECHO_MS: i64 = 120_000;
+pub const ECHO_MS: i64 = 120_000;
 
 /// The state of a rollout after a read of its `stage/KEY`.
 ///
@@ -35,32 +35,42 @@ pub fn settle(plan: &Plan, last: Option<&LiveState>, text: Option<&str>, now: In
             Some(last) if last.revision > state.revision => last.clone(),
             _ => state,
         },
-        LiveText::Edited(state) => edited(plan, known(), state, now),
+        LiveText::Edited(state) => edited(plan, &known(), &state, now),
     })
 }
 
 fn is_echo(last: &LiveState, text: &str, now: Instant) -> bool {
     last.kv.as_ref().is_some_and(|adopted| {
         let age_ms = now.as_epoch_ms().saturating_sub(adopted.at.as_epoch_ms());
-        adopted.text.trim() == text.trim() && age_ms < ADOPTED_ECHO_MS
+        adopted.text.trim() == text.trim() && age_ms < ECHO_MS
     })
 }
 
-/// The command `set`: held at this percentage, in the last stage that it reaches, and no longer killed.
+/// What a bare number makes of a state: held at this percentage, in the last stage that it reaches,
+/// and no longer killed.
 pub fn at_percentage(plan: &Plan, state: LiveState, percentage: Percentage, now: Instant) -> LiveState {
     let index = plan.stage_reached_by(percentage);
-    LiveState { killed: false, ..in_stage(plan, state, index, percentage, now) }
+    let ended = index + 1 == plan.stages.len();
+    LiveState { killed: false, ended, ..held_at(plan, &state, index, percentage, now) }
 }
 
-fn edited(plan: &Plan, last: LiveState, edit: LiveState, now: Instant) -> LiveState {
+fn edited(plan: &Plan, last: &LiveState, edit: &LiveState, now: Instant) -> LiveState {
+    let index = edited_stage(plan, last, edit);
+    LiveState { killed: edit.killed, ..held_at(plan, last, index, edit.percentage, now) }
+}
+
+/// The index of the stage that an edited state asks for: the one that it names, where that was
+/// edited, else the last that its percentage reaches.
+pub fn edited_stage(plan: &Plan, last: &LiveState, edit: &LiveState) -> usize {
     let named = plan.stage_index(edit.stage.as_str()).filter(|_| edit.stage != last.stage);
-    let index = named.unwrap_or_else(|| plan.stage_reached_by(edit.percentage));
-    LiveState { killed: edit.killed, ..in_stage(plan, last, index, edit.percentage, now) }
+    named.unwrap_or_else(|| plan.stage_reached_by(edit.percentage))
 }
 
-fn in_stage(plan: &Plan, state: LiveState, index: usize, percentage: Percentage, now: Instant) -> LiveState {
+/// A state held at this percentage in the stage at `index`. Leaving a rollback begins the next attempt.
+pub fn held_at(plan: &Plan, state: &LiveState, index: usize, percentage: Percentage, now: Instant) -> LiveState {
     let stage = plan.stages.get(index).map_or_else(|| state.stage.clone(), |stage| stage.name.clone());
     let is_same = state.phase == Phase::Paused && state.percentage == percentage && state.stage == stage;
     let since = if is_same { state.since } else { now };
-    LiveState { phase: Phase::Paused, stage, percentage, groups: plan.groups_through(index), since, ..state }
+    let attempt = state.attempt.saturating_add(u32::from(state.phase == Phase::RolledBack));
+    LiveState { phase: Phase::Paused, attempt, stage, percentage, groups: plan.groups_through(index), since, ended: false, ..state.clone() }
 }

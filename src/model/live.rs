@@ -9,10 +9,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::fault::{Explain, Fault, Severity};
-use super::node::{Node, Value};
+use super::node::Node;
 use super::percentage::PercentageError;
 use super::plan::Plan;
-use super::plan::fields::Reader;
+use super::plan::fields::{Fields, Reader};
 use super::plan::words::WordError;
 use super::subject::fnv1a64;
 use super::{Instant, Name, Percentage, serialize_as_text};
@@ -56,6 +56,9 @@ pub struct LiveState {
     pub groups: Vec<Name>,
     /// When it came into force.
     pub since: Instant,
+    /// Whether it has done its time in the last stage, so that rollouts that come after it may go.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
     /// The edit by hand that was adopted last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv: Option<Adopted>,
@@ -83,8 +86,14 @@ impl LiveState {
             percentage: Percentage::ZERO,
             groups: Vec::new(),
             since: Instant::from_epoch_ms(0),
+            ended: false,
             kv: None,
         }
+    }
+
+    /// Whether a rollout that comes after this one may go.
+    pub fn has_ended(&self) -> bool {
+        self.phase == Phase::Completed || self.ended
     }
 
     /// The state as the value of its KV key.
@@ -172,23 +181,30 @@ impl LiveText {
 
 fn state(r: &mut Reader, node: &Node) -> Option<(LiveState, Option<String>)> {
     let mut f = r.fields(node)?;
-    let version = f.required(r, "v", whole);
+    let version = f.required(r, "v", Reader::whole);
     if let Some(version) = version && version != VERSION as u64 {
         r.error(None, format_args!("version {version} is not {VERSION}"), None);
     }
-    let revision = f.required(r, "revision", whole);
-    let plan = f.required(r, "plan", whole);
-    let attempt = f.required(r, "attempt", whole).and_then(|attempt| u32::try_from(attempt).ok());
+    let state = fields(r, &mut f);
+    let sum = f.optional(r, "sum", Reader::text);
+    f.end(r);
+    Some((state?, sum))
+}
+
+/// Reads the state's own fields.
+pub(super) fn fields(r: &mut Reader, f: &mut Fields<'_>) -> Option<LiveState> {
+    let revision = f.required(r, "revision", Reader::whole);
+    let plan = f.required(r, "plan", Reader::whole);
+    let attempt = f.required(r, "attempt", Reader::whole).and_then(|attempt| u32::try_from(attempt).ok());
     let phase = f.required(r, "phase", Reader::parsed);
     let killed = f.required(r, "killed", Reader::boolean);
     let stage = f.required(r, "stage", Reader::parsed);
     let percentage = f.required(r, "percentage", Reader::percentage);
     let groups = f.required(r, "groups", Reader::parsed_list);
     let since = f.required(r, "since", Reader::parsed);
+    let ended = f.optional(r, "ended", Reader::boolean).unwrap_or(false);
     let kv = f.optional(r, "kv", adopted);
-    let sum = f.optional(r, "sum", Reader::text);
-    f.end(r);
-    let state = LiveState {
+    Some(LiveState {
         revision: revision?,
         plan: plan?,
         attempt: attempt?,
@@ -198,9 +214,9 @@ fn state(r: &mut Reader, node: &Node) -> Option<(LiveState, Option<String>)> {
         percentage: percentage?,
         groups: groups?,
         since: since?,
+        ended,
         kv,
-    };
-    Some((state, sum))
+    })
 }
 
 fn adopted(r: &mut Reader, node: &Node) -> Option<Adopted> {
@@ -209,16 +225,6 @@ fn adopted(r: &mut Reader, node: &Node) -> Option<Adopted> {
     let at = f.required(r, "at", Reader::parsed);
     f.end(r);
     Some(Adopted { text: text?, at: at? })
-}
-
-fn whole(r: &mut Reader, node: &Node) -> Option<u64> {
-    match node.value {
-        Value::Integer(number) if number >= 0 => u64::try_from(number).ok(),
-        _ => {
-            r.error(None, format_args!("{} is not a whole number", node.value), None);
-            None
-        }
-    }
 }
 
 impl std::str::FromStr for Phase {
@@ -265,6 +271,7 @@ mod tests {
             percentage: "2.5".parse().unwrap_or_default(),
             groups: vec!["team".parse().unwrap_or_else(|_| Name::unreadable())],
             since: Instant::from_epoch_ms(1_780_000_000_000),
+            ended: false,
             kv: Some(Adopted { text: "2.5".into(), at: Instant::from_epoch_ms(1_780_000_000_000) }),
         }
     }

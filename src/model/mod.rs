@@ -18,6 +18,9 @@ pub mod group;
 pub mod upstream;
 pub mod plan;
 pub mod live;
+pub mod command;
+pub mod record;
+pub mod history;
 
 pub use duration::Duration;
 pub use instant::Instant;

@@ -149,7 +149,11 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Node, A::Error> {
         let mut entries = Vec::new();
-        while let Some((key, node)) = fields.next_entry()? {
+        while let Some((key, node)) = fields.next_entry::<String, Node>()? {
+            // Two values for one field: whichever was taken, somebody would have meant the other.
+            if entries.iter().any(|entry: &Entry| entry.key == key) {
+                return Err(serde::de::Error::custom(format_args!("the field `{key}` stands there twice")));
+            }
             entries.push(Entry { key, key_span: None, node });
         }
         Ok(Value::Table(entries).into())

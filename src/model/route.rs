@@ -51,6 +51,16 @@ impl PathPattern {
     }
 }
 
+impl Route {
+    /// A path that the route takes, to begin at.
+    pub fn start(&self) -> String {
+        match &self.path {
+            PathPattern::Exactly(path) => path.clone(),
+            PathPattern::Under(prefix) => format!("{prefix}/"),
+        }
+    }
+}
+
 /// Why a text is no route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteError(String, &'static str);

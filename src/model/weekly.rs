@@ -46,6 +46,15 @@ impl Weekly {
     }
 }
 
+/// The first moment from `epoch_ms` on that lies in one of these windows, if `is_inside`, or else in
+/// none of them; `None` where the week has no such moment.
+pub fn first_moment(windows: &[Weekly], epoch_ms: i64, is_inside: bool) -> Option<i64> {
+    let is_it = |ms: &i64| windows.iter().any(|window| window.contains(*ms)) == is_inside;
+    // Windows open and close at whole minutes only.
+    let minutes = (1..=i64::from(WEEK_MINUTES)).map(|minute| (epoch_ms.div_euclid(60_000) + minute) * 60_000);
+    std::iter::once(epoch_ms).chain(minutes).find(is_it)
+}
+
 /// Why a text is no weekly window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeeklyError(String);
@@ -161,6 +170,18 @@ mod tests {
         holds("Fri 17:00-Mon 08:00 UTC", "2026-11-22T23:59:00Z", true);
         holds("Fri 17:00-Mon 08:00 UTC", "2026-11-23T07:59:00Z", true);
         holds("Fri 17:00-Mon 08:00 UTC", "2026-11-23T08:00:00Z", false);
+    }
+
+    #[test]
+    fn the_next_moment_inside_or_outside_is_found() {
+        let ms = |at: &str| at.parse::<crate::model::Instant>().map(|instant| instant.as_epoch_ms()).unwrap_or_default();
+        let windows = |text: &str| -> Vec<Weekly> { text.parse().into_iter().collect() };
+        let freeze = windows("Fri 17:00-Mon 08:00 UTC");
+        assert_eq!(first_moment(&freeze, ms("2026-11-20T18:30:12Z"), false), Some(ms("2026-11-23T08:00:00Z")));
+        assert_eq!(first_moment(&freeze, ms("2026-11-19T18:30:12Z"), false), Some(ms("2026-11-19T18:30:12Z")));
+        let enter = windows("Mon-Thu 08:00-16:00 UTC");
+        assert_eq!(first_moment(&enter, ms("2026-11-20T18:30:12Z"), true), Some(ms("2026-11-23T08:00:00Z")));
+        assert_eq!(first_moment(&windows("Mon-Sun 00:00-24:00 UTC"), ms("2026-11-20T18:30:12Z"), false), None);
     }
 
     #[test]

@@ -38,37 +38,51 @@ impl Display for Term {
 
 impl Display for Metric {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let (head, name, quantile) = match self {
+            Self::ErrorRate => ("error_rate", None, None),
+            Self::Errors => ("errors", None, None),
+            Self::Requests => ("requests", None, None),
+            Self::Latency(quantile) => ("latency", None, Some(quantile)),
+            Self::Rescued => ("rescued", None, None),
+            Self::Subjects => ("subjects", None, None),
+            Self::Share => ("share", None, None),
+            Self::Adoption => ("adoption", None, None),
+            Self::Vital(vital, quantile) => (vital.word(), None, Some(quantile)),
+            Self::JsErrorRate => ("js_error_rate", None, None),
+            Self::JsErrors => ("js_errors", None, None),
+            Self::Timing(name, quantile) => ("timing", Some(name), Some(quantile)),
+            Self::Event(name) => ("event", Some(name), None),
+            Self::Reporters(name) => ("reporters", Some(name), None),
+            Self::Signal(name) => ("signal", Some(name), None),
+            Self::Faults => ("faults", None, None),
+            Self::Percentage => ("percentage", None, None),
+        };
+        f.write_str(head)?;
+        if let Some(name) = name {
+            write!(f, ".{name}")?;
+        }
+        match quantile {
+            Some(quantile) => write!(f, ".{quantile}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Vital {
+    fn word(self) -> &'static str {
         match self {
-            Self::ErrorRate => f.write_str("error_rate"),
-            Self::Errors => f.write_str("errors"),
-            Self::Requests => f.write_str("requests"),
-            Self::Latency(quantile) => write!(f, "latency.{quantile}"),
-            Self::Rescued => f.write_str("rescued"),
-            Self::Subjects => f.write_str("subjects"),
-            Self::Share => f.write_str("share"),
-            Self::Adoption => f.write_str("adoption"),
-            Self::Vital(vital, quantile) => write!(f, "{vital}.{quantile}"),
-            Self::JsErrorRate => f.write_str("js_error_rate"),
-            Self::JsErrors => f.write_str("js_errors"),
-            Self::Timing(name, quantile) => write!(f, "timing.{name}.{quantile}"),
-            Self::Event(name) => write!(f, "event.{name}"),
-            Self::Reporters(name) => write!(f, "reporters.{name}"),
-            Self::Signal(name) => write!(f, "signal.{name}"),
-            Self::Faults => f.write_str("faults"),
-            Self::Percentage => f.write_str("percentage"),
+            Self::Lcp => "lcp",
+            Self::Fcp => "fcp",
+            Self::Cls => "cls",
+            Self::Inp => "inp",
+            Self::Ttfb => "ttfb",
         }
     }
 }
 
 impl Display for Vital {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_str(match self {
-            Self::Lcp => "lcp",
-            Self::Fcp => "fcp",
-            Self::Cls => "cls",
-            Self::Inp => "inp",
-            Self::Ttfb => "ttfb",
-        })
+        f.write_str(self.word())
     }
 }
 
@@ -95,14 +109,15 @@ impl Display for Op {
 
 impl Display for Bound {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Percent(number) => write!(f, "{number}%"),
-            Self::Milliseconds(number) => write!(f, "{number}ms"),
-            Self::Seconds(number) => write!(f, "{number}s"),
-            Self::Legacy(None) => f.write_str("legacy"),
-            Self::Legacy(Some(factor)) => write!(f, "{factor}x legacy"),
-        }
+        let (number, unit) = match self {
+            Self::Number(number) => (number, ""),
+            Self::Percent(number) => (number, "%"),
+            Self::Milliseconds(number) => (number, "ms"),
+            Self::Seconds(number) => (number, "s"),
+            Self::Legacy(None) => return f.write_str("legacy"),
+            Self::Legacy(Some(factor)) => (factor, "x legacy"),
+        };
+        write!(f, "{number}{unit}")
     }
 }
 

@@ -60,23 +60,24 @@ impl std::error::Error for ConditionError {}
 
 impl fmt::Display for ConditionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.problem {
-            Problem::Ended(expected) => write!(f, "the condition ends where {expected} must follow"),
-            Problem::UnknownMetric(name, _) => write!(f, "`{name}` is not a metric"),
-            Problem::Quantile(name) => write!(f, "`{name}` names no quantile"),
-            Problem::Unnamed(kind) => write!(f, "`{kind}` needs a name"),
-            Problem::Op(text) => write!(f, "`{text}` is not a comparison"),
-            Problem::Bound(text) => write!(f, "`{text}` is not a bound"),
-            Problem::Unit { metric, bound, .. } => write!(f, "`{metric}` cannot be compared with `{bound}`"),
-            Problem::NoLegacy(metric) => write!(f, "`{metric}` cannot be compared with legacy"),
-            Problem::LegacyClause(word) => write!(f, "a comparison with legacy takes no `{word}`"),
-            Problem::LegacyEqual => write!(f, "a comparison with legacy takes no `=`"),
-            Problem::NoEndpoint(metric) => write!(f, "`{metric}` is not measured per endpoint"),
-            Problem::Window(text) => write!(f, "`{text}` is not a window"),
-            Problem::Duration(text) => write!(f, "`{text}` is not a duration"),
-            Problem::Count(text) => write!(f, "`{text}` is not a number of observations"),
-            Problem::Unexpected(text) => write!(f, "`{text}` is not expected here"),
-        }
+        let (text, fault) = match &self.problem {
+            Problem::Ended(expected) => return write!(f, "the condition ends where {expected} must follow"),
+            Problem::Unit { metric, bound, .. } => return write!(f, "`{metric}` cannot be compared with `{bound}`"),
+            Problem::LegacyClause(word) => return write!(f, "a comparison with legacy takes no `{word}`"),
+            Problem::LegacyEqual => return f.write_str("a comparison with legacy takes no `=`"),
+            Problem::Unnamed(kind) => (*kind, "needs a name"),
+            Problem::UnknownMetric(name, _) => (name.as_str(), "is not a metric"),
+            Problem::Quantile(name) => (name.as_str(), "names no quantile"),
+            Problem::Op(text) => (text.as_str(), "is not a comparison"),
+            Problem::Bound(text) => (text.as_str(), "is not a bound"),
+            Problem::NoLegacy(metric) => (metric.as_str(), "cannot be compared with legacy"),
+            Problem::NoEndpoint(metric) => (metric.as_str(), "is not measured per endpoint"),
+            Problem::Window(text) => (text.as_str(), "is not a window"),
+            Problem::Duration(text) => (text.as_str(), "is not a duration"),
+            Problem::Count(text) => (text.as_str(), "is not a number of observations"),
+            Problem::Unexpected(text) => (text.as_str(), "is not expected here"),
+        };
+        write!(f, "`{text}` {fault}")
     }
 }
 
@@ -86,23 +87,24 @@ impl Explain for ConditionError {
     }
 
     fn help(&self) -> Option<String> {
-        Some(match &self.problem {
-            Problem::Ended(_) => "metric op bound, as in `error_rate < 1% over 5m`".into(),
-            Problem::UnknownMetric(_, Some(nearest)) => format!("did you mean `{nearest}`?"),
-            Problem::UnknownMetric(_, None) => format!("one of {}", super::parse::METRICS.join(", ")),
-            Problem::Quantile(_) => "a quantile from p1 to p99.9, as in `latency.p95`".into(),
-            Problem::Unnamed(kind) => format!("as in `{kind}.NAME`"),
-            Problem::Op(_) => "one of <, <=, >, >=, =".into(),
-            Problem::Bound(_) => "a bound such as 5, 0.05%, 500ms, 2.5s, legacy or `1.3x legacy`".into(),
-            Problem::Unit { allowed, .. } => format!("it takes {allowed}"),
-            Problem::NoLegacy(_) => "rates, latencies, web vitals, timings and events can be; counts grow with the traffic".into(),
-            Problem::LegacyClause(_) => "it is a sequential test over the whole attempt".into(),
-            Problem::LegacyEqual => "use <= or >".into(),
-            Problem::NoEndpoint(_) => "requests, errors, rescued, latencies, web vitals and JavaScript errors are".into(),
-            Problem::Window(_) => "a duration such as 5m, `stage` or `attempt`".into(),
-            Problem::Duration(_) => "a whole number and a unit: 500ms, 10s, 15m, 48h, 1d or 2w".into(),
-            Problem::Count(_) => "a whole number, as in `min 200`".into(),
-            Problem::Unexpected(_) => "`over WINDOW`, then `for DURATION`, then `min COUNT`, or `and` with another comparison".into(),
-        })
+        let help = match &self.problem {
+            Problem::UnknownMetric(_, Some(nearest)) => return Some(format!("did you mean `{nearest}`?")),
+            Problem::UnknownMetric(_, None) => return Some(format!("one of {}", super::parse::METRICS.join(", "))),
+            Problem::Unnamed(kind) => return Some(format!("as in `{kind}.NAME`")),
+            Problem::Unit { allowed, .. } => return Some(format!("it takes {allowed}")),
+            Problem::Ended(_) => "metric op bound, as in `error_rate < 1% over 5m`",
+            Problem::Quantile(_) => "a quantile from p1 to p99.9, as in `latency.p95`",
+            Problem::Op(_) => "one of <, <=, >, >=, =",
+            Problem::Bound(_) => "a bound such as 5, 0.05%, 500ms, 2.5s, legacy or `1.3x legacy`",
+            Problem::NoLegacy(_) => "rates, latencies, web vitals, timings and events can be; counts grow with the traffic",
+            Problem::LegacyClause(_) => "it is a sequential test over the whole attempt",
+            Problem::LegacyEqual => "use <= or >",
+            Problem::NoEndpoint(_) => "requests, errors, rescued, latencies, web vitals and JavaScript errors are",
+            Problem::Window(_) => "a duration such as 5m, `stage` or `attempt`",
+            Problem::Duration(_) => "a whole number and a unit: 500ms, 10s, 15m, 48h, 1d or 2w",
+            Problem::Count(_) => "a whole number, as in `min 200`",
+            Problem::Unexpected(_) => "`over WINDOW`, then `for DURATION`, then `min COUNT`, or `and` with another comparison",
+        };
+        Some(help.to_owned())
     }
 }

@@ -1,4 +1,7 @@
 //! Reads typed values out of a tree, collecting every fault on the way instead of stopping at the first.
+//!
+//! Dozens of types are read here, and what is generic is compiled once for each of them. So a
+//! generic function only calls `read` or `parse`, between two steps that know nothing of the type.
 
 use std::fmt::{Display, Write as _};
 use std::ops::Range;
@@ -15,42 +18,67 @@ pub struct Reader {
     /// What was wrong so far.
     pub faults: Vec<Fault>,
     path: String,
+    /// The lengths of `path` to go back to, the innermost place last.
+    outer: Vec<usize>,
 }
 
 impl Reader {
     /// Notes an error at the current place.
     pub fn error(&mut self, span: Option<Range<usize>>, message: impl Display, help: Option<String>) {
+        self.note(span, &message, help);
+    }
+
+    #[inline(never)]
+    fn note(&mut self, span: Option<Range<usize>>, message: &dyn Display, help: Option<String>) {
         let fault = Fault { severity: Severity::Error, path: self.path.clone(), span, message: message.to_string(), help };
         self.faults.push(fault);
     }
 
+    /// Notes why the text of a node could not be read.
+    #[inline(never)]
+    fn refuse(&mut self, node: &Node, text: &str, error: &dyn Explain) {
+        self.note(inside(node, text, error.span()), &error, error.help());
+    }
+
+    #[inline(never)]
     fn expected(&mut self, node: &Node, what: &str) {
         let message = format!("{} is not {what}", node.value);
         self.error(node.span.clone(), message, None);
     }
 
-    fn within<T>(&mut self, step: impl Display, read: impl FnOnce(&mut Self) -> T) -> T {
-        let length = self.path.len();
-        let _ = write!(self.path, "{step}");
-        let value = read(self);
-        self.path.truncate(length);
-        value
+    #[inline(never)]
+    fn enter_field(&mut self, key: &str) {
+        self.outer.push(self.path.len());
+        if !self.path.is_empty() {
+            self.path.push('.');
+        }
+        self.path.push_str(key);
     }
 
-    fn within_key<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
-        let dot = if self.path.is_empty() { "" } else { "." };
-        self.within(format_args!("{dot}{key}"), read)
+    fn enter_item(&mut self, index: usize) {
+        self.outer.push(self.path.len());
+        let _ = write!(self.path, "[{index}]");
     }
 
-    /// A text.
-    pub fn text(&mut self, node: &Node) -> Option<String> {
+    #[inline(never)]
+    fn leave(&mut self) {
+        self.path.truncate(self.outer.pop().unwrap_or_default());
+    }
+
+    #[inline(never)]
+    fn borrowed<'n>(&mut self, node: &'n Node) -> Option<&'n str> {
         match &node.value {
-            Value::Text(text) => Some(text.clone()),
+            Value::Text(text) => Some(text),
             _ => {
                 self.expected(node, "a text");
                 None
             }
         }
+    }
+
+    /// A text.
+    pub fn text(&mut self, node: &Node) -> Option<String> {
+        self.borrowed(node).map(str::to_owned)
     }
 
     /// `true` or `false`.
@@ -76,6 +104,17 @@ impl Reader {
         }
     }
 
+    /// A whole number from 0.
+    pub fn whole(&mut self, node: &Node) -> Option<u64> {
+        match node.value {
+            Value::Integer(number) if number >= 0 => u64::try_from(number).ok(),
+            _ => {
+                self.expected(node, "a whole number");
+                None
+            }
+        }
+    }
+
     /// A text in one of the small languages of a plan.
     pub fn parsed<T: FromStr<Err: Explain>>(&mut self, node: &Node) -> Option<T> {
         self.parsed_by(node, str::parse)
@@ -83,18 +122,8 @@ impl Reader {
 
     /// A text read by `parse`.
     pub fn parsed_by<T, E: Explain>(&mut self, node: &Node, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        let Value::Text(text) = &node.value else {
-            self.expected(node, "a text");
-            return None;
-        };
-        match parse(text) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let span = inside(node, text, error.span());
-                self.error(span, &error, error.help());
-                None
-            }
-        }
+        let text = self.borrowed(node)?;
+        parse(text).map_err(|error| self.refuse(node, text, &error)).ok()
     }
 
     /// A percentage, as a number or a text.
@@ -109,62 +138,92 @@ impl Reader {
                 return None;
             }
         };
-        match text.parse() {
-            Ok(percentage) => Some(percentage),
-            Err(error) => {
-                self.error(node.span.clone(), &error, Explain::help(&error));
-                None
-            }
-        }
+        text.parse().map_err(|error| self.refuse(node, &text, &error)).ok()
     }
 
     /// A list; items that cannot be read are left out, their faults noted.
-    pub fn list<T>(&mut self, node: &Node, mut item: impl FnMut(&mut Self, &Node) -> Option<T>) -> Option<Vec<T>> {
-        let Value::List(nodes) = &node.value else {
-            self.expected(node, "a list");
-            return None;
-        };
-        let read = |(index, node)| self.within(format_args!("[{index}]"), |reader| item(reader, node));
-        Some(nodes.iter().enumerate().filter_map(read).collect())
+    pub fn list<T>(&mut self, node: &Node, item: impl FnMut(&mut Self, &Node) -> Option<T>) -> Option<Vec<T>> {
+        self.collect(node, false, item)
     }
 
     /// One value, or a list of them.
-    pub fn one_or_more<T>(&mut self, node: &Node, mut item: impl FnMut(&mut Self, &Node) -> Option<T>) -> Option<Vec<T>> {
-        match node.value {
-            Value::List(_) => self.list(node, item),
-            _ => item(self, node).map(|one| vec![one]),
+    pub fn one_or_more<T>(&mut self, node: &Node, item: impl FnMut(&mut Self, &Node) -> Option<T>) -> Option<Vec<T>> {
+        self.collect(node, true, item)
+    }
+
+    fn collect<T>(&mut self, node: &Node, may_be_one: bool, mut item: impl FnMut(&mut Self, &Node) -> Option<T>) -> Option<Vec<T>> {
+        let mut list = Vec::new();
+        let is_read = self.each(node, may_be_one, &mut |reader, node| item(reader, node).map(|value| list.push(value)).is_some());
+        if is_read { Some(list) } else { None }
+    }
+
+    /// Reads every item of a list, or the node itself where it `may_be_one`, and tells whether that
+    /// is a list or could be read.
+    #[inline(never)]
+    fn each(&mut self, node: &Node, may_be_one: bool, item: &mut dyn FnMut(&mut Self, &Node) -> bool) -> bool {
+        let Value::List(nodes) = &node.value else {
+            if may_be_one {
+                return item(self, node);
+            }
+            self.expected(node, "a list");
+            return false;
+        };
+        for (index, node) in nodes.iter().enumerate() {
+            self.enter_item(index);
+            item(self, node);
+            self.leave();
         }
+        true
     }
 
     /// A list of texts in one of the small languages.
     pub fn parsed_list<T: FromStr<Err: Explain>>(&mut self, node: &Node) -> Option<Vec<T>> {
-        self.list(node, Self::parsed)
+        self.collect(node, false, Self::parsed)
+    }
+
+    /// A text in one of the small languages, or a list of them.
+    pub fn parsed_one_or_more<T: FromStr<Err: Explain>>(&mut self, node: &Node) -> Option<Vec<T>> {
+        self.collect(node, true, Self::parsed)
     }
 
     /// A list of texts.
     pub fn texts(&mut self, node: &Node) -> Option<Vec<String>> {
-        self.list(node, Self::text)
+        self.collect(node, false, Self::text)
+    }
+
+    /// A text, or a list of them.
+    pub fn text_or_more(&mut self, node: &Node) -> Option<Vec<String>> {
+        self.collect(node, true, Self::text)
     }
 
     /// A table of named things.
     pub fn table<T>(&mut self, node: &Node, mut item: impl FnMut(&mut Self, &Node) -> Option<T>) -> Option<Table<T>> {
+        let mut table = Vec::new();
+        self.each_named(node, &mut |reader, name, node| {
+            if let (Some(thing), Some(name)) = (item(reader, node), name) {
+                table.push((name, thing));
+            }
+        })?;
+        Some(Table(table))
+    }
+
+    /// Reads every thing of a table, also one whose name is none.
+    #[inline(never)]
+    pub(super) fn each_named(&mut self, node: &Node, item: &mut dyn FnMut(&mut Self, Option<Name>, &Node)) -> Option<()> {
         let Value::Table(entries) = &node.value else {
             self.expected(node, "a table");
             return None;
         };
-        let mut table = Vec::with_capacity(entries.len());
         for Entry { key, key_span, node } in entries {
-            self.within_key(key, |reader| {
-                let name = key.parse::<Name>();
-                if let Err(error) = &name {
-                    reader.error(key_span.clone(), error, error.help());
-                }
-                if let (Ok(name), Some(thing)) = (name, item(reader, node)) {
-                    table.push((name, thing));
-                }
-            });
+            self.enter_field(key);
+            let name = key.parse::<Name>();
+            if let Err(error) = &name {
+                self.error(key_span.clone(), error, error.help());
+            }
+            item(self, name.ok(), node);
+            self.leave();
         }
-        Some(Table(table))
+        Some(())
     }
 
     /// The fields of a table, to be asked for one by one.
@@ -204,24 +263,35 @@ impl<'a> Fields<'a> {
     pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
         self.known.push(key);
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some(&entry.node).filter(|node| node.value != Value::Null)
+        Some(&entry.node).filter(|node| !matches!(node.value, Value::Null))
+    }
+
+    /// Steps into a field, if it is there; the reader has to leave it again.
+    #[inline(never)]
+    fn enter(&mut self, reader: &mut Reader, key: &'static str, is_required: bool) -> Option<&'a Node> {
+        let node = self.node(key);
+        if node.is_some() {
+            reader.enter_field(key);
+        } else if is_required {
+            reader.error(self.span.clone(), format_args!("`{key}` is missing"), None);
+        }
+        node
     }
 
     /// A field that may be absent.
     pub fn optional<T>(&mut self, reader: &mut Reader, key: &'static str, read: impl FnOnce(&mut Reader, &'a Node) -> Option<T>) -> Option<T> {
-        let node = self.node(key)?;
-        reader.within_key(key, |reader| read(reader, node))
+        let node = self.enter(reader, key, false)?;
+        let value = read(reader, node);
+        reader.leave();
+        value
     }
 
     /// A field that must be there.
     pub fn required<T>(&mut self, reader: &mut Reader, key: &'static str, read: impl FnOnce(&mut Reader, &'a Node) -> Option<T>) -> Option<T> {
-        match self.node(key) {
-            Some(node) => reader.within_key(key, |reader| read(reader, node)),
-            None => {
-                reader.error(self.span.clone(), format_args!("`{key}` is missing"), None);
-                None
-            }
-        }
+        let node = self.enter(reader, key, true)?;
+        let value = read(reader, node);
+        reader.leave();
+        value
     }
 
     /// The names of the fields that are there.

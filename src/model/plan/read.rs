@@ -45,8 +45,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
     // Read in any case, so that every fault is found; a plan comes of it only if none is missing.
     let key = f.required(r, "key", Reader::parsed);
     let stages = f.required(r, "stage", |r, node| r.list(node, stage)).unwrap_or_default();
-    let names: Vec<String> = stages.iter().map(|stage| stage.name.to_string()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names: Vec<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
     f.optional(r, "environments", environment_tables);
     let plan = Plan {
         description: f.optional(r, "description", Reader::text),
@@ -61,17 +60,17 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         start: f.optional(r, "start", Reader::parsed),
         checklist: f.optional(r, "checklist", Reader::texts).unwrap_or_default(),
         advance: f.optional(r, "advance", Reader::parsed).unwrap_or(Advance::Auto),
-        freeze: f.optional(r, "freeze", |r, node| r.one_or_more(node, Reader::parsed)).unwrap_or_default(),
+        freeze: f.optional(r, "freeze", Reader::parsed_one_or_more).unwrap_or_default(),
         holdout: f.optional(r, "holdout", Reader::percentage).unwrap_or(Percentage::ZERO),
-        exclude: f.optional(r, "exclude", |r, node| r.one_or_more(node, Reader::parsed)).unwrap_or_default(),
+        exclude: f.optional(r, "exclude", Reader::parsed_one_or_more).unwrap_or_default(),
         eligible: f.optional(r, "eligible", Reader::parsed),
         salt: f.optional(r, "salt", Reader::text),
         alpha: f.optional(r, "alpha", Reader::number),
-        after: f.optional(r, "after", |r, node| r.one_or_more(node, Reader::parsed)).unwrap_or_default(),
-        requires: f.optional(r, "requires", |r, node| r.one_or_more(node, Reader::parsed)).unwrap_or_default(),
+        after: f.optional(r, "after", Reader::parsed_one_or_more).unwrap_or_default(),
+        requires: f.optional(r, "requires", Reader::parsed_one_or_more).unwrap_or_default(),
         values: f.optional(r, "values", values),
         after_rollback: f.optional(r, "after_rollback", Reader::texts).unwrap_or_default(),
-        notes: f.optional(r, "notes", |r, node| r.one_or_more(node, Reader::text)).unwrap_or_default(),
+        notes: f.optional(r, "notes", Reader::text_or_more).unwrap_or_default(),
         channels: f.optional(r, "channels", |r, node| r.table(node, channel)).unwrap_or_default(),
         guardrails: f.optional(r, "guardrail", |r, node| r.list(node, guardrail)).unwrap_or_default(),
         notices: f.optional(r, "notice", |r, node| r.list(node, |r, node| notice(r, node, &names))).unwrap_or_default(),
@@ -84,16 +83,14 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
 }
 
 fn environment_tables(r: &mut Reader, node: &Node) -> Option<()> {
-    r.table(node, |r, node| {
-        let mut fields = r.fields(node)?;
+    r.each_named(node, &mut |r, _, node| {
+        let Some(mut fields) = r.fields(node) else { return };
         for fixed in ["key", "environments"] {
             if let Some(node) = fields.node(fixed) {
                 r.error(node.span.clone(), format_args!("`{fixed}` cannot differ between environments"), None);
             }
         }
-        Some(())
     })
-    .map(|_| ())
 }
 
 fn upstreams(r: &mut Reader, node: &Node) -> Option<Upstreams> {
@@ -108,7 +105,7 @@ fn upstreams(r: &mut Reader, node: &Node) -> Option<Upstreams> {
 
 fn identity(r: &mut Reader, node: &Node) -> Option<Identity> {
     let mut f = r.fields(node)?;
-    let from: Vec<Source> = f.optional(r, "from", |r, node| r.one_or_more(node, Reader::parsed)).unwrap_or_default();
+    let from: Vec<Source> = f.optional(r, "from", Reader::parsed_one_or_more).unwrap_or_default();
     let anonymous = f.optional(r, "anonymous", Reader::boolean).unwrap_or(from.is_empty());
     let domain = f.optional(r, "domain", Reader::text);
     let jwt = f.optional(r, "jwt", tokens).unwrap_or_default();
@@ -117,23 +114,21 @@ fn identity(r: &mut Reader, node: &Node) -> Option<Identity> {
 }
 
 fn tokens(r: &mut Reader, node: &Node) -> Option<Table<Token>> {
-    let mut tokens = r.table(node, |r, node| {
-        let mut f = r.fields(node)?;
-        let token = (
-            f.optional(r, "from", Reader::parsed::<Source>),
-            f.optional(r, "secret", Reader::parsed::<SecretName>),
-            f.optional(r, "jwks", Reader::parsed),
-            f.optional(r, "issuer", Reader::text),
-            f.optional(r, "audience", Reader::text),
-        );
+    let mut tokens = Vec::new();
+    r.each_named(node, &mut |r, name, node| {
+        let Some(mut f) = r.fields(node) else { return };
+        let from = f.optional(r, "from", Reader::parsed);
+        let secret = f.optional(r, "secret", Reader::parsed);
+        let jwks = f.optional(r, "jwks", Reader::parsed);
+        let issuer = f.optional(r, "issuer", Reader::text);
+        let audience = f.optional(r, "audience", Reader::text);
         f.end(r);
-        Some(token)
+        if let Some(name) = name {
+            let from = from.unwrap_or_else(|| Source::Cookie(name.to_string()));
+            tokens.push((name, Token { from, secret, jwks, issuer, audience }));
+        }
     })?;
-    let read = |(name, (from, secret, jwks, issuer, audience)): (Name, (Option<Source>, _, _, _, _))| {
-        let from = from.unwrap_or_else(|| Source::Cookie(name.to_string()));
-        (name, Token { from, secret, jwks, issuer, audience })
-    };
-    Some(Table(tokens.0.drain(..).map(read).collect()))
+    Some(Table(tokens))
 }
 
 fn endpoint(r: &mut Reader, node: &Node) -> Option<Endpoint> {
@@ -185,18 +180,13 @@ fn signal(r: &mut Reader, node: &Node) -> Option<Signal> {
 
 fn channel(r: &mut Reader, node: &Node) -> Option<Channel> {
     let fields = r.fields(node)?;
-    let keys: Vec<&str> = fields.keys().collect();
-    let &[word] = keys.as_slice() else {
+    let mut keys = fields.keys();
+    let (Some(word), None) = (keys.next(), keys.next()) else {
         r.error(node.span.clone(), "a channel has one field, its kind", Some("such as `slack = \"secret:CHAT_URL\"`".into()));
         return None;
     };
-    let kind: ChannelKind = match word.parse() {
-        Ok(kind) => kind,
-        Err(error) => {
-            r.error(node.span.clone(), &error, error.help());
-            return None;
-        }
-    };
+    let kind: Result<ChannelKind, _> = word.parse();
+    let kind = kind.map_err(|error| r.error(node.span.clone(), &error, error.help())).ok()?;
     let target = node.field(word).and_then(|node| match kind {
         ChannelKind::Email => r.text(node),
         _ => r.parsed::<SecretName>(node).map(|secret| secret.to_string()),
@@ -217,14 +207,14 @@ fn stage(r: &mut Reader, node: &Node) -> Option<Stage> {
     let name = f.required(r, "name", Reader::parsed);
     let percentage = f.required(r, "percentage", Reader::percentage);
     let stage = Stage {
-        groups: f.optional(r, "groups", |r, node| r.one_or_more(node, Reader::parsed)).unwrap_or_default(),
+        groups: f.optional(r, "groups", Reader::parsed_one_or_more).unwrap_or_default(),
         hold: f.optional(r, "hold", Reader::parsed),
-        enter: f.optional(r, "enter", |r, node| r.one_or_more(node, Reader::parsed)).unwrap_or_default(),
+        enter: f.optional(r, "enter", Reader::parsed_one_or_more).unwrap_or_default(),
         owner: f.optional(r, "owner", Reader::parsed),
-        checkins: f.optional(r, "checkins", |r, node| r.one_or_more(node, Reader::parsed)).unwrap_or_default(),
+        checkins: f.optional(r, "checkins", Reader::parsed_one_or_more).unwrap_or_default(),
         gates: f.optional(r, "gates", Reader::parsed_list).unwrap_or_default(),
         checklist: f.optional(r, "checklist", Reader::texts).unwrap_or_default(),
-        notes: f.optional(r, "notes", |r, node| r.one_or_more(node, Reader::text)).unwrap_or_default(),
+        notes: f.optional(r, "notes", Reader::text_or_more).unwrap_or_default(),
         name: name.unwrap_or_else(Name::unreadable),
         percentage: percentage.unwrap_or(Percentage::ZERO),
     };
@@ -237,8 +227,8 @@ fn guardrail(r: &mut Reader, node: &Node) -> Option<Guardrail> {
     let when = f.required(r, "when", Reader::parsed);
     let then = f.required(r, "then", Reader::parsed::<Action>);
     let severity = f.optional(r, "severity", Reader::parsed);
-    let notify = f.optional(r, "notify", |r, node| r.one_or_more(node, Reader::parsed)).unwrap_or_default();
-    let stages = f.optional(r, "stages", |r, node| r.one_or_more(node, Reader::parsed)).unwrap_or_default();
+    let notify = f.optional(r, "notify", Reader::parsed_one_or_more).unwrap_or_default();
+    let stages = f.optional(r, "stages", Reader::parsed_one_or_more).unwrap_or_default();
     let escalate = f.optional(r, "escalate", |r, node| r.list(node, escalation)).unwrap_or_default();
     let text = f.optional(r, "text", Reader::text);
     f.end(r);
@@ -259,7 +249,7 @@ fn escalation(r: &mut Reader, node: &Node) -> Option<Escalation> {
 fn notice(r: &mut Reader, node: &Node, stages: &[&str]) -> Option<Notice> {
     let mut f = r.fields(node)?;
     let at = f.required(r, "at", |r, node| r.parsed_by(node, |text| Moment::parse(text, stages)));
-    let to = f.required(r, "to", |r, node| r.one_or_more(node, Reader::parsed));
+    let to = f.required(r, "to", Reader::parsed_one_or_more);
     let text = f.required(r, "text", Reader::text);
     f.end(r);
     Some(Notice { at: at?, to: to?, text: text? })

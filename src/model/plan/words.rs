@@ -35,6 +35,12 @@ impl Explain for WordError {
     }
 }
 
+/// The place of `text` among `words`; behind the last of them if it is not there.
+#[inline(never)]
+fn place(text: &str, words: &[&str]) -> usize {
+    words.iter().position(|word| *word == text).unwrap_or(words.len())
+}
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident is $what:literal of { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? } allows $allowed:literal) => {
         $(#[$doc])*
@@ -45,10 +51,8 @@ macro_rules! words {
             type Err = WordError;
 
             fn from_str(text: &str) -> Result<Self, WordError> {
-                match text {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(WordError { word: text.to_owned(), what: $what, allowed: $allowed }),
-                }
+                let known = [$(Self::$variant),+].get(place(text, &[$($word),+]));
+                known.copied().ok_or_else(|| WordError::new(text, $what, $allowed))
             }
         }
 
@@ -165,18 +169,10 @@ impl FromStr for Action {
     type Err = WordError;
 
     fn from_str(text: &str) -> Result<Self, WordError> {
-        let allowed = "`off`, `rollback`, `previous`, `pause`, `alert` or a percentage such as `5%`";
-        match text {
-            "off" => Ok(Self::Off),
-            "rollback" => Ok(Self::Rollback),
-            "previous" => Ok(Self::Previous),
-            "pause" => Ok(Self::Pause),
-            "alert" => Ok(Self::Alert),
-            _ => match text.strip_suffix('%').map(str::parse) {
-                Some(Ok(percentage)) => Ok(Self::Reduce(percentage)),
-                _ => Err(WordError { word: text.to_owned(), what: "an action", allowed }),
-            },
-        }
+        let plain = [Self::Off, Self::Rollback, Self::Previous, Self::Pause, Self::Alert];
+        let known = plain.get(place(text, &["off", "rollback", "previous", "pause", "alert"])).copied();
+        let known = known.or_else(|| text.strip_suffix('%')?.parse().ok().map(Self::Reduce));
+        known.ok_or_else(|| WordError::new(text, "an action", "`off`, `rollback`, `previous`, `pause`, `alert` or a percentage such as `5%`"))
     }
 }
 
@@ -234,13 +230,16 @@ impl FromStr for CheckIn {
     type Err = WordError;
 
     fn from_str(text: &str) -> Result<Self, WordError> {
-        let malformed = || WordError { word: text.to_owned(), what: "a check-in", allowed: "`15m until 8h`, or `1h` for the rest of the stage" };
-        let duration = |text: &str| text.trim().parse::<Duration>().map_err(|_| malformed());
-        let (every, until) = match text.split_once(" until ") {
-            Some((every, until)) => (duration(every)?, Some(duration(until)?)),
-            None => (duration(text)?, None),
+        let read = || {
+            let (every, until) = text.split_once(" until ").map_or((text, None), |(every, until)| (every, Some(until)));
+            let every: Duration = every.trim().parse().ok()?;
+            let until = match until {
+                Some(until) => Some(until.trim().parse().ok()?),
+                None => None,
+            };
+            (every.as_ms() > 0).then_some(Self { every, until })
         };
-        if every.as_ms() == 0 { Err(malformed()) } else { Ok(Self { every, until }) }
+        read().ok_or_else(|| WordError::new(text, "a check-in", "`15m until 8h`, or `1h` for the rest of the stage"))
     }
 }
 
@@ -284,25 +283,18 @@ impl Moment {
     /// # Errors
     /// When it names neither a stage nor one of [`Self::ANCHORS`], or its offset is no duration.
     pub fn parse(text: &str, stages: &[&str]) -> Result<Self, WordError> {
-        let malformed = || WordError {
-            word: text.to_owned(),
-            what: "a moment of this plan",
-            allowed: "a stage's name, `start`, `end` or `rollback`, with an offset such as `-1d` or `+2h`",
-        };
         let anchor = |word: &str| {
-            let known = stages.contains(&word) || Self::ANCHORS.contains(&word);
-            if known { word.parse::<Name>().ok() } else { None }
+            let is_known = stages.contains(&word) || Self::ANCHORS.contains(&word);
+            if is_known { word.parse::<Name>().ok() } else { None }
         };
-        if let Some(anchor) = anchor(text) {
-            return Ok(Self { anchor, offset: None });
-        }
-        let at = text.rfind(['-', '+']).ok_or_else(malformed)?;
-        let (word, rest) = text.split_at(at);
-        let (sign, duration) = rest.split_at(1);
-        let anchor = anchor(word).ok_or_else(malformed)?;
-        let sign = sign.parse().map_err(|_: WordError| malformed())?;
-        let duration = duration.parse().map_err(|_| malformed())?;
-        Ok(Self { anchor, offset: Some((sign, duration)) })
+        let shifted = || {
+            let (word, rest) = text.split_at(text.rfind(['-', '+'])?);
+            let (sign, duration) = rest.split_at(1);
+            Some(Self { anchor: anchor(word)?, offset: Some((sign.parse().ok()?, duration.parse().ok()?)) })
+        };
+        let moment = anchor(text).map(|anchor| Self { anchor, offset: None }).or_else(shifted);
+        let allowed = "a stage's name, `start`, `end` or `rollback`, with an offset such as `-1d` or `+2h`";
+        moment.ok_or_else(|| WordError::new(text, "a moment of this plan", allowed))
     }
 }
 

@@ -1,0 +1,63 @@
+//! What a value seen in KV asks of the controller.
+//!
+//! KV is read late, twice and out of order, so a text is an edit only where it can be nothing else:
+//! not a state that the controller wrote, and not a text that it has adopted and whose stale copies
+//! may still be about. Such a text is an echo until [`ECHO_MS`] after the controller wrote over it.
+
+use super::settle::{ECHO_MS, edited_stage};
+use crate::model::Instant;
+use crate::model::command::{Cause, Command, Setting};
+use crate::model::live::{LiveError, LiveText};
+use crate::model::plan::Plan;
+use crate::model::record::Record;
+
+/// An adopted text whose stale copies may still be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// The text.
+    pub text: String,
+    /// When the controller wrote over it; not yet, if `None`.
+    pub overwritten: Option<Instant>,
+}
+
+impl Echo {
+    /// Whether the text may still be read.
+    pub fn is_about(&self, now: Instant) -> bool {
+        self.overwritten.is_none_or(|at| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) < ECHO_MS)
+    }
+}
+
+/// What a value under `stage/KEY` means to the controller.
+#[derive(Debug, PartialEq)]
+pub enum Sight {
+    /// Nothing new: its own state, an older one, or an echo.
+    Known,
+    /// An edit, and the command that it stands for.
+    Edit(Command),
+    /// A state that is newer than any that this controller wrote.
+    Foreign(u64),
+    /// Nobody can tell what is meant.
+    Garbage(LiveError),
+}
+
+/// Looks at the value of `stage/KEY`.
+pub fn sight(plan: &Plan, record: &Record, echoes: &[Echo], text: &str, now: Instant) -> Sight {
+    let trimmed = text.trim();
+    if echoes.iter().any(|echo| echo.text == trimmed && echo.is_about(now)) {
+        return Sight::Known;
+    }
+    let kv = || Some(trimmed.to_owned());
+    match LiveText::parse(text) {
+        Err(error) => Sight::Garbage(error),
+        Ok(LiveText::Written(state)) if state.revision > record.live.revision => Sight::Foreign(state.revision),
+        Ok(LiveText::Written(_)) => Sight::Known,
+        Ok(LiveText::Off) => Sight::Edit(Command::Kill(Cause::Text(trimmed.to_owned()))),
+        Ok(LiveText::Percentage(percentage)) => Sight::Edit(Command::Set(Setting { percentage, stage: None, killed: Some(false), kv: kv() })),
+        Ok(LiveText::Edited(edit)) => {
+            let stage = plan.stages.get(edited_stage(plan, &record.live, &edit)).map(|stage| stage.name.clone());
+            // A killed state that was merely moved is not a kill of its own: the key may be the cause.
+            let killed = (edit.killed != record.live.killed).then_some(edit.killed);
+            Sight::Edit(Command::Set(Setting { percentage: edit.percentage, stage, killed, kv: kv() }))
+        }
+    }
+}

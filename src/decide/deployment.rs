@@ -1,0 +1,305 @@
+//! All rollouts of a deployment as the controller holds them, and what becomes of each command.
+//!
+//! A change is made in two steps, so that nothing is ever known here that is not stored: `change`
+//! works it out and leaves everything as it is; once it is committed, `accept` takes it in.
+
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::adopt::{Echo, Sight, sight};
+use super::schedule::{Facts, Outlook, outlook};
+use super::settle::ECHO_MS;
+use super::transition::{KV, Refusal, transition};
+use crate::model::command::{Cause, Command};
+use crate::model::history::{Entry, FIRST};
+use crate::model::plan::Plan;
+use crate::model::record::Record;
+use crate::model::{Instant, Name};
+
+/// The actor of what the plan asks for.
+pub const SCHEDULE: &str = "schedule";
+
+/// All rollouts of a deployment.
+#[derive(Default)]
+pub struct Deployment {
+    /// The plans' revision.
+    pub plans: u64,
+    /// The revision of the plans that KV holds.
+    pub plans_published: u64,
+    /// In the order of their keys.
+    pub rollouts: Rollouts,
+}
+
+/// Rollouts in the order of their keys.
+#[derive(Default)]
+pub struct Rollouts(Vec<Rollout>);
+
+impl Rollouts {
+    fn find(&self, key: &Name) -> Result<usize, usize> {
+        self.0.binary_search_by(|rollout| rollout.plan.key.cmp(key))
+    }
+
+    /// The rollout with this key.
+    pub fn get(&self, key: &Name) -> Option<&Rollout> {
+        self.find(key).ok().and_then(|index| self.0.get(index))
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, key: &Name) -> Option<&mut Rollout> {
+        let index = self.find(key).ok()?;
+        self.0.get_mut(index)
+    }
+
+    /// Takes a rollout in, in the place of the one with its key.
+    pub fn insert(&mut self, rollout: Rollout) {
+        match self.find(&rollout.plan.key) {
+            Ok(index) => {
+                if let Some(slot) = self.0.get_mut(index) {
+                    *slot = rollout;
+                }
+            }
+            Err(index) => self.0.insert(index, rollout),
+        }
+    }
+
+    /// Takes the rollout with this key out.
+    pub fn remove(&mut self, key: &Name) {
+        if let Ok(index) = self.find(key) {
+            self.0.remove(index);
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Rollout> {
+        self.0.iter()
+    }
+
+    /// Their keys.
+    pub fn keys(&self) -> impl Iterator<Item = &Name> {
+        self.0.iter().map(|rollout| &rollout.plan.key)
+    }
+}
+
+/// A rollout of a deployment.
+#[derive(Clone)]
+pub struct Rollout {
+    /// Its plan.
+    pub plan: Rc<Plan>,
+    /// Its plan as JSON.
+    pub plan_text: Rc<str>,
+    /// Its state.
+    pub record: Record,
+    /// The hash of its last entry.
+    pub hash: String,
+    /// The revision that KV holds; 0 where it holds none of ours.
+    pub published: u64,
+    /// Adopted texts that may still be read.
+    pub echoes: Vec<Echo>,
+    /// Since when its kill key has been read as absent.
+    pub key_absent_since: Option<Instant>,
+    /// What is wrong with its `stage/KEY`.
+    pub fault: Option<Noticed>,
+}
+
+/// Something wrong that was noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Noticed {
+    /// What it concerns, such as a KV key.
+    pub subject: String,
+    /// What is wrong.
+    pub message: String,
+    /// Since when.
+    pub at: Instant,
+}
+
+/// What is asked, by whom and why.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// What.
+    pub command: Command,
+    /// Whose command it is.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A change that has been worked out and not yet stored.
+pub struct Change {
+    /// The rollout's key.
+    pub key: Name,
+    /// What goes into the history.
+    pub entry: Entry,
+    /// The entry's text.
+    pub text: String,
+    /// The rollout afterwards.
+    pub rollout: Rollout,
+}
+
+impl Rollout {
+    /// A rollout with this plan that has no history yet. `revision` is the last one that KV has
+    /// seen of it, from which its own go on.
+    pub fn new(plan: Rc<Plan>, plan_text: Rc<str>, revision: u64, now: Instant) -> Self {
+        let mut record = Record::draft(&plan, now);
+        record.live.revision = revision;
+        Self { plan, plan_text, record, hash: FIRST.to_owned(), published: 0, echoes: Vec::new(), key_absent_since: None, fault: None }
+    }
+
+    /// What becomes of it under an order, in force under `self.plan`.
+    ///
+    /// # Errors
+    /// With the reason, when the command is refused.
+    pub fn change(&self, order: Order, now: Instant) -> Result<Change, Refusal> {
+        let order = self.with_key_gone(order);
+        let record = transition(&self.plan, &self.record, &order.command, &order.actor, now)?;
+        let mut rollout = Self { record, ..self.clone() };
+        if let Some(text) = order.command.kv_text() {
+            rollout.echoes.push(Echo { text: text.to_owned(), overwritten: None });
+        }
+        if matches!(order.command, Command::Kill(Cause::Key(_)) | Command::Revive(_)) {
+            rollout.key_absent_since = None;
+        }
+        let entry = Entry {
+            rollout: self.plan.key.clone(),
+            revision: rollout.record.live.revision,
+            at: now,
+            actor: order.actor,
+            command: order.command,
+            reason: order.reason,
+            figures: Vec::new(),
+            state: rollout.record.live.clone(),
+            previous: self.hash.clone(),
+        };
+        let (text, hash) = entry.print();
+        rollout.hash = hash;
+        Ok(Change { key: self.plan.key.clone(), entry, text, rollout })
+    }
+
+    /// An operator's `revive` after the kill key was taken away ends the key's kill too.
+    fn with_key_gone(&self, order: Order) -> Order {
+        match (&order.command, &self.record.kill_key) {
+            (Command::Revive(Cause::Command), Some(key)) if self.key_absent_since.is_some() => Order { command: Command::Revive(Cause::Key(key.clone())), ..order },
+            _ => order,
+        }
+    }
+
+    /// Whether KV holds its state.
+    pub fn is_published(&self) -> bool {
+        self.published == self.record.live.revision
+    }
+
+    /// Takes note that KV holds the state of this revision now.
+    pub fn note_published(&mut self, revision: u64, now: Instant) {
+        self.published = self.published.max(revision);
+        self.echoes.retain(|echo| echo.is_about(now));
+        if self.is_published() {
+            for echo in self.echoes.iter_mut().filter(|echo| echo.overwritten.is_none()) {
+                echo.overwritten = Some(now);
+            }
+        }
+    }
+
+    /// The texts in KV that are none but echoes.
+    pub fn echoes(&self, now: Instant) -> impl Iterator<Item = &str> {
+        self.echoes.iter().filter(move |echo| echo.is_about(now)).map(|echo| echo.text.as_str())
+    }
+
+    /// What a value of its `stage/KEY` asks for. What is wrong with it is noted.
+    pub fn see_text(&mut self, text: &str, now: Instant) -> Option<Order> {
+        let subject = format!("stage/{}", self.plan.key);
+        let message = match sight(&self.plan, &self.record, &self.echoes, text, now) {
+            Sight::Known => {
+                self.fault = None;
+                return None;
+            }
+            Sight::Edit(command) => {
+                self.fault = None;
+                let reason = match &command {
+                    Command::Set(setting) if setting.stage.is_some() => format!("the state under the KV key `{subject}` was edited"),
+                    _ => format!("the KV key `{subject}` says `{}`", text.trim()),
+                };
+                return Some(Order { command, actor: KV.to_owned(), reason });
+            }
+            Sight::Foreign(revision) => format!("KV holds revision {revision}, which is newer than this controller's {}: does another deployment write to the same namespace?", self.record.live.revision),
+            Sight::Garbage(error) => format!("{error}; the last good state stays"),
+        };
+        if self.fault.as_ref().is_none_or(|told| told.message != message) {
+            self.fault = Some(Noticed { subject, message, at: now });
+        }
+        None
+    }
+
+    /// What a look at its kill keys asks for; `key` is the one that stands in KV.
+    ///
+    /// That a key is gone is believed once it has not been seen for as long as a stale read may
+    /// last: a kill must not end by one.
+    pub fn see_kill_key(&mut self, key: Option<String>, now: Instant) -> Option<Order> {
+        let order = |command: Command, reason: String| Some(Order { command, actor: KV.to_owned(), reason });
+        match (key, &self.record.kill_key) {
+            (Some(key), None) => {
+                let reason = format!("the KV key `{key}` exists");
+                order(Command::Kill(Cause::Key(key)), reason)
+            }
+            (Some(_), Some(_)) => {
+                self.key_absent_since = None;
+                None
+            }
+            (None, None) => None,
+            (None, Some(known)) => {
+                let since = *self.key_absent_since.get_or_insert(now);
+                let is_gone = now.as_epoch_ms().saturating_sub(since.as_epoch_ms()) >= ECHO_MS;
+                let key = known.clone();
+                let reason = format!("the KV key `{key}` has been gone for two minutes");
+                if is_gone { order(Command::Revive(Cause::Key(key)), reason) } else { None }
+            }
+        }
+    }
+}
+
+impl Deployment {
+    /// Takes in a change that has been stored.
+    pub fn accept(&mut self, change: Change) {
+        self.rollouts.insert(change.rollout);
+    }
+
+    /// What the schedule knows of the others.
+    pub fn facts(&self, rollout: &Rollout) -> Facts {
+        let has_ended = |name: &Name| self.rollouts.get(name).is_some_and(|other| other.record.live.has_ended());
+        Facts { awaited: rollout.plan.after.iter().filter(|name| !has_ended(name)).cloned().collect(), gates: Vec::new() }
+    }
+
+    /// What happens next to a rollout.
+    pub fn outlook(&self, rollout: &Rollout, now: Instant) -> Outlook {
+        outlook(&rollout.plan, &rollout.record, &self.facts(rollout), now)
+    }
+
+    /// What the schedule wants done now, of any rollout.
+    pub fn due(&self, now: Instant) -> Option<(Name, Order)> {
+        self.rollouts.iter().find_map(|rollout| {
+            let command = self.outlook(rollout, now).due?;
+            let reason = reason(&rollout.plan, &rollout.record, &command);
+            Some((rollout.plan.key.clone(), Order { command, actor: SCHEDULE.to_owned(), reason }))
+        })
+    }
+
+    /// When the schedule must look again, because of the time alone.
+    pub fn wake(&self, now: Instant) -> Option<Instant> {
+        self.rollouts.iter().filter_map(|rollout| self.outlook(rollout, now).wake).min()
+    }
+}
+
+fn reason(plan: &Plan, record: &Record, command: &Command) -> String {
+    let stage = &record.live.stage;
+    let hold = plan.stage_index(stage.as_str()).and_then(|index| plan.stages.get(index)).and_then(|stage| stage.hold);
+    let names: Vec<&str> = plan.after.iter().map(Name::as_str).collect();
+    let names = names.join(", ");
+    match command {
+        Command::Start => "the plan's start has come, and its checklist is done".to_owned(),
+        Command::Release => format!("what it waits for has ended: {names}"),
+        Command::Wait => format!("what it waits for has not ended any more: {names}"),
+        _ => match hold {
+            Some(hold) => format!("the hold of {stage}, {hold}, is over, and nothing stands in the way"),
+            None => format!("nothing stands in the way of leaving {stage}"),
+        },
+    }
+}

@@ -1,0 +1,185 @@
+//! What the controller holds of a rollout: its live state, and what only the controller needs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::live::{self, LiveState, Phase};
+use super::node::Node;
+use super::plan::Plan;
+use super::plan::fields::Reader;
+use super::plan::words::WordError;
+use super::{Instant, Name, serialize_as_text};
+
+/// A rollout as the controller knows it, at one revision.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Record {
+    /// What the edge knows of it.
+    pub live: LiveState,
+    /// Killed by a command or by `off`, whatever keys there are.
+    pub is_killed: bool,
+    /// The KV key that kills it: `kill/KEY` or `kill/*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kill_key: Option<String>,
+    /// Started, but a rollout named in `after` has not ended.
+    pub is_waiting: bool,
+    /// When the attempt began.
+    pub begun: Instant,
+    /// When the stage was entered.
+    pub entered: Instant,
+    /// Since when the hold runs, while it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<Instant>,
+    /// The items of checklists that are done.
+    pub approvals: Vec<Approval>,
+}
+
+/// An item of a checklist that is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Approval {
+    /// Of which checklist.
+    pub of: Checklist,
+    /// The item's text.
+    pub item: String,
+    /// Who approved it.
+    pub by: String,
+    /// When.
+    pub at: Instant,
+}
+
+/// One of the checklists of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checklist {
+    /// Before the start.
+    Start,
+    /// Before this stage is left.
+    Stage(Name),
+    /// After a rollback.
+    Rollback,
+}
+
+impl Checklist {
+    /// `start`, `stage` or `rollback`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stage(_) => "stage",
+            Self::Rollback => "rollback",
+        }
+    }
+
+    /// Its items.
+    pub fn items<'a>(&self, plan: &'a Plan) -> &'a [String] {
+        match self {
+            Self::Start => &plan.checklist,
+            Self::Stage(name) => plan.stage_index(name.as_str()).and_then(|index| plan.stages.get(index)).map_or(&[], |stage| &stage.checklist),
+            Self::Rollback => &plan.after_rollback,
+        }
+    }
+}
+
+impl Record {
+    /// A rollout that nobody has started, at revision 0.
+    pub fn draft(plan: &Plan, now: Instant) -> Self {
+        Self {
+            live: LiveState { since: now, ..LiveState::draft(plan) },
+            is_killed: false,
+            kill_key: None,
+            is_waiting: false,
+            begun: now,
+            entered: now,
+            held_since: None,
+            approvals: Vec::new(),
+        }
+    }
+
+    /// The approval of an item.
+    pub fn approval(&self, of: &Checklist, item: &str) -> Option<&Approval> {
+        self.approvals.iter().find(|approval| approval.of == *of && approval.item == item)
+    }
+
+    /// The checklist that counts now, if the plan has one there.
+    pub fn checklist(&self, plan: &Plan) -> Option<Checklist> {
+        let of = match self.live.phase {
+            Phase::Draft => Checklist::Start,
+            Phase::Running | Phase::Paused => Checklist::Stage(self.live.stage.clone()),
+            Phase::RolledBack => Checklist::Rollback,
+            Phase::Completed => return None,
+        };
+        Some(of).filter(|of| !of.items(plan).is_empty())
+    }
+
+    /// The items of a checklist that nobody has approved.
+    pub fn open_items(&self, of: &Checklist, plan: &Plan) -> Vec<String> {
+        of.items(plan).iter().filter(|item| self.approval(of, item).is_none()).cloned().collect()
+    }
+
+    /// The record as the controller stores it.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Self::to_json`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let node: Node = serde_json::from_str(text).ok()?;
+        let mut reader = Reader::default();
+        record(&mut reader, &node).filter(|_| reader.faults.is_empty())
+    }
+}
+
+fn record(r: &mut Reader, node: &Node) -> Option<Record> {
+    let mut f = r.fields(node)?;
+    let live = f.required(r, "live", live_state);
+    let is_killed = f.required(r, "is_killed", Reader::boolean);
+    let kill_key = f.optional(r, "kill_key", Reader::text);
+    let is_waiting = f.required(r, "is_waiting", Reader::boolean);
+    let begun = f.required(r, "begun", Reader::parsed);
+    let entered = f.required(r, "entered", Reader::parsed);
+    let held_since = f.optional(r, "held_since", Reader::parsed);
+    let approvals = f.required(r, "approvals", |r, node| r.list(node, approval));
+    f.end(r);
+    Some(Record { live: live?, is_killed: is_killed?, kill_key, is_waiting: is_waiting?, begun: begun?, entered: entered?, held_since, approvals: approvals? })
+}
+
+/// Reads a live state without version and sum.
+pub(super) fn live_state(r: &mut Reader, node: &Node) -> Option<LiveState> {
+    let mut f = r.fields(node)?;
+    let state = live::fields(r, &mut f);
+    f.end(r);
+    state
+}
+
+fn approval(r: &mut Reader, node: &Node) -> Option<Approval> {
+    let mut f = r.fields(node)?;
+    let of = f.required(r, "of", Reader::parsed);
+    let item = f.required(r, "item", Reader::text);
+    let by = f.required(r, "by", Reader::text);
+    let at = f.required(r, "at", Reader::parsed);
+    f.end(r);
+    Some(Approval { of: of?, item: item?, by: by?, at: at? })
+}
+
+impl fmt::Display for Checklist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stage(name) => write!(f, "stage:{name}"),
+            Self::Start | Self::Rollback => f.write_str(self.kind()),
+        }
+    }
+}
+
+impl std::str::FromStr for Checklist {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let malformed = || WordError::new(text, "a checklist", "`start`, `rollback` or `stage:NAME`");
+        match text.strip_prefix("stage:") {
+            Some(name) => name.parse().map(Self::Stage).map_err(|_| malformed()),
+            None if text == "start" => Ok(Self::Start),
+            None if text == "rollback" => Ok(Self::Rollback),
+            None => Err(malformed()),
+        }
+    }
+}
+
+serialize_as_text!(Checklist);
