@@ -12,7 +12,7 @@ use fnv::FnvHashMap;
 use super::routing::Router;
 use crate::decide::standing::{Directory, Standing};
 use crate::model::group::Fingerprints;
-use crate::model::live::{LiveState, Phase};
+use crate::model::live::LiveState;
 use crate::model::node::{Node, Value};
 use crate::model::plan::set::{PlanSet, PlanSetError, read_rollout};
 use crate::model::plan::{Group, Identity, Plan};
@@ -202,13 +202,8 @@ impl States {
         self.all_killed || self.killed.iter().any(|killed| killed == key)
     }
 
-    /// Whether a rollout that another waits for has ended: completed, or in its last stage.
-    fn has_ended(&self, plan: Option<&Plan>) -> bool {
-        let Some(plan) = plan else { return false };
-        self.live.get(plan.key.as_str()).is_some_and(|state| {
-            let is_last = plan.stages.last().is_some_and(|stage| stage.name == state.stage);
-            state.phase == Phase::Completed || (is_last && matches!(state.phase, Phase::Running | Phase::Paused))
-        })
+    fn has_ended(&self, key: &str) -> bool {
+        self.live.get(key).is_some_and(LiveState::has_ended)
     }
 }
 
@@ -229,8 +224,7 @@ impl Snapshot {
         let standing = |entry: &Entry| {
             let plan = &entry.plan;
             let key = plan.key.as_str();
-            let other = |name: &str| catalogue.number_of(name).and_then(|number| catalogue.plan(number)).map(Rc::as_ref);
-            let is_waiting = plan.after.iter().any(|name| !states.has_ended(other(name.as_str())));
+            let is_waiting = plan.after.iter().any(|name| !states.has_ended(name.as_str()));
             Standing::new(plan, states.live.get(key), states.is_killed(key), is_waiting, catalogue.as_ref())
         };
         let standings = catalogue.rollouts.iter().map(standing).collect();

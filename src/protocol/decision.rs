@@ -95,7 +95,7 @@ impl<F: Facts, M: Fn() -> Option<String>> Deciding<'_, F, M> {
         let standing = self.snapshot.standings.get(number)?;
         let identity = self.snapshot.catalogue.rollouts.get(number)?.identity;
         self.note(number, Progress::Deciding);
-        let assignment = assign(standing, &InRollout { deciding: self, identity });
+        let assignment = assign(standing, &InRollout { deciding: self, number, identity });
         self.note(number, Progress::Done(assignment));
         Some(assignment)
     }
@@ -159,6 +159,7 @@ impl<F: Facts, M: Fn() -> Option<String>> Deciding<'_, F, M> {
 /// The request in the eyes of one rollout.
 struct InRollout<'d, 'a, F, M> {
     deciding: &'d Deciding<'a, F, M>,
+    number: usize,
     identity: usize,
 }
 
@@ -172,7 +173,8 @@ impl<F: Facts, M: Fn() -> Option<String>> Visitor for InRollout<'_, '_, F, M> {
     }
 
     fn chosen(&self) -> Option<Variant> {
-        None
+        let plan = self.deciding.snapshot.catalogue.plan(self.number)?;
+        self.deciding.known.preview(plan.key.as_str(), self.deciding.request.address.authority)
     }
 
     fn variant_in(&self, rollout: usize) -> Variant {

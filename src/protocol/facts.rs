@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::cookie;
+use super::{cookie, preview};
+use crate::decide::assign::Variant;
 use crate::model::plan::Token;
 use crate::model::source::{Match, Source};
 
@@ -15,6 +16,9 @@ pub trait Facts {
     fn country(&self) -> Option<Cow<'_, str>>;
     /// The claims of a token, if it is verified.
     fn claims(&self, token: &Token, text: &str) -> Option<serde_json::Value>;
+    /// The side that the browser has chosen with a signed preview, on this host. Asked only where
+    /// the cookies hold one.
+    fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant>;
 }
 
 /// A request's facts, each read once.
@@ -37,6 +41,12 @@ impl<'a, F: Facts> Known<'a, F> {
     /// The `Cookie` header.
     pub fn cookies(&self) -> &str {
         self.cookies.get_or_init(|| self.facts.header("cookie")).as_deref().unwrap_or_default()
+    }
+
+    /// The side that the browser has chosen in a rollout.
+    pub fn preview(&self, rollout: &str, host: &str) -> Option<Variant> {
+        let cookies = self.cookies();
+        if cookies.contains(preview::COOKIE) { self.facts.preview(cookies, rollout, host) } else { None }
     }
 
     /// The value at a source, trimmed and not empty.

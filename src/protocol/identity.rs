@@ -85,6 +85,10 @@ mod tests {
             None
         }
 
+        fn preview(&self, _: &str, _: &str, _: &str) -> Option<crate::decide::assign::Variant> {
+            None
+        }
+
         fn claims(&self, _: &Token, _: &str) -> Option<serde_json::Value> {
             None
         }

@@ -18,3 +18,6 @@ pub mod forward;
 pub mod fallback;
 pub mod respond;
 pub mod way;
+pub mod preview;
+pub mod flush;
+pub mod api;

@@ -18,7 +18,7 @@ use super::forward::{self, Inbound, Marks};
 use super::headers::HeaderEdits;
 use super::message::{AnswerText, RequestText};
 use super::respond::{self, Provenance};
-use crate::decide::assign::Variant;
+use crate::decide::assign::{Reason, Variant};
 use crate::decide::standing::Mode;
 use crate::model::plan::{CachePolicy, Plan, Upstreams};
 use crate::model::upstream::Upstream;
@@ -208,6 +208,11 @@ impl Way {
         }
     }
 
+    /// Whether browsers may get either side: a draft has only ever had one, but for previews.
+    fn is_varying(&self) -> bool {
+        self.mode() != Mode::Inactive || self.decision.assignment.is_some_and(|assignment| assignment.reason == Reason::Override)
+    }
+
     fn variant(&self) -> Variant {
         self.decision.assignment.map_or(Variant::Legacy, |assignment| assignment.variant)
     }
@@ -254,8 +259,7 @@ impl Way {
         let inbound = Inbound {
             request,
             address,
-            // A draft has only ever had one side, so every stored copy is that side's.
-            is_unconditional: is_document && variant.is_some() && self.mode() != Mode::Inactive,
+            is_unconditional: is_document && variant.is_some() && self.is_varying(),
         };
         let stage = self.plan().zip(self.decision.assignment).and_then(|(plan, assignment)| plan.stages.get(assignment.stage));
         let rollout = variant.zip(self.plan()).map(|(variant, plan)| (variant, plan.key.as_str(), stage.map_or("", |stage| stage.name.as_str())));
@@ -289,7 +293,7 @@ impl Way {
             Some(plan) => Provenance {
                 variant: Some(variant.as_str()),
                 reason,
-                is_private: plan.cache == CachePolicy::Private && (has_flags || self.mode() != Mode::Inactive),
+                is_private: plan.cache == CachePolicy::Private && (has_flags || self.is_varying()),
                 is_read: self.request.is_read(),
             },
             None => Provenance { variant: None, reason, is_private: has_flags, is_read: self.request.is_read() },

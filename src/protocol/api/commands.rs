@@ -1,0 +1,105 @@
+//! Answers a command: what becomes of it, or why nothing does.
+
+use std::cell::OnceCell;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::problem::{Problem, raw};
+use super::view::{self, Moves, RolloutView};
+use super::{Call, Reply, body};
+use crate::decide::deployment::{Change, Deployment, Order, Rollout};
+use crate::model::Instant;
+use crate::model::command::Command;
+use crate::model::live::LiveState;
+
+/// What becomes of a command.
+pub struct Outcome {
+    /// The change to be stored; none for a dry run.
+    pub change: Option<Change>,
+    /// The answer, once that is done.
+    pub reply: Reply,
+}
+
+#[derive(Serialize)]
+struct Done<'a> {
+    rollout: RolloutView<'a>,
+    entry: Box<RawValue>,
+    moves: Moves,
+}
+
+#[derive(Serialize)]
+struct Tried<'a> {
+    dry_run: bool,
+    from: &'a LiveState,
+    to: &'a LiveState,
+    moves: Moves,
+}
+
+/// Works out a command to one rollout.
+///
+/// # Errors
+/// With the problem to answer.
+pub fn answer(deployment: &Deployment, rollout: &Rollout, call: &Call, now: Instant) -> Result<Outcome, Problem> {
+    let asked = body::command(&call.body)?;
+    let revision = rollout.record.live.revision;
+    let current = OnceCell::new();
+    let current = || current.get_or_init(|| raw(&view::rollout(deployment, rollout, now))).clone();
+    match call.if_match.as_deref().map(str::trim) {
+        Some("*") => {}
+        Some(asked) if asked.trim_matches('"') == revision.to_string() => {}
+        Some(asked) => return Err(Problem::stale_revision(asked, revision, current())),
+        None if asked.is_dry_run || asked.command.needs_no_revision() => {}
+        None => return Err(Problem::revision_required(revision)),
+    }
+    let order = Order { command: asked.command, actor: call.actor.clone(), reason: asked.reason };
+    let change = rollout.change(order, now).map_err(|refusal| Problem::refused(&refusal, revision, current()))?;
+    let moves = view::moves(&rollout.plan, &rollout.record, &change.rollout.record);
+    if asked.is_dry_run {
+        let tried = Tried { dry_run: true, from: &rollout.record.live, to: &change.rollout.record.live, moves };
+        return Ok(Outcome { change: None, reply: Reply::json(200, &tried).at(revision) });
+    }
+    let entry = RawValue::from_string(change.text.clone()).unwrap_or_default();
+    let done = Done { rollout: view::rollout(deployment, &change.rollout, now), entry, moves };
+    let reply = Reply::json(200, &done).at(change.entry.revision);
+    Ok(Outcome { change: Some(change), reply })
+}
+
+
+#[derive(Serialize)]
+struct AllDone<'a> {
+    rollouts: Vec<RolloutView<'a>>,
+    refused: Vec<Refused>,
+}
+
+#[derive(Serialize)]
+struct Refused {
+    rollout: String,
+    detail: String,
+}
+
+/// Works out a kill or a revive of every rollout.
+///
+/// # Errors
+/// With the problem to answer.
+pub fn answer_all(deployment: &Deployment, call: &Call, now: Instant) -> Result<(Vec<Change>, Reply), Problem> {
+    let asked = body::command(&call.body)?;
+    if !matches!(asked.command, Command::Kill(_) | Command::Revive(_)) {
+        return Err(Problem::malformed(format!("`{}` is not a command to all rollouts", asked.command.name()), "all at once are only killed or revived; name a rollout for the others"));
+    }
+    if asked.is_dry_run {
+        return Err(Problem::malformed("`dry_run` is for one rollout at a time", "leave `dry_run` out, or name a rollout"));
+    }
+    let mut changes = Vec::new();
+    let mut refused = Vec::new();
+    for rollout in deployment.rollouts.iter() {
+        let order = Order { command: asked.command.clone(), actor: call.actor.clone(), reason: asked.reason.clone() };
+        match rollout.change(order, now) {
+            Ok(change) => changes.push(change),
+            Err(refusal) => refused.push(Refused { rollout: rollout.plan.key.to_string(), detail: refusal.to_string() }),
+        }
+    }
+    let rollouts = changes.iter().map(|change| view::rollout(deployment, &change.rollout, now)).collect();
+    let reply = Reply::json(200, &AllDone { rollouts, refused });
+    Ok((changes, reply))
+}
