@@ -1,13 +1,13 @@
 // The worker's entry: asks the wasm module what to do, does it, and outlives the module.
 //
 // worker-build's own entry wraps each request in two Proxies, an eighth of the CPU that a bare
-// proxy takes. What it does for a module like ours is done here: after a trap (a panic aborts the
-// instance) the next request starts a new one.
+// proxy takes. What it does for a module like ours is done in module.js.
 
-import * as gate from "./index.js";
+import openapi from "./openapi.json";
 import { answer, discard, forward, readRequest, readResponse } from "./http.js";
+import { module, noteTrap } from "./module.js";
 
-let isBroken = false;
+export { Controller } from "./controller.js";
 
 export default {
   async fetch(request, env, context) {
@@ -18,35 +18,34 @@ export default {
       return sentence(400, "unreadable", "The request could not be read.");
     }
     try {
-      if (isBroken) {
-        gate.__wbg_reset_state();
-        isBroken = false;
-      }
-      return await serve(text, request, env, context);
+      return await serve(module(), text, request, env, context);
     } catch (error) {
-      isBroken = true;
-      console.error(JSON.stringify({ tidegate: "trap", subject: "proxy", message: String(error) }));
+      noteTrap("proxy", error);
       return withoutGate(request, env);
     }
   },
 };
 
-async function serve(text, request, env, context) {
+const KV_DUE = 1, CONTROLLER_DUE = 2;
+
+async function serve(gate, text, request, env, context) {
   let step = gate.start(text, request, env, false);
-  if (step === "own") return gate.fetch(new Request(urlOf(text), request), env, context);
+  if (step === "own") return gate.fetch(new Request(urlOf(text), request), { ...env, OPENAPI: openapi }, context);
   if (step === "wait") {
     const waitUntil = (promise) => context.waitUntil(promise.catch(() => {}));
     await gate.prepare(env, text, request, waitUntil);
     step = gate.start(text, request, env, true);
   }
-  if (gate.isRefreshDue()) context.waitUntil(gate.refresh(env));
-  return follow(step, request);
+  const due = gate.workDue();
+  if (due & KV_DUE) context.waitUntil(gate.refresh(env));
+  if (due & CONTROLLER_DUE) context.waitUntil(gate.flush(env));
+  return follow(gate, step, request);
 }
 
 const urlOf = (text) => text.split("\n", 2)[1];
 
 /** Does one step after the other; the last one makes the response. */
-async function follow(step, request) {
+async function follow(gate, step, request) {
   let last, before;
   for (;;) {
     const [kind, first, second, third] = step.split("\n", 4);

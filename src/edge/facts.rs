@@ -6,7 +6,9 @@ use wasm_bindgen::JsValue;
 
 use super::{clock, glue, tokens};
 use crate::model::plan::Token;
+use crate::decide::assign::Variant;
 use crate::protocol::facts::Facts;
+use crate::protocol::preview::{self, PreviewKey};
 use crate::protocol::jwt;
 use crate::protocol::message::RequestText;
 
@@ -33,5 +35,10 @@ impl Facts for EdgeFacts<'_> {
         let Some(secret) = &token.secret else { return tokens::claims(token, text) };
         let key = glue::text(self.env, secret.0.as_str())?;
         jwt::verify_hs256(text, key.as_bytes(), token, clock::now_ms() / 1_000.0)
+    }
+
+    fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {
+        let key = PreviewKey::derive(&glue::text(self.env, "SIGNING_KEY")?)?;
+        preview::chosen(cookies, rollout, host, &key, clock::now_ms() / 1_000.0)
     }
 }

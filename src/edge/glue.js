@@ -1,8 +1,13 @@
 // What the wasm module asks of the platform. Nothing here decides anything.
 
-/** An answer of our own. */
-export function plain(status, contentType, body) {
-  return new Response(body, { status, headers: { "content-type": contentType, "cache-control": "no-store" } });
+/** An answer of our own; `headers` has a `name:value` on each line. */
+export function plain(status, contentType, headers, body) {
+  const answer = new Response(body, { status, headers: { "content-type": contentType, "cache-control": "no-store" } });
+  for (const line of headers.split("\n")) {
+    const colon = line.indexOf(":");
+    if (colon > 0) answer.headers.append(line.slice(0, colon), line.slice(colon + 1));
+  }
+  return answer;
 }
 
 export function country(request) {
@@ -48,6 +53,45 @@ export async function isFulfilledWithin(promise, ms) {
   } finally {
     clearTimeout(timer);
   }
+}
+
+export const hasController = (env) => env.CONTROLLER !== undefined;
+
+/** Asks the controller, and waits for its answer only so long. */
+export async function askController(env, what, text, ms) {
+  const controller = env.CONTROLLER.get(env.CONTROLLER.idFromName("tidegate"));
+  let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)));
+  try {
+    return await Promise.race([controller[what](text), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Waits until all promises are settled, but only so long; whether they were. */
+export async function areSettledWithin(promises, ms) {
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, ms, false)));
+  const settled = Promise.allSettled(promises).then(() => true);
+  try {
+    return await Promise.race([settled, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The body of a request as text, or undefined where it is longer than `bytesMax`. */
+export async function bodyText(request, bytesMax) {
+  if (!request.body) return "";
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of request.body) {
+    length += chunk.byteLength;
+    if (length > bytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  return new TextDecoder("utf-8", { fatal: true }).decode(await new Blob(chunks).arrayBuffer());
 }
 
 /** A small text of another host. */

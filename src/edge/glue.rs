@@ -6,11 +6,23 @@ use web_sys::{Request, Response};
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    pub fn plain(status: u16, content_type: &str, body: &str) -> Response;
+    pub fn plain(status: u16, content_type: &str, headers: &str, body: &str) -> Response;
 
     pub fn country(request: &Request) -> Option<String>;
 
     pub fn text(env: &JsValue, name: &str) -> Option<String>;
+
+    #[wasm_bindgen(js_name = hasController)]
+    pub fn has_controller(env: &JsValue) -> bool;
+
+    #[wasm_bindgen(catch, js_name = askController)]
+    pub async fn ask_controller(env: &JsValue, what: &str, text: &str, ms: f64) -> Result<String, JsValue>;
+
+    #[wasm_bindgen(js_name = areSettledWithin)]
+    pub async fn are_settled_within(promises: &Array, ms: f64) -> bool;
+
+    #[wasm_bindgen(catch, js_name = bodyText)]
+    pub async fn body_text(request: &Request, bytes_max: u32) -> Result<Option<String>, JsValue>;
 
     #[wasm_bindgen(catch, js_name = readTexts)]
     pub async fn read_texts(env: &JsValue, keys: &Array) -> Result<Array, JsValue>;

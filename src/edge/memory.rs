@@ -2,17 +2,18 @@
 //!
 //! What does not parse changes nothing but the log; what is older never replaces what is newer.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::copy::Copy;
 use super::log;
-use crate::decide::settle::settle;
+use crate::decide::settle::{ECHO_MS, settle};
 use crate::model::group::Fingerprints;
-use crate::model::live::LiveState;
+use crate::model::live::{LiveState, LiveText};
 use crate::model::plan::Plan;
 use crate::model::{Instant, Percentage};
 use crate::protocol::config::{Catalogue, Snapshot, States};
+use crate::protocol::flush::{Answer, Flush, TEXT_BYTES_MAX, Told};
 
 /// KV that could not be read is tried again after this long.
 const RETRY_MS: f64 = 5_000.0;
@@ -34,12 +35,30 @@ pub struct Memory {
     pub refreshing_since_ms: Option<f64>,
     /// When the copy in the cache was last written.
     pub copied_at_ms: Option<f64>,
+    /// When the controller last answered.
+    pub told_at_ms: Option<f64>,
     states: States,
+    /// By rollout: what stands under `stage/KEY` and no controller wrote, echoes aside.
+    by_hand: BTreeMap<String, String>,
+    /// By rollout: what the controller said of texts that it has adopted and that may still be read.
+    echoes: HashMap<String, Echoes>,
     lists: HashMap<String, List>,
     /// The rollouts whose states are read; it only grows.
     served: BTreeSet<String>,
     /// The rollouts (or none) found ready under this catalogue, so that a request walks no dependencies.
     ready: BTreeSet<Option<usize>>,
+}
+
+struct Echoes {
+    texts: Vec<String>,
+    told_at: Instant,
+}
+
+impl Echoes {
+    fn contain(&self, text: &str, now: Instant) -> bool {
+        let age_ms = now.as_epoch_ms().saturating_sub(self.told_at.as_epoch_ms());
+        age_ms < ECHO_MS && self.texts.iter().any(|echo| echo == text.trim())
+    }
 }
 
 struct List {
@@ -54,8 +73,13 @@ impl Memory {
     }
 
     /// Since KV was last read whole; infinite where it never was.
-    pub fn age_ms(&self, now_ms: f64) -> f64 {
+    pub fn kv_age_ms(&self, now_ms: f64) -> f64 {
         self.read_at_ms.map_or(f64::INFINITY, |at_ms| now_ms - at_ms)
+    }
+
+    /// Since KV or the controller last told of the states; infinite where neither has.
+    pub fn age_ms(&self, now_ms: f64) -> f64 {
+        self.told_at_ms.map_or(f64::INFINITY, |at_ms| now_ms - at_ms).min(self.kv_age_ms(now_ms))
     }
 
     /// Whether KV could not be read a moment ago.
@@ -148,7 +172,7 @@ impl Memory {
         }
     }
 
-    fn settle(&self, catalogue: &Catalogue, texts: &HashMap<String, String>, rollouts: &BTreeSet<String>, now: Instant) -> States {
+    fn settle(&mut self, catalogue: &Catalogue, texts: &HashMap<String, String>, rollouts: &BTreeSet<String>, now: Instant) -> States {
         let mut states = States { all_killed: texts.contains_key(KILL_ALL), ..self.states.clone() };
         for key in rollouts {
             let Some(plan) = catalogue.number_of(key).and_then(|number| catalogue.plan(number)) else {
@@ -160,15 +184,71 @@ impl Memory {
                 states.killed.push(key.clone());
             }
             let name = format!("stage/{key}");
-            match settle(plan, states.live.get(key), texts.get(&name).map(String::as_str), now) {
+            let text = texts.get(&name).map(String::as_str);
+            if text.zip(self.echoes.get(key)).is_some_and(|(text, echoes)| echoes.contain(text, now)) {
+                continue;
+            }
+            self.by_hand.remove(key);
+            match settle(plan, states.live.get(key), text, now) {
                 Ok(state) => {
+                    if let Some(text) = text.filter(|text| !matches!(LiveText::parse(text), Ok(LiveText::Written(_)))) {
+                        self.by_hand.insert(key.clone(), text.to_owned());
+                    }
                     states.live.insert(key.clone(), state);
                 }
-                Err(error) => log::warn("stage_unreadable", &name, &format!("{error}; the last good state stays")),
+                Err(error) => {
+                    self.by_hand.extend(text.map(|text| (key.clone(), text.to_owned())));
+                    log::warn("stage_unreadable", &name, &format!("{error}; the last good state stays"));
+                }
             }
         }
         states.killed.sort_unstable();
         states
+    }
+
+    /// What the controller is told.
+    pub fn report(&self) -> Flush {
+        let revision = |key: &String| self.states.live.get(key).map_or(0, |state| state.revision);
+        let all = self.states.all_killed.then(|| KILL_ALL.to_owned());
+        let texts = self.by_hand.iter().filter(|(_, text)| text.len() <= TEXT_BYTES_MAX);
+        Flush {
+            isolate: String::new(),
+            plans: self.snapshot.catalogue.revision,
+            known: self.is_configured().then(|| self.served.iter().map(|key| (key.clone(), revision(key))).collect()),
+            texts: texts.map(|(key, text)| (key.clone(), text.clone())).collect(),
+            kills: all.into_iter().chain(self.states.killed.iter().map(|key| format!("kill/{key}"))).collect(),
+        }
+    }
+
+    /// Takes in what the controller has told. An edit by hand that it has not adopted yet stands
+    /// under the same revision and stays.
+    pub fn absorb_answer(&mut self, answer: &Answer, now: Instant) {
+        self.told_at_ms = Some(now.as_epoch_ms() as f64);
+        let catalogue = match &answer.plans {
+            Some(plans) => self.compile(Some(plans)),
+            None => Rc::clone(&self.snapshot.catalogue),
+        };
+        let mut states = self.states.clone();
+        for Told { key, state, echoes } in &answer.states {
+            let Ok(LiveText::Written(state)) = LiveText::parse(state) else {
+                log::warn("answer_unreadable", key, "the controller's state cannot be read");
+                continue;
+            };
+            self.served.insert(key.clone());
+            let is_newer = states.live.get(key).is_none_or(|known| known.revision < state.revision);
+            let echoes = Echoes { texts: echoes.clone(), told_at: now };
+            let is_echo = self.by_hand.get(key).is_some_and(|text| echoes.contain(text, now));
+            if is_newer || is_echo {
+                self.by_hand.remove(key);
+                states.live.insert(key.clone(), state);
+            }
+            self.echoes.insert(key.clone(), echoes);
+        }
+        if states != self.states || !Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) {
+            tell_changes(&self.states, &states);
+            self.states = states;
+            self.rebuild(catalogue);
+        }
     }
 
     /// Takes in the copy from the cache. An old one is believed in everything but its percentages.

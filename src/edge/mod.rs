@@ -8,11 +8,14 @@ mod proxy;
 mod facts;
 mod tokens;
 mod snapshot;
+mod contact;
 mod memory;
 mod kv;
 mod copy;
 mod mint;
 mod own;
+mod api;
+mod controller;
 mod log;
 mod clock;
 mod glue;
@@ -21,6 +24,6 @@ use worker::{Context, Env, event};
 
 /// Answers Tidegate's own paths.
 #[event(fetch)]
-async fn fetch(request: web_sys::Request, _env: Env, _context: Context) -> worker::Result<web_sys::Response> {
-    Ok(own::route(&request.method(), &request.url()))
+async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker::Result<web_sys::Response> {
+    Ok(own::serve(&request, env.as_ref()).await)
 }

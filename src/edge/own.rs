@@ -1,35 +1,103 @@
 //! Tidegate's own paths, under `/_tidegate/` on every host.
 
-use web_sys::Response;
+use wasm_bindgen::JsValue;
+use web_sys::{Request, Response};
 
-use super::{glue, snapshot};
+use super::{api, clock, glue, snapshot};
 use crate::protocol::address::Address;
+use crate::protocol::api::problem::Problem;
+use crate::protocol::api::{PREFIX, Reply, parameter};
+use crate::protocol::preview::{self, PreviewKey};
+
+/// A request to one of the paths.
+pub struct Own<'a> {
+    /// Its method.
+    pub method: String,
+    /// Where it goes.
+    pub address: Address<'a>,
+    /// For its headers and its body.
+    pub request: &'a Request,
+    /// The worker's bindings.
+    pub env: &'a JsValue,
+}
+
+impl Own<'_> {
+    /// The query, without `?`.
+    pub fn query(&self) -> &str {
+        self.address.path_and_query.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.request.headers().get(name).ok().flatten()
+    }
+
+    /// Whether it only reads.
+    pub fn is_read(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD")
+    }
+}
+
+/// Answers a request to one of the paths.
+pub async fn serve(request: &Request, env: &JsValue) -> Response {
+    let url = request.url();
+    // The URL was an address when the request was found to be one of these.
+    let address = Address::parse(&url).unwrap_or(Address { scheme: "https", authority: "", path: "/", path_and_query: "/" });
+    route(&Own { method: request.method(), address, request, env }).await
+}
 
 /// Answers a path under `/_tidegate/`.
-pub fn route(method: &str, url: &str) -> Response {
-    let path = Address::parse(url).map_or("", |address| address.path);
-    match (method, path) {
-        ("GET" | "HEAD", "/_tidegate/health") => health(),
-        (_, "/_tidegate/health") => problem(405, "method-not-allowed", "Method not allowed", "health answers GET"),
-        _ => problem(404, "not-found", "Not found", "no such path; `/_tidegate/health` exists"),
+async fn route(own: &Own<'_>) -> Response {
+    if let Some(path) = own.address.path.strip_prefix(PREFIX) {
+        return api::route(own, path).await;
     }
+    let is_read = own.is_read();
+    match own.address.path {
+        "/_tidegate/health" if is_read => health(),
+        preview::PATH if is_read => open_preview(own),
+        "/_tidegate/health" | preview::PATH => answer(own, &Problem::method_not_allowed(&own.method, "GET, HEAD").into()),
+        path => answer(own, &Problem::not_found(path).into()),
+    }
+}
+
+/// A reply as a response.
+pub fn answer(own: &Own<'_>, reply: &Reply) -> Response {
+    let content_type = if reply.is_problem { "application/problem+json" } else { "application/json" };
+    let etag = reply.revision.map(|revision| format!("etag:\"{revision}\"\n")).unwrap_or_default();
+    let allow = reply.allow.as_ref().map(|allow| format!("allow:{allow}\n")).unwrap_or_default();
+    let challenge = if reply.status == 401 { "www-authenticate:Bearer realm=\"tidegate\"\n" } else { "" };
+    let body = if own.method == "HEAD" { "" } else { &reply.body };
+    glue::plain(reply.status, content_type, &format!("{etag}{allow}{challenge}x-content-type-options:nosniff"), body)
 }
 
 fn health() -> Response {
     let health = snapshot::health();
-    let body = serde_json::json!({
-        "status": "ok",
-        "version": env!("CARGO_PKG_VERSION"),
-        "snapshot": { "revision": health.revision, "rollouts": health.rollouts, "age_ms": health.age_ms },
-    });
-    json(200, "application/json", &body)
+    let age_ms = health.age_ms.map_or_else(|| "null".to_owned(), |age_ms| format!("{age_ms:.0}"));
+    let body = format!(
+        r#"{{"status":"ok","version":"{}","snapshot":{{"revision":{},"rollouts":{},"age_ms":{age_ms}}}}}"#,
+        env!("CARGO_PKG_VERSION"),
+        health.revision,
+        health.rollouts
+    );
+    glue::plain(200, "application/json", "", &body)
 }
 
-fn problem(status: u16, kind: &str, title: &str, detail: &str) -> Response {
-    let body = serde_json::json!({ "type": format!("urn:tidegate:problem:{kind}"), "title": title, "status": status, "detail": detail });
-    json(status, "application/problem+json", &body)
-}
-
-fn json(status: u16, content_type: &str, body: &serde_json::Value) -> Response {
-    glue::plain(status, content_type, &body.to_string())
+/// Makes the browser keep the choice that the link's token makes, and sends it to the rollout.
+fn open_preview(own: &Own<'_>) -> Response {
+    let query = own.query();
+    let to = preview::destination(parameter(query, "to").as_deref());
+    let cookie = match parameter(query, "end") {
+        Some(key) if key.parse::<crate::model::Name>().is_ok() => preview::set_cookie(&key, None, 0),
+        Some(_) => return glue::plain(400, "text/plain; charset=utf-8", "", "This link ends no preview: its rollout has no valid name.\n"),
+        None => {
+            let now_s = clock::now_ms() / 1_000.0;
+            let token = parameter(query, "token").unwrap_or_default();
+            let key = glue::text(own.env, "SIGNING_KEY").and_then(|key| PreviewKey::derive(&key));
+            match key.as_ref().and_then(|key| key.verify(&token, own.address.authority, now_s)) {
+                Some(choice) => preview::set_cookie(choice.rollout, Some(&token), choice.expires_s.saturating_sub(now_s as u64)),
+                None => return glue::plain(403, "text/plain; charset=utf-8", "", "This preview link is expired, damaged, or meant for another host. Ask for a new one.\n"),
+            }
+        }
+    };
+    glue::plain(303, "text/plain; charset=utf-8", &format!("location:{to}\nset-cookie:{cookie}\nreferrer-policy:no-referrer\nclear-site-data:\"cache\""), "")
 }

@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
 use super::memory::{self, Memory};
-use super::{clock, copy, glue, kv, log};
+use super::{clock, contact, copy, glue, kv, log};
 use crate::model::upstream::Upstream;
 use crate::protocol::address::Address;
 use crate::protocol::config::Snapshot;
@@ -44,6 +44,11 @@ pub struct Ready {
     pub number: Option<usize>,
     /// Whether any configuration could be read.
     pub is_configured: bool,
+}
+
+/// Looks at the memory, or changes it.
+pub fn with_memory<T>(act: impl FnOnce(&mut Memory) -> T) -> T {
+    MEMORY.with_borrow_mut(act)
 }
 
 /// What `health` tells of the snapshot.
@@ -77,13 +82,18 @@ pub fn ready(address: &Address<'_>, has_waited: bool) -> Option<Ready> {
     })
 }
 
-/// Whether the configuration is to be read again behind this request. It is told to one request only.
-#[wasm_bindgen(js_name = isRefreshDue)]
-pub fn is_refresh_due() -> bool {
+/// What is to be done behind this request: 1 to read KV again, 2 to ask the controller, 3 both. Each
+/// is told to one request only.
+#[wasm_bindgen(js_name = workDue)]
+pub fn work_due() -> u32 {
     let now_ms = clock::now_ms();
+    u32::from(is_refresh_due(now_ms)) | u32::from(contact::is_due(now_ms)) << 1
+}
+
+fn is_refresh_due(now_ms: f64) -> bool {
     MEMORY.with_borrow_mut(|memory| {
         let is_refreshing = memory.refreshing_since_ms.is_some_and(|at_ms| now_ms - at_ms < MARK_MAX_MS);
-        let is_due = memory.age_ms(now_ms) > FRESH_MS && !is_refreshing && !memory.has_just_failed(now_ms);
+        let is_due = memory.kv_age_ms(now_ms) > FRESH_MS && !is_refreshing && !memory.has_just_failed(now_ms);
         if is_due {
             memory.refreshing_since_ms = Some(now_ms);
         }
@@ -108,25 +118,31 @@ pub fn fallback(env: &JsValue) -> Option<Upstream> {
     upstream.ok()
 }
 
-/// Reads what a request for this URL needs and lacks, and waits for it at most 200 ms. A read that
-/// takes longer goes on behind the answer.
+/// Reads what a request for this URL needs and lacks, from KV and from the controller together, and
+/// waits for it at most 200 ms. What takes longer goes on behind the answer.
 pub async fn prepare(env: &JsValue, address: &Address<'_>, wait_until: &js_sys::Function) {
     if ready(address, false).is_some() {
         return;
     }
-    let (env, host, path) = (env.clone(), address.host().to_owned(), address.path.to_owned());
+    let (own_env, host, path) = (env.clone(), address.host().to_owned(), address.path.to_owned());
     let read = future_to_promise(async move {
-        let outcome = read_for(&env, &host, &path).await;
+        let outcome = read_for(&own_env, &host, &path).await;
         note_outcome(&outcome);
         save_copy().await;
         outcome.map(|()| JsValue::UNDEFINED)
     });
-    // Without it the read would merely end with its request.
-    let _ = wait_until.call1(&JsValue::UNDEFINED, &read);
-    match glue::is_fulfilled_within(&read, WAIT_MAX_MS).await {
-        Ok(true) => return,
-        Ok(false) => log::warn("kv_slow", "configuration", "KV has not answered within 200 ms; the request goes on without it"),
-        Err(_) => {}
+    let own_env = env.clone();
+    let asked = future_to_promise(async move {
+        contact::flush(&own_env).await;
+        Ok(JsValue::UNDEFINED)
+    });
+    let both = js_sys::Array::of2(&read, &asked);
+    // Without it both would merely end with their request.
+    for promise in both.iter() {
+        let _ = wait_until.call1(&JsValue::UNDEFINED, &promise);
+    }
+    if !glue::are_settled_within(&both, WAIT_MAX_MS).await {
+        log::warn("kv_slow", "configuration", "KV or the controller has not answered within 200 ms; the request goes on with what is known");
     }
     if !MEMORY.with_borrow(Memory::is_configured) && let Some(copy) = copy::load().await {
         log::warn("copy_used", "configuration", "KV cannot be read, so the copy in the cache serves");
@@ -134,12 +150,28 @@ pub async fn prepare(env: &JsValue, address: &Address<'_>, wait_until: &js_sys::
     }
 }
 
+/// Reads what a rollout needs and lacks, and waits for it as long.
+pub async fn prepare_rollout(env: &JsValue, key: &str) {
+    contact::flush(env).await;
+    let needed = || MEMORY.with_borrow(|memory| memory.needed(memory.snapshot.catalogue.number_of(key)));
+    if MEMORY.with_borrow(Memory::is_configured) && needed().is_empty() {
+        return;
+    }
+    let (own_env, own_key) = (env.clone(), key.to_owned());
+    let read = future_to_promise(async move {
+        let outcome = refresh(&own_env, vec![own_key]).await;
+        note_outcome(&outcome);
+        outcome.map(|()| JsValue::UNDEFINED)
+    });
+    glue::are_settled_within(&js_sys::Array::of1(&read), WAIT_MAX_MS).await;
+}
+
 /// Reads the plans, then the states of the rollouts that this request needs: a cold isolate learns
 /// only from the plans which these are.
 async fn read_for(env: &JsValue, host: &str, path: &str) -> Result<(), JsValue> {
     let now_ms = clock::now_ms();
     let needed = || MEMORY.with_borrow(|memory| memory.needed(memory.find(host, path)));
-    let is_old = MEMORY.with_borrow(|memory| memory.age_ms(now_ms) > FRESH_MS);
+    let is_old = MEMORY.with_borrow(|memory| memory.kv_age_ms(now_ms) > FRESH_MS);
     if is_old {
         refresh(env, needed()).await?;
     }

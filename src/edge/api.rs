@@ -1,0 +1,195 @@
+//! The API's requests as an isolate gets them: who asks is settled here, then most go to the
+//! controller. A change has reached this isolate when its answer leaves.
+
+use serde::Serialize;
+use web_sys::Response;
+
+use super::own::{Own, answer};
+use super::{clock, contact, glue, snapshot};
+use crate::decide::assign::{Variant, Visitor, assign};
+use crate::model::subject::SubjectHash;
+use crate::model::{Instant, Name};
+use crate::protocol::api::auth::{Credentials, admit};
+use crate::protocol::api::problem::Problem;
+use crate::protocol::api::{BODY_BYTES_MAX, Call, PLANS_BYTES_MAX, Reply, Route, body, parameter};
+use crate::protocol::config::Snapshot;
+use crate::protocol::preview::{self, PreviewKey};
+
+/// The longest that the controller is waited for: it may be waiting for KV in turn.
+const ANSWER_MS_MAX: f64 = 10_000.0;
+
+/// Under this name the entry hands over the API's description.
+const DESCRIPTION: &str = "OPENAPI";
+
+/// Answers a path of the API.
+pub async fn route(own: &Own<'_>, path: &str) -> Response {
+    match handle(own, path).await {
+        Ok(reply) => answer(own, &reply),
+        Err(problem) => answer(own, &problem.into()),
+    }
+}
+
+async fn handle(own: &Own<'_>, path: &str) -> Result<Reply, Problem> {
+    let origin = format!("{}://{}", own.address.scheme, own.address.authority);
+    let (authorization, from, fetch_site) = (own.header("authorization"), own.header("origin"), own.header("sec-fetch-site"));
+    let credentials = Credentials {
+        authorization: authorization.as_deref(),
+        origin: from.as_deref(),
+        fetch_site: fetch_site.as_deref(),
+        own_origin: &origin,
+        is_read: own.is_read(),
+    };
+    let person = admit(glue::text(own.env, "ADMIN_TOKENS").as_deref(), &credentials)?;
+    let route = Route::find(&own.method, path)?;
+    let bytes_max = if route == Route::Plans { PLANS_BYTES_MAX } else { BODY_BYTES_MAX };
+    let body = match own.is_read() {
+        true => String::new(),
+        false => {
+            let read = glue::body_text(own.request, bytes_max).await.map_err(|error| Problem::malformed(glue::message(&error), "send the body again"))?;
+            read.ok_or_else(|| Problem::too_large(bytes_max))?
+        }
+    };
+    match route {
+        Route::Description => Ok(Reply::text(glue::text(own.env, DESCRIPTION).unwrap_or_default())),
+        Route::Assign => explain(own).await,
+        Route::Previews(key) => preview_link(own, &key, &body).await,
+        _ => {
+            let call = Call {
+                method: if own.is_read() { "GET".to_owned() } else { own.method.clone() },
+                path: path.to_owned(),
+                query: own.query().to_owned(),
+                actor: person.name,
+                if_match: own.header("if-match"),
+                key: own.header("idempotency-key"),
+                body,
+            };
+            let reply = ask(own, &call).await?;
+            if !own.is_read() && !reply.is_problem {
+                contact::flush(own.env).await;
+            }
+            Ok(reply)
+        }
+    }
+}
+
+async fn ask(own: &Own<'_>, call: &Call) -> Result<Reply, Problem> {
+    if !glue::has_controller(own.env) {
+        return Err(Problem::no_controller());
+    }
+    let text = serde_json::to_string(call).unwrap_or_default();
+    let answered = glue::ask_controller(own.env, "call", &text, ANSWER_MS_MAX).await;
+    let text = answered.map_err(|error| Problem::unavailable(glue::message(&error)))?;
+    Reply::parse(&text).ok_or_else(|| Problem::unavailable("its answer cannot be read".into()))
+}
+
+/// The rollout of this key, with all that it depends on read.
+async fn ready(own: &Own<'_>, key: &str) -> Result<(std::rc::Rc<Snapshot>, usize), Problem> {
+    snapshot::prepare_rollout(own.env, key).await;
+    let snapshot = snapshot::with_memory(|memory| std::rc::Rc::clone(&memory.snapshot));
+    match snapshot.catalogue.number_of(key) {
+        Some(number) => Ok((snapshot, number)),
+        None => Err(Problem::unknown_rollout(key, &snapshot.catalogue.rollouts.iter().map(|entry| entry.plan.key.to_string()).collect::<Vec<_>>())),
+    }
+}
+
+/// Explains what one subject gets, by its id alone.
+async fn explain(own: &Own<'_>) -> Result<Reply, Problem> {
+    let asked = |name: &'static str| parameter(own.query(), name).filter(|value| !value.is_empty());
+    let missing = |name: &str| Problem::malformed(format!("`{name}` is missing"), "ask for assign?rollout=KEY&id=ID");
+    let key = asked("rollout").ok_or_else(|| missing("rollout"))?;
+    let id = asked("id").ok_or_else(|| missing("id"))?;
+    let (snapshot, number) = ready(own, &key).await?;
+    let id = id.trim();
+    let hash = SubjectHash::of(id.as_bytes());
+    // An empty id has a bucket like any other, but a request with it has no id.
+    let subject = Subject { snapshot: &snapshot, hash: Some(hash).filter(|_| !id.is_empty()), depth: 0 };
+    let (Some(standing), Some(plan)) = (snapshot.standings.get(number), snapshot.catalogue.plan(number)) else {
+        return Err(Problem::unknown_rollout(&key, &[]));
+    };
+    let assignment = assign(standing, &subject);
+    Ok(Reply::json(
+        200,
+        &Explained {
+            rollout: &key,
+            id,
+            bucket: standing.bucket(hash),
+            variant: assignment.variant.as_str(),
+            reason: assignment.reason.as_str(),
+            stage: plan.stages.get(assignment.stage).map(|stage| &stage.name),
+            revision: assignment.revision,
+        },
+    ))
+}
+
+#[derive(Serialize)]
+struct Explained<'a> {
+    rollout: &'a str,
+    id: &'a str,
+    bucket: u32,
+    variant: &'static str,
+    reason: &'static str,
+    stage: Option<&'a Name>,
+    revision: u64,
+}
+
+/// Rollouts that require each other in a circle are refused by the plans' rules; this is the end of
+/// what could slip through.
+const DEPTH_MAX: u8 = 32;
+
+/// A subject of whom only the id is known.
+struct Subject<'a> {
+    snapshot: &'a Snapshot,
+    hash: Option<SubjectHash>,
+    depth: u8,
+}
+
+impl Visitor for Subject<'_> {
+    fn subject(&self) -> Option<SubjectHash> {
+        self.hash
+    }
+
+    fn is_in(&self, group: usize) -> Option<bool> {
+        let entry = self.snapshot.catalogue.groups.get(group)?;
+        let hash = self.hash?;
+        if entry.group()?.fingerprints.contains(hash) {
+            return Some(true);
+        }
+        match entry.list {
+            None => Some(false),
+            Some(list) => self.snapshot.lists.get(list)?.as_ref().map(|list| list.contains(hash)),
+        }
+    }
+
+    fn chosen(&self) -> Option<Variant> {
+        None
+    }
+
+    fn variant_in(&self, rollout: usize) -> Variant {
+        match self.snapshot.standings.get(rollout) {
+            Some(standing) if self.depth < DEPTH_MAX => assign(standing, &Subject { depth: self.depth + 1, ..*self }).variant,
+            _ => Variant::Legacy,
+        }
+    }
+}
+
+/// Signs a link that shows one browser the side of its choice.
+async fn preview_link(own: &Own<'_>, key: &str, text: &str) -> Result<Reply, Problem> {
+    let asked = body::preview(text)?;
+    let signing = glue::text(own.env, "SIGNING_KEY").and_then(|key| PreviewKey::derive(&key)).ok_or_else(Problem::no_signing_key)?;
+    let (snapshot, number) = ready(own, key).await?;
+    let host = asked.host.unwrap_or_else(|| own.address.authority.to_ascii_lowercase());
+    let expires_ms = clock::now_ms() as u64 + asked.life_ms;
+    let token = signing.sign(key, asked.variant, &host, expires_ms / 1_000);
+    let path = snapshot.catalogue.plan(number).and_then(|plan| plan.routes.first()).map_or("/".to_owned(), |route| route.start());
+    let url = format!("{}://{host}{}?token={token}&to={path}", own.address.scheme, preview::PATH);
+    let expires = Instant::from_epoch_ms((expires_ms / 1_000 * 1_000) as i64);
+    Ok(Reply::json(201, &Link { url: &url, variant: asked.variant.as_str(), host: &host, expires }))
+}
+
+#[derive(Serialize)]
+struct Link<'a> {
+    url: &'a str,
+    variant: &'static str,
+    host: &'a str,
+    expires: Instant,
+}

@@ -1,0 +1,52 @@
+// The controller's Durable Object. The wasm module decides; this passes on, and publishes in the
+// background.
+import { DurableObject } from "cloudflare:workers";
+import { module, noteTrap } from "./module.js";
+
+export class Controller extends DurableObject {
+  #publishing = false;
+
+  constructor(context, env) {
+    super(context, env);
+    this.#run((gate) => gate.controllerOpened());
+  }
+
+  /** Answers the API: a call in JSON, a reply in JSON. */
+  call(text) {
+    return this.#act((gate) => gate.controllerCall(this.ctx, this.env, text));
+  }
+
+  /** Answers an isolate: a flush in JSON, an answer in JSON. */
+  flush(text) {
+    return this.#act((gate) => gate.controllerFlush(this.ctx, text));
+  }
+
+  async alarm() {
+    await this.#act((gate) => gate.controllerAlarm(this.ctx, this.env));
+  }
+
+  async #act(act) {
+    try {
+      return await this.#run(act);
+    } finally {
+      this.#publish();
+    }
+  }
+
+  async #run(act) {
+    try {
+      return await act(module());
+    } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) noteTrap("controller", error);
+      throw error;
+    }
+  }
+
+  /** Writes into KV what it lacks; the alarm tries again what fails. */
+  #publish() {
+    if (this.#publishing || !module().controllerHasUnpublished()) return;
+    this.#publishing = true;
+    const published = this.#run((gate) => gate.controllerPublish(this.ctx, this.env));
+    this.ctx.waitUntil(published.catch((error) => console.error(String(error))).finally(() => (this.#publishing = false)));
+  }
+}

@@ -1,0 +1,247 @@
+//! Answers the API's calls: finds what is asked for, decides, stores, tells.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+
+use super::desk::Desk;
+use super::store::{self, Batch};
+use crate::decide::deployment::{Noticed, Rollout};
+use crate::model::history::sha256_hex;
+use crate::model::live::{LiveText, Phase};
+use crate::model::command::{Command, Setting};
+use crate::model::{Instant, Name};
+use crate::protocol::api::problem::Problem;
+use crate::protocol::api::{Call, Reply, Route, body, commands, parameter, view};
+
+/// The longest `Idempotency-Key`.
+const KEY_BYTES_MAX: usize = 128;
+/// Entries of a history on one page where nobody says how many.
+const HISTORY_DEFAULT: u64 = 100;
+const HISTORY_MAX: u64 = 1_000;
+
+/// What a call needs to know of KV.
+pub enum Look {
+    /// Nothing.
+    None,
+    /// What it said a moment ago.
+    Fresh,
+    /// What it says now.
+    Now,
+    /// The texts of these keys.
+    Texts(Vec<String>),
+}
+
+/// What a call needs to know of KV before it is answered.
+pub fn look_wanted(call: &Call) -> Look {
+    match Route::find(&call.method, &call.path) {
+        Ok(Route::Rollouts | Route::Rollout(_)) => Look::Fresh,
+        Ok(Route::Commands(_) | Route::AllCommands) if call.body.contains("revive") => Look::Now,
+        Ok(Route::Plans) if call.method == "PUT" => {
+            let node: crate::model::node::Node = serde_json::from_str(&call.body).unwrap_or_default();
+            let rollouts = match node.field("rollouts").map(|list| &list.value) {
+                Some(crate::model::node::Value::List(rollouts)) => rollouts.as_slice(),
+                _ => &[],
+            };
+            let key = |rollout: &crate::model::node::Node| match rollout.field("key").map(|key| &key.value) {
+                Some(crate::model::node::Value::Text(key)) if key.parse::<Name>().is_ok() => Some(format!("stage/{key}")),
+                _ => None,
+            };
+            Look::Texts(std::iter::once("plans".to_owned()).chain(rollouts.iter().filter_map(key)).collect())
+        }
+        _ => Look::None,
+    }
+}
+
+type Answered = Result<Reply, Problem>;
+
+/// Answers a call. `texts` is what KV holds of what the call names.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn answer(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<String, String>, now: Instant) -> Result<Answered, JsValue> {
+    let route = match Route::find(&call.method, &call.path) {
+        Ok(route) => route,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let rollout = |key: &str| find(desk, key);
+    match &route {
+        Route::Rollouts => Ok(Ok(list(desk, now))),
+        Route::Rollout(key) => Ok(rollout(key).map(|rollout| Reply::json(200, &view::rollout(&desk.deployment, rollout, now)).at(rollout.record.live.revision))),
+        Route::History(key) => match rollout(key) {
+            Ok(rollout) => history(context, &rollout.plan.key, call),
+            Err(problem) => Ok(Err(problem)),
+        },
+        Route::Plan(key) => match rollout(key) {
+            Ok(rollout) => plan(context, rollout, call),
+            Err(problem) => Ok(Err(problem)),
+        },
+        Route::Plans if call.method != "PUT" => Ok(Ok(Reply::text(desk.plans_text()))),
+        Route::Commands(_) | Route::AllCommands | Route::Plans | Route::Signals(_) => once(desk, context, call, &route, texts, now),
+        Route::Previews(_) | Route::Assign | Route::Description => Ok(Err(Problem::not_found(&call.path))),
+    }
+}
+
+fn find<'d>(desk: &'d Desk, key: &str) -> Result<&'d Rollout, Problem> {
+    let found = key.parse::<Name>().ok().and_then(|name| desk.deployment.rollouts.get(&name));
+    found.ok_or_else(|| {
+        let known: Vec<String> = desk.deployment.rollouts.keys().map(ToString::to_string).collect();
+        Problem::unknown_rollout(key, &known)
+    })
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    rollouts: Vec<view::RolloutView<'a>>,
+    plans: u64,
+    at: Instant,
+    faults: &'a [Noticed],
+}
+
+fn list(desk: &Desk, now: Instant) -> Reply {
+    let rollouts = desk.deployment.rollouts.iter().map(|rollout| view::rollout(&desk.deployment, rollout, now)).collect();
+    Reply::json(200, &List { rollouts, plans: desk.deployment.plans, at: now, faults: &desk.faults })
+}
+
+fn number(call: &Call, name: &'static str) -> Result<Option<u64>, Problem> {
+    let text = parameter(&call.query, name);
+    let number = text.as_deref().map(str::parse::<u64>).transpose();
+    number.map_err(|_| Problem::malformed(format!("`{name}={}` is not a whole number", text.unwrap_or_default()), "a number such as 100"))
+}
+
+fn history(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsValue> {
+    let (before, limit) = match (number(call, "before"), number(call, "limit")) {
+        (Ok(before), Ok(limit)) => (before.unwrap_or(u64::MAX), limit.unwrap_or(HISTORY_DEFAULT)),
+        (Err(problem), _) | (_, Err(problem)) => return Ok(Err(problem)),
+    };
+    if !(1..=HISTORY_MAX).contains(&limit) {
+        return Ok(Err(Problem::malformed(format!("`limit={limit}` is out of range"), "1 to 1000")));
+    }
+    let entries = store::history(context, key, before, limit)?;
+    let last = entries.last().map(|(revision, _)| *revision);
+    let is_full = entries.len() as u64 == limit;
+    let texts: Vec<&str> = entries.iter().map(|(_, text)| text.as_str()).collect();
+    let before = last.filter(|revision| is_full && *revision > 1).map_or_else(|| "null".to_owned(), |revision| revision.to_string());
+    Ok(Ok(Reply::text(format!("{{\"entries\":[{}],\"before\":{before}}}", texts.join(",")))))
+}
+
+fn plan(context: &JsValue, rollout: &Rollout, call: &Call) -> Result<Answered, JsValue> {
+    let revision = match number(call, "revision") {
+        Ok(revision) => revision.unwrap_or(rollout.record.live.plan),
+        Err(problem) => return Ok(Err(problem)),
+    };
+    Ok(match store::plan(context, &rollout.plan.key, revision)? {
+        Some(body) => Ok(Reply::text(body)),
+        None => Err(Problem::not_found(&format!("{}?revision={revision}", call.path))),
+    })
+}
+
+/// Answers a change; one that was sent before gets the answer that it got then.
+fn once(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &HashMap<String, String>, now: Instant) -> Result<Answered, JsValue> {
+    let Some(key) = &call.key else {
+        return change(desk, context, call, route, texts, Batch::default(), |_, _| {}, now);
+    };
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        return Ok(Err(Problem::malformed(format!("the Idempotency-Key has {} bytes", key.len()), "1 to 128 bytes")));
+    }
+    let key = format!("{}:{key}", call.actor);
+    let request = sha256_hex(format!("{}\n{}\n{}\n{}", call.method, call.path, call.if_match.as_deref().unwrap_or_default(), call.body).as_bytes());
+    match store::answer(context, &key)? {
+        Some((known, reply)) if known == request => return Ok(Ok(reply)),
+        Some(_) => return Ok(Err(Problem::key_reused())),
+        None => {}
+    }
+    change(desk, context, call, route, texts, Batch::default(), |batch, reply| batch.answer(&key, &request, reply, now), now)
+}
+
+/// Works a change out and stores it, with what `keep` adds for its answer.
+#[expect(clippy::too_many_arguments, reason = "the parts of one request, passed on once")]
+fn change(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &HashMap<String, String>, mut batch: Batch, keep: impl FnOnce(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
+    match route {
+        Route::Commands(key) => {
+            let outcome = match find(desk, key).and_then(|rollout| commands::answer(&desk.deployment, rollout, call, now)) {
+                Ok(outcome) => outcome,
+                Err(problem) => return Ok(Err(problem)),
+            };
+            if outcome.change.is_some() {
+                keep(&mut batch, &outcome.reply);
+            }
+            desk.commit(context, outcome.change.into_iter().collect(), batch)?;
+            Ok(Ok(outcome.reply))
+        }
+        Route::AllCommands => {
+            let (changes, reply) = match commands::answer_all(&desk.deployment, call, now) {
+                Ok(done) => done,
+                Err(problem) => return Ok(Err(problem)),
+            };
+            keep(&mut batch, &reply);
+            desk.commit(context, changes, batch)?;
+            Ok(Ok(reply))
+        }
+        Route::Signals(key) => signal(desk, context, call, key, batch, keep, now),
+        _ => apply(desk, context, call, texts, batch, keep, now),
+    }
+}
+
+fn signal(desk: &Desk, context: &JsValue, call: &Call, key: &str, mut batch: Batch, keep: impl FnOnce(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
+    let reported = find(desk, key).and_then(|rollout| body::signal(&call.body, &rollout.plan).map(|reported| (rollout.plan.key.clone(), reported)));
+    let (key, reported) = match reported {
+        Ok(found) => found,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    #[derive(Serialize)]
+    struct Accepted<'a> {
+        rollout: &'a Name,
+        name: &'a str,
+        at: Instant,
+    }
+    let reply = Reply::json(202, &Accepted { rollout: &key, name: &reported.name, at: now });
+    batch.signal(&key, &reported.name, reported.value, now);
+    keep(&mut batch, &reply);
+    batch.commit(context)?;
+    Ok(Ok(reply))
+}
+
+fn apply(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<String, String>, mut batch: Batch, keep: impl FnOnce(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
+    let worked_out = body::plans(&call.body).and_then(|sent| Ok((sent.is_dry_run, desk.work_out(sent, &call.actor, texts, now)?)));
+    let (is_dry_run, applied) = match worked_out {
+        Ok(found) => found,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let is_changed = !applied.changes.is_empty() || !applied.removed.is_empty();
+    let revision = if is_changed { applied.revision } else { desk.deployment.plans };
+    #[derive(Serialize)]
+    struct Told<'a> {
+        revision: u64,
+        changes: &'a [crate::protocol::api::plans::Told],
+        dry_run: bool,
+    }
+    let reply = Reply::json(200, &Told { revision, changes: &applied.told, dry_run: is_dry_run });
+    if is_dry_run {
+        return Ok(Ok(reply));
+    }
+    keep(&mut batch, &reply);
+    let added: Vec<Name> = applied.changes.iter().map(|change| change.key.clone()).filter(|key| desk.deployment.rollouts.get(key).is_none()).collect();
+    desk.apply(context, applied, batch)?;
+    for key in added {
+        take_over(desk, context, &key, texts, now)?;
+    }
+    Ok(Ok(reply))
+}
+
+/// A rollout that is new here may have been led through KV so far: it goes on as it is there.
+fn take_over(desk: &mut Desk, context: &JsValue, key: &Name, texts: &HashMap<String, String>, now: Instant) -> Result<(), JsValue> {
+    let Some(text) = texts.get(&format!("stage/{key}")) else { return Ok(()) };
+    // What this controller has left there itself belongs to a rollout that is gone.
+    let is_own = desk.removed.iter().any(|removed| removed.key == key.as_str());
+    match LiveText::parse(text) {
+        Ok(LiveText::Written(_)) if is_own => Ok(()),
+        Ok(LiveText::Written(state)) if state.phase != Phase::Draft => {
+            let setting = Setting { percentage: state.percentage, stage: Some(state.stage), killed: Some(state.killed), kv: None };
+            desk.take_over(context, key, Command::Set(setting), now)
+        }
+        Ok(LiveText::Written(_)) => Ok(()),
+        _ => desk.see_text(context, key, text, now),
+    }
+}

@@ -1,0 +1,279 @@
+//! The controller: one Durable Object for each deployment, the only writer of its rollouts' states.
+//!
+//! 1. Commit first, publish second: a change is stored together with its history, then written to
+//!    KV, and that is tried until it succeeds. The alarm for it is stored with the change.
+//! 2. Before a state is written over in KV, what stands there is read: an edit that nobody has seen
+//!    yet is adopted first.
+//! 3. What is in memory can be lost at any time; it is loaded again from the storage.
+
+mod store;
+mod desk;
+mod answer;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+
+use self::desk::Desk;
+use self::store::Batch;
+use super::{clock, glue, kv, log};
+use crate::model::Name;
+use crate::protocol::api::{Call, Reply};
+use crate::protocol::flush::Flush;
+
+/// What KV says is asked for again after this long, where somebody wants to know.
+const LOOK_FRESH_MS: i64 = 2_000;
+/// How long a question waits for KV.
+const LOOK_WAIT_MS: f64 = 300.0;
+/// How long a command waits for KV that depends on what KV says.
+const LOOK_NEEDED_WAIT_MS: f64 = 2_000.0;
+/// A publication goes on until nothing is left, but not forever: the alarm takes over.
+const ROUNDS_MAX: usize = 20;
+
+thread_local! {
+    static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) };
+}
+
+/// The object has been made anew: what is in memory may be of another one.
+#[wasm_bindgen(js_name = controllerOpened)]
+pub fn opened() {
+    DESK.with_borrow_mut(|desk| *desk = None);
+}
+
+fn with_desk<T>(context: &JsValue, act: impl FnOnce(&mut Desk) -> Result<T, JsValue>) -> Result<T, JsValue> {
+    DESK.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = Some(Desk::load(context)?);
+        }
+        slot.as_mut().ok_or(JsValue::UNDEFINED).and_then(act)
+    })
+}
+
+/// Answers an isolate: a `Flush` in, an `Answer` out, both as JSON.
+///
+/// # Errors
+/// When the storage refuses, or the text is no flush.
+#[wasm_bindgen(js_name = controllerFlush)]
+pub fn flush(context: JsValue, text: String) -> Result<String, JsValue> {
+    let flush = Flush::parse(&text).ok_or_else(|| JsValue::from_str("this is no flush"))?;
+    with_desk(&context, |desk| {
+        let now = clock::now();
+        let answer = desk.flush(&context, &flush, now)?;
+        desk.go_on(&context, now)?;
+        Ok(serde_json::to_string(&answer).unwrap_or_default())
+    })
+}
+
+/// Answers the API: a `Call` in, a `Reply` out, both as JSON.
+///
+/// # Errors
+/// When the storage refuses.
+#[wasm_bindgen(js_name = controllerCall)]
+pub async fn call(context: JsValue, env: JsValue, text: String) -> Result<String, JsValue> {
+    let call = Call::parse(&text).ok_or_else(|| JsValue::from_str("this is no call"))?;
+    let look = answer::look_wanted(&call);
+    let texts = match look {
+        answer::Look::None => HashMap::new(),
+        answer::Look::Fresh => {
+            if is_look_due(&context, LOOK_FRESH_MS)? {
+                look_within(&context, &env, LOOK_WAIT_MS).await;
+            }
+            HashMap::new()
+        }
+        answer::Look::Now => {
+            look_within(&context, &env, LOOK_NEEDED_WAIT_MS).await;
+            HashMap::new()
+        }
+        answer::Look::Texts(keys) => kv::texts_within(&env, keys, LOOK_NEEDED_WAIT_MS).await,
+    };
+    let reply = with_desk(&context, |desk| {
+        let now = clock::now();
+        let reply = answer::answer(desk, &context, &call, &texts, now)?.unwrap_or_else(Reply::from);
+        desk.go_on(&context, now)?;
+        Ok(reply)
+    })?;
+    Ok(serde_json::to_string(&reply).unwrap_or_default())
+}
+
+/// Wakes up: does what is due, and looks at KV.
+///
+/// # Errors
+/// When the storage refuses.
+#[wasm_bindgen(js_name = controllerAlarm)]
+pub async fn alarm(context: JsValue, env: JsValue) -> Result<(), JsValue> {
+    with_desk(&context, |desk| desk.go_on(&context, clock::now()))?;
+    if is_look_due(&context, LOOK_FRESH_MS)?
+        && let Err(error) = look(&context, &env).await
+    {
+        log::warn("kv_unreadable", "controller", &glue::message(&error));
+    }
+    with_desk(&context, |desk| desk.go_on(&context, clock::now()))
+}
+
+fn is_look_due(context: &JsValue, after_ms: i64) -> Result<bool, JsValue> {
+    with_desk(context, |desk| Ok(clock::now().as_epoch_ms() - desk.looked_at.as_epoch_ms() >= after_ms))
+}
+
+async fn look_within(context: &JsValue, env: &JsValue, ms: f64) {
+    let (context, env) = (context.clone(), env.clone());
+    let looked = future_to_promise(async move { look(&context, &env).await.map(|()| JsValue::UNDEFINED) });
+    if let Err(error) = glue::is_fulfilled_within(&looked, ms).await {
+        log::warn("kv_unreadable", "controller", &glue::message(&error));
+    }
+}
+
+/// Reads what people may have written into KV, and takes it in.
+async fn look(context: &JsValue, env: &JsValue) -> Result<(), JsValue> {
+    let keys = with_desk(context, |desk| {
+        desk.looked_at = clock::now();
+        Ok(keys(desk.deployment.rollouts.keys()))
+    })?;
+    let texts = kv::texts(env, &keys).await?;
+    // Plans that are new here bring rollouts whose states are not among the keys yet.
+    let unknown = with_desk(context, |desk| {
+        if let Some(plans) = texts.get("plans") {
+            desk.see_plans(context, plans, &texts, clock::now())?;
+        }
+        let all = self::keys(desk.deployment.rollouts.keys());
+        Ok(all.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>())
+    })?;
+    let more = if unknown.is_empty() { HashMap::new() } else { kv::texts(env, &unknown).await? };
+    with_desk(context, |desk| {
+        let now = clock::now();
+        let text = |key: &str| texts.get(key).or_else(|| more.get(key));
+        let rollouts: Vec<Name> = desk.deployment.rollouts.keys().cloned().collect();
+        for key in rollouts {
+            let own = format!("kill/{key}");
+            let kill_key = [own.as_str(), "kill/*"].into_iter().find(|key| text(key).is_some());
+            desk.see_kill_key(context, &key, kill_key.map(str::to_owned), now)?;
+            match text(&format!("stage/{key}")) {
+                Some(text) => desk.see_text(context, &key, text, now)?,
+                None => {
+                    // Taken away by hand, or not seen yet: writing it again is right either way.
+                    if let Some(rollout) = desk.deployment.rollouts.get_mut(&key) {
+                        rollout.published = 0;
+                    }
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn keys<'a>(rollouts: impl Iterator<Item = &'a Name>) -> Vec<String> {
+    let of_rollouts = rollouts.flat_map(|key| [format!("stage/{key}"), format!("kill/{key}")]);
+    ["plans".to_owned(), "kill/*".to_owned()].into_iter().chain(of_rollouts).collect()
+}
+
+/// Whether something is to be published.
+#[wasm_bindgen(js_name = controllerHasUnpublished)]
+pub fn has_unpublished() -> bool {
+    DESK.with_borrow(|desk| desk.as_ref().is_some_and(Desk::has_unpublished))
+}
+
+/// Writes to KV what it lacks, until it lacks nothing or refuses.
+///
+/// # Errors
+/// When the storage refuses.
+#[wasm_bindgen(js_name = controllerPublish)]
+pub async fn publish(context: JsValue, env: JsValue) -> Result<(), JsValue> {
+    for _ in 0..ROUNDS_MAX {
+        let unpublished = with_desk(&context, |desk| {
+            let unpublished = desk.deployment.rollouts.iter().filter(|rollout| !rollout.is_published());
+            Ok(unpublished.map(|rollout| format!("stage/{}", rollout.plan.key)).collect::<Vec<_>>())
+        })?;
+        // An edit that nobody has seen yet is adopted before it is written over.
+        match kv::texts_within(&env, unpublished, LOOK_NEEDED_WAIT_MS).await {
+            texts if texts.is_empty() => {}
+            texts => with_desk(&context, |desk| {
+                for (key, text) in &texts {
+                    if let Some(Ok(key)) = key.strip_prefix("stage/").map(str::parse) {
+                        desk.see_text(&context, &key, text, clock::now())?;
+                    }
+                }
+                desk.go_on(&context, clock::now())
+            })?,
+        }
+        let writes = with_desk(&context, |desk| Ok(writes(desk)))?;
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let pairs: Vec<(&str, Option<&str>)> = writes.iter().map(|write| (write.key.as_str(), write.text.as_deref())).collect();
+        let outcome = store::write_texts(&env, &serde_json::to_string(&pairs).unwrap_or_default()).await?;
+        let errors: Vec<Option<String>> = outcome.as_string().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let has_failed = with_desk(&context, |desk| note_written(desk, &context, &writes, &errors))?;
+        if has_failed {
+            break;
+        }
+    }
+    Ok(())
+}
+
+struct Write {
+    what: What,
+    key: String,
+    revision: u64,
+    /// `None` takes the key away.
+    text: Option<String>,
+}
+
+enum What {
+    Plans,
+    Rollout(Name),
+    Removed(String),
+}
+
+fn writes(desk: &Desk) -> Vec<Write> {
+    let deployment = &desk.deployment;
+    let plans = (deployment.plans != deployment.plans_published).then(|| Write { what: What::Plans, key: "plans".into(), revision: deployment.plans, text: Some(desk.plans_text()) });
+    let states = deployment.rollouts.iter().filter(|rollout| !rollout.is_published()).map(|rollout| Write {
+        what: What::Rollout(rollout.plan.key.clone()),
+        key: format!("stage/{}", rollout.plan.key),
+        revision: rollout.record.live.revision,
+        text: Some(rollout.record.live.to_json()),
+    });
+    // A key that has been taken by a new rollout is written by that.
+    let is_taken = |key: &str| deployment.rollouts.keys().any(|own| own.as_str() == key);
+    let removed = desk.removed.iter().filter(|removed| removed.is_in_kv).map(|removed| Write {
+        what: What::Removed(removed.key.clone()),
+        key: if is_taken(&removed.key) { String::new() } else { format!("stage/{}", removed.key) },
+        revision: removed.revision,
+        text: None,
+    });
+    plans.into_iter().chain(states).chain(removed).collect()
+}
+
+/// Stores what KV has taken; returns whether it has refused something.
+fn note_written(desk: &mut Desk, context: &JsValue, writes: &[Write], errors: &[Option<String>]) -> Result<bool, JsValue> {
+    let now = clock::now();
+    let mut batch = Batch::default();
+    let mut has_failed = false;
+    for (index, write) in writes.iter().enumerate() {
+        match (errors.get(index), &write.what) {
+            (Some(None), What::Plans) => {
+                desk.deployment.plans_published = write.revision;
+                batch.number("plans_published", write.revision);
+            }
+            (Some(None), What::Removed(key)) => {
+                desk.removed.iter_mut().filter(|removed| removed.key == *key).for_each(|removed| removed.is_in_kv = false);
+                batch.gone(key);
+            }
+            (Some(None), What::Rollout(key)) => {
+                if let Some(rollout) = desk.deployment.rollouts.get_mut(key) {
+                    rollout.note_published(write.revision, now);
+                    batch.save(rollout);
+                }
+            }
+            (error, _) => {
+                has_failed = true;
+                let message = error.and_then(Option::as_deref).unwrap_or("no answer");
+                log::warn("kv_unwritable", &write.key, &format!("{message}; it is tried again until it succeeds"));
+            }
+        }
+    }
+    batch.commit(context)?;
+    desk.go_on(context, now)?;
+    Ok(has_failed)
+}

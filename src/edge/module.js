@@ -1,0 +1,20 @@
+// The wasm module, and its life after a trap: a panic aborts the instance, and whoever needs it next
+// starts a new one.
+import * as gate from "./index.js";
+
+let isBroken = false;
+
+/** The module, in working order. */
+export function module() {
+  if (isBroken) {
+    gate.__wbg_reset_state();
+    isBroken = false;
+  }
+  return gate;
+}
+
+/** Takes note that the module has trapped while it did something. */
+export function noteTrap(subject, error) {
+  isBroken = true;
+  console.error(JSON.stringify({ tidegate: "trap", subject, message: String(error) }));
+}
