@@ -91,6 +91,10 @@ impl Facts for Headers {
         None
     }
 
+    fn preview(&self, _: &str, _: &str, _: &str) -> Option<tidegate::decide::assign::Variant> {
+        None
+    }
+
     fn claims(&self, _: &Token, _: &str) -> Option<serde_json::Value> {
         None
     }

@@ -30,6 +30,10 @@ impl Facts for Headers {
         self.header("country")
     }
 
+    fn preview(&self, _: &str, _: &str, _: &str) -> Option<tidegate::decide::assign::Variant> {
+        None
+    }
+
     fn claims(&self, _: &Token, _: &str) -> Option<serde_json::Value> {
         None
     }

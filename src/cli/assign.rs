@@ -7,7 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::plan_file::load_one;
-use super::{AssignArguments, Failure, report};
+use super::plans::AssignArguments;
+use super::{Failure, report};
 use crate::decide::assign::{Variant, Visitor, assign};
 use crate::decide::settle;
 use crate::decide::standing::{Directory, Standing};

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::plan_file::{Loaded, load};
 use super::report::{self, FaultLine};
-use super::{Failure, PlanArguments};
+use super::Failure;
+use super::plans::PlanArguments;
 use crate::model::fault::Severity;
 use crate::model::plan::Plan;
 
@@ -16,14 +17,18 @@ struct Checked<'a> {
 }
 
 pub fn run(arguments: &PlanArguments, json: bool) -> Result<(), Failure> {
-    let loaded = load(arguments)?;
+    tell(&load(arguments)?, json)
+}
+
+/// Shows what is wrong with plans, and what they do where nothing is.
+pub fn tell(loaded: &Loaded, json: bool) -> Result<(), Failure> {
     if json {
         let rollouts = loaded.plans.iter().map(|(_, plan)| plan.key.as_str()).collect();
-        let checked = Checked { ok: !loaded.has_errors(), rollouts, faults: report::lines(&loaded) };
+        let checked = Checked { ok: !loaded.has_errors(), rollouts, faults: report::lines(loaded) };
         println!("{}", serde_json::to_string(&checked).unwrap_or_default());
     } else {
-        report::show(&loaded)?;
-        summarise(&loaded);
+        report::show(loaded)?;
+        summarise(loaded);
     }
     if loaded.has_errors() { Err(Failure::Refused) } else { Ok(()) }
 }

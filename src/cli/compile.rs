@@ -1,10 +1,11 @@
 //! `tidegate compile`: plans as the value of the KV key `plans`.
 
 use std::io::{self, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::clock::now;
 use super::plan_file::load;
-use super::{CompileArguments, Failure, report};
+use super::plans::CompileArguments;
+use super::{Failure, report};
 use crate::model::plan::{Plan, set};
 
 pub fn run(arguments: &CompileArguments, json: bool) -> Result<(), Failure> {
@@ -26,7 +27,6 @@ pub fn run(arguments: &CompileArguments, json: bool) -> Result<(), Failure> {
 }
 
 /// The clock makes a revision that grows from one deployment by hand to the next without asking anybody.
-#[expect(clippy::disallowed_methods, reason = "the one clock that the command reads")]
 fn seconds_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    u64::try_from(now().as_epoch_ms() / 1_000).unwrap_or_default()
 }

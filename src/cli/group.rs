@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal as _, Read as _, Write as _};
 
 use serde::Serialize;
 
-use super::{Failure, GroupArguments};
+use super::Failure;
+use super::plans::GroupArguments;
 use crate::model::group::Fingerprints;
 
 #[derive(Serialize)]

@@ -1,141 +1,128 @@
 //! The command `tidegate`: native only, and the one place that reads files and arguments.
 //!
-//! Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+//! Exit codes: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output, everything
+//! else to standard error; colours to terminals only.
 
+mod arguments;
+mod plans;
+mod operator;
+mod clock;
+mod words;
+mod paint;
+mod ask;
 mod plan_file;
 mod report;
 mod check;
 mod compile;
 mod assign;
 mod group;
+mod view;
+mod problem;
+mod connection;
+mod client;
+mod ladder;
+mod status;
+mod watch;
+mod foretell;
+mod change;
+mod all;
+mod approve;
+mod history;
+mod verify;
+mod apply;
+mod signal;
+mod preview;
+mod explain;
+mod token;
+mod shell;
 
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Parser as _;
 
-use crate::model::{Name, Percentage};
+use arguments::{Arguments, Command};
+use operator::{ChangeArguments, KillArguments};
 
-#[derive(Parser)]
-#[command(name = "tidegate", version, about = "Release a new frontend step by step", max_term_width = 100)]
-struct Arguments {
-    /// Print JSON for programs instead of text for people
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Check plans and show every fault, with file, line and column
-    #[command(after_help = "Examples:\n  tidegate check plans/checkout.toml\n  tidegate check --json plans/*.toml")]
-    Check(PlanArguments),
-    /// Print plans as JSON, the value of the KV key `plans`
-    #[command(
-        after_help = "Examples:\n  tidegate compile plans/checkout.toml > plans.json\n  npx wrangler kv key put --remote --binding ROLLOUTS plans --path plans.json"
-    )]
-    Compile(CompileArguments),
-    /// Assign ids (one per line on standard input) and print one JSON line for each
-    #[command(
-        after_help = "Examples:\n  echo user-1 | tidegate assign plans/checkout.toml --percentage 25\n  tidegate assign plans/flags.toml --rollout search --stage canary < ids.txt"
-    )]
-    Assign(AssignArguments),
-    /// Turn ids (one per line on standard input) into a compact list, the value of the KV key `group/NAME`
-    #[command(
-        after_help = "Examples:\n  tidegate group beta < ids.txt > beta.group\n  npx wrangler kv key put --remote --binding ROLLOUTS group/beta --path beta.group"
-    )]
-    Group(GroupArguments),
-}
-
-#[derive(Args)]
-struct PlanArguments {
-    /// Plans in TOML; together they are one deployment
-    #[arg(required = true, value_name = "PLAN")]
-    plans: Vec<PathBuf>,
-    /// Lay each plan's [environments.NAME] over it
-    #[arg(long, value_name = "NAME")]
-    env: Option<String>,
-}
-
-#[derive(Args)]
-struct CompileArguments {
-    #[command(flatten)]
-    plans: PlanArguments,
-    /// The plans' revision; the edge ignores one older than it has [default: the time in seconds]
-    #[arg(long, value_name = "N")]
-    revision: Option<u64>,
-}
-
-#[derive(Args)]
-struct AssignArguments {
-    /// The plan in TOML
-    #[arg(value_name = "PLAN")]
-    plan: PathBuf,
-    /// Lay the plan's [environments.NAME] over it
-    #[arg(long, value_name = "NAME")]
-    env: Option<String>,
-    /// The rollout, where the plan holds several
-    #[arg(long, value_name = "KEY")]
-    rollout: Option<String>,
-    /// As if this number stood under the KV key `stage/KEY`
-    #[arg(long, value_name = "P", conflicts_with = "stage", value_parser = str::parse::<Percentage>)]
-    percentage: Option<Percentage>,
-    /// As if the rollout were in this stage [default: the first]
-    #[arg(long, value_name = "NAME")]
-    stage: Option<String>,
-    /// The value of a KV key `group/NAME`; may be repeated
-    #[arg(long, value_name = "NAME=FILE")]
-    group: Vec<String>,
-}
-
-#[derive(Args)]
-struct GroupArguments {
-    /// The group's name, as in [groups.NAME]
-    #[arg(value_name = "NAME", value_parser = str::parse::<Name>)]
-    name: Name,
-}
+use crate::model::command::{Cause, Command as Change, Setting};
 
 /// Why a command did not do what it was asked.
 enum Failure {
-    /// The plans have errors, and they have been shown.
+    /// The reasons have been shown.
     Refused,
-    /// An argument does not fit the plan.
+    /// The person said no.
+    Cancelled,
+    /// An argument does not fit the plan, or the place where the command runs.
     Usage(String),
     /// Reading or writing failed.
     Io(String, io::Error),
+    /// The API refused or could not be asked; perhaps with one thing more to say.
+    Api(Box<problem::Error>, Option<String>),
+    /// Something else is wrong, and this is the way out.
+    Told { message: String, help: String },
 }
 
 impl Failure {
-    fn exit_code(self) -> ExitCode {
+    fn exit_code(self, json: bool) -> ExitCode {
         match self {
-            Self::Refused => ExitCode::from(1),
+            Self::Refused => {}
+            Self::Cancelled => paint::note("Nothing was changed."),
             Self::Usage(message) => {
                 eprintln!("error: {message}\n\nFor more information, try '--help'.");
-                ExitCode::from(2)
+                return ExitCode::from(2);
             }
             // Whoever reads our output has enough of it.
-            Self::Io(_, error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-            Self::Io(what, error) => {
-                eprintln!("error: {what}: {error}");
-                ExitCode::from(1)
-            }
+            Self::Io(_, error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Io(what, error) => eprintln!("error: {what}: {error}"),
+            Self::Api(error, extra) => problem::show(&error, extra.as_deref(), json),
+            Self::Told { message, help } => eprintln!("error: {message}\n  help: {help}"),
         }
+        ExitCode::from(1)
     }
 }
 
 /// Runs the command line that the process was started with.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let done = match arguments.command {
-        Command::Check(command) => check::run(&command, arguments.json),
-        Command::Compile(command) => compile::run(&command, arguments.json),
-        Command::Assign(command) => assign::run(&command, arguments.json),
-        Command::Group(command) => group::run(&command, arguments.json),
-    };
-    match done {
+    let Arguments { json, command } = Arguments::parse();
+    match run(command, json) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.exit_code(),
+        Err(failure) => failure.exit_code(json),
+    }
+}
+
+fn run(command: Command, json: bool) -> Result<(), Failure> {
+    let simple = |arguments: &ChangeArguments, command: &Change| change::run(&arguments.key, command, &arguments.consent, json);
+    match command {
+        Command::Check(command) => check::run(&command, json),
+        Command::Compile(command) => compile::run(&command, json),
+        Command::Assign(command) => assign::run(&command, json),
+        Command::Group(command) => group::run(&command, json),
+        Command::Apply(command) => apply::run(&command, json),
+        Command::Status(command) => status::run(&command, json),
+        Command::Watch(command) => watch::run(&command, json),
+        Command::History(command) => history::run(&command, json),
+        Command::Start(command) => simple(&command, &Change::Start),
+        Command::Advance(command) => simple(&command, &Change::Advance),
+        Command::Set(command) => change::run(&command.key, &Change::Set(Setting::percentage(command.percentage)), &command.consent, json),
+        Command::Pause(command) => simple(&command, &Change::Pause),
+        Command::Resume(command) => change::run(&command.key, &Change::Resume(command.stage), &command.consent, json),
+        Command::Rollback(command) => change::run(&command.key, &Change::Rollback(command.to), &command.consent, json),
+        Command::Kill(command) => one_or_all(&command, &Change::Kill(Cause::Command), json),
+        Command::Revive(command) => one_or_all(&command, &Change::Revive(Cause::Command), json),
+        Command::Approve(command) => approve::run(&command, json),
+        Command::Complete(command) => simple(&command, &Change::Complete),
+        Command::Signal(command) => signal::run(&command, json),
+        Command::Preview(command) => preview::run(&command, json),
+        Command::Explain(command) => explain::run(&command, json),
+        Command::Token(command) => token::run(&command, json),
+        Command::Completions(command) => shell::completions(&command),
+        Command::Man(command) => shell::man(&command),
+    }
+}
+
+fn one_or_all(arguments: &KillArguments, command: &Change, json: bool) -> Result<(), Failure> {
+    match &arguments.key {
+        Some(key) => change::run(key, command, &arguments.consent, json),
+        None => all::run(command, &arguments.consent, json),
     }
 }

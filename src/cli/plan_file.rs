@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Failure, PlanArguments};
+use super::Failure;
+use super::plans::PlanArguments;
 use crate::model::fault::{Fault, Severity};
 use crate::model::node::{Entry, Node, Value};
 use crate::model::plan::{Plan, read, rules};

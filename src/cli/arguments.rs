@@ -1,0 +1,127 @@
+//! The command line as clap reads it: what can be asked, and the examples of each `--help`.
+//!
+//! A token is never an argument, since arguments show in the list of processes.
+
+use clap::{Parser, Subcommand};
+
+use super::operator::{
+    ApplyArguments, ApproveArguments, ChangeArguments, ExplainArguments, HistoryArguments, KillArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
+    StatusArguments,
+};
+use super::plans::{AssignArguments, CompileArguments, GroupArguments, PlanArguments};
+use super::shell::{CompletionsArguments, ManArguments};
+use super::token::TokenArguments;
+
+#[derive(Parser)]
+#[command(name = "tidegate", version, about = "Release a new frontend step by step", max_term_width = 100)]
+#[command(after_help = "\
+The commands from `apply` to `explain` talk to a deployment:
+  TIDEGATE_URL     where it answers [default: http://localhost:8787]; or --url
+  TIDEGATE_TOKEN   the token that it knows you by; `tidegate token` makes one
+  SSL_CERT_FILE    trust these certificates (PEM) instead of the public ones
+  NO_COLOR         no colours
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage.")]
+pub struct Arguments {
+    /// Print JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Check plans and show every fault, with file, line and column
+    #[command(after_help = "Examples:\n  tidegate check plans/checkout.toml\n  tidegate check --json plans/*.toml")]
+    Check(PlanArguments),
+    /// Print plans as JSON, the value of the KV key `plans`
+    #[command(
+        after_help = "Examples:\n  tidegate compile plans/checkout.toml > plans.json\n  npx wrangler kv key put --remote --binding ROLLOUTS plans --path plans.json"
+    )]
+    Compile(CompileArguments),
+    /// Assign ids (one per line on standard input) and print one JSON line for each
+    #[command(
+        after_help = "Examples:\n  echo user-1 | tidegate assign plans/checkout.toml --percentage 25\n  tidegate assign plans/flags.toml --rollout search --stage canary < ids.txt"
+    )]
+    Assign(AssignArguments),
+    /// Turn ids (one per line on standard input) into a compact list, the value of the KV key `group/NAME`
+    #[command(
+        after_help = "Examples:\n  tidegate group beta < ids.txt > beta.group\n  npx wrangler kv key put --remote --binding ROLLOUTS group/beta --path beta.group"
+    )]
+    Group(GroupArguments),
+    /// Put plans into force: shows what would change, asks, applies
+    #[command(
+        after_help = "Rollouts that are not named stay as they are; --prune removes them.\n\nExamples:\n  tidegate apply plans/checkout.toml\n  tidegate apply plans/*.toml --env staging --prune\n  tidegate apply plans/checkout.toml --reason \"shorter holds\" --yes"
+    )]
+    Apply(ApplyArguments),
+    /// Show where all rollouts are, or one in full
+    #[command(after_help = "Examples:\n  tidegate status\n  tidegate status checkout\n  tidegate status checkout --json")]
+    Status(StatusArguments),
+    /// Show the same, live, until Ctrl-C; on a pipe, a line for each change
+    #[command(after_help = "Examples:\n  tidegate watch\n  tidegate watch checkout\n  tidegate watch --json >> changes.jsonl")]
+    Watch(StatusArguments),
+    /// Show what has happened to a rollout, newest first
+    #[command(after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify")]
+    History(HistoryArguments),
+    /// Begin a draft's first stage
+    #[command(after_help = "Example:\n  tidegate start checkout --reason \"signed off by ben\"")]
+    Start(ChangeArguments),
+    /// Go on to the next stage; skips what is left of the hold and the gates, never the checklist
+    #[command(after_help = "Example:\n  tidegate advance checkout --reason \"figures are fine, the sale starts at nine\"")]
+    Advance(ChangeArguments),
+    /// Hold a rollout at a percentage
+    #[command(after_help = "Examples:\n  tidegate set checkout 25\n  tidegate set checkout 0.5% --reason \"a first look\" --yes")]
+    Set(SetArguments),
+    /// Hold a rollout where it is
+    #[command(after_help = "Example:\n  tidegate pause checkout --reason \"looking into the errors\"")]
+    Pause(ChangeArguments),
+    /// Let a paused rollout go on; after a rollback, begin its next attempt
+    #[command(after_help = "Examples:\n  tidegate resume checkout --reason \"it was the cache\"\n  tidegate resume checkout --stage canary")]
+    Resume(ResumeArguments),
+    /// Send a rollout back: to nobody, to the stage before or to a smaller percentage
+    #[command(
+        after_help = "Examples:\n  tidegate rollback checkout --reason \"cart is empty\"\n  tidegate rollback checkout --to previous\n  tidegate rollback checkout --to 5 --reason \"too slow\" --yes"
+    )]
+    Rollback(RollbackArguments),
+    /// Force legacy for everyone, above all else
+    #[command(
+        after_help = "Examples:\n  tidegate kill checkout --reason \"payments fail\"\n  tidegate kill --all --reason \"new cluster is down\" --yes\n\nWhere the API cannot be reached, KV kills as well:\n  npx wrangler kv key put --remote --binding ROLLOUTS kill/checkout on"
+    )]
+    Kill(KillArguments),
+    /// End a kill: a rollout is again what it was
+    #[command(after_help = "Examples:\n  tidegate revive checkout --reason \"payments work again\"\n  tidegate revive --all")]
+    Revive(KillArguments),
+    /// Tick an item of the checklist that counts now; without ITEM, list what is open
+    #[command(
+        after_help = "ITEM is the item's text, the beginning of it, or its number in the list.\n\nExamples:\n  tidegate approve checkout\n  tidegate approve checkout 2 --reason \"restored to staging\"\n  tidegate approve checkout Backups --reason \"restored to staging\" --yes\n  tidegate approve checkout --all"
+    )]
+    Approve(ApproveArguments),
+    /// End a rollout: everybody is on new for good
+    #[command(after_help = "Example:\n  tidegate complete checkout --reason \"two quiet weeks\"")]
+    Complete(ChangeArguments),
+    /// Report a fact from outside: an event counted, or a gauge's value
+    #[command(after_help = "Examples:\n  tidegate signal checkout p1\n  tidegate signal checkout p1 --count 3\n  tidegate signal checkout db_cpu --value 0.7")]
+    Signal(SignalArguments),
+    /// Print a link that puts one browser on a side of your choice
+    #[command(
+        after_help = "Only the link goes to standard output.\n\nExamples:\n  tidegate preview checkout new\n  tidegate preview checkout legacy --for 30m --host shop.example.com\n  tidegate preview checkout new | pbcopy"
+    )]
+    Preview(PreviewArguments),
+    /// Say which side one id gets, and why
+    #[command(after_help = "Examples:\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json")]
+    Explain(ExplainArguments),
+    /// Make a token for a person or a program, and its entry for ADMIN_TOKENS
+    #[command(
+        after_help = "The token goes to standard output, its entry to standard error.\n\nExamples:\n  tidegate token ana --role operator\n  export TIDEGATE_TOKEN=$(tidegate token ana --role operator)\n  tidegate token dashboard --role viewer"
+    )]
+    Token(TokenArguments),
+    /// Print a script that completes this command in your shell
+    #[command(
+        after_help = "Examples:\n  tidegate completions bash > ~/.local/share/bash-completion/completions/tidegate\n  tidegate completions zsh > \"${fpath[1]}/_tidegate\"\n  tidegate completions fish > ~/.config/fish/completions/tidegate.fish"
+    )]
+    Completions(CompletionsArguments),
+    /// Print the manual as a man page
+    #[command(after_help = "Examples:\n  tidegate man > ~/.local/share/man/man1/tidegate.1\n  tidegate man | man -l -\n  tidegate man rollback | man -l -")]
+    Man(ManArguments),
+}

@@ -1,0 +1,109 @@
+//! Asks the person at the terminal: why, and whether they are sure.
+//!
+//! Questions go to standard error, so that a pipe gets answers only. Where nobody can be asked,
+//! everything must have been said on the command line.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use super::Failure;
+use super::operator::{Consent, reason as check_reason};
+use super::paint::{BOLD, WARN, note, paint};
+
+/// So often a reason is asked for before giving up.
+const TRIES: usize = 3;
+
+/// Whether somebody can be asked.
+pub fn is_there() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Refuses to begin what nobody can be asked about.
+pub fn check(consent: &Consent, needs_reason: bool) -> Result<(), Failure> {
+    if is_there() { Ok(()) } else { unattended(consent, needs_reason).map_err(Failure::Usage) }
+}
+
+fn unattended(consent: &Consent, needs_reason: bool) -> Result<(), String> {
+    let mut missing = Vec::new();
+    if !consent.yes {
+        missing.push("--yes");
+    }
+    if needs_reason && consent.reason.is_none() {
+        missing.push("--reason TEXT");
+    }
+    if missing.is_empty() { Ok(()) } else { Err(format!("standard input is no terminal, so nobody can be asked: add {}", missing.join(" and "))) }
+}
+
+/// The reason of the command line, or one that is asked for with `prompt`.
+pub fn reason(consent: &Consent, prompt: &str) -> Result<String, Failure> {
+    if let Some(reason) = &consent.reason {
+        return Ok(reason.clone());
+    }
+    for _ in 0..TRIES {
+        match check_reason(&line(prompt)?) {
+            Ok(reason) => return Ok(reason),
+            Err(why) => note(&format!("{} {why}", paint(WARN, "again:"))),
+        }
+    }
+    Err(Failure::Cancelled)
+}
+
+/// Asks `question` one time only: for the reason, whose words are the yes, or else for a yes.
+pub fn once(consent: &Consent, question: &str) -> Result<String, Failure> {
+    match (&consent.reason, consent.yes) {
+        (Some(reason), true) => Ok(reason.clone()),
+        (Some(reason), false) => confirm(question).map(|()| reason.clone()),
+        (None, true) => reason(consent, "Reason:"),
+        (None, false) => {
+            let answer = line(&format!("{question} Say why to do it, or only Enter to leave it:"))?;
+            if answer.trim().is_empty() { Err(Failure::Cancelled) } else { check_reason(&answer).map_err(Failure::Usage) }
+        }
+    }
+}
+
+/// Goes on only if the person says so; Enter alone means no.
+pub fn confirm(question: &str) -> Result<(), Failure> {
+    let answer = line(&format!("{question} [y/N]"))?;
+    if is_yes(&answer) { Ok(()) } else { Err(Failure::Cancelled) }
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+fn line(prompt: &str) -> Result<String, Failure> {
+    let mut out = anstream::stderr().lock();
+    let _ = write!(out, "{} ", paint(BOLD, prompt)).and_then(|()| out.flush());
+    let mut answer = String::new();
+    match io::stdin().lock().read_line(&mut answer) {
+        Ok(0) => {
+            let _ = writeln!(out);
+            Err(Failure::Cancelled)
+        }
+        Ok(_) => Ok(answer),
+        Err(error) => Err(Failure::Io("standard input".into(), error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::operator::Connection;
+    use super::*;
+
+    #[test]
+    fn where_nobody_can_be_asked_all_must_be_said() {
+        let consent = |reason: Option<&str>, yes| Consent { reason: reason.map(str::to_owned), yes, connection: Connection { url: None } };
+        let missing = |consent, needs_reason| unattended(&consent, needs_reason).err().and_then(|message| message.split_once("add ").map(|(_, what)| what.to_owned()));
+        assert_eq!(missing(consent(None, false), true).as_deref(), Some("--yes and --reason TEXT"));
+        assert_eq!(missing(consent(None, true), true).as_deref(), Some("--reason TEXT"));
+        assert_eq!(missing(consent(None, false), false).as_deref(), Some("--yes"));
+        assert_eq!(missing(consent(Some("why"), true), true), None);
+        assert_eq!(missing(consent(None, true), false), None);
+    }
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        for (answer, expected) in [("y\n", true), ("YES\r\n", true), ("\n", false), ("n\n", false), ("yep\n", false)] {
+            assert_eq!(is_yes(answer), expected, "{answer:?}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The commands that change one rollout: look ahead, ask, then send on the revision looked at.
+//!
+//! Whoever stops something (`kill`, `pause`, `rollback`) loses no time: one question at most, no
+//! revision, and nothing to look at first when all has been said on the command line.
+
+use serde_json::{Value, json};
+
+use super::client::{Answer, Client};
+use super::operator::Consent;
+use super::paint::{BOLD, WARN, note, paint, print, print_raw};
+use super::problem::Error;
+use super::view::{Changed, Rollout};
+use super::words::sentence;
+use super::{Failure, ask, foretell};
+use crate::model::Name;
+use crate::model::command::{Command, Target};
+
+pub fn run(key: &Name, command: &Command, consent: &Consent, json: bool) -> Result<(), Failure> {
+    ask::check(consent, true)?;
+    let client = Client::new(&consent.connection)?;
+    let done = if command.needs_no_revision() { stop(&client, key, command, consent) } else { decide(&client, key, command, consent, json) };
+    let answer = done.map_err(|failure| with_way_out(failure, key.as_str(), command))?;
+    if json {
+        return print_raw(&answer.text);
+    }
+    let changed: Changed = answer.read()?;
+    print(&stands(&changed.rollout))?;
+    if command.needs_no_revision() && is_said(consent) {
+        note(&format!("  {}", foretell::moves(&changed.moves, &changed.rollout.state)));
+    }
+    Ok(())
+}
+
+/// Sends a command, on a revision where it needs one.
+pub fn send(client: &Client, key: &str, command: &Command, reason: &str, if_match: Option<&str>) -> Result<Answer, Error> {
+    client.command(key, &body(command, Some(reason), false), if_match)
+}
+
+/// Adds to a failure what else can be done, where that matters most.
+pub fn with_way_out(failure: Failure, key: &str, command: &Command) -> Failure {
+    let Failure::Api(error, None) = failure else { return failure };
+    let is_answered = matches!(&*error, Error::Problem(problem) if matches!(problem.kind(), "unknown-rollout" | "refused" | "malformed"));
+    let way_out = match command {
+        Command::Kill(_) if !is_answered => Some(format!("KV kills as well, without the API: npx wrangler kv key put --remote --binding ROLLOUTS 'kill/{key}' on")),
+        _ if error.may_have_arrived() => Some(format!("nobody knows whether it was done: look with `tidegate status{}`", if key == "*" { String::new() } else { format!(" {key}") })),
+        _ => None,
+    };
+    Failure::Api(error, way_out)
+}
+
+/// Whether nothing is left to be asked.
+pub fn is_said(consent: &Consent) -> bool {
+    consent.yes && consent.reason.is_some()
+}
+
+/// Where a rollout stands after a command.
+pub fn stands(rollout: &Rollout) -> String {
+    format!("{} is {}, revision {}", paint(BOLD, &rollout.key), rollout.state.told(), rollout.state.revision)
+}
+
+fn stop(client: &Client, key: &Name, command: &Command, consent: &Consent) -> Result<Answer, Failure> {
+    if !is_said(consent) {
+        let (foreseen, _) = dry_run(client, key, command, consent)?;
+        show(&foretell::lines(key.as_str(), &foreseen), &[]);
+    }
+    let reason = ask::once(consent, &question(command, key.as_str()))?;
+    Ok(send(client, key.as_str(), command, &reason, None)?)
+}
+
+fn decide(client: &Client, key: &Name, command: &Command, consent: &Consent, json: bool) -> Result<Answer, Failure> {
+    let (foreseen, revision) = dry_run(client, key, command, consent)?;
+    if !(json && is_said(consent)) {
+        let rollout: Rollout = client.get(&format!("rollouts/{key}"), &[])?.read()?;
+        show(&foretell::lines(key.as_str(), &foreseen), &foretell::warnings(command, &foreseen, &rollout));
+    }
+    let reason = ask::reason(consent, "Reason:")?;
+    if !consent.yes {
+        ask::confirm(&question(command, key.as_str()))?;
+    }
+    Ok(send(client, key.as_str(), command, &reason, Some(&revision))?)
+}
+
+/// What the person is asked to agree to.
+pub fn question(command: &Command, key: &str) -> String {
+    match command {
+        Command::Set(setting) => format!("Set {key} to {} %?", setting.percentage),
+        Command::Resume(Some(stage)) => format!("Resume {key} in {stage}?"),
+        Command::Rollback(Target::Off) => format!("Roll {key} back to nobody?"),
+        Command::Rollback(Target::Previous) => format!("Roll {key} back to the stage before?"),
+        Command::Rollback(Target::Percentage(percentage)) => format!("Roll {key} back to {percentage} %?"),
+        Command::Approve(item) => format!("Approve `{item}` of {key}?"),
+        command => format!("{} {key}?", sentence(command.name())),
+    }
+}
+
+fn show(lines: &[String], warnings: &[String]) {
+    for (index, line) in lines.iter().enumerate() {
+        note(&if index == 0 { paint(BOLD, line) } else { line.clone() });
+    }
+    for warning in warnings {
+        note(&format!("  {} {warning}", paint(WARN, "!")));
+    }
+}
+
+fn dry_run(client: &Client, key: &Name, command: &Command, consent: &Consent) -> Result<(Changed, String), Failure> {
+    let answer = client.command(key.as_str(), &body(command, consent.reason.as_deref(), true), None)?;
+    let foreseen: Changed = answer.read()?;
+    let revision = answer.etag.unwrap_or_else(|| format!("\"{}\"", foreseen.from.revision));
+    Ok((foreseen, revision))
+}
+
+fn body(command: &Command, reason: Option<&str>, is_dry_run: bool) -> Value {
+    let mut body = serde_json::to_value(command).unwrap_or_default();
+    if let Value::Object(fields) = &mut body {
+        fields.extend(reason.map(|reason| ("reason".to_owned(), json!(reason))));
+        if is_dry_run {
+            fields.insert("dry_run".into(), json!(true));
+        }
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::problem::Contact;
+    use super::*;
+    use crate::model::command::{Cause, Setting};
+    use crate::model::Percentage;
+
+    #[test]
+    fn a_command_travels_with_its_arguments_and_its_reason() {
+        assert_eq!(body(&Command::Start, None, true).to_string(), r#"{"command":"start","dry_run":true}"#);
+        assert_eq!(body(&Command::Rollback(Target::Previous), Some("why"), false).to_string(), r#"{"command":"rollback","reason":"why","to":"previous"}"#);
+        assert_eq!(body(&Command::Kill(Cause::Command), Some("why"), false).to_string(), r#"{"command":"kill","reason":"why"}"#);
+    }
+
+    #[test]
+    fn the_question_names_what_is_going_to_happen() {
+        for (command, text) in [
+            (Command::Advance, "Advance demo?"),
+            (Command::Set(Setting::percentage(Percentage::FULL)), "Set demo to 100 %?"),
+            (Command::Rollback(Target::Off), "Roll demo back to nobody?"),
+            (Command::Rollback(Target::Previous), "Roll demo back to the stage before?"),
+            (Command::Approve("Backups".into()), "Approve `Backups` of demo?"),
+        ] {
+            assert_eq!(question(&command, "demo"), text);
+        }
+    }
+
+    #[test]
+    fn whoever_cannot_kill_through_the_api_hears_of_kv() {
+        let lost = || Failure::from(Error::Contact { origin: "https://shop.example.com".into(), kind: Contact::Refused });
+        let way_out = |failure| match failure {
+            Failure::Api(_, way_out) => way_out,
+            _ => None,
+        };
+        assert!(way_out(with_way_out(lost(), "demo", &Command::Kill(Cause::Command))).is_some_and(|text| text.ends_with("ROLLOUTS 'kill/demo' on")));
+        assert!(way_out(with_way_out(lost(), "*", &Command::Kill(Cause::Command))).is_some_and(|text| text.ends_with("ROLLOUTS 'kill/*' on")));
+        assert_eq!(way_out(with_way_out(lost(), "demo", &Command::Pause)), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! What a command would do, in words, before it is done: where the rollout goes, who moves, and
+//! what the person should think of first.
+
+use super::view::{Changed, Moves, Rollout, State};
+use super::words::{listed, number, percent, sentence};
+use crate::model::command::Command;
+
+/// `demo: canary 10 % → quarter 25 %`, and who moves.
+pub fn lines(key: &str, foreseen: &Changed) -> Vec<String> {
+    let (from, to) = (&foreseen.from, &foreseen.to);
+    let mut lines = vec![format!("{key}: {}", change(from, to))];
+    lines.push(format!("  {}", moves(&foreseen.moves, to)));
+    if !from.killed && !to.killed {
+        let only = |these: &State, those: &State| these.groups.iter().filter(|group| !those.groups.contains(group)).cloned().collect::<Vec<_>>();
+        let (gone, come) = (only(from, to), only(to, from));
+        for (groups, way) in [(gone, "back to legacy"), (come, "to new")] {
+            if !groups.is_empty() {
+                lines.push(format!("  {} {} {way}", if groups.len() == 1 { "The group" } else { "The groups" }, verb(&groups)));
+            }
+        }
+    }
+    lines
+}
+
+fn verb(groups: &[String]) -> String {
+    format!("{} {}", listed(groups), if groups.len() == 1 { "goes" } else { "go" })
+}
+
+fn change(from: &State, to: &State) -> String {
+    let has_other_phase = from.phase != to.phase || from.killed != to.killed || from.attempt != to.attempt;
+    let side = |state: &State| {
+        let mut text = format!("{} {}", state.stage, percent(state.percentage));
+        if has_other_phase {
+            text.push_str(&format!(", {}", state.phase_words()));
+            if state.killed {
+                text.push_str(", killed");
+            }
+            if from.attempt != to.attempt {
+                text.push_str(&format!(", attempt {}", state.attempt));
+            }
+        }
+        text
+    };
+    let (before, after) = (side(from), side(to));
+    if before == after { format!("stays at {before}") } else { format!("{before} → {after}") }
+}
+
+/// Who changes sides.
+pub fn moves(moves: &Moves, to: &State) -> String {
+    let (old, new) = match moves.direction.as_str() {
+        "new" => ("legacy", "new"),
+        "legacy" => ("new", "legacy"),
+        _ if to.killed => return "Nobody moves: everybody is on legacy while it is killed".into(),
+        _ => return "Nobody moves".into(),
+    };
+    let subjects = moves.subjects.map(|subjects| format!(": about {} of those seen", number(subjects))).unwrap_or_default();
+    format!("{} of subjects move from {old} to {new}{subjects}", percent(moves.share))
+}
+
+/// What the person should know before they agree.
+pub fn warnings(command: &Command, foreseen: &Changed, rollout: &Rollout) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let skipped: &[&str] = match command {
+        Command::Advance | Command::Complete => &["hold", "gates"],
+        Command::Set(_) if foreseen.moves.direction == "new" => &["hold", "gates", "checklist", "freeze", "enter"],
+        _ => &[],
+    };
+    for block in rollout.blocked.iter().filter(|block| skipped.contains(&block.by.as_str())) {
+        warnings.push(format!("skipped: {}", block.text));
+    }
+    warnings.extend(leap(foreseen, rollout));
+    match command {
+        Command::Set(_) if foreseen.from.phase == "running" => warnings.push(format!("it stays there until somebody resumes it: `tidegate resume {}`", rollout.key)),
+        Command::Set(_) if foreseen.from.phase == "rolled_back" => warnings.push(format!("this begins attempt {}", foreseen.to.attempt)),
+        Command::Resume(_) if foreseen.from.phase == "rolled_back" => warnings.push(format!("this begins attempt {}, in {}; its checklists begin anew", foreseen.to.attempt, foreseen.to.stage)),
+        Command::Complete => warnings.push("everybody goes to new, the holdout too, and no stage follows".into()),
+        Command::Advance if foreseen.to.percentage >= 100.0 => warnings.push("everybody goes to new".into()),
+        _ => {}
+    }
+    warnings.into_iter().map(|warning| sentence(&warning)).collect()
+}
+
+/// The stages that a change jumps over.
+fn leap(foreseen: &Changed, rollout: &Rollout) -> Option<String> {
+    let place = |state: &State| rollout.stages.iter().position(|stage| stage.name == state.stage);
+    let (from, to) = (place(&foreseen.from)?, place(&foreseen.to)?);
+    if foreseen.from.phase == "draft" {
+        return None;
+    }
+    let over: Vec<String> = rollout.stages.iter().take(to).skip(from + 1).map(|stage| stage.name.clone()).collect();
+    (!over.is_empty()).then(|| format!("this jumps over {}", listed(&over)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Percentage;
+    use crate::model::command::Setting;
+
+    fn foreseen(text: &str) -> Changed {
+        serde_json::from_str(text).unwrap()
+    }
+
+    const ADVANCE: &str = r#"{"from":{"phase":"running","stage":"canary","percentage":10,"groups":["team"]},"to":{"phase":"running","stage":"quarter","percentage":25,"groups":["team","sales"]},"moves":{"direction":"new","share":15,"subjects":1234}}"#;
+
+    #[test]
+    fn a_step_says_from_where_to_where_and_who_moves() {
+        assert_eq!(lines("demo", &foreseen(ADVANCE)), ["demo: canary 10 % → quarter 25 %", "  15 % of subjects move from legacy to new: about 1,234 of those seen", "  The group sales goes to new"]);
+    }
+
+    #[test]
+    fn a_kill_says_the_phase_too() {
+        let kill = r#"{"from":{"phase":"paused","stage":"half","percentage":50,"groups":["team"]},"to":{"phase":"paused","killed":true,"stage":"half","percentage":50,"groups":["team"]},"moves":{"direction":"legacy","share":50}}"#;
+        assert_eq!(lines("demo", &foreseen(kill)), ["demo: half 50 %, paused → half 50 %, paused, killed", "  50 % of subjects move from new to legacy"]);
+        let again = r#"{"from":{"killed":true,"stage":"half","percentage":50},"to":{"killed":true,"stage":"half","percentage":50},"moves":{"direction":"none"}}"#;
+        assert_eq!(lines("demo", &foreseen(again)), ["demo: stays at half 50 %", "  Nobody moves: everybody is on legacy while it is killed"]);
+    }
+
+    const LADDER: &str = r#"{"key":"demo","stages":[{"name":"canary"},{"name":"quarter"},{"name":"half"},{"name":"full"}],"blocked":[{"by":"hold","text":"the stage's hold of 48m is not over"},{"by":"checklist","text":"not approved yet: Backups"},{"by":"enter","text":"the stage quarter may not be entered at this time"}]}"#;
+
+    #[test]
+    fn an_advance_warns_of_what_it_skips() {
+        let rollout = serde_json::from_str(LADDER).unwrap();
+        assert_eq!(warnings(&Command::Advance, &foreseen(ADVANCE), &rollout), ["Skipped: the stage's hold of 48m is not over"]);
+    }
+
+    #[test]
+    fn a_set_warns_of_all_that_it_goes_around() {
+        let rollout = serde_json::from_str(LADDER).unwrap();
+        let set = Command::Set(Setting::percentage(Percentage::FULL));
+        let to_full = foreseen(r#"{"from":{"phase":"running","stage":"canary","percentage":10},"to":{"phase":"paused","stage":"full","percentage":100},"moves":{"direction":"new","share":90}}"#);
+        assert_eq!(
+            warnings(&set, &to_full, &rollout),
+            [
+                "Skipped: the stage's hold of 48m is not over",
+                "Skipped: not approved yet: Backups",
+                "Skipped: the stage quarter may not be entered at this time",
+                "This jumps over quarter and half",
+                "It stays there until somebody resumes it: `tidegate resume demo`"
+            ]
+        );
+        let down = foreseen(r#"{"from":{"phase":"paused","stage":"half","percentage":50},"to":{"phase":"paused","stage":"canary","percentage":10},"moves":{"direction":"legacy","share":40}}"#);
+        assert_eq!(warnings(&set, &down, &rollout), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,192 @@
+//! `tidegate history`: what has happened to a rollout, as a person would tell it.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::client::{Answer, Client};
+use super::operator::HistoryArguments;
+use super::paint::{BOLD, DIM, NEXT, cell, paint, print, print_raw};
+use super::problem::Error;
+use super::view::{Asked, Entry, plain};
+use super::words::{number, percent, stamp};
+use super::{Failure, verify};
+
+/// The API's largest page.
+const PAGE_ENTRIES_MAX: u64 = 1_000;
+
+/// Entries as they came, newest first, and the revision before which there are more.
+pub struct Pages {
+    pub entries: Vec<Box<RawValue>>,
+    pub before: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    entries: Vec<Box<RawValue>>,
+    before: Option<u64>,
+}
+
+pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
+    let client = Client::new(&arguments.connection)?;
+    let key = arguments.key.as_str();
+    if arguments.verify {
+        let pages = fetch(&client, key, u64::MAX)?;
+        let oldest_first: Vec<&str> = pages.entries.iter().rev().map(|entry| entry.get()).collect();
+        let plan = |revision: u64| client.get(&format!("rollouts/{key}/plan"), &[("revision", revision.to_string().as_str())]).ok().map(|answer| answer.text);
+        return report(key, &verify::verify(&oldest_first, plan), json);
+    }
+    let pages = fetch(&client, key, arguments.limit)?;
+    if json {
+        let entries: Vec<&str> = pages.entries.iter().map(|entry| entry.get()).collect();
+        let before = pages.before.map_or_else(|| "null".to_owned(), |before| before.to_string());
+        return print_raw(&format!("{{\"entries\":[{}],\"before\":{before}}}", entries.join(",")));
+    }
+    let entries: Vec<Entry> = pages.entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect();
+    print(&timeline(key, &entries, pages.before.is_some()))
+}
+
+/// Reads pages until there are `limit` entries or no more.
+fn fetch(client: &Client, key: &str, limit: u64) -> Result<Pages, Error> {
+    let mut pages = Pages { entries: Vec::new(), before: None };
+    let mut left = limit;
+    loop {
+        let count = left.min(PAGE_ENTRIES_MAX).to_string();
+        let before = pages.before.map(|before| before.to_string());
+        let mut query = vec![("limit", count.as_str())];
+        query.extend(before.as_deref().map(|before| ("before", before)));
+        let answer: Answer = client.get(&format!("rollouts/{key}/history"), &query)?;
+        let page: Page = answer.read()?;
+        left = left.saturating_sub(u64::try_from(page.entries.len()).unwrap_or(u64::MAX));
+        // A page that leads nowhere new would lead there for ever.
+        let goes_on = page.before.filter(|before| !page.entries.is_empty() && pages.before.is_none_or(|last| *before < last));
+        pages.entries.extend(page.entries);
+        pages.before = page.before;
+        if left == 0 || goes_on.is_none() {
+            return Ok(pages);
+        }
+    }
+}
+
+fn report(key: &str, verified: &verify::Verified, json: bool) -> Result<(), Failure> {
+    if json {
+        print_raw(&serde_json::to_string(verified).unwrap_or_default())?;
+    } else if verified.faults.is_empty() {
+        let count = u64::try_from(verified.entries).unwrap_or(u64::MAX);
+        let entries = if count == 1 { "1 entry".to_owned() } else { format!("{} entries", number(count)) };
+        print(&format!("{}: {entries}, none missing, changed or added", paint(BOLD, key)))?;
+    }
+    if verified.faults.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<String> = verified.faults.iter().map(|fault| format!("\n  - revision {}: {}", fault.revision, fault.message)).collect();
+    Err(Failure::Told {
+        message: format!("the history of {key} does not hold together: it was changed, or is damaged{}", places.concat()),
+        help: format!("keep a copy before anything else: tidegate history {key} --limit 1000000 --json > {key}.json"),
+    })
+}
+
+/// The entries, newest first.
+fn timeline(key: &str, entries: &[Entry], has_more: bool) -> String {
+    if entries.is_empty() {
+        return format!("Nothing has happened to {key} yet.");
+    }
+    let width = |of: fn(&Entry) -> String| entries.iter().map(|entry| of(entry).chars().count()).max().unwrap_or_default();
+    let (revision_width, actor_width) = (width(revision), width(|entry| entry.actor.clone()));
+    let mut lines = Vec::new();
+    for entry in entries {
+        let at = entry.at.map(stamp).unwrap_or_default();
+        let revision = format!("{:>revision_width$}", revision(entry));
+        let outcome = paint(NEXT, format!("→ {}", entry.state.told()));
+        lines.push(format!("{}  {}  {}  {}  {outcome}", paint(DIM, at), paint(DIM, revision), cell(BOLD, &entry.actor, actor_width), told(&entry.command)));
+        if !entry.reason.is_empty() {
+            lines.push(format!("    “{}”", entry.reason));
+        }
+        lines.extend(entry.figures.iter().map(|figure| format!("    {}", paint(DIM, format!("· {figure}")))));
+    }
+    if has_more {
+        lines.push(paint(DIM, format!("… and older ones: tidegate history {key} --limit {}", entries.len().saturating_mul(10))));
+    }
+    lines.join("\n")
+}
+
+fn revision(entry: &Entry) -> String {
+    format!("r{}", entry.revision)
+}
+
+/// A command of the past.
+pub fn told(asked: &Asked) -> String {
+    let from_kv = |text: String| match (&asked.key, &asked.kv) {
+        (Some(key), _) => format!("{text}: the key {key} in KV"),
+        (None, Some(value)) => format!("{text}: `{value}` in KV"),
+        (None, None) => text,
+    };
+    match asked.command.as_str() {
+        "start" => "started it".into(),
+        "advance" => "advanced".into(),
+        "set" => from_kv(format!("set {}", percent(asked.percentage.unwrap_or_default()))),
+        "pause" => "paused it".into(),
+        "resume" => format!("resumed it{}", asked.stage.as_ref().map(|stage| format!(" in {stage}")).unwrap_or_default()),
+        "rollback" => match asked.to.as_ref().map(plain).unwrap_or_default().as_str() {
+            "" | "off" => "rolled it back to nobody".into(),
+            "previous" => "rolled it back to the stage before".into(),
+            to => format!("rolled it back to {to}"),
+        },
+        "kill" => from_kv("killed it".into()),
+        "revive" => match &asked.key {
+            Some(key) => format!("revived it: the key {key} is gone from KV"),
+            None => from_kv("revived it".into()),
+        },
+        "approve" => format!("approved “{}”", asked.item.as_deref().unwrap_or_default()),
+        "complete" => "completed it".into(),
+        "apply" => format!("applied the plans{}", asked.plan.map(|plan| format!(" of revision {plan}")).unwrap_or_default()),
+        "release" => "let it go: what it waited for has ended".into(),
+        "wait" => "made it wait: what it comes after has not ended any more".into(),
+        "end" => "found that its last stage has done its time".into(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_told_as_what_was_done() {
+        for (asked, text) in [
+            (r#"{"command":"start"}"#, "started it"),
+            (r#"{"command":"set","percentage":2.5}"#, "set 2.5 %"),
+            (r#"{"command":"set","percentage":25,"kv":"25"}"#, "set 25 %: `25` in KV"),
+            (r#"{"command":"resume","stage":"canary"}"#, "resumed it in canary"),
+            (r#"{"command":"rollback"}"#, "rolled it back to nobody"),
+            (r#"{"command":"rollback","to":"previous"}"#, "rolled it back to the stage before"),
+            (r#"{"command":"rollback","to":5}"#, "rolled it back to 5 %"),
+            (r#"{"command":"kill","key":"kill/*"}"#, "killed it: the key kill/* in KV"),
+            (r#"{"command":"revive","key":"kill/demo"}"#, "revived it: the key kill/demo is gone from KV"),
+            (r#"{"command":"approve","item":"Backups"}"#, "approved “Backups”"),
+            (r#"{"command":"apply","plan":7,"digest":"ab"}"#, "applied the plans of revision 7"),
+            (r#"{"command":"dance"}"#, "dance"),
+        ] {
+            assert_eq!(told(&serde_json::from_str(asked).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn the_timeline_is_aligned_and_says_why() {
+        let entries: Vec<Entry> = serde_json::from_str(
+            r#"[{"revision":10,"at":"2026-12-02T14:05:09Z","actor":"guardrail","command":{"command":"rollback","to":"off"},"reason":"error_rate > 5% over 5m","figures":["error_rate 7.1 % (85 of 1,197)"],"state":{"phase":"rolled_back","stage":"canary","percentage":0}},
+                {"revision":9,"at":"2026-12-02T13:00:00Z","actor":"ana","command":{"command":"advance"},"reason":"fine so far","state":{"phase":"running","stage":"canary","percentage":10}}]"#,
+        )
+        .unwrap();
+        assert_eq!(
+            anstream::adapter::strip_str(&timeline("demo", &entries, true)).to_string(),
+            "2026-12-02 14:05:09 UTC  r10  guardrail  rolled it back to nobody  → rolled back to 0 %
+    “error_rate > 5% over 5m”
+    · error_rate 7.1 % (85 of 1,197)
+2026-12-02 13:00:00 UTC   r9  ana        advanced  → running in canary at 10 %
+    “fine so far”
+… and older ones: tidegate history demo --limit 20"
+        );
+        assert_eq!(timeline("demo", &[], false), "Nothing has happened to demo yet.");
+    }
+}

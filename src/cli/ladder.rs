@@ -1,0 +1,323 @@
+//! One rollout in full: where it stands on its ladder of stages, what comes next, what is in the
+//! way, and what can be done now.
+
+use anstyle::Style;
+
+use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
+use super::view::{Block, Checklist, Gate, Guardrail, Hold, Rollout, Stage, Verdict, plain};
+use super::words::{counted, listed, moment, percent, relative, sentence, span, when};
+use crate::model::Instant;
+
+/// The width of the progress bar of a hold.
+const BAR_WIDTH: i64 = 20;
+/// The width of the labels under the ladder.
+const LABEL_WIDTH: usize = 11;
+
+/// Blockers that the state names as well.
+const SAID_BY_STATE: [&str; 5] = ["draft", "killed", "paused", "rolled_back", "completed"];
+
+/// The whole page.
+pub fn page(rollout: &Rollout, now: Instant) -> String {
+    let mut lines = headline(rollout, now);
+    lines.push(String::new());
+    lines.extend(ladder(rollout, now));
+    lines.push(String::new());
+    if rollout.checklist.as_ref().is_some_and(|list| !list.items.is_empty()) {
+        lines.extend(rollout.checklist.iter().flat_map(|list| checklist(list, now)));
+        lines.push(String::new());
+    }
+    for (label, values) in rows(rollout, now) {
+        for (index, value) in values.iter().enumerate() {
+            lines.push(format!("{} {value}", cell(BOLD, if index == 0 { label } else { "" }, LABEL_WIDTH)));
+        }
+    }
+    lines.join("\n")
+}
+
+/// The colour that tells how a rollout is.
+pub fn style(rollout: &Rollout) -> Style {
+    match rollout.state.phase.as_str() {
+        _ if rollout.state.killed => BAD.bold(),
+        "running" => GOOD,
+        "paused" => WARN,
+        "rolled_back" => BAD,
+        "completed" => DIM,
+        _ => Style::new(),
+    }
+}
+
+fn headline(rollout: &Rollout, now: Instant) -> Vec<String> {
+    let state = &rollout.state;
+    let mut first = format!("{}  {}", paint(BOLD, &rollout.key), paint(style(rollout), state.told()));
+    let claims = if state.phase == "draft" { 0.0 } else { state.percentage };
+    if state.killed {
+        first.push_str(": everybody is on legacy");
+    } else if (rollout.percentage - claims).abs() > f64::EPSILON {
+        first.push_str(&format!(", in effect {}", percent(rollout.percentage)));
+    }
+    let mut facts = vec![format!("revision {}", state.revision), format!("attempt {}", state.attempt)];
+    facts.extend(state.since.filter(|_| state.revision > 0).map(|since| format!("since {} ({})", moment(since, now), relative(since, now))));
+    facts.extend(rollout.owner.as_ref().map(|owner| format!("owner {owner}")));
+    if rollout.advance == "manual" {
+        facts.push("advances by hand only".into());
+    }
+    let mut lines = vec![first];
+    lines.extend(rollout.description.as_ref().filter(|text| !text.is_empty()).cloned());
+    let place = if rollout.is_flag { "a flag".to_owned() } else { rollout.routes.join(" ") };
+    lines.extend([place, facts.join(" · ")].into_iter().filter(|line| !line.is_empty()).map(|line| paint(DIM, line)));
+    lines
+}
+
+fn ladder(rollout: &Rollout, now: Instant) -> Vec<String> {
+    let current = rollout.position();
+    let name_width = rollout.stages.iter().map(|stage| stage.name.chars().count()).max().unwrap_or_default();
+    let share_width = rollout.stages.iter().map(|stage| percent(stage.percentage).chars().count()).max().unwrap_or_default();
+    let mut lines = Vec::new();
+    for (index, stage) in rollout.stages.iter().enumerate() {
+        let (mark, style, is_current) = match (rollout.state.phase.as_str(), current) {
+            ("completed", _) => ("✓", GOOD, false),
+            ("draft", _) => ("·", DIM, false),
+            (_, Some(current)) if index < current => ("✓", GOOD, false),
+            (_, Some(current)) if index == current => ("▸", BOLD, true),
+            _ => ("·", DIM, false),
+        };
+        let share = format!("{:>share_width$}", percent(stage.percentage));
+        let about = if is_current { current_words(rollout, stage) } else { paint(DIM, stage_words(stage)) };
+        let line = format!("  {} {} {}  {about}", paint(style, mark), cell(style, &stage.name, name_width), paint(style, share));
+        lines.push(line.trim_end().to_owned());
+        if is_current {
+            lines.extend(rollout.hold.iter().map(|hold| format!("      {}", bar(hold, now))));
+            // What has been rolled back passes no gate before it is resumed.
+            let gates = stage.gates.iter().filter(|_| rollout.state.phase != "rolled_back");
+            lines.extend(gates.map(|gate| format!("      {}", gate_line(gate))));
+        }
+    }
+    lines
+}
+
+fn current_words(rollout: &Rollout, stage: &Stage) -> String {
+    let mut words = Vec::new();
+    if (rollout.state.percentage - stage.percentage).abs() > f64::EPSILON {
+        words.push(format!("now at {}", percent(rollout.state.percentage)));
+    }
+    if !rollout.state.groups.is_empty() {
+        words.push(format!("and {}", listed(&rollout.state.groups)));
+    }
+    words.extend(stage.owner.as_ref().map(|owner| format!("owner {owner}")));
+    words.join(", ")
+}
+
+/// What a stage asks for that is not the current one.
+fn stage_words(stage: &Stage) -> String {
+    let mut words = Vec::new();
+    if !stage.groups.is_empty() {
+        words.push(format!("and {}", listed(&stage.groups)));
+    }
+    words.extend(stage.hold.as_ref().map(|hold| format!("hold {}", plain(hold))));
+    for (count, what) in [(stage.gates.len(), "gate"), (stage.checklist.len(), "check")] {
+        if count > 0 {
+            words.push(counted(count, what));
+        }
+    }
+    if !stage.enter.is_empty() {
+        words.push(format!("entered {}", stage.enter.join(", ")));
+    }
+    words.join(", ")
+}
+
+fn bar(hold: &Hold, now: Instant) -> String {
+    let length = hold.length_ms.max(1);
+    let elapsed = hold.elapsed_ms.clamp(0, length);
+    let filled = elapsed * BAR_WIDTH / length;
+    let part = |symbol: &str, count: i64| symbol.repeat(usize::try_from(count).unwrap_or_default());
+    let bar = format!("{}{}", paint(NEXT, part("█", filled)), paint(DIM, part("░", BAR_WIDTH - filled)));
+    let rest = match (hold.until, elapsed >= length) {
+        (_, true) => "done".to_owned(),
+        (Some(until), false) => format!("until {}", moment(until, now)),
+        (None, false) => "standing still".to_owned(),
+    };
+    format!("hold {bar} {} of {}, {rest}", span(elapsed), span(length))
+}
+
+fn gate_line(gate: &Gate) -> String {
+    let (mark, style) = match gate.verdict {
+        Verdict::Pass => ("✓", GOOD),
+        Verdict::Fail => ("✗", BAD),
+        Verdict::Inconclusive => ("?", WARN),
+    };
+    format!("gate {} {}  {}", paint(style, mark), gate.condition, paint(DIM, &gate.text)).trim_end().to_owned()
+}
+
+/// A guardrail fails when what must not come true has come true.
+fn guardrail_line(guardrail: &Guardrail) -> String {
+    let (mark, style) = match guardrail.verdict {
+        Verdict::Pass => ("✓", GOOD),
+        Verdict::Fail => ("✗", BAD),
+        Verdict::Inconclusive => ("?", DIM),
+    };
+    let line = format!("{} {} → {}  {}", paint(style, mark), guardrail.when, plain(&guardrail.then), paint(DIM, &guardrail.text));
+    line.trim_end().to_owned()
+}
+
+/// The checklist that counts now, with the numbers that `approve` takes.
+pub fn checklist(list: &Checklist, now: Instant) -> Vec<String> {
+    let title = match list.of.as_str() {
+        "start" => "Checklist, before it starts",
+        "rollback" => "Checklist, before it is resumed",
+        _ => "Checklist, before it leaves this stage",
+    };
+    let mut lines = vec![paint(BOLD, title)];
+    for (index, item) in list.items.iter().enumerate() {
+        let line = match &item.approved {
+            Some(approved) => {
+                let at = approved.at.map(|at| format!(", {}", relative(at, now))).unwrap_or_default();
+                format!("{} {}  {}", paint(GOOD, "[✓]"), item.item, paint(DIM, format!("{}{at}", approved.by)))
+            }
+            None => format!("[ ] {}", item.item),
+        };
+        lines.push(format!("  {} {line}", index + 1));
+    }
+    lines
+}
+
+fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<String>)> {
+    let mut rows = vec![("Next", vec![next(rollout, now)])];
+    rows.push(("Blocked by", blockers(rollout).map(|block| blocked_line(block, now)).collect()));
+    rows.push(("Guardrails", rollout.guardrails.iter().map(guardrail_line).collect()));
+    if let Some(key) = &rollout.kill_key {
+        let way_out = format!("only deleting it there ends the kill: npx wrangler kv key delete --remote --binding ROLLOUTS '{key}'");
+        rows.push(("Kill key", vec![paint(BAD, format!("`{key}` stands in KV")), way_out]));
+    }
+    let fault = |subject: &str, message: &str, at: Option<Instant>| {
+        let at = at.map(|at| format!("  {}", paint(DIM, relative(at, now)))).unwrap_or_default();
+        format!("{} {subject}: {message}{at}", paint(BAD, "!"))
+    };
+    rows.push(("Faults", rollout.faults.iter().map(|found| fault(&found.subject, &found.message, found.at)).collect()));
+    if let Some(published) = &rollout.published {
+        let held = published.revision.map_or_else(|| "nothing".to_owned(), |revision| format!("revision {revision}"));
+        let text = if published.is_current { paint(DIM, format!("holds {held}, as it should")) } else { paint(WARN, format!("still holds {held}; the writing is tried again until it succeeds")) };
+        rows.push(("KV", vec![text]));
+    }
+    rows.push(("Allowed now", Some(rollout.commands.join(", ")).filter(|commands| !commands.is_empty()).into_iter().collect()));
+    rows
+}
+
+/// What blocks a rollout beside its own state, which is told already.
+pub fn blockers(rollout: &Rollout) -> impl Iterator<Item = &Block> {
+    rollout.blocked.iter().filter(|block| !SAID_BY_STATE.contains(&block.by.as_str()))
+}
+
+fn blocked_line(block: &Block, now: Instant) -> String {
+    let text = if block.text.is_empty() { &block.by } else { &block.text };
+    let until = block.until.map(|until| format!(", until {} ({})", moment(until, now), relative(until, now))).unwrap_or_default();
+    format!("{text}{until}")
+}
+
+/// What the schedule will do, or who has to.
+pub fn next(rollout: &Rollout, now: Instant) -> String {
+    let key = &rollout.key;
+    if rollout.state.killed {
+        return if rollout.kill_key.is_some() { "stays killed until the key in KV is deleted".into() } else { format!("stays killed until `tidegate revive {key}`") };
+    }
+    let Some(next) = &rollout.next else {
+        return match rollout.state.phase.as_str() {
+            "draft" => format!("waits for `tidegate start {key}`"),
+            "paused" => format!("stays until `tidegate resume {key}`"),
+            "rolled_back" => format!("stays until `tidegate resume {key}`, which begins attempt {}", rollout.state.attempt + 1),
+            "completed" => "nothing: it is done".into(),
+            _ => "nothing by itself".into(),
+        };
+    };
+    let at = next.at.map_or_else(|| "as soon as nothing blocks it".to_owned(), |at| when(at, now));
+    paint(NEXT, format!("{} {at}", act(&next.command, next.stage.as_deref(), next.percentage)))
+}
+
+/// What the schedule does, in words.
+pub fn act(command: &str, stage: Option<&str>, percentage: Option<f64>) -> String {
+    let share = percentage.map(|percentage| format!(" ({})", percent(percentage))).unwrap_or_default();
+    let to = |word: &str| stage.map(|stage| format!(" {word} {stage}{share}")).unwrap_or_default();
+    match command {
+        "start" => format!("starts{}", to("in")),
+        "advance" => format!("advances{}", to("to")),
+        "complete" => "completes".into(),
+        "end" => "counts as ended".into(),
+        "release" => format!("is let go{}", to("in")),
+        other => sentence(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(rollout: &str) -> String {
+        let rollout: Rollout = serde_json::from_str(rollout).unwrap();
+        anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap())).to_string()
+    }
+
+    #[test]
+    fn a_running_rollout_shows_its_ladder_and_what_is_in_the_way() {
+        let text = r#"{"key":"demo","description":"The new shop","routes":["/*"],"advance":"auto","owner":"ana","percentage":25,
+            "state":{"revision":12,"attempt":1,"phase":"running","stage":"quarter","percentage":25,"groups":["team"],"since":"2026-12-02T13:24:00Z"},
+            "stages":[{"name":"canary","percentage":10,"hold":"48h"},
+                {"name":"quarter","percentage":25,"hold":"48m","gates":[{"condition":"error_rate < 1%","verdict":"pass","text":"0.2 % of 1,204"},{"condition":"lcp.p75 <= 1.2x legacy","verdict":"inconclusive","text":"too few"}]},
+                {"name":"full","percentage":100,"groups":["all"],"hold":"1d","gates":[{}],"checklist":[{},{}],"enter":["Mon-Thu 08:00-16:00 UTC"]}],
+            "checklist":{"of":"stage","items":[{"item":"Backups","approved":{"by":"ben","at":"2026-12-02T13:57:00Z"}},{"item":"Rollback tested"}]},
+            "guardrails":[{"when":"error_rate > 5%","then":"rollback","verdict":"pass","text":"0.2 %"},{"when":"latency.p95 > 1s","then":5,"verdict":"fail"}],
+            "hold":{"length_ms":2880000,"elapsed_ms":2160000,"until":"2026-12-02T14:12:00Z"},
+            "next":{"command":"advance","stage":"full","percentage":100,"at":"2026-12-02T14:12:00Z"},
+            "blocked":[{"by":"hold","text":"the stage's hold of 48m is not over","until":"2026-12-02T14:12:00Z"}],"commands":["advance","kill"],
+            "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],
+            "published":{"revision":11,"is_current":false}}"#;
+        assert_eq!(
+            told(text),
+            "demo  running in quarter at 25 %
+The new shop
+/*
+revision 12 · attempt 1 · since 13:24 UTC (36 min ago) · owner ana
+
+  ✓ canary   10 %  hold 48h
+  ▸ quarter  25 %  and team
+      hold ███████████████░░░░░ 36 min of 48 min, until 14:12 UTC
+      gate ✓ error_rate < 1%  0.2 % of 1,204
+      gate ? lcp.p75 <= 1.2x legacy  too few
+  · full    100 %  and all, hold 1d, 1 gate, 2 checks, entered Mon-Thu 08:00-16:00 UTC
+
+Checklist, before it leaves this stage
+  1 [✓] Backups  ben, 3 min ago
+  2 [ ] Rollback tested
+
+Next        advances to full (100 %) in 12 min (14:12 UTC)
+Blocked by  the stage's hold of 48m is not over, until 14:12 UTC (in 12 min)
+Guardrails  ✓ error_rate > 5% → rollback  0.2 %
+            ✗ latency.p95 > 1s → 5 %
+Faults      ! group/team: is damaged  1 min ago
+KV          still holds revision 11; the writing is tried again until it succeeds
+Allowed now advance, kill"
+        );
+    }
+
+    #[test]
+    fn a_killed_rollout_says_so_first_and_how_it_ends() {
+        let text = r#"{"key":"demo","kill_key":"kill/*","state":{"revision":3,"attempt":1,"phase":"paused","killed":true,"stage":"half","percentage":50},"stages":[{"name":"half","percentage":50}]}"#;
+        let told = told(text);
+        assert!(told.starts_with("demo  killed (was paused in half at 50 %): everybody is on legacy\n"), "{told}");
+        assert!(told.contains("Next        stays killed until the key in KV is deleted\nKill key    `kill/*` stands in KV\n"), "{told}");
+    }
+
+    #[test]
+    fn a_draft_has_no_current_stage() {
+        let text = r#"{"key":"dark","is_flag":true,"state":{"phase":"draft","stage":"on","percentage":0},"stages":[{"name":"on","percentage":100}],"checklist":{"of":"start","items":[{"item":"Signed off"}]}}"#;
+        let told = told(text);
+        assert!(told.contains("a flag\n") && told.contains("  · on 100 %\n") && told.contains("Checklist, before it starts\n  1 [ ] Signed off\n"), "{told}");
+        assert!(told.contains("Next        waits for `tidegate start dark`"), "{told}");
+    }
+
+    #[test]
+    fn a_percentage_beside_its_stage_is_told() {
+        let text = r#"{"key":"demo","percentage":0,"state":{"phase":"running","stage":"half","percentage":40},"stages":[{"name":"half","percentage":50}],"hold":{"length_ms":60000,"elapsed_ms":15000}}"#;
+        let told = told(text);
+        assert!(told.starts_with("demo  running in half at 40 %, in effect 0 %\n"), "{told}");
+        assert!(told.contains("▸ half 50 %  now at 40 %\n      hold █████░░░░░░░░░░░░░░░ 15 s of 1 min, standing still"), "{told}");
+    }
+}

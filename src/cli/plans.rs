@@ -1,0 +1,55 @@
+//! The arguments of the commands that work on plans and need no deployment.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::model::{Name, Percentage};
+
+#[derive(Args)]
+pub struct PlanArguments {
+    /// Plans in TOML; together they are one deployment
+    #[arg(required = true, value_name = "PLAN")]
+    pub plans: Vec<PathBuf>,
+    /// Lay each plan's [environments.NAME] over it
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+}
+
+#[derive(Args)]
+pub struct CompileArguments {
+    #[command(flatten)]
+    pub plans: PlanArguments,
+    /// The plans' revision; the edge ignores one older than it has [default: the time in seconds]
+    #[arg(long, value_name = "N")]
+    pub revision: Option<u64>,
+}
+
+#[derive(Args)]
+pub struct AssignArguments {
+    /// The plan in TOML
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// Lay the plan's [environments.NAME] over it
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+    /// The rollout, where the plan holds several
+    #[arg(long, value_name = "KEY")]
+    pub rollout: Option<String>,
+    /// As if this number stood under the KV key `stage/KEY`
+    #[arg(long, value_name = "P", conflicts_with = "stage", value_parser = str::parse::<Percentage>)]
+    pub percentage: Option<Percentage>,
+    /// As if the rollout were in this stage [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub stage: Option<String>,
+    /// The value of a KV key `group/NAME`; may be repeated
+    #[arg(long, value_name = "NAME=FILE")]
+    pub group: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct GroupArguments {
+    /// The group's name, as in [groups.NAME]
+    #[arg(value_name = "NAME", value_parser = str::parse::<Name>)]
+    pub name: Name,
+}
