@@ -1,9 +1,11 @@
 // Starts the built worker in real workerd, behind a listening socket of its own (Miniflare's entry
 // worker is not in the way), next to `bare`: a pass-through worker in JavaScript that shows what the
 // platform alone does to a request and a response. The sockets take full URLs, as a proxy's do, so
-// that the worker sees `https://shop.example.com/…` without any TLS.
+// that the worker sees `https://shop.example.com/…` without any TLS; `plainOrigin` is one for clients
+// that cannot do that, such as the command.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +25,13 @@ export const CLI = join(ROOT, 'target/release/tidegate');
 export const PUBLIC_HOST = 'shop.example.com';
 const PUBLIC = { scheme: 'https', host: PUBLIC_HOST };
 
+/** Who may use the API, and their tokens: two operators and a viewer. */
+export const TOKENS = { ana: 'the token of ana', ben: 'the token of ben', vic: 'the token of vic' };
+const ROLES = { ana: 'operator', ben: 'operator', vic: 'viewer' };
+const adminTokens = Object.entries(TOKENS)
+  .map(([name, token]) => `${name}:${ROLES[name]}:${createHash('sha256').update(token).digest('hex')}`).join(',');
+const SECRETS = { SIGNING_KEY: 'a key for the tests, 32 bytes or more', ADMIN_TOKENS: adminTokens };
+
 const BARE = `export default {
   fetch(request, env) {
     const url = new URL(request.url), target = new URL(env.TARGET);
@@ -37,11 +46,12 @@ const BARE = `export default {
  * - `bindings`: added to the worker's environment
  * - `kv`: `stub` (kv.mjs) or `miniflare` (Miniflare's own store)
  * - `bare`: where the pass-through worker sends its requests
+ * - `isolates`: so many workers, each with a memory of its own; the first one owns the controller
  */
-export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9' } = {}) {
+export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9', isolates = 1 } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-edge-'));
   const kv = kind === 'stub' ? await startKv() : miniflareKv();
-  const gate = new Gate({ scratch, kv, bindings, bare });
+  const gate = new Gate({ scratch, kv, bindings, bare, isolates });
   await gate.restart();
   return gate;
 }
@@ -51,8 +61,9 @@ class Gate {
   #revision = 0;
   #generation = 0;
 
-  constructor({ scratch, kv, bindings, bare }) {
+  constructor({ scratch, kv, bindings, bare, isolates }) {
     Object.assign(this, { scratch, kv, bindings, bareTarget: bare, logs: [], crashes: [] });
+    this.isolates = Array.from({ length: isolates }, (_, n) => new Isolate(n === 0 ? 'gate' : `gate${n}`));
   }
 
   /**
@@ -66,9 +77,24 @@ class Gate {
     const options = this.#options();
     if (this.#mf === undefined) this.#mf = new Miniflare(options);
     else await this.#mf.setOptions(options);
-    this.origin = (await this.#mf.unsafeGetDirectURL('gate')).origin;
-    this.bareOrigin = (await this.#mf.unsafeGetDirectURL('bare')).origin;
+    const origin = async (worker) => (await this.#mf.unsafeGetDirectURL(worker)).origin;
+    for (const isolate of this.isolates) isolate.origin = await origin(isolate.name);
+    this.origin = this.isolates[0].origin;
+    this.bareOrigin = await origin('bare');
+    this.plainOrigin = await origin('door');
     this.kv.attach?.(() => this.#mf.getKVNamespace('ROLLOUTS', 'gate'));
+  }
+
+  /**
+   * Kills workerd in the middle of whatever it does, and starts it again on what is on the disk; KV
+   * goes on meanwhile. Resolves when it serves.
+   */
+  async crash() {
+    const pid = workerdPid();
+    process.kill(pid, 'SIGKILL');
+    await until(() => isGone(pid), () => 'workerd to be gone');
+    await this.restart({ keepState: true });
+    await until(() => this.fetch('/_tidegate/health').then(({ status }) => status === 200, () => false), () => 'workerd to serve again', 20_000);
   }
 
   #options() {
@@ -80,6 +106,7 @@ class Gate {
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0, proxy: true }],
     };
     const ownKv = this.kv.port !== undefined;
+    const modules = workerModules();
     return {
       cf: false,
       defaultPersistRoot: join(this.scratch, `state-${this.#generation}`),
@@ -88,27 +115,32 @@ class Gate {
         for (const stream of [out, err]) createInterface(stream).on('line', (line) => this.#log(line));
       },
       workers: [
-        {
+        ...this.isolates.map(({ name }) => ({
           ...shared,
-          name: 'gate',
-          modules: workerModules(),
-          durableObjects,
-          bindings: { SIGNING_KEY: 'a key for the tests, 32 bytes or more', ...this.bindings },
+          name,
+          modules,
+          durableObjects: ofController(durableObjects, modules, name),
+          bindings: { ...SECRETS, ...this.bindings },
           ...(ownKv ? { unsafeBindings: [kvBinding('ROLLOUTS', this.kv.port)] } : { kvNamespaces: ['ROLLOUTS'] }),
-        },
+        })),
         {
           ...shared,
           name: 'bare',
           modules: [{ type: 'ESModule', path: 'bare.mjs', contents: BARE }],
           bindings: { TARGET: this.bareTarget },
         },
+        {
+          name: 'door',
+          modules: [{ type: 'ESModule', path: 'door.mjs', contents: 'export default {};' }],
+          unsafeDirectSockets: [{ host: '127.0.0.1', port: 0, serviceName: 'gate' }],
+        },
       ],
     };
   }
 
   /** A request through the worker; `cf` sets the platform's facts, such as `{ country: 'DE' }`. */
-  fetch(path, options) { return fetchRaw(this.origin, path, { ...PUBLIC, ...options }); }
-  open(path, options) { return open(this.origin, path, { ...PUBLIC, ...options }); }
+  fetch(path, options) { return this.isolates[0].fetch(path, options); }
+  open(path, options) { return this.isolates[0].open(path, options); }
   /** The same request through the pass-through worker. */
   bare(path, options) { return fetchRaw(this.bareOrigin, path, { ...PUBLIC, ...options }); }
 
@@ -126,7 +158,14 @@ class Gate {
   /** Writes plans under the next revision, through `tidegate compile` where it is built. */
   async putPlans(plans, { revision = this.#revision + 1 } = {}) {
     this.#revision = Math.max(this.#revision, revision);
-    await this.kv.put('plans', JSON.stringify({ v: 1, revision, rollouts: compile(plans, this.scratch) }));
+    await this.kv.put('plans', JSON.stringify({ v: 1, revision, rollouts: this.compiled(plans) }));
+  }
+
+  /** Plans as `tidegate compile` prints them; as they are where the command is not built. */
+  compiled(plans) {
+    if (!existsSync(CLI)) return plans;
+    const files = plans.map((plan, i) => writeToml(plan, join(this.scratch, `plan-${i}.toml`)));
+    return JSON.parse(execFileSync(CLI, ['compile', ...files], { encoding: 'utf8' })).rollouts;
   }
 
   /** Writes `stage/KEY` as an operator would by hand: a text, or a state as JSON. */
@@ -178,6 +217,14 @@ class Gate {
     rmSync(this.scratch, { recursive: true, force: true });
     assert.deepEqual(this.crashes, [], 'the worker never panics');
   }
+}
+
+/** One of the workers. */
+class Isolate {
+  constructor(name) { this.name = name; }
+
+  fetch(path, options) { return fetchRaw(this.origin, path, { ...PUBLIC, ...options }); }
+  open(path, options) { return open(this.origin, path, { ...PUBLIC, ...options }); }
 }
 
 /** Polls until `probe` returns something truthy, and returns that. */
@@ -232,19 +279,21 @@ function miniflareKv() {
   };
 }
 
-function workerdPid() {
-  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ');
-  const pid = children.find((child) => readFileSync(`/proc/${child}/comm`, 'utf8').trim() === 'workerd');
-  assert.ok(pid, 'workerd is a child of this process');
-  return pid;
+/** The objects that a worker binds: those that the script exports, all living in the first worker. */
+function ofController(objects, modules, worker) {
+  const exported = Object.entries(objects).filter(([, { className }]) => new RegExp(`\\b${className}\\b`).test(modules[0].contents));
+  return Object.fromEntries(exported.map(([binding, object]) => [binding, worker === 'gate' ? object : { ...object, scriptName: 'gate' }]));
 }
 
-/** Plans as `tidegate compile` prints them; as they are where the command is not built. */
-function compile(plans, scratch) {
-  if (!existsSync(CLI)) return plans;
-  const files = plans.map((plan, i) => writeToml(plan, join(scratch, `plan-${i}.toml`)));
-  return JSON.parse(execFileSync(CLI, ['compile', ...files], { encoding: 'utf8' })).rollouts;
+function workerdPid() {
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ');
+  const pids = children.filter((child) => readFileSync(`/proc/${child}/comm`, 'utf8').trim() === 'workerd');
+  assert.equal(pids.length, 1, 'one workerd is a child of this process');
+  return Number(pids[0]);
 }
+
+/** Whether a child has ended; a zombie has. */
+const isGone = (pid) => !existsSync(`/proc/${pid}/stat`) || /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 /** Writes a plan as TOML and returns the file's name. */
 export function writeToml(plan, file) {
