@@ -1,15 +1,20 @@
-// Everything on this machine: both sample frontends, KV with the demo's plan, and the worker in
-// `wrangler dev`. Needs what `make build` leaves. PORT says where the gate listens (8787).
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+// Everything on this machine: both sample frontends, and the worker with its controller in
+// `wrangler dev`, the demo's plan applied. Needs what `make build` leaves. In the environment: PORT
+// says where the gate listens (8787); TIDEGATE_TOKEN and TIDEGATE_VIEWER_TOKEN set the tokens;
+// FRESH=1 forgets what earlier runs have left.
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
 import { startFrontend } from '../tests/frontends/serve.mjs';
+import { demoPlans } from './dev/demo.mjs';
 import { startWrangler } from './dev/wrangler.mjs';
 
 const PORT = Number(process.env.PORT ?? 8787);
-const PERCENTAGE = 10;
 const READY_MS_MAX = 120_000;
-const SEED = fileURLToPath(new URL('./dev/seed.mjs', import.meta.url));
+const STATE = '.wrangler/state';
+const TOKENS = {
+  operator: process.env.TIDEGATE_TOKEN || `tg_${randomBytes(32).toString('base64url')}`,
+  viewer: process.env.TIDEGATE_VIEWER_TOKEN || `tg_${randomBytes(32).toString('base64url')}`,
+};
 const NEEDED = ['wrangler.toml', 'build/index.js', 'target/release/tidegate', 'plans/demo.toml'];
 
 const running = [];
@@ -26,12 +31,16 @@ async function start() {
   await assertFree(PORT);
   const legacy = await frontend('legacy', PORT + 1);
   const next = await frontend('new', PORT + 2);
-  const wrangler = startWrangler(PORT);
+  if (process.env.FRESH) rmSync(STATE, { recursive: true, force: true });
+  const wrangler = startWrangler(PORT, { ADMIN_TOKENS: adminTokens(), SIGNING_KEY: randomBytes(32).toString('base64url') });
   running.push(wrangler);
   wrangler.ended.then((code) => stop(1, `wrangler ended by itself (${code}); what it said is above`));
-  const key = await seed(legacy.url, next.url);
   await answering(`http://127.0.0.1:${PORT}/_tidegate/health`);
-  if (!stopping) console.log(howTo(key, legacy, next));
+  if (stopping) return;
+  const rollouts = demoPlans(legacy.url, next.url);
+  await ask('PUT', 'plans', { rollouts, reason: 'make dev' });
+  const { key, state } = await ask('GET', `rollouts/${rollouts[0].key}`);
+  if (!stopping) console.log(howTo(key, state, legacy, next));
 }
 
 /** Starts a frontend on the wanted port, or on any where that one is taken. */
@@ -52,15 +61,18 @@ async function assertFree(port) {
   await probe.close();
 }
 
-/** Resolves with the key of the rollout that the local KV now holds. */
-function seed(legacy, next) {
-  return new Promise((resolve, reject) => {
-    const child = execFile(process.execPath, [SEED, legacy, next, String(PERCENTAGE)], (error, stdout, stderr) => {
-      if (error) reject(new Error(`the demo's plan cannot be put into KV\n${stderr.trim()}`));
-      else resolve(stdout.trim());
-    });
-    running.push({ close: () => child.kill() });
-  });
+function adminTokens() {
+  const entry = (name, role) => `${name}:${role}:${createHash('sha256').update(TOKENS[role]).digest('hex')}`;
+  return `${entry('operator', 'operator')},${entry('viewer', 'viewer')}`;
+}
+
+/** Asks the worker's API as the operator. */
+async function ask(method, path, body) {
+  const headers = { Authorization: `Bearer ${TOKENS.operator}`, 'Content-Type': 'application/json' };
+  const response = await fetch(`http://127.0.0.1:${PORT}/_tidegate/api/${path}`, { method, headers, body: body && JSON.stringify(body) });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`the demo's plan cannot be applied: ${answer.detail}\n${answer.help ?? ''}\nFRESH=1 make dev forgets what earlier runs have left`);
+  return answer;
 }
 
 async function answering(url) {
@@ -75,21 +87,30 @@ async function answering(url) {
   }
 }
 
-function howTo(key, legacy, next) {
+function howTo(key, state, legacy, next) {
   const gate = `localhost:${PORT}`;
-  const kv = (verb, rest) => `npx wrangler kv key ${verb} --local --binding ROLLOUTS ${rest}`;
+  const url = PORT === 8787 ? '' : ` TIDEGATE_URL=http://${gate}`;
+  const where = state.phase === 'draft' ? 'not started' : `${state.phase} at ${state.percentage} % in stage ${state.stage}${state.killed ? ', killed' : ''}`;
   return `
-  Tidegate   http://${gate}     ${PERCENTAGE} % on new
+  Tidegate   http://${gate}     the rollout \`${key}\` is ${where}
   legacy     ${legacy.url}
   new        ${next.url}
 
-  See a side     curl -s -H 'x-user-id: user-1' ${gate}/api/stock
-  Move it        ${kv('put', `stage/${key} 25`)}
-  Kill switch    ${kv('put', `kill/${key} on`)}
-  Revive         ${kv('delete', `kill/${key}`)}
-  Break new      curl -d '{"rate":0.5}' ${next.url}/__fail     ({} mends it)
+  In a second terminal, in this folder:
 
-  Changes show within seconds. Ctrl-C stops everything.
+    export TIDEGATE_TOKEN=${TOKENS.operator}${url}
+    alias tidegate=target/release/tidegate
+
+    tidegate status ${key}
+    tidegate start ${key}             advance, set ${key} 25, pause, resume, rollback, kill, revive, complete
+    tidegate watch ${key}             live
+    curl -si -H 'x-user-id: user-1' ${gate}/api/stock | grep tidegate
+
+  By KV          npx wrangler kv key put --local --binding ROLLOUTS stage/${key} 25
+  Break new      curl -d '{"rate":0.5}' ${next.url}/__fail     ({} mends it)
+  A viewer's     TIDEGATE_TOKEN=${TOKENS.viewer}
+
+  What happens here is kept for the next time; FRESH=1 make dev forgets it. Ctrl-C stops everything.
 `;
 }
 

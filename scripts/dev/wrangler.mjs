@@ -29,11 +29,12 @@ const CHATTER = [
   /^\s*$/,
 ];
 
-/** Starts it; `ended` resolves with its exit code, `close()` ends it and what it started. */
-export function startWrangler(port) {
+/** Starts it with these variables; `ended` resolves with its exit code, `close()` ends it and what it started. */
+export function startWrangler(port, variables) {
+  const given = Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]);
   const child = spawn(
     process.execPath,
-    [WRANGLER, 'dev', '--port', String(port), '--ip', '127.0.0.1', '--local', '--show-interactive-dev-session=false'],
+    [WRANGLER, 'dev', '--port', String(port), '--ip', '127.0.0.1', '--local', '--show-interactive-dev-session=false', ...given],
     // Its own process group: workerd can be ended with it, and a Ctrl-C in the terminal comes here first.
     { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...QUIET } },
   );

@@ -98,6 +98,8 @@ pub struct Rollout {
     pub echoes: Vec<Echo>,
     /// Since when its kill key has been read as absent.
     pub key_absent_since: Option<Instant>,
+    /// When a kill by key ended.
+    pub key_gone_at: Option<Instant>,
     /// What is wrong with its `stage/KEY`.
     pub fault: Option<Noticed>,
 }
@@ -142,7 +144,7 @@ impl Rollout {
     pub fn new(plan: Rc<Plan>, plan_text: Rc<str>, revision: u64, now: Instant) -> Self {
         let mut record = Record::draft(&plan, now);
         record.live.revision = revision;
-        Self { plan, plan_text, record, hash: FIRST.to_owned(), published: 0, echoes: Vec::new(), key_absent_since: None, fault: None }
+        Self { plan, plan_text, record, hash: FIRST.to_owned(), published: 0, echoes: Vec::new(), key_absent_since: None, key_gone_at: None, fault: None }
     }
 
     /// What becomes of it under an order, in force under `self.plan`.
@@ -156,8 +158,10 @@ impl Rollout {
         if let Some(text) = order.command.kv_text() {
             rollout.echoes.push(Echo { text: text.to_owned(), overwritten: None });
         }
-        if matches!(order.command, Command::Kill(Cause::Key(_)) | Command::Revive(_)) {
-            rollout.key_absent_since = None;
+        match order.command {
+            Command::Kill(Cause::Key(_)) => (rollout.key_absent_since, rollout.key_gone_at) = (None, None),
+            Command::Revive(Cause::Key(_)) => (rollout.key_absent_since, rollout.key_gone_at) = (None, Some(now)),
+            _ => {}
         }
         let entry = Entry {
             rollout: self.plan.key.clone(),
@@ -227,6 +231,13 @@ impl Rollout {
             self.fault = Some(Noticed { subject, message, at: now });
         }
         None
+    }
+
+    /// What an isolate's word that it saw this kill key asks for. Isolates look at KV some seconds
+    /// apart: just after a kill has ended, what they saw is the key that is gone.
+    pub fn hear_of_kill_key(&mut self, key: &str, now: Instant) -> Option<Order> {
+        let is_echo = self.key_gone_at.is_some_and(|at| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) < ECHO_MS);
+        if is_echo { None } else { self.see_kill_key(Some(key.to_owned()), now) }
     }
 
     /// What a look at its kill keys asks for; `key` is the one that stands in KV.

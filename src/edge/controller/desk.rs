@@ -249,7 +249,9 @@ impl Desk {
             let is_its = |key: &&Name| kill == "kill/*" || kill.strip_prefix("kill/") == Some(key.as_str());
             let keys: Vec<Name> = self.deployment.rollouts.keys().filter(is_its).cloned().collect();
             for key in keys {
-                self.see_kill_key(context, &key, Some(kill.clone()), now)?;
+                if let Some(order) = self.deployment.rollouts.get_mut(&key).and_then(|rollout| rollout.hear_of_kill_key(kill, now)) {
+                    self.carry_out(context, &key, order, now)?;
+                }
             }
         }
         let wants = |key: &Name, revision: u64| match &flush.known {

@@ -85,10 +85,11 @@ struct Refused {
 pub fn answer_all(deployment: &Deployment, call: &Call, now: Instant) -> Result<(Vec<Change>, Reply), Problem> {
     let asked = body::command(&call.body)?;
     if !matches!(asked.command, Command::Kill(_) | Command::Revive(_)) {
-        return Err(Problem::malformed(format!("`{}` is not a command to all rollouts", asked.command.name()), "all at once are only killed or revived; name a rollout for the others"));
+        let message = format!("`{}` is not a command to all rollouts", asked.command.name());
+        return Err(Problem::field("command", &message, "all at once are only killed or revived; name a rollout for the others"));
     }
     if asked.is_dry_run {
-        return Err(Problem::malformed("`dry_run` is for one rollout at a time", "leave `dry_run` out, or name a rollout"));
+        return Err(Problem::field("dry_run", "a dry run is for one rollout at a time", "leave it out, or name a rollout"));
     }
     let mut changes = Vec::new();
     let mut refused = Vec::new();

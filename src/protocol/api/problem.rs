@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 
 use crate::decide::transition::Refusal;
-use crate::model::fault::{Explain, Fault};
+use crate::model::fault::{Explain, Fault, Severity};
 
 /// What went wrong, for people and for programs.
 #[derive(Clone, Debug)]
@@ -105,6 +105,11 @@ impl Problem {
         let mut problem = Self::new("malformed", 400, "Malformed", detail, None);
         problem.help = faults.first().and_then(|fault| fault.help.clone()).or_else(|| Some("`/_tidegate/api/openapi.json` describes what is expected".into()));
         problem.with("faults", raw(&faults.iter().map(|fault| FaultView::new(None, fault)).collect::<Vec<_>>()))
+    }
+
+    /// One field that is wrong.
+    pub fn field(name: &str, message: &str, help: &str) -> Self {
+        Self::faulty(&[Fault { severity: Severity::Error, path: name.to_owned(), span: None, message: message.to_owned(), help: Some(help.to_owned()) }])
     }
 
     /// Plans with faults, each with the rollout that it is in.
