@@ -26,6 +26,10 @@ const CHATTER = [
   /^env\.\w+ .* local$/,
   /^\s*⛅/u,
   /^─+$/,
+  /^Attaching additional modules:/,
+  /^[┌│├└]/u,
+  // workerd mentions each alarm that is put off before it rings.
+  /^NOSENTRY SQLite alarm handler canceled/,
   /^\s*$/,
 ];
 
