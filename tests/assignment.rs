@@ -34,7 +34,7 @@ impl Facts for Headers {
         None
     }
 
-    fn claims(&self, _: &Token, _: &str) -> Option<serde_json::Value> {
+    fn claims(&self, _: &Token, _: &str) -> Option<tidegate::model::node::Node> {
         None
     }
 }

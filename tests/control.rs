@@ -6,7 +6,8 @@
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use tidegate::decide::deployment::{Change, Deployment, Order, Rollout};
+use tidegate::decide::deployment::Deployment;
+use tidegate::decide::rollout::{Change, Order, Rollout};
 use tidegate::decide::replay::Replay;
 use tidegate::decide::schedule::{Facts, Verdict, outlook};
 use tidegate::decide::transition::{Refusal, amend};

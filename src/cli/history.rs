@@ -140,6 +140,7 @@ pub fn told(asked: &Asked) -> String {
         "approve" => format!("approved “{}”", asked.item.as_deref().unwrap_or_default()),
         "complete" => "completed it".into(),
         "apply" => format!("applied the plans{}", asked.plan.map(|plan| format!(" of revision {plan}")).unwrap_or_default()),
+        "take_over" => "took it over as it was led through KV".into(),
         "release" => "let it go: what it waited for has ended".into(),
         "wait" => "made it wait: what it comes after has not ended any more".into(),
         "end" => "found that its last stage has done its time".into(),

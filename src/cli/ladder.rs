@@ -185,7 +185,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<String>)> {
     rows.push(("Blocked by", blockers(rollout).map(|block| blocked_line(block, now)).collect()));
     rows.push(("Guardrails", rollout.guardrails.iter().map(guardrail_line).collect()));
     if let Some(key) = &rollout.kill_key {
-        let way_out = format!("only deleting it there ends the kill: npx wrangler kv key delete --remote --binding ROLLOUTS '{key}'");
+        let way_out = format!("only deleting it there ends the kill: npx wrangler kv key delete --binding ROLLOUTS '{key}' --remote (--local for `make dev`)");
         rows.push(("Kill key", vec![paint(BAD, format!("`{key}` stands in KV")), way_out]));
     }
     let fault = |subject: &str, message: &str, at: Option<Instant>| {

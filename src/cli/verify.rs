@@ -54,7 +54,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::decide::deployment::{Order, Rollout};
+    use crate::decide::rollout::{Order, Rollout};
     use crate::model::Instant;
     use crate::model::command::{Cause, Command, Setting};
 

@@ -7,14 +7,14 @@
 use super::settle::{ECHO_MS, edited_stage};
 use crate::model::Instant;
 use crate::model::command::{Cause, Command, Setting};
-use crate::model::live::{LiveError, LiveText};
+use crate::model::live::{LiveError, LiveText, edit_text};
 use crate::model::plan::Plan;
 use crate::model::record::Record;
 
 /// An adopted text whose stale copies may still be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Echo {
-    /// The text.
+    /// The text, as [`edit_text`] has it.
     pub text: String,
     /// When the controller wrote over it; not yet, if `None`.
     pub overwritten: Option<Instant>,
@@ -30,8 +30,10 @@ impl Echo {
 /// What a value under `stage/KEY` means to the controller.
 #[derive(Debug, PartialEq)]
 pub enum Sight {
-    /// Nothing new: its own state, an older one, or an echo.
+    /// Nothing new: its own state, or an echo.
     Known,
+    /// An older state of its own.
+    Older,
     /// An edit, and the command that it stands for.
     Edit(Command),
     /// A state that is newer than any that this controller wrote.
@@ -42,22 +44,23 @@ pub enum Sight {
 
 /// Looks at the value of `stage/KEY`.
 pub fn sight(plan: &Plan, record: &Record, echoes: &[Echo], text: &str, now: Instant) -> Sight {
-    let trimmed = text.trim();
-    if echoes.iter().any(|echo| echo.text == trimmed && echo.is_about(now)) {
+    let known_by = edit_text(text);
+    if echoes.iter().any(|echo| echo.text == known_by && echo.is_about(now)) {
         return Sight::Known;
     }
-    let kv = || Some(trimmed.to_owned());
+    let kv = Some(known_by);
     match LiveText::parse(text) {
         Err(error) => Sight::Garbage(error),
         Ok(LiveText::Written(state)) if state.revision > record.live.revision => Sight::Foreign(state.revision),
+        Ok(LiveText::Written(state)) if state.revision < record.live.revision => Sight::Older,
         Ok(LiveText::Written(_)) => Sight::Known,
-        Ok(LiveText::Off) => Sight::Edit(Command::Kill(Cause::Text(trimmed.to_owned()))),
-        Ok(LiveText::Percentage(percentage)) => Sight::Edit(Command::Set(Setting { percentage, stage: None, killed: Some(false), kv: kv() })),
+        Ok(LiveText::Off) => Sight::Edit(Command::Kill(Cause::Text(edit_text(text)))),
+        Ok(LiveText::Percentage(percentage)) => Sight::Edit(Command::Set(Setting { percentage, stage: None, killed: Some(false), kv })),
         Ok(LiveText::Edited(edit)) => {
             let stage = plan.stages.get(edited_stage(plan, &record.live, &edit)).map(|stage| stage.name.clone());
             // A killed state that was merely moved is not a kill of its own: the key may be the cause.
             let killed = (edit.killed != record.live.killed).then_some(edit.killed);
-            Sight::Edit(Command::Set(Setting { percentage: edit.percentage, stage, killed, kv: kv() }))
+            Sight::Edit(Command::Set(Setting { percentage: edit.percentage, stage, killed, kv }))
         }
     }
 }

@@ -9,4 +9,6 @@ pub mod transition;
 pub mod schedule;
 pub mod adopt;
 pub mod replay;
+pub mod rollout;
 pub mod deployment;
+pub mod evidence;

@@ -4,7 +4,7 @@
 //! an older revision is ignored; a bare text that the controller has just adopted is ignored for a
 //! while, since it is the stale copy of what was adopted; and what does not parse changes nothing.
 
-use crate::model::live::{LiveError, LiveState, LiveText, Phase};
+use crate::model::live::{LiveError, LiveState, LiveText, Phase, edit_text};
 use crate::model::plan::Plan;
 use crate::model::{Instant, Percentage};
 
@@ -42,7 +42,7 @@ pub fn settle(plan: &Plan, last: Option<&LiveState>, text: Option<&str>, now: In
 fn is_echo(last: &LiveState, text: &str, now: Instant) -> bool {
     last.kv.as_ref().is_some_and(|adopted| {
         let age_ms = now.as_epoch_ms().saturating_sub(adopted.at.as_epoch_ms());
-        adopted.text.trim() == text.trim() && age_ms < ECHO_MS
+        age_ms < ECHO_MS && adopted.text == edit_text(text)
     })
 }
 

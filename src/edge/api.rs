@@ -65,7 +65,7 @@ async fn handle(own: &Own<'_>, path: &str) -> Result<Reply, Problem> {
             };
             let reply = ask(own, &call).await?;
             if !own.is_read() && !reply.is_problem {
-                contact::flush(own.env).await;
+                contact::flush(own.env, &[]).await;
             }
             Ok(reply)
         }

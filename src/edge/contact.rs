@@ -55,12 +55,12 @@ pub async fn flush_in_time(env: JsValue) {
     if wait_ms > 0.0 {
         worker::Delay::from(std::time::Duration::from_millis(wait_ms as u64)).await;
     }
-    flush(&env).await;
+    flush(&env, &[]).await;
     CONTACT.with_borrow_mut(|contact| contact.scheduled_at_ms = None);
 }
 
-/// Asks the controller now.
-pub async fn flush(env: &JsValue) {
+/// Asks the controller now, for the states of `wanted` too.
+pub async fn flush(env: &JsValue, wanted: &[String]) {
     let now_ms = clock::now_ms();
     let isolate = CONTACT.with_borrow_mut(|contact| {
         contact.last_ms = now_ms;
@@ -70,7 +70,7 @@ pub async fn flush(env: &JsValue) {
         CONTACT.with_borrow_mut(|contact| contact.is_absent = true);
         return;
     }
-    let flush = snapshot::with_memory(|memory| Flush { isolate, ..memory.report() });
+    let flush = snapshot::with_memory(|memory| Flush { isolate, ..memory.report(now_ms, wanted) });
     let text = serde_json::to_string(&flush).unwrap_or_default();
     let outcome = glue::ask_controller(env, "flush", &text, ANSWER_MS_MAX).await;
     let answer = outcome.map_err(|error| glue::message(&error)).and_then(|text| Answer::parse(&text).ok_or_else(|| "its answer cannot be read".to_owned()));

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use wasm_bindgen::JsValue;
 
 use super::{clock, glue, tokens};
+use crate::model::node::Node;
 use crate::model::plan::Token;
 use crate::decide::assign::Variant;
 use crate::protocol::facts::Facts;
@@ -31,7 +32,7 @@ impl Facts for EdgeFacts<'_> {
         glue::country(self.request).map(Cow::Owned)
     }
 
-    fn claims(&self, token: &Token, text: &str) -> Option<serde_json::Value> {
+    fn claims(&self, token: &Token, text: &str) -> Option<Node> {
         let Some(secret) = &token.secret else { return tokens::claims(token, text) };
         let key = glue::text(self.env, secret.0.as_str())?;
         jwt::verify_hs256(text, key.as_bytes(), token, clock::now_ms() / 1_000.0)

@@ -3,9 +3,6 @@
 //! A fault that meets every request is told once in a while, with how often it happened since.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-
-use serde::Serialize;
 
 use super::clock;
 
@@ -15,26 +12,14 @@ const QUIET_MS: f64 = 10_000.0;
 const SUBJECTS_MAX: usize = 1_000;
 
 thread_local! {
-    static TOLD: RefCell<HashMap<(&'static str, String), Told>> = RefCell::new(HashMap::new());
+    static TOLD: RefCell<Vec<Told>> = const { RefCell::new(Vec::new()) };
 }
 
 struct Told {
+    event: &'static str,
+    subject: String,
     at_ms: f64,
     since: u32,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    tidegate: &'static str,
-    subject: &'a str,
-    message: &'a str,
-    #[serde(skip_serializing_if = "is_zero")]
-    repeated: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 /// Tells of the fault `event` (its stable name), which concerns `subject` (a rollout's key, a KV key).
@@ -49,8 +34,14 @@ pub fn note(event: &'static str, subject: &str, message: &str) {
     web_sys::console::log_1(&line(event, subject, message, 0).into());
 }
 
-fn line(event: &'static str, subject: &str, message: &str, repeated: u32) -> String {
-    serde_json::to_string(&Line { tidegate: event, subject, message, repeated }).unwrap_or_default()
+fn line(event: &str, subject: &str, message: &str, repeated: u32) -> String {
+    let repeated = if repeated == 0 { String::new() } else { format!(",\"repeated\":{repeated}") };
+    format!("{{\"tidegate\":{},\"subject\":{},\"message\":{}{repeated}}}", quoted(event), quoted(subject), quoted(message))
+}
+
+/// A text as JSON.
+pub fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// How often it happened unmentioned, or `None` while it is too early to tell it again.
@@ -60,7 +51,7 @@ fn repeats(event: &'static str, subject: &str) -> Option<u32> {
         if told.len() > SUBJECTS_MAX {
             told.clear();
         }
-        match told.get_mut(&(event, subject.to_owned())) {
+        match told.iter_mut().find(|last| last.subject == subject && last.event == event) {
             Some(last) if now_ms - last.at_ms < QUIET_MS => {
                 last.since += 1;
                 None
@@ -70,7 +61,7 @@ fn repeats(event: &'static str, subject: &str) -> Option<u32> {
                 Some(std::mem::take(&mut last.since))
             }
             None => {
-                told.insert((event, subject.to_owned()), Told { at_ms: now_ms, since: 0 });
+                told.push(Told { event, subject: subject.to_owned(), at_ms: now_ms, since: 0 });
                 Some(0)
             }
         }

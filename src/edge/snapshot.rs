@@ -76,7 +76,7 @@ pub fn ready(address: &Address<'_>, has_waited: bool) -> Option<Ready> {
     MEMORY.with_borrow_mut(|memory| {
         let number = memory.find(address.host(), address.path);
         // While KV fails, one request in a while finds out; the others do not wait for it.
-        let must_wait = !memory.has_just_failed(now_ms) && (memory.age_ms(now_ms) > STALE_MAX_MS || !memory.is_ready(number));
+        let must_wait = !memory.has_just_failed(now_ms) && (memory.age_ms(now_ms) > STALE_MAX_MS || !memory.is_ready(number, now_ms));
         let is_due = has_waited || !must_wait;
         is_due.then(|| Ready { snapshot: Rc::clone(&memory.snapshot), number, is_configured: memory.is_configured() })
     })
@@ -132,8 +132,9 @@ pub async fn prepare(env: &JsValue, address: &Address<'_>, wait_until: &js_sys::
         outcome.map(|()| JsValue::UNDEFINED)
     });
     let own_env = env.clone();
+    let wanted = MEMORY.with_borrow(|memory| memory.unserved(memory.find(address.host(), address.path)));
     let asked = future_to_promise(async move {
-        contact::flush(&own_env).await;
+        contact::flush(&own_env, &wanted).await;
         Ok(JsValue::UNDEFINED)
     });
     let both = js_sys::Array::of2(&read, &asked);
@@ -152,8 +153,8 @@ pub async fn prepare(env: &JsValue, address: &Address<'_>, wait_until: &js_sys::
 
 /// Reads what a rollout needs and lacks, and waits for it as long.
 pub async fn prepare_rollout(env: &JsValue, key: &str) {
-    contact::flush(env).await;
-    let needed = || MEMORY.with_borrow(|memory| memory.needed(memory.snapshot.catalogue.number_of(key)));
+    contact::flush(env, &[key.to_owned()]).await;
+    let needed = || MEMORY.with_borrow(|memory| memory.needed(memory.snapshot.catalogue.number_of(key), clock::now_ms()));
     if MEMORY.with_borrow(Memory::is_configured) && needed().is_empty() {
         return;
     }
@@ -170,7 +171,7 @@ pub async fn prepare_rollout(env: &JsValue, key: &str) {
 /// only from the plans which these are.
 async fn read_for(env: &JsValue, host: &str, path: &str) -> Result<(), JsValue> {
     let now_ms = clock::now_ms();
-    let needed = || MEMORY.with_borrow(|memory| memory.needed(memory.find(host, path)));
+    let needed = || MEMORY.with_borrow(|memory| memory.unserved(memory.find(host, path)));
     let is_old = MEMORY.with_borrow(|memory| memory.kv_age_ms(now_ms) > FRESH_MS);
     if is_old {
         refresh(env, needed()).await?;

@@ -19,13 +19,33 @@ export function wakeAt(context, ms) {
 
 const WRITE_MS_MAX = 10_000;
 
+const late = new Set();
+
+/** The keys of writes that came late, a line each, and each once. */
+export function lateWrites() {
+  const keys = [...late];
+  late.clear();
+  return keys.join("\n");
+}
+
 /** Writes texts into KV, `[[key, text], …]` as JSON; resolves with what went wrong with each, or null. */
-export async function writeTexts(env, pairs) {
+export async function writeTexts(context, env, pairs) {
   const write = async ([key, text]) => {
+    if (!key) return null;
     let timer;
-    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`KV took longer than ${WRITE_MS_MAX} ms`)), WRITE_MS_MAX)));
+    const written = text === null ? env.ROLLOUTS.delete(key) : env.ROLLOUTS.put(key, text);
+    const tooLong = new Promise((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new Error(`KV took longer than ${WRITE_MS_MAX} ms`));
+        const noteLate = () => {
+          late.add(key);
+          wakeAt(context, Date.now());
+        };
+        written.then(noteLate, () => {});
+      }, WRITE_MS_MAX);
+    });
     try {
-      if (key) await Promise.race([text === null ? env.ROLLOUTS.delete(key) : env.ROLLOUTS.put(key, text), late]);
+      await Promise.race([written, tooLong]);
       return null;
     } catch (error) {
       return String(error?.message ?? error);

@@ -5,16 +5,16 @@
 //! cannot be read, the token is ignored.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
+use fnv::FnvHashMap;
 use js_sys::Uint8Array;
-use serde_json::Value;
 
 use super::{clock, glue, log};
+use crate::model::node::{Entry, Node, Value};
 use crate::model::plan::Token;
 use crate::protocol::config::Snapshot;
 use crate::protocol::facts::{Facts, Known};
-use crate::protocol::jwt::{Parts, accepted};
+use crate::protocol::jwt::{self, Parts, accepted};
 
 /// So many tokens are remembered.
 const CHECKED_MAX: usize = 1_000;
@@ -26,17 +26,19 @@ const BAD_MS: f64 = 10_000.0;
 const KEYS_MS: f64 = 600_000.0;
 
 thread_local! {
-    static CHECKED: RefCell<HashMap<String, Checked>> = RefCell::default();
-    static KEYS: RefCell<HashMap<String, Keys>> = RefCell::default();
+    static CHECKED: RefCell<FnvHashMap<String, Checked>> = RefCell::default();
+    /// One for each address that a plan names.
+    static KEYS: RefCell<Vec<Keys>> = RefCell::default();
 }
 
 struct Checked {
-    claims: Option<Value>,
+    claims: Option<Node>,
     until_ms: f64,
 }
 
 struct Keys {
-    set: Value,
+    address: String,
+    set: Node,
     read_at_ms: f64,
 }
 
@@ -46,7 +48,7 @@ fn name(token: &Token, text: &str) -> Option<String> {
 }
 
 /// The claims of a token that has been verified.
-pub fn claims(token: &Token, text: &str) -> Option<Value> {
+pub fn claims(token: &Token, text: &str) -> Option<Node> {
     let claims = CHECKED.with_borrow(|checked| checked.get(&name(token, text)?)?.claims.clone())?;
     accepted(&claims, token, clock::now_ms() / 1_000.0).then_some(claims)
 }
@@ -85,7 +87,7 @@ pub async fn check(token: &Token, text: &str) {
     });
 }
 
-async fn verified(token: &Token, text: &str) -> Option<Value> {
+async fn verified(token: &Token, text: &str) -> Option<Node> {
     let parts = Parts::parse(text).filter(|parts| matches!(parts.algorithm.as_str(), "RS256" | "ES256"))?;
     let address = token.jwks.as_ref()?.to_string();
     let key = match key(&address, parts.key_id.as_deref(), KEYS_MS).await {
@@ -94,25 +96,45 @@ async fn verified(token: &Token, text: &str) -> Option<Value> {
     };
     let signature = Uint8Array::from(parts.signature.as_slice());
     // A key that does not fit the algorithm is refused by the platform, and so is the token.
-    let is_signed = glue::is_signed(&key.to_string(), &parts.algorithm, parts.signed, &signature).await.unwrap_or(false);
+    let is_signed = glue::is_signed(&key, &parts.algorithm, parts.signed, &signature).await.unwrap_or(false);
     is_signed.then_some(parts.claims)
 }
 
-/// The key of this id (or the only one) of a set that is not older than `age_max_ms`.
-async fn key(address: &str, id: Option<&str>, age_max_ms: f64) -> Option<Value> {
-    let is_fresh = KEYS.with_borrow(|keys| keys.get(address).is_some_and(|keys| clock::now_ms() - keys.read_at_ms < age_max_ms));
+/// The key of this id (or the only one) of a set that is not older than `age_max_ms`, as JSON.
+async fn key(address: &str, id: Option<&str>, age_max_ms: f64) -> Option<String> {
+    let is_fresh = KEYS.with_borrow(|keys| of_address(keys, address).is_some_and(|keys| clock::now_ms() - keys.read_at_ms < age_max_ms));
     if !is_fresh {
         let read = glue::fetch_text(address).await.map_err(|error| glue::message(&error));
         match read.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string())) {
             Ok(set) => KEYS.with_borrow_mut(|keys| {
-                keys.insert(address.to_owned(), Keys { set, read_at_ms: clock::now_ms() });
+                keys.retain(|keys| keys.address != address);
+                keys.push(Keys { address: address.to_owned(), set, read_at_ms: clock::now_ms() });
             }),
             Err(error) => log::warn("keys_unreadable", address, &error),
         }
     }
     KEYS.with_borrow(|keys| {
-        let keys = keys.get(address)?.set.get("keys")?.as_array()?;
-        let is_it = |key: &&Value| id.is_none() || key.get("kid").and_then(Value::as_str) == id;
-        keys.iter().find(is_it).filter(|_| id.is_some() || keys.len() == 1).cloned()
+        let Value::List(keys) = &of_address(keys, address)?.set.field("keys")?.value else { return None };
+        let is_it = |key: &&Node| id.is_none() || jwt::text_of(key, "kid") == id;
+        keys.iter().find(is_it).filter(|_| id.is_some() || keys.len() == 1).map(json)
     })
+}
+
+fn of_address<'k>(keys: &'k [Keys], address: &str) -> Option<&'k Keys> {
+    keys.iter().find(|keys| keys.address == address)
+}
+
+/// A key as JSON again.
+fn json(node: &Node) -> String {
+    let joined = |parts: Vec<String>| parts.join(",");
+    match &node.value {
+        Value::Text(text) => log::quoted(text),
+        Value::List(items) => format!("[{}]", joined(items.iter().map(json).collect())),
+        Value::Table(entries) => {
+            let field = |Entry { key, node, .. }: &Entry| format!("{}:{}", log::quoted(key), json(node));
+            format!("{{{}}}", joined(entries.iter().map(field).collect()))
+        }
+        // The others print as they stand in JSON.
+        plain => plain.to_string(),
+    }
 }

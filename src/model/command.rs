@@ -9,7 +9,9 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::node::{Node, Value};
 use super::plan::fields::{Fields, Reader};
+use super::live::LiveState;
 use super::plan::words::WordError;
+use super::record::live_state;
 use super::{Name, Percentage};
 
 /// A command to one rollout.
@@ -42,6 +44,8 @@ pub enum Command {
         /// SHA-256 of the plan as JSON, in hex.
         digest: String,
     },
+    /// It goes on in this state, in which it was led through KV before.
+    TakeOver(Box<LiveState>),
     /// The rollouts named in `after` have ended: its time begins.
     Release,
     /// A rollout named in `after` has not ended any more.
@@ -107,6 +111,7 @@ impl Command {
             Self::Approve(_) => "approve",
             Self::Complete => "complete",
             Self::Apply { .. } => "apply",
+            Self::TakeOver(_) => "take_over",
             Self::Release => "release",
             Self::Wait => "wait",
             Self::End => "end",
@@ -165,6 +170,7 @@ pub fn read(r: &mut Reader, node: &Node) -> Option<Command> {
             let digest = f.required(r, "digest", Reader::text);
             plan.zip(digest).map(|(plan, digest)| Command::Apply { plan, digest })
         }
+        "take_over" => f.required(r, "state", live_state).map(|state| Command::TakeOver(Box::new(state))),
         "release" => Some(Command::Release),
         "wait" => Some(Command::Wait),
         "end" => Some(Command::End),
@@ -243,6 +249,7 @@ impl Serialize for Command {
             Self::Kill(Cause::Text(text)) | Self::Revive(Cause::Text(text)) => map.serialize_entry("kv", text)?,
             Self::Kill(Cause::Key(key)) | Self::Revive(Cause::Key(key)) => map.serialize_entry("key", key)?,
             Self::Approve(item) => map.serialize_entry("item", item)?,
+            Self::TakeOver(state) => map.serialize_entry("state", state)?,
             Self::Apply { plan, digest } => {
                 map.serialize_entry("plan", plan)?;
                 map.serialize_entry("digest", digest)?;
@@ -300,6 +307,7 @@ mod tests {
             r#"{"command":"approve","item":"Backups confirmed"}"#,
             r#"{"command":"complete"}"#,
             r#"{"command":"apply","plan":7,"digest":"ab"}"#,
+            r#"{"command":"take_over","state":{"revision":3,"plan":1,"attempt":1,"phase":"completed","killed":false,"stage":"full","percentage":100,"groups":[],"since":"2026-11-01T00:00:00Z"}}"#,
             r#"{"command":"release"}"#,
             r#"{"command":"wait"}"#,
             r#"{"command":"end"}"#,

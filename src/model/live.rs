@@ -36,7 +36,7 @@ pub enum Phase {
 }
 
 /// The state of a rollout at one revision.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LiveState {
     /// Grows by one with each change.
     pub revision: u64,
@@ -67,7 +67,7 @@ pub struct LiveState {
 /// An edit by hand that the controller has made its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Adopted {
-    /// The text that stood under the key.
+    /// What stood under the key, as [`edit_text`] has it.
     pub text: String,
     /// When it was adopted.
     pub at: Instant,
@@ -120,6 +120,16 @@ pub enum LiveText {
     Written(LiveState),
     /// A state that someone has edited.
     Edited(LiveState),
+}
+
+/// An edit longer than this is known by its sum: a whole state tells of the edit before it, and would
+/// grow with each.
+const EDIT_BYTES_MAX: usize = 64;
+
+/// What an edit by hand is known by: its text without the white space around it, or its sum.
+pub fn edit_text(text: &str) -> String {
+    let text = text.trim();
+    if text.len() <= EDIT_BYTES_MAX { text.to_owned() } else { format!("sum:{:016x}", fnv1a64(text.as_bytes())) }
 }
 
 /// Why a value of `stage/KEY` cannot be used.

@@ -100,12 +100,14 @@ impl Catalogue {
     /// When the value as a whole cannot be read.
     pub fn compile(text: &str, last: Option<&Self>) -> Result<(Self, Vec<BrokenRollout>), PlanSetError> {
         let set = PlanSet::parse(text)?;
-        let known: FnvHashMap<u64, &Entry> = last.into_iter().flat_map(|last| &last.rollouts).map(|entry| (entry.source, entry)).collect();
+        let known = last.map_or(&[][..], |last| &last.rollouts);
         let mut catalogue = Self { revision: set.revision, ..Self::default() };
         let mut broken = Vec::new();
         for (index, raw) in set.rollouts.iter().enumerate() {
             let source = fnv1a64(raw.get().as_bytes());
-            let read = match known.get(&source) {
+            // An unchanged plan mostly stands where it stood.
+            let is_it = |entry: &&Entry| entry.source == source;
+            let read = match known.get(index).filter(is_it).or_else(|| known.iter().find(is_it)) {
                 Some(entry) => Ok(Rc::clone(&entry.plan)),
                 None => read_rollout(raw.get()).map(Rc::new),
             };

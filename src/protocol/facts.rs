@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 
 use super::{cookie, preview};
 use crate::decide::assign::Variant;
+use crate::model::node::{Node, Value};
 use crate::model::plan::Token;
 use crate::model::source::{Match, Source};
 
@@ -15,7 +16,7 @@ pub trait Facts {
     /// The two-letter country, as the platform tells it.
     fn country(&self) -> Option<Cow<'_, str>>;
     /// The claims of a token, if it is verified.
-    fn claims(&self, token: &Token, text: &str) -> Option<serde_json::Value>;
+    fn claims(&self, token: &Token, text: &str) -> Option<Node>;
     /// The side that the browser has chosen with a signed preview, on this host. Asked only where
     /// the cookies hold one.
     fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant>;
@@ -51,14 +52,20 @@ impl<'a, F: Facts> Known<'a, F> {
 
     /// The value at a source, trimmed and not empty.
     pub fn value<'t>(&self, source: &Source, tokens: impl Fn(&str) -> Option<&'t Token>) -> Option<String> {
-        let value = match source {
-            Source::Header(name) => self.header(name).map(Cow::into_owned),
-            Source::Cookie(name) => cookie::first(self.cookies(), name).map(str::to_owned),
-            Source::Country => self.facts.country().map(Cow::into_owned),
-            Source::Claim { token, path } => self.claim(tokens(token.as_str())?, path),
-        };
-        let trimmed = value.as_deref().map(str::trim).filter(|value| !value.is_empty())?;
-        Some(trimmed.to_owned())
+        match source {
+            Source::Claim { token, path } => trimmed(&self.claim(tokens(token.as_str())?, path)?),
+            plain => self.plain(plain),
+        }
+    }
+
+    /// The value at a source that is no claim.
+    fn plain(&self, source: &Source) -> Option<String> {
+        match source {
+            Source::Header(name) => trimmed(&self.header(name)?),
+            Source::Cookie(name) => trimmed(cookie::first(self.cookies(), name)?),
+            Source::Country => trimmed(&self.facts.country()?),
+            Source::Claim { .. } => None,
+        }
     }
 
     /// Whether a source holds one of a match's values.
@@ -68,19 +75,26 @@ impl<'a, F: Facts> Known<'a, F> {
 
     /// The token's text, without a leading `Bearer`.
     pub fn token_text(&self, token: &Token) -> Option<String> {
-        let text = self.value(&token.from, |_| None)?;
+        let text = self.plain(&token.from)?;
         let bearer = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer "));
         Some(bearer.and_then(|scheme| text.strip_prefix(scheme)).unwrap_or(&text).trim().to_owned())
     }
 
     fn claim(&self, token: &Token, path: &[String]) -> Option<String> {
         let claims = self.facts.claims(token, &self.token_text(token)?)?;
-        let claim = path.iter().try_fold(&claims, |value, step| value.get(step))?;
-        match claim {
-            serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            serde_json::Value::Bool(value) => Some(value.to_string()),
+        let claim = path.iter().try_fold(&claims, |node, step| node.field(step))?;
+        match &claim.value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Integer(number) => Some(number.to_string()),
+            // As JSON writes it, so that the whole number 2.0 stays apart from 2.
+            Value::Float(number) => serde_json::to_string(number).ok(),
+            Value::Bool(value) => Some(value.to_string()),
             _ => None,
         }
     }
+}
+
+fn trimmed(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.is_empty() { None } else { Some(text.to_owned()) }
 }

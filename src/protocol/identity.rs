@@ -89,7 +89,7 @@ mod tests {
             None
         }
 
-        fn claims(&self, _: &Token, _: &str) -> Option<serde_json::Value> {
+        fn claims(&self, _: &Token, _: &str) -> Option<crate::model::node::Node> {
             None
         }
     }

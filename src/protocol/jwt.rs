@@ -6,9 +6,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde_json::Value;
 use sha2::Sha256;
 
+use crate::model::node::{Node, Value};
 use crate::model::plan::Token;
 
 /// Clocks may differ by so much.
@@ -25,7 +25,7 @@ pub struct Parts<'a> {
     /// The signature.
     pub signature: Vec<u8>,
     /// What it says.
-    pub claims: Value,
+    pub claims: Node,
 }
 
 impl<'a> Parts<'a> {
@@ -33,19 +33,35 @@ impl<'a> Parts<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
-        let json = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
-        let header = json(header)?;
+        let header = decoded(header)?;
         // RFC 7515 §4.1.11: whoever does not know an extension named here must refuse.
-        if header.get("crit").is_some() {
+        if header.field("crit").is_some() {
             return None;
         }
-        let text_of = |name: &str| header.get(name).and_then(Value::as_str).map(str::to_owned);
-        Some(Self { signed, algorithm: text_of("alg")?, key_id: text_of("kid"), signature: URL_SAFE_NO_PAD.decode(signature).ok()?, claims: json(claims)? })
+        let (algorithm, key_id) = (text_of(&header, "alg")?.to_owned(), text_of(&header, "kid").map(str::to_owned));
+        Some(Self { signed, algorithm, key_id, signature: URL_SAFE_NO_PAD.decode(signature).ok()?, claims: decoded(claims)? })
+    }
+}
+
+fn decoded(part: &str) -> Option<Node> {
+    let json = URL_SAFE_NO_PAD.decode(part).ok()?;
+    serde_json::from_str(str::from_utf8(&json).ok()?).ok()
+}
+
+/// The text that a field of a header, of claims or of a key holds.
+pub fn text_of<'n>(node: &'n Node, name: &str) -> Option<&'n str> {
+    node.field(name).and_then(as_text)
+}
+
+fn as_text(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Text(text) => Some(text),
+        _ => None,
     }
 }
 
 /// The claims of a token signed with HS256 and this key, if it is valid at `now_s` (seconds since 1970).
-pub fn verify_hs256(text: &str, key: &[u8], token: &Token, now_s: f64) -> Option<Value> {
+pub fn verify_hs256(text: &str, key: &[u8], token: &Token, now_s: f64) -> Option<Node> {
     let parts = Parts::parse(text).filter(|parts| parts.algorithm == "HS256" && !key.is_empty())?;
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     mac.update(parts.signed.as_bytes());
@@ -54,18 +70,24 @@ pub fn verify_hs256(text: &str, key: &[u8], token: &Token, now_s: f64) -> Option
 }
 
 /// Whether the claims of a token whose signature is good are within their time and meant for us.
-pub fn accepted(claims: &Value, token: &Token, now_s: f64) -> bool {
-    let time = |name: &str| claims.get(name).map(Value::as_f64);
+pub fn accepted(claims: &Node, token: &Token, now_s: f64) -> bool {
+    let time = |name: &str| {
+        claims.field(name).map(|claim| match claim.value {
+            Value::Integer(seconds) => Some(seconds as f64),
+            Value::Float(seconds) => Some(seconds),
+            _ => None,
+        })
+    };
     let is_in_time = match (time("exp"), time("nbf")) {
         (Some(None), _) | (_, Some(None)) => false,
         (expires, starts) => {
             expires.flatten().is_none_or(|expires| now_s < expires + LEEWAY_S) && starts.flatten().is_none_or(|starts| now_s > starts - LEEWAY_S)
         }
     };
-    let is_from = token.issuer.as_deref().is_none_or(|issuer| claims.get("iss").and_then(Value::as_str) == Some(issuer));
-    let is_for = token.audience.as_deref().is_none_or(|audience| match claims.get("aud") {
-        Some(Value::String(own)) => own == audience,
-        Some(Value::Array(list)) => list.iter().any(|own| own.as_str() == Some(audience)),
+    let is_from = token.issuer.as_deref().is_none_or(|issuer| text_of(claims, "iss") == Some(issuer));
+    let is_for = token.audience.as_deref().is_none_or(|audience| match claims.field("aud").map(|claim| &claim.value) {
+        Some(Value::Text(own)) => own == audience,
+        Some(Value::List(list)) => list.iter().any(|own| as_text(own) == Some(audience)),
         _ => false,
     });
     is_in_time && is_from && is_for

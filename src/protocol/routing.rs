@@ -11,8 +11,11 @@ use crate::model::route::{HostPattern, PathPattern, Route};
 /// The routes of a deployment.
 #[derive(Debug, Default)]
 pub struct Router {
-    exact: FnvHashMap<String, Paths>,
-    under: FnvHashMap<String, Paths>,
+    /// The numbers of hosts in `hosts`.
+    exact: FnvHashMap<String, usize>,
+    /// The same for domains.
+    under: FnvHashMap<String, usize>,
+    hosts: Vec<Paths>,
     any: Paths,
 }
 
@@ -28,30 +31,24 @@ impl Router {
     /// Adds a route of the rollout with the number `rollout`; the first of two equal ones stays.
     pub fn add(&mut self, route: &Route, rollout: usize) {
         let paths = match &route.host {
-            HostPattern::Any => &mut self.any,
-            HostPattern::Under(domain) => self.under.entry(domain.clone()).or_default(),
-            HostPattern::Exactly(host) => self.exact.entry(host.clone()).or_default(),
+            HostPattern::Any => Some(&mut self.any),
+            HostPattern::Under(domain) => paths_of(&mut self.hosts, &mut self.under, domain),
+            HostPattern::Exactly(host) => paths_of(&mut self.hosts, &mut self.exact, host),
         };
-        match &route.path {
-            PathPattern::Exactly(path) => {
-                paths.exact.entry(path.clone()).or_insert(rollout);
-            }
-            PathPattern::Under(prefix) => {
-                paths.depth_max = paths.depth_max.max(prefix.matches('/').count());
-                paths.under.entry(prefix.clone()).or_insert(rollout);
-            }
+        if let Some(paths) = paths {
+            paths.add(&route.path, rollout);
         }
     }
 
     /// The number of the rollout that takes a request for `path` on `host` (in lower case, without a port).
     pub fn find(&self, host: &str, path: &str) -> Option<usize> {
-        if let Some(rollout) = self.exact.get(host).and_then(|paths| paths.find(path)) {
+        if let Some(rollout) = self.exact.get(host).and_then(|number| self.hosts.get(*number)?.find(path)) {
             return Some(rollout);
         }
         if !self.under.is_empty() {
             let mut rest = host;
             while let Some((_, domain)) = rest.split_once('.') {
-                if let Some(rollout) = self.under.get(domain).and_then(|paths| paths.find(path)) {
+                if let Some(rollout) = self.under.get(domain).and_then(|number| self.hosts.get(*number)?.find(path)) {
                     return Some(rollout);
                 }
                 rest = domain;
@@ -61,7 +58,37 @@ impl Router {
     }
 }
 
+/// The number that `name` has, or else gets.
+fn number_of(numbers: &mut FnvHashMap<String, usize>, name: &str, number: usize) -> usize {
+    if let Some(known) = numbers.get(name) {
+        return *known;
+    }
+    numbers.insert(name.to_owned(), number);
+    number
+}
+
+/// The paths of a host, which get a place in `hosts` when it is first named.
+fn paths_of<'h>(hosts: &'h mut Vec<Paths>, numbers: &mut FnvHashMap<String, usize>, host: &str) -> Option<&'h mut Paths> {
+    let number = number_of(numbers, host, hosts.len());
+    if number == hosts.len() {
+        hosts.push(Paths::default());
+    }
+    hosts.get_mut(number)
+}
+
 impl Paths {
+    fn add(&mut self, path: &PathPattern, rollout: usize) {
+        match path {
+            PathPattern::Exactly(path) => {
+                number_of(&mut self.exact, path, rollout);
+            }
+            PathPattern::Under(prefix) => {
+                self.depth_max = self.depth_max.max(prefix.matches('/').count());
+                number_of(&mut self.under, prefix, rollout);
+            }
+        }
+    }
+
     fn find(&self, path: &str) -> Option<usize> {
         if let Some(rollout) = self.exact.get(path) {
             return Some(*rollout);

@@ -12,7 +12,7 @@ let legacy, next, gate;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  gate = await openGate();
+  gate = await openGate({ controller: false });
   await gate.load([plan(legacy, next, { stage: [{ name: 'half', percentage: 50, hold: '1h' }, { name: 'full', percentage: 100 }] }), plan(legacy, next, { key: 'other', routes: ['/other/*'] })], { shop: '50', other: '50' });
 });
 beforeEach(() => {

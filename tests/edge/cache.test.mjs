@@ -10,7 +10,7 @@ let legacy, next, gate;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  gate = await openGate();
+  gate = await openGate({ controller: false });
   const half = [{ name: 'half', percentage: 50, hold: '1h' }, { name: 'full', percentage: 100 }];
   await gate.load([plan(legacy, next, { stage: half }), plan(legacy, next, { stage: half, key: 'own', routes: ['/own/*'], cache: 'upstream' })], { shop: '50', own: '50' });
 });

@@ -28,7 +28,7 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  gate = await openGate();
+  gate = await openGate({ controller: false });
 });
 after(async () => {
   agent.destroy();

@@ -9,7 +9,7 @@ import { startUpstream } from './upstream.mjs';
 let legacy, next, fallback, gate;
 before(async () => {
   [legacy, next, fallback] = await Promise.all(['legacy', 'new', 'fallback'].map(startUpstream));
-  gate = await openGate();
+  gate = await openGate({ controller: false });
 });
 beforeEach(async () => {
   [legacy, next, fallback].forEach((site) => site.reset());

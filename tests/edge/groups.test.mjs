@@ -15,7 +15,7 @@ let legacy, next, gate;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  gate = await openGate();
+  gate = await openGate({ controller: false });
   const rollout = (key, groups, changes) => plan(legacy, next, { key, routes: [`/${key}/*`], groups, stage: staged(...Object.keys(groups)), ...changes });
   const rollouts = [
     rollout('ids', { team: { ids: IDS } }),

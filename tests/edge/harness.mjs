@@ -46,12 +46,13 @@ const BARE = `export default {
  * - `bindings`: added to the worker's environment
  * - `kv`: `stub` (kv.mjs) or `miniflare` (Miniflare's own store)
  * - `bare`: where the pass-through worker sends its requests
+ * - `controller`: whether there is one; without it the worker is led through KV alone
  * - `isolates`: so many workers, each with a memory of its own; the first one owns the controller
  */
-export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9', isolates = 1 } = {}) {
+export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9', isolates = 1, controller = true } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-edge-'));
   const kv = kind === 'stub' ? await startKv() : miniflareKv();
-  const gate = new Gate({ scratch, kv, bindings, bare, isolates });
+  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller });
   await gate.restart();
   return gate;
 }
@@ -61,8 +62,8 @@ class Gate {
   #revision = 0;
   #generation = 0;
 
-  constructor({ scratch, kv, bindings, bare, isolates }) {
-    Object.assign(this, { scratch, kv, bindings, bareTarget: bare, logs: [], crashes: [] });
+  constructor({ scratch, kv, bindings, bare, isolates, controller }) {
+    Object.assign(this, { hasController: controller, scratch, kv, bindings, bareTarget: bare, logs: [], crashes: [] });
     this.isolates = Array.from({ length: isolates }, (_, n) => new Isolate(n === 0 ? 'gate' : `gate${n}`));
   }
 
@@ -119,7 +120,7 @@ class Gate {
           ...shared,
           name,
           modules,
-          durableObjects: ofController(durableObjects, modules, name),
+          durableObjects: this.hasController ? ofController(durableObjects, name) : {},
           bindings: { ...SECRETS, ...this.bindings },
           ...(ownKv ? { unsafeBindings: [kvBinding('ROLLOUTS', this.kv.port)] } : { kvNamespaces: ['ROLLOUTS'] }),
         })),
@@ -280,9 +281,8 @@ function miniflareKv() {
 }
 
 /** The objects that a worker binds: those that the script exports, all living in the first worker. */
-function ofController(objects, modules, worker) {
-  const exported = Object.entries(objects).filter(([, { className }]) => new RegExp(`\\b${className}\\b`).test(modules[0].contents));
-  return Object.fromEntries(exported.map(([binding, object]) => [binding, worker === 'gate' ? object : { ...object, scriptName: 'gate' }]));
+function ofController(objects, worker) {
+  return Object.fromEntries(Object.entries(objects).map(([binding, object]) => [binding, worker === 'gate' ? object : { ...object, scriptName: 'gate' }]));
 }
 
 function workerdPid() {

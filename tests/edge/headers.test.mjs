@@ -10,7 +10,7 @@ let legacy, next, gate;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  gate = await openGate();
+  gate = await openGate({ controller: false });
   await gate.load(
     [
       plan(legacy, next, { key: 'old', routes: ['/old/*'] }),

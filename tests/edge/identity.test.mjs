@@ -14,7 +14,7 @@ let legacy, next, gate;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  gate = await openGate();
+  gate = await openGate({ controller: false });
   const teams = { groups: { team: { ids: TEAM } }, stage: [{ name: 'internal', percentage: 0, groups: ['team'], hold: '1h' }, { name: 'full', percentage: 100 }] };
   await gate.load([plan(legacy, next, teams)], { shop: '0' });
 });

@@ -19,7 +19,7 @@ function token(claims, { key = KEY, header = { alg: 'HS256', typ: 'JWT' } } = {}
 let legacy, next, gate;
 before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
-  gate = await openGate({ bindings: { SESSION_KEY: KEY } });
+  gate = await openGate({ controller: false, bindings: { SESSION_KEY: KEY } });
   await gate.load([plan(legacy, next, {
     identity: { from: ['jwt:session.sub', 'jwt:bearer.user.id'], anonymous: false, jwt: { session: { secret: 'secret:SESSION_KEY', issuer: 'https://id.example' }, bearer: { from: 'header:authorization', secret: 'secret:SESSION_KEY' } } },
     groups: { web: { match: 'jwt:session.team = web' } },
@@ -74,7 +74,7 @@ describe('an id from a JWT with published keys', () => {
       response.end(JSON.stringify({ keys }));
     });
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-    published = await openGate();
+    published = await openGate({ controller: false });
     const jwks = `http://127.0.0.1:${server.address().port}/jwks.json`;
     await published.load([plan(legacy, next, { identity: { from: ['jwt:session.sub'], jwt: { session: { jwks } } } })], { shop: '100' });
   });

@@ -12,7 +12,7 @@ const FLAGS = Array.from({ length: 1_000 }, (_, n) => flag(`flag-${n}`));
 let legacy, next, gate;
 before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
-  gate = await openGate();
+  gate = await openGate({ controller: false });
 });
 after(async () => {
   await gate?.close();

@@ -19,7 +19,7 @@ const rollout = (key) => plan(legacy, next, { key, routes: [`/${key}/*`] });
 
 /** Opens a gate on these states for the length of `use`. */
 async function withGate(states, options, use) {
-  const gate = await openGate(options);
+  const gate = await openGate({ controller: false, ...options });
   const told = async (key) => {
     const { get } = await gate.fetch(`/${key}/page`, { headers: ANA });
     return `${get('tidegate-variant')} ${get('tidegate-reason')}`;

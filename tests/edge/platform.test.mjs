@@ -11,7 +11,7 @@ import { fetchRaw, open, utf8, values } from './wire.mjs';
 let site, gate;
 before(async () => {
   site = await startUpstream('site');
-  gate = await openGate({ bare: site.url });
+  gate = await openGate({ controller: false, bare: site.url });
 });
 beforeEach(() => site.reset());
 after(async () => {

@@ -14,7 +14,7 @@ let legacy, next, gate;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  gate = await openGate({ bare: next.url });
+  gate = await openGate({ controller: false, bare: next.url });
   // `cache = "upstream"` leaves Cache-Control alone, which has tests of its own.
   const rollout = (key, route) => plan(legacy, next, { key, routes: [route], cache: 'upstream' });
   await gate.load([rollout('old', '/old/*'), rollout('shop', '/*')], { old: '0', shop: '100' });

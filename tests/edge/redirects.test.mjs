@@ -9,7 +9,7 @@ let legacy, next, gate;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  gate = await openGate();
+  gate = await openGate({ controller: false });
   await gate.load([plan(legacy, next)], { shop: '100' });
 });
 after(async () => {

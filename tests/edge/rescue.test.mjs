@@ -15,7 +15,7 @@ before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
   const dead = await deadUrl();
-  gate = await openGate();
+  gate = await openGate({ controller: false });
   const upstreams = { timeout: `${TIMEOUT_MS}ms` };
   await gate.load(
     [

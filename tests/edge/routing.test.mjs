@@ -8,7 +8,7 @@ import { startUpstream } from './upstream.mjs';
 let legacy, next, fallback, gate;
 before(async () => {
   [legacy, next, fallback] = await Promise.all(['legacy', 'new', 'fallback'].map(startUpstream));
-  gate = await openGate();
+  gate = await openGate({ controller: false });
   const rollout = (key, ...routes) => plan(legacy, next, { key, routes });
   await gate.load(
     [

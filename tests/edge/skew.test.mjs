@@ -9,7 +9,7 @@ let legacy, next, gate;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  gate = await openGate();
+  gate = await openGate({ controller: false });
   const rollout = (key, routes) => plan(legacy, next, { key, routes, cache: 'upstream' });
   await gate.load([rollout('shop', ['/*']), rollout('old', ['/old/*']), rollout('done', ['/done/*'])], { shop: '100', old: '0', done: completed() });
 });

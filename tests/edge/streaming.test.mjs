@@ -15,7 +15,7 @@ let legacy, next, gate;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  gate = await openGate({ bare: next.url });
+  gate = await openGate({ controller: false, bare: next.url });
   await gate.load([plan(legacy, next)], { shop: '100' });
   await gate.fetch('/warm', { headers: ANA });
 });

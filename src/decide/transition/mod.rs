@@ -14,6 +14,7 @@
 
 pub mod amend;
 pub mod refusal;
+mod hold;
 
 pub use refusal::Refusal;
 
@@ -46,6 +47,7 @@ pub fn transition(plan: &Plan, record: &Record, command: &Command, actor: &str, 
         Command::Approve(item) => moving.approve(item, actor)?,
         Command::Complete => moving.complete()?,
         Command::Apply { plan, .. } => moving.apply(*plan)?,
+        Command::TakeOver(state) => moving.take_over(state),
         Command::Release => moving.waiting(false),
         Command::Wait => moving.waiting(true),
         Command::End => moving.end()?,
@@ -72,19 +74,6 @@ pub fn transition(plan: &Plan, record: &Record, command: &Command, actor: &str, 
 fn is_alike(one: &LiveState, other: &LiveState) -> bool {
     let key = |state: &LiveState| (state.phase, state.killed, state.attempt, state.stage.clone(), state.percentage, state.groups.clone());
     key(one) == key(other)
-}
-
-impl Record {
-    /// Lets the hold go on, begin anew or stop, after a change from `last`.
-    fn restart_hold(&mut self, last: &Self, now: Instant) {
-        let runs = |record: &Self| record.live.phase == Phase::Running && !record.live.killed && !record.is_waiting;
-        let goes_on = runs(last) && last.live.stage == self.live.stage && last.live.attempt == self.live.attempt;
-        self.held_since = match (runs(self), last.held_since) {
-            (false, _) => None,
-            (true, Some(since)) if goes_on => Some(since),
-            (true, _) => Some(now),
-        };
-    }
 }
 
 struct Moving<'a> {
@@ -299,6 +288,14 @@ impl Moving<'_> {
             return Err(Refusal::RunningPlan("has lost its current stage"));
         }
         Ok(Record { live: LiveState { plan: revision, ..last.clone() }, ..self.last.clone() })
+    }
+
+    /// A state as it stands in KV, held where this plan does not know its stage.
+    fn take_over(&self, state: &LiveState) -> Record {
+        let known = self.plan.stage_index(state.stage.as_str()).map(|_| state.clone());
+        let live = known.unwrap_or_else(|| held_at(self.plan, state, self.plan.stage_reached_by(state.percentage), state.percentage, self.now));
+        let live = LiveState { revision: self.last.live.revision, plan: self.last.live.plan, since: self.now, kv: None, ..live };
+        self.started(Record { is_killed: live.killed, live, ..self.last.clone() })
     }
 
     fn waiting(&self, is_waiting: bool) -> Record {

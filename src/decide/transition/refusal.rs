@@ -104,7 +104,7 @@ impl Explain for Refusal {
             Self::Phase(_, way_out) => (*way_out).to_owned(),
             Self::Killed => "`revive` it first".to_owned(),
             Self::NotKilled => "there is nothing to revive".to_owned(),
-            Self::KillKey(key) => format!("delete it, then revive: npx wrangler kv key delete --binding ROLLOUTS '{key}'"),
+            Self::KillKey(key) => format!("delete it, then revive: npx wrangler kv key delete --binding ROLLOUTS '{key}' --remote (--local for `make dev`)"),
             Self::Checklist(..) => "`approve` each once it is true".to_owned(),
             Self::Frozen(at) | Self::Enter(_, at) => format!("{}`set` goes around it", until(at)),
             Self::LastStage => "`complete` ends the rollout".to_owned(),

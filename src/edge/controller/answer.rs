@@ -7,10 +7,8 @@ use wasm_bindgen::JsValue;
 
 use super::desk::Desk;
 use super::store::{self, Batch};
-use crate::decide::deployment::{Noticed, Rollout};
+use crate::decide::rollout::{Noticed, Rollout};
 use crate::model::history::sha256_hex;
-use crate::model::live::{LiveText, Phase};
-use crate::model::command::{Command, Setting};
 use crate::model::{Instant, Name};
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::{Call, Reply, Route, body, commands, parameter, view};
@@ -38,18 +36,7 @@ pub fn look_wanted(call: &Call) -> Look {
     match Route::find(&call.method, &call.path) {
         Ok(Route::Rollouts | Route::Rollout(_)) => Look::Fresh,
         Ok(Route::Commands(_) | Route::AllCommands) if call.body.contains("revive") => Look::Now,
-        Ok(Route::Plans) if call.method == "PUT" => {
-            let node: crate::model::node::Node = serde_json::from_str(&call.body).unwrap_or_default();
-            let rollouts = match node.field("rollouts").map(|list| &list.value) {
-                Some(crate::model::node::Value::List(rollouts)) => rollouts.as_slice(),
-                _ => &[],
-            };
-            let key = |rollout: &crate::model::node::Node| match rollout.field("key").map(|key| &key.value) {
-                Some(crate::model::node::Value::Text(key)) if key.parse::<Name>().is_ok() => Some(format!("stage/{key}")),
-                _ => None,
-            };
-            Look::Texts(std::iter::once("plans".to_owned()).chain(rollouts.iter().filter_map(key)).collect())
-        }
+        Ok(Route::Plans) if call.method == "PUT" => Look::Texts(super::plan_keys(&call.body)),
         _ => Look::None,
     }
 }
@@ -222,26 +209,6 @@ fn apply(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<String
         return Ok(Ok(reply));
     }
     keep(&mut batch, &reply);
-    let added: Vec<Name> = applied.changes.iter().map(|change| change.key.clone()).filter(|key| desk.deployment.rollouts.get(key).is_none()).collect();
-    desk.apply(context, applied, batch)?;
-    for key in added {
-        take_over(desk, context, &key, texts, now)?;
-    }
+    desk.apply(context, applied, batch, texts, now)?;
     Ok(Ok(reply))
-}
-
-/// A rollout that is new here may have been led through KV so far: it goes on as it is there.
-fn take_over(desk: &mut Desk, context: &JsValue, key: &Name, texts: &HashMap<String, String>, now: Instant) -> Result<(), JsValue> {
-    let Some(text) = texts.get(&format!("stage/{key}")) else { return Ok(()) };
-    // What this controller has left there itself belongs to a rollout that is gone.
-    let is_own = desk.removed.iter().any(|removed| removed.key == key.as_str());
-    match LiveText::parse(text) {
-        Ok(LiveText::Written(_)) if is_own => Ok(()),
-        Ok(LiveText::Written(state)) if state.phase != Phase::Draft => {
-            let setting = Setting { percentage: state.percentage, stage: Some(state.stage), killed: Some(state.killed), kv: None };
-            desk.take_over(context, key, Command::Set(setting), now)
-        }
-        Ok(LiveText::Written(_)) => Ok(()),
-        _ => desk.see_text(context, key, text, now),
-    }
 }

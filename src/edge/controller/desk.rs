@@ -6,19 +6,16 @@ use std::collections::HashMap;
 use wasm_bindgen::prelude::*;
 
 use super::store::{self, Batch, Removed};
-use crate::decide::transition::KV;
-use crate::decide::deployment::{Change, Deployment, Noticed, Order};
+use crate::decide::deployment::Deployment;
+use crate::decide::rollout::{Change, Noticed, Order};
 use crate::edge::{clock, log};
-use crate::model::command::Command;
-use crate::model::plan::set::PlanSet;
 use crate::model::{Instant, Name};
-use crate::protocol::api::body::Plans;
-use crate::protocol::api::plans::{self, Applied};
-use crate::protocol::api::problem::Problem;
 use crate::protocol::flush::{Answer, Flush, Told};
 
 /// KV is looked at for edits after this long, even where nobody asks.
 const LOOK_MS: i64 = 30_000;
+/// The same where isolates have seen that somebody wrote plans.
+const LOOK_SOON_MS: i64 = 2_000;
 /// A publication that failed is tried again after this long.
 const RETRY_MS: i64 = 1_000;
 /// An isolate that has not come for this long is gone.
@@ -45,6 +42,10 @@ pub struct Desk {
     pub removed: Vec<Removed>,
     /// When each isolate last came.
     isolates: HashMap<String, f64>,
+    /// Isolates have newer plans than these: somebody wrote them into KV by hand.
+    is_outdated: bool,
+    /// For when the alarm is set, in milliseconds since 1970.
+    wakes_at_ms: Option<i64>,
 }
 
 impl Desk {
@@ -59,7 +60,7 @@ impl Desk {
             log::warn("rollout_unreadable", key, &message);
             faults.push(Noticed { subject: key.to_owned(), message, at: clock::now() });
         })?;
-        Ok(Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, isolates: HashMap::new() })
+        Ok(Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, isolates: HashMap::new(), is_outdated: false, wakes_at_ms: None })
     }
 
     /// Stores changes, together with what else is in the batch, and takes them in. Then does what
@@ -82,8 +83,12 @@ impl Desk {
         Ok(())
     }
 
-    /// Carries out an order of the schedule or of KV; a refusal is told in the log.
-    fn carry_out(&mut self, context: &JsValue, key: &Name, order: Order, now: Instant) -> Result<bool, JsValue> {
+    /// Carries out an order of the schedule or of KV; a refusal is told in the log. Returns whether it was
+    /// carried out.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub fn carry_out(&mut self, context: &JsValue, key: &Name, order: Order, now: Instant) -> Result<bool, JsValue> {
         let Some(rollout) = self.deployment.rollouts.get(key) else { return Ok(false) };
         match rollout.change(order, now) {
             Ok(change) => self.commit(context, vec![change], Batch::default()).map(|()| true),
@@ -106,12 +111,26 @@ impl Desk {
             }
         }
         let in_ms = |ms: i64| now.as_epoch_ms().saturating_add(ms);
-        let look_ms = self.looked_at.as_epoch_ms().saturating_add(LOOK_MS).max(now.as_epoch_ms());
+        let after_ms = if self.is_outdated { LOOK_SOON_MS } else { LOOK_MS };
+        let look_ms = self.looked_at.as_epoch_ms().saturating_add(after_ms).max(now.as_epoch_ms());
+        // Where there is no rollout there is nothing in KV to be adopted, but plans at the beginning.
+        let is_idle = self.deployment.rollouts.iter().next().is_none() && self.looked_at.as_epoch_ms() > 0 && !self.is_outdated;
         let publish_ms = self.has_unpublished().then(|| in_ms(RETRY_MS));
         let due_ms = self.deployment.wake(now).map(Instant::as_epoch_ms);
-        let wake_ms = [Some(look_ms), publish_ms, due_ms].into_iter().flatten().min().unwrap_or(look_ms);
-        store::wake_at(context, wake_ms as f64);
+        let wake_ms = [(!is_idle).then_some(look_ms), publish_ms, due_ms].into_iter().flatten().min();
+        // Each setting of the alarm is a write; one that rings too early does no harm.
+        if let Some(wake_ms) = wake_ms
+            && self.wakes_at_ms.is_none_or(|set_ms| set_ms > wake_ms || set_ms < now.as_epoch_ms())
+        {
+            store::wake_at(context, wake_ms as f64);
+            self.wakes_at_ms = Some(wake_ms);
+        }
         Ok(())
+    }
+
+    /// The alarm has rung, so none is set.
+    pub fn note_alarm(&mut self) {
+        self.wakes_at_ms = None;
     }
 
     /// Whether KV lacks something that has been stored here.
@@ -131,55 +150,22 @@ impl Desk {
         }
     }
 
-    /// Goes on with a rollout as another controller has left it in KV.
-    ///
-    /// # Errors
-    /// When the storage refuses.
-    pub fn take_over(&mut self, context: &JsValue, key: &Name, command: Command, now: Instant) -> Result<(), JsValue> {
-        let order = Order { command, actor: KV.to_owned(), reason: format!("`stage/{key}` held this before the controller knew the rollout") };
-        self.carry_out(context, key, order, now).map(|_| ())
-    }
-
     /// Takes in which kill key of a rollout stands in KV.
     ///
     /// # Errors
     /// When the storage refuses.
     pub fn see_kill_key(&mut self, context: &JsValue, key: &Name, kill_key: Option<String>, now: Instant) -> Result<(), JsValue> {
-        let order = self.deployment.rollouts.get_mut(key).and_then(|rollout| rollout.see_kill_key(kill_key, now));
-        match order {
-            Some(order) => self.carry_out(context, key, order, now).map(|_| ()),
-            None => Ok(()),
+        let Some(rollout) = self.deployment.rollouts.get_mut(key) else { return Ok(()) };
+        let last = rollout.key_absent_since;
+        if let Some(order) = rollout.see_kill_key(kill_key, now) {
+            return self.carry_out(context, key, order, now).map(|_| ());
         }
-    }
-
-    /// Takes in the value of the KV key `plans`: a newer revision was written by hand.
-    ///
-    /// # Errors
-    /// When the storage refuses.
-    pub fn see_plans(&mut self, context: &JsValue, text: &str, texts: &HashMap<String, String>, now: Instant) -> Result<(), JsValue> {
-        let set = match PlanSet::parse(text) {
-            Ok(set) if set.revision > self.deployment.plans => set,
-            Ok(_) => {
-                self.faults.retain(|known| known.subject != "plans");
-                return Ok(());
-            }
-            Err(error) => {
-                self.notice("plans", error.to_string(), now);
-                return Ok(());
-            }
-        };
-        let node = |text: &&serde_json::value::RawValue| serde_json::from_str(text.get()).unwrap_or_default();
-        let sent = Plans { rollouts: set.rollouts.iter().map(node).collect(), prune: false, reason: "the KV key `plans` was written by hand".into(), is_dry_run: false };
-        match plans::apply(&self.deployment, sent, KV, set.revision + 1, |key| self.last_revision(texts, key), now) {
-            Ok(applied) => {
-                self.faults.retain(|known| known.subject != "plans");
-                self.apply(context, applied, Batch::default())
-            }
-            Err(problem) => {
-                self.notice("plans", format!("the KV key `plans` was written by hand and cannot be adopted: {}", problem.detail), now);
-                Ok(())
-            }
+        if rollout.key_absent_since == last {
+            return Ok(());
         }
+        let mut batch = Batch::default();
+        batch.save(rollout);
+        batch.commit(context)
     }
 
     /// Takes note of something wrong with the deployment as a whole.
@@ -191,51 +177,13 @@ impl Desk {
         }
     }
 
-    /// Stores what has become of plans.
-    ///
-    /// # Errors
-    /// When the storage refuses.
-    pub fn apply(&mut self, context: &JsValue, applied: Applied, mut batch: Batch) -> Result<(), JsValue> {
-        if applied.changes.is_empty() && applied.removed.is_empty() {
-            return batch.commit(context);
-        }
-        let removed: Vec<Removed> = applied.removed.iter().filter_map(|key| self.deployment.rollouts.get(key)).map(|rollout| {
-            batch.remove(rollout, clock::now());
-            Removed { key: rollout.plan.key.to_string(), revision: rollout.record.live.revision, is_in_kv: true }
-        }).collect();
-        batch.number("plans", applied.revision);
-        self.commit(context, applied.changes, batch)?;
-        self.deployment.plans = applied.revision;
-        for key in &applied.removed {
-            self.deployment.rollouts.remove(key);
-            log::note("removed", key.as_str(), "the rollout is gone from the plans");
-        }
-        self.removed.extend(removed);
-        Ok(())
-    }
-
-    /// Works out plans that were sent. `texts` is what KV holds of their rollouts.
-    ///
-    /// # Errors
-    /// With the problem to answer.
-    pub fn work_out(&self, sent: Plans, actor: &str, texts: &HashMap<String, String>, now: Instant) -> Result<Applied, Problem> {
-        let in_kv = texts.get("plans").and_then(|text| PlanSet::parse(text).ok()).map_or(0, |set| set.revision);
-        let revision = self.deployment.plans.max(in_kv) + 1;
-        plans::apply(&self.deployment, sent, actor, revision, |key| self.last_revision(texts, key), now)
-    }
-
-    /// The last revision that anybody has seen of a rollout that is new here.
-    fn last_revision(&self, texts: &HashMap<String, String>, key: &Name) -> u64 {
-        let own = self.removed.iter().filter(|removed| removed.key == key.as_str()).map(|removed| removed.revision).max();
-        revision_in(texts, key).max(own.unwrap_or_default())
-    }
-
     /// Answers an isolate, after taking in what it saw in KV.
     ///
     /// # Errors
     /// When the storage refuses.
     pub fn flush(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Answer, JsValue> {
         let now_ms = clock::now_ms();
+        self.is_outdated = flush.plans > self.deployment.plans;
         self.isolates.insert(flush.isolate.clone(), now_ms);
         if self.isolates.len() > INTERVAL_MS_MIN / MS_PER_ISOLATE {
             self.isolates.retain(|_, at_ms| now_ms - *at_ms < ISOLATE_MS);
@@ -274,14 +222,5 @@ impl Desk {
     pub fn plans_text(&self) -> String {
         let rollouts: Vec<&str> = self.deployment.rollouts.iter().map(|rollout| &*rollout.plan_text).collect();
         format!("{{\"v\":1,\"revision\":{},\"rollouts\":[{}]}}", self.deployment.plans, rollouts.join(","))
-    }
-}
-
-/// The revision of the state that KV holds of a rollout; 0 where it holds none that a controller wrote.
-fn revision_in(texts: &HashMap<String, String>, key: &Name) -> u64 {
-    use crate::model::live::LiveText;
-    match texts.get(&format!("stage/{key}")).map(|text| LiveText::parse(text)) {
-        Some(Ok(LiveText::Written(state) | LiveText::Edited(state))) => state.revision,
-        _ => 0,
     }
 }

@@ -8,6 +8,7 @@
 
 mod store;
 mod desk;
+mod plans;
 mod answer;
 
 use std::cell::RefCell;
@@ -20,6 +21,7 @@ use self::desk::Desk;
 use self::store::Batch;
 use super::{clock, glue, kv, log};
 use crate::model::Name;
+use crate::model::node::{Node, Value};
 use crate::protocol::api::{Call, Reply};
 use crate::protocol::flush::Flush;
 
@@ -103,11 +105,17 @@ pub async fn call(context: JsValue, env: JsValue, text: String) -> Result<String
 /// When the storage refuses.
 #[wasm_bindgen(js_name = controllerAlarm)]
 pub async fn alarm(context: JsValue, env: JsValue) -> Result<(), JsValue> {
-    with_desk(&context, |desk| desk.go_on(&context, clock::now()))?;
-    if is_look_due(&context, LOOK_FRESH_MS)?
-        && let Err(error) = look(&context, &env).await
-    {
-        log::warn("kv_unreadable", "controller", &glue::message(&error));
+    with_desk(&context, |desk| {
+        desk.note_alarm();
+        let late = store::late_writes();
+        for rollout in desk.deployment.rollouts.iter_mut().filter(|rollout| late.contains(&format!("stage/{}", rollout.plan.key))) {
+            rollout.published = 0;
+        }
+        desk.go_on(&context, clock::now())
+    })?;
+    // While this waits no other alarm rings, so it must not wait for long.
+    if is_look_due(&context, LOOK_FRESH_MS)? {
+        look_within(&context, &env, LOOK_NEEDED_WAIT_MS).await;
     }
     with_desk(&context, |desk| desk.go_on(&context, clock::now()))
 }
@@ -130,19 +138,20 @@ async fn look(context: &JsValue, env: &JsValue) -> Result<(), JsValue> {
         desk.looked_at = clock::now();
         Ok(keys(desk.deployment.rollouts.keys()))
     })?;
-    let texts = kv::texts(env, &keys).await?;
+    let mut texts = kv::texts(env, &keys).await?;
     // Plans that are new here bring rollouts whose states are not among the keys yet.
-    let unknown = with_desk(context, |desk| {
-        if let Some(plans) = texts.get("plans") {
-            desk.see_plans(context, plans, &texts, clock::now())?;
-        }
-        let all = self::keys(desk.deployment.rollouts.keys());
-        Ok(all.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>())
+    let unknown = texts.get("plans").map(|plans| plan_keys(plans)).unwrap_or_default();
+    let unknown: Vec<String> = unknown.into_iter().filter(|key| !keys.contains(key)).collect();
+    if !unknown.is_empty() {
+        texts.extend(kv::texts(env, &unknown).await?);
+    }
+    with_desk(context, |desk| match texts.get("plans") {
+        Some(plans) => desk.see_plans(context, plans, &texts, clock::now()),
+        None => Ok(()),
     })?;
-    let more = if unknown.is_empty() { HashMap::new() } else { kv::texts(env, &unknown).await? };
     with_desk(context, |desk| {
         let now = clock::now();
-        let text = |key: &str| texts.get(key).or_else(|| more.get(key));
+        let text = |key: &str| texts.get(key);
         let rollouts: Vec<Name> = desk.deployment.rollouts.keys().cloned().collect();
         for key in rollouts {
             let own = format!("kill/{key}");
@@ -151,9 +160,8 @@ async fn look(context: &JsValue, env: &JsValue) -> Result<(), JsValue> {
             match text(&format!("stage/{key}")) {
                 Some(text) => desk.see_text(context, &key, text, now)?,
                 None => {
-                    // Taken away by hand, or not seen yet: writing it again is right either way.
                     if let Some(rollout) = desk.deployment.rollouts.get_mut(&key) {
-                        rollout.published = 0;
+                        rollout.note_missing(now);
                     }
                 }
             }
@@ -165,6 +173,18 @@ async fn look(context: &JsValue, env: &JsValue) -> Result<(), JsValue> {
 fn keys<'a>(rollouts: impl Iterator<Item = &'a Name>) -> Vec<String> {
     let of_rollouts = rollouts.flat_map(|key| [format!("stage/{key}"), format!("kill/{key}")]);
     ["plans".to_owned(), "kill/*".to_owned()].into_iter().chain(of_rollouts).collect()
+}
+
+/// The KV keys of the rollouts of these plans.
+fn plan_keys(plans: &str) -> Vec<String> {
+    let node: Node = serde_json::from_str(plans).unwrap_or_default();
+    let Some(Value::List(rollouts)) = node.field("rollouts").map(|list| &list.value) else { return Vec::new() };
+    let key = |rollout: &Node| match rollout.field("key").map(|key| &key.value) {
+        Some(Value::Text(key)) => key.parse::<Name>().ok(),
+        _ => None,
+    };
+    let names: Vec<Name> = rollouts.iter().filter_map(key).collect();
+    keys(names.iter())
 }
 
 /// Whether something is to be published.
@@ -201,7 +221,7 @@ pub async fn publish(context: JsValue, env: JsValue) -> Result<(), JsValue> {
             return Ok(());
         }
         let pairs: Vec<(&str, Option<&str>)> = writes.iter().map(|write| (write.key.as_str(), write.text.as_deref())).collect();
-        let outcome = store::write_texts(&env, &serde_json::to_string(&pairs).unwrap_or_default()).await?;
+        let outcome = store::write_texts(&context, &env, &serde_json::to_string(&pairs).unwrap_or_default()).await?;
         let errors: Vec<Option<String>> = outcome.as_string().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         let has_failed = with_desk(&context, |desk| note_written(desk, &context, &writes, &errors))?;
         if has_failed {

@@ -1,6 +1,8 @@
 //! What the controller stores, in the SQLite of its Durable Object.
 //!
-//! A change, its entry in the history and the answer that a retry gets are one transaction.
+//! A change, its entry in the history and the answer that a retry gets are one transaction. The object
+//! is put to sleep after seconds without work, so what is to outlast that is stored, and not only
+//! what is to outlast a crash.
 
 use std::rc::Rc;
 
@@ -8,7 +10,8 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::decide::adopt::Echo;
-use crate::decide::deployment::{Change, Deployment, Rollout};
+use crate::decide::deployment::Deployment;
+use crate::decide::rollout::{Change, Rollout};
 use crate::model::command::Command;
 use crate::model::node::{Node, Value};
 use crate::model::plan::set::read_rollout;
@@ -28,12 +31,22 @@ extern "C" {
     pub fn wake_at(context: &JsValue, ms: f64);
 
     #[wasm_bindgen(catch, js_name = writeTexts)]
-    pub async fn write_texts(env: &JsValue, pairs: &str) -> Result<JsValue, JsValue>;
+    pub async fn write_texts(context: &JsValue, env: &JsValue, pairs: &str) -> Result<JsValue, JsValue>;
+
+    /// The keys of writes that KV has carried out long after they were given up, a line each.
+    #[wasm_bindgen(js_name = lateWrites)]
+    fn late_lines() -> String;
+}
+
+/// The keys of writes that KV has carried out long after they were given up: what they wrote may have
+/// come after what was written next. Each is told once.
+pub fn late_writes() -> Vec<String> {
+    late_lines().lines().map(str::to_owned).collect()
 }
 
 const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS deployment (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS rollouts (key TEXT PRIMARY KEY, plan TEXT NOT NULL, record TEXT NOT NULL, hash TEXT NOT NULL, published INTEGER NOT NULL, echoes TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS rollouts (key TEXT PRIMARY KEY, plan TEXT NOT NULL, record TEXT NOT NULL, hash TEXT NOT NULL, published INTEGER NOT NULL, published_at INTEGER NOT NULL, key_absent_since INTEGER NOT NULL, key_gone_at INTEGER NOT NULL, echoes TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS plans (rollout TEXT NOT NULL, revision INTEGER NOT NULL, plan TEXT NOT NULL, PRIMARY KEY (rollout, revision)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS history (rollout TEXT NOT NULL, revision INTEGER NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (rollout, revision)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, request TEXT NOT NULL, reply TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
@@ -72,6 +85,19 @@ fn revision(number: u64) -> Parameter<'static> {
     Whole(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
+/// A time, or one that has not come.
+fn ms(at: Option<Instant>) -> i64 {
+    at.map_or(NEVER, Instant::as_epoch_ms)
+}
+
+fn moment(at: Option<Instant>) -> Parameter<'static> {
+    Whole(ms(at))
+}
+
+fn at(ms: i64) -> Option<Instant> {
+    (ms != NEVER).then(|| Instant::from_epoch_ms(ms))
+}
+
 /// Statements that are run together.
 #[derive(Default)]
 pub struct Batch(String);
@@ -90,15 +116,18 @@ impl Batch {
 
     /// A rollout as it is now.
     pub fn save(&mut self, rollout: &Rollout) {
-        let echoes: Vec<(&str, i64)> = rollout.echoes.iter().map(|echo| (echo.text.as_str(), echo.overwritten.map_or(NEVER, Instant::as_epoch_ms))).collect();
+        let echoes: Vec<(&str, i64)> = rollout.echoes.iter().map(|echo| (echo.text.as_str(), ms(echo.overwritten))).collect();
         self.push(
-            "INSERT OR REPLACE INTO rollouts (key, plan, record, hash, published, echoes) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO rollouts (key, plan, record, hash, published, published_at, key_absent_since, key_gone_at, echoes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             &[
                 Text(rollout.plan.key.as_str()),
                 Text(&rollout.plan_text),
                 Text(&rollout.record.to_json()),
                 Text(&rollout.hash),
                 revision(rollout.published),
+                Whole(rollout.published_at.as_epoch_ms()),
+                moment(rollout.key_absent_since),
+                moment(rollout.key_gone_at),
                 Text(&serde_json::to_string(&echoes).unwrap_or_default()),
             ],
         );
@@ -137,17 +166,17 @@ impl Batch {
 
     /// The answer to a request, for when it is sent again.
     pub fn answer(&mut self, key: &str, request: &str, reply: &Reply, now: Instant) {
-        let at = now.as_epoch_ms();
-        self.push("DELETE FROM answers WHERE at < ?", &[Whole(at - ANSWER_MS_MAX)]);
+        let now_ms = now.as_epoch_ms();
+        self.push("DELETE FROM answers WHERE at < ?", &[Whole(now_ms - ANSWER_MS_MAX)]);
         let reply = serde_json::to_string(reply).unwrap_or_default();
-        self.push("INSERT INTO answers (key, request, reply, at) VALUES (?, ?, ?, ?)", &[Text(key), Text(request), Text(&reply), Whole(at)]);
+        self.push("INSERT INTO answers (key, request, reply, at) VALUES (?, ?, ?, ?)", &[Text(key), Text(request), Text(&reply), Whole(now_ms)]);
     }
 
     /// A report of a signal.
     pub fn signal(&mut self, rollout: &Name, name: &str, value: f64, now: Instant) {
-        let at = now.as_epoch_ms();
-        self.push("DELETE FROM signals WHERE at < ?", &[Whole(at - SIGNAL_MS_MAX)]);
-        self.push("INSERT INTO signals (rollout, name, at, value) VALUES (?, ?, ?, ?)", &[Text(rollout.as_str()), Text(name), Whole(at), Real(value)]);
+        let now_ms = now.as_epoch_ms();
+        self.push("DELETE FROM signals WHERE at < ?", &[Whole(now_ms - SIGNAL_MS_MAX)]);
+        self.push("INSERT INTO signals (rollout, name, at, value) VALUES (?, ?, ?, ?)", &[Text(rollout.as_str()), Text(name), Whole(now_ms), Real(value)]);
     }
 
     /// Runs the statements: all of them or none.
@@ -180,6 +209,13 @@ impl Row {
         }
     }
 
+    fn moment(&self, column: usize) -> Option<Instant> {
+        match self.0.get(column).map(|node| &node.value) {
+            Some(Value::Integer(ms)) => at(*ms),
+            _ => None,
+        }
+    }
+
     fn number(&self, column: usize) -> u64 {
         match self.0.get(column).map(|node| &node.value) {
             Some(Value::Integer(number)) => u64::try_from(*number).unwrap_or_default(),
@@ -207,7 +243,7 @@ pub fn load(context: &JsValue, mut broken: impl FnMut(&str)) -> Result<(Deployme
             _ => {}
         }
     }
-    for row in rows(context, "SELECT key, plan, record, hash, published, echoes FROM rollouts", &[])? {
+    for row in rows(context, "SELECT key, plan, record, hash, published, published_at, key_absent_since, key_gone_at, echoes FROM rollouts", &[])? {
         match rollout(&row) {
             Some(rollout) => deployment.rollouts.insert(rollout),
             None => broken(row.text(0)),
@@ -225,8 +261,11 @@ fn rollout(row: &Row) -> Option<Rollout> {
     rollout.record = record;
     rollout.hash = row.text(3).to_owned();
     rollout.published = row.number(4);
-    let echoes: Vec<(String, i64)> = serde_json::from_str(row.text(5)).ok()?;
-    rollout.echoes = echoes.into_iter().map(|(text, at)| Echo { text, overwritten: (at != NEVER).then(|| Instant::from_epoch_ms(at)) }).collect();
+    rollout.published_at = row.moment(5)?;
+    rollout.key_absent_since = row.moment(6);
+    rollout.key_gone_at = row.moment(7);
+    let echoes: Vec<(String, i64)> = serde_json::from_str(row.text(8)).ok()?;
+    rollout.echoes = echoes.into_iter().map(|(text, ms)| Echo { text, overwritten: at(ms) }).collect();
     Some(rollout)
 }
 

@@ -14,21 +14,44 @@ pub(super) const METRICS: [&str; 21] = [
     "signal.NAME", "faults", "percentage",
 ];
 
-type Result<T> = std::result::Result<T, ConditionError>;
+/// The metrics that take neither a name nor a quantile.
+static PLAIN: [(&str, Metric); 11] = [
+    ("error_rate", Metric::ErrorRate),
+    ("errors", Metric::Errors),
+    ("requests", Metric::Requests),
+    ("rescued", Metric::Rescued),
+    ("subjects", Metric::Subjects),
+    ("share", Metric::Share),
+    ("adoption", Metric::Adoption),
+    ("js_error_rate", Metric::JsErrorRate),
+    ("js_errors", Metric::JsErrors),
+    ("faults", Metric::Faults),
+    ("percentage", Metric::Percentage),
+];
+
+const VITALS: [(&str, Vital); 5] = [("lcp", Vital::Lcp), ("fcp", Vital::Fcp), ("cls", Vital::Cls), ("inp", Vital::Inp), ("ttfb", Vital::Ttfb)];
+
+/// The error is boxed, since it is large and handed on by every function here.
+type Result<T> = std::result::Result<T, Box<ConditionError>>;
 
 impl FromStr for Condition {
     type Err = ConditionError;
 
-    fn from_str(text: &str) -> Result<Self> {
-        let mut words = Words { text, at: 0 };
-        let mut terms = vec![term(&mut words)?];
-        while let Some(word) = words.next() {
-            match word.text {
-                "and" => terms.push(term(&mut words)?),
-                other => return Err(word.fault(Problem::Unexpected(other.into()))),
-            }
+    fn from_str(text: &str) -> std::result::Result<Self, ConditionError> {
+        terms(text).map(|terms| Self { terms }).map_err(|error| *error)
+    }
+}
+
+fn terms(text: &str) -> Result<Vec<Term>> {
+    let mut words = Words { text, at: 0 };
+    let mut terms = Vec::new();
+    loop {
+        terms.push(term(&mut words)?);
+        match words.next() {
+            None => return Ok(terms),
+            Some(word) if word.text == "and" => {}
+            Some(word) => return Err(word.refused(Problem::Unexpected)),
         }
-        Ok(Self { terms })
     }
 }
 
@@ -45,8 +68,19 @@ struct Word<'a> {
 }
 
 impl Word<'_> {
-    fn fault(self, problem: Problem) -> ConditionError {
-        ConditionError { span: self.at..self.at + self.text.len(), problem }
+    fn span(self) -> Range<usize> {
+        self.at..self.at + self.text.len()
+    }
+
+    #[inline(never)]
+    fn fault(self, problem: Problem) -> Box<ConditionError> {
+        Box::new(ConditionError { span: self.span(), problem })
+    }
+
+    /// The fault of which the word itself is all that there is to say.
+    #[inline(never)]
+    fn refused(self, problem: fn(String) -> Problem) -> Box<ConditionError> {
+        self.fault(problem(self.text.to_owned()))
     }
 }
 
@@ -56,14 +90,14 @@ impl<'a> Words<'a> {
         let trimmed = rest.trim_start();
         let at = self.at + (rest.len() - trimmed.len());
         let is_op = |c: char| matches!(c, '<' | '>' | '=');
-        let first = trimmed.chars().next()?;
-        let end = if is_op(first) {
-            trimmed.find(|c| !is_op(c))
-        } else if first == '@' {
-            Some(1)
-        } else {
-            trimmed.find(|c: char| c.is_whitespace() || is_op(c) || c == '@')
+        let mut chars = trimmed.char_indices();
+        let (_, first) = chars.next()?;
+        let is_end = |c: char| match first {
+            '@' => true,
+            first if is_op(first) => !is_op(c),
+            _ => c.is_whitespace() || is_op(c) || c == '@',
         };
+        let end = chars.find(|(_, c)| is_end(*c)).map(|(at, _)| at);
         let text = trimmed.get(..end.unwrap_or(trimmed.len()))?;
         Some(Word { text, at })
     }
@@ -75,8 +109,8 @@ impl<'a> Words<'a> {
     }
 
     fn expect(&mut self, what: &'static str) -> Result<Word<'a>> {
-        let end = self.text.trim_end().len();
-        self.next().ok_or(ConditionError { span: end..end, problem: Problem::Ended(what) })
+        let end = Word { text: "", at: self.text.trim_end().len() };
+        self.next().ok_or_else(|| end.fault(Problem::Ended(what)))
     }
 
     /// Takes the word `expected` if it comes next.
@@ -99,10 +133,8 @@ fn term(words: &mut Words<'_>) -> Result<Term> {
     if bound.is_legacy() && op == Op::Equal {
         return Err(op_word.fault(Problem::LegacyEqual));
     }
-    let over = clause(words, "over", bound, |word| window(word))?;
-    let hold = clause(words, "for", bound, |word| {
-        word.text.parse::<Duration>().map_err(|_| word.fault(Problem::Duration(word.text.into())))
-    })?;
+    let over = clause(words, "over", bound)?.map(window).transpose()?;
+    let hold = clause(words, "for", bound)?.map(duration).transpose()?;
     let min = match words.take("min") {
         Some(_) => Some(count(words.expect("a number of observations")?)?),
         None => None,
@@ -110,12 +142,13 @@ fn term(words: &mut Words<'_>) -> Result<Term> {
     Ok(Term { metric, endpoint, op, bound, over, hold, min })
 }
 
-fn clause<'a, T>(words: &mut Words<'a>, keyword: &'static str, bound: Bound, read: impl Fn(Word<'a>) -> Result<T>) -> Result<Option<T>> {
+/// The word behind `keyword`, if that comes next.
+fn clause<'a>(words: &mut Words<'a>, keyword: &'static str, bound: Bound) -> Result<Option<Word<'a>>> {
     let Some(word) = words.take(keyword) else { return Ok(None) };
     if bound.is_legacy() {
         return Err(word.fault(Problem::LegacyClause(keyword)));
     }
-    read(words.expect("a span of time")?).map(Some)
+    words.expect("a span of time").map(Some)
 }
 
 fn endpoint(words: &mut Words<'_>, at: Word<'_>, metric: &Metric) -> Result<Name> {
@@ -123,45 +156,25 @@ fn endpoint(words: &mut Words<'_>, at: Word<'_>, metric: &Metric) -> Result<Name
         return Err(at.fault(Problem::NoEndpoint(metric.to_string())));
     }
     let word = words.expect("an endpoint")?;
-    word.text.parse().map_err(|_| word.fault(Problem::Unexpected(word.text.into())))
+    word.text.parse().map_err(|_| word.refused(Problem::Unexpected))
 }
 
 fn metric(word: Word<'_>) -> Result<Metric> {
     let (head, rest) = word.text.split_once('.').unwrap_or((word.text, ""));
-    let quantile_of = |text: &str| quantile(text).ok_or_else(|| word.fault(Problem::Quantile(word.text.into())));
-    let name_of = |text: &str, kind| text.parse::<Name>().map_err(|_| word.fault(Problem::Unnamed(kind)));
-    let plain = match head {
-        "error_rate" => Some(Metric::ErrorRate),
-        "errors" => Some(Metric::Errors),
-        "requests" => Some(Metric::Requests),
-        "rescued" => Some(Metric::Rescued),
-        "subjects" => Some(Metric::Subjects),
-        "share" => Some(Metric::Share),
-        "adoption" => Some(Metric::Adoption),
-        "js_error_rate" => Some(Metric::JsErrorRate),
-        "js_errors" => Some(Metric::JsErrors),
-        "faults" => Some(Metric::Faults),
-        "percentage" => Some(Metric::Percentage),
-        _ => None,
-    };
-    match (plain, head) {
-        (Some(metric), _) if rest.is_empty() && !word.text.ends_with('.') => Ok(metric),
-        (_, "latency") => Ok(Metric::Latency(quantile_of(rest)?)),
-        (_, "lcp") => Ok(Metric::Vital(Vital::Lcp, quantile_of(rest)?)),
-        (_, "fcp") => Ok(Metric::Vital(Vital::Fcp, quantile_of(rest)?)),
-        (_, "cls") => Ok(Metric::Vital(Vital::Cls, quantile_of(rest)?)),
-        (_, "inp") => Ok(Metric::Vital(Vital::Inp, quantile_of(rest)?)),
-        (_, "ttfb") => Ok(Metric::Vital(Vital::Ttfb, quantile_of(rest)?)),
-        (_, "timing") => {
-            // p99.9 has a point of its own, so the quantile starts at the last `.p` and a digit.
-            let split = rest.rmatch_indices(".p").map(|(at, _)| at).find(|at| quantile(rest.get(at + 1..).unwrap_or_default()).is_some());
-            let at = split.ok_or_else(|| word.fault(Problem::Quantile(word.text.into())))?;
-            let (name, text) = rest.split_at(at);
-            Ok(Metric::Timing(name_of(name, "timing")?, quantile_of(text.trim_start_matches('.'))?))
-        }
-        (_, "event") => Ok(Metric::Event(name_of(rest, "event")?)),
-        (_, "reporters") => Ok(Metric::Reporters(name_of(rest, "reporters")?)),
-        (_, "signal") => Ok(Metric::Signal(name_of(rest, "signal")?)),
+    if let Some((_, metric)) = PLAIN.iter().find(|(name, _)| *name == word.text) {
+        return Ok(metric.clone());
+    }
+    let quantile_of = |text: &str| quantile(text).ok_or_else(|| word.refused(Problem::Quantile));
+    let name_of = |kind: &'static str| rest.parse::<Name>().map_err(|_| word.fault(Problem::Unnamed(kind)));
+    if let Some((_, vital)) = VITALS.iter().find(|(name, _)| *name == head) {
+        return Ok(Metric::Vital(*vital, quantile_of(rest)?));
+    }
+    match head {
+        "latency" => Ok(Metric::Latency(quantile_of(rest)?)),
+        "timing" => timing(word, rest),
+        "event" => Ok(Metric::Event(name_of("event")?)),
+        "reporters" => Ok(Metric::Reporters(name_of("reporters")?)),
+        "signal" => Ok(Metric::Signal(name_of("signal")?)),
         _ => {
             let heads = METRICS.iter().map(|metric| metric.split_once('.').map_or(*metric, |(head, _)| head));
             let nearest = crate::model::fault::nearest(head, heads);
@@ -169,6 +182,14 @@ fn metric(word: Word<'_>) -> Result<Metric> {
             Err(word.fault(Problem::UnknownMetric(word.text.into(), nearest)))
         }
     }
+}
+
+fn timing(word: Word<'_>, rest: &str) -> Result<Metric> {
+    // p99.9 has a point of its own, so the quantile starts at the last `.p` and a digit.
+    let split = rest.rmatch_indices(".p").find_map(|(at, _)| Some((rest.get(..at)?, quantile(rest.get(at + 1..)?)?)));
+    let (name, quantile) = split.ok_or_else(|| word.refused(Problem::Quantile))?;
+    let name = name.parse().map_err(|_| word.fault(Problem::Unnamed("timing")))?;
+    Ok(Metric::Timing(name, quantile))
 }
 
 fn quantile(text: &str) -> Option<Quantile> {
@@ -189,16 +210,15 @@ fn op(word: Word<'_>) -> Result<Op> {
         ">" => Ok(Op::More),
         ">=" => Ok(Op::AtLeast),
         "=" => Ok(Op::Equal),
-        other => Err(word.fault(Problem::Op(other.into()))),
+        _ => Err(word.refused(Problem::Op)),
     }
 }
 
 fn bound(words: &mut Words<'_>) -> Result<(Bound, Range<usize>)> {
     let word = words.expect("a bound")?;
-    let span = word.at..word.at + word.text.len();
-    let malformed = || word.fault(Problem::Bound(word.text.into()));
+    let malformed = || word.refused(Problem::Bound);
     if word.text == "legacy" {
-        return Ok((Bound::Legacy(None), span));
+        return Ok((Bound::Legacy(None), word.span()));
     }
     let unit_at = word.text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.text.len());
     let (number, unit) = word.text.split_at(unit_at);
@@ -210,11 +230,11 @@ fn bound(words: &mut Words<'_>) -> Result<(Bound, Range<usize>)> {
         "s" => Bound::Seconds(number),
         "x" if number > 0.0 => {
             let legacy = words.take("legacy").ok_or_else(malformed)?;
-            return Ok((Bound::Legacy(Some(number)), word.at..legacy.at + legacy.text.len()));
+            return Ok((Bound::Legacy(Some(number)), word.at..legacy.span().end));
         }
         _ => return Err(malformed()),
     };
-    Ok((bound, span))
+    Ok((bound, word.span()))
 }
 
 /// A plain decimal of at most 15 digits, which a double holds and prints back exactly.
@@ -225,7 +245,7 @@ fn decimal(text: &str) -> Option<f64> {
 }
 
 fn fits(metric: &Metric, bound: Bound, span: &Range<usize>) -> Result<()> {
-    let fault = |problem| Err(ConditionError { span: span.clone(), problem });
+    let fault = |problem| Err(Box::new(ConditionError { span: span.clone(), problem }));
     if bound.is_legacy() {
         return if metric.is_comparable() { Ok(()) } else { fault(Problem::NoLegacy(metric.to_string())) };
     }
@@ -248,15 +268,19 @@ fn window(word: Word<'_>) -> Result<Window> {
         "attempt" => Ok(Window::Attempt),
         text => match text.parse::<Duration>() {
             Ok(duration) if duration.as_ms() > 0 => Ok(Window::Last(duration)),
-            _ => Err(word.fault(Problem::Window(text.into()))),
+            _ => Err(word.refused(Problem::Window)),
         },
     }
+}
+
+fn duration(word: Word<'_>) -> Result<Duration> {
+    word.text.parse().map_err(|_| word.refused(Problem::Duration))
 }
 
 fn count(word: Word<'_>) -> Result<u32> {
     let digits = word.text.bytes().all(is_name_byte);
     let count = word.text.parse::<u32>().ok().filter(|count| digits && *count > 0);
-    count.ok_or_else(|| word.fault(Problem::Count(word.text.into())))
+    count.ok_or_else(|| word.refused(Problem::Count))
 }
 
 #[cfg(test)]

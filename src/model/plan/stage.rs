@@ -1,6 +1,7 @@
 //! The parts of a plan that the controller works through: stages, guardrails, signals, messages.
 
 use serde::Serialize;
+use serde::ser::SerializeMap as _;
 
 use super::words::{Action, ChannelKind, CheckIn, Level, Moment, Severity, SignalKind};
 use crate::model::condition::Condition;
@@ -105,7 +106,9 @@ pub struct Channel {
 
 impl Serialize for Channel {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map([(self.kind, &self.target)])
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(&self.kind, &self.target)?;
+        map.end()
     }
 }
 

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use super::body::Plans;
 use super::problem::Problem;
-use crate::decide::deployment::{Change, Deployment, Order, Rollout};
+use crate::decide::deployment::Deployment;
+use crate::decide::rollout::{Change, Order, Rollout};
 use crate::decide::transition::{Refusal, amend};
 use crate::model::command::Command;
 use crate::model::fault::{Fault, Severity};

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::decide::deployment::{Deployment, Noticed, Rollout};
+use crate::decide::deployment::Deployment;
+use crate::decide::rollout::{Noticed, Rollout};
 use crate::decide::schedule::{Blocker, Next, Verdict};
 use crate::decide::standing::{Directory, Mode, Standing};
 use crate::decide::transition::transition;

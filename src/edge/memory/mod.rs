@@ -2,21 +2,25 @@
 //!
 //! What does not parse changes nothing but the log; what is older never replaces what is newer.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+use self::told::Echoes;
 use super::copy::Copy;
 use super::log;
-use crate::decide::settle::{ECHO_MS, settle};
+use crate::decide::settle::settle;
 use crate::model::group::Fingerprints;
 use crate::model::live::{LiveState, LiveText};
 use crate::model::plan::Plan;
 use crate::model::{Instant, Percentage};
 use crate::protocol::config::{Catalogue, Snapshot, States};
-use crate::protocol::flush::{Answer, Flush, TEXT_BYTES_MAX, Told};
 
 /// KV that could not be read is tried again after this long.
 const RETRY_MS: f64 = 5_000.0;
+/// What the controller told of a rollout that is not served yet counts for so long.
+const TOLD_MS: f64 = 5_000.0;
 const PLANS: &str = "plans";
 const KILL_ALL: &str = "kill/*";
 
@@ -45,20 +49,10 @@ pub struct Memory {
     lists: HashMap<String, List>,
     /// The rollouts whose states are read; it only grows.
     served: BTreeSet<String>,
+    /// When the controller last told of a rollout.
+    told: HashMap<String, f64>,
     /// The rollouts (or none) found ready under this catalogue, so that a request walks no dependencies.
     ready: BTreeSet<Option<usize>>,
-}
-
-struct Echoes {
-    texts: Vec<String>,
-    told_at: Instant,
-}
-
-impl Echoes {
-    fn contain(&self, text: &str, now: Instant) -> bool {
-        let age_ms = now.as_epoch_ms().saturating_sub(self.told_at.as_epoch_ms());
-        age_ms < ECHO_MS && self.texts.iter().any(|echo| echo == text.trim())
-    }
 }
 
 struct List {
@@ -93,18 +87,30 @@ impl Memory {
     }
 
     /// Whether every state is known that a request for this rollout depends on.
-    pub fn is_ready(&mut self, number: Option<usize>) -> bool {
-        let is_ready = self.ready.contains(&number) || (self.is_configured() && self.needed(number).is_empty());
+    pub fn is_ready(&mut self, number: Option<usize>, now_ms: f64) -> bool {
+        if self.ready.contains(&number) {
+            return true;
+        }
+        let is_ready = self.is_configured() && self.needed(number, now_ms).is_empty();
         if is_ready {
+            let keys: Vec<String> = self.dependencies(number).into_iter().map(|plan| plan.key.to_string()).collect();
+            self.served.extend(keys);
             self.ready.insert(number);
         }
         is_ready
     }
 
     /// The rollouts whose states are still to be read for a request for this rollout.
-    pub fn needed(&self, number: Option<usize>) -> Vec<String> {
-        let unread = self.dependencies(number).into_iter().filter(|plan| !self.served.contains(plan.key.as_str()));
+    pub fn needed(&self, number: Option<usize>, now_ms: f64) -> Vec<String> {
+        let is_told = |key: &str| self.told.get(key).is_some_and(|at_ms| now_ms - at_ms < TOLD_MS);
+        let unread = self.dependencies(number).into_iter().filter(|plan| !self.served.contains(plan.key.as_str()) && !is_told(plan.key.as_str()));
         unread.map(|plan| plan.key.to_string()).collect()
+    }
+
+    /// The rollouts whose states KV has not been asked for.
+    pub fn unserved(&self, number: Option<usize>) -> Vec<String> {
+        let unserved = self.dependencies(number).into_iter().filter(|plan| !self.served.contains(plan.key.as_str()));
+        unserved.map(|plan| plan.key.to_string()).collect()
     }
 
     /// The rollout itself, every flag, and what these wait for and require.
@@ -204,51 +210,6 @@ impl Memory {
         }
         states.killed.sort_unstable();
         states
-    }
-
-    /// What the controller is told.
-    pub fn report(&self) -> Flush {
-        let revision = |key: &String| self.states.live.get(key).map_or(0, |state| state.revision);
-        let all = self.states.all_killed.then(|| KILL_ALL.to_owned());
-        let texts = self.by_hand.iter().filter(|(_, text)| text.len() <= TEXT_BYTES_MAX);
-        Flush {
-            isolate: String::new(),
-            plans: self.snapshot.catalogue.revision,
-            known: self.is_configured().then(|| self.served.iter().map(|key| (key.clone(), revision(key))).collect()),
-            texts: texts.map(|(key, text)| (key.clone(), text.clone())).collect(),
-            kills: all.into_iter().chain(self.states.killed.iter().map(|key| format!("kill/{key}"))).collect(),
-        }
-    }
-
-    /// Takes in what the controller has told. An edit by hand that it has not adopted yet stands
-    /// under the same revision and stays.
-    pub fn absorb_answer(&mut self, answer: &Answer, now: Instant) {
-        self.told_at_ms = Some(now.as_epoch_ms() as f64);
-        let catalogue = match &answer.plans {
-            Some(plans) => self.compile(Some(plans)),
-            None => Rc::clone(&self.snapshot.catalogue),
-        };
-        let mut states = self.states.clone();
-        for Told { key, state, echoes } in &answer.states {
-            let Ok(LiveText::Written(state)) = LiveText::parse(state) else {
-                log::warn("answer_unreadable", key, "the controller's state cannot be read");
-                continue;
-            };
-            self.served.insert(key.clone());
-            let is_newer = states.live.get(key).is_none_or(|known| known.revision < state.revision);
-            let echoes = Echoes { texts: echoes.clone(), told_at: now };
-            let is_echo = self.by_hand.get(key).is_some_and(|text| echoes.contain(text, now));
-            if is_newer || is_echo {
-                self.by_hand.remove(key);
-                states.live.insert(key.clone(), state);
-            }
-            self.echoes.insert(key.clone(), echoes);
-        }
-        if states != self.states || !Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) {
-            tell_changes(&self.states, &states);
-            self.states = states;
-            self.rebuild(catalogue);
-        }
     }
 
     /// Takes in the copy from the cache. An old one is believed in everything but its percentages.

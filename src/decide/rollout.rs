@@ -1,0 +1,219 @@
+//! One rollout as the controller holds it: its plan, its state, and what it knows of KV.
+//!
+//! A change is worked out by `change`, which leaves everything as it is: the caller stores it first,
+//! and then goes on with the rollout that is in it.
+
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::adopt::{Echo, Sight, sight};
+use super::settle::ECHO_MS;
+use super::transition::{KV, Refusal, transition};
+use crate::model::command::{Cause, Command};
+use crate::model::history::{Entry, FIRST};
+use crate::model::plan::Plan;
+use crate::model::record::Record;
+use crate::model::{Instant, Name};
+
+/// A rollout of a deployment.
+#[derive(Clone)]
+pub struct Rollout {
+    /// Its plan.
+    pub plan: Rc<Plan>,
+    /// Its plan as JSON.
+    pub plan_text: Rc<str>,
+    /// Its state.
+    pub record: Record,
+    /// The hash of its last entry.
+    pub hash: String,
+    /// The revision that KV holds; 0 where it holds none of ours.
+    pub published: u64,
+    /// When KV last took its state.
+    pub published_at: Instant,
+    /// Adopted texts that may still be read.
+    pub echoes: Vec<Echo>,
+    /// Since when its kill key has been read as absent.
+    pub key_absent_since: Option<Instant>,
+    /// When a kill by key ended.
+    pub key_gone_at: Option<Instant>,
+    /// What is wrong with its `stage/KEY`.
+    pub fault: Option<Noticed>,
+}
+
+/// Something wrong that was noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Noticed {
+    /// What it concerns, such as a KV key.
+    pub subject: String,
+    /// What is wrong.
+    pub message: String,
+    /// Since when.
+    pub at: Instant,
+}
+
+/// What is asked, by whom and why.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// What.
+    pub command: Command,
+    /// Whose command it is.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A change that has been worked out and not yet stored.
+pub struct Change {
+    /// The rollout's key.
+    pub key: Name,
+    /// What goes into the history.
+    pub entry: Entry,
+    /// The entry's text.
+    pub text: String,
+    /// The rollout afterwards.
+    pub rollout: Rollout,
+}
+
+impl Rollout {
+    /// A rollout with this plan that has no history yet. `revision` is the last one that KV has
+    /// seen of it, from which its own go on.
+    pub fn new(plan: Rc<Plan>, plan_text: Rc<str>, revision: u64, now: Instant) -> Self {
+        let mut record = Record::draft(&plan, now);
+        record.live.revision = revision;
+        Self { plan, plan_text, record, hash: FIRST.to_owned(), published: 0, published_at: now, echoes: Vec::new(), key_absent_since: None, key_gone_at: None, fault: None }
+    }
+
+    /// What becomes of it under an order, in force under `self.plan`.
+    ///
+    /// # Errors
+    /// With the reason, when the command is refused.
+    pub fn change(&self, order: Order, now: Instant) -> Result<Change, Refusal> {
+        let order = self.with_key_gone(order);
+        let record = transition(&self.plan, &self.record, &order.command, &order.actor, now)?;
+        let mut rollout = Self { record, ..self.clone() };
+        if let Some(text) = order.command.kv_text() {
+            rollout.echoes.push(Echo { text: text.to_owned(), overwritten: None });
+        }
+        match order.command {
+            Command::Kill(Cause::Key(_)) => (rollout.key_absent_since, rollout.key_gone_at) = (None, None),
+            Command::Revive(Cause::Key(_)) => (rollout.key_absent_since, rollout.key_gone_at) = (None, Some(now)),
+            _ => {}
+        }
+        let entry = Entry {
+            rollout: self.plan.key.clone(),
+            revision: rollout.record.live.revision,
+            at: now,
+            actor: order.actor,
+            command: order.command,
+            reason: order.reason,
+            figures: Vec::new(),
+            state: rollout.record.live.clone(),
+            previous: self.hash.clone(),
+        };
+        let (text, hash) = entry.print();
+        rollout.hash = hash;
+        Ok(Change { key: self.plan.key.clone(), entry, text, rollout })
+    }
+
+    /// An operator's `revive` after the kill key was taken away ends the key's kill too.
+    fn with_key_gone(&self, order: Order) -> Order {
+        match (&order.command, &self.record.kill_key) {
+            (Command::Revive(Cause::Command), Some(key)) if self.key_absent_since.is_some() => Order { command: Command::Revive(Cause::Key(key.clone())), ..order },
+            _ => order,
+        }
+    }
+
+    /// Whether KV holds its state.
+    pub fn is_published(&self) -> bool {
+        self.published == self.record.live.revision
+    }
+
+    /// Takes note that KV holds the state of this revision now.
+    pub fn note_published(&mut self, revision: u64, now: Instant) {
+        self.published = self.published.max(revision);
+        self.published_at = now;
+        self.echoes.retain(|echo| echo.is_about(now));
+        if self.is_published() {
+            for echo in self.echoes.iter_mut().filter(|echo| echo.overwritten.is_none()) {
+                echo.overwritten = Some(now);
+            }
+        }
+    }
+
+    /// Takes note that KV shows an older state, or none. Within the time that a read may be stale that
+    /// means nothing; after it somebody took the key away, or a write came late: it is written again.
+    pub fn note_missing(&mut self, now: Instant) {
+        if now.as_epoch_ms().saturating_sub(self.published_at.as_epoch_ms()) >= ECHO_MS {
+            self.published = 0;
+        }
+    }
+
+    /// The texts in KV that are none but echoes.
+    pub fn echoes(&self, now: Instant) -> impl Iterator<Item = &str> {
+        self.echoes.iter().filter(move |echo| echo.is_about(now)).map(|echo| echo.text.as_str())
+    }
+
+    /// What a value of its `stage/KEY` asks for. What is wrong with it is noted.
+    pub fn see_text(&mut self, text: &str, now: Instant) -> Option<Order> {
+        let subject = format!("stage/{}", self.plan.key);
+        let message = match sight(&self.plan, &self.record, &self.echoes, text, now) {
+            Sight::Known => {
+                self.fault = None;
+                return None;
+            }
+            Sight::Older => {
+                self.fault = None;
+                self.note_missing(now);
+                return None;
+            }
+            Sight::Edit(command) => {
+                self.fault = None;
+                let reason = match &command {
+                    Command::Set(setting) if setting.stage.is_some() => format!("the state under the KV key `{subject}` was edited"),
+                    _ => format!("the KV key `{subject}` says `{}`", text.trim()),
+                };
+                return Some(Order { command, actor: KV.to_owned(), reason });
+            }
+            Sight::Foreign(revision) => format!("KV holds revision {revision}, which is newer than this controller's {}: does another deployment write to the same namespace?", self.record.live.revision),
+            Sight::Garbage(error) => format!("{error}; the last good state stays"),
+        };
+        if self.fault.as_ref().is_none_or(|told| told.message != message) {
+            self.fault = Some(Noticed { subject, message, at: now });
+        }
+        None
+    }
+
+    /// What an isolate's word that it saw this kill key asks for. Isolates look at KV some seconds
+    /// apart: just after a kill has ended, what they saw is the key that is gone.
+    pub fn hear_of_kill_key(&mut self, key: &str, now: Instant) -> Option<Order> {
+        let is_echo = self.key_gone_at.is_some_and(|at| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) < ECHO_MS);
+        if is_echo { None } else { self.see_kill_key(Some(key.to_owned()), now) }
+    }
+
+    /// What a look at its kill keys asks for; `key` is the one that stands in KV.
+    ///
+    /// That a key is gone is believed once it has not been seen for as long as a stale read may
+    /// last: a kill must not end by one.
+    pub fn see_kill_key(&mut self, key: Option<String>, now: Instant) -> Option<Order> {
+        let order = |command: Command, reason: String| Some(Order { command, actor: KV.to_owned(), reason });
+        match (key, &self.record.kill_key) {
+            (Some(key), None) => {
+                let reason = format!("the KV key `{key}` exists");
+                order(Command::Kill(Cause::Key(key)), reason)
+            }
+            (Some(_), Some(_)) => {
+                self.key_absent_since = None;
+                None
+            }
+            (None, None) => None,
+            (None, Some(known)) => {
+                let since = *self.key_absent_since.get_or_insert(now);
+                let is_gone = now.as_epoch_ms().saturating_sub(since.as_epoch_ms()) >= ECHO_MS;
+                let key = known.clone();
+                let reason = format!("the KV key `{key}` has been gone for two minutes");
+                if is_gone { order(Command::Revive(Cause::Key(key)), reason) } else { None }
+            }
+        }
+    }
+}

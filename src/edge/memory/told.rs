@@ -1,0 +1,77 @@
+//! What passes between an isolate's memory and the controller.
+
+use std::rc::Rc;
+
+use super::{KILL_ALL, Memory, tell_changes};
+use crate::decide::settle::ECHO_MS;
+use crate::edge::log;
+use crate::model::Instant;
+use crate::model::live::{LiveText, edit_text};
+use crate::protocol::flush::{Answer, Flush, TEXT_BYTES_MAX, Told};
+
+/// What KV said is news for so long; it is read again every 5 s while there is traffic.
+const NEWS_MS: f64 = 10_000.0;
+
+/// What the controller said of texts that it has adopted and that may still be read.
+pub struct Echoes {
+    texts: Vec<String>,
+    told_at: Instant,
+}
+
+impl Echoes {
+    /// Whether a text is one of them.
+    pub fn contain(&self, text: &str, now: Instant) -> bool {
+        let age_ms = now.as_epoch_ms().saturating_sub(self.told_at.as_epoch_ms());
+        age_ms < ECHO_MS && self.texts.contains(&edit_text(text))
+    }
+}
+
+impl Memory {
+    /// What the controller is told. What KV said a while ago is no news: an isolate that has slept must
+    /// not bring back a kill or an edit that is gone.
+    pub fn report(&self, now_ms: f64, wanted: &[String]) -> Flush {
+        let is_news = self.kv_age_ms(now_ms) < NEWS_MS;
+        let revision = |key: &String| self.states.live.get(key).map_or(0, |state| state.revision);
+        let all = self.states.all_killed.then(|| KILL_ALL.to_owned());
+        let kills = all.into_iter().chain(self.states.killed.iter().map(|key| format!("kill/{key}")));
+        let texts = self.by_hand.iter().filter(|(_, text)| is_news && text.len() <= TEXT_BYTES_MAX);
+        Flush {
+            isolate: String::new(),
+            plans: self.snapshot.catalogue.revision,
+            known: self.is_configured().then(|| self.served.iter().map(|key| (key.clone(), revision(key))).chain(wanted.iter().map(|key| (key.clone(), 0))).collect()),
+            texts: texts.map(|(key, text)| (key.clone(), text.clone())).collect(),
+            kills: kills.filter(|_| is_news).collect(),
+        }
+    }
+
+    /// Takes in what the controller has told. An edit by hand that it has not adopted yet stands
+    /// under the same revision and stays.
+    pub fn absorb_answer(&mut self, answer: &Answer, now: Instant) {
+        self.told_at_ms = Some(now.as_epoch_ms() as f64);
+        let catalogue = match &answer.plans {
+            Some(plans) => self.compile(Some(plans)),
+            None => Rc::clone(&self.snapshot.catalogue),
+        };
+        let mut states = self.states.clone();
+        for Told { key, state, echoes } in &answer.states {
+            let Ok(LiveText::Written(state)) = LiveText::parse(state) else {
+                log::warn("answer_unreadable", key, "the controller's state cannot be read");
+                continue;
+            };
+            self.told.insert(key.clone(), now.as_epoch_ms() as f64);
+            let is_newer = states.live.get(key).is_none_or(|known| known.revision < state.revision);
+            let echoes = Echoes { texts: echoes.clone(), told_at: now };
+            let is_echo = self.by_hand.get(key).is_some_and(|text| echoes.contain(text, now));
+            if is_newer || is_echo {
+                self.by_hand.remove(key);
+                states.live.insert(key.clone(), state);
+            }
+            self.echoes.insert(key.clone(), echoes);
+        }
+        if states != self.states || !Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) {
+            tell_changes(&self.states, &states);
+            self.states = states;
+            self.rebuild(catalogue);
+        }
+    }
+}
