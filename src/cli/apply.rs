@@ -72,7 +72,7 @@ fn table(foreseen: &Applied) -> String {
     }
     let removed = foreseen.changes.iter().filter(|change| change.change == "removed").count();
     if removed > 0 {
-        lines.push(format!("{} {} will be removed, with {} history", paint(WARN, "!"), counted(removed, "rollout"), if removed == 1 { "its" } else { "their" }));
+        lines.push(format!("{} {} will be removed; {} history is kept, but no longer shown", paint(WARN, "!"), counted(removed, "rollout"), if removed == 1 { "its" } else { "their" }));
     }
     lines.join("\n")
 }
@@ -86,7 +86,7 @@ mod tests {
         let foreseen = serde_json::from_str(r#"{"changes":[{"rollout":"shop","change":"added"},{"rollout":"checkout","change":"changed"},{"rollout":"ai","change":"unchanged"},{"rollout":"old","change":"removed"}]}"#).unwrap();
         assert_eq!(
             anstream::adapter::strip_str(&table(&foreseen)).to_string(),
-            "+ shop      added\n~ checkout  changed\n= ai        unchanged\n- old       removed\n! 1 rollout will be removed, with its history"
+            "+ shop      added\n~ checkout  changed\n= ai        unchanged\n- old       removed\n! 1 rollout will be removed; its history is kept, but no longer shown"
         );
     }
 

@@ -55,7 +55,7 @@ fn summarise(loaded: &Loaded) {
 fn outline(plan: &Plan) -> String {
     let stages: Vec<String> = plan.stages.iter().map(|stage| format!("{} {} %", stage.name, stage.percentage)).collect();
     let kind = if plan.is_flag() { " (flag)" } else { "" };
-    let gates = plan.stages.iter().map(|stage| stage.gates.len() + stage.checklist.len()).sum();
+    let gates = plan.stages.iter().map(|stage| stage.gates.len()).sum();
     let guards = [counted(gates, "gate"), counted(plan.guardrails.len(), "guardrail")].join(", ");
     format!("{}{kind}: {} ({guards})", plan.key, stages.join(" → "))
 }

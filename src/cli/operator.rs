@@ -23,7 +23,7 @@ pub struct Connection {
 /// How a change is agreed to.
 #[derive(Args)]
 pub struct Consent {
-    /// Why, for the history; asked for on a terminal
+    /// Why, for the history
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
     /// Do not ask

@@ -50,6 +50,9 @@ pub fn overview(all: &Rollouts, now: Instant) -> String {
     for rollout in all.rollouts.iter().filter(|rollout| !rollout.faults.is_empty()) {
         lines.push(format!("{} {} has {}: tidegate status {}", paint(WARN, "!"), rollout.key, counted(rollout.faults.len(), "fault"), rollout.key));
     }
+    for fault in &all.faults {
+        lines.push(format!("{} {}: {}", paint(WARN, "!"), fault.subject, fault.message));
+    }
     lines.join("\n")
 }
 

@@ -13,6 +13,8 @@ use crate::model::Instant;
 #[serde(default)]
 pub struct Rollouts {
     pub rollouts: Vec<Rollout>,
+    /// What is wrong with the deployment as a whole.
+    pub faults: Vec<Fault>,
     #[serde(deserialize_with = "instant")]
     pub at: Option<Instant>,
 }

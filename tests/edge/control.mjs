@@ -103,10 +103,11 @@ export async function published(gate, key) {
  */
 export async function audit(gate, key) {
   const ana = operator(gate);
+  let rollout;
   const { state } = await until(async () => {
-    const rollout = await ana.rollout(key);
+    rollout = await ana.rollout(key);
     return rollout.published.is_current && (await published(gate, key))?.revision === rollout.state.revision && rollout;
-  }, () => `KV to hold the state of ${key}`, ADOPTED_MS);
+  }, () => `KV to hold the state of ${key}: ${JSON.stringify({ published: rollout.published, state: rollout.state, faults: rollout.faults, held: gate.kv.versions?.(`stage/${key}`).slice(-3) })}`, ADOPTED_MS);
   const entries = await ana.history(key);
   assert.deepEqual(entries.map(({ revision }) => revision), entries.map((_, index) => entries[0].revision + index), `the revisions of ${key}`);
   assert.deepEqual(entries.at(-1).state, state, `the state of ${key}`);

@@ -82,7 +82,7 @@ class Lane {
 
   /** An edit by hand, of a percentage that nobody sets otherwise. */
   async edit() {
-    const percentage = (((this.edits.size + 1) * 7_919) % 99_000) / 1_000 + 0.5;
+    const percentage = ((((this.edits.size + 1) * 7_919) % 99_000) + 500) / 1_000;
     this.edits.add(percentage);
     await this.moment();
     await this.gate.putStage(this.key, `${percentage}${this.chance.happens(0.3) ? '%' : ''}`);

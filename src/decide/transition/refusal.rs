@@ -34,6 +34,8 @@ pub enum Refusal {
     ApprovedAlready(String, String),
     /// A rollback never leads to more; from, to.
     WouldRise(Percentage, Percentage),
+    /// The plans without it would take new away from its subjects.
+    InUse,
     /// The new plan would change what a started rollout must keep.
     RunningPlan(&'static str),
 }
@@ -56,7 +58,7 @@ impl Refusal {
             Self::UnknownItem(..) => "unknown-item",
             Self::ApprovedAlready(..) => "approved-already",
             Self::WouldRise(..) => "would-rise",
-            Self::RunningPlan(_) => "running-plan",
+            Self::InUse | Self::RunningPlan(_) => "running-plan",
         }
     }
 }
@@ -87,6 +89,7 @@ impl fmt::Display for Refusal {
             Self::UnknownItem(item, _) => write!(f, "`{item}` is not on the checklist that counts now"),
             Self::ApprovedAlready(item, by) => write!(f, "`{item}` has been approved by {by}"),
             Self::WouldRise(from, to) => write!(f, "a rollback from {from} % to {to} % would be an advance"),
+            Self::InUse => f.write_str("subjects are on new because of it"),
             Self::RunningPlan(what) => write!(f, "the rollout has been started, and the plan {what}"),
         }
     }
@@ -111,6 +114,7 @@ impl Explain for Refusal {
             Self::UnknownStage(word, known) | Self::UnknownItem(word, known) => one_of(word, known),
             Self::ApprovedAlready(..) => "it counts until the next attempt".to_owned(),
             Self::WouldRise(..) => "`set` raises a percentage".to_owned(),
+            Self::InUse => "roll it back, kill or complete it before it goes".to_owned(),
             Self::RunningPlan(_) => "a new key is a new rollout".to_owned(),
         })
     }

@@ -17,6 +17,10 @@ use crate::protocol::api::body::Plans;
 use crate::protocol::api::plans::{self, Applied};
 use crate::protocol::api::problem::Problem;
 
+/// What faults of the KV key `plans` are noticed under: it cannot be read, or it could not be adopted.
+const MALFORMED: &str = "plans";
+const REFUSED: &str = "plans by hand";
+
 impl Desk {
     /// Takes in the value of the KV key `plans`: a newer revision was written by hand.
     ///
@@ -26,23 +30,25 @@ impl Desk {
         let set = match PlanSet::parse(text) {
             Ok(set) if set.revision > self.deployment.plans => set,
             Ok(_) => {
-                self.faults.retain(|known| known.subject != "plans");
+                self.faults.retain(|known| known.subject != MALFORMED);
                 return Ok(());
             }
             Err(error) => {
-                self.notice("plans", error.to_string(), now);
+                self.notice(MALFORMED, error.to_string(), now);
                 return Ok(());
             }
         };
         let node = |text: &&serde_json::value::RawValue| serde_json::from_str(text.get()).unwrap_or_default();
         let sent = Plans { rollouts: set.rollouts.iter().map(node).collect(), prune: false, reason: "the KV key `plans` was written by hand".into(), is_dry_run: false };
         match plans::apply(&self.deployment, sent, KV, set.revision + 1, |key| self.last_revision(texts, key), now) {
-            Ok(applied) => {
-                self.faults.retain(|known| known.subject != "plans");
-                self.apply(context, applied, Batch::default(), texts, now)
-            }
+            Ok(applied) => self.apply(context, applied, Batch::default(), texts, now),
+            // Isolates follow what they read, so what cannot be adopted is written over.
             Err(problem) => {
-                self.notice("plans", format!("the KV key `plans` was written by hand and cannot be adopted: {}", problem.detail), now);
+                self.notice(REFUSED, format!("the KV key `plans` was written by hand and is written over, since it cannot be adopted: {}", problem.detail), now);
+                let mut batch = Batch::default();
+                batch.number("plans", set.revision + 1);
+                batch.commit(context)?;
+                self.deployment.plans = set.revision + 1;
                 Ok(())
             }
         }
@@ -53,6 +59,7 @@ impl Desk {
     /// # Errors
     /// When the storage refuses.
     pub fn apply(&mut self, context: &JsValue, applied: Applied, mut batch: Batch, texts: &HashMap<String, String>, now: Instant) -> Result<(), JsValue> {
+        self.faults.retain(|known| known.subject != REFUSED);
         if applied.changes.is_empty() && applied.removed.is_empty() {
             return batch.commit(context);
         }

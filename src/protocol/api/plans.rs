@@ -56,7 +56,7 @@ pub fn apply(deployment: &Deployment, plans: Plans, actor: &str, revision: u64, 
     check_together(deployment, &sent, &removed)?;
     let mut refusals: Vec<(String, Refusal)> = Vec::new();
     for rollout in removed.iter().filter_map(|key| deployment.rollouts.get(key)).filter(|rollout| is_in_use(rollout)) {
-        refusals.push((rollout.plan.key.to_string(), Refusal::RunningPlan("is no longer there; roll it back, kill or complete it first")));
+        refusals.push((rollout.plan.key.to_string(), Refusal::InUse));
     }
     let mut changes = Vec::new();
     let mut told = Vec::new();

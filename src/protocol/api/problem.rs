@@ -64,7 +64,7 @@ impl Problem {
 
     /// A change that a page of another site asks for.
     pub fn cross_site() -> Self {
-        Self::new("cross-site", 403, "Not from another site", "a browser sends this from a page of another origin", "changes come from the console, or from no browser at all")
+        Self::new("cross-site", 403, "Not from another site", "a browser sends this from a page of another origin", "send changes from the command, or from a page of the same origin")
     }
 
     /// No such path.
