@@ -11,4 +11,3 @@ pub mod adopt;
 pub mod replay;
 pub mod rollout;
 pub mod deployment;
-pub mod evidence;

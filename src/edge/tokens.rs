@@ -26,9 +26,16 @@ const BAD_MS: f64 = 10_000.0;
 const KEYS_MS: f64 = 600_000.0;
 
 thread_local! {
-    static CHECKED: RefCell<FnvHashMap<String, Checked>> = RefCell::default();
+    static CHECKED: RefCell<Memory> = RefCell::default();
     /// One for each address that a plan names.
     static KEYS: RefCell<Vec<Keys>> = RefCell::default();
+}
+
+/// The tokens that were seen, and what came of each.
+#[derive(Default)]
+struct Memory {
+    numbers: FnvHashMap<String, usize>,
+    outcomes: Vec<Checked>,
 }
 
 struct Checked {
@@ -40,6 +47,25 @@ struct Keys {
     address: String,
     set: Node,
     read_at_ms: f64,
+}
+
+impl Memory {
+    fn get(&self, name: &str) -> Option<&Checked> {
+        self.outcomes.get(*self.numbers.get(name)?)
+    }
+
+    fn keep(&mut self, name: String, outcome: Checked) {
+        if self.outcomes.len() >= CHECKED_MAX {
+            *self = Self::default();
+        }
+        match self.numbers.get(&name).and_then(|number| self.outcomes.get_mut(*number)) {
+            Some(known) => *known = outcome,
+            None => {
+                self.numbers.insert(name, self.outcomes.len());
+                self.outcomes.push(outcome);
+            }
+        }
+    }
 }
 
 /// What a token is remembered under: one that is good for one issuer says nothing to another.
@@ -79,12 +105,8 @@ pub async fn check(token: &Token, text: &str) {
     let Some(name) = name(token, text) else { return };
     let claims = verified(token, text).await;
     let good_for_ms = if claims.is_some() { GOOD_MS } else { BAD_MS };
-    CHECKED.with_borrow_mut(|checked| {
-        if checked.len() >= CHECKED_MAX {
-            checked.clear();
-        }
-        checked.insert(name, Checked { claims, until_ms: clock::now_ms() + good_for_ms });
-    });
+    let outcome = Checked { claims, until_ms: clock::now_ms() + good_for_ms };
+    CHECKED.with_borrow_mut(|checked| checked.keep(name, outcome));
 }
 
 async fn verified(token: &Token, text: &str) -> Option<Node> {
@@ -126,15 +148,34 @@ fn of_address<'k>(keys: &'k [Keys], address: &str) -> Option<&'k Keys> {
 
 /// A key as JSON again.
 fn json(node: &Node) -> String {
-    let joined = |parts: Vec<String>| parts.join(",");
+    let mut text = String::new();
+    write(node, &mut text);
+    text
+}
+
+fn write(node: &Node, text: &mut String) {
+    let comma = |index| if index > 0 { "," } else { "" };
     match &node.value {
-        Value::Text(text) => log::quoted(text),
-        Value::List(items) => format!("[{}]", joined(items.iter().map(json).collect())),
+        Value::Text(own) => text.push_str(&log::quoted(own)),
+        Value::List(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                text.push_str(comma(index));
+                write(item, text);
+            }
+            text.push(']');
+        }
         Value::Table(entries) => {
-            let field = |Entry { key, node, .. }: &Entry| format!("{}:{}", log::quoted(key), json(node));
-            format!("{{{}}}", joined(entries.iter().map(field).collect()))
+            text.push('{');
+            for (index, Entry { key, node, .. }) in entries.iter().enumerate() {
+                text.push_str(comma(index));
+                text.push_str(&log::quoted(key));
+                text.push(':');
+                write(node, text);
+            }
+            text.push('}');
         }
         // The others print as they stand in JSON.
-        plain => plain.to_string(),
+        plain => text.push_str(&plain.to_string()),
     }
 }
