@@ -8,7 +8,8 @@ BIN=node_modules/.bin
 STAGING=target/edge
 WASM=target/wasm32-unknown-unknown/edge/tidegate.wasm
 
-cargo build --profile edge --target wasm32-unknown-unknown --lib
+# With an rlib among the crate types, cargo would leave LTO out.
+cargo rustc --crate-type cdylib --profile edge --target wasm32-unknown-unknown --lib
 inputs="$(cat "$WASM" src/edge/*.js src/protocol/api/openapi.json "$0" package-lock.json | sha256sum)"
 if [ -f build/index.js ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inputs" ]; then exit 0; fi
 

@@ -8,6 +8,10 @@ use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+/// Fields after these are not compared with those before them: tokens are read before they are
+/// verified, and nobody may make that long.
+const FIELDS_COMPARED: usize = 500;
+
 /// A value and where it stands in its source.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Node {
@@ -151,7 +155,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
         let mut entries = Vec::new();
         while let Some((key, node)) = fields.next_entry::<String, Node>()? {
             // Two values for one field: whichever was taken, somebody would have meant the other.
-            if entries.iter().any(|entry: &Entry| entry.key == key) {
+            if entries.len() < FIELDS_COMPARED && entries.iter().any(|entry: &Entry| entry.key == key) {
                 return Err(serde::de::Error::custom(format_args!("the field `{key}` stands there twice")));
             }
             entries.push(Entry { key, key_span: None, node });

@@ -128,20 +128,25 @@ async function replay(gate, key) {
  */
 export function traffic(gate, key, { everyMs = 100 } = {}) {
   const agent = new http.Agent({ keepAlive: true });
-  const users = gate.isolates.map((isolate) => ({ isolate, outcome: undefined, since: 0, turns: 0 }));
+  const users = gate.isolates.map((isolate) => ({ isolate, outcome: undefined, since: 0, story: [] }));
   let stopped = false;
   const ask = async (user) => {
     while (!stopped) {
       const started = performance.now();
       const outcome = await told(user.isolate, key, { agent }).catch((error) => error.message);
-      if (outcome !== user.outcome) Object.assign(user, { outcome, since: performance.now(), turns: user.turns + 1 });
+      if (outcome !== user.outcome) {
+        Object.assign(user, { outcome, since: performance.now() });
+        user.story.push(outcome);
+      }
       await new Promise((resolve) => setTimeout(resolve, everyMs - (performance.now() - started)));
     }
   };
   const asking = users.map(ask);
   return {
     /** How often users were told something else than the time before, in all. */
-    get turns() { return users.reduce((sum, { turns }) => sum + turns, 0); },
+    get turns() { return users.reduce((sum, { story }) => sum + story.length, 0); },
+    /** What each was told, each time that it was something else. */
+    stories: () => users.map(({ story }) => story),
     async reaches(outcome, from = performance.now(), timeoutMs = 30_000) {
       const show = () => `every isolate to say ${outcome} of ${key}, they say ${users.map((user) => user.outcome).join(', ')}`;
       await until(() => users.every((user) => user.outcome === outcome), show, timeoutMs);
