@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Miniflare } from 'miniflare';
 import { WebSocket } from 'ws';
+import { workerConfig } from '../../scripts/dev/config.mjs';
 import { kvBinding, startKv } from './kv.mjs';
 import { fetchRaw, open } from './wire.mjs';
 
@@ -99,7 +100,7 @@ class Gate {
   }
 
   #options() {
-    const { compatibilityDate, compatibilityFlags, durableObjects } = wranglerConfig();
+    const { compatibilityDate, compatibilityFlags, durableObjects } = workerConfig(join(ROOT, 'wrangler.toml'));
     const shared = {
       compatibilityDate,
       compatibilityFlags,
@@ -247,24 +248,6 @@ function workerModules() {
     { type: 'ESModule', path: 'index.js', contents: readFileSync(path, 'utf8') },
     ...wasm.map((name) => ({ type: 'CompiledWasm', path: name, contents: readFileSync(join(BUILD, name)) })),
   ];
-}
-
-/** What the deployed worker is configured with, as far as it changes how a request is served. */
-function wranglerConfig() {
-  const path = join(ROOT, 'wrangler.toml');
-  const toml = existsSync(path) ? readFileSync(path, 'utf8').replace(/^\s*#.*$/gm, '') : '';
-  const list = (name) => [...(new RegExp(`^${name}\\s*=\\s*\\[([^\\]]*)\\]`, 'm').exec(toml)?.[1] ?? '').matchAll(/"([^"]+)"/g)].map(([, text]) => text);
-  const sqlite = list('new_sqlite_classes');
-  const durableObjects = {};
-  for (const [, block] of toml.matchAll(/\[\[durable_objects\.bindings\]\]\n((?:(?!\[).*\n?)*)/g)) {
-    const field = (name) => new RegExp(`^${name}\\s*=\\s*"([^"]+)"`, 'm').exec(block)?.[1];
-    durableObjects[field('name')] = { className: field('class_name'), useSQLite: sqlite.includes(field('class_name')) };
-  }
-  return {
-    compatibilityDate: /^compatibility_date\s*=\s*"([^"]+)"/m.exec(toml)?.[1] ?? '2026-04-01',
-    compatibilityFlags: list('compatibility_flags'),
-    durableObjects,
-  };
 }
 
 /** Miniflare's own store behind the stub's interface. */
