@@ -6,41 +6,8 @@
 use std::fmt;
 
 use super::standing::{Mode, Standing};
+pub use crate::model::variant::Variant;
 use crate::model::subject::SubjectHash;
-
-/// Which frontend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Variant {
-    /// The one that everybody had.
-    Legacy,
-    /// The one being released.
-    New,
-}
-
-impl Variant {
-    /// The other side.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Legacy => Self::New,
-            Self::New => Self::Legacy,
-        }
-    }
-
-    /// `legacy` or `new`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Legacy => "legacy",
-            Self::New => "new",
-        }
-    }
-}
-
-impl fmt::Display for Variant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// Why that side, in the order in which the reasons are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

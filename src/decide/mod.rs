@@ -6,6 +6,7 @@ pub mod standing;
 pub mod assign;
 pub mod settle;
 pub mod transition;
+pub mod evidence;
 pub mod schedule;
 pub mod adopt;
 pub mod replay;

@@ -14,6 +14,7 @@ pub mod condition;
 pub mod route;
 pub mod source;
 pub mod subject;
+pub mod variant;
 pub mod group;
 pub mod upstream;
 pub mod plan;

@@ -1,0 +1,211 @@
+//! Evidence that new's rate of events is more than θ times legacy's, valid at every look.
+//!
+//! **Why it may be looked at as often as one likes.** In a window let `a`, `b` be the exposures and
+//! `x`, `y` the events of legacy and new, and let the hypothesis to be refuted be that new's rate is
+//! at most θ times legacy's. Events are rare and independent, so given how many there are in all,
+//! each is new's with probability at most `θb / (a + θb)`. For λ > θ the factor
+//! ```text
+//! ln LR(λ) = y · ln(λ/θ) − (x + y) · ln((a + λb) / (a + θb))
+//! ```
+//! is the likelihood ratio of `λb / (a + λb)` against that bound; its expectation, given the past,
+//! is at most 1 whatever the share `b / (a + b)` was in this window. So the product over windows is
+//! a supermartingale, every average of such products over a grid of λ is one, and so is every
+//! average over the windows at which one starts multiplying, with weights that were fixed before.
+//! By Ville's inequality the chance that it *ever* reaches `1/α` is at most α.
+//!
+//! **The grid**: 32 values of λ/θ from 1.1, since nobody acts upon less than a tenth more, to 20,
+//! where a handful of events is enough; log-spaced, so that a λ within 5 % of the truth is on it.
+//!
+//! **Restarts**: a product that has run for two healthy days lies so deep that a failure has first to
+//! pay that debt off. So half of the weight starts with the attempt, and the rest with each quarter
+//! of an hour, the j-th getting 1/2 · 1/(j(j+1)); what has not started yet counts as 1.
+//!
+//! Ville's inequality: Ville 1939; e-processes by mixing: Shafer 2021, Ramdas et al. 2023.
+
+/// The values of λ/θ that are tried.
+const GRID: usize = 32;
+const RATIO_MIN: f64 = 1.1;
+const RATIO_MAX: f64 = 20.0;
+/// The share of the weight that starts with the attempt.
+const WEIGHT_FIRST: f64 = 0.5;
+/// New starts come so often, in minutes.
+const QUARTER_MINUTES: f64 = 15.0;
+
+/// How many were exposed, and to how many the event happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Count {
+    /// Exposures.
+    pub n: f64,
+    /// Events among them.
+    pub x: f64,
+}
+
+/// What arrived between two looks, under one revision.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Window {
+    /// On legacy.
+    pub legacy: Count,
+    /// On new.
+    pub new: Count,
+}
+
+impl Window {
+    /// The same with the sides exchanged, for the question whether new is *not* worse.
+    #[must_use]
+    pub const fn mirrored(self) -> Self {
+        Self { legacy: self.new, new: self.legacy }
+    }
+}
+
+/// How starting points are weighed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Starts {
+    /// Everything counts from the beginning.
+    Once,
+    /// Half from the beginning, half spread over the quarters of an hour.
+    Quarterly,
+}
+
+/// Evidence that grows window by window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    theta: f64,
+    starts: Starts,
+    /// By λ: the logarithm of the weighed products.
+    log_products: [f64; GRID],
+    /// The weight that has not started.
+    waiting: f64,
+    /// The quarter of the last window, from 1.
+    quarter: f64,
+}
+
+impl Evidence {
+    /// No evidence yet that new's rate is more than `theta` (above 0) times legacy's, all of it to be
+    /// counted from the first window.
+    pub const fn plain(theta: f64) -> Self {
+        Self { theta, starts: Starts::Once, log_products: [0.0; GRID], waiting: 0.0, quarter: 0.0 }
+    }
+
+    /// The same with a new start in each quarter of an hour.
+    pub const fn restarting(theta: f64) -> Self {
+        Self { theta, starts: Starts::Quarterly, log_products: [f64::NEG_INFINITY; GRID], waiting: 1.0, quarter: 0.0 }
+    }
+
+    /// Takes a window in, which began `minute` minutes after the attempt. `factor` (at least 1)
+    /// says by how much the events cluster; the logarithms are divided by it.
+    pub fn add(&mut self, window: &Window, factor: f64, minute: f64) {
+        let weight = self.weight_at(minute);
+        for (index, log_product) in self.log_products.iter_mut().enumerate() {
+            let started = if weight > 0.0 { log_sum(*log_product, weight.ln()) } else { *log_product };
+            *log_product = started + log_ratio(window, self.theta, self.theta * ratio(index)) / factor;
+        }
+    }
+
+    /// The weight that starts with a window of this minute.
+    fn weight_at(&mut self, minute: f64) -> f64 {
+        if self.starts == Starts::Once {
+            return 0.0;
+        }
+        let quarter = (minute.max(0.0) / QUARTER_MINUTES).floor() + 1.0;
+        let first = if self.quarter == 0.0 { WEIGHT_FIRST } else { 0.0 };
+        let fresh = if quarter > self.quarter { (1.0 - WEIGHT_FIRST) / (quarter * (quarter + 1.0)) } else { 0.0 };
+        self.quarter = self.quarter.max(quarter);
+        let weight = first + fresh;
+        self.waiting = (self.waiting - weight).max(0.0);
+        weight
+    }
+
+    /// The natural logarithm of the evidence; 0 is none. It refutes the hypothesis at the level α once
+    /// it has reached ln(1/α).
+    pub fn log_e(&self) -> f64 {
+        let largest = self.log_products.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if largest == f64::NEG_INFINITY {
+            return self.waiting.ln();
+        }
+        let sum: f64 = self.log_products.iter().map(|log_product| (log_product - largest).exp()).sum();
+        let products = largest + (sum / GRID as f64).ln();
+        if self.waiting > 0.0 { log_sum(products, self.waiting.ln()) } else { products }
+    }
+
+    /// Whether it refutes the hypothesis at the level `alpha`.
+    pub fn is_shown(&self, alpha: f64) -> bool {
+        self.log_e() >= -alpha.ln()
+    }
+}
+
+/// The `index`-th value of λ/θ.
+fn ratio(index: usize) -> f64 {
+    RATIO_MIN * (RATIO_MAX / RATIO_MIN).powf(index as f64 / (GRID - 1) as f64)
+}
+
+/// The logarithm of the likelihood ratio of λ against θ. A window without exposures on one side says
+/// nothing.
+fn log_ratio(window: &Window, theta: f64, lambda: f64) -> f64 {
+    let (a, b) = (window.legacy.n, window.new.n);
+    if a <= 0.0 || b <= 0.0 {
+        return 0.0;
+    }
+    let (x, y) = (window.legacy.x, window.new.x);
+    y * (lambda / theta).ln() - (x + y) * ((a + lambda * b) / (a + theta * b)).ln()
+}
+
+/// ln(e^a + e^b) without overflow.
+fn log_sum(a: f64, b: f64) -> f64 {
+    let (high, low) = if a > b { (a, b) } else { (b, a) };
+    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(a: f64, x: f64, b: f64, y: f64) -> Window {
+        Window { legacy: Count { n: a, x }, new: Count { n: b, x: y } }
+    }
+
+    #[test]
+    fn the_plain_formula_is_the_mean_of_the_products() {
+        let mut evidence = Evidence::plain(1.3);
+        let windows = [window(950.0, 9.0, 50.0, 2.0), window(900.0, 7.0, 100.0, 6.0)];
+        windows.iter().for_each(|window| evidence.add(window, 1.0, 0.0));
+        let product = |index: usize| -> f64 { windows.iter().map(|window| log_ratio(window, 1.3, 1.3 * ratio(index)).exp()).product() };
+        let mean = (0..GRID).map(product).sum::<f64>() / GRID as f64;
+        assert!((evidence.log_e() - mean.ln()).abs() < 1e-12);
+        assert!((ratio(0) - 1.1).abs() < 1e-12 && (ratio(GRID - 1) - 20.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn no_data_is_no_evidence() {
+        assert_eq!(Evidence::plain(1.0).log_e(), 0.0);
+        assert_eq!(Evidence::restarting(1.0).log_e(), 0.0);
+        let mut evidence = Evidence::restarting(1.0);
+        for minute in 0..600 {
+            evidence.add(&window(0.0, 0.0, 40.0, 9.0), 1.0, f64::from(minute));
+            evidence.add(&window(40.0, 9.0, 0.0, 0.0), 1.0, f64::from(minute));
+        }
+        assert!(evidence.log_e().abs() < 1e-9, "one side alone says nothing: {}", evidence.log_e());
+    }
+
+    #[test]
+    fn huge_counts_neither_overflow_nor_wait() {
+        let mut evidence = Evidence::plain(1.0);
+        (0..1_000).for_each(|_| evidence.add(&window(1e9, 1e6, 1e9, 5e6), 1.0, 0.0));
+        assert!(evidence.log_e().is_finite() && evidence.is_shown(1e-12));
+    }
+
+    #[test]
+    fn two_healthy_days_delay_a_restarting_alarm_little() {
+        let minutes_until = |mut evidence: Evidence| {
+            for minute in 0..2_880 {
+                evidence.add(&window(950.0, 9.5, 50.0, 0.5), 1.0, f64::from(minute));
+            }
+            let fails = |minute: &i32| {
+                evidence.add(&window(950.0, 9.5, 50.0, 1.0), 1.0, 2_880.0 + f64::from(*minute));
+                evidence.is_shown(0.01)
+            };
+            (0..5_000).find(fails).unwrap_or(5_000)
+        };
+        let (plain, restarting) = (minutes_until(Evidence::plain(1.0)), minutes_until(Evidence::restarting(1.0)));
+        assert!(restarting * 3 < plain, "{restarting} of {plain} minutes");
+    }
+}
