@@ -10,8 +10,15 @@
 //! after the XOR makes them independent. The multiplication maps the hash to a bucket without the
 //! bias of a remainder (Lemire, "Fast Random Integer Generation in an Interval", 2019).
 
+use crate::model::measured::compared::SLICES;
 use crate::model::percentage::BUCKETS;
 use crate::model::subject::{SubjectHash, fnv1a64};
+
+/// The salt by which subjects are dealt into slices, and by which they are sampled: the same in all
+/// rollouts, and independent of every rollout's buckets.
+pub const SLICES_SALT: &str = "tidegate/slices";
+/// The salt of the samples of subjects.
+pub const SAMPLE_SALT: &str = "tidegate/subjects";
 
 /// What makes one rollout's buckets independent of another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +37,22 @@ impl Seed {
 
     /// The subject's bucket, 0..=99_999.
     pub fn bucket(self, subject: SubjectHash) -> u32 {
-        let mixed = fmix64(subject.get() ^ self.0);
-        ((u128::from(mixed) * u128::from(BUCKETS)) >> 64) as u32
+        self.part(subject, BUCKETS)
+    }
+
+    /// The subject's slice, 0..=99, where this is the seed of [`SLICES_SALT`].
+    pub fn slice(self, subject: SubjectHash) -> u8 {
+        self.part(subject, u32::from(SLICES)) as u8
+    }
+
+    /// The subject's hash under this seed.
+    pub const fn hash(self, subject: SubjectHash) -> u64 {
+        fmix64(subject.get() ^ self.0)
+    }
+
+    /// In which of so many equal parts the subject's hash lies.
+    fn part(self, subject: SubjectHash, parts: u32) -> u32 {
+        ((u128::from(self.hash(subject)) * u128::from(parts)) >> 64) as u32
     }
 }
 

@@ -6,6 +6,7 @@ pub mod standing;
 pub mod assign;
 pub mod settle;
 pub mod transition;
+pub mod series;
 pub mod evidence;
 pub mod schedule;
 pub mod adopt;

@@ -17,6 +17,7 @@ pub mod subject;
 pub mod variant;
 pub mod group;
 pub mod upstream;
+pub mod measured;
 pub mod plan;
 pub mod live;
 pub mod command;

@@ -36,4 +36,12 @@ impl fmt::Display for Variant {
     }
 }
 
+impl std::str::FromStr for Variant {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Legacy, Self::New].into_iter().find(|variant| variant.as_str() == text).ok_or(())
+    }
+}
+
 super::serialize_as_text!(Variant);

@@ -1,10 +1,18 @@
 //! What an isolate and the controller tell each other, about once a second.
 //!
-//! The isolate tells what it knows and which texts of people it has seen in KV; the controller
-//! answers with what is newer. So a kill is everywhere within a second or two, however late KV is.
+//! The isolate tells what it knows, what it has counted, and which texts of people it has seen in KV;
+//! the controller answers with what is newer. So a kill is everywhere within a second or two, however
+//! late KV is.
+//!
+//! What was counted travels in a [`Batch`], which has a number. One batch is under way at a time and is
+//! sent again unchanged until it is acknowledged; the controller keeps each isolate's last number,
+//! stored together with what it counted. So each batch counts once.
 
 use serde::Serialize;
 
+use super::beacon::Report;
+use crate::model::Name;
+use crate::model::measured::{Compared, Window};
 use crate::model::node::{Node, Value};
 use crate::model::plan::fields::Reader;
 
@@ -24,6 +32,34 @@ pub struct Flush {
     pub texts: Vec<(String, String)>,
     /// The kill keys that it saw: `kill/KEY`, `kill/*`.
     pub kills: Vec<String>,
+    /// What is wrong with its configuration: the KV key and what is wrong.
+    pub faults: Vec<(String, String)>,
+    /// What it has counted since the batch before; `None` for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
+}
+
+/// What one isolate has counted.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub struct Batch {
+    /// Its number, from 1, one more than that of the batch before.
+    pub sequence: u64,
+    /// By rollout, revision and minute.
+    pub counted: Vec<Counted>,
+    /// What pages told.
+    pub reports: Vec<Report>,
+}
+
+/// What was counted of one rollout under one revision in one minute.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Counted {
+    /// The rollout.
+    pub rollout: Name,
+    /// The counts.
+    pub window: Window,
+    /// What a comparison may use of them.
+    #[serde(skip_serializing_if = "Compared::is_empty")]
+    pub compared: Compared,
 }
 
 /// What the controller answers.
@@ -36,6 +72,9 @@ pub struct Answer {
     pub plans: Option<String>,
     /// The states that are newer, or that it told of texts for.
     pub states: Vec<Told>,
+    /// The number of the last batch of this isolate that is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<u64>,
 }
 
 /// The state of one rollout.
@@ -61,8 +100,43 @@ impl Flush {
             known: f.optional(r, "known", |r, node| r.list(node, |r, pair| named(r, pair, Reader::whole))),
             texts: f.required(r, "texts", |r, node| r.list(node, |r, pair| named(r, pair, Reader::text)))?,
             kills: f.required(r, "kills", |r, node| r.list(node, Reader::text))?,
+            faults: f.required(r, "faults", |r, node| r.list(node, |r, pair| named(r, pair, Reader::text)))?,
+            batch: f.optional(r, "batch", |r, node| Some(Batch::read(r, node))),
         })
     }
+}
+
+impl Batch {
+    /// Reads a batch. One that is damaged anywhere counts nothing at all, but keeps its number, so that
+    /// it is acknowledged and not sent forever; what is wrong with it stays noted in the reader.
+    pub fn read(r: &mut Reader, node: &Node) -> Self {
+        let faults = r.faults.len();
+        let read = |r: &mut Reader| {
+            let mut f = r.fields(node)?;
+            let sequence = f.required(r, "sequence", Reader::whole)?;
+            let counted = f.required(r, "counted", |r, node| r.list(node, counted)).unwrap_or_default();
+            let reports = f.required(r, "reports", |r, node| r.list(node, Report::read)).unwrap_or_default();
+            f.end(r);
+            Some(Self { sequence, counted, reports })
+        };
+        let batch = read(r).unwrap_or_default();
+        if r.faults.len() > faults { Self { sequence: batch.sequence, ..Self::default() } } else { batch }
+    }
+
+    /// Reads one alone, as it was stored.
+    pub fn parse(text: &str) -> Self {
+        let node: Node = serde_json::from_str(text).unwrap_or_default();
+        Self::read(&mut Reader::default(), &node)
+    }
+}
+
+fn counted(r: &mut Reader, node: &Node) -> Option<Counted> {
+    let mut f = r.fields(node)?;
+    let rollout = f.required(r, "rollout", Reader::parsed);
+    let window = f.required(r, "window", Window::read);
+    let compared = f.optional(r, "compared", Compared::read).unwrap_or_default();
+    f.end(r);
+    Some(Counted { rollout: rollout?, window: window?, compared })
 }
 
 impl Answer {
@@ -75,6 +149,7 @@ impl Answer {
             interval_ms: u32::try_from(f.required(r, "interval_ms", Reader::whole)?).ok()?,
             plans: f.optional(r, "plans", Reader::text),
             states: f.required(r, "states", |r, node| r.list(node, told))?,
+            acknowledged: f.optional(r, "acknowledged", Reader::whole),
         })
     }
 }
@@ -101,11 +176,20 @@ mod tests {
 
     #[test]
     fn both_sides_read_what_the_other_wrote() {
-        let flush = Flush { isolate: "i".into(), plans: 3, known: Some(vec![("shop".into(), 7)]), texts: vec![("shop".into(), "25\n".into())], kills: vec!["kill/*".into()] };
+        let counted = Counted { rollout: "shop".parse().unwrap_or_else(|_| unreachable!()), window: Window::at(29_000_000, 7), compared: Compared::default() };
+        let batch = Batch { sequence: 4, counted: vec![counted], reports: Vec::new() };
+        let flush = Flush { isolate: "i".into(), plans: 3, known: Some(vec![("shop".into(), 7)]), texts: vec![("shop".into(), "25\n".into())], kills: vec!["kill/*".into()], faults: vec![("stage/shop".into(), "odd".into())], batch: Some(batch) };
         assert_eq!(Flush::parse(&serde_json::to_string(&flush).unwrap_or_default()), Some(flush));
         let cold = Flush::default();
         assert_eq!(Flush::parse(&serde_json::to_string(&cold).unwrap_or_default()), Some(cold));
-        let answer = Answer { interval_ms: 1_000, plans: Some("{\"v\":1}".into()), states: vec![Told { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }] };
+        let answer = Answer { interval_ms: 1_000, plans: Some("{\"v\":1}".into()), states: vec![Told { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }], acknowledged: Some(4) };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
+    }
+
+    #[test]
+    fn a_damaged_batch_counts_nothing_and_keeps_its_number() {
+        let text = r#"{"sequence":9,"counted":[{"rollout":"shop","window":{"minute":1,"minutes":1,"revision":1,"sides":[{"variant":"new","requests":-1}]}}],"reports":[]}"#;
+        assert_eq!(Batch::parse(text), Batch { sequence: 9, ..Batch::default() });
+        assert_eq!(Batch::parse(&text.replace("-1", "1")).counted.len(), 1);
     }
 }

@@ -19,5 +19,6 @@ pub mod fallback;
 pub mod respond;
 pub mod way;
 pub mod preview;
+pub mod beacon;
 pub mod flush;
 pub mod api;

@@ -215,7 +215,7 @@ impl Desk {
             .collect();
         let interval_ms = (self.isolates.len() * MS_PER_ISOLATE).clamp(INTERVAL_MS_MIN, INTERVAL_MS_MAX);
         let plans = (flush.plans < self.deployment.plans).then(|| self.plans_text());
-        Ok(Answer { interval_ms: u32::try_from(interval_ms).unwrap_or(u32::MAX), plans, states })
+        Ok(Answer { interval_ms: u32::try_from(interval_ms).unwrap_or(u32::MAX), plans, states, acknowledged: None })
     }
 
     /// The plans as the KV key `plans` holds them.

@@ -69,7 +69,8 @@ impl Display for Metric {
 }
 
 impl Vital {
-    fn word(self) -> &'static str {
+    /// Its name in conditions.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Lcp => "lcp",
             Self::Fcp => "fcp",

@@ -183,6 +183,11 @@ pub(crate) enum Dimension {
     Free,
 }
 
+impl Vital {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Lcp, Self::Fcp, Self::Cls, Self::Inp, Self::Ttfb];
+}
+
 impl Metric {
     pub(crate) fn dimension(&self) -> Dimension {
         match self {

@@ -29,8 +29,6 @@ static PLAIN: [(&str, Metric); 11] = [
     ("percentage", Metric::Percentage),
 ];
 
-const VITALS: [(&str, Vital); 5] = [("lcp", Vital::Lcp), ("fcp", Vital::Fcp), ("cls", Vital::Cls), ("inp", Vital::Inp), ("ttfb", Vital::Ttfb)];
-
 /// The error is boxed, since it is large and handed on by every function here.
 type Result<T> = std::result::Result<T, Box<ConditionError>>;
 
@@ -166,8 +164,8 @@ fn metric(word: Word<'_>) -> Result<Metric> {
     }
     let quantile_of = |text: &str| quantile(text).ok_or_else(|| word.refused(Problem::Quantile));
     let name_of = |kind: &'static str| rest.parse::<Name>().map_err(|_| word.fault(Problem::Unnamed(kind)));
-    if let Some((_, vital)) = VITALS.iter().find(|(name, _)| *name == head) {
-        return Ok(Metric::Vital(*vital, quantile_of(rest)?));
+    if let Some(vital) = Vital::ALL.into_iter().find(|vital| vital.word() == head) {
+        return Ok(Metric::Vital(vital, quantile_of(rest)?));
     }
     match head {
         "latency" => Ok(Metric::Latency(quantile_of(rest)?)),

@@ -1,0 +1,198 @@
+//! What was measured of one rollout, over time: minutes for two hours, hours before them.
+//!
+//! A window never mixes revisions, so a stage or an attempt is measured exactly, from the revision that
+//! began it, whatever minute that was in. A span of more than two hours is made of whole hours.
+
+use crate::model::Instant;
+use crate::model::measured::Window;
+
+/// Minutes become part of an hour when they are older than this.
+pub const MINUTES_MAX: u64 = 120;
+/// Hours are kept this long.
+const HOURS_MAX_MINUTES: u64 = 90 * 24 * 60;
+/// What comes later than this joins the minute in which it comes.
+const LATE_MINUTES_MAX: u64 = 60;
+
+/// Milliseconds in a minute.
+pub const MINUTE_MS: i64 = 60_000;
+
+/// The minute of a moment, counted since 1970.
+pub fn minute_of(at: Instant) -> u64 {
+    u64::try_from(at.as_epoch_ms() / MINUTE_MS).unwrap_or_default()
+}
+
+/// Nothing measured.
+static NOTHING: Window = Window::NOTHING;
+
+/// The windows of one rollout.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    /// In the order of their time and revision.
+    windows: Vec<Window>,
+    /// Running sums, each of all windows from its revision on.
+    sums: Vec<(u64, Window)>,
+}
+
+/// Since when something is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Not before this revision.
+    pub revision: u64,
+    /// Not before this minute; `None` for no limit.
+    pub minute: Option<u64>,
+}
+
+impl Series {
+    /// Adds what was counted; returns the time and the revision of the minute that it went to.
+    pub fn add(&mut self, mut window: Window, now: Instant) -> (u64, u64) {
+        let now_minute = minute_of(now);
+        let is_plausible = window.minute <= now_minute && window.minute.saturating_add(LATE_MINUTES_MAX) >= now_minute;
+        if !is_plausible {
+            window.minute = now_minute;
+        }
+        window.minutes = 1;
+        for (revision, sum) in &mut self.sums {
+            if window.revision >= *revision {
+                sum.merge(&window);
+            }
+        }
+        let place = (window.minute, window.revision);
+        self.insert(window);
+        place
+    }
+
+    /// Takes in a window that was stored.
+    pub fn restore(&mut self, window: Window) {
+        self.sums.clear();
+        self.insert(window);
+    }
+
+    fn insert(&mut self, window: Window) {
+        let key = |window: &Window| (window.minute, window.minutes, window.revision);
+        match self.windows.binary_search_by_key(&key(&window), key) {
+            Ok(index) => {
+                if let Some(own) = self.windows.get_mut(index) {
+                    own.merge(&window);
+                }
+            }
+            Err(index) => self.windows.insert(index, window),
+        }
+    }
+
+    /// Makes hours of old minutes and forgets old hours. Returns the hours that have changed and the
+    /// minutes that went into them, as (minute, revision).
+    pub fn fold(&mut self, now: Instant) -> Folded {
+        let now_minute = minute_of(now);
+        let is_old = |window: &Window| window.minutes == 1 && window.minute + MINUTES_MAX < now_minute;
+        let mut folded = Folded::default();
+        if self.windows.iter().any(is_old) {
+            let (old, kept): (Vec<Window>, Vec<Window>) = std::mem::take(&mut self.windows).into_iter().partition(is_old);
+            self.windows = kept;
+            for mut window in old {
+                folded.minutes.push((window.minute, window.revision));
+                window.minute -= window.minute % 60;
+                window.minutes = 60;
+                let place = (window.minute, window.revision);
+                if !folded.hours.contains(&place) {
+                    folded.hours.push(place);
+                }
+                self.insert(window);
+            }
+        }
+        self.windows.retain(|window| window.minute + HOURS_MAX_MINUTES >= now_minute);
+        folded
+    }
+
+    /// The window of this time, length and revision.
+    pub fn get(&self, minute: u64, minutes: u32, revision: u64) -> Option<&Window> {
+        self.windows.iter().find(|window| (window.minute, window.minutes, window.revision) == (minute, minutes, revision))
+    }
+
+    /// All windows.
+    pub fn iter(&self) -> impl Iterator<Item = &Window> {
+        self.windows.iter()
+    }
+
+    /// The windows of a span. Hours count whole where they overlap it.
+    pub fn over(&self, span: Span) -> impl Iterator<Item = &Window> {
+        self.windows.iter().filter(move |window| {
+            let end = window.minute + u64::from(window.minutes);
+            window.revision >= span.revision && span.minute.is_none_or(|minute| end > minute)
+        })
+    }
+
+    /// Everything from this revision on, kept up to date once it has been asked for. Only the last few
+    /// revisions that were asked for are kept.
+    pub fn since(&mut self, revision: u64) -> &Window {
+        const SUMS_MAX: usize = 4;
+        let index = self.sums.iter().position(|(own, _)| *own == revision).unwrap_or_else(|| {
+            let mut sum = Window::at(0, revision);
+            for window in self.windows.iter().filter(|window| window.revision >= revision) {
+                sum.merge(window);
+            }
+            if self.sums.len() >= SUMS_MAX {
+                self.sums.remove(0);
+            }
+            self.sums.push((revision, sum));
+            self.sums.len() - 1
+        });
+        self.sums.get(index).map_or(&NOTHING, |(_, sum)| sum)
+    }
+}
+
+/// What has become of old minutes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folded {
+    /// Hours that have changed, as (first minute, revision).
+    pub hours: Vec<(u64, u64)>,
+    /// Minutes that went into them.
+    pub minutes: Vec<(u64, u64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::variant::Variant;
+
+    fn at(minute: u64) -> Instant {
+        Instant::from_epoch_ms(minute as i64 * MINUTE_MS)
+    }
+
+    fn window(minute: u64, revision: u64, requests: u64) -> Window {
+        let mut window = Window::at(minute, revision);
+        if let Some(tally) = window.tally_mut(Variant::New, None) {
+            tally.requests = requests;
+        }
+        window
+    }
+
+    fn requests<'a>(windows: impl Iterator<Item = &'a Window>) -> u64 {
+        windows.filter_map(|window| window.tally(Variant::New, None)).map(|tally| tally.requests).sum()
+    }
+
+    #[test]
+    fn folding_loses_nothing() {
+        let mut series = Series::default();
+        let start = 30_000_000;
+        for minute in start..start + 1_000 {
+            series.add(window(minute, 1 + minute / 500, 3), at(minute));
+            series.fold(at(minute));
+            assert_eq!(series.since(1).tally(Variant::New, None).map(|tally| tally.requests), Some(requests(series.iter())));
+        }
+        assert_eq!(requests(series.iter()), 3_000);
+        assert!(series.iter().count() < 150, "{}", series.iter().count());
+        assert_eq!(requests(series.over(Span { revision: 0, minute: Some(start + 995) })), 15);
+    }
+
+    #[test]
+    fn what_cannot_be_true_of_its_time_counts_now() {
+        let mut series = Series::default();
+        let now = at(30_000_000);
+        assert_eq!(series.add(window(40_000_000, 5, 1), now), (30_000_000, 5));
+        assert_eq!(series.add(window(u64::MAX - 3, 5, 1), now), (30_000_000, 5));
+        assert_eq!(series.add(window(7, 5, 1), now), (30_000_000, 5));
+        assert_eq!(series.add(window(29_999_970, 5, 1), now), (29_999_970, 5));
+        assert_eq!(requests(series.over(Span { revision: 5, minute: None })), 4);
+        assert_eq!(requests(series.over(Span { revision: 6, minute: None })), 0);
+    }
+}

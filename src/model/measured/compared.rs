@@ -1,0 +1,228 @@
+//! What a comparison with legacy may use: only subjects that the hash dealt out, in slices.
+//!
+//! Errors cluster by user, and the hash deals users out once. So everything here is kept by slice, a
+//! hundredth of the subjects by a second hash: how much the slices differ tells how much the events
+//! cluster.
+
+use serde::Serialize;
+
+use super::packed::{pack, unpack};
+use super::window::{Measure, word};
+use crate::model::node::Node;
+use crate::model::plan::fields::Reader;
+use crate::model::variant::Variant;
+use crate::model::{Name, serialize_as_text};
+
+/// Subjects are dealt into so many slices by a second hash.
+pub const SLICES: u8 = 100;
+/// The most that one row may count; more is no isolate's, but damage.
+const COUNT_MAX: i64 = 1 << 32;
+
+/// Something that happens to an exposure, or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// A subject's minute with a failed request.
+    Errors,
+    /// A page view with a JavaScript error.
+    JsErrors,
+    /// A page view that reported this event.
+    Event(Name),
+}
+
+impl std::fmt::Display for Quantity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Errors => f.write_str("errors"),
+            Self::JsErrors => f.write_str("js_errors"),
+            Self::Event(name) => write!(f, "event.{name}"),
+        }
+    }
+}
+
+serialize_as_text!(Quantity);
+
+impl std::str::FromStr for Quantity {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "errors" => Ok(Self::Errors),
+            "js_errors" => Ok(Self::JsErrors),
+            _ => text.strip_prefix("event.").and_then(|name| name.parse().ok()).map(Self::Event).ok_or(()),
+        }
+    }
+}
+
+/// Exposures and what happened to them, on one side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trials {
+    /// What happens.
+    pub of: Quantity,
+    /// Where, if not anywhere.
+    pub endpoint: Option<Name>,
+    /// On which side.
+    pub variant: Variant,
+    /// By slice: exposures, events.
+    pub slices: Vec<(u8, u32, u32)>,
+}
+
+/// Observations of a measure, on one side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Values {
+    /// Of what.
+    pub of: Measure,
+    /// Where, if not anywhere.
+    pub endpoint: Option<Name>,
+    /// On which side.
+    pub variant: Variant,
+    /// Slice, bucket of the sketch, how many.
+    pub buckets: Vec<(u8, i16, u32)>,
+}
+
+/// What one rollout's comparisons may use of one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// Rates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<Trials>,
+    /// Quantiles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Values>,
+}
+
+impl Compared {
+    /// Whether there is nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.trials.is_empty() && self.values.is_empty()
+    }
+
+    /// The trials of this kind, made if there are none.
+    pub fn trials(&mut self, of: &Quantity, endpoint: Option<&Name>, variant: Variant) -> Option<&mut Trials> {
+        let index = self.trials.iter().position(|own| own.of == *of && own.variant == variant && own.endpoint.as_ref() == endpoint);
+        let index = index.unwrap_or_else(|| {
+            self.trials.push(Trials { of: of.clone(), endpoint: endpoint.cloned(), variant, slices: Vec::new() });
+            self.trials.len() - 1
+        });
+        self.trials.get_mut(index)
+    }
+
+    /// The values of this kind, made if there are none.
+    pub fn values(&mut self, of: &Measure, endpoint: Option<&Name>, variant: Variant) -> Option<&mut Values> {
+        let index = self.values.iter().position(|own| own.of == *of && own.variant == variant && own.endpoint.as_ref() == endpoint);
+        let index = index.unwrap_or_else(|| {
+            self.values.push(Values { of: of.clone(), endpoint: endpoint.cloned(), variant, buckets: Vec::new() });
+            self.values.len() - 1
+        });
+        self.values.get_mut(index)
+    }
+
+    /// Adds another.
+    pub fn merge(&mut self, other: &Self) {
+        for theirs in &other.trials {
+            if let Some(own) = self.trials(&theirs.of, theirs.endpoint.as_ref(), theirs.variant) {
+                theirs.slices.iter().for_each(|(slice, n, x)| own.add(*slice, *n, *x));
+            }
+        }
+        for theirs in &other.values {
+            if let Some(own) = self.values(&theirs.of, theirs.endpoint.as_ref(), theirs.variant) {
+                theirs.buckets.iter().for_each(|(slice, bucket, count)| own.add(*slice, *bucket, *count));
+            }
+        }
+    }
+
+    /// Reads what it prints; faults are noted.
+    pub fn read(r: &mut Reader, node: &Node) -> Option<Self> {
+        let mut f = r.fields(node)?;
+        let trials = f.optional(r, "trials", |r, node| r.list(node, trials)).unwrap_or_default();
+        let values = f.optional(r, "values", |r, node| r.list(node, values)).unwrap_or_default();
+        f.end(r);
+        Some(Self { trials, values })
+    }
+}
+
+impl Trials {
+    /// Adds exposures and events of a slice.
+    pub fn add(&mut self, slice: u8, n: u32, x: u32) {
+        match self.slices.iter_mut().find(|(own, _, _)| *own == slice) {
+            Some((_, exposures, events)) => (*exposures, *events) = (exposures.saturating_add(n), events.saturating_add(x)),
+            None => self.slices.push((slice, n, x)),
+        }
+    }
+}
+
+impl Values {
+    /// Adds observations of a slice.
+    pub fn add(&mut self, slice: u8, bucket: i16, count: u32) {
+        match self.buckets.iter_mut().find(|(own, at, _)| *own == slice && *at == bucket) {
+            Some((_, _, own)) => *own = own.saturating_add(count),
+            None => self.buckets.push((slice, bucket, count)),
+        }
+    }
+}
+
+fn slice(number: i64) -> Option<u8> {
+    u8::try_from(number).ok().filter(|slice| *slice < SLICES)
+}
+
+fn count(number: i64) -> Option<u32> {
+    if (0..COUNT_MAX).contains(&number) { u32::try_from(number).ok() } else { None }
+}
+
+/// A packed list of rows.
+fn rows<const N: usize, T>(r: &mut Reader, node: &Node, row: impl Fn([i64; N]) -> Option<T>) -> Option<Vec<T>> {
+    let text = r.text(node)?;
+    let rows = unpack::<N>(&text).and_then(|rows| rows.into_iter().map(row).collect());
+    if rows.is_none() {
+        r.error(None, "these are no counts", None);
+    }
+    rows
+}
+
+fn trials(r: &mut Reader, node: &Node) -> Option<Trials> {
+    let mut f = r.fields(node)?;
+    let of = f.required(r, "of", word);
+    let endpoint = f.optional(r, "endpoint", Reader::parsed);
+    let variant = f.required(r, "variant", word);
+    // No subject can fail more often than it was exposed.
+    let row = |[own, n, x]: [i64; 3]| Some((slice(own)?, count(n)?, count(x)?));
+    let slices = f.required(r, "slices", |r, node| rows(r, node, row));
+    f.end(r);
+    Some(Trials { of: of?, endpoint, variant: variant?, slices: slices? })
+}
+
+fn values(r: &mut Reader, node: &Node) -> Option<Values> {
+    let mut f = r.fields(node)?;
+    let of = f.required(r, "of", word);
+    let endpoint = f.optional(r, "endpoint", Reader::parsed);
+    let variant = f.required(r, "variant", word);
+    let row = |[own, bucket, many]: [i64; 3]| Some((slice(own)?, i16::try_from(bucket).ok()?, count(many)?));
+    let buckets = f.required(r, "buckets", |r, node| rows(r, node, row));
+    f.end(r);
+    Some(Values { of: of?, endpoint, variant: variant?, buckets: buckets? })
+}
+
+#[derive(Serialize)]
+struct Printed<'a, T> {
+    of: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<&'a Name>,
+    variant: Variant,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    slices: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    buckets: &'a str,
+}
+
+impl Serialize for Trials {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let slices = pack(self.slices.iter().map(|(slice, n, x)| [i64::from(*slice), i64::from(*n), i64::from(*x)]));
+        Printed { of: &self.of, endpoint: self.endpoint.as_ref(), variant: self.variant, slices: &slices, buckets: "" }.serialize(serializer)
+    }
+}
+
+impl Serialize for Values {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let buckets = pack(self.buckets.iter().map(|(slice, bucket, count)| [i64::from(*slice), i64::from(*bucket), i64::from(*count)]));
+        Printed { of: &self.of, endpoint: self.endpoint.as_ref(), variant: self.variant, slices: "", buckets: &buckets }.serialize(serializer)
+    }
+}

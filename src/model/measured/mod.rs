@@ -1,0 +1,23 @@
+//! What was measured: counts, sketches and samples, by rollout, revision, variant, endpoint and minute.
+//!
+//! Everything here is added up in any order with the same result, so isolates count on their own, the
+//! controller adds, and an hour is the sum of its minutes. Sums saturate; they never wrap.
+//!
+//! ```text
+//! Window   one rollout, one revision, one minute (or hour)
+//! ├─ sides: variant and endpoint ─▶ Tally    counts, and a Sketch for each Measure
+//! ├─ subjects                     ─▶ Sample   who was seen, on which side
+//! └─ events                       ─▶ Sample   who reported which event
+//! Compared  what a comparison with legacy may use: bucketed subjects alone, in slices
+//! ```
+
+pub mod packed;
+pub mod sketch;
+pub mod sample;
+pub mod window;
+pub mod compared;
+
+pub use compared::{Compared, Quantity, Trials, Values};
+pub use sample::{Sample, Seen};
+pub use sketch::Sketch;
+pub use window::{Measure, Side, Tally, Window};

@@ -1,0 +1,171 @@
+//! Who was seen: the k smallest hashes of the subjects, each with its side.
+//!
+//! A hash that is uniform makes the k smallest of them a fair sample of the distinct subjects, however
+//! often each came, and the k-th smallest tells how many there are: (k − 1) / u for a k-th hash of u on
+//! a scale from 0 to 1, with a standard error of 1/√k, 3 % for k = 1,024. Samples merge by taking the
+//! smallest of both. (Cohen, Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.)
+
+use super::packed::{pack, unpack};
+use crate::model::variant::Variant;
+
+/// So many subjects are kept.
+pub const SAMPLE_MAX: usize = 1_024;
+/// Hashes have so many bits, so that one fits into JSON's numbers together with two flags.
+pub const HASH_BITS: u32 = 50;
+
+/// A subject on a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// The subject's hash, `HASH_BITS` wide.
+    pub hash: u64,
+    /// The side that it was assigned to.
+    pub is_new: bool,
+    /// Whether the hash dealt it out, so that it may be compared.
+    pub is_compared: bool,
+}
+
+impl Seen {
+    /// A subject by its hash of any width.
+    pub const fn new(hash: u64, variant: Variant, is_compared: bool) -> Self {
+        Self { hash: hash >> (64 - HASH_BITS), is_new: matches!(variant, Variant::New), is_compared }
+    }
+
+    const fn pack(self) -> i64 {
+        (self.hash << 2 | (self.is_new as u64) << 1 | self.is_compared as u64) as i64
+    }
+
+    fn unpack(number: i64) -> Option<Self> {
+        let number = u64::try_from(number).ok().filter(|number| number >> (HASH_BITS + 2) == 0)?;
+        Some(Self { hash: number >> 2, is_new: number & 2 != 0, is_compared: number & 1 != 0 })
+    }
+}
+
+/// A sample of the distinct subjects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Ascending, at most `SAMPLE_MAX`.
+    seen: Vec<Seen>,
+}
+
+impl Sample {
+    /// Nobody.
+    pub const EMPTY: Self = Self { seen: Vec::new() };
+
+    /// Adds a subject; one that is known changes nothing.
+    pub fn add(&mut self, seen: Seen) {
+        if let Err(index) = self.seen.binary_search(&seen)
+            && index < SAMPLE_MAX
+        {
+            self.seen.insert(index, seen);
+            self.seen.truncate(SAMPLE_MAX);
+        }
+    }
+
+    /// Adds another sample.
+    pub fn merge(&mut self, other: &Self) {
+        for seen in &other.seen {
+            self.add(*seen);
+        }
+    }
+
+    /// Whether nobody was seen.
+    pub const fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// The sampled subjects, the smallest hash first.
+    pub fn iter(&self) -> impl Iterator<Item = Seen> {
+        self.seen.iter().copied()
+    }
+
+    /// How many distinct subjects there are like this: exact while the sample is not full, then with a
+    /// standard error of 3 % of all.
+    pub fn distinct(&self, is_wanted: impl Fn(&Seen) -> bool) -> f64 {
+        let wanted = self.seen.iter().filter(|seen| is_wanted(seen)).count() as f64;
+        match self.seen.last() {
+            Some(last) if self.seen.len() >= SAMPLE_MAX => {
+                let width = (last.hash as f64 + 1.0) / (1_u64 << HASH_BITS) as f64;
+                let all = (self.seen.len() - 1) as f64 / width;
+                all * wanted / self.seen.len() as f64
+            }
+            _ => wanted,
+        }
+    }
+
+    /// The comparable subjects whose hash is under `2^-halvings` of the scale, as (legacy, new), for the
+    /// least number of halvings that leaves none out which could be in. A threshold that stays makes
+    /// the counts grow one by one, as a test that is looked at repeatedly needs it.
+    pub fn dealt(&self) -> (u32, u64, u64) {
+        let complete = match self.seen.last() {
+            Some(last) if self.seen.len() >= SAMPLE_MAX => last.hash,
+            _ => 1 << HASH_BITS,
+        };
+        let halvings = (0..HASH_BITS).find(|halvings| (1_u64 << (HASH_BITS - halvings)) <= complete).unwrap_or(HASH_BITS);
+        let under = 1_u64 << (HASH_BITS - halvings);
+        let dealt = self.seen.iter().filter(|seen| seen.is_compared && seen.hash < under);
+        let (legacy, new) = dealt.fold((0, 0), |(legacy, new), seen| if seen.is_new { (legacy, new + 1) } else { (legacy + 1, new) });
+        (halvings, legacy, new)
+    }
+
+    /// Reads what [`Sample`] prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut sample = Self::default();
+        for [number] in unpack::<1>(text)? {
+            sample.add(Seen::unpack(number)?);
+        }
+        Some(sample)
+    }
+}
+
+impl serde::Serialize for Sample {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&pack(self.seen.iter().map(|seen| [seen.pack()])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(count: u64) -> Sample {
+        let mut sample = Sample::default();
+        // A multiplicative hash is uniform enough for consecutive numbers.
+        for n in 0..count {
+            let variant = if n % 10 == 0 { Variant::New } else { Variant::Legacy };
+            sample.add(Seen::new(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), variant, true));
+        }
+        sample
+    }
+
+    #[test]
+    fn few_are_counted_and_many_estimated() {
+        assert_eq!(sample(700).distinct(|_| true), 700.0);
+        let estimate = sample(200_000).distinct(|seen| seen.is_new);
+        assert!((estimate / 20_000.0 - 1.0).abs() < 0.3, "{estimate}");
+        let all = sample(200_000).distinct(|_| true);
+        assert!((all / 200_000.0 - 1.0).abs() < 0.12, "{all}");
+    }
+
+    #[test]
+    fn a_subject_counts_once_and_order_means_nothing() {
+        let mut twice = sample(5_000);
+        twice.merge(&sample(5_000));
+        assert_eq!(twice, sample(5_000));
+    }
+
+    #[test]
+    fn text_comes_back_and_what_is_none_does_not() {
+        let sample = sample(50);
+        let text = serde_json::to_string(&sample).unwrap_or_default();
+        assert_eq!(Sample::parse(text.trim_matches('"')), Some(sample));
+        assert_eq!(Sample::parse("-4"), None);
+        assert_eq!(Sample::parse(&i64::MAX.to_string()), None);
+    }
+
+    #[test]
+    fn a_threshold_halves_when_the_sample_is_full() {
+        assert_eq!(sample(100).dealt(), (0, 90, 10));
+        let (halvings, legacy, new) = sample(100_000).dealt();
+        assert!((6..=8).contains(&halvings) && (200..=1_024).contains(&(legacy + new)), "{halvings} {legacy} {new}");
+    }
+}

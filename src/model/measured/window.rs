@@ -1,0 +1,401 @@
+//! One rollout, one revision, one minute or hour: counts and sketches by side, and who was seen.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+
+use super::sample::Sample;
+use super::sketch::Sketch;
+use crate::model::condition::Vital;
+use crate::model::node::{Node, Value};
+use crate::model::plan::fields::{Fields, Reader};
+use crate::model::variant::Variant;
+use crate::model::{Name, serialize_as_text};
+
+/// Names of timings and events are chosen by pages; so many are kept in one window.
+pub const NAMES_MAX: usize = 32;
+/// The most that a window may count of anything; more is no isolate's, but damage.
+const COUNT_MAX: u64 = 1 << 40;
+
+/// Something measured as a distribution, in milliseconds but for CLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Upstream time to headers.
+    Latency,
+    /// A web vital.
+    Vital(Vital),
+    /// A timing that pages report under a name.
+    Timing(Name),
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latency => f.write_str("latency"),
+            Self::Vital(vital) => write!(f, "{vital}"),
+            Self::Timing(name) => write!(f, "timing.{name}"),
+        }
+    }
+}
+
+serialize_as_text!(Measure);
+
+impl FromStr for Measure {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text == "latency" {
+            return Ok(Self::Latency);
+        }
+        if let Some(vital) = Vital::ALL.into_iter().find(|vital| vital.word() == text) {
+            return Ok(Self::Vital(vital));
+        }
+        text.strip_prefix("timing.").and_then(|name| name.parse().ok()).map(Self::Timing).ok_or(())
+    }
+}
+
+/// What happened on one side.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests that the side was asked to answer.
+    pub requests: u64,
+    /// Those of them that it answered with a 5xx or not at all.
+    pub errors: u64,
+    /// Those of them that legacy answered in its place.
+    pub rescued: u64,
+    /// Page views that reported.
+    pub pages: u64,
+    /// Those of them with a JavaScript error.
+    pub failed_pages: u64,
+    /// JavaScript errors.
+    pub js_errors: u64,
+    /// Distributions.
+    pub sketches: Vec<(Measure, Sketch)>,
+}
+
+impl Tally {
+    /// Adds another.
+    pub fn merge(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.requests, other.requests),
+            (&mut self.errors, other.errors),
+            (&mut self.rescued, other.rescued),
+            (&mut self.pages, other.pages),
+            (&mut self.failed_pages, other.failed_pages),
+            (&mut self.js_errors, other.js_errors),
+        ];
+        for (own, theirs) in pairs {
+            *own = own.saturating_add(theirs);
+        }
+        for (measure, sketch) in &other.sketches {
+            if let Some(own) = self.sketch_mut(measure) {
+                own.merge(sketch);
+            }
+        }
+    }
+
+    /// The distribution of a measure.
+    pub fn sketch(&self, measure: &Measure) -> Option<&Sketch> {
+        self.sketches.iter().find(|(own, _)| own == measure).map(|(_, sketch)| sketch)
+    }
+
+    /// The same, to add to; `None` once there are too many names.
+    pub fn sketch_mut(&mut self, measure: &Measure) -> Option<&mut Sketch> {
+        let index = match self.sketches.iter().position(|(own, _)| own == measure) {
+            Some(index) => index,
+            None if matches!(measure, Measure::Timing(_)) && self.sketches.len() >= NAMES_MAX => return None,
+            None => {
+                self.sketches.push((measure.clone(), Sketch::default()));
+                self.sketches.len() - 1
+            }
+        };
+        self.sketches.get_mut(index).map(|(_, sketch)| sketch)
+    }
+}
+
+/// A variant, everywhere or at one endpoint of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// The variant.
+    pub variant: Variant,
+    /// The endpoint; `None` is everywhere.
+    pub endpoint: Option<Name>,
+}
+
+/// One rollout under one revision in one span of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Its first minute, counted since 1970.
+    pub minute: u64,
+    /// How many minutes it spans.
+    pub minutes: u32,
+    /// The revision that subjects were assigned under.
+    pub revision: u64,
+    /// What happened, by side.
+    pub sides: Vec<(Side, Tally)>,
+    /// Who was assigned.
+    pub subjects: Sample,
+    /// Who reported which event.
+    pub events: Vec<(Name, Sample)>,
+}
+
+impl Window {
+    /// Nothing at all.
+    pub const NOTHING: Self = Self { minute: 0, minutes: 1, revision: 0, sides: Vec::new(), subjects: Sample::EMPTY, events: Vec::new() };
+
+    /// An empty minute.
+    pub fn at(minute: u64, revision: u64) -> Self {
+        Self { minute, revision, ..Self::NOTHING }
+    }
+
+    /// What happened on a side; `None` for nothing.
+    pub fn tally(&self, variant: Variant, endpoint: Option<&Name>) -> Option<&Tally> {
+        self.sides.iter().find(|(side, _)| side.variant == variant && side.endpoint.as_ref() == endpoint).map(|(_, tally)| tally)
+    }
+
+    /// The same, to add to.
+    pub fn tally_mut(&mut self, variant: Variant, endpoint: Option<&Name>) -> Option<&mut Tally> {
+        let index = self.sides.iter().position(|(side, _)| side.variant == variant && side.endpoint.as_ref() == endpoint);
+        let index = index.unwrap_or_else(|| {
+            self.sides.push((Side { variant, endpoint: endpoint.cloned() }, Tally::default()));
+            self.sides.len() - 1
+        });
+        self.sides.get_mut(index).map(|(_, tally)| tally)
+    }
+
+    /// Who reported an event.
+    pub fn event(&self, name: &Name) -> Option<&Sample> {
+        self.events.iter().find(|(own, _)| own == name).map(|(_, sample)| sample)
+    }
+
+    /// The same, to add to; `None` once there are too many names.
+    pub fn event_mut(&mut self, name: &Name) -> Option<&mut Sample> {
+        let index = match self.events.iter().position(|(own, _)| own == name) {
+            Some(index) => index,
+            None if self.events.len() >= NAMES_MAX => return None,
+            None => {
+                self.events.push((name.clone(), Sample::default()));
+                self.events.len() - 1
+            }
+        };
+        self.events.get_mut(index).map(|(_, sample)| sample)
+    }
+
+    /// Adds what another counted; its span stays.
+    pub fn merge(&mut self, other: &Self) {
+        for (side, tally) in &other.sides {
+            if let Some(own) = self.tally_mut(side.variant, side.endpoint.as_ref()) {
+                own.merge(tally);
+            }
+        }
+        self.subjects.merge(&other.subjects);
+        for (name, sample) in &other.events {
+            if let Some(own) = self.event_mut(name) {
+                own.merge(sample);
+            }
+        }
+    }
+
+    /// Reads what it prints; faults are noted.
+    pub fn read(r: &mut Reader, node: &Node) -> Option<Self> {
+        let mut f = r.fields(node)?;
+        let minute = f.required(r, "minute", Reader::whole);
+        let minutes = f.required(r, "minutes", Reader::whole).and_then(|minutes| u32::try_from(minutes).ok());
+        let revision = f.required(r, "revision", Reader::whole);
+        let sides = f.required(r, "sides", |r, node| r.list(node, side));
+        let subjects = f.optional(r, "subjects", sample).unwrap_or_default();
+        let events = f.optional(r, "events", |r, node| named(r, node, |r, name, node| Some((known(r, name)?, sample(r, node)?)))).unwrap_or_default();
+        f.end(r);
+        Some(Self { minute: minute?, minutes: minutes?, revision: revision?, sides: sides?, subjects, events })
+    }
+
+    /// Reads one alone.
+    pub fn parse(text: &str) -> Option<Self> {
+        let node: Node = serde_json::from_str(text).ok()?;
+        let mut reader = Reader::default();
+        Self::read(&mut reader, &node).filter(|_| reader.faults.is_empty())
+    }
+}
+
+/// A word of those that are known here.
+pub fn word<T: FromStr>(r: &mut Reader, node: &Node) -> Option<T> {
+    let text = r.text(node)?;
+    known(r, &text)
+}
+
+/// A word of those that are known here.
+pub fn known<T: FromStr>(r: &mut Reader, text: &str) -> Option<T> {
+    let word = text.parse().ok();
+    if word.is_none() {
+        r.error(None, format_args!("`{text}` is not known here"), None);
+    }
+    word
+}
+
+fn sample(r: &mut Reader, node: &Node) -> Option<Sample> {
+    let sample = Sample::parse(&r.text(node)?);
+    if sample.is_none() {
+        r.error(None, "this is no sample", None);
+    }
+    sample
+}
+
+/// The fields of a table whose names are data.
+pub fn named<T>(r: &mut Reader, node: &Node, read: impl Fn(&mut Reader, &str, &Node) -> Option<T>) -> Option<Vec<T>> {
+    match &node.value {
+        Value::Table(entries) => entries.iter().map(|entry| read(r, &entry.key, &entry.node)).collect(),
+        _ => {
+            r.error(None, "this is no table", None);
+            None
+        }
+    }
+}
+
+fn side(r: &mut Reader, node: &Node) -> Option<(Side, Tally)> {
+    let mut f = r.fields(node)?;
+    let variant = f.required(r, "variant", word);
+    let endpoint = f.optional(r, "endpoint", Reader::parsed);
+    let mut count = |r: &mut Reader, name: &'static str| count(r, &mut f, name);
+    let (requests, errors, rescued) = (count(r, "requests"), count(r, "errors"), count(r, "rescued"));
+    let (pages, failed_pages, js_errors) = (count(r, "pages"), count(r, "failed_pages"), count(r, "js_errors"));
+    let sketch = |r: &mut Reader, name: &str, node: &Node| {
+        let sketch = Sketch::parse(&r.text(node)?);
+        if sketch.is_none() {
+            r.error(None, "this is no sketch", None);
+        }
+        known(r, name).zip(sketch)
+    };
+    let sketches = f.optional(r, "sketches", |r, node| named(r, node, sketch)).unwrap_or_default();
+    f.end(r);
+    let tally = Tally { requests, errors, rescued, pages, failed_pages, js_errors, sketches };
+    Some((Side { variant: variant?, endpoint }, tally))
+}
+
+/// A count; absent means 0.
+fn count(r: &mut Reader, f: &mut Fields<'_>, name: &'static str) -> u64 {
+    let count = f.optional(r, name, Reader::whole).unwrap_or_default();
+    if count >= COUNT_MAX {
+        r.error(None, format_args!("{count} {name} are more than can be counted"), None);
+    }
+    count
+}
+
+/// Pairs as an object.
+struct Pairs<'a, K, V>(&'a [(K, V)]);
+
+impl<K: Serialize, V: Serialize> Serialize for Pairs<'_, K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+struct Printed<'a>(&'a (Side, Tally));
+
+impl Serialize for Printed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (side, tally) = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("variant", &side.variant)?;
+        if let Some(endpoint) = &side.endpoint {
+            map.serialize_entry("endpoint", endpoint)?;
+        }
+        let counts = [
+            ("requests", tally.requests),
+            ("errors", tally.errors),
+            ("rescued", tally.rescued),
+            ("pages", tally.pages),
+            ("failed_pages", tally.failed_pages),
+            ("js_errors", tally.js_errors),
+        ];
+        for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            map.serialize_entry(name, &count)?;
+        }
+        if !tally.sketches.is_empty() {
+            map.serialize_entry("sketches", &Pairs(&tally.sketches))?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Window {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("minute", &self.minute)?;
+        map.serialize_entry("minutes", &self.minutes)?;
+        map.serialize_entry("revision", &self.revision)?;
+        map.serialize_entry("sides", &self.sides.iter().map(Printed).collect::<Vec<_>>())?;
+        if !self.subjects.is_empty() {
+            map.serialize_entry("subjects", &self.subjects)?;
+        }
+        if !self.events.is_empty() {
+            map.serialize_entry("events", &Pairs(&self.events))?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::Seen;
+    use super::super::sketch::bucket;
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap_or_else(|_| unreachable!())
+    }
+
+    fn window() -> Window {
+        let mut window = Window::at(29_000_000, 7);
+        if let Some(tally) = window.tally_mut(Variant::New, Some(&name("api"))) {
+            (tally.requests, tally.errors, tally.rescued, tally.js_errors) = (9, 2, 1, 3);
+            for measure in [Measure::Latency, Measure::Vital(Vital::Cls), Measure::Timing(name("tti"))] {
+                if let Some(sketch) = tally.sketch_mut(&measure) {
+                    sketch.add(bucket(12.5).unwrap_or_default(), 4);
+                }
+            }
+        }
+        window.subjects.add(Seen::new(u64::MAX / 3, Variant::New, true));
+        if let Some(sample) = window.event_mut(&name("used")) {
+            sample.add(Seen::new(5 << 40, Variant::Legacy, false));
+        }
+        window
+    }
+
+    #[test]
+    fn a_window_comes_back() {
+        let text = serde_json::to_string(&window()).unwrap_or_default();
+        assert_eq!(Window::parse(&text), Some(window()));
+    }
+
+    #[test]
+    fn damage_is_refused_whole() {
+        let text = serde_json::to_string(&window()).unwrap_or_default();
+        for (right, wrong) in [("\"requests\":9", "\"requests\":-9"), ("\"requests\":9", "\"requests\":1e300"), ("\"errors\":2", "\"errors\":null2"), ("\"new\"", "\"blue\""), ("\"latency\"", "\"lateness\""), ("\"requests\":9", "\"requests\":9999999999999999")] {
+            assert!(text.contains(right));
+            assert_eq!(Window::parse(&text.replace(right, wrong)), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_are_bounded() {
+        let mut window = Window::at(1, 1);
+        let sketched = (0..1_000).filter(|n| window.tally_mut(Variant::New, None).and_then(|tally| tally.sketch_mut(&Measure::Timing(name(&format!("t{n}"))))).is_some()).count();
+        let reported = (0..1_000).filter(|n| window.event_mut(&name(&format!("e{n}"))).is_some()).count();
+        assert_eq!((sketched, reported), (NAMES_MAX, NAMES_MAX));
+    }
+
+    #[test]
+    fn sums_saturate() {
+        let mut window = window();
+        for _ in 0..3 {
+            if let Some(tally) = window.tally_mut(Variant::New, Some(&name("api"))) {
+                tally.requests = u64::MAX - 1;
+            }
+            let other = window.clone();
+            window.merge(&other);
+        }
+        assert_eq!(window.tally(Variant::New, Some(&name("api"))).map(|tally| tally.requests), Some(u64::MAX));
+    }
+}

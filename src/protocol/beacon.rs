@@ -1,0 +1,196 @@
+//! What browsers report: one page view's experience, under the exposure token of that page.
+
+use serde::{Serialize, Serializer};
+
+use crate::model::Name;
+use super::flush::Counted;
+use crate::model::measured::compared::SLICES;
+use crate::model::measured::sample::HASH_BITS;
+use crate::model::measured::window::{known, named, word};
+use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
+use crate::model::node::Node;
+use crate::model::plan::fields::Reader;
+use crate::model::variant::Variant;
+
+/// What one page view told of one rollout, already bounded and with its token verified. Whether it was
+/// told before is the controller's to know: a nonce counts once per metric.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The rollout that the page was assigned in.
+    pub rollout: Name,
+    /// Under which revision.
+    pub revision: u64,
+    /// The minute of the page, counted since 1970.
+    pub minute: u64,
+    /// The side of the page.
+    pub variant: Variant,
+    /// The endpoints of the plan that the page is at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Name>,
+    /// The page view, in 32 hexadecimal digits.
+    pub nonce: String,
+    /// The subject's hash for samples, 50 bits.
+    pub subject: u64,
+    /// The subject's slice, where the hash dealt it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slice: Option<u8>,
+    /// Whether it counts the page view itself: in the first report of the view.
+    pub is_view: bool,
+    /// JavaScript errors.
+    pub js_errors: u32,
+    /// Measures: of what, and the bucket of the sketch.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "print_measures")]
+    pub measures: Vec<(Measure, i16)>,
+    /// Events, each once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Name>,
+}
+
+/// A word for the page view itself among the metrics that a nonce has counted for.
+const VIEW: &str = "view";
+const JS_ERRORS: &str = "js_errors";
+
+impl Report {
+    /// Takes out what the nonce has counted for already, `known` being a list of words with a space
+    /// before each, and returns the list afterwards; `None` where nothing is left to count.
+    pub fn keep_new(&mut self, known: &str) -> Option<String> {
+        let mut list = known.to_owned();
+        let mut is_new = |word: &str| {
+            let is_new = !list.split(' ').any(|own| own == word);
+            if is_new {
+                list.push(' ');
+                list.push_str(word);
+            }
+            is_new
+        };
+        self.is_view = is_new(VIEW);
+        if self.js_errors > 0 && !is_new(JS_ERRORS) {
+            self.js_errors = 0;
+        }
+        self.measures.retain(|(measure, _)| is_new(&measure.to_string()));
+        self.events.retain(|event| is_new(&format!("event.{event}")));
+        (list.len() > known.len()).then_some(list)
+    }
+
+    /// What it counts.
+    pub fn count(&self) -> Counted {
+        let mut window = Window::at(self.minute, self.revision);
+        let mut compared = Compared::default();
+        let (view, failed) = (u64::from(self.is_view), u64::from(self.js_errors > 0));
+        for endpoint in std::iter::once(None).chain(self.endpoints.iter().map(Some)) {
+            if let Some(tally) = window.tally_mut(self.variant, endpoint) {
+                (tally.pages, tally.failed_pages, tally.js_errors) = (view, failed, u64::from(self.js_errors));
+                for (measure, bucket) in &self.measures {
+                    if let Some(sketch) = tally.sketch_mut(measure) {
+                        sketch.add(*bucket, 1);
+                    }
+                }
+            }
+            if let Some(slice) = self.slice {
+                if let Some(trials) = compared.trials(&Quantity::JsErrors, endpoint, self.variant) {
+                    trials.add(slice, u32::from(self.is_view), u32::from(self.js_errors > 0));
+                }
+                for (measure, bucket) in &self.measures {
+                    if let Some(values) = compared.values(measure, endpoint, self.variant) {
+                        values.add(slice, *bucket, 1);
+                    }
+                }
+            }
+        }
+        let seen = Seen { hash: self.subject, is_new: self.variant == Variant::New, is_compared: self.slice.is_some() };
+        for event in &self.events {
+            if let Some(sample) = window.event_mut(event) {
+                sample.add(seen);
+            }
+            if let Some(slice) = self.slice
+                && let Some(trials) = compared.trials(&Quantity::Event(event.clone()), None, self.variant)
+            {
+                trials.add(slice, 0, 1);
+            }
+        }
+        Counted { rollout: self.rollout.clone(), window, compared }
+    }
+
+    /// Reads what it prints; faults are noted.
+    pub fn read(r: &mut Reader, node: &Node) -> Option<Self> {
+        let mut f = r.fields(node)?;
+        let report = Self {
+            rollout: f.required(r, "rollout", Reader::parsed)?,
+            revision: f.required(r, "revision", Reader::whole)?,
+            minute: f.required(r, "minute", Reader::whole)?,
+            variant: f.required(r, "variant", word)?,
+            endpoints: f.optional(r, "endpoints", |r, node| r.parsed_list(node)).unwrap_or_default(),
+            nonce: f.required(r, "nonce", Reader::text)?,
+            subject: f.required(r, "subject", Reader::whole)?,
+            slice: f.optional(r, "slice", Reader::whole).and_then(|slice| u8::try_from(slice).ok()),
+            is_view: f.required(r, "is_view", Reader::boolean)?,
+            js_errors: f.required(r, "js_errors", Reader::whole).and_then(|count| u32::try_from(count).ok())?,
+            measures: f.optional(r, "measures", measures).unwrap_or_default(),
+            events: f.optional(r, "events", |r, node| r.parsed_list(node)).unwrap_or_default(),
+        };
+        f.end(r);
+        if report.slice.is_some_and(|slice| slice >= SLICES) || report.subject >> HASH_BITS != 0 {
+            r.error(None, "there are no such subjects", None);
+        }
+        Some(report)
+    }
+}
+
+/// Pairs of a measure and a bucket, as an object.
+fn print_measures<S: Serializer>(measures: &[(Measure, i16)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(measures.iter().map(|(measure, bucket)| (measure, bucket)))
+}
+
+fn measures(r: &mut Reader, node: &Node) -> Option<Vec<(Measure, i16)>> {
+    named(r, node, |r, name, node| {
+        let bucket = r.number(node).filter(|bucket| bucket.abs() <= f64::from(i16::MAX));
+        known(r, name).zip(bucket.map(|bucket| bucket as i16))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::condition::Vital;
+
+    fn report() -> Report {
+        let name = |text: &str| text.parse().unwrap_or_else(|_| unreachable!());
+        Report {
+            rollout: name("shop"),
+            revision: 7,
+            minute: 29_000_000,
+            variant: Variant::New,
+            endpoints: vec![name("cart")],
+            nonce: "0f".repeat(16),
+            subject: 12_345,
+            slice: Some(99),
+            is_view: true,
+            js_errors: 2,
+            measures: vec![(Measure::Vital(Vital::Lcp), 190), (Measure::Timing(name("tti")), -3)],
+            events: vec![name("used")],
+        }
+    }
+
+    #[test]
+    fn a_report_comes_back() {
+        let text = serde_json::to_string(&report()).unwrap_or_default();
+        let node: Node = serde_json::from_str(&text).unwrap_or_default();
+        let mut r = Reader::default();
+        assert_eq!((Report::read(&mut r, &node), r.faults.len()), (Some(report()), 0));
+    }
+
+    #[test]
+    fn a_nonce_counts_once_for_each_metric() {
+        let mut first = report();
+        let known = first.keep_new("").unwrap_or_default();
+        assert_eq!((first.clone(), known.as_str()), (report(), " view js_errors lcp timing.tti event.used"));
+        assert_eq!(report().keep_new(&known), None);
+        let mut later = report();
+        later.measures.push((Measure::Vital(Vital::Inp), 100));
+        assert!(later.keep_new(&known).is_some_and(|known| known.ends_with(" inp")));
+        assert_eq!((later.is_view, later.js_errors, later.measures.len(), later.events.len()), (false, 0, 1, 0));
+        let counted = later.count();
+        let tally = counted.window.tally(Variant::New, None).cloned().unwrap_or_default();
+        assert_eq!((tally.pages, tally.js_errors, tally.sketches.len()), (0, 0, 1));
+    }
+}
