@@ -7,6 +7,7 @@ pub mod assign;
 pub mod settle;
 pub mod transition;
 pub mod evidence;
+pub mod clustering;
 pub mod schedule;
 pub mod adopt;
 pub mod replay;
