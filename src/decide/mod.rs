@@ -8,6 +8,7 @@ pub mod settle;
 pub mod transition;
 pub mod evidence;
 pub mod clustering;
+pub mod comparison;
 pub mod schedule;
 pub mod adopt;
 pub mod replay;
