@@ -8,6 +8,8 @@ pub mod settle;
 pub mod transition;
 pub mod series;
 pub mod evidence;
+pub mod clustering;
+pub mod comparison;
 pub mod schedule;
 pub mod adopt;
 pub mod replay;
