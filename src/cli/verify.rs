@@ -69,7 +69,7 @@ mod tests {
         let apply = Command::Apply { plan: 1, digest: sha256_hex(text.as_bytes()) };
         let commands = [apply, Command::Start, Command::Set(Setting::percentage("25".parse().unwrap())), Command::Kill(Cause::Command), Command::Revive(Cause::Command)];
         let entries = commands.map(|command| {
-            let change = rollout.change(Order { command, actor: "ana".into(), reason: "why not".into() }, at).unwrap();
+            let change = rollout.change(Order::new(command, "ana", "why not".into()), at).unwrap();
             rollout = change.rollout;
             change.text
         });

@@ -53,7 +53,7 @@ pub fn answer(deployment: &Deployment, rollout: &Rollout, call: &Call, now: Inst
         None if asked.is_dry_run || asked.command.needs_no_revision() => {}
         None => return Err(Problem::revision_required(revision)),
     }
-    let order = Order { command: asked.command, actor: call.actor.clone(), reason: asked.reason };
+    let order = Order::new(asked.command, call.actor.clone(), asked.reason);
     let change = rollout.change(order, now).map_err(|refusal| Problem::refused(&refusal, revision, current()))?;
     let moves = view::moves(&rollout.plan, &rollout.record, &change.rollout.record);
     if asked.is_dry_run {
@@ -95,7 +95,7 @@ pub fn answer_all(deployment: &Deployment, call: &Call, now: Instant) -> Result<
     let mut changes = Vec::new();
     let mut refused = Vec::new();
     for rollout in deployment.rollouts.iter() {
-        let order = Order { command: asked.command.clone(), actor: call.actor.clone(), reason: asked.reason.clone() };
+        let order = Order::new(asked.command.clone(), call.actor.clone(), asked.reason.clone());
         match rollout.change(order, now) {
             Ok(change) => changes.push(change),
             Err(refusal) => refused.push(Refused { rollout: rollout.plan.key.to_string(), detail: refusal.to_string() }),

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::decide::deployment::Deployment;
 use crate::decide::rollout::{Noticed, Rollout};
-use crate::decide::schedule::{Blocker, Next, Verdict};
+use crate::decide::judge::Verdict;
+use crate::decide::schedule::{Blocker, Next};
 use crate::decide::standing::{Directory, Mode, Standing};
 use crate::decide::transition::transition;
 use crate::model::command::{Cause, Command, Setting, Target};
