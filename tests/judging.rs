@@ -335,3 +335,33 @@ fn a_judge_that_is_stored_and_read_goes_on_alike() {
     };
     assert_eq!(run(true), run(false));
 }
+
+#[test]
+fn people_are_told_once_and_in_time() {
+    let mut world = World::with(
+        r#"{"key": "shop", "identity": {"from": ["header:x-user-id"]}, "routes": ["/*"], "roles": {"lead": "ben"}, "channels": {"chat": {"slack": "secret:CHAT"}},
+        "upstreams": {"legacy": "https://old.example.com", "new": "https://new.example.com"}, "signals": {"p1": {"kind": "count"}},
+        "stage": [{"name": "canary", "percentage": 10, "hold": "2h", "owner": "lead", "checkins": ["10m until 30m", "1h"], "gates": ["signal.p1 = 0 over stage"]}, {"name": "full", "percentage": 100, "hold": "1h"}],
+        "guardrail": [{"when": "signal.p1 > 1 over 10m", "then": "alert", "notify": ["chat"], "severity": "critical", "text": "Look.", "escalate": [{"after": "5m", "to": "lead", "text": "Decide"}, {"after": "20m", "to": "lead"}]}],
+        "notice": [{"at": "full-30m", "to": ["chat"], "text": "Soon"}, {"at": "full", "to": ["chat"], "text": "Now"}, {"at": "canary+1h", "to": ["chat"], "text": "An hour"}, {"at": "rollback", "to": ["chat"], "text": "Back"}]}"#,
+    );
+    (world.requests, world.is_evicted) = (10, true);
+    let start_ms = world.now_ms;
+    let told = |world: &mut World, ms: i64| {
+        let messages = world.go(ms).into_iter().flat_map(|look| look.messages);
+        messages.map(|message| (message.kind, (message.at.as_epoch_ms() - start_ms) / MINUTE_MS, message.to.join(" "), message.text)).collect::<Vec<_>>()
+    };
+    let first = told(&mut world, 2 * HOUR_MS);
+    let brief: Vec<(&str, i64)> = first.iter().map(|(kind, minute, _, _)| (*kind, *minute)).collect();
+    assert_eq!(brief, [("checkin", 10), ("checkin", 20), ("checkin", 30), ("checkin", 60), ("notice", 60), ("notice", 90), ("checkin", 120)]);
+    assert_eq!((first[0].2.as_str(), first[0].3.as_str()), ("lead", "check-in of canary at 10 %: 1 of 1 gates pass, 0 fail, 0 inconclusive"));
+    world.order(Command::Advance);
+    world.book.signals.report("p1", 2.0, at(world.now_ms));
+    let second = told(&mut world, 8 * MINUTE_MS);
+    let brief: Vec<(&str, &str)> = second.iter().map(|(kind, _, to, _)| (*kind, to.as_str())).collect();
+    assert_eq!(brief, [("alert", "chat"), ("notice", "chat"), ("escalation", "lead")], "{second:?}");
+    assert!(second[0].3.starts_with("critical guardrail `signal.p1 > 1 over 10m` (alert): signal.p1 is 2 over 10m") && second[0].3.ends_with(" Look."), "{}", second[0].3);
+    assert_eq!(told(&mut world, HOUR_MS), [], "what is false again goes no higher");
+    world.order(Command::Rollback(Target::Off));
+    assert_eq!(told(&mut world, HOUR_MS).len(), 1);
+}
