@@ -21,4 +21,5 @@ pub mod way;
 pub mod preview;
 pub mod beacon;
 pub mod flush;
+pub mod pace;
 pub mod api;
