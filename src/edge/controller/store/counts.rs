@@ -138,13 +138,13 @@ pub fn last_sequence(context: &JsValue, isolate: &str) -> Result<u64, JsValue> {
     Ok(rows.first().map_or(0, |row| row.number(0)))
 }
 
-/// How many isolates came since a moment.
+/// The isolates that sent a batch since a moment, with its number and when it came.
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn isolates_since(context: &JsValue, ms: i64) -> Result<Vec<(String, u64, i64)>, JsValue> {
+pub fn isolates_since(context: &JsValue, ms: i64) -> Result<Vec<(String, u64, Instant)>, JsValue> {
     let rows = rows(context, "SELECT isolate, sequence, at FROM isolates WHERE at >= ?", &[Whole(ms)])?;
-    Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.number(1), i64::try_from(row.number(2)).unwrap_or_default())).collect())
+    Ok(rows.iter().filter_map(|row| Some((row.text(0).to_owned(), row.number(1), row.moment(2)?))).collect())
 }
 
 /// What page views, each by minute, nonce and rollout, have counted for already.
@@ -242,12 +242,12 @@ pub fn windows(context: &JsValue, key: &Name, minutes: u32, from: u64, wanted: &
     }
 }
 
-/// The percentage in effect under each revision from one on.
+/// The percentage in effect under each revision that has windows from this minute on.
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn percentages(context: &JsValue, key: &Name, from: u64) -> Result<Vec<(u64, f64)>, JsValue> {
-    let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END FROM history WHERE rollout = ? AND revision >= ? ORDER BY revision";
-    let rows = rows(context, statement, &[Text(key.as_str()), revision(from)])?;
+pub fn percentages(context: &JsValue, key: &Name, minute: u64) -> Result<Vec<(u64, f64)>, JsValue> {
+    let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
+    let rows = rows(context, statement, &[Text(key.as_str()), revision(minute)])?;
     Ok(rows.iter().map(|row| (row.number(0), row.real(1))).collect())
 }

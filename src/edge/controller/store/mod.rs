@@ -20,6 +20,7 @@ use crate::model::plan::set::read_rollout;
 use crate::model::record::Record;
 use crate::model::{Instant, Name};
 use crate::protocol::api::Reply;
+use crate::protocol::api::prometheus::LastChange;
 
 #[wasm_bindgen(module = "/src/edge/store.js")]
 extern "C" {
@@ -77,7 +78,7 @@ enum Parameter<'a> {
     Whole(i64),
     Real(f64),
 }
-use Parameter::{Real, Text, Whole};
+use Parameter::{Text, Whole};
 
 fn revision(number: u64) -> Parameter<'static> {
     Whole(i64::try_from(number).unwrap_or(i64::MAX))
@@ -287,6 +288,16 @@ fn rollout(row: &Row) -> Option<Rollout> {
 pub fn history(context: &JsValue, key: &Name, before: u64, limit: u64) -> Result<Vec<(u64, String)>, JsValue> {
     let rows = rows(context, "SELECT revision, entry FROM history WHERE rollout = ? AND revision < ? ORDER BY revision DESC LIMIT ?", &[Text(key.as_str()), revision(before), revision(limit)])?;
     Ok(rows.iter().map(|row| (row.number(0), row.text(1).to_owned())).collect())
+}
+
+/// The last change of each rollout.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn last_changes(context: &JsValue) -> Result<Vec<LastChange>, JsValue> {
+    let statement = "SELECT history.rollout, revision, entry ->> '$.actor', entry ->> '$.command.command', entry ->> '$.reason', entry ->> '$.at' FROM rollouts CROSS JOIN history ON history.rollout = key AND revision = (SELECT MAX(revision) FROM history AS own WHERE own.rollout = key)";
+    let change = |row: &Row| LastChange { rollout: row.text(0).to_owned(), revision: row.number(1), actor: row.text(2).to_owned(), command: row.text(3).to_owned(), reason: row.text(4).to_owned(), at: row.text(5).parse().ok() };
+    Ok(rows(context, statement, &[])?.iter().map(change).collect())
 }
 
 /// The plan that a rollout had under a revision of the plans.
