@@ -1,6 +1,6 @@
 //! Guardrails that come true, and what they ask for.
 
-use super::{Judge, Judgement, Look, Verdict, guardrail_key};
+use super::{Judge, Judgement, Look, Verdict};
 use crate::decide::rollout::Order;
 use crate::decide::transition::transition;
 use crate::model::Instant;
@@ -44,6 +44,11 @@ impl Judge {
         fired.sort_by_key(|(severity, _)| *severity);
         look.fired = fired.into_iter().map(|(_, fired)| fired).collect();
     }
+}
+
+/// Under which a guardrail is remembered.
+pub fn guardrail_key(index: usize, guardrail: &Guardrail) -> String {
+    format!("{index} {}", guardrail.when)
 }
 
 /// The severest acts first.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::agenda::Agenda;
 use super::comparing::{Direction, Gathering, Question};
 use super::{Judge, Verdict};
 use crate::decide::clustering::SideSlices;
@@ -18,10 +19,20 @@ struct Kept<'a> {
     held: &'a [(String, Instant, Instant)],
     fired: &'a [String],
     since: Vec<(&'a str, Verdict, Instant)>,
+    agenda: KeptAgenda<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unfair_revision: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     looked_at: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct KeptAgenda<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looked_at: Option<Instant>,
+    anchors: &'a [(String, Instant)],
+    told: &'a [u64],
+    open: &'a [(String, Instant, u64)],
 }
 
 #[derive(Serialize)]
@@ -65,6 +76,7 @@ impl Judge {
             held: &self.held,
             fired: &self.fired,
             since: self.since.iter().map(|(key, verdict, since)| (key.as_str(), *verdict, *since)).collect(),
+            agenda: KeptAgenda { looked_at: self.agenda.looked_at, anchors: &self.agenda.anchors, told: &self.agenda.told, open: &self.agenda.open },
             unfair_revision: self.unfair_revision,
             looked_at: self.looked_at,
         };
@@ -84,11 +96,22 @@ fn judge(r: &mut Reader, node: &Node) -> Option<Judge> {
     Some(Judge {
         begun_revision: f.required(r, "begun_revision", Reader::whole)?,
         gatherings: f.required(r, "gatherings", |r, node| r.list(node, gathering))?,
-        held: f.required(r, "held", |r, node| r.list(node, |r, row| three(r, row, Reader::parsed)))?,
+        held: f.required(r, "held", |r, node| r.list(node, |r, row| three(r, row, Reader::parsed, Reader::parsed)))?,
         fired: f.required(r, "fired", Reader::texts)?,
-        since: f.required(r, "since", |r, node| r.list(node, |r, row| three(r, row, verdict)))?,
+        since: f.required(r, "since", |r, node| r.list(node, |r, row| three(r, row, verdict, Reader::parsed)))?,
+        agenda: f.optional(r, "agenda", agenda).unwrap_or_default(),
         unfair_revision: f.optional(r, "unfair_revision", Reader::whole),
         looked_at: f.optional(r, "looked_at", Reader::parsed),
+    })
+}
+
+fn agenda(r: &mut Reader, node: &Node) -> Option<Agenda> {
+    let mut f = r.fields(node)?;
+    Some(Agenda {
+        looked_at: f.optional(r, "looked_at", Reader::parsed),
+        anchors: f.required(r, "anchors", |r, node| r.list(node, |r, row| pair(r, row, Reader::text, Reader::parsed)))?,
+        told: f.required(r, "told", |r, node| r.list(node, Reader::whole))?,
+        open: f.required(r, "open", |r, node| r.list(node, |r, row| three(r, row, Reader::parsed, Reader::whole)))?,
     })
 }
 
@@ -97,11 +120,11 @@ fn verdict(r: &mut Reader, node: &Node) -> Option<Verdict> {
     [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive].into_iter().find(|verdict| verdict.as_str() == text)
 }
 
-/// A list of three: a text, something, and a moment.
-fn three<T>(r: &mut Reader, node: &Node, read: impl FnOnce(&mut Reader, &Node) -> Option<T>) -> Option<(String, T, Instant)> {
+/// A list of three, of which the first is a text.
+fn three<A, B>(r: &mut Reader, node: &Node, second: impl FnOnce(&mut Reader, &Node) -> Option<A>, third: impl FnOnce(&mut Reader, &Node) -> Option<B>) -> Option<(String, A, B)> {
     let Value::List(row) = &node.value else { return None };
-    let [key, value, at] = row.as_slice() else { return None };
-    Some((r.text(key)?, read(r, value)?, r.parsed(at)?))
+    let [key, value, other] = row.as_slice() else { return None };
+    Some((r.text(key)?, second(r, value)?, third(r, other)?))
 }
 
 fn pair<A, B>(r: &mut Reader, node: &Node, first: impl FnOnce(&mut Reader, &Node) -> Option<A>, second: impl FnOnce(&mut Reader, &Node) -> Option<B>) -> Option<(A, B)> {

@@ -10,13 +10,16 @@ pub mod ratio;
 pub mod term;
 pub mod words;
 pub mod guard;
+pub mod agenda;
 mod kept;
 
 pub use guard::{Fired, GUARDRAIL};
 
 use serde::Serialize;
 
+use self::agenda::{Agenda, Message};
 use self::comparing::{Gathering, questions};
+use self::guard::guardrail_key;
 use self::ratio::Ratio;
 use self::scene::Scene;
 use self::term::{Court, Truth};
@@ -111,6 +114,8 @@ pub struct Look {
     pub sample_ratio: Option<Judgement>,
     /// The guardrails that came true at this look, the severest first.
     pub fired: Vec<Fired>,
+    /// What people are to be told since the look before.
+    pub messages: Vec<Message>,
 }
 
 impl Look {
@@ -133,6 +138,8 @@ pub struct Judge {
     fired: Vec<String>,
     /// Since when each verdict has been what it is.
     since: Vec<(String, Verdict, Instant)>,
+    /// What has been told.
+    agenda: Agenda,
     /// The stretch in which the deal was shown to be unfair.
     unfair_revision: Option<u64>,
     /// The last look.
@@ -162,6 +169,7 @@ impl Judge {
         look.sample_ratio = self.sample_ratio(scene);
         self.fire(plan, record, &mut look, now);
         self.note_since(plan, record, &mut look, now);
+        look.messages = self.agenda.due(plan, record, &look, &self.fired, now);
         for gathering in &mut self.gatherings {
             gathering.look_up_edge(scene.series, now);
         }
@@ -237,10 +245,6 @@ impl Judge {
         }
         self.since = kept;
     }
-}
-
-fn guardrail_key(index: usize, guardrail: &Guardrail) -> String {
-    format!("{index} {}", guardrail.when)
 }
 
 /// What a guardrail says now: `fail` where its condition is true.
