@@ -100,7 +100,7 @@ impl Deployment {
     }
 
     /// The last look at a rollout, if that was in its present stage.
-    fn look_at(&self, rollout: &Rollout) -> Option<&Look> {
+    pub fn look_at(&self, rollout: &Rollout) -> Option<&Look> {
         let look = self.books.get(&rollout.plan.key).and_then(|book| book.last.as_ref())?;
         let record = &rollout.record;
         (look.revision >= record.entered_revision && look.revision >= record.exposed_revision).then_some(look)

@@ -74,6 +74,8 @@ impl Desk {
         self.deployment.plans = applied.revision;
         for key in &applied.removed {
             self.deployment.rollouts.remove(key);
+            self.deployment.books.remove(key);
+            self.counting.forget(key);
             log::note("removed", key.as_str(), "the rollout is gone from the plans");
         }
         self.removed.extend(removed);
