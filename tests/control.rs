@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use tidegate::decide::deployment::Deployment;
 use tidegate::decide::rollout::{Change, Order, Rollout};
 use tidegate::decide::replay::Replay;
-use tidegate::decide::schedule::{Facts, Verdict, outlook};
+use tidegate::decide::judge::Verdict;
+use tidegate::decide::schedule::{Facts, outlook};
 use tidegate::decide::transition::{Refusal, amend};
 use tidegate::model::command::{Cause, Command, Setting, Target};
 use tidegate::model::history::{Entry, sha256_hex};
@@ -46,7 +47,7 @@ fn rollout_of(text: &str, now: Instant) -> (Rollout, Vec<String>) {
 }
 
 fn order(rollout: &Rollout, command: Command, now: Instant) -> Result<Change, Refusal> {
-    rollout.change(Order { command, actor: "ana".into(), reason: "because".into() }, now)
+    rollout.change(Order::new(command, "ana", "because".into()), now)
 }
 
 fn percentage(text: &str) -> Percentage {
@@ -221,7 +222,7 @@ fn started() -> Rollout {
 
 #[track_caller]
 fn blocks(rollout: &Rollout, gates: &[Verdict], now_ms: i64, expected: &[&str]) {
-    let facts = Facts { awaited: Vec::new(), gates: gates.to_vec() };
+    let facts = Facts { awaited: Vec::new(), gates: gates.to_vec(), unfair: None };
     let seen = outlook(&rollout.plan, &rollout.record, &facts, at(now_ms));
     let blocked: Vec<&str> = seen.blocked.iter().map(|blocker| blocker.code()).collect();
     assert_eq!(blocked, expected);

@@ -3,7 +3,9 @@
 //! A change is made in two steps, so that nothing is ever known here that is not stored: a rollout's
 //! `change` works it out and leaves everything as it is; once it is committed, `accept` takes it in.
 
+use super::book::Books;
 use super::rollout::{Change, Order, Rollout};
+use super::judge::{Look, Verdict};
 use super::schedule::{Facts, Outlook, outlook};
 use crate::model::command::Command;
 use crate::model::plan::Plan;
@@ -22,6 +24,8 @@ pub struct Deployment {
     pub plans_published: u64,
     /// In the order of their keys.
     pub rollouts: Rollouts,
+    /// What was measured of them.
+    pub books: Books,
 }
 
 /// Rollouts in the order of their keys.
@@ -85,10 +89,33 @@ impl Deployment {
         self.rollouts.insert(change.rollout);
     }
 
-    /// What the schedule knows of the others.
+    /// What the schedule knows of the others, and of the figures.
     pub fn facts(&self, rollout: &Rollout) -> Facts {
         let has_ended = |name: &Name| self.rollouts.get(name).is_some_and(|other| other.record.live.has_ended());
-        Facts { awaited: rollout.plan.after.iter().filter(|name| !has_ended(name)).cloned().collect(), gates: Vec::new() }
+        let awaited = rollout.plan.after.iter().filter(|name| !has_ended(name)).cloned().collect();
+        let look = self.look_at(rollout);
+        let gates = look.map_or_else(Vec::new, |look| look.gates.iter().map(|gate| gate.verdict).collect());
+        let unfair = look.and_then(|look| look.sample_ratio.as_ref()).filter(|ratio| ratio.verdict == Verdict::Fail).map(|ratio| ratio.text.clone());
+        Facts { awaited, gates, unfair }
+    }
+
+    /// The last look at a rollout, if that was in its present stage.
+    pub fn look_at(&self, rollout: &Rollout) -> Option<&Look> {
+        let look = self.books.get(&rollout.plan.key).and_then(|book| book.last.as_ref())?;
+        let record = &rollout.record;
+        (look.revision >= record.entered_revision && look.revision >= record.exposed_revision).then_some(look)
+    }
+
+    /// Looks at every rollout, and returns what guardrails ask for. `faults` counts the configuration
+    /// faults that isolates report of one.
+    pub fn look(&mut self, faults: impl Fn(&Name) -> u64, now: Instant) -> Vec<(Name, Order)> {
+        let mut orders = Vec::new();
+        for rollout in self.rollouts.iter() {
+            let key = &rollout.plan.key;
+            let look = self.books.get_mut(key).look(&rollout.plan, &rollout.record, faults(key), now);
+            orders.extend(look.order().map(|order| (key.clone(), order.clone())));
+        }
+        orders
     }
 
     /// What happens next to a rollout.
@@ -101,7 +128,9 @@ impl Deployment {
         self.rollouts.iter().find_map(|rollout| {
             let command = self.outlook(rollout, now).due?;
             let reason = reason(&rollout.plan, &rollout.record, &command);
-            Some((rollout.plan.key.clone(), Order { command, actor: SCHEDULE.to_owned(), reason }))
+            let gates = self.look_at(rollout).map_or(&[][..], |look| &look.gates);
+            let figures = gates.iter().map(|gate| gate.text.clone()).collect();
+            Some((rollout.plan.key.clone(), Order { figures, ..Order::new(command, SCHEDULE, reason) }))
         })
     }
 

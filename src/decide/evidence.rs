@@ -22,6 +22,11 @@
 //!
 //! Ville's inequality: Ville 1939; e-processes by mixing: Shafer 2021, Ramdas et al. 2023.
 
+use serde::Serialize;
+
+use crate::model::node::{Node, Value};
+use crate::model::plan::fields::Reader;
+
 /// The values of λ/θ that are tried.
 const GRID: usize = 32;
 const RATIO_MIN: f64 = 1.1;
@@ -58,7 +63,8 @@ impl Window {
 }
 
 /// How starting points are weighed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 enum Starts {
     /// Everything counts from the beginning.
     Once,
@@ -67,11 +73,12 @@ enum Starts {
 }
 
 /// Evidence that grows window by window.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evidence {
     theta: f64,
     starts: Starts,
-    /// By λ: the logarithm of the weighed products.
+    /// By λ: the logarithm of the weighed products. JSON has no −∞, where nothing has started: it is
+    /// printed as `null`.
     log_products: [f64; GRID],
     /// The weight that has not started.
     waiting: f64,
@@ -131,6 +138,28 @@ impl Evidence {
     pub fn is_shown(&self, alpha: f64) -> bool {
         self.log_e() >= -alpha.ln()
     }
+
+    /// Reads what was printed. The last digit of a number may differ.
+    pub fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let mut fields = reader.fields(node)?;
+        let starts = match fields.required(reader, "starts", Reader::text)?.as_str() {
+            "once" => Starts::Once,
+            "quarterly" => Starts::Quarterly,
+            _ => return None,
+        };
+        let products = fields.required(reader, "log_products", |reader, node| reader.list(node, product))?;
+        Some(Self {
+            theta: fields.required(reader, "theta", Reader::number).filter(|theta| *theta > 0.0)?,
+            starts,
+            log_products: products.try_into().ok()?,
+            waiting: fields.required(reader, "waiting", Reader::number)?,
+            quarter: fields.required(reader, "quarter", Reader::number)?,
+        })
+    }
+}
+
+fn product(reader: &mut Reader, node: &Node) -> Option<f64> {
+    if node.value == Value::Null { Some(f64::NEG_INFINITY) } else { reader.number(node) }
 }
 
 /// The `index`-th value of λ/θ.

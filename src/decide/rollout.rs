@@ -53,7 +53,7 @@ pub struct Noticed {
 }
 
 /// What is asked, by whom and why.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// What.
     pub command: Command,
@@ -61,6 +61,15 @@ pub struct Order {
     pub actor: String,
     /// Why.
     pub reason: String,
+    /// The figures that decided.
+    pub figures: Vec<String>,
+}
+
+impl Order {
+    /// What is asked for without figures.
+    pub fn new(command: Command, actor: impl Into<String>, reason: String) -> Self {
+        Self { command, actor: actor.into(), reason, figures: Vec::new() }
+    }
 }
 
 /// A change that has been worked out and not yet stored.
@@ -107,7 +116,7 @@ impl Rollout {
             actor: order.actor,
             command: order.command,
             reason: order.reason,
-            figures: Vec::new(),
+            figures: order.figures,
             state: rollout.record.live.clone(),
             previous: self.hash.clone(),
         };
@@ -173,7 +182,7 @@ impl Rollout {
                     Command::Set(setting) if setting.stage.is_some() => format!("the state under the KV key `{subject}` was edited"),
                     _ => format!("the KV key `{subject}` says `{}`", text.trim()),
                 };
-                return Some(Order { command, actor: KV.to_owned(), reason });
+                return Some(Order::new(command, KV, reason));
             }
             Sight::Foreign(revision) => format!("KV holds revision {revision}, which is newer than this controller's {}: does another deployment write to the same namespace?", self.record.live.revision),
             Sight::Garbage(error) => format!("{error}; the last good state stays"),
@@ -196,7 +205,7 @@ impl Rollout {
     /// That a key is gone is believed once it has not been seen for as long as a stale read may
     /// last: a kill must not end by one.
     pub fn see_kill_key(&mut self, key: Option<String>, now: Instant) -> Option<Order> {
-        let order = |command: Command, reason: String| Some(Order { command, actor: KV.to_owned(), reason });
+        let order = |command: Command, reason: String| Some(Order::new(command, KV, reason));
         match (key, &self.record.kill_key) {
             (Some(key), None) => {
                 let reason = format!("the KV key `{key}` exists");

@@ -5,34 +5,13 @@
 
 use std::fmt;
 
+use super::judge::Verdict;
 use crate::model::command::Command;
 use crate::model::live::Phase;
 use crate::model::plan::{Advance, Plan, Stage};
 use crate::model::record::Record;
 use crate::model::weekly::{Weekly, first_moment};
 use crate::model::{Duration, Instant, Name, Percentage};
-
-/// What a condition says of the figures. No data is never a pass and never a fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is true.
-    Pass,
-    /// It is not.
-    Fail,
-    /// Nobody can tell yet.
-    Inconclusive,
-}
-
-impl Verdict {
-    /// The verdict's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Inconclusive => "inconclusive",
-        }
-    }
-}
 
 /// What the schedule knows beside the plan and the record.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +20,8 @@ pub struct Facts {
     pub awaited: Vec<Name>,
     /// The verdicts of the current stage's gates, in their order.
     pub gates: Vec<Verdict>,
+    /// Why the sides cannot be compared, where the deal was shown to be unfair.
+    pub unfair: Option<String>,
 }
 
 /// What happens next, and what stands in its way.
@@ -94,6 +75,8 @@ pub enum Blocker {
     Hold(Duration, Instant),
     /// Gates: how many fail, how many nobody can tell yet.
     Gates(usize, usize),
+    /// The deal was shown to be unfair.
+    SampleRatio(String),
     /// Open items.
     Checklist(Vec<String>),
     /// A freeze.
@@ -117,6 +100,7 @@ impl Blocker {
             Self::Manual => "manual",
             Self::Hold(..) => "hold",
             Self::Gates(..) => "gates",
+            Self::SampleRatio(_) => "sample_ratio",
             Self::Checklist(_) => "checklist",
             Self::Freeze(_) => "freeze",
             Self::Enter(..) => "enter",
@@ -150,11 +134,13 @@ impl fmt::Display for Blocker {
             Self::Manual => f.write_str("the plan leaves advancing to an operator"),
             Self::Hold(hold, _) => write!(f, "the stage's hold of {hold} is not over"),
             Self::Gates(failing, unknown) => match (failing, unknown) {
-                (0, 1) => f.write_str("one gate is inconclusive: there are no figures for it yet"),
-                (0, _) => write!(f, "{unknown} gates are inconclusive: there are no figures for them yet"),
-                (_, 0) => write!(f, "{failing} of the gates fail"),
+                (0, 1) => f.write_str("one gate is inconclusive"),
+                (0, _) => write!(f, "{unknown} gates are inconclusive"),
+                (1, 0) => f.write_str("one gate fails"),
+                (_, 0) => write!(f, "{failing} gates fail"),
                 _ => write!(f, "{failing} of the gates fail, {unknown} are inconclusive"),
             },
+            Self::SampleRatio(why) => f.write_str(why),
             Self::Checklist(items) => write!(f, "not approved yet: {}", items.join("; ")),
             Self::Freeze(_) => f.write_str("the plan's freeze stops advancing"),
             Self::Enter(stage, _) => write!(f, "the stage {stage} may not be entered at this time"),
@@ -226,7 +212,8 @@ impl Looking<'_> {
         let index = self.plan.stage_index(self.record.live.stage.as_str()).unwrap_or(0);
         let Some(stage) = self.plan.stages.get(index) else { return (None, Vec::new()) };
         let following = self.plan.stages.get(index + 1);
-        let own: Vec<Blocker> = self.after().into_iter().chain(self.hold(stage)).chain(self.gates(stage)).chain(self.checklist()).collect();
+        let unfair = self.facts.unfair.clone().map(Blocker::SampleRatio);
+        let own: Vec<Blocker> = self.after().into_iter().chain(self.hold(stage)).chain(self.gates(stage)).chain(unfair).chain(self.checklist()).collect();
         let is_whole = self.record.live.percentage == Percentage::FULL;
         match following {
             None if !is_whole && self.record.live.ended => (None, vec![Blocker::LastStage]),

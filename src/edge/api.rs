@@ -11,7 +11,8 @@ use crate::model::subject::SubjectHash;
 use crate::model::{Instant, Name};
 use crate::protocol::api::auth::{Credentials, admit};
 use crate::protocol::api::problem::Problem;
-use crate::protocol::api::{BODY_BYTES_MAX, Call, PLANS_BYTES_MAX, Reply, Route, body, parameter};
+use crate::protocol::api::prometheus::CONTENT_TYPE;
+use crate::protocol::api::{BODY_BYTES_MAX, Call, EXPOSITION, PLANS_BYTES_MAX, Reply, Route, body, parameter};
 use crate::protocol::config::Snapshot;
 use crate::protocol::preview::{self, PreviewKey};
 
@@ -24,6 +25,15 @@ const DESCRIPTION: &str = "OPENAPI";
 /// Answers a path of the API.
 pub async fn route(own: &Own<'_>, path: &str) -> Response {
     match handle(own, path).await {
+        Ok(reply) => answer(own, &reply),
+        Err(problem) => answer(own, &problem.into()),
+    }
+}
+
+/// Answers Prometheus, which has a path of its own.
+pub async fn expose(own: &Own<'_>) -> Response {
+    match handle(own, EXPOSITION).await {
+        Ok(reply) if !reply.is_problem => glue::plain(reply.status, CONTENT_TYPE, "x-content-type-options:nosniff", if own.method == "HEAD" { "" } else { &reply.body }),
         Ok(reply) => answer(own, &reply),
         Err(problem) => answer(own, &problem.into()),
     }

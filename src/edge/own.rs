@@ -6,7 +6,7 @@ use web_sys::{Request, Response};
 use super::{api, beacon, clock, glue, snapshot};
 use crate::protocol::address::Address;
 use crate::protocol::api::problem::Problem;
-use crate::protocol::api::{PREFIX, Reply, parameter};
+use crate::protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
 use crate::protocol::preview::{self, PreviewKey};
 
 /// A request to one of the paths.
@@ -53,6 +53,7 @@ async fn route(own: &Own<'_>) -> Response {
     }
     let is_read = own.is_read();
     match own.address.path {
+        EXPOSITION => api::expose(own).await,
         "/_tidegate/health" if is_read => health(),
         preview::PATH if is_read => open_preview(own),
         beacon::PATH => beacon::serve(own).await,

@@ -25,8 +25,14 @@ pub struct Record {
     pub is_waiting: bool,
     /// When the attempt began.
     pub begun: Instant,
+    /// The revision that began it: what was measured from here on belongs to it.
+    pub begun_revision: u64,
     /// When the stage was entered.
     pub entered: Instant,
+    /// The revision that entered it.
+    pub entered_revision: u64,
+    /// The revision from which the same subjects get the same side.
+    pub exposed_revision: u64,
     /// Since when the hold runs, while it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_since: Option<Instant>,
@@ -87,7 +93,10 @@ impl Record {
             kill_key: None,
             is_waiting: false,
             begun: now,
+            begun_revision: 0,
             entered: now,
+            entered_revision: 0,
+            exposed_revision: 0,
             held_since: None,
             approvals: Vec::new(),
         }
@@ -135,10 +144,13 @@ fn record(r: &mut Reader, node: &Node) -> Option<Record> {
     let is_waiting = f.required(r, "is_waiting", Reader::boolean);
     let begun = f.required(r, "begun", Reader::parsed);
     let entered = f.required(r, "entered", Reader::parsed);
+    // Records that were stored before anything was measured have none.
+    let mut revision = |r: &mut Reader, name: &'static str| f.optional(r, name, Reader::whole).unwrap_or_default();
+    let (begun_revision, entered_revision, exposed_revision) = (revision(r, "begun_revision"), revision(r, "entered_revision"), revision(r, "exposed_revision"));
     let held_since = f.optional(r, "held_since", Reader::parsed);
     let approvals = f.required(r, "approvals", |r, node| r.list(node, approval));
     f.end(r);
-    Some(Record { live: live?, is_killed: is_killed?, kill_key, is_waiting: is_waiting?, begun: begun?, entered: entered?, held_since, approvals: approvals? })
+    Some(Record { live: live?, is_killed: is_killed?, kill_key, is_waiting: is_waiting?, begun: begun?, begun_revision, entered: entered?, entered_revision, exposed_revision, held_since, approvals: approvals? })
 }
 
 /// Reads a live state without version and sum.

@@ -8,7 +8,7 @@ use super::flush::Counted;
 use crate::model::Name;
 use crate::model::measured::compared::SLICES;
 use crate::model::measured::sample::HASH_BITS;
-use crate::model::measured::window::{known, named, word};
+use crate::model::measured::wire::{known, named, word};
 use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
 use crate::model::node::Node;
 use crate::model::plan::fields::Reader;

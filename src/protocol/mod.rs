@@ -27,4 +27,5 @@ pub mod exposure;
 pub mod limiter;
 pub mod beacon;
 pub mod flush;
+pub mod pace;
 pub mod api;

@@ -42,6 +42,14 @@ const BARE = `export default {
   },
 };`;
 
+/** Tells the controller what an isolate would. */
+const CLERK = `export default {
+  async fetch(request, env) {
+    const controller = env.CONTROLLER.get(env.CONTROLLER.idFromName('tidegate'));
+    return new Response(await controller.flush(await request.text()));
+  },
+};`;
+
 /**
  * Starts workerd with the worker and resolves with a gate.
  * - `bindings`: added to the worker's environment
@@ -84,6 +92,7 @@ class Gate {
     this.origin = this.isolates[0].origin;
     this.bareOrigin = await origin('bare');
     this.plainOrigin = await origin('door');
+    if (this.hasController) this.clerkOrigin = await origin('clerk');
     this.kv.attach?.(() => this.#mf.getKVNamespace('ROLLOUTS', 'gate'));
   }
 
@@ -131,6 +140,12 @@ class Gate {
           modules: [{ type: 'ESModule', path: 'bare.mjs', contents: BARE }],
           bindings: { TARGET: this.bareTarget },
         },
+        ...(this.hasController ? [{
+          ...shared,
+          name: 'clerk',
+          modules: [{ type: 'ESModule', path: 'clerk.mjs', contents: CLERK }],
+          durableObjects: ofController(durableObjects, 'clerk'),
+        }] : []),
         {
           name: 'door',
           modules: [{ type: 'ESModule', path: 'door.mjs', contents: 'export default {};' }],
@@ -145,6 +160,14 @@ class Gate {
   open(path, options) { return this.isolates[0].open(path, options); }
   /** The same request through the pass-through worker. */
   bare(path, options) { return fetchRaw(this.bareOrigin, path, { ...PUBLIC, ...options }); }
+
+  /** Tells the controller what an isolate would, and resolves with its answer. */
+  async flush({ isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], batch } = {}) {
+    const body = JSON.stringify({ isolate, plans, known, texts, kills, faults, batch });
+    const { status, text } = await fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body });
+    assert.equal(status, 200, text);
+    return JSON.parse(text);
+  }
 
   /** A WebSocket through the worker, connected. */
   async socket(path, { headers = {}, protocols = [] } = {}) {

@@ -58,12 +58,19 @@ pub fn transition(plan: &Plan, record: &Record, command: &Command, actor: &str, 
         live.kv = Some(Adopted { text: text.to_owned(), at: now });
     }
     live.killed = next.is_killed || next.kill_key.is_some();
-    live.since = if is_alike(live, &record.live) { record.live.since } else { now };
-    if live.stage != record.live.stage || live.attempt != record.live.attempt {
-        next.entered = now;
+    if is_alike(live, &record.live) {
+        live.since = record.live.since;
+    } else {
+        (live.since, next.exposed_revision) = (now, live.revision);
+    }
+    let has_begun = (record.live.phase == Phase::Draft && live.phase != Phase::Draft) || live.attempt != record.live.attempt;
+    if has_begun || live.stage != record.live.stage {
+        (next.entered, next.entered_revision) = (now, live.revision);
+    }
+    if has_begun {
+        (next.begun, next.begun_revision) = (now, live.revision);
     }
     if live.attempt != record.live.attempt {
-        next.begun = now;
         next.approvals.retain(|approval| approval.of == Checklist::Start);
     }
     next.restart_hold(record, now);
@@ -144,7 +151,7 @@ impl Moving<'_> {
         self.is_checked()?;
         self.is_time(Some(0))?;
         let live = self.in_stage(0, self.percentage_of(0));
-        Ok(Record { is_waiting: !self.plan.after.is_empty(), begun: self.now, entered: self.now, ..self.with(live) })
+        Ok(Record { is_waiting: !self.plan.after.is_empty(), ..self.with(live) })
     }
 
     fn advance(&self) -> Result<Record, Refusal> {
@@ -185,7 +192,7 @@ impl Moving<'_> {
         if self.phase() != Phase::Draft {
             return record;
         }
-        Record { is_waiting: !self.plan.after.is_empty(), begun: self.now, entered: self.now, ..record }
+        Record { is_waiting: !self.plan.after.is_empty(), ..record }
     }
 
     fn pause(&self) -> Result<Record, Refusal> {

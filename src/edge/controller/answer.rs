@@ -6,11 +6,13 @@ use serde::Serialize;
 use wasm_bindgen::JsValue;
 
 use super::desk::Desk;
+use super::measures;
 use super::store::{self, Batch};
 use crate::decide::rollout::{Noticed, Rollout};
 use crate::model::history::sha256_hex;
 use crate::model::{Instant, Name};
 use crate::protocol::api::problem::Problem;
+use crate::protocol::api::view::Present;
 use crate::protocol::api::{Call, Reply, Route, body, commands, parameter, view};
 
 /// The longest `Idempotency-Key`.
@@ -53,9 +55,16 @@ pub fn answer(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<S
         Err(problem) => return Ok(Err(problem)),
     };
     let rollout = |key: &str| find(desk, key);
+    let faults = desk.heard.faults(now);
+    let present = Present { deployment: &desk.deployment, faults: &faults, now };
     match &route {
-        Route::Rollouts => Ok(Ok(list(desk, now))),
-        Route::Rollout(key) => Ok(rollout(key).map(|rollout| Reply::json(200, &view::rollout(&desk.deployment, rollout, now)).at(rollout.record.live.revision))),
+        Route::Rollouts => Ok(Ok(list(desk, &present))),
+        Route::Rollout(key) => Ok(rollout(key).map(|rollout| Reply::json(200, &view::rollout(&present, rollout)).at(rollout.record.live.revision))),
+        Route::Metrics(key) => match rollout(key) {
+            Ok(rollout) => measures::answer(&present, context, rollout, call),
+            Err(problem) => Ok(Err(problem)),
+        },
+        Route::Exposition => measures::expose(desk, context, now).map(Ok),
         Route::History(key) => match rollout(key) {
             Ok(rollout) => history(context, &rollout.plan.key, call),
             Err(problem) => Ok(Err(problem)),
@@ -83,12 +92,16 @@ struct List<'a> {
     rollouts: Vec<view::RolloutView<'a>>,
     plans: u64,
     at: Instant,
-    faults: &'a [Noticed],
+    faults: Vec<&'a Noticed>,
 }
 
-fn list(desk: &Desk, now: Instant) -> Reply {
-    let rollouts = desk.deployment.rollouts.iter().map(|rollout| view::rollout(&desk.deployment, rollout, now)).collect();
-    Reply::json(200, &List { rollouts, plans: desk.deployment.plans, at: now, faults: &desk.faults })
+fn list(desk: &Desk, present: &Present<'_>) -> Reply {
+    let own = || desk.deployment.rollouts.iter();
+    let rollouts = own().map(|rollout| view::rollout(present, rollout)).collect();
+    // Those of one rollout stand with it.
+    let of_all = present.faults.iter().filter(|fault| !own().any(|rollout| view::is_about(&rollout.plan, &fault.subject)));
+    let faults = desk.faults.iter().chain(of_all).collect();
+    Reply::json(200, &List { rollouts, plans: desk.deployment.plans, at: present.now, faults })
 }
 
 fn number(call: &Call, name: &'static str) -> Result<Option<u64>, Problem> {
@@ -145,9 +158,11 @@ fn once(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &
 /// Works a change out and stores it, with what `keep` adds for its answer.
 #[expect(clippy::too_many_arguments, reason = "the parts of one request, passed on once")]
 fn change(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &HashMap<String, String>, mut batch: Batch, keep: impl FnOnce(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
+    let faults = desk.heard.faults(now);
+    let present = Present { deployment: &desk.deployment, faults: &faults, now };
     match route {
         Route::Commands(key) => {
-            let outcome = match find(desk, key).and_then(|rollout| commands::answer(&desk.deployment, rollout, call, now)) {
+            let outcome = match find(desk, key).and_then(|rollout| commands::answer(&present, rollout, call)) {
                 Ok(outcome) => outcome,
                 Err(problem) => return Ok(Err(problem)),
             };
@@ -158,7 +173,7 @@ fn change(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts:
             Ok(Ok(outcome.reply))
         }
         Route::AllCommands => {
-            let (changes, reply) = match commands::answer_all(&desk.deployment, call, now) {
+            let (changes, reply) = match commands::answer_all(&present, call) {
                 Ok(done) => done,
                 Err(problem) => return Ok(Err(problem)),
             };
@@ -171,7 +186,7 @@ fn change(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts:
     }
 }
 
-fn signal(desk: &Desk, context: &JsValue, call: &Call, key: &str, mut batch: Batch, keep: impl FnOnce(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
+fn signal(desk: &mut Desk, context: &JsValue, call: &Call, key: &str, mut batch: Batch, keep: impl FnOnce(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
     let reported = find(desk, key).and_then(|rollout| body::signal(&call.body, &rollout.plan).map(|reported| (rollout.plan.key.clone(), reported)));
     let (key, reported) = match reported {
         Ok(found) => found,
@@ -187,6 +202,7 @@ fn signal(desk: &Desk, context: &JsValue, call: &Call, key: &str, mut batch: Bat
     batch.signal(&key, &reported.name, reported.value, now);
     keep(&mut batch, &reply);
     batch.commit(context)?;
+    desk.deployment.books.get_mut(&key).signals.report(&reported.name, reported.value, now);
     Ok(Ok(reply))
 }
 

@@ -1,16 +1,17 @@
 //! The controller's desk: what it knows, and how what comes in changes it. Nothing here waits, so
 //! nothing can come in between working a change out and storing it.
 
-use std::collections::HashMap;
-
 use wasm_bindgen::prelude::*;
 
-use super::store::{self, Batch, Removed};
+use super::counting::Counting;
+use super::heard::Heard;
+use super::store::{self, Batch, Removed, Stored, counts};
 use crate::decide::deployment::Deployment;
 use crate::decide::rollout::{Change, Noticed, Order};
 use crate::edge::{clock, log};
 use crate::model::{Instant, Name};
 use crate::protocol::flush::{Answer, Flush, Told};
+use crate::protocol::pace::Pace;
 
 /// KV is looked at for edits after this long, even where nobody asks.
 const LOOK_MS: i64 = 30_000;
@@ -18,15 +19,6 @@ const LOOK_MS: i64 = 30_000;
 const LOOK_SOON_MS: i64 = 2_000;
 /// A publication that failed is tried again after this long.
 const RETRY_MS: i64 = 1_000;
-/// An isolate that has not come for this long is gone.
-const ISOLATE_MS: f64 = 60_000.0;
-/// How often an isolate comes while there is time.
-const INTERVAL_MS_MIN: usize = 1_000;
-/// How often at the least, under load.
-const INTERVAL_MS_MAX: usize = 30_000;
-/// How much of the controller's time an isolate gets: 5 ms each make 200 flushes a second, a fifth
-/// of what a Durable Object is said to take.
-const MS_PER_ISOLATE: usize = 5;
 /// One change calls for another at most so often, however the plans refer to each other.
 const CONSEQUENCES_MAX: usize = 1_000;
 
@@ -40,8 +32,12 @@ pub struct Desk {
     pub faults: Vec<Noticed>,
     /// Rollouts that have been taken out of the plans.
     pub removed: Vec<Removed>,
-    /// When each isolate last came.
-    isolates: HashMap<String, f64>,
+    /// What has been counted.
+    pub counting: Counting,
+    /// What isolates have said lately.
+    pub heard: Heard,
+    /// What flushes cost.
+    pub pace: Pace,
     /// Isolates have newer plans than these: somebody wrote them into KV by hand.
     is_outdated: bool,
     /// For when the alarm is set, in milliseconds since 1970.
@@ -54,13 +50,25 @@ impl Desk {
     /// # Errors
     /// When the storage refuses.
     pub fn load(context: &JsValue) -> Result<Self, JsValue> {
-        let mut faults = Vec::new();
-        let (deployment, removed) = store::load(context, |key| {
+        let mut faults: Vec<Noticed> = Vec::new();
+        let mut broken = |key: &str| {
             let message = "what is stored of it cannot be read by this version; it is left alone".to_owned();
             log::warn("rollout_unreadable", key, &message);
-            faults.push(Noticed { subject: key.to_owned(), message, at: clock::now() });
-        })?;
-        Ok(Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, isolates: HashMap::new(), is_outdated: false, wakes_at_ms: None })
+            if !faults.iter().any(|known| known.subject == key) {
+                faults.push(Noticed { subject: key.to_owned(), message, at: clock::now() });
+            }
+        };
+        let now = clock::now();
+        let Stored { mut deployment, removed, pruned_minute } = store::load(context, &mut broken)?;
+        let totals = counts::load(context, &mut deployment, now, &mut broken)?;
+        let mut heard = Heard::default();
+        for (isolate, sequence, at) in counts::isolates_since(context, Heard::since_ms(now))? {
+            heard.note_sequence(isolate, sequence, at);
+        }
+        let counting = Counting::new(totals, pruned_minute);
+        let mut desk = Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, counting, heard, pace: Pace::default(), is_outdated: false, wakes_at_ms: None };
+        desk.replay_log(context)?;
+        Ok(desk)
     }
 
     /// Stores changes, together with what else is in the batch, and takes them in. Then does what
@@ -99,11 +107,16 @@ impl Desk {
         }
     }
 
-    /// Does what the schedule wants done now, then sees to it that the controller wakes in time.
+    /// Looks at what has come in where that is due, and does what guardrails and the schedule want done
+    /// now. Then sees to it that the controller wakes in time.
     ///
     /// # Errors
     /// When the storage refuses.
     pub fn go_on(&mut self, context: &JsValue, now: Instant) -> Result<(), JsValue> {
+        let is_due = self.look_ms(now).is_some_and(|ms| ms <= now.as_epoch_ms());
+        if is_due || self.deployment.due(now).is_some() {
+            self.look(context, now)?;
+        }
         for _ in 0..CONSEQUENCES_MAX {
             let Some((key, order)) = self.deployment.due(now) else { break };
             if !self.carry_out(context, &key, order, now)? {
@@ -117,7 +130,8 @@ impl Desk {
         let is_idle = self.deployment.rollouts.iter().next().is_none() && self.looked_at.as_epoch_ms() > 0 && !self.is_outdated;
         let publish_ms = self.has_unpublished().then(|| in_ms(RETRY_MS));
         let due_ms = self.deployment.wake(now).map(Instant::as_epoch_ms);
-        let wake_ms = [(!is_idle).then_some(look_ms), publish_ms, due_ms].into_iter().flatten().min();
+        let judge_ms = self.look_ms(now).map(|ms| ms.max(now.as_epoch_ms()));
+        let wake_ms = [(!is_idle).then_some(look_ms), publish_ms, due_ms, judge_ms].into_iter().flatten().min();
         // Each setting of the alarm is a write; one that rings too early does no harm.
         if let Some(wake_ms) = wake_ms
             && self.wakes_at_ms.is_none_or(|set_ms| set_ms > wake_ms || set_ms < now.as_epoch_ms())
@@ -177,17 +191,15 @@ impl Desk {
         }
     }
 
-    /// Answers an isolate, after taking in what it saw in KV.
+    /// Takes in what an isolate has counted and what it saw in KV. Returns the number of its last batch
+    /// that is stored, where it sent one.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn flush(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Answer, JsValue> {
-        let now_ms = clock::now_ms();
+    pub fn hear(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Option<u64>, JsValue> {
         self.is_outdated = flush.plans > self.deployment.plans;
-        self.isolates.insert(flush.isolate.clone(), now_ms);
-        if self.isolates.len() > INTERVAL_MS_MIN / MS_PER_ISOLATE {
-            self.isolates.retain(|_, at_ms| now_ms - *at_ms < ISOLATE_MS);
-        }
+        self.heard.note(&flush.isolate, now);
+        self.heard.note_faults(&flush.faults, now);
         for (key, text) in &flush.texts {
             if let Ok(key) = key.parse() {
                 self.see_text(context, &key, text, now)?;
@@ -202,6 +214,11 @@ impl Desk {
                 }
             }
         }
+        flush.batch.as_ref().map(|batch| self.take_in(context, &flush.isolate, batch, now)).transpose()
+    }
+
+    /// What an isolate is answered.
+    pub fn answer(&self, flush: &Flush, acknowledged: Option<u64>, now: Instant) -> Answer {
         let wants = |key: &Name, revision: u64| match &flush.known {
             None => true,
             Some(known) => known.iter().any(|(own, known)| own == key.as_str() && (*known < revision || flush.texts.iter().any(|(told, _)| told == own))),
@@ -213,9 +230,9 @@ impl Desk {
             .filter(|rollout| wants(&rollout.plan.key, rollout.record.live.revision))
             .map(|rollout| Told { key: rollout.plan.key.to_string(), state: rollout.record.live.to_json(), echoes: rollout.echoes(now).map(str::to_owned).collect() })
             .collect();
-        let interval_ms = (self.isolates.len() * MS_PER_ISOLATE).clamp(INTERVAL_MS_MIN, INTERVAL_MS_MAX);
+        let interval_ms = self.pace.interval_ms(self.heard.isolates(now), &flush.isolate);
         let plans = (flush.plans < self.deployment.plans).then(|| self.plans_text());
-        Ok(Answer { interval_ms: u32::try_from(interval_ms).unwrap_or(u32::MAX), plans, states, acknowledged: None })
+        Answer { interval_ms, plans, states, acknowledged }
     }
 
     /// The plans as the KV key `plans` holds them.

@@ -4,12 +4,17 @@
 //!    KV, and that is tried until it succeeds. The alarm for it is stored with the change.
 //! 2. Before a state is written over in KV, what stands there is read: an edit that nobody has seen
 //!    yet is adopted first.
-//! 3. What is in memory can be lost at any time; it is loaded again from the storage.
+//! 3. What is in memory can be lost at any time; it is loaded again from the storage. What could not be
+//!    stored is forgotten in the same way.
 
 mod store;
 mod desk;
 mod plans;
 mod answer;
+mod measures;
+mod heard;
+mod intake;
+mod counting;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -49,7 +54,11 @@ fn with_desk<T>(context: &JsValue, act: impl FnOnce(&mut Desk) -> Result<T, JsVa
         if slot.is_none() {
             *slot = Some(Desk::load(context)?);
         }
-        slot.as_mut().ok_or(JsValue::UNDEFINED).and_then(act)
+        let outcome = slot.as_mut().ok_or(JsValue::UNDEFINED).and_then(act);
+        if outcome.is_err() {
+            *slot = None;
+        }
+        outcome
     })
 }
 
@@ -62,10 +71,21 @@ pub fn flush(context: JsValue, text: String) -> Result<String, JsValue> {
     let flush = Flush::parse(&text).ok_or_else(|| JsValue::from_str("this is no flush"))?;
     with_desk(&context, |desk| {
         let now = clock::now();
-        let answer = desk.flush(&context, &flush, now)?;
+        let acknowledged = desk.hear(&context, &flush, now)?;
+        // What the counts lead to is in the answer already.
         desk.go_on(&context, now)?;
-        Ok(serde_json::to_string(&answer).unwrap_or_default())
+        Ok(serde_json::to_string(&desk.answer(&flush, acknowledged, now)).unwrap_or_default())
     })
+}
+
+/// So many flushes took so long.
+#[wasm_bindgen(js_name = controllerTook)]
+pub fn took(ms: f64, flushes: u32) {
+    DESK.with_borrow_mut(|desk| {
+        if let Some(desk) = desk {
+            desk.pace.note(ms, flushes);
+        }
+    });
 }
 
 /// Answers the API: a `Call` in, a `Reply` out, both as JSON.

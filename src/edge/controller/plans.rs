@@ -74,6 +74,8 @@ impl Desk {
         self.deployment.plans = applied.revision;
         for key in &applied.removed {
             self.deployment.rollouts.remove(key);
+            self.deployment.books.remove(key);
+            self.counting.forget(key);
             log::note("removed", key.as_str(), "the rollout is gone from the plans");
         }
         self.removed.extend(removed);
@@ -111,7 +113,7 @@ impl Desk {
             _ => return self.see_text(context, key, text, now),
         };
         let reason = format!("the KV key `stage/{key}` held this before the controller knew the rollout");
-        self.carry_out(context, key, Order { command: Command::TakeOver(Box::new(state)), actor: KV.to_owned(), reason }, now).map(|_| ())
+        self.carry_out(context, key, Order::new(Command::TakeOver(Box::new(state)), KV, reason), now).map(|_| ())
     }
 }
 

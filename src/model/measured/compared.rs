@@ -7,7 +7,8 @@
 use serde::Serialize;
 
 use super::packed::{pack, unpack};
-use super::window::{Measure, word};
+use super::window::Measure;
+use super::wire::word;
 use crate::model::node::Node;
 use crate::model::plan::fields::Reader;
 use crate::model::variant::Variant;

@@ -15,6 +15,7 @@ pub mod packed;
 pub mod sketch;
 pub mod sample;
 pub mod window;
+pub mod wire;
 pub mod compared;
 
 pub use compared::{Compared, Quantity, Trials, Values};

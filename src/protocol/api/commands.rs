@@ -6,11 +6,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::problem::{Problem, raw};
-use super::view::{self, Moves, RolloutView};
+use super::moves::{Moves, moves};
+use super::view::{self, Present, RolloutView};
 use super::{Call, Reply, body};
-use crate::decide::deployment::Deployment;
 use crate::decide::rollout::{Change, Order, Rollout};
-use crate::model::Instant;
 use crate::model::command::Command;
 use crate::model::live::LiveState;
 
@@ -41,11 +40,11 @@ struct Tried<'a> {
 ///
 /// # Errors
 /// With the problem to answer.
-pub fn answer(deployment: &Deployment, rollout: &Rollout, call: &Call, now: Instant) -> Result<Outcome, Problem> {
+pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<Outcome, Problem> {
     let asked = body::command(&call.body)?;
     let revision = rollout.record.live.revision;
     let current = OnceCell::new();
-    let current = || current.get_or_init(|| raw(&view::rollout(deployment, rollout, now))).clone();
+    let current = || current.get_or_init(|| raw(&view::rollout(present, rollout))).clone();
     match call.if_match.as_deref().map(str::trim) {
         Some("*") => {}
         Some(asked) if asked.trim_matches('"') == revision.to_string() => {}
@@ -53,15 +52,15 @@ pub fn answer(deployment: &Deployment, rollout: &Rollout, call: &Call, now: Inst
         None if asked.is_dry_run || asked.command.needs_no_revision() => {}
         None => return Err(Problem::revision_required(revision)),
     }
-    let order = Order { command: asked.command, actor: call.actor.clone(), reason: asked.reason };
-    let change = rollout.change(order, now).map_err(|refusal| Problem::refused(&refusal, revision, current()))?;
-    let moves = view::moves(&rollout.plan, &rollout.record, &change.rollout.record);
+    let order = Order::new(asked.command, call.actor.clone(), asked.reason);
+    let change = rollout.change(order, present.now).map_err(|refusal| Problem::refused(&refusal, revision, current()))?;
+    let moves = moves(present, rollout, &change.rollout);
     if asked.is_dry_run {
         let tried = Tried { dry_run: true, from: &rollout.record.live, to: &change.rollout.record.live, moves };
         return Ok(Outcome { change: None, reply: Reply::json(200, &tried).at(revision) });
     }
     let entry = RawValue::from_string(change.text.clone()).unwrap_or_default();
-    let done = Done { rollout: view::rollout(deployment, &change.rollout, now), entry, moves };
+    let done = Done { rollout: view::rollout(present, &change.rollout), entry, moves };
     let reply = Reply::json(200, &done).at(change.entry.revision);
     Ok(Outcome { change: Some(change), reply })
 }
@@ -83,7 +82,7 @@ struct Refused {
 ///
 /// # Errors
 /// With the problem to answer.
-pub fn answer_all(deployment: &Deployment, call: &Call, now: Instant) -> Result<(Vec<Change>, Reply), Problem> {
+pub fn answer_all(present: &Present<'_>, call: &Call) -> Result<(Vec<Change>, Reply), Problem> {
     let asked = body::command(&call.body)?;
     if !matches!(asked.command, Command::Kill(_) | Command::Revive(_)) {
         let message = format!("`{}` is not a command to all rollouts", asked.command.name());
@@ -94,14 +93,14 @@ pub fn answer_all(deployment: &Deployment, call: &Call, now: Instant) -> Result<
     }
     let mut changes = Vec::new();
     let mut refused = Vec::new();
-    for rollout in deployment.rollouts.iter() {
-        let order = Order { command: asked.command.clone(), actor: call.actor.clone(), reason: asked.reason.clone() };
-        match rollout.change(order, now) {
+    for rollout in present.deployment.rollouts.iter() {
+        let order = Order::new(asked.command.clone(), call.actor.clone(), asked.reason.clone());
+        match rollout.change(order, present.now) {
             Ok(change) => changes.push(change),
             Err(refusal) => refused.push(Refused { rollout: rollout.plan.key.to_string(), detail: refusal.to_string() }),
         }
     }
-    let rollouts = changes.iter().map(|change| view::rollout(deployment, &change.rollout, now)).collect();
+    let rollouts = changes.iter().map(|change| view::rollout(present, &change.rollout)).collect();
     let reply = Reply::json(200, &AllDone { rollouts, refused });
     Ok((changes, reply))
 }

@@ -7,6 +7,9 @@ pub mod problem;
 pub mod auth;
 pub mod body;
 pub mod view;
+pub mod metrics;
+pub mod prometheus;
+pub mod moves;
 pub mod commands;
 pub mod plans;
 
@@ -18,6 +21,8 @@ use crate::model::plan::fields::Reader;
 
 /// The prefix of the API's paths.
 pub const PREFIX: &str = "/_tidegate/api/";
+/// Where Prometheus reads.
+pub const EXPOSITION: &str = "/_tidegate/metrics";
 /// The longest body of a set of plans, in bytes.
 pub const PLANS_BYTES_MAX: u32 = 4 << 20;
 /// The longest body of anything else, in bytes.
@@ -132,6 +137,8 @@ pub enum Route {
     Plan(String),
     /// `rollouts/KEY/signals`
     Signals(String),
+    /// `rollouts/KEY/metrics`
+    Metrics(String),
     /// `rollouts/KEY/previews`
     Previews(String),
     /// `plans`
@@ -140,6 +147,8 @@ pub enum Route {
     Assign,
     /// `openapi.json`
     Description,
+    /// What Prometheus reads, which has a path of its own.
+    Exposition,
 }
 
 impl Route {
@@ -157,10 +166,12 @@ impl Route {
             ["rollouts", key, "history"] => (Self::History((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "plan"] => (Self::Plan((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "signals"] => (Self::Signals((*key).to_owned()), "POST"),
+            ["rollouts", key, "metrics"] => (Self::Metrics((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "previews"] => (Self::Previews((*key).to_owned()), "POST"),
             ["plans"] => (Self::Plans, "GET, HEAD, PUT"),
             ["assign"] => (Self::Assign, "GET, HEAD"),
             ["openapi.json"] => (Self::Description, "GET, HEAD"),
+            _ if path == EXPOSITION => (Self::Exposition, "GET, HEAD"),
             _ => return Err(Problem::not_found(path)),
         };
         if methods.split(", ").any(|known| known == method) { Ok(route) } else { Err(Problem::method_not_allowed(method, methods)) }

@@ -79,7 +79,7 @@ pub fn apply(deployment: &Deployment, plans: Plans, actor: &str, revision: u64, 
         };
         let reason = if plans.reason.is_empty() { "a plan was applied" } else { &plans.reason };
         let command = Command::Apply { plan: revision, digest: sha256_hex(text.as_bytes()) };
-        match rollout.change(Order { command, actor: actor.to_owned(), reason: reason.to_owned() }, now) {
+        match rollout.change(Order::new(command, actor, reason.to_owned()), now) {
             Ok(change) => {
                 told.push(Told { rollout: key, change: if known.is_some() { "changed" } else { "added" }, entry: RawValue::from_string(change.text.clone()).ok() });
                 changes.push(change);

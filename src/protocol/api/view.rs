@@ -4,15 +4,27 @@
 use serde::Serialize;
 
 use crate::decide::deployment::Deployment;
+use crate::decide::judge::{Figure, Judgement, Verdict};
 use crate::decide::rollout::{Noticed, Rollout};
-use crate::decide::schedule::{Blocker, Next, Verdict};
+use crate::decide::schedule::{Blocker, Next};
 use crate::decide::standing::{Directory, Mode, Standing};
 use crate::decide::transition::transition;
 use crate::model::command::{Cause, Command, Setting, Target};
+use crate::model::condition::Condition;
 use crate::model::live::{LiveState, Phase};
 use crate::model::plan::{Advance, Guardrail, Plan, Stage};
 use crate::model::record::{Checklist, Record};
 use crate::model::{Instant, Name, Percentage};
+
+/// What there is to be shown.
+pub struct Present<'a> {
+    /// All rollouts, and what was measured of them.
+    pub deployment: &'a Deployment,
+    /// The faults that isolates report of their configurations.
+    pub faults: &'a [Noticed],
+    /// The time.
+    pub now: Instant,
+}
 
 /// A rollout.
 #[derive(Serialize)]
@@ -28,6 +40,8 @@ pub struct RolloutView<'a> {
     kill_key: Option<&'a str>,
     stages: Vec<StageView<'a>>,
     guardrails: Vec<GuardrailView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample_ratio: Option<&'a Judgement>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checklist: Option<ChecklistView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,15 +75,19 @@ struct StageView<'a> {
     owner: Option<&'a Name>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     enter: &'a [crate::model::weekly::Weekly],
-    gates: Vec<GateView>,
+    gates: Vec<GateView<'a>>,
     checklist: Vec<ItemView<'a>>,
 }
 
 #[derive(Serialize)]
-struct GateView {
+struct GateView<'a> {
     condition: String,
-    verdict: &'static str,
-    text: &'static str,
+    verdict: Verdict,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Instant>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    figures: &'a [Figure],
 }
 
 #[derive(Serialize)]
@@ -77,8 +95,12 @@ struct GuardrailView<'a> {
     when: String,
     then: String,
     severity: crate::model::plan::words::Severity,
-    verdict: &'static str,
-    text: &'static str,
+    verdict: Verdict,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Instant>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    figures: &'a [Figure],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     stages: &'a [Name],
 }
@@ -135,13 +157,22 @@ struct Published {
     is_current: bool,
 }
 
-/// What nobody measures yet is inconclusive, and says so.
-const UNMEASURED: &str = "not measured yet";
+/// What nobody has judged is inconclusive, and says so.
+const UNJUDGED: &str = "not judged yet";
+/// The same of the gates of other stages.
+const ELSEWHERE: &str = "judged while this is the current stage";
 
 /// Shows a rollout.
-pub fn rollout<'a>(deployment: &Deployment, rollout: &'a Rollout, now: Instant) -> RolloutView<'a> {
+pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'a> {
+    let &Present { deployment, now, .. } = present;
     let (plan, record) = (rollout.plan.as_ref(), &rollout.record);
     let outlook = deployment.outlook(rollout, now);
+    let look = deployment.look_at(rollout);
+    // Guardrails go on from stage to stage.
+    let last = deployment.books.get(&plan.key).and_then(|book| book.last.as_ref()).filter(|look| look.revision >= record.begun_revision);
+    let gates = look.map_or(&[][..], |look| &look.gates);
+    let judgements = last.map_or(&[][..], |look| &look.guardrails);
+    let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     RolloutView {
         key: &plan.key,
         description: plan.description.as_deref(),
@@ -150,8 +181,9 @@ pub fn rollout<'a>(deployment: &Deployment, rollout: &'a Rollout, now: Instant) 
         state: &record.live,
         percentage: effective(plan, record),
         kill_key: record.kill_key.as_deref(),
-        stages: plan.stages.iter().map(|own| stage(record, own)).collect(),
-        guardrails: plan.guardrails.iter().map(guardrail).collect(),
+        stages: plan.stages.iter().map(|own| stage(record, own, gates)).collect(),
+        guardrails: plan.guardrails.iter().enumerate().map(|(index, own)| guardrail(own, judgements.get(index))).collect(),
+        sample_ratio: look.and_then(|look| look.sample_ratio.as_ref()),
         checklist: record.checklist(plan).map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
         hold: hold(plan, record, now),
         next: outlook.next.map(next),
@@ -162,13 +194,32 @@ pub fn rollout<'a>(deployment: &Deployment, rollout: &'a Rollout, now: Instant) 
         after: &plan.after,
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
-        faults: rollout.fault.iter().collect(),
+        faults: rollout.fault.iter().chain(reported).collect(),
         published: Published { revision: rollout.published, is_current: rollout.is_published() },
     }
 }
 
-fn stage<'a>(record: &'a Record, stage: &'a Stage) -> StageView<'a> {
-    let gate = |condition: &crate::model::condition::Condition| GateView { condition: condition.to_string(), verdict: Verdict::Inconclusive.as_str(), text: UNMEASURED };
+/// Whether a KV key is one that a rollout alone depends on, or its groups: its state, its kill switch.
+pub fn is_about(plan: &Plan, subject: &str) -> bool {
+    match subject.split_once('/') {
+        Some(("stage" | "kill", key)) => key == plan.key.as_str(),
+        Some(("group", name)) => plan.groups.get(name).is_some_and(|group| group.kv),
+        _ => false,
+    }
+}
+
+fn stage<'a>(record: &'a Record, stage: &'a Stage, judgements: &'a [Judgement]) -> StageView<'a> {
+    let is_current = record.live.stage == stage.name;
+    let gate = |(index, condition): (usize, &Condition)| {
+        let judgement = judgements.get(index).filter(|_| is_current);
+        GateView {
+            condition: condition.to_string(),
+            verdict: judgement.map_or(Verdict::Inconclusive, |own| own.verdict),
+            text: judgement.map_or(if is_current { UNJUDGED } else { ELSEWHERE }, |own| &own.text),
+            since: judgement.and_then(|own| own.since),
+            figures: judgement.map_or(&[], |own| &own.figures),
+        }
+    };
     StageView {
         name: &stage.name,
         percentage: stage.percentage,
@@ -176,18 +227,20 @@ fn stage<'a>(record: &'a Record, stage: &'a Stage) -> StageView<'a> {
         hold: stage.hold,
         owner: stage.owner.as_ref(),
         enter: &stage.enter,
-        gates: stage.gates.iter().map(gate).collect(),
+        gates: stage.gates.iter().enumerate().map(gate).collect(),
         checklist: items(record, &Checklist::Stage(stage.name.clone()), &stage.checklist),
     }
 }
 
-fn guardrail(guardrail: &Guardrail) -> GuardrailView<'_> {
+fn guardrail<'a>(guardrail: &'a Guardrail, judgement: Option<&'a Judgement>) -> GuardrailView<'a> {
     GuardrailView {
         when: guardrail.when.to_string(),
         then: guardrail.then.to_string(),
         severity: guardrail.severity,
-        verdict: Verdict::Inconclusive.as_str(),
-        text: UNMEASURED,
+        verdict: judgement.map_or(Verdict::Inconclusive, |own| own.verdict),
+        text: judgement.map_or(UNJUDGED, |own| &own.text),
+        since: judgement.and_then(|own| own.since),
+        figures: judgement.map_or(&[], |own| &own.figures),
         stages: &guardrail.stages,
     }
 }
@@ -254,27 +307,4 @@ pub fn effective(plan: &Plan, record: &Record) -> Percentage {
         Mode::Active => record.live.percentage,
         Mode::Completed => Percentage::FULL,
     }
-}
-
-/// How many subjects a change moves, and to which side.
-#[derive(Debug, PartialEq, Serialize)]
-pub struct Moves {
-    from: Percentage,
-    to: Percentage,
-    direction: &'static str,
-    share: Percentage,
-    subjects: Option<u64>,
-    basis: &'static str,
-}
-
-/// Compares what is in force before and after a change.
-pub fn moves(plan: &Plan, before: &Record, after: &Record) -> Moves {
-    let (from, to) = (effective(plan, before), effective(plan, after));
-    let direction = match from.cmp(&to) {
-        std::cmp::Ordering::Less => "new",
-        std::cmp::Ordering::Greater => "legacy",
-        std::cmp::Ordering::Equal => "none",
-    };
-    let share = Percentage::from_limit(from.limit().abs_diff(to.limit())).unwrap_or_default();
-    Moves { from, to, direction, share, subjects: None, basis: "percentage" }
 }

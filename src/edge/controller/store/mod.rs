@@ -4,6 +4,8 @@
 //! is put to sleep after seconds without work, so what is to outlast that is stored, and not only
 //! what is to outlast a crash.
 
+pub mod counts;
+
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -18,6 +20,7 @@ use crate::model::plan::set::read_rollout;
 use crate::model::record::Record;
 use crate::model::{Instant, Name};
 use crate::protocol::api::Reply;
+use crate::protocol::api::prometheus::LastChange;
 
 #[wasm_bindgen(module = "/src/edge/store.js")]
 extern "C" {
@@ -44,22 +47,18 @@ pub fn late_writes() -> Vec<String> {
     late_lines().lines().map(str::to_owned).collect()
 }
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS deployment (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS rollouts (key TEXT PRIMARY KEY, plan TEXT NOT NULL, record TEXT NOT NULL, hash TEXT NOT NULL, published INTEGER NOT NULL, published_at INTEGER NOT NULL, key_absent_since INTEGER NOT NULL, key_gone_at INTEGER NOT NULL, echoes TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS plans (rollout TEXT NOT NULL, revision INTEGER NOT NULL, plan TEXT NOT NULL, PRIMARY KEY (rollout, revision)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS history (rollout TEXT NOT NULL, revision INTEGER NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (rollout, revision)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, request TEXT NOT NULL, reply TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS removed (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, in_kv INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS signals (rollout TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, value REAL NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS signals_by_time ON signals (rollout, name, at)",
 ];
 /// Stands for a time that has not come.
 const NEVER: i64 = -1;
 /// Answers are kept for retries this long.
 const ANSWER_MS_MAX: i64 = 86_400_000;
-/// Signals are kept this long.
-const SIGNAL_MS_MAX: i64 = 90 * 86_400_000;
 
 /// A rollout that has been taken out of the plans.
 pub struct Removed {
@@ -79,7 +78,7 @@ enum Parameter<'a> {
     Whole(i64),
     Real(f64),
 }
-use Parameter::{Real, Text, Whole};
+use Parameter::{Text, Whole};
 
 fn revision(number: u64) -> Parameter<'static> {
     Whole(i64::try_from(number).unwrap_or(i64::MAX))
@@ -143,13 +142,15 @@ impl Batch {
         }
     }
 
-    /// A rollout that goes. What it was stays stored, under a name that no new rollout can have.
+    /// A rollout that goes, with its counts. What it was stays stored, under a name that no new rollout
+    /// can have.
     pub fn remove(&mut self, rollout: &Rollout, now: Instant) {
         let key = rollout.plan.key.as_str();
         let past = format!("{key} until {now}");
-        for table in ["plans", "history", "signals"] {
+        for table in ["plans", "history"] {
             self.push(&format!("UPDATE {table} SET rollout = ? WHERE rollout = ?"), &[Text(&past), Text(key)]);
         }
+        self.forget_counts(key);
         self.push("DELETE FROM rollouts WHERE key = ?", &[Text(key)]);
         self.push("INSERT OR REPLACE INTO removed (key, revision, in_kv) VALUES (?, ?, 1)", &[Text(key), revision(rollout.record.live.revision)]);
     }
@@ -170,13 +171,6 @@ impl Batch {
         self.push("DELETE FROM answers WHERE at < ?", &[Whole(now_ms - ANSWER_MS_MAX)]);
         let reply = serde_json::to_string(reply).unwrap_or_default();
         self.push("INSERT INTO answers (key, request, reply, at) VALUES (?, ?, ?, ?)", &[Text(key), Text(request), Text(&reply), Whole(now_ms)]);
-    }
-
-    /// A report of a signal.
-    pub fn signal(&mut self, rollout: &Name, name: &str, value: f64, now: Instant) {
-        let now_ms = now.as_epoch_ms();
-        self.push("DELETE FROM signals WHERE at < ?", &[Whole(now_ms - SIGNAL_MS_MAX)]);
-        self.push("INSERT INTO signals (rollout, name, at, value) VALUES (?, ?, ?, ?)", &[Text(rollout.as_str()), Text(name), Whole(now_ms), Real(value)]);
     }
 
     /// Runs the statements: all of them or none.
@@ -216,6 +210,14 @@ impl Row {
         }
     }
 
+    fn real(&self, column: usize) -> f64 {
+        match self.0.get(column).map(|node| &node.value) {
+            Some(Value::Float(number)) => *number,
+            Some(Value::Integer(number)) => *number as f64,
+            _ => 0.0,
+        }
+    }
+
     fn number(&self, column: usize) -> u64 {
         match self.0.get(column).map(|node| &node.value) {
             Some(Value::Integer(number)) => u64::try_from(*number).unwrap_or_default(),
@@ -224,20 +226,30 @@ impl Row {
     }
 }
 
+/// What is stored of everything but counts.
+pub struct Stored {
+    pub deployment: Deployment,
+    pub removed: Vec<Removed>,
+    /// When what was too old last went.
+    pub pruned_minute: u64,
+}
+
 /// Opens the storage and loads the deployment, and the rollouts that went. What cannot be read of a
 /// rollout is told.
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn load(context: &JsValue, mut broken: impl FnMut(&str)) -> Result<(Deployment, Vec<Removed>), JsValue> {
+pub fn load(context: &JsValue, mut broken: impl FnMut(&str)) -> Result<Stored, JsValue> {
     let mut batch = Batch::default();
-    for statement in TABLES {
+    for statement in TABLES.into_iter().chain(counts::TABLES) {
         batch.push(statement, &[]);
     }
     batch.commit(context)?;
     let mut deployment = Deployment::default();
+    let mut pruned_minute = 0;
     for row in rows(context, "SELECT name, value FROM deployment", &[])? {
         match row.text(0) {
+            "pruned_minute" => pruned_minute = row.number(1),
             "plans" => deployment.plans = row.number(1),
             "plans_published" => deployment.plans_published = row.number(1),
             _ => {}
@@ -251,7 +263,7 @@ pub fn load(context: &JsValue, mut broken: impl FnMut(&str)) -> Result<(Deployme
     }
     let removed = |row: Row| Removed { key: row.text(0).to_owned(), revision: row.number(1), is_in_kv: row.number(2) == 1 };
     let removed = rows(context, "SELECT key, revision, in_kv FROM removed", &[])?.into_iter().map(removed).collect();
-    Ok((deployment, removed))
+    Ok(Stored { deployment, removed, pruned_minute })
 }
 
 fn rollout(row: &Row) -> Option<Rollout> {
@@ -276,6 +288,16 @@ fn rollout(row: &Row) -> Option<Rollout> {
 pub fn history(context: &JsValue, key: &Name, before: u64, limit: u64) -> Result<Vec<(u64, String)>, JsValue> {
     let rows = rows(context, "SELECT revision, entry FROM history WHERE rollout = ? AND revision < ? ORDER BY revision DESC LIMIT ?", &[Text(key.as_str()), revision(before), revision(limit)])?;
     Ok(rows.iter().map(|row| (row.number(0), row.text(1).to_owned())).collect())
+}
+
+/// The last change of each rollout.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn last_changes(context: &JsValue) -> Result<Vec<LastChange>, JsValue> {
+    let statement = "SELECT history.rollout, revision, entry ->> '$.actor', entry ->> '$.command.command', entry ->> '$.reason', entry ->> '$.at' FROM rollouts CROSS JOIN history ON history.rollout = key AND revision = (SELECT MAX(revision) FROM history AS own WHERE own.rollout = key)";
+    let change = |row: &Row| LastChange { rollout: row.text(0).to_owned(), revision: row.number(1), actor: row.text(2).to_owned(), command: row.text(3).to_owned(), reason: row.text(4).to_owned(), at: row.text(5).parse().ok() };
+    Ok(rows(context, statement, &[])?.iter().map(change).collect())
 }
 
 /// The plan that a rollout had under a revision of the plans.

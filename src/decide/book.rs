@@ -1,0 +1,87 @@
+//! Everything measured of one rollout, and what is judged of it.
+
+use fnv::FnvHashMap;
+
+use super::judge::scene::Scene;
+use super::judge::{Judge, Look};
+use super::series::Series;
+use super::signals::Signals;
+use crate::model::measured::{Compared, Window};
+use crate::model::plan::Plan;
+use crate::model::record::Record;
+use crate::model::{Instant, Name};
+
+/// The measurements of one rollout.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    /// What was counted.
+    pub series: Series,
+    /// What others reported.
+    pub signals: Signals,
+    /// What the judge remembers.
+    pub judge: Judge,
+    /// The last look.
+    pub last: Option<Look>,
+    /// What comparisons may use of what has come in since then, by revision.
+    arrived: Vec<(u64, Compared)>,
+    /// When something counted last came in.
+    pub arrived_at: Option<Instant>,
+    has_arrived: bool,
+}
+
+impl Book {
+    /// Counts a part of a batch. Returns the minute and the revision of the window that it went to.
+    pub fn count(&mut self, window: Window, compared: &Compared, now: Instant) -> (u64, u64) {
+        let revision = window.revision;
+        if !compared.is_empty() {
+            match self.arrived.iter_mut().find(|(own, _)| *own == revision) {
+                Some((_, own)) => own.merge(compared),
+                None => self.arrived.push((revision, compared.clone())),
+            }
+        }
+        self.arrived_at = Some(now);
+        self.has_arrived = true;
+        self.series.add(window, now)
+    }
+
+    /// Whether something has come in since the last look.
+    pub const fn has_arrived(&self) -> bool {
+        self.has_arrived
+    }
+
+    /// Evaluates guardrails, gates of the current stage and the sample ratio, and takes in what has come
+    /// in as evidence. `faults` counts the configuration faults that isolates report.
+    pub fn look(&mut self, plan: &Plan, record: &Record, faults: u64, now: Instant) -> &Look {
+        let arrived = std::mem::take(&mut self.arrived);
+        self.has_arrived = false;
+        let mut scene = Scene { plan, record, series: &mut self.series, signals: &self.signals, faults, arrived_at: self.arrived_at, now };
+        let look = self.judge.look(&mut scene, &arrived);
+        self.last.insert(look)
+    }
+}
+
+/// The books of a deployment.
+#[derive(Debug, Default)]
+pub struct Books(FnvHashMap<Name, Book>);
+
+impl Books {
+    /// The book of a rollout, if anything was ever written into it.
+    pub fn get(&self, key: &Name) -> Option<&Book> {
+        self.0.get(key)
+    }
+
+    /// The book of a rollout, to be written into.
+    pub fn get_mut(&mut self, key: &Name) -> &mut Book {
+        self.0.entry(key.clone()).or_default()
+    }
+
+    /// Takes the book of a rollout away.
+    pub fn remove(&mut self, key: &Name) {
+        self.0.remove(key);
+    }
+
+    /// All of them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Name, &mut Book)> {
+        self.0.iter_mut()
+    }
+}

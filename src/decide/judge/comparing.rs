@@ -1,0 +1,224 @@
+//! Comparisons with legacy: which ones a plan makes, and how what arrives becomes evidence.
+//!
+//! A rate is compared by its events. A quantile is reduced to events: from legacy's figures of the
+//! last hour before, take the edge of the bucket in which its quantile lies; an observation of legacy
+//! is an event over that edge, one of new over the edge that lies the bound's factor higher. If new's
+//! quantile were more than that factor higher, it would have more of these events than legacy.
+//!
+//! One window of evidence is what arrived under one revision until both sides had exposures; its
+//! events enter once.
+
+use crate::decide::clustering::SideSlices;
+use crate::decide::comparison::Comparison;
+use crate::decide::series::{Series, Span, minute_of};
+use crate::model::condition::{Metric, Op, Term};
+use crate::model::measured::sketch::shift;
+use crate::model::measured::{Compared, Measure, Quantity, Sketch};
+use crate::model::plan::Plan;
+use crate::model::variant::Variant;
+use crate::model::{Instant, Name};
+
+/// Legacy's quantile is taken from the last hour.
+const EDGE_MINUTES: u64 = 60;
+/// Fewer observations of legacy make no quantile.
+const EDGE_MIN: u64 = 50;
+
+/// What is to be shown of new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// That its figure is more than the bound times legacy's.
+    More,
+    /// That it is less.
+    Less,
+}
+
+impl Direction {
+    /// What a term says of new.
+    pub const fn of(op: Op) -> Self {
+        match op {
+            Op::More | Op::AtLeast => Self::More,
+            Op::Less | Op::AtMost | Op::Equal => Self::Less,
+        }
+    }
+
+    /// The contrary.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::More => Self::Less,
+            Self::Less => Self::More,
+        }
+    }
+}
+
+/// One comparison, as evidence is gathered for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// What is compared.
+    pub metric: Metric,
+    /// Where.
+    pub endpoint: Option<Name>,
+    /// How many times legacy's figure.
+    pub theta: f64,
+    /// What is to be shown.
+    pub direction: Direction,
+}
+
+impl Question {
+    /// What a term asks, in this direction; `None` for a term that does not compare.
+    pub fn of(term: &Term, direction: Direction) -> Option<Self> {
+        let theta = Some(term.bound).filter(|bound| bound.is_legacy())?.figure();
+        Some(Self { metric: term.metric.clone(), endpoint: term.endpoint.clone(), theta, direction })
+    }
+
+    /// Under which it is stored.
+    pub fn key(&self) -> String {
+        let sign = if self.direction == Direction::More { '>' } else { '<' };
+        let endpoint = self.endpoint.as_ref().map(|endpoint| format!("@{endpoint}")).unwrap_or_default();
+        format!("{}{endpoint} {sign} {}", self.metric, self.theta)
+    }
+
+    /// The quantile that it is about, in thousandths.
+    fn quantile(&self) -> Option<(Measure, u16)> {
+        match &self.metric {
+            Metric::Latency(quantile) => Some((Measure::Latency, quantile.per_mille())),
+            Metric::Vital(vital, quantile) => Some((Measure::Vital(*vital), quantile.per_mille())),
+            Metric::Timing(name, quantile) => Some((Measure::Timing(name.clone()), quantile.per_mille())),
+            _ => None,
+        }
+    }
+
+    /// Evidence for it that nothing has been added to.
+    fn comparison(&self) -> Comparison {
+        // The factor of a quantile is in the edges.
+        let theta = if self.quantile().is_some() { 1.0 } else { self.theta };
+        match self.direction {
+            Direction::More => Comparison::worse(theta),
+            Direction::Less => Comparison::not_worse(theta),
+        }
+    }
+}
+
+/// All comparisons that a plan makes: those of its guardrails, and those of its gates, which need the
+/// evidence against them too.
+pub fn questions(plan: &Plan) -> (Vec<Question>, Vec<Question>) {
+    let mut guardrails: Vec<Question> = Vec::new();
+    let mut gates: Vec<Question> = Vec::new();
+    let keep = |list: &mut Vec<Question>, question: Option<Question>| {
+        if let Some(question) = question
+            && !list.contains(&question)
+        {
+            list.push(question);
+        }
+    };
+    for term in plan.guardrails.iter().flat_map(|guardrail| &guardrail.when.terms) {
+        keep(&mut guardrails, Question::of(term, Direction::of(term.op)));
+    }
+    for term in plan.stages.iter().flat_map(|stage| &stage.gates).flat_map(|gate| &gate.terms) {
+        let direction = Direction::of(term.op);
+        keep(&mut gates, Question::of(term, direction));
+        keep(&mut gates, Question::of(term, direction.other()));
+    }
+    (guardrails, gates)
+}
+
+/// The evidence for one question in this attempt.
+#[derive(Clone, Debug)]
+pub struct Gathering {
+    /// The question.
+    pub question: Question,
+    /// The evidence.
+    pub comparison: Comparison,
+    /// What has arrived while one side had no exposures, by revision.
+    pub open: Vec<(u64, SideSlices)>,
+    /// The bucket in which legacy's quantile lies, and the minute in which that was looked up.
+    pub edge: Option<(i16, u64)>,
+    /// When evidence was last added.
+    pub added_at: Option<Instant>,
+}
+
+impl Gathering {
+    /// No evidence yet.
+    pub fn new(question: Question) -> Self {
+        Self { comparison: question.comparison(), question, open: Vec::new(), edge: None, added_at: None }
+    }
+
+    /// Takes in what has arrived under a revision, `minute` minutes after the attempt began.
+    pub fn take(&mut self, revision: u64, compared: &Compared, minute: f64, now: Instant) {
+        let Some(arrived) = self.slices(compared) else { return };
+        let index = self.open.iter().position(|(own, _)| *own == revision).unwrap_or_else(|| {
+            // An older revision gets nothing more that would close its window.
+            self.open.retain(|(own, _)| *own + 8 > revision);
+            self.open.push((revision, SideSlices::default()));
+            self.open.len() - 1
+        });
+        let Some((_, window)) = self.open.get_mut(index) else { return };
+        window.merge(&arrived);
+        if window.is_closed() {
+            let (_, window) = self.open.remove(index);
+            self.comparison.add(&window, minute);
+            self.added_at = Some(now);
+        }
+    }
+
+    /// Exposures and events of what has arrived; `None` for nothing, or without an edge.
+    fn slices(&self, compared: &Compared) -> Option<SideSlices> {
+        let mut slices = SideSlices::default();
+        let mut is_empty = true;
+        let endpoint = self.question.endpoint.as_ref();
+        let mut add = |variant: Variant, slice: u8, n: u32, x: u32| {
+            is_empty = false;
+            let side = if variant == Variant::New { &mut slices.new } else { &mut slices.legacy };
+            side.add(usize::from(slice), f64::from(n), f64::from(x));
+        };
+        if let Some((measure, _)) = self.question.quantile() {
+            let (edge, _) = self.edge?;
+            let higher = edge.saturating_add(shift(self.question.theta));
+            for values in compared.values.iter().filter(|values| values.of == measure && values.endpoint.as_ref() == endpoint) {
+                let edge = if values.variant == Variant::New { higher } else { edge };
+                for (slice, bucket, count) in &values.buckets {
+                    add(values.variant, *slice, *count, if *bucket > edge { *count } else { 0 });
+                }
+            }
+            return (!is_empty).then_some(slices);
+        }
+        // Page views are the exposures of an event.
+        let (exposures, events) = match &self.question.metric {
+            Metric::ErrorRate => (Quantity::Errors, Quantity::Errors),
+            Metric::JsErrorRate => (Quantity::JsErrors, Quantity::JsErrors),
+            Metric::Event(name) => (Quantity::JsErrors, Quantity::Event(name.clone())),
+            _ => return None,
+        };
+        for trials in compared.trials.iter().filter(|trials| trials.endpoint.as_ref() == endpoint) {
+            for (slice, n, x) in &trials.slices {
+                let n = if trials.of == exposures { *n } else { 0 };
+                let x = if trials.of == events { *x } else { 0 };
+                if n + x > 0 {
+                    add(trials.variant, *slice, n, x);
+                }
+            }
+        }
+        (!is_empty).then_some(slices)
+    }
+
+    /// Looks legacy's quantile up for what will arrive, once a minute.
+    pub fn look_up_edge(&mut self, series: &Series, now: Instant) {
+        let Some((measure, per_mille)) = self.question.quantile() else { return };
+        let minute = minute_of(now);
+        if self.edge.is_some_and(|(_, looked_up)| looked_up == minute) {
+            return;
+        }
+        let mut sketch = Sketch::default();
+        for window in series.over(Span { revision: 0, minute: Some(minute.saturating_sub(EDGE_MINUTES)) }) {
+            let tally = window.tally(Variant::Legacy, self.question.endpoint.as_ref());
+            if let Some(own) = tally.and_then(|tally| tally.sketch(&measure)) {
+                sketch.merge(own);
+            }
+        }
+        // Without legacy's traffic the last edge stays.
+        if sketch.count() >= EDGE_MIN
+            && let Some(bucket) = sketch.bucket_at(per_mille)
+        {
+            self.edge = Some((bucket, minute));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Guardrails that come true, and what they ask for.
+
+use super::{Judge, Judgement, Look, Verdict};
+use crate::decide::rollout::Order;
+use crate::decide::transition::transition;
+use crate::model::Instant;
+use crate::model::command::{Cause, Command, Setting, Target};
+use crate::model::live::Phase;
+use crate::model::plan::words::Action;
+use crate::model::plan::{Guardrail, Plan};
+use crate::model::record::Record;
+
+/// The actor of what a guardrail asks for.
+pub const GUARDRAIL: &str = "guardrail";
+
+/// A guardrail whose condition has come true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fired {
+    /// Its index in the plan.
+    pub guardrail: usize,
+    /// What it asks for; `None` for an alert, or where that would change nothing.
+    pub order: Option<Order>,
+    /// The figures, in a sentence.
+    pub text: String,
+}
+
+impl Judge {
+    /// Finds the guardrails that have come true. They fire again only after they were false.
+    pub(super) fn fire(&mut self, plan: &Plan, record: &Record, look: &mut Look, now: Instant) {
+        let mut fired: Vec<(u8, Fired)> = Vec::new();
+        for (index, (guardrail, judgement)) in plan.guardrails.iter().zip(&look.guardrails).enumerate() {
+            let key = guardrail_key(index, guardrail);
+            let is_known = self.fired.contains(&key);
+            match judgement.verdict {
+                Verdict::Fail if !is_known => {
+                    self.fired.push(key);
+                    let order = order(plan, record, guardrail, judgement, now);
+                    fired.push((severity(guardrail.then), Fired { guardrail: index, order, text: judgement.text.clone() }));
+                }
+                Verdict::Pass => self.fired.retain(|own| *own != key),
+                Verdict::Fail | Verdict::Inconclusive => {}
+            }
+        }
+        fired.sort_by_key(|(severity, _)| *severity);
+        look.fired = fired.into_iter().map(|(_, fired)| fired).collect();
+    }
+}
+
+/// Under which a guardrail is remembered.
+pub fn guardrail_key(index: usize, guardrail: &Guardrail) -> String {
+    format!("{index} {}", guardrail.when)
+}
+
+/// The severest acts first.
+const fn severity(action: Action) -> u8 {
+    match action {
+        Action::Off => 0,
+        Action::Rollback => 1,
+        Action::Previous => 2,
+        Action::Reduce(_) => 3,
+        Action::Pause => 4,
+        Action::Alert => 5,
+    }
+}
+
+/// What a guardrail asks for, unless that would change nothing.
+fn order(plan: &Plan, record: &Record, guardrail: &Guardrail, judgement: &Judgement, now: Instant) -> Option<Order> {
+    let live = &record.live;
+    let command = match guardrail.then {
+        Action::Off => Command::Kill(Cause::Command),
+        Action::Rollback => Command::Rollback(Target::Off),
+        Action::Previous if live.phase == Phase::RolledBack => return None,
+        Action::Previous => Command::Rollback(Target::Previous),
+        // What has been rolled back stays so.
+        Action::Reduce(percentage) if live.phase == Phase::RolledBack => Command::Rollback(Target::Percentage(percentage.min(live.percentage))),
+        Action::Reduce(percentage) => Command::Set(Setting::percentage(percentage.min(live.percentage))),
+        Action::Pause if live.phase == Phase::Running => Command::Pause,
+        Action::Pause | Action::Alert => return None,
+    };
+    let after = transition(plan, record, &command, GUARDRAIL, now).ok()?.live;
+    let is_same = (after.phase, after.killed, after.percentage, &after.groups) == (live.phase, live.killed, live.percentage, &live.groups);
+    let reason = format!("the guardrail `{}` has come true: {}", guardrail.when, judgement.text);
+    let figures = judgement.figures.iter().map(|figure| figure.text.clone()).collect();
+    (!is_same).then(|| Order { command, actor: GUARDRAIL.to_owned(), reason, figures })
+}

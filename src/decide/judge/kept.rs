@@ -1,0 +1,147 @@
+//! What a judge remembers, as it is stored: it must outlive the memory of the controller.
+
+use serde::Serialize;
+
+use super::agenda::Agenda;
+use super::comparing::{Direction, Gathering, Question};
+use super::{Judge, Verdict};
+use crate::decide::clustering::SideSlices;
+use crate::decide::comparison::Comparison;
+use crate::model::Instant;
+use crate::model::condition::Condition;
+use crate::model::node::{Node, Value};
+use crate::model::plan::fields::Reader;
+
+#[derive(Serialize)]
+struct Kept<'a> {
+    begun_revision: u64,
+    gatherings: Vec<KeptGathering<'a>>,
+    held: &'a [(String, Instant, Instant)],
+    fired: &'a [String],
+    since: Vec<(&'a str, Verdict, Instant)>,
+    agenda: KeptAgenda<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unfair_revision: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looked_at: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct KeptAgenda<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looked_at: Option<Instant>,
+    anchors: &'a [(String, Instant)],
+    told: &'a [u64],
+    open: &'a [(String, Instant, u64)],
+}
+
+#[derive(Serialize)]
+struct KeptGathering<'a> {
+    /// The question as a condition.
+    question: String,
+    comparison: &'a Comparison,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    open: &'a [(u64, SideSlices)],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edge: Option<(i16, u64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added_at: Option<Instant>,
+}
+
+impl<'a> KeptGathering<'a> {
+    fn of(own: &'a Gathering) -> Self {
+        Self { question: own.question.to_condition(), comparison: &own.comparison, open: &own.open, edge: own.edge, added_at: own.added_at }
+    }
+}
+
+impl Question {
+    /// The question as a condition, `error_rate@api > 1.3x legacy`.
+    fn to_condition(&self) -> String {
+        format!("{}x legacy", self.key())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let condition: Condition = text.parse().ok()?;
+        let term = condition.terms.first()?;
+        Self::of(term, Direction::of(term.op))
+    }
+}
+
+impl Judge {
+    /// What has to be stored of it.
+    pub fn to_json(&self) -> String {
+        let kept = Kept {
+            begun_revision: self.begun_revision,
+            gatherings: self.gatherings.iter().map(KeptGathering::of).collect(),
+            held: &self.held,
+            fired: &self.fired,
+            since: self.since.iter().map(|(key, verdict, since)| (key.as_str(), *verdict, *since)).collect(),
+            agenda: KeptAgenda { looked_at: self.agenda.looked_at, anchors: &self.agenda.anchors, told: &self.agenda.told, open: &self.agenda.open },
+            unfair_revision: self.unfair_revision,
+            looked_at: self.looked_at,
+        };
+        serde_json::to_string(&kept).unwrap_or_default()
+    }
+
+    /// Reads what [`Self::to_json`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let node: Node = serde_json::from_str(text).ok()?;
+        let mut reader = Reader::default();
+        judge(&mut reader, &node).filter(|_| reader.faults.is_empty())
+    }
+}
+
+fn judge(r: &mut Reader, node: &Node) -> Option<Judge> {
+    let mut f = r.fields(node)?;
+    Some(Judge {
+        begun_revision: f.required(r, "begun_revision", Reader::whole)?,
+        gatherings: f.required(r, "gatherings", |r, node| r.list(node, gathering))?,
+        held: f.required(r, "held", |r, node| r.list(node, |r, row| three(r, row, Reader::parsed, Reader::parsed)))?,
+        fired: f.required(r, "fired", Reader::texts)?,
+        since: f.required(r, "since", |r, node| r.list(node, |r, row| three(r, row, verdict, Reader::parsed)))?,
+        agenda: f.optional(r, "agenda", agenda).unwrap_or_default(),
+        unfair_revision: f.optional(r, "unfair_revision", Reader::whole),
+        looked_at: f.optional(r, "looked_at", Reader::parsed),
+    })
+}
+
+fn agenda(r: &mut Reader, node: &Node) -> Option<Agenda> {
+    let mut f = r.fields(node)?;
+    Some(Agenda {
+        looked_at: f.optional(r, "looked_at", Reader::parsed),
+        anchors: f.required(r, "anchors", |r, node| r.list(node, |r, row| pair(r, row, Reader::text, Reader::parsed)))?,
+        told: f.required(r, "told", |r, node| r.list(node, Reader::whole))?,
+        open: f.required(r, "open", |r, node| r.list(node, |r, row| three(r, row, Reader::parsed, Reader::whole)))?,
+    })
+}
+
+fn verdict(r: &mut Reader, node: &Node) -> Option<Verdict> {
+    let text = r.text(node)?;
+    [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive].into_iter().find(|verdict| verdict.as_str() == text)
+}
+
+/// A list of three, of which the first is a text.
+fn three<A, B>(r: &mut Reader, node: &Node, second: impl FnOnce(&mut Reader, &Node) -> Option<A>, third: impl FnOnce(&mut Reader, &Node) -> Option<B>) -> Option<(String, A, B)> {
+    let Value::List(row) = &node.value else { return None };
+    let [key, value, other] = row.as_slice() else { return None };
+    Some((r.text(key)?, second(r, value)?, third(r, other)?))
+}
+
+fn pair<A, B>(r: &mut Reader, node: &Node, first: impl FnOnce(&mut Reader, &Node) -> Option<A>, second: impl FnOnce(&mut Reader, &Node) -> Option<B>) -> Option<(A, B)> {
+    let Value::List(row) = &node.value else { return None };
+    let [one, other] = row.as_slice() else { return None };
+    Some((first(r, one)?, second(r, other)?))
+}
+
+fn gathering(r: &mut Reader, node: &Node) -> Option<Gathering> {
+    let mut f = r.fields(node)?;
+    let question = f.required(r, "question", Reader::text)?;
+    let bucket = |r: &mut Reader, node: &Node| r.number(node).map(|bucket| bucket as i16);
+    Some(Gathering {
+        question: Question::parse(&question)?,
+        comparison: f.required(r, "comparison", Comparison::read)?,
+        open: f.optional(r, "open", |r, node| r.list(node, |r, row| pair(r, row, Reader::whole, SideSlices::read))).unwrap_or_default(),
+        edge: f.optional(r, "edge", |r, node| pair(r, node, bucket, Reader::whole)),
+        added_at: f.optional(r, "added_at", Reader::parsed),
+    })
+}

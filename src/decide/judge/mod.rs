@@ -1,0 +1,279 @@
+//! Judges what was measured: guardrails, gates, and whether the deal was fair.
+//!
+//! A condition is true, false, or nobody can tell. Nobody can tell without figures, with too few, with
+//! old ones, or where a clock has jumped; and what nobody can tell neither advances nor rolls back.
+//! Every judgement carries the figures that it rests on and says them in a sentence.
+
+pub mod scene;
+pub mod comparing;
+pub mod ratio;
+pub mod term;
+pub mod words;
+pub mod guard;
+pub mod agenda;
+mod kept;
+
+pub use guard::{Fired, GUARDRAIL};
+
+use serde::Serialize;
+
+use self::agenda::{Agenda, Message};
+use self::comparing::{Gathering, questions};
+use self::guard::guardrail_key;
+use self::ratio::Ratio;
+use self::scene::Scene;
+use self::term::{Court, Truth};
+use super::rollout::Order;
+use crate::model::condition::Condition;
+use crate::model::live::Phase;
+use crate::model::measured::Compared;
+use crate::model::plan::{ALPHA_DEFAULT, Guardrail, Plan};
+use crate::model::record::Record;
+use crate::model::{Instant, Percentage};
+
+/// What a condition says of the figures. No data is never a pass and never a fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well: a gate's condition is true, a guardrail's is not.
+    Pass,
+    /// It is not.
+    Fail,
+    /// Nobody can tell yet.
+    #[default]
+    Inconclusive,
+}
+
+impl Verdict {
+    /// The verdict's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// What one comparison rests on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figure {
+    /// The metric, with its endpoint.
+    pub metric: String,
+    /// On new: shares as fractions, times in milliseconds.
+    pub value: Option<f64>,
+    /// On legacy, where it is compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legacy: Option<f64>,
+    /// The bound in the same unit; the factor of a comparison.
+    pub bound: f64,
+    /// On how many observations of new it rests.
+    pub observations: f64,
+    /// The evidence of a comparison, as a number: how many times likelier what was seen is if the
+    /// condition is true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub e_value: Option<f64>,
+    /// How much of it there has to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub e_needed: Option<f64>,
+    /// The same in a sentence.
+    pub text: String,
+}
+
+/// A verdict and what it rests on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Since when it has been this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
+    /// Why, in a sentence.
+    pub text: String,
+    /// The figures, one for each comparison.
+    pub figures: Vec<Figure>,
+}
+
+/// One look at a rollout.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// When.
+    pub at: Option<Instant>,
+    /// The revision of the state that was looked at.
+    pub revision: u64,
+    /// By guardrail of the plan.
+    pub guardrails: Vec<Judgement>,
+    /// By gate of the current stage.
+    pub gates: Vec<Judgement>,
+    /// Whether the deal was fair; `None` where nobody is dealt out.
+    pub sample_ratio: Option<Judgement>,
+    /// The guardrails that came true at this look, the severest first.
+    pub fired: Vec<Fired>,
+    /// What people are to be told since the look before.
+    pub messages: Vec<Message>,
+}
+
+impl Look {
+    /// What the severest guardrail asks for.
+    pub fn order(&self) -> Option<&Order> {
+        self.fired.iter().find_map(|fired| fired.order.as_ref())
+    }
+}
+
+/// What a judge has to remember from one look to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Judge {
+    /// The revision that began the attempt that all this is about.
+    begun_revision: u64,
+    /// The evidence of each comparison.
+    pub gatherings: Vec<Gathering>,
+    /// Since when each condition of time has been true, and when that was last seen.
+    held: Vec<(String, Instant, Instant)>,
+    /// Guardrails that are true, and so do not fire again.
+    fired: Vec<String>,
+    /// Since when each verdict has been what it is.
+    since: Vec<(String, Verdict, Instant)>,
+    /// What has been told.
+    agenda: Agenda,
+    /// The stretch in which the deal was shown to be unfair.
+    unfair_revision: Option<u64>,
+    /// The last look.
+    looked_at: Option<Instant>,
+}
+
+impl Judge {
+    /// Looks at everything. `arrived` is what came in since the last look, by revision.
+    pub fn look(&mut self, scene: &mut Scene<'_>, arrived: &[(u64, Compared)]) -> Look {
+        let now = scene.now;
+        let (plan, record) = (scene.plan, scene.record);
+        if self.looked_at.is_some_and(|last| last > now) {
+            // The clock has jumped back: what was measured then is of the future.
+            self.held.clear();
+        }
+        self.begin(plan, record);
+        self.take(record, arrived, now);
+        let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
+        let (of_guardrails, of_gates) = questions(plan);
+        let share = |questions: usize, alpha: f64| alpha / questions.max(1) as f64;
+        let mut look = Look { at: Some(now), revision: record.live.revision, ..Look::default() };
+        let mut court = Court { scene, gatherings: &self.gatherings, held: &mut self.held, alpha: share(of_guardrails.len(), alpha) };
+        look.guardrails = plan.guardrails.iter().map(|guardrail| watched(&mut court, guardrail)).collect();
+        court.alpha = share(of_gates.len() / 2, alpha);
+        let stage = plan.stage_index(record.live.stage.as_str()).and_then(|index| plan.stages.get(index));
+        look.gates = stage.map_or_else(Vec::new, |stage| stage.gates.iter().map(|gate| passed(&mut court, gate)).collect());
+        look.sample_ratio = self.sample_ratio(scene);
+        self.fire(plan, record, &mut look, now);
+        self.note_since(plan, record, &mut look, now);
+        look.messages = self.agenda.due(plan, record, &look, &self.fired, now);
+        for gathering in &mut self.gatherings {
+            gathering.look_up_edge(scene.series, now);
+        }
+        self.held.retain(|(_, _, seen)| *seen == now);
+        self.looked_at = Some(now);
+        look
+    }
+
+    /// A new attempt begins without evidence; another plan asks other questions.
+    fn begin(&mut self, plan: &Plan, record: &Record) {
+        if self.begun_revision != record.begun_revision {
+            *self = Self { begun_revision: record.begun_revision, looked_at: self.looked_at, ..Self::default() };
+        }
+        let (mut questions, gates) = questions(plan);
+        questions.extend(gates.into_iter().filter(|gate| !questions.contains(gate)).collect::<Vec<_>>());
+        self.gatherings.retain(|gathering| questions.contains(&gathering.question));
+        for question in questions {
+            if !self.gatherings.iter().any(|gathering| gathering.question == question) {
+                self.gatherings.push(Gathering::new(question));
+            }
+        }
+    }
+
+    fn take(&mut self, record: &Record, arrived: &[(u64, Compared)], now: Instant) {
+        let minute = now.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms()) as f64 / 60_000.0;
+        for (revision, compared) in arrived.iter().filter(|(revision, _)| *revision >= record.begun_revision) {
+            for gathering in &mut self.gatherings {
+                gathering.take(*revision, compared, minute, now);
+            }
+        }
+    }
+
+    fn sample_ratio(&mut self, scene: &mut Scene<'_>) -> Option<Judgement> {
+        let live = &scene.record.live;
+        let share = |percentage: Percentage| f64::from(percentage.limit()) / f64::from(Percentage::FULL.limit());
+        let expected = share(live.percentage) * (1.0 - share(scene.plan.holdout));
+        if !scene.serves() || live.phase == Phase::Completed || expected <= 0.0 || expected >= 1.0 {
+            return None;
+        }
+        let revision = scene.record.exposed_revision;
+        let (halvings, legacy, new) = scene.series.since(revision).subjects.dealt();
+        let ratio = Ratio::of(halvings, legacy, new, expected);
+        if ratio.is_shown() {
+            self.unfair_revision = Some(revision);
+        }
+        let is_unfair = self.unfair_revision == Some(revision);
+        let (observed, total) = (ratio.observed(), (legacy + new) as f64);
+        let found = format!("{} % of {} sampled subjects are on new, where {} % should be", words::short(observed * 100.0), words::count(total), words::short(expected * 100.0));
+        let text = match (is_unfair, legacy + new) {
+            (true, _) => format!("{found}: more than chance explains, so the comparison of the sides cannot be trusted"),
+            (false, 0) => "no subjects have been seen yet".to_owned(),
+            (false, _) => format!("{found}: within chance"),
+        };
+        let verdict = match (is_unfair, legacy + new) {
+            (true, _) => Verdict::Fail,
+            (false, 0) => Verdict::Inconclusive,
+            (false, _) => Verdict::Pass,
+        };
+        let figure = Figure { metric: "share".into(), value: Some(observed), legacy: None, bound: expected, observations: total, e_value: Some(ratio.log_e.exp()), e_needed: Some(ratio.log_e_needed.exp()), text: text.clone() };
+        Some(Judgement { verdict, since: None, text, figures: vec![figure] })
+    }
+
+    fn note_since(&mut self, plan: &Plan, record: &Record, look: &mut Look, now: Instant) {
+        let guardrails = plan.guardrails.iter().enumerate().map(|(index, guardrail)| guardrail_key(index, guardrail));
+        let gates = (0..look.gates.len()).map(|index| format!("gate {index} of {}", record.live.stage));
+        let keys: Vec<String> = guardrails.chain(gates).collect();
+        let mut kept = Vec::with_capacity(keys.len());
+        for (key, judgement) in keys.into_iter().zip(look.guardrails.iter_mut().chain(&mut look.gates)) {
+            let known = self.since.iter().find(|(own, verdict, _)| *own == key && *verdict == judgement.verdict);
+            let since = known.map_or(now, |(_, _, since)| *since);
+            judgement.since = Some(since);
+            kept.push((key, judgement.verdict, since));
+        }
+        self.since = kept;
+    }
+}
+
+/// What a guardrail says now: `fail` where its condition is true.
+fn watched(court: &mut Court<'_, '_>, guardrail: &Guardrail) -> Judgement {
+    let stage = &court.scene.record.live.stage;
+    if !guardrail.stages.is_empty() && !guardrail.stages.contains(stage) {
+        return Judgement { verdict: Verdict::Inconclusive, text: format!("it does not watch in the stage {stage}"), ..Judgement::default() };
+    }
+    if !court.scene.serves() {
+        return Judgement { text: "nobody is on new".into(), ..Judgement::default() };
+    }
+    judged(court, &guardrail.when, false)
+}
+
+/// What a gate says now: `pass` where its condition is true.
+fn passed(court: &mut Court<'_, '_>, gate: &Condition) -> Judgement {
+    judged(court, gate, true)
+}
+
+fn judged(court: &mut Court<'_, '_>, condition: &Condition, is_gate: bool) -> Judgement {
+    let answers: Vec<(Truth, Figure)> = condition.terms.iter().map(|term| if is_gate { court.gate(term) } else { court.guardrail(term) }).collect();
+    let has = |wanted: Truth| answers.iter().any(|(truth, _)| *truth == wanted);
+    let truth = if has(Truth::False) { Truth::False } else if has(Truth::Unknown) { Truth::Unknown } else { Truth::True };
+    let verdict = match (truth, is_gate) {
+        (Truth::Unknown, _) => Verdict::Inconclusive,
+        (Truth::True, true) | (Truth::False, false) => Verdict::Pass,
+        (Truth::True, false) | (Truth::False, true) => Verdict::Fail,
+    };
+    // The terms that made it what it is; all of them where all had to hold.
+    let texts: Vec<&str> = answers.iter().filter(|(own, _)| *own == truth).map(|(_, figure)| figure.text.as_str()).collect();
+    Judgement { verdict, since: None, text: texts.join("; "), figures: answers.into_iter().map(|(_, figure)| figure).collect() }
+}

@@ -1,0 +1,253 @@
+//! What is measured, as a condition asks for it: one metric, over one span, on one side.
+
+use std::borrow::Cow;
+
+use crate::decide::series::{MINUTE_MS, Series, Span, minute_of};
+use crate::decide::signals::{Signals, before};
+use crate::model::condition::{Metric, Window as Over};
+use crate::model::live::Phase;
+use crate::model::measured::{Measure, Sample, Sketch, Tally, Window};
+use crate::model::plan::Plan;
+use crate::model::plan::stage::FRESH_DEFAULT;
+use crate::model::plan::words::SignalKind;
+use crate::model::record::Record;
+use crate::model::variant::Variant;
+use crate::model::{Duration, Instant, Name, Percentage};
+
+/// What is measured may be this old before it says nothing any more, whatever the span.
+const STALE_MS_MIN: i64 = 2 * MINUTE_MS;
+const STALE_MS_MAX: i64 = 60 * MINUTE_MS;
+/// The event that a page reports when its visitor has used what is new.
+const USED: &str = "used";
+
+/// One rollout at one moment.
+pub struct Scene<'a> {
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// Its state.
+    pub record: &'a Record,
+    /// What was counted.
+    pub series: &'a mut Series,
+    /// What others reported.
+    pub signals: &'a Signals,
+    /// Configuration faults that isolates report.
+    pub faults: u64,
+    /// When something counted last came in.
+    pub arrived_at: Option<Instant>,
+    /// The time.
+    pub now: Instant,
+}
+
+/// A figure, or why there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Shares as fractions, times in milliseconds.
+    pub value: Result<f64, String>,
+    /// On how many observations it rests.
+    pub observations: f64,
+}
+
+impl Reading {
+    const fn of(value: f64, observations: f64) -> Self {
+        Self { value: Ok(value), observations }
+    }
+
+    fn none(why: impl Into<String>) -> Self {
+        Self { value: Err(why.into()), observations: 0.0 }
+    }
+
+    fn ratio(part: f64, whole: f64) -> Self {
+        if whole > 0.0 { Self::of(part / whole, whole) } else { Self::none("nothing was measured") }
+    }
+}
+
+impl Scene<'_> {
+    /// Whether the rollout sends anybody to new.
+    pub fn serves(&self) -> bool {
+        let live = &self.record.live;
+        let is_exposed = match live.phase {
+            Phase::Draft => false,
+            Phase::Completed => true,
+            Phase::Running | Phase::Paused | Phase::RolledBack => live.percentage > Percentage::ZERO || !live.groups.is_empty(),
+        };
+        is_exposed && !live.killed && !self.record.is_waiting
+    }
+
+    /// Whether anybody comparable is on legacy.
+    pub fn has_legacy(&self) -> bool {
+        let live = &self.record.live;
+        live.phase != Phase::Completed && (live.percentage < Percentage::FULL || self.plan.holdout > Percentage::ZERO)
+    }
+
+    /// Reads a metric of one side.
+    pub fn read(&mut self, metric: &Metric, endpoint: Option<&Name>, over: Over, variant: Variant) -> Reading {
+        match metric {
+            Metric::Signal(name) => return self.signal(name, over),
+            Metric::Percentage => return Reading::of(f64::from(self.record.live.percentage.limit()) / f64::from(Percentage::FULL.limit()), 1.0),
+            Metric::Faults => return Reading::of(self.faults as f64, 1.0),
+            _ => {}
+        }
+        if let Some(why) = self.stale(over) {
+            return Reading::none(why);
+        }
+        let windows = self.windows(over);
+        let gathered = Gathered { windows, variant, endpoint };
+        gathered.read(metric)
+    }
+
+    /// The same of legacy, over the last day in which it had traffic.
+    pub fn read_last_of_legacy(&self, metric: &Metric, endpoint: Option<&Name>) -> (Reading, Option<Instant>) {
+        const DAY_MINUTES: u64 = 24 * 60;
+        let has_traffic = |window: &&Window| window.tally(Variant::Legacy, endpoint).is_some_and(|tally| tally.requests + tally.pages > 0);
+        let Some(last) = self.series.iter().filter(has_traffic).map(|window| window.minute + u64::from(window.minutes)).max() else {
+            return (Reading::none("legacy was never measured"), None);
+        };
+        let windows = self.series.over(Span { revision: 0, minute: Some(last.saturating_sub(DAY_MINUTES)) }).collect();
+        let reading = Gathered { windows, variant: Variant::Legacy, endpoint }.read(metric);
+        (reading, i64::try_from(last).ok().map(|minute| Instant::from_epoch_ms(minute.saturating_mul(MINUTE_MS))))
+    }
+
+    /// Why nothing can be said, when nothing has come in for too long.
+    fn stale(&self, over: Over) -> Option<String> {
+        let Some(arrived_at) = self.arrived_at else { return Some("nothing has been measured yet".into()) };
+        let age_ms = self.now.as_epoch_ms().saturating_sub(arrived_at.as_epoch_ms());
+        let limit_ms = (self.length_ms(over) / 4).clamp(STALE_MS_MIN, STALE_MS_MAX);
+        (age_ms > limit_ms).then(|| format!("nothing has come in for {}", rounded(age_ms)))
+    }
+
+    fn length_ms(&self, over: Over) -> i64 {
+        let since = match over {
+            Over::Last(duration) => return i64::try_from(duration.as_ms()).unwrap_or(i64::MAX),
+            Over::Stage => self.record.entered,
+            Over::Attempt => self.record.begun,
+        };
+        self.now.as_epoch_ms().saturating_sub(since.as_epoch_ms())
+    }
+
+    /// The windows of a span; none reaches before the attempt.
+    fn windows(&mut self, over: Over) -> Vec<&Window> {
+        let begun = self.record.begun_revision;
+        match over {
+            Over::Stage => vec![self.series.since(self.record.entered_revision.max(begun))],
+            Over::Attempt => vec![self.series.since(begun)],
+            Over::Last(duration) => {
+                // Whole minutes, the one under way included.
+                let minutes = duration.as_ms().div_ceil(MINUTE_MS.unsigned_abs());
+                let minute = minute_of(self.now).saturating_sub(minutes);
+                self.series.over(Span { revision: begun, minute: Some(minute) }).collect()
+            }
+        }
+    }
+
+    fn signal(&self, name: &Name, over: Over) -> Reading {
+        let Some(signal) = self.plan.signals.get(name.as_str()) else { return Reading::none("the plan has no such signal") };
+        let last = self.signals.last(name.as_str());
+        let age_ms = |at: Instant| self.now.as_epoch_ms().saturating_sub(at.as_epoch_ms());
+        let is_within = |at: Instant, limit: Duration| age_ms(at) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX);
+        match (signal.kind, last) {
+            (SignalKind::Gauge, None) => Reading::none("nobody has reported it"),
+            (SignalKind::Gauge, Some((at, value))) if is_within(at, signal.fresh.unwrap_or(FRESH_DEFAULT)) => Reading::of(value, 1.0),
+            (SignalKind::Gauge, Some((at, _))) => Reading::none(format!("the last report is {} old", rounded(age_ms(at)))),
+            (SignalKind::Count, last) => {
+                if let Some(heartbeat) = signal.heartbeat
+                    && !last.is_some_and(|(at, _)| is_within(at, heartbeat))
+                {
+                    return Reading::none(format!("nobody has reported it for {heartbeat}"));
+                }
+                let since = match over {
+                    Over::Last(duration) => before(self.now, duration.as_ms()).max(self.record.begun),
+                    Over::Stage => self.record.entered,
+                    Over::Attempt => self.record.begun,
+                };
+                Reading::of(self.signals.sum_since(name.as_str(), since), 1.0)
+            }
+        }
+    }
+}
+
+/// A span of time as people say it, in its largest unit.
+pub fn rounded(ms: i64) -> String {
+    let s = ms / 1_000;
+    match s {
+        ..120 => format!("{s}s"),
+        120..7_200 => format!("{}m", s / 60),
+        7_200..172_800 => format!("{}h", s / 3_600),
+        _ => format!("{}d", s / 86_400),
+    }
+}
+
+/// The windows of one span, on one side.
+struct Gathered<'a> {
+    windows: Vec<&'a Window>,
+    variant: Variant,
+    endpoint: Option<&'a Name>,
+}
+
+impl Gathered<'_> {
+    fn sum(&self, count: impl Fn(&Tally) -> u64) -> f64 {
+        self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)).map(|tally| count(tally) as f64).sum()
+    }
+
+    fn sketch(&self, measure: &Measure) -> Sketch {
+        let mut sum = Sketch::default();
+        let sketches = self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)?.sketch(measure));
+        sketches.for_each(|sketch| sum.merge(sketch));
+        sum
+    }
+
+    fn sample<'s>(&'s self, sample: impl Fn(&'s Window) -> Option<&'s Sample>) -> Cow<'s, Sample> {
+        let mut samples = self.windows.iter().filter_map(|window| sample(window));
+        let Some(first) = samples.next() else { return Cow::Owned(Sample::EMPTY) };
+        let mut all = Cow::Borrowed(first);
+        for sample in samples {
+            all.to_mut().merge(sample);
+        }
+        all
+    }
+
+    fn reporters(&self, event: &str) -> Cow<'_, Sample> {
+        self.sample(|window| window.events.iter().find(|(name, _)| name.as_str() == event).map(|(_, sample)| sample))
+    }
+
+    fn quantile(&self, measure: &Measure, per_mille: u16) -> Reading {
+        let sketch = self.sketch(measure);
+        match sketch.quantile(per_mille) {
+            Some(value) => Reading::of(value, sketch.count() as f64),
+            None => Reading::none("nothing was measured"),
+        }
+    }
+
+    fn read(&self, metric: &Metric) -> Reading {
+        let is_new = self.variant == Variant::New;
+        let requests = || self.sum(|tally| tally.requests);
+        let pages = || self.sum(|tally| tally.pages);
+        let subjects = || self.sample(|window| Some(&window.subjects));
+        match metric {
+            Metric::ErrorRate => Reading::ratio(self.sum(|tally| tally.errors), requests()),
+            Metric::Errors => Reading::of(self.sum(|tally| tally.errors), requests()),
+            Metric::Requests => Reading::of(requests(), requests()),
+            Metric::Rescued => Reading::of(self.sum(|tally| tally.rescued), requests()),
+            Metric::Latency(quantile) => self.quantile(&Measure::Latency, quantile.per_mille()),
+            Metric::Vital(vital, quantile) => self.quantile(&Measure::Vital(*vital), quantile.per_mille()),
+            Metric::Timing(name, quantile) => self.quantile(&Measure::Timing(name.clone()), quantile.per_mille()),
+            Metric::JsErrorRate => Reading::ratio(self.sum(|tally| tally.failed_pages), pages()),
+            Metric::JsErrors => Reading::of(self.sum(|tally| tally.js_errors), pages()),
+            Metric::Subjects => {
+                let subjects = subjects();
+                Reading::of(subjects.distinct(|seen| seen.is_new == is_new), subjects.distinct(|_| true))
+            }
+            Metric::Share => {
+                let subjects = subjects();
+                Reading::ratio(subjects.distinct(|seen| seen.is_new == is_new), subjects.distinct(|_| true))
+            }
+            Metric::Adoption => Reading::ratio(self.reporters(USED).distinct(|_| true), subjects().distinct(|_| true)),
+            Metric::Event(name) => Reading::ratio(self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new), subjects().distinct(|seen| seen.is_new == is_new)),
+            Metric::Reporters(name) => {
+                let reporters = self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new);
+                Reading::of(reporters, reporters)
+            }
+            // Read without windows.
+            Metric::Signal(_) | Metric::Faults | Metric::Percentage => Reading::none("nothing was measured"),
+        }
+    }
+}

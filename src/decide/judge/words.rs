@@ -1,0 +1,67 @@
+//! Figures as people read them.
+
+use crate::model::condition::{Bound, Dimension, Metric, Term};
+
+/// A figure in the unit of its metric: `5.2 %`, `1.84 s`, `420 ms`, `12`.
+pub fn figure(metric: &Metric, bound: Bound, value: f64) -> String {
+    match (metric.dimension(), bound) {
+        (Dimension::Share, _) | (Dimension::Free, Bound::Percent(_)) => format!("{} %", short(value * 100.0)),
+        (Dimension::Time, _) | (Dimension::Free, Bound::Milliseconds(_) | Bound::Seconds(_)) => time(value),
+        _ => short(value),
+    }
+}
+
+fn time(ms: f64) -> String {
+    if ms >= 1_000.0 { format!("{} s", short(ms / 1_000.0)) } else { format!("{} ms", short(ms)) }
+}
+
+/// A number with three digits that matter, and none that say nothing.
+pub fn short(value: f64) -> String {
+    let size = value.abs();
+    let places = match size {
+        _ if size >= 100.0 || size == 0.0 => 0,
+        _ if size >= 10.0 => 1,
+        _ if size >= 1.0 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.places$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+/// A whole number, with thousands apart.
+pub fn count(value: f64) -> String {
+    let digits = format!("{:.0}", value.max(0.0));
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The metric of a term, with its endpoint.
+pub fn metric(term: &Term) -> String {
+    match &term.endpoint {
+        Some(endpoint) => format!("{}@{endpoint}", term.metric),
+        None => term.metric.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short() {
+        for (value, text) in [(0.0, "0"), (5.25, "5.25"), (12.04, "12"), (1234.6, "1235"), (0.05, "0.05"), (0.0004, "0"), (1.5, "1.5"), (-0.25, "-0.25")] {
+            assert_eq!(short(value), text);
+        }
+        assert_eq!((count(1_234_567.0).as_str(), count(12.0).as_str(), count(123_456.0).as_str()), ("1,234,567", "12", "123,456"));
+        assert_eq!((time(1_840.0).as_str(), time(420.0).as_str()), ("1.84 s", "420 ms"));
+    }
+}

@@ -1,0 +1,203 @@
+//! A look judges what has come in, and a checkpoint stores what the log adds up to. What a look decides is
+//! stored together with it.
+
+use wasm_bindgen::prelude::*;
+
+use super::desk::Desk;
+use super::store::Batch;
+use super::store::counts::Totals;
+use crate::decide::rollout::{Change, Rollout};
+use crate::decide::series::minute_of;
+use crate::edge::log;
+use crate::model::live::Phase;
+use crate::model::measured::Window;
+use crate::model::record::Record;
+use crate::model::{Instant, Name, Percentage};
+
+/// Whatever serves somebody on new is looked at this often.
+const LOOK_MS: i64 = 10_000;
+/// What has come in, or has changed, is looked at this soon.
+const LOOK_SOON_MS: i64 = 2_000;
+/// The log is checkpointed this often, and whenever something was decided.
+const CHECKPOINT_MS: i64 = 10_000;
+
+/// What is known of counts beside the books.
+#[derive(Default)]
+pub struct Counting {
+    /// Everything that was ever counted, without the subjects. In the order of the keys.
+    totals: Totals,
+    /// The minutes that have changed since the last checkpoint: rollout, minute, revision. In order.
+    changed: Vec<(Name, u64, u64)>,
+    /// The number of the last batch in the log; 0 while it is empty.
+    pub logged: u64,
+    /// Whether something has come in since the last look.
+    has_arrived: bool,
+    looked_at: Option<Instant>,
+    stored_at: Option<Instant>,
+    /// When what is too old last went.
+    pruned_minute: u64,
+}
+
+impl Counting {
+    /// What was loaded.
+    pub fn new(totals: Totals, pruned_minute: u64) -> Self {
+        Self { totals, pruned_minute, ..Self::default() }
+    }
+
+    /// Everything that was ever counted, without the subjects, in the order of the keys.
+    pub fn totals(&self) -> &[(Name, Window)] {
+        &self.totals
+    }
+
+    /// What was ever counted of a rollout.
+    fn total(&self, key: &Name) -> Option<&Window> {
+        self.totals.binary_search_by(|(own, _)| own.cmp(key)).ok().and_then(|index| self.totals.get(index)).map(|(_, total)| total)
+    }
+
+    /// The same, to be added to.
+    pub fn total_mut(&mut self, key: &Name) -> Option<&mut Window> {
+        let index = self.totals.binary_search_by(|(own, _)| own.cmp(key)).unwrap_or_else(|index| {
+            self.totals.insert(index, (key.clone(), Window::at(0, 0)));
+            index
+        });
+        self.totals.get_mut(index).map(|(_, total)| total)
+    }
+
+    /// A minute of a rollout has changed.
+    pub fn note_changed(&mut self, key: &Name, (minute, revision): (u64, u64)) {
+        let own = (key.clone(), minute, revision);
+        self.has_arrived = true;
+        if let Err(index) = self.changed.binary_search(&own) {
+            self.changed.insert(index, own);
+        }
+    }
+
+    /// A rollout is gone.
+    pub fn forget(&mut self, key: &Name) {
+        self.totals.retain(|(own, _)| own != key);
+        self.changed.retain(|(own, ..)| own != key);
+    }
+}
+
+/// Whether somebody may be on new, so that guardrails watch.
+fn serves(record: &Record) -> bool {
+    let live = &record.live;
+    let is_somebody = live.percentage > Percentage::ZERO || !live.groups.is_empty();
+    !live.killed && live.phase != Phase::Draft && (live.phase != Phase::RolledBack || is_somebody)
+}
+
+fn is_over(since: Option<Instant>, ms: i64, now: Instant) -> bool {
+    // A clock that has been set back says nothing about how long ago that was.
+    since.is_none_or(|since| since > now || now.as_epoch_ms() - since.as_epoch_ms() >= ms)
+}
+
+impl Desk {
+    /// When the rollouts are to be looked at next, in milliseconds since 1970.
+    pub fn look_ms(&self, now: Instant) -> Option<i64> {
+        let own = &self.counting;
+        let is_stale = |rollout: &Rollout| {
+            let look = self.deployment.books.get(&rollout.plan.key).and_then(|book| book.last.as_ref());
+            rollout.record.live.phase != Phase::Draft && look.is_none_or(|look| look.revision != rollout.record.live.revision)
+        };
+        let mut rollouts = self.deployment.rollouts.iter();
+        let after_ms = if own.has_arrived || self.deployment.rollouts.iter().any(is_stale) {
+            LOOK_SOON_MS
+        } else if own.logged > 0 || rollouts.any(|rollout| serves(&rollout.record)) {
+            LOOK_MS
+        } else {
+            return None;
+        };
+        let now_ms = now.as_epoch_ms();
+        Some(own.looked_at.filter(|at| *at <= now).map_or(now_ms, |at| at.as_epoch_ms().saturating_add(after_ms)))
+    }
+
+    /// Looks at all rollouts, and stores what comes of it.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub fn look(&mut self, context: &JsValue, now: Instant) -> Result<(), JsValue> {
+        let faults = self.heard.by_rollout(&self.deployment, now);
+        let of = |key: &Name| faults.iter().find(|(own, _)| own == key).map_or(0, |(_, count)| *count);
+        let orders = self.deployment.look(of, now);
+        self.counting.looked_at = Some(now);
+        self.counting.has_arrived = false;
+        let has_fired = self.tell_fired();
+        let mut changes: Vec<Change> = Vec::new();
+        for (key, order) in orders {
+            let Some(rollout) = self.deployment.rollouts.get(&key) else { continue };
+            match rollout.change(order, now) {
+                Ok(change) => changes.push(change),
+                Err(refusal) => log::warn("refused", key.as_str(), &refusal.to_string()),
+            }
+        }
+        let is_decided = has_fired || !changes.is_empty() || self.deployment.due(now).is_some();
+        let is_due = is_decided || is_over(self.counting.stored_at, CHECKPOINT_MS, now);
+        let batch = if is_due { self.checkpoint(now) } else { Batch::default() };
+        self.commit(context, changes, batch)
+    }
+
+    /// Tells of guardrails that have come true; whether there are any.
+    fn tell_fired(&self) -> bool {
+        let mut has_fired = false;
+        for rollout in self.deployment.rollouts.iter() {
+            let look = self.deployment.books.get(&rollout.plan.key).and_then(|book| book.last.as_ref());
+            for fired in look.map(|look| &look.fired[..]).unwrap_or_default() {
+                let guardrail = rollout.plan.guardrails.get(fired.guardrail).map(|guardrail| guardrail.when.to_string());
+                log::note("guardrail", rollout.plan.key.as_str(), &format!("{} has come true: {}", guardrail.unwrap_or_default(), fired.text));
+                has_fired = true;
+            }
+        }
+        has_fired
+    }
+
+    /// What makes the log superfluous.
+    fn checkpoint(&mut self, now: Instant) -> Batch {
+        let mut batch = Batch::default();
+        let own = &mut self.counting;
+        let changed = std::mem::take(&mut own.changed);
+        for (key, minute, revision) in &changed {
+            if let Some(window) = self.deployment.books.get(key).and_then(|book| book.series.get(*minute, 1, *revision)) {
+                batch.window(key, window);
+            }
+        }
+        for rollout in self.deployment.rollouts.iter() {
+            let (plan, key) = (&rollout.plan, &rollout.plan.key);
+            let has_changed = changed.iter().any(|(own, ..)| own == key);
+            if has_changed && let Some(total) = own.total(key) {
+                batch.total(key, total);
+            }
+            let is_judged = has_changed || !plan.guardrails.is_empty() || plan.stages.iter().any(|stage| !stage.gates.is_empty());
+            if is_judged && let Some(book) = self.deployment.books.get(key) {
+                batch.judge(key, &book.judge);
+            }
+        }
+        if own.logged > 0 {
+            batch.settle(own.logged);
+            own.logged = 0;
+        }
+        own.stored_at = Some(now);
+        let minute = minute_of(now);
+        if minute > own.pruned_minute {
+            own.pruned_minute = minute;
+            batch.number("pruned_minute", minute);
+            self.fold(&mut batch, now);
+            batch.prune(self.deployment.rollouts.keys(), now);
+        }
+        batch
+    }
+
+    /// Makes hours of old minutes.
+    fn fold(&mut self, batch: &mut Batch, now: Instant) {
+        for (key, book) in self.deployment.books.iter_mut() {
+            let folded = book.series.fold(now);
+            for (minute, revision) in folded.minutes {
+                batch.fold(key, minute, revision);
+            }
+            for (minute, revision) in folded.hours {
+                if let Some(hour) = book.series.get(minute, 60, revision) {
+                    batch.window(key, hour);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What isolates have said lately: that they are there, and what is wrong with their configuration.
+
+use std::collections::HashMap;
+
+use crate::decide::deployment::Deployment;
+use crate::decide::rollout::Noticed;
+use crate::model::plan::Plan;
+use crate::model::{Instant, Name};
+use crate::protocol::api::view::is_about;
+
+/// An isolate that has not come for this long is gone, and so is a fault that nobody reports.
+const HEARD_MS: i64 = 60_000;
+/// What one isolate may say at once.
+const FAULTS_PER_FLUSH_MAX: usize = 32;
+/// What is told apart.
+const FAULTS_MAX: usize = 200;
+const MESSAGE_CHARS_MAX: usize = 300;
+/// Below this nobody is looked for who is gone.
+const FEW_ISOLATES: usize = 100;
+
+/// What isolates have said lately.
+#[derive(Default)]
+pub struct Heard {
+    isolates: HashMap<String, Isolate>,
+    faults: Vec<Fault>,
+}
+
+/// An isolate.
+struct Isolate {
+    last: Instant,
+    /// The number of its last batch that is stored, where that is known.
+    sequence: Option<u64>,
+}
+
+/// A fault, each once, whoever reports it.
+struct Fault {
+    noticed: Noticed,
+    last: Instant,
+}
+
+/// A clock that has been set back must not make anybody stay forever.
+fn is_recent(at: Instant, now: Instant) -> bool {
+    (now.as_epoch_ms() - at.as_epoch_ms()).abs() < HEARD_MS
+}
+
+impl Heard {
+    /// Since when isolates count as being there.
+    pub const fn since_ms(now: Instant) -> i64 {
+        now.as_epoch_ms() - HEARD_MS
+    }
+
+    /// An isolate has come.
+    pub fn note(&mut self, isolate: &str, now: Instant) {
+        match self.isolates.get_mut(isolate) {
+            Some(own) => own.last = now,
+            None => {
+                self.isolates.insert(isolate.to_owned(), Isolate { last: now, sequence: None });
+            }
+        }
+        if self.isolates.len() > FEW_ISOLATES {
+            self.isolates.retain(|_, own| is_recent(own.last, now));
+        }
+    }
+
+    /// The number of an isolate's last batch that is stored, where that is known.
+    pub fn sequence(&self, isolate: &str) -> Option<u64> {
+        self.isolates.get(isolate).and_then(|own| own.sequence)
+    }
+
+    /// A batch of an isolate is stored.
+    pub fn note_sequence(&mut self, isolate: String, sequence: u64, at: Instant) {
+        self.isolates.insert(isolate, Isolate { last: at, sequence: Some(sequence) });
+    }
+
+    /// How many isolates there are.
+    pub fn isolates(&self, now: Instant) -> usize {
+        self.isolates.values().filter(|own| is_recent(own.last, now)).count()
+    }
+
+    /// What is wrong with an isolate's configuration.
+    pub fn note_faults(&mut self, faults: &[(String, String)], now: Instant) {
+        self.faults.retain(|fault| is_recent(fault.last, now));
+        for (subject, message) in faults.iter().take(FAULTS_PER_FLUSH_MAX) {
+            let message: String = message.chars().take(MESSAGE_CHARS_MAX).collect();
+            let subject: String = subject.chars().take(MESSAGE_CHARS_MAX).collect();
+            let is_full = self.faults.len() >= FAULTS_MAX;
+            match self.faults.iter_mut().find(|own| own.noticed.subject == subject && own.noticed.message == message) {
+                Some(own) => own.last = now,
+                None if !is_full => self.faults.push(Fault { noticed: Noticed { subject, message, at: now }, last: now }),
+                None => {}
+            }
+        }
+    }
+
+    /// The faults that are reported now.
+    pub fn faults(&self, now: Instant) -> Vec<Noticed> {
+        self.faults.iter().filter(|fault| is_recent(fault.last, now)).map(|fault| fault.noticed.clone()).collect()
+    }
+
+    /// How many faults each rollout has that has any.
+    pub fn by_rollout(&self, deployment: &Deployment, now: Instant) -> Vec<(Name, u64)> {
+        let faults = self.faults(now);
+        if faults.is_empty() {
+            return Vec::new();
+        }
+        let count = |plan: &Plan| faults.iter().filter(|fault| is_about(plan, &fault.subject)).count() as u64;
+        deployment.rollouts.iter().map(|rollout| (rollout.plan.key.clone(), count(&rollout.plan))).collect()
+    }
+}

@@ -1,0 +1,153 @@
+//! What a flush brings: it goes into the log first, and then into the books.
+
+use wasm_bindgen::prelude::*;
+
+use super::desk::Desk;
+use super::store::Batch as Statements;
+use super::store::counts::{self as storage, Nonce, REPORT_MINUTES_MAX, REVISION_MAX};
+use crate::decide::series::minute_of;
+use crate::edge::log;
+use crate::model::measured::Tally;
+use crate::model::{Instant, Name};
+use crate::protocol::api::metrics::counts;
+use crate::protocol::beacon::Report;
+use crate::protocol::flush::{Batch, Counted};
+
+/// The longest text of a batch that is stored; a row of the storage holds 2 MB.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+/// What one page view may report under names of its own choice.
+const KNOWN_BYTES_MAX: usize = 2_048;
+const NONCE_DIGITS: usize = 32;
+/// A page's minute may be so far ahead of this clock.
+const AHEAD_MINUTES_MAX: u64 = 5;
+/// No isolate counts so much in a minute, and sums of less never overflow what can be stored.
+const COUNT_MAX: u64 = 1 << 32;
+
+impl Desk {
+    /// Adds the log to the books: what has come in since the last checkpoint.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub fn replay_log(&mut self, context: &JsValue) -> Result<(), JsValue> {
+        for (number, at, text) in storage::log(context)? {
+            self.absorb(&Batch::parse(&text), at);
+            self.counting.logged = number;
+        }
+        Ok(())
+    }
+
+    /// Takes in a batch, once. Returns the number of the isolate's last batch that is stored.
+    ///
+    /// # Errors
+    /// When the storage refuses; then nothing was counted.
+    pub fn take_in(&mut self, context: &JsValue, isolate: &str, batch: &Batch, now: Instant) -> Result<u64, JsValue> {
+        let last = match self.heard.sequence(isolate) {
+            Some(last) => last,
+            None => storage::last_sequence(context, isolate)?,
+        };
+        if batch.sequence <= last {
+            return Ok(last);
+        }
+        // Nothing of it is stored, and it would never stop coming.
+        if batch.sequence >= REVISION_MAX || is_empty(batch) {
+            log::warn("batch_damaged", isolate, &format!("batch {} cannot be read; it counts nothing", batch.sequence));
+        }
+        let (reports, nonces) = new_reports(context, &batch.reports, now)?;
+        let known = |rollout: &Name, revision: u64| self.is_known(rollout, revision);
+        let counted: Vec<Counted> = batch.counted.iter().filter(|counted| known(&counted.rollout, counted.window.revision) && is_plausible(counted)).cloned().collect();
+        let reports: Vec<Report> = reports.into_iter().filter(|report| known(&report.rollout, report.revision)).collect();
+        let accepted = Batch { sequence: batch.sequence, counted, reports };
+        let mut statements = Statements::default();
+        if batch.sequence < REVISION_MAX {
+            statements.isolate(isolate, batch.sequence, now);
+        }
+        statements.nonces(&nonces);
+        let text = if is_empty(&accepted) { String::new() } else { serde_json::to_string(&accepted).unwrap_or_default() };
+        let is_stored = !text.is_empty() && text.len() <= BATCH_BYTES_MAX;
+        if is_stored {
+            statements.log(self.counting.logged + 1, &text, now);
+        } else if !text.is_empty() {
+            log::warn("batch_too_large", isolate, &format!("batch {} has {} bytes; it counts nothing", batch.sequence, text.len()));
+        }
+        statements.commit(context)?;
+        self.heard.note_sequence(isolate.to_owned(), batch.sequence, now);
+        if is_stored {
+            self.counting.logged += 1;
+            self.absorb(&accepted, now);
+        }
+        Ok(batch.sequence)
+    }
+
+    /// Whether a rollout has had this revision.
+    fn is_known(&self, rollout: &Name, revision: u64) -> bool {
+        match self.deployment.rollouts.get(rollout) {
+            Some(own) if revision <= own.record.live.revision => true,
+            Some(own) => {
+                log::warn("counts_dropped", rollout.as_str(), &format!("counts of revision {revision}, but it is at {}", own.record.live.revision));
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn absorb(&mut self, batch: &Batch, at: Instant) {
+        for counted in batch.counted.iter().cloned().chain(batch.reports.iter().map(Report::count)) {
+            let Counted { rollout, window, compared } = counted;
+            if self.deployment.rollouts.get(&rollout).is_none() {
+                continue;
+            }
+            if let Some(total) = self.counting.total_mut(&rollout) {
+                for (side, tally) in &window.sides {
+                    if let Some(own) = total.tally_mut(side.variant, side.endpoint.as_ref()) {
+                        own.merge(tally);
+                    }
+                }
+            }
+            let place = self.deployment.books.get_mut(&rollout).count(window, &compared, at);
+            self.counting.note_changed(&rollout, place);
+        }
+    }
+}
+
+/// The reports of which something is left to be counted, and what their page views have counted for
+/// then.
+fn new_reports<'b>(context: &JsValue, reports: &'b [Report], now: Instant) -> Result<(Vec<Report>, Vec<Nonce<'b>>), JsValue> {
+    let minute = minute_of(now);
+    let is_timely = |report: &&Report| report.nonce.len() == NONCE_DIGITS && report.minute <= minute + AHEAD_MINUTES_MAX && report.minute + REPORT_MINUTES_MAX >= minute;
+    let timely: Vec<&Report> = reports.iter().filter(is_timely).collect();
+    let views: Vec<(u64, &str, &str)> = timely.iter().map(|report| (report.minute, report.nonce.as_str(), report.rollout.as_str())).collect();
+    let known = storage::known_nonces(context, &views)?;
+    let mut nonces: Vec<Nonce<'b>> = Vec::new();
+    let mut kept = Vec::new();
+    for (report, (minute, nonce, rollout)) in timely.into_iter().zip(views) {
+        let index = nonces.iter().position(|own| (own.minute, own.nonce, own.rollout) == (minute, nonce, rollout));
+        let before = match index.and_then(|index| nonces.get(index)) {
+            Some(own) => own.known.as_str(),
+            None => known.iter().find(|own| (own.0, own.1.as_str(), own.2.as_str()) == (minute, nonce, rollout)).map_or("", |own| own.3.as_str()),
+        };
+        let mut report = report.clone();
+        let Some(after) = report.keep_new(before).filter(|after| after.len() <= KNOWN_BYTES_MAX) else { continue };
+        kept.push(report);
+        match index.and_then(|index| nonces.get_mut(index)) {
+            Some(own) => own.known = after,
+            None => nonces.push(Nonce { minute, nonce, rollout, known: after }),
+        }
+    }
+    Ok((kept, nonces))
+}
+
+fn is_empty(batch: &Batch) -> bool {
+    batch.counted.is_empty() && batch.reports.is_empty()
+}
+
+/// Whether an isolate can have counted this.
+fn is_plausible(counted: &Counted) -> bool {
+    let is_small = |tally: &Tally| {
+        counts(tally).iter().all(|(_, count)| *count < COUNT_MAX) && tally.sketches.iter().all(|(_, sketch)| sketch.count() < COUNT_MAX)
+    };
+    let is_plausible = counted.window.sides.iter().all(|(_, tally)| is_small(tally));
+    if !is_plausible {
+        log::warn("counts_dropped", counted.rollout.as_str(), "an isolate counted more than there can be");
+    }
+    is_plausible
+}

@@ -1,0 +1,253 @@
+//! What the controller stores of counts: a log of batches, and what they have been added up to.
+//!
+//! 1. A batch is appended to the log in one transaction with its isolate's number and the nonces that
+//!    it uses up; then it is acknowledged.
+//! 2. A checkpoint stores what the log adds up to, together with what was judged of it, and empties
+//!    the log, in one transaction.
+//! 3. So loading the last checkpoint and adding the log counts each acknowledged batch once, whatever
+//!    died when.
+
+use wasm_bindgen::JsValue;
+
+use super::Parameter::{Real, Text, Whole};
+use super::{Batch, Row, revision, rows};
+use crate::decide::book::Book;
+use crate::decide::deployment::Deployment;
+use crate::decide::judge::Judge;
+use crate::decide::series::minute_of;
+use crate::model::measured::Window;
+use crate::model::record::Record;
+use crate::model::{Instant, Name};
+
+pub const TABLES: [&str; 7] = [
+    "CREATE TABLE IF NOT EXISTS isolates (isolate TEXT PRIMARY KEY, sequence INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS batches (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS windows (rollout TEXT NOT NULL, minutes INTEGER NOT NULL, minute INTEGER NOT NULL, revision INTEGER NOT NULL, is_folded INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY (rollout, minutes, minute, revision))",
+    "CREATE TABLE IF NOT EXISTS totals (rollout TEXT PRIMARY KEY, data TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS judges (rollout TEXT PRIMARY KEY, state TEXT NOT NULL)",
+    // A page view has one minute, which its token tells: so old ones are found without looking at all.
+    "CREATE TABLE IF NOT EXISTS nonces (minute INTEGER NOT NULL, nonce TEXT NOT NULL, rollout TEXT NOT NULL, known TEXT NOT NULL, PRIMARY KEY (minute, nonce, rollout)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS signal_minutes (rollout TEXT NOT NULL, name TEXT NOT NULL, minute INTEGER NOT NULL, sum REAL NOT NULL, last_at INTEGER NOT NULL, last REAL NOT NULL, PRIMARY KEY (rollout, name, minute)) WITHOUT ROWID",
+];
+/// What is stored of each rollout's counts; it goes with the rollout.
+const OF_ROLLOUTS: [&str; 4] = ["windows", "totals", "judges", "signal_minutes"];
+
+/// JavaScript's numbers are whole up to here.
+pub const REVISION_MAX: u64 = 1 << 53;
+const DAY_MINUTES: u64 = 24 * 60;
+/// Minutes are kept this long, for plots.
+pub const MINUTES_KEPT: u64 = 2 * DAY_MINUTES;
+/// Hours and signals are kept this long.
+pub const HOURS_KEPT: u64 = 90 * DAY_MINUTES;
+/// An isolate's number is kept this long after it last came.
+const ISOLATE_MS_KEPT: i64 = 2 * 86_400_000;
+/// Reports of pages that are older than this are dropped: tokens live for 12 hours.
+pub const REPORT_MINUTES_MAX: u64 = 13 * 60;
+/// Nonces are kept longer than any report is taken.
+const NONCE_MINUTES_KEPT: u64 = REPORT_MINUTES_MAX + 60;
+
+/// What a page view of a rollout has counted for.
+pub struct Nonce<'a> {
+    pub minute: u64,
+    pub nonce: &'a str,
+    pub rollout: &'a str,
+    /// A list of words, a space before each.
+    pub known: String,
+}
+
+impl Batch {
+    /// Appends a batch to the log.
+    pub fn log(&mut self, number: u64, text: &str, now: Instant) {
+        self.push("INSERT INTO batches (number, at, text) VALUES (?, ?, ?)", &[revision(number), Whole(now.as_epoch_ms()), Text(text)]);
+    }
+
+    /// The number of an isolate's last batch.
+    pub fn isolate(&mut self, isolate: &str, sequence: u64, now: Instant) {
+        self.push("INSERT OR REPLACE INTO isolates (isolate, sequence, at) VALUES (?, ?, ?)", &[Text(isolate), revision(sequence), Whole(now.as_epoch_ms())]);
+    }
+
+    /// What page views have counted for.
+    pub fn nonces(&mut self, nonces: &[Nonce<'_>]) {
+        for nonce in nonces {
+            self.push("INSERT OR REPLACE INTO nonces (minute, nonce, rollout, known) VALUES (?, ?, ?, ?)", &[revision(nonce.minute), Text(nonce.nonce), Text(nonce.rollout), Text(&nonce.known)]);
+        }
+    }
+
+    /// The log up to this number is in what is stored with this.
+    pub fn settle(&mut self, number: u64) {
+        self.push("DELETE FROM batches WHERE number <= ?", &[revision(number)]);
+    }
+
+    /// A window, as it is now.
+    pub fn window(&mut self, rollout: &Name, window: &Window) {
+        let data = serde_json::to_string(window).unwrap_or_default();
+        let key = [Text(rollout.as_str()), Whole(i64::from(window.minutes)), revision(window.minute), revision(window.revision), Text(&data)];
+        self.push("INSERT OR REPLACE INTO windows (rollout, minutes, minute, revision, is_folded, data) VALUES (?, ?, ?, ?, 0, ?)", &key);
+    }
+
+    /// A minute that is part of its hour now. It stays for plots, which show nobody's name.
+    pub fn fold(&mut self, rollout: &Name, minute: u64, of_revision: u64) {
+        let key = [Text(rollout.as_str()), revision(minute), revision(of_revision)];
+        self.push("UPDATE windows SET is_folded = 1, data = json_remove(data, '$.subjects', '$.events') WHERE rollout = ? AND minutes = 1 AND minute = ? AND revision = ?", &key);
+    }
+
+    /// Everything that was ever counted of a rollout.
+    pub fn total(&mut self, rollout: &Name, total: &Window) {
+        let data = serde_json::to_string(total).unwrap_or_default();
+        self.push("INSERT OR REPLACE INTO totals (rollout, data) VALUES (?, ?)", &[Text(rollout.as_str()), Text(&data)]);
+    }
+
+    /// What a judge remembers.
+    pub fn judge(&mut self, rollout: &Name, judge: &Judge) {
+        self.push("INSERT OR REPLACE INTO judges (rollout, state) VALUES (?, ?)", &[Text(rollout.as_str()), Text(&judge.to_json())]);
+    }
+
+    /// A report of a signal.
+    pub fn signal(&mut self, rollout: &Name, name: &str, value: f64, now: Instant) {
+        let statement = "INSERT INTO signal_minutes (rollout, name, minute, sum, last_at, last) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, last_at = excluded.last_at, last = excluded.last";
+        self.push(statement, &[Text(rollout.as_str()), Text(name), revision(minute_of(now)), Real(value), Whole(now.as_epoch_ms()), Real(value)]);
+    }
+
+    /// The counts of a rollout go.
+    pub fn forget_counts(&mut self, rollout: &str) {
+        for table in OF_ROLLOUTS {
+            self.push(&format!("DELETE FROM {table} WHERE rollout = ?"), &[Text(rollout)]);
+        }
+    }
+
+    /// What is too old goes.
+    pub fn prune<'a>(&mut self, rollouts: impl Iterator<Item = &'a Name>, now: Instant) {
+        let before = |minutes: u64| revision(minute_of(now).saturating_sub(minutes));
+        for rollout in rollouts {
+            for (minutes, kept) in [(1, MINUTES_KEPT), (60, HOURS_KEPT)] {
+                self.push("DELETE FROM windows WHERE rollout = ? AND minutes = ? AND minute < ?", &[Text(rollout.as_str()), Whole(minutes), before(kept)]);
+            }
+            self.push("DELETE FROM signal_minutes WHERE rollout = ? AND minute < ?", &[Text(rollout.as_str()), before(HOURS_KEPT)]);
+        }
+        self.push("DELETE FROM nonces WHERE minute < ?", &[before(NONCE_MINUTES_KEPT)]);
+        self.push("DELETE FROM isolates WHERE at < ?", &[Whole(now.as_epoch_ms().saturating_sub(ISOLATE_MS_KEPT))]);
+    }
+}
+
+/// The number of the last batch of an isolate that is stored; 0 for none.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn last_sequence(context: &JsValue, isolate: &str) -> Result<u64, JsValue> {
+    let rows = rows(context, "SELECT sequence FROM isolates WHERE isolate = ?", &[Text(isolate)])?;
+    Ok(rows.first().map_or(0, |row| row.number(0)))
+}
+
+/// The isolates that sent a batch since a moment, with its number and when it came.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn isolates_since(context: &JsValue, ms: i64) -> Result<Vec<(String, u64, Instant)>, JsValue> {
+    let rows = rows(context, "SELECT isolate, sequence, at FROM isolates WHERE at >= ?", &[Whole(ms)])?;
+    Ok(rows.iter().filter_map(|row| Some((row.text(0).to_owned(), row.number(1), row.moment(2)?))).collect())
+}
+
+/// What page views, each by minute, nonce and rollout, have counted for already.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn known_nonces(context: &JsValue, views: &[(u64, &str, &str)]) -> Result<Vec<(u64, String, String, String)>, JsValue> {
+    if views.is_empty() {
+        return Ok(Vec::new());
+    }
+    let views = serde_json::to_string(views).unwrap_or_default();
+    let statement = "SELECT nonces.minute, nonces.nonce, nonces.rollout, known FROM json_each(?) AS view CROSS JOIN nonces ON nonces.minute = view.value ->> 0 AND nonces.nonce = view.value ->> 1 AND nonces.rollout = view.value ->> 2";
+    let rows = rows(context, statement, &[Text(&views)])?;
+    Ok(rows.iter().map(|row| (row.number(0), row.text(1).to_owned(), row.text(2).to_owned(), row.text(3).to_owned())).collect())
+}
+
+/// What is stored of a rollout beside its windows: everything that was ever counted of it.
+pub type Totals = Vec<(Name, Window)>;
+
+/// Loads the books of a deployment up to the last checkpoint. What cannot be read of a rollout is told.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn load(context: &JsValue, deployment: &mut Deployment, now: Instant, mut broken: impl FnMut(&str)) -> Result<Totals, JsValue> {
+    let mut totals = Totals::new();
+    let keys: Vec<(Name, u64, u64)> = deployment.rollouts.iter().map(|rollout| (rollout.plan.key.clone(), rollout.record.begun_revision, begun_minute(&rollout.record, now))).collect();
+    for (key, begun_revision, begun_minute) in keys {
+        let book = deployment.books.get_mut(&key);
+        // What an earlier attempt counted is nobody's evidence; legacy's last day is compared with.
+        let day = minute_of(now).saturating_sub(DAY_MINUTES);
+        for minutes in [1, 60] {
+            let wanted = format!("is_folded = 0 AND (revision >= {begun_revision} OR minute >= {day})");
+            windows(context, &key, minutes, 0, &wanted, |window| match window {
+                Some(window) => book.series.restore(window),
+                None => broken(key.as_str()),
+            })?;
+        }
+        for row in rows(context, "SELECT state FROM judges WHERE rollout = ?", &[Text(key.as_str())])? {
+            match Judge::parse(row.text(0)) {
+                Some(judge) => book.judge = judge,
+                None => broken(key.as_str()),
+            }
+        }
+        for row in rows(context, "SELECT name, minute, sum, last_at, last FROM signal_minutes WHERE rollout = ? AND minute >= ?", &[Text(key.as_str()), revision(begun_minute)])? {
+            restore_signal(book, &row);
+        }
+        for row in rows(context, "SELECT data FROM totals WHERE rollout = ?", &[Text(key.as_str())])? {
+            match Window::parse(row.text(0)) {
+                Some(total) => totals.push((key.clone(), total)),
+                None => broken(key.as_str()),
+            }
+        }
+    }
+    Ok(totals)
+}
+
+/// Since when an attempt's signals count, and at least those of the last day.
+fn begun_minute(record: &Record, now: Instant) -> u64 {
+    minute_of(record.begun).min(minute_of(now).saturating_sub(DAY_MINUTES))
+}
+
+fn restore_signal(book: &mut Book, row: &Row) {
+    if let Some(last_at) = row.moment(3) {
+        book.signals.restore(row.text(0), row.number(1), row.real(2), last_at, row.real(4));
+    }
+}
+
+/// The log: each batch's number, when it came, and its text.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn log(context: &JsValue) -> Result<Vec<(u64, Instant, String)>, JsValue> {
+    let rows = rows(context, "SELECT number, at, text FROM batches ORDER BY number", &[])?;
+    Ok(rows.iter().filter_map(|row| Some((row.number(0), row.moment(1)?, row.text(2).to_owned()))).collect())
+}
+
+/// Tells of each window of one length (in minutes) from a minute on that `wanted` wants; `None` for one
+/// that cannot be read. They come in pages: a rollout may have thousands.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn windows(context: &JsValue, key: &Name, minutes: u32, from: u64, wanted: &str, mut tell: impl FnMut(Option<Window>)) -> Result<(), JsValue> {
+    const PAGE: usize = 50;
+    let statement = format!("SELECT minute, revision, data FROM windows WHERE rollout = ? AND minutes = ? AND (minute, revision) > (?, ?) AND {wanted} ORDER BY minute, revision LIMIT {PAGE}");
+    let mut after = (from.saturating_sub(1), REVISION_MAX);
+    loop {
+        let rows = rows(context, &statement, &[Text(key.as_str()), Whole(i64::from(minutes)), revision(after.0), revision(after.1)])?;
+        for row in &rows {
+            after = (row.number(0), row.number(1));
+            tell(Window::parse(row.text(2)));
+        }
+        if rows.len() < PAGE {
+            return Ok(());
+        }
+    }
+}
+
+/// The percentage in effect under each revision that has windows from this minute on.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn percentages(context: &JsValue, key: &Name, minute: u64) -> Result<Vec<(u64, f64)>, JsValue> {
+    let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
+    let rows = rows(context, statement, &[Text(key.as_str()), revision(minute)])?;
+    Ok(rows.iter().map(|row| (row.number(0), row.real(1))).collect())
+}

@@ -1,0 +1,224 @@
+//! What was measured, as the API shows it: windows for plots, and the evidence of comparisons.
+
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::problem::{Problem, raw};
+use super::view::Present;
+use crate::decide::judge::{Figure, Judgement};
+use crate::decide::rollout::Rollout;
+use crate::decide::series::{MINUTE_MS, Span, minute_of};
+use crate::model::measured::{Measure, Sample, Side, Sketch, Tally, Window};
+use crate::model::variant::Variant;
+use crate::model::{Duration, Instant, Name};
+
+/// What is shown where nobody says since when.
+const SINCE_MS_DEFAULT: i64 = 2 * 3_600_000;
+const DAY_MS: i64 = 86_400_000;
+/// The furthest back.
+const SINCE_MS_MAX: i64 = 90 * DAY_MS;
+/// Further back, there are hours.
+const MINUTES_MS_MAX: i64 = 2 * DAY_MS;
+
+/// Which windows are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Not before.
+    pub since: Instant,
+    /// How many minutes each spans: 1 or 60.
+    pub minutes: u32,
+}
+
+impl Asked {
+    /// The first minute that is shown.
+    pub fn minute(self) -> u64 {
+        let minute = minute_of(self.since);
+        minute - minute % u64::from(self.minutes)
+    }
+}
+
+/// Reads `since`: a moment, or how long ago.
+///
+/// # Errors
+/// When it is neither, or too long ago.
+pub fn asked(since: Option<&str>, now: Instant) -> Result<Asked, Problem> {
+    let now_ms = now.as_epoch_ms();
+    let since_ms = match since {
+        None => now_ms - SINCE_MS_DEFAULT,
+        Some(text) => match (text.parse::<Duration>(), text.parse::<Instant>()) {
+            (Ok(ago), _) => now_ms.saturating_sub(i64::try_from(ago.as_ms()).unwrap_or(i64::MAX)),
+            (_, Ok(at)) => at.as_epoch_ms(),
+            _ => return Err(Problem::malformed(format!("`since={text}` is neither a time nor a duration"), "such as `2h`, or 2026-12-02T09:00:00Z")),
+        },
+    };
+    let ago_ms = now_ms - since_ms;
+    if ago_ms > SINCE_MS_MAX {
+        return Err(Problem::malformed(format!("`since={}` is too long ago", since.unwrap_or_default()), "at most 90d: nothing older is kept"));
+    }
+    Ok(Asked { since: Instant::from_epoch_ms(since_ms), minutes: if ago_ms > MINUTES_MS_MAX { 60 } else { 1 } })
+}
+
+#[derive(Serialize)]
+struct MetricsView<'a> {
+    rollout: &'a Name,
+    since: Instant,
+    at: Instant,
+    minutes: u32,
+    windows: &'a [Box<RawValue>],
+    evidence: Vec<EvidenceView<'a>>,
+}
+
+/// Shows windows, and what comparisons rest on now.
+pub fn metrics(present: &Present<'_>, rollout: &Rollout, asked: Asked, windows: &[Box<RawValue>]) -> Box<RawValue> {
+    let (plan, key) = (&rollout.plan, &rollout.plan.key);
+    let mut evidence = Vec::new();
+    if let Some(look) = present.deployment.books.get(key).and_then(|book| book.last.as_ref()) {
+        for (guardrail, judgement) in plan.guardrails.iter().zip(&look.guardrails) {
+            add(&mut evidence, "guardrail", guardrail.when.to_string(), judgement);
+        }
+        let stage = plan.stages.iter().find(|stage| stage.name == rollout.record.live.stage);
+        let gates = present.deployment.look_at(rollout).map_or(&[][..], |look| &look.gates);
+        for (gate, judgement) in stage.map_or(&[][..], |stage| &stage.gates).iter().zip(gates) {
+            add(&mut evidence, "gate", gate.to_string(), judgement);
+        }
+        if let Some(judgement) = &look.sample_ratio {
+            add(&mut evidence, "sample_ratio", "sample_ratio".to_owned(), judgement);
+        }
+    }
+    raw(&MetricsView { rollout: key, since: asked.since, at: present.now, minutes: asked.minutes, windows, evidence })
+}
+
+/// The evidence of one comparison.
+#[derive(Serialize)]
+struct EvidenceView<'a> {
+    of: &'static str,
+    condition: String,
+    metric: &'a str,
+    e_value: Option<f64>,
+    e_needed: Option<f64>,
+    text: &'a str,
+}
+
+fn add<'a>(evidence: &mut Vec<EvidenceView<'a>>, of: &'static str, condition: String, judgement: &'a Judgement) {
+    let shown = |figure: &'a Figure| EvidenceView { of, condition: condition.clone(), metric: &figure.metric, e_value: figure.e_value, e_needed: figure.e_needed, text: &figure.text };
+    evidence.extend(judgement.figures.iter().filter(|figure| figure.e_needed.is_some()).map(shown));
+}
+
+#[derive(Serialize)]
+struct WindowView<'a> {
+    at: Instant,
+    minutes: u32,
+    revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percentage: Option<f64>,
+    sides: Vec<SideView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subjects: Option<Subjects>,
+}
+
+/// Distinct subjects by side.
+#[derive(Serialize)]
+struct Subjects {
+    legacy: f64,
+    new: f64,
+}
+
+/// Shows one window.
+pub fn window(window: &Window, percentage: Option<f64>) -> Box<RawValue> {
+    let sample = Some(&window.subjects).filter(|sample| !sample.is_empty());
+    let at = Instant::from_epoch_ms(i64::try_from(window.minute).unwrap_or(i64::MAX).saturating_mul(MINUTE_MS));
+    raw(&WindowView {
+        at,
+        minutes: window.minutes,
+        revision: window.revision,
+        percentage,
+        sides: window.sides.iter().map(SideView).collect(),
+        subjects: sample.map(|sample| Subjects { legacy: distinct(sample, Variant::Legacy), new: distinct(sample, Variant::New) }),
+    })
+}
+
+/// How many subjects of a side there are.
+pub fn distinct(sample: &Sample, variant: Variant) -> f64 {
+    sample.distinct(|seen| seen.is_new == (variant == Variant::New)).round()
+}
+
+/// Who was seen within the last day; `None` for nobody.
+pub fn subjects_of_day(present: &Present<'_>, key: &Name) -> Option<Sample> {
+    let book = present.deployment.books.get(key)?;
+    let day = Span { revision: 0, minute: Some(minute_of(Instant::from_epoch_ms(present.now.as_epoch_ms() - DAY_MS))) };
+    let mut all = Sample::default();
+    book.series.over(day).for_each(|window| all.merge(&window.subjects));
+    Some(all).filter(|all| !all.is_empty())
+}
+
+/// The counts of a side, by name.
+pub const fn counts(tally: &Tally) -> [(&'static str, u64); 6] {
+    [
+        ("requests", tally.requests),
+        ("errors", tally.errors),
+        ("rescued", tally.rescued),
+        ("pages", tally.pages),
+        ("failed_pages", tally.failed_pages),
+        ("js_errors", tally.js_errors),
+    ]
+}
+
+struct SideView<'a>(&'a (Side, Tally));
+
+impl Serialize for SideView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (side, tally) = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("variant", &side.variant)?;
+        if let Some(endpoint) = &side.endpoint {
+            map.serialize_entry("endpoint", endpoint)?;
+        }
+        for (name, count) in counts(tally) {
+            map.serialize_entry(name, &count)?;
+        }
+        map.serialize_entry("measures", &Measures(&tally.sketches))?;
+        map.end()
+    }
+}
+
+struct Measures<'a>(&'a [(Measure, Sketch)]);
+
+impl Serialize for Measures<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(measure, sketch)| (measure, quantiles(sketch))))
+    }
+}
+
+#[derive(Serialize)]
+struct Quantiles {
+    count: u64,
+    p50: Option<f64>,
+    p75: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+}
+
+fn quantiles(sketch: &Sketch) -> Quantiles {
+    // Three digits are more than the sketch knows.
+    let at = |per_mille: u16| sketch.quantile(per_mille).map(|value| (value * 1e4).round() / 1e4);
+    Quantiles { count: sketch.count(), p50: at(500), p75: at(750), p95: at(950), p99: at(990) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_moment_or_how_long_ago() {
+        let now = Instant::from_epoch_ms(1_800_000_000_000);
+        let minutes = |since: Option<&str>| asked(since, now).map(|asked| (now.as_epoch_ms() - asked.since.as_epoch_ms(), asked.minutes)).ok();
+        assert_eq!(minutes(None), Some((7_200_000, 1)));
+        assert_eq!(minutes(Some("2d")), Some((172_800_000, 1)));
+        assert_eq!(minutes(Some("49h")), Some((176_400_000, 60)));
+        assert_eq!(minutes(Some("2027-01-15T07:00:00Z")), Some((3_600_000, 1)));
+        for wrong in ["91d", "", "-2h", "soon", "1970-01-01T00:00:00Z"] {
+            assert_eq!(minutes(Some(wrong)), None, "{wrong}");
+        }
+    }
+}

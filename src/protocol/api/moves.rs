@@ -1,0 +1,34 @@
+//! Whom a change moves.
+
+use serde::Serialize;
+
+use super::metrics;
+use super::view::{Present, effective};
+use crate::decide::rollout::Rollout;
+use crate::model::Percentage;
+
+/// How many subjects a change moves, and to which side.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Moves {
+    from: Percentage,
+    to: Percentage,
+    direction: &'static str,
+    share: Percentage,
+    subjects: Option<u64>,
+    basis: &'static str,
+}
+
+/// Compares what is in force before and after a change. The subjects are those of the last day.
+pub fn moves(present: &Present<'_>, before: &Rollout, after: &Rollout) -> Moves {
+    let (from, to) = (effective(&before.plan, &before.record), effective(&after.plan, &after.record));
+    let direction = match from.cmp(&to) {
+        std::cmp::Ordering::Less => "new",
+        std::cmp::Ordering::Greater => "legacy",
+        std::cmp::Ordering::Equal => "none",
+    };
+    let limit = from.limit().abs_diff(to.limit());
+    let share = Percentage::from_limit(limit).unwrap_or_default();
+    let all = metrics::subjects_of_day(present, &before.plan.key).map(|sample| sample.distinct(|_| true));
+    let subjects = all.map(|all| (all * f64::from(limit) / f64::from(Percentage::FULL.limit())).round() as u64);
+    Moves { from, to, direction, share, subjects, basis: "percentage" }
+}
