@@ -163,11 +163,13 @@ class Gate {
 
   /** Tells the controller what an isolate would, and resolves with its answer. */
   async flush({ isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], batch } = {}) {
-    const body = JSON.stringify({ isolate, plans, known, texts, kills, faults, batch });
-    const { status, text } = await fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body });
+    const { status, text } = await this.tell(JSON.stringify({ isolate, plans, known, texts, kills, faults, batch }));
     assert.equal(status, 200, text);
     return JSON.parse(text);
   }
+
+  /** The same with whatever text. */
+  tell(body) { return fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body }); }
 
   /** A WebSocket through the worker, connected. */
   async socket(path, { headers = {}, protocols = [] } = {}) {
