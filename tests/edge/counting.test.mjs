@@ -1,7 +1,9 @@
 // What isolates count, at the controller: each batch once, whatever is sent, how often, in what order and
 // when; through crashes; and what is made of it: verdicts, windows, and what Prometheus reads.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -256,6 +258,68 @@ test('a crash loses nothing that was acknowledged and counts nothing twice', asy
   } finally {
     await gate.close();
   }
+});
+
+describe('with time', () => {
+  const hasSqlite = spawnSync('sqlite3', ['--version']).status === 0;
+  const skip = hasSqlite ? false : 'there is no sqlite3 to set back what is stored (apt install sqlite3)';
+  let gate, vic;
+  const key = 'old';
+  before(async () => {
+    gate = await openControlled([rollout(key, { guardrail: [{ when: 'errors > 1000 over attempt', then: 'rollback' }] })], { percentage: 10 });
+    vic = operator(checked(gate), 'vic');
+  });
+  after(() => gate?.close());
+
+  /** Lets workerd die, and runs SQL on what is stored before it lives again. */
+  const underSql = (...statements) => gate.crash((folder) => {
+    const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.sqlite'));
+    for (const file of files) {
+      const path = join(folder, file);
+      if (execFileSync('sqlite3', [path, '.tables'], { encoding: 'utf8' }).includes('batches')) execFileSync('sqlite3', [path, statements.join(';')]);
+    }
+  });
+  const later = (minutes) => underSql(`UPDATE windows SET minute = minute - ${minutes}`, `UPDATE batches SET at = at - ${minutes} * 60000`, `UPDATE deployment SET value = value - ${minutes} WHERE name = 'pruned_minute'`);
+  const observed = async () => (await vic.rollout(key)).guardrails[0].figures[0].observations;
+
+  test('minutes become part of their hours, once, and stay for plots', { skip }, async () => {
+    const { state: { revision } } = await vic.rollout(key);
+    const now = minuteNow();
+    const subjects = Array.from({ length: 50 }, (_, n) => n * 2 ** 40 * 4 + 1).join(' ');
+    for (const minute of [now - 50, now - 20, now]) await isolate(gate).send([counted(key, { minute, revision, requests: 100, subjects, sketches: { latency: '100 100' } })]);
+    await until(async () => (await observed()) === 300, () => 'a look', JUDGED_MS_MAX);
+    await later(180);
+    // The look after loading makes hours of them.
+    await until(async () => (await observed()) === 300, () => 'a look', JUDGED_MS_MAX);
+    const [old] = (await measured(vic, key, '6h')).windows;
+    assert.equal(await sum(vic, key, 'requests', { since: '6h' }), 300);
+    assert.equal(await sum(vic, key, 'requests', { since: '72h' }), 300);
+    assert.equal(old.subjects, undefined);
+    for (const again of ['once', 'twice']) {
+      await gate.crash();
+      await until(async () => (await observed()) === 300, () => `a look after it was loaded ${again}`, JUDGED_MS_MAX);
+      assert.equal(await sum(vic, key, 'requests', { since: '72h' }), 300);
+    }
+    const hours = (await measured(vic, key, '72h')).windows;
+    assert.deepEqual(hours.reduce((most, { subjects: { legacy } }) => Math.max(most, legacy), 0), 50);
+  });
+
+  test('old minutes go, and old hours after them', { skip }, async () => {
+    await later(2 * 24 * 60);
+    await isolate(gate).send([counted(key)]);
+    await until(async () => (await measured(vic, key, '2d')).windows.length === 1, () => 'the minutes to go', JUDGED_MS_MAX);
+    assert.equal(await sum(vic, key, 'requests', { since: '90d' }), 301);
+    await later(91 * 24 * 60);
+    await isolate(gate).send([counted(key)]);
+    await until(async () => (await sum(vic, key, 'requests', { since: '90d' })) <= 1, () => 'the hours to go', JUDGED_MS_MAX);
+  });
+
+  test('what was logged and never checkpointed counts where it came in', { skip }, async () => {
+    await isolate(gate).send([counted(key, { requests: 7 })]);
+    await later(30);
+    const windows = (await measured(vic, key)).windows.filter((window) => Date.parse(window.at) < Date.now() - 25 * 60_000);
+    assert.ok(windows.some((window) => side(window)?.requests === 7), JSON.stringify(windows));
+  });
 });
 
 describe('what is counted is judged', () => {
