@@ -436,11 +436,11 @@ fn the_history_is_read_page_by_page() {
 
 #[test]
 fn a_changed_history_is_told() {
-    let pages = vec![ok(json!({ "entries": [entry(2, "")], "before": 2 })), ok(json!({ "entries": [entry(1, "")], "before": null }))];
+    let pages = vec![ok(json!({ "key": "demo", "state": { "revision": 2 } })), ok(json!({ "entries": [entry(2, "")], "before": 2 })), ok(json!({ "entries": [entry(1, "")], "before": null }))];
     let server = Server::new(pages);
     let output = server.run(&["history", "demo", "--verify", "--json"]);
     ends(&output, 1, &["the history of demo does not hold together", "- revision 1: ", "--limit 1000000"]);
-    assert_eq!(server.lines(), ["GET /_tidegate/api/rollouts/demo/history?limit=1000", "GET /_tidegate/api/rollouts/demo/history?limit=1000&before=2"]);
+    assert_eq!(server.lines(), ["GET /_tidegate/api/rollouts/demo", "GET /_tidegate/api/rollouts/demo/history?limit=1000", "GET /_tidegate/api/rollouts/demo/history?limit=1000&before=2"]);
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["faults"][0]["revision"], json!(1));
 }
 

@@ -11,7 +11,10 @@ use tidegate::model::Instant;
 use tidegate::protocol::config::{Catalogue, Snapshot, States};
 use tidegate::protocol::decision::Decision;
 use tidegate::protocol::message::{AnswerText, RequestText};
-use tidegate::protocol::way::{Step, Way, Which};
+use tidegate::protocol::measuring::Instruments;
+use tidegate::protocol::meter::Meter;
+use tidegate::protocol::step::{Remark, Step, Which};
+use tidegate::protocol::way::{Begun, Way};
 
 const ROLLOUT: &str = r#"{"v":1,"revision":1,"rollouts":[{"key":"shop","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example","timeout":"3s"},"stage":[{"name":"full","percentage":100}]}]}"#;
 
@@ -23,7 +26,12 @@ fn start(variant: Variant, request: &str) -> (Way, Step) {
     let snapshot = Rc::new(Snapshot::new(catalogue, &states, Vec::new()));
     let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: Some(1), revision: 0 };
     let decision = Decision { assignment: Some(assignment), ..Decision::default() };
-    Way::start(RequestText::new(request.to_owned()), snapshot, decision, Some(0), None, true).unwrap()
+    let begun = Begun { request: RequestText::new(request.to_owned()), snapshot, decision, number: Some(0), started_ms: 0.0 };
+    Way::start(begun, None, true).unwrap()
+}
+
+fn next(way: &mut Way, outcome: Result<AnswerText, String>) -> (Step, Option<Remark>) {
+    way.next(outcome, &mut Instruments { now_ms: 5.0, meter: &mut Meter::default(), issuer: None })
 }
 
 fn asked(step: &Step) -> String {
@@ -51,7 +59,7 @@ const FORM: &str = "POST\nhttps://shop.example/a\ncontent-length:3";
 fn the_side_of_the_assignment_answers() {
     let (mut way, step) = start(Variant::New, PAGE);
     assert_eq!(asked(&step), "https://n.example/a?b 3000");
-    assert_eq!(answered(&way.next(answer(200, "text/html")).0), (Which::Last, "=tidegate-variant:new =tidegate-reason:bucketed".into()));
+    assert_eq!(answered(&next(&mut way, answer(200, "text/html")).0), (Which::Last, "=tidegate-variant:new =tidegate-reason:bucketed".into()));
     let (_, step) = start(Variant::Legacy, PAGE);
     assert_eq!(asked(&step), "https://l.example/a?b 0");
 }
@@ -60,47 +68,47 @@ fn the_side_of_the_assignment_answers() {
 fn legacy_answers_where_new_fails() {
     for failure in [answer(500, ""), answer(503, ""), Err("no headers within 3000 ms".into())] {
         let (mut way, _) = start(Variant::New, PAGE);
-        let (step, remark) = way.next(failure);
+        let (step, remark) = next(&mut way, failure);
         assert_eq!((asked(&step).as_str(), remark.map(|remark| remark.event)), ("https://l.example/a?b 0", Some("rescued")));
-        assert_eq!(answered(&way.next(answer(200, "text/html")).0), (Which::Last, "=tidegate-variant:legacy =tidegate-reason:rescued".into()));
+        assert_eq!(answered(&next(&mut way, answer(200, "text/html")).0), (Which::Last, "=tidegate-variant:legacy =tidegate-reason:rescued".into()));
     }
 }
 
 #[test]
 fn where_both_fail_the_failure_of_new_is_passed_on() {
     let (mut way, _) = start(Variant::New, PAGE);
-    way.next(answer(503, ""));
-    assert_eq!(answered(&way.next(Err("refused".into())).0).0, Which::Before);
+    next(&mut way, answer(503, ""));
+    assert_eq!(answered(&next(&mut way, Err("refused".into())).0).0, Which::Before);
     let (mut way, _) = start(Variant::New, PAGE);
-    way.next(Err("refused".into()));
-    assert!(matches!(way.next(Err("refused".into())).0, Step::Sentence { status: 502, .. }));
+    next(&mut way, Err("refused".into()));
+    assert!(matches!(next(&mut way, Err("refused".into())).0, Step::Sentence { status: 502, .. }));
 }
 
 #[test]
 fn a_request_with_a_body_is_asked_once_and_without_a_limit() {
     let (mut way, step) = start(Variant::New, FORM);
     assert_eq!(asked(&step), "https://n.example/a 0");
-    assert_eq!(answered(&way.next(answer(500, "")).0), (Which::Last, "=tidegate-variant:new =tidegate-reason:bucketed".into()));
+    assert_eq!(answered(&next(&mut way, answer(500, "")).0), (Which::Last, "=tidegate-variant:new =tidegate-reason:bucketed".into()));
 }
 
 #[test]
 fn an_asset_that_one_side_lacks_comes_from_the_other() {
     let (mut way, _) = start(Variant::New, SCRIPT);
-    assert_eq!(asked(&way.next(answer(404, "")).0), "https://l.example/app.js 3000");
-    assert_eq!(answered(&way.next(answer(200, "text/javascript")).0), (Which::Last, "=tidegate-variant:legacy =tidegate-reason:skew".into()));
+    assert_eq!(asked(&next(&mut way, answer(404, "")).0), "https://l.example/app.js 3000");
+    assert_eq!(answered(&next(&mut way, answer(200, "text/javascript")).0), (Which::Last, "=tidegate-variant:legacy =tidegate-reason:skew".into()));
 }
 
 #[test]
 fn an_asset_that_both_lack_is_missed_on_its_own_side() {
     for other in [answer(404, ""), answer(200, "text/html"), Err("refused".into())] {
         let (mut way, _) = start(Variant::Legacy, SCRIPT);
-        assert_eq!(asked(&way.next(answer(404, "")).0), "https://n.example/app.js 3000");
-        assert_eq!(answered(&way.next(other).0), (Which::Before, "=tidegate-variant:legacy =tidegate-reason:bucketed".into()));
+        assert_eq!(asked(&next(&mut way, answer(404, "")).0), "https://n.example/app.js 3000");
+        assert_eq!(answered(&next(&mut way, other).0), (Which::Before, "=tidegate-variant:legacy =tidegate-reason:bucketed".into()));
     }
 }
 
 #[test]
 fn a_switched_connection_is_passed_on_untouched() {
     let (mut way, _) = start(Variant::New, "GET\nhttps://shop.example/ws\nupgrade:websocket\nconnection:Upgrade");
-    assert_eq!(way.next(answer(101, "")).0, Step::Answer { which: Which::Last, edits: None });
+    assert_eq!(next(&mut way, answer(101, "")).0, Step::Answer { which: Which::Last, edits: None });
 }

@@ -7,7 +7,7 @@ use super::client::{Answer, Client};
 use super::operator::HistoryArguments;
 use super::paint::{BOLD, DIM, NEXT, cell, paint, print, print_raw};
 use super::problem::Error;
-use super::view::{Asked, Entry, plain};
+use super::view::{Asked, Entry, Rollout, plain};
 use super::words::{number, percent, stamp};
 use super::{Failure, verify};
 
@@ -31,10 +31,12 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
     let client = Client::new(&arguments.connection)?;
     let key = arguments.key.as_str();
     if arguments.verify {
+        // Asked first: what happens meanwhile makes the history longer, never shorter.
+        let known: Rollout = client.get(&format!("rollouts/{key}"), &[])?.read()?;
         let pages = fetch(&client, key, u64::MAX)?;
         let oldest_first: Vec<&str> = pages.entries.iter().rev().map(|entry| entry.get()).collect();
         let plan = |revision: u64| client.get(&format!("rollouts/{key}/plan"), &[("revision", revision.to_string().as_str())]).ok().map(|answer| answer.text);
-        return report(key, &verify::verify(&oldest_first, plan), json);
+        return report(key, &verify::verify(&oldest_first, plan, known.state.revision), json);
     }
     let pages = fetch(&client, key, arguments.limit)?;
     if json {

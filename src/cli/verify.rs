@@ -28,8 +28,9 @@ pub struct ChainFault {
 
 /// Checks the entries' texts, oldest first. A history that took over from a state in KV begins with
 /// a later revision than 1; what tells its first entry is that it follows none. `plan_text` fetches
-/// the plan that an `apply` names. The first break ends the replay, since nothing follows from it.
-pub fn verify(entries: &[&str], plan_text: impl Fn(u64) -> Option<String>) -> Verified {
+/// the plan that an `apply` names; `revision` is the rollout's own, which the last entry must have
+/// reached. The first break ends the replay, since nothing follows from it.
+pub fn verify(entries: &[&str], plan_text: impl Fn(u64) -> Option<String>, revision: u64) -> Verified {
     let mut replay = Replay::default();
     for (index, text) in entries.iter().enumerate() {
         let expected = replay.record.as_ref().map_or(index as u64 + 1, |record| record.live.revision + 1);
@@ -46,7 +47,9 @@ pub fn verify(entries: &[&str], plan_text: impl Fn(u64) -> Option<String>) -> Ve
             return broken(entry.revision, found.to_string());
         }
     }
-    Verified { entries: entries.len(), faults: Vec::new() }
+    let last = replay.record.map_or(0, |record| record.live.revision);
+    let missing = (last < revision).then(|| ChainFault { revision: last + 1, message: format!("the entries after revision {last} are missing: the rollout is at revision {revision}") });
+    Verified { entries: entries.len(), faults: missing.into_iter().collect() }
 }
 
 #[cfg(test)]
@@ -79,7 +82,7 @@ mod tests {
     #[track_caller]
     fn finds(entries: &[String], plan: &str, expected: Option<(u64, &str)>) {
         let texts: Vec<&str> = entries.iter().map(String::as_str).collect();
-        let found = verify(&texts, |_| Some(plan.to_owned()));
+        let found = verify(&texts, |_| Some(plan.to_owned()), if entries.is_empty() { 0 } else { 5 });
         assert_eq!(found.faults.first().map(|fault| (fault.revision, fault.message.as_str())), expected);
     }
 
@@ -95,6 +98,7 @@ mod tests {
         let (entries, plan) = history();
         let without = |index: usize| entries.iter().enumerate().filter(|(own, _)| *own != index).map(|(_, entry)| entry.clone()).collect::<Vec<_>>();
         finds(&without(2), &plan, Some((4, "revision 4 does not follow the entry before it")));
+        finds(&without(4), &plan, Some((5, "the entries after revision 4 are missing: the rollout is at revision 5")));
         finds(&without(0), &plan, Some((2, "revision 2 does not follow the entry before it")));
         let mut changed = entries.clone();
         changed[2] = changed[2].replace("\"percentage\":25", "\"percentage\":20");

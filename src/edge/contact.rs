@@ -8,8 +8,9 @@ use std::cell::RefCell;
 
 use wasm_bindgen::prelude::*;
 
-use super::{clock, glue, log, mint, snapshot};
+use super::{clock, glue, log, meter, mint, snapshot};
 use crate::protocol::flush::{Answer, Flush};
+use crate::protocol::meter::Meter;
 
 /// The interval until the controller sets one.
 const INTERVAL_MS_DEFAULT: f64 = 1_000.0;
@@ -19,6 +20,8 @@ const INTERVAL_MS_AFTER_FAILURE: f64 = 5_000.0;
 const MARK_MAX_MS: f64 = 5_000.0;
 /// The longest that an answer of the controller is waited for.
 const ANSWER_MS_MAX: f64 = 5_000.0;
+/// The runtime lets go of work behind an answer after 30 s.
+const WORK_MS_MAX: f64 = 20_000.0;
 
 thread_local! {
     static CONTACT: RefCell<Contact> = const { RefCell::new(Contact { isolate: None, scheduled_at_ms: None, last_ms: 0.0, interval_ms: INTERVAL_MS_DEFAULT, is_absent: false }) };
@@ -48,19 +51,44 @@ pub fn is_due(now_ms: f64) -> bool {
     })
 }
 
-/// Waits until the interval is over, then asks the controller.
-#[wasm_bindgen(js_name = flush)]
-pub async fn flush_in_time(env: JsValue) {
-    let wait_ms = CONTACT.with_borrow(|contact| contact.last_ms + contact.interval_ms - clock::now_ms());
-    if wait_ms > 0.0 {
-        worker::Delay::from(std::time::Duration::from_millis(wait_ms as u64)).await;
-    }
-    flush(&env, &[]).await;
-    CONTACT.with_borrow_mut(|contact| contact.scheduled_at_ms = None);
+/// Whether a contact is to be scheduled behind an answer, which may have been counted too late for the
+/// one before it. It is told to one request only.
+#[wasm_bindgen(js_name = countsDue)]
+pub fn are_counts_due(now_ms: f64) -> bool {
+    meter::with_meter(|meter| meter.has_counts()) && is_due(now_ms)
 }
 
-/// Asks the controller now, for the states of `wanted` too.
+/// Waits until the interval is over, then tells the controller what was counted; and again, while
+/// there is more to tell and the runtime still lets this request's work go on.
+#[wasm_bindgen(js_name = flush)]
+pub async fn flush_in_time(env: JsValue) {
+    let begun_ms = clock::now_ms();
+    loop {
+        let wait_ms = CONTACT.with_borrow(|contact| contact.last_ms + contact.interval_ms - clock::now_ms());
+        if wait_ms > 0.0 {
+            worker::Delay::from(std::time::Duration::from_millis(wait_ms as u64)).await;
+        }
+        let was_taken = tell(&env, &[], true).await;
+        let now_ms = clock::now_ms();
+        let goes_on = was_taken && meter::with_meter(|meter| meter.has_counts());
+        let is_next = CONTACT.with_borrow_mut(|contact| {
+            let is_next = goes_on && now_ms - begun_ms + contact.interval_ms < WORK_MS_MAX;
+            contact.scheduled_at_ms = is_next.then_some(now_ms);
+            is_next
+        });
+        if !is_next {
+            return;
+        }
+    }
+}
+
+/// Asks the controller now, for the states of `wanted` too. What was counted waits for its own time.
 pub async fn flush(env: &JsValue, wanted: &[String]) {
+    tell(env, wanted, false).await;
+}
+
+/// Asks the controller; whether all that was sent is stored there.
+async fn tell(env: &JsValue, wanted: &[String], with_counts: bool) -> bool {
     let now_ms = clock::now_ms();
     let isolate = CONTACT.with_borrow_mut(|contact| {
         contact.last_ms = now_ms;
@@ -68,20 +96,37 @@ pub async fn flush(env: &JsValue, wanted: &[String]) {
     });
     if !glue::has_controller(env) {
         CONTACT.with_borrow_mut(|contact| contact.is_absent = true);
-        return;
+        meter::with_meter(Meter::stop);
+        return false;
     }
-    let flush = snapshot::with_memory(|memory| Flush { isolate, ..memory.report(now_ms, wanted) });
-    let text = serde_json::to_string(&flush).unwrap_or_default();
+    let report = snapshot::with_memory(|memory| memory.report(now_ms, wanted));
+    let text = meter::with_meter(|meter| {
+        // Without a name the controller could not tell this isolate's batches from another's.
+        let batch = if with_counts && !isolate.is_empty() { meter.take() } else { None };
+        let flush = Flush { isolate, batch, ..report };
+        let text = serde_json::to_string(&flush).unwrap_or_default();
+        flush.batch.into_iter().for_each(|batch| meter.keep(batch));
+        text
+    });
+    let lost = meter::with_meter(Meter::take_lost);
+    if lost > 0 {
+        log::warn("counts_lost", "controller", &format!("it takes less than is counted here; {lost} counts of minutes or requests had no room"));
+    }
     let outcome = glue::ask_controller(env, "flush", &text, ANSWER_MS_MAX).await;
     let answer = outcome.map_err(|error| glue::message(&error)).and_then(|text| Answer::parse(&text).ok_or_else(|| "its answer cannot be read".to_owned()));
     match answer {
         Ok(answer) => {
             CONTACT.with_borrow_mut(|contact| contact.interval_ms = f64::from(answer.interval_ms));
             snapshot::with_memory(|memory| memory.absorb_answer(&answer, clock::now()));
+            meter::with_meter(|meter| {
+                answer.acknowledged.into_iter().for_each(|sequence| meter.acknowledge(sequence));
+                !meter.is_under_way()
+            })
         }
         Err(error) => {
             CONTACT.with_borrow_mut(|contact| contact.interval_ms = INTERVAL_MS_AFTER_FAILURE);
             log::warn("controller_unreachable", "controller", &error);
+            false
         }
     }
 }

@@ -18,7 +18,9 @@ export default {
       return sentence(400, "unreadable", "The request could not be read.");
     }
     try {
-      return await serve(module(), text, request, env, context);
+      const answer = await serve(module(), text, request, env, context);
+      tellCounts(env, context);
+      return answer;
     } catch (error) {
       noteTrap("proxy", error);
       return withoutGate(request, env);
@@ -29,17 +31,27 @@ export default {
 const KV_DUE = 1, CONTROLLER_DUE = 2;
 
 async function serve(gate, text, request, env, context) {
-  let step = gate.start(text, request, env, false);
+  let step = gate.start(text, request, env, false, Date.now());
   if (step === "own") return gate.fetch(new Request(urlOf(text), request), { ...env, OPENAPI: openapi }, context);
   if (step === "wait") {
     const waitUntil = (promise) => context.waitUntil(promise.catch(() => {}));
     await gate.prepare(env, text, request, waitUntil);
-    step = gate.start(text, request, env, true);
+    step = gate.start(text, request, env, true, Date.now());
   }
-  const due = gate.workDue();
+  const due = gate.workDue(Date.now());
   if (due & KV_DUE) context.waitUntil(gate.refresh(env));
   if (due & CONTROLLER_DUE) context.waitUntil(gate.flush(env));
   return follow(gate, step, request);
+}
+
+/** Behind an answer: what was counted of it is told, unless that is under way. */
+function tellCounts(env, context) {
+  try {
+    const gate = module();
+    if (gate.countsDue(Date.now())) context.waitUntil(gate.flush(env));
+  } catch (error) {
+    noteTrap("counts", error);
+  }
 }
 
 const urlOf = (text) => text.split("\n", 2)[1];
@@ -60,7 +72,7 @@ async function follow(gate, step, request) {
           last = undefined;
           error = caught;
         }
-        step = last ? gate.answered(Number(first), readResponse(last)) : gate.failed(Number(first), error?.message ?? String(error));
+        step = last ? gate.answered(Number(first), readResponse(last), Date.now()) : gate.failed(Number(first), error?.message ?? String(error), Date.now());
         break;
       }
       case "answer":

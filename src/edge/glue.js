@@ -10,6 +10,8 @@ export function plain(status, contentType, headers, body) {
   return answer;
 }
 
+export const empty = () => new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
+
 export function country(request) {
   return request.cf?.country;
 }

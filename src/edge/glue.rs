@@ -8,6 +8,9 @@ use web_sys::{Request, Response};
 extern "C" {
     pub fn plain(status: u16, content_type: &str, headers: &str, body: &str) -> Response;
 
+    /// An answer that says nothing.
+    pub fn empty() -> Response;
+
     pub fn country(request: &Request) -> Option<String>;
 
     pub fn text(env: &JsValue, name: &str) -> Option<String>;

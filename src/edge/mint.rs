@@ -9,3 +9,10 @@ pub fn id() -> Option<String> {
     getrandom::fill(&mut bytes).ok()?;
     Some(URL_SAFE_NO_PAD.encode(bytes))
 }
+
+/// A random number of 64 bits.
+pub fn number() -> Option<u64> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(u64::from_le_bytes(bytes))
+}

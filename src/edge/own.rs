@@ -3,7 +3,7 @@
 use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 
-use super::{api, clock, glue, snapshot};
+use super::{api, beacon, clock, glue, snapshot};
 use crate::protocol::address::Address;
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
@@ -56,6 +56,7 @@ async fn route(own: &Own<'_>) -> Response {
         EXPOSITION => api::expose(own).await,
         "/_tidegate/health" if is_read => health(),
         preview::PATH if is_read => open_preview(own),
+        beacon::PATH => beacon::serve(own).await,
         "/_tidegate/health" | preview::PATH => answer(own, &Problem::method_not_allowed(&own.method, "GET, HEAD").into()),
         path => answer(own, &Problem::not_found(path).into()),
     }

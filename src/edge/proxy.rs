@@ -11,12 +11,13 @@ use wasm_bindgen::prelude::*;
 use web_sys::Request;
 
 use super::facts::EdgeFacts;
-use super::{log, mint, snapshot, tokens};
+use super::{clock, log, meter, mint, snapshot, tokens};
 use crate::model::route::OWN_PREFIX;
 use crate::protocol::address::Address;
 use crate::protocol::decision;
 use crate::protocol::message::{AnswerText, RequestText};
-use crate::protocol::way::{Remark, Step, Way, Which};
+use crate::protocol::step::{Remark, Step, Which};
+use crate::protocol::way::{Begun, Way};
 
 /// So many requests may wait for their upstreams at once in one isolate. A cancelled request never
 /// comes back to take its place away, so the oldest make room; workerd itself allows far fewer.
@@ -40,10 +41,10 @@ impl OnTheWay {
     }
 }
 
-/// Begins a request: `own` (a path of Tidegate's), `wait` (the configuration must be read first)
-/// or a step.
+/// Begins a request at a time: `own` (a path of Tidegate's), `wait` (the configuration must be read
+/// first) or a step.
 #[wasm_bindgen]
-pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool) -> String {
+pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, now_ms: f64) -> String {
     let text = RequestText::new(text);
     let Some(address) = Address::parse(text.url()) else {
         return print(0, &Step::Sentence { status: 400, reason: "unreadable", text: "The request's address could not be read." });
@@ -51,7 +52,7 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool) -
     if address.path.starts_with(OWN_PREFIX) {
         return "own".to_owned();
     }
-    let Some(ready) = snapshot::ready(&address, has_waited) else {
+    let Some(ready) = snapshot::ready(&address, has_waited, now_ms) else {
         return "wait".to_owned();
     };
     let facts = EdgeFacts { text: &text, request, env };
@@ -64,7 +65,9 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool) -
     if !ready.is_configured {
         log::warn("no_config", "configuration", if fallback.is_some() { "no configuration could be read; FALLBACK_UPSTREAM answers" } else { "no configuration could be read, and FALLBACK_UPSTREAM names no upstream" });
     }
-    match Way::start(text, ready.snapshot, decision, ready.number, fallback, ready.is_configured) {
+    meter::prepare(env);
+    let begun = Begun { request: text, snapshot: ready.snapshot, decision, number: ready.number, started_ms: now_ms };
+    match Way::start(begun, fallback, ready.is_configured) {
         Err(step) => print(0, &step),
         Ok((way, step)) => ON_THE_WAY.with_borrow_mut(|all| {
             all.next = all.next.wrapping_add(1);
@@ -81,7 +84,7 @@ pub async fn prepare(env: JsValue, text: String, request: Request, wait_until: j
     let text = RequestText::new(text);
     let Some(address) = Address::parse(text.url()) else { return };
     snapshot::prepare(&env, &address, &wait_until).await;
-    let Some(ready) = snapshot::ready(&address, true) else { return };
+    let Some(ready) = snapshot::ready(&address, true, clock::now_ms()) else { return };
     let pending = tokens::pending(&ready.snapshot, ready.number, &EdgeFacts { text: &text, request: &request, env: &env });
     for (token, text) in &pending {
         tokens::check(token, text).await;
@@ -90,22 +93,22 @@ pub async fn prepare(env: JsValue, text: String, request: Request, wait_until: j
 
 /// Goes on with a request whose upstream has answered.
 #[wasm_bindgen]
-pub fn answered(number: u32, answer: String) -> String {
-    go_on(number, Ok(AnswerText::new(answer)))
+pub fn answered(number: u32, answer: String, now_ms: f64) -> String {
+    go_on(number, Ok(AnswerText::new(answer)), now_ms)
 }
 
 /// Goes on with a request whose upstream has not answered.
 #[wasm_bindgen]
-pub fn failed(number: u32, error: String) -> String {
-    go_on(number, Err(error))
+pub fn failed(number: u32, error: String, now_ms: f64) -> String {
+    go_on(number, Err(error), now_ms)
 }
 
-fn go_on(number: u32, outcome: Result<AnswerText, String>) -> String {
+fn go_on(number: u32, outcome: Result<AnswerText, String>, now_ms: f64) -> String {
     let Some(mut way) = ON_THE_WAY.with_borrow_mut(|all| all.ways.remove(&number)) else {
         log::warn("way_lost", "proxy", "too many requests were on their way at once; the answer is passed on unmarked");
         return print(number, &Step::Answer { which: Which::Last, edits: None });
     };
-    let (step, remark) = way.next(outcome);
+    let (step, remark) = meter::with_instruments(now_ms, |instruments| way.next(outcome, instruments));
     if let Some(Remark { event, subject, message }) = remark {
         log::warn(event, &subject, &message);
     }

@@ -71,8 +71,7 @@ pub fn health() -> Health {
 }
 
 /// The configuration for a request, or `None` where it must be waited for with [`prepare`] first.
-pub fn ready(address: &Address<'_>, has_waited: bool) -> Option<Ready> {
-    let now_ms = clock::now_ms();
+pub fn ready(address: &Address<'_>, has_waited: bool, now_ms: f64) -> Option<Ready> {
     MEMORY.with_borrow_mut(|memory| {
         let number = memory.find(address.host(), address.path);
         // While KV fails, one request in a while finds out; the others do not wait for it.
@@ -85,8 +84,7 @@ pub fn ready(address: &Address<'_>, has_waited: bool) -> Option<Ready> {
 /// What is to be done behind this request: 1 to read KV again, 2 to ask the controller, 3 both. Each
 /// is told to one request only.
 #[wasm_bindgen(js_name = workDue)]
-pub fn work_due() -> u32 {
-    let now_ms = clock::now_ms();
+pub fn work_due(now_ms: f64) -> u32 {
     u32::from(is_refresh_due(now_ms)) | u32::from(contact::is_due(now_ms)) << 1
 }
 
@@ -121,7 +119,7 @@ pub fn fallback(env: &JsValue) -> Option<Upstream> {
 /// Reads what a request for this URL needs and lacks, from KV and from the controller together, and
 /// waits for it at most 200 ms. What takes longer goes on behind the answer.
 pub async fn prepare(env: &JsValue, address: &Address<'_>, wait_until: &js_sys::Function) {
-    if ready(address, false).is_some() {
+    if ready(address, false, clock::now_ms()).is_some() {
         return;
     }
     let (own_env, host, path) = (env.clone(), address.host().to_owned(), address.path.to_owned());

@@ -1,9 +1,11 @@
 //! What browsers report: one page view's experience, under the exposure token of that page.
 
+pub mod body;
+
 use serde::{Serialize, Serializer};
 
-use crate::model::Name;
 use super::flush::Counted;
+use crate::model::Name;
 use crate::model::measured::compared::SLICES;
 use crate::model::measured::sample::HASH_BITS;
 use crate::model::measured::wire::{known, named, word};

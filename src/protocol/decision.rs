@@ -17,10 +17,25 @@ use crate::model::subject::SubjectHash;
 pub struct Decision {
     /// The assignment in the rollout that takes the request.
     pub assignment: Option<Assignment>,
+    /// Who was assigned there, unless nobody is known.
+    pub subject: Option<SubjectHash>,
     /// The value of `tidegate-flags`; empty where there are none.
     pub flags: String,
+    /// The assignments behind it, in its order.
+    pub flagged: Vec<Assigned>,
     /// The values of `Set-Cookie` that keep the minted id.
     pub cookies: Vec<String>,
+}
+
+/// An assignment, and where and to whom it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// The number of the rollout.
+    pub number: usize,
+    /// The outcome.
+    pub assignment: Assignment,
+    /// The subject, unless nobody is known.
+    pub subject: Option<SubjectHash>,
 }
 
 /// A request as it is decided.
@@ -47,13 +62,16 @@ pub fn decide<F: Facts>(snapshot: &Snapshot, request: &Request<'_, F>, number: O
     };
     let assignment = number.and_then(|number| deciding.assignment(number));
     let mut flags = String::new();
+    let mut flagged = Vec::new();
     for number in &catalogue.flags {
         if let (Some(plan), Some(assignment)) = (catalogue.plan(*number), deciding.assignment(*number)) {
             let separator = if flags.is_empty() { "" } else { ", " };
             let _ = write!(flags, "{separator}{}={}", plan.key, flag_value(plan, assignment.variant));
+            flagged.push(Assigned { number: *number, assignment, subject: deciding.subject_in(*number) });
         }
     }
-    Decision { assignment, flags, cookies: deciding.cookies() }
+    let subject = assignment.and(number).and_then(|number| deciding.subject_in(number));
+    Decision { assignment, subject, flags, flagged, cookies: deciding.cookies() }
 }
 
 fn flag_value(plan: &Plan, variant: Variant) -> &str {
@@ -122,6 +140,11 @@ impl<F: Facts, M: Fn() -> Option<String>> Deciding<'_, F, M> {
         let list = self.identity(identity)?;
         let resolve = || identity::resolve(list, &self.known, &self.request.address, self.request.method, || self.minted.get_or_init(&self.mint).clone());
         self.subjects.get(identity)?.get_or_init(resolve).hash
+    }
+
+    /// The subject in the eyes of a rollout; its assignment has asked for it before.
+    fn subject_in(&self, rollout: usize) -> Option<SubjectHash> {
+        self.subject(self.snapshot.catalogue.rollouts.get(rollout)?.identity)
     }
 
     fn is_in(&self, number: usize) -> Option<bool> {

@@ -22,6 +22,11 @@ pub const fn is_failure(status: u16) -> bool {
     status >= 500
 }
 
+/// Whether a `Content-Type` is that of a page.
+pub fn is_html(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|kind| kind.trim_start().get(..9).is_some_and(|start| start.eq_ignore_ascii_case("text/html")))
+}
+
 /// The sub-resources that a page finds by names that only one side has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asset {
@@ -44,8 +49,7 @@ impl Asset {
 
     /// Whether an answer shows that this side does not have the asset.
     pub fn is_missed(self, status: u16, content_type: Option<&str>) -> bool {
-        let is_html = content_type.is_some_and(|kind| kind.trim_start().get(..9).is_some_and(|start| start.eq_ignore_ascii_case("text/html")));
-        status == 404 || (self == Self::Strict && status == 200 && is_html)
+        status == 404 || (self == Self::Strict && status == 200 && is_html(content_type))
     }
 
     /// Whether the other side's answer is better than a miss.

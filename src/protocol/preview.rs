@@ -12,48 +12,37 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 
-use super::cookie;
+use super::{cookie, signing};
 use crate::decide::assign::Variant;
 
 /// The start of the names of the cookies; the rollout's key follows.
 pub const COOKIE: &str = "__Host-tidegate-preview-";
 /// The path of the link.
 pub const PATH: &str = "/_tidegate/preview";
-/// A shorter `SIGNING_KEY` would be guessed.
-const KEY_BYTES_MIN: usize = 16;
 const USE: &[u8] = b"tidegate preview 1";
 
 /// The key that previews are signed with, made from `SIGNING_KEY`.
-pub struct PreviewKey(Hmac<Sha256>);
+pub struct PreviewKey(signing::Key);
 
 impl PreviewKey {
     /// Derives the key; `None` where the signing key is too short to be one.
     pub fn derive(signing_key: &str) -> Option<Self> {
-        if signing_key.len() < KEY_BYTES_MIN {
-            return None;
-        }
-        let mut mac = Hmac::<Sha256>::new_from_slice(signing_key.as_bytes()).ok()?;
-        mac.update(USE);
-        Hmac::<Sha256>::new_from_slice(&mac.finalize().into_bytes()).ok().map(Self)
+        signing::derive(signing_key, USE).map(Self)
     }
 
     /// Signs a choice that counts until `expires_s` (seconds since 1970).
     pub fn sign(&self, rollout: &str, variant: Variant, host: &str, expires_s: u64) -> String {
         let payload = format!("{rollout}~{variant}~{expires_s}~{host}");
-        let mut mac = self.0.clone();
-        mac.update(payload.as_bytes());
-        format!("{payload}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+        format!("{payload}.{}", URL_SAFE_NO_PAD.encode(signing::sign(&self.0, &payload)))
     }
 
     /// The choice that a token makes, if it counts on this host at `now_s` (seconds since 1970).
     pub fn verify<'t>(&self, token: &'t str, host: &str, now_s: f64) -> Option<Choice<'t>> {
         let (payload, signature) = token.rsplit_once('.')?;
-        let mut mac = self.0.clone();
-        mac.update(payload.as_bytes());
-        mac.verify_slice(&URL_SAFE_NO_PAD.decode(signature).ok()?).ok()?;
+        if !signing::is_signed(&self.0, payload, &URL_SAFE_NO_PAD.decode(signature).ok()?) {
+            return None;
+        }
         let mut parts = payload.splitn(4, '~');
         let rollout = parts.next()?;
         let variant = match parts.next()? {
@@ -112,7 +101,7 @@ mod tests {
     const NOW_S: f64 = 1_000_000.0;
 
     fn key(text: &str) -> PreviewKey {
-        PreviewKey::derive(text).unwrap_or_else(|| PreviewKey(Hmac::new(&Default::default())))
+        PreviewKey::derive(text).unwrap_or_else(|| unreachable!())
     }
 
     #[track_caller]

@@ -31,6 +31,8 @@ pub struct Provenance<'a> {
     pub is_private: bool,
     /// Whether the request was a GET or HEAD.
     pub is_read: bool,
+    /// The exposure token of a page.
+    pub token: Option<&'a str>,
 }
 
 /// The headers by which a site steers caches apart from the browser's; they would overrule `private`.
@@ -63,6 +65,9 @@ pub fn edits(outbound: &Outbound<'_>, provenance: &Provenance<'_>, public: &Addr
         edits.set("tidegate-variant", variant);
     }
     edits.set("tidegate-reason", provenance.reason);
+    if let Some(token) = provenance.token {
+        edits.append("server-timing", &format!("tidegate;desc=\"{token}\""));
+    }
     for cookie in cookies {
         edits.append("set-cookie", cookie);
     }

@@ -16,61 +16,28 @@ use super::decision::Decision;
 use super::fallback::{self, Asset};
 use super::forward::{self, Inbound, Marks};
 use super::headers::HeaderEdits;
+use super::measuring::{self, Instruments, Measured};
 use super::message::{AnswerText, RequestText};
 use super::respond::{self, Provenance};
+use super::step::{Remark, Step, Which};
 use crate::decide::assign::{Reason, Variant};
 use crate::decide::standing::Mode;
 use crate::model::plan::{CachePolicy, Plan, Upstreams};
 use crate::model::upstream::Upstream;
 
-/// What is done next.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Send the request here; without headers within `timeout_ms` (0: no limit) it has failed.
-    Ask {
-        /// The URL.
-        url: String,
-        /// The changes to its headers.
-        edits: HeaderEdits,
-        /// The limit.
-        timeout_ms: u64,
-    },
-    /// Pass an answer on.
-    Answer {
-        /// Which of the answers so far.
-        which: Which,
-        /// The changes to its headers; `None` leaves it untouched.
-        edits: Option<HeaderEdits>,
-    },
-    /// Answer with a plain sentence.
-    Sentence {
-        /// The status.
-        status: u16,
-        /// The value of `tidegate-reason`.
-        reason: &'static str,
-        /// The sentence.
-        text: &'static str,
-    },
-}
-
-/// One of the answers to a request that was asked twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// The one that came last.
-    Last,
-    /// The one before.
-    Before,
-}
-
-/// Something that an operator may have to know.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Remark {
-    /// Its stable name.
-    pub event: &'static str,
-    /// What it concerns.
-    pub subject: String,
-    /// What happened.
-    pub message: String,
+/// A request that was decided.
+#[derive(Debug)]
+pub struct Begun {
+    /// The request.
+    pub request: RequestText,
+    /// What it was decided on.
+    pub snapshot: Rc<Snapshot>,
+    /// What was decided.
+    pub decision: Decision,
+    /// The number of the rollout that takes it.
+    pub number: Option<usize>,
+    /// When, in milliseconds since 1970.
+    pub started_ms: f64,
 }
 
 /// A request on its way.
@@ -80,6 +47,7 @@ pub struct Way {
     snapshot: Rc<Snapshot>,
     decision: Decision,
     target: Target,
+    started_ms: f64,
     stage: Stage,
 }
 
@@ -95,8 +63,8 @@ enum Target {
 #[derive(Debug)]
 enum Stage {
     First,
-    /// Legacy, since new has failed; whether new's failure was an answer.
-    Rescue { has_answer: bool },
+    /// Legacy, since new has failed; whether new's failure was an answer, and when that was.
+    Rescue { has_answer: bool, failed_ms: f64 },
     /// The other side, since this one lacks the asset; its answer stands if the other lacks it too.
     Skew { asset: Asset, kept: AnswerText, variant: Variant, reason: &'static str },
 }
@@ -104,14 +72,15 @@ enum Stage {
 const NO_ANSWER: &str = "The site did not answer. Please try again.";
 
 impl Way {
-    /// Begins the way of a request that the rollout `number` takes, or none.
+    /// Begins the way of a request.
     ///
     /// `fallback` is where requests go that no rollout takes, and `is_configured` whether any
     /// configuration could be read.
     ///
     /// # Errors
     /// With the sentence to answer, when there is nobody to ask.
-    pub fn start(request: RequestText, snapshot: Rc<Snapshot>, decision: Decision, number: Option<usize>, fallback: Option<Upstream>, is_configured: bool) -> Result<(Self, Step), Step> {
+    pub fn start(begun: Begun, fallback: Option<Upstream>, is_configured: bool) -> Result<(Self, Step), Step> {
+        let Begun { request, snapshot, decision, number, started_ms } = begun;
         let has_upstreams = |number: &usize| snapshot.catalogue.plan(*number).is_some_and(|plan| plan.upstreams.is_some());
         let target = match (number.filter(has_upstreams), fallback) {
             (Some(number), _) => Target::Rollout { number, mode: snapshot.standings.get(number).map_or(Mode::Unknown, |standing| standing.mode) },
@@ -119,7 +88,7 @@ impl Way {
             (None, None) if is_configured => return Err(Step::Sentence { status: 404, reason: "unrouted", text: "No rollout takes this address." }),
             (None, None) => return Err(Step::Sentence { status: 503, reason: "no_config", text: "The site is being set up. Please try again in a moment." }),
         };
-        let way = Self { request, snapshot, decision, target, stage: Stage::First };
+        let way = Self { request, snapshot, decision, target, started_ms, stage: Stage::First };
         let step = way.first();
         Ok((way, step))
     }
@@ -136,22 +105,26 @@ impl Way {
     }
 
     /// Goes on with an upstream's answer, or with why there is none. The second value is for the log.
-    pub fn next(&mut self, outcome: Result<AnswerText, String>) -> (Step, Option<Remark>) {
+    pub fn next(&mut self, outcome: Result<AnswerText, String>, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
         match std::mem::replace(&mut self.stage, Stage::First) {
-            Stage::First => self.after_first(outcome),
-            Stage::Rescue { has_answer } => match outcome {
-                Ok(answer) => (self.answer(&answer, Which::Last, Variant::Legacy, "rescued"), None),
+            Stage::First => self.after_first(outcome, instruments),
+            Stage::Rescue { has_answer, failed_ms } => match outcome {
+                Ok(answer) => {
+                    self.measured().count_rescue(failed_ms, instruments.meter);
+                    (self.answer(&answer, Which::Last, Variant::Legacy, "rescued", None), None)
+                }
                 Err(error) if has_answer => (Step::Answer { which: Which::Before, edits: Some(self.marks(Variant::New, "rescued")) }, Some(self.failure(&error))),
                 Err(error) => self.no_answer(&error),
             },
             Stage::Skew { asset, kept, variant, reason } => match outcome {
-                Ok(answer) if asset.is_found(answer.status(), answer.content_type()) => (self.answer(&answer, Which::Last, variant.other(), "skew"), None),
-                Ok(_) | Err(_) => (self.answer(&kept, Which::Before, variant, reason), None),
+                Ok(answer) if asset.is_found(answer.status(), answer.content_type()) => (self.answer(&answer, Which::Last, variant.other(), "skew", None), None),
+                Ok(_) | Err(_) => (self.answer(&kept, Which::Before, variant, reason, None), None),
             },
         }
     }
 
-    fn after_first(&mut self, outcome: Result<AnswerText, String>) -> (Step, Option<Remark>) {
+    fn after_first(&mut self, outcome: Result<AnswerText, String>, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
+        self.measured().count(self.started_ms, outcome.as_ref().ok().map(AnswerText::status), instruments);
         let (variant, reason) = (self.variant(), self.reason());
         let failure = match &outcome {
             Ok(answer) if fallback::is_failure(answer.status()) => Some(format!("new answered {}", answer.status())),
@@ -159,7 +132,7 @@ impl Way {
             Err(error) => Some(format!("new did not answer: {error}")),
         };
         if let Some(why) = failure.filter(|_| self.may_rescue()) {
-            self.stage = Stage::Rescue { has_answer: outcome.is_ok() };
+            self.stage = Stage::Rescue { has_answer: outcome.is_ok(), failed_ms: instruments.now_ms };
             let remark = self.remark("rescued", format!("{why}; legacy answers instead"));
             return (self.ask_side(Variant::Legacy, 0), Some(remark));
         }
@@ -173,8 +146,21 @@ impl Way {
                 let timeout_ms = self.upstreams().map_or(0, |upstreams| upstreams.timeout.as_ms());
                 (self.ask_side(variant.other(), timeout_ms), None)
             }
-            None => (self.answer(&answer, Which::Last, variant, reason), None),
+            None => {
+                // What shared caches may keep must not carry one visitor's token.
+                let is_given = measuring::is_page(&self.request, &answer) && self.is_private();
+                let token = if is_given { self.measured().token(instruments) } else { None };
+                (self.answer(&answer, Which::Last, variant, reason, token.as_deref()), None)
+            }
         }
+    }
+
+    fn measured(&self) -> Measured<'_> {
+        let number = match self.target {
+            Target::Rollout { number, .. } => Some(number),
+            Target::Fallback { .. } => None,
+        };
+        Measured { snapshot: &self.snapshot, decision: &self.decision, number, path: self.address().path }
     }
 
     fn no_answer(&self, error: &str) -> (Step, Option<Remark>) {
@@ -267,7 +253,7 @@ impl Way {
         Step::Ask { url: forward::url(upstream, &address), edits, timeout_ms }
     }
 
-    fn answer(&self, answer: &AnswerText, which: Which, variant: Variant, reason: &'static str) -> Step {
+    fn answer(&self, answer: &AnswerText, which: Which, variant: Variant, reason: &'static str, token: Option<&str>) -> Step {
         // A switched connection is passed on as it is: a copy would lose its socket.
         if answer.status() == 101 {
             return Step::Answer { which, edits: None };
@@ -276,7 +262,7 @@ impl Way {
             Target::Fallback { upstream, .. } => vec![upstream],
             Target::Rollout { .. } => self.upstreams().into_iter().flat_map(|upstreams| [&upstreams.legacy, &upstreams.new]).collect(),
         };
-        let provenance = self.provenance(variant, reason);
+        let provenance = Provenance { token, ..self.provenance(variant, reason) };
         let edits = respond::edits(&answer.outbound(), &provenance, &self.address(), &upstreams, &self.decision.cookies);
         Step::Answer { which, edits: Some(edits) }
     }
@@ -286,17 +272,23 @@ impl Way {
         respond::edits(&Default::default(), &self.provenance(variant, reason), &self.address(), &[], &self.decision.cookies)
     }
 
-    fn provenance<'p>(&self, variant: Variant, reason: &'p str) -> Provenance<'p> {
+    /// Whether the answer depends on who asks, and shared caches are not told to tell them apart.
+    fn is_private(&self) -> bool {
         let has_flags = !self.decision.flags.is_empty();
         match self.plan() {
             // Even of a completed rollout, who is excluded or unidentified stays on legacy.
-            Some(plan) => Provenance {
-                variant: Some(variant.as_str()),
-                reason,
-                is_private: plan.cache == CachePolicy::Private && (has_flags || self.is_varying()),
-                is_read: self.request.is_read(),
-            },
-            None => Provenance { variant: None, reason, is_private: has_flags, is_read: self.request.is_read() },
+            Some(plan) => plan.cache == CachePolicy::Private && (has_flags || self.is_varying()),
+            None => has_flags,
+        }
+    }
+
+    fn provenance<'p>(&self, variant: Variant, reason: &'p str) -> Provenance<'p> {
+        Provenance {
+            variant: self.plan().map(|_| variant.as_str()),
+            reason,
+            is_private: self.is_private(),
+            is_read: self.request.is_read(),
+            token: None,
         }
     }
 }

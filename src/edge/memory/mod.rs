@@ -2,11 +2,13 @@
 //!
 //! What does not parse changes nothing but the log; what is older never replaces what is newer.
 
+mod faults;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+use self::faults::Faults;
 use self::told::Echoes;
 use super::copy::Copy;
 use super::log;
@@ -51,6 +53,10 @@ pub struct Memory {
     served: BTreeSet<String>,
     /// When the controller last told of a rollout.
     told: HashMap<String, f64>,
+    /// What is wrong with what was read last.
+    faults: Faults,
+    /// What is wrong with the plans that are in use.
+    broken: Vec<String>,
     /// The rollouts (or none) found ready under this catalogue, so that a request walks no dependencies.
     ready: BTreeSet<Option<usize>>,
 }
@@ -156,10 +162,13 @@ impl Memory {
     fn compile(&mut self, text: Option<&String>) -> Rc<Catalogue> {
         let last = &self.snapshot.catalogue;
         let Some(text) = text else {
-            log::warn("plans_missing", PLANS, "the KV key `plans` does not exist; write it with `tidegate compile`");
+            let message = "the KV key `plans` does not exist; write it with `tidegate compile`";
+            log::warn("plans_missing", PLANS, message);
+            self.faults.set(PLANS, [message.to_owned()]);
             return Rc::clone(last);
         };
         if self.texts.get(PLANS) == Some(text) {
+            self.faults.set(PLANS, self.broken.iter().cloned());
             return Rc::clone(last);
         }
         match Catalogue::compile(text, Some(last)) {
@@ -168,11 +177,14 @@ impl Memory {
                 for rollout in &broken {
                     log::warn("plan_broken", &rollout.key, &rollout.to_string());
                 }
+                self.broken = broken.iter().map(ToString::to_string).collect();
+                self.faults.set(PLANS, self.broken.iter().cloned());
                 self.texts.insert(PLANS.to_owned(), text.clone());
                 Rc::new(catalogue)
             }
             Err(error) => {
                 log::warn("plans_unreadable", PLANS, &error.to_string());
+                self.faults.set(PLANS, [error.to_string()]);
                 Rc::clone(last)
             }
         }
@@ -191,6 +203,7 @@ impl Memory {
             }
             let name = format!("stage/{key}");
             let text = texts.get(&name).map(String::as_str);
+            self.faults.set(&name, None);
             if text.zip(self.echoes.get(key)).is_some_and(|(text, echoes)| echoes.contain(text, now)) {
                 continue;
             }
@@ -204,7 +217,9 @@ impl Memory {
                 }
                 Err(error) => {
                     self.by_hand.extend(text.map(|text| (key.clone(), text.to_owned())));
-                    log::warn("stage_unreadable", &name, &format!("{error}; the last good state stays"));
+                    let message = format!("{error}; the last good state stays");
+                    log::warn("stage_unreadable", &name, &message);
+                    self.faults.set(&name, [message]);
                 }
             }
         }
@@ -238,6 +253,7 @@ impl Memory {
             Some(bytes) => Fingerprints::read(bytes).map(Rc::new).map_err(|error| error.to_string()),
             None => Err("the key does not exist".to_owned()),
         };
+        self.faults.set(&key, read.as_ref().err().cloned());
         let fingerprints = match read {
             Ok(list) => Some(list),
             Err(error) => {

@@ -35,9 +35,17 @@ impl Memory {
         let all = self.states.all_killed.then(|| KILL_ALL.to_owned());
         let kills = all.into_iter().chain(self.states.killed.iter().map(|key| format!("kill/{key}")));
         let texts = self.by_hand.iter().filter(|(_, text)| is_news && text.len() <= TEXT_BYTES_MAX);
+        let catalogue = &self.snapshot.catalogue;
+        let matters = |key: &str| match key.split_once('/') {
+            Some(("stage", rollout)) => catalogue.number_of(rollout).is_some(),
+            Some((_, list)) => catalogue.lists.iter().any(|own| own == list),
+            None => true,
+        };
         Flush {
+            faults: if is_news { self.faults.told(matters) } else { Vec::new() },
+            batch: None,
             isolate: String::new(),
-            plans: self.snapshot.catalogue.revision,
+            plans: catalogue.revision,
             known: self.is_configured().then(|| self.served.iter().map(|key| (key.clone(), revision(key))).chain(wanted.iter().map(|key| (key.clone(), 0))).collect()),
             texts: texts.map(|(key, text)| (key.clone(), text.clone())).collect(),
             kills: kills.filter(|_| is_news).collect(),

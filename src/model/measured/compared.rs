@@ -76,7 +76,7 @@ pub struct Values {
     pub endpoint: Option<Name>,
     /// On which side.
     pub variant: Variant,
-    /// Slice, bucket of the sketch, how many.
+    /// Slice, bucket of the sketch, how many; ascending, since there are thousands of them.
     pub buckets: Vec<(u8, i16, u32)>,
 }
 
@@ -154,9 +154,13 @@ impl Trials {
 impl Values {
     /// Adds observations of a slice.
     pub fn add(&mut self, slice: u8, bucket: i16, count: u32) {
-        match self.buckets.iter_mut().find(|(own, at, _)| *own == slice && *at == bucket) {
-            Some((_, _, own)) => *own = own.saturating_add(count),
-            None => self.buckets.push((slice, bucket, count)),
+        match self.buckets.binary_search_by_key(&(slice, bucket), |(own, at, _)| (*own, *at)) {
+            Ok(index) => {
+                if let Some((_, _, own)) = self.buckets.get_mut(index) {
+                    *own = own.saturating_add(count);
+                }
+            }
+            Err(index) => self.buckets.insert(index, (slice, bucket, count)),
         }
     }
 }
@@ -199,7 +203,9 @@ fn values(r: &mut Reader, node: &Node) -> Option<Values> {
     let row = |[own, bucket, many]: [i64; 3]| Some((slice(own)?, i16::try_from(bucket).ok()?, count(many)?));
     let buckets = f.required(r, "buckets", |r, node| rows(r, node, row));
     f.end(r);
-    Some(Values { of: of?, endpoint, variant: variant?, buckets: buckets? })
+    let mut values = Values { of: of?, endpoint, variant: variant?, buckets: Vec::new() };
+    buckets?.into_iter().for_each(|(slice, bucket, count)| values.add(slice, bucket, count));
+    Some(values)
 }
 
 #[derive(Serialize)]

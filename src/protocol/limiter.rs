@@ -1,0 +1,120 @@
+//! How often one address may do something: a bucket of tokens that fills up again over time.
+//!
+//! Addresses are remembered by a hash, a fixed number of them; whoever was silent longest makes room
+//! and begins anew. A network of IPv6 counts as one address, since one machine has all of its
+//! addresses. Looking one up walks the whole list, which is 80 KB and a few microseconds, and gives
+//! nobody a way to make it slower.
+
+use std::net::Ipv6Addr;
+
+use crate::model::subject::fnv1a64;
+
+/// So many times at once.
+const BURST: f64 = 60.0;
+/// So often for good.
+const PER_MS: f64 = 1.0 / 1_000.0;
+/// So many addresses are remembered.
+const ADDRESSES_MAX: usize = 10_000;
+
+/// Who has done it lately.
+#[derive(Default)]
+pub struct Limiter {
+    addresses: Vec<u64>,
+    /// By the place of the address.
+    buckets: Vec<Bucket>,
+}
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    left: f64,
+    at_ms: f64,
+}
+
+impl Limiter {
+    /// Whether an address may do it now; if so, it has.
+    pub fn admit(&mut self, address: &str, now_ms: f64) -> bool {
+        let key = fnv1a64(network(address).as_ref());
+        let place = match self.addresses.iter().position(|own| *own == key) {
+            Some(place) => place,
+            None => self.remember(key, now_ms),
+        };
+        let Some(bucket) = self.buckets.get_mut(place) else { return false };
+        let filled = bucket.left + (now_ms - bucket.at_ms).max(0.0) * PER_MS;
+        *bucket = Bucket { left: filled.min(BURST), at_ms: now_ms };
+        let is_admitted = bucket.left >= 1.0;
+        if is_admitted {
+            bucket.left -= 1.0;
+        }
+        is_admitted
+    }
+
+    fn remember(&mut self, key: u64, now_ms: f64) -> usize {
+        let bucket = Bucket { left: BURST, at_ms: now_ms };
+        if self.addresses.len() < ADDRESSES_MAX {
+            self.addresses.push(key);
+            self.buckets.push(bucket);
+            return self.addresses.len() - 1;
+        }
+        let silent = self.buckets.iter().enumerate().min_by(|(_, a), (_, b)| a.at_ms.total_cmp(&b.at_ms));
+        let place = silent.map_or(0, |(place, _)| place);
+        if let (Some(own), Some(old)) = (self.addresses.get_mut(place), self.buckets.get_mut(place)) {
+            (*own, *old) = (key, bucket);
+        }
+        place
+    }
+}
+
+/// The part of an address that one machine cannot change.
+fn network(address: &str) -> [u8; 8] {
+    match address.parse::<Ipv6Addr>() {
+        Ok(address) => {
+            let [a, b, c, d, e, f, g, h, ..] = address.octets();
+            [a, b, c, d, e, f, g, h]
+        }
+        Err(_) => fnv1a64(address.as_bytes()).to_le_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn admits(limiter: &mut Limiter, address: &str, times: u32, now_ms: f64, expected: u32) {
+        let admitted = (0..times).map(|_| u32::from(limiter.admit(address, now_ms))).sum::<u32>();
+        assert_eq!(admitted, expected, "{address} at {now_ms}");
+    }
+
+    #[test]
+    fn an_address_has_a_burst_and_then_one_a_second() {
+        let mut limiter = Limiter::default();
+        admits(&mut limiter, "192.0.2.1", 100, 0.0, 60);
+        admits(&mut limiter, "192.0.2.2", 100, 0.0, 60);
+        admits(&mut limiter, "192.0.2.1", 100, 5_000.0, 5);
+        admits(&mut limiter, "192.0.2.1", 100, 1e9, 60);
+        admits(&mut limiter, "192.0.2.1", 100, 0.0, 0);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let mut limiter = Limiter::default();
+        admits(&mut limiter, "2001:db8::1", 60, 0.0, 60);
+        admits(&mut limiter, "2001:db8:0:0:ffff::2", 10, 0.0, 0);
+        admits(&mut limiter, "2001:db8:0:1::1", 10, 0.0, 10);
+        admits(&mut limiter, "", 61, 0.0, 60);
+    }
+
+    #[test]
+    fn it_ends_at_its_size_and_forgets_who_is_silent() {
+        let mut limiter = Limiter::default();
+        admits(&mut limiter, "busy", 60, 0.0, 60);
+        for n in 0..30_000_u32 {
+            let now_ms = f64::from(n) / 100.0;
+            admits(&mut limiter, &format!("192.0.{}.{}", n >> 8, n & 255), 1, now_ms, 1);
+            if n % 1_000 == 0 {
+                admits(&mut limiter, "busy", 1, now_ms, 0);
+            }
+        }
+        assert_eq!((limiter.addresses.len(), limiter.buckets.len()), (ADDRESSES_MAX, ADDRESSES_MAX));
+    }
+}

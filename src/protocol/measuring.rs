@@ -1,0 +1,99 @@
+//! What a request leaves behind: counts in the meter, and a token on its page.
+//!
+//! A request counts in the rollout that routed it and in every flag that was assigned on it, in each
+//! under that assignment and with the same outcome. Where no live state could be read there was no
+//! assignment to speak of, and nothing is counted.
+
+use super::config::Snapshot;
+use super::decision::{Assigned, Decision};
+use super::exposure::{Exposure, Issuer};
+use super::fallback;
+use super::message::{AnswerText, RequestText};
+use super::meter::{self, Meter, Outcome, Visit};
+use crate::decide::assign::Reason;
+use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
+use crate::model::measured::{Seen, sketch};
+use crate::model::plan::Plan;
+
+/// What measures, at the moment at which something happens.
+pub struct Instruments<'a> {
+    /// The time, in milliseconds since 1970.
+    pub now_ms: f64,
+    /// Counts.
+    pub meter: &'a mut Meter,
+    /// Makes tokens; `None` without a key.
+    pub issuer: Option<&'a mut Issuer>,
+}
+
+/// A request that was decided.
+#[derive(Clone, Copy)]
+pub struct Measured<'a> {
+    /// What it was decided on.
+    pub snapshot: &'a Snapshot,
+    /// What was decided.
+    pub decision: &'a Decision,
+    /// The number of the rollout that routes it.
+    pub number: Option<usize>,
+    /// The path that it asks for.
+    pub path: &'a str,
+}
+
+impl<'a> Measured<'a> {
+    /// The assignments that count, each with its plan.
+    fn assigned(self) -> impl Iterator<Item = (&'a Plan, Assigned)> {
+        let Self { snapshot, decision, number, .. } = self;
+        let routed = number.zip(decision.assignment).map(|(number, assignment)| Assigned { number, assignment, subject: decision.subject });
+        let all = routed.into_iter().chain(decision.flagged.iter().copied());
+        let counted = all.filter(|assigned| assigned.assignment.reason != Reason::NoConfig);
+        counted.filter_map(move |assigned| Some((snapshot.catalogue.plan(assigned.number)?.as_ref(), assigned)))
+    }
+
+    /// Counts the outcome of the side that was asked first; `status` is `None` where it gave no answer.
+    pub fn count(self, started_ms: f64, status: Option<u16>, instruments: &mut Instruments<'_>) {
+        let at_ms = instruments.now_ms;
+        let outcome = Outcome {
+            is_error: status.is_none_or(fallback::is_failure),
+            latency: status.and_then(|_| sketch::bucket((at_ms - started_ms).max(0.0))),
+        };
+        for (plan, assigned) in self.assigned() {
+            instruments.meter.count(&Visit { plan, assigned, path: self.path, at_ms }, outcome);
+        }
+    }
+
+    /// Counts that legacy has answered in new's place, which failed at `at_ms`.
+    pub fn count_rescue(self, at_ms: f64, meter: &mut Meter) {
+        for (plan, assigned) in self.assigned() {
+            meter.count_rescue(&Visit { plan, assigned, path: self.path, at_ms });
+        }
+    }
+
+    /// The token of a page, which stands for what its subject was given.
+    pub fn token(self, instruments: &mut Instruments<'_>) -> Option<String> {
+        let issuer = instruments.issuer.as_deref_mut()?;
+        let (sampled, sliced) = (Seed::of(SAMPLE_SALT), Seed::of(SLICES_SALT));
+        let exposures = self.assigned().filter_map(|(plan, Assigned { assignment, subject, .. })| {
+            let is_given = !matches!(assignment.reason, Reason::Killed | Reason::Inactive);
+            let subject = subject.filter(|_| is_given)?;
+            let is_compared = meter::is_compared(assignment.reason);
+            Some(Exposure {
+                rollout: plan.key.as_str(),
+                variant: assignment.variant,
+                stage: plan.stages.get(assignment.stage).map_or("", |stage| stage.name.as_str()),
+                revision: assignment.revision,
+                subject: Seen::new(sampled.hash(subject), assignment.variant, is_compared).hash,
+                slice: is_compared.then(|| sliced.slice(subject)),
+                endpoints: meter::at(plan, meter::places(plan, self.path)).filter_map(|(_, endpoint)| endpoint).map(|name| name.as_str()).collect(),
+            })
+        });
+        issuer.issue(meter::minute_of(instruments.now_ms), exposures)
+    }
+}
+
+/// Whether an answer is a page that a browser shows, and in which a script could report.
+pub fn is_page(request: &RequestText, answer: &AnswerText) -> bool {
+    let is_asked = match request.header("sec-fetch-dest") {
+        Some(destination) => matches!(destination, "document" | "iframe") && request.method() != "HEAD",
+        None => request.method() == "GET" && request.header("accept").is_some_and(|accept| accept.contains("text/html")),
+    };
+    is_asked && fallback::is_html(answer.content_type()) && !(300..400).contains(&answer.status())
+}

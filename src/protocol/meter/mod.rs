@@ -1,0 +1,282 @@
+//! The isolate's meter: what it has counted since its last batch, and the batch that is under way.
+//!
+//! Rules:
+//! 1. A request counts once, for the side that was asked first and with what came of that, in the minute
+//!    in which it came. Legacy's answer in new's place adds to `rescued`, and to nothing else.
+//! 2. What a comparison may use is bucketed or held-out subjects alone. Of each, a minute has one
+//!    exposure at most and one failure at most, for each rollout, revision and endpoint.
+//! 3. A batch that is not acknowledged is sent again unchanged; counting goes on beside it.
+//! 4. Nothing grows without a bound, also where nobody takes the batches. What is given up is the oldest.
+
+mod exposed;
+
+use self::exposed::Exposed;
+use super::beacon::Report;
+use super::decision::Assigned;
+use super::flush::{Batch, Counted};
+use crate::decide::assign::{Reason, Variant};
+use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
+use crate::model::Name;
+use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
+use crate::model::plan::Plan;
+use crate::model::subject::fnv1a64;
+
+/// So many windows wait for a batch: four hours of one rollout, or a quarter of a thousand flags.
+const WINDOWS_MAX: usize = 256;
+/// And so many cells in all of them, of some 16 bytes each.
+const CELLS_MAX: usize = 1_000_000;
+/// A batch takes no further window beyond so many of them, or so many cells, which are 2 MB of text.
+const BATCH_WINDOWS_MAX: usize = 64;
+const BATCH_CELLS_MAX: usize = 150_000;
+/// So many reports of pages wait.
+const REPORTS_MAX: usize = 500;
+/// Of a plan, so many endpoints are measured: as many as a mask has bits, but for that of everywhere.
+pub const ENDPOINTS_MAX: usize = 31;
+
+/// Whether the hash alone has put a subject on its side.
+pub const fn is_compared(reason: Reason) -> bool {
+    matches!(reason, Reason::Bucketed | Reason::Holdout)
+}
+
+/// The minute of a time, counted since 1970.
+pub const fn minute_of(at_ms: f64) -> u64 {
+    (at_ms / 60_000.0) as u64
+}
+
+/// What an isolate has counted.
+pub struct Meter {
+    sampled: Seed,
+    sliced: Seed,
+    rows: Vec<Row>,
+    /// By number of rollout: where its latest row probably is.
+    latest: Vec<usize>,
+    exposed: Exposed,
+    reports: Vec<Report>,
+    /// What was taken and is not acknowledged.
+    under_way: Option<Batch>,
+    /// The number of the last batch.
+    sequence: u64,
+    lost: u64,
+    is_off: bool,
+}
+
+/// A window, and what sets its subjects apart from those of others.
+struct Row {
+    salt: u64,
+    counted: Counted,
+}
+
+/// A request in the eyes of one rollout.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// The rollout's plan.
+    pub plan: &'a Plan,
+    /// What the request was assigned there.
+    pub assigned: Assigned,
+    /// The path that it asked for.
+    pub path: &'a str,
+    /// When the answer came, or it was clear that none would.
+    pub at_ms: f64,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it was answered with a 5xx, or not at all.
+    pub is_error: bool,
+    /// The bucket of the time to headers, where headers came.
+    pub latency: Option<i16>,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            sampled: Seed::of(SAMPLE_SALT),
+            sliced: Seed::of(SLICES_SALT),
+            rows: Vec::new(),
+            latest: Vec::new(),
+            exposed: Exposed::default(),
+            reports: Vec::new(),
+            under_way: None,
+            sequence: 0,
+            lost: 0,
+            is_off: false,
+        }
+    }
+}
+
+impl Meter {
+    /// Counts a request and what came of it.
+    pub fn count(&mut self, visit: &Visit<'_>, outcome: Outcome) {
+        let Assigned { assignment, subject, .. } = visit.assigned;
+        let is_compared = is_compared(assignment.reason);
+        let hash = subject.map(|subject| self.sampled.hash(subject));
+        let slice = subject.filter(|_| is_compared).map(|subject| self.sliced.slice(subject));
+        let minute = minute_of(visit.at_ms);
+        let Some(index) = self.row(visit, minute) else { return };
+        let Some(row) = self.rows.get_mut(index) else { return };
+        let Counted { window, compared, .. } = &mut row.counted;
+        let places = places(visit.plan, visit.path);
+        for (_, endpoint) in at(visit.plan, places) {
+            if let Some(tally) = window.tally_mut(assignment.variant, endpoint) {
+                tally.requests = tally.requests.saturating_add(1);
+                tally.errors = tally.errors.saturating_add(u64::from(outcome.is_error));
+                if let Some((bucket, sketch)) = outcome.latency.zip(tally.sketch_mut(&Measure::Latency)) {
+                    sketch.add(bucket, 1);
+                }
+            }
+        }
+        let Some(hash) = hash else { return };
+        window.subjects.add(Seen::new(hash, assignment.variant, is_compared));
+        // A subject for whom there is no room is not compared at all, on whichever side it is.
+        let Some(slice) = slice else { return };
+        let salt = if assignment.variant == Variant::New { !row.salt } else { row.salt };
+        let Some(fresh) = self.exposed.note(minute, hash ^ salt, places, outcome.is_error) else { return };
+        for (bit, endpoint) in at(visit.plan, places) {
+            let (n, x) = (u32::from(fresh.exposures & bit != 0), u32::from(fresh.failures & bit != 0));
+            if n + x > 0 && let Some(trials) = compared.trials(&Quantity::Errors, endpoint, assignment.variant) {
+                trials.add(slice, n, x);
+            }
+            if let Some(bucket) = outcome.latency && let Some(values) = compared.values(&Measure::Latency, endpoint, assignment.variant) {
+                values.add(slice, bucket, 1);
+            }
+        }
+    }
+
+    /// Counts that legacy has answered a request in the place of the side that was counted.
+    pub fn count_rescue(&mut self, visit: &Visit<'_>) {
+        let index = self.row(visit, minute_of(visit.at_ms));
+        let Some(row) = index.and_then(|index| self.rows.get_mut(index)) else { return };
+        for (_, endpoint) in at(visit.plan, places(visit.plan, visit.path)) {
+            if let Some(tally) = row.counted.window.tally_mut(visit.assigned.assignment.variant, endpoint) {
+                tally.rescued = tally.rescued.saturating_add(1);
+            }
+        }
+    }
+
+    /// Takes in what a page has told; whether there was room.
+    pub fn report(&mut self, report: Report) -> bool {
+        let has_room = self.reports.len() < REPORTS_MAX && !self.is_off;
+        if has_room {
+            self.reports.push(report);
+        }
+        has_room
+    }
+
+    /// Whether anything waits to be sent, or to be acknowledged.
+    pub const fn has_counts(&self) -> bool {
+        self.under_way.is_some() || !self.rows.is_empty() || !self.reports.is_empty()
+    }
+
+    /// Whether a batch is not acknowledged yet.
+    pub const fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// The batch that is to be sent: the one before until it is acknowledged, else what was counted
+    /// since; `None` for nothing. Whoever sends it gives it back with [`Meter::keep`].
+    pub fn take(&mut self) -> Option<Batch> {
+        if self.under_way.is_some() {
+            return self.under_way.take();
+        }
+        if self.rows.is_empty() && self.reports.is_empty() {
+            return None;
+        }
+        let mut cells = 0;
+        let fits = |row: &&Row| {
+            let fits = cells < BATCH_CELLS_MAX;
+            cells += row.cells();
+            fits
+        };
+        let count = self.rows.iter().take(BATCH_WINDOWS_MAX).take_while(fits).count();
+        self.latest.clear();
+        self.sequence += 1;
+        let counted = self.rows.drain(..count).map(|row| row.counted).collect();
+        Some(Batch { sequence: self.sequence, counted, reports: std::mem::take(&mut self.reports) })
+    }
+
+    /// Keeps a batch that was sent until it is acknowledged.
+    pub fn keep(&mut self, batch: Batch) {
+        self.under_way = Some(batch);
+    }
+
+    /// Lets go of the batch that is under way, if this or a later one is stored.
+    pub fn acknowledge(&mut self, sequence: u64) {
+        self.under_way.take_if(|batch| batch.sequence <= sequence);
+    }
+
+    /// How many windows and requests found no room since it was asked last.
+    pub const fn take_lost(&mut self) -> u64 {
+        std::mem::replace(&mut self.lost, 0)
+    }
+
+    /// Counts nothing any more: there is nobody who takes it.
+    pub fn stop(&mut self) {
+        *self = Self { is_off: true, ..Self::default() };
+    }
+
+    /// Where the row of a visit is, made if there is none; `None` where there is no room.
+    fn row(&mut self, visit: &Visit<'_>, minute: u64) -> Option<usize> {
+        if self.is_off {
+            return None;
+        }
+        let (number, revision, key) = (visit.assigned.number, visit.assigned.assignment.revision, &visit.plan.key);
+        let is_it = |row: &Row| row.counted.window.minute == minute && row.counted.window.revision == revision && row.counted.rollout == *key;
+        let latest = self.latest.get(number).copied().filter(|index| self.rows.get(*index).is_some_and(is_it));
+        if latest.is_some() {
+            return latest;
+        }
+        let index = match self.rows.iter().rposition(is_it) {
+            Some(index) => index,
+            None => self.open(key, revision, minute)?,
+        };
+        if self.latest.len() <= number {
+            self.latest.resize(number + 1, usize::MAX);
+        }
+        if let Some(latest) = self.latest.get_mut(number) {
+            *latest = index;
+        }
+        Some(index)
+    }
+
+    fn open(&mut self, key: &Name, revision: u64, minute: u64) -> Option<usize> {
+        while self.rows.len() >= WINDOWS_MAX || self.cells() > CELLS_MAX {
+            self.lost += 1;
+            let is_old = self.rows.first().is_some_and(|row| row.counted.window.minute < minute);
+            if !is_old {
+                return None;
+            }
+            self.rows.remove(0);
+            self.latest.clear();
+        }
+        let salt = fnv1a64(key.as_str().as_bytes()) ^ revision.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let counted = Counted { rollout: key.clone(), window: Window::at(minute, revision), compared: Compared::default() };
+        self.rows.push(Row { salt, counted });
+        Some(self.rows.len() - 1)
+    }
+
+    fn cells(&self) -> usize {
+        self.rows.iter().map(Row::cells).sum()
+    }
+}
+
+impl Row {
+    /// About how many numbers it holds, in pairs.
+    fn cells(&self) -> usize {
+        let compared: usize = self.counted.compared.values.iter().map(|values| values.buckets.len()).sum();
+        compared + self.counted.window.subjects.iter().count()
+    }
+}
+
+/// Where a path lies: everywhere (the lowest bit), and at each endpoint that takes it.
+pub fn places(plan: &Plan, path: &str) -> u32 {
+    let taken = |(index, (_, endpoint)): (usize, &(Name, crate::model::plan::Endpoint))| u32::from(endpoint.0.matches(path)) << (index + 1);
+    plan.endpoints.0.iter().take(ENDPOINTS_MAX).enumerate().map(taken).fold(1, |places, bit| places | bit)
+}
+
+/// The places of a mask, each with its bit; `None` is everywhere.
+pub fn at(plan: &Plan, places: u32) -> impl Iterator<Item = (u32, Option<&Name>)> {
+    let endpoints = plan.endpoints.0.iter().map(|(name, _)| Some(name));
+    let bits = (0..=ENDPOINTS_MAX).map(|bit| 1_u32 << bit);
+    bits.zip(std::iter::once(None).chain(endpoints)).filter(move |(bit, _)| places & bit != 0)
+}
