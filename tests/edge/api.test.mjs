@@ -94,6 +94,11 @@ describe('the document', () => {
     assert.deepEqual(granted(await vic.get('openapi.json')), API);
   });
 
+  test('describes what Prometheus reads, which a viewer may', async () => {
+    assert.equal((await api.fetch('/_tidegate/metrics')).status, 401);
+    for (const method of ['GET', 'HEAD']) assert.equal((await api.fetch('/_tidegate/metrics', { method, headers: bearer(TOKENS.vic) })).status, 200);
+  });
+
   test('describes health, which needs no token', async () => {
     assert.equal((await api.fetch('/_tidegate/health')).status, 200);
     assert.equal((await api.fetch('/_tidegate/health', { method: 'HEAD' })).status, 200);

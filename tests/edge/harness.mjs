@@ -98,15 +98,18 @@ class Gate {
 
   /**
    * Kills workerd in the middle of whatever it does, and starts it again on what is on the disk; KV
-   * goes on meanwhile. Resolves when it serves.
+   * goes on meanwhile, and `meanwhile` is given the folder of what is stored. Resolves when it serves.
    */
-  async crash() {
+  async crash(meanwhile = () => undefined) {
     const pid = workerdPid();
     process.kill(pid, 'SIGKILL');
     await until(() => isGone(pid), () => 'workerd to be gone');
+    await meanwhile(this.#state());
     await this.restart({ keepState: true });
     await until(() => this.fetch('/_tidegate/health').then(({ status }) => status === 200, () => false), () => 'workerd to serve again', 20_000);
   }
+
+  #state() { return join(this.scratch, `state-${this.#generation}`); }
 
   #options() {
     const { compatibilityDate, compatibilityFlags, durableObjects } = workerConfig(join(ROOT, 'wrangler.toml'));
@@ -120,7 +123,7 @@ class Gate {
     const modules = workerModules();
     return {
       cf: false,
-      defaultPersistRoot: join(this.scratch, `state-${this.#generation}`),
+      defaultPersistRoot: this.#state(),
       kvPersist: join(this.scratch, 'kv'),
       handleRuntimeStdio: (out, err) => {
         for (const stream of [out, err]) createInterface(stream).on('line', (line) => this.#log(line));
@@ -163,11 +166,13 @@ class Gate {
 
   /** Tells the controller what an isolate would, and resolves with its answer. */
   async flush({ isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], batch } = {}) {
-    const body = JSON.stringify({ isolate, plans, known, texts, kills, faults, batch });
-    const { status, text } = await fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body });
+    const { status, text } = await this.tell(JSON.stringify({ isolate, plans, known, texts, kills, faults, batch }));
     assert.equal(status, 200, text);
     return JSON.parse(text);
   }
+
+  /** The same with whatever text. */
+  tell(body) { return fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body }); }
 
   /** A WebSocket through the worker, connected. */
   async socket(path, { headers = {}, protocols = [] } = {}) {

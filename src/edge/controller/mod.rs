@@ -51,15 +51,21 @@ pub fn opened() {
 
 fn with_desk<T>(context: &JsValue, act: impl FnOnce(&mut Desk) -> Result<T, JsValue>) -> Result<T, JsValue> {
     DESK.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = Some(Desk::load(context)?);
-        }
-        let outcome = slot.as_mut().ok_or(JsValue::UNDEFINED).and_then(act);
+        let outcome = loaded(slot, context).and_then(act);
         if outcome.is_err() {
             *slot = None;
         }
         outcome
     })
+}
+
+#[inline(never)]
+fn loaded<'d>(slot: &'d mut Option<Desk>, context: &JsValue) -> Result<&'d mut Desk, JsValue> {
+    if slot.is_none() {
+        // The figures are stored, but not what was made of them.
+        slot.insert(Desk::load(context)?).go_on(context, clock::now())?;
+    }
+    slot.as_mut().ok_or(JsValue::UNDEFINED)
 }
 
 /// Answers an isolate: a `Flush` in, an `Answer` out, both as JSON.
