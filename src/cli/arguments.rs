@@ -50,6 +50,24 @@ pub enum Command {
         after_help = "Examples:\n  tidegate group beta < ids.txt > beta.group\n  npx wrangler kv key put --remote --binding ROLLOUTS group/beta --path beta.group"
     )]
     Group(GroupArguments),
+    /// Judge counts (one comparison per line on standard input, as JSON) and print one JSON line for each
+    #[command(
+        after_help = "\
+A line holds the windows in the order in which they came: n exposures and x events of each side.
+  theta    fail where new's rate is shown to be more than theta times legacy's [default: 1]
+  alpha    how often a harmless release may fail, however often one looks [default: 0.01]
+  restart  true: start anew with each quarter of an hour, as in operation; each window then
+           needs \"minute\", counted from the attempt's start
+
+The answer holds the natural logarithms of the evidence that new is worse and that it is not, and
+the verdict: fail, pass or inconclusive. Lines that cannot be read are told of and left out, with
+exit code 1. Events are taken as independent of each other.
+
+Examples:
+  echo '{\"windows\":[{\"legacy\":{\"n\":9500,\"x\":95},\"new\":{\"n\":500,\"x\":25}}]}' | tidegate judge
+  tidegate judge < comparisons.jsonl"
+    )]
+    Judge,
     /// Put plans into force: shows what would change, asks, applies
     #[command(
         after_help = "Rollouts that are not named stay as they are; --prune removes them.\n\nExamples:\n  tidegate apply plans/checkout.toml\n  tidegate apply plans/*.toml --env staging --prune\n  tidegate apply plans/checkout.toml --reason \"shorter holds\" --yes"

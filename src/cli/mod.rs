@@ -16,6 +16,7 @@ mod check;
 mod compile;
 mod assign;
 mod group;
+mod judge;
 mod view;
 mod problem;
 mod connection;
@@ -97,6 +98,7 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Compile(command) => compile::run(&command, json),
         Command::Assign(command) => assign::run(&command, json),
         Command::Group(command) => group::run(&command, json),
+        Command::Judge => judge::run(),
         Command::Apply(command) => apply::run(&command, json),
         Command::Status(command) => status::run(&command, json),
         Command::Watch(command) => watch::run(&command, json),

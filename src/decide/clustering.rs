@@ -13,8 +13,7 @@
 //! of the sum, and since one event in a slice of hardly any exposures must not outweigh everything.
 //!
 //! **What holds.** Independent events have φ = 1 on average, with a standard deviation of 0.14 however
-//! few they are, so the larger of both sides is 1.09 on average and seldom over 1.5. φ never exceeds
-//! the number of events. Subjects that have k events each give k.
+//! few they are. φ never exceeds the number of events. Subjects that have k events each give k.
 //!
 //! **What does not.** It is an estimate, and with few clusters a low one: before the first subject with
 //! many events has been seen nobody knows of such subjects. So what it corrects holds approximately.
@@ -27,6 +26,40 @@ use crate::model::plan::fields::Reader;
 
 /// The slices of a side.
 pub const SLICES: usize = 100;
+/// So many events an hour a slice may have whatever the others have,
+const ALONE_EVENTS_MAX: f64 = 2.0;
+/// or this share of the events of all others, which makes a fifth of the whole: five subjects who
+/// agree are a finding, one with a reload loop is none.
+const ALONE_SHARE_MAX: f64 = 0.25;
+
+/// The two variances whose ratio is φ. Those of several sides or stretches of time may be added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Spread {
+    /// Of the events between slices, from 0.
+    pub between: f64,
+    /// The same of as many independent events, from 0.
+    pub independent: f64,
+}
+
+impl Spread {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { between: self.between + other.between, independent: self.independent + other.independent }
+    }
+
+    /// φ, from 1: less than independent is chance.
+    #[must_use]
+    pub fn factor(self) -> f64 {
+        if self.independent > 0.0 { (self.between / self.independent).max(1.0) } else { 1.0 }
+    }
+
+    /// Reads what was printed.
+    pub fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let mut fields = reader.fields(node)?;
+        Some(Self { between: fields.required(reader, "between", Reader::number)?, independent: fields.required(reader, "independent", Reader::number)? })
+    }
+}
 
 /// The counts of one side by slice of the second hash.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,27 +97,42 @@ impl Slices {
         self.counts.iter().fold(Count::default(), |sum, count| Count { n: sum.n + count.n, x: sum.x + count.x })
     }
 
+    /// What each slice holds, in order.
+    #[must_use]
+    pub const fn counts(&self) -> &[Count; SLICES] {
+        &self.counts
+    }
+
     /// How many slices hold events.
     #[must_use]
     pub fn with_events(&self) -> usize {
         self.counts.iter().filter(|count| count.x > 0.0).count()
     }
 
-    /// φ of this side alone, from 0; 1 where there is nothing to tell it from.
+    /// How the events differ between slices. Without exposures there is nothing to tell it from.
     #[must_use]
-    pub fn dispersion(&self) -> f64 {
+    pub fn spread(&self) -> Spread {
         let total = self.total();
-        if total.n <= 0.0 || total.x <= 0.0 {
-            return 1.0;
-        }
-        let (mut between, mut independent) = (0.0, 0.0);
+        let mut spread = Spread::default();
         for count in self.counts.iter().filter(|count| count.n > 0.0) {
             let share = count.n / total.n;
             let expected = total.x * share;
-            between += (count.x - expected).powi(2);
-            independent += expected * (1.0 - share);
+            spread.between += (count.x - expected).powi(2);
+            spread.independent += expected * (1.0 - share);
         }
-        if independent > 0.0 { between / independent } else { 1.0 }
+        spread
+    }
+
+    /// The events of this window without those that a slice has beyond a quarter of what all other
+    /// slices have had in the hour (`hour`: without this window), or beyond two where that is less.
+    #[must_use]
+    pub fn corroborated(&self, hour: &Self) -> f64 {
+        let all = hour.total().x + self.total().x;
+        let counted = |(now, before): (&Count, &Count)| {
+            let others = all - before.x - now.x;
+            now.x.min((ALONE_EVENTS_MAX.max(others * ALONE_SHARE_MAX) - before.x).max(0.0))
+        };
+        self.counts.iter().zip(&hour.counts).map(counted).sum()
     }
 
     /// Reads what was printed: a list of lists of three, the slice, its exposures and its events.
@@ -165,12 +213,12 @@ impl SideSlices {
     }
 }
 
-/// φ of a comparison, from 1: the larger of the two sides'. Where subjects behave alike on both sides
-/// it is the same on both, however they are shared out, so the side with more events lends its
-/// estimate to the other.
+/// φ of both sides, from 1: the larger of the two. Where subjects behave alike on both sides it is the
+/// same on both, however they are shared out, so the side with more events lends its estimate to the
+/// other.
 #[must_use]
-pub fn factor(legacy: &Slices, new: &Slices) -> f64 {
-    legacy.dispersion().max(new.dispersion()).max(1.0)
+pub fn factor(legacy: Spread, new: Spread) -> f64 {
+    legacy.factor().max(new.factor())
 }
 
 #[cfg(test)]
@@ -188,20 +236,20 @@ mod tests {
         let events: Vec<f64> = (0..100).map(|slice| f64::from(slice % 7)).collect();
         let mean = events.iter().sum::<f64>() / 100.0;
         let pearson = events.iter().map(|x| (x - mean).powi(2) / mean).sum::<f64>() / 99.0;
-        let own = slices(events.into_iter().map(|x| (50.0, x))).dispersion();
+        let own = slices(events.into_iter().map(|x| (50.0, x))).spread().factor();
         assert!((own - pearson).abs() < 1e-12, "{own} and {pearson}");
     }
 
     #[test]
     fn hardly_any_events_neither_explode_nor_divide_by_zero() {
-        assert_eq!(factor(&Slices::default(), &Slices::default()), 1.0);
-        assert_eq!(slices([(10.0, 0.0), (20.0, 0.0)]).dispersion(), 1.0);
-        assert_eq!(slices([(10.0, 3.0)]).dispersion(), 1.0, "one slice differs from no other");
-        assert_eq!(slices([(0.0, 3.0)]).dispersion(), 1.0, "events without exposures");
+        assert_eq!(Slices::default().spread().factor(), 1.0);
+        assert_eq!(slices([(10.0, 0.0), (20.0, 0.0)]).spread().factor(), 1.0);
+        assert_eq!(slices([(10.0, 3.0)]).spread().factor(), 1.0, "one slice differs from no other");
+        assert_eq!(slices([(0.0, 3.0)]).spread().factor(), 1.0, "events without exposures");
         let one = slices((0..100).map(|slice| (10.0, f64::from(u8::from(slice == 3)))));
-        assert!((one.dispersion() - 1.0).abs() < 1e-9, "{}", one.dispersion());
+        assert!((one.spread().factor() - 1.0).abs() < 1e-9, "{}", one.spread().factor());
         let rare = slices((0..100).map(|slice| if slice == 0 { (1.0, 1.0) } else { (1e6, 1.0) }));
-        assert!(rare.dispersion() < 1.1, "an event in a tiny slice: {}", rare.dispersion());
+        assert!(rare.spread().factor() < 1.1, "an event in a tiny slice: {}", rare.spread().factor());
     }
 
     #[test]
@@ -210,7 +258,7 @@ mod tests {
         let mean = (0..50).map(|_| {
             let mut slices = slices((0..100).map(|_| (1_000.0, 0.0)));
             (0..400).for_each(|_| slices.add(random.usize(..100), 0.0, 10.0));
-            slices.dispersion()
+            slices.spread().factor()
         });
         let mean = mean.sum::<f64>() / 50.0;
         assert!((mean - 10.0).abs() < 0.6, "{mean}");
@@ -225,12 +273,27 @@ mod tests {
                 for side in &mut sides {
                     (0..events).for_each(|_| side.add(random.usize(..100), 0.0, 1.0));
                 }
-                factor(&sides[0], &sides[1])
+                factor(sides[0].spread(), sides[1].spread())
             }).collect();
             let mean = factors.iter().sum::<f64>() / 200.0;
             let most = factors.iter().copied().fold(0.0, f64::max);
             assert!(mean < 1.12 && most < 2.5, "{events} events: {mean}, at most {most}");
         }
+    }
+
+    #[test]
+    fn a_slice_alone_counts_for_little() {
+        let one = |slice: usize, x: f64| {
+            let mut slices = Slices::default();
+            slices.add(slice, 10.0, x);
+            slices
+        };
+        assert_eq!(one(3, 30.0).corroborated(&Slices::default()), 2.0);
+        assert_eq!(one(3, 1.0).corroborated(&one(3, 2.0)), 0.0, "it has had its two");
+        let spread = slices((0..100).map(|_| (10.0, 1.0)));
+        assert_eq!(spread.corroborated(&Slices::default()), 100.0);
+        assert_eq!(one(3, 30.0).corroborated(&spread), 99.0 / 4.0 - 1.0, "a quarter of the others, less what it had");
+        assert_eq!(one(3, 5.0).corroborated(&spread), 5.0);
     }
 
     #[test]

@@ -101,10 +101,17 @@ impl Evidence {
     /// Takes a window in, which began `minute` minutes after the attempt. `factor` (at least 1)
     /// says by how much the events cluster; the logarithms are divided by it.
     pub fn add(&mut self, window: &Window, factor: f64, minute: f64) {
+        self.add_beyond(window, 1.0, factor, minute);
+    }
+
+    /// The same where θ counts as `margin` times (at least 1) what it is: evidence against new's rate
+    /// being at most margin · θ times legacy's. The margin must be known before the window.
+    pub fn add_beyond(&mut self, window: &Window, margin: f64, factor: f64, minute: f64) {
         let weight = self.weight_at(minute);
+        let theta = self.theta * margin;
         for (index, log_product) in self.log_products.iter_mut().enumerate() {
             let started = if weight > 0.0 { log_sum(*log_product, weight.ln()) } else { *log_product };
-            *log_product = started + log_ratio(window, self.theta, self.theta * ratio(index)) / factor;
+            *log_product = started + log_ratio(window, theta, theta * ratio(index)) / factor;
         }
     }
 

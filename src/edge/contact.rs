@@ -24,7 +24,7 @@ const ANSWER_MS_MAX: f64 = 5_000.0;
 const WORK_MS_MAX: f64 = 20_000.0;
 
 thread_local! {
-    static CONTACT: RefCell<Contact> = const { RefCell::new(Contact { isolate: None, scheduled_at_ms: None, last_ms: 0.0, interval_ms: INTERVAL_MS_DEFAULT, is_absent: false }) };
+    static CONTACT: RefCell<Contact> = const { RefCell::new(Contact { isolate: None, scheduled_at_ms: None, last_ms: 0.0, interval_ms: INTERVAL_MS_DEFAULT, is_absent: false, has_failed_with_batch: false }) };
 }
 
 struct Contact {
@@ -37,6 +37,9 @@ struct Contact {
     interval_ms: f64,
     /// The deployment has no controller.
     is_absent: bool,
+    /// The last contact failed and had a batch. The next one goes without: a batch that the controller
+    /// cannot take must not keep the states away.
+    has_failed_with_batch: bool,
 }
 
 /// Whether a contact is to be scheduled behind this request. It is told to one request only.
@@ -68,11 +71,11 @@ pub async fn flush_in_time(env: JsValue) {
         if wait_ms > 0.0 {
             worker::Delay::from(std::time::Duration::from_millis(wait_ms as u64)).await;
         }
-        let was_taken = tell(&env, &[], true).await;
+        tell(&env, &[], true).await;
         let now_ms = clock::now_ms();
-        let goes_on = was_taken && meter::with_meter(|meter| meter.has_counts());
+        let has_more = meter::with_meter(|meter| meter.has_counts());
         let is_next = CONTACT.with_borrow_mut(|contact| {
-            let is_next = goes_on && now_ms - begun_ms + contact.interval_ms < WORK_MS_MAX;
+            let is_next = has_more && now_ms - begun_ms + contact.interval_ms < WORK_MS_MAX;
             contact.scheduled_at_ms = is_next.then_some(now_ms);
             is_next
         });
@@ -87,8 +90,8 @@ pub async fn flush(env: &JsValue, wanted: &[String]) {
     tell(env, wanted, false).await;
 }
 
-/// Asks the controller; whether all that was sent is stored there.
-async fn tell(env: &JsValue, wanted: &[String], with_counts: bool) -> bool {
+/// Asks the controller now, and tells it what was counted too, if that is wanted.
+async fn tell(env: &JsValue, wanted: &[String], with_counts: bool) {
     let now_ms = clock::now_ms();
     let isolate = CONTACT.with_borrow_mut(|contact| {
         contact.last_ms = now_ms;
@@ -97,12 +100,14 @@ async fn tell(env: &JsValue, wanted: &[String], with_counts: bool) -> bool {
     if !glue::has_controller(env) {
         CONTACT.with_borrow_mut(|contact| contact.is_absent = true);
         meter::with_meter(Meter::stop);
-        return false;
+        return;
     }
     let report = snapshot::with_memory(|memory| memory.report(now_ms, wanted));
+    let has_failed = CONTACT.with_borrow_mut(|contact| std::mem::take(&mut contact.has_failed_with_batch));
+    // Without a name the controller could not tell this isolate's batches from another's.
+    let takes_counts = with_counts && !isolate.is_empty() && !has_failed;
     let text = meter::with_meter(|meter| {
-        // Without a name the controller could not tell this isolate's batches from another's.
-        let batch = if with_counts && !isolate.is_empty() { meter.take() } else { None };
+        let batch = if takes_counts { meter.take() } else { None };
         let flush = Flush { isolate, batch, ..report };
         let text = serde_json::to_string(&flush).unwrap_or_default();
         flush.batch.into_iter().for_each(|batch| meter.keep(batch));
@@ -118,15 +123,16 @@ async fn tell(env: &JsValue, wanted: &[String], with_counts: bool) -> bool {
         Ok(answer) => {
             CONTACT.with_borrow_mut(|contact| contact.interval_ms = f64::from(answer.interval_ms));
             snapshot::with_memory(|memory| memory.absorb_answer(&answer, clock::now()));
-            meter::with_meter(|meter| {
-                answer.acknowledged.into_iter().for_each(|sequence| meter.acknowledge(sequence));
-                !meter.is_under_way()
-            })
+            if let Some(sequence) = answer.acknowledged {
+                meter::with_meter(|meter| meter.acknowledge(sequence));
+            }
         }
         Err(error) => {
-            CONTACT.with_borrow_mut(|contact| contact.interval_ms = INTERVAL_MS_AFTER_FAILURE);
+            CONTACT.with_borrow_mut(|contact| {
+                contact.interval_ms = INTERVAL_MS_AFTER_FAILURE;
+                contact.has_failed_with_batch = takes_counts;
+            });
             log::warn("controller_unreachable", "controller", &error);
-            false
         }
     }
 }

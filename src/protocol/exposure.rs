@@ -7,8 +7,8 @@
 //! exposure = ROLLOUT ":" VARIANT ":" STAGE ":" REVISION ":" SUBJECT ":" [ENDPOINT {"," ENDPOINT}]
 //! key      = HMAC-SHA-256(SIGNING_KEY, "tidegate exposure 1")
 //! ```
-//! `MINUTE` is counted since 1970. `NONCE` is the page view, 32 hexadecimal digits; the exposure at
-//! place i counts under `NONCE + i`. The first exposure is the rollout's that routed the page, flags
+//! `MINUTE` is counted since 1970. `NONCE` is the page view, 32 hexadecimal digits: the isolate and its
+//! count. The exposure at place i counts under `NONCE + i`, which no other view has. The first exposure is the rollout's that routed the page, flags
 //! follow. None of these characters stands in a name, so a page reads what it was given with two
 //! `split`s, after cutting at the last `.`.
 //!
@@ -95,9 +95,10 @@ impl ExposureKey {
             return None;
         }
         let text = parts.next()?;
-        let nonce = u128::from_str_radix(text, 16).ok()?;
+        let (isolate, count) = text.split_at_checked(16)?;
+        let count = u64::from_str_radix(count, 16).ok()?;
         let mask = self.mask(text);
-        parts.zip(0..).map(|(part, place)| read(part, at, nonce.wrapping_add(place), mask)).collect()
+        parts.zip(0..).map(|(part, place)| read(part, at, format!("{isolate}{:016x}", count.wrapping_add(place)), mask)).collect()
     }
 
     fn mask(&self, nonce: &str) -> u64 {
@@ -106,7 +107,7 @@ impl ExposureKey {
     }
 }
 
-fn read(part: &str, minute: u64, nonce: u128, mask: u64) -> Option<Report> {
+fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
     let mut fields = part.split(':');
     let mut next = || fields.next();
     let (rollout, variant, _stage, revision) = (next()?.parse().ok()?, next()?.parse().ok()?, next()?, next()?.parse().ok()?);
@@ -119,7 +120,7 @@ fn read(part: &str, minute: u64, nonce: u128, mask: u64) -> Option<Report> {
         minute,
         variant,
         endpoints,
-        nonce: format!("{nonce:032x}"),
+        nonce,
         subject: subject & ((1 << HASH_BITS) - 1),
         slice: Some(slice).filter(|slice| *slice < SLICES),
         is_view: true,

@@ -11,7 +11,7 @@ pub struct Faults(Vec<(String, String)>);
 
 impl Faults {
     /// What is wrong with the value of a key; nothing, where it is in order.
-    pub fn set(&mut self, key: &str, sentences: impl IntoIterator<Item = String>) {
+    pub fn set(&mut self, key: &str, sentences: Vec<String>) {
         self.0.retain(|(own, _)| own != key);
         self.0.extend(sentences.into_iter().map(|sentence| (key.to_owned(), cut(sentence))));
     }

@@ -162,13 +162,11 @@ impl Memory {
     fn compile(&mut self, text: Option<&String>) -> Rc<Catalogue> {
         let last = &self.snapshot.catalogue;
         let Some(text) = text else {
-            let message = "the KV key `plans` does not exist; write it with `tidegate compile`";
-            log::warn("plans_missing", PLANS, message);
-            self.faults.set(PLANS, [message.to_owned()]);
+            log::warn("plans_missing", PLANS, "the KV key `plans` does not exist; write it with `tidegate compile`");
             return Rc::clone(last);
         };
         if self.texts.get(PLANS) == Some(text) {
-            self.faults.set(PLANS, self.broken.iter().cloned());
+            self.faults.set(PLANS, self.broken.clone());
             return Rc::clone(last);
         }
         match Catalogue::compile(text, Some(last)) {
@@ -178,13 +176,13 @@ impl Memory {
                     log::warn("plan_broken", &rollout.key, &rollout.to_string());
                 }
                 self.broken = broken.iter().map(ToString::to_string).collect();
-                self.faults.set(PLANS, self.broken.iter().cloned());
+                self.faults.set(PLANS, self.broken.clone());
                 self.texts.insert(PLANS.to_owned(), text.clone());
                 Rc::new(catalogue)
             }
             Err(error) => {
                 log::warn("plans_unreadable", PLANS, &error.to_string());
-                self.faults.set(PLANS, [error.to_string()]);
+                self.faults.set(PLANS, vec![error.to_string()]);
                 Rc::clone(last)
             }
         }
@@ -203,7 +201,7 @@ impl Memory {
             }
             let name = format!("stage/{key}");
             let text = texts.get(&name).map(String::as_str);
-            self.faults.set(&name, None);
+            self.faults.set(&name, Vec::new());
             if text.zip(self.echoes.get(key)).is_some_and(|(text, echoes)| echoes.contain(text, now)) {
                 continue;
             }
@@ -219,7 +217,7 @@ impl Memory {
                     self.by_hand.extend(text.map(|text| (key.clone(), text.to_owned())));
                     let message = format!("{error}; the last good state stays");
                     log::warn("stage_unreadable", &name, &message);
-                    self.faults.set(&name, [message]);
+                    self.faults.set(&name, vec![message]);
                 }
             }
         }
@@ -253,7 +251,7 @@ impl Memory {
             Some(bytes) => Fingerprints::read(bytes).map(Rc::new).map_err(|error| error.to_string()),
             None => Err("the key does not exist".to_owned()),
         };
-        self.faults.set(&key, read.as_ref().err().cloned());
+        self.faults.set(&key, read.as_ref().err().cloned().into_iter().collect());
         let fingerprints = match read {
             Ok(list) => Some(list),
             Err(error) => {

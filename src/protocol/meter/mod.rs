@@ -154,10 +154,10 @@ impl Meter {
         }
     }
 
-    /// Takes in what a page has told; whether there was room.
+    /// Takes in what a page has told; whether there was room for it.
     pub fn report(&mut self, report: Report) -> bool {
-        let has_room = self.reports.len() < REPORTS_MAX && !self.is_off;
-        if has_room {
+        let has_room = self.reports.len() < REPORTS_MAX;
+        if has_room && !self.is_off {
             self.reports.push(report);
         }
         has_room
@@ -166,11 +166,6 @@ impl Meter {
     /// Whether anything waits to be sent, or to be acknowledged.
     pub const fn has_counts(&self) -> bool {
         self.under_way.is_some() || !self.rows.is_empty() || !self.reports.is_empty()
-    }
-
-    /// Whether a batch is not acknowledged yet.
-    pub const fn is_under_way(&self) -> bool {
-        self.under_way.is_some()
     }
 
     /// The batch that is to be sent: the one before until it is acknowledged, else what was counted
