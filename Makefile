@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/tools
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 export WRANGLER_SEND_METRICS := false
 
-.PHONY: help dev traffic test test-native test-wasm test-edge test-browser build bench bench-native bench-edge bench-propagation size lint deploy deploy-check clean setup
+.PHONY: help dev traffic test test-native test-wasm test-edge test-browser build bench bench-native bench-edge bench-propagation bench-flushes size lint deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -49,7 +49,7 @@ lint: setup ## Check the code with clippy, natively and for wasm
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --target wasm32-unknown-unknown --lib -- -D warnings
 
-bench: bench-native bench-edge bench-propagation size ## Measure against the goals: native, in workerd, propagation, size
+bench: bench-native bench-edge bench-propagation bench-flushes size ## Measure against the goals: native, in workerd, propagation, flushes, size
 
 bench-native: setup ## Measure assignments, routing and groups natively
 	cargo bench --quiet --bench decisions
@@ -59,6 +59,9 @@ bench-edge: build ## Measure requests against other workers in the same workerd
 
 bench-propagation: build ## Measure how long commands take to reach every isolate, whatever KV does
 	node benches/edge/propagation.mjs
+
+bench-flushes: build ## Measure how many isolates one controller takes, and that it loses no count
+	node benches/edge/flushes.mjs
 
 size: build ## Print the size of the wasm and fail over the budget of 300 KB gzipped
 	@scripts/size.sh

@@ -38,7 +38,7 @@ pub fn look_wanted(call: &Call) -> Look {
     match Route::find(&call.method, &call.path) {
         Ok(Route::Rollouts | Route::Rollout(_)) => Look::Fresh,
         Ok(Route::Commands(_) | Route::AllCommands) if call.body.contains("revive") => Look::Now,
-        Ok(Route::Plans) if call.method == "PUT" => Look::Texts(super::plan_keys(&call.body)),
+        Ok(Route::Plans) if call.method == "PUT" => Look::Texts(super::plans::plan_keys(&call.body)),
         _ => Look::None,
     }
 }

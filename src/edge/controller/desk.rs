@@ -7,7 +7,7 @@ use super::counting::Counting;
 use super::heard::Heard;
 use super::store::{self, Batch, Removed, Stored, counts};
 use crate::decide::deployment::Deployment;
-use crate::decide::rollout::{Change, Noticed, Order};
+use crate::decide::rollout::{Change, Noticed, Order, Rollout};
 use crate::edge::{clock, log};
 use crate::model::{Instant, Name};
 use crate::protocol::flush::{Answer, Flush, Told};
@@ -40,6 +40,8 @@ pub struct Desk {
     pub pace: Pace,
     /// Isolates have newer plans than these: somebody wrote them into KV by hand.
     is_outdated: bool,
+    /// When all this was loaded.
+    pub loaded_at: Instant,
     /// For when the alarm is set, in milliseconds since 1970.
     wakes_at_ms: Option<i64>,
 }
@@ -66,7 +68,7 @@ impl Desk {
             heard.note_sequence(isolate, sequence, at);
         }
         let counting = Counting::new(totals, pruned_minute);
-        let mut desk = Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, counting, heard, pace: Pace::default(), is_outdated: false, wakes_at_ms: None };
+        let mut desk = Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, counting, heard, pace: Pace::default(), is_outdated: false, loaded_at: now, wakes_at_ms: None };
         desk.replay_log(context)?;
         Ok(desk)
     }
@@ -217,20 +219,27 @@ impl Desk {
         flush.batch.as_ref().map(|batch| self.take_in(context, &flush.isolate, batch, now)).transpose()
     }
 
+    /// Whether nothing is due, a flush has told nothing that changes anything, and the controller wakes in
+    /// time for what it counted.
+    pub fn is_quiet(&self, flush: &Flush, now: Instant) -> bool {
+        let now_ms = now.as_epoch_ms();
+        let is_told = self.is_outdated || !flush.texts.is_empty() || !flush.kills.is_empty();
+        let look_ms = self.look_ms(now);
+        !is_told && self.wakes_at_ms.is_some_and(|wakes_ms| wakes_ms > now_ms && look_ms.is_none_or(|look_ms| look_ms > now_ms && wakes_ms <= look_ms))
+    }
+
     /// What an isolate is answered.
     pub fn answer(&self, flush: &Flush, acknowledged: Option<u64>, now: Instant) -> Answer {
-        let wants = |key: &Name, revision: u64| match &flush.known {
-            None => true,
-            Some(known) => known.iter().any(|(own, known)| own == key.as_str() && (*known < revision || flush.texts.iter().any(|(told, _)| told == own))),
+        let tell = |rollout: &Rollout| Told { key: rollout.plan.key.to_string(), state: rollout.record.live.to_json(), echoes: rollout.echoes(now).map(str::to_owned).collect() };
+        let is_news = |key: &str, known: u64, rollout: &Rollout| known < rollout.record.live.revision || flush.texts.iter().any(|(told, _)| told == key);
+        let states = match &flush.known {
+            None => self.deployment.rollouts.iter().map(tell).collect(),
+            Some(known) => {
+                let found = |(key, known): &(String, u64)| self.deployment.rollouts.get(&key.parse().ok()?).filter(|rollout| is_news(key, *known, rollout));
+                known.iter().filter_map(found).map(tell).collect()
+            }
         };
-        let states = self
-            .deployment
-            .rollouts
-            .iter()
-            .filter(|rollout| wants(&rollout.plan.key, rollout.record.live.revision))
-            .map(|rollout| Told { key: rollout.plan.key.to_string(), state: rollout.record.live.to_json(), echoes: rollout.echoes(now).map(str::to_owned).collect() })
-            .collect();
-        let interval_ms = self.pace.interval_ms(self.heard.isolates(now), &flush.isolate);
+        let interval_ms = self.pace.interval_ms(self.heard.isolates(), &flush.isolate);
         let plans = (flush.plans < self.deployment.plans).then(|| self.plans_text());
         Answer { interval_ms, plans, states, acknowledged }
     }

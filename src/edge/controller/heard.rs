@@ -15,13 +15,14 @@ const FAULTS_PER_FLUSH_MAX: usize = 32;
 /// What is told apart.
 const FAULTS_MAX: usize = 200;
 const MESSAGE_CHARS_MAX: usize = 300;
-/// Below this nobody is looked for who is gone.
-const FEW_ISOLATES: usize = 100;
+/// Who is gone is looked for this often.
+const SWEEP_MS: i64 = 1_000;
 
 /// What isolates have said lately.
 #[derive(Default)]
 pub struct Heard {
     isolates: HashMap<String, Isolate>,
+    swept_ms: i64,
     faults: Vec<Fault>,
 }
 
@@ -57,7 +58,8 @@ impl Heard {
                 self.isolates.insert(isolate.to_owned(), Isolate { last: now, sequence: None });
             }
         }
-        if self.isolates.len() > FEW_ISOLATES {
+        if (now.as_epoch_ms() - self.swept_ms).abs() >= SWEEP_MS {
+            self.swept_ms = now.as_epoch_ms();
             self.isolates.retain(|_, own| is_recent(own.last, now));
         }
     }
@@ -73,8 +75,8 @@ impl Heard {
     }
 
     /// How many isolates there are.
-    pub fn isolates(&self, now: Instant) -> usize {
-        self.isolates.values().filter(|own| is_recent(own.last, now)).count()
+    pub fn isolates(&self) -> usize {
+        self.isolates.len()
     }
 
     /// What is wrong with an isolate's configuration.

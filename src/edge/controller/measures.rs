@@ -46,7 +46,7 @@ fn collect(present: &Present<'_>, context: &JsValue, rollout: &Rollout, asked: A
     let is_in_memory = |window: &Window| series.is_some_and(|series| series.get(window.minute, window.minutes, window.revision).is_some());
     let mut shown: Vec<Shown> = Vec::new();
     if asked.minutes == 1 {
-        windows(context, key, 1, asked.minute(), "1", |window| shown.extend(window.filter(|window| !is_in_memory(window)).map(|window| show(&window))))?;
+        windows(context, key, 1, asked.minute(), "1", &mut |window| shown.extend(window.filter(|window| !is_in_memory(window)).map(|window| show(&window))))?;
         shown.extend(in_memory(1).map(&show));
         return Ok(shown);
     }
@@ -63,7 +63,7 @@ fn collect(present: &Present<'_>, context: &JsValue, rollout: &Rollout, asked: A
         }
     };
     in_memory(1).for_each(&mut add);
-    windows(context, key, 1, asked.minute(), "is_folded = 0", |window| {
+    windows(context, key, 1, asked.minute(), "is_folded = 0", &mut |window| {
         if let Some(window) = window.filter(|window| !is_in_memory(window)) {
             add(&window);
         }
@@ -73,7 +73,7 @@ fn collect(present: &Present<'_>, context: &JsValue, rollout: &Rollout, asked: A
         None => shown.push(show(window)),
     };
     in_memory(asked.minutes).for_each(&mut take);
-    windows(context, key, asked.minutes, asked.minute(), "1", |window| {
+    windows(context, key, asked.minutes, asked.minute(), "1", &mut |window| {
         if let Some(window) = window.filter(|window| !is_in_memory(window)) {
             take(&window);
         }
@@ -89,6 +89,6 @@ fn collect(present: &Present<'_>, context: &JsValue, rollout: &Rollout, asked: A
 pub fn expose(desk: &Desk, context: &JsValue, now: Instant) -> Result<Reply, JsValue> {
     let faults = desk.heard.faults(now);
     let present = Present { deployment: &desk.deployment, faults: &faults, now };
-    let exposed = Exposed { present, totals: desk.counting.totals(), isolates: desk.heard.isolates(now), changes: &last_changes(context)? };
+    let exposed = Exposed { present, totals: desk.counting.totals(), isolates: desk.heard.isolates(), changes: &last_changes(context)? };
     Ok(Reply::text(exposition(&exposed)))
 }

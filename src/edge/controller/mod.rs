@@ -23,10 +23,10 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
 use self::desk::Desk;
+use self::plans::{keys, plan_keys};
 use self::store::Batch;
 use super::{clock, glue, kv, log};
 use crate::model::Name;
-use crate::model::node::{Node, Value};
 use crate::protocol::api::{Call, Reply};
 use crate::protocol::flush::Flush;
 
@@ -36,6 +36,8 @@ const LOOK_FRESH_MS: i64 = 2_000;
 const LOOK_WAIT_MS: f64 = 300.0;
 /// How long a command waits for KV that depends on what KV says.
 const LOOK_NEEDED_WAIT_MS: f64 = 2_000.0;
+/// What is in memory is loaded anew after this long.
+const LOADED_MS_MAX: i64 = 86_400_000;
 /// A publication goes on until nothing is left, but not forever: the alarm takes over.
 const ROUNDS_MAX: usize = 20;
 
@@ -52,11 +54,16 @@ pub fn opened() {
 fn with_desk<T>(context: &JsValue, act: impl FnOnce(&mut Desk) -> Result<T, JsValue>) -> Result<T, JsValue> {
     DESK.with_borrow_mut(|slot| {
         let outcome = loaded(slot, context).and_then(act);
-        if outcome.is_err() {
+        if outcome.is_err() || slot.as_ref().is_some_and(is_old) {
             *slot = None;
         }
         outcome
     })
+}
+
+/// Memory only grows: what was counted long ago is loaded shorter than it is counted.
+fn is_old(desk: &Desk) -> bool {
+    clock::now().as_epoch_ms() - desk.loaded_at.as_epoch_ms() > LOADED_MS_MAX
 }
 
 #[inline(never)]
@@ -79,7 +86,9 @@ pub fn flush(context: JsValue, text: String) -> Result<String, JsValue> {
         let now = clock::now();
         let acknowledged = desk.hear(&context, &flush, now)?;
         // What the counts lead to is in the answer already.
-        desk.go_on(&context, now)?;
+        if !desk.is_quiet(&flush, now) {
+            desk.go_on(&context, now)?;
+        }
         Ok(serde_json::to_string(&desk.answer(&flush, acknowledged, now)).unwrap_or_default())
     })
 }
@@ -194,23 +203,6 @@ async fn look(context: &JsValue, env: &JsValue) -> Result<(), JsValue> {
         }
         Ok(())
     })
-}
-
-fn keys<'a>(rollouts: impl Iterator<Item = &'a Name>) -> Vec<String> {
-    let of_rollouts = rollouts.flat_map(|key| [format!("stage/{key}"), format!("kill/{key}")]);
-    ["plans".to_owned(), "kill/*".to_owned()].into_iter().chain(of_rollouts).collect()
-}
-
-/// The KV keys of the rollouts of these plans.
-fn plan_keys(plans: &str) -> Vec<String> {
-    let node: Node = serde_json::from_str(plans).unwrap_or_default();
-    let Some(Value::List(rollouts)) = node.field("rollouts").map(|list| &list.value) else { return Vec::new() };
-    let key = |rollout: &Node| match rollout.field("key").map(|key| &key.value) {
-        Some(Value::Text(key)) => key.parse::<Name>().ok(),
-        _ => None,
-    };
-    let names: Vec<Name> = rollouts.iter().filter_map(key).collect();
-    keys(names.iter())
 }
 
 /// Whether something is to be published.

@@ -11,6 +11,7 @@ use crate::decide::transition::KV;
 use crate::edge::{clock, log};
 use crate::model::command::Command;
 use crate::model::live::{LiveText, Phase};
+use crate::model::node::{Node, Value};
 use crate::model::plan::set::PlanSet;
 use crate::model::{Instant, Name};
 use crate::protocol::api::body::Plans;
@@ -123,4 +124,22 @@ fn revision_in(texts: &HashMap<String, String>, key: &Name) -> u64 {
         Some(Ok(LiveText::Written(state) | LiveText::Edited(state))) => state.revision,
         _ => 0,
     }
+}
+
+/// The KV keys of rollouts, and those of all of them.
+pub fn keys<'a>(rollouts: impl Iterator<Item = &'a Name>) -> Vec<String> {
+    let of_rollouts = rollouts.flat_map(|key| [format!("stage/{key}"), format!("kill/{key}")]);
+    ["plans".to_owned(), "kill/*".to_owned()].into_iter().chain(of_rollouts).collect()
+}
+
+/// The KV keys of the rollouts of these plans.
+pub fn plan_keys(plans: &str) -> Vec<String> {
+    let node: Node = serde_json::from_str(plans).unwrap_or_default();
+    let Some(Value::List(rollouts)) = node.field("rollouts").map(|list| &list.value) else { return Vec::new() };
+    let key = |rollout: &Node| match rollout.field("key").map(|key| &key.value) {
+        Some(Value::Text(key)) => key.parse::<Name>().ok(),
+        _ => None,
+    };
+    let names: Vec<Name> = rollouts.iter().filter_map(key).collect();
+    keys(names.iter())
 }

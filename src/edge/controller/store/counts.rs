@@ -39,6 +39,8 @@ const DAY_MINUTES: u64 = 24 * 60;
 pub const MINUTES_KEPT: u64 = 2 * DAY_MINUTES;
 /// Hours and signals are kept this long.
 pub const HOURS_KEPT: u64 = 90 * DAY_MINUTES;
+/// Hours are loaded as such this far back, else as days.
+const HOURS_LOADED: u64 = 3 * DAY_MINUTES;
 /// An isolate's number is kept this long after it last came.
 const ISOLATE_MS_KEPT: i64 = 2 * 86_400_000;
 /// Reports of pages that are older than this are dropped: tokens live for 12 hours.
@@ -168,17 +170,28 @@ pub type Totals = Vec<(Name, Window)>;
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn load(context: &JsValue, deployment: &mut Deployment, now: Instant, mut broken: impl FnMut(&str)) -> Result<Totals, JsValue> {
+pub fn load(context: &JsValue, deployment: &mut Deployment, now: Instant, broken: &mut dyn FnMut(&str)) -> Result<Totals, JsValue> {
     let mut totals = Totals::new();
     let keys: Vec<(Name, u64, u64)> = deployment.rollouts.iter().map(|rollout| (rollout.plan.key.clone(), rollout.record.begun_revision, begun_minute(&rollout.record, now))).collect();
     for (key, begun_revision, begun_minute) in keys {
         let book = deployment.books.get_mut(&key);
         // What an earlier attempt counted is nobody's evidence; legacy's last day is compared with.
         let day = minute_of(now).saturating_sub(DAY_MINUTES);
+        // Months of hours are more than the memory holds: but for the last days, and hours that minutes
+        // have yet to join, they are loaded as days.
+        let mut days_before = minute_of(now).saturating_sub(HOURS_LOADED);
         for minutes in [1, 60] {
             let wanted = format!("is_folded = 0 AND (revision >= {begun_revision} OR minute >= {day})");
-            windows(context, &key, minutes, 0, &wanted, |window| match window {
-                Some(window) => book.series.restore(window),
+            windows(context, &key, minutes, 0, &wanted, &mut |window| match window {
+                Some(mut window) => {
+                    if minutes == 1 {
+                        days_before = days_before.min(window.minute);
+                    } else if window.minute + 60 <= days_before {
+                        window.minute -= window.minute % DAY_MINUTES;
+                        window.minutes = DAY_MINUTES as u32;
+                    }
+                    book.series.restore(window);
+                }
                 None => broken(key.as_str()),
             })?;
         }
@@ -226,7 +239,7 @@ pub fn log(context: &JsValue) -> Result<Vec<(u64, Instant, String)>, JsValue> {
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn windows(context: &JsValue, key: &Name, minutes: u32, from: u64, wanted: &str, mut tell: impl FnMut(Option<Window>)) -> Result<(), JsValue> {
+pub fn windows(context: &JsValue, key: &Name, minutes: u32, from: u64, wanted: &str, tell: &mut dyn FnMut(Option<Window>)) -> Result<(), JsValue> {
     const PAGE: usize = 50;
     let statement = format!("SELECT minute, revision, data FROM windows WHERE rollout = ? AND minutes = ? AND (minute, revision) > (?, ?) AND {wanted} ORDER BY minute, revision LIMIT {PAGE}");
     let mut after = (from.saturating_sub(1), REVISION_MAX);

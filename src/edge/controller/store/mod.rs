@@ -239,7 +239,7 @@ pub struct Stored {
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn load(context: &JsValue, mut broken: impl FnMut(&str)) -> Result<Stored, JsValue> {
+pub fn load(context: &JsValue, broken: &mut dyn FnMut(&str)) -> Result<Stored, JsValue> {
     let mut batch = Batch::default();
     for statement in TABLES.into_iter().chain(counts::TABLES) {
         batch.push(statement, &[]);
