@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/tools
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 export WRANGLER_SEND_METRICS := false
 
-.PHONY: help dev test test-native test-wasm test-edge test-browser build bench bench-native bench-edge bench-propagation size lint deploy deploy-check clean setup
+.PHONY: help dev test test-native test-wasm test-edge test-browser build bench bench-native bench-edge bench-propagation judge-bench size lint deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -56,6 +56,9 @@ bench-edge: build ## Measure requests against other workers in the same workerd
 
 bench-propagation: build ## Measure how long commands take to reach every isolate, whatever KV does
 	node benches/edge/propagation.mjs
+
+judge-bench: setup ## Compare judges of a release on the same made-up traffic (a few minutes)
+	cargo bench --quiet --bench judge
 
 size: build ## Print the size of the wasm and fail over the budget of 300 KB gzipped
 	@scripts/size.sh
