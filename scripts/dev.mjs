@@ -1,16 +1,16 @@
 // Everything on this machine: both sample frontends, and the worker with its controller in
-// `wrangler dev`, the demo's plan applied. Needs what `make build` leaves. In the environment: PORT
+// workerd, the demo's plan applied. Needs what `make build` leaves. In the environment: PORT
 // says where the gate listens (8787); TIDEGATE_TOKEN and TIDEGATE_VIEWER_TOKEN set the tokens;
 // FRESH=1 forgets what earlier runs have left.
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { startFrontend } from '../tests/frontends/serve.mjs';
 import { demoPlans } from './dev/demo.mjs';
-import { startWrangler } from './dev/wrangler.mjs';
+import { STATE, startWorker } from './dev/worker.mjs';
 
 const PORT = Number(process.env.PORT ?? 8787);
 const READY_MS_MAX = 120_000;
-const STATE = '.wrangler/state';
+const KEY_FILE = `${STATE}/signing-key`;
 const TOKENS = {
   operator: process.env.TIDEGATE_TOKEN || `tg_${randomBytes(32).toString('base64url')}`,
   viewer: process.env.TIDEGATE_VIEWER_TOKEN || `tg_${randomBytes(32).toString('base64url')}`,
@@ -32,9 +32,7 @@ async function start() {
   const legacy = await frontend('legacy', PORT + 1);
   const next = await frontend('new', PORT + 2);
   if (process.env.FRESH) rmSync(STATE, { recursive: true, force: true });
-  const wrangler = startWrangler(PORT, { ADMIN_TOKENS: adminTokens(), SIGNING_KEY: randomBytes(32).toString('base64url') });
-  running.push(wrangler);
-  wrangler.ended.then((code) => stop(1, `wrangler ended by itself (${code}); what it said is above`));
+  running.push(await startWorker(PORT, { ADMIN_TOKENS: adminTokens(), SIGNING_KEY: signingKey() }));
   await answering(`http://127.0.0.1:${PORT}/_tidegate/health`);
   if (stopping) return;
   const rollouts = demoPlans(legacy.url, next.url);
@@ -64,6 +62,15 @@ async function assertFree(port) {
 function adminTokens() {
   const entry = (name, role) => `${name}:${role}:${createHash('sha256').update(TOKENS[role]).digest('hex')}`;
   return `${entry('operator', 'operator')},${entry('viewer', 'viewer')}`;
+}
+
+/** The same key at each start, so that preview links and open pages live on. */
+function signingKey() {
+  if (!existsSync(KEY_FILE)) {
+    mkdirSync(STATE, { recursive: true });
+    writeFileSync(KEY_FILE, randomBytes(32).toString('base64url'), { mode: 0o600 });
+  }
+  return readFileSync(KEY_FILE, 'utf8');
 }
 
 /** Asks the worker's API as the operator. */
@@ -106,6 +113,7 @@ function howTo(key, state, legacy, next) {
     tidegate watch ${key}             live
     curl -si -H 'x-user-id: user-1' ${gate}/api/stock | grep tidegate
 
+  Visitors       make traffic                          in a third one
   By KV          npx wrangler kv key put --local --binding ROLLOUTS stage/${key} 25
   Break new      curl -d '{"rate":0.5}' ${next.url}/__fail     ({} mends it)
   A viewer's     TIDEGATE_TOKEN=${TOKENS.viewer}

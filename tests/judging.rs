@@ -195,7 +195,7 @@ fn a_doubling_against_legacy_is_found_and_a_harmless_release_is_not() {
     assert!(ms < 30 * MINUTE_MS, "after {ms} ms");
     let figure = &look.guardrails[0].figures[0];
     assert!(figure.e_value.unwrap() >= 100.0 && figure.legacy.unwrap() < figure.value.unwrap(), "{figure:?}");
-    assert!(figure.text.contains("evidence that it is more than 1x: "), "{}", figure.text);
+    assert!(figure.text.contains("evidence that it is more than legacy's: "), "{}", figure.text);
 }
 
 #[test]

@@ -11,6 +11,7 @@ export function workerConfig(path) {
   return {
     compatibilityDate: text(top, 'compatibility_date'),
     compatibilityFlags: list(top, 'compatibility_flags'),
+    vars: Object.fromEntries(named('vars').flatMap((table) => [...table.matchAll(/^\s*(\w+)\s*=\s*(["'])(.*?)\2/gm)].map(([, name, , value]) => [name, value]))),
     kvNamespaces: Object.fromEntries(named('kv_namespaces').map((table) => {
       const binding = text(table, 'binding');
       return [binding, text(table, 'id') ?? binding];

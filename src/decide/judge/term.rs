@@ -140,7 +140,9 @@ impl Court<'_, '_> {
     fn tell_evidence(&self, figure: &mut Figure, gathering: &Gathering) {
         let (e_value, e_needed) = (gathering.comparison.log_e().exp(), 1.0 / self.alpha);
         let direction = if gathering.question.direction == Direction::More { "more" } else { "less" };
-        figure.text.push_str(&format!("; evidence that it is {direction} than {}x: {} of {}", gathering.question.theta, words::short(e_value.min(1e12)), words::short(e_needed)));
+        let theta = gathering.question.theta;
+        let times = if (theta - 1.0).abs() < 1e-9 { String::new() } else { format!("{theta}x ") };
+        figure.text.push_str(&format!("; evidence that it is {direction} than {times}legacy's: {} of {}", words::evidence(e_value), words::evidence(e_needed)));
         (figure.e_value, figure.e_needed) = (Some(e_value.min(1e300)), Some(e_needed));
     }
 

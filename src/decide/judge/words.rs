@@ -44,6 +44,15 @@ pub fn count(value: f64) -> String {
     text
 }
 
+/// Evidence: beyond a million nobody needs to know how much more.
+pub fn evidence(value: f64) -> String {
+    match value {
+        _ if value > 1e6 => "more than 1,000,000".to_owned(),
+        _ if value >= 1_000.0 => count(value),
+        _ => short(value),
+    }
+}
+
 /// The metric of a term, with its endpoint.
 pub fn metric(term: &Term) -> String {
     match &term.endpoint {
@@ -62,6 +71,7 @@ mod tests {
             assert_eq!(short(value), text);
         }
         assert_eq!((count(1_234_567.0).as_str(), count(12.0).as_str(), count(123_456.0).as_str()), ("1,234,567", "12", "123,456"));
+        assert_eq!((evidence(0.25).as_str(), evidence(79_321.4).as_str(), evidence(1e300).as_str()), ("0.25", "79,321", "more than 1,000,000"));
         assert_eq!((time(1_840.0).as_str(), time(420.0).as_str()), ("1.84 s", "420 ms"));
     }
 }

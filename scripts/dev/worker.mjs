@@ -1,0 +1,48 @@
+// The built worker in workerd, with KV and controller kept under .wrangler/state, where `wrangler kv
+// --local` finds them. Not `wrangler dev`: its proxy and inspector take part in each request, and
+// end with an error under some hundred a second.
+import { existsSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { parseEnv } from 'node:util';
+import { Miniflare } from 'miniflare';
+import { workerConfig } from './config.mjs';
+
+/** Where wrangler keeps what is local. */
+export const STATE = '.wrangler/state';
+
+/** What workerd says about itself that is nobody's news: it mentions each alarm that is put off. */
+const CHATTER = /NOSENTRY SQLite alarm handler canceled|^\s*$/;
+
+/** Starts it on 127.0.0.1 with these variables, over those of wrangler.toml and .dev.vars. */
+export async function startWorker(port, variables) {
+  const { vars, kvNamespaces, ...config } = workerConfig('wrangler.toml');
+  const local = existsSync('.dev.vars') ? parseEnv(readFileSync('.dev.vars', 'utf8')) : {};
+  const mf = new Miniflare({
+    cf: false,
+    defaultPersistRoot: `${STATE}/v3`,
+    handleRuntimeStdio: (out, err) => {
+      show(out, process.stdout);
+      show(err, process.stderr);
+    },
+    workers: [{
+      ...config,
+      name: 'tidegate',
+      kvNamespaces,
+      bindings: { ...vars, ...local, ...variables },
+      stripCfConnectingIp: false,
+      modules: [
+        { type: 'ESModule', path: 'index.js', contents: readFileSync('build/index.js', 'utf8') },
+        { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync('build/index_bg.wasm') },
+      ],
+      unsafeDirectSockets: [{ host: '127.0.0.1', port }],
+    }],
+  });
+  await mf.ready;
+  return { close: () => mf.dispose() };
+}
+
+function show(from, to) {
+  createInterface(from).on('line', (line) => {
+    if (!CHATTER.test(line)) to.write(`${line}\n`);
+  });
+}
