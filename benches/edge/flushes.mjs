@@ -38,8 +38,10 @@ const PERCENTAGE = 10;
 /** Sockets to workerd; an isolate has one flush under way at a time. */
 const SOCKETS_MAX = 256;
 const TIMEOUT_MS = 30_000;
-/** Intervals follow from measured costs; so long they may take to settle, in turns of the interval. */
-const TURNS_TO_SETTLE = 2;
+/** Isolates start one after the other, as traffic finds them. */
+const START_MS = 8;
+/** Intervals follow from measured costs; so often each isolate comes before it is measured. */
+const TURNS_TO_SETTLE = 3;
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
 
@@ -92,12 +94,13 @@ class Fleet {
   stopped = false;
   acknowledged = 0;
   flushes = [];
-  failures = 0;
+  failures = [];
 
   constructor(gate, count, revision) {
     Object.assign(this, { gate, count, revision });
     this.intervals = new Float64Array(count).fill(1_000);
-    this.running = Array.from({ length: count }, (_, n) => this.run(n, Math.random() * 1_000));
+    this.turns = new Uint32Array(count);
+    this.running = Array.from({ length: count }, (_, n) => this.run(n, n * START_MS));
   }
 
   /** One isolate: it counts while it waits, and sends a batch again until it is acknowledged. */
@@ -119,12 +122,13 @@ class Fleet {
         const answer = await post(this.gate.clerkOrigin, body);
         this.flushes.push({ at: performance.now(), ms: performance.now() - began, bytes: body.length });
         this.intervals[n] = answer.interval_ms;
+        this.turns[n] += 1;
         if (answer.acknowledged >= sequence) {
           this.acknowledged += requests;
           open = undefined;
         }
-      } catch {
-        this.failures += 1;
+      } catch (error) {
+        this.failures.push(error.message.slice(0, 100));
         await sleep(1_000);
       }
       if (!this.stopped) await sleep(this.intervals[n] - (performance.now() - began));
@@ -141,14 +145,13 @@ class Fleet {
 
 async function measure(gate, count, revision) {
   const fleet = new Fleet(gate, count, revision);
-  await sleep(3_000);
-  for (let turn = 0; turn < TURNS_TO_SETTLE; turn += 1) await sleep(Math.min(fleet.intervalMs * 1.2, 40_000));
+  while (fleet.turns.some((turns) => turns < TURNS_TO_SETTLE)) await sleep(500);
   fleet.flushes.length = 0;
   const from = performance.now();
   await sleep(SECONDS * 1_000);
   const seconds = (performance.now() - from) / 1_000;
   const flushes = fleet.flushes.slice();
-  const { intervalMs, failures } = fleet;
+  const { intervalMs } = fleet;
   await fleet.stop();
   const ms = flushes.map((flush) => flush.ms);
   return {
@@ -158,7 +161,8 @@ async function measure(gate, count, revision) {
     requests_per_s: count * RATE,
     kb_per_flush: flushes.reduce((sum, flush) => sum + flush.bytes, 0) / flushes.length / 1_000,
     answer_ms: { median: quantile(ms, 0.5), p99: quantile(ms, 0.99) },
-    failures,
+    failures: fleet.failures.length,
+    faults: [...new Set(fleet.failures)],
     acknowledged: fleet.acknowledged,
   };
 }
@@ -175,6 +179,7 @@ function show(rows) {
     '',
     ['isolates', 'interval s', 'flushes/s', 'requests/s', 'KB/flush', 'answer ms', 'p99 ms', 'failures', 'lost', 'twice'].map((name) => name.padStart(10)).join(' '),
     ...rows.map((row) => [cell(row.isolates), cell(row.interval_ms / 1_000, 1), cell(row.flushes_per_s), cell(row.requests_per_s), cell(row.kb_per_flush, 1), cell(row.answer_ms.median), cell(row.answer_ms.p99), cell(row.failures), cell(row.lost), cell(row.twice)].join(' ')),
+    ...rows.flatMap((row) => row.faults).map((fault) => `failure: ${fault}`),
     '',
     `Counts that were acknowledged: ${rows.reduce((sum, row) => sum + row.acknowledged, 0)}; goal: none lost, none twice: ${rows.every((row) => row.lost === 0 && row.twice === 0) ? 'met' : 'MISSED'}`,
   ].join('\n');
