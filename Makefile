@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/tools
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 export WRANGLER_SEND_METRICS := false
 
-.PHONY: help dev test test-native test-wasm test-edge test-browser build bench bench-native bench-edge bench-propagation bench-flushes size lint deploy deploy-check clean setup
+.PHONY: help dev traffic test test-native test-wasm test-edge test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -25,6 +25,9 @@ build: setup ## Build the worker into build/ and the command into target/release
 $(COMMAND): $(SOURCES)
 	cargo build --release --bin tidegate
 	@touch $@
+
+traffic: ## Send visitors through `make dev` (RATE=100 a second, VISITORS=1000 of them)
+	@PORT=$(PORT) node scripts/traffic.mjs
 
 test: lint test-native test-wasm test-edge test-browser ## Run all tests: native, wasm, workerd, browser
 
@@ -59,6 +62,9 @@ bench-propagation: build ## Measure how long commands take to reach every isolat
 
 bench-flushes: build ## Measure how many isolates one controller takes, and that it loses no count
 	node benches/edge/flushes.mjs
+
+judge-bench: setup ## Compare judges of a release on the same made-up traffic (a few minutes)
+	cargo bench --quiet --bench judge
 
 size: build ## Print the size of the wasm and fail over the budget of 300 KB gzipped
 	@scripts/size.sh

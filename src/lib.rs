@@ -4,6 +4,7 @@
 //!
 //! - [`model`]: nouns. Plans, stages, percentages, conditions, live states, parsed once.
 //! - [`decide`]: verbs, pure. Buckets, assignments, what an edit in KV means.
+//! - [`simulate`]: a rollout's whole life under a made-up clock and traffic, on the same functions.
 //! - [`protocol`]: HTTP as values. Which rollout, who, what goes upstream, what comes back.
 //! - `edge`: wasm only. The one place that names the platform.
 //! - [`cli`]: native only. The command `tidegate`.
@@ -14,6 +15,7 @@
 
 pub mod model;
 pub mod decide;
+pub mod simulate;
 pub mod protocol;
 #[cfg(target_arch = "wasm32")]
 mod edge;

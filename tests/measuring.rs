@@ -17,7 +17,7 @@ use tidegate::protocol::exposure::{ExposureKey, Issuer};
 use tidegate::protocol::flush::{Batch, Counted};
 use tidegate::protocol::measuring::Instruments;
 use tidegate::protocol::message::{AnswerText, RequestText};
-use tidegate::protocol::meter::Meter;
+use tidegate::protocol::meter::{Meter, Outcome, Visit};
 use tidegate::protocol::step::Step;
 use tidegate::protocol::way::{Begun, Way};
 
@@ -323,12 +323,48 @@ fn minutes_that_nobody_takes_make_room() {
     }
     assert_eq!((isolate.meter.take_lost(), isolate.meter.take_lost()), (744, 0));
     let first = isolate.meter.take().unwrap();
-    assert_eq!((first.counted.len(), first.counted[0].window.minute), (64, MINUTE + 744));
+    assert_eq!((first.counted.len(), first.counted[0].window.minute), (256, MINUTE + 744));
+}
+
+/// Sends requests of many users that take many different times, at two endpoints.
+fn flood(isolate: &mut Isolate, requests: u64) {
+    for n in 0..requests {
+        isolate.now_ms = START_MS;
+        let subject = Some(SubjectHash::of(&(n % 20_000).to_le_bytes()));
+        let variant = if n % 2 == 0 { Variant::Legacy } else { Variant::New };
+        let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: None, revision: REVISION };
+        let plan = isolate.snapshot.catalogue.plan(0).unwrap();
+        let visit = Visit { plan, assigned: Assigned { number: 0, assignment, subject }, path: "/api/cart", at_ms: START_MS };
+        isolate.meter.count(&visit, Outcome { is_error: false, latency: Some((n * 7 % 397) as i16 - 200) });
+    }
+}
+
+#[test]
+fn no_batch_is_too_long_to_be_stored_and_nothing_is_lost_between_them() {
+    let mut isolate = Isolate::new("private");
+    flood(&mut isolate, 100_000);
+    let mut requests = 0;
+    let mut exposures = 0;
+    let mut batches = 0;
+    while let Some(batch) = isolate.meter.take() {
+        batches += 1;
+        let text = serde_json::to_string(&batch).unwrap();
+        assert!(text.len() < 1 << 20, "{}", text.len());
+        assert_eq!(Batch::parse(&text), batch);
+        for counted in &batch.counted {
+            requests += tally(counted, Variant::Legacy, None).requests + tally(counted, Variant::New, Some("cart")).requests;
+            exposures += trials(counted, Variant::Legacy, Some("api")).0;
+        }
+        assert_eq!(batch.sequence, batches);
+    }
+    assert!(batches > 1);
+    assert_eq!((requests, exposures, isolate.meter.take_lost()), (100_000, 10_000, 0));
 }
 
 #[test]
 fn reports_wait_up_to_a_number() {
     let mut meter = Meter::default();
+    let long = name(&"e".repeat(100));
     let report = || Report {
         rollout: name("shop"),
         revision: 1,
@@ -340,11 +376,16 @@ fn reports_wait_up_to_a_number() {
         slice: None,
         is_view: true,
         js_errors: 0,
-        measures: Vec::new(),
-        events: Vec::new(),
+        measures: vec![(Measure::Timing(long.clone()), 5); 32],
+        events: vec![long.clone(); 16],
     };
     assert_eq!((0..2_000).filter(|_| meter.report(report())).count(), 500);
-    assert_eq!(meter.take().map(|batch| (batch.sequence, batch.reports.len())), Some((1, 500)));
+    let mut reports = 0;
+    while let Some(batch) = meter.take() {
+        reports += batch.reports.len();
+        assert!(serde_json::to_string(&batch).unwrap().len() < 250_000);
+    }
+    assert_eq!(reports, 500);
     assert!(meter.report(report()));
     meter.stop();
     assert!(meter.report(report()) && !meter.has_counts(), "where nobody takes them, they are let go of");

@@ -426,7 +426,7 @@ fn the_history_is_read_page_by_page() {
     let pages = |first: u64| vec![ok(json!({ "entries": [entry(3, &hash(2)), entry(2, &hash(1))], "before": 2 })), ok(json!({ "entries": [entry(first, &hash(0))], "before": null }))];
     let server = Server::new(pages(1));
     ends(&server.run(&["history", "demo", "--limit", "3"]), 0, &["2026-01-01 00:00:00 UTC  r3  ana  advanced  → running in canary at 10 %", "“fine”", "r1  ana"]);
-    assert_eq!(server.lines(), ["GET /_tidegate/api/rollouts/demo/history?limit=3", "GET /_tidegate/api/rollouts/demo/history?limit=1&before=2"]);
+    assert_eq!(server.lines(), ["GET /_tidegate/api/rollouts/demo/history?limit=3", "GET /_tidegate/api/rollouts/demo/history?limit=1&before=2", "GET /_tidegate/api/rollouts/demo/messages?limit=1000"]);
     let short = Server::new(pages(1));
     ends(&short.run(&["history", "demo", "--limit", "2"]), 0, &["… and older ones: tidegate history demo --limit 20"]);
     let json = Server::new(pages(1));

@@ -9,6 +9,7 @@ use super::operator::{
     StatusArguments,
 };
 use super::plans::{AssignArguments, CompileArguments, GroupArguments, PlanArguments};
+use super::simulate::{self, SimulateArguments};
 use super::shell::{CompletionsArguments, ManArguments};
 use super::token::TokenArguments;
 
@@ -45,6 +46,9 @@ pub enum Command {
         after_help = "Examples:\n  echo user-1 | tidegate assign plans/checkout.toml --percentage 25\n  tidegate assign plans/flags.toml --rollout search --stage canary < ids.txt"
     )]
     Assign(AssignArguments),
+    /// Live a plan through in seconds, healthy or with what a scenario does to it
+    #[command(after_long_help = simulate::HELP, after_help = "`--help` tells of the healthy world and of scenarios.")]
+    Simulate(SimulateArguments),
     /// Turn ids (one per line on standard input) into a compact list, the value of the KV key `group/NAME`
     #[command(
         after_help = "Examples:\n  tidegate group beta < ids.txt > beta.group\n  npx wrangler kv key put --remote --binding ROLLOUTS group/beta --path beta.group"

@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 
 use super::client::{Answer, Client};
 use super::operator::HistoryArguments;
-use super::paint::{BOLD, DIM, NEXT, cell, paint, print, print_raw};
+use super::paint::{BOLD, DIM, NEXT, WARN, cell, paint, print, print_raw};
 use super::problem::Error;
-use super::view::{Asked, Entry, Rollout, plain};
+use super::view::{Asked, Entry, Message, Messages, Rollout, plain};
 use super::words::{number, percent, stamp};
 use super::{Failure, verify};
 
@@ -45,7 +45,17 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
         return print_raw(&format!("{{\"entries\":[{}],\"before\":{before}}}", entries.join(",")));
     }
     let entries: Vec<Entry> = pages.entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect();
-    print(&timeline(key, &entries, pages.before.is_some()))
+    print(&timeline(key, &entries, &messages(&client, key, &entries), pages.before.is_some()))
+}
+
+/// What people were told since the oldest of the entries; nothing from a deployment that is older than
+/// messages are.
+fn messages(client: &Client, key: &str, entries: &[Entry]) -> Vec<Message> {
+    let since = entries.last().and_then(|entry| entry.at);
+    let limit = PAGE_ENTRIES_MAX.to_string();
+    let answer = client.get(&format!("rollouts/{key}/messages"), &[("limit", limit.as_str())]);
+    let read: Messages = answer.and_then(|answer| answer.read()).unwrap_or_default();
+    read.messages.into_iter().filter(|message| message.at >= since).collect()
 }
 
 /// Reads pages until there are `limit` entries or no more.
@@ -89,14 +99,18 @@ fn report(key: &str, verified: &verify::Verified, json: bool) -> Result<(), Fail
 }
 
 /// The entries, newest first.
-fn timeline(key: &str, entries: &[Entry], has_more: bool) -> String {
+fn timeline(key: &str, entries: &[Entry], messages: &[Message], has_more: bool) -> String {
     if entries.is_empty() {
         return format!("Nothing has happened to {key} yet.");
     }
     let width = |of: fn(&Entry) -> String| entries.iter().map(|entry| of(entry).chars().count()).max().unwrap_or_default();
     let (revision_width, actor_width) = (width(revision), width(|entry| entry.actor.clone()));
     let mut lines = Vec::new();
+    let mut messages = messages.iter().peekable();
     for entry in entries {
+        while let Some(message) = messages.next_if(|message| message.at >= entry.at) {
+            lines.push(said(message, revision_width));
+        }
         let at = entry.at.map(stamp).unwrap_or_default();
         let revision = format!("{:>revision_width$}", revision(entry));
         let outcome = paint(NEXT, format!("→ {}", entry.state.told()));
@@ -110,6 +124,14 @@ fn timeline(key: &str, entries: &[Entry], has_more: bool) -> String {
         lines.push(paint(DIM, format!("… and older ones: tidegate history {key} --limit {}", entries.len().saturating_mul(10))));
     }
     lines.join("\n")
+}
+
+/// A message, under the columns of the entries.
+fn said(message: &Message, revision_width: usize) -> String {
+    let at = message.at.map(stamp).unwrap_or_default();
+    let to = if message.to.is_empty() { String::new() } else { format!(" to {}", message.to.join(", ")) };
+    let style = if message.kind == "alert" || message.kind == "escalation" { WARN } else { DIM };
+    format!("{}  {:revision_width$}  {}{to}: {}", paint(DIM, at), "", paint(style, message.kind.replace("checkin", "check-in")), message.text)
 }
 
 fn revision(entry: &Entry) -> String {
@@ -181,15 +203,18 @@ mod tests {
                 {"revision":9,"at":"2026-12-02T13:00:00Z","actor":"ana","command":{"command":"advance"},"reason":"fine so far","state":{"phase":"running","stage":"canary","percentage":10}}]"#,
         )
         .unwrap();
+        let messages: Vec<Message> = serde_json::from_str(r#"[{"at":"2026-12-02T14:05:10Z","kind":"alert","to":["chat","pager"],"text":"critical"},{"at":"2026-12-02T13:30:00Z","kind":"checkin","to":["ben"],"text":"all well"}]"#).unwrap();
         assert_eq!(
-            anstream::adapter::strip_str(&timeline("demo", &entries, true)).to_string(),
-            "2026-12-02 14:05:09 UTC  r10  guardrail  rolled it back to nobody  → rolled back to 0 %
+            anstream::adapter::strip_str(&timeline("demo", &entries, &messages, true)).to_string(),
+            "2026-12-02 14:05:10 UTC       alert to chat, pager: critical
+2026-12-02 14:05:09 UTC  r10  guardrail  rolled it back to nobody  → rolled back to 0 %
     “error_rate > 5% over 5m”
     · error_rate 7.1 % (85 of 1,197)
+2026-12-02 13:30:00 UTC       check-in to ben: all well
 2026-12-02 13:00:00 UTC   r9  ana        advanced  → running in canary at 10 %
     “fine so far”
 … and older ones: tidegate history demo --limit 20"
         );
-        assert_eq!(timeline("demo", &[], false), "Nothing has happened to demo yet.");
+        assert_eq!(timeline("demo", &[], &[], false), "Nothing has happened to demo yet.");
     }
 }

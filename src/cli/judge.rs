@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::paint::{BAD, note, paint};
 use super::Failure;
 use crate::decide::evidence::{Count, Evidence, Window};
-use crate::decide::schedule::Verdict;
+use crate::decide::judge::Verdict;
 use crate::model::fault::Fault;
 use crate::model::node::Node;
 use crate::model::plan::fields::{Fields, Reader};

@@ -15,6 +15,7 @@ mod report;
 mod check;
 mod compile;
 mod assign;
+mod simulate;
 mod group;
 mod judge;
 mod view;
@@ -97,6 +98,7 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Check(command) => check::run(&command, json),
         Command::Compile(command) => compile::run(&command, json),
         Command::Assign(command) => assign::run(&command, json),
+        Command::Simulate(command) => simulate::run(&command, json),
         Command::Group(command) => group::run(&command, json),
         Command::Judge => judge::run(),
         Command::Apply(command) => apply::run(&command, json),

@@ -210,6 +210,23 @@ pub struct Entry {
     pub state: State,
 }
 
+/// Something that people were told.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Message {
+    #[serde(deserialize_with = "instant")]
+    pub at: Option<Instant>,
+    pub kind: String,
+    pub to: Vec<String>,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Messages {
+    pub messages: Vec<Message>,
+}
+
 /// A command as the history keeps it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

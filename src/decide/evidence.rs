@@ -109,9 +109,9 @@ impl Evidence {
     pub fn add_beyond(&mut self, window: &Window, margin: f64, factor: f64, minute: f64) {
         let weight = self.weight_at(minute);
         let theta = self.theta * margin;
-        for (index, log_product) in self.log_products.iter_mut().enumerate() {
+        for (log_product, log_relative) in self.log_products.iter_mut().zip(log_ratios()) {
             let started = if weight > 0.0 { log_sum(*log_product, weight.ln()) } else { *log_product };
-            *log_product = started + log_ratio(window, theta, theta * ratio(index)) / factor;
+            *log_product = started + log_likelihood_ratio(window, theta, log_relative) / factor;
         }
     }
 
@@ -169,20 +169,21 @@ fn product(reader: &mut Reader, node: &Node) -> Option<f64> {
     if node.value == Value::Null { Some(f64::NEG_INFINITY) } else { reader.number(node) }
 }
 
-/// The `index`-th value of λ/θ.
-fn ratio(index: usize) -> f64 {
-    RATIO_MIN * (RATIO_MAX / RATIO_MIN).powf(index as f64 / (GRID - 1) as f64)
+/// The logarithms of the values of λ/θ.
+fn log_ratios() -> impl Iterator<Item = f64> {
+    let (first, last) = (RATIO_MIN.ln(), RATIO_MAX.ln());
+    (0..GRID).map(move |index| first + (last - first) * index as f64 / (GRID - 1) as f64)
 }
 
-/// The logarithm of the likelihood ratio of λ against θ. A window without exposures on one side says
-/// nothing.
-fn log_ratio(window: &Window, theta: f64, lambda: f64) -> f64 {
+/// The logarithm of the likelihood ratio of λ against θ, where `log_relative` is ln(λ/θ). A window
+/// without exposures on one side says nothing.
+fn log_likelihood_ratio(window: &Window, theta: f64, log_relative: f64) -> f64 {
     let (a, b) = (window.legacy.n, window.new.n);
     if a <= 0.0 || b <= 0.0 {
         return 0.0;
     }
     let (x, y) = (window.legacy.x, window.new.x);
-    y * (lambda / theta).ln() - (x + y) * ((a + lambda * b) / (a + theta * b)).ln()
+    y * log_relative - (x + y) * ((a + theta * log_relative.exp() * b) / (a + theta * b)).ln()
 }
 
 /// ln(e^a + e^b) without overflow.
@@ -204,10 +205,11 @@ mod tests {
         let mut evidence = Evidence::plain(1.3);
         let windows = [window(950.0, 9.0, 50.0, 2.0), window(900.0, 7.0, 100.0, 6.0)];
         windows.iter().for_each(|window| evidence.add(window, 1.0, 0.0));
-        let product = |index: usize| -> f64 { windows.iter().map(|window| log_ratio(window, 1.3, 1.3 * ratio(index)).exp()).product() };
-        let mean = (0..GRID).map(product).sum::<f64>() / GRID as f64;
+        let product = |relative: f64| -> f64 { windows.iter().map(|window| log_likelihood_ratio(window, 1.3, relative).exp()).product() };
+        let mean = log_ratios().map(product).sum::<f64>() / GRID as f64;
         assert!((evidence.log_e() - mean.ln()).abs() < 1e-12);
-        assert!((ratio(0) - 1.1).abs() < 1e-12 && (ratio(GRID - 1) - 20.0).abs() < 1e-12);
+        let ratios: Vec<f64> = log_ratios().map(f64::exp).collect();
+        assert!((ratios[0] - 1.1).abs() < 1e-12 && (ratios[GRID - 1] - 20.0).abs() < 1e-12 && ratios.len() == GRID);
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Limiter {
 
 /// The hash of the part of an address that one machine cannot change: of IPv6, the first four groups.
 fn network(address: &str) -> u64 {
-    if !address.contains(':') {
+    if !address.contains(':') || address.contains('.') {
         return fnv1a64(address.as_bytes());
     }
     let (head, tail) = address.split_once("::").unwrap_or((address, ""));

@@ -69,6 +69,10 @@ pub fn answer(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<S
             Ok(rollout) => history(context, &rollout.plan.key, call),
             Err(problem) => Ok(Err(problem)),
         },
+        Route::Messages(key) => match rollout(key) {
+            Ok(rollout) => messages(context, &rollout.plan.key, call),
+            Err(problem) => Ok(Err(problem)),
+        },
         Route::Plan(key) => match rollout(key) {
             Ok(rollout) => plan(context, rollout, call),
             Err(problem) => Ok(Err(problem)),
@@ -110,14 +114,31 @@ fn number(call: &Call, name: &'static str) -> Result<Option<u64>, Problem> {
     number.map_err(|_| Problem::malformed(format!("`{name}={}` is not a whole number", text.unwrap_or_default()), "a number such as 100"))
 }
 
-fn history(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsValue> {
-    let (before, limit) = match (number(call, "before"), number(call, "limit")) {
-        (Ok(before), Ok(limit)) => (before.unwrap_or(u64::MAX), limit.unwrap_or(HISTORY_DEFAULT)),
+/// How many items a page is to have.
+fn limit(call: &Call) -> Result<u64, Problem> {
+    let limit = number(call, "limit")?.unwrap_or(HISTORY_DEFAULT);
+    if (1..=HISTORY_MAX).contains(&limit) { Ok(limit) } else { Err(Problem::malformed(format!("`limit={limit}` is out of range"), "1 to 1000")) }
+}
+
+fn messages(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsValue> {
+    let before = parameter(&call.query, "before").map(|text| text.parse::<Instant>()).transpose();
+    let before = before.map_err(|error| Problem::malformed(format!("`before`: {error}"), "a time such as 2026-12-02T09:00:00Z"));
+    let (before, limit) = match (before, limit(call)) {
+        (Ok(before), Ok(limit)) => (before.unwrap_or(Instant::from_epoch_ms(i64::MAX)), limit),
         (Err(problem), _) | (_, Err(problem)) => return Ok(Err(problem)),
     };
-    if !(1..=HISTORY_MAX).contains(&limit) {
-        return Ok(Err(Problem::malformed(format!("`limit={limit}` is out of range"), "1 to 1000")));
-    }
+    let messages = store::counts::messages(context, key, before, limit)?;
+    let last = messages.last().and_then(|(at, _)| *at).filter(|_| messages.len() as u64 == limit);
+    let texts: Vec<&str> = messages.iter().map(|(_, text)| text.as_str()).collect();
+    let before = last.map_or_else(|| "null".to_owned(), |at| format!("\"{at}\""));
+    Ok(Ok(Reply::text(format!("{{\"messages\":[{}],\"before\":{before}}}", texts.join(",")))))
+}
+
+fn history(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsValue> {
+    let (before, limit) = match (number(call, "before"), limit(call)) {
+        (Ok(before), Ok(limit)) => (before.unwrap_or(u64::MAX), limit),
+        (Err(problem), _) | (_, Err(problem)) => return Ok(Err(problem)),
+    };
     let entries = store::history(context, key, before, limit)?;
     let last = entries.last().map(|(revision, _)| *revision);
     let is_full = entries.len() as u64 == limit;

@@ -6,6 +6,7 @@ use wasm_bindgen::prelude::*;
 use super::desk::Desk;
 use super::store::Batch;
 use super::store::counts::Totals;
+use crate::decide::judge::agenda::Message;
 use crate::decide::rollout::{Change, Rollout};
 use crate::decide::series::minute_of;
 use crate::edge::log;
@@ -122,6 +123,7 @@ impl Desk {
         self.counting.looked_at = Some(now);
         self.counting.has_arrived = false;
         let has_fired = self.tell_fired();
+        let messages = self.messages();
         let mut changes: Vec<Change> = Vec::new();
         for (key, order) in orders {
             let Some(rollout) = self.deployment.rollouts.get(&key) else { continue };
@@ -130,10 +132,24 @@ impl Desk {
                 Err(refusal) => log::warn("refused", key.as_str(), &refusal.to_string()),
             }
         }
-        let is_decided = has_fired || !changes.is_empty() || self.deployment.due(now).is_some();
+        let is_decided = has_fired || !messages.is_empty() || !changes.is_empty() || self.deployment.due(now).is_some();
         let is_due = is_decided || is_over(self.counting.stored_at, CHECKPOINT_MS, now);
-        let batch = if is_due { self.checkpoint(now) } else { Batch::default() };
+        let mut batch = if is_due { self.checkpoint(now) } else { Batch::default() };
+        for (key, message) in &messages {
+            batch.message(key, message);
+        }
         self.commit(context, changes, batch)
+    }
+
+    /// What people are to be told since the look before.
+    fn messages(&self) -> Vec<(Name, Message)> {
+        let of = |rollout: &Rollout| {
+            let key = rollout.plan.key.clone();
+            let look = self.deployment.books.get(&key).and_then(|book| book.last.as_ref());
+            let messages = look.map_or_else(Vec::new, |look| look.messages.clone());
+            messages.into_iter().map(move |message| (key.clone(), message))
+        };
+        self.deployment.rollouts.iter().flat_map(of).collect()
     }
 
     /// Tells of guardrails that have come true; whether there are any.

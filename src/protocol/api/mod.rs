@@ -133,6 +133,8 @@ pub enum Route {
     AllCommands,
     /// `rollouts/KEY/history`
     History(String),
+    /// `rollouts/KEY/messages`
+    Messages(String),
     /// `rollouts/KEY/plan`
     Plan(String),
     /// `rollouts/KEY/signals`
@@ -163,6 +165,7 @@ impl Route {
             ["rollouts", "*" | "%2A", "commands"] => (Self::AllCommands, "POST"),
             ["rollouts", key] => (Self::Rollout((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "commands"] => (Self::Commands((*key).to_owned()), "POST"),
+            ["rollouts", key, "messages"] => (Self::Messages((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "history"] => (Self::History((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "plan"] => (Self::Plan((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "signals"] => (Self::Signals((*key).to_owned()), "POST"),

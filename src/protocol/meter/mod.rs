@@ -7,6 +7,7 @@
 //!    exposure at most and one failure at most, for each rollout, revision and endpoint.
 //! 3. A batch that is not acknowledged is sent again unchanged; counting goes on beside it.
 //! 4. Nothing grows without a bound, also where nobody takes the batches. What is given up is the oldest.
+//! 5. A batch is never too long to be stored. What does not fit waits for the next one.
 
 mod exposed;
 
@@ -21,13 +22,15 @@ use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
 use crate::model::plan::Plan;
 use crate::model::subject::fnv1a64;
 
-/// So many windows wait for a batch: four hours of one rollout, or a quarter of a thousand flags.
+/// So many windows wait for a batch: four hours of one rollout, or a minute of 256 flags.
 const WINDOWS_MAX: usize = 256;
-/// And so many cells in all of them, of some 16 bytes each.
-const CELLS_MAX: usize = 1_000_000;
-/// A batch takes no further window beyond so many of them, or so many cells, which are 2 MB of text.
-const BATCH_WINDOWS_MAX: usize = 64;
-const BATCH_CELLS_MAX: usize = 150_000;
+/// And so much text.
+const WINDOWS_BYTES_MAX: usize = 8 << 20;
+/// A window with more numbers to compare goes on in another, since a batch cannot split it.
+const CELLS_MAX: usize = 30_000;
+/// A batch takes so much text of windows, and so much of reports; the controller stores 1 MB as one.
+const BATCH_WINDOWS_BYTES: usize = 700_000;
+const BATCH_REPORTS_BYTES: usize = 200_000;
 /// So many reports of pages wait.
 const REPORTS_MAX: usize = 500;
 /// Of a plan, so many endpoints are measured: as many as a mask has bits, but for that of everywhere.
@@ -63,6 +66,8 @@ pub struct Meter {
 /// A window, and what sets its subjects apart from those of others.
 struct Row {
     salt: u64,
+    /// How many numbers there are to compare.
+    cells: usize,
     counted: Counted,
 }
 
@@ -138,7 +143,9 @@ impl Meter {
                 trials.add(slice, n, x);
             }
             if let Some(bucket) = outcome.latency && let Some(values) = compared.values(&Measure::Latency, endpoint, assignment.variant) {
+                let before = values.buckets.len();
                 values.add(slice, bucket, 1);
+                row.cells += values.buckets.len() - before;
             }
         }
     }
@@ -177,17 +184,16 @@ impl Meter {
         if self.rows.is_empty() && self.reports.is_empty() {
             return None;
         }
-        let mut cells = 0;
-        let fits = |row: &&Row| {
-            let fits = cells < BATCH_CELLS_MAX;
-            cells += row.cells();
-            fits
-        };
-        let count = self.rows.iter().take(BATCH_WINDOWS_MAX).take_while(fits).count();
         self.latest.clear();
+        while self.rows.len() > 1 && self.rows.iter().map(Row::bytes).sum::<usize>() > WINDOWS_BYTES_MAX {
+            self.rows.remove(0);
+            self.lost += 1;
+        }
         self.sequence += 1;
-        let counted = self.rows.drain(..count).map(|row| row.counted).collect();
-        Some(Batch { sequence: self.sequence, counted, reports: std::mem::take(&mut self.reports) })
+        let windows = fitting(self.rows.iter().map(Row::bytes), BATCH_WINDOWS_BYTES);
+        let reports = fitting(self.reports.iter().map(bytes), BATCH_REPORTS_BYTES);
+        let counted = self.rows.drain(..windows).map(|row| row.counted).collect();
+        Some(Batch { sequence: self.sequence, counted, reports: self.reports.drain(..reports).collect() })
     }
 
     /// Keeps a batch that was sent until it is acknowledged.
@@ -216,7 +222,10 @@ impl Meter {
             return None;
         }
         let (number, revision, key) = (visit.assigned.number, visit.assigned.assignment.revision, &visit.plan.key);
-        let is_it = |row: &Row| row.counted.window.minute == minute && row.counted.window.revision == revision && row.counted.rollout == *key;
+        let is_it = |row: &Row| {
+            let Counted { rollout, window, .. } = &row.counted;
+            window.minute == minute && window.revision == revision && row.cells < CELLS_MAX && rollout == key
+        };
         let latest = self.latest.get(number).copied().filter(|index| self.rows.get(*index).is_some_and(is_it));
         if latest.is_some() {
             return latest;
@@ -235,7 +244,7 @@ impl Meter {
     }
 
     fn open(&mut self, key: &Name, revision: u64, minute: u64) -> Option<usize> {
-        while self.rows.len() >= WINDOWS_MAX || self.cells() > CELLS_MAX {
+        if self.rows.len() >= WINDOWS_MAX {
             self.lost += 1;
             let is_old = self.rows.first().is_some_and(|row| row.counted.window.minute < minute);
             if !is_old {
@@ -246,21 +255,40 @@ impl Meter {
         }
         let salt = fnv1a64(key.as_str().as_bytes()) ^ revision.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let counted = Counted { rollout: key.clone(), window: Window::at(minute, revision), compared: Compared::default() };
-        self.rows.push(Row { salt, counted });
+        self.rows.push(Row { salt, cells: 0, counted });
         Some(self.rows.len() - 1)
-    }
-
-    fn cells(&self) -> usize {
-        self.rows.iter().map(Row::cells).sum()
     }
 }
 
 impl Row {
-    /// About how many numbers it holds, in pairs.
-    fn cells(&self) -> usize {
-        let compared: usize = self.counted.compared.values.iter().map(|values| values.buckets.len()).sum();
-        compared + self.counted.window.subjects.iter().count()
+    /// About how long its text is, rather too long.
+    fn bytes(&self) -> usize {
+        let Counted { window, compared, .. } = &self.counted;
+        let sides: usize = window.sides.iter().flat_map(|(_, tally)| &tally.sketches).map(|(_, sketch)| 400 + sketch.bins().count() * 9).sum();
+        let trials: usize = compared.trials.iter().map(|trials| 200 + trials.slices.len() * 12).sum();
+        let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
+        500 + sides + trials + values + window.subjects.iter().count() * 17
     }
+}
+
+/// The same of a report.
+fn bytes(report: &Report) -> usize {
+    let names = report.endpoints.iter().chain(&report.events).map(|name| name.as_str().len() + 3);
+    let measures = report.measures.iter().map(|(measure, _)| match measure {
+        Measure::Timing(name) => name.as_str().len() + 20,
+        Measure::Latency | Measure::Vital(_) => 20,
+    });
+    400 + names.chain(measures).sum::<usize>()
+}
+
+/// How many of these, from the first, are not longer than `bytes_max` together; one is in any case.
+fn fitting(lengths: impl Iterator<Item = usize>, bytes_max: usize) -> usize {
+    let mut sum = 0;
+    let fits = |(index, bytes): &(usize, usize)| {
+        sum += bytes;
+        *index == 0 || sum <= bytes_max
+    };
+    lengths.enumerate().take_while(fits).count()
 }
 
 /// Where a path lies: everywhere (the lowest bit), and at each endpoint that takes it.

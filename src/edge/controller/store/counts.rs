@@ -14,12 +14,13 @@ use super::{Batch, Row, moment, revision, rows};
 use crate::decide::book::Book;
 use crate::decide::deployment::Deployment;
 use crate::decide::judge::Judge;
+use crate::decide::judge::agenda::Message;
 use crate::decide::series::minute_of;
 use crate::model::measured::Window;
 use crate::model::record::Record;
 use crate::model::{Instant, Name};
 
-pub const TABLES: [&str; 7] = [
+pub const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS isolates (isolate TEXT PRIMARY KEY, sequence INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS batches (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS windows (rollout TEXT NOT NULL, minutes INTEGER NOT NULL, minute INTEGER NOT NULL, revision INTEGER NOT NULL, is_folded INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY (rollout, minutes, minute, revision))",
@@ -28,9 +29,11 @@ pub const TABLES: [&str; 7] = [
     // A page view has one minute, which its token tells: so old ones are found without looking at all.
     "CREATE TABLE IF NOT EXISTS nonces (minute INTEGER NOT NULL, nonce TEXT NOT NULL, rollout TEXT NOT NULL, known TEXT NOT NULL, PRIMARY KEY (minute, nonce, rollout)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS signal_minutes (rollout TEXT NOT NULL, name TEXT NOT NULL, minute INTEGER NOT NULL, sum REAL NOT NULL, last_at INTEGER NOT NULL, last REAL NOT NULL, PRIMARY KEY (rollout, name, minute)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS messages (rollout TEXT NOT NULL, at INTEGER NOT NULL, message TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS messages_by_time ON messages (rollout, at)",
 ];
 /// What is stored of each rollout's counts; it goes with the rollout.
-const OF_ROLLOUTS: [&str; 4] = ["windows", "totals", "judges", "signal_minutes"];
+const OF_ROLLOUTS: [&str; 5] = ["windows", "totals", "judges", "signal_minutes", "messages"];
 
 /// JavaScript's numbers are whole up to here.
 pub const REVISION_MAX: u64 = 1 << 53;
@@ -41,6 +44,8 @@ pub const MINUTES_KEPT: u64 = 2 * DAY_MINUTES;
 pub const HOURS_KEPT: u64 = 90 * DAY_MINUTES;
 /// Hours are loaded as such this far back, else as days.
 const HOURS_LOADED: u64 = 3 * DAY_MINUTES;
+/// Messages are kept this long.
+const MESSAGE_MS_KEPT: i64 = 90 * 86_400_000;
 /// An isolate's number is kept this long after it last came.
 const ISOLATE_MS_KEPT: i64 = 2 * 86_400_000;
 /// Reports of pages that are older than this are dropped: tokens live for 12 hours.
@@ -110,6 +115,12 @@ impl Batch {
         self.push(statement, &[Text(rollout.as_str()), Text(name), revision(minute_of(now)), Real(value), Whole(now.as_epoch_ms()), Real(value)]);
     }
 
+    /// What people are told.
+    pub fn message(&mut self, rollout: &Name, message: &Message) {
+        let text = serde_json::to_string(message).unwrap_or_default();
+        self.push("INSERT INTO messages (rollout, at, message) VALUES (?, ?, ?)", &[Text(rollout.as_str()), Whole(message.at.as_epoch_ms()), Text(&text)]);
+    }
+
     /// The counts of a rollout go.
     pub fn forget_counts(&mut self, rollout: &str) {
         for table in OF_ROLLOUTS {
@@ -125,6 +136,8 @@ impl Batch {
                 self.push("DELETE FROM windows WHERE rollout = ? AND minutes = ? AND minute < ?", &[Text(rollout.as_str()), Whole(minutes), before(kept)]);
             }
             self.push("DELETE FROM signal_minutes WHERE rollout = ? AND minute < ?", &[Text(rollout.as_str()), before(HOURS_KEPT)]);
+            let oldest_ms = now.as_epoch_ms().saturating_sub(MESSAGE_MS_KEPT);
+            self.push("DELETE FROM messages WHERE rollout = ? AND at < ?", &[Text(rollout.as_str()), Whole(oldest_ms)]);
         }
         self.push("DELETE FROM nonces WHERE minute < ?", &[before(NONCE_MINUTES_KEPT)]);
         self.push("DELETE FROM isolates WHERE at < ?", &[Whole(now.as_epoch_ms().saturating_sub(ISOLATE_MS_KEPT))]);
@@ -264,4 +277,13 @@ pub fn percentages(context: &JsValue, key: &Name, minute: u64) -> Result<Vec<(u6
     let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
     let rows = rows(context, statement, &[Text(key.as_str()), revision(minute)])?;
     Ok(rows.iter().map(|row| (row.number(0), row.real(1))).collect())
+}
+
+/// Up to `limit` messages before a moment, the newest first, as JSON.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn messages(context: &JsValue, key: &Name, before: Instant, limit: u64) -> Result<Vec<(Option<Instant>, String)>, JsValue> {
+    let rows = rows(context, "SELECT at, message FROM messages WHERE rollout = ? AND at < ? ORDER BY at DESC, rowid DESC LIMIT ?", &[Text(key.as_str()), Whole(before.as_epoch_ms()), revision(limit)])?;
+    Ok(rows.iter().map(|row| (row.moment(0), row.text(1).to_owned())).collect())
 }

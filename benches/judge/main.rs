@@ -1,0 +1,211 @@
+//! How judges of a release compare on the same made-up traffic (`make judge-bench`). Prints the tables
+//! of `docs/judging.md`; the same seeds give the same tables.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark has no input")]
+
+mod figures;
+mod judges;
+mod traffic;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fastrand::Rng;
+use figures::{Found, delay, head, row, share};
+use indicatif::{ProgressBar, ProgressStyle};
+use judges::{Judge, all, z_score};
+use tidegate::decide::evidence::{Count, Evidence, Window};
+use traffic::{Kind, Site, Traffic, poisson};
+
+const THREADS: usize = 2;
+/// Looks come every ten seconds, and in long healthy stretches every minute.
+const LOOK: f64 = 1.0 / 6.0;
+const HEALTHY_RUNS: usize = 400;
+const HEALTHY_HOURS: f64 = 24.0;
+/// After so long looks come every minute.
+const CLOSE_HOURS: f64 = 2.0;
+const BAD_RUNS: usize = 50;
+/// So long a release that went bad is watched.
+const WATCHED_MINUTES: f64 = 360.0;
+const RATIOS: [f64; 5] = [1.2, 1.5, 2.0, 5.0, 20.0];
+const SHARES: [f64; 3] = [0.01, 0.05, 0.25];
+/// Six hours each.
+const RAMP: [f64; 4] = [0.01, 0.05, 0.25, 0.5];
+
+const fn site(kind: Kind, subjects: usize) -> Site {
+    Site { kind, subjects, exposures_per_minute: 6_000.0, rate: 0.01 }
+}
+
+const SITES: [(&str, Site); 6] = [
+    ("independent", site(Kind::Independent, 200_000)),
+    ("bursts on both sides", site(Kind::Bursts, 200_000)),
+    ("episodes of 10 events", site(Kind::Episodes(10), 200_000)),
+    ("episodes of 60 events", site(Kind::Episodes(60), 200_000)),
+    ("1 % cause 80 %, 200,000 subjects", site(Kind::Persistent, 200_000)),
+    ("1 % cause 80 %, 20,000 subjects", site(Kind::Persistent, 20_000)),
+];
+
+fn main() {
+    match_figures();
+    harmless();
+    harmless_where_hard();
+    for (name, site) in [SITES[0], SITES[4], SITES[5]] {
+        gone_bad(name, site, &SHARES, &[0.0, 1.0, 48.0]);
+    }
+    gone_bad("independent, legacy at 0.1 %", Site { rate: 0.001, ..SITES[0].1 }, &SHARES[1..2], &[0.0, 48.0]);
+}
+
+/// Runs `run` for 0..count on all threads; the results in their order.
+fn in_parallel<T: Send>(title: &str, count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let style = ProgressStyle::with_template("{msg:40} {bar:30} {pos}/{len} {eta}").unwrap();
+    let bar = ProgressBar::new(count as u64).with_style(style).with_message(title.to_owned());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return done;
+            }
+            done.push((index, run(index)));
+            bar.inc(1);
+        }
+    };
+    let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    bar.finish_and_clear();
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, result)| result).collect()
+}
+
+/// 200 looks at 200,000 requests, 5 % on new, legacy at 1 %: when the plain evidence fires at both
+/// levels, and when the z-test does; in requests.
+fn fixed_length(seed: u64, ratio: f64) -> [Found; 4] {
+    let mut random = Rng::with_seed(seed);
+    let (mut evidence, mut seen) = (Evidence::plain(1.0), Window::default());
+    let mut found = [Found::Never; 4];
+    for look in 1..=200 {
+        let window = Window {
+            legacy: Count { n: 950.0, x: poisson(&mut random, 9.5) as f64 },
+            new: Count { n: 50.0, x: poisson(&mut random, 0.5 * ratio) as f64 },
+        };
+        evidence.add(&window, 1.0, 0.0);
+        seen.legacy = Count { n: seen.legacy.n + 950.0, x: seen.legacy.x + window.legacy.x };
+        seen.new = Count { n: seen.new.n + 50.0, x: seen.new.x + window.new.x };
+        let z = z_score(&seen);
+        for (found, is_shown) in found.iter_mut().zip([evidence.is_shown(0.05), evidence.is_shown(0.01), z.abs() > 1.96, z > 1.645]) {
+            if is_shown && matches!(found, Found::Never) {
+                *found = Found::After(f64::from(look) * 1_000.0);
+            }
+        }
+    }
+    found
+}
+
+fn match_figures() {
+    println!("## 200 looks at 200,000 requests, 5 % on new, legacy at 1 %");
+    let runs: Vec<Vec<[Found; 4]>> = [1.0, 2.0, 5.0].map(|ratio| in_parallel("figures to match", 1_000, |run| fixed_length(run as u64, ratio))).into();
+    head(["judge", "harmless releases rolled back, % (95 %)", "doublings found, %", "after requests, median / p90", "×5 after requests"].map(str::to_owned));
+    for (index, name) in ["plain evidence, α 0.05", "plain evidence, α 0.01", "z-test, two-sided, 0.05", "z-test, one-sided, 0.05"].into_iter().enumerate() {
+        let of = |ratio: usize| runs[ratio].iter().map(|run| run[index]).collect::<Vec<_>>();
+        let count = |ratio: usize| of(ratio).iter().filter(|found| matches!(found, Found::After(_))).count();
+        row([name.to_owned(), share(count(0), 1_000), format!("{}", count(1) as f64 / 10.0), delay(&of(1)), delay(&of(2))]);
+    }
+}
+
+/// Whether each judge rolls a harmless release back within a day. `share` 0 is the ramp; `disturb` adds
+/// to the windows.
+fn harmless_run(site: Site, share: f64, seed: u64, disturb: impl Fn(&mut tidegate::decide::clustering::SideSlices, f64, f64)) -> Vec<bool> {
+    let mut judges: Vec<Judge> = all().into_iter().map(|(_, judge)| judge).collect();
+    let mut fired = vec![false; judges.len()];
+    let mut traffic = Traffic::new(site, if share > 0.0 { share } else { RAMP[0] }, seed);
+    let mut minute: f64 = 0.0;
+    while minute < HEALTHY_HOURS * 60.0 - 1e-6 {
+        let minutes = if minute < CLOSE_HOURS * 60.0 { LOOK } else { 1.0 };
+        let now = if share > 0.0 { share } else { RAMP[(minute / (HEALTHY_HOURS * 15.0)) as usize] };
+        traffic.set_share(now);
+        let mut window = traffic.window(minutes);
+        disturb(&mut window, minute, minutes);
+        for (judge, fired) in judges.iter_mut().zip(&mut fired) {
+            *fired = *fired || judge.look(&window, minute, minutes, now);
+        }
+        minute += minutes;
+    }
+    fired
+}
+
+fn print_harmless(name: &str, shares: &[f64], run: impl Fn(f64, u64) -> Vec<bool> + Sync) {
+    for now in shares {
+        let runs = in_parallel(name, HEALTHY_RUNS, |seed| run(*now, seed as u64));
+        let label = if *now > 0.0 { format!("{} %", now * 100.0) } else { "1, 5, 25, 50 %".to_owned() };
+        let cells = (0..all().len()).map(|judge| share(runs.iter().filter(|fired| fired[judge]).count(), HEALTHY_RUNS));
+        row([name.to_owned(), label].into_iter().chain(cells));
+    }
+}
+
+fn harmless() {
+    println!("\n## Harmless releases rolled back within 24 hours, % (95 %)");
+    head(["errors", "on new"].into_iter().chain(all().into_iter().map(|(name, _)| name)).map(str::to_owned));
+    for (name, site) in SITES {
+        print_harmless(name, &[0.01, 0.05, 0.25, 0.0], |share, seed| harmless_run(site, share, seed, |_, _, _| {}));
+    }
+}
+
+/// One subject on new whose page reloads itself for three hours, an error each minute.
+fn harmless_where_hard() {
+    let loops = |window: &mut tidegate::decide::clustering::SideSlices, minute: f64, minutes: f64| {
+        if (60.0..240.0).contains(&minute) {
+            window.new.add(7, 0.0, minutes);
+        }
+    };
+    let site = Site { rate: 0.001, ..site(Kind::Independent, 20_000) };
+    print_harmless("legacy at 0.1 %, one subject in a loop", &[0.01, 0.05], |share, seed| harmless_run(site, share, seed, loops));
+}
+
+/// After how many minutes each judge finds each regression, after so many healthy hours.
+fn gone_bad(name: &str, site: Site, shares: &[f64], healthy_hours: &[f64]) {
+    println!("\n## Minutes until a regression is found, median / p90: {name}");
+    head(["on new", "healthy h", "×"].into_iter().chain(all().into_iter().map(|(name, _)| name)).map(str::to_owned));
+    for share in shares {
+        for hours in healthy_hours {
+            let runs = in_parallel(name, BAD_RUNS, |seed| gone_bad_run(site, *share, *hours, seed as u64));
+            for (index, ratio) in RATIOS.into_iter().enumerate() {
+                let cells = (0..all().len()).map(|judge| delay(&runs.iter().map(|run| run[index][judge]).collect::<Vec<_>>()));
+                row([format!("{} %", share * 100.0), format!("{hours}"), format!("{ratio}")].into_iter().chain(cells));
+            }
+        }
+    }
+}
+
+/// By ratio and judge.
+fn gone_bad_run(site: Site, share: f64, healthy_hours: f64, seed: u64) -> Vec<Vec<Found>> {
+    let mut judges: Vec<(Judge, bool)> = all().into_iter().map(|(_, judge)| (judge, false)).collect();
+    let mut traffic = Traffic::new(site, share, seed);
+    let mut start: f64 = 0.0;
+    while start < healthy_hours * 60.0 {
+        let window = traffic.window(1.0);
+        for (judge, is_early) in &mut judges {
+            *is_early = *is_early || judge.look(&window, start, 1.0, share);
+        }
+        start += 1.0;
+    }
+    RATIOS.into_iter().map(|ratio| watch(traffic.clone(), judges.clone(), ratio, start, share)).collect()
+}
+
+fn watch(mut traffic: Traffic, mut judges: Vec<(Judge, bool)>, ratio: f64, start: f64, share: f64) -> Vec<Found> {
+    traffic.ratio = ratio;
+    let mut found: Vec<Found> = judges.iter().map(|(_, is_early)| if *is_early { Found::Early } else { Found::Never }).collect();
+    let mut look = 0.0;
+    while look * LOOK < WATCHED_MINUTES && found.iter().any(|found| matches!(found, Found::Never)) {
+        let minute = start + look * LOOK;
+        let window = traffic.window(LOOK);
+        for ((judge, _), found) in judges.iter_mut().zip(&mut found) {
+            if matches!(found, Found::Never) && judge.look(&window, minute, LOOK, share) {
+                *found = Found::After(minute + LOOK - start);
+            }
+        }
+        look += 1.0;
+    }
+    found
+}

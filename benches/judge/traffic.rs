@@ -1,0 +1,169 @@
+//! Made-up traffic of one site: a population of subjects that a hash deals out, their exposures and
+//! their events, window by window.
+//!
+//! A subject adds at most one exposure and one event per minute, so exposures are subject-minutes.
+//! How many there are is not random, which nothing depends on; events are.
+
+use fastrand::Rng;
+use tidegate::decide::clustering::{SLICES, SideSlices, Slices};
+
+/// How events come about. On average they have the same rate everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Each exposure on its own.
+    Independent,
+    /// Every tenth minute has ten times the rate of the others, on both sides.
+    Bursts,
+    /// A subject gets into trouble and then has so many events on average, about one a minute.
+    Episodes(u16),
+    /// One subject in a hundred causes four events in five, for as long as the release lasts.
+    Persistent,
+}
+
+/// A site and what is released there.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    pub kind: Kind,
+    pub subjects: usize,
+    /// Subject-minutes per minute, of both sides.
+    pub exposures_per_minute: f64,
+    /// Legacy's rate of events.
+    pub rate: f64,
+}
+
+const TROUBLED_SHARE: f64 = 0.01;
+const TROUBLED_EVENTS_SHARE: f64 = 0.8;
+const BURST_FACTOR: f64 = 10.0;
+
+#[derive(Clone)]
+struct Subject {
+    bucket: f32,
+    slice: u8,
+}
+
+/// The subjects of one side and what they are at.
+#[derive(Clone, Default)]
+struct Side {
+    /// The slices of its subjects, and of those in trouble.
+    subjects: Vec<u8>,
+    troubled: Vec<u8>,
+    /// How the exposures are shared out among the slices.
+    weights: Vec<f64>,
+    /// The slices of subjects with an episode under way.
+    episodes: Vec<u8>,
+}
+
+/// The traffic of one release.
+#[derive(Clone)]
+pub struct Traffic {
+    pub site: Site,
+    random: Rng,
+    subjects: Vec<Subject>,
+    share: f64,
+    sides: [Side; 2],
+    /// How new's rate compares with legacy's.
+    pub ratio: f64,
+    minute: f64,
+    burst: f64,
+}
+
+impl Traffic {
+    pub fn new(site: Site, share: f64, seed: u64) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let subjects = (0..site.subjects).map(|_| Subject { bucket: random.f32(), slice: random.u8(..SLICES as u8) }).collect();
+        let mut traffic = Self { site, random, subjects, share: f64::NAN, sides: <[Side; 2]>::default(), ratio: 1.0, minute: 0.0, burst: 1.0 };
+        traffic.set_share(share);
+        traffic
+    }
+
+    /// Deals the subjects out again: who was on new stays there when the share grows.
+    pub fn set_share(&mut self, share: f64) {
+        if share == self.share {
+            return;
+        }
+        self.share = share;
+        let troubled = (self.subjects.len() as f64 * TROUBLED_SHARE) as usize;
+        let episodes = std::mem::take(&mut self.sides).map(|side| side.episodes);
+        for (index, subject) in self.subjects.iter().enumerate() {
+            let side = &mut self.sides[usize::from(f64::from(subject.bucket) < share)];
+            if index < troubled { side.troubled.push(subject.slice) } else { side.subjects.push(subject.slice) }
+        }
+        for (side, episodes) in self.sides.iter_mut().zip(episodes) {
+            side.episodes = episodes;
+            side.weights = vec![0.0; SLICES];
+            side.subjects.iter().chain(&side.troubled).for_each(|slice| side.weights[usize::from(*slice)] += 1.0);
+        }
+    }
+
+    /// The next window, of so many minutes.
+    pub fn window(&mut self, minutes: f64) -> SideSlices {
+        if self.site.kind == Kind::Bursts && self.minute.floor() != (self.minute - minutes).floor() {
+            let normal = 1.0 / (1.0 + (BURST_FACTOR - 1.0) / 10.0);
+            self.burst = if self.random.f64() < 0.1 { BURST_FACTOR * normal } else { normal };
+        }
+        self.minute += minutes;
+        let per_subject = self.site.exposures_per_minute * minutes / self.subjects.len() as f64;
+        let (legacy, new) = (self.side(0, per_subject, minutes), self.side(1, per_subject, minutes));
+        SideSlices { legacy, new }
+    }
+
+    fn side(&mut self, which: usize, per_subject: f64, minutes: f64) -> Slices {
+        let Self { site, random, sides, ratio, burst, .. } = self;
+        let side = &mut sides[which];
+        let mut slices = Slices::default();
+        side.weights.iter().enumerate().for_each(|(slice, weight)| slices.add(slice, weight * per_subject, 0.0));
+        let all = side.subjects.len() as f64 + side.troubled.len() as f64;
+        let expected = all * per_subject * site.rate * *burst;
+        // What a regression adds befalls everybody alike.
+        let added = if which == 1 { expected * (*ratio - 1.0) } else { 0.0 };
+        match site.kind {
+            Kind::Independent | Kind::Bursts => draw(random, &mut slices, &side.subjects, expected + added),
+            Kind::Episodes(events) => {
+                let events = f64::from(events);
+                (0..poisson(random, (expected + added) / events)).for_each(|_| side.episodes.extend(pick(random, &side.subjects)));
+                side.episodes.retain(|slice| {
+                    if random.f64() >= minutes.min(1.0) {
+                        return true;
+                    }
+                    slices.add(usize::from(*slice), 0.0, minutes.max(1.0));
+                    random.f64() * events >= minutes.max(1.0)
+                });
+            }
+            Kind::Persistent => {
+                let exposures = |subjects: &[u8]| subjects.len() as f64 * per_subject * site.rate;
+                draw(random, &mut slices, &side.subjects, exposures(&side.subjects) * (1.0 - TROUBLED_EVENTS_SHARE) / (1.0 - TROUBLED_SHARE) + added);
+                draw(random, &mut slices, &side.troubled, exposures(&side.troubled) * TROUBLED_EVENTS_SHARE / TROUBLED_SHARE);
+            }
+        }
+        slices
+    }
+}
+
+/// Adds a Poisson number of events, each of any of the subjects.
+fn draw(random: &mut Rng, slices: &mut Slices, subjects: &[u8], mean: f64) {
+    for _ in 0..poisson(random, mean) {
+        if let Some(slice) = pick(random, subjects) {
+            slices.add(usize::from(slice), 0.0, 1.0);
+        }
+    }
+}
+
+fn pick(random: &mut Rng, subjects: &[u8]) -> Option<u8> {
+    if subjects.is_empty() { None } else { subjects.get(random.usize(..subjects.len())).copied() }
+}
+
+/// A Poisson number, by the product method in parts that do not underflow.
+pub fn poisson(random: &mut Rng, mean: f64) -> u64 {
+    let (mut left, mut count) = (mean.max(0.0), 0);
+    while left > 0.0 {
+        let part = left.min(500.0);
+        left -= part;
+        let limit = (-part).exp();
+        let mut product = random.f64();
+        while product > limit {
+            count += 1;
+            product *= random.f64();
+        }
+    }
+    count
+}

@@ -1,0 +1,171 @@
+//! Who comes: subjects with ids of their own, dealt out by the real assignment, some of whom come far
+//! more often than others.
+
+use std::rc::Rc;
+
+use fastrand::Rng;
+
+use super::chance::{Picks, normal};
+use crate::decide::assign::{Reason, Visitor, assign};
+use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
+use crate::decide::standing::{Directory, Standing};
+use crate::model::plan::Plan;
+use crate::model::record::Record;
+use crate::model::subject::SubjectHash;
+use crate::model::variant::Variant;
+use crate::model::Name;
+
+/// How unequal subjects are: the standard deviation of the logarithm of their activity. The busiest
+/// tenth makes two fifths of the requests.
+const ACTIVITY_SIGMA: f64 = 1.0;
+/// A subject who has not come for so long begins another visit, with a page.
+const VISIT_MS: i64 = 30 * 60_000;
+/// Of the requests within a visit, one in so many is for a page.
+const PAGE_ONE_IN: u32 = 4;
+/// Of the other requests, one in so many is no GET, so that nothing can answer in new's place.
+const WRITE_ONE_IN: u32 = 4;
+/// A group whose members the plan does not name has one in so many of the subjects.
+const MEMBERS_ONE_IN: u64 = 20;
+
+/// A subject.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    hash: SubjectHash,
+    /// Under the seed of samples.
+    pub sampled: u64,
+    /// In which slice comparisons have it.
+    pub slice: u8,
+    came_ms: Option<i64>,
+}
+
+/// A request, before it is known what comes of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// By whom.
+    pub subject: usize,
+    /// Whether it is a page view, whose browser reports.
+    pub is_page: bool,
+    /// Whether legacy may answer in new's place.
+    pub is_get: bool,
+    /// Picks the endpoint.
+    pub draw: u32,
+}
+
+/// Where a subject stands in one rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seat {
+    /// On new.
+    pub is_new: bool,
+    /// Whether the hash alone has put it there.
+    pub is_compared: bool,
+}
+
+/// All subjects.
+#[derive(Clone, Debug, Default)]
+pub struct Crowd {
+    /// In no order.
+    pub subjects: Vec<Subject>,
+    picks: Picks,
+}
+
+/// A rollout as the assignment knows it.
+pub struct Dealt {
+    plan: Rc<Plan>,
+    standing: Standing,
+}
+
+impl Crowd {
+    /// So many subjects, and those whom the plans name.
+    pub fn new(count: usize, plans: &[Rc<Plan>], chance: &mut Rng) -> Self {
+        let (sampled, sliced) = (Seed::of(SAMPLE_SALT), Seed::of(SLICES_SALT));
+        let subject = |id: &str| {
+            let hash = SubjectHash::of(id.as_bytes());
+            Subject { hash, sampled: sampled.hash(hash), slice: sliced.slice(hash), came_ms: None }
+        };
+        let mut named: Vec<&str> = plans.iter().flat_map(|plan| &plan.groups.0).flat_map(|(_, group)| &group.ids).map(String::as_str).collect();
+        named.sort_unstable();
+        named.dedup();
+        let mut subjects: Vec<Subject> = named.into_iter().map(subject).collect();
+        let mut weights = vec![1.0; subjects.len()];
+        for _ in 0..count {
+            subjects.push(subject(&format!("user-{:016x}", chance.u64(..))));
+            weights.push((ACTIVITY_SIGMA * normal(chance)).exp());
+        }
+        Self { picks: Picks::new(&weights), subjects }
+    }
+
+    /// One request.
+    pub fn request(&mut self, now_ms: i64, chance: &mut Rng) -> Request {
+        let index = self.picks.pick(chance);
+        let mut is_page = chance.u32(..).is_multiple_of(PAGE_ONE_IN);
+        if let Some(subject) = self.subjects.get_mut(index) {
+            is_page |= subject.came_ms.is_none_or(|came_ms| now_ms - came_ms > VISIT_MS);
+            subject.came_ms = Some(now_ms);
+        }
+        let draw = chance.u32(..);
+        Request { subject: index, is_page, is_get: is_page || !(draw >> 8).is_multiple_of(WRITE_ONE_IN), draw }
+    }
+
+    /// Where everybody stands in each rollout.
+    pub fn seats(&self, rollouts: &[Dealt]) -> Vec<Vec<Seat>> {
+        let seat = |index: usize, subject: &Subject| {
+            let Some(dealt) = rollouts.get(index) else { return Seat::default() };
+            let assignment = assign(&dealt.standing, &Coming { rollouts, index, hash: subject.hash, depth: rollouts.len() });
+            Seat { is_new: assignment.variant == Variant::New, is_compared: matches!(assignment.reason, Reason::Bucketed | Reason::Holdout) }
+        };
+        (0..rollouts.len()).map(|index| self.subjects.iter().map(|subject| seat(index, subject)).collect()).collect()
+    }
+}
+
+impl Dealt {
+    /// A rollout in this state, among those with these keys.
+    pub fn new(plan: &Rc<Plan>, record: &Record, keys: &[Name]) -> Self {
+        let standing = Standing::new(plan, Some(&record.live), false, record.is_waiting, &Keys(keys));
+        Self { plan: Rc::clone(plan), standing }
+    }
+}
+
+struct Keys<'a>(&'a [Name]);
+
+impl Directory for Keys<'_> {
+    fn group(&self, plan: &Plan, name: &str) -> Option<usize> {
+        plan.groups.names().position(|own| own == name)
+    }
+
+    fn rollout(&self, key: &str) -> Option<usize> {
+        self.0.iter().position(|own| own.as_str() == key)
+    }
+}
+
+/// A subject who comes to one rollout.
+struct Coming<'a> {
+    rollouts: &'a [Dealt],
+    index: usize,
+    hash: SubjectHash,
+    /// Rollouts that require each other in a circle are refused by `check`; here they end.
+    depth: usize,
+}
+
+impl Visitor for Coming<'_> {
+    fn subject(&self) -> Option<SubjectHash> {
+        Some(self.hash)
+    }
+
+    fn is_in(&self, group: usize) -> Option<bool> {
+        let (name, group) = self.rollouts.get(self.index)?.plan.groups.0.get(group)?;
+        let is_unnamed = group.kv || group.matches.is_some();
+        let is_member = is_unnamed && Seed::of(name.as_str()).hash(self.hash).is_multiple_of(MEMBERS_ONE_IN);
+        Some(is_member || group.fingerprints.contains(self.hash))
+    }
+
+    fn chosen(&self) -> Option<Variant> {
+        None
+    }
+
+    fn variant_in(&self, rollout: usize) -> Variant {
+        match (self.rollouts.get(rollout), self.depth) {
+            (Some(dealt), 1..) => assign(&dealt.standing, &Coming { index: rollout, depth: self.depth - 1, ..*self }).variant,
+            _ => Variant::Legacy,
+        }
+    }
+}

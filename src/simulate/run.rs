@@ -1,0 +1,306 @@
+//! The run: step by step, what comes in is counted, looked at and acted upon, as in the controller.
+//!
+//! A step is a minute, and ten seconds where it matters when something is noticed: in the first hour of a
+//! rollout, in the hour after the scenario did something to it, and in stages that last seconds. A minute
+//! is under the break that conditions with `for` allow between two looks.
+
+use std::rc::Rc;
+
+use fastrand::Rng;
+
+use super::chance::poisson;
+use super::crowd::{Crowd, Dealt, Request, Seat};
+use super::life::Life;
+use super::scenario::{Scenario, What};
+use super::told::{Event, Fate, Outcome, Report};
+use super::Settings;
+use crate::decide::deployment::Deployment;
+use crate::decide::rollout::Rollout;
+use crate::decide::series::{MINUTE_MS, minute_of};
+use crate::model::live::Phase;
+use crate::model::measured::{Compared, Window};
+use crate::model::plan::Plan;
+use crate::model::{Instant, Name};
+
+/// A step where it matters.
+const STEP_MS_MIN: i64 = 10_000;
+/// For so long it does.
+const FINE_MS: i64 = 3_600_000;
+/// Stages with a shorter hold are looked at in fine steps.
+const HOLD_MS_MIN: u64 = 600_000;
+/// Old minutes are folded into hours so often.
+const FOLD_MS: i64 = 30 * MINUTE_MS;
+/// What the scenario does after a rollout has ended is given so long to show.
+const SHOWING_MS: i64 = 24 * 3_600_000;
+
+/// A deployment and its made-up world.
+pub struct Simulation {
+    pub(super) deployment: Deployment,
+    pub(super) lives: Vec<Life>,
+    pub(super) events: Vec<Event>,
+    /// How many changes there have been.
+    pub(super) changes: u64,
+    pub(super) start: Instant,
+    pub(super) now: Instant,
+    settings: Settings,
+    until_ms: i64,
+    chance: Rng,
+    crowd: Crowd,
+    seats: Vec<Vec<Seat>>,
+    /// The changes up to which the seats are right.
+    seated: Option<u64>,
+    is_over: bool,
+}
+
+impl Simulation {
+    /// The plans of one deployment, and what happens to them.
+    pub fn new(plans: &[Plan], scenario: &Scenario, settings: &Settings) -> Self {
+        let mut chance = Rng::with_seed(settings.seed);
+        let start = settings.start(plans);
+        let mut shared: Vec<Rc<Plan>> = plans.iter().cloned().map(Rc::new).collect();
+        shared.sort_by(|one, other| one.key.cmp(&other.key));
+        let crowd = Crowd::new(settings.subjects, &shared, &mut chance);
+        let mut deployment = Deployment::default();
+        shared.iter().for_each(|plan| deployment.rollouts.insert(Rollout::new(Rc::clone(plan), "".into(), 0, start)));
+        let lives = shared.iter().map(|plan| Life::new(plan, scenario, settings.requests_per_hour, crowd.subjects.len(), start)).collect();
+        let mut simulation = Self {
+            deployment,
+            lives,
+            events: Vec::new(),
+            changes: 0,
+            start,
+            now: start,
+            settings: settings.clone(),
+            until_ms: settings.until_ms(plans),
+            chance,
+            crowd,
+            seats: Vec::new(),
+            seated: None,
+            is_over: false,
+        };
+        simulation.lives.iter_mut().for_each(Life::place);
+        simulation.turn();
+        simulation.go_on();
+        simulation
+    }
+
+    /// Runs to the end.
+    pub fn run(mut self) -> Report {
+        while self.step() {}
+        self.report()
+    }
+
+    /// The deployment as it is now.
+    pub const fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// The time.
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// What has happened so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Milliseconds since the start.
+    pub(super) fn at_ms(&self) -> i64 {
+        self.now.as_epoch_ms() - self.start.as_epoch_ms()
+    }
+
+    /// The most that it may take, in milliseconds.
+    pub const fn until_ms(&self) -> i64 {
+        self.until_ms
+    }
+
+    /// One step; whether there is another.
+    pub fn step(&mut self) -> bool {
+        if self.is_over || self.at_ms() >= self.until_ms {
+            return false;
+        }
+        let (from, step_ms) = (self.now, self.step_ms());
+        self.traffic(from, step_ms);
+        self.now = Instant::from_epoch_ms(from.as_epoch_ms() + step_ms);
+        let (now, at_ms) = (self.now, self.at_ms());
+        for life in &mut self.lives {
+            let book = self.deployment.books.get_mut(&life.key);
+            life.report(&mut book.signals, at_ms, now);
+            if now.as_epoch_ms() % FOLD_MS == 0 {
+                book.series.fold(now);
+            }
+        }
+        self.look();
+        self.go_on();
+        self.turn();
+        self.go_on();
+        self.is_over = self.is_settled();
+        true
+    }
+
+    fn step_ms(&self) -> i64 {
+        if let Some(look_ms) = self.settings.look_ms {
+            return look_ms;
+        }
+        let at_ms = self.at_ms();
+        let is_recent = |ms: i64| at_ms - ms < FINE_MS;
+        let matters = |life: &Life| {
+            let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return false };
+            let record = &rollout.record;
+            let runs = record.live.phase == Phase::Running && !record.is_waiting;
+            let stage = life.plan.stage_index(record.live.stage.as_str()).and_then(|index| life.plan.stages.get(index));
+            let is_short = stage.and_then(|stage| stage.hold).is_some_and(|hold| hold.as_ms() < HOLD_MS_MIN);
+            let begun_ms = record.begun.as_epoch_ms() - self.start.as_epoch_ms();
+            runs && (is_short || is_recent(begun_ms)) || life.harmed_ms.is_some_and(is_recent)
+        };
+        let is_whole = self.now.as_epoch_ms() % MINUTE_MS == 0;
+        if is_whole && !self.lives.iter().any(matters) { MINUTE_MS } else { STEP_MS_MIN }
+    }
+
+    /// Lets requests come, minute by minute.
+    fn traffic(&mut self, from: Instant, length_ms: i64) {
+        if self.seated != Some(self.changes) {
+            let keys: Vec<Name> = self.lives.iter().map(|life| life.key.clone()).collect();
+            let dealt: Vec<Dealt> = self.deployment.rollouts.iter().map(|rollout| Dealt::new(&rollout.plan, &rollout.record, &keys)).collect();
+            self.seats = self.crowd.seats(&dealt);
+            self.seated = Some(self.changes);
+        }
+        let mut done_ms = 0;
+        while done_ms < length_ms {
+            let at = Instant::from_epoch_ms(from.as_epoch_ms() + done_ms);
+            let part_ms = (MINUTE_MS - at.as_epoch_ms() % MINUTE_MS).min(length_ms - done_ms);
+            let count = poisson(&mut self.chance, self.settings.requests_per_hour * part_ms as f64 / 3_600_000.0);
+            let requests: Vec<Request> = (0..count).map(|_| self.crowd.request(at.as_epoch_ms(), &mut self.chance)).collect();
+            done_ms += part_ms;
+            let end = Instant::from_epoch_ms(from.as_epoch_ms() + done_ms);
+            for (life, seats) in self.lives.iter_mut().zip(&self.seats) {
+                let Some(rollout) = self.deployment.rollouts.get(&life.key) else { continue };
+                // Nothing is judged of what has not begun.
+                if rollout.record.live.phase == Phase::Draft || rollout.record.is_waiting {
+                    continue;
+                }
+                let (window, compared) = life.traffic.count(&requests, &self.crowd, seats, minute_of(at), rollout.record.live.revision, &mut self.chance);
+                if !window.sides.is_empty() {
+                    self.deployment.books.get_mut(&life.key).count(window, &compared, end);
+                }
+            }
+        }
+    }
+
+    /// Does what the scenario has for now.
+    fn turn(&mut self) {
+        let at_ms = self.at_ms();
+        for index in 0..self.lives.len() {
+            let Some(life) = self.lives.get_mut(index) else { continue };
+            let (begun, ended) = life.turn(at_ms);
+            for turn in begun {
+                self.begin(index, turn);
+            }
+            for turn in ended {
+                self.end(index, turn);
+            }
+            self.operate(index);
+        }
+    }
+
+    /// Reports that happen once.
+    pub(super) fn happen(&mut self, index: usize, what: &What) {
+        let (Some(life), now) = (self.lives.get(index), self.now) else { return };
+        let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return };
+        match what {
+            What::Count(name, count) => self.deployment.books.get_mut(&life.key).signals.report(name.as_str(), *count, now),
+            What::Reporters(name, count) => {
+                let mut window = Window::at(minute_of(now), rollout.record.live.revision);
+                let seats = self.seats.get(index).map_or(&[][..], Vec::as_slice);
+                life.traffic.reporters(name, usize::try_from(*count).unwrap_or_default(), &self.crowd, seats, &mut window);
+                self.deployment.books.get_mut(&life.key).count(window, &Compared::default(), now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks at what was measured, and carries out what guardrails ask for.
+    fn look(&mut self) {
+        for index in 0..self.lives.len() {
+            let Some(life) = self.lives.get(index) else { continue };
+            let Deployment { rollouts, books, .. } = &mut self.deployment;
+            let Some(rollout) = rollouts.get(&life.key) else { continue };
+            // Who has not begun serves nobody, so no guardrail watches and no gate counts.
+            if rollout.record.live.phase == Phase::Draft || rollout.record.is_waiting {
+                continue;
+            }
+            let look = books.get_mut(&life.key).look(&rollout.plan, &rollout.record, life.conditions.faults, self.now);
+            if !look.fired.is_empty() {
+                let (fired, order) = (look.fired.clone(), look.order().cloned());
+                self.fire(index, &fired, order);
+            }
+        }
+    }
+
+    /// Whether nothing more can happen that anybody wants to see.
+    fn is_settled(&self) -> bool {
+        let at_ms = self.at_ms();
+        let counts = |life: &&Life| self.settings.rollout.as_ref().is_none_or(|key| *key == life.key);
+        self.lives.iter().filter(counts).all(|life| {
+            let is_showing = life.harmed_ms.is_some_and(|ms| life.last.as_ref().is_some_and(|(_, last_ms)| ms >= *last_ms) && at_ms < ms + SHOWING_MS);
+            self.is_stuck(&life.key, self.lives.len()) && !is_showing
+        }) && !self.lives.iter().any(|life| life.has_turns_after(at_ms))
+    }
+
+    /// Whether a rollout goes nowhere by itself any more; `depth` bounds how far it is looked who
+    /// waits for whom.
+    fn is_stuck(&self, key: &Name, depth: usize) -> bool {
+        use crate::decide::schedule::Blocker;
+        let (Some(rollout), Some(life)) = (self.deployment.rollouts.get(key), self.lives.iter().find(|life| life.key == *key)) else { return true };
+        if Outcome::of(&rollout.record.live) != Outcome::Unfinished {
+            return true;
+        }
+        let is_for_good = |blocker: &Blocker| match blocker {
+            Blocker::Draft | Blocker::Checklist(_) => true,
+            Blocker::After(names) => names.iter().any(|name| {
+                let has_ended = self.deployment.rollouts.get(name).is_some_and(|other| other.record.live.has_ended());
+                !has_ended && depth > 0 && self.is_stuck(name, depth - 1)
+            }),
+            _ => false,
+        };
+        let is_passing = |blocker: &Blocker| matches!(blocker, Blocker::Hold(..) | Blocker::Gates(..) | Blocker::SampleRatio(_));
+        life.blocked.iter().any(is_for_good) && !life.blocked.iter().any(is_passing)
+    }
+
+    fn report(self) -> Report {
+        let fates = self.lives.iter().map(|life| self.fate(life)).collect();
+        let never = self.lives.iter().flat_map(|life| life.turns.iter().filter(|turn| !turn.is_on).map(|turn| turn.line.text.clone()));
+        let mut never: Vec<String> = never.collect();
+        never.dedup();
+        Report { start: self.start, end: self.now, fates, never, events: self.events }
+    }
+
+    fn fate(&self, life: &Life) -> Fate {
+        let live = self.deployment.rollouts.get(&life.key).map(|rollout| &rollout.record.live);
+        let outcome = live.map_or(Outcome::Unfinished, Outcome::of);
+        let hours = |ms: i64| (ms as f64 / 36_000.0).round() / 100.0;
+        let (reason, at_ms) = match (&life.last, outcome) {
+            (Some((reason, at_ms)), Outcome::Completed | Outcome::RolledBack | Outcome::Paused) => (reason.clone(), *at_ms),
+            _ => (self.in_the_way(life), self.at_ms()),
+        };
+        let noticed = life.acted.or(life.alerted).zip(life.first_harm);
+        let toll = life.traffic.toll;
+        Fate {
+            rollout: life.key.clone(),
+            seed: self.settings.seed,
+            outcome,
+            stage: if outcome == Outcome::RolledBack { life.stage.clone() } else { live.map_or_else(|| life.stage.clone(), |live| live.stage.clone()) },
+            percentage: live.map(|live| live.percentage).unwrap_or_default(),
+            at_hours: hours(at_ms),
+            reason,
+            subjects_exposed: toll.exposed,
+            requests_on_new: toll.on_new,
+            requests_failed: toll.failed,
+            requests_rescued: toll.rescued,
+            requests_until_detection: noticed.map(|((_, acted), (_, harmed))| acted.saturating_sub(harmed)),
+            hours_until_detection: noticed.map(|((acted, _), (harmed, _))| hours(acted - harmed)),
+            alerts: life.alerts,
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! What comes of the requests of one step in one rollout, counted as an isolate counts it: a request once
+//! for the side that was asked, everywhere and at its endpoint; and for comparisons, of each subject that
+//! the hash dealt out, a minute's exposure and failure at most.
+
+use fastrand::Rng;
+
+use super::chance::Spread;
+use super::crowd::{Crowd, Request, Seat};
+use super::healthy::{Healthy, LATENCY_SIGMA, VITAL_SIGMA, terms};
+use super::world::Conditions;
+use crate::decide::judge::comparing::questions;
+use crate::model::Name;
+use crate::model::condition::{Metric, Vital};
+use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
+use crate::model::plan::Plan;
+use crate::model::variant::Variant;
+
+const SIDES: [Variant; 2] = [Variant::Legacy, Variant::New];
+/// Where errors cluster, one in so many subjects has all of them.
+const CLUSTER_ONE_IN: u64 = 20;
+
+/// The counts of a side, everywhere or at one endpoint.
+#[derive(Clone, Debug, Default)]
+struct Acc {
+    requests: u64,
+    errors: u64,
+    rescued: u64,
+    pages: u64,
+    failed_pages: u64,
+    js_errors: u64,
+    /// By measure: the bucket and slice of each observation.
+    values: Vec<Vec<(i16, Option<u8>)>>,
+}
+
+/// A rate that a comparison asks for.
+#[derive(Clone, Debug)]
+struct Asked {
+    of: Quantity,
+    /// Everywhere, or the endpoint of this index.
+    place: usize,
+    /// The minute in which each subject was exposed last, and failed last.
+    exposed: Vec<u64>,
+    failed: Vec<u64>,
+    /// By side and slice: exposures and events.
+    slices: [Vec<(u32, u32)>; 2],
+}
+
+/// What has come of all requests so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Toll {
+    /// Requests to new.
+    pub on_new: u64,
+    /// Those of them whose users saw a failure.
+    pub failed: u64,
+    /// Those of them that legacy answered.
+    pub rescued: u64,
+    /// Subjects who were on new.
+    pub exposed: u64,
+}
+
+/// The traffic of one rollout.
+pub struct Traffic {
+    endpoints: Vec<Name>,
+    has_rescue: bool,
+    /// Latency first, then what browsers measure.
+    measures: Vec<Measure>,
+    /// By measure and side: of latency for each place, of the others one.
+    spreads: Vec<[Vec<Spread>; 2]>,
+    /// By measure: at which places a comparison asks for it.
+    compared: Vec<Vec<usize>>,
+    asked: Vec<Asked>,
+    events: Vec<Name>,
+    conditions: Conditions,
+    accs: [Vec<Acc>; 2],
+    is_exposed: Vec<bool>,
+    /// What has come of it.
+    pub toll: Toll,
+}
+
+impl Traffic {
+    /// The traffic of a plan's rollout among so many subjects.
+    pub fn new(plan: &Plan, healthy: &Healthy, conditions: Conditions, subjects: usize) -> Self {
+        let is_wanted = |vital: Vital| terms(plan).any(|term| matches!(term.metric, Metric::Vital(own, _) if own == vital));
+        let vitals = Vital::ALL.into_iter().filter(|vital| is_wanted(*vital)).map(Measure::Vital);
+        let timings = healthy.timings.iter().map(|(name, _)| Measure::Timing(name.clone()));
+        let measures: Vec<Measure> = std::iter::once(Measure::Latency).chain(vitals).chain(timings).collect();
+        let endpoints: Vec<Name> = plan.endpoints.0.iter().map(|(name, _)| name.clone()).collect();
+        let place = |endpoint: Option<&Name>| endpoint.and_then(|name| endpoints.iter().position(|own| own == name)).map_or(0, |index| index + 1);
+        let mut compared = vec![Vec::new(); measures.len()];
+        let mut asked: Vec<Asked> = Vec::new();
+        let (guardrails, gates) = questions(plan);
+        for question in guardrails.iter().chain(&gates) {
+            let place = place(question.endpoint.as_ref());
+            let measure = match &question.metric {
+                Metric::Latency(_) => Some(Measure::Latency),
+                Metric::Vital(vital, _) => Some(Measure::Vital(*vital)),
+                Metric::Timing(name, _) => Some(Measure::Timing(name.clone())),
+                _ => None,
+            };
+            if let Some(places) = measure.and_then(|measure| measures.iter().position(|own| *own == measure)).and_then(|index| compared.get_mut(index))
+                && !places.contains(&place)
+            {
+                places.push(place);
+            }
+            let quantities = match &question.metric {
+                Metric::ErrorRate => vec![Quantity::Errors],
+                Metric::JsErrorRate => vec![Quantity::JsErrors],
+                Metric::Event(name) => vec![Quantity::JsErrors, Quantity::Event(name.clone())],
+                _ => Vec::new(),
+            };
+            for of in quantities {
+                if !asked.iter().any(|own| own.of == of && own.place == place) {
+                    asked.push(Asked { of, place, exposed: vec![0; subjects], failed: vec![0; subjects], slices: [vec![(0, 0); 100], vec![(0, 0); 100]] });
+                }
+            }
+        }
+        let acc = Acc { values: vec![Vec::new(); measures.len()], ..Acc::default() };
+        let accs = vec![acc; endpoints.len() + 1];
+        let events = healthy.events.iter().map(|(name, _)| name.clone()).collect();
+        let has_rescue = plan.upstreams.as_ref().is_some_and(|upstreams| upstreams.rescue);
+        let mut traffic = Self { endpoints, has_rescue, measures, spreads: Vec::new(), compared, asked, events, conditions, accs: [accs.clone(), accs], is_exposed: vec![false; subjects], toll: Toll::default() };
+        traffic.spread();
+        traffic
+    }
+
+    /// The world is another one now.
+    pub fn suffer(&mut self, conditions: Conditions) {
+        if self.conditions != conditions {
+            self.conditions = conditions;
+            self.spread();
+        }
+    }
+
+    fn spread(&mut self) {
+        let Conditions { latency, vitals, timings, .. } = &self.conditions;
+        let mut named = 0;
+        let mut spreads = Vec::new();
+        for measure in &self.measures {
+            let medians = |side: usize| -> Vec<f64> {
+                match measure {
+                    Measure::Latency => latency.get(side).cloned().unwrap_or_default(),
+                    Measure::Vital(vital) => Vital::ALL.iter().position(|own| own == vital).and_then(|index| vitals.get(side)?.get(index)).copied().into_iter().collect(),
+                    Measure::Timing(_) => timings.get(side).and_then(|timings| timings.get(named)).copied().into_iter().collect(),
+                }
+            };
+            let sigma = if *measure == Measure::Latency { LATENCY_SIGMA } else { VITAL_SIGMA };
+            let of = |side: usize| medians(side).into_iter().map(|median| Spread::around(median, sigma)).collect();
+            spreads.push([of(0), of(1)]);
+            named += usize::from(matches!(measure, Measure::Timing(_)));
+        }
+        self.spreads = spreads;
+    }
+
+    /// Counts the requests of one minute or a part of it, under one revision.
+    pub fn count(&mut self, requests: &[Request], crowd: &Crowd, seats: &[Seat], minute: u64, revision: u64, chance: &mut Rng) -> (Window, Compared) {
+        let mut window = Window::at(minute, revision);
+        for request in requests {
+            let (Some(subject), Some(seat)) = (crowd.subjects.get(request.subject), seats.get(request.subject)) else { continue };
+            let side = usize::from(seat.is_new);
+            if self.conditions.is_empty.get(side).copied().unwrap_or_default() {
+                continue;
+            }
+            let variant = if seat.is_new { Variant::New } else { Variant::Legacy };
+            let seen = Seen::new(subject.sampled, variant, seat.is_compared);
+            window.subjects.add(seen);
+            let slice = seat.is_compared.then_some(subject.slice);
+            let is_reported = self.answer(request, side, subject.sampled, slice, minute, chance);
+            if is_reported {
+                self.browse(request, side, slice, minute, chance);
+                if seat.is_new {
+                    self.report(&mut window, seen, subject.sampled, slice);
+                }
+            }
+        }
+        self.close(window)
+    }
+
+    /// What the side makes of a request; whether a browser reports of it.
+    fn answer(&mut self, request: &Request, side: usize, sampled: u64, slice: Option<u8>, minute: u64, chance: &mut Rng) -> bool {
+        let place = request.draw as usize % (self.endpoints.len() + 1);
+        let is_down = self.conditions.is_down.get(side).copied().unwrap_or_default();
+        let is_error = is_down || chance.f64() < self.error_rate(side, place, sampled);
+        let is_rescued = is_error && side == 1 && self.has_rescue && request.is_get;
+        if side == 1 {
+            self.toll.on_new += 1;
+            if let Some(is_exposed) = self.is_exposed.get_mut(request.subject).filter(|is_exposed| !**is_exposed) {
+                *is_exposed = true;
+                self.toll.exposed += 1;
+            }
+            let is_legacy_no_help = is_rescued && chance.f64() < self.error_rate(0, place, sampled);
+            self.toll.rescued += u64::from(is_rescued);
+            self.toll.failed += u64::from(is_error && !is_rescued || is_legacy_no_help);
+        }
+        let latency = if is_down { None } else { self.pick(0, side, place, chance) };
+        for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
+            if let Some(acc) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)) {
+                acc.requests += 1;
+                acc.errors += u64::from(is_error);
+                acc.rescued += u64::from(is_rescued);
+                if let (Some(bucket), Some(values)) = (latency, acc.values.first_mut()) {
+                    values.push((bucket, slice));
+                }
+            }
+        }
+        if let Some(slice) = slice {
+            for asked in self.asked.iter_mut().filter(|asked| asked.of == Quantity::Errors && (asked.place == 0 || asked.place == place)) {
+                let fresh = |minutes: &mut Vec<u64>| minutes.get_mut(request.subject).is_some_and(|last| std::mem::replace(last, minute) != minute);
+                let n = fresh(&mut asked.exposed);
+                let x = is_error && fresh(&mut asked.failed);
+                asked.add(side, slice, u32::from(n), u32::from(x));
+            }
+        }
+        request.is_page && !is_error
+    }
+
+    fn error_rate(&self, side: usize, place: usize, sampled: u64) -> f64 {
+        let rate = self.conditions.errors.get(side).and_then(|rates| rates.get(place)).copied().unwrap_or_default();
+        match (self.conditions.is_clustered, (sampled >> 7).is_multiple_of(CLUSTER_ONE_IN)) {
+            (false, _) => rate,
+            (true, true) => rate * CLUSTER_ONE_IN as f64,
+            (true, false) => 0.0,
+        }
+    }
+
+    fn pick(&self, measure: usize, side: usize, place: usize, chance: &mut Rng) -> Option<i16> {
+        let spreads = self.spreads.get(measure)?.get(side)?;
+        spreads.get(place).or_else(|| spreads.first()).map(|spread| spread.pick(chance))
+    }
+
+    /// What a page view measures in the browser.
+    fn browse(&mut self, request: &Request, side: usize, slice: Option<u8>, _minute: u64, chance: &mut Rng) {
+        let place = request.draw as usize % (self.endpoints.len() + 1);
+        let js_errors = chance.f64() < self.conditions.js_errors.get(side).copied().unwrap_or_default();
+        for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
+            if let Some(acc) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)) {
+                acc.pages += 1;
+                acc.failed_pages += u64::from(js_errors);
+                acc.js_errors += u64::from(js_errors);
+            }
+        }
+        for measure in 1..self.measures.len() {
+            let Some(bucket) = self.pick(measure, side, 0, chance) else { continue };
+            for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
+                if let Some(values) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)?.values.get_mut(measure)) {
+                    values.push((bucket, slice));
+                }
+            }
+        }
+        if let Some(slice) = slice {
+            for asked in self.asked.iter_mut().filter(|asked| asked.of == Quantity::JsErrors && (asked.place == 0 || asked.place == place)) {
+                asked.add(side, slice, 1, u32::from(js_errors));
+            }
+        }
+    }
+
+    /// The events that a page view on new tells of.
+    fn report(&mut self, window: &mut Window, seen: Seen, sampled: u64, slice: Option<u8>) {
+        for (index, name) in self.events.iter().enumerate() {
+            let share = self.conditions.events.get(index).copied().unwrap_or_default();
+            // Who does so once does so always; for each event others do.
+            let own = sampled.rotate_left(17 * (index as u32 + 1)) as f64 / u64::MAX as f64;
+            if own >= share {
+                continue;
+            }
+            if let Some(sample) = window.event_mut(name) {
+                sample.add(seen);
+            }
+            if let Some(slice) = slice {
+                let is_it = |asked: &&mut Asked| matches!(&asked.of, Quantity::Event(of) if of == name);
+                self.asked.iter_mut().filter(is_it).for_each(|asked| asked.add(1, slice, 0, 1));
+            }
+        }
+    }
+
+    /// Puts what was counted into the window, and what may be compared beside it.
+    fn close(&mut self, mut window: Window) -> (Window, Compared) {
+        let mut compared = Compared::default();
+        for (variant, accs) in SIDES.into_iter().zip(&mut self.accs) {
+            for (place, acc) in accs.iter_mut().enumerate().filter(|(_, acc)| acc.requests > 0) {
+                let endpoint = place.checked_sub(1).and_then(|index| self.endpoints.get(index));
+                let Some(tally) = window.tally_mut(variant, endpoint) else { continue };
+                (tally.requests, tally.errors, tally.rescued) = (acc.requests, acc.errors, acc.rescued);
+                (tally.pages, tally.failed_pages, tally.js_errors) = (acc.pages, acc.failed_pages, acc.js_errors);
+                for ((measure, values), places) in self.measures.iter().zip(&mut acc.values).zip(&self.compared) {
+                    values.sort_unstable();
+                    if let Some(sketch) = tally.sketch_mut(measure).filter(|_| !values.is_empty()) {
+                        runs(values.iter().map(|(bucket, _)| *bucket), |bucket, count| sketch.add(bucket, count));
+                    }
+                    if places.contains(&place) && let Some(own) = compared.values(measure, endpoint, variant) {
+                        let dealt = values.iter().filter_map(|(bucket, slice)| slice.map(|slice| (slice, *bucket)));
+                        runs(dealt, |(slice, bucket), count| own.buckets.push((slice, bucket, u32::try_from(count).unwrap_or(u32::MAX))));
+                    }
+                    values.clear();
+                }
+                *acc = Acc { values: std::mem::take(&mut acc.values), ..Acc::default() };
+            }
+        }
+        for asked in &mut self.asked {
+            let endpoint = asked.place.checked_sub(1).and_then(|index| self.endpoints.get(index));
+            for (variant, slices) in SIDES.into_iter().zip(&mut asked.slices) {
+                if slices.iter().any(|(n, x)| n + x > 0) && let Some(trials) = compared.trials(&asked.of, endpoint, variant) {
+                    let counted = slices.iter().enumerate().filter(|(_, (n, x))| n + x > 0);
+                    trials.slices.extend(counted.filter_map(|(slice, (n, x))| Some((u8::try_from(slice).ok()?, *n, *x))));
+                    slices.fill((0, 0));
+                }
+            }
+        }
+        (window, compared)
+    }
+
+    /// Lets so many different subjects on new report an event, in this window.
+    pub fn reporters(&self, name: &Name, count: usize, crowd: &Crowd, seats: &[Seat], window: &mut Window) {
+        let Some(sample) = window.event_mut(name) else { return };
+        let on_new = crowd.subjects.iter().zip(seats).filter(|(_, seat)| seat.is_new);
+        on_new.take(count).for_each(|(subject, seat)| sample.add(Seen::new(subject.sampled, Variant::New, seat.is_compared)));
+    }
+}
+
+impl Asked {
+    fn add(&mut self, side: usize, slice: u8, n: u32, x: u32) {
+        if let Some((exposures, events)) = self.slices.get_mut(side).and_then(|slices| slices.get_mut(usize::from(slice))) {
+            *exposures += n;
+            *events += x;
+        }
+    }
+}
+
+/// Tells of each thing of a sorted list how often it is there.
+fn runs<T: PartialEq + Copy>(sorted: impl Iterator<Item = T>, mut tell: impl FnMut(T, u64)) {
+    let mut last: Option<(T, u64)> = None;
+    for thing in sorted {
+        match &mut last {
+            Some((own, count)) if *own == thing => *count += 1,
+            _ => {
+                if let Some((own, count)) = last.replace((thing, 1)) {
+                    tell(own, count);
+                }
+            }
+        }
+    }
+    if let Some((own, count)) = last {
+        tell(own, count);
+    }
+}
