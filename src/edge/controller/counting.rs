@@ -179,11 +179,11 @@ impl Desk {
         for rollout in self.deployment.rollouts.iter() {
             let (plan, key) = (&rollout.plan, &rollout.plan.key);
             let has_changed = changed.iter().any(|(own, ..)| own == key);
+            let Some(book) = self.deployment.books.get(key) else { continue };
             if has_changed && let Some(total) = own.total(key) {
-                batch.total(key, total);
+                batch.total(key, total, book.arrived_at);
             }
-            let is_judged = has_changed || !plan.guardrails.is_empty() || plan.stages.iter().any(|stage| !stage.gates.is_empty());
-            if is_judged && let Some(book) = self.deployment.books.get(key) {
+            if has_changed || !plan.guardrails.is_empty() || plan.stages.iter().any(|stage| !stage.gates.is_empty()) {
                 batch.judge(key, &book.judge);
             }
         }

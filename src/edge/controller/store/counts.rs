@@ -10,7 +10,7 @@
 use wasm_bindgen::JsValue;
 
 use super::Parameter::{Real, Text, Whole};
-use super::{Batch, Row, revision, rows};
+use super::{Batch, Row, moment, revision, rows};
 use crate::decide::book::Book;
 use crate::decide::deployment::Deployment;
 use crate::decide::judge::Judge;
@@ -24,7 +24,7 @@ pub const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS isolates (isolate TEXT PRIMARY KEY, sequence INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS batches (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS windows (rollout TEXT NOT NULL, minutes INTEGER NOT NULL, minute INTEGER NOT NULL, revision INTEGER NOT NULL, is_folded INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY (rollout, minutes, minute, revision))",
-    "CREATE TABLE IF NOT EXISTS totals (rollout TEXT PRIMARY KEY, data TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS totals (rollout TEXT PRIMARY KEY, arrived_at INTEGER NOT NULL, data TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS judges (rollout TEXT PRIMARY KEY, state TEXT NOT NULL)",
     // A page view has one minute, which its token tells: so old ones are found without looking at all.
     "CREATE TABLE IF NOT EXISTS nonces (minute INTEGER NOT NULL, nonce TEXT NOT NULL, rollout TEXT NOT NULL, known TEXT NOT NULL, PRIMARY KEY (minute, nonce, rollout)) WITHOUT ROWID",
@@ -98,10 +98,10 @@ impl Batch {
         self.push("UPDATE windows SET is_folded = 1, data = json_remove(data, '$.subjects', '$.events') WHERE rollout = ? AND minutes = 1 AND minute = ? AND revision = ?", &key);
     }
 
-    /// Everything that was ever counted of a rollout.
-    pub fn total(&mut self, rollout: &Name, total: &Window) {
+    /// Everything that was ever counted of a rollout, and when something last came in.
+    pub fn total(&mut self, rollout: &Name, total: &Window, arrived_at: Option<Instant>) {
         let data = serde_json::to_string(total).unwrap_or_default();
-        self.push("INSERT OR REPLACE INTO totals (rollout, data) VALUES (?, ?)", &[Text(rollout.as_str()), Text(&data)]);
+        self.push("INSERT OR REPLACE INTO totals (rollout, arrived_at, data) VALUES (?, ?, ?)", &[Text(rollout.as_str()), moment(arrived_at), Text(&data)]);
     }
 
     /// What a judge remembers.
@@ -217,7 +217,8 @@ pub fn load(context: &JsValue, deployment: &mut Deployment, now: Instant, broken
         for row in rows(context, "SELECT name, minute, sum, last_at, last FROM signal_minutes WHERE rollout = ? AND minute >= ?", &[Text(key.as_str()), revision(begun_minute)])? {
             restore_signal(book, &row);
         }
-        for row in rows(context, "SELECT data FROM totals WHERE rollout = ?", &[Text(key.as_str())])? {
+        for row in rows(context, "SELECT data, arrived_at FROM totals WHERE rollout = ?", &[Text(key.as_str())])? {
+            book.arrived_at = row.moment(1);
             match Window::parse(row.text(0)) {
                 Some(total) => totals.push((key.clone(), total)),
                 None => broken(key.as_str()),
