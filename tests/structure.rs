@@ -37,11 +37,20 @@ fn before_tests(text: &str) -> &str {
 #[test]
 fn data_flows_one_way() {
     for (index, layer) in LAYERS.iter().enumerate() {
-        let forbidden: Vec<String> = LAYERS[..index].iter().chain(&["cli"]).map(|layer| format!("crate::{layer}")).collect();
+        let forbidden: Vec<String> = LAYERS[..index].iter().chain(&["cli", "simulate"]).map(|layer| format!("crate::{layer}")).collect();
         for (path, text) in sources(layer) {
             for name in &forbidden {
                 assert!(!text.contains(name.as_str()), "{} uses {name}", path.display());
             }
+        }
+    }
+}
+
+#[test]
+fn a_simulation_stands_on_decisions_alone_and_makes_up_the_rest() {
+    for (path, text) in sources("simulate") {
+        for name in ["crate::cli", "crate::edge", "crate::protocol", "SystemTime", "Instant::now", "std::env", "std::fs", "std::thread", "getrandom", "js_sys", "web_sys", "wasm_bindgen", "Rng::new()"] {
+            assert!(!before_tests(&text).contains(name), "{} names {name}", path.display());
         }
     }
 }

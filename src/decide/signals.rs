@@ -26,7 +26,8 @@ impl Signals {
         self.restore(name, minute, value, at, value);
         let reports = self.reports(name);
         if let Some(reports) = reports {
-            reports.minutes.retain(|(own, _)| own + MINUTES_MAX >= minute);
+            let old = reports.minutes.partition_point(|(own, _)| own + MINUTES_MAX < minute);
+            reports.minutes.drain(..old);
         }
     }
 
@@ -39,6 +40,8 @@ impl Signals {
                     *own += sum;
                 }
             }
+            // A zero says that somebody is there, and adds nothing.
+            Err(_) if sum == 0.0 => {}
             Err(index) => reports.minutes.insert(index, (minute, sum)),
         }
         if reports.last.is_none_or(|(at, _)| at <= last_at) {
@@ -61,7 +64,8 @@ impl Signals {
     /// How much was reported since a moment, which counts by its whole minute.
     pub fn sum_since(&self, name: &str, since: Instant) -> f64 {
         let minute = minute_of(since);
-        self.get(name).map_or(0.0, |reports| reports.minutes.iter().filter(|(own, _)| *own >= minute).map(|(_, sum)| sum).sum())
+        let Some(reports) = self.get(name) else { return 0.0 };
+        reports.minutes.iter().rev().take_while(|(own, _)| *own >= minute).fold(0.0, |sum, (_, own)| sum + own)
     }
 
     /// The last report and when it came.

@@ -83,10 +83,10 @@ impl Simulation {
         if !is_draft || life.plan.start.is_some() || is_left_to_scenario {
             return;
         }
-        let is_told = life.is_refused;
+        let is_told = life.refused.is_some();
         let is_done = self.order(index, Order::new(Command::Start, OPERATOR, "operators start what has no `start`".to_owned()), !is_told);
-        if let Some(life) = self.lives.get_mut(index) {
-            life.is_refused = !is_done;
+        if let Some(life) = self.lives.get_mut(index).filter(|_| is_done) {
+            life.refused = None;
         }
     }
 
@@ -177,6 +177,9 @@ impl Simulation {
         let change = match rollout.change(order, self.now) {
             Ok(change) => change,
             Err(refusal) => {
+                if let Some(life) = self.lives.get_mut(index).filter(|_| command == Command::Start) {
+                    life.refused = Some(refusal.to_string());
+                }
                 if is_told {
                     let help = refusal.help().map(|help| format!(" ({help})")).unwrap_or_default();
                     self.tell(index, Kind::Refused, &by, command.name(), format!("{command} is refused: {refusal}{help}"));
@@ -227,7 +230,10 @@ impl Simulation {
         let look = self.deployment.books.get(&life.key).and_then(|book| book.last.as_ref());
         let mut texts = Vec::new();
         for blocker in &life.blocked {
-            texts.push(words(blocker));
+            texts.push(match (&life.refused, blocker) {
+                (Some(why), Blocker::Draft) => format!("not started: {why}"),
+                _ => words(blocker),
+            });
             if matches!(blocker, Blocker::Gates(..))
                 && let Some(look) = look
             {

@@ -8,12 +8,13 @@ use fastrand::Rng;
 use super::chance::{Picks, normal};
 use crate::decide::assign::{Reason, Visitor, assign};
 use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
+use crate::decide::series::minute_of;
 use crate::decide::standing::{Directory, Standing};
 use crate::model::plan::Plan;
 use crate::model::record::Record;
 use crate::model::subject::SubjectHash;
 use crate::model::variant::Variant;
-use crate::model::Name;
+use crate::model::{Instant, Name};
 
 /// How unequal subjects are: the standard deviation of the logarithm of their activity. The busiest
 /// tenth makes two fifths of the requests.
@@ -49,6 +50,8 @@ pub struct Request {
     pub is_get: bool,
     /// Picks the endpoint.
     pub draw: u32,
+    /// In which minute it comes, counted since 1970.
+    pub minute: u64,
 }
 
 /// Where a subject stands in one rollout.
@@ -95,7 +98,8 @@ impl Crowd {
     }
 
     /// One request.
-    pub fn request(&mut self, now_ms: i64, chance: &mut Rng) -> Request {
+    pub fn request(&mut self, at: Instant, chance: &mut Rng) -> Request {
+        let (now_ms, minute) = (at.as_epoch_ms(), minute_of(at));
         let index = self.picks.pick(chance);
         let mut is_page = chance.u32(..).is_multiple_of(PAGE_ONE_IN);
         if let Some(subject) = self.subjects.get_mut(index) {
@@ -103,7 +107,7 @@ impl Crowd {
             subject.came_ms = Some(now_ms);
         }
         let draw = chance.u32(..);
-        Request { subject: index, is_page, is_get: is_page || !(draw >> 8).is_multiple_of(WRITE_ONE_IN), draw }
+        Request { subject: index, is_page, is_get: is_page || !(draw >> 8).is_multiple_of(WRITE_ONE_IN), draw, minute }
     }
 
     /// Where everybody stands in each rollout.

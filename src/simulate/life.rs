@@ -11,8 +11,11 @@ use crate::decide::signals::Signals;
 use crate::model::plan::Plan;
 use crate::model::plan::stage::FRESH_DEFAULT;
 use crate::model::plan::words::SignalKind;
+use crate::model::record::Record;
 use crate::model::{Instant, Name};
 
+/// Gates are looked at for so long before they count, beyond what they have to hold for.
+const GATES_MS: i64 = 900_000;
 /// Somebody whose reports are not expected at any time reports this often.
 const REPORT_MS: i64 = 3_600_000;
 
@@ -22,6 +25,8 @@ pub struct Life {
     pub key: Name,
     /// Its plan.
     pub plan: Rc<Plan>,
+    /// By stage: the plan without its gates, and for how long they have to be looked at before its end.
+    ungated: Vec<(Plan, i64)>,
     /// What it would be like without the scenario.
     pub healthy: Healthy,
     /// What it is like.
@@ -56,8 +61,8 @@ pub struct Life {
     pub stage: Name,
     /// The revision at which checklists were last ticked.
     pub ticked: Option<u64>,
-    /// Whether a refusal to start has been told.
-    pub is_refused: bool,
+    /// Why operators could not start it, once that has been told.
+    pub refused: Option<String>,
 }
 
 impl Life {
@@ -71,6 +76,7 @@ impl Life {
         Self {
             key: plan.key.clone(),
             plan: Rc::clone(plan),
+            ungated: (0..plan.stages.len()).map(|index| ungated(plan, index)).collect(),
             reports: vec![0; healthy.signals.len()],
             healthy,
             conditions,
@@ -88,7 +94,7 @@ impl Life {
             last: None,
             stage: plan.stages.first().map_or_else(|| plan.key.clone(), |stage| stage.name.clone()),
             ticked: None,
-            is_refused: false,
+            refused: None,
         }
     }
 
@@ -144,6 +150,27 @@ impl Life {
         self.turns.iter().any(|turn| turn.is_on && turn.line.what == What::ApproveAll)
     }
 
+    /// When the scenario next has something for it.
+    pub fn next_turn_ms(&self, at_ms: i64) -> Option<i64> {
+        let begins = self.turns.iter().filter(|turn| !turn.is_on).filter_map(|turn| turn.from_ms);
+        let ends = self.turns.iter().filter(|turn| turn.is_on && !turn.is_over).filter_map(|turn| turn.to_ms);
+        begins.chain(ends).filter(|ms| *ms > at_ms).min()
+    }
+
+    /// The plan as it is looked at: without the current stage's gates while its hold has longer to go than
+    /// they have to hold for. Those that compare with legacy stay, since they gather evidence.
+    pub fn looked_at(&self, record: &Record, now: Instant) -> &Plan {
+        let index = self.plan.stage_index(record.live.stage.as_str()).unwrap_or_default();
+        let ends_ms = || {
+            let hold = self.plan.stages.get(index)?.hold?;
+            Some(record.held_since?.as_epoch_ms().saturating_add(i64::try_from(hold.as_ms()).unwrap_or(i64::MAX)))
+        };
+        match (self.ungated.get(index), ends_ms()) {
+            (Some((plan, needed_ms)), Some(ends_ms)) if ends_ms.saturating_sub(*needed_ms) > now.as_epoch_ms() => plan,
+            _ => &self.plan,
+        }
+    }
+
     /// Whether a line's time may still come.
     pub fn has_turns_after(&self, at_ms: i64) -> bool {
         self.turns.iter().any(|turn| !turn.is_on && turn.from_ms.is_some_and(|from| from > at_ms))
@@ -168,4 +195,17 @@ impl Life {
             }
         }
     }
+}
+
+/// A plan without the gates of one stage that are about figures of new alone, and for how long those have
+/// to be looked at before they count.
+fn ungated(plan: &Plan, index: usize) -> (Plan, i64) {
+    let mut ungated = plan.clone();
+    let mut hold_ms = 0;
+    if let Some(stage) = ungated.stages.get_mut(index) {
+        let holds = stage.gates.iter().flat_map(|gate| &gate.terms).filter_map(|term| term.hold);
+        hold_ms = holds.map(|hold| hold.as_ms()).max().unwrap_or_default();
+        stage.gates.retain(|gate| gate.terms.iter().any(|term| term.bound.is_legacy()));
+    }
+    (ungated, i64::try_from(hold_ms).unwrap_or(i64::MAX).saturating_add(GATES_MS))
 }

@@ -18,11 +18,13 @@ pub mod healthy;
 pub mod scenario;
 pub mod world;
 pub mod crowd;
+pub mod counts;
 pub mod traffic;
 pub mod life;
 pub mod told;
 pub mod run;
 mod act;
+mod ending;
 
 pub use run::Simulation;
 pub use told::{Event, Fate, Kind, Outcome, Report};

@@ -1,8 +1,10 @@
 //! The run: step by step, what comes in is counted, looked at and acted upon, as in the controller.
 //!
-//! A step is a minute, and ten seconds where it matters when something is noticed: in the first hour of a
-//! rollout, in the hour after the scenario did something to it, and in stages that last seconds. A minute
-//! is under the break that conditions with `for` allow between two looks.
+//! A step takes ten seconds where it matters when something is noticed: in the first hour of a rollout, in
+//! the hour after the scenario did something to it, and in stages that last seconds. Else it takes a
+//! minute while the scenario has something in force, and two while all is well, which is still less than
+//! the break between two looks that conditions with `for` allow. While a stage's hold has long to go its
+//! gates are not looked at, since they count at its end alone.
 
 use std::rc::Rc;
 
@@ -12,7 +14,7 @@ use super::chance::poisson;
 use super::crowd::{Crowd, Dealt, Request, Seat};
 use super::life::Life;
 use super::scenario::{Scenario, What};
-use super::told::{Event, Fate, Outcome, Report};
+use super::told::{Event, Outcome, Report};
 use super::Settings;
 use crate::decide::deployment::Deployment;
 use crate::decide::rollout::Rollout;
@@ -24,6 +26,8 @@ use crate::model::{Instant, Name};
 
 /// A step where it matters.
 const STEP_MS_MIN: i64 = 10_000;
+/// A step while all is well.
+const STEP_MS_MAX: i64 = 2 * MINUTE_MS;
 /// For so long it does.
 const FINE_MS: i64 = 3_600_000;
 /// Stages with a shorter hold are looked at in fine steps.
@@ -42,11 +46,13 @@ pub struct Simulation {
     pub(super) changes: u64,
     pub(super) start: Instant,
     pub(super) now: Instant,
-    settings: Settings,
+    pub(super) settings: Settings,
     until_ms: i64,
     chance: Rng,
     crowd: Crowd,
     seats: Vec<Vec<Seat>>,
+    /// Whether each life goes on.
+    lived: Vec<bool>,
     /// The changes up to which the seats are right.
     seated: Option<u64>,
     is_over: bool,
@@ -75,6 +81,7 @@ impl Simulation {
             chance,
             crowd,
             seats: Vec::new(),
+            lived: Vec::new(),
             seated: None,
             is_over: false,
         };
@@ -120,11 +127,12 @@ impl Simulation {
         if self.is_over || self.at_ms() >= self.until_ms {
             return false;
         }
+        self.lived = self.lives.iter().map(|life| self.is_lived(life)).collect();
         let (from, step_ms) = (self.now, self.step_ms());
         self.traffic(from, step_ms);
         self.now = Instant::from_epoch_ms(from.as_epoch_ms() + step_ms);
         let (now, at_ms) = (self.now, self.at_ms());
-        for life in &mut self.lives {
+        for life in self.lives.iter_mut().zip(&self.lived).filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
             let book = self.deployment.books.get_mut(&life.key);
             life.report(&mut book.signals, at_ms, now);
             if now.as_epoch_ms() % FOLD_MS == 0 {
@@ -154,11 +162,19 @@ impl Simulation {
             let begun_ms = record.begun.as_epoch_ms() - self.start.as_epoch_ms();
             runs && (is_short || is_recent(begun_ms)) || life.harmed_ms.is_some_and(is_recent)
         };
-        let is_whole = self.now.as_epoch_ms() % MINUTE_MS == 0;
-        if is_whole && !self.lives.iter().any(matters) { MINUTE_MS } else { STEP_MS_MIN }
+        let is_harmed = |life: &Life| life.turns.iter().any(|turn| turn.is_on && !turn.is_over && !turn.line.what.is_by_hand());
+        let wanted_ms = match () {
+            () if self.lives.iter().any(matters) => STEP_MS_MIN,
+            () if self.lives.iter().any(is_harmed) => MINUTE_MS,
+            () => STEP_MS_MAX,
+        };
+        // Steps end at whole minutes, and where the scenario has something.
+        let now_ms = self.now.as_epoch_ms();
+        let next_ms = self.lives.iter().filter_map(|life| life.next_turn_ms(at_ms)).min().map_or(i64::MAX, |next| (next - at_ms).max(STEP_MS_MIN));
+        (wanted_ms - now_ms.rem_euclid(wanted_ms)).min(next_ms)
     }
 
-    /// Lets requests come, minute by minute.
+    /// Lets requests come.
     fn traffic(&mut self, from: Instant, length_ms: i64) {
         if self.seated != Some(self.changes) {
             let keys: Vec<Name> = self.lives.iter().map(|life| life.key.clone()).collect();
@@ -166,24 +182,15 @@ impl Simulation {
             self.seats = self.crowd.seats(&dealt);
             self.seated = Some(self.changes);
         }
-        let mut done_ms = 0;
-        while done_ms < length_ms {
-            let at = Instant::from_epoch_ms(from.as_epoch_ms() + done_ms);
-            let part_ms = (MINUTE_MS - at.as_epoch_ms() % MINUTE_MS).min(length_ms - done_ms);
-            let count = poisson(&mut self.chance, self.settings.requests_per_hour * part_ms as f64 / 3_600_000.0);
-            let requests: Vec<Request> = (0..count).map(|_| self.crowd.request(at.as_epoch_ms(), &mut self.chance)).collect();
-            done_ms += part_ms;
-            let end = Instant::from_epoch_ms(from.as_epoch_ms() + done_ms);
-            for (life, seats) in self.lives.iter_mut().zip(&self.seats) {
-                let Some(rollout) = self.deployment.rollouts.get(&life.key) else { continue };
-                // Nothing is judged of what has not begun.
-                if rollout.record.live.phase == Phase::Draft || rollout.record.is_waiting {
-                    continue;
-                }
-                let (window, compared) = life.traffic.count(&requests, &self.crowd, seats, minute_of(at), rollout.record.live.revision, &mut self.chance);
-                if !window.sides.is_empty() {
-                    self.deployment.books.get_mut(&life.key).count(window, &compared, end);
-                }
+        let count = poisson(&mut self.chance, self.settings.requests_per_hour * length_ms as f64 / 3_600_000.0);
+        let moment = |index: usize| Instant::from_epoch_ms(from.as_epoch_ms() + length_ms * i64::try_from(index).unwrap_or_default() / i64::try_from(count).unwrap_or(i64::MAX));
+        let requests: Vec<Request> = (0..count).map(|index| self.crowd.request(moment(index), &mut self.chance)).collect();
+        let end = Instant::from_epoch_ms(from.as_epoch_ms() + length_ms);
+        for ((life, seats), is_lived) in self.lives.iter_mut().zip(&self.seats).zip(&self.lived) {
+            let Some(rollout) = self.deployment.rollouts.get(&life.key).filter(|_| *is_lived) else { continue };
+            let (window, compared) = life.traffic.count(&requests, &self.crowd, seats, minute_of(from), rollout.record.live.revision, &mut self.chance);
+            if !window.sides.is_empty() {
+                self.deployment.books.get_mut(&life.key).count(window, &compared, end);
             }
         }
     }
@@ -225,12 +232,8 @@ impl Simulation {
         for index in 0..self.lives.len() {
             let Some(life) = self.lives.get(index) else { continue };
             let Deployment { rollouts, books, .. } = &mut self.deployment;
-            let Some(rollout) = rollouts.get(&life.key) else { continue };
-            // Who has not begun serves nobody, so no guardrail watches and no gate counts.
-            if rollout.record.live.phase == Phase::Draft || rollout.record.is_waiting {
-                continue;
-            }
-            let look = books.get_mut(&life.key).look(&rollout.plan, &rollout.record, life.conditions.faults, self.now);
+            let Some(rollout) = rollouts.get(&life.key).filter(|_| self.lived.get(index) == Some(&true)) else { continue };
+            let look = books.get_mut(&life.key).look(life.looked_at(&rollout.record, self.now), &rollout.record, life.conditions.faults, self.now);
             if !look.fired.is_empty() {
                 let (fired, order) = (look.fired.clone(), look.order().cloned());
                 self.fire(index, &fired, order);
@@ -242,10 +245,23 @@ impl Simulation {
     fn is_settled(&self) -> bool {
         let at_ms = self.at_ms();
         let counts = |life: &&Life| self.settings.rollout.as_ref().is_none_or(|key| *key == life.key);
-        self.lives.iter().filter(counts).all(|life| {
-            let is_showing = life.harmed_ms.is_some_and(|ms| life.last.as_ref().is_some_and(|(_, last_ms)| ms >= *last_ms) && at_ms < ms + SHOWING_MS);
-            self.is_stuck(&life.key, self.lives.len()) && !is_showing
-        }) && !self.lives.iter().any(|life| life.has_turns_after(at_ms))
+        let is_over = |life: &Life| self.is_stuck(&life.key, self.lives.len()) && !self.is_showing(life);
+        self.lives.iter().filter(counts).all(is_over) && !self.lives.iter().any(|life| life.has_turns_after(at_ms))
+    }
+
+    /// Whether the scenario has done something to a rollout after its end, which may still show.
+    fn is_showing(&self, life: &Life) -> bool {
+        let ended_ms = life.last.as_ref().map(|(_, ended_ms)| *ended_ms);
+        life.harmed_ms.is_some_and(|ms| ended_ms.is_some_and(|ended_ms| ms >= ended_ms) && self.at_ms() < ms + SHOWING_MS)
+    }
+
+    /// Whether there is anything to be seen of a rollout. Who has not begun serves nobody, so no guardrail
+    /// watches and no gate counts. Who has ended is left in peace unless the scenario goes on with it.
+    fn is_lived(&self, life: &Life) -> bool {
+        let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return false };
+        let live = &rollout.record.live;
+        let goes_on = Outcome::of(live) == Outcome::Unfinished || self.is_showing(life) || life.has_turns_after(self.at_ms());
+        goes_on && live.phase != Phase::Draft && !rollout.record.is_waiting
     }
 
     /// Whether a rollout goes nowhere by itself any more; `depth` bounds how far it is looked who
@@ -266,41 +282,5 @@ impl Simulation {
         };
         let is_passing = |blocker: &Blocker| matches!(blocker, Blocker::Hold(..) | Blocker::Gates(..) | Blocker::SampleRatio(_));
         life.blocked.iter().any(is_for_good) && !life.blocked.iter().any(is_passing)
-    }
-
-    fn report(self) -> Report {
-        let fates = self.lives.iter().map(|life| self.fate(life)).collect();
-        let never = self.lives.iter().flat_map(|life| life.turns.iter().filter(|turn| !turn.is_on).map(|turn| turn.line.text.clone()));
-        let mut never: Vec<String> = never.collect();
-        never.dedup();
-        Report { start: self.start, end: self.now, fates, never, events: self.events }
-    }
-
-    fn fate(&self, life: &Life) -> Fate {
-        let live = self.deployment.rollouts.get(&life.key).map(|rollout| &rollout.record.live);
-        let outcome = live.map_or(Outcome::Unfinished, Outcome::of);
-        let hours = |ms: i64| (ms as f64 / 36_000.0).round() / 100.0;
-        let (reason, at_ms) = match (&life.last, outcome) {
-            (Some((reason, at_ms)), Outcome::Completed | Outcome::RolledBack | Outcome::Paused) => (reason.clone(), *at_ms),
-            _ => (self.in_the_way(life), self.at_ms()),
-        };
-        let noticed = life.acted.or(life.alerted).zip(life.first_harm);
-        let toll = life.traffic.toll;
-        Fate {
-            rollout: life.key.clone(),
-            seed: self.settings.seed,
-            outcome,
-            stage: if outcome == Outcome::RolledBack { life.stage.clone() } else { live.map_or_else(|| life.stage.clone(), |live| live.stage.clone()) },
-            percentage: live.map(|live| live.percentage).unwrap_or_default(),
-            at_hours: hours(at_ms),
-            reason,
-            subjects_exposed: toll.exposed,
-            requests_on_new: toll.on_new,
-            requests_failed: toll.failed,
-            requests_rescued: toll.rescued,
-            requests_until_detection: noticed.map(|((_, acted), (_, harmed))| acted.saturating_sub(harmed)),
-            hours_until_detection: noticed.map(|((acted, _), (harmed, _))| hours(acted - harmed)),
-            alerts: life.alerts,
-        }
     }
 }

@@ -5,6 +5,7 @@
 use fastrand::Rng;
 
 use super::chance::Spread;
+use super::counts::{Acc, Asked, runs};
 use super::crowd::{Crowd, Request, Seat};
 use super::healthy::{Healthy, LATENCY_SIGMA, VITAL_SIGMA, terms};
 use super::world::Conditions;
@@ -18,32 +19,6 @@ use crate::model::variant::Variant;
 const SIDES: [Variant; 2] = [Variant::Legacy, Variant::New];
 /// Where errors cluster, one in so many subjects has all of them.
 const CLUSTER_ONE_IN: u64 = 20;
-
-/// The counts of a side, everywhere or at one endpoint.
-#[derive(Clone, Debug, Default)]
-struct Acc {
-    requests: u64,
-    errors: u64,
-    rescued: u64,
-    pages: u64,
-    failed_pages: u64,
-    js_errors: u64,
-    /// By measure: the bucket and slice of each observation.
-    values: Vec<Vec<(i16, Option<u8>)>>,
-}
-
-/// A rate that a comparison asks for.
-#[derive(Clone, Debug)]
-struct Asked {
-    of: Quantity,
-    /// Everywhere, or the endpoint of this index.
-    place: usize,
-    /// The minute in which each subject was exposed last, and failed last.
-    exposed: Vec<u64>,
-    failed: Vec<u64>,
-    /// By side and slice: exposures and events.
-    slices: [Vec<(u32, u32)>; 2],
-}
 
 /// What has come of all requests so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,7 +85,7 @@ impl Traffic {
             };
             for of in quantities {
                 if !asked.iter().any(|own| own.of == of && own.place == place) {
-                    asked.push(Asked { of, place, exposed: vec![0; subjects], failed: vec![0; subjects], slices: [vec![(0, 0); 100], vec![(0, 0); 100]] });
+                    asked.push(Asked::new(of, place, subjects));
                 }
             }
         }
@@ -151,7 +126,7 @@ impl Traffic {
         self.spreads = spreads;
     }
 
-    /// Counts the requests of one minute or a part of it, under one revision.
+    /// Counts the requests of one step, which go into the window of its first minute.
     pub fn count(&mut self, requests: &[Request], crowd: &Crowd, seats: &[Seat], minute: u64, revision: u64, chance: &mut Rng) -> (Window, Compared) {
         let mut window = Window::at(minute, revision);
         for request in requests {
@@ -164,9 +139,9 @@ impl Traffic {
             let seen = Seen::new(subject.sampled, variant, seat.is_compared);
             window.subjects.add(seen);
             let slice = seat.is_compared.then_some(subject.slice);
-            let is_reported = self.answer(request, side, subject.sampled, slice, minute, chance);
+            let is_reported = self.answer(request, side, subject.sampled, slice, chance);
             if is_reported {
-                self.browse(request, side, slice, minute, chance);
+                self.browse(request, side, slice, chance);
                 if seat.is_new {
                     self.report(&mut window, seen, subject.sampled, slice);
                 }
@@ -176,7 +151,7 @@ impl Traffic {
     }
 
     /// What the side makes of a request; whether a browser reports of it.
-    fn answer(&mut self, request: &Request, side: usize, sampled: u64, slice: Option<u8>, minute: u64, chance: &mut Rng) -> bool {
+    fn answer(&mut self, request: &Request, side: usize, sampled: u64, slice: Option<u8>, chance: &mut Rng) -> bool {
         let place = request.draw as usize % (self.endpoints.len() + 1);
         let is_down = self.conditions.is_down.get(side).copied().unwrap_or_default();
         let is_error = is_down || chance.f64() < self.error_rate(side, place, sampled);
@@ -204,10 +179,7 @@ impl Traffic {
         }
         if let Some(slice) = slice {
             for asked in self.asked.iter_mut().filter(|asked| asked.of == Quantity::Errors && (asked.place == 0 || asked.place == place)) {
-                let fresh = |minutes: &mut Vec<u64>| minutes.get_mut(request.subject).is_some_and(|last| std::mem::replace(last, minute) != minute);
-                let n = fresh(&mut asked.exposed);
-                let x = is_error && fresh(&mut asked.failed);
-                asked.add(side, slice, u32::from(n), u32::from(x));
+                asked.add_request(side, slice, request, is_error);
             }
         }
         request.is_page && !is_error
@@ -228,7 +200,7 @@ impl Traffic {
     }
 
     /// What a page view measures in the browser.
-    fn browse(&mut self, request: &Request, side: usize, slice: Option<u8>, _minute: u64, chance: &mut Rng) {
+    fn browse(&mut self, request: &Request, side: usize, slice: Option<u8>, chance: &mut Rng) {
         let place = request.draw as usize % (self.endpoints.len() + 1);
         let js_errors = chance.f64() < self.conditions.js_errors.get(side).copied().unwrap_or_default();
         for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
@@ -313,32 +285,5 @@ impl Traffic {
         let Some(sample) = window.event_mut(name) else { return };
         let on_new = crowd.subjects.iter().zip(seats).filter(|(_, seat)| seat.is_new);
         on_new.take(count).for_each(|(subject, seat)| sample.add(Seen::new(subject.sampled, Variant::New, seat.is_compared)));
-    }
-}
-
-impl Asked {
-    fn add(&mut self, side: usize, slice: u8, n: u32, x: u32) {
-        if let Some((exposures, events)) = self.slices.get_mut(side).and_then(|slices| slices.get_mut(usize::from(slice))) {
-            *exposures += n;
-            *events += x;
-        }
-    }
-}
-
-/// Tells of each thing of a sorted list how often it is there.
-fn runs<T: PartialEq + Copy>(sorted: impl Iterator<Item = T>, mut tell: impl FnMut(T, u64)) {
-    let mut last: Option<(T, u64)> = None;
-    for thing in sorted {
-        match &mut last {
-            Some((own, count)) if *own == thing => *count += 1,
-            _ => {
-                if let Some((own, count)) = last.replace((thing, 1)) {
-                    tell(own, count);
-                }
-            }
-        }
-    }
-    if let Some((own, count)) = last {
-        tell(own, count);
     }
 }

@@ -29,16 +29,16 @@ impl Judge {
     pub(super) fn fire(&mut self, plan: &Plan, record: &Record, look: &mut Look, now: Instant) {
         let mut fired: Vec<(u8, Fired)> = Vec::new();
         for (index, (guardrail, judgement)) in plan.guardrails.iter().zip(&look.guardrails).enumerate() {
+            if judgement.verdict == Verdict::Inconclusive || judgement.verdict == Verdict::Pass && self.fired.is_empty() {
+                continue;
+            }
             let key = guardrail_key(index, guardrail);
-            let is_known = self.fired.contains(&key);
-            match judgement.verdict {
-                Verdict::Fail if !is_known => {
-                    self.fired.push(key);
-                    let order = order(plan, record, guardrail, judgement, now);
-                    fired.push((severity(guardrail.then), Fired { guardrail: index, order, text: judgement.text.clone() }));
-                }
-                Verdict::Pass => self.fired.retain(|own| *own != key),
-                Verdict::Fail | Verdict::Inconclusive => {}
+            if judgement.verdict == Verdict::Pass {
+                self.fired.retain(|own| *own != key);
+            } else if !self.fired.contains(&key) {
+                self.fired.push(key);
+                let order = order(plan, record, guardrail, judgement, now);
+                fired.push((severity(guardrail.then), Fired { guardrail: index, order, text: judgement.text.clone() }));
             }
         }
         fired.sort_by_key(|(severity, _)| *severity);

@@ -185,7 +185,8 @@ struct Gathered<'a> {
 
 impl Gathered<'_> {
     fn sum(&self, count: impl Fn(&Tally) -> u64) -> f64 {
-        self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)).map(|tally| count(tally) as f64).sum()
+        // Not `sum`, whose sum of nothing is -0.
+        self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)).fold(0.0, |sum, tally| sum + count(tally) as f64)
     }
 
     fn sketch(&self, measure: &Measure) -> Sketch {

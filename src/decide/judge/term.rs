@@ -175,7 +175,6 @@ impl Court<'_, '_> {
         let has_window = !matches!(term.metric, Metric::Percentage | Metric::Faults) && !self.is_gauge(term);
         let span = if has_window { format!(" over {over}") } else { String::new() };
         let mut figure = Figure { metric: name.clone(), value: reading.value.clone().ok(), legacy: None, bound: term.bound.figure(), observations: reading.observations, e_value: None, e_needed: None, text: String::new() };
-        let key = term.to_string();
         let value = match reading.value {
             Ok(value) => value,
             Err(why) => {
@@ -195,7 +194,7 @@ impl Court<'_, '_> {
         if !is_true {
             return (Truth::False, figure);
         }
-        let since = self.holding_since(key);
+        let since = self.holding_since(term.to_string());
         let held_ms = self.scene.now.as_epoch_ms().saturating_sub(since.as_epoch_ms());
         let is_long = u64::try_from(held_ms).unwrap_or_default() >= duration.as_ms();
         figure.text.push_str(&format!(", for {} of {duration}", rounded(held_ms)));

@@ -63,8 +63,18 @@ impl Sample {
 
     /// Adds another sample.
     pub fn merge(&mut self, other: &Self) {
+        // Both ascend, so each of ours is passed once, and nothing behind the last of a full sample counts.
+        let mut at = 0;
         for seen in &other.seen {
-            self.add(*seen);
+            at += self.seen.iter().skip(at).take_while(|own| *own < seen).count();
+            match self.seen.get(at) {
+                _ if at >= SAMPLE_MAX => break,
+                Some(own) if own == seen => {}
+                _ => {
+                    self.seen.insert(at, *seen);
+                    self.seen.truncate(SAMPLE_MAX);
+                }
+            }
         }
     }
 

@@ -59,8 +59,18 @@ impl Sketch {
 
     /// Adds another sketch.
     pub fn merge(&mut self, other: &Self) {
+        // Few among many are searched for; else each of ours is passed once, since both ascend.
+        if other.bins.len() * 8 < self.bins.len() {
+            other.bins.iter().for_each(|(bucket, count)| self.add(*bucket, *count));
+            return;
+        }
+        let mut at = 0;
         for (bucket, count) in &other.bins {
-            self.add(*bucket, *count);
+            at += self.bins.iter().skip(at).take_while(|(own, _)| own < bucket).count();
+            match self.bins.get_mut(at) {
+                Some((own, sum)) if own == bucket => *sum = sum.saturating_add(*count),
+                _ => self.bins.insert(at, (*bucket, *count)),
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! Reads a scenario, against the plans that it is about: what no plan knows is an error with its place,
 //! since an injection that does nothing would look like a plan that endures it. All errors at once.
 
-use super::words::{Reader, Word, duration, fault, meant, name, number, one_of, share, whole, words};
-use super::{Amount, Figure, Line, Moment, Scenario, Until, What, When};
+use super::words::{Reader, Word, amount_of, duration, fault, meant, name, number, one_of, share, whole, words};
+use super::{Figure, Line, Moment, Scenario, Until, What, When};
 use crate::model::command::{Cause, Command, Setting, Target};
 use crate::model::condition::{Metric, Vital};
 use crate::model::fault::{Explain as _, Fault};
@@ -183,7 +183,7 @@ impl<'a> Parser<'_, 'a> {
         }
         self.equals()?;
         let amount = self.r.wanted("the amount", "2%, 900ms, 4s or 1.6x")?;
-        let amount = read_amount(&figure, &amount)?;
+        let amount = amount_of(&figure, &amount)?;
         Ok((What::Figure { side, figure, endpoint, amount }, self.span()?))
     }
 
@@ -249,7 +249,7 @@ impl<'a> Parser<'_, 'a> {
 
     fn event(&mut self, word: &Word<'a>, event: &str) -> Result<(What, When), Fault> {
         let mut known = self.names(|metric| if let Metric::Event(name) | Metric::Reporters(name) = metric { Some(name.as_str()) } else { None });
-        if self.names(|metric| (*metric == Metric::Adoption).then_some("used")).first().is_some() {
+        if !self.names(|metric| (*metric == Metric::Adoption).then_some("used")).is_empty() {
             known.push("used");
         }
         if !known.contains(&event) {
@@ -311,27 +311,10 @@ fn starts_with_digit(text: &str) -> bool {
     text.starts_with(|letter: char| letter.is_ascii_digit())
 }
 
-fn read_amount(figure: &Figure, word: &Word<'_>) -> Result<Amount, Fault> {
-    let is_share = matches!(figure, Figure::ErrorRate | Figure::JsErrorRate);
-    match number(word) {
-        Some((times, "x")) => return Ok(Amount::Times(times)),
-        Some((_, "%")) if is_share => return share(word).map(Amount::Value),
-        Some((ms, "ms")) if !is_share && *figure != Figure::Vital(Vital::Cls) && ms > 0.0 => return Ok(Amount::Value(ms)),
-        Some((seconds, "s")) if !is_share && *figure != Figure::Vital(Vital::Cls) && seconds > 0.0 => return Ok(Amount::Value(seconds * 1_000.0)),
-        Some((score, "")) if *figure == Figure::Vital(Vital::Cls) && score > 0.0 => return Ok(Amount::Value(score)),
-        _ => {}
-    }
-    let help = match figure {
-        Figure::Vital(Vital::Cls) => "a score such as 0.3, or `1.6x` the healthy one",
-        _ if is_share => "a percentage such as 2%, or `5x` the healthy one",
-        _ => "a time such as 900ms or 4s, or `1.6x` the healthy one",
-    };
-    Err(word.fault(format!("`{}` is no amount of this", word.text), help))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulate::scenario::Amount;
     use crate::model::plan::set::read_rollout;
 
     const PLAN: &str = r#"{"key":"shop","routes":["/*"],"upstreams":{"legacy":"https://a.example","new":"https://b.example"},"identity":{"from":["cookie:uid"]},

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::{Amount, Figure};
+use crate::model::condition::Vital;
 use crate::model::fault::{Explain as _, Fault, Severity, nearest};
 use crate::model::{Duration, Name};
 
@@ -176,4 +178,26 @@ pub fn duration(word: &Word<'_>, text: &str) -> Result<i64, Fault> {
 /// Where it is none.
 pub fn name(word: &Word<'_>, text: &str) -> Result<Name, Fault> {
     text.parse().map_err(|error: crate::model::name::NameError| word.fault(error.to_string(), error.help().unwrap_or_default()))
+}
+
+/// What a figure becomes.
+///
+/// # Errors
+/// Where it is no amount of this figure.
+pub fn amount_of(figure: &Figure, word: &Word<'_>) -> Result<Amount, Fault> {
+    let is_share = matches!(figure, Figure::ErrorRate | Figure::JsErrorRate);
+    match number(word) {
+        Some((times, "x")) => return Ok(Amount::Times(times)),
+        Some((_, "%")) if is_share => return share(word).map(Amount::Value),
+        Some((ms, "ms")) if !is_share && *figure != Figure::Vital(Vital::Cls) && ms > 0.0 => return Ok(Amount::Value(ms)),
+        Some((seconds, "s")) if !is_share && *figure != Figure::Vital(Vital::Cls) && seconds > 0.0 => return Ok(Amount::Value(seconds * 1_000.0)),
+        Some((score, "")) if *figure == Figure::Vital(Vital::Cls) && score > 0.0 => return Ok(Amount::Value(score)),
+        _ => {}
+    }
+    let help = match figure {
+        Figure::Vital(Vital::Cls) => "a score such as 0.3, or `1.6x` the healthy one",
+        _ if is_share => "a percentage such as 2%, or `5x` the healthy one",
+        _ => "a time such as 900ms or 4s, or `1.6x` the healthy one",
+    };
+    Err(word.fault(format!("`{}` is no amount of this", word.text), help))
 }

@@ -1,0 +1,44 @@
+//! What has become of a run, once it is over.
+
+use super::life::Life;
+use super::run::Simulation;
+use super::told::{Fate, Outcome, Report};
+
+impl Simulation {
+    /// What has become of it.
+    pub fn report(self) -> Report {
+        let fates = self.lives.iter().map(|life| self.fate(life)).collect();
+        let never = self.lives.iter().flat_map(|life| life.turns.iter().filter(|turn| !turn.is_on).map(|turn| turn.line.text.clone()));
+        let mut never: Vec<String> = never.collect();
+        never.dedup();
+        Report { start: self.start, end: self.now, fates, never, events: self.events }
+    }
+
+    fn fate(&self, life: &Life) -> Fate {
+        let live = self.deployment.rollouts.get(&life.key).map(|rollout| &rollout.record.live);
+        let outcome = live.map_or(Outcome::Unfinished, Outcome::of);
+        let hours = |ms: i64| (ms as f64 / 36_000.0).round() / 100.0;
+        let (reason, at_ms) = match (&life.last, outcome) {
+            (Some((reason, at_ms)), Outcome::Completed | Outcome::RolledBack | Outcome::Paused) => (reason.clone(), *at_ms),
+            _ => (self.in_the_way(life), self.at_ms()),
+        };
+        let noticed = life.acted.or(life.alerted).zip(life.first_harm);
+        let toll = life.traffic.toll;
+        Fate {
+            rollout: life.key.clone(),
+            seed: self.settings.seed,
+            outcome,
+            stage: if outcome == Outcome::RolledBack { life.stage.clone() } else { live.map_or_else(|| life.stage.clone(), |live| live.stage.clone()) },
+            percentage: live.map(|live| live.percentage).unwrap_or_default(),
+            at_hours: hours(at_ms),
+            reason,
+            subjects_exposed: toll.exposed,
+            requests_on_new: toll.on_new,
+            requests_failed: toll.failed,
+            requests_rescued: toll.rescued,
+            requests_until_detection: noticed.map(|((_, acted), (_, harmed))| acted.saturating_sub(harmed)),
+            hours_until_detection: noticed.map(|((acted, _), (harmed, _))| hours(acted - harmed)),
+            alerts: life.alerts,
+        }
+    }
+}
