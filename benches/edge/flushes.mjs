@@ -43,8 +43,7 @@ const START_MS = 8;
 /** Intervals follow from measured costs; so often each isolate comes before it is measured. */
 const TURNS_TO_SETTLE = 3;
 
-// workerd closes sockets that are idle for seconds; ours go first.
-const agent = new http.Agent({ keepAlive: true, maxSockets: SOCKETS_MAX, timeout: 2_000 });
+const agent = new http.Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
 
 function post(origin, body) {
   return new Promise((resolve, reject) => {
@@ -54,7 +53,8 @@ function post(origin, body) {
       response.setEncoding('utf8').on('data', (part) => (text += part)).on('end', () => (response.statusCode === 200 ? resolve(JSON.parse(text)) : reject(new Error(text))));
     });
     request.on('timeout', () => request.destroy(new Error('no answer')));
-    request.on('error', reject);
+    // workerd closes sockets that were idle for seconds, maybe just as one is used again.
+    request.on('error', (error) => (request.reusedSocket && error.code === 'ECONNRESET' ? resolve(post(origin, body)) : reject(error)));
     request.end(body);
   });
 }
