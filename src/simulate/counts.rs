@@ -19,8 +19,23 @@ pub struct Acc {
     pub failed_pages: u64,
     /// JavaScript errors.
     pub js_errors: u64,
-    /// By measure: the bucket and slice of each observation.
-    pub values: Vec<Vec<(i16, Option<u8>)>>,
+    /// By measure: each observation, packed.
+    pub values: Vec<Vec<u32>>,
+}
+
+/// The slice of a subject that is not compared.
+const NO_SLICE: u32 = 255;
+
+/// An observation as one number that sorts by its bucket, then by its slice.
+pub fn pack(bucket: i16, slice: Option<u8>) -> u32 {
+    (i32::from(bucket) - i32::from(i16::MIN)).unsigned_abs() << 8 | slice.map_or(NO_SLICE, u32::from)
+}
+
+/// The bucket of an observation, and the slice of whoever is compared.
+pub fn unpack(value: u32) -> (i16, Option<u8>) {
+    let bucket = i16::try_from((value >> 8) as i32 + i32::from(i16::MIN)).unwrap_or_default();
+    let slice = value & 255;
+    (bucket, u8::try_from(slice).ok().filter(|_| slice != NO_SLICE))
 }
 
 /// A rate that a comparison asks for.

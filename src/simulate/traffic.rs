@@ -5,7 +5,7 @@
 use fastrand::Rng;
 
 use super::chance::Spread;
-use super::counts::{Acc, Asked, runs};
+use super::counts::{Acc, Asked, pack, runs, unpack};
 use super::crowd::{Crowd, Request, Seat};
 use super::healthy::{Healthy, LATENCY_SIGMA, VITAL_SIGMA, terms};
 use super::world::Conditions;
@@ -173,7 +173,7 @@ impl Traffic {
                 acc.errors += u64::from(is_error);
                 acc.rescued += u64::from(is_rescued);
                 if let (Some(bucket), Some(values)) = (latency, acc.values.first_mut()) {
-                    values.push((bucket, slice));
+                    values.push(pack(bucket, slice));
                 }
             }
         }
@@ -214,7 +214,7 @@ impl Traffic {
             let Some(bucket) = self.pick(measure, side, 0, chance) else { continue };
             for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
                 if let Some(values) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)?.values.get_mut(measure)) {
-                    values.push((bucket, slice));
+                    values.push(pack(bucket, slice));
                 }
             }
         }
@@ -256,10 +256,10 @@ impl Traffic {
                 for ((measure, values), places) in self.measures.iter().zip(&mut acc.values).zip(&self.compared) {
                     values.sort_unstable();
                     if let Some(sketch) = tally.sketch_mut(measure).filter(|_| !values.is_empty()) {
-                        runs(values.iter().map(|(bucket, _)| *bucket), |bucket, count| sketch.add(bucket, count));
+                        runs(values.iter().map(|value| unpack(*value).0), |bucket, count| sketch.add(bucket, count));
                     }
                     if places.contains(&place) && let Some(own) = compared.values(measure, endpoint, variant) {
-                        let dealt = values.iter().filter_map(|(bucket, slice)| slice.map(|slice| (slice, *bucket)));
+                        let dealt = values.iter().map(|value| unpack(*value)).filter_map(|(bucket, slice)| slice.map(|slice| (slice, bucket)));
                         runs(dealt, |(slice, bucket), count| own.buckets.push((slice, bucket, u32::try_from(count).unwrap_or(u32::MAX))));
                     }
                     values.clear();

@@ -77,6 +77,11 @@ impl Question {
         format!("{}{endpoint} {sign} {}", self.metric, self.theta)
     }
 
+    /// Whether legacy's quantile is the same for both: it is looked up once.
+    pub fn has_edge_of(&self, other: &Self) -> bool {
+        self.metric == other.metric && self.endpoint == other.endpoint
+    }
+
     /// The quantile that it is about, in thousandths.
     fn quantile(&self) -> Option<(Measure, u16)> {
         match &self.metric {

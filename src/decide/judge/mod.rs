@@ -170,8 +170,13 @@ impl Judge {
         self.fire(plan, record, &mut look, now);
         self.note_since(plan, record, &mut look, now);
         look.messages = self.agenda.due(plan, record, &look, &self.fired, now);
-        for gathering in &mut self.gatherings {
-            gathering.look_up_edge(scene.series, now);
+        for index in 0..self.gatherings.len() {
+            let (before, rest) = self.gatherings.split_at_mut(index);
+            let Some(gathering) = rest.first_mut() else { continue };
+            match before.iter().find(|other| other.question.has_edge_of(&gathering.question)) {
+                Some(other) => gathering.edge = other.edge,
+                None => gathering.look_up_edge(scene.series, now),
+            }
         }
         self.held.retain(|(_, _, seen)| *seen == now);
         self.looked_at = Some(now);
