@@ -5,6 +5,7 @@ use super::scene::{Reading, Scene, rounded};
 use super::{Figure, words};
 use crate::model::Instant;
 use crate::model::condition::{MIN_DEFAULT, Metric, Op, Term, WINDOW_DEFAULT, Window};
+use crate::model::number::Plain;
 use crate::model::variant::Variant;
 
 /// A break between two looks that is longer than this breaks what must hold without one.
@@ -140,7 +141,7 @@ impl Court<'_, '_> {
     fn tell_evidence(&self, figure: &mut Figure, gathering: &Gathering) {
         let (e_value, e_needed) = (gathering.comparison.log_e().exp(), 1.0 / self.alpha);
         let direction = if gathering.question.direction == Direction::More { "more" } else { "less" };
-        figure.text.push_str(&format!("; evidence that it is {direction} than {}x: {} of {}", gathering.question.theta, words::short(e_value.min(1e12)), words::short(e_needed)));
+        figure.text.push_str(&format!("; evidence that it is {direction} than {}x: {} of {}", Plain(gathering.question.theta), words::short(e_value.min(1e12)), words::short(e_needed)));
         (figure.e_value, figure.e_needed) = (Some(e_value.min(1e300)), Some(e_needed));
     }
 
