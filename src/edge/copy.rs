@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::{clock, glue, log};
 use crate::model::node::{Node, Value};
+use crate::model::number::Plain;
 use crate::model::plan::fields::Reader;
 
 /// Older than this, the percentages in it are taken for 0: whoever lowered one in the meantime
@@ -51,7 +52,7 @@ pub async fn load() -> Option<Copy> {
 /// Saves the texts as the new copy.
 pub async fn save(texts: HashMap<String, String>) {
     let fields: Vec<String> = texts.iter().map(|(key, text)| format!("{}:{}", log::quoted(key), log::quoted(text))).collect();
-    let copy = format!("{{\"saved_ms\":{},\"texts\":{{{}}}}}", clock::now_ms(), fields.join(","));
+    let copy = format!("{{\"saved_ms\":{},\"texts\":{{{}}}}}", Plain(clock::now_ms()), fields.join(","));
     if let Err(error) = glue::save_copy(&copy).await {
         log::warn("copy_unwritable", "configuration", &glue::message(&error));
     }

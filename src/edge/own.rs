@@ -4,6 +4,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 
 use super::{api, beacon, clock, glue, snapshot};
+use crate::model::number::{Plain, rounded};
 use crate::protocol::address::Address;
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
@@ -74,7 +75,7 @@ pub fn answer(own: &Own<'_>, reply: &Reply) -> Response {
 
 fn health() -> Response {
     let health = snapshot::health();
-    let age_ms = health.age_ms.map_or_else(|| "null".to_owned(), |age_ms| format!("{age_ms:.0}"));
+    let age_ms = health.age_ms.map_or_else(|| "null".to_owned(), |age_ms| Plain(rounded(age_ms, 0)).to_string());
     let body = format!(
         r#"{{"status":"ok","version":"{}","snapshot":{{"revision":{},"rollouts":{},"age_ms":{age_ms}}}}}"#,
         env!("CARGO_PKG_VERSION"),

@@ -5,7 +5,6 @@
 //! to do; the answers are texts, whose first line names the step.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
@@ -24,20 +23,27 @@ use crate::protocol::way::{Begun, Way};
 const ON_THE_WAY_MAX: usize = 4_096;
 
 thread_local! {
-    static ON_THE_WAY: RefCell<OnTheWay> = const { RefCell::new(OnTheWay { next: 0, ways: BTreeMap::new() }) };
+    static ON_THE_WAY: RefCell<OnTheWay> = const { RefCell::new(OnTheWay { next: 0, ways: Vec::new() }) };
 }
 
 struct OnTheWay {
     next: u32,
-    ways: BTreeMap<u32, Way>,
+    /// The least number first; boxed, so that making room moves little.
+    ways: Vec<(u32, Box<Way>)>,
 }
 
 impl OnTheWay {
-    fn keep(&mut self, number: u32, way: Way) {
+    fn keep(&mut self, number: u32, way: Box<Way>) {
         if self.ways.len() >= ON_THE_WAY_MAX {
-            self.ways.pop_first();
+            self.ways.remove(0);
         }
-        self.ways.insert(number, way);
+        let at = self.ways.partition_point(|(own, _)| *own < number);
+        self.ways.insert(at, (number, way));
+    }
+
+    fn take(&mut self, number: u32) -> Option<Box<Way>> {
+        let at = self.ways.binary_search_by_key(&number, |(own, _)| *own).ok()?;
+        Some(self.ways.remove(at).1)
     }
 }
 
@@ -72,7 +78,7 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
         Ok((way, step)) => ON_THE_WAY.with_borrow_mut(|all| {
             all.next = all.next.wrapping_add(1);
             let number = all.next;
-            all.keep(number, way);
+            all.keep(number, Box::new(way));
             print(number, &step)
         }),
     }
@@ -104,7 +110,7 @@ pub fn failed(number: u32, error: String, now_ms: f64) -> String {
 }
 
 fn go_on(number: u32, outcome: Result<AnswerText, String>, now_ms: f64) -> String {
-    let Some(mut way) = ON_THE_WAY.with_borrow_mut(|all| all.ways.remove(&number)) else {
+    let Some(mut way) = ON_THE_WAY.with_borrow_mut(|all| all.take(number)) else {
         log::warn("way_lost", "proxy", "too many requests were on their way at once; the answer is passed on unmarked");
         return print(number, &Step::Answer { which: Which::Last, edits: None });
     };

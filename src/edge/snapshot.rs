@@ -180,7 +180,7 @@ async fn read_for(env: &JsValue, host: &str, path: &str) -> Result<(), JsValue> 
 
 /// Reads the plans, and the states of the rollouts served so far and of `wanted`.
 async fn refresh(env: &JsValue, wanted: Vec<String>) -> Result<(), JsValue> {
-    let rollouts = MEMORY.with_borrow(|memory| memory.served_and(wanted));
+    let rollouts = MEMORY.with_borrow(|memory| memory.served_and(&wanted));
     let texts = kv::texts(env, &memory::keys(&rollouts)).await?;
     let lists = MEMORY.with_borrow_mut(|memory| {
         memory.absorb(&texts, &rollouts, clock::now());

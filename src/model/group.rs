@@ -4,6 +4,7 @@
 //! ids share a fingerprint with a chance of about 1 in 10^13 for a list of that size; groups steer,
 //! they are no access control.
 
+use std::collections::BinaryHeap;
 use std::fmt;
 
 use super::fault::Explain;
@@ -24,8 +25,8 @@ impl Fingerprints {
         Self::sorted(ids.map(|id| SubjectHash::of(id).get()).collect())
     }
 
-    fn sorted(mut hashes: Vec<u64>) -> Self {
-        hashes.sort_unstable();
+    fn sorted(hashes: BinaryHeap<u64>) -> Self {
+        let mut hashes = hashes.into_sorted_vec();
         hashes.dedup();
         Self(hashes)
     }

@@ -52,14 +52,16 @@ impl FromStr for Instant {
     fn from_str(text: &str) -> Result<Self, InstantError> {
         let malformed = || InstantError(text.to_owned());
         let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| malformed())?;
-        let epoch_ms = i64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| malformed())?;
+        let epoch_ms = instant.unix_timestamp() * 1_000 + i64::from(instant.millisecond());
         if (0..=LATEST_MS).contains(&epoch_ms) { Ok(Self(epoch_ms)) } else { Err(malformed()) }
     }
 }
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).map_err(|_| fmt::Error)?;
+        let second = OffsetDateTime::from_unix_timestamp(self.0 / 1_000).map_err(|_| fmt::Error)?;
+        let millisecond = u16::try_from(self.0 % 1_000).map_err(|_| fmt::Error)?;
+        let instant = second.replace_millisecond(millisecond).map_err(|_| fmt::Error)?;
         f.write_str(&instant.format(&Rfc3339).map_err(|_| fmt::Error)?)
     }
 }

@@ -10,6 +10,7 @@ pub mod instant;
 pub mod weekly;
 pub mod name;
 pub mod node;
+pub mod number;
 pub mod condition;
 pub mod route;
 pub mod source;

@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::number::Plain;
+
 /// Fields after these are not compared with those before them: tokens are read before they are
 /// verified, and nobody may make that long.
 const FIELDS_COMPARED: usize = 500;
@@ -86,7 +88,7 @@ impl fmt::Display for Value {
             Self::Text(text) if text.chars().count() <= 60 => write!(f, "`{text}`"),
             Self::Text(_) => f.write_str("a long text"),
             Self::Integer(number) => write!(f, "{number}"),
-            Self::Float(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{}", Plain(*number)),
             Self::Bool(value) => write!(f, "{value}"),
             Self::List(_) => f.write_str("a list"),
             Self::Table(_) => f.write_str("a table"),

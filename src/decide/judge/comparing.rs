@@ -14,6 +14,7 @@ use crate::decide::series::{Series, Span, minute_of};
 use crate::model::condition::{Metric, Op, Term};
 use crate::model::measured::sketch::shift;
 use crate::model::measured::{Compared, Measure, Quantity, Sketch};
+use crate::model::number::Plain;
 use crate::model::plan::Plan;
 use crate::model::variant::Variant;
 use crate::model::{Instant, Name};
@@ -74,7 +75,7 @@ impl Question {
     pub fn key(&self) -> String {
         let sign = if self.direction == Direction::More { '>' } else { '<' };
         let endpoint = self.endpoint.as_ref().map(|endpoint| format!("@{endpoint}")).unwrap_or_default();
-        format!("{}{endpoint} {sign} {}", self.metric, self.theta)
+        format!("{}{endpoint} {sign} {}", self.metric, Plain(self.theta))
     }
 
     /// Whether legacy's quantile is the same for both: it is looked up once.

@@ -38,10 +38,11 @@ impl Judge {
             } else if !self.fired.contains(&key) {
                 self.fired.push(key);
                 let order = order(plan, record, guardrail, judgement, now);
-                fired.push((severity(guardrail.then), Fired { guardrail: index, order, text: judgement.text.clone() }));
+                let severity = severity(guardrail.then);
+                let at = fired.partition_point(|(own, _)| *own <= severity);
+                fired.insert(at, (severity, Fired { guardrail: index, order, text: judgement.text.clone() }));
             }
         }
-        fired.sort_by_key(|(severity, _)| *severity);
         look.fired = fired.into_iter().map(|(_, fired)| fired).collect();
     }
 }

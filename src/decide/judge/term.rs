@@ -5,6 +5,7 @@ use super::scene::{Reading, Scene, rounded};
 use super::{Figure, words};
 use crate::model::Instant;
 use crate::model::condition::{MIN_DEFAULT, Metric, Op, Term, WINDOW_DEFAULT, Window};
+use crate::model::number::Plain;
 use crate::model::variant::Variant;
 
 /// A break between two looks that is longer than this breaks what must hold without one.
@@ -141,7 +142,7 @@ impl Court<'_, '_> {
         let (e_value, e_needed) = (gathering.comparison.log_e().exp(), 1.0 / self.alpha);
         let direction = if gathering.question.direction == Direction::More { "more" } else { "less" };
         let theta = gathering.question.theta;
-        let times = if (theta - 1.0).abs() < 1e-9 { String::new() } else { format!("{theta}x ") };
+        let times = if (theta - 1.0).abs() < 1e-9 { String::new() } else { format!("{}x ", Plain(theta)) };
         figure.text.push_str(&format!("; evidence that it is {direction} than {times}legacy's: {} of {}", words::evidence(e_value), words::evidence(e_needed)));
         (figure.e_value, figure.e_needed) = (Some(e_value.min(1e300)), Some(e_needed));
     }

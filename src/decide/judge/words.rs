@@ -1,6 +1,7 @@
 //! Figures as people read them.
 
 use crate::model::condition::{Bound, Dimension, Metric, Term};
+use crate::model::number::{Plain, rounded};
 
 /// A figure in the unit of its metric: `5.2 %`, `1.84 s`, `420 ms`, `12`.
 pub fn figure(metric: &Metric, bound: Bound, value: f64) -> String {
@@ -24,16 +25,12 @@ pub fn short(value: f64) -> String {
         _ if size >= 1.0 => 2,
         _ => 3,
     };
-    let text = format!("{value:.places$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
-    }
+    Plain(rounded(value, places)).to_string()
 }
 
 /// A whole number, with thousands apart.
 pub fn count(value: f64) -> String {
-    let digits = format!("{:.0}", value.max(0.0));
+    let digits = Plain(rounded(value.max(0.0), 0)).to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {

@@ -31,9 +31,14 @@ pub fn answer(present: &Present<'_>, context: &JsValue, rollout: &Rollout, call:
     };
     let percentages = percentages(context, &rollout.plan.key, asked.minute())?;
     let percentage = |revision: u64| percentages.binary_search_by_key(&revision, |(own, _)| *own).ok().and_then(|index| percentages.get(index)).map(|(_, percentage)| *percentage);
-    let mut shown = collect(present, context, rollout, asked, |window| ((window.minute, window.revision), metrics::window(window, percentage(window.revision))))?;
-    shown.sort_by_key(|(key, _)| *key);
-    let windows: Vec<Box<RawValue>> = shown.into_iter().map(|(_, window)| window).collect();
+    let shown = collect(present, context, rollout, asked, |window| ((window.minute, window.revision), metrics::window(window, percentage(window.revision))))?;
+    // Nearly all of them come in order.
+    let mut sorted: Vec<Shown> = Vec::with_capacity(shown.len());
+    for (key, window) in shown {
+        let at = sorted.partition_point(|(own, _)| *own <= key);
+        sorted.insert(at, (key, window));
+    }
+    let windows: Vec<Box<RawValue>> = sorted.into_iter().map(|(_, window)| window).collect();
     Ok(Ok(Reply::json(200, &metrics::metrics(present, rollout, asked, &windows))))
 }
 

@@ -3,12 +3,14 @@
 //! What does not parse changes nothing but the log; what is older never replaces what is newer.
 
 mod faults;
+mod keys;
 mod told;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use self::faults::Faults;
+use self::keys::Keys;
 use self::told::Echoes;
 use super::copy::Copy;
 use super::log;
@@ -45,12 +47,12 @@ pub struct Memory {
     pub told_at_ms: Option<f64>,
     states: States,
     /// By rollout: what stands under `stage/KEY` and no controller wrote, echoes aside.
-    by_hand: BTreeMap<String, String>,
+    by_hand: HashMap<String, String>,
     /// By rollout: what the controller said of texts that it has adopted and that may still be read.
     echoes: HashMap<String, Echoes>,
     lists: HashMap<String, List>,
     /// The rollouts whose states are read; it only grows.
-    served: BTreeSet<String>,
+    served: Keys,
     /// When the controller last told of a rollout.
     told: HashMap<String, f64>,
     /// What is wrong with what was read last.
@@ -58,7 +60,7 @@ pub struct Memory {
     /// What is wrong with the plans that are in use.
     broken: Vec<String>,
     /// The rollouts (or none) found ready under this catalogue, so that a request walks no dependencies.
-    ready: BTreeSet<Option<usize>>,
+    ready: Vec<Option<usize>>,
 }
 
 struct List {
@@ -100,8 +102,8 @@ impl Memory {
         let is_ready = self.is_configured() && self.needed(number, now_ms).is_empty();
         if is_ready {
             let keys: Vec<String> = self.dependencies(number).into_iter().map(|plan| plan.key.to_string()).collect();
-            self.served.extend(keys);
-            self.ready.insert(number);
+            keys.iter().for_each(|key| self.served.add(key));
+            self.ready.push(number);
         }
         is_ready
     }
@@ -123,10 +125,11 @@ impl Memory {
     fn dependencies(&self, number: Option<usize>) -> Vec<&Plan> {
         let catalogue = &self.snapshot.catalogue;
         let mut open: Vec<usize> = number.into_iter().chain(catalogue.flags.iter().copied()).collect();
-        let mut seen = BTreeSet::new();
+        let mut seen = Vec::new();
         let mut plans = Vec::new();
         while let Some(number) = open.pop() {
-            if let Some(plan) = catalogue.plan(number).filter(|_| seen.insert(number)) {
+            if let Some(plan) = catalogue.plan(number).filter(|_| !seen.contains(&number)) {
+                seen.push(number);
                 open.extend(plan.after.iter().chain(&plan.requires).filter_map(|name| catalogue.number_of(name.as_str())));
                 plans.push(plan.as_ref());
             }
@@ -135,14 +138,16 @@ impl Memory {
     }
 
     /// The rollouts served so far and those wanted now.
-    pub fn served_and(&self, wanted: Vec<String>) -> BTreeSet<String> {
-        self.served.iter().cloned().chain(wanted).collect()
+    pub fn served_and(&self, wanted: &[String]) -> Keys {
+        let mut keys = self.served.clone();
+        wanted.iter().for_each(|key| keys.add(key));
+        keys
     }
 
     /// Takes in what was read for these rollouts. Another request's read may have brought others
     /// in the meantime, so what was not asked for stays as it is.
-    pub fn absorb(&mut self, texts: &HashMap<String, String>, rollouts: &BTreeSet<String>, now: Instant) {
-        self.served.extend(rollouts.iter().cloned());
+    pub fn absorb(&mut self, texts: &HashMap<String, String>, rollouts: &Keys, now: Instant) {
+        rollouts.iter().for_each(|key| self.served.add(key));
         let catalogue = self.compile(texts.get(PLANS));
         let states = self.settle(&catalogue, texts, rollouts, now);
         let is_same = Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) && states == self.states;
@@ -188,16 +193,17 @@ impl Memory {
         }
     }
 
-    fn settle(&mut self, catalogue: &Catalogue, texts: &HashMap<String, String>, rollouts: &BTreeSet<String>, now: Instant) -> States {
+    fn settle(&mut self, catalogue: &Catalogue, texts: &HashMap<String, String>, rollouts: &Keys, now: Instant) -> States {
         let mut states = States { all_killed: texts.contains_key(KILL_ALL), ..self.states.clone() };
-        for key in rollouts {
+        for key in rollouts.iter() {
             let Some(plan) = catalogue.number_of(key).and_then(|number| catalogue.plan(number)) else {
                 states.live.remove(key);
                 continue;
             };
             states.killed.retain(|killed| killed != key);
             if texts.contains_key(&format!("kill/{key}")) {
-                states.killed.push(key.clone());
+                let at = states.killed.partition_point(|killed| killed < key);
+                states.killed.insert(at, key.clone());
             }
             let name = format!("stage/{key}");
             let text = texts.get(&name).map(String::as_str);
@@ -221,13 +227,13 @@ impl Memory {
                 }
             }
         }
-        states.killed.sort_unstable();
         states
     }
 
     /// Takes in the copy from the cache. An old one is believed in everything but its percentages.
     pub fn absorb_copy(&mut self, copy: &Copy) {
-        let rollouts = copy.texts.keys().filter_map(|key| key.strip_prefix("stage/").map(str::to_owned)).collect();
+        let mut rollouts = Keys::default();
+        copy.texts.keys().filter_map(|key| key.strip_prefix("stage/")).for_each(|key| rollouts.add(key));
         self.absorb(&copy.texts, &rollouts, super::clock::now());
         if !copy.is_trusted() {
             for state in self.states.live.values_mut() {
@@ -274,7 +280,7 @@ impl Memory {
 }
 
 /// The KV keys of the plans, the kill of everything, and these rollouts' states and kills.
-pub fn keys(rollouts: &BTreeSet<String>) -> Vec<String> {
+pub fn keys(rollouts: &Keys) -> Vec<String> {
     let of_rollouts = rollouts.iter().flat_map(|key| [format!("stage/{key}"), format!("kill/{key}")]);
     [PLANS.to_owned(), KILL_ALL.to_owned()].into_iter().chain(of_rollouts).collect()
 }

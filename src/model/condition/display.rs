@@ -3,6 +3,7 @@
 use std::fmt::{Display, Formatter, Result};
 
 use super::{Bound, Condition, Metric, Op, Quantile, Term, Vital, Window};
+use crate::model::number::Plain;
 
 impl Display for Condition {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -118,7 +119,7 @@ impl Display for Bound {
             Self::Legacy(None) => return f.write_str("legacy"),
             Self::Legacy(Some(factor)) => (factor, "x legacy"),
         };
-        write!(f, "{number}{unit}")
+        write!(f, "{}{unit}", Plain(*number))
     }
 }
 

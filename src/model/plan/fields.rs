@@ -10,6 +10,7 @@ use std::str::FromStr;
 use super::Table;
 use crate::model::fault::{Explain, Fault, Severity, nearest};
 use crate::model::node::{Entry, Node, Value};
+use crate::model::number::Plain;
 use crate::model::{Name, Percentage};
 
 /// Collects faults, and knows at which place of the tree it is.
@@ -132,7 +133,7 @@ impl Reader {
             Value::Text(text) => text.clone(),
             // The shortest text that reads back as the same double is what people wrote.
             Value::Integer(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
+            Value::Float(number) => Plain(*number).to_string(),
             _ => {
                 self.expected(node, "a percentage");
                 return None;

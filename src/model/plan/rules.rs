@@ -8,6 +8,7 @@ use super::{ALPHA_DEFAULT, Plan, Table};
 use crate::model::condition::{Condition, Metric};
 use crate::model::fault::{Fault, Severity, nearest};
 use crate::model::node::{Node, Value};
+use crate::model::number::Plain;
 use crate::model::source::Source;
 use crate::model::{Name, Percentage};
 
@@ -242,7 +243,7 @@ impl<'a> Rules<'a> {
         let plan = self.plan;
         let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
         if !(alpha > 0.0 && alpha <= 0.5) {
-            self.error(&[Key("alpha")], format!("{alpha} is not an error probability"), "more than 0 and at most 0.5; 0.01 where it is left out".to_owned());
+            self.error(&[Key("alpha")], format!("{} is not an error probability", Plain(alpha)), "more than 0 and at most 0.5; 0.01 where it is left out".to_owned());
         }
         if plan.holdout == Percentage::FULL {
             self.error(&[Key("holdout")], "a holdout of 100 % leaves nobody".into(), None);

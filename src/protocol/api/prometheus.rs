@@ -14,6 +14,7 @@ use crate::model::condition::Vital;
 use crate::model::live::Phase;
 use crate::model::measured::sketch::value;
 use crate::model::measured::{Measure, Sketch, Window};
+use crate::model::number::Plain;
 use crate::model::variant::Variant;
 use crate::model::{Instant, Name};
 
@@ -84,7 +85,7 @@ impl Text {
             _ if value.is_nan() => writeln!(self.0, " NaN"),
             f64::INFINITY => writeln!(self.0, " +Inf"),
             f64::NEG_INFINITY => writeln!(self.0, " -Inf"),
-            _ => writeln!(self.0, " {value}"),
+            _ => writeln!(self.0, " {}", Plain(value)),
         };
     }
 
@@ -168,7 +169,7 @@ fn histogram(text: &mut Text, name: &str, labels: &[Label<'_>; 4], sketch: &Sket
     let bucket = format!("{name}_bucket");
     for bound in bounds {
         let under = sketch.bins().filter(|(bin, _)| value(*bin) <= bound * unit).fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
-        text.sample(&bucket, &[a, b, c, d, ("le", &bound.to_string())], under as f64);
+        text.sample(&bucket, &[a, b, c, d, ("le", &Plain(*bound).to_string())], under as f64);
     }
     let all = sketch.count() as f64;
     text.sample(&bucket, &[a, b, c, d, ("le", "+Inf")], all);
