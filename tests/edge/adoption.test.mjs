@@ -8,6 +8,9 @@ import { openGate, until } from './harness.mjs';
 import { completed, plan, written } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
+/** An isolate's word about a fault counts for a minute after it was last heard. */
+const REPORTED_MS = 60_000;
+
 /** So many reads of a key must leave a settled rollout as it is. */
 const LOOKS = 6;
 /** How late KV may be read in the test of that, and how long an isolate keeps what it read. */
@@ -176,7 +179,7 @@ describe('by hand in KV,', { concurrency: true }, () => {
         assert.deepEqual(await byHand('shop'), []);
         await ana.orders('shop', 'set', { percentage: 0 });
         await obeys('shop', 'legacy bucketed');
-        await until(async () => (await fault()) === undefined, () => 'the fault to be gone', ADOPTED_MS);
+        await until(async () => (await fault()) === undefined, () => 'the fault to be gone', ADOPTED_MS + REPORTED_MS);
         await audit(gate, 'shop');
       });
     });
