@@ -1,0 +1,49 @@
+// Bundles www/ into build/assets/_tidegate/: the console, whose files carry a hash of their content in
+// their names and may be cached for good, its page, and the beacon's script under a name that stays.
+// `--watch` builds again whenever a file changes.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { context } from 'esbuild';
+
+const OUT = 'build/assets/_tidegate';
+const TARGET = ['chrome111', 'firefox113', 'safari16.4'];
+
+const common = { bundle: true, minify: true, target: TARGET, logLevel: 'warning', legalComments: 'none' };
+
+/** Once the console is bundled: its page, with the names that the files have got. */
+const page = {
+  name: 'page',
+  setup(build) {
+    build.onEnd(({ metafile, errors }) => {
+      if (errors.length > 0) return;
+      const built = (wanted) => basename(Object.entries(metafile.outputs).find(([, output]) => output.entryPoint === wanted)[0]);
+      const html = readFileSync('www/index.html', 'utf8').replace('"main.css"', `"${built('www/main.css')}"`).replace('"main.js"', `"${built('www/main.js')}"`);
+      writeFileSync(`${OUT}/index.html`, html);
+      writeFileSync(`${OUT}/icon.svg`, readFileSync('www/icon.svg'));
+    });
+  },
+};
+
+const bundles = [
+  {
+    ...common,
+    entryPoints: ['www/main.js', 'www/main.css'],
+    outdir: OUT,
+    entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
+    assetNames: '[name]-[hash]',
+    format: 'esm',
+    splitting: true,
+    metafile: true,
+    loader: { '.wasm': 'file' },
+    plugins: [page],
+  },
+  { ...common, entryPoints: { beacon: 'www/beacon/beacon.js' }, outdir: OUT, format: 'iife' },
+];
+
+rmSync(OUT, { recursive: true, force: true });
+mkdirSync(OUT, { recursive: true });
+const contexts = await Promise.all(bundles.map(context));
+await Promise.all(contexts.map((one) => one.rebuild()));
+if (process.argv.includes('--watch')) await Promise.all(contexts.map((one) => one.watch()));
+else await Promise.all(contexts.map((one) => one.dispose()));
