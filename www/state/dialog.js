@@ -1,0 +1,4 @@
+// The dialog that is open, if any.
+export const initial = null;
+
+export const reduce = (dialog) => dialog;
