@@ -5,23 +5,27 @@ import { actionOf } from './thresholds.js';
 /** The E-values that are drawn; under the least, nothing points at a difference. */
 const EVIDENCE_MIN = 0.01;
 const GAP_S = 150;
+/** How far back evidence is kept. */
+const TRAIL_S = 2 * 3_600;
 
-export function evidenceCharts(data, seen, { view, marks }) {
-  return data.evidence.map((one) => chart(one, data.at, seen[comparisonOf(one)] ?? [], view, marks)).filter(Boolean);
+export function evidenceCharts(data, seen, { view, marks, grid }) {
+  return data.evidence.map((one) => chart(one, data.at, seen[comparisonOf(one)] ?? [], { view, marks, grid })).filter(Boolean);
 }
 
-function chart(one, at, seen, view, marks) {
+function chart(one, at, seen, { view, marks, grid }) {
   const name = comparisonOf(one);
   const points = pointsOf(one, at, seen);
   if (points.length === 0) return null;
-  const since = points[0][0];
+  const until = Date.parse(at) / 1_000;
+  const since = Math.max(grid.xs[0], until - TRAIL_S);
   return {
     id: `evidence ${name}`,
     group: 'evidence',
-    title: one.of === 'sample_ratio' ? 'That the split is unfair' : `For “${one.condition}”${one.condition.startsWith(one.metric) ? '' : `: ${one.metric}`}`,
+    title: one.of === 'sample_ratio' ? 'the split is unfair' : `${one.condition}${one.condition.startsWith(one.metric) ? '' : `, ${one.metric}`}`,
     unit: 'evidence',
     series: [{ label: 'evidence', side: 'evidence' }],
     data: [points.map(([then]) => then), points.map(([, value]) => value)],
+    span: [since, until],
     isPartial: false,
     scale: { isLog: true, min: EVIDENCE_MIN, max: Math.max(one.e_needed ?? 100, 1) * 100 },
     thresholds: one.e_needed === null ? [] : [{ value: one.e_needed, text: meaning(one, view) }],
