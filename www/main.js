@@ -1,5 +1,6 @@
 // Boots the console: the store, the controllers and the frame. Nothing else happens here.
 import { createClock } from './net/clock.js';
+import { command } from './net/command.js';
 import { explain } from './net/explain.js';
 import { history } from './net/history.js';
 import { metrics } from './net/metrics.js';
@@ -10,7 +11,7 @@ import { initial, reduce } from './state/state.js';
 import { createStore } from './state/store.js';
 import * as app from './views/app.js';
 
-const CONTROLLERS = [session, poll, metrics, history, explain];
+const CONTROLLERS = [session, poll, command, metrics, history, explain];
 
 const clock = createClock();
 const store = createStore({
