@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as explain from '../../www/state/explain.js';
 import { hasOlder, initial, olderOf, reduce, timelineOf } from '../../www/state/history.js';
-import { done, told } from '../../www/text/changes.js';
+import { done } from '../../www/text/changes.js';
 
 const time = (minute, day = 2) => `2026-12-0${day}T10:${String(minute).padStart(2, '0')}:00Z`;
 const entry = (revision, at, command = 'advance') => ({ revision, at, actor: 'ana', command: { command }, reason: 'why', state: { phase: 'running', killed: false, stage: `s${revision}`, percentage: revision } });
@@ -63,7 +63,6 @@ test('changes are told in words', () => {
     [{ command: 'dance' }, 'dance'],
   ];
   for (const [command, text] of words) assert.equal(done(command), text);
-  assert.equal(told({ phase: 'paused', killed: true, stage: 'half', percentage: 50 }), 'killed (paused in half at 50 %)');
 });
 
 test('each reason of an assignment has words', () => {

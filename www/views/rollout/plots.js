@@ -28,7 +28,7 @@ export function mount(root, dispatch) {
       const { metrics, rollout, history, now } = state;
       range.update(metrics.since);
       tellState({ root, stale, empty }, metrics, rollout.view, now, state.contact.isLost);
-      const inputs = [metrics.data, metrics.endpoint, metrics.seen, history.entries, JSON.stringify(rollout.view?.guardrails?.map(({ when, figures }) => [when, figures?.map(({ bound }) => bound)]))];
+      const inputs = [metrics.data, metrics.endpoint, history.entries, rollout.view?.state.revision];
       if (inputs.every((input, index) => input === drawnOf[index])) return;
       drawnOf = inputs;
       const found = chartsOf({ metrics, view: rollout.view, entries: history.entries });
@@ -69,7 +69,7 @@ function ranges(dispatch) {
 }
 
 function endpoints(dispatch) {
-  const select = el('select', { onchange: () => dispatch({ type: 'chooseEndpoint', endpoint: select.value || null }) });
+  const select = el('select', { class: 'input', onchange: () => dispatch({ type: 'chooseEndpoint', endpoint: select.value || null }) });
   const label = el('label', { class: 'plots-endpoint' }, el('span', {}, 'Endpoint'), select);
   label.hidden = true;
   return {
