@@ -24,6 +24,11 @@ test('a change stands above the alert of the same moment, which led to it', () =
   assert.deepEqual(ids(after({ type: 'history', items: [entry(2, time(5), 'rollback')] }, { type: 'messages', items: [message(time(5))] })), [['2026-12-02', 'r2', 'alert']]);
 });
 
+test('moments are compared as such, not as texts', () => {
+  const at = (fraction) => `2026-12-02T10:00:24${fraction}Z`;
+  assert.deepEqual(ids(after({ type: 'history', items: [entry(3, at('.65')), entry(2, at('.6')), entry(1, at(''))] }, { type: 'messages', items: [] })), [['2026-12-02', 'r3', 'r2', 'r1']]);
+});
+
 test('nothing is shown of a time of which only one kind is known', () => {
   const history = after({ type: 'history', items: [entry(9, time(9)), entry(8, time(8))], before: 8 }, { type: 'messages', items: [message(time(10)), message(time(1))] });
   assert.deepEqual(ids(history), [['2026-12-02', 'alert', 'r9', 'r8']]);

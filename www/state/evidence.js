@@ -17,7 +17,7 @@ function chart(name, one, points, until, { view, marks, grid }) {
   return {
     id: `evidence ${name}`,
     group: 'evidence',
-    title: one.of === 'sample_ratio' ? 'the split is unfair' : `${one.condition}${one.condition.startsWith(one.metric) ? '' : `, ${one.metric}`}`,
+    title: one.of === 'sample_ratio' ? 'The split between the sides' : `${one.of === 'gate' ? 'Gate ' : ''}${one.condition}${one.condition.startsWith(one.metric) ? '' : `, ${one.metric}`}`,
     unit: 'evidence',
     series: [{ label: 'evidence', side: 'evidence' }],
     data: [points.map(([then]) => then), points.map(([, value]) => value)],
@@ -47,8 +47,9 @@ function pointsOf(seen) {
 }
 
 function meaning({ of, condition }, view) {
-  if (of === 'gate') return 'passes';
-  if (of === 'sample_ratio') return 'fails';
+  // A gate's evidence may be of what it asks for or of the contrary; its text says which.
+  if (of === 'gate') return 'are needed';
+  if (of === 'sample_ratio') return 'means unfair';
   const then = view?.guardrails.find(({ when }) => when === condition)?.then;
   return then ? actionOf(then) : 'acts';
 }

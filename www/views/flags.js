@@ -8,7 +8,7 @@ import { ago, time } from '../text/time.js';
 const COLUMNS = [['key', 'Flag'], ['percentage', 'Who gets new'], ['phase', 'Phase'], ['health', 'Verdict'], ['since', 'Last change']];
 
 export function mount(root, dispatch) {
-  const input = el('input', { id: 'flags-filter', class: 'input', type: 'search', autocomplete: 'off', oninput: () => dispatch({ type: 'filterFlags', text: input.value }) });
+  const input = el('input', { id: 'flags-filter', class: 'input', type: 'search', autocomplete: 'off', placeholder: 'Filter flags', 'aria-label': 'Filter flags', oninput: () => dispatch({ type: 'filterFlags', text: input.value }) });
   const headers = COLUMNS.map(([column, text]) => {
     const button = el('button', { type: 'button', class: 'flags-sort', onclick: () => dispatch({ type: 'sortFlags', column }) }, text, el('span', { class: 'flags-arrow', 'aria-hidden': 'true' }));
     return { column, button, root: el('th', { scope: 'col' }, button) };
@@ -16,7 +16,7 @@ export function mount(root, dispatch) {
   const body = el('tbody', {});
   const table = el('table', { class: 'flags-table' }, el('caption', { class: 'visually-hidden' }, 'Flags; the buttons in the headers sort them'), el('thead', {}, el('tr', {}, headers.map((header) => header.root))), body);
   const scroll = el('div', { class: 'flags-scroll', role: 'region', 'aria-labelledby': 'flags-title', tabindex: '0' }, table);
-  const tools = el('div', { class: 'flags-tools' }, el('label', { for: 'flags-filter' }, 'Filter'), input);
+  const tools = el('div', { class: 'flags-tools' }, input);
   const empty = el('p', { class: 'muted' });
   root.append(tools, empty, scroll);
   const updateRows = keyed(body, ({ key }) => key, createRow);

@@ -21,13 +21,14 @@ export function mount(root, dispatch) {
   root.append(filter.root, failed, empty, days, older);
   const updateDays = keyed(days, ({ day }) => day, createDay);
   let drawnOf = null;
-  let shownRevision = null;
+  let revealed = '';
 
   return {
-    update({ history, now, route }) {
+    update({ history, metrics, now, route }) {
       const today = new Date(now).toISOString().slice(0, 10);
-      if (history === drawnOf?.history && today === drawnOf.today) return;
-      drawnOf = { history, today };
+      const isSettled = metrics.data !== null;
+      if (history === drawnOf?.history && today === drawnOf.today && isSettled === drawnOf.isSettled) return;
+      drawnOf = { history, today, isSettled };
       filter.update(history.filter);
       const isKnown = history.entries !== null && history.messages !== null;
       const timeline = isKnown ? timelineOf(history) : [];
@@ -39,10 +40,9 @@ export function mount(root, dispatch) {
       setHidden(older, !isKnown || !hasOlder(history));
       setText(older, history.isLoading ? 'Loading …' : 'Show older');
       setAttr(older, 'aria-disabled', String(history.isLoading));
-      if (history.revision !== shownRevision && isKnown) {
-        shownRevision = history.revision;
-        if (shownRevision !== null) reveal(days, dispatch, history);
-      }
+      const wanted = `${history.revision} ${isSettled}`;
+      if (wanted !== revealed && isKnown && history.revision !== null) reveal(days, history.revision, !isSettled || revealed === '');
+      if (isKnown) revealed = wanted;
     },
     unmount() {},
   };
@@ -70,12 +70,12 @@ function keepingPlace(root, update) {
   if (read?.isConnected && root.getBoundingClientRect().top < 0) scrollBy(0, read.getBoundingClientRect().top - top);
 }
 
-function reveal(root, dispatch, history) {
-  const item = root.querySelector(`#history-r${history.revision}`);
-  if (item) {
-    item.scrollIntoView({ block: 'center' });
-    item.focus({ preventScroll: true });
-  }
+/** Goes to the entry that the address names; again once the plots above it have their size, unless somebody has gone elsewhere. */
+function reveal(root, revision, isFirst) {
+  const item = root.querySelector(`#history-r${revision}`);
+  if (!item || (!isFirst && document.activeElement !== item)) return;
+  item.focus({ preventScroll: true });
+  requestAnimationFrame(() => item.scrollIntoView({ block: 'center' }));
 }
 
 function createDay({ day }) {
