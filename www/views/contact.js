@@ -1,5 +1,5 @@
 // The strip that says when the deployment does not answer: since when, what was tried, and that what
-// is shown is old.
+// is shown is old. It counts seconds, so it is no live region: the announcer tells screen readers.
 import { el, replaceFor, setHidden, setText } from '../parts/dom.js';
 import { icon } from '../parts/icon.js';
 import { duration, second } from '../text/time.js';
@@ -10,7 +10,6 @@ const reserve = (root) => document.documentElement.style.setProperty('--strip', 
 
 export function mount(root) {
   root.className = 'contact';
-  root.setAttribute('role', 'status');
   const title = el('strong');
   const text = el('span');
   const strip = el('div', { class: 'contact-strip' }, icon('offline'), el('span', {}, title, ' ', text));
