@@ -32,7 +32,7 @@ async function run() {
   await here.start();
   visitors = openVisitors({ port, visitors: Number(VISITORS), rate: Number(RATE) });
   const paint = painter(process.stdout, { hasColour: !NO_COLOR });
-  const show = isStory ? lines() : () => paint(block(seen, { fault, note, site: here }));
+  const show = isStory ? lines() : () => paint(block(seen, { fault, note, site: here, width: process.stdout.columns ?? 100 }));
   watching = watch(here, visitors, (look) => {
     seen = look;
     if (seen.rollout) show();

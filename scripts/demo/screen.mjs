@@ -6,10 +6,11 @@ const STYLES = { bold: '1', dim: '2', good: '32', bad: '31', new: '36' };
 const BAR = 24;
 const LABEL = 13;
 
-/** The block's lines. `fault` is what the new shop suffers from, `note` what was done last. */
-export function block({ rollout, entry, isFresh, errorRate, perSecond, totals }, { fault, note, site }) {
+/** The block's lines, always as many. `fault` is what the new shop suffers from, `note` what was done last. */
+export function block({ rollout, entry, isFresh, errorRate, perSecond, totals }, { fault, note, site, width }) {
   const { phase, stage, attempt, killed } = rollout.state;
   const state = `${killed ? 'killed' : phase.replace('_', ' ')}${phase === 'rolled_back' ? '' : ` in ${stage}`} at ${rollout.percentage} %`;
+  const isBack = phase === 'rolled_back' && entry?.actor === 'guardrail';
   const telling = mostTelling(rollout);
   return [
     [],
@@ -25,11 +26,12 @@ export function block({ rollout, entry, isFresh, errorRate, perSecond, totals },
     row('visitors', [totals.failed + totals.unanswered > 0 ? 'bad' : 'good', `errors seen ${count(totals.failed + totals.unanswered)}`], `   rescued ${count(totals.rescued)}`, ['dim', `   ${count(totals.reports)} reports`]),
     row('new shop', fault ? ['bad', `${fault.name}: ${fault.what}`] : ['good', 'well']),
     [],
-    row('evidence', ['bold', telling.when], `   ${bar(Math.max(0, telling.near))} `, evidence(telling)),
-    row('', ['dim', telling.text]),
-    row('history', entry ? [entry.actor === 'guardrail' ? 'bad' : 'plain', sentence(entry)] : ''),
+    row('evidence', ['bold', isBack ? 'decided' : telling.when], `   ${bar(isBack ? 1 : Math.max(0, telling.near))} `, isBack ? '' : evidence(telling)),
+    ...paragraph('', 'dim', isBack ? entry.figures?.join('; ') : telling.text, 2, width),
+    ...paragraph('history', entry?.actor === 'guardrail' ? 'bad' : 'plain', entry && sentence(entry), 3, width),
     [],
     row('', ['dim', note]),
+    [],
     keys(),
   ];
 }
@@ -40,6 +42,19 @@ export function sentence({ actor, command, reason }) {
 }
 
 const row = (label, ...pieces) => [['dim', `  ${label.padEnd(LABEL)}`], ...pieces];
+/** A text on exactly so many lines. */
+function paragraph(label, style, text = '', count, width) {
+  const room = Math.max(20, width - LABEL - 3);
+  const lines = [];
+  for (const word of text.split(' ')) {
+    const longer = lines.length > 0 && `${lines.at(-1)} ${word}`;
+    if (longer && longer.length <= room) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  if (lines.length > count) lines[count - 1] = `${lines[count - 1].slice(0, room - 1)}…`;
+  return Array.from({ length: count }, (_, place) => row(place === 0 ? label : '', [style, lines[place] ?? '']));
+}
+
 const rate = (number) => String(Math.round(number)).padStart(4);
 const count = (number) => number.toLocaleString('en');
 const share = (number) => (number === undefined ? '–' : `${(number * 100).toFixed(1)} %`).padStart(6);
