@@ -97,7 +97,7 @@ impl Court<'_, '_> {
             let min = f64::from(term.min.unwrap_or(MIN_DEFAULT));
             let legacy = gathering.comparison.observations().legacy.n;
             if legacy < min {
-                figure.text = format!("{}: {} observations of legacy, fewer than {min}", words::metric(term), words::count(legacy));
+                figure.text = format!("{}: {} observations of legacy, fewer than {}", words::metric(term), words::count(legacy), Plain(min));
                 return (Truth::Unknown, figure);
             }
             figure.text.push_str(": not shown to be worse");
@@ -185,7 +185,7 @@ impl Court<'_, '_> {
         };
         let min = min(term);
         if reading.observations < min {
-            figure.text = format!("{name}{span}: {} observations, fewer than {min}", words::count(reading.observations));
+            figure.text = format!("{name}{span}: {} observations, fewer than {}", words::count(reading.observations), Plain(min));
             return (Truth::Unknown, figure);
         }
         let of = if matches!(term.metric, Metric::Signal(_) | Metric::Percentage | Metric::Faults | Metric::Requests | Metric::Reporters(_)) { String::new() } else { format!(", of {} observations", words::count(reading.observations)) };

@@ -161,7 +161,7 @@ fn plan(context: &JsValue, rollout: &Rollout, call: &Call) -> Result<Answered, J
 /// Answers a change; one that was sent before gets the answer that it got then.
 fn once(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &HashMap<String, String>, now: Instant) -> Result<Answered, JsValue> {
     let Some(key) = &call.key else {
-        return change(desk, context, call, route, texts, Batch::default(), |_, _| {}, now);
+        return change(desk, context, call, route, texts, Batch::default(), &|_, _| {}, now);
     };
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         return Ok(Err(Problem::malformed(format!("the Idempotency-Key has {} bytes", key.len()), "1 to 128 bytes")));
@@ -173,12 +173,12 @@ fn once(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &
         Some(_) => return Ok(Err(Problem::key_reused())),
         None => {}
     }
-    change(desk, context, call, route, texts, Batch::default(), |batch, reply| batch.answer(&key, &request, reply, now), now)
+    change(desk, context, call, route, texts, Batch::default(), &|batch, reply| batch.answer(&key, &request, reply, now), now)
 }
 
 /// Works a change out and stores it, with what `keep` adds for its answer.
 #[expect(clippy::too_many_arguments, reason = "the parts of one request, passed on once")]
-fn change(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &HashMap<String, String>, mut batch: Batch, keep: impl FnOnce(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
+fn change(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &HashMap<String, String>, mut batch: Batch, keep: &dyn Fn(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
     let faults = desk.heard.faults(now);
     let present = Present { deployment: &desk.deployment, faults: &faults, now };
     match route {
@@ -207,7 +207,7 @@ fn change(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts:
     }
 }
 
-fn signal(desk: &mut Desk, context: &JsValue, call: &Call, key: &str, mut batch: Batch, keep: impl FnOnce(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
+fn signal(desk: &mut Desk, context: &JsValue, call: &Call, key: &str, mut batch: Batch, keep: &dyn Fn(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
     let reported = find(desk, key).and_then(|rollout| body::signal(&call.body, &rollout.plan).map(|reported| (rollout.plan.key.clone(), reported)));
     let (key, reported) = match reported {
         Ok(found) => found,
@@ -227,7 +227,7 @@ fn signal(desk: &mut Desk, context: &JsValue, call: &Call, key: &str, mut batch:
     Ok(Ok(reply))
 }
 
-fn apply(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<String, String>, mut batch: Batch, keep: impl FnOnce(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
+fn apply(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<String, String>, mut batch: Batch, keep: &dyn Fn(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
     let worked_out = body::plans(&call.body).and_then(|sent| Ok((sent.is_dry_run, desk.work_out(sent, &call.actor, texts, now)?)));
     let (is_dry_run, applied) = match worked_out {
         Ok(found) => found,

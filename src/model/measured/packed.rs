@@ -7,27 +7,28 @@ use std::fmt::Write as _;
 /// Numbers, one space between them.
 pub fn pack<const N: usize>(rows: impl IntoIterator<Item = [i64; N]>) -> String {
     let mut text = String::new();
-    for number in rows.into_iter().flatten() {
+    rows.into_iter().for_each(|row| push(&mut text, &row));
+    text
+}
+
+#[inline(never)]
+fn push(text: &mut String, row: &[i64]) {
+    for number in row {
         let space = if text.is_empty() { "" } else { " " };
         let _ = write!(text, "{space}{number}");
     }
-    text
 }
 
 /// The rows of a packed text; `None` where it is none, or its last row is not whole.
 pub fn unpack<const N: usize>(text: &str) -> Option<Vec<[i64; N]>> {
-    let mut rows = Vec::new();
-    let mut row = [0; N];
-    let mut filled = 0;
-    for word in text.split_ascii_whitespace() {
-        *row.get_mut(filled)? = word.parse().ok()?;
-        filled += 1;
-        if filled == N {
-            rows.push(row);
-            filled = 0;
-        }
-    }
-    (filled == 0).then_some(rows)
+    let numbers = numbers(text)?;
+    let (rows, rest) = numbers.as_chunks();
+    rest.is_empty().then(|| rows.to_vec())
+}
+
+#[inline(never)]
+fn numbers(text: &str) -> Option<Vec<i64>> {
+    text.split_ascii_whitespace().map(|word| word.parse().ok()).collect()
 }
 
 #[cfg(test)]
