@@ -6,6 +6,7 @@
 //! - [`decide`]: verbs, pure. Buckets, assignments, what an edit in KV means.
 //! - [`simulate`]: a rollout's whole life under a made-up clock and traffic, on the same functions.
 //! - [`protocol`]: HTTP as values. Which rollout, who, what goes upstream, what comes back.
+//! - [`text`]: plans as people write them. Not for the edge, which reads what was compiled.
 //! - `edge`: wasm only. The one place that names the platform.
 //! - [`cli`]: native only. The command `tidegate`.
 //!
@@ -17,6 +18,8 @@ pub mod model;
 pub mod decide;
 pub mod simulate;
 pub mod protocol;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod text;
 #[cfg(target_arch = "wasm32")]
 mod edge;
 #[cfg(not(target_arch = "wasm32"))]
