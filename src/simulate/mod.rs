@@ -22,6 +22,7 @@ pub mod counts;
 pub mod traffic;
 pub mod life;
 pub mod told;
+pub mod summary;
 pub mod run;
 mod act;
 mod ending;
