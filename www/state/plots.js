@@ -1,4 +1,42 @@
-// What was measured of the open rollout: the API's answer.
-export const initial = { since: '2h', data: null };
+// What was measured of the open rollout: the API's answer (`data`), since when it is asked for, and
+// which endpoint is looked at. `seen` is the evidence of each comparison as it was whenever somebody
+// looked, for a deployment that does not send a trail of it.
+export const initial = { key: null, since: '2h', endpoint: null, data: null, at: null, problem: null, seen: {} };
 
-export const reduce = (metrics) => metrics;
+const SEEN_MS_MAX = 2 * 3_600_000;
+
+export function reduce(metrics, event) {
+  switch (event.type) {
+    case 'route':
+      return event.key === metrics.key ? metrics : { ...initial, since: metrics.since, key: event.key };
+    case 'metrics':
+      // What was asked for before the range was changed comes too late.
+      if (event.key !== metrics.key || event.since !== metrics.since) return metrics;
+      return { ...metrics, data: event.data, at: event.at, problem: null, seen: seenWith(metrics.seen, event.data) };
+    case 'noMetrics':
+      return event.key === metrics.key ? { ...metrics, problem: event.problem } : metrics;
+    case 'chooseSince':
+      return { ...metrics, since: event.since };
+    case 'chooseEndpoint':
+      return { ...metrics, endpoint: event.endpoint };
+    case 'noSession':
+    case 'sessionEnded':
+      return { ...initial, since: metrics.since, key: metrics.key };
+    default:
+      return metrics;
+  }
+}
+
+/** Names a comparison: a condition with several terms has one for each. */
+export const comparisonOf = ({ of, condition, metric }) => `${of} ${condition} ${metric}`;
+
+function seenWith(seen, { at, evidence }) {
+  const since = Date.parse(at) - SEEN_MS_MAX;
+  const next = {};
+  for (const one of evidence) {
+    if (one.trail) continue;
+    const name = comparisonOf(one);
+    next[name] = [...(seen[name] ?? []).filter(([then]) => then !== at && Date.parse(then) >= since), [at, one.e_value]];
+  }
+  return next;
+}

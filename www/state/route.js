@@ -1,4 +1,5 @@
-// Where one is: the hash of the address, read. `#/` is the list, `#/rollouts/KEY` a rollout.
+// Where one is: the hash of the address, read. `#/` is the list, `#/rollouts/KEY` a rollout,
+// `#/rollouts/KEY/history/REVISION` the same at an entry of its history.
 export const initial = { view: 'list', key: null };
 
 export const reduce = (route, event) => (event.type === 'route' ? { view: event.view, key: event.key } : route);
@@ -8,8 +9,9 @@ export function routeOf(hash) {
   const path = hash.replace(/^#\/?/, '');
   if (path === '') return { view: 'list', key: null };
   if (path === 'rehearse') return { view: 'rehearse', key: null };
-  const key = /^rollouts\/([^/]+)$/.exec(path)?.[1];
-  return key ? { view: 'rollout', key: decoded(key) } : { view: 'missing', key: null };
+  const [, key, revision] = /^rollouts\/([^/]+)(?:\/history\/(\d{1,15}))?$/.exec(path) ?? [];
+  if (!key) return { view: 'missing', key: null };
+  return { view: 'rollout', key: decoded(key), ...(revision && { revision: Number(revision) }) };
 }
 
 export const rolloutHash = (key) => `#/rollouts/${encodeURIComponent(key)}`;

@@ -4,6 +4,7 @@
 import * as contact from './contact.js';
 import * as dialog from './dialog.js';
 import * as explain from './explain.js';
+import * as flags from './flags.js';
 import * as history from './history.js';
 import * as list from './list.js';
 import * as now from './now.js';
@@ -23,6 +24,7 @@ const SLICES = {
   metrics: plots,
   history,
   explain,
+  flags,
   dialog,
   toasts,
 };

@@ -39,14 +39,25 @@ export function time(at, now) {
   const date = new Date(millis(at));
   const clock = `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())} UTC`;
   if (now !== undefined && sameDay(date, new Date(now))) return clock;
+  return `${dateOf(date, now)} ${clock}`;
+}
+
+function dateOf(date, now) {
   const year = now !== undefined && date.getUTCFullYear() === new Date(now).getUTCFullYear() ? '' : ` ${date.getUTCFullYear()}`;
-  return `${DAYS[date.getUTCDay()]} ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}${year} ${clock}`;
+  return `${DAYS[date.getUTCDay()]} ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}${year}`;
 }
 
 /** `14:03:20 UTC` */
 export function second(at) {
   const date = new Date(millis(at));
   return `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())} UTC`;
+}
+
+/** A day such as `2026-12-04` as `Today`, `Yesterday` or `Fri 4 Dec`, in another year with that. */
+export function dayOf(day, now) {
+  const [today, yesterday] = [now, now - DAY_MS].map((ms) => new Date(ms).toISOString().slice(0, 10));
+  if (day === today) return 'Today';
+  return day === yesterday ? 'Yesterday' : dateOf(new Date(`${day}T00:00:00Z`), now);
 }
 
 /** Milliseconds of a moment that is a number already or RFC 3339. */
