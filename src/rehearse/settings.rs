@@ -12,9 +12,9 @@ use crate::simulate::{REQUESTS_PER_HOUR, SUBJECTS, Settings};
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Wanted {
-    seed: Option<u64>,
-    subjects: Option<u32>,
-    requests_per_hour: Option<u32>,
+    seed: Option<f64>,
+    subjects: Option<f64>,
+    requests_per_hour: Option<f64>,
     start: Option<String>,
     until: Option<String>,
     rollout: Option<String>,
@@ -35,7 +35,7 @@ pub struct Limits {
     requests_per_hour: Limit,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct Limit {
     min: u64,
     max: u64,
@@ -65,16 +65,18 @@ pub fn read(text: &str, plans: &[Plan]) -> (Settings, Vec<SettingFault>) {
         refuse("settings", format!("the settings cannot be read: {error}"));
         Wanted::default()
     });
-    settings.seed = wanted.seed.unwrap_or(settings.seed);
-    let mut number = |setting: &'static str, value: Option<u32>, range: RangeInclusive<u32>| {
-        if let Some(value) = value.filter(|value| !range.contains(value)) {
-            refuse(setting, format!("{value} is not between {} and {}", range.start(), range.end()));
+    let limits = Limits::new();
+    let mut number = |setting: &'static str, value: Option<f64>, Limit { min, max, default }: Limit| {
+        let value = value.unwrap_or(default as f64);
+        let is_sound = value.fract() == 0.0 && (min as f64..=max as f64).contains(&value);
+        if !is_sound {
+            refuse(setting, format!("{value} is not a whole number from {min} to {max}"));
         }
+        if is_sound { value as u64 } else { default }
     };
-    number("subjects", wanted.subjects, SUBJECTS);
-    number("requests_per_hour", wanted.requests_per_hour, REQUESTS_PER_HOUR);
-    settings.subjects = wanted.subjects.map_or(settings.subjects, |subjects| subjects as usize);
-    settings.requests_per_hour = wanted.requests_per_hour.map_or(settings.requests_per_hour, f64::from);
+    settings.seed = number("seed", wanted.seed, limits.seed);
+    settings.subjects = usize::try_from(number("subjects", wanted.subjects, limits.subjects)).unwrap_or_default();
+    settings.requests_per_hour = number("requests_per_hour", wanted.requests_per_hour, limits.requests_per_hour) as f64;
     match wanted.start.map(|text| text.parse::<Instant>()).transpose() {
         Ok(start) => settings.start = start,
         Err(error) => refuse("start", error.to_string()),
