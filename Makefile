@@ -21,6 +21,7 @@ dev: build ## Run the worker locally in front of two sample frontends (PORT=8787
 build: setup ## Build the worker into build/ and the command into target/release/
 	@scripts/build-edge.sh
 	@scripts/build-rehearse.sh
+	@node scripts/build-www.mjs
 	@$(MAKE) --no-print-directory $(COMMAND)
 
 $(COMMAND): $(SOURCES)

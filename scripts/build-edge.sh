@@ -21,11 +21,9 @@ rm -rf "$STAGING"
   --no-typescript --remove-producers-section --experimental-reset-state-function
 # The features that rustc and wasm-bindgen use; binaryen must not reach for newer ones than workerd has.
 # What counts are gzipped bytes: inlining and simplified locals save raw ones and make code less alike,
-# and functions beside those of a similar name find more that repeats. The classes that go are those that
-# `worker` exports for what Tidegate does not use. The low KB is the far end of Rust's stack, where no
-# value lies.
+# and functions beside those of a similar name find more that repeats. The low KB is the far end of Rust's
+# stack, where no value lies.
 "$BIN/wasm-opt" "$STAGING/index_bg.wasm" -o "$STAGING/index_bg.wasm" \
-  --remove-exports='*containerstartupoptions*' --remove-exports='*minifyconfig*' --remove-exports='*r2range*' --remove-exports='*intounderlying*' \
   -O2 --skip-pass=inlining-optimizing --skip-pass=simplify-locals --low-memory-unused --reorder-functions-by-name --strip-debug \
   --enable-mutable-globals --enable-sign-ext \
   --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types --enable-exception-handling

@@ -1,6 +1,7 @@
 // What wrangler.toml says about the worker, for those who run it without wrangler. It reads the
 // little TOML that such a file needs: tables of strings and of lists of strings.
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 
 /** The settings as Miniflare names them; `kvNamespaces` maps a binding to its namespace's id. */
 export function workerConfig(path) {
@@ -12,6 +13,12 @@ export function workerConfig(path) {
     compatibilityDate: text(top, 'compatibility_date'),
     compatibilityFlags: list(top, 'compatibility_flags'),
     vars: Object.fromEntries(named('vars').flatMap((table) => [...table.matchAll(/^\s*(\w+)\s*=\s*(["'])(.*?)\2/gm)].map(([, name, , value]) => [name, value]))),
+    // The worker is asked first, as `run_worker_first` has it.
+    assets: named('assets').map((table) => ({
+      directory: resolve(dirname(path), text(table, 'directory')),
+      binding: text(table, 'binding'),
+      routerConfig: { invoke_user_worker_ahead_of_assets: true, has_user_worker: true },
+    }))[0],
     kvNamespaces: Object.fromEntries(named('kv_namespaces').map((table) => {
       const binding = text(table, 'binding');
       return [binding, text(table, 'id') ?? binding];

@@ -6,6 +6,7 @@ use super::judge::scene::Scene;
 use super::judge::{Judge, Look};
 use super::series::Series;
 use super::signals::Signals;
+use super::trail::Trail;
 use crate::model::measured::{Compared, Window};
 use crate::model::plan::Plan;
 use crate::model::record::Record;
@@ -22,6 +23,8 @@ pub struct Book {
     pub judge: Judge,
     /// The last look.
     pub last: Option<Look>,
+    /// How the evidence has gone lately.
+    pub trail: Trail,
     /// What comparisons may use of what has come in since then, by revision.
     arrived: Vec<(u64, Compared)>,
     /// When something counted last came in.
@@ -56,6 +59,7 @@ impl Book {
         self.has_arrived = false;
         let mut scene = Scene { plan, record, series: &mut self.series, signals: &self.signals, faults, arrived_at: self.arrived_at, now };
         let look = self.judge.look(&mut scene, &arrived);
+        self.trail.note(&look, &record.live.stage, now);
         self.last.insert(look)
     }
 }

@@ -9,6 +9,7 @@ pub mod transition;
 pub mod series;
 pub mod signals;
 pub mod judge;
+pub mod trail;
 pub mod book;
 pub mod evidence;
 pub mod clustering;

@@ -9,9 +9,10 @@ use super::{clock, contact, glue, snapshot};
 use crate::decide::assign::{Variant, Visitor, assign};
 use crate::model::subject::SubjectHash;
 use crate::model::{Instant, Name};
-use crate::protocol::api::auth::{Credentials, admit};
+use crate::protocol::api::auth::{Credentials, Person, admit};
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::prometheus::CONTENT_TYPE;
+use crate::protocol::api::session::{self, SessionKey};
 use crate::protocol::api::{BODY_BYTES_MAX, Call, EXPOSITION, PLANS_BYTES_MAX, Reply, Route, body, parameter};
 use crate::protocol::config::Snapshot;
 use crate::protocol::preview::{self, PreviewKey};
@@ -39,26 +40,50 @@ pub async fn expose(own: &Own<'_>) -> Response {
     }
 }
 
+/// Who asks, and when their session ends, in seconds since 1970.
+///
+/// # Errors
+/// When they may not do it.
+pub fn admitted(own: &Own<'_>) -> Result<(Person, Option<u64>), Problem> {
+    let (authorization, cookies) = (own.header("authorization"), own.header("cookie").unwrap_or_default());
+    let sessions = glue::text(own.env, "SIGNING_KEY").and_then(|key| SessionKey::derive(&key));
+    let sent = Sent::read(own);
+    let credentials = Credentials { authorization: authorization.as_deref(), session: session::brought(&cookies), ..sent.credentials(own) };
+    admit(glue::text(own.env, "ADMIN_TOKENS").as_deref(), sessions.as_ref(), &credentials)
+}
+
+/// Where a browser says that a request was sent from, and to.
+pub struct Sent {
+    to: String,
+    origin: Option<String>,
+    fetch_site: Option<String>,
+}
+
+impl Sent {
+    /// Reads it off a request.
+    pub fn read(own: &Own<'_>) -> Self {
+        Self { to: format!("{}://{}", own.address.scheme, own.address.authority), origin: own.header("origin"), fetch_site: own.header("sec-fetch-site") }
+    }
+
+    /// What this says of who sends it.
+    pub fn credentials(&self, own: &Own<'_>) -> Credentials<'_> {
+        Credentials {
+            authorization: None,
+            session: None,
+            origin: self.origin.as_deref(),
+            fetch_site: self.fetch_site.as_deref(),
+            own_origin: &self.to,
+            is_read: own.is_read(),
+            now_s: clock::now_ms() / 1_000.0,
+        }
+    }
+}
+
 async fn handle(own: &Own<'_>, path: &str) -> Result<Reply, Problem> {
-    let origin = format!("{}://{}", own.address.scheme, own.address.authority);
-    let (authorization, from, fetch_site) = (own.header("authorization"), own.header("origin"), own.header("sec-fetch-site"));
-    let credentials = Credentials {
-        authorization: authorization.as_deref(),
-        origin: from.as_deref(),
-        fetch_site: fetch_site.as_deref(),
-        own_origin: &origin,
-        is_read: own.is_read(),
-    };
-    let person = admit(glue::text(own.env, "ADMIN_TOKENS").as_deref(), &credentials)?;
+    let (person, _) = admitted(own)?;
     let route = Route::find(&own.method, path)?;
     let bytes_max = if route == Route::Plans { PLANS_BYTES_MAX } else { BODY_BYTES_MAX };
-    let body = match own.is_read() {
-        true => String::new(),
-        false => {
-            let read = glue::body_text(own.request, bytes_max).await.map_err(|error| Problem::malformed(glue::message(&error), "send the body again"))?;
-            read.ok_or_else(|| Problem::too_large(bytes_max))?
-        }
-    };
+    let body = if own.is_read() { String::new() } else { own.body(bytes_max).await? };
     match route {
         Route::Description => Ok(Reply::text(glue::text(own.env, DESCRIPTION).unwrap_or_default())),
         Route::Assign => explain(own).await,

@@ -20,7 +20,7 @@ thread_local! {
 /// Answers a beacon.
 pub async fn serve(own: &Own<'_>) -> Response {
     match take(own).await {
-        Ok(()) => glue::empty(),
+        Ok(()) => glue::empty(""),
         Err(problem) => answer(own, &problem.into()),
     }
 }
@@ -33,8 +33,7 @@ async fn take(own: &Own<'_>) -> Result<(), Problem> {
     if !LIMITER.with_borrow_mut(|limiter| limiter.admit(&address, clock::now_ms())) {
         return Err(body::too_many());
     }
-    let read = glue::body_text(own.request, BODY_BYTES_MAX).await.map_err(|error| Problem::malformed(glue::message(&error), "send the report again"))?;
-    let text = read.ok_or_else(|| Problem::too_large(BODY_BYTES_MAX))?;
+    let text = own.body(BODY_BYTES_MAX).await?;
     meter::prepare(own.env);
     let reports = meter::with_key(|key| body::reports(&text, key, minute_of(clock::now_ms()))).ok_or_else(Problem::no_signing_key)??;
     let dropped = meter::with_meter(|meter| reports.into_iter().map(|report| meter.report(report)).filter(|is_kept| !is_kept).count());

@@ -69,7 +69,7 @@ pub async fn flush_in_time(env: JsValue) {
     loop {
         let wait_ms = CONTACT.with_borrow(|contact| contact.last_ms + contact.interval_ms - clock::now_ms());
         if wait_ms > 0.0 {
-            worker::Delay::from(std::time::Duration::from_millis(wait_ms as u64)).await;
+            glue::delay(wait_ms).await;
         }
         tell(&env, &[], true).await;
         let now_ms = clock::now_ms();

@@ -3,14 +3,27 @@
 /** An answer of our own; `headers` has a `name:value` on each line. */
 export function plain(status, contentType, headers, body) {
   const answer = new Response(body, { status, headers: { "content-type": contentType, "cache-control": "no-store" } });
-  for (const line of headers.split("\n")) {
-    const colon = line.indexOf(":");
-    if (colon > 0) answer.headers.append(line.slice(0, colon), line.slice(colon + 1));
-  }
+  for (const [name, value] of lines(headers)) answer.headers.append(name, value);
   return answer;
 }
 
-export const empty = () => new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
+/** An answer that says nothing but its headers. */
+export function empty(headers) {
+  const answer = new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
+  for (const [name, value] of lines(headers)) answer.headers.append(name, value);
+  return answer;
+}
+
+/** One of the worker's static assets with these headers, or undefined where there is none. */
+export async function asset(env, request, headers) {
+  const found = await env.ASSETS?.fetch(request);
+  if (!found || found.status === 404) return undefined;
+  const answer = new Response(found.body, found);
+  for (const [name, value] of lines(headers)) answer.headers.set(name, value);
+  return answer;
+}
+
+const lines = (headers) => headers.split("\n").filter(Boolean).map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]);
 
 export function country(request) {
   return request.cf?.country;
@@ -70,6 +83,8 @@ export async function askController(env, what, text, ms) {
     clearTimeout(timer);
   }
 }
+
+export const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until all promises are settled, but only so long; whether they were. */
 export async function areSettledWithin(promises, ms) {

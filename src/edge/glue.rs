@@ -8,8 +8,11 @@ use web_sys::{Request, Response};
 extern "C" {
     pub fn plain(status: u16, content_type: &str, headers: &str, body: &str) -> Response;
 
-    /// An answer that says nothing.
-    pub fn empty() -> Response;
+    /// An answer that says nothing but its headers.
+    pub fn empty(headers: &str) -> Response;
+
+    /// One of the worker's static assets with these headers, where there is such a one.
+    pub async fn asset(env: &JsValue, request: &Request, headers: &str) -> Option<Response>;
 
     pub fn country(request: &Request) -> Option<String>;
 
@@ -20,6 +23,8 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_name = askController)]
     pub async fn ask_controller(env: &JsValue, what: &str, text: &str, ms: f64) -> Result<String, JsValue>;
+
+    pub async fn delay(ms: f64);
 
     #[wasm_bindgen(js_name = areSettledWithin)]
     pub async fn are_settled_within(promises: &Array, ms: f64) -> bool;

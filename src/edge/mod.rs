@@ -17,15 +17,17 @@ mod mint;
 mod own;
 mod beacon;
 mod api;
+mod session;
 mod controller;
 mod log;
 mod clock;
 mod glue;
 
-use worker::{Context, Env, event};
+use wasm_bindgen::prelude::*;
+use web_sys::{Request, Response};
 
 /// Answers Tidegate's own paths.
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker::Result<web_sys::Response> {
-    Ok(own::serve(&request, env.as_ref()).await)
+#[wasm_bindgen]
+pub async fn fetch(request: Request, env: JsValue) -> Response {
+    own::serve(&request, &env).await
 }

@@ -3,12 +3,13 @@
 use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 
-use super::{api, beacon, clock, glue, snapshot};
+use super::{api, beacon, clock, glue, session, snapshot};
 use crate::model::number::{Plain, rounded};
 use crate::protocol::address::Address;
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
 use crate::protocol::preview::{self, PreviewKey};
+use crate::protocol::www;
 
 /// A request to one of the paths.
 pub struct Own<'a> {
@@ -33,6 +34,15 @@ impl Own<'_> {
         self.request.headers().get(name).ok().flatten()
     }
 
+    /// Its body as text.
+    ///
+    /// # Errors
+    /// When it is longer than `bytes_max`, or cannot be read.
+    pub async fn body(&self, bytes_max: u32) -> Result<String, Problem> {
+        let read = glue::body_text(self.request, bytes_max).await.map_err(|error| Problem::malformed(glue::message(&error), "send the body again"))?;
+        read.ok_or_else(|| Problem::too_large(bytes_max))
+    }
+
     /// Whether it only reads.
     pub fn is_read(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD")
@@ -49,6 +59,9 @@ pub async fn serve(request: &Request, env: &JsValue) -> Response {
 
 /// Answers a path under `/_tidegate/`.
 async fn route(own: &Own<'_>) -> Response {
+    if own.address.path == session::PATH {
+        return session::serve(own).await;
+    }
     if let Some(path) = own.address.path.strip_prefix(PREFIX) {
         return api::route(own, path).await;
     }
@@ -59,8 +72,17 @@ async fn route(own: &Own<'_>) -> Response {
         preview::PATH if is_read => open_preview(own),
         beacon::PATH => beacon::serve(own).await,
         "/_tidegate/health" | preview::PATH => answer(own, &Problem::method_not_allowed(&own.method, "GET, HEAD").into()),
+        // The page names its files beside itself.
+        "/_tidegate" if is_read => glue::plain(308, "text/plain; charset=utf-8", "location:/_tidegate/", ""),
+        path if is_read && www::is_file(path) => file(own).await,
         path => answer(own, &Problem::not_found(path).into()),
     }
+}
+
+/// The console or the beacon's script.
+async fn file(own: &Own<'_>) -> Response {
+    let found = glue::asset(own.env, own.request, &www::headers(own.address.path)).await;
+    found.unwrap_or_else(|| answer(own, &Problem::not_found(own.address.path).into()))
 }
 
 /// A reply as a response.

@@ -11,7 +11,7 @@ use web_sys::Request;
 
 use super::facts::EdgeFacts;
 use super::{clock, log, meter, mint, snapshot, tokens};
-use crate::model::route::OWN_PREFIX;
+use crate::model::route::is_own;
 use crate::protocol::address::Address;
 use crate::protocol::decision;
 use crate::protocol::message::{AnswerText, RequestText};
@@ -55,7 +55,7 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
     let Some(address) = Address::parse(text.url()) else {
         return print(0, &Step::Sentence { status: 400, reason: "unreadable", text: "The request's address could not be read." });
     };
-    if address.path.starts_with(OWN_PREFIX) {
+    if is_own(address.path) {
         return "own".to_owned();
     }
     let Some(ready) = snapshot::ready(&address, has_waited, now_ms) else {

@@ -79,8 +79,10 @@ impl Explain for RouteError {
     }
 }
 
-/// The paths that Tidegate keeps for itself on every host.
-pub const OWN_PREFIX: &str = "/_tidegate/";
+/// Whether a path is one of those that Tidegate keeps for itself on every host.
+pub fn is_own(path: &str) -> bool {
+    path.strip_prefix("/_tidegate").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
 
 impl FromStr for Route {
     type Err = RouteError;
@@ -116,7 +118,7 @@ impl FromStr for PathPattern {
         if path.bytes().any(|byte| !byte.is_ascii_graphic()) {
             return Err("its path has characters that a URL carries percent-encoded");
         }
-        if path.starts_with(OWN_PREFIX) {
+        if is_own(path) {
             return Err("`/_tidegate/` belongs to Tidegate");
         }
         match path.strip_suffix("/*") {
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn malformed_routes_are_refused() {
-        for text in ["", "shop.example.com", "https://a/b", "a b/c", "/a*", "/a/*/b", "a.*.b/c", "/a?b", "/_tidegate/x", "*./x", "/ä"] {
+        for text in ["", "shop.example.com", "https://a/b", "a b/c", "/a*", "/a/*/b", "a.*.b/c", "/a?b", "/_tidegate/x", "/_tidegate", "*./x", "/ä"] {
             assert!(text.parse::<Route>().is_err(), "{text}");
         }
     }

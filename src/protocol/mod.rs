@@ -28,4 +28,5 @@ pub mod limiter;
 pub mod beacon;
 pub mod flush;
 pub mod pace;
+pub mod www;
 pub mod api;

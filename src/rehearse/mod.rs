@@ -117,6 +117,7 @@ struct Track {
 #[derive(Serialize)]
 struct Progress {
     over: bool,
+    start_ms: i64,
     at_ms: i64,
     until_ms: i64,
 }
@@ -169,7 +170,7 @@ impl Rehearsal {
                 self.point();
             }
         }
-        json(&Progress { over: self.is_over, at_ms: self.simulation.at_ms(), until_ms: self.simulation.until_ms() })
+        json(&Progress { over: self.is_over, start_ms: self.simulation.began().as_epoch_ms(), at_ms: self.simulation.at_ms(), until_ms: self.simulation.until_ms() })
     }
 
     /// The points of each rollout that counts since they were last asked for, as JSON.

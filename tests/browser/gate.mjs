@@ -10,10 +10,10 @@ import { fileURLToPath } from 'node:url';
 import { Miniflare } from 'miniflare';
 import { workerConfig } from '../../scripts/dev/config.mjs';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build');
 const CLI = join(ROOT, 'target/release/tidegate');
-const CRASH = /panicked at|RuntimeError|unreachable executed/;
+export const CRASH = /panicked at|RuntimeError|unreachable executed/;
 
 /** Starts the gate with a plan (TOML) and a percentage for the rollout `key`. */
 export async function openGate({ key, plan, percentage }) {
@@ -47,7 +47,7 @@ export async function openGate({ key, plan, percentage }) {
   };
 }
 
-function workerModules() {
+export function workerModules() {
   const entry = join(BUILD, 'index.js');
   assert.ok(existsSync(entry), `there is no worker at ${entry}: build it first (make build)`);
   const wasm = readdirSync(BUILD).filter((name) => name.endsWith('.wasm'));
@@ -58,7 +58,7 @@ function workerModules() {
 }
 
 /** The plan as the KV key `plans` holds it. */
-function compile(plan) {
+export function compile(plan) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-browser-'));
   try {
     writeFileSync(join(scratch, 'plan.toml'), plan);

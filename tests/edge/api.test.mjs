@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { granted, operator } from './control.mjs';
 import { CLI, openGate, PUBLIC_HOST, TOKENS, until, writeToml } from './harness.mjs';
-import { DOCUMENT as API, checked, faultyExamples, neverAnswered, neverSeen, operations } from './openapi.mjs';
+import { DOCUMENT as API, SESSION, checked, faultyExamples, neverAnswered, neverSeen, operations } from './openapi.mjs';
 import { ANA, DOCUMENT, flag, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 import { sha256, utf8 } from './wire.mjs';
@@ -114,7 +114,7 @@ describe('the API is closed', () => {
     test(`with ${name}, and says how to set them`, async () => {
       await afresh({ ADMIN_TOKENS });
       for (const { method, template, path: full, body } of operations()) {
-        if (!template.startsWith('/_tidegate/api/')) continue;
+        if (!template.startsWith('/_tidegate/api/') || template === SESSION) continue;
         const { help, detail } = problem(await ana.ask(method, full.slice('/_tidegate/api/'.length), body), 503, 'no-tokens');
         assert.match(`${detail} ${help}`, /ADMIN_TOKENS/);
         assert.match(help, /secret put/);
@@ -175,7 +175,7 @@ describe('a token', () => {
     const state = async () => [(await ana.rollout('checkout')).state, granted(await ana.get('plans'))];
     const was = await state();
     for (const { method, template, path: full, body } of operations()) {
-      if (!template.startsWith('/_tidegate/api/')) continue;
+      if (!template.startsWith('/_tidegate/api/') || template === SESSION) continue;
       const name = full.slice('/_tidegate/api/'.length);
       if (method !== 'GET') problem(await vic.ask(method, name, body, { 'If-Match': '*' }), 403, 'forbidden');
       else granted(await vic.get(name === 'assign' ? 'assign?rollout=checkout&id=ana' : name));
@@ -1022,7 +1022,8 @@ describe('by itself, a plan', { concurrency: true }, () => {
 
 // Last, since it tells what the tests above have left out.
 test('every operation of the document has been answered, and every problem was had', () => {
-  assert.deepEqual(neverAnswered(), []);
-  const unreachable = ['no-controller', 'unavailable'];
+  // session.test.mjs has the session's.
+  assert.deepEqual(neverAnswered().filter((name) => !name.endsWith(SESSION)), []);
+  const unreachable = ['no-controller', 'unavailable', 'plain-http'];
   assert.deepEqual(neverSeen().filter((kind) => !unreachable.includes(kind)), []);
 });

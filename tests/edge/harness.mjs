@@ -112,7 +112,7 @@ class Gate {
   #state() { return join(this.scratch, `state-${this.#generation}`); }
 
   #options() {
-    const { compatibilityDate, compatibilityFlags, durableObjects } = workerConfig(join(ROOT, 'wrangler.toml'));
+    const { compatibilityDate, compatibilityFlags, durableObjects, assets } = workerConfig(join(ROOT, 'wrangler.toml'));
     const shared = {
       compatibilityDate,
       compatibilityFlags,
@@ -133,6 +133,7 @@ class Gate {
           ...shared,
           name,
           modules,
+          assets,
           durableObjects: this.hasController ? ofController(durableObjects, name) : {},
           bindings: { ...SECRETS, ...this.bindings },
           ...(ownKv ? { unsafeBindings: [kvBinding('ROLLOUTS', this.kv.port)] } : { kvNamespaces: ['ROLLOUTS'] }),

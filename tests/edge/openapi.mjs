@@ -8,6 +8,9 @@ import { pairs, value } from './wire.mjs';
 
 export const DOCUMENT = JSON.parse(readFileSync(new URL('../../src/protocol/api/openapi.json', import.meta.url), 'utf8'));
 
+/** The path of the console's session, which asks for no token as the others do. */
+export const SESSION = '/_tidegate/api/session';
+
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
 const ID = 'https://tidegate.invalid/openapi.json';
 

@@ -47,7 +47,6 @@ export function mount(root) {
 
 function specs(run, outline) {
   const { points, comparisons } = run;
-  // The simulated clock; while the report is not there, its start is not known and is no matter.
   const start_s = run.start_ms / 1_000;
   const xs = points.map(({ at_ms }) => start_s + at_ms / 1_000);
   const column = (of) => points.map(of);

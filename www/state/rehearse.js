@@ -41,7 +41,7 @@ export function reduce(state, event) {
     case 'checked':
       return event.edition === state.edition ? { ...state, ...settled(state, event.answer), checkedEdition: event.edition } : state;
     case 'begin':
-      return { ...state, many: null, run: { status: 'running', asked: event.asked, rollouts: state.checked.rollouts, source: state.source, points: [], comparisons: [], events: [], progress: null, report: null, problem: null, took_ms: null } };
+      return { ...state, many: null, run: { status: 'running', asked: event.asked, rollouts: state.checked.rollouts, source: state.source, points: [], comparisons: [], events: [], progress: null, start_ms: 0, report: null, problem: null, took_ms: null } };
     case 'told':
       return state.run?.status === 'running' ? { ...state, run: grown(state.run, event) } : state;
     case 'ended':
@@ -77,7 +77,7 @@ const withLine = (text, line) => `${text === '' || text.endsWith('\n') ? text : 
 
 function grown(run, { progress, tracks, events }) {
   const [track] = tracks;
-  return { ...run, progress, comparisons: track.comparisons, points: run.points.concat(track.points), events: run.events.concat(events) };
+  return { ...run, progress, start_ms: progress.start_ms, comparisons: track.comparisons, points: run.points.concat(track.points), events: run.events.concat(events) };
 }
 
 /** What the simulation is asked, with its own numbers where nobody has set one. */

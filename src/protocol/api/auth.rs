@@ -3,17 +3,23 @@
 //! 1. Without tokens in `ADMIN_TOKENS` the API is closed; it is never open.
 //! 2. A token is known by its SHA-256 only. Every entry is compared, each in constant time.
 //! 3. A viewer may look; a change needs an operator.
-//! 4. A change that a browser sends must come from a page of the same origin.
+//! 4. A change that a browser sends must come from a page of the same origin. One under a session, which
+//!    a browser sends by itself, must prove it.
 
 use sha2::{Digest as _, Sha256};
 
 use super::problem::Problem;
+use super::session::{self, SessionKey};
+
+/// The SHA-256 of a token.
+pub type Digest = [u8; 32];
 
 /// Actors of the history that are nobody.
 const NAMES_OF_OUR_OWN: [&str; 3] = ["kv", "schedule", "guardrail"];
 
 /// What a token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// To look.
     Viewer,
@@ -34,6 +40,8 @@ pub struct Person {
 pub struct Credentials<'a> {
     /// `Authorization`.
     pub authorization: Option<&'a str>,
+    /// The session that its cookies bring, which counts where there is no `Authorization`.
+    pub session: Option<&'a str>,
     /// `Origin`.
     pub origin: Option<&'a str>,
     /// `Sec-Fetch-Site`.
@@ -42,55 +50,84 @@ pub struct Credentials<'a> {
     pub own_origin: &'a str,
     /// Whether it only reads.
     pub is_read: bool,
+    /// The time, in seconds since 1970.
+    pub now_s: f64,
 }
 
-/// Admits a request, or says why not. `tokens` is the value of `ADMIN_TOKENS`.
+/// Admits a request, or says why not. `tokens` is the value of `ADMIN_TOKENS`; without `sessions` there
+/// are none. The second value is when the session ends, in seconds since 1970.
 ///
 /// # Errors
 /// With the problem to answer.
-pub fn admit(tokens: Option<&str>, credentials: &Credentials<'_>) -> Result<Person, Problem> {
-    let tokens = tokens.map(str::trim).filter(|tokens| !tokens.is_empty()).ok_or_else(Problem::no_tokens)?;
-    let known = entries(tokens)?;
-    let authorization = credentials.authorization.ok_or_else(|| Problem::unauthorized("the request carries no token"))?;
-    let token = match authorization.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => token.trim(),
-        _ => return Err(Problem::unauthorized("the header `Authorization` is not `Bearer TOKEN`")),
+pub fn admit(tokens: Option<&str>, sessions: Option<&SessionKey>, credentials: &Credentials<'_>) -> Result<(Person, Option<u64>), Problem> {
+    let (person, ends_s) = match (credentials.authorization, credentials.session) {
+        (Some(authorization), _) => (by_authorization(tokens, authorization)?, None),
+        (None, Some(value)) => {
+            let found = sessions.ok_or_else(Problem::no_signing_key).map(|key| Ok(session::find(key, entries(tokens)?, value, credentials.now_s)))??;
+            let (person, ends_s) = found.ok_or_else(|| Problem::unauthorized("the session has ended"))?;
+            (person, Some(ends_s))
+        }
+        (None, None) => {
+            entries(tokens)?;
+            return Err(Problem::unauthorized("the request carries no token"));
+        }
     };
-    let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    if credentials.is_read {
+        return Ok((person, ends_s));
+    }
+    if is_cross_site(credentials) || ends_s.is_some() && !is_same_site(credentials) {
+        return Err(Problem::cross_site());
+    }
+    if person.role == Role::Operator { Ok((person, ends_s)) } else { Err(Problem::forbidden(&person.name)) }
+}
+
+fn by_authorization(tokens: Option<&str>, authorization: &str) -> Result<Person, Problem> {
+    match authorization.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => by_token(tokens, token).map(|(person, _)| person),
+        _ => entries(tokens).and(Err(Problem::unauthorized("the header `Authorization` is not `Bearer TOKEN`"))),
+    }
+}
+
+/// Whose token it is, and its hash.
+///
+/// # Errors
+/// When it is nobody's, or there are no tokens.
+pub fn by_token(tokens: Option<&str>, token: &str) -> Result<(Person, Digest), Problem> {
+    let digest: Digest = Sha256::digest(token.trim().as_bytes()).into();
     let mut found = None;
-    for (person, own) in known {
+    for (person, own) in entries(tokens)? {
         if is_equal(&digest, &own) {
             found = found.or(Some(person));
         }
     }
-    let person = found.ok_or_else(|| Problem::unauthorized("nobody has this token"))?;
-    if credentials.is_read {
-        return Ok(person);
-    }
-    if is_cross_site(credentials) {
-        return Err(Problem::cross_site());
-    }
-    if person.role == Role::Operator { Ok(person) } else { Err(Problem::forbidden(&person.name)) }
+    found.map(|person| (person, digest)).ok_or_else(|| Problem::unauthorized("nobody has this token"))
 }
 
-fn is_cross_site(credentials: &Credentials<'_>) -> bool {
+/// Whether a browser says that another site's page sends it.
+pub fn is_cross_site(credentials: &Credentials<'_>) -> bool {
     let is_foreign_origin = credentials.origin.is_some_and(|origin| !origin.eq_ignore_ascii_case(credentials.own_origin));
     let is_foreign_site = credentials.fetch_site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
     is_foreign_origin || is_foreign_site
 }
 
+/// Whether a browser says that a page of this origin sends it.
+fn is_same_site(credentials: &Credentials<'_>) -> bool {
+    credentials.origin.is_some() || credentials.fetch_site == Some("same-origin")
+}
+
 /// Equality whose time does not depend on where two digests differ.
-fn is_equal(one: &[u8; 32], other: &[u8; 32]) -> bool {
+fn is_equal(one: &Digest, other: &Digest) -> bool {
     let difference = one.iter().zip(other).fold(0, |difference, (a, b)| difference | (a ^ b));
     std::hint::black_box(difference) == 0
 }
 
-fn entries(text: &str) -> Result<Vec<(Person, [u8; 32])>, Problem> {
+fn entries(tokens: Option<&str>) -> Result<Vec<(Person, Digest)>, Problem> {
+    let text = tokens.map(str::trim).filter(|tokens| !tokens.is_empty()).ok_or_else(Problem::no_tokens)?;
     let texts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
     texts.enumerate().map(|(index, entry)| read(entry).map_err(|why| Problem::bad_tokens(format!("entry {} of ADMIN_TOKENS {why}", index + 1)))).collect()
 }
 
-fn read(entry: &str) -> Result<(Person, [u8; 32]), &'static str> {
+fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
     let mut parts = entry.splitn(3, ':');
     let (Some(name), Some(role), Some(digest)) = (parts.next(), parts.next(), parts.next()) else {
         return Err("is not NAME:ROLE:SHA256HEX");
@@ -111,7 +148,7 @@ fn read(entry: &str) -> Result<(Person, [u8; 32]), &'static str> {
     Ok((Person { name: name.to_owned(), role }, digest))
 }
 
-fn hex(text: &str) -> Option<[u8; 32]> {
+fn hex(text: &str) -> Option<Digest> {
     let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
     let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
     if digits.len() == 64 { bytes.try_into().ok() } else { None }
@@ -125,12 +162,13 @@ mod tests {
     const TOKENS: &str = "ana:operator:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b,\n vic:viewer:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa";
 
     fn asked<'a>(authorization: Option<&'a str>, is_read: bool) -> Credentials<'a> {
-        Credentials { authorization, origin: None, fetch_site: None, own_origin: "https://shop.example.com", is_read }
+        Credentials { authorization, session: None, origin: None, fetch_site: None, own_origin: "https://shop.example.com", is_read, now_s: 0.0 }
     }
 
     #[track_caller]
     fn answers(tokens: Option<&str>, credentials: &Credentials<'_>, expected: &str) {
-        let outcome = admit(tokens, credentials).map_or_else(|problem| problem.kind.to_owned(), |person| person.name);
+        let key = SessionKey::derive("a key of thirty-two bytes, or so");
+        let outcome = admit(tokens, key.as_ref(), credentials).map_or_else(|problem| problem.kind.to_owned(), |(person, _)| person.name);
         assert_eq!(outcome, expected);
     }
 
@@ -161,5 +199,23 @@ mod tests {
         answers(Some(TOKENS), &foreign(Some("null"), None), "cross-site");
         answers(Some(TOKENS), &foreign(None, Some("cross-site")), "cross-site");
         answers(Some(TOKENS), &foreign(None, Some("same-site")), "cross-site");
+    }
+
+    #[test]
+    fn a_change_under_a_session_proves_that_it_comes_from_a_page_of_the_same_origin() {
+        let key = SessionKey::derive("a key of thirty-two bytes, or so").unwrap_or_else(|| unreachable!());
+        let cookie = |token| by_token(Some(TOKENS), token).map(|(person, digest)| session::begin(&key, &person, &digest, 60)).unwrap_or_default();
+        let (ana, vic) = (cookie("secret"), cookie("other"));
+        let change = |session, origin, fetch_site| Credentials { session, origin, fetch_site, ..asked(None, false) };
+        answers(Some(TOKENS), &change(session::brought(&ana), Some("https://shop.example.com"), None), "ana");
+        answers(Some(TOKENS), &change(session::brought(&ana), None, Some("same-origin")), "ana");
+        answers(Some(TOKENS), &change(session::brought(&ana), None, None), "cross-site");
+        answers(Some(TOKENS), &change(session::brought(&ana), None, Some("none")), "cross-site");
+        answers(Some(TOKENS), &change(session::brought(&ana), Some("https://evil.example"), Some("same-origin")), "cross-site");
+        answers(Some(TOKENS), &change(session::brought(&vic), None, Some("same-origin")), "forbidden");
+        answers(Some(TOKENS), &Credentials { session: session::brought(&vic), ..asked(None, true) }, "vic");
+        answers(Some(TOKENS), &Credentials { session: session::brought(&vic), ..asked(Some("Bearer wrong"), true) }, "unauthorized");
+        answers(Some(TOKENS), &Credentials { session: session::brought(&vic), now_s: 60.0, ..asked(None, true) }, "unauthorized");
+        answers(None, &Credentials { session: session::brought(&vic), ..asked(None, true) }, "no-tokens");
     }
 }

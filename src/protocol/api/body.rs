@@ -45,6 +45,19 @@ pub fn command(text: &str) -> Result<Asked, Problem> {
     })
 }
 
+/// Reads the body of a sign-in: the token.
+///
+/// # Errors
+/// With every fault.
+pub fn sign_in(text: &str) -> Result<String, Problem> {
+    read(text, |r, node| {
+        let mut f = r.fields(node)?;
+        let token = f.required(r, "token", Reader::text);
+        f.end(r);
+        token
+    })
+}
+
 fn reason(r: &mut Reader, node: &Node) -> Option<String> {
     let text = r.text(node)?;
     let trimmed = text.trim();

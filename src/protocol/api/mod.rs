@@ -5,6 +5,7 @@
 
 pub mod problem;
 pub mod auth;
+pub mod session;
 pub mod body;
 pub mod view;
 pub mod metrics;

@@ -67,6 +67,11 @@ impl Problem {
         Self::new("cross-site", 403, "Not from another site", "a browser sends this from a page of another origin", "send changes from the command, or from a page of the same origin")
     }
 
+    /// A sign-in over plain HTTP, where a browser would not keep the session's cookie.
+    pub fn plain_http() -> Self {
+        Self::new("plain-http", 403, "Not over plain HTTP", "a session needs HTTPS: a browser keeps its cookie only there, and on this machine", "open the console with https://")
+    }
+
     /// No such path.
     pub fn not_found(path: &str) -> Self {
         Self::new("not-found", 404, "Not found", format!("there is nothing at `{path}`"), "`/_tidegate/api/openapi.json` describes what there is")
