@@ -51,6 +51,8 @@ export function command({ dispatch, getState, clock }) {
       return toast(`${dialog.key} is ${told(rollout.state)}, revision ${rollout.state.revision}.`);
     }
     const { problem } = answer;
+    // Nobody looks at the dialog any more, so the answer has to find its own way.
+    if (getState().dialog === null) return toast(`${dialog.key ?? 'Everything'}, ${dialog.command}: ${answer.status === 0 || answer.status >= 500 ? 'it is unknown whether it was done' : 'not done'}, ${problem.detail}.`, 'warn');
     if (answer.status === 401) dispatch({ type: 'sessionEnded' });
     else if (answer.status === 0 || answer.status >= 500) dispatch({ type: 'unknown', problem });
     else {

@@ -1,7 +1,7 @@
 // The hold of a stage as a bar that moves on by itself between two answers of the server.
 import { bar } from './bar.js';
 import { el, setAttr, setText } from './dom.js';
-import { duration, millis } from '../text/time.js';
+import { duration, millis, time } from '../text/time.js';
 
 export function hold() {
   const fill = bar();
@@ -14,7 +14,7 @@ export function hold() {
       const share = length_ms === 0 ? 1 : elapsed / length_ms;
       const isOver = elapsed >= length_ms;
       fill.update(share, until || isOver ? undefined : 'calm');
-      const rest = isOver ? 'over' : until ? `${duration(length_ms - elapsed)} left` : 'stands still';
+      const rest = isOver ? 'over' : until ? `${duration(length_ms - elapsed)} left, until ${time(until, now)}` : 'stands still';
       const words = isOver ? `Hold of ${duration(length_ms)} is over` : `Hold: ${duration(elapsed)} of ${duration(length_ms)}, ${rest}`;
       setText(text, words);
       setAttr(root.firstChild, 'aria-valuenow', Math.round(share * 100));

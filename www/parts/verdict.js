@@ -43,14 +43,17 @@ function figureTable() {
     update(item) {
       setText(caption, item.metric);
       replaceFor(body, JSON.stringify(item), () => rows(item).map(([name, value]) => el('tr', {}, el('th', { scope: 'row' }, name), el('td', { class: 'number' }, value, name === 'Evidence' && evidenceBar.root))));
-      evidenceBar.update(evidenceShare(item.e_value, item.e_needed), evidenceShare(item.e_value, item.e_needed) >= 1 ? 'bad' : undefined);
+      evidenceBar.update(evidenceShare(item.e_value, item.e_needed));
     },
   };
 }
 
+/** Facts that do not belong to a side. */
+const OF_NO_SIDE = /^(signal|faults|percentage)\b/;
+
 function rows({ metric, value, legacy, bound, observations, e_value, e_needed }) {
   const isCompared = legacy !== undefined;
-  const out = [['New', figure(metric, value)]];
+  const out = [[OF_NO_SIDE.test(metric) ? 'Value' : 'New', figure(metric, value)]];
   if (isCompared) out.push(['Legacy', figure(metric, legacy)]);
   out.push(['Bound', isCompared && bound !== null ? `${round(bound, 3)} × legacy` : figure(metric, bound)]);
   out.push(['Observations', count(observations)]);

@@ -13,7 +13,7 @@ export function reduce(session, event) {
     case 'noSession':
       return { ...OUT, problem: event.problem ?? null };
     case 'sessionEnded':
-      return session.status === 'in' ? { ...OUT, ended: true } : session;
+      return session.status === 'out' ? session : { ...OUT, ended: true };
     default:
       return session;
   }

@@ -3,34 +3,36 @@
 import { count, percent } from './numbers.js';
 import { listed, sentence } from './words.js';
 
-/** Both ends of the change; what differs beside stage and percentage is named on both. */
-export function ends({ from, to }) {
+/** Both ends of the change, with the percentages in effect; what else differs is named on both. */
+export function ends({ from, to, moves }) {
   const isOther = from.phase !== to.phase || from.killed !== to.killed || from.attempt !== to.attempt;
-  const side = (state) => {
+  const side = (state, percentage) => {
     const facts = [];
-    if (isOther) facts.push(state.phase.replace('_', ' '));
-    if (isOther && state.killed) facts.push('killed');
+    if (isOther) facts.push(state.killed ? 'killed' : state.phase.replace('_', ' '));
     if (from.attempt !== to.attempt) facts.push(`attempt ${state.attempt}`);
-    return { stage: state.stage, percentage: percent(state.percentage), facts: facts.join(', ') };
+    return { stage: state.stage, percentage: percent(percentage), facts: facts.join(', ') };
   };
-  return { from: side(from), to: side(to), isSame: JSON.stringify(side(from)) === JSON.stringify(side(to)) };
+  const [before, after] = [side(from, moves.from), side(to, moves.to)];
+  return { from: before, to: after, isSame: JSON.stringify(before) === JSON.stringify(after) };
 }
 
 /** Who changes sides, in sentences. */
 export function movers({ from, to, moves }) {
-  const lines = [];
-  if (moves.direction === 'none') lines.push(to.killed ? 'Nobody moves: everybody is on legacy while it is killed.' : 'Nobody moves.');
-  else {
-    const [old, next] = moves.direction === 'new' ? ['legacy', 'new'] : ['new', 'legacy'];
-    const seen = moves.subjects === null || moves.subjects === undefined ? '' : `: about ${count(moves.subjects)} of those seen in the last day`;
-    lines.push(`${percent(moves.share)} of subjects move from ${old} to ${next}${seen}.`);
+  const groups = groupLines(from, to);
+  if (moves.direction === 'none') {
+    const nobody = groups.length > 0 ? 'Nobody moves by percentage.' : 'Nobody moves.';
+    return [from.killed && to.killed ? 'Nobody moves: everybody is on legacy while it is killed.' : nobody, ...groups];
   }
-  if (from.killed || to.killed) return lines;
-  const only = (these, those) => these.groups.filter((group) => !those.groups.includes(group));
-  for (const [groups, way] of [[only(from, to), 'back to legacy'], [only(to, from), 'to new']]) {
-    if (groups.length > 0) lines.push(`The ${groups.length === 1 ? 'group' : 'groups'} ${listed(groups)} ${groups.length === 1 ? 'goes' : 'go'} ${way}.`);
-  }
-  return lines;
+  const [old, next] = moves.direction === 'new' ? ['legacy', 'new'] : ['new', 'legacy'];
+  const seen = moves.subjects === null || moves.subjects === undefined ? '' : `: about ${count(moves.subjects)} of those seen in the last day`;
+  return [`${percent(moves.share)} of subjects move from ${old} to ${next}${seen}.`, ...groups];
+}
+
+/** A kill takes groups off new too. */
+function groupLines(from, to) {
+  const [before, after] = [from, to].map((state) => (state.killed ? [] : state.groups));
+  const ways = [[before.filter((group) => !after.includes(group)), 'back to legacy'], [after.filter((group) => !before.includes(group)), 'to new']];
+  return ways.filter(([groups]) => groups.length > 0).map(([groups, way]) => `The ${groups.length === 1 ? 'group' : 'groups'} ${listed(groups)} ${groups.length === 1 ? 'goes' : 'go'} ${way}.`);
 }
 
 const SKIPS = { advance: ['hold', 'gates'], complete: ['hold', 'gates'] };

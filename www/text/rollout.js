@@ -42,11 +42,9 @@ export function stageOf(rollout) {
 
 /** The worst verdict of the guardrails, as a badge. */
 export function healthOf({ guardrails }) {
-  if (guardrails.length === 0) return { word: 'No guardrails', icon: 'draft', tone: 'calm' };
+  if (guardrails.length === 0) return { word: 'None', icon: 'draft', tone: 'calm' };
   const verdicts = new Set(guardrails.map(({ verdict }) => verdict));
-  if (verdicts.has('fail')) return { ...VERDICTS.fail, word: 'Guardrail failed' };
-  if (verdicts.has('inconclusive')) return { ...VERDICTS.inconclusive, word: verdicts.has('pass') ? 'Some inconclusive' : 'Inconclusive' };
-  return { ...VERDICTS.pass, word: 'Guardrails pass' };
+  return VERDICTS[['fail', 'inconclusive'].find((verdict) => verdicts.has(verdict)) ?? 'pass'];
 }
 
 /** Blockers beside the rollout's own state, which is told already. */

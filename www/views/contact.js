@@ -1,13 +1,15 @@
 // The strip that says when the deployment does not answer: since when, what was tried, and that what
-// is shown is old.
+// is shown is old. It counts seconds, so it is no live region: the announcer tells screen readers.
 import { el, replaceFor, setHidden, setText } from '../parts/dom.js';
 import { icon } from '../parts/icon.js';
 import { duration, second } from '../text/time.js';
-import { upper } from '../text/words.js';
+import { sentence } from '../text/words.js';
+
+/** What sticks to the top of the page keeps clear of the strip. */
+const reserve = (root) => document.documentElement.style.setProperty('--strip', `${root.hidden ? 0 : root.offsetHeight}px`);
 
 export function mount(root) {
   root.className = 'contact';
-  root.setAttribute('role', 'status');
   const title = el('strong');
   const text = el('span');
   const strip = el('div', { class: 'contact-strip' }, icon('offline'), el('span', {}, title, ' ', text));
@@ -16,11 +18,13 @@ export function mount(root) {
     update({ contact, session, now }) {
       const isShown = contact.isLost && session.status === 'in';
       setHidden(root, !isShown);
-      if (!isShown) return;
+      if (!isShown) return reserve(root);
       replaceFor(root, 'strip', () => strip);
-      setText(title, `No contact since ${second(contact.lastAt ?? contact.lostAt)}.`);
-      const { detail, help } = contact.problem;
-      setText(text, `${upper(detail)}. What is shown is ${duration(now - (contact.lastAt ?? contact.lostAt))} old. It is tried again every 2 s.${help ? ` ${upper(help)}.` : ''}`);
+      const since = contact.lastAt ?? contact.lostAt;
+      setText(title, `No contact since ${second(since)}, for ${duration(now - since)}.`);
+      const { detail, help, status } = contact.problem;
+      setText(text, `${sentence(detail)} Tried ${contact.tries === 1 ? 'once' : `${contact.tries} times`}, again every 2 s.${status > 0 && help ? ` ${sentence(help)}` : ''}`);
+      reserve(root);
     },
   };
 }

@@ -25,7 +25,7 @@ export function row({ key }) {
     el('div', { class: 'row-name' }, el('a', { href: rolloutHash(key) }, key), cells.description, cells.faults),
     el('div', { class: 'row-share' }, cells.percentage, share.root),
     el('div', { class: 'row-where' }, cells.stage, cells.place),
-    el('div', { class: 'row-health' }, health.root),
+    el('div', { class: 'row-health' }, el('span', { class: 'muted small' }, 'Guardrails'), health.root),
     el('div', { class: 'row-next' }, el('span', { class: 'muted small' }, 'Next'), cells.next));
 
   return {

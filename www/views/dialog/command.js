@@ -3,8 +3,7 @@ import { el, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js'
 import { icon } from '../../parts/icon.js';
 import { COMMANDS } from '../../text/commands.js';
 import { ends, movers, warnings } from '../../text/foretell.js';
-import { upper } from '../../text/words.js';
-import { sentence } from '../../text/words.js';
+import { sentence, upper } from '../../text/words.js';
 import { fieldsOf } from './fields.js';
 import { shell } from './shell.js';
 
@@ -29,7 +28,8 @@ export function mount(dialog, dispatch, state) {
   };
 }
 
-const titleOf = (command, key) => (command === 'approve' ? `Tick, for ${key}?` : command === 'rollback' ? `Roll ${key} back?` : command === 'set' ? `Set ${key} to a percentage?` : `${upper(command)} ${key}?`);
+const TITLES = { approve: () => 'Tick this item?', rollback: (key) => `Roll ${key} back?`, set: (key) => `Set ${key} to a percentage?` };
+const titleOf = (command, key) => TITLES[command]?.(key) ?? `${upper(command)} ${key}?`;
 
 function updateForetold(root, dialog) {
   const { foretold: { tried, problem, isLoading }, command, current } = dialog;
@@ -38,7 +38,7 @@ function updateForetold(root, dialog) {
   replaceFor(root, mark, () => {
     if (problem) return refused(problem);
     if (!tried) return el('p', { class: 'muted' }, 'Asking what it would do…');
-    return [change(tried), ...movers(tried).map((line) => el('p', {}, line)), ...warnings(command, tried, current.view).map((line) => el('p', { class: 'warning' }, icon('warning'), el('span', {}, line)))];
+    return [command !== 'approve' && change(tried), ...movers(tried).map((line) => el('p', {}, line)), ...warnings(command, tried, current.view).map((line) => el('p', { class: 'warning' }, icon('warning'), el('span', {}, line)))];
   });
 }
 

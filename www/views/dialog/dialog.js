@@ -13,10 +13,7 @@ export function mount(root, dispatch) {
   let open = { mark: null };
   let returnTo = null;
 
-  dialog.addEventListener('cancel', (event) => {
-    event.preventDefault();
-    dispatch({ type: 'close' });
-  });
+  dialog.addEventListener('close', () => open.mark !== null && dispatch({ type: 'close' }));
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog) dispatch({ type: 'close' });
   });
@@ -38,6 +35,8 @@ export function mount(root, dispatch) {
       returnTo = document.activeElement;
       dialog.showModal();
     }
+    // What is focused is left alone by updates, so it gets its value first.
+    open.view.update(state);
     open.view.focus();
   }
 

@@ -46,11 +46,11 @@ function stageField({ seen }, edit) {
 }
 
 function rollbackFields({ seen }, edit) {
-  const targets = [['off', 'To nobody'], ['previous', 'To the stage before'], ['percentage', 'To a percentage']];
+  const targets = [['off', 'Nobody'], ['previous', 'The stage before'], ['percentage', 'A percentage']];
   const radios = targets.map(([value, label]) => el('label', { class: 'choice' }, el('input', { type: 'radio', name: 'to', value, onchange: () => edit({ to: value }) }), label));
   const share = percentageFields(edit, 'Percentage to keep on new', Math.ceil(seen.state.percentage));
   return {
-    before: el('fieldset', { class: 'field' }, el('legend', {}, 'How far'), el('div', { class: 'choices' }, radios), share.root),
+    before: el('fieldset', { class: 'field' }, el('legend', {}, 'Back to'), el('div', { class: 'choices' }, radios), share.root),
     after: null,
     update(dialog) {
       for (const input of radios.map((label) => label.querySelector('input'))) input.checked = input.value === dialog.form.to;

@@ -4,8 +4,8 @@ import { el, keyed, replaceFor, setAttr, setHidden } from '../../parts/dom.js';
 import { isOperator } from '../../state/session.js';
 import { COMMANDS } from '../../text/commands.js';
 
-/** The one that goes on along the plan stands out. */
-const PRIMARY = ['start', 'resume', 'revive', 'advance'];
+/** The one without which nothing goes on stands out. */
+const PRIMARY = ['start', 'resume', 'revive'];
 const ORDER = Object.keys(COMMANDS);
 
 export function mount(root, dispatch) {
@@ -21,13 +21,16 @@ export function mount(root, dispatch) {
       const { view, problem } = state.rollout;
       const allowed = isOperator(state) && !problem ? ORDER.filter((name) => view.commands.includes(name) && !(name === 'kill' && view.state.killed)) : [];
       const primary = PRIMARY.find((name) => allowed.includes(name));
-      for (const name of Object.keys(groups)) update[name](allowed.filter((command) => COMMANDS[command].group === name), primary);
+      for (const name of Object.keys(groups)) update[name](sorted(allowed, name, primary), primary);
       setHidden(toolbar, allowed.length === 0);
       setHidden(why, isOperator(state));
       replaceFor(why, state.session.name, () => `${state.session.name} is a viewer: everything can be looked at, nothing changed. Commands need an operator’s token.`);
     },
   };
 }
+
+/** Those of a group; the one that stands out comes first. */
+const sorted = (allowed, group, primary) => allowed.filter((name) => COMMANDS[name].group === group).sort((a, b) => (b === primary) - (a === primary));
 
 function button(command, dispatch) {
   const { label, shortcut, isDanger } = COMMANDS[command];

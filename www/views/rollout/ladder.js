@@ -99,7 +99,8 @@ function rung() {
       setHidden(nodes.about, text === '');
       setHidden(progress.root, !(isCurrent && view.hold));
       if (isCurrent && view.hold) progress.update(view.hold, now);
-      updateBlockers(blockers, isCurrent || (view.state.phase === 'draft' && view.stages[0] === stage) ? blockersOf(view) : [], now);
+      const isFirstOfDraft = view.state.phase === 'draft' && view.stages[0] === stage;
+      updateBlockers(blockers, isCurrent || isFirstOfDraft ? blockersOf(view).filter(({ by }) => by !== 'hold') : [], now);
     },
   };
 }

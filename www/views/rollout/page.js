@@ -10,6 +10,9 @@ import * as header from './header.js';
 import { SECTIONS } from './sections.js';
 import { shortcuts } from './shortcuts.js';
 
+/** A longer one names all rollouts there are, which the list does better. */
+const HELP_MAX = 200;
+
 export function mount(root, dispatch) {
   const nothing = el('div', { class: 'nothing' });
   const gone = el('div');
@@ -54,7 +57,7 @@ function updateNothing(root, { route, rollout, contact }) {
     return [
       heading('No such rollout'),
       el('p', {}, 'No rollout of this deployment has the key ', el('code', {}, route.key), '.'),
-      rollout.problem.help && el('p', { class: 'muted' }, `${upper(rollout.problem.help)}.`),
+      rollout.problem.help?.length < HELP_MAX && el('p', { class: 'muted' }, `${upper(rollout.problem.help)}.`),
       el('p', {}, el('a', { class: 'button', href: '#/' }, 'All rollouts')),
     ];
   });
