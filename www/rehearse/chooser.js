@@ -23,7 +23,7 @@ export function mount(root, dispatch) {
   const details = el('details', { class: 'plan-text' }, summary, editorRoot);
   const text = editor.mount(editorRoot, { label: 'The plan, in TOML or as JSON', rows: 18, onEdit: (value) => dispatch({ type: 'editPlan', text: value }) });
   root.append(
-    el('div', { class: 'field' }, el('label', { for: 'rehearse-source' }, 'Plan'), el('div', { class: 'source-row' }, select, fileButton, file)),
+    el('div', { class: 'field' }, el('label', { for: 'rehearse-source' }, 'Plan to rehearse'), el('div', { class: 'source-row' }, select, fileButton, file)),
     problem, deployedProblem, rollout.root, outline, details,
   );
   let deployed = [];

@@ -26,12 +26,12 @@ const SECTIONS = [
 
 export function mount(root) {
   const columns = { left: el('div', { class: 'column' }), right: el('div', { class: 'column' }) };
+  const run = runner.mount(columns.right, store.dispatch);
   const views = SECTIONS.map(({ id, title, column, part }) => {
     const section = el('section', { class: 'card rehearse-card', id: `rehearse-${id}`, 'aria-labelledby': `rehearse-${id}-title` }, el('h2', { id: `rehearse-${id}-title` }, title));
     columns[column].append(section);
     return part.mount(section, store.dispatch);
   });
-  const run = runner.mount(columns.left, store.dispatch);
   root.append(el('div', { class: 'columns' }, columns.left, columns.right));
   const onKey = (event) => {
     if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;

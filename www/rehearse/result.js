@@ -11,6 +11,7 @@ import { outlineOf } from '../state/rehearse.js';
 import { percent } from '../text/numbers.js';
 import { OUTCOMES, commandOf, cost, headline, why } from '../text/rehearse.js';
 import { duration } from '../text/time.js';
+import { sentence } from '../text/words.js';
 
 export function mount(root, dispatch) {
   const state = el('div', { class: 'result-state', 'aria-live': 'polite' });
@@ -50,7 +51,7 @@ const stateMark = ({ engine, source, checked, run }) => JSON.stringify([engine, 
 /** Each state has its words. */
 function shown({ engine, source, checked, run }, outline, dispatch) {
   if (engine.status === 'failed') {
-    return note('bad', 'The simulation could not be loaded.', el('span', {}, `${engine.problem}.`), el('button', { type: 'button', class: 'button small', onclick: () => dispatch({ type: 'loadAgain' }) }, 'Try again'));
+    return note('bad', 'The simulation could not be loaded.', el('span', {}, sentence(engine.problem)), el('button', { type: 'button', class: 'button small', onclick: () => dispatch({ type: 'loadAgain' }) }, 'Try again'));
   }
   if (!run) return waiting(engine, source, checked);
   if (run.status === 'failed') return note('bad', 'The run has failed.', el('span', {}, run.problem));

@@ -10,7 +10,7 @@ const stopped = new Set();
 let ready;
 
 const JOBS = {
-  load: ({ module }) => (ready = init({ module_or_path: module })),
+  load,
   check: ({ plan, scenario, settings }) => JSON.parse(check(plan, scenario, JSON.stringify(settings))),
   summary: ({ fates }) => JSON.parse(summary(JSON.stringify(fates))),
   run,
@@ -26,6 +26,11 @@ self.addEventListener('message', async ({ data: { id, job, ...asked } }) => {
     self.postMessage({ id, problem: String(error?.message ?? error) });
   }
 });
+
+async function load({ module }) {
+  ready = init({ module_or_path: module });
+  await ready;
+}
 
 /** Lives it through, telling what is new after each piece. */
 async function run({ plan, scenario, settings }, id) {
