@@ -4,7 +4,7 @@ const TIMEOUT_MS = 8_000;
 
 /** `→ { ok, status, body, etag, problem }`. `path` is under `/_tidegate/api/`. */
 export async function request(method, path, { body, ifMatch, idempotencyKey, signal } = {}) {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const limit = limited(signal);
   const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (ifMatch) headers['If-Match'] = ifMatch;
@@ -17,13 +17,36 @@ export async function request(method, path, { body, ifMatch, idempotencyKey, sig
       credentials: 'same-origin',
       cache: 'no-store',
       redirect: 'error',
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      signal: limit.signal,
     });
     return await read(response);
-  } catch (error) {
+  } catch {
     if (signal?.aborted) return { ok: false, status: 0, isAborted: true, problem: UNREACHABLE };
-    return { ok: false, status: 0, problem: error.name === 'TimeoutError' ? SILENT : UNREACHABLE };
+    return { ok: false, status: 0, problem: limit.isOver() ? SILENT : UNREACHABLE };
+  } finally {
+    limit.end();
   }
+}
+
+/** A signal that ends with the caller's, or when the time is over. */
+function limited(signal) {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  let isOver = false;
+  const timer = setTimeout(() => {
+    isOver = true;
+    abort();
+  }, TIMEOUT_MS);
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted) abort();
+  return {
+    signal: controller.signal,
+    isOver: () => isOver,
+    end() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    },
+  };
 }
 
 /** The last word of a problem's type, by which one decides. */

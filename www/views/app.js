@@ -26,23 +26,26 @@ export function mount(root, dispatch) {
   return {
     update(state) {
       const name = nameOf(state);
-      if (name !== null && open.name !== name) {
+      const isOther = name !== null && open.name !== name;
+      const isFirst = open.name === null;
+      if (isOther) {
         open.view?.unmount();
         main.replaceChildren();
-        const isFirst = open.name === null;
         open = { name, view: VIEWS[name.split(' ')[0]].mount(main, dispatch) };
         document.title = `${name.startsWith('rollout ') ? state.route.key : TITLES[name]} · Tidegate`;
         window.scrollTo(0, 0);
-        // The heading is where a screen reader goes on; the first page needs no such help.
-        if (!isFirst) main.querySelector('h1')?.focus({ preventScroll: true });
       }
       const at = state.route.view === 'rollout' ? state.rollout.at : state.rollouts.at;
       setAttr(main, 'data-stale', state.session.status === 'in' && at !== null && isStale(state, at));
       open.view?.update(state);
+      // The heading is where a screen reader goes on; the first page needs no such help.
+      if (isOther && !isFirst && name !== 'sign-in') headingOf(main)?.focus({ preventScroll: true });
       for (const part of parts) part.update(state);
     },
   };
 }
+
+const headingOf = (main) => [...main.querySelectorAll('h1')].find((heading) => heading.getClientRects().length > 0);
 
 function skip(event, main) {
   event.preventDefault();

@@ -51,5 +51,6 @@ const WORDS = {
   unauthorized: () => ['This token is not known here.', 'It may be mistyped, of another deployment, or withdrawn. The sum of a good one stands in the secret ADMIN_TOKENS.'],
   'no-tokens': () => ['No tokens are configured, so nobody can sign in.', 'Make one with `tidegate token ana --role operator`, and set what it prints with `npx wrangler secret put ADMIN_TOKENS`.'],
   'no-signing-key': () => ['The deployment has no SIGNING_KEY, so it cannot keep sessions.', 'Set one with `openssl rand -base64 32 | npx wrangler secret put SIGNING_KEY`.'],
+  'plain-http': () => ['A session needs HTTPS: a browser keeps its cookie only there, and on this machine itself.', 'Open the console with https://.'],
   unreachable: ({ detail }) => [`Not signed in: ${detail}.`, 'Check the network connection, and try again. The site goes on without the console.'],
 };
