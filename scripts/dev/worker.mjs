@@ -1,4 +1,4 @@
-// The built worker in workerd, with KV and controller kept under .wrangler/state, where `wrangler kv
+// The built worker in workerd, with KV and controller kept in a folder; in .wrangler/state `wrangler kv
 // --local` finds them. Not `wrangler dev`: its proxy and inspector take part in each request, and
 // end with an error under some hundred a second.
 import { existsSync, readFileSync } from 'node:fs';
@@ -13,16 +13,18 @@ export const STATE = '.wrangler/state';
 /** What workerd says about itself that is nobody's news: it mentions each alarm that is put off. */
 const CHATTER = /NOSENTRY SQLite alarm handler canceled|^\s*$/;
 
-/** Starts it on 127.0.0.1 with these variables, over those of wrangler.toml and .dev.vars. */
-export async function startWorker(port, variables) {
+/**
+ * Starts it on 127.0.0.1 with these variables, over those of wrangler.toml and .dev.vars. What it says
+ * goes to `out` and `err`.
+ */
+export async function startWorker(port, variables, { state = STATE, out = process.stdout, err = process.stderr } = {}) {
   const { vars, kvNamespaces, ...config } = workerConfig('wrangler.toml');
   const local = existsSync('.dev.vars') ? parseEnv(readFileSync('.dev.vars', 'utf8')) : {};
   const mf = new Miniflare({
     cf: false,
-    defaultPersistRoot: `${STATE}/v3`,
-    handleRuntimeStdio: (out, err) => {
-      show(out, process.stdout);
-      show(err, process.stderr);
+    defaultPersistRoot: `${state}/v3`,
+    handleRuntimeStdio: (...streams) => {
+      [out, err].forEach((to, place) => show(streams[place], to));
     },
     workers: [{
       ...config,

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::Source;
 use crate::model::fault::{Fault, Severity};
 use crate::model::node::{Entry, Node, Value};
-use crate::model::plan::{Plan, read, rules};
+use crate::model::plan::{Plan, read, together};
 
 /// Plans that are deployed together, and the sources that they came from.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub fn read_all(mut sources: Vec<Source>, env: Option<&str>) -> Result<Loaded, U
     // A rollout that could not be read is missing here, so what others say of it cannot be judged.
     let is_whole = sources.iter().all(|source| source.faults.iter().all(|fault| fault.severity == Severity::Warning));
     if is_whole {
-        for (index, fault) in rules::check_together(&together) {
+        for (index, fault) in together::check(&together) {
             if let Some(source) = sound.get(index).and_then(|(source, ..)| sources.get_mut(*source)) {
                 source.faults.push(fault);
             }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as explain from '../../www/state/explain.js';
 import { hasOlder, initial, olderOf, reduce, timelineOf } from '../../www/state/history.js';
-import { done, told } from '../../www/text/changes.js';
+import { done } from '../../www/text/changes.js';
 
 const time = (minute, day = 2) => `2026-12-0${day}T10:${String(minute).padStart(2, '0')}:00Z`;
 const entry = (revision, at, command = 'advance') => ({ revision, at, actor: 'ana', command: { command }, reason: 'why', state: { phase: 'running', killed: false, stage: `s${revision}`, percentage: revision } });
@@ -22,6 +22,11 @@ test('entries and messages are one timeline, newest first, by day', () => {
 
 test('a change stands above the alert of the same moment, which led to it', () => {
   assert.deepEqual(ids(after({ type: 'history', items: [entry(2, time(5), 'rollback')] }, { type: 'messages', items: [message(time(5))] })), [['2026-12-02', 'r2', 'alert']]);
+});
+
+test('moments are compared as such, not as texts', () => {
+  const at = (fraction) => `2026-12-02T10:00:24${fraction}Z`;
+  assert.deepEqual(ids(after({ type: 'history', items: [entry(3, at('.65')), entry(2, at('.6')), entry(1, at(''))] }, { type: 'messages', items: [] })), [['2026-12-02', 'r3', 'r2', 'r1']]);
 });
 
 test('nothing is shown of a time of which only one kind is known', () => {
@@ -63,7 +68,6 @@ test('changes are told in words', () => {
     [{ command: 'dance' }, 'dance'],
   ];
   for (const [command, text] of words) assert.equal(done(command), text);
-  assert.equal(told({ phase: 'paused', killed: true, stage: 'half', percentage: 50 }), 'killed (paused in half at 50 %)');
 });
 
 test('each reason of an assignment has words', () => {

@@ -2,16 +2,26 @@
 //   rate, status   this share of the requests is answered with that status (500)
 //   delayMs        each answer waits this long
 //   off            connections are cut without an answer
+//   jsErrors       this share of the pages carries a script that throws once the page is loaded
+//   lcpMs          what a page is about, its largest picture or block, appears only after so long
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const WELL = { rate: 0, status: 500, delayMs: 0, off: false };
+const WELL = { rate: 0, status: 500, delayMs: 0, off: false, jsErrors: 0, lcpMs: 0 };
+
+const isShare = (value) => typeof value === 'number' && value >= 0 && value <= 1;
+const isTime = (value) => Number.isInteger(value) && value >= 0;
 
 const VALID = {
-  rate: (value) => typeof value === 'number' && value >= 0 && value <= 1,
+  rate: isShare,
   status: (value) => Number.isInteger(value) && value >= 400 && value <= 599,
-  delayMs: (value) => Number.isInteger(value) && value >= 0,
+  delayMs: isTime,
   off: (value) => typeof value === 'boolean',
+  jsErrors: isShare,
+  lcpMs: isTime,
 };
+
+/** Keeps what the page is about out of sight without moving anything. */
+const late = (ms) => `<style data-lcp-ms="${ms}">main { animation: late 0s ${ms}ms backwards; } @keyframes late { from { visibility: hidden; } to { visibility: hidden; } }</style>\n`;
 
 export function faults(stats) {
   const failing = {
@@ -24,6 +34,13 @@ export function faults(stats) {
         if (!VALID[name]?.(value)) throw new TypeError(`${name}: ${JSON.stringify(value)} is not possible`);
       }
       failing.switches = { ...WELL, ...changes };
+    },
+
+    /** A page as the switches have it; `thrower` is the address of a script that throws. */
+    breakPage(html, thrower) {
+      const { jsErrors, lcpMs } = failing.switches;
+      const added = (lcpMs > 0 ? late(lcpMs) : '') + (Math.random() < jsErrors ? `<script src="${thrower}" defer></script>\n` : '');
+      return html.replace('</head>', `${added}</head>`);
     },
 
     /** Fails the request if its turn has come, and says whether it did. */

@@ -20,6 +20,7 @@ export function routes(site, failing) {
     'GET /shop': (_, __, res) => redirect(res, 302, '/products'),
     'GET /slow': slow,
     'GET /files/catalogue.bin': download,
+    'GET /_tidegate/beacon.js': noBeacon,
   };
 
   return async function answer(req, res) {
@@ -45,8 +46,8 @@ export function routes(site, failing) {
   }
 
   function document(req, res, page) {
-    const html = entity(wrap(site, req, page ?? notFound(site)), 'text/html; charset=utf-8');
-    send(req, res, html, { status: page ? 200 : 404, headers: documentHeaders(req) });
+    const html = failing.breakPage(wrap(site, req, page ?? notFound(site)), site.thrower);
+    send(req, res, entity(html, 'text/html; charset=utf-8'), { status: page ? 200 : 404, headers: documentHeaders(req) });
   }
 
   function documentHeaders(req) {
@@ -82,6 +83,11 @@ export function routes(site, failing) {
     }
     res.end(after);
   }
+}
+
+/** Who is reached directly has nobody to report to, which is no fault of the page. */
+function noBeacon(_, __, res) {
+  res.writeHead(200, { 'Content-Type': 'text/javascript; charset=utf-8', 'Cache-Control': 'no-store' }).end();
 }
 
 function stock({ side, goods }, req, res) {

@@ -9,11 +9,13 @@ import { entity } from './reply.mjs';
 const HERE = fileURLToPath(new URL('./', import.meta.url));
 const GOODS = JSON.parse(readFileSync(`${HERE}goods.json`, 'utf8'));
 const ASSET_TYPES = { '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
+const THROWS = 'throws.js';
 const CATALOGUE_BYTES = 3 * 1024 * 1024;
 
 export function loadSite(side) {
   const folder = `${HERE}${side}/`;
   const sources = new Map(readdirSync(folder).map((name) => [name, readFileSync(folder + name, 'utf8')]));
+  sources.set(THROWS, readFileSync(HERE + THROWS, 'utf8'));
   const palette = sources.get('palette.svg');
   for (const { id } of GOODS) {
     sources.set(`${id}.svg`, readFileSync(`${HERE}goods/${id}.svg`, 'utf8').replace('<!-- palette -->', palette));
@@ -27,6 +29,7 @@ export function loadSite(side) {
     side,
     goods: GOODS.map((good) => ({ ...good, image: assets.url(`${good.id}.svg`) })),
     templates,
+    thrower: assets.url(THROWS),
     assets: assets.served,
     catalogue: entity(catalogue(side), 'application/octet-stream'),
     modified: newest([...sources.keys()].map((name) => folder + name)),

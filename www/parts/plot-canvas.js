@@ -33,7 +33,7 @@ export function create(root, width, spec, onCursor) {
   const options = {
     width,
     height: HEIGHT,
-    padding: [14, 10, 0, 0],
+    padding: [14, 18, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC_KEY, scales: ['x', null] }, points: { size: 7 } },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), 'Etc/UTC'),
@@ -177,7 +177,7 @@ function drawThresholds(plot, spec, colour) {
     stroke(ctx, bbox.left, y, bbox.left + bbox.width, y);
     const above = y - bbox.top > 14 * unit;
     ctx.textBaseline = above ? 'bottom' : 'top';
-    drawOutlined(ctx, `${ticked(spec.unit, value)} ${text}`, bbox.left + bbox.width - 2 * unit, y + (above ? -3 : 3) * unit, colour('--surface'), unit);
+    drawOutlined(ctx, `${ticked(spec.unit, value)} ${text}`, bbox.left + bbox.width, y + (above ? -3 : 3) * unit, colour('--surface'), unit);
   }
   ctx.restore();
 }

@@ -20,7 +20,7 @@ export function mount(root) {
       body.replaceChildren(
         ...shown.map((index) => {
           const changes = marks.filter(({ at }) => at >= xs[index] && at < (xs[index + 1] ?? Infinity)).map(({ text }) => el('span', { class: 'plot-change' }, text));
-          const when = `${time(xs[index] * 1_000)}${isPartial && index === xs.length - 1 ? ', so far' : ''}`;
+          const when = `${time(xs[index] * 1_000, xs.at(-1) * 1_000)}${isPartial && index === xs.length - 1 ? ', so far' : ''}`;
           return el('tr', {}, el('th', { scope: 'row' }, when, changes), columns.map((column) => el('td', { class: 'number' }, measured(unit, column[index]))));
         }),
       );

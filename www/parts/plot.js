@@ -17,6 +17,7 @@ export function mount(root) {
   created += 1;
   const parts = build(`plot-${created}`);
   const table = figures.mount(parts.table);
+  let given = null;
   let spec = null;
   let drawing = null;
   let structure = null;
@@ -29,6 +30,7 @@ export function mount(root) {
     if (drawing && structure === canvas.structureOf(spec)) return drawing.resize(width);
     drawing?.destroy();
     structure = canvas.structureOf(spec);
+    cursor = null;
     drawing = canvas.create(parts.canvas, width, () => spec, (index) => {
       cursor = index;
       told();
@@ -49,9 +51,9 @@ export function mount(root) {
 
   return {
     update(wanted) {
-      if (wanted === spec) return;
+      if (wanted === given) return;
+      given = wanted;
       spec = complete(wanted);
-      cursor = null;
       outline(parts, spec);
       if (spec.empty) return;
       if (drawing && structure === canvas.structureOf(spec)) drawing.update();
@@ -111,7 +113,7 @@ function noteOf(spec) {
 function tell({ legend, at, mark, canvas: drawn }, spec, cursor) {
   const latest = latestOf(spec);
   const index = cursor ?? latest;
-  const value = (place, series) => (place === null ? '–' : measured(spec.unit, spec.data[series + 1][place]));
+  const value = (place, series) => (place === null || place >= spec.data[0].length ? '–' : measured(spec.unit, spec.data[series + 1][place]));
   [...legend.children].forEach((item, series) => setText(item.lastChild, value(index, series)));
   setText(at, index === null ? '' : whenOf(spec, index));
   setText(mark, cursor === null ? '' : markOf(spec, cursor));

@@ -28,8 +28,8 @@ export function chartsOf({ metrics, view, entries }) {
   if (!data) return { charts: [], endpoints: [], missing: [] };
   const grid = gridOf(data, endpoint ?? undefined);
   const context = { grid, view, endpoint, marks: marksOf(entries ?? [], data.since), measures: measuresOf(grid.cells), judged: judgedOf(view) };
-  const charts = [...serverCharts(context), ...browserCharts(context), ...trafficCharts(context), ...evidenceCharts(data, seen, context)];
-  return { charts, endpoints: endpointsOf(data), missing: missingOf({ data, view, measures: context.measures, cells: grid.cells }) };
+  const charts = [...serverCharts(context), ...browserCharts(context), ...trafficCharts(context), ...evidenceCharts(seen, data.at, context)];
+  return { charts, endpoints: endpointsOf(data), missing: missingOf({ data, seen, view, measures: context.measures, cells: grid.cells }) };
 }
 
 function serverCharts(context) {

@@ -1,5 +1,6 @@
 // The flags among the rollouts, as rows of a table: filtered and sorted as somebody chose.
-import { percent, plural } from '../text/numbers.js';
+import { percent } from '../text/numbers.js';
+import { healthOf, phaseOf } from '../text/rollout.js';
 
 export const initial = { filter: '', column: 'key', isDescending: false };
 
@@ -14,8 +15,6 @@ export function reduce(flags, event) {
   }
 }
 
-const PHASES = { draft: 'draft', running: 'running', paused: 'paused', rolled_back: 'rolled back', completed: 'completed' };
-const WORST = ['fail', 'inconclusive', 'pass'];
 
 /** `{ rows, total }`: those that the filter leaves, in order, and how many flags there are at all. */
 export function flagsOf(items, { filter, column, isDescending }) {
@@ -29,28 +28,15 @@ export function flagsOf(items, { filter, column, isDescending }) {
 
 function rowOf(view) {
   const { key, description = '', percentage, state } = view;
-  const phase = state.killed ? 'killed' : PHASES[state.phase];
-  const verdict = verdictOf(view);
+  const [phase, health] = [phaseOf(state), healthOf(view)];
   const groups = state.killed || state.groups.length === 0 ? '' : ` and ${state.groups.join(', ')}`;
   return {
     key,
     description,
     who: percentage === 0 && groups ? state.groups.join(', ') : `${percent(percentage)}${groups}`,
     phase,
-    isKilled: state.killed,
-    verdict,
+    health,
     since: state.since,
-    order: { key, percentage, phase, verdict: verdict.rank, since: state.since },
+    order: { key, percentage, phase: phase.word, health: health.word, since: state.since },
   };
-}
-
-/** The worst of what the server says about its guardrails and the gates of its stage. */
-function verdictOf({ guardrails, stages, state }) {
-  const gates = stages.find(({ name }) => name === state.stage)?.gates ?? [];
-  const verdicts = [...guardrails, ...gates].map(({ verdict }) => verdict);
-  const counts = WORST.map((verdict) => verdicts.filter((one) => one === verdict).length);
-  if (verdicts.length === 0) return { text: 'nothing is judged', tone: null, rank: 3 };
-  if (counts[0] > 0) return { text: `${plural(counts[0], 'condition')} failed`, tone: 'bad', rank: 0 };
-  if (counts[1] > 0) return { text: `${counts[1]} of ${verdicts.length} inconclusive`, tone: null, rank: 1 };
-  return { text: `${verdicts.length === 1 ? 'passes' : `all ${verdicts.length} pass`}`, tone: 'good', rank: 2 };
 }

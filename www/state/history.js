@@ -1,6 +1,8 @@
 // What has happened to the open rollout, newest first: the entries of its history and the messages
 // about it. Both come in pages, so of a time before either's oldest only half would be known: nothing
 // older than that is shown. `before` tells where each goes on, null on the last page.
+import { millis } from '../text/time.js';
+
 export const initial = { key: null, entries: null, before: null, messages: null, messagesBefore: null, isLoading: false, problem: null, filter: 'all', revision: null };
 
 const ALERTS = new Set(['alert', 'escalation']);
@@ -40,21 +42,23 @@ function paged(known, before, { items, before: next, isOlder }, idOf) {
   return hasHole ? { entries: items, before: next } : { entries: [...items, ...others], before: known.length > 0 ? before : next };
 }
 
-/** Before which moment only one of the two kinds is known; an empty text where both are complete. */
+/** Before which moment only one of the two kinds is known, in ms; `-Infinity` where both are complete. */
 function horizonOf({ entries, before, messages, messagesBefore, filter }) {
   const ends = [];
-  if (filter !== 'alerts' && before !== null) ends.push(entries?.at(-1)?.at ?? '');
-  if (filter !== 'changes' && messagesBefore !== null) ends.push(messages?.at(-1)?.at ?? '');
-  return ends.reduce((latest, at) => (at > latest ? at : latest), '');
+  if (filter !== 'alerts' && before !== null) ends.push(oldest(entries));
+  if (filter !== 'changes' && messagesBefore !== null) ends.push(oldest(messages));
+  return Math.max(-Infinity, ...ends);
 }
 
-export const hasOlder = (history) => horizonOf(history) !== '';
+const oldest = (items) => (items?.length > 0 ? millis(items.at(-1).at) : -Infinity);
+
+export const hasOlder = (history) => horizonOf(history) !== -Infinity;
 
 /** Which pages lead further back: `[kind, before]` of those that end at the horizon. */
 export function olderOf(history) {
   const horizon = horizonOf(history);
   return [['entries', history.entries, history.before], ['messages', history.messages, history.messagesBefore]]
-    .filter(([, items, before]) => before !== null && items?.at(-1)?.at >= horizon)
+    .filter(([, items, before]) => before !== null && oldest(items) >= horizon)
     .map(([kind, , before]) => [kind, before]);
 }
 
@@ -65,11 +69,11 @@ export function olderOf(history) {
 export function timelineOf(history) {
   const { entries, messages, filter } = history;
   const horizon = horizonOf(history);
-  const changes = filter === 'alerts' ? [] : (entries ?? []).map((entry, index) => ({ id: `r${entry.revision}`, at: entry.at, entry, from: entries[index + 1]?.revision === entry.revision - 1 ? entries[index + 1].state : null }));
-  const said = filter === 'changes' ? [] : (messages ?? []).filter(({ kind }) => filter === 'all' || ALERTS.has(kind)).map((message) => ({ id: `${message.at} ${message.kind} ${message.text}`, at: message.at, message }));
-  const items = [...changes, ...said].filter(({ at }) => at >= horizon);
+  const changes = filter === 'alerts' ? [] : (entries ?? []).map((entry, index) => ({ id: `r${entry.revision}`, at: entry.at, ms: millis(entry.at), entry, from: entries[index + 1]?.revision === entry.revision - 1 ? entries[index + 1].state : null }));
+  const said = filter === 'changes' ? [] : (messages ?? []).filter(({ kind }) => filter === 'all' || ALERTS.has(kind)).map((message) => ({ id: `${message.at} ${message.kind} ${message.text}`, at: message.at, ms: millis(message.at), message }));
+  const items = [...changes, ...said].filter(({ ms }) => ms >= horizon);
   // Of the same moment, the change came last: the alert led to it.
-  items.sort((one, other) => (one.at === other.at ? rank(other) - rank(one) || other.entry?.revision - one.entry?.revision : one.at < other.at ? 1 : -1));
+  items.sort((one, other) => other.ms - one.ms || rank(other) - rank(one) || (other.entry?.revision ?? 0) - (one.entry?.revision ?? 0));
   const days = [];
   for (const item of items) {
     const day = item.at.slice(0, 10);

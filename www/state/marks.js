@@ -17,7 +17,7 @@ const BAD = new Set(['rollback', 'kill']);
 /** `[{ at, text, isBad }]`, `at` in seconds, oldest first. */
 export function marksOf(entries, since) {
   const marks = entries
-    .filter((entry) => entry.command.command in WORDS && entry.at >= since)
+    .filter((entry) => entry.command.command in WORDS && Date.parse(entry.at) >= Date.parse(since))
     .map(({ at, command, state }) => ({ at: Date.parse(at) / 1_000, text: `${WORDS[command.command]}: ${placeOf(state)}`, isBad: BAD.has(command.command) }));
   return marks.sort((one, other) => one.at - other.at);
 }

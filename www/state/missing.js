@@ -1,14 +1,16 @@
 // What is not measured yet, and how to get it. `{ what, how, code }`.
 
+import { isComparing } from './thresholds.js';
+
 const BEACON = '<script async src="/_tidegate/beacon.js"></script>';
 const VITALS = ['lcp', 'fcp', 'inp', 'cls', 'ttfb'];
 
-export function missingOf({ data, view, measures, cells }) {
+export function missingOf({ data, seen, view, measures, cells }) {
   const missing = [];
   const reported = new Set([...measures].filter(([name]) => name !== 'latency').flatMap(([, sides]) => [...sides]));
   for (const side of ['new', 'legacy']) if (cells.some((cell) => cell?.[side]?.pages > 0)) reported.add(side);
   if (data.windows.length > 0) missing.push(...browsers(measures, reported));
-  if (data.windows.length > 0 && data.evidence.every(({ of }) => of === 'sample_ratio')) missing.push(comparisons(view));
+  if (data.windows.length > 0 && Object.values(seen).every(({ one }) => one.of === 'sample_ratio')) missing.push(comparisons(view));
   return missing.filter(Boolean);
 }
 
@@ -33,5 +35,8 @@ function browsers(measures, reported) {
   ];
 }
 
-const comparisons = (view) =>
-  view?.is_flag || view?.state.phase === 'draft' ? null : { what: 'Evidence: nothing is being compared with legacy now.', how: 'A guardrail of the plan can do that:', code: 'when = "error_rate > legacy"' };
+function comparisons(view) {
+  if (view?.is_flag) return null;
+  if (isComparing(view)) return { what: 'Evidence against legacy.', how: 'It is gathered while somebody is on new.' };
+  return { what: 'Evidence: no guardrail compares with legacy.', how: 'One that does needs no bound, and tells early:', code: 'when = "error_rate > legacy"' };
+}

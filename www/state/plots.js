@@ -1,6 +1,6 @@
 // What was measured of the open rollout: the API's answer (`data`), since when it is asked for, and
-// which endpoint is looked at. `seen` is the evidence of each comparison as it was whenever somebody
-// looked, for a deployment that does not send a trail of it.
+// which endpoint is looked at. `seen` has each comparison as it was last (`one`) and its evidence over
+// time (`points`): the trail that the deployment sends, else what it was whenever somebody looked.
 export const initial = { key: null, since: '2h', endpoint: null, data: null, at: null, problem: null, seen: {} };
 
 const SEEN_MS_MAX = 2 * 3_600_000;
@@ -30,13 +30,15 @@ export function reduce(metrics, event) {
 /** Names a comparison: a condition with several terms has one for each. */
 export const comparisonOf = ({ of, condition, metric }) => `${of} ${condition} ${metric}`;
 
+/** Comparisons that are no longer made stay for a while: what they had come to is why things happened. */
 function seenWith(seen, { at, evidence }) {
   const since = Date.parse(at) - SEEN_MS_MAX;
-  const next = {};
+  const isRecent = ([then]) => Date.parse(then) >= since;
+  const next = Object.fromEntries(Object.entries(seen).filter(([, { points }]) => isRecent(points.at(-1))));
   for (const one of evidence) {
-    if (one.trail) continue;
     const name = comparisonOf(one);
-    next[name] = [...(seen[name] ?? []).filter(([then]) => then !== at && Date.parse(then) >= since), [at, one.e_value]];
+    const known = one.trail ?? (next[name]?.points ?? []).filter((point) => point[0] !== at && isRecent(point));
+    next[name] = { one, points: [...known, [at, one.e_value]] };
   }
   return next;
 }

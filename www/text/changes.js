@@ -3,7 +3,6 @@ import { percent } from './numbers.js';
 
 const ACTORS = { schedule: 'The schedule', guardrail: 'A guardrail', kv: 'An edit in KV' };
 const KINDS = { alert: 'Alert', escalation: 'Escalation', checkin: 'Check-in', notice: 'Notice' };
-const PHASES = { draft: 'a draft', running: 'running', paused: 'paused', rolled_back: 'rolled back', completed: 'completed' };
 
 export const actor = (name) => ACTORS[name] ?? name;
 export const messageKind = (kind) => KINDS[kind] ?? kind;
@@ -33,9 +32,3 @@ const DONE = {
   wait: () => 'made it wait: what it comes after has not ended any more',
   end: () => 'found that its last stage has done its time',
 };
-
-/** A state in a few words: `running in canary at 10 %`. */
-export function told({ phase, killed, stage, percentage }) {
-  const place = phase === 'completed' ? PHASES.completed : phase === 'draft' ? PHASES.draft : phase === 'rolled_back' ? `rolled back to ${percent(percentage)}` : `${PHASES[phase] ?? phase} in ${stage} at ${percent(percentage)}`;
-  return killed ? `killed (${place})` : place;
-}

@@ -1,13 +1,14 @@
 // The flags: rollouts without upstreams of their own, one row each.
+import { badge } from '../parts/badge.js';
 import { el, keyed, setAttr, setHidden, setText } from '../parts/dom.js';
 import { flagsOf } from '../state/flags.js';
 import { rolloutHash } from '../state/route.js';
 import { ago, time } from '../text/time.js';
 
-const COLUMNS = [['key', 'Flag'], ['percentage', 'Who gets new'], ['phase', 'Phase'], ['verdict', 'Verdict'], ['since', 'Last change']];
+const COLUMNS = [['key', 'Flag'], ['percentage', 'Who gets new'], ['phase', 'Phase'], ['health', 'Verdict'], ['since', 'Last change']];
 
 export function mount(root, dispatch) {
-  const input = el('input', { id: 'flags-filter', type: 'search', autocomplete: 'off', oninput: () => dispatch({ type: 'filterFlags', text: input.value }) });
+  const input = el('input', { id: 'flags-filter', class: 'input', type: 'search', autocomplete: 'off', placeholder: 'Filter flags', 'aria-label': 'Filter flags', oninput: () => dispatch({ type: 'filterFlags', text: input.value }) });
   const headers = COLUMNS.map(([column, text]) => {
     const button = el('button', { type: 'button', class: 'flags-sort', onclick: () => dispatch({ type: 'sortFlags', column }) }, text, el('span', { class: 'flags-arrow', 'aria-hidden': 'true' }));
     return { column, button, root: el('th', { scope: 'col' }, button) };
@@ -15,7 +16,7 @@ export function mount(root, dispatch) {
   const body = el('tbody', {});
   const table = el('table', { class: 'flags-table' }, el('caption', { class: 'visually-hidden' }, 'Flags; the buttons in the headers sort them'), el('thead', {}, el('tr', {}, headers.map((header) => header.root))), body);
   const scroll = el('div', { class: 'flags-scroll', role: 'region', 'aria-labelledby': 'flags-title', tabindex: '0' }, table);
-  const tools = el('div', { class: 'flags-tools' }, el('label', { for: 'flags-filter' }, 'Filter'), input);
+  const tools = el('div', { class: 'flags-tools' }, input);
   const empty = el('p', { class: 'muted' });
   root.append(tools, empty, scroll);
   const updateRows = keyed(body, ({ key }) => key, createRow);
@@ -42,21 +43,19 @@ function createRow() {
   const link = el('a', {});
   const description = el('span', { class: 'flags-description' });
   const who = el('td', {});
-  const phase = el('span', {});
-  const verdict = el('span', { class: 'flags-verdict' });
+  const phase = badge();
+  const health = badge();
   const since = el('time', {});
   return {
-    root: el('tr', {}, el('th', { scope: 'row' }, link, description), who, el('td', {}, phase), el('td', {}, verdict), el('td', {}, since)),
+    root: el('tr', {}, el('th', { scope: 'row' }, link, description), who, el('td', {}, phase.root), el('td', {}, health.root), el('td', {}, since)),
     update(row, now) {
       setText(link, row.key);
       setAttr(link, 'href', rolloutHash(row.key));
       setText(description, row.description);
       setHidden(description, !row.description);
       setText(who, row.who);
-      setText(phase, row.phase);
-      setAttr(phase, 'class', row.isKilled ? 'flags-killed' : null);
-      setText(verdict, row.verdict.text);
-      setAttr(verdict, 'data-tone', row.verdict.tone);
+      phase.update(row.phase);
+      health.update(row.health);
       setText(since, ago(row.since, now));
       setAttr(since, 'datetime', row.since);
       setAttr(since, 'title', time(row.since));

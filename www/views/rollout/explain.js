@@ -5,12 +5,12 @@ import { placeOf, whyOf } from '../../state/explain.js';
 import { percent } from '../../text/numbers.js';
 
 export function mount(root, dispatch) {
-  const input = el('input', { id: 'explain-id', name: 'id', type: 'text', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', 'aria-describedby': 'explain-help' });
+  const input = el('input', { id: 'explain-id', class: 'input', name: 'id', type: 'text', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', 'aria-describedby': 'explain-help' });
   const ask = (event) => {
     event.preventDefault();
     dispatch({ type: 'explain', id: input.value.trim() });
   };
-  const form = el('form', { class: 'explain-form', onsubmit: ask }, el('label', { for: 'explain-id' }, 'Id'), el('div', { class: 'explain-row' }, input, el('button', { type: 'submit' }, 'Explain')));
+  const form = el('form', { class: 'explain-form', onsubmit: ask }, el('label', { for: 'explain-id' }, 'Id'), el('div', { class: 'explain-row' }, input, el('button', { type: 'submit', class: 'button' }, 'Explain')));
   const help = el('p', { class: 'muted small', id: 'explain-help' }, 'As the plan’s identity has it: a user’s id, or the value of a cookie. Groups by header, cookie, claim or country cannot be known by the id alone.');
   const answer = createAnswer();
   const problem = el('p', { class: 'explain-problem' });

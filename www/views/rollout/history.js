@@ -3,8 +3,9 @@
 import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
 import { rolloutHash } from '../../state/route.js';
 import { hasOlder, timelineOf } from '../../state/history.js';
-import { actor, done, messageKind, told } from '../../text/changes.js';
+import { actor, done, messageKind } from '../../text/changes.js';
 import { plural } from '../../text/numbers.js';
+import { told } from '../../text/rollout.js';
 import { dayOf, second } from '../../text/time.js';
 
 const FILTERS = [['all', 'Everything'], ['changes', 'Changes'], ['alerts', 'Alerts']];
@@ -16,17 +17,18 @@ export function mount(root, dispatch) {
   const failed = el('p', { class: 'history-failed small', role: 'status' });
   const empty = el('p', { class: 'muted' });
   const days = el('div', { class: 'history-days' });
-  const older = el('button', { type: 'button', class: 'history-older', onclick: () => dispatch({ type: 'loadOlder' }) }, 'Show older');
+  const older = el('button', { type: 'button', class: 'button small history-older', onclick: () => dispatch({ type: 'loadOlder' }) }, 'Show older');
   root.append(filter.root, failed, empty, days, older);
   const updateDays = keyed(days, ({ day }) => day, createDay);
   let drawnOf = null;
-  let shownRevision = null;
+  let revealed = '';
 
   return {
-    update({ history, now, route }) {
+    update({ history, metrics, now, route }) {
       const today = new Date(now).toISOString().slice(0, 10);
-      if (history === drawnOf?.history && today === drawnOf.today) return;
-      drawnOf = { history, today };
+      const isSettled = metrics.data !== null;
+      if (history === drawnOf?.history && today === drawnOf.today && isSettled === drawnOf.isSettled) return;
+      drawnOf = { history, today, isSettled };
       filter.update(history.filter);
       const isKnown = history.entries !== null && history.messages !== null;
       const timeline = isKnown ? timelineOf(history) : [];
@@ -38,10 +40,9 @@ export function mount(root, dispatch) {
       setHidden(older, !isKnown || !hasOlder(history));
       setText(older, history.isLoading ? 'Loading …' : 'Show older');
       setAttr(older, 'aria-disabled', String(history.isLoading));
-      if (history.revision !== shownRevision && isKnown) {
-        shownRevision = history.revision;
-        if (shownRevision !== null) reveal(days, dispatch, history);
-      }
+      const wanted = `${history.revision} ${isSettled}`;
+      if (wanted !== revealed && isKnown && history.revision !== null) reveal(days, history.revision, !isSettled || revealed === '');
+      if (isKnown) revealed = wanted;
     },
     unmount() {},
   };
@@ -69,12 +70,12 @@ function keepingPlace(root, update) {
   if (read?.isConnected && root.getBoundingClientRect().top < 0) scrollBy(0, read.getBoundingClientRect().top - top);
 }
 
-function reveal(root, dispatch, history) {
-  const item = root.querySelector(`#history-r${history.revision}`);
-  if (item) {
-    item.scrollIntoView({ block: 'center' });
-    item.focus({ preventScroll: true });
-  }
+/** Goes to the entry that the address names; again once the plots above it have their size, unless somebody has gone elsewhere. */
+function reveal(root, revision, isFirst) {
+  const item = root.querySelector(`#history-r${revision}`);
+  if (!item || (!isFirst && document.activeElement !== item)) return;
+  item.focus({ preventScroll: true });
+  requestAnimationFrame(() => item.scrollIntoView({ block: 'center' }));
 }
 
 function createDay({ day }) {
@@ -105,7 +106,7 @@ function createChange({ at, entry, from }) {
       el('p', {}, el('b', {}, actor(entry.actor)), ` ${done(command)}`, link),
       el('p', { class: 'history-way' }, fromText, el('span', { class: 'history-to' }, told(state))),
       reason && el('p', { class: 'history-reason' }, `“${reason}”`),
-      figuresOf(figures, entry.actor === 'guardrail'),
+      figuresOf(figures, reason),
     ),
   );
   return {
@@ -123,13 +124,15 @@ function createChange({ at, entry, from }) {
 function createMessage({ at, message }) {
   const { kind, to, text, figures = [] } = message;
   const isAlert = kind === 'alert' || kind === 'escalation';
-  const body = el('div', { class: 'history-body' }, el('p', {}, el('b', {}, messageKind(kind)), to.length > 0 && ` to ${to.join(', ')}`), el('p', { class: 'history-said' }, text), figuresOf(figures, false));
+  const body = el('div', { class: 'history-body' }, el('p', {}, el('b', {}, messageKind(kind)), to.length > 0 && ` to ${to.join(', ')}`), el('p', { class: 'history-said' }, text), figuresOf(figures, text));
   return { root: el('li', { class: `history-item history-${isAlert ? 'alert' : 'said'}` }, moment(at), body) };
 }
 
 const moment = (at) => el('time', { class: 'history-time number', datetime: at }, second(at).replace(' UTC', ''));
 
-function figuresOf(figures, isOpen) {
+/** The figures that decided, but for those that the text says already. */
+function figuresOf(all, text) {
+  const figures = all.filter((figure) => !text.includes(figure));
   if (figures.length === 0) return null;
-  return el('details', { class: 'history-figures', open: isOpen }, el('summary', {}, plural(figures.length, 'figure')), el('ul', {}, figures.map((figure) => el('li', {}, figure))));
+  return el('details', { class: 'history-figures' }, el('summary', {}, plural(figures.length, 'figure')), el('ul', {}, figures.map((figure) => el('li', {}, figure))));
 }

@@ -7,7 +7,7 @@ import { emptinessOf } from '../../state/missing.js';
 import { ago } from '../../text/time.js';
 
 const RANGES = [['30m', '30 min'], ['2h', '2 h'], ['24h', '24 h'], ['7d', '7 days'], ['90d', '90 days']];
-const GROUPS = [['server', 'Errors and time to answer'], ['evidence', 'Evidence that …, against what is needed'], ['browser', 'In the browser'], ['traffic', 'Traffic']];
+const GROUPS = [['server', 'Errors and time to answer'], ['evidence', 'Evidence, against what is needed'], ['browser', 'In the browser'], ['traffic', 'Traffic']];
 /** Longer than two fetches, also where hours are fetched by the minute. */
 const FRESH_MS_MAX = { minute: 25_000, hour: 140_000 };
 
@@ -28,7 +28,7 @@ export function mount(root, dispatch) {
       const { metrics, rollout, history, now } = state;
       range.update(metrics.since);
       tellState({ root, stale, empty }, metrics, rollout.view, now, state.contact.isLost);
-      const inputs = [metrics.data, metrics.endpoint, metrics.seen, history.entries, JSON.stringify(rollout.view?.guardrails?.map(({ when, figures }) => [when, figures?.map(({ bound }) => bound)]))];
+      const inputs = [metrics.data, metrics.endpoint, history.entries, rollout.view?.state.revision];
       if (inputs.every((input, index) => input === drawnOf[index])) return;
       drawnOf = inputs;
       const found = chartsOf({ metrics, view: rollout.view, entries: history.entries });
@@ -69,7 +69,7 @@ function ranges(dispatch) {
 }
 
 function endpoints(dispatch) {
-  const select = el('select', { onchange: () => dispatch({ type: 'chooseEndpoint', endpoint: select.value || null }) });
+  const select = el('select', { class: 'input', onchange: () => dispatch({ type: 'chooseEndpoint', endpoint: select.value || null }) });
   const label = el('label', { class: 'plots-endpoint' }, el('span', {}, 'Endpoint'), select);
   label.hidden = true;
   return {

@@ -1,0 +1,60 @@
+// What the demo shows, once a second: the rollout as the API tells it, and what visitors have met.
+const EVERY_MS = 1_000;
+
+/** Calls `onLook(seen)` after each look until closed. A look that fails leaves out what it could not see. */
+export function watch(site, visitors, onLook) {
+  const totals = { failed: 0, rescued: 0, unanswered: 0, reports: 0 };
+  let last = performance.now(), seen = {}, isClosed = false, timer;
+
+  async function look() {
+    const path = `rollouts/${site.key}`;
+    const [rollout, history, metrics] = await Promise.all([
+      site.ask('GET', path), site.ask('GET', `${path}/history?limit=1`), site.ask('GET', `${path}/metrics?since=1m`),
+    ]).catch(() => []);
+    if (isClosed) return;
+    const counts = visitors.take(), now = performance.now();
+    const seconds = (now - last) / 1_000;
+    last = now;
+    for (const name of Object.keys(totals)) totals[name] += counts[name];
+    seen = {
+      rollout: rollout ?? seen.rollout,
+      entry: history?.entries[0] ?? seen.entry,
+      isFresh: rollout !== undefined,
+      errorRate: metrics ? { new: errorRate(metrics, 'new'), legacy: errorRate(metrics, 'legacy') } : seen.errorRate,
+      perSecond: { new: counts.new / seconds, legacy: (counts.legacy + counts.rescued) / seconds },
+      totals: { ...totals },
+    };
+    onLook(seen);
+  }
+
+  const next = () => {
+    timer = setTimeout(() => look().finally(() => isClosed || next()), EVERY_MS);
+  };
+  next();
+  return {
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** The share of a side's requests that failed; `undefined` where it had none. */
+function errorRate({ windows }, variant) {
+  const sides = windows.flatMap((window) => window.sides).filter((side) => side.variant === variant && side.endpoint === undefined);
+  const sum = (field) => sides.reduce((total, side) => total + side[field], 0);
+  return sum('requests') > 0 ? sum('errors') / sum('requests') : undefined;
+}
+
+/** The guardrail that says most: one that has come true, else the comparison that is nearest to it. */
+export function mostTelling({ guardrails }) {
+  const near = ({ verdict, figures = [] }) => Math.max(verdict === 'fail' ? 1 : -1, ...figures.map(closeness));
+  return guardrails.map((guardrail) => ({ ...guardrail, near: near(guardrail) })).sort((a, b) => b.near - a.near)[0];
+}
+
+/** How far evidence is on its way to its decision, from 0 to 1; it grows by factors. */
+function closeness({ e_value: value, e_needed: needed }) {
+  if (needed === undefined) return -1;
+  if (value === null) return 1;
+  return Math.min(1, Math.max(0, Math.log(value) / Math.log(needed)));
+}
