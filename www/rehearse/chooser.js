@@ -1,7 +1,8 @@
 // Which plan: one of the deployment, a ready-made one, or one's own, as a file or written here.
-import { READY_MADE, deployedText } from './plans.js';
+import { deployedText } from './deployed.js';
 import * as editor from './editor.js';
 import { lengthOf } from './injections.js';
+import { READY_MADE } from './plans.js';
 import { coded } from '../parts/coded.js';
 import { el, replaceFor, setAttr, setHidden, setText, setValue } from '../parts/dom.js';
 import { outlineOf } from '../state/rehearse.js';

@@ -3,8 +3,7 @@ import { coded } from '../parts/coded.js';
 import { el, keyed, setText } from '../parts/dom.js';
 import { icon } from '../parts/icon.js';
 import { percent, plural } from '../text/numbers.js';
-import { EVENT_ICONS, eventWord } from '../text/rehearse.js';
-import { duration } from '../text/time.js';
+import { EVENT_ICONS, elapsed, eventWord } from '../text/rehearse.js';
 import { sentence } from '../text/words.js';
 
 export function mount(root) {
@@ -28,7 +27,7 @@ function row(event) {
   const [name, tone] = EVENT_ICONS[event.kind];
   const figures = event.figures.filter((figure) => !event.text.includes(figure));
   return el('li', { class: 'life-event', 'data-tone': tone },
-    el('span', { class: 'life-event-at number' }, duration(event.at_ms)),
+    el('span', { class: 'life-event-at number' }, elapsed(event.at_ms)),
     icon(name),
     el('div', { class: 'life-event-text' },
       el('p', {}, el('b', {}, eventWord(event)), el('span', { class: 'muted' }, ` · ${event.stage}, `), el('span', { class: 'muted number' }, percent(event.percentage))),

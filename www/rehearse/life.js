@@ -8,6 +8,10 @@ import { eventWord } from '../text/rehearse.js';
 const EVIDENCE_MIN = 1e-3;
 const EVIDENCE_OVER = 100;
 const COMPARISONS_MAX = 4;
+/** Of fewer requests, one that fails would look like an outage. */
+const REQUESTS_MIN = 20;
+/** Behind the end there is room to see what happened there. */
+const ROOM = 0.02;
 /** So many times a second at the most. */
 const DRAW_MS = 150;
 
@@ -50,9 +54,10 @@ function specs(run, outline) {
   const start_s = run.start_ms / 1_000;
   const xs = points.map(({ at_ms }) => start_s + at_ms / 1_000);
   const column = (of) => points.map(of);
-  const common = { marks: marksOf(run.events, start_s), isPartial: false };
+  const span = [xs[0], xs.at(-1) + (xs.at(-1) - xs[0]) * ROOM];
+  const common = { marks: marksOf(run.events, start_s), isPartial: false, span };
   const sides = [{ label: 'new', side: 'new' }, { label: 'legacy', side: 'legacy' }];
-  const both = (name) => [xs, column((point) => point.new[name]), column((point) => point.legacy[name])];
+  const both = (name) => [xs, column(({ new: side }) => figure(side, name)), column(({ legacy }) => figure(legacy, name))];
   const found = [
     { id: 'share', spec: { ...common, title: 'Share of subjects on new', unit: 'share', series: [{ label: 'planned', side: 'new' }], data: [xs, column(({ percentage }) => percentage / 100)] } },
     { id: 'exposed', spec: { ...common, title: 'Subjects who have seen new', unit: 'count', series: [{ label: 'different subjects', side: 'new' }], data: [xs, column(({ subjects_exposed }) => subjects_exposed)] } },
@@ -79,6 +84,8 @@ function specs(run, outline) {
   });
   return found;
 }
+
+const figure = (side, name) => (side.requests < REQUESTS_MIN ? null : side[name]);
 
 /** Changes of the state and what was injected. */
 function marksOf(events, start_s) {

@@ -44,15 +44,15 @@ function row(rate) {
   const { word, icon: name, tone } = OUTCOMES[rate.outcome];
   const noticed = rate.requests_until_detection;
   const facts = [
-    `after ${hours(rate.at_hours.median)} (nine in ten within ${hours(rate.at_hours.p90)})`,
-    `${count(rate.subjects_exposed.median)} subjects on new (${count(rate.subjects_exposed.p90)})`,
-    `${count(rate.requests_failed.median)} requests failed (${count(rate.requests_failed.p90)})`,
-    noticed && `noticed after ${count(noticed.median)} requests to new (${count(noticed.p90)})`,
+    `after ${hours(rate.at_hours.median)} (${hours(rate.at_hours.p90)})`,
+    `${plural(rate.subjects_exposed.median, 'subject')} on new (${count(rate.subjects_exposed.p90)})`,
+    `${plural(rate.requests_failed.median, 'failed request')} (${count(rate.requests_failed.p90)})`,
+    noticed && `noticed after ${plural(noticed.median, 'request')} to new (${count(noticed.p90)})`,
   ];
   const share = bar('rate-bar');
   share.update(rate.rate, tone);
   return el('li', { class: 'rate', 'data-tone': tone },
     el('p', { class: 'rate-head' }, icon(name), el('b', {}, word), el('span', { class: 'number' }, rateLine(rate))),
     share.root,
-    el('p', { class: 'muted small number' }, `Median: ${facts.filter(Boolean).join(', ')}.`));
+    el('p', { class: 'muted small number' }, `Median (and nine in ten): ${facts.filter(Boolean).join(', ')}.`));
 }

@@ -24,12 +24,20 @@ const SECTIONS = [
   { id: 'many', title: 'With other seeds', column: 'right', part: many },
 ];
 
+/** A head for the section, in which its title stands. */
+function headed(section) {
+  const head = el('div', { class: 'rehearse-card-head' }, section.firstChild);
+  section.append(head);
+  return head;
+}
+
 export function mount(root) {
   const columns = { left: el('div', { class: 'column' }), right: el('div', { class: 'column' }) };
-  const run = runner.mount(columns.right, store.dispatch);
+  let run = null;
   const views = SECTIONS.map(({ id, title, column, part }) => {
     const section = el('section', { class: 'card rehearse-card', id: `rehearse-${id}`, 'aria-labelledby': `rehearse-${id}-title` }, el('h2', { id: `rehearse-${id}-title` }, title));
     columns[column].append(section);
+    if (id === 'life') run = runner.mount(headed(section), store.dispatch);
     return part.mount(section, store.dispatch);
   });
   root.append(el('div', { class: 'columns' }, columns.left, columns.right));

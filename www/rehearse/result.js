@@ -7,10 +7,9 @@ import { bar } from '../parts/bar.js';
 import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
 import { icon } from '../parts/icon.js';
 import { note } from '../parts/note.js';
-import { outlineOf } from '../state/rehearse.js';
+import { askedOf, outlineOf } from '../state/rehearse.js';
 import { percent } from '../text/numbers.js';
-import { OUTCOMES, commandOf, cost, headline, why } from '../text/rehearse.js';
-import { duration } from '../text/time.js';
+import { OUTCOMES, commandOf, cost, elapsed, headline, why } from '../text/rehearse.js';
 import { sentence } from '../text/words.js';
 
 export function mount(root, dispatch) {
@@ -44,7 +43,7 @@ export function mount(root, dispatch) {
   };
 }
 
-const isSame = ({ run, plan, scenario }) => run.asked.plan === plan && run.asked.scenario === scenario;
+const isSame = (state) => JSON.stringify(state.run.asked) === JSON.stringify(askedOf(state));
 
 const stateMark = ({ engine, source, checked, run }) => JSON.stringify([engine, run ? null : source, run ? null : checked?.ok, run?.status, run?.problem, run?.report]);
 
@@ -92,7 +91,7 @@ function createProgress() {
       const last = run.points.at(-1);
       const index = Math.max(0, outline.stages.findIndex(({ name }) => name === last?.stage));
       own.update((index + 0.5) / outline.stages.length, 'accent');
-      setText(text, last ? `${duration(last.at_ms)} lived through, in ${last.stage} at ${percent(last.percentage)}` : 'Begins…');
+      setText(text, last ? `${elapsed(last.at_ms)} lived through, in ${last.stage} at ${percent(last.percentage)}` : 'Begins…');
     },
   };
 }

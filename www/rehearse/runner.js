@@ -9,7 +9,7 @@ export function mount(root, dispatch) {
   const key = el('kbd', {}, 'Ctrl Enter');
   button.append(label, key);
   const reason = el('p', { class: 'muted small', role: 'status' });
-  root.append(el('div', { class: 'runner card' }, button, reason));
+  root.append(el('div', { class: 'runner' }, reason, button));
   let isRunning = false;
 
   return {

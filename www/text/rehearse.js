@@ -1,9 +1,10 @@
 // A rehearsal in words: how it ended, what it cost, and the command that gives the same.
 import { count, percent, plural, share } from './numbers.js';
-import { duration } from './time.js';
 import { sentence } from './words.js';
 
+const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
+const UNITS = [['d', 24 * HOUR_MS], ['h', HOUR_MS], ['min', 60_000], ['s', SECOND_MS]];
 
 export const OUTCOMES = {
   completed: { word: 'Completed', icon: 'completed', tone: 'good' },
@@ -12,7 +13,20 @@ export const OUTCOMES = {
   unfinished: { word: 'Unfinished', icon: 'inconclusive', tone: 'warn' },
 };
 
-export const hours = (value) => duration(Math.round(value * HOUR_MS));
+/** The two largest units that are not zero, since minutes count after days too: `2 d 4 min`. */
+export function elapsed(ms) {
+  let left = Math.round(ms / SECOND_MS) * SECOND_MS;
+  const parts = [];
+  for (const [unit, size] of UNITS) {
+    const many = Math.floor(left / size);
+    left -= many * size;
+    const isFine = unit === 's' && ms >= HOUR_MS;
+    if (many > 0 && parts.length < 2 && !isFine) parts.push(`${many} ${unit}`);
+  }
+  return parts.join(' ') || '0 s';
+}
+
+export const hours = (value) => elapsed(value * HOUR_MS);
 
 /** `Rolled back after 6 h 12 min at canary, 10 %` */
 export function headline(fate, outline) {
