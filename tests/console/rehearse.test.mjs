@@ -105,7 +105,7 @@ test('a plan of the deployment runs by keyboard, with another seed and fewer req
   await page.locator('option[value="deployed demo"]').waitFor({ state: 'attached' });
   await choose(page, 'deployed demo');
   await inject(page, 'new.error_rate = 30% from quarter+10s');
-  await page.getByLabel('Seed').fill('7');
+  await page.getByLabel('Seed', { exact: true }).fill('7');
   await page.getByLabel('Requests an hour').fill('60000');
   await page.keyboard.press('Control+Enter');
   await page.locator('.fate').waitFor();
@@ -130,15 +130,15 @@ test('a plan with errors shows each with its line, and does not run', async () =
   const page = await rehearse();
   await choose(page, 'own plan.toml');
   const area = page.getByLabel('The plan, in TOML or as JSON');
-  const text = STAGED.replace('percentage = 5\n', 'percentage = "five"\n').replace('gates ', 'gatez ');
+  const text = STAGED.replace(/^percentage = 5 /m, 'percentage = "five" ').replace(/^gates /m, 'gatez ');
   await area.fill(text);
-  await page.getByText(/^2 errors|^\d+ errors/).waitFor();
+  await page.getByText(/^\d+ errors/).waitFor();
   await inject(page, 'pause at noon\n');
   const lines = text.split('\n');
   const rows = page.locator('#rehearse-plan .fault-row');
   const told = await rows.allInnerTexts();
   assert.ok(told.length >= 2, told.join('\n'));
-  for (const wanted of ['percentage = "five"', 'gatez']) {
+  for (const wanted of ['percentage = "five"', 'gatez ']) {
     const line = lines.findIndex((own) => own.includes(wanted)) + 1;
     assert.ok(line > 0 && told.some((row) => row.includes(`Line ${line}, `)), `line ${line}: ${told.join('\n')}`);
   }
@@ -146,7 +146,7 @@ test('a plan with errors shows each with its line, and does not run', async () =
   const [start, end] = await area.evaluate((own) => [own.selectionStart, own.selectionEnd]);
   assert.ok(told[0].includes(`Line ${text.slice(0, start).split('\n').length}, `) && end > start, 'the button leads there');
   await page.getByText(/^Mend \d+ errors? in the plan/).waitFor();
-  await run(page);
+  await page.keyboard.press('Control+Enter');
   assert.equal(await page.locator('.fate').count(), 0);
   await finds(page);
 });
@@ -169,7 +169,7 @@ test('a run can be stopped', async () => {
   await run(page);
   await page.getByText(/lived through, in/).waitFor();
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
-  await page.getByText(/^Stopped: unfinished after/).waitFor();
+  await page.getByText(/^Stopped: /).waitFor();
 });
 
 test('a simulation that cannot be loaded says so, and can be loaded again', async () => {
@@ -185,7 +185,7 @@ test('a simulation that cannot be loaded says so, and can be loaded again', asyn
 
 test('it holds on a phone and in the dark', async () => {
   const page = await rehearse({ viewport: { width: 390, height: 844 }, colorScheme: 'dark', reducedMotion: 'reduce' });
-  await choose(page, 'ready plans/admin-workbench.toml');
+  await choose(page, 'ready plans/staged.toml');
   await page.getByRole('button', { name: '5 % errors from 6 h' }).click();
   await run(page);
   await page.locator('.fate').waitFor({ timeout: RUN_MS_MAX });

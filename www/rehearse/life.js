@@ -17,7 +17,7 @@ const DRAW_MS = 150;
 
 export function mount(root) {
   const grid = el('div', { class: 'life-plots' });
-  root.append(grid);
+  root.append(el('h3', {}, 'Over its time, which is the simulated clock’s, in UTC'), grid);
   const update = keyed(grid, ({ id }) => id, () => {
     const box = el('div', {});
     const own = plot.mount(box);

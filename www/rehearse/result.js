@@ -71,13 +71,15 @@ function verdict({ report, status, took_ms }, outline) {
   return [
     el('div', { class: 'fate', 'data-tone': tone }, icon(name),
       el('div', { class: 'fate-text' },
-        el('p', { class: 'fate-head' }, status === 'stopped' ? `Stopped: ${headline(fate, outline).toLowerCase()}` : headline(fate, outline)),
+        el('p', { class: 'fate-head' }, status === 'stopped' ? `Stopped: ${lower(headline(fate, outline))}` : headline(fate, outline)),
         fate.reason && el('p', {}, coded(why(fate))),
         el('p', {}, cost(fate)))),
     report.never.map((line) => el('p', { class: 'small never' }, icon('warning'), el('span', {}, 'The time of this line never came: ', el('code', {}, line)))),
     el('p', { class: 'muted small' }, `Lived through in ${(took_ms / 1_000).toFixed(took_ms < 10_000 ? 1 : 0)} s.`),
   ];
 }
+
+const lower = (text) => `${text[0].toLowerCase()}${text.slice(1)}`;
 
 function createProgress() {
   const own = bar('run-bar');
