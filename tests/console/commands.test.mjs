@@ -168,3 +168,12 @@ test('the list of keys opens with ?', async () => {
   await page.keyboard.press('?');
   await shows(page, 'dialog', 'Kill: everybody on legacy');
 });
+
+test('a kill whose answer is lost names the way that needs no console', async () => {
+  const page = await open.page('operator', at('page-09'));
+  await shows(page, 'h1', 'page-09');
+  await page.route('**/commands', (route) => route.abort());
+  await page.keyboard.press('k');
+  await dialogOf(page).getByRole('button', { name: 'Kill' }).click();
+  await shows(page, '[role=alert]', "wrangler kv key put --remote --binding ROLLOUTS 'kill/page-09' on");
+});

@@ -101,13 +101,13 @@ const evidenceChart = ({ data, seen }, rollout) => chart(data, NAME, { seen, rol
 test('evidence follows its trail, and one too large for a number is beyond measure', () => {
   const rollout = view({ guardrails: [{ when: 'error_rate > legacy', then: 'rollback' }] });
   const one = evidenceChart(seenOf(answer([], { evidence: [{ ...EVIDENCE, e_value: null, trail: [[minute(27), 1], [minute(28), 50], [minute(29), null]] }] })), rollout);
-  assert.deepEqual(one.data[1], [1, 50, Infinity, Infinity]);
+  assert.deepEqual(one.data, [[28, 29, 30].map((index) => (START + index * MINUTE_MS) / 1_000), [1, 50, Infinity]], 'each at the end of its minute');
   assert.deepEqual(one.thresholds, [{ value: 100, text: 'rolls back' }]);
   assert.equal(measured('evidence', Infinity), 'beyond measure');
 });
 
 test('a trail with a hole has a gap there', () => {
-  assert.deepEqual(evidenceChart(seenOf(answer([], { evidence: [{ ...EVIDENCE, trail: [[minute(10), 1], [minute(29), 2]] }] }))).data[1], [1, null, 2, 3]);
+  assert.deepEqual(evidenceChart(seenOf(answer([], { evidence: [{ ...EVIDENCE, trail: [[minute(10), 1], [minute(28), 2]] }] }))).data[1], [1, null, 2, 3]);
 });
 
 test('without a trail, evidence is what was seen while the page was open', () => {

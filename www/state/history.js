@@ -26,7 +26,7 @@ export function reduce(history, event) {
       return { ...history, filter: event.filter };
     case 'noSession':
     case 'sessionEnded':
-      return { ...initial, key: history.key };
+      return { ...initial, key: history.key, revision: history.revision };
     default:
       return history;
   }

@@ -10,6 +10,8 @@ const reserve = (root) => document.documentElement.style.setProperty('--strip', 
 
 export function mount(root) {
   root.className = 'contact';
+  root.setAttribute('role', 'region');
+  root.setAttribute('aria-label', 'Contact');
   const title = el('strong');
   const text = el('span');
   const strip = el('div', { class: 'contact-strip' }, icon('offline'), el('span', {}, title, ' ', text));

@@ -15,7 +15,7 @@ export function mount(root, dispatch) {
   });
   const body = el('tbody', {});
   const table = el('table', { class: 'flags-table' }, el('caption', { class: 'visually-hidden' }, 'Flags; the buttons in the headers sort them'), el('thead', {}, el('tr', {}, headers.map((header) => header.root))), body);
-  const scroll = el('div', { class: 'flags-scroll', role: 'region', 'aria-labelledby': 'flags-title', tabindex: '0' }, table);
+  const scroll = el('div', { class: 'flags-scroll', role: 'region', 'aria-label': 'Table of flags', tabindex: '0' }, table);
   const tools = el('div', { class: 'flags-tools' }, input);
   const empty = el('p', { class: 'muted' });
   root.append(tools, empty, scroll);

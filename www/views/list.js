@@ -4,7 +4,7 @@ import { note } from '../parts/note.js';
 import { isOperator } from '../state/session.js';
 import { plural } from '../text/numbers.js';
 import { rank } from '../text/rollout.js';
-import { ago } from '../text/time.js';
+import { time } from '../text/time.js';
 import { sentence } from '../text/words.js';
 import * as flags from './flags.js';
 import { row } from './list-row.js';
@@ -85,11 +85,11 @@ function told(items, rollouts, found) {
   return rollouts.length === 0 ? '' : `${plural(rollouts.length, 'rollout')}${urgent === 0 ? '; none needs attention' : ''}`;
 }
 
-function updateFaults(root, { rollouts, now }) {
+function updateFaults(root, { rollouts }) {
   setHidden(root, rollouts.faults.length === 0);
   const mark = JSON.stringify(rollouts.faults.map(({ subject, message }) => [subject, message]));
   replaceFor(root, mark, () => rollouts.faults.map(({ subject, message, at }) =>
-    note('bad', `The deployment: ${subject}`, el('span', {}, sentence(message)), el('span', { class: 'muted small' }, `The last good value stays in force. Seen ${ago(at, now)}.`))));
+    note('bad', `The deployment: ${subject}`, el('span', {}, sentence(message)), el('span', { class: 'muted small' }, `The last good value stays in force. Seen ${time(at)}.`))));
 }
 
 function updateEmpty(root, items, found, text) {

@@ -54,14 +54,17 @@ export function shell(dialog, dispatch, { title, does, confirm, isDanger, body }
   };
 }
 
+/** KV kills as well, without the API. */
+const byHand = (key) => el('span', {}, 'Or kill it in KV, which needs neither the console nor the controller: ', el('code', {}, `npx wrangler kv key put --remote --binding ROLLOUTS 'kill/${key ?? '*'}' on`));
+
 /** Why it was not done, or that nobody knows. */
-function updateSaid(root, { status, problem, isStale, current, key }) {
+function updateSaid(root, { status, problem, isStale, current, key, command }) {
   const mark = `${status} ${isStale} ${problem?.detail} ${isStale && told(current.view.state)}`;
   const isShown = isStale || status === 'refused' || status === 'unknown';
   setHidden(root, !isShown);
   replaceFor(root, mark, () => {
     if (status === 'unknown') {
-      return note('warn', 'It is unknown whether it was done.', el('span', {}, sentence(problem.detail)), el('span', {}, 'Try again: it is done once, even if the first try arrived.'));
+      return note('warn', 'It is unknown whether it was done.', el('span', {}, sentence(problem.detail)), el('span', {}, 'Try again: it is done once, even if the first try arrived.'), command === 'kill' && byHand(key));
     }
     const now = isStale && el('span', {}, `${key} is now ${told(current.view.state)}, revision ${current.view.state.revision}.`);
     if (status === 'refused') return note('bad', `Not done: ${sentence(problem.detail)}`, problem.help && el('span', {}, sentence(problem.help)), now);

@@ -21,7 +21,7 @@ export function mount(root, dispatch) {
   root.append(filter.root, failed, empty, days, older);
   const updateDays = keyed(days, ({ day }) => day, createDay);
   let drawnOf = null;
-  let revealed = '';
+  let revealed = {};
 
   return {
     update({ history, metrics, now, route }) {
@@ -40,9 +40,10 @@ export function mount(root, dispatch) {
       setHidden(older, !isKnown || !hasOlder(history));
       setText(older, history.isLoading ? 'Loading …' : 'Show older');
       setAttr(older, 'aria-disabled', String(history.isLoading));
-      const wanted = `${history.revision} ${isSettled}`;
-      if (wanted !== revealed && isKnown && history.revision !== null) reveal(days, history.revision, !isSettled || revealed === '');
-      if (isKnown) revealed = wanted;
+      if (!isKnown) return;
+      const isOther = history.revision !== revealed.revision;
+      if (isOther || isSettled !== revealed.isSettled) reveal(days, history.revision, isOther);
+      revealed = { revision: history.revision, isSettled };
     },
     unmount() {},
   };
@@ -70,10 +71,10 @@ function keepingPlace(root, update) {
   if (read?.isConnected && root.getBoundingClientRect().top < 0) scrollBy(0, read.getBoundingClientRect().top - top);
 }
 
-/** Goes to the entry that the address names; again once the plots above it have their size, unless somebody has gone elsewhere. */
-function reveal(root, revision, isFirst) {
+/** Goes to the entry that the address names; again once the plots above it are there, unless somebody has gone elsewhere. */
+function reveal(root, revision, isOther) {
   const item = root.querySelector(`#history-r${revision}`);
-  if (!item || (!isFirst && document.activeElement !== item)) return;
+  if (!item || (!isOther && document.activeElement !== item)) return;
   item.focus({ preventScroll: true });
   requestAnimationFrame(() => item.scrollIntoView({ block: 'center' }));
 }
@@ -97,7 +98,7 @@ function createChange({ at, entry, from }) {
   const { revision, command, reason, figures = [], state } = entry;
   const id = `history-r${revision}`;
   const fromText = el('span', {});
-  const link = el('a', { class: 'history-link small', 'aria-label': `Link to revision ${revision}` }, `r${revision}`);
+  const link = el('a', { class: 'history-link small' }, `r${revision}`, el('span', { class: 'visually-hidden' }, ', link to this entry'));
   const root = el(
     'li',
     { class: `history-item history-${BAD.has(command.command) ? 'bad' : 'change'}`, id, tabindex: '-1' },
