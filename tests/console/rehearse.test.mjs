@@ -164,8 +164,8 @@ test('a scenario with errors shows each with its line and the way out', async ()
 
 test('a run can be stopped', async () => {
   const page = await rehearse();
-  await choose(page, 'ready plans/dark-launch.toml');
-  await page.getByLabel('Requests an hour').fill('20000');
+  await choose(page, 'ready plans/staged.toml');
+  await page.getByLabel('Requests an hour').fill('60000');
   await run(page);
   await page.getByText(/lived through, in/).waitFor();
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
