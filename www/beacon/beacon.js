@@ -43,7 +43,7 @@ const note = (metric, value) => {
   if (isNew(metric)) metrics[metric] = value;
 };
 
-const mayName = (name) => NAME.test(name) && known.size < NAMES_MAX;
+const mayName = (name) => name === `${name}` && NAME.test(name) && known.size < NAMES_MAX;
 
 const send = safely(() => {
   timer = 0;
