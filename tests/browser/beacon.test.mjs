@@ -106,7 +106,8 @@ async function open(path, headers) {
   await context.addInitScript(() => {
     const send = navigator.sendBeacon.bind(navigator);
     navigator.sendBeacon = (url, body) => {
-      localStorage.setItem('sent', `${localStorage.getItem('sent') ?? ''}${body}\n`);
+      const report = JSON.stringify({ ...JSON.parse(body), isSeen: document.visibilityState === 'visible', at: performance.now() });
+      localStorage.setItem('sent', `${localStorage.getItem('sent') ?? ''}${report}\n`);
       return send(url, body);
     };
   });
@@ -160,6 +161,7 @@ test('what a visitor experiences is counted on the side of the page, and only th
   const other = await open('/', { 'x-user-id': LATE });
   assert.equal((await told(other)).variant, 'legacy');
   await leave(other);
+  assert.deepEqual((await sent(other)).filter(({ isSeen, at }) => isSeen && at < 5_000), [], 'going away is one report');
   const now = await untilCounted('checkout', ({ legacy: { pages, measures } }) => pages === 1 && measures.cls === 1, 'legacy has its page');
   assert.deepEqual([now.legacy.failed, now.new.pages, now.new.measures.lcp], [0, 1, 1]);
 });
