@@ -47,7 +47,7 @@ test-edge: build ## Run the tests of the request path in workerd
 
 test-browser: build ## Run the tests in Chromium (CHROMIUM= names another one)
 	@scripts/chromium.sh
-	node --test --test-concurrency=1 --test-reporter=spec tests/browser/*.test.mjs
+	node --test --test-concurrency=1 --test-reporter=spec tests/browser/*.test.mjs tests/console/*.test.mjs
 
 lint: setup ## Check the code with clippy, natively and for wasm
 	cargo clippy --all-targets -- -D warnings

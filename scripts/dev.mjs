@@ -29,6 +29,7 @@ function howTo(key, state, { origin, legacy, next }) {
   Tidegate   ${origin}     the rollout \`${key}\` is ${where}
   legacy     ${legacy.url}
   new        ${next.url}
+  Console    ${origin}/_tidegate/     sign in with ${TOKENS.operator}
 
   In a second terminal, in this folder:
 

@@ -128,6 +128,18 @@ fn each_fault_of_a_plan_is_told_with_its_place_and_the_way_out() {
 }
 
 #[test]
+fn a_condition_on_an_endpoint_that_is_not_measured_any_more_is_a_fault() {
+    let endpoints: String = (1..=32).map(|number| format!("e{number} = \"path:/e{number}\"\n")).collect();
+    let check = |endpoint: &str| {
+        let plan = format!("{}\n[endpoints]\n{endpoints}", PLAN.replace("error_rate < 0.1%", &format!("error_rate@{endpoint} < 0.1%")));
+        let path = file(&format!("endpoints-{endpoint}.toml"), plan.as_bytes()).display().to_string();
+        text(&tidegate(&["check", &path], b"").stderr)
+    };
+    assert!(!check("e31").contains("error"), "{}", check("e31"));
+    assert!(check("e32").contains("nobody measures the endpoint `e32`: 31 come before it"), "{}", check("e32"));
+}
+
+#[test]
 fn all_faults_are_told_at_once() {
     let damaged = PLAN.replace("48h", "48x").replace("0.1%", "0.1").replace("[\"team\"]", "[\"taem\"]").replace("1d", "one");
     let path = file("damaged.toml", damaged.as_bytes()).display().to_string();

@@ -10,7 +10,7 @@ use super::Failure;
 use super::plans::PlanArguments;
 use crate::model::fault::{Fault, Severity};
 use crate::model::node::{Entry, Node, Value};
-use crate::model::plan::{Plan, read, rules};
+use crate::model::plan::{Plan, read, together};
 
 /// A file and what is wrong with it.
 pub struct PlanFile {
@@ -60,7 +60,7 @@ pub fn load(arguments: &PlanArguments) -> Result<Loaded, Failure> {
     // A rollout that could not be read is missing here, so what others say of it cannot be judged.
     let is_whole = files.iter().all(|file| file.faults.iter().all(|fault| fault.severity == Severity::Warning));
     if is_whole {
-        for (index, fault) in rules::check_together(&together) {
+        for (index, fault) in together::check(&together) {
             if let Some(file) = sound.get(index).and_then(|(file, ..)| files.get_mut(*file)) {
                 file.faults.push(fault);
             }

@@ -9,6 +9,7 @@ pub mod words;
 pub mod stage;
 pub mod read;
 pub mod rules;
+pub mod together;
 pub mod set;
 
 use serde::Serialize;
@@ -23,6 +24,8 @@ pub use words::{Advance, CachePolicy};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;
+/// Of a plan, so many endpoints are measured: as many as a mask of 32 bits has, but for that of everywhere.
+pub const ENDPOINTS_MAX: usize = 31;
 /// How long the new upstream may take to send headers where the plan names nothing.
 pub const TIMEOUT_DEFAULT: Duration = Duration::seconds(10);
 

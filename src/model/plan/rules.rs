@@ -1,10 +1,9 @@
 //! What no single field can tell: references that lead nowhere, percentages that fall, stages
 //! that cannot be reached, figures that nobody measures.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::{ALPHA_DEFAULT, Plan, Table};
+use super::{ALPHA_DEFAULT, ENDPOINTS_MAX, Plan, Table};
 use crate::model::condition::{Condition, Metric};
 use crate::model::fault::{Fault, Severity, nearest};
 use crate::model::node::{Node, Value};
@@ -14,22 +13,22 @@ use crate::model::{Name, Percentage};
 
 /// One step into a tree.
 #[derive(Clone, Copy)]
-enum Step<'a> {
+pub(super) enum Step<'a> {
     Key(&'a str),
     Index(usize),
 }
 use Step::{Index, Key};
 
 /// Collects faults about one plan and finds where they stand.
-struct Rules<'a> {
+pub(super) struct Rules<'a> {
     plan: &'a Plan,
     root: &'a Node,
-    faults: Vec<Fault>,
+    pub faults: Vec<Fault>,
 }
 
 /// Checks one plan.
 pub fn check(plan: &Plan, root: &Node) -> Vec<Fault> {
-    let mut rules = Rules { plan, root, faults: Vec::new() };
+    let mut rules = Rules::new(plan, root);
     rules.kind();
     rules.identity();
     rules.groups();
@@ -40,6 +39,10 @@ pub fn check(plan: &Plan, root: &Node) -> Vec<Fault> {
 }
 
 impl<'a> Rules<'a> {
+    pub fn new(plan: &'a Plan, root: &'a Node) -> Self {
+        Self { plan, root, faults: Vec::new() }
+    }
+
     fn note(&mut self, severity: Severity, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
         let mut path = String::new();
         let mut node = Some(self.root);
@@ -56,7 +59,7 @@ impl<'a> Rules<'a> {
         self.faults.push(Fault { severity, path, span, message, help: help.into() });
     }
 
-    fn error(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+    pub fn error(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
         self.note(Severity::Error, steps, message, help);
     }
 
@@ -235,6 +238,9 @@ impl<'a> Rules<'a> {
             }
             if let Some(endpoint) = &term.endpoint {
                 self.refers(steps, "endpoint", endpoint, &plan.endpoints);
+                if plan.endpoints.names().skip(ENDPOINTS_MAX).any(|name| name == endpoint.as_str()) {
+                    self.error(steps, format!("nobody measures the endpoint `{endpoint}`: {ENDPOINTS_MAX} come before it"), format!("only a plan's first {ENDPOINTS_MAX} endpoints are measured: let it stand before others"));
+                }
             }
         }
     }
@@ -264,55 +270,4 @@ fn child<'n>(node: &'n Node, step: Step<'_>) -> Option<&'n Node> {
         (Index(0), _) => Some(node),
         (Index(_), _) => None,
     }
-}
-
-/// Checks plans that are deployed together; each fault comes with the index of its plan.
-pub fn check_together(plans: &[(&Plan, &Node)]) -> Vec<(usize, Fault)> {
-    let mut faults = Vec::new();
-    let mut keys: HashMap<&str, usize> = HashMap::new();
-    let mut routes = HashMap::new();
-    for (index, (plan, root)) in plans.iter().enumerate() {
-        let mut rules = Rules { plan, root, faults: Vec::new() };
-        if keys.insert(plan.key.as_str(), index).is_some() {
-            rules.error(&[Key("key")], format!("two rollouts have the key `{}`", plan.key), None);
-        }
-        for (n, route) in plan.routes.iter().enumerate() {
-            if let Some(other) = routes.insert(route, &plan.key).filter(|other| **other != plan.key) {
-                rules.error(&[Key("routes"), Index(n)], format!("`{route}` is a route of `{other}` too"), "make one of the two more specific".to_owned());
-            }
-        }
-        faults.extend(rules.faults.into_iter().map(|fault| (index, fault)));
-    }
-    for (index, (plan, root)) in plans.iter().enumerate() {
-        let mut rules = Rules { plan, root, faults: Vec::new() };
-        for (key, list) in [("after", &plan.after), ("requires", &plan.requires)] {
-            for (n, name) in list.iter().enumerate() {
-                if !keys.contains_key(name.as_str()) {
-                    let help = nearest(name.as_str(), keys.keys().copied()).map(|known| format!("did you mean `{known}`?"));
-                    rules.error(&[Key(key), Index(n)], format!("no rollout has the key `{name}`"), help);
-                }
-            }
-        }
-        if is_in_cycle(index, plans, &keys) {
-            rules.error(&[Key("key")], format!("`{}` waits for itself, by way of `after` or `requires` of others", plan.key), None);
-        }
-        faults.extend(rules.faults.into_iter().map(|fault| (index, fault)));
-    }
-    faults
-}
-
-/// Whether a way leads from the plan at `start` through `after` and `requires` of others back to it.
-fn is_in_cycle(start: usize, plans: &[(&Plan, &Node)], keys: &HashMap<&str, usize>) -> bool {
-    let needs = |index: usize| plans.get(index).into_iter().flat_map(|(plan, _)| plan.after.iter().chain(&plan.requires)).filter_map(|name| keys.get(name.as_str()).copied());
-    let mut seen = vec![false; plans.len()];
-    let mut open: Vec<usize> = needs(start).filter(|index| *index != start).collect();
-    while let Some(index) = open.pop() {
-        if index == start {
-            return true;
-        }
-        if let Some(seen) = seen.get_mut(index) && !std::mem::replace(seen, true) {
-            open.extend(needs(index));
-        }
-    }
-    false
 }

@@ -15,7 +15,7 @@ use crate::model::fault::{Fault, Severity};
 use crate::model::history::sha256_hex;
 use crate::model::live::Phase;
 use crate::model::node::Node;
-use crate::model::plan::{Plan, read, rules};
+use crate::model::plan::{Plan, read, together};
 use crate::model::{Instant, Name, Percentage};
 
 /// What becomes of each rollout.
@@ -133,7 +133,7 @@ fn check_together(deployment: &Deployment, sent: &[Sent], removed: &[Name]) -> R
     let all: Vec<&Sent> = sent.iter().chain(&others).collect();
     let pairs: Vec<(&Plan, &Node)> = all.iter().map(|sent| (&sent.plan, &sent.node)).collect();
     let name = |index: usize| all.get(index).map_or_else(String::new, |sent| sent.plan.key.to_string());
-    let faults: Vec<(String, Fault)> = rules::check_together(&pairs)
+    let faults: Vec<(String, Fault)> = together::check(&pairs)
         .into_iter()
         .filter(|(_, fault)| fault.severity == Severity::Error)
         .map(|(index, fault)| (name(index), fault))

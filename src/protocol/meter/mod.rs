@@ -19,7 +19,7 @@ use crate::decide::assign::{Reason, Variant};
 use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use crate::model::Name;
 use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
-use crate::model::plan::Plan;
+use crate::model::plan::{ENDPOINTS_MAX, Plan};
 use crate::model::subject::fnv1a64;
 
 /// So many windows wait for a batch: four hours of one rollout, or a minute of 256 flags.
@@ -33,8 +33,6 @@ const BATCH_WINDOWS_BYTES: usize = 700_000;
 const BATCH_REPORTS_BYTES: usize = 200_000;
 /// So many reports of pages wait.
 const REPORTS_MAX: usize = 500;
-/// Of a plan, so many endpoints are measured: as many as a mask has bits, but for that of everywhere.
-pub const ENDPOINTS_MAX: usize = 31;
 
 /// Whether the hash alone has put a subject on its side.
 pub const fn is_compared(reason: Reason) -> bool {

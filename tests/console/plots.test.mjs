@@ -1,0 +1,183 @@
+// What the plots are made of, from made-up answers of the API.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { chartsOf } from '../../www/state/charts.js';
+import { marksOf } from '../../www/state/marks.js';
+import { emptinessOf } from '../../www/state/missing.js';
+import { initial, reduce } from '../../www/state/plots.js';
+import { gridOf } from '../../www/state/windows.js';
+import { measured } from '../../www/text/measures.js';
+
+const MINUTE_MS = 60_000;
+const START = Date.parse('2026-12-02T10:00:00Z');
+const minute = (index) => new Date(START + index * MINUTE_MS).toISOString();
+
+const side = (variant, counts = {}) => ({ variant, requests: 0, errors: 0, rescued: 0, pages: 0, failed_pages: 0, js_errors: 0, measures: {}, ...counts });
+const window = (index, { revision = 1, percentage = 10, sides, subjects } = {}) => ({ at: minute(index), minutes: 1, revision, percentage, sides, subjects });
+const answer = (windows, { at = minute(30), evidence = [], minutes = 1, since = minute(0) } = {}) => ({ rollout: 'demo', since, at, minutes, windows, evidence });
+const latency = (count, value) => ({ latency: { count, p50: value, p75: value, p95: value * 2, p99: value * 3 } });
+const view = (more = {}) => ({ key: 'demo', routes: ['/*'], is_flag: false, state: { phase: 'running' }, guardrails: [], stages: [], ...more });
+
+const charts = (data, { endpoint = null, seen = {}, rollout = view(), entries = [] } = {}) => chartsOf({ metrics: { data, endpoint, seen }, view: rollout, entries });
+const chart = (data, id, more) => charts(data, more).charts.find((one) => one.id === id);
+/** The values of one chart at a minute: `[new, legacy]`. */
+const at = ({ data: [xs, ...columns] }, index) => {
+  const place = xs.indexOf((START + index * MINUTE_MS) / 1_000);
+  assert.notEqual(place, -1, `minute ${index} is on the axis`);
+  return columns.map((column) => column[place]);
+};
+
+test('windows of one minute under several revisions are one point', () => {
+  const data = answer([
+    window(5, { revision: 1, percentage: 10, sides: [side('legacy', { requests: 90, errors: 9 }), side('new', { requests: 10, errors: 1, measures: latency(10, 100) })], subjects: { legacy: 9, new: 1 } }),
+    window(5, { revision: 2, percentage: 25, sides: [side('legacy', { requests: 60 }), side('new', { requests: 30, errors: 3, measures: latency(30, 20) })], subjects: { legacy: 6, new: 4 } }),
+  ]);
+  assert.deepEqual(at(chart(data, 'error_rate'), 5), [4 / 40, 9 / 150]);
+  assert.deepEqual(at(chart(data, 'latency.p50'), 5), [40, null], 'weighted by count: (10 × 100 + 30 × 20) / 40');
+  assert.deepEqual(at(chart(data, 'requests'), 5), [40, 150]);
+  assert.deepEqual(at(chart(data, 'share'), 5), [5 / 20, 0.25], 'against the percentage of the later revision');
+});
+
+test('minutes without a window are gaps', () => {
+  const counted = (index) => window(index, { sides: [side('legacy', { requests: 10 }), side('new', { requests: 5 })] });
+  const one = chart(answer([counted(3), counted(6)]), 'requests');
+  assert.deepEqual([3, 4, 5, 6].map((index) => at(one, index)[0]), [5, null, null, 5]);
+});
+
+test('a minute in which only legacy was asked has no rate of new', () => {
+  const data = answer([window(3, { sides: [side('legacy', { requests: 10 })] })]);
+  assert.deepEqual(at(chart(data, 'error_rate'), 3), [null, 0]);
+  assert.deepEqual(at(chart(data, 'requests'), 3), [0, 10], 'but it had no requests, and that is known');
+});
+
+test('the current minute is marked as going on, and its rate is of the time that has passed', () => {
+  const counted = window(29, { sides: [side('legacy', { requests: 100 })] });
+  const current = window(30, { sides: [side('legacy', { requests: 30 })] });
+  const late = chart(answer([counted, current], { at: new Date(START + 30.25 * MINUTE_MS).toISOString() }), 'requests');
+  assert.equal(late.isPartial, true);
+  assert.deepEqual([at(late, 29)[1], at(late, 30)[1]], [100, 120]);
+  const early = chart(answer([counted, current], { at: new Date(START + 30.1 * MINUTE_MS).toISOString() }), 'requests');
+  assert.equal(at(early, 30)[1], null, 'six seconds are too little for a rate');
+});
+
+test('a young rollout fills the plot, but not with one minute alone', () => {
+  const { xs } = gridOf(answer([window(29, { sides: [side('legacy', { requests: 1 })] })], { since: minute(-1_000) }));
+  assert.equal(xs.length, 10);
+  assert.equal(xs.at(-1), (START + 30 * MINUTE_MS) / 1_000);
+});
+
+test('an endpoint has plots of its own', () => {
+  const sides = [side('new', { requests: 10, errors: 1 }), side('new', { requests: 4, errors: 2, endpoint: 'api' }), side('legacy', { requests: 1, endpoint: 'cart' })];
+  const data = answer([window(5, { sides, subjects: { legacy: 1, new: 1 } })]);
+  assert.deepEqual(charts(data).endpoints, ['api', 'cart']);
+  assert.deepEqual(at(chart(data, 'error_rate'), 5), [0.1, null]);
+  assert.deepEqual(at(chart(data, 'error_rate', { endpoint: 'api' }), 5), [0.5, null]);
+  assert.equal(chart(data, 'share', { endpoint: 'api' }), undefined, 'subjects are not counted by endpoint');
+});
+
+test('absolute bounds of guardrails become thresholds, each on the plot of its metric', () => {
+  const guardrails = [
+    { when: 'error_rate > 5% over 1m min 20 and requests > 10', then: 'rollback' },
+    { when: 'error_rate > 1.3x legacy', then: 'rollback' },
+    { when: 'error_rate > legacy', then: 'rollback' },
+    { when: 'error_rate@api > 2%', then: '5%' },
+    { when: 'latency.p99 > 1.5s for 5m', then: 'alert' },
+  ];
+  const data = answer([window(5, { sides: [side('new', { requests: 10, measures: latency(10, 5) })] })]);
+  const rollout = view({ guardrails });
+  assert.deepEqual(chart(data, 'error_rate', { rollout }).thresholds, [{ value: 0.05, text: 'rolls back' }]);
+  assert.deepEqual(chart(data, 'latency.p99', { rollout }).thresholds, [{ value: 1_500, text: 'alerts' }], 'a quantile that is judged is plotted');
+  const endpoint = answer([window(5, { sides: [side('new', { requests: 10, endpoint: 'api' })] })]);
+  assert.deepEqual(chart(endpoint, 'error_rate', { rollout, endpoint: 'api' }).thresholds, [{ value: 0.02, text: 'back to 5 %' }]);
+});
+
+const EVIDENCE = { of: 'guardrail', condition: 'error_rate > legacy', metric: 'error_rate', e_value: 3, e_needed: 100, text: 'so far 3 of 100' };
+const NAME = 'evidence guardrail error_rate > legacy error_rate';
+
+/** The state after answers in turn. */
+const seenOf = (...answers) => answers.reduce((metrics, data) => reduce(metrics, { type: 'metrics', key: 'demo', since: '2h', data }), reduce(initial, { type: 'route', view: 'rollout', key: 'demo' }));
+const evidenceChart = ({ data, seen }, rollout) => chart(data, NAME, { seen, rollout });
+
+test('evidence follows its trail, and one too large for a number is beyond measure', () => {
+  const rollout = view({ guardrails: [{ when: 'error_rate > legacy', then: 'rollback' }] });
+  const one = evidenceChart(seenOf(answer([], { evidence: [{ ...EVIDENCE, e_value: null, trail: [[minute(27), 1], [minute(28), 50], [minute(29), null]] }] })), rollout);
+  assert.deepEqual(one.data, [[28, 29, 30].map((index) => (START + index * MINUTE_MS) / 1_000), [1, 50, Infinity]], 'each at the end of its minute');
+  assert.deepEqual(one.thresholds, [{ value: 100, text: 'rolls back' }]);
+  assert.equal(measured('evidence', Infinity), 'beyond measure');
+});
+
+test('a trail with a hole has a gap there', () => {
+  assert.deepEqual(evidenceChart(seenOf(answer([], { evidence: [{ ...EVIDENCE, trail: [[minute(10), 1], [minute(28), 2]] }] }))).data[1], [1, null, 2, 3]);
+});
+
+test('without a trail, evidence is what was seen while the page was open', () => {
+  const seen = (index, e_value) => answer([], { at: minute(index), evidence: [{ ...EVIDENCE, e_value }] });
+  assert.deepEqual(evidenceChart(seenOf(seen(1, 1), seen(2, 7))).data[1], [1, 7]);
+});
+
+test('a comparison that is no longer made stays with what it had come to, for two hours', () => {
+  const gone = (index) => seenOf(answer([], { at: minute(1), evidence: [EVIDENCE] }), answer([], { at: minute(index) }));
+  assert.match(evidenceChart(gone(9)).note, /not gathered now.* 3 of 100/);
+  assert.equal(evidenceChart(gone(122)), undefined);
+});
+
+test('an answer for another range or rollout changes nothing', () => {
+  const metrics = reduce(reduce(initial, { type: 'route', key: 'demo' }), { type: 'chooseSince', since: '7d' });
+  assert.equal(reduce(metrics, { type: 'metrics', key: 'demo', since: '2h', data: answer([]) }), metrics);
+  assert.equal(reduce(metrics, { type: 'metrics', key: 'other', since: '7d', data: answer([]) }), metrics);
+});
+
+test('what is not measured is listed with the way to get it', () => {
+  const counted = { requests: 10, measures: latency(10, 5) };
+  const nothing = charts(answer([window(5, { sides: [side('new', counted)] })])).missing;
+  assert.match(nothing.find(({ what }) => what.includes('browsers')).code, /beacon\.js/);
+  assert.match(nothing.find(({ what }) => what.startsWith('Evidence')).code, /legacy/);
+  const compared = charts(answer([window(5, { sides: [side('new', counted)] })]), { rollout: view({ guardrails: [{ when: 'error_rate > legacy', then: 'rollback' }] }) }).missing;
+  assert.match(compared.find(({ what }) => what.startsWith('Evidence')).how, /while somebody is on new/);
+
+  const lcp = { ...counted, pages: 3, measures: { ...counted.measures, lcp: { count: 3, p50: 1, p75: 2, p95: 3, p99: 3 } } };
+  const half = charts(answer([window(5, { sides: [side('new', lcp), side('legacy', counted)] })]));
+  assert.match(half.missing[0].what, /legacy/);
+  assert.ok(half.charts.some(({ id }) => id === 'lcp.p75') && !half.charts.some(({ id }) => id === 'fcp.p75'));
+});
+
+test('a page with nothing says why', () => {
+  assert.match(emptinessOf({ data: answer([]), view: view({ state: { phase: 'draft' } }) }), /not started/);
+  assert.match(emptinessOf({ data: answer([]), view: view() }), /No request .* \/\*/s);
+  assert.equal(emptinessOf({ data: answer([window(1, { sides: [] })]), view: view() }), null);
+  assert.deepEqual(charts(answer([])).charts, []);
+});
+
+test('changes of the rollout are marks, in order', () => {
+  const entry = (index, command, state) => ({ at: minute(index), command: { command }, state: { phase: 'running', killed: false, stage: 'canary', percentage: 10, ...state } });
+  const marks = marksOf([entry(9, 'rollback', { percentage: 0, phase: 'rolled_back' }), entry(8, 'approve'), entry(7, 'advance'), entry(-5, 'start')], minute(0));
+  assert.deepEqual(marks.map(({ text, isBad }) => [text, isBad]), [['advanced: canary, 10 %', false], ['rolled back: canary, 0 %', true]]);
+});
+
+test('values have units', () => {
+  const words = [['share', 0.012345, '1.23 %'], ['ms', 0.98, '1 ms'], ['ms', 1_234, '1.23 s'], ['count', 12_345, '12,345'], ['score', 0.1234, '0.123'], ['evidence', 2.5e9, '2.5e9'], ['ms', null, '–']];
+  for (const [unit, value, text] of words) assert.equal(measured(unit, value), text);
+});
+
+test('ninety days of ten endpoints take less than 50 ms', () => {
+  const measures = { ...latency(100, 20), ...Object.fromEntries(['lcp', 'fcp', 'inp', 'cls', 'ttfb'].map((name) => [name, { count: 9, p50: 1, p75: 2, p95: 3, p99: 4 }])) };
+  const endpoints = [undefined, ...Array.from({ length: 10 }, (_, index) => `endpoint-${index}`)];
+  const hour = (index) => ({
+    at: new Date(START + index * 60 * MINUTE_MS).toISOString(),
+    minutes: 60,
+    revision: 1,
+    percentage: 10,
+    sides: endpoints.flatMap((endpoint) => ['legacy', 'new'].map((variant) => side(variant, { requests: 100, errors: 1, pages: 9, endpoint, measures }))),
+    subjects: { legacy: 90, new: 10 },
+  });
+  const data = answer(Array.from({ length: 2_160 }, (_, index) => hour(index)), { minutes: 60, at: new Date(START + 2_160 * 60 * MINUTE_MS).toISOString() });
+  // The fastest of a few: what else runs on the machine is not measured.
+  let took = Infinity;
+  for (let run = 0; run < 8; run += 1) {
+    const started = performance.now();
+    const found = charts(data, { endpoint: 'endpoint-3' });
+    took = Math.min(took, performance.now() - started);
+    assert.equal(found.charts[0].data[0].length, 2_161);
+  }
+  assert.ok(took < 50, `took ${took.toFixed(1)} ms`);
+});

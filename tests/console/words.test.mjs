@@ -1,0 +1,104 @@
+// What the console says, without a browser.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { evidence, evidenceShare, figure } from '../../www/text/figures.js';
+import { ends, movers, warnings } from '../../www/text/foretell.js';
+import { count, percent, plural } from '../../www/text/numbers.js';
+import { healthOf, nextOf, rank, told } from '../../www/text/rollout.js';
+import { ago, duration, time, until } from '../../www/text/time.js';
+import { listed, sentence } from '../../www/text/words.js';
+
+const NOW = Date.parse('2026-12-02T14:00:00Z');
+
+test('percentages show what counts of them', () => {
+  assert.equal(percent(25), '25 %');
+  assert.equal(percent(0.001), '0.001 %');
+  assert.equal(percent(0.1 + 0.2), '0.3 %');
+  assert.equal(count(12_345), '12,345');
+  assert.equal(plural(1, 'gate'), '1 gate');
+  assert.equal(plural(2, 'gate'), '2 gates');
+});
+
+test('times are told in two units, in UTC, and with their day only where it is another', () => {
+  assert.equal(duration(8_400), '8 s');
+  assert.equal(duration(200_000), '3 min 20 s');
+  assert.equal(duration(3_600_000), '1 h');
+  assert.equal(duration(2 * 86_400_000 + 3 * 3_600_000), '2 d 3 h');
+  assert.equal(until(NOW + 22_000, NOW), 'in 22 s');
+  assert.equal(until(NOW - 1, NOW), 'now');
+  assert.equal(ago(NOW - 2_000, NOW), 'just now');
+  assert.equal(ago(NOW - 300_000, NOW), '5 min ago');
+  assert.equal(time('2026-12-02T09:05:00Z', NOW), '09:05 UTC');
+  assert.equal(time('2026-12-04T09:05:00Z', NOW), 'Fri 4 Dec 09:05 UTC');
+  assert.equal(time('2027-01-04T09:05:00Z', NOW), 'Mon 4 Jan 2027 09:05 UTC');
+});
+
+test('sentences leave the names of metrics as they are', () => {
+  assert.equal(sentence('error_rate is 2 %'), 'error_rate is 2 %.');
+  assert.equal(sentence('lcp.p75 over 5m: nothing'), 'lcp.p75 over 5m: nothing.');
+  assert.equal(sentence('one gate is inconclusive'), 'One gate is inconclusive.');
+  assert.equal(sentence('gathered last at 2026-11-21T09:35:12.739Z'), 'Gathered last at 2026-11-21 09:35:12 UTC.');
+  assert.equal(listed(['a', 'b', 'c']), 'a, b and c');
+});
+
+test('figures have the unit of their metric', () => {
+  assert.equal(figure('error_rate', 0.0123), '1.23 %');
+  assert.equal(figure('latency.p95@api', 420.4), '420 ms');
+  assert.equal(figure('lcp.p75', 1_840), '1.84 s');
+  assert.equal(figure('cls.p75', 0.021), '0.021');
+  assert.equal(figure('signal.p1', 3), '3');
+  assert.equal(figure('error_rate', null), '–');
+});
+
+test('evidence is told on a log scale, however large', () => {
+  assert.equal(evidence(3.217), '3.22');
+  assert.equal(evidence(12_400_000), '1.2e7');
+  assert.equal(evidence(null), 'more than a number can hold');
+  assert.equal(evidenceShare(10, 100), 0.5);
+  assert.equal(evidenceShare(0.3, 100), 0);
+  assert.equal(evidenceShare(null, 100), 1);
+});
+
+const state = (changes) => ({ phase: 'running', killed: false, attempt: 1, stage: 'canary', percentage: 10, groups: ['team'], ...changes });
+const moves = (changes) => ({ from: 10, to: 25, direction: 'new', share: 15, subjects: 1_234, ...changes });
+
+test('a step is foretold with both ends and who moves', () => {
+  const tried = { from: state(), to: state({ stage: 'quarter', percentage: 25, groups: ['team', 'sales'] }), moves: moves() };
+  assert.deepEqual(ends(tried), { from: { stage: 'canary', percentage: '10 %', facts: '' }, to: { stage: 'quarter', percentage: '25 %', facts: '' }, isSame: false });
+  assert.deepEqual(movers(tried), ['15 % of subjects move from legacy to new: about 1,234 of those seen in the last day.', 'The group sales goes to new.']);
+});
+
+test('a kill goes to nobody, groups included', () => {
+  const tried = { from: state(), to: state({ killed: true }), moves: moves({ to: 0, direction: 'legacy', share: 10, subjects: null }) };
+  assert.equal(ends(tried).to.percentage, '0 %');
+  assert.equal(ends(tried).to.facts, 'killed');
+  assert.deepEqual(movers(tried), ['10 % of subjects move from new to legacy.', 'The group team goes back to legacy.']);
+});
+
+test('whoever jumps is told over what', () => {
+  const rollout = { stages: ['canary', 'quarter', 'half', 'full'].map((name) => ({ name })), blocked: [{ by: 'hold', text: 'the hold is not over' }, { by: 'manual', text: 'by hand' }] };
+  const tried = { from: state(), to: state({ phase: 'paused', stage: 'full', percentage: 100 }), moves: moves({ to: 100 }) };
+  assert.deepEqual(warnings('set', tried, rollout), ['Skipped: the hold is not over.', 'This jumps over quarter and half.', 'It stays there until somebody resumes it.']);
+  assert.deepEqual(warnings('pause', { ...tried, to: tried.from }, rollout), []);
+});
+
+const rollout = (live, changes) => ({ state: state(live), percentage: 10, faults: [], guardrails: [], stages: [{ name: 'canary' }], ...changes });
+
+test('what needs attention comes first', () => {
+  const failing = [{ verdict: 'pass' }, { verdict: 'fail' }];
+  const order = [rollout({ killed: true }), rollout({ phase: 'rolled_back' }), rollout({}, { guardrails: failing }), rollout({ phase: 'paused' }), rollout(), rollout({ phase: 'draft' }), rollout({ phase: 'completed' })];
+  assert.deepEqual(order.map(rank), [0, 1, 2, 3, 4, 5, 6]);
+  assert.equal(rank(rollout({}, { faults: [{}] })), 2);
+  assert.equal(healthOf(rollout({}, { guardrails: failing })).word, 'Fail');
+  assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }, { verdict: 'inconclusive' }] })).word, 'Inconclusive');
+});
+
+test('a state and what comes next are told in words', () => {
+  assert.equal(told(state({ phase: 'draft' })), 'a draft');
+  assert.equal(told(state({ killed: true })), 'killed (was running in canary at 10 %)');
+  const next = { command: 'advance', stage: 'full', percentage: 100 };
+  assert.equal(nextOf(rollout({}, { next }), NOW), 'advances to full (100 %) as soon as nothing blocks it');
+  assert.equal(nextOf(rollout({}, { next: { ...next, at: '2026-12-02T14:04:00Z' } }), NOW), 'advances to full (100 %) in 4 min (14:04 UTC)');
+  assert.equal(nextOf(rollout({ phase: 'rolled_back' }), NOW), 'stays until somebody resumes it, which begins attempt 2');
+  assert.equal(nextOf(rollout({ killed: true }, { kill_key: 'kill/shop' }), NOW), 'stays killed until the key in KV is deleted');
+});

@@ -1,0 +1,91 @@
+// Asks the API. Whatever happens, the answer has the same shape; a network failure is a problem like
+// any other, with status 0.
+const TIMEOUT_MS = 8_000;
+
+/** `→ { ok, status, body, etag, problem }`. `path` is under `/_tidegate/api/`. */
+export async function request(method, path, { body, ifMatch, idempotencyKey, signal } = {}) {
+  const limit = limited(signal);
+  const headers = { Accept: 'application/json' };
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  if (ifMatch) headers['If-Match'] = ifMatch;
+  if (idempotencyKey) headers['Idempotency-Key'] = idempotencyKey;
+  try {
+    const response = await fetch(`api/${path}`, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: 'same-origin',
+      cache: 'no-store',
+      redirect: 'error',
+      signal: limit.signal,
+    });
+    return await read(response);
+  } catch {
+    if (signal?.aborted) return { ok: false, status: 0, isAborted: true, problem: UNREACHABLE };
+    return { ok: false, status: 0, problem: limit.isOver() ? SILENT : UNREACHABLE };
+  } finally {
+    limit.end();
+  }
+}
+
+/** A signal that ends with the caller's, or when the time is over. */
+function limited(signal) {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  let isOver = false;
+  const timer = setTimeout(() => {
+    isOver = true;
+    abort();
+  }, TIMEOUT_MS);
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted) abort();
+  return {
+    signal: controller.signal,
+    isOver: () => isOver,
+    end() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    },
+  };
+}
+
+/** The last word of a problem's type, by which one decides. */
+export const kindOf = (problem) => problem?.type?.split(':').at(-1) ?? '';
+
+const UNREACHABLE = {
+  type: 'urn:tidegate:problem:unreachable',
+  title: 'Not reachable',
+  status: 0,
+  detail: 'the deployment cannot be reached from this browser',
+  help: 'check the network connection; the site itself goes on without the console',
+};
+
+const SILENT = {
+  ...UNREACHABLE,
+  title: 'No answer',
+  detail: `the deployment has not answered within ${TIMEOUT_MS / 1_000} s`,
+};
+
+async function read(response) {
+  const text = await response.text();
+  const answer = { ok: response.ok, status: response.status, etag: response.headers.get('etag') };
+  const parsed = parse(text);
+  if (response.ok && (parsed !== undefined || text === '')) return { ...answer, body: parsed ?? null };
+  return { ...answer, ok: false, problem: parsed?.detail ? parsed : unreadable(response) };
+}
+
+function parse(text) {
+  try {
+    return text === '' ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const unreadable = ({ status }) => ({
+  type: 'urn:tidegate:problem:unreadable',
+  title: 'An answer that is none',
+  status,
+  detail: `something between this browser and Tidegate has answered with status ${status}`,
+  help: 'if it stays so, look at what stands in front of the worker',
+});

@@ -1,0 +1,85 @@
+// Foretells and sends commands. A dry run follows each edit that changes what would be done. What was
+// sent and not answered is sent again under the same key, so that it is done once.
+import { bodyOf, ifMatchOf, missing } from '../state/dialog.js';
+import { DONE } from '../text/commands.js';
+import { plural } from '../text/numbers.js';
+import { told } from '../text/rollout.js';
+import { request } from './api.js';
+
+/** Typing and sliding settle before the server is asked. */
+const SETTLED_MS = 180;
+
+export function command({ dispatch, getState, clock }) {
+  let timer;
+  let aborted = new AbortController();
+
+  function foretellSoon(delay_ms) {
+    clearTimeout(timer);
+    aborted.abort();
+    aborted = new AbortController();
+    const { signal } = aborted;
+    timer = setTimeout(() => foretell(signal), delay_ms);
+  }
+
+  async function foretell(signal) {
+    const { dialog } = getState();
+    const body = dialog && bodyOf(dialog);
+    if (!body) return;
+    dispatch({ type: 'foretelling' });
+    const answer = await request('POST', pathOf(dialog), { body: { ...body, dry_run: true }, signal });
+    if (answer.isAborted || signal.aborted) return;
+    dispatch({ type: 'foretold', tried: answer.ok ? answer.body : null, problem: answer.problem ?? null });
+  }
+
+  async function send() {
+    const { dialog } = getState();
+    if (dialog.status === 'sending' || dialog.isStale || missing(dialog)) return;
+    const id = dialog.status === 'unknown' ? dialog.id : newId();
+    dispatch({ type: 'sending', id });
+    const sentAt = clock.now();
+    const body = { ...bodyOf(dialog), reason: dialog.form.reason.trim() };
+    const answer = await request('POST', pathOf(dialog), { body, ifMatch: ifMatchOf(dialog), idempotencyKey: dialog.kind === 'all' ? undefined : id });
+    answered(dialog, answer, sentAt);
+  }
+
+  function answered(dialog, answer, sentAt) {
+    if (answer.ok && dialog.kind === 'all') return doneForAll(dialog, answer.body);
+    if (answer.ok) {
+      const { rollout } = answer.body;
+      dispatch({ type: 'rollout', key: dialog.key, view: rollout, etag: answer.etag, sentAt, at: clock.now() });
+      dispatch({ type: 'done', command: dialog.command, key: dialog.key, entry: answer.body.entry });
+      return toast(`${dialog.key} is ${told(rollout.state)}, revision ${rollout.state.revision}.`);
+    }
+    const { problem } = answer;
+    // Nobody looks at the dialog any more, so the answer has to find its own way.
+    if (getState().dialog === null) return toast(`${dialog.key ?? 'Everything'}, ${dialog.command}: ${answer.status === 0 || answer.status >= 500 ? 'it is unknown whether it was done' : 'not done'}, ${problem.detail}.`, 'warn');
+    if (answer.status === 401) dispatch({ type: 'sessionEnded' });
+    else if (answer.status === 0 || answer.status >= 500) dispatch({ type: 'unknown', problem });
+    else {
+      dispatch({ type: 'refused', problem });
+      const { current } = problem;
+      if (current) dispatch({ type: 'rollout', key: current.key, view: current, etag: `"${current.state.revision}"`, sentAt, at: clock.now() });
+    }
+  }
+
+  function doneForAll({ command: name }, { rollouts, refused }) {
+    const last = refused.map(({ rollout, detail }) => `${rollout}: ${detail}`).join('; ');
+    dispatch({ type: 'done', command: name });
+    toast(`${plural(rollouts.length, 'rollout')} ${DONE[name]}.${last && ` Not ${DONE[name]}: ${last}.`}`, last ? 'warn' : 'good');
+  }
+
+  const toast = (text, tone) => dispatch({ type: 'toast', id: newId(), text, tone });
+
+  return (event, state, before) => {
+    if (event.type === 'confirm' && state.dialog) send();
+    if (state.dialog?.kind !== 'command') return;
+    const isOpened = event.type === 'ask' || event.type === 'decideAgain';
+    const isEdited = event.type === 'edit' && JSON.stringify(bodyOf(state.dialog)) !== JSON.stringify(bodyOf(before.dialog));
+    const isMoved = event.type === 'rollout' && before.dialog !== null && before.dialog.current.etag !== state.dialog.current.etag;
+    if (isOpened || isEdited || isMoved) foretellSoon(isEdited ? SETTLED_MS : 0);
+  };
+}
+
+const pathOf = ({ kind, key }) => `rollouts/${kind === 'all' ? '*' : encodeURIComponent(key)}/commands`;
+
+const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -1,0 +1,69 @@
+// Keeps the state fresh: while the page is visible and somebody is signed in, what the route shows is
+// fetched every two seconds, and at once after a command, a change of route and a return to the tab.
+// Each round begins with the event `refresh`, on which other controllers fetch what is theirs.
+import { kindOf, request } from './api.js';
+
+const INTERVAL_MS = 2_000;
+/** The list is there on a rollout's page too, for the clock and for the way back. */
+const LIST_INTERVAL_MS = 20_000;
+
+export function poll({ dispatch, getState, clock }) {
+  let timer;
+  let controller = new AbortController();
+  let listedAt = -Infinity;
+
+  const isWanted = () => getState().session.status === 'in' && !document.hidden;
+
+  async function round() {
+    clearTimeout(timer);
+    controller.abort();
+    if (!isWanted()) return;
+    controller = new AbortController();
+    const { signal } = controller;
+    dispatch({ type: 'refresh' });
+    const { view, key } = getState().route;
+    await Promise.all([isListDue(view) && fetchList(signal), view === 'rollout' && fetchRollout(key, signal)]);
+    if (!signal.aborted) timer = setTimeout(round, INTERVAL_MS);
+  }
+
+  const isListDue = (view) => view === 'list' || clock.local() - listedAt > LIST_INTERVAL_MS;
+
+  async function fetchList(signal) {
+    const sent = clock.local();
+    const sentAt = clock.now();
+    const answer = await request('GET', 'rollouts', { signal });
+    if (!heard(answer)) return;
+    const { rollouts, faults, plans, at } = answer.body;
+    clock.observe(Date.parse(at), sent);
+    listedAt = sent;
+    dispatch({ type: 'clock', now: clock.now() });
+    dispatch({ type: 'rollouts', items: rollouts, faults, plans, sentAt, at: clock.now() });
+  }
+
+  async function fetchRollout(key, signal) {
+    const sentAt = clock.now();
+    const answer = await request('GET', `rollouts/${encodeURIComponent(key)}`, { signal });
+    if (answer.status === 404) {
+      dispatch({ type: 'contact', at: clock.now() });
+      dispatch({ type: 'noRollout', key, problem: answer.problem });
+    } else if (heard(answer)) {
+      dispatch({ type: 'rollout', key, view: answer.body, etag: answer.etag, sentAt, at: clock.now() });
+    }
+  }
+
+  /** Whether there is an answer to use; says what it means for the contact and the session. */
+  function heard(answer) {
+    if (answer.isAborted) return false;
+    if (answer.status === 401 && kindOf(answer.problem) === 'unauthorized') dispatch({ type: 'sessionEnded' });
+    else if (answer.ok) dispatch({ type: 'contact', at: clock.now() });
+    else dispatch({ type: 'lost', at: clock.now(), problem: answer.problem });
+    return answer.ok;
+  }
+
+  document.addEventListener('visibilitychange', round);
+  window.addEventListener('online', round);
+  return (event) => {
+    if (event.type === 'session' || event.type === 'route' || event.type === 'done') round();
+    if (event.type === 'noSession' || event.type === 'sessionEnded') round();
+  };
+}

@@ -1,0 +1,62 @@
+// A condition with its verdict, the sentence behind it, and on demand its figures in tables.
+import { badge } from './badge.js';
+import { bar } from './bar.js';
+import { el, keyed, replaceFor, setAttr, setHidden, setText } from './dom.js';
+import { evidence, evidenceShare, figure } from '../text/figures.js';
+import { count, round } from '../text/numbers.js';
+import { verdictOf } from '../text/rollout.js';
+import { ago } from '../text/time.js';
+import { sentence } from '../text/words.js';
+
+/** A row; `update({ condition, then?, severity?, verdict, text, since, figures }, now)`. */
+export function verdict() {
+  const mark = badge();
+  const nodes = { condition: el('code'), then: el('span', { class: 'muted small' }), text: el('p', { class: 'small' }), since: el('span', { class: 'muted small' }) };
+  const tables = el('div', { class: 'figures' });
+  const details = el('details', { class: 'verdict-figures' }, el('summary', { class: 'small' }, 'Figures'), tables);
+  const root = el('li', { class: 'verdict' },
+    el('div', { class: 'verdict-mark' }, mark.root),
+    el('div', { class: 'verdict-body' }, el('div', { class: 'verdict-head' }, nodes.condition, nodes.then), nodes.text, el('div', { class: 'verdict-foot' }, details, nodes.since)));
+  const updateTables = keyed(tables, (item) => item.id, figureTable);
+
+  return {
+    root,
+    update({ condition, then, verdict: value, text, since, figures = [] }, now) {
+      mark.update(verdictOf(value));
+      setAttr(root, 'data-verdict', value);
+      setText(nodes.condition, condition);
+      setText(nodes.then, then);
+      setText(nodes.text, sentence(text));
+      setText(nodes.since, since ? `since ${ago(since, now).replace(/ ago$/, '')}`.replace('since just now', 'just now') : '');
+      setHidden(details, figures.length === 0);
+      updateTables(figures.map((item, index) => ({ id: `${index} ${item.metric}`, ...item })));
+    },
+  };
+}
+
+function figureTable() {
+  const caption = el('caption');
+  const body = el('tbody');
+  const evidenceBar = bar();
+  return {
+    root: el('table', { class: 'figure-table' }, caption, body),
+    update(item) {
+      setText(caption, item.metric);
+      replaceFor(body, JSON.stringify(item), () => rows(item).map(([name, value]) => el('tr', {}, el('th', { scope: 'row' }, name), el('td', { class: 'number' }, value, name === 'Evidence' && evidenceBar.root))));
+      evidenceBar.update(evidenceShare(item.e_value, item.e_needed));
+    },
+  };
+}
+
+/** Facts that do not belong to a side. */
+const OF_NO_SIDE = /^(signal|faults|percentage)\b/;
+
+function rows({ metric, value, legacy, bound, observations, e_value, e_needed }) {
+  const isCompared = legacy !== undefined;
+  const out = [[OF_NO_SIDE.test(metric) ? 'Value' : 'New', figure(metric, value)]];
+  if (isCompared) out.push(['Legacy', figure(metric, legacy)]);
+  out.push(['Bound', isCompared && bound !== null ? `${round(bound, 3)} × legacy` : figure(metric, bound)]);
+  out.push(['Observations', count(observations)]);
+  if (e_needed !== undefined && e_needed !== null) out.push(['Evidence', `${evidence(e_value ?? null)} of ${evidence(e_needed)} needed`]);
+  return out;
+}

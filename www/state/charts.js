@@ -1,0 +1,124 @@
+// Which plots there are, and what is in them: from the API's metrics, the rollout and its history.
+// Only what was measured is plotted; what was not is listed with the way to get it. A chart is
+// `{ id, group, title, unit, series, data, isPartial, thresholds, marks, note }`, as parts/plot.js draws it.
+import { evidenceCharts } from './evidence.js';
+import { marksOf } from './marks.js';
+import { missingOf } from './missing.js';
+import { judgedOf, thresholdsOf } from './thresholds.js';
+import { endpointsOf, gridOf, measuresOf } from './windows.js';
+
+const SIDES = ['new', 'legacy'];
+const MINUTE_MS = 60_000;
+/** Before that, a minute has seen too little to be called a rate. */
+const PART_MS_MIN = 10_000;
+
+const VITALS = [
+  ['lcp', 'Largest contentful paint'],
+  ['fcp', 'First contentful paint'],
+  ['inp', 'Interaction to next paint'],
+  ['cls', 'Layout shift'],
+  ['ttfb', 'Time to first byte'],
+];
+const QUANTILES_OF = { latency: ['p95', 'p50'] };
+const QUANTILES = ['p75'];
+
+/** `metrics` is the state's slice, `view` the API's Rollout, `entries` what is known of its history. */
+export function chartsOf({ metrics, view, entries }) {
+  const { data, endpoint, seen } = metrics;
+  if (!data) return { charts: [], endpoints: [], missing: [] };
+  const grid = gridOf(data, endpoint ?? undefined);
+  const context = { grid, view, endpoint, marks: marksOf(entries ?? [], data.since), measures: measuresOf(grid.cells), judged: judgedOf(view) };
+  const charts = [...serverCharts(context), ...browserCharts(context), ...trafficCharts(context), ...evidenceCharts(seen, data.at, context)];
+  return { charts, endpoints: endpointsOf(data), missing: missingOf({ data, seen, view, measures: context.measures, cells: grid.cells }) };
+}
+
+function serverCharts(context) {
+  const errors = of((side) => ratio(side?.errors, side?.requests));
+  return [
+    sidesChart(context, { id: 'error_rate', group: 'server', title: 'Errors', unit: 'share', value: errors, note: rescuedNote(context.grid.cells) }),
+    ...quantileCharts(context, 'latency', { group: 'server', title: 'Time to answer' }),
+  ].filter(Boolean);
+}
+
+function browserCharts(context) {
+  const failed = of((side) => ratio(side?.failed_pages, side?.pages));
+  const timings = [...context.measures.keys()].filter((name) => name.startsWith('timing.')).sort();
+  return [
+    ...VITALS.flatMap(([name, title]) => quantileCharts(context, name, { group: 'browser', title, short: name.toUpperCase() })),
+    sidesChart(context, { id: 'js_error_rate', group: 'browser', title: 'Pages with a JavaScript error', unit: 'share', value: failed }),
+    ...timings.flatMap((name) => quantileCharts(context, name, { group: 'browser', title: name.slice('timing.'.length) })),
+  ].filter(Boolean);
+}
+
+/** One chart for each quantile that people look at or the plan judges by. */
+function quantileCharts(context, measure, { group, title, short }) {
+  if (!context.measures.has(measure)) return [];
+  const usual = QUANTILES_OF[measure] ?? QUANTILES;
+  const judged = ['p50', 'p75', 'p95', 'p99'].filter((name) => context.judged.has(metricName(`${measure}.${name}`, context.endpoint)));
+  return [...new Set([...usual, ...judged])].map((quantile) =>
+    sidesChart(context, {
+      id: `${measure}.${quantile}`,
+      group,
+      title: `${title}, ${short ? `${short} ` : ''}${quantile}`,
+      unit: measure === 'cls' ? 'score' : 'ms',
+      value: of((side) => side?.measures[measure]?.[quantile] ?? null),
+    }),
+  );
+}
+
+function trafficCharts(context) {
+  const { grid } = context;
+  const perMinute = (cell, side, index) => {
+    if (!cell) return null;
+    const minutes = isPart(grid, index) ? grid.partMs / MINUTE_MS : grid.stepMs / MINUTE_MS;
+    return isPart(grid, index) && grid.partMs < PART_MS_MIN ? null : (cell[side]?.requests ?? 0) / minutes;
+  };
+  const requests = sidesChart(context, { id: 'requests', group: 'traffic', title: 'Requests a minute', unit: 'count', value: perMinute });
+  return [requests, context.endpoint ? null : shareChart(context)].filter(Boolean);
+}
+
+function shareChart({ grid, marks, view }) {
+  const measured = grid.cells.map((cell) => ratio(cell?.subjects?.new, (cell?.subjects?.new ?? 0) + (cell?.subjects?.legacy ?? 0)));
+  if (measured.every((value) => value === null)) return null;
+  const isShort = grid.stepMs === MINUTE_MS && grid.cells.some((cell) => cell && !cell.subjects);
+  return {
+    id: 'share',
+    group: 'traffic',
+    title: 'Subjects on new',
+    unit: 'share',
+    series: [{ label: 'new', side: 'new' }, { label: 'as set', side: 'target' }],
+    data: [grid.xs, measured, grid.cells.map((cell) => (cell?.percentage === undefined ? null : cell.percentage / 100))],
+    isPartial: grid.partMs !== null,
+    thresholds: thresholdsOf(view, 'share'),
+    marks,
+    note: isShort ? 'By the minute, subjects are kept for two hours; over 7 days and more they are there by the hour.' : 'Groups count, so it may be above what is set.',
+  };
+}
+
+/** New against legacy; null where neither has a value. */
+function sidesChart({ grid, view, endpoint, marks }, { id, value, ...rest }) {
+  const columns = SIDES.map((side) => grid.cells.map((cell, index) => value(cell, side, index)));
+  if (columns.every((column) => column.every((one) => one === null))) return null;
+  return {
+    id,
+    ...rest,
+    series: SIDES.map((side) => ({ label: side, side })),
+    data: [grid.xs, ...columns],
+    isPartial: grid.partMs !== null,
+    thresholds: thresholdsOf(view, metricName(id, endpoint)),
+    marks,
+  };
+}
+
+/** Legacy's answers in place of new are errors of new; nobody has seen those. */
+function rescuedNote(cells) {
+  const sum = (name) => cells.reduce((total, cell) => total + (cell?.new?.[name] ?? 0), 0);
+  const [errors, rescued] = [sum('errors'), sum('rescued')];
+  if (errors === 0) return 'Answers of 5xx, and none at all.';
+  return `New has had ${errors.toLocaleString('en-GB')} errors; legacy answered in its place ${rescued.toLocaleString('en-GB')} times.`;
+}
+
+const metricName = (id, endpoint) => (endpoint ? `${id}@${endpoint}` : id);
+const of = (read) => (cell, side) => read(cell?.[side]);
+const ratio = (part, whole) => (whole > 0 ? (part ?? 0) / whole : null);
+const isPart = (grid, index) => grid.partMs !== null && index === grid.cells.length - 1;

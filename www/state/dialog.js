@@ -1,0 +1,106 @@
+// The dialog that is open, if any: a command of one rollout, a command for all, or the shortcuts.
+//
+// A command is decided on what the dialog showed: `etag` is the revision that it was opened on. Once
+// the rollout has another one, `isStale` is set, and one has to decide again. Kill, pause and rollback
+// work on whatever is there.
+//
+// `status`: `open`, `sending`, `refused`, or `unknown`: nobody knows whether it was done. Then the
+// request stays as it was, so that it can be sent again under the same `id` and is done once.
+import { COMMANDS } from '../text/commands.js';
+
+export const initial = null;
+
+const UNCONDITIONAL = ['kill', 'pause', 'rollback'];
+
+export function reduce(dialog, event, state) {
+  if (event.type === 'ask') return opened(event, state);
+  if (event.type === 'askAll') return { kind: 'all', command: event.command, ...blank(event.command) };
+  if (event.type === 'shortcuts') return { kind: 'shortcuts' };
+  if (dialog === null) return null;
+  switch (event.type) {
+    case 'edit':
+      return dialog.status === 'unknown' ? dialog : { ...dialog, form: { ...dialog.form, ...event.fields } };
+    case 'foretelling':
+      return { ...dialog, foretold: { ...dialog.foretold, isLoading: true } };
+    case 'foretold':
+      return { ...dialog, foretold: { tried: event.tried, problem: event.problem, isLoading: false } };
+    case 'rollout':
+      return dialog.kind === 'command' && event.key === dialog.key ? compared(dialog, event) : dialog;
+    case 'sending':
+      return { ...dialog, status: 'sending', problem: null, id: event.id };
+    case 'refused':
+      return { ...dialog, status: 'refused', problem: event.problem };
+    case 'unknown':
+      return { ...dialog, status: 'unknown', problem: event.problem };
+    case 'decideAgain':
+      return { ...dialog, status: 'open', problem: null, isStale: false, etag: dialog.current.etag, seen: dialog.current.view };
+    case 'done':
+    case 'close':
+    case 'route':
+    case 'noSession':
+    case 'sessionEnded':
+      return null;
+    default:
+      return dialog;
+  }
+}
+
+function opened({ command, item }, { rollout }) {
+  const { key, view, etag } = rollout;
+  const current = { view, etag };
+  return { kind: 'command', command, key, etag, seen: view, current, isStale: false, ...blank(command, view, item) };
+}
+
+function blank(command, view, item) {
+  return {
+    status: 'open',
+    problem: null,
+    id: null,
+    foretold: { tried: null, problem: null, isLoading: false },
+    form: {
+      reason: COMMANDS[command].reason ?? '',
+      percentage: view ? String(view.state.percentage) : '',
+      stage: view?.stages[0].name ?? '',
+      to: 'off',
+      item: item ?? '',
+      typed: '',
+    },
+  };
+}
+
+/** The rollout as it is now beside the one that the dialog was opened on. */
+function compared(dialog, { view, etag }) {
+  const isOther = etag !== dialog.etag && !UNCONDITIONAL.includes(dialog.command) && dialog.status !== 'sending' && dialog.status !== 'unknown';
+  return { ...dialog, current: { view, etag }, isStale: dialog.isStale || isOther };
+}
+
+/** The command's body without its reason; null where a number cannot be read. */
+export function bodyOf({ command, form, seen }) {
+  switch (command) {
+    case 'set':
+      return isNumber(form.percentage) ? { command, percentage: Number(form.percentage) } : null;
+    case 'resume':
+      return seen?.state.phase === 'rolled_back' ? { command, stage: form.stage } : { command };
+    case 'rollback':
+      if (form.to !== 'percentage') return { command, to: form.to };
+      return isNumber(form.percentage) ? { command, to: Number(form.percentage) } : null;
+    case 'approve':
+      return { command, item: form.item };
+    default:
+      return { command };
+  }
+}
+
+const isNumber = (text) => text.trim() !== '' && Number.isFinite(Number(text));
+
+export const ifMatchOf = ({ command, etag }) => (UNCONDITIONAL.includes(command) ? undefined : etag);
+
+/** What is missing before it can be sent, in words; null where nothing is. */
+export function missing(dialog) {
+  const { command, form, kind, key } = dialog;
+  if (form.reason.trim() === '') return 'Say why: the reason stays in the history.';
+  if (kind === 'all') return null;
+  if (bodyOf(dialog) === null) return 'Give a percentage from 0 to 100.';
+  if (command === 'complete' && form.typed.trim() !== key) return `Type ${key} to confirm.`;
+  return null;
+}

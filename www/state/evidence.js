@@ -1,0 +1,55 @@
+// The evidence of each comparison with its threshold over time, of the last two hours.
+import { actionOf } from './thresholds.js';
+
+/** The E-values that are drawn; under the least, nothing points at a difference. */
+const EVIDENCE_MIN = 0.01;
+const GAP_S = 150;
+/** How far back evidence is kept. */
+const TRAIL_S = 2 * 3_600;
+
+export function evidenceCharts(seen, at, context) {
+  return Object.entries(seen).map(([name, { one, points }]) => chart(name, one, pointsOf(points), Date.parse(at) / 1_000, context));
+}
+
+function chart(name, one, points, until, { view, marks, grid }) {
+  const since = Math.max(grid.xs[0], until - TRAIL_S);
+  const isGone = points.at(-1)[0] < until;
+  return {
+    id: `evidence ${name}`,
+    group: 'evidence',
+    title: one.of === 'sample_ratio' ? 'The split between the sides' : `${one.of === 'gate' ? 'Gate ' : ''}${one.condition}${one.condition.startsWith(one.metric) ? '' : `, ${one.metric}`}`,
+    unit: 'evidence',
+    series: [{ label: 'evidence', side: 'evidence' }],
+    data: [points.map(([then]) => then), points.map(([, value]) => value)],
+    span: [since, until],
+    isPartial: false,
+    scale: { isLog: true, min: EVIDENCE_MIN, max: Math.max(one.e_needed ?? 100, 1) * 100 },
+    thresholds: one.e_needed === null ? [] : [{ value: one.e_needed, text: meaning(one, view) }],
+    marks: marks.filter((mark) => mark.at >= since),
+    note: `${isGone ? 'It is not gathered now. It was: ' : ''}${one.text}`,
+  };
+}
+
+/**
+ * Evidence too large for a number comes as null, and is drawn at the top. Where a minute is missing,
+ * nobody judged: an empty point makes the gap.
+ */
+function pointsOf(seen) {
+  const known = seen.map(([then, value]) => [Date.parse(then) / 1_000, value ?? Infinity]);
+  const points = [];
+  for (const point of known.sort(([one], [other]) => one - other)) {
+    const last = points.at(-1);
+    if (last && last[0] === point[0]) points.pop();
+    if (last && point[0] - last[0] > GAP_S) points.push([last[0] + 60, null]);
+    points.push(point);
+  }
+  return points;
+}
+
+function meaning({ of, condition }, view) {
+  // A gate's evidence may be of what it asks for or of the contrary; its text says which.
+  if (of === 'gate') return 'are needed';
+  if (of === 'sample_ratio') return 'means unfair';
+  const then = view?.guardrails.find(({ when }) => when === condition)?.then;
+  return then ? actionOf(then) : 'acts';
+}

@@ -1,0 +1,53 @@
+// Which side one subject gets, and why: the API's answer, put into words.
+import { percent } from '../text/numbers.js';
+
+export const initial = { key: null, id: '', answer: null, problem: null, isAsking: false };
+
+/** The buckets in one percent. */
+const BUCKETS_PER_PERCENT = 1_000;
+
+export function reduce(explain, event) {
+  switch (event.type) {
+    case 'route':
+      return event.key === explain.key ? explain : { ...initial, key: event.key };
+    case 'explain':
+      return { ...explain, id: event.id, isAsking: event.id !== '', problem: null, answer: event.id === explain.id ? explain.answer : null };
+    case 'explained':
+      return event.key === explain.key && event.id === explain.id ? { ...explain, answer: event.answer, problem: null, isAsking: false } : explain;
+    case 'unexplained':
+      return event.key === explain.key && event.id === explain.id ? { ...explain, answer: null, problem: event.problem, isAsking: false } : explain;
+    case 'noSession':
+    case 'sessionEnded':
+      return { ...initial, key: explain.key };
+    default:
+      return explain;
+  }
+}
+
+/** Where the subject's bucket lies, in percent: it is on new under a percentage above that. */
+export const placeOf = ({ bucket }) => bucket / BUCKETS_PER_PERCENT;
+
+/** Why, as the end of a sentence. `view` is the API's Rollout, for the percentage in effect. */
+export function whyOf(answer, view) {
+  const why = REASONS[answer.reason];
+  return why ? why(answer, view) : answer.reason;
+}
+
+const at = (view) => (view ? `, ${percent(view.percentage)}` : '');
+
+const REASONS = {
+  killed: () => 'the rollout is killed, and so everybody gets legacy',
+  override: () => 'a preview’s link has put them there',
+  inactive: (_, view) => (view ? INACTIVE[view.state.phase] : undefined) ?? 'the rollout has not started, waits for another one, or is rolled back to nobody',
+  unidentified: () => 'there is no id to go by',
+  excluded: () => 'they are in a group that the plan excludes',
+  required: () => 'they are on legacy in another rollout, which this one requires',
+  completed: () => 'the rollout has completed, and so everybody gets new',
+  group: ({ stage }) => `they are in a group that is on new in the stage ${stage}`,
+  ineligible: () => 'they are not in the group of those whom the plan considers at all',
+  holdout: () => 'they belong to the share that stays on legacy at every percentage',
+  bucketed: (answer, view) => `their place, ${percent(placeOf(answer))}, is ${answer.variant === 'new' ? 'under' : 'not under'} the percentage of the stage ${answer.stage}${at(view)}`,
+  no_config: () => 'no configuration can be read',
+};
+
+const INACTIVE = { draft: 'the rollout has not started', rolled_back: 'the rollout is rolled back to nobody' };

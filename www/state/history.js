@@ -1,0 +1,86 @@
+// What has happened to the open rollout, newest first: the entries of its history and the messages
+// about it. Both come in pages, so of a time before either's oldest only half would be known: nothing
+// older than that is shown. `before` tells where each goes on, null on the last page.
+import { millis } from '../text/time.js';
+
+export const initial = { key: null, entries: null, before: null, messages: null, messagesBefore: null, isLoading: false, problem: null, filter: 'all', revision: null };
+
+const ALERTS = new Set(['alert', 'escalation']);
+
+export function reduce(history, event) {
+  switch (event.type) {
+    case 'route':
+      return { ...(event.key === history.key ? history : { ...initial, key: event.key, filter: history.filter }), revision: event.revision ?? null };
+    case 'history':
+      return event.key === history.key ? { ...history, ...paged(history.entries, history.before, event, ({ revision }) => revision), isLoading: false, problem: null } : history;
+    case 'messages': {
+      if (event.key !== history.key) return history;
+      const { entries: messages, before: messagesBefore } = paged(history.messages, history.messagesBefore, event, ({ at, kind, text }) => `${at} ${kind} ${text}`);
+      return { ...history, messages, messagesBefore, isLoading: false, problem: null };
+    }
+    case 'noHistory':
+      return event.key === history.key ? { ...history, isLoading: false, problem: event.problem } : history;
+    case 'loadOlder':
+      return { ...history, isLoading: hasOlder(history) };
+    case 'filterHistory':
+      return { ...history, filter: event.filter };
+    case 'noSession':
+    case 'sessionEnded':
+      return { ...initial, key: history.key, revision: history.revision };
+    default:
+      return history;
+  }
+}
+
+/** A page beside what is known. A newest page that does not reach what is known replaces it. */
+function paged(known, before, { items, before: next, isOlder }, idOf) {
+  if (known === null) return { entries: items, before: next };
+  const ids = new Set(items.map(idOf));
+  const others = known.filter((item) => !ids.has(idOf(item)));
+  if (isOlder) return { entries: [...others, ...items], before: next };
+  const hasHole = others.length === known.length && known.length > 0 && next !== null;
+  return hasHole ? { entries: items, before: next } : { entries: [...items, ...others], before: known.length > 0 ? before : next };
+}
+
+/** Before which moment only one of the two kinds is known, in ms; `-Infinity` where both are complete. */
+function horizonOf({ entries, before, messages, messagesBefore, filter }) {
+  const ends = [];
+  if (filter !== 'alerts' && before !== null) ends.push(oldest(entries));
+  if (filter !== 'changes' && messagesBefore !== null) ends.push(oldest(messages));
+  return Math.max(-Infinity, ...ends);
+}
+
+const oldest = (items) => (items?.length > 0 ? millis(items.at(-1).at) : -Infinity);
+
+export const hasOlder = (history) => horizonOf(history) !== -Infinity;
+
+/** Which pages lead further back: `[kind, before]` of those that end at the horizon. */
+export function olderOf(history) {
+  const horizon = horizonOf(history);
+  return [['entries', history.entries, history.before], ['messages', history.messages, history.messagesBefore]]
+    .filter(([, items, before]) => before !== null && oldest(items) >= horizon)
+    .map(([kind, , before]) => [kind, before]);
+}
+
+/**
+ * `[{ day, items }]`, newest first; `day` is `2026-12-02`. An item is an entry with the state `from`
+ * which it came, where that is known, or a message.
+ */
+export function timelineOf(history) {
+  const { entries, messages, filter } = history;
+  const horizon = horizonOf(history);
+  const changes = filter === 'alerts' ? [] : (entries ?? []).map((entry, index) => ({ id: `r${entry.revision}`, at: entry.at, ms: millis(entry.at), entry, from: entries[index + 1]?.revision === entry.revision - 1 ? entries[index + 1].state : null }));
+  const said = filter === 'changes' ? [] : (messages ?? []).filter(({ kind }) => filter === 'all' || ALERTS.has(kind)).map((message) => ({ id: `${message.at} ${message.kind} ${message.text}`, at: message.at, ms: millis(message.at), message }));
+  const items = [...changes, ...said].filter(({ ms }) => ms >= horizon);
+  // Of the same moment, the change came last: the alert led to it.
+  items.sort((one, other) => other.ms - one.ms || rank(other) - rank(one) || (other.entry?.revision ?? 0) - (one.entry?.revision ?? 0));
+  const days = [];
+  for (const item of items) {
+    const day = item.at.slice(0, 10);
+    if (days.at(-1)?.day !== day) days.push({ day, items: [] });
+    days.at(-1).items.push(item);
+  }
+  return days;
+}
+
+const rank = ({ entry }) => (entry ? 1 : 0);

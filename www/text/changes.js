@@ -1,0 +1,34 @@
+// Changes of a rollout as a person would tell them: the same words as in `tidegate history`.
+import { percent } from './numbers.js';
+
+const ACTORS = { schedule: 'The schedule', guardrail: 'A guardrail', kv: 'An edit in KV' };
+const KINDS = { alert: 'Alert', escalation: 'Escalation', checkin: 'Check-in', notice: 'Notice' };
+
+export const actor = (name) => ACTORS[name] ?? name;
+export const messageKind = (kind) => KINDS[kind] ?? kind;
+
+/** What was done: `rolled it back to nobody`. */
+export function done(command) {
+  const words = DONE[command.command];
+  return words ? words(command) : command.command;
+}
+
+const fromKv = (text, { key, kv }) => (key ? `${text}: the key ${key} in KV` : kv === undefined ? text : `${text}: “${kv}” in KV`);
+
+const DONE = {
+  start: () => 'started it',
+  advance: () => 'advanced it',
+  set: (command) => fromKv(`set it to ${percent(command.percentage)}`, command),
+  pause: () => 'paused it',
+  resume: ({ stage }) => `resumed it${stage ? ` in ${stage}` : ''}`,
+  rollback: ({ to = 'off' }) => `rolled it back to ${to === 'off' ? 'nobody' : to === 'previous' ? 'the stage before' : percent(to)}`,
+  kill: (command) => fromKv('killed it', command),
+  revive: (command) => (command.key ? `revived it: the key ${command.key} is gone from KV` : fromKv('revived it', command)),
+  approve: ({ item }) => `approved “${item}”`,
+  complete: () => 'completed it',
+  apply: ({ plan }) => `applied the plans of revision ${plan}`,
+  take_over: () => 'took it over as it was led through KV',
+  release: () => 'let it go: what it waited for has ended',
+  wait: () => 'made it wait: what it comes after has not ended any more',
+  end: () => 'found that its last stage has done its time',
+};

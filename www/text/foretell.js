@@ -1,0 +1,67 @@
+// What a command would do, from the server's dry run, in the words of the command `tidegate`: from
+// where to where, who moves, and what to think of first.
+import { count, percent } from './numbers.js';
+import { listed, sentence } from './words.js';
+
+/** Both ends of the change, with the percentages in effect; what else differs is named on both. */
+export function ends({ from, to, moves }) {
+  const isOther = from.phase !== to.phase || from.killed !== to.killed || from.attempt !== to.attempt;
+  const side = (state, percentage) => {
+    const facts = [];
+    if (isOther) facts.push(state.killed ? 'killed' : state.phase.replace('_', ' '));
+    if (from.attempt !== to.attempt) facts.push(`attempt ${state.attempt}`);
+    return { stage: state.stage, percentage: percent(percentage), facts: facts.join(', ') };
+  };
+  const [before, after] = [side(from, moves.from), side(to, moves.to)];
+  return { from: before, to: after, isSame: JSON.stringify(before) === JSON.stringify(after) };
+}
+
+/** Who changes sides, in sentences. */
+export function movers({ from, to, moves }) {
+  const groups = groupLines(from, to);
+  if (moves.direction === 'none') {
+    const nobody = groups.length > 0 ? 'Nobody moves by percentage.' : 'Nobody moves.';
+    return [from.killed && to.killed ? 'Nobody moves: everybody is on legacy while it is killed.' : nobody, ...groups];
+  }
+  const [old, next] = moves.direction === 'new' ? ['legacy', 'new'] : ['new', 'legacy'];
+  const seen = moves.subjects === null || moves.subjects === undefined ? '' : `: about ${count(moves.subjects)} of those seen in the last day`;
+  return [`${percent(moves.share)} of subjects move from ${old} to ${next}${seen}.`, ...groups];
+}
+
+/** A kill takes groups off new too. */
+function groupLines(from, to) {
+  const [before, after] = [from, to].map((state) => (state.killed ? [] : state.groups));
+  const ways = [[before.filter((group) => !after.includes(group)), 'back to legacy'], [after.filter((group) => !before.includes(group)), 'to new']];
+  return ways.filter(([groups]) => groups.length > 0).map(([groups, way]) => `The ${groups.length === 1 ? 'group' : 'groups'} ${listed(groups)} ${groups.length === 1 ? 'goes' : 'go'} ${way}.`);
+}
+
+const SKIPS = { advance: ['hold', 'gates'], complete: ['hold', 'gates'] };
+const SKIPS_OF_RISING_SET = ['hold', 'gates', 'checklist', 'freeze', 'enter'];
+
+/** What the person should know before they agree. */
+export function warnings(command, tried, rollout) {
+  const { from, to, moves } = tried;
+  const skipped = command === 'set' && moves.direction === 'new' ? SKIPS_OF_RISING_SET : (SKIPS[command] ?? []);
+  const found = rollout.blocked.filter(({ by }) => skipped.includes(by)).map(({ text }) => `skipped: ${text}`);
+  found.push(...leap(tried, rollout), ...OF_COMMAND[command]?.(from, to) ?? []);
+  return found.map(sentence);
+}
+
+const OF_COMMAND = {
+  set: (from, to) => [
+    from.phase === 'running' && 'it stays there until somebody resumes it',
+    from.phase === 'rolled_back' && `this begins attempt ${to.attempt}`,
+    to.killed && 'it stays killed: everybody is on legacy until somebody revives it',
+  ].filter(Boolean),
+  resume: (from, to) => (from.phase === 'rolled_back' ? [`this begins attempt ${to.attempt}, in ${to.stage}; its checklists begin anew`] : []),
+  advance: (from, to) => (to.percentage >= 100 ? ['everybody goes to new'] : []),
+  complete: () => ['everybody goes to new, the holdout too, and no stage follows'],
+};
+
+function leap({ from, to }, { stages }) {
+  const place = ({ stage }) => stages.findIndex(({ name }) => name === stage);
+  if (from.phase === 'draft' || place(from) < 0) return [];
+  const over = stages.slice(place(from) + 1, Math.max(0, place(to))).map(({ name }) => name);
+  if (over.length === 0) return [];
+  return [`this jumps over ${over.length > 4 ? `${over.length} stages, ${over[0]} to ${over.at(-1)}` : listed(over)}`];
+}

@@ -1,0 +1,54 @@
+// A rollout in the list: one line on a wide screen, a small card on a phone.
+import { badge } from '../parts/badge.js';
+import { bar } from '../parts/bar.js';
+import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
+import { icon } from '../parts/icon.js';
+import { rolloutHash } from '../state/route.js';
+import { percent, plural } from '../text/numbers.js';
+import { healthOf, nextShort, phaseOf, stageOf } from '../text/rollout.js';
+import { sentence } from '../text/words.js';
+
+export function row({ key }) {
+  const phase = badge();
+  const health = badge();
+  const share = bar();
+  const cells = {
+    description: el('span', { class: 'row-about' }),
+    faults: el('span', { class: 'row-faults' }),
+    percentage: el('span', { class: 'number row-percent' }),
+    stage: el('span', { class: 'row-stage' }),
+    place: el('span', { class: 'muted small' }),
+    next: el('span', {}),
+  };
+  const root = el('li', { class: 'row' },
+    el('div', { class: 'row-phase' }, phase.root),
+    el('div', { class: 'row-name' }, el('a', { href: rolloutHash(key) }, key), cells.description, cells.faults),
+    el('div', { class: 'row-share' }, cells.percentage, share.root),
+    el('div', { class: 'row-where' }, cells.stage, cells.place),
+    el('div', { class: 'row-health' }, el('span', { class: 'muted small' }, 'Guardrails'), health.root),
+    el('div', { class: 'row-next' }, el('span', { class: 'muted small' }, 'Next'), cells.next));
+
+  return {
+    root,
+    update(rollout, now) {
+      const { state } = rollout;
+      phase.update(phaseOf(state));
+      health.update(healthOf(rollout));
+      share.update(rollout.percentage / 100);
+      setAttr(root, 'data-tone', phaseOf(state).tone);
+      setText(cells.description, rollout.description ?? rollout.routes.join(' '));
+      setHidden(cells.faults, rollout.faults.length === 0);
+      replaceFor(cells.faults, JSON.stringify(rollout.faults), () => faultWords(rollout.faults));
+      setText(cells.percentage, percent(rollout.percentage));
+      setText(cells.stage, state.phase === 'draft' ? 'Not started' : state.stage);
+      setText(cells.place, stageOf(rollout));
+      setText(cells.next, nextShort(rollout, now));
+    },
+  };
+}
+
+function faultWords(faults) {
+  if (faults.length === 0) return [];
+  const text = faults.length === 1 ? `${faults[0].subject}: ${faults[0].message}` : plural(faults.length, 'fault');
+  return [icon('warning'), el('span', {}, sentence(text))];
+}

@@ -1,0 +1,91 @@
+// Where the rollout is, at a glance: its name, phase and percentage, what comes next, and who changed
+// it last.
+import { badge } from '../../parts/badge.js';
+import { bar } from '../../parts/bar.js';
+import { el, replaceFor, setHidden, setText } from '../../parts/dom.js';
+import { icon } from '../../parts/icon.js';
+import { isStale } from '../../state/contact.js';
+import { percent, plural } from '../../text/numbers.js';
+import { nextOf, phaseOf, stageOf } from '../../text/rollout.js';
+import { ago, time } from '../../text/time.js';
+import { listed, upper } from '../../text/words.js';
+
+const ROUTES_MAX = 4;
+
+export function mount(root) {
+  const phase = badge();
+  const share = bar('bar-large');
+  const nodes = {
+    key: el('h1', { tabindex: '-1' }),
+    description: el('p', { class: 'rollout-about' }),
+    routes: el('p', { class: 'muted small routes' }),
+    percentage: el('span', { class: 'percent-large number' }),
+    caption: el('span', { class: 'percent-caption' }),
+    age: el('span', { class: 'age badge', 'data-tone': 'warn' }),
+    next: el('p', { class: 'fact-large' }),
+    facts: el('p', { class: 'muted small' }),
+    last: el('p', { class: 'last small' }),
+    published: el('p', { class: 'small unpublished' }),
+  };
+  root.append(
+    el('div', { class: 'rollout-title' }, el('a', { class: 'back small', href: '#/' }, icon('back'), 'Rollouts'), el('div', { class: 'title-line' }, nodes.key, phase.root), nodes.description, nodes.routes),
+    el('div', { class: 'card summary' },
+      el('div', { class: 'summary-share live' }, el('div', { class: 'percent-line' }, nodes.percentage, nodes.age), share.root, nodes.caption),
+      el('div', { class: 'summary-facts' }, el('div', { class: 'fact-line' }, icon('next'), nodes.next), nodes.facts, nodes.last, nodes.published)));
+
+  return {
+    update(state) {
+      const { view, at } = state.rollout;
+      const { now } = state;
+      const live = view.state;
+      phase.update(phaseOf(live));
+      share.update(view.percentage / 100);
+      setText(nodes.key, view.key);
+      setHidden(nodes.description, !view.description);
+      setText(nodes.description, view.description);
+      replaceFor(nodes.routes, view.routes.join(' '), () => routes(view));
+      setText(nodes.percentage, percent(view.percentage));
+      setHidden(nodes.age, !isStale(state, at));
+      setText(nodes.age, `as of ${ago(at, now)}`);
+      setText(nodes.caption, caption(view));
+      setText(nodes.next, `${upper(nextOf(view, now))}.`);
+      setText(nodes.facts, facts(view, now));
+      updateLast(nodes.last, state);
+      setHidden(nodes.published, view.published.is_current);
+      setText(nodes.published, `KV still holds revision ${view.published.revision}. Isolates hear of revision ${live.revision} from the controller; the writing is tried again until it succeeds.`);
+    },
+  };
+}
+
+function routes({ routes: all, is_flag }) {
+  if (is_flag) return 'A flag: told to the upstream on each request';
+  const shown = all.slice(0, ROUTES_MAX).flatMap((route, index) => [index > 0 ? ' ' : '', el('code', {}, route)]);
+  return [...shown, all.length > ROUTES_MAX ? ` and ${all.length - ROUTES_MAX} more` : ''];
+}
+
+function caption({ state, percentage }) {
+  const groups = state.groups.length > 0 && !state.killed ? `, and the ${state.groups.length === 1 ? 'group' : 'groups'} ${listed(state.groups)}` : '';
+  if (state.killed) return 'of subjects on new: everybody is on legacy';
+  if (state.phase !== 'draft' && percentage !== state.percentage) return `in effect; set to ${percent(state.percentage)}`;
+  return `of subjects on new${groups}`;
+}
+
+function facts(view, now) {
+  const { state } = view;
+  return [
+    state.phase === 'draft' ? plural(view.stages.length, 'stage') : `${state.stage}, ${stageOf(view)}`,
+    `since ${time(state.since, now)} (${ago(state.since, now)})`,
+    `attempt ${state.attempt}`,
+    `revision ${state.revision}`,
+    view.owner && `owner ${view.owner}`,
+    view.advance === 'manual' && 'advances by hand only',
+  ].filter(Boolean).join(' · ');
+}
+
+/** The newest entry of the history, once that is there. */
+function updateLast(root, { history, rollout, now }) {
+  const entry = history.entries?.[0];
+  const isShown = entry !== undefined && entry.rollout === rollout.key;
+  setHidden(root, !isShown);
+  if (isShown) setText(root, `${entry.actor}, ${ago(entry.at, now)}: “${entry.reason}”`);
+}

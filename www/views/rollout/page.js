@@ -1,0 +1,73 @@
+// A rollout's page: where it is, what is wrong, what can be done, and its sections. Instead of it, a
+// screen for a key that nobody knows.
+import { el, replaceFor, setHidden, setText } from '../../parts/dom.js';
+import { note } from '../../parts/note.js';
+import { ago, second } from '../../text/time.js';
+import { upper } from '../../text/words.js';
+import * as commands from './commands.js';
+import * as faults from './faults.js';
+import * as header from './header.js';
+import { SECTIONS } from './sections.js';
+import { shortcuts } from './shortcuts.js';
+
+/** A longer one names all rollouts there are, which the list does better. */
+const HELP_MAX = 200;
+
+export function mount(root, dispatch) {
+  const nothing = el('div', { class: 'nothing' });
+  const gone = el('div');
+  const slots = { header: el('div', { class: 'rollout-head' }), commands: el('div'), faults: el('div', { class: 'stack' }) };
+  const columns = { left: el('div', { class: 'column' }), right: el('div', { class: 'column' }) };
+  const parts = [header.mount(slots.header), commands.mount(slots.commands, dispatch), faults.mount(slots.faults)];
+  for (const { id, title, column, mount: mountSection } of SECTIONS) {
+    const section = el('section', { class: 'card section', id, 'aria-labelledby': `${id}-title` }, el('h2', { id: `${id}-title` }, title));
+    columns[column].append(section);
+    parts.push(mountSection(section, dispatch));
+  }
+  const body = el('div', { class: 'rollout' }, gone, slots.header, slots.commands, slots.faults, el('div', { class: 'columns' }, columns.left, columns.right));
+  root.append(nothing, body);
+  const endShortcuts = shortcuts(dispatch);
+
+  return {
+    update(state) {
+      const { view, problem } = state.rollout;
+      setHidden(body, view === null);
+      setHidden(nothing, view !== null);
+      updateNothing(nothing, state);
+      setHidden(gone, !(view && problem));
+      updateGone(gone, state);
+      if (view === null) return;
+      for (const part of parts) part.update(state);
+    },
+    unmount() {
+      endShortcuts();
+      for (const part of parts) part.unmount?.();
+      root.replaceChildren();
+    },
+  };
+}
+
+/** No rollout has this key, or nothing is known of it yet. */
+function updateNothing(root, { route, rollout, contact }) {
+  const mark = rollout.problem ?? (contact.isLost ? 'lost' : 'loading');
+  replaceFor(root, mark, () => {
+    const heading = (text) => el('h1', { tabindex: '-1' }, text);
+    if (mark === 'loading') return [heading(route.key), el('p', { class: 'muted' }, 'Loading…')];
+    if (mark === 'lost') return [heading(route.key), el('p', {}, 'Nothing is known of it here yet, and there is no contact. It appears as soon as the deployment answers.')];
+    return [
+      heading('No such rollout'),
+      el('p', {}, 'No rollout of this deployment has the key ', el('code', {}, route.key), '.'),
+      rollout.problem.help?.length < HELP_MAX && el('p', { class: 'muted' }, `${upper(rollout.problem.help)}.`),
+      el('p', {}, el('a', { class: 'button', href: '#/' }, 'All rollouts')),
+    ];
+  });
+}
+
+/** It was there and is no longer: what is shown is the last that was known. */
+function updateGone(root, { rollout, now }) {
+  if (!rollout.view || !rollout.problem) return;
+  replaceFor(root, rollout.problem.detail, () => [note('bad', `${rollout.key} is no longer here.`,
+    el('span', { class: 'gone-age' }),
+    el('span', {}, 'Its plan was removed from the deployment. ', el('a', { href: '#/' }, 'All rollouts')))]);
+  setText(root.querySelector('.gone-age'), `What follows is as it was at ${second(rollout.at)}, ${ago(rollout.at, now)}.`);
+}
