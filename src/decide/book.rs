@@ -59,8 +59,14 @@ impl Book {
         self.has_arrived = false;
         let mut scene = Scene { plan, record, series: &mut self.series, signals: &self.signals, faults, arrived_at: self.arrived_at, now };
         let look = self.judge.look(&mut scene, &arrived);
-        self.trail.note(&look, &record.live.stage, now);
         self.last.insert(look)
+    }
+
+    /// Takes note of how the evidence goes, for those who want to see it.
+    pub fn note_evidence(&mut self, plan: &Plan, record: &Record, now: Instant) {
+        if let Some(look) = &self.last {
+            self.trail.note(look, plan, &record.live.stage, now);
+        }
     }
 }
 

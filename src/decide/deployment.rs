@@ -112,8 +112,10 @@ impl Deployment {
         let mut orders = Vec::new();
         for rollout in self.rollouts.iter() {
             let key = &rollout.plan.key;
-            let look = self.books.get_mut(key).look(&rollout.plan, &rollout.record, faults(key), now);
+            let book = self.books.get_mut(key);
+            let look = book.look(&rollout.plan, &rollout.record, faults(key), now);
             orders.extend(look.order().map(|order| (key.clone(), order.clone())));
+            book.note_evidence(&rollout.plan, &rollout.record, now);
         }
         orders
     }

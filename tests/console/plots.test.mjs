@@ -18,7 +18,7 @@ const answer = (windows, { at = minute(30), evidence = [], minutes = 1, since = 
 const latency = (count, value) => ({ latency: { count, p50: value, p75: value, p95: value * 2, p99: value * 3 } });
 const view = (more = {}) => ({ key: 'demo', routes: ['/*'], is_flag: false, state: { phase: 'running' }, guardrails: [], stages: [], ...more });
 
-const charts = (data, { endpoint = null, seen = {}, rollout = view(), entries = [] } = {}) => chartsOf({ metrics: { data, endpoint, seen }, view: rollout, entries });
+const charts = (data, { endpoint = null, rollout = view(), entries = [] } = {}) => chartsOf({ metrics: { data, endpoint }, view: rollout, entries });
 const chart = (data, id, more) => charts(data, more).charts.find((one) => one.id === id);
 /** The values of one chart at a minute: `[new, legacy]`. */
 const at = ({ data: [xs, ...columns] }, index) => {
@@ -94,31 +94,24 @@ test('absolute bounds of guardrails become thresholds, each on the plot of its m
 const EVIDENCE = { of: 'guardrail', condition: 'error_rate > legacy', metric: 'error_rate', e_value: 3, e_needed: 100, text: 'so far 3 of 100' };
 const NAME = 'evidence guardrail error_rate > legacy error_rate';
 
-/** The state after answers in turn. */
-const seenOf = (...answers) => answers.reduce((metrics, data) => reduce(metrics, { type: 'metrics', key: 'demo', since: '2h', data }), reduce(initial, { type: 'route', view: 'rollout', key: 'demo' }));
-const evidenceChart = ({ data, seen }, rollout) => chart(data, NAME, { seen, rollout });
+const evidenceChart = (given, { rollout, at } = {}) => chart(answer([], { at, evidence: [{ ...EVIDENCE, ...given }] }), NAME, { rollout });
 
 test('evidence follows its trail, and one too large for a number is beyond measure', () => {
   const rollout = view({ guardrails: [{ when: 'error_rate > legacy', then: 'rollback' }] });
-  const one = evidenceChart(seenOf(answer([], { evidence: [{ ...EVIDENCE, e_value: null, trail: [[minute(27), 1], [minute(28), 50], [minute(29), null]] }] })), rollout);
+  const one = evidenceChart({ e_value: null, trail: [[minute(27), 1], [minute(28), 50], [minute(29), null]] }, { rollout });
   assert.deepEqual(one.data, [[28, 29, 30].map((index) => (START + index * MINUTE_MS) / 1_000), [1, 50, Infinity]], 'each at the end of its minute');
   assert.deepEqual(one.thresholds, [{ value: 100, text: 'rolls back' }]);
   assert.equal(measured('evidence', Infinity), 'beyond measure');
 });
 
-test('a trail with a hole has a gap there', () => {
-  assert.deepEqual(evidenceChart(seenOf(answer([], { evidence: [{ ...EVIDENCE, trail: [[minute(10), 1], [minute(28), 2]] }] }))).data[1], [1, null, 2, 3]);
+test('a trail with a hole has a gap there, and goes on to now', () => {
+  assert.deepEqual(evidenceChart({ e_value: 2, trail: [[minute(10), 1], [minute(28), 2]] }).data[1], [1, null, 2, 2]);
 });
 
-test('without a trail, evidence is what was seen while the page was open', () => {
-  const seen = (index, e_value) => answer([], { at: minute(index), evidence: [{ ...EVIDENCE, e_value }] });
-  assert.deepEqual(evidenceChart(seenOf(seen(1, 1), seen(2, 7))).data[1], [1, 7]);
-});
-
-test('a comparison that is no longer made stays with what it had come to, for two hours', () => {
-  const gone = (index) => seenOf(answer([], { at: minute(1), evidence: [EVIDENCE] }), answer([], { at: minute(index) }));
-  assert.match(evidenceChart(gone(9)).note, /not gathered now.* 3 of 100/);
-  assert.equal(evidenceChart(gone(122)), undefined);
+test('a comparison that is no longer made says so, and ends where it ended', () => {
+  const one = evidenceChart({ e_value: 7, ended: minute(20), trail: [[minute(19), 5], [minute(20), 7]] });
+  assert.match(one.note, /not gathered now.* 3 of 100/);
+  assert.deepEqual(one.data[1], [5, 7]);
 });
 
 test('an answer for another range or rollout changes nothing', () => {

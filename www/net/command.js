@@ -48,13 +48,14 @@ export function command({ dispatch, getState, clock }) {
       const { rollout } = answer.body;
       dispatch({ type: 'rollout', key: dialog.key, view: rollout, etag: answer.etag, sentAt, at: clock.now() });
       dispatch({ type: 'done', command: dialog.command, key: dialog.key, entry: answer.body.entry });
-      return toast(`${dialog.key} is ${told(rollout.state)}, revision ${rollout.state.revision}.`);
+      return toast(dialog.command === 'approve' ? `Ticked for ${dialog.key}: ${dialog.form.item}` : `${dialog.key} is ${told(rollout.state)}, revision ${rollout.state.revision}.`);
     }
     const { problem } = answer;
+    const isUnknown = answer.status === 0 || answer.status >= 500;
     // Nobody looks at the dialog any more, so the answer has to find its own way.
-    if (getState().dialog === null) return toast(`${dialog.key ?? 'Everything'}, ${dialog.command}: ${answer.status === 0 || answer.status >= 500 ? 'it is unknown whether it was done' : 'not done'}, ${problem.detail}.`, 'warn');
+    if (getState().dialog === null) return toast(`${dialog.command} ${dialog.key ?? 'everything'}: ${isUnknown ? 'it is unknown whether it was done' : 'not done'}, ${problem.detail}.`, 'warn');
     if (answer.status === 401) dispatch({ type: 'sessionEnded' });
-    else if (answer.status === 0 || answer.status >= 500) dispatch({ type: 'unknown', problem });
+    else if (isUnknown) dispatch({ type: 'unknown', problem });
     else {
       dispatch({ type: 'refused', problem });
       const { current } = problem;

@@ -24,12 +24,12 @@ const QUANTILES = ['p75'];
 
 /** `metrics` is the state's slice, `view` the API's Rollout, `entries` what is known of its history. */
 export function chartsOf({ metrics, view, entries }) {
-  const { data, endpoint, seen } = metrics;
+  const { data, endpoint } = metrics;
   if (!data) return { charts: [], endpoints: [], missing: [] };
   const grid = gridOf(data, endpoint ?? undefined);
   const context = { grid, view, endpoint, marks: marksOf(entries ?? [], data.since), measures: measuresOf(grid.cells), judged: judgedOf(view) };
-  const charts = [...serverCharts(context), ...browserCharts(context), ...trafficCharts(context), ...evidenceCharts(seen, data.at, context)];
-  return { charts, endpoints: endpointsOf(data), missing: missingOf({ data, seen, view, measures: context.measures, cells: grid.cells }) };
+  const charts = [...serverCharts(context), ...browserCharts(context), ...trafficCharts(context), ...evidenceCharts(data, context)];
+  return { charts, endpoints: endpointsOf(data), missing: missingOf({ data, view, measures: context.measures, cells: grid.cells }) };
 }
 
 function serverCharts(context) {

@@ -3,19 +3,20 @@ import { actionOf } from './thresholds.js';
 
 /** The E-values that are drawn; under the least, nothing points at a difference. */
 const EVIDENCE_MIN = 0.01;
+const MINUTE_S = 60;
 const GAP_S = 150;
-/** How far back evidence is kept. */
+/** How far back evidence is known. */
 const TRAIL_S = 2 * 3_600;
 
-export function evidenceCharts(seen, at, context) {
-  return Object.entries(seen).map(([name, { one, points }]) => chart(name, one, pointsOf(points), Date.parse(at) / 1_000, context));
+export function evidenceCharts({ evidence, at }, context) {
+  return evidence.map((one) => chart(one, Date.parse(at) / 1_000, context));
 }
 
-function chart(name, one, points, until, { view, marks, grid }) {
+function chart(one, until, { view, marks, grid }) {
   const since = Math.max(grid.xs[0], until - TRAIL_S);
-  const isGone = points.at(-1)[0] < until;
+  const points = pointsOf(one, until);
   return {
-    id: `evidence ${name}`,
+    id: `evidence ${one.of} ${one.condition} ${one.metric}`,
     group: 'evidence',
     title: one.of === 'sample_ratio' ? 'The split between the sides' : `${one.of === 'gate' ? 'Gate ' : ''}${one.condition}${one.condition.startsWith(one.metric) ? '' : `, ${one.metric}`}`,
     unit: 'evidence',
@@ -26,21 +27,22 @@ function chart(name, one, points, until, { view, marks, grid }) {
     scale: { isLog: true, min: EVIDENCE_MIN, max: Math.max(one.e_needed ?? 100, 1) * 100 },
     thresholds: one.e_needed === null ? [] : [{ value: one.e_needed, text: meaning(one, view) }],
     marks: marks.filter((mark) => mark.at >= since),
-    note: `${isGone ? 'It is not gathered now. It was: ' : ''}${one.text}`,
+    note: `${one.ended ? 'It is not gathered now. It was: ' : ''}${one.text}`,
   };
 }
 
 /**
- * Evidence too large for a number comes as null, and is drawn at the top. Where a minute is missing,
- * nobody judged: an empty point makes the gap.
+ * The trail has for each minute what it came to at its end; the current one's end is now. Evidence too
+ * large for a number comes as null, and is drawn at the top. Where a minute is missing, nobody judged: an
+ * empty point makes the gap.
  */
-function pointsOf(seen) {
-  const known = seen.map(([then, value]) => [Date.parse(then) / 1_000, value ?? Infinity]);
+function pointsOf({ trail, e_value, ended }, until) {
+  const known = trail.map(([minute, value]) => [Math.min(Date.parse(minute) / 1_000 + MINUTE_S, until), value ?? Infinity]);
+  if (!ended && known.at(-1)?.[0] !== until) known.push([until, e_value ?? Infinity]);
   const points = [];
-  for (const point of known.sort(([one], [other]) => one - other)) {
+  for (const point of known) {
     const last = points.at(-1);
-    if (last && last[0] === point[0]) points.pop();
-    if (last && point[0] - last[0] > GAP_S) points.push([last[0] + 60, null]);
+    if (last && point[0] - last[0] > GAP_S) points.push([last[0] + MINUTE_S, null]);
     points.push(point);
   }
   return points;

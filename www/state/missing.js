@@ -5,12 +5,12 @@ import { isComparing } from './thresholds.js';
 const BEACON = '<script async src="/_tidegate/beacon.js"></script>';
 const VITALS = ['lcp', 'fcp', 'inp', 'cls', 'ttfb'];
 
-export function missingOf({ data, seen, view, measures, cells }) {
+export function missingOf({ data, view, measures, cells }) {
   const missing = [];
   const reported = new Set([...measures].filter(([name]) => name !== 'latency').flatMap(([, sides]) => [...sides]));
   for (const side of ['new', 'legacy']) if (cells.some((cell) => cell?.[side]?.pages > 0)) reported.add(side);
   if (data.windows.length > 0) missing.push(...browsers(measures, reported));
-  if (data.windows.length > 0 && Object.values(seen).every(({ one }) => one.of === 'sample_ratio')) missing.push(comparisons(view));
+  if (data.windows.length > 0 && data.evidence.every(({ of }) => of === 'sample_ratio')) missing.push(comparisons(view));
   return missing.filter(Boolean);
 }
 

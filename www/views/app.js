@@ -19,8 +19,15 @@ const TITLES = { list: 'Rollouts', rehearse: 'Rehearse', missing: 'Nothing here'
 export function mount(root, dispatch) {
   const main = el('main', { id: 'main', class: 'page', tabindex: '-1' });
   const slots = { header: el('header', { class: 'top' }), contact: el('div'), toasts: el('div'), announcer: el('div'), dialog: el('div') };
-  root.append(el('a', { class: 'skip', href: '#main', onclick: (event) => skip(event, main) }, 'Skip to the content'), slots.header, slots.contact, main, slots.toasts, slots.announcer, slots.dialog);
-  const parts = [header.mount(slots.header, dispatch), contact.mount(slots.contact), toasts.mount(slots.toasts, dispatch), announcer.mount(slots.announcer), dialog.mount(slots.dialog, dispatch)];
+  const skipLink = el('a', { class: 'skip', href: '#main', onclick: (event) => skip(event, main) }, 'Skip to the content');
+  root.append(skipLink, slots.header, slots.contact, main, slots.toasts, slots.announcer, slots.dialog);
+  const parts = [
+    header.mount(slots.header, dispatch),
+    contact.mount(slots.contact),
+    toasts.mount(slots.toasts, dispatch),
+    announcer.mount(slots.announcer),
+    dialog.mount(slots.dialog, dispatch),
+  ];
   let open = { name: null };
 
   return {

@@ -20,7 +20,10 @@ const GROUPS = [
 
 export function mount(root, dispatch) {
   const summary = el('p', { class: 'muted', 'aria-live': 'polite' });
-  const filter = el('input', { id: 'filter', class: 'input', type: 'search', placeholder: 'Filter by name, description or route', 'aria-label': 'Filter rollouts', oninput: () => dispatch({ type: 'filter', text: filter.value }) });
+  const filter = el('input', {
+    id: 'filter', class: 'input', type: 'search', placeholder: 'Filter by name, description or route', 'aria-label': 'Filter rollouts',
+    oninput: () => dispatch({ type: 'filter', text: filter.value }),
+  });
   const all = {
     kill: el('button', { type: 'button', class: 'button danger', onclick: () => dispatch({ type: 'askAll', command: 'kill' }) }, 'Kill everything'),
     revive: el('button', { type: 'button', class: 'button', onclick: () => dispatch({ type: 'askAll', command: 'revive' }) }, 'Revive all'),
@@ -102,6 +105,8 @@ function updateEmpty(root, items, found, text) {
       el('h2', {}, 'No rollouts yet'),
       el('p', {}, 'A rollout begins with a plan. Put one into force from a terminal:'),
       el('p', {}, el('code', { class: 'command-line' }, 'tidegate apply PLAN')),
-      el('p', { class: 'muted' }, 'It appears here at once, as a draft, and nobody moves before it is started. What would a plan do, and whom would it hurt? ', el('a', { href: '#/rehearse' }, 'Rehearse one'), ' first.'));
+      el('p', { class: 'muted' },
+        'It appears here at once, as a draft, and nobody moves before it is started. What would a plan do, and whom would it hurt? ',
+        el('a', { href: '#/rehearse' }, 'Rehearse one'), ' first.'));
   });
 }

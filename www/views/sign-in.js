@@ -5,7 +5,10 @@ import { kindOf } from '../net/api.js';
 import { sentence } from '../text/words.js';
 
 export function mount(root, dispatch) {
-  const input = el('input', { id: 'token', class: 'input mono', type: 'password', name: 'token', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', placeholder: 'tg_…', required: true, 'aria-describedby': 'token-help' });
+  const input = el('input', {
+    id: 'token', class: 'input mono', type: 'password', name: 'token', placeholder: 'tg_…', required: true,
+    autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', 'aria-describedby': 'token-help',
+  });
   const button = el('button', { type: 'submit', class: 'button primary wide' }, 'Sign in');
   const message = el('div', { role: 'alert' });
   const lead = el('p', { class: 'muted' });

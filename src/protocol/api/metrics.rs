@@ -6,10 +6,9 @@ use serde_json::value::RawValue;
 
 use super::problem::{Problem, raw};
 use super::view::Present;
-use crate::decide::judge::{Figure, Judgement};
 use crate::decide::rollout::Rollout;
 use crate::decide::series::{MINUTE_MS, Span, minute_of};
-use crate::decide::trail::{Of, Trail};
+use crate::decide::trail::Line;
 use crate::model::measured::{Measure, Sample, Side, Sketch, Tally, Window};
 use crate::model::variant::Variant;
 use crate::model::{Duration, Instant, Name};
@@ -67,57 +66,33 @@ struct MetricsView<'a> {
     at: Instant,
     minutes: u32,
     windows: &'a [Box<RawValue>],
-    evidence: Vec<EvidenceView>,
+    evidence: Vec<EvidenceView<'a>>,
 }
 
 /// Shows windows, and what comparisons rest on now.
 pub fn metrics(present: &Present<'_>, rollout: &Rollout, asked: Asked, windows: &[Box<RawValue>]) -> Box<RawValue> {
-    let (plan, key) = (&rollout.plan, &rollout.plan.key);
-    let mut evidence = Vec::new();
-    if let Some((book, look)) = present.deployment.books.get(key).and_then(|book| Some((book, book.last.as_ref()?))) {
-        let mut add = |of: Of<'_>, condition: String, judgement: &Judgement| evidence.extend(shown(&book.trail, of, &condition, judgement));
-        for (index, (guardrail, judgement)) in plan.guardrails.iter().zip(&look.guardrails).enumerate() {
-            add(Of::Guardrail(index), guardrail.when.to_string(), judgement);
-        }
-        let stage = plan.stages.iter().find(|stage| stage.name == rollout.record.live.stage);
-        let gates = present.deployment.look_at(rollout).map_or(&[][..], |look| &look.gates);
-        for (index, (gate, judgement)) in stage.map_or(&[][..], |stage| &stage.gates).iter().zip(gates).enumerate() {
-            add(Of::Gate(&rollout.record.live.stage, index), gate.to_string(), judgement);
-        }
-        if let Some(judgement) = &look.sample_ratio {
-            add(Of::SampleRatio, "sample_ratio".to_owned(), judgement);
-        }
-    }
-    raw(&MetricsView { rollout: key, since: asked.since, at: present.now, minutes: asked.minutes, windows, evidence })
+    let key = &rollout.plan.key;
+    let lines = present.deployment.books.get(key).map_or(&[][..], |book| book.trail.lines());
+    raw(&MetricsView { rollout: key, since: asked.since, at: present.now, minutes: asked.minutes, windows, evidence: lines.iter().map(evidence).collect() })
 }
 
 /// The evidence of one comparison.
 #[derive(Serialize)]
-struct EvidenceView {
+struct EvidenceView<'a> {
     of: &'static str,
-    condition: String,
-    metric: String,
+    condition: &'a str,
+    metric: &'a str,
     e_value: Option<f64>,
-    e_needed: Option<f64>,
-    text: String,
+    e_needed: f64,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Instant>,
     trail: Vec<(Instant, f64)>,
 }
 
-fn shown(trail: &Trail, of: Of<'_>, condition: &str, judgement: &Judgement) -> Vec<EvidenceView> {
-    let view = |figure: &Figure| EvidenceView {
-        of: match of {
-            Of::Guardrail(_) => "guardrail",
-            Of::Gate(..) => "gate",
-            Of::SampleRatio => "sample_ratio",
-        },
-        condition: condition.to_owned(),
-        metric: figure.metric.clone(),
-        e_value: figure.e_value,
-        e_needed: figure.e_needed,
-        text: figure.text.clone(),
-        trail: trail.points(of, &figure.metric).collect(),
-    };
-    judgement.figures.iter().filter(|figure| figure.e_needed.is_some()).map(view).collect()
+fn evidence(line: &Line) -> EvidenceView<'_> {
+    let Line { of, condition, metric, e_needed, text, .. } = line;
+    EvidenceView { of, condition, metric, e_value: line.e_value(), e_needed: *e_needed, text, ended: line.ended(), trail: line.points().collect() }
 }
 
 #[derive(Serialize)]

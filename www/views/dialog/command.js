@@ -38,15 +38,24 @@ function updateForetold(root, dialog) {
   replaceFor(root, mark, () => {
     if (problem) return refused(problem);
     if (!tried) return el('p', { class: 'muted' }, 'Asking what it would do…');
-    return [command !== 'approve' && change(tried), ...movers(tried).map((line) => el('p', {}, line)), ...warnings(command, tried, current.view).map((line) => el('p', { class: 'warning' }, icon('warning'), el('span', {}, line)))];
+    return [
+      command !== 'approve' && change(tried),
+      ...movers(tried).map((line) => el('p', {}, line)),
+      ...warnings(command, tried, current.view).map(warning),
+    ];
   });
 }
 
-const refused = (problem) => [el('p', { class: 'warning' }, icon('warning'), el('span', {}, `Would not be done: ${sentence(problem.detail)}`)), problem.help && el('p', { class: 'muted' }, sentence(problem.help))];
+const warning = (line) => el('p', { class: 'warning' }, icon('warning'), el('span', {}, line));
+
+const refused = ({ detail, help }) => [warning(`Would not be done: ${sentence(detail)}`), help && el('p', { class: 'muted' }, sentence(help))];
 
 function change(tried) {
   const { from, to, isSame } = ends(tried);
-  const side = ({ stage, percentage, facts }, label) => el('div', { class: 'end' }, el('span', { class: 'muted small' }, label), el('span', { class: 'end-percent number' }, percentage), el('span', { class: 'small' }, facts ? `${stage}, ${facts}` : stage));
+  const side = ({ stage, percentage, facts }, label) => el('div', { class: 'end' },
+    el('span', { class: 'muted small' }, label),
+    el('span', { class: 'end-percent number' }, percentage),
+    el('span', { class: 'small' }, facts ? `${stage}, ${facts}` : stage));
   if (isSame) return el('div', { class: 'ends' }, side(from, 'Stays at'));
   return el('div', { class: 'ends' }, side(from, 'Now'), icon('next'), side(to, 'Then'));
 }

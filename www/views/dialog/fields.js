@@ -22,9 +22,18 @@ export function fieldsOf(dialog, dispatch) {
 }
 
 function percentageFields(edit, label, max) {
-  const number = el('input', { id: 'percentage', class: 'input number', type: 'number', min: '0', max: String(max), step: '0.001', inputmode: 'decimal', 'data-first': true, oninput: () => edit({ percentage: number.value }) });
-  const slider = el('input', { class: 'slider', type: 'range', min: '0', max: String(max), step: '1', 'aria-label': `${label}, in whole steps`, oninput: () => edit({ percentage: slider.value }) });
-  const root = el('div', { class: 'field' }, el('label', { for: 'percentage' }, label), el('div', { class: 'percentage-fields' }, el('div', { class: 'with-unit' }, number, el('span', { 'aria-hidden': 'true' }, '%')), slider));
+  const range = { min: '0', max: String(max) };
+  const number = el('input', {
+    ...range, id: 'percentage', class: 'input number', type: 'number', step: '0.001', inputmode: 'decimal', 'data-first': true,
+    oninput: () => edit({ percentage: number.value }),
+  });
+  const slider = el('input', {
+    ...range, class: 'slider', type: 'range', step: '1', 'aria-label': `${label}, in whole steps`,
+    oninput: () => edit({ percentage: slider.value }),
+  });
+  const root = el('div', { class: 'field' },
+    el('label', { for: 'percentage' }, label),
+    el('div', { class: 'percentage-fields' }, el('div', { class: 'with-unit' }, number, el('span', { 'aria-hidden': 'true' }, '%')), slider));
   return {
     root,
     before: root,
@@ -37,7 +46,8 @@ function percentageFields(edit, label, max) {
 }
 
 function stageField({ seen }, edit) {
-  const select = el('select', { id: 'stage', class: 'input', 'data-first': true, onchange: () => edit({ stage: select.value }) }, seen.stages.map(({ name, percentage }) => el('option', { value: name }, `${name} (${percent(percentage)})`)));
+  const options = seen.stages.map(({ name, percentage }) => el('option', { value: name }, `${name} (${percent(percentage)})`));
+  const select = el('select', { id: 'stage', class: 'input', 'data-first': true, onchange: () => edit({ stage: select.value }) }, options);
   return {
     before: el('div', { class: 'field' }, el('label', { for: 'stage' }, 'Begin the next attempt in'), select),
     after: null,

@@ -7,7 +7,11 @@ import { told } from '../../text/rollout.js';
 import { sentence } from '../../text/words.js';
 
 export function shell(dialog, dispatch, { title, does, confirm, isDanger, body }) {
-  const reason = el('textarea', { id: 'reason', class: 'input', rows: '2', maxlength: '1000', required: true, oninput: () => dispatch({ type: 'edit', fields: { reason: reason.value } }), onkeydown: submitOnEnter });
+  const reason = el('textarea', {
+    id: 'reason', class: 'input', rows: '2', maxlength: '1000', required: true,
+    oninput: () => dispatch({ type: 'edit', fields: { reason: reason.value } }),
+    onkeydown: submitOnEnter,
+  });
   const said = el('div', { role: 'alert' });
   const hint = el('p', { class: 'muted small', id: 'dialog-hint' });
   const cancel = el('button', { type: 'button', class: 'button', onclick: () => dispatch({ type: 'close' }) }, 'Cancel');
@@ -55,7 +59,9 @@ export function shell(dialog, dispatch, { title, does, confirm, isDanger, body }
 }
 
 /** KV kills as well, without the API. */
-const byHand = (key) => el('span', {}, 'Or kill it in KV, which needs neither the console nor the controller: ', el('code', {}, `npx wrangler kv key put --remote --binding ROLLOUTS 'kill/${key ?? '*'}' on`));
+const byHand = (key) => el('span', {},
+  'Or kill it in KV, which needs neither the console nor the controller: ',
+  el('code', {}, `npx wrangler kv key put --remote --binding ROLLOUTS 'kill/${key ?? '*'}' on`));
 
 /** Why it was not done, or that nobody knows. */
 function updateSaid(root, { status, problem, isStale, current, key, command }) {
@@ -64,7 +70,8 @@ function updateSaid(root, { status, problem, isStale, current, key, command }) {
   setHidden(root, !isShown);
   replaceFor(root, mark, () => {
     if (status === 'unknown') {
-      return note('warn', 'It is unknown whether it was done.', el('span', {}, sentence(problem.detail)), el('span', {}, 'Try again: it is done once, even if the first try arrived.'), command === 'kill' && byHand(key));
+      const again = el('span', {}, 'Try again: it is done once, even if the first try arrived.');
+      return note('warn', 'It is unknown whether it was done.', el('span', {}, sentence(problem.detail)), again, command === 'kill' && byHand(key));
     }
     const now = isStale && el('span', {}, `${key} is now ${told(current.view.state)}, revision ${current.view.state.revision}.`);
     if (status === 'refused') return note('bad', `Not done: ${sentence(problem.detail)}`, problem.help && el('span', {}, sentence(problem.help)), now);

@@ -11,12 +11,19 @@ export function mount(root) {
       const { faults, kill_key, key } = view;
       setHidden(root, faults.length === 0 && !kill_key);
       replaceFor(root, JSON.stringify([kill_key, faults]), () => [
-        kill_key && panel(`\`${kill_key}\` stands in KV`, 'While the key is there, everybody is on legacy, and a revive is refused.', `npx wrangler kv key delete --remote --binding ROLLOUTS '${kill_key}'`, 'Only deleting it ends the kill:'),
+        kill_key && killed(kill_key),
         ...faults.map(({ subject, message, at }) => panel(subject, `${sentence(message)} Seen ${time(at)}.`, ...wayOut(subject, key))),
       ]);
     },
   };
 }
+
+const killed = (key) => panel(
+  `${key} stands in KV`,
+  'While the key is there, everybody is on legacy, and a revive is refused.',
+  `npx wrangler kv key delete --remote --binding ROLLOUTS '${key}'`,
+  'Only deleting it ends the kill:',
+);
 
 function panel(subject, text, command, way) {
   return el('section', { class: 'fault', 'aria-label': `Fault: ${subject}` },

@@ -15,7 +15,7 @@ export function mount(root) {
     update({ rollout: { view }, now }) {
       const stage = view.stages[position(view)];
       const isGated = stage && !['draft', 'rolled_back', 'completed'].includes(view.state.phase);
-      guardrails.update(view.guardrails.map((item, index) => ({ id: `${index} ${item.when}`, ...item, condition: item.when, then: `→ ${item.then}${item.stages?.length ? `, in ${item.stages.join(', ')}` : ''}` })), now);
+      guardrails.update(view.guardrails.map(asRow), now);
       gates.update(isGated ? stage.gates.map((item, index) => ({ id: `${stage.name} ${index} ${item.condition}`, ...item })) : [], now);
       setText(gates.lead, isGated ? `They have to pass before ${stage.name} is left.` : '');
       deal.update(view.sample_ratio ? [{ id: 'deal', ...view.sample_ratio, condition: 'subjects on new' }] : [], now);
@@ -23,6 +23,11 @@ export function mount(root) {
     },
     unmount() {},
   };
+}
+
+function asRow(guardrail, index) {
+  const { when, then, stages } = guardrail;
+  return { id: `${index} ${when}`, ...guardrail, condition: when, then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}` };
 }
 
 function group(title, text) {
