@@ -31,7 +31,7 @@ $(COMMAND): $(SOURCES)
 demo: build ## Watch a rollout advance, break and roll back, with a thousand visitors (PORT=8787)
 	@PORT=$(PORT) node scripts/demo.mjs
 
-traffic: ## Send visitors through `make dev` (RATE=50 page views a second, VISITORS=1000 of them)
+traffic: ## Send visitors through `make dev` (RATE=100 page views a second, VISITORS=1000 of them)
 	@PORT=$(PORT) node scripts/traffic.mjs
 
 test: lint test-native test-wasm test-edge test-browser ## Run all tests: native, wasm, workerd, browser

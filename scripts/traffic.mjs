@@ -4,7 +4,7 @@
 import { openVisitors } from './dev/visitors.mjs';
 
 const PORT = Number(process.env.PORT ?? 8787);
-const RATE = Number(process.env.RATE ?? 50);
+const RATE = Number(process.env.RATE ?? 100);
 const VISITORS = Number(process.env.VISITORS ?? 1_000);
 
 for (const [name, value] of Object.entries({ PORT, RATE, VISITORS })) {

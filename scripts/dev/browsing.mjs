@@ -6,25 +6,25 @@ import http from 'node:http';
 const BEACON = '/_tidegate/beacon';
 const KINDS = { js: 'script', css: 'style', svg: 'image' };
 
-/** Opens connections to the port; `request` resolves with `{ status, headers, text, ttfbMs }`, or with status 0 where nobody answers. */
+/** Opens connections to the port. `request` resolves with `{ status, headers, text, ttfbMs }`, status 0 where nobody answers. */
 export function client(port, socketsMax) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: socketsMax });
-  return {
-    request: (visitor, path, { headers = {}, body } = {}) => new Promise((resolve) => {
-      const start = performance.now();
-      const from = { cookie: `uid=${visitor.id}`, 'cf-connecting-ip': visitor.address };
-      const request = http.request({ host: '127.0.0.1', port, path, method: body === undefined ? 'GET' : 'POST', agent, headers: { ...from, ...headers } });
-      const nobody = () => resolve({ status: 0, headers: {}, text: '' });
-      request.once('error', nobody).once('response', (response) => {
-        const ttfbMs = performance.now() - start;
-        const chunks = [];
-        response.on('data', (chunk) => chunks.push(chunk)).once('error', nobody);
-        response.once('end', () => resolve({ status: response.statusCode, headers: response.headers, text: Buffer.concat(chunks).toString(), ttfbMs }));
-      });
-      request.end(body);
-    }),
-    close: () => agent.destroy(),
-  };
+  const request = (visitor, path, { headers = {}, body } = {}) => new Promise((resolve) => {
+    const start = performance.now();
+    const from = { cookie: `uid=${visitor.id}`, 'cf-connecting-ip': visitor.address };
+    const sent = http.request({ host: '127.0.0.1', port, path, method: body === undefined ? 'GET' : 'POST', agent, headers: { ...from, ...headers } });
+    const nobody = () => resolve({ status: 0, headers: {}, text: '' });
+    // A connection that was closed while it was idle is nobody's fault: browsers open another one.
+    sent.once('error', ({ code }) => (sent.reusedSocket && code === 'ECONNRESET' ? resolve(request(visitor, path, { headers, body })) : nobody()));
+    sent.once('response', (response) => {
+      const ttfbMs = performance.now() - start;
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk)).once('error', nobody);
+      response.once('end', () => resolve({ status: response.statusCode, headers: response.headers, text: Buffer.concat(chunks).toString(), ttfbMs }));
+    });
+    sent.end(body);
+  });
+  return { request, close: () => agent.destroy() };
 }
 
 /**

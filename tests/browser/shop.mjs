@@ -6,8 +6,8 @@ import { chromium } from 'playwright-core';
 import { startFrontend } from '../frontends/serve.mjs';
 import { openGate } from './gate.mjs';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+export const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 const KEY = 'checkout';
 /** Two users and their buckets: at 50 % the early one is on new, the late one on legacy. */

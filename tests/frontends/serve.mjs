@@ -7,6 +7,9 @@ import { faults } from './faults.mjs';
 import { routes } from './routes.mjs';
 import { loadSite } from './site.mjs';
 
+/** Longer than a gate keeps a connection idle: one that it uses as it is closed is a failed request. */
+const IDLE_MS_MAX = 300_000;
+
 export const SIDES = ['legacy', 'new'];
 
 /**
@@ -18,7 +21,7 @@ export async function startFrontend(side, { port = 0, host = '127.0.0.1', log = 
   const stats = { side, requests: 0, failed: 0, sockets: 0, paths: {} };
   const failing = faults(stats);
   const site = loadSite(side);
-  const server = http.createServer();
+  const server = http.createServer({ keepAliveTimeout: IDLE_MS_MAX });
   await listen(server, port, host);
   site.url = `http://${host}:${server.address().port}`;
 

@@ -43,7 +43,7 @@ const note = (metric, value) => {
   if (isNew(metric)) metrics[metric] = value;
 };
 
-const mayName = (name) => NAME.test(name) && known.size < NAMES_MAX;
+const mayName = (name) => name === `${name}` && NAME.test(name) && known.size < NAMES_MAX;
 
 const send = safely(() => {
   timer = 0;
@@ -97,11 +97,13 @@ const begin = safely(() => {
     report(metric);
     sendSoon();
   });
-  // web-vitals listens while the event is captured, so its last values are there before these.
-  addEventListener('visibilitychange', () => {
+  // web-vitals listens while the event is captured, so its last values are there before this. A page that
+  // goes while it is seen gets `pagehide` first and is hidden after it; a hidden one gets that alone.
+  const sendIfHidden = () => {
     if (document.visibilityState === 'hidden') send();
-  });
-  addEventListener('pagehide', send);
+  };
+  addEventListener('visibilitychange', sendIfHidden);
+  addEventListener('pagehide', sendIfHidden);
 });
 
 window.tidegate = tidegate;
