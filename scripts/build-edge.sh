@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the worker into build/: cargo → wasm-bindgen → wasm-opt → esbuild, the steps of
+# Builds the worker into build/worker/: cargo → wasm-bindgen → wasm-opt → esbuild, the steps of
 # worker-build with an entry of our own (see src/edge/entry.js). Does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +14,7 @@ export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="--cfg sha2_backend_soft=\"
 # With an rlib among the crate types, cargo would leave LTO out.
 cargo rustc --crate-type cdylib --profile edge --target wasm32-unknown-unknown --lib
 inputs="$(cat "$WASM" src/edge/*.js src/protocol/api/openapi.json "$0" package-lock.json | sha256sum)"
-if [ -f build/index.js ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inputs" ]; then exit 0; fi
+if [ -f build/worker/index.js ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inputs" ]; then exit 0; fi
 
 rm -rf "$STAGING"
 "$CACHE/wasm-bindgen-cli-0.2.129/bin/wasm-bindgen" "$WASM" --target module --out-dir "$STAGING" --out-name index \
@@ -29,9 +29,9 @@ rm -rf "$STAGING"
   --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types --enable-exception-handling
 cp src/edge/{entry,http,module,controller}.js "$STAGING/"
 node -e 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0))))' < src/protocol/api/openapi.json > "$STAGING/openapi.json"
-mkdir -p build
+mkdir -p build/worker
 "$BIN/esbuild" "$STAGING/entry.js" --bundle --format=esm --minify --external:./index_bg.wasm '--external:cloudflare:*' \
-  --loader:.json=text --log-level=warning --log-override:duplicate-object-key=silent --outfile=build/index.js
-cp "$STAGING/index_bg.wasm" build/index_bg.wasm
+  --loader:.json=text --log-level=warning --log-override:duplicate-object-key=silent --outfile=build/worker/index.js
+cp "$STAGING/index_bg.wasm" build/worker/index_bg.wasm
 printf '%s' "$inputs" > "$STAGING/inputs"
-printf 'built: worker, %s bytes of wasm gzipped\n' "$(gzip -9 -c build/index_bg.wasm | wc -c)" >&2
+printf 'built: worker, %s bytes of wasm gzipped\n' "$(gzip -9 -c build/worker/index_bg.wasm | wc -c)" >&2

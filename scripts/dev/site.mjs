@@ -7,7 +7,7 @@ import { compiledPlan } from './plan.mjs';
 import { startWorker } from './worker.mjs';
 
 const READY_MS_MAX = 120_000;
-const NEEDED = ['wrangler.toml', 'build/index.js', 'build/assets/_tidegate/beacon.js', 'target/release/tidegate'];
+const NEEDED = ['wrangler.toml', 'build/worker/index.js', 'build/assets/_tidegate/beacon.js', 'target/release/tidegate'];
 
 /** The port in the environment; it and the two after it are used. */
 export function portOf({ PORT = '8787' }) {

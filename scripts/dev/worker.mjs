@@ -33,8 +33,8 @@ export async function startWorker(port, variables, { state = STATE, out = proces
       bindings: { ...vars, ...local, ...variables },
       stripCfConnectingIp: false,
       modules: [
-        { type: 'ESModule', path: 'index.js', contents: readFileSync('build/index.js', 'utf8') },
-        { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync('build/index_bg.wasm') },
+        { type: 'ESModule', path: 'index.js', contents: readFileSync('build/worker/index.js', 'utf8') },
+        { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync('build/worker/index_bg.wasm') },
       ],
       unsafeDirectSockets: [{ host: '127.0.0.1', port }],
     }],

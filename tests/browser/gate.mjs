@@ -11,7 +11,7 @@ import { Miniflare } from 'miniflare';
 import { workerConfig } from '../../scripts/dev/config.mjs';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build');
+const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build/worker');
 const CLI = join(ROOT, 'target/release/tidegate');
 export const CRASH = /panicked at|RuntimeError|unreachable executed/;
 

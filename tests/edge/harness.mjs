@@ -19,7 +19,7 @@ import { kvBinding, startKv } from './kv.mjs';
 import { fetchRaw, open } from './wire.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build');
+const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build/worker');
 export const CLI = join(ROOT, 'target/release/tidegate');
 
 /** The host that browsers see; the upstreams have others. */
