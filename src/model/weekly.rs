@@ -56,8 +56,18 @@ pub fn first_moment(windows: &[Weekly], epoch_ms: i64, is_inside: bool) -> Optio
     // Only where a stretch begins or ends can that change.
     let now = epoch_ms.div_euclid(60_000);
     let next = |edge: u32| now + 1 + (i64::from(edge) - now - 1 - EPOCH_OFFSET_MINUTES).rem_euclid(i64::from(WEEK_MINUTES));
-    let edges = windows.iter().flat_map(|window| &window.stretches).flat_map(|(from, to)| [*from, *to]);
-    edges.map(|edge| next(edge) * 60_000).filter(is_it).min()
+    let mut first: Option<i64> = None;
+    for window in windows {
+        for (from, to) in &window.stretches {
+            for edge in [*from, *to] {
+                let at = next(edge) * 60_000;
+                if first.is_none_or(|first| at < first) && is_it(&at) {
+                    first = Some(at);
+                }
+            }
+        }
+    }
+    first
 }
 
 /// Why a text is no weekly window.
@@ -187,6 +197,23 @@ mod tests {
         let enter = windows("Mon-Thu 08:00-16:00 UTC");
         assert_eq!(first_moment(&enter, ms("2026-11-20T18:30:12Z"), true), Some(ms("2026-11-23T08:00:00Z")));
         assert_eq!(first_moment(&windows("Mon-Sun 00:00-24:00 UTC"), ms("2026-11-20T18:30:12Z"), false), None);
+    }
+
+    #[test]
+    fn the_first_moment_is_the_one_that_a_look_at_every_minute_finds() {
+        let sets: [&[&str]; 4] = [&["Mon-Thu 08:00-16:00 UTC"], &["Fri 17:00-Mon 08:00 UTC", "Wed 00:00-24:00 UTC"], &["Sun 22:00-02:30 +02:00", "Mon-Sun 09:15-09:16 UTC"], &[]];
+        for set in sets {
+            let windows: Vec<Weekly> = set.iter().map(|text| text.parse().unwrap()).collect();
+            for minute in (0..i64::from(WEEK_MINUTES)).step_by(7) {
+                let from = 1_799_049_600_000 + minute * 60_000 + 12_345;
+                for is_inside in [true, false] {
+                    let is_it = |ms: &i64| windows.iter().any(|window| window.contains(*ms)) == is_inside;
+                    let minutes = (1..=i64::from(WEEK_MINUTES)).map(|minute| (from.div_euclid(60_000) + minute) * 60_000);
+                    let expected = std::iter::once(from).chain(minutes).find(is_it);
+                    assert_eq!(first_moment(&windows, from, is_inside), expected, "{set:?} {from} {is_inside}");
+                }
+            }
+        }
     }
 
     #[test]
