@@ -20,6 +20,7 @@ dev: build ## Run the worker locally in front of two sample frontends (PORT=8787
 
 build: setup ## Build the worker into build/ and the command into target/release/
 	@scripts/build-edge.sh
+	@scripts/build-rehearse.sh
 	@node scripts/build-www.mjs
 	@$(MAKE) --no-print-directory $(COMMAND)
 
@@ -56,6 +57,7 @@ test-browser: build ## Run the tests in Chromium (CHROMIUM= names another one)
 lint: setup ## Check the code with clippy, natively and for wasm
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --target wasm32-unknown-unknown --lib -- -D warnings
+	cargo clippy --target wasm32-unknown-unknown --lib --no-default-features --features rehearse -- -D warnings
 
 bench: bench-native bench-edge bench-propagation bench-flushes size ## Measure against the goals: native, in workerd, propagation, flushes, size
 

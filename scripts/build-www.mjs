@@ -2,8 +2,8 @@
 // their names and may be cached for good, its page, and the beacon's script under a name that stays.
 // `--watch` builds again whenever a file changes.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
-import { context } from 'esbuild';
+import { basename, join } from 'node:path';
+import { build as bundle, context } from 'esbuild';
 
 const OUT = 'build/assets/_tidegate';
 const TARGET = ['chrome111', 'firefox113', 'safari16.4'];
@@ -24,6 +24,18 @@ const page = {
   },
 };
 
+/** `import url from 'worker:./file.js'`: bundles a worker's script into a file of its own. */
+const worker = {
+  name: 'worker',
+  setup(build) {
+    build.onResolve({ filter: /^worker:/ }, ({ path, resolveDir }) => ({ path: join(resolveDir, path.slice('worker:'.length)), namespace: 'worker' }));
+    build.onLoad({ filter: /./, namespace: 'worker' }, async ({ path }) => {
+      const { outputFiles, metafile } = await bundle({ ...common, entryPoints: [path], format: 'iife', write: false, metafile: true, logOverride: { 'empty-import-meta': 'silent' } });
+      return { contents: outputFiles[0].contents, loader: 'file', watchFiles: Object.keys(metafile.inputs).map((input) => join(process.cwd(), input)) };
+    });
+  },
+};
+
 const bundles = [
   {
     ...common,
@@ -35,8 +47,8 @@ const bundles = [
     format: 'esm',
     splitting: true,
     metafile: true,
-    loader: { '.wasm': 'file' },
-    plugins: [page],
+    loader: { '.wasm': 'file', '.toml': 'text' },
+    plugins: [worker, page],
   },
   { ...common, entryPoints: { beacon: 'www/beacon/beacon.js' }, outdir: OUT, format: 'iife' },
 ];

@@ -6,7 +6,9 @@
 //! - [`decide`]: verbs, pure. Buckets, assignments, what an edit in KV means.
 //! - [`simulate`]: a rollout's whole life under a made-up clock and traffic, on the same functions.
 //! - [`protocol`]: HTTP as values. Which rollout, who, what goes upstream, what comes back.
-//! - `edge`: wasm only. The one place that names the platform.
+//! - [`text`]: plans as people write them. Not for the edge, which reads what was compiled.
+//! - [`rehearse`]: a simulation as the console's page has it, with the feature `rehearse` on wasm.
+//! - `edge`: wasm only, with the feature `edge`, which is the default. The one place that names the platform.
 //! - [`cli`]: native only. The command `tidegate`.
 //!
 //! Each layer uses only those above it in this list; `cli` stands beside `edge`. What is absent:
@@ -17,7 +19,11 @@ pub mod model;
 pub mod decide;
 pub mod simulate;
 pub mod protocol;
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(feature = "rehearse", not(target_arch = "wasm32")))]
+pub mod text;
+#[cfg(any(feature = "rehearse", not(target_arch = "wasm32")))]
+pub mod rehearse;
+#[cfg(all(feature = "edge", target_arch = "wasm32"))]
 mod edge;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::operator::ApplyArguments;
 use super::paint::{BAD, BOLD, DIM, GOOD, WARN, cell, note, paint, print, print_raw};
-use super::plan_file::{Loaded, load};
+use super::plan_file::load;
 use super::view::Applied;
 use super::words::counted;
 use super::{Failure, ask, check};
 use crate::model::plan::Plan;
+use crate::text::plans::Loaded;
 
 pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
     let ApplyArguments { plans, prune, consent } = arguments;
@@ -18,7 +19,7 @@ pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
         return check::tell(&loaded, json);
     }
     if !json {
-        super::report::show(&loaded)?;
+        super::report::show(&loaded.sources)?;
     }
     ask::check(consent, false)?;
     let client = Client::new(&consent.connection)?;

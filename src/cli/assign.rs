@@ -17,6 +17,7 @@ use crate::model::live::{LiveState, Phase};
 use crate::model::plan::Plan;
 use crate::model::subject::SubjectHash;
 use crate::model::{Instant, fault::Explain};
+use crate::text::told::lines;
 
 /// The progress bar is redrawn after so many ids.
 const IDS_PER_TICK: u64 = 16_384;
@@ -33,9 +34,9 @@ pub fn run(arguments: &AssignArguments, json: bool) -> Result<(), Failure> {
     let loaded = load_one(&arguments.plan, arguments.env.as_deref())?;
     if loaded.has_errors() {
         if json {
-            println!("{}", serde_json::to_string(&report::lines(&loaded)).unwrap_or_default());
+            println!("{}", serde_json::to_string(&lines(&loaded.sources)).unwrap_or_default());
         } else {
-            report::show(&loaded)?;
+            report::show(&loaded.sources)?;
         }
         return Err(Failure::Refused);
     }

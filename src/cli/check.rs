@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::plan_file::{Loaded, load};
-use super::report::{self, FaultLine};
-use super::Failure;
+use super::plan_file::load;
+use super::{Failure, report};
 use super::plans::PlanArguments;
 use crate::model::fault::Severity;
 use crate::model::plan::Plan;
+use crate::text::plans::Loaded;
+use crate::text::told::{FaultLine, lines};
 
 #[derive(Serialize)]
 struct Checked<'a> {
@@ -24,18 +25,18 @@ pub fn run(arguments: &PlanArguments, json: bool) -> Result<(), Failure> {
 pub fn tell(loaded: &Loaded, json: bool) -> Result<(), Failure> {
     if json {
         let rollouts = loaded.plans.iter().map(|(_, plan)| plan.key.as_str()).collect();
-        let checked = Checked { ok: !loaded.has_errors(), rollouts, faults: report::lines(loaded) };
+        let checked = Checked { ok: !loaded.has_errors(), rollouts, faults: lines(&loaded.sources) };
         println!("{}", serde_json::to_string(&checked).unwrap_or_default());
     } else {
-        report::show(loaded)?;
+        report::show(&loaded.sources)?;
         summarise(loaded);
     }
     if loaded.has_errors() { Err(Failure::Refused) } else { Ok(()) }
 }
 
 fn summarise(loaded: &Loaded) {
-    for (index, file) in loaded.files.iter().enumerate() {
-        let count = |severity| file.faults.iter().filter(|fault| fault.severity == severity).count();
+    for (index, source) in loaded.sources.iter().enumerate() {
+        let count = |severity| source.faults.iter().filter(|fault| fault.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let verdict = match (errors, warnings) {
             (0, 0) => "ok".to_owned(),
@@ -43,9 +44,9 @@ fn summarise(loaded: &Loaded) {
             (errors, 0) => counted(errors, "error"),
             (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
         };
-        println!("{}: {verdict}", file.path.display());
+        println!("{}: {verdict}", source.name);
         if errors == 0 {
-            for (_, plan) in loaded.plans.iter().filter(|(file, _)| *file == index) {
+            for (_, plan) in loaded.plans.iter().filter(|(own, _)| *own == index) {
                 println!("  {}", outline(plan));
             }
         }

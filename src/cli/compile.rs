@@ -7,15 +7,16 @@ use super::plan_file::load;
 use super::plans::CompileArguments;
 use super::{Failure, report};
 use crate::model::plan::{Plan, set};
+use crate::text::told::lines;
 
 pub fn run(arguments: &CompileArguments, json: bool) -> Result<(), Failure> {
     let loaded = load(&arguments.plans)?;
     if json {
-        for line in report::lines(&loaded) {
+        for line in lines(&loaded.sources) {
             eprintln!("{}", serde_json::to_string(&line).unwrap_or_default());
         }
     } else {
-        report::show(&loaded)?;
+        report::show(&loaded.sources)?;
     }
     if loaded.has_errors() {
         return Err(Failure::Refused);

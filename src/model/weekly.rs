@@ -50,9 +50,14 @@ impl Weekly {
 /// none of them; `None` where the week has no such moment.
 pub fn first_moment(windows: &[Weekly], epoch_ms: i64, is_inside: bool) -> Option<i64> {
     let is_it = |ms: &i64| windows.iter().any(|window| window.contains(*ms)) == is_inside;
-    // Windows open and close at whole minutes only.
-    let minutes = (1..=i64::from(WEEK_MINUTES)).map(|minute| (epoch_ms.div_euclid(60_000) + minute) * 60_000);
-    std::iter::once(epoch_ms).chain(minutes).find(is_it)
+    if is_it(&epoch_ms) {
+        return Some(epoch_ms);
+    }
+    // Only where a stretch begins or ends can that change.
+    let now = epoch_ms.div_euclid(60_000);
+    let next = |edge: u32| now + 1 + (i64::from(edge) - now - 1 - EPOCH_OFFSET_MINUTES).rem_euclid(i64::from(WEEK_MINUTES));
+    let edges = windows.iter().flat_map(|window| &window.stretches).flat_map(|(from, to)| [*from, *to]);
+    edges.map(|edge| next(edge) * 60_000).filter(is_it).min()
 }
 
 /// Why a text is no weekly window.

@@ -7,11 +7,20 @@ use super::told::{Fate, Outcome, Report};
 impl Simulation {
     /// What has become of it.
     pub fn report(self) -> Report {
-        let fates = self.lives.iter().map(|life| self.fate(life)).collect();
+        Report { start: self.start, end: self.now, fates: self.fates(), never: self.never(), events: self.events }
+    }
+
+    /// What has become of each rollout so far, in the order of their keys.
+    pub fn fates(&self) -> Vec<Fate> {
+        self.lives.iter().map(|life| self.fate(life)).collect()
+    }
+
+    /// Lines of the scenario whose time has not come so far.
+    pub fn never(&self) -> Vec<String> {
         let never = self.lives.iter().flat_map(|life| life.turns.iter().filter(|turn| !turn.is_on).map(|turn| turn.line.text.clone()));
         let mut never: Vec<String> = never.collect();
         never.dedup();
-        Report { start: self.start, end: self.now, fates, never, events: self.events }
+        never
     }
 
     fn fate(&self, life: &Life) -> Fate {

@@ -22,12 +22,16 @@ pub mod counts;
 pub mod traffic;
 pub mod life;
 pub mod told;
+pub mod summary;
+pub mod point;
 pub mod run;
 mod act;
 mod ending;
 
 pub use run::Simulation;
 pub use told::{Event, Fate, Kind, Outcome, Report};
+
+use std::ops::RangeInclusive;
 
 use crate::model::plan::Plan;
 use crate::model::{Instant, Name};
@@ -54,6 +58,11 @@ pub struct Settings {
     /// The rollout that counts: the run ends with it.
     pub rollout: Option<Name>,
 }
+
+/// How many subjects there may be.
+pub const SUBJECTS: RangeInclusive<u32> = 1..=1_000_000;
+/// How many requests they may make in an hour.
+pub const REQUESTS_PER_HOUR: RangeInclusive<u32> = 0..=10_000_000;
 
 impl Default for Settings {
     fn default() -> Self {

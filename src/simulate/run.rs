@@ -112,8 +112,13 @@ impl Simulation {
         &self.events
     }
 
+    /// When it began.
+    pub const fn began(&self) -> Instant {
+        self.start
+    }
+
     /// Milliseconds since the start.
-    pub(super) fn at_ms(&self) -> i64 {
+    pub fn at_ms(&self) -> i64 {
         self.now.as_epoch_ms() - self.start.as_epoch_ms()
     }
 

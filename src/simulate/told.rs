@@ -1,12 +1,14 @@
 //! What is told of a simulated life: what happened and when, and how each rollout ended.
 
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::live::{LiveState, Phase};
 use crate::model::{Instant, Name, Percentage};
 
 /// What kind of thing happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A step forward, by the schedule or by hand.
     Forward,
@@ -25,7 +27,7 @@ pub enum Kind {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
     /// When.
     pub at: Instant,
@@ -48,7 +50,7 @@ pub struct Event {
 }
 
 /// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Everybody is on new, or it has done its time in a last stage under 100 %.
@@ -86,17 +88,20 @@ impl Outcome {
 }
 
 /// What has become of one rollout.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fate {
     /// Its key.
+    #[serde(deserialize_with = "name")]
     pub rollout: Name,
     /// The seed of the run.
     pub seed: u64,
     /// How it ended.
     pub outcome: Outcome,
     /// The stage that it was in; of a rollback, the one that it came from.
+    #[serde(deserialize_with = "name")]
     pub stage: Name,
     /// The share of subjects on new at the end.
+    #[serde(deserialize_with = "percentage")]
     pub percentage: Percentage,
     /// When that was, in hours since the start.
     pub at_hours: f64,
@@ -132,4 +137,12 @@ pub struct Report {
     pub fates: Vec<Fate>,
     /// Lines of the scenario whose time never came.
     pub never: Vec<String>,
+}
+
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Name, D::Error> {
+    String::deserialize(from)?.parse().map_err(D::Error::custom)
+}
+
+fn percentage<'de, D: Deserializer<'de>>(from: D) -> Result<Percentage, D::Error> {
+    f64::deserialize(from)?.to_string().parse().map_err(D::Error::custom)
 }

@@ -41,6 +41,8 @@ test('fifty rollouts stand in the order in which they need attention', async () 
 test('the filter finds by name and description, and keeps what is typed', async () => {
   const page = await open.page('operator');
   const field = page.getByLabel('Filter rollouts');
+  // It appears with the rollouts; what is hidden takes no keys.
+  await field.waitFor();
   await field.pressSequentially('resellers');
   await shows(page, 'main', '1 of 50 rollouts');
   assert.deepEqual(await names(page), [LONG_KEY]);

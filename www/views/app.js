@@ -43,7 +43,7 @@ export function mount(root, dispatch) {
         window.scrollTo(0, 0);
       }
       const at = state.route.view === 'rollout' ? state.rollout.at : state.rollouts.at;
-      setAttr(main, 'data-stale', state.session.status === 'in' && at !== null && isStale(state, at));
+      setAttr(main, 'data-stale', state.session.status === 'in' && state.route.view !== 'rehearse' && at !== null && isStale(state, at));
       open.view?.update(state);
       // The heading is where a screen reader goes on; the first page needs no such help.
       if (isOther && !isFirst && name !== 'sign-in') headingOf(main)?.focus({ preventScroll: true });

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::plans::PlanArguments;
 use crate::model::{Duration, Instant, Name};
+use crate::simulate::{REQUESTS_PER_HOUR, SUBJECTS};
 
 /// Looks further apart would break what must hold without a break.
 const LOOK_MS_MAX: u64 = 120_000;
@@ -68,10 +69,10 @@ pub struct SimulateArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub runs: u32,
     /// How many subjects there are
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(i64::from(*SUBJECTS.start())..=i64::from(*SUBJECTS.end())))]
     pub subjects: u32,
     /// How many requests they make in an hour, to both sides together
-    #[arg(long, value_name = "N", default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(i64::from(*REQUESTS_PER_HOUR.start())..=i64::from(*REQUESTS_PER_HOUR.end())))]
     pub requests_per_hour: u32,
     /// When it begins [default: the plan's `start`, else Monday 2027-01-04T08:00:00Z]
     #[arg(long, value_name = "TIME", value_parser = str::parse::<Instant>)]

@@ -4,20 +4,20 @@ mod arguments;
 mod timeline;
 mod runs;
 
-use std::path::PathBuf;
-
 pub use arguments::{HELP, SimulateArguments};
 
-use super::plan_file::{Loaded, PlanFile, load};
+use super::plan_file::load;
 use super::{Failure, report};
 use crate::model::plan::Plan;
 use crate::simulate::scenario::{Scenario, parse};
 use crate::simulate::{Settings, Simulation};
+use crate::text::Source;
+use crate::text::told::lines;
 
 pub fn run(arguments: &SimulateArguments, json: bool) -> Result<(), Failure> {
     let loaded = load(&arguments.plans)?;
     if loaded.has_errors() {
-        return refuse(&loaded, json);
+        return refuse(&loaded.sources, json);
     }
     let plans: Vec<Plan> = loaded.plans.into_iter().map(|(_, plan)| plan).collect();
     if plans.is_empty() {
@@ -32,33 +32,32 @@ pub fn run(arguments: &SimulateArguments, json: bool) -> Result<(), Failure> {
     if json { timeline::print_json(&told, &settings) } else { timeline::show(&told, &settings, arguments.figures) }
 }
 
-fn refuse<T>(loaded: &Loaded, json: bool) -> Result<T, Failure> {
+fn refuse<T>(sources: &[Source], json: bool) -> Result<T, Failure> {
     if json {
-        println!("{}", serde_json::to_string(&report::lines(loaded)).unwrap_or_default());
+        println!("{}", serde_json::to_string(&lines(sources)).unwrap_or_default());
     } else {
-        report::show(loaded)?;
+        report::show(sources)?;
     }
     Err(Failure::Refused)
 }
 
 /// The lines of the file and those of the arguments.
 fn scenario(arguments: &SimulateArguments, plans: &[Plan], json: bool) -> Result<Scenario, Failure> {
-    let mut texts: Vec<(PathBuf, String)> = Vec::new();
+    let mut sources = Vec::new();
     if let Some(path) = &arguments.scenario {
         let text = std::fs::read_to_string(path).map_err(|error| Failure::Io(path.display().to_string(), error))?;
-        texts.push((path.clone(), text));
+        sources.push(Source::new(path.display().to_string(), text));
     }
-    texts.push(("--inject".into(), arguments.inject.join("\n")));
+    sources.push(Source::new("--inject".into(), arguments.inject.join("\n")));
     let about: Vec<&Plan> = plans.iter().collect();
     let mut scenario = Scenario::default();
-    let mut files = Vec::new();
-    for (path, text) in texts {
-        match parse(&text, &about) {
+    for source in &mut sources {
+        match parse(&source.text, &about) {
             Ok(read) => scenario.lines.extend(read.lines),
-            Err(faults) => files.push(PlanFile { path, text, faults }),
+            Err(faults) => source.faults = faults,
         }
     }
-    if files.is_empty() { Ok(scenario) } else { refuse(&Loaded { files, plans: Vec::new() }, json) }
+    if sources.iter().all(|source| source.faults.is_empty()) { Ok(scenario) } else { refuse(&sources, json) }
 }
 
 fn settings(arguments: &SimulateArguments, plans: &[Plan]) -> Result<Settings, Failure> {

@@ -6,49 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 
 use super::timeline::{counted, hours, warn_of_never};
 use crate::cli::Failure;
 use crate::cli::paint::{BAD, BOLD, DIM, GOOD, WARN, cell, paint, print, print_raw};
 use crate::cli::words::number;
-use crate::model::Name;
 use crate::model::plan::Plan;
 use crate::simulate::scenario::Scenario;
+use crate::simulate::summary::{Summary, summaries};
 use crate::simulate::{Fate, Outcome, Report, Settings, Simulation};
-
-/// The quantile of the normal distribution for intervals of 95 %.
-const DEVIATIONS: f64 = 1.959_964;
-
-/// What has become of one rollout in all runs.
-#[derive(Serialize)]
-struct Summary<'a> {
-    summary: bool,
-    rollout: &'a Name,
-    runs: usize,
-    outcomes: Vec<Rate>,
-}
-
-/// One outcome.
-#[derive(Serialize)]
-struct Rate {
-    outcome: Outcome,
-    runs: usize,
-    rate: f64,
-    /// Wilson's interval of 95 %.
-    low: f64,
-    high: f64,
-    at_hours: Spread,
-    subjects_exposed: Spread,
-    requests_failed: Spread,
-    requests_until_detection: Option<Spread>,
-}
-
-#[derive(Clone, Copy, Serialize)]
-struct Spread {
-    median: f64,
-    p90: f64,
-}
 
 pub fn run(plans: &[Plan], scenario: &Scenario, settings: &Settings, runs: u32, json: bool) -> Result<(), Failure> {
     let mut reports = live(plans, scenario, settings, runs);
@@ -60,12 +26,7 @@ pub fn run(plans: &[Plan], scenario: &Scenario, settings: &Settings, runs: u32, 
     if json {
         fates.iter().try_for_each(|fate| print_raw(&serde_json::to_string(fate).unwrap_or_default()))?;
     }
-    let mut keys: Vec<&Name> = fates.iter().map(|fate| &fate.rollout).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    for key in keys {
-        let own: Vec<&Fate> = fates.iter().filter(|fate| fate.rollout == *key).copied().collect();
-        let summary = summary(key, &own);
+    for summary in summaries(&fates) {
         if json { print_raw(&serde_json::to_string(&summary).unwrap_or_default())? } else { show(&summary)? }
     }
     Ok(())
@@ -102,52 +63,9 @@ fn live(plans: &[Plan], scenario: &Scenario, settings: &Settings, runs: u32) -> 
     done.into_inner().unwrap_or_default()
 }
 
-fn summary<'a>(key: &'a Name, fates: &[&Fate]) -> Summary<'a> {
-    let rate = |outcome: Outcome| {
-        let own: Vec<&&Fate> = fates.iter().filter(|fate| fate.outcome == outcome).collect();
-        let (low, high) = wilson(own.len(), fates.len());
-        let figures = |of: &dyn Fn(&Fate) -> f64| spread(own.iter().map(|fate| of(fate)).collect());
-        let detected: Vec<f64> = own.iter().filter_map(|fate| fate.requests_until_detection).map(|requests| requests as f64).collect();
-        Rate {
-            outcome,
-            runs: own.len(),
-            rate: own.len() as f64 / fates.len().max(1) as f64,
-            low,
-            high,
-            at_hours: figures(&|fate| fate.at_hours),
-            subjects_exposed: figures(&|fate| fate.subjects_exposed as f64),
-            requests_failed: figures(&|fate| fate.requests_failed as f64),
-            requests_until_detection: (!detected.is_empty()).then(|| spread(detected)),
-        }
-    };
-    let outcomes = [Outcome::Completed, Outcome::RolledBack, Outcome::Paused, Outcome::Unfinished].map(rate);
-    Summary { summary: true, rollout: key, runs: fates.len(), outcomes: outcomes.into_iter().filter(|rate| rate.runs > 0).collect() }
-}
-
-fn spread(mut values: Vec<f64>) -> Spread {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let rank = (values.len() as f64 * share).ceil() as usize;
-        values.get(rank.saturating_sub(1)).copied().unwrap_or_default()
-    };
-    Spread { median: at(0.5), p90: at(0.9) }
-}
-
-/// Wilson's interval of 95 % for a rate.
-fn wilson(hits: usize, of: usize) -> (f64, f64) {
-    let (n, z2) = (of as f64, DEVIATIONS * DEVIATIONS);
-    if of == 0 {
-        return (0.0, 1.0);
-    }
-    let rate = hits as f64 / n;
-    let middle = (rate + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = DEVIATIONS * (rate * (1.0 - rate) / n + z2 / (4.0 * n * n)).sqrt() / (1.0 + z2 / n);
-    ((middle - half).max(0.0), (middle + half).min(1.0))
-}
-
-fn show(summary: &Summary<'_>) -> Result<(), Failure> {
+fn show(summary: &Summary) -> Result<(), Failure> {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    print(&format!("{}: {} runs", paint(BOLD, summary.rollout), number(summary.runs as u64)))?;
+    print(&format!("{}: {} runs", paint(BOLD, &summary.rollout), number(summary.runs as u64)))?;
     for rate in &summary.outcomes {
         let style = match rate.outcome {
             Outcome::Completed => GOOD,
@@ -168,22 +86,4 @@ fn show(summary: &Summary<'_>) -> Result<(), Failure> {
 
 fn whole(value: f64) -> String {
     number(value as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intervals_are_wilsons() {
-        let near = |(low, high): (f64, f64), expected: (f64, f64)| (low - expected.0).abs() < 5e-4 && (high - expected.1).abs() < 5e-4;
-        assert!(near(wilson(0, 10), (0.0, 0.2775)) && near(wilson(5, 10), (0.2366, 0.7634)) && near(wilson(998, 1_000), (0.9927, 0.9995)), "{:?}", wilson(998, 1_000));
-        assert_eq!(wilson(0, 0), (0.0, 1.0));
-    }
-
-    #[test]
-    fn quantiles_are_values_that_occurred() {
-        let spread = spread((1..=10).rev().map(f64::from).collect());
-        assert_eq!((spread.median, spread.p90), (5.0, 9.0));
-    }
 }

@@ -8,7 +8,7 @@ use super::Look;
 use crate::decide::judge::guard::guardrail_key;
 use crate::model::live::Phase;
 use crate::model::plan::words::{Moment, Sign};
-use crate::model::plan::{Plan, Stage};
+use crate::model::plan::{Notice, Plan, Stage};
 use crate::model::record::Record;
 use crate::model::weekly::first_moment;
 use crate::model::{Duration, Instant};
@@ -144,12 +144,13 @@ impl Agenda {
     }
 
     fn notices(&mut self, plan: &Plan, record: &Record, now: Instant) -> Vec<Message> {
+        let open: Vec<(u64, &Notice)> = (0_u64..).zip(&plan.notices).filter(|(index, _)| !self.told.contains(index)).collect();
+        if open.is_empty() {
+            return Vec::new();
+        }
         let expected = expected(plan, record, now);
         let mut due = Vec::new();
-        for (index, notice) in (0_u64..).zip(&plan.notices) {
-            if self.told.contains(&index) {
-                continue;
-            }
+        for (index, notice) in open {
             let Some(at) = self.moment(&notice.at, &expected).filter(|at| *at <= now) else { continue };
             self.told.push(index);
             due.push(Message { at, kind: "notice", to: notice.to.iter().map(ToString::to_string).collect(), text: notice.text.clone(), figures: Vec::new() });

@@ -155,15 +155,14 @@ impl Judge {
             // The clock has jumped back: what was measured then is of the future.
             self.held.clear();
         }
-        self.begin(plan, record);
+        let (of_guardrails, of_gates) = self.begin(plan, record);
         self.take(record, arrived, now);
         let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
-        let (of_guardrails, of_gates) = questions(plan);
         let share = |questions: usize, alpha: f64| alpha / questions.max(1) as f64;
         let mut look = Look { at: Some(now), revision: record.live.revision, ..Look::default() };
-        let mut court = Court { scene, gatherings: &self.gatherings, held: &mut self.held, alpha: share(of_guardrails.len(), alpha) };
+        let mut court = Court { scene, gatherings: &self.gatherings, held: &mut self.held, alpha: share(of_guardrails, alpha) };
         look.guardrails = plan.guardrails.iter().map(|guardrail| watched(&mut court, guardrail)).collect();
-        court.alpha = share(of_gates.len() / 2, alpha);
+        court.alpha = share(of_gates / 2, alpha);
         let stage = plan.stage_index(record.live.stage.as_str()).and_then(|index| plan.stages.get(index));
         look.gates = stage.map_or_else(Vec::new, |stage| stage.gates.iter().map(|gate| passed(&mut court, gate)).collect());
         look.sample_ratio = self.sample_ratio(scene);
@@ -183,12 +182,14 @@ impl Judge {
         look
     }
 
-    /// A new attempt begins without evidence; another plan asks other questions.
-    fn begin(&mut self, plan: &Plan, record: &Record) {
+    /// A new attempt begins without evidence; another plan asks other questions. Returns how many its
+    /// guardrails ask, and its gates.
+    fn begin(&mut self, plan: &Plan, record: &Record) -> (usize, usize) {
         if self.begun_revision != record.begun_revision {
             *self = Self { begun_revision: record.begun_revision, looked_at: self.looked_at, ..Self::default() };
         }
         let (mut questions, gates) = questions(plan);
+        let counts = (questions.len(), gates.len());
         questions.extend(gates.into_iter().filter(|gate| !questions.contains(gate)).collect::<Vec<_>>());
         self.gatherings.retain(|gathering| questions.contains(&gathering.question));
         for question in questions {
@@ -196,6 +197,7 @@ impl Judge {
                 self.gatherings.push(Gathering::new(question));
             }
         }
+        counts
     }
 
     fn take(&mut self, record: &Record, arrived: &[(u64, Compared)], now: Instant) {

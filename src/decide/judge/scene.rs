@@ -189,11 +189,14 @@ impl Gathered<'_> {
         self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)).fold(0.0, |sum, tally| sum + count(tally) as f64)
     }
 
-    fn sketch(&self, measure: &Measure) -> Sketch {
-        let mut sum = Sketch::default();
-        let sketches = self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)?.sketch(measure));
-        sketches.for_each(|sketch| sum.merge(sketch));
-        sum
+    fn sketch(&self, measure: &Measure) -> Cow<'_, Sketch> {
+        let mut sketches = self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)?.sketch(measure));
+        let Some(first) = sketches.next() else { return Cow::Owned(Sketch::default()) };
+        let mut all = Cow::Borrowed(first);
+        for sketch in sketches {
+            all.to_mut().merge(sketch);
+        }
+        all
     }
 
     fn sample<'s>(&'s self, sample: impl Fn(&'s Window) -> Option<&'s Sample>) -> Cow<'s, Sample> {

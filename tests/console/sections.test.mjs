@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { measured } from '../../www/text/measures.js';
 import { startFrontend } from '../frontends/serve.mjs';
-import { openDeployment } from './deployment.mjs';
+import { openDeployment } from '../browser/deployment.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];

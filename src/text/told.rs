@@ -1,0 +1,43 @@
+//! Faults as programs and pages read them: with their line and column.
+
+use serde::Serialize;
+
+use super::Source;
+use crate::model::fault::Severity;
+
+/// One fault.
+#[derive(Debug, Serialize)]
+pub struct FaultLine<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    severity: &'static str,
+    path: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+}
+
+/// The faults of these sources.
+pub fn lines(sources: &[Source]) -> Vec<FaultLine<'_>> {
+    let mut lines = Vec::new();
+    for source in sources {
+        for fault in &source.faults {
+            let (line, column) = position(&source.text, fault.span.as_ref().map_or(0, |span| span.start));
+            let severity = match fault.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            };
+            lines.push(FaultLine { file: &source.name, line, column, severity, path: &fault.path, message: &fault.message, help: fault.help.as_deref() });
+        }
+    }
+    lines
+}
+
+/// The line and column, both from 1, of a byte; columns count characters.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
+}

@@ -1,0 +1,39 @@
+// The button that runs it, or why it cannot run yet.
+import { el, setAttr, setHidden, setText } from '../parts/dom.js';
+import { isSound } from '../state/rehearse.js';
+import { plural } from '../text/numbers.js';
+
+export function mount(root, dispatch) {
+  const button = el('button', { type: 'button', class: 'button primary', onclick: () => dispatch({ type: isRunning ? 'stop' : 'run' }) });
+  const label = el('span', {});
+  const key = el('kbd', {}, 'Ctrl Enter');
+  button.append(label, key);
+  const reason = el('p', { class: 'muted small', role: 'status' });
+  root.append(el('div', { class: 'runner' }, reason, button));
+  let isRunning = false;
+
+  return {
+    update(state) {
+      isRunning = state.run?.status === 'running';
+      setText(label, isRunning ? 'Stop' : 'Run');
+      setHidden(key, isRunning);
+      setAttr(button, 'aria-disabled', !isRunning && !canRun(state) && 'true');
+      setText(reason, isRunning ? '' : reasonOf(state));
+      setHidden(reason, reason.textContent === '');
+    },
+  };
+}
+
+/** While a check is under way, the run waits for it. */
+const canRun = (state) => state.engine.status === 'ready' && state.source !== null && (isSound(state) || state.checkedEdition !== state.edition);
+
+function reasonOf(state) {
+  const { engine, source, checked } = state;
+  if (engine.status === 'failed') return 'The simulation could not be loaded.';
+  if (source === null) return 'Choose a plan first.';
+  if (engine.status === 'loading') return 'The simulation is being loaded…';
+  if (!checked || checked.ok) return '';
+  const of = (faults) => faults.filter(({ severity }) => severity !== 'warning').length;
+  const wrong = [[of(checked.plan), 'the plan'], [of(checked.scenario), 'what happens'], [of(checked.settings), 'the settings']].filter(([many]) => many > 0);
+  return `Mend ${wrong.map(([many, where]) => `${plural(many, 'error')} in ${where}`).join(' and ')} first.`;
+}

@@ -1,0 +1,96 @@
+// The state of the page Rehearse, which it keeps for itself, so that nothing of it is loaded before it is
+// opened. Pure like the console's: texts and answers come in events.
+
+/** Runs in the background. */
+export const MANY = 100;
+
+export const initial = {
+  engine: { status: 'loading', problem: null },
+  deployed: { status: 'loading', plans: [], problem: null },
+  /** `null` before one is chosen; `{ kind: 'ready' | 'deployed' | 'own', name, title }` */
+  source: null,
+  plan: '',
+  scenario: 'approve everything\n',
+  settings: { subjects: null, requests_per_hour: null, seed: null, rollout: null },
+  /** Grows with each change of what is asked for; a check tells of which it is. */
+  edition: 0,
+  checked: null,
+  checkedEdition: -1,
+  run: null,
+  many: null,
+};
+
+export function reduce(state, event) {
+  switch (event.type) {
+    case 'engine':
+      return { ...state, engine: { status: event.status, problem: event.problem ?? null } };
+    case 'deployed':
+      return { ...state, deployed: { status: event.problem ? 'failed' : 'ready', plans: event.plans ?? [], problem: event.problem ?? null } };
+    case 'choosePlan':
+      return changed({ ...state, source: event.source, plan: event.text, settings: { ...state.settings, rollout: event.rollout ?? null } });
+    case 'editPlan':
+      return changed({ ...state, plan: event.text, source: state.source?.kind === 'own' ? state.source : OWN });
+    case 'editScenario':
+      return changed({ ...state, scenario: event.text });
+    case 'addLine':
+      return changed({ ...state, scenario: withLine(state.scenario, event.line) });
+    case 'removeLine':
+      return changed({ ...state, scenario: state.scenario.split('\n').filter((_, index) => index !== event.index).join('\n') });
+    case 'setSetting':
+      return changed({ ...state, settings: { ...state.settings, [event.name]: event.value } });
+    case 'checked':
+      return event.edition === state.edition ? { ...state, ...settled(state, event.answer), checkedEdition: event.edition } : state;
+    case 'begin':
+      return { ...state, many: null, run: { status: 'running', asked: event.asked, rollouts: state.checked.rollouts, source: state.source, points: [], comparisons: [], events: [], progress: null, start_ms: 0, report: null, problem: null, took_ms: null } };
+    case 'told':
+      return state.run?.status === 'running' ? { ...state, run: grown(state.run, event) } : state;
+    case 'ended':
+      return state.run ? { ...state, run: { ...state.run, status: event.report.over ? 'done' : 'stopped', report: event.report, took_ms: event.took_ms } } : state;
+    case 'failed':
+      return state.run ? { ...state, run: { ...state.run, status: 'failed', problem: event.problem } } : state;
+    case 'beginMany':
+      return { ...state, many: { status: 'running', wanted: MANY, fates: [], summary: null, problem: null } };
+    case 'fates':
+      return state.many?.status === 'running' ? { ...state, many: { ...state.many, fates: [...state.many.fates, ...event.fates] } } : state;
+    case 'summary':
+      return state.many ? { ...state, many: { ...state.many, summary: event.summary } } : state;
+    case 'endedMany':
+      return state.many ? { ...state, many: { ...state.many, status: event.problem ? 'failed' : event.status, problem: event.problem ?? null } } : state;
+    default:
+      return state;
+  }
+}
+
+const OWN = { kind: 'own', name: 'plan.toml', title: 'your own plan' };
+
+const changed = (state) => ({ ...state, edition: state.edition + 1 });
+
+/** A plan of several rollouts is rehearsed for one of them: the one asked for, else the first. */
+function settled(state, checked) {
+  const keys = checked.rollouts.map(({ key }) => key);
+  const { rollout } = state.settings;
+  const wanted = keys.length < 2 ? null : keys.includes(rollout) ? rollout : keys[0];
+  return { checked, settings: wanted === rollout ? state.settings : { ...state.settings, rollout: wanted } };
+}
+
+const withLine = (text, line) => `${text === '' || text.endsWith('\n') ? text : `${text}\n`}${line}\n`;
+
+function grown(run, { progress, tracks, events }) {
+  const [track] = tracks;
+  return { ...run, progress, start_ms: progress.start_ms, comparisons: track.comparisons, points: run.points.concat(track.points), events: run.events.concat(events) };
+}
+
+/** What the simulation is asked, with its own numbers where nobody has set one. */
+export function askedOf({ plan, scenario, settings, checked }) {
+  const limits = checked?.limits;
+  const number = (name) => settings[name] ?? limits?.[name].default;
+  const rollout = settings.rollout ? { rollout: settings.rollout } : {};
+  const wanted = limits ? { subjects: number('subjects'), requests_per_hour: number('requests_per_hour'), seed: number('seed') } : {};
+  return { plan, scenario, settings: { ...wanted, ...rollout } };
+}
+
+/** Whether what is asked for is known to be sound. */
+export const isSound = (state) => state.source !== null && state.checkedEdition === state.edition && Boolean(state.checked?.ok);
+
+/** The outline of the rollout that counts. */
+export const outlineOf = (rollouts, key) => rollouts?.find((rollout) => rollout.key === key) ?? rollouts?.[0] ?? null;
