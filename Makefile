@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/tools
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 export WRANGLER_SEND_METRICS := false
 
-.PHONY: help dev demo traffic test test-native test-wasm test-edge test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint deploy deploy-check clean setup
+.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -30,6 +30,10 @@ $(COMMAND): $(SOURCES)
 
 demo: build ## Watch a rollout advance, break and roll back, with a thousand visitors (PORT=8787)
 	@PORT=$(PORT) node scripts/demo.mjs
+
+screenshots: build ## Take the README's pictures of the running demo (CHROMIUM= names another one)
+	@scripts/chromium.sh
+	@PORT=$(PORT) node scripts/screenshots.mjs
 
 traffic: ## Send visitors through `make dev` (RATE=100 page views a second, VISITORS=1000 of them)
 	@PORT=$(PORT) node scripts/traffic.mjs

@@ -1,5 +1,6 @@
 // The README's pictures, taken of the demo while it runs: the list, the rollout on its way (wide, dark,
-// on a phone), rolled back with its reason, and a rehearsal. In the environment: PORT (8787), CHROMIUM.
+// on a phone), rolled back with its reason and its plots, and a rehearsal. In the environment: PORT
+// (8787), CHROMIUM.
 import { mkdirSync } from 'node:fs';
 import { once } from 'node:events';
 import { chromium } from 'playwright-core';
@@ -12,6 +13,7 @@ const FOLDER = 'docs/images';
 const BYTES_MAX = 200_000;
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const WIDE = { width: 1_280, height: 900 };
+const LOW = { width: 1_280, height: 400 };
 const PHONE = { width: 390, height: 844 };
 /** In this stage the plots have something to show. */
 const MIDWAY = 50;
@@ -57,8 +59,9 @@ async function take() {
   const page = await signedIn(browser, { viewport: WIDE });
   await openRollout(page);
   await picture(page, 'rolled-back');
+  await page.getByRole('heading', { name: 'New against legacy' }).evaluate((heading) => heading.scrollIntoView());
+  await picture(page, 'plots');
   await page.getByRole('link', { name: 'Rehearse' }).click();
-  await page.getByRole('heading', { name: 'Rehearse', level: 1 }).waitFor();
   await rehearse(page);
   await picture(page, 'rehearse');
 }
@@ -67,7 +70,9 @@ async function take() {
 async function midway(browser) {
   const page = await signedIn(browser, { viewport: WIDE });
   await page.getByRole('link', { name: here.key, exact: true }).waitFor();
+  await page.setViewportSize(LOW);
   await picture(page, 'list');
+  await page.setViewportSize(WIDE);
   await openRollout(page);
   await picture(page, 'rollout');
   await page.emulateMedia({ colorScheme: 'dark' });
@@ -93,9 +98,13 @@ async function openRollout(page) {
   await page.waitForLoadState('networkidle').catch(() => {});
 }
 
-/** Lives the first plan through, with whatever failure the page proposes. */
+/** Lives the demo's plan through, with a failure in its second half. */
 async function rehearse(page) {
-  await page.waitForTimeout(3_000);
+  await page.getByRole('heading', { name: 'Rehearse', level: 1 }).waitFor();
+  await page.getByLabel('Plan to rehearse').selectOption(`deployed ${here.key}`);
+  await page.getByLabel('The same as text').fill('new.error_rate = 5% from half+5s');
+  await page.getByRole('button', { name: /^Run/ }).first().click();
+  await page.getByText(/rolled back/i).first().waitFor();
 }
 
 async function picture(page, name) {
