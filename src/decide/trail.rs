@@ -61,7 +61,7 @@ impl Trail {
             let condition = condition.to_string();
             let place = self.0.iter().position(|line| line.of == of && line.condition == condition && line.metric == figure.metric);
             let mut line = match place {
-                Some(place) => self.0.swap_remove(place),
+                Some(place) => self.0.remove(place),
                 None => Line { of, condition, metric: figure.metric.clone(), e_needed, text: String::new(), points: VecDeque::new(), is_current: true },
             };
             line.points.retain(|(own, _)| *own < minute);
@@ -142,6 +142,19 @@ mod tests {
         assert_eq!((points(&lines[0]), lines[0].ended().map(Instant::as_epoch_ms)), (vec![(0, 1.0), (1, 3.0)], Some(60_000)));
         looks.push((121 * 60, None));
         assert!(noted(&looks).is_empty());
+    }
+
+    #[test]
+    fn comparisons_keep_the_order_of_the_plan() {
+        let plan = read_rollout(&PLAN.replace("signal.p1 > 0 over 1m", "js_error_rate > legacy")).unwrap_or_else(|_| unreachable!());
+        let stage: Name = "full".parse().unwrap_or_else(|_| unreachable!());
+        let one = look(Some(1.0)).guardrails.remove(1);
+        let look = Look { guardrails: vec![one.clone(), one.clone()], sample_ratio: Some(one), ..Look::default() };
+        let mut trail = Trail::default();
+        for second in 0..3 {
+            trail.note(&look, &plan, &stage, Instant::from_epoch_ms(second * 1_000));
+            assert_eq!(trail.lines().iter().map(|line| line.condition.as_str()).collect::<Vec<_>>(), ["js_error_rate > legacy", "error_rate > legacy", "sample_ratio"]);
+        }
     }
 
     #[test]

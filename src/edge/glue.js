@@ -14,9 +14,9 @@ export function empty(headers) {
   return answer;
 }
 
-/** One of the worker's static assets with these headers, or undefined where there is none. */
+/** One of the worker's static assets with these headers, or undefined where there is none to be had. */
 export async function asset(env, request, headers) {
-  const found = await env.ASSETS?.fetch(request);
+  const found = await env.ASSETS?.fetch(request).catch((error) => console.error(String(error)));
   if (!found || found.status === 404) return undefined;
   const answer = new Response(found.body, found);
   for (const [name, value] of lines(headers)) answer.headers.set(name, value);
