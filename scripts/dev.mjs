@@ -41,7 +41,7 @@ function howTo(key, state, { origin, legacy, next }) {
     tidegate watch ${key}             live
     curl -si -H 'x-user-id: user-1' ${gate}/api/stock | grep tidegate
 
-  Visitors       make traffic                          in a third one
+  Visitors       ${url ? `PORT=${new URL(origin).port} ` : ''}make traffic                          in a third one
   By KV          npx wrangler kv key put --local --binding ROLLOUTS stage/${key} 25
   Break new      curl -d '{"rate":0.5}' ${next.url}/__fail     ({} mends it)
   A viewer's     TIDEGATE_TOKEN=${TOKENS.viewer}

@@ -21,7 +21,7 @@ test('kill is one key and one confirmation', async () => {
   await shows(page, '[data-command=kill]', 'k');
   await page.keyboard.press('k');
   await shows(page, 'dialog', '10 % of subjects move from new to legacy.');
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Kill');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'reason');
   await page.keyboard.press('Enter');
   await shows(page, '.title-line', 'Killed');
   assert.equal((await stateOf('page-01')).killed, true);

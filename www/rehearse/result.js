@@ -61,7 +61,7 @@ function shown({ engine, source, checked, run }, outline, dispatch) {
 function waiting(engine, source, checked) {
   if (source === null) return el('p', { class: 'muted' }, 'Choose a plan, say what goes wrong, and run it: here is drawn what the plan does about it, whom it reaches meanwhile, and how soon it goes back.');
   if (engine.status === 'loading') return el('p', { class: 'muted' }, 'The simulation is being loaded…');
-  if (checked && !checked.ok) return note('warn', 'This cannot be run yet.', el('span', {}, 'What is wrong stands beside the text, each with its line.'));
+  if (checked && !checked.ok) return note('warn', 'This cannot be run yet.', el('span', {}, 'What is wrong stands with the text, each with its line.'));
   return el('p', { class: 'muted' }, 'Ready: press Run.');
 }
 

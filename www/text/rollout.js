@@ -16,6 +16,7 @@ const VERDICTS = {
   pass: { word: 'Pass', icon: 'pass', tone: 'good' },
   fail: { word: 'Fail', icon: 'fail', tone: 'bad' },
   inconclusive: { word: 'Inconclusive', icon: 'inconclusive', tone: 'calm' },
+  acted: { word: 'Acted', icon: 'rolled_back', tone: 'bad' },
 };
 
 /** Phase as a badge shows it; a kill is above it. */

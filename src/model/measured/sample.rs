@@ -91,7 +91,10 @@ impl Sample {
     /// How many distinct subjects there are like this: exact while the sample is not full, then with a
     /// standard error of 3 % of all.
     pub fn distinct(&self, is_wanted: impl Fn(&Seen) -> bool) -> f64 {
-        let wanted = self.seen.iter().filter(|seen| is_wanted(seen)).count() as f64;
+        let mut hashes: Vec<u64> = self.seen.iter().filter(|seen| is_wanted(seen)).map(|seen| seen.hash).collect();
+        // Who was seen on both sides, or before and after a start, stands here more than once.
+        hashes.dedup();
+        let wanted = hashes.len() as f64;
         match self.seen.last() {
             Some(last) if self.seen.len() >= SAMPLE_MAX => {
                 let width = (last.hash as f64 + 1.0) / (1_u64 << HASH_BITS) as f64;
@@ -150,6 +153,11 @@ mod tests {
     #[test]
     fn few_are_counted_and_many_estimated() {
         assert_eq!(sample(700).distinct(|_| true), 700.0);
+        let mut twice = Sample::default();
+        for (variant, is_compared) in [(Variant::Legacy, false), (Variant::Legacy, true), (Variant::New, true)] {
+            twice.add(Seen::new(7 << 14, variant, is_compared));
+        }
+        assert_eq!((twice.distinct(|_| true), twice.distinct(|seen| !seen.is_new), twice.distinct(|seen| seen.is_new)), (1.0, 1.0, 1.0));
         let estimate = sample(200_000).distinct(|seen| seen.is_new);
         assert!((estimate / 20_000.0 - 1.0).abs() < 0.3, "{estimate}");
         let all = sample(200_000).distinct(|_| true);

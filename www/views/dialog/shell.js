@@ -35,9 +35,13 @@ export function shell(dialog, dispatch, { title, does, confirm, isDanger, body }
   }
 
   return {
-    /** Where one hand suffices the focus is on the button, else on what has to be filled in. */
+    /**
+     * On what is to be filled in. Where a reason stands there already it is selected: Enter confirms it, and
+     * whoever types writes their own; on a phone the button is, which needs no keyboard.
+     */
     focus(isReady) {
-      const first = isReady ? send : (form.querySelector('[data-first]') ?? reason);
+      const ready = matchMedia('(pointer: coarse)').matches ? send : reason;
+      const first = isReady ? ready : (form.querySelector('[data-first]') ?? reason);
       first.focus();
       if (first === reason) reason.select();
     },

@@ -12,10 +12,10 @@ export function mount(root) {
   root.append(guardrails.root, gates.root, deal.root, none);
 
   return {
-    update({ rollout: { view }, now }) {
+    update({ rollout: { view }, history, now }) {
       const stage = view.stages[position(view)];
       const isGated = stage && !['draft', 'rolled_back', 'completed'].includes(view.state.phase);
-      guardrails.update(view.guardrails.map(asRow), now);
+      guardrails.update(view.guardrails.map((guardrail, index) => asRow(guardrail, index, hasActed(guardrail, history.entries?.[0]))), now);
       gates.update(isGated ? stage.gates.map((item, index) => ({ id: `${stage.name} ${index} ${item.condition}`, ...item })) : [], now);
       setText(gates.lead, isGated ? `They have to pass before ${stage.name} is left.` : '');
       deal.update(view.sample_ratio ? [{ id: 'deal', ...view.sample_ratio, condition: 'subjects on new' }] : [], now);
@@ -25,9 +25,13 @@ export function mount(root) {
   };
 }
 
-function asRow(guardrail, index) {
+/** Whether the last change was this guardrail's doing: its verdict of now says nothing of that. */
+const hasActed = ({ when }, entry) => entry?.actor === 'guardrail' && entry.reason.includes(`\`${when}\``);
+
+function asRow(guardrail, index, isActor) {
   const { when, then, stages } = guardrail;
-  return { id: `${index} ${when}`, ...guardrail, condition: when, then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}` };
+  const acted = isActor && { verdict: 'acted', text: `The last change was its doing; the history has the figures. Now: ${guardrail.text}` };
+  return { id: `${index} ${when}`, ...guardrail, ...acted, condition: when, then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}` };
 }
 
 function group(title, text) {
