@@ -6,6 +6,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -73,8 +74,10 @@ percentage = 100
 routes = ["staging.example.com/*"]
 "#;
 
+/// Written once: who writes a file again empties it first, for others to read.
 fn plan() -> String {
-    file("plan.toml", PLAN.as_bytes()).display().to_string()
+    static PLAN_FILE: LazyLock<String> = LazyLock::new(|| file("plan.toml", PLAN.as_bytes()).display().to_string());
+    PLAN_FILE.clone()
 }
 
 #[test]

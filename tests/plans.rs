@@ -583,7 +583,7 @@ mod demo {
     cases! { "demo", "demo", "25", CALM:
         errors: ["new.error_rate = 12% from 10m"] => Back("error_rate > 5% over 1m min 20");
         a_severe_bug: ["signal.p1 = 1 at 10m"] => Hold("signal.p1 > 0 over 1m", "25");
-        slowness: ["new.latency = 4s from 10m"] => Previous("latency.p95 > 2s over 1m min 50", "10");
+        slowness: ["new.latency = 4s from 10m"] => Previous("latency.p95 > 2s over 1m min 20", "10");
         failing_scripts: ["new.js_error_rate = 20% from 10m"] => Tell("js_error_rate > 10% over 5m min 10");
     }
     cases! { "demo", "demo", "25", BUSY:
