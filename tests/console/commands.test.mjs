@@ -169,6 +169,22 @@ test('the list of keys opens with ?', async () => {
   await shows(page, 'dialog', 'Kill: everybody on legacy');
 });
 
+test('a key that is pressed before the rollout is there counts once it is', async () => {
+  const page = await open.page('operator');
+  let answer;
+  const held = new Promise((resolve) => { answer = resolve; });
+  await page.route('**/api/rollouts/page-09', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.evaluate(() => { location.hash = '#/rollouts/page-09'; });
+  await shows(page, 'main', 'Loading…');
+  await page.keyboard.press('p');
+  await page.keyboard.press('k');
+  answer();
+  await shows(page, 'dialog', 'Kill page-09');
+});
+
 test('a kill whose answer is lost names the way that needs no console', async () => {
   const page = await open.page('operator', at('page-09'));
   await shows(page, 'h1', 'page-09');

@@ -26,7 +26,7 @@ export function mount(root, dispatch) {
   }
   const body = el('div', { class: 'rollout' }, gone, slots.header, slots.commands, slots.faults, el('div', { class: 'columns' }, columns.left, columns.right));
   root.append(nothing, body);
-  const endShortcuts = shortcuts(dispatch);
+  parts.push(shortcuts(dispatch));
 
   return {
     update(state) {
@@ -40,7 +40,6 @@ export function mount(root, dispatch) {
       for (const part of parts) part.update(state);
     },
     unmount() {
-      endShortcuts();
       for (const part of parts) part.unmount?.();
       root.replaceChildren();
     },
