@@ -1,15 +1,20 @@
-//! What was measured of one rollout, over time: minutes for two hours, hours before them.
+//! What was measured of one rollout, over time: minutes for two hours, hours for three days, days before
+//! them.
 //!
 //! A window never mixes revisions, so a stage or an attempt is measured exactly, from the revision that
-//! began it, whatever minute that was in. A span of more than two hours is made of whole hours.
+//! began it, whatever minute that was in. A span of more than two hours is made of whole hours, one of more
+//! than three days of whole days.
 
 use crate::model::Instant;
 use crate::model::measured::Window;
 
-/// Minutes become part of an hour when they are older than this.
-pub const MINUTES_MAX: u64 = 120;
-/// Hours are kept this long.
-const HOURS_MAX_MINUTES: u64 = 90 * 24 * 60;
+const HOUR: u64 = 60;
+const DAY: u64 = 24 * HOUR;
+/// Windows become part of a longer one when they are older than this, in minutes: of what length, how old,
+/// and of what length the longer one is.
+const FOLDS: [(u64, u64, u64); 2] = [(1, 2 * HOUR, HOUR), (HOUR, 3 * DAY, DAY)];
+/// Days are kept this long, in minutes.
+const KEPT_MAX: u64 = 90 * DAY;
 /// What comes later than this joins the minute in which it comes.
 const LATE_MINUTES_MAX: u64 = 60;
 
@@ -79,28 +84,31 @@ impl Series {
         }
     }
 
-    /// Makes hours of old minutes and forgets old hours. Returns the hours that have changed and the
-    /// minutes that went into them, as (minute, revision).
-    pub fn fold(&mut self, now: Instant) -> Folded {
+    /// Makes hours of old minutes and days of old hours, and forgets old days. Tells of each window that
+    /// becomes part of a longer one; returns the longer ones, as (first minute, minutes, revision).
+    pub fn fold(&mut self, now: Instant, tell: &mut dyn FnMut(&Window)) -> Vec<(u64, u32, u64)> {
         let now_minute = minute_of(now);
-        let is_old = |window: &Window| window.minutes == 1 && window.minute + MINUTES_MAX < now_minute;
-        let mut folded = Folded::default();
-        if self.windows.iter().any(is_old) {
+        let mut grown = Vec::new();
+        for (length, age, longer) in FOLDS {
+            let is_old = |window: &Window| u64::from(window.minutes) == length && window.minute + length - 1 + age < now_minute;
+            if !self.windows.iter().any(is_old) {
+                continue;
+            }
             let (old, kept): (Vec<Window>, Vec<Window>) = std::mem::take(&mut self.windows).into_iter().partition(is_old);
             self.windows = kept;
             for mut window in old {
-                folded.minutes.push((window.minute, window.revision));
-                window.minute -= window.minute % 60;
-                window.minutes = 60;
-                let place = (window.minute, window.revision);
-                if !folded.hours.contains(&place) {
-                    folded.hours.push(place);
+                tell(&window);
+                window.minute -= window.minute % longer;
+                window.minutes = u32::try_from(longer).unwrap_or(u32::MAX);
+                let place = (window.minute, window.minutes, window.revision);
+                if !grown.contains(&place) {
+                    grown.push(place);
                 }
                 self.insert(window);
             }
         }
-        self.windows.retain(|window| window.minute + HOURS_MAX_MINUTES >= now_minute);
-        folded
+        self.windows.retain(|window| window.minute + KEPT_MAX >= now_minute);
+        grown
     }
 
     /// The window of this time, length and revision.
@@ -140,15 +148,6 @@ impl Series {
     }
 }
 
-/// What has become of old minutes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Folded {
-    /// Hours that have changed, as (first minute, revision).
-    pub hours: Vec<(u64, u64)>,
-    /// Minutes that went into them.
-    pub minutes: Vec<(u64, u64)>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,12 +175,34 @@ mod tests {
         let start = 30_000_000;
         for minute in start..start + 1_000 {
             series.add(window(minute, 1 + minute / 500, 3), at(minute));
-            series.fold(at(minute));
+            series.fold(at(minute), &mut |_| ());
             assert_eq!(series.since(1).tally(Variant::New, None).map(|tally| tally.requests), Some(requests(series.iter())));
         }
         assert_eq!(requests(series.iter()), 3_000);
         assert!(series.iter().count() < 150, "{}", series.iter().count());
         assert_eq!(requests(series.over(Span { revision: 0, minute: Some(start + 995) })), 15);
+    }
+
+    #[test]
+    fn what_is_old_is_told_once_and_lies_in_longer_windows() {
+        let mut series = Series::default();
+        let (start, minutes) = (30_000_000, 10 * 24 * 60);
+        let (mut told, mut lengths) = ((0, 0), Vec::new());
+        for minute in (start..start + minutes).step_by(10) {
+            series.add(window(minute, 1, 1), at(minute));
+            let grown = series.fold(at(minute), &mut |window| match window.minutes {
+                1 => told.0 += 1,
+                _ => told.1 += 1,
+            });
+            lengths.extend(grown.into_iter().map(|(_, minutes, _)| minutes));
+        }
+        let count = |minutes: u32| series.iter().filter(|window| window.minutes == minutes).count();
+        assert_eq!((count(1), count(60), count(1440)), (13, 71, 8), "two hours of minutes, three days of hours");
+        assert_eq!(told, (minutes / 10 - 13, 10 * 24 - 2 - 71));
+        assert!(lengths.contains(&60) && lengths.contains(&1440));
+        assert_eq!(requests(series.iter()), minutes / 10);
+        series.fold(at(start + minutes + 100 * 24 * 60), &mut |_| ());
+        assert_eq!(series.iter().count(), 0, "what is older than 90 days is forgotten");
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Simulation {
             let book = self.deployment.books.get_mut(&life.key);
             life.report(&mut book.signals, at_ms, now);
             if now.as_epoch_ms() % FOLD_MS == 0 {
-                book.series.fold(now);
+                book.series.fold(now, &mut |_| ());
             }
         }
         self.look();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Miniflare } from 'miniflare';
 import { workerConfig } from '../../scripts/dev/config.mjs';
+import { withStorage } from '../storage.mjs';
 import { CRASH, ROOT, compile, workerModules } from './gate.mjs';
 
 /** The operator is `ana`, the viewer is `vic`. */
@@ -19,14 +20,15 @@ const SECRETS = {
 /**
  * Starts a deployment with these plans, each in TOML, and resolves with it.
  * - `bindings`: over the worker's own; `{ ADMIN_TOKENS: '' }` closes the API
+ * - `storage`: whether there is a way into what the controller has stored (../storage.mjs)
  */
-export async function openDeployment({ plans = [], bindings = {} } = {}) {
+export async function openDeployment({ plans = [], bindings = {}, storage = false } = {}) {
   const logs = [];
   const miniflare = new Miniflare({
     ...workerConfig(join(ROOT, 'wrangler.toml')),
     kvNamespaces: ['ROLLOUTS'],
     name: 'gate',
-    modules: workerModules(),
+    modules: storage ? withStorage(workerModules()) : workerModules(),
     bindings: { ...SECRETS, ...bindings },
     cf: false,
     stripCfConnectingIp: false,

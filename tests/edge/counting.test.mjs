@@ -2,8 +2,6 @@
 // when; through crashes; and what is made of it: verdicts, windows, and what Prometheus reads.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +9,7 @@ import { chance, newSeed } from './chance.mjs';
 import { granted, openControlled, operator } from './control.mjs';
 import { TOKENS, until } from './harness.mjs';
 import { checked } from './openapi.mjs';
+import { change, later, past, windowsOf } from '../storage.mjs';
 import { plan } from './plans.mjs';
 
 const PROMTOOL = process.env.PROMTOOL ?? 'promtool';
@@ -262,28 +261,19 @@ test('a crash loses nothing that was acknowledged and counts nothing twice', asy
 });
 
 describe('with time', () => {
-  const hasSqlite = spawnSync('sqlite3', ['--version']).status === 0;
-  const skip = hasSqlite ? false : 'there is no sqlite3 to set back what is stored (apt install sqlite3)';
   let gate, vic;
   const key = 'old';
   before(async () => {
-    gate = await openControlled([rollout(key, { guardrail: [{ when: 'errors > 1000 over attempt', then: 'rollback' }] })], { percentage: 10 });
+    gate = await openControlled([rollout(key, { guardrail: [{ when: 'errors > 1000 over attempt', then: 'rollback' }] })], { percentage: 10, storage: true });
     vic = operator(checked(gate), 'vic');
   });
   after(() => gate?.close());
 
-  /** Lets workerd die, and runs SQL on what is stored before it lives again. */
-  const underSql = (...statements) => gate.crash((folder) => {
-    const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.sqlite'));
-    for (const file of files) {
-      const path = join(folder, file);
-      if (execFileSync('sqlite3', [path, '.tables'], { encoding: 'utf8' }).includes('batches')) execFileSync('sqlite3', [path, statements.join(';')]);
-    }
-  });
-  const later = (minutes) => underSql(`UPDATE windows SET minute = minute - ${minutes}, data = json_set(data, '$.minute', minute - ${minutes})`, `UPDATE batches SET at = at - ${minutes} * 60000`, `UPDATE deployment SET value = value - ${minutes} WHERE name = 'pruned_minute'`);
   const observed = async () => (await vic.rollout(key)).guardrails[0].figures[0].observations;
+  const stored = (minutes) => windowsOf(gate.plainOrigin, minutes);
+  const age = (minutes) => change(gate.plainOrigin, ...later(minutes));
 
-  test('minutes become part of their hours, once, and stay for plots', { skip }, async () => {
+  test('minutes become part of their hours, once, and stay for plots', async () => {
     const { state: { revision } } = await vic.rollout(key);
     const now = minuteNow();
     const subjects = Array.from({ length: 50 }, (_, n) => n * 2 ** 40 * 4 + 1).join(' ');
@@ -291,11 +281,11 @@ describe('with time', () => {
     // What is loaded is checkpointed at once.
     await gate.crash();
     await until(async () => (await observed()) === 300, () => 'a look', JUDGED_MS_MAX);
-    await later(180);
-    const isFolded = async () => (await measured(vic, key, '6h')).windows.every((window) => window.subjects === undefined);
-    await until(isFolded, () => 'the minutes to become hours', JUDGED_MS_MAX);
+    await age(180);
+    await until(async () => (await stored(1)).loaded === 0, () => 'the minutes to become hours', JUDGED_MS_MAX);
     for (const again of ['not', 'once', 'twice']) {
-      assert.equal((await measured(vic, key, '6h')).windows.length, 3, `loaded ${again}`);
+      const minutes = (await measured(vic, key, '6h')).windows;
+      assert.deepEqual(minutes.map(({ subjects }) => subjects.legacy), [50, 50, 50], `loaded ${again}`);
       assert.equal(await sum(vic, key, 'requests', { since: '6h' }), 300, `loaded ${again}`);
       assert.equal(await sum(vic, key, 'requests', { since: '72h' }), 300, `loaded ${again}`);
       await gate.crash();
@@ -304,19 +294,49 @@ describe('with time', () => {
     assert.deepEqual(hours.reduce((most, { subjects: { legacy } }) => Math.max(most, legacy), 0), 50);
   });
 
-  test('old minutes go, and old hours after them', { skip }, async () => {
-    await later(4 * 24 * 60);
-    await until(async () => (await measured(vic, key, '2d')).windows.length === 0, () => 'the minutes to go', JUDGED_MS_MAX);
-    assert.equal(await sum(vic, key, 'requests', { since: '90d' }), 300);
-    await later(91 * 24 * 60);
-    await until(async () => (await sum(vic, key, 'requests', { since: '90d' })) === 0, () => 'the hours to go', JUDGED_MS_MAX);
+  test('hours become part of their days, once, and stay for plots', async () => {
+    const before = (await measured(vic, key, '90d')).windows;
+    await age(4 * 24 * 60);
+    await until(async () => (await stored(60)).loaded === 0, () => 'the hours to become days', JUDGED_MS_MAX);
+    assert.deepEqual(await stored(1440), { count: 1, loaded: 1 });
+    assert.equal(await observed(), 300, 'they are judged as before');
+    const shown = (windows) => windows.map(({ revision, percentage, sides, subjects }) => ({ revision, percentage, sides, subjects }));
+    for (const again of ['not', 'once']) {
+      assert.deepEqual(shown((await measured(vic, key, '90d')).windows), shown(before), `loaded ${again}`);
+      await gate.crash();
+    }
+    assert.equal((await measured(vic, key, '2d')).windows.length, 0, 'the minutes are gone');
   });
 
-  test('what was logged and never checkpointed counts where it came in', { skip }, async () => {
-    await isolate(gate).send([counted(key, { requests: 7 })]);
-    await later(30);
+  test('what is older than 90 days goes', async () => {
+    await age(91 * 24 * 60);
+    await until(async () => (await sum(vic, key, 'requests', { since: '90d' })) === 0, () => 'the hours to go', JUDGED_MS_MAX);
+    await until(async () => (await stored(1440)).count === 0, () => 'the days to go', JUDGED_MS_MAX);
+  });
+
+  test('what was logged and never checkpointed counts where it came in', async () => {
+    const { state: { revision } } = await vic.rollout(key);
+    await isolate(gate).send([counted(key, { revision, requests: 7 })]);
+    await age(30);
     const windows = (await measured(vic, key)).windows.filter((window) => Date.parse(window.at) < Date.now() - 25 * 60_000);
     assert.ok(windows.some((window) => side(window)?.requests === 7), JSON.stringify(windows));
+  });
+
+  test('months of hours are loaded as days, and those of an earlier attempt not at all', async () => {
+    await until(async () => (await stored(1)).loaded > 0, () => 'a checkpoint', JUDGED_MS_MAX);
+    await change(gate.plainOrigin, ...past(key, 89));
+    await until(async () => (await stored(60)).loaded <= 3 * 24 + 1, () => 'the hours to become days', JUDGED_MS_MAX);
+    const days = (await stored(1440)).loaded;
+    assert.ok(days >= 85 && days <= 88, `${days} days`);
+    const { windows } = await measured(vic, key, '90d');
+    assert.ok(windows.length > 89 * 24 - 2, `${windows.length} windows`);
+    assert.ok(windows.every((window) => side(window)?.requests === 7 && window.percentage === 10), JSON.stringify(windows.find((window) => side(window)?.requests !== 7)));
+    const ana = operator(checked(gate));
+    await ana.orders(key, 'rollback');
+    await ana.orders(key, 'resume', { stage: 'full' });
+    await age(2 * 24 * 60);
+    await until(async () => (await stored(60)).loaded === 0, () => 'what is of no use to be put away', JUDGED_MS_MAX);
+    assert.ok((await measured(vic, key, '90d')).windows.length > 87 * 24 - 2, 'it stays for plots');
   });
 });
 
@@ -398,6 +418,8 @@ describe('what is counted is judged', () => {
     }
     assert.equal((await ana.get('rollouts/unknown/metrics')).status, 404);
     assert.equal((await ana.ask('POST', 'rollouts/healthy/metrics', {})).status, 405);
+    const { status, body } = await ana.get('rollouts/healthy/metrics?endpoint=nowhere');
+    assert.deepEqual([status, body.detail], [400, '`endpoint=nowhere`: the plan has no endpoint of this name']);
     for (const since of ['1s', '90d', '49h', new Date(Date.now() - 1_000).toISOString(), new Date(Date.now() + 86_400_000).toISOString()]) granted(await ana.get(`rollouts/healthy/metrics?since=${since}`));
   });
 

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { Miniflare } from 'miniflare';
 import { WebSocket } from 'ws';
 import { workerConfig } from '../../scripts/dev/config.mjs';
+import { withStorage } from '../storage.mjs';
 import { kvBinding, startKv } from './kv.mjs';
 import { fetchRaw, open } from './wire.mjs';
 
@@ -57,11 +58,12 @@ const CLERK = `export default {
  * - `bare`: where the pass-through worker sends its requests
  * - `controller`: whether there is one; without it the worker is led through KV alone
  * - `isolates`: so many workers, each with a memory of its own; the first one owns the controller
+ * - `storage`: whether there is a way into what the controller has stored (../storage.mjs)
  */
-export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9', isolates = 1, controller = true } = {}) {
+export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9', isolates = 1, controller = true, storage = false } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-edge-'));
   const kv = kind === 'stub' ? await startKv() : miniflareKv();
-  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller });
+  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage });
   await gate.restart();
   return gate;
 }
@@ -71,8 +73,8 @@ class Gate {
   #revision = 0;
   #generation = 0;
 
-  constructor({ scratch, kv, bindings, bare, isolates, controller }) {
-    Object.assign(this, { hasController: controller, scratch, kv, bindings, bareTarget: bare, logs: [], crashes: [] });
+  constructor({ scratch, kv, bindings, bare, isolates, controller, storage }) {
+    Object.assign(this, { hasController: controller, hasStorage: storage, scratch, kv, bindings, bareTarget: bare, logs: [], crashes: [] });
     this.isolates = Array.from({ length: isolates }, (_, n) => new Isolate(n === 0 ? 'gate' : `gate${n}`));
   }
 
@@ -98,13 +100,12 @@ class Gate {
 
   /**
    * Kills workerd in the middle of whatever it does, and starts it again on what is on the disk; KV
-   * goes on meanwhile, and `meanwhile` is given the folder of what is stored. Resolves when it serves.
+   * goes on meanwhile. Resolves when it serves.
    */
-  async crash(meanwhile = () => undefined) {
+  async crash() {
     const pid = workerdPid();
     process.kill(pid, 'SIGKILL');
     await until(() => isGone(pid), () => 'workerd to be gone');
-    await meanwhile(this.#state());
     await this.restart({ keepState: true });
     await until(() => this.fetch('/_tidegate/health').then(({ status }) => status === 200, () => false), () => 'workerd to serve again', 20_000);
   }
@@ -120,7 +121,7 @@ class Gate {
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0, proxy: true }],
     };
     const ownKv = this.kv.port !== undefined;
-    const modules = workerModules();
+    const modules = this.hasStorage ? withStorage(workerModules()) : workerModules();
     return {
       cf: false,
       defaultPersistRoot: this.#state(),

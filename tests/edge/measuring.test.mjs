@@ -41,7 +41,7 @@ const ask = (path, options = {}) => gate.fetch(path, { ...options, headers: { ..
 
 /** What was counted of new in all, everywhere or at an endpoint. */
 async function totals(key, endpoint) {
-  const { windows } = (await ana.get(`rollouts/${key}/metrics`)).body;
+  const { windows } = (await ana.get(`rollouts/${key}/metrics${endpoint ? `?endpoint=${endpoint}` : ''}`)).body;
   const sides = windows.flatMap(({ sides }) => sides).filter((side) => side.variant === 'new' && side.endpoint === endpoint);
   const sum = (name) => sides.reduce((total, side) => total + (side[name] ?? 0), 0);
   const measured = (name) => sides.reduce((total, { measures }) => total + (measures?.[name]?.count ?? 0), 0);

@@ -5,7 +5,7 @@ import { evidenceCharts } from './evidence.js';
 import { marksOf } from './marks.js';
 import { missingOf } from './missing.js';
 import { judgedOf, thresholdsOf } from './thresholds.js';
-import { endpointsOf, gridOf, measuresOf } from './windows.js';
+import { gridOf, measuresOf } from './windows.js';
 
 const SIDES = ['new', 'legacy'];
 const MINUTE_MS = 60_000;
@@ -24,12 +24,13 @@ const QUANTILES = ['p75'];
 
 /** `metrics` is the state's slice, `view` the API's Rollout, `entries` what is known of its history. */
 export function chartsOf({ metrics, view, entries }) {
-  const { data, endpoint } = metrics;
+  const { data } = metrics;
   if (!data) return { charts: [], endpoints: [], missing: [] };
-  const grid = gridOf(data, endpoint ?? undefined);
+  const endpoint = data.endpoint ?? null;
+  const grid = gridOf(data);
   const context = { grid, view, endpoint, marks: marksOf(entries ?? [], data.since), measures: measuresOf(grid.cells), judged: judgedOf(view) };
   const charts = [...serverCharts(context), ...browserCharts(context), ...trafficCharts(context), ...evidenceCharts(data, context)];
-  return { charts, endpoints: endpointsOf(data), missing: missingOf({ data, view, measures: context.measures, cells: grid.cells }) };
+  return { charts, endpoints: data.endpoints, missing: missingOf({ data, view, measures: context.measures, cells: grid.cells }) };
 }
 
 function serverCharts(context) {

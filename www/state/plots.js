@@ -1,5 +1,5 @@
-// What was measured of the open rollout: the API's answer (`data`), since when it is asked for, and
-// which endpoint is looked at.
+// What was measured of the open rollout: the API's answer (`data`), since when it is asked for, and of
+// which endpoint (null for everything). What is shown is of the endpoint that the answer names.
 export const initial = { key: null, since: '2h', endpoint: null, data: null, at: null, problem: null };
 
 export function reduce(metrics, event) {
@@ -7,8 +7,8 @@ export function reduce(metrics, event) {
     case 'route':
       return event.key === metrics.key ? metrics : { ...initial, since: metrics.since, key: event.key };
     case 'metrics':
-      // What was asked for before the range was changed comes too late.
-      if (event.key !== metrics.key || event.since !== metrics.since) return metrics;
+      // What was asked for before the range or the endpoint was changed comes too late.
+      if (event.key !== metrics.key || event.since !== metrics.since || event.endpoint !== metrics.endpoint) return metrics;
       return { ...metrics, data: event.data, at: event.at, problem: null };
     case 'noMetrics':
       return event.key === metrics.key ? { ...metrics, problem: event.problem } : metrics;

@@ -8,11 +8,10 @@ const COUNTS = ['requests', 'errors', 'rescued', 'pages', 'failed_pages', 'js_er
 const QUANTILES = ['p50', 'p75', 'p95', 'p99'];
 
 /**
- * The grid: when each cell begins in seconds (`xs`), its sides under that endpoint (none for the whole
- * rollout), subjects and percentage (`cells`), the cells' length, and how many ms of the last one have
- * passed (`partMs`; null where it is over).
+ * The grid: when each cell begins in seconds (`xs`), its sides, subjects and percentage (`cells`), the
+ * cells' length, and how many ms of the last one have passed (`partMs`; null where it is over).
  */
-export function gridOf(metrics, endpoint) {
+export function gridOf(metrics) {
   const stepMs = metrics.minutes * MINUTE_MS;
   const atMs = Date.parse(metrics.at);
   const floor = (ms) => ms - (ms % stepMs);
@@ -25,21 +24,14 @@ export function gridOf(metrics, endpoint) {
   const cells = new Array(length).fill(null);
   metrics.windows.forEach((window, index) => {
     const place = Math.round((times[index] - startMs) / stepMs);
-    if (place >= 0 && place < length) cells[place] = merged(cells[place], cellOf(window, endpoint));
+    if (place >= 0 && place < length) cells[place] = merged(cells[place], cellOf(window));
   });
   const xs = cells.map((_, index) => (startMs + index * stepMs) / 1_000);
   const partMs = atMs - lastMs;
   return { xs, cells, stepMs, partMs: partMs < stepMs ? Math.max(partMs, 0) : null };
 }
 
-/** The endpoints that windows name, in alphabetical order. */
-export function endpointsOf(metrics) {
-  const names = new Set();
-  for (const { sides } of metrics.windows) for (const { endpoint } of sides) if (endpoint) names.add(endpoint);
-  return [...names].sort();
-}
-
-/** The measures that any side has under that endpoint, and on which sides. */
+/** The measures that any side has, and on which sides. */
 export function measuresOf(cells) {
   const sides = new Map();
   for (const cell of cells) {
@@ -52,8 +44,8 @@ export function measuresOf(cells) {
   return sides;
 }
 
-function cellOf(window, endpoint) {
-  const side = (variant) => window.sides.find((one) => one.variant === variant && one.endpoint === endpoint);
+function cellOf(window) {
+  const side = (variant) => window.sides.find((one) => one.variant === variant);
   const { subjects, percentage, revision } = window;
   return { legacy: side('legacy'), new: side('new'), subjects, percentage, revision };
 }

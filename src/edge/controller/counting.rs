@@ -202,16 +202,13 @@ impl Desk {
         batch
     }
 
-    /// Makes hours of old minutes.
+    /// Makes longer windows of old ones.
     fn fold(&mut self, batch: &mut Batch, now: Instant) {
         for (key, book) in self.deployment.books.iter_mut() {
-            let folded = book.series.fold(now);
-            for (minute, revision) in folded.minutes {
-                batch.fold(key, minute, revision);
-            }
-            for (minute, revision) in folded.hours {
-                if let Some(hour) = book.series.get(minute, 60, revision) {
-                    batch.window(key, hour);
+            let grown = book.series.fold(now, &mut |window| batch.fold(key, window));
+            for (minute, minutes, revision) in grown {
+                if let Some(window) = book.series.get(minute, minutes, revision) {
+                    batch.window(key, window);
                 }
             }
         }

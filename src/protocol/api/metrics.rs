@@ -10,6 +10,8 @@ use crate::decide::rollout::Rollout;
 use crate::decide::series::{MINUTE_MS, Span, minute_of};
 use crate::decide::trail::Line;
 use crate::model::measured::{Measure, Sample, Side, Sketch, Tally, Window};
+use crate::model::number::Plain;
+use crate::model::plan::{ENDPOINTS_MAX, Plan};
 use crate::model::variant::Variant;
 use crate::model::{Duration, Instant, Name};
 
@@ -22,27 +24,41 @@ const SINCE_MS_MAX: i64 = 90 * DAY_MS;
 const MINUTES_MS_MAX: i64 = 2 * DAY_MS;
 
 /// Which windows are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// Not before.
     pub since: Instant,
     /// How many minutes each spans: 1 or 60.
     pub minutes: u32,
+    /// Of this endpoint; `None` is everywhere.
+    pub endpoint: Option<Name>,
 }
 
 impl Asked {
     /// The first minute that is shown.
-    pub fn minute(self) -> u64 {
+    pub fn minute(&self) -> u64 {
         let minute = minute_of(self.since);
         minute - minute % u64::from(self.minutes)
     }
 }
 
-/// Reads `since`: a moment, or how long ago.
+/// Reads `since`, a moment or how long ago, and `endpoint`, one of the plan's.
 ///
 /// # Errors
-/// When it is neither, or too long ago.
-pub fn asked(since: Option<&str>, now: Instant) -> Result<Asked, Problem> {
+/// When `since` is neither, or too long ago, and when the plan has no such endpoint.
+pub fn asked(since: Option<&str>, endpoint: Option<&str>, plan: &Plan, now: Instant) -> Result<Asked, Problem> {
+    let (since, minutes) = reach(since, now)?;
+    let endpoint = match endpoint {
+        None => None,
+        Some(name) => match plan.endpoints.0.iter().find(|(own, _)| own.as_str() == name) {
+            Some((own, _)) => Some(own.clone()),
+            None => return Err(Problem::malformed(format!("`endpoint={name}`: the plan has no endpoint of this name"), "`endpoints` of the answer lists them; without it, everything is shown as one")),
+        },
+    };
+    Ok(Asked { since, minutes, endpoint })
+}
+
+fn reach(since: Option<&str>, now: Instant) -> Result<(Instant, u32), Problem> {
     let now_ms = now.as_epoch_ms();
     let since_ms = match since {
         None => now_ms - SINCE_MS_DEFAULT,
@@ -56,7 +72,7 @@ pub fn asked(since: Option<&str>, now: Instant) -> Result<Asked, Problem> {
     if ago_ms > SINCE_MS_MAX {
         return Err(Problem::malformed(format!("`since={}` is too long ago", since.unwrap_or_default()), "at most 90d: nothing older is kept"));
     }
-    Ok(Asked { since: Instant::from_epoch_ms(since_ms), minutes: if ago_ms > MINUTES_MS_MAX { 60 } else { 1 } })
+    Ok((Instant::from_epoch_ms(since_ms), if ago_ms > MINUTES_MS_MAX { 60 } else { 1 }))
 }
 
 #[derive(Serialize)]
@@ -65,15 +81,27 @@ struct MetricsView<'a> {
     since: Instant,
     at: Instant,
     minutes: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<&'a Name>,
+    endpoints: Vec<&'a str>,
     windows: &'a [Box<RawValue>],
     evidence: Vec<EvidenceView<'a>>,
 }
 
 /// Shows windows, and what comparisons rest on now.
-pub fn metrics(present: &Present<'_>, rollout: &Rollout, asked: Asked, windows: &[Box<RawValue>]) -> Box<RawValue> {
+pub fn metrics(present: &Present<'_>, rollout: &Rollout, asked: &Asked, windows: &[Box<RawValue>]) -> Box<RawValue> {
     let key = &rollout.plan.key;
     let lines = present.deployment.books.get(key).map_or(&[][..], |book| book.trail.lines());
-    raw(&MetricsView { rollout: key, since: asked.since, at: present.now, minutes: asked.minutes, windows, evidence: lines.iter().map(evidence).collect() })
+    raw(&MetricsView {
+        rollout: key,
+        since: asked.since,
+        at: present.now,
+        minutes: asked.minutes,
+        endpoint: asked.endpoint.as_ref(),
+        endpoints: rollout.plan.endpoints.names().take(ENDPOINTS_MAX).collect(),
+        windows,
+        evidence: lines.iter().map(evidence).collect(),
+    })
 }
 
 /// The evidence of one comparison.
@@ -114,18 +142,52 @@ struct Subjects {
     new: f64,
 }
 
-/// Shows one window.
-pub fn window(window: &Window, percentage: Option<f64>) -> Box<RawValue> {
+/// Shows one window, at one endpoint or everywhere.
+pub fn window(window: &Window, endpoint: Option<&Name>, percentage: Option<f64>) -> Box<RawValue> {
+    raw(&view(window, endpoint, percentage))
+}
+
+fn view<'w>(window: &'w Window, endpoint: Option<&Name>, percentage: Option<f64>) -> WindowView<'w> {
     let sample = Some(&window.subjects).filter(|sample| !sample.is_empty());
     let at = Instant::from_epoch_ms(i64::try_from(window.minute).unwrap_or(i64::MAX).saturating_mul(MINUTE_MS));
-    raw(&WindowView {
+    WindowView {
         at,
         minutes: window.minutes,
         revision: window.revision,
         percentage,
-        sides: window.sides.iter().map(SideView).collect(),
+        sides: window.sides.iter().filter(|(side, _)| side.endpoint.as_ref() == endpoint).map(SideView).collect(),
         subjects: sample.map(|sample| Subjects { legacy: distinct(sample, Variant::Legacy), new: distinct(sample, Variant::New) }),
-    })
+    }
+}
+
+/// A window that does not change any more, as it will be shown: nobody can be recognised in it, and it
+/// need not be worked out again. A JSON object by endpoint, with `""` for everywhere.
+pub fn last_views(window: &Window) -> String {
+    let endpoints = window.sides.iter().map(|(side, _)| side.endpoint.as_ref());
+    let mut views: Vec<(&str, WindowView<'_>)> = vec![("", view(window, None, None))];
+    for endpoint in endpoints.flatten() {
+        if !views.iter().any(|(own, _)| *own == endpoint.as_str()) {
+            views.push((endpoint.as_str(), view(window, Some(endpoint), None)));
+        }
+    }
+    raw(&ByEndpoint(views)).get().to_owned()
+}
+
+struct ByEndpoint<'a>(Vec<(&'a str, WindowView<'a>)>);
+
+impl Serialize for ByEndpoint<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(endpoint, view)| (endpoint, view)))
+    }
+}
+
+/// Shows one of [`last_views`] with the percentage, which it was stored without.
+pub fn with_percentage(view: &str, percentage: Option<f64>) -> Option<Box<RawValue>> {
+    let text = match percentage {
+        Some(percentage) => format!("{{\"percentage\":{},{}", Plain(percentage), view.strip_prefix('{')?),
+        None => view.to_owned(),
+    };
+    RawValue::from_string(text).ok()
 }
 
 /// How many subjects of a side there are.
@@ -202,7 +264,7 @@ mod tests {
     #[test]
     fn since_is_a_moment_or_how_long_ago() {
         let now = Instant::from_epoch_ms(1_800_000_000_000);
-        let minutes = |since: Option<&str>| asked(since, now).map(|asked| (now.as_epoch_ms() - asked.since.as_epoch_ms(), asked.minutes)).ok();
+        let minutes = |since: Option<&str>| reach(since, now).map(|(since, minutes)| (now.as_epoch_ms() - since.as_epoch_ms(), minutes)).ok();
         assert_eq!(minutes(None), Some((7_200_000, 1)));
         assert_eq!(minutes(Some("2d")), Some((172_800_000, 1)));
         assert_eq!(minutes(Some("49h")), Some((176_400_000, 60)));

@@ -19,6 +19,7 @@ use crate::decide::series::minute_of;
 use crate::model::measured::Window;
 use crate::model::record::Record;
 use crate::model::{Instant, Name};
+use crate::protocol::api::metrics::{Asked, last_views};
 
 pub const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS isolates (isolate TEXT PRIMARY KEY, sequence INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
@@ -40,10 +41,8 @@ pub const REVISION_MAX: u64 = 1 << 53;
 const DAY_MINUTES: u64 = 24 * 60;
 /// Minutes are kept this long, for plots.
 pub const MINUTES_KEPT: u64 = 2 * DAY_MINUTES;
-/// Hours and signals are kept this long.
+/// Hours, days and signals are kept this long.
 pub const HOURS_KEPT: u64 = 90 * DAY_MINUTES;
-/// Hours are loaded as such this far back, else as days.
-const HOURS_LOADED: u64 = 3 * DAY_MINUTES;
 /// Messages are kept this long.
 const MESSAGE_MS_KEPT: i64 = 90 * 86_400_000;
 /// An isolate's number is kept this long after it last came.
@@ -92,10 +91,11 @@ impl Batch {
         self.push("INSERT OR REPLACE INTO windows (rollout, minutes, minute, revision, is_folded, data) VALUES (?, ?, ?, ?, 0, ?)", &key);
     }
 
-    /// A minute that is part of its hour now. It stays for plots, which show nobody's name.
-    pub fn fold(&mut self, rollout: &Name, minute: u64, of_revision: u64) {
-        let key = [Text(rollout.as_str()), revision(minute), revision(of_revision)];
-        self.push("UPDATE windows SET is_folded = 1, data = json_remove(data, '$.subjects', '$.events') WHERE rollout = ? AND minutes = 1 AND minute = ? AND revision = ?", &key);
+    /// A window that is part of a longer one now: it stays as plots show it.
+    pub fn fold(&mut self, rollout: &Name, window: &Window) {
+        let views = last_views(window);
+        let key = [Text(rollout.as_str()), Whole(i64::from(window.minutes)), revision(window.minute), revision(window.revision), Text(&views)];
+        self.push("INSERT OR REPLACE INTO windows (rollout, minutes, minute, revision, is_folded, data) VALUES (?, ?, ?, ?, 1, ?)", &key);
     }
 
     /// Everything that was ever counted of a rollout, and when something last came in.
@@ -132,8 +132,8 @@ impl Batch {
     pub fn prune<'a>(&mut self, rollouts: impl Iterator<Item = &'a Name>, now: Instant) {
         let before = |minutes: u64| revision(minute_of(now).saturating_sub(minutes));
         for rollout in rollouts {
-            for (minutes, kept) in [(1, MINUTES_KEPT), (60, HOURS_KEPT)] {
-                self.push("DELETE FROM windows WHERE rollout = ? AND minutes = ? AND minute < ?", &[Text(rollout.as_str()), Whole(minutes), before(kept)]);
+            for (minutes, kept) in [(1, MINUTES_KEPT), (60, HOURS_KEPT), (DAY_MINUTES, HOURS_KEPT)] {
+                self.push("DELETE FROM windows WHERE rollout = ? AND minutes = ? AND minute < ?", &[Text(rollout.as_str()), revision(minutes), before(kept)]);
             }
             self.push("DELETE FROM signal_minutes WHERE rollout = ? AND minute < ?", &[Text(rollout.as_str()), before(HOURS_KEPT)]);
             let oldest_ms = now.as_epoch_ms().saturating_sub(MESSAGE_MS_KEPT);
@@ -190,24 +190,18 @@ pub fn load(context: &JsValue, deployment: &mut Deployment, now: Instant, broken
         let book = deployment.books.get_mut(&key);
         // What an earlier attempt counted is nobody's evidence; legacy's last day is compared with.
         let day = minute_of(now).saturating_sub(DAY_MINUTES);
-        // Months of hours are more than the memory holds: but for the last days, and hours that minutes
-        // have yet to join, they are loaded as days.
-        let mut days_before = minute_of(now).saturating_sub(HOURS_LOADED);
-        for minutes in [1, 60] {
-            let wanted = format!("is_folded = 0 AND (revision >= {begun_revision} OR minute >= {day})");
-            windows(context, &key, minutes, 0, &wanted, &mut |window| match window {
-                Some(mut window) => {
-                    if minutes == 1 {
-                        days_before = days_before.min(window.minute);
-                    } else if window.minute + 60 <= days_before {
-                        window.minute -= window.minute % DAY_MINUTES;
-                        window.minutes = DAY_MINUTES as u32;
-                    }
-                    book.series.restore(window);
-                }
-                None => broken(key.as_str()),
-            })?;
-        }
+        let wanted = format!("(revision >= {begun_revision} OR minute >= {day})");
+        windows(context, &key, &format!("{wanted} AND"), &mut |window| match window {
+            Some(window) => book.series.restore(window),
+            None => broken(key.as_str()),
+        })?;
+        let mut forgotten = Batch::default();
+        windows(context, &key, &format!("NOT {wanted} AND minutes < {DAY_MINUTES} AND"), &mut |window| {
+            if let Some(window) = window {
+                forgotten.fold(&key, &window);
+            }
+        })?;
+        forgotten.commit(context)?;
         for row in rows(context, "SELECT state FROM judges WHERE rollout = ?", &[Text(key.as_str())])? {
             match Judge::parse(row.text(0)) {
                 Some(judge) => book.judge = judge,
@@ -248,20 +242,40 @@ pub fn log(context: &JsValue) -> Result<Vec<(u64, Instant, String)>, JsValue> {
     Ok(rows.iter().filter_map(|row| Some((row.number(0), row.moment(1)?, row.text(2).to_owned()))).collect())
 }
 
-/// Tells of each window of one length (in minutes) from a minute on that `wanted` wants; `None` for one
-/// that cannot be read. They come in pages: a rollout may have thousands.
+/// Windows come in pages: a rollout may have thousands.
+const PAGE: usize = 50;
+
+/// Tells of each window that is not part of a longer one and that `wanted` wants; `None` for one that
+/// cannot be read.
+fn windows(context: &JsValue, key: &Name, wanted: &str, tell: &mut dyn FnMut(Option<Window>)) -> Result<(), JsValue> {
+    let statement = format!("SELECT minutes, minute, revision, data FROM windows WHERE rollout = ? AND (minutes, minute, revision) > (?, ?, ?) AND {wanted} is_folded = 0 ORDER BY minutes, minute, revision LIMIT {PAGE}");
+    let mut after = (0, 0, 0);
+    loop {
+        let rows = rows(context, &statement, &[Text(key.as_str()), revision(after.0), revision(after.1), revision(after.2)])?;
+        for row in &rows {
+            after = (row.number(0), row.number(1), row.number(2));
+            tell(Window::parse(row.text(3)));
+        }
+        if rows.len() < PAGE {
+            return Ok(());
+        }
+    }
+}
+
+/// Tells of each window that is part of a longer one, as plots show it: its minute, its revision, and the
+/// view of the endpoint that is asked for.
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn windows(context: &JsValue, key: &Name, minutes: u32, from: u64, wanted: &str, tell: &mut dyn FnMut(Option<Window>)) -> Result<(), JsValue> {
-    const PAGE: usize = 50;
-    let statement = format!("SELECT minute, revision, data FROM windows WHERE rollout = ? AND minutes = ? AND (minute, revision) > (?, ?) AND {wanted} ORDER BY minute, revision LIMIT {PAGE}");
-    let mut after = (from.saturating_sub(1), REVISION_MAX);
+pub fn views(context: &JsValue, key: &Name, asked: &Asked, tell: &mut dyn FnMut(u64, u64, &str)) -> Result<(), JsValue> {
+    let statement = format!("SELECT minute, revision, data -> ? FROM windows WHERE rollout = ? AND minutes = ? AND (minute, revision) > (?, ?) AND is_folded = 1 ORDER BY minute, revision LIMIT {PAGE}");
+    let endpoint = format!("$.\"{}\"", asked.endpoint.as_ref().map_or("", Name::as_str));
+    let mut after = (asked.minute().saturating_sub(1), REVISION_MAX);
     loop {
-        let rows = rows(context, &statement, &[Text(key.as_str()), Whole(i64::from(minutes)), revision(after.0), revision(after.1)])?;
+        let rows = rows(context, &statement, &[Text(&endpoint), Text(key.as_str()), Whole(i64::from(asked.minutes)), revision(after.0), revision(after.1)])?;
         for row in &rows {
             after = (row.number(0), row.number(1));
-            tell(Window::parse(row.text(2)));
+            tell(after.0, after.1, row.text(2));
         }
         if rows.len() < PAGE {
             return Ok(());
