@@ -21,7 +21,13 @@ impl fmt::Display for Plain {
         if self.0.is_infinite() {
             return f.write_str("inf");
         }
-        let text = serde_json::to_string(&self.0.abs()).unwrap_or_default();
+        let size = self.0.abs();
+        // With so few digits there is no shorter text that reads back as the same number.
+        let thousandths = (size * 1_000.0).round_ties_even();
+        if thousandths < 1e15 && thousandths / 1_000.0 == size {
+            return print_thousandths(thousandths as u64, f);
+        }
+        let text = serde_json::to_string(&size).unwrap_or_default();
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let point = exponent.parse::<isize>().unwrap_or_default().saturating_add_unsigned(whole.len());
@@ -39,6 +45,17 @@ impl fmt::Display for Plain {
             decimals => write!(f, ".{decimals}"),
         }
     }
+}
+
+fn print_thousandths(thousandths: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (whole, mut rest, mut places) = (thousandths / 1_000, thousandths % 1_000, 3);
+    if rest == 0 {
+        return write!(f, "{whole}");
+    }
+    while rest % 10 == 0 {
+        (rest, places) = (rest / 10, places - 1);
+    }
+    write!(f, "{whole}.{rest:0places$}")
 }
 
 /// The number nearest to `value` with so many decimals, of two the even one: `{value:.places$}` as a

@@ -5,15 +5,17 @@ use std::fmt::{Display, Formatter, Result};
 use super::{Bound, Condition, Metric, Op, Quantile, Term, Vital, Window};
 use crate::model::number::Plain;
 
+impl Condition {
+    /// All of these terms.
+    pub(super) fn of(terms: Vec<Term>) -> Self {
+        let texts: Vec<String> = terms.iter().map(Term::to_string).collect();
+        Self { terms, text: texts.join(" and ") }
+    }
+}
+
 impl Display for Condition {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        for (index, term) in self.terms.iter().enumerate() {
-            if index > 0 {
-                f.write_str(" and ")?;
-            }
-            write!(f, "{term}")?;
-        }
-        Ok(())
+        f.write_str(&self.text)
     }
 }
 

@@ -41,6 +41,8 @@ pub const MIN_DEFAULT: u32 = 50;
 pub struct Condition {
     /// At least one.
     pub terms: Vec<Term>,
+    /// The terms as text: it names the condition at every look.
+    text: String,
 }
 
 /// One comparison of a metric with a bound.

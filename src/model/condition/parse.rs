@@ -36,7 +36,7 @@ impl FromStr for Condition {
     type Err = ConditionError;
 
     fn from_str(text: &str) -> std::result::Result<Self, ConditionError> {
-        terms(text).map(|terms| Self { terms }).map_err(|error| *error)
+        terms(text).map(Self::of).map_err(|error| *error)
     }
 }
 

@@ -30,21 +30,21 @@ impl Seen {
         Self { hash: hash >> (64 - HASH_BITS), is_new: matches!(variant, Variant::New), is_compared }
     }
 
-    const fn pack(self) -> i64 {
-        (self.hash << 2 | (self.is_new as u64) << 1 | self.is_compared as u64) as i64
+    /// In the same order as those that it stands for.
+    const fn pack(self) -> u64 {
+        self.hash << 2 | (self.is_new as u64) << 1 | self.is_compared as u64
     }
 
-    fn unpack(number: i64) -> Option<Self> {
-        let number = u64::try_from(number).ok().filter(|number| number >> (HASH_BITS + 2) == 0)?;
-        Some(Self { hash: number >> 2, is_new: number & 2 != 0, is_compared: number & 1 != 0 })
+    const fn unpack(number: u64) -> Self {
+        Self { hash: number >> 2, is_new: number & 2 != 0, is_compared: number & 1 != 0 }
     }
 }
 
 /// A sample of the distinct subjects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// Ascending, at most `SAMPLE_MAX`.
-    seen: Vec<Seen>,
+    /// Ascending, at most `SAMPLE_MAX`, each packed into one number.
+    seen: Vec<u64>,
 }
 
 impl Sample {
@@ -53,11 +53,15 @@ impl Sample {
 
     /// Adds a subject; one that is known changes nothing.
     pub fn add(&mut self, seen: Seen) {
+        self.add_packed(seen.pack());
+    }
+
+    fn add_packed(&mut self, seen: u64) {
         if let Err(index) = self.seen.binary_search(&seen)
             && index < SAMPLE_MAX
         {
+            self.seen.truncate(SAMPLE_MAX - 1);
             self.seen.insert(index, seen);
-            self.seen.truncate(SAMPLE_MAX);
         }
     }
 
@@ -71,8 +75,8 @@ impl Sample {
                 _ if at >= SAMPLE_MAX => break,
                 Some(own) if own == seen => {}
                 _ => {
+                    self.seen.truncate(SAMPLE_MAX - 1);
                     self.seen.insert(at, *seen);
-                    self.seen.truncate(SAMPLE_MAX);
                 }
             }
         }
@@ -85,17 +89,17 @@ impl Sample {
 
     /// The sampled subjects, the smallest hash first.
     pub fn iter(&self) -> impl Iterator<Item = Seen> {
-        self.seen.iter().copied()
+        self.seen.iter().map(|seen| Seen::unpack(*seen))
     }
 
     /// How many distinct subjects there are like this: exact while the sample is not full, then with a
     /// standard error of 3 % of all.
     pub fn distinct(&self, is_wanted: impl Fn(&Seen) -> bool) -> f64 {
-        let mut hashes: Vec<u64> = self.seen.iter().filter(|seen| is_wanted(seen)).map(|seen| seen.hash).collect();
+        let mut hashes: Vec<u64> = self.iter().filter(|seen| is_wanted(seen)).map(|seen| seen.hash).collect();
         // Who was seen on both sides, or before and after a start, stands here more than once.
         hashes.dedup();
         let wanted = hashes.len() as f64;
-        match self.seen.last() {
+        match self.seen.last().map(|last| Seen::unpack(*last)) {
             Some(last) if self.seen.len() >= SAMPLE_MAX => {
                 let width = (last.hash as f64 + 1.0) / (1_u64 << HASH_BITS) as f64;
                 let all = (self.seen.len() - 1) as f64 / width;
@@ -109,13 +113,13 @@ impl Sample {
     /// least number of halvings that leaves none out which could be in. A threshold that stays makes
     /// the counts grow one by one, as a test that is looked at repeatedly needs it.
     pub fn dealt(&self) -> (u32, u64, u64) {
-        let complete = match self.seen.last() {
+        let complete = match self.seen.last().map(|last| Seen::unpack(*last)) {
             Some(last) if self.seen.len() >= SAMPLE_MAX => last.hash,
             _ => 1 << HASH_BITS,
         };
         let halvings = (0..HASH_BITS).find(|halvings| (1_u64 << (HASH_BITS - halvings)) <= complete).unwrap_or(HASH_BITS);
         let under = 1_u64 << (HASH_BITS - halvings);
-        let dealt = self.seen.iter().filter(|seen| seen.is_compared && seen.hash < under);
+        let dealt = self.iter().filter(|seen| seen.is_compared && seen.hash < under);
         let (legacy, new) = dealt.fold((0, 0), |(legacy, new), seen| if seen.is_new { (legacy, new + 1) } else { (legacy + 1, new) });
         (halvings, legacy, new)
     }
@@ -124,7 +128,8 @@ impl Sample {
     pub fn parse(text: &str) -> Option<Self> {
         let mut sample = Self::default();
         for [number] in unpack::<1>(text)? {
-            sample.add(Seen::unpack(number)?);
+            let number = u64::try_from(number).ok().filter(|number| number >> (HASH_BITS + 2) == 0)?;
+            sample.add_packed(number);
         }
         Some(sample)
     }
@@ -132,7 +137,7 @@ impl Sample {
 
 impl serde::Serialize for Sample {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&pack(self.seen.iter().map(|seen| [seen.pack()])))
+        serializer.serialize_str(&pack(self.seen.iter().map(|seen| [i64::try_from(*seen).unwrap_or_default()])))
     }
 }
 

@@ -15,11 +15,16 @@ const VALUE_MIN: f64 = 1e-4;
 /// Larger values count as this much: an hour in milliseconds.
 const VALUE_MAX: f64 = 3.6e6;
 
+/// The buckets of `VALUE_MIN` and `VALUE_MAX`: there are no others.
+const BUCKETS: std::ops::RangeInclusive<i16> = -234..=385;
+
 /// How many values fell into which bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sketch {
-    /// By bucket, ascending; no count is 0.
-    bins: Vec<(i16, u64)>,
+    /// The bucket of the first count.
+    low: i16,
+    /// By bucket, without a break; the first and the last are not 0.
+    counts: Vec<u64>,
 }
 
 /// The bucket of a value; `None` for what is no finite number from 0.
@@ -44,44 +49,49 @@ pub fn shift(factor: f64) -> i16 {
 impl Sketch {
     /// Adds `count` values of one bucket.
     pub fn add(&mut self, bucket: i16, count: u64) {
-        if count == 0 {
-            return;
-        }
-        match self.bins.binary_search_by_key(&bucket, |(own, _)| *own) {
-            Ok(index) => {
-                if let Some((_, own)) = self.bins.get_mut(index) {
-                    *own = own.saturating_add(count);
-                }
-            }
-            Err(index) => self.bins.insert(index, (bucket, count)),
+        let bucket = bucket.clamp(*BUCKETS.start(), *BUCKETS.end());
+        if count > 0
+            && let [own, ..] = self.reach(bucket, 1)
+        {
+            *own = own.saturating_add(count);
         }
     }
 
     /// Adds another sketch.
     pub fn merge(&mut self, other: &Self) {
-        // Few among many are searched for; else each of ours is passed once, since both ascend.
-        if other.bins.len() * 8 < self.bins.len() {
-            other.bins.iter().for_each(|(bucket, count)| self.add(*bucket, *count));
-            return;
+        for (own, theirs) in self.reach(other.low, other.counts.len()).iter_mut().zip(&other.counts) {
+            *own = own.saturating_add(*theirs);
         }
-        let mut at = 0;
-        for (bucket, count) in &other.bins {
-            at += self.bins.iter().skip(at).take_while(|(own, _)| own < bucket).count();
-            match self.bins.get_mut(at) {
-                Some((own, sum)) if own == bucket => *sum = sum.saturating_add(*count),
-                _ => self.bins.insert(at, (*bucket, *count)),
-            }
+    }
+
+    /// The counts from this bucket on, for at least so many buckets.
+    fn reach(&mut self, low: i16, length: usize) -> &mut [u64] {
+        if length == 0 {
+            return &mut [];
         }
+        if self.counts.is_empty() {
+            self.low = low;
+        }
+        let before = usize::try_from(self.low - low).unwrap_or_default();
+        if before > 0 {
+            self.counts.splice(0..0, std::iter::repeat_n(0, before));
+            self.low = low;
+        }
+        let at = usize::try_from(low - self.low).unwrap_or_default();
+        if self.counts.len() < at + length {
+            self.counts.resize(at + length, 0);
+        }
+        self.counts.get_mut(at..).unwrap_or_default()
     }
 
     /// How many values there are.
     pub fn count(&self) -> u64 {
-        self.bins.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// How many values lie in higher buckets than this one.
     pub fn count_over(&self, bucket: i16) -> u64 {
-        self.bins.iter().filter(|(own, _)| *own > bucket).fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        self.bins().filter(|(own, _)| *own > bucket).fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     /// The bucket in which the quantile lies, in thousandths; `None` without values.
@@ -90,9 +100,9 @@ impl Sketch {
         // The smallest value that so many of all do not exceed.
         let rank = (count as f64 * f64::from(per_mille) / 1_000.0).ceil().max(1.0);
         let mut below = 0_u64;
-        self.bins.iter().find_map(|(bucket, own)| {
-            below = below.saturating_add(*own);
-            (below as f64 >= rank).then_some(*bucket)
+        self.bins().find_map(|(bucket, own)| {
+            below = below.saturating_add(own);
+            (below as f64 >= rank).then_some(bucket)
         })
     }
 
@@ -101,9 +111,9 @@ impl Sketch {
         self.bucket_at(per_mille).map(value)
     }
 
-    /// The buckets, ascending, each with its count.
+    /// The buckets with values, ascending, each with its count.
     pub fn bins(&self) -> impl Iterator<Item = (i16, u64)> {
-        self.bins.iter().copied()
+        (self.low..).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0)
     }
 
     /// Reads what [`Sketch`] prints: `bucket count bucket count …`.
@@ -119,7 +129,7 @@ impl Sketch {
 impl serde::Serialize for Sketch {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        serializer.serialize_str(&pack(self.bins.iter().map(|(bucket, count)| [i64::from(*bucket), whole(*count)])))
+        serializer.serialize_str(&pack(self.bins().map(|(bucket, count)| [i64::from(bucket), whole(count)])))
     }
 }
 
@@ -146,6 +156,23 @@ mod tests {
         }
         assert_eq!(bucket(0.0), bucket(1e-4));
         assert_eq!(bucket(1e300), bucket(3.6e6));
+        assert_eq!(bucket(0.0).zip(bucket(1e300)), Some((*BUCKETS.start(), *BUCKETS.end())));
+        assert_eq!(Sketch::parse("-30000 1 -234 2 30000 3"), Sketch::parse("-234 3 385 3"));
+    }
+
+    #[test]
+    fn what_is_merged_is_what_both_hold() {
+        let (lower, upper) = (Sketch::parse("-9 2 3 1"), Sketch::parse("3 4 20 1"));
+        let (Some(lower), Some(upper)) = (lower, upper) else { panic!("both can be read") };
+        for (mut one, other) in [(lower.clone(), &upper), (upper.clone(), &lower)] {
+            one.merge(other);
+            assert_eq!(Some(&one), Sketch::parse("-9 2 3 5 20 1").as_ref());
+            one.merge(&Sketch::default());
+            assert_eq!((one.count(), one.count_over(3), one.bucket_at(500)), (8, 1, Some(3)));
+            let mut none = Sketch::default();
+            none.merge(&one);
+            assert_eq!(none, one);
+        }
     }
 
     #[test]
