@@ -2,6 +2,7 @@
 // nothing.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { sentence } from '../../www/text/words.js';
 import { dialogOf, openConsole, shows } from './console.mjs';
 import { many } from './plans.mjs';
 
@@ -128,16 +129,16 @@ test('where somebody was faster one decides again', async () => {
 
 test('a refusal is told in the server’s words, with the way out', async () => {
   const page = await open.page('operator', at('page-08'));
-  await page.getByRole('button', { name: 'Advance' }).click();
-  await page.getByLabel('Reason').fill('Go');
-  await page.route('**/commands', (route) => (JSON.parse(route.request().postData()).dry_run ? route.continue() : route.fulfill({
-    status: 409,
-    contentType: 'application/problem+json',
-    body: JSON.stringify({ type: 'urn:tidegate:problem:refused', title: 'Refused', status: 409, detail: 'the rollout is killed', help: '`revive` it first', refusal: 'killed' }),
-  })));
-  await dialogOf(page).getByRole('button', { name: 'Advance' }).click();
-  await shows(page, '[role=alert]', 'Not done: The rollout is killed.');
-  await shows(page, '[role=alert]', '`revive` it first.');
+  await page.getByRole('button', { name: 'Pause' }).click();
+  // Somebody else was faster, which the page has not heard of: a pause goes for any revision.
+  await page.route('**/api/rollouts/page-08', (route) => route.abort());
+  await page.route('**/api/rollouts', (route) => route.abort());
+  await open.deployment.command('page-08', 'complete');
+  const { problem } = await open.deployment.command('page-08', 'pause').catch((error) => error);
+  assert.equal(problem.refusal, 'phase');
+  await dialogOf(page).getByRole('button', { name: 'Pause' }).click();
+  for (const words of [`Not done: ${sentence(problem.detail)}`, sentence(problem.help)]) await shows(page, '[role=alert]', words);
+  assert.equal((await stateOf('page-08')).phase, 'completed');
 });
 
 test('where the answer is lost it says that nobody knows, and the second try is done once', async () => {
