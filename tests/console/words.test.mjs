@@ -89,8 +89,9 @@ test('what needs attention comes first', () => {
   const order = [rollout({ killed: true }), rollout({ phase: 'rolled_back' }), rollout({}, { guardrails: failing }), rollout({ phase: 'paused' }), rollout(), rollout({ phase: 'draft' }), rollout({ phase: 'completed' })];
   assert.deepEqual(order.map(rank), [0, 1, 2, 3, 4, 5, 6]);
   assert.equal(rank(rollout({}, { faults: [{}] })), 2);
-  assert.equal(healthOf(rollout({}, { guardrails: failing })).word, 'Fail');
-  assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }, { verdict: 'inconclusive' }] })).word, 'Inconclusive');
+  assert.equal(healthOf(rollout({}, { guardrails: failing })).word, 'Tripped');
+  assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }, { verdict: 'inconclusive' }] })).word, '1 of 2 clear');
+  assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'inconclusive' }] })), null, 'no verdict is no news');
 });
 
 test('a state and what comes next are told in words', () => {
