@@ -88,7 +88,7 @@ test('absolute bounds of guardrails become thresholds, each on the plot of its m
   assert.deepEqual(chart(data, 'error_rate', { rollout }).thresholds, [{ value: 0.05, text: 'rolls back' }]);
   assert.deepEqual(chart(data, 'latency.p99', { rollout }).thresholds, [{ value: 1_500, text: 'alerts' }], 'a quantile that is judged is plotted');
   const endpoint = answer([window(5, { sides: [side('new', { requests: 10, endpoint: 'api' })] })]);
-  assert.deepEqual(chart(endpoint, 'error_rate', { rollout, endpoint: 'api' }).thresholds, [{ value: 0.02, text: 'back to 5 %' }]);
+  assert.deepEqual(chart(endpoint, 'error_rate', { rollout, endpoint: 'api' }).thresholds, [{ value: 0.02, text: 'goes to 5 %' }]);
 });
 
 const EVIDENCE = { of: 'guardrail', condition: 'error_rate > legacy', metric: 'error_rate', e_value: 3, e_needed: 100, text: 'so far 3 of 100' };

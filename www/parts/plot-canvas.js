@@ -177,7 +177,7 @@ function drawThresholds(plot, spec, colour) {
     stroke(ctx, bbox.left, y, bbox.left + bbox.width, y);
     const above = y - bbox.top > 14 * unit;
     ctx.textBaseline = above ? 'bottom' : 'top';
-    drawOutlined(ctx, `${ticked(spec.unit, value)} ${text}`, bbox.left + bbox.width, y + (above ? -3 : 3) * unit, colour('--surface'), unit);
+    drawOutlined(ctx, `${text} at ${ticked(spec.unit, value)}`, bbox.left + bbox.width, y + (above ? -3 : 3) * unit, colour('--surface'), unit);
   }
   ctx.restore();
 }

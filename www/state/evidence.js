@@ -50,8 +50,8 @@ function pointsOf({ trail, e_value, ended }, until) {
 
 function meaning({ of, condition }, view) {
   // A gate's evidence may be of what it asks for or of the contrary; its text says which.
-  if (of === 'gate') return 'are needed';
-  if (of === 'sample_ratio') return 'means unfair';
+  if (of === 'gate') return 'enough';
+  if (of === 'sample_ratio') return 'unfair';
   const then = view?.guardrails.find(({ when }) => when === condition)?.then;
   return then ? actionOf(then) : 'acts';
 }

@@ -7,7 +7,7 @@ import { emptinessOf } from '../../state/missing.js';
 import { ago } from '../../text/time.js';
 
 const RANGES = [['30m', '30 min'], ['2h', '2 h'], ['24h', '24 h'], ['7d', '7 days'], ['90d', '90 days']];
-const GROUPS = [['server', 'Errors and time to answer'], ['evidence', 'Evidence, against what is needed'], ['browser', 'In the browser'], ['traffic', 'Traffic']];
+const GROUPS = [['server', 'Errors and time to answer'], ['evidence', 'Evidence, and the line from which it is enough'], ['browser', 'In the browser'], ['traffic', 'Traffic']];
 /** Longer than two fetches, also where hours are fetched by the minute. */
 const FRESH_MS_MAX = { minute: 25_000, hour: 140_000 };
 
