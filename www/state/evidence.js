@@ -27,7 +27,8 @@ function chart(one, until, { view, marks, grid }) {
     scale: { isLog: true, min: EVIDENCE_MIN, max: Math.max(one.e_needed ?? 100, 1) * 100 },
     thresholds: one.e_needed === null ? [] : [{ value: one.e_needed, text: meaning(one, view) }],
     marks: marks.filter((mark) => mark.at >= since),
-    note: `${one.ended ? 'It is not gathered now. It was: ' : ''}${one.text}`,
+    // What it comes to now stands with its guardrail or gate.
+    note: one.ended ? `It is not gathered now. It was: ${one.text}` : '',
   };
 }
 

@@ -32,6 +32,12 @@ export function gridOf(metrics, endpoint) {
   return { xs, cells, stepMs, partMs: partMs < stepMs ? Math.max(partMs, 0) : null };
 }
 
+/** When what was measured begins, in ms, where that is well after what was asked for; else `null`. */
+export function beginOf({ windows, since, minutes }) {
+  const firstMs = Math.min(...windows.map(({ at }) => Date.parse(at)));
+  return windows.length > 0 && firstMs - Date.parse(since) > 2 * minutes * MINUTE_MS ? firstMs : null;
+}
+
 /** The endpoints that windows name, in alphabetical order. */
 export function endpointsOf(metrics) {
   const names = new Set();
