@@ -16,9 +16,10 @@ export function mount(root) {
     update({ rollout: { view }, history, now }) {
       const stage = view.stages[position(view)];
       const isGated = stage && !['draft', 'rolled_back', 'completed'].includes(view.state.phase);
-      const acted = actedOf(view, history.entries?.[0]);
+      const last = history.entries?.[0];
+      const acted = actedOf(view, last);
       const { killed } = view.state;
-      guardrails.update(view.guardrails.map((guardrail, index) => guardrailRow(guardrail, index, guardrail === acted)), now);
+      guardrails.update(view.guardrails.map((guardrail, index) => guardrailRow(guardrail, index, guardrail === acted && last)), now);
       gates.update(isGated ? stage.gates.map((gate, index) => gateRow(gate, `${stage.name} ${index}`, killed)) : [], now);
       setText(gates.lead, killed ? 'It is killed: nobody is on new, and nothing advances.' : `They have to be met before ${stage?.name} is left.`);
       deal.update(view.sample_ratio ? [{ id: 'deal', ...view.sample_ratio, condition: 'subjects on new' }] : [], now);
@@ -28,9 +29,11 @@ export function mount(root) {
   };
 }
 
-function guardrailRow(guardrail, index, hasActed) {
+/** `change` is the last one, where that was its doing. */
+function guardrailRow(guardrail, index, change) {
   const { when, then, stages, text } = guardrail;
-  return { id: `${index} ${when}`, ...guardrail, hasActed, text: hasActed ? `The last change was its doing. Now: ${text}` : text, condition: when, then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}` };
+  const acted = change && { hasActed: true, text: `The last change was its doing.${change.reason.includes(text) ? '' : ` Now: ${text}`}` };
+  return { id: `${index} ${when}`, ...guardrail, ...acted, condition: when, then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}` };
 }
 
 /** Verdicts from before a kill say nothing of now. */
