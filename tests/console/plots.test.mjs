@@ -5,7 +5,7 @@ import { chartsOf } from '../../www/state/charts.js';
 import { marksOf } from '../../www/state/marks.js';
 import { emptinessOf } from '../../www/state/missing.js';
 import { initial, reduce } from '../../www/state/plots.js';
-import { gridOf } from '../../www/state/windows.js';
+import { beginOf, gridOf } from '../../www/state/windows.js';
 import { measured } from '../../www/text/measures.js';
 
 const MINUTE_MS = 60_000;
@@ -64,6 +64,13 @@ test('a young rollout fills the plot, but not with one minute alone', () => {
   const { xs } = gridOf(answer([window(29, { sides: [side('legacy', { requests: 1 })] })], { since: minute(-1_000) }));
   assert.equal(xs.length, 10);
   assert.equal(xs.at(-1), (START + 30 * MINUTE_MS) / 1_000);
+});
+
+test('where figures begin is told if it is well after what was asked for', () => {
+  const windows = [window(29, { sides: [] })];
+  assert.equal(beginOf(answer(windows)), START + 29 * MINUTE_MS);
+  assert.equal(beginOf(answer(windows, { since: minute(28) })), null);
+  assert.equal(beginOf(answer([])), null);
 });
 
 test('an endpoint has plots of its own', () => {

@@ -60,13 +60,12 @@ export function stageOf(rollout) {
   return `stage ${position(rollout) + 1} of ${rollout.stages.length}`;
 }
 
-/** The guardrails together as a badge; `null` where there is no verdict to tell. */
+/** The guardrails together as a badge; `null` while some have no verdict, which is no news. */
 export function healthOf({ guardrails }) {
   if (guardrails.length === 0) return { word: 'None', icon: 'draft', tone: 'calm' };
-  const of = (wanted) => guardrails.filter(({ verdict }) => verdict === wanted).length;
-  if (of('fail') > 0) return verdictOf('guardrail', { verdict: 'fail' });
-  if (of('pass') === guardrails.length) return verdictOf('guardrail', { verdict: 'pass' });
-  return of('pass') > 0 ? { word: `${of('pass')} of ${guardrails.length} clear`, icon: 'pass', tone: 'calm' } : null;
+  const is = (wanted) => ({ verdict }) => verdict === wanted;
+  if (guardrails.some(is('fail'))) return verdictOf('guardrail', { verdict: 'fail' });
+  return guardrails.every(is('pass')) ? verdictOf('guardrail', { verdict: 'pass' }) : null;
 }
 
 /** Blockers beside the rollout's own state, which is told already. */
