@@ -66,13 +66,6 @@ test('a young rollout fills the plot, but not with one minute alone', () => {
   assert.equal(xs.at(-1), (START + 30 * MINUTE_MS) / 1_000);
 });
 
-test('where figures begin is told if it is well after what was asked for', () => {
-  const windows = [window(29, { sides: [] })];
-  assert.equal(beginOf(answer(windows)), START + 29 * MINUTE_MS);
-  assert.equal(beginOf(answer(windows, { since: minute(28) })), null);
-  assert.equal(beginOf(answer([])), null);
-});
-
 test('an endpoint has plots of its own', () => {
   const sides = [side('new', { requests: 10, errors: 1 }), side('new', { requests: 4, errors: 2, endpoint: 'api' }), side('legacy', { requests: 1, endpoint: 'cart' })];
   const data = answer([window(5, { sides, subjects: { legacy: 1, new: 1 } })]);
@@ -139,6 +132,13 @@ test('what is not measured is listed with the way to get it', () => {
   const half = charts(answer([window(5, { sides: [side('new', lcp), side('legacy', counted)] })]));
   assert.match(half.missing[0].what, /legacy/);
   assert.ok(half.charts.some(({ id }) => id === 'lcp.p75') && !half.charts.some(({ id }) => id === 'fcp.p75'));
+});
+
+test('where figures begin is told if it is well after what was asked for', () => {
+  const windows = [window(29, { sides: [] })];
+  assert.equal(beginOf(answer(windows)), START + 29 * MINUTE_MS);
+  assert.equal(beginOf(answer(windows, { since: minute(28) })), null);
+  assert.equal(beginOf(answer([])), null);
 });
 
 test('a page with nothing says why', () => {

@@ -9,8 +9,9 @@ export function mount(root) {
   const guardrails = group('guardrail', 'Guardrails', 'They act by themselves when they come true.');
   const gates = group('gate', 'Gates', '');
   const deal = group('deal', 'Sample ratio', 'Whether as many subjects are on new as the percentage promises.');
+  const words = meanings();
   const none = el('p', { class: 'muted' }, 'This plan has neither guardrails nor gates: nobody but its operators watches it.');
-  root.append(guardrails.root, gates.root, deal.root, none, meanings());
+  root.append(guardrails.root, gates.root, deal.root, none, words);
 
   return {
     update({ rollout: { view }, history, now }) {
@@ -23,7 +24,9 @@ export function mount(root) {
       gates.update(isGated ? stage.gates.map((gate, index) => gateRow(gate, `${stage.name} ${index}`, killed)) : [], now);
       setText(gates.lead, killed ? 'It is killed: nobody is on new, and nothing advances.' : `They have to be met before ${stage?.name} is left.`);
       deal.update(view.sample_ratio ? [{ id: 'deal', ...view.sample_ratio, condition: 'subjects on new' }] : [], now);
-      setHidden(none, view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0));
+      const isWatched = view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0);
+      setHidden(none, isWatched);
+      setHidden(words, !isWatched);
     },
     unmount() {},
   };
