@@ -32,7 +32,7 @@ async function run() {
   await here.start();
   visitors = openVisitors({ port, visitors: Number(VISITORS), rate: Number(RATE) });
   const paint = painter(process.stdout, { hasColour: !NO_COLOR });
-  const show = isStory ? lines() : () => paint(block(seen, { fault, note, site: here, width: process.stdout.columns ?? 100 }));
+  const show = isStory ? lines() : () => paint(block(seen, { fault, note: noteOf(seen), site: here, width: process.stdout.columns ?? 100 }));
   watching = watch(here, visitors, (look) => {
     seen = look;
     if (seen.rollout) show();
@@ -43,7 +43,12 @@ async function run() {
   await sleep(WARM_UP_MS);
   const entry = await tell({ site: here, nextLook, breakNew, isOver: () => isTaken || isStopping });
   if (isStory && entry) stop(seen.totals.failed + seen.totals.unanswered > 0 ? 1 : 0, ending(entry));
-  if (entry) note = 'A guardrail rolled it back. See why in the console, mend it (h), start over (s).';
+  if (entry) note = 'Break the new shop by a key, or look around in the console.';
+}
+
+/** What was done last, but for a rollback, which may be anybody's, and which a resume from anywhere ends. */
+function noteOf({ rollout: { state } }) {
+  return state.phase === 'rolled_back' ? 'See in the console why it was rolled back, mend the new shop (h), start over (s).' : note;
 }
 
 async function nextLook() {
@@ -86,9 +91,9 @@ function listen(show) {
       breakNew(FAULTS[key]);
     } else if (key === 's') {
       isTaken = true;
-      await startOver(here).catch((error) => { note = error.message; });
+      const problem = await startOver(here).then(() => undefined, (error) => error.message);
       breakNew(undefined);
-      note = 'A new attempt has begun.';
+      note = problem ?? 'A new attempt has begun.';
     } else {
       return undefined;
     }

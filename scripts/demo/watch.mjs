@@ -1,7 +1,10 @@
 // What the demo shows, once a second: the rollout as the API tells it, and what visitors have met.
 const EVERY_MS = 1_000;
 
-/** Calls `onLook(seen)` after each look until closed. A look that fails leaves out what it could not see. */
+/**
+ * Calls `onLook(seen)` after each look until closed. A look that fails leaves what it could not see as it
+ * was, the visitors' counts too: where the worker is gone, it ends, and cuts their requests itself.
+ */
 export function watch(site, visitors, onLook) {
   const totals = { failed: 0, rescued: 0, unanswered: 0, reports: 0 };
   let last = performance.now(), seen = {}, isClosed = false, timer;
@@ -12,15 +15,16 @@ export function watch(site, visitors, onLook) {
       site.ask('GET', path), site.ask('GET', `${path}/history?limit=1`), site.ask('GET', `${path}/metrics?since=1m`),
     ]).catch(() => []);
     if (isClosed) return;
+    if (!rollout) return onLook(seen = { ...seen, isFresh: false });
     const counts = visitors.take(), now = performance.now();
     const seconds = (now - last) / 1_000;
     last = now;
     for (const name of Object.keys(totals)) totals[name] += counts[name];
     seen = {
-      rollout: rollout ?? seen.rollout,
-      entry: history?.entries[0] ?? seen.entry,
-      isFresh: rollout !== undefined,
-      errorRate: metrics ? { new: errorRate(metrics, 'new'), legacy: errorRate(metrics, 'legacy') } : seen.errorRate,
+      rollout,
+      entry: history.entries[0],
+      isFresh: true,
+      errorRate: { new: errorRate(metrics, 'new'), legacy: errorRate(metrics, 'legacy') },
       perSecond: { new: counts.new / seconds, legacy: (counts.legacy + counts.rescued) / seconds },
       totals: { ...totals },
     };

@@ -24,6 +24,15 @@ test('a change stands above the alert of the same moment, which led to it', () =
   assert.deepEqual(ids(after({ type: 'history', items: [entry(2, time(5), 'rollback')] }, { type: 'messages', items: [message(time(5))] })), [['2026-12-02', 'r2', 'alert']]);
 });
 
+test('an alert whose figures the change tells does not tell them again, unless it stands alone', () => {
+  const figures = ['error_rate is 9 %'];
+  const change = { ...entry(2, time(5), 'rollback'), reason: 'it came true: error_rate is 9 %' };
+  const history = after({ type: 'history', items: [change] }, { type: 'messages', items: [{ ...message(time(5)), figures }, { ...message(time(4)), figures }] });
+  const told = (filter) => timelineOf(reduce(history, { type: 'filterHistory', filter })).flatMap(({ items }) => items).filter((item) => item.message).map((item) => item.told);
+  assert.deepEqual(told('all'), [2, undefined]);
+  assert.deepEqual(told('alerts'), [undefined, undefined]);
+});
+
 test('moments are compared as such, not as texts', () => {
   const at = (fraction) => `2026-12-02T10:00:24${fraction}Z`;
   assert.deepEqual(ids(after({ type: 'history', items: [entry(3, at('.65')), entry(2, at('.6')), entry(1, at(''))] }, { type: 'messages', items: [] })), [['2026-12-02', 'r3', 'r2', 'r1']]);

@@ -5,7 +5,7 @@ import { chartsOf } from '../../www/state/charts.js';
 import { marksOf } from '../../www/state/marks.js';
 import { emptinessOf } from '../../www/state/missing.js';
 import { initial, reduce } from '../../www/state/plots.js';
-import { gridOf } from '../../www/state/windows.js';
+import { beginOf, gridOf } from '../../www/state/windows.js';
 import { measured } from '../../www/text/measures.js';
 
 const MINUTE_MS = 60_000;
@@ -89,7 +89,7 @@ test('absolute bounds of guardrails become thresholds, each on the plot of its m
   assert.deepEqual(chart(data, 'error_rate', { rollout }).thresholds, [{ value: 0.05, text: 'rolls back' }]);
   assert.deepEqual(chart(data, 'latency.p99', { rollout }).thresholds, [{ value: 1_500, text: 'alerts' }], 'a quantile that is judged is plotted');
   const endpoint = answer([window(5, { sides: [side('new', { requests: 10, endpoint: 'api' })] })], { endpoint: 'api' });
-  assert.deepEqual(chart(endpoint, 'error_rate', { rollout }).thresholds, [{ value: 0.02, text: 'back to 5 %' }]);
+  assert.deepEqual(chart(endpoint, 'error_rate', { rollout }).thresholds, [{ value: 0.02, text: 'goes to 5 %' }]);
 });
 
 const EVIDENCE = { of: 'guardrail', condition: 'error_rate > legacy', metric: 'error_rate', e_value: 3, e_needed: 100, text: 'so far 3 of 100' };
@@ -133,6 +133,13 @@ test('what is not measured is listed with the way to get it', () => {
   const half = charts(answer([window(5, { sides: [side('new', lcp), side('legacy', counted)] })]));
   assert.match(half.missing[0].what, /legacy/);
   assert.ok(half.charts.some(({ id }) => id === 'lcp.p75') && !half.charts.some(({ id }) => id === 'fcp.p75'));
+});
+
+test('where figures begin is told if it is well after what was asked for', () => {
+  const windows = [window(29, { sides: [] })];
+  assert.equal(beginOf(answer(windows)), START + 29 * MINUTE_MS);
+  assert.equal(beginOf(answer(windows, { since: minute(28) })), null);
+  assert.equal(beginOf(answer([])), null);
 });
 
 test('a page with nothing says why', () => {

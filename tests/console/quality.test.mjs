@@ -48,7 +48,7 @@ for (const { name: look, ...context } of LOOKS) {
     for (const key of ['shop', LONG_KEY, 'page-03', 'page-04', 'nobody-knows-it']) {
       await page.goto(`${open.deployment.console}#/rollouts/${key}`);
       await shows(page, 'h1', key === 'nobody-knows-it' ? 'No such rollout' : key);
-      for (const summary of await page.locator('.verdict summary').all()) await summary.click();
+      for (const summary of await page.locator('.verdict summary, .meanings summary').filter({ visible: true }).all()) await summary.click();
       await check(key);
     }
     for (const [key, commands] of Object.entries(DIALOGS)) {

@@ -66,7 +66,7 @@ const grouped = (count) => count.toLocaleString('en-GB');
 
 /** What a fate costs, in the sentence of the page. */
 function costOf({ subjects_exposed, requests_failed, requests_until_detection }) {
-  const failed = requests_failed === 1 ? '1 request failed' : `${grouped(requests_failed)} requests failed`;
+  const failed = requests_failed === 1 ? 'met 1 error' : `met ${grouped(requests_failed)} errors`;
   return [`${grouped(subjects_exposed)} subjects`, failed, requests_until_detection === null ? '' : `after ${grouped(requests_until_detection)} requests to new`];
 }
 
@@ -91,7 +91,8 @@ test('a failure is injected by form, and the plan goes back as the command says'
   const expected = fate('plans/staged.toml', '--inject', 'approve everything', '--inject', 'new.error_rate = 20% from 6h');
   const told = await verdict.innerText();
   assert.equal(expected.outcome, 'rolled_back');
-  assert.match(told, /^Rolled back after .* at pilot, 5 %/);
+  const [, after] = /^Rolled back after (.*) at pilot, 5 %/.exec(told);
+  assert.equal(await page.locator('.life-event', { hasText: 'Rollback by a guardrail' }).locator('.life-event-at').innerText(), after, 'the event has the same time');
   for (const words of [expected.reason.replaceAll('`', '').replace(/^the/, 'The'), ...costOf(expected)]) assert.ok(told.includes(words), `${words} in ${told}`);
   assert.ok((await page.locator('.plot-canvas canvas').count()) >= 4, 'its life is drawn');
   assert.match(await page.locator('.life-events').innerText(), /Rollback by a guardrail/);
@@ -184,11 +185,17 @@ test('a simulation that cannot be loaded says so, and can be loaded again', asyn
 });
 
 test('it holds on a phone and in the dark', async () => {
-  const page = await rehearse({ viewport: { width: 390, height: 844 }, colorScheme: 'dark', reducedMotion: 'reduce' });
+  const page = await rehearse({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, colorScheme: 'dark', reducedMotion: 'reduce' });
   await choose(page, 'ready plans/staged.toml');
   await page.getByRole('button', { name: '5 % errors from 6 h' }).click();
   await run(page);
   await page.locator('.fate').waitFor({ timeout: RUN_MS_MAX });
+  assert.ok(await page.locator('.fate').evaluate((node) => node.getBoundingClientRect().top < innerHeight), 'what became of it is in sight');
+  const button = page.getByRole('button', { name: 'Run', exact: true });
+  await page.evaluate(() => scrollTo(0, 0));
+  const { y, height } = await button.boundingBox();
+  assert.ok(y >= 0 && y + height <= 844, 'the button is in reach');
+  assert.equal(await button.innerText(), 'Run', 'without a key');
   const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(wide <= screen, `${wide} px on ${screen}`);
   await finds(page);

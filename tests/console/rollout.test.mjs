@@ -43,7 +43,7 @@ test('the checklist is ticked with a reason, which the history keeps', async () 
 test('guardrails are told in sentences, with their figures on demand', async () => {
   const page = await open.page('viewer', at('shop'));
   const row = page.locator('.verdict', { hasText: 'error_rate > legacy' }).first();
-  await row.getByText('Inconclusive').waitFor();
+  await row.getByText('No verdict').waitFor();
   await row.locator('summary').click();
   await row.getByRole('rowheader', { name: 'Evidence' }).waitFor();
   await page.waitForTimeout(2_500);

@@ -151,7 +151,7 @@ test('the plots have the API’s numbers', async () => {
   const errors = expected(answer, 'share', ({ errors: part = 0, requests = 0 }) => (requests > 0 ? part / requests : null));
   assert.ok(errors.some(([value]) => value !== '0 %' && value !== '–'), 'some requests of new have failed');
   await until('the table has the rates', async () => assert.deepEqual(await rowsOf('Errors'), errors));
-  await until('the threshold is told', async () => assert.match(await plot('Errors').locator('[role=img]').getAttribute('aria-label').catch(() => ''), /60 % the plan alerts/));
+  await until('the threshold is told', async () => assert.match(await plot('Errors').locator('[role=img]').getAttribute('aria-label').catch(() => ''), /alerts at 60 %/));
   const [[latest]] = errors;
   await plot('Errors').getByRole('button', { name: /Table/ }).click();
   assert.equal(await plot('Errors').locator('.plot-legend b').first().textContent(), latest);

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { evidence, evidenceShare, figure } from '../../www/text/figures.js';
 import { ends, movers, warnings } from '../../www/text/foretell.js';
 import { count, percent, plural } from '../../www/text/numbers.js';
-import { healthOf, nextOf, rank, told } from '../../www/text/rollout.js';
+import { cost, headline } from '../../www/text/rehearse.js';
+import { healthOf, nextOf, rank, told, verdictOf } from '../../www/text/rollout.js';
 import { ago, duration, time, until } from '../../www/text/time.js';
 import { listed, sentence } from '../../www/text/words.js';
 
@@ -53,6 +54,7 @@ test('figures have the unit of their metric', () => {
 test('evidence is told on a log scale, however large', () => {
   assert.equal(evidence(3.217), '3.22');
   assert.equal(evidence(12_400_000), '1.2e7');
+  assert.equal(evidence(0.001), '0.001', 'the end of an axis is not zero');
   assert.equal(evidence(null), 'more than a number can hold');
   assert.equal(evidenceShare(10, 100), 0.5);
   assert.equal(evidenceShare(0.3, 100), 0);
@@ -89,8 +91,26 @@ test('what needs attention comes first', () => {
   const order = [rollout({ killed: true }), rollout({ phase: 'rolled_back' }), rollout({}, { guardrails: failing }), rollout({ phase: 'paused' }), rollout(), rollout({ phase: 'draft' }), rollout({ phase: 'completed' })];
   assert.deepEqual(order.map(rank), [0, 1, 2, 3, 4, 5, 6]);
   assert.equal(rank(rollout({}, { faults: [{}] })), 2);
-  assert.equal(healthOf(rollout({}, { guardrails: failing })).word, 'Fail');
-  assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }, { verdict: 'inconclusive' }] })).word, 'Inconclusive');
+  assert.equal(healthOf(rollout({}, { guardrails: failing })).word, 'Tripped');
+  assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }, { verdict: 'inconclusive' }] })), null, 'no verdict is no news');
+  assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }] })).word, 'Clear');
+});
+
+test('a verdict is told by what it is of', () => {
+  const words = (kind) => ['pass', 'fail', 'inconclusive'].map((verdict) => verdictOf(kind, { verdict }).word);
+  assert.deepEqual(words('guardrail'), ['Clear', 'Tripped', 'No verdict']);
+  assert.deepEqual(words('gate'), ['Met', 'Not met', 'No verdict']);
+  assert.equal(verdictOf('guardrail', { verdict: 'inconclusive', hasActed: true }).word, 'Acted');
+  assert.equal(verdictOf('gate', { isOff: true }).word, 'Not in force');
+});
+
+test('the end of a rehearsal has the time of its event, and its errors are those of users', () => {
+  const fate = { outcome: 'rolled_back', stage: 'half', percentage: 0, at_hours: 0.49, reason: 'it came true', subjects_exposed: 363, requests_failed: 3, requests_rescued: 22, requests_until_detection: 487, hours_until_detection: 0.17, alerts: 0 };
+  const outline = { stages: [{ name: 'half', percentage: 50 }] };
+  const events = [{ at_ms: 1_000, text: 'it began' }, { at_ms: 1_780_000, text: 'it came true' }];
+  assert.equal(headline(fate, outline, events), 'Rolled back after 29 min 40 s at half, 50 %');
+  assert.equal(cost(fate), '363 subjects had seen new. They met 3 errors before the rollback; 22 more were kept from them, as legacy answered instead. The failure was noticed about 10 min after it began, after 487 requests to new.');
+  assert.equal(cost({ ...fate, outcome: 'completed', requests_failed: 0, requests_rescued: 0, requests_until_detection: null }), '363 subjects saw new. They met 0 errors.');
 });
 
 test('a state and what comes next are told in words', () => {

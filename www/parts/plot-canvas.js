@@ -5,7 +5,7 @@ import { ticked } from '../text/measures.js';
 
 const HEIGHT = 152;
 const AXIS_WIDTH = 58;
-const TICK_SPACE = 34;
+const TICK_SPACE = 24;
 const TIME_SPACE = 64;
 const DAY_S = 86_400;
 const SYNC_KEY = 'tidegate';
@@ -21,6 +21,9 @@ const STYLES = {
   evidence: { colour: '--accent', width: 2 },
 };
 const DOTS = [2, 3];
+
+/** Marks that are nearer to each other are drawn as one. */
+const MARK_SPACE = 28;
 
 /** The structure of a plot: where it differs, the canvas is built anew. */
 export const structureOf = ({ unit, series, scale }) => JSON.stringify([unit, scale?.isLog, series]);
@@ -140,16 +143,30 @@ function drawMarks(plot, marks, colour) {
   const { ctx, bbox } = plot;
   const unit = devicePixelRatio;
   ctx.save();
-  for (const { at, isBad } of marks) {
-    const x = Math.round(plot.valToPos(at, 'x', true)) + 0.5;
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+  ctx.font = `${10 * unit}px ${colour('--font')}`;
+  [ctx.textAlign, ctx.textBaseline] = ['left', 'bottom'];
+  for (const { x, isBad, count } of apart(plot, marks, MARK_SPACE * unit)) {
     ctx.strokeStyle = ctx.fillStyle = colour(isBad ? '--bad' : '--muted');
     ctx.lineWidth = unit;
     ctx.setLineDash([unit, 3 * unit]);
     stroke(ctx, x, bbox.top, x, bbox.top + bbox.height);
     drawTip(ctx, x, bbox.top, unit, isBad);
+    if (count > 1) ctx.fillText(String(count), x + (isBad ? 6 : 4) * unit, bbox.top + unit);
   }
   ctx.restore();
+}
+
+/** Where marks are drawn: those of a kind that would touch are one, which has their number. */
+function apart(plot, marks, space) {
+  const found = [];
+  const last = {};
+  for (const { at, isBad } of marks) {
+    const x = Math.round(plot.valToPos(at, 'x', true)) + 0.5;
+    if (x < plot.bbox.left || x > plot.bbox.left + plot.bbox.width) continue;
+    if (last[isBad] && x - last[isBad].x < space) last[isBad].count += 1;
+    else found.push(last[isBad] = { x, isBad, count: 1 });
+  }
+  return found;
 }
 
 /** What went up or on points up, what came back points down and is larger. */
@@ -177,7 +194,7 @@ function drawThresholds(plot, spec, colour) {
     stroke(ctx, bbox.left, y, bbox.left + bbox.width, y);
     const above = y - bbox.top > 14 * unit;
     ctx.textBaseline = above ? 'bottom' : 'top';
-    drawOutlined(ctx, `${ticked(spec.unit, value)} ${text}`, bbox.left + bbox.width, y + (above ? -3 : 3) * unit, colour('--surface'), unit);
+    drawOutlined(ctx, `${text} at ${ticked(spec.unit, value)}`, bbox.left + bbox.width, y + (above ? -3 : 3) * unit, colour('--surface'), unit);
   }
   ctx.restore();
 }

@@ -106,7 +106,7 @@ function outline({ title, button, legend, body, empty, note }, spec) {
 /** A threshold that is far above the figures is not drawn, but said. */
 function noteOf(spec) {
   const far = spec.thresholds.filter(({ value }) => !spec.empty && !canvas.isInReach(spec, value));
-  return [...far.map(({ value, text }) => `${measured(spec.unit, value)} ${text}; that is far above.`), spec.note].filter(Boolean).join(' ');
+  return [...far.map(({ value, text }) => `Not drawn, as it is far above: ${text} at ${measured(spec.unit, value)}.`), spec.note].filter(Boolean).join(' ');
 }
 
 /** The values under the cursor, or the latest. */
@@ -119,7 +119,7 @@ function tell({ legend, at, mark, canvas: drawn }, spec, cursor) {
   setText(mark, cursor === null ? '' : markOf(spec, cursor));
   setHidden(mark, mark.textContent === '');
   const values = spec.series.map(({ label }, series) => `${label} ${value(latest, series)}`).join(', ');
-  const bounds = spec.thresholds.map((one) => ` At ${measured(spec.unit, one.value)} the plan ${one.text}.`.replace('the plan back', 'the plan goes back'));
+  const bounds = spec.thresholds.map((one) => ` The line: ${one.text} at ${measured(spec.unit, one.value)}.`);
   setAttr(drawn, 'aria-label', `${spec.title}: ${latest === null ? 'no figures' : `${values}, ${whenOf(spec, latest)}`}.${bounds.join('')}`);
 }
 

@@ -8,8 +8,8 @@ import { verdictOf } from '../text/rollout.js';
 import { ago } from '../text/time.js';
 import { sentence } from '../text/words.js';
 
-/** A row; `update({ condition, then?, severity?, verdict, text, since, figures }, now)`. */
-export function verdict() {
+/** A row of a `kind`; `update({ condition, then?, verdict, hasActed?, isOff?, text, since, figures }, now)`. */
+export function verdict(kind) {
   const mark = badge();
   const nodes = { condition: el('code'), then: el('span', { class: 'muted small' }), text: el('p', { class: 'small' }), since: el('span', { class: 'muted small' }) };
   const tables = el('div', { class: 'figures' });
@@ -21,17 +21,24 @@ export function verdict() {
 
   return {
     root,
-    update({ condition, then, verdict: value, text, since, figures = [] }, now) {
-      mark.update(verdictOf(value));
-      setAttr(root, 'data-verdict', value);
+    update(item, now) {
+      const { condition, then, text, figures = [] } = item;
+      mark.update(verdictOf(kind, item));
+      setAttr(root, 'data-verdict', item.verdict);
       setText(nodes.condition, condition);
       setText(nodes.then, then);
       setText(nodes.text, sentence(text));
-      setText(nodes.since, since ? `since ${ago(since, now).replace(/ ago$/, '')}`.replace('since just now', 'just now') : '');
+      setText(nodes.since, item.isOff ? '' : verdictLine(item, now));
       setHidden(details, figures.length === 0);
       updateTables(figures.map((item, index) => ({ id: `${index} ${item.metric}`, ...item })));
     },
   };
+}
+
+/** The verdict in its own word, and for how long: `verdict: pass, for 3 min` */
+function verdictLine({ verdict: value, since }, now) {
+  const age = since ? `, for ${ago(since, now)}`.replace(/ ago$/, '').replace('for just now', 'just now') : '';
+  return `verdict: ${value}${age}`;
 }
 
 function figureTable() {
@@ -56,7 +63,7 @@ function rows({ metric, value, legacy, bound, observations, e_value, e_needed })
   const out = [[OF_NO_SIDE.test(metric) ? 'Value' : 'New', figure(metric, value)]];
   if (isCompared) out.push(['Legacy', figure(metric, legacy)]);
   out.push(['Bound', isCompared && bound !== null ? `${round(bound, 3)} × legacy` : figure(metric, bound)]);
-  out.push(['Observations', count(observations)]);
-  if (e_needed !== undefined && e_needed !== null) out.push(['Evidence', `${evidence(e_value ?? null)} of ${evidence(e_needed)} needed`]);
+  out.push([isCompared ? 'Observations of new' : 'Observations', count(observations)]);
+  if (e_needed !== undefined && e_needed !== null) out.push(['Evidence', `${evidence(e_value ?? null)}, enough at ${evidence(e_needed)}`]);
   return out;
 }

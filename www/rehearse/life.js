@@ -2,6 +2,7 @@
 // comparison, all over the same time.
 import * as plot from '../parts/plot.js';
 import { el, keyed } from '../parts/dom.js';
+import { actionOf } from '../state/thresholds.js';
 import { eventWord } from '../text/rehearse.js';
 
 /** Evidence is shown from far below to well above what is needed, by powers of ten. */
@@ -78,7 +79,7 @@ function specs(run, outline) {
         series: [{ label: 'evidence', side: 'evidence' }],
         data: [xs, column(({ evidence }) => evidence[index]?.[0] ?? null)],
         scale: { isLog: true, min: EVIDENCE_MIN, max: needed * EVIDENCE_OVER },
-        thresholds: [{ value: needed, text: then === 'rollback' ? 'back to nobody' : then }],
+        thresholds: [{ value: needed, text: actionOf(then) }],
       },
     });
   });

@@ -65,13 +65,14 @@ function waiting(engine, source, checked) {
   return el('p', { class: 'muted' }, 'Ready: press Run.');
 }
 
-function verdict({ report, status, took_ms }, outline) {
+function verdict({ report, events: happened, status, took_ms }, outline) {
   const [fate] = report.fates;
+  const head = headline(fate, outline, happened);
   const { icon: name, tone } = OUTCOMES[fate.outcome];
   return [
     el('div', { class: 'fate', 'data-tone': tone }, icon(name),
       el('div', { class: 'fate-text' },
-        el('p', { class: 'fate-head' }, status === 'stopped' ? `Stopped: ${lower(headline(fate, outline))}` : headline(fate, outline)),
+        el('p', { class: 'fate-head' }, status === 'stopped' ? `Stopped: ${lower(head)}` : head),
         fate.reason && el('p', {}, coded(why(fate))),
         el('p', {}, cost(fate)))),
     report.never.map((line) => el('p', { class: 'small never' }, icon('warning'), el('span', {}, 'The time of this line never came: ', el('code', {}, line)))),

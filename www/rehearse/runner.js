@@ -4,13 +4,19 @@ import { isSound } from '../state/rehearse.js';
 import { plural } from '../text/numbers.js';
 
 export function mount(root, dispatch) {
-  const button = el('button', { type: 'button', class: 'button primary', onclick: () => dispatch({ type: isRunning ? 'stop' : 'run' }) });
+  const button = el('button', { type: 'button', class: 'button primary', onclick: press });
   const label = el('span', {});
   const key = el('kbd', {}, 'Ctrl Enter');
   button.append(label, key);
   const reason = el('p', { class: 'muted small', role: 'status' });
   root.append(el('div', { class: 'runner' }, reason, button));
   let isRunning = false;
+
+  function press() {
+    dispatch({ type: isRunning ? 'stop' : 'run' });
+    // Where all stands in one column, what becomes of it is below the forms.
+    if (root.getBoundingClientRect().top > innerHeight) root.scrollIntoView();
+  }
 
   return {
     update(state) {

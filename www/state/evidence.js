@@ -27,7 +27,8 @@ function chart(one, until, { view, marks, grid }) {
     scale: { isLog: true, min: EVIDENCE_MIN, max: Math.max(one.e_needed ?? 100, 1) * 100 },
     thresholds: one.e_needed === null ? [] : [{ value: one.e_needed, text: meaning(one, view) }],
     marks: marks.filter((mark) => mark.at >= since),
-    note: `${one.ended ? 'It is not gathered now. It was: ' : ''}${one.text}`,
+    // What it comes to now stands with its guardrail or gate.
+    note: one.ended ? `It is not gathered now. It was: ${one.text}` : '',
   };
 }
 
@@ -50,8 +51,8 @@ function pointsOf({ trail, e_value, ended }, until) {
 
 function meaning({ of, condition }, view) {
   // A gate's evidence may be of what it asks for or of the contrary; its text says which.
-  if (of === 'gate') return 'are needed';
-  if (of === 'sample_ratio') return 'means unfair';
+  if (of === 'gate') return 'enough';
+  if (of === 'sample_ratio') return 'unfair';
   const then = view?.guardrails.find(({ when }) => when === condition)?.then;
   return then ? actionOf(then) : 'acts';
 }

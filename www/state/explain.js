@@ -11,7 +11,8 @@ export function reduce(explain, event) {
     case 'route':
       return event.key === explain.key ? explain : { ...initial, key: event.key };
     case 'explain':
-      return { ...explain, id: event.id, isAsking: event.id !== '', problem: null, answer: event.id === explain.id ? explain.answer : null };
+      if (event.id === '') return { ...initial, key: explain.key, problem: { detail: 'Type the id of a user first' } };
+      return { ...explain, id: event.id, isAsking: true, problem: null, answer: event.id === explain.id ? explain.answer : null };
     case 'explained':
       return event.key === explain.key && event.id === explain.id ? { ...explain, answer: event.answer, problem: null, isAsking: false } : explain;
     case 'unexplained':

@@ -37,6 +37,6 @@ function rowOf(view) {
     phase,
     health,
     since: state.since,
-    order: { key, percentage, phase: phase.word, health: health.word, since: state.since },
+    order: { key, percentage, phase: phase.word, health: health?.word ?? '', since: state.since },
   };
 }

@@ -64,13 +64,16 @@ export function olderOf(history) {
 
 /**
  * `[{ day, items }]`, newest first; `day` is `2026-12-02`. An item is an entry with the state `from`
- * which it came, where that is known, or a message.
+ * which it came, where that is known, or a message; `told` is the revision whose reason says the same.
  */
 export function timelineOf(history) {
   const { entries, messages, filter } = history;
   const horizon = horizonOf(history);
   const changes = filter === 'alerts' ? [] : (entries ?? []).map((entry, index) => ({ id: `r${entry.revision}`, at: entry.at, ms: millis(entry.at), entry, from: entries[index + 1]?.revision === entry.revision - 1 ? entries[index + 1].state : null }));
-  const said = filter === 'changes' ? [] : (messages ?? []).filter(({ kind }) => filter === 'all' || ALERTS.has(kind)).map((message) => ({ id: `${message.at} ${message.kind} ${message.text}`, at: message.at, ms: millis(message.at), message }));
+  const said = filter === 'changes' ? [] : (messages ?? []).filter(({ kind }) => filter === 'all' || ALERTS.has(kind)).map((message) => {
+    const told = changes.find(({ at, entry }) => at === message.at && isToldBy(message, entry))?.entry.revision;
+    return { id: `${message.at} ${message.kind} ${message.text} ${told}`, at: message.at, ms: millis(message.at), message, told };
+  });
   const items = [...changes, ...said].filter(({ ms }) => ms >= horizon);
   // Of the same moment, the change came last: the alert led to it.
   items.sort((one, other) => other.ms - one.ms || rank(other) - rank(one) || (other.entry?.revision ?? 0) - (one.entry?.revision ?? 0));
@@ -82,5 +85,8 @@ export function timelineOf(history) {
   }
   return days;
 }
+
+/** Whether the change that an alert led to has the alert's figures in its reason. */
+const isToldBy = ({ figures = [] }, { reason }) => figures.length > 0 && figures.every((figure) => reason.includes(figure));
 
 const rank = ({ entry }) => (entry ? 1 : 0);

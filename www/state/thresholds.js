@@ -1,9 +1,9 @@
 // Where guardrails act, as lines for plots.
 
-const ACTIONS = { rollback: 'rolls back', off: 'kills', previous: 'back a stage', pause: 'pauses', alert: 'alerts' };
+const ACTIONS = { rollback: 'rolls back', off: 'kills', previous: 'goes back a stage', pause: 'pauses', alert: 'alerts' };
 
 /** What a guardrail does, in the third person. */
-export const actionOf = (then) => ACTIONS[then] ?? `back to ${String(then).replace('%', ' %')}`;
+export const actionOf = (then) => ACTIONS[then] ?? `goes to ${String(then).replace('%', ' %')}`;
 
 /** A term of a condition as the server prints it; of bounds, those that are figures, not a factor of legacy's. */
 const TERM = /^(\S+) (?:<|<=|>|>=|=) (\d+(?:\.\d+)?)?(%|ms|s|m|h)?(?= |$)/;

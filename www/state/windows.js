@@ -82,3 +82,9 @@ function mergedMeasures(one, other) {
   const mean = (name) => (one[name] === null || other[name] === null ? (one[name] ?? other[name]) : (one[name] * one.count + other[name] * other.count) / count);
   return { count, ...Object.fromEntries(QUANTILES.map((name) => [name, mean(name)])) };
 }
+
+/** When what was measured begins, in ms, where that is well after what was asked for; else `null`. */
+export function beginOf({ windows, since, minutes }) {
+  const firstMs = Math.min(...windows.map(({ at }) => Date.parse(at)));
+  return windows.length > 0 && firstMs - Date.parse(since) > 2 * minutes * MINUTE_MS ? firstMs : null;
+}

@@ -18,7 +18,8 @@ export const milliseconds = (value) => (value < 1_000 ? `${round(value, value < 
 export function evidence(value) {
   if (value === null) return 'more than a number can hold';
   if (value >= 1e6) return value.toExponential(1).replace('+', '');
-  return value >= 100 ? count(value) : round(value, 2);
+  if (value >= 100) return count(value);
+  return value < 0.01 ? String(Number(value.toPrecision(1))) : round(value, 2);
 }
 
 /** How far evidence has come, from 0 to 1 on a log scale; under 1 there is none. */

@@ -28,25 +28,28 @@ export function elapsed(ms) {
 
 export const hours = (value) => elapsed(value * HOUR_MS);
 
-/** `Rolled back after 6 h 12 min at canary, 10 %` */
-export function headline(fate, outline) {
+/** Hundredths of an hour, as whole minutes. */
+const minutes = (value) => elapsed(Math.max(1, Math.round(value * 60)) * 60_000);
+
+/** `Rolled back after 6 h 12 min at canary, 10 %`: the time is that of the event that ended it, of which a fate has but hundredths of an hour. */
+export function headline(fate, outline, events) {
+  const end = events.findLast(({ text }) => text !== '' && text === fate.reason);
   const stage = outline?.stages.find(({ name }) => name === fate.stage);
   // Of what was rolled back the stage's own percentage says where it was.
   const at = fate.outcome === 'rolled_back' && stage ? stage.percentage : fate.percentage;
-  return `${OUTCOMES[fate.outcome].word} after ${hours(fate.at_hours)} at ${fate.stage}, ${percent(at)}`;
+  return `${OUTCOMES[fate.outcome].word} after ${end ? elapsed(end.at_ms) : hours(fate.at_hours)} at ${fate.stage}, ${percent(at)}`;
 }
 
 export const why = ({ reason }) => (reason === '' ? '' : sentence(reason));
 
 /** What it cost, and when it was noticed. */
 export function cost(fate) {
-  const failed = fate.requests_failed === 1 ? '1 request failed' : `${count(fate.requests_failed)} requests failed`;
-  const rescued = fate.requests_rescued > 0 ? `, legacy answered ${count(fate.requests_rescued)} in new’s place` : '';
-  const had = fate.outcome === 'rolled_back' ? 'had seen new' : 'saw new';
-  const seen = `${plural(fate.subjects_exposed, 'subject')} ${had}, ${failed} for their users${rescued}`;
-  const noticed = fate.requests_until_detection === null ? '' : `; noticed ${hours(fate.hours_until_detection)} after it began, after ${plural(fate.requests_until_detection, 'request')} to new`;
+  const isBack = fate.outcome === 'rolled_back';
+  const seen = `${plural(fate.subjects_exposed, 'subject')} ${isBack ? 'had seen' : 'saw'} new.`;
+  const failed = `They met ${plural(fate.requests_failed, 'error')}${isBack ? ' before the rollback' : ''}${fate.requests_rescued > 0 ? `; ${count(fate.requests_rescued)} more were kept from them, as legacy answered instead` : ''}.`;
+  const noticed = fate.requests_until_detection === null ? '' : ` The failure was noticed about ${minutes(fate.hours_until_detection)} after it began, after ${plural(fate.requests_until_detection, 'request')} to new.`;
   const alerts = fate.alerts > 0 ? ` ${plural(fate.alerts, 'alert')} fired.` : '';
-  return `${seen}${noticed}.${alerts}`;
+  return `${seen} ${failed}${noticed}${alerts}`;
 }
 
 /** `Rolled back in 98 % of 100 runs (interval of 95 %: 93 % to 99.4 %)` */

@@ -12,17 +12,29 @@ const PHASES = {
 };
 const KILLED = { word: 'Killed', icon: 'killed', tone: 'bad' };
 
-const VERDICTS = {
-  pass: { word: 'Pass', icon: 'pass', tone: 'good' },
-  fail: { word: 'Fail', icon: 'fail', tone: 'bad' },
-  inconclusive: { word: 'Inconclusive', icon: 'inconclusive', tone: 'calm' },
-  acted: { word: 'Acted', icon: 'rolled_back', tone: 'bad' },
+/** What a verdict means for each kind: a guardrail's pass is that its condition has not come true. */
+const WORDS = {
+  guardrail: { pass: 'Clear', fail: 'Tripped' },
+  gate: { pass: 'Met', fail: 'Not met' },
+  deal: { pass: 'Fair', fail: 'Unfair' },
 };
+const VERDICTS = { pass: { icon: 'pass', tone: 'good' }, fail: { icon: 'fail', tone: 'bad' } };
+const NO_VERDICT = { word: 'No verdict', icon: 'inconclusive', tone: 'calm' };
+const ACTED = { word: 'Acted', icon: 'rolled_back', tone: 'bad' };
+const OUT_OF_FORCE = { word: 'Not in force', icon: 'draft', tone: 'calm' };
 
 /** Phase as a badge shows it; a kill is above it. */
 export const phaseOf = (state) => (state.killed ? KILLED : (PHASES[state.phase] ?? { word: state.phase, icon: 'draft', tone: 'calm' }));
 
-export const verdictOf = (verdict) => VERDICTS[verdict] ?? VERDICTS.inconclusive;
+/** A verdict of a `kind` (guardrail, gate, deal) as a badge; `hasActed` and `isOff` are above it. */
+export function verdictOf(kind, { verdict, hasActed, isOff }) {
+  if (hasActed) return ACTED;
+  if (isOff) return OUT_OF_FORCE;
+  return VERDICTS[verdict] ? { ...VERDICTS[verdict], word: WORDS[kind][verdict] } : NO_VERDICT;
+}
+
+/** The guardrail whose doing the last change was; its verdict of now says nothing of that. */
+export const actedOf = ({ guardrails }, entry) => (entry?.actor === 'guardrail' ? guardrails.find(({ when }) => entry.reason.includes(`\`${when}\``)) : undefined);
 
 /** `running in canary at 10 %` */
 export function told(state) {
@@ -35,17 +47,25 @@ export function told(state) {
 /** The place of the current stage, from 0; -1 where the plan no longer has it. */
 export const position = (rollout) => rollout.stages.findIndex(({ name }) => name === rollout.state.stage);
 
+/** Whether something else is in force than the stage that the state names. */
+export function isAway({ state, stages }) {
+  const stage = stages.find(({ name }) => name === state.stage);
+  if (state.killed || !stage) return state.killed;
+  return state.phase === 'rolled_back' && (state.percentage !== stage.percentage || (stage.groups?.length > 0 && state.groups.length === 0));
+}
+
 /** `stage 2 of 5`; nothing before the start. */
 export function stageOf(rollout) {
   if (rollout.state.phase === 'draft') return rollout.stages.length === 1 ? '1 stage' : `${rollout.stages.length} stages`;
   return `stage ${position(rollout) + 1} of ${rollout.stages.length}`;
 }
 
-/** The worst verdict of the guardrails, as a badge. */
+/** The guardrails together as a badge; `null` while some have no verdict, which is no news. */
 export function healthOf({ guardrails }) {
   if (guardrails.length === 0) return { word: 'None', icon: 'draft', tone: 'calm' };
-  const verdicts = new Set(guardrails.map(({ verdict }) => verdict));
-  return VERDICTS[['fail', 'inconclusive'].find((verdict) => verdicts.has(verdict)) ?? 'pass'];
+  const is = (wanted) => ({ verdict }) => verdict === wanted;
+  if (guardrails.some(is('fail'))) return verdictOf('guardrail', { verdict: 'fail' });
+  return guardrails.every(is('pass')) ? verdictOf('guardrail', { verdict: 'pass' }) : null;
 }
 
 /** Blockers beside the rollout's own state, which is told already. */

@@ -5,7 +5,7 @@ import { flagsOf } from '../state/flags.js';
 import { rolloutHash } from '../state/route.js';
 import { ago, time } from '../text/time.js';
 
-const COLUMNS = [['key', 'Flag'], ['percentage', 'Who gets new'], ['phase', 'Phase'], ['health', 'Verdict'], ['since', 'Last change']];
+const COLUMNS = [['key', 'Flag'], ['percentage', 'Who gets new'], ['phase', 'Phase'], ['health', 'Guardrails'], ['since', 'Last change']];
 
 export function mount(root, dispatch) {
   const input = el('input', { id: 'flags-filter', class: 'input', type: 'search', autocomplete: 'off', placeholder: 'Filter flags', 'aria-label': 'Filter flags', oninput: () => dispatch({ type: 'filterFlags', text: input.value }) });
@@ -55,7 +55,8 @@ function createRow() {
       setHidden(description, !row.description);
       setText(who, row.who);
       phase.update(row.phase);
-      health.update(row.health);
+      setHidden(health.root, !row.health);
+      if (row.health) health.update(row.health);
       setText(since, ago(row.since, now));
       setAttr(since, 'datetime', row.since);
       setAttr(since, 'title', time(row.since));

@@ -19,6 +19,7 @@ export function mount(root, dispatch) {
       setHidden(who, !isIn);
       setText(name, session.name);
       setText(role, session.role);
+      setHidden(role, session.role === session.name);
       setAttr(links.list, 'aria-current', isIn && (route.view === 'list' ? 'page' : route.view === 'rollout' && 'true'));
       setAttr(links.rehearse, 'aria-current', isIn && route.view === 'rehearse' && 'page');
     },

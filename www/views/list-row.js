@@ -18,6 +18,7 @@ export function row({ key }) {
     percentage: el('span', { class: 'number row-percent' }),
     stage: el('span', { class: 'row-stage' }),
     place: el('span', { class: 'muted small' }),
+    health: el('div', { class: 'row-health-said' }, el('span', { class: 'muted small' }, 'Guardrails'), health.root),
     next: el('span', {}),
   };
   const root = el('li', { class: 'row' },
@@ -25,7 +26,7 @@ export function row({ key }) {
     el('div', { class: 'row-name' }, el('a', { href: rolloutHash(key) }, key), cells.description, cells.faults),
     el('div', { class: 'row-share' }, cells.percentage, share.root),
     el('div', { class: 'row-where' }, cells.stage, cells.place),
-    el('div', { class: 'row-health' }, el('span', { class: 'muted small' }, 'Guardrails'), health.root),
+    el('div', { class: 'row-health' }, cells.health),
     el('div', { class: 'row-next' }, el('span', { class: 'muted small' }, 'Next'), cells.next));
 
   return {
@@ -33,7 +34,9 @@ export function row({ key }) {
     update(rollout, now) {
       const { state } = rollout;
       phase.update(phaseOf(state));
-      health.update(healthOf(rollout));
+      const found = healthOf(rollout);
+      setHidden(cells.health, !found);
+      if (found) health.update(found);
       share.update(rollout.percentage / 100);
       setAttr(root, 'data-tone', phaseOf(state).tone);
       setText(cells.description, rollout.description ?? rollout.routes.join(' '));

@@ -3,12 +3,14 @@
 import { el, setAttr, setHidden, setText, svg } from '../../parts/dom.js';
 import { placeOf, whyOf } from '../../state/explain.js';
 import { percent } from '../../text/numbers.js';
+import { sentence } from '../../text/words.js';
 
 export function mount(root, dispatch) {
   const input = el('input', { id: 'explain-id', class: 'input', name: 'id', type: 'text', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', 'aria-describedby': 'explain-help' });
   const ask = (event) => {
     event.preventDefault();
     dispatch({ type: 'explain', id: input.value.trim() });
+    if (input.value.trim() === '') input.focus();
   };
   const form = el('form', { class: 'explain-form', onsubmit: ask }, el('label', { for: 'explain-id' }, 'Id'), el('div', { class: 'explain-row' }, input, el('button', { type: 'submit', class: 'button' }, 'Explain')));
   const help = el('p', { class: 'muted small', id: 'explain-help' }, 'As the plan’s identity has it: a user’s id, or the value of a cookie. Groups by header, cookie, claim or country cannot be known by the id alone.');
@@ -19,8 +21,9 @@ export function mount(root, dispatch) {
   return {
     update({ explain, rollout }) {
       answer.update(explain.answer, rollout.view);
-      setText(problem, explain.problem ? [explain.problem.detail, explain.problem.help].filter(Boolean).join('. ') : '');
+      setText(problem, explain.problem ? [explain.problem.detail, explain.problem.help].map(sentence).join(' ') : '');
       setHidden(problem, !explain.problem);
+      setAttr(input, 'aria-invalid', explain.id === '' && explain.problem && 'true');
       setAttr(root, 'aria-busy', String(explain.isAsking));
     },
     unmount() {},

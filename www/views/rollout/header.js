@@ -5,8 +5,10 @@ import { bar } from '../../parts/bar.js';
 import { el, replaceFor, setHidden, setText } from '../../parts/dom.js';
 import { icon } from '../../parts/icon.js';
 import { isStale } from '../../state/contact.js';
+import { rolloutHash } from '../../state/route.js';
+import { actor, done } from '../../text/changes.js';
 import { percent, plural } from '../../text/numbers.js';
-import { nextOf, phaseOf, stageOf } from '../../text/rollout.js';
+import { actedOf, isAway, nextOf, phaseOf, stageOf } from '../../text/rollout.js';
 import { ago, time } from '../../text/time.js';
 import { listed, upper } from '../../text/words.js';
 
@@ -73,7 +75,7 @@ function caption({ state, percentage }) {
 function facts(view, now) {
   const { state } = view;
   return [
-    state.phase === 'draft' ? plural(view.stages.length, 'stage') : `${state.stage}, ${stageOf(view)}`,
+    state.phase === 'draft' ? plural(view.stages.length, 'stage') : `${isAway(view) ? 'was in ' : ''}${state.stage}, ${stageOf(view)}`,
     `since ${time(state.since, now)} (${ago(state.since, now)})`,
     `attempt ${state.attempt}`,
     `revision ${state.revision}`,
@@ -87,5 +89,15 @@ function updateLast(root, { history, rollout, now }) {
   const entry = history.entries?.[0];
   const isShown = entry !== undefined && entry.rollout === rollout.key;
   setHidden(root, !isShown);
-  if (isShown) setText(root, `${entry.actor}, ${ago(entry.at, now)}: “${entry.reason}”`);
+  if (!isShown) return;
+  const guardrail = actedOf(rollout.view, entry);
+  replaceFor(root, `${entry.rollout} ${entry.revision} ${guardrail?.when}`, () => lastOf(entry, guardrail));
+  setText(root.querySelector('.last-age'), ago(entry.at, now));
+}
+
+/** A guardrail's reason is long; the history has it in full, with its figures. */
+function lastOf(entry, guardrail) {
+  const age = el('span', { class: 'last-age' });
+  if (!guardrail) return [entry.actor, ', ', age, `: “${entry.reason}”`];
+  return [actor(entry.actor), ` ${done(entry.command)} `, age, ': ', el('code', {}, guardrail.when), ' came true. ', el('a', { href: `${rolloutHash(entry.rollout)}/history/${entry.revision}` }, 'Its figures')];
 }

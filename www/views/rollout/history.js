@@ -122,8 +122,10 @@ function createChange({ at, entry, from }) {
   };
 }
 
-function createMessage({ at, message }) {
-  const { kind, to, text, figures = [] } = message;
+function createMessage({ at, message, told: by }) {
+  const { kind, to } = message;
+  const figures = by ? [] : (message.figures ?? []);
+  const text = by ? (message.figures ?? []).reduce((said, figure) => said.replace(figure, ''), message.text).replace(/[:;.\s]*$/, `; the figures are those of r${by}.`) : message.text;
   const isAlert = kind === 'alert' || kind === 'escalation';
   const body = el('div', { class: 'history-body' }, el('p', {}, el('b', {}, messageKind(kind)), to.length > 0 && ` to ${to.join(', ')}`), el('p', { class: 'history-said' }, text), figuresOf(figures, text));
   return { root: el('li', { class: `history-item history-${isAlert ? 'alert' : 'said'}` }, moment(at), body) };

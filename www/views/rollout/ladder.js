@@ -4,7 +4,7 @@ import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/
 import { hold } from '../../parts/hold.js';
 import { icon } from '../../parts/icon.js';
 import { percent, plural } from '../../text/numbers.js';
-import { blockersOf, position } from '../../text/rollout.js';
+import { blockersOf, isAway, phaseOf, position } from '../../text/rollout.js';
 import { time, until } from '../../text/time.js';
 import { listed, spaced, upper } from '../../text/words.js';
 
@@ -38,7 +38,8 @@ export function mount(root) {
 /** What is listed: stages, and folds with the stages that they hide. */
 function items(view, opened) {
   const stages = view.stages.map((stage, index) => ({ id: `stage ${stage.name}`, stage, kind: kindOf(view, index) }));
-  if (stages.length <= WHOLE_MAX) return stages;
+  const force = isAway(view) ? [{ id: 'force', stage: inForce(view), kind: 'current' }] : [];
+  if (stages.length <= WHOLE_MAX) return [...force, ...stages];
   const current = view.state.phase === 'draft' ? 0 : view.state.phase === 'completed' ? stages.length - 1 : Math.max(0, position(view));
   const last = stages.length - 1;
   const parts = [
@@ -54,14 +55,21 @@ function items(view, opened) {
     if (hidden.length === 1 || opened.has(name)) out.push(...hidden);
     at = Math.max(at, from + hidden.length);
   }
-  return [...out, ...stages.slice(at)];
+  return [...force, ...out, ...stages.slice(at)];
+}
+
+/** What is in force instead, as a stage. */
+function inForce({ state, percentage }) {
+  const from = state.killed ? `in force instead of ${state.stage}` : `in force; it came from ${state.stage}`;
+  return { name: phaseOf(state).word, percentage, about: percentage === 0 && state.groups.length === 0 ? `${from}; everybody is on legacy` : from };
 }
 
 function kindOf({ state, ...view }, index) {
   const current = position({ state, ...view });
   if (state.phase === 'completed') return 'done';
   if (state.phase === 'draft' || current < 0 || index > current) return 'coming';
-  return index < current ? 'done' : 'current';
+  if (index < current) return 'done';
+  return isAway({ state, ...view }) ? 'left' : 'current';
 }
 
 function fold(name, toggle) {
@@ -92,13 +100,14 @@ function rung() {
       setAttr(root, 'aria-current', isCurrent && 'step');
       replaceFor(mark, kind, () => (kind === 'done' ? icon('pass') : []));
       setText(nodes.name, stage.name);
-      setText(nodes.said, { done: ', done', current: ', current', coming: ', to come' }[kind]);
+      setText(nodes.said, { done: ', done', current: ', current', left: ', not in force', coming: ', to come' }[kind]);
       setText(nodes.share, percent(stage.percentage));
-      const text = about(stage, isCurrent && view).join(' · ');
+      const text = stage.about ?? about(stage, kind, view).join(' · ');
       setText(nodes.about, text);
       setHidden(nodes.about, text === '');
-      setHidden(progress.root, !(isCurrent && view.hold));
-      if (isCurrent && view.hold) progress.update(view.hold, now);
+      const hasHold = isCurrent && view.hold && !stage.about;
+      setHidden(progress.root, !hasHold);
+      if (hasHold) progress.update(view.hold, now);
       const isFirstOfDraft = view.state.phase === 'draft' && view.stages[0] === stage;
       updateBlockers(blockers, isCurrent || isFirstOfDraft ? blockersOf(view).filter(({ by }) => by !== 'hold') : [], now);
     },
@@ -106,12 +115,14 @@ function rung() {
 }
 
 /** What a stage asks for; of the current one the gates have their own section. */
-function about({ percentage, groups, hold: length, owner, enter, gates, checklist }, view) {
+function about({ percentage, groups, hold: length, owner, enter, gates, checklist }, kind, { state, hold: held }) {
+  const view = kind === 'current' && { state, hold: held };
   return [
+    kind === 'left' && (state.killed ? 'was in force before the kill' : 'was in force before'),
     view && view.state.percentage !== percentage && `now at ${percent(view.state.percentage)}`,
     groups?.length && `and ${listed(groups)}`,
     length && !view?.hold && `hold ${spaced(length)}`,
-    gates.length && (view ? `${gates.filter(({ verdict }) => verdict === 'pass').length} of ${plural(gates.length, 'gate')} pass` : plural(gates.length, 'gate')),
+    gates.length && (view ? `${gates.filter(({ verdict }) => verdict === 'pass').length} of ${plural(gates.length, 'gate')} met` : plural(gates.length, 'gate')),
     checklist.length && plural(checklist.length, 'check'),
     owner && `owner ${owner}`,
     enter?.length && `entered ${enter.join(', ')}`,

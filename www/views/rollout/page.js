@@ -1,6 +1,7 @@
 // A rollout's page: where it is, what is wrong, what can be done, and its sections. Instead of it, a
 // screen for a key that nobody knows.
 import { el, replaceFor, setHidden, setText } from '../../parts/dom.js';
+import { jump } from '../../parts/jump.js';
 import { note } from '../../parts/note.js';
 import { ago, second } from '../../text/time.js';
 import { upper } from '../../text/words.js';
@@ -19,12 +20,14 @@ export function mount(root, dispatch) {
   const slots = { header: el('div', { class: 'rollout-head' }), commands: el('div'), faults: el('div', { class: 'stack' }) };
   const columns = { left: el('div', { class: 'column' }), right: el('div', { class: 'column' }) };
   const parts = [header.mount(slots.header), commands.mount(slots.commands, dispatch), faults.mount(slots.faults)];
+  const jumps = [];
   for (const { id, title, column, mount: mountSection } of SECTIONS) {
     const section = el('section', { class: 'card section', id, 'aria-labelledby': `${id}-title` }, el('h2', { id: `${id}-title` }, title));
     columns[column].append(section);
+    jumps.push({ section, item: el('li', {}, jump(id, title)) });
     parts.push(mountSection(section, dispatch));
   }
-  const body = el('div', { class: 'rollout' }, gone, slots.header, slots.commands, slots.faults, el('div', { class: 'columns' }, columns.left, columns.right));
+  const body = el('div', { class: 'rollout' }, gone, slots.header, slots.commands, slots.faults, el('nav', { class: 'jumps', 'aria-label': 'On this page' }, el('ul', {}, jumps.map(({ item }) => item))), el('div', { class: 'columns' }, columns.left, columns.right));
   root.append(nothing, body);
   parts.push(shortcuts(dispatch));
 
@@ -38,6 +41,7 @@ export function mount(root, dispatch) {
       updateGone(gone, state);
       if (view === null) return;
       for (const part of parts) part.update(state);
+      for (const { section, item } of jumps) setHidden(item, section.hidden);
     },
     unmount() {
       for (const part of parts) part.unmount?.();

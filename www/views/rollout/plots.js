@@ -4,21 +4,23 @@ import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/
 import * as plot from '../../parts/plot.js';
 import { chartsOf } from '../../state/charts.js';
 import { emptinessOf } from '../../state/missing.js';
-import { ago } from '../../text/time.js';
+import { beginOf } from '../../state/windows.js';
+import { ago, time } from '../../text/time.js';
 
 const RANGES = [['30m', '30 min'], ['2h', '2 h'], ['24h', '24 h'], ['7d', '7 days'], ['90d', '90 days']];
-const GROUPS = [['server', 'Errors and time to answer'], ['evidence', 'Evidence, against what is needed'], ['browser', 'In the browser'], ['traffic', 'Traffic']];
+const GROUPS = [['server', 'Errors and time to answer'], ['evidence', 'Evidence, and the line from which it is enough'], ['browser', 'In the browser'], ['traffic', 'Traffic']];
 /** Longer than two fetches, also where hours are fetched by the minute. */
 const FRESH_MS_MAX = { minute: 25_000, hour: 140_000 };
 
 export function mount(root, dispatch) {
   const range = ranges(dispatch);
   const endpoint = endpoints(dispatch);
+  const begin = el('span', { class: 'muted small' });
   const stale = el('p', { class: 'plots-stale small', role: 'status' });
   const empty = el('p', { class: 'muted' });
   const groups = el('div', { class: 'plots-groups' });
   const missing = el('div', { class: 'plots-missing' });
-  root.append(el('div', { class: 'plots-bar' }, range.root, endpoint.root, el('span', { class: 'muted small' }, 'Times are UTC')), stale, empty, groups, missing);
+  root.append(el('div', { class: 'plots-bar' }, range.root, endpoint.root, begin), stale, empty, groups, missing);
   const updateGroups = keyed(groups, ({ name }) => name, createGroup);
   let drawnOf = [];
   let charts = [];
@@ -27,7 +29,7 @@ export function mount(root, dispatch) {
     update(state) {
       const { metrics, rollout, history, now } = state;
       range.update(metrics.since);
-      tellState({ root, stale, empty }, metrics, rollout.view, now, state.contact.isLost);
+      tellState({ root, stale, empty, begin }, metrics, rollout.view, now, state.contact.isLost);
       const inputs = [metrics.data, metrics.endpoint, history.entries, rollout.view?.state.revision];
       if (inputs.every((input, index) => input === drawnOf[index])) return;
       drawnOf = inputs;
@@ -43,7 +45,7 @@ export function mount(root, dispatch) {
   };
 }
 
-function tellState({ root, stale, empty }, { data, at, problem, since }, view, now, isLost) {
+function tellState({ root, stale, empty, begin }, { data, at, problem, since }, view, now, isLost) {
   const why = data ? emptinessOf({ data, view }) : problem ? null : 'Loading what was measured …';
   setText(empty, why);
   setHidden(empty, !why);
@@ -51,6 +53,8 @@ function tellState({ root, stale, empty }, { data, at, problem, since }, view, n
   const failed = problem ? ` What was measured could not be fetched: ${problem.detail}.` : '';
   setText(stale, isOld ? `The plots are as they were ${ago(at, now)}.${failed}` : failed.trim());
   setHidden(stale, stale.textContent === '');
+  const first = data && beginOf(data);
+  setText(begin, `${first ? `Nothing was measured before ${time(first, now).replace(' UTC', '')}. ` : ''}Times are UTC.`);
   setAttr(root, 'aria-busy', String(!data && !problem));
   setAttr(root, 'data-since', since);
 }

@@ -2,43 +2,53 @@
 // a sentence, and its figures.
 import { el, keyed, setHidden, setText } from '../../parts/dom.js';
 import { verdict } from '../../parts/verdict.js';
-import { position } from '../../text/rollout.js';
+import { MEANINGS } from '../../text/meanings.js';
+import { actedOf, position } from '../../text/rollout.js';
 
 export function mount(root) {
-  const guardrails = group('Guardrails', 'They act by themselves when they come true.');
-  const gates = group('Gates', '');
-  const deal = group('Sample ratio', 'Whether as many subjects are on new as the percentage promises.');
+  const guardrails = group('guardrail', 'Guardrails', 'They act by themselves when they come true.');
+  const gates = group('gate', 'Gates', '');
+  const deal = group('deal', 'Sample ratio', 'Whether as many subjects are on new as the percentage promises.');
+  const words = meanings();
   const none = el('p', { class: 'muted' }, 'This plan has neither guardrails nor gates: nobody but its operators watches it.');
-  root.append(guardrails.root, gates.root, deal.root, none);
+  root.append(guardrails.root, gates.root, deal.root, none, words);
 
   return {
     update({ rollout: { view }, history, now }) {
       const stage = view.stages[position(view)];
       const isGated = stage && !['draft', 'rolled_back', 'completed'].includes(view.state.phase);
-      guardrails.update(view.guardrails.map((guardrail, index) => asRow(guardrail, index, hasActed(guardrail, history.entries?.[0]))), now);
-      gates.update(isGated ? stage.gates.map((item, index) => ({ id: `${stage.name} ${index} ${item.condition}`, ...item })) : [], now);
-      setText(gates.lead, isGated ? `They have to pass before ${stage.name} is left.` : '');
+      const last = history.entries?.[0];
+      const acted = actedOf(view, last);
+      const { killed } = view.state;
+      guardrails.update(view.guardrails.map((guardrail, index) => guardrailRow(guardrail, index, guardrail === acted && last)), now);
+      gates.update(isGated ? stage.gates.map((gate, index) => gateRow(gate, `${stage.name} ${index}`, killed)) : [], now);
+      setText(gates.lead, killed ? 'It is killed: nobody is on new, and nothing advances.' : `They have to be met before ${stage?.name} is left.`);
       deal.update(view.sample_ratio ? [{ id: 'deal', ...view.sample_ratio, condition: 'subjects on new' }] : [], now);
-      setHidden(none, view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0));
+      const isWatched = view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0);
+      setHidden(none, isWatched);
+      setHidden(words, !isWatched);
     },
     unmount() {},
   };
 }
 
-/** Whether the last change was this guardrail's doing: its verdict of now says nothing of that. */
-const hasActed = ({ when }, entry) => entry?.actor === 'guardrail' && entry.reason.includes(`\`${when}\``);
-
-function asRow(guardrail, index, isActor) {
-  const { when, then, stages } = guardrail;
-  const acted = isActor && { verdict: 'acted', text: `The last change was its doing; the history has the figures. Now: ${guardrail.text}` };
+/** `change` is the last one, where that was its doing. */
+function guardrailRow(guardrail, index, change) {
+  const { when, then, stages, text } = guardrail;
+  const acted = change && { hasActed: true, text: `The last change was its doing.${change.reason.includes(text) ? '' : ` Now: ${text}`}` };
   return { id: `${index} ${when}`, ...guardrail, ...acted, condition: when, then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}` };
 }
 
-function group(title, text) {
+/** Verdicts from before a kill say nothing of now. */
+const gateRow = ({ condition, ...gate }, place, isOff) => ({ id: `${place} ${condition}`, condition, isOff, ...(isOff ? {} : gate) });
+
+const meanings = () => el('details', { class: 'meanings small' }, el('summary', {}, 'What the words mean'), el('dl', {}, MEANINGS.map(([word, meaning]) => [el('dt', {}, word), el('dd', {}, meaning)])));
+
+function group(kind, title, text) {
   const lead = el('p', { class: 'muted small' }, text);
   const list = el('ul', { class: 'verdicts' });
   const root = el('div', { class: 'verdict-group' }, el('h3', {}, title), lead, list);
-  const update = keyed(list, ({ id }) => id, () => verdict());
+  const update = keyed(list, ({ id }) => id, () => verdict(kind));
   return {
     root,
     lead,

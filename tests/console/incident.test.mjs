@@ -1,0 +1,120 @@
+// What the page says when something has happened: which guardrail acted, what is in force, what holds
+// the next attempt back; and the same on a phone.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { TOKENS } from '../browser/deployment.mjs';
+import { openConsole, shows } from './console.mjs';
+
+const ALARM_MS_MAX = 30_000;
+const plan = (key) => `
+key = "${key}"
+routes = ["/${key}/*"]
+upstreams = { legacy = "http://127.0.0.1:7", new = "http://127.0.0.1:9" }
+identity = { from = ["header:x-user-id"], anonymous = true }
+signals = { p1 = { kind = "count" } }
+after_rollback = ["Cause found"]
+stage = [{ name = "canary", percentage = 10, hold = "1h", gates = ["error_rate < 1% over stage"] }, { name = "full", percentage = 100 }]
+guardrail = [{ when = "signal.p1 > 0 over 5m", then = "rollback" }, { when = "error_rate > 5% over 5m", then = "rollback" }]
+`;
+const hashed = (token) => createHash('sha256').update(token).digest('hex');
+
+let open;
+before(async () => {
+  open = await openConsole({
+    plans: [plan('alarmed'), plan('killed'), plan('quiet')],
+    bindings: { ADMIN_TOKENS: `operator:operator:${hashed(TOKENS.operator)},vic:viewer:${hashed(TOKENS.viewer)}` },
+  });
+  const { api, command } = open.deployment;
+  for (const key of ['alarmed', 'killed', 'quiet']) await command(key, 'start');
+  await command('killed', 'kill');
+  await api('POST', 'rollouts/alarmed/signals', { name: 'p1', count: 1 });
+});
+after(() => open?.close());
+
+const at = (key, more) => ({ hash: `#/rollouts/${key}`, ...more });
+const badgeOf = (page, condition) => page.locator('.verdict', { hasText: condition }).first().locator('.badge');
+
+test('the guardrail that acted says so, and the header names it in a few words', async () => {
+  const page = await open.page('operator', at('alarmed'));
+  await page.locator('.title-line', { hasText: 'Rolled back' }).waitFor({ timeout: ALARM_MS_MAX });
+  await shows(page, '.last', 'came true.');
+  assert.equal(await badgeOf(page, 'signal.p1 > 0').innerText(), 'Acted');
+  assert.notEqual(await badgeOf(page, 'error_rate > 5%').innerText(), 'Acted');
+  assert.match(await page.locator('.last').innerText(), /^A guardrail rolled it back to nobody .*: signal\.p1 > 0 over 5m came true\. Its figures$/);
+  await page.locator('.last').getByRole('link', { name: 'Its figures' }).click();
+  await page.waitForFunction(() => document.activeElement.id === 'history-r3');
+  const { entries } = await open.deployment.api('GET', 'rollouts/alarmed/history?limit=1');
+  await shows(page, '#history-r3', entries[0].reason);
+  await shows(page, '#history', 'the figures are those of r3.');
+  const told = (await page.locator('#main').innerText()).split(entries[0].figures[0]).length - 1;
+  assert.equal(told, 1, 'its figures stand there once');
+});
+
+test('after a rollback the ladder shows what is in force, and where it came from', async () => {
+  const page = await open.page('viewer', at('alarmed'));
+  const [force, left] = ['current', 'left'].map((kind) => page.locator(`.rung[data-kind=${kind}]`));
+  await shows(page, '.rung[data-kind=current]', 'Rolled back');
+  assert.match(await force.innerText(), /0 %[\s\S]*it came from canary; everybody is on legacy/);
+  assert.match(await left.innerText(), /canary[\s\S]*was in force before/);
+  assert.equal(await left.getAttribute('aria-current'), null);
+});
+
+test('what holds Resume back is said beside the commands, and leads to the checklist', async () => {
+  const page = await open.page('operator', at('alarmed'));
+  await shows(page, '.commands-held', 'Resume waits for the checklist: “Cause found”.');
+  const address = page.url();
+  await page.getByRole('link', { name: 'To the checklist' }).click();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'checklist');
+  assert.equal(page.url(), address);
+  await open.deployment.command('alarmed', 'approve', { item: 'Cause found' });
+  await page.getByRole('button', { name: 'Resume', exact: true }).waitFor();
+  assert.equal(await page.locator('.commands-held').isVisible(), false);
+});
+
+test('the gates of a killed rollout are not in force', async () => {
+  const page = await open.page('operator', at('killed'));
+  await shows(page, '.title-line', 'Killed');
+  assert.equal(await badgeOf(page, 'error_rate < 1% over stage').innerText(), 'Not in force');
+  await shows(page, '.rung[data-kind=current]', 'in force instead of canary');
+  await shows(page, '.rung[data-kind=left]', 'was in force before the kill');
+});
+
+test('a guardrail without a verdict is no fault, and its words are explained', async () => {
+  const page = await open.page('operator', at('quiet'));
+  const row = page.locator('.verdict', { hasText: 'error_rate > 5%' });
+  await row.getByText('No verdict').waitFor();
+  await row.getByText('verdict: inconclusive').waitFor();
+  await page.getByText('What the words mean').focus();
+  await page.keyboard.press('Enter');
+  await shows(page, '.meanings', 'It is no fault');
+  await page.getByRole('link', { name: 'Rollouts', exact: true }).first().click();
+  await shows(page, '.row', 'quiet');
+  assert.doesNotMatch(await page.locator('.row', { hasText: 'quiet' }).innerText(), /inconclusive|verdict/i);
+});
+
+test('Explain without an id says what is missing', async () => {
+  const page = await open.page('operator', at('quiet'));
+  await page.getByRole('button', { name: 'Explain' }).click();
+  await shows(page, '.explain-problem', 'Type the id of a user first.');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'explain-id');
+});
+
+test('a token named for its role is named once', async () => {
+  const page = await open.page('operator');
+  await shows(page, '.who-is', 'operator');
+  assert.equal((await page.locator('.who-is').innerText()).replace('Signed in as', '').trim(), 'operator');
+});
+
+test('on a phone every section is one key away', async () => {
+  const page = await open.page('operator', at('quiet', { viewport: { width: 390, height: 844 } }));
+  const jumps = page.getByRole('navigation', { name: 'On this page' });
+  await jumps.waitFor();
+  assert.deepEqual(await jumps.getByRole('link').allInnerTexts(), ['Stages', 'Explain a user', 'Guardrails and gates', 'New against legacy', 'History'], 'those that have something to say');
+  await jumps.getByRole('link', { name: 'History' }).focus();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.activeElement.id === 'history');
+  const { y } = await page.getByRole('heading', { name: 'History' }).boundingBox();
+  const bar = await jumps.boundingBox();
+  assert.ok(y >= bar.y + bar.height && y < 844, `${y} is under the list, whose end is at ${bar.y + bar.height}`);
+});
