@@ -136,8 +136,9 @@ describe('a batch', () => {
   });
 
   test('that is too large to be stored is acknowledged and counts nothing', async () => {
-    const latency = Array.from({ length: 60_000 }, (_, n) => `${n - 30_000} 1`).join(' ');
-    const large = ['legacy', 'new'].map((variant) => counted(key, { variant, sketches: { latency, lcp: latency } }));
+    const buckets = Array.from({ length: 600 }, (_, n) => `${n - 230} 12345`).join(' ');
+    const sketches = Object.fromEntries(Array.from({ length: 25 }, (_, n) => [`timing.t${n}`, buckets]));
+    const large = Array.from({ length: 12 }, (_, n) => counted(key, { minute: minuteNow() - n, sketches }));
     assert.equal(await added(async () => assert.equal(await isolate(gate).send(large), 1)), 0);
   });
 

@@ -13,6 +13,9 @@ const GAP_MS: i64 = 150_000;
 /// No comparison with less than a tenth more can be shown in a reasonable time.
 const LENIENT: f64 = 1.1;
 
+/// Why evidence does not count yet: a few subjects may have all of it.
+const TOO_FEW: &str = "; too few different subjects have had such events yet";
+
 /// Whether a condition is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truth {
@@ -46,7 +49,7 @@ impl Court<'_, '_> {
     /// A guardrail's term.
     pub fn guardrail(&mut self, term: &Term) -> (Truth, Figure) {
         if !term.bound.is_legacy() {
-            return self.absolute(term);
+            return self.absolute(term, "acts");
         }
         let direction = Direction::of(term.op);
         let mut figure = self.compared(term);
@@ -59,7 +62,7 @@ impl Court<'_, '_> {
             return (Truth::Unknown, figure);
         }
         if !gathering.comparison.is_ready() {
-            figure.text.push_str("; too few slices of the subjects have had events to tell how they cluster");
+            figure.text.push_str(TOO_FEW);
             return (Truth::Unknown, figure);
         }
         if self.is_too_few(term, &figure) {
@@ -71,7 +74,7 @@ impl Court<'_, '_> {
     /// A gate's term.
     pub fn gate(&mut self, term: &Term) -> (Truth, Figure) {
         if !term.bound.is_legacy() {
-            return self.absolute(term);
+            return self.absolute(term, "passes");
         }
         let direction = Direction::of(term.op);
         if !self.scene.has_legacy() {
@@ -104,7 +107,7 @@ impl Court<'_, '_> {
             return (Truth::True, figure);
         }
         if !gathering.comparison.is_ready() {
-            figure.text.push_str("; too few slices of the subjects have had events to tell how they cluster");
+            figure.text.push_str(TOO_FEW);
             return (Truth::Unknown, figure);
         }
         // Neither shown nor refuted: more figures are needed.
@@ -143,7 +146,7 @@ impl Court<'_, '_> {
         let direction = if gathering.question.direction == Direction::More { "more" } else { "less" };
         let theta = gathering.question.theta;
         let times = if (theta - 1.0).abs() < 1e-9 { String::new() } else { format!("{}x ", Plain(theta)) };
-        figure.text.push_str(&format!("; evidence that it is {direction} than {times}legacy's: {} of {}", words::evidence(e_value), words::evidence(e_needed)));
+        figure.text.push_str(&format!("; evidence that it is {direction} than {times}legacy's: {} of the {} needed", words::evidence(e_value), words::evidence(e_needed)));
         (figure.e_value, figure.e_needed) = (Some(e_value.min(1e300)), Some(e_needed));
     }
 
@@ -168,8 +171,8 @@ impl Court<'_, '_> {
         (holds(term.op, *value, reference * term.bound.figure()).into(), figure)
     }
 
-    /// A comparison with a number.
-    fn absolute(&mut self, term: &Term) -> (Truth, Figure) {
+    /// A comparison with a number; `does` is what happens where it is true.
+    fn absolute(&mut self, term: &Term, does: &str) -> (Truth, Figure) {
         let over = term.over.unwrap_or(WINDOW_DEFAULT);
         let reading = self.scene.read(&term.metric, term.endpoint.as_ref(), over, Variant::New);
         let name = words::metric(term);
@@ -189,7 +192,7 @@ impl Court<'_, '_> {
             return (Truth::Unknown, figure);
         }
         let of = if matches!(term.metric, Metric::Signal(_) | Metric::Percentage | Metric::Faults | Metric::Requests | Metric::Reporters(_)) { String::new() } else { format!(", of {} observations", words::count(reading.observations)) };
-        figure.text = format!("{name} is {}{span}{of}; asked for is {} {}", words::figure(&term.metric, term.bound, value), term.op, term.bound);
+        figure.text = format!("{name} is {}{span}{of}; it {does} at {} {}", words::figure(&term.metric, term.bound, value), term.op, term.bound);
         let is_true = holds(term.op, value, term.bound.figure());
         let Some(duration) = term.hold else { return (is_true.into(), figure) };
         if !is_true {
