@@ -62,12 +62,12 @@ export const later = (minutes) => [
   ["UPDATE deployment SET value = value - ? WHERE name = 'pruned_minute'", minutes],
 ];
 
-/** A rollout's last minute was there in every hour of so many days before it. */
+/** A rollout's fullest minute was there in every hour of so many days before it. */
 export const past = (key, days) => [
   [`WITH RECURSIVE
       back(hours) AS (SELECT 1 UNION ALL SELECT hours + 1 FROM back WHERE hours < ?2 * 24),
-      last AS (SELECT * FROM windows WHERE rollout = ?1 AND minutes = 1 AND is_folded = 0 ORDER BY minute DESC LIMIT 1),
-      old AS (SELECT revision, data, (minute / 60 - hours) * 60 AS hour FROM last, back)
+      fullest AS (SELECT * FROM windows WHERE rollout = ?1 AND minutes = 1 AND is_folded = 0 ORDER BY LENGTH(data) DESC LIMIT 1),
+      old AS (SELECT revision, data, (minute / 60 - hours) * 60 AS hour FROM fullest, back)
     INSERT OR REPLACE INTO windows (rollout, minutes, minute, revision, is_folded, data)
       SELECT ?1, 60, hour, revision, 0, json_set(data, '$.minute', hour, '$.minutes', 60) FROM old`, key, days],
   ["UPDATE deployment SET value = value - 1 WHERE name = 'pruned_minute'"],

@@ -299,7 +299,8 @@ describe('with time', () => {
     const before = (await measured(vic, key, '90d')).windows;
     await age(4 * 24 * 60);
     await until(async () => (await stored(60)).loaded === 0, () => 'the hours to become days', JUDGED_MS_MAX);
-    assert.deepEqual(await stored(1440), { count: 1, loaded: 1 });
+    const days = await stored(1440);
+    assert.ok(days.count === days.loaded && [1, 2].includes(days.count), 'of one day, or of two around midnight');
     assert.equal(await observed(), 300, 'they are judged as before');
     const shown = (windows) => windows.map(({ revision, percentage, sides, subjects }) => ({ revision, percentage, sides, subjects }));
     for (const again of ['not', 'once']) {
