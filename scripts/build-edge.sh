@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate/tools"
 BIN=node_modules/.bin
-STAGING=target/edge
+# Beside cargo's own folder, which has the name of the profile.
+STAGING=target/staging/edge
 WASM=target/wasm32-unknown-unknown/edge/tidegate.wasm
 
 # SHA-256 in a loop rather than unrolled: Tidegate hashes tokens and entries, not files. And no path of

@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate/tools"
-STAGING=target/rehearse
+# Beside cargo's own folder, which has the name of the profile.
+STAGING=target/staging/rehearse
 OUT=build/rehearse
 WASM=target/wasm32-unknown-unknown/rehearse/tidegate.wasm
 

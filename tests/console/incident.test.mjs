@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { TOKENS } from '../browser/deployment.mjs';
-import { openConsole, shows } from './console.mjs';
+import { openConsole, shows, signIn } from './console.mjs';
 
 const ALARM_MS_MAX = 30_000;
 const plan = (key) => `
@@ -70,6 +70,20 @@ test('what holds Resume back is said beside the commands, and leads to the check
   await open.deployment.command('alarmed', 'approve', { item: 'Cause found' });
   await page.getByRole('button', { name: 'Resume', exact: true }).waitFor();
   assert.equal(await page.locator('.commands-held').isVisible(), false);
+  await shows(page, '.history-item', 'Cause found');
+  await shows(page, '.last', 'A guardrail rolled it back');
+  await badgeOf(page, 'signal.p1').getByText('Acted').waitFor();
+});
+
+test('what happened is there again whenever one comes back', async () => {
+  const page = await open.page('operator', at('alarmed'));
+  await shows(page, '.last', 'A guardrail rolled it back');
+  await page.getByRole('link', { name: 'Rollouts', exact: true }).first().click();
+  await page.getByRole('link', { name: 'alarmed', exact: true }).click();
+  await shows(page, '.last', 'A guardrail rolled it back');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await signIn(page, open.deployment.tokens.operator);
+  await shows(page, '.last', 'A guardrail rolled it back');
 });
 
 test('the gates of a killed rollout are not in force', async () => {

@@ -8,6 +8,7 @@ const PAGE = 50;
 
 export function history({ dispatch, getState, clock }) {
   let controller = new AbortController();
+  /** Of which rollout, which newest pages are under way, and when messages were last asked for. */
   let asked = {};
 
   async function fetchPage(kind, before) {
@@ -17,26 +18,28 @@ export function history({ dispatch, getState, clock }) {
     const answer = await request('GET', `rollouts/${encodeURIComponent(key)}/${path}?limit=${PAGE}${query}`, { signal: controller.signal });
     if (answer.isAborted) return;
     if (answer.ok) dispatch({ type: path, key, items: answer.body[kind], before: answer.body.before, isOlder: before !== undefined });
-    else {
-      asked[kind] = undefined;
-      dispatch({ type: 'noHistory', key, problem: answer.problem });
-    }
+    else dispatch({ type: 'noHistory', key, problem: answer.problem });
+  }
+
+  async function fetchNewest(kind) {
+    const own = asked;
+    own[kind] = true;
+    await fetchPage(kind);
+    own[kind] = false;
   }
 
   function refresh({ history: known, rollout }) {
-    const revision = rollout.view?.state.revision;
     if (asked.key !== known.key) {
       controller.abort();
       controller = new AbortController();
-      asked = { key: known.key };
+      asked = { key: known.key, at: -Infinity };
     }
-    if (known.entries === null ? !asked.entries : revision > (known.entries[0]?.revision ?? 0)) {
-      asked.entries = true;
-      fetchPage('entries');
-    }
-    if (!asked.messages || clock.local() - asked.messages >= MESSAGES_INTERVAL_MS) {
-      asked.messages = clock.local();
-      fetchPage('messages');
+    const isBehind = known.entries === null || rollout.view?.state.revision > (known.entries[0]?.revision ?? 0);
+    if (isBehind && !asked.entries) fetchNewest('entries');
+    const isDue = known.messages === null || clock.local() - asked.at >= MESSAGES_INTERVAL_MS;
+    if (isDue && !asked.messages) {
+      asked.at = clock.local();
+      fetchNewest('messages');
     }
   }
 

@@ -80,6 +80,7 @@ function specs(run, outline) {
         data: [xs, column(({ evidence }) => evidence[index]?.[0] ?? null)],
         scale: { isLog: true, min: EVIDENCE_MIN, max: needed * EVIDENCE_OVER },
         thresholds: [{ value: needed, text: actionOf(then) }],
+        note: 'It acts once enough different subjects have had such events: a few alone decide nothing.',
       },
     });
   });

@@ -8,7 +8,7 @@ import { isStale } from '../../state/contact.js';
 import { rolloutHash } from '../../state/route.js';
 import { actor, done } from '../../text/changes.js';
 import { percent, plural } from '../../text/numbers.js';
-import { actedOf, isAway, nextOf, phaseOf, stageOf } from '../../text/rollout.js';
+import { actedOf, isAway, lastMove, nextOf, phaseOf, stageOf } from '../../text/rollout.js';
 import { ago, time } from '../../text/time.js';
 import { listed, upper } from '../../text/words.js';
 
@@ -84,9 +84,9 @@ function facts(view, now) {
   ].filter(Boolean).join(' · ');
 }
 
-/** The newest entry of the history, once that is there. */
+/** The last move, once the history is there. */
 function updateLast(root, { history, rollout, now }) {
-  const entry = history.entries?.[0];
+  const entry = lastMove(history.entries);
   const isShown = entry !== undefined && entry.rollout === rollout.key;
   setHidden(root, !isShown);
   if (!isShown) return;

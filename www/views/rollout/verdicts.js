@@ -3,7 +3,7 @@
 import { el, keyed, setHidden, setText } from '../../parts/dom.js';
 import { verdict } from '../../parts/verdict.js';
 import { MEANINGS } from '../../text/meanings.js';
-import { actedOf, position } from '../../text/rollout.js';
+import { actedOf, lastMove, position } from '../../text/rollout.js';
 
 export function mount(root) {
   const guardrails = group('guardrail', 'Guardrails', 'They act by themselves when they come true.');
@@ -17,7 +17,7 @@ export function mount(root) {
     update({ rollout: { view }, history, now }) {
       const stage = view.stages[position(view)];
       const isGated = stage && !['draft', 'rolled_back', 'completed'].includes(view.state.phase);
-      const last = history.entries?.[0];
+      const last = lastMove(history.entries);
       const acted = actedOf(view, last);
       const { killed } = view.state;
       guardrails.update(view.guardrails.map((guardrail, index) => guardrailRow(guardrail, index, guardrail === acted && last)), now);
