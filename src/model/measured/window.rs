@@ -1,4 +1,4 @@
-//! One rollout, one revision, one minute or hour: counts and sketches by side, and who was seen.
+//! One rollout, one revision, one minute, hour or day: counts and sketches by side, and who was seen.
 
 use std::fmt;
 use std::str::FromStr;
