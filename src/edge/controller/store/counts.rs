@@ -191,12 +191,12 @@ pub fn load(context: &JsValue, deployment: &mut Deployment, now: Instant, broken
         // What an earlier attempt counted is nobody's evidence; legacy's last day is compared with.
         let day = minute_of(now).saturating_sub(DAY_MINUTES);
         let wanted = format!("(revision >= {begun_revision} OR minute >= {day})");
-        windows(context, &key, &format!("{wanted} AND"), &mut |window| match window {
+        windows(context, &key, &wanted, &mut |window| match window {
             Some(window) => book.series.restore(window),
             None => broken(key.as_str()),
         })?;
         let mut forgotten = Batch::default();
-        windows(context, &key, &format!("NOT {wanted} AND minutes < {DAY_MINUTES} AND"), &mut |window| {
+        windows(context, &key, &format!("NOT {wanted} AND minutes < {DAY_MINUTES}"), &mut |window| {
             if let Some(window) = window {
                 forgotten.fold(&key, &window);
             }
@@ -248,7 +248,7 @@ const PAGE: usize = 50;
 /// Tells of each window that is not part of a longer one and that `wanted` wants; `None` for one that
 /// cannot be read.
 fn windows(context: &JsValue, key: &Name, wanted: &str, tell: &mut dyn FnMut(Option<Window>)) -> Result<(), JsValue> {
-    let statement = format!("SELECT minutes, minute, revision, data FROM windows WHERE rollout = ? AND (minutes, minute, revision) > (?, ?, ?) AND {wanted} is_folded = 0 ORDER BY minutes, minute, revision LIMIT {PAGE}");
+    let statement = format!("SELECT minutes, minute, revision, data FROM windows WHERE rollout = ? AND (minutes, minute, revision) > (?, ?, ?) AND is_folded = 0 AND {wanted} ORDER BY minutes, minute, revision LIMIT {PAGE}");
     let mut after = (0, 0, 0);
     loop {
         let rows = rows(context, &statement, &[Text(key.as_str()), revision(after.0), revision(after.1), revision(after.2)])?;
