@@ -20,7 +20,7 @@ use super::source::{Match, Source};
 use super::upstream::Upstream;
 use super::{Duration, Name, Percentage};
 pub use stage::{Channel, Guardrail, Notice, Risk, Signal, Stage};
-pub use words::{Advance, CachePolicy};
+pub use words::{Advance, CachePolicy, Defaults};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;
@@ -108,6 +108,9 @@ pub struct Plan {
     /// The steps, at least one.
     #[serde(rename = "stage")]
     pub stages: Vec<Stage>,
+    /// Whether the guardrails that every rollout has watch beside its own.
+    #[serde(skip_serializing_if = "Defaults::is_default")]
+    pub defaults: Defaults,
     /// Conditions that must not come true.
     #[serde(rename = "guardrail", skip_serializing_if = "Vec::is_empty")]
     pub guardrails: Vec<Guardrail>,

@@ -2,7 +2,7 @@
 
 use super::fields::Reader;
 use super::stage::{Channel, Escalation, Guardrail, Notice, Risk, Signal, Stage};
-use super::words::{Action, Advance, CachePolicy, ChannelKind, Level, Moment, SecretName, Severity, SignalKind};
+use super::words::{Action, Advance, CachePolicy, ChannelKind, Defaults, Level, Moment, SecretName, Severity, SignalKind};
 use super::{Endpoint, Group, Identity, Plan, TIMEOUT_DEFAULT, Table, Token, Upstreams, Values, rules};
 use crate::model::fault::{Explain, Fault, Severity as FaultSeverity};
 use crate::model::group::Fingerprints;
@@ -72,6 +72,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         after_rollback: f.optional(r, "after_rollback", Reader::texts).unwrap_or_default(),
         notes: f.optional(r, "notes", Reader::text_or_more).unwrap_or_default(),
         channels: f.optional(r, "channels", |r, node| r.table(node, channel)).unwrap_or_default(),
+        defaults: f.optional(r, "defaults", Reader::parsed).unwrap_or(Defaults::BuiltIn),
         guardrails: f.optional(r, "guardrail", |r, node| r.list(node, guardrail)).unwrap_or_default(),
         notices: f.optional(r, "notice", |r, node| r.list(node, |r, node| notice(r, node, &names))).unwrap_or_default(),
         risks: f.optional(r, "risk", |r, node| r.list(node, risk)).unwrap_or_default(),
