@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use tidegate::decide::assign::{Assignment, Reason, Variant};
 use tidegate::decide::settle::settle;
-use tidegate::model::measured::{Measure, Tally};
+use tidegate::model::measured::{Measure, Quantity, Tally};
 use tidegate::model::subject::SubjectHash;
 use tidegate::model::{Instant, Name};
 use tidegate::protocol::beacon::Report;
@@ -113,7 +113,7 @@ fn tally(counted: &Counted, variant: Variant, endpoint: Option<&str>) -> Tally {
 
 /// The exposures and events of errors, everywhere or at one endpoint, over all slices.
 fn trials(counted: &Counted, variant: Variant, endpoint: Option<&str>) -> (u32, u32) {
-    let of = |trials: &&tidegate::model::measured::Trials| trials.variant == variant && trials.endpoint == endpoint.map(name);
+    let of = |trials: &&tidegate::model::measured::Trials| trials.of == Quantity::Errors && trials.variant == variant && trials.endpoint == endpoint.map(name);
     let slices = counted.compared.trials.iter().filter(of).flat_map(|trials| &trials.slices);
     slices.fold((0, 0), |(n, x), (_, own_n, own_x)| (n + own_n, x + own_x))
 }
@@ -326,6 +326,107 @@ fn minutes_that_nobody_takes_make_room() {
     assert_eq!((first.counted.len(), first.counted[0].window.minute), (256, MINUTE + 744));
 }
 
+/// A visit of somebody, or of a client without an id, to the rollout.
+fn visit<'a>(isolate: &'a Snapshot, subject: Option<u64>, client: Option<u64>, variant: Variant, minute: u64) -> Visit<'a> {
+    let hash = |id: u64| SubjectHash::of(&id.to_le_bytes());
+    let reason = if subject.is_some() { Reason::Bucketed } else { Reason::Unidentified };
+    let assignment = Assignment { variant, reason, stage: 0, bucket: None, revision: REVISION };
+    let plan = isolate.catalogue.plan(0).unwrap();
+    Visit { plan, assigned: Assigned { number: 0, assignment, subject: subject.map(hash) }, path: "/api/x", at_ms: (MINUTE + minute) as f64 * 60_000.0, client: client.map(hash) }
+}
+
+fn answered(status: u16) -> Outcome {
+    Outcome { status: Some(status), is_failure: status >= 500, is_timeout: false, latency: Some(100) }
+}
+
+/// The events of a quantity in what comparisons may use, everywhere.
+fn events(counted: &Counted, of: &Quantity, variant: Variant) -> u32 {
+    let own = counted.compared.trials.iter().filter(|trials| trials.of == *of && trials.variant == variant && trials.endpoint.is_none());
+    own.flat_map(|trials| &trials.slices).map(|(_, _, x)| x).sum()
+}
+
+#[test]
+fn what_comes_of_a_request_is_counted_by_its_kind_and_status() {
+    let Isolate { snapshot, mut meter, .. } = Isolate::new("private");
+    let visit = |subject| visit(&snapshot, Some(subject), None, Variant::New, 0);
+    for (subject, status) in [(1, 200), (1, 404), (2, 403), (3, 500), (4, 302)] {
+        meter.count(&visit(subject), answered(status));
+    }
+    meter.count(&visit(5), Outcome { is_failure: true, is_timeout: true, ..Outcome::default() });
+    meter.count_abandoned(&visit(6), 1_500.0);
+    meter.count_broken(&visit(4), true);
+    meter.count_broken(&visit(1), false);
+    let counted = meter.take().unwrap().counted;
+    for endpoint in [None, Some("api")] {
+        let new = tally(&counted[0], Variant::New, endpoint);
+        assert_eq!((new.requests, new.errors, new.client_errors, new.timeouts, new.abandoned, new.broken), (7, 3, 2, 1, 1, 2));
+        assert_eq!(new.statuses, [(403, 1), (404, 1), (500, 1)]);
+        assert_eq!(new.repeats, []);
+        let waited = new.sketch(&Measure::Waited).and_then(|sketch| sketch.quantile(500)).unwrap();
+        assert!((waited / 1_500.0 - 1.0).abs() <= 0.02, "{waited}");
+        assert_eq!(new.sketch(&Measure::Latency).map(|sketch| sketch.count()), Some(5));
+    }
+    let own = |of| events(&counted[0], &of, Variant::New);
+    assert_eq!([Quantity::Errors, Quantity::ClientErrors, Quantity::Timeouts, Quantity::Abandoned, Quantity::Broken].map(own), [3, 2, 1, 1, 2]);
+    assert_eq!(trials(&counted[0], Variant::New, None).0, 6, "six subjects, whatever came of their requests");
+    assert_eq!(own(Quantity::Status(404)), 0, "no condition compares it");
+}
+
+#[test]
+fn a_subject_or_client_that_fails_again_and_again_fails_once_a_minute() {
+    let Isolate { snapshot, mut meter, .. } = Isolate::new("private");
+    for (subject, client) in [(Some(1), None), (None, Some(1)), (None, None)] {
+        for status in std::iter::repeat_n(404, 32).chain(std::iter::repeat_n(500, 32)) {
+            meter.count(&visit(&snapshot, subject, client, Variant::Legacy, 0), answered(status));
+        }
+    }
+    meter.count_broken(&visit(&snapshot, Some(1), None, Variant::Legacy, 0), true);
+    let counted = meter.take().unwrap().counted;
+    let legacy = tally(&counted[0], Variant::Legacy, None);
+    assert_eq!((legacy.requests, legacy.errors, legacy.client_errors, legacy.broken), (192, 97, 96, 1));
+    let repeats = [Quantity::Errors, Quantity::ClientErrors, Quantity::Status(404), Quantity::Status(500), Quantity::Broken].map(|of| legacy.repeats(&of));
+    assert_eq!(repeats, [63, 62, 62, 62, 0], "of a request without any name nobody knows whose it is");
+    assert_eq!((events(&counted[0], &Quantity::Errors, Variant::Legacy), events(&counted[0], &Quantity::ClientErrors, Variant::Legacy)), (1, 1));
+    assert_eq!(counted[0].window.subjects.distinct(|_| true), 1.0, "a client is no subject");
+    meter.count(&visit(&snapshot, Some(1), None, Variant::Legacy, 1), answered(500));
+    let counted = meter.take().unwrap().counted;
+    assert_eq!(tally(&counted[0], Variant::Legacy, None).repeats, [], "the next minute");
+}
+
+#[test]
+fn statuses_that_a_condition_compares_become_evidence() {
+    let text = r#"{"v":1,"revision":1,"rollouts":[{"key":"shop","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example"},
+        "stage":[{"name":"full","percentage":100,"gates":["status.409_rate <= 1.5x legacy"]}],
+        "guardrail":[{"when":"status.403_rate > legacy","then":"rollback"},{"when":"status.429_rate > 5%","then":"alert"}]}]}"#;
+    let (catalogue, broken) = Catalogue::compile(text, None).unwrap();
+    assert!(broken.is_empty(), "{broken:?}");
+    let snapshot = Snapshot::new(Rc::new(catalogue), &States::default(), Vec::new());
+    let mut meter = Meter::default();
+    for subject in 0..10 {
+        for status in [403, 403, 409, 429, 404] {
+            meter.count(&visit(&snapshot, Some(subject), None, Variant::New, 0), answered(status));
+        }
+    }
+    let counted = meter.take().unwrap().counted;
+    let own = |status| events(&counted[0], &Quantity::Status(status), Variant::New);
+    assert_eq!([403, 409, 429, 404].map(own), [10, 10, 0, 0]);
+    let text = serde_json::to_string(&Batch { sequence: 1, counted: counted.clone(), reports: Vec::new() }).unwrap();
+    assert_eq!(Batch::parse(&text).counted, counted);
+}
+
+#[test]
+fn an_id_that_everybody_seems_to_have_is_a_suspect() {
+    let Isolate { snapshot, mut meter, .. } = Isolate::new("private");
+    for n in 0..1_000_u64 {
+        meter.count(&visit(&snapshot, Some(if n % 3 == 0 { 0 } else { n }), None, Variant::New, 0), answered(200));
+        let _ = meter.take();
+    }
+    let (rollout, share) = meter.take_suspect().unwrap();
+    assert_eq!(rollout.as_str(), "shop");
+    assert!((share - 1.0 / 3.0).abs() < 0.02, "{share}");
+    assert_eq!(meter.take_suspect(), None);
+}
+
 /// Sends requests of many users that take many different times, at two endpoints.
 fn flood(isolate: &mut Isolate, requests: u64) {
     for n in 0..requests {
@@ -334,8 +435,8 @@ fn flood(isolate: &mut Isolate, requests: u64) {
         let variant = if n % 2 == 0 { Variant::Legacy } else { Variant::New };
         let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: None, revision: REVISION };
         let plan = isolate.snapshot.catalogue.plan(0).unwrap();
-        let visit = Visit { plan, assigned: Assigned { number: 0, assignment, subject }, path: "/api/cart", at_ms: START_MS };
-        isolate.meter.count(&visit, Outcome { is_error: false, latency: Some((n * 7 % 397) as i16 - 200) });
+        let visit = Visit { plan, assigned: Assigned { number: 0, assignment, subject }, path: "/api/cart", at_ms: START_MS, client: None };
+        isolate.meter.count(&visit, Outcome { status: Some(200), latency: Some((n * 7 % 397) as i16 - 200), ..Outcome::default() });
     }
 }
 

@@ -52,18 +52,20 @@ impl<'a> Measured<'a> {
     pub fn count(self, started_ms: f64, status: Option<u16>, instruments: &mut Instruments<'_>) {
         let at_ms = instruments.now_ms;
         let outcome = Outcome {
-            is_error: status.is_none_or(fallback::is_failure),
+            status,
+            is_failure: status.is_none_or(fallback::is_failure),
+            is_timeout: false,
             latency: status.and_then(|_| sketch::bucket((at_ms - started_ms).max(0.0))),
         };
         for (plan, assigned) in self.assigned() {
-            instruments.meter.count(&Visit { plan, assigned, path: self.path, at_ms }, outcome);
+            instruments.meter.count(&Visit { plan, assigned, path: self.path, at_ms, client: None }, outcome);
         }
     }
 
     /// Counts that legacy has answered in new's place, which failed at `at_ms`.
     pub fn count_rescue(self, at_ms: f64, meter: &mut Meter) {
         for (plan, assigned) in self.assigned() {
-            meter.count_rescue(&Visit { plan, assigned, path: self.path, at_ms });
+            meter.count_rescue(&Visit { plan, assigned, path: self.path, at_ms, client: None });
         }
     }
 

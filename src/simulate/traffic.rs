@@ -77,13 +77,8 @@ impl Traffic {
             {
                 places.push(place);
             }
-            let quantities = match &question.metric {
-                Metric::ErrorRate => vec![Quantity::Errors],
-                Metric::JsErrorRate => vec![Quantity::JsErrors],
-                Metric::Event(name) => vec![Quantity::JsErrors, Quantity::Event(name.clone())],
-                _ => Vec::new(),
-            };
-            for of in quantities {
+            let quantities = question.quantities().map(|(exposures, events)| [exposures, events]);
+            for of in quantities.into_iter().flatten() {
                 if !asked.iter().any(|own| own.of == of && own.place == place) {
                     asked.push(Asked::new(of, place, subjects));
                 }
@@ -115,6 +110,7 @@ impl Traffic {
                 match measure {
                     Measure::Latency => latency.get(side).cloned().unwrap_or_default(),
                     Measure::Vital(vital) => Vital::ALL.iter().position(|own| own == vital).and_then(|index| vitals.get(side)?.get(index)).copied().into_iter().collect(),
+                    Measure::Waited => Vec::new(),
                     Measure::Timing(_) => timings.get(side).and_then(|timings| timings.get(named)).copied().into_iter().collect(),
                 }
             };

@@ -87,9 +87,20 @@ impl Question {
     fn quantile(&self) -> Option<(Measure, u16)> {
         match &self.metric {
             Metric::Latency(quantile) => Some((Measure::Latency, quantile.per_mille())),
+            Metric::Waited(quantile) => Some((Measure::Waited, quantile.per_mille())),
             Metric::Vital(vital, quantile) => Some((Measure::Vital(*vital), quantile.per_mille())),
             Metric::Timing(name, quantile) => Some((Measure::Timing(name.clone()), quantile.per_mille())),
             _ => None,
+        }
+    }
+
+    /// The rate that it is about: what an exposure is, and what an event. Whatever comes of requests has
+    /// the exposures of errors, a subject's minutes; page views are those of an event.
+    pub fn quantities(&self) -> Option<(Quantity, Quantity)> {
+        match &self.metric {
+            Metric::JsErrorRate => Some((Quantity::JsErrors, Quantity::JsErrors)),
+            Metric::Event(name) => Some((Quantity::JsErrors, Quantity::Event(name.clone()))),
+            metric => metric.of_requests().map(|of| (Quantity::Errors, of)),
         }
     }
 
@@ -125,6 +136,19 @@ pub fn questions(plan: &Plan) -> (Vec<Question>, Vec<Question>) {
         keep(&mut gates, Question::of(term, direction.other()));
     }
     (guardrails, gates)
+}
+
+/// The statuses that a plan compares with legacy's, ascending.
+pub fn statuses(plan: &Plan) -> Vec<u16> {
+    let terms = plan.guardrails.iter().map(|guardrail| &guardrail.when).chain(plan.stages.iter().flat_map(|stage| &stage.gates)).flat_map(|condition| &condition.terms);
+    let compared = terms.filter(|term| term.bound.is_legacy()).filter_map(|term| match term.metric {
+        Metric::StatusRate(status) => Some(status),
+        _ => None,
+    });
+    let mut statuses: Vec<u16> = compared.collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
 }
 
 /// The evidence for one question in this attempt.
@@ -187,13 +211,7 @@ impl Gathering {
             }
             return (!is_empty).then_some(slices);
         }
-        // Page views are the exposures of an event.
-        let (exposures, events) = match &self.question.metric {
-            Metric::ErrorRate => (Quantity::Errors, Quantity::Errors),
-            Metric::JsErrorRate => (Quantity::JsErrors, Quantity::JsErrors),
-            Metric::Event(name) => (Quantity::JsErrors, Quantity::Event(name.clone())),
-            _ => return None,
-        };
+        let (exposures, events) = self.question.quantities()?;
         for trials in compared.trials.iter().filter(|trials| trials.endpoint.as_ref() == endpoint) {
             for (slice, n, x) in &trials.slices {
                 let n = if trials.of == exposures { *n } else { 0 };

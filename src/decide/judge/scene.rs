@@ -221,16 +221,25 @@ impl Gathered<'_> {
         }
     }
 
+    /// How many requests something came of, each subject or client counted once a minute: one that tries
+    /// again and again makes no rate, and an outage is still one of 100 %.
+    fn rate(&self, metric: &Metric, requests: f64) -> Reading {
+        let Some(of) = metric.of_requests() else { return Reading::none("nothing was measured") };
+        let repeats = self.sum(|tally| tally.repeats(&of)).min(requests);
+        Reading::ratio((self.sum(|tally| tally.count(&of)) - repeats).max(0.0), requests - repeats)
+    }
+
     fn read(&self, metric: &Metric) -> Reading {
         let is_new = self.variant == Variant::New;
         let requests = || self.sum(|tally| tally.requests);
         let pages = || self.sum(|tally| tally.pages);
         let subjects = || self.sample(|window| Some(&window.subjects));
         match metric {
-            Metric::ErrorRate => Reading::ratio(self.sum(|tally| tally.errors), requests()),
+            Metric::ErrorRate | Metric::ClientErrorRate | Metric::TimeoutRate | Metric::StatusRate(_) | Metric::AbandonedRate | Metric::BrokenRate => self.rate(metric, requests()),
             Metric::Errors => Reading::of(self.sum(|tally| tally.errors), requests()),
             Metric::Requests => Reading::of(requests(), requests()),
             Metric::Rescued => Reading::of(self.sum(|tally| tally.rescued), requests()),
+            Metric::Waited(quantile) => self.quantile(&Measure::Waited, quantile.per_mille()),
             Metric::Latency(quantile) => self.quantile(&Measure::Latency, quantile.per_mille()),
             Metric::Vital(vital, quantile) => self.quantile(&Measure::Vital(*vital), quantile.per_mille()),
             Metric::Timing(name, quantile) => self.quantile(&Measure::Timing(name.clone()), quantile.per_mille()),

@@ -45,7 +45,7 @@ pub struct Court<'c, 's> {
     pub alpha: f64,
 }
 
-impl Court<'_, '_> {
+impl<'c> Court<'c, '_> {
     /// A guardrail's term.
     pub fn guardrail(&mut self, term: &Term) -> (Truth, Figure) {
         if !term.bound.is_legacy() {
@@ -65,7 +65,7 @@ impl Court<'_, '_> {
             figure.text.push_str(TOO_FEW);
             return (Truth::Unknown, figure);
         }
-        if self.is_too_few(term, &figure) {
+        if self.is_too_few(term, Window::Attempt, &mut figure) {
             return (Truth::Unknown, figure);
         }
         (is_shown.into(), figure)
@@ -93,7 +93,7 @@ impl Court<'_, '_> {
             figure.text.push_str(": the contrary is shown");
             return (Truth::False, figure);
         }
-        if self.is_too_few(term, &figure) {
+        if self.is_too_few(term, Window::Attempt, &mut figure) {
             return (Truth::Unknown, figure);
         }
         if is_lenient {
@@ -114,15 +114,23 @@ impl Court<'_, '_> {
         if gathering.comparison.is_shown(self.alpha) { (Truth::True, figure) } else { (Truth::Unknown, figure) }
     }
 
-    fn gathering(&self, term: &Term, direction: Direction) -> Option<&'_ Gathering> {
+    fn gathering(&self, term: &Term, direction: Direction) -> Option<&'c Gathering> {
         let question = Question::of(term, direction)?;
         self.gatherings.iter().find(|gathering| gathering.question == question)
     }
 
-    /// Too few observations make nothing true or false; the figure says so.
-    fn is_too_few(&self, term: &Term, figure: &Figure) -> bool {
-        let min = min(term);
-        figure.observations < min
+    /// Too few observations, or subjects, make nothing true or false; the figure says so.
+    fn is_too_few(&mut self, term: &Term, over: Window, figure: &mut Figure) -> bool {
+        if figure.observations < min(term) {
+            return true;
+        }
+        let Some(needed) = term.min_subjects.map(f64::from) else { return false };
+        let subjects = self.scene.read(&Metric::Subjects, None, over, Variant::New).value.unwrap_or_default();
+        let is_too_few = subjects < needed;
+        if is_too_few {
+            figure.text = format!("{} over {over}: {} different subjects on new, fewer than {}", words::metric(term), words::count(subjects), Plain(needed));
+        }
+        is_too_few
     }
 
     /// The figures of both sides in this attempt.
@@ -165,7 +173,7 @@ impl Court<'_, '_> {
         let say = |value: f64| words::figure(&term.metric, term.bound, value);
         let old = until.map(|until| format!(", measured until {until}")).unwrap_or_default();
         figure.text = format!("{name} is {} on new over stage, and was {} on legacy in its last day{old}", say(*value), say(*reference));
-        if self.is_too_few(term, &figure) || legacy.observations < min(term) {
+        if self.is_too_few(term, Window::Stage, &mut figure) || legacy.observations < min(term) {
             return (Truth::Unknown, figure);
         }
         (holds(term.op, *value, reference * term.bound.figure()).into(), figure)
@@ -189,6 +197,9 @@ impl Court<'_, '_> {
         let min = min(term);
         if reading.observations < min {
             figure.text = format!("{name}{span}: {} observations, fewer than {}", words::count(reading.observations), Plain(min));
+            return (Truth::Unknown, figure);
+        }
+        if self.is_too_few(term, over, &mut figure) {
             return (Truth::Unknown, figure);
         }
         let of = if matches!(term.metric, Metric::Signal(_) | Metric::Percentage | Metric::Faults | Metric::Requests | Metric::Reporters(_)) { String::new() } else { format!(", of {} observations", words::count(reading.observations)) };

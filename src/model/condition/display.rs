@@ -35,6 +35,9 @@ impl Display for Term {
         if let Some(min) = &self.min {
             write!(f, " min {min}")?;
         }
+        if let Some(min) = &self.min_subjects {
+            write!(f, " min {min} subjects")?;
+        }
         Ok(())
     }
 }
@@ -42,7 +45,13 @@ impl Display for Term {
 impl Display for Metric {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let (head, name, quantile) = match self {
+            Self::StatusRate(status) => return write!(f, "status.{status}_rate"),
             Self::ErrorRate => ("error_rate", None, None),
+            Self::ClientErrorRate => ("client_error_rate", None, None),
+            Self::TimeoutRate => ("timeout_rate", None, None),
+            Self::AbandonedRate => ("abandoned_rate", None, None),
+            Self::BrokenRate => ("broken_rate", None, None),
+            Self::Waited(quantile) => ("waited", None, Some(quantile)),
             Self::Errors => ("errors", None, None),
             Self::Requests => ("requests", None, None),
             Self::Latency(quantile) => ("latency", None, Some(quantile)),

@@ -23,6 +23,8 @@ pub enum Problem {
     UnknownMetric(String, Option<&'static str>),
     /// A metric that takes a quantile has none, or a malformed one.
     Quantile(String),
+    /// A rate of a status that is none, or not counted by itself.
+    Status(String),
     /// A metric that takes a name has none.
     Unnamed(&'static str),
     /// Not a comparison.
@@ -68,6 +70,7 @@ impl fmt::Display for ConditionError {
             Problem::Unnamed(kind) => (*kind, "needs a name"),
             Problem::UnknownMetric(name, _) => (name.as_str(), "is not a metric"),
             Problem::Quantile(name) => (name.as_str(), "names no quantile"),
+            Problem::Status(name) => (name.as_str(), "names no status"),
             Problem::Op(text) => (text.as_str(), "is not a comparison"),
             Problem::Bound(text) => (text.as_str(), "is not a bound"),
             Problem::NoLegacy(metric) => (metric.as_str(), "cannot be compared with legacy"),
@@ -94,16 +97,17 @@ impl Explain for ConditionError {
             Problem::Unit { allowed, .. } => return Some(format!("it takes {allowed}")),
             Problem::Ended(_) => "metric op bound, as in `error_rate < 1% over 5m`",
             Problem::Quantile(_) => "a quantile from p1 to p99.9, as in `latency.p95`",
+            Problem::Status(_) => "a status from 400 to 599, as in `status.403_rate`",
             Problem::Op(_) => "one of <, <=, >, >=, =",
             Problem::Bound(_) => "a bound such as 5, 0.05%, 500ms, 2.5s, legacy or `1.3x legacy`",
-            Problem::NoLegacy(_) => "rates, latencies, web vitals, timings and events can be; counts grow with the traffic",
+            Problem::NoLegacy(_) => "rates, latencies, waiting times, web vitals, timings and events can be; counts grow with the traffic",
             Problem::LegacyClause(_) => "it is a sequential test over the whole attempt",
             Problem::LegacyEqual => "use <= or >",
-            Problem::NoEndpoint(_) => "requests, errors, rescued, latencies, web vitals and JavaScript errors are",
+            Problem::NoEndpoint(_) => "requests and what comes of them, latencies, waiting times, web vitals and JavaScript errors are",
             Problem::Window(_) => "a duration such as 5m, `stage` or `attempt`",
             Problem::Duration(_) => "a whole number and a unit: 500ms, 10s, 15m, 48h, 1d or 2w",
-            Problem::Count(_) => "a whole number, as in `min 200`",
-            Problem::Unexpected(_) => "`over WINDOW`, then `for DURATION`, then `min COUNT`, or `and` with another comparison",
+            Problem::Count(_) => "a whole number, as in `min 200` or `min 20 subjects`",
+            Problem::Unexpected(_) => "`over WINDOW`, then `for DURATION`, then `min COUNT` and `min COUNT subjects`, or `and` with another comparison",
         };
         Some(help.to_owned())
     }

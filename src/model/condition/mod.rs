@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! condition = term { "and" term }
-//! term      = metric [ "@" endpoint ] op bound [ "over" window ] [ "for" duration ] [ "min" count ]
+//! term      = metric [ "@" endpoint ] op bound [ "over" window ] [ "for" duration ]
+//!             [ "min" count ] [ "min" count "subjects" ]
 //! metric    = error_rate | errors | requests | latency.pNN | rescued | subjects | share | adoption
+//!           | client_error_rate | timeout_rate | status.NNN_rate | abandoned_rate | broken_rate | waited.pNN
 //!           | lcp.pNN | fcp.pNN | cls.pNN | inp.pNN | ttfb.pNN | js_error_rate | js_errors
 //!           | timing.NAME.pNN | event.NAME | reporters.NAME | signal.NAME | faults | percentage
 //! op        = < | <= | > | >= | =
@@ -28,6 +30,7 @@ mod error;
 
 pub use error::{ConditionError, Problem};
 
+use super::measured::Quantity;
 use super::{Duration, Name};
 
 /// The window of a term that names none.
@@ -62,15 +65,29 @@ pub struct Term {
     pub hold: Option<Duration>,
     /// The least number of observations; absent means [`MIN_DEFAULT`] where the metric needs one.
     pub min: Option<u32>,
+    /// The least number of different subjects on new.
+    pub min_subjects: Option<u32>,
 }
 
 /// Something measured, always on the variant `new`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// Share of requests answered with a 5xx or not at all.
+    /// Share of requests that failed, as the plan defines it: answered with a 5xx, too late or not at all.
     ErrorRate,
     /// Number of such requests.
     Errors,
+    /// Share of requests answered with a 4xx.
+    ClientErrorRate,
+    /// Share of requests without headers in time.
+    TimeoutRate,
+    /// Share of requests answered with this status.
+    StatusRate(u16),
+    /// Share of requests that their clients gave up before there were headers.
+    AbandonedRate,
+    /// Pages whose body ended early or stalled, as a share of requests.
+    BrokenRate,
+    /// How long those waited who gave up.
+    Waited(Quantile),
     /// Number of requests.
     Requests,
     /// Upstream time to headers.
@@ -193,22 +210,36 @@ impl Vital {
 impl Metric {
     pub(crate) fn dimension(&self) -> Dimension {
         match self {
-            Self::ErrorRate | Self::Share | Self::Adoption | Self::JsErrorRate | Self::Event(_) | Self::Percentage => Dimension::Share,
+            Self::ErrorRate | Self::ClientErrorRate | Self::TimeoutRate | Self::StatusRate(_) | Self::AbandonedRate | Self::BrokenRate => Dimension::Share,
+            Self::Share | Self::Adoption | Self::JsErrorRate | Self::Event(_) | Self::Percentage => Dimension::Share,
             Self::Errors | Self::Requests | Self::Rescued | Self::Subjects | Self::JsErrors | Self::Reporters(_) | Self::Faults => Dimension::Count,
             Self::Vital(Vital::Cls, _) => Dimension::Score,
-            Self::Latency(_) | Self::Vital(..) | Self::Timing(..) => Dimension::Time,
+            Self::Latency(_) | Self::Waited(_) | Self::Vital(..) | Self::Timing(..) => Dimension::Time,
             Self::Signal(_) => Dimension::Free,
         }
     }
 
     /// Whether legacy has a figure of the same kind that does not depend on how many subjects it has.
     pub fn is_comparable(&self) -> bool {
-        matches!(self, Self::ErrorRate | Self::Latency(_) | Self::Vital(..) | Self::JsErrorRate | Self::Timing(..) | Self::Event(_))
+        self.of_requests().is_some() || matches!(self, Self::Latency(_) | Self::Waited(_) | Self::Vital(..) | Self::JsErrorRate | Self::Timing(..) | Self::Event(_))
     }
 
     /// Whether the metric is measured per endpoint.
     pub fn has_endpoints(&self) -> bool {
-        matches!(self, Self::ErrorRate | Self::Errors | Self::Requests | Self::Latency(_) | Self::Rescued | Self::Vital(..) | Self::JsErrorRate | Self::JsErrors)
+        self.of_requests().is_some() || matches!(self, Self::Errors | Self::Requests | Self::Latency(_) | Self::Waited(_) | Self::Rescued | Self::Vital(..) | Self::JsErrorRate | Self::JsErrors)
+    }
+
+    /// What it is the rate of, where that is something that comes of requests.
+    pub const fn of_requests(&self) -> Option<Quantity> {
+        match self {
+            Self::ErrorRate => Some(Quantity::Errors),
+            Self::ClientErrorRate => Some(Quantity::ClientErrors),
+            Self::TimeoutRate => Some(Quantity::Timeouts),
+            Self::StatusRate(status) => Some(Quantity::Status(*status)),
+            Self::AbandonedRate => Some(Quantity::Abandoned),
+            Self::BrokenRate => Some(Quantity::Broken),
+            _ => None,
+        }
     }
 
     /// Whether a browser has to report it.

@@ -4,19 +4,25 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::{Bound, Condition, ConditionError, Dimension, Metric, Op, Problem, Quantile, Term, Vital, Window};
+use crate::model::measured::window::status;
 use crate::model::name::is_name_byte;
 use crate::model::{Duration, Name};
 
 /// The metrics as an error lists them.
-pub(super) const METRICS: [&str; 21] = [
-    "error_rate", "errors", "requests", "latency.pNN", "rescued", "subjects", "share", "adoption", "lcp.pNN", "fcp.pNN",
+pub(super) const METRICS: [&str; 27] = [
+    "error_rate", "errors", "requests", "latency.pNN", "rescued", "client_error_rate", "timeout_rate", "status.NNN_rate",
+    "abandoned_rate", "broken_rate", "waited.pNN", "subjects", "share", "adoption", "lcp.pNN", "fcp.pNN",
     "cls.pNN", "inp.pNN", "ttfb.pNN", "js_error_rate", "js_errors", "timing.NAME.pNN", "event.NAME", "reporters.NAME",
     "signal.NAME", "faults", "percentage",
 ];
 
 /// The metrics that take neither a name nor a quantile.
-static PLAIN: [(&str, Metric); 11] = [
+static PLAIN: [(&str, Metric); 15] = [
     ("error_rate", Metric::ErrorRate),
+    ("client_error_rate", Metric::ClientErrorRate),
+    ("timeout_rate", Metric::TimeoutRate),
+    ("abandoned_rate", Metric::AbandonedRate),
+    ("broken_rate", Metric::BrokenRate),
     ("errors", Metric::Errors),
     ("requests", Metric::Requests),
     ("rescued", Metric::Rescued),
@@ -133,11 +139,25 @@ fn term(words: &mut Words<'_>) -> Result<Term> {
     }
     let over = clause(words, "over", bound)?.map(window).transpose()?;
     let hold = clause(words, "for", bound)?.map(duration).transpose()?;
-    let min = match words.take("min") {
-        Some(_) => Some(count(words.expect("a number of observations")?)?),
-        None => None,
-    };
-    Ok(Term { metric, endpoint, op, bound, over, hold, min })
+    let (min, min_subjects) = least(words)?;
+    Ok(Term { metric, endpoint, op, bound, over, hold, min, min_subjects })
+}
+
+/// The least number of observations, then that of subjects.
+fn least(words: &mut Words<'_>) -> Result<(Option<u32>, Option<u32>)> {
+    if words.take("min").is_none() {
+        return Ok((None, None));
+    }
+    let observations = count(words.expect("a number of observations")?)?;
+    if words.take("subjects").is_some() {
+        return Ok((None, Some(observations)));
+    }
+    if words.take("min").is_none() {
+        return Ok((Some(observations), None));
+    }
+    let subjects = count(words.expect("a number of subjects")?)?;
+    let word = words.expect("`subjects`")?;
+    if word.text == "subjects" { Ok((Some(observations), Some(subjects))) } else { Err(word.refused(Problem::Unexpected)) }
 }
 
 /// The word behind `keyword`, if that comes next.
@@ -169,6 +189,11 @@ fn metric(word: Word<'_>) -> Result<Metric> {
     }
     match head {
         "latency" => Ok(Metric::Latency(quantile_of(rest)?)),
+        "waited" => Ok(Metric::Waited(quantile_of(rest)?)),
+        "status" => {
+            let status = rest.strip_suffix("_rate").and_then(status);
+            status.map(Metric::StatusRate).ok_or_else(|| word.refused(Problem::Status))
+        }
         "timing" => timing(word, rest),
         "event" => Ok(Metric::Event(name_of("event")?)),
         "reporters" => Ok(Metric::Reporters(name_of("reporters")?)),
@@ -319,6 +344,14 @@ mod tests {
             "signal.db_p95 < 200ms",
             "percentage = 100% and reporters.failure < 5 over attempt",
             "event.used > 12.5% over 1d",
+            "client_error_rate > legacy",
+            "client_error_rate@api > 5% over 5m min 50 min 20 subjects",
+            "timeout_rate > 1.5x legacy min 20 subjects",
+            "status.403_rate > 1% over 5m",
+            "status.599_rate@api <= 1.3x legacy",
+            "abandoned_rate > legacy",
+            "broken_rate > 0.5% over stage min 20 subjects and waited.p75 > 1.3x legacy",
+            "waited.p95@api < 20s",
         ] {
             prints_back(text);
         }
@@ -339,12 +372,22 @@ mod tests {
         refuses("error_rate => 5%", 12, "`=>` is not a comparison", "one of <, <=, >, >=, =");
         refuses("error_rate > 0.05", 14, "`error_rate` cannot be compared with `0.05`", "it takes a percentage up to 100 with its sign, such as 0.5%");
         refuses("latency.p95 > 500", 15, "`latency.p95` cannot be compared with `500`", "it takes a time, such as 500ms or 2.5s");
-        refuses("errors > 1.3x legacy", 10, "`errors` cannot be compared with legacy", "rates, latencies, web vitals, timings and events can be; counts grow with the traffic");
+        refuses("errors > 1.3x legacy", 10, "`errors` cannot be compared with legacy", "rates, latencies, waiting times, web vitals, timings and events can be; counts grow with the traffic");
         refuses("error_rate > legacy over 5m", 21, "a comparison with legacy takes no `over`", "it is a sequential test over the whole attempt");
-        refuses("error_rate > 5% for 5m over 5m", 24, "`over` is not expected here", "`over WINDOW`, then `for DURATION`, then `min COUNT`, or `and` with another comparison");
+        refuses("error_rate > 5% for 5m over 5m", 24, "`over` is not expected here", "`over WINDOW`, then `for DURATION`, then `min COUNT` and `min COUNT subjects`, or `and` with another comparison");
         refuses("error_rate > 5% over 5min", 22, "`5min` is not a window", "a duration such as 5m, `stage` or `attempt`");
-        refuses("share@api > 5%", 6, "`share` is not measured per endpoint", "requests, errors, rescued, latencies, web vitals and JavaScript errors are");
-        refuses("errors > 5 min 0", 16, "`0` is not a number of observations", "a whole number, as in `min 200`");
+        refuses("share@api > 5%", 6, "`share` is not measured per endpoint", "requests and what comes of them, latencies, waiting times, web vitals and JavaScript errors are");
+        refuses("errors > 5 min 0", 16, "`0` is not a number of observations", "a whole number, as in `min 200` or `min 20 subjects`");
+        refuses("errors > 5 min x subjects", 16, "`x` is not a number of observations", "a whole number, as in `min 200` or `min 20 subjects`");
+        refuses("errors > 5 min 20 min 30", 25, "the condition ends where `subjects` must follow", "metric op bound, as in `error_rate < 1% over 5m`");
+        refuses("errors > 5 min 20 subjects min 30", 28, "`min` is not expected here", "`over WINDOW`, then `for DURATION`, then `min COUNT` and `min COUNT subjects`, or `and` with another comparison");
+        refuses("status.302_rate > 5%", 1, "`status.302_rate` names no status", "a status from 400 to 599, as in `status.403_rate`");
+        refuses("status.4040_rate > 5%", 1, "`status.4040_rate` names no status", "a status from 400 to 599, as in `status.403_rate`");
+        refuses("status.403 > 5%", 1, "`status.403` names no status", "a status from 400 to 599, as in `status.403_rate`");
+        refuses("waited > 5s", 1, "`waited` names no quantile", "a quantile from p1 to p99.9, as in `latency.p95`");
+        refuses("client_errors > 5", 1, "`client_errors` is not a metric", "did you mean `client_error_rate`?");
+        refuses("timout_rate > 5%", 1, "`timout_rate` is not a metric", "did you mean `timeout_rate`?");
+        refuses("broken_rate > 5", 15, "`broken_rate` cannot be compared with `5`", "it takes a percentage up to 100 with its sign, such as 0.5%");
         refuses("errors > 5 and", 15, "the condition ends where a metric must follow", "metric op bound, as in `error_rate < 1% over 5m`");
     }
 }

@@ -19,11 +19,24 @@ pub const SLICES: u8 = 100;
 /// The most that one row may count; more is no isolate's, but damage.
 const COUNT_MAX: i64 = 1 << 32;
 
+/// The statuses that are counted one by one.
+pub const STATUSES: std::ops::RangeInclusive<u16> = 400..=599;
+
 /// Something that happens to an exposure, or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Quantity {
     /// A subject's minute with a failed request.
     Errors,
+    /// A subject's minute with a request that was answered with a 4xx.
+    ClientErrors,
+    /// A subject's minute with a request that had no headers in time.
+    Timeouts,
+    /// A subject's minute with a request that its client gave up before it had headers.
+    Abandoned,
+    /// A subject's minute with a page whose body ended early or stalled.
+    Broken,
+    /// A subject's minute with a request that was answered with this status, one of [`STATUSES`].
+    Status(u16),
     /// A page view with a JavaScript error.
     JsErrors,
     /// A page view that reported this event.
@@ -34,6 +47,11 @@ impl std::fmt::Display for Quantity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Errors => f.write_str("errors"),
+            Self::ClientErrors => f.write_str("client_errors"),
+            Self::Timeouts => f.write_str("timeouts"),
+            Self::Abandoned => f.write_str("abandoned"),
+            Self::Broken => f.write_str("broken"),
+            Self::Status(status) => write!(f, "status.{status}"),
             Self::JsErrors => f.write_str("js_errors"),
             Self::Event(name) => write!(f, "event.{name}"),
         }
@@ -48,8 +66,15 @@ impl std::str::FromStr for Quantity {
     fn from_str(text: &str) -> Result<Self, ()> {
         match text {
             "errors" => Ok(Self::Errors),
+            "client_errors" => Ok(Self::ClientErrors),
+            "timeouts" => Ok(Self::Timeouts),
+            "abandoned" => Ok(Self::Abandoned),
+            "broken" => Ok(Self::Broken),
             "js_errors" => Ok(Self::JsErrors),
-            _ => text.strip_prefix("event.").and_then(|name| name.parse().ok()).map(Self::Event).ok_or(()),
+            _ => match text.strip_prefix("status.") {
+                Some(status) => super::window::status(status).map(Self::Status).ok_or(()),
+                None => text.strip_prefix("event.").and_then(|name| name.parse().ok()).map(Self::Event).ok_or(()),
+            },
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 use super::sample::Sample;
 use super::sketch::Sketch;
-use super::window::{Side, Tally, Window};
+use super::window::{self, Side, Tally, Window};
 use crate::model::node::{Node, Value};
 use crate::model::plan::fields::{Fields, Reader};
 
@@ -75,8 +75,25 @@ fn side(r: &mut Reader, node: &Node) -> Option<(Side, Tally)> {
     let variant = f.required(r, "variant", word);
     let endpoint = f.optional(r, "endpoint", Reader::parsed);
     let mut count = |r: &mut Reader, name: &'static str| count(r, &mut f, name);
-    let (requests, errors, rescued) = (count(r, "requests"), count(r, "errors"), count(r, "rescued"));
-    let (pages, failed_pages, js_errors) = (count(r, "pages"), count(r, "failed_pages"), count(r, "js_errors"));
+    let mut tally = Tally {
+        requests: count(r, "requests"),
+        errors: count(r, "errors"),
+        client_errors: count(r, "client_errors"),
+        timeouts: count(r, "timeouts"),
+        abandoned: count(r, "abandoned"),
+        broken: count(r, "broken"),
+        rescued: count(r, "rescued"),
+        pages: count(r, "pages"),
+        failed_pages: count(r, "failed_pages"),
+        js_errors: count(r, "js_errors"),
+        ..Tally::default()
+    };
+    for (status, count) in f.optional(r, "statuses", |r, node| named(r, node, |r, name, node| status(r, name).zip(counted(r, name, node)))).unwrap_or_default() {
+        tally.add_status(status, count);
+    }
+    for (of, count) in f.optional(r, "repeats", |r, node| named(r, node, |r, name, node| known(r, name).zip(counted(r, name, node)))).unwrap_or_default() {
+        tally.add_repeats(&of, count);
+    }
     let sketch = |r: &mut Reader, name: &str, node: &Node| {
         let sketch = Sketch::parse(&r.text(node)?);
         if sketch.is_none() {
@@ -84,19 +101,30 @@ fn side(r: &mut Reader, node: &Node) -> Option<(Side, Tally)> {
         }
         known(r, name).zip(sketch)
     };
-    let sketches = f.optional(r, "sketches", |r, node| named(r, node, sketch)).unwrap_or_default();
+    tally.sketches = f.optional(r, "sketches", |r, node| named(r, node, sketch)).unwrap_or_default();
     f.end(r);
-    let tally = Tally { requests, errors, rescued, pages, failed_pages, js_errors, sketches };
     Some((Side { variant: variant?, endpoint }, tally))
 }
 
 /// A count; absent means 0.
 fn count(r: &mut Reader, f: &mut Fields<'_>, name: &'static str) -> u64 {
-    let count = f.optional(r, name, Reader::whole).unwrap_or_default();
+    f.optional(r, name, |r, node| counted(r, name, node)).unwrap_or_default()
+}
+
+fn status(r: &mut Reader, text: &str) -> Option<u16> {
+    let status = window::status(text);
+    if status.is_none() {
+        r.error(None, format_args!("`{text}` is no status that is counted"), None);
+    }
+    status
+}
+
+fn counted(r: &mut Reader, name: &str, node: &Node) -> Option<u64> {
+    let count = r.whole(node)?;
     if count >= COUNT_MAX {
         r.error(None, format_args!("{count} {name} are more than can be counted"), None);
     }
-    count
+    Some(count)
 }
 
 /// Pairs as an object.
@@ -121,6 +149,10 @@ impl Serialize for Printed<'_> {
         let counts = [
             ("requests", tally.requests),
             ("errors", tally.errors),
+            ("client_errors", tally.client_errors),
+            ("timeouts", tally.timeouts),
+            ("abandoned", tally.abandoned),
+            ("broken", tally.broken),
             ("rescued", tally.rescued),
             ("pages", tally.pages),
             ("failed_pages", tally.failed_pages),
@@ -128,6 +160,12 @@ impl Serialize for Printed<'_> {
         ];
         for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             map.serialize_entry(name, &count)?;
+        }
+        if !tally.statuses.is_empty() {
+            map.serialize_entry("statuses", &Pairs(&tally.statuses))?;
+        }
+        if !tally.repeats.is_empty() {
+            map.serialize_entry("repeats", &Pairs(&tally.repeats))?;
         }
         if !tally.sketches.is_empty() {
             map.serialize_entry("sketches", &Pairs(&tally.sketches))?;

@@ -136,11 +136,12 @@ fn labels<'a>(key: &'a Name, variant: Variant, endpoint: Option<&'a Name>) -> [L
 }
 
 fn measure(text: &mut Text, totals: &[(Name, Window)]) {
-    let families: [(&str, &str, &[f64], f64); 4] = [
+    let families: [(&str, &str, &[f64], f64); 5] = [
         ("tidegate_request_duration_seconds", "Upstream time to headers.", &SECONDS, MS_PER_SECOND),
         ("tidegate_web_vital_seconds", "Web vitals that are times, as browsers report them.", &SECONDS, MS_PER_SECOND),
         ("tidegate_layout_shift", "Cumulative layout shift, as browsers report it.", &SHIFTS, 1.0),
         ("tidegate_timing_seconds", "Timings that pages report under names of their own.", &SECONDS, MS_PER_SECOND),
+        ("tidegate_waited_seconds", "How long clients waited for headers before they gave up.", &SECONDS, MS_PER_SECOND),
     ];
     for (index, (name, help, bounds, unit)) in families.into_iter().enumerate() {
         text.family(name, "histogram", help);
@@ -153,6 +154,7 @@ fn measure(text: &mut Text, totals: &[(Name, Window)]) {
                         Measure::Vital(Vital::Cls) => (2, ("", "")),
                         Measure::Vital(vital) => (1, ("vital", vital.word())),
                         Measure::Timing(timing) => (3, ("timing", timing.as_str())),
+                        Measure::Waited => (4, ("", "")),
                     };
                     if own == index {
                         histogram(text, name, &[rollout, variant, endpoint, what], sketch, bounds, unit);

@@ -1,13 +1,24 @@
-//! Which subjects the current minute has seen, and which of them have failed, each at which places.
+//! Which subjects the current minute has seen, and what has come of their requests, each at which places.
 //!
 //! An open table of keys that are hashes already. It is looked at once for every request and rollout,
 //! which a tree or a sorted list would make dearer, and it ends at a fixed size: in an isolate that is
 //! flooded with ids, who comes later in the minute is not compared.
 
-/// So many subjects of a minute are remembered, each once for every rollout: 1 MB.
+use crate::model::measured::Quantity;
+
+/// So many subjects of a minute are remembered, each once for every rollout: 2 MB.
 const SUBJECTS_MAX: usize = 32_768;
 /// The first size of the table, a power of two.
 const SLOTS_MIN: usize = 64;
+/// What is told this many minutes late belongs to the current minute; what is earlier still comes from a
+/// clock that has been set back.
+const LATE_MINUTES_MAX: u64 = 60;
+
+/// What may come of a request and is kept by subject.
+pub const KINDS: [Quantity; 5] = [Quantity::Errors, Quantity::ClientErrors, Quantity::Timeouts, Quantity::Abandoned, Quantity::Broken];
+
+/// By kind: whether it has come of a request.
+pub type Kinds = [bool; KINDS.len()];
 
 /// The subjects of one minute.
 #[derive(Default)]
@@ -23,8 +34,8 @@ struct Slot {
     key: u64,
     /// The places at which it was seen; none in a free slot.
     seen: u32,
-    /// The places at which it has failed.
-    failed: u32,
+    /// By kind: the places at which that has come of its requests.
+    happened: [u32; KINDS.len()],
 }
 
 /// The places at which something is so for the first time in the minute.
@@ -32,14 +43,19 @@ struct Slot {
 pub struct Fresh {
     /// The subject was seen.
     pub exposures: u32,
-    /// It has failed.
-    pub failures: u32,
+    /// By kind: that has come of its requests.
+    pub events: [u32; KINDS.len()],
+}
+
+impl Fresh {
+    /// Everything is new of whom nothing is remembered.
+    pub const ALL: Self = Self { exposures: u32::MAX, events: [u32::MAX; KINDS.len()] };
 }
 
 impl Exposed {
     /// Takes note of a subject at these places; `None` where there is no room for it.
-    pub fn note(&mut self, minute: u64, key: u64, places: u32, is_failure: bool) -> Option<Fresh> {
-        if minute != self.minute {
+    pub fn note(&mut self, minute: u64, key: u64, places: u32, happened: Kinds) -> Option<Fresh> {
+        if minute > self.minute || minute + LATE_MINUTES_MAX < self.minute {
             self.minute = minute;
             self.used = 0;
             self.slots.fill(Slot::default());
@@ -56,10 +72,14 @@ impl Exposed {
             slot.key = key;
             self.used += 1;
         }
-        let failures = if is_failure { places & !slot.failed } else { 0 };
-        let fresh = Fresh { exposures: places & !slot.seen, failures };
+        let mut fresh = Fresh { exposures: places & !slot.seen, events: [0; KINDS.len()] };
         slot.seen |= places;
-        slot.failed |= failures;
+        for ((fresh, known), has_happened) in fresh.events.iter_mut().zip(&mut slot.happened).zip(happened) {
+            if has_happened {
+                *fresh = places & !*known;
+                *known |= places;
+            }
+        }
         Some(fresh)
     }
 
@@ -90,26 +110,51 @@ fn find(slots: &mut [Slot], key: u64) -> Option<&mut Slot> {
 mod tests {
     use super::*;
 
+    const NOTHING: Kinds = [false; KINDS.len()];
+    const FAILED: Kinds = [true, false, false, false, false];
+
     fn key(n: u64) -> u64 {
         n.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn fresh(exposures: u32, failures: u32) -> Option<Fresh> {
+        Some(Fresh { exposures, events: [failures, 0, 0, 0, 0] })
     }
 
     #[test]
     fn a_minute_exposes_a_subject_once_and_fails_it_once() {
         let mut exposed = Exposed::default();
-        assert_eq!(exposed.note(1, 7, 0b01, false), Some(Fresh { exposures: 0b01, failures: 0 }));
-        assert_eq!(exposed.note(1, 7, 0b11, true), Some(Fresh { exposures: 0b10, failures: 0b11 }));
-        assert_eq!(exposed.note(1, 7, 0b11, true), Some(Fresh { exposures: 0, failures: 0 }));
-        assert_eq!(exposed.note(2, 7, 0b01, true), Some(Fresh { exposures: 0b01, failures: 0b01 }));
+        assert_eq!(exposed.note(1, 7, 0b01, NOTHING), fresh(0b01, 0));
+        assert_eq!(exposed.note(1, 7, 0b11, FAILED), fresh(0b10, 0b11));
+        assert_eq!(exposed.note(1, 7, 0b11, FAILED), fresh(0, 0));
+        assert_eq!(exposed.note(2, 7, 0b01, FAILED), fresh(0b01, 0b01));
+    }
+
+    #[test]
+    fn each_kind_of_event_is_remembered_by_itself() {
+        let mut exposed = Exposed::default();
+        let timed_out = [true, false, true, false, false];
+        assert_eq!(exposed.note(1, 7, 0b01, FAILED), fresh(0b01, 0b01));
+        assert_eq!(exposed.note(1, 7, 0b11, timed_out), Some(Fresh { exposures: 0b10, events: [0b10, 0, 0b11, 0, 0] }));
+        assert_eq!(exposed.note(1, 7, 0b11, [false, true, true, true, true]), Some(Fresh { exposures: 0, events: [0, 0b11, 0, 0b11, 0b11] }));
+    }
+
+    #[test]
+    fn what_is_told_late_does_not_begin_a_minute_again() {
+        let mut exposed = Exposed::default();
+        assert_eq!(exposed.note(100, 7, 1, FAILED), fresh(1, 1));
+        assert_eq!(exposed.note(99, 7, 1, FAILED), fresh(0, 0));
+        assert_eq!(exposed.note(100, 7, 1, FAILED), fresh(0, 0));
+        assert_eq!(exposed.note(30, 7, 1, FAILED), fresh(1, 1), "the clock has been set back");
     }
 
     #[test]
     fn it_ends_at_its_size_and_knows_those_whom_it_has() {
         let mut exposed = Exposed::default();
-        let taken = (0..100_000).filter(|n| exposed.note(1, key(*n), 1, false).is_some()).count();
+        let taken = (0..100_000).filter(|n| exposed.note(1, key(*n), 1, NOTHING).is_some()).count();
         assert_eq!((taken, exposed.slots.len()), (SUBJECTS_MAX, SUBJECTS_MAX * 2));
-        assert_eq!(exposed.note(1, key(5), 1, true), Some(Fresh { exposures: 0, failures: 1 }));
-        assert_eq!(exposed.note(1, key(99_999), 1, true), None);
-        assert!(exposed.note(2, key(99_999), 1, true).is_some(), "the next minute begins anew");
+        assert_eq!(exposed.note(1, key(5), 1, FAILED), fresh(0, 1));
+        assert_eq!(exposed.note(1, key(99_999), 1, FAILED), None);
+        assert!(exposed.note(2, key(99_999), 1, FAILED).is_some(), "the next minute begins anew");
     }
 }

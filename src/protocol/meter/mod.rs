@@ -4,23 +4,28 @@
 //! 1. A request counts once, for the side that was asked first and with what came of that, in the minute
 //!    in which it came. Legacy's answer in new's place adds to `rescued`, and to nothing else.
 //! 2. What a comparison may use is bucketed or held-out subjects alone. Of each, a minute has one
-//!    exposure at most and one failure at most, for each rollout, revision and endpoint.
+//!    exposure at most, and one event at most of each kind, for each rollout, revision and endpoint.
+//!    Where a subject, or the client of a request without one, has more of a kind, those are repeats.
 //! 3. A batch that is not acknowledged is sent again unchanged; counting goes on beside it.
 //! 4. Nothing grows without a bound, also where nobody takes the batches. What is given up is the oldest.
 //! 5. A batch is never too long to be stored. What does not fit waits for the next one.
 
 mod exposed;
+mod heavy;
+mod row;
 
-use self::exposed::Exposed;
+use self::exposed::{Exposed, Fresh, Kinds};
+use self::heavy::Heaviest;
+use self::row::{Happened, Row};
 use super::beacon::Report;
 use super::decision::Assigned;
 use super::flush::{Batch, Counted};
 use crate::decide::assign::{Reason, Variant};
 use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use crate::model::Name;
-use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
+use crate::model::measured::{Measure, Seen, sketch};
 use crate::model::plan::{ENDPOINTS_MAX, Plan};
-use crate::model::subject::fnv1a64;
+use crate::model::subject::SubjectHash;
 
 /// So many windows wait for a batch: four hours of one rollout, or a minute of 256 flags.
 const WINDOWS_MAX: usize = 256;
@@ -28,6 +33,8 @@ const WINDOWS_MAX: usize = 256;
 const WINDOWS_BYTES_MAX: usize = 8 << 20;
 /// A window with more numbers to compare goes on in another, since a batch cannot split it.
 const CELLS_MAX: usize = 30_000;
+/// Sets keys apart that would be the same.
+const SALT: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A batch takes so much text of windows, and so much of reports; the controller stores 1 MB as one.
 const BATCH_WINDOWS_BYTES: usize = 700_000;
 const BATCH_REPORTS_BYTES: usize = 200_000;
@@ -51,7 +58,11 @@ pub struct Meter {
     rows: Vec<Row>,
     /// By number of rollout: where its latest row probably is.
     latest: Vec<usize>,
+    /// Whom comparisons may use.
     exposed: Exposed,
+    /// Of all others, those of whose requests something came; and everybody's statuses.
+    others: Exposed,
+    heaviest: Heaviest,
     reports: Vec<Report>,
     /// What was taken and is not acknowledged.
     under_way: Option<Batch>,
@@ -59,14 +70,6 @@ pub struct Meter {
     sequence: u64,
     lost: u64,
     is_off: bool,
-}
-
-/// A window, and what sets its subjects apart from those of others.
-struct Row {
-    salt: u64,
-    /// How many numbers there are to compare.
-    cells: usize,
-    counted: Counted,
 }
 
 /// A request in the eyes of one rollout.
@@ -80,14 +83,20 @@ pub struct Visit<'a> {
     pub path: &'a str,
     /// When the answer came, or it was clear that none would.
     pub at_ms: f64,
+    /// Stands in for the subject of a request without one: at most one failure of it counts in a minute.
+    pub client: Option<SubjectHash>,
 }
 
 /// What came of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Whether it was answered with a 5xx, or not at all.
-    pub is_error: bool,
-    /// The bucket of the time to headers, where headers came.
+    /// The status of its answer; `None` where none came.
+    pub status: Option<u16>,
+    /// Whether that is a failure, as the plan defines it.
+    pub is_failure: bool,
+    /// Whether there were no headers in time, also where legacy answered later than the limit.
+    pub is_timeout: bool,
+    /// The bucket of the time to headers; `None` where none came, or where the request had a body.
     pub latency: Option<i16>,
 }
 
@@ -99,6 +108,8 @@ impl Default for Meter {
             rows: Vec::new(),
             latest: Vec::new(),
             exposed: Exposed::default(),
+            others: Exposed::default(),
+            heaviest: Heaviest::default(),
             reports: Vec::new(),
             under_way: None,
             sequence: 0,
@@ -111,39 +122,58 @@ impl Default for Meter {
 impl Meter {
     /// Counts a request and what came of it.
     pub fn count(&mut self, visit: &Visit<'_>, outcome: Outcome) {
-        let Assigned { assignment, subject, .. } = visit.assigned;
-        let is_compared = is_compared(assignment.reason);
-        let hash = subject.map(|subject| self.sampled.hash(subject));
-        let slice = subject.filter(|_| is_compared).map(|subject| self.sliced.slice(subject));
+        let Outcome { status, is_failure, is_timeout, latency } = outcome;
+        let is_client_error = status.is_some_and(|status| (400..500).contains(&status));
+        self.enter(visit, &Happened { is_request: true, kinds: [is_failure, is_client_error, is_timeout, false, false], status, latency, waited: None });
+    }
+
+    /// Counts a request whose client left before there were headers, after so long: that is no failure.
+    pub fn count_abandoned(&mut self, visit: &Visit<'_>, waited_ms: f64) {
+        self.enter(visit, &Happened { is_request: true, kinds: [false, false, false, true, false], waited: sketch::bucket(waited_ms), ..Happened::default() });
+    }
+
+    /// Counts that the body of a page, whose request was counted before, has ended early or stalled.
+    /// `is_failure` tells whether that makes a failure of a request that was none so far.
+    pub fn count_broken(&mut self, visit: &Visit<'_>, is_failure: bool) {
+        self.enter(visit, &Happened { kinds: [is_failure, false, false, false, true], ..Happened::default() });
+    }
+
+    fn enter(&mut self, visit: &Visit<'_>, happened: &Happened) {
+        let Assigned { assignment, subject, number } = visit.assigned;
         let minute = minute_of(visit.at_ms);
         let Some(index) = self.row(visit, minute) else { return };
         let Some(row) = self.rows.get_mut(index) else { return };
-        let Counted { window, compared, .. } = &mut row.counted;
         let places = places(visit.plan, visit.path);
-        for (_, endpoint) in at(visit.plan, places) {
-            if let Some(tally) = window.tally_mut(assignment.variant, endpoint) {
-                tally.requests = tally.requests.saturating_add(1);
-                tally.errors = tally.errors.saturating_add(u64::from(outcome.is_error));
-                if let Some((bucket, sketch)) = outcome.latency.zip(tally.sketch_mut(&Measure::Latency)) {
-                    sketch.add(bucket, 1);
-                }
-            }
-        }
-        let Some(hash) = hash else { return };
-        window.subjects.add(Seen::new(hash, assignment.variant, is_compared));
-        // A subject for whom there is no room is not compared at all, on whichever side it is.
-        let Some(slice) = slice else { return };
         let salt = if assignment.variant == Variant::New { !row.salt } else { row.salt };
-        let Some(fresh) = self.exposed.note(minute, hash ^ salt, places, outcome.is_error) else { return };
-        for (bit, endpoint) in at(visit.plan, places) {
-            let (n, x) = (u32::from(fresh.exposures & bit != 0), u32::from(fresh.failures & bit != 0));
-            if n + x > 0 && let Some(trials) = compared.trials(&Quantity::Errors, endpoint, assignment.variant) {
-                trials.add(slice, n, x);
+        let hash = subject.map(|subject| self.sampled.hash(subject));
+        let key = hash.or_else(|| visit.client.map(|client| self.sampled.hash(client).rotate_left(32))).map(|hash| hash ^ salt);
+        let mut slice = subject.filter(|_| is_compared(assignment.reason)).map(|subject| self.sliced.slice(subject));
+        let mut fresh = Fresh::ALL;
+        if let Some(key) = key && slice.is_some() {
+            match self.exposed.note(minute, key, places, happened.kinds) {
+                Some(own) => fresh = own,
+                // A subject for whom there is no room is not compared at all, on whichever side it is.
+                None => slice = None,
             }
-            if let Some(bucket) = outcome.latency && let Some(values) = compared.values(&Measure::Latency, endpoint, assignment.variant) {
-                let before = values.buckets.len();
-                values.add(slice, bucket, 1);
-                row.cells += values.buckets.len() - before;
+        } else if let Some(key) = key && happened.kinds.contains(&true) {
+            fresh = self.others.note(minute, key, places, happened.kinds).unwrap_or(fresh);
+        }
+        let mut fresh_status = u32::MAX;
+        if let Some(key) = key && let Some(status) = happened.counted_status() {
+            let key = key ^ u64::from(status).wrapping_mul(SALT);
+            fresh_status = self.others.note(minute, key, places, Kinds::default()).map_or(u32::MAX, |own| own.exposures);
+        }
+        if let Some(hash) = hash {
+            row.counted.window.subjects.add(Seen::new(hash, assignment.variant, is_compared(assignment.reason)));
+        }
+        if let Some(subject) = subject.filter(|_| happened.is_request) {
+            self.heaviest.note(number, &visit.plan.key, minute, subject);
+        }
+        for (bit, endpoint) in at(visit.plan, places) {
+            let side = (assignment.variant, endpoint);
+            row.add(side, happened, bit, &fresh, fresh_status);
+            if let Some(slice) = slice {
+                row.compare(side, happened, slice, bit, &fresh, fresh_status);
             }
         }
     }
@@ -204,6 +234,12 @@ impl Meter {
         self.under_way.take_if(|batch| batch.sequence <= sequence);
     }
 
+    /// A rollout of which one id made an implausible share of an isolate's requests within a minute, and
+    /// that share; each minute is told once. The id is nobody's business.
+    pub fn take_suspect(&mut self) -> Option<(Name, f64)> {
+        self.heaviest.take()
+    }
+
     /// How many windows and requests found no room since it was asked last.
     pub const fn take_lost(&mut self) -> u64 {
         std::mem::replace(&mut self.lost, 0)
@@ -230,7 +266,7 @@ impl Meter {
         }
         let index = match self.rows.iter().rposition(is_it) {
             Some(index) => index,
-            None => self.open(key, revision, minute)?,
+            None => self.open(visit.plan, revision, minute)?,
         };
         if self.latest.len() <= number {
             self.latest.resize(number + 1, usize::MAX);
@@ -241,7 +277,7 @@ impl Meter {
         Some(index)
     }
 
-    fn open(&mut self, key: &Name, revision: u64, minute: u64) -> Option<usize> {
+    fn open(&mut self, plan: &Plan, revision: u64, minute: u64) -> Option<usize> {
         if self.rows.len() >= WINDOWS_MAX {
             self.lost += 1;
             let is_old = self.rows.first().is_some_and(|row| row.counted.window.minute < minute);
@@ -251,30 +287,17 @@ impl Meter {
             self.rows.remove(0);
             self.latest.clear();
         }
-        let salt = fnv1a64(key.as_str().as_bytes()) ^ revision.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let counted = Counted { rollout: key.clone(), window: Window::at(minute, revision), compared: Compared::default() };
-        self.rows.push(Row { salt, cells: 0, counted });
+        self.rows.push(Row::new(plan, revision, minute));
         Some(self.rows.len() - 1)
     }
 }
 
-impl Row {
-    /// About how long its text is, rather too long.
-    fn bytes(&self) -> usize {
-        let Counted { window, compared, .. } = &self.counted;
-        let sides: usize = window.sides.iter().flat_map(|(_, tally)| &tally.sketches).map(|(_, sketch)| 400 + sketch.bins().count() * 9).sum();
-        let trials: usize = compared.trials.iter().map(|trials| 200 + trials.slices.len() * 12).sum();
-        let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
-        500 + sides + trials + values + window.subjects.iter().count() * 17
-    }
-}
-
-/// The same of a report.
+/// About how long the text of a report is, rather too long.
 fn bytes(report: &Report) -> usize {
     let names = report.endpoints.iter().chain(&report.events).map(|name| name.as_str().len() + 3);
     let measures = report.measures.iter().map(|(measure, _)| match measure {
         Measure::Timing(name) => name.as_str().len() + 20,
-        Measure::Latency | Measure::Vital(_) => 20,
+        Measure::Latency | Measure::Waited | Measure::Vital(_) => 20,
     });
     400 + names.chain(measures).sum::<usize>()
 }
