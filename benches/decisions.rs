@@ -147,7 +147,7 @@ fn routing_among(bencher: Bencher<'_, '_>, count: usize) {
 #[divan::bench(args = [1_000, 1_000_000])]
 fn membership_in_a_group_of(bencher: Bencher<'_, '_>, count: usize) {
     let ids: Vec<String> = (0..count).map(|n| format!("user-{n}")).collect();
-    let list = Fingerprints::of_ids(ids.iter().map(String::as_bytes));
+    let list = Fingerprints::of_ids(ids.iter().map(String::as_str));
     let subjects: Vec<SubjectHash> = (0..1_024).map(|n| SubjectHash::of(format!("user-{}", n * 997).as_bytes())).collect();
     let mut at = 0;
     bencher.bench_local(|| {

@@ -121,7 +121,7 @@ fn a_holdout_keeps_its_share_on_legacy_at_every_percentage() {
 #[test]
 fn a_list_that_cannot_be_read_has_nobody_in_it_unless_that_means_new() {
     use Variant::{Legacy, New};
-    let list = Some(Rc::new(Fingerprints::of_ids([b"kim".as_slice()])));
+    let list = Some(Rc::new(Fingerprints::of_ids(["kim"])));
     for (rest, lists, expected) in [
         ("", vec![list.clone()], (New, Reason::Group)),
         ("", vec![None], (Legacy, Reason::Bucketed)),

@@ -207,6 +207,29 @@ fn a_group_is_a_list_of_fingerprints_that_assign_reads() {
 }
 
 #[test]
+fn a_group_tells_how_many_ids_it_read_and_what_looks_odd() {
+    let output = tidegate(&["group", "beta"], b"\xef\xbb\xbfana\r\nben\r\n");
+    assert_eq!(output.stdout.len(), 8 + 2 * 8);
+    assert!(text(&output.stderr).starts_with("2 ids, 24 bytes; next: "), "{}", text(&output.stderr));
+    let output = tidegate(&["group", "beta"], b"\"ana\",\"ben\"");
+    assert_eq!(output.stdout.len(), 8 + 8);
+    assert!(text(&output.stderr).starts_with("warning: the only id is one with commas"), "{}", text(&output.stderr));
+    let output = tidegate(&["group", "beta", "--json"], b"id\nana\n");
+    assert_eq!(text(&output.stderr).trim_end(), r#"{"group":"beta","subjects":2,"bytes":24,"warnings":["the first line, `id`, looks like a heading; it counts as an id"]}"#);
+    let again = tidegate(&["group", "beta"], &output.stdout);
+    assert_eq!(again.stdout, output.stdout, "fingerprints stay what they are");
+}
+
+#[test]
+fn a_group_that_is_no_text_in_utf_8_is_refused_by_line() {
+    for (input, error) in [(b"\xff\xfea\0n\0a\0".as_slice(), "the list is in UTF-16"), (b"ana\nb\0n", "line 2 of the list has a NUL byte"), (b"ana\nben\njos\xe9\n", "line 3 of the list is not in UTF-8")] {
+        let output = tidegate(&["group", "beta"], input);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{error}");
+        assert!(text(&output.stderr).contains(error) && text(&output.stderr).contains("save it as UTF-8"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_million_ids_are_assigned_in_one_go() {
     let ids: String = (0..1_000_000).map(|n| format!("user-{n}\n")).collect();
     let output = tidegate(&["assign", &plan(), "--percentage", "10"], ids.as_bytes());

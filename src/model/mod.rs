@@ -15,6 +15,7 @@ pub mod condition;
 pub mod route;
 pub mod source;
 pub mod subject;
+pub mod no_id;
 pub mod variant;
 pub mod group;
 pub mod upstream;

@@ -70,7 +70,7 @@ impl<'a, F: Facts> Known<'a, F> {
 
     /// Whether a source holds one of a match's values.
     pub fn matches<'t>(&self, matches: &Match, tokens: impl Fn(&str) -> Option<&'t Token>) -> bool {
-        self.value(&matches.source, tokens).is_some_and(|value| matches.values.contains(&value))
+        self.value(&matches.source, tokens).is_some_and(|value| matches.is_met(&value))
     }
 
     /// The token's text, without a leading `Bearer`.

@@ -11,6 +11,7 @@ pub mod facts;
 pub mod routing;
 pub mod jwt;
 pub mod identity;
+pub mod robots;
 pub mod config;
 pub mod decision;
 pub mod headers;

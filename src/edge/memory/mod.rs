@@ -15,6 +15,7 @@ use self::told::Echoes;
 use super::copy::Copy;
 use super::log;
 use crate::decide::settle::settle;
+use crate::model::fault::Explain as _;
 use crate::model::group::Fingerprints;
 use crate::model::live::{LiveState, LiveText};
 use crate::model::plan::Plan;
@@ -254,7 +255,7 @@ impl Memory {
     pub fn absorb_list(&mut self, name: &str, bytes: Option<&[u8]>, now_ms: f64) {
         let key = format!("group/{name}");
         let read = match bytes {
-            Some(bytes) => Fingerprints::read(bytes).map(Rc::new).map_err(|error| error.to_string()),
+            Some(bytes) => Fingerprints::read(bytes).map(Rc::new).map_err(|error| format!("{error}; {}", error.help().unwrap_or_default())),
             None => Err("the key does not exist".to_owned()),
         };
         self.faults.set(&key, read.as_ref().err().cloned().into_iter().collect());

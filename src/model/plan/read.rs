@@ -160,7 +160,7 @@ fn group(r: &mut Reader, node: &Node) -> Option<Group> {
     let matches = f.optional(r, "match", Reader::parsed);
     let kv = f.optional(r, "kv", Reader::boolean).unwrap_or(false);
     f.end(r);
-    let fingerprints = Fingerprints::of_ids(ids.iter().map(String::as_bytes));
+    let fingerprints = Fingerprints::of_ids(ids.iter().map(String::as_str));
     Some(Group { ids, fingerprints, matches, kv })
 }
 
