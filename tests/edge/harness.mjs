@@ -59,11 +59,12 @@ const CLERK = `export default {
  * - `controller`: whether there is one; without it the worker is led through KV alone
  * - `isolates`: so many workers, each with a memory of its own; the first one owns the controller
  * - `storage`: whether there is a way into what the controller has stored (../storage.mjs)
+ * - `services`: service bindings by name, each to the port of a stub frontend
  */
-export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9', isolates = 1, controller = true, storage = false } = {}) {
+export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9', isolates = 1, controller = true, storage = false, services = {} } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-edge-'));
   const kv = kind === 'stub' ? await startKv() : miniflareKv();
-  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage });
+  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage, services });
   await gate.restart();
   return gate;
 }
@@ -73,8 +74,9 @@ class Gate {
   #revision = 0;
   #generation = 0;
 
-  constructor({ scratch, kv, bindings, bare, isolates, controller, storage }) {
+  constructor({ scratch, kv, bindings, bare, isolates, controller, storage, services }) {
     Object.assign(this, { hasController: controller, hasStorage: storage, scratch, kv, bindings, bareTarget: bare, logs: [], crashes: [] });
+    this.serviceBindings = Object.fromEntries(Object.entries(services).map(([name, { port }]) => [name, { external: { address: `127.0.0.1:${port}`, http: {} } }]));
     this.isolates = Array.from({ length: isolates }, (_, n) => new Isolate(n === 0 ? 'gate' : `gate${n}`));
   }
 
@@ -137,6 +139,7 @@ class Gate {
           assets,
           durableObjects: this.hasController ? ofController(durableObjects, name) : {},
           bindings: { ...SECRETS, ...this.bindings },
+          serviceBindings: this.serviceBindings,
           ...(ownKv ? { unsafeBindings: [kvBinding('ROLLOUTS', this.kv.port)] } : { kvNamespaces: ['ROLLOUTS'] }),
         })),
         {

@@ -22,6 +22,22 @@ export function plan(legacy, next, { upstreams, ...changes } = {}) {
   };
 }
 
+/**
+ * The rollout `p` of the reports from the field: `ana` is always on new, everybody else is dealt out at
+ * 50 %, and who has no id is given one.
+ */
+export function half(legacy, next, { upstreams, ...changes } = {}) {
+  return {
+    key: 'p',
+    routes: ['/*'],
+    upstreams: { legacy: legacy.url ?? legacy, new: next.url ?? next, ...upstreams },
+    identity: { from: ['header:x-user-id'], anonymous: true },
+    groups: { team: { ids: ['ana'] } },
+    stage: [{ name: 'half', percentage: 50, groups: ['team'], hold: '1h' }, { name: 'full', percentage: 100 }],
+    ...changes,
+  };
+}
+
 /** A rollout that routes nothing and is told to the frontend. */
 export const flag = (key, changes = {}) => ({ key, identity: IDENTITY, stage: STAGES, ...changes });
 
@@ -44,10 +60,40 @@ export function written(changes = {}) {
   return `{"v":1,${body.slice(1, -1)},"sum":"${fnv1a64(body)}"}`;
 }
 
+/** The live states of `half` in which new has, or had, visitors. */
+export const STARTED = {
+  running: written({ stage: 'half', percentage: 50, groups: ['team'] }),
+  paused: written({ phase: 'paused', stage: 'half', percentage: 50, groups: ['team'] }),
+  set: written({ phase: 'paused', stage: 'half', percentage: 0, groups: [] }),
+  rolled: written({ phase: 'rolled_back', stage: 'half', percentage: 0, groups: [] }),
+  killed: written({ stage: 'half', percentage: 50, groups: ['team'], killed: true }),
+  completed: written({ phase: 'completed', stage: 'full', percentage: 100, groups: ['team'] }),
+};
+/** Of these, those in which everybody is on legacy. */
+export const BACK = ['set', 'rolled', 'killed'];
+
 export const completed = (changes = {}) => written({ phase: 'completed', ...changes });
 
 function fnv1a64(text) {
   let hash = 0xcbf29ce484222325n;
   for (const byte of Buffer.from(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
   return hash.toString(16).padStart(16, '0');
+}
+
+function fmix64(number) {
+  let mixed = number;
+  for (const factor of [0xff51afd7ed558ccdn, 0xc4ceb9fe1a85ec53n]) mixed = BigInt.asUintN(64, (mixed ^ (mixed >> 33n)) * factor);
+  return mixed ^ (mixed >> 33n);
+}
+
+const fnv = (text) => BigInt(`0x${fnv1a64(text)}`);
+
+/** The bucket of an id under a salt, from 0 to 99,999. */
+export const bucket = (salt, id) => Number((fmix64(fnv(id) ^ fmix64(fnv(salt))) * 100_000n) >> 64n);
+
+/** The first ids whose side at 50 % is this one. */
+export function idsOn(side, count = 1, salt = 'p') {
+  const ids = [];
+  for (let n = 0; ids.length < count; n += 1) if ((bucket(salt, `user-${n}`) < 50_000) === (side === 'new')) ids.push(`user-${n}`);
+  return ids;
 }

@@ -83,6 +83,32 @@ export async function deadUrl() {
   return `http://127.0.0.1:${port}`;
 }
 
+/**
+ * A script that serves a file as file servers do: with its ETag and date, 304 where the client has it,
+ * 412 where it has another one, and a range where it asks for one.
+ */
+export function file({ etag, modified, type = 'text/html', body, headers = [] }) {
+  const own = [...(etag === undefined ? [] : [['ETag', etag]]), ...(modified === undefined ? [] : [['Last-Modified', modified]]), ...headers];
+  const bytes = Buffer.from(body);
+  return (request) => {
+    const names = (list) => list === '*' || tags(list).some((tag) => opaque(tag) === opaque(etag ?? ''));
+    const [match, noneMatch, since] = ['if-match', 'if-none-match', 'if-modified-since'].map(request.get);
+    if (match !== undefined && !(match === '*' || tags(match).includes(etag))) return { status: 412, headers: own, body: 'another one' };
+    if (noneMatch !== undefined ? names(noneMatch) : since !== undefined && modified !== undefined && Date.parse(modified) <= Date.parse(since)) {
+      return { status: 304, headers: own };
+    }
+    const [range, ifRange] = ['range', 'if-range'].map(request.get);
+    const from = /^bytes=(\d+)-$/.exec(range ?? '')?.[1];
+    if (from !== undefined && (ifRange === undefined || ifRange === etag || ifRange === modified)) {
+      return { status: 206, headers: [['Content-Type', type], ['Content-Range', `bytes ${from}-${bytes.length - 1}/${bytes.length}`], ...own], body: bytes.subarray(Number(from)) };
+    }
+    return { headers: [['Content-Type', type], ...own], body: bytes };
+  };
+}
+
+const tags = (list) => list.match(/(W\/)?"[^"]*"|[^\s,]+/g) ?? [];
+const opaque = (tag) => tag.replace(/^W\//, '');
+
 /** Marks a script that reads `request.stream` itself. */
 export const streaming = (script) => Object.assign(script, { streams: true });
 
