@@ -95,7 +95,7 @@ impl Facts for Headers {
         None
     }
 
-    fn claims(&self, _: &Token, _: &str) -> Option<tidegate::model::node::Node> {
+    fn claims(&self, _: &Token, _: &str, _: bool) -> Option<tidegate::model::node::Node> {
         None
     }
 }
@@ -133,8 +133,8 @@ fn a_thousand_flags_as_a_header(bencher: Bencher<'_, '_>) {
     let catalogue = catalogue(&(0..1_000).map(|n| flag(&format!("flag-{n}"))).collect::<Vec<_>>());
     let states = half(&catalogue);
     let snapshot = Snapshot::new(Rc::clone(&catalogue), &states, Vec::new());
-    let request = Request { facts: &Headers, address: Address::parse("https://shop.example/").unwrap(), method: "GET" };
-    bencher.bench_local(|| decide(black_box(&snapshot), &request, None, || None));
+    let request = Request { facts: &Headers, address: Address::parse("https://shop.example/").unwrap(), method: "GET", hour: 0 };
+    bencher.bench_local(|| decide(black_box(&snapshot), &request, None, &|| None));
 }
 
 #[divan::bench(args = [1, 10, 100, 1_000])]

@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
-# Prints the gzipped size of the wasm beside its budget, and fails over it.
+# Prints the size of the wasm, raw and gzipped. There is no budget but the platform's (3 MB gzipped on the
+# free plan); what counts is cold start, which `make bench-edge` measures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-BUDGET=300000
-size="$(gzip -9 -c build/worker/index_bg.wasm | wc -c)"
-printf 'wasm: %s bytes gzipped (budget %s, %s %%)\n' "$size" "$BUDGET" "$((size * 100 / BUDGET))"
-[ "$size" -le "$BUDGET" ]
+printf 'wasm: %s bytes, %s gzipped\n' "$(wc -c < build/worker/index_bg.wasm)" "$(gzip -9 -c build/worker/index_bg.wasm | wc -c)"

@@ -34,7 +34,7 @@ impl Facts for Headers {
         None
     }
 
-    fn claims(&self, _: &Token, _: &str) -> Option<tidegate::model::node::Node> {
+    fn claims(&self, _: &Token, _: &str, _: bool) -> Option<tidegate::model::node::Node> {
         None
     }
 }
@@ -72,8 +72,8 @@ fn live(catalogue: &Catalogue, key: &str, text: &str) -> LiveState {
 fn decision(catalogue: &Rc<Catalogue>, states: &States, lists: Vec<Option<Rc<Fingerprints>>>, headers: &[(&'static str, &str)]) -> Decision {
     let snapshot = Snapshot::new(Rc::clone(catalogue), states, lists);
     let facts = Headers(headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect());
-    let request = Request { facts: &facts, address: Address::parse("https://shop.example/").unwrap(), method: "GET" };
-    decide(&snapshot, &request, catalogue.number_of("checkout"), || Some("AAAAAAAAAAAAAAAAAAAAAA".into()))
+    let request = Request { facts: &facts, address: Address::parse("https://shop.example/").unwrap(), method: "GET", hour: 0 };
+    decide(&snapshot, &request, catalogue.number_of("checkout"), &|| Some("AAAAAAAAAAAAAAAAAAAAAA".into()))
 }
 
 #[track_caller]

@@ -18,7 +18,7 @@ use tidegate::protocol::flush::{Batch, Counted};
 use tidegate::protocol::measuring::Instruments;
 use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::meter::{Meter, Outcome, Visit};
-use tidegate::protocol::step::Step;
+use tidegate::protocol::step::{NoAnswer, Step};
 use tidegate::protocol::way::{Begun, Way};
 
 const MINUTE: u64 = 29_000_000;
@@ -79,7 +79,7 @@ impl Isolate {
             subject,
             flags: flagged.map(|_| "banner=on".to_owned()).unwrap_or_default(),
             flagged: flagged.into_iter().collect(),
-            cookies: Vec::new(),
+            ..Decision::default()
         };
         let request = RequestText::new(format!("GET\nhttps://shop.example{path}?q\n{headers}"));
         let begun = Begun { request, snapshot: Rc::clone(&self.snapshot), decision, number: Some(0), started_ms: self.now_ms };
@@ -87,14 +87,14 @@ impl Isolate {
         for status in answers {
             assert!(matches!(step, Step::Ask { .. }), "{step:?}");
             self.now_ms += 100.0;
-            let outcome = if *status == 0 { Err("refused".to_owned()) } else { Ok(AnswerText::new(format!("{status}\ntext/html; charset=utf-8\n\n\n\n"))) };
+            let outcome = if *status == 0 { Err(NoAnswer::Unreachable("refused".to_owned())) } else { Ok(AnswerText::new(format!("{status}\n\ncontent-type:text/html; charset=utf-8"))) };
             let mut instruments = Instruments { now_ms: self.now_ms, meter: &mut self.meter, issuer: self.issuer.as_mut() };
             step = way.next(outcome, &mut instruments).0;
         }
         match step {
             Step::Answer { edits, .. } => edits.map(|edits| edits.as_str().to_owned()).unwrap_or_default(),
             Step::Sentence { status, .. } => status.to_string(),
-            Step::Ask { .. } => unreachable!("one answer was missing"),
+            Step::Ask { .. } | Step::Unregister { .. } => unreachable!("one answer was missing"),
         }
     }
 

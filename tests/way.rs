@@ -13,8 +13,8 @@ use tidegate::protocol::decision::Decision;
 use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::measuring::Instruments;
 use tidegate::protocol::meter::Meter;
-use tidegate::protocol::step::{Remark, Step, Which};
-use tidegate::protocol::way::{Begun, Way};
+use tidegate::protocol::step::{NoAnswer, Remark, Step, Which};
+use tidegate::protocol::way::{Begun, Outcome, Way};
 
 const ROLLOUT: &str = r#"{"v":1,"revision":1,"rollouts":[{"key":"shop","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example","timeout":"3s"},"stage":[{"name":"full","percentage":100}]}]}"#;
 
@@ -30,7 +30,11 @@ fn start(variant: Variant, request: &str) -> (Way, Step) {
     Way::start(begun, None, true).unwrap()
 }
 
-fn next(way: &mut Way, outcome: Result<AnswerText, String>) -> (Step, Option<Remark>) {
+fn refused() -> Outcome {
+    Err(NoAnswer::Unreachable("refused".into()))
+}
+
+fn next(way: &mut Way, outcome: Outcome) -> (Step, Option<Remark>) {
     way.next(outcome, &mut Instruments { now_ms: 5.0, meter: &mut Meter::default(), issuer: None })
 }
 
@@ -42,13 +46,13 @@ fn asked(step: &Step) -> String {
 }
 
 fn answered(step: &Step) -> (Which, String) {
-    let Step::Answer { which, edits: Some(edits) } = step else { unreachable!("{step:?}") };
+    let Step::Answer { which, edits: Some(edits), .. } = step else { unreachable!("{step:?}") };
     let marks = edits.as_str().lines().filter(|line| line.starts_with("=tidegate"));
     (*which, marks.collect::<Vec<_>>().join(" "))
 }
 
-fn answer(status: u16, content_type: &str) -> Result<AnswerText, String> {
-    Ok(AnswerText::new(format!("{status}\n{content_type}\n\n\n\n")))
+fn answer(status: u16, content_type: &str) -> Outcome {
+    Ok(AnswerText::new(format!("{status}\n\ncontent-type:{content_type}")))
 }
 
 const PAGE: &str = "GET\nhttps://shop.example/a?b\naccept:text/html";
@@ -66,7 +70,7 @@ fn the_side_of_the_assignment_answers() {
 
 #[test]
 fn legacy_answers_where_new_fails() {
-    for failure in [answer(500, ""), answer(503, ""), Err("no headers within 3000 ms".into())] {
+    for failure in [answer(500, ""), answer(503, ""), Err(NoAnswer::Timeout("no headers within 3000 ms".into()))] {
         let (mut way, _) = start(Variant::New, PAGE);
         let (step, remark) = next(&mut way, failure);
         assert_eq!((asked(&step).as_str(), remark.map(|remark| remark.event)), ("https://l.example/a?b 0", Some("rescued")));
@@ -78,10 +82,10 @@ fn legacy_answers_where_new_fails() {
 fn where_both_fail_the_failure_of_new_is_passed_on() {
     let (mut way, _) = start(Variant::New, PAGE);
     next(&mut way, answer(503, ""));
-    assert_eq!(answered(&next(&mut way, Err("refused".into())).0).0, Which::Before);
+    assert_eq!(answered(&next(&mut way, refused()).0).0, Which::Before);
     let (mut way, _) = start(Variant::New, PAGE);
-    next(&mut way, Err("refused".into()));
-    assert!(matches!(next(&mut way, Err("refused".into())).0, Step::Sentence { status: 502, .. }));
+    next(&mut way, refused());
+    assert!(matches!(next(&mut way, refused()).0, Step::Sentence { status: 502, .. }));
 }
 
 #[test]
@@ -100,7 +104,7 @@ fn an_asset_that_one_side_lacks_comes_from_the_other() {
 
 #[test]
 fn an_asset_that_both_lack_is_missed_on_its_own_side() {
-    for other in [answer(404, ""), answer(200, "text/html"), Err("refused".into())] {
+    for other in [answer(404, ""), answer(200, "text/html"), refused()] {
         let (mut way, _) = start(Variant::Legacy, SCRIPT);
         assert_eq!(asked(&next(&mut way, answer(404, "")).0), "https://n.example/app.js 3000");
         assert_eq!(answered(&next(&mut way, other).0), (Which::Before, "=tidegate-variant:legacy =tidegate-reason:bucketed".into()));
@@ -110,5 +114,5 @@ fn an_asset_that_both_lack_is_missed_on_its_own_side() {
 #[test]
 fn a_switched_connection_is_passed_on_untouched() {
     let (mut way, _) = start(Variant::New, "GET\nhttps://shop.example/ws\nupgrade:websocket\nconnection:Upgrade");
-    assert_eq!(next(&mut way, answer(101, "")).0, Step::Answer { which: Which::Last, edits: None });
+    assert_eq!(next(&mut way, answer(101, "")).0, Step::Answer { which: Which::Last, edits: None, watch_ms: 0 });
 }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::standing::{Mode, Standing};
 pub use crate::model::variant::Variant;
+use crate::model::plan::RobotSide;
 use crate::model::subject::SubjectHash;
 
 /// Why that side, in the order in which the reasons are tried.
@@ -20,6 +21,8 @@ pub enum Reason {
     Override,
     /// Draft, waiting for another rollout, or rolled back to nobody.
     Inactive,
+    /// A crawler, a monitor or the like.
+    Robot,
     /// No id, and none may be minted.
     Unidentified,
     /// In a group named in `exclude`.
@@ -46,6 +49,7 @@ impl Reason {
             Self::Killed => "killed",
             Self::Override => "override",
             Self::Inactive => "inactive",
+            Self::Robot => "robot",
             Self::Unidentified => "unidentified",
             Self::Excluded => "excluded",
             Self::Required => "required",
@@ -83,6 +87,10 @@ pub struct Assignment {
 pub trait Visitor {
     /// The subject, unless the request has none.
     fn subject(&self) -> Option<SubjectHash>;
+    /// Whether the request is a robot's.
+    fn is_robot(&self) -> bool {
+        false
+    }
     /// Whether the subject is in the group of this number; `None` when its list could not be read.
     fn is_in(&self, group: usize) -> Option<bool>;
     /// The variant that a signed override has chosen.
@@ -113,6 +121,13 @@ fn decide(standing: &Standing, visitor: &impl Visitor, subject: Option<SubjectHa
     }
     if standing.mode == Mode::Inactive {
         return (Legacy, Reason::Inactive);
+    }
+    // A search engine that stayed on legacy for good would never learn of the new site.
+    if standing.mode != Mode::Completed && standing.robots != RobotSide::Assigned && visitor.is_robot() {
+        return (if standing.robots == RobotSide::New { New } else { Legacy }, Reason::Robot);
+    }
+    if standing.mode == Mode::Completed && subject.is_none() && visitor.is_robot() {
+        return (New, Reason::Completed);
     }
     let (Some(subject), Some(bucket)) = (subject, bucket) else {
         return (Legacy, Reason::Unidentified);

@@ -4,7 +4,7 @@
 
 use super::cohort::Seed;
 use crate::model::live::{LiveState, Phase};
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, RobotSide};
 use crate::model::subject::SubjectHash;
 
 /// Finds the number under which a deployment knows a group or a rollout.
@@ -39,6 +39,9 @@ pub struct Standing {
     pub revision: u64,
     /// The index of the current stage.
     pub stage: usize,
+    /// Whether the rollout has ever been started, so that browsers may hold what new has sent.
+    pub has_started: bool,
+    pub(super) robots: RobotSide,
     pub(super) seed: Seed,
     pub(super) limit: u32,
     pub(super) holdout_seed: Seed,
@@ -75,6 +78,9 @@ impl Standing {
         Self {
             mode,
             revision: known.revision,
+            // Nobody knows where no state can be read.
+            has_started: state.is_none_or(|state| state.phase != Phase::Draft),
+            robots: plan.robots.side,
             stage: plan.stage_index(known.stage.as_str()).unwrap_or(0),
             seed: Seed::of(plan.salt()),
             limit: known.percentage.limit(),

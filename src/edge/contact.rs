@@ -102,7 +102,11 @@ async fn tell(env: &JsValue, wanted: &[String], with_counts: bool) {
         meter::with_meter(Meter::stop);
         return;
     }
-    let report = snapshot::with_memory(|memory| memory.report(now_ms, wanted));
+    let suspect = meter::with_meter(Meter::take_suspect);
+    let report = snapshot::with_memory(|memory| {
+        memory.note_suspect(suspect, now_ms);
+        memory.report(now_ms, wanted)
+    });
     let has_failed = CONTACT.with_borrow_mut(|contact| std::mem::take(&mut contact.has_failed_with_batch));
     // Without a name the controller could not tell this isolate's batches from another's.
     let takes_counts = with_counts && !isolate.is_empty() && !has_failed;

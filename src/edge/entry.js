@@ -4,7 +4,7 @@
 // proxy takes. What it does for a module like ours is done in module.js.
 
 import openapi from "./openapi.json";
-import { answer, discard, forward, readRequest, readResponse } from "./http.js";
+import { Late, Upload, answer, discard, endsWell, readRequest, readResponse, send } from "./http.js";
 import { module, noteTrap } from "./module.js";
 
 export { Controller } from "./controller.js";
@@ -41,7 +41,7 @@ async function serve(gate, text, request, env, context) {
   const due = gate.workDue(Date.now());
   if (due & KV_DUE) context.waitUntil(gate.refresh(env));
   if (due & CONTROLLER_DUE) context.waitUntil(gate.flush(env));
-  return follow(gate, step, request);
+  return follow(gate, step, request, env, context);
 }
 
 /** Behind an answer: what was counted of it is told, unless that is under way. */
@@ -56,34 +56,92 @@ function tellCounts(env, context) {
 
 const urlOf = (text) => text.split("\n", 2)[1];
 
+/** The words of a step up to its last one, which may hold line feeds. */
+function words(step, count) {
+  const words = [];
+  let at = 0;
+  for (let n = 1; n < count; n += 1) {
+    const end = step.indexOf("\n", at);
+    words.push(step.slice(at, end < 0 ? undefined : end));
+    at = end < 0 ? step.length : end + 1;
+  }
+  words.push(step.slice(at));
+  return words;
+}
+
 /** Does one step after the other; the last one makes the response. */
-async function follow(gate, step, request) {
-  let last, before;
+async function follow(gate, step, request, env, context) {
+  let last, before, number;
+  const upload = new Upload();
+  // A client that leaves takes its request with it, so what it leaves behind is noted here and now.
+  let isOpen = true;
+  request.signal?.addEventListener("abort", () => {
+    try {
+      if (isOpen && number) gate.left(number, upload.isSent, Date.now());
+    } catch (error) {
+      noteTrap("left", error);
+    }
+    isOpen = false;
+  });
   for (;;) {
-    const [kind, first, second, third] = step.split("\n", 4);
-    const rest = (...words) => step.slice(words.reduce((length, word) => length + word.length + 1, kind.length + 1));
+    const kind = step.slice(0, step.indexOf("\n"));
     switch (kind) {
       case "ask": {
+        const [, id, timeoutMs, service, url, edits] = words(step, 6);
+        number = Number(id);
         before = last;
         let error;
         try {
-          last = await forward(request, third, rest(first, second, third), Number(second));
+          last = await send(upload.to(url, request, edits), service && bound(env, service), Number(timeoutMs));
         } catch (caught) {
           last = undefined;
           error = caught;
         }
-        step = last ? gate.answered(Number(first), readResponse(last), Date.now()) : gate.failed(Number(first), error?.message ?? String(error), Date.now());
+        if (!isOpen) return last ?? sentence(499, "left", "The client has left.");
+        step = last ? gate.answered(number, readResponse(last, url), Date.now()) : gate.failed(number, reasonOf(error, upload), error?.message ?? String(error), Date.now());
         break;
       }
-      case "answer":
-        return edited(chosen(first, last, before), rest(first));
+      case "answer": {
+        isOpen = false;
+        const [, id, watchMs, which, edits] = words(step, 5);
+        return edited(gate, chosen(which, last, before), edits, Number(id), Number(watchMs), context);
+      }
       case "untouched":
-        return chosen(first, last, before) ?? sentence(502, "no_config", "The site did not answer. Please try again.");
-      default:
-        return sentence(Number(first), second, third);
+        isOpen = false;
+        return chosen(words(step, 2)[1], last, before) ?? sentence(502, "no_config", "The site did not answer. Please try again.");
+      case "unregister": {
+        isOpen = false;
+        discardAll(last, before);
+        const [, reason, script] = words(step, 3);
+        return unregistering(reason, script, request.method);
+      }
+      default: {
+        isOpen = false;
+        discardAll(last, before);
+        const [, status, reason, text] = words(step, 4);
+        return sentence(Number(status), reason, text);
+      }
     }
   }
 }
+
+function bound(env, service) {
+  if (typeof env[service]?.fetch !== "function") throw new Error(`the worker has no service binding ${service}`);
+  return env[service];
+}
+
+function reasonOf(error, upload) {
+  if (error instanceof Late) return "timeout";
+  return upload.isSent ? "unreachable" : "unsent";
+}
+
+/** A service worker's script that unregisters it, whatever its scope was. */
+function unregistering(reason, script, method) {
+  const headers = { "content-type": "text/javascript; charset=utf-8", "cache-control": "no-store", "service-worker-allowed": "/", "tidegate-reason": reason };
+  return new Response(method === "HEAD" ? null : script, { headers });
+}
+
+const discardAll = (...answers) => answers.forEach((answer) => answer && discard(answer));
 
 /** The answer that is passed on; the other is let go of. */
 function chosen(which, last, before) {
@@ -92,10 +150,20 @@ function chosen(which, last, before) {
   return taken;
 }
 
-/** The answer with its edits, or as it is where the runtime refuses to copy it. */
-function edited(response, edits) {
+/**
+ * The answer with its edits, or as it is where the runtime refuses to copy it. A page is read a second time
+ * beside its reader, to see that it ends as it should.
+ */
+function edited(gate, response, edits, number, watchMs, context) {
+  if (watchMs === 0 || response.body === null) return marked(response, edits, response.body);
+  const [body, copy] = response.body.tee();
+  context.waitUntil(endsWell(copy, watchMs).then((isWhole) => gate.ended(number, isWhole, Date.now())).catch((error) => noteTrap("page", error)));
+  return marked(response, edits, body);
+}
+
+function marked(response, edits, body) {
   try {
-    return answer(response, edits);
+    return answer(response, edits, body);
   } catch {
     return response;
   }

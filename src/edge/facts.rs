@@ -1,17 +1,51 @@
 //! A request's facts: what stands in its text, and what is asked of the platform only when needed.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use wasm_bindgen::JsValue;
 
-use super::{clock, glue, tokens};
+use super::{clock, glue, mint, tokens};
 use crate::model::node::Node;
 use crate::model::plan::Token;
 use crate::decide::assign::Variant;
+use crate::model::subject::SubjectHash;
+use crate::protocol::cookieless::Cookieless;
 use crate::protocol::facts::Facts;
+use crate::protocol::identity::Newcomers;
 use crate::protocol::preview::{self, PreviewKey};
 use crate::protocol::jwt;
 use crate::protocol::message::RequestText;
+use crate::protocol::robots::Robots;
+
+thread_local! {
+    static ROBOTS: RefCell<Robots> = RefCell::default();
+    static COOKIELESS: RefCell<Cookieless> = RefCell::default();
+}
+
+/// Mints ids, and remembers the clients that this isolate has seen without one.
+pub struct EdgeNewcomers {
+    /// The time, in milliseconds since 1970.
+    pub now_ms: f64,
+}
+
+impl Newcomers for EdgeNewcomers {
+    fn mint(&self) -> Option<String> {
+        mint::id()
+    }
+
+    fn cookieless(&self, client: SubjectHash) -> Option<SubjectHash> {
+        COOKIELESS.with_borrow(|cookieless| cookieless.known(client, self.now_ms))
+    }
+
+    fn note_document(&self, client: SubjectHash, subject: SubjectHash) {
+        COOKIELESS.with_borrow_mut(|cookieless| cookieless.note_document(client, subject, self.now_ms));
+    }
+
+    fn note_other(&self, client: SubjectHash) -> SubjectHash {
+        COOKIELESS.with_borrow_mut(|cookieless| cookieless.note_other(client, self.now_ms))
+    }
+}
 
 /// A request's facts.
 pub struct EdgeFacts<'a> {
@@ -32,10 +66,14 @@ impl Facts for EdgeFacts<'_> {
         glue::country(self.request).map(Cow::Owned)
     }
 
-    fn claims(&self, token: &Token, text: &str) -> Option<Node> {
-        let Some(secret) = &token.secret else { return tokens::claims(token, text) };
+    fn claims(&self, token: &Token, text: &str, may_have_expired: bool) -> Option<Node> {
+        let Some(secret) = &token.secret else { return tokens::claims(token, text, may_have_expired) };
         let key = glue::text(self.env, secret.0.as_str())?;
-        jwt::verify_hs256(text, key.as_bytes(), token, clock::now_ms() / 1_000.0)
+        jwt::verify_hs256(text, key.as_bytes(), token, clock::now_ms() / 1_000.0, may_have_expired)
+    }
+
+    fn is_robot(&self, user_agent: &str) -> bool {
+        ROBOTS.with_borrow_mut(|robots| robots.is_robot(user_agent))
     }
 
     fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {

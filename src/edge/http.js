@@ -25,11 +25,40 @@ export function readRequest(request) {
   return text;
 }
 
-/** Sends the client's request to another URL with edited headers; 0 ms is no limit. */
-export function forward(request, url, edits, timeoutMs) {
-  const upstream = new Request(url, request);
-  apply(upstream.headers, edits);
-  const answered = fetch(upstream);
+/** No headers came in time. */
+export class Late extends Error {}
+
+/**
+ * A client's request on its way upstream. Its body is sent once; whether it all went out tells a client that
+ * broke off from an upstream that failed.
+ */
+export class Upload {
+  isSent = true;
+
+  /** The request for another URL with edited headers. */
+  to(url, request, edits) {
+    const upstream = this.#hasBody(request) ? this.#withBody(url, request) : new Request(url, request);
+    apply(upstream.headers, edits);
+    return upstream;
+  }
+
+  /** Whether a body is to be sent that can be followed: the platform makes no GET or HEAD with one. */
+  #hasBody({ body, method }) {
+    this.isSent = body === null;
+    return body !== null && method !== "GET" && method !== "HEAD";
+  }
+
+  #withBody(url, { method, headers, body }) {
+    const length = Number(headers.get("content-length") ?? NaN);
+    const { readable, writable } = length >= 0 ? new FixedLengthStream(length) : new IdentityTransformStream();
+    body.pipeTo(writable).then(() => (this.isSent = true), () => {});
+    return new Request(url, { method, headers, body: readable, redirect: "manual" });
+  }
+}
+
+/** Sends a request by a service binding or over the network; 0 ms is no limit. */
+export function send(upstream, service, timeoutMs) {
+  const answered = service ? service.fetch(upstream) : fetch(upstream);
   return timeoutMs > 0 ? inTime(answered, timeoutMs) : answered;
 }
 
@@ -39,25 +68,55 @@ function inTime(answered, timeoutMs) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`no headers within ${timeoutMs} ms`));
+      reject(new Late(`no headers within ${timeoutMs} ms`));
       answered.then(discard, () => {});
     }, timeoutMs);
   });
   return Promise.race([answered, late]).finally(() => clearTimeout(timer));
 }
 
-/** What the rules need of an answer, a line each: its status, then five headers. */
-export function readResponse({ status, headers }) {
-  const line = (name) => "\n" + (headers.get(name) ?? "");
-  const location = (status >= 300 && status < 400) || status === 201 ? line("location") : "";
-  return status + line("content-type") + line("cache-control") + line("expires") + line("connection") + location;
+/** What the rules need of an answer, a line each: its status, where it redirects to, then its headers. */
+export function readResponse(response, url) {
+  const { status, headers } = response;
+  const location = status >= 301 && status <= 308 ? headers.get("location") : null;
+  let text = status + "\n" + (location === null ? "" : (URL.parse(location, url)?.href ?? ""));
+  for (const [name, value] of headers) text += "\n" + name + ":" + value;
+  return text;
 }
 
-/** The answer with edited headers; the body passes through untouched. */
-export function answer(response, edits) {
-  const own = new Response(response.body, response);
+/** The answer with edited headers and, where it is watched, one half of its body; the bytes stay as they are. */
+export function answer(response, edits, body = response.body) {
+  // No answer can be made with a status that HTTP does not have; its clients treat it as a 5xx all the same.
+  const own = response.status > 599 ? new Response(body, { status: 502, headers: response.headers }) : new Response(body, response);
   apply(own.headers, edits);
   return own;
+}
+
+const READ_BYTES = 65_536;
+/** Where a page says no length, so much of it is watched. */
+const WATCHED_BYTES_MAX = 1_048_576;
+
+/** Reads a body to its end; whether that comes, and within so many milliseconds. */
+export async function endsWell(body, withinMs) {
+  const reader = body.getReader({ mode: "byob" });
+  let timer;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, withinMs, "late")));
+  try {
+    let buffer = new ArrayBuffer(READ_BYTES);
+    for (let length = 0; length < WATCHED_BYTES_MAX; ) {
+      const read = await Promise.race([reader.readAtLeast(READ_BYTES, new Uint8Array(buffer)), late]);
+      if (read === "late") return false;
+      if (read.done) return true;
+      length += read.value.byteLength;
+      buffer = read.value.buffer;
+    }
+    return true;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+    reader.cancel().catch(() => {});
+  }
 }
 
 /** Lets go of an answer that nobody will read. */

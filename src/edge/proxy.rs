@@ -9,18 +9,20 @@ use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
 
-use super::facts::EdgeFacts;
-use super::{clock, log, meter, mint, snapshot, tokens};
+use super::facts::{EdgeFacts, EdgeNewcomers};
+use super::{clock, log, meter, snapshot, tokens};
 use crate::model::route::is_own;
 use crate::protocol::address::Address;
-use crate::protocol::decision;
+use crate::model::plan::Place;
+use crate::protocol::decision::{self, Decision};
 use crate::protocol::message::{AnswerText, RequestText};
-use crate::protocol::step::{Remark, Step, Which};
-use crate::protocol::way::{Begun, Way};
+use crate::protocol::step::{NoAnswer, Remark, Step, Which};
+use crate::protocol::way::{Begun, Outcome, Way};
 
 /// So many requests may wait for their upstreams at once in one isolate. A cancelled request never
 /// comes back to take its place away, so the oldest make room; workerd itself allows far fewer.
 const ON_THE_WAY_MAX: usize = 4_096;
+const HOUR_MS: f64 = 3_600_000.0;
 
 thread_local! {
     static ON_THE_WAY: RefCell<OnTheWay> = const { RefCell::new(OnTheWay { next: 0, ways: Vec::new() }) };
@@ -65,9 +67,13 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
     if !has_waited && !tokens::pending(&ready.snapshot, ready.number, &facts).is_empty() {
         return "wait".to_owned();
     }
-    let asked = decision::Request { facts: &facts, address, method: text.method() };
-    let decision = decision::decide(&ready.snapshot, &asked, ready.number, mint::id);
-    let fallback = if ready.number.is_some() { None } else { snapshot::fallback(env) };
+    let decision = if text.is_preflight() {
+        Decision { is_unmeasured: true, ..Decision::default() }
+    } else {
+        let asked = decision::Request { facts: &facts, address, method: text.method(), hour: (now_ms / HOUR_MS) as u64 };
+        decision::decide(&ready.snapshot, &asked, ready.number, &EdgeNewcomers { now_ms })
+    };
+    let fallback = if ready.number.is_some() { None } else { snapshot::fallback(env).map(Place::Url).or_else(|| ready.snapshot.catalogue.excepting(&address).cloned()) };
     if !ready.is_configured {
         log::warn("no_config", "configuration", if fallback.is_some() { "no configuration could be read; FALLBACK_UPSTREAM answers" } else { "no configuration could be read, and FALLBACK_UPSTREAM names no upstream" });
     }
@@ -103,22 +109,47 @@ pub fn answered(number: u32, answer: String, now_ms: f64) -> String {
     go_on(number, Ok(AnswerText::new(answer)), now_ms)
 }
 
-/// Goes on with a request whose upstream has not answered.
+/// Goes on with a request whose upstream has not answered: it sent no headers in time (`timeout`), the request's
+/// own body has not all been sent (`unsent`), or anything else.
 #[wasm_bindgen]
-pub fn failed(number: u32, error: String, now_ms: f64) -> String {
+pub fn failed(number: u32, why: &str, error: String, now_ms: f64) -> String {
+    let error = match why {
+        "timeout" => NoAnswer::Timeout(error),
+        "unsent" => NoAnswer::Unsent(error),
+        _ => NoAnswer::Unreachable(error),
+    };
     go_on(number, Err(error), now_ms)
 }
 
-fn go_on(number: u32, outcome: Result<AnswerText, String>, now_ms: f64) -> String {
+/// Lets go of a request whose client has left. It counts as given up unless its own body was still being sent.
+#[wasm_bindgen]
+pub fn left(number: u32, is_sent: bool, now_ms: f64) {
+    let way = ON_THE_WAY.with_borrow_mut(|all| all.take(number));
+    if let Some(way) = way.filter(|_| is_sent) {
+        meter::with_instruments(now_ms, |instruments| way.abandon(instruments));
+    }
+}
+
+/// Lets go of a request whose answer was watched; whether its body ended as it should.
+#[wasm_bindgen]
+pub fn ended(number: u32, is_whole: bool, now_ms: f64) {
+    let way = ON_THE_WAY.with_borrow_mut(|all| all.take(number));
+    if let Some(way) = way.filter(|_| !is_whole) {
+        log::warn("page_broken", "proxy", "a page's body ended early, or took too long");
+        meter::with_instruments(now_ms, |instruments| way.note_broken(instruments));
+    }
+}
+
+fn go_on(number: u32, outcome: Outcome, now_ms: f64) -> String {
     let Some(mut way) = ON_THE_WAY.with_borrow_mut(|all| all.take(number)) else {
         log::warn("way_lost", "proxy", "too many requests were on their way at once; the answer is passed on unmarked");
-        return print(number, &Step::Answer { which: Which::Last, edits: None });
+        return print(number, &Step::Answer { which: Which::Last, edits: None, watch_ms: 0 });
     };
     let (step, remark) = meter::with_instruments(now_ms, |instruments| way.next(outcome, instruments));
     if let Some(Remark { event, subject, message }) = remark {
         log::warn(event, &subject, &message);
     }
-    if matches!(step, Step::Ask { .. }) {
+    if matches!(step, Step::Ask { .. } | Step::Answer { watch_ms: 1.., .. }) {
         ON_THE_WAY.with_borrow_mut(|all| all.keep(number, way));
     }
     print(number, &step)
@@ -127,14 +158,15 @@ fn go_on(number: u32, outcome: Result<AnswerText, String>, now_ms: f64) -> Strin
 /// A step as `entry.js` reads it.
 fn print(number: u32, step: &Step) -> String {
     match step {
-        Step::Ask { url, edits, timeout_ms } => format!("ask\n{number}\n{timeout_ms}\n{url}\n{}", edits.as_str()),
-        Step::Answer { which, edits } => {
+        Step::Ask { service, url, edits, timeout_ms } => format!("ask\n{number}\n{timeout_ms}\n{}\n{url}\n{}", service.as_deref().unwrap_or_default(), edits.as_str()),
+        Step::Answer { which, edits, watch_ms } => {
             let which = if *which == Which::Last { "last" } else { "before" };
             match edits {
-                Some(edits) => format!("answer\n{which}\n{}", edits.as_str()),
+                Some(edits) => format!("answer\n{number}\n{watch_ms}\n{which}\n{}", edits.as_str()),
                 None => format!("untouched\n{which}"),
             }
         }
         Step::Sentence { status, reason, text } => format!("sentence\n{status}\n{reason}\n{text}"),
+        Step::Unregister { reason, script } => format!("unregister\n{reason}\n{script}"),
     }
 }

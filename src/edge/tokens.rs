@@ -74,9 +74,9 @@ fn name(token: &Token, text: &str) -> Option<String> {
 }
 
 /// The claims of a token that has been verified.
-pub fn claims(token: &Token, text: &str) -> Option<Node> {
+pub fn claims(token: &Token, text: &str, may_have_expired: bool) -> Option<Node> {
     let claims = CHECKED.with_borrow(|checked| checked.get(&name(token, text)?)?.claims.clone())?;
-    accepted(&claims, token, clock::now_ms() / 1_000.0).then_some(claims)
+    accepted(&claims, token, clock::now_ms() / 1_000.0, may_have_expired).then_some(claims)
 }
 
 /// The tokens of a request that are still to be verified, with their texts.
@@ -86,7 +86,7 @@ pub fn pending<F: Facts>(snapshot: &Snapshot, number: Option<usize>, facts: &F) 
     if catalogue.identities.iter().all(|identity| identity.jwt.is_empty()) {
         return Vec::new();
     }
-    let known = Known::new(facts);
+    let known = Known::new(facts, "");
     let now_ms = clock::now_ms();
     let is_new = |name: String| CHECKED.with_borrow(|checked| checked.get(&name).is_none_or(|checked| checked.until_ms < now_ms));
     let rollouts = number.into_iter().chain(catalogue.flags.iter().copied());

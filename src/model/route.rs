@@ -42,6 +42,14 @@ pub enum PathPattern {
 }
 
 impl PathPattern {
+    /// Orders the patterns that take one path: the longer, and of equally long ones the exact, is the greater.
+    pub fn specificity(&self) -> usize {
+        match self {
+            Self::Exactly(path) => path.len() * 2 + 1,
+            Self::Under(path) => path.len() * 2,
+        }
+    }
+
     /// Whether `path` (of a URL, starting with `/`) is taken.
     pub fn matches(&self, path: &str) -> bool {
         match self {
@@ -51,7 +59,23 @@ impl PathPattern {
     }
 }
 
+impl HostPattern {
+    /// Whether `host` (in lower case, without a port) is taken.
+    pub fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Under(domain) => host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.')),
+            Self::Exactly(own) => own == host,
+        }
+    }
+}
+
 impl Route {
+    /// Whether a request for `path` on `host` is taken.
+    pub fn matches(&self, host: &str, path: &str) -> bool {
+        self.path.matches(path) && self.host.matches(host)
+    }
+
     /// A path that the route takes, to begin at.
     pub fn start(&self) -> String {
         match &self.path {
@@ -153,7 +177,7 @@ impl fmt::Display for PathPattern {
     }
 }
 
-serialize_as_text!(Route);
+serialize_as_text!(Route, PathPattern);
 
 #[cfg(test)]
 mod tests {

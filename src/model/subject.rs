@@ -14,6 +14,11 @@ impl SubjectHash {
         Self(fnv1a64(id))
     }
 
+    /// The hash that [`Self::get`] gave as a number.
+    pub const fn from_number(hash: u64) -> Self {
+        Self(hash)
+    }
+
     /// The hash as a number: the subject's fingerprint in a group list.
     pub const fn get(self) -> u64 {
         self.0

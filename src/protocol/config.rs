@@ -9,13 +9,14 @@ use std::rc::Rc;
 
 use fnv::FnvHashMap;
 
+use super::address::Address;
 use super::routing::Router;
 use crate::decide::standing::{Directory, Standing};
 use crate::model::group::Fingerprints;
 use crate::model::live::LiveState;
 use crate::model::node::{Node, Value};
 use crate::model::plan::set::{PlanSet, PlanSetError, read_rollout};
-use crate::model::plan::{Group, Identity, Plan};
+use crate::model::plan::{Group, Identity, Place, Plan};
 use crate::model::subject::fnv1a64;
 
 /// The plans of a deployment, ready to be looked up.
@@ -143,6 +144,7 @@ impl Catalogue {
         for route in &plan.routes {
             self.router.add(route, number);
         }
+        self.router.except(&plan.except, number);
         if plan.is_flag() {
             self.flags.push(number);
         }
@@ -160,6 +162,12 @@ impl Catalogue {
     /// The number of the rollout with this key.
     pub fn number_of(&self, key: &str) -> Option<usize> {
         self.by_key.get(key).copied()
+    }
+
+    /// Where requests go that a rollout takes but for its exceptions: to its legacy, untouched.
+    pub fn excepting(&self, address: &Address<'_>) -> Option<&Place> {
+        let plan = self.plan(self.router.find_excepting(address.host(), address.path)?)?;
+        plan.upstreams.as_ref().map(|upstreams| &upstreams.legacy.place)
     }
 
     /// The plan of a rollout.

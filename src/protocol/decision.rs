@@ -1,5 +1,8 @@
 //! Decides one request: its rollout's assignment, the flags that travel with it, and the cookie
 //! that keeps a minted id.
+//!
+//! Not every request is a person's. Preflights carry no id by their standard, browsers fetch manifests
+//! without cookies, and robots keep none: they are no subjects, get no id and are not measured.
 
 use std::cell::{OnceCell, RefCell};
 use std::fmt::Write as _;
@@ -7,9 +10,9 @@ use std::fmt::Write as _;
 use super::address::Address;
 use super::config::Snapshot;
 use super::facts::{Facts, Known};
-use super::identity::{self, Subject};
+use super::identity::{self, Asking, Newcomers, Subject};
 use crate::decide::assign::{Assignment, Variant, Visitor, assign};
-use crate::model::plan::{Identity, Plan};
+use crate::model::plan::{Identity, Plan, Robots};
 use crate::model::subject::SubjectHash;
 
 /// What was decided for one request.
@@ -19,6 +22,10 @@ pub struct Decision {
     pub assignment: Option<Assignment>,
     /// Who was assigned there, unless nobody is known.
     pub subject: Option<SubjectHash>,
+    /// What stands in for the subject where nobody is known.
+    pub client: Option<SubjectHash>,
+    /// Whether the request is left out of what is measured: no person's.
+    pub is_unmeasured: bool,
     /// The value of `tidegate-flags`; empty where there are none.
     pub flags: String,
     /// The assignments behind it, in its order.
@@ -46,17 +53,23 @@ pub struct Request<'a, F> {
     pub address: Address<'a>,
     /// Its method.
     pub method: &'a str,
+    /// The hour, counted since 1970.
+    pub hour: u64,
 }
 
-/// Decides a request that the rollout `number` takes, or none. `mint` makes a new id.
-pub fn decide<F: Facts>(snapshot: &Snapshot, request: &Request<'_, F>, number: Option<usize>, mint: impl Fn() -> Option<String>) -> Decision {
+/// Decides a request that the rollout `number` takes, or none.
+pub fn decide<F: Facts>(snapshot: &Snapshot, request: &Request<'_, F>, number: Option<usize>, newcomers: &impl Newcomers) -> Decision {
     let catalogue = &snapshot.catalogue;
+    let known = Known::new(request.facts, request.method);
+    let is_robot = known.is_robot() || number.and_then(|number| catalogue.plan(number)).is_some_and(|plan| is_also_robot(plan, &known));
+    let is_person = !is_robot && known.header("sec-fetch-dest").as_deref() != Some("manifest");
     let deciding = Deciding {
         snapshot,
         request,
-        known: Known::new(request.facts),
-        mint,
-        minted: OnceCell::new(),
+        known,
+        newcomers: Once { newcomers, minted: OnceCell::new() },
+        is_robot,
+        is_person,
         subjects: (0..catalogue.identities.len()).map(|_| OnceCell::new()).collect(),
         assigned: RefCell::new(Vec::new()),
     };
@@ -67,11 +80,16 @@ pub fn decide<F: Facts>(snapshot: &Snapshot, request: &Request<'_, F>, number: O
         if let (Some(plan), Some(assignment)) = (catalogue.plan(*number), deciding.assignment(*number)) {
             let separator = if flags.is_empty() { "" } else { ", " };
             let _ = write!(flags, "{separator}{}={}", plan.key, flag_value(plan, assignment.variant));
-            flagged.push(Assigned { number: *number, assignment, subject: deciding.subject_in(*number) });
+            flagged.push(Assigned { number: *number, assignment, subject: deciding.subject_in(*number).known });
         }
     }
-    let subject = assignment.and(number).and_then(|number| deciding.subject_in(number));
-    Decision { assignment, subject, flags, flagged, cookies: deciding.cookies() }
+    let subject = assignment.and(number).map(|number| deciding.subject_in(number)).unwrap_or_default();
+    Decision { assignment, subject: subject.known, client: subject.stand_in, is_unmeasured: !is_person, flags, flagged, cookies: deciding.cookies() }
+}
+
+fn is_also_robot<F: Facts>(plan: &Plan, known: &Known<'_, F>) -> bool {
+    let Robots { also, .. } = &plan.robots;
+    also.iter().any(|matches| known.matches(matches, |name| plan.identity.jwt.get(name)))
 }
 
 fn flag_value(plan: &Plan, variant: Variant) -> &str {
@@ -82,16 +100,48 @@ fn flag_value(plan: &Plan, variant: Variant) -> &str {
     }
 }
 
-struct Deciding<'a, F, M> {
+struct Deciding<'a, F, N> {
     snapshot: &'a Snapshot,
     request: &'a Request<'a, F>,
     known: Known<'a, F>,
-    mint: M,
-    minted: OnceCell<Option<String>>,
+    newcomers: Once<'a, N>,
+    is_robot: bool,
+    is_person: bool,
     /// By number of identity list.
     subjects: Vec<OnceCell<Subject>>,
     /// By number of rollout, where one was needed. Empty until one rollout asks for another.
     assigned: RefCell<Vec<Progress>>,
+}
+
+/// Mints one id for all identity lists.
+struct Once<'a, N> {
+    newcomers: &'a N,
+    minted: OnceCell<Option<String>>,
+}
+
+impl<N: Newcomers> Newcomers for Once<'_, N> {
+    fn mint(&self) -> Option<String> {
+        self.minted.get_or_init(|| self.newcomers.mint()).clone()
+    }
+
+    fn cookieless(&self, client: SubjectHash) -> Option<SubjectHash> {
+        self.newcomers.cookieless(client)
+    }
+
+    fn note_document(&self, client: SubjectHash, subject: SubjectHash) {
+        self.newcomers.note_document(client, subject);
+    }
+
+    fn note_other(&self, client: SubjectHash) -> SubjectHash {
+        self.newcomers.note_other(client)
+    }
+}
+
+/// Who a request is from: somebody known, or what stands in for somebody.
+#[derive(Clone, Copy, Default)]
+struct Who {
+    known: Option<SubjectHash>,
+    stand_in: Option<SubjectHash>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -103,7 +153,7 @@ enum Progress {
     Done(Assignment),
 }
 
-impl<F: Facts, M: Fn() -> Option<String>> Deciding<'_, F, M> {
+impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
     fn assignment(&self, number: usize) -> Option<Assignment> {
         match self.progress(number) {
             Progress::Done(assignment) => return Some(assignment),
@@ -132,19 +182,32 @@ impl<F: Facts, M: Fn() -> Option<String>> Deciding<'_, F, M> {
         }
     }
 
-    fn identity(&self, number: usize) -> Option<&Identity> {
+    fn identity(&self, number: usize) -> Option<&'a Identity> {
         self.snapshot.catalogue.identities.get(number)
     }
 
-    fn subject(&self, identity: usize) -> Option<SubjectHash> {
+    fn resolved(&self, identity: usize) -> Option<&Subject> {
         let list = self.identity(identity)?;
-        let resolve = || identity::resolve(list, &self.known, &self.request.address, self.request.method, || self.minted.get_or_init(&self.mint).clone());
-        self.subjects.get(identity)?.get_or_init(resolve).hash
+        let resolve = || {
+            let asking = Asking { known: &self.known, address: &self.request.address, hour: self.request.hour, is_person: self.is_person };
+            identity::resolve(list, &asking, &self.newcomers)
+        };
+        Some(self.subjects.get(identity)?.get_or_init(resolve))
+    }
+
+    /// Who is assigned: somebody known, or else what stands in for somebody.
+    fn subject(&self, identity: usize) -> Option<SubjectHash> {
+        self.resolved(identity)?.hash
     }
 
     /// The subject in the eyes of a rollout; its assignment has asked for it before.
-    fn subject_in(&self, rollout: usize) -> Option<SubjectHash> {
-        self.subject(self.snapshot.catalogue.rollouts.get(rollout)?.identity)
+    fn subject_in(&self, rollout: usize) -> Who {
+        let resolved = self.snapshot.catalogue.rollouts.get(rollout).and_then(|entry| self.resolved(entry.identity));
+        match resolved {
+            Some(subject) if subject.is_stand_in => Who { known: None, stand_in: subject.hash },
+            Some(subject) => Who { known: subject.hash, stand_in: None },
+            None => Who::default(),
+        }
     }
 
     fn is_in(&self, number: usize) -> Option<bool> {
@@ -165,10 +228,9 @@ impl<F: Facts, M: Fn() -> Option<String>> Deciding<'_, F, M> {
     }
 
     fn cookies(&self) -> Vec<String> {
-        let Some(Some(id)) = self.minted.get() else { return Vec::new() };
         let mut cookies: Vec<String> = Vec::new();
         for (number, subject) in self.subjects.iter().enumerate() {
-            if subject.get().is_some_and(|subject| subject.is_minted) && let Some(identity) = self.identity(number) {
+            if let Some(id) = subject.get().and_then(|subject| subject.cookie.as_ref()) && let Some(identity) = self.identity(number) {
                 let cookie = identity::set_cookie(identity, id);
                 if !cookies.contains(&cookie) {
                     cookies.push(cookie);
@@ -180,15 +242,19 @@ impl<F: Facts, M: Fn() -> Option<String>> Deciding<'_, F, M> {
 }
 
 /// The request in the eyes of one rollout.
-struct InRollout<'d, 'a, F, M> {
-    deciding: &'d Deciding<'a, F, M>,
+struct InRollout<'d, 'a, F, N> {
+    deciding: &'d Deciding<'a, F, N>,
     number: usize,
     identity: usize,
 }
 
-impl<F: Facts, M: Fn() -> Option<String>> Visitor for InRollout<'_, '_, F, M> {
+impl<F: Facts, N: Newcomers> Visitor for InRollout<'_, '_, F, N> {
     fn subject(&self) -> Option<SubjectHash> {
         self.deciding.subject(self.identity)
+    }
+
+    fn is_robot(&self) -> bool {
+        self.deciding.is_robot || self.deciding.snapshot.catalogue.plan(self.number).is_some_and(|plan| is_also_robot(plan, &self.deciding.known))
     }
 
     fn is_in(&self, group: usize) -> Option<bool> {

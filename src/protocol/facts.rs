@@ -15,8 +15,13 @@ pub trait Facts {
     fn header(&self, name: &str) -> Option<Cow<'_, str>>;
     /// The two-letter country, as the platform tells it.
     fn country(&self) -> Option<Cow<'_, str>>;
-    /// The claims of a token, if it is verified.
-    fn claims(&self, token: &Token, text: &str) -> Option<Node>;
+    /// The claims of a token, if it is signed, meant for us, and within its time. One that `may_have_expired` is
+    /// taken after its time too.
+    fn claims(&self, token: &Token, text: &str, may_have_expired: bool) -> Option<Node>;
+    /// Whether the program that a `User-Agent` names is a robot.
+    fn is_robot(&self, _user_agent: &str) -> bool {
+        false
+    }
     /// The side that the browser has chosen with a signed preview, on this host. Asked only where
     /// the cookies hold one.
     fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant>;
@@ -25,13 +30,24 @@ pub trait Facts {
 /// A request's facts, each read once.
 pub struct Known<'a, F> {
     facts: &'a F,
+    method: &'a str,
     cookies: OnceCell<Option<Cow<'a, str>>>,
 }
 
 impl<'a, F: Facts> Known<'a, F> {
     /// Nothing is read yet.
-    pub fn new(facts: &'a F) -> Self {
-        Self { facts, cookies: OnceCell::new() }
+    pub fn new(facts: &'a F, method: &'a str) -> Self {
+        Self { facts, method, cookies: OnceCell::new() }
+    }
+
+    /// The method.
+    pub const fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// Whether the program that asks is a robot.
+    pub fn is_robot(&self) -> bool {
+        self.header("user-agent").is_some_and(|program| self.facts.is_robot(&program))
     }
 
     /// The value of a header.
@@ -51,9 +67,18 @@ impl<'a, F: Facts> Known<'a, F> {
     }
 
     /// The value at a source, trimmed and not empty.
-    pub fn value<'t>(&self, source: &Source, tokens: impl Fn(&str) -> Option<&'t Token>) -> Option<String> {
+    fn value<'t>(&self, source: &Source, tokens: impl Fn(&str) -> Option<&'t Token>) -> Option<String> {
+        self.value_of(source, tokens, false)
+    }
+
+    /// The same, where it says who somebody is: a token that has expired still does.
+    pub fn identifying<'t>(&self, source: &Source, tokens: impl Fn(&str) -> Option<&'t Token>) -> Option<String> {
+        self.value_of(source, tokens, true)
+    }
+
+    fn value_of<'t>(&self, source: &Source, tokens: impl Fn(&str) -> Option<&'t Token>, may_have_expired: bool) -> Option<String> {
         match source {
-            Source::Claim { token, path } => trimmed(&self.claim(tokens(token.as_str())?, path)?),
+            Source::Claim { token, path } => trimmed(&self.claim(tokens(token.as_str())?, path, may_have_expired)?),
             plain => self.plain(plain),
         }
     }
@@ -80,8 +105,8 @@ impl<'a, F: Facts> Known<'a, F> {
         Some(bearer.and_then(|scheme| text.strip_prefix(scheme)).unwrap_or(&text).trim().to_owned())
     }
 
-    fn claim(&self, token: &Token, path: &[String]) -> Option<String> {
-        let claims = self.facts.claims(token, &self.token_text(token)?)?;
+    fn claim(&self, token: &Token, path: &[String], may_have_expired: bool) -> Option<String> {
+        let claims = self.facts.claims(token, &self.token_text(token)?, may_have_expired)?;
         let claim = path.iter().try_fold(&claims, |node, step| node.field(step))?;
         match &claim.value {
             Value::Text(text) => Some(text.clone()),

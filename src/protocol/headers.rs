@@ -18,6 +18,14 @@ impl HeaderEdits {
         self.line(format_args!("={name}:{value}"));
     }
 
+    /// Replaces a header by one value, or takes it away where there is none.
+    pub fn set_or_remove(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self.remove(name),
+        }
+    }
+
     /// Adds one more value of a header.
     pub fn append(&mut self, name: &str, value: &str) {
         self.line(format_args!("+{name}:{value}"));

@@ -60,17 +60,19 @@ fn as_text(node: &Node) -> Option<&str> {
     }
 }
 
-/// The claims of a token signed with HS256 and this key, if it is valid at `now_s` (seconds since 1970).
-pub fn verify_hs256(text: &str, key: &[u8], token: &Token, now_s: f64) -> Option<Node> {
+/// The claims of a token signed with HS256 and this key, if it is valid at `now_s` (seconds since 1970),
+/// or has been where it `may_have_expired`.
+pub fn verify_hs256(text: &str, key: &[u8], token: &Token, now_s: f64, may_have_expired: bool) -> Option<Node> {
     let parts = Parts::parse(text).filter(|parts| parts.algorithm == "HS256" && !key.is_empty())?;
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     mac.update(parts.signed.as_bytes());
     mac.verify_slice(&parts.signature).ok()?;
-    accepted(&parts.claims, token, now_s).then_some(parts.claims)
+    accepted(&parts.claims, token, now_s, may_have_expired).then_some(parts.claims)
 }
 
-/// Whether the claims of a token whose signature is good are within their time and meant for us.
-pub fn accepted(claims: &Node, token: &Token, now_s: f64) -> bool {
+/// Whether the claims of a token whose signature is good are within their time (or past it, where that may be)
+/// and meant for us.
+pub fn accepted(claims: &Node, token: &Token, now_s: f64, may_have_expired: bool) -> bool {
     let time = |name: &str| {
         claims.field(name).map(|claim| match claim.value {
             Value::Integer(seconds) => Some(seconds as f64),
@@ -81,7 +83,7 @@ pub fn accepted(claims: &Node, token: &Token, now_s: f64) -> bool {
     let is_in_time = match (time("exp"), time("nbf")) {
         (Some(None), _) | (_, Some(None)) => false,
         (expires, starts) => {
-            expires.flatten().is_none_or(|expires| now_s < expires + LEEWAY_S) && starts.flatten().is_none_or(|starts| now_s > starts - LEEWAY_S)
+            expires.flatten().is_none_or(|expires| may_have_expired || now_s < expires + LEEWAY_S) && starts.flatten().is_none_or(|starts| now_s > starts - LEEWAY_S)
         }
     };
     let is_from = token.issuer.as_deref().is_none_or(|issuer| text_of(claims, "iss") == Some(issuer));
@@ -116,7 +118,7 @@ mod tests {
 
     #[track_caller]
     fn is_verified(text: &str, now_s: f64, expected: bool) {
-        assert_eq!(verify_hs256(text, KEY, &token(), now_s).is_some(), expected);
+        assert_eq!(verify_hs256(text, KEY, &token(), now_s, false).is_some(), expected);
     }
 
     #[test]

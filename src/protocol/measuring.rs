@@ -7,12 +7,12 @@
 use super::config::Snapshot;
 use super::decision::{Assigned, Decision};
 use super::exposure::{Exposure, Issuer};
-use super::fallback;
+use super::assets;
 use super::message::{AnswerText, RequestText};
 use super::meter::{self, Meter, Outcome, Visit};
 use crate::decide::assign::Reason;
 use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
-use crate::model::measured::{Seen, sketch};
+use crate::model::measured::{self, sketch};
 use crate::model::plan::Plan;
 
 /// What measures, at the moment at which something happens.
@@ -23,6 +23,19 @@ pub struct Instruments<'a> {
     pub meter: &'a mut Meter,
     /// Makes tokens; `None` without a key.
     pub issuer: Option<&'a mut Issuer>,
+}
+
+/// What was seen of an answer, or of its absence.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    /// The status; `None` where no answer came.
+    pub status: Option<u16>,
+    /// Whether that is a failure, by the plan.
+    pub is_failure: bool,
+    /// Whether headers did not come in time.
+    pub is_timeout: bool,
+    /// The time to headers, where it says something of the upstream.
+    pub latency_ms: Option<f64>,
 }
 
 /// A request that was decided.
@@ -48,24 +61,41 @@ impl<'a> Measured<'a> {
         counted.filter_map(move |assigned| Some((snapshot.catalogue.plan(assigned.number)?.as_ref(), assigned)))
     }
 
-    /// Counts the outcome of the side that was asked first; `status` is `None` where it gave no answer.
-    pub fn count(self, started_ms: f64, status: Option<u16>, instruments: &mut Instruments<'_>) {
-        let at_ms = instruments.now_ms;
+    fn visits(self, at_ms: f64) -> impl Iterator<Item = Visit<'a>> {
+        self.assigned().map(move |(plan, assigned)| Visit { plan, assigned, path: self.path, at_ms, client: self.decision.client })
+    }
+
+    /// Counts what came of asking the side that was asked first.
+    pub fn count(self, seen: &Seen, instruments: &mut Instruments<'_>) {
         let outcome = Outcome {
-            status,
-            is_failure: status.is_none_or(fallback::is_failure),
-            is_timeout: false,
-            latency: status.and_then(|_| sketch::bucket((at_ms - started_ms).max(0.0))),
+            status: seen.status,
+            is_failure: seen.is_failure,
+            is_timeout: seen.is_timeout,
+            latency: seen.latency_ms.and_then(|latency_ms| sketch::bucket(latency_ms.max(0.0))),
         };
-        for (plan, assigned) in self.assigned() {
-            instruments.meter.count(&Visit { plan, assigned, path: self.path, at_ms, client: None }, outcome);
+        for visit in self.visits(instruments.now_ms) {
+            instruments.meter.count(&visit, outcome);
         }
     }
 
     /// Counts that legacy has answered in new's place, which failed at `at_ms`.
-    pub fn count_rescue(self, at_ms: f64, meter: &mut Meter) {
-        for (plan, assigned) in self.assigned() {
-            meter.count_rescue(&Visit { plan, assigned, path: self.path, at_ms, client: None });
+    pub fn count_rescue(self, at_ms: f64, instruments: &mut Instruments<'_>) {
+        for visit in self.visits(at_ms) {
+            instruments.meter.count_rescue(&visit);
+        }
+    }
+
+    /// Counts that the client has left before any headers came.
+    pub fn count_abandoned(self, waited_ms: f64, instruments: &mut Instruments<'_>) {
+        for visit in self.visits(instruments.now_ms) {
+            instruments.meter.count_abandoned(&visit, waited_ms.max(0.0));
+        }
+    }
+
+    /// Counts that the body of a page ended early or stalled, beside the request that is counted already.
+    pub fn count_broken(self, is_failure: bool, instruments: &mut Instruments<'_>) {
+        for visit in self.visits(instruments.now_ms) {
+            instruments.meter.count_broken(&visit, is_failure);
         }
     }
 
@@ -82,7 +112,7 @@ impl<'a> Measured<'a> {
                 variant: assignment.variant,
                 stage: plan.stages.get(assignment.stage).map_or("", |stage| stage.name.as_str()),
                 revision: assignment.revision,
-                subject: Seen::new(sampled.hash(subject), assignment.variant, is_compared).hash,
+                subject: measured::Seen::new(sampled.hash(subject), assignment.variant, is_compared).hash,
                 slice: is_compared.then(|| sliced.slice(subject)),
                 endpoints: meter::at(plan, meter::places(plan, self.path)).filter_map(|(_, endpoint)| endpoint).map(|name| name.as_str()).collect(),
             })
@@ -97,5 +127,5 @@ pub fn is_page(request: &RequestText, answer: &AnswerText) -> bool {
         Some(destination) => matches!(destination, "document" | "iframe") && request.method() != "HEAD",
         None => request.method() == "GET" && request.header("accept").is_some_and(|accept| accept.contains("text/html")),
     };
-    is_asked && fallback::is_html(answer.content_type()) && !(300..400).contains(&answer.status())
+    is_asked && assets::is_html(answer.content_type()) && !(300..400).contains(&answer.status())
 }

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use super::respond::Outbound;
-
 /// A request: its method, its URL, then its headers as `name:value`, a line each.
 #[derive(Debug)]
 pub struct RequestText {
@@ -18,16 +16,10 @@ impl RequestText {
     /// Takes the text that the edge made, and finds its parts once: a request's headers are asked
     /// for some twenty times.
     pub fn new(text: String) -> Self {
-        let mut headers = Vec::with_capacity(32);
         let mut lines = Lines { text: &text, at: 0 };
         let method = lines.next().unwrap_or_default();
         let url = lines.next().unwrap_or_default();
-        for line in lines {
-            if let Some(colon) = text.get(line.clone()).and_then(|line| line.find(':')) {
-                let colon = line.start + colon;
-                headers.push((line.start..colon, colon + 1..line.end));
-            }
-        }
+        let headers = header_lines(&text, lines);
         Self { method, url, headers, text }
     }
 
@@ -50,6 +42,11 @@ impl RequestText {
         self.headers.iter().map(|(name, _)| self.part(name))
     }
 
+    /// The headers, their names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (self.part(name), self.part(value)))
+    }
+
     /// The value of a header, its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let is_it = |own: &Range<usize>| own.len() == name.len() && self.part(own) == name;
@@ -64,6 +61,11 @@ impl RequestText {
     /// Whether a body comes with it.
     pub fn has_body(&self) -> bool {
         self.header("content-length").is_some_and(|length| length != "0") || self.header("transfer-encoding").is_some()
+    }
+
+    /// Whether it asks, before another request, what that may do (the Fetch standard's CORS preflight).
+    pub fn is_preflight(&self) -> bool {
+        self.method() == "OPTIONS" && self.header("origin").is_some() && self.header("access-control-request-method").is_some()
     }
 
     /// Whether it asks to switch to a WebSocket.
@@ -90,32 +92,86 @@ impl Iterator for Lines<'_> {
     }
 }
 
-/// An answer: its status, then the headers that the rules need, a line each.
+/// An answer: its status, where it redirects to (resolved by the platform; empty where nowhere), then its
+/// headers as `name:value`, a line each.
 #[derive(Debug)]
-pub struct AnswerText(String);
+pub struct AnswerText {
+    text: String,
+    status: u16,
+    target: Range<usize>,
+    /// The name and the value of each header.
+    headers: Vec<(Range<usize>, Range<usize>)>,
+}
 
 impl AnswerText {
-    /// Takes the text that the edge made.
+    /// Takes the text that the edge made, and finds its parts once.
     pub fn new(text: String) -> Self {
-        Self(text)
+        let mut lines = Lines { text: &text, at: 0 };
+        // A malformed status, which the runtime never gives, counts as a failure.
+        let status = lines.next().and_then(|line| text.get(line)?.parse().ok()).unwrap_or(599);
+        let target = lines.next().unwrap_or_default();
+        let headers = header_lines(&text, lines);
+        Self { status, target, headers, text }
     }
 
-    fn line(&self, index: usize) -> Option<&str> {
-        self.0.split('\n').nth(index).filter(|line| !line.is_empty())
+    fn part(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 
-    /// The status; a malformed one, which the runtime never gives, counts as a failure.
-    pub fn status(&self) -> u16 {
-        self.line(0).and_then(|line| line.parse().ok()).unwrap_or(599)
+    /// The status.
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The absolute address to which a 3xx answer redirects, in the upstream's own terms.
+    pub fn target(&self) -> Option<&str> {
+        Some(self.part(&self.target)).filter(|target| !target.is_empty())
+    }
+
+    /// The first value of a header, its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers().find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    /// The values of a header, which are several for `set-cookie`.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(own, _)| own.len() == name.len() && self.part(own) == name).map(|(_, value)| self.part(value))
+    }
+
+    /// The headers, their names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (self.part(name), self.part(value)))
     }
 
     /// The `Content-Type`.
     pub fn content_type(&self) -> Option<&str> {
-        self.line(1)
+        self.header("content-type")
     }
+}
 
-    /// What the rules of the answer need.
-    pub fn outbound(&self) -> Outbound<'_> {
-        Outbound { status: self.status(), cache_control: self.line(2), has_expires: self.line(3).is_some(), connection: self.line(4), location: self.line(5) }
+/// The name and the value in each of these lines.
+fn header_lines(text: &str, lines: Lines<'_>) -> Vec<(Range<usize>, Range<usize>)> {
+    let mut headers = Vec::with_capacity(32);
+    for line in lines {
+        if let Some(colon) = text.get(line.clone()).and_then(|line| line.find(':')) {
+            let colon = line.start + colon;
+            headers.push((line.start..colon, colon + 1..line.end));
+        }
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answers_parts_are_found() {
+        let answer = AnswerText::new("302\nhttps://h/x\nset-cookie:a=1\ncontent-type:text/html\nset-cookie:b=2; Expires=Wed, 21 Oct".into());
+        assert_eq!((answer.status(), answer.target(), answer.content_type()), (302, Some("https://h/x"), Some("text/html")));
+        assert_eq!(answer.values("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2; Expires=Wed, 21 Oct"]);
+        let bare = AnswerText::new("204\n".into());
+        assert_eq!((bare.status(), bare.target(), bare.headers().count()), (204, None, 0));
+        assert_eq!(AnswerText::new(String::new()).status(), 599);
     }
 }

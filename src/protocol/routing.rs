@@ -2,7 +2,8 @@
 //!
 //! The most specific route wins: an exact host before a domain, a longer domain before a shorter,
 //! any host last; then an exact path before a prefix, a longer prefix before a shorter. The cost
-//! depends on the depth of the path and of the deepest route, not on how many rollouts there are.
+//! depends on the depth of the path and of the deepest route, not on how many rollouts there are. What a
+//! rollout excepts goes to the next less specific route of another.
 
 use fnv::FnvHashMap;
 
@@ -17,6 +18,8 @@ pub struct Router {
     under: FnvHashMap<String, usize>,
     hosts: Vec<Paths>,
     any: Paths,
+    /// By number of rollout: what it does not take, though a route of it does.
+    except: FnvHashMap<usize, Vec<Route>>,
 }
 
 #[derive(Debug, Default)]
@@ -40,21 +43,41 @@ impl Router {
         }
     }
 
+    /// Notes what a rollout does not take.
+    pub fn except(&mut self, routes: &[Route], rollout: usize) {
+        if !routes.is_empty() {
+            self.except.insert(rollout, routes.to_vec());
+        }
+    }
+
     /// The number of the rollout that takes a request for `path` on `host` (in lower case, without a port).
     pub fn find(&self, host: &str, path: &str) -> Option<usize> {
-        if let Some(rollout) = self.exact.get(host).and_then(|number| self.hosts.get(*number)?.find(path)) {
+        self.first(host, path, &|rollout| !self.is_excepted(rollout, host, path))
+    }
+
+    /// The number of the rollout that would take a request which it excepts.
+    pub fn find_excepting(&self, host: &str, path: &str) -> Option<usize> {
+        if self.except.is_empty() { None } else { self.first(host, path, &|_| true) }
+    }
+
+    fn is_excepted(&self, rollout: usize, host: &str, path: &str) -> bool {
+        !self.except.is_empty() && self.except.get(&rollout).is_some_and(|routes| routes.iter().any(|route| route.matches(host, path)))
+    }
+
+    fn first(&self, host: &str, path: &str, takes: &impl Fn(usize) -> bool) -> Option<usize> {
+        if let Some(rollout) = self.exact.get(host).and_then(|number| self.hosts.get(*number)?.find(path, takes)) {
             return Some(rollout);
         }
         if !self.under.is_empty() {
             let mut rest = host;
             while let Some((_, domain)) = rest.split_once('.') {
-                if let Some(rollout) = self.under.get(domain).and_then(|number| self.hosts.get(*number)?.find(path)) {
+                if let Some(rollout) = self.under.get(domain).and_then(|number| self.hosts.get(*number)?.find(path, takes)) {
                     return Some(rollout);
                 }
                 rest = domain;
             }
         }
-        self.any.find(path)
+        self.any.find(path, takes)
     }
 }
 
@@ -89,8 +112,8 @@ impl Paths {
         }
     }
 
-    fn find(&self, path: &str) -> Option<usize> {
-        if let Some(rollout) = self.exact.get(path) {
+    fn find(&self, path: &str, takes: &impl Fn(usize) -> bool) -> Option<usize> {
+        if let Some(rollout) = self.exact.get(path).filter(|rollout| takes(**rollout)) {
             return Some(*rollout);
         }
         if self.under.is_empty() {
@@ -100,7 +123,7 @@ impl Paths {
         let end = path.match_indices('/').nth(self.depth_max + 1).map_or(path.len(), |(at, _)| at);
         let mut prefix = path.get(..end)?;
         loop {
-            if let Some(rollout) = self.under.get(prefix) {
+            if let Some(rollout) = self.under.get(prefix).filter(|rollout| takes(**rollout)) {
                 return Some(*rollout);
             }
             prefix = prefix.rsplit_once('/')?.0;

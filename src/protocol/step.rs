@@ -7,6 +7,8 @@ use super::headers::HeaderEdits;
 pub enum Step {
     /// Send the request here; without headers within `timeout_ms` (0: no limit) it has failed.
     Ask {
+        /// The service binding to send it by; `None` for the network.
+        service: Option<String>,
         /// The URL.
         url: String,
         /// The changes to its headers.
@@ -20,6 +22,8 @@ pub enum Step {
         which: Which,
         /// The changes to its headers; `None` leaves it untouched.
         edits: Option<HeaderEdits>,
+        /// How long its body may take, where it is watched whether that ends as it should (0: it is not).
+        watch_ms: u64,
     },
     /// Answer with a plain sentence.
     Sentence {
@@ -30,6 +34,13 @@ pub enum Step {
         /// The sentence.
         text: &'static str,
     },
+    /// Answer with a service worker that unregisters itself.
+    Unregister {
+        /// The value of `tidegate-reason`.
+        reason: &'static str,
+        /// The script.
+        script: &'static str,
+    },
 }
 
 /// One of the answers to a request that was asked twice.
@@ -39,6 +50,26 @@ pub enum Which {
     Last,
     /// The one before.
     Before,
+}
+
+/// Why an upstream has not answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// It sent no headers in time.
+    Timeout(String),
+    /// It could not be reached, or closed the connection.
+    Unreachable(String),
+    /// The request's own body has not all been sent: the client broke off, and nobody has failed.
+    Unsent(String),
+}
+
+impl NoAnswer {
+    /// What the platform says.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Timeout(message) | Self::Unreachable(message) | Self::Unsent(message) => message,
+        }
+    }
 }
 
 /// Something that an operator may have to know.

@@ -1,28 +1,34 @@
-//! The way of one request, as a machine without input or output: told what happened, it says what
+//! The way of one request, as a machine without input or output: given what happened, it says what
 //! is done next. Whoever drives it only asks upstreams and passes answers on.
 //!
 //! ```text
 //! start ─▶ Ask ─┬─▶ Answer                          the side of the assignment
 //!               ├─▶ Ask legacy ─▶ Answer            rescue: new has failed
 //!               ├─▶ Ask the other ─▶ Answer         skew: this side lacks the asset
+//!               ├─▶ Unregister                      this side lacks the service worker
+//!               ├─▶ Ask the other ─▶ Answer         preflight: this side permits nothing
 //!               └─▶ Sentence                        nobody answers
 //! ```
+
+mod preflight;
 
 use std::rc::Rc;
 
 use super::address::Address;
+use super::assets::{self, Asset};
 use super::config::Snapshot;
 use super::decision::Decision;
-use super::fallback::{self, Asset};
-use super::forward::{self, Inbound, Marks};
+use super::forward::{self, Conditions, Inbound, Marks};
 use super::headers::HeaderEdits;
 use super::measuring::{self, Instruments, Measured};
 use super::message::{AnswerText, RequestText};
-use super::respond::{self, Provenance};
-use super::step::{Remark, Step, Which};
+use super::respond::{self, Life, Provenance};
+use super::step::{NoAnswer, Remark, Step, Which};
+use super::terms::Terms;
+use super::translate::Translator;
 use crate::decide::assign::{Reason, Variant};
 use crate::decide::standing::Mode;
-use crate::model::plan::{CachePolicy, Plan, Upstreams};
+use crate::model::plan::{Backend, FailureKind, Place};
 use crate::model::upstream::Upstream;
 
 /// A request that was decided.
@@ -54,22 +60,34 @@ pub struct Way {
 /// Where a request goes.
 #[derive(Debug)]
 enum Target {
-    Rollout { number: usize, mode: Mode },
+    Rollout(usize),
     /// No rollout takes it.
-    Fallback { upstream: Upstream, is_configured: bool },
+    Fallback { backend: Backend, is_configured: bool },
 }
 
 /// What was asked last.
 #[derive(Debug)]
 enum Stage {
     First,
-    /// Legacy, since new has failed; whether new's failure was an answer, and when that was.
-    Rescue { has_answer: bool, failed_ms: f64 },
+    /// Legacy, since new has failed; the answer by which it failed, and when it did.
+    Rescue { own: Option<AnswerText>, failed_ms: f64 },
     /// The other side, since this one lacks the asset; its answer stands if the other lacks it too.
-    Skew { asset: Asset, kept: AnswerText, variant: Variant, reason: &'static str },
+    Skew { own: AnswerText },
+    /// The second side of a preflight, and what the first has answered.
+    Preflight { first: Variant, own: Option<AnswerText> },
+    /// Nothing more is to be asked.
+    Done,
 }
 
+/// What came of asking an upstream.
+pub type Outcome = Result<AnswerText, NoAnswer>;
+
 const NO_ANSWER: &str = "The site did not answer. Please try again.";
+const TOO_LATE: &str = "The site took too long to answer. Please try again.";
+/// Larger pages are not watched: a slow reader's copy of them would fill the isolate's memory.
+const WATCHED_BYTES_MAX: u64 = 1 << 20;
+/// The runtime lets work go on for 30 s behind an answer.
+const WATCH_MS_MAX: u64 = 25_000;
 
 impl Way {
     /// Begins the way of a request.
@@ -79,12 +97,12 @@ impl Way {
     ///
     /// # Errors
     /// With the sentence to answer, when there is nobody to ask.
-    pub fn start(begun: Begun, fallback: Option<Upstream>, is_configured: bool) -> Result<(Self, Step), Step> {
+    pub fn start(begun: Begun, fallback: Option<Place>, is_configured: bool) -> Result<(Self, Step), Step> {
         let Begun { request, snapshot, decision, number, started_ms } = begun;
         let has_upstreams = |number: &usize| snapshot.catalogue.plan(*number).is_some_and(|plan| plan.upstreams.is_some());
         let target = match (number.filter(has_upstreams), fallback) {
-            (Some(number), _) => Target::Rollout { number, mode: snapshot.standings.get(number).map_or(Mode::Unknown, |standing| standing.mode) },
-            (None, Some(upstream)) => Target::Fallback { upstream, is_configured },
+            (Some(number), _) => Target::Rollout(number),
+            (None, Some(place)) => Target::Fallback { backend: place.into(), is_configured },
             (None, None) if is_configured => return Err(Step::Sentence { status: 404, reason: "unrouted", text: "No rollout takes this address." }),
             (None, None) => return Err(Step::Sentence { status: 503, reason: "no_config", text: "The site is being set up. Please try again in a moment." }),
         };
@@ -94,135 +112,229 @@ impl Way {
     }
 
     fn first(&self) -> Step {
-        match &self.target {
-            Target::Fallback { upstream, .. } => self.ask(upstream, None, 0),
-            Target::Rollout { .. } => {
-                let variant = self.variant();
-                let timeout_ms = self.upstreams().filter(|_| self.may_rescue()).map_or(0, |upstreams| upstreams.timeout.as_ms());
-                self.ask_side(variant, timeout_ms)
-            }
+        let Some(terms) = self.terms() else {
+            return match &self.target {
+                Target::Fallback { backend, .. } => self.ask(backend, None, 0),
+                Target::Rollout(_) => Step::Sentence { status: 503, reason: "no_config", text: NO_ANSWER },
+            };
+        };
+        if self.request.is_preflight() {
+            return self.ask_side(preflight::first(&terms), 0);
         }
+        let variant = self.variant();
+        let limit = terms.limit(variant, self.may_rescue());
+        self.ask_side(variant, if limit.is_enforced { limit.ms } else { 0 })
     }
 
     /// Goes on with an upstream's answer, or with why there is none. The second value is for the log.
-    pub fn next(&mut self, outcome: Result<AnswerText, String>, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
-        match std::mem::replace(&mut self.stage, Stage::First) {
+    pub fn next(&mut self, outcome: Outcome, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::First if self.request.is_preflight() && self.terms().is_some() => (self.after_preflight(outcome), None),
             Stage::First => self.after_first(outcome, instruments),
-            Stage::Rescue { has_answer, failed_ms } => match outcome {
-                Ok(answer) => {
-                    self.measured().count_rescue(failed_ms, instruments.meter);
-                    (self.answer(&answer, Which::Last, Variant::Legacy, "rescued", None), None)
-                }
-                Err(error) if has_answer => (Step::Answer { which: Which::Before, edits: Some(self.marks(Variant::New, "rescued")) }, Some(self.failure(&error))),
-                Err(error) => self.no_answer(&error),
+            Stage::Rescue { own, failed_ms } => self.after_rescue(outcome, own, failed_ms, instruments),
+            Stage::Skew { own } => match outcome {
+                Ok(answer) if Asset::is_found(answer.status(), answer.content_type()) => (self.answer(&answer, Which::Last, self.variant().other(), "skew", None), None),
+                Ok(_) | Err(_) => (self.answer(&own, Which::Before, self.variant(), self.reason(), None), None),
             },
-            Stage::Skew { asset, kept, variant, reason } => match outcome {
-                Ok(answer) if asset.is_found(answer.status(), answer.content_type()) => (self.answer(&answer, Which::Last, variant.other(), "skew", None), None),
-                Ok(_) | Err(_) => (self.answer(&kept, Which::Before, variant, reason, None), None),
-            },
+            Stage::Preflight { first, own } => self.after_both(first, own, outcome),
+            Stage::Done => (Step::Answer { which: Which::Last, edits: None, watch_ms: 0 }, None),
         }
     }
 
-    fn after_first(&mut self, outcome: Result<AnswerText, String>, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
-        self.measured().count(self.started_ms, outcome.as_ref().ok().map(AnswerText::status), instruments);
-        let (variant, reason) = (self.variant(), self.reason());
-        let failure = match &outcome {
-            Ok(answer) if fallback::is_failure(answer.status()) => Some(format!("new answered {}", answer.status())),
-            Ok(_) => None,
-            Err(error) => Some(format!("new did not answer: {error}")),
-        };
+    fn after_first(&mut self, outcome: Outcome, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
+        if let Err(NoAnswer::Unsent(error)) = &outcome {
+            return (Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER }, Some(self.remark("upload_broken", error.clone())));
+        }
+        let failure = self.failure(&outcome);
+        let is_late = self.is_late(&outcome, instruments.now_ms);
+        if self.is_measured() {
+            let counts_late = is_late && self.terms().is_some_and(|terms| terms.counts(FailureKind::Timeout));
+            let latency_ms = (outcome.is_ok() && !self.request.has_body()).then(|| instruments.now_ms - self.started_ms);
+            let seen = measuring::Seen { status: outcome.as_ref().ok().map(AnswerText::status), is_failure: failure.is_some() || counts_late, is_timeout: is_late, latency_ms };
+            self.measured().count(&seen, instruments);
+        }
+        let asset = self.asset();
+        if let (Ok(answer), Some(asset)) = (&outcome, asset)
+            && Asset::is_missed(answer.status(), answer.content_type())
+        {
+            if asset == Asset::ServiceWorker {
+                return (Step::Unregister { reason: self.reason(), script: assets::UNREGISTER }, None);
+            }
+            if self.terms().is_some_and(|terms| terms.has_skew()) {
+                return (self.ask_other_side(outcome), None);
+            }
+        }
         if let Some(why) = failure.filter(|_| self.may_rescue()) {
-            self.stage = Stage::Rescue { has_answer: outcome.is_ok(), failed_ms: instruments.now_ms };
+            self.stage = Stage::Rescue { own: outcome.ok(), failed_ms: instruments.now_ms };
             let remark = self.remark("rescued", format!("{why}; legacy answers instead"));
-            return (self.ask_side(Variant::Legacy, 0), Some(remark));
+            let limit = self.terms().map(|terms| terms.limit(Variant::Legacy, false)).filter(|limit| limit.is_enforced);
+            return (self.ask_side(Variant::Legacy, limit.map_or(0, |limit| limit.ms)), Some(remark));
         }
-        let answer = match outcome {
-            Ok(answer) => answer,
-            Err(error) => return self.no_answer(&error),
-        };
-        match self.missed_asset(&answer) {
-            Some(asset) => {
-                self.stage = Stage::Skew { asset, kept: answer, variant, reason };
-                let timeout_ms = self.upstreams().map_or(0, |upstreams| upstreams.timeout.as_ms());
-                (self.ask_side(variant.other(), timeout_ms), None)
-            }
-            None => {
-                // What shared caches may keep must not carry one visitor's token.
-                let is_given = measuring::is_page(&self.request, &answer) && self.is_private();
-                let token = if is_given { self.measured().token(instruments) } else { None };
-                (self.answer(&answer, Which::Last, variant, reason, token.as_deref()), None)
-            }
+        match outcome {
+            Ok(answer) => (self.pass_on(&answer, instruments), None),
+            Err(error) => self.no_answer(&error),
         }
+    }
+
+    fn after_rescue(&mut self, outcome: Outcome, own: Option<AnswerText>, failed_ms: f64, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
+        let is_taken = outcome.as_ref().is_ok_and(|answer| self.can_replace(answer));
+        match (outcome, own) {
+            (Ok(answer), _) if is_taken => {
+                if answer.status() < 400 && self.is_measured() {
+                    self.measured().count_rescue(failed_ms, instruments);
+                }
+                (self.answer(&answer, Which::Last, Variant::Legacy, "rescued", None), None)
+            }
+            (Ok(_), Some(own)) => (self.answer(&own, Which::Before, self.variant(), self.reason(), None), None),
+            (Ok(answer), None) => (self.answer(&answer, Which::Last, Variant::Legacy, "rescued", None), None),
+            (Err(error), Some(own)) => (self.answer(&own, Which::Before, self.variant(), self.reason(), None), Some(self.failed(&error))),
+            (Err(error), None) => self.no_answer(&error),
+        }
+    }
+
+    /// Whether legacy's answer is better than new's failure.
+    fn can_replace(&self, answer: &AnswerText) -> bool {
+        if self.asset().is_some() {
+            return Asset::is_found(answer.status(), answer.content_type());
+        }
+        self.terms().is_some_and(|terms| !terms.is_failure(answer.status())) && !self.leads_back(answer, Variant::Legacy)
+    }
+
+    fn ask_other_side(&mut self, outcome: Outcome) -> Step {
+        let Ok(own) = outcome else { return Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER } };
+        self.stage = Stage::Skew { own };
+        let limit_ms = self.terms().map_or(0, |terms| terms.skew_limit_ms());
+        self.ask_side(self.variant().other(), limit_ms)
+    }
+
+    /// The answer of the side that was asked first.
+    fn pass_on(&self, answer: &AnswerText, instruments: &mut Instruments<'_>) -> Step {
+        let is_page = self.is_measured() && measuring::is_page(&self.request, answer);
+        // What shared caches may keep must not carry one visitor's token.
+        let token = if is_page && self.is_private() { self.measured().token(instruments) } else { None };
+        let mut step = self.answer(answer, Which::Last, self.variant(), self.reason(), token.as_deref());
+        let is_small = answer.header("content-length").and_then(|length| length.parse::<u64>().ok()).is_none_or(|length| length <= WATCHED_BYTES_MAX);
+        if let Step::Answer { watch_ms, .. } = &mut step
+            && is_page
+            && is_small
+            && (200..300).contains(&answer.status())
+        {
+            *watch_ms = self.terms().map_or(0, |terms| terms.limit(self.variant(), false).ms.min(WATCH_MS_MAX));
+        }
+        step
+    }
+
+    /// Takes note that the client has left before any answer.
+    pub fn abandon(&self, instruments: &mut Instruments<'_>) {
+        if matches!(self.stage, Stage::First) && self.is_measured() && !self.request.is_preflight() {
+            self.measured().count_abandoned(instruments.now_ms - self.started_ms, instruments);
+        }
+    }
+
+    /// Takes note that the body of the page that was passed on has ended early, or stalled.
+    pub fn note_broken(&self, instruments: &mut Instruments<'_>) {
+        let is_failure = self.terms().is_some_and(|terms| terms.counts(FailureKind::Broken));
+        self.measured().count_broken(is_failure, instruments);
+    }
+
+    /// Why the outcome is a failure of the side that was asked, if it is one.
+    fn failure(&self, outcome: &Outcome) -> Option<String> {
+        let side = self.variant();
+        match outcome {
+            Err(error) => Some(format!("{side} did not answer: {}", error.message())),
+            Ok(answer) if self.terms().is_some_and(|terms| terms.is_failure(answer.status())) => Some(format!("{side} answered {}", answer.status())),
+            Ok(answer) if self.leads_back(answer, side) => Some(format!("{side} redirects to the address that was asked for")),
+            Ok(_) => None,
+        }
+    }
+
+    /// Whether headers came after the time that the plan gives, on whichever side. How long an upload takes is
+    /// its client's affair.
+    fn is_late(&self, outcome: &Outcome, now_ms: f64) -> bool {
+        match outcome {
+            Err(error) => matches!(error, NoAnswer::Timeout(_)),
+            Ok(_) => !self.request.has_body() && self.terms().is_some_and(|terms| now_ms - self.started_ms > terms.limit(self.variant(), false).ms as f64),
+        }
+    }
+
+    /// Whether an answer sends the browser where it already is, for ever. One that sets a cookie which the
+    /// browser does not have may answer otherwise the next time.
+    fn leads_back(&self, answer: &AnswerText, variant: Variant) -> bool {
+        let Some(target) = answer.target().filter(|_| self.request.is_read() && (301..=308).contains(&answer.status())) else { return false };
+        let cookies = self.request.header("cookie").unwrap_or_default();
+        let name = |cookie: &str| cookie.split_once('=').map(|(name, _)| name.trim().to_owned());
+        let is_new = |cookie: &str| name(cookie).is_some_and(|name| super::cookie::values(cookies, &name).next().is_none());
+        self.with_translator(Some(variant), |translator| translator.leads_back(target)) && !answer.values("set-cookie").any(is_new)
+    }
+
+    fn is_measured(&self) -> bool {
+        !self.decision.is_unmeasured && self.terms().is_none_or(|terms| terms.is_measured())
     }
 
     fn measured(&self) -> Measured<'_> {
         let number = match self.target {
-            Target::Rollout { number, .. } => Some(number),
+            Target::Rollout(number) => Some(number),
             Target::Fallback { .. } => None,
         };
         Measured { snapshot: &self.snapshot, decision: &self.decision, number, path: self.address().path }
     }
 
-    fn no_answer(&self, error: &str) -> (Step, Option<Remark>) {
-        (Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER }, Some(self.failure(error)))
+    fn no_answer(&self, error: &NoAnswer) -> (Step, Option<Remark>) {
+        let (status, text) = if matches!(error, NoAnswer::Timeout(_)) { (504, TOO_LATE) } else { (502, NO_ANSWER) };
+        (Step::Sentence { status, reason: self.reason(), text }, Some(self.failed(error)))
     }
 
-    fn failure(&self, error: &str) -> Remark {
-        self.remark("upstream_failed", error.to_owned())
+    fn failed(&self, error: &NoAnswer) -> Remark {
+        self.remark("upstream_failed", error.message().to_owned())
     }
 
     fn remark(&self, event: &'static str, message: String) -> Remark {
-        let subject = self.plan().map_or_else(|| "FALLBACK_UPSTREAM".to_owned(), |plan| plan.key.to_string());
+        let subject = self.terms().map_or_else(|| "FALLBACK_UPSTREAM".to_owned(), |terms| terms.plan.key.to_string());
         Remark { event, subject, message }
     }
 
-    fn plan(&self) -> Option<&Plan> {
-        match self.target {
-            Target::Rollout { number, .. } => self.snapshot.catalogue.plan(number).map(Rc::as_ref),
-            Target::Fallback { .. } => None,
-        }
+    /// What holds for the request, where a rollout takes it.
+    fn terms(&self) -> Option<Terms<'_>> {
+        let Target::Rollout(number) = self.target else { return None };
+        Terms::of(self.snapshot.catalogue.plan(number)?, self.snapshot.standings.get(number), self.address().path)
     }
 
-    fn upstreams(&self) -> Option<&Upstreams> {
-        self.plan().and_then(|plan| plan.upstreams.as_ref())
-    }
-
-    fn mode(&self) -> Mode {
-        match self.target {
-            Target::Rollout { mode, .. } => mode,
-            Target::Fallback { .. } => Mode::Unknown,
-        }
-    }
-
-    /// Whether browsers may get either side: a draft has only ever had one, but for previews.
+    /// Whether browsers may hold either side's copies.
     fn is_varying(&self) -> bool {
-        self.mode() != Mode::Inactive || self.decision.assignment.is_some_and(|assignment| assignment.reason == Reason::Override)
+        let is_preview = self.decision.assignment.is_some_and(|assignment| assignment.reason == Reason::Override);
+        self.terms().is_some_and(|terms| terms.keeps_apart() && (terms.has_started() || is_preview))
     }
 
     fn variant(&self) -> Variant {
-        self.decision.assignment.map_or(Variant::Legacy, |assignment| assignment.variant)
+        let assigned = self.decision.assignment.map_or(Variant::Legacy, |assignment| assignment.variant);
+        self.terms().and_then(|terms| terms.pinned()).unwrap_or(assigned)
     }
 
     fn reason(&self) -> &'static str {
         match (&self.target, self.decision.assignment) {
-            (Target::Rollout { .. }, Some(assignment)) => assignment.reason.as_str(),
+            (Target::Rollout(_), _) if self.request.is_preflight() => "preflight",
+            (Target::Rollout(_), _) if self.terms().is_some_and(|terms| terms.pinned().is_some()) => "path",
+            (Target::Rollout(_), Some(assignment)) => assignment.reason.as_str(),
             (Target::Fallback { is_configured: true, .. }, _) => "unrouted",
             _ => "no_config",
         }
     }
 
+    /// Whether the request can be asked twice: it changes nothing, and it has no body that the first attempt
+    /// would have consumed.
     fn is_repeatable(&self) -> bool {
-        fallback::is_repeatable(self.request.method(), self.request.has_body())
+        self.request.is_read() && !self.request.has_body()
     }
 
     fn may_rescue(&self) -> bool {
-        self.upstreams().is_some_and(|upstreams| fallback::may_rescue(upstreams.rescue, self.mode(), self.variant(), self.is_repeatable()))
+        let is_worker = self.asset() == Some(Asset::ServiceWorker);
+        self.is_repeatable() && !is_worker && self.variant() == Variant::New && self.terms().is_some_and(|terms| terms.has_rescue())
     }
 
-    fn missed_asset(&self, answer: &AnswerText) -> Option<Asset> {
-        let is_skewable = self.plan().is_some() && self.mode() != Mode::Completed && self.is_repeatable();
-        let asset = Asset::of(self.request.header("sec-fetch-dest")).filter(|_| is_skewable)?;
-        asset.is_missed(answer.status(), answer.content_type()).then_some(asset)
+    /// The asset that the request asks for, while either side's may be wanted.
+    fn asset(&self) -> Option<Asset> {
+        let has_sides = self.terms().is_some_and(|terms| terms.has_started() && terms.shared().is_none());
+        if has_sides && self.is_repeatable() { Asset::of(&self.request, self.address().path) } else { None }
     }
 
     fn address(&self) -> Address<'_> {
@@ -231,64 +343,91 @@ impl Way {
     }
 
     fn ask_side(&self, variant: Variant, timeout_ms: u64) -> Step {
-        match self.upstreams() {
-            Some(Upstreams { legacy, .. }) if variant == Variant::Legacy => self.ask(legacy, Some(variant), timeout_ms),
-            Some(Upstreams { new, .. }) => self.ask(new, Some(variant), timeout_ms),
+        match self.terms() {
+            Some(terms) => self.ask(terms.backend(variant), Some(variant), timeout_ms),
             None => Step::Sentence { status: 503, reason: "no_config", text: NO_ANSWER },
         }
     }
 
-    fn ask(&self, upstream: &Upstream, variant: Option<Variant>, timeout_ms: u64) -> Step {
-        let request = &self.request;
+    fn ask(&self, backend: &Backend, variant: Option<Variant>, timeout_ms: u64) -> Step {
         let address = self.address();
-        let is_document = forward::asks_for_document(request.header("sec-fetch-dest"), request.header("accept"));
-        let inbound = Inbound {
-            request,
-            address,
-            is_unconditional: is_document && variant.is_some() && self.is_varying(),
+        let terms = self.terms();
+        let conditions = match (&terms, variant) {
+            (Some(terms), Some(asked)) if terms.keeps_apart() => Conditions::For { asked, is_varying: self.is_varying() },
+            (Some(_), _) => Conditions::Untouched,
+            // What was legacy's while there was a rollout is the site's own now.
+            (None, _) => Conditions::For { asked: Variant::Legacy, is_varying: false },
         };
-        let stage = self.plan().zip(self.decision.assignment).and_then(|(plan, assignment)| plan.stages.get(assignment.stage));
-        let rollout = variant.zip(self.plan()).map(|(variant, plan)| (variant, plan.key.as_str(), stage.map_or("", |stage| stage.name.as_str())));
-        let edits = forward::edits(&inbound, &Marks { rollout, flags: &self.decision.flags });
-        Step::Ask { url: forward::url(upstream, &address), edits, timeout_ms }
+        let inbound = Inbound { request: &self.request, address, conditions };
+        let stage = terms.as_ref().zip(self.decision.assignment).and_then(|(terms, assignment)| terms.plan.stages.get(assignment.stage));
+        let rollout = variant.zip(terms.as_ref()).map(|(variant, terms)| (variant, terms.plan.key.as_str(), stage.map_or("", |stage| stage.name.as_str())));
+        let edits = forward::edits(&inbound, &Marks { rollout, flags: &self.decision.flags }, backend);
+        let service = match &backend.place {
+            Place::Service(name) => Some(name.clone()),
+            Place::Url(_) => None,
+        };
+        Step::Ask { service, url: forward::url(&backend.place, &address), edits, timeout_ms }
+    }
+
+    fn with_translator<T>(&self, variant: Option<Variant>, act: impl FnOnce(&Translator<'_>) -> T) -> T {
+        let terms = self.terms();
+        let backends: Vec<&Backend> = match (&self.target, &terms) {
+            (Target::Fallback { backend, .. }, _) => vec![backend],
+            (_, Some(terms)) => terms.backends().collect(),
+            _ => Vec::new(),
+        };
+        let answering = match (&terms, variant) {
+            (Some(terms), Some(variant)) => terms.backend(variant).place.url(),
+            _ => backends.first().and_then(|backend| backend.place.url()),
+        };
+        let upstreams: Vec<&Upstream> = backends.iter().filter_map(|backend| backend.place.url()).collect();
+        act(&Translator { public: self.address(), answering, upstreams: &upstreams })
     }
 
     fn answer(&self, answer: &AnswerText, which: Which, variant: Variant, reason: &'static str, token: Option<&str>) -> Step {
         // A switched connection is passed on as it is: a copy would lose its socket.
         if answer.status() == 101 {
-            return Step::Answer { which, edits: None };
+            return Step::Answer { which, edits: None, watch_ms: 0 };
         }
-        let upstreams: Vec<&Upstream> = match &self.target {
-            Target::Fallback { upstream, .. } => vec![upstream],
-            Target::Rollout { .. } => self.upstreams().into_iter().flat_map(|upstreams| [&upstreams.legacy, &upstreams.new]).collect(),
+        let has_rollout = matches!(self.target, Target::Rollout(_));
+        let provenance = Provenance {
+            variant: has_rollout.then_some(variant),
+            reason,
+            is_private: self.is_private(),
+            is_varying: self.is_varying(),
+            life: self.life(answer),
+            is_read: self.request.is_read(),
+            token,
         };
-        let provenance = Provenance { token, ..self.provenance(variant, reason) };
-        let edits = respond::edits(&answer.outbound(), &provenance, &self.address(), &upstreams, &self.decision.cookies);
-        Step::Answer { which, edits: Some(edits) }
+        let edits: HeaderEdits = self.with_translator(provenance.variant, |translator| respond::edits(answer, &provenance, translator, &self.decision.cookies));
+        Step::Answer { which, edits: Some(edits), watch_ms: 0 }
     }
 
-    /// The marks alone, for new's own failure where legacy fails too.
-    fn marks(&self, variant: Variant, reason: &'static str) -> HeaderEdits {
-        respond::edits(&Default::default(), &self.provenance(variant, reason), &self.address(), &[], &self.decision.cookies)
+    /// How long the browser may keep an answer.
+    fn life(&self, answer: &AnswerText) -> Life {
+        if !self.is_varying() {
+            return Life::Own;
+        }
+        let is_permanent = matches!(answer.status(), 301 | 308);
+        if self.asset().is_some() && (answer.status() >= 400 || Asset::is_missed(answer.status(), answer.content_type())) {
+            return Life::None;
+        }
+        let is_document = || forward::asks_for_document(self.request.header("sec-fetch-dest"), self.request.header("accept"));
+        if is_permanent || assets::is_html(answer.content_type()) || is_document() { Life::Revalidated } else { Life::Own }
     }
 
     /// Whether the answer depends on who asks, and shared caches are not told to tell them apart.
     fn is_private(&self) -> bool {
         let has_flags = !self.decision.flags.is_empty();
-        match self.plan() {
+        match self.terms() {
             // Even of a completed rollout, who is excluded or unidentified stays on legacy.
-            Some(plan) => plan.cache == CachePolicy::Private && (has_flags || self.is_varying()),
+            Some(terms) => terms.keeps_apart() && (has_flags || self.is_varying()),
             None => has_flags,
         }
     }
+}
 
-    fn provenance<'p>(&self, variant: Variant, reason: &'p str) -> Provenance<'p> {
-        Provenance {
-            variant: self.plan().map(|_| variant.as_str()),
-            reason,
-            is_private: self.is_private(),
-            is_read: self.request.is_read(),
-            token: None,
-        }
-    }
+/// Whether new is in use, so that its frontend may be asked before anything is known of the visitor.
+fn is_in_use(mode: Mode) -> bool {
+    matches!(mode, Mode::Active | Mode::Completed)
 }

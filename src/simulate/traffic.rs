@@ -87,7 +87,7 @@ impl Traffic {
         let acc = Acc { values: vec![Vec::new(); measures.len()], ..Acc::default() };
         let accs = vec![acc; endpoints.len() + 1];
         let events = healthy.events.iter().map(|(name, _)| name.clone()).collect();
-        let has_rescue = plan.upstreams.as_ref().is_some_and(|upstreams| upstreams.rescue);
+        let has_rescue = plan.upstreams.as_ref().is_some_and(|upstreams| upstreams.rescue != crate::model::plan::Rescue::Off);
         let mut traffic = Self { endpoints, has_rescue, measures, spreads: Vec::new(), compared, asked, events, conditions, accs: [accs.clone(), accs], is_exposed: vec![false; subjects], toll: Toll::default() };
         traffic.spread();
         traffic

@@ -58,6 +58,8 @@ pub struct Memory {
     told: HashMap<String, f64>,
     /// What is wrong with what was read last.
     faults: Faults,
+    /// By rollout: when one id last made too large a share of the requests.
+    suspected_at_ms: HashMap<String, f64>,
     /// What is wrong with the plans that are in use.
     broken: Vec<String>,
     /// The rollouts (or none) found ready under this catalogue, so that a request walks no dependencies.

@@ -5,12 +5,17 @@ use std::rc::Rc;
 use super::{KILL_ALL, Memory, tell_changes};
 use crate::decide::settle::ECHO_MS;
 use crate::edge::log;
-use crate::model::Instant;
+use crate::model::{Instant, Name};
 use crate::model::live::{LiveText, edit_text};
 use crate::protocol::flush::{Answer, Flush, TEXT_BYTES_MAX, Told};
 
 /// What KV said is news for so long; it is read again every 5 s while there is traffic.
 const NEWS_MS: f64 = 10_000.0;
+
+/// Before the rollout's key: what is wrong with its ids.
+const IDENTITY: &str = "identity";
+/// So long an id counts as suspicious.
+const SUSPECT_MS: f64 = 600_000.0;
 
 /// What the controller said of texts that it has adopted and that may still be read.
 pub struct Echoes {
@@ -37,7 +42,7 @@ impl Memory {
         let texts = self.by_hand.iter().filter(|(_, text)| is_news && text.len() <= TEXT_BYTES_MAX);
         let catalogue = &self.snapshot.catalogue;
         let matters = |key: &str| match key.split_once('/') {
-            Some(("stage", rollout)) => catalogue.number_of(rollout).is_some(),
+            Some(("stage" | IDENTITY, rollout)) => catalogue.number_of(rollout).is_some(),
             Some((_, list)) => catalogue.lists.iter().any(|own| own == list),
             None => true,
         };
@@ -49,6 +54,24 @@ impl Memory {
             known: self.is_configured().then(|| self.served.iter().map(|key| (key.clone(), revision(key))).chain(wanted.iter().map(|key| (key.clone(), 0))).collect()),
             texts: texts.map(|(key, text)| (key.clone(), text.clone())).collect(),
             kills: kills.filter(|_| is_news).collect(),
+        }
+    }
+
+    /// Takes note that one id makes too large a share of a rollout's requests, so that it is somebody's
+    /// constant and not a user; without news for a while that is over.
+    pub fn note_suspect(&mut self, suspect: Option<(Name, f64)>, now_ms: f64) {
+        if let Some((rollout, share)) = suspect {
+            let sentence = format!(
+                "one id makes {:.0} % of the requests of `{rollout}`: a constant where an id belongs puts all who share it on one side; add it to `not_ids` under [identity]",
+                share * 100.0
+            );
+            self.faults.set(&format!("{IDENTITY}/{rollout}"), vec![sentence]);
+            self.suspected_at_ms.insert(rollout.to_string(), now_ms);
+        }
+        let over: Vec<String> = self.suspected_at_ms.iter().filter(|(_, at_ms)| now_ms - **at_ms > SUSPECT_MS).map(|(rollout, _)| rollout.clone()).collect();
+        for rollout in over {
+            self.faults.set(&format!("{IDENTITY}/{rollout}"), Vec::new());
+            self.suspected_at_ms.remove(&rollout);
         }
     }
 

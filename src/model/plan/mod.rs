@@ -6,6 +6,7 @@
 
 pub mod fields;
 pub mod words;
+pub mod upstreams;
 pub mod stage;
 pub mod read;
 pub mod rules;
@@ -18,16 +19,15 @@ use super::group::Fingerprints;
 use super::route::{PathPattern, Route};
 use super::source::{Match, Source};
 use super::upstream::Upstream;
-use super::{Duration, Name, Percentage};
+use super::{Name, Percentage};
+pub use upstreams::{Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams};
 pub use stage::{Channel, Guardrail, Notice, Risk, Signal, Stage};
-pub use words::{Advance, CachePolicy, Defaults};
+pub use words::{Advance, CachePolicy, Defaults, RobotSide, SameSite, Sticky};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;
 /// Of a plan, so many endpoints are measured: as many as a mask of 32 bits has, but for that of everywhere.
 pub const ENDPOINTS_MAX: usize = 31;
-/// How long the new upstream may take to send headers where the plan names nothing.
-pub const TIMEOUT_DEFAULT: Duration = Duration::seconds(10);
 
 /// What should happen to one rollout.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,14 +40,26 @@ pub struct Plan {
     /// The requests that it takes; none for a flag.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
+    /// What of these it does not take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Route>,
     /// The two frontends; absent for a flag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstreams: Option<Upstreams>,
+    /// What counts as a failure.
+    #[serde(skip_serializing_if = "Failures::is_default")]
+    pub failure: Failures,
+    /// What holds for some paths.
+    #[serde(rename = "path", skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathRule>,
     /// What shared caches may keep.
     #[serde(skip_serializing_if = "CachePolicy::is_default")]
     pub cache: CachePolicy,
     /// Who the subject of a request is.
     pub identity: Identity,
+    /// What crawlers, monitors and the like get.
+    #[serde(skip_serializing_if = "Robots::is_default")]
+    pub robots: Robots,
     /// Named parts of the site that a metric may be limited to.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub endpoints: Table<Endpoint>,
@@ -155,19 +167,6 @@ impl Plan {
     }
 }
 
-/// The two frontends of a rollout.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Upstreams {
-    /// The frontend that everybody had.
-    pub legacy: Upstream,
-    /// The frontend being released.
-    pub new: Upstream,
-    /// Whether legacy answers where new fails.
-    pub rescue: bool,
-    /// How long new may take to send headers before that is a failure.
-    pub timeout: Duration,
-}
-
 /// Who the subject of a request is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize)]
 pub struct Identity {
@@ -178,9 +177,38 @@ pub struct Identity {
     /// The domain of that cookie, where it is to be shared among hosts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
+    /// Which id counts where a browser has an account's and a minted one.
+    #[serde(skip_serializing_if = "Sticky::is_default")]
+    pub sticky: Sticky,
+    /// Whether browsers send the minted id with requests that come from other sites.
+    #[serde(skip_serializing_if = "SameSite::is_default")]
+    pub same_site: SameSite,
+    /// Texts that are no ids, besides those that never are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_ids: Vec<String>,
+    /// Texts that are ids, though they look like none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
     /// The tokens that `jwt:` sources name.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub jwt: Table<Token>,
+}
+
+/// What crawlers, monitors, link previews and mail scanners get.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
+pub struct Robots {
+    /// The side that answers them.
+    pub side: RobotSide,
+    /// Who counts as one, besides those whose `User-Agent` says so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Match>,
+}
+
+impl Robots {
+    /// Whether this is what a plan that says nothing gets.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A JSON Web Token in requests and how it is verified. One that is not verified is ignored.

@@ -1,6 +1,8 @@
 //! What no single field can tell: references that lead nowhere, percentages that fall, stages
 //! that cannot be reached, figures that nobody measures.
 
+mod requests;
+
 use std::fmt::Write as _;
 
 use super::{ALPHA_DEFAULT, ENDPOINTS_MAX, Plan, Table};
@@ -21,8 +23,8 @@ use Step::{Index, Key};
 
 /// Collects faults about one plan and finds where they stand.
 pub(super) struct Rules<'a> {
-    plan: &'a Plan,
-    root: &'a Node,
+    pub(super) plan: &'a Plan,
+    pub(super) root: &'a Node,
     pub faults: Vec<Fault>,
 }
 
@@ -30,6 +32,7 @@ pub(super) struct Rules<'a> {
 pub fn check(plan: &Plan, root: &Node) -> Vec<Fault> {
     let mut rules = Rules::new(plan, root);
     rules.kind();
+    requests::check(&mut rules);
     rules.identity();
     rules.groups();
     rules.stages();
@@ -63,7 +66,7 @@ impl<'a> Rules<'a> {
         self.note(Severity::Error, steps, message, help);
     }
 
-    fn warn(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+    pub(super) fn warn(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
         self.note(Severity::Warning, steps, message, help);
     }
 
@@ -90,16 +93,13 @@ impl<'a> Rules<'a> {
             Some(_) if plan.routes.is_empty() && !is_there("routes") => {
                 self.error(&[Key("upstreams")], "a rollout with upstreams needs routes".into(), "such as `routes = [\"/*\"]`".to_owned());
             }
-            Some(upstreams) if upstreams.legacy == upstreams.new => {
+            Some(upstreams) if upstreams.legacy.place == upstreams.new.place => {
                 self.error(&[Key("upstreams"), Key("new")], "both upstreams are the same".into(), None);
             }
             _ => {}
         }
         if plan.values.is_some() && !plan.is_flag() {
             self.error(&[Key("values")], "only a flag has values".into(), "a rollout with upstreams is told by `tidegate-variant`".to_owned());
-        }
-        if let Some(upstreams) = &plan.upstreams && upstreams.timeout.as_ms() == 0 {
-            self.error(&[Key("upstreams"), Key("timeout")], "the timeout is zero".into(), None);
         }
         for (index, route) in plan.routes.iter().enumerate() {
             if plan.routes.iter().take(index).any(|earlier| earlier == route) {
@@ -115,6 +115,11 @@ impl<'a> Rules<'a> {
         }
         if let Some(domain) = &identity.domain && !domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')) {
             self.error(&[Key("identity"), Key("domain")], format!("`{domain}` is not a domain"), None);
+        }
+        if !identity.anonymous {
+            for key in ["sticky", "same_site"].into_iter().filter(|key| self.root.field("identity").is_some_and(|node| node.field(key).is_some())) {
+                self.error(&[Key("identity"), Key(key)], format!("`{key}` is about the id that Tidegate mints, and this plan mints none"), "set `anonymous = true`, or leave it out".to_owned());
+            }
         }
         for (index, source) in identity.from.iter().enumerate() {
             self.verifiable(&[Key("identity"), Key("from"), Index(index)], source);

@@ -37,7 +37,7 @@ impl Explain for WordError {
 
 /// The place of `text` among `words`; behind the last of them if it is not there.
 #[inline(never)]
-fn place(text: &str, words: &[&str]) -> usize {
+pub(super) fn place(text: &str, words: &[&str]) -> usize {
     words.iter().position(|word| *word == text).unwrap_or(words.len())
 }
 
@@ -47,24 +47,25 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name { $($(#[$variant_doc])* $variant),+ }
 
-        impl FromStr for $name {
-            type Err = WordError;
+        impl std::str::FromStr for $name {
+            type Err = $crate::model::plan::words::WordError;
 
-            fn from_str(text: &str) -> Result<Self, WordError> {
-                let known = [$(Self::$variant),+].get(place(text, &[$($word),+]));
-                known.copied().ok_or_else(|| WordError::new(text, $what, $allowed))
+            fn from_str(text: &str) -> Result<Self, $crate::model::plan::words::WordError> {
+                let known = [$(Self::$variant),+].get($crate::model::plan::words::place(text, &[$($word),+]));
+                known.copied().ok_or_else(|| $crate::model::plan::words::WordError::new(text, $what, $allowed))
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(match self { $(Self::$variant => $word),+ })
             }
         }
 
-        serialize_as_text!($name);
+        crate::model::serialize_as_text!($name);
     };
 }
+pub(super) use words;
 
 words! {
     /// Who takes the next step.
@@ -115,6 +116,58 @@ impl Defaults {
     pub fn is_default(&self) -> bool {
         *self == Self::BuiltIn
     }
+}
+
+words! {
+    /// Which id counts where a browser has an account's and a minted one.
+    #[derive(Default)]
+    Sticky is "a way to stick" of {
+        /// The account's: whoever logs in may change sides, and has the same side on every device.
+        #[default]
+        Account = "account",
+        /// The browser's first: whoever was assigned before the log-in stays.
+        Device = "device",
+    } allows "`account` or `device`"
+}
+
+impl Sticky {
+    /// Whether this is what a plan that says nothing gets.
+    pub fn is_default(&self) -> bool {
+        *self == Self::Account
+    }
+}
+
+words! {
+    /// With which requests browsers send the cookie of the minted id.
+    #[derive(Default)]
+    SameSite is "a SameSite policy" of {
+        /// With those of this site, and with links from others.
+        #[default]
+        Lax = "lax",
+        /// With every one, also with forms that other sites post.
+        None = "none",
+    } allows "`lax` or `none`"
+}
+
+impl SameSite {
+    /// Whether this is what a plan that says nothing gets.
+    pub fn is_default(&self) -> bool {
+        *self == Self::Lax
+    }
+}
+
+words! {
+    /// Which side answers robots.
+    #[derive(Default)]
+    RobotSide is "a side for robots" of {
+        /// Legacy, until the rollout has completed.
+        #[default]
+        Legacy = "legacy",
+        /// New, once the rollout is under way.
+        New = "new",
+        /// As the percentage says, like anybody else.
+        Assigned = "assigned",
+    } allows "`legacy`, `new` or `assigned`"
 }
 
 words! {

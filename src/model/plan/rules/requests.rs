@@ -1,0 +1,140 @@
+//! What is wrong, or will hurt, in what a plan says of requests: upstreams, exceptions, rules for paths,
+//! failures, and what other sites post.
+
+use super::Rules;
+use super::Step::{Index, Key};
+use crate::model::plan::{Backend, FailureKind, Failures, PathRule, Plan};
+use crate::model::route::{HostPattern, PathPattern, Route};
+
+/// Checks a plan.
+pub(super) fn check(rules: &mut Rules<'_>) {
+    let plan = rules.plan;
+    upstreams(rules);
+    for (index, route) in plan.except.iter().enumerate() {
+        if !plan.routes.iter().any(|own| overlap(own, route)) {
+            rules.warn(&[Key("except"), Index(index)], format!("no route takes `{route}`, so there is nothing to except"), None);
+        }
+        if plan.routes.contains(route) {
+            rules.error(&[Key("except"), Index(index)], format!("`{route}` is a route of this rollout too"), "leave it out of one of the two".to_owned());
+        }
+    }
+    failures(rules, &plan.failure, None);
+    for (index, rule) in plan.paths.iter().enumerate() {
+        path(rules, index, rule);
+    }
+    posts_of_other_sites(rules);
+}
+
+fn upstreams(rules: &mut Rules<'_>) {
+    let Some(upstreams) = &rules.plan.upstreams else {
+        if let Some(key) = ["path", "except", "failure"].into_iter().find(|key| rules.root.field(key).is_some()) {
+            rules.error(&[Key(key)], format!("a flag routes no requests, so it has no `{key}`"), None);
+        }
+        return;
+    };
+    if upstreams.timeout.as_ms() == 0 {
+        rules.error(&[Key("upstreams"), Key("timeout")], "the timeout is zero".into(), None);
+    }
+    for (side, backend) in [("legacy", &upstreams.legacy), ("new", &upstreams.new)] {
+        self::backend(rules, &[Key("upstreams"), Key(side)], backend);
+    }
+}
+
+fn backend(rules: &mut Rules<'_>, steps: &[super::Step<'_>], backend: &Backend) {
+    if backend.timeout.is_some_and(|timeout| timeout.as_ms() == 0) {
+        rules.error(steps, "the timeout is zero".into(), None);
+    }
+    let Some(upstream) = backend.place.url() else {
+        if backend.origin != crate::model::plan::OriginPolicy::Public {
+            rules.warn(steps, "a Worker sees the public address, so its origin needs no rewriting".into(), None);
+        }
+        return;
+    };
+    if upstream.host().ends_with(".workers.dev") {
+        rules.warn(
+            steps,
+            format!("`{upstream}` is a Worker: a fetch between Workers of one account fails with error 1042 unless the flag `global_fetch_strictly_public` is set"),
+            "bind it in wrangler.toml ([[services]] binding = \"NEW\") and write `service:NEW`".to_owned(),
+        );
+    }
+    let is_own = |route: &&Route| !matches!(route.host, HostPattern::Any) && route.host.matches(upstream.host());
+    if let Some(route) = rules.plan.routes.iter().find(is_own) {
+        let message = format!("`{upstream}` is a host of the route `{route}`: requests to it would come back here");
+        rules.warn(steps, message, "an upstream needs a host of its own".to_owned());
+    }
+}
+
+fn failures(rules: &mut Rules<'_>, failures: &Failures, path: Option<usize>) {
+    if !failures.has(FailureKind::Class(5)) && !failures.0.iter().any(|kind| matches!(kind, FailureKind::Status(500..))) {
+        let steps: &[super::Step<'_>] = match path {
+            Some(index) => &[Key("path"), Index(index), Key("failure")],
+            None => &[Key("failure")],
+        };
+        rules.warn(steps, "an answer of 5xx is no failure here: it is neither counted nor rescued".into(), "add `\"5xx\"`".to_owned());
+    }
+}
+
+fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule) {
+    let plan = rules.plan;
+    let at = |key| [Key("path"), Index(index), Key(key)];
+    if rule.paths.is_empty() {
+        rules.error(&at("match"), "the rule matches no path".into(), None);
+    }
+    for (n, pattern) in rule.paths.iter().enumerate() {
+        let steps = [Key("path"), Index(index), Key("match"), Index(n)];
+        if plan.paths.iter().take(index).any(|earlier| earlier.paths.contains(pattern)) {
+            rules.error(&steps, format!("`{pattern}` stands in a rule before this one"), "make one rule of the two".to_owned());
+        }
+        if !plan.routes.is_empty() && !plan.routes.iter().any(|route| paths_overlap(&route.path, pattern)) {
+            rules.warn(&steps, format!("no route of this rollout takes `{pattern}`"), None);
+        }
+    }
+    let says_nothing = *rule == PathRule { paths: rule.paths.clone(), ..PathRule::default() };
+    if says_nothing && !rule.paths.is_empty() {
+        rules.warn(&[Key("path"), Index(index)], "the rule changes nothing".into(), "one of timeout, rescue, measure, side, failure, upstream".to_owned());
+    }
+    if rule.timeout.is_some_and(|timeout| timeout.as_ms() == 0) {
+        rules.error(&at("timeout"), "the timeout is zero".into(), None);
+    }
+    if let Some(failures) = &rule.failure {
+        self::failures(rules, failures, Some(index));
+    }
+    if let Some(backend) = &rule.upstream {
+        self::backend(rules, &at("upstream"), backend);
+        for (key, is_there) in [("rescue", rule.rescue == Some(true)), ("side", rule.side.is_some())] {
+            if is_there {
+                rules.error(&at(key), format!("both sides share the upstream of this path, so `{key}` changes nothing"), None);
+            }
+        }
+    }
+}
+
+/// Log-ins through other sites and payments come back as forms that those sites post, without the cookie of
+/// an anonymous visitor.
+fn posts_of_other_sites(rules: &mut Rules<'_>) {
+    let Plan { identity, paths, upstreams, .. } = rules.plan;
+    let is_decided = rules.root.field("identity").is_some_and(|node| node.field("same_site").is_some()) || paths.iter().any(|rule| rule.side.is_some());
+    if upstreams.is_some() && identity.anonymous && !is_decided {
+        rules.warn(
+            &[Key("identity")],
+            "forms that other sites post (Apple, SAML, 3-D Secure) come without an anonymous visitor's cookie, and go to legacy".into(),
+            "`same_site = \"none\"` lets the cookie come along; a [[path]] with `side` pins such a path; `same_site = \"lax\"` says that it is meant so".to_owned(),
+        );
+    }
+}
+
+fn overlap(a: &Route, b: &Route) -> bool {
+    let hosts = match (&a.host, &b.host) {
+        (HostPattern::Any, _) | (_, HostPattern::Any) => true,
+        (HostPattern::Exactly(host), other) | (other, HostPattern::Exactly(host)) => other.matches(host),
+        (HostPattern::Under(a), HostPattern::Under(b)) => a == b || a.ends_with(&format!(".{b}")) || b.ends_with(&format!(".{a}")),
+    };
+    hosts && paths_overlap(&a.path, &b.path)
+}
+
+fn paths_overlap(a: &PathPattern, b: &PathPattern) -> bool {
+    match (a, b) {
+        (PathPattern::Exactly(path), other) | (other, PathPattern::Exactly(path)) => other.matches(path),
+        (PathPattern::Under(a), PathPattern::Under(b)) => PathPattern::Under(a.clone()).matches(b) || PathPattern::Under(b.clone()).matches(a) || a.is_empty() || b.is_empty(),
+    }
+}

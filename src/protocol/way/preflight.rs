@@ -1,0 +1,53 @@
+//! A CORS preflight carries neither cookie nor id, so nobody can tell which side the request behind it goes
+//! to. It gets the more permissive answer of the two: new's if that allows an origin, else legacy's if that
+//! does, else new's if it is a 2xx, else legacy's if it is, else new's.
+
+use super::{Outcome, Stage, Way, is_in_use};
+use crate::decide::assign::Variant;
+use crate::decide::standing::Mode;
+use crate::protocol::message::AnswerText;
+use crate::protocol::step::{Remark, Step, Which};
+use crate::protocol::terms::Terms;
+
+/// The side that is asked first. New gets no requests before it is in use.
+pub(super) fn first(terms: &Terms<'_>) -> Variant {
+    if is_in_use(terms.mode()) && terms.shared().is_none() { Variant::New } else { Variant::Legacy }
+}
+
+/// How much an answer permits.
+fn permission(answer: Option<&AnswerText>) -> u8 {
+    let is_ok = answer.is_some_and(|answer| (200..300).contains(&answer.status()));
+    let is_allowing = is_ok && answer.is_some_and(|answer| answer.header("access-control-allow-origin").is_some());
+    u8::from(answer.is_some()) + u8::from(is_ok) + u8::from(is_allowing)
+}
+
+impl Way {
+    pub(super) fn after_preflight(&mut self, outcome: Outcome) -> Step {
+        let own = outcome.ok();
+        let (first, has_second) = match self.terms() {
+            Some(terms) => (first(&terms), terms.shared().is_none() && !matches!(terms.mode(), Mode::Killed | Mode::Unknown)),
+            None => (Variant::Legacy, false),
+        };
+        if let Some(answer) = own.as_ref().filter(|own| permission(Some(own)) == 3 || !has_second) {
+            return self.answer(answer, Which::Last, first, "preflight", None);
+        }
+        self.stage = Stage::Preflight { first, own };
+        self.ask_side(first.other(), 0)
+    }
+
+    pub(super) fn after_both(&self, first: Variant, own: Option<AnswerText>, outcome: Outcome) -> (Step, Option<Remark>) {
+        let second = outcome.as_ref().ok();
+        // New's answer stands where both permit the same.
+        let is_second = match permission(second).cmp(&permission(own.as_ref())) {
+            std::cmp::Ordering::Greater => true,
+            std::cmp::Ordering::Equal => first == Variant::Legacy,
+            std::cmp::Ordering::Less => false,
+        };
+        match (outcome, own) {
+            (Ok(answer), _) if is_second => (self.answer(&answer, Which::Last, first.other(), "preflight", None), None),
+            (_, Some(own)) => (self.answer(&own, Which::Before, first, "preflight", None), None),
+            (Ok(answer), None) => (self.answer(&answer, Which::Last, first.other(), "preflight", None), None),
+            (Err(error), None) => self.no_answer(&error),
+        }
+    }
+}
