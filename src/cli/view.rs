@@ -39,6 +39,7 @@ pub struct Rollout {
     pub advance: String,
     pub owner: Option<String>,
     pub faults: Vec<Fault>,
+    pub lists: Vec<List>,
     pub published: Option<Published>,
 }
 
@@ -154,6 +155,15 @@ pub struct Fault {
     pub message: String,
     #[serde(deserialize_with = "instant")]
     pub at: Option<Instant>,
+}
+
+/// A list of ids in KV, as isolates hold it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct List {
+    pub group: String,
+    /// Several while isolates hold different versions.
+    pub ids: Vec<u64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
