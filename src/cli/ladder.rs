@@ -4,8 +4,8 @@
 use anstyle::Style;
 
 use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
-use super::view::{Block, Checklist, Gate, Guardrail, Hold, List, Rollout, Stage, Verdict, plain};
-use super::words::{counted, listed, moment, number, percent, relative, sentence, span, when};
+use super::view::{Block, Checklist, Gate, Guardrail, Hold, List, Rollout, Stage, Verdict};
+use super::words::{counted, listed, moment, number, percent, plain, relative, sentence, span, when};
 use crate::model::Instant;
 
 /// The width of the progress bar of a hold.

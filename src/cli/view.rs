@@ -311,16 +311,6 @@ impl Rollout {
     }
 }
 
-/// A JSON value as a person would write it: texts without their quotes.
-pub fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), percent),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
-}
-
 fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
 }
