@@ -7,8 +7,8 @@ use super::client::{Answer, Client};
 use super::operator::HistoryArguments;
 use super::paint::{BOLD, DIM, NEXT, WARN, cell, paint, print, print_raw};
 use super::problem::Error;
-use super::view::{Asked, Entry, Message, Messages, Rollout, plain};
-use super::words::{number, percent, stamp};
+use super::view::{Asked, Entry, Message, Messages, Rollout};
+use super::words::{number, percent, plain, stamp};
 use super::{Failure, verify};
 
 /// The API's largest page.

@@ -4,8 +4,8 @@
 use anstyle::Style;
 
 use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
-use super::view::{Block, Checklist, Gate, Guardrail, Hold, Rollout, Stage, Verdict, plain};
-use super::words::{counted, listed, moment, percent, relative, sentence, span, when};
+use super::view::{Block, Checklist, Gate, Guardrail, Hold, List, Rollout, Stage, Verdict};
+use super::words::{counted, listed, moment, number, percent, plain, relative, sentence, span, when};
 use crate::model::Instant;
 
 /// The width of the progress bar of a hold.
@@ -193,6 +193,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<String>)> {
         format!("{} {subject}: {message}{at}", paint(BAD, "!"))
     };
     rows.push(("Faults", rollout.faults.iter().map(|found| fault(&found.subject, &found.message, found.at)).collect()));
+    rows.push(("Lists", rollout.lists.iter().map(list_line).collect()));
     if let Some(published) = &rollout.published {
         let held = published.revision.map_or_else(|| "nothing".to_owned(), |revision| format!("revision {revision}"));
         let text = if published.is_current { paint(DIM, format!("holds {held}, as it should")) } else { paint(WARN, format!("still holds {held}; the writing is tried again until it succeeds")) };
@@ -200,6 +201,17 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<String>)> {
     }
     rows.push(("Allowed now", Some(rollout.commands.join(", ")).filter(|commands| !commands.is_empty()).into_iter().collect()));
     rows
+}
+
+/// How many ids a list in KV has, by which one sees that it is not read as it was meant.
+fn list_line(list: &List) -> String {
+    match list.ids.as_slice() {
+        [ids] => format!("group {}: {}", list.group, counted(usize::try_from(*ids).unwrap_or(usize::MAX), "id")),
+        several => {
+            let counts: Vec<String> = several.iter().map(|ids| number(*ids)).collect();
+            format!("group {}: {} ids; isolates hold different versions, and read it again every 60 s", list.group, counts.join(" or "))
+        }
+    }
 }
 
 /// What blocks a rollout beside its own state, which is told already.
@@ -267,7 +279,7 @@ mod tests {
             "hold":{"length_ms":2880000,"elapsed_ms":2160000,"until":"2026-12-02T14:12:00Z"},
             "next":{"command":"advance","stage":"full","percentage":100,"at":"2026-12-02T14:12:00Z"},
             "blocked":[{"by":"hold","text":"the stage's hold of 48m is not over","until":"2026-12-02T14:12:00Z"}],"commands":["advance","kill"],
-            "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],
+            "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],"lists":[{"group":"beta","ids":[2]},{"group":"pilots","ids":[1200,1201]}],
             "published":{"revision":11,"is_current":false}}"#;
         assert_eq!(
             told(text),
@@ -292,6 +304,8 @@ Blocked by  the stage's hold of 48m is not over, until 14:12 UTC (in 12 min)
 Guardrails  ✓ error_rate > 5% → rollback  0.2 %
             ✗ latency.p95 > 1s → 5 %
 Faults      ! group/team: is damaged  1 min ago
+Lists       group beta: 2 ids
+            group pilots: 1,200 or 1,201 ids; isolates hold different versions, and read it again every 60 s
 KV          still holds revision 11; the writing is tried again until it succeeds
 Allowed now advance, kill"
         );

@@ -39,6 +39,7 @@ pub struct Rollout {
     pub advance: String,
     pub owner: Option<String>,
     pub faults: Vec<Fault>,
+    pub lists: Vec<List>,
     pub published: Option<Published>,
 }
 
@@ -154,6 +155,15 @@ pub struct Fault {
     pub message: String,
     #[serde(deserialize_with = "instant")]
     pub at: Option<Instant>,
+}
+
+/// A list of ids in KV, as isolates hold it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct List {
+    pub group: String,
+    /// Several while isolates hold different versions.
+    pub ids: Vec<u64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -298,16 +308,6 @@ impl Rollout {
     /// The place of the current stage on the ladder, from 0.
     pub fn position(&self) -> Option<usize> {
         self.stages.iter().position(|stage| stage.name == self.state.stage)
-    }
-}
-
-/// A JSON value as a person would write it: texts without their quotes.
-pub fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), percent),
-        Value::Null => String::new(),
-        other => other.to_string(),
     }
 }
 

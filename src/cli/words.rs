@@ -1,5 +1,6 @@
 //! Numbers, times and names as people read them. Times are UTC, and say so.
 
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::model::Instant;
@@ -100,6 +101,16 @@ fn date_time(at: Instant) -> Option<OffsetDateTime> {
 
 fn short(name: &str) -> String {
     name.chars().take(3).collect()
+}
+
+/// A JSON value as a person would write it: texts without their quotes.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), percent),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use crate::model::plan::fields::Reader;
 
 /// The longest text of KV that is passed on; a live state has a few hundred bytes.
 pub const TEXT_BYTES_MAX: usize = 2_048;
+/// So many lists are told of; who has more sees the first.
+pub const LISTS_MAX: usize = 100;
 
 /// What an isolate tells.
 #[derive(Debug, Default, PartialEq, Serialize)]
@@ -34,9 +36,21 @@ pub struct Flush {
     pub kills: Vec<String>,
     /// What is wrong with its configuration: the KV key and what is wrong.
     pub faults: Vec<(String, String)>,
+    /// The lists of KV that it holds: the group's name and how many ids there are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<(String, u64)>,
     /// What it has counted since the batch before; `None` for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
+}
+
+/// A list of KV as isolates hold it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct HeldList {
+    /// The group's name.
+    pub group: String,
+    /// How many ids there are; several numbers while isolates hold different versions.
+    pub ids: Vec<u64>,
 }
 
 /// What one isolate has counted.
@@ -101,6 +115,8 @@ impl Flush {
             texts: f.required(r, "texts", |r, node| r.list(node, |r, pair| named(r, pair, Reader::text)))?,
             kills: f.required(r, "kills", |r, node| r.list(node, Reader::text))?,
             faults: f.required(r, "faults", |r, node| r.list(node, |r, pair| named(r, pair, Reader::text)))?,
+            // Isolates of an earlier version tell of none, and controllers of one do not read this.
+            lists: f.optional(r, "lists", |r, node| r.list(node, |r, pair| named(r, pair, Reader::whole))).unwrap_or_default(),
             batch: f.optional(r, "batch", |r, node| Some(Batch::read(r, node))),
         })
     }
@@ -178,12 +194,21 @@ mod tests {
     fn both_sides_read_what_the_other_wrote() {
         let counted = Counted { rollout: "shop".parse().unwrap_or_else(|_| unreachable!()), window: Window::at(29_000_000, 7), compared: Compared::default() };
         let batch = Batch { sequence: 4, counted: vec![counted], reports: Vec::new() };
-        let flush = Flush { isolate: "i".into(), plans: 3, known: Some(vec![("shop".into(), 7)]), texts: vec![("shop".into(), "25\n".into())], kills: vec!["kill/*".into()], faults: vec![("stage/shop".into(), "odd".into())], batch: Some(batch) };
+        let flush = Flush { isolate: "i".into(), plans: 3, known: Some(vec![("shop".into(), 7)]), texts: vec![("shop".into(), "25\n".into())], kills: vec!["kill/*".into()], faults: vec![("stage/shop".into(), "odd".into())], lists: vec![("beta".into(), 2)], batch: Some(batch) };
         assert_eq!(Flush::parse(&serde_json::to_string(&flush).unwrap_or_default()), Some(flush));
         let cold = Flush::default();
         assert_eq!(Flush::parse(&serde_json::to_string(&cold).unwrap_or_default()), Some(cold));
         let answer = Answer { interval_ms: 1_000, plans: Some("{\"v\":1}".into()), states: vec![Told { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }], acknowledged: Some(4) };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
+    }
+
+    #[test]
+    fn an_isolate_of_an_earlier_version_tells_of_no_lists() {
+        let text = r#"{"isolate":"i","plans":3,"known":null,"texts":[],"kills":[],"faults":[]}"#;
+        assert_eq!(Flush::parse(text), Some(Flush { isolate: "i".into(), plans: 3, ..Flush::default() }));
+        assert_eq!(serde_json::to_string(&Flush { isolate: "i".into(), plans: 3, ..Flush::default() }).ok().as_deref(), Some(text));
+        let later = text.replace("\"faults\"", "\"unheard\":{\"of\":1},\"faults\"");
+        assert!(Flush::parse(&later).is_some(), "what is new is left alone");
     }
 
     #[test]

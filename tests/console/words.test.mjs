@@ -5,7 +5,7 @@ import { evidence, evidenceShare, figure } from '../../www/text/figures.js';
 import { ends, movers, warnings } from '../../www/text/foretell.js';
 import { count, percent, plural } from '../../www/text/numbers.js';
 import { cost, headline } from '../../www/text/rehearse.js';
-import { healthOf, nextOf, rank, told, verdictOf } from '../../www/text/rollout.js';
+import { healthOf, listOf, nextOf, rank, told, verdictOf } from '../../www/text/rollout.js';
 import { ago, duration, time, until } from '../../www/text/time.js';
 import { listed, sentence } from '../../www/text/words.js';
 
@@ -121,4 +121,10 @@ test('a state and what comes next are told in words', () => {
   assert.equal(nextOf(rollout({}, { next: { ...next, at: '2026-12-02T14:04:00Z' } }), NOW), 'advances to full (100 %) in 4 min (14:04 UTC)');
   assert.equal(nextOf(rollout({ phase: 'rolled_back' }), NOW), 'stays until somebody resumes it, which begins attempt 2');
   assert.equal(nextOf(rollout({ killed: true }, { kill_key: 'kill/shop' }), NOW), 'stays killed until the key in KV is deleted');
+});
+
+test('the lists of groups tell how many ids they have', () => {
+  assert.equal(listOf({ group: 'beta', ids: [2] }), 'group beta: 2 ids');
+  assert.equal(listOf({ group: 'beta', ids: [1] }), 'group beta: 1 id');
+  assert.equal(listOf({ group: 'beta', ids: [1200, 1201] }), 'group beta: 1,200 or 1,201 ids');
 });

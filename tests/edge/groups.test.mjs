@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { openControlled, operator } from './control.mjs';
 import { CLI, openGate, until } from './harness.mjs';
 import { ANA, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
@@ -24,6 +25,8 @@ before(async () => {
     rollout('country', { dach: { match: 'country = DE | AT' } }),
     rollout('text', { pilots: { kv: true } }),
     rollout('prints', { hashed: { kv: true } }),
+    rollout('marked', { spreadsheet: { kv: true } }),
+    rollout('agent', { robots: { match: 'header:user-agent contains iPad | Tablet' } }),
     rollout('absent', { nobody: { kv: true } }),
     rollout('any', { mixed: { ids: ['ana'], match: 'header:x-department = sales', kv: true } }),
     rollout('exclude', { team: { ids: IDS } }, { stage: staged(), exclude: ['team'] }),
@@ -35,6 +38,7 @@ before(async () => {
   await gate.putPlans(rollouts);
   for (const [key, state] of Object.entries({ ...states, exclude: '100', eligible: '100', requires: '100', later: '1' })) await gate.putStage(key, state);
   await gate.kv.put('group/pilots', `\n  ${IDS.join('  \r\n')}\n\n`);
+  await gate.kv.put('group/spreadsheet', `\ufeff${IDS.join('\r')}\r`);
   await gate.kv.put('group/mixed', 'carl\n');
   if (existsSync(CLI)) await gate.kv.put('group/hashed', execFileSync(CLI, ['group', 'hashed'], { input: IDS.join('\n') }));
   await gate.restart();
@@ -62,12 +66,19 @@ async function assertListed(key) {
 describe('a group may be', () => {
   test('ids in the plan', () => assertListed('ids'));
   test('ids in KV, one per line', () => assertListed('text'));
+  test('ids in KV as another program wrote them', () => assertListed('marked'));
   test('fingerprints in KV', { skip: !existsSync(CLI) && 'target/release/tidegate is not built' }, () => assertListed('prints'));
 
   test('a header with one of several values', async () => {
     for (const department of ['sales', 'support', ' sales ']) assert.equal(await told('header', 'eve', { headers: { 'X-Department': department } }), IN, department);
     for (const department of ['Sales', 'sale', 'sales2', 'sales, support', '']) assert.equal(await told('header', 'eve', { headers: { 'X-Department': department } }), OUT, department);
     assert.equal(await told('header', 'eve'), OUT);
+  });
+
+  test('a header with one of several texts in it', async () => {
+    for (const agent of ['Mozilla/5.0 (iPad; CPU OS 17_5)', 'my TABLET', 'tablet']) assert.equal(await told('agent', 'eve', { headers: { 'User-Agent': agent } }), IN, agent);
+    for (const agent of ['Mozilla/5.0 (iPhone)', 'tab let', 'iPa']) assert.equal(await told('agent', 'eve', { headers: { 'User-Agent': agent } }), OUT, agent);
+    assert.equal(await told('agent', 'eve'), OUT);
   });
 
   test('a cookie', async () => {
@@ -117,4 +128,55 @@ describe('a group decides', () => {
 test('who is in a group is not told to the browser', async () => {
   const through = await gate.fetch('/ids/page', { headers: ANA });
   assert.doesNotMatch(JSON.stringify(through.headers), /team/);
+});
+
+describe('a list in KV', () => {
+  /** What KV holds, and what is told of it. */
+  const LISTS = {
+    marked: [Buffer.from('\ufeffana\r\nben\r\n'), [2]],
+    utf16: [Buffer.from('\ufeffana\r\nben\r\n', 'utf16le'), /UTF-16.*save it as UTF-8/],
+    utf16be: [Buffer.from('\ufeffana\nben\n', 'utf16le').swap16(), /UTF-16.*save it as UTF-8/],
+    unmarked: [Buffer.from('ana\nben\n', 'utf16le'), /UTF-16.*save it as UTF-8/],
+    nul: [Buffer.from('ana\nb\0n\n'), /line 2 .* NUL byte.*save it as UTF-8/],
+    latin1: [Buffer.from('ana\njosé\n', 'latin1'), /line 2 .* not in UTF-8.*save it as UTF-8/],
+    columns: [Buffer.from('"ana","ben"'), [1]],
+    headed: [Buffer.from('id\nana\nben\n'), [3]],
+    empty: [Buffer.from(''), [0]],
+  };
+  let controlled, operated;
+  before(async () => {
+    const rollouts = Object.keys(LISTS).map((key) => plan(legacy, next, { key, routes: [`/${key}/*`], groups: { [key]: { kv: true } }, stage: staged(key) }));
+    controlled = await openControlled(rollouts);
+    operated = operator(controlled);
+    for (const [key, [bytes]] of Object.entries(LISTS)) await controlled.kv.put(`group/${key}`, bytes);
+    await controlled.restart({ keepState: true });
+  });
+  after(() => controlled?.close());
+
+  for (const [key, [, expected]] of Object.entries(LISTS)) {
+    test(Array.isArray(expected) ? `tells how many ids it has: ${key}` : `is refused where no id of it would be found: ${key}`, async () => {
+      const seen = await until(async () => {
+        await controlled.fetch(`/${key}/page`, { headers: ANA });
+        const { lists = [], faults } = await operated.rollout(key);
+        return (lists.length > 0 || faults.length > 0) && { lists, faults };
+      }, () => `${key} to be told of`, 20_000);
+      if (Array.isArray(expected)) {
+        assert.deepEqual(seen, { lists: [{ group: key, ids: expected }], faults: [] });
+        return;
+      }
+      assert.deepEqual(seen.lists, []);
+      assert.deepEqual(seen.faults.map(({ subject }) => subject), [`group/${key}`]);
+      assert.match(seen.faults[0].message, expected);
+      assert.ok(controlled.logs.some((line) => line.includes('group_unreadable') && line.includes(`group/${key}`)));
+    });
+  }
+
+  test('that was written anew is counted anew', async () => {
+    await controlled.flush({ isolate: 'other', lists: [['marked', 7], ['nobodys', 1]] });
+    assert.deepEqual((await operated.rollout('marked')).lists, [{ group: 'marked', ids: [2, 7] }], 'as isolates differ');
+    await controlled.flush({ isolate: 'other', lists: [['marked', 2]] });
+    assert.deepEqual((await operated.rollout('marked')).lists, [{ group: 'marked', ids: [2] }]);
+    await controlled.flush({ isolate: 'other' });
+    assert.deepEqual((await operated.rollout('marked')).lists, [{ group: 'marked', ids: [2] }], 'an isolate of an earlier version');
+  });
 });

@@ -170,8 +170,8 @@ class Gate {
   bare(path, options) { return fetchRaw(this.bareOrigin, path, { ...PUBLIC, ...options }); }
 
   /** Tells the controller what an isolate would, and resolves with its answer. */
-  async flush({ isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], batch } = {}) {
-    const { status, text } = await this.tell(JSON.stringify({ isolate, plans, known, texts, kills, faults, batch }));
+  async flush({ isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
+    const { status, text } = await this.tell(JSON.stringify({ isolate, plans, known, texts, kills, faults, lists, batch }));
     assert.equal(status, 200, text);
     return JSON.parse(text);
   }

@@ -1,6 +1,6 @@
 // A rollout in words: its phase, its health, what comes next. It says what the server has said and
 // decides nothing.
-import { percent } from './numbers.js';
+import { count, percent, plural } from './numbers.js';
 import { time, until } from './time.js';
 
 const PHASES = {
@@ -70,6 +70,9 @@ export function healthOf({ guardrails }) {
   if (guardrails.some(is('fail'))) return verdictOf('guardrail', { verdict: 'fail' });
   return guardrails.every(is('pass')) ? verdictOf('guardrail', { verdict: 'pass' }) : null;
 }
+
+/** How many ids a group's list in KV has; several numbers while isolates hold different versions. */
+export const listOf = ({ group, ids }) => `group ${group}: ${ids.length === 1 ? plural(ids[0], 'id') : `${ids.map(count).join(' or ')} ids`}`;
 
 /** Blockers beside the rollout's own state, which is told already. */
 export const blockersOf = ({ blocked }) => blocked.filter(({ by }) => !['draft', 'killed', 'paused', 'rolled_back', 'completed'].includes(by));

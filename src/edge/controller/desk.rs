@@ -202,6 +202,7 @@ impl Desk {
         self.is_outdated = flush.plans > self.deployment.plans;
         self.heard.note(&flush.isolate, now);
         self.heard.note_faults(&flush.faults, now);
+        self.heard.note_lists(&flush.isolate, &flush.lists);
         for (key, text) in &flush.texts {
             if let Ok(key) = key.parse() {
                 self.see_text(context, &key, text, now)?;

@@ -1,12 +1,14 @@
-//! What isolates have said lately: that they are there, and what is wrong with their configuration.
+//! What isolates have said lately: that they are there, how long their lists are, and what is wrong with
+//! their configuration.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::decide::deployment::Deployment;
 use crate::decide::rollout::Noticed;
 use crate::model::plan::Plan;
 use crate::model::{Instant, Name};
 use crate::protocol::api::view::is_about;
+use crate::protocol::flush::{HeldList, LISTS_MAX};
 
 /// An isolate that has not come for this long is gone, and so is a fault that nobody reports.
 const HEARD_MS: i64 = 60_000;
@@ -31,6 +33,8 @@ struct Isolate {
     last: Instant,
     /// The number of its last batch that is stored, where that is known.
     sequence: Option<u64>,
+    /// The lists that it holds, and how many ids each has.
+    lists: Vec<(String, u64)>,
 }
 
 /// A fault, each once, whoever reports it.
@@ -55,7 +59,7 @@ impl Heard {
         match self.isolates.get_mut(isolate) {
             Some(own) => own.last = now,
             None => {
-                self.isolates.insert(isolate.to_owned(), Isolate { last: now, sequence: None });
+                self.isolates.insert(isolate.to_owned(), Isolate { last: now, sequence: None, lists: Vec::new() });
             }
         }
         if (now.as_epoch_ms() - self.swept_ms).abs() >= SWEEP_MS {
@@ -71,7 +75,25 @@ impl Heard {
 
     /// A batch of an isolate is stored.
     pub fn note_sequence(&mut self, isolate: String, sequence: u64, at: Instant) {
-        self.isolates.insert(isolate, Isolate { last: at, sequence: Some(sequence) });
+        let own = self.isolates.entry(isolate).or_insert_with(|| Isolate { last: at, sequence: None, lists: Vec::new() });
+        own.last = at;
+        own.sequence = Some(sequence);
+    }
+
+    /// The lists that an isolate holds.
+    pub fn note_lists(&mut self, isolate: &str, lists: &[(String, u64)]) {
+        if let Some(own) = self.isolates.get_mut(isolate).filter(|own| own.lists != lists) {
+            own.lists = lists.iter().take(LISTS_MAX).cloned().collect();
+        }
+    }
+
+    /// The lists that isolates hold now, by name, each with the numbers of ids in its versions.
+    pub fn lists(&self, now: Instant) -> Vec<HeldList> {
+        let mut held: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
+        for (group, ids) in self.isolates.values().filter(|own| is_recent(own.last, now)).flat_map(|own| &own.lists) {
+            held.entry(group).or_default().insert(*ids);
+        }
+        held.into_iter().map(|(group, ids)| HeldList { group: group.to_owned(), ids: ids.into_iter().collect() }).collect()
     }
 
     /// How many isolates there are.

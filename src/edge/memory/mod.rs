@@ -253,6 +253,11 @@ impl Memory {
         self.snapshot.catalogue.lists.iter().filter(is_old).cloned().collect()
     }
 
+    /// The last good version of a list.
+    fn list(&self, name: &str) -> Option<&Rc<Fingerprints>> {
+        self.lists.get(name).and_then(|list| list.fingerprints.as_ref())
+    }
+
     /// Takes in a list; one that cannot be read leaves the last good one in place.
     pub fn absorb_list(&mut self, name: &str, bytes: Option<&[u8]>, now_ms: f64) {
         let key = format!("group/{name}");
@@ -265,7 +270,7 @@ impl Memory {
             Ok(list) => Some(list),
             Err(error) => {
                 log::warn("group_unreadable", &key, &error);
-                self.lists.get(name).and_then(|list| list.fingerprints.clone())
+                self.list(name).cloned()
             }
         };
         self.lists.insert(name.to_owned(), List { fingerprints, read_at_ms: now_ms });
@@ -277,7 +282,7 @@ impl Memory {
         if !Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) {
             self.ready.clear();
         }
-        let lists = catalogue.lists.iter().map(|name| self.lists.get(name).and_then(|list| list.fingerprints.clone())).collect();
+        let lists = catalogue.lists.iter().map(|name| self.list(name).cloned()).collect();
         self.snapshot = Rc::new(Snapshot::new(catalogue, &self.states, lists));
     }
 }

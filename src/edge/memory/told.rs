@@ -7,7 +7,7 @@ use crate::decide::settle::ECHO_MS;
 use crate::edge::log;
 use crate::model::{Instant, Name};
 use crate::model::live::{LiveText, edit_text};
-use crate::protocol::flush::{Answer, Flush, TEXT_BYTES_MAX, Told};
+use crate::protocol::flush::{Answer, Flush, LISTS_MAX, TEXT_BYTES_MAX, Told};
 
 /// What KV said is news for so long; it is read again every 5 s while there is traffic.
 const NEWS_MS: f64 = 10_000.0;
@@ -46,7 +46,9 @@ impl Memory {
             Some((_, list)) => catalogue.lists.iter().any(|own| own == list),
             None => true,
         };
+        let count = |name: &String| self.list(name).map(|list| (name.clone(), list.len() as u64));
         Flush {
+            lists: catalogue.lists.iter().filter_map(count).take(LISTS_MAX).collect(),
             faults: if is_news { self.faults.told(matters) } else { Vec::new() },
             batch: None,
             isolate: String::new(),

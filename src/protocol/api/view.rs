@@ -15,6 +15,7 @@ use crate::model::live::{LiveState, Phase};
 use crate::model::plan::{Advance, Guardrail, Plan, Stage};
 use crate::model::record::{Checklist, Record};
 use crate::model::{Instant, Name, Percentage};
+use crate::protocol::flush::HeldList;
 
 /// What there is to be shown.
 pub struct Present<'a> {
@@ -22,6 +23,8 @@ pub struct Present<'a> {
     pub deployment: &'a Deployment,
     /// The faults that isolates report of their configurations.
     pub faults: &'a [Noticed],
+    /// The lists of KV that isolates hold.
+    pub lists: &'a [HeldList],
     /// The time.
     pub now: Instant,
 }
@@ -60,6 +63,8 @@ pub struct RolloutView<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     faults: Vec<&'a Noticed>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lists: Vec<&'a HeldList>,
     published: Published,
 }
 
@@ -195,6 +200,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
         faults: rollout.fault.iter().chain(reported).collect(),
+        lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
         published: Published { revision: rollout.published, is_current: rollout.is_published() },
     }
 }

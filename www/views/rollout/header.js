@@ -8,7 +8,7 @@ import { isStale } from '../../state/contact.js';
 import { rolloutHash } from '../../state/route.js';
 import { actor, done } from '../../text/changes.js';
 import { percent, plural } from '../../text/numbers.js';
-import { actedOf, isAway, lastMove, nextOf, phaseOf, stageOf } from '../../text/rollout.js';
+import { actedOf, isAway, lastMove, listOf, nextOf, phaseOf, stageOf } from '../../text/rollout.js';
 import { ago, time } from '../../text/time.js';
 import { listed, upper } from '../../text/words.js';
 
@@ -81,6 +81,7 @@ function facts(view, now) {
     `revision ${state.revision}`,
     view.owner && `owner ${view.owner}`,
     view.advance === 'manual' && 'advances by hand only',
+    ...(view.lists ?? []).map(listOf),
   ].filter(Boolean).join(' · ');
 }
 
