@@ -18,19 +18,26 @@ sources() { # folder
   find "$1" -type f -not -name '*.pyc' | LC_ALL=C sort | xargs sha256sum
 }
 
+# Installs the packages of a site by its lock file and prints their folder.
+npm_packages() { # site
+  local packages
+  packages="$CACHE/$1-packages-$({ cat "$1/package-lock.json"; node --version; uname -sm; } | key)"
+  if [ ! -d "$packages" ]; then
+    say "installing what the site $1 needs (once, about half a minute)"
+    rm -rf "$packages.part"
+    mkdir -p "$packages.part"
+    cp "$1/package.json" "$1/package-lock.json" "$packages.part/"
+    (cd "$packages.part" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+    mv "$packages.part" "$packages"
+  fi
+  printf '%s' "$packages"
+}
+
 # --- SvelteKit, on adapter-node, at the root and under /shop -------------------------------------------
 
 sveltekit() {
   local packages built
-  packages="$CACHE/sveltekit-packages-$({ cat sveltekit/package-lock.json; node --version; uname -sm; } | key)"
-  if [ ! -d "$packages" ]; then
-    say "installing SvelteKit (once, about half a minute)"
-    rm -rf "$packages.part"
-    mkdir -p "$packages.part"
-    cp sveltekit/package.json sveltekit/package-lock.json "$packages.part/"
-    (cd "$packages.part" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
-    mv "$packages.part" "$packages"
-  fi
+  packages="$(npm_packages sveltekit)"
   built="$CACHE/sveltekit-$({ sources sveltekit; printf '%s' "$packages"; } | key)"
   if [ ! -d "$built" ]; then
     say "building the SvelteKit site"
@@ -83,5 +90,24 @@ django() {
   printf 'django=%s\n' "$built"
 }
 
+# --- Next.js, on its own server -------------------------------------------------------------------------
+
+next() {
+  local packages built
+  packages="$(npm_packages next)"
+  built="$CACHE/next-$({ sources next; printf '%s' "$packages"; } | key)"
+  if [ ! -d "$built" ]; then
+    say "building the Next.js site"
+    rm -rf "$built.part"
+    cp -R next "$built.part"
+    ln -s "$packages/node_modules" "$built.part/node_modules"
+    (cd "$built.part" && NEXT_TELEMETRY_DISABLED=1 npx next build >&2)
+    rm -rf "$built.part/.next/cache"
+    mv "$built.part" "$built"
+  fi
+  printf 'next=%s\n' "$built"
+}
+
 sveltekit
 django
+next

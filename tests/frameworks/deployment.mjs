@@ -48,7 +48,7 @@ export function behind(gate) {
   return new Visitor({ server: { origin: gate.origin, host: PUBLIC_HOST, scheme: 'https' }, site: PUBLIC, headers: { 'CF-Connecting-IP': ADDRESS }, cookies: IDENTIFIED });
 }
 
-/** The same through a worker that only passes on. */
-export function behindBare(gate) {
-  return new Visitor({ server: { origin: gate.bareOrigin, host: PUBLIC_HOST, scheme: 'https' }, site: PUBLIC, headers: FORWARDED, cookies: IDENTIFIED });
+/** The same through a worker that only passes on; `headers` are what it is told to add. */
+export function behindBare(gate, headers = FORWARDED) {
+  return new Visitor({ server: { origin: gate.bareOrigin, host: PUBLIC_HOST, scheme: 'https' }, site: PUBLIC, headers, cookies: IDENTIFIED });
 }

@@ -41,6 +41,17 @@ export async function startSvelteKit({ env = {}, base = '' } = {}) {
   });
 }
 
+/** A Next.js site on its own server, which believes `X-Forwarded-Host` without being told to. */
+export async function startNext() {
+  const port = await freePort();
+  const cwd = folderOf('next');
+  return running({
+    url: `http://127.0.0.1:${port}`, base: '', program: process.execPath, cwd,
+    args: ['node_modules/next/dist/bin/next', 'start', '--hostname', '127.0.0.1', '--port', String(port)],
+    env: { NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' },
+  });
+}
+
 /**
  * A Django site on gunicorn. `settings` is added to its settings, or a function of the site's own
  * address that says what is. gunicorn believes `X-Forwarded-Proto` of the addresses in `trusts`, which

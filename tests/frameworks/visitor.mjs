@@ -1,6 +1,7 @@
 // A visitor with a browser's habits: cookies by path, conditions for what is kept, `Origin` and
 // `Referer`, redirects resolved against the address that was asked for. Every exchange is written down.
 import assert from 'node:assert/strict';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { open, pairs, value, values } from '../edge/wire.mjs';
 
 const BROWSER = {
@@ -68,8 +69,9 @@ export class Visitor {
     const { origin, host, scheme } = this.#server;
     const answer = await open(origin, url.pathname + url.search, { method, headers: pairs(asked), body, host, scheme });
     const { bytes, isStreamed } = await read(answer.stream);
-    const entry = { name, kind, method, url: url.href, status: answer.status, statusText: answer.statusText, headers: answer.headers, body: bytes, text: bytes.toString('utf8'), isStreamed };
+    const entry = { name, kind, method, url: url.href, status: answer.status, statusText: answer.statusText, headers: answer.headers, body: bytes, isStreamed };
     entry.get = (header) => value(entry.headers, header);
+    entry.text = decoded(bytes, entry.get('content-encoding')).toString('utf8');
     this.transcript.push(entry);
     this.#keepCookies(answer.headers, url);
     if (answer.status === 200) this.#kept.set(url.href, { etag: entry.get('etag'), modified: entry.get('last-modified') });
@@ -125,6 +127,11 @@ function isUnder(path, prefix) {
   return path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`);
 }
 
+function decoded(bytes, coding) {
+  if (bytes.length === 0) return bytes;
+  return { gzip: gunzipSync, br: brotliDecompressSync }[coding]?.(bytes) ?? bytes;
+}
+
 async function read(stream) {
   const chunks = [];
   let first;
@@ -135,13 +142,13 @@ async function read(stream) {
   return { bytes: Buffer.concat(chunks), isStreamed: first !== undefined && performance.now() - first > STREAMED_MS };
 }
 
-/** A form with a file, as a browser encodes it. */
+/** A form as a browser encodes it where it may hold files; this one holds a file if `bytes` are given. */
 export function multipart(field, name, bytes, fields = {}) {
   const boundary = '----WebKitFormBoundaryTidegate0000001';
-  const text = Object.entries(fields).map(([key, of]) => `--${boundary}\r\nContent-Disposition: form-data; name="${key}"\r\n\r\n${of}\r\n`).join('');
-  const head = `${text}--${boundary}\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
+  const text = Object.entries(fields).map(([key, of]) => `--${boundary}\r\nContent-Disposition: form-data; name="${key}"\r\n\r\n${of}\r\n`);
+  const file = bytes === undefined ? [] : [`--${boundary}\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`, bytes, '\r\n'];
   return {
     headers: { 'Content-Type': `multipart/form-data; boundary=${boundary}` },
-    body: Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)]),
+    body: Buffer.concat([...text, ...file, `--${boundary}--\r\n`].map((part) => Buffer.from(part))),
   };
 }
