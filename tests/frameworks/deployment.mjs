@@ -43,9 +43,12 @@ export function atHome(site) {
   return new Visitor({ server: { origin: site.url }, site: site.url, base: site.base, cookies: IDENTIFIED });
 }
 
-/** A visitor of the public address with Tidegate behind it; the site's base path is no part of it. */
-export function behind(gate) {
-  return new Visitor({ server: { origin: gate.origin, host: PUBLIC_HOST, scheme: 'https' }, site: PUBLIC, headers: { 'CF-Connecting-IP': ADDRESS }, cookies: IDENTIFIED });
+/**
+ * A visitor of the public address with Tidegate behind it, under `base` if the site's own path is part of
+ * it; nobody known with other `cookies`.
+ */
+export function behind(gate, { base = '', cookies = IDENTIFIED } = {}) {
+  return new Visitor({ server: { origin: gate.origin, host: PUBLIC_HOST, scheme: 'https' }, site: PUBLIC, base, headers: { 'CF-Connecting-IP': ADDRESS }, cookies });
 }
 
 /** The same through a worker that only passes on; `headers` are what it is told to add. */

@@ -77,6 +77,15 @@ describe('with the headers named that tell the public address', () => {
     assert.deepEqual(orders(await transcriptOf(behind(gate))), orders(bare));
   });
 
+  test('a visitor whom nobody knows is given one cookie more, and nothing else', async () => {
+    await gate.load([rollout('new', site.url, other)], { shop: '100' });
+    const through = await transcriptOf(behind(gate, { cookies: {} }));
+    const isMinted = ([name, text]) => name.toLowerCase() === 'set-cookie' && text.startsWith('__Host-tidegate-id=');
+    assert.equal(through.flatMap(({ headers }) => headers.filter(isMinted)).length, 1);
+    for (const entry of through) entry.headers = entry.headers.filter((header) => !isMinted(header));
+    sameVisit(direct, through, { side: 'new', masks: MASKS });
+  });
+
   test('the application knows its address and its visitor', async () => {
     await load('new', site.url);
     const answer = await behind(gate).fetch('whoami', '/api/whoami?x=1');
@@ -146,13 +155,22 @@ describe('with its own address as ORIGIN, which the site keeps', () => {
   });
 });
 
-describe('built for the path /shop, which the plan names', () => {
+describe('built for the path /shop', () => {
+  let site, direct;
+  beforeAll(async () => {
+    site = await started({ base: '/shop', env: BY_HEADERS });
+    direct = await transcriptOf(before(site));
+  });
+
   for (const side of ['new', 'legacy']) {
-    test(`a visit to the site as ${side} is the same without that path`, async () => {
-      const site = await started({ base: '/shop', env: BY_HEADERS });
+    test(`which the plan names, a visit to the site as ${side} is the same without that path`, async () => {
       await load(side, `${site.url}/shop`);
-      const [direct, through] = [await transcriptOf(before(site)), await transcriptOf(behind(gate))];
-      sameVisit(direct, through, { side, masks: MASKS, translate: withoutBase('/shop') });
+      sameVisit(direct, await transcriptOf(behind(gate)), { side, masks: MASKS, translate: withoutBase('/shop') });
+    });
+
+    test(`which the public address has as well, a visit to the site as ${side} is the same`, async () => {
+      await load(side, site.url);
+      sameVisit(direct, await transcriptOf(behind(gate, { base: '/shop' })), { side, masks: MASKS });
     });
   }
 });
