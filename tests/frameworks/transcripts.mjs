@@ -2,13 +2,14 @@
 // Everything must be the same but for what the documentation says that Tidegate changes:
 //
 // - `tidegate-*` and `Server-Timing` are added;
-// - a page and a permanent redirect are `no-cache, private`; whatever else a shared cache might keep is
-//   `private` (where nobody keeps an answer, such as a POST's, any of the two or nothing will do); a missing asset is `no-store`; what says `no-store` is left alone;
+// - a page and a permanent redirect are `no-cache, private`, whatever else a shared cache might keep is
+//   `private` (where nobody keeps an answer, such as a POST's, either will do, or what it was);
+// - a missing asset is `no-store`, and what says `no-store` is left alone;
 // - a 304 without a life of its own gets none: it would replace the life of what the browser keeps;
 // - an ETag carries the side, `"x~tg-n"` or `"x~tg-l"`.
 //
-// And but for the date, and what the platform does to every answer, which `compare.mjs` names. What is random is masked
-// by a site's own list.
+// And but for the date, and what the platform does to every answer, which `compare.mjs` names. What is
+// random is masked by a site's own list.
 import assert from 'node:assert/strict';
 import { ADDED_TO_RESPONSE, shape } from '../edge/compare.mjs';
 import { PUBLIC } from './deployment.mjs';
@@ -74,15 +75,16 @@ const HEURISTIC = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501];
 /** What may have become of the direct answer's `Cache-Control`. */
 function cacheControl({ status, kind, method, get }) {
   const own = directives(get('cache-control'));
-  const became = (list) => [list.sort().join(', ')];
-  if (kind === 'asset' && status === 404) return ['no-store', ...(own.includes('no-store') ? became(own) : [])];
-  if (own.includes('no-store')) return became(own);
+  const became = (list) => list.sort().join(', ');
+  const ofPage = became([...own.filter((one) => !/^(public|private|no-cache|immutable|max-age=.*|s-maxage=.*|stale-.*)$/.test(one)), 'no-cache', 'private']);
+  const ofOther = own.includes('private') ? became(own) : became([...own.filter((one) => one !== 'public' && !one.startsWith('s-maxage=')), 'private']);
+  if (kind === 'asset' && status === 404) return ['no-store', ...(own.includes('no-store') ? [became(own)] : [])];
+  if (own.includes('no-store')) return [became(own)];
+  if (!['GET', 'HEAD'].includes(method)) return [became(own), ofPage, ofOther];
+  if (own.length === 0 && ![...HEURISTIC, 304].includes(status)) return ['', ofPage, ofOther];
   const isPage = kind === 'page' || (get('content-type') ?? '').startsWith('text/html') || status === 301 || status === 308;
-  const isKeptByNobody = own.length === 0 && !(['GET', 'HEAD'].includes(method) && [...HEURISTIC, 304].includes(status));
-  if (isKeptByNobody) return ['', 'private', 'no-cache, private'];
-  if (isPage) return became([...own.filter((one) => !/^(public|private|no-cache|immutable|max-age=.*|s-maxage=.*|stale-.*)$/.test(one)), 'no-cache', 'private']);
-  if (own.includes('private') || (status === 304 && own.length === 0)) return became(own);
-  return became([...own.filter((one) => one !== 'public' && !one.startsWith('s-maxage=')), 'private']);
+  if (isPage) return [ofPage];
+  return [status === 304 && own.length === 0 ? '' : ofOther];
 }
 
 /** The first place where two texts differ, with what stands around it. */
