@@ -1,0 +1,16 @@
+export const dynamic = 'force-dynamic';
+
+import { Suspense } from 'react';
+import { connection } from 'next/server';
+
+const SLOW_MS = 700;
+
+async function Slow() {
+  await connection();
+  await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
+  return <p>in the end</p>;
+}
+
+export default function Stream() {
+  return <><h1>at once</h1><Suspense fallback={<p>Loading…</p>}><Slow /></Suspense></>;
+}
