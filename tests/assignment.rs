@@ -183,7 +183,7 @@ fn flags_travel_with_their_values() {
 fn one_id_is_minted_for_all_and_kept_by_one_cookie() {
     let anonymous = |text: &str| text.replace(r#"{"from":["header:id"]}"#, r#"{"from":["header:id"],"anonymous":true}"#);
     let catalogue = catalogue(&[&anonymous(&checkout("")), &anonymous(FLAG)]);
-    let decision = decision(&catalogue, &at("100"), vec![None], &[]);
+    let decision = decision(&catalogue, &at("100"), vec![None], &[("sec-fetch-dest", "document")]);
     assert_eq!(decision.cookies, ["__Host-tidegate-id=AAAAAAAAAAAAAAAAAAAAAA; Path=/; Max-Age=34560000; Secure; HttpOnly; SameSite=Lax"]);
     assert_eq!(decision.assignment.map(|assignment| assignment.reason), Some(Reason::Bucketed));
 }
