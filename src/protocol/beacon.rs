@@ -5,6 +5,7 @@ pub mod body;
 use serde::{Serialize, Serializer};
 
 use super::flush::Counted;
+use crate::decide::judge::adoption::VIEW;
 use crate::model::Name;
 use crate::model::measured::compared::SLICES;
 use crate::model::measured::sample::HASH_BITS;
@@ -48,8 +49,6 @@ pub struct Report {
     pub events: Vec<Name>,
 }
 
-/// A word for the page view itself among the metrics that a nonce has counted for.
-const VIEW: &str = "view";
 const JS_ERRORS: &str = "js_errors";
 
 impl Report {
@@ -65,6 +64,7 @@ impl Report {
             }
             is_new
         };
+        // The page view itself.
         self.is_view = is_new(VIEW);
         if self.js_errors > 0 && !is_new(JS_ERRORS) {
             self.js_errors = 0;
@@ -100,6 +100,11 @@ impl Report {
             }
         }
         let seen = Seen { hash: self.subject, is_new: self.variant == Variant::New, is_compared: self.slice.is_some() };
+        // Each report, since what it tells may go into another minute than the view: so whoever reports
+        // an event in a window stands among those who report in it.
+        if let Some(reporters) = VIEW.parse().ok().and_then(|view| window.event_mut(&view)) {
+            reporters.add(seen);
+        }
         for event in &self.events {
             if let Some(sample) = window.event_mut(event) {
                 sample.add(seen);
@@ -163,7 +168,7 @@ mod tests {
             minute: 29_000_000,
             variant: Variant::New,
             endpoints: vec![name("cart")],
-            nonce: "0f".repeat(16),
+            nonce: format!("{}{:016x}", "0f".repeat(8), 0xabc),
             subject: 12_345,
             slice: Some(99),
             is_view: true,
@@ -179,6 +184,19 @@ mod tests {
         let node: Node = serde_json::from_str(&text).unwrap_or_default();
         let mut r = Reader::default();
         assert_eq!((Report::read(&mut r, &node), r.faults.len()), (Some(report()), 0));
+    }
+
+    #[test]
+    fn who_reports_anything_stands_among_the_reporters() {
+        let known = report().keep_new("").unwrap_or_default();
+        let mut later = report();
+        later.measures.push((Measure::Vital(Vital::Inp), 100));
+        assert!(later.keep_new(&known).is_some());
+        for report in [report(), later] {
+            let window = report.count().window;
+            let reporters: Vec<u64> = VIEW.parse().ok().and_then(|view| window.event(&view)).into_iter().flat_map(|sample| sample.iter().map(|seen| seen.hash)).collect();
+            assert_eq!(reporters, [12_345]);
+        }
     }
 
     #[test]

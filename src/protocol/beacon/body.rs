@@ -7,6 +7,7 @@
 //! body that is no JSON, or that brings no token, is refused whole.
 
 use super::Report;
+use crate::decide::judge::adoption::VIEW;
 use crate::model::Name;
 use crate::model::condition::Vital;
 use crate::model::measured::{Measure, sketch};
@@ -76,6 +77,7 @@ fn events(node: Option<&Node>) -> Vec<Name> {
     let mut events: Vec<Name> = Vec::new();
     for item in items {
         if let Value::Text(text) = &item.value
+            && text != VIEW
             && let Ok(event) = text.parse()
             && !events.contains(&event)
             && events.len() < EVENTS_MAX
@@ -147,6 +149,12 @@ mod tests {
         let reports = read(r#","metrics":{"lcp":1234.5,"timing.tti":2300},"js_errors":2,"events":["used","failure","used"],"later":{}"#);
         let told: Vec<_> = reports.iter().map(|r| (r.rollout.as_str(), r.variant, r.js_errors, r.measures.len(), r.events.len(), r.is_view)).collect();
         assert_eq!(told, [("shop", Variant::New, 2, 2, 2, true), ("banner", Variant::New, 2, 2, 2, true)]);
+    }
+
+    #[test]
+    fn a_page_does_not_tell_itself_who_reports() {
+        let reports = read(r#","events":["view","used"]"#);
+        assert_eq!(reports.first().map(|report| report.events.iter().map(Name::as_str).collect::<Vec<_>>()), Some(vec!["used"]));
     }
 
     #[test]
