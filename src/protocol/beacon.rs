@@ -1,4 +1,7 @@
 //! What browsers report: one page view's experience, under the exposure token of that page.
+//!
+//! An app that changes its screens in the browser loads one page and has one token. Each further screen
+//! is a page view of its own, under a nonce that is made of the page's and that no page has.
 
 pub mod body;
 
@@ -25,6 +28,9 @@ pub struct Report {
     pub revision: u64,
     /// The minute of the page, counted since 1970.
     pub minute: u64,
+    /// The minute at which a later screen of the page reported: it is counted there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub screen_minute: Option<u64>,
     /// The side of the page.
     pub variant: Variant,
     /// The endpoints of the plan that the page is at.
@@ -50,8 +56,23 @@ pub struct Report {
 }
 
 const JS_ERRORS: &str = "js_errors";
+/// So many screens of one page count, beside the page itself.
+pub const SCREENS_MAX: u16 = 200;
 
 impl Report {
+    /// Makes it the report of the page's `screen`-th screen after the first. The digits in which the screen
+    /// goes are zeros in a page's own nonce, since no isolate answers 2^48 pages. Where the screen is,
+    /// nobody is told: it counts at no endpoint.
+    pub fn to_screen(&mut self, screen: u16, minute: u64) {
+        if let Some((isolate, count)) = self.nonce.split_at_checked(16)
+            && let Ok(count) = u64::from_str_radix(count, 16)
+        {
+            self.nonce = format!("{isolate}{:016x}", count | u64::from(screen) << 48);
+        }
+        self.screen_minute = Some(minute);
+        self.endpoints.clear();
+    }
+
     /// Takes out what the nonce has counted for already, `known` being a list of words with a space
     /// before each, and returns the list afterwards; `None` where nothing is left to count.
     pub fn keep_new(&mut self, known: &str) -> Option<String> {
@@ -76,7 +97,7 @@ impl Report {
 
     /// What it counts.
     pub fn count(&self) -> Counted {
-        let mut window = Window::at(self.minute, self.revision);
+        let mut window = Window::at(self.screen_minute.unwrap_or(self.minute), self.revision);
         let mut compared = Compared::default();
         let (view, failed) = (u64::from(self.is_view), u64::from(self.js_errors > 0));
         for endpoint in std::iter::once(None).chain(self.endpoints.iter().map(Some)) {
@@ -125,6 +146,7 @@ impl Report {
             rollout: f.required(r, "rollout", Reader::parsed)?,
             revision: f.required(r, "revision", Reader::whole)?,
             minute: f.required(r, "minute", Reader::whole)?,
+            screen_minute: f.optional(r, "screen_minute", Reader::whole),
             variant: f.required(r, "variant", word)?,
             endpoints: f.optional(r, "endpoints", |r, node| r.parsed_list(node)).unwrap_or_default(),
             nonce: f.required(r, "nonce", Reader::text)?,
@@ -166,6 +188,7 @@ mod tests {
             rollout: name("shop"),
             revision: 7,
             minute: 29_000_000,
+            screen_minute: None,
             variant: Variant::New,
             endpoints: vec![name("cart")],
             nonce: format!("{}{:016x}", "0f".repeat(8), 0xabc),
@@ -184,6 +207,22 @@ mod tests {
         let node: Node = serde_json::from_str(&text).unwrap_or_default();
         let mut r = Reader::default();
         assert_eq!((Report::read(&mut r, &node), r.faults.len()), (Some(report()), 0));
+    }
+
+    #[test]
+    fn a_screen_is_a_page_view_of_its_own_that_counts_when_it_reports_and_at_no_endpoint() {
+        let screen = |screen| {
+            let mut report = report();
+            report.to_screen(screen, 29_000_090);
+            report
+        };
+        let nonces: Vec<String> = [1, 2, SCREENS_MAX].into_iter().map(|number| screen(number).nonce).collect();
+        assert_eq!(nonces, ["0f0f0f0f0f0f0f0f0001000000000abc", "0f0f0f0f0f0f0f0f0002000000000abc", "0f0f0f0f0f0f0f0f00c8000000000abc"]);
+        let counted = screen(1).count();
+        let pages = |endpoint: Option<&Name>| counted.window.tally(Variant::New, endpoint).map_or(0, |tally| tally.pages);
+        assert_eq!((counted.window.minute, pages(None), pages(report().endpoints.first())), (29_000_090, 1, 0));
+        let node: Node = serde_json::from_str(&serde_json::to_string(&screen(1)).unwrap_or_default()).unwrap_or_default();
+        assert_eq!(Report::read(&mut Reader::default(), &node), Some(screen(1)));
     }
 
     #[test]

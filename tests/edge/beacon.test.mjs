@@ -50,6 +50,11 @@ test('wrong values do not spoil the rest', async () => {
   }
 });
 
+test('a later screen of the page is taken in, and one that cannot be is refused', async () => {
+  for (const view of [0, 1, 200]) assert.equal((await send({ token, view, metrics: { 'timing.tti': 5 }, events: ['used'] })).status, 204, view);
+  for (const view of [201, -1, 1.5, '1', null, [1]]) assertProblem(await send({ token, view }), 400, 'malformed');
+});
+
 test('what is no report is refused', async () => {
   const bodies = ['', 'nonsense', '[]', '{}', '{"token":5}', `{"token":"${token}","metrics":{"lcp":NaN}}`, '['.repeat(16_000), Buffer.from([0x7b, 0xff, 0xfe])];
   for (const body of bodies) assertProblem(await send(body), 400, 'malformed');
