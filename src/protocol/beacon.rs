@@ -4,6 +4,9 @@
 //! is a page view of its own, under a nonce that is made of the page's and that no page has.
 
 pub mod body;
+pub mod path;
+
+pub use path::own_path;
 
 use serde::{Serialize, Serializer};
 
