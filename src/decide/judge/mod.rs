@@ -5,6 +5,7 @@
 //! Every judgement carries the figures that it rests on and says them in a sentence.
 
 pub mod scene;
+pub mod adoption;
 pub mod comparing;
 pub mod ratio;
 pub mod term;
