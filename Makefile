@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/tools
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 export WRANGLER_SEND_METRICS := false
 
-.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint deploy deploy-check clean setup
+.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -38,7 +38,7 @@ screenshots: build ## Take the README's pictures of the running demo (CHROMIUM= 
 traffic: ## Send visitors through `make dev` (RATE=100 page views a second, VISITORS=1000 of them)
 	@PORT=$(PORT) node scripts/traffic.mjs
 
-test: lint test-native test-wasm test-edge test-browser ## Run all tests: native, wasm, workerd, browser
+test: lint test-native test-wasm test-edge test-cache test-browser ## Run all tests: native, wasm, workerd, browser
 
 test-native: setup ## Run the native tests
 	cargo test --quiet
@@ -49,6 +49,9 @@ test-wasm: setup ## Run the laws of cohorts and assignments on wasm
 
 test-edge: build ## Run the tests of the request path in workerd
 	node --test --test-concurrency=2 --test-reporter=spec tests/edge/*.test.mjs
+
+test-cache: build ## Run the suite for HTTP caches directly, through a pass-through and through Tidegate
+	node --test --test-concurrency=1 --test-reporter=spec tests/http-cache/*.test.mjs
 
 test-browser: build ## Run the tests in Chromium (CHROMIUM= names another one)
 	@scripts/chromium.sh
