@@ -98,7 +98,7 @@ async function follow(gate, step, request, env, context) {
           error = caught;
         }
         if (!isOpen) return last ?? sentence(499, "left", "The client has left.");
-        step = last ? gate.answered(number, readResponse(last, url), Date.now()) : gate.failed(number, reasonOf(error, upload), error?.message ?? String(error), Date.now());
+        step = last ? gate.answered(number, readResponse(last, request.url), Date.now()) : gate.failed(number, reasonOf(error, upload), error?.message ?? String(error), Date.now());
         break;
       }
       case "answer": {
