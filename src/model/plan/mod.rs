@@ -7,6 +7,7 @@
 pub mod fields;
 pub mod words;
 pub mod stage;
+pub mod defaults;
 pub mod read;
 pub mod rules;
 pub mod together;
@@ -19,8 +20,9 @@ use super::route::{PathPattern, Route};
 use super::source::{Match, Source};
 use super::upstream::Upstream;
 use super::{Duration, Name, Percentage};
+pub use defaults::Defaults;
 pub use stage::{Channel, Guardrail, Notice, Risk, Signal, Stage};
-pub use words::{Advance, CachePolicy, Defaults};
+pub use words::{Advance, CachePolicy};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;

@@ -269,7 +269,7 @@ fn judgements<'a>(present: &Present<'a>) -> Vec<Judged<'a>> {
         let (plan, live) = (&rollout.plan, &rollout.record.live);
         let Some(look) = present.deployment.look_at(rollout) else { continue };
         let key = plan.key.as_str();
-        let guardrails = plan.guardrails.iter().zip(&look.guardrails);
+        let guardrails = plan.guardrails_in_force().zip(&look.guardrails);
         all.extend(guardrails.map(|(own, judgement)| Judged { key, stage: "", kind: "guardrail", condition: format!("{} then {}", own.when, own.then), judgement }));
         let stage = plan.stages.iter().find(|stage| stage.name == live.stage);
         let gates = stage.map_or(&[][..], |stage| &stage.gates).iter().zip(&look.gates);
