@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/tools
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 export WRANGLER_SEND_METRICS := false
 
-.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-frameworks test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint deploy deploy-check clean setup
+.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -38,7 +38,7 @@ screenshots: build ## Take the README's pictures of the running demo (CHROMIUM= 
 traffic: ## Send visitors through `make dev` (RATE=100 page views a second, VISITORS=1000 of them)
 	@PORT=$(PORT) node scripts/traffic.mjs
 
-test: lint test-native test-wasm test-edge test-frameworks test-browser ## Run all tests: native, wasm, workerd, frameworks, browser
+test: lint test-native test-wasm test-edge test-cache test-frameworks test-browser ## Run all tests: native, wasm, workerd, HTTP caches, frameworks, browser
 
 test-native: setup ## Run the native tests
 	cargo test --quiet
@@ -53,6 +53,9 @@ test-edge: build ## Run the tests of the request path in workerd
 test-frameworks: build ## Put sites of real frameworks behind the worker: SvelteKit, Django (PYTHON= names another one)
 	@scripts/frameworks.sh >/dev/null
 	node --test --test-concurrency=1 --test-reporter=spec tests/frameworks/*.test.mjs
+
+test-cache: build ## Run the suite for HTTP caches directly, through a pass-through and through Tidegate
+	node --test --test-concurrency=1 --test-reporter=spec tests/http-cache/*.test.mjs
 
 test-browser: build ## Run the tests in Chromium (CHROMIUM= names another one)
 	@scripts/chromium.sh

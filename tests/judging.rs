@@ -30,10 +30,11 @@ const STEP_MS: i64 = 10 * SECOND_MS;
 #[derive(Clone, Copy)]
 struct Behaviour {
     error_rate: f64,
+    client_error_rate: f64,
     latency_ms: f64,
 }
 
-const WELL: Behaviour = Behaviour { error_rate: 0.01, latency_ms: 100.0 };
+const WELL: Behaviour = Behaviour { error_rate: 0.01, client_error_rate: 0.02, latency_ms: 100.0 };
 
 /// A rollout with traffic.
 struct World {
@@ -41,6 +42,7 @@ struct World {
     book: Book,
     now_ms: i64,
     chance: fastrand::Rng,
+    clients: fastrand::Rng,
     /// Requests a step.
     requests: usize,
     legacy: Behaviour,
@@ -54,10 +56,15 @@ fn at(ms: i64) -> Instant {
 }
 
 impl World {
-    /// A running rollout at 10 % with these guardrails and gates, as lists in JSON.
+    /// A running rollout at 10 % with these guardrails alone and these gates, as lists in JSON.
     fn new(guardrails: &str, gates: &str) -> Self {
+        Self::of("none", guardrails, gates)
+    }
+
+    /// The same with these defaults.
+    fn of(defaults: &str, guardrails: &str, gates: &str) -> Self {
         Self::with(&format!(
-            r#"{{"key": "shop", "identity": {{"from": ["header:x-user-id"]}}, "groups": {{"team": {{"ids": ["ana"]}}}}, "routes": ["/*"],
+            r#"{{"key": "shop", "defaults": "{defaults}", "identity": {{"from": ["header:x-user-id"]}}, "groups": {{"team": {{"ids": ["ana"]}}}}, "routes": ["/*"],
             "upstreams": {{"legacy": "https://old.example.com", "new": "https://new.example.com"}},
             "signals": {{"p1": {{"kind": "count"}}, "crashes": {{"kind": "count", "heartbeat": "10m"}}, "cpu": {{"kind": "gauge", "fresh": "5m"}}}},
             "stage": [{{"name": "canary", "percentage": 10, "hold": "1h", "gates": {gates}}}, {{"name": "half", "percentage": 50, "hold": "1h"}}, {{"name": "full", "percentage": 100, "hold": "1h", "gates": {gates}}}],
@@ -70,7 +77,7 @@ impl World {
         let text = serde_json::to_string(plan.as_ref()).unwrap();
         let digest = sha256_hex(text.as_bytes());
         let rollout = Rollout::new(plan, text.into(), 0, at(MONDAY_MS));
-        let mut world = Self { rollout, book: Book::default(), now_ms: MONDAY_MS, chance: fastrand::Rng::with_seed(1), requests: 400, legacy: WELL, new: WELL, is_evicted: false };
+        let mut world = Self { rollout, book: Book::default(), now_ms: MONDAY_MS, chance: fastrand::Rng::with_seed(1), clients: fastrand::Rng::with_seed(2), requests: 400, legacy: WELL, new: WELL, is_evicted: false };
         world.order(Command::Apply { plan: 1, digest });
         world.order(Command::Start);
         world
@@ -95,14 +102,17 @@ impl World {
             let variant = if seed.bucket(subject) < live.percentage.limit() { Variant::New } else { Variant::Legacy };
             let side = if variant == Variant::New { self.new } else { self.legacy };
             let is_error = self.chance.f64() < side.error_rate;
+            let is_client_error = !is_error && self.clients.f64() < side.client_error_rate;
             let latency = side.latency_ms * (1.0 + self.chance.f64() * self.chance.f64() * 4.0);
             let bucket = sketch::bucket(latency).unwrap();
             let tally = window.tally_mut(variant, None).unwrap();
             tally.requests += 1;
             tally.errors += u64::from(is_error);
+            tally.client_errors += u64::from(is_client_error);
             tally.sketch_mut(&Measure::Latency).unwrap().add(bucket, 1);
             window.subjects.add(Seen::new(sample.hash(subject), variant, true));
             compared.trials(&Quantity::Errors, None, variant).unwrap().add(slices.slice(subject), 1, u32::from(is_error));
+            compared.trials(&Quantity::ClientErrors, None, variant).unwrap().add(slices.slice(subject), 0, u32::from(is_client_error));
             compared.values(&Measure::Latency, None, variant).unwrap().add(slices.slice(subject), bucket, 1);
         }
         self.book.count(window, &compared, at(self.now_ms));
@@ -196,6 +206,63 @@ fn a_doubling_against_legacy_is_found_and_a_harmless_release_is_not() {
     let figure = &look.guardrails[0].figures[0];
     assert!(figure.e_value.unwrap() >= 100.0 && figure.legacy.unwrap() < figure.value.unwrap(), "{figure:?}");
     assert!(figure.text.contains("evidence that it is more than legacy's: "), "{}", figure.text);
+}
+
+#[test]
+fn a_release_that_answers_404_to_everybody_is_rolled_back_though_no_guardrail_says_so() {
+    let mut harmless = World::of("builtin", "[]", "[]");
+    assert!(harmless.until_fired(6 * HOUR_MS).is_none());
+    let mut world = World::of("builtin", "[]", "[]");
+    world.go(HOUR_MS);
+    world.new.client_error_rate = 1.0;
+    let (ms, look) = world.until_fired(HOUR_MS).expect("it is found");
+    assert!(ms <= 2 * MINUTE_MS, "after {ms} ms");
+    let order = look.order().unwrap();
+    assert_eq!(order.command, Command::Rollback(Target::Off));
+    assert!(order.reason.starts_with("the guardrail `client_error_rate > legacy` has come true"), "{}", order.reason);
+    assert_eq!(look.guardrails[1].figures[0].e_needed, Some(200.0), "0.01 divided among the two comparisons");
+    let mut world = World::of("none", "[]", "[]");
+    (world.new.client_error_rate, world.new.error_rate) = (1.0, 1.0);
+    assert!(world.until_fired(HOUR_MS).is_none());
+}
+
+#[test]
+fn repeats_of_one_client_make_no_rate_and_an_outage_does() {
+    let verdict = |clients: u64, failures: u64, others: u64| {
+        let mut world = World::new(&one("error_rate > 5% over 5m", "rollback"), "[]");
+        let mut window = Window::at(minute_of(at(world.now_ms)), world.rollout.record.live.revision);
+        let tally = window.tally_mut(Variant::New, None).unwrap();
+        (tally.requests, tally.errors) = (clients * failures + others, clients * failures);
+        tally.add_repeats(&Quantity::Errors, clients * (failures - 1));
+        world.book.count(window, &Compared::default(), at(world.now_ms));
+        let look = world.look();
+        (look.guardrails[0].verdict, look.guardrails[0].figures[0].value.map(|value| (value * 1e4).round() / 1e4), look.guardrails[0].figures[0].observations)
+    };
+    assert_eq!(verdict(1, 64, 100), (Verdict::Pass, Some(0.0099), 101.0));
+    assert_eq!(verdict(100, 64, 0), (Verdict::Fail, Some(1.0), 100.0));
+    assert_eq!(verdict(1, 640, 40), (Verdict::Inconclusive, Some(0.0244), 41.0), "`min` is about what is left");
+}
+
+#[test]
+fn a_condition_may_ask_for_a_number_of_different_subjects() {
+    let guardrails = format!("[{}, {}]", guardrail("error_rate > 5% over 5m min 20 subjects", "rollback"), guardrail("error_rate > legacy min 20 subjects", "rollback"));
+    let mut world = World::new(&guardrails, r#"["error_rate < 50% over stage min 10 min 20 subjects"]"#);
+    let revision = world.rollout.record.live.revision;
+    let mut count = |subjects: u64| {
+        let mut window = Window::at(minute_of(at(world.now_ms)), revision);
+        let tally = window.tally_mut(Variant::New, None).unwrap();
+        (tally.requests, tally.errors) = (100, 10);
+        (0..subjects).for_each(|n| window.subjects.add(Seen::new(n << 40, Variant::New, true)));
+        (0..100).for_each(|n| window.subjects.add(Seen::new(n << 30, Variant::Legacy, true)));
+        world.book.count(window, &Compared::default(), at(world.now_ms));
+        world.look()
+    };
+    let look = count(19);
+    assert_eq!((verdicts(&look.guardrails), verdicts(&look.gates)), (vec![Verdict::Inconclusive; 2], vec![Verdict::Inconclusive]));
+    assert_eq!(look.guardrails[0].text, "error_rate over 5m: 19 different subjects on new, fewer than 20");
+    assert_eq!(look.gates[0].text, "error_rate over stage: 19 different subjects on new, fewer than 20");
+    let look = count(20);
+    assert_eq!((look.guardrails[0].verdict, verdicts(&look.gates)), (Verdict::Fail, vec![Verdict::Pass]));
 }
 
 #[test]

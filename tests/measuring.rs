@@ -470,6 +470,7 @@ fn reports_wait_up_to_a_number() {
         rollout: name("shop"),
         revision: 1,
         minute: MINUTE,
+        screen_minute: None,
         variant: Variant::New,
         endpoints: Vec::new(),
         nonce: "0".repeat(32),

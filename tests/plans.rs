@@ -319,9 +319,9 @@ mod staged_pilot {
         gate_tickets: ["signal.tickets = 5 at 30m"] => Block("signal.tickets is 5");
     }
     cases! { "staged", "staged", "5", BUSY:
-        errors_over_two_percent_for_an_hour: ["new.error_rate = 2.8% from 10m"] => Tell("error_rate > 2% over 15m for 1h");
-        errors_over_two_percent: ["new.error_rate = 2.8% from 30m for 20m"] => Tell("error_rate > 2% over 15m");
-        gate_error_rate: ["new.error_rate = 1.5% from 5m"] => Block("error_rate");
+        errors_over_two_percent_for_an_hour: ["new.error_rate = 3.4% from 10m", "legacy.error_rate = 3.4% from 10m"] => Tell("error_rate > 2% over 15m for 1h");
+        errors_over_two_percent: ["new.error_rate = 2.8% from 30m for 20m", "legacy.error_rate = 2.8% from 30m for 20m"] => Tell("error_rate > 2% over 15m");
+        gate_error_rate: ["new.error_rate = 1.5% from 5m", "legacy.error_rate = 1.5% from 5m"] => Block("error_rate");
     }
 }
 
@@ -347,11 +347,11 @@ mod staged_expanded {
     cases! { "staged", "staged", "25", CALM:
         half_as_slow_again: ["new.latency = 1.8x from 30m"] => Back("latency.p95 > 1.5x legacy");
         a_fifth_slower: ["new.latency = 1.35x from 30m"] => Tell("latency.p95 > 1.2x legacy");
-        errors: ["new.error_rate = 1.8% from 30m"] => Tell("error_rate > 1.5% over 15m");
+        errors: ["new.error_rate = 1.8% from 30m", "legacy.error_rate = 1.8% from 30m"] => Tell("error_rate > 1.5% over 15m");
         slow: ["new.latency = 2.9s from 30m", "legacy.latency = 2.9s from 30m"] => Tell("latency.p95 > 2.5s over 15m");
         cpu: ["signal.cpu = 81% from 30m"] => Tell("signal.cpu > 80%");
         memory: ["signal.memory = 86% from 30m"] => Tell("signal.memory > 85%");
-        gate_error_rate: ["new.error_rate = 1.3% from 5m"] => Block("error_rate");
+        gate_error_rate: ["new.error_rate = 1.3% from 5m", "legacy.error_rate = 1.3% from 5m"] => Block("error_rate");
         gate_latency: ["new.latency = 2.3s", "legacy.latency = 2.3s"] => Block("latency.p95");
         gate_new_p0: ["signal.p0 = 1 at 30m"] => Block("signal.p0 is 1");
         gate_new_p1: ["signal.p1 = 1 at 30m"] => Block("signal.p1 is 1");
@@ -414,9 +414,9 @@ mod analytics_delta {
     cases! { "analytics-playbook", "analytics-service", "50", CALM:
         cpu: ["signal.cpu = 91% from 30m"] => Back("signal.cpu > 90%");
         memory: ["signal.memory = 91% from 30m"] => Back("signal.memory > 90%");
-        errors_over_a_percent_for_a_quarter: ["new.error_rate = 4% from 30m"] => Back("error_rate > 1% over 5m for 15m");
+        errors_over_a_percent_for_a_quarter: ["new.error_rate = 4% from 30m", "legacy.error_rate = 4% from 30m"] => Back("error_rate > 1% over 5m for 15m");
         errors_over_a_percent_for_five_minutes: ["new.error_rate = 4% from 30m for 5m"] => Tell("error_rate > 0.5% over 1h min 400");
-        errors_over_half_a_percent: ["new.error_rate = 0.8% from 20m"] => Tell("error_rate > 0.5% over 1h min 400");
+        errors_over_half_a_percent: ["new.error_rate = 0.8% from 20m", "legacy.error_rate = 0.8% from 20m"] => Tell("error_rate > 0.5% over 1h min 400");
         database_cpu: ["signal.db_cpu = 81% from 30m"] => Tell("signal.db_cpu > 80%");
         gate_cpu: ["signal.cpu = 75% from 70m"] => Block("signal.cpu is 75 %");
         gate_memory: ["signal.memory = 75% from 70m"] => Block("signal.memory is 75 %");

@@ -58,7 +58,9 @@ fn outline(plan: &Plan) -> String {
     let kind = if plan.is_flag() { " (flag)" } else { "" };
     let gates = plan.stages.iter().map(|stage| stage.gates.len()).sum();
     let guards = [counted(gates, "gate"), counted(plan.guardrails.len(), "guardrail")].join(", ");
-    format!("{}{kind}: {} ({guards})", plan.key, stages.join(" → "))
+    let built_in: Vec<String> = plan.built_in_guardrails().map(|guardrail| format!("`{}` → {}", guardrail.when, guardrail.then)).collect();
+    let built_in = if built_in.is_empty() { String::new() } else { format!("\n    built in: {}", built_in.join(", ")) };
+    format!("{}{kind}: {} ({guards}){built_in}", plan.key, stages.join(" → "))
 }
 
 fn counted(count: usize, what: &str) -> String {

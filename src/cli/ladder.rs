@@ -155,7 +155,8 @@ fn guardrail_line(guardrail: &Guardrail) -> String {
         Verdict::Fail => ("✗", BAD),
         Verdict::Inconclusive => ("?", DIM),
     };
-    let line = format!("{} {} → {}  {}", paint(style, mark), guardrail.when, plain(&guardrail.then), paint(DIM, &guardrail.text));
+    let built_in = if guardrail.built_in { " (built in)" } else { "" };
+    let line = format!("{} {} → {}{built_in}  {}", paint(style, mark), guardrail.when, plain(&guardrail.then), paint(DIM, &guardrail.text));
     line.trim_end().to_owned()
 }
 

@@ -96,6 +96,7 @@ pub struct Guardrail {
     pub severity: String,
     pub verdict: Verdict,
     pub text: String,
+    pub built_in: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -32,7 +32,7 @@ const KV_DUE = 1, CONTROLLER_DUE = 2;
 
 async function serve(gate, text, request, env, context) {
   let step = gate.start(text, request, env, false, Date.now());
-  if (step === "own") return gate.fetch(new Request(urlOf(text), request), { ...env, OPENAPI: openapi });
+  if (step.startsWith("own")) return gate.fetch(new Request(step.slice(4) || urlOf(text), request), { ...env, OPENAPI: openapi });
   if (step === "wait") {
     const waitUntil = (promise) => context.waitUntil(promise.catch(() => {}));
     await gate.prepare(env, text, request, waitUntil);
@@ -98,7 +98,7 @@ async function follow(gate, step, request, env, context) {
           error = caught;
         }
         if (!isOpen) return last ?? sentence(499, "left", "The client has left.");
-        step = last ? gate.answered(number, readResponse(last, url), Date.now()) : gate.failed(number, reasonOf(error, upload), error?.message ?? String(error), Date.now());
+        step = last ? gate.answered(number, readResponse(last, request.url), Date.now()) : gate.failed(number, reasonOf(error, upload), error?.message ?? String(error), Date.now());
         break;
       }
       case "answer": {

@@ -75,7 +75,7 @@ function inTime(answered, timeoutMs) {
   return Promise.race([answered, late]).finally(() => clearTimeout(timer));
 }
 
-/** What the rules need of an answer, a line each: its status, where it redirects to, then its headers. */
+/** What the rules need of an answer to a public URL, a line each: its status, where it redirects to, its headers. */
 export function readResponse(response, url) {
   const { status, headers } = response;
   const location = status >= 301 && status <= 308 ? headers.get("location") : null;

@@ -1,10 +1,17 @@
 //! What browsers report: one page view's experience, under the exposure token of that page.
+//!
+//! An app that changes its screens in the browser loads one page and has one token. Each further screen
+//! is a page view of its own, under a nonce that is made of the page's and that no page has.
 
 pub mod body;
+pub mod path;
+
+pub use path::own_path;
 
 use serde::{Serialize, Serializer};
 
 use super::flush::Counted;
+use crate::decide::judge::adoption::VIEW;
 use crate::model::Name;
 use crate::model::measured::compared::SLICES;
 use crate::model::measured::sample::HASH_BITS;
@@ -24,6 +31,9 @@ pub struct Report {
     pub revision: u64,
     /// The minute of the page, counted since 1970.
     pub minute: u64,
+    /// The minute at which a later screen of the page reported: it is counted there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub screen_minute: Option<u64>,
     /// The side of the page.
     pub variant: Variant,
     /// The endpoints of the plan that the page is at.
@@ -48,11 +58,24 @@ pub struct Report {
     pub events: Vec<Name>,
 }
 
-/// A word for the page view itself among the metrics that a nonce has counted for.
-const VIEW: &str = "view";
 const JS_ERRORS: &str = "js_errors";
+/// So many screens of one page count, beside the page itself.
+pub const SCREENS_MAX: u16 = 200;
 
 impl Report {
+    /// Makes it the report of the page's `screen`-th screen after the first. The digits in which the screen
+    /// goes are zeros in a page's own nonce, since no isolate answers 2^48 pages. Where the screen is,
+    /// nobody is told: it counts at no endpoint.
+    pub fn to_screen(&mut self, screen: u16, minute: u64) {
+        if let Some((isolate, count)) = self.nonce.split_at_checked(16)
+            && let Ok(count) = u64::from_str_radix(count, 16)
+        {
+            self.nonce = format!("{isolate}{:016x}", count | u64::from(screen) << 48);
+        }
+        self.screen_minute = Some(minute);
+        self.endpoints.clear();
+    }
+
     /// Takes out what the nonce has counted for already, `known` being a list of words with a space
     /// before each, and returns the list afterwards; `None` where nothing is left to count.
     pub fn keep_new(&mut self, known: &str) -> Option<String> {
@@ -65,6 +88,7 @@ impl Report {
             }
             is_new
         };
+        // The page view itself.
         self.is_view = is_new(VIEW);
         if self.js_errors > 0 && !is_new(JS_ERRORS) {
             self.js_errors = 0;
@@ -76,7 +100,7 @@ impl Report {
 
     /// What it counts.
     pub fn count(&self) -> Counted {
-        let mut window = Window::at(self.minute, self.revision);
+        let mut window = Window::at(self.screen_minute.unwrap_or(self.minute), self.revision);
         let mut compared = Compared::default();
         let (view, failed) = (u64::from(self.is_view), u64::from(self.js_errors > 0));
         for endpoint in std::iter::once(None).chain(self.endpoints.iter().map(Some)) {
@@ -100,6 +124,11 @@ impl Report {
             }
         }
         let seen = Seen { hash: self.subject, is_new: self.variant == Variant::New, is_compared: self.slice.is_some() };
+        // Each report, since what it tells may go into another minute than the view: so whoever reports
+        // an event in a window stands among those who report in it.
+        if let Some(reporters) = VIEW.parse().ok().and_then(|view| window.event_mut(&view)) {
+            reporters.add(seen);
+        }
         for event in &self.events {
             if let Some(sample) = window.event_mut(event) {
                 sample.add(seen);
@@ -120,6 +149,7 @@ impl Report {
             rollout: f.required(r, "rollout", Reader::parsed)?,
             revision: f.required(r, "revision", Reader::whole)?,
             minute: f.required(r, "minute", Reader::whole)?,
+            screen_minute: f.optional(r, "screen_minute", Reader::whole),
             variant: f.required(r, "variant", word)?,
             endpoints: f.optional(r, "endpoints", |r, node| r.parsed_list(node)).unwrap_or_default(),
             nonce: f.required(r, "nonce", Reader::text)?,
@@ -161,9 +191,10 @@ mod tests {
             rollout: name("shop"),
             revision: 7,
             minute: 29_000_000,
+            screen_minute: None,
             variant: Variant::New,
             endpoints: vec![name("cart")],
-            nonce: "0f".repeat(16),
+            nonce: format!("{}{:016x}", "0f".repeat(8), 0xabc),
             subject: 12_345,
             slice: Some(99),
             is_view: true,
@@ -179,6 +210,35 @@ mod tests {
         let node: Node = serde_json::from_str(&text).unwrap_or_default();
         let mut r = Reader::default();
         assert_eq!((Report::read(&mut r, &node), r.faults.len()), (Some(report()), 0));
+    }
+
+    #[test]
+    fn a_screen_is_a_page_view_of_its_own_that_counts_when_it_reports_and_at_no_endpoint() {
+        let screen = |screen| {
+            let mut report = report();
+            report.to_screen(screen, 29_000_090);
+            report
+        };
+        let nonces: Vec<String> = [1, 2, SCREENS_MAX].into_iter().map(|number| screen(number).nonce).collect();
+        assert_eq!(nonces, ["0f0f0f0f0f0f0f0f0001000000000abc", "0f0f0f0f0f0f0f0f0002000000000abc", "0f0f0f0f0f0f0f0f00c8000000000abc"]);
+        let counted = screen(1).count();
+        let pages = |endpoint: Option<&Name>| counted.window.tally(Variant::New, endpoint).map_or(0, |tally| tally.pages);
+        assert_eq!((counted.window.minute, pages(None), pages(report().endpoints.first())), (29_000_090, 1, 0));
+        let node: Node = serde_json::from_str(&serde_json::to_string(&screen(1)).unwrap_or_default()).unwrap_or_default();
+        assert_eq!(Report::read(&mut Reader::default(), &node), Some(screen(1)));
+    }
+
+    #[test]
+    fn who_reports_anything_stands_among_the_reporters() {
+        let known = report().keep_new("").unwrap_or_default();
+        let mut later = report();
+        later.measures.push((Measure::Vital(Vital::Inp), 100));
+        assert!(later.keep_new(&known).is_some());
+        for report in [report(), later] {
+            let window = report.count().window;
+            let reporters: Vec<u64> = VIEW.parse().ok().and_then(|view| window.event(&view)).into_iter().flat_map(|sample| sample.iter().map(|seen| seen.hash)).collect();
+            assert_eq!(reporters, [12_345]);
+        }
     }
 
     #[test]

@@ -8,8 +8,9 @@
 //! key      = HMAC-SHA-256(SIGNING_KEY, "tidegate exposure 1")
 //! ```
 //! `MINUTE` is counted since 1970. `NONCE` is the page view, 32 hexadecimal digits: the isolate and its
-//! count. The exposure at place i counts under `NONCE + i`, which no other view has. The first exposure is the rollout's that routed the page, flags
-//! follow. None of these characters stands in a name, so a page reads what it was given with two
+//! count. The exposure at place i counts under `NONCE + i`, which no other view has, and the page's n-th
+//! further screen under `NONCE + i + n · 2^48`, which no isolate counts up to. The first exposure is the
+//! rollout's that routed the page, flags follow. None of these characters stands in a name, so a page reads what it was given with two
 //! `split`s, after cutting at the last `.`.
 //!
 //! `SUBJECT` is sealed: the subject's hash for samples and its slice, XORed with a mask that only
@@ -118,6 +119,7 @@ fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
         rollout,
         revision,
         minute,
+        screen_minute: None,
         variant,
         endpoints,
         nonce,

@@ -123,7 +123,7 @@ impl AnswerText {
         self.status
     }
 
-    /// The absolute address to which a 3xx answer redirects, in the upstream's own terms.
+    /// The absolute address to which a 3xx answer redirects, seen from the public address.
     pub fn target(&self) -> Option<&str> {
         Some(self.part(&self.target)).filter(|target| !target.is_empty())
     }

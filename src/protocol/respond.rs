@@ -117,7 +117,7 @@ fn steer_caches(edits: &mut HeaderEdits, answer: &AnswerText, provenance: &Prove
     let own = answer.header("cache-control");
     let value = match provenance.life {
         Life::None => Some("no-store".to_owned()).filter(|_| provenance.is_read),
-        Life::Revalidated if provenance.is_read => made_revalidated(own),
+        Life::Revalidated if provenance.is_read || matches!(answer.status(), 301 | 308) => made_revalidated(own),
         Life::Own | Life::Revalidated if provenance.is_private => {
             let is_stored_anyway = provenance.is_read && HEURISTIC.contains(&answer.status());
             made_private(own, answer.header("expires").is_some() || is_stored_anyway)

@@ -5,7 +5,8 @@
 //! 2. The upstream's base path comes off, also of addresses that begin with `/`.
 //! 3. A cookie's `Domain` that names an upstream and does not cover the public host goes; browsers would
 //!    refuse the cookie. The base path comes off its `Path`.
-//! 4. Everything else stays as it is.
+//! 4. What comes off never makes another host of a path: `/base//evil.example` is no address of that host.
+//! 5. Everything else stays as it is.
 
 use super::address::Address;
 use crate::model::upstream::Upstream;
@@ -35,14 +36,22 @@ impl Translator<'_> {
             return None;
         }
         let rest = strip_base(text, base)?;
-        Some(if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") })
+        Some(match rest.strip_prefix('/') {
+            Some(behind) if behind.starts_with(['/', '\\']) => format!("{}://{}{rest}", self.public.scheme, self.public.authority),
+            Some(_) => rest.to_owned(),
+            None => format!("/{rest}"),
+        })
     }
 
-    /// Whether a redirect to `target` (absolute, in the upstream's terms) leads to the address asked for.
-    pub fn leads_back(&self, target: &str) -> bool {
-        let translated = self.address(target);
-        let target = translated.as_deref().unwrap_or(target);
-        let Some(to) = Address::parse(target) else { return false };
+    /// Whether a redirect leads to the address asked for. `location` is as the upstream wrote it, and `resolved`
+    /// what that is beside the public address.
+    pub fn leads_back(&self, location: &str, resolved: &str) -> bool {
+        let target = match self.address(location) {
+            Some(path) if path.starts_with('/') => format!("{}://{}{path}", self.public.scheme, self.public.authority),
+            Some(address) => address,
+            None => resolved.to_owned(),
+        };
+        let Some(to) = Address::parse(&target) else { return false };
         let authority = |address: &Address<'_>| without_default_port(&address.authority.to_ascii_lowercase(), address.scheme).to_owned();
         to.scheme == self.public.scheme && authority(&to) == authority(&self.public) && to.path_and_query == self.public.path_and_query
     }
@@ -127,9 +136,8 @@ fn absolute(text: &str) -> Option<(String, &str)> {
     };
     let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
-    if authority.contains('@') {
-        return None;
-    }
+    // Who is named before `@` is nobody whom the public host knows.
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
     Some((without_default_port(&authority.to_ascii_lowercase(), scheme).to_owned(), rest))
 }
 
@@ -137,6 +145,7 @@ fn without_default_port<'a>(authority: &'a str, scheme: &str) -> &'a str {
     match scheme {
         "https" => authority.strip_suffix(":443").unwrap_or(authority),
         "http" => authority.strip_suffix(":80").unwrap_or(authority),
+        "" => authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80")).unwrap_or(authority),
         _ => authority,
     }
 }
@@ -170,6 +179,8 @@ mod tests {
         locates("http://legacy.example.com/a", Some("https://shop.example.com/a"));
         locates("HTTP://LEGACY.example.com:80/", Some("https://shop.example.com/"));
         locates("https://legacy.example.com:443", Some("https://shop.example.com"));
+        locates("https://user:secret@legacy.example.com/a", Some("https://shop.example.com/a"));
+        locates("//legacy.example.com:443/a", Some("https://shop.example.com/a"));
         locates("//legacy.example.com/a", Some("https://shop.example.com/a"));
         locates("https://apps.example.net:8802/base/a", Some("https://shop.example.com/a"));
         locates("http://apps.example.net:8802/base", Some("https://shop.example.com"));
@@ -181,6 +192,8 @@ mod tests {
         locates("/base/login?next=/base/x", Some("/login?next=/base/x"));
         locates("/base", Some("/"));
         locates("/base?q", Some("/?q"));
+        locates("/base//evil.example/a", Some("https://shop.example.com//evil.example/a"));
+        locates("/base/\\evil.example/a", Some("https://shop.example.com/\\evil.example/a"));
         locates("/based", None);
         locates("/login", None);
     }
@@ -189,7 +202,7 @@ mod tests {
     fn other_addresses_are_left_alone() {
         for location in [
             "a", "", "?q", "#x", "../base/x", "https://legacy.example.com.evil/", "https://legacy.example.com:8443/", "http://legacy.example.com:443/",
-            "https://user@legacy.example.com/", "http://apps.example.net:8802/other", "https://pay.example.net/", "mailto:a@legacy.example.com", "/\\legacy.example.com/",
+            "https://legacy.example.com@evil.example/", "http://apps.example.net:8802/other", "https://pay.example.net/", "mailto:a@legacy.example.com", "/\\legacy.example.com/",
             "javascript://legacy.example.com/", "https:/legacy.example.com/",
         ] {
             locates(location, None);
@@ -224,7 +237,9 @@ mod tests {
 
     #[test]
     fn a_redirect_to_the_address_asked_for_is_seen_in_every_spelling() {
-        let leads_back = |target: &str| translated(|t| t.leads_back(target));
+        let leads_back = |target: &str| translated(|t| t.leads_back(target, target));
+        assert!(translated(|t| t.leads_back("/base/cart?a=1", "https://shop.example.com/base/cart?a=1")));
+        assert!(translated(|t| t.leads_back("?a=1", "https://shop.example.com/cart?a=1")));
         for target in ["https://shop.example.com/cart?a=1", "https://SHOP.example.com:443/cart?a=1#x", "http://legacy.example.com/cart?a=1", "http://apps.example.net:8802/base/cart?a=1"] {
             assert!(leads_back(target), "{target}");
         }

@@ -186,6 +186,8 @@ impl Way {
                 (self.answer(&answer, Which::Last, Variant::Legacy, "rescued", None), None)
             }
             (Ok(_), Some(own)) => (self.answer(&own, Which::Before, self.variant(), self.reason(), None), None),
+            // A page in a file's place is worse than no file.
+            (Ok(_), None) if self.asset().is_some() => (Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER }, None),
             (Ok(answer), None) => (self.answer(&answer, Which::Last, Variant::Legacy, "rescued", None), None),
             (Err(error), Some(own)) => (self.answer(&own, Which::Before, self.variant(), self.reason(), None), Some(self.failed(&error))),
             (Err(error), None) => self.no_answer(&error),
@@ -260,11 +262,12 @@ impl Way {
     /// Whether an answer sends the browser where it already is, for ever. One that sets a cookie which the
     /// browser does not have may answer otherwise the next time.
     fn leads_back(&self, answer: &AnswerText, variant: Variant) -> bool {
-        let Some(target) = answer.target().filter(|_| self.request.is_read() && (301..=308).contains(&answer.status())) else { return false };
+        let Some(resolved) = answer.target().filter(|_| self.request.is_read() && (301..=308).contains(&answer.status())) else { return false };
         let cookies = self.request.header("cookie").unwrap_or_default();
         let name = |cookie: &str| cookie.split_once('=').map(|(name, _)| name.trim().to_owned());
         let is_new = |cookie: &str| name(cookie).is_some_and(|name| super::cookie::values(cookies, &name).next().is_none());
-        self.with_translator(Some(variant), |translator| translator.leads_back(target)) && !answer.values("set-cookie").any(is_new)
+        let location = answer.header("location").unwrap_or_default();
+        self.with_translator(Some(variant), |translator| translator.leads_back(location, resolved)) && !answer.values("set-cookie").any(is_new)
     }
 
     fn is_measured(&self) -> bool {

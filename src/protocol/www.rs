@@ -4,8 +4,7 @@
 //! 2. What has its content's hash in its name may be kept for good; the page that names it may not.
 //! 3. The beacon's script keeps its name in the pages of others, so it is asked for again each hour.
 
-/// The script that pages load.
-const BEACON: &str = "/_tidegate/beacon.js";
+use super::beacon::path::SCRIPT;
 
 const GUARDED: &str = "content-security-policy:default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types tidegate
 x-frame-options:DENY
@@ -21,11 +20,11 @@ pub fn is_file(path: &str) -> bool {
 /// What is added to the headers of such a file, a line each.
 pub fn headers(path: &str) -> String {
     let cache = match path {
-        BEACON => "public, max-age=3600, stale-while-revalidate=86400",
+        SCRIPT => "public, max-age=3600, stale-while-revalidate=86400",
         _ if is_hashed(path) => "public, max-age=31536000, immutable",
         _ => "no-cache",
     };
-    let own = if path == BEACON { "" } else { GUARDED };
+    let own = if path == SCRIPT { "" } else { GUARDED };
     format!("{own}cache-control:{cache}\nx-content-type-options:nosniff")
 }
 

@@ -53,7 +53,7 @@ impl Outline {
             key: plan.key.clone(),
             description: plan.description.clone(),
             stages: plan.stages.iter().map(|stage| Stage { name: stage.name.clone(), percentage: stage.percentage, hold_ms: stage.hold.map_or(0, |hold| hold.as_ms()) }).collect(),
-            guardrails: plan.guardrails.iter().map(|guardrail| Guardrail { when: guardrail.when.to_string(), then: guardrail.then.to_string() }).collect(),
+            guardrails: plan.guardrails_in_force().map(|guardrail| Guardrail { when: guardrail.when.to_string(), then: guardrail.then.to_string() }).collect(),
             comparisons: comparisons(plan),
             endpoints: plan.endpoints.names().map(str::to_owned).collect(),
             signals: plan.signals.0.iter().map(|(name, signal)| Signal { name: name.clone(), is_count: signal.kind == SignalKind::Count }).collect(),

@@ -95,7 +95,7 @@ impl Simulation {
         let (at_ms, now_on) = (self.at_ms(), self.lives.get(index).map_or(0, |life| life.traffic.toll.on_new));
         let mut alerts = Vec::new();
         if let Some(life) = self.lives.get_mut(index) {
-            let guardrails = fired.iter().filter_map(|fired| life.plan.guardrails.get(fired.guardrail).map(|guardrail| (fired, guardrail)));
+            let guardrails = fired.iter().filter_map(|fired| life.plan.guardrail(fired.guardrail).map(|guardrail| (fired, guardrail)));
             for (fired, guardrail) in guardrails.filter(|(fired, _)| fired.order.is_none()) {
                 let tail = if guardrail.then == Action::Alert { String::new() } else { format!("; `{}` would change nothing", guardrail.then) };
                 alerts.push(format!("{}: {}{tail}", guardrail.when, fired.text));

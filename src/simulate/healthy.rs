@@ -103,7 +103,7 @@ impl Healthy {
 /// All terms of a plan's conditions.
 pub fn terms(plan: &Plan) -> impl Iterator<Item = &Term> {
     let gates = plan.stages.iter().flat_map(|stage| &stage.gates);
-    gates.chain(plan.guardrails.iter().map(|guardrail| &guardrail.when)).flat_map(|condition| &condition.terms)
+    gates.chain(plan.guardrails_in_force().map(|guardrail| &guardrail.when)).flat_map(|condition| &condition.terms)
 }
 
 /// For how many hours everybody would have to be on new to see as much of it as the plan's holds do,

@@ -53,7 +53,7 @@ pub struct Point {
 /// A guardrail's comparison with legacy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Compared {
-    /// The guardrail's index.
+    /// The guardrail's index among those in force.
     pub guardrail: usize,
     /// The term's index in its condition.
     #[serde(skip)]
@@ -68,7 +68,7 @@ pub fn comparisons(plan: &Plan) -> Vec<Compared> {
         let terms = own.when.terms.iter().enumerate().filter(|(_, term)| term.bound.is_legacy());
         terms.map(|(term, own)| Compared { guardrail, term, text: own.to_string() }).collect::<Vec<_>>()
     };
-    plan.guardrails.iter().enumerate().flat_map(of).collect()
+    plan.guardrails_in_force().enumerate().flat_map(of).collect()
 }
 
 impl Simulation {

@@ -9,6 +9,7 @@ use super::counts::{Acc, Asked, pack, runs, unpack};
 use super::crowd::{Crowd, Request, Seat};
 use super::healthy::{Healthy, LATENCY_SIGMA, VITAL_SIGMA, terms};
 use super::world::Conditions;
+use crate::decide::judge::adoption::VIEW;
 use crate::decide::judge::comparing::questions;
 use crate::model::Name;
 use crate::model::condition::{Metric, Vital};
@@ -44,6 +45,8 @@ pub struct Traffic {
     /// By measure: at which places a comparison asks for it.
     compared: Vec<Vec<usize>>,
     asked: Vec<Asked>,
+    /// The event of all who report, where the plan asks for it.
+    view: Option<Name>,
     events: Vec<Name>,
     conditions: Conditions,
     accs: [Vec<Acc>; 2],
@@ -86,9 +89,10 @@ impl Traffic {
         }
         let acc = Acc { values: vec![Vec::new(); measures.len()], ..Acc::default() };
         let accs = vec![acc; endpoints.len() + 1];
+        let view = if terms(plan).any(|term| term.metric == Metric::Adoption) { VIEW.parse().ok() } else { None };
         let events = healthy.events.iter().map(|(name, _)| name.clone()).collect();
         let has_rescue = plan.upstreams.as_ref().is_some_and(|upstreams| upstreams.rescue != crate::model::plan::Rescue::Off);
-        let mut traffic = Self { endpoints, has_rescue, measures, spreads: Vec::new(), compared, asked, events, conditions, accs: [accs.clone(), accs], is_exposed: vec![false; subjects], toll: Toll::default() };
+        let mut traffic = Self { endpoints, has_rescue, measures, spreads: Vec::new(), compared, asked, view, events, conditions, accs: [accs.clone(), accs], is_exposed: vec![false; subjects], toll: Toll::default() };
         traffic.spread();
         traffic
     }
@@ -137,6 +141,7 @@ impl Traffic {
             let slice = seat.is_compared.then_some(subject.slice);
             let is_reported = self.answer(request, side, subject.sampled, slice, chance);
             if is_reported {
+                self.view(&mut window, seen);
                 self.browse(request, side, slice, chance);
                 if seat.is_new {
                     self.report(&mut window, seen, subject.sampled, slice);
@@ -221,6 +226,13 @@ impl Traffic {
         }
     }
 
+    /// Somebody reports.
+    fn view(&self, window: &mut Window, seen: Seen) {
+        if let Some(sample) = self.view.as_ref().and_then(|view| window.event_mut(view)) {
+            sample.add(seen);
+        }
+    }
+
     /// The events that a page view on new tells of.
     fn report(&mut self, window: &mut Window, seen: Seen, sampled: u64, slice: Option<u8>) {
         for (index, name) in self.events.iter().enumerate() {
@@ -278,8 +290,13 @@ impl Traffic {
 
     /// Lets so many different subjects on new report an event, in this window.
     pub fn reporters(&self, name: &Name, count: usize, crowd: &Crowd, seats: &[Seat], window: &mut Window) {
-        let Some(sample) = window.event_mut(name) else { return };
         let on_new = crowd.subjects.iter().zip(seats).filter(|(_, seat)| seat.is_new);
-        on_new.take(count).for_each(|(subject, seat)| sample.add(Seen::new(subject.sampled, Variant::New, seat.is_compared)));
+        for (subject, seat) in on_new.take(count) {
+            let seen = Seen::new(subject.sampled, Variant::New, seat.is_compared);
+            self.view(window, seen);
+            if let Some(sample) = window.event_mut(name) {
+                sample.add(seen);
+            }
+        }
     }
 }

@@ -1,18 +1,23 @@
 // What a page's visitor experiences reaches the metrics of the rollout that gave the page, on its side,
 // once; and it decides.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
+import { isOwn } from '../../www/beacon/errors.js';
 import { startFrontend } from '../frontends/serve.mjs';
 import { openDeployment } from './deployment.mjs';
 import { CHROMIUM, EARLY, FLAGS, LATE } from './shop.mjs';
 
-const BYTES_MAX = 3_000;
+const BYTES_MAX = 4_000;
+/** The beacon's paths under a name of the operator's. */
+const BEACON_PATH = '/assets/m';
 const TABS = 6;
 /** Fewer than an address may report at once. */
 const VIEWS_PER_ADDRESS = 20;
@@ -23,10 +28,10 @@ key = "${key}"
 routes = ["${route}"]
 upstreams = { legacy = "${legacy}", new = "${next}" }
 identity = { from = ["header:x-user-id"] }
-stage = [{ name = "half", percentage = 50, hold = "1h", gates = ["reporters.used >= 1 over stage"] }]
+stage = [{ name = "half", percentage = 50, hold = "1h", gates = ["reporters.used >= 1 over stage", "adoption > 10% over stage"] }]
 ${more}`;
 
-let browser, deployment, shops, strict, context;
+let browser, deployment, shops, strict, app, other, context;
 let addresses = 0;
 /** Each context has an address of its own, since addresses report a limited number of times. */
 const newContext = (headers = {}) => browser.newContext({ baseURL: deployment.origin, extraHTTPHeaders: { 'cf-connecting-ip': `192.0.2.${(addresses += 1)}`, ...headers } });
@@ -35,16 +40,18 @@ before(async () => {
   browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
   shops = { legacy: await startFrontend('legacy'), next: await startFrontend('new') };
   strict = await startStrict();
+  [app, other] = [await startApp(), await startApp()];
   const urls = { legacy: shops.legacy.url, next: shops.next.url };
   const strictUrls = { legacy: strict.url, next: `${strict.url}/new` };
-  deployment = await openDeployment({ plans: [
+  deployment = await openDeployment({ bindings: { BEACON_PATH }, plans: [
     planFor('checkout', '/*', urls),
+    planFor('app', '/app/*', { legacy: app.url, next: `${app.url}/new` }),
     planFor('strict', '/strict/*', strictUrls),
     planFor('draft', '/draft/*', strictUrls),
     'key = "search"\nvalues = { new = "semantic", legacy = "keyword" }\nstage = [{ name = "on", percentage = 100 }]',
     planFor('slow', 'localhost/*', urls, '[[guardrail]]\nwhen = "lcp.p75 > 1.3x legacy"\nthen = "rollback"'),
   ] });
-  for (const [key, url] of [['checkout', '/'], ['strict', '/strict/'], ['slow', localhost()]]) {
+  for (const [key, url] of [['checkout', '/'], ['strict', '/strict/'], ['app', '/app/'], ['slow', localhost()]]) {
     await deployment.command(key, 'start');
     await obeyed(new URL(url, deployment.origin));
   }
@@ -53,7 +60,7 @@ afterEach(() => context?.close());
 after(async () => {
   await browser?.close();
   await deployment?.close();
-  await Promise.all([shops?.legacy.close(), shops?.next.close(), strict?.close()]);
+  await Promise.all([shops?.legacy.close(), shops?.next.close(), strict?.close(), app?.close(), other?.close()]);
 });
 
 const localhost = () => deployment.origin.replace('127.0.0.1', 'localhost');
@@ -69,11 +76,51 @@ async function obeyed(url) {
 
 /** A page of its own server that allows itself nothing but its own scripts and connections. */
 async function startStrict() {
-  const server = createServer((_, res) => {
+  return serve((_, res) => {
     res.writeHead(200, { 'Content-Type': 'text/html', 'Content-Security-Policy': CSP }).end('<!doctype html><title>Strict</title><script async src="/_tidegate/beacon.js"></script><h1>Nothing else</h1>');
   });
+}
+
+async function serve(answer) {
+  const server = createServer(answer);
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()) };
+}
+
+/** Throws and rejects as it is told to, in a file of its own or in the page's. */
+const fails = (name) => `window.${name} = {
+  raise: (text) => { setTimeout(() => { throw new Error(text); }); },
+  refuse: (text) => { Promise.reject(new Error(text)); },
+  say: (text) => { Promise.reject(text); },
+  ask: (url, options) => { fetch(url, options).then((answer) => answer.text()); },
+};`;
+
+/** What its pages may have as their `data-ignore`, by the last digit of their path. */
+const PATTERNS = ['legacy-widget|^Chunk \\d+|"quoted"', 'a(', 'a|', '.*'];
+
+/** An app whose pages have the script under its other name. */
+async function startApp() {
+  const waiting = new Set();
+  const server = await serve((req, res) => {
+    const { pathname } = new URL(req.url, 'http://app');
+    if (pathname.endsWith('.js')) res.writeHead(200, { 'Content-Type': 'text/javascript' }).end(pathname.includes('throws') ? 'throw new Error("whose is it?");' : fails('widget'));
+    else if (pathname.endsWith('/nothing')) res.writeHead(204).end();
+    else if (pathname.endsWith('/hangs')) waiting.add(res);
+    else {
+      const ignore = (PATTERNS[pathname.at(-1)] ?? '').replaceAll('"', '&quot;');
+      const head = `<!doctype html><title>App</title><script src="/app/legacy-widget.js"></script><script>${fails('own')}</script><script async src="${BEACON_PATH}.js" data-ignore="${ignore}"></script>`;
+      res.writeHead(200, { 'Content-Type': 'text/html' }).end(`${head}<h1>App</h1>`);
+    }
+  });
+  return {
+    ...server,
+    waiting,
+    /** Breaks off what hangs. */
+    drop() {
+      waiting.forEach((res) => res.destroy());
+      waiting.clear();
+    },
+  };
 }
 
 /** What the metrics hold of a rollout: by side pages, failed pages, errors, and how many of each measure. */
@@ -135,7 +182,7 @@ const fail = (page) => page.evaluate(() => {
   setTimeout(() => Promise.reject(new Error('nor this')));
 });
 
-test('the script is at most 3,000 bytes, gzipped, with everything in it', () => {
+test('the script is at most 4,000 bytes, gzipped, with everything in it', () => {
   const { length } = gzipSync(readFileSync(new URL('../../build/assets/_tidegate/beacon.js', import.meta.url)), { level: 9 });
   assert.ok(length <= BYTES_MAX, `${length} bytes`);
 });
@@ -260,11 +307,230 @@ test('a page that its rollout does not give reports nothing, and may call what i
   assert.deepEqual([await sent(page), asked], [[], ['/_tidegate/health']]);
 });
 
+/** An event as a browser makes it of an error; `stack` stands for the error's. */
+const thrown = (message, { filename = 'https://shop.example.com/app.js', lineno = 1, stack = `Error: ${message}\n    at f (${filename}:1:1)` } = {}) => ({ message: `Uncaught Error: ${message}`, filename, lineno, error: Object.assign(new Error(message), { stack }) });
+const rejected = (reason) => ({ reason });
+const failing = (message, stack) => Object.assign(new Error(message), { stack });
+
+test('an error is told from others by its file, its stack and what it says, in every browser\'s words', () => {
+  const scripts = ['chrome-extension://abc/x.js', 'moz-extension://1-2/x.js', 'safari-extension://com.x-1/y.js', 'safari-web-extension://A-B/z.js', 'ms-browser-extension://abc/x.js', 'webkit-masked-url://hidden/', 'blob:chrome-extension://abc/1-2', 'iabjs://autofill', 'resource://gre/modules/x.js', 'user-script:3'];
+  for (const script of scripts) {
+    assert.equal(isOwn(thrown('x is undefined', { filename: script })), false, script);
+    const frames = [`Error: see https://shop.example.com/help (now)\n    at new f (${script}:2:9)\n    at https://shop.example.com/app.js:1:1`, `f@${script}:2:9\n@https://shop.example.com/app.js:1:1`, `Error: see https://shop.example.com/help (now)\n    at eval (eval at f (${script}:2:9), <anonymous>:1:1)`];
+    for (const stack of frames) assert.equal(isOwn(rejected(failing('see https://shop.example.com/help (now)', stack))), false, stack);
+  }
+  for (const stack of ['Error: a\n    at f (https://shop.example.com/app.js:1:1)\n    at g (chrome-extension://abc/x.js:1:1)', 'f@https://shop.example.com/app.js:1:1\ng@moz-extension://abc/x.js:1:1', 'Error: chrome-extension://abc is not allowed\n    at f (https://shop.example.com/app.js:1:1)', undefined, '']) {
+    assert.equal(isOwn(rejected(failing('chrome-extension://abc is not allowed', stack))), true, stack);
+  }
+  const others = [
+    { message: 'Script error.', filename: '', lineno: 0, error: null },
+    { message: 'Script error', filename: '', lineno: 0 },
+    { message: 'ResizeObserver loop completed with undelivered notifications.', filename: 'https://shop.example.com/app.js', lineno: 0 },
+    { message: 'ResizeObserver loop limit exceeded', filename: '', lineno: 0 },
+    rejected('Object Not Found Matching Id:2, MethodName:update, ParamCount:4'),
+    rejected(new Error('Non-Error promise rejection captured with value: Object Not Found Matching Id:11')),
+    rejected(new DOMException('The user aborted a request.', 'AbortError')),
+    { message: 'Uncaught AbortError', filename: 'https://shop.example.com/app.js', lineno: 3, error: new DOMException('signal is aborted without reason', 'AbortError') },
+    thrown("undefined is not an object (evaluating '__gCrWeb.instantSearch')", { filename: 'https://shop.example.com/' }),
+    thrown("undefined is not an object (evaluating 'window.webkit.messageHandlers')", { filename: 'https://shop.example.com/', stack: 'global code@https://shop.example.com/:1:1' }),
+    rejected(failing('Extension context invalidated.', 'Error: Extension context invalidated.\n    at <anonymous>:1:1')),
+    { message: 'Uncaught Error: Java object is gone', filename: '', lineno: 1 },
+  ];
+  for (const event of others) assert.equal(isOwn(event), false, JSON.stringify(event));
+  const own = [
+    thrown('x is undefined'), thrown('Script error.'), thrown('Script error.', { filename: '', lineno: 0 }), thrown("undefined is not an object (evaluating 'window.webkit.messageHandlers.pay')"),
+    ...[undefined, null, 0, '', 'no', Symbol('no'), {}, Object.create(null), 5n, new Event('error')].map(rejected),
+    rejected(failing('Failed to fetch', 'TypeError: Failed to fetch\n    at https://shop.example.com/app.js:1:1')), rejected({ name: 'TimeoutError', message: 'It took too long' }), rejected({ get message() { throw new Error('do not ask'); } }),
+  ];
+  for (const event of own) assert.equal(isOwn(event), true, String(event.message));
+});
+
+const errors = async (page) => (await sent(page)).reduce((sum, { js_errors }) => sum + (js_errors ?? 0), 0);
+
+test('errors that are not the page\'s do not count, and those that are do', async () => {
+  const page = await open('/app/0', { 'x-user-id': EARLY });
+  await page.evaluate(async (foreign) => {
+    const script = document.createElement('script');
+    script.src = foreign;
+    const told = new Promise((resolve) => addEventListener('error', (event) => resolve(event.message), { once: true }));
+    document.head.append(script);
+    if ((await told) !== 'Script error.') throw new Error('it is told what it was');
+    const leaver = new AbortController();
+    own.ask('/app/hangs', { signal: leaver.signal });
+    leaver.abort();
+    own.say('Object Not Found Matching Id:2, MethodName:update, ParamCount:4');
+    own.raise('Chunk 7 cannot be loaded');
+    own.refuse('it is "quoted"');
+    widget.raise('it is the widget\'s');
+    widget.refuse('so is this');
+    const box = Object.assign(document.createElement('div'), { textContent: 'grows' });
+    document.body.append(box);
+    const grown = new Promise((resolve) => addEventListener('error', ({ message }) => message.startsWith('ResizeObserver') && resolve()));
+    new ResizeObserver(() => { box.style.width = `${box.offsetWidth - 1}px`; }).observe(box);
+    await grown;
+  }, `${other.url}/throws.js`);
+  await page.waitForTimeout(200);
+  await glance(page);
+  assert.equal(await errors(page), 0);
+  await page.evaluate(() => {
+    own.raise('it is the page\'s, not that of Chunk 7');
+    own.refuse('so is this');
+    own.say('it is no error at all');
+  });
+  await page.waitForTimeout(200);
+  await glance(page);
+  assert.equal(await errors(page), 3);
+});
+
+test('a request that fails because its page is left is no error, and any other is', { timeout: 60_000 }, async () => {
+  const page = await open('/app/', { 'x-user-id': EARLY });
+  const requests = async (act) => {
+    await page.evaluate((url) => {
+      window.failed = new Promise((resolve) => addEventListener('unhandledrejection', ({ reason }) => resolve(String(reason)), { once: true }));
+      own.ask(url);
+    }, `${other.url}/hangs`);
+    while (other.waiting.size === 0) await sleep(20);
+    await act();
+    other.drop();
+    assert.equal(await page.evaluate(() => window.failed), 'TypeError: Failed to fetch');
+    await glance(page);
+    return errors(page);
+  };
+  const begins = () => page.evaluate(() => new Promise((resolve) => {
+    addEventListener('beforeunload', resolve, { once: true });
+    location.href = '/app/nothing';
+  }));
+  assert.equal(await requests(begins), 0, 'it leaves');
+  assert.equal(await requests(() => page.waitForTimeout(5_200)), 1, 'it has stayed');
+});
+
+test('what was under way when a page went into the cache of pages fails silently when it comes back', async () => {
+  const page = await open('/app/', { 'x-user-id': EARLY });
+  await page.evaluate(() => { dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })); });
+  await page.evaluate(() => own.refuse('Failed to fetch'));
+  await glance(page);
+  assert.equal(await errors(page), 0);
+});
+
+test('a pattern that cannot be used is warned of once, and leaves nothing out', async () => {
+  for (const number of [1, 2, 3]) {
+    const page = await open(`/app/${number}`, { 'x-user-id': EARLY });
+    const warnings = [];
+    page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
+    await page.reload();
+    await page.waitForFunction(() => window.tidegate);
+    await page.evaluate(() => own.raise('anything'));
+    await page.waitForTimeout(100);
+    await glance(page);
+    assert.deepEqual([await errors(page), warnings.length], [1, 1], PATTERNS[number]);
+    assert.match(warnings[0], /^Tidegate: data-ignore is not used: /);
+    await context.close();
+  }
+});
+
+test('an extension\'s script fails in a page, and the page does not', async () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'tidegate-extension-'));
+  const profile = mkdtempSync(join(tmpdir(), 'tidegate-profile-'));
+  writeFileSync(join(scratch, 'manifest.json'), JSON.stringify({ manifest_version: 3, name: 'fails', version: '1', content_scripts: [{ matches: ['<all_urls>'], js: ['fails.js'], world: 'MAIN', run_at: 'document_idle' }] }));
+  writeFileSync(join(scratch, 'fails.js'), "window.extended = () => { setTimeout(() => { throw new Error('of the extension'); }); Promise.reject(new Error('of the extension')); };");
+  context = await chromium.launchPersistentContext(profile, { executablePath: CHROMIUM, args: [...FLAGS, `--load-extension=${scratch}`], ignoreDefaultArgs: ['--disable-extensions'], baseURL: deployment.origin, extraHTTPHeaders: { 'cf-connecting-ip': '192.0.2.250', 'x-user-id': EARLY } });
+  try {
+    const page = await context.newPage();
+    await page.addInitScript(() => {
+      window.reports = [];
+      const send = navigator.sendBeacon.bind(navigator);
+      navigator.sendBeacon = (url, body) => window.reports.push(JSON.parse(body)) && send(url, body);
+      addEventListener('error', ({ filename }) => { window.failedFile = filename; });
+    });
+    await page.goto('/app/');
+    await page.waitForFunction(() => window.extended && window.tidegate);
+    const failed = async (act) => {
+      await page.evaluate(act);
+      await page.waitForTimeout(200);
+      await glance(page);
+      return page.evaluate(() => [window.failedFile.split(':')[0], window.reports.reduce((sum, { js_errors }) => sum + js_errors, 0)]);
+    };
+    assert.deepEqual(await failed(() => window.extended()), ['chrome-extension', 0]);
+    assert.deepEqual(await failed(() => own.raise('of the page')), ['http', 1]);
+  } finally {
+    await context.close();
+    [scratch, profile].forEach((folder) => rmSync(folder, { recursive: true, force: true }));
+  }
+});
+
+test('each screen of an app counts as a page view, and the load keeps its vitals', async () => {
+  const page = await open('/app/', { 'x-user-id': EARLY });
+  const side = (await told(page)).variant;
+  const before = (await counted('app'))[side];
+  await page.locator('h1').click();
+  await page.evaluate(() => {
+    tidegate.event('used');
+    tidegate.time('tti', 700);
+    own.raise('on the first screen');
+  });
+  await page.waitForTimeout(200);
+  for (const name of ['second', 'third']) {
+    await page.evaluate((screen) => {
+      tidegate.view();
+      tidegate.view();
+      tidegate.event('used');
+      tidegate.event('used');
+      tidegate.time('tti', 300);
+      if (screen === 'third') own.raise('on the third screen');
+    }, name);
+    await page.waitForTimeout(200);
+  }
+  await leave(page);
+  const reports = (await sent(page)).map(({ view, metrics, events, js_errors }) => [view, Object.keys(metrics).sort().join(), (events ?? []).join(), js_errors]);
+  assert.deepEqual(reports, [[undefined, 'fcp,lcp,timing.tti,ttfb', 'used', 1], [1, 'timing.tti', 'used', 0], [undefined, 'cls,inp', '', undefined], [2, 'timing.tti', 'used', 1]]);
+  const now = await untilCounted('app', (now) => now[side].pages === before.pages + 3, 'three screens are three page views');
+  const grown = (name) => now[side].measures[name] - (before.measures[name] ?? 0);
+  assert.deepEqual([now[side].failed - before.failed, now[side].errors - before.errors, grown('timing.tti'), grown('lcp'), grown('cls'), grown('ttfb')], [2, 2, 3, 1, 1, 1]);
+});
+
+test('an app may show many screens, and a page counts 200 of them', async () => {
+  const page = await open('/app/', { 'x-user-id': EARLY });
+  await page.evaluate(() => {
+    navigator.sendBeacon = (url, body) => localStorage.setItem('last', body) ?? true;
+    for (let n = 0; n < 300; n += 1) {
+      tidegate.view();
+      tidegate.event(`screen-${n}`);
+    }
+  });
+  await glance(page);
+  const { view, events } = JSON.parse(await page.evaluate(() => localStorage.getItem('last')));
+  assert.deepEqual([view, events.length, events[0]], [200, 16, 'screen-199']);
+});
+
+test('the script reports to where it came from', async () => {
+  const page = await open('/app/', { 'x-user-id': EARLY });
+  const asked = [];
+  context.on('request', (request) => asked.push(`${request.method()} ${new URL(request.url()).pathname}`));
+  await page.reload();
+  await page.waitForFunction(() => window.tidegate);
+  const [report] = await Promise.all([page.waitForResponse('**/assets/m'), glance(page)]);
+  assert.equal(report.status(), 204);
+  assert.deepEqual(asked.filter((line) => line.includes('/assets/') || line.includes('beacon')), ['GET /assets/m.js', 'POST /assets/m']);
+});
+
 test('a page that allows only its own scripts and connections can report', async () => {
   const page = await open('/strict/page', { 'x-user-id': EARLY });
   await leave(page);
   await untilCounted('strict', ({ legacy: { pages, measures } }) => pages === 1 && measures.fcp === 1, 'the page is counted');
   assert.deepEqual(page.problems, []);
+});
+
+test('adoption is a share of those who report, not of all who were seen', { timeout: 60_000 }, async () => {
+  for (let n = 0; n < 10; n += 1) await fetch(`${deployment.origin}/strict/page`, { headers: { 'x-user-id': `silent-${n}`, accept: 'text/html' } });
+  for (const user of [EARLY, LATE]) {
+    const page = await open('/strict/page', { 'x-user-id': user });
+    if (user === EARLY) await page.evaluate(() => tidegate.event('used'));
+    await leave(page);
+    await context.close();
+  }
+  const adoption = async () => (await deployment.api('GET', 'rollouts/strict')).stages[0].gates[1].figures?.[0];
+  await untilCounted('strict', async () => (await adoption())?.observations === 2, 'two have reported');
+  assert.equal((await adoption()).value, 0.5);
 });
 
 test('a page with flags tells of all its rollouts, and its own comes first', async () => {

@@ -50,6 +50,11 @@ test('wrong values do not spoil the rest', async () => {
   }
 });
 
+test('a later screen of the page is taken in, and one that cannot be is refused', async () => {
+  for (const view of [0, 1, 200]) assert.equal((await send({ token, view, metrics: { 'timing.tti': 5 }, events: ['used'] })).status, 204, view);
+  for (const view of [201, -1, 1.5, '1', null, [1]]) assertProblem(await send({ token, view }), 400, 'malformed');
+});
+
 test('what is no report is refused', async () => {
   const bodies = ['', 'nonsense', '[]', '{}', '{"token":5}', `{"token":"${token}","metrics":{"lcp":NaN}}`, '['.repeat(16_000), Buffer.from([0x7b, 0xff, 0xfe])];
   for (const body of bodies) assertProblem(await send(body), 400, 'malformed');
@@ -91,6 +96,44 @@ describe('an address that reports too often', () => {
   test('is a network of IPv6', async () => {
     const statuses = await Promise.all(Array.from({ length: BURST * 2 }, (_, n) => send({ token }, { address: `2001:db8::${n.toString(16)}` }).then(({ status }) => status)));
     assert.ok(taken(statuses) < BURST * 1.5, `${taken(statuses)} taken`);
+  });
+});
+
+describe('the paths under a name of the operator\'s', () => {
+  const restarted = async (BEACON_PATH) => {
+    await gate.restart({ bindings: { BEACON_PATH } });
+    await gate.load([plan(legacy, next)], { shop: '100' });
+  };
+  const script = (path, options = {}) => gate.fetch(path, { headers: { ...ANA }, ...options });
+  const report = (path) => gate.fetch(path, { method: 'POST', body: JSON.stringify({ token }), headers: { 'CF-Connecting-IP': `192.0.2.${(addresses += 1)}` } });
+  after(() => restarted(''));
+
+  test('answer besides the standard ones, on every host', async () => {
+    await restarted('/assets/m');
+    for (const [path, options] of [['/_tidegate/beacon.js'], ['/assets/m.js'], ['/assets/m.js?v=2'], ['/assets/m.js', { host: 'other.example.org' }]]) {
+      const through = await script(path, options);
+      assert.deepEqual([through.status, through.get('cache-control')], [200, 'public, max-age=3600, stale-while-revalidate=86400'], path);
+      assert.match(through.get('content-type'), /javascript/);
+      assert.match(through.text, /tidegate/);
+    }
+    assert.equal((await script('/assets/m.js', { method: 'HEAD' })).status, 200);
+    for (const path of ['/_tidegate/beacon', '/assets/m', '/assets/m?x=1']) assert.equal((await report(path)).status, 204, path);
+    assertProblem(await script('/assets/m'), 405, 'method-not-allowed');
+  });
+
+  test('are all that is taken of the site', async () => {
+    for (const path of ['/assets/m/', '/assets/m.css', '/assets/main.js', '/assets']) {
+      assert.equal((await script(path)).get('tidegate-variant'), 'new', path);
+    }
+  });
+
+  test('are ignored where they cannot be, and the log says why', async () => {
+    for (const [path, why] of [['assets/m', 'does not start with'], ['/assets/', 'an empty name'], ['/_tidegate/m', 'belongs to Tidegate'], ['/assets/m.js', 'goes without']]) {
+      await restarted(path);
+      assert.equal((await script(`/${path.replace(/^\//, '')}.js`)).get('tidegate-variant') ?? 'own', path.startsWith('/_tidegate') ? 'own' : 'new', path);
+      assert.equal((await script('/_tidegate/beacon.js')).status, 200);
+      await gate.logged(new RegExp(`beacon_path_unusable.*${why}`));
+    }
   });
 });
 

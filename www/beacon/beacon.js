@@ -5,20 +5,30 @@
 //   itself: a page that crashes or hangs later counts, and healthy ones are not counted later than it.
 // - LCP is at the first click or key, or when the page is hidden; CLS and INP when it is hidden.
 // - Errors go soon after the first one. How many there were is what that report says.
+// A screen of an app that changes its screens in the browser is a page view of its own for errors, events
+// and timings, with a number that the server makes a nonce of. The five vitals stay those of the load.
 // What comes back from the back/forward cache was not served: it has no token, and no values of its own.
 import { onCLS, onFCP, onINP, onLCP, onTTFB } from 'web-vitals';
+import { isOwn, watch } from './errors.js';
 
-const URL = '/_tidegate/beacon';
+const { src, dataset } = document.currentScript ?? {};
+/** Reports go where the script comes from, which may have a name of the operator's. */
+const URL = src ? src.replace(/(\.js)?([?#].*)?$/, '') : '/_tidegate/beacon';
 const SOON_MS = 5_000;
 /** The server takes 32 metrics, five of them vitals, and 16 events in one report. */
 const NAMES_MAX = 27;
 const EVENTS_MAX = 16;
+/** The server takes so many screens of one page. */
+const SCREENS_MAX = 200;
+/** A screen that another follows so soon was never seen: a redirect, or an effect that runs twice. */
+const SCREEN_MS_MIN = 100;
 const NAME = /^[a-z\d][\w.-]{0,99}$/i;
-/** What browsers say where a layout takes another frame. Nothing has failed. */
-const NO_ERROR = /^ResizeObserver loop/;
 
-const known = new Set();
-let metrics = {}, events = [], errors = 0;
+let view = 0, sinceMs = 0;
+let known = new Set(), metrics = {}, events = [], errors = 0;
+/** Vitals that are final only after the screen that was loaded. */
+let late = {};
+const vitals = new Set();
 /** Whether errors were told. */
 let hasFailed = false;
 /** The view itself is the first thing to tell. */
@@ -39,27 +49,33 @@ const isNew = (word) => {
   return hasNews = true;
 };
 
-const note = (metric, value) => {
-  if (isNew(metric)) metrics[metric] = value;
-};
-
 const mayName = (name) => name === `${name}` && NAME.test(name) && known.size < NAMES_MAX;
 
+const post = (report) => {
+  const body = JSON.stringify({ token, ...report });
+  if (!navigator.sendBeacon?.(URL, body)) fetch(URL, { method: 'POST', body, keepalive: true }).catch(() => {});
+};
+
 const send = safely(() => {
+  clearTimeout(timer);
   timer = 0;
-  if (!hasNews || document.prerendering) return;
-  const body = JSON.stringify({ token, metrics, events, js_errors: errors });
+  if (document.prerendering) return;
+  const ofLoad = late;
+  late = {};
+  if (Object.keys(ofLoad).length > 0) post({ metrics: ofLoad });
+  if (!hasNews) return;
+  const report = { view: view || undefined, metrics, events, js_errors: errors };
   hasFailed ||= errors > 0;
   [metrics, events, errors, hasNews] = [{}, [], 0, false];
-  if (!navigator.sendBeacon?.(URL, body)) fetch(URL, { method: 'POST', body, keepalive: true }).catch(() => {});
+  post(report);
 });
 
 const sendSoon = () => {
   timer ||= setTimeout(send, SOON_MS);
 };
 
-const fail = ({ message }) => {
-  if (hasFailed || NO_ERROR.test(message)) return;
+const fail = (event) => {
+  if (hasFailed || !isOwn(event)) return;
   errors += 1;
   hasNews = true;
   if (timer >= 0) sendSoon();
@@ -69,11 +85,21 @@ const tidegate = {
   rollouts: [],
   /** Notes how long something took, in milliseconds. The server leaves out what cannot be. */
   time: safely((name, ms) => {
-    if (mayName(name) && ms === +ms) note(`timing.${name}`, ms);
+    if (mayName(name) && ms === +ms && isNew(`timing.${name}`)) metrics[`timing.${name}`] = ms;
   }),
   /** Notes that something has happened in this view; `used` is what `adoption` counts. */
   event: safely((name) => {
     if (mayName(name) && events.length < EVENTS_MAX && isNew(`event.${name}`)) events.push(name);
+  }),
+  /** Says that the page shows another screen from now on, which counts as a page view of its own. */
+  view: safely(() => {
+    const nowMs = performance.now();
+    const isUntouched = known.size + errors < 1 && !hasFailed;
+    if (!token || document.prerendering || view >= SCREENS_MAX || (isUntouched && nowMs - sinceMs < SCREEN_MS_MIN)) return;
+    send();
+    view += 1;
+    [known, hasFailed, hasNews, sinceMs] = [new Set(), false, true, nowMs];
+    sendSoon();
   }),
 };
 
@@ -86,7 +112,11 @@ const begin = safely(() => {
   });
   Object.assign(tidegate, tidegate.rollouts[0]);
   const report = ({ name, value, navigationType }) => {
-    if (navigationType !== 'back-forward-cache') note(name.toLowerCase(), value);
+    const vital = name.toLowerCase();
+    if (navigationType === 'back-forward-cache' || vitals.has(vital)) return;
+    vitals.add(vital);
+    if (view > 0) late[vital] = value;
+    else [metrics[vital], hasNews] = [value, true];
   };
   onLCP(report);
   onFCP(report);
@@ -107,6 +137,7 @@ const begin = safely(() => {
 });
 
 window.tidegate = tidegate;
+watch(dataset?.ignore);
 addEventListener('error', fail);
 addEventListener('unhandledrejection', fail);
 begin();

@@ -87,7 +87,7 @@ impl Agenda {
         self.open.retain(|(key, _, _)| still_true.contains(key));
         let mut alerts = Vec::new();
         for fired in &look.fired {
-            let Some(guardrail) = plan.guardrails.get(fired.guardrail) else { continue };
+            let Some(guardrail) = plan.guardrail(fired.guardrail) else { continue };
             self.open.push((guardrail_key(fired.guardrail, guardrail), now, 0));
             let what = guardrail.text.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
             let text = format!("{} guardrail `{}` ({}): {}.{what}", guardrail.severity, guardrail.when, guardrail.then, fired.text);
@@ -100,7 +100,7 @@ impl Agenda {
     fn escalations(&mut self, plan: &Plan, now: Instant) -> Vec<Message> {
         let mut due = Vec::new();
         for (key, since, told) in &mut self.open {
-            let guardrail = plan.guardrails.iter().enumerate().find(|(index, guardrail)| guardrail_key(*index, guardrail) == *key);
+            let guardrail = plan.guardrails_in_force().enumerate().find(|(index, guardrail)| guardrail_key(*index, guardrail) == *key);
             let Some((_, guardrail)) = guardrail else { continue };
             let escalations = guardrail.escalate.iter().skip(usize::try_from(*told).unwrap_or(usize::MAX));
             for escalation in escalations.take_while(|escalation| plus(*since, escalation.after) <= now) {

@@ -127,7 +127,7 @@ pub fn questions(plan: &Plan) -> (Vec<Question>, Vec<Question>) {
             list.push(question);
         }
     };
-    for term in plan.guardrails.iter().flat_map(|guardrail| &guardrail.when.terms) {
+    for term in plan.guardrails_in_force().flat_map(|guardrail| &guardrail.when.terms) {
         keep(&mut guardrails, Question::of(term, Direction::of(term.op)));
     }
     for term in plan.stages.iter().flat_map(|stage| &stage.gates).flat_map(|gate| &gate.terms) {
@@ -140,7 +140,7 @@ pub fn questions(plan: &Plan) -> (Vec<Question>, Vec<Question>) {
 
 /// The statuses that a plan compares with legacy's, ascending.
 pub fn statuses(plan: &Plan) -> Vec<u16> {
-    let terms = plan.guardrails.iter().map(|guardrail| &guardrail.when).chain(plan.stages.iter().flat_map(|stage| &stage.gates)).flat_map(|condition| &condition.terms);
+    let terms = plan.guardrails_in_force().map(|guardrail| &guardrail.when).chain(plan.stages.iter().flat_map(|stage| &stage.gates)).flat_map(|condition| &condition.terms);
     let compared = terms.filter(|term| term.bound.is_legacy()).filter_map(|term| match term.metric {
         Metric::StatusRate(status) => Some(status),
         _ => None,

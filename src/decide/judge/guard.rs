@@ -16,7 +16,7 @@ pub const GUARDRAIL: &str = "guardrail";
 /// A guardrail whose condition has come true.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fired {
-    /// Its index in the plan.
+    /// Its index among those in force.
     pub guardrail: usize,
     /// What it asks for; `None` for an alert, or where that would change nothing.
     pub order: Option<Order>,
@@ -28,7 +28,7 @@ impl Judge {
     /// Finds the guardrails that have come true. They fire again only after they were false.
     pub(super) fn fire(&mut self, plan: &Plan, record: &Record, look: &mut Look, now: Instant) {
         let mut fired: Vec<(u8, Fired)> = Vec::new();
-        for (index, (guardrail, judgement)) in plan.guardrails.iter().zip(&look.guardrails).enumerate() {
+        for (index, (guardrail, judgement)) in plan.guardrails_in_force().zip(&look.guardrails).enumerate() {
             if judgement.verdict == Verdict::Inconclusive || judgement.verdict == Verdict::Pass && self.fired.is_empty() {
                 continue;
             }

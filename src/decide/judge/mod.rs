@@ -5,6 +5,7 @@
 //! Every judgement carries the figures that it rests on and says them in a sentence.
 
 pub mod scene;
+pub mod adoption;
 pub mod comparing;
 pub mod ratio;
 pub mod term;
@@ -106,7 +107,7 @@ pub struct Look {
     pub at: Option<Instant>,
     /// The revision of the state that was looked at.
     pub revision: u64,
-    /// By guardrail of the plan.
+    /// By guardrail in force: the plan's own, then those that are built in.
     pub guardrails: Vec<Judgement>,
     /// By gate of the current stage.
     pub gates: Vec<Judgement>,
@@ -161,7 +162,7 @@ impl Judge {
         let share = |questions: usize, alpha: f64| alpha / questions.max(1) as f64;
         let mut look = Look { at: Some(now), revision: record.live.revision, ..Look::default() };
         let mut court = Court { scene, gatherings: &self.gatherings, held: &mut self.held, alpha: share(of_guardrails, alpha) };
-        look.guardrails = plan.guardrails.iter().map(|guardrail| watched(&mut court, guardrail)).collect();
+        look.guardrails = plan.guardrails_in_force().map(|guardrail| watched(&mut court, guardrail)).collect();
         court.alpha = share(of_gates / 2, alpha);
         let stage = plan.stage_index(record.live.stage.as_str()).and_then(|index| plan.stages.get(index));
         look.gates = stage.map_or_else(Vec::new, |stage| stage.gates.iter().map(|gate| passed(&mut court, gate)).collect());
@@ -240,7 +241,7 @@ impl Judge {
     }
 
     fn note_since(&mut self, plan: &Plan, record: &Record, look: &mut Look, now: Instant) {
-        let guardrails = plan.guardrails.iter().enumerate().map(|(index, guardrail)| guardrail_key(index, guardrail));
+        let guardrails = plan.guardrails_in_force().enumerate().map(|(index, guardrail)| guardrail_key(index, guardrail));
         let gates = (0..look.gates.len()).map(|index| format!("gate {index} of {}", record.live.stage));
         let keys: Vec<String> = guardrails.chain(gates).collect();
         let mut kept = Vec::with_capacity(keys.len());

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::adoption::{self, VIEW};
 use crate::decide::series::{MINUTE_MS, Series, Span, minute_of};
 use crate::decide::signals::{Signals, before};
 use crate::model::condition::{Metric, Window as Over};
@@ -253,7 +254,11 @@ impl Gathered<'_> {
                 let subjects = subjects();
                 Reading::ratio(subjects.distinct(|seen| seen.is_new == is_new), subjects.distinct(|_| true))
             }
-            Metric::Adoption => Reading::ratio(self.reporters(USED).distinct(|_| true), subjects().distinct(|_| true)),
+            Metric::Adoption => {
+                let reporters = self.reporters(VIEW);
+                let share = adoption::share(&reporters, &self.reporters(USED));
+                share.map_or_else(|| Reading::none("no page has reported"), |share| Reading::of(share, reporters.distinct(|_| true)))
+            }
             Metric::Event(name) => Reading::ratio(self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new), subjects().distinct(|seen| seen.is_new == is_new)),
             Metric::Reporters(name) => {
                 let reporters = self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new);

@@ -158,7 +158,7 @@ impl Desk {
         for rollout in self.deployment.rollouts.iter() {
             let look = self.deployment.books.get(&rollout.plan.key).and_then(|book| book.last.as_ref());
             for fired in look.map(|look| &look.fired[..]).unwrap_or_default() {
-                let guardrail = rollout.plan.guardrails.get(fired.guardrail).map(|guardrail| guardrail.when.to_string());
+                let guardrail = rollout.plan.guardrail(fired.guardrail).map(|guardrail| guardrail.when.to_string());
                 log::note("guardrail", rollout.plan.key.as_str(), &format!("{} has come true: {}", guardrail.unwrap_or_default(), fired.text));
                 has_fired = true;
             }
@@ -183,7 +183,7 @@ impl Desk {
             if has_changed && let Some(total) = own.total(key) {
                 batch.total(key, total, book.arrived_at);
             }
-            if has_changed || !plan.guardrails.is_empty() || plan.stages.iter().any(|stage| !stage.gates.is_empty()) {
+            if has_changed || plan.guardrails_in_force().next().is_some() || plan.stages.iter().any(|stage| !stage.gates.is_empty()) {
                 batch.judge(key, &book.judge);
             }
         }

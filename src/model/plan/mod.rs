@@ -8,6 +8,7 @@ pub mod fields;
 pub mod words;
 pub mod upstreams;
 pub mod stage;
+pub mod defaults;
 pub mod read;
 pub mod rules;
 pub mod together;
@@ -20,9 +21,10 @@ use super::route::{PathPattern, Route};
 use super::source::{Match, Source};
 use super::upstream::Upstream;
 use super::{Name, Percentage};
-pub use upstreams::{Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams};
+pub use defaults::Defaults;
 pub use stage::{Channel, Guardrail, Notice, Risk, Signal, Stage};
-pub use words::{Advance, CachePolicy, Defaults, RobotSide, SameSite, Sticky};
+pub use upstreams::{Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams};
+pub use words::{Advance, CachePolicy, RobotSide, SameSite, Sticky};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;

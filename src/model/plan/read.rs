@@ -2,8 +2,8 @@
 
 use super::fields::Reader;
 use super::stage::{Channel, Escalation, Guardrail, Notice, Risk, Signal, Stage};
-use super::words::{Action, Advance, CachePolicy, ChannelKind, Defaults, Level, Moment, SecretName, Severity, SignalKind, WordError};
-use super::{Backend, Endpoint, Failures, Group, Identity, OriginPolicy, PathRule, Place, Plan, Rescue, Robots, TIMEOUT_DEFAULT, Table, Token, Upstreams, Values, rules};
+use super::words::{Action, Advance, CachePolicy, ChannelKind, Level, Moment, SecretName, Severity, SignalKind, WordError};
+use super::{Backend, Defaults, Endpoint, Failures, Group, Identity, OriginPolicy, PathRule, Place, Plan, Rescue, Robots, TIMEOUT_DEFAULT, Table, Token, Upstreams, Values, rules};
 use crate::model::fault::{Explain, Fault, Severity as FaultSeverity};
 use crate::model::group::Fingerprints;
 use crate::model::node::{Node, Value};

@@ -102,23 +102,6 @@ impl CachePolicy {
 }
 
 words! {
-    /// Whether a rollout has the guardrails that every rollout has.
-    Defaults is "a set of defaults" of {
-        /// It has them, beside its own.
-        BuiltIn = "builtin",
-        /// It has only its own.
-        None = "none",
-    } allows "`builtin` or `none`"
-}
-
-impl Defaults {
-    /// Whether this is what a plan that says nothing gets.
-    pub fn is_default(&self) -> bool {
-        *self == Self::BuiltIn
-    }
-}
-
-words! {
     /// Which id counts where a browser has an account's and a minted one.
     #[derive(Default)]
     Sticky is "a way to stick" of {

@@ -205,10 +205,14 @@ pub fn subjects_of_day(present: &Present<'_>, key: &Name) -> Option<Sample> {
 }
 
 /// The counts of a side, by name.
-pub const fn counts(tally: &Tally) -> [(&'static str, u64); 6] {
+pub const fn counts(tally: &Tally) -> [(&'static str, u64); 10] {
     [
         ("requests", tally.requests),
         ("errors", tally.errors),
+        ("client_errors", tally.client_errors),
+        ("timeouts", tally.timeouts),
+        ("abandoned", tally.abandoned),
+        ("broken", tally.broken),
         ("rescued", tally.rescued),
         ("pages", tally.pages),
         ("failed_pages", tally.failed_pages),
@@ -229,8 +233,23 @@ impl Serialize for SideView<'_> {
         for (name, count) in counts(tally) {
             map.serialize_entry(name, &count)?;
         }
+        if !tally.statuses.is_empty() {
+            map.serialize_entry("statuses", &ByName(&tally.statuses))?;
+        }
+        if !tally.repeats.is_empty() {
+            map.serialize_entry("repeats", &ByName(&tally.repeats))?;
+        }
         map.serialize_entry("measures", &Measures(&tally.sketches))?;
         map.end()
+    }
+}
+
+/// Counts as an object.
+struct ByName<'a, T>(&'a [(T, u64)]);
+
+impl<T: Serialize> Serialize for ByName<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, count)| (name, count)))
     }
 }
 
@@ -260,6 +279,19 @@ fn quantiles(sketch: &Sketch) -> Quantiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_side_tells_what_came_of_its_requests() {
+        let mut window = Window::at(29_000_000, 7);
+        let shown = |window: &Window| serde_json::to_string(&view(window, None, None).sides).unwrap();
+        window.tally_mut(Variant::New, None).unwrap().requests = 70;
+        let counts = r#"{"variant":"new","requests":70,"errors":0,"client_errors":0,"timeouts":0,"abandoned":0,"broken":0,"rescued":0,"pages":0,"failed_pages":0,"js_errors":0"#;
+        assert_eq!(shown(&window), format!("[{counts},\"measures\":{{}}}}]"));
+        let tally = window.tally_mut(Variant::New, None).unwrap();
+        tally.add_status(404, 64);
+        tally.add_repeats(&crate::model::measured::Quantity::Status(404), 63);
+        assert_eq!(shown(&window), format!(r#"[{counts},"statuses":{{"404":64}},"repeats":{{"status.404":63}},"measures":{{}}}}]"#));
+    }
 
     #[test]
     fn since_is_a_moment_or_how_long_ago() {

@@ -105,6 +105,7 @@ impl Text {
 pub fn exposition(exposed: &Exposed<'_>) -> String {
     let mut text = Text::default();
     count(&mut text, exposed.totals);
+    parts(&mut text, exposed.totals);
     measure(&mut text, exposed.totals);
     state(&mut text, exposed);
     judge(&mut text, &exposed.present);
@@ -114,7 +115,11 @@ pub fn exposition(exposed: &Exposed<'_>) -> String {
 fn count(text: &mut Text, totals: &[(Name, Window)]) {
     let families = [
         ("tidegate_requests_total", "Requests that a side was asked to answer."),
-        ("tidegate_errors_total", "Requests that a side answered with a 5xx or not at all."),
+        ("tidegate_errors_total", "Requests that failed on a side, as the plan defines it."),
+        ("tidegate_client_errors_total", "Requests that a side answered with a 4xx."),
+        ("tidegate_timeouts_total", "Requests for which a side had no headers in time."),
+        ("tidegate_abandoned_total", "Requests that clients gave up before there were headers."),
+        ("tidegate_broken_pages_total", "Pages whose body ended early or stalled."),
         ("tidegate_rescued_total", "Requests that legacy answered because new had failed."),
         ("tidegate_page_views_total", "Page views that reported."),
         ("tidegate_failed_page_views_total", "Page views with a JavaScript error."),
@@ -126,6 +131,28 @@ fn count(text: &mut Text, totals: &[(Name, Window)]) {
             for (side, tally) in &total.sides {
                 let value = counts(tally).get(index).map_or(0, |(_, count)| *count);
                 text.sample(name, &labels(key, side.variant, side.endpoint.as_ref()), value as f64);
+            }
+        }
+    }
+}
+
+/// What a side's counts are made of: its statuses, and what is counted in them more than once.
+fn parts(text: &mut Text, totals: &[(Name, Window)]) {
+    text.family("tidegate_error_statuses_total", "counter", "Requests that a side answered with a status from 400, by status; the lowest 16.");
+    for (key, total) in totals {
+        for (side, tally) in &total.sides {
+            let [rollout, variant, endpoint] = labels(key, side.variant, side.endpoint.as_ref());
+            for (status, count) in &tally.statuses {
+                text.sample("tidegate_error_statuses_total", &[rollout, variant, endpoint, ("status", &status.to_string())], *count as f64);
+            }
+        }
+    }
+    text.family("tidegate_repeats_total", "counter", "Of the requests counted as `of`, those of a subject or client that had one in the same minute already.");
+    for (key, total) in totals {
+        for (side, tally) in &total.sides {
+            let [rollout, variant, endpoint] = labels(key, side.variant, side.endpoint.as_ref());
+            for (of, count) in &tally.repeats {
+                text.sample("tidegate_repeats_total", &[rollout, variant, endpoint, ("of", &of.to_string())], *count as f64);
             }
         }
     }
@@ -269,7 +296,7 @@ fn judgements<'a>(present: &Present<'a>) -> Vec<Judged<'a>> {
         let (plan, live) = (&rollout.plan, &rollout.record.live);
         let Some(look) = present.deployment.look_at(rollout) else { continue };
         let key = plan.key.as_str();
-        let guardrails = plan.guardrails.iter().zip(&look.guardrails);
+        let guardrails = plan.guardrails_in_force().zip(&look.guardrails);
         all.extend(guardrails.map(|(own, judgement)| Judged { key, stage: "", kind: "guardrail", condition: format!("{} then {}", own.when, own.then), judgement }));
         let stage = plan.stages.iter().find(|stage| stage.name == live.stage);
         let gates = stage.map_or(&[][..], |stage| &stage.gates).iter().zip(&look.gates);
@@ -325,6 +352,26 @@ mod tests {
         text.sample("a", &[], f64::INFINITY);
         text.sample("a", &[("c", "")], 1e15);
         assert_eq!(text.0, "a{b=\"x\\\"y\\\\z\\nw\"} 0.5\na +Inf\na 1000000000000000\n");
+    }
+
+    #[test]
+    fn what_came_of_requests_is_counted_by_side() {
+        let mut total = Window::at(0, 0);
+        let tally = total.tally_mut(Variant::New, None).unwrap();
+        (tally.requests, tally.errors, tally.client_errors, tally.timeouts, tally.abandoned, tally.broken) = (9, 8, 7, 6, 5, 4);
+        tally.add_status(404, 7);
+        tally.add_repeats(&crate::model::measured::Quantity::ClientErrors, 3);
+        let totals = [("shop".parse().unwrap(), total)];
+        let mut text = Text::default();
+        count(&mut text, &totals);
+        parts(&mut text, &totals);
+        for (family, count) in [("requests_total", 9), ("errors_total", 8), ("client_errors_total", 7), ("timeouts_total", 6), ("abandoned_total", 5), ("broken_pages_total", 4), ("rescued_total", 0)] {
+            let line = format!("tidegate_{family}{{rollout=\"shop\",variant=\"new\"}} {count}");
+            assert!(text.0.lines().any(|own| own == line), "{line}\n{}", text.0);
+        }
+        for line in ["tidegate_error_statuses_total{rollout=\"shop\",variant=\"new\",status=\"404\"} 7", "tidegate_repeats_total{rollout=\"shop\",variant=\"new\",of=\"client_errors\"} 3"] {
+            assert!(text.0.lines().any(|own| own == line), "{line}\n{}", text.0);
+        }
     }
 
     #[test]

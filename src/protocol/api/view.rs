@@ -108,6 +108,9 @@ struct GuardrailView<'a> {
     figures: &'a [Figure],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     stages: &'a [Name],
+    /// Whether it is in force without being in the plan.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    built_in: bool,
 }
 
 #[derive(Serialize)]
@@ -187,7 +190,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         percentage: effective(plan, record),
         kill_key: record.kill_key.as_deref(),
         stages: plan.stages.iter().map(|own| stage(record, own, gates)).collect(),
-        guardrails: plan.guardrails.iter().enumerate().map(|(index, own)| guardrail(own, judgements.get(index))).collect(),
+        guardrails: plan.guardrails_in_force().enumerate().map(|(index, own)| guardrail(own, index >= plan.guardrails.len(), judgements.get(index))).collect(),
         sample_ratio: look.and_then(|look| look.sample_ratio.as_ref()),
         checklist: record.checklist(plan).map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
         hold: hold(plan, record, now),
@@ -238,7 +241,7 @@ fn stage<'a>(record: &'a Record, stage: &'a Stage, judgements: &'a [Judgement]) 
     }
 }
 
-fn guardrail<'a>(guardrail: &'a Guardrail, judgement: Option<&'a Judgement>) -> GuardrailView<'a> {
+fn guardrail<'a>(guardrail: &'a Guardrail, built_in: bool, judgement: Option<&'a Judgement>) -> GuardrailView<'a> {
     GuardrailView {
         when: guardrail.when.to_string(),
         then: guardrail.then.to_string(),
@@ -248,6 +251,7 @@ fn guardrail<'a>(guardrail: &'a Guardrail, judgement: Option<&'a Judgement>) -> 
         since: judgement.and_then(|own| own.since),
         figures: judgement.map_or(&[], |own| &own.figures),
         stages: &guardrail.stages,
+        built_in,
     }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! ```json
 //! {"token":"…","metrics":{"lcp":1234.5,"cls":0.02,"timing.tti":2300},"js_errors":2,"events":["used"]}
+//! {"token":"…","view":1,"metrics":{},"js_errors":0,"events":["used"]}
 //! ```
+//! `view` is the screen of an app that changes its screens in the browser, after the first, which is 0.
 //! What is wrong with one metric or event leaves out that one; what is not known is ignored. Only a
-//! body that is no JSON, or that brings no token, is refused whole.
+//! body that is no JSON, that brings no token or is about no screen that there is, is refused whole.
 
-use super::Report;
+use super::{Report, SCREENS_MAX};
+use crate::decide::judge::adoption::VIEW;
 use crate::model::Name;
 use crate::model::condition::Vital;
 use crate::model::measured::{Measure, sketch};
@@ -36,11 +39,15 @@ pub fn reports(text: &str, key: &ExposureKey, minute: u64) -> Result<Vec<Report>
         Some(Value::Text(token)) => token,
         _ => return Err(Problem::malformed("`token` is missing", "send the description of the page's Server-Timing entry `tidegate`")),
     };
+    let screen = screen(node.field("view"))?;
     let mut reports = key.verify(token, minute).ok_or_else(bad_token)?;
     let js_errors = node.field("js_errors").and_then(number).filter(|count| *count >= 0.0).map_or(0, |count| count.min(JS_ERRORS_MAX) as u32);
     let measures = measures(node.field("metrics"));
     let events = events(node.field("events"));
     for report in &mut reports {
+        if screen > 0 {
+            report.to_screen(screen, minute);
+        }
         report.js_errors = js_errors;
         report.measures.clone_from(&measures);
         report.events.clone_from(&events);
@@ -54,6 +61,16 @@ fn number(node: &Node) -> Option<f64> {
         Value::Float(number) => Some(number),
         _ => None,
     }
+}
+
+/// Which screen it is about. To count a wrong one as another would be worse than not to count it.
+fn screen(node: Option<&Node>) -> Result<u16, Problem> {
+    let Some(node) = node else { return Ok(0) };
+    let screen = match node.value {
+        Value::Integer(number) => u16::try_from(number).ok().filter(|screen| *screen <= SCREENS_MAX),
+        _ => None,
+    };
+    screen.ok_or_else(|| Problem::malformed(format!("`view` is no screen: {}", node.value), "count the page's screens from 0 to 200"))
 }
 
 fn measures(node: Option<&Node>) -> Vec<(Measure, i16)> {
@@ -76,6 +93,7 @@ fn events(node: Option<&Node>) -> Vec<Name> {
     let mut events: Vec<Name> = Vec::new();
     for item in items {
         if let Value::Text(text) = &item.value
+            && text != VIEW
             && let Ok(event) = text.parse()
             && !events.contains(&event)
             && events.len() < EVENTS_MAX
@@ -147,6 +165,28 @@ mod tests {
         let reports = read(r#","metrics":{"lcp":1234.5,"timing.tti":2300},"js_errors":2,"events":["used","failure","used"],"later":{}"#);
         let told: Vec<_> = reports.iter().map(|r| (r.rollout.as_str(), r.variant, r.js_errors, r.measures.len(), r.events.len(), r.is_view)).collect();
         assert_eq!(told, [("shop", Variant::New, 2, 2, 2, true), ("banner", Variant::New, 2, 2, 2, true)]);
+    }
+
+    #[test]
+    fn each_screen_counts_as_a_page_view_under_a_nonce_that_no_other_has() {
+        let nonces = |view: &str| read(&format!(",\"view\":{view}")).into_iter().map(|report| (report.nonce, report.screen_minute)).collect::<Vec<_>>();
+        assert_eq!(nonces("0"), read("").into_iter().map(|report| (report.nonce, None)).collect::<Vec<_>>());
+        let all: Vec<String> = (0..=SCREENS_MAX).flat_map(|view| nonces(&view.to_string())).map(|(nonce, _)| nonce).collect();
+        let mut different = all.clone();
+        different.sort();
+        different.dedup();
+        assert_eq!((all.len(), different.len()), (402, 402));
+        assert!(all.iter().all(|nonce| nonce.len() == 32));
+        assert_eq!(nonces("1").first().and_then(|(_, minute)| *minute), Some(MINUTE));
+        for wrong in ["201", "65536", "-1", "1.5", "\"1\"", "null", "[1]"] {
+            assert_eq!(nonces(wrong), [], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_page_does_not_tell_itself_who_reports() {
+        let reports = read(r#","events":["view","used"]"#);
+        assert_eq!(reports.first().map(|report| report.events.iter().map(Name::as_str).collect::<Vec<_>>()), Some(vec!["used"]));
     }
 
     #[test]
