@@ -93,6 +93,18 @@ fn the_plans_that_are_shipped_pass_the_check_alone_and_together() {
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
+#[test]
+fn the_check_tells_which_guardrails_are_built_in() {
+    let told = |name: &str, plan: String| text(&tidegate(&["check", &file(name, plan.as_bytes()).display().to_string()], b"").stdout);
+    let own = "\n[[guardrail]]\nwhen = \"error_rate > legacy\"\nthen = \"alert\"\n\n[environments";
+    let both = told("guarded.toml", PLAN.to_owned());
+    assert!(both.contains("(1 gate, 0 guardrails)\n    built in: `error_rate > legacy` → rollback, `client_error_rate > legacy` → rollback\n"), "{both}");
+    let other = told("guarded-itself.toml", PLAN.replace("\n[environments", own));
+    assert!(other.contains("(1 gate, 1 guardrail)\n    built in: `client_error_rate > legacy` → rollback\n"), "{other}");
+    let none = told("unguarded-check.toml", format!("defaults = \"none\"\n{PLAN}"));
+    assert!(none.contains("(1 gate, 0 guardrails)") && !none.contains("built in"), "{none}");
+}
+
 /// Each damage to the plan: what is replaced, by what, and the place and words of the error.
 const DAMAGES: [(&str, &str, &str, &str); 16] = [
     ("percentage = 10\n", "percentage = 150\n", "22:14", "`150` is more than 100 %"),

@@ -436,7 +436,7 @@ fn flood(isolate: &mut Isolate, requests: u64) {
         let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: None, revision: REVISION };
         let plan = isolate.snapshot.catalogue.plan(0).unwrap();
         let visit = Visit { plan, assigned: Assigned { number: 0, assignment, subject }, path: "/api/cart", at_ms: START_MS, client: None };
-        isolate.meter.count(&visit, Outcome { status: Some(200), latency: Some((n * 7 % 397) as i16 - 200), ..Outcome::default() });
+        isolate.meter.count(&visit, Outcome { status: Some(if n % 5 == 0 { 400 + (n % 100) as u16 } else { 200 }), is_failure: n % 7 == 0, is_timeout: n % 11 == 0, latency: Some((n * 7 % 397) as i16 - 200) });
     }
 }
 

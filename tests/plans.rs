@@ -319,7 +319,7 @@ mod staged_pilot {
         gate_tickets: ["signal.tickets = 5 at 30m"] => Block("signal.tickets is 5");
     }
     cases! { "staged", "staged", "5", BUSY:
-        errors_over_two_percent_for_an_hour: ["new.error_rate = 3.4% from 10m", "legacy.error_rate = 3.4% from 10m"] => Tell("error_rate > 2% over 15m for 1h");
+        errors_over_two_percent_for_an_hour: ["new.error_rate = 3.1% from 10m", "legacy.error_rate = 3.1% from 10m"] => Tell("error_rate > 2% over 15m for 1h");
         errors_over_two_percent: ["new.error_rate = 2.8% from 30m for 20m", "legacy.error_rate = 2.8% from 30m for 20m"] => Tell("error_rate > 2% over 15m");
         gate_error_rate: ["new.error_rate = 1.5% from 5m", "legacy.error_rate = 1.5% from 5m"] => Block("error_rate");
     }

@@ -83,6 +83,29 @@ fn new_that_is_down_is_rescued_and_rolled_back() {
 }
 
 #[test]
+fn a_release_that_is_wrong_for_everybody_is_rolled_back_by_a_built_in_guardrail() {
+    let plan = |rest: &str| {
+        let text = format!("key = \"shop\"\nroutes = [\"/*\"]\n{rest}\n[upstreams]\nlegacy = \"https://l.example\"\nnew = \"https://n.example\"\n[[stage]]\nname = \"half\"\npercentage = 50\nhold = \"2h\"\n[[stage]]\nname = \"full\"\npercentage = 100\nhold = \"1h\"\n");
+        file("unguarded.toml", &text)
+    };
+    let fate = |plan: &str, line: &str| lines(&simulate(&[plan, "--json", "--inject", line])).remove(0);
+    let builtin = plan("");
+    let missing = fate(&builtin, "new.client_error_rate = 100% from half+10m");
+    assert_eq!((missing["outcome"].as_str(), missing["stage"].as_str()), (Some("rolled_back"), Some("half")), "{missing}");
+    assert!(missing["reason"].as_str().unwrap().starts_with("the guardrail `client_error_rate > legacy` has come true"), "{missing}");
+    assert!(missing["requests_failed"].as_u64().unwrap() > 0 && missing["requests_rescued"].as_u64().unwrap() < 10, "{missing}");
+    for line in ["new.timeout_rate = 30% from half+10m", "new.broken_rate = 30% from half+10m"] {
+        let fate = fate(&builtin, line);
+        assert!(fate["reason"].as_str().unwrap().starts_with("the guardrail `error_rate > legacy` has come true"), "{fate}");
+    }
+    for harmless in ["legacy.client_error_rate = 50% from half+10m", "new.abandoned_rate = 5% from half+10m"] {
+        assert_eq!(fate(&builtin, harmless)["outcome"], "completed");
+    }
+    let none = plan("defaults = \"none\"");
+    assert_eq!(fate(&none, "new.client_error_rate = 100% from half+10m")["outcome"], "completed");
+}
+
+#[test]
 fn what_cannot_go_on_says_what_stands_in_its_way() {
     let fate = &lines(&simulate(&[ADMIN, "--json"]))[0];
     assert_eq!((fate["outcome"].as_str(), fate["at_hours"].as_f64().unwrap() < 0.1), (Some("unfinished"), true), "{fate}");

@@ -60,7 +60,8 @@ fn outline(plan: &Plan) -> String {
     let guards = [counted(gates, "gate"), counted(plan.guardrails.len(), "guardrail")].join(", ");
     let built_in: Vec<String> = plan.built_in_guardrails().map(|guardrail| format!("`{}` → {}", guardrail.when, guardrail.then)).collect();
     let built_in = if built_in.is_empty() { String::new() } else { format!("\n    built in: {}", built_in.join(", ")) };
-    format!("{}{kind}: {} ({guards}){built_in}", plan.key, stages.join(" → "))
+    let workers = if plan.is_flag() { "" } else { "\n    service workers: never from the other side; where a side has none at a path, one that unregisters itself" };
+    format!("{}{kind}: {} ({guards}){built_in}{workers}", plan.key, stages.join(" → "))
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -92,7 +92,7 @@ async function follow(gate, step, request, env, context) {
         before = last;
         let error;
         try {
-          last = await send(upload.to(url, request, edits), service && bound(env, service), Number(timeoutMs));
+          last = await send(upload.to(url, request, edits), service && bound(env, service), Number(timeoutMs), upload);
         } catch (caught) {
           last = undefined;
           error = caught;
@@ -132,7 +132,7 @@ function bound(env, service) {
 
 function reasonOf(error, upload) {
   if (error instanceof Late) return "timeout";
-  return upload.isSent ? "unreachable" : "unsent";
+  return upload.isUnderWay() ? "unsent" : "unreachable";
 }
 
 /** A service worker's script that unregisters it, whatever its scope was. */
@@ -179,7 +179,9 @@ function withoutGate(request, env) {
   if (!env.FALLBACK_UPSTREAM || request.bodyUsed) return sentence(503, "no_config", "The site is not available. Please try again.");
   const { pathname, search, host, protocol } = new URL(request.url);
   const upstream = new Request(env.FALLBACK_UPSTREAM.replace(/\/$/, "") + pathname + search, request);
-  for (const name of [...upstream.headers.keys()].filter((name) => name.startsWith("tidegate-"))) upstream.headers.delete(name);
+  // Here, without the module's rules, whatever only a proxy may say is taken away.
+  const claims = /^(tidegate-|x-forwarded-|x-original-|x-rewrite-url$|forwarded$|x-real-ip$|true-client-ip$|x-host$)/;
+  for (const name of [...upstream.headers.keys()].filter((name) => claims.test(name.replaceAll("_", "-")))) upstream.headers.delete(name);
   upstream.headers.set("x-forwarded-for", request.headers.get("cf-connecting-ip") ?? "");
   upstream.headers.set("x-forwarded-host", host);
   upstream.headers.set("x-forwarded-proto", protocol.slice(0, -1));

@@ -34,16 +34,12 @@ impl Newcomers for EdgeNewcomers {
         mint::id()
     }
 
-    fn cookieless(&self, client: SubjectHash) -> Option<SubjectHash> {
-        COOKIELESS.with_borrow(|cookieless| cookieless.known(client, self.now_ms))
-    }
-
     fn note_document(&self, client: SubjectHash, subject: SubjectHash) {
         COOKIELESS.with_borrow_mut(|cookieless| cookieless.note_document(client, subject, self.now_ms));
     }
 
-    fn note_other(&self, client: SubjectHash) -> SubjectHash {
-        COOKIELESS.with_borrow_mut(|cookieless| cookieless.note_other(client, self.now_ms))
+    fn last_document(&self, client: SubjectHash) -> Option<SubjectHash> {
+        COOKIELESS.with_borrow(|cookieless| cookieless.subject(client, self.now_ms))
     }
 }
 

@@ -29,11 +29,20 @@ export function readRequest(request) {
 export class Late extends Error {}
 
 /**
- * A client's request on its way upstream. Its body is sent once; whether it all went out tells a client that
- * broke off from an upstream that failed.
+ * A client's request on its way upstream. Its body is sent once; how far that has come tells a client that
+ * broke off, or was slow, from an upstream that failed.
  */
 export class Upload {
+  /** Whether all of the body has been sent, and whether any of it has. */
   isSent = true;
+  isBegun = false;
+  /** Resolves when the body has been sent, or never will be. */
+  ended;
+
+  /** Whether a request that failed now is nobody's failure: its body was on the way. */
+  isUnderWay() {
+    return this.isBegun && !this.isSent;
+  }
 
   /** The request for another URL with edited headers. */
   to(url, request, edits) {
@@ -45,34 +54,63 @@ export class Upload {
   /** Whether a body is to be sent that can be followed: the platform makes no GET or HEAD with one. */
   #hasBody({ body, method }) {
     this.isSent = body === null;
-    return body !== null && method !== "GET" && method !== "HEAD";
+    this.isBegun = body !== null && (method === "GET" || method === "HEAD");
+    return body !== null && !this.isBegun;
   }
 
   #withBody(url, { method, headers, body }) {
     const length = Number(headers.get("content-length") ?? NaN);
     const { readable, writable } = length >= 0 ? new FixedLengthStream(length) : new IdentityTransformStream();
-    body.pipeTo(writable).then(() => (this.isSent = true), () => {});
+    this.ended = this.#pump(body, writable);
     return new Request(url, { method, headers, body: readable, redirect: "manual" });
+  }
+
+  // The first piece goes by hand: an upstream that cannot be reached never takes it. A client that breaks off
+  // before it has begun as well.
+  async #pump(body, writable) {
+    const [reader, writer] = [body.getReader(), writable.getWriter()];
+    try {
+      const { done, value } = await reader.read().catch((error) => {
+        this.isBegun = true;
+        throw error;
+      });
+      if (!done) await writer.write(value);
+      this.isBegun = true;
+      reader.releaseLock();
+      writer.releaseLock();
+      await (done ? writable.close() : body.pipeTo(writable));
+      this.isSent = true;
+    } catch (error) {
+      (writable.locked ? writer : writable).abort(error).catch(() => {});
+    }
   }
 }
 
 /** Sends a request by a service binding or over the network; 0 ms is no limit. */
-export function send(upstream, service, timeoutMs) {
+export function send(upstream, service, timeoutMs, upload) {
   const answered = service ? service.fetch(upstream) : fetch(upstream);
-  return timeoutMs > 0 ? inTime(answered, timeoutMs) : answered;
+  return timeoutMs > 0 ? inTime(answered, timeoutMs, upload.ended) : answered;
 }
 
 // A race and not an AbortSignal: a signal would cut a slow body too, and costs a second copy of the
-// request.
-function inTime(answered, timeoutMs) {
-  let timer;
+// request. The time runs once the request's own body has been sent: how long that takes is its client's affair.
+function inTime(answered, timeoutMs, uploaded) {
+  let timer, isSettled = false;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Late(`no headers within ${timeoutMs} ms`));
-      answered.then(discard, () => {});
-    }, timeoutMs);
+    const start = () => {
+      if (isSettled) return;
+      timer = setTimeout(() => {
+        reject(new Late(`no headers within ${timeoutMs} ms`));
+        answered.then(discard, () => {});
+      }, timeoutMs);
+    };
+    if (uploaded) uploaded.then(start);
+    else start();
   });
-  return Promise.race([answered, late]).finally(() => clearTimeout(timer));
+  return Promise.race([answered, late]).finally(() => {
+    isSettled = true;
+    clearTimeout(timer);
+  });
 }
 
 /** What the rules need of an answer to a public URL, a line each: its status, where it redirects to, its headers. */
@@ -92,25 +130,24 @@ export function answer(response, edits, body = response.body) {
   return own;
 }
 
-const READ_BYTES = 65_536;
 /** Where a page says no length, so much of it is watched. */
 const WATCHED_BYTES_MAX = 1_048_576;
 
 /** Reads a body to its end; whether that comes, and within so many milliseconds. */
 export async function endsWell(body, withinMs) {
-  const reader = body.getReader({ mode: "byob" });
-  let timer;
-  const late = new Promise((resolve) => (timer = setTimeout(resolve, withinMs, "late")));
-  try {
-    let buffer = new ArrayBuffer(READ_BYTES);
-    for (let length = 0; length < WATCHED_BYTES_MAX; ) {
-      const read = await Promise.race([reader.readAtLeast(READ_BYTES, new Uint8Array(buffer)), late]);
-      if (read === "late") return false;
-      if (read.done) return true;
-      length += read.value.byteLength;
-      buffer = read.value.buffer;
+  const reader = body.getReader();
+  let timer, isLate = false;
+  const late = new Promise((resolve) => (timer = setTimeout(() => resolve((isLate = true)), withinMs)));
+  const read = async () => {
+    for (let length = 0; length < WATCHED_BYTES_MAX && !isLate; ) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      length += value.byteLength;
     }
-    return true;
+  };
+  try {
+    await Promise.race([read(), late]);
+    return !isLate;
   } catch {
     return false;
   } finally {

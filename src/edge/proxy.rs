@@ -13,7 +13,7 @@ use super::facts::{EdgeFacts, EdgeNewcomers};
 use super::{beacon, clock, log, meter, snapshot, tokens};
 use crate::model::route::is_own;
 use crate::protocol::address::Address;
-use crate::model::plan::Place;
+use crate::model::plan::{Backend, Place};
 use crate::protocol::decision::{self, Decision};
 use crate::protocol::message::{AnswerText, RequestText};
 use crate::protocol::step::{NoAnswer, Remark, Step, Which};
@@ -76,7 +76,7 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
         let asked = decision::Request { facts: &facts, address, method: text.method(), hour: (now_ms / HOUR_MS) as u64 };
         decision::decide(&ready.snapshot, &asked, ready.number, &EdgeNewcomers { now_ms })
     };
-    let fallback = if ready.number.is_some() { None } else { snapshot::fallback(env).map(Place::Url).or_else(|| ready.snapshot.catalogue.excepting(&address).cloned()) };
+    let fallback = if ready.number.is_some() { None } else { snapshot::fallback(env).map(|upstream| Backend::from(Place::Url(upstream))).or_else(|| ready.snapshot.catalogue.excepting(&address).cloned()) };
     if !ready.is_configured {
         log::warn("no_config", "configuration", if fallback.is_some() { "no configuration could be read; FALLBACK_UPSTREAM answers" } else { "no configuration could be read, and FALLBACK_UPSTREAM names no upstream" });
     }

@@ -16,7 +16,7 @@ use crate::model::group::Fingerprints;
 use crate::model::live::LiveState;
 use crate::model::node::{Node, Value};
 use crate::model::plan::set::{PlanSet, PlanSetError, read_rollout};
-use crate::model::plan::{Group, Identity, Place, Plan};
+use crate::model::plan::{Backend, Group, Identity, Plan};
 use crate::model::subject::fnv1a64;
 
 /// The plans of a deployment, ready to be looked up.
@@ -165,9 +165,9 @@ impl Catalogue {
     }
 
     /// Where requests go that a rollout takes but for its exceptions: to its legacy, untouched.
-    pub fn excepting(&self, address: &Address<'_>) -> Option<&Place> {
+    pub fn excepting(&self, address: &Address<'_>) -> Option<&Backend> {
         let plan = self.plan(self.router.find_excepting(address.host(), address.path)?)?;
-        plan.upstreams.as_ref().map(|upstreams| &upstreams.legacy.place)
+        plan.upstreams.as_ref().map(|upstreams| &upstreams.legacy)
     }
 
     /// The plan of a rollout.

@@ -124,16 +124,12 @@ impl<N: Newcomers> Newcomers for Once<'_, N> {
         self.minted.get_or_init(|| self.newcomers.mint()).clone()
     }
 
-    fn cookieless(&self, client: SubjectHash) -> Option<SubjectHash> {
-        self.newcomers.cookieless(client)
-    }
-
     fn note_document(&self, client: SubjectHash, subject: SubjectHash) {
         self.newcomers.note_document(client, subject);
     }
 
-    fn note_other(&self, client: SubjectHash) -> SubjectHash {
-        self.newcomers.note_other(client)
+    fn last_document(&self, client: SubjectHash) -> Option<SubjectHash> {
+        self.newcomers.last_document(client)
     }
 }
 

@@ -48,12 +48,10 @@ impl Subject {
 pub trait Newcomers {
     /// A new id.
     fn mint(&self) -> Option<String>;
-    /// Whether this client asks for more than documents without cookies, and who it was taken for then.
-    fn cookieless(&self, client: SubjectHash) -> Option<SubjectHash>;
     /// Takes note that a document of this client was given to this subject.
     fn note_document(&self, client: SubjectHash, subject: SubjectHash);
-    /// Who this client is taken for where it asks, without cookies, for more than a document.
-    fn note_other(&self, client: SubjectHash) -> SubjectHash;
+    /// Whom the client's last document was for, if that was a moment ago.
+    fn last_document(&self, client: SubjectHash) -> Option<SubjectHash>;
 }
 
 /// A function that mints ids: it remembers no client.
@@ -62,14 +60,10 @@ impl<M: Fn() -> Option<String>> Newcomers for M {
         self()
     }
 
-    fn cookieless(&self, _: SubjectHash) -> Option<SubjectHash> {
-        None
-    }
-
     fn note_document(&self, _: SubjectHash, _: SubjectHash) {}
 
-    fn note_other(&self, client: SubjectHash) -> SubjectHash {
-        client
+    fn last_document(&self, _: SubjectHash) -> Option<SubjectHash> {
+        None
     }
 }
 
@@ -128,17 +122,11 @@ pub fn resolve<F: Facts>(identity: &Identity, asking: &Asking<'_, '_, F>, newcom
 /// program, so that what a client without cookies asks for at one moment comes from one side.
 fn newcomer<F: Facts>(asking: &Asking<'_, '_, F>, newcomers: &impl Newcomers) -> Subject {
     let client = client(asking.known, asking.hour);
-    let stand_in = |hash| Subject { hash: Some(hash), is_stand_in: true, cookie: None };
-    if !asking.is_person {
-        return stand_in(newcomers.cookieless(client).unwrap_or(client));
-    }
-    if !is_document(asking.known) {
-        return stand_in(newcomers.note_other(client));
-    }
-    if let Some(hash) = newcomers.cookieless(client) {
-        return stand_in(hash);
-    }
-    let Some(id) = newcomers.mint() else { return stand_in(client) };
+    let minted = if asking.is_person && is_document(asking.known) { newcomers.mint() } else { None };
+    let Some(id) = minted else {
+        let hash = newcomers.last_document(client).unwrap_or(client);
+        return Subject { hash: Some(hash), is_stand_in: true, cookie: None };
+    };
     let hash = SubjectHash::of(id.as_bytes());
     newcomers.note_document(client, hash);
     Subject { cookie: Some(id), ..Subject::known(hash) }
@@ -205,7 +193,9 @@ fn kept_id(value: &str) -> Option<Kept<'_>> {
 }
 
 fn is_document<F: Facts>(known: &Known<'_, F>) -> bool {
-    forward::asks_for_document(known.header("sec-fetch-dest").as_deref(), known.header("accept").as_deref())
+    let destination = known.header("sec-fetch-dest");
+    let is_read = matches!(known.method(), "GET" | "HEAD");
+    (destination.is_some() || is_read) && forward::asks_for_document(destination.as_deref(), known.header("accept").as_deref())
 }
 
 /// Whether a browser may have left out a cookie that it has: a request from another site that is no
@@ -224,25 +214,19 @@ mod tests {
     use crate::model::plan::Token;
 
     /// Mints one id, and remembers one client.
-    struct One(Cell<Option<(SubjectHash, bool)>>);
+    struct One(Cell<Option<SubjectHash>>);
 
     impl Newcomers for One {
         fn mint(&self) -> Option<String> {
             Some(MINTED.into())
         }
 
-        fn cookieless(&self, _: SubjectHash) -> Option<SubjectHash> {
-            self.0.get().filter(|(_, is_cookieless)| *is_cookieless).map(|(hash, _)| hash)
-        }
-
         fn note_document(&self, _: SubjectHash, subject: SubjectHash) {
-            self.0.set(Some((subject, false)));
+            self.0.set(Some(subject));
         }
 
-        fn note_other(&self, client: SubjectHash) -> SubjectHash {
-            let hash = self.0.get().map_or(client, |(hash, _)| hash);
-            self.0.set(Some((hash, true)));
-            hash
+        fn last_document(&self, _: SubjectHash) -> Option<SubjectHash> {
+            self.0.get()
         }
     }
 
@@ -319,11 +303,12 @@ mod tests {
         let newcomers = One(Cell::default());
         let page = || asked(&identity(), "GET", "https://a/", &[DOCUMENT], &newcomers);
         let data = || asked(&identity(), "GET", "https://a/x", &[("sec-fetch-dest", "empty")], &newcomers);
+        let unknown = data();
+        assert_eq!((unknown.hash.is_some(), unknown.is_stand_in, unknown.cookie), (true, true, None));
+        assert_eq!(data().hash, unknown.hash);
         let first = page();
         assert_eq!((first.hash, first.is_stand_in), (Some(SubjectHash::of(MINTED.as_bytes())), false));
-        for later in [data(), page(), data()] {
-            assert_eq!(later, Subject { hash: first.hash, is_stand_in: true, cookie: None });
-        }
+        assert_eq!(data(), Subject { hash: first.hash, is_stand_in: true, cookie: None });
     }
 
     #[test]

@@ -32,9 +32,9 @@ impl<'a> Terms<'a> {
         Some(Self { plan, upstreams, rules: PathRules::of(&plan.paths, path), mode, has_started })
     }
 
-    /// What the rollout is doing.
-    pub const fn mode(&self) -> Mode {
-        self.mode
+    /// Whether new is in use, so that its frontend may be asked before anything is known of the visitor.
+    pub const fn is_in_use(&self) -> bool {
+        matches!(self.mode, Mode::Active | Mode::Completed)
     }
 
     /// Whether browsers may hold either side's copies: a draft has only ever had one.
@@ -49,7 +49,7 @@ impl<'a> Terms<'a> {
 
     /// The side to which a rule pins the path, while new is in use.
     pub fn pinned(&self) -> Option<Variant> {
-        self.rules.find(|rule| rule.side).filter(|_| matches!(self.mode, Mode::Active | Mode::Completed))
+        self.rules.find(|rule| rule.side).filter(|_| self.is_in_use())
     }
 
     /// The backend that both sides share.

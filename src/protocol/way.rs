@@ -27,7 +27,6 @@ use super::step::{NoAnswer, Remark, Step, Which};
 use super::terms::Terms;
 use super::translate::Translator;
 use crate::decide::assign::{Reason, Variant};
-use crate::decide::standing::Mode;
 use crate::model::plan::{Backend, FailureKind, Place};
 use crate::model::upstream::Upstream;
 
@@ -97,12 +96,12 @@ impl Way {
     ///
     /// # Errors
     /// With the sentence to answer, when there is nobody to ask.
-    pub fn start(begun: Begun, fallback: Option<Place>, is_configured: bool) -> Result<(Self, Step), Step> {
+    pub fn start(begun: Begun, fallback: Option<Backend>, is_configured: bool) -> Result<(Self, Step), Step> {
         let Begun { request, snapshot, decision, number, started_ms } = begun;
         let has_upstreams = |number: &usize| snapshot.catalogue.plan(*number).is_some_and(|plan| plan.upstreams.is_some());
         let target = match (number.filter(has_upstreams), fallback) {
             (Some(number), _) => Target::Rollout(number),
-            (None, Some(place)) => Target::Fallback { backend: place.into(), is_configured },
+            (None, Some(backend)) => Target::Fallback { backend, is_configured },
             (None, None) if is_configured => return Err(Step::Sentence { status: 404, reason: "unrouted", text: "No rollout takes this address." }),
             (None, None) => return Err(Step::Sentence { status: 503, reason: "no_config", text: "The site is being set up. Please try again in a moment." }),
         };
@@ -114,12 +113,12 @@ impl Way {
     fn first(&self) -> Step {
         let Some(terms) = self.terms() else {
             return match &self.target {
-                Target::Fallback { backend, .. } => self.ask(backend, None, 0),
+                Target::Fallback { backend, .. } => self.ask(backend, None, backend.timeout.map_or(0, |timeout| timeout.as_ms())),
                 Target::Rollout(_) => Step::Sentence { status: 503, reason: "no_config", text: NO_ANSWER },
             };
         };
         if self.request.is_preflight() {
-            return self.ask_side(preflight::first(&terms), 0);
+            return self.ask_permission(preflight::first(&terms));
         }
         let variant = self.variant();
         let limit = terms.limit(variant, self.may_rescue());
@@ -150,7 +149,9 @@ impl Way {
         if self.is_measured() {
             let counts_late = is_late && self.terms().is_some_and(|terms| terms.counts(FailureKind::Timeout));
             let latency_ms = (outcome.is_ok() && !self.request.has_body()).then(|| instruments.now_ms - self.started_ms);
-            let seen = measuring::Seen { status: outcome.as_ref().ok().map(AnswerText::status), is_failure: failure.is_some() || counts_late, is_timeout: is_late, latency_ms };
+            // What is late counts alike on both sides, whether it was given up or came after all.
+            let has_failed = if is_late { counts_late || outcome.as_ref().is_ok_and(|_| failure.is_some()) } else { failure.is_some() };
+            let seen = measuring::Seen { status: outcome.as_ref().ok().map(AnswerText::status), is_failure: has_failed, is_timeout: is_late, latency_ms };
             self.measured().count(&seen, instruments);
         }
         let asset = self.asset();
@@ -260,14 +261,14 @@ impl Way {
     }
 
     /// Whether an answer sends the browser where it already is, for ever. One that sets a cookie which the
-    /// browser does not have may answer otherwise the next time.
+    /// browser does not have, or takes one away, may answer otherwise the next time.
     fn leads_back(&self, answer: &AnswerText, variant: Variant) -> bool {
         let Some(resolved) = answer.target().filter(|_| self.request.is_read() && (301..=308).contains(&answer.status())) else { return false };
         let cookies = self.request.header("cookie").unwrap_or_default();
         let name = |cookie: &str| cookie.split_once('=').map(|(name, _)| name.trim().to_owned());
-        let is_new = |cookie: &str| name(cookie).is_some_and(|name| super::cookie::values(cookies, &name).next().is_none());
+        let is_change = |cookie: &str| super::cookie::ends(cookie) || name(cookie).is_some_and(|name| super::cookie::values(cookies, &name).next().is_none());
         let location = answer.header("location").unwrap_or_default();
-        self.with_translator(Some(variant), |translator| translator.leads_back(location, resolved)) && !answer.values("set-cookie").any(is_new)
+        self.with_translator(Some(variant), |translator| translator.leads_back(location, resolved)) && !answer.values("set-cookie").any(is_change)
     }
 
     fn is_measured(&self) -> bool {
@@ -302,10 +303,15 @@ impl Way {
         Terms::of(self.snapshot.catalogue.plan(number)?, self.snapshot.standings.get(number), self.address().path)
     }
 
-    /// Whether browsers may hold either side's copies.
-    fn is_varying(&self) -> bool {
+    /// Whether another visitor may get another answer.
+    fn is_split(&self) -> bool {
         let is_preview = self.decision.assignment.is_some_and(|assignment| assignment.reason == Reason::Override);
         self.terms().is_some_and(|terms| terms.keeps_apart() && (terms.has_started() || is_preview))
+    }
+
+    /// Whether browsers may hold either side's copies; what both sides share is one and the same.
+    fn is_varying(&self) -> bool {
+        self.is_split() && self.terms().is_some_and(|terms| terms.shared().is_none())
     }
 
     fn variant(&self) -> Variant {
@@ -424,13 +430,9 @@ impl Way {
         let has_flags = !self.decision.flags.is_empty();
         match self.terms() {
             // Even of a completed rollout, who is excluded or unidentified stays on legacy.
-            Some(terms) => terms.keeps_apart() && (has_flags || self.is_varying()),
+            Some(terms) => terms.keeps_apart() && (has_flags || self.is_split()),
             None => has_flags,
         }
     }
 }
 
-/// Whether new is in use, so that its frontend may be asked before anything is known of the visitor.
-fn is_in_use(mode: Mode) -> bool {
-    matches!(mode, Mode::Active | Mode::Completed)
-}

@@ -54,6 +54,16 @@ pub struct Request {
     pub minute: u64,
 }
 
+impl Request {
+    /// A number from 0 to 1 of this request's own, another for each `of`.
+    pub fn share(&self, of: u64) -> f64 {
+        let mut hash = u64::from(self.draw) << 32 ^ self.subject as u64 ^ self.minute.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (of + 1).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (hash ^ hash >> 31) as f64 / u64::MAX as f64
+    }
+}
+
 /// Where a subject stands in one rollout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seat {

@@ -1,8 +1,9 @@
 //! What a healthy world measures: figures under which every gate of a plan can pass and no guardrail
 //! fires, taken from the plan's own conditions. Legacy has the same, so new is as good as legacy.
 //!
-//! Where the plan says nothing, these: 0.02 % of requests fail, 0.2 % of page views have a JavaScript
-//! error, latency is 300 ms at p95; LCP 1.8 s, FCP 1.1 s, CLS 0.05, INP 150 ms, TTFB 400 ms and every
+//! Where the plan says nothing, these: 0.02 % of requests fail and 0.5 % are answered with a 4xx. Where a
+//! condition is about it, 0.2 % are given up by their clients, and 0.05 % time out or break; else nobody
+//! gives up, and nothing times out or breaks. 0.2 % of page views have a JavaScript error, latency is 300 ms at p95; LCP 1.8 s, FCP 1.1 s, CLS 0.05, INP 150 ms, TTFB 400 ms and every
 //! named timing 2 s at p75. A bound moves them: errors to a fifth of it, times to seven tenths. A level
 //! from outside lies at half of what it must stay under, or a tenth over what it must exceed (halfway
 //! to 100 % for a share).
@@ -10,6 +11,7 @@
 use super::chance::deviations;
 use crate::model::Name;
 use crate::model::condition::{Bound, Metric, Op, Term, Vital};
+use crate::model::measured::Quantity;
 use crate::model::plan::Plan;
 use crate::model::plan::words::SignalKind;
 
@@ -23,6 +25,8 @@ pub const LATENCY_QUANTILE: u16 = 950;
 pub const VITAL_QUANTILE: u16 = 750;
 
 const ERROR_RATE: f64 = 0.000_2;
+/// What comes of requests beside errors, and of which share.
+pub const RATES: [(Quantity, f64); 4] = [(Quantity::ClientErrors, 0.005), (Quantity::Timeouts, 0.000_5), (Quantity::Abandoned, 0.002), (Quantity::Broken, 0.000_5)];
 const JS_ERROR_RATE: f64 = 0.002;
 const LATENCY_MS: f64 = 300.0;
 const TIMING_MS: f64 = 2_000.0;
@@ -36,6 +40,8 @@ const REPORTERS: f64 = 0.5;
 pub struct Healthy {
     /// The share of requests that fail.
     pub error_rate: f64,
+    /// The shares of requests to which something else happens, in the order of [`RATES`].
+    pub rates: [f64; RATES.len()],
     /// The share of page views with a JavaScript error.
     pub js_error_rate: f64,
     /// The median of latency, in milliseconds.
@@ -90,6 +96,7 @@ impl Healthy {
         });
         Self {
             error_rate: rate(ERROR_RATE, errors(|metric| *metric == Metric::ErrorRate), errors(|metric| matches!(metric, Metric::Errors | Metric::Rescued))),
+            rates: RATES.map(|(of, default)| if of == Quantity::ClientErrors || is_asked(plan, &of) { rate_of(plan, &of, default) } else { 0.0 }),
             js_error_rate: rate(JS_ERROR_RATE, errors(|metric| *metric == Metric::JsErrorRate), errors(|metric| *metric == Metric::JsErrors)),
             latency: time(at(LATENCY_MS, LATENCY_QUANTILE, LATENCY_SIGMA), latency),
             vitals,
@@ -98,6 +105,19 @@ impl Healthy {
             signals: signals(plan),
         }
     }
+}
+
+/// Whether a condition of a plan is about something that comes of requests.
+pub fn is_asked(plan: &Plan, of: &Quantity) -> bool {
+    terms(plan).any(|term| match &term.metric {
+        Metric::Waited(_) => *of == Quantity::Abandoned,
+        metric => metric.of_requests().as_ref() == Some(of),
+    })
+}
+
+fn rate_of(plan: &Plan, of: &Quantity, default: f64) -> f64 {
+    let range = range(plan, |metric| (metric.of_requests().as_ref() == Some(of)).then_some(1.0));
+    range.high.map_or(default, |high| default.min(high * 0.2))
 }
 
 /// All terms of a plan's conditions.

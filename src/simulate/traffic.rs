@@ -5,9 +5,9 @@
 use fastrand::Rng;
 
 use super::chance::Spread;
-use super::counts::{Acc, Asked, pack, runs, unpack};
+use super::counts::{Acc, Asked, Came, pack, runs, unpack};
 use super::crowd::{Crowd, Request, Seat};
-use super::healthy::{Healthy, LATENCY_SIGMA, VITAL_SIGMA, terms};
+use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VITAL_SIGMA, terms};
 use super::world::Conditions;
 use crate::decide::judge::adoption::VIEW;
 use crate::decide::judge::comparing::questions;
@@ -20,6 +20,8 @@ use crate::model::variant::Variant;
 const SIDES: [Variant; 2] = [Variant::Legacy, Variant::New];
 /// Where errors cluster, one in so many subjects has all of them.
 const CLUSTER_ONE_IN: u64 = 20;
+/// Who gives up has waited so many times as long as an answer takes.
+const WAITED: f64 = 5.0;
 
 /// What has come of all requests so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +40,10 @@ pub struct Toll {
 pub struct Traffic {
     endpoints: Vec<Name>,
     has_rescue: bool,
+    /// The healthy shares of what comes of requests.
+    healthy_rates: [f64; RATES.len()],
+    /// The measure of how long those waited who gave up, where a condition is about it.
+    waited: Option<usize>,
     /// Latency first, then what browsers measure.
     measures: Vec<Measure>,
     /// By measure and side: of latency for each place, of the others one.
@@ -59,9 +65,11 @@ impl Traffic {
     /// The traffic of a plan's rollout among so many subjects.
     pub fn new(plan: &Plan, healthy: &Healthy, conditions: Conditions, subjects: usize) -> Self {
         let is_wanted = |vital: Vital| terms(plan).any(|term| matches!(term.metric, Metric::Vital(own, _) if own == vital));
+        let has_waited = terms(plan).any(|term| matches!(term.metric, Metric::Waited(_)));
         let vitals = Vital::ALL.into_iter().filter(|vital| is_wanted(*vital)).map(Measure::Vital);
         let timings = healthy.timings.iter().map(|(name, _)| Measure::Timing(name.clone()));
-        let measures: Vec<Measure> = std::iter::once(Measure::Latency).chain(vitals).chain(timings).collect();
+        let measures: Vec<Measure> = std::iter::once(Measure::Latency).chain(vitals).chain(timings).chain(has_waited.then_some(Measure::Waited)).collect();
+        let waited = measures.iter().position(|measure| *measure == Measure::Waited);
         let endpoints: Vec<Name> = plan.endpoints.0.iter().map(|(name, _)| name.clone()).collect();
         let place = |endpoint: Option<&Name>| endpoint.and_then(|name| endpoints.iter().position(|own| own == name)).map_or(0, |index| index + 1);
         let mut compared = vec![Vec::new(); measures.len()];
@@ -73,6 +81,7 @@ impl Traffic {
                 Metric::Latency(_) => Some(Measure::Latency),
                 Metric::Vital(vital, _) => Some(Measure::Vital(*vital)),
                 Metric::Timing(name, _) => Some(Measure::Timing(name.clone())),
+                Metric::Waited(_) => Some(Measure::Waited),
                 _ => None,
             };
             if let Some(places) = measure.and_then(|measure| measures.iter().position(|own| *own == measure)).and_then(|index| compared.get_mut(index))
@@ -87,12 +96,12 @@ impl Traffic {
                 }
             }
         }
-        let acc = Acc { values: vec![Vec::new(); measures.len()], ..Acc::default() };
+        let acc = Acc::new(measures.len());
         let accs = vec![acc; endpoints.len() + 1];
         let view = if terms(plan).any(|term| term.metric == Metric::Adoption) { VIEW.parse().ok() } else { None };
         let events = healthy.events.iter().map(|(name, _)| name.clone()).collect();
         let has_rescue = plan.upstreams.as_ref().is_some_and(|upstreams| upstreams.rescue != crate::model::plan::Rescue::Off);
-        let mut traffic = Self { endpoints, has_rescue, measures, spreads: Vec::new(), compared, asked, view, events, conditions, accs: [accs.clone(), accs], is_exposed: vec![false; subjects], toll: Toll::default() };
+        let mut traffic = Self { endpoints, has_rescue, healthy_rates: healthy.rates, waited, measures, spreads: Vec::new(), compared, asked, view, events, conditions, accs: [accs.clone(), accs], is_exposed: vec![false; subjects], toll: Toll::default() };
         traffic.spread();
         traffic
     }
@@ -114,7 +123,7 @@ impl Traffic {
                 match measure {
                     Measure::Latency => latency.get(side).cloned().unwrap_or_default(),
                     Measure::Vital(vital) => Vital::ALL.iter().position(|own| own == vital).and_then(|index| vitals.get(side)?.get(index)).copied().into_iter().collect(),
-                    Measure::Waited => Vec::new(),
+                    Measure::Waited => latency.get(side).into_iter().flatten().map(|median| median * WAITED).collect(),
                     Measure::Timing(_) => timings.get(side).and_then(|timings| timings.get(named)).copied().into_iter().collect(),
                 }
             };
@@ -155,8 +164,19 @@ impl Traffic {
     fn answer(&mut self, request: &Request, side: usize, sampled: u64, slice: Option<u8>, chance: &mut Rng) -> bool {
         let place = request.draw as usize % (self.endpoints.len() + 1);
         let is_down = self.conditions.is_down.get(side).copied().unwrap_or_default();
-        let is_error = is_down || chance.f64() < self.error_rate(side, place, sampled);
-        let is_rescued = is_error && side == 1 && self.has_rescue && request.is_get;
+        let is_refused = !is_down && chance.f64() < self.error_rate(side, place, sampled);
+        let [client_error, timeout, abandoned, broken] = self.others(request, side, place);
+        let is_abandoned = abandoned.is_some() && !is_down;
+        let is_refused = is_refused && !is_abandoned;
+        let is_timeout = timeout.is_some() && !is_down && !is_abandoned;
+        let is_late = is_down || is_timeout || is_refused;
+        let is_client_error = client_error.is_some() && !is_late && !is_abandoned;
+        let is_broken = broken.is_some() && !is_late && !is_abandoned;
+        let is_error = is_late || is_broken;
+        let came = Came { is_error, others: [is_client_error, is_timeout, is_abandoned, is_broken], is_refused: is_refused && !is_timeout };
+        // What comes of a healthy request is nobody's trouble.
+        let is_trouble = is_client_error && client_error == Some(true) || is_abandoned && abandoned == Some(true);
+        let is_rescued = is_late && side == 1 && self.has_rescue && request.is_get;
         if side == 1 {
             self.toll.on_new += 1;
             if let Some(is_exposed) = self.is_exposed.get_mut(request.subject).filter(|is_exposed| !**is_exposed) {
@@ -165,25 +185,42 @@ impl Traffic {
             }
             let is_legacy_no_help = is_rescued && chance.f64() < self.error_rate(0, place, sampled);
             self.toll.rescued += u64::from(is_rescued);
-            self.toll.failed += u64::from(is_error && !is_rescued || is_legacy_no_help);
+            self.toll.failed += u64::from(is_error && !is_rescued || is_legacy_no_help || is_trouble);
         }
         let latency = if is_down { None } else { self.pick(0, side, place, chance) };
+        let latency = latency.filter(|_| !is_abandoned && !is_timeout);
+        let waited = self.waited.filter(|_| is_abandoned).and_then(|index| self.pick(index, side, place, chance));
         for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
             if let Some(acc) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)) {
-                acc.requests += 1;
-                acc.errors += u64::from(is_error);
+                acc.add(request, &came, self.is_exposed.len());
                 acc.rescued += u64::from(is_rescued);
                 if let (Some(bucket), Some(values)) = (latency, acc.values.first_mut()) {
+                    values.push(pack(bucket, slice));
+                }
+                if let (Some(bucket), Some(values)) = (waited, self.waited.and_then(|index| acc.values.get_mut(index))) {
                     values.push(pack(bucket, slice));
                 }
             }
         }
         if let Some(slice) = slice {
-            for asked in self.asked.iter_mut().filter(|asked| asked.of == Quantity::Errors && (asked.place == 0 || asked.place == place)) {
-                asked.add_request(side, slice, request, is_error);
+            for asked in self.asked.iter_mut().filter(|asked| asked.is_of_requests() && (asked.place == 0 || asked.place == place)) {
+                asked.add_request(side, slice, request, &came);
             }
         }
-        request.is_page && !is_error
+        request.is_page && !is_error && !is_abandoned && !is_trouble
+    }
+
+    /// What beside an error comes of a request, in the order of [`RATES`]; of what does, whether more than
+    /// the healthy share would have had it.
+    fn others(&self, request: &Request, side: usize, place: usize) -> [Option<bool>; RATES.len()] {
+        let mut of = 0;
+        self.conditions.rates.each_ref().map(|rates| {
+            let rate = rates.get(side).and_then(|rates| rates.get(place)).copied().unwrap_or_default();
+            let healthy = self.healthy_rates.get(of).copied().unwrap_or_default();
+            let share = request.share(of as u64);
+            of += 1;
+            (share < rate).then_some(share >= healthy)
+        })
     }
 
     fn error_rate(&self, side: usize, place: usize, sampled: u64) -> f64 {
@@ -211,7 +248,7 @@ impl Traffic {
                 acc.js_errors += u64::from(js_errors);
             }
         }
-        for measure in 1..self.measures.len() {
+        for measure in (1..self.measures.len()).filter(|measure| self.waited != Some(*measure)) {
             let Some(bucket) = self.pick(measure, side, 0, chance) else { continue };
             for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
                 if let Some(values) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)?.values.get_mut(measure)) {
@@ -259,8 +296,6 @@ impl Traffic {
             for (place, acc) in accs.iter_mut().enumerate().filter(|(_, acc)| acc.requests > 0) {
                 let endpoint = place.checked_sub(1).and_then(|index| self.endpoints.get(index));
                 let Some(tally) = window.tally_mut(variant, endpoint) else { continue };
-                (tally.requests, tally.errors, tally.rescued) = (acc.requests, acc.errors, acc.rescued);
-                (tally.pages, tally.failed_pages, tally.js_errors) = (acc.pages, acc.failed_pages, acc.js_errors);
                 for ((measure, values), places) in self.measures.iter().zip(&mut acc.values).zip(&self.compared) {
                     values.sort_unstable();
                     if let Some(sketch) = tally.sketch_mut(measure).filter(|_| !values.is_empty()) {
@@ -272,7 +307,7 @@ impl Traffic {
                     }
                     values.clear();
                 }
-                *acc = Acc { values: std::mem::take(&mut acc.values), ..Acc::default() };
+                acc.close(tally);
             }
         }
         for asked in &mut self.asked {

@@ -1,7 +1,7 @@
 //! What one rollout's world is like at a moment: the healthy one, with what the scenario does to it.
 
 use super::chance::deviations;
-use super::healthy::{Healthy, LATENCY_QUANTILE, LATENCY_SIGMA, VITAL_QUANTILE, VITAL_SIGMA};
+use super::healthy::{Healthy, LATENCY_QUANTILE, LATENCY_SIGMA, RATES, VITAL_QUANTILE, VITAL_SIGMA};
 use super::scenario::{Amount, Figure, Line, Moment, Until, What, When};
 use crate::model::Name;
 use crate::model::condition::Vital;
@@ -62,6 +62,8 @@ impl Turn {
 pub struct Conditions {
     /// The share of requests that fail: by side, then elsewhere and at each endpoint.
     pub errors: [Vec<f64>; 2],
+    /// The shares to which something else happens, by what that is, likewise.
+    pub rates: [[Vec<f64>; 2]; RATES.len()],
     /// The median latency, likewise.
     pub latency: [Vec<f64>; 2],
     /// The medians of the vitals.
@@ -91,6 +93,7 @@ impl Conditions {
         let timings: Vec<f64> = healthy.timings.iter().map(|(_, median)| *median).collect();
         let mut conditions = Self {
             errors: [vec![healthy.error_rate; places], vec![healthy.error_rate; places]],
+            rates: healthy.rates.map(|rate| [vec![rate; places], vec![rate; places]]),
             latency: [vec![healthy.latency; places], vec![healthy.latency; places]],
             vitals: [healthy.vitals; 2],
             timings: [timings.clone(), timings],
@@ -139,6 +142,13 @@ impl Conditions {
         };
         match figure {
             Figure::ErrorRate => fill(&mut self.errors, value(healthy.error_rate, 1.0).min(1.0)),
+            Figure::Rate(of) => {
+                let index = RATES.iter().position(|(own, _)| own == of);
+                let normal = index.and_then(|index| healthy.rates.get(index)).copied().unwrap_or_default();
+                if let Some(rates) = index.and_then(|index| self.rates.get_mut(index)) {
+                    fill(rates, value(normal, 1.0).min(1.0));
+                }
+            }
             Figure::Latency => fill(&mut self.latency, latency),
             Figure::JsErrorRate => set(&mut self.js_errors, Some(side), value(healthy.js_error_rate, 1.0).min(1.0)),
             Figure::Vital(vital) => {

@@ -76,6 +76,15 @@ test('an endpoint has plots of its own', () => {
   assert.equal(chart(api, 'share'), undefined, 'subjects are not counted by endpoint');
 });
 
+test('what else comes of requests is plotted where it has come, or where the plan judges by it', () => {
+  const data = answer([window(5, { sides: [side('new', { requests: 10, client_errors: 4, timeouts: 0, abandoned: 0, broken: 0 }), side('legacy', { requests: 20 })] })]);
+  assert.deepEqual(at(chart(data, 'client_error_rate'), 5), [0.4, 0], 'an old window has no such count');
+  assert.equal(chart(data, 'client_error_rate').title, 'Client errors (4xx)');
+  for (const id of ['timeout_rate', 'abandoned_rate', 'broken_rate']) assert.equal(chart(data, id), undefined);
+  const judged = { rollout: view({ guardrails: [{ when: 'broken_rate > legacy', then: 'rollback' }] }) };
+  assert.deepEqual(at(chart(data, 'broken_rate', judged), 5), [0, 0]);
+});
+
 test('absolute bounds of guardrails become thresholds, each on the plot of its metric', () => {
   const guardrails = [
     { when: 'error_rate > 5% over 1m min 20 and requests > 10', then: 'rollback' },

@@ -270,7 +270,7 @@ describe('left alone', () => {
   }
 
   test('an answer that has no tag gets none', async () => {
-    publish({ etag: undefined });
+    publish({ etag: null });
     assert.equal((await ask('running', DOCUMENT)).get('etag'), undefined);
     assert.equal((await ask('rolled', DOCUMENT)).get('etag'), undefined);
   });

@@ -85,7 +85,7 @@ describe('rules of a path', { concurrency: false }, () => {
       path: [
         { match: `/${KEY}/poll/*`, timeout: '20s' },
         { match: `/${KEY}/verify`, timeout: '20s', rescue: false },
-        { match: `/${KEY}/strict/*`, rescue: false },
+        { match: `/${KEY}/strict/*`, rescue: false, timeout: `${LIMIT_MS}ms` },
         { match: `/${KEY}/probe`, measure: false },
         { match: `/${KEY}/files/*`, failure: ['5xx', '404'] },
         { match: `/${KEY}/odd/*`, failure: ['429'] },

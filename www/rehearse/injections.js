@@ -7,6 +7,7 @@ const DAY_MS = 24 * HOUR_MS;
 
 const SIDED = { isSided: true, isLasting: true };
 const SHARE = { example: '5%', hint: 'a share such as 5%, or 3x for three times healthy' };
+const RATE = { example: '5%', hint: 'a share such as 5%' };
 const TIME = { example: '1.5x', hint: '1.5x for half as long again, or a time such as 900ms or 4s' };
 
 /** What can be injected into a plan. `name` stands in the line; `fields` say what the form asks for. */
@@ -15,6 +16,10 @@ export function catalogue(outline) {
   const vitals = [['lcp', 'LCP'], ['fcp', 'FCP'], ['inp', 'INP'], ['ttfb', 'TTFB']].map(([name, title]) => figure(name, `${title}, at p75`, TIME));
   return [
     figure('error_rate', 'Requests that fail', { ...SHARE, hasEndpoint: true }),
+    figure('client_error_rate', 'Client errors (4xx)', { ...SHARE, hasEndpoint: true }),
+    figure('timeout_rate', 'Time-outs', { ...RATE, hasEndpoint: true }),
+    figure('abandoned_rate', 'Abandoned requests', { ...RATE, hasEndpoint: true }),
+    figure('broken_rate', 'Broken pages', { ...RATE, hasEndpoint: true }),
     figure('latency', 'Latency, at p95', { ...TIME, hasEndpoint: true }),
     figure('js_error_rate', 'Page views with a JavaScript error', SHARE),
     ...vitals,
@@ -63,6 +68,7 @@ export function presets(outline) {
   const counted = outline.signals.find(({ is_count }) => is_count);
   return [
     { title: `5 % errors ${name.early}`, lines: [`new.error_rate = 5% from ${early}`] },
+    { title: `404 for everybody ${name.early}`, lines: [`new.client_error_rate = 100% from ${early}`] },
     { title: `40 % slower ${name.later}`, lines: [`new.latency = 1.4x from ${later}`] },
     { title: `Outage ${name.early}`, lines: [`new down from ${early}`] },
     { title: 'Few users have all errors', lines: [`new.error_rate = 1% from ${early}`, 'errors clustered'] },

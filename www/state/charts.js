@@ -19,6 +19,13 @@ const VITALS = [
   ['cls', 'Layout shift'],
   ['ttfb', 'Time to first byte'],
 ];
+/** What else comes of requests: plotted where it has come, or where the plan judges by it. */
+const RATES = [
+  ['client_error_rate', 'client_errors', 'Client errors (4xx)'],
+  ['timeout_rate', 'timeouts', 'Time-outs'],
+  ['abandoned_rate', 'abandoned', 'Abandoned requests'],
+  ['broken_rate', 'broken', 'Broken pages'],
+];
 const QUANTILES_OF = { latency: ['p95', 'p50'] };
 const QUANTILES = ['p75'];
 
@@ -37,7 +44,11 @@ function serverCharts(context) {
   const errors = of((side) => ratio(side?.errors, side?.requests));
   return [
     sidesChart(context, { id: 'error_rate', group: 'server', title: 'Errors', unit: 'share', value: errors, note: rescuedNote(context.grid.cells) }),
+    ...RATES.filter(([id, name]) => context.judged.has(metricName(id, context.endpoint)) || hasCome(context.grid.cells, name)).map(([id, name, title]) =>
+      sidesChart(context, { id, group: 'server', title, unit: 'share', value: of((side) => ratio(side?.[name], side?.requests)) }),
+    ),
     ...quantileCharts(context, 'latency', { group: 'server', title: 'Time to answer' }),
+    ...quantileCharts(context, 'waited', { group: 'server', title: 'Time until clients gave up' }),
   ].filter(Boolean);
 }
 
@@ -115,10 +126,11 @@ function sidesChart({ grid, view, endpoint, marks }, { id, value, ...rest }) {
 function rescuedNote(cells) {
   const sum = (name) => cells.reduce((total, cell) => total + (cell?.new?.[name] ?? 0), 0);
   const [errors, rescued] = [sum('errors'), sum('rescued')];
-  if (errors === 0) return 'Answers of 5xx, and none at all.';
+  if (errors === 0) return 'Answers of 5xx, late ones, broken pages, and none at all, unless the plan says otherwise.';
   return `New has had ${errors.toLocaleString('en-GB')} errors; legacy answered in its place ${rescued.toLocaleString('en-GB')} times.`;
 }
 
+const hasCome = (cells, name) => cells.some((cell) => SIDES.some((side) => (cell?.[side]?.[name] ?? 0) > 0));
 const metricName = (id, endpoint) => (endpoint ? `${id}@${endpoint}` : id);
 const of = (read) => (cell, side) => read(cell?.[side]);
 const ratio = (part, whole) => (whole > 0 ? (part ?? 0) / whole : null);

@@ -4,7 +4,7 @@
 const MINUTE_MS = 60_000;
 /** The least that a plot spans: a rollout's first minutes are not stretched over its whole width. */
 const CELLS_MIN = 10;
-const COUNTS = ['requests', 'errors', 'rescued', 'pages', 'failed_pages', 'js_errors'];
+const COUNTS = ['requests', 'errors', 'client_errors', 'timeouts', 'abandoned', 'broken', 'rescued', 'pages', 'failed_pages', 'js_errors'];
 const QUANTILES = ['p50', 'p75', 'p95', 'p99'];
 
 /**

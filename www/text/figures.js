@@ -1,8 +1,8 @@
 // Figures of metrics in their units: shares come from 0 to 1, times in milliseconds.
 import { count, round, share } from './numbers.js';
 
-const TIMES = /^(latency|lcp|fcp|inp|ttfb|timing)\b/;
-const SHARES = /^(error_rate|js_error_rate|share|adoption|event|percentage)\b/;
+const TIMES = /^(latency|waited|lcp|fcp|inp|ttfb|timing)\b/;
+const SHARES = /^(error_rate|client_error_rate|timeout_rate|status|abandoned_rate|broken_rate|js_error_rate|share|adoption|event|percentage)\b/;
 
 export function figure(metric, value) {
   if (value === null || value === undefined) return '–';

@@ -1,6 +1,7 @@
 // What the words of the verdicts mean, each once and in a sentence or two.
 export const MEANINGS = [
   ['Guardrail', 'A condition that must not come true. Clear: it has not (its verdict is pass). Tripped: it has (fail), and the guardrail does what stands beside it. Acted: the last change was its doing.'],
+  ['Built in', 'A guardrail that watches every rollout, whether its plan names it or not: new must not fail, nor answer with 4xx, more often than legacy.'],
   ['Gate', 'A condition that has to be true before the stage is left. Met: it is (pass). Not met: it is not (fail).'],
   ['No verdict', 'Too little has been measured to tell, or nobody is on new (inconclusive). It is no fault: a guardrail does not act on it, and a gate stays shut.'],
   ['Evidence', 'How surely new is worse than legacy. 1 says nothing; the more, the surer. “850 of the 400 needed” is more than enough. A harmless release seldom gets there by chance.'],

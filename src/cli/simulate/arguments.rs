@@ -27,6 +27,7 @@ in the way. Checklists are ticked only by `approve`.
 
 A scenario is one thing a line (--scenario FILE, or --inject for each):
   new.error_rate = 2% from 6h to 8h          also @ENDPOINT; legacy.error_rate; 5x for five times healthy
+  new.client_error_rate = 100% from half     4xx; also timeout_rate, abandoned_rate, broken_rate
   new.latency = 900ms from canary+2h         at p95; 1.6x; new.lcp, fcp, inp, ttfb, timing.NAME at p75;
                                              new.cls = 0.3; new.js_error_rate = 5%
   signal.p1 = 6 at 30h                       so many events at that time (a count)

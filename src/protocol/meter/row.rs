@@ -18,7 +18,7 @@ type Side<'a> = (Variant, Option<&'a Name>);
 pub struct Row {
     /// For the keys of its subjects.
     pub salt: u64,
-    /// How many numbers there are to compare.
+    /// How many numbers there are to compare, and to tell of those who gave up.
     pub cells: usize,
     /// The window.
     pub counted: Counted,
@@ -85,15 +85,19 @@ impl Row {
                 sketch.add(bucket, 1);
             }
         }
+        // Each may be a number more to tell; they are few.
+        self.cells += usize::from(happened.waited.is_some());
     }
 
     /// Adds to what comparisons may use of a side: a subject's first exposure and its first event of each
     /// kind, and whatever was measured.
     pub fn compare(&mut self, (variant, endpoint): Side<'_>, happened: &Happened, slice: u8, bit: u32, fresh: &Fresh, fresh_status: u32) {
-        let compared = &mut self.counted.compared;
+        let Self { counted: Counted { compared, .. }, cells, statuses, .. } = self;
         let mut add = |of: &Quantity, n: u32, x: u32| {
             if n + x > 0 && let Some(trials) = compared.trials(of, endpoint, variant) {
+                let before = trials.slices.len();
                 trials.add(slice, n, x);
+                *cells += trials.slices.len() - before;
             }
         };
         let mut exposures = u32::from(fresh.exposures & bit != 0);
@@ -101,14 +105,14 @@ impl Row {
             // All of them have the exposures of the first.
             add(kind, std::mem::take(&mut exposures), u32::from(has_happened && fresh & bit != 0));
         }
-        if let Some(status) = happened.counted_status().filter(|status| fresh_status & bit != 0 && self.statuses.contains(status)) {
+        if let Some(status) = happened.counted_status().filter(|status| fresh_status & bit != 0 && statuses.contains(status)) {
             add(&Quantity::Status(status), 0, 1);
         }
         for (measure, bucket) in happened.measured() {
             if let Some(values) = compared.values(&measure, endpoint, variant) {
                 let before = values.buckets.len();
                 values.add(slice, bucket, 1);
-                self.cells += values.buckets.len() - before;
+                *cells += values.buckets.len() - before;
             }
         }
     }

@@ -1,17 +1,16 @@
 //! A CORS preflight carries neither cookie nor id, so nobody can tell which side the request behind it goes
 //! to. It gets the more permissive answer of the two: new's if that allows an origin, else legacy's if that
-//! does, else new's if it is a 2xx, else legacy's if it is, else new's.
+//! does, else new's if it is a 2xx, else legacy's if it is, else new's. New is asked only while it is in use.
 
-use super::{Outcome, Stage, Way, is_in_use};
+use super::{Outcome, Stage, Way};
 use crate::decide::assign::Variant;
-use crate::decide::standing::Mode;
 use crate::protocol::message::AnswerText;
 use crate::protocol::step::{Remark, Step, Which};
 use crate::protocol::terms::Terms;
 
 /// The side that is asked first. New gets no requests before it is in use.
 pub(super) fn first(terms: &Terms<'_>) -> Variant {
-    if is_in_use(terms.mode()) && terms.shared().is_none() { Variant::New } else { Variant::Legacy }
+    if terms.is_in_use() && terms.shared().is_none() { Variant::New } else { Variant::Legacy }
 }
 
 /// How much an answer permits.
@@ -22,17 +21,21 @@ fn permission(answer: Option<&AnswerText>) -> u8 {
 }
 
 impl Way {
+    /// Asks a side; new is given up where it takes too long, since legacy can answer too.
+    pub(super) fn ask_permission(&self, variant: Variant) -> Step {
+        let limit = self.terms().map(|terms| terms.limit(variant, variant == Variant::New)).filter(|limit| limit.is_enforced);
+        self.ask_side(variant, limit.map_or(0, |limit| limit.ms))
+    }
+
     pub(super) fn after_preflight(&mut self, outcome: Outcome) -> Step {
         let own = outcome.ok();
-        let (first, has_second) = match self.terms() {
-            Some(terms) => (first(&terms), terms.shared().is_none() && !matches!(terms.mode(), Mode::Killed | Mode::Unknown)),
-            None => (Variant::Legacy, false),
-        };
+        let first = self.terms().map_or(Variant::Legacy, |terms| first(&terms));
+        let has_second = first == Variant::New;
         if let Some(answer) = own.as_ref().filter(|own| permission(Some(own)) == 3 || !has_second) {
             return self.answer(answer, Which::Last, first, "preflight", None);
         }
         self.stage = Stage::Preflight { first, own };
-        self.ask_side(first.other(), 0)
+        self.ask_permission(first.other())
     }
 
     pub(super) fn after_both(&self, first: Variant, own: Option<AnswerText>, outcome: Outcome) -> (Step, Option<Remark>) {

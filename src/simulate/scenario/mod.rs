@@ -16,7 +16,7 @@
 //!         | command at                   pause, resume, start, advance, complete, kill, revive,
 //!                                        rollback [ "to" previous | PERCENT ], set PERCENT
 //! figure  = [ side "." ] name [ "@" endpoint ]
-//! name    = error_rate | latency | lcp | fcp | cls | inp | ttfb | js_error_rate | timing.NAME
+//! name    = error_rate | client_error_rate | timeout_rate | abandoned_rate | broken_rate | latency | lcp | fcp | cls | inp | ttfb | js_error_rate | timing.NAME
 //! side    = "new" | "legacy"             new where none is named
 //! amount  = 2% | 900ms | 4s | 0.3 | 1.6x a latency at p95, all other times at p75; 1.6x the healthy one
 //! span    = "from" time [ "to" time | "for" duration ]
@@ -33,6 +33,7 @@ pub use parse::parse;
 
 use crate::model::command::Command;
 use crate::model::condition::Vital;
+use crate::model::measured::Quantity;
 use crate::model::variant::Variant;
 use crate::model::Name;
 
@@ -101,6 +102,8 @@ pub enum What {
 pub enum Figure {
     /// The share of requests that fail.
     ErrorRate,
+    /// The share of requests to which this happens.
+    Rate(Quantity),
     /// Latency at p95.
     Latency,
     /// A web vital at p75.

@@ -1,22 +1,23 @@
 //! Reads a scenario, against the plans that it is about: what no plan knows is an error with its place,
 //! since an injection that does nothing would look like a plan that endures it. All errors at once.
 
-use super::words::{Reader, Word, amount_of, duration, fault, meant, name, number, one_of, share, whole, words};
-use super::{Figure, Line, Moment, Scenario, Until, What, When};
+use super::words::{Reader, Word, amount_of, duration, fault, meant, name, number, one_of, rate, share, whole, words};
+use super::{Amount, Figure, Line, Moment, Scenario, Until, What, When};
 use crate::model::command::{Cause, Command, Setting, Target};
 use crate::model::condition::{Metric, Vital};
 use crate::model::fault::{Explain as _, Fault};
+use crate::model::measured::Quantity;
 use crate::model::plan::Plan;
 use crate::model::plan::words::SignalKind;
 use crate::model::variant::Variant;
 use crate::model::{Name, Percentage};
-use crate::simulate::healthy::terms;
+use crate::simulate::healthy::{is_asked, terms};
 
-const THINGS: [&str; 22] = [
-    "new.error_rate", "new.latency", "new.lcp", "new.fcp", "new.cls", "new.inp", "new.ttfb", "new.js_error_rate", "legacy.error_rate", "legacy.latency", "faults", "no", "silence", "errors",
+const THINGS: [&str; 26] = [
+    "new.error_rate", "new.client_error_rate", "new.timeout_rate", "new.abandoned_rate", "new.broken_rate", "new.latency", "new.lcp", "new.fcp", "new.cls", "new.inp", "new.ttfb", "new.js_error_rate", "legacy.error_rate", "legacy.latency", "faults", "no", "silence", "errors",
     "approve", "pause", "resume", "advance", "rollback", "kill", "revive", "set",
 ];
-const FIGURES: [&str; 9] = ["error_rate", "latency", "lcp", "fcp", "cls", "inp", "ttfb", "js_error_rate", "timing.NAME"];
+const FIGURES: [&str; 13] = ["error_rate", "client_error_rate", "timeout_rate", "abandoned_rate", "broken_rate", "latency", "lcp", "fcp", "cls", "inp", "ttfb", "js_error_rate", "timing.NAME"];
 const WHEN_HELP: &str = "`from 6h`, `from 6h to 8h`, `from canary+1h for 30m`";
 const AT_HELP: &str = "`at 30h`, or `at canary+2h` after a stage was entered";
 
@@ -178,12 +179,17 @@ impl<'a> Parser<'_, 'a> {
             return Err(word.fault(format!("`{}` is nothing that can happen", word.text), help));
         };
         let endpoint = endpoint.map(|endpoint| self.endpoint(word, endpoint)).transpose()?;
-        if endpoint.is_some() && !matches!(figure, Figure::ErrorRate | Figure::Latency) {
-            return Err(word.fault(format!("`{path}` is the same at all endpoints"), "`error_rate` and `latency` may name one"));
+        if endpoint.is_some() && !matches!(figure, Figure::ErrorRate | Figure::Rate(_) | Figure::Latency) {
+            return Err(word.fault(format!("`{path}` is the same at all endpoints"), "rates of requests and `latency` may name one"));
         }
         self.equals()?;
-        let amount = self.r.wanted("the amount", "2%, 900ms, 4s or 1.6x")?;
-        let amount = amount_of(&figure, &amount)?;
+        let amount_word = self.r.wanted("the amount", "2%, 900ms, 4s or 1.6x")?;
+        let amount = amount_of(&figure, &amount_word)?;
+        if let (Figure::Rate(of), Amount::Times(_)) = (&figure, amount)
+            && *of != Quantity::ClientErrors && !self.plans.iter().any(|plan| is_asked(plan, of))
+        {
+            return Err(amount_word.fault(format!("`{path}` is zero in a healthy world, since no condition is about it"), "a percentage such as 2%"));
+        }
         Ok((What::Figure { side, figure, endpoint, amount }, self.span()?))
     }
 
@@ -192,6 +198,7 @@ impl<'a> Parser<'_, 'a> {
             "error_rate" => Figure::ErrorRate,
             "latency" => Figure::Latency,
             "js_error_rate" => Figure::JsErrorRate,
+            _ if let Some(of) = rate(text) => Figure::Rate(of),
             _ => match (Vital::ALL.into_iter().find(|vital| vital.word() == text), text.strip_prefix("timing.")) {
                 (Some(vital), _) => Figure::Vital(vital),
                 (None, Some(timing)) => {
@@ -352,6 +359,8 @@ mod tests {
         let from = |hours: i64| When::Span(moment(None, hours * HOUR_MS), None);
         reads("new.error_rate = 2% from 6h", figure(Variant::New, Figure::ErrorRate, None, Amount::Value(0.02)), from(6));
         reads(" new.error_rate@api=2% # bad", figure(Variant::New, Figure::ErrorRate, Some("api"), Amount::Value(0.02)), from(0));
+        reads("new.client_error_rate = 100% from full", figure(Variant::New, Figure::Rate(Quantity::ClientErrors), None, Amount::Value(1.0)), When::Span(moment(Some("full"), 0), None));
+        reads("legacy.broken_rate@api = 3%", figure(Variant::Legacy, Figure::Rate(Quantity::Broken), Some("api"), Amount::Value(0.03)), from(0));
         reads("legacy.latency = 1.6x from 6h to 8h", figure(Variant::Legacy, Figure::Latency, None, Amount::Times(1.6)), When::Span(moment(None, 6 * HOUR_MS), Some(Until::At(moment(None, 8 * HOUR_MS)))));
         reads("timing.tti = 4s from first-2+2h for 30m", figure(Variant::New, Figure::Timing("tti".parse().unwrap()), None, Amount::Value(4_000.0)), When::Span(moment(Some("first-2"), 2 * HOUR_MS), Some(Until::For(HOUR_MS / 2))));
         reads("new.cls = 0.3 from full", figure(Variant::New, Figure::Vital(Vital::Cls), None, Amount::Value(0.3)), When::Span(moment(Some("full"), 0), None));
@@ -370,6 +379,7 @@ mod tests {
         refuses("new.eror_rate = 2%", "new.eror_rate", "`new.eror_rate` is nothing that can happen", "did you mean `error_rate`?");
         refuses("new.error_rate = 2", "2", "`2` is no amount of this", "2%");
         refuses("new.error_rate = 200%", "200%", "`200%` is more than 100 %", "0% to 100%");
+        refuses("new.broken_rate = 3x", "3x", "`new.broken_rate` is zero in a healthy world, since no condition is about it", "2%");
         refuses("new.latency = 2%", "2%", "`2%` is no amount of this", "900ms");
         refuses("new.error_rate 2%", "2%", "`2%` stands where `=` should", "new.error_rate = 2%");
         refuses("new.error_rate =", "=", "the amount is missing here", "2%");

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{Amount, Figure};
 use crate::model::condition::Vital;
 use crate::model::fault::{Explain as _, Fault, Severity, nearest};
+use crate::model::measured::Quantity;
 use crate::model::{Duration, Name};
 
 /// A word of a line.
@@ -140,6 +141,17 @@ pub fn number<'a>(word: &Word<'a>) -> Option<(f64, &'a str)> {
     (number.is_finite() && number >= 0.0).then_some((number, unit))
 }
 
+/// What the rate of requests with this name is the rate of.
+pub fn rate(name: &str) -> Option<Quantity> {
+    match name {
+        "client_error_rate" => Some(Quantity::ClientErrors),
+        "timeout_rate" => Some(Quantity::Timeouts),
+        "abandoned_rate" => Some(Quantity::Abandoned),
+        "broken_rate" => Some(Quantity::Broken),
+        _ => None,
+    }
+}
+
 /// A whole number.
 ///
 /// # Errors
@@ -185,7 +197,7 @@ pub fn name(word: &Word<'_>, text: &str) -> Result<Name, Fault> {
 /// # Errors
 /// Where it is no amount of this figure.
 pub fn amount_of(figure: &Figure, word: &Word<'_>) -> Result<Amount, Fault> {
-    let is_share = matches!(figure, Figure::ErrorRate | Figure::JsErrorRate);
+    let is_share = matches!(figure, Figure::ErrorRate | Figure::Rate(_) | Figure::JsErrorRate);
     match number(word) {
         Some((times, "x")) => return Ok(Amount::Times(times)),
         Some((_, "%")) if is_share => return share(word).map(Amount::Value),

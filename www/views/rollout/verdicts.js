@@ -34,9 +34,9 @@ export function mount(root) {
 
 /** `change` is the last one, where that was its doing. */
 function guardrailRow(guardrail, index, change) {
-  const { when, then, stages, text } = guardrail;
+  const { when, then, stages, text, built_in: isBuiltIn } = guardrail;
   const acted = change && { hasActed: true, text: `The last change was its doing.${change.reason.includes(text) ? '' : ` Now: ${text}`}` };
-  return { id: `${index} ${when}`, ...guardrail, ...acted, condition: when, then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}` };
+  return { id: `${index} ${when}`, ...guardrail, ...acted, condition: when, then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}${isBuiltIn ? ', built in' : ''}` };
 }
 
 /** Verdicts from before a kill say nothing of now. */

@@ -99,6 +99,9 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule) {
     if let Some(failures) = &rule.failure {
         self::failures(rules, failures, Some(index));
     }
+    if rule.side.is_some() && rule.measure == Some(true) {
+        rules.error(&at("measure"), "a path that is pinned to one side compares nothing, so it is not measured".into(), "leave `measure` out".to_owned());
+    }
     if let Some(backend) = &rule.upstream {
         self::backend(rules, &at("upstream"), backend);
         for (key, is_there) in [("rescue", rule.rescue == Some(true)), ("side", rule.side.is_some())] {
