@@ -16,7 +16,8 @@ const HELP = `node benches/edge/run.mjs [--quick] [--json] [--kv inside] [--only
   --json    one JSON object on standard output
   --kv      \`outside\` (default): KV is a server outside the measured process, as in production;
             \`inside\`: Miniflare's, whose work then counts as its readers'
-  --only    of router,growthbook,tidegate: what to measure beside the pass-through`;
+  --only    of router,growthbook,tidegate,before: what to measure beside the pass-through
+TIDEGATE_BEFORE=FOLDER measures another build of the worker beside this one.`;
 
 const { values: options } = parseArgs({
   options: {

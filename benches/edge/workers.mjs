@@ -71,15 +71,16 @@ const redirect = (url) => ({
   persistQueryString: true,
 });
 
-const tidegate = {
-  title: 'Tidegate',
-  missing: () => [join(BUILD, 'index.js'), CLI].filter((path) => !existsSync(path)),
+/** Tidegate as it was built into a folder. */
+const built = (title, folder) => ({
+  title,
+  missing: () => [join(folder, 'index.js'), CLI].filter((path) => !existsSync(path)),
   async options({ wrangler }) {
     const sqlite = (wrangler.migrations ?? []).flatMap((step) => step.new_sqlite_classes ?? []);
     return {
       modules: [
-        { type: 'ESModule', path: 'index.js', contents: readFileSync(join(BUILD, 'index.js'), 'utf8') },
-        { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync(join(BUILD, 'index_bg.wasm')) },
+        { type: 'ESModule', path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
+        { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
       ],
       kvNamespaces: ['ROLLOUTS'],
       durableObjects: Object.fromEntries((wrangler.durable_objects?.bindings ?? [])
@@ -95,7 +96,11 @@ const tidegate = {
     return kv('ROLLOUTS', { plans, ...Object.fromEntries(stages) });
   },
   header: 'tidegate-variant',
-};
+});
+
+const tidegate = built('Tidegate', BUILD);
+/** Another build to measure beside it: what a change costs, in one run. */
+const before = process.env.TIDEGATE_BEFORE && { before: built('Tidegate before', process.env.TIDEGATE_BEFORE) };
 
 /** In the order in which they run; `control` is the pass-through a second time. */
-export const WORKERS = { pass, router, growthbook, tidegate, control: { ...pass, title: 'pass-through again' } };
+export const WORKERS = { pass, router, growthbook, tidegate, ...before, control: { ...pass, title: 'pass-through again' } };

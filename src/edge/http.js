@@ -133,25 +133,32 @@ export function answer(response, edits, body = response.body) {
 /** Where a page says no length, so much of it is watched. */
 const WATCHED_BYTES_MAX = 1_048_576;
 
+const READ_BYTES = 65_536;
+
 /** Reads a body to its end; whether that comes, and within so many milliseconds. */
 export async function endsWell(body, withinMs) {
-  const reader = body.getReader();
   let timer, isLate = false;
   const late = new Promise((resolve) => (timer = setTimeout(() => resolve((isLate = true)), withinMs)));
+  const reader = body.getReader({ mode: "byob" });
+  // As much as is there, and no more: whoever waits for more here keeps the visitor waiting too.
   const read = async () => {
+    let buffer = new ArrayBuffer(READ_BYTES);
     for (let length = 0; length < WATCHED_BYTES_MAX && !isLate; ) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read(new Uint8Array(buffer));
       if (done) return;
       length += value.byteLength;
+      buffer = value.buffer;
     }
   };
+  const reading = read();
   try {
-    await Promise.race([read(), late]);
+    await Promise.race([reading, late]);
     return !isLate;
   } catch {
     return false;
   } finally {
     clearTimeout(timer);
+    reading.catch(() => {});
     reader.cancel().catch(() => {});
   }
 }

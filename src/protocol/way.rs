@@ -268,6 +268,10 @@ impl Way {
         let name = |cookie: &str| cookie.split_once('=').map(|(name, _)| name.trim().to_owned());
         let is_change = |cookie: &str| super::cookie::ends(cookie) || name(cookie).is_some_and(|name| super::cookie::values(cookies, &name).next().is_none());
         let location = answer.header("location").unwrap_or_default();
+        // A place within the page is no new request.
+        if location.starts_with('#') {
+            return false;
+        }
         self.with_translator(Some(variant), |translator| translator.leads_back(location, resolved)) && !answer.values("set-cookie").any(is_change)
     }
 
@@ -394,8 +398,10 @@ impl Way {
     }
 
     fn answer(&self, answer: &AnswerText, which: Which, variant: Variant, reason: &'static str, token: Option<&str>) -> Step {
-        // A switched connection is passed on as it is: a copy would lose its socket.
-        if answer.status() == 101 {
+        // A switched connection is passed on as it is: a copy would lose its socket. And no copy can be made of a
+        // status that HTTP does not have; where the site's own caches tell the sides apart, it needs no marks.
+        let is_uncopied = answer.status() > 599 && self.terms().is_some_and(|terms| !terms.keeps_apart());
+        if answer.status() == 101 || is_uncopied {
             return Step::Answer { which, edits: None, watch_ms: 0 };
         }
         let has_rollout = matches!(self.target, Target::Rollout(_));

@@ -35,10 +35,11 @@ export function value(headers, name) {
 /**
  * Sends a request and resolves with the response once its headers are there: `{ status, statusText,
  * headers, stream }`. `body` is text, bytes, or an async iterable, which is sent chunked. With a
- * `scheme` the request names its URL in full, as requests to a proxy do.
+ * `scheme` the request names its URL in full, as requests to a proxy do. A client that goes `afterMs` resets
+ * its connection, as a browser does over HTTP/2; workerd does not see one that merely sends no more.
  */
 export function open(origin, path, options = {}) {
-  const { method = 'GET', headers, scheme, body, cf, signal, agent = false } = options;
+  const { method = 'GET', headers, scheme, body, cf, signal, agent = false, afterMs } = options;
   const { hostname, port } = new URL(origin);
   const host = options.host ?? `${hostname}:${port}`;
   const target = scheme === undefined ? path : `${scheme}://${host}${path}`;
@@ -57,6 +58,7 @@ export function open(origin, path, options = {}) {
       headers: list.flat(),
     });
     request.on('error', reject);
+    if (afterMs !== undefined) setTimeout(() => request.socket?.resetAndDestroy(), afterMs);
     request.on('response', (stream) => resolve({
       status: stream.statusCode,
       statusText: stream.statusMessage,
