@@ -256,7 +256,7 @@ fn nothing_else_has_a_token() {
         assert!(given(headers, Reason::Bucketed, "private"), "{headers}");
         assert!(!given(headers, Reason::Bucketed, "upstream"), "shared caches may keep it: {headers}");
     }
-    for headers in ["", "accept:*/*", "sec-fetch-dest:empty\naccept:text/html", "sec-fetch-dest:image"] {
+    for headers in ["", "accept:*/*", "sec-fetch-dest:empty\naccept:text/html", "sec-fetch-dest:report"] {
         assert!(!given(headers, Reason::Bucketed, "private"), "{headers}");
     }
     for reason in [Reason::Killed, Reason::Inactive, Reason::NoConfig] {

@@ -12,6 +12,7 @@ use fnv::FnvHashMap;
 use super::address::Address;
 use super::routing::Router;
 use crate::decide::standing::{Directory, Standing};
+use crate::model::fault::Severity;
 use crate::model::group::Fingerprints;
 use crate::model::live::LiveState;
 use crate::model::node::{Node, Value};
@@ -120,7 +121,7 @@ impl Catalogue {
                 Err(faults) => {
                     let key = key_of(raw.get()).unwrap_or_else(|| format!("rollouts[{index}]"));
                     let kept = last.and_then(|last| last.rollouts.get(last.number_of(&key)?));
-                    broken.push(BrokenRollout { key, keeps_last: kept.is_some(), faults: faults.iter().map(ToString::to_string).collect() });
+                    broken.push(BrokenRollout { key, keeps_last: kept.is_some(), faults: faults.iter().filter(|fault| fault.severity == Severity::Error).map(ToString::to_string).collect() });
                     if let Some(kept) = kept {
                         catalogue.add(Rc::clone(&kept.plan), kept.source);
                     }

@@ -10,6 +10,8 @@
 //!               └─▶ Sentence                        nobody answers
 //! ```
 
+mod asking;
+mod answering;
 mod preflight;
 
 use std::rc::Rc;
@@ -18,17 +20,12 @@ use super::address::Address;
 use super::assets::{self, Asset};
 use super::config::Snapshot;
 use super::decision::Decision;
-use super::forward::{self, Conditions, Inbound, Marks};
-use super::headers::HeaderEdits;
 use super::measuring::{self, Instruments, Measured};
 use super::message::{AnswerText, RequestText};
-use super::respond::{self, Life, Provenance};
 use super::step::{NoAnswer, Remark, Step, Which};
 use super::terms::Terms;
-use super::translate::Translator;
 use crate::decide::assign::{Reason, Variant};
-use crate::model::plan::{Backend, FailureKind, Place};
-use crate::model::upstream::Upstream;
+use crate::model::plan::{Backend, FailureKind};
 
 /// A request that was decided.
 #[derive(Debug)]
@@ -83,11 +80,6 @@ pub type Outcome = Result<AnswerText, NoAnswer>;
 
 const NO_ANSWER: &str = "The site did not answer. Please try again.";
 const TOO_LATE: &str = "The site took too long to answer. Please try again.";
-/// Larger pages are not watched: a slow reader's copy of them would fill the isolate's memory.
-const WATCHED_BYTES_MAX: u64 = 1 << 20;
-/// The runtime lets work go on for 30 s behind an answer.
-const WATCH_MS_MAX: u64 = 25_000;
-
 impl Way {
     /// Begins the way of a request.
     ///
@@ -148,7 +140,7 @@ impl Way {
         let is_late = self.is_late(&outcome, instruments.now_ms);
         if self.is_measured() {
             let counts_late = is_late && self.terms().is_some_and(|terms| terms.counts(FailureKind::Timeout));
-            let latency_ms = (outcome.is_ok() && !self.request.has_body()).then(|| instruments.now_ms - self.started_ms);
+            let latency_ms = (outcome.is_ok() && !self.request.has_body()).then_some(instruments.now_ms - self.started_ms);
             // What is late counts alike on both sides, whether it was given up or came after all.
             let has_failed = if is_late { counts_late || outcome.as_ref().is_ok_and(|_| failure.is_some()) } else { failure.is_some() };
             let seen = measuring::Seen { status: outcome.as_ref().ok().map(AnswerText::status), is_failure: has_failed, is_timeout: is_late, latency_ms };
@@ -210,23 +202,6 @@ impl Way {
         self.ask_side(self.variant().other(), limit_ms)
     }
 
-    /// The answer of the side that was asked first.
-    fn pass_on(&self, answer: &AnswerText, instruments: &mut Instruments<'_>) -> Step {
-        let is_page = self.is_measured() && measuring::is_page(&self.request, answer);
-        // What shared caches may keep must not carry one visitor's token.
-        let token = if is_page && self.is_private() { self.measured().token(instruments) } else { None };
-        let mut step = self.answer(answer, Which::Last, self.variant(), self.reason(), token.as_deref());
-        let is_small = answer.header("content-length").and_then(|length| length.parse::<u64>().ok()).is_none_or(|length| length <= WATCHED_BYTES_MAX);
-        if let Step::Answer { watch_ms, .. } = &mut step
-            && is_page
-            && is_small
-            && (200..300).contains(&answer.status())
-        {
-            *watch_ms = self.terms().map_or(0, |terms| terms.limit(self.variant(), false).ms.min(WATCH_MS_MAX));
-        }
-        step
-    }
-
     /// Takes note that the client has left before any answer.
     pub fn abandon(&self, instruments: &mut Instruments<'_>) {
         if matches!(self.stage, Stage::First) && self.is_measured() && !self.request.is_preflight() {
@@ -258,21 +233,6 @@ impl Way {
             Err(error) => matches!(error, NoAnswer::Timeout(_)),
             Ok(_) => !self.request.has_body() && self.terms().is_some_and(|terms| now_ms - self.started_ms > terms.limit(self.variant(), false).ms as f64),
         }
-    }
-
-    /// Whether an answer sends the browser where it already is, for ever. One that sets a cookie which the
-    /// browser does not have, or takes one away, may answer otherwise the next time.
-    fn leads_back(&self, answer: &AnswerText, variant: Variant) -> bool {
-        let Some(resolved) = answer.target().filter(|_| self.request.is_read() && (301..=308).contains(&answer.status())) else { return false };
-        let cookies = self.request.header("cookie").unwrap_or_default();
-        let name = |cookie: &str| cookie.split_once('=').map(|(name, _)| name.trim().to_owned());
-        let is_change = |cookie: &str| super::cookie::ends(cookie) || name(cookie).is_some_and(|name| super::cookie::values(cookies, &name).next().is_none());
-        let location = answer.header("location").unwrap_or_default();
-        // A place within the page is no new request.
-        if location.starts_with('#') {
-            return false;
-        }
-        self.with_translator(Some(variant), |translator| translator.leads_back(location, resolved)) && !answer.values("set-cookie").any(is_change)
     }
 
     fn is_measured(&self) -> bool {
@@ -353,92 +313,6 @@ impl Way {
     fn address(&self) -> Address<'_> {
         // The URL was an address when the way began.
         Address::parse(self.request.url()).unwrap_or(Address { scheme: "https", authority: "", path: "/", path_and_query: "/" })
-    }
-
-    fn ask_side(&self, variant: Variant, timeout_ms: u64) -> Step {
-        match self.terms() {
-            Some(terms) => self.ask(terms.backend(variant), Some(variant), timeout_ms),
-            None => Step::Sentence { status: 503, reason: "no_config", text: NO_ANSWER },
-        }
-    }
-
-    fn ask(&self, backend: &Backend, variant: Option<Variant>, timeout_ms: u64) -> Step {
-        let address = self.address();
-        let terms = self.terms();
-        let conditions = match (&terms, variant) {
-            (Some(terms), Some(asked)) if terms.keeps_apart() => Conditions::For { asked, is_varying: self.is_varying() },
-            (Some(_), _) => Conditions::Untouched,
-            // What was legacy's while there was a rollout is the site's own now.
-            (None, _) => Conditions::For { asked: Variant::Legacy, is_varying: false },
-        };
-        let inbound = Inbound { request: &self.request, address, conditions };
-        let stage = terms.as_ref().zip(self.decision.assignment).and_then(|(terms, assignment)| terms.plan.stages.get(assignment.stage));
-        let rollout = variant.zip(terms.as_ref()).map(|(variant, terms)| (variant, terms.plan.key.as_str(), stage.map_or("", |stage| stage.name.as_str())));
-        let edits = forward::edits(&inbound, &Marks { rollout, flags: &self.decision.flags }, backend);
-        let service = match &backend.place {
-            Place::Service(name) => Some(name.clone()),
-            Place::Url(_) => None,
-        };
-        Step::Ask { service, url: forward::url(&backend.place, &address), edits, timeout_ms }
-    }
-
-    fn with_translator<T>(&self, variant: Option<Variant>, act: impl FnOnce(&Translator<'_>) -> T) -> T {
-        let terms = self.terms();
-        let backends: Vec<&Backend> = match (&self.target, &terms) {
-            (Target::Fallback { backend, .. }, _) => vec![backend],
-            (_, Some(terms)) => terms.backends().collect(),
-            _ => Vec::new(),
-        };
-        let answering = match (&terms, variant) {
-            (Some(terms), Some(variant)) => terms.backend(variant).place.url(),
-            _ => backends.first().and_then(|backend| backend.place.url()),
-        };
-        let upstreams: Vec<&Upstream> = backends.iter().filter_map(|backend| backend.place.url()).collect();
-        act(&Translator { public: self.address(), answering, upstreams: &upstreams })
-    }
-
-    fn answer(&self, answer: &AnswerText, which: Which, variant: Variant, reason: &'static str, token: Option<&str>) -> Step {
-        // A switched connection is passed on as it is: a copy would lose its socket. And no copy can be made of a
-        // status that HTTP does not have; where the site's own caches tell the sides apart, it needs no marks.
-        let is_uncopied = answer.status() > 599 && self.terms().is_some_and(|terms| !terms.keeps_apart());
-        if answer.status() == 101 || is_uncopied {
-            return Step::Answer { which, edits: None, watch_ms: 0 };
-        }
-        let has_rollout = matches!(self.target, Target::Rollout(_));
-        let provenance = Provenance {
-            variant: has_rollout.then_some(variant),
-            reason,
-            is_private: self.is_private(),
-            is_varying: self.is_varying(),
-            life: self.life(answer),
-            is_read: self.request.is_read(),
-            token,
-        };
-        let edits: HeaderEdits = self.with_translator(provenance.variant, |translator| respond::edits(answer, &provenance, translator, &self.decision.cookies));
-        Step::Answer { which, edits: Some(edits), watch_ms: 0 }
-    }
-
-    /// How long the browser may keep an answer.
-    fn life(&self, answer: &AnswerText) -> Life {
-        if !self.is_varying() {
-            return Life::Own;
-        }
-        let is_permanent = matches!(answer.status(), 301 | 308);
-        if self.asset().is_some() && (answer.status() >= 400 || Asset::is_missed(answer.status(), answer.content_type())) {
-            return Life::None;
-        }
-        let is_document = || forward::asks_for_document(self.request.header("sec-fetch-dest"), self.request.header("accept"));
-        if is_permanent || assets::is_html(answer.content_type()) || is_document() { Life::Revalidated } else { Life::Own }
-    }
-
-    /// Whether the answer depends on who asks, and shared caches are not told to tell them apart.
-    fn is_private(&self) -> bool {
-        let has_flags = !self.decision.flags.is_empty();
-        match self.terms() {
-            // Even of a completed rollout, who is excluded or unidentified stays on legacy.
-            Some(terms) => terms.keeps_apart() && (has_flags || self.is_split()),
-            None => has_flags,
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod fields;
 pub mod words;
+pub mod identity;
 pub mod upstreams;
 pub mod stage;
 pub mod defaults;
@@ -18,13 +19,13 @@ use serde::Serialize;
 
 use super::group::Fingerprints;
 use super::route::{PathPattern, Route};
-use super::source::{Match, Source};
-use super::upstream::Upstream;
+use super::source::Match;
 use super::{Name, Percentage};
 pub use defaults::Defaults;
+pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
 pub use stage::{Channel, Guardrail, Notice, Risk, Signal, Stage};
 pub use upstreams::{Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams};
-pub use words::{Advance, CachePolicy, RobotSide, SameSite, Sticky};
+pub use words::{Advance, CachePolicy};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;
@@ -167,69 +168,6 @@ impl Plan {
         }
         groups
     }
-}
-
-/// Who the subject of a request is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize)]
-pub struct Identity {
-    /// The first of these that is present and not empty.
-    pub from: Vec<Source>,
-    /// Whether a visitor without any gets an id in a cookie.
-    pub anonymous: bool,
-    /// The domain of that cookie, where it is to be shared among hosts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub domain: Option<String>,
-    /// Which id counts where a browser has an account's and a minted one.
-    #[serde(skip_serializing_if = "Sticky::is_default")]
-    pub sticky: Sticky,
-    /// Whether browsers send the minted id with requests that come from other sites.
-    #[serde(skip_serializing_if = "SameSite::is_default")]
-    pub same_site: SameSite,
-    /// Texts that are no ids, besides those that never are.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub not_ids: Vec<String>,
-    /// Texts that are ids, though they look like none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ids: Vec<String>,
-    /// The tokens that `jwt:` sources name.
-    #[serde(skip_serializing_if = "Table::is_empty")]
-    pub jwt: Table<Token>,
-}
-
-/// What crawlers, monitors, link previews and mail scanners get.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
-pub struct Robots {
-    /// The side that answers them.
-    pub side: RobotSide,
-    /// Who counts as one, besides those whose `User-Agent` says so.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<Match>,
-}
-
-impl Robots {
-    /// Whether this is what a plan that says nothing gets.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// A JSON Web Token in requests and how it is verified. One that is not verified is ignored.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Token {
-    /// The header (after an optional `Bearer`) or cookie that carries it.
-    pub from: Source,
-    /// The Worker's secret with the HS256 key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret: Option<words::SecretName>,
-    /// The address of the key set for RS256 and ES256.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jwks: Option<Upstream>,
-    /// The `iss` that it must have.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    /// The `aud` that it must have or contain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub audience: Option<String>,
 }
 
 /// A named part of the site.

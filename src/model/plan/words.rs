@@ -102,58 +102,6 @@ impl CachePolicy {
 }
 
 words! {
-    /// Which id counts where a browser has an account's and a minted one.
-    #[derive(Default)]
-    Sticky is "a way to stick" of {
-        /// The account's: whoever logs in may change sides, and has the same side on every device.
-        #[default]
-        Account = "account",
-        /// The browser's first: whoever was assigned before the log-in stays.
-        Device = "device",
-    } allows "`account` or `device`"
-}
-
-impl Sticky {
-    /// Whether this is what a plan that says nothing gets.
-    pub fn is_default(&self) -> bool {
-        *self == Self::Account
-    }
-}
-
-words! {
-    /// With which requests browsers send the cookie of the minted id.
-    #[derive(Default)]
-    SameSite is "a SameSite policy" of {
-        /// With those of this site, and with links from others.
-        #[default]
-        Lax = "lax",
-        /// With every one, also with forms that other sites post.
-        None = "none",
-    } allows "`lax` or `none`"
-}
-
-impl SameSite {
-    /// Whether this is what a plan that says nothing gets.
-    pub fn is_default(&self) -> bool {
-        *self == Self::Lax
-    }
-}
-
-words! {
-    /// Which side answers robots.
-    #[derive(Default)]
-    RobotSide is "a side for robots" of {
-        /// Legacy, until the rollout has completed.
-        #[default]
-        Legacy = "legacy",
-        /// New, once the rollout is under way.
-        New = "new",
-        /// As the percentage says, like anybody else.
-        Assigned = "assigned",
-    } allows "`legacy`, `new` or `assigned`"
-}
-
-words! {
     /// How loud a guardrail is.
     Severity is "a severity" of {
         /// Someone is woken up.

@@ -1,0 +1,112 @@
+//! Makes the answer that goes to the browser out of an upstream's.
+
+use super::{Target, Way};
+use crate::decide::assign::Variant;
+use crate::model::plan::Backend;
+use crate::model::upstream::Upstream;
+use crate::protocol::assets::{self, Asset};
+use crate::protocol::headers::HeaderEdits;
+use crate::protocol::measuring::{self, Instruments};
+use crate::protocol::message::AnswerText;
+use crate::protocol::respond::{self, Life, Provenance};
+use crate::protocol::step::{Step, Which};
+use crate::protocol::translate::Translator;
+use crate::protocol::{cookie, forward};
+
+/// Larger pages are not watched: a slow reader's copy of them would fill the isolate's memory.
+const WATCHED_BYTES_MAX: u64 = 1 << 20;
+/// The runtime lets work go on for 30 s behind an answer.
+const WATCH_MS_MAX: u64 = 25_000;
+
+impl Way {
+    /// The answer of the side that was asked first.
+    pub(super) fn pass_on(&self, answer: &AnswerText, instruments: &mut Instruments<'_>) -> Step {
+        let is_page = self.is_measured() && measuring::is_page(&self.request, answer);
+        // What shared caches may keep must not carry one visitor's token.
+        let token = if is_page && self.is_private() { self.measured().token(instruments) } else { None };
+        let mut step = self.answer(answer, Which::Last, self.variant(), self.reason(), token.as_deref());
+        let is_small = answer.header("content-length").and_then(|length| length.parse::<u64>().ok()).is_none_or(|length| length <= WATCHED_BYTES_MAX);
+        if let Step::Answer { watch_ms, .. } = &mut step
+            && is_page
+            && is_small
+            && (200..300).contains(&answer.status())
+        {
+            *watch_ms = self.terms().map_or(0, |terms| terms.limit(self.variant(), false).ms.min(WATCH_MS_MAX));
+        }
+        step
+    }
+
+    pub(super) fn with_translator<T>(&self, variant: Option<Variant>, act: impl FnOnce(&Translator<'_>) -> T) -> T {
+        let terms = self.terms();
+        let backends: Vec<&Backend> = match (&self.target, &terms) {
+            (Target::Fallback { backend, .. }, _) => vec![backend],
+            (_, Some(terms)) => terms.backends().collect(),
+            _ => Vec::new(),
+        };
+        let answering = match (&terms, variant) {
+            (Some(terms), Some(variant)) => terms.backend(variant).place.url(),
+            _ => backends.first().and_then(|backend| backend.place.url()),
+        };
+        let upstreams: Vec<&Upstream> = backends.iter().filter_map(|backend| backend.place.url()).collect();
+        act(&Translator { public: self.address(), answering, upstreams: &upstreams })
+    }
+
+    pub(super) fn answer(&self, answer: &AnswerText, which: Which, variant: Variant, reason: &'static str, token: Option<&str>) -> Step {
+        // A switched connection is passed on as it is: a copy would lose its socket. And no copy can be made of a
+        // status that HTTP does not have; where the site's own caches tell the sides apart, it needs no marks.
+        let is_uncopied = answer.status() > 599 && self.terms().is_some_and(|terms| !terms.keeps_apart());
+        if answer.status() == 101 || is_uncopied {
+            return Step::Answer { which, edits: None, watch_ms: 0 };
+        }
+        let has_rollout = matches!(self.target, Target::Rollout(_));
+        let provenance = Provenance {
+            variant: has_rollout.then_some(variant),
+            reason,
+            is_private: self.is_private(),
+            is_varying: self.is_varying(),
+            life: self.life(answer),
+            is_read: self.request.is_read(),
+            token,
+        };
+        let edits: HeaderEdits = self.with_translator(provenance.variant, |translator| respond::edits(answer, &provenance, translator, &self.decision.cookies));
+        Step::Answer { which, edits: Some(edits), watch_ms: 0 }
+    }
+
+    /// How long the browser may keep an answer.
+    pub(super) fn life(&self, answer: &AnswerText) -> Life {
+        if !self.is_varying() {
+            return Life::Own;
+        }
+        let is_permanent = matches!(answer.status(), 301 | 308);
+        if self.asset().is_some() && (answer.status() >= 400 || Asset::is_missed(answer.status(), answer.content_type())) {
+            return Life::None;
+        }
+        let is_document = || forward::asks_for_document(self.request.header("sec-fetch-dest"), self.request.header("accept"));
+        if is_permanent || assets::is_html(answer.content_type()) || is_document() { Life::Revalidated } else { Life::Own }
+    }
+
+    /// Whether the answer depends on who asks, and shared caches are not told to tell them apart.
+    pub(super) fn is_private(&self) -> bool {
+        let has_flags = !self.decision.flags.is_empty();
+        match self.terms() {
+            // Even of a completed rollout, who is excluded or unidentified stays on legacy.
+            Some(terms) => terms.keeps_apart() && (has_flags || self.is_split()),
+            None => has_flags,
+        }
+    }
+
+    /// Whether an answer sends the browser where it already is, for ever. One that sets a cookie which the
+    /// browser does not have, or takes one away, may answer otherwise the next time.
+    pub(super) fn leads_back(&self, answer: &AnswerText, variant: Variant) -> bool {
+        let Some(resolved) = answer.target().filter(|_| self.request.is_read() && (301..=308).contains(&answer.status())) else { return false };
+        let cookies = self.request.header("cookie").unwrap_or_default();
+        let name = |cookie: &str| cookie.split_once('=').map(|(name, _)| name.trim().to_owned());
+        let is_change = |cookie: &str| cookie::ends(cookie) || name(cookie).is_some_and(|name| cookie::values(cookies, &name).next().is_none());
+        let location = answer.header("location").unwrap_or_default();
+        // A place within the page is no new request.
+        if location.starts_with('#') {
+            return false;
+        }
+        self.with_translator(Some(variant), |translator| translator.leads_back(location, resolved)) && !answer.values("set-cookie").any(is_change)
+    }
+}
