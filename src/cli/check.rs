@@ -53,6 +53,11 @@ fn summarise(loaded: &Loaded) {
     }
 }
 
+/// What no plan says and every frontend meets.
+const REQUESTS: &str = "
+    service workers: never from the other side; where a side has none at a path, one that unregisters itself
+    forms: Django and SvelteKit refuse them with 403 until they know the public host; Rails, Next.js and Laravel read x-forwarded-host (docs/frameworks.md)";
+
 fn outline(plan: &Plan) -> String {
     let stages: Vec<String> = plan.stages.iter().map(|stage| format!("{} {} %", stage.name, stage.percentage)).collect();
     let kind = if plan.is_flag() { " (flag)" } else { "" };
@@ -60,8 +65,8 @@ fn outline(plan: &Plan) -> String {
     let guards = [counted(gates, "gate"), counted(plan.guardrails.len(), "guardrail")].join(", ");
     let built_in: Vec<String> = plan.built_in_guardrails().map(|guardrail| format!("`{}` → {}", guardrail.when, guardrail.then)).collect();
     let built_in = if built_in.is_empty() { String::new() } else { format!("\n    built in: {}", built_in.join(", ")) };
-    let workers = if plan.is_flag() { "" } else { "\n    service workers: never from the other side; where a side has none at a path, one that unregisters itself" };
-    format!("{}{kind}: {} ({guards}){built_in}{workers}", plan.key, stages.join(" → "))
+    let requests = if plan.is_flag() { "" } else { REQUESTS };
+    format!("{}{kind}: {} ({guards}){built_in}{requests}", plan.key, stages.join(" → "))
 }
 
 fn counted(count: usize, what: &str) -> String {

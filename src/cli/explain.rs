@@ -23,6 +23,7 @@ fn told(assignment: &Assignment) -> String {
         "killed" => "it is killed".to_owned(),
         "override" => "a preview's override says so".into(),
         "inactive" => "it has not started, waits for another rollout, or is rolled back to nobody".into(),
+        "robot" => "it is a robot's request".into(),
         "unidentified" => "there is no id".into(),
         "excluded" => "they are in a group that the plan excludes".into(),
         "required" => "they are on legacy in a rollout that this one requires".into(),

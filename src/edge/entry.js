@@ -131,8 +131,8 @@ function bound(env, service) {
 }
 
 function reasonOf(error, upload) {
-  if (error instanceof Late) return "timeout";
-  return upload.isUnderWay() ? "unsent" : "unreachable";
+  if (upload.isUnderWay()) return "unsent";
+  return error instanceof Late ? "timeout" : "unreachable";
 }
 
 /** A service worker's script that unregisters it, whatever its scope was. */
@@ -155,6 +155,7 @@ function chosen(which, last, before) {
  * beside its reader, to see that it ends as it should.
  */
 function edited(gate, response, edits, number, watchMs, context) {
+  if (watchMs > 0 && response.body === null) gate.ended(number, true, Date.now());
   if (watchMs === 0 || response.body === null) return marked(response, edits, response.body);
   const [body, copy] = response.body.tee();
   context.waitUntil(endsWell(copy, watchMs).then((isWhole) => gate.ended(number, isWhole, Date.now())).catch((error) => noteTrap("page", error)));
@@ -165,7 +166,7 @@ function marked(response, edits, body) {
   try {
     return answer(response, edits, body);
   } catch {
-    return response;
+    return body === response.body ? response : new Response(body, response);
   }
 }
 

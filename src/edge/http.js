@@ -39,9 +39,12 @@ export class Upload {
   /** Resolves when the body has been sent, or never will be. */
   ended;
 
+  /** Whether the client has yet to send. */
+  isAwaited = false;
+
   /** Whether a request that failed now is nobody's failure: its body was on the way. */
   isUnderWay() {
-    return this.isBegun && !this.isSent;
+    return !this.isSent && (this.isBegun || this.isAwaited);
   }
 
   /** The request for another URL with edited headers. */
@@ -58,11 +61,11 @@ export class Upload {
     return body !== null && !this.isBegun;
   }
 
-  #withBody(url, { method, headers, body }) {
+  #withBody(url, { method, headers, body, cf }) {
     const length = Number(headers.get("content-length") ?? NaN);
     const { readable, writable } = length >= 0 ? new FixedLengthStream(length) : new IdentityTransformStream();
     this.ended = this.#pump(body, writable);
-    return new Request(url, { method, headers, body: readable, redirect: "manual" });
+    return new Request(url, { method, headers, body: readable, redirect: "manual", cf });
   }
 
   // The first piece goes by hand: an upstream that cannot be reached never takes it. A client that breaks off
@@ -70,10 +73,9 @@ export class Upload {
   async #pump(body, writable) {
     const [reader, writer] = [body.getReader(), writable.getWriter()];
     try {
-      const { done, value } = await reader.read().catch((error) => {
-        this.isBegun = true;
-        throw error;
-      });
+      this.isAwaited = true;
+      const { done, value } = await reader.read();
+      this.isAwaited = false;
       if (!done) await writer.write(value);
       this.isBegun = true;
       reader.releaseLock();

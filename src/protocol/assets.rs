@@ -19,12 +19,18 @@ pub enum Asset {
     ServiceWorker,
 }
 
-/// A service worker that ends itself and shows its pages anew, from the side in force. One that replaces no
-/// other reloads nothing: a page that registers what its side does not have would be reloaded for ever.
+/// A service worker that ends itself and shows its pages anew, from the side in force. It takes the place of the
+/// very script that it stands for alone: where another worker serves the scope it fails to install, as a missing
+/// script would, and where there is none it reloads nothing. A page that registers what its side does not have
+/// would else be reloaded for ever.
 pub const UNREGISTER: &str = "\
 // This site has no service worker here any more. Tidegate answers with this script in its place.
-const replaces = Boolean(self.registration.active);
-self.addEventListener('install', () => self.skipWaiting());
+const { active } = self.registration;
+const replaces = active?.scriptURL === self.location.href;
+self.addEventListener('install', (event) => {
+  if (active && !replaces) event.waitUntil(Promise.reject(new Error('this site has no such script')));
+  else self.skipWaiting();
+});
 self.addEventListener('activate', (event) => event.waitUntil((async () => {
   const pages = replaces ? await self.clients.matchAll({ type: 'window' }) : [];
   await self.registration.unregister();

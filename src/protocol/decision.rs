@@ -213,7 +213,7 @@ impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
         if group.matches.as_ref().is_some_and(|matches| self.known.matches(matches, tokens)) {
             return Some(true);
         }
-        let subject = self.subject(entry.identity)?;
+        let Some(subject) = self.resolved(entry.identity)?.listed else { return Some(false) };
         if group.fingerprints.contains(subject) {
             return Some(true);
         }

@@ -30,6 +30,8 @@ const ACCOUNT_MARK: &str = "h.";
 pub struct Subject {
     /// The hash of the id, or of what stands in for it; `None` where there is neither.
     pub hash: Option<SubjectHash>,
+    /// The hash by which lists know the subject: never one that a cookie merely repeats.
+    pub listed: Option<SubjectHash>,
     /// Whether nobody is known, and the hash is that of the client's network and program.
     pub is_stand_in: bool,
     /// The value of the cookie that the browser is to keep, where it does not have it.
@@ -37,10 +39,10 @@ pub struct Subject {
 }
 
 impl Subject {
-    const NOBODY: Self = Self { hash: None, is_stand_in: false, cookie: None };
+    const NOBODY: Self = Self { hash: None, listed: None, is_stand_in: false, cookie: None };
 
     fn known(hash: SubjectHash) -> Self {
-        Self { hash: Some(hash), ..Self::NOBODY }
+        Self { hash: Some(hash), listed: Some(hash), ..Self::NOBODY }
     }
 }
 
@@ -90,7 +92,7 @@ pub fn resolve<F: Facts>(identity: &Identity, asking: &Asking<'_, '_, F>, newcom
     if !identity.anonymous {
         return named().map_or(Subject::NOBODY, Subject::known);
     }
-    let kept = || cookie::values(known.cookies(), cookie_name(identity)).find_map(kept_id);
+    let kept = || cookie::values(known.cookies(), cookie_name(identity)).find_map(|value| kept_id(value, identity.sticky));
     let can_keep = || asking.is_person && asking.address.keeps_secure_cookies() && is_document(known) && !is_withheld(known);
     match identity.sticky {
         Sticky::Account => {
@@ -102,10 +104,12 @@ pub fn resolve<F: Facts>(identity: &Identity, asking: &Asking<'_, '_, F>, newcom
             }
         }
         Sticky::Device => {
+            let named = named();
             if let Some(kept) = kept() {
-                return keep(identity, kept, can_keep);
+                let subject = keep(identity, kept, can_keep);
+                return Subject { listed: named.or(subject.listed), ..subject };
             }
-            if let Some(hash) = named() {
+            if let Some(hash) = named {
                 let cookie = can_keep().then(|| format!("{ACCOUNT_MARK}{:016x}", hash.get()));
                 return Subject { cookie, ..Subject::known(hash) };
             }
@@ -122,13 +126,15 @@ pub fn resolve<F: Facts>(identity: &Identity, asking: &Asking<'_, '_, F>, newcom
 /// program, so that what a client without cookies asks for at one moment comes from one side.
 fn newcomer<F: Facts>(asking: &Asking<'_, '_, F>, newcomers: &impl Newcomers) -> Subject {
     let client = client(asking.known, asking.hour);
+    // What is remembered goes on when the hour changes.
+    let remembered = self::client(asking.known, 0);
     let minted = if asking.is_person && is_document(asking.known) { newcomers.mint() } else { None };
     let Some(id) = minted else {
-        let hash = newcomers.last_document(client).unwrap_or(client);
-        return Subject { hash: Some(hash), is_stand_in: true, cookie: None };
+        let hash = newcomers.last_document(remembered).unwrap_or(client);
+        return Subject { hash: Some(hash), is_stand_in: true, ..Subject::NOBODY };
     };
     let hash = SubjectHash::of(id.as_bytes());
-    newcomers.note_document(client, hash);
+    newcomers.note_document(remembered, hash);
     Subject { cookie: Some(id), ..Subject::known(hash) }
 }
 
@@ -137,7 +143,7 @@ fn newcomer<F: Facts>(asking: &Asking<'_, '_, F>, newcomers: &impl Newcomers) ->
 fn keep(identity: &Identity, kept: Kept<'_>, can_keep: impl Fn() -> bool) -> Subject {
     let is_short = identity.same_site == SameSite::None && !kept.is_none;
     let cookie = (is_short && can_keep()).then(|| kept.id.to_owned());
-    Subject { cookie, ..Subject::known(kept.hash) }
+    Subject { cookie, listed: Some(kept.hash).filter(|_| !kept.is_account), ..Subject::known(kept.hash) }
 }
 
 /// Whether a text is an id: not one of those that clients send where they have none.
@@ -179,17 +185,20 @@ struct Kept<'a> {
     /// The value without the mark of `SameSite=None`.
     id: &'a str,
     is_none: bool,
+    /// Whether it repeats an account's hash.
+    is_account: bool,
 }
 
 /// The subject that a cookie's value names, if Tidegate has set it.
-fn kept_id(value: &str) -> Option<Kept<'_>> {
+fn kept_id(value: &str, sticky: Sticky) -> Option<Kept<'_>> {
     let (id, is_none) = value.strip_suffix(NONE_MARK).map_or((value, false), |id| (id, true));
-    let hash = match id.strip_prefix(ACCOUNT_MARK) {
-        Some(hash) if hash.len() == 16 => SubjectHash::from_number(u64::from_str_radix(hash, 16).ok()?),
-        _ if id.len() == ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) => SubjectHash::of(id.as_bytes()),
-        _ => return None,
-    };
-    Some(Kept { hash, id, is_none })
+    if let Some(hash) = id.strip_prefix(ACCOUNT_MARK) {
+        let is_hash = sticky == Sticky::Device && hash.len() == 16;
+        let hash = if is_hash { u64::from_str_radix(hash, 16).ok()? } else { return None };
+        return Some(Kept { hash: SubjectHash::from_number(hash), id, is_none, is_account: true });
+    }
+    let is_minted = id.len() == ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    is_minted.then(|| Kept { hash: SubjectHash::of(id.as_bytes()), id, is_none, is_account: false })
 }
 
 fn is_document<F: Facts>(known: &Known<'_, F>) -> bool {
@@ -267,7 +276,8 @@ mod tests {
     #[track_caller]
     fn resolves(method: &'static str, url: &'static str, headers: &'static [(&'static str, &'static str)], id: Option<&str>, is_minted: bool) {
         let subject = asked(&identity(), method, url, headers, &One(Cell::default()));
-        let expected = Subject { hash: id.map(|id| SubjectHash::of(id.as_bytes())), is_stand_in: false, cookie: is_minted.then(|| MINTED.to_owned()) };
+        let hash = id.map(|id| SubjectHash::of(id.as_bytes()));
+        let expected = Subject { hash, listed: hash, is_stand_in: false, cookie: is_minted.then(|| MINTED.to_owned()) };
         assert_eq!(subject, expected, "{headers:?}");
     }
 
@@ -308,7 +318,7 @@ mod tests {
         assert_eq!(data().hash, unknown.hash);
         let first = page();
         assert_eq!((first.hash, first.is_stand_in), (Some(SubjectHash::of(MINTED.as_bytes())), false));
-        assert_eq!(data(), Subject { hash: first.hash, is_stand_in: true, cookie: None });
+        assert_eq!(data(), Subject { hash: first.hash, is_stand_in: true, ..Subject::NOBODY });
     }
 
     #[test]
@@ -329,7 +339,9 @@ mod tests {
         let first = subject(&[("x-user-id", "user-1"), DOCUMENT]);
         let hash = SubjectHash::of(b"user-1");
         assert_eq!((first.hash, first.cookie), (Some(hash), Some(format!("h.{:016x}", hash.get()))));
-        assert_eq!(kept_id(&format!("h.{:016x}", hash.get())).map(|kept| kept.hash), Some(hash));
+        let cookie = format!("h.{:016x}", hash.get());
+        assert_eq!(kept_id(&cookie, Sticky::Device).map(|kept| (kept.hash, kept.is_account)), Some((hash, true)));
+        assert!(kept_id(&cookie, Sticky::Account).is_none(), "who is in a list is nothing that a cookie may say");
         assert_eq!(subject(&[("x-user-id", "user-1"), ("sec-fetch-dest", "empty")]).cookie, None);
     }
 

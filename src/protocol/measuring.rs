@@ -38,6 +38,14 @@ pub struct Seen {
     pub latency_ms: Option<f64>,
 }
 
+impl Seen {
+    /// The same where the visitor got another answer instead, with this status.
+    #[must_use]
+    pub const fn replaced(self, status: u16) -> Self {
+        Self { status: Some(status), is_failure: self.is_failure && self.is_timeout, ..self }
+    }
+}
+
 /// A request that was decided.
 #[derive(Clone, Copy)]
 pub struct Measured<'a> {

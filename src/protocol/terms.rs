@@ -4,6 +4,9 @@ use crate::decide::assign::Variant;
 use crate::decide::standing::{Mode, Standing};
 use crate::model::plan::{Backend, CachePolicy, FailureKind, PathRules, Plan, Rescue, Upstreams};
 
+/// So long an asset is waited for that the other side may have.
+const SKEW_MS_MAX: u64 = 3_000;
+
 /// What holds for one request.
 #[derive(Clone, Debug)]
 pub struct Terms<'a> {
@@ -80,9 +83,10 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// How long the other side may take to give an asset.
-    pub const fn skew_limit_ms(&self) -> u64 {
-        self.upstreams.timeout.as_ms()
+    /// How long the other side may take to give an asset. A page waits for its scripts, and a side that was left
+    /// may have been left because it hangs.
+    pub fn skew_limit_ms(&self) -> u64 {
+        self.upstreams.timeout.as_ms().min(if self.is_in_use() { SKEW_MS_MAX } else { SKEW_MS_MAX / 2 })
     }
 
     /// Whether legacy answers where new fails.

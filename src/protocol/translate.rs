@@ -27,8 +27,10 @@ impl Translator<'_> {
     pub fn address(&self, text: &str) -> Option<String> {
         let text = text.trim();
         if let Some((authority, rest)) = absolute(text) {
-            let upstream = self.upstreams.iter().find(|upstream| upstream.authority() == authority && strip_base(rest, upstream.base_path()).is_some())?;
-            let rest = strip_base(rest, upstream.base_path())?;
+            let fits = |upstream: &&Upstream| upstream.authority() == authority && strip_base(rest, upstream.base_path()).is_some();
+            // The one that answered first, then the one with the longest base path.
+            let others = || self.upstreams.iter().copied().filter(|upstream| fits(upstream)).max_by_key(|upstream| upstream.base_path().len());
+            let rest = strip_base(rest, self.answering.filter(fits).or_else(others)?.base_path())?;
             return Some(format!("{}://{}{rest}", self.public.scheme, self.public.authority));
         }
         let base = self.answering.map(Upstream::base_path).filter(|base| !base.is_empty())?;
@@ -37,7 +39,8 @@ impl Translator<'_> {
         }
         let rest = strip_base(text, base)?;
         Some(match rest.strip_prefix('/') {
-            Some(behind) if behind.starts_with(['/', '\\']) => format!("{}://{}{rest}", self.public.scheme, self.public.authority),
+            // Browsers leave control characters out.
+            Some(behind) if behind.trim_start_matches(|c: char| c.is_ascii_control()).starts_with(['/', '\\']) => format!("{}://{}{rest}", self.public.scheme, self.public.authority),
             Some(_) => rest.to_owned(),
             None => format!("/{rest}"),
         })
@@ -194,6 +197,7 @@ mod tests {
         locates("/base?q", Some("/?q"));
         locates("/base//evil.example/a", Some("https://shop.example.com//evil.example/a"));
         locates("/base/\\evil.example/a", Some("https://shop.example.com/\\evil.example/a"));
+        locates("/base/\t/evil.example/a", Some("https://shop.example.com/\t/evil.example/a"));
         locates("/based", None);
         locates("/login", None);
     }

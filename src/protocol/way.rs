@@ -12,6 +12,7 @@
 
 mod asking;
 mod answering;
+mod outcome;
 mod preflight;
 
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use super::address::Address;
 use super::assets::{self, Asset};
 use super::config::Snapshot;
 use super::decision::Decision;
-use super::measuring::{self, Instruments, Measured};
+use super::measuring::{Instruments, Measured, Seen};
 use super::message::{AnswerText, RequestText};
 use super::step::{NoAnswer, Remark, Step, Which};
 use super::terms::Terms;
@@ -67,8 +68,9 @@ enum Stage {
     First,
     /// Legacy, since new has failed; the answer by which it failed, and when it did.
     Rescue { own: Option<AnswerText>, failed_ms: f64 },
-    /// The other side, since this one lacks the asset; its answer stands if the other lacks it too.
-    Skew { own: AnswerText },
+    /// The other side, since this one lacks the asset; its answer stands if the other lacks it too. What was
+    /// seen of it is counted by what the visitor gets.
+    Skew { own: AnswerText, seen: Seen },
     /// The second side of a preflight, and what the first has answered.
     Preflight { first: Variant, own: Option<AnswerText> },
     /// Nothing more is to be asked.
@@ -123,10 +125,7 @@ impl Way {
             Stage::First if self.request.is_preflight() && self.terms().is_some() => (self.after_preflight(outcome), None),
             Stage::First => self.after_first(outcome, instruments),
             Stage::Rescue { own, failed_ms } => self.after_rescue(outcome, own, failed_ms, instruments),
-            Stage::Skew { own } => match outcome {
-                Ok(answer) if Asset::is_found(answer.status(), answer.content_type()) => (self.answer(&answer, Which::Last, self.variant().other(), "skew", None), None),
-                Ok(_) | Err(_) => (self.answer(&own, Which::Before, self.variant(), self.reason(), None), None),
-            },
+            Stage::Skew { own, seen } => (self.after_skew(outcome, &own, &seen, instruments), None),
             Stage::Preflight { first, own } => self.after_both(first, own, outcome),
             Stage::Done => (Step::Answer { which: Which::Last, edits: None, watch_ms: 0 }, None),
         }
@@ -137,26 +136,19 @@ impl Way {
             return (Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER }, Some(self.remark("upload_broken", error.clone())));
         }
         let failure = self.failure(&outcome);
-        let is_late = self.is_late(&outcome, instruments.now_ms);
-        if self.is_measured() {
-            let counts_late = is_late && self.terms().is_some_and(|terms| terms.counts(FailureKind::Timeout));
-            let latency_ms = (outcome.is_ok() && !self.request.has_body()).then_some(instruments.now_ms - self.started_ms);
-            // What is late counts alike on both sides, whether it was given up or came after all.
-            let has_failed = if is_late { counts_late || outcome.as_ref().is_ok_and(|_| failure.is_some()) } else { failure.is_some() };
-            let seen = measuring::Seen { status: outcome.as_ref().ok().map(AnswerText::status), is_failure: has_failed, is_timeout: is_late, latency_ms };
-            self.measured().count(&seen, instruments);
-        }
-        let asset = self.asset();
-        if let (Ok(answer), Some(asset)) = (&outcome, asset)
+        let seen = self.seen(&outcome, failure.is_some(), instruments.now_ms);
+        if let (Ok(answer), Some(asset)) = (&outcome, self.asset())
             && Asset::is_missed(answer.status(), answer.content_type())
         {
             if asset == Asset::ServiceWorker {
+                self.count(&seen.replaced(200), instruments);
                 return (Step::Unregister { reason: self.reason(), script: assets::UNREGISTER }, None);
             }
             if self.terms().is_some_and(|terms| terms.has_skew()) {
-                return (self.ask_other_side(outcome), None);
+                return (self.ask_other_side(outcome, seen), None);
             }
         }
+        self.count(&seen, instruments);
         if let Some(why) = failure.filter(|_| self.may_rescue()) {
             self.stage = Stage::Rescue { own: outcome.ok(), failed_ms: instruments.now_ms };
             let remark = self.remark("rescued", format!("{why}; legacy answers instead"));
@@ -195,9 +187,9 @@ impl Way {
         self.terms().is_some_and(|terms| !terms.is_failure(answer.status())) && !self.leads_back(answer, Variant::Legacy)
     }
 
-    fn ask_other_side(&mut self, outcome: Outcome) -> Step {
+    fn ask_other_side(&mut self, outcome: Outcome, seen: Seen) -> Step {
         let Ok(own) = outcome else { return Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER } };
-        self.stage = Stage::Skew { own };
+        self.stage = Stage::Skew { own, seen };
         let limit_ms = self.terms().map_or(0, |terms| terms.skew_limit_ms());
         self.ask_side(self.variant().other(), limit_ms)
     }
@@ -213,26 +205,6 @@ impl Way {
     pub fn note_broken(&self, instruments: &mut Instruments<'_>) {
         let is_failure = self.terms().is_some_and(|terms| terms.counts(FailureKind::Broken));
         self.measured().count_broken(is_failure, instruments);
-    }
-
-    /// Why the outcome is a failure of the side that was asked, if it is one.
-    fn failure(&self, outcome: &Outcome) -> Option<String> {
-        let side = self.variant();
-        match outcome {
-            Err(error) => Some(format!("{side} did not answer: {}", error.message())),
-            Ok(answer) if self.terms().is_some_and(|terms| terms.is_failure(answer.status())) => Some(format!("{side} answered {}", answer.status())),
-            Ok(answer) if self.leads_back(answer, side) => Some(format!("{side} redirects to the address that was asked for")),
-            Ok(_) => None,
-        }
-    }
-
-    /// Whether headers came after the time that the plan gives, on whichever side. How long an upload takes is
-    /// its client's affair.
-    fn is_late(&self, outcome: &Outcome, now_ms: f64) -> bool {
-        match outcome {
-            Err(error) => matches!(error, NoAnswer::Timeout(_)),
-            Ok(_) => !self.request.has_body() && self.terms().is_some_and(|terms| now_ms - self.started_ms > terms.limit(self.variant(), false).ms as f64),
-        }
     }
 
     fn is_measured(&self) -> bool {

@@ -92,13 +92,38 @@ describe('a minted id', () => {
 describe('an id is minted', () => {
   const cross = { 'Sec-Fetch-Site': 'cross-site' };
   const yes = {
-    'for a client that sends no Sec-Fetch headers': {},
+    'for a page that a client without Sec-Fetch headers asks for': { Accept: DOCUMENT.Accept },
     'for a page by a link from another site': { ...DOCUMENT, ...cross },
-    'for a part of a page of the same origin': asset('script'),
-    'for a part of a page of the same site': { ...asset('image'), 'Sec-Fetch-Site': 'same-site' },
+    'for a frame in a page of the same site': { ...DOCUMENT, 'Sec-Fetch-Dest': 'iframe', 'Sec-Fetch-Site': 'same-site' },
   };
   for (const [name, headers] of Object.entries(yes)) {
     test(name, async () => assert.equal(minted(await visit(headers)).length, 1));
+  }
+});
+
+describe('no id is minted, and the network and the browser decide', () => {
+  const no = {
+    'for a client that sends no Sec-Fetch headers and asks for no page': {},
+    'for a part of a page of the same origin': asset('script'),
+    'for a part of a page of the same site': { ...asset('image'), 'Sec-Fetch-Site': 'same-site' },
+    'for a fetch of the same origin': { ...asset('empty'), 'Sec-Fetch-Mode': 'cors' },
+  };
+  for (const [index, [name, headers]] of Object.entries(no).entries()) {
+    test(name, async () => {
+      const sides = new Set();
+      for (let client = 0; client < 20; client += 1) {
+        const from = { 'CF-Connecting-IP': `198.51.${index}.${client}`, 'User-Agent': 'Mozilla/5.0' };
+        const asked = [];
+        for (const path of ['/page', '/page', '/other/page']) asked.push(await visit({ ...headers, ...from }, { path }));
+        for (const through of asked) {
+          assert.deepEqual(minted(through), []);
+          assert.equal(through.get('tidegate-reason'), 'bucketed');
+        }
+        assert.equal(asked[1].get('tidegate-variant'), asked[0].get('tidegate-variant'), 'the same client meets the same side');
+        sides.add(asked[0].get('tidegate-variant'));
+      }
+      assert.equal(sides.size, 2, 'at 50 % twenty networks see both sides');
+    });
   }
 });
 

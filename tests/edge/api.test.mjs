@@ -777,7 +777,7 @@ describe('a preview', () => {
     const headers = { ...ANA, ...DOCUMENT, 'If-None-Match': '"e"', 'If-Modified-Since': 'Sat, 21 Nov 2026 00:00:00 GMT', Cookie: cookie };
     const { text, get } = await gate.fetch('/seen/kept', { headers });
     const { get: asked } = next.last('/seen/kept');
-    assert.deepEqual([text, get('cache-control'), asked('if-none-match'), asked('if-modified-since')], ['new', 'max-age=600, private', undefined, undefined]);
+    assert.deepEqual([text, get('cache-control'), asked('if-none-match'), asked('if-modified-since')], ['new', 'no-cache, private', undefined, undefined]);
   });
 
   test('of a flag is told to the frontend', async () => {

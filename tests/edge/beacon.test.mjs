@@ -12,7 +12,9 @@ let legacy, next, gate, token;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
-  next.otherwise({ headers: [['Content-Type', 'text/html']], body: '<p>a page</p>' });
+  next.otherwise(({ path }) => (path.endsWith('.css') ? { headers: [['Content-Type', 'text/css']], body: 'p {}' }
+    : path.endsWith('.js') ? { headers: [['Content-Type', 'text/javascript']], body: 'void 0;' }
+      : { headers: [['Content-Type', 'text/html']], body: '<p>a page</p>' }));
   gate = await openGate({ controller: false });
   await gate.load([plan(legacy, next)], { shop: '100' });
   const page = await gate.fetch('/page', { headers: { ...ANA, ...DOCUMENT } });

@@ -48,10 +48,20 @@ describe('an id from a JWT', () => {
   test('steers groups', async () => {
     assert.equal(await reason({ Cookie: `session=${token({ ...CLAIMS, team: 'web' })}` }), 'group');
   });
+  test('counts when the token is expired, so that its end moves nobody', async () => {
+    for (const exp of [soon - 2 * HOUR_S, soon - 2_000 * HOUR_S]) {
+      assert.equal(await reason({ Cookie: `session=${token({ ...CLAIMS, exp })}` }), 'bucketed');
+      assert.equal(await reason({ Authorization: `Bearer ${token({ user: { id: 'user-1' }, exp })}` }), 'bucketed');
+    }
+  });
+  test('steers no groups when the token is expired', async () => {
+    assert.equal(await reason({ Cookie: `session=${token({ ...CLAIMS, team: 'web', exp: soon - 2 * HOUR_S })}` }), 'bucketed');
+  });
   for (const [what, forged] of Object.entries({
     'signed with another key': token(CLAIMS, { key: 'x' }),
     'not signed': `${base64url({ alg: 'none' })}.${base64url(CLAIMS)}.`,
-    'expired': token({ ...CLAIMS, exp: soon - 2 * HOUR_S }),
+    'expired and signed with another key': token({ ...CLAIMS, exp: soon - 2 * HOUR_S }, { key: 'x' }),
+    'expired and of another issuer': token({ ...CLAIMS, iss: 'https://evil.example', exp: soon - 2 * HOUR_S }),
     'of another issuer': token({ ...CLAIMS, iss: 'https://evil.example' }),
     'no token at all': 'user-1',
   })) {
@@ -95,11 +105,16 @@ describe('an id from a JWT with published keys', () => {
     assert.equal(await reasonOf(issued('ES256', 'e', ec.privateKey)), 'bucketed');
     assert.equal(reads, 1, 'the keys are read once');
   });
-  test('does not count when another key has signed it, or it is expired, or names a key that is not there', async () => {
+  test('counts when it is expired, so that its end moves nobody', async () => {
+    for (const [alg, kid, { privateKey }] of [['RS256', 'r', rsa], ['ES256', 'e', ec]]) {
+      assert.equal(await reasonOf(issued(alg, kid, privateKey, { sub: 'user-1', exp: soon - 2 * HOUR_S })), 'bucketed');
+    }
+  });
+  test('does not count when another key has signed it, expired or not, or it names a key that is not there', async () => {
     assert.equal(await reasonOf(issued('RS256', 'r', stranger.privateKey)), 'unidentified');
     assert.equal(await reasonOf(issued('RS256', 'e', rsa.privateKey)), 'unidentified');
     assert.equal(await reasonOf(issued('RS256', 'x', rsa.privateKey)), 'unidentified');
-    assert.equal(await reasonOf(issued('RS256', 'r', rsa.privateKey, { sub: 'user-1', exp: soon - 2 * HOUR_S })), 'unidentified');
+    assert.equal(await reasonOf(issued('RS256', 'r', stranger.privateKey, { sub: 'user-1', exp: soon - 2 * HOUR_S })), 'unidentified');
   });
   test('cannot be made from the published key with HS256', async () => {
     const confused = token({ sub: 'user-1', exp: soon }, { key: rsa.publicKey.export({ type: 'spki', format: 'pem' }), header: { alg: 'HS256', kid: 'r' } });

@@ -22,11 +22,13 @@ before(async () => {
       plan(legacy, next, { upstreams, cache: 'upstream' }),
       plan(legacy, next, { key: 'bare', routes: ['/bare/*'], upstreams: { ...upstreams, rescue: false } }),
       plan(legacy, next, { key: 'done', routes: ['/done/*'], upstreams }),
+      plan(legacy, next, { key: 'until', routes: ['/until/*'], upstreams: { ...upstreams, rescue: 'until_completed' } }),
+      plan(legacy, next, { key: 'ended', routes: ['/ended/*'], upstreams: { ...upstreams, rescue: 'until_completed' } }),
       plan(legacy, next, { key: 'old', routes: ['/old/*'], upstreams }),
       plan(legacy, dead, { key: 'dead', routes: ['/dead/*'], upstreams }),
       plan(dead, dead.replace('127.0.0.1', 'localhost'), { key: 'gone', routes: ['/gone/*'], upstreams }),
     ],
-    { shop: '100', bare: '100', done: completed(), old: '0', dead: '100', gone: '100' },
+    { shop: '100', bare: '100', done: completed(), until: '100', ended: completed(), old: '0', dead: '100', gone: '100' },
   );
 });
 beforeEach(() => {
@@ -71,6 +73,19 @@ describe('a GET is answered by legacy when new', () => {
   }
 
   test('cannot be connected to', async () => assertRescued(await ask('/dead/page'), 'legacy /dead/page'));
+
+  for (const [name, failure] of Object.entries(FAILURES)) {
+    test(`${name} once the rollout has completed`, async () => {
+      next.handle('/done/page', failure);
+      assertRescued(await ask('/done/page', { headers: DOCUMENT }), 'legacy /done/page');
+      assert.deepEqual([next.received.length, legacy.received.length], [1, 1]);
+    });
+  }
+
+  test('fails while a rollout runs that ends rescue with itself', async () => {
+    next.handle('/until/page', { status: 503, body: 'new says no' });
+    assertRescued(await ask('/until/page'), 'legacy /until/page');
+  });
 });
 
 test('a HEAD is rescued too', async () => {
@@ -130,10 +145,12 @@ describe('nothing is asked of legacy', () => {
     assert.equal(legacy.received.length, 0);
   });
 
-  test('once the rollout has completed', async () => {
-    next.handle('/done/page', { status: 503, body: 'new says no' });
-    const through = await ask('/done/page');
-    assert.deepEqual([through.status, through.text, through.get('tidegate-reason')], [503, 'new says no', 'completed']);
+  test('once a rollout has completed whose plan says `rescue = "until_completed"`', async () => {
+    next.handle('/ended/page', { status: 503, body: 'new says no' });
+    const through = await ask('/ended/page');
+    assert.deepEqual([through.status, through.text, through.get('tidegate-variant'), through.get('tidegate-reason')], [503, 'new says no', 'new', 'completed']);
+    next.handle('/ended/page', { reset: true });
+    assert.equal((await ask('/ended/page')).status, 502);
     assert.equal(legacy.received.length, 0);
   });
 });

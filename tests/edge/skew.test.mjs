@@ -11,7 +11,8 @@ before(async () => {
   next = await startUpstream('new');
   gate = await openGate({ controller: false });
   const rollout = (key, routes) => plan(legacy, next, { key, routes, cache: 'upstream' });
-  await gate.load([rollout('shop', ['/*']), rollout('old', ['/old/*']), rollout('done', ['/done/*'])], { shop: '100', old: '0', done: completed() });
+  const ending = (key) => plan(legacy, next, { key, routes: [`/${key}/*`], cache: 'upstream', upstreams: { rescue: 'until_completed' } });
+  await gate.load([rollout('shop', ['/*']), rollout('old', ['/old/*']), rollout('done', ['/done/*']), ending('until'), ending('ended')], { shop: '100', old: '0', done: completed(), until: '100', ended: completed() });
 });
 beforeEach(() => {
   legacy.reset();
@@ -51,13 +52,43 @@ describe('a file that its own side does not have comes from the other', () => {
     });
   }
 
-  for (const dest of ['script', 'style', 'font']) {
+  for (const dest of ['script', 'style', 'font', 'image', 'worker']) {
     test(`${dest}: its own side answers with the app's page`, async () => {
       next.handle('/file', PAGE);
       legacy.handle('/file', FILE);
       assertFound(await ask('/file', dest));
     });
+
+    for (const [what, status] of [['may not be seen', 403], ['has gone for good', 410]]) {
+      test(`${dest}: its own side says that it ${what}`, async () => {
+        next.handle('/file', { ...GONE, status });
+        legacy.handle('/file', FILE);
+        assertFound(await ask('/file', dest));
+        assert.deepEqual([next.received.length, legacy.received.length], [1, 1]);
+      });
+    }
   }
+
+  test('for a client that does not say what it wants, by its name', async () => {
+    for (const headers of [ANA, { ...ANA, Accept: '*/*' }]) {
+      next.handle('/file.js', GONE);
+      legacy.handle('/file.js', FILE);
+      assertFound(await gate.fetch('/file.js', { headers }));
+    }
+  });
+
+  test('once the rollout has completed', async () => {
+    next.handle('/done/file', GONE);
+    legacy.handle('/done/file', FILE);
+    assertFound(await ask('/done/file', 'script'));
+    assert.deepEqual([next.received.length, legacy.received.length], [1, 1]);
+  });
+
+  test('while a rollout runs that ends rescue with itself', async () => {
+    next.handle('/until/file', GONE);
+    legacy.handle('/until/file', FILE);
+    assertFound(await ask('/until/file', 'script'));
+  });
 });
 
 test('the variant told is the side that answered', async () => {
@@ -71,10 +102,10 @@ describe('the other side is not asked', () => {
   const cases = {
     'for a page': [GONE, 'document'],
     'for data': [GONE, 'empty'],
-    'for an image that is a page': [PAGE, 'image'],
-    'for a worker that is a page': [PAGE, 'worker'],
-    'for a file that has gone for good': [{ ...GONE, status: 410 }, 'script'],
-    'for a file that one may not see': [{ ...GONE, status: 403 }, 'script'],
+    'for a page that one may not see': [{ ...GONE, status: 403 }, 'document'],
+    'for a page that has gone for good': [{ ...GONE, status: 410 }, 'document'],
+    'for data that is a page': [PAGE, 'empty'],
+    'for a file behind a log-in': [{ ...GONE, status: 401 }, 'script'],
     'for a file that is there': [FILE, 'script'],
     'for a file that the browser has': [{ status: 304, headers: [['ETag', '"v1"'], ['Content-Type', 'text/html']] }, 'script'],
     'for a file that has moved': [{ status: 302, headers: [['Location', '/x'], ['Content-Type', 'text/html']] }, 'style'],
@@ -90,10 +121,13 @@ describe('the other side is not asked', () => {
     });
   }
 
-  test('for a client that does not say what it wants', async () => {
-    next.handle('/file', GONE);
-    assert.equal((await gate.fetch('/file.js', { headers: ANA })).status, 200);
-    assert.equal((await gate.fetch('/file', { headers: ANA })).status, 404);
+  test('for a client that does not say what it wants, where its name does not either', async () => {
+    for (const path of ['/file', '/file.html', '/v1.2/file']) {
+      next.handle(path, GONE);
+      const through = await gate.fetch(path, { headers: ANA });
+      assert.deepEqual([through.status, through.text], [404, 'own 404'], path);
+    }
+    assert.equal((await gate.fetch('/file.js', { headers: ANA })).status, 200, 'a file that is there');
     assert.equal(legacy.received.length, 0);
   });
 
@@ -103,9 +137,10 @@ describe('the other side is not asked', () => {
     assert.equal(legacy.received.length, 0);
   });
 
-  test('once the rollout has completed', async () => {
-    next.handle('/done/file', GONE);
-    assert.equal((await ask('/done/file', 'script')).text, 'own 404');
+  test('once a rollout has completed whose plan says `rescue = "until_completed"`', async () => {
+    next.handle('/ended/file', GONE);
+    const through = await ask('/ended/file', 'script');
+    assert.deepEqual([through.status, through.text, through.get('tidegate-reason')], [404, 'own 404', 'completed']);
     assert.equal(legacy.received.length, 0);
   });
 });
@@ -130,10 +165,24 @@ describe('the own side\'s answer is given when the other', () => {
   }
 });
 
-test('a file on a side that is down is rescued, and asked of each side once', async () => {
-  next.handle('/file', { status: 503 });
-  legacy.handle('/file', GONE);
-  const through = await ask('/file', 'script');
-  assert.equal(through.status, 404);
-  assert.deepEqual([next.received.length, legacy.received.length], [1, 1]);
+describe('a file on a side that is down', () => {
+  const DOWN = { status: 503, body: 'new is down' };
+
+  test('is rescued, and asked of each side once', async () => {
+    next.handle('/file', DOWN);
+    legacy.handle('/file', FILE);
+    const through = await ask('/file', 'script');
+    assert.deepEqual([through.status, through.text, through.get('tidegate-reason'), through.get('tidegate-variant')], [200, 'the file', 'rescued', 'legacy']);
+    assert.deepEqual([next.received.length, legacy.received.length], [1, 1]);
+  });
+
+  for (const [how, miss] of Object.entries({ '404': GONE, '403': { ...GONE, status: 403 }, 'the app\'s page': PAGE })) {
+    test(`is not rescued with what is not that file, and asked of each side once: legacy says ${how}`, async () => {
+      next.handle('/file', DOWN);
+      legacy.handle('/file', miss);
+      const through = await ask('/file', 'script');
+      assert.deepEqual([through.status, through.text, through.get('tidegate-variant')], [503, 'new is down', 'new']);
+      assert.deepEqual([next.received.length, legacy.received.length], [1, 1]);
+    });
+  }
 });

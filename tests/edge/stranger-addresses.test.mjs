@@ -262,8 +262,16 @@ describe('a redirect to the address that was asked for', () => {
   });
 
   test('is one where the cookie that it sets came with the request', async () => {
-    next.otherwise(self(PATH, { headers: [['Set-Cookie', 'session=2; Path=/']] }));
+    next.otherwise(self(PATH, { headers: [['Set-Cookie', 'session=1; Path=/']] }));
     assertRescued(await ask({ headers: { Cookie: 'a=1; session=1' } }));
+  });
+
+  test('is none where it renews a token, or takes a stale one away', async () => {
+    for (const cookie of ['session=2; Path=/', 'session=; Max-Age=0', 'session=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT']) {
+      next.otherwise(self(PATH, { status: 307, headers: [['Set-Cookie', cookie]] }));
+      const through = await ask({ headers: { Cookie: 'session=1' } });
+      assert.deepEqual([through.status, through.get('tidegate-variant')], [307, 'new'], cookie);
+    }
   });
 
   test('is none where it sets a cookie that the browser does not have yet', async () => {

@@ -131,10 +131,13 @@ describe('rules of a path', { concurrency: false }, () => {
       });
     }
     const [ben] = people('new');
-    const through = await get('/verify?t=1')(ben);
-    assert.deepEqual([through.status, through.text, uses], [200, 'welcome', 1]);
-    next.handle(`/${KEY}/verify`, { status: 503, body: 'not now' });
-    assert.deepEqual([(await get('/verify?t=1')(ben)).text, legacy.received.length], ['not now', 0]);
+    const added = await counted(gate, KEY, async () => {
+      const through = await get('/verify?t=1')(ben);
+      assert.deepEqual([through.status, through.text, uses], [200, 'welcome', 1]);
+      next.handle(`/${KEY}/verify`, { status: 503, body: 'not now' });
+      assert.deepEqual([(await get('/verify?t=1')(ben)).text, legacy.received.length], ['not now', 0]);
+    });
+    assert.deepEqual([requests(added), errors(added), added.new.rescued], [[2, 0], [1, 0], 0]);
   });
 
   test('a path without rescue says 504 when new is late and 502 when it is gone, and asks nobody else', async () => {

@@ -208,10 +208,10 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
     }
 }
 
-/// Whether a KV key is one that a rollout alone depends on, or its groups: its state, its kill switch.
+/// Whether a KV key, or `identity/KEY`, is one that a rollout alone depends on, or its groups: its state, its kill switch.
 pub fn is_about(plan: &Plan, subject: &str) -> bool {
     match subject.split_once('/') {
-        Some(("stage" | "kill", key)) => key == plan.key.as_str(),
+        Some(("stage" | "kill" | "identity", key)) => key == plan.key.as_str(),
         Some(("group", name)) => plan.groups.get(name).is_some_and(|group| group.kv),
         _ => false,
     }

@@ -62,14 +62,22 @@ impl Way {
         let provenance = Provenance {
             variant: has_rollout.then_some(variant),
             reason,
-            is_private: self.is_private(),
+            is_private: self.is_private() || (!self.decision.cookies.is_empty() && self.terms().is_none_or(|terms| terms.keeps_apart())),
             is_varying: self.is_varying(),
             life: self.life(answer),
             is_read: self.request.is_read(),
             token,
         };
-        let edits: HeaderEdits = self.with_translator(provenance.variant, |translator| respond::edits(answer, &provenance, translator, &self.decision.cookies));
+        let edits: HeaderEdits = self.with_translator(provenance.variant, |translator| respond::edits(answer, &provenance, translator, self.cookies_for(answer)));
         Step::Answer { which, edits: Some(edits), watch_ms: 0 }
+    }
+
+    /// The cookies that go with an answer: none where shared caches may store it, and would hand one visitor's id
+    /// to everybody.
+    fn cookies_for(&self, answer: &AnswerText) -> &[String] {
+        let is_public = || answer.header("cache-control").is_some_and(|value| value.to_ascii_lowercase().split(',').any(|part| matches!(part.trim().split('=').next(), Some("public" | "s-maxage"))));
+        let keeps_apart = self.terms().is_none_or(|terms| terms.keeps_apart());
+        if !keeps_apart && is_public() { &[] } else { &self.decision.cookies }
     }
 
     /// How long the browser may keep an answer.
@@ -81,8 +89,10 @@ impl Way {
         if self.asset().is_some() && (answer.status() >= 400 || Asset::is_missed(answer.status(), answer.content_type())) {
             return Life::None;
         }
+        // A 304 mostly says no type; what it renews may be a page.
+        let is_unknown = answer.status() == 304 && answer.content_type().is_none() && self.asset().is_none();
         let is_document = || forward::asks_for_document(self.request.header("sec-fetch-dest"), self.request.header("accept"));
-        if is_permanent || assets::is_html(answer.content_type()) || is_document() { Life::Revalidated } else { Life::Own }
+        if is_permanent || is_unknown || assets::is_html(answer.content_type()) || is_document() { Life::Revalidated } else { Life::Own }
     }
 
     /// Whether the answer depends on who asks, and shared caches are not told to tell them apart.
@@ -96,12 +106,15 @@ impl Way {
     }
 
     /// Whether an answer sends the browser where it already is, for ever. One that sets a cookie which the
-    /// browser does not have, or takes one away, may answer otherwise the next time.
+    /// browser does not have, changes or takes one away, may answer otherwise the next time.
     pub(super) fn leads_back(&self, answer: &AnswerText, variant: Variant) -> bool {
         let Some(resolved) = answer.target().filter(|_| self.request.is_read() && (301..=308).contains(&answer.status())) else { return false };
         let cookies = self.request.header("cookie").unwrap_or_default();
-        let name = |cookie: &str| cookie.split_once('=').map(|(name, _)| name.trim().to_owned());
-        let is_change = |cookie: &str| cookie::ends(cookie) || name(cookie).is_some_and(|name| cookie::values(cookies, &name).next().is_none());
+        let is_change = |cookie: &str| {
+            let (pair, _) = cookie.split_once(';').unwrap_or((cookie, ""));
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            cookie::ends(cookie) || !cookie::values(cookies, name.trim()).any(|own| own == value.trim())
+        };
         let location = answer.header("location").unwrap_or_default();
         // A place within the page is no new request.
         if location.starts_with('#') {

@@ -10,7 +10,8 @@ use crate::protocol::terms::Terms;
 
 /// The side that is asked first. New gets no requests before it is in use.
 pub(super) fn first(terms: &Terms<'_>) -> Variant {
-    if terms.is_in_use() && terms.shared().is_none() { Variant::New } else { Variant::Legacy }
+    let open = if terms.is_in_use() && terms.shared().is_none() { Variant::New } else { Variant::Legacy };
+    terms.pinned().unwrap_or(open)
 }
 
 /// How much an answer permits.
@@ -30,7 +31,7 @@ impl Way {
     pub(super) fn after_preflight(&mut self, outcome: Outcome) -> Step {
         let own = outcome.ok();
         let first = self.terms().map_or(Variant::Legacy, |terms| first(&terms));
-        let has_second = first == Variant::New;
+        let has_second = first == Variant::New && self.terms().is_some_and(|terms| terms.pinned().is_none());
         if let Some(answer) = own.as_ref().filter(|own| permission(Some(own)) == 3 || !has_second) {
             return self.answer(answer, Which::Last, first, "preflight", None);
         }
