@@ -50,7 +50,7 @@ test-wasm: setup ## Run the laws of cohorts and assignments on wasm
 test-edge: build ## Run the tests of the request path in workerd
 	node --test --test-concurrency=2 --test-reporter=spec tests/edge/*.test.mjs
 
-test-frameworks: build ## Put sites of real frameworks behind the worker: SvelteKit, Django (PYTHON= names another one)
+test-frameworks: build ## Put sites of real frameworks behind the worker: SvelteKit, Django, Next.js (PYTHON= names another one)
 	@scripts/frameworks.sh >/dev/null
 	node --test --test-concurrency=1 --test-reporter=spec tests/frameworks/*.test.mjs
 

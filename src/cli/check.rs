@@ -56,7 +56,7 @@ fn summarise(loaded: &Loaded) {
 /// What no plan says and every frontend meets.
 const REQUESTS: &str = "
     service workers: never from the other side; where a side has none at a path, one that unregisters itself
-    forms: Django and SvelteKit refuse them with 403 until they know the public host; Rails, Next.js and Laravel read x-forwarded-host (docs/frameworks.md)";
+    forms: Django and SvelteKit refuse them with 403 until they know the public host; other frameworks: docs/frameworks.md";
 
 fn outline(plan: &Plan) -> String {
     let stages: Vec<String> = plan.stages.iter().map(|stage| format!("{} {} %", stage.name, stage.percentage)).collect();

@@ -181,7 +181,7 @@ function withoutGate(request, env) {
   const { pathname, search, host, protocol } = new URL(request.url);
   const upstream = new Request(env.FALLBACK_UPSTREAM.replace(/\/$/, "") + pathname + search, request);
   // Here, without the module's rules, whatever only a proxy may say is taken away.
-  const claims = /^(tidegate-|x-forwarded-|x-original-|x-rewrite-url$|forwarded$|x-real-ip$|true-client-ip$|x-host$)/;
+  const claims = /^(tidegate-|x-forwarded|x-original-|x-rewrite-url$|forwarded$|x-real-ip$|true-client-ip$|x-client-ip$|x-cluster-client-ip$|client-ip$|x-host$|x-http-host-override$|x-url-scheme$|x-scheme$|front-end-https$)/;
   for (const name of [...upstream.headers.keys()].filter((name) => claims.test(name.replaceAll("_", "-")))) upstream.headers.delete(name);
   upstream.headers.set("x-forwarded-for", request.headers.get("cf-connecting-ip") ?? "");
   upstream.headers.set("x-forwarded-host", host);

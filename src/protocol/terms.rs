@@ -72,7 +72,7 @@ impl<'a> Terms<'a> {
 
     /// Whether requests are measured.
     pub fn is_measured(&self) -> bool {
-        self.rules.find(|rule| rule.measure).unwrap_or_else(|| self.pinned().is_none())
+        self.pinned().is_none() && self.rules.find(|rule| rule.measure).unwrap_or(true)
     }
 
     /// How long a side may take. `may_rescue` is whether legacy can answer in its place.

@@ -122,7 +122,7 @@ impl Way {
     /// Goes on with an upstream's answer, or with why there is none. The second value is for the log.
     pub fn next(&mut self, outcome: Outcome, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::First if self.request.is_preflight() && self.terms().is_some() => (self.after_preflight(outcome), None),
+            Stage::First if self.request.is_preflight() && self.terms().is_some() => self.after_preflight(outcome),
             Stage::First => self.after_first(outcome, instruments),
             Stage::Rescue { own, failed_ms } => self.after_rescue(outcome, own, failed_ms, instruments),
             Stage::Skew { own, seen } => (self.after_skew(outcome, &own, &seen, instruments), None),

@@ -130,22 +130,25 @@ test('a rescue asks once more where new failed, and nowhere else', async () => {
   const statuses = (id) => onNew.asked[id].map(({ method }, i) => (method === 'GET' ? onNew.answers[`${id} ${i + 1}`]?.status : undefined));
   for (const [id, result] of Object.entries(rescued.results)) {
     const failed = !UNANSWERED.includes(id) && statuses(id).some((status) => status >= 500 && status < 600);
-    // Whether the suite's own 999 is a failure is the plan's to say.
+    // A status that HTTP does not have is a failure too.
     const own = statuses(id).includes(999);
-    if (failed) assert.equal(result, 'retry', id);
+    // Legacy is the same server here: where it fails as well, new's own answer stands.
+    if (failed) assert.ok(['retry', onNew.results[id]].includes(result), `${id}: ${result}`);
     else if (!own || result !== 'retry') assert.equal(result, onNew.results[id], id);
   }
-  assert.deepEqual(sides(rescued).sort(), ['legacy', 'new']);
+  const requests = ({ asked }) => Object.values(asked).flat().length;
+  assert.ok(requests(rescued) > requests(onNew), 'legacy was asked too');
 });
 
-// By design the default policy changes three things, which fail those tests that look at them:
+// A status over 599 leaves as 502 and names the one that it stands for. Besides, by design the default policy
+// changes three things, which fail those tests that look at them:
 // - `Cache-Control` gains `private` and loses what shared caches alone read (`public`, `s-maxage`), and
 //   so goes `Surrogate-Control`: «Response 1 header Cache-Control is "max-age=3600, private", not …»
 // - an ETag carries its side: «Response 1 header ETag is "\"abcdef~tg-n\"", not "\"abcdef\""»
 // - conditions that do not carry it stay behind: «Request 1 If-None-Match header not present.»
 test('the default cache policy changes caching headers and conditions, and nothing else', async () => {
   const run = await through({ shop: '100' }, { rescue: false });
-  const untagged = (text) => text.replaceAll(/~tg-[nl](?=")/g, '');
+  const untagged = (text) => text.replaceAll(/~tg-[nl](?="|$)/g, '');
   const conditions = ['if-none-match', 'if-modified-since'];
   const policies = ['cache-control', 'surrogate-control', 'cdn-cache-control'];
 
@@ -156,8 +159,8 @@ test('the default cache policy changes caching headers and conditions, and nothi
     return onNew.asked[id][number - 1];
   };
   const isConditional = (key) => conditions.some((name) => askedFor(key)?.headers[name] !== undefined);
-  const answered = (all) => change(visible(all), ({ status, headers }, key) => ({
-    status: isConditional(key) ? 'either' : status,
+  const answered = (all) => change(visible(all), ({ status, headers: { 'tidegate-status': own, ...headers } }, key) => ({
+    status: isConditional(key) ? 'either' : Number(own ?? status),
     headers: isConditional(key) ? {} : change(without(headers, (name) => policies.includes(name)), untagged),
   }));
   assert.deepEqual(answered(run), answered(onNew));

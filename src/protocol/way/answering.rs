@@ -86,11 +86,12 @@ impl Way {
             return Life::Own;
         }
         let is_permanent = matches!(answer.status(), 301 | 308);
-        if self.asset().is_some() && (answer.status() >= 400 || Asset::is_missed(answer.status(), answer.content_type())) {
+        if self.asset().is_some() && (answer.status() >= 500 || Asset::is_missed(answer.status(), answer.content_type())) {
             return Life::None;
         }
-        // A 304 mostly says no type; what it renews may be a page.
-        let is_unknown = answer.status() == 304 && answer.content_type().is_none() && self.asset().is_none();
+        // A 304 mostly says no type; what it renews is a page where one is wanted.
+        let wants_page = || self.request.header("accept").is_some_and(|accept| accept.contains("text/html"));
+        let is_unknown = answer.status() == 304 && answer.content_type().is_none() && self.asset().is_none() && wants_page();
         let is_document = || forward::asks_for_document(self.request.header("sec-fetch-dest"), self.request.header("accept"));
         if is_permanent || is_unknown || assets::is_html(answer.content_type()) || is_document() { Life::Revalidated } else { Life::Own }
     }

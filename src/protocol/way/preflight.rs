@@ -28,15 +28,17 @@ impl Way {
         self.ask_side(variant, limit.map_or(0, |limit| limit.ms))
     }
 
-    pub(super) fn after_preflight(&mut self, outcome: Outcome) -> Step {
-        let own = outcome.ok();
+    pub(super) fn after_preflight(&mut self, outcome: Outcome) -> (Step, Option<Remark>) {
         let first = self.terms().map_or(Variant::Legacy, |terms| first(&terms));
         let has_second = first == Variant::New && self.terms().is_some_and(|terms| terms.pinned().is_none());
-        if let Some(answer) = own.as_ref().filter(|own| permission(Some(own)) == 3 || !has_second) {
-            return self.answer(answer, Which::Last, first, "preflight", None);
+        match outcome {
+            Ok(answer) if !has_second || permission(Some(&answer)) == 3 => (self.answer(&answer, Which::Last, first, "preflight", None), None),
+            Err(error) if !has_second => self.no_answer(&error),
+            outcome => {
+                self.stage = Stage::Preflight { first, own: outcome.ok() };
+                (self.ask_permission(first.other()), None)
+            }
         }
-        self.stage = Stage::Preflight { first, own };
-        self.ask_permission(first.other())
     }
 
     pub(super) fn after_both(&self, first: Variant, own: Option<AnswerText>, outcome: Outcome) -> (Step, Option<Remark>) {
