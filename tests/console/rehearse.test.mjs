@@ -160,6 +160,7 @@ test('a scenario with errors shows each with its line and the way out', async ()
   const rows = await page.locator('#rehearse-scenario .fault-row').allInnerTexts();
   assert.match(rows.join('\n'), /Line 1, column 1[\s\S]*Line 2, column 10/);
   await page.getByRole('button', { name: 'Remove: pause at noon' }).click();
+  await page.getByText('Line 2, column 10').waitFor({ state: 'detached' });
   assert.equal(await page.getByLabel('The same as text').inputValue(), 'new.eror_rate = 2%\n');
 });
 

@@ -125,7 +125,7 @@ test('flags have a table that buttons sort', async () => {
   await gate.command('beta', 'start');
   await until('beta gets its share without a reload', async () => assert.match(await table.getByRole('row', { name: /beta/ }).innerText(), /5 %.*Running/s));
   await table.getByRole('button', { name: 'Who gets new' }).click();
-  assert.equal(await table.getByRole('columnheader', { name: 'Who gets new' }).getAttribute('aria-sort'), 'ascending');
+  await until('the table says how it is sorted', async () => assert.equal(await table.getByRole('columnheader', { name: 'Who gets new' }).getAttribute('aria-sort'), 'ascending'));
   await table.getByRole('button', { name: 'Who gets new' }).click();
   await until('the largest share comes first', async () => assert.deepEqual(await keys(), ['beta', 'alpha']));
   await page.getByLabel('Filter flags').fill('ALPHA');
