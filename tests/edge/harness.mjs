@@ -89,8 +89,7 @@ class Gate {
     if (!keepState) this.#generation += 1;
     this.logs.length = 0;
     const options = this.#options();
-    if (this.#mf === undefined) this.#mf = new Miniflare(options);
-    else await this.#mf.setOptions(options);
+    await this.#start(options);
     const origin = async (worker) => (await this.#mf.unsafeGetDirectURL(worker)).origin;
     for (const isolate of this.isolates) isolate.origin = await origin(isolate.name);
     this.origin = this.isolates[0].origin;
@@ -98,6 +97,19 @@ class Gate {
     this.plainOrigin = await origin('door');
     if (this.hasController) this.clerkOrigin = await origin('clerk');
     this.kv.attach?.(() => this.#mf.getKVNamespace('ROLLOUTS', 'gate'));
+  }
+
+  /** Miniflare restarts workerd on the ports that it had, which somebody else may have got in between. */
+  async #start(options) {
+    try {
+      if (this.#mf === undefined) this.#mf = new Miniflare(options);
+      else await this.#mf.setOptions(options);
+      await this.#mf.ready;
+    } catch (error) {
+      if (error.code !== 'ERR_ADDRESS_IN_USE') throw error;
+      await this.#mf.dispose().catch(() => {});
+      this.#mf = new Miniflare(options);
+    }
   }
 
   /**
