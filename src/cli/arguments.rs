@@ -131,7 +131,7 @@ Examples:
     )]
     Preview(PreviewArguments),
     /// Say which side one id gets, and why
-    #[command(after_help = "Examples:\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json\n\nA form that is refused with 403 behind Tidegate is mostly a check of the framework (Django, SvelteKit; Rails, Next.js and\nLaravel behind a proxy that they do not trust), which compares Origin with Host: docs/frameworks.md names the settings.")]
+    #[command(after_help = "Examples:\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json\n\nA form that is refused with 403 behind Tidegate is mostly a check of the framework (Django, SvelteKit; Rails, Next.js and Laravel behind a proxy that they do not trust), which compares Origin with Host: docs/frameworks.md names the settings.")]
     Explain(ExplainArguments),
     /// Make a token for a person or a program, and its entry for ADMIN_TOKENS
     #[command(
