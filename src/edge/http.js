@@ -137,11 +137,20 @@ const WATCHED_BYTES_MAX = 1_048_576;
 
 const READ_BYTES = 65_536;
 
+/** A reader that takes a buffer of ours, which a stream made in JavaScript cannot: then one that ignores it. */
+function readerOf(body) {
+  try {
+    return body.getReader({ mode: "byob" });
+  } catch {
+    return body.getReader();
+  }
+}
+
 /** Reads a body to its end; whether that comes, and within so many milliseconds. */
 export async function endsWell(body, withinMs) {
+  const reader = readerOf(body);
   let timer, isLate = false;
   const late = new Promise((resolve) => (timer = setTimeout(() => resolve((isLate = true)), withinMs)));
-  const reader = body.getReader({ mode: "byob" });
   // As much as is there, and no more: whoever waits for more here keeps the visitor waiting too.
   const read = async () => {
     let buffer = new ArrayBuffer(READ_BYTES);
@@ -149,7 +158,7 @@ export async function endsWell(body, withinMs) {
       const { done, value } = await reader.read(new Uint8Array(buffer));
       if (done) return;
       length += value.byteLength;
-      buffer = value.buffer;
+      buffer = value.buffer.byteLength === READ_BYTES ? value.buffer : new ArrayBuffer(READ_BYTES);
     }
   };
   const reading = read();
