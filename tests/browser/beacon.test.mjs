@@ -481,8 +481,20 @@ test('each screen of an app counts as a page view, and the load keeps its vitals
     await page.waitForTimeout(200);
   }
   await leave(page);
-  const reports = (await sent(page)).map(({ view, metrics, events, js_errors }) => [view, Object.keys(metrics).sort().join(), (events ?? []).join(), js_errors]);
-  assert.deepEqual(reports, [[undefined, 'fcp,lcp,timing.tti,ttfb', 'used', 1], [1, 'timing.tti', 'used', 0], [undefined, 'cls,inp', '', undefined], [2, 'timing.tti', 'used', 1]]);
+  // On a busy machine a vital may be known only when the second screen is there: it is the load's all the same.
+  const screens = {};
+  for (const { view = 0, metrics, events = [], js_errors = 0 } of await sent(page)) {
+    const screen = (screens[view] ??= { metrics: [], events: [], js_errors: 0 });
+    screen.metrics.push(...Object.keys(metrics));
+    screen.events.push(...events);
+    screen.js_errors += js_errors;
+  }
+  for (const { metrics } of Object.values(screens)) metrics.sort();
+  assert.deepEqual(screens, {
+    0: { metrics: ['cls', 'fcp', 'inp', 'lcp', 'timing.tti', 'ttfb'], events: ['used'], js_errors: 1 },
+    1: { metrics: ['timing.tti'], events: ['used'], js_errors: 0 },
+    2: { metrics: ['timing.tti'], events: ['used'], js_errors: 1 },
+  });
   const now = await untilCounted('app', (now) => now[side].pages === before.pages + 3, 'three screens are three page views');
   const grown = (name) => now[side].measures[name] - (before.measures[name] ?? 0);
   assert.deepEqual([now[side].failed - before.failed, now[side].errors - before.errors, grown('timing.tti'), grown('lcp'), grown('cls'), grown('ttfb')], [2, 2, 3, 1, 1, 1]);

@@ -84,7 +84,8 @@ test('a failure is injected by form, and the plan goes back as the command says'
   await page.getByLabel('How much').fill('20%');
   await page.getByLabel('After').fill('6h');
   await page.getByRole('button', { name: 'Add the line' }).click();
-  assert.equal(await page.getByLabel('The same as text').inputValue(), 'approve everything\nnew.error_rate = 20% from 6h\n');
+  // What a click has changed is drawn with the next frame.
+  await page.waitForFunction((text) => [...document.querySelectorAll('textarea')].some(({ value }) => value === text), 'approve everything\nnew.error_rate = 20% from 6h\n');
   await run(page);
   const verdict = page.locator('.fate');
   await verdict.waitFor({ timeout: RUN_MS_MAX });
