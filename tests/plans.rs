@@ -72,6 +72,26 @@ fn the_demo_completes_when_healthy() {
     completes("demo", 0.0..0.1);
 }
 
+/// A third of all requests to new fails, from an hour after the first subjects are dealt out on.
+#[track_caller]
+fn goes_back(plan: &str, line: &str) {
+    let plans = read(&rollouts(plan));
+    let settings = Settings { subjects: 500, requests_per_hour: 1_500.0, rollout: plans.iter().find(|plan| !plan.is_flag()).map(|plan| plan.key.clone()), ..Settings::default() };
+    let about: Vec<&Plan> = plans.iter().collect();
+    let scenario = parse(&format!("approve everything\n{line}"), &about).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let report = Simulation::new(&plans, &scenario, &settings).run();
+    let fate = report.fates.iter().find(|fate| Some(&fate.rollout) == settings.rollout.as_ref()).unwrap();
+    assert!(fate.outcome == Outcome::RolledBack && fate.reason.contains("error_rate"), "{fate:?}");
+}
+
+#[test]
+fn a_third_of_errors_rolls_each_of_the_plans_back() {
+    goes_back("admin-workbench", "new.error_rate = 33% from canary+1h");
+    goes_back("staged", "new.error_rate = 33% from pilot+1h");
+    goes_back("analytics-playbook", "new.error_rate = 33% from alpha+1h");
+    goes_back("demo", "new.error_rate = 33% from canary");
+}
+
 /// A rollout of a shipped plan alone, in a hurry.
 fn hurried(plan: &str, key: &str) -> Plan {
     let mut rollout = rollouts(plan).into_iter().find(|rollout| rollout["key"] == key).unwrap();

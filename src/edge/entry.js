@@ -152,10 +152,10 @@ function chosen(which, last, before) {
 
 /**
  * The answer with its edits, or as it is where the runtime refuses to copy it. A page is read a second time
- * beside its reader, to see that it ends as it should.
+ * beside its reader, to see that it ends as it should and is not blank.
  */
 function edited(gate, response, edits, number, watchMs, context) {
-  if (watchMs > 0 && response.body === null) gate.ended(number, true, Date.now());
+  if (watchMs > 0 && response.body === null) gate.ended(number, response.status !== 200, Date.now());
   if (watchMs === 0 || response.body === null) return marked(response, edits, response.body);
   const [body, copy] = response.body.tee();
   context.waitUntil(endsWell(copy, watchMs).then((isWhole) => gate.ended(number, isWhole, Date.now())).catch((error) => noteTrap("page", error)));

@@ -146,25 +146,37 @@ function readerOf(body) {
   }
 }
 
-/** Reads a body to its end; whether that comes, and within so many milliseconds. */
+/** A longer page is not blank. */
+const BLANK_BYTES_MAX = 2_048;
+
+/** What is left of a page that shows nothing and loads nothing: no more than its frame. */
+const FRAME = /<!--[^]*?-->|<!doctype[^>]*>|<\/?(?:html|head|body)(?:\s[^>]*)?>|\s+/gi;
+
+const isBlank = (bytes) => new TextDecoder("latin1").decode(bytes).replace(FRAME, "") === "";
+
+/** Reads a body to its end; whether that comes, within so many milliseconds, and there was anything in it. */
 export async function endsWell(body, withinMs) {
   const reader = readerOf(body);
+  const first = new Uint8Array(BLANK_BYTES_MAX);
   let timer, isLate = false;
   const late = new Promise((resolve) => (timer = setTimeout(() => resolve((isLate = true)), withinMs)));
   // As much as is there, and no more: whoever waits for more here keeps the visitor waiting too.
   const read = async () => {
+    let isShort = true;
     let buffer = new ArrayBuffer(READ_BYTES);
     for (let length = 0; length < WATCHED_BYTES_MAX && !isLate; ) {
       const { done, value } = await reader.read(new Uint8Array(buffer));
-      if (done) return;
+      if (done) return isShort && isBlank(first.subarray(0, length));
+      isShort &&= length + value.byteLength <= BLANK_BYTES_MAX;
+      if (isShort) first.set(value, length);
       length += value.byteLength;
       buffer = value.buffer.byteLength === READ_BYTES ? value.buffer : new ArrayBuffer(READ_BYTES);
     }
   };
   const reading = read();
   try {
-    await Promise.race([reading, late]);
-    return !isLate;
+    const isBare = await Promise.race([reading, late]);
+    return !isLate && !isBare;
   } catch {
     return false;
   } finally {

@@ -138,7 +138,7 @@ pub fn left(number: u32, is_sent: bool, now_ms: f64) {
 pub fn ended(number: u32, is_whole: bool, now_ms: f64) {
     let way = ON_THE_WAY.with_borrow_mut(|all| all.take(number));
     if let Some(way) = way.filter(|_| !is_whole) {
-        log::warn("page_broken", "proxy", "a page's body ended early, or took too long");
+        log::warn("page_broken", "proxy", "a page's body ended early, took too long, or was blank");
         meter::with_instruments(now_ms, |instruments| way.note_broken(instruments));
     }
 }

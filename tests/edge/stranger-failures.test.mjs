@@ -395,6 +395,25 @@ describe('a page that begins well', { concurrency: false }, () => {
     assert.deepEqual(errors(await both(broken({ first, headers: [['Content-Encoding', 'gzip']], end: breaksOff }), 'compressed')), [4, 4]);
   });
 
+  test('and is blank is one, and what loads or says anything is none', async () => {
+    for (const [path, body] of Object.entries({
+      nothing: '',
+      spaces: ' \r\n\t ',
+      frame: '<!DOCTYPE html>\n<html lang="en"><head></head>\n<body class="app"><!-- nothing --></body></html>',
+    })) {
+      assert.deepEqual(errors(await both({ headers: [HTML], body }, path)), [4, 4], path);
+    }
+    for (const [path, body] of Object.entries({
+      word: '<html><body>ok</body></html>',
+      shell: '<!doctype html><div id="root"></div>',
+      script: '<!doctype html><html><head><script src="/app.js"></script></head><body></body></html>',
+      refresh: '<html><head><meta http-equiv="refresh" content="0;url=/"></head></html>',
+      long: ' '.repeat(4_000),
+    })) {
+      assert.deepEqual(errors(await both({ headers: [HTML], body }, path)), [0, 0], path);
+    }
+  });
+
   test('and ends well is none, in whatever form', async () => {
     for (const [path, answer] of Object.entries({
       plain: { headers: [HTML], body: FIRST },

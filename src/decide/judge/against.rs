@@ -9,6 +9,7 @@ use super::scene::Reading;
 use super::term::{Court, Truth, holds, min};
 use super::{Figure, words};
 use crate::model::condition::{Metric, Op, Term, Window};
+use crate::model::Duration;
 use crate::model::number::Plain;
 use crate::model::variant::Variant;
 
@@ -17,6 +18,7 @@ const LENIENT: f64 = 1.1;
 /// Where this share of new's requests fails, and so many times legacy's, nothing is taken for chance.
 const MOST: f64 = 0.5;
 const MOST_TIMES: f64 = 2.0;
+const MOST_MIN: f64 = 10.0;
 /// Why evidence does not count yet: a few subjects may have all of it.
 const TOO_FEW: &str = "; too few different subjects have had such events yet";
 
@@ -30,6 +32,9 @@ impl<'c> Court<'c, '_> {
         let mut figure = self.compared(term);
         let Some(gathering) = self.gathering(term, direction) else { return (Truth::Unknown, figure) };
         self.tell_evidence(&mut figure, gathering);
+        if gathering.alone.as_ref().is_some_and(|alone| alone.is_shown(self.alpha)) {
+            return self.guardrail_without_legacy(term);
+        }
         if !gathering.is_ready() {
             figure.text.push_str(TOO_FEW);
             return (Truth::Unknown, figure);
@@ -58,7 +63,7 @@ impl<'c> Court<'c, '_> {
             figure.text = format!("{}: nobody has ever reported it, so it shows nothing", words::metric(term));
             return (Truth::Unknown, figure);
         }
-        let is_refuted = against.is_ready() && against.is_shown(self.alpha);
+        let is_refuted = against.is_ready() && against.is_shown(self.alpha) || against.alone.as_ref().is_some_and(|alone| alone.is_shown(self.alpha));
         let is_lenient = is_lenient(term);
         self.tell_evidence(&mut figure, if is_lenient || is_refuted { against } else { gathering });
         if is_refuted {
@@ -88,8 +93,11 @@ impl<'c> Court<'c, '_> {
             figure.text = format!("{}: {} of the {} observations needed of legacy", words::metric(term), words::count(legacy), Plain(needed));
             return (Truth::Unknown, figure);
         }
-        let stage = self.scene.read(&term.metric, term.endpoint.as_ref(), Window::Stage, Variant::New);
-        let is_failing = term.metric.of_requests().is_some() && stage.value.is_ok_and(|new| new >= MOST && new >= MOST_TIMES * figure.legacy.unwrap_or_default());
+        let mut is_most = |over: Window| {
+            let new = self.scene.read(&term.metric, term.endpoint.as_ref(), over, Variant::New);
+            new.observations >= MOST_MIN && new.value.is_ok_and(|new| new >= MOST && new >= MOST_TIMES * figure.legacy.unwrap_or_default())
+        };
+        let is_failing = term.metric.of_requests().is_some() && (is_most(Window::Stage) || is_most(Window::Last(Duration::minutes(30))));
         if is_failing && Direction::of(term.op) == Direction::Less {
             figure.text.push_str(": too few subjects to show anything, but this is no good share to go on with");
             return (Truth::Unknown, figure);

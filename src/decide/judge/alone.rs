@@ -1,10 +1,10 @@
-//! New alone: what is watched where nobody comparable is on legacy any more.
+//! New alone: what is watched where nobody comparable is on legacy any more, or a tenth and less.
 //!
 //! Legacy's rate of its last day with traffic stands in: the most that it can have been by chance (three
 //! standard deviations and five events more), since it was measured once, and that twice, since no day is
 //! like another. A rate that is known is the limit of the likelihood ratio of [`crate::decide::evidence`]
-//! where legacy's exposures grow without end. Half the evidence counts: the other half was spent while
-//! legacy could be compared with.
+//! where legacy's exposures grow without end. Half the evidence counts: so the chance of a false alarm is
+//! half as much again as α at the most.
 
 use serde::Serialize;
 

@@ -41,11 +41,11 @@ impl Judge {
     pub(super) fn take(&mut self, scene: &mut Scene<'_>, arrived: &[(u64, Compared)]) {
         let (record, now) = (scene.record, scene.now);
         let minute = now.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms()) as f64 / 60_000.0;
-        let has_legacy = scene.has_legacy();
+        let is_alone = scene.is_alone();
         for (revision, compared) in arrived.iter().filter(|(revision, _)| *revision >= record.begun_revision) {
             for gathering in self.gatherings.iter_mut().filter(|own| !scene.is_warming_up(own.question.after)) {
                 gathering.take(*revision, compared, minute, now);
-                if has_legacy {
+                if !is_alone {
                     gathering.alone = None;
                 } else if *revision >= record.exposed_revision {
                     gathering.take_alone(compared, minute, |question| scene.read_last_of_legacy(&question.metric, question.endpoint.as_ref()).0);

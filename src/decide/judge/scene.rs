@@ -21,6 +21,9 @@ const STALE_MS_MAX: i64 = 60 * MINUTE_MS;
 /// The event that a page reports when its visitor has used what is new.
 const USED: &str = "used";
 
+/// A side of legacy that is smaller shows little beside new.
+const ALONE_SHARE: f64 = 0.9;
+
 /// One rollout at one moment.
 pub struct Scene<'a> {
     /// Its plan.
@@ -82,6 +85,11 @@ impl Scene<'_> {
         let share = |percentage: Percentage| f64::from(percentage.limit()) / f64::from(Percentage::FULL.limit());
         let dealt = share(live.percentage) * (1.0 - share(self.plan.holdout));
         (self.serves() && live.phase != Phase::Completed && dealt > 0.0 && dealt < 1.0).then_some(dealt)
+    }
+
+    /// Whether so few or none are left on legacy that its last day has to stand in.
+    pub fn is_alone(&self) -> bool {
+        self.serves() && self.share().is_none_or(|share| share >= ALONE_SHARE) && (self.record.live.percentage > Percentage::ZERO || self.record.live.phase == Phase::Completed)
     }
 
     /// Whether nothing counts yet, so soon after the stage's entry.

@@ -12,10 +12,8 @@ use crate::model::variant::Variant;
 
 /// A break between two looks that is longer than this breaks what must hold without one.
 const GAP_MS: i64 = 150_000;
-/// What happens now: over so many minutes, and how that is said.
-const NOW: [(u32, &str); 2] = [(1, "in the last minute"), (5, "in the last five minutes")];
-/// A figure of now rests on so many observations.
-const NOW_MIN: f64 = 20.0;
+/// What happens now: over so many minutes, where there are so many observations, and how that is said.
+const NOW: [(u32, f64, &str); 3] = [(1, 20.0, "in the last minute"), (5, 5.0, "in the last five minutes"), (60, 1.0, "in the last hour")];
 
 /// A longer span does not tell what happens now.
 const NOW_MAX: Duration = Duration::minutes(5);
@@ -93,9 +91,9 @@ impl<'c> Court<'c, '_> {
     /// The figures of the last minute, or of the last five where a minute has few: what happens now leads.
     pub(super) fn now(&mut self, term: &Term, with_legacy: bool) -> Option<String> {
         let endpoint = term.endpoint.as_ref();
-        let (reading, over) = NOW.iter().find_map(|(minutes, over)| {
+        let (reading, over) = NOW.iter().find_map(|(minutes, least, over)| {
             let reading = self.scene.read(&term.metric, endpoint, Window::Last(Duration::minutes(*minutes)), Variant::New);
-            (reading.observations >= NOW_MIN).then_some((reading, (*minutes, *over)))
+            (reading.observations >= *least).then_some((reading, (*minutes, *over)))
         })?;
         let (minutes, over) = over;
         let window = Window::Last(Duration::minutes(minutes));
