@@ -114,7 +114,8 @@ fn stage_words(stage: &Stage) -> String {
         words.push(format!("and {}", listed(&stage.groups)));
     }
     words.extend(stage.hold.as_ref().map(|hold| format!("hold {}", plain(hold))));
-    for (count, what) in [(stage.gates.len(), "gate"), (stage.checklist.len(), "check")] {
+    let gates = stage.gates.iter().filter(|gate| !gate.built_in).count();
+    for (count, what) in [(gates, "gate"), (stage.checklist.len(), "check")] {
         if count > 0 {
             words.push(counted(count, what));
         }
@@ -145,7 +146,8 @@ fn gate_line(gate: &Gate) -> String {
         Verdict::Fail => ("✗", BAD),
         Verdict::Inconclusive => ("?", WARN),
     };
-    format!("gate {} {}  {}", paint(style, mark), gate.condition, paint(DIM, &gate.text)).trim_end().to_owned()
+    let built_in = if gate.built_in { " (built in)" } else { "" };
+    format!("gate {} {}{built_in}  {}", paint(style, mark), gate.condition, paint(DIM, &gate.text)).trim_end().to_owned()
 }
 
 /// A guardrail fails when what must not come true has come true.

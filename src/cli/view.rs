@@ -86,6 +86,7 @@ pub struct Gate {
     pub condition: String,
     pub verdict: Verdict,
     pub text: String,
+    pub built_in: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -117,12 +117,14 @@ function rung() {
 /** What a stage asks for; of the current one the gates have their own section. */
 function about({ percentage, groups, hold: length, owner, enter, gates, checklist }, kind, { state, hold: held }) {
   const view = kind === 'current' && { state, hold: held };
+  // Those that every stage has say nothing of this one.
+  const asked = view ? gates : gates.filter(({ built_in: isBuiltIn }) => !isBuiltIn);
   return [
     kind === 'left' && (state.killed ? 'was in force before the kill' : 'was in force before'),
     view && view.state.percentage !== percentage && `now at ${percent(view.state.percentage)}`,
     groups?.length && `and ${listed(groups)}`,
     length && !view?.hold && `hold ${spaced(length)}`,
-    gates.length && (view ? `${gates.filter(({ verdict }) => verdict === 'pass').length} of ${plural(gates.length, 'gate')} met` : plural(gates.length, 'gate')),
+    asked.length && (view ? `${asked.filter(({ verdict }) => verdict === 'pass').length} of ${plural(asked.length, 'gate')} met` : plural(asked.length, 'gate')),
     checklist.length && plural(checklist.length, 'check'),
     owner && `owner ${owner}`,
     enter?.length && `entered ${enter.join(', ')}`,

@@ -40,7 +40,7 @@ function guardrailRow(guardrail, index, change) {
 }
 
 /** Verdicts from before a kill say nothing of now. */
-const gateRow = ({ condition, ...gate }, place, isOff) => ({ id: `${place} ${condition}`, condition, isOff, ...(isOff ? {} : gate) });
+const gateRow = ({ condition, built_in: isBuiltIn, ...gate }, place, isOff) => ({ id: `${place} ${condition}`, condition, then: isBuiltIn ? 'built in' : '', isOff, ...(isOff ? {} : gate) });
 
 const meanings = () => el('details', { class: 'meanings small' }, el('summary', {}, 'What the words mean'), el('dl', {}, MEANINGS.map(([word, meaning]) => [el('dt', {}, word), el('dd', {}, meaning)])));
 
