@@ -2,10 +2,11 @@
 import http from 'node:http';
 
 /**
- * Sends `perSecond` requests a second through the gate, each of one of so many visitors, to `path`.
+ * Sends `perSecond` requests a second through the gate, each of one of so many visitors, to `path`, with
+ * these `headers` besides.
  * `failed()` tells how many were answered with a 5xx or not at all, `sides()` how many by side.
  */
-export function visitors(gate, { count = 2_000, perSecond = 300, path = '/page' } = {}) {
+export function visitors(gate, { count = 2_000, perSecond = 300, path = '/page', headers = {} } = {}) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
   const sides = {};
   let failed = 0, sent = 0, stopped = false, waiting = 0;
@@ -14,7 +15,7 @@ export function visitors(gate, { count = 2_000, perSecond = 300, path = '/page' 
     waiting += 1;
     const id = `visitor-${Math.floor(Math.random() * count)}`;
     try {
-      const { status, get } = await gate.fetch(path, { headers: { 'x-user-id': id }, agent });
+      const { status, get } = await gate.fetch(path, { headers: { ...headers, 'x-user-id': id }, agent });
       const side = get('tidegate-variant');
       sides[side] = (sides[side] ?? 0) + 1;
       if (status >= 500) failed += 1;
