@@ -56,7 +56,7 @@ pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
     let left = open(&changed.rollout.checklist.clone().unwrap_or_default()).len();
     let rest = if left == 0 { "nothing is open".to_owned() } else { format!("{} still open", counted(left, "item")) };
     print(&format!("{}; {rest}", change::stands(&changed.rollout)))?;
-    foretell::then(&changed).iter().for_each(|line| note(line));
+    foretell::at_once(&changed).iter().for_each(|line| note(line));
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub fn run(key: &Name, command: &Command, foresight: &Foresight, consent: &Conse
     if command.needs_no_revision() && is_said(consent) {
         note(&format!("  {}", foretell::moves(&changed.moves, &changed.rollout.state)));
     }
-    foretell::then(&changed).iter().for_each(|line| note(line));
+    foretell::at_once(&changed).iter().for_each(|line| note(line));
     if matches!(command, Command::Kill(_)) {
         reach::follow(&client, std::slice::from_ref(&changed.rollout));
     }

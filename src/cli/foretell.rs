@@ -26,17 +26,19 @@ pub fn lines(key: &str, foreseen: &Changed) -> Vec<String> {
 
 /// What the schedule makes of it at once, and what it waits for then.
 pub fn then(foreseen: &Changed) -> Vec<String> {
-    let steps: Vec<String> = foreseen.then.iter().map(step).collect();
     let waits: Vec<&str> = foreseen.waits.iter().filter(|block| !SAID_BY_STATE.contains(&block.by.as_str())).map(|block| block.text.as_str()).collect();
-    let mut lines = Vec::new();
-    if !steps.is_empty() {
-        lines.push(format!("  and then at once: {}", steps.join(", ")));
-    }
+    let mut lines: Vec<String> = at_once(foreseen).into_iter().collect();
     let is_running = foreseen.then.last().map_or(foreseen.to.phase.as_str(), |last| last.phase.as_str()) == "running";
     if is_running && !waits.is_empty() {
         lines.push(format!("  then it waits: {}", waits.join("; ")));
     }
     lines
+}
+
+/// What the schedule makes of it at once, if anything.
+pub fn at_once(foreseen: &Changed) -> Option<String> {
+    let steps: Vec<String> = foreseen.then.iter().map(step).collect();
+    (!steps.is_empty()).then(|| format!("  and then at once: {}", steps.join(", ")))
 }
 
 fn step(step: &Step) -> String {

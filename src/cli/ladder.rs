@@ -251,7 +251,10 @@ pub fn next(rollout: &Rollout, now: Instant) -> String {
     }
     let Some(next) = &rollout.next else {
         return match rollout.state.phase.as_str() {
-            "draft" => format!("waits for `tidegate start {key}`"),
+            "draft" => {
+                let opens = rollout.not_now.iter().find(|own| own.command == "start").and_then(|own| own.at);
+                format!("waits for `tidegate start {key}`{}", opens.map(|at| format!(", possible {}", when(at, now))).unwrap_or_default())
+            }
             "paused" => format!("stays until `tidegate resume {key}`"),
             "rolled_back" => format!("stays until `tidegate resume {key}`, which begins attempt {}", rollout.state.attempt + 1),
             "completed" => "nothing: it is done".into(),
@@ -354,6 +357,7 @@ Allowed now advance, kill"
             "reach":{"revision":3,"isolates":2,"behind":1}}"#;
         let told = told(text);
         assert!(told.ends_with("Allowed now set, kill\nNot now     start (the plan's freeze stops advancing now, until Fri 4 Dec 00:00 UTC (in 1 d 10 h))\n            advance, complete (the rollout is killed)"), "{told}");
+        assert!(told.contains("Next        waits for `tidegate start demo`, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)\n"), "{told}");
         assert!(told.contains("Isolates    1 of 2 isolates heard in the last minute has not told yet"), "{told}");
     }
 
