@@ -66,7 +66,7 @@ test('what holds Resume back is said beside the commands, and leads to the check
   const resume = page.getByRole('button', { name: 'Resume', exact: true });
   assert.equal(await resume.getAttribute('aria-disabled'), 'true');
   assert.match(await page.locator(`#${await resume.getAttribute('aria-describedby')}`).innerText(), /not approved yet: Cause found/);
-  await resume.click();
+  await resume.click({ force: true });
   assert.equal(await page.locator('dialog[open]').count(), 0, 'a button that is disabled opens nothing');
   const address = page.url();
   await page.getByRole('link', { name: 'To the checklist' }).click();
