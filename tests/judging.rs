@@ -110,7 +110,11 @@ impl World {
             tally.errors += u64::from(is_error);
             tally.client_errors += u64::from(is_client_error);
             tally.sketch_mut(&Measure::Latency).unwrap().add(bucket, 1);
-            window.subjects.add(Seen::new(sample.hash(subject), variant, true));
+            let seen = Seen::new(sample.hash(subject), variant, true);
+            window.subjects.add(seen);
+            for (of, _) in [(Quantity::Errors, is_error), (Quantity::ClientErrors, is_client_error)].into_iter().filter(|(_, has_come)| *has_come) {
+                compared.fail(&of, seen);
+            }
             compared.trials(&Quantity::Errors, None, variant).unwrap().add(slices.slice(subject), 1, u32::from(is_error));
             compared.trials(&Quantity::ClientErrors, None, variant).unwrap().add(slices.slice(subject), 0, u32::from(is_client_error));
             compared.values(&Measure::Latency, None, variant).unwrap().add(slices.slice(subject), bucket, 1);
@@ -183,7 +187,7 @@ fn no_data_few_data_and_old_data_say_nothing() {
     assert!(look.gates[0].text.ends_with("nothing has been measured yet"), "{}", look.gates[0].text);
     let look = world.step();
     assert_eq!(verdicts(&look.guardrails), [Verdict::Inconclusive], "a few failures are no rate");
-    assert!(look.guardrails[0].text.contains("observations, fewer than 50"), "{}", look.guardrails[0].text);
+    assert!(look.guardrails[0].text.contains("of the 50 observations needed on new over 5m"), "{}", look.guardrails[0].text);
     world.requests = 4_000;
     (world.new.error_rate, world.rollout.record.live.killed) = (0.0, false);
     assert_eq!(verdicts(&world.step().gates), [Verdict::Pass]);
@@ -313,7 +317,7 @@ fn what_must_hold_for_a_time_breaks_with_the_figures_and_with_the_clock() {
 fn signals_count_report_and_go_silent() {
     let mut world = World::new(&format!("[{}, {}, {}]", guardrail("signal.p1 > 2 over 1h", "pause"), guardrail("signal.crashes > 0 over 1h", "off"), guardrail("signal.cpu > 80%", "5%")), r#"["signal.cpu < 70%"]"#);
     let look = world.step();
-    assert_eq!(verdicts(&look.guardrails), [Verdict::Pass, Verdict::Inconclusive, Verdict::Inconclusive], "none reported is zero, silence is not");
+    assert_eq!(verdicts(&look.guardrails), [Verdict::Inconclusive; 3], "whether anybody would report anything is not known yet");
     let now = at(world.now_ms);
     for (name, value) in [("p1", 2.0), ("crashes", 0.0), ("cpu", 0.6)] {
         world.book.signals.report(name, value, now);
@@ -366,11 +370,14 @@ fn at_a_hundred_percent_old_evidence_says_so_and_gates_use_legacys_last_day() {
     world.order(Command::Set(Setting::percentage(Percentage::FULL)));
     world.order(Command::Resume(None));
     let look = world.go(HOUR_MS).pop().unwrap();
-    assert_eq!((look.guardrails[0].verdict, verdicts(&look.gates)), (Verdict::Inconclusive, vec![Verdict::Pass; 2]), "{:?}", look.gates);
-    assert!(look.guardrails[0].text.contains("nobody comparable is on legacy any more; evidence was gathered last at 2026"), "{}", look.guardrails[0].text);
+    assert_eq!((look.guardrails[0].verdict, verdicts(&look.gates)), (Verdict::Pass, vec![Verdict::Pass; 2]), "{:?}", look.gates);
+    assert!(look.guardrails[0].text.contains("evidence that it is more than twice what legacy's can have been, 1.0"), "{}", look.guardrails[0].text);
     assert!(look.gates[0].text.contains("in its last day, measured until 2026"), "{}", look.gates[0].text);
     world.new.latency_ms = 300.0;
     assert_eq!(verdicts(&world.go(3 * HOUR_MS).pop().unwrap().gates)[0], Verdict::Fail);
+    world.new.error_rate = 0.3;
+    let (_, look) = world.until_fired(10 * MINUTE_MS).expect("a release that fails at 100 % goes back");
+    assert!(look.fired[0].text.contains("in the last minute"), "{}", look.fired[0].text);
 }
 
 #[test]
@@ -413,6 +420,7 @@ fn people_are_told_once_and_in_time() {
         "notice": [{"at": "full-30m", "to": ["chat"], "text": "Soon"}, {"at": "full", "to": ["chat"], "text": "Now"}, {"at": "canary+1h", "to": ["chat"], "text": "An hour"}, {"at": "rollback", "to": ["chat"], "text": "Back"}]}"#,
     );
     (world.requests, world.is_evicted) = (10, true);
+    world.book.signals.report("p1", 0.0, at(world.now_ms));
     let start_ms = world.now_ms;
     let told = |world: &mut World, ms: i64| {
         let messages = world.go(ms).into_iter().flat_map(|look| look.messages);
@@ -421,7 +429,7 @@ fn people_are_told_once_and_in_time() {
     let first = told(&mut world, 2 * HOUR_MS);
     let brief: Vec<(&str, i64)> = first.iter().map(|(kind, minute, _, _)| (*kind, *minute)).collect();
     assert_eq!(brief, [("checkin", 10), ("checkin", 20), ("checkin", 30), ("checkin", 60), ("notice", 60), ("notice", 90), ("checkin", 120)]);
-    assert_eq!((first[0].2.as_str(), first[0].3.as_str()), ("lead", "check-in of canary at 10 %: 1 of 1 gates pass, 0 fail, 0 inconclusive"));
+    assert_eq!((first[0].2.as_str(), first[0].3.as_str()), ("lead", "check-in of canary at 10 %: 3 of 3 gates pass, 0 fail, 0 inconclusive"));
     world.order(Command::Advance);
     world.book.signals.report("p1", 2.0, at(world.now_ms));
     let second = told(&mut world, 8 * MINUTE_MS);

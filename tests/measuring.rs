@@ -223,6 +223,22 @@ fn only_whom_the_hash_dealt_out_is_compared() {
 }
 
 #[test]
+fn who_fails_is_told_once_a_minute_and_only_of_those_whom_the_hash_dealt_out() {
+    let mut isolate = Isolate::new("safe");
+    let other = Who { reason: Reason::Group, ..who(3, Variant::New) };
+    for (who, statuses) in [(who(1, Variant::New), &[502, 200][..]), (who(1, Variant::New), &[502, 200]), (who(2, Variant::Legacy), &[500]), (other, &[502, 200]), (who(4, Variant::New), &[200])] {
+        isolate.ask(who, "/api/cart", PAGE, statuses);
+    }
+    let counted = isolate.counted().remove(0);
+    let failed: Vec<(String, Vec<bool>)> = counted.compared.failed.iter().map(|failed| (failed.of.to_string(), failed.subjects.iter().map(|seen| seen.is_new).collect())).collect();
+    let [(of, sides)] = failed.as_slice() else { panic!("{failed:?}") };
+    assert_eq!((of.as_str(), sides.len(), sides.iter().filter(|is_new| **is_new).count()), ("errors", 2, 1));
+    let text = serde_json::to_string(&counted).unwrap();
+    let batch = Batch::parse(&format!(r#"{{"sequence":1,"counted":[{text}],"reports":[]}}"#));
+    assert_eq!(batch.counted[0].compared.failed, counted.compared.failed, "and it reads back");
+}
+
+#[test]
 fn a_flag_has_the_outcome_of_the_request_under_its_own_assignment() {
     let mut isolate = Isolate::new("private");
     isolate.ask(Who { flag: Some(Variant::New), ..who(1, Variant::Legacy) }, "/api", "", &[500]);

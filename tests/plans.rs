@@ -180,7 +180,7 @@ mod admin_canary {
         six_logged_errors: ["signal.logged_errors = 6 at 30m"] => Tell("signal.logged_errors > 5 over 10m");
         five_logged_errors: ["signal.logged_errors = 5 at 30m"] => Nothing;
         gate_errors: ["new.error_rate = 1% from 30m for 30m"] => Block("errors is");
-        gate_error_rate: ["new.error_rate = 1% from 30m"] => Block("error_rate is");
+        gate_error_rate: ["new.error_rate = 1% from 30m", "legacy.error_rate = 1% from 30m"] => Block("error_rate is");
         gate_p1: ["signal.p1 = 1 at 30m"] => Block("signal.p1 is 1");
         gate_p2: ["signal.p2 = 1 at 30m"] => Block("signal.p2 is 1");
         gate_new_error_patterns: ["signal.new_error_patterns = 1 at 30m"] => Block("signal.new_error_patterns is 1");
@@ -404,7 +404,7 @@ mod analytics_gamma {
         cache: ["signal.cache_hits = 59% from 30m"] => Tell("signal.cache_hits < 60%");
         vector_queries: ["signal.vector_p95 = 210ms from 30m"] => Tell("signal.vector_p95 > 200ms");
         inference: ["signal.inference_avg = 510ms from 30m"] => Tell("signal.inference_avg > 500ms");
-        gate_error_rate: ["new.error_rate = 0.25% from 2m"] => Block("error_rate is");
+        gate_error_rate: ["new.error_rate = 0.25% from 2m", "legacy.error_rate = 0.25% from 2m"] => Block("error_rate is");
     }
 }
 
@@ -415,7 +415,7 @@ mod analytics_delta {
         cpu: ["signal.cpu = 91% from 30m"] => Back("signal.cpu > 90%");
         memory: ["signal.memory = 91% from 30m"] => Back("signal.memory > 90%");
         errors_over_a_percent_for_a_quarter: ["new.error_rate = 4% from 30m", "legacy.error_rate = 4% from 30m"] => Back("error_rate > 1% over 5m for 15m");
-        errors_over_a_percent_for_five_minutes: ["new.error_rate = 4% from 30m for 5m"] => Tell("error_rate > 0.5% over 1h min 400");
+        errors_over_a_percent_for_five_minutes: ["new.error_rate = 4% from 30m for 5m", "legacy.error_rate = 4% from 30m for 5m"] => Tell("error_rate > 0.5% over 1h min 400");
         errors_over_half_a_percent: ["new.error_rate = 0.8% from 20m", "legacy.error_rate = 0.8% from 20m"] => Tell("error_rate > 0.5% over 1h min 400");
         database_cpu: ["signal.db_cpu = 81% from 30m"] => Tell("signal.db_cpu > 80%");
         gate_cpu: ["signal.cpu = 75% from 70m"] => Block("signal.cpu is 75 %");

@@ -5,6 +5,10 @@ use std::collections::VecDeque;
 use tidegate::decide::clustering::{SideSlices, Slices, factor};
 use tidegate::decide::comparison::Comparison;
 use tidegate::decide::evidence::{Count, Evidence, Window};
+use tidegate::decide::firsts::{AtRisk, FirstEvidence, Firsts, average};
+use tidegate::model::measured::{Quantity, Sample};
+
+use crate::traffic::Minutes;
 
 pub const ALPHA: f64 = 0.01;
 
@@ -14,8 +18,12 @@ pub enum Judge {
     Bare(Box<Evidence>),
     /// With restarts, divided by φ over the whole attempt.
     WholeFactor(Box<(Evidence, SideSlices)>),
-    /// What operates.
-    Tidegate(Box<Comparison>),
+    /// What operates: exposures, and subjects' first failures.
+    Tidegate(Box<(Comparison, Firsts, FirstEvidence)>),
+    /// Exposures alone.
+    Exposures(Box<Comparison>),
+    /// First failures alone.
+    Subjects(Box<(Firsts, FirstEvidence)>),
     /// A bound on the success rate, checked every so many minutes; so many failed checks are one too many.
     Fixed { success_min: f64, every: f64, failures_max: u32, count: Count, until: f64, failures: u32 },
     /// A two-proportion z-test of everything so far, at each look.
@@ -28,7 +36,9 @@ pub enum Judge {
 pub fn all() -> Vec<(&'static str, Judge)> {
     let fixed = |success_min, every, failures_max| Judge::Fixed { success_min, every, failures_max, count: Count::default(), until: every, failures: 0 };
     vec![
-        ("**Tidegate**", Judge::Tidegate(Box::new(Comparison::worse(1.0)))),
+        ("**Tidegate**", Judge::Tidegate(Box::new((Comparison::worse(1.0), Firsts::new(Quantity::Errors, None), FirstEvidence::new(1.0, false))))),
+        ("exposures only", Judge::Exposures(Box::new(Comparison::worse(1.0)))),
+        ("subjects only", Judge::Subjects(Box::new((Firsts::new(Quantity::Errors, None), FirstEvidence::new(1.0, false))))),
         ("φ of all", Judge::WholeFactor(Box::new((Evidence::restarting(1.0), SideSlices::default())))),
         ("restart only", Judge::Bare(Box::new(Evidence::restarting(1.0)))),
         ("plain", Judge::Bare(Box::new(Evidence::plain(1.0)))),
@@ -40,7 +50,13 @@ pub fn all() -> Vec<(&'static str, Judge)> {
 }
 
 impl Judge {
-    pub fn look(&mut self, window: &SideSlices, minute: f64, minutes: f64, share: f64) -> bool {
+    pub fn look(&mut self, seen: &Minutes, everybody: &Sample, minute: f64, minutes: f64, share: f64) -> bool {
+        let window = &seen.slices;
+        let first = |firsts: &mut Firsts, evidence: &mut FirstEvidence| {
+            let found = firsts.take(&seen.failed, Some(AtRisk { seen: everybody, share }));
+            evidence.add(&found, minute);
+            evidence.is_ready().then(|| evidence.log_e())
+        };
         let total = window.total();
         match self {
             Self::Bare(evidence) => {
@@ -53,9 +69,19 @@ impl Judge {
                 seen.merge(window);
                 seen.legacy.with_events().max(seen.new.with_events()) >= 20 && evidence.is_shown(ALPHA)
             }
-            Self::Tidegate(comparison) => {
+            Self::Tidegate(inner) => {
+                let (comparison, firsts, evidence) = inner.as_mut();
+                comparison.add(window, minute);
+                let exposures = comparison.is_ready().then(|| comparison.log_e());
+                average(exposures, first(firsts, evidence)) >= -ALPHA.ln()
+            }
+            Self::Exposures(comparison) => {
                 comparison.add(window, minute);
                 comparison.is_shown(ALPHA)
+            }
+            Self::Subjects(inner) => {
+                let (firsts, evidence) = inner.as_mut();
+                first(firsts, evidence).is_some_and(|log_e| log_e >= -ALPHA.ln())
             }
             Self::Fixed { success_min, every, failures_max, count, until, failures } => {
                 count.n += total.new.n;

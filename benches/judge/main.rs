@@ -14,7 +14,9 @@ use figures::{Found, delay, head, row, share};
 use indicatif::{ProgressBar, ProgressStyle};
 use judges::{Judge, all, z_score};
 use tidegate::decide::evidence::{Count, Evidence, Window};
-use traffic::{Kind, Site, Traffic, poisson};
+use tidegate::model::measured::Seen;
+use tidegate::model::variant::Variant;
+use traffic::{Kind, Minutes, Site, Traffic, poisson};
 
 const THREADS: usize = 2;
 /// Looks come every ten seconds, and in long healthy stretches every minute.
@@ -116,7 +118,7 @@ fn match_figures() {
 
 /// Whether each judge rolls a harmless release back within a day. `share` 0 is the ramp; `disturb` adds
 /// to the windows.
-fn harmless_run(site: Site, share: f64, seed: u64, disturb: impl Fn(&mut tidegate::decide::clustering::SideSlices, f64, f64)) -> Vec<bool> {
+fn harmless_run(site: Site, share: f64, seed: u64, disturb: impl Fn(&mut Minutes, f64, f64)) -> Vec<bool> {
     let mut judges: Vec<Judge> = all().into_iter().map(|(_, judge)| judge).collect();
     let mut fired = vec![false; judges.len()];
     let mut traffic = Traffic::new(site, if share > 0.0 { share } else { RAMP[0] }, seed);
@@ -128,7 +130,7 @@ fn harmless_run(site: Site, share: f64, seed: u64, disturb: impl Fn(&mut tidegat
         let mut window = traffic.window(minutes);
         disturb(&mut window, minute, minutes);
         for (judge, fired) in judges.iter_mut().zip(&mut fired) {
-            *fired = *fired || judge.look(&window, minute, minutes, now);
+            *fired = *fired || judge.look(&window, &traffic.everybody, minute, minutes, now);
         }
         minute += minutes;
     }
@@ -154,9 +156,10 @@ fn harmless() {
 
 /// One subject on new whose page reloads itself for three hours, an error each minute.
 fn harmless_where_hard() {
-    let loops = |window: &mut tidegate::decide::clustering::SideSlices, minute: f64, minutes: f64| {
+    let loops = |window: &mut Minutes, minute: f64, minutes: f64| {
         if (60.0..240.0).contains(&minute) {
-            window.new.add(7, 0.0, minutes);
+            window.slices.new.add(7, 0.0, minutes);
+            window.failed.add(Seen::new(7 << 40, Variant::New, true));
         }
     };
     let site = Site { rate: 0.001, ..site(Kind::Independent, 20_000) };
@@ -186,7 +189,7 @@ fn gone_bad_run(site: Site, share: f64, healthy_hours: f64, seed: u64) -> Vec<Ve
     while start < healthy_hours * 60.0 {
         let window = traffic.window(1.0);
         for (judge, is_early) in &mut judges {
-            *is_early = *is_early || judge.look(&window, start, 1.0, share);
+            *is_early = *is_early || judge.look(&window, &traffic.everybody, start, 1.0, share);
         }
         start += 1.0;
     }
@@ -201,7 +204,7 @@ fn watch(mut traffic: Traffic, mut judges: Vec<(Judge, bool)>, ratio: f64, start
         let minute = start + look * LOOK;
         let window = traffic.window(LOOK);
         for ((judge, _), found) in judges.iter_mut().zip(&mut found) {
-            if matches!(found, Found::Never) && judge.look(&window, minute, LOOK, share) {
+            if matches!(found, Found::Never) && judge.look(&window, &traffic.everybody, minute, LOOK, share) {
                 *found = Found::After(minute + LOOK - start);
             }
         }

@@ -6,6 +6,8 @@
 
 use fastrand::Rng;
 use tidegate::decide::clustering::{SLICES, SideSlices, Slices};
+use tidegate::model::measured::{Sample, Seen};
+use tidegate::model::variant::Variant;
 
 /// How events come about. On average they have the same rate everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,22 +37,32 @@ const TROUBLED_SHARE: f64 = 0.01;
 const TROUBLED_EVENTS_SHARE: f64 = 0.8;
 const BURST_FACTOR: f64 = 10.0;
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Subject {
     bucket: f32,
     slice: u8,
+    hash: u64,
+}
+
+/// What the judges see of some minutes.
+#[derive(Default)]
+pub struct Minutes {
+    /// Exposures and events by slice.
+    pub slices: SideSlices,
+    /// The subjects that failed.
+    pub failed: Sample,
 }
 
 /// The subjects of one side and what they are at.
 #[derive(Clone, Default)]
 struct Side {
-    /// The slices of its subjects, and of those in trouble.
-    subjects: Vec<u8>,
-    troubled: Vec<u8>,
+    /// Its subjects, and those in trouble.
+    subjects: Vec<u32>,
+    troubled: Vec<u32>,
     /// How the exposures are shared out among the slices.
     weights: Vec<f64>,
-    /// The slices of subjects with an episode under way.
-    episodes: Vec<u8>,
+    /// The subjects with an episode under way.
+    episodes: Vec<u32>,
 }
 
 /// The traffic of one release.
@@ -61,6 +73,8 @@ pub struct Traffic {
     subjects: Vec<Subject>,
     share: f64,
     sides: [Side; 2],
+    /// Everybody, as far as a sample goes: within minutes all of them have been seen.
+    pub everybody: Sample,
     /// How new's rate compares with legacy's.
     pub ratio: f64,
     minute: f64,
@@ -70,8 +84,8 @@ pub struct Traffic {
 impl Traffic {
     pub fn new(site: Site, share: f64, seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
-        let subjects = (0..site.subjects).map(|_| Subject { bucket: random.f32(), slice: random.u8(..SLICES as u8) }).collect();
-        let mut traffic = Self { site, random, subjects, share: f64::NAN, sides: <[Side; 2]>::default(), ratio: 1.0, minute: 0.0, burst: 1.0 };
+        let subjects = (0..site.subjects).map(|_| Subject { bucket: random.f32(), slice: random.u8(..SLICES as u8), hash: random.u64(..) }).collect();
+        let mut traffic = Self { site, random, subjects, share: f64::NAN, sides: <[Side; 2]>::default(), everybody: Sample::EMPTY, ratio: 1.0, minute: 0.0, burst: 1.0 };
         traffic.set_share(share);
         traffic
     }
@@ -84,71 +98,84 @@ impl Traffic {
         self.share = share;
         let troubled = (self.subjects.len() as f64 * TROUBLED_SHARE) as usize;
         let episodes = std::mem::take(&mut self.sides).map(|side| side.episodes);
+        self.everybody = Sample::EMPTY;
         for (index, subject) in self.subjects.iter().enumerate() {
-            let side = &mut self.sides[usize::from(f64::from(subject.bucket) < share)];
-            if index < troubled { side.troubled.push(subject.slice) } else { side.subjects.push(subject.slice) }
+            let is_new = f64::from(subject.bucket) < share;
+            self.everybody.add(seen(subject, usize::from(is_new)));
+            let side = &mut self.sides[usize::from(is_new)];
+            if index < troubled { side.troubled.push(index as u32) } else { side.subjects.push(index as u32) }
         }
         for (side, episodes) in self.sides.iter_mut().zip(episodes) {
             side.episodes = episodes;
             side.weights = vec![0.0; SLICES];
-            side.subjects.iter().chain(&side.troubled).for_each(|slice| side.weights[usize::from(*slice)] += 1.0);
+            side.subjects.iter().chain(&side.troubled).for_each(|subject| side.weights[usize::from(self.subjects[*subject as usize].slice)] += 1.0);
         }
     }
 
     /// The next window, of so many minutes.
-    pub fn window(&mut self, minutes: f64) -> SideSlices {
+    pub fn window(&mut self, minutes: f64) -> Minutes {
         if self.site.kind == Kind::Bursts && self.minute.floor() != (self.minute - minutes).floor() {
             let normal = 1.0 / (1.0 + (BURST_FACTOR - 1.0) / 10.0);
             self.burst = if self.random.f64() < 0.1 { BURST_FACTOR * normal } else { normal };
         }
         self.minute += minutes;
         let per_subject = self.site.exposures_per_minute * minutes / self.subjects.len() as f64;
-        let (legacy, new) = (self.side(0, per_subject, minutes), self.side(1, per_subject, minutes));
-        SideSlices { legacy, new }
+        let mut failed = Sample::EMPTY;
+        let (legacy, new) = (self.side(0, per_subject, minutes, &mut failed), self.side(1, per_subject, minutes, &mut failed));
+        Minutes { slices: SideSlices { legacy, new }, failed }
     }
 
-    fn side(&mut self, which: usize, per_subject: f64, minutes: f64) -> Slices {
-        let Self { site, random, sides, ratio, burst, .. } = self;
+    fn side(&mut self, which: usize, per_subject: f64, minutes: f64, failed: &mut Sample) -> Slices {
+        let Self { site, random, subjects, sides, ratio, burst, .. } = self;
         let side = &mut sides[which];
         let mut slices = Slices::default();
+        let mut fail = |slices: &mut Slices, subject: u32, events: f64| {
+            let subject = &subjects[subject as usize];
+            slices.add(usize::from(subject.slice), 0.0, events);
+            failed.add(seen(subject, which));
+        };
         side.weights.iter().enumerate().for_each(|(slice, weight)| slices.add(slice, weight * per_subject, 0.0));
         let all = side.subjects.len() as f64 + side.troubled.len() as f64;
         let expected = all * per_subject * site.rate * *burst;
         // What a regression adds befalls everybody alike.
         let added = if which == 1 { expected * (*ratio - 1.0) } else { 0.0 };
         match site.kind {
-            Kind::Independent | Kind::Bursts => draw(random, &mut slices, &side.subjects, expected + added),
+            Kind::Independent | Kind::Bursts => draw(random, &side.subjects, expected + added, |subject| fail(&mut slices, subject, 1.0)),
             Kind::Episodes(events) => {
                 let events = f64::from(events);
                 (0..poisson(random, (expected + added) / events)).for_each(|_| side.episodes.extend(pick(random, &side.subjects)));
-                side.episodes.retain(|slice| {
+                side.episodes.retain(|subject| {
                     if random.f64() >= minutes.min(1.0) {
                         return true;
                     }
-                    slices.add(usize::from(*slice), 0.0, minutes.max(1.0));
+                    fail(&mut slices, *subject, minutes.max(1.0));
                     random.f64() * events >= minutes.max(1.0)
                 });
             }
             Kind::Persistent => {
-                let exposures = |subjects: &[u8]| subjects.len() as f64 * per_subject * site.rate;
-                draw(random, &mut slices, &side.subjects, exposures(&side.subjects) * (1.0 - TROUBLED_EVENTS_SHARE) / (1.0 - TROUBLED_SHARE) + added);
-                draw(random, &mut slices, &side.troubled, exposures(&side.troubled) * TROUBLED_EVENTS_SHARE / TROUBLED_SHARE);
+                let exposures = |subjects: &[u32]| subjects.len() as f64 * per_subject * site.rate;
+                draw(random, &side.subjects, exposures(&side.subjects) * (1.0 - TROUBLED_EVENTS_SHARE) / (1.0 - TROUBLED_SHARE) + added, |subject| fail(&mut slices, subject, 1.0));
+                draw(random, &side.troubled, exposures(&side.troubled) * TROUBLED_EVENTS_SHARE / TROUBLED_SHARE, |subject| fail(&mut slices, subject, 1.0));
             }
         }
         slices
     }
 }
 
-/// Adds a Poisson number of events, each of any of the subjects.
-fn draw(random: &mut Rng, slices: &mut Slices, subjects: &[u8], mean: f64) {
+fn seen(subject: &Subject, side: usize) -> Seen {
+    Seen::new(subject.hash, if side == 1 { Variant::New } else { Variant::Legacy }, true)
+}
+
+/// Tells of a Poisson number of events, each of any of the subjects.
+fn draw(random: &mut Rng, subjects: &[u32], mean: f64, mut tell: impl FnMut(u32)) {
     for _ in 0..poisson(random, mean) {
-        if let Some(slice) = pick(random, subjects) {
-            slices.add(usize::from(slice), 0.0, 1.0);
+        if let Some(subject) = pick(random, subjects) {
+            tell(subject);
         }
     }
 }
 
-fn pick(random: &mut Rng, subjects: &[u8]) -> Option<u8> {
+fn pick(random: &mut Rng, subjects: &[u32]) -> Option<u32> {
     if subjects.is_empty() { None } else { subjects.get(random.usize(..subjects.len())).copied() }
 }
 

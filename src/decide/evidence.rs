@@ -187,7 +187,8 @@ fn log_likelihood_ratio(window: &Window, theta: f64, log_relative: f64) -> f64 {
 }
 
 /// ln(e^a + e^b) without overflow.
-fn log_sum(a: f64, b: f64) -> f64 {
+/// The logarithm of a sum of two numbers, of which it has the logarithms.
+pub fn log_sum(a: f64, b: f64) -> f64 {
     let (high, low) = if a > b { (a, b) } else { (b, a) };
     if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }

@@ -12,6 +12,7 @@ pub mod judge;
 pub mod trail;
 pub mod book;
 pub mod evidence;
+pub mod firsts;
 pub mod clustering;
 pub mod comparison;
 pub mod schedule;

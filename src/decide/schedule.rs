@@ -73,8 +73,8 @@ pub enum Blocker {
     Manual,
     /// The stage's hold, which has lasted for so many milliseconds.
     Hold(Duration, Instant),
-    /// Gates: how many fail, how many nobody can tell yet.
-    Gates(usize, usize),
+    /// Gates: those that fail, and those of which nobody can tell yet.
+    Gates(Vec<String>, Vec<String>),
     /// The deal was shown to be unfair.
     SampleRatio(String),
     /// Open items.
@@ -133,19 +133,30 @@ impl fmt::Display for Blocker {
             Self::Start(at) => write!(f, "the plan starts at {at}"),
             Self::Manual => f.write_str("the plan leaves advancing to an operator"),
             Self::Hold(hold, _) => write!(f, "the stage's hold of {hold} is not over"),
-            Self::Gates(failing, unknown) => match (failing, unknown) {
-                (0, 1) => f.write_str("one gate is inconclusive"),
-                (0, _) => write!(f, "{unknown} gates are inconclusive"),
-                (1, 0) => f.write_str("one gate fails"),
-                (_, 0) => write!(f, "{failing} gates fail"),
-                _ => write!(f, "{failing} of the gates fail, {unknown} are inconclusive"),
-            },
+            Self::Gates(failing, unknown) => {
+                if !failing.is_empty() {
+                    write!(f, "not met: {}", few(failing))?;
+                }
+                if !unknown.is_empty() {
+                    write!(f, "{}waits for figures: {}", if failing.is_empty() { "" } else { "; " }, few(unknown))?;
+                }
+                Ok(())
+            }
             Self::SampleRatio(why) => f.write_str(why),
             Self::Checklist(items) => write!(f, "not approved yet: {}", items.join("; ")),
             Self::Freeze(_) => f.write_str("the plan's freeze stops advancing"),
             Self::Enter(stage, _) => write!(f, "the stage {stage} may not be entered at this time"),
         }
     }
+}
+
+/// The first of some gates, and how many more there are.
+fn few(gates: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = gates.iter().take(SHOWN).map(|gate| format!("`{gate}`")).collect();
+    let rest = gates.len().saturating_sub(SHOWN);
+    let more = if rest == 0 { String::new() } else { format!(" and {rest} more") };
+    format!("{}{more}", shown.join(", "))
 }
 
 /// Looks ahead.
@@ -213,7 +224,7 @@ impl Looking<'_> {
         let Some(stage) = self.plan.stages.get(index) else { return (None, Vec::new()) };
         let following = self.plan.stages.get(index + 1);
         let unfair = self.facts.unfair.clone().map(Blocker::SampleRatio);
-        let own: Vec<Blocker> = self.after().into_iter().chain(self.hold(stage)).chain(self.gates(stage)).chain(unfair).chain(self.checklist()).collect();
+        let own: Vec<Blocker> = self.after().into_iter().chain(self.hold(stage)).chain(self.gates(index)).chain(unfair).chain(self.checklist()).collect();
         let is_whole = self.record.live.percentage == Percentage::FULL;
         match following {
             None if !is_whole && self.record.live.ended => (None, vec![Blocker::LastStage]),
@@ -239,11 +250,11 @@ impl Looking<'_> {
         (until > self.now).then_some(Blocker::Hold(hold, until))
     }
 
-    fn gates(&self, stage: &Stage) -> Option<Blocker> {
+    fn gates(&self, stage: usize) -> Option<Blocker> {
         let verdict = |index: usize| self.facts.gates.get(index).copied().unwrap_or(Verdict::Inconclusive);
-        let count = |wanted: Verdict| (0..stage.gates.len()).filter(|index| verdict(*index) == wanted).count();
-        let (failing, unknown) = (count(Verdict::Fail), count(Verdict::Inconclusive));
-        (failing + unknown > 0).then_some(Blocker::Gates(failing, unknown))
+        let those = |wanted: Verdict| self.plan.gates_in_force(stage).enumerate().filter(|(index, _)| verdict(*index) == wanted).map(|(_, gate)| gate.to_string()).collect::<Vec<_>>();
+        let (failing, unknown) = (those(Verdict::Fail), those(Verdict::Inconclusive));
+        (!failing.is_empty() || !unknown.is_empty()).then_some(Blocker::Gates(failing, unknown))
     }
 
     fn checklist(&self) -> Option<Blocker> {

@@ -42,12 +42,13 @@ impl Trail {
             line.is_current = false;
             line.points.retain(|(own, _)| *own <= minute && *own + MINUTES_MAX > minute);
         }
-        for (guardrail, judgement) in plan.guardrails.iter().zip(&look.guardrails) {
+        for (guardrail, judgement) in plan.guardrails_in_force().zip(&look.guardrails) {
             self.add("guardrail", &guardrail.when, judgement, minute);
         }
-        let stage = plan.stages.iter().find(|own| own.name == *stage);
-        for (gate, judgement) in stage.map_or(&[][..], |stage| &stage.gates).iter().zip(&look.gates) {
-            self.add("gate", gate, judgement, minute);
+        if let Some(index) = plan.stage_index(stage.as_str()) {
+            for (gate, judgement) in plan.gates_in_force(index).zip(&look.gates) {
+                self.add("gate", gate, judgement, minute);
+            }
         }
         if let Some(judgement) = &look.sample_ratio {
             self.add("sample_ratio", &"sample_ratio", judgement, minute);

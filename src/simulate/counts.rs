@@ -2,7 +2,7 @@
 
 use super::crowd::Request;
 use super::healthy::RATES;
-use crate::model::measured::{Quantity, Tally};
+use crate::model::measured::{Quantity, Sample, Seen, Tally};
 use crate::model::measured::compared::SLICES;
 
 /// The counts of a side, everywhere or at one endpoint.
@@ -138,13 +138,15 @@ pub struct Asked {
     failed: Vec<u64>,
     /// By side and slice: exposures and events.
     pub slices: [Vec<(u32, u32)>; 2],
+    /// Who failed, on either side.
+    pub who: Sample,
 }
 
 impl Asked {
     /// Nothing yet, of so many subjects.
     pub fn new(of: Quantity, place: usize, subjects: usize) -> Self {
         let slices = vec![(0, 0); usize::from(SLICES)];
-        Self { of, place, exposed: vec![0; subjects], failed: vec![0; subjects], slices: [slices.clone(), slices] }
+        Self { of, place, exposed: vec![0; subjects], failed: vec![0; subjects], slices: [slices.clone(), slices], who: Sample::EMPTY }
     }
 
     /// Whether it is something that comes of requests.
@@ -153,12 +155,15 @@ impl Asked {
     }
 
     /// Adds a request of a subject, which is one exposure a minute at most, and one failure.
-    pub fn add_request(&mut self, side: usize, slice: u8, request: &Request, came: &Came) {
+    pub fn add_request(&mut self, side: usize, slice: u8, request: &Request, came: &Came, seen: Seen) {
         let fresh = |minutes: &mut Vec<u64>| minutes.get_mut(request.subject).is_some_and(|last| std::mem::replace(last, request.minute) != request.minute);
         // Whatever comes of requests has the exposures of errors.
         let n = self.of == Quantity::Errors && fresh(&mut self.exposed);
         let x = came.has(&self.of) && fresh(&mut self.failed);
         self.add(side, slice, u32::from(n), u32::from(x));
+        if x && self.place == 0 {
+            self.who.add(seen);
+        }
     }
 
     /// Adds exposures and events of a slice.

@@ -122,7 +122,7 @@ fn rate_of(plan: &Plan, of: &Quantity, default: f64) -> f64 {
 
 /// All terms of a plan's conditions.
 pub fn terms(plan: &Plan) -> impl Iterator<Item = &Term> {
-    let gates = plan.stages.iter().flat_map(|stage| &stage.gates);
+    let gates = (0..plan.stages.len()).flat_map(|index| plan.gates_in_force(index)).map(|gate| &gate.when);
     gates.chain(plan.guardrails_in_force().map(|guardrail| &guardrail.when)).flat_map(|condition| &condition.terms)
 }
 
@@ -137,7 +137,7 @@ fn hours_on_new(plan: &Plan) -> f64 {
 /// multiplied by. Of a guardrail with several comparisons one that is false is enough: the first.
 fn range(plan: &Plan, factor: impl Fn(&Metric) -> Option<f64>) -> Range {
     let mut range = Range { low: None, high: None, is_share: false };
-    let gates = plan.stages.iter().flat_map(|stage| &stage.gates).flat_map(|gate| &gate.terms).map(|term| (term, term.op));
+    let gates = plan.stages.iter().flat_map(|stage| &stage.gates).flat_map(|gate| &gate.when.terms).map(|term| (term, term.op));
     let contrary = |op: Op| match op {
         Op::Less => Op::AtLeast,
         Op::AtMost => Op::More,

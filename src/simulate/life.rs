@@ -188,9 +188,11 @@ impl Life {
                 SignalKind::Count => signal.heartbeat,
             };
             let every_ms = limit.map_or(REPORT_MS, |limit| i64::try_from(limit.as_ms() / 2).unwrap_or(i64::MAX));
+            let is_first = *next_ms == 0;
             *next_ms = at_ms.saturating_add(every_ms);
-            // Of a count that nobody waits for, nothing is reported where there is nothing.
-            if *value > 0.0 || limit.is_some() {
+            // Of a count that nobody waits for, nothing is reported where there is nothing, but once, to
+            // show that somebody is there.
+            if *value > 0.0 || limit.is_some() || is_first {
                 signals.report(name.as_str(), *value, now);
             }
         }
@@ -203,9 +205,9 @@ fn ungated(plan: &Plan, index: usize) -> (Plan, i64) {
     let mut ungated = plan.clone();
     let mut hold_ms = 0;
     if let Some(stage) = ungated.stages.get_mut(index) {
-        let holds = stage.gates.iter().flat_map(|gate| &gate.terms).filter_map(|term| term.hold);
+        let holds = stage.gates.iter().flat_map(|gate| &gate.when.terms).filter_map(|term| term.hold);
         hold_ms = holds.map(|hold| hold.as_ms()).max().unwrap_or_default();
-        stage.gates.retain(|gate| gate.terms.iter().any(|term| term.bound.is_legacy()));
+        stage.gates.retain(|gate| gate.when.terms.iter().any(|term| term.bound.is_legacy()));
     }
     (ungated, i64::try_from(hold_ms).unwrap_or(i64::MAX).saturating_add(GATES_MS))
 }

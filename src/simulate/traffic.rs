@@ -100,7 +100,7 @@ impl Traffic {
         }
         let acc = Acc::new(measures.len());
         let accs = vec![acc; endpoints.len() + 1];
-        let view = if terms(plan).any(|term| term.metric == Metric::Adoption) { VIEW.parse().ok() } else { None };
+        let view = if terms(plan).any(|term| matches!(term.metric, Metric::Adoption | Metric::Event(_) | Metric::Reporters(_))) { VIEW.parse().ok() } else { None };
         let events = healthy.events.iter().map(|(name, _)| name.clone()).collect();
         let has_rescue = plan.upstreams.as_ref().is_some_and(|upstreams| upstreams.rescue != crate::model::plan::Rescue::Off);
         let mut traffic = Self { endpoints, has_rescue, healthy_rates: healthy.rates, waited, measures, spreads: Vec::new(), compared, asked, view, events, conditions, accs: [accs.clone(), accs], is_exposed: vec![false; subjects], toll: Toll::default() };
@@ -206,7 +206,7 @@ impl Traffic {
         }
         if let Some(slice) = slice {
             for asked in self.asked.iter_mut().filter(|asked| asked.is_of_requests() && (asked.place == 0 || asked.place == place)) {
-                asked.add_request(side, slice, request, &came);
+                asked.add_request(side, slice, request, &came, Seen::new(sampled, if side == 1 { Variant::New } else { Variant::Legacy }, true));
             }
         }
         request.is_page && !is_error && !is_abandoned && !is_trouble

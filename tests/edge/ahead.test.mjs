@@ -67,7 +67,7 @@ describe('a dry run', () => {
 
 describe('a completion', () => {
   test('that is advised against wants the key, and says what ends', async () => {
-    await ana.apply([plan(legacy, next, { key: 'ending', routes: ['/ending/*'], holdout: '5%', upstreams: { rescue: 'until_completed' }, after_rollback: ['Cause found'] })]);
+    await ana.apply([plan(legacy, next, { key: 'ending', routes: ['/ending/*'], holdout: 5, upstreams: { rescue: 'until_completed' }, after_rollback: ['Cause found'] })]);
     await ana.orders('ending', 'start');
     assert.deepEqual((await ana.orders('ending', 'complete', { dry_run: true })).ends.map(({ what }) => what), ['rescue', 'skew', 'holdout', 'comparisons']);
     await ana.orders('ending', 'rollback');

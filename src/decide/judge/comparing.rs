@@ -8,8 +8,11 @@
 //! One window of evidence is what arrived under one revision until both sides had exposures; its
 //! events enter once.
 
+use super::alone::Alone;
+use super::scene::Reading;
 use crate::decide::clustering::SideSlices;
 use crate::decide::comparison::Comparison;
+use crate::decide::firsts::{FirstEvidence, average};
 use crate::decide::series::{Series, Span, minute_of};
 use crate::model::condition::{Metric, Op, Term};
 use crate::model::measured::sketch::shift;
@@ -17,7 +20,7 @@ use crate::model::measured::{Compared, Measure, Quantity, Sketch};
 use crate::model::number::Plain;
 use crate::model::plan::Plan;
 use crate::model::variant::Variant;
-use crate::model::{Instant, Name};
+use crate::model::{Duration, Instant, Name};
 
 /// Legacy's quantile is taken from the last hour.
 const EDGE_MINUTES: u64 = 60;
@@ -62,13 +65,15 @@ pub struct Question {
     pub theta: f64,
     /// What is to be shown.
     pub direction: Direction,
+    /// How long after a stage's entry nothing counts.
+    pub after: Option<Duration>,
 }
 
 impl Question {
     /// What a term asks, in this direction; `None` for a term that does not compare.
-    pub fn of(term: &Term, direction: Direction) -> Option<Self> {
+    pub fn of(term: &Term, direction: Direction, after: Option<Duration>) -> Option<Self> {
         let theta = Some(term.bound).filter(|bound| bound.is_legacy())?.figure();
-        Some(Self { metric: term.metric.clone(), endpoint: term.endpoint.clone(), theta, direction })
+        Some(Self { metric: term.metric.clone(), endpoint: term.endpoint.clone(), theta, direction, after })
     }
 
     /// Under which it is stored.
@@ -104,6 +109,12 @@ impl Question {
         }
     }
 
+    /// What a subject does for the first time, where that is evidence for it too: which subjects ask an
+    /// endpoint for anything, nobody counts.
+    pub fn first(&self) -> Option<Quantity> {
+        self.metric.of_requests().filter(|_| self.endpoint.is_none())
+    }
+
     /// Evidence for it that nothing has been added to.
     fn comparison(&self) -> Comparison {
         // The factor of a quantile is in the edges.
@@ -127,20 +138,24 @@ pub fn questions(plan: &Plan) -> (Vec<Question>, Vec<Question>) {
             list.push(question);
         }
     };
-    for term in plan.guardrails_in_force().flat_map(|guardrail| &guardrail.when.terms) {
-        keep(&mut guardrails, Question::of(term, Direction::of(term.op)));
+    for guardrail in plan.guardrails_in_force() {
+        for term in &guardrail.when.terms {
+            keep(&mut guardrails, Question::of(term, Direction::of(term.op), guardrail.after));
+        }
     }
-    for term in plan.stages.iter().flat_map(|stage| &stage.gates).flat_map(|gate| &gate.terms) {
-        let direction = Direction::of(term.op);
-        keep(&mut gates, Question::of(term, direction));
-        keep(&mut gates, Question::of(term, direction.other()));
+    for gate in (0..plan.stages.len()).flat_map(|index| plan.gates_in_force(index)) {
+        for term in &gate.when.terms {
+            let direction = Direction::of(term.op);
+            keep(&mut gates, Question::of(term, direction, gate.after));
+            keep(&mut gates, Question::of(term, direction.other(), gate.after));
+        }
     }
     (guardrails, gates)
 }
 
 /// The statuses that a plan compares with legacy's, ascending.
 pub fn statuses(plan: &Plan) -> Vec<u16> {
-    let terms = plan.guardrails_in_force().map(|guardrail| &guardrail.when).chain(plan.stages.iter().flat_map(|stage| &stage.gates)).flat_map(|condition| &condition.terms);
+    let terms = plan.guardrails_in_force().map(|guardrail| &guardrail.when).chain(plan.stages.iter().flat_map(|stage| &stage.gates).map(|gate| &gate.when)).flat_map(|condition| &condition.terms);
     let compared = terms.filter(|term| term.bound.is_legacy()).filter_map(|term| match term.metric {
         Metric::StatusRate(status) => Some(status),
         _ => None,
@@ -156,8 +171,12 @@ pub fn statuses(plan: &Plan) -> Vec<u16> {
 pub struct Gathering {
     /// The question.
     pub question: Question,
-    /// The evidence.
+    /// The evidence of exposures and events.
     pub comparison: Comparison,
+    /// That of the subjects' first failures.
+    pub first: Option<FirstEvidence>,
+    /// What new's rate tells beside legacy's last one, where legacy has gone.
+    pub alone: Option<Alone>,
     /// What has arrived while one side had no exposures, by revision.
     pub open: Vec<(u64, SideSlices)>,
     /// The bucket in which legacy's quantile lies, and the minute in which that was looked up.
@@ -169,7 +188,34 @@ pub struct Gathering {
 impl Gathering {
     /// No evidence yet.
     pub fn new(question: Question) -> Self {
-        Self { comparison: question.comparison(), question, open: Vec::new(), edge: None, added_at: None }
+        let first = question.first().map(|_| FirstEvidence::new(question.theta, question.direction == Direction::Less));
+        Self { comparison: question.comparison(), first, alone: None, question, open: Vec::new(), edge: None, added_at: None }
+    }
+
+    /// The natural logarithm of the evidence; 0 is none.
+    pub fn log_e(&self) -> f64 {
+        match &self.first {
+            Some(first) => average(Some(self.comparison.log_e()), Some(first.log_e())),
+            None => self.comparison.log_e(),
+        }
+    }
+
+    /// Whether enough has been seen to show anything.
+    pub fn is_ready(&self) -> bool {
+        self.comparison.is_ready() || self.first.as_ref().is_some_and(FirstEvidence::is_ready)
+    }
+
+    /// Whether it is shown at the level `alpha`.
+    pub fn is_shown(&self, alpha: f64) -> bool {
+        let Some(first) = &self.first else { return self.comparison.is_shown(alpha) };
+        let ready = |is_ready: bool, log_e: f64| is_ready.then_some(log_e);
+        average(ready(self.comparison.is_ready(), self.comparison.log_e()), ready(first.is_ready(), first.log_e())) >= -alpha.ln()
+    }
+
+    /// Whether the subjects alone show it, of whom a handful may be enough.
+    pub fn is_shown_by_subjects(&self, alpha: f64) -> bool {
+        let first = self.first.as_ref().filter(|first| first.is_ready());
+        first.is_some_and(|first| average(Some(first.log_e()), None) >= -alpha.ln())
     }
 
     /// Takes in what has arrived under a revision, `minute` minutes after the attempt began.
@@ -187,6 +233,21 @@ impl Gathering {
             let (_, window) = self.open.remove(index);
             self.comparison.add(&window, minute);
             self.added_at = Some(now);
+        }
+    }
+
+    /// Takes in what has arrived of new where nobody comparable is on legacy. `legacy` reads its last rate.
+    pub fn take_alone(&mut self, compared: &Compared, minute: f64, legacy: impl FnOnce(&Question) -> Reading) {
+        if self.question.direction != Direction::More || self.question.quantities().is_none() {
+            return;
+        }
+        let Some(arrived) = self.slices(compared) else { return };
+        let factor = self.comparison.factor();
+        if self.alone.is_none() {
+            self.alone = Alone::new(self.question.theta, &legacy(&self.question), factor);
+        }
+        if let Some(alone) = &mut self.alone {
+            alone.add(&arrived.new, factor, minute);
         }
     }
 

@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 use super::agenda::Agenda;
+use super::alone::Alone;
 use super::comparing::{Direction, Gathering, Question};
 use super::{Judge, Verdict};
 use crate::decide::clustering::SideSlices;
 use crate::decide::comparison::Comparison;
-use crate::model::Instant;
+use crate::decide::firsts::{FirstEvidence, Firsts};
+use crate::model::{Duration, Instant};
 use crate::model::condition::Condition;
 use crate::model::node::{Node, Value};
 use crate::model::plan::fields::Reader;
@@ -16,6 +18,8 @@ use crate::model::plan::fields::Reader;
 struct Kept<'a> {
     begun_revision: u64,
     gatherings: Vec<KeptGathering<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    firsts: &'a [Firsts],
     held: &'a [(String, Instant, Instant)],
     fired: &'a [String],
     since: Vec<(&'a str, Verdict, Instant)>,
@@ -39,7 +43,13 @@ struct KeptAgenda<'a> {
 struct KeptGathering<'a> {
     /// The question as a condition.
     question: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Duration>,
     comparison: &'a Comparison,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<&'a FirstEvidence>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alone: Option<&'a Alone>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     open: &'a [(u64, SideSlices)],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +60,7 @@ struct KeptGathering<'a> {
 
 impl<'a> KeptGathering<'a> {
     fn of(own: &'a Gathering) -> Self {
-        Self { question: own.question.to_condition(), comparison: &own.comparison, open: &own.open, edge: own.edge, added_at: own.added_at }
+        Self { question: own.question.to_condition(), after: own.question.after, comparison: &own.comparison, first: own.first.as_ref(), alone: own.alone.as_ref(), open: &own.open, edge: own.edge, added_at: own.added_at }
     }
 }
 
@@ -60,10 +70,10 @@ impl Question {
         format!("{}x legacy", self.key())
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str, after: Option<Duration>) -> Option<Self> {
         let condition: Condition = text.parse().ok()?;
         let term = condition.terms.first()?;
-        Self::of(term, Direction::of(term.op))
+        Self::of(term, Direction::of(term.op), after)
     }
 }
 
@@ -73,6 +83,7 @@ impl Judge {
         let kept = Kept {
             begun_revision: self.begun_revision,
             gatherings: self.gatherings.iter().map(KeptGathering::of).collect(),
+            firsts: &self.firsts,
             held: &self.held,
             fired: &self.fired,
             since: self.since.iter().map(|(key, verdict, since)| (key.as_str(), *verdict, *since)).collect(),
@@ -96,6 +107,8 @@ fn judge(r: &mut Reader, node: &Node) -> Option<Judge> {
     Some(Judge {
         begun_revision: f.required(r, "begun_revision", Reader::whole)?,
         gatherings: f.required(r, "gatherings", |r, node| r.list(node, gathering))?,
+        // What an earlier version stored knows of no subjects.
+        firsts: f.optional(r, "firsts", |r, node| r.list(node, Firsts::read)).unwrap_or_default(),
         held: f.required(r, "held", |r, node| r.list(node, |r, row| three(r, row, Reader::parsed, Reader::parsed)))?,
         fired: f.required(r, "fired", Reader::texts)?,
         since: f.required(r, "since", |r, node| r.list(node, |r, row| three(r, row, verdict, Reader::parsed)))?,
@@ -135,11 +148,15 @@ fn pair<A, B>(r: &mut Reader, node: &Node, first: impl FnOnce(&mut Reader, &Node
 
 fn gathering(r: &mut Reader, node: &Node) -> Option<Gathering> {
     let mut f = r.fields(node)?;
-    let question = f.required(r, "question", Reader::text)?;
+    let text = f.required(r, "question", Reader::text)?;
+    let after = f.optional(r, "after", Reader::parsed);
+    let question = Question::parse(&text, after)?;
     let bucket = |r: &mut Reader, node: &Node| r.number(node).map(|bucket| bucket as i16);
     Some(Gathering {
-        question: Question::parse(&question)?,
         comparison: f.required(r, "comparison", Comparison::read)?,
+        first: f.optional(r, "first", FirstEvidence::read).or_else(|| Gathering::new(question.clone()).first),
+        alone: f.optional(r, "alone", Alone::read),
+        question,
         open: f.optional(r, "open", |r, node| r.list(node, |r, row| pair(r, row, Reader::whole, SideSlices::read))).unwrap_or_default(),
         edge: f.optional(r, "edge", |r, node| pair(r, node, bucket, Reader::whole)),
         added_at: f.optional(r, "added_at", Reader::parsed),

@@ -6,12 +6,15 @@
 
 pub mod scene;
 pub mod adoption;
+pub mod alone;
 pub mod comparing;
 pub mod ratio;
 pub mod term;
 pub mod words;
 pub mod guard;
 pub mod agenda;
+mod against;
+mod gather;
 mod kept;
 
 pub use guard::{Fired, GUARDRAIL};
@@ -19,18 +22,18 @@ pub use guard::{Fired, GUARDRAIL};
 use serde::Serialize;
 
 use self::agenda::{Agenda, Message};
-use self::comparing::{Gathering, questions};
+use self::comparing::Gathering;
 use self::guard::guardrail_key;
 use self::ratio::Ratio;
 use self::scene::Scene;
 use self::term::{Court, Truth};
+use super::firsts::Firsts;
 use super::rollout::Order;
 use crate::model::condition::Condition;
-use crate::model::live::Phase;
 use crate::model::measured::Compared;
-use crate::model::plan::{ALPHA_DEFAULT, Guardrail, Plan};
+use crate::model::plan::{ALPHA_DEFAULT, Gate, Guardrail, Plan};
 use crate::model::record::Record;
-use crate::model::{Instant, Percentage};
+use crate::model::{Duration, Instant};
 
 /// What a condition says of the figures. No data is never a pass and never a fail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +136,8 @@ pub struct Judge {
     begun_revision: u64,
     /// The evidence of each comparison.
     pub gatherings: Vec<Gathering>,
+    /// The subjects that have failed.
+    firsts: Vec<Firsts>,
     /// Since when each condition of time has been true, and when that was last seen.
     held: Vec<(String, Instant, Instant)>,
     /// Guardrails that are true, and so do not fire again.
@@ -157,15 +162,15 @@ impl Judge {
             self.held.clear();
         }
         let (of_guardrails, of_gates) = self.begin(plan, record);
-        self.take(record, arrived, now);
+        self.take(scene, arrived);
         let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
         let share = |questions: usize, alpha: f64| alpha / questions.max(1) as f64;
         let mut look = Look { at: Some(now), revision: record.live.revision, ..Look::default() };
         let mut court = Court { scene, gatherings: &self.gatherings, held: &mut self.held, alpha: share(of_guardrails, alpha) };
         look.guardrails = plan.guardrails_in_force().map(|guardrail| watched(&mut court, guardrail)).collect();
         court.alpha = share(of_gates / 2, alpha);
-        let stage = plan.stage_index(record.live.stage.as_str()).and_then(|index| plan.stages.get(index));
-        look.gates = stage.map_or_else(Vec::new, |stage| stage.gates.iter().map(|gate| passed(&mut court, gate)).collect());
+        let stage = plan.stage_index(record.live.stage.as_str());
+        look.gates = stage.map_or_else(Vec::new, |stage| plan.gates_in_force(stage).map(|gate| passed(&mut court, gate)).collect());
         look.sample_ratio = self.sample_ratio(scene);
         self.fire(plan, record, &mut look, now);
         self.note_since(plan, record, &mut look, now);
@@ -183,40 +188,8 @@ impl Judge {
         look
     }
 
-    /// A new attempt begins without evidence; another plan asks other questions. Returns how many its
-    /// guardrails ask, and its gates.
-    fn begin(&mut self, plan: &Plan, record: &Record) -> (usize, usize) {
-        if self.begun_revision != record.begun_revision {
-            *self = Self { begun_revision: record.begun_revision, looked_at: self.looked_at, ..Self::default() };
-        }
-        let (mut questions, gates) = questions(plan);
-        let counts = (questions.len(), gates.len());
-        questions.extend(gates.into_iter().filter(|gate| !questions.contains(gate)).collect::<Vec<_>>());
-        self.gatherings.retain(|gathering| questions.contains(&gathering.question));
-        for question in questions {
-            if !self.gatherings.iter().any(|gathering| gathering.question == question) {
-                self.gatherings.push(Gathering::new(question));
-            }
-        }
-        counts
-    }
-
-    fn take(&mut self, record: &Record, arrived: &[(u64, Compared)], now: Instant) {
-        let minute = now.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms()) as f64 / 60_000.0;
-        for (revision, compared) in arrived.iter().filter(|(revision, _)| *revision >= record.begun_revision) {
-            for gathering in &mut self.gatherings {
-                gathering.take(*revision, compared, minute, now);
-            }
-        }
-    }
-
     fn sample_ratio(&mut self, scene: &mut Scene<'_>) -> Option<Judgement> {
-        let live = &scene.record.live;
-        let share = |percentage: Percentage| f64::from(percentage.limit()) / f64::from(Percentage::FULL.limit());
-        let expected = share(live.percentage) * (1.0 - share(scene.plan.holdout));
-        if !scene.serves() || live.phase == Phase::Completed || expected <= 0.0 || expected >= 1.0 {
-            return None;
-        }
+        let expected = scene.share()?;
         let revision = scene.record.exposed_revision;
         let (halvings, legacy, new) = scene.series.since(revision).subjects.dealt();
         let ratio = Ratio::of(halvings, legacy, new, expected);
@@ -264,15 +237,19 @@ fn watched(court: &mut Court<'_, '_>, guardrail: &Guardrail) -> Judgement {
     if !court.scene.serves() {
         return Judgement { text: "nobody is on new".into(), ..Judgement::default() };
     }
-    judged(court, &guardrail.when, false)
+    judged(court, &guardrail.when, guardrail.after, false)
 }
 
 /// What a gate says now: `pass` where its condition is true.
-fn passed(court: &mut Court<'_, '_>, gate: &Condition) -> Judgement {
-    judged(court, gate, true)
+fn passed(court: &mut Court<'_, '_>, gate: &Gate) -> Judgement {
+    judged(court, &gate.when, gate.after, true)
 }
 
-fn judged(court: &mut Court<'_, '_>, condition: &Condition, is_gate: bool) -> Judgement {
+fn judged(court: &mut Court<'_, '_>, condition: &Condition, after: Option<Duration>, is_gate: bool) -> Judgement {
+    if let Some(after) = after.filter(|_| court.scene.is_warming_up(after)) {
+        return Judgement { text: format!("nothing counts in the first {after} of a stage"), ..Judgement::default() };
+    }
+    court.scene.after = after;
     let answers: Vec<(Truth, Figure)> = condition.terms.iter().map(|term| if is_gate { court.gate(term) } else { court.guardrail(term) }).collect();
     let has = |wanted: Truth| answers.iter().any(|(truth, _)| *truth == wanted);
     let truth = if has(Truth::False) { Truth::False } else if has(Truth::Unknown) { Truth::Unknown } else { Truth::True };
@@ -281,6 +258,7 @@ fn judged(court: &mut Court<'_, '_>, condition: &Condition, is_gate: bool) -> Ju
         (Truth::True, true) | (Truth::False, false) => Verdict::Pass,
         (Truth::True, false) | (Truth::False, true) => Verdict::Fail,
     };
+    court.scene.after = None;
     // The terms that made it what it is; all of them where all had to hold.
     let texts: Vec<&str> = answers.iter().filter(|(own, _)| *own == truth).map(|(_, figure)| figure.text.as_str()).collect();
     Judgement { verdict, since: None, text: texts.join("; "), figures: answers.into_iter().map(|(_, figure)| figure).collect() }

@@ -37,6 +37,8 @@ pub struct Scene<'a> {
     pub arrived_at: Option<Instant>,
     /// The time.
     pub now: Instant,
+    /// How long after a stage's entry nothing counts, for the condition that is read for.
+    pub after: Option<Duration>,
 }
 
 /// A figure, or why there is none.
@@ -72,6 +74,19 @@ impl Scene<'_> {
             Phase::Running | Phase::Paused | Phase::RolledBack => live.percentage > Percentage::ZERO || !live.groups.is_empty(),
         };
         is_exposed && !live.killed && !self.record.is_waiting
+    }
+
+    /// The share of subjects that the hash deals out to new; `None` unless it deals some out to either side.
+    pub fn share(&self) -> Option<f64> {
+        let live = &self.record.live;
+        let share = |percentage: Percentage| f64::from(percentage.limit()) / f64::from(Percentage::FULL.limit());
+        let dealt = share(live.percentage) * (1.0 - share(self.plan.holdout));
+        (self.serves() && live.phase != Phase::Completed && dealt > 0.0 && dealt < 1.0).then_some(dealt)
+    }
+
+    /// Whether nothing counts yet, so soon after the stage's entry.
+    pub fn is_warming_up(&self, after: impl Into<Option<Duration>>) -> bool {
+        after.into().is_some_and(|after| self.now < plus(self.record.entered, after))
     }
 
     /// Whether anybody comparable is on legacy.
@@ -116,7 +131,15 @@ impl Scene<'_> {
         (age_ms > limit_ms).then(|| format!("nothing has come in for {}", rounded(age_ms)))
     }
 
-    fn length_ms(&self, over: Over) -> i64 {
+    /// How many different subjects have reported an event in this attempt, on either side.
+    pub fn reporters(&mut self, event: &str) -> f64 {
+        let window = self.series.since(self.record.begun_revision);
+        let sample = window.events.iter().find(|(name, _)| name.as_str() == event).map(|(_, sample)| sample);
+        sample.map_or(0.0, |sample| sample.distinct(|_| true))
+    }
+
+    /// How long a span is by now, in milliseconds.
+    pub fn length_ms(&self, over: Over) -> i64 {
         let since = match over {
             Over::Last(duration) => return i64::try_from(duration.as_ms()).unwrap_or(i64::MAX),
             Over::Stage => self.record.entered,
@@ -128,14 +151,23 @@ impl Scene<'_> {
     /// The windows of a span; none reaches before the attempt.
     fn windows(&mut self, over: Over) -> Vec<&Window> {
         let begun = self.record.begun_revision;
+        // The first whole minute that counts.
+        let warm = self.after.map(|after| {
+            let since = if over == Over::Attempt { self.record.begun } else { self.record.entered };
+            minute_of(plus(plus(since, after), Duration::minutes(1)))
+        });
         match over {
+            Over::Stage | Over::Attempt if warm.is_some() => {
+                let revision = if over == Over::Stage { self.record.entered_revision.max(begun) } else { begun };
+                self.series.over(Span { revision, minute: warm }).collect()
+            }
             Over::Stage => vec![self.series.since(self.record.entered_revision.max(begun))],
             Over::Attempt => vec![self.series.since(begun)],
             Over::Last(duration) => {
                 // Whole minutes, the one under way included.
                 let minutes = duration.as_ms().div_ceil(MINUTE_MS.unsigned_abs());
                 let minute = minute_of(self.now).saturating_sub(minutes);
-                self.series.over(Span { revision: begun, minute: Some(minute) }).collect()
+                self.series.over(Span { revision: begun, minute: Some(minute.max(warm.unwrap_or_default())) }).collect()
             }
         }
     }
@@ -149,6 +181,7 @@ impl Scene<'_> {
             (SignalKind::Gauge, None) => Reading::none("nobody has reported it"),
             (SignalKind::Gauge, Some((at, value))) if is_within(at, signal.fresh.unwrap_or(FRESH_DEFAULT)) => Reading::of(value, 1.0),
             (SignalKind::Gauge, Some((at, _))) => Reading::none(format!("the last report is {} old", rounded(age_ms(at)))),
+            (SignalKind::Count, None) => Reading::none("nobody has ever reported it; a 0 tells that its source is connected"),
             (SignalKind::Count, last) => {
                 if let Some(heartbeat) = signal.heartbeat
                     && !last.is_some_and(|(at, _)| is_within(at, heartbeat))
@@ -164,6 +197,10 @@ impl Scene<'_> {
             }
         }
     }
+}
+
+fn plus(at: Instant, after: Duration) -> Instant {
+    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(i64::try_from(after.as_ms()).unwrap_or(i64::MAX)))
 }
 
 /// A span of time as people say it, in its largest unit.

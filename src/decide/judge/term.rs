@@ -1,20 +1,26 @@
 //! One comparison of a condition: whether it is true, and the figure that says so.
 
-use super::comparing::{Direction, Gathering, Question};
+use super::adoption::VIEW;
+use super::comparing::Gathering;
 use super::scene::{Reading, Scene, rounded};
 use super::{Figure, words};
-use crate::model::Instant;
+use crate::decide::series::MINUTE_MS;
+use crate::model::{Duration, Instant};
 use crate::model::condition::{MIN_DEFAULT, Metric, Op, Term, WINDOW_DEFAULT, Window};
 use crate::model::number::Plain;
 use crate::model::variant::Variant;
 
 /// A break between two looks that is longer than this breaks what must hold without one.
 const GAP_MS: i64 = 150_000;
-/// No comparison with less than a tenth more can be shown in a reasonable time.
-const LENIENT: f64 = 1.1;
+/// What happens now: over so many minutes, and how that is said.
+const NOW: [(u32, &str); 2] = [(1, "in the last minute"), (5, "in the last five minutes")];
+/// A figure of now rests on so many observations.
+const NOW_MIN: f64 = 20.0;
 
-/// Why evidence does not count yet: a few subjects may have all of it.
-const TOO_FEW: &str = "; too few different subjects have had such events yet";
+/// A longer span does not tell what happens now.
+const NOW_MAX: Duration = Duration::minutes(5);
+/// Why an event says nothing.
+pub(super) const NO_PAGE: &str = "no page has reported anything, so nobody can tell; pages load /_tidegate/beacon.js";
 
 /// Whether a condition is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,80 +54,19 @@ pub struct Court<'c, 's> {
 impl<'c> Court<'c, '_> {
     /// A guardrail's term.
     pub fn guardrail(&mut self, term: &Term) -> (Truth, Figure) {
-        if !term.bound.is_legacy() {
-            return self.absolute(term, "acts");
-        }
-        let direction = Direction::of(term.op);
-        let mut figure = self.compared(term);
-        let Some(gathering) = self.gathering(term, direction) else { return (Truth::Unknown, figure) };
-        let is_shown = gathering.comparison.is_shown(self.alpha);
-        self.tell_evidence(&mut figure, gathering);
-        if !self.scene.has_legacy() {
-            let at = gathering.added_at.map_or_else(|| "never".to_owned(), |at| format!("last at {at}"));
-            figure.text = format!("{}: nobody comparable is on legacy any more; evidence was gathered {at}", words::metric(term));
-            return (Truth::Unknown, figure);
-        }
-        if !gathering.comparison.is_ready() {
-            figure.text.push_str(TOO_FEW);
-            return (Truth::Unknown, figure);
-        }
-        if self.is_too_few(term, Window::Attempt, &mut figure) {
-            return (Truth::Unknown, figure);
-        }
-        (is_shown.into(), figure)
+        if term.bound.is_legacy() { self.guardrail_against_legacy(term) } else { self.absolute(term, "acts") }
     }
 
     /// A gate's term.
     pub fn gate(&mut self, term: &Term) -> (Truth, Figure) {
-        if !term.bound.is_legacy() {
-            return self.absolute(term, "passes");
-        }
-        let direction = Direction::of(term.op);
-        if !self.scene.has_legacy() {
-            return self.without_legacy(term);
-        }
-        let mut figure = self.compared(term);
-        let (Some(gathering), Some(against)) = (self.gathering(term, direction), self.gathering(term, direction.other())) else { return (Truth::Unknown, figure) };
-        let is_refuted = against.comparison.is_shown(self.alpha) && against.comparison.is_ready();
-        let theta = term.bound.figure();
-        let is_lenient = match direction {
-            Direction::Less => theta < LENIENT,
-            Direction::More => theta > 1.0 / LENIENT,
-        };
-        self.tell_evidence(&mut figure, if is_lenient || is_refuted { against } else { gathering });
-        if is_refuted {
-            figure.text.push_str(": the contrary is shown");
-            return (Truth::False, figure);
-        }
-        if self.is_too_few(term, Window::Attempt, &mut figure) {
-            return (Truth::Unknown, figure);
-        }
-        if is_lenient {
-            let min = f64::from(term.min.unwrap_or(MIN_DEFAULT));
-            let legacy = gathering.comparison.observations().legacy.n;
-            if legacy < min {
-                figure.text = format!("{}: {} observations of legacy, fewer than {}", words::metric(term), words::count(legacy), Plain(min));
-                return (Truth::Unknown, figure);
-            }
-            figure.text.push_str(": not shown to be worse");
-            return (Truth::True, figure);
-        }
-        if !gathering.comparison.is_ready() {
-            figure.text.push_str(TOO_FEW);
-            return (Truth::Unknown, figure);
-        }
-        // Neither shown nor refuted: more figures are needed.
-        if gathering.comparison.is_shown(self.alpha) { (Truth::True, figure) } else { (Truth::Unknown, figure) }
-    }
-
-    fn gathering(&self, term: &Term, direction: Direction) -> Option<&'c Gathering> {
-        let question = Question::of(term, direction)?;
-        self.gatherings.iter().find(|gathering| gathering.question == question)
+        if term.bound.is_legacy() { self.gate_against_legacy(term) } else { self.absolute(term, "passes") }
     }
 
     /// Too few observations, or subjects, make nothing true or false; the figure says so.
-    fn is_too_few(&mut self, term: &Term, over: Window, figure: &mut Figure) -> bool {
-        if figure.observations < min(term) {
+    pub(super) fn is_too_few(&mut self, term: &Term, over: Window, figure: &mut Figure) -> bool {
+        let needed = min(term);
+        if figure.observations < needed {
+            figure.text = format!("{}: {}", words::metric(term), self.still_needed(figure.observations, needed, over));
             return true;
         }
         let Some(needed) = term.min_subjects.map(f64::from) else { return false };
@@ -133,50 +78,34 @@ impl<'c> Court<'c, '_> {
         is_too_few
     }
 
-    /// The figures of both sides in this attempt.
-    fn compared(&mut self, term: &Term) -> Figure {
-        let endpoint = term.endpoint.as_ref();
-        let mut read = |variant: Variant| self.scene.read(&term.metric, endpoint, Window::Attempt, variant);
-        let (new, legacy) = (read(Variant::New), read(Variant::Legacy));
-        let say = |reading: &Reading| match &reading.value {
-            Ok(value) => words::figure(&term.metric, term.bound, *value),
-            Err(_) => "unknown".to_owned(),
-        };
-        let text = match (&new.value, &legacy.value) {
-            (Err(why), Err(_)) => format!("{}: {why}", words::metric(term)),
-            _ => format!("{} is {} on new and {} on legacy in this attempt, of {} and {} observations", words::metric(term), say(&new), say(&legacy), words::count(new.observations), words::count(legacy.observations)),
-        };
-        Figure { metric: words::metric(term), value: new.value.ok(), legacy: legacy.value.ok(), bound: term.bound.figure(), observations: new.observations, e_value: None, e_needed: None, text }
-    }
-
-    fn tell_evidence(&self, figure: &mut Figure, gathering: &Gathering) {
-        let (e_value, e_needed) = (gathering.comparison.log_e().exp(), 1.0 / self.alpha);
-        let direction = if gathering.question.direction == Direction::More { "more" } else { "less" };
-        let theta = gathering.question.theta;
-        let times = if (theta - 1.0).abs() < 1e-9 { String::new() } else { format!("{}x ", Plain(theta)) };
-        figure.text.push_str(&format!("; evidence that it is {direction} than {times}legacy's: {} of the {} needed", words::evidence(e_value), words::evidence(e_needed)));
-        (figure.e_value, figure.e_needed) = (Some(e_value.min(1e300)), Some(e_needed));
-    }
-
-    /// A gate's comparison where nobody is on legacy: with its figures of the last day that it had.
-    fn without_legacy(&mut self, term: &Term) -> (Truth, Figure) {
-        let endpoint = term.endpoint.as_ref();
-        let new = self.scene.read(&term.metric, endpoint, Window::Stage, Variant::New);
-        let (legacy, until) = self.scene.read_last_of_legacy(&term.metric, endpoint);
-        let name = words::metric(term);
-        let mut figure = Figure { metric: name.clone(), value: new.value.clone().ok(), legacy: legacy.value.clone().ok(), bound: term.bound.figure(), observations: new.observations, e_value: None, e_needed: None, text: String::new() };
-        let (Ok(value), Ok(reference)) = (&new.value, &legacy.value) else {
-            let why = new.value.err().or(legacy.value.err()).unwrap_or_default();
-            figure.text = format!("{name}: {why}");
-            return (Truth::Unknown, figure);
-        };
-        let say = |value: f64| words::figure(&term.metric, term.bound, value);
-        let old = until.map(|until| format!(", measured until {until}")).unwrap_or_default();
-        figure.text = format!("{name} is {} on new over stage, and was {} on legacy in its last day{old}", say(*value), say(*reference));
-        if self.is_too_few(term, Window::Stage, &mut figure) || legacy.observations < min(term) {
-            return (Truth::Unknown, figure);
+    /// How many observations there are of those needed, and how long the rest takes at this rate.
+    pub(super) fn still_needed(&self, observations: f64, needed: f64, over: Window) -> String {
+        let found = format!("{} of the {} observations needed on new over {over}", words::count(observations), Plain(needed));
+        let elapsed_ms = self.scene.length_ms(over);
+        if matches!(over, Window::Last(_)) || observations <= 0.0 || elapsed_ms < MINUTE_MS {
+            return found;
         }
-        (holds(term.op, *value, reference * term.bound.figure()).into(), figure)
+        let rest_ms = (needed - observations) / observations * elapsed_ms as f64;
+        // A cast beyond the largest number ends there.
+        format!("{found}; the rest takes about {} at this traffic", rounded(rest_ms as i64))
+    }
+
+    /// The figures of the last minute, or of the last five where a minute has few: what happens now leads.
+    pub(super) fn now(&mut self, term: &Term, with_legacy: bool) -> Option<String> {
+        let endpoint = term.endpoint.as_ref();
+        let (reading, over) = NOW.iter().find_map(|(minutes, over)| {
+            let reading = self.scene.read(&term.metric, endpoint, Window::Last(Duration::minutes(*minutes)), Variant::New);
+            (reading.observations >= NOW_MIN).then_some((reading, (*minutes, *over)))
+        })?;
+        let (minutes, over) = over;
+        let window = Window::Last(Duration::minutes(minutes));
+        let say = |reading: &Reading| reading.value.as_ref().map_or_else(|_| "unknown".to_owned(), |value| words::figure(&term.metric, term.bound, *value));
+        let legacy = with_legacy.then(|| self.scene.read(&term.metric, endpoint, window, Variant::Legacy));
+        let legacy = legacy.map(|legacy| format!(" on new and {} on legacy", say(&legacy))).unwrap_or_default();
+        let is_rescued = term.metric.of_requests().is_some();
+        let rescued = if is_rescued { self.scene.read(&Metric::Rescued, endpoint, window, Variant::New).value.unwrap_or_default() } else { 0.0 };
+        let rescued = if rescued > 0.0 { format!(" ({} requests rescued)", words::count(rescued)) } else { String::new() };
+        Some(format!("{}{legacy} {over}{rescued}", say(&reading)))
     }
 
     /// A comparison with a number; `does` is what happens where it is true.
@@ -187,6 +116,10 @@ impl<'c> Court<'c, '_> {
         let has_window = !matches!(term.metric, Metric::Percentage | Metric::Faults) && !self.is_gauge(term);
         let span = if has_window { format!(" over {over}") } else { String::new() };
         let mut figure = Figure { metric: name.clone(), value: reading.value.clone().ok(), legacy: None, bound: term.bound.figure(), observations: reading.observations, e_value: None, e_needed: None, text: String::new() };
+        if self.is_never_reported(term) {
+            figure.text = format!("{name}: {NO_PAGE}");
+            return (Truth::Unknown, figure);
+        }
         let value = match reading.value {
             Ok(value) => value,
             Err(why) => {
@@ -196,14 +129,16 @@ impl<'c> Court<'c, '_> {
         };
         let min = min(term);
         if reading.observations < min {
-            figure.text = format!("{name}{span}: {} observations, fewer than {}", words::count(reading.observations), Plain(min));
+            figure.text = format!("{name}: {}", self.still_needed(reading.observations, min, over));
             return (Truth::Unknown, figure);
         }
         if self.is_too_few(term, over, &mut figure) {
             return (Truth::Unknown, figure);
         }
         let of = if matches!(term.metric, Metric::Signal(_) | Metric::Percentage | Metric::Faults | Metric::Requests | Metric::Reporters(_)) { String::new() } else { format!(", of {} observations", words::count(reading.observations)) };
-        figure.text = format!("{name} is {}{span}{of}; it {does} at {} {}", words::figure(&term.metric, term.bound, value), term.op, term.bound);
+        let is_long = has_window && !matches!(over, Window::Last(over) if over.as_ms() <= NOW_MAX.as_ms());
+        let now = if is_long && term.metric.is_comparable() { self.now(term, false).map(|now| format!("{now}; ")).unwrap_or_default() } else { String::new() };
+        figure.text = format!("{name} is {now}{}{span}{of}; it {does} at {} {}", words::figure(&term.metric, term.bound, value), term.op, term.bound);
         let is_true = holds(term.op, value, term.bound.figure());
         let Some(duration) = term.hold else { return (is_true.into(), figure) };
         if !is_true {
@@ -214,6 +149,15 @@ impl<'c> Court<'c, '_> {
         let is_long = u64::try_from(held_ms).unwrap_or_default() >= duration.as_ms();
         figure.text.push_str(&format!(", for {} of {duration}", rounded(held_ms)));
         (if is_long { Truth::True } else { Truth::Unknown }, figure)
+    }
+
+    /// Whether an event may have happened unseen, since no page reports at all.
+    fn is_never_reported(&mut self, term: &Term) -> bool {
+        let mut nobody = |event: &str| self.scene.reporters(event) <= 0.0;
+        match &term.metric {
+            Metric::Event(name) | Metric::Reporters(name) => nobody(name.as_str()) && nobody(VIEW),
+            _ => false,
+        }
     }
 
     fn is_gauge(&self, term: &Term) -> bool {
@@ -241,7 +185,7 @@ impl<'c> Court<'c, '_> {
 }
 
 /// The least number of observations.
-fn min(term: &Term) -> f64 {
+pub(super) fn min(term: &Term) -> f64 {
     let needs_some = !matches!(
         term.metric,
         Metric::Requests | Metric::Rescued | Metric::Subjects | Metric::Reporters(_) | Metric::Signal(_) | Metric::Faults | Metric::Percentage
@@ -249,7 +193,7 @@ fn min(term: &Term) -> f64 {
     f64::from(term.min.unwrap_or(if needs_some { MIN_DEFAULT } else { 0 }))
 }
 
-fn holds(op: Op, value: f64, bound: f64) -> bool {
+pub(super) fn holds(op: Op, value: f64, bound: f64) -> bool {
     match op {
         Op::Less => value < bound,
         Op::AtMost => value <= bound,

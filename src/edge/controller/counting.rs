@@ -183,7 +183,7 @@ impl Desk {
             if has_changed && let Some(total) = own.total(key) {
                 batch.total(key, total, book.arrived_at);
             }
-            if has_changed || plan.guardrails_in_force().next().is_some() || plan.stages.iter().any(|stage| !stage.gates.is_empty()) {
+            if has_changed || plan.guardrails_in_force().next().is_some() || (0..plan.stages.len()).any(|index| plan.gates_in_force(index).next().is_some()) {
                 batch.judge(key, &book.judge);
             }
         }

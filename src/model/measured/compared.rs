@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::packed::{pack, unpack};
+use super::sample::{Sample, Seen};
 use super::window::Measure;
 use super::wire::word;
 use crate::model::node::Node;
@@ -105,6 +106,15 @@ pub struct Values {
     pub buckets: Vec<(u8, i16, u32)>,
 }
 
+/// The subjects of whose requests something came, on whichever side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// What came of them.
+    pub of: Quantity,
+    /// Who they are, of many those with the smallest hashes.
+    pub subjects: Sample,
+}
+
 /// What one rollout's comparisons may use of one revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Compared {
@@ -114,12 +124,15 @@ pub struct Compared {
     /// Quantiles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Values>,
+    /// Subjects that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<Failed>,
 }
 
 impl Compared {
     /// Whether there is nothing.
     pub const fn is_empty(&self) -> bool {
-        self.trials.is_empty() && self.values.is_empty()
+        self.trials.is_empty() && self.values.is_empty() && self.failed.is_empty()
     }
 
     /// The trials of this kind, made if there are none.
@@ -142,6 +155,22 @@ impl Compared {
         self.values.get_mut(index)
     }
 
+    /// Adds a subject that failed.
+    pub fn fail(&mut self, of: &Quantity, subject: Seen) {
+        if let Some(failed) = self.failed(of) {
+            failed.subjects.add(subject);
+        }
+    }
+
+    /// Those who failed like this, made if there are none.
+    fn failed(&mut self, of: &Quantity) -> Option<&mut Failed> {
+        let index = self.failed.iter().position(|own| own.of == *of).unwrap_or_else(|| {
+            self.failed.push(Failed { of: of.clone(), subjects: Sample::EMPTY });
+            self.failed.len() - 1
+        });
+        self.failed.get_mut(index)
+    }
+
     /// Adds another.
     pub fn merge(&mut self, other: &Self) {
         for theirs in &other.trials {
@@ -154,6 +183,11 @@ impl Compared {
                 theirs.buckets.iter().for_each(|(slice, bucket, count)| own.add(*slice, *bucket, *count));
             }
         }
+        for theirs in &other.failed {
+            if let Some(own) = self.failed(&theirs.of) {
+                own.subjects.merge(&theirs.subjects);
+            }
+        }
     }
 
     /// Reads what it prints; faults are noted.
@@ -161,8 +195,10 @@ impl Compared {
         let mut f = r.fields(node)?;
         let trials = f.optional(r, "trials", |r, node| r.list(node, trials)).unwrap_or_default();
         let values = f.optional(r, "values", |r, node| r.list(node, values)).unwrap_or_default();
+        // Isolates of an earlier version do not tell of them.
+        let failed = f.optional(r, "failed", |r, node| r.list(node, failed)).unwrap_or_default();
         f.end(r);
-        Some(Self { trials, values })
+        Some(Self { trials, values, failed })
     }
 }
 
@@ -218,6 +254,18 @@ fn trials(r: &mut Reader, node: &Node) -> Option<Trials> {
     let slices = f.required(r, "slices", |r, node| rows(r, node, row));
     f.end(r);
     Some(Trials { of: of?, endpoint, variant: variant?, slices: slices? })
+}
+
+fn failed(r: &mut Reader, node: &Node) -> Option<Failed> {
+    let mut f = r.fields(node)?;
+    let of = f.required(r, "of", word);
+    let text = f.required(r, "subjects", Reader::text);
+    f.end(r);
+    let subjects = Sample::parse(&text?);
+    if subjects.is_none() {
+        r.error(None, "these are no subjects", None);
+    }
+    Some(Failed { of: of?, subjects: subjects? })
 }
 
 fn values(r: &mut Reader, node: &Node) -> Option<Values> {

@@ -87,6 +87,11 @@ impl Sample {
         self.seen.is_empty()
     }
 
+    /// The hash from which on subjects may be missing; `None` while everybody is in the sample.
+    pub fn end(&self) -> Option<u64> {
+        self.seen.get(SAMPLE_MAX - 1).map(|last| Seen::unpack(*last).hash)
+    }
+
     /// The sampled subjects, the smallest hash first.
     pub fn iter(&self) -> impl Iterator<Item = Seen> {
         self.seen.iter().map(|seen| Seen::unpack(*seen))

@@ -2,12 +2,17 @@
 //!
 //! A release that answers with errors, or with 4xx to everybody, is rolled back although no guardrail of
 //! its plan says so. A plan's own guardrail takes the place of one with the same condition, so that it
-//! may act in another way or in some stages only; `defaults = "none"` switches all of them off.
+//! may act in another way or in some stages only.
+//!
+//! And no stage is left because time has passed: new has to be seen, and must not be shown to be worse.
+//! While only groups are on new there is nothing to compare with, and most of what they ask for has to be
+//! answered. `defaults = "none"` switches all of this off.
 
 use std::sync::LazyLock;
 
 use super::words::{Action, Severity, WordError};
-use super::{Guardrail, Plan};
+use super::{Gate, Guardrail, Percentage, Plan};
+use crate::model::condition::Term;
 use crate::model::serialize_as_text;
 
 /// Whether a rollout has the guardrails that every rollout has.
@@ -52,12 +57,48 @@ serialize_as_text!(Defaults);
 /// The conditions on which a rollout goes back.
 const CONDITIONS: [&str; 2] = ["error_rate > legacy", "client_error_rate > legacy"];
 
+/// The conditions to leave a stage with a percentage: that new is not shown to be worse.
+const NOT_WORSE: [&str; 2] = ["error_rate <= legacy", "client_error_rate <= legacy"];
+/// And one in which only groups are on new.
+const ANSWERED: [&str; 2] = ["error_rate < 50% over stage min 1", "client_error_rate < 50% over stage min 1"];
+
 static BUILT_IN: LazyLock<Vec<Guardrail>> = LazyLock::new(|| {
-    let guardrail = |when| Guardrail { when, then: Action::Rollback, severity: Severity::Critical, notify: Vec::new(), stages: Vec::new(), escalate: Vec::new(), text: None };
+    let guardrail = |when| Guardrail { when, after: None, then: Action::Rollback, severity: Severity::Critical, notify: Vec::new(), stages: Vec::new(), escalate: Vec::new(), text: None };
     CONDITIONS.iter().filter_map(|condition| condition.parse().ok()).map(guardrail).collect()
 });
 
+fn gates(conditions: &[&str]) -> Vec<Gate> {
+    conditions.iter().filter_map(|condition| condition.parse().ok()).map(Gate::new).collect()
+}
+
+static NOT_WORSE_GATES: LazyLock<Vec<Gate>> = LazyLock::new(|| gates(&NOT_WORSE));
+static ANSWERED_GATES: LazyLock<Vec<Gate>> = LazyLock::new(|| gates(&ANSWERED));
+
 impl Plan {
+    /// What must be true to leave the stage at an index: its own gates, in their order, and behind them
+    /// those that are built in.
+    pub fn gates_in_force(&self, index: usize) -> impl Iterator<Item = &Gate> {
+        let own = self.stages.get(index).map_or(&[][..], |stage| &stage.gates);
+        own.iter().chain(self.built_in_gates(index))
+    }
+
+    /// The gates of the stage at an index that hold without being in the plan. A flag has none, and nor
+    /// has a stage in which nobody is on new. A stage's own comparison of the same metric with legacy takes
+    /// the place of one, with its own margin and minimum.
+    pub fn built_in_gates(&self, index: usize) -> impl Iterator<Item = &Gate> {
+        let stage = self.stages.get(index).filter(|_| !self.is_flag() && self.defaults == Defaults::BuiltIn);
+        let own = stage.map_or(&[][..], |stage| &stage.gates);
+        let has_groups = || self.stages.iter().take(index + 1).any(|stage| !stage.groups.is_empty());
+        let built_in: &[Gate] = match stage {
+            Some(stage) if stage.percentage > Percentage::ZERO => &NOT_WORSE_GATES,
+            Some(_) if has_groups() => &ANSWERED_GATES,
+            _ => &[],
+        };
+        let is_same = |own: &Term, built_in: &Term| own.metric == built_in.metric && own.endpoint == built_in.endpoint && own.op == built_in.op && own.bound.is_legacy() == built_in.bound.is_legacy();
+        let has_own = move |built_in: &Gate| built_in.when.terms.iter().all(|term| own.iter().flat_map(|gate| &gate.when.terms).any(|own| is_same(own, term)));
+        built_in.iter().filter(move |built_in| !has_own(built_in))
+    }
+
     /// All guardrails that watch: the plan's own, in their order, and behind them those that are built in.
     pub fn guardrails_in_force(&self) -> impl Iterator<Item = &Guardrail> {
         self.guardrails.iter().chain(self.built_in_guardrails())

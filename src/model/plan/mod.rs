@@ -23,7 +23,7 @@ use super::source::Match;
 use super::{Name, Percentage};
 pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
-pub use stage::{Channel, Guardrail, Notice, Risk, Signal, Stage};
+pub use stage::{Channel, Gate, Guardrail, Notice, Risk, Signal, Stage};
 pub use upstreams::{Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams};
 pub use words::{Advance, CachePolicy};
 

@@ -4,7 +4,7 @@ mod requests;
 
 use self::requests::{failures, identity, path_rule, robots, upstreams};
 use super::fields::Reader;
-use super::stage::{Channel, Escalation, Guardrail, Notice, Risk, Signal, Stage};
+use super::stage::{Channel, Escalation, Gate, Guardrail, Notice, Risk, Signal, Stage};
 use super::words::{Action, Advance, CachePolicy, ChannelKind, Level, Moment, SecretName, Severity, SignalKind};
 use super::{Defaults, Endpoint, Group, Identity, Plan, Values, rules};
 use crate::model::fault::{Explain, Fault, Severity as FaultSeverity};
@@ -181,7 +181,7 @@ fn stage(r: &mut Reader, node: &Node) -> Option<Stage> {
         enter: f.optional(r, "enter", Reader::parsed_one_or_more).unwrap_or_default(),
         owner: f.optional(r, "owner", Reader::parsed),
         checkins: f.optional(r, "checkins", Reader::parsed_one_or_more).unwrap_or_default(),
-        gates: f.optional(r, "gates", Reader::parsed_list).unwrap_or_default(),
+        gates: f.optional(r, "gates", |r, node| r.list(node, gate)).unwrap_or_default(),
         checklist: f.optional(r, "checklist", Reader::texts).unwrap_or_default(),
         notes: f.optional(r, "notes", Reader::text_or_more).unwrap_or_default(),
         name: name.unwrap_or_else(Name::unreadable),
@@ -191,10 +191,23 @@ fn stage(r: &mut Reader, node: &Node) -> Option<Stage> {
     Some(stage)
 }
 
+/// A condition, or a table of one and `after`.
+fn gate(r: &mut Reader, node: &Node) -> Option<Gate> {
+    if !matches!(node.value, Value::Table(_)) {
+        return r.parsed(node).map(Gate::new);
+    }
+    let mut f = r.fields(node)?;
+    let when = f.required(r, "when", Reader::parsed);
+    let after = f.optional(r, "after", Reader::parsed);
+    f.end(r);
+    Some(Gate { when: when?, after })
+}
+
 fn guardrail(r: &mut Reader, node: &Node) -> Option<Guardrail> {
     let mut f = r.fields(node)?;
     let when = f.required(r, "when", Reader::parsed);
     let then = f.required(r, "then", Reader::parsed::<Action>);
+    let after = f.optional(r, "after", Reader::parsed);
     let severity = f.optional(r, "severity", Reader::parsed);
     let notify = f.optional(r, "notify", Reader::parsed_one_or_more).unwrap_or_default();
     let stages = f.optional(r, "stages", Reader::parsed_one_or_more).unwrap_or_default();
@@ -203,7 +216,7 @@ fn guardrail(r: &mut Reader, node: &Node) -> Option<Guardrail> {
     f.end(r);
     let then = then?;
     let quiet = if then == Action::Alert { Severity::Warning } else { Severity::Critical };
-    Some(Guardrail { when: when?, then, severity: severity.unwrap_or(quiet), notify, stages, escalate, text })
+    Some(Guardrail { when: when?, after, then, severity: severity.unwrap_or(quiet), notify, stages, escalate, text })
 }
 
 fn escalation(r: &mut Reader, node: &Node) -> Option<Escalation> {

@@ -193,8 +193,8 @@ impl<'a> Rules<'a> {
                 self.refers(&at(&[Key("owner")]), "role", owner, &plan.roles);
             }
             for (n, gate) in stage.gates.iter().enumerate() {
-                self.condition(&at(&[Key("gates"), Index(n)]), gate);
-                let compares = gate.terms.iter().any(|term| term.bound.is_legacy());
+                self.condition(&at(&[Key("gates"), Index(n)]), &gate.when);
+                let compares = gate.when.terms.iter().any(|term| term.bound.is_legacy());
                 if compares && stage.percentage == Percentage::FULL && plan.holdout == Percentage::ZERO {
                     self.warn(&at(&[Key("gates"), Index(n)]), "at 100 % legacy has no traffic to compare with".into(), "its figures of the last day are used; `holdout = \"1%\"` would keep a live comparison".to_owned());
                 }

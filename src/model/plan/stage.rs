@@ -1,5 +1,7 @@
 //! The parts of a plan that the controller works through: stages, guardrails, signals, messages.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
@@ -30,9 +32,9 @@ pub struct Stage {
     /// How often digests of the figures are made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checkins: Vec<CheckIn>,
-    /// Conditions that must be true to leave it.
+    /// What must be true to leave it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub gates: Vec<Condition>,
+    pub gates: Vec<Gate>,
     /// What people must have approved to leave it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checklist: Vec<String>,
@@ -41,11 +43,49 @@ pub struct Stage {
     pub notes: Vec<String>,
 }
 
+/// A condition that must be true to leave a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// The condition.
+    pub when: Condition,
+    /// How long after the stage's entry nothing counts for it yet.
+    pub after: Option<Duration>,
+}
+
+impl Gate {
+    /// A gate that counts from the stage's entry on.
+    pub const fn new(when: Condition) -> Self {
+        Self { when, after: None }
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.after {
+            Some(after) => write!(f, "{}, after {after}", self.when),
+            None => self.when.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Gate {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(after) = self.after else { return self.when.serialize(serializer) };
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("when", &self.when)?;
+        map.serialize_entry("after", &after)?;
+        map.end()
+    }
+}
+
 /// A condition that must not come true, and what is done when it does.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Guardrail {
     /// The condition.
     pub when: Condition,
+    /// How long after the stage's entry nothing counts for it yet: caches are cold then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Duration>,
     /// What is done.
     pub then: Action,
     /// How loud it is.

@@ -198,8 +198,8 @@ fn judgements<'a>(present: &Present<'a>) -> Vec<Judged<'a>> {
         let key = plan.key.as_str();
         let guardrails = plan.guardrails_in_force().zip(&look.guardrails);
         all.extend(guardrails.map(|(own, judgement)| Judged { key, stage: "", kind: "guardrail", condition: format!("{} then {}", own.when, own.then), judgement }));
-        let stage = plan.stages.iter().find(|stage| stage.name == live.stage);
-        let gates = stage.map_or(&[][..], |stage| &stage.gates).iter().zip(&look.gates);
+        let stage = plan.stage_index(live.stage.as_str());
+        let gates = stage.into_iter().flat_map(|stage| plan.gates_in_force(stage)).zip(&look.gates);
         all.extend(gates.map(|(own, judgement)| Judged { key, stage: live.stage.as_str(), kind: "gate", condition: own.to_string(), judgement }));
         all.extend(look.sample_ratio.as_ref().map(|judgement| Judged { key, stage: "", kind: "check", condition: "sample_ratio".to_owned(), judgement }));
     }

@@ -10,11 +10,10 @@ use crate::decide::offers::offers;
 use crate::decide::rollout::{Noticed, Rollout};
 use crate::decide::schedule::Next;
 use crate::decide::standing::{Directory, Mode, Standing};
-use crate::model::condition::Condition;
 use crate::model::live::{LiveState, Phase};
-use crate::model::plan::{Advance, Guardrail, Plan, Stage};
+use crate::model::plan::{Advance, Gate, Guardrail, Plan, Stage};
 use crate::model::record::{Checklist, Record};
-use crate::model::{Instant, Name, Percentage};
+use crate::model::{Duration, Instant, Name, Percentage};
 use crate::protocol::flush::HeldList;
 use crate::protocol::reach::Reach;
 
@@ -101,11 +100,16 @@ struct GateView<'a> {
     since: Option<Instant>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     figures: &'a [Figure],
+    /// Whether it is in force without being in the plan.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    built_in: bool,
 }
 
 #[derive(Serialize)]
 struct GuardrailView<'a> {
     when: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Duration>,
     then: String,
     severity: crate::model::plan::words::Severity,
     verdict: Verdict,
@@ -190,7 +194,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         state: &record.live,
         percentage: effective(plan, record),
         kill_key: record.kill_key.as_deref(),
-        stages: plan.stages.iter().map(|own| stage(record, own, gates)).collect(),
+        stages: plan.stages.iter().enumerate().map(|(index, own)| stage(plan, record, (index, own), gates)).collect(),
         guardrails: plan.guardrails_in_force().enumerate().map(|(index, own)| guardrail(own, index >= plan.guardrails.len(), judgements.get(index))).collect(),
         sample_ratio: look.and_then(|look| look.sample_ratio.as_ref()),
         checklist: record.checklist(plan).map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
@@ -227,12 +231,13 @@ pub fn is_about(plan: &Plan, subject: &str) -> bool {
     }
 }
 
-fn stage<'a>(record: &'a Record, stage: &'a Stage, judgements: &'a [Judgement]) -> StageView<'a> {
+fn stage<'a>(plan: &'a Plan, record: &'a Record, (index, stage): (usize, &'a Stage), judgements: &'a [Judgement]) -> StageView<'a> {
     let is_current = record.live.stage == stage.name;
-    let gate = |(index, condition): (usize, &Condition)| {
+    let gate = |(index, gate): (usize, &Gate)| {
         let judgement = judgements.get(index).filter(|_| is_current);
         GateView {
-            condition: condition.to_string(),
+            condition: gate.to_string(),
+            built_in: index >= stage.gates.len(),
             verdict: judgement.map_or(Verdict::Inconclusive, |own| own.verdict),
             text: judgement.map_or(if is_current { UNJUDGED } else { ELSEWHERE }, |own| &own.text),
             since: judgement.and_then(|own| own.since),
@@ -246,7 +251,7 @@ fn stage<'a>(record: &'a Record, stage: &'a Stage, judgements: &'a [Judgement]) 
         hold: stage.hold,
         owner: stage.owner.as_ref(),
         enter: &stage.enter,
-        gates: stage.gates.iter().enumerate().map(gate).collect(),
+        gates: plan.gates_in_force(index).enumerate().map(gate).collect(),
         checklist: items(record, &Checklist::Stage(stage.name.clone()), &stage.checklist),
     }
 }
@@ -254,6 +259,7 @@ fn stage<'a>(record: &'a Record, stage: &'a Stage, judgements: &'a [Judgement]) 
 fn guardrail<'a>(guardrail: &'a Guardrail, built_in: bool, judgement: Option<&'a Judgement>) -> GuardrailView<'a> {
     GuardrailView {
         when: guardrail.when.to_string(),
+        after: guardrail.after,
         then: guardrail.then.to_string(),
         severity: guardrail.severity,
         verdict: judgement.map_or(Verdict::Inconclusive, |own| own.verdict),

@@ -17,7 +17,7 @@ mod visit;
 
 use self::exposed::{Exposed, Fresh, Kinds};
 use self::heavy::Heaviest;
-use self::row::{Happened, Row};
+use self::row::{Dealt, Happened, Row};
 pub use self::visit::{Outcome, Visit, at, is_compared, minute_of, places};
 use super::beacon::Report;
 use super::decision::Assigned;
@@ -126,8 +126,9 @@ impl Meter {
             let key = key ^ u64::from(status).wrapping_mul(SALT);
             fresh_status = self.others.note(minute, key, places, Kinds::default()).map_or(u32::MAX, |own| own.exposures);
         }
-        if let Some(hash) = hash {
-            row.counted.window.subjects.add(Seen::new(hash, assignment.variant, is_compared(assignment.reason)));
+        let seen = hash.map(|hash| Seen::new(hash, assignment.variant, is_compared(assignment.reason)));
+        if let Some(seen) = seen {
+            row.counted.window.subjects.add(seen);
         }
         if let Some(subject) = subject.filter(|_| happened.is_request) {
             self.heaviest.note(number, &visit.plan.key, minute, subject);
@@ -135,8 +136,8 @@ impl Meter {
         for (bit, endpoint) in at(visit.plan, places) {
             let side = (assignment.variant, endpoint);
             row.add(side, happened, bit, &fresh, fresh_status);
-            if let Some(slice) = slice {
-                row.compare(side, happened, slice, bit, &fresh, fresh_status);
+            if let Some((slice, seen)) = slice.zip(seen) {
+                row.compare(side, happened, Dealt { slice, seen }, bit, &fresh, fresh_status);
             }
         }
     }

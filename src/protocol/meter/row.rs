@@ -6,7 +6,7 @@ use crate::decide::assign::Variant;
 use crate::decide::judge::comparing::statuses;
 use crate::model::Name;
 use crate::model::measured::compared::STATUSES;
-use crate::model::measured::{Compared, Measure, Quantity, Window};
+use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
 use crate::model::plan::Plan;
 use crate::model::subject::fnv1a64;
 use crate::protocol::flush::Counted;
@@ -54,6 +54,15 @@ impl Happened {
     }
 }
 
+/// A subject that the hash has dealt out.
+#[derive(Clone, Copy, Debug)]
+pub struct Dealt {
+    /// Its slice.
+    pub slice: u8,
+    /// What it is known by.
+    pub seen: Seen,
+}
+
 impl Row {
     /// An empty minute.
     pub fn new(plan: &Plan, revision: u64, minute: u64) -> Self {
@@ -91,7 +100,8 @@ impl Row {
 
     /// Adds to what comparisons may use of a side: a subject's first exposure and its first event of each
     /// kind, and whatever was measured.
-    pub fn compare(&mut self, (variant, endpoint): Side<'_>, happened: &Happened, slice: u8, bit: u32, fresh: &Fresh, fresh_status: u32) {
+    pub fn compare(&mut self, (variant, endpoint): Side<'_>, happened: &Happened, dealt: Dealt, bit: u32, fresh: &Fresh, fresh_status: u32) {
+        let Dealt { slice, seen } = dealt;
         let Self { counted: Counted { compared, .. }, cells, statuses, .. } = self;
         let mut add = |of: &Quantity, n: u32, x: u32| {
             if n + x > 0 && let Some(trials) = compared.trials(of, endpoint, variant) {
@@ -107,6 +117,15 @@ impl Row {
         }
         if let Some(status) = happened.counted_status().filter(|status| fresh_status & bit != 0 && statuses.contains(status)) {
             add(&Quantity::Status(status), 0, 1);
+        }
+        // Who fails is told once, not again at each endpoint.
+        if endpoint.is_none() {
+            let kinds = KINDS.iter().zip(fresh.events).zip(happened.kinds).filter(|((_, fresh), has_happened)| *has_happened && fresh & bit != 0);
+            let status = happened.counted_status().filter(|status| fresh_status & bit != 0 && statuses.contains(status)).map(Quantity::Status);
+            for of in kinds.map(|((kind, _), _)| kind).chain(&status) {
+                compared.fail(of, seen);
+                *cells += 1;
+            }
         }
         for (measure, bucket) in happened.measured() {
             if let Some(values) = compared.values(&measure, endpoint, variant) {
@@ -124,6 +143,7 @@ impl Row {
         let sketches: usize = window.sides.iter().flat_map(|(_, tally)| &tally.sketches).map(|(_, sketch)| 400 + sketch.bins().count() * 9).sum();
         let trials: usize = compared.trials.iter().map(|trials| 200 + trials.slices.len() * 12).sum();
         let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
-        500 + counts + sketches + trials + values + window.subjects.iter().count() * 17
+        let failed: usize = compared.failed.iter().map(|failed| 50 + failed.subjects.iter().count() * 17).sum();
+        500 + failed + counts + sketches + trials + values + window.subjects.iter().count() * 17
     }
 }

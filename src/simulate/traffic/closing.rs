@@ -1,7 +1,8 @@
 //! Puts what a minute of traffic has counted into its window.
 
 use super::{SIDES, Traffic};
-use crate::model::measured::{Compared, Window};
+use crate::model::measured::{Compared, Sample, Window};
+use crate::model::measured::compared::Failed;
 use crate::simulate::counts::{runs, unpack};
 
 impl Traffic {
@@ -34,6 +35,9 @@ impl Traffic {
                     trials.slices.extend(counted.filter_map(|(slice, (n, x))| Some((u8::try_from(slice).ok()?, *n, *x))));
                     slices.fill((0, 0));
                 }
+            }
+            if !asked.who.is_empty() {
+                compared.failed.push(Failed { of: asked.of.clone(), subjects: std::mem::replace(&mut asked.who, Sample::EMPTY) });
             }
         }
         (window, compared)

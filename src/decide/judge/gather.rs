@@ -1,0 +1,84 @@
+//! What has arrived becomes evidence.
+
+use super::comparing::{Gathering, questions};
+use super::scene::Scene;
+use super::Judge;
+use crate::decide::evidence::Window;
+use crate::decide::firsts::{AtRisk, Firsts};
+use crate::model::Duration;
+use crate::model::measured::{Compared, Quantity};
+use crate::model::plan::Plan;
+use crate::model::record::Record;
+
+impl Judge {
+    /// A new attempt begins without evidence; another plan asks other questions. Returns how many its
+    /// guardrails ask, and its gates.
+    pub(super) fn begin(&mut self, plan: &Plan, record: &Record) -> (usize, usize) {
+        if self.begun_revision != record.begun_revision {
+            *self = Self { begun_revision: record.begun_revision, looked_at: self.looked_at, ..Self::default() };
+        }
+        let (mut questions, gates) = questions(plan);
+        let counts = (questions.len(), gates.len());
+        questions.extend(gates.into_iter().filter(|gate| !questions.contains(gate)).collect::<Vec<_>>());
+        self.gatherings.retain(|gathering| questions.contains(&gathering.question));
+        for question in questions {
+            if !self.gatherings.iter().any(|gathering| gathering.question == question) {
+                self.gatherings.push(Gathering::new(question));
+            }
+        }
+        let wanted: Vec<(Quantity, Option<Duration>)> = self.gatherings.iter().filter_map(|own| Some((own.question.first()?, own.question.after))).collect();
+        let is_of = |firsts: &Firsts, (of, after): &(Quantity, Option<Duration>)| firsts.of == *of && firsts.after == *after;
+        self.firsts.retain(|firsts| wanted.iter().any(|wanted| is_of(firsts, wanted)));
+        for wanted in wanted {
+            if !self.firsts.iter().any(|firsts| is_of(firsts, &wanted)) {
+                self.firsts.push(Firsts::new(wanted.0, wanted.1));
+            }
+        }
+        counts
+    }
+
+    /// Takes in what has arrived, but in a warm-up.
+    pub(super) fn take(&mut self, scene: &mut Scene<'_>, arrived: &[(u64, Compared)]) {
+        let (record, now) = (scene.record, scene.now);
+        let minute = now.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms()) as f64 / 60_000.0;
+        let has_legacy = scene.has_legacy();
+        for (revision, compared) in arrived.iter().filter(|(revision, _)| *revision >= record.begun_revision) {
+            for gathering in self.gatherings.iter_mut().filter(|own| !scene.is_warming_up(own.question.after)) {
+                gathering.take(*revision, compared, minute, now);
+                if has_legacy {
+                    gathering.alone = None;
+                } else if *revision >= record.exposed_revision {
+                    gathering.take_alone(compared, minute, |question| scene.read_last_of_legacy(&question.metric, question.endpoint.as_ref()).0);
+                }
+            }
+        }
+        self.take_firsts(scene, arrived, minute);
+    }
+
+    /// First failures: of a change of the percentage the subjects at risk are counted anew, and whoever
+    /// failed before it is only remembered.
+    fn take_firsts(&mut self, scene: &mut Scene<'_>, arrived: &[(u64, Compared)], minute: f64) {
+        let record = scene.record;
+        let share = scene.share();
+        for firsts in &mut self.firsts {
+            if scene.is_warming_up(firsts.after) {
+                continue;
+            }
+            let mut found = Vec::new();
+            for (revision, compared) in arrived.iter().filter(|(revision, _)| *revision >= record.begun_revision) {
+                let Some(failed) = compared.failed.iter().find(|failed| failed.of == firsts.of) else { continue };
+                let is_compared = *revision >= record.exposed_revision && share.is_some();
+                let seen = &scene.series.since(record.exposed_revision).subjects;
+                let at_risk = share.filter(|_| is_compared).map(|share| AtRisk { seen, share });
+                found.push(firsts.take(&failed.subjects, at_risk));
+            }
+            for gathering in self.gatherings.iter_mut().filter(|own| own.question.after == firsts.after && own.question.first().as_ref() == Some(&firsts.of)) {
+                if let Some(first) = &mut gathering.first {
+                    // Without a failure the time passes all the same.
+                    first.add(&Window::default(), minute);
+                    found.iter().for_each(|window| first.add(window, minute));
+                }
+            }
+        }
+    }
+}
