@@ -75,7 +75,8 @@ fn commands() -> impl Strategy<Value = Command> {
         2 => Just(Command::Approve("Backups confirmed".into())),
         2 => Just(Command::Approve("Rollback tested".into())),
         2 => Just(Command::Approve("Cause found".into())),
-        1 => Just(Command::Complete),
+        1 => Just(Command::Complete(None)),
+        1 => Just(Command::Complete(Some("shop".parse().unwrap()))),
         1 => Just(Command::Release),
         1 => Just(Command::Wait),
         1 => Just(Command::End),
@@ -294,7 +295,7 @@ fn what_waits_for_another_goes_when_that_has_ended() {
     let later = at(MONDAY_MS + 30 * 60_000);
     assert!(deployment.due(later).is_none(), "shop has not ended");
     let shop = deployment.rollouts.get(&"shop".parse().unwrap()).unwrap();
-    let done = order(shop, Command::Complete, later).unwrap();
+    let done = order(shop, Command::Complete(None), later).unwrap();
     deployment.accept(done);
     let (key, release) = deployment.due(later).expect("next is released");
     assert_eq!((key.as_str(), release.command.name()), ("next", "release"));
@@ -305,6 +306,73 @@ fn what_waits_for_another_goes_when_that_has_ended() {
     let back = order(shop, Command::Rollback(Target::Off), later).unwrap();
     deployment.accept(back);
     assert_eq!(deployment.due(later).map(|(key, order)| (key.to_string(), order.command)), Some(("next".into(), Command::Wait)));
+}
+
+/// A rollout in its stage canary, by order of `actor` paused, or sent back.
+fn stopped(command: Command, actor: &str) -> Rollout {
+    let canary = order(&started(), Command::Advance, at(MONDAY_MS)).unwrap().rollout;
+    let approved = order(&canary, Command::Approve("Rollback tested".into()), at(MONDAY_MS)).unwrap().rollout;
+    approved.change(Order::new(command, actor, "because".into()), at(MONDAY_MS)).unwrap().rollout
+}
+
+#[test]
+fn nothing_completes_while_something_speaks_against_it_unless_its_key_is_named() {
+    let done = |rollout: &Rollout, confirm: Option<&str>| order(rollout, Command::Complete(confirm.map(|key| key.parse().unwrap())), at(MONDAY_MS));
+    let refused = |rollout: &Rollout| match done(rollout, None) {
+        Err(Refusal::Unconfirmed(key, why)) => format!("{key}: {}", why.code()),
+        Err(other) => other.code().to_owned(),
+        Ok(change) => change.rollout.record.live.phase.to_string(),
+    };
+    let canary = order(&started(), Command::Advance, at(MONDAY_MS)).unwrap().rollout;
+    let back = stopped(Command::Rollback(Target::Off), "guardrail");
+    let mended = order(&back, Command::Approve("Cause found".into()), at(MONDAY_MS)).unwrap().rollout;
+    let held = stopped(Command::Pause, "guardrail");
+    for (rollout, why) in [(&canary, "shop: checklist"), (&back, "shop: checklist"), (&mended, "shop: phase"), (&held, "shop: guardrail")] {
+        assert_eq!(refused(rollout), why);
+        assert!(matches!(done(rollout, Some("shopp")), Err(Refusal::OtherKey(..))));
+        assert_eq!(done(rollout, Some("shop")).unwrap().rollout.record.live.phase, Phase::Completed);
+    }
+    // A person's pause, and a guardrail's that somebody has answered, speak against nothing.
+    assert_eq!(refused(&stopped(Command::Pause, "ana")), "completed");
+    assert_eq!(refused(&order(&held, Command::Resume(None), at(MONDAY_MS)).unwrap().rollout), "completed");
+    // Naming it opens neither a freeze nor a kill.
+    let saturday = at(MONDAY_MS + 5 * 24 * HOUR_MS);
+    assert!(matches!(order(&back, Command::Complete(Some("shop".parse().unwrap())), saturday), Err(Refusal::Frozen(_))));
+    let killed = order(&back, Command::Kill(Cause::Command), at(MONDAY_MS)).unwrap().rollout;
+    assert_eq!(done(&killed, Some("shop")).err(), Some(Refusal::Killed));
+}
+
+#[test]
+fn what_was_completed_under_older_rules_still_replays() {
+    let (rollout, mut entries) = rollout_of(PLAN, at(MONDAY_MS));
+    let mut record = rollout;
+    for command in [Command::Approve("Backups confirmed".into()), Command::Start, Command::Rollback(Target::Off)] {
+        let change = order(&record, command, at(MONDAY_MS)).unwrap();
+        entries.push(change.text);
+        record = change.rollout;
+    }
+    let done = order(&record, Command::Complete(Some("shop".parse().unwrap())), at(MONDAY_MS)).unwrap();
+    // So it stood in the history when a rollback was no obstacle.
+    let old = Entry { command: Command::Complete(None), ..done.entry };
+    entries.push(old.print().0);
+    assert_eq!(replayed(&entries, &record.plan).live, done.rollout.record.live);
+}
+
+#[test]
+fn nothing_starts_before_the_plan_does_but_by_a_set() {
+    let (rollout, _) = rollout_of(&PLAN.replace("\"checklist\": [\"Backups confirmed\"]", "\"start\": \"2026-11-23T10:00:00Z\""), at(MONDAY_MS));
+    assert!(matches!(order(&rollout, Command::Start, at(MONDAY_MS)), Err(Refusal::Early(start)) if start == at(MONDAY_MS + HOUR_MS)));
+    assert!(order(&rollout, Command::Start, at(MONDAY_MS + HOUR_MS)).is_ok());
+    assert!(order(&rollout, Command::Set(Setting::percentage(percentage("1"))), at(MONDAY_MS)).is_ok());
+}
+
+#[test]
+fn a_draft_tells_all_that_keeps_it_from_starting() {
+    let saturday = at(MONDAY_MS + 5 * 24 * HOUR_MS);
+    let (draft, _) = rollout_of(PLAN, saturday);
+    let facts = Facts { awaited: vec!["core".parse().unwrap()], ..Facts::default() };
+    let codes: Vec<&str> = outlook(&draft.plan, &draft.record, &facts, saturday).blocked.iter().map(|blocker| blocker.code()).collect();
+    assert_eq!(codes, ["draft", "after", "checklist", "freeze"]);
 }
 
 #[test]

@@ -216,6 +216,74 @@ fn whoever_stops_something_sends_one_request_and_no_revision() {
     }
 }
 
+/// A rollout that has just been killed, and how far that has come.
+fn killed(behind: u64, quiet_ms: Option<u64>) -> Value {
+    let mut killed = rollout(&state(13, "canary", 10.0, "running"));
+    killed["reach"] = json!({ "revision": 13, "isolates": 2, "behind": behind, "quiet_ms": quiet_ms });
+    killed
+}
+
+#[test]
+fn a_kill_waits_until_no_isolate_serves_new_and_says_so() {
+    let kill = || ok(json!({ "rollout": killed(2, None), "entry": {}, "moves": {} }));
+    let server = Server::new(vec![kill(), ok(killed(1, None)), ok(killed(0, Some(3_200)))]);
+    ends(&server.run(&sure(&["kill", "demo"])), 0, &["demo is running", "Waiting until no isolate serves new", "0 requests to new for 3 s, as all 2 isolates heard in the last minute tell"]);
+    assert_eq!(server.lines(), ["POST /_tidegate/api/rollouts/demo/commands", "GET /_tidegate/api/rollouts/demo", "GET /_tidegate/api/rollouts/demo"]);
+
+    let all = Server::new(vec![ok(json!({ "rollouts": [killed(2, None)], "refused": [] })), ok(killed(0, Some(9_000)))]);
+    ends(&all.run(&sure(&["kill", "--all"])), 0, &["0 requests to new for 9 s"]);
+    let programs = Server::new(vec![kill(), ok(killed(0, Some(3_000)))]);
+    let output = programs.run(&sure(&["kill", "demo", "--json"]));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["rollout"]["reach"]["behind"], 2);
+}
+
+#[test]
+fn a_dry_run_needs_no_consent_and_changes_nothing() {
+    let mut body = json!({
+        "dry_run": true, "from": state(1, "a", 0.0, "draft"), "to": state(2, "a", 0.0, "running"),
+        "moves": { "from": 0, "to": 100, "direction": "new", "share": 100, "subjects": null, "basis": "percentage" },
+        "then": [{ "command": "advance", "stage": "b", "percentage": 100, "phase": "running" }, { "command": "complete", "stage": "b", "percentage": 100, "phase": "completed" }],
+        "waits": [{ "by": "completed", "text": "completed: everybody is on new" }], "ends": []
+    });
+    let server = Server::new(vec![ok(body.clone()), looked()]);
+    let output = server.run(&["start", "demo", "--dry-run"]);
+    ends(&output, 0, &[]);
+    assert_eq!(out(&output), "demo: a 0 %, draft → a 0 %, running\n  and then at once: b 100 %, completed\n  100 % of subjects move from legacy to new\n");
+    assert_eq!(server.asked()[0].body, json!({ "command": "start", "dry_run": true }));
+    assert_eq!(server.lines()[1..], ["GET /_tidegate/api/rollouts/demo"]);
+    body["ends"] = json!([{ "what": "rescue", "text": "rescue ends" }]);
+    ends(&Server::new(vec![ok(body), looked()]).run(&["complete", "demo", "--dry-run"]), 0, &["! Everybody goes to new, and no stage follows", "! Rescue ends"]);
+    ends(&server.run(&["kill", "--all", "--dry-run"]), 2, &["one rollout at a time"]);
+}
+
+/// The answer to a `complete` that something speaks against.
+fn unconfirmed() -> Reply {
+    let help = "`approve` each once it is true; to complete it all the same, name it: `--confirm demo`";
+    problem(409, "refused", "not approved yet: Cause found", json!({ "refusal": "checklist", "help": help, "confirm": "demo", "ends": [{ "what": "rescue", "text": "rescue ends: legacy no longer answers" }] }))
+}
+
+#[test]
+fn a_completion_that_is_advised_against_says_what_ends_and_wants_the_key() {
+    let server = Server::new(vec![unconfirmed()]);
+    ends(&server.run(&sure(&["complete", "demo"])), 1, &["error: not approved yet: Cause found", "! Rescue ends: legacy no longer answers", "--confirm demo"]);
+    let server = Server::new(vec![dry_run(), looked(), done()]);
+    ends(&server.run(&sure(&["complete", "demo", "--confirm", "demo"])), 0, &["demo is running"]);
+    assert_eq!(server.asked()[2].body, json!({ "command": "complete", "confirm": "demo", "reason": "fine so far" }));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn at_a_terminal_the_key_of_a_completion_is_typed() {
+    let server = Server::new(vec![unconfirmed(), dry_run(), looked(), done()]);
+    let Some((code, told)) = at_a_terminal(&server, "complete demo --yes --reason why", "demo\n") else { return };
+    assert!(code == Some(0) && told.contains("Type demo to complete it all the same, or only Enter to leave it:"), "{told}");
+    assert_eq!(server.asked()[3].body, json!({ "command": "complete", "confirm": "demo", "reason": "why" }));
+    let server = Server::new(vec![unconfirmed()]);
+    let Some((code, told)) = at_a_terminal(&server, "complete demo --yes --reason why", "yes\n") else { return };
+    assert!(code == Some(1) && told.contains("Nothing was changed."), "{told}");
+    assert_eq!(server.asked().len(), 1);
+}
+
 #[test]
 fn where_nobody_can_be_asked_nothing_is_sent_until_all_is_said() {
     let server = Server::new(vec![dry_run()]);

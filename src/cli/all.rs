@@ -5,7 +5,7 @@ use super::operator::Consent;
 use super::paint::{BAD, BOLD, note, paint, print, print_raw};
 use super::view::{AllChanged, Rollouts};
 use super::words::{counted, listed};
-use super::{Failure, ask, change};
+use super::{Failure, ask, change, reach};
 use crate::model::command::Command;
 
 pub fn run(command: &Command, consent: &Consent, json: bool) -> Result<(), Failure> {
@@ -20,6 +20,9 @@ pub fn run(command: &Command, consent: &Consent, json: bool) -> Result<(), Failu
         print_raw(&answer.text)?;
     } else {
         print(&told(&changed))?;
+    }
+    if matches!(command, Command::Kill(_)) {
+        reach::follow(&client, &changed.rollouts);
     }
     if changed.refused.is_empty() { Ok(()) } else { Err(Failure::Refused) }
 }

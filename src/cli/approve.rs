@@ -10,13 +10,13 @@ use super::operator::ApproveArguments;
 use super::paint::{BOLD, note, paint, print, print_raw};
 use super::view::{Changed, Checklist, Rollout};
 use super::words::counted;
-use super::{Failure, ask, change};
+use super::{Failure, ask, change, foretell};
 use crate::model::command::Command;
 
 pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
-    let ApproveArguments { key, item, all, consent } = arguments;
+    let ApproveArguments { key, item, all, foresight, consent } = arguments;
     let is_question = item.is_none() && !all;
-    if !is_question {
+    if !is_question && !foresight.dry_run {
         ask::check(consent, true)?;
     }
     let client = Client::new(&consent.connection)?;
@@ -32,6 +32,12 @@ pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
     };
     if items.is_empty() {
         return if json { print_raw("[]") } else { print(&overview(&rollout, &list)) };
+    }
+    if foresight.dry_run {
+        return match items.as_slice() {
+            [one] => change::run(key, &Command::Approve(one.clone()), foresight, consent, json),
+            _ => Err(Failure::Usage("a dry run is for one item at a time: name one instead of --all".into())),
+        };
     }
     for item in &items {
         note(&format!("{}: {item}", paint(BOLD, key)));
@@ -49,7 +55,9 @@ pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
     let changed: Changed = last.read()?;
     let left = open(&changed.rollout.checklist.clone().unwrap_or_default()).len();
     let rest = if left == 0 { "nothing is open".to_owned() } else { format!("{} still open", counted(left, "item")) };
-    print(&format!("{}; {rest}", change::stands(&changed.rollout)))
+    print(&format!("{}; {rest}", change::stands(&changed.rollout)))?;
+    foretell::at_once(&changed).iter().for_each(|line| note(line));
+    Ok(())
 }
 
 /// Each approval is decided on the revision that the one before has made.

@@ -5,7 +5,7 @@
 use clap::{Parser, Subcommand};
 
 use super::operator::{
-    ApplyArguments, ApproveArguments, ChangeArguments, ExplainArguments, HistoryArguments, KillArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
+    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments, KillArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
     StatusArguments,
 };
 use super::plans::{AssignArguments, CompileArguments, GroupArguments, PlanArguments};
@@ -87,7 +87,7 @@ Examples:
     #[command(after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify")]
     History(HistoryArguments),
     /// Begin a draft's first stage
-    #[command(after_help = "Example:\n  tidegate start checkout --reason \"signed off by ben\"")]
+    #[command(after_help = "Examples:\n  tidegate start checkout --reason \"signed off by ben\"\n  tidegate start checkout --dry-run")]
     Start(ChangeArguments),
     /// Go on to the next stage; skips what is left of the hold and the gates, never the checklist
     #[command(after_help = "Example:\n  tidegate advance checkout --reason \"figures are fine, the sale starts at nine\"")]
@@ -120,8 +120,8 @@ Examples:
     )]
     Approve(ApproveArguments),
     /// End a rollout: everybody is on new for good
-    #[command(after_help = "Example:\n  tidegate complete checkout --reason \"two quiet weeks\"")]
-    Complete(ChangeArguments),
+    #[command(after_help = "It is refused while a checklist is open, after a rollback, and while nobody has answered a guardrail that acted; --confirm KEY does it all the same. Before it is done it says what ends with it.\n\nExamples:\n  tidegate complete checkout --reason \"two quiet weeks\"\n  tidegate complete checkout --dry-run\n  tidegate complete checkout --confirm checkout --reason \"legacy is switched off today\"")]
+    Complete(CompleteArguments),
     /// Report a fact from outside: an event counted, or a gauge's value
     #[command(after_help = "Examples:\n  tidegate signal checkout p1\n  tidegate signal checkout p1 --count 3\n  tidegate signal checkout db_cpu --value 0.7")]
     Signal(SignalArguments),

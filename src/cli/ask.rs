@@ -60,6 +60,11 @@ pub fn once(consent: &Consent, question: &str) -> Result<String, Failure> {
     }
 }
 
+/// Goes on only if the person types `name`.
+pub fn typed(question: &str, name: &str) -> Result<(), Failure> {
+    if line(question)?.trim() == name { Ok(()) } else { Err(Failure::Cancelled) }
+}
+
 /// Goes on only if the person says so; Enter alone means no.
 pub fn confirm(question: &str) -> Result<(), Failure> {
     let answer = line(&format!("{question} [y/N]"))?;

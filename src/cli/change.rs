@@ -6,29 +6,53 @@
 use serde_json::{Value, json};
 
 use super::client::{Answer, Client};
-use super::operator::Consent;
+use super::operator::{Consent, Foresight};
 use super::paint::{BOLD, WARN, note, paint, print, print_raw};
 use super::problem::Error;
 use super::view::{Changed, Rollout};
 use super::words::sentence;
-use super::{Failure, ask, foretell};
+use super::{Failure, ask, foretell, reach};
 use crate::model::Name;
 use crate::model::command::{Command, Target};
 
-pub fn run(key: &Name, command: &Command, consent: &Consent, json: bool) -> Result<(), Failure> {
+pub fn run(key: &Name, command: &Command, foresight: &Foresight, consent: &Consent, json: bool) -> Result<(), Failure> {
+    if foresight.dry_run {
+        return foresee(key, command, consent, json);
+    }
     ask::check(consent, true)?;
     let client = Client::new(&consent.connection)?;
     let done = if command.needs_no_revision() { stop(&client, key, command, consent) } else { decide(&client, key, command, consent, json) };
     let answer = done.map_err(|failure| with_way_out(failure, key.as_str(), command))?;
     if json {
-        return print_raw(&answer.text);
+        print_raw(&answer.text)?;
+        if matches!(command, Command::Kill(_)) {
+            reach::follow(&client, &[answer.read::<Changed>()?.rollout]);
+        }
+        return Ok(());
     }
     let changed: Changed = answer.read()?;
     print(&stands(&changed.rollout))?;
     if command.needs_no_revision() && is_said(consent) {
         note(&format!("  {}", foretell::moves(&changed.moves, &changed.rollout.state)));
     }
+    foretell::at_once(&changed).iter().for_each(|line| note(line));
+    if matches!(command, Command::Kill(_)) {
+        reach::follow(&client, std::slice::from_ref(&changed.rollout));
+    }
     Ok(())
+}
+
+/// Says what would happen, and does nothing.
+fn foresee(key: &Name, command: &Command, consent: &Consent, json: bool) -> Result<(), Failure> {
+    let client = Client::new(&consent.connection)?;
+    let answer = client.command(key.as_str(), &body(command, consent.reason.as_deref(), true), None)?;
+    if json {
+        return print_raw(&answer.text);
+    }
+    let foreseen: Changed = answer.read()?;
+    let rollout: Rollout = client.get(&format!("rollouts/{key}"), &[])?.read()?;
+    let warnings = foretell::warnings(command, &foreseen, &rollout).into_iter().map(|warning| format!("  {} {warning}", paint(WARN, "!")));
+    print(&foretell::lines(key.as_str(), &foreseen).into_iter().chain(warnings).collect::<Vec<_>>().join("\n"))
 }
 
 /// Sends a command, on a revision where it needs one.

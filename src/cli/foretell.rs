@@ -1,7 +1,8 @@
 //! What a command would do, in words, before it is done: where the rollout goes, who moves, and
 //! what the person should think of first.
 
-use super::view::{Changed, Moves, Rollout, State};
+use super::ladder::SAID_BY_STATE;
+use super::view::{Changed, Moves, Rollout, State, Step};
 use super::words::{listed, number, percent, sentence};
 use crate::model::command::Command;
 
@@ -9,6 +10,7 @@ use crate::model::command::Command;
 pub fn lines(key: &str, foreseen: &Changed) -> Vec<String> {
     let (from, to) = (&foreseen.from, &foreseen.to);
     let mut lines = vec![format!("{key}: {}", change(from, to))];
+    lines.extend(then(foreseen));
     lines.push(format!("  {}", moves(&foreseen.moves, to)));
     if !from.killed && !to.killed {
         let only = |these: &State, those: &State| these.groups.iter().filter(|group| !those.groups.contains(group)).cloned().collect::<Vec<_>>();
@@ -20,6 +22,33 @@ pub fn lines(key: &str, foreseen: &Changed) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What the schedule makes of it at once, and what it waits for then.
+pub fn then(foreseen: &Changed) -> Vec<String> {
+    let waits: Vec<&str> = foreseen.waits.iter().filter(|block| !SAID_BY_STATE.contains(&block.by.as_str())).map(|block| block.text.as_str()).collect();
+    let mut lines: Vec<String> = at_once(foreseen).into_iter().collect();
+    let is_running = foreseen.then.last().map_or(foreseen.to.phase.as_str(), |last| last.phase.as_str()) == "running";
+    if is_running && !waits.is_empty() {
+        lines.push(format!("  then it waits: {}", waits.join("; ")));
+    }
+    lines
+}
+
+/// What the schedule makes of it at once, if anything.
+pub fn at_once(foreseen: &Changed) -> Option<String> {
+    let steps: Vec<String> = foreseen.then.iter().map(step).collect();
+    (!steps.is_empty()).then(|| format!("  and then at once: {}", steps.join(", ")))
+}
+
+fn step(step: &Step) -> String {
+    match step.command.as_str() {
+        "complete" => "completed".to_owned(),
+        "end" => "counts as ended".to_owned(),
+        "release" => format!("let go in {} {}", step.stage, percent(step.percentage)),
+        "wait" => "waits for what it comes after".to_owned(),
+        _ => format!("{} {}", step.stage, percent(step.percentage)),
+    }
 }
 
 fn verb(groups: &[String]) -> String {
@@ -61,7 +90,7 @@ pub fn moves(moves: &Moves, to: &State) -> String {
 pub fn warnings(command: &Command, foreseen: &Changed, rollout: &Rollout) -> Vec<String> {
     let mut warnings = Vec::new();
     let skipped: &[&str] = match command {
-        Command::Advance | Command::Complete => &["hold", "gates"],
+        Command::Advance | Command::Complete(_) => &["hold", "gates"],
         Command::Set(_) if foreseen.moves.direction == "new" => &["hold", "gates", "checklist", "freeze", "enter"],
         _ => &[],
     };
@@ -73,10 +102,15 @@ pub fn warnings(command: &Command, foreseen: &Changed, rollout: &Rollout) -> Vec
         Command::Set(_) if foreseen.from.phase == "running" => warnings.push(format!("it stays there until somebody resumes it: `tidegate resume {}`", rollout.key)),
         Command::Set(_) if foreseen.from.phase == "rolled_back" => warnings.push(format!("this begins attempt {}", foreseen.to.attempt)),
         Command::Resume(_) if foreseen.from.phase == "rolled_back" => warnings.push(format!("this begins attempt {}, in {}; its checklists begin anew", foreseen.to.attempt, foreseen.to.stage)),
-        Command::Complete => warnings.push("everybody goes to new, the holdout too, and no stage follows".into()),
+        Command::Complete(confirm) => {
+            let against = rollout.not_now.iter().filter(|own| confirm.is_some() && own.command == "complete");
+            warnings.extend(against.map(|own| format!("done all the same: {}", own.reason)));
+            warnings.push("everybody goes to new, and no stage follows".into());
+        }
         Command::Advance if foreseen.to.percentage >= 100.0 => warnings.push("everybody goes to new".into()),
         _ => {}
     }
+    warnings.extend(foreseen.ends.iter().map(|own| own.text.clone()));
     warnings.into_iter().map(|warning| sentence(&warning)).collect()
 }
 
@@ -106,6 +140,31 @@ mod tests {
     #[test]
     fn a_step_says_from_where_to_where_and_who_moves() {
         assert_eq!(lines("demo", &foreseen(ADVANCE)), ["demo: canary 10 % → quarter 25 %", "  15 % of subjects move from legacy to new: about 1,234 of those seen", "  The group sales goes to new"]);
+    }
+
+    #[test]
+    fn what_the_schedule_does_at_once_and_waits_for_is_told() {
+        let start = foreseen(
+            r#"{"from":{"phase":"draft","stage":"a","percentage":0},"to":{"phase":"running","stage":"a","percentage":0,"groups":["me"]},"moves":{"direction":"new","share":100},
+                "then":[{"command":"advance","stage":"b","percentage":100,"phase":"running"},{"command":"complete","stage":"b","percentage":100,"phase":"completed"}],
+                "waits":[{"by":"completed","text":"completed: everybody is on new"}],"ends":[{"what":"holdout","text":"the holdout ends: its 5 % of subjects go to new"}]}"#,
+        );
+        assert_eq!(lines("demo", &start), ["demo: a 0 %, draft → a 0 %, running", "  and then at once: b 100 %, completed", "  100 % of subjects move from legacy to new", "  The group me goes to new"]);
+        assert_eq!(warnings(&Command::Start, &start, &Rollout::default()), ["The holdout ends: its 5 % of subjects go to new"]);
+        let held = foreseen(r#"{"to":{"phase":"running"},"waits":[{"by":"hold","text":"the stage's hold of 1h is not over"},{"by":"gates","text":"one gate is inconclusive"}]}"#);
+        assert_eq!(then(&held), ["  then it waits: the stage's hold of 1h is not over; one gate is inconclusive"]);
+        let paused = foreseen(r#"{"to":{"phase":"paused"},"waits":[{"by":"paused","text":"paused"},{"by":"freeze","text":"frozen"}]}"#);
+        assert_eq!(then(&paused), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_completion_against_advice_says_what_it_goes_around_and_what_ends() {
+        let rollout = serde_json::from_str(r#"{"not_now":[{"command":"complete","reason":"not approved yet: Cause found","confirmable":true}]}"#).unwrap();
+        let done = foreseen(r#"{"to":{"phase":"completed"},"ends":[{"what":"rescue","text":"rescue ends: where new fails, legacy no longer answers"}]}"#);
+        let told = |confirm: Option<&str>| warnings(&Command::Complete(confirm.map(|key| key.parse().unwrap())), &done, &rollout);
+        let end = ["Everybody goes to new, and no stage follows", "Rescue ends: where new fails, legacy no longer answers"];
+        assert_eq!(told(None), end);
+        assert_eq!(told(Some("demo")), [&["Done all the same: not approved yet: Cause found"], end.as_slice()].concat());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use anstyle::Style;
 
 use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
+use super::reach;
 use super::view::{Block, Checklist, Gate, Guardrail, Hold, List, Rollout, Stage, Verdict};
 use super::words::{counted, listed, moment, number, percent, plain, relative, sentence, span, when};
 use crate::model::Instant;
@@ -14,7 +15,7 @@ const BAR_WIDTH: i64 = 20;
 const LABEL_WIDTH: usize = 11;
 
 /// Blockers that the state names as well.
-const SAID_BY_STATE: [&str; 5] = ["draft", "killed", "paused", "rolled_back", "completed"];
+pub const SAID_BY_STATE: [&str; 5] = ["draft", "killed", "paused", "rolled_back", "completed"];
 
 /// The whole page.
 pub fn page(rollout: &Rollout, now: Instant) -> String {
@@ -202,8 +203,24 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<String>)> {
         let text = if published.is_current { paint(DIM, format!("holds {held}, as it should")) } else { paint(WARN, format!("still holds {held}; the writing is tried again until it succeeds")) };
         rows.push(("KV", vec![text]));
     }
+    rows.push(("Isolates", rollout.reach.iter().map(|reach| paint(if reach.behind == 0 { DIM } else { WARN }, reach::words(reach))).collect()));
     rows.push(("Allowed now", Some(rollout.commands.join(", ")).filter(|commands| !commands.is_empty()).into_iter().collect()));
+    rows.push(("Not now", not_now(rollout, now)));
     rows
+}
+
+/// The commands that somebody may be waiting for, those with the same reason together.
+fn not_now(rollout: &Rollout, now: Instant) -> Vec<String> {
+    let mut lines: Vec<(Vec<&str>, String)> = Vec::new();
+    for own in rollout.not_now.iter().filter(|own| own.waits) {
+        let until = own.at.map(|at| format!(", until {} ({})", moment(at, now), relative(at, now))).unwrap_or_default();
+        let why = format!("{}{until}", own.reason);
+        match lines.iter_mut().find(|(_, known)| *known == why) {
+            Some((commands, _)) => commands.push(&own.command),
+            None => lines.push((vec![&own.command], why)),
+        }
+    }
+    lines.into_iter().map(|(commands, why)| format!("{} ({why})", commands.join(", "))).collect()
 }
 
 /// How many ids a list in KV has, by which one sees that it is not read as it was meant.
@@ -236,7 +253,10 @@ pub fn next(rollout: &Rollout, now: Instant) -> String {
     }
     let Some(next) = &rollout.next else {
         return match rollout.state.phase.as_str() {
-            "draft" => format!("waits for `tidegate start {key}`"),
+            "draft" => {
+                let opens = rollout.not_now.iter().find(|own| own.command == "start").and_then(|own| own.at);
+                format!("waits for `tidegate start {key}`{}", opens.map(|at| format!(", possible {}", when(at, now))).unwrap_or_default())
+            }
             "paused" => format!("stays until `tidegate resume {key}`"),
             "rolled_back" => format!("stays until `tidegate resume {key}`, which begins attempt {}", rollout.state.attempt + 1),
             "completed" => "nothing: it is done".into(),
@@ -328,6 +348,19 @@ Allowed now advance, kill"
         let told = told(text);
         assert!(told.contains("a flag\n") && told.contains("  · on 100 %\n") && told.contains("Checklist, before it starts\n  1 [ ] Signed off\n"), "{told}");
         assert!(told.contains("Next        waits for `tidegate start dark`"), "{told}");
+    }
+
+    #[test]
+    fn what_is_not_possible_now_says_why_and_until_when() {
+        let text = r#"{"key":"demo","state":{"phase":"draft","stage":"half"},"stages":[{"name":"half"}],"commands":["set","kill"],"not_now":[
+            {"command":"start","reason":"the plan's freeze stops advancing now","at":"2026-12-04T00:00:00Z","waits":true},
+            {"command":"resume","reason":"the rollout has not been started","waits":false},
+            {"command":"advance","reason":"the rollout is killed","waits":true},{"command":"complete","reason":"the rollout is killed","waits":true}],
+            "reach":{"revision":3,"isolates":2,"behind":1}}"#;
+        let told = told(text);
+        assert!(told.ends_with("Allowed now set, kill\nNot now     start (the plan's freeze stops advancing now, until Fri 4 Dec 00:00 UTC (in 1 d 10 h))\n            advance, complete (the rollout is killed)"), "{told}");
+        assert!(told.contains("Next        waits for `tidegate start demo`, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)\n"), "{told}");
+        assert!(told.contains("Isolates    1 of 2 isolates heard in the last minute has not told yet"), "{told}");
     }
 
     #[test]

@@ -27,6 +27,8 @@ mod status;
 mod watch;
 mod foretell;
 mod change;
+mod complete;
+mod reach;
 mod all;
 mod approve;
 mod history;
@@ -93,7 +95,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command, json: bool) -> Result<(), Failure> {
-    let simple = |arguments: &ChangeArguments, command: &Change| change::run(&arguments.key, command, &arguments.consent, json);
+    let simple = |arguments: &ChangeArguments, command: &Change| change::run(&arguments.key, command, &arguments.foresight, &arguments.consent, json);
     match command {
         Command::Check(command) => check::run(&command, json),
         Command::Compile(command) => compile::run(&command, json),
@@ -107,14 +109,14 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::History(command) => history::run(&command, json),
         Command::Start(command) => simple(&command, &Change::Start),
         Command::Advance(command) => simple(&command, &Change::Advance),
-        Command::Set(command) => change::run(&command.key, &Change::Set(Setting::percentage(command.percentage)), &command.consent, json),
+        Command::Set(command) => change::run(&command.key, &Change::Set(Setting::percentage(command.percentage)), &command.foresight, &command.consent, json),
         Command::Pause(command) => simple(&command, &Change::Pause),
-        Command::Resume(command) => change::run(&command.key, &Change::Resume(command.stage), &command.consent, json),
-        Command::Rollback(command) => change::run(&command.key, &Change::Rollback(command.to), &command.consent, json),
+        Command::Resume(command) => change::run(&command.key, &Change::Resume(command.stage), &command.foresight, &command.consent, json),
+        Command::Rollback(command) => change::run(&command.key, &Change::Rollback(command.to), &command.foresight, &command.consent, json),
         Command::Kill(command) => one_or_all(&command, &Change::Kill(Cause::Command), json),
         Command::Revive(command) => one_or_all(&command, &Change::Revive(Cause::Command), json),
         Command::Approve(command) => approve::run(&command, json),
-        Command::Complete(command) => simple(&command, &Change::Complete),
+        Command::Complete(command) => complete::run(&command, json),
         Command::Signal(command) => signal::run(&command, json),
         Command::Preview(command) => preview::run(&command, json),
         Command::Explain(command) => explain::run(&command, json),
@@ -126,7 +128,8 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
 
 fn one_or_all(arguments: &KillArguments, command: &Change, json: bool) -> Result<(), Failure> {
     match &arguments.key {
-        Some(key) => change::run(key, command, &arguments.consent, json),
+        Some(key) => change::run(key, command, &arguments.foresight, &arguments.consent, json),
+        None if arguments.foresight.dry_run => Err(Failure::Usage("a dry run is for one rollout at a time: name one instead of --all".into())),
         None => all::run(command, &arguments.consent, json),
     }
 }

@@ -33,6 +33,14 @@ pub struct Consent {
     pub connection: Connection,
 }
 
+/// Whether a change is only looked at.
+#[derive(Args)]
+pub struct Foresight {
+    /// Only say what would happen; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 #[derive(Args)]
 pub struct StatusArguments {
     /// The rollout [default: all]
@@ -63,6 +71,22 @@ pub struct ChangeArguments {
     #[arg(value_name = "KEY", value_parser = explained::<Name>)]
     pub key: Name,
     #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Args)]
+pub struct CompleteArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    pub key: Name,
+    /// The rollout's key once more: complete it although a checklist is open, it is rolled back or a guardrail has acted
+    #[arg(long, value_name = "KEY", value_parser = explained::<Name>)]
+    pub confirm: Option<Name>,
+    #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
     pub consent: Consent,
 }
 
@@ -74,6 +98,8 @@ pub struct SetArguments {
     /// The share of subjects on new, such as 25 or 0.5%
     #[arg(value_name = "PERCENT", value_parser = explained::<Percentage>)]
     pub percentage: Percentage,
+    #[command(flatten)]
+    pub foresight: Foresight,
     #[command(flatten)]
     pub consent: Consent,
 }
@@ -87,6 +113,8 @@ pub struct ResumeArguments {
     #[arg(long, value_name = "NAME", value_parser = explained::<Name>)]
     pub stage: Option<Name>,
     #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
     pub consent: Consent,
 }
 
@@ -99,6 +127,8 @@ pub struct RollbackArguments {
     #[arg(long, value_name = "TARGET", default_value = "off", value_parser = target)]
     pub to: Target,
     #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
     pub consent: Consent,
 }
 
@@ -110,6 +140,8 @@ pub struct KillArguments {
     /// Every rollout
     #[arg(long)]
     pub all: bool,
+    #[command(flatten)]
+    pub foresight: Foresight,
     #[command(flatten)]
     pub consent: Consent,
 }
@@ -125,6 +157,8 @@ pub struct ApproveArguments {
     /// Every item that is open
     #[arg(long)]
     pub all: bool,
+    #[command(flatten)]
+    pub foresight: Foresight,
     #[command(flatten)]
     pub consent: Consent,
 }

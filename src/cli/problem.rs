@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::paint::{BAD, BOLD, note, paint, print_raw};
-use super::view::Rollout;
+use super::view::{End, Rollout};
 use super::words::sentence;
 
 /// Why there is no answer to go on with.
@@ -52,6 +52,9 @@ pub struct Problem {
     pub faults: Vec<Told>,
     pub refusals: Vec<Told>,
     pub current: Option<Rollout>,
+    /// The key that has to be named to do it all the same, and what would end then.
+    pub confirm: Option<String>,
+    pub ends: Vec<End>,
     /// The document as it came.
     #[serde(skip)]
     pub text: String,

@@ -3,8 +3,12 @@
 //! Readers are lenient: a field that is missing is empty and one that is unknown is left alone, so
 //! that an older command can still stop a rollout of a newer deployment.
 
+mod ahead;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+pub use ahead::{Changed, End, NotNow, Reach, Step};
 
 use super::words::percent;
 use crate::model::Instant;
@@ -36,6 +40,8 @@ pub struct Rollout {
     pub next: Option<Next>,
     pub blocked: Vec<Block>,
     pub commands: Vec<String>,
+    pub not_now: Vec<NotNow>,
+    pub reach: Option<Reach>,
     pub advance: String,
     pub owner: Option<String>,
     pub faults: Vec<Fault>,
@@ -173,16 +179,6 @@ pub struct List {
 pub struct Published {
     pub revision: Option<u64>,
     pub is_current: bool,
-}
-
-/// The answer to a command, and to a dry run of one.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Changed {
-    pub rollout: Rollout,
-    pub from: State,
-    pub to: State,
-    pub moves: Moves,
 }
 
 /// The answer to a command to every rollout.

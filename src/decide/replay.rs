@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::transition::{Refusal, transition};
+use super::transition::{Refusal, replayed};
 use crate::model::command::Command;
 use crate::model::history::{Entry, FIRST};
 use crate::model::plan::Plan;
@@ -65,7 +65,7 @@ impl Replay {
             draft
         };
         let last = self.record.take().unwrap_or_else(draft);
-        let next = transition(plan, &last, &entry.command, &entry.actor, entry.at).map_err(|why| Break::Refused(revision, why))?;
+        let next = replayed(plan, &last, &entry.command, &entry.actor, entry.at).map_err(|why| Break::Refused(revision, why))?;
         if next.live != entry.state {
             return Err(Break::State(revision));
         }

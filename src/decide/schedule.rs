@@ -180,7 +180,7 @@ pub fn outlook(plan: &Plan, record: &Record, facts: &Facts, now: Instant) -> Out
     let until: Vec<Option<Instant>> = blocked.iter().map(Blocker::until).collect();
     let at = if until.iter().all(Option::is_some) { until.iter().flatten().max().copied() } else { None };
     let percentage = match command {
-        Command::Complete => Some(Percentage::FULL),
+        Command::Complete(_) => Some(Percentage::FULL),
         _ => stage.map(|stage| stage.percentage.max(record.live.percentage)),
     };
     let next = Next { command: command.clone(), stage: stage.map(|stage| stage.name.clone()), percentage, at: if blocked.is_empty() { Some(now) } else { at } };
@@ -201,8 +201,8 @@ impl Looking<'_> {
         let killed = live.killed.then_some(Blocker::Killed);
         match live.phase {
             Phase::Draft => match self.plan.start {
-                None => (None, [Some(Blocker::Draft), killed].into_iter().flatten().collect()),
-                Some(start) => (Some((Command::Start, Some(0))), killed.into_iter().chain(self.before_start(start)).collect()),
+                None => (None, [Some(Blocker::Draft), killed].into_iter().flatten().chain(self.before_start(None)).collect()),
+                Some(start) => (Some((Command::Start, Some(0))), killed.into_iter().chain(self.before_start(Some(start))).collect()),
             },
             Phase::Paused => (None, [killed, Some(Blocker::Paused)].into_iter().flatten().collect()),
             Phase::RolledBack => (None, [killed, Some(Blocker::RolledBack)].into_iter().flatten().chain(self.checklist()).collect()),
@@ -214,8 +214,8 @@ impl Looking<'_> {
         }
     }
 
-    fn before_start(&self, start: Instant) -> Vec<Blocker> {
-        let start = (start > self.now).then_some(Blocker::Start(start));
+    fn before_start(&self, start: Option<Instant>) -> Vec<Blocker> {
+        let start = start.filter(|start| *start > self.now).map(Blocker::Start);
         start.into_iter().chain(self.after()).chain(self.checklist()).chain(self.freeze()).chain(self.enter(self.plan.stages.first())).collect()
     }
 
@@ -232,7 +232,7 @@ impl Looking<'_> {
             _ => {
                 let manual = (self.plan.advance == Advance::Manual).then_some(Blocker::Manual);
                 let blocked = own.into_iter().chain(manual).chain(self.freeze()).chain(self.enter(following)).collect();
-                let step = if following.is_some() { (Command::Advance, Some(index + 1)) } else { (Command::Complete, None) };
+                let step = if following.is_some() { (Command::Advance, Some(index + 1)) } else { (Command::Complete(None), None) };
                 (Some(step), blocked)
             }
         }

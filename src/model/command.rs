@@ -35,8 +35,8 @@ pub enum Command {
     Revive(Cause),
     /// An item of the checklist that counts now is done.
     Approve(String),
-    /// Everybody on new, for good.
-    Complete,
+    /// Everybody on new, for good. With the rollout's key also where something speaks against it.
+    Complete(Option<Name>),
     /// Another plan.
     Apply {
         /// The plans' revision from which it is in force.
@@ -109,7 +109,7 @@ impl Command {
             Self::Kill(_) => "kill",
             Self::Revive(_) => "revive",
             Self::Approve(_) => "approve",
-            Self::Complete => "complete",
+            Self::Complete(_) => "complete",
             Self::Apply { .. } => "apply",
             Self::TakeOver(_) => "take_over",
             Self::Release => "release",
@@ -191,7 +191,7 @@ fn read_common(r: &mut Reader, f: &mut Fields<'_>, name: &str) -> Option<Command
             Some(_) => f.required(r, "to", target).map(Command::Rollback),
         },
         "approve" => f.required(r, "item", Reader::text).map(Command::Approve),
-        "complete" => Some(Command::Complete),
+        "complete" => Some(Command::Complete(f.optional(r, "confirm", Reader::parsed))),
         _ => None,
     }
 }
@@ -241,6 +241,7 @@ impl Serialize for Command {
                 }
             }
             Self::Resume(Some(stage)) => map.serialize_entry("stage", stage)?,
+            Self::Complete(Some(key)) => map.serialize_entry("confirm", key)?,
             Self::Rollback(target) => match target {
                 Target::Off => map.serialize_entry("to", "off")?,
                 Target::Previous => map.serialize_entry("to", "previous")?,
@@ -306,6 +307,7 @@ mod tests {
             r#"{"command":"revive","key":"kill/demo"}"#,
             r#"{"command":"approve","item":"Backups confirmed"}"#,
             r#"{"command":"complete"}"#,
+            r#"{"command":"complete","confirm":"demo"}"#,
             r#"{"command":"apply","plan":7,"digest":"ab"}"#,
             r#"{"command":"take_over","state":{"revision":3,"plan":1,"attempt":1,"phase":"completed","killed":false,"stage":"full","percentage":100,"groups":[],"since":"2026-11-01T00:00:00Z"}}"#,
             r#"{"command":"release"}"#,

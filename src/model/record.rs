@@ -36,6 +36,9 @@ pub struct Record {
     /// Since when the hold runs, while it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_since: Option<Instant>,
+    /// When a guardrail acted, until somebody goes on all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acted: Option<Instant>,
     /// The items of checklists that are done.
     pub approvals: Vec<Approval>,
 }
@@ -98,6 +101,7 @@ impl Record {
             entered_revision: 0,
             exposed_revision: 0,
             held_since: None,
+            acted: None,
             approvals: Vec::new(),
         }
     }
@@ -148,9 +152,10 @@ fn record(r: &mut Reader, node: &Node) -> Option<Record> {
     let mut revision = |r: &mut Reader, name: &'static str| f.optional(r, name, Reader::whole).unwrap_or_default();
     let (begun_revision, entered_revision, exposed_revision) = (revision(r, "begun_revision"), revision(r, "entered_revision"), revision(r, "exposed_revision"));
     let held_since = f.optional(r, "held_since", Reader::parsed);
+    let acted = f.optional(r, "acted", Reader::parsed);
     let approvals = f.required(r, "approvals", |r, node| r.list(node, approval));
     f.end(r);
-    Some(Record { live: live?, is_killed: is_killed?, kill_key, is_waiting: is_waiting?, begun: begun?, begun_revision, entered: entered?, entered_revision, exposed_revision, held_since, approvals: approvals? })
+    Some(Record { live: live?, is_killed: is_killed?, kill_key, is_waiting: is_waiting?, begun: begun?, begun_revision, entered: entered?, entered_revision, exposed_revision, held_since, acted, approvals: approvals? })
 }
 
 /// Reads a live state without version and sum.

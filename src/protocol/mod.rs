@@ -32,6 +32,7 @@ pub mod exposure;
 pub mod limiter;
 pub mod beacon;
 pub mod flush;
+pub mod reach;
 pub mod pace;
 pub mod www;
 pub mod api;

@@ -6,9 +6,13 @@ import { sentence } from '../../www/text/words.js';
 import { dialogOf, openConsole, shows } from './console.mjs';
 import { many } from './plans.mjs';
 
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const day = (inDays) => DAYS[new Date(Date.now() + inDays * 86_400_000).getUTCDay()];
+const frozen = `key = "frozen"\nidentity = { from = ["header:x-user-id"] }\nfreeze = ["${day(-1)} 00:00-${day(2)} 00:00 UTC"]\nstage = [{ name = "on", percentage = 5, hold = "1h" }]\n`;
+
 let open;
 before(async () => {
-  open = await openConsole({ plans: many(9) });
+  open = await openConsole({ plans: [...many(10), frozen] });
   for (let index = 1; index <= 8; index += 1) await open.deployment.command(`page-0${index}`, 'start');
 });
 after(() => open?.close());
@@ -193,4 +197,37 @@ test('a kill whose answer is lost names the way that needs no console', async ()
   await page.keyboard.press('k');
   await dialogOf(page).getByRole('button', { name: 'Kill' }).click();
   await shows(page, '[role=alert]', "wrangler kv key put --remote --binding ROLLOUTS 'kill/page-09' on");
+});
+
+test('a draft in a freeze has a Start that says why not, and when', async () => {
+  const page = await open.page('operator', at('frozen'));
+  const start = page.getByRole('button', { name: 'Start', exact: true });
+  await start.waitFor();
+  assert.equal(await start.getAttribute('aria-disabled'), 'true');
+  const why = page.locator(`#${await start.getAttribute('aria-describedby')}`);
+  assert.match(await why.innerText(), new RegExp(`^Start: the plan’?'?s freeze stops advancing now, until ${day(2)} .* 00:00 UTC \\(in \\d+ d`));
+  await start.click({ force: true });
+  assert.equal(await dialogOf(page).count(), 0);
+  await shows(page, '.fact-large', 'Waits for somebody to start it, possible in');
+});
+
+test('completing after a rollback says what speaks against it and what ends, and wants the key', async () => {
+  await open.deployment.command('page-10', 'start');
+  await open.deployment.command('page-10', 'rollback');
+  const page = await open.page('operator', at('page-10'));
+  await shows(page, '.commands-held', 'Complete: the rollout is rolled back.');
+  await page.getByRole('button', { name: 'Complete all the same…' }).click();
+  await shows(page, '.foretold', 'Would not be done: The rollout is rolled back.');
+  await shows(page, '.foretold', 'Comparisons end');
+  await page.getByLabel('Reason').fill('Legacy is switched off');
+  await page.getByLabel('Type page-10 to confirm').fill('page-10');
+  await shows(page, '.foretold', 'Done all the same: the rollout is rolled back.');
+  await page.getByLabel('Reason').press('Enter');
+  await shows(page, '.title-line', 'Completed');
+  assert.deepEqual((await lastOf('page-10')).command, { command: 'complete', confirm: 'page-10' });
+});
+
+test('the header of a killed rollout says how far the kill has come', async () => {
+  const page = await open.page('operator', at('page-01'));
+  await shows(page, '.reach', /isolate|0 requests to new/);
 });

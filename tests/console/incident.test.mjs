@@ -62,14 +62,19 @@ test('after a rollback the ladder shows what is in force, and where it came from
 
 test('what holds Resume back is said beside the commands, and leads to the checklist', async () => {
   const page = await open.page('operator', at('alarmed'));
-  await shows(page, '.commands-held', 'Resume waits for the checklist: “Cause found”.');
+  await shows(page, '.commands-held', 'Resume and Complete: not approved yet: Cause found.');
+  const resume = page.getByRole('button', { name: 'Resume', exact: true });
+  assert.equal(await resume.getAttribute('aria-disabled'), 'true');
+  assert.match(await page.locator(`#${await resume.getAttribute('aria-describedby')}`).innerText(), /not approved yet: Cause found/);
+  await resume.click({ force: true });
+  assert.equal(await page.locator('dialog[open]').count(), 0, 'a button that is disabled opens nothing');
   const address = page.url();
   await page.getByRole('link', { name: 'To the checklist' }).click();
   assert.equal(await page.evaluate(() => document.activeElement.id), 'checklist');
   assert.equal(page.url(), address);
   await open.deployment.command('alarmed', 'approve', { item: 'Cause found' });
-  await page.getByRole('button', { name: 'Resume', exact: true }).waitFor();
-  assert.equal(await page.locator('.commands-held').isVisible(), false);
+  await page.locator('[data-command=resume]:not([aria-disabled])').waitFor();
+  await shows(page, '.commands-held', 'Complete: the rollout is rolled back.');
   await shows(page, '.history-item', 'Cause found');
   await shows(page, '.last', 'A guardrail rolled it back');
   await badgeOf(page, 'signal.p1').getByText('Acted').waitFor();

@@ -78,7 +78,8 @@ test('a kill key in KV says that only deleting it ends the kill', async () => {
   await kv.put('kill/page-01', 'on');
   await shows(page, '.fault', 'Only deleting it ends the kill');
   await shows(page, '.title-line', 'Killed');
-  assert.equal(await page.locator('[data-command=revive]').isVisible(), false);
+  assert.equal(await page.locator('[data-command=revive]').getAttribute('aria-disabled'), 'true');
+  await shows(page, '.commands-held', 'Revive: the KV key `kill/page-01` kills the rollout.');
   await kv.delete('kill/page-01');
 });
 

@@ -107,6 +107,17 @@ test('complete wants the key typed', () => {
   assert.equal(missing(reduce(state, { type: 'edit', fields: { typed: 'shop' } }).dialog), null);
 });
 
+test('the key that is typed goes along only where the server wants it named', () => {
+  const typed = { type: 'edit', fields: { typed: 'shop' } };
+  const asked = opened({ type: 'ask', command: 'complete' }, typed);
+  assert.deepEqual(bodyOf(asked.dialog), { command: 'complete' });
+  const advised = reduce(asked, { type: 'foretold', tried: null, problem: { detail: 'it is rolled back', confirm: 'shop' } });
+  assert.deepEqual(bodyOf(advised.dialog), { command: 'complete', confirm: 'shop' });
+  const tried = reduce(advised, { type: 'foretold', tried: {}, problem: null });
+  assert.deepEqual(bodyOf(tried.dialog), { command: 'complete', confirm: 'shop' }, 'what is foretold then changes nothing of it');
+  assert.deepEqual(bodyOf(reduce(tried, { type: 'edit', fields: { typed: 'sho' } }).dialog), { command: 'complete' });
+});
+
 test('fields become the body that the API takes', () => {
   const body = (command, fields, state = {}) => bodyOf(after(SIGNED_IN, OPEN, received(rollout({}, state)), { type: 'ask', command, item: 'Backups' }, { type: 'edit', fields }).dialog);
   assert.deepEqual(body('set', { percentage: '2.5' }), { command: 'set', percentage: 2.5 });

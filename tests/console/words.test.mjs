@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { evidence, evidenceShare, figure } from '../../www/text/figures.js';
-import { ends, movers, warnings } from '../../www/text/foretell.js';
+import { reasonText, reasonsOf } from '../../www/text/commands.js';
+import { ending, ends, following, movers, warnings } from '../../www/text/foretell.js';
 import { count, percent, plural } from '../../www/text/numbers.js';
 import { cost, headline } from '../../www/text/rehearse.js';
-import { healthOf, listOf, nextOf, rank, told, verdictOf } from '../../www/text/rollout.js';
+import { healthOf, listOf, nextOf, rank, reachOf, told, verdictOf } from '../../www/text/rollout.js';
 import { ago, duration, time, until } from '../../www/text/time.js';
 import { listed, sentence } from '../../www/text/words.js';
 
@@ -75,6 +76,38 @@ test('a kill goes to nobody, groups included', () => {
   assert.equal(ends(tried).to.percentage, '0 %');
   assert.equal(ends(tried).to.facts, 'killed');
   assert.deepEqual(movers(tried), ['10 % of subjects move from new to legacy.', 'The group team goes back to legacy.']);
+});
+
+test('what the schedule does at once is foretold, and what ends with it', () => {
+  const then = [{ command: 'advance', stage: 'b', percentage: 100, phase: 'running' }, { command: 'complete', stage: 'b', percentage: 100, phase: 'completed' }];
+  const tried = { from: state({ phase: 'draft' }), to: state(), moves: moves({ to: 100 }), then, waits: [{ by: 'completed', text: 'completed' }], ends: [{ what: 'holdout', text: 'the holdout ends' }] };
+  assert.deepEqual(following(tried), ['And then at once: b 100 %, completed.']);
+  assert.deepEqual(ending(tried), ['The holdout ends.']);
+  assert.deepEqual(warnings('start', tried, { stages: [], blocked: [] }), ['The holdout ends.']);
+  assert.deepEqual(following({ to: state(), then: [], waits: [{ by: 'hold', text: 'the hold of 1h is not over' }] }), ['Then it waits: the hold of 1h is not over.']);
+  assert.deepEqual(following({ to: state({ phase: 'paused' }), waits: [{ by: 'freeze', text: 'frozen' }] }), []);
+  const advised = { stages: [], blocked: [], not_now: [{ command: 'complete', reason: 'the rollout is rolled back' }] };
+  assert.equal(warnings('complete', { ...tried, ends: [] }, advised, true)[0], 'Done all the same: the rollout is rolled back.');
+});
+
+test('a command that is not possible says why and until when, once for those with the same reason', () => {
+  const not_now = [
+    { command: 'start', refusal: 'frozen', reason: 'the plan’s freeze stops advancing now', at: '2026-12-04T00:00:00Z', waits: true },
+    { command: 'advance', refusal: 'killed', reason: 'the rollout is killed', waits: true },
+    { command: 'complete', refusal: 'killed', reason: 'the rollout is killed', waits: true, confirmable: true },
+    { command: 'resume', refusal: 'phase', reason: 'the rollout has not been started', waits: false },
+  ];
+  const reasons = reasonsOf({ not_now });
+  assert.deepEqual(reasons.map((reason) => reasonText(reason, NOW)), ['Start: the plan’s freeze stops advancing now, until Fri 4 Dec 00:00 UTC (in 1 d 10 h).', 'Advance and Complete: the rollout is killed.']);
+  assert.deepEqual(reasons.map(({ isConfirmable }) => isConfirmable), [false, true]);
+  assert.deepEqual(reasonsOf({}), [], 'an older deployment tells nothing');
+  assert.equal(nextOf(rollout({ phase: 'draft' }, { not_now }), NOW), 'waits for somebody to start it, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)');
+});
+
+test('a kill says how far it has come', () => {
+  assert.equal(reachOf({}), '');
+  assert.equal(reachOf({ reach: { isolates: 3, behind: 0, quiet_ms: 12_300 } }), '0 requests to new for 12 s, as all 3 isolates heard in the last minute tell.');
+  assert.match(reachOf({ reach: { isolates: 3, behind: 1 } }), /^1 of 3 isolates heard in the last minute has not told yet/);
 });
 
 test('whoever jumps is told over what', () => {

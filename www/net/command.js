@@ -75,7 +75,7 @@ export function command({ dispatch, getState, clock }) {
     if (event.type === 'confirm' && state.dialog) send();
     if (state.dialog?.kind !== 'command') return;
     const isOpened = event.type === 'ask' || event.type === 'decideAgain';
-    const isEdited = event.type === 'edit' && JSON.stringify(bodyOf(state.dialog)) !== JSON.stringify(bodyOf(before.dialog));
+    const isEdited = (event.type === 'edit' || event.type === 'foretold') && JSON.stringify(bodyOf(state.dialog)) !== JSON.stringify(bodyOf(before.dialog));
     const isMoved = event.type === 'rollout' && before.dialog !== null && before.dialog.current.etag !== state.dialog.current.etag;
     if (isOpened || isEdited || isMoved) foretellSoon(isEdited ? SETTLED_MS : 0);
   };

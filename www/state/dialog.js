@@ -6,6 +6,9 @@
 //
 // `status`: `open`, `sending`, `refused`, or `unknown`: nobody knows whether it was done. Then the
 // request stays as it was, so that it can be sent again under the same `id` and is done once.
+//
+// `needsConfirm`: the server has said that it does this only for whoever names the rollout; the key that is
+// typed anyway then goes with the command.
 import { COMMANDS } from '../text/commands.js';
 
 export const initial = null;
@@ -23,7 +26,7 @@ export function reduce(dialog, event, state) {
     case 'foretelling':
       return { ...dialog, foretold: { ...dialog.foretold, isLoading: true } };
     case 'foretold':
-      return { ...dialog, foretold: { tried: event.tried, problem: event.problem, isLoading: false } };
+      return { ...dialog, foretold: { tried: event.tried, problem: event.problem, isLoading: false }, needsConfirm: dialog.needsConfirm || Boolean(event.problem?.confirm) };
     case 'rollout':
       return dialog.kind === 'command' && event.key === dialog.key ? compared(dialog, event) : dialog;
     case 'sending':
@@ -33,7 +36,7 @@ export function reduce(dialog, event, state) {
     case 'unknown':
       return { ...dialog, status: 'unknown', problem: event.problem };
     case 'decideAgain':
-      return { ...dialog, status: 'open', problem: null, isStale: false, etag: dialog.current.etag, seen: dialog.current.view };
+      return { ...dialog, status: 'open', problem: null, isStale: false, needsConfirm: false, etag: dialog.current.etag, seen: dialog.current.view };
     case 'done':
     case 'close':
     case 'route':
@@ -55,6 +58,7 @@ function blank(command, view, item) {
   return {
     status: 'open',
     problem: null,
+    needsConfirm: false,
     id: null,
     foretold: { tried: null, problem: null, isLoading: false },
     form: {
@@ -75,7 +79,7 @@ function compared(dialog, { view, etag }) {
 }
 
 /** The command's body without its reason; null where a number cannot be read. */
-export function bodyOf({ command, form, seen }) {
+export function bodyOf({ command, form, seen, key, needsConfirm }) {
   switch (command) {
     case 'set':
       return isNumber(form.percentage) ? { command, percentage: Number(form.percentage) } : null;
@@ -86,6 +90,8 @@ export function bodyOf({ command, form, seen }) {
       return isNumber(form.percentage) ? { command, to: Number(form.percentage) } : null;
     case 'approve':
       return { command, item: form.item };
+    case 'complete':
+      return needsConfirm && form.typed.trim() === key ? { command, confirm: key } : { command };
     default:
       return { command };
   }

@@ -1,5 +1,8 @@
 // What each command is called and what it does, in a sentence. `group` says where its button stands:
 // `stop` ones are always in reach. `reason` is the one that is filled in, so that one hand suffices.
+import { time, until } from './time.js';
+import { listed, sentence } from './words.js';
+
 export const COMMANDS = {
   start: { label: 'Start', confirm: 'Start', group: 'go', does: 'Begins the plan in its first stage. From there it leads itself.' },
   advance: { label: 'Advance', confirm: 'Advance', group: 'go', does: 'Goes on to the next stage now, without waiting for the hold and the gates.' },
@@ -26,3 +29,19 @@ export const DONE = {
   rollback: 'rolled back',
   kill: 'killed',
 };
+
+/** Why commands are not possible that somebody may be waiting for; those with the same reason together. */
+export function reasonsOf({ not_now: all = [] }) {
+  const reasons = new Map();
+  for (const { command, refusal, reason, at, confirmable } of all.filter(({ waits }) => waits)) {
+    const known = reasons.get(`${reason} ${at}`) ?? { commands: [], reason, at, isChecklist: refusal === 'checklist', isConfirmable: false };
+    reasons.set(`${reason} ${at}`, { ...known, commands: [...known.commands, command], isConfirmable: known.isConfirmable || confirmable === true });
+  }
+  return [...reasons.values()];
+}
+
+/** `Start: the plan's freeze stops advancing now, until Mon 30 Nov 00:00 UTC (in 1 d 2 h).` */
+export function reasonText({ commands, reason, at }, now) {
+  const labels = commands.map((name) => COMMANDS[name].label.replace('…', ''));
+  return sentence(`${listed(labels)}: ${reason}${at === undefined ? '' : `, until ${time(at, now)} (${until(at, now)})`}`);
+}

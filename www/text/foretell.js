@@ -1,6 +1,7 @@
 // What a command would do, from the server's dry run, in the words of the command `tidegate`: from
 // where to where, who moves, and what to think of first.
 import { count, percent } from './numbers.js';
+import { BY_STATE } from './rollout.js';
 import { listed, sentence } from './words.js';
 
 /** Both ends of the change, with the percentages in effect; what else differs is named on both. */
@@ -35,16 +36,33 @@ function groupLines(from, to) {
   return ways.filter(([groups]) => groups.length > 0).map(([groups, way]) => `The ${groups.length === 1 ? 'group' : 'groups'} ${listed(groups)} ${groups.length === 1 ? 'goes' : 'go'} ${way}.`);
 }
 
+/** What the schedule makes of it at once, and what it waits for then. */
+export function following({ to, then = [], waits = [] }) {
+  const lines = then.length > 0 ? [`And then at once: ${then.map(stepOf).join(', ')}.`] : [];
+  const open = waits.filter(({ by }) => !BY_STATE.includes(by)).map(({ text }) => text);
+  const isRunning = (then.at(-1) ?? to).phase === 'running';
+  return isRunning && open.length > 0 ? [...lines, sentence(`then it waits: ${open.join('; ')}`)] : lines;
+}
+
+function stepOf({ command, stage, percentage }) {
+  const others = { complete: 'completed', end: 'counts as ended', release: `let go in ${stage} ${percent(percentage)}`, wait: 'waits for what it comes after' };
+  return others[command] ?? `${stage} ${percent(percentage)}`;
+}
+
+/** What ends, where this completes the rollout. */
+export const ending = ({ ends: all = [] }) => all.map(({ text }) => sentence(text));
+
 const SKIPS = { advance: ['hold', 'gates'], complete: ['hold', 'gates'] };
 const SKIPS_OF_RISING_SET = ['hold', 'gates', 'checklist', 'freeze', 'enter'];
 
 /** What the person should know before they agree. */
-export function warnings(command, tried, rollout) {
+export function warnings(command, tried, rollout, isConfirmed = false) {
   const { from, to, moves } = tried;
   const skipped = command === 'set' && moves.direction === 'new' ? SKIPS_OF_RISING_SET : (SKIPS[command] ?? []);
   const found = rollout.blocked.filter(({ by }) => skipped.includes(by)).map(({ text }) => `skipped: ${text}`);
   found.push(...leap(tried, rollout), ...OF_COMMAND[command]?.(from, to) ?? []);
-  return found.map(sentence);
+  const against = isConfirmed ? (rollout.not_now ?? []).filter((own) => own.command === command) : [];
+  return [...against.map(({ reason }) => sentence(`done all the same: ${reason}`)), ...found.map(sentence), ...ending(tried)];
 }
 
 const OF_COMMAND = {
@@ -55,7 +73,7 @@ const OF_COMMAND = {
   ].filter(Boolean),
   resume: (from, to) => (from.phase === 'rolled_back' ? [`this begins attempt ${to.attempt}, in ${to.stage}; its checklists begin anew`] : []),
   advance: (from, to) => (to.percentage >= 100 ? ['everybody goes to new'] : []),
-  complete: () => ['everybody goes to new, the holdout too, and no stage follows'],
+  complete: () => ['everybody goes to new, and no stage follows'],
 };
 
 function leap({ from, to }, { stages }) {

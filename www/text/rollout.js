@@ -1,7 +1,7 @@
 // A rollout in words: its phase, its health, what comes next. It says what the server has said and
 // decides nothing.
 import { count, percent, plural } from './numbers.js';
-import { time, until } from './time.js';
+import { duration, time, until } from './time.js';
 
 const PHASES = {
   draft: { word: 'Draft', icon: 'draft', tone: 'calm' },
@@ -74,13 +74,18 @@ export function healthOf({ guardrails }) {
 /** How many ids a group's list in KV has; several numbers while isolates hold different versions. */
 export const listOf = ({ group, ids }) => `group ${group}: ${ids.length === 1 ? plural(ids[0], 'id') : `${ids.map(count).join(' or ')} ids`}`;
 
+/** Blockers that the state names as well. */
+export const BY_STATE = ['draft', 'killed', 'paused', 'rolled_back', 'completed'];
+
 /** Blockers beside the rollout's own state, which is told already. */
-export const blockersOf = ({ blocked }) => blocked.filter(({ by }) => !['draft', 'killed', 'paused', 'rolled_back', 'completed'].includes(by));
+export const blockersOf = ({ blocked }) => blocked.filter(({ by }) => !BY_STATE.includes(by));
 
 /** What the schedule will do, or who has to. */
 export function nextOf(rollout, now) {
   const { state, next } = rollout;
   if (state.killed) return rollout.kill_key ? 'stays killed until the key in KV is deleted' : 'stays killed until somebody revives it';
+  const opens = (rollout.not_now ?? []).find(({ command, at }) => command === 'start' && at)?.at;
+  if (!next && opens && state.phase === 'draft') return `${WAITS.draft()}, possible ${until(opens, now)} (${time(opens, now)})`;
   if (!next) return WAITS[state.phase]?.(state) ?? 'nothing by itself';
   const at = next.at ? `${until(next.at, now)} (${time(next.at, now)})` : 'as soon as nothing blocks it';
   return `${act(next)} ${at}`;
@@ -106,6 +111,17 @@ function act({ command, stage, percentage }) {
   const to = (word) => (stage ? ` ${word} ${stage}${share}` : '');
   const acts = { start: `starts${to('in')}`, advance: `advances${to('to')}`, complete: 'completes', end: 'counts as ended', release: `is let go${to('in')}` };
   return acts[command] ?? command;
+}
+
+/** How far a kill has come, in a sentence; nothing where there is nothing to tell. */
+export function reachOf({ reach }) {
+  if (!reach) return '';
+  const { isolates, behind, quiet_ms: quiet } = reach;
+  if (isolates === 0) return 'No isolate was heard in the last minute, so nothing is served.';
+  const heard = `${plural(isolates, 'isolate')} heard in the last minute`;
+  if (behind === 0) return `0 requests to new for ${duration(quiet)}, as ${isolates === 1 ? 'the one isolate' : `all ${plural(isolates, 'isolate')}`} heard in the last minute ${isolates === 1 ? 'tells' : 'tell'}.`;
+  const [have, they] = behind === 1 ? ['has', 'it has'] : ['have', 'they have'];
+  return `${behind} of ${heard} ${have} not told yet that the kill is known there: ${they} had no request since, or cannot reach the controller. The next requests there may still get new.`;
 }
 
 /** How much a rollout asks for attention: the smaller, the further up it stands. */

@@ -10,20 +10,24 @@
 //! 4. A hold runs only while the rollout is running, not killed and not waiting for another one;
 //!    whatever interrupts it makes it begin anew.
 //! 5. An operator may go around the hold and the gates, which are the clock's and the figures'
-//!    part; what people have agreed upon (checklist, freeze, `enter`) only a `set` goes around.
+//!    part; what people have agreed upon (checklist, `start`, freeze, `enter`) only a `set` goes
+//!    around. A `complete` with the rollout's key goes around the checklist.
+//! 6. What stands in a history was allowed by the rules of its day, so [`replayed`] asks less.
 
 pub mod amend;
 pub mod refusal;
 mod hold;
+mod complete;
+mod time;
 
 pub use refusal::Refusal;
 
+use super::judge::GUARDRAIL;
 use super::settle::held_at;
 use crate::model::command::{Cause, Command, Setting, Target};
 use crate::model::live::{Adopted, LiveState, Phase};
 use crate::model::plan::Plan;
 use crate::model::record::{Approval, Checklist, Record};
-use crate::model::weekly::first_moment;
 use crate::model::{Instant, Name, Percentage};
 
 /// The actor of what stands in KV.
@@ -34,7 +38,19 @@ pub const KV: &str = "kv";
 /// # Errors
 /// With the reason, when the command is refused.
 pub fn transition(plan: &Plan, record: &Record, command: &Command, actor: &str, now: Instant) -> Result<Record, Refusal> {
-    let moving = Moving { plan, last: record, now };
+    moved(&Moving { plan, last: record, now, is_asked: true }, command, actor)
+}
+
+/// The record after a command of its history.
+///
+/// # Errors
+/// With the reason, when no version would have accepted it.
+pub fn replayed(plan: &Plan, record: &Record, command: &Command, actor: &str, now: Instant) -> Result<Record, Refusal> {
+    moved(&Moving { plan, last: record, now, is_asked: false }, command, actor)
+}
+
+fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, Refusal> {
+    let &Moving { last: record, now, .. } = moving;
     let mut next = match command {
         Command::Start => moving.start()?,
         Command::Advance => moving.advance()?,
@@ -45,7 +61,7 @@ pub fn transition(plan: &Plan, record: &Record, command: &Command, actor: &str, 
         Command::Kill(cause) => moving.kill(cause),
         Command::Revive(cause) => moving.revive(cause, actor)?,
         Command::Approve(item) => moving.approve(item, actor)?,
-        Command::Complete => moving.complete()?,
+        Command::Complete(confirm) => moving.complete(confirm.as_ref())?,
         Command::Apply { plan, .. } => moving.apply(*plan)?,
         Command::TakeOver(state) => moving.take_over(state),
         Command::Release => moving.waiting(false),
@@ -73,8 +89,15 @@ pub fn transition(plan: &Plan, record: &Record, command: &Command, actor: &str, 
     if live.attempt != record.live.attempt {
         next.approvals.retain(|approval| approval.of == Checklist::Start);
     }
+    next.acted = acted(record.acted, command, actor, now);
     next.restart_hold(record, now);
     Ok(next)
+}
+
+/// When a guardrail acted, until somebody lets the rollout go on.
+fn acted(last: Option<Instant>, command: &Command, actor: &str, now: Instant) -> Option<Instant> {
+    let goes_on = matches!(command, Command::Start | Command::Advance | Command::Set(_) | Command::Resume(_) | Command::Revive(_) | Command::Complete(_));
+    if actor == GUARDRAIL { Some(now) } else { last.filter(|_| !goes_on) }
 }
 
 /// Whether two states expose the same subjects to the same side.
@@ -87,6 +110,8 @@ struct Moving<'a> {
     plan: &'a Plan,
     last: &'a Record,
     now: Instant,
+    /// Asked for now, and not read from a history.
+    is_asked: bool,
 }
 
 impl Moving<'_> {
@@ -123,23 +148,6 @@ impl Moving<'_> {
         if open.is_empty() { Ok(()) } else { Err(Refusal::Checklist(of, open)) }
     }
 
-    /// Whether the time allows to expose more subjects, in the stage at `index` if one is entered.
-    fn is_time(&self, index: Option<usize>) -> Result<(), Refusal> {
-        let now_ms = self.now.as_epoch_ms();
-        let at = |moment: Option<i64>| moment.map(Instant::from_epoch_ms);
-        let free = first_moment(&self.plan.freeze, now_ms, false);
-        if !self.plan.freeze.is_empty() && free != Some(now_ms) {
-            return Err(Refusal::Frozen(at(free)));
-        }
-        match index.and_then(|index| self.plan.stages.get(index)) {
-            Some(stage) if !stage.enter.is_empty() => {
-                let open = first_moment(&stage.enter, now_ms, true);
-                if open == Some(now_ms) { Ok(()) } else { Err(Refusal::Enter(stage.name.clone(), at(open))) }
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn start(&self) -> Result<Record, Refusal> {
         match self.phase() {
             Phase::Draft => {}
@@ -149,6 +157,7 @@ impl Moving<'_> {
         }
         self.is_not_killed()?;
         self.is_checked()?;
+        self.is_begun()?;
         self.is_time(Some(0))?;
         let live = self.in_stage(0, self.percentage_of(0));
         Ok(Record { is_waiting: !self.plan.after.is_empty(), ..self.with(live) })
@@ -201,7 +210,9 @@ impl Moving<'_> {
     }
 
     fn resume(&self, stage: Option<&Name>) -> Result<Record, Refusal> {
-        self.is_not_killed()?;
+        if matches!(self.phase(), Phase::Paused | Phase::RolledBack) {
+            self.is_not_killed()?;
+        }
         match self.phase() {
             Phase::Paused if stage.is_none() => Ok(self.with(LiveState { phase: Phase::Running, ..self.last.live.clone() })),
             phase @ Phase::Paused => Err(Refusal::Phase(phase, "a resume goes on where it is; `stage` is for one after a rollback")),
@@ -270,19 +281,6 @@ impl Moving<'_> {
         let mut record = self.last.clone();
         record.approvals.push(Approval { of, item: item.to_owned(), by: actor.to_owned(), at: self.now });
         Ok(record)
-    }
-
-    fn complete(&self) -> Result<Record, Refusal> {
-        self.is_not_killed()?;
-        if self.phase() != Phase::RolledBack {
-            self.is_under_way("`start` begins it", "")?;
-            self.is_checked()?;
-        }
-        self.is_time(None)?;
-        let last = self.plan.stages.len().saturating_sub(1);
-        let attempt = self.last.live.attempt.saturating_add(u32::from(self.phase() == Phase::RolledBack));
-        let live = self.in_stage(last, Percentage::FULL);
-        Ok(self.with(LiveState { phase: Phase::Completed, attempt, ..live }))
     }
 
     fn apply(&self, revision: u64) -> Result<Record, Refusal> {

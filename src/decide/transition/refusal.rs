@@ -22,12 +22,22 @@ pub enum Refusal {
     Checklist(Checklist, Vec<String>),
     /// Inside a window of `freeze`.
     Frozen(Option<Instant>),
+    /// Before the plan's `start`.
+    Early(Instant),
     /// Outside of the windows in which the stage may be entered.
     Enter(Name, Option<Instant>),
+    /// A guardrail has acted, and nobody has gone on since.
+    Acted(Instant),
+    /// What speaks against completing the rollout with this key. Whoever names it goes around that.
+    Unconfirmed(Name, Box<Refusal>),
+    /// The key that was given as a confirmation, and the rollout's.
+    OtherKey(Name, Name),
     /// There is no next stage.
     LastStage,
     /// No stage has this name; the known ones.
     UnknownStage(String, Vec<String>),
+    /// Every item of the checklist that counts now is done, or there is none.
+    NothingOpen,
     /// No item of the checklist that counts now has this text; the known ones.
     UnknownItem(String, Vec<String>),
     /// The item is done already, by whom.
@@ -44,8 +54,13 @@ impl std::error::Error for Refusal {}
 
 impl Refusal {
     /// The stable code.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
+            Self::Unconfirmed(_, why) => why.code(),
+            Self::Early(_) => "early",
+            Self::Acted(_) => "guardrail",
+            Self::OtherKey(..) => "other-key",
+            Self::NothingOpen => "nothing-open",
             Self::Phase(..) => "phase",
             Self::Killed => "killed",
             Self::NotKilled => "not-killed",
@@ -59,6 +74,24 @@ impl Refusal {
             Self::ApprovedAlready(..) => "approved-already",
             Self::WouldRise(..) => "would-rise",
             Self::InUse | Self::RunningPlan(_) => "running-plan",
+        }
+    }
+
+    /// When the time alone lifts it.
+    pub const fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Early(at) => Some(*at),
+            Self::Frozen(at) | Self::Enter(_, at) => *at,
+            _ => None,
+        }
+    }
+
+    /// Whether the command is no way on from here at all, so that nobody waits for it.
+    pub fn is_elsewhere(&self) -> bool {
+        match self {
+            Self::Unconfirmed(..) => false,
+            Self::Phase(..) | Self::NotKilled | Self::LastStage | Self::NothingOpen => true,
+            _ => false,
         }
     }
 }
@@ -82,6 +115,11 @@ impl fmt::Display for Refusal {
             Self::NotKilled => f.write_str("the rollout is not killed"),
             Self::KillKey(key) => write!(f, "the KV key `{key}` kills the rollout"),
             Self::Checklist(_, items) => write!(f, "not approved yet: {}", items.join("; ")),
+            Self::Early(_) => f.write_str("the plan's start has not come"),
+            Self::Acted(at) => write!(f, "a guardrail has acted at {at}, and nobody has gone on since"),
+            Self::Unconfirmed(_, why) => why.fmt(f),
+            Self::OtherKey(given, key) => write!(f, "`confirm` names `{given}`, but this is `{key}`"),
+            Self::NothingOpen => f.write_str("nothing is open on the checklist that counts now"),
             Self::Frozen(_) => f.write_str("the plan's freeze stops advancing now"),
             Self::Enter(stage, _) => write!(f, "the stage {stage} may not be entered at this time"),
             Self::LastStage => f.write_str("this is the last stage"),
@@ -109,6 +147,11 @@ impl Explain for Refusal {
             Self::NotKilled => "there is nothing to revive".to_owned(),
             Self::KillKey(key) => format!("delete it, then revive: npx wrangler kv key delete --binding ROLLOUTS '{key}' --remote (--local for `make dev`)"),
             Self::Checklist(..) => "`approve` each once it is true".to_owned(),
+            Self::Early(at) => format!("{}`set` goes around it", until(&Some(*at))),
+            Self::Acted(_) => "`resume` it once the cause is found".to_owned(),
+            Self::Unconfirmed(key, why) => format!("{}; to complete it all the same, name it: `--confirm {key}`, in the API `\"confirm\":\"{key}\"`", why.help().unwrap_or_default()),
+            Self::OtherKey(_, key) => format!("name the rollout that is to be completed: {key}"),
+            Self::NothingOpen => "there is nothing to approve".to_owned(),
             Self::Frozen(at) | Self::Enter(_, at) => format!("{}`set` goes around it", until(at)),
             Self::LastStage => "`complete` ends the rollout".to_owned(),
             Self::UnknownStage(word, known) | Self::UnknownItem(word, known) => one_of(word, known),

@@ -57,7 +57,8 @@ pub fn answer(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<S
     let rollout = |key: &str| find(desk, key);
     let faults = desk.heard.faults(now);
     let lists = desk.heard.lists(now);
-    let present = Present { deployment: &desk.deployment, faults: &faults, lists: &lists, now };
+    let reaches = desk.heard.reaches(now);
+    let present = Present { deployment: &desk.deployment, faults: &faults, lists: &lists, reaches: &reaches, isolates: desk.heard.isolates(), now };
     match &route {
         Route::Rollouts => Ok(Ok(list(desk, &present))),
         Route::Rollout(key) => Ok(rollout(key).map(|rollout| Reply::json(200, &view::rollout(&present, rollout)).at(rollout.record.live.revision))),
@@ -182,7 +183,8 @@ fn once(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &
 fn change(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &HashMap<String, String>, mut batch: Batch, keep: &dyn Fn(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
     let faults = desk.heard.faults(now);
     let lists = desk.heard.lists(now);
-    let present = Present { deployment: &desk.deployment, faults: &faults, lists: &lists, now };
+    let reaches = desk.heard.reaches(now);
+    let present = Present { deployment: &desk.deployment, faults: &faults, lists: &lists, reaches: &reaches, isolates: desk.heard.isolates(), now };
     match route {
         Route::Commands(key) => {
             let outcome = match find(desk, key).and_then(|rollout| commands::answer(&present, rollout, call)) {

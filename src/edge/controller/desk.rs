@@ -67,6 +67,9 @@ impl Desk {
         for (isolate, sequence, at) in counts::isolates_since(context, Heard::since_ms(now))? {
             heard.note_sequence(isolate, sequence, at);
         }
+        for rollout in deployment.rollouts.iter().filter(|rollout| rollout.record.live.killed && rollout.record.live.since.as_epoch_ms() >= Heard::since_ms(now)) {
+            heard.note_kill(&rollout.plan.key, rollout.record.live.revision, now);
+        }
         let counting = Counting::new(totals, pruned_minute);
         let mut desk = Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, counting, heard, pace: Pace::default(), is_outdated: false, loaded_at: now, wakes_at_ms: None };
         desk.replay_log(context)?;
@@ -88,6 +91,7 @@ impl Desk {
             let state = &entry.state;
             let killed = if state.killed { ", killed" } else { "" };
             log::note("change", entry.rollout.as_str(), &format!("revision {}: {} by {}: {} at {} % in stage {}{killed} ({})", entry.revision, entry.command, entry.actor, state.phase, state.percentage, state.stage, entry.reason));
+            self.heard.note_change(&change, entry.at);
             self.deployment.accept(change);
         }
         Ok(())
@@ -201,6 +205,7 @@ impl Desk {
     pub fn hear(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Option<u64>, JsValue> {
         self.is_outdated = flush.plans > self.deployment.plans;
         self.heard.note(&flush.isolate, now);
+        self.heard.note_known(flush, now);
         self.heard.note_faults(&flush.faults, now);
         self.heard.note_lists(&flush.isolate, &flush.lists);
         for (key, text) in &flush.texts {

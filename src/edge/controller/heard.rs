@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::decide::deployment::Deployment;
-use crate::decide::rollout::Noticed;
+use crate::decide::rollout::{Change, Noticed};
+use crate::model::command::Command;
 use crate::model::plan::Plan;
 use crate::model::{Instant, Name};
 use crate::protocol::api::view::is_about;
-use crate::protocol::flush::{HeldList, LISTS_MAX};
+use crate::protocol::flush::{Flush, HeldList, LISTS_MAX};
+use crate::protocol::reach::{Kills, Reach};
 
 /// An isolate that has not come for this long is gone, and so is a fault that nobody reports.
 const HEARD_MS: i64 = 60_000;
@@ -26,6 +28,7 @@ pub struct Heard {
     isolates: HashMap<String, Isolate>,
     swept_ms: i64,
     faults: Vec<Fault>,
+    kills: Kills,
 }
 
 /// An isolate.
@@ -94,6 +97,31 @@ impl Heard {
             held.entry(group).or_default().insert(*ids);
         }
         held.into_iter().map(|(group, ids)| HeldList { group: group.to_owned(), ids: ids.into_iter().collect() }).collect()
+    }
+
+    /// An isolate has told which states it knows.
+    pub fn note_known(&mut self, flush: &Flush, now: Instant) {
+        self.kills.hear(flush, now);
+    }
+
+    /// A rollout has been changed: a kill is watched on its way.
+    pub fn note_change(&mut self, change: &Change, now: Instant) {
+        match change.entry.command {
+            Command::Kill(_) => self.note_kill(&change.key, change.entry.revision, now),
+            _ if !change.entry.state.killed => self.kills.end(&change.key),
+            _ => {}
+        }
+    }
+
+    /// A rollout is killed by this revision, of which isolates may not have heard.
+    pub fn note_kill(&mut self, key: &Name, revision: u64, now: Instant) {
+        let there = self.isolates.iter().filter(|(_, own)| is_recent(own.last, now)).map(|(isolate, _)| isolate.as_str());
+        self.kills.begin(key, revision, there, now);
+    }
+
+    /// How far kills have come.
+    pub fn reaches(&self, now: Instant) -> Vec<Reach> {
+        self.kills.reaches(self.isolates.iter().filter(|(_, own)| is_recent(own.last, now)).map(|(isolate, _)| isolate.as_str()), now)
     }
 
     /// How many isolates there are.

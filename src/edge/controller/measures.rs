@@ -73,7 +73,7 @@ fn in_memory<'a>(present: &Present<'a>, rollout: &Rollout, asked: &Asked) -> Vec
 /// When the storage refuses.
 pub fn expose(desk: &Desk, context: &JsValue, now: Instant) -> Result<Reply, JsValue> {
     let faults = desk.heard.faults(now);
-    let present = Present { deployment: &desk.deployment, faults: &faults, lists: &[], now };
+    let present = Present { deployment: &desk.deployment, faults: &faults, lists: &[], reaches: &[], isolates: desk.heard.isolates(), now };
     let exposed = Exposed { present, totals: desk.counting.totals(), isolates: desk.heard.isolates(), changes: &last_changes(context)? };
     Ok(Reply::text(exposition(&exposed)))
 }

@@ -8,10 +8,15 @@ use serde_json::value::RawValue;
 use super::problem::{Problem, raw};
 use super::moves::{Moves, moves};
 use super::view::{self, Present, RolloutView};
+use super::ways::{BlockerView, EndsView, blocker, ends};
 use super::{Call, Reply, body};
+use crate::decide::ahead::{Ahead, Step};
+use crate::decide::ends as decide;
 use crate::decide::rollout::{Change, Order, Rollout};
+use crate::decide::transition::Refusal;
 use crate::model::command::Command;
-use crate::model::live::LiveState;
+use crate::model::live::{LiveState, Phase};
+use crate::model::{Name, Percentage};
 
 /// What becomes of a command.
 pub struct Outcome {
@@ -26,6 +31,8 @@ struct Done<'a> {
     rollout: RolloutView<'a>,
     entry: Box<RawValue>,
     moves: Moves,
+    #[serde(flatten)]
+    ahead: AheadView,
 }
 
 #[derive(Serialize)]
@@ -34,6 +41,36 @@ struct Tried<'a> {
     from: &'a LiveState,
     to: &'a LiveState,
     moves: Moves,
+    #[serde(flatten)]
+    ahead: AheadView,
+}
+
+/// What the schedule makes of a command at once.
+#[derive(Serialize)]
+struct AheadView {
+    /// Its steps, until it next waits.
+    then: Vec<StepView>,
+    /// What it waits for then.
+    waits: Vec<BlockerView>,
+    /// What ends, where all this completes the rollout.
+    ends: Vec<EndsView>,
+}
+
+#[derive(Serialize)]
+struct StepView {
+    command: &'static str,
+    stage: Name,
+    percentage: Percentage,
+    phase: Phase,
+}
+
+fn view_ahead(before: &Rollout, ahead: &Ahead) -> AheadView {
+    let step = |step: &Step| StepView { command: step.command.name(), stage: step.state.stage.clone(), percentage: step.state.percentage, phase: step.state.phase };
+    AheadView {
+        then: ahead.steps.iter().map(step).collect(),
+        waits: ahead.outlook.blocked.iter().map(blocker).collect(),
+        ends: ends(&decide::ends(&before.plan, &before.record, &ahead.rollout.record)),
+    }
 }
 
 /// Works out a command to one rollout.
@@ -53,18 +90,37 @@ pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<O
         None => return Err(Problem::revision_required(revision)),
     }
     let order = Order::new(asked.command, call.actor.clone(), asked.reason);
-    let change = rollout.change(order, present.now).map_err(|refusal| Problem::refused(&refusal, revision, current()))?;
-    let moves = moves(present, rollout, &change.rollout);
+    let change = rollout.change(order, present.now).map_err(|refusal| refused(rollout, &refusal, revision, current()))?;
+    let foreseen = present.deployment.ahead(&change.rollout, present.now);
+    let moves = moves(present, rollout, &foreseen.rollout);
+    let ahead = view_ahead(rollout, &foreseen);
     if asked.is_dry_run {
-        let tried = Tried { dry_run: true, from: &rollout.record.live, to: &change.rollout.record.live, moves };
+        let tried = Tried { dry_run: true, from: &rollout.record.live, to: &change.rollout.record.live, moves, ahead };
         return Ok(Outcome { change: None, reply: Reply::json(200, &tried).at(revision) });
     }
     let entry = RawValue::from_string(change.text.clone()).unwrap_or_default();
-    let done = Done { rollout: view::rollout(present, &change.rollout), entry, moves };
+    let done = Done { rollout: after(present, &change), entry, moves, ahead };
     let reply = Reply::json(200, &done).at(change.entry.revision);
     Ok(Outcome { change: Some(change), reply })
 }
 
+/// The rollout as a change leaves it.
+fn after<'a>(present: &Present<'a>, change: &'a Change) -> RolloutView<'a> {
+    let mut shown = view::rollout(present, &change.rollout);
+    if matches!(change.entry.command, Command::Kill(_)) {
+        shown.begin_reach(present.isolates);
+    }
+    shown
+}
+
+/// A refusal; where naming the rollout goes around it, with the name and with what would end.
+fn refused(rollout: &Rollout, refusal: &Refusal, revision: u64, current: Box<RawValue>) -> Problem {
+    let problem = Problem::refused(refusal, revision, current);
+    match refusal {
+        Refusal::Unconfirmed(key, _) => problem.with("confirm", raw(key)).with("ends", raw(&ends(&decide::at_completion(&rollout.plan)))),
+        _ => problem,
+    }
+}
 
 #[derive(Serialize)]
 struct AllDone<'a> {
@@ -100,7 +156,7 @@ pub fn answer_all(present: &Present<'_>, call: &Call) -> Result<(Vec<Change>, Re
             Err(refusal) => refused.push(Refused { rollout: rollout.plan.key.to_string(), detail: refusal.to_string() }),
         }
     }
-    let rollouts = changes.iter().map(|change| view::rollout(present, &change.rollout)).collect();
+    let rollouts = changes.iter().map(|change| after(present, change)).collect();
     let reply = Reply::json(200, &AllDone { rollouts, refused });
     Ok((changes, reply))
 }

@@ -7,6 +7,7 @@ pub mod problem;
 pub mod auth;
 pub mod session;
 pub mod body;
+pub mod ways;
 pub mod view;
 pub mod metrics;
 pub mod prometheus;

@@ -3,18 +3,19 @@
 
 use serde::Serialize;
 
+use super::ways::{BlockerView, NotNowView, blocker, not_now};
 use crate::decide::deployment::Deployment;
 use crate::decide::judge::{Figure, Judgement, Verdict};
+use crate::decide::offers::offers;
 use crate::decide::rollout::{Noticed, Rollout};
-use crate::decide::schedule::{Blocker, Next};
+use crate::decide::schedule::Next;
 use crate::decide::standing::{Directory, Mode, Standing};
-use crate::decide::transition::transition;
-use crate::model::command::{Cause, Command, Setting, Target};
 use crate::model::live::{LiveState, Phase};
 use crate::model::plan::{Advance, Gate, Guardrail, Plan, Stage};
 use crate::model::record::{Checklist, Record};
 use crate::model::{Duration, Instant, Name, Percentage};
 use crate::protocol::flush::HeldList;
+use crate::protocol::reach::Reach;
 
 /// What there is to be shown.
 pub struct Present<'a> {
@@ -24,6 +25,10 @@ pub struct Present<'a> {
     pub faults: &'a [Noticed],
     /// The lists of KV that isolates hold.
     pub lists: &'a [HeldList],
+    /// How far kills have come.
+    pub reaches: &'a [Reach],
+    /// How many isolates were heard in the last minute.
+    pub isolates: usize,
     /// The time.
     pub now: Instant,
 }
@@ -52,6 +57,9 @@ pub struct RolloutView<'a> {
     next: Option<NextView>,
     blocked: Vec<BlockerView>,
     commands: Vec<&'static str>,
+    not_now: Vec<NotNowView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reach: Option<Reach>,
     advance: Advance,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     freeze: &'a [crate::model::weekly::Weekly],
@@ -156,14 +164,6 @@ struct NextView {
 }
 
 #[derive(Serialize)]
-struct BlockerView {
-    by: &'static str,
-    text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<Instant>,
-}
-
-#[derive(Serialize)]
 struct Published {
     revision: u64,
     is_current: bool,
@@ -179,6 +179,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
     let &Present { deployment, now, .. } = present;
     let (plan, record) = (rollout.plan.as_ref(), &rollout.record);
     let outlook = deployment.outlook(rollout, now);
+    let offers = offers(plan, record, now);
     let look = deployment.look_at(rollout);
     // Guardrails go on from stage to stage.
     let last = deployment.books.get(&plan.key).and_then(|book| book.last.as_ref()).filter(|look| look.revision >= record.begun_revision);
@@ -200,7 +201,9 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         hold: hold(plan, record, now),
         next: outlook.next.map(next),
         blocked: outlook.blocked.iter().map(blocker).collect(),
-        commands: allowed(plan, record, now),
+        commands: offers.now,
+        not_now: offers.not_now.iter().map(not_now).collect(),
+        reach: present.reaches.iter().find(|reach| record.live.killed && reach.key == plan.key).cloned(),
         advance: plan.advance,
         freeze: &plan.freeze,
         after: &plan.after,
@@ -209,6 +212,13 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         faults: rollout.fault.iter().chain(reported).collect(),
         lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
         published: Published { revision: rollout.published, is_current: rollout.is_published() },
+    }
+}
+
+impl RolloutView<'_> {
+    /// The same just after it was killed: none of so many isolates has told that it knows.
+    pub fn begin_reach(&mut self, isolates: usize) {
+        self.reach = Some(Reach::begun(self.key, self.state.revision, isolates));
     }
 }
 
@@ -279,28 +289,6 @@ fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<HoldView> {
 
 fn next(next: Next) -> NextView {
     NextView { command: next.command.name(), stage: next.stage, percentage: next.percentage, at: next.at }
-}
-
-fn blocker(blocker: &Blocker) -> BlockerView {
-    BlockerView { by: blocker.code(), text: blocker.to_string(), until: blocker.until() }
-}
-
-/// The commands that would be accepted now, found by trying each.
-fn allowed(plan: &Plan, record: &Record, now: Instant) -> Vec<&'static str> {
-    let open = record.checklist(plan).map(|of| record.open_items(&of, plan)).unwrap_or_default();
-    let commands = [
-        Command::Start,
-        Command::Advance,
-        Command::Set(Setting::percentage(record.live.percentage)),
-        Command::Pause,
-        Command::Resume(None),
-        Command::Rollback(Target::Off),
-        Command::Kill(Cause::Command),
-        Command::Revive(Cause::Command),
-        Command::Approve(open.into_iter().next().unwrap_or_default()),
-        Command::Complete,
-    ];
-    commands.iter().filter(|command| transition(plan, record, command, "", now).is_ok()).map(Command::name).collect()
 }
 
 /// A rollout alone: a percentage needs neither groups nor others.

@@ -141,7 +141,7 @@ impl<'a> Parser<'_, 'a> {
             "resume" => Command::Resume(None),
             "start" => Command::Start,
             "advance" => Command::Advance,
-            "complete" => Command::Complete,
+            "complete" => Command::Complete(None),
             "kill" => Command::Kill(Cause::Command),
             "revive" => Command::Revive(Cause::Command),
             "rollback" if !self.r.takes("to") => Command::Rollback(Target::Off),

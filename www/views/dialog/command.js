@@ -1,8 +1,9 @@
 // A command of one rollout: its own fields, and what the server's dry run says it would do.
 import { el, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
 import { icon } from '../../parts/icon.js';
+import { bodyOf } from '../../state/dialog.js';
 import { COMMANDS } from '../../text/commands.js';
-import { ends, movers, warnings } from '../../text/foretell.js';
+import { ending, ends, following, movers, warnings } from '../../text/foretell.js';
 import { sentence, upper } from '../../text/words.js';
 import { fieldsOf } from './fields.js';
 import { shell } from './shell.js';
@@ -33,22 +34,28 @@ const titleOf = (command, key) => TITLES[command]?.(key) ?? `${upper(command)} $
 
 function updateForetold(root, dialog) {
   const { foretold: { tried, problem, isLoading }, command, current } = dialog;
+  const isConfirmed = Boolean(bodyOf(dialog)?.confirm);
   setAttr(root, 'aria-busy', String(isLoading));
-  const mark = JSON.stringify([tried, problem?.detail, tried === null && isLoading]);
+  const mark = JSON.stringify([tried, problem?.detail, tried === null && isLoading, isConfirmed]);
   replaceFor(root, mark, () => {
     if (problem) return refused(problem);
     if (!tried) return el('p', { class: 'muted' }, 'Asking what it would do…');
     return [
       command !== 'approve' && change(tried),
+      ...following(tried).map((line) => el('p', { class: 'following' }, line)),
       ...movers(tried).map((line) => el('p', {}, line)),
-      ...warnings(command, tried, current.view).map(warning),
+      ...warnings(command, tried, current.view, isConfirmed).map(warning),
     ];
   });
 }
 
 const warning = (line) => el('p', { class: 'warning' }, icon('warning'), el('span', {}, line));
 
-const refused = ({ detail, help }) => [warning(`Would not be done: ${sentence(detail)}`), help && el('p', { class: 'muted' }, sentence(help))];
+function refused(problem) {
+  const why = warning(`Would not be done: ${sentence(problem.detail)}`);
+  if (!problem.confirm) return [why, problem.help && el('p', { class: 'muted' }, sentence(problem.help))];
+  return [why, el('p', {}, 'To do it all the same, type its key below.'), ...ending(problem).map(warning)];
+}
 
 function change(tried) {
   const { from, to, isSame } = ends(tried);

@@ -8,7 +8,7 @@ import { isStale } from '../../state/contact.js';
 import { rolloutHash } from '../../state/route.js';
 import { actor, done } from '../../text/changes.js';
 import { percent, plural } from '../../text/numbers.js';
-import { actedOf, isAway, lastMove, listOf, nextOf, phaseOf, stageOf } from '../../text/rollout.js';
+import { actedOf, isAway, lastMove, listOf, nextOf, phaseOf, reachOf, stageOf } from '../../text/rollout.js';
 import { ago, time } from '../../text/time.js';
 import { listed, upper } from '../../text/words.js';
 
@@ -26,6 +26,7 @@ export function mount(root) {
     age: el('span', { class: 'age badge', 'data-tone': 'warn' }),
     next: el('p', { class: 'fact-large' }),
     facts: el('p', { class: 'muted small' }),
+    reach: el('p', { class: 'small reach' }),
     last: el('p', { class: 'last small' }),
     published: el('p', { class: 'small unpublished' }),
   };
@@ -33,7 +34,7 @@ export function mount(root) {
     el('div', { class: 'rollout-title' }, el('a', { class: 'back small', href: '#/' }, icon('back'), 'Rollouts'), el('div', { class: 'title-line' }, nodes.key, phase.root), nodes.description, nodes.routes),
     el('div', { class: 'card summary' },
       el('div', { class: 'summary-share live' }, el('div', { class: 'percent-line' }, nodes.percentage, nodes.age), share.root, nodes.caption),
-      el('div', { class: 'summary-facts' }, el('div', { class: 'fact-line' }, icon('next'), nodes.next), nodes.facts, nodes.last, nodes.published)));
+      el('div', { class: 'summary-facts' }, el('div', { class: 'fact-line' }, icon('next'), nodes.next), nodes.reach, nodes.facts, nodes.last, nodes.published)));
 
   return {
     update(state) {
@@ -51,6 +52,8 @@ export function mount(root) {
       setText(nodes.age, `as of ${ago(at, now)}`);
       setText(nodes.caption, caption(view));
       setText(nodes.next, `${upper(nextOf(view, now))}.`);
+      setText(nodes.reach, reachOf(view));
+      setHidden(nodes.reach, !view.reach);
       setText(nodes.facts, facts(view, now));
       updateLast(nodes.last, state);
       setHidden(nodes.published, view.published.is_current);

@@ -1,0 +1,126 @@
+//! Waits until a kill has come to every isolate, and says so; or says honestly how far it has come.
+//!
+//! The kill itself is done by then: whatever comes out of the waiting, the command has succeeded.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::client::Client;
+use super::paint::{GOOD, WARN, note, paint};
+use super::view::{Reach, Rollout, Rollouts};
+use super::words::{counted, listed, span};
+
+/// So often it is asked how far the kill has come: for ten seconds.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(500);
+/// No request to new for so long is quiet enough.
+const QUIET_MS: i64 = 3_000;
+
+/// One rollout's key, and how far its kill has come where the deployment tells.
+type Told = (String, Option<Reach>);
+
+/// Waits for the kills of these rollouts, as the answer to the command showed them.
+pub fn follow(client: &Client, killed: &[Rollout]) {
+    let told: Vec<Told> = killed.iter().map(|rollout| (rollout.key.clone(), rollout.reach.clone())).collect();
+    // An older deployment does not tell.
+    if told.is_empty() || told.iter().any(|(_, reach)| reach.is_none()) {
+        return;
+    }
+    if told.iter().any(|(_, reach)| !is_over(reach.as_ref())) {
+        note("Waiting until no isolate serves new, for 10 s at most. The kill is done; Ctrl-C ends only the waiting.");
+    }
+    let look = || -> Option<Vec<Told>> {
+        let rollouts = match killed {
+            [one] => vec![client.get(&format!("rollouts/{}", one.key), &[]).ok()?.read::<Rollout>().ok()?],
+            _ => client.get("rollouts", &[]).ok()?.read::<Rollouts>().ok()?.rollouts,
+        };
+        let is_meant = |rollout: &Rollout| killed.iter().any(|own| own.key == rollout.key);
+        Some(rollouts.into_iter().filter(is_meant).map(|rollout| (rollout.key, rollout.reach)).collect())
+    };
+    note(&said(&wait(told, look, || sleep(PAUSE))));
+}
+
+/// Looks again until all is quiet, or nobody has the patience any more.
+fn wait(mut told: Vec<Told>, mut look: impl FnMut() -> Option<Vec<Told>>, mut pause: impl FnMut()) -> Option<Vec<Told>> {
+    let mut is_known = true;
+    for _ in 0..TRIES {
+        if is_known && told.iter().all(|(_, reach)| is_over(reach.as_ref())) {
+            break;
+        }
+        pause();
+        let next = look();
+        is_known = next.is_some();
+        told = next.unwrap_or(told);
+    }
+    is_known.then_some(told)
+}
+
+/// Whether there is nothing more to wait for. A rollout that tells nothing any more has been revived meanwhile.
+fn is_over(reach: Option<&Reach>) -> bool {
+    reach.is_none_or(|reach| reach.behind == 0 && (reach.isolates == 0 || reach.quiet_ms.is_some_and(|ms| ms >= QUIET_MS)))
+}
+
+fn said(told: &Option<Vec<Told>>) -> String {
+    let Some(told) = told else {
+        return format!("{} the deployment does not answer any more, so it is not known how far the kill has come: `tidegate status` tells", paint(WARN, "!"));
+    };
+    let open: Vec<&str> = told.iter().filter(|(_, reach)| !is_over(reach.as_ref())).map(|(key, _)| key.as_str()).collect();
+    let known: Vec<&Reach> = told.iter().filter_map(|(_, reach)| reach.as_ref()).collect();
+    match known.iter().max_by_key(|reach| (reach.behind, -reach.quiet_ms.unwrap_or_default())) {
+        None => format!("{} revived meanwhile", paint(WARN, "!")),
+        Some(worst) if open.is_empty() => format!("{} {}", paint(GOOD, "✓"), words(worst)),
+        Some(worst) => format!("{} {}: {}", paint(WARN, "!"), listed(&open), words(worst)),
+    }
+}
+
+/// How far a kill has come, in a sentence.
+pub fn words(reach: &Reach) -> String {
+    let all = match reach.isolates {
+        1 => "the one isolate".to_owned(),
+        count => format!("all {}", counted(count, "isolate")),
+    };
+    match (reach.isolates, reach.behind, reach.quiet_ms) {
+        (0, ..) => "no isolate was heard in the last minute, so nothing is served".to_owned(),
+        (_, 0, quiet_ms) => format!("0 requests to new for {}, as {all} heard in the last minute {}", span(quiet_ms.unwrap_or_default()), if reach.isolates == 1 { "tells" } else { "tell" }),
+        (isolates, behind, _) => {
+            let (have, they) = if behind == 1 { ("has", "it has") } else { ("have", "they have") };
+            format!("{behind} of {} heard in the last minute {have} not told yet that the kill is known there: {they} had no request since, or cannot reach the controller; the next requests there may still get new", counted(isolates, "isolate"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(isolates: usize, behind: usize, quiet_ms: Option<i64>) -> Option<Reach> {
+        Some(Reach { isolates, behind, quiet_ms })
+    }
+
+    fn after(looks: &[Option<Option<Reach>>]) -> (usize, String) {
+        let mut asked = 0;
+        let look = || {
+            let told = looks.get(asked.min(looks.len() - 1)).cloned().flatten();
+            asked += 1;
+            told.map(|reach| vec![("demo".to_owned(), reach)])
+        };
+        let told = wait(vec![("demo".to_owned(), reach(2, 2, None))], look, || {});
+        (asked, anstream::adapter::strip_str(&said(&told)).to_string())
+    }
+
+    #[test]
+    fn it_waits_until_all_know_and_it_has_been_quiet() {
+        let looks = [Some(reach(2, 1, None)), Some(reach(2, 0, Some(400))), None, Some(reach(2, 0, Some(3_100)))];
+        assert_eq!(after(&looks), (4, "✓ 0 requests to new for 3 s, as all 2 isolates heard in the last minute tell".into()));
+        assert_eq!(after(&[Some(reach(0, 0, Some(0)))]), (1, "✓ no isolate was heard in the last minute, so nothing is served".into()));
+    }
+
+    #[test]
+    fn it_does_not_wait_for_ever_and_says_what_is_not_known() {
+        let (asked, told) = after(&[Some(reach(4, 1, None))]);
+        assert_eq!(asked, TRIES);
+        assert!(told.starts_with("! demo: 1 of 4 isolates heard in the last minute has not told yet that the kill is known there: it has had no request since"), "{told}");
+        assert!(after(&[None]).1.contains("does not answer any more"));
+        assert_eq!(after(&[Some(None)]), (1, "! revived meanwhile".into()));
+    }
+}
