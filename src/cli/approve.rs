@@ -10,7 +10,7 @@ use super::operator::ApproveArguments;
 use super::paint::{BOLD, note, paint, print, print_raw};
 use super::view::{Changed, Checklist, Rollout};
 use super::words::counted;
-use super::{Failure, ask, change};
+use super::{Failure, ask, change, wrap};
 use crate::model::command::Command;
 
 pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
@@ -103,7 +103,7 @@ fn overview(rollout: &Rollout, list: &Checklist) -> String {
     if list.items.is_empty() {
         return format!("{}: no checklist counts now; it is {}", rollout.key, rollout.state.told());
     }
-    let mut lines = checklist(list, now());
+    let mut lines = checklist(list, now(), wrap::of_stdout());
     let left = open(list).len();
     let rest = if left == 0 { "All is approved.".into() } else { format!("{} open: `tidegate approve {} NUMBER`, or --all", counted(left, "item"), rollout.key) };
     lines.push(rest);

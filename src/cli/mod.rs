@@ -9,6 +9,7 @@ mod operator;
 mod clock;
 mod words;
 mod paint;
+mod wrap;
 mod ask;
 mod plan_file;
 mod report;
