@@ -36,10 +36,8 @@ pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
     for item in &items {
         note(&format!("{}: {item}", paint(BOLD, key)));
     }
-    let reason = ask::reason(consent, "Reason (what was checked):")?;
-    if !consent.yes {
-        ask::confirm(&if items.len() == 1 { format!("Approve this of {key}?") } else { format!("Approve these {} of {key}?", counted(items.len(), "item")) })?;
-    }
+    let question = if items.len() == 1 { format!("Approve this of {key}?") } else { format!("Approve these {} of {key}?", counted(items.len(), "item")) };
+    let reason = ask::words(consent, &question)?;
     let revision = looked.etag.unwrap_or_else(|| format!("\"{}\"", rollout.state.revision));
     let answers = approve(&client, key.as_str(), &items, &reason, revision)?;
     if json {
@@ -57,7 +55,7 @@ fn approve(client: &Client, key: &str, items: &[String], reason: &str, mut revis
     let mut answers = Vec::new();
     for item in items {
         let command = Command::Approve(item.clone());
-        let done = change::send(client, key, &command, reason, Some(&revision));
+        let done = change::send(client, key, &command, Some(reason), Some(&revision));
         let answer = done.inspect_err(|_| {
             if !answers.is_empty() {
                 note(&format!("{} of {} approved before it failed", answers.len(), counted(items.len(), "item")));

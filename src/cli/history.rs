@@ -163,6 +163,7 @@ pub fn told(asked: &Asked) -> String {
         },
         "approve" => format!("approved “{}”", asked.item.as_deref().unwrap_or_default()),
         "complete" => "completed it".into(),
+        "note" => "noted".into(),
         "apply" => format!("applied the plans{}", asked.plan.map(|plan| format!(" of revision {plan}")).unwrap_or_default()),
         "take_over" => "took it over as it was led through KV".into(),
         "release" => "let it go: what it waited for has ended".into(),

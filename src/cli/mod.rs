@@ -4,6 +4,7 @@
 //! else to standard error; colours to terminals only.
 
 mod arguments;
+mod verbs;
 mod plans;
 mod operator;
 mod clock;
@@ -23,12 +24,14 @@ mod view;
 mod problem;
 mod connection;
 mod client;
+mod keys;
 mod ladder;
 mod status;
 mod watch;
 mod foretell;
 mod change;
 mod all;
+mod note;
 mod approve;
 mod history;
 mod verify;
@@ -41,8 +44,6 @@ mod shell;
 
 use std::io;
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 use arguments::{Arguments, Command};
 use operator::{ChangeArguments, KillArguments};
@@ -86,7 +87,8 @@ impl Failure {
 
 /// Runs the command line that the process was started with.
 pub fn main() -> ExitCode {
-    let Arguments { json, command } = Arguments::parse();
+    shell::complete();
+    let Arguments { json, command } = verbs::read();
     match run(command, json) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit_code(json),
@@ -116,6 +118,7 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Revive(command) => one_or_all(&command, &Change::Revive(Cause::Command), json),
         Command::Approve(command) => approve::run(&command, json),
         Command::Complete(command) => simple(&command, &Change::Complete),
+        Command::Note(command) => note::run(&command, json),
         Command::Signal(command) => signal::run(&command, json),
         Command::Preview(command) => preview::run(&command, json),
         Command::Explain(command) => explain::run(&command, json),
