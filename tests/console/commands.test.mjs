@@ -58,6 +58,25 @@ test('pausing takes no typing', async () => {
   await shows(page, '.toast', 'page-03 is paused in canary at 10 %, revision 3.');
 });
 
+test('a kill goes without its reason, which follows as a note and hides nothing', async () => {
+  const page = await open.page('operator', at('page-09'));
+  await shows(page, '[data-command=kill]', 'k');
+  await page.keyboard.press('k');
+  await page.getByLabel('Reason').fill('');
+  await page.keyboard.press('Enter');
+  await shows(page, '.title-line', 'Killed');
+  assert.equal((await lastOf('page-09')).reason, 'no reason given');
+  await page.getByRole('button', { name: 'Add a note' }).click();
+  const send = dialogOf(page).getByRole('button', { name: 'Add', exact: true });
+  assert.equal(await send.getAttribute('aria-disabled'), 'true', 'a note has words');
+  await dialogOf(page).getByLabel('Note').fill('Payments failed');
+  await page.keyboard.press('Enter');
+  await shows(page, '#history', '“Payments failed”');
+  const { command, reason, state } = await lastOf('page-09');
+  assert.deepEqual([command, reason, state.killed], [{ command: 'note' }, 'Payments failed', true]);
+  await shows(page, '.rollout-head', '“no reason given”');
+});
+
 test('set foretells each percentage that is typed, and warns of what it skips', async () => {
   const page = await open.page('operator', at('page-04'));
   await page.keyboard.press('s');
