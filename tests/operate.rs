@@ -264,9 +264,9 @@ fn at_a_terminal_what_exposes_wants_words_and_enter_alone_leaves_it() {
 #[cfg(target_os = "linux")]
 fn at_a_terminal_enter_stops_and_the_reason_may_follow() {
     for (arguments, typed, sent) in [
-        ("kill demo", "\n\n", vec![json!({ "command": "kill" })]),
-        ("kill demo", "\ncarts are empty\n", vec![json!({ "command": "kill" }), json!({ "command": "note", "reason": "carts are empty" })]),
-        ("pause demo", "y\n\n", vec![json!({ "command": "pause" })]),
+        ("kill demo", "\n\n", vec![json!({ "command": "kill", "reason": "no reason given" })]),
+        ("kill demo", "\ncarts are empty\n", vec![json!({ "command": "kill", "reason": "no reason given" }), json!({ "command": "note", "reason": "carts are empty" })]),
+        ("pause demo", "y\n\n", vec![json!({ "command": "pause", "reason": "no reason given" })]),
         ("rollback demo --reason because", "\n", vec![json!({ "command": "rollback", "to": "off", "reason": "because" })]),
     ] {
         let server = Server::new(vec![dry_run(), done()]);
@@ -290,7 +290,7 @@ fn a_stop_needs_no_reason_and_a_note_adds_one() {
     for verb in ["kill", "pause", "rollback"] {
         let server = Server::new(vec![done()]);
         ends(&server.run(&[verb, "demo", "--yes"]), 0, &["demo is running"]);
-        assert_eq!(server.asked().iter().map(|asked| asked.body["reason"].clone()).collect::<Vec<_>>(), [Value::Null], "{verb}");
+        assert_eq!(server.asked().iter().map(|asked| asked.body["reason"].clone()).collect::<Vec<_>>(), [json!("no reason given")], "{verb}");
     }
     let server = Server::new(vec![done()]);
     ends(&server.run(&["note", "demo", "Payments failed"]), 0, &["demo: noted, revision 13"]);
@@ -300,7 +300,7 @@ fn a_stop_needs_no_reason_and_a_note_adds_one() {
 #[test]
 fn a_key_that_is_missing_is_told_with_those_there_are() {
     let server = Server::new(vec![ok(json!({ "rollouts": [{ "key": "demo" }, { "key": "shop" }] }))]);
-    ends(&server.run(&["kill"]), 2, &["<KEY>", "KEY is one of demo and shop.", "Every rollout at once: tidegate kill --all"]);
+    ends(&server.run(&["kill"]), 2, &["<KEY>", "Rollouts here: demo and shop", "Every rollout at once: tidegate kill --all"]);
     assert_eq!(server.lines(), ["GET /_tidegate/api/rollouts"]);
     ends(&tidegate(&["kill"], &[("TIDEGATE_URL", "http://127.0.0.1:9"), ("TIDEGATE_TOKEN", "tg_secret")]), 2, &["<KEY>", "tidegate kill --all"]);
 }
@@ -327,6 +327,7 @@ fn completed(line: &str, url: &str) -> Option<Vec<String>> {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long somebody waits is what is tested")]
 fn a_shell_completes_keys_and_is_silent_where_nobody_knows_them() {
     let server = Server::new(vec![ok(json!({ "rollouts": [{ "key": "checkout" }, { "key": "checkout-ai" }, { "key": "shop" }] }))]);
     let Some(found) = completed("tidegate kill check", &server.url) else { return };

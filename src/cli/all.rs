@@ -36,7 +36,7 @@ fn kill(client: &Client, command: &Command, consent: &Consent) -> Done {
         note(&paint(BOLD, foretold(&affected(&all, true), true)));
     }
     ask::stop(consent, "Kill every rollout now?")?;
-    Ok((change::send(client, "*", command, consent.reason.as_deref(), None)?, None))
+    Ok((change::send(client, "*", command, change::stop_reason(consent), None)?, None))
 }
 
 fn revive(client: &Client, command: &Command, consent: &Consent) -> Done {
@@ -44,7 +44,7 @@ fn revive(client: &Client, command: &Command, consent: &Consent) -> Done {
     let meant = affected(&all, false);
     note(&paint(BOLD, foretold(&meant, false)));
     let reason = ask::words(consent, "Revive every rollout that is killed?")?;
-    Ok((change::send(client, "*", command, Some(&reason), Some("*"))?, Some(meant)))
+    Ok((change::send(client, "*", command, &reason, Some("*"))?, Some(meant)))
 }
 
 /// The rollouts that a kill, or else a revive, would change.

@@ -55,7 +55,7 @@ fn approve(client: &Client, key: &str, items: &[String], reason: &str, mut revis
     let mut answers = Vec::new();
     for item in items {
         let command = Command::Approve(item.clone());
-        let done = change::send(client, key, &command, Some(reason), Some(&revision));
+        let done = change::send(client, key, &command, reason, Some(&revision));
         let answer = done.inspect_err(|_| {
             if !answers.is_empty() {
                 note(&format!("{} of {} approved before it failed", answers.len(), counted(items.len(), "item")));

@@ -13,7 +13,7 @@ use super::view::{Changed, Rollout};
 use super::words::sentence;
 use super::{Failure, ask, foretell, wrap};
 use crate::model::Name;
-use crate::model::command::{Command, Target};
+use crate::model::command::{Command, NO_REASON, Target};
 
 pub fn run(key: &Name, command: &Command, consent: &Consent, json: bool) -> Result<(), Failure> {
     ask::check(consent, !command.is_stop())?;
@@ -35,8 +35,13 @@ pub fn run(key: &Name, command: &Command, consent: &Consent, json: bool) -> Resu
 }
 
 /// Sends a command, on a revision where it needs one.
-pub fn send(client: &Client, key: &str, command: &Command, reason: Option<&str>, if_match: Option<&str>) -> Result<Answer, Error> {
-    client.command(key, &body(command, reason, false), if_match)
+pub fn send(client: &Client, key: &str, command: &Command, reason: &str, if_match: Option<&str>) -> Result<Answer, Error> {
+    client.command(key, &body(command, Some(reason), false), if_match)
+}
+
+/// The reason of what stops something. One is always sent, since older deployments want one.
+pub fn stop_reason(consent: &Consent) -> &str {
+    consent.reason.as_deref().unwrap_or(NO_REASON)
 }
 
 /// Adds to a failure what else can be done, where that matters most.
@@ -67,7 +72,7 @@ fn stop(client: &Client, key: &Name, command: &Command, consent: &Consent) -> Re
         show(&foretell::lines(key.as_str(), &foreseen), &[]);
     }
     ask::stop(consent, &question(command, key.as_str()))?;
-    Ok(send(client, key.as_str(), command, consent.reason.as_deref(), None)?)
+    Ok(send(client, key.as_str(), command, stop_reason(consent), None)?)
 }
 
 fn decide(client: &Client, key: &Name, command: &Command, consent: &Consent, json: bool) -> Result<Answer, Failure> {
@@ -80,7 +85,7 @@ fn decide(client: &Client, key: &Name, command: &Command, consent: &Consent, jso
     if matches!(command, Command::Complete) && !consent.yes {
         ask::typed(key.as_str())?;
     }
-    Ok(send(client, key.as_str(), command, Some(&reason), Some(&revision))?)
+    Ok(send(client, key.as_str(), command, &reason, Some(&revision))?)
 }
 
 /// What the person is asked to agree to.

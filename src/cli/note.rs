@@ -12,7 +12,7 @@ use crate::model::command::Command;
 pub fn run(arguments: &NoteArguments, json: bool) -> Result<(), Failure> {
     let NoteArguments { key, text, connection } = arguments;
     let client = Client::new(connection)?;
-    let done = send(&client, key.as_str(), &Command::Note, Some(text), None).map_err(Failure::from);
+    let done = send(&client, key.as_str(), &Command::Note, text, None).map_err(Failure::from);
     let answer = done.map_err(|failure| change::with_way_out(failure, key.as_str(), &Command::Note))?;
     if json {
         return print_raw(&answer.text);
@@ -25,7 +25,7 @@ pub fn run(arguments: &NoteArguments, json: bool) -> Result<(), Failure> {
 /// of the answer.
 pub fn follow(client: &Client, rollout: &str, consent: &Consent) {
     let Some(text) = ask::afterwards(consent) else { return };
-    match send(client, rollout, &Command::Note, Some(&text), None) {
+    match send(client, rollout, &Command::Note, &text, None) {
         Ok(_) => note("  It stands in the history."),
         Err(error) => {
             let again = if rollout == "*" { String::new() } else { format!(": try `tidegate note {rollout} TEXT`") };

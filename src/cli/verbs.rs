@@ -95,7 +95,7 @@ fn unknown(word: &str, words: &[String]) -> String {
 fn which(keys: &[String], words: &[String]) -> String {
     let mut lines = String::new();
     if !keys.is_empty() {
-        lines.push_str(&format!("\nKEY is one of {}.\n", listed(keys)));
+        lines.push_str(&format!("\nRollouts here: {}\n", listed(keys)));
     }
     if let Some(command) = words.iter().find(|word| ["kill", "revive"].contains(&word.as_str())) {
         lines.push_str(&format!("Every rollout at once: tidegate {command} --all\n"));
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_missing_key_is_told_with_those_there_are() {
         let keys = ["demo".to_owned(), "shop".to_owned()];
-        assert_eq!(which(&keys, &words("kill")), "\nKEY is one of demo and shop.\nEvery rollout at once: tidegate kill --all\n");
+        assert_eq!(which(&keys, &words("kill")), "\nRollouts here: demo and shop\nEvery rollout at once: tidegate kill --all\n");
         assert_eq!(which(&[], &words("pause")), "");
     }
 }

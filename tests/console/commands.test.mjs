@@ -8,7 +8,7 @@ import { many } from './plans.mjs';
 
 let open;
 before(async () => {
-  open = await openConsole({ plans: many(9) });
+  open = await openConsole({ plans: many(10) });
   for (let index = 1; index <= 8; index += 1) await open.deployment.command(`page-0${index}`, 'start');
 });
 after(() => open?.close());
@@ -22,7 +22,7 @@ test('kill is one key and one confirmation', async () => {
   await shows(page, '[data-command=kill]', 'k');
   await page.keyboard.press('k');
   await shows(page, 'dialog', '10 % of subjects move from new to legacy.');
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'reason');
+  assert.deepEqual(await page.evaluate(() => [document.activeElement.id, document.activeElement.value]), ['reason', 'Killed in the console: something is wrong with new']);
   await page.keyboard.press('Enter');
   await shows(page, '.title-line', 'Killed');
   assert.equal((await stateOf('page-01')).killed, true);
@@ -59,20 +59,20 @@ test('pausing takes no typing', async () => {
 });
 
 test('a kill goes without its reason, which follows as a note and hides nothing', async () => {
-  const page = await open.page('operator', at('page-09'));
+  const page = await open.page('operator', at('page-10'));
   await shows(page, '[data-command=kill]', 'k');
   await page.keyboard.press('k');
   await page.getByLabel('Reason').fill('');
   await page.keyboard.press('Enter');
   await shows(page, '.title-line', 'Killed');
-  assert.equal((await lastOf('page-09')).reason, 'no reason given');
+  assert.equal((await lastOf('page-10')).reason, 'no reason given');
   await page.getByRole('button', { name: 'Add a note' }).click();
   const send = dialogOf(page).getByRole('button', { name: 'Add', exact: true });
   assert.equal(await send.getAttribute('aria-disabled'), 'true', 'a note has words');
   await dialogOf(page).getByLabel('Note').fill('Payments failed');
   await page.keyboard.press('Enter');
   await shows(page, '#history', '“Payments failed”');
-  const { command, reason, state } = await lastOf('page-09');
+  const { command, reason, state } = await lastOf('page-10');
   assert.deepEqual([command, reason, state.killed], [{ command: 'note' }, 'Payments failed', true]);
   await shows(page, '.rollout-head', '“no reason given”');
 });

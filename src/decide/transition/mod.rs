@@ -49,8 +49,7 @@ pub fn transition(plan: &Plan, record: &Record, command: &Command, actor: &str, 
         Command::Note => record.clone(),
         Command::Apply { plan, .. } => moving.apply(*plan)?,
         Command::TakeOver(state) => moving.take_over(state),
-        Command::Release => moving.waiting(false),
-        Command::Wait => moving.waiting(true),
+        Command::Release | Command::Wait => moving.waiting(matches!(command, Command::Wait)),
         Command::End => moving.end()?,
     };
     let live = &mut next.live;

@@ -15,7 +15,7 @@ export function mount(dialog, dispatch, state) {
   const fields = fieldsOf(state.dialog, dispatch);
   const foretold = el('div', { class: 'foretold', 'aria-live': 'polite' });
   const body = el('div', { class: 'dialog-fields' }, command === 'approve' && el('p', { class: 'dialog-item' }, form.item), fields.before, foretold, fields.after);
-  const view = shell(dialog, dispatch, { command, title: titleOf(command, key), does: words.does, confirm: words.confirm, isDanger: words.isDanger, body });
+  const view = shell(dialog, dispatch, { command, title: titleOf(command, key), does: words.does, confirm: words.confirm, isDanger: words.isDanger, reasonDefault: form.reason, body });
   setAttr(dialog, 'data-command-open', command);
 
   return {

@@ -6,13 +6,15 @@ import { isReasonOptional, missing } from '../../state/dialog.js';
 import { told } from '../../text/rollout.js';
 import { sentence } from '../../text/words.js';
 
-export function shell(dialog, dispatch, { command, title, does, confirm, isDanger, body }) {
+export function shell(dialog, dispatch, { command, title, does, confirm, isDanger, reasonDefault, body }) {
   const isOptional = isReasonOptional(command);
   const reason = el('textarea', {
     id: 'reason', class: 'input', rows: '2', maxlength: '1000', required: !isOptional,
     oninput: () => dispatch({ type: 'edit', fields: { reason: reason.value } }),
     onkeydown: submitOnEnter,
   });
+  // Before the dialog opens and focuses it: what is focused is left alone from then on.
+  reason.value = reasonDefault;
   const said = el('div', { role: 'alert' });
   const hint = el('p', { class: 'muted small', id: 'dialog-hint' });
   const cancel = el('button', { type: 'button', class: 'button', onclick: () => dispatch({ type: 'close' }) }, 'Cancel');
