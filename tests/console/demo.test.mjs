@@ -87,7 +87,7 @@ test('an entry that came before the state it is shown with is asked for again', 
 async function openDemo() {
   const port = await threePorts();
   const command = `stty cols ${COLUMNS} rows 40; exec ${process.execPath} scripts/demo.mjs`;
-  const child = spawn('script', ['-qfec', command, '/dev/null'], { cwd: ROOT, env: { ...process.env, PORT: String(port), VISITORS: '200', RATE: '40', NO_COLOR: '1', TIDEGATE_TOKEN: '' } });
+  const child = spawn('script', ['-qfec', command, '/dev/null'], { cwd: ROOT, env: { ...process.env, PORT: String(port), VISITORS: '100', RATE: '15', NO_COLOR: '1', TIDEGATE_TOKEN: '' } });
   let output = '', isRunning = true;
   child.stdout.setEncoding('utf8').on('data', (text) => { output += text; });
   const ended = once(child, 'exit').then(([code]) => {
