@@ -10,6 +10,8 @@ mod traffic;
 
 use tidegate::decide::comparison::Comparison;
 use tidegate::decide::evidence::{Count, Evidence, Window};
+use tidegate::decide::firsts::{AtRisk, FirstEvidence, Firsts, average};
+use tidegate::model::measured::Quantity;
 use traffic::{Kind, Site, Traffic, poisson};
 
 const ALPHA: f64 = 0.01;
@@ -45,7 +47,7 @@ fn of_a_thousand_harmless_ramps_looked_at_every_ten_seconds_hardly_any_is_rolled
         let (mut is_rolled_back, mut is_over_z) = (false, false);
         for look in 0..120_u32 {
             traffic.set_share([0.01, 0.05, 0.25, 0.5][look as usize / 30]);
-            comparison.add(&traffic.window(1.0 / 6.0), f64::from(look) / 6.0);
+            comparison.add(&traffic.window(1.0 / 6.0).slices, f64::from(look) / 6.0);
             is_rolled_back |= comparison.is_shown(ALPHA);
             is_over_z |= z_score(&comparison.observations()) > 2.326;
         }
@@ -93,7 +95,7 @@ fn clustered(kind: Kind, subjects: usize, share: f64, count: u64) -> [usize; 2] 
         let (mut comparison, mut bare) = (Comparison::worse(1.0), Evidence::restarting(1.0));
         let mut told = [false; 2];
         for minute in 0..360 {
-            let window = traffic.window(1.0);
+            let window = traffic.window(1.0).slices;
             comparison.add(&window, f64::from(minute));
             bare.add(&window.total(), 1.0, f64::from(minute));
             told = [told[0] || comparison.is_shown(ALPHA), told[1] || bare.is_shown(ALPHA)];
@@ -117,13 +119,37 @@ fn a_release_that_turns_bad_after_a_day_is_found_although_some_users_are_always_
     let mut delays = runs(10, |seed| {
         let mut traffic = Traffic::new(site, 0.05, seed);
         let mut comparison = Comparison::worse(1.0);
-        (0..1_440).for_each(|minute| comparison.add(&traffic.window(1.0), f64::from(minute)));
+        (0..1_440).for_each(|minute| comparison.add(&traffic.window(1.0).slices, f64::from(minute)));
         traffic.ratio = 5.0;
         (0..360).find(|minute| {
-            comparison.add(&traffic.window(1.0), 1_440.0 + f64::from(*minute));
+            comparison.add(&traffic.window(1.0).slices, 1_440.0 + f64::from(*minute));
             comparison.is_shown(ALPHA)
         })
     });
     delays.sort_unstable_by_key(|delay| delay.unwrap_or(i32::MAX));
     assert!(delays[5].is_some_and(|minutes| minutes < 30), "{delays:?}");
+}
+
+/// After how many minutes subjects' first failures show a release whose rate is `ratio` times legacy's, if
+/// they do within so many minutes.
+fn first_failures(site: Site, share: f64, ratio: f64, minutes: u32, seed: u64) -> Option<u32> {
+    let mut traffic = Traffic::new(site, share, seed);
+    traffic.ratio = ratio;
+    let (mut firsts, mut evidence) = (Firsts::new(Quantity::Errors, None), FirstEvidence::new(1.0, false));
+    (0..minutes).find(|minute| {
+        let failed = traffic.window(1.0).failed;
+        evidence.add(&firsts.take(&failed, Some(AtRisk { seen: &traffic.everybody, share })), f64::from(*minute));
+        // Half of it counts beside the exposures.
+        evidence.is_ready() && average(Some(evidence.log_e()), None) >= -ALPHA.ln()
+    })
+}
+
+#[test]
+fn first_failures_show_a_doubling_where_few_subjects_cause_most_errors_and_nothing_where_there_is_nothing() {
+    let site = Site { kind: Kind::Persistent, subjects: 20_000, exposures_per_minute: 6_000.0, rate: 0.01 };
+    let harmless = runs(200, |seed| first_failures(site, 0.05, 1.0, 360, seed)).into_iter().flatten().count();
+    assert!(harmless <= 2, "{harmless} of 200");
+    let mut delays: Vec<u32> = runs(40, |seed| first_failures(site, 0.05, 2.0, 360, seed).unwrap_or(u32::MAX)).into_iter().collect();
+    delays.sort_unstable();
+    assert!(delays[20] < 90, "{delays:?}");
 }

@@ -287,7 +287,7 @@ fn at_a_terminal_the_key_of_a_completion_is_typed() {
 #[test]
 fn where_nobody_can_be_asked_nothing_is_sent_until_all_is_said() {
     let server = Server::new(vec![dry_run()]);
-    for (arguments, missing) in [(vec!["advance", "demo"], "--yes and --reason TEXT"), (vec!["kill", "demo", "--yes"], "add --reason TEXT"), (vec!["apply", "plans/demo.toml"], "add --yes")] {
+    for (arguments, missing) in [(vec!["advance", "demo"], "--yes and --reason TEXT"), (vec!["advance", "demo", "--yes"], "add --reason TEXT"), (vec!["kill", "demo"], "add --yes"), (vec!["apply", "plans/demo.toml"], "add --yes")] {
         ends(&server.run(&arguments), 2, &["standard input is no terminal", missing]);
     }
     assert_eq!(server.lines(), Vec::<String>::new());
@@ -310,32 +310,103 @@ fn at_a_terminal(server: &Server, arguments: &str, typed: &str) -> Option<(Optio
 
 #[test]
 #[cfg(target_os = "linux")]
-fn at_a_terminal_the_reason_and_a_yes_are_asked_for() {
+fn at_a_terminal_what_exposes_wants_words_and_enter_alone_leaves_it() {
     let server = Server::new(vec![dry_run(), looked(), done()]);
-    let Some((code, told)) = at_a_terminal(&server, "advance demo", "looks fine\ny\n") else { return };
-    assert!(code == Some(0) && told.contains("Reason: ") && told.contains("Advance demo? [y/N] ") && told.contains("demo is running in quarter"), "{told}");
+    let Some((code, told)) = at_a_terminal(&server, "advance demo", "y\nlooks fine\n") else { return };
+    assert!(code == Some(0) && told.contains("Advance demo? Say why (Enter leaves it): ") && told.contains("a few words, for the history") && told.contains("demo is running in quarter"), "{told}");
     assert_eq!(server.asked()[2].body, json!({ "command": "advance", "reason": "looks fine" }));
 
+    for (arguments, typed) in [("advance demo", "\n"), ("advance demo", "n\n"), ("advance demo --reason because", "\n"), ("complete demo", "two quiet weeks\nshop\n"), ("complete demo", "two quiet weeks\n\n")] {
+        let server = Server::new(vec![dry_run(), looked(), done()]);
+        let Some((code, told)) = at_a_terminal(&server, arguments, typed) else { return };
+        assert!(code == Some(1) && told.contains("Nothing was changed."), "{told}");
+        assert_eq!(server.asked().len(), 2, "{arguments}");
+    }
     let server = Server::new(vec![dry_run(), looked(), done()]);
-    let Some((code, told)) = at_a_terminal(&server, "advance demo --reason because", "\n") else { return };
-    assert!(code == Some(1) && told.contains("Nothing was changed."), "{told}");
-    assert_eq!(server.asked().len(), 2);
+    let Some((code, told)) = at_a_terminal(&server, "complete demo", "two quiet weeks\ndemo\n") else { return };
+    assert!(code == Some(0) && told.contains("Type demo to confirm: "), "{told}");
+    assert_eq!(server.asked()[2].body, json!({ "command": "complete", "reason": "two quiet weeks" }));
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn at_a_terminal_a_kill_asks_one_question_whose_answer_is_the_reason() {
-    for (arguments, typed, reason) in [("kill demo", "carts are empty\n", "carts are empty"), ("kill demo --reason because", "y\n", "because"), ("kill demo --yes", "carts\n", "carts")] {
+fn at_a_terminal_enter_stops_and_the_reason_may_follow() {
+    for (arguments, typed, sent) in [
+        ("kill demo", "\n\n", vec![json!({ "command": "kill", "reason": "no reason given" })]),
+        ("kill demo", "\ncarts are empty\n", vec![json!({ "command": "kill", "reason": "no reason given" }), json!({ "command": "note", "reason": "carts are empty" })]),
+        ("pause demo", "y\n\n", vec![json!({ "command": "pause", "reason": "no reason given" })]),
+        ("rollback demo --reason because", "\n", vec![json!({ "command": "rollback", "to": "off", "reason": "because" })]),
+    ] {
         let server = Server::new(vec![dry_run(), done()]);
         let Some((code, told)) = at_a_terminal(&server, arguments, typed) else { return };
-        assert_eq!(code, Some(0), "{told}");
+        assert!(code == Some(0) && told.contains(" [Y/n] ") && told.contains("demo is running"), "{told}");
         let asked = server.asked();
-        assert_eq!((asked.len(), &asked[1].body, asked[1].header("if-match")), (2, &json!({ "command": "kill", "reason": reason }), None));
+        assert_eq!(asked[1..].iter().map(|asked| asked.body.clone()).collect::<Vec<_>>(), sent, "{told}");
+        assert!(asked.iter().all(|asked| asked.header("if-match").is_none()));
     }
-    let server = Server::new(vec![dry_run(), done()]);
-    let Some((code, told)) = at_a_terminal(&server, "kill demo", "\n") else { return };
-    assert!(code == Some(1) && told.contains("Kill demo? Say why to do it, or only Enter to leave it:") && told.contains("Nothing was changed."), "{told}");
-    assert_eq!(server.asked().len(), 1);
+    // Words are neither a yes nor a no, so they are asked again.
+    for typed in ["n\n", "nope\nNO\n", "maybe\nstop it\nwhat\n"] {
+        let server = Server::new(vec![dry_run(), done()]);
+        let Some((code, told)) = at_a_terminal(&server, "kill demo", typed) else { return };
+        assert!(code == Some(1) && told.contains("Kill demo now? [Y/n] ") && told.contains("Nothing was changed."), "{told}");
+        assert_eq!(server.asked().len(), 1);
+    }
+}
+
+#[test]
+fn a_stop_needs_no_reason_and_a_note_adds_one() {
+    for verb in ["kill", "pause", "rollback"] {
+        let server = Server::new(vec![done()]);
+        ends(&server.run(&[verb, "demo", "--yes"]), 0, &["demo is running"]);
+        assert_eq!(server.asked().iter().map(|asked| asked.body["reason"].clone()).collect::<Vec<_>>(), [json!("no reason given")], "{verb}");
+    }
+    let server = Server::new(vec![done()]);
+    ends(&server.run(&["note", "demo", "Payments failed"]), 0, &["demo: noted, revision 13"]);
+    assert_eq!((server.lines(), server.asked()[0].body.clone()), (vec!["POST /_tidegate/api/rollouts/demo/commands".to_owned()], json!({ "command": "note", "reason": "Payments failed" })));
+}
+
+#[test]
+fn a_key_that_is_missing_is_told_with_those_there_are() {
+    let server = Server::new(vec![ok(json!({ "rollouts": [{ "key": "demo" }, { "key": "shop" }] }))]);
+    ends(&server.run(&["kill"]), 2, &["<KEY>", "Rollouts here: demo and shop", "Every rollout at once: tidegate kill --all"]);
+    assert_eq!(server.lines(), ["GET /_tidegate/api/rollouts"]);
+    ends(&tidegate(&["kill"], &[("TIDEGATE_URL", "http://127.0.0.1:9"), ("TIDEGATE_TOKEN", "tg_secret")]), 2, &["<KEY>", "tidegate kill --all"]);
+}
+
+#[test]
+fn a_verb_of_another_tool_does_nothing_and_leads_to_the_right_one() {
+    let server = Server::new(vec![done()]);
+    for (verb, meant) in [("abort", "tidegate kill demo "), ("stop", "tidegate rollback demo "), ("off", "tidegate pause demo "), ("promote", "tidegate advance demo "), ("promote", "tidegate complete demo "), ("undo", "tidegate rollback demo --to previous ")] {
+        ends(&server.run(&[verb, "demo", "--yes", "--reason", "x"]), 2, &[&format!("there is no command `{verb}`. It may mean:"), meant, "Nothing was done."]);
+    }
+    assert_eq!(server.lines(), Vec::<String>::new());
+    let listed = Server::new(vec![ok(json!({ "rollouts": [] }))]);
+    for alias in ["list", "ls"] {
+        ends(&listed.run(&[alias]), 0, &["There are no rollouts yet"]);
+    }
+    ends(&tidegate(&["--help"], &[]), 0, &["[aliases: list, ls]"]);
+}
+
+/// What bash completes, by the script that the command prints.
+fn completed(line: &str, url: &str) -> Option<Vec<String>> {
+    let script = r#"source <("$0" completions bash); read -ra COMP_WORDS <<< "$1"; [[ "$1" == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_TYPE=9; _clap_complete_tidegate tidegate "${COMP_WORDS[COMP_CWORD]}" 2>&1; printf '%s\n' "${COMPREPLY[@]}""#;
+    let output = Command::new("bash").args(["-c", script, env!("CARGO_BIN_EXE_tidegate"), line]).env("TIDEGATE_URL", url).env("TIDEGATE_TOKEN", "tg_secret").output().ok()?;
+    Some(out(&output).lines().map(str::to_owned).collect())
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long somebody waits is what is tested")]
+fn a_shell_completes_keys_and_is_silent_where_nobody_knows_them() {
+    let server = Server::new(vec![ok(json!({ "rollouts": [{ "key": "checkout" }, { "key": "checkout-ai" }, { "key": "shop" }] }))]);
+    let Some(found) = completed("tidegate kill check", &server.url) else { return };
+    assert_eq!(found, ["checkout", "checkout-ai"]);
+    assert_eq!(completed("tidegate rollb", &server.url), Some(vec!["rollback".to_owned()]));
+    // Somebody listens there and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(completed("tidegate kill check", &format!("http://{}", silent.local_addr().unwrap())), Some(vec![String::new()]));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(3));
+    assert_eq!(completed("tidegate kill check", "no address"), Some(vec![String::new()]));
 }
 
 #[test]
@@ -600,7 +671,7 @@ fn a_token_is_printed_alone_and_its_entry_beside_it() {
 fn the_shell_is_served() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let output = tidegate(&["completions", shell], &[]);
-        assert!(output.status.success() && out(&output).contains("rollback"), "{shell}");
+        assert!(output.status.success() && out(&output).contains("TIDEGATE_COMPLETE"), "{shell}");
     }
     let whole = out(&tidegate(&["man"], &[]));
     for text in [".TH tidegate", ".SH COMMANDS", ".SS rollback", "previous", "TIDEGATE_TOKEN", ".SS man"] {

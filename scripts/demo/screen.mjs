@@ -1,25 +1,41 @@
-// One calm block that is updated in place. A line is a list of pieces: a text, or `[style, text]`.
+// One calm block that is updated in place. A line is a list of pieces, each a text or `[style, text]`, and
+// takes as many rows of the terminal as it needs, a long reason at most three: the console has all of it.
 import { FAULTS } from './faults.mjs';
 import { mostTelling } from './watch.mjs';
 
 const STYLES = { bold: '1', dim: '2', good: '32', bad: '31', new: '36' };
 const BAR = 24;
 const LABEL = 13;
+const ROWS_MAX = 3;
+/** The note and the keys are always there, however low the terminal is. */
+const ROWS_KEPT = 4;
+/** Keeps words together. */
+const GLUE = '\u00a0';
 
-/** The block's lines, always as many. `fault` is what the new shop suffers from, `note` what was done last. */
-export function block({ rollout, entry, isFresh, errorRate, perSecond, totals }, { fault, note, site, width }) {
+/** What stands above the block, once: longer than a line, an address stays whole where the terminal breaks it. */
+export function heading(site) {
+  return [
+    '',
+    `  console  ${site.origin}/_tidegate/`,
+    `  token    ${site.tokens.operator}`,
+    `  shop     ${site.origin}/`,
+    '',
+    '  One click signs in:',
+    `  ${site.signIn}`,
+    '',
+  ].join('\n');
+}
+
+/** The block's lines. `fault` is what the new shop suffers from, `note` what was done last. */
+export function block({ rollout, entry, isFresh, errorRate, perSecond, totals }, { fault, note }) {
   const { phase, stage, attempt, killed } = rollout.state;
   const state = `${killed ? 'killed' : phase.replace('_', ' ')}${phase === 'rolled_back' ? '' : ` in ${stage}`} at ${rollout.percentage} %`;
   const isBack = phase === 'rolled_back' && entry?.actor === 'guardrail';
   const telling = mostTelling(rollout);
   return [
-    [],
-    row('console', `${site.origin}/_tidegate/`, ['dim', `   sign in with ${site.tokens.operator}`]),
-    row('shop', `${site.origin}/`),
-    [],
     row('rollout', [phase === 'rolled_back' || killed ? 'bad' : 'bold', state], ['dim', `   attempt ${attempt}${isFresh ? '' : '   (no contact: these figures are old)'}`]),
     row('', ...ladder(rollout)),
-    row('next', next(rollout)),
+    short(row('next', next(rollout))),
     [],
     row('requests', ['new', `new ${rate(perSecond.new)}`], `   legacy ${rate(perSecond.legacy)}`, ['dim', '   answers a second']),
     row('error rate', ['new', `new ${share(errorRate?.new)}`], `   legacy ${share(errorRate?.legacy)}`, ['dim', '   of the last minute or two']),
@@ -27,8 +43,8 @@ export function block({ rollout, entry, isFresh, errorRate, perSecond, totals },
     row('new shop', fault ? ['bad', `${fault.name}: ${fault.what}`] : ['good', 'well']),
     [],
     row('evidence', ['bold', isBack ? 'decided' : telling.when], `   ${bar(isBack ? 1 : Math.max(0, telling.near))} `, isBack ? '' : evidence(telling)),
-    ...paragraph('', 'dim', isBack ? entry.figures?.join('; ') : telling.text, 2, width),
-    ...paragraph('history', entry?.actor === 'guardrail' ? 'bad' : 'plain', entry && sentence(entry), 3, width),
+    short(row('', ['dim', isBack ? (entry.figures ?? []).join('; ') : telling.text])),
+    short(row('history', [entry?.actor === 'guardrail' ? 'bad' : 'plain', entry ? sentence(entry) : ''])),
     [],
     row('', ['dim', note]),
     [],
@@ -42,19 +58,7 @@ export function sentence({ actor, command, reason }) {
 }
 
 const row = (label, ...pieces) => [['dim', `  ${label.padEnd(LABEL)}`], ...pieces];
-/** A text on exactly so many lines. */
-function paragraph(label, style, text = '', count, width) {
-  const room = Math.max(20, width - LABEL - 3);
-  const lines = [];
-  for (const word of text.split(' ')) {
-    const longer = lines.length > 0 && `${lines.at(-1)} ${word}`;
-    if (longer && longer.length <= room) lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  if (lines.length > count) lines[count - 1] = `${lines[count - 1].slice(0, room - 1)}…`;
-  return Array.from({ length: count }, (_, place) => row(place === 0 ? label : '', [style, lines[place] ?? '']));
-}
-
+const short = (line) => Object.assign(line, { rowsMax: ROWS_MAX });
 const rate = (number) => String(Math.round(number)).padStart(4);
 const count = (number) => number.toLocaleString('en');
 const share = (number) => (number === undefined ? '–' : `${(number * 100).toFixed(1)} %`).padStart(6);
@@ -86,28 +90,68 @@ function next({ next: step, blocked, state }) {
 
 function keys() {
   const broken = Object.entries(FAULTS).map(([key, { name }]) => [key, name]);
-  return ['  ', ...[...broken, ['h', 'heal'], ['s', 'start over'], ['q', 'quit']].flatMap(([key, what]) => [['bold', key], ` ${what}   `])];
+  return ['  ', ...[...broken, ['h', 'heal'], ['s', 'start over'], ['q', 'quit']].flatMap(([key, what]) => [['bold', key], `${GLUE}${what.replaceAll(' ', GLUE)}   `])];
 }
+
+/**
+ * A line on as many rows as it takes: broken between words, and moved in as far as its first piece is
+ * wide. The rows are lists of `[style, text]`.
+ */
+export function folded(line, columns) {
+  const [head = '', ...pieces] = line;
+  const rows = [[pieceOf(head)]], indent = lengthOf(rows[0]);
+  for (const { space, parts } of wordsOf(pieces)) {
+    const last = rows.at(-1), isFirst = last.length === 1;
+    if (!isFirst && lengthOf(last) + space.length + lengthOf(parts) > columns) rows.push([['plain', ' '.repeat(indent)], ...parts]);
+    else last.push(['plain', space], ...parts);
+  }
+  if (!(rows.length > line.rowsMax)) return rows;
+  const kept = rows.slice(0, line.rowsMax);
+  const last = kept.at(-1), [style, text] = last.at(-1);
+  last[last.length - 1] = [style, `${text.slice(0, Math.max(0, columns - 1 - lengthOf(last) + text.length))}…`];
+  return kept;
+}
+
+/** `{ space, parts }`: what is not broken, and the white space before it. A word may have several styles. */
+function wordsOf(pieces) {
+  const words = [];
+  let space = '', isOpen = false;
+  for (const [style, text] of pieces.map(pieceOf)) {
+    for (const [part] of text.matchAll(/ +|[^ ]+/g)) {
+      if (part.startsWith(' ')) {
+        [space, isOpen] = [isOpen ? part : space + part, false];
+      } else if (isOpen) {
+        words.at(-1).parts.push([style, part]);
+      } else {
+        words.push({ space, parts: [[style, part]] });
+        isOpen = true;
+      }
+    }
+  }
+  return words;
+}
+
+const pieceOf = (piece) => (typeof piece === 'string' ? ['plain', piece] : piece);
+const lengthOf = (parts) => parts.reduce((sum, [, text]) => sum + text.length, 0);
 
 /** Writes blocks to a terminal, each over the one before it. */
 export function painter(out, { hasColour }) {
-  let height = 0;
-  const styled = (style, text) => (hasColour && STYLES[style] ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text);
-
-  /** A line, cut where the terminal ends: a wrapped one would push the block away from its place. */
-  function line(pieces) {
-    let left = (out.columns ?? 100) - 1;
-    return pieces.map((piece) => {
-      const [style, text] = typeof piece === 'string' ? ['plain', piece] : piece;
-      const shown = text.length > left ? `${text.slice(0, Math.max(0, left - 1))}${left > 0 ? '…' : ''}` : text;
-      left -= shown.length;
-      return styled(style, shown);
-    }).join('');
-  }
+  let before = [];
+  const styled = ([style, text]) => (hasColour && STYLES[style] && text.trim() ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text);
+  /** How many rows of the terminal these take, which may have become narrower meanwhile. */
+  const height = (lengths) => lengths.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / (out.columns ?? 100))), 0);
 
   return (lines) => {
-    const up = height > 0 ? `\u001b[${height}A` : '';
-    out.write(`${up}${lines.map((pieces) => `\r\u001b[2K${line(pieces)}\n`).join('')}\u001b[J`);
-    height = lines.length;
+    const rows = fitting(lines.flatMap((line) => folded(line, (out.columns ?? 100) - 1)), (out.rows ?? 100) - 1);
+    const up = before.length > 0 ? `\u001b[${height(before)}A` : '';
+    out.write(`${up}${rows.map((row) => `\r\u001b[2K${row.map(styled).join('')}\n`).join('')}\u001b[J`);
+    before = rows.map(lengthOf);
   };
+}
+
+/** So many rows that the block does not scroll: without those that are empty, then without some before the last. */
+function fitting(rows, most) {
+  if (rows.length <= most) return rows;
+  const filled = rows.filter((row) => row.some(([, text]) => text.trim() !== ''));
+  return filled.length <= most ? filled : [...filled.slice(0, Math.max(0, most - ROWS_KEPT)), ...filled.slice(-ROWS_KEPT)];
 }

@@ -1,5 +1,7 @@
 // What the demo shows, once a second: the rollout as the API tells it, and what visitors have met.
 const EVERY_MS = 1_000;
+/** Among so many entries is the one that made a state, unless somebody writes many notes. */
+const ENTRIES = 20;
 
 /**
  * Calls `onLook(seen)` after each look until closed. A look that fails leaves what it could not see as it
@@ -11,18 +13,18 @@ export function watch(site, visitors, onLook) {
 
   async function look() {
     const path = `rollouts/${site.key}`;
-    const [rollout, history, metrics] = await Promise.all([
-      site.ask('GET', path), site.ask('GET', `${path}/history?limit=1`), site.ask('GET', `${path}/metrics?since=1m`),
-    ]).catch(() => []);
+    const history = () => site.ask('GET', `${path}/history?limit=${ENTRIES}`);
+    const [rollout, entries, metrics] = await Promise.all([site.ask('GET', path), history(), site.ask('GET', `${path}/metrics?since=1m`)]).catch(() => []);
+    const entry = rollout && await entryOf(rollout, entries, history).catch(() => null);
     if (isClosed) return;
-    if (!rollout) return onLook(seen = { ...seen, isFresh: false });
+    if (!rollout || entry === null) return onLook(seen = { ...seen, isFresh: false });
     const counts = visitors.take(), now = performance.now();
     const seconds = (now - last) / 1_000;
     last = now;
     for (const name of Object.keys(totals)) totals[name] += counts[name];
     seen = {
       rollout,
-      entry: history.entries[0],
+      entry,
       isFresh: true,
       errorRate: { new: errorRate(metrics, 'new'), legacy: errorRate(metrics, 'legacy') },
       perSecond: { new: counts.new / seconds, legacy: (counts.legacy + counts.rescued) / seconds },
@@ -43,6 +45,17 @@ export function watch(site, visitors, onLook) {
   };
 }
 
+/**
+ * The change that made this state. The state may be younger than entries that were asked for at the same
+ * time: then they are asked for once more. A note or a tick makes a revision, but not what is shown.
+ */
+export async function entryOf({ state }, { entries }, again) {
+  const isThere = entries.some(({ revision }) => revision >= state.revision);
+  const known = isThere || state.revision === 0 ? entries : (await again()).entries;
+  const past = known.filter(({ revision }) => revision <= state.revision);
+  return past.find(({ command }) => !['note', 'approve'].includes(command.command)) ?? past[0];
+}
+
 /** The share of a side's requests that failed; `undefined` where it had none. */
 function errorRate({ windows }, variant) {
   const sides = windows.flatMap((window) => window.sides).filter((side) => side.variant === variant && side.endpoint === undefined);
@@ -53,7 +66,8 @@ function errorRate({ windows }, variant) {
 /** The guardrail that says most: one that has come true, else the comparison that is nearest to it. */
 export function mostTelling({ guardrails }) {
   const near = ({ verdict, figures = [] }) => Math.max(verdict === 'fail' ? 1 : -1, ...figures.map(closeness));
-  return guardrails.map((guardrail) => ({ ...guardrail, near: near(guardrail) })).sort((a, b) => b.near - a.near)[0];
+  const [first] = guardrails.map((guardrail) => ({ ...guardrail, near: near(guardrail) })).sort((a, b) => b.near - a.near);
+  return first ?? { when: 'the plan has no guardrail', text: '', near: -1 };
 }
 
 /** How far evidence is on its way to its decision, from 0 to 1; it grows by factors. */

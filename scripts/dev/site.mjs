@@ -16,8 +16,8 @@ export function portOf({ PORT = '8787' }) {
   return port;
 }
 
-/** A new token, unless there is one. */
-export const token = (given) => given || `tg_${randomBytes(32).toString('base64url')}`;
+/** A new token, unless there is one. One of 16 bytes can be guessed by nobody either, and fits a line. */
+export const token = (given, bytes = 32) => given || `tg_${randomBytes(bytes).toString('base64url')}`;
 
 /**
  * A site that is not running yet.
@@ -30,6 +30,8 @@ export const token = (given) => given || `tg_${randomBytes(32).toString('base64u
  */
 export function site({ port, plan, reason, tokens, state, isFresh, command, log }) {
   const running = [];
+  /** The revisions that commands from here have made. */
+  const own = new Set();
   let isClosed = false;
 
   const here = {
@@ -64,7 +66,19 @@ export function site({ port, plan, reason, tokens, state, isFresh, command, log 
     },
 
     /** Gives the rollout a command, whatever its revision. */
-    command: (command) => here.ask('POST', `rollouts/${here.key}/commands`, command, { 'If-Match': '*' }),
+    async command(command) {
+      const answer = await here.ask('POST', `rollouts/${here.key}/commands`, command, { 'If-Match': '*' });
+      own.add(answer.entry.revision);
+      return answer;
+    },
+
+    /** Whether a revision was made from here, by nobody else. */
+    isOwn: (revision) => own.has(revision),
+
+    /** The console's address that signs in as the operator. */
+    get signIn() {
+      return `${here.origin}/_tidegate/#/sign-in?token=${encodeURIComponent(tokens.operator)}`;
+    },
 
     close() {
       isClosed = true;

@@ -9,7 +9,7 @@ use super::{Failure, ask, change, reach};
 use crate::model::command::Command;
 
 pub fn run(command: &Command, consent: &Consent, json: bool) -> Result<(), Failure> {
-    ask::check(consent, true)?;
+    ask::check(consent, !command.is_stop())?;
     let client = Client::new(&consent.connection)?;
     let done = if matches!(command, Command::Kill(_)) { kill(&client, command, consent) } else { revive(&client, command, consent) };
     let (answer, meant) = done.map_err(|failure| change::with_way_out(failure, "*", command))?;
@@ -20,6 +20,9 @@ pub fn run(command: &Command, consent: &Consent, json: bool) -> Result<(), Failu
         print_raw(&answer.text)?;
     } else {
         print(&told(&changed))?;
+        if command.is_stop() {
+            super::note::follow(&client, "*", consent);
+        }
     }
     if matches!(command, Command::Kill(_)) {
         reach::follow(&client, &changed.rollouts);
@@ -31,19 +34,19 @@ pub fn run(command: &Command, consent: &Consent, json: bool) -> Result<(), Failu
 type Done = Result<(Answer, Option<Vec<String>>), Failure>;
 
 fn kill(client: &Client, command: &Command, consent: &Consent) -> Done {
-    if !change::is_said(consent) {
+    if !consent.yes {
         let all: Rollouts = client.get("rollouts", &[])?.read()?;
         note(&paint(BOLD, foretold(&affected(&all, true), true)));
     }
-    let reason = ask::once(consent, "Kill every rollout?")?;
-    Ok((change::send(client, "*", command, &reason, None)?, None))
+    ask::stop(consent, "Kill every rollout now?")?;
+    Ok((change::send(client, "*", command, change::stop_reason(consent), None)?, None))
 }
 
 fn revive(client: &Client, command: &Command, consent: &Consent) -> Done {
     let all: Rollouts = client.get("rollouts", &[])?.read()?;
     let meant = affected(&all, false);
     note(&paint(BOLD, foretold(&meant, false)));
-    let reason = ask::once(consent, "Revive every rollout that is killed?")?;
+    let reason = ask::words(consent, "Revive every rollout that is killed?")?;
     Ok((change::send(client, "*", command, &reason, Some("*"))?, Some(meant)))
 }
 

@@ -10,7 +10,7 @@ use super::operator::ApproveArguments;
 use super::paint::{BOLD, note, paint, print, print_raw};
 use super::view::{Changed, Checklist, Rollout};
 use super::words::counted;
-use super::{Failure, ask, change, foretell};
+use super::{Failure, ask, change, foretell, wrap};
 use crate::model::command::Command;
 
 pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
@@ -42,10 +42,8 @@ pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
     for item in &items {
         note(&format!("{}: {item}", paint(BOLD, key)));
     }
-    let reason = ask::reason(consent, "Reason (what was checked):")?;
-    if !consent.yes {
-        ask::confirm(&if items.len() == 1 { format!("Approve this of {key}?") } else { format!("Approve these {} of {key}?", counted(items.len(), "item")) })?;
-    }
+    let question = if items.len() == 1 { format!("Approve this of {key}?") } else { format!("Approve these {} of {key}?", counted(items.len(), "item")) };
+    let reason = ask::words(consent, &question)?;
     let revision = looked.etag.unwrap_or_else(|| format!("\"{}\"", rollout.state.revision));
     let answers = approve(&client, key.as_str(), &items, &reason, revision)?;
     if json {
@@ -111,7 +109,7 @@ fn overview(rollout: &Rollout, list: &Checklist) -> String {
     if list.items.is_empty() {
         return format!("{}: no checklist counts now; it is {}", rollout.key, rollout.state.told());
     }
-    let mut lines = checklist(list, now());
+    let mut lines = checklist(list, now(), wrap::of_stdout());
     let left = open(list).len();
     let rest = if left == 0 { "All is approved.".into() } else { format!("{} open: `tidegate approve {} NUMBER`, or --all", counted(left, "item"), rollout.key) };
     lines.push(rest);

@@ -5,7 +5,7 @@
 use clap::{Parser, Subcommand};
 
 use super::operator::{
-    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments, KillArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
+    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments, KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
     StatusArguments,
 };
 use super::plans::{AssignArguments, CompileArguments, GroupArguments, PlanArguments};
@@ -57,15 +57,19 @@ pub enum Command {
     /// Judge counts (one comparison per line on standard input, as JSON) and print one JSON line for each
     #[command(
         after_help = "\
-A line holds the windows in the order in which they came: n exposures and x events of each side.
-  theta    fail where new's rate is shown to be more than theta times legacy's [default: 1]
-  alpha    how often a harmless release may fail, however often one looks [default: 0.01]
-  restart  true: start anew with each quarter of an hour, as in operation; each window then
-           needs \"minute\", counted from the attempt's start
+A line holds the windows in the order in which they came: n exposures and x
+events of each side.
+  theta    fail where new's rate is shown to be more than theta times legacy's
+           [default: 1]
+  alpha    how often a harmless release may fail, however often one looks
+           [default: 0.01]
+  restart  true: start anew with each quarter of an hour, as in operation; each
+           window then needs \"minute\", counted from the attempt's start
 
-The answer holds the natural logarithms of the evidence that new is worse and that it is not, and
-the verdict: fail, pass or inconclusive. Lines that cannot be read are told of and left out, with
-exit code 1. Events are taken as independent of each other.
+The answer holds the natural logarithms of the evidence that new is worse and
+that it is not, and the verdict: fail, pass or inconclusive. Lines that cannot
+be read are told of and left out, with exit code 1. Events are taken as
+independent of each other.
 
 Examples:
   echo '{\"windows\":[{\"legacy\":{\"n\":9500,\"x\":95},\"new\":{\"n\":500,\"x\":25}}]}' | tidegate judge
@@ -78,7 +82,7 @@ Examples:
     )]
     Apply(ApplyArguments),
     /// Show where all rollouts are, or one in full
-    #[command(after_help = "Examples:\n  tidegate status\n  tidegate status checkout\n  tidegate status checkout --json")]
+    #[command(visible_aliases = ["list", "ls"], after_help = "Examples:\n  tidegate status\n  tidegate status checkout\n  tidegate status checkout --json")]
     Status(StatusArguments),
     /// Show the same, live, until Ctrl-C; on a pipe, a line for each change
     #[command(after_help = "Examples:\n  tidegate watch\n  tidegate watch checkout\n  tidegate watch --json >> changes.jsonl")]
@@ -96,19 +100,19 @@ Examples:
     #[command(after_help = "Examples:\n  tidegate set checkout 25\n  tidegate set checkout 0.5% --reason \"a first look\" --yes")]
     Set(SetArguments),
     /// Hold a rollout where it is
-    #[command(after_help = "Example:\n  tidegate pause checkout --reason \"looking into the errors\"")]
+    #[command(after_help = "Examples:\n  tidegate pause checkout\n  tidegate pause checkout --reason \"looking into the errors\" --yes")]
     Pause(ChangeArguments),
     /// Let a paused rollout go on; after a rollback, begin its next attempt
     #[command(after_help = "Examples:\n  tidegate resume checkout --reason \"it was the cache\"\n  tidegate resume checkout --stage canary")]
     Resume(ResumeArguments),
     /// Send a rollout back: to nobody, to the stage before or to a smaller percentage
     #[command(
-        after_help = "Examples:\n  tidegate rollback checkout --reason \"cart is empty\"\n  tidegate rollback checkout --to previous\n  tidegate rollback checkout --to 5 --reason \"too slow\" --yes"
+        after_help = "Examples:\n  tidegate rollback checkout\n  tidegate rollback checkout --reason \"cart is empty\"\n  tidegate rollback checkout --to previous\n  tidegate rollback checkout --to 5 --reason \"too slow\" --yes"
     )]
     Rollback(RollbackArguments),
     /// Force legacy for everyone, above all else
     #[command(
-        after_help = "Examples:\n  tidegate kill checkout --reason \"payments fail\"\n  tidegate kill --all --reason \"new cluster is down\" --yes\n\nWhere the API cannot be reached, KV kills as well:\n  npx wrangler kv key put --remote --binding ROLLOUTS kill/checkout on"
+        after_help = "Enter does it; the reason is asked for afterwards, and may be left out.\n\nExamples:\n  tidegate kill checkout\n  tidegate kill checkout --yes\n  tidegate kill --all --reason \"new cluster is down\" --yes\n\nWhere the API cannot be reached, KV kills as well:\n  npx wrangler kv key put --remote --binding ROLLOUTS kill/checkout on"
     )]
     Kill(KillArguments),
     /// End a kill: a rollout is again what it was
@@ -122,6 +126,9 @@ Examples:
     /// End a rollout: everybody is on new for good
     #[command(after_help = "It is refused while a checklist is open, after a rollback, and while nobody has answered a guardrail that acted; --confirm KEY does it all the same. Before it is done it says what ends with it.\n\nExamples:\n  tidegate complete checkout --reason \"two quiet weeks\"\n  tidegate complete checkout --dry-run\n  tidegate complete checkout --confirm checkout --reason \"legacy is switched off today\"")]
     Complete(CompleteArguments),
+    /// Add something to a rollout's history, such as the reason of what was done in a hurry
+    #[command(after_help = "Example:\n  tidegate note checkout \"killed because payments failed; ticket 4711\"")]
+    Note(NoteArguments),
     /// Report a fact from outside: an event counted, or a gauge's value
     #[command(after_help = "Examples:\n  tidegate signal checkout p1\n  tidegate signal checkout p1 --count 3\n  tidegate signal checkout db_cpu --value 0.7")]
     Signal(SignalArguments),
@@ -138,9 +145,9 @@ Examples:
         after_help = "The token goes to standard output, its entry to standard error.\n\nExamples:\n  tidegate token ana --role operator\n  export TIDEGATE_TOKEN=$(tidegate token ana --role operator)\n  tidegate token dashboard --role viewer"
     )]
     Token(TokenArguments),
-    /// Print a script that completes this command in your shell
+    /// Print a script that completes this command in your shell, the rollouts' keys too
     #[command(
-        after_help = "Examples:\n  tidegate completions bash > ~/.local/share/bash-completion/completions/tidegate\n  tidegate completions zsh > \"${fpath[1]}/_tidegate\"\n  tidegate completions fish > ~/.config/fish/completions/tidegate.fish"
+        after_help = "Examples:\n  source <(tidegate completions bash)\n  tidegate completions bash > ~/.local/share/bash-completion/completions/tidegate\n  tidegate completions zsh > \"${fpath[1]}/_tidegate\"\n  tidegate completions fish > ~/.config/fish/completions/tidegate.fish"
     )]
     Completions(CompletionsArguments),
     /// Print the manual as a man page

@@ -1,4 +1,8 @@
-//! Asks the person at the terminal: why, and whether they are sure.
+//! Asks the person at the terminal: whether they are sure, and why.
+//!
+//! Enter means the same as in the console. It does what stops something (`kill`, `pause`, `rollback`),
+//! for which nothing else is asked before. Of everything else it does nothing: that needs words, the
+//! reason.
 //!
 //! Questions go to standard error, so that a pipe gets answers only. Where nobody can be asked,
 //! everything must have been said on the command line.
@@ -47,17 +51,52 @@ pub fn reason(consent: &Consent, prompt: &str) -> Result<String, Failure> {
     Err(Failure::Cancelled)
 }
 
-/// Asks `question` one time only: for the reason, whose words are the yes, or else for a yes.
-pub fn once(consent: &Consent, question: &str) -> Result<String, Failure> {
+/// Asks for the words with which something is done that exposes or restores: they are the reason. Enter
+/// alone leaves it.
+pub fn words(consent: &Consent, question: &str) -> Result<String, Failure> {
     match (&consent.reason, consent.yes) {
-        (Some(reason), true) => Ok(reason.clone()),
-        (Some(reason), false) => confirm(question).map(|()| reason.clone()),
-        (None, true) => reason(consent, "Reason:"),
-        (None, false) => {
-            let answer = line(&format!("{question} Say why to do it, or only Enter to leave it:"))?;
-            if answer.trim().is_empty() { Err(Failure::Cancelled) } else { check_reason(&answer).map_err(Failure::Usage) }
+        (Some(reason), true) => return Ok(reason.clone()),
+        (Some(reason), false) => return confirm(question).map(|()| reason.clone()),
+        (None, true) => return reason(consent, "Reason:"),
+        (None, false) => {}
+    }
+    for _ in 0..TRIES {
+        let answer = line(&format!("{question} Say why (Enter leaves it):"))?;
+        // Who answers as to another question has not said why.
+        match answered(&answer) {
+            Answer::Nothing | Answer::No => return Err(Failure::Cancelled),
+            Answer::Yes => note(&format!("{} a few words, for the history: they are the yes", paint(WARN, "why:"))),
+            Answer::Words => match check_reason(&answer) {
+                Ok(reason) => return Ok(reason),
+                Err(why) => note(&format!("{} {why}", paint(WARN, "again:"))),
+            },
         }
     }
+    Err(Failure::Cancelled)
+}
+
+/// Asks whether to stop something: Enter does it.
+pub fn stop(consent: &Consent, question: &str) -> Result<(), Failure> {
+    if consent.yes {
+        return Ok(());
+    }
+    for _ in 0..TRIES {
+        match answered(&line(&format!("{question} [Y/n]"))?) {
+            Answer::Nothing | Answer::Yes => return Ok(()),
+            Answer::No => return Err(Failure::Cancelled),
+            Answer::Words => note(&format!("{} Enter does it, n leaves it; the reason is asked for afterwards", paint(WARN, "again:"))),
+        }
+    }
+    Err(Failure::Cancelled)
+}
+
+/// Asks for the reason of what is done already, unless it has been said or nobody wants to be asked.
+pub fn afterwards(consent: &Consent) -> Option<String> {
+    if consent.reason.is_some() || consent.yes || !is_there() {
+        return None;
+    }
+    let answer = line("Why? It goes into the history (Enter skips it):").ok()?;
+    if answer.trim().is_empty() { None } else { check_reason(&answer).map_err(|why| note(&why)).ok() }
 }
 
 /// Goes on only if the person types `name`.
@@ -68,11 +107,25 @@ pub fn typed(question: &str, name: &str) -> Result<(), Failure> {
 /// Goes on only if the person says so; Enter alone means no.
 pub fn confirm(question: &str) -> Result<(), Failure> {
     let answer = line(&format!("{question} [y/N]"))?;
-    if is_yes(&answer) { Ok(()) } else { Err(Failure::Cancelled) }
+    if answered(&answer) == Answer::Yes { Ok(()) } else { Err(Failure::Cancelled) }
 }
 
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+/// What somebody has answered.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Nothing,
+    Yes,
+    No,
+    Words,
+}
+
+fn answered(text: &str) -> Answer {
+    match text.trim().to_lowercase().as_str() {
+        "" => Answer::Nothing,
+        "y" | "yes" => Answer::Yes,
+        "n" | "no" => Answer::No,
+        _ => Answer::Words,
+    }
 }
 
 fn line(prompt: &str) -> Result<String, Failure> {
@@ -106,9 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_yes_is_a_yes() {
-        for (answer, expected) in [("y\n", true), ("YES\r\n", true), ("\n", false), ("n\n", false), ("yep\n", false)] {
-            assert_eq!(is_yes(answer), expected, "{answer:?}");
+    fn an_answer_is_a_yes_a_no_or_words() {
+        for (text, answer) in [("y\n", Answer::Yes), ("YES\r\n", Answer::Yes), (" \n", Answer::Nothing), ("n\n", Answer::No), ("nope\n", Answer::Words)] {
+            assert_eq!(answered(text), answer, "{text:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The commands that change one rollout: look ahead, ask, then send on the revision looked at.
 //!
-//! Whoever stops something (`kill`, `pause`, `rollback`) loses no time: one question at most, no
-//! revision, and nothing to look at first when all has been said on the command line.
+//! Whoever stops something (`kill`, `pause`, `rollback`) loses no time: one question at most, which
+//! Enter answers, no revision, and with `--yes` nothing to look at first. The reason can follow.
 
 use serde_json::{Value, json};
 
@@ -11,17 +11,17 @@ use super::paint::{BOLD, WARN, note, paint, print, print_raw};
 use super::problem::Error;
 use super::view::{Changed, Rollout};
 use super::words::sentence;
-use super::{Failure, ask, foretell, reach};
+use super::{Failure, ask, foretell, reach, wrap};
 use crate::model::Name;
-use crate::model::command::{Command, Target};
+use crate::model::command::{Command, NO_REASON, Target};
 
 pub fn run(key: &Name, command: &Command, foresight: &Foresight, consent: &Consent, json: bool) -> Result<(), Failure> {
     if foresight.dry_run {
         return foresee(key, command, consent, json);
     }
-    ask::check(consent, true)?;
+    ask::check(consent, !command.is_stop())?;
     let client = Client::new(&consent.connection)?;
-    let done = if command.needs_no_revision() { stop(&client, key, command, consent) } else { decide(&client, key, command, consent, json) };
+    let done = if command.is_stop() { stop(&client, key, command, consent) } else { decide(&client, key, command, consent, json) };
     let answer = done.map_err(|failure| with_way_out(failure, key.as_str(), command))?;
     if json {
         print_raw(&answer.text)?;
@@ -32,8 +32,11 @@ pub fn run(key: &Name, command: &Command, foresight: &Foresight, consent: &Conse
     }
     let changed: Changed = answer.read()?;
     print(&stands(&changed.rollout))?;
-    if command.needs_no_revision() && is_said(consent) {
-        note(&format!("  {}", foretell::moves(&changed.moves, &changed.rollout.state)));
+    if command.is_stop() {
+        if consent.yes {
+            note(&format!("  {}", foretell::moves(&changed.moves, &changed.rollout.state)));
+        }
+        super::note::follow(&client, key.as_str(), consent);
     }
     foretell::at_once(&changed).iter().for_each(|line| note(line));
     if matches!(command, Command::Kill(_)) {
@@ -60,6 +63,11 @@ pub fn send(client: &Client, key: &str, command: &Command, reason: &str, if_matc
     client.command(key, &body(command, Some(reason), false), if_match)
 }
 
+/// The reason of what stops something. One is always sent, since older deployments want one.
+pub fn stop_reason(consent: &Consent) -> &str {
+    consent.reason.as_deref().unwrap_or(NO_REASON)
+}
+
 /// Adds to a failure what else can be done, where that matters most.
 pub fn with_way_out(failure: Failure, key: &str, command: &Command) -> Failure {
     let Failure::Api(error, None) = failure else { return failure };
@@ -83,12 +91,12 @@ pub fn stands(rollout: &Rollout) -> String {
 }
 
 fn stop(client: &Client, key: &Name, command: &Command, consent: &Consent) -> Result<Answer, Failure> {
-    if !is_said(consent) {
+    if !consent.yes {
         let (foreseen, _) = dry_run(client, key, command, consent)?;
         show(&foretell::lines(key.as_str(), &foreseen), &[]);
     }
-    let reason = ask::once(consent, &question(command, key.as_str()))?;
-    Ok(send(client, key.as_str(), command, &reason, None)?)
+    ask::stop(consent, &question(command, key.as_str()))?;
+    Ok(send(client, key.as_str(), command, stop_reason(consent), None)?)
 }
 
 fn decide(client: &Client, key: &Name, command: &Command, consent: &Consent, json: bool) -> Result<Answer, Failure> {
@@ -97,9 +105,9 @@ fn decide(client: &Client, key: &Name, command: &Command, consent: &Consent, jso
         let rollout: Rollout = client.get(&format!("rollouts/{key}"), &[])?.read()?;
         show(&foretell::lines(key.as_str(), &foreseen), &foretell::warnings(command, &foreseen, &rollout));
     }
-    let reason = ask::reason(consent, "Reason:")?;
-    if !consent.yes {
-        ask::confirm(&question(command, key.as_str()))?;
+    let reason = ask::words(consent, &question(command, key.as_str()))?;
+    if matches!(command, Command::Complete(None)) && !consent.yes {
+        ask::typed(&format!("Type {key} to confirm:"), key.as_str())?;
     }
     Ok(send(client, key.as_str(), command, &reason, Some(&revision))?)
 }
@@ -113,16 +121,18 @@ pub fn question(command: &Command, key: &str) -> String {
         Command::Rollback(Target::Previous) => format!("Roll {key} back to the stage before?"),
         Command::Rollback(Target::Percentage(percentage)) => format!("Roll {key} back to {percentage} %?"),
         Command::Approve(item) => format!("Approve `{item}` of {key}?"),
+        Command::Kill(_) => format!("Kill {key} now?"),
         command => format!("{} {key}?", sentence(command.name())),
     }
 }
 
 fn show(lines: &[String], warnings: &[String]) {
+    let width = wrap::of_stderr();
     for (index, line) in lines.iter().enumerate() {
-        note(&if index == 0 { paint(BOLD, line) } else { line.clone() });
+        note(&wrap::lines(&if index == 0 { paint(BOLD, line) } else { line.clone() }, width));
     }
     for warning in warnings {
-        note(&format!("  {} {warning}", paint(WARN, "!")));
+        note(&wrap::hung(&format!("  {} ", paint(WARN, "!")), warning, width));
     }
 }
 
@@ -166,6 +176,7 @@ mod tests {
             (Command::Rollback(Target::Off), "Roll demo back to nobody?"),
             (Command::Rollback(Target::Previous), "Roll demo back to the stage before?"),
             (Command::Approve("Backups".into()), "Approve `Backups` of demo?"),
+            (Command::Kill(Cause::Command), "Kill demo now?"),
         ] {
             assert_eq!(question(&command, "demo"), text);
         }

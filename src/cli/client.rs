@@ -56,6 +56,11 @@ impl Client {
         Ok(Self { settings: Settings::read(connection)? })
     }
 
+    /// One for whoever waits for an answer no longer than this; nothing is said where there cannot be one.
+    pub fn quick(url: Option<String>, patience: Duration) -> Option<Self> {
+        Some(Self { settings: Settings::quick(url, patience)? })
+    }
+
     /// Asks; `query` is escaped here.
     pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Error> {
         let mut path = path.to_owned();

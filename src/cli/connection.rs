@@ -30,31 +30,49 @@ pub struct Settings {
 
 impl Settings {
     pub fn read(connection: &Connection) -> Result<Self, Failure> {
-        let (given, source) = match (&connection.url, std::env::var("TIDEGATE_URL")) {
-            (Some(url), _) => (url.clone(), "--url"),
-            (None, Ok(url)) if !url.trim().is_empty() => (url, "TIDEGATE_URL"),
-            _ => (DEFAULT_URL.to_owned(), "--url"),
-        };
+        let (given, source) = given(connection.url.clone());
         let origin = origin(&given).map_err(|why| Failure::Usage(format!("{source}: {why}")))?;
-        let authorization = format!("Bearer {}", token(std::env::var("TIDEGATE_TOKEN").ok().as_deref()).map_err(Failure::Usage)?);
-        let is_here = is_this_machine(&origin);
-        if origin.starts_with("http:") && !is_here {
+        let token = own_token().map_err(Failure::Usage)?;
+        if origin.starts_with("http:") && !is_this_machine(&origin) {
             note(&format!("{} {origin} is not encrypted, so anybody on the way can read the token: use https://", paint(WARN, "warning:")));
         }
+        Self::new(origin, &token, TIMEOUT, CONNECT_TIMEOUT)
+    }
+
+    /// The same for whoever waits for an answer no longer than this, and wants to hear of nothing else.
+    pub fn quick(url: Option<String>, patience: Duration) -> Option<Self> {
+        let origin = origin(&given(url).0).ok()?;
+        Self::new(origin, &own_token().ok()?, patience, patience).ok()
+    }
+
+    fn new(origin: String, token: &str, timeout: Duration, connect_timeout: Duration) -> Result<Self, Failure> {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(timeout))
+            .timeout_connect(Some(connect_timeout))
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
-        if is_here {
+        if is_this_machine(&origin) {
             config = config.proxy(None);
         }
         if let Some(roots) = roots()? {
             config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
         }
-        Ok(Self { agent: config.build().new_agent(), origin, authorization })
+        Ok(Self { agent: config.build().new_agent(), origin, authorization: format!("Bearer {token}") })
     }
+}
+
+/// The URL, and what it comes from.
+fn given(url: Option<String>) -> (String, &'static str) {
+    match (url, std::env::var("TIDEGATE_URL")) {
+        (Some(url), _) => (url, "--url"),
+        (None, Ok(url)) if !url.trim().is_empty() => (url, "TIDEGATE_URL"),
+        _ => (DEFAULT_URL.to_owned(), "--url"),
+    }
+}
+
+fn own_token() -> Result<String, String> {
+    token(std::env::var("TIDEGATE_TOKEN").ok().as_deref()).map(str::to_owned)
 }
 
 /// Scheme, host and port of a URL, whatever page of the site it names.

@@ -9,7 +9,7 @@ use super::paint::{BOLD, DIM, NEXT, WARN, cell, paint, print, print_raw};
 use super::problem::Error;
 use super::view::{Asked, Entry, Message, Messages, Rollout};
 use super::words::{number, percent, plain, stamp};
-use super::{Failure, verify};
+use super::{Failure, verify, wrap};
 
 /// The API's largest page.
 const PAGE_ENTRIES_MAX: u64 = 1_000;
@@ -45,7 +45,7 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
         return print_raw(&format!("{{\"entries\":[{}],\"before\":{before}}}", entries.join(",")));
     }
     let entries: Vec<Entry> = pages.entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect();
-    print(&timeline(key, &entries, &messages(&client, key, &entries), pages.before.is_some()))
+    print(&wrap::lines(&timeline(key, &entries, &messages(&client, key, &entries), pages.before.is_some()), wrap::of_stdout()))
 }
 
 /// What people were told since the oldest of the entries; nothing from a deployment that is older than
@@ -163,6 +163,7 @@ pub fn told(asked: &Asked) -> String {
         },
         "approve" => format!("approved “{}”", asked.item.as_deref().unwrap_or_default()),
         "complete" => "completed it".into(),
+        "note" => "noted".into(),
         "apply" => format!("applied the plans{}", asked.plan.map(|plan| format!(" of revision {plan}")).unwrap_or_default()),
         "take_over" => "took it over as it was led through KV".into(),
         "release" => "let it go: what it waited for has ended".into(),

@@ -6,6 +6,7 @@ use anstyle::Style;
 use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
 use super::reach;
 use super::view::{Block, Checklist, Gate, Guardrail, Hold, List, Rollout, Stage, Verdict};
+use super::wrap::hung;
 use super::words::{counted, listed, moment, number, percent, plain, relative, sentence, span, when};
 use crate::model::Instant;
 
@@ -17,19 +18,19 @@ const LABEL_WIDTH: usize = 11;
 /// Blockers that the state names as well.
 pub const SAID_BY_STATE: [&str; 5] = ["draft", "killed", "paused", "rolled_back", "completed"];
 
-/// The whole page.
-pub fn page(rollout: &Rollout, now: Instant) -> String {
-    let mut lines = headline(rollout, now);
+/// The whole page, on lines of this width.
+pub fn page(rollout: &Rollout, now: Instant, width: usize) -> String {
+    let mut lines: Vec<String> = headline(rollout, now).iter().map(|line| hung("", line, width)).collect();
     lines.push(String::new());
-    lines.extend(ladder(rollout, now));
+    lines.extend(ladder(rollout, now).into_iter().map(|(head, body)| hung(&head, &body, width)));
     lines.push(String::new());
     if rollout.checklist.as_ref().is_some_and(|list| !list.items.is_empty()) {
-        lines.extend(rollout.checklist.iter().flat_map(|list| checklist(list, now)));
+        lines.extend(rollout.checklist.iter().flat_map(|list| checklist(list, now, width)));
         lines.push(String::new());
     }
     for (label, values) in rows(rollout, now) {
-        for (index, value) in values.iter().enumerate() {
-            lines.push(format!("{} {value}", cell(BOLD, if index == 0 { label } else { "" }, LABEL_WIDTH)));
+        for (index, (mark, value)) in values.iter().enumerate() {
+            lines.push(hung(&format!("{} {mark}", cell(BOLD, if index == 0 { label } else { "" }, LABEL_WIDTH)), value, width));
         }
     }
     lines.join("\n")
@@ -69,7 +70,10 @@ fn headline(rollout: &Rollout, now: Instant) -> Vec<String> {
     lines
 }
 
-fn ladder(rollout: &Rollout, now: Instant) -> Vec<String> {
+/// What stands at the beginning of a line, and what hangs beside it where the line is too long.
+type Hanging = (String, String);
+
+fn ladder(rollout: &Rollout, now: Instant) -> Vec<Hanging> {
     let current = rollout.position();
     let name_width = rollout.stages.iter().map(|stage| stage.name.chars().count()).max().unwrap_or_default();
     let share_width = rollout.stages.iter().map(|stage| percent(stage.percentage).chars().count()).max().unwrap_or_default();
@@ -84,13 +88,12 @@ fn ladder(rollout: &Rollout, now: Instant) -> Vec<String> {
         };
         let share = format!("{:>share_width$}", percent(stage.percentage));
         let about = if is_current { current_words(rollout, stage) } else { paint(DIM, stage_words(stage)) };
-        let line = format!("  {} {} {}  {about}", paint(style, mark), cell(style, &stage.name, name_width), paint(style, share));
-        lines.push(line.trim_end().to_owned());
+        lines.push((format!("  {} {} {}  ", paint(style, mark), cell(style, &stage.name, name_width), paint(style, share)), about));
         if is_current {
-            lines.extend(rollout.hold.iter().map(|hold| format!("      {}", bar(hold, now))));
+            lines.extend(rollout.hold.iter().map(|hold| ("      ".to_owned(), bar(hold, now))));
             // What has been rolled back passes no gate before it is resumed.
             let gates = stage.gates.iter().filter(|_| rollout.state.phase != "rolled_back");
-            lines.extend(gates.map(|gate| format!("      {}", gate_line(gate))));
+            lines.extend(gates.map(gate_line));
         }
     }
     lines
@@ -141,30 +144,29 @@ fn bar(hold: &Hold, now: Instant) -> String {
     format!("hold {bar} {} of {}, {rest}", span(elapsed), span(length))
 }
 
-fn gate_line(gate: &Gate) -> String {
+fn gate_line(gate: &Gate) -> Hanging {
     let (mark, style) = match gate.verdict {
         Verdict::Pass => ("✓", GOOD),
         Verdict::Fail => ("✗", BAD),
         Verdict::Inconclusive => ("?", WARN),
     };
     let built_in = if gate.built_in { " (built in)" } else { "" };
-    format!("gate {} {}{built_in}  {}", paint(style, mark), gate.condition, paint(DIM, &gate.text)).trim_end().to_owned()
+    (format!("      gate {} ", paint(style, mark)), format!("{}{built_in}  {}", gate.condition, paint(DIM, &gate.text)))
 }
 
 /// A guardrail fails when what must not come true has come true.
-fn guardrail_line(guardrail: &Guardrail) -> String {
+fn guardrail_line(guardrail: &Guardrail) -> Hanging {
     let (mark, style) = match guardrail.verdict {
         Verdict::Pass => ("✓", GOOD),
         Verdict::Fail => ("✗", BAD),
         Verdict::Inconclusive => ("?", DIM),
     };
     let built_in = if guardrail.built_in { " (built in)" } else { "" };
-    let line = format!("{} {} → {}{built_in}  {}", paint(style, mark), guardrail.when, plain(&guardrail.then), paint(DIM, &guardrail.text));
-    line.trim_end().to_owned()
+    (format!("{} ", paint(style, mark)), format!("{} → {}{built_in}  {}", guardrail.when, plain(&guardrail.then), paint(DIM, &guardrail.text)))
 }
 
 /// The checklist that counts now, with the numbers that `approve` takes.
-pub fn checklist(list: &Checklist, now: Instant) -> Vec<String> {
+pub fn checklist(list: &Checklist, now: Instant, width: usize) -> Vec<String> {
     let title = match list.of.as_str() {
         "start" => "Checklist, before it starts",
         "rollback" => "Checklist, before it is resumed",
@@ -172,40 +174,45 @@ pub fn checklist(list: &Checklist, now: Instant) -> Vec<String> {
     };
     let mut lines = vec![paint(BOLD, title)];
     for (index, item) in list.items.iter().enumerate() {
-        let line = match &item.approved {
+        let (mark, text) = match &item.approved {
             Some(approved) => {
                 let at = approved.at.map(|at| format!(", {}", relative(at, now))).unwrap_or_default();
-                format!("{} {}  {}", paint(GOOD, "[✓]"), item.item, paint(DIM, format!("{}{at}", approved.by)))
+                (paint(GOOD, "[✓]"), format!("{}  {}", item.item, paint(DIM, format!("{}{at}", approved.by))))
             }
-            None => format!("[ ] {}", item.item),
+            None => ("[ ]".to_owned(), item.item.clone()),
         };
-        lines.push(format!("  {} {line}", index + 1));
+        lines.push(hung(&format!("  {} {mark} ", index + 1), &text, width));
     }
     lines
 }
 
-fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<String>)> {
-    let mut rows = vec![("Next", vec![next(rollout, now)])];
-    rows.push(("Blocked by", blockers(rollout).map(|block| blocked_line(block, now)).collect()));
+fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
+    let unmarked = |text: String| (String::new(), text);
+    let mut rows = vec![("Next", vec![unmarked(next(rollout, now))])];
+    rows.push(("Blocked by", blockers(rollout).map(|block| unmarked(blocked_line(block, now))).collect()));
     rows.push(("Guardrails", rollout.guardrails.iter().map(guardrail_line).collect()));
     if let Some(key) = &rollout.kill_key {
-        let way_out = format!("only deleting it there ends the kill: npx wrangler kv key delete --binding ROLLOUTS '{key}' --remote (--local for `make dev`)");
-        rows.push(("Kill key", vec![paint(BAD, format!("`{key}` stands in KV")), way_out]));
+        let way_out = [
+            paint(BAD, format!("`{key}` stands in KV")),
+            "only deleting it there ends the kill (--local for `make dev`):".to_owned(),
+            format!("npx wrangler kv key delete --binding ROLLOUTS '{key}' --remote"),
+        ];
+        rows.push(("Kill key", way_out.map(unmarked).into()));
     }
     let fault = |subject: &str, message: &str, at: Option<Instant>| {
         let at = at.map(|at| format!("  {}", paint(DIM, relative(at, now)))).unwrap_or_default();
-        format!("{} {subject}: {message}{at}", paint(BAD, "!"))
+        (format!("{} ", paint(BAD, "!")), format!("{subject}: {message}{at}"))
     };
     rows.push(("Faults", rollout.faults.iter().map(|found| fault(&found.subject, &found.message, found.at)).collect()));
-    rows.push(("Lists", rollout.lists.iter().map(list_line).collect()));
+    rows.push(("Lists", rollout.lists.iter().map(|list| unmarked(list_line(list))).collect()));
     if let Some(published) = &rollout.published {
         let held = published.revision.map_or_else(|| "nothing".to_owned(), |revision| format!("revision {revision}"));
         let text = if published.is_current { paint(DIM, format!("holds {held}, as it should")) } else { paint(WARN, format!("still holds {held}; the writing is tried again until it succeeds")) };
-        rows.push(("KV", vec![text]));
+        rows.push(("KV", vec![unmarked(text)]));
     }
-    rows.push(("Isolates", rollout.reach.iter().map(|reach| paint(if reach.behind == 0 { DIM } else { WARN }, reach::words(reach))).collect()));
-    rows.push(("Allowed now", Some(rollout.commands.join(", ")).filter(|commands| !commands.is_empty()).into_iter().collect()));
-    rows.push(("Not now", not_now(rollout, now)));
+    rows.push(("Isolates", rollout.reach.iter().map(|reach| unmarked(paint(if reach.behind == 0 { DIM } else { WARN }, reach::words(reach)))).collect()));
+    rows.push(("Allowed now", Some(rollout.commands.join(", ")).filter(|commands| !commands.is_empty()).map(unmarked).into_iter().collect()));
+    rows.push(("Not now", not_now(rollout, now).into_iter().map(unmarked).collect()));
     rows
 }
 
@@ -283,11 +290,12 @@ pub fn act(command: &str, stage: Option<&str>, percentage: Option<f64>) -> Strin
 
 #[cfg(test)]
 mod tests {
+    use super::super::wrap::UNBROKEN;
     use super::*;
 
     fn told(rollout: &str) -> String {
         let rollout: Rollout = serde_json::from_str(rollout).unwrap();
-        anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap())).to_string()
+        anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), UNBROKEN)).to_string()
     }
 
     #[test]
@@ -332,6 +340,21 @@ Lists       group beta: 2 ids
 KV          still holds revision 11; the writing is tried again until it succeeds
 Allowed now advance, kill"
         );
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_no_word_is_broken_and_what_is_too_long_hangs() {
+        let text = "error_rate is 0.686 % on new and 0 % on legacy in this attempt, of 4,080 and 13,249 observations";
+        let rollout: Rollout = serde_json::from_value(serde_json::json!({
+            "key": "demo", "state": { "revision": 1, "phase": "running", "stage": "half", "percentage": 50 },
+            "stages": [{ "name": "half", "percentage": 50, "gates": [{ "condition": "error_rate < 1%", "verdict": "pass", "text": text }] }],
+            "guardrails": [{ "when": "error_rate > legacy", "then": "rollback", "verdict": "fail", "text": text }],
+        }))
+        .unwrap();
+        let told = anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), 60)).to_string();
+        assert!(told.lines().all(|line| line.chars().count() <= 60), "{told}");
+        assert!(told.contains("\n      gate ✓ error_rate < 1%  error_rate is 0.686 % on new\n             and 0 % on legacy in this attempt, of 4,080 and\n             13,249 observations\n"), "{told}");
+        assert!(told.contains("\nGuardrails  ✗ error_rate > legacy → rollback  error_rate is\n              0.686 % on new and 0 % on legacy in this\n"), "{told}");
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! else to standard error; colours to terminals only.
 
 mod arguments;
+mod verbs;
 mod plans;
 mod operator;
 mod clock;
 mod words;
 mod paint;
+mod wrap;
 mod ask;
 mod plan_file;
 mod report;
@@ -22,6 +24,7 @@ mod view;
 mod problem;
 mod connection;
 mod client;
+mod keys;
 mod ladder;
 mod status;
 mod watch;
@@ -30,6 +33,7 @@ mod change;
 mod complete;
 mod reach;
 mod all;
+mod note;
 mod approve;
 mod history;
 mod verify;
@@ -42,8 +46,6 @@ mod shell;
 
 use std::io;
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 use arguments::{Arguments, Command};
 use operator::{ChangeArguments, KillArguments};
@@ -87,7 +89,8 @@ impl Failure {
 
 /// Runs the command line that the process was started with.
 pub fn main() -> ExitCode {
-    let Arguments { json, command } = Arguments::parse();
+    shell::complete();
+    let Arguments { json, command } = verbs::read();
     match run(command, json) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit_code(json),
@@ -117,6 +120,7 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Revive(command) => one_or_all(&command, &Change::Revive(Cause::Command), json),
         Command::Approve(command) => approve::run(&command, json),
         Command::Complete(command) => complete::run(&command, json),
+        Command::Note(command) => note::run(&command, json),
         Command::Signal(command) => signal::run(&command, json),
         Command::Preview(command) => preview::run(&command, json),
         Command::Explain(command) => explain::run(&command, json),

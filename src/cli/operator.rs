@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
+use super::keys;
 use super::plans::PlanArguments;
 use crate::model::command::Target;
 use crate::model::fault::Explain;
@@ -23,7 +25,7 @@ pub struct Connection {
 /// How a change is agreed to.
 #[derive(Args)]
 pub struct Consent {
-    /// Why, for the history
+    /// Why, for the history; what stops something needs none, and it can follow by `note`
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
     /// Do not ask
@@ -44,7 +46,7 @@ pub struct Foresight {
 #[derive(Args)]
 pub struct StatusArguments {
     /// The rollout [default: all]
-    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Option<Name>,
     #[command(flatten)]
     pub connection: Connection,
@@ -53,7 +55,7 @@ pub struct StatusArguments {
 #[derive(Args)]
 pub struct HistoryArguments {
     /// The rollout
-    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
     /// How many entries
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "verify")]
@@ -68,7 +70,7 @@ pub struct HistoryArguments {
 #[derive(Args)]
 pub struct ChangeArguments {
     /// The rollout
-    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
     #[command(flatten)]
     pub foresight: Foresight,
@@ -93,7 +95,7 @@ pub struct CompleteArguments {
 #[derive(Args)]
 pub struct SetArguments {
     /// The rollout
-    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
     /// The share of subjects on new, such as 25 or 0.5%
     #[arg(value_name = "PERCENT", value_parser = explained::<Percentage>)]
@@ -107,7 +109,7 @@ pub struct SetArguments {
 #[derive(Args)]
 pub struct ResumeArguments {
     /// The rollout
-    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
     /// After a rollback: begin with this stage [default: the first]
     #[arg(long, value_name = "NAME", value_parser = explained::<Name>)]
@@ -121,7 +123,7 @@ pub struct ResumeArguments {
 #[derive(Args)]
 pub struct RollbackArguments {
     /// The rollout
-    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
     /// Where to: `off` (nobody), `previous` (the stage before) or a percentage
     #[arg(long, value_name = "TARGET", default_value = "off", value_parser = target)]
@@ -135,7 +137,7 @@ pub struct RollbackArguments {
 #[derive(Args)]
 pub struct KillArguments {
     /// The rollout
-    #[arg(value_name = "KEY", required_unless_present = "all", conflicts_with = "all", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", required_unless_present = "all", conflicts_with = "all", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Option<Name>,
     /// Every rollout
     #[arg(long)]
@@ -149,7 +151,7 @@ pub struct KillArguments {
 #[derive(Args)]
 pub struct ApproveArguments {
     /// The rollout
-    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
     /// The item's text, the beginning of it, or its number
     #[arg(value_name = "ITEM", conflicts_with = "all")]
@@ -161,6 +163,18 @@ pub struct ApproveArguments {
     pub foresight: Foresight,
     #[command(flatten)]
     pub consent: Consent,
+}
+
+#[derive(Args)]
+pub struct NoteArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// What to remember, at most 1,000 characters
+    #[arg(value_name = "TEXT", value_parser = reason)]
+    pub text: String,
+    #[command(flatten)]
+    pub connection: Connection,
 }
 
 #[derive(Args)]
@@ -177,7 +191,7 @@ pub struct ApplyArguments {
 #[derive(Args)]
 pub struct SignalArguments {
     /// The rollout
-    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
     /// The signal, as in [signals.NAME]
     #[arg(value_name = "NAME", value_parser = explained::<Name>)]
@@ -210,7 +224,7 @@ impl Side {
 #[derive(Args)]
 pub struct PreviewArguments {
     /// The rollout
-    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
     /// The side to see
     #[arg(value_name = "SIDE")]
@@ -228,7 +242,7 @@ pub struct PreviewArguments {
 #[derive(Args)]
 pub struct ExplainArguments {
     /// The rollout
-    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
     /// The subject's id, as the plan's identity finds it
     #[arg(value_name = "ID")]

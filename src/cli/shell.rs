@@ -1,10 +1,14 @@
 //! What a shell needs to know of this command: completions and the manual, both from the same
 //! definition as `--help`.
+//!
+//! The script that a shell gets asks the command itself at each key that completes, with a variable
+//! set: so it knows the rollouts that there are now.
 
 use std::io;
 
 use clap::{Args, Command, CommandFactory as _};
 use clap_complete::Shell;
+use clap_complete::env::{CompleteEnv, Shells};
 use clap_mangen::Man;
 
 use super::Failure;
@@ -25,10 +29,28 @@ pub struct ManArguments {
     subcommand: Option<String>,
 }
 
+/// The variable by which a shell's script asks for what completes a line.
+const ASKED: &str = "TIDEGATE_COMPLETE";
+
+/// Answers the script of a shell, and ends; does nothing where none has asked.
+pub fn complete() {
+    CompleteEnv::with_factory(Arguments::command).var(ASKED).complete();
+}
+
 pub fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
+    let name = arguments.shell.to_string();
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "tidegate", &mut script);
+    let written = Shells::builtins().completer(&name).map(|shell| shell.write_registration(ASKED, "tidegate", "tidegate", &own_path(), &mut script));
+    written.transpose().map_err(|error| Failure::Io("the script".into(), error))?;
     print_raw(&String::from_utf8_lossy(&script))
+}
+
+/// How the shell calls this command: by its name, where it was found by it.
+fn own_path() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    let is_path = called.contains(std::path::MAIN_SEPARATOR);
+    let found = if is_path { std::env::current_exe().ok() } else { None };
+    found.map_or_else(|| "tidegate".to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
 pub fn man(arguments: &ManArguments) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use super::operator::StatusArguments;
 use super::paint::{BOLD, DIM, WARN, cell, paint, print, print_raw};
 use super::view::{Block, Rollout, Rollouts, Verdict};
 use super::words::{counted, percent, relative, span};
+use super::wrap::{self, hung};
 use super::{Failure, ladder};
 use crate::model::Instant;
 
@@ -16,10 +17,10 @@ pub fn run(arguments: &StatusArguments, json: bool) -> Result<(), Failure> {
         return print_raw(&answer.text);
     }
     if arguments.key.is_some() {
-        return print(&ladder::page(&answer.read()?, now()));
+        return print(&ladder::page(&answer.read()?, now(), wrap::of_stdout()));
     }
     let all: Rollouts = answer.read()?;
-    print(&overview(&all, now()))
+    print(&overview(&all, now(), wrap::of_stdout()))
 }
 
 /// Where the API tells of what was asked for.
@@ -27,8 +28,8 @@ pub fn path(arguments: &StatusArguments) -> String {
     arguments.key.as_ref().map_or_else(|| "rollouts".to_owned(), |key| format!("rollouts/{key}"))
 }
 
-/// All rollouts, a line for each.
-pub fn overview(all: &Rollouts, now: Instant) -> String {
+/// All rollouts, a line for each, or more where one is longer than this width.
+pub fn overview(all: &Rollouts, now: Instant, width: usize) -> String {
     if all.rollouts.is_empty() {
         return "There are no rollouts yet. Put a plan into force: tidegate apply PLAN.toml".into();
     }
@@ -36,11 +37,12 @@ pub fn overview(all: &Rollouts, now: Instant) -> String {
     // The server's clock made these times, so it also tells how far off they are.
     let now = all.at.unwrap_or(now);
     let rows: Vec<[String; 6]> = all.rollouts.iter().map(|rollout| row(rollout, now)).collect();
-    let width = |column: usize| rows.iter().chain([&header]).filter_map(|row| row.get(column)).map(|text| text.chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let width_of = |column: usize| rows.iter().chain([&header]).filter_map(|row| row.get(column)).map(|text| text.chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..header.len()).map(width_of).collect();
     let styled = |row: &[String; 6], styles: [anstyle::Style; 6]| {
-        let cells: Vec<String> = row.iter().zip(styles).zip(&widths).map(|((text, style), width)| cell(style, text, *width)).collect();
-        cells.join("  ").trim_end().to_owned()
+        let mut cells: Vec<String> = row.iter().zip(styles).zip(&widths).map(|((text, style), width)| cell(style, text, *width)).collect();
+        let last = cells.pop().unwrap_or_default();
+        hung(&format!("{}  ", cells.join("  ")), last.trim_end(), width)
     };
     let plain = anstyle::Style::new();
     let mut lines = vec![styled(&header, [DIM; 6])];
@@ -48,10 +50,10 @@ pub fn overview(all: &Rollouts, now: Instant) -> String {
         lines.push(styled(row, [BOLD, ladder::style(rollout), plain, plain, plain, plain]));
     }
     for rollout in all.rollouts.iter().filter(|rollout| !rollout.faults.is_empty()) {
-        lines.push(format!("{} {} has {}: tidegate status {}", paint(WARN, "!"), rollout.key, counted(rollout.faults.len(), "fault"), rollout.key));
+        lines.push(hung(&format!("{} ", paint(WARN, "!")), &format!("{} has {}: tidegate status {}", rollout.key, counted(rollout.faults.len(), "fault"), rollout.key), width));
     }
     for fault in &all.faults {
-        lines.push(format!("{} {}: {}", paint(WARN, "!"), fault.subject, fault.message));
+        lines.push(hung(&format!("{} ", paint(WARN, "!")), &format!("{}: {}", fault.subject, fault.message), width));
     }
     lines.join("\n")
 }
@@ -103,7 +105,7 @@ mod tests {
 
     fn told(all: &str) -> String {
         let all: Rollouts = serde_json::from_str(all).unwrap();
-        anstream::adapter::strip_str(&overview(&all, "1970-01-01T00:00:00Z".parse().unwrap())).to_string()
+        anstream::adapter::strip_str(&overview(&all, "1970-01-01T00:00:00Z".parse().unwrap(), wrap::UNBROKEN)).to_string()
     }
 
     #[test]

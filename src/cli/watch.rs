@@ -22,7 +22,7 @@ use super::problem::Error;
 use super::status::{few_words, overview, path};
 use super::view::{Block, Rollout, Rollouts, Verdict};
 use super::words::{counted, span, stamp};
-use super::{Failure, ladder};
+use super::{Failure, ladder, wrap};
 use crate::model::Instant;
 
 /// From one answer to the next question, and from one picture to the next.
@@ -82,7 +82,7 @@ fn draw(mut seen: Seen, answers: &Answers, is_one: bool) -> Result<(), Failure> 
     let screen = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout()).with_style(style);
     let has_colours = AutoStream::choice(&stdout()) != ColorChoice::Never;
     loop {
-        let picture = picture(&seen, is_one, now())?;
+        let picture = picture(&seen, is_one, now(), wrap::of_stdout())?;
         screen.set_message(if has_colours { picture } else { anstream::adapter::strip_str(&picture).to_string() });
         let next = match answers.recv_timeout(INTERVAL) {
             Ok(answer) => seen.take(answer),
@@ -96,14 +96,14 @@ fn draw(mut seen: Seen, answers: &Answers, is_one: bool) -> Result<(), Failure> 
     }
 }
 
-fn picture(seen: &Seen, is_one: bool, now: Instant) -> Result<String, Error> {
-    let page = if is_one { ladder::page(&seen.answer.read()?, now) } else { overview(&seen.answer.read()?, now) };
+fn picture(seen: &Seen, is_one: bool, now: Instant, width: usize) -> Result<String, Error> {
+    let page = if is_one { ladder::page(&seen.answer.read()?, now, width) } else { overview(&seen.answer.read()?, now, width) };
     // On top, since a picture that is higher than the screen is cut at its end.
     let contact = match &seen.lost {
         None => paint(DIM, format!("{} · Ctrl-C ends", stamp(seen.at))),
         Some(why) => paint(BAD, format!("No contact for {}: {why}; trying again · Ctrl-C ends", seen.age(now))),
     };
-    Ok(format!("{contact}\n\n{page}"))
+    Ok(format!("{}\n\n{page}", wrap::hung("", &contact, width)))
 }
 
 /// A line for each change, for pipes and programs.

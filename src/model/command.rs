@@ -37,6 +37,8 @@ pub enum Command {
     Approve(String),
     /// Everybody on new, for good. With the rollout's key also where something speaks against it.
     Complete(Option<Name>),
+    /// Nothing changes; its reason is something to remember, such as why somebody has killed it.
+    Note,
     /// Another plan.
     Apply {
         /// The plans' revision from which it is in force.
@@ -110,6 +112,7 @@ impl Command {
             Self::Revive(_) => "revive",
             Self::Approve(_) => "approve",
             Self::Complete(_) => "complete",
+            Self::Note => "note",
             Self::Apply { .. } => "apply",
             Self::TakeOver(_) => "take_over",
             Self::Release => "release",
@@ -127,15 +130,23 @@ impl Command {
         }
     }
 
-    /// Whether it may be asked for without the revision that it was decided on: whoever stops
-    /// something must not have to look first.
-    pub const fn needs_no_revision(&self) -> bool {
+    /// Whether it stops something. Then nothing may be in the way: it needs no reason, which can
+    /// follow by a `note`, and no revision, since whoever stops something must not have to look first.
+    pub const fn is_stop(&self) -> bool {
         matches!(self, Self::Kill(_) | Self::Pause | Self::Rollback(_))
+    }
+
+    /// Whether it may be asked for without the revision that it was decided on.
+    pub const fn needs_no_revision(&self) -> bool {
+        self.is_stop() || matches!(self, Self::Note)
     }
 }
 
+/// The reason of a command that stops something where nobody gives one.
+pub const NO_REASON: &str = "no reason given";
+
 /// What operators may ask for.
-pub const OPERATORS: [&str; 10] = ["start", "advance", "set", "pause", "resume", "rollback", "kill", "revive", "approve", "complete"];
+pub const OPERATORS: [&str; 11] = ["start", "advance", "set", "pause", "resume", "rollback", "kill", "revive", "approve", "complete", "note"];
 
 /// Reads a command that an operator asks for: the field `command` and its arguments. The outer
 /// `None` says that there is no such command, and so nobody knows its arguments.
@@ -192,6 +203,7 @@ fn read_common(r: &mut Reader, f: &mut Fields<'_>, name: &str) -> Option<Command
         },
         "approve" => f.required(r, "item", Reader::text).map(Command::Approve),
         "complete" => Some(Command::Complete(f.optional(r, "confirm", Reader::parsed))),
+        "note" => Some(Command::Note),
         _ => None,
     }
 }
@@ -308,6 +320,7 @@ mod tests {
             r#"{"command":"approve","item":"Backups confirmed"}"#,
             r#"{"command":"complete"}"#,
             r#"{"command":"complete","confirm":"demo"}"#,
+            r#"{"command":"note"}"#,
             r#"{"command":"apply","plan":7,"digest":"ab"}"#,
             r#"{"command":"take_over","state":{"revision":3,"plan":1,"attempt":1,"phase":"completed","killed":false,"stage":"full","percentage":100,"groups":[],"since":"2026-11-01T00:00:00Z"}}"#,
             r#"{"command":"release"}"#,
@@ -331,7 +344,7 @@ mod tests {
     #[test]
     fn what_operators_may_not_ask_for_is_refused_with_the_way_out() {
         refuses(r#"{"command":"sett","percentage":5}"#, "command: `sett` is not a command (did you mean `set`?)");
-        refuses(r#"{"command":"apply","plan":5,"digest":""}"#, "command: `apply` is not a command (start, advance, set, pause, resume, rollback, kill, revive, approve, complete)");
+        refuses(r#"{"command":"apply","plan":5,"digest":""}"#, "command: `apply` is not a command (start, advance, set, pause, resume, rollback, kill, revive, approve, complete, note)");
         refuses(r#"{"command":"set"}"#, "`percentage` is missing");
         refuses(r#"{"command":"set","percentage":150}"#, "percentage: `150` is more than 100 % (a number from 0 to 100 with at most three decimals, such as 10, 2.5 or 0.001)");
         refuses(r#"{"command":"rollback","to":"legacy"}"#, "to: `legacy` is not where a rollback can go (`off`, `previous` or a percentage)");

@@ -26,7 +26,7 @@ test('kill is one key and one confirmation', async () => {
   await shows(page, '[data-command=kill]', 'k');
   await page.keyboard.press('k');
   await shows(page, 'dialog', '10 % of subjects move from new to legacy.');
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'reason');
+  assert.deepEqual(await page.evaluate(() => [document.activeElement.id, document.activeElement.value]), ['reason', 'Killed in the console: something is wrong with new']);
   await page.keyboard.press('Enter');
   await shows(page, '.title-line', 'Killed');
   assert.equal((await stateOf('page-01')).killed, true);
@@ -60,6 +60,25 @@ test('pausing takes no typing', async () => {
   await dialogOf(page).getByRole('button', { name: 'Pause' }).click();
   await shows(page, '.title-line', 'Paused');
   await shows(page, '.toast', 'page-03 is paused in canary at 10 %, revision 3.');
+});
+
+test('a kill goes without its reason, which follows as a note and hides nothing', async () => {
+  const page = await open.page('operator', at('page-10'));
+  await shows(page, '[data-command=kill]', 'k');
+  await page.keyboard.press('k');
+  await page.getByLabel('Reason').fill('');
+  await page.keyboard.press('Enter');
+  await shows(page, '.title-line', 'Killed');
+  assert.equal((await lastOf('page-10')).reason, 'no reason given');
+  await page.getByRole('button', { name: 'Add a note' }).click();
+  const send = dialogOf(page).getByRole('button', { name: 'Add', exact: true });
+  assert.equal(await send.getAttribute('aria-disabled'), 'true', 'a note has words');
+  await dialogOf(page).getByLabel('Note').fill('Payments failed');
+  await page.keyboard.press('Enter');
+  await shows(page, '#history', '“Payments failed”');
+  const { command, reason, state } = await lastOf('page-10');
+  assert.deepEqual([command, reason, state.killed], [{ command: 'note' }, 'Payments failed', true]);
+  await shows(page, '.rollout-head', '“no reason given”');
 });
 
 test('set foretells each percentage that is typed, and warns of what it skips', async () => {

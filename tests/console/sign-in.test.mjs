@@ -1,6 +1,7 @@
 // Signing in, and each way in which it can fail.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { tokenIn } from '../../www/net/link.js';
 import { openConsole, shows, signIn } from './console.mjs';
 import { quick, shop } from './plans.mjs';
 
@@ -18,6 +19,29 @@ test('a token signs in, says who one is, and is kept nowhere', async () => {
   assert.ok(!kept.includes(open.deployment.tokens.operator), kept);
   await page.reload();
   await shows(page, '.who-is', 'ana operator');
+});
+
+test('a link with the token signs in on this machine, and the token leaves the address at once', async () => {
+  const { tokens, console: address } = open.deployment;
+  const link = (token) => `#/sign-in?token=${encodeURIComponent(token)}`;
+  const page = await open.page(undefined, { hash: link(tokens.operator) });
+  await shows(page, '.who-is', 'ana operator');
+  assert.equal(page.url(), address);
+  await page.evaluate((hash) => { location.hash = hash; }, link(tokens.viewer));
+  await shows(page, '.who-is', 'vic viewer');
+  assert.equal(page.url(), address);
+  await page.goBack();
+  assert.equal(page.url(), address, 'nor is it on the way back');
+  const other = await open.page(undefined, { hash: link('not a token') });
+  await shows(other, '[role=alert]', 'This token is not known here.');
+  assert.equal(other.url(), address);
+});
+
+test('on any other host such a link signs nobody in, and loses its token all the same', () => {
+  const hash = '#/sign-in?token=tg_%61';
+  for (const hostname of ['localhost', '127.0.0.1', '[::1]', 'shop.localhost']) assert.equal(tokenIn({ hash, hostname }), 'tg_a', hostname);
+  for (const hostname of ['shop.example.com', 'localhost.example.com', '10.0.0.1']) assert.equal(tokenIn({ hash, hostname }), '', hostname);
+  assert.equal(tokenIn({ hash: '#/rollouts/demo', hostname: 'localhost' }), null);
 });
 
 test('a wrong token is told so, and another one can be tried at once', async () => {

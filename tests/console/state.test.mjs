@@ -93,6 +93,12 @@ test('kill, pause and rollback come with a reason and without a revision', () =>
   }
 });
 
+test('what stops something can go without its reason, which may follow as a note', () => {
+  for (const command of ['kill', 'pause', 'rollback']) assert.equal(missing(opened({ type: 'ask', command }, { type: 'edit', fields: { reason: ' ' } }).dialog), null, command);
+  const { dialog } = opened({ type: 'ask', command: 'note' });
+  assert.deepEqual([ifMatchOf(dialog), missing(dialog)], [undefined, 'Write the note.']);
+});
+
 test('every other command carries the revision that was seen, and wants a reason', () => {
   for (const command of ['start', 'advance', 'set', 'resume', 'revive', 'approve', 'complete']) {
     const { dialog } = opened({ type: 'ask', command, item: 'Rollback tested' });

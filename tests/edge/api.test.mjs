@@ -265,11 +265,11 @@ describe('a request', () => {
     ['percent', { command: 'set', percentage: 5, percent: 5 }], ['surprise', { command: 'kill', surprise: true }], ['key', { command: 'kill', key: 'kill/checkout' }],
     ['to', { command: 'rollback', to: 'legacy' }], ['to', { command: 'rollback', to: 101 }], ['to', { command: 'rollback', to: true }], ['stage', { command: 'resume', stage: 7 }], ['stage', { command: 'start', stage: 'full' }],
     ['item', { command: 'approve' }], ['item', { command: 'approve', item: 7 }], ['dry_run', { command: 'kill', dry_run: 'yes' }],
-    ['reason', { command: 'kill', reason: undefined }], ['reason', { command: 'kill', reason: '' }], ['reason', { command: 'kill', reason: '  \n' }], ['reason', { command: 'kill', reason: 'x'.repeat(1_001) }], ['reason', { command: 'kill', reason: 7 }],
+    ['reason', { command: 'note', reason: undefined }], ['reason', { command: 'start', reason: '' }], ['reason', { command: 'note', reason: '  \n' }], ['reason', { command: 'kill', reason: 'x'.repeat(1_001) }], ['reason', { command: 'kill', reason: 7 }],
   ];
   test('with a field that is wrong is told which, why and what is right', async () => {
     const { state } = await ana.rollout('checkout');
-    const ofAll = [['command', { command: 'start' }], ['reason', { command: 'kill', reason: undefined }], ['to', { command: 'kill', to: 'off' }], ['dry_run', { command: 'kill', dry_run: true }]];
+    const ofAll = [['command', { command: 'start' }], ['reason', { command: 'revive', reason: undefined }], ['to', { command: 'kill', to: 'off' }], ['dry_run', { command: 'kill', dry_run: true }]];
     const asked = [...faulty.map((given) => ['checkout', ...given]), ...ofAll.map((given) => ['*', ...given])];
     await each(asked, async ([key, field, given]) => assertNames(await ana.ask('POST', path(key), { reason: 'because', ...given }, { 'If-Match': '*' }), field, `${key} ${JSON.stringify(given).slice(0, 80)}`));
     assert.deepEqual((await ana.rollout('checkout')).state, state, 'nothing was done');
@@ -337,6 +337,28 @@ describe('a revision', () => {
     const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => ana.command('raced', 'set', { percentage: 20 + n }, { revision: state.revision })));
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, ...Array(7).fill(412)]);
     assert.equal((await ana.history('raced')).length, state.revision + 1);
+  });
+});
+
+describe('a reason', () => {
+  test('may be missing or empty of what stops something, and can follow as a note that changes nothing else', async () => {
+    await started('hurried');
+    for (const [command, given] of [['pause', {}], ['rollback', { reason: '' }], ['kill', {}]]) {
+      assert.equal(granted(await ana.ask('POST', path('hurried'), { command, ...given })).entry.reason, 'no reason given', command);
+    }
+    const was = await ana.rollout('hurried');
+    const { rollout: is, entry } = granted(await ben.ask('POST', path('hurried'), { command: 'note', reason: 'Payments failed' }));
+    assert.deepEqual([entry.actor, entry.command, entry.reason, entry.revision], ['ben', { command: 'note' }, 'Payments failed', was.state.revision + 1]);
+    assert.deepEqual(is.state, { ...was.state, revision: entry.revision }, 'since stays too');
+    const [newest, former] = granted(await ana.get('rollouts/hurried/history?limit=2')).entries;
+    assert.deepEqual([newest, newest.previous], [entry, former.hash]);
+    assert.equal((await vic.ask('POST', path('hurried'), { command: 'note', reason: 'me too' })).status, 403);
+  });
+
+  test('is given to a kill of all at once by a note to all', async () => {
+    const { rollouts, refused } = granted(await ana.ask('POST', path('*'), { command: 'note', reason: 'It was the network' }));
+    assert.deepEqual([rollouts.length > 0, refused], [true, []]);
+    assert.equal((await ana.history('hurried')).at(-1).reason, 'It was the network');
   });
 });
 

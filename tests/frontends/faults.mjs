@@ -1,12 +1,13 @@
 // Failure on request: `POST /__fail` with any of these switches, `{}` to be well again.
 //   rate, status   this share of the requests is answered with that status (500)
+//   spared         requests of this path and what is under it are answered all the same
 //   delayMs        each answer waits this long
 //   off            connections are cut without an answer
 //   jsErrors       this share of the pages carries a script that throws once the page is loaded
 //   lcpMs          what a page is about, its largest picture or block, appears only after so long
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const WELL = { rate: 0, status: 500, delayMs: 0, off: false, jsErrors: 0, lcpMs: 0 };
+const WELL = { rate: 0, status: 500, spared: null, delayMs: 0, off: false, jsErrors: 0, lcpMs: 0 };
 
 const isShare = (value) => typeof value === 'number' && value >= 0 && value <= 1;
 const isTime = (value) => Number.isInteger(value) && value >= 0;
@@ -14,6 +15,7 @@ const isTime = (value) => Number.isInteger(value) && value >= 0;
 const VALID = {
   rate: isShare,
   status: (value) => Number.isInteger(value) && value >= 400 && value <= 599,
+  spared: (value) => typeof value === 'string' && value.startsWith('/'),
   delayMs: isTime,
   off: (value) => typeof value === 'boolean',
   jsErrors: isShare,
@@ -44,10 +46,10 @@ export function faults(stats) {
     },
 
     /** Fails the request if its turn has come, and says whether it did. */
-    async strike(res) {
-      const { rate, status, delayMs, off } = failing.switches;
+    async strike({ url }, res) {
+      const { rate, status, spared, delayMs, off } = failing.switches;
       if (delayMs > 0) await sleep(delayMs, undefined, { ref: false });
-      if (!off && Math.random() >= rate) return false;
+      if (!off && (Math.random() >= rate || (spared !== null && url.startsWith(spared)))) return false;
       stats.failed += 1;
       if (off) res.destroy();
       else res.writeHead(status, { 'Content-Type': 'text/plain', 'Cache-Control': 'no-store' }).end(`failed on purpose: ${status}\n`);

@@ -29,7 +29,7 @@ export function routes(site, failing) {
     const { stats } = failing;
     stats.requests += 1;
     stats.paths[url.pathname] = (stats.paths[url.pathname] ?? 0) + 1;
-    if (await failing.strike(res)) return;
+    if (await failing.strike(req, res)) return;
 
     const method = req.method === 'HEAD' ? 'GET' : req.method;
     const named = byName[`${method} ${url.pathname}`];

@@ -37,7 +37,8 @@ export function command({ dispatch, getState, clock }) {
     const id = dialog.status === 'unknown' ? dialog.id : newId();
     dispatch({ type: 'sending', id });
     const sentAt = clock.now();
-    const body = { ...bodyOf(dialog), reason: dialog.form.reason.trim() };
+    const reason = dialog.form.reason.trim();
+    const body = { ...bodyOf(dialog), ...(reason && { reason }) };
     const answer = await request('POST', pathOf(dialog), { body, ifMatch: ifMatchOf(dialog), idempotencyKey: dialog.kind === 'all' ? undefined : id });
     answered(dialog, answer, sentAt);
   }
@@ -48,6 +49,7 @@ export function command({ dispatch, getState, clock }) {
       const { rollout } = answer.body;
       dispatch({ type: 'rollout', key: dialog.key, view: rollout, etag: answer.etag, sentAt, at: clock.now() });
       dispatch({ type: 'done', command: dialog.command, key: dialog.key, entry: answer.body.entry });
+      if (dialog.command === 'note') return toast(`It stands in the history of ${dialog.key}.`);
       return toast(dialog.command === 'approve' ? `Ticked for ${dialog.key}: ${dialog.form.item}` : `${dialog.key} is ${told(rollout.state)}, revision ${rollout.state.revision}.`);
     }
     const { problem } = answer;

@@ -1,11 +1,11 @@
 // Signs in and out. The token goes to the server once and is kept nowhere here: the session is a
 // cookie that no script can read. What is remembered is only that there is one, and until when, so
-// that a first visit asks nothing that can only be refused.
+// that a first visit asks nothing that can only be refused. `token` is that of a link that signs in.
 import { request } from './api.js';
 
 const HINT = 'tidegate.session';
 
-export function session({ dispatch, clock }) {
+export function session({ dispatch, clock, token }) {
   async function look() {
     if (!(Date.parse(localStorage.getItem(HINT)) > clock.local())) return dispatch({ type: 'noSession' });
     const answer = await request('GET', 'session');
@@ -25,7 +25,8 @@ export function session({ dispatch, clock }) {
     dispatch({ type: 'toast', id: 'sign-out', tone: 'bad', text: `Not signed out: ${answer.problem.detail}` });
   }
 
-  look();
+  if (token === null) look();
+  else signIn(token);
   return (event) => {
     if (event.type === 'session') localStorage.setItem(HINT, event.expires);
     if (event.type === 'noSession' || event.type === 'sessionEnded') localStorage.removeItem(HINT);

@@ -1,8 +1,8 @@
 // The dialog that is open, if any: a command of one rollout, a command for all, or the shortcuts.
 //
 // A command is decided on what the dialog showed: `etag` is the revision that it was opened on. Once
-// the rollout has another one, `isStale` is set, and one has to decide again. Kill, pause and rollback
-// work on whatever is there.
+// the rollout has another one, `isStale` is set, and one has to decide again. Kill, pause, rollback and
+// a note work on whatever is there.
 //
 // `status`: `open`, `sending`, `refused`, or `unknown`: nobody knows whether it was done. Then the
 // request stays as it was, so that it can be sent again under the same `id` and is done once.
@@ -13,7 +13,7 @@ import { COMMANDS } from '../text/commands.js';
 
 export const initial = null;
 
-const UNCONDITIONAL = ['kill', 'pause', 'rollback'];
+const UNCONDITIONAL = ['kill', 'pause', 'rollback', 'note'];
 
 export function reduce(dialog, event, state) {
   if (event.type === 'ask') return opened(event, state);
@@ -78,6 +78,9 @@ function compared(dialog, { view, etag }) {
   return { ...dialog, current: { view, etag }, isStale: dialog.isStale || isOther };
 }
 
+/** Whether it can be done without a reason, which may follow as a note. */
+export const isReasonOptional = (command) => COMMANDS[command].group === 'stop';
+
 /** The command's body without its reason; null where a number cannot be read. */
 export function bodyOf({ command, form, seen, key, needsConfirm }) {
   switch (command) {
@@ -104,7 +107,7 @@ export const ifMatchOf = ({ command, etag }) => (UNCONDITIONAL.includes(command)
 /** What is missing before it can be sent, in words; null where nothing is. */
 export function missing(dialog) {
   const { command, form, kind, key } = dialog;
-  if (form.reason.trim() === '') return 'Say why: the reason stays in the history.';
+  if (form.reason.trim() === '' && !isReasonOptional(command)) return command === 'note' ? 'Write the note.' : 'Say why: the reason stays in the history.';
   if (kind === 'all') return null;
   if (bodyOf(dialog) === null) return 'Give a percentage from 0 to 100.';
   if (command === 'complete' && form.typed.trim() !== key) return `Type ${key} to confirm.`;

@@ -26,6 +26,7 @@ const DONE = {
   revive: (command) => (command.key ? `revived it: the key ${command.key} is gone from KV` : fromKv('revived it', command)),
   approve: ({ item }) => `approved “${item}”`,
   complete: () => 'completed it',
+  note: () => 'noted',
   apply: ({ plan }) => `applied the plans of revision ${plan}`,
   take_over: () => 'took it over as it was led through KV',
   release: () => 'let it go: what it waited for has ended',

@@ -1,5 +1,6 @@
 // What each command is called and what it does, in a sentence. `group` says where its button stands:
-// `stop` ones are always in reach. `reason` is the one that is filled in, so that one hand suffices.
+// `stop` ones are always in reach, and need no reason. `reason` is the one that is filled in for them, so
+// that Enter does it.
 import { time, until } from './time.js';
 import { listed, sentence } from './words.js';
 
@@ -11,6 +12,7 @@ export const COMMANDS = {
   revive: { label: 'Revive', confirm: 'Revive', group: 'go', does: 'Ends the kill: everybody gets again what they had before. The hold begins anew.' },
   complete: { label: 'Complete…', confirm: 'Complete', group: 'go', does: 'Gives new to everybody and ends the plan. Guardrails go on watching.' },
   approve: { label: 'Tick', confirm: 'Tick', group: 'none', does: 'Confirms that this has been done. It stays in the history under your name.' },
+  note: { label: 'Add a note', confirm: 'Add', group: 'none', does: 'Adds something to the history under your name. Nothing else changes.' },
   pause: { label: 'Pause', confirm: 'Pause', group: 'stop', shortcut: 'p', reason: 'Paused in the console, to look closer', does: 'Holds the rollout where it is. Nobody changes sides.' },
   rollback: { label: 'Roll back', confirm: 'Roll back', group: 'stop', shortcut: 'r', reason: 'Rolled back in the console, to be safe', does: 'Takes subjects back to legacy. A resume begins the next attempt.' },
   kill: { label: 'Kill', confirm: 'Kill', group: 'stop', shortcut: 'k', isDanger: true, reason: 'Killed in the console: something is wrong with new', does: 'Everybody is on legacy within seconds, above all else, until somebody revives it.' },
@@ -25,6 +27,7 @@ export const DONE = {
   revive: 'revived',
   complete: 'completed',
   approve: 'ticked',
+  note: 'noted',
   pause: 'paused',
   rollback: 'rolled back',
   kill: 'killed',

@@ -33,8 +33,8 @@ export function verdictOf(kind, { verdict, hasActed, isOff }) {
   return VERDICTS[verdict] ? { ...VERDICTS[verdict], word: WORDS[kind][verdict] } : NO_VERDICT;
 }
 
-/** The newest change that moved something: one that ticks a checklist does not hide what came before it. */
-export const lastMove = (entries) => entries?.find(({ command }) => command.command !== 'approve') ?? entries?.[0];
+/** The newest change that moved something: a tick of a checklist or a note does not hide what came before it. */
+export const lastMove = (entries) => entries?.find(({ command }) => !['approve', 'note'].includes(command.command)) ?? entries?.[0];
 
 /** The guardrail whose doing that change was; its verdict of now says nothing of that. */
 export const actedOf = ({ guardrails }, entry) => (entry?.actor === 'guardrail' ? guardrails.find(({ when }) => entry.reason.includes(`\`${when}\``)) : undefined);

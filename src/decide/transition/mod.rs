@@ -62,10 +62,10 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
         Command::Revive(cause) => moving.revive(cause, actor)?,
         Command::Approve(item) => moving.approve(item, actor)?,
         Command::Complete(confirm) => moving.complete(confirm.as_ref())?,
+        Command::Note => record.clone(),
         Command::Apply { plan, .. } => moving.apply(*plan)?,
         Command::TakeOver(state) => moving.take_over(state),
-        Command::Release => moving.waiting(false),
-        Command::Wait => moving.waiting(true),
+        Command::Release | Command::Wait => moving.waiting(matches!(command, Command::Wait)),
         Command::End => moving.end()?,
     };
     let live = &mut next.live;

@@ -3,7 +3,7 @@
 
 use super::problem::Problem;
 use crate::decide::assign::Variant;
-use crate::model::command::{self, Command};
+use crate::model::command::{self, Command, NO_REASON};
 use crate::model::node::Node;
 use crate::model::plan::fields::Reader;
 use crate::model::plan::words::{SignalKind, WordError};
@@ -36,7 +36,12 @@ pub fn command(text: &str) -> Result<Asked, Problem> {
         let mut f = r.fields(node)?;
         let command = command::read_operators(r, &mut f);
         let is_dry_run = f.optional(r, "dry_run", Reader::boolean).unwrap_or(false);
-        let reason = if is_dry_run { f.optional(r, "reason", reason).or_else(|| Some(String::new())) } else { f.required(r, "reason", reason) };
+        let is_stop = matches!(&command, Some(Some(command)) if command.is_stop());
+        let reason = match (is_stop, is_dry_run) {
+            (true, _) => Some(f.optional(r, "reason", stop_reason).flatten().unwrap_or_else(|| NO_REASON.to_owned())),
+            (false, true) => f.optional(r, "reason", reason).or_else(|| Some(String::new())),
+            (false, false) => f.required(r, "reason", reason),
+        };
         // The fields of an unknown command are not known either.
         if command.is_some() {
             f.end(r);
@@ -56,6 +61,12 @@ pub fn sign_in(text: &str) -> Result<String, Problem> {
         f.end(r);
         token
     })
+}
+
+/// The reason of what stops something; the inner `None` for an empty one, of a script's variable say.
+fn stop_reason(r: &mut Reader, node: &Node) -> Option<Option<String>> {
+    let text = r.text(node)?;
+    if text.trim().is_empty() { Some(None) } else { reason(r, node).map(Some) }
 }
 
 fn reason(r: &mut Reader, node: &Node) -> Option<String> {

@@ -134,15 +134,15 @@ struct Refused {
     detail: String,
 }
 
-/// Works out a kill or a revive of every rollout.
+/// Works out a kill or a revive of every rollout, or a note to each.
 ///
 /// # Errors
 /// With the problem to answer.
 pub fn answer_all(present: &Present<'_>, call: &Call) -> Result<(Vec<Change>, Reply), Problem> {
     let asked = body::command(&call.body)?;
-    if !matches!(asked.command, Command::Kill(_) | Command::Revive(_)) {
+    if !matches!(asked.command, Command::Kill(_) | Command::Revive(_) | Command::Note) {
         let message = format!("`{}` is not a command to all rollouts", asked.command.name());
-        return Err(Problem::field("command", &message, "all at once are only killed or revived; name a rollout for the others"));
+        return Err(Problem::field("command", &message, "all at once are only killed, revived or noted upon; name a rollout for the others"));
     }
     if asked.is_dry_run {
         return Err(Problem::field("dry_run", "a dry run is for one rollout at a time", "leave it out, or name a rollout"));

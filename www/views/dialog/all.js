@@ -12,7 +12,7 @@ export function mount(dialog, dispatch, state) {
   const { command } = state.dialog;
   const text = el('p', { class: 'muted' });
   const body = el('div', { class: 'foretold' }, text);
-  const view = shell(dialog, dispatch, { ...WORDS[command], reasonDefault: state.dialog.form.reason, body });
+  const view = shell(dialog, dispatch, { command, ...WORDS[command], reasonDefault: state.dialog.form.reason, body });
   return {
     focus: () => view.focus(command === 'kill'),
     update(next) {

@@ -16,7 +16,7 @@ export function mount(dialog, dispatch, state) {
   const fields = fieldsOf(state.dialog, dispatch);
   const foretold = el('div', { class: 'foretold', 'aria-live': 'polite' });
   const body = el('div', { class: 'dialog-fields' }, command === 'approve' && el('p', { class: 'dialog-item' }, form.item), fields.before, foretold, fields.after);
-  const view = shell(dialog, dispatch, { title: titleOf(command, key), does: words.does, confirm: words.confirm, isDanger: words.isDanger, body });
+  const view = shell(dialog, dispatch, { command, title: titleOf(command, key), does: words.does, confirm: words.confirm, isDanger: words.isDanger, reasonDefault: form.reason, body });
   setAttr(dialog, 'data-command-open', command);
 
   return {
@@ -29,7 +29,7 @@ export function mount(dialog, dispatch, state) {
   };
 }
 
-const TITLES = { approve: () => 'Tick this item?', rollback: (key) => `Roll ${key} back?`, set: (key) => `Set ${key} to a percentage?` };
+const TITLES = { approve: () => 'Tick this item?', note: (key) => `Add a note to ${key}`, rollback: (key) => `Roll ${key} back?`, set: (key) => `Set ${key} to a percentage?` };
 const titleOf = (command, key) => TITLES[command]?.(key) ?? `${upper(command)} ${key}?`;
 
 function updateForetold(root, dialog) {
@@ -39,6 +39,7 @@ function updateForetold(root, dialog) {
   const mark = JSON.stringify([tried, problem?.detail, tried === null && isLoading, isConfirmed]);
   replaceFor(root, mark, () => {
     if (problem) return refused(problem);
+    if (command === 'note') return [];
     if (!tried) return el('p', { class: 'muted' }, 'Asking what it would do…');
     return [
       command !== 'approve' && change(tried),

@@ -2,16 +2,19 @@
 // and the buttons.
 import { el, replaceFor, setAttr, setHidden, setText, setValue } from '../../parts/dom.js';
 import { note } from '../../parts/note.js';
-import { missing } from '../../state/dialog.js';
+import { isReasonOptional, missing } from '../../state/dialog.js';
 import { told } from '../../text/rollout.js';
 import { sentence } from '../../text/words.js';
 
-export function shell(dialog, dispatch, { title, does, confirm, isDanger, body }) {
+export function shell(dialog, dispatch, { command, title, does, confirm, isDanger, reasonDefault, body }) {
+  const isOptional = isReasonOptional(command);
   const reason = el('textarea', {
-    id: 'reason', class: 'input', rows: '2', maxlength: '1000', required: true,
+    id: 'reason', class: 'input', rows: '2', maxlength: '1000', required: !isOptional,
     oninput: () => dispatch({ type: 'edit', fields: { reason: reason.value } }),
     onkeydown: submitOnEnter,
   });
+  // Before the dialog opens and focuses it: what is focused is left alone from then on.
+  reason.value = reasonDefault;
   const said = el('div', { role: 'alert' });
   const hint = el('p', { class: 'muted small', id: 'dialog-hint' });
   const cancel = el('button', { type: 'button', class: 'button', onclick: () => dispatch({ type: 'close' }) }, 'Cancel');
@@ -19,7 +22,7 @@ export function shell(dialog, dispatch, { title, does, confirm, isDanger, body }
   const send = el('button', { type: 'submit', class: `button ${isDanger ? 'danger' : 'primary'}`, 'aria-describedby': 'dialog-hint' }, confirm);
   const form = el('form', { class: 'dialog-body', novalidate: true, onsubmit: submit },
     el('h2', { id: 'dialog-title' }, title), el('p', {}, does), body,
-    el('div', { class: 'field' }, el('label', { for: 'reason' }, 'Reason'), reason),
+    el('div', { class: 'field' }, el('label', { for: 'reason' }, command === 'note' ? 'Note' : isOptional ? 'Reason, if there is time' : 'Reason'), reason),
     said, el('div', { class: 'dialog-actions' }, hint, cancel, again, send));
   dialog.append(form);
 

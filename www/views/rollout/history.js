@@ -2,6 +2,7 @@
 // decided. What is new appears at the top without moving what is being read.
 import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
 import { rolloutHash } from '../../state/route.js';
+import { isOperator } from '../../state/session.js';
 import { hasOlder, timelineOf } from '../../state/history.js';
 import { actor, done, messageKind } from '../../text/changes.js';
 import { plural } from '../../text/numbers.js';
@@ -18,13 +19,16 @@ export function mount(root, dispatch) {
   const empty = el('p', { class: 'muted' });
   const days = el('div', { class: 'history-days' });
   const older = el('button', { type: 'button', class: 'button small history-older', onclick: () => dispatch({ type: 'loadOlder' }) }, 'Show older');
-  root.append(filter.root, failed, empty, days, older);
+  const noting = el('button', { type: 'button', class: 'button small', onclick: () => dispatch({ type: 'ask', command: 'note' }) }, 'Add a note');
+  root.append(el('div', { class: 'history-top' }, filter.root, noting), failed, empty, days, older);
   const updateDays = keyed(days, ({ day }) => day, createDay);
   let drawnOf = null;
   let revealed = {};
 
   return {
-    update({ history, metrics, now, route }) {
+    update(state) {
+      const { history, metrics, now, route } = state;
+      setHidden(noting, !isOperator(state));
       const today = new Date(now).toISOString().slice(0, 10);
       const isSettled = metrics.data !== null;
       if (history === drawnOf?.history && today === drawnOf.today && isSettled === drawnOf.isSettled) return;
