@@ -15,6 +15,8 @@ pub mod evidence;
 pub mod clustering;
 pub mod comparison;
 pub mod schedule;
+pub mod forecast;
+pub mod reports;
 pub mod adopt;
 pub mod replay;
 pub mod rollout;
