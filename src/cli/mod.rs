@@ -12,6 +12,7 @@ mod paint;
 mod ask;
 mod plan_file;
 mod report;
+mod forecast;
 mod check;
 mod compile;
 mod assign;
