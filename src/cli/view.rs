@@ -39,6 +39,8 @@ pub struct Rollout {
     pub advance: String,
     pub owner: Option<String>,
     pub faults: Vec<Fault>,
+    /// What conditions rely on, and nobody has ever reported.
+    pub never_reported: Vec<String>,
     pub lists: Vec<List>,
     pub published: Option<Published>,
 }
@@ -182,6 +184,39 @@ pub struct Changed {
     pub from: State,
     pub to: State,
     pub moves: Moves,
+    pub forecast: Option<Forecast>,
+}
+
+/// What chance will do to a plan.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Forecast {
+    pub alarms: Vec<Alarm>,
+    pub stages: Vec<Reach>,
+}
+
+/// How often a guardrail fires by chance.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Alarm {
+    pub is_frequent: bool,
+    pub text: String,
+}
+
+/// What a stage sees.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Reach {
+    pub stage: String,
+    pub needs: Vec<Need>,
+}
+
+/// Something that has to be seen.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Need {
+    pub is_reached: bool,
+    pub text: String,
 }
 
 /// The answer to a command to every rollout.

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use super::problem::{Problem, raw};
 use super::moves::{Moves, moves};
 use super::view::{self, Present, RolloutView};
-use super::{Call, Reply, body};
+use super::{Call, Reply, body, forecast};
+use crate::decide::forecast::Forecast;
 use crate::decide::rollout::{Change, Order, Rollout};
 use crate::model::command::Command;
 use crate::model::live::LiveState;
@@ -34,6 +35,9 @@ struct Tried<'a> {
     from: &'a LiveState,
     to: &'a LiveState,
     moves: Moves,
+    /// Of a start: what chance will do to the plan, at what was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forecast: Option<Forecast>,
 }
 
 /// Works out a command to one rollout.
@@ -52,11 +56,13 @@ pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<O
         None if asked.is_dry_run || asked.command.needs_no_revision() => {}
         None => return Err(Problem::revision_required(revision)),
     }
+    let is_start = asked.command == Command::Start;
     let order = Order::new(asked.command, call.actor.clone(), asked.reason);
     let change = rollout.change(order, present.now).map_err(|refusal| Problem::refused(&refusal, revision, current()))?;
     let moves = moves(present, rollout, &change.rollout);
     if asked.is_dry_run {
-        let tried = Tried { dry_run: true, from: &rollout.record.live, to: &change.rollout.record.live, moves };
+        let forecast = if is_start { forecast::measured(present, rollout) } else { None };
+        let tried = Tried { dry_run: true, from: &rollout.record.live, to: &change.rollout.record.live, moves, forecast };
         return Ok(Outcome { change: None, reply: Reply::json(200, &tried).at(revision) });
     }
     let entry = RawValue::from_string(change.text.clone()).unwrap_or_default();

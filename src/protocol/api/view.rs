@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::decide::deployment::Deployment;
 use crate::decide::judge::{Figure, Judgement, Verdict};
+use crate::decide::reports::{Reported, never_reported};
 use crate::decide::rollout::{Noticed, Rollout};
 use crate::decide::schedule::{Blocker, Next};
 use crate::decide::standing::{Directory, Mode, Standing};
@@ -63,6 +64,9 @@ pub struct RolloutView<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     faults: Vec<&'a Noticed>,
+    /// What conditions rely on, and nobody has ever reported.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    never_reported: Vec<Reported>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lists: Vec<&'a HeldList>,
     published: Published,
@@ -203,6 +207,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
         faults: rollout.fault.iter().chain(reported).collect(),
+        never_reported: never_reported(plan, deployment.books.get(&plan.key)),
         lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
         published: Published { revision: rollout.published, is_current: rollout.is_published() },
     }
