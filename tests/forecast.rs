@@ -49,27 +49,27 @@ fn agrees(guardrail: &str, percentage: u32, requests_per_hour: f64, runs: u64) {
 
 #[test]
 fn a_share_of_few_page_views_fires_as_often_as_is_foretold() {
-    agrees("js_error_rate > 2%", 10, 20_000.0, 60);
+    agrees("js_error_rate > 2%", 10, 20_000.0, 40);
 }
 
 #[test]
 fn a_share_of_many_requests_fires_as_often_as_is_foretold() {
-    agrees("client_error_rate > 1.2%", 10, 60_000.0, 60);
+    agrees("client_error_rate > 1.2%", 10, 60_000.0, 40);
 }
 
 #[test]
 fn a_count_fires_as_often_as_is_foretold() {
-    agrees("js_errors > 2 over 10m", 20, 20_000.0, 60);
+    agrees("js_errors > 2 over 10m", 20, 20_000.0, 40);
 }
 
 #[test]
 fn a_quantile_fires_as_often_as_is_foretold() {
-    agrees("latency.p95 > 330ms", 10, 12_000.0, 60);
+    agrees("latency.p95 > 330ms", 10, 12_000.0, 40);
 }
 
 #[test]
 fn a_share_of_the_stage_fires_as_often_as_is_foretold() {
-    agrees("js_error_rate > 2% over stage", 10, 6_000.0, 200);
+    agrees("js_error_rate > 2% over stage", 10, 6_000.0, 120);
 }
 
 #[test]

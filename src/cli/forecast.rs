@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::check::Traffic;
 use super::words::counted;
 use crate::decide::forecast::{Alarm, Basis, Forecast, Need, Reach, forecast};
-use crate::decide::judge::words::count;
+use crate::decide::judge::words::{count, short};
 use crate::model::condition::Term;
 use crate::model::plan::Plan;
 use crate::simulate::healthy::Healthy;
@@ -35,7 +35,7 @@ impl FromStr for PerHour {
 
 impl fmt::Display for PerHour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} requests an hour", count(self.0))
+        write!(f, "{} requests an hour", rate(self.0))
     }
 }
 
@@ -63,13 +63,18 @@ pub fn lines(forecast: &Forecast) -> Vec<String> {
     lines
 }
 
+/// Few are not none.
+fn rate(per_hour: f64) -> String {
+    if per_hour < 10.0 { short(per_hour) } else { count(per_hour) }
+}
+
 fn stage(reach: &Reach) -> Vec<String> {
     let (out_of_reach, reached): (Vec<&Need>, Vec<&Need>) = reach.needs.iter().partition(|need| !need.is_reached);
     let slowest = reached.iter().filter(|need| need.of.is_none()).max_by_key(|need| need.takes_ms);
     let seen = slowest.map(|need| format!("; {}", need.text)).unwrap_or_default();
-    let legacy = if reach.legacy_per_hour > 0.0 { format!("{} on legacy", count(reach.legacy_per_hour)) } else { "none on legacy".to_owned() };
+    let legacy = if reach.legacy_per_hour > 0.0 { format!("{} on legacy", rate(reach.legacy_per_hour)) } else { "none on legacy".to_owned() };
     let mark = if out_of_reach.is_empty() { "·" } else { "!" };
-    let head = format!("  {mark} {} {} %: {} requests an hour on new, {legacy}{seen}", reach.stage, reach.percentage, count(reach.new_per_hour));
+    let head = format!("  {mark} {} {} %: {} requests an hour on new, {legacy}{seen}", reach.stage, reach.percentage, rate(reach.new_per_hour));
     std::iter::once(head).chain(out_of_reach.iter().map(|need| format!("      {}", need.text))).collect()
 }
 

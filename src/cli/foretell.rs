@@ -1,6 +1,7 @@
 //! What a command would do, in words, before it is done: where the rollout goes, who moves, and
 //! what the person should think of first.
 
+use super::chance::Forecast;
 use super::view::{Changed, Moves, Rollout, State};
 use super::words::{listed, number, percent, sentence};
 use crate::model::command::Command;
@@ -70,7 +71,7 @@ pub fn warnings(command: &Command, foreseen: &Changed, rollout: &Rollout) -> Vec
     }
     warnings.extend(leap(foreseen, rollout));
     if *command == Command::Start {
-        warnings.extend(by_chance(foreseen));
+        warnings.extend(foreseen.forecast.iter().flat_map(Forecast::warnings));
         warnings.extend(silent(rollout));
     }
     match command {
@@ -82,14 +83,6 @@ pub fn warnings(command: &Command, foreseen: &Changed, rollout: &Rollout) -> Vec
         _ => {}
     }
     warnings.into_iter().map(|warning| sentence(&warning)).collect()
-}
-
-/// What chance alone does to the plan at the traffic that was measured.
-fn by_chance(foreseen: &Changed) -> Vec<String> {
-    let Some(forecast) = &foreseen.forecast else { return Vec::new() };
-    let alarms = forecast.alarms.iter().filter(|alarm| alarm.is_frequent).map(|alarm| alarm.text.clone());
-    let needs = forecast.stages.iter().flat_map(|reach| reach.needs.iter().filter(|need| !need.is_reached).map(|need| format!("in {}: {}", reach.stage, need.text)));
-    alarms.chain(needs).collect()
 }
 
 /// What gates and guardrails rely on, and nobody has ever reported.

@@ -19,6 +19,7 @@ mod assign;
 mod simulate;
 mod group;
 mod judge;
+mod chance;
 mod view;
 mod problem;
 mod connection;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::chance::Forecast;
 use super::words::percent;
 use crate::model::Instant;
 
@@ -187,38 +188,6 @@ pub struct Changed {
     pub forecast: Option<Forecast>,
 }
 
-/// What chance will do to a plan.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Forecast {
-    pub alarms: Vec<Alarm>,
-    pub stages: Vec<Reach>,
-}
-
-/// How often a guardrail fires by chance.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Alarm {
-    pub is_frequent: bool,
-    pub text: String,
-}
-
-/// What a stage sees.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Reach {
-    pub stage: String,
-    pub needs: Vec<Need>,
-}
-
-/// Something that has to be seen.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Need {
-    pub is_reached: bool,
-    pub text: String,
-}
-
 /// The answer to a command to every rollout.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -312,15 +281,6 @@ pub struct Assignment {
     pub stage: String,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Preview {
-    pub url: String,
-    pub host: String,
-    #[serde(deserialize_with = "instant")]
-    pub expires: Option<Instant>,
-}
-
 impl State {
     /// `running in canary at 10 %`, `killed (was paused in half at 50 %)`.
     pub fn told(&self) -> String {
@@ -347,7 +307,7 @@ impl Rollout {
     }
 }
 
-fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
+pub fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
 }
 

@@ -3,12 +3,12 @@
 
 use serde::Serialize;
 
+use super::moves::effective;
 use crate::decide::deployment::Deployment;
 use crate::decide::judge::{Figure, Judgement, Verdict};
 use crate::decide::reports::{Reported, never_reported};
 use crate::decide::rollout::{Noticed, Rollout};
 use crate::decide::schedule::{Blocker, Next};
-use crate::decide::standing::{Directory, Mode, Standing};
 use crate::decide::transition::transition;
 use crate::model::command::{Cause, Command, Setting, Target};
 use crate::model::condition::Condition;
@@ -300,26 +300,4 @@ fn allowed(plan: &Plan, record: &Record, now: Instant) -> Vec<&'static str> {
         Command::Complete,
     ];
     commands.iter().filter(|command| transition(plan, record, command, "", now).is_ok()).map(Command::name).collect()
-}
-
-/// A rollout alone: a percentage needs neither groups nor others.
-struct Alone;
-
-impl Directory for Alone {
-    fn group(&self, _: &Plan, _: &str) -> Option<usize> {
-        None
-    }
-
-    fn rollout(&self, _: &str) -> Option<usize> {
-        None
-    }
-}
-
-/// The percentage that is in force: nobody while killed, not started or waiting.
-pub fn effective(plan: &Plan, record: &Record) -> Percentage {
-    match Standing::new(plan, Some(&record.live), false, record.is_waiting, &Alone).mode {
-        Mode::Killed | Mode::Unknown | Mode::Inactive => Percentage::ZERO,
-        Mode::Active => record.live.percentage,
-        Mode::Completed => Percentage::FULL,
-    }
 }
