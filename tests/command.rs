@@ -105,6 +105,44 @@ fn the_check_tells_which_guardrails_are_built_in() {
     assert!(none.contains("(1 gate, 0 guardrails)") && !none.contains("built in"), "{none}");
 }
 
+#[test]
+fn the_check_names_what_nobody_may_be_reporting() {
+    let own = "\n[signals.p1]\nkind = \"count\"\n\n[[guardrail]]\nwhen = \"signal.p1 > 0\"\nthen = \"pause\"\n\n[[guardrail]]\nwhen = \"timing.tti.p75 > 2s\"\nthen = \"alert\"\n\n[environments";
+    let path = file("reported.toml", PLAN.replace("\n[environments", own).replace("[\"error_rate < 0.1% over stage\"]", "[\"reporters.order >= 5 over stage\"]").as_bytes()).display().to_string();
+    let told = text(&tidegate(&["check", &path], b"").stdout);
+    assert!(told.contains("relies on reports of: event.order, timing.tti (pages load /_tidegate/beacon.js); signal.p1 (POST /_tidegate/api/rollouts/checkout/signals, or `tidegate signal checkout NAME`)\n"), "{told}");
+    let json: Value = serde_json::from_slice(&tidegate(&["check", "--json", &path], b"").stdout).unwrap();
+    assert_eq!(json["plans"][0]["relies_on"], serde_json::json!(["event.order", "timing.tti", "signal.p1"]));
+    assert_eq!(json["plans"][0]["built_in"][0]["condition"], "error_rate > legacy");
+}
+
+#[test]
+fn the_check_foretells_false_alarms_at_a_known_traffic() {
+    let own = "\n[[guardrail]]\nwhen = \"js_error_rate > 2%\"\nthen = \"rollback\"\n\n[environments";
+    let path = file("alarming.toml", PLAN.replace("\n[environments", own).as_bytes()).display().to_string();
+    let told = |rate: &str| text(&tidegate(&["check", &path, "--traffic", rate], b"").stdout);
+    let busy = told("20000/h");
+    assert!(busy.contains("    by chance alone, at 20,000 requests an hour:\n      ! `js_error_rate > 2%` fires by chance about once in "), "{busy}");
+    assert!(busy.contains(" in canary at 20,000 requests an hour, and so acts on ") && busy.contains("; `js_error_rate > 1.5x legacy`, or `js_error_rate > 2% "), "{busy}");
+    assert!(busy.contains("      ! canary 10 %: 2,000 requests an hour on new, 18,000 on legacy; 50 requests on new take 2 min\n          `js_error_rate > 2%`: 50 page views on new do not come within 5 min, so it is mostly inconclusive: they take 6 min\n"), "{busy}");
+    assert_eq!(told("333.3333/min").lines().nth(6), busy.lines().nth(6));
+    let quiet = told("5/h");
+    assert!(quiet.contains("      ! canary 10 %: 0.5 requests an hour on new, 4.5 on legacy") && quiet.contains("50 requests on new do not come within the hold of 2 d: they take 4 d 4 h\n"), "{quiet}");
+    let json: Value = serde_json::from_slice(&tidegate(&["check", "--json", &path, "--traffic", "20000/h"], b"").stdout).unwrap();
+    let alarm = &json["plans"][0]["forecast"]["alarms"][0];
+    assert!(alarm["is_frequent"] == true && alarm["would_not"][0] == "js_error_rate > 1.5x legacy" && alarm["every_hours"].as_f64().unwrap() < 168.0, "{alarm}");
+    let wrong = tidegate(&["check", &path, "--traffic", "many"], b"");
+    assert!(wrong.status.code() == Some(2) && text(&wrong.stderr).contains("such as 20000/h"), "{}", text(&wrong.stderr));
+}
+
+#[test]
+fn the_check_refuses_a_stage_that_nobody_looks_at() {
+    let path = file("rushed.toml", PLAN.replace("hold = \"48h\"\ngates = [\"error_rate < 0.1% over stage\"]\n", "").as_bytes()).display().to_string();
+    let output = tidegate(&["check", &path], b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("error: the stage `canary` raises the percentage to 10 % and has neither a hold nor a gate of its own"), "{}", text(&output.stderr));
+}
+
 /// Each damage to the plan: what is replaced, by what, and the place and words of the error.
 const DAMAGES: [(&str, &str, &str, &str); 16] = [
     ("percentage = 10\n", "percentage = 150\n", "22:14", "`150` is more than 100 %"),
@@ -150,7 +188,7 @@ fn a_condition_on_an_endpoint_that_is_not_measured_any_more_is_a_fault() {
         let path = file(&format!("endpoints-{endpoint}.toml"), plan.as_bytes()).display().to_string();
         text(&tidegate(&["check", &path], b"").stderr)
     };
-    assert!(!check("e31").contains("error"), "{}", check("e31"));
+    assert!(!check("e31").contains("error:"), "{}", check("e31"));
     assert!(check("e32").contains("nobody measures the endpoint `e32`: 31 come before it"), "{}", check("e32"));
 }
 

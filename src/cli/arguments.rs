@@ -8,7 +8,7 @@ use super::operator::{
     ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments, KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
     StatusArguments,
 };
-use super::plans::{AssignArguments, CompileArguments, GroupArguments, PlanArguments};
+use super::plans::{AssignArguments, CheckArguments, CompileArguments, GroupArguments};
 use super::simulate::{self, SimulateArguments};
 use super::shell::{CompletionsArguments, ManArguments};
 use super::token::TokenArguments;
@@ -34,8 +34,20 @@ pub struct Arguments {
 #[derive(Subcommand)]
 pub enum Command {
     /// Check plans and show every fault, with file, line and column
-    #[command(after_help = "Examples:\n  tidegate check plans/checkout.toml\n  tidegate check --json plans/*.toml")]
-    Check(PlanArguments),
+    #[command(
+        after_help = "\
+With --traffic it also tells what chance alone does on a healthy release (the healthy figures of
+`tidegate simulate`): how often each guardrail with a bound fires, which form of it would not, and
+for each stage how long its least numbers of observations take (50 on each side; a condition's own
+`min N`) and whether they come within its hold. Lines with ! want a change.
+
+Examples:
+  tidegate check plans/checkout.toml
+  tidegate check plans/checkout.toml --traffic 20000/h
+  tidegate check plans/checkout.toml --traffic 60/h --subjects 150
+  tidegate check --json plans/*.toml"
+    )]
+    Check(CheckArguments),
     /// Print plans as JSON, the value of the KV key `plans`
     #[command(
         after_help = "Examples:\n  tidegate compile plans/checkout.toml > plans.json\n  npx wrangler kv key put --remote --binding ROLLOUTS plans --path plans.json"

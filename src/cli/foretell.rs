@@ -2,6 +2,7 @@
 //! what the person should think of first.
 
 use super::ladder::SAID_BY_STATE;
+use super::chance::Forecast;
 use super::view::{Changed, Moves, Rollout, State, Step};
 use super::words::{listed, number, percent, sentence};
 use crate::model::command::Command;
@@ -98,6 +99,10 @@ pub fn warnings(command: &Command, foreseen: &Changed, rollout: &Rollout) -> Vec
         warnings.push(format!("skipped: {}", block.text));
     }
     warnings.extend(leap(foreseen, rollout));
+    if *command == Command::Start {
+        warnings.extend(foreseen.forecast.iter().flat_map(Forecast::warnings));
+        warnings.extend(silent(rollout));
+    }
     match command {
         Command::Set(_) if foreseen.from.phase == "running" => warnings.push(format!("it stays there until somebody resumes it: `tidegate resume {}`", rollout.key)),
         Command::Set(_) if foreseen.from.phase == "rolled_back" => warnings.push(format!("this begins attempt {}", foreseen.to.attempt)),
@@ -112,6 +117,14 @@ pub fn warnings(command: &Command, foreseen: &Changed, rollout: &Rollout) -> Vec
     }
     warnings.extend(foreseen.ends.iter().map(|own| own.text.clone()));
     warnings.into_iter().map(|warning| sentence(&warning)).collect()
+}
+
+/// What gates and guardrails rely on, and nobody has ever reported.
+pub fn silent(rollout: &Rollout) -> Option<String> {
+    let names = &rollout.never_reported;
+    let is_too_early = rollout.state.phase == "draft" && names.iter().any(|name| !name.starts_with("signal."));
+    let why = if is_too_early { " (pages report once the rollout has started)" } else { "" };
+    (!names.is_empty()).then(|| format!("nobody has ever reported {}{why}: what rests on it says nothing until somebody does", listed(names)))
 }
 
 /// The stages that a change jumps over.
@@ -165,6 +178,17 @@ mod tests {
         let end = ["Everybody goes to new, and no stage follows", "Rescue ends: where new fails, legacy no longer answers"];
         assert_eq!(told(None), end);
         assert_eq!(told(Some("demo")), [&["Done all the same: not approved yet: Cause found"], end.as_slice()].concat());
+    }
+
+    #[test]
+    fn a_start_says_what_chance_will_do_and_what_nobody_reports() {
+        let tried = r#"{"from":{"phase":"draft","stage":"canary"},"to":{"phase":"running","stage":"canary","percentage":1},"moves":{"direction":"new","share":1},
+            "forecast":{"alarms":[{"is_frequent":true,"text":"`js_error_rate > 2%` fires by chance about once in 2 hours"},{"is_frequent":false,"text":"`error_rate > 9%` hardly ever fires"}],
+                "stages":[{"stage":"canary","needs":[{"is_reached":true,"text":"50 requests on legacy take 1 min"},{"is_reached":false,"text":"50 requests on new do not come within the hold of 1 h: they take 83 h"}]}]}}"#;
+        let rollout = serde_json::from_str(r#"{"key":"demo","state":{"phase":"draft"},"never_reported":["event.order","signal.p1"]}"#).unwrap();
+        let expected = ["`js_error_rate > 2%` fires by chance about once in 2 hours", "In canary: 50 requests on new do not come within the hold of 1 h: they take 83 h", "Nobody has ever reported event.order and signal.p1 (pages report once the rollout has started): what rests on it says nothing until somebody does"];
+        assert_eq!(warnings(&Command::Start, &foreseen(tried), &rollout), expected);
+        assert_eq!(warnings(&Command::Pause, &foreseen(tried), &rollout), Vec::<String>::new());
     }
 
     #[test]

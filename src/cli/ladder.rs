@@ -8,6 +8,7 @@ use super::reach;
 use super::view::{Block, Checklist, Gate, Guardrail, Hold, List, Rollout, Stage, Verdict};
 use super::wrap::hung;
 use super::words::{counted, listed, moment, number, percent, plain, relative, sentence, span, when};
+use super::foretell;
 use crate::model::Instant;
 
 /// The width of the progress bar of a hold.
@@ -204,6 +205,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
         (format!("{} ", paint(BAD, "!")), format!("{subject}: {message}{at}"))
     };
     rows.push(("Faults", rollout.faults.iter().map(|found| fault(&found.subject, &found.message, found.at)).collect()));
+    rows.push(("No reports", foretell::silent(rollout).map(|text| (format!("{} ", paint(WARN, "!")), text)).into_iter().collect()));
     rows.push(("Lists", rollout.lists.iter().map(|list| unmarked(list_line(list))).collect()));
     if let Some(published) = &rollout.published {
         let held = published.revision.map_or_else(|| "nothing".to_owned(), |revision| format!("revision {revision}"));
@@ -310,7 +312,7 @@ mod tests {
             "hold":{"length_ms":2880000,"elapsed_ms":2160000,"until":"2026-12-02T14:12:00Z"},
             "next":{"command":"advance","stage":"full","percentage":100,"at":"2026-12-02T14:12:00Z"},
             "blocked":[{"by":"hold","text":"the stage's hold of 48m is not over","until":"2026-12-02T14:12:00Z"}],"commands":["advance","kill"],
-            "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],"lists":[{"group":"beta","ids":[2]},{"group":"pilots","ids":[1200,1201]}],
+            "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],"never_reported":["event.order"],"lists":[{"group":"beta","ids":[2]},{"group":"pilots","ids":[1200,1201]}],
             "published":{"revision":11,"is_current":false}}"#;
         assert_eq!(
             told(text),
@@ -335,6 +337,7 @@ Blocked by  the stage's hold of 48m is not over, until 14:12 UTC (in 12 min)
 Guardrails  ✓ error_rate > 5% → rollback  0.2 %
             ✗ latency.p95 > 1s → 5 %
 Faults      ! group/team: is damaged  1 min ago
+No reports  ! nobody has ever reported event.order: what rests on it says nothing until somebody does
 Lists       group beta: 2 ids
             group pilots: 1,200 or 1,201 ids; isolates hold different versions, and read it again every 60 s
 KV          still holds revision 11; the writing is tried again until it succeeds

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::forecast::PerHour;
 use crate::model::{Name, Percentage};
 
 #[derive(Args)]
@@ -14,6 +15,19 @@ pub struct PlanArguments {
     /// Lay each plan's [environments.NAME] over it
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
+}
+
+#[derive(Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    pub plans: PlanArguments,
+    /// Tell what chance does at so many requests to both sides: which guardrails fire on a healthy
+    /// release, and whether each stage sees enough. Such as 20000/h, 300/min, 5/s or 400000/day
+    #[arg(long, value_name = "RATE", value_parser = str::parse::<PerHour>)]
+    pub traffic: Option<PerHour>,
+    /// With --traffic: how many different subjects come, for conditions with `min N subjects`
+    #[arg(long, value_name = "N", requires = "traffic", value_parser = clap::value_parser!(u32).range(1..))]
+    pub subjects: Option<u32>,
 }
 
 #[derive(Args)]

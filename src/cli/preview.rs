@@ -1,5 +1,6 @@
 //! `tidegate preview`: a link that puts one browser on a side. Only the link goes to standard output.
 
+use serde::Deserialize;
 use serde_json::json;
 
 use super::Failure;
@@ -7,9 +8,17 @@ use super::client::Client;
 use super::clock::now;
 use super::operator::PreviewArguments;
 use super::paint::{BOLD, note, paint, print_raw};
-use super::view::Preview;
 use super::words::moment;
 use crate::model::Instant;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Preview {
+    url: String,
+    host: String,
+    #[serde(deserialize_with = "super::view::instant")]
+    expires: Option<Instant>,
+}
 
 pub fn run(arguments: &PreviewArguments, json: bool) -> Result<(), Failure> {
     let PreviewArguments { key, side, length, host, connection } = arguments;

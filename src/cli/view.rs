@@ -45,6 +45,8 @@ pub struct Rollout {
     pub advance: String,
     pub owner: Option<String>,
     pub faults: Vec<Fault>,
+    /// What conditions rely on, and nobody has ever reported.
+    pub never_reported: Vec<String>,
     pub lists: Vec<List>,
     pub published: Option<Published>,
 }
@@ -274,15 +276,6 @@ pub struct Assignment {
     pub stage: String,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Preview {
-    pub url: String,
-    pub host: String,
-    #[serde(deserialize_with = "instant")]
-    pub expires: Option<Instant>,
-}
-
 impl State {
     /// `running in canary at 10 %`, `killed (was paused in half at 50 %)`.
     pub fn told(&self) -> String {
@@ -309,7 +302,7 @@ impl Rollout {
     }
 }
 
-fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
+pub fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Instant>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
 }
 

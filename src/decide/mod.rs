@@ -18,6 +18,8 @@ pub mod comparison;
 pub mod schedule;
 pub mod offers;
 pub mod ends;
+pub mod forecast;
+pub mod reports;
 pub mod adopt;
 pub mod replay;
 pub mod rollout;

@@ -37,7 +37,7 @@ pub fn normal(chance: &mut Rng) -> f64 {
 }
 
 /// The share of the standard normal distribution under `x`.
-fn share_under(x: f64) -> f64 {
+pub fn share_under(x: f64) -> f64 {
     0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
 }
 

@@ -7,6 +7,8 @@ use fastrand::Rng;
 
 use super::chance::{Picks, normal};
 use crate::decide::assign::{Reason, Visitor, assign};
+/// Of the requests within a visit, one in so many is for a page.
+pub use crate::decide::forecast::PAGE_ONE_IN;
 use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use crate::decide::series::minute_of;
 use crate::decide::standing::{Directory, Standing};
@@ -21,10 +23,8 @@ use crate::model::{Instant, Name};
 const ACTIVITY_SIGMA: f64 = 1.0;
 /// A subject who has not come for so long begins another visit, with a page.
 const VISIT_MS: i64 = 30 * 60_000;
-/// Of the requests within a visit, one in so many is for a page.
-const PAGE_ONE_IN: u32 = 4;
 /// Of the other requests, one in so many is no GET, so that nothing can answer in new's place.
-const WRITE_ONE_IN: u32 = 4;
+pub const WRITE_ONE_IN: u32 = 4;
 /// A group whose members the plan does not name has one in so many of the subjects.
 const MEMBERS_ONE_IN: u64 = 20;
 

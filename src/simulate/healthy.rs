@@ -9,6 +9,7 @@
 //! to 100 % for a share).
 
 use super::chance::deviations;
+use crate::decide::forecast::JS_ERROR_RATE;
 use crate::model::Name;
 use crate::model::condition::{Bound, Metric, Op, Term, Vital};
 use crate::model::measured::Quantity;
@@ -27,7 +28,6 @@ pub const VITAL_QUANTILE: u16 = 750;
 const ERROR_RATE: f64 = 0.000_2;
 /// What comes of requests beside errors, and of which share.
 pub const RATES: [(Quantity, f64); 4] = [(Quantity::ClientErrors, 0.005), (Quantity::Timeouts, 0.000_5), (Quantity::Abandoned, 0.002), (Quantity::Broken, 0.000_5)];
-const JS_ERROR_RATE: f64 = 0.002;
 const LATENCY_MS: f64 = 300.0;
 const TIMING_MS: f64 = 2_000.0;
 /// The share of subjects who use what the plan wants to see used.

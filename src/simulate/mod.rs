@@ -15,6 +15,7 @@
 
 pub mod chance;
 pub mod healthy;
+mod expected;
 pub mod scenario;
 pub mod world;
 pub mod crowd;

@@ -23,7 +23,7 @@ const SIDES: [Variant; 2] = [Variant::Legacy, Variant::New];
 /// Where errors cluster, one in so many subjects has all of them.
 const CLUSTER_ONE_IN: u64 = 20;
 /// Who gives up has waited so many times as long as an answer takes.
-const WAITED: f64 = 5.0;
+pub const WAITED: f64 = 5.0;
 
 /// What has come of all requests so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -117,6 +117,15 @@ test('whoever jumps is told over what', () => {
   assert.deepEqual(warnings('pause', { ...tried, to: tried.from }, rollout), []);
 });
 
+test('a start is told what chance will do, and what nobody reports', () => {
+  const needs = [{ is_reached: true, text: '50 requests on legacy take 1 min' }, { is_reached: false, text: '50 requests on new do not come within the hold of 1 h: they take 83 h' }];
+  const alarms = [{ is_frequent: true, text: '`js_error_rate > 2%` fires by chance about once in 2 hours' }, { is_frequent: false, text: 'hardly ever' }];
+  const tried = { from: state({ phase: 'draft' }), to: state(), moves: moves(), forecast: { alarms, stages: [{ stage: 'canary', needs }] } };
+  const expected = ['`js_error_rate > 2%` fires by chance about once in 2 hours.', 'In canary: 50 requests on new do not come within the hold of 1 h: they take 83 h.', 'Nobody has ever reported event.order and signal.p1 (pages report once the rollout has started): what rests on it says nothing until somebody does.'];
+  assert.deepEqual(warnings('start', tried, { state: tried.from, stages: [], blocked: [], never_reported: ['event.order', 'signal.p1'] }), expected);
+  assert.deepEqual(warnings('start', { ...tried, forecast: undefined }, { state: tried.from, stages: [], blocked: [] }), []);
+});
+
 const rollout = (live, changes) => ({ state: state(live), percentage: 10, faults: [], guardrails: [], stages: [{ name: 'canary' }], ...changes });
 
 test('what needs attention comes first', () => {

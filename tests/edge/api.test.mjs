@@ -602,12 +602,13 @@ describe('plans', () => {
 
   test('with faults are refused as a whole, each fault with its place', async () => {
     const was = granted(await ana.get('plans'));
-    const falling = rollout('falls', { stage: [{ name: 'x', percentage: 10 }, { name: 'y', percentage: 5 }] });
+    const falling = rollout('falls', { stage: [{ name: 'x', percentage: 10, hold: '1h' }, { name: 'y', percentage: 5 }] });
     const put = (rollouts, more = {}) => ana.ask('PUT', 'plans', { rollouts, reason: 'faulty', ...more });
     const faults = async (...rollouts) => problem(await put(rollouts), 422, 'invalid-plans').faults.map(({ rollout: key, path: at }) => `${key} ${at}`);
     assert.deepEqual(await faults(rollout('sound'), falling), ['falls stage[1].percentage']);
     assert.deepEqual(await faults({ ...rollout('strange'), surprise: 1 }), ['strange ']);
     assert.deepEqual((await faults(falling, rollout('gated', { stage: [{ name: 'x', percentage: 10, gates: ['eror_rate < 1%'] }] }))).sort(), ['falls stage[1].percentage', 'gated stage[0].gates[0]']);
+    assert.deepEqual(await faults(rollout('rushes', { stage: [{ name: 'x', percentage: 10 }, { name: 'y', percentage: 100, hold: '1h' }] })), ['rushes stage[0]']);
     assert.deepEqual(await faults(rollout('waits', { after: ['nobody'] })), ['waits after[0]']);
     assert.match((await faults(rollout('taken', { routes: ['/a/*'] }))).join(), /(taken|a) routes\[0\]/, 'a route of a rollout that is not named');
     await faults(rollout('twice'), rollout('twice'));

@@ -60,6 +60,7 @@ export function warnings(command, tried, rollout, isConfirmed = false) {
   const { from, to, moves } = tried;
   const skipped = command === 'set' && moves.direction === 'new' ? SKIPS_OF_RISING_SET : (SKIPS[command] ?? []);
   const found = rollout.blocked.filter(({ by }) => skipped.includes(by)).map(({ text }) => `skipped: ${text}`);
+  if (command === 'start') found.push(...byChance(tried), ...silent(rollout));
   found.push(...leap(tried, rollout), ...OF_COMMAND[command]?.(from, to) ?? []);
   const against = isConfirmed ? (rollout.not_now ?? []).filter((own) => own.command === command) : [];
   return [...against.map(({ reason }) => sentence(`done all the same: ${reason}`)), ...found.map(sentence), ...ending(tried)];
@@ -75,6 +76,21 @@ const OF_COMMAND = {
   advance: (from, to) => (to.percentage >= 100 ? ['everybody goes to new'] : []),
   complete: () => ['everybody goes to new, and no stage follows'],
 };
+
+/** What chance alone does to the plan at the traffic that was measured. */
+function byChance({ forecast }) {
+  if (!forecast) return [];
+  const alarms = forecast.alarms.filter((alarm) => alarm.is_frequent).map(({ text }) => text);
+  const needs = forecast.stages.flatMap(({ stage, needs }) => needs.filter((need) => !need.is_reached).map(({ text }) => `in ${stage}: ${text}`));
+  return [...alarms, ...needs];
+}
+
+/** What gates and guardrails rely on, and nobody has ever reported. */
+function silent({ state, never_reported: names = [] }) {
+  const isTooEarly = state.phase === 'draft' && names.some((name) => !name.startsWith('signal.'));
+  const why = isTooEarly ? ' (pages report once the rollout has started)' : '';
+  return names.length === 0 ? [] : [`nobody has ever reported ${listed(names)}${why}: what rests on it says nothing until somebody does`];
+}
 
 function leap({ from, to }, { stages }) {
   const place = ({ stage }) => stages.findIndex(({ name }) => name === stage);

@@ -1,5 +1,6 @@
 //! What the API answers of what is possible, what would happen, and how far a kill has come.
 
+use crate::cli::chance::Forecast;
 use serde::Deserialize;
 
 use super::{Block, Moves, Rollout, State, instant};
@@ -19,6 +20,8 @@ pub struct Changed {
     pub waits: Vec<Block>,
     /// What ends where all this completes the rollout.
     pub ends: Vec<End>,
+    /// Of a start: what chance will do to the plan.
+    pub forecast: Option<Forecast>,
 }
 
 /// A step of the schedule.

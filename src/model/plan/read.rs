@@ -12,16 +12,31 @@ use crate::model::group::Fingerprints;
 use crate::model::node::{Node, Value};
 use crate::model::{Name, Percentage};
 
-/// Reads one rollout's plan.
+/// Reads one rollout's plan, as somebody has written it.
 ///
 /// The second value holds every fault that was found, warnings included; the first is `None`
 /// when one of them is an error.
 pub fn plan(node: &Node) -> (Option<Plan>, Vec<Fault>) {
+    checked(node, true)
+}
+
+/// Reads one that was accepted before: what only asks its writer to be careful keeps nothing that is in
+/// force from being read.
+pub fn accepted(node: &Node) -> (Option<Plan>, Vec<Fault>) {
+    checked(node, false)
+}
+
+fn checked(node: &Node, is_new: bool) -> (Option<Plan>, Vec<Fault>) {
     let mut reader = Reader::default();
     let plan = read_plan(&mut reader, node);
     let mut faults = reader.faults;
+    // What could not be read is not missing.
+    let is_whole = faults.iter().all(|fault| fault.severity == FaultSeverity::Warning);
     if let Some(plan) = &plan {
         faults.extend(rules::check(plan, node));
+        if is_new && is_whole {
+            faults.extend(rules::safety::check(plan, node));
+        }
     }
     let is_sound = faults.iter().all(|fault| fault.severity == FaultSeverity::Warning);
     (plan.filter(|_| is_sound), faults)

@@ -2,6 +2,7 @@
 //! that cannot be reached, figures that nobody measures.
 
 mod requests;
+pub mod safety;
 
 use std::fmt::Write as _;
 
@@ -201,7 +202,7 @@ impl<'a> Rules<'a> {
             }
             let is_last = index + 1 == plan.stages.len();
             let waits = stage.hold.is_some() || !stage.gates.is_empty() || !stage.checklist.is_empty();
-            if !is_last && !waits && plan.advance.is_default() {
+            if !is_last && !waits && plan.advance.is_default() && !safety::is_rushed(plan, index) {
                 self.warn(&at(&[]), format!("the stage `{}` is left as soon as it is entered", stage.name), "give it a `hold`, `gates` or a `checklist`".to_owned());
             }
         }

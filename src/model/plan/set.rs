@@ -57,13 +57,13 @@ impl<'a> PlanSet<'a> {
     }
 }
 
-/// Reads one rollout of a set.
+/// Reads one rollout of a set, which was checked when it was made.
 ///
 /// # Errors
 /// With every fault that it has, its key first if that can be told.
 pub fn read_rollout(text: &str) -> Result<Plan, Vec<Fault>> {
     let node: Node = serde_json::from_str(text).unwrap_or_default();
-    let (plan, faults) = read::plan(&node);
+    let (plan, faults) = read::accepted(&node);
     plan.ok_or(faults)
 }
 

@@ -9,9 +9,10 @@ use super::problem::{Problem, raw};
 use super::moves::{Moves, moves};
 use super::view::{self, Present, RolloutView};
 use super::ways::{BlockerView, EndsView, blocker, ends};
-use super::{Call, Reply, body};
+use super::{Call, Reply, body, forecast};
 use crate::decide::ahead::{Ahead, Step};
 use crate::decide::ends as decide;
+use crate::decide::forecast::Forecast;
 use crate::decide::rollout::{Change, Order, Rollout};
 use crate::decide::transition::Refusal;
 use crate::model::command::Command;
@@ -43,6 +44,9 @@ struct Tried<'a> {
     moves: Moves,
     #[serde(flatten)]
     ahead: AheadView,
+    /// Of a start: what chance will do to the plan, at what was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forecast: Option<Forecast>,
 }
 
 /// What the schedule makes of a command at once.
@@ -89,13 +93,15 @@ pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<O
         None if asked.is_dry_run || asked.command.needs_no_revision() => {}
         None => return Err(Problem::revision_required(revision)),
     }
+    let is_start = asked.command == Command::Start;
     let order = Order::new(asked.command, call.actor.clone(), asked.reason);
     let change = rollout.change(order, present.now).map_err(|refusal| refused(rollout, &refusal, revision, current()))?;
     let foreseen = present.deployment.ahead(&change.rollout, present.now);
     let moves = moves(present, rollout, &foreseen.rollout);
     let ahead = view_ahead(rollout, &foreseen);
     if asked.is_dry_run {
-        let tried = Tried { dry_run: true, from: &rollout.record.live, to: &change.rollout.record.live, moves, ahead };
+        let forecast = if is_start { forecast::measured(present, rollout) } else { None };
+        let tried = Tried { dry_run: true, from: &rollout.record.live, to: &change.rollout.record.live, moves, ahead, forecast };
         return Ok(Outcome { change: None, reply: Reply::json(200, &tried).at(revision) });
     }
     let entry = RawValue::from_string(change.text.clone()).unwrap_or_default();

@@ -12,6 +12,7 @@ pub mod view;
 pub mod metrics;
 pub mod prometheus;
 pub mod moves;
+pub mod forecast;
 pub mod commands;
 pub mod plans;
 

@@ -3,9 +3,12 @@
 use serde::Serialize;
 
 use super::metrics;
-use super::view::{Present, effective};
+use super::view::Present;
 use crate::decide::rollout::Rollout;
+use crate::decide::standing::{Directory, Mode, Standing};
 use crate::model::Percentage;
+use crate::model::plan::Plan;
+use crate::model::record::Record;
 
 /// How many subjects a change moves, and to which side.
 #[derive(Debug, PartialEq, Serialize)]
@@ -31,4 +34,26 @@ pub fn moves(present: &Present<'_>, before: &Rollout, after: &Rollout) -> Moves 
     let all = metrics::subjects_of_day(present, &before.plan.key).map(|sample| sample.distinct(|_| true));
     let subjects = all.map(|all| (all * f64::from(limit) / f64::from(Percentage::FULL.limit())).round() as u64);
     Moves { from, to, direction, share, subjects, basis: "percentage" }
+}
+
+/// A rollout alone: a percentage needs neither groups nor others.
+struct Alone;
+
+impl Directory for Alone {
+    fn group(&self, _: &Plan, _: &str) -> Option<usize> {
+        None
+    }
+
+    fn rollout(&self, _: &str) -> Option<usize> {
+        None
+    }
+}
+
+/// The percentage that is in force: nobody while killed, not started or waiting.
+pub fn effective(plan: &Plan, record: &Record) -> Percentage {
+    match Standing::new(plan, Some(&record.live), false, record.is_waiting, &Alone).mode {
+        Mode::Killed | Mode::Unknown | Mode::Inactive => Percentage::ZERO,
+        Mode::Active => record.live.percentage,
+        Mode::Completed => Percentage::FULL,
+    }
 }

@@ -9,7 +9,7 @@ use super::body::Plans;
 use super::problem::Problem;
 use crate::decide::deployment::Deployment;
 use crate::decide::rollout::{Change, Order, Rollout};
-use crate::decide::transition::{Refusal, amend};
+use crate::decide::transition::{KV, Refusal, amend};
 use crate::model::command::Command;
 use crate::model::fault::{Fault, Severity};
 use crate::model::history::sha256_hex;
@@ -50,7 +50,7 @@ struct Sent {
 /// # Errors
 /// When a plan has errors, or a started rollout does not allow its change.
 pub fn apply(deployment: &Deployment, plans: Plans, actor: &str, revision: u64, seen: impl Fn(&Name) -> u64, now: Instant) -> Result<Applied, Problem> {
-    let sent = read_all(plans.rollouts)?;
+    let sent = read_all(plans.rollouts, actor == KV)?;
     let is_sent = |key: &Name| sent.iter().any(|sent| sent.plan.key == *key);
     let removed: Vec<Name> = if plans.prune { deployment.rollouts.keys().filter(|key| !is_sent(key)).cloned().collect() } else { Vec::new() };
     check_together(deployment, &sent, &removed)?;
@@ -98,11 +98,12 @@ fn is_in_use(rollout: &Rollout) -> bool {
     !is_nobody && !matches!(live.phase, Phase::Draft | Phase::Completed)
 }
 
-fn read_all(nodes: Vec<Node>) -> Result<Vec<Sent>, Problem> {
+/// What stands in KV is in force already.
+fn read_all(nodes: Vec<Node>, is_in_force: bool) -> Result<Vec<Sent>, Problem> {
     let mut sent: Vec<Sent> = Vec::new();
     let mut faults = Vec::new();
     for (index, node) in nodes.into_iter().enumerate() {
-        let (plan, found) = read::plan(&node);
+        let (plan, found) = if is_in_force { read::accepted(&node) } else { read::plan(&node) };
         let name = plan.as_ref().map_or_else(|| named(&node, index), |plan| plan.key.to_string());
         if let Some(plan) = &plan && sent.iter().any(|other| other.plan.key == plan.key) {
             let message = "the key is used twice".to_owned();

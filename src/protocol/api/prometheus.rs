@@ -9,7 +9,8 @@ mod counted;
 use std::fmt::Write as _;
 
 use super::metrics::{distinct, subjects_of_day};
-use super::view::{Present, effective, is_about};
+use super::moves::effective;
+use super::view::{Present, is_about};
 use crate::decide::judge::{Figure, Judgement, Verdict};
 use crate::decide::rollout::Rollout;
 use crate::model::live::Phase;

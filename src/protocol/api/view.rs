@@ -3,13 +3,14 @@
 
 use serde::Serialize;
 
+use super::moves::effective;
 use super::ways::{BlockerView, NotNowView, blocker, not_now};
 use crate::decide::deployment::Deployment;
 use crate::decide::judge::{Figure, Judgement, Verdict};
 use crate::decide::offers::offers;
+use crate::decide::reports::{Reported, never_reported};
 use crate::decide::rollout::{Noticed, Rollout};
 use crate::decide::schedule::Next;
-use crate::decide::standing::{Directory, Mode, Standing};
 use crate::model::live::{LiveState, Phase};
 use crate::model::plan::{Advance, Gate, Guardrail, Plan, Stage};
 use crate::model::record::{Checklist, Record};
@@ -70,6 +71,9 @@ pub struct RolloutView<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
     faults: Vec<&'a Noticed>,
+    /// What conditions rely on, and nobody has ever reported.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    never_reported: Vec<Reported>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lists: Vec<&'a HeldList>,
     published: Published,
@@ -210,6 +214,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
         faults: rollout.fault.iter().chain(reported).collect(),
+        never_reported: never_reported(plan, deployment.books.get(&plan.key)),
         lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
         published: Published { revision: rollout.published, is_current: rollout.is_published() },
     }
@@ -289,26 +294,4 @@ fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<HoldView> {
 
 fn next(next: Next) -> NextView {
     NextView { command: next.command.name(), stage: next.stage, percentage: next.percentage, at: next.at }
-}
-
-/// A rollout alone: a percentage needs neither groups nor others.
-struct Alone;
-
-impl Directory for Alone {
-    fn group(&self, _: &Plan, _: &str) -> Option<usize> {
-        None
-    }
-
-    fn rollout(&self, _: &str) -> Option<usize> {
-        None
-    }
-}
-
-/// The percentage that is in force: nobody while killed, not started or waiting.
-pub fn effective(plan: &Plan, record: &Record) -> Percentage {
-    match Standing::new(plan, Some(&record.live), false, record.is_waiting, &Alone).mode {
-        Mode::Killed | Mode::Unknown | Mode::Inactive => Percentage::ZERO,
-        Mode::Active => record.live.percentage,
-        Mode::Completed => Percentage::FULL,
-    }
 }
