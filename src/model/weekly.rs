@@ -38,11 +38,26 @@ impl Weekly {
         })
     }
 
-    /// Whether no minute of the week is in this window without being in one of `closed`.
-    pub fn is_covered_by(&self, closed: &[Self]) -> bool {
-        (0..WEEK_MINUTES)
-            .filter(|minute| self.contains_minute(*minute))
-            .all(|minute| closed.iter().any(|window| window.contains_minute(minute)))
+}
+
+/// The minutes of the week that lie in one of several windows.
+pub struct Closed(Vec<bool>);
+
+impl Closed {
+    /// Those of these windows.
+    pub fn of(windows: &[Weekly]) -> Self {
+        let mut minutes = vec![false; WEEK_MINUTES as usize];
+        for minute in windows.iter().flat_map(|window| &window.stretches).flat_map(|(from, to)| *from..*to) {
+            if let Some(is_closed) = minutes.get_mut((minute % WEEK_MINUTES) as usize) {
+                *is_closed = true;
+            }
+        }
+        Self(minutes)
+    }
+
+    /// Whether no minute is in this window without being in one of those.
+    pub fn covers(&self, window: &Weekly) -> bool {
+        window.stretches.iter().flat_map(|(from, to)| *from..*to).all(|minute| self.0.get((minute % WEEK_MINUTES) as usize) == Some(&true))
     }
 }
 

@@ -126,7 +126,7 @@ impl Batch {
     /// Reads a batch. One that is damaged anywhere counts nothing at all, but keeps its number, so that
     /// it is acknowledged and not sent forever; what is wrong with it stays noted in the reader.
     pub fn read(r: &mut Reader, node: &Node) -> Self {
-        let faults = r.faults.len();
+        let faults = r.found();
         let read = |r: &mut Reader| {
             let mut f = r.fields(node)?;
             let sequence = f.required(r, "sequence", Reader::whole)?;
@@ -136,7 +136,7 @@ impl Batch {
             Some(Self { sequence, counted, reports })
         };
         let batch = read(r).unwrap_or_default();
-        if r.faults.len() > faults { Self { sequence: batch.sequence, ..Self::default() } } else { batch }
+        if r.found() > faults { Self { sequence: batch.sequence, ..Self::default() } } else { batch }
     }
 
     /// Reads one alone, as it was stored.

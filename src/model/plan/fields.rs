@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::Table;
-use crate::model::fault::{Explain, Fault, Severity, nearest};
+use crate::model::fault::{Explain, FAULTS_MAX, Fault, Faults, HELPED_MAX, Severity, nearest};
 use crate::model::node::{Entry, Node, Value};
 use crate::model::number::Plain;
 use crate::model::{Name, Percentage};
@@ -16,8 +16,10 @@ use crate::model::{Name, Percentage};
 /// Collects faults, and knows at which place of the tree it is.
 #[derive(Default)]
 pub struct Reader {
-    /// What was wrong so far.
+    /// What was wrong so far: the first faults.
     pub faults: Vec<Fault>,
+    /// How many more there were.
+    more: usize,
     path: String,
     /// The lengths of `path` to go back to, the innermost place last.
     outer: Vec<usize>,
@@ -29,8 +31,32 @@ impl Reader {
         self.note(span, &message, help);
     }
 
+    /// Whether there are so few faults yet that somebody may want help with the spelling.
+    fn may_help(&self) -> bool {
+        self.faults.len() < HELPED_MAX
+    }
+
+    /// How many faults were found, told or not.
+    pub fn found(&self) -> usize {
+        self.faults.len() + self.more
+    }
+
+    /// All that was found.
+    pub fn into_faults(self) -> Faults {
+        let mut faults = Faults::default();
+        self.faults.into_iter().for_each(|fault| faults.push(fault));
+        for _ in 0..self.more {
+            faults.count(Severity::Error);
+        }
+        faults
+    }
+
     #[inline(never)]
     fn note(&mut self, span: Option<Range<usize>>, message: &dyn Display, help: Option<String>) {
+        if self.faults.len() >= FAULTS_MAX {
+            self.more += 1;
+            return;
+        }
         let fault = Fault { severity: Severity::Error, path: self.path.clone(), span, message: message.to_string(), help };
         self.faults.push(fault);
     }
@@ -48,7 +74,7 @@ impl Reader {
     }
 
     #[inline(never)]
-    fn enter_field(&mut self, key: &str) {
+    pub(super) fn enter_field(&mut self, key: &str) {
         self.outer.push(self.path.len());
         if !self.path.is_empty() {
             self.path.push('.');
@@ -56,13 +82,13 @@ impl Reader {
         self.path.push_str(key);
     }
 
-    fn enter_item(&mut self, index: usize) {
+    pub(super) fn enter_item(&mut self, index: usize) {
         self.outer.push(self.path.len());
         let _ = write!(self.path, "[{index}]");
     }
 
     #[inline(never)]
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         self.path.truncate(self.outer.pop().unwrap_or_default());
     }
 
@@ -304,11 +330,12 @@ impl<'a> Fields<'a> {
     pub fn end(self, reader: &mut Reader) {
         for Entry { key, key_span, .. } in self.entries {
             if !self.known.contains(&key.as_str()) {
-                let help = match nearest(key, self.known.iter().copied()) {
+                let help = || match nearest(key, self.known.iter().copied()) {
                     Some(known) => format!("did you mean `{known}`?"),
                     None => format!("known here: {}", self.known.join(", ")),
                 };
-                reader.error(key_span.clone(), format_args!("`{key}` is not a field"), Some(help));
+                let help = reader.may_help().then(help);
+                reader.error(key_span.clone(), format_args!("`{key}` is not a field"), help);
             }
         }
     }
