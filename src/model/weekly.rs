@@ -40,8 +40,8 @@ impl Weekly {
 
 }
 
-/// The minutes of the week that lie in one of several windows.
-pub struct Closed(Vec<bool>);
+/// The minutes of the week that lie in none of several windows: to each minute, how many before it do.
+pub struct Closed(Vec<u32>);
 
 impl Closed {
     /// Those of these windows.
@@ -52,12 +52,19 @@ impl Closed {
                 *is_closed = true;
             }
         }
-        Self(minutes)
+        // Twice the week, for stretches that run into the next one.
+        let mut open = vec![0];
+        let mut count = 0;
+        for is_closed in minutes.iter().chain(&minutes) {
+            count += u32::from(!is_closed);
+            open.push(count);
+        }
+        Self(open)
     }
 
     /// Whether no minute is in this window without being in one of those.
     pub fn covers(&self, window: &Weekly) -> bool {
-        window.stretches.iter().flat_map(|(from, to)| *from..*to).all(|minute| self.0.get((minute % WEEK_MINUTES) as usize) == Some(&true))
+        window.stretches.iter().all(|(from, to)| self.0.get(*from as usize) == self.0.get(*to as usize))
     }
 }
 

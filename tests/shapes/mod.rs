@@ -76,7 +76,7 @@ pub fn all() -> Vec<Shape> {
         shape("empty stages", around(key, "", |room| many(room, |_| "[[stage]]\n".to_owned()))),
         shape("windows", windows()),
         shape("gates", listed(&in_stage("gates"), "", |n| format!("\"signal.s{n} > 1\""))),
-        shape("a long gate", listed_to(1, &in_stage("gates"), "", |_| format!("\"{}\"", vec!["errors@a > 1"; 60_000].join(" and ")))),
+        shape("a long gate", listed_to(1, &in_stage("gates"), "", |_| format!("\"{}\"", vec!["errors@a > 1"; 50_000].join(" and ")))),
         shape("gates of 100 stages", around(key, "", gates_of_stages)),
         shape("guardrails", around(&first_stage, "", |room| many(room, |n| format!("[[guardrail]]\nwhen=\"eror_rate > {n}%\"\nthen=\"of\"\n")))),
         shape("guardrails of unknown stages", around(&first_stage, "", guardrails)),

@@ -21,7 +21,8 @@ fn items_max(field: &str) -> (usize, Option<&'static str>) {
     match field {
         "ids" | "not_ids" => (100_000, Some("more belong under the KV key `group/NAME`, with `kv = true`")),
         "environments" => (ENVIRONMENTS_MAX, None),
-        "stage" | "gates" | "freeze" | "enter" | "checkins" | "jwt" => (100, None),
+        "gates" => (50, None),
+        "stage" | "freeze" | "enter" | "checkins" | "jwt" => (100, None),
         // Each of them is tried for each request.
         "except" | "path" | "match" => (500, Some("a `/*` at the end takes everything under a path")),
         "guardrail" => (500, None),

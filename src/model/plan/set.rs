@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::limits::{REVISION_MAX, ROLLOUTS_MAX, SET_BYTES_MAX};
+use super::limits::{REVISION_BY_HAND_MAX, REVISION_MAX, ROLLOUTS_MAX, SET_BYTES_MAX};
 use super::{Plan, read};
 use crate::model::fault::{Fault, Grouped};
 use crate::model::node::Node;
@@ -51,7 +51,7 @@ impl fmt::Display for PlanSetError {
             Self::Version(v) => write!(f, "the value of `plans` has the version {v}; this build reads {VERSION}"),
             Self::Long(bytes) => write!(f, "the value of `plans` has {} bytes; at most {} are read", Grouped(*bytes), Grouped(SET_BYTES_MAX)),
             Self::Many(count) => write!(f, "the value of `plans` has {} rollouts; at most {} are read", Grouped(*count), Grouped(ROLLOUTS_MAX)),
-            Self::Revision(revision) => write!(f, "the value of `plans` has the revision {revision}; at most {REVISION_MAX} is read"),
+            Self::Revision(revision) => write!(f, "the value of `plans` has the revision {revision}; at most {REVISION_BY_HAND_MAX} is read"),
         }
     }
 }
@@ -72,6 +72,16 @@ impl<'a> PlanSet<'a> {
             Self { rollouts, .. } if rollouts.len() > ROLLOUTS_MAX => Err(PlanSetError::Many(rollouts.len())),
             set => Ok(set),
         }
+    }
+
+    /// Reads what stands in KV, where somebody may have written it: others must be able to count on from its
+    /// revision.
+    ///
+    /// # Errors
+    /// As [`Self::parse`] does, and when its revision is out of the question.
+    pub fn parse_by_hand(text: &'a str) -> Result<Self, PlanSetError> {
+        let set = Self::parse(text)?;
+        if set.revision > REVISION_BY_HAND_MAX { Err(PlanSetError::Revision(set.revision)) } else { Ok(set) }
     }
 }
 

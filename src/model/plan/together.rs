@@ -69,3 +69,21 @@ fn in_cycles(plans: &[(&Plan, &Node)], keys: &HashMap<&str, usize>) -> Vec<bool>
     }
     rows.iter().enumerate().map(|(index, row)| leads(row, index)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::set::read_rollout;
+    use super::*;
+
+    #[test]
+    fn a_plan_waits_for_itself_only_where_a_way_leads_back_to_it() {
+        let plan = |key: &str, after: &str| read_rollout(&format!(r#"{{"key":"{key}","after":[{after}],"stage":[{{"name":"full","percentage":100}}]}}"#)).unwrap_or_else(|faults| panic!("{faults:?}"));
+        // a leads into the circle of b, c and d, which leads to e.
+        let plans = [plan("a", r#""b""#), plan("b", r#""c""#), plan("c", r#""d""#), plan("d", r#""b","e""#), plan("e", "")];
+        let root = Node::default();
+        let pairs: Vec<(&Plan, &Node)> = plans.iter().map(|plan| (plan, &root)).collect();
+        let told: Vec<String> = check(&pairs).into_iter().flat_map(|(_, faults)| faults.into_vec()).map(|fault| fault.message).collect();
+        let expected: Vec<String> = ["b", "c", "d"].iter().map(|key| format!("`{key}` waits for itself, by way of `after` or `requires` of others")).collect();
+        assert_eq!(told, expected);
+    }
+}

@@ -70,18 +70,18 @@ pub fn apply(deployment: &Deployment, plans: Plans, actor: &str, revision: u64, 
     for Sent { plan, .. } in sent {
         let text: Rc<str> = serde_json::to_string(&plan).unwrap_or_default().into();
         let known = deployment.rollouts.get(&plan.key);
-        if known.is_some_and(|known| known.plan_text == text) {
+        if known.is_some_and(|known| known.plan_text == text && known.unread.is_none()) {
             told.push(Told { rollout: plan.key, change: "unchanged", entry: None });
             continue;
         }
-        if let Some(Err(refusal)) = known.map(|known| amend::check(&known.plan, &plan, &known.record)) {
+        if let Some(Err(refusal)) = known.filter(|known| known.unread.is_none()).map(|known| amend::check(&known.plan, &plan, &known.record)) {
             refusals.push((plan.key.to_string(), refusal));
             continue;
         }
         let key = plan.key.clone();
         let plan = Rc::new(plan);
         let rollout = match known {
-            Some(known) => Rollout { plan, plan_text: Rc::clone(&text), ..known.clone() },
+            Some(known) => Rollout { plan, plan_text: Rc::clone(&text), unread: None, ..known.clone() },
             None => Rollout::new(plan, Rc::clone(&text), seen(&key), now),
         };
         let reason = if plans.reason.is_empty() { "a plan was applied" } else { &plans.reason };

@@ -196,13 +196,13 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         hold: hold(plan, record, now),
         next: outlook.next.map(next),
         blocked: outlook.blocked.iter().map(blocker).collect(),
-        commands: allowed(plan, record, now),
+        commands: allowed(rollout, now),
         advance: plan.advance,
         freeze: &plan.freeze,
         after: &plan.after,
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
-        faults: rollout.fault.iter().chain(reported).collect(),
+        faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).collect(),
         lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
         published: Published { revision: rollout.published, is_current: rollout.is_published() },
     }
@@ -280,7 +280,8 @@ fn blocker(blocker: &Blocker) -> BlockerView {
 }
 
 /// The commands that would be accepted now, found by trying each.
-fn allowed(plan: &Plan, record: &Record, now: Instant) -> Vec<&'static str> {
+fn allowed(rollout: &Rollout, now: Instant) -> Vec<&'static str> {
+    let Rollout { plan, record, .. } = rollout;
     let open = record.checklist(plan).map(|of| record.open_items(&of, plan)).unwrap_or_default();
     let commands = [
         Command::Start,
@@ -294,7 +295,7 @@ fn allowed(plan: &Plan, record: &Record, now: Instant) -> Vec<&'static str> {
         Command::Approve(open.into_iter().next().unwrap_or_default()),
         Command::Complete,
     ];
-    commands.iter().filter(|command| transition(plan, record, command, "", now).is_ok()).map(Command::name).collect()
+    commands.iter().filter(|command| rollout.allows(command) && transition(plan, record, command, "", now).is_ok()).map(Command::name).collect()
 }
 
 /// A rollout alone: a percentage needs neither groups nor others.

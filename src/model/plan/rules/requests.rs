@@ -13,8 +13,9 @@ pub(super) fn check(rules: &mut Rules<'_>) {
     let plan = rules.plan;
     upstreams(rules);
     let routes: HashSet<&Route> = plan.routes.iter().collect();
+    let taken = TakenPaths::of(&plan.routes);
     for (index, route) in plan.except.iter().enumerate() {
-        if !plan.routes.iter().any(|own| overlap(own, route)) {
+        if !taken.overlap(&route.path) || !plan.routes.iter().any(|own| overlap(own, route)) {
             rules.warn(&[Key("except"), Index(index)], format!("no route takes `{route}`, so there is nothing to except"), None);
         }
         if routes.contains(route) {
@@ -22,7 +23,6 @@ pub(super) fn check(rules: &mut Rules<'_>) {
         }
     }
     failures(rules, &plan.failure, None);
-    let taken = TakenPaths::of(&plan.routes);
     let mut earlier = HashSet::new();
     for (index, rule) in plan.paths.iter().enumerate() {
         path(rules, index, rule, &taken, &earlier);
