@@ -172,7 +172,7 @@ pub trait Explain: fmt::Display {
 /// A longer word was not meant to be a name.
 const WORD_CHARS_MAX: usize = 100;
 /// A word is compared with so many.
-const COMPARED_MAX: usize = 1_000;
+const COMPARED_MAX: usize = 200;
 /// So many are named where all that is known is named.
 const NAMED_MAX: usize = 20;
 

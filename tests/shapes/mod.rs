@@ -122,8 +122,8 @@ fn nearly_known() -> String {
 
 fn crossed() -> String {
     let routes = up_to(10_000, 500_000, |n| format!("\"*.h{n}.example.com/a/b/c/{n}/*\","));
-    let except = up_to(500, 100_000, |n| format!("\"*.x{n}.example.com/a/b/c/{n}/*\","));
-    let paths = many(380_000, |n| if n % 500 == 0 { format!("{}[[path]]\nmatch=[\"/z/{n}/*\",", if n == 0 { "" } else { "]\n" }) } else { format!("\"/z/{n}/*\",") });
+    let except = up_to(100, 100_000, |n| format!("\"*.x{n}.example.com/a/b/c/{n}/*\","));
+    let paths = many(380_000, |n| if n % 100 == 0 { format!("{}[[path]]\nmatch=[\"/z/{n}/*\",", if n == 0 { "" } else { "]\n" }) } else { format!("\"/z/{n}/*\",") });
     format!("key = \"a\"\nroutes = [{routes}]\nexcept = [{except}]\n{STAGE}{UPSTREAMS}{paths}]\n")
 }
 

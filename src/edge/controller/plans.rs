@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
 use super::desk::Desk;
@@ -205,10 +206,20 @@ pub fn plan_keys(plans: &str) -> Vec<String> {
     if plans.len() > SET_BYTES_MAX {
         return Vec::new();
     }
-    let node: Node = serde_json::from_str(plans).unwrap_or_default();
-    let Some(Value::List(rollouts)) = node.field("rollouts").map(|list| &list.value) else { return Vec::new() };
-    let names: Vec<Name> = rollouts.iter().take(ROLLOUTS_MAX).filter_map(key_of).collect();
+    let Ok(Keyed { rollouts }) = serde_json::from_str::<Keyed>(plans) else { return Vec::new() };
+    let names: Vec<Name> = rollouts.iter().take(ROLLOUTS_MAX).filter_map(|rollout| rollout.key.as_deref()?.parse().ok()).collect();
     keys(names.iter())
+}
+
+/// Of plans, their keys alone: all else is passed over.
+#[derive(Deserialize)]
+struct Keyed {
+    rollouts: Vec<Key>,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    key: Option<String>,
 }
 
 fn key_of(rollout: &Node) -> Option<Name> {

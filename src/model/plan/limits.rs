@@ -24,7 +24,8 @@ fn items_max(field: &str) -> (usize, Option<&'static str>) {
         "gates" => (50, None),
         "stage" | "freeze" | "enter" | "checkins" | "jwt" => (100, None),
         // Each of them is tried for each request.
-        "except" | "path" | "match" => (500, Some("a `/*` at the end takes everything under a path")),
+        "except" | "match" => (100, Some("a `/*` at the end takes everything under a path")),
+        "path" => (200, Some("one rule may have several paths in `match`")),
         "guardrail" => (500, None),
         "routes" => (10_000, Some("a `/*` at the end takes everything under a path")),
         _ => (10_000, None),
