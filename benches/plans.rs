@@ -1,7 +1,7 @@
 //! How long plans take to be read that hold thousands of one thing (`make bench-native`): by the command,
 //! with all that it prints, and by the controller, for which a kill waits.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark has no input")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "a benchmark has no input, and reads the clock")]
 
 #[path = "../tests/shapes/mod.rs"]
 mod shapes;

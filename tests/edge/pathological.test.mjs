@@ -37,7 +37,7 @@ const SHAPES = {
   'windows': flag({ freeze: range(100, () => WINDOW), stage: range(100, (n) => ({ name: `s${n}`, percentage: 1, enter: range(100, () => WINDOW) })) }),
   'ids': flag({ groups: { team: { ids: range(80_000, (n) => `${n}`) } }, stage: [{ ...STAGE, groups: ['team'] }] }),
   'rollouts': range(1_000, (n) => ({ key: `slow-${n}`, after: range(60, (m) => `slow-${(n + m) % 1_000}`), stage: [STAGE] })),
-  'good rollouts': range(1_000, (n) => ({ key: `slow-${n}`, description: 'x'.repeat(600), stage: [STAGE] })),
+  'good rollouts': range(900, (n) => ({ key: `slow-${n}`, description: 'x'.repeat(600), stage: [STAGE] })),
   'unknown fields': flag(table(900, (n) => [`field${n}`, range(80, (m) => ({ a: m }))])),
 };
 

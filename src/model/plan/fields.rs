@@ -3,12 +3,15 @@
 //! Dozens of types are read here, and what is generic is compiled once for each of them. So a
 //! generic function only calls `read` or `parse`, between two steps that know nothing of the type.
 
+mod asked;
+
 use std::fmt::{Display, Write as _};
 use std::ops::Range;
 use std::str::FromStr;
 
+pub use self::asked::Fields;
 use super::Table;
-use crate::model::fault::{Explain, FAULTS_MAX, Fault, Faults, HELPED_MAX, Severity, nearest};
+use crate::model::fault::{Explain, FAULTS_MAX, Fault, Faults, HELPED_MAX, Severity};
 use crate::model::node::{Entry, Node, Value};
 use crate::model::number::Plain;
 use crate::model::{Name, Percentage};
@@ -256,7 +259,7 @@ impl Reader {
     /// The fields of a table, to be asked for one by one.
     pub fn fields<'a>(&mut self, node: &'a Node) -> Option<Fields<'a>> {
         match &node.value {
-            Value::Table(entries) => Some(Fields { entries, span: node.span.clone(), known: Vec::new() }),
+            Value::Table(entries) => Some(Fields::of(entries, node.span.clone())),
             _ => {
                 self.expected(node, "a table");
                 None
@@ -275,68 +278,5 @@ fn inside(node: &Node, text: &str, span: Option<Range<usize>>) -> Option<Range<u
             Some(start..(whole.start + 1 + part.end).max(start))
         }
         _ => Some(whole),
-    }
-}
-
-/// The fields of one table. What is never asked for is unknown.
-pub struct Fields<'a> {
-    entries: &'a [Entry],
-    span: Option<Range<usize>>,
-    known: Vec<&'static str>,
-}
-
-impl<'a> Fields<'a> {
-    /// The node of a field, unless it is absent.
-    pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.known.push(key);
-        let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some(&entry.node).filter(|node| !matches!(node.value, Value::Null))
-    }
-
-    /// Steps into a field, if it is there; the reader has to leave it again.
-    #[inline(never)]
-    fn enter(&mut self, reader: &mut Reader, key: &'static str, is_required: bool) -> Option<&'a Node> {
-        let node = self.node(key);
-        if node.is_some() {
-            reader.enter_field(key);
-        } else if is_required {
-            reader.error(self.span.clone(), format_args!("`{key}` is missing"), None);
-        }
-        node
-    }
-
-    /// A field that may be absent.
-    pub fn optional<T>(&mut self, reader: &mut Reader, key: &'static str, read: impl FnOnce(&mut Reader, &'a Node) -> Option<T>) -> Option<T> {
-        let node = self.enter(reader, key, false)?;
-        let value = read(reader, node);
-        reader.leave();
-        value
-    }
-
-    /// A field that must be there.
-    pub fn required<T>(&mut self, reader: &mut Reader, key: &'static str, read: impl FnOnce(&mut Reader, &'a Node) -> Option<T>) -> Option<T> {
-        let node = self.enter(reader, key, true)?;
-        let value = read(reader, node);
-        reader.leave();
-        value
-    }
-
-    /// The names of the fields that are there.
-    pub fn keys(&self) -> impl Iterator<Item = &'a str> {
-        self.entries.iter().map(|entry| entry.key.as_str())
-    }
-
-    /// Notes every field that nobody asked for.
-    pub fn end(self, reader: &mut Reader) {
-        for Entry { key, key_span, .. } in self.entries {
-            if !self.known.contains(&key.as_str()) {
-                let help = || match nearest(key, self.known.iter().copied()) {
-                    Some(known) => format!("did you mean `{known}`?"),
-                    None => format!("known here: {}", self.known.join(", ")),
-                };
-                let help = reader.may_help().then(help);
-                reader.error(key_span.clone(), format_args!("`{key}` is not a field"), help);
-            }
-        }
     }
 }

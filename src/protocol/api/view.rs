@@ -282,7 +282,6 @@ fn blocker(blocker: &Blocker) -> BlockerView {
 /// The commands that would be accepted now, found by trying each.
 fn allowed(rollout: &Rollout, now: Instant) -> Vec<&'static str> {
     let Rollout { plan, record, .. } = rollout;
-    let open = record.checklist(plan).map(|of| record.open_items(&of, plan)).unwrap_or_default();
     let commands = [
         Command::Start,
         Command::Advance,
@@ -292,7 +291,7 @@ fn allowed(rollout: &Rollout, now: Instant) -> Vec<&'static str> {
         Command::Rollback(Target::Off),
         Command::Kill(Cause::Command),
         Command::Revive(Cause::Command),
-        Command::Approve(open.into_iter().next().unwrap_or_default()),
+        Command::Approve(record.checklist(plan).and_then(|of| record.open_items(&of, plan).into_iter().next()).unwrap_or_default()),
         Command::Complete,
     ];
     commands.iter().filter(|command| rollout.allows(command) && transition(plan, record, command, "", now).is_ok()).map(Command::name).collect()
