@@ -209,7 +209,7 @@ impl Desk {
     /// # Errors
     /// When the storage refuses.
     pub fn hear(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Option<u64>, JsValue> {
-        self.is_outdated = flush.plans.max(flush.seen) > self.deployment.plans || self.is_alarmed(flush, now);
+        self.is_outdated = flush.plans.max(flush.seen.unwrap_or_default()) > self.deployment.plans || self.is_alarmed(flush, now);
         self.heard.note(&flush.isolate, now);
         self.heard.note_faults(&flush.faults, now);
         self.heard.note_lists(&flush.isolate, &flush.lists);

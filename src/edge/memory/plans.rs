@@ -100,8 +100,8 @@ impl Memory {
     }
 
     /// The revision in KV that is not in use.
-    pub(super) fn unused_revision(&self) -> u64 {
-        if self.plans.seen > self.snapshot.catalogue.revision { self.plans.seen } else { 0 }
+    pub(super) fn unused_revision(&self) -> Option<u64> {
+        Some(self.plans.seen).filter(|seen| *seen > self.snapshot.catalogue.revision)
     }
 }
 
