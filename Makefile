@@ -68,8 +68,9 @@ lint: setup ## Check the code with clippy, natively and for wasm
 
 bench: bench-native bench-edge bench-propagation bench-flushes size ## Measure against the goals: native, in workerd, propagation, flushes, size
 
-bench-native: setup ## Measure assignments, routing and groups natively
+bench-native: setup ## Measure assignments, routing, groups and the reading of large plans natively
 	cargo bench --quiet --bench decisions
+	cargo bench --quiet --bench plans
 
 bench-edge: build ## Measure requests against other workers in the same workerd
 	node benches/edge/run.mjs

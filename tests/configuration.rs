@@ -4,14 +4,18 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+use std::rc::Rc;
+
 use proptest::prelude::*;
 use tidegate::decide::settle::settle;
+use tidegate::decide::standing::Mode;
 use tidegate::model::Instant;
 use tidegate::model::condition::Condition;
 use tidegate::model::live::{Adopted, LiveState, Phase};
 use tidegate::model::plan::Plan;
 use tidegate::model::plan::set::{print, read_rollout};
-use tidegate::protocol::config::Catalogue;
+use tidegate::protocol::config::by_hand::Partial;
+use tidegate::protocol::config::{Catalogue, Snapshot, States};
 
 const ROLLOUT: &str = r#"{"key":"checkout","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example"},
     "groups":{"team":{"ids":["ana"]}},
@@ -96,6 +100,77 @@ fn one_broken_rollout_spoils_no_other_and_keeps_its_last_good_plan() {
     assert_eq!(broken[0].to_string(), "the plan of `search` has errors, so its last good plan goes on: stage[1].percentage: `1000` is more than 100 % (a number from 0 to 100 with at most three decimals, such as 10, 2.5 or 0.001)");
     let (cold, broken) = Catalogue::compile(&set(2, "[]"), None).unwrap();
     assert_eq!((cold.rollouts.len(), broken[0].key.as_str(), broken[0].keeps_last), (1, "rollouts[1]", false));
+}
+
+/// A set of KV, by revision and rollouts.
+fn set(revision: u64, rollouts: &[&str]) -> String {
+    format!(r#"{{"v":1,"revision":{revision},"rollouts":[{}]}}"#, rollouts.join(","))
+}
+
+fn two() -> (String, String, Catalogue) {
+    let (first, second) = (ROLLOUT.replace("/*", "/a/*"), ROLLOUT.replace("checkout", "search").replace("/*", "/b/*"));
+    let (catalogue, broken) = Catalogue::compile(&set(5, &[&first, &second]), None).unwrap();
+    assert!(broken.is_empty());
+    (first, second, catalogue)
+}
+
+#[track_caller]
+fn stay(text: &str, is_controlled: bool, expected: &[&str], why: Option<Partial>) {
+    let (_, _, last) = two();
+    let read = Catalogue::read(text, &last, is_controlled).unwrap();
+    let keys: Vec<&str> = read.catalogue.rollouts.iter().map(|entry| entry.plan.key.as_str()).collect();
+    assert_eq!((keys.as_slice(), read.why_partial.as_ref()), (expected, why.as_ref()), "{text}");
+    // A set that is not whole leaves the revision, so that the controller tells its own.
+    assert_eq!(read.catalogue.revision, if why.is_some() { 5 } else { read.revision });
+}
+
+#[test]
+fn known_rollouts_stay_where_a_set_by_hand_is_empty_or_has_one_without_a_key() {
+    let (first, _, _) = two();
+    let third = ROLLOUT.replace("checkout", "third").replace("/*", "/c/*");
+    for is_controlled in [true, false] {
+        for revision in [4, 5, 9, 1 << 52] {
+            stay(&set(revision, &[]), is_controlled, &["checkout", "search"], Some(Partial::Empty));
+            stay(&set(revision, &[&third, "{}", "7"]), is_controlled, &["third", "checkout", "search"], Some(Partial::Keyless(2)));
+        }
+    }
+    stay(&set(9, &[&first]), true, &["checkout", "search"], Some(Partial::Lacks(vec!["search".into()])));
+    stay(&set(9, &[&first]), false, &["checkout"], None);
+}
+
+#[test]
+fn a_revision_from_which_nobody_can_count_on_is_unreadable() {
+    let (first, _, last) = two();
+    assert!(Catalogue::compile(&set(1 << 53, &[&first]), None).is_ok(), "the controller may have come so far");
+    for revision in [(1 << 52) + 1, (1 << 53) + 1, u64::MAX >> 1, u64::MAX] {
+        let error = Catalogue::read(&set(revision, &[&first]), &last, true).err().map(|error| error.to_string());
+        assert_eq!(error, Some(format!("the value of `plans` has the revision {revision}; at most 4503599627370496 is read")));
+    }
+    assert!(Catalogue::compile(&set((1 << 53) + 1, &[&first]), None).is_err());
+    let state = written(7, "10").to_json().replace("\"revision\":7", "\"revision\":9007199254740993");
+    assert_eq!(settled(Some(&written(7, "50")), Some(&state), NOW), Err("the live state is malformed: revision: the revision 9007199254740993 is too great (at most 9007199254740992)".into()));
+}
+
+#[test]
+fn a_cold_isolate_serves_legacy_where_only_routes_and_upstreams_can_be_read() {
+    let broken = ROLLOUT.replace("\"percentage\":10,", "\"percentage\":\"many\",\"of\":\"a later version\",");
+    let (catalogue, told) = Catalogue::compile(&set(3, &[&broken]), None).unwrap();
+    assert!(told[0].to_string().starts_with("the plan of `checkout` has errors, so legacy answers its requests: "), "{}", told[0]);
+    let states = States { live: [("checkout".to_owned(), written(7, "100"))].into_iter().collect(), ..States::default() };
+    let number = catalogue.router.find("any.example", "/x").unwrap();
+    let snapshot = Snapshot::new(Rc::new(catalogue), &states, Vec::new());
+    assert_eq!(snapshot.standings[number].mode, Mode::Unknown);
+    // Once it can be read, it is served as any other.
+    let (whole, told) = Catalogue::compile(&set(4, &[ROLLOUT]), Some(&snapshot.catalogue)).unwrap();
+    assert_eq!((told.len(), Snapshot::new(Rc::new(whole), &states, Vec::new()).standings[number].mode), (0, Mode::Active));
+}
+
+#[test]
+fn what_is_too_large_is_not_read() {
+    let many = vec!["{}"; 1_001];
+    let error = |text: &str| Catalogue::compile(text, None).err().map(|error| error.to_string());
+    assert_eq!(error(&set(1, &many)).as_deref(), Some("the value of `plans` has 1,001 rollouts; at most 1,000 are read"));
+    assert_eq!(error(&" ".repeat(5 << 20)).as_deref(), Some("the value of `plans` has 5,242,880 bytes; at most 4,194,304 are read"));
 }
 
 #[test]

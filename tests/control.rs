@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use tidegate::decide::deployment::Deployment;
-use tidegate::decide::rollout::{Change, Order, Rollout};
+use tidegate::decide::rollout::{Change, Noticed, Order, Rollout};
 use tidegate::decide::replay::Replay;
 use tidegate::decide::judge::Verdict;
 use tidegate::decide::schedule::{Facts, outlook};
@@ -388,4 +388,22 @@ fn a_resume_after_a_rollback_is_the_next_attempt() {
     assert_eq!((live.attempt, live.phase, live.stage.as_str(), live.percentage), (2, Phase::Running, "team", Percentage::ZERO));
     let canary = order(&again, Command::Advance, at(MONDAY_MS)).unwrap().rollout;
     assert!(matches!(order(&canary, Command::Advance, at(MONDAY_MS)), Err(Refusal::Checklist(..))), "its checklists are cleared");
+}
+
+#[test]
+fn a_rollout_whose_plan_cannot_be_read_is_held_and_can_be_killed() {
+    let mut rollout = started();
+    rollout.unread = Some(Noticed { subject: "shop".into(), message: "damaged".into(), at: at(MONDAY_MS) });
+    let later = at(MONDAY_MS + 2 * HOUR_MS);
+    for command in [Command::Advance, Command::Complete(None), Command::Resume(None), Command::Set(Setting::percentage(percentage("100"))), Command::Rollback(Target::Previous)] {
+        assert_eq!(order(&rollout, command, later).err(), Some(Refusal::UnreadPlan));
+    }
+    let killed = order(&rollout, Command::Kill(Cause::Command), later).unwrap().rollout;
+    assert!(killed.record.live.killed && killed.unread.is_some());
+    let revived = order(&killed, Command::Revive(Cause::Command), later).unwrap().rollout;
+    assert!(order(&revived, Command::Rollback(Target::Off), later).is_ok());
+    let mut deployment = Deployment::default();
+    deployment.rollouts.insert(rollout);
+    assert!(deployment.due(later).is_none() && deployment.wake(later).is_none(), "the schedule leaves it alone, though its hold is over");
+    assert_eq!(deployment.look(|_| 0, later), [], "and so do guardrails");
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::forecast::PerHour;
+use crate::model::plan::limits::REVISION_BY_HAND_MAX;
 use crate::model::{Name, Percentage};
 
 #[derive(Args)]
@@ -35,7 +36,7 @@ pub struct CompileArguments {
     #[command(flatten)]
     pub plans: PlanArguments,
     /// The plans' revision; the edge ignores one older than it has [default: the time in seconds]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=REVISION_BY_HAND_MAX))]
     pub revision: Option<u64>,
 }
 

@@ -110,7 +110,7 @@ impl Deployment {
     /// faults that isolates report of one.
     pub fn look(&mut self, faults: impl Fn(&Name) -> u64, now: Instant) -> Vec<(Name, Order)> {
         let mut orders = Vec::new();
-        for rollout in self.rollouts.iter() {
+        for rollout in self.rollouts.iter().filter(|rollout| rollout.unread.is_none()) {
             let key = &rollout.plan.key;
             let book = self.books.get_mut(key);
             let look = book.look(&rollout.plan, &rollout.record, faults(key), now);
@@ -127,7 +127,7 @@ impl Deployment {
 
     /// What the schedule wants done now, of any rollout.
     pub fn due(&self, now: Instant) -> Option<(Name, Order)> {
-        self.rollouts.iter().find_map(|rollout| {
+        self.readable().find_map(|rollout| {
             let command = self.outlook(rollout, now).due?;
             let reason = reason(&rollout.plan, &rollout.record, &command);
             let gates = self.look_at(rollout).map_or(&[][..], |look| &look.gates);
@@ -138,7 +138,12 @@ impl Deployment {
 
     /// When the schedule must look again, because of the time alone.
     pub fn wake(&self, now: Instant) -> Option<Instant> {
-        self.rollouts.iter().filter_map(|rollout| self.outlook(rollout, now).wake).min()
+        self.readable().filter_map(|rollout| self.outlook(rollout, now).wake).min()
+    }
+
+    /// The rollouts on whose plans one can act.
+    fn readable(&self) -> impl Iterator<Item = &Rollout> {
+        self.rollouts.iter().filter(|rollout| rollout.unread.is_none())
     }
 }
 

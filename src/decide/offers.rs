@@ -50,8 +50,8 @@ impl NotNow {
     }
 }
 
-/// Tries every command of operators.
-pub fn offers(plan: &Plan, record: &Record, now: Instant) -> Offers {
+/// Tries every command of operators that `allows` lets through: one whose plan cannot be read allows few.
+pub fn offers(plan: &Plan, record: &Record, allows: impl Fn(&Command) -> bool, now: Instant) -> Offers {
     let open = record.checklist(plan).and_then(|of| record.open_items(&of, plan).into_iter().next());
     let commands = [
         Command::Start,
@@ -69,6 +69,7 @@ pub fn offers(plan: &Plan, record: &Record, now: Instant) -> Offers {
     for command in commands {
         let name = command.name();
         let (refusals, at) = match &command {
+            _ if !allows(&command) => (vec![Refusal::UnreadPlan], None),
             Command::Approve(_) if open.is_none() => (vec![Refusal::NothingOpen], None),
             _ => obstacles(plan, record, &command, now),
         };
@@ -129,7 +130,7 @@ mod tests {
     }
 
     fn told(plan: &Plan, record: &Record, now: &str) -> Vec<String> {
-        let offers = offers(plan, record, at(now));
+        let offers = offers(plan, record, |_| true, at(now));
         let line = |own: &NotNow| format!("{}: {}{}{}", own.command, own.reason(), own.at.map(|at| format!(", until {at}")).unwrap_or_default(), if own.is_confirmable() { " (or confirmed)" } else { "" });
         offers.not_now.iter().filter(|own| own.is_waited_for()).map(line).collect()
     }
@@ -154,7 +155,7 @@ mod tests {
     fn what_is_no_way_on_from_here_is_not_waited_for() {
         let plan = plan("");
         let running = after(&plan, &Record::draft(&plan, at(SATURDAY)), &Command::Start, SATURDAY);
-        let all = offers(&plan, &running, at(SATURDAY));
+        let all = offers(&plan, &running, |_| true, at(SATURDAY));
         let names: Vec<&str> = all.not_now.iter().map(|own| own.command).collect();
         assert_eq!(names, ["start", "advance", "resume", "revive", "complete"]);
         assert_eq!(told(&plan, &running, SATURDAY), ["advance: not approved yet: Tested", "complete: not approved yet: Tested (or confirmed)"]);

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::adopt::{Echo, Sight, sight};
 use super::settle::ECHO_MS;
 use super::transition::{KV, Refusal, transition};
-use crate::model::command::{Cause, Command};
+use crate::model::command::{Cause, Command, Target};
 use crate::model::history::{Entry, FIRST};
 use crate::model::plan::Plan;
 use crate::model::record::Record;
@@ -39,6 +39,9 @@ pub struct Rollout {
     pub key_gone_at: Option<Instant>,
     /// What is wrong with its `stage/KEY`.
     pub fault: Option<Noticed>,
+    /// Why what is stored of it cannot be read. Its plan is then what could be told of it, on which nobody
+    /// acts: it is held where it is, and only taken back or killed.
+    pub unread: Option<Noticed>,
 }
 
 /// Something wrong that was noticed.
@@ -90,7 +93,7 @@ impl Rollout {
     pub fn new(plan: Rc<Plan>, plan_text: Rc<str>, revision: u64, now: Instant) -> Self {
         let mut record = Record::draft(&plan, now);
         record.live.revision = revision;
-        Self { plan, plan_text, record, hash: FIRST.to_owned(), published: 0, published_at: now, echoes: Vec::new(), key_absent_since: None, key_gone_at: None, fault: None }
+        Self { plan, plan_text, record, hash: FIRST.to_owned(), published: 0, published_at: now, echoes: Vec::new(), key_absent_since: None, key_gone_at: None, fault: None, unread: None }
     }
 
     /// What becomes of it under an order, in force under `self.plan`.
@@ -98,6 +101,9 @@ impl Rollout {
     /// # Errors
     /// With the reason, when the command is refused.
     pub fn change(&self, order: Order, now: Instant) -> Result<Change, Refusal> {
+        if !self.allows(&order.command) {
+            return Err(Refusal::UnreadPlan);
+        }
         let order = self.with_key_gone(order);
         let record = transition(&self.plan, &self.record, &order.command, &order.actor, now)?;
         let mut rollout = Self { record, ..self.clone() };
@@ -123,6 +129,12 @@ impl Rollout {
         let (text, hash) = entry.print();
         rollout.hash = hash;
         Ok(Change { key: self.plan.key.clone(), entry, text, rollout })
+    }
+
+    /// Whether a command needs no more than what can be told of a rollout whose plan cannot be read.
+    pub fn allows(&self, command: &Command) -> bool {
+        let needs_no_plan = || matches!(command, Command::Kill(_) | Command::Revive(_) | Command::Pause | Command::Note | Command::Rollback(Target::Off) | Command::Apply { .. });
+        self.unread.is_none() || needs_no_plan()
     }
 
     /// An operator's `revive` after the kill key was taken away ends the key's kill too.

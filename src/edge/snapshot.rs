@@ -77,7 +77,7 @@ pub fn ready(address: &Address<'_>, has_waited: bool, now_ms: f64) -> Option<Rea
         // While KV fails, one request in a while finds out; the others do not wait for it.
         let must_wait = !memory.has_just_failed(now_ms) && (memory.age_ms(now_ms) > STALE_MAX_MS || !memory.is_ready(number, now_ms));
         let is_due = has_waited || !must_wait;
-        is_due.then(|| Ready { snapshot: Rc::clone(&memory.snapshot), number, is_configured: memory.is_configured() })
+        is_due.then(|| Ready { snapshot: Rc::clone(&memory.snapshot), number, is_configured: memory.is_configured() && (number.is_some() || memory.is_whole()) })
     })
 }
 

@@ -13,6 +13,7 @@ use super::node::Node;
 use super::percentage::PercentageError;
 use super::plan::Plan;
 use super::plan::fields::{Fields, Reader};
+use super::plan::limits::REVISION_MAX;
 use super::plan::words::WordError;
 use super::subject::fnv1a64;
 use super::{Instant, Name, Percentage, serialize_as_text};
@@ -201,10 +202,20 @@ fn state(r: &mut Reader, node: &Node) -> Option<(LiveState, Option<String>)> {
     Some((state?, sum))
 }
 
+/// A revision that one can count on from.
+fn revision(r: &mut Reader, node: &Node) -> Option<u64> {
+    let revision = r.whole(node)?;
+    if revision > REVISION_MAX {
+        r.error(None, format_args!("the revision {revision} is too great"), Some(format!("at most {REVISION_MAX}")));
+        return None;
+    }
+    Some(revision)
+}
+
 /// Reads the state's own fields.
 pub(super) fn fields(r: &mut Reader, f: &mut Fields<'_>) -> Option<LiveState> {
-    let revision = f.required(r, "revision", Reader::whole);
-    let plan = f.required(r, "plan", Reader::whole);
+    let revision = f.required(r, "revision", self::revision);
+    let plan = f.required(r, "plan", self::revision);
     let attempt = f.required(r, "attempt", Reader::whole).and_then(|attempt| u32::try_from(attempt).ok());
     let phase = f.required(r, "phase", Reader::parsed);
     let killed = f.required(r, "killed", Reader::boolean);

@@ -3,6 +3,7 @@
 //! TOML (with positions) and JSON (without) both become this tree, and one reader turns the tree
 //! into a plan. So the edge and the command line accept and refuse exactly the same plans.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -10,9 +11,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::number::Plain;
 
-/// Fields after these are not compared with those before them: tokens are read before they are
-/// verified, and nobody may make that long.
-const FIELDS_COMPARED: usize = 500;
+/// So many fields are compared with each other as they come; of more, their names are put in order, since
+/// nobody may make the reading long.
+const FIELDS_COMPARED: usize = 50;
 
 /// A value and where it stands in its source.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -63,6 +64,11 @@ impl Node {
         }
     }
 
+    /// The field `key` of a table, unless it is absent or `null`.
+    pub fn given(&self, key: &str) -> Option<&Self> {
+        self.field(key).filter(|node| !matches!(node.value, Value::Null))
+    }
+
     /// This tree with the fields of `over` laid over it: tables merge, everything else is replaced.
     #[must_use]
     pub fn overlaid_with(&self, over: &Self) -> Self {
@@ -70,8 +76,9 @@ impl Node {
             return over.clone();
         };
         let mut entries = base.clone();
+        let places: HashMap<&str, usize> = base.iter().enumerate().map(|(index, entry)| (entry.key.as_str(), index)).collect();
         for entry in over_entries {
-            match entries.iter_mut().find(|old| old.key == entry.key) {
+            match places.get(entry.key.as_str()).and_then(|index| entries.get_mut(*index)) {
                 Some(old) => *old = Entry { node: old.node.overlaid_with(&entry.node), ..entry.clone() },
                 None => entries.push(entry.clone()),
             }
@@ -158,10 +165,21 @@ impl<'de> Visitor<'de> for NodeVisitor {
         while let Some((key, node)) = fields.next_entry::<String, Node>()? {
             // Two values for one field: whichever was taken, somebody would have meant the other.
             if entries.len() < FIELDS_COMPARED && entries.iter().any(|entry: &Entry| entry.key == key) {
-                return Err(serde::de::Error::custom(format_args!("the field `{key}` stands there twice")));
+                return Err(twice(&key));
             }
             entries.push(Entry { key, key_span: None, node });
         }
+        if entries.len() > FIELDS_COMPARED {
+            let mut keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+            keys.sort_unstable();
+            if let Some((key, _)) = keys.iter().zip(keys.iter().skip(1)).find(|(key, next)| key == next) {
+                return Err(twice(key));
+            }
+        }
         Ok(Value::Table(entries).into())
     }
+}
+
+fn twice<E: serde::de::Error>(key: &str) -> E {
+    E::custom(format_args!("the field `{key}` stands there twice"))
 }

@@ -85,6 +85,9 @@ impl Route {
     }
 }
 
+/// The longest path of a pattern; servers take hardly more.
+const PATH_BYTES_MAX: usize = 2_000;
+
 /// Why a text is no route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteError(String, &'static str);
@@ -135,6 +138,9 @@ impl FromStr for PathPattern {
     fn from_str(path: &str) -> Result<Self, &'static str> {
         if !path.starts_with('/') {
             return Err("its path does not start with `/`");
+        }
+        if path.len() > PATH_BYTES_MAX {
+            return Err("its path is longer than 2,000 bytes");
         }
         if path.contains(['?', '#']) {
             return Err("it takes no query");

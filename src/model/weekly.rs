@@ -38,11 +38,33 @@ impl Weekly {
         })
     }
 
-    /// Whether no minute of the week is in this window without being in one of `closed`.
-    pub fn is_covered_by(&self, closed: &[Self]) -> bool {
-        (0..WEEK_MINUTES)
-            .filter(|minute| self.contains_minute(*minute))
-            .all(|minute| closed.iter().any(|window| window.contains_minute(minute)))
+}
+
+/// The minutes of the week that lie in none of several windows: to each minute, how many before it do.
+pub struct Closed(Vec<u32>);
+
+impl Closed {
+    /// Those of these windows.
+    pub fn of(windows: &[Weekly]) -> Self {
+        let mut minutes = vec![false; WEEK_MINUTES as usize];
+        for minute in windows.iter().flat_map(|window| &window.stretches).flat_map(|(from, to)| *from..*to) {
+            if let Some(is_closed) = minutes.get_mut((minute % WEEK_MINUTES) as usize) {
+                *is_closed = true;
+            }
+        }
+        // Twice the week, for stretches that run into the next one.
+        let mut open = vec![0];
+        let mut count = 0;
+        for is_closed in minutes.iter().chain(&minutes) {
+            count += u32::from(!is_closed);
+            open.push(count);
+        }
+        Self(open)
+    }
+
+    /// Whether no minute is in this window without being in one of those.
+    pub fn covers(&self, window: &Weekly) -> bool {
+        window.stretches.iter().all(|(from, to)| self.0.get(*from as usize) == self.0.get(*to as usize))
     }
 }
 

@@ -4,6 +4,8 @@
 //! list does. Each rollout is read by itself: a broken one keeps its last good plan, or is left
 //! out, and spoils no other.
 
+pub mod by_hand;
+
 use std::fmt;
 use std::rc::Rc;
 
@@ -16,7 +18,7 @@ use crate::model::fault::Severity;
 use crate::model::group::Fingerprints;
 use crate::model::live::LiveState;
 use crate::model::node::{Node, Value};
-use crate::model::plan::set::{PlanSet, PlanSetError, read_rollout};
+use crate::model::plan::set::{PlanSet, PlanSetError, read_rollout, remains_of};
 use crate::model::plan::{Backend, Group, Identity, Plan};
 use crate::model::subject::fnv1a64;
 
@@ -37,6 +39,7 @@ pub struct Catalogue {
     pub groups: Vec<GroupEntry>,
     /// The names of the lists that KV holds.
     pub lists: Vec<String>,
+    list_numbers: FnvHashMap<String, usize>,
     by_key: FnvHashMap<String, usize>,
 }
 
@@ -51,6 +54,8 @@ pub struct Entry {
     first_group: usize,
     /// The hash of the text that the plan was read from.
     source: u64,
+    /// Its plan has errors, and no good one is known: all that it is for is that legacy answers.
+    is_broken: bool,
 }
 
 /// A group of one plan.
@@ -83,13 +88,19 @@ pub struct BrokenRollout {
     pub key: String,
     /// Whether its last good plan goes on.
     pub keeps_last: bool,
+    /// Whether legacy answers its requests: its routes and upstreams could be read.
+    pub is_legacy: bool,
     /// What is wrong.
     pub faults: Vec<String>,
 }
 
 impl fmt::Display for BrokenRollout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let consequence = if self.keeps_last { "its last good plan goes on" } else { "it is left out" };
+        let consequence = match (self.keeps_last, self.is_legacy) {
+            (true, _) => "its last good plan goes on",
+            (false, true) => "legacy answers its requests",
+            (false, false) => "it is left out",
+        };
         write!(f, "the plan of `{}` has errors, so {consequence}: {}", self.key, self.faults.join("; "))
     }
 }
@@ -101,37 +112,49 @@ impl Catalogue {
     /// # Errors
     /// When the value as a whole cannot be read.
     pub fn compile(text: &str, last: Option<&Self>) -> Result<(Self, Vec<BrokenRollout>), PlanSetError> {
-        let set = PlanSet::parse(text)?;
+        let (catalogue, broken, _) = Self::of(&PlanSet::parse(text)?, last);
+        Ok((catalogue, broken))
+    }
+
+    /// The same, and the number of rollouts that have no key, so that nobody knows which ones they are.
+    fn of(set: &PlanSet<'_>, last: Option<&Self>) -> (Self, Vec<BrokenRollout>, usize) {
         let known = last.map_or(&[][..], |last| &last.rollouts);
         let mut catalogue = Self { revision: set.revision, ..Self::default() };
         let mut broken = Vec::new();
+        let mut keyless = 0;
         for (index, raw) in set.rollouts.iter().enumerate() {
             let source = fnv1a64(raw.get().as_bytes());
             // An unchanged plan mostly stands where it stood.
-            let is_it = |entry: &&Entry| entry.source == source;
+            let is_it = |entry: &&Entry| entry.source == source && !entry.is_broken;
             let read = match known.get(index).filter(is_it).or_else(|| known.iter().find(is_it)) {
                 Some(entry) => Ok(Rc::clone(&entry.plan)),
                 None => read_rollout(raw.get()).map(Rc::new),
             };
             match read {
                 Ok(plan) if catalogue.by_key.contains_key(plan.key.as_str()) => {
-                    broken.push(BrokenRollout { key: plan.key.to_string(), keeps_last: true, faults: vec!["its key is taken by the rollout before it".into()] });
+                    broken.push(BrokenRollout { key: plan.key.to_string(), keeps_last: true, is_legacy: false, faults: vec!["its key is taken by the rollout before it".into()] });
                 }
-                Ok(plan) => catalogue.add(plan, source),
+                Ok(plan) => catalogue.add(plan, source, false),
                 Err(faults) => {
-                    let key = key_of(raw.get()).unwrap_or_else(|| format!("rollouts[{index}]"));
-                    let kept = last.and_then(|last| last.rollouts.get(last.number_of(&key)?));
-                    broken.push(BrokenRollout { key, keeps_last: kept.is_some(), faults: faults.iter().filter(|fault| fault.severity == Severity::Error).map(ToString::to_string).collect() });
-                    if let Some(kept) = kept {
-                        catalogue.add(Rc::clone(&kept.plan), kept.source);
+                    let key = key_of(raw.get()).unwrap_or_else(|| {
+                        keyless += 1;
+                        format!("rollouts[{index}]")
+                    });
+                    let kept = last.and_then(|last| last.rollouts.get(last.number_of(&key)?)).filter(|kept| !kept.is_broken && catalogue.number_of(&key).is_none());
+                    let remains = if kept.is_none() { remains_of(raw.get()).filter(|plan| plan.upstreams.is_some() && catalogue.number_of(plan.key.as_str()).is_none()) } else { None };
+                    broken.push(BrokenRollout { key, keeps_last: kept.is_some(), is_legacy: remains.is_some(), faults: faults.iter().filter(|fault| fault.severity == Severity::Error).map(ToString::to_string).collect() });
+                    match (kept, remains) {
+                        (Some(kept), _) => catalogue.add(Rc::clone(&kept.plan), kept.source, false),
+                        (None, Some(plan)) => catalogue.add(Rc::new(plan), source, true),
+                        (None, None) => {}
                     }
                 }
             }
         }
-        Ok((catalogue, broken))
+        (catalogue, broken, keyless)
     }
 
-    fn add(&mut self, plan: Rc<Plan>, source: u64) {
+    fn add(&mut self, plan: Rc<Plan>, source: u64, is_broken: bool) {
         let number = self.rollouts.len();
         let identity = self.identities.iter().position(|identity| *identity == plan.identity).unwrap_or_else(|| {
             self.identities.push(plan.identity.clone());
@@ -150,14 +173,16 @@ impl Catalogue {
             self.flags.push(number);
         }
         self.by_key.insert(plan.key.to_string(), number);
-        self.rollouts.push(Entry { plan, identity, first_group, source });
+        self.rollouts.push(Entry { plan, identity, first_group, source, is_broken });
     }
 
     fn list_number(&mut self, name: &str) -> usize {
-        self.lists.iter().position(|own| own == name).unwrap_or_else(|| {
-            self.lists.push(name.to_owned());
-            self.lists.len() - 1
-        })
+        if let Some(number) = self.list_numbers.get(name) {
+            return *number;
+        }
+        self.list_numbers.insert(name.to_owned(), self.lists.len());
+        self.lists.push(name.to_owned());
+        self.lists.len() - 1
     }
 
     /// The number of the rollout with this key.
@@ -236,7 +261,7 @@ impl Snapshot {
             let plan = &entry.plan;
             let key = plan.key.as_str();
             let is_waiting = plan.after.iter().any(|name| !states.has_ended(name.as_str()));
-            Standing::new(plan, states.live.get(key), states.is_killed(key), is_waiting, catalogue.as_ref())
+            Standing::new(plan, states.live.get(key).filter(|_| !entry.is_broken), states.is_killed(key), is_waiting, catalogue.as_ref())
         };
         let standings = catalogue.rollouts.iter().map(standing).collect();
         Self { catalogue, standings, lists }

@@ -28,6 +28,9 @@ pub struct Flush {
     pub isolate: String,
     /// The revision of its plans; 0 where it has none.
     pub plans: u64,
+    /// The greatest revision of plans that it saw in KV and did not take in as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
     /// The rollouts that it serves, each with the revision that it knows; `None` asks for all.
     pub known: Option<Vec<(String, u64)>>,
     /// What it saw under `stage/KEY` that no controller wrote: the rollout's key and the text.
@@ -111,6 +114,7 @@ impl Flush {
         Some(Self {
             isolate: f.required(r, "isolate", Reader::text)?,
             plans: f.required(r, "plans", Reader::whole)?,
+            seen: f.optional(r, "seen", Reader::whole),
             known: f.optional(r, "known", |r, node| r.list(node, |r, pair| named(r, pair, Reader::whole))),
             texts: f.required(r, "texts", |r, node| r.list(node, |r, pair| named(r, pair, Reader::text)))?,
             kills: f.required(r, "kills", |r, node| r.list(node, Reader::text))?,
@@ -126,7 +130,7 @@ impl Batch {
     /// Reads a batch. One that is damaged anywhere counts nothing at all, but keeps its number, so that
     /// it is acknowledged and not sent forever; what is wrong with it stays noted in the reader.
     pub fn read(r: &mut Reader, node: &Node) -> Self {
-        let faults = r.faults.len();
+        let faults = r.found();
         let read = |r: &mut Reader| {
             let mut f = r.fields(node)?;
             let sequence = f.required(r, "sequence", Reader::whole)?;
@@ -136,7 +140,7 @@ impl Batch {
             Some(Self { sequence, counted, reports })
         };
         let batch = read(r).unwrap_or_default();
-        if r.faults.len() > faults { Self { sequence: batch.sequence, ..Self::default() } } else { batch }
+        if r.found() > faults { Self { sequence: batch.sequence, ..Self::default() } } else { batch }
     }
 
     /// Reads one alone, as it was stored.
@@ -194,7 +198,7 @@ mod tests {
     fn both_sides_read_what_the_other_wrote() {
         let counted = Counted { rollout: "shop".parse().unwrap_or_else(|_| unreachable!()), window: Window::at(29_000_000, 7), compared: Compared::default() };
         let batch = Batch { sequence: 4, counted: vec![counted], reports: Vec::new() };
-        let flush = Flush { isolate: "i".into(), plans: 3, known: Some(vec![("shop".into(), 7)]), texts: vec![("shop".into(), "25\n".into())], kills: vec!["kill/*".into()], faults: vec![("stage/shop".into(), "odd".into())], lists: vec![("beta".into(), 2)], batch: Some(batch) };
+        let flush = Flush { isolate: "i".into(), plans: 3, seen: Some(9), known: Some(vec![("shop".into(), 7)]), texts: vec![("shop".into(), "25\n".into())], kills: vec!["kill/*".into()], faults: vec![("stage/shop".into(), "odd".into())], lists: vec![("beta".into(), 2)], batch: Some(batch) };
         assert_eq!(Flush::parse(&serde_json::to_string(&flush).unwrap_or_default()), Some(flush));
         let cold = Flush::default();
         assert_eq!(Flush::parse(&serde_json::to_string(&cold).unwrap_or_default()), Some(cold));

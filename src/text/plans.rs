@@ -7,8 +7,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Source;
-use crate::model::fault::{Fault, Severity};
+use crate::model::fault::{Fault, Faults, Grouped, Severity};
 use crate::model::node::{Entry, Node, Value};
+use crate::model::plan::limits::{ENVIRONMENTS_MAX, ROLLOUTS_MAX};
 use crate::model::plan::{Plan, read, together};
 
 /// Plans that are deployed together, and the sources that they came from.
@@ -38,17 +39,25 @@ impl Loaded {
 pub fn read_all(mut sources: Vec<Source>, env: Option<&str>) -> Result<Loaded, UnknownEnvironment> {
     let mut sound: Vec<(usize, Plan, Node)> = Vec::new();
     let mut environments = Vec::new();
-    for (index, source) in sources.iter_mut().enumerate() {
+    let mut found: Vec<Faults> = Vec::new();
+    let mut count = 0;
+    for (index, source) in sources.iter().enumerate() {
         let (rollouts, mut faults) = if is_json(&source.text) { rollouts_of_json(&source.text) } else { rollouts(&source.text) };
+        count += rollouts.len();
+        if count > ROLLOUTS_MAX {
+            faults.push(fault(None, format!("{} rollouts are too many for one deployment: at most {}", Grouped(count), Grouped(ROLLOUTS_MAX)), None));
+            found.push(faults);
+            continue;
+        }
         for node in rollouts {
             environments.extend(read::environments(&node).into_iter().map(str::to_owned));
-            let (plan, node, found) = read_rollout(node, env);
-            faults.extend(found);
+            let (plan, node, own) = read_rollout(node, env);
+            faults.extend(own, |_, fault| Some(fault));
             if let Some(plan) = plan {
                 sound.push((index, plan, node));
             }
         }
-        source.faults = faults;
+        found.push(faults);
     }
     if env.is_some_and(|name| environments.iter().all(|known| known != name)) {
         environments.sort_unstable();
@@ -57,32 +66,31 @@ pub fn read_all(mut sources: Vec<Source>, env: Option<&str>) -> Result<Loaded, U
     }
     let together: Vec<(&Plan, &Node)> = sound.iter().map(|(_, plan, node)| (plan, node)).collect();
     // A rollout that could not be read is missing here, so what others say of it cannot be judged.
-    let is_whole = sources.iter().all(|source| source.faults.iter().all(|fault| fault.severity == Severity::Warning));
-    if is_whole {
-        for (index, fault) in together::check(&together) {
-            if let Some(source) = sound.get(index).and_then(|(source, ..)| sources.get_mut(*source)) {
-                source.faults.push(fault);
+    if found.iter().all(|faults| !faults.has_errors()) {
+        for (index, own) in together::check(&together) {
+            if let Some(faults) = sound.get(index).and_then(|(source, ..)| found.get_mut(*source)) {
+                faults.extend(own, |_, fault| Some(fault));
             }
         }
     }
-    for source in &mut sources {
-        source.faults.sort_by_key(|fault| fault.span.clone().map_or((0, 0), |span| (span.start, span.end)));
+    for (source, mut faults) in sources.iter_mut().zip(found) {
+        faults.sort();
+        source.faults = faults.into_vec();
     }
     Ok(Loaded { sources, plans: sound.into_iter().map(|(source, plan, _)| (source, plan)).collect() })
 }
 
 /// Reads one rollout, in the environment asked for, and checks all its others on the way.
-fn read_rollout(node: Node, env: Option<&str>) -> (Option<Plan>, Node, Vec<Fault>) {
-    let (mut plan, mut faults) = read::plan(&node);
+fn read_rollout(node: Node, env: Option<&str>) -> (Option<Plan>, Node, Faults) {
+    let (mut plan, mut faults) = read::judged(&node, true);
     let mut chosen = None;
-    for name in read::environments(&node) {
+    for name in read::environments(&node).into_iter().take(ENVIRONMENTS_MAX) {
         let Some(own) = read::in_environment(&node, name) else { continue };
-        let (own_plan, own_faults) = read::plan(&own);
-        for fault in own_faults {
-            if !faults.contains(&fault) {
-                faults.push(Fault { path: format!("{} (in environment {name})", fault.path), ..fault });
-            }
-        }
+        let (own_plan, own_faults) = read::judged(&own, true);
+        faults.extend(own_faults, |known, fault| {
+            let is_new = !known.told().contains(&fault);
+            is_new.then(|| Fault { path: format!("{} (in environment {name})", fault.path), ..fault })
+        });
         if Some(name) == env {
             chosen = Some((own_plan, own));
         }
@@ -98,45 +106,50 @@ fn fault(span: Option<Range<usize>>, message: String, help: Option<&str>) -> Fau
     Fault { severity: Severity::Error, path: String::new(), span, message, help: help.map(str::to_owned) }
 }
 
+fn one(fault: Fault) -> Faults {
+    let mut faults = Faults::default();
+    faults.push(fault);
+    faults
+}
+
 /// No TOML begins so.
 fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
 /// The rollouts of a JSON text: a plan, or the list `rollouts`.
-fn rollouts_of_json(text: &str) -> (Vec<Node>, Vec<Fault>) {
+fn rollouts_of_json(text: &str) -> (Vec<Node>, Faults) {
     let root: Node = match serde_json::from_str(text) {
         Ok(root) => root,
         Err(error) => {
             let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
             let at = (before + error.column().saturating_sub(1)).min(text.len());
-            return (Vec::new(), vec![fault(Some(at..at), format!("the JSON is malformed: {error}"), Some("what `tidegate compile` prints, or a plan in TOML"))]);
+            return (Vec::new(), one(fault(Some(at..at), format!("the JSON is malformed: {error}"), Some("what `tidegate compile` prints, or a plan in TOML"))));
         }
     };
     match root.field("rollouts").map(|list| &list.value) {
-        None => (vec![root], Vec::new()),
-        Some(Value::List(nodes)) => (nodes.clone(), Vec::new()),
-        Some(_) => (Vec::new(), vec![fault(None, "`rollouts` is not a list".into(), Some("what `tidegate compile` prints"))]),
+        None => (vec![root], Faults::default()),
+        Some(Value::List(nodes)) => (nodes.clone(), Faults::default()),
+        Some(_) => (Vec::new(), one(fault(None, "`rollouts` is not a list".into(), Some("what `tidegate compile` prints")))),
     }
 }
 
 /// The rollouts of a TOML text: the text itself, or its `[[rollout]]`s.
-fn rollouts(text: &str) -> (Vec<Node>, Vec<Fault>) {
+fn rollouts(text: &str) -> (Vec<Node>, Faults) {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let mut faults = Faults::default();
     if !errors.is_empty() {
-        let faults = errors.iter().map(|error| fault(error.span(), error.message().to_owned(), None)).collect();
+        errors.iter().for_each(|error| faults.push(fault(error.span(), error.message().to_owned(), None)));
         return (Vec::new(), faults);
     }
     // The whole text is no useful place for a fault; its first line is.
     let first_line = 0..text.find('\n').unwrap_or(text.len());
     let root = Node { value: table_value(table.get_ref()), span: Some(first_line) };
-    let Value::Table(entries) = &root.value else { return (Vec::new(), Vec::new()) };
-    let Some(list) = root.field("rollout") else { return (vec![root], Vec::new()) };
-    let mut faults: Vec<Fault> = entries
-        .iter()
-        .filter(|entry| entry.key != "rollout")
-        .map(|entry| fault(entry.key_span.clone(), format!("`{}` stands beside [[rollout]]", entry.key), Some("move it into the rollout that it belongs to")))
-        .collect();
+    let Value::Table(entries) = &root.value else { return (Vec::new(), faults) };
+    let Some(list) = root.field("rollout") else { return (vec![root], faults) };
+    for entry in entries.iter().filter(|entry| entry.key != "rollout") {
+        faults.push(fault(entry.key_span.clone(), format!("`{}` stands beside [[rollout]]", entry.key), Some("move it into the rollout that it belongs to")));
+    }
     match &list.value {
         Value::List(nodes) => (nodes.clone(), faults),
         _ => {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Source;
+use super::{Lines, Source};
 use crate::model::fault::Severity;
 
 /// One fault.
@@ -22,8 +22,9 @@ pub struct FaultLine<'a> {
 pub fn lines(sources: &[Source]) -> Vec<FaultLine<'_>> {
     let mut lines = Vec::new();
     for source in sources {
+        let own = Lines::of(&source.text);
         for fault in &source.faults {
-            let (line, column) = position(&source.text, fault.span.as_ref().map_or(0, |span| span.start));
+            let (line, column) = own.position(fault.span.as_ref().map_or(0, |span| span.start));
             let severity = match fault.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
@@ -32,12 +33,4 @@ pub fn lines(sources: &[Source]) -> Vec<FaultLine<'_>> {
         }
     }
     lines
-}
-
-/// The line and column, both from 1, of a byte; columns count characters.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-    (before.matches('\n').count() + 1, column)
 }

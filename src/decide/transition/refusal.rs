@@ -48,6 +48,8 @@ pub enum Refusal {
     InUse,
     /// The new plan would change what a started rollout must keep.
     RunningPlan(&'static str),
+    /// What is stored of the rollout cannot be read, so nobody knows what comes next.
+    UnreadPlan,
 }
 
 impl std::error::Error for Refusal {}
@@ -74,6 +76,7 @@ impl Refusal {
             Self::ApprovedAlready(..) => "approved-already",
             Self::WouldRise(..) => "would-rise",
             Self::InUse | Self::RunningPlan(_) => "running-plan",
+            Self::UnreadPlan => "unread-plan",
         }
     }
 
@@ -128,6 +131,7 @@ impl fmt::Display for Refusal {
             Self::ApprovedAlready(item, by) => write!(f, "`{item}` has been approved by {by}"),
             Self::WouldRise(from, to) => write!(f, "a rollback from {from} % to {to} % would be an advance"),
             Self::InUse => f.write_str("subjects are on new because of it"),
+            Self::UnreadPlan => f.write_str("the stored plan cannot be read"),
             Self::RunningPlan(what) => write!(f, "the rollout has been started, and the plan {what}"),
         }
     }
@@ -158,6 +162,7 @@ impl Explain for Refusal {
             Self::ApprovedAlready(..) => "it counts until the next attempt".to_owned(),
             Self::WouldRise(..) => "`set` raises a percentage".to_owned(),
             Self::InUse => "roll it back, kill or complete it before it goes".to_owned(),
+            Self::UnreadPlan => "`kill`, `pause` and `rollback` to 0 % work; `tidegate apply` the plan again for all others".to_owned(),
             Self::RunningPlan(_) => "a new key is a new rollout".to_owned(),
         })
     }

@@ -1,6 +1,8 @@
 //! The controller's desk: what it knows, and how what comes in changes it. Nothing here waits, so
 //! nothing can come in between working a change out and storing it.
 
+use std::borrow::Cow;
+
 use wasm_bindgen::prelude::*;
 
 use super::counting::Counting;
@@ -17,6 +19,8 @@ use crate::protocol::pace::Pace;
 const LOOK_MS: i64 = 30_000;
 /// The same where isolates have seen that somebody wrote plans.
 const LOOK_SOON_MS: i64 = 2_000;
+/// What isolates find wrong with the plans makes it look so often.
+const ALARM_MS: i64 = 10_000;
 /// A publication that failed is tried again after this long.
 const RETRY_MS: i64 = 1_000;
 /// One change calls for another at most so often, however the plans refer to each other.
@@ -40,6 +44,12 @@ pub struct Desk {
     pub pace: Pace,
     /// Isolates have newer plans than these: somebody wrote them into KV by hand.
     is_outdated: bool,
+    /// When KV last took the plans, or all this was loaded.
+    pub plans_published_at: Instant,
+    /// What stood under the KV key `plans` and was written over, by its hash, and when.
+    pub written_over: Option<(u64, Instant)>,
+    /// When isolates last made this look at plans that they cannot read.
+    alarmed_at: Option<Instant>,
     /// When all this was loaded.
     pub loaded_at: Instant,
     /// For when the alarm is set, in milliseconds since 1970.
@@ -54,14 +64,14 @@ impl Desk {
     pub fn load(context: &JsValue) -> Result<Self, JsValue> {
         let mut faults: Vec<Noticed> = Vec::new();
         let mut broken = |key: &str| {
-            let message = "what is stored of it cannot be read by this version; it is left alone".to_owned();
+            let message = "what was counted of it cannot be read by this version; it is left alone".to_owned();
             log::warn("rollout_unreadable", key, &message);
             if !faults.iter().any(|known| known.subject == key) {
                 faults.push(Noticed { subject: key.to_owned(), message, at: clock::now() });
             }
         };
         let now = clock::now();
-        let Stored { mut deployment, removed, pruned_minute } = store::load(context, &mut broken)?;
+        let Stored { mut deployment, removed, pruned_minute } = store::load(context, now, &mut broken)?;
         let totals = counts::load(context, &mut deployment, now, &mut broken)?;
         let mut heard = Heard::default();
         for (isolate, sequence, at) in counts::isolates_since(context, Heard::since_ms(now))? {
@@ -71,7 +81,7 @@ impl Desk {
             heard.note_kill(&rollout.plan.key, rollout.record.live.revision, now);
         }
         let counting = Counting::new(totals, pruned_minute);
-        let mut desk = Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, counting, heard, pace: Pace::default(), is_outdated: false, loaded_at: now, wakes_at_ms: None };
+        let mut desk = Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, counting, heard, pace: Pace::default(), is_outdated: false, plans_published_at: now, written_over: None, alarmed_at: None, loaded_at: now, wakes_at_ms: None };
         desk.replay_log(context)?;
         Ok(desk)
     }
@@ -203,7 +213,7 @@ impl Desk {
     /// # Errors
     /// When the storage refuses.
     pub fn hear(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Option<u64>, JsValue> {
-        self.is_outdated = flush.plans > self.deployment.plans;
+        self.is_outdated = flush.plans.max(flush.seen.unwrap_or_default()) > self.deployment.plans || self.is_alarmed(flush, now);
         self.heard.note(&flush.isolate, now);
         self.heard.note_known(flush, now);
         self.heard.note_faults(&flush.faults, now);
@@ -223,6 +233,16 @@ impl Desk {
             }
         }
         flush.batch.as_ref().map(|batch| self.take_in(context, &flush.isolate, batch, now)).transpose()
+    }
+
+    /// Whether an isolate has found something wrong with the plans in KV, which is looked at now and then.
+    fn is_alarmed(&mut self, flush: &Flush, now: Instant) -> bool {
+        let is_due = |at: Instant| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) >= ALARM_MS;
+        let is_alarmed = flush.faults.iter().any(|(subject, _)| subject == "plans") && self.alarmed_at.is_none_or(is_due);
+        if is_alarmed {
+            self.alarmed_at = Some(now);
+        }
+        is_alarmed
     }
 
     /// Whether nothing is due, a flush has told nothing that changes anything, and the controller wakes in
@@ -252,7 +272,7 @@ impl Desk {
 
     /// The plans as the KV key `plans` holds them.
     pub fn plans_text(&self) -> String {
-        let rollouts: Vec<&str> = self.deployment.rollouts.iter().map(|rollout| &*rollout.plan_text).collect();
+        let rollouts: Vec<Cow<'_, str>> = self.deployment.rollouts.iter().map(store::unread::published).collect();
         format!("{{\"v\":1,\"revision\":{},\"rollouts\":[{}]}}", self.deployment.plans, rollouts.join(","))
     }
 }

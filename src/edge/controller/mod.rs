@@ -180,10 +180,7 @@ async fn look(context: &JsValue, env: &JsValue) -> Result<(), JsValue> {
     if !unknown.is_empty() {
         texts.extend(kv::texts(env, &unknown).await?);
     }
-    with_desk(context, |desk| match texts.get("plans") {
-        Some(plans) => desk.see_plans(context, plans, &texts, clock::now()),
-        None => Ok(()),
-    })?;
+    with_desk(context, |desk| desk.see_plans(context, texts.get("plans"), &texts, clock::now()))?;
     with_desk(context, |desk| {
         let now = clock::now();
         let text = |key: &str| texts.get(key);
@@ -292,6 +289,7 @@ fn note_written(desk: &mut Desk, context: &JsValue, writes: &[Write], errors: &[
         match (errors.get(index), &write.what) {
             (Some(None), What::Plans) => {
                 desk.deployment.plans_published = write.revision;
+                desk.plans_published_at = now;
                 batch.number("plans_published", write.revision);
             }
             (Some(None), What::Removed(key)) => {

@@ -1,18 +1,23 @@
 //! Plans as they come to the controller: sent to the API, or written into KV by hand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
 use super::desk::Desk;
 use super::store::{Batch, Removed};
 use crate::decide::rollout::Order;
+use crate::decide::settle::ECHO_MS;
 use crate::decide::transition::KV;
 use crate::edge::{clock, log};
 use crate::model::command::Command;
+use crate::model::fault::listed;
 use crate::model::live::{LiveText, Phase};
 use crate::model::node::{Node, Value};
+use crate::model::plan::limits::{ROLLOUTS_MAX, SET_BYTES_MAX};
 use crate::model::plan::set::PlanSet;
+use crate::model::subject::fnv1a64;
 use crate::model::{Instant, Name};
 use crate::protocol::api::body::Plans;
 use crate::protocol::api::plans::{self, Applied};
@@ -22,36 +27,100 @@ use crate::protocol::api::problem::Problem;
 const MALFORMED: &str = "plans";
 const REFUSED: &str = "plans by hand";
 
+/// A key that has been written is read as it was for so long.
+const STALE_MS: i64 = ECHO_MS;
+/// A set that lacks rollouts is written over sooner.
+const LACKING_MS: i64 = 10_000;
+
 impl Desk {
-    /// Takes in the value of the KV key `plans`: a newer revision was written by hand.
+    /// Takes in the value of the KV key `plans`: a newer revision was written by hand. What would take
+    /// rollouts away, or cannot be read, is written over.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn see_plans(&mut self, context: &JsValue, text: &str, texts: &HashMap<String, String>, now: Instant) -> Result<(), JsValue> {
-        let set = match PlanSet::parse(text) {
-            Ok(set) if set.revision > self.deployment.plans => set,
-            Ok(_) => {
+    pub fn see_plans(&mut self, context: &JsValue, text: Option<&String>, texts: &HashMap<String, String>, now: Instant) -> Result<(), JsValue> {
+        let own = self.deployment.plans;
+        let Some(text) = text else {
+            self.write_again(STALE_MS, now);
+            return Ok(());
+        };
+        let hash = fnv1a64(text.as_bytes());
+        if self.written_over.is_some_and(|(known, at)| known == hash && age_ms(at, now) < STALE_MS) {
+            return Ok(());
+        }
+        let set = match PlanSet::parse_by_hand(text) {
+            Ok(set) if set.revision > own => set,
+            Ok(set) => {
                 self.faults.retain(|known| known.subject != MALFORMED);
-                return Ok(());
+                return self.see_old_plans(context, &set, text, hash, now);
+            }
+            Err(error) if own > 0 => {
+                self.notice(REFUSED, format!("the KV key `plans` could not be read and was written over: {error}"), now);
+                return self.write_over(context, hash, own + 1, now);
             }
             Err(error) => {
                 self.notice(MALFORMED, error.to_string(), now);
                 return Ok(());
             }
         };
+        let revision = set.revision + 1;
         let node = |text: &&serde_json::value::RawValue| serde_json::from_str(text.get()).unwrap_or_default();
         let sent = Plans { rollouts: set.rollouts.iter().map(node).collect(), prune: false, reason: "the KV key `plans` was written by hand".into(), is_dry_run: false };
-        match plans::apply(&self.deployment, sent, KV, set.revision + 1, |key| self.last_revision(texts, key), now) {
-            Ok(applied) => self.apply(context, applied, Batch::default(), texts, now),
+        let lacking = self.lacking(&sent.rollouts);
+        let kept = format!("the KV key `plans` was written by hand without {}, and was written over: `tidegate apply --prune` takes rollouts away", listed(lacking.iter().map(String::as_str)));
+        match plans::apply(&self.deployment, sent, KV, revision, |key| self.last_revision(texts, key), now) {
+            Ok(applied) => {
+                let is_unchanged = applied.changes.is_empty();
+                self.apply(context, applied, Batch::default(), texts, now)?;
+                if !lacking.is_empty() {
+                    self.notice(REFUSED, kept, now);
+                }
+                // Where nothing is known here, nothing is lost either.
+                if is_unchanged && own > 0 { self.write_over(context, hash, revision, now) } else { Ok(()) }
+            }
             // Isolates follow what they read, so what cannot be adopted is written over.
             Err(problem) => {
                 self.notice(REFUSED, format!("the KV key `plans` was written by hand and is written over, since it cannot be adopted: {}", problem.detail), now);
-                let mut batch = Batch::default();
-                batch.number("plans", set.revision + 1);
-                batch.commit(context)?;
-                self.deployment.plans = set.revision + 1;
-                Ok(())
+                self.write_over(context, hash, revision, now)
             }
+        }
+    }
+
+    /// Takes in plans under a revision that is no newer: mostly a stale read.
+    fn see_old_plans(&mut self, context: &JsValue, set: &PlanSet<'_>, text: &str, hash: u64, now: Instant) -> Result<(), JsValue> {
+        let own = self.deployment.plans;
+        if own == 0 || self.deployment.plans_published != own || text == self.plans_text() {
+            return Ok(());
+        }
+        if set.revision == own {
+            self.notice(REFUSED, format!("the KV key `plans` was changed by hand under its own revision {own}, and was written over: `tidegate apply` changes plans"), now);
+            return self.write_over(context, hash, own + 1, now);
+        }
+        let is_lacking = set.rollouts.len() < self.deployment.rollouts.iter().count();
+        self.write_again(if is_lacking { LACKING_MS } else { STALE_MS }, now);
+        Ok(())
+    }
+
+    /// The rollouts that are not among these.
+    fn lacking(&self, rollouts: &[Node]) -> Vec<String> {
+        let keys: HashSet<String> = rollouts.iter().filter_map(key_of).map(|key| key.to_string()).collect();
+        self.deployment.rollouts.keys().map(ToString::to_string).filter(|key| !keys.contains(key)).collect()
+    }
+
+    /// Sees to it that the plans of the controller take the place of what stands in KV.
+    fn write_over(&mut self, context: &JsValue, hash: u64, revision: u64, now: Instant) -> Result<(), JsValue> {
+        let mut batch = Batch::default();
+        batch.number("plans", revision);
+        batch.commit(context)?;
+        self.deployment.plans = revision;
+        self.written_over = Some((hash, now));
+        Ok(())
+    }
+
+    /// The same, where KV shows what it held before, once no stale read can be the reason.
+    fn write_again(&mut self, after_ms: i64, now: Instant) {
+        if self.deployment.plans > 0 && age_ms(self.plans_published_at, now) >= after_ms {
+            self.deployment.plans_published = 0;
         }
     }
 
@@ -91,7 +160,7 @@ impl Desk {
     /// # Errors
     /// With the problem to answer.
     pub fn work_out(&self, sent: Plans, actor: &str, texts: &HashMap<String, String>, now: Instant) -> Result<Applied, Problem> {
-        let in_kv = texts.get("plans").and_then(|text| PlanSet::parse(text).ok()).map_or(0, |set| set.revision);
+        let in_kv = texts.get("plans").and_then(|text| PlanSet::parse_by_hand(text).ok()).map_or(0, |set| set.revision);
         let revision = self.deployment.plans.max(in_kv) + 1;
         plans::apply(&self.deployment, sent, actor, revision, |key| self.last_revision(texts, key), now)
     }
@@ -134,12 +203,32 @@ pub fn keys<'a>(rollouts: impl Iterator<Item = &'a Name>) -> Vec<String> {
 
 /// The KV keys of the rollouts of these plans.
 pub fn plan_keys(plans: &str) -> Vec<String> {
-    let node: Node = serde_json::from_str(plans).unwrap_or_default();
-    let Some(Value::List(rollouts)) = node.field("rollouts").map(|list| &list.value) else { return Vec::new() };
-    let key = |rollout: &Node| match rollout.field("key").map(|key| &key.value) {
-        Some(Value::Text(key)) => key.parse::<Name>().ok(),
-        _ => None,
-    };
-    let names: Vec<Name> = rollouts.iter().filter_map(key).collect();
+    if plans.len() > SET_BYTES_MAX {
+        return Vec::new();
+    }
+    let Ok(Keyed { rollouts }) = serde_json::from_str::<Keyed>(plans) else { return Vec::new() };
+    let names: Vec<Name> = rollouts.iter().take(ROLLOUTS_MAX).filter_map(|rollout| rollout.key.as_deref()?.parse().ok()).collect();
     keys(names.iter())
+}
+
+/// Of plans, their keys alone: all else is passed over.
+#[derive(Deserialize)]
+struct Keyed {
+    rollouts: Vec<Key>,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    key: Option<String>,
+}
+
+fn key_of(rollout: &Node) -> Option<Name> {
+    match rollout.field("key").map(|key| &key.value) {
+        Some(Value::Text(key)) => key.parse().ok(),
+        _ => None,
+    }
+}
+
+fn age_ms(at: Instant, now: Instant) -> i64 {
+    now.as_epoch_ms().saturating_sub(at.as_epoch_ms())
 }

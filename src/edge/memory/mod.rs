@@ -4,6 +4,7 @@
 
 mod faults;
 mod keys;
+mod plans;
 mod told;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use std::rc::Rc;
 
 use self::faults::Faults;
 use self::keys::Keys;
+use self::plans::Plans;
 use self::told::Echoes;
 use super::copy::Copy;
 use super::log;
@@ -60,8 +62,8 @@ pub struct Memory {
     faults: Faults,
     /// By rollout: when one id last made too large a share of the requests.
     suspected_at_ms: HashMap<String, f64>,
-    /// What is wrong with the plans that are in use.
-    broken: Vec<String>,
+    /// The plans that stand in KV, and those in use.
+    plans: Plans,
     /// The rollouts (or none) found ready under this catalogue, so that a request walks no dependencies.
     ready: Vec<Option<usize>>,
 }
@@ -75,6 +77,11 @@ impl Memory {
     /// Whether any plans have been read.
     pub fn is_configured(&self) -> bool {
         self.texts.contains_key(PLANS)
+    }
+
+    /// Whether that is all of them, so that a request which no rollout takes is nobody's.
+    pub const fn is_whole(&self) -> bool {
+        !self.plans.is_partial
     }
 
     /// Since KV was last read whole; infinite where it never was.
@@ -151,7 +158,7 @@ impl Memory {
     /// in the meantime, so what was not asked for stays as it is.
     pub fn absorb(&mut self, texts: &HashMap<String, String>, rollouts: &Keys, now: Instant) {
         rollouts.iter().for_each(|key| self.served.add(key));
-        let catalogue = self.compile(texts.get(PLANS));
+        let catalogue = self.read_plans(texts.get(PLANS));
         let states = self.settle(&catalogue, texts, rollouts, now);
         let is_same = Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) && states == self.states;
         for key in keys(rollouts).into_iter().filter(|key| key != PLANS) {
@@ -164,35 +171,6 @@ impl Memory {
             tell_changes(&self.states, &states);
             self.states = states;
             self.rebuild(catalogue);
-        }
-    }
-
-    fn compile(&mut self, text: Option<&String>) -> Rc<Catalogue> {
-        let last = &self.snapshot.catalogue;
-        let Some(text) = text else {
-            log::warn("plans_missing", PLANS, "the KV key `plans` does not exist; write it with `tidegate compile`");
-            return Rc::clone(last);
-        };
-        if self.texts.get(PLANS) == Some(text) {
-            self.faults.set(PLANS, self.broken.clone());
-            return Rc::clone(last);
-        }
-        match Catalogue::compile(text, Some(last)) {
-            Ok((catalogue, _)) if catalogue.revision < last.revision => Rc::clone(last),
-            Ok((catalogue, broken)) => {
-                for rollout in &broken {
-                    log::warn("plan_broken", &rollout.key, &rollout.to_string());
-                }
-                self.broken = broken.iter().map(ToString::to_string).collect();
-                self.faults.set(PLANS, self.broken.clone());
-                self.texts.insert(PLANS.to_owned(), text.clone());
-                Rc::new(catalogue)
-            }
-            Err(error) => {
-                log::warn("plans_unreadable", PLANS, &error.to_string());
-                self.faults.set(PLANS, vec![error.to_string()]);
-                Rc::clone(last)
-            }
         }
     }
 

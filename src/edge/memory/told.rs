@@ -53,6 +53,7 @@ impl Memory {
             batch: None,
             isolate: String::new(),
             plans: catalogue.revision,
+            seen: self.unused_revision(),
             known: self.is_configured().then(|| self.served.iter().map(|key| (key.clone(), revision(key))).chain(wanted.iter().map(|key| (key.clone(), 0))).collect()),
             texts: texts.map(|(key, text)| (key.clone(), text.clone())).collect(),
             kills: kills.filter(|_| is_news).collect(),
@@ -82,7 +83,7 @@ impl Memory {
     pub fn absorb_answer(&mut self, answer: &Answer, now: Instant) {
         self.told_at_ms = Some(now.as_epoch_ms() as f64);
         let catalogue = match &answer.plans {
-            Some(plans) => self.compile(Some(plans)),
+            Some(plans) => self.take_told_plans(plans),
             None => Rc::clone(&self.snapshot.catalogue),
         };
         let mut states = self.states.clone();

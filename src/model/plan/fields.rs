@@ -3,12 +3,15 @@
 //! Dozens of types are read here, and what is generic is compiled once for each of them. So a
 //! generic function only calls `read` or `parse`, between two steps that know nothing of the type.
 
+mod asked;
+
 use std::fmt::{Display, Write as _};
 use std::ops::Range;
 use std::str::FromStr;
 
+pub use self::asked::Fields;
 use super::Table;
-use crate::model::fault::{Explain, Fault, Severity, nearest};
+use crate::model::fault::{Explain, FAULTS_MAX, Fault, Faults, HELPED_MAX, Severity};
 use crate::model::node::{Entry, Node, Value};
 use crate::model::number::Plain;
 use crate::model::{Name, Percentage};
@@ -16,8 +19,10 @@ use crate::model::{Name, Percentage};
 /// Collects faults, and knows at which place of the tree it is.
 #[derive(Default)]
 pub struct Reader {
-    /// What was wrong so far.
+    /// What was wrong so far: the first faults.
     pub faults: Vec<Fault>,
+    /// How many more there were.
+    more: usize,
     path: String,
     /// The lengths of `path` to go back to, the innermost place last.
     outer: Vec<usize>,
@@ -29,8 +34,32 @@ impl Reader {
         self.note(span, &message, help);
     }
 
+    /// Whether there are so few faults yet that somebody may want help with the spelling.
+    fn may_help(&self) -> bool {
+        self.faults.len() < HELPED_MAX
+    }
+
+    /// How many faults were found, told or not.
+    pub fn found(&self) -> usize {
+        self.faults.len() + self.more
+    }
+
+    /// All that was found.
+    pub fn into_faults(self) -> Faults {
+        let mut faults = Faults::default();
+        self.faults.into_iter().for_each(|fault| faults.push(fault));
+        for _ in 0..self.more {
+            faults.count(Severity::Error);
+        }
+        faults
+    }
+
     #[inline(never)]
     fn note(&mut self, span: Option<Range<usize>>, message: &dyn Display, help: Option<String>) {
+        if self.faults.len() >= FAULTS_MAX {
+            self.more += 1;
+            return;
+        }
         let fault = Fault { severity: Severity::Error, path: self.path.clone(), span, message: message.to_string(), help };
         self.faults.push(fault);
     }
@@ -48,7 +77,7 @@ impl Reader {
     }
 
     #[inline(never)]
-    fn enter_field(&mut self, key: &str) {
+    pub(super) fn enter_field(&mut self, key: &str) {
         self.outer.push(self.path.len());
         if !self.path.is_empty() {
             self.path.push('.');
@@ -56,13 +85,13 @@ impl Reader {
         self.path.push_str(key);
     }
 
-    fn enter_item(&mut self, index: usize) {
+    pub(super) fn enter_item(&mut self, index: usize) {
         self.outer.push(self.path.len());
         let _ = write!(self.path, "[{index}]");
     }
 
     #[inline(never)]
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         self.path.truncate(self.outer.pop().unwrap_or_default());
     }
 
@@ -230,7 +259,7 @@ impl Reader {
     /// The fields of a table, to be asked for one by one.
     pub fn fields<'a>(&mut self, node: &'a Node) -> Option<Fields<'a>> {
         match &node.value {
-            Value::Table(entries) => Some(Fields { entries, span: node.span.clone(), known: Vec::new() }),
+            Value::Table(entries) => Some(Fields::of(entries, node.span.clone())),
             _ => {
                 self.expected(node, "a table");
                 None
@@ -249,67 +278,5 @@ fn inside(node: &Node, text: &str, span: Option<Range<usize>>) -> Option<Range<u
             Some(start..(whole.start + 1 + part.end).max(start))
         }
         _ => Some(whole),
-    }
-}
-
-/// The fields of one table. What is never asked for is unknown.
-pub struct Fields<'a> {
-    entries: &'a [Entry],
-    span: Option<Range<usize>>,
-    known: Vec<&'static str>,
-}
-
-impl<'a> Fields<'a> {
-    /// The node of a field, unless it is absent.
-    pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.known.push(key);
-        let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some(&entry.node).filter(|node| !matches!(node.value, Value::Null))
-    }
-
-    /// Steps into a field, if it is there; the reader has to leave it again.
-    #[inline(never)]
-    fn enter(&mut self, reader: &mut Reader, key: &'static str, is_required: bool) -> Option<&'a Node> {
-        let node = self.node(key);
-        if node.is_some() {
-            reader.enter_field(key);
-        } else if is_required {
-            reader.error(self.span.clone(), format_args!("`{key}` is missing"), None);
-        }
-        node
-    }
-
-    /// A field that may be absent.
-    pub fn optional<T>(&mut self, reader: &mut Reader, key: &'static str, read: impl FnOnce(&mut Reader, &'a Node) -> Option<T>) -> Option<T> {
-        let node = self.enter(reader, key, false)?;
-        let value = read(reader, node);
-        reader.leave();
-        value
-    }
-
-    /// A field that must be there.
-    pub fn required<T>(&mut self, reader: &mut Reader, key: &'static str, read: impl FnOnce(&mut Reader, &'a Node) -> Option<T>) -> Option<T> {
-        let node = self.enter(reader, key, true)?;
-        let value = read(reader, node);
-        reader.leave();
-        value
-    }
-
-    /// The names of the fields that are there.
-    pub fn keys(&self) -> impl Iterator<Item = &'a str> {
-        self.entries.iter().map(|entry| entry.key.as_str())
-    }
-
-    /// Notes every field that nobody asked for.
-    pub fn end(self, reader: &mut Reader) {
-        for Entry { key, key_span, .. } in self.entries {
-            if !self.known.contains(&key.as_str()) {
-                let help = match nearest(key, self.known.iter().copied()) {
-                    Some(known) => format!("did you mean `{known}`?"),
-                    None => format!("known here: {}", self.known.join(", ")),
-                };
-                reader.error(key_span.clone(), format_args!("`{key}` is not a field"), Some(help));
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! types, in which nothing is left to parse. [`rules`] holds what no single field can tell, such
 //! as percentages that fall from one stage to the next.
 
+pub mod limits;
 pub mod fields;
 pub mod words;
 pub mod identity;
@@ -14,6 +15,8 @@ pub mod read;
 pub mod rules;
 pub mod together;
 pub mod set;
+
+use std::collections::HashSet;
 
 use serde::Serialize;
 
@@ -160,13 +163,9 @@ impl Plan {
 
     /// The groups on new in the stage at `index`: its own and those of the stages before it.
     pub fn groups_through(&self, index: usize) -> Vec<Name> {
-        let mut groups = Vec::new();
-        for name in self.stages.iter().take(index + 1).flat_map(|stage| &stage.groups) {
-            if !groups.contains(name) {
-                groups.push(name.clone());
-            }
-        }
-        groups
+        let mut seen = HashSet::new();
+        let names = self.stages.iter().take(index + 1).flat_map(|stage| &stage.groups);
+        names.filter(|name| seen.insert(name.as_str())).cloned().collect()
     }
 }
 

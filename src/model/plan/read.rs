@@ -6,8 +6,8 @@ use self::requests::{failures, identity, path_rule, robots, upstreams};
 use super::fields::Reader;
 use super::stage::{Channel, Escalation, Gate, Guardrail, Notice, Risk, Signal, Stage};
 use super::words::{Action, Advance, CachePolicy, ChannelKind, Level, Moment, SecretName, Severity, SignalKind};
-use super::{Defaults, Endpoint, Group, Identity, Plan, Values, rules};
-use crate::model::fault::{Explain, Fault, Severity as FaultSeverity};
+use super::{Defaults, Endpoint, Group, Identity, Plan, Values, limits, rules};
+use crate::model::fault::{Explain, Fault, Faults};
 use crate::model::group::Fingerprints;
 use crate::model::node::{Node, Value};
 use crate::model::{Name, Percentage};
@@ -17,36 +17,56 @@ use crate::model::{Name, Percentage};
 /// The second value holds every fault that was found, warnings included; the first is `None`
 /// when one of them is an error.
 pub fn plan(node: &Node) -> (Option<Plan>, Vec<Fault>) {
-    checked(node, true)
+    let (plan, faults) = judged(node, true);
+    (plan, faults.into_vec())
 }
 
 /// Reads one that was accepted before: what only asks its writer to be careful keeps nothing that is in
 /// force from being read.
 pub fn accepted(node: &Node) -> (Option<Plan>, Vec<Fault>) {
-    checked(node, false)
+    let (plan, faults) = judged(node, false);
+    (plan, faults.into_vec())
 }
 
-fn checked(node: &Node, is_new: bool) -> (Option<Plan>, Vec<Fault>) {
+/// The same, for those who put the faults of several plans together.
+pub fn judged(node: &Node, is_new: bool) -> (Option<Plan>, Faults) {
+    let (plan, faults) = attempted(node, is_new);
+    (plan.filter(|_| !faults.has_errors()), faults)
+}
+
+/// What can be read of a plan that has errors: what could not be read is as if it were not there. Nobody may
+/// act on it; it tells what a rollout was about whose plan is broken.
+pub fn remains(node: &Node) -> Option<Plan> {
+    attempted(node, false).0
+}
+
+fn attempted(node: &Node, is_new: bool) -> (Option<Plan>, Faults) {
     let mut reader = Reader::default();
+    limits::check(&mut reader, node);
+    if reader.found() > 0 {
+        return (None, reader.into_faults());
+    }
     let plan = read_plan(&mut reader, node);
-    let mut faults = reader.faults;
+    let mut faults = reader.into_faults();
     // What could not be read is not missing.
-    let is_whole = faults.iter().all(|fault| fault.severity == FaultSeverity::Warning);
+    let is_whole = !faults.has_errors();
     if let Some(plan) = &plan {
-        faults.extend(rules::check(plan, node));
+        faults.extend(rules::check(plan, node), |_, fault| Some(fault));
         if is_new && is_whole {
-            faults.extend(rules::safety::check(plan, node));
+            faults.extend(rules::safety::check(plan, node), |_, fault| Some(fault));
         }
     }
-    let is_sound = faults.iter().all(|fault| fault.severity == FaultSeverity::Warning);
-    (plan.filter(|_| is_sound), faults)
+    (plan, faults)
 }
 
 /// The plan of one environment: the rollout's tree with `[environments.NAME]` laid over it.
 ///
 /// Returns `None` when the plan has no environment of that name.
 pub fn in_environment(node: &Node, environment: &str) -> Option<Node> {
-    node.field("environments")?.field(environment).map(|over| node.overlaid_with(over))
+    let over = node.field("environments")?.field(environment)?;
+    let Value::Table(entries) = &node.value else { return None };
+    let entries = entries.iter().filter(|entry| entry.key != "environments").cloned().collect();
+    Some(Node { value: Value::Table(entries), span: node.span.clone() }.overlaid_with(over))
 }
 
 /// The names of a rollout's environments.

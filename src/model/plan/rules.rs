@@ -1,17 +1,21 @@
 //! What no single field can tell: references that lead nowhere, percentages that fall, stages
 //! that cannot be reached, figures that nobody measures.
 
+mod names;
 mod requests;
 pub mod safety;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
+use self::names::{Known, Names};
 use super::{ALPHA_DEFAULT, ENDPOINTS_MAX, Plan, Table};
 use crate::model::condition::{Condition, Metric};
-use crate::model::fault::{Fault, Severity, nearest};
+use crate::model::fault::{Fault, Faults, Severity, listed, nearest};
 use crate::model::node::{Node, Value};
 use crate::model::number::Plain;
 use crate::model::source::Source;
+use crate::model::weekly::Closed;
 use crate::model::{Name, Percentage};
 
 /// One step into a tree.
@@ -26,28 +30,33 @@ use Step::{Index, Key};
 pub(super) struct Rules<'a> {
     pub(super) plan: &'a Plan,
     pub(super) root: &'a Node,
-    pub faults: Vec<Fault>,
+    pub faults: Faults,
 }
 
 /// Checks one plan.
-pub fn check(plan: &Plan, root: &Node) -> Vec<Fault> {
+pub fn check(plan: &Plan, root: &Node) -> Faults {
     let mut rules = Rules::new(plan, root);
+    let known = Known::of(plan);
     rules.kind();
     requests::check(&mut rules);
     rules.identity();
-    rules.groups();
-    rules.stages();
-    rules.guardrails();
+    rules.groups(&known);
+    rules.stages(&known);
+    rules.guardrails(&known);
     rules.numbers();
     rules.faults
 }
 
 impl<'a> Rules<'a> {
     pub fn new(plan: &'a Plan, root: &'a Node) -> Self {
-        Self { plan, root, faults: Vec::new() }
+        Self { plan, root, faults: Faults::default() }
     }
 
     fn note(&mut self, severity: Severity, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+        if !self.faults.has_room(severity) {
+            self.faults.count(severity);
+            return;
+        }
         let mut path = String::new();
         let mut node = Some(self.root);
         let mut span = self.root.span.clone();
@@ -71,13 +80,15 @@ impl<'a> Rules<'a> {
         self.note(Severity::Warning, steps, message, help);
     }
 
-    fn refers<T>(&mut self, steps: &[Step<'_>], what: &str, name: &Name, table: &Table<T>) {
-        if !table.contains(name.as_str()) {
-            let help = match nearest(name.as_str(), table.names()) {
+    /// `known` are the names of the table.
+    fn refers<T>(&mut self, steps: &[Step<'_>], what: &str, name: &Name, table: &Table<T>, known: &Names<'_>) {
+        if !known.contain(name.as_str()) {
+            let help = || match nearest(name.as_str(), table.names()) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None if table.is_empty() => format!("the plan has no {what}s"),
-                None => format!("known: {}", table.names().collect::<Vec<_>>().join(", ")),
+                None => format!("known: {}", listed(table.names())),
             };
+            let help = self.faults.are_few().then(help);
             self.error(steps, format!("no {what} is called `{name}`"), help);
         }
     }
@@ -85,8 +96,9 @@ impl<'a> Rules<'a> {
     /// A rollout has routes and upstreams; a flag has neither.
     fn kind(&mut self) {
         let plan = self.plan;
-        // A field that could not be read has its own fault; that it is there is what counts here.
-        let is_there = |key| self.root.field(key).is_some();
+        // A field that could not be read has its own fault; that something was written there is what counts
+        // here. An empty list says nothing, and is left out where the plan is printed.
+        let is_there = |key| self.root.given(key).is_some_and(|node| !matches!(&node.value, Value::List(items) if items.is_empty()));
         match &plan.upstreams {
             None if !plan.routes.is_empty() && !is_there("upstreams") => {
                 self.error(&[Key("routes")], "a rollout with routes needs upstreams".into(), "add [upstreams] with `legacy` and `new`; a flag has neither".to_owned());
@@ -102,8 +114,9 @@ impl<'a> Rules<'a> {
         if plan.values.is_some() && !plan.is_flag() {
             self.error(&[Key("values")], "only a flag has values".into(), "a rollout with upstreams is told by `tidegate-variant`".to_owned());
         }
+        let mut seen = HashSet::new();
         for (index, route) in plan.routes.iter().enumerate() {
-            if plan.routes.iter().take(index).any(|earlier| earlier == route) {
+            if !seen.insert(route) {
                 self.error(&[Key("routes"), Index(index)], format!("`{route}` stands here twice"), None);
             }
         }
@@ -118,7 +131,7 @@ impl<'a> Rules<'a> {
             self.error(&[Key("identity"), Key("domain")], format!("`{domain}` is not a domain"), None);
         }
         if !identity.anonymous {
-            for key in ["sticky", "same_site"].into_iter().filter(|key| self.root.field("identity").is_some_and(|node| node.field(key).is_some())) {
+            for key in ["sticky", "same_site"].into_iter().filter(|key| self.root.given("identity").is_some_and(|node| node.given(key).is_some())) {
                 self.error(&[Key("identity"), Key(key)], format!("`{key}` is about the id that Tidegate mints, and this plan mints none"), "set `anonymous = true`, or leave it out".to_owned());
             }
         }
@@ -127,7 +140,7 @@ impl<'a> Rules<'a> {
         }
         for (name, token) in &identity.jwt.0 {
             let steps = [Key("identity"), Key("jwt"), Key(name.as_str())];
-            let is_there = |key| self.root.field("identity").and_then(|node| node.field("jwt")?.field(name.as_str())?.field(key)).is_some();
+            let is_there = |key| self.root.given("identity").and_then(|node| node.given("jwt")?.field(name.as_str())?.given(key)).is_some();
             if is_there("secret") == is_there("jwks") {
                 self.error(&steps, format!("the token `{name}` needs either `secret` or `jwks`"), None);
             }
@@ -143,8 +156,9 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn groups(&mut self) {
+    fn groups(&mut self, known: &Known<'_>) {
         let plan = self.plan;
+        let used: Names<'_> = plan.exclude.iter().chain(&plan.eligible).chain(plan.stages.iter().flat_map(|stage| &stage.groups)).map(Name::as_str).collect();
         for (name, group) in &plan.groups.0 {
             let steps = [Key("groups"), Key(name.as_str())];
             if group.ids.is_empty() && group.matches.is_none() && !group.kv {
@@ -153,21 +167,21 @@ impl<'a> Rules<'a> {
             if let Some(matches) = &group.matches {
                 self.verifiable(&steps, &matches.source);
             }
-            let used = plan.exclude.contains(name) || plan.eligible.as_ref() == Some(name) || plan.stages.iter().any(|stage| stage.groups.contains(name));
-            if !used {
+            if !used.contain(name.as_str()) {
                 self.warn(&steps, format!("no stage uses the group `{name}`"), None);
             }
         }
         for (index, name) in plan.exclude.iter().enumerate() {
-            self.refers(&[Key("exclude"), Index(index)], "group", name, &plan.groups);
+            self.refers(&[Key("exclude"), Index(index)], "group", name, &plan.groups, &known.groups);
         }
         if let Some(name) = &plan.eligible {
-            self.refers(&[Key("eligible")], "group", name, &plan.groups);
+            self.refers(&[Key("eligible")], "group", name, &plan.groups, &known.groups);
         }
     }
 
-    fn stages(&mut self) {
+    fn stages(&mut self, known: &Known<'_>) {
         let plan = self.plan;
+        let closed = Closed::of(&plan.freeze);
         if plan.stages.is_empty() {
             self.error(&[Key("stage")], "the plan has no stage".into(), "add [[stage]] with `name` and `percentage`".to_owned());
         }
@@ -181,20 +195,20 @@ impl<'a> Rules<'a> {
                 self.error(&at(&[Key("percentage")]), format!("the percentage falls from {highest} to {}", stage.percentage), "stages only widen; a way back is a rollback".to_owned());
             }
             highest = highest.max(stage.percentage);
-            if !stage.enter.is_empty() && stage.enter.iter().all(|window| window.is_covered_by(&plan.freeze)) {
+            if !stage.enter.is_empty() && stage.enter.iter().all(|window| closed.covers(window)) {
                 self.error(&at(&[Key("enter")]), format!("the stage `{}` cannot be reached: `freeze` covers every moment at which it may be entered", stage.name), None);
             }
             for (n, name) in stage.groups.iter().enumerate() {
-                self.refers(&at(&[Key("groups"), Index(n)]), "group", name, &plan.groups);
-                if plan.exclude.contains(name) {
+                self.refers(&at(&[Key("groups"), Index(n)]), "group", name, &plan.groups, &known.groups);
+                if known.excluded.contain(name.as_str()) {
                     self.warn(&at(&[Key("groups"), Index(n)]), format!("the group `{name}` is excluded, and that wins"), None);
                 }
             }
             if let Some(owner) = &stage.owner {
-                self.refers(&at(&[Key("owner")]), "role", owner, &plan.roles);
+                self.refers(&at(&[Key("owner")]), "role", owner, &plan.roles, &known.roles);
             }
             for (n, gate) in stage.gates.iter().enumerate() {
-                self.condition(&at(&[Key("gates"), Index(n)]), &gate.when);
+                self.condition(&at(&[Key("gates"), Index(n)]), &gate.when, known);
                 let compares = gate.when.terms.iter().any(|term| term.bound.is_legacy());
                 if compares && stage.percentage == Percentage::FULL && plan.holdout == Percentage::ZERO {
                     self.warn(&at(&[Key("gates"), Index(n)]), "at 100 % legacy has no traffic to compare with".into(), "its figures of the last day are used; `holdout = \"1%\"` would keep a live comparison".to_owned());
@@ -208,43 +222,44 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn guardrails(&mut self) {
+    fn guardrails(&mut self, known: &Known<'_>) {
         let plan = self.plan;
         for (index, guardrail) in plan.guardrails.iter().enumerate() {
             let at = |rest: &[Step<'a>]| [&[Key("guardrail"), Index(index)], rest].concat();
-            self.condition(&at(&[Key("when")]), &guardrail.when);
+            self.condition(&at(&[Key("when")]), &guardrail.when, known);
             for (n, name) in guardrail.notify.iter().enumerate() {
-                self.refers(&at(&[Key("notify"), Index(n)]), "channel", name, &plan.channels);
+                self.refers(&at(&[Key("notify"), Index(n)]), "channel", name, &plan.channels, &known.channels);
             }
             for (n, escalation) in guardrail.escalate.iter().enumerate() {
-                self.refers(&at(&[Key("escalate"), Index(n), Key("to")]), "role", &escalation.to, &plan.roles);
+                self.refers(&at(&[Key("escalate"), Index(n), Key("to")]), "role", &escalation.to, &plan.roles, &known.roles);
             }
             for (n, name) in guardrail.stages.iter().enumerate() {
-                if plan.stage_index(name.as_str()).is_none() {
-                    let known = plan.stages.iter().map(|stage| stage.name.as_str());
-                    let help = nearest(name.as_str(), known).map(|known| format!("did you mean `{known}`?"));
+                if !known.stages.contain(name.as_str()) {
+                    let stages = plan.stages.iter().map(|stage| stage.name.as_str());
+                    let help = nearest(name.as_str(), stages).filter(|_| self.faults.are_few()).map(|known| format!("did you mean `{known}`?"));
                     self.error(&at(&[Key("stages"), Index(n)]), format!("no stage is called `{name}`"), help);
                 }
             }
         }
         for (index, notice) in plan.notices.iter().enumerate() {
             for (n, name) in notice.to.iter().enumerate() {
-                self.refers(&[Key("notice"), Index(index), Key("to"), Index(n)], "channel", name, &plan.channels);
+                self.refers(&[Key("notice"), Index(index), Key("to"), Index(n)], "channel", name, &plan.channels, &known.channels);
             }
         }
     }
 
     /// A condition on something that nobody measures could only ever be inconclusive.
-    fn condition(&mut self, steps: &[Step<'_>], condition: &Condition) {
+    fn condition(&mut self, steps: &[Step<'_>], condition: &Condition, known: &Known<'_>) {
         let plan = self.plan;
         for term in &condition.terms {
-            if let Metric::Signal(name) = &term.metric && !plan.signals.contains(name.as_str()) {
-                let help = nearest(name.as_str(), plan.signals.names()).map_or_else(|| format!("declare it in [signals.{name}] with `kind = \"count\"` or `\"gauge\"`"), |known| format!("did you mean `{known}`?"));
+            if let Metric::Signal(name) = &term.metric && !known.signals.contain(name.as_str()) {
+                let near = if self.faults.are_few() { nearest(name.as_str(), plan.signals.names()) } else { None };
+                let help = near.map_or_else(|| format!("declare it in [signals.{name}] with `kind = \"count\"` or `\"gauge\"`"), |known| format!("did you mean `{known}`?"));
                 self.error(steps, format!("nobody measures `{}`", term.metric), help);
             }
             if let Some(endpoint) = &term.endpoint {
-                self.refers(steps, "endpoint", endpoint, &plan.endpoints);
-                if plan.endpoints.names().skip(ENDPOINTS_MAX).any(|name| name == endpoint.as_str()) {
+                self.refers(steps, "endpoint", endpoint, &plan.endpoints, &known.endpoints);
+                if known.late_endpoints.contain(endpoint.as_str()) {
                     self.error(steps, format!("nobody measures the endpoint `{endpoint}`: {ENDPOINTS_MAX} come before it"), format!("only a plan's first {ENDPOINTS_MAX} endpoints are measured: let it stand before others"));
                 }
             }
@@ -254,8 +269,12 @@ impl<'a> Rules<'a> {
     fn numbers(&mut self) {
         let plan = self.plan;
         let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
+        // What KV holds is read again, by a reader that is exact to fifteen digits.
+        let read_again = serde_json::to_string(&alpha).ok().and_then(|text| serde_json::from_str::<f64>(&text).ok());
         if !(alpha > 0.0 && alpha <= 0.5) {
             self.error(&[Key("alpha")], format!("{} is not an error probability", Plain(alpha)), "more than 0 and at most 0.5; 0.01 where it is left out".to_owned());
+        } else if read_again != Some(alpha) {
+            self.error(&[Key("alpha")], format!("{} has more digits than are kept", Plain(alpha)), "at most fifteen".to_owned());
         }
         if plan.holdout == Percentage::FULL {
             self.error(&[Key("holdout")], "a holdout of 100 % leaves nobody".into(), None);

@@ -8,8 +8,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::limits::{REVISION_BY_HAND_MAX, REVISION_MAX, ROLLOUTS_MAX, SET_BYTES_MAX};
 use super::{Plan, read};
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, Grouped};
 use crate::model::node::Node;
 
 /// The version of the format.
@@ -33,6 +34,12 @@ pub enum PlanSetError {
     Malformed(serde_json::Error),
     /// It was written by a newer Tidegate.
     Version(u32),
+    /// It has so many bytes.
+    Long(usize),
+    /// It has so many rollouts.
+    Many(usize),
+    /// Nobody could count on from its revision.
+    Revision(u64),
 }
 
 impl std::error::Error for PlanSetError {}
@@ -42,6 +49,9 @@ impl fmt::Display for PlanSetError {
         match self {
             Self::Malformed(error) => write!(f, "the value of `plans` is malformed: {error}"),
             Self::Version(v) => write!(f, "the value of `plans` has the version {v}; this build reads {VERSION}"),
+            Self::Long(bytes) => write!(f, "the value of `plans` has {} bytes; at most {} are read", Grouped(*bytes), Grouped(SET_BYTES_MAX)),
+            Self::Many(count) => write!(f, "the value of `plans` has {} rollouts; at most {} are read", Grouped(*count), Grouped(ROLLOUTS_MAX)),
+            Self::Revision(revision) => write!(f, "the value of `plans` has the revision {revision}; at most {REVISION_BY_HAND_MAX} is read"),
         }
     }
 }
@@ -50,10 +60,28 @@ impl<'a> PlanSet<'a> {
     /// Reads the value, leaving its rollouts as they are.
     ///
     /// # Errors
-    /// When it is no JSON of this shape and version.
+    /// When it is no JSON of this shape and version, or larger than what is read.
     pub fn parse(text: &'a str) -> Result<Self, PlanSetError> {
+        if text.len() > SET_BYTES_MAX {
+            return Err(PlanSetError::Long(text.len()));
+        }
         let set: Self = serde_json::from_str(text).map_err(PlanSetError::Malformed)?;
-        if set.v == VERSION { Ok(set) } else { Err(PlanSetError::Version(set.v)) }
+        match set {
+            Self { v, .. } if v != VERSION => Err(PlanSetError::Version(v)),
+            Self { revision, .. } if revision > REVISION_MAX => Err(PlanSetError::Revision(revision)),
+            Self { rollouts, .. } if rollouts.len() > ROLLOUTS_MAX => Err(PlanSetError::Many(rollouts.len())),
+            set => Ok(set),
+        }
+    }
+
+    /// Reads what stands in KV, where somebody may have written it: others must be able to count on from its
+    /// revision.
+    ///
+    /// # Errors
+    /// As [`Self::parse`] does, and when its revision is out of the question.
+    pub fn parse_by_hand(text: &'a str) -> Result<Self, PlanSetError> {
+        let set = Self::parse(text)?;
+        if set.revision > REVISION_BY_HAND_MAX { Err(PlanSetError::Revision(set.revision)) } else { Ok(set) }
     }
 }
 
@@ -65,6 +93,12 @@ pub fn read_rollout(text: &str) -> Result<Plan, Vec<Fault>> {
     let node: Node = serde_json::from_str(text).unwrap_or_default();
     let (plan, faults) = read::accepted(&node);
     plan.ok_or(faults)
+}
+
+/// What can be told of a rollout whose plan has errors.
+pub fn remains_of(text: &str) -> Option<Plan> {
+    let node: Node = serde_json::from_str(text).ok()?;
+    read::remains(&node)
 }
 
 /// Prints plans as the value of the KV key `plans`.

@@ -27,7 +27,7 @@ pub const PREFIX: &str = "/_tidegate/api/";
 /// Where Prometheus reads.
 pub const EXPOSITION: &str = "/_tidegate/metrics";
 /// The longest body of a set of plans, in bytes.
-pub const PLANS_BYTES_MAX: u32 = 4 << 20;
+pub const PLANS_BYTES_MAX: u32 = 1 << 20;
 /// The longest body of anything else, in bytes.
 pub const BODY_BYTES_MAX: u32 = 64 << 10;
 

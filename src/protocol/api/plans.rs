@@ -1,5 +1,6 @@
 //! Applies plans: all or nothing, and nothing that would deal started rollouts out anew.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -11,12 +12,17 @@ use crate::decide::deployment::Deployment;
 use crate::decide::rollout::{Change, Order, Rollout};
 use crate::decide::transition::{KV, Refusal, amend};
 use crate::model::command::Command;
-use crate::model::fault::{Fault, Severity};
+use crate::model::fault::{Fault, Faults, Grouped, Severity};
 use crate::model::history::sha256_hex;
 use crate::model::live::Phase;
 use crate::model::node::Node;
+use crate::model::plan::limits::{ROLLOUTS_MAX, SET_BYTES_MAX};
+use crate::model::plan::set::read_rollout;
 use crate::model::plan::{Plan, read, together};
 use crate::model::{Instant, Name, Percentage};
+
+/// What stands around the plans where isolates are told of them, at the most.
+const SET_BYTES_FRAME: usize = 2 * ROLLOUTS_MAX;
 
 /// What becomes of each rollout.
 pub struct Applied {
@@ -51,7 +57,8 @@ struct Sent {
 /// When a plan has errors, or a started rollout does not allow its change.
 pub fn apply(deployment: &Deployment, plans: Plans, actor: &str, revision: u64, seen: impl Fn(&Name) -> u64, now: Instant) -> Result<Applied, Problem> {
     let sent = read_all(plans.rollouts, actor == KV)?;
-    let is_sent = |key: &Name| sent.iter().any(|sent| sent.plan.key == *key);
+    let keys: HashSet<&Name> = sent.iter().map(|sent| &sent.plan.key).collect();
+    let is_sent = |key: &Name| keys.contains(key);
     let removed: Vec<Name> = if plans.prune { deployment.rollouts.keys().filter(|key| !is_sent(key)).cloned().collect() } else { Vec::new() };
     check_together(deployment, &sent, &removed)?;
     let mut refusals: Vec<(String, Refusal)> = Vec::new();
@@ -63,18 +70,18 @@ pub fn apply(deployment: &Deployment, plans: Plans, actor: &str, revision: u64, 
     for Sent { plan, .. } in sent {
         let text: Rc<str> = serde_json::to_string(&plan).unwrap_or_default().into();
         let known = deployment.rollouts.get(&plan.key);
-        if known.is_some_and(|known| known.plan_text == text) {
+        if known.is_some_and(|known| known.plan_text == text && known.unread.is_none()) {
             told.push(Told { rollout: plan.key, change: "unchanged", entry: None });
             continue;
         }
-        if let Some(Err(refusal)) = known.map(|known| amend::check(&known.plan, &plan, &known.record)) {
+        if let Some(Err(refusal)) = known.filter(|known| known.unread.is_none()).map(|known| amend::check(&known.plan, &plan, &known.record)) {
             refusals.push((plan.key.to_string(), refusal));
             continue;
         }
         let key = plan.key.clone();
         let plan = Rc::new(plan);
         let rollout = match known {
-            Some(known) => Rollout { plan, plan_text: Rc::clone(&text), ..known.clone() },
+            Some(known) => Rollout { plan, plan_text: Rc::clone(&text), unread: None, ..known.clone() },
             None => Rollout::new(plan, Rc::clone(&text), seen(&key), now),
         };
         let reason = if plans.reason.is_empty() { "a plan was applied" } else { &plans.reason };
@@ -88,7 +95,11 @@ pub fn apply(deployment: &Deployment, plans: Plans, actor: &str, revision: u64, 
         }
     }
     told.extend(removed.iter().map(|key| Told { rollout: key.clone(), change: "removed", entry: None }));
-    if refusals.is_empty() { Ok(Applied { revision, changes, removed, told }) } else { Err(Problem::refused_plans(&refusals)) }
+    if !refusals.is_empty() {
+        return Err(Problem::refused_plans(&refusals));
+    }
+    check_size(deployment, &changes, &removed)?;
+    Ok(Applied { revision, changes, removed, told })
 }
 
 /// Whether subjects are on new because of it.
@@ -100,19 +111,59 @@ fn is_in_use(rollout: &Rollout) -> bool {
 
 /// What stands in KV is in force already.
 fn read_all(nodes: Vec<Node>, is_in_force: bool) -> Result<Vec<Sent>, Problem> {
+    if nodes.len() > ROLLOUTS_MAX {
+        return Err(Problem::invalid_plans(&[], vec![too_many(nodes.len())]));
+    }
     let mut sent: Vec<Sent> = Vec::new();
-    let mut faults = Vec::new();
+    let mut keys: HashSet<Name> = HashSet::new();
+    let mut faults = Named::default();
     for (index, node) in nodes.into_iter().enumerate() {
-        let (plan, found) = if is_in_force { read::accepted(&node) } else { read::plan(&node) };
+        let (plan, mut found) = read::judged(&node, !is_in_force);
         let name = plan.as_ref().map_or_else(|| named(&node, index), |plan| plan.key.to_string());
-        if let Some(plan) = &plan && sent.iter().any(|other| other.plan.key == plan.key) {
-            let message = "the key is used twice".to_owned();
-            faults.push((name.clone(), Fault { severity: Severity::Error, path: "key".into(), span: None, message, help: Some("give each rollout its own key".into()) }));
+        if let Some(plan) = &plan {
+            if !keys.insert(plan.key.clone()) {
+                let message = "the key is used twice".to_owned();
+                found.push(Fault { severity: Severity::Error, path: "key".into(), span: None, message, help: Some("give each rollout its own key".into()) });
+            } else if !is_read_again(plan) {
+                let message = "what is printed of this plan would not be read as the same plan, so it cannot be stored".to_owned();
+                found.push(Fault { severity: Severity::Error, path: String::new(), span: None, message, help: Some("this is a fault of Tidegate: leave out what is unusual about the plan".into()) });
+            }
         }
-        faults.extend(found.into_iter().filter(|fault| fault.severity == Severity::Error).map(|fault| (name.clone(), fault)));
+        faults.add(&name, found);
         sent.extend(plan.map(|plan| Sent { plan, node }));
     }
-    if faults.is_empty() { Ok(sent) } else { Err(Problem::invalid_plans(&faults)) }
+    faults.into_result().map(|()| sent)
+}
+
+/// Whether the plan is the same once it has been stored. What is stored and cannot be read any more would
+/// take its rollout away.
+fn is_read_again(plan: &Plan) -> bool {
+    let text = serde_json::to_string(plan).unwrap_or_default();
+    read_rollout(&text).is_ok_and(|read| read == *plan)
+}
+
+fn too_many(count: usize) -> Fault {
+    let message = format!("{} rollouts are too many for one deployment: at most {}", Grouped(count), Grouped(ROLLOUTS_MAX));
+    Fault { severity: Severity::Error, path: "rollouts".into(), span: None, message, help: None }
+}
+
+/// The errors of several plans, each with its rollout's name: the first of them, and how many there are.
+#[derive(Default)]
+struct Named {
+    /// The rollout of each error that is told.
+    names: Vec<String>,
+    all: Faults,
+}
+
+impl Named {
+    fn add(&mut self, name: &str, found: Faults) {
+        self.all.extend(found, |_, fault| Some(fault).filter(|fault| fault.severity == Severity::Error));
+        self.names.resize(self.all.told().len(), name.to_owned());
+    }
+
+    fn into_result(self) -> Result<(), Problem> {
+        if self.all.has_errors() { Err(Problem::invalid_plans(&self.names, self.all.into_errors())) } else { Ok(()) }
+    }
 }
 
 fn named(node: &Node, index: usize) -> String {
@@ -124,20 +175,36 @@ fn named(node: &Node, index: usize) -> String {
 
 /// Checks the plans sent together with those that stay.
 fn check_together(deployment: &Deployment, sent: &[Sent], removed: &[Name]) -> Result<(), Problem> {
-    let stays = |key: &Name| !removed.contains(key) && !sent.iter().any(|sent| sent.plan.key == *key);
+    let gone: HashSet<&Name> = removed.iter().chain(sent.iter().map(|sent| &sent.plan.key)).collect();
+    let stays = |key: &Name| !gone.contains(key);
     let others: Vec<Sent> = deployment
         .rollouts
         .iter()
         .filter(|rollout| stays(&rollout.plan.key))
-        .map(|rollout| Sent { plan: rollout.plan.as_ref().clone(), node: serde_json::from_str(&rollout.plan_text).unwrap_or_default() })
+        // Nobody reads of places in plans that were not sent.
+        .map(|rollout| Sent { plan: rollout.plan.as_ref().clone(), node: Node::default() })
         .collect();
     let all: Vec<&Sent> = sent.iter().chain(&others).collect();
+    if all.len() > ROLLOUTS_MAX {
+        return Err(Problem::invalid_plans(&[], vec![too_many(all.len())]));
+    }
     let pairs: Vec<(&Plan, &Node)> = all.iter().map(|sent| (&sent.plan, &sent.node)).collect();
-    let name = |index: usize| all.get(index).map_or_else(String::new, |sent| sent.plan.key.to_string());
-    let faults: Vec<(String, Fault)> = together::check(&pairs)
-        .into_iter()
-        .filter(|(_, fault)| fault.severity == Severity::Error)
-        .map(|(index, fault)| (name(index), fault))
-        .collect();
-    if faults.is_empty() { Ok(()) } else { Err(Problem::invalid_plans(&faults)) }
+    let mut faults = Named::default();
+    for (index, found) in together::check(&pairs) {
+        let name = all.get(index).map_or_else(String::new, |sent| sent.plan.key.to_string());
+        faults.add(&name, found);
+    }
+    faults.into_result()
+}
+
+/// Whether all plans of a deployment together can still be told to isolates.
+fn check_size(deployment: &Deployment, changes: &[Change], removed: &[Name]) -> Result<(), Problem> {
+    let changed: HashSet<&Name> = changes.iter().map(|change| &change.key).chain(removed).collect();
+    let stays = deployment.rollouts.iter().filter(|rollout| !changed.contains(&rollout.plan.key)).map(|rollout| rollout.plan_text.len());
+    let bytes: usize = stays.chain(changes.iter().map(|change| change.rollout.plan_text.len())).sum();
+    if bytes + SET_BYTES_FRAME <= SET_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("all plans together have {} bytes; at most {}", Grouped(bytes), Grouped(SET_BYTES_MAX));
+    Err(Problem::invalid_plans(&[], vec![Fault { severity: Severity::Error, path: "rollouts".into(), span: None, message, help: Some("long lists of ids belong under the KV key `group/NAME`".into()) }]))
 }

@@ -117,11 +117,15 @@ impl Problem {
         Self::faulty(&[Fault { severity: Severity::Error, path: name.to_owned(), span: None, message: message.to_owned(), help: Some(help.to_owned()) }])
     }
 
-    /// Plans with faults, each with the rollout that it is in.
-    pub fn invalid_plans(faults: &[(String, Fault)]) -> Self {
-        let detail = faults.first().map_or_else(String::new, |(rollout, fault)| format!("{rollout}: {fault}"));
+    /// Plans with faults; `rollouts` are the names of the rollouts that the first ones are in.
+    pub fn invalid_plans(rollouts: &[String], faults: Vec<Fault>) -> Self {
+        let names = rollouts.iter().map(Some).chain(std::iter::repeat(None));
+        let detail = match (rollouts.first(), faults.first()) {
+            (Some(rollout), Some(fault)) => format!("{rollout}: {fault}"),
+            (_, fault) => fault.map_or_else(String::new, ToString::to_string),
+        };
         let problem = Self::new("invalid-plans", 422, "The plans have errors", detail, "`tidegate check PLAN` shows each with its line; nothing was applied");
-        problem.with("faults", raw(&faults.iter().map(|(rollout, fault)| FaultView::new(Some(rollout), fault)).collect::<Vec<_>>()))
+        problem.with("faults", raw(&names.zip(&faults).map(|(rollout, fault)| FaultView::new(rollout, fault)).collect::<Vec<_>>()))
     }
 
     /// The command needs the revision that it was decided on.

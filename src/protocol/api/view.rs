@@ -183,7 +183,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
     let &Present { deployment, now, .. } = present;
     let (plan, record) = (rollout.plan.as_ref(), &rollout.record);
     let outlook = deployment.outlook(rollout, now);
-    let offers = offers(plan, record, now);
+    let offers = offers(plan, record, |command| rollout.allows(command), now);
     let look = deployment.look_at(rollout);
     // Guardrails go on from stage to stage.
     let last = deployment.books.get(&plan.key).and_then(|book| book.last.as_ref()).filter(|look| look.revision >= record.begun_revision);
@@ -213,7 +213,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         after: &plan.after,
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
-        faults: rollout.fault.iter().chain(reported).collect(),
+        faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).collect(),
         never_reported: never_reported(plan, deployment.books.get(&plan.key)),
         lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
         published: Published { revision: rollout.published, is_current: rollout.is_published() },

@@ -5,19 +5,16 @@
 //! what is to outlast a crash.
 
 pub mod counts;
-
-use std::rc::Rc;
+pub mod unread;
 
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::decide::adopt::Echo;
 use crate::decide::deployment::Deployment;
 use crate::decide::rollout::{Change, Rollout};
 use crate::model::command::Command;
 use crate::model::node::{Node, Value};
-use crate::model::plan::set::read_rollout;
-use crate::model::record::Record;
+use crate::model::plan::limits::REVISION_MAX;
 use crate::model::{Instant, Name};
 use crate::protocol::api::Reply;
 use crate::protocol::api::prometheus::LastChange;
@@ -239,7 +236,7 @@ pub struct Stored {
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn load(context: &JsValue, broken: &mut dyn FnMut(&str)) -> Result<Stored, JsValue> {
+pub fn load(context: &JsValue, now: Instant, broken: &mut dyn FnMut(&str)) -> Result<Stored, JsValue> {
     let mut batch = Batch::default();
     for statement in TABLES.into_iter().chain(counts::TABLES) {
         batch.push(statement, &[]);
@@ -255,8 +252,15 @@ pub fn load(context: &JsValue, broken: &mut dyn FnMut(&str)) -> Result<Stored, J
             _ => {}
         }
     }
+    // An earlier version took in any revision by hand, also one that nobody can count on from.
+    if deployment.plans > REVISION_MAX {
+        deployment.plans = u64::try_from(now.as_epoch_ms() / 1_000).unwrap_or(1);
+        let mut batch = Batch::default();
+        batch.number("plans", deployment.plans);
+        batch.commit(context)?;
+    }
     for row in rows(context, "SELECT key, plan, record, hash, published, published_at, key_absent_since, key_gone_at, echoes FROM rollouts", &[])? {
-        match rollout(&row) {
+        match unread::rollout(context, &row, now)? {
             Some(rollout) => deployment.rollouts.insert(rollout),
             None => broken(row.text(0)),
         }
@@ -264,21 +268,6 @@ pub fn load(context: &JsValue, broken: &mut dyn FnMut(&str)) -> Result<Stored, J
     let removed = |row: Row| Removed { key: row.text(0).to_owned(), revision: row.number(1), is_in_kv: row.number(2) == 1 };
     let removed = rows(context, "SELECT key, revision, in_kv FROM removed", &[])?.into_iter().map(removed).collect();
     Ok(Stored { deployment, removed, pruned_minute })
-}
-
-fn rollout(row: &Row) -> Option<Rollout> {
-    let plan = read_rollout(row.text(1)).ok()?;
-    let record = Record::parse(row.text(2))?;
-    let mut rollout = Rollout::new(Rc::new(plan), row.text(1).into(), 0, record.live.since);
-    rollout.record = record;
-    rollout.hash = row.text(3).to_owned();
-    rollout.published = row.number(4);
-    rollout.published_at = row.moment(5)?;
-    rollout.key_absent_since = row.moment(6);
-    rollout.key_gone_at = row.moment(7);
-    let echoes: Vec<(String, i64)> = serde_json::from_str(row.text(8)).ok()?;
-    rollout.echoes = echoes.into_iter().map(|(text, ms)| Echo { text, overwritten: at(ms) }).collect();
-    Some(rollout)
 }
 
 /// Up to `limit` entries of a history before a revision, the newest first.

@@ -1,6 +1,8 @@
 //! What is wrong, or will hurt, in what a plan says of requests: upstreams, exceptions, rules for paths,
 //! failures, and what other sites post.
 
+use std::collections::HashSet;
+
 use super::Rules;
 use super::Step::{Index, Key};
 use crate::model::plan::{Backend, FailureKind, Failures, PathRule, Plan};
@@ -10,24 +12,28 @@ use crate::model::route::{HostPattern, PathPattern, Route};
 pub(super) fn check(rules: &mut Rules<'_>) {
     let plan = rules.plan;
     upstreams(rules);
+    let routes: HashSet<&Route> = plan.routes.iter().collect();
+    let taken = TakenPaths::of(&plan.routes);
     for (index, route) in plan.except.iter().enumerate() {
-        if !plan.routes.iter().any(|own| overlap(own, route)) {
+        if !taken.overlap(&route.path) || !plan.routes.iter().any(|own| overlap(own, route)) {
             rules.warn(&[Key("except"), Index(index)], format!("no route takes `{route}`, so there is nothing to except"), None);
         }
-        if plan.routes.contains(route) {
+        if routes.contains(route) {
             rules.error(&[Key("except"), Index(index)], format!("`{route}` is a route of this rollout too"), "leave it out of one of the two".to_owned());
         }
     }
     failures(rules, &plan.failure, None);
+    let mut earlier = HashSet::new();
     for (index, rule) in plan.paths.iter().enumerate() {
-        path(rules, index, rule);
+        path(rules, index, rule, &taken, &earlier);
+        earlier.extend(&rule.paths);
     }
     posts_of_other_sites(rules);
 }
 
 fn upstreams(rules: &mut Rules<'_>) {
     let Some(upstreams) = &rules.plan.upstreams else {
-        if let Some(key) = ["path", "except", "failure"].into_iter().find(|key| rules.root.field(key).is_some()) {
+        if let Some(key) = ["path", "except", "failure"].into_iter().find(|key| rules.root.given(key).is_some()) {
             rules.error(&[Key(key)], format!("a flag routes no requests, so it has no `{key}`"), None);
         }
         return;
@@ -74,7 +80,8 @@ fn failures(rules: &mut Rules<'_>, failures: &Failures, path: Option<usize>) {
     }
 }
 
-fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule) {
+/// `earlier` are the patterns of the rules before it.
+fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths<'_>, earlier: &HashSet<&PathPattern>) {
     let plan = rules.plan;
     let at = |key| [Key("path"), Index(index), Key(key)];
     if rule.paths.is_empty() {
@@ -82,10 +89,10 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule) {
     }
     for (n, pattern) in rule.paths.iter().enumerate() {
         let steps = [Key("path"), Index(index), Key("match"), Index(n)];
-        if plan.paths.iter().take(index).any(|earlier| earlier.paths.contains(pattern)) {
+        if earlier.contains(pattern) {
             rules.error(&steps, format!("`{pattern}` stands in a rule before this one"), "make one rule of the two".to_owned());
         }
-        if !plan.routes.is_empty() && !plan.routes.iter().any(|route| paths_overlap(&route.path, pattern)) {
+        if !plan.routes.is_empty() && !taken.overlap(pattern) {
             rules.warn(&steps, format!("no route of this rollout takes `{pattern}`"), None);
         }
     }
@@ -116,7 +123,7 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule) {
 /// an anonymous visitor.
 fn posts_of_other_sites(rules: &mut Rules<'_>) {
     let Plan { identity, paths, upstreams, .. } = rules.plan;
-    let is_decided = rules.root.field("identity").is_some_and(|node| node.field("same_site").is_some()) || paths.iter().any(|rule| rule.side.is_some());
+    let is_decided = rules.root.given("identity").is_some_and(|node| node.given("same_site").is_some()) || paths.iter().any(|rule| rule.side.is_some());
     if upstreams.is_some() && identity.anonymous && !is_decided {
         rules.warn(
             &[Key("identity")],
@@ -127,17 +134,89 @@ fn posts_of_other_sites(rules: &mut Rules<'_>) {
 }
 
 fn overlap(a: &Route, b: &Route) -> bool {
-    let hosts = match (&a.host, &b.host) {
+    paths_overlap(&a.path, &b.path) && hosts_overlap(&a.host, &b.host)
+}
+
+fn hosts_overlap(a: &HostPattern, b: &HostPattern) -> bool {
+    let is_under = |domain: &str, other: &str| domain.strip_suffix(other).is_some_and(|rest| rest.ends_with('.'));
+    match (a, b) {
         (HostPattern::Any, _) | (_, HostPattern::Any) => true,
         (HostPattern::Exactly(host), other) | (other, HostPattern::Exactly(host)) => other.matches(host),
-        (HostPattern::Under(a), HostPattern::Under(b)) => a == b || a.ends_with(&format!(".{b}")) || b.ends_with(&format!(".{a}")),
-    };
-    hosts && paths_overlap(&a.path, &b.path)
+        (HostPattern::Under(a), HostPattern::Under(b)) => a == b || is_under(a, b) || is_under(b, a),
+    }
 }
 
 fn paths_overlap(a: &PathPattern, b: &PathPattern) -> bool {
     match (a, b) {
         (PathPattern::Exactly(path), other) | (other, PathPattern::Exactly(path)) => other.matches(path),
-        (PathPattern::Under(a), PathPattern::Under(b)) => PathPattern::Under(a.clone()).matches(b) || PathPattern::Under(b.clone()).matches(a) || a.is_empty() || b.is_empty(),
+        (PathPattern::Under(a), PathPattern::Under(b)) => is_under(a, b) || is_under(b, a),
+    }
+}
+
+/// Whether a path is `prefix`, or under it.
+fn is_under(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The paths of all routes in order, so that what overlaps with one is found without trying each.
+struct TakenPaths<'a> {
+    exact: Vec<&'a str>,
+    under: Vec<&'a str>,
+}
+
+impl<'a> TakenPaths<'a> {
+    fn of(routes: &'a [Route]) -> Self {
+        let mut paths = Self { exact: Vec::new(), under: Vec::new() };
+        for route in routes {
+            match &route.path {
+                PathPattern::Exactly(path) => paths.exact.push(path),
+                PathPattern::Under(path) => paths.under.push(path),
+            }
+        }
+        paths.exact.sort_unstable();
+        paths.under.sort_unstable();
+        paths
+    }
+
+    /// Whether a route takes a path that the pattern takes too.
+    fn overlap(&self, pattern: &PathPattern) -> bool {
+        match pattern {
+            PathPattern::Exactly(path) => self.exact.binary_search(&path.as_str()).is_ok() || self.covers(path),
+            PathPattern::Under(prefix) => self.covers(prefix) || has_under(&self.exact, prefix) || has_under(&self.under, prefix),
+        }
+    }
+
+    /// Whether a route takes everything under the path, or under one above it.
+    fn covers(&self, path: &str) -> bool {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        ends.filter_map(|end| path.get(..end)).any(|prefix| self.under.binary_search(&prefix).is_ok())
+    }
+}
+
+/// Whether one of the paths, which are in order, is `prefix` or under it.
+fn has_under(paths: &[&str], prefix: &str) -> bool {
+    let under = format!("{prefix}/");
+    let first = paths.partition_point(|path| *path < under.as_str());
+    paths.binary_search(&prefix).is_ok() || paths.get(first).is_some_and(|path| path.starts_with(&under))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overlaps_is_found_as_by_trying_each() {
+        let words = ["/*", "/", "/a", "/a/*", "/a/b", "/a/b/*", "/ab", "/ab/*", "/a-b/*", "/a/b/c/d", "/b/*"];
+        let patterns: Vec<PathPattern> = words.iter().filter_map(|word| word.parse().ok()).collect();
+        assert_eq!(patterns.len(), words.len());
+        for one in &patterns {
+            for other in &patterns {
+                let routes: Vec<Route> = [one, other].into_iter().map(|path| Route { host: HostPattern::Any, path: path.clone() }).collect();
+                for pattern in &patterns {
+                    let expected = routes.iter().any(|route| paths_overlap(&route.path, pattern));
+                    assert_eq!(TakenPaths::of(&routes).overlap(pattern), expected, "{one} {other} {pattern}");
+                }
+            }
+        }
     }
 }

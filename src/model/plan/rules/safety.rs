@@ -7,13 +7,13 @@
 use super::Step::{Index, Key};
 use super::{Rules, Step};
 use crate::model::Percentage;
-use crate::model::fault::Fault;
+use crate::model::fault::Faults;
 use crate::model::node::Node;
 use crate::model::plan::words::Action;
 use crate::model::plan::{Guardrail, Plan};
 
 /// Checks one plan.
-pub fn check(plan: &Plan, root: &Node) -> Vec<Fault> {
+pub fn check(plan: &Plan, root: &Node) -> Faults {
     let mut rules = Rules::new(plan, root);
     if plan.upstreams.is_some() {
         stages(&mut rules);
