@@ -34,12 +34,12 @@ fn rollout() -> Value {
         "after_rollback": ["Look"], "notes": ["a", "b"], "channels": { "chat": { "slack": "secret:CHAT" }, "mail": { "email": "ops@example.com" } },
         "stage": [
             { "name": "internal", "percentage": 0, "groups": ["team"], "hold": "1d", "checklist": ["Tested"], "owner": "lead" },
-            { "name": "canary-1", "percentage": 2.5, "hold": "48h", "enter": "Mon-Thu 08:00-16:00 +02:00", "checkins": ["15m until 8h", "1h"], "gates": ["error_rate  < 0.1% over stage and latency.p95@api <= 1.2x legacy", "signal.p1 = 0 over stage"], "notes": "slowly" },
+            { "name": "canary-1", "percentage": 2.5, "hold": "48h", "enter": "Mon-Thu 08:00-16:00 +02:00", "checkins": ["15m until 8h", "1h"], "gates": ["error_rate  < 0.1% over stage and latency.p95@api <= 1.2x legacy", "signal.p1 = 0 over stage", { "when": "lcp.p75 <= 1.2x legacy", "after": "10m" }], "notes": "slowly" },
             { "name": "full", "percentage": "100 %", "hold": "72h" }
         ],
         "defaults": "builtin",
         "guardrail": [
-            { "when": "error_rate > 5% over 5m", "then": "rollback", "severity": "warning", "notify": ["chat"], "stages": ["canary-1"], "escalate": [{ "after": "15m", "to": "lead", "text": "call" }], "text": "look" },
+            { "when": "error_rate > 5% over 5m", "after": "5m", "then": "rollback", "severity": "warning", "notify": ["chat"], "stages": ["canary-1"], "escalate": [{ "after": "15m", "to": "lead", "text": "call" }], "text": "look" },
             { "when": "signal.db_cpu > 80% over 5m for 2m", "then": "5%" },
             { "when": "js_error_rate > 2% min 100", "then": "alert" }
         ],
