@@ -13,13 +13,13 @@ use crate::protocol::api::problem::Problem;
 use crate::protocol::beacon::body::{self, BODY_BYTES_MAX};
 use crate::protocol::beacon::own_path;
 use crate::protocol::beacon::path::{BeaconPath, REPORTS};
-use crate::protocol::limiter::Limiter;
+use crate::protocol::limiter::{self, Limiter};
 use crate::protocol::meter::minute_of;
 
 pub const PATH: &str = REPORTS;
 
 thread_local! {
-    static LIMITER: RefCell<Limiter> = RefCell::default();
+    static LIMITER: RefCell<Limiter> = const { RefCell::new(Limiter::new(limiter::REPORTS)) };
     /// What `BEACON_PATH` says, read once: the environment never changes in an isolate.
     static NAMED: OnceCell<Option<BeaconPath>> = const { OnceCell::new() };
 }

@@ -34,4 +34,5 @@ pub mod beacon;
 pub mod flush;
 pub mod pace;
 pub mod www;
+pub mod console;
 pub mod api;

@@ -114,6 +114,7 @@ fn bad_token() -> Problem {
         help: Some("send the token of the page that reports".to_owned()),
         extra: Vec::new(),
         allow: None,
+        retry_after_s: None,
         revision: None,
     }
 }
@@ -128,6 +129,7 @@ pub fn too_many() -> Problem {
         help: Some("send one report for each page view, when the page is hidden".to_owned()),
         extra: Vec::new(),
         allow: None,
+        retry_after_s: Some(1),
         revision: None,
     }
 }
