@@ -36,6 +36,7 @@ export function judge({ config, consoleHost, plans, secrets }) {
   judgeConsole({ ours, host, routes, plans }, refuse, warn);
   judgeUpstreams({ config, routes, plans }, refuse);
   judgeSecrets({ plans, secrets }, refuse, (what, help) => unknown.push({ what, help }));
+  if (config.vars?.BEACON_ONE_NETWORK === 'allow') warn('BEACON_ONE_NETWORK lets the reports of one network decide, so whoever sends some may roll a release back.', 'leave it out, unless all visitors come from one network');
   for (const [flag, what] of Object.entries(FLAGS)) {
     if (!config.compatibility_flags?.includes(flag)) warn(`The compatibility flag ${flag} is missing, so ${what}.`, `add "${flag}" to compatibility_flags`);
   }

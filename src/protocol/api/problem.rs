@@ -69,6 +69,11 @@ impl Problem {
         Self::new("cross-site", 403, "Not from another site", "a browser sends this from a page of another origin", "send changes from the command, or from a page of the same origin")
     }
 
+    /// A report of a page of another host.
+    pub fn foreign_report() -> Self {
+        Self::new("cross-site", 403, "Not from another site", "a browser sends this from a page of another host", "let each page report to the host that it came from")
+    }
+
     /// A sign-in over plain HTTP, where a browser would not keep the session's cookie.
     pub fn plain_http() -> Self {
         Self::new("plain-http", 403, "Not over plain HTTP", "a session needs HTTPS: a browser keeps its cookie only there, and on this machine", "open the console with https://")
