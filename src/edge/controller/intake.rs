@@ -29,11 +29,16 @@ impl Desk {
     /// # Errors
     /// When the storage refuses.
     pub fn replay_log(&mut self, context: &JsValue) -> Result<(), JsValue> {
-        for (number, at, text) in storage::log(context)? {
-            self.absorb(&Batch::parse(&text), at);
-            self.counting.logged = number;
+        loop {
+            let page = storage::log(context, self.counting.logged)?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (number, at, text) in page {
+                self.absorb(&Batch::parse(&text), at);
+                self.counting.logged = number;
+            }
         }
-        Ok(())
     }
 
     /// Takes in a batch, once. Returns the number of the isolate's last batch that is stored.
