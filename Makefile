@@ -4,8 +4,11 @@ SHELL := /usr/bin/env bash
 PORT ?= 8787
 COMMAND := target/release/tidegate
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/tools
+# The console's own host, where it does not stand in wrangler.toml.
+CONSOLE = $(if $(CONSOLE_HOST),--var CONSOLE_HOST:$(CONSOLE_HOST) --domain $(CONSOLE_HOST))
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 export WRANGLER_SEND_METRICS := false
+export CONSOLE_HOST
 
 .PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint deploy deploy-check clean setup
 
@@ -87,11 +90,13 @@ judge-bench: setup ## Compare judges of a release on the same made-up traffic (a
 size: build ## Print the size of the wasm
 	@scripts/size.sh
 
-deploy-check: build ## Show what would be deployed, without an account
-	npx wrangler deploy --dry-run
+deploy-check: build ## Say what would not work once deployed, and show what would be (PLANS="shop.toml …" CONSOLE_HOST=)
+	@node scripts/deploy-check.mjs $(PLANS)
+	npx wrangler deploy --dry-run $(CONSOLE)
 
-deploy: build ## Deploy the worker to your account
-	npx wrangler deploy
+deploy: build ## Deploy the worker to your account, unless deploy-check refuses (PLANS= CONSOLE_HOST=)
+	@node scripts/deploy-check.mjs $(PLANS)
+	npx wrangler deploy $(CONSOLE)
 
 clean: ## Remove what was built, the installed packages and the local KV
 	rm -rf target build node_modules .wrangler

@@ -252,7 +252,7 @@ fn a_flag_has_the_outcome_of_the_request_under_its_own_assignment() {
 fn a_page_has_a_token_of_everything_that_it_was_given() {
     let mut isolate = Isolate::new("private");
     let edits = isolate.ask(Who { flag: Some(Variant::New), ..who(1, Variant::Legacy) }, "/api/cart", PAGE, &[200]);
-    let reports = ExposureKey::derive(KEY).unwrap().verify(token(&edits).unwrap(), MINUTE).unwrap();
+    let reports = ExposureKey::derive(KEY).unwrap().verify(token(&edits).unwrap(), "shop.example", MINUTE).unwrap();
     let told: Vec<_> = reports.iter().map(|r| (r.rollout.as_str(), r.variant, r.revision, r.slice.is_some(), r.endpoints.len())).collect();
     assert_eq!(told, [("shop", Variant::Legacy, REVISION, true, 2), ("banner", Variant::New, REVISION, true, 0)]);
     let counted = isolate.counted();
@@ -492,6 +492,7 @@ fn reports_wait_up_to_a_number() {
         nonce: "0".repeat(32),
         subject: 1,
         slice: None,
+        network: None,
         is_view: true,
         js_errors: 0,
         measures: vec![(Measure::Timing(long.clone()), 5); 32],

@@ -46,7 +46,7 @@ export function site({ port, plan, reason, tokens, state, isFresh, command, log 
       if (isFresh) rmSync(state, { recursive: true, force: true });
       here.legacy = await frontend('legacy', port + 1);
       here.next = await frontend('new', port + 2);
-      running.push(await startWorker(port, { ADMIN_TOKENS: adminTokens(tokens), SIGNING_KEY: signingKey(state) }, { state, ...(log && logTo(`${state}/${log}`)) }));
+      running.push(await startWorker(port, { ADMIN_TOKENS: adminTokens(tokens), SIGNING_KEY: signingKey(state), BEACON_ONE_NETWORK: 'allow' }, { state, ...(log && logTo(`${state}/${log}`)) }));
       await answering(`${here.origin}/_tidegate/health`);
       if (isClosed) return;
       const rollouts = compiledPlan(plan, here.legacy.url, here.next.url);

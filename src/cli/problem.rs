@@ -165,7 +165,7 @@ impl Error {
                 Contact::Tls(why) if why.contains("InvalidContentType") => "it seems to speak plain HTTP: write http:// if you trust the network in between",
                 Contact::Tls(_) => "check the address (--url, TIDEGATE_URL): the certificate must be valid and name this host",
             },
-            Self::Foreign { .. } => "--url and TIDEGATE_URL take an address of a site behind a Tidegate that has the API, such as https://shop.example.com",
+            Self::Foreign { .. } => "--url and TIDEGATE_URL take an address of a site behind a Tidegate that has the API, such as https://shop.example.com; where CONSOLE_HOST is set, the address of that host",
             Self::Moved { .. } => "give that address with --url or TIDEGATE_URL; the token is not sent along a redirect",
             Self::Unreadable { .. } => "the deployment is probably newer than this command: update it, or use --json",
         };

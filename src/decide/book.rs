@@ -4,13 +4,16 @@ use fnv::FnvHashMap;
 
 use super::judge::scene::Scene;
 use super::judge::{Judge, Look};
-use super::series::Series;
+use super::series::{FRUGALITY_MAX, Series};
 use super::signals::Signals;
 use super::trail::Trail;
 use crate::model::measured::{Compared, Window};
 use crate::model::plan::Plan;
 use crate::model::record::Record;
 use crate::model::{Instant, Name};
+
+/// The series of all rollouts together get more frugal at this size: half of what the controller may have.
+const SERIES_BYTES_MAX: usize = 24 << 20;
 
 /// The measurements of one rollout.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +91,13 @@ impl Books {
     /// Takes the book of a rollout away.
     pub fn remove(&mut self, key: &Name) {
         self.0.remove(key);
+    }
+
+    /// How frugal their series have to be, given how frugal they have been: one step more where they take more
+    /// memory than there is for them. It never goes back: what was thinned does not come again.
+    pub fn frugality(&self, so_far: usize) -> usize {
+        let bytes: usize = self.0.values().map(|book| book.series.bytes()).sum();
+        if bytes > SERIES_BYTES_MAX { (so_far + 1).min(FRUGALITY_MAX) } else { so_far }
     }
 
     /// All of them.

@@ -11,10 +11,20 @@ use crate::model::measured::Window;
 const HOUR: u64 = 60;
 const DAY: u64 = 24 * HOUR;
 /// Windows become part of a longer one when they are older than this, in minutes: of what length, how old,
-/// and of what length the longer one is.
-const FOLDS: [(u64, u64, u64); 2] = [(1, 2 * HOUR, HOUR), (HOUR, 3 * DAY, DAY)];
-/// Days are kept this long, in minutes.
-const KEPT_MAX: u64 = 90 * DAY;
+/// and of what length the longer one is. And how long days are kept. By how frugal a series has to be: a
+/// deployment of hundreds of busy rollouts has no room for the first of them.
+const FOLDS: [Folds; FRUGALITY_MAX + 1] = [
+    Folds { steps: &[(1, 2 * HOUR, HOUR), (HOUR, 3 * DAY, DAY)], kept_max: 90 * DAY },
+    Folds { steps: &[(1, 20, TEN), (TEN, 2 * HOUR, HOUR), (HOUR, DAY, DAY)], kept_max: 30 * DAY },
+    Folds { steps: &[(1, 15, TEN), (TEN, HOUR, HOUR), (HOUR, 12 * HOUR, DAY)], kept_max: 7 * DAY },
+];
+const TEN: u64 = 10;
+/// The most frugal that a series can be.
+pub const FRUGALITY_MAX: usize = 2;
+/// So many subjects stay in each sample of a frugal series, which estimates their number within an eighth.
+const FRUGAL_SUBJECTS: usize = 64;
+/// A minute that is still being counted is not thinned.
+const COUNTED_MINUTES: u64 = 2;
 /// What comes later than this joins the minute in which it comes.
 const LATE_MINUTES_MAX: u64 = 60;
 
@@ -24,6 +34,12 @@ pub const MINUTE_MS: i64 = 60_000;
 /// The minute of a moment, counted since 1970.
 pub fn minute_of(at: Instant) -> u64 {
     u64::try_from(at.as_epoch_ms() / MINUTE_MS).unwrap_or_default()
+}
+
+/// When windows become part of longer ones.
+struct Folds {
+    steps: &'static [(u64, u64, u64)],
+    kept_max: u64,
 }
 
 /// Nothing measured.
@@ -87,9 +103,16 @@ impl Series {
     /// Makes hours of old minutes and days of old hours, and forgets old days. Tells of each window that
     /// becomes part of a longer one; returns the longer ones, as (first minute, minutes, revision).
     pub fn fold(&mut self, now: Instant, tell: &mut dyn FnMut(&Window)) -> Vec<(u64, u32, u64)> {
+        self.fold_frugally(0, now, tell)
+    }
+
+    /// The same, as frugally as it has to be: minutes for 20 and tens of them for two hours at 1, for 15 and for an
+    /// hour at 2, each window with a small sample of its subjects.
+    pub fn fold_frugally(&mut self, frugality: usize, now: Instant, tell: &mut dyn FnMut(&Window)) -> Vec<(u64, u32, u64)> {
         let now_minute = minute_of(now);
         let mut grown = Vec::new();
-        for (length, age, longer) in FOLDS {
+        let Some(Folds { steps, kept_max }) = FOLDS.get(frugality.min(FRUGALITY_MAX)) else { return grown };
+        for &(length, age, longer) in *steps {
             let is_old = |window: &Window| u64::from(window.minutes) == length && window.minute + length - 1 + age < now_minute;
             if !self.windows.iter().any(is_old) {
                 continue;
@@ -107,8 +130,24 @@ impl Series {
                 self.insert(window);
             }
         }
-        self.windows.retain(|window| window.minute + KEPT_MAX >= now_minute);
+        self.windows.retain(|window| {
+            let is_kept = window.minute + kept_max >= now_minute;
+            if !is_kept {
+                tell(window);
+            }
+            is_kept
+        });
+        if frugality > 0 {
+            let counted = |window: &&mut Window| window.minute + u64::from(window.minutes) + COUNTED_MINUTES <= now_minute || window.minutes > 1;
+            self.windows.iter_mut().filter(counted).for_each(|window| window.thin(FRUGAL_SUBJECTS));
+            self.windows.shrink_to_fit();
+        }
         grown
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.windows.iter().chain(self.sums.iter().map(|(_, sum)| sum)).map(Window::bytes).sum()
     }
 
     /// The window of this time, length and revision.
@@ -151,6 +190,7 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::measured::{Sample, Seen};
     use crate::model::variant::Variant;
 
     fn at(minute: u64) -> Instant {
@@ -163,6 +203,32 @@ mod tests {
             tally.requests = requests;
         }
         window
+    }
+
+    #[test]
+    fn a_frugal_series_loses_nothing_but_how_fine_it_is() {
+        let mut series = Series::default();
+        let start = 30_000_000;
+        for minute in start..start + 3_000 {
+            let mut own = window(minute, 1, 3);
+            (0..100).for_each(|n| own.subjects.add(Seen::new((minute * 100 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15), Variant::New, true)));
+            series.add(own, at(minute));
+            series.fold_frugally(1, at(minute), &mut |_| ());
+            let recent = series.over(Span { revision: 0, minute: Some(minute.saturating_sub(9).max(start)) });
+            assert_eq!(requests(recent), 3 * (minute - start + 1).min(10), "the last ten minutes are exact");
+        }
+        assert_eq!(requests(series.iter()), 9_000);
+        let count = |minutes: u32| series.iter().filter(|window| window.minutes == minutes).count();
+        assert!(count(1) <= 31 && count(10) <= 19 && count(60) <= 26, "{} {} {}", count(1), count(10), count(60));
+        let all = series.iter().fold(Sample::default(), |mut all, window| {
+            all.merge(&window.subjects);
+            all
+        });
+        let subjects = all.distinct(|_| true);
+        assert!((subjects / 300_000.0 - 1.0).abs() < 0.5, "{subjects}");
+        let frugal = series.bytes();
+        (1..200).for_each(|minute| assert!(series.fold_frugally(2, at(start + 3_000 + minute), &mut |_| ()).len() < 100));
+        assert!(series.bytes() < frugal);
     }
 
     fn requests<'a>(windows: impl Iterator<Item = &'a Window>) -> u64 {

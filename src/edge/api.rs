@@ -2,11 +2,14 @@
 //! controller. A change has reached this isolate when its answer leaves.
 
 use serde::Serialize;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::future_to_promise;
 use web_sys::Response;
 
 use super::own::{Own, answer};
-use super::{clock, contact, glue, snapshot};
+use super::{clock, console, contact, glue, snapshot};
 use crate::decide::assign::{Variant, Visitor, assign};
+use crate::model::route::HostPattern;
 use crate::model::subject::SubjectHash;
 use crate::model::{Instant, Name};
 use crate::protocol::api::auth::{Credentials, Person, admit};
@@ -19,6 +22,11 @@ use crate::protocol::preview::{self, PreviewKey};
 
 /// The longest that the controller is waited for: it may be waiting for KV in turn.
 const ANSWER_MS_MAX: f64 = 10_000.0;
+/// The same for a kill, which waits for nothing there: whoever kills must learn soon that they have to kill in
+/// another way.
+const KILLED_MS_MAX: f64 = 1_500.0;
+/// So long a kill's answer waits for this isolate to learn of it.
+const LEARNED_MS_MAX: f64 = 300.0;
 
 /// Under this name the entry hands over the API's description.
 const DESCRIPTION: &str = "OPENAPI";
@@ -48,7 +56,7 @@ pub fn admitted(own: &Own<'_>) -> Result<(Person, Option<u64>), Problem> {
     let (authorization, cookies) = (own.header("authorization"), own.header("cookie").unwrap_or_default());
     let sessions = glue::text(own.env, "SIGNING_KEY").and_then(|key| SessionKey::derive(&key));
     let sent = Sent::read(own);
-    let credentials = Credentials { authorization: authorization.as_deref(), session: session::brought(&cookies), ..sent.credentials(own) };
+    let credentials = Credentials { authorization: authorization.as_deref(), sessions: session::brought(&cookies), ..sent.credentials(own) };
     admit(glue::text(own.env, "ADMIN_TOKENS").as_deref(), sessions.as_ref(), &credentials)
 }
 
@@ -69,7 +77,7 @@ impl Sent {
     pub fn credentials(&self, own: &Own<'_>) -> Credentials<'_> {
         Credentials {
             authorization: None,
-            session: None,
+            sessions: Vec::new(),
             origin: self.origin.as_deref(),
             fetch_site: self.fetch_site.as_deref(),
             own_origin: &self.to,
@@ -89,6 +97,7 @@ async fn handle(own: &Own<'_>, path: &str) -> Result<Reply, Problem> {
         Route::Assign => explain(own).await,
         Route::Previews(key) => preview_link(own, &key, &body).await,
         _ => {
+            let killed = body::killed(&route, &body);
             let call = Call {
                 method: if own.is_read() { "GET".to_owned() } else { own.method.clone() },
                 path: path.to_owned(),
@@ -96,24 +105,43 @@ async fn handle(own: &Own<'_>, path: &str) -> Result<Reply, Problem> {
                 actor: person.name,
                 if_match: own.header("if-match"),
                 key: own.header("idempotency-key"),
+                console_host: if route == Route::Plans { glue::text(own.env, "CONSOLE_HOST") } else { None },
                 body,
             };
-            let reply = ask(own, &call).await?;
+            let reply = ask(own, &call, killed.as_deref()).await?;
             if !own.is_read() && !reply.is_problem {
-                contact::flush(own.env, &[]).await;
+                learn(own, killed.is_some()).await;
             }
             Ok(reply)
         }
     }
 }
 
-async fn ask(own: &Own<'_>, call: &Call) -> Result<Reply, Problem> {
+/// Waits until this isolate has learned of a change.
+async fn learn(own: &Own<'_>, is_kill: bool) {
+    if !is_kill {
+        return contact::flush(own.env, &[]).await;
+    }
+    let env = own.env.clone();
+    let learned = future_to_promise(async move {
+        contact::flush(&env, &[]).await;
+        Ok(JsValue::UNDEFINED)
+    });
+    glue::are_settled_within(&js_sys::Array::of1(&learned), LEARNED_MS_MAX).await;
+}
+
+/// Asks the controller; for a kill of `killed`, not for long.
+async fn ask(own: &Own<'_>, call: &Call, killed: Option<&str>) -> Result<Reply, Problem> {
     if !glue::has_controller(own.env) {
         return Err(Problem::no_controller());
     }
     let text = serde_json::to_string(call).unwrap_or_default();
-    let answered = glue::ask_controller(own.env, "call", &text, ANSWER_MS_MAX).await;
-    let text = answered.map_err(|error| Problem::unavailable(glue::message(&error)))?;
+    let ms = if killed.is_some() { KILLED_MS_MAX } else { ANSWER_MS_MAX };
+    let answered = glue::ask_controller(own.env, "call", &text, ms).await;
+    let text = answered.map_err(|error| {
+        let why = glue::message(&error);
+        killed.map_or_else(|| Problem::unavailable(why.clone()), |key| Problem::kill_unanswered(key, &why))
+    })?;
     Reply::parse(&text).ok_or_else(|| Problem::unavailable("its answer cannot be read".into()))
 }
 
@@ -212,13 +240,26 @@ async fn preview_link(own: &Own<'_>, key: &str, text: &str) -> Result<Reply, Pro
     let asked = body::preview(text)?;
     let signing = glue::text(own.env, "SIGNING_KEY").and_then(|key| PreviewKey::derive(&key)).ok_or_else(Problem::no_signing_key)?;
     let (snapshot, number) = ready(own, key).await?;
-    let host = asked.host.unwrap_or_else(|| own.address.authority.to_ascii_lowercase());
+    let host = match asked.host {
+        Some(host) => host,
+        // The console's own host has no pages.
+        None if console::with(own.env, |console| console.owns(&own.address)) => first_host(&snapshot, number).ok_or_else(|| Problem::field("host", "`host` is missing", "the host of the site that the link is for: no route of the rollout names one"))?,
+        None => own.address.authority.to_ascii_lowercase(),
+    };
     let expires_ms = clock::now_ms() as u64 + asked.life_ms;
     let token = signing.sign(key, asked.variant, &host, expires_ms / 1_000);
     let path = snapshot.catalogue.plan(number).and_then(|plan| plan.routes.first()).map_or("/".to_owned(), |route| route.start());
     let url = format!("{}://{host}{}?token={token}&to={path}", own.address.scheme, preview::PATH);
     let expires = Instant::from_epoch_ms((expires_ms / 1_000 * 1_000) as i64);
     Ok(Reply::json(201, &Link { url: &url, variant: asked.variant.as_str(), host: &host, expires }))
+}
+
+/// The host that the first of a rollout's routes names which names one.
+fn first_host(snapshot: &Snapshot, number: usize) -> Option<String> {
+    snapshot.catalogue.plan(number)?.routes.iter().find_map(|route| match &route.host {
+        HostPattern::Exactly(host) => Some(host.clone()),
+        _ => None,
+    })
 }
 
 #[derive(Serialize)]

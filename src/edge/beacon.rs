@@ -11,15 +11,17 @@ use super::{clock, glue, log, meter};
 use crate::protocol::address::Address;
 use crate::protocol::api::problem::Problem;
 use crate::protocol::beacon::body::{self, BODY_BYTES_MAX};
-use crate::protocol::beacon::own_path;
+use crate::protocol::beacon::{is_foreign, own_path};
 use crate::protocol::beacon::path::{BeaconPath, REPORTS};
-use crate::protocol::limiter::Limiter;
+use crate::protocol::limiter::{self, Limiter};
 use crate::protocol::meter::minute_of;
 
 pub const PATH: &str = REPORTS;
 
 thread_local! {
-    static LIMITER: RefCell<Limiter> = RefCell::default();
+    static LIMITER: RefCell<Limiter> = const { RefCell::new(Limiter::new(limiter::REPORTS)) };
+    /// Whether all visitors may come from one network: an intranet's, or the developer's.
+    static ONE_NETWORK: OnceCell<bool> = const { OnceCell::new() };
     /// What `BEACON_PATH` says, read once: the environment never changes in an isolate.
     static NAMED: OnceCell<Option<BeaconPath>> = const { OnceCell::new() };
 }
@@ -57,9 +59,19 @@ async fn take(own: &Own<'_>) -> Result<(), Problem> {
     if !LIMITER.with_borrow_mut(|limiter| limiter.admit(&address, clock::now_ms())) {
         return Err(body::too_many());
     }
+    if is_foreign(own.header("origin").as_deref(), own.header("sec-fetch-site").as_deref(), own.address.authority) {
+        return Err(Problem::foreign_report());
+    }
     let text = own.body(BODY_BYTES_MAX).await?;
     meter::prepare(own.env);
-    let reports = meter::with_key(|key| body::reports(&text, key, minute_of(clock::now_ms()))).ok_or_else(Problem::no_signing_key)??;
+    let minute = minute_of(clock::now_ms());
+    let are_networks_one = ONE_NETWORK.with(|own_network| *own_network.get_or_init(|| glue::text(own.env, "BEACON_ONE_NETWORK").as_deref() == Some("allow")));
+    let reports = meter::with_key(|key| {
+        let network = (!are_networks_one).then(|| key.network(&address, minute));
+        let mut reports = body::reports(&text, key, own.address.authority, minute)?;
+        reports.iter_mut().for_each(|report| report.network = network);
+        Ok(reports)
+    }).ok_or_else(Problem::no_signing_key)??;
     let dropped = meter::with_meter(|meter| reports.into_iter().map(|report| meter.report(report)).filter(|is_kept| !is_kept).count());
     if dropped > 0 {
         log::warn("reports_dropped", "beacon", "more pages report than the controller takes; what came last is dropped");

@@ -170,13 +170,23 @@ function marked(response, edits, body) {
   }
 }
 
-function sentence(status, reason, text) {
-  const headers = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "tidegate-reason": reason };
+/** Whether an address is under `/_tidegate/`, or on the console's own host; the module's rules are not to be had. */
+function isOwn({ pathname, host, hostname }, env) {
+  const own = String(env.CONSOLE_HOST ?? "").trim().toLowerCase().replace(/^https?:\/\//, "").replace(/\/$/, "");
+  return /^\/_tidegate(\/|$)/.test(pathname) || own === host || own === hostname;
+}
+
+function sentence(status, reason, text, more = {}) {
+  const headers = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "tidegate-reason": reason, ...more };
   return new Response(text + "\n", { status, headers });
 }
 
-/** The user's request never fails because of Tidegate, not even of its crash. */
+/**
+ * The user's request never fails because of Tidegate, not even of its crash. What is Tidegate's own goes
+ * nowhere else: it brings tokens and sessions.
+ */
 function withoutGate(request, env) {
+  if (isOwn(new URL(request.url), env)) return sentence(503, "restarting", "Tidegate starts anew. Please try again.", { "retry-after": "1" });
   if (!env.FALLBACK_UPSTREAM || request.bodyUsed) return sentence(503, "no_config", "The site is not available. Please try again.");
   const { pathname, search, host, protocol } = new URL(request.url);
   const upstream = new Request(env.FALLBACK_UPSTREAM.replace(/\/$/, "") + pathname + search, request);

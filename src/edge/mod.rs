@@ -15,6 +15,7 @@ mod kv;
 mod copy;
 mod mint;
 mod own;
+mod console;
 mod beacon;
 mod api;
 mod session;

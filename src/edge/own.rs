@@ -1,13 +1,14 @@
-//! Tidegate's own paths, under `/_tidegate/` on every host.
+//! Tidegate's own paths, under `/_tidegate/`: on every host, or on the console's alone where it has one.
 
 use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 
-use super::{api, beacon, clock, glue, session, snapshot};
+use super::{api, beacon, clock, console, glue, session, snapshot};
 use crate::model::number::{Plain, rounded};
 use crate::protocol::address::Address;
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
+use crate::protocol::console::is_for_everybody;
 use crate::protocol::preview::{self, PreviewKey};
 use crate::protocol::www;
 
@@ -59,6 +60,9 @@ pub async fn serve(request: &Request, env: &JsValue) -> Response {
 
 /// Answers a path under `/_tidegate/`.
 async fn route(own: &Own<'_>) -> Response {
+    if !is_for_everybody(own.address.path) && !console::with(own.env, |console| console.serves(&own.address)) {
+        return glue::plain(404, "text/plain; charset=utf-8", "", if own.method == "HEAD" { "" } else { "Not found.\n" });
+    }
     if own.address.path == session::PATH {
         return session::serve(own).await;
     }
@@ -72,8 +76,8 @@ async fn route(own: &Own<'_>) -> Response {
         preview::PATH if is_read => open_preview(own),
         beacon::PATH => beacon::serve(own).await,
         "/_tidegate/health" | preview::PATH => answer(own, &Problem::method_not_allowed(&own.method, "GET, HEAD").into()),
-        // The page names its files beside itself.
-        "/_tidegate" if is_read => glue::plain(308, "text/plain; charset=utf-8", "location:/_tidegate/", ""),
+        // The page names its files beside itself. Nothing else is on a host that is the console's own.
+        "/_tidegate" | "/" if is_read => glue::plain(308, "text/plain; charset=utf-8", "location:/_tidegate/", ""),
         path if is_read && www::is_file(path) => file(own).await,
         path => answer(own, &Problem::not_found(path).into()),
     }
@@ -90,9 +94,10 @@ pub fn answer(own: &Own<'_>, reply: &Reply) -> Response {
     let content_type = if reply.is_problem { "application/problem+json" } else { "application/json" };
     let etag = reply.revision.map(|revision| format!("etag:\"{revision}\"\n")).unwrap_or_default();
     let allow = reply.allow.as_ref().map(|allow| format!("allow:{allow}\n")).unwrap_or_default();
+    let retry = reply.retry_after_s.map(|seconds| format!("retry-after:{seconds}\n")).unwrap_or_default();
     let challenge = if reply.status == 401 { "www-authenticate:Bearer realm=\"tidegate\"\n" } else { "" };
     let body = if own.method == "HEAD" { "" } else { &reply.body };
-    glue::plain(reply.status, content_type, &format!("{etag}{allow}{challenge}x-content-type-options:nosniff"), body)
+    glue::plain(reply.status, content_type, &format!("{etag}{allow}{retry}{challenge}x-content-type-options:nosniff"), body)
 }
 
 fn health() -> Response {

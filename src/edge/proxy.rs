@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Request;
 
 use super::facts::{EdgeFacts, EdgeNewcomers};
-use super::{beacon, clock, log, meter, snapshot, tokens};
+use super::{beacon, clock, console, log, meter, snapshot, tokens};
 use crate::model::route::is_own;
 use crate::protocol::address::Address;
 use crate::model::plan::{Backend, Place};
@@ -50,7 +50,7 @@ impl OnTheWay {
 }
 
 /// Begins a request at a time: `own` (a path of Tidegate's, with its URL where it was asked for under
-/// another name), `wait` (the configuration must be read first) or a step.
+/// another name, or anything on the console's host), `wait` (the configuration must be read first) or a step.
 #[wasm_bindgen]
 pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, now_ms: f64) -> String {
     let text = RequestText::new(text);
@@ -62,6 +62,9 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
     }
     if let Some(url) = beacon::standard_url(env, &address) {
         return format!("own\n{url}");
+    }
+    if console::with(env, |console| console.owns(&address)) {
+        return "own".to_owned();
     }
     let Some(ready) = snapshot::ready(&address, has_waited, now_ms) else {
         return "wait".to_owned();

@@ -1,5 +1,7 @@
 //! The console's sign-in: a token comes, a session's cookie goes.
 
+use std::cell::RefCell;
+
 use serde::Serialize;
 use web_sys::Response;
 
@@ -11,8 +13,13 @@ use crate::protocol::api::auth::{Person, Role, by_token, is_cross_site};
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::session::{LIFE_S, SessionKey, begin, end};
 use crate::protocol::api::{BODY_BYTES_MAX, body};
+use crate::protocol::limiter::{self, Limiter};
 
 pub const PATH: &str = "/_tidegate/api/session";
+
+thread_local! {
+    static FAILURES: RefCell<Limiter> = const { RefCell::new(Limiter::new(limiter::SIGN_INS)) };
+}
 
 /// Answers who is signed in, signs in, or signs out.
 pub async fn serve(own: &Own<'_>) -> Response {
@@ -29,8 +36,15 @@ async fn sign_in(own: &Own<'_>) -> Result<Response, Problem> {
     if is_cross_site(&Sent::read(own).credentials(own)) {
         return Err(Problem::cross_site());
     }
+    let address = own.header("cf-connecting-ip").unwrap_or_default();
+    // Counted before anything is waited for, so that many at once are no way around; a right token gives it back.
+    let wait_s = FAILURES.with_borrow_mut(|failures| (!failures.admit(&address, clock::now_ms())).then(|| failures.wait_s(&address)));
+    if let Some(wait_s) = wait_s {
+        return Err(Problem::too_many_sign_ins(wait_s));
+    }
     let token = body::sign_in(&own.body(BODY_BYTES_MAX).await?)?;
     let (person, digest) = by_token(glue::text(own.env, "ADMIN_TOKENS").as_deref(), &token)?;
+    FAILURES.with_borrow_mut(|failures| failures.give_back(&address));
     let key = glue::text(own.env, "SIGNING_KEY").and_then(|key| SessionKey::derive(&key)).ok_or_else(Problem::no_signing_key)?;
     if !own.address.keeps_secure_cookies() {
         return Err(Problem::plain_http());

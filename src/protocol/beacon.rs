@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod path;
+pub mod networks;
 
 pub use path::own_path;
 
@@ -46,6 +47,9 @@ pub struct Report {
     /// The subject's slice, where the hash dealt it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slice: Option<u8>,
+    /// A number for the network that it came from; `None` where networks do not matter. It is not stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<u32>,
     /// Whether it counts the page view itself: in the first report of the view.
     pub is_view: bool,
     /// JavaScript errors.
@@ -56,6 +60,18 @@ pub struct Report {
     /// Events, each once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Name>,
+}
+
+/// Whether a browser says that a page of another host sends a report. A page that wants to be named to nobody
+/// has `null` for an origin, and is believed where the browser says that it is of the same one.
+pub fn is_foreign(origin: Option<&str>, fetch_site: Option<&str>, host: &str) -> bool {
+    let is_foreign_site = fetch_site.is_some_and(|site| site != "same-origin" && site != "none");
+    let is_foreign_origin = match origin {
+        None => false,
+        Some("null") => fetch_site != Some("same-origin"),
+        Some(origin) => !origin.split_once("://").is_some_and(|(_, own)| own.eq_ignore_ascii_case(host)),
+    };
+    is_foreign_site || is_foreign_origin
 }
 
 const JS_ERRORS: &str = "js_errors";
@@ -155,6 +171,7 @@ impl Report {
             nonce: f.required(r, "nonce", Reader::text)?,
             subject: f.required(r, "subject", Reader::whole)?,
             slice: f.optional(r, "slice", Reader::whole).and_then(|slice| u8::try_from(slice).ok()),
+            network: f.optional(r, "network", Reader::whole).and_then(|network| u32::try_from(network).ok()),
             is_view: f.required(r, "is_view", Reader::boolean)?,
             js_errors: f.required(r, "js_errors", Reader::whole).and_then(|count| u32::try_from(count).ok())?,
             measures: f.optional(r, "measures", measures).unwrap_or_default(),
@@ -197,6 +214,7 @@ mod tests {
             nonce: format!("{}{:016x}", "0f".repeat(8), 0xabc),
             subject: 12_345,
             slice: Some(99),
+            network: Some(7),
             is_view: true,
             js_errors: 2,
             measures: vec![(Measure::Vital(Vital::Lcp), 190), (Measure::Timing(name("tti")), -3)],
@@ -210,6 +228,26 @@ mod tests {
         let node: Node = serde_json::from_str(&text).unwrap_or_default();
         let mut r = Reader::default();
         assert_eq!((Report::read(&mut r, &node), r.faults.len()), (Some(report()), 0));
+    }
+
+    #[test]
+    fn a_report_of_another_hosts_page_is_foreign() {
+        let host = "shop.example.com";
+        for (origin, site, expected) in [
+            (None, None, false),
+            (Some("https://shop.example.com"), Some("same-origin"), false),
+            (Some("http://shop.example.com"), None, false),
+            (Some("null"), Some("same-origin"), false),
+            (Some("null"), None, true),
+            (Some("https://evil.example"), None, true),
+            (Some("https://shop.example.com:8443"), None, true),
+            (Some("https://shop.example.com.evil.example"), Some("cross-site"), true),
+            (Some("shop.example.com"), None, true),
+            (None, Some("cross-site"), true),
+            (None, Some("same-site"), true),
+        ] {
+            assert_eq!(is_foreign(origin, site, host), expected, "{origin:?} {site:?}");
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! Server-Timing: tidegate;desc="TOKEN"
-//! TOKEN    = body "." base64url(HMAC-SHA-256(key, body))
+//! TOKEN    = body "." base64url(HMAC-SHA-256(key, body "\n" HOST))
 //! body     = "1~" MINUTE "~" NONCE { "~" exposure }
 //! exposure = ROLLOUT ":" VARIANT ":" STAGE ":" REVISION ":" SUBJECT ":" [ENDPOINT {"," ENDPOINT}]
-//! key      = HMAC-SHA-256(SIGNING_KEY, "tidegate exposure 1")
+//! key      = HMAC-SHA-256(SIGNING_KEY, "tidegate exposure 2")
 //! ```
+//! `HOST` is the page's, with its port: the token counts there alone, and does not name it.
 //! `MINUTE` is counted since 1970. `NONCE` is the page view, 32 hexadecimal digits: the isolate and its
 //! count. The exposure at place i counts under `NONCE + i`, which no other view has, and the page's n-th
 //! further screen under `NONCE + i + n · 2^48`, which no isolate counts up to. The first exposure is the
@@ -26,6 +27,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::beacon::Report;
+use super::beacon::networks::network;
 use super::signing::{self, Key};
 use crate::decide::assign::Variant;
 use crate::model::Name;
@@ -41,8 +43,10 @@ const BODY_BYTES_MAX: usize = 2_048;
 const LIFE_MINUTES: u64 = 12 * 60;
 /// Clocks of Tidegate's own machines differ by less.
 const AHEAD_MINUTES: u64 = 5;
-const USE_SIGN: &[u8] = b"tidegate exposure 1";
+const USE_SIGN: &[u8] = b"tidegate exposure 2";
 const USE_SEAL: &[u8] = b"tidegate exposure subject 1";
+const USE_NETWORK: &[u8] = b"tidegate beacon network 1";
+const DAY_MINUTES: u64 = 24 * 60;
 /// In a subject's place: it has no slice, since the hash did not deal it out.
 const NO_SLICE: u8 = 127;
 
@@ -69,6 +73,7 @@ pub struct Exposure<'a> {
 pub struct ExposureKey {
     sign: Key,
     seal: Key,
+    network: Key,
 }
 
 /// Makes an isolate's tokens.
@@ -81,13 +86,21 @@ pub struct Issuer {
 impl ExposureKey {
     /// Derives the keys; `None` where the signing key is too short to be one.
     pub fn derive(signing_key: &str) -> Option<Self> {
-        Some(Self { sign: signing::derive(signing_key, USE_SIGN)?, seal: signing::derive(signing_key, USE_SEAL)? })
+        Some(Self { sign: signing::derive(signing_key, USE_SIGN)?, seal: signing::derive(signing_key, USE_SEAL)?, network: signing::derive(signing_key, USE_NETWORK)? })
     }
 
-    /// The exposures of a token that counts at `minute`, each as a report that tells nothing yet.
-    pub fn verify(&self, token: &str, minute: u64) -> Option<Vec<Report>> {
+    /// A number for the network of an address, which nobody makes an address of again: it takes the key, and is
+    /// another one on the next day.
+    pub fn network(&self, address: &str, minute: u64) -> u32 {
+        let [a, b, c, d, ..] = signing::sign(&self.network, &format!("{}~{}", minute / DAY_MINUTES, network(address)));
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    /// The exposures of a token of a page on `host` that counts at `minute`, each as a report that tells nothing
+    /// yet.
+    pub fn verify(&self, token: &str, host: &str, minute: u64) -> Option<Vec<Report>> {
         let (body, signature) = token.rsplit_once('.')?;
-        if !signing::is_signed(&self.sign, body, &URL_SAFE_NO_PAD.decode(signature).ok()?) {
+        if !signing::is_signed(&self.sign, &signed(body, host), &URL_SAFE_NO_PAD.decode(signature).ok()?) {
             return None;
         }
         let mut parts = body.strip_prefix("1~")?.split('~');
@@ -108,6 +121,10 @@ impl ExposureKey {
     }
 }
 
+fn signed(body: &str, host: &str) -> String {
+    [body, "\n", host].concat()
+}
+
 fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
     let mut fields = part.split(':');
     let mut next = || fields.next();
@@ -125,6 +142,7 @@ fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
         nonce,
         subject: subject & ((1 << HASH_BITS) - 1),
         slice: Some(slice).filter(|slice| *slice < SLICES),
+        network: None,
         is_view: true,
         js_errors: 0,
         measures: Vec::new(),
@@ -143,8 +161,8 @@ impl Issuer {
         &self.key
     }
 
-    /// The token of a page view; `None` where it was given nothing.
-    pub fn issue<'e>(&mut self, minute: u64, exposures: impl Iterator<Item = Exposure<'e>>) -> Option<String> {
+    /// The token of a page view on a host; `None` where it was given nothing.
+    pub fn issue<'e>(&mut self, host: &str, minute: u64, exposures: impl Iterator<Item = Exposure<'e>>) -> Option<String> {
         let nonce = format!("{:016x}{:016x}", self.random, self.count);
         let mask = self.key.mask(&nonce);
         let mut body = format!("1~{minute}~{nonce}");
@@ -166,7 +184,7 @@ impl Issuer {
         if body.len() == empty {
             return None;
         }
-        let signature = URL_SAFE_NO_PAD.encode(signing::sign(&self.key.sign, &body));
+        let signature = URL_SAFE_NO_PAD.encode(signing::sign(&self.key.sign, &signed(&body, host)));
         Some([body.as_str(), ".", &signature].concat())
     }
 }
@@ -176,6 +194,7 @@ mod tests {
     use super::*;
 
     const KEY: &str = "a key of thirty-two bytes, or so";
+    const HOST: &str = "shop.example.com";
     const MINUTE: u64 = 29_000_000;
 
     fn key(text: &str) -> ExposureKey {
@@ -191,12 +210,12 @@ mod tests {
     }
 
     fn token() -> String {
-        Issuer::new(key(KEY), 0xfeed).issue(MINUTE, [routed(), flag()].into_iter()).unwrap_or_default()
+        Issuer::new(key(KEY), 0xfeed).issue(HOST, MINUTE, [routed(), flag()].into_iter()).unwrap_or_default()
     }
 
     #[test]
     fn what_a_page_was_given_comes_back() {
-        let reports = key(KEY).verify(&token(), MINUTE).unwrap_or_default();
+        let reports = key(KEY).verify(&token(), HOST, MINUTE).unwrap_or_default();
         let told: Vec<_> = reports.iter().map(|r| (r.rollout.as_str(), r.variant, r.revision, r.minute, r.subject, r.slice, r.endpoints.len())).collect();
         assert_eq!(told, [("shop", Variant::New, 7, MINUTE, (1 << HASH_BITS) - 5, Some(99), 2), ("banner", Variant::Legacy, 2, MINUTE, 12, None, 0)]);
         let nonces: Vec<&str> = reports.iter().map(|report| report.nonce.as_str()).collect();
@@ -210,31 +229,49 @@ mod tests {
         let exposures: Vec<Vec<&str>> = body.split('~').skip(3).map(|part| part.split(':').collect()).collect();
         assert_eq!(exposures.iter().map(|fields| fields.iter().take(3).copied().collect::<Vec<_>>()).collect::<Vec<_>>(), [["shop", "new", "canary-1.a"], ["banner", "legacy", "on"]]);
         assert!(!token.contains("\"") && !token.contains("\\"), "it stands in a quoted string");
-        let sealed = |subject: u64, random: u64| Issuer::new(key(KEY), random).issue(MINUTE, std::iter::once(Exposure { subject, ..flag() })).unwrap_or_default();
+        let sealed = |subject: u64, random: u64| Issuer::new(key(KEY), random).issue(HOST, MINUTE, std::iter::once(Exposure { subject, ..flag() })).unwrap_or_default();
         let subject = |token: &str| token.split(':').nth(4).map(str::to_owned);
         assert_ne!(subject(&sealed(12, 1)), subject(&sealed(12, 2)), "two views of one user have nothing in common");
     }
 
     #[test]
     fn nobody_else_signs_and_nothing_changes() {
-        assert!(key("another key, of thirty-two bytes").verify(&token(), MINUTE).is_none());
+        assert!(key("another key, of thirty-two bytes").verify(&token(), HOST, MINUTE).is_none());
         for (right, wrong) in [(":new:", ":legacy:"), ("shop", "shoq"), (":7:", ":8:"), ("29000000", "29000001"), ("1~", "2~"), ("feed", "fee0"), ("~banner", ":banner"), (".", "")] {
             let forged = token().replacen(right, wrong, 1);
             assert_ne!(forged, token(), "{right}");
-            assert!(key(KEY).verify(&forged, MINUTE).is_none(), "{forged}");
+            assert!(key(KEY).verify(&forged, HOST, MINUTE).is_none(), "{forged}");
         }
         for token in ["", ".", "1~29000000~00.", "1~29000000~00", &"~".repeat(9_000), "é.é"] {
-            assert!(key(KEY).verify(token, MINUTE).is_none(), "{token}");
+            assert!(key(KEY).verify(token, HOST, MINUTE).is_none(), "{token}");
         }
         // A preview under the same signing key.
         let preview = super::super::preview::PreviewKey::derive(KEY).map(|key| key.sign("shop", Variant::New, "h", u64::MAX)).unwrap_or_default();
-        assert!(key(KEY).verify(&preview, MINUTE).is_none());
+        assert!(key(KEY).verify(&preview, HOST, MINUTE).is_none());
+    }
+
+    #[test]
+    fn a_token_counts_on_the_host_of_its_page_alone() {
+        for host in ["", "example.com", "shop.example.com:8443", "shop.example.com.evil.example", "SHOP.example.com"] {
+            assert!(key(KEY).verify(&token(), host, MINUTE).is_none(), "{host}");
+        }
+        assert!(!token().contains("example"), "it does not tell the host");
+    }
+
+    #[test]
+    fn a_networks_number_takes_the_key_and_lasts_a_day() {
+        let number = |text: &str, address, minute| key(text).network(address, minute);
+        let own = number(KEY, "192.0.2.1", MINUTE);
+        assert_eq!((number(KEY, "192.0.2.200", MINUTE), number(KEY, "192.0.2.1", MINUTE + 1)), (own, own));
+        assert_ne!(number(KEY, "192.0.3.1", MINUTE), own);
+        assert_ne!(number("another key, of thirty-two bytes", "192.0.2.1", MINUTE), own);
+        assert_ne!(number(KEY, "192.0.2.1", MINUTE + DAY_MINUTES), own);
     }
 
     #[test]
     fn a_token_lives_for_twelve_hours_and_clocks_may_differ_by_five_minutes() {
         for (minute, counts) in [(MINUTE - 6, false), (MINUTE - 5, true), (MINUTE, true), (MINUTE + 720, true), (MINUTE + 721, false), (0, false), (u64::MAX, false)] {
-            assert_eq!(key(KEY).verify(&token(), minute).is_some(), counts, "{minute}");
+            assert_eq!(key(KEY).verify(&token(), HOST, minute).is_some(), counts, "{minute}");
         }
     }
 
@@ -242,10 +279,10 @@ mod tests {
     fn a_token_is_bounded() {
         let long = "x".repeat(100);
         let wide = || Exposure { rollout: &long, stage: &long, endpoints: vec![&long; 40], ..routed() };
-        let token = Issuer::new(key(KEY), 1).issue(MINUTE, std::iter::repeat_with(wide)).unwrap_or_default();
+        let token = Issuer::new(key(KEY), 1).issue(HOST, MINUTE, std::iter::repeat_with(wide)).unwrap_or_default();
         assert!(token.len() < 4_096, "{}", token.len());
-        let many = Issuer::new(key(KEY), 1).issue(MINUTE, std::iter::repeat_with(flag)).unwrap_or_default();
-        assert_eq!(key(KEY).verify(&many, MINUTE).map(|reports| reports.len()), Some(FLAGS_MAX + 1));
-        assert_eq!(Issuer::new(key(KEY), 1).issue(MINUTE, std::iter::empty()), None);
+        let many = Issuer::new(key(KEY), 1).issue(HOST, MINUTE, std::iter::repeat_with(flag)).unwrap_or_default();
+        assert_eq!(key(KEY).verify(&many, HOST, MINUTE).map(|reports| reports.len()), Some(FLAGS_MAX + 1));
+        assert_eq!(Issuer::new(key(KEY), 1).issue(HOST, MINUTE, std::iter::empty()), None);
     }
 }

@@ -55,6 +55,8 @@ pub struct Measured<'a> {
     pub decision: &'a Decision,
     /// The number of the rollout that routes it.
     pub number: Option<usize>,
+    /// The host that it was sent to, with its port.
+    pub host: &'a str,
     /// The path that it asks for.
     pub path: &'a str,
 }
@@ -125,7 +127,7 @@ impl<'a> Measured<'a> {
                 endpoints: meter::at(plan, meter::places(plan, self.path)).filter_map(|(_, endpoint)| endpoint).map(|name| name.as_str()).collect(),
             })
         });
-        issuer.issue(meter::minute_of(instruments.now_ms), exposures)
+        issuer.issue(self.host, meter::minute_of(instruments.now_ms), exposures)
     }
 }
 

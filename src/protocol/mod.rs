@@ -35,4 +35,5 @@ pub mod flush;
 pub mod reach;
 pub mod pace;
 pub mod www;
+pub mod console;
 pub mod api;

@@ -216,7 +216,8 @@ impl Way {
             Target::Rollout(number) => Some(number),
             Target::Fallback { .. } => None,
         };
-        Measured { snapshot: &self.snapshot, decision: &self.decision, number, path: self.address().path }
+        let Address { authority: host, path, .. } = self.address();
+        Measured { snapshot: &self.snapshot, decision: &self.decision, number, host, path }
     }
 
     fn no_answer(&self, error: &NoAnswer) -> (Step, Option<Remark>) {

@@ -14,6 +14,7 @@ export const TOKENS = { operator: 'the token of ana', viewer: 'the token of vic'
 const entry = (name, role) => `${name}:${role}:${createHash('sha256').update(TOKENS[role]).digest('hex')}`;
 const SECRETS = {
   SIGNING_KEY: 'a key for the tests, 32 bytes or more',
+  BEACON_ONE_NETWORK: 'allow',
   ADMIN_TOKENS: `${entry('ana', 'operator')},${entry('vic', 'viewer')}`,
 };
 

@@ -1047,6 +1047,6 @@ describe('by itself, a plan', { concurrency: true }, () => {
 test('every operation of the document has been answered, and every problem was had', () => {
   // session.test.mjs has the session's.
   assert.deepEqual(neverAnswered().filter((name) => !name.endsWith(SESSION)), []);
-  const unreachable = ['no-controller', 'unavailable', 'plain-http'];
+  const unreachable = ['no-controller', 'unavailable', 'plain-http', 'too-many'];
   assert.deepEqual(neverSeen().filter((kind) => !unreachable.includes(kind)), []);
 });

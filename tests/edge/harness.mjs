@@ -17,6 +17,7 @@ import { WebSocket } from 'ws';
 import { workerConfig } from '../../scripts/dev/config.mjs';
 import { withStorage } from '../storage.mjs';
 import { kvBinding, startKv } from './kv.mjs';
+import { withTrouble } from './trouble.mjs';
 import { fetchRaw, open } from './wire.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -32,7 +33,8 @@ export const TOKENS = { ana: 'the token of ana', ben: 'the token of ben', vic: '
 const ROLES = { ana: 'operator', ben: 'operator', vic: 'viewer' };
 const adminTokens = Object.entries(TOKENS)
   .map(([name, token]) => `${name}:${ROLES[name]}:${createHash('sha256').update(token).digest('hex')}`).join(',');
-const SECRETS = { SIGNING_KEY: 'a key for the tests, 32 bytes or more', ADMIN_TOKENS: adminTokens };
+// Whoever reports here comes from one machine; networks.test.mjs has those who come from many.
+const SECRETS = { SIGNING_KEY: 'a key for the tests, 32 bytes or more', ADMIN_TOKENS: adminTokens, BEACON_ONE_NETWORK: 'allow' };
 
 const BARE = `export default {
   fetch(request, env) {
@@ -59,12 +61,13 @@ const CLERK = `export default {
  * - `controller`: whether there is one; without it the worker is led through KV alone
  * - `isolates`: so many workers, each with a memory of its own; the first one owns the controller
  * - `storage`: whether there is a way into what the controller has stored (../storage.mjs)
+ * - `trouble`: whether the binding TROUBLE may break something (trouble.mjs)
  * - `services`: service bindings by name, each to the port of a stub frontend
  */
-export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9', isolates = 1, controller = true, storage = false, services = {} } = {}) {
+export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9', isolates = 1, controller = true, storage = false, trouble = false, services = {} } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-edge-'));
   const kv = kind === 'stub' ? await startKv() : miniflareKv();
-  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage, services });
+  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services });
   await gate.restart();
   return gate;
 }
@@ -74,8 +77,8 @@ class Gate {
   #revision = 0;
   #generation = 0;
 
-  constructor({ scratch, kv, bindings, bare, isolates, controller, storage, services }) {
-    Object.assign(this, { hasController: controller, hasStorage: storage, scratch, kv, bindings, bareTarget: bare, logs: [], crashes: [] });
+  constructor({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services }) {
+    Object.assign(this, { hasController: controller, hasStorage: storage, hasTrouble: trouble, scratch, kv, bindings, bareTarget: bare, logs: [], crashes: [] });
     this.serviceBindings = Object.fromEntries(Object.entries(services).map(([name, { port }]) => [name, { external: { address: `127.0.0.1:${port}`, http: {} } }]));
     this.isolates = Array.from({ length: isolates }, (_, n) => new Isolate(n === 0 ? 'gate' : `gate${n}`));
   }
@@ -135,7 +138,8 @@ class Gate {
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0, proxy: true }],
     };
     const ownKv = this.kv.port !== undefined;
-    const modules = this.hasStorage ? withStorage(workerModules()) : workerModules();
+    const built = workerModules();
+    const modules = this.hasStorage ? withStorage(built) : this.hasTrouble ? withTrouble(built) : built;
     return {
       cf: false,
       defaultPersistRoot: this.#state(),

@@ -9,7 +9,6 @@
 //! complete, and there the share is counted; with 1,024 subjects its standard error is at most 1.6 %.
 
 use crate::model::measured::Sample;
-use crate::model::measured::sample::SAMPLE_MAX;
 
 /// The event under which everybody stands who reports anything. Pages cannot report it themselves.
 pub const VIEW: &str = "view";
@@ -30,7 +29,7 @@ pub fn share(reporters: &Sample, users: &Sample) -> Option<f64> {
 
 /// The hash up to which a sample has everybody.
 fn end(sample: &Sample) -> u64 {
-    sample.iter().nth(SAMPLE_MAX - 1).map_or(u64::MAX, |last| last.hash)
+    sample.end().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::model::history::sha256_hex;
 use crate::model::{Instant, Name};
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::view::Present;
+use crate::protocol::console::Console;
 use crate::protocol::api::{Call, Reply, Route, body, commands, parameter, view};
 
 /// The longest `Idempotency-Key`.
@@ -237,6 +238,11 @@ fn apply(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<String
         Ok(found) => found,
         Err(problem) => return Ok(Err(problem)),
     };
+    let console = Console::read(call.console_host.as_deref());
+    let naming = applied.changes.iter().find_map(|change| console.named_by(&change.rollout.plan.routes).map(|route| (&change.key, route)));
+    if let Some((key, route)) = naming {
+        return Ok(Err(Problem::route_of_console(key.as_str(), &route.to_string())));
+    }
     let is_changed = !applied.changes.is_empty() || !applied.removed.is_empty();
     let revision = if is_changed { applied.revision } else { desk.deployment.plans };
     #[derive(Serialize)]

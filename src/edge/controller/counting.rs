@@ -37,6 +37,8 @@ pub struct Counting {
     stored_at: Option<Instant>,
     /// When what is too old last went.
     pruned_minute: u64,
+    /// How frugal the series are.
+    frugality: usize,
 }
 
 impl Counting {
@@ -204,8 +206,13 @@ impl Desk {
 
     /// Makes longer windows of old ones.
     fn fold(&mut self, batch: &mut Batch, now: Instant) {
+        let frugality = self.deployment.books.frugality(self.counting.frugality);
+        if frugality > self.counting.frugality {
+            log::note("frugal", "controller", &format!("many rollouts are busy, so what was measured is kept less finely from now on ({frugality})"));
+            self.counting.frugality = frugality;
+        }
         for (key, book) in self.deployment.books.iter_mut() {
-            let grown = book.series.fold(now, &mut |window| batch.fold(key, window));
+            let grown = book.series.fold_frugally(frugality, now, &mut |window| batch.fold(key, window));
             for (minute, minutes, revision) in grown {
                 if let Some(window) = book.series.get(minute, minutes, revision) {
                     batch.window(key, window);

@@ -12,6 +12,7 @@ use crate::decide::deployment::Deployment;
 use crate::decide::rollout::{Change, Noticed, Order, Rollout};
 use crate::edge::{clock, log};
 use crate::model::{Instant, Name};
+use crate::protocol::beacon::networks::Networks;
 use crate::protocol::flush::{Answer, Flush, Told};
 use crate::protocol::pace::Pace;
 
@@ -40,6 +41,8 @@ pub struct Desk {
     pub counting: Counting,
     /// What isolates have said lately.
     pub heard: Heard,
+    /// Which networks have reported lately.
+    pub networks: Networks,
     /// What flushes cost.
     pub pace: Pace,
     /// Isolates have newer plans than these: somebody wrote them into KV by hand.
@@ -81,7 +84,7 @@ impl Desk {
             heard.note_kill(&rollout.plan.key, rollout.record.live.revision, now);
         }
         let counting = Counting::new(totals, pruned_minute);
-        let mut desk = Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, counting, heard, pace: Pace::default(), is_outdated: false, plans_published_at: now, written_over: None, alarmed_at: None, loaded_at: now, wakes_at_ms: None };
+        let mut desk = Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, counting, heard, networks: Networks::default(), pace: Pace::default(), is_outdated: false, plans_published_at: now, written_over: None, alarmed_at: None, loaded_at: now, wakes_at_ms: None };
         desk.replay_log(context)?;
         Ok(desk)
     }

@@ -29,11 +29,16 @@ impl Desk {
     /// # Errors
     /// When the storage refuses.
     pub fn replay_log(&mut self, context: &JsValue) -> Result<(), JsValue> {
-        for (number, at, text) in storage::log(context)? {
-            self.absorb(&Batch::parse(&text), at);
-            self.counting.logged = number;
+        loop {
+            let page = storage::log(context, self.counting.logged)?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (number, at, text) in page {
+                self.absorb(&Batch::parse(&text), at);
+                self.counting.logged = number;
+            }
         }
-        Ok(())
     }
 
     /// Takes in a batch, once. Returns the number of the isolate's last batch that is stored.
@@ -55,7 +60,9 @@ impl Desk {
         let (reports, nonces) = new_reports(context, &batch.reports, now)?;
         let known = |rollout: &Name, revision: u64| self.is_known(rollout, revision);
         let counted: Vec<Counted> = batch.counted.iter().filter(|counted| known(&counted.rollout, counted.window.revision) && is_plausible(counted)).cloned().collect();
-        let reports: Vec<Report> = reports.into_iter().filter(|report| known(&report.rollout, report.revision)).collect();
+        let known: Vec<Report> = reports.into_iter().filter(|report| known(&report.rollout, report.revision)).collect();
+        // What is over a network's share has used up its nonce, and is in no log.
+        let reports: Vec<Report> = known.into_iter().filter_map(|report| self.networks.admit(report, minute_of(now))).collect();
         let accepted = Batch { sequence: batch.sequence, counted, reports };
         let mut statements = Statements::default();
         if batch.sequence < REVISION_MAX {

@@ -146,6 +146,7 @@ impl Desk {
             self.deployment.rollouts.remove(key);
             self.deployment.books.remove(key);
             self.counting.forget(key);
+            self.networks.forget(key);
             log::note("removed", key.as_str(), "the rollout is gone from the plans");
         }
         self.removed.extend(removed);

@@ -3,7 +3,8 @@
 //! A hash that is uniform makes the k smallest of them a fair sample of the distinct subjects, however
 //! often each came, and the k-th smallest tells how many there are: (k − 1) / u for a k-th hash of u on
 //! a scale from 0 to 1, with a standard error of 1/√k, 3 % for k = 1,024. Samples merge by taking the
-//! smallest of both. (Cohen, Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.)
+//! smallest of both. Where room is scarce a sample is thinned: it keeps fewer, and from then on knows nothing of
+//! whoever lies above the last of them. (Cohen, Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.)
 
 use super::packed::{pack, unpack};
 use crate::model::variant::Variant;
@@ -12,6 +13,9 @@ use crate::model::variant::Variant;
 pub const SAMPLE_MAX: usize = 1_024;
 /// Hashes have so many bits, so that one fits into JSON's numbers together with two flags.
 pub const HASH_BITS: u32 = 50;
+
+/// Stands behind the last number of one that was thinned.
+const THINNED: &str = " /";
 
 /// A subject on a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,11 +49,13 @@ impl Seen {
 pub struct Sample {
     /// Ascending, at most `SAMPLE_MAX`, each packed into one number.
     seen: Vec<u64>,
+    /// Whether it was thinned: nobody above its last is in it.
+    is_thinned: bool,
 }
 
 impl Sample {
     /// Nobody.
-    pub const EMPTY: Self = Self { seen: Vec::new() };
+    pub const EMPTY: Self = Self { seen: Vec::new(), is_thinned: false };
 
     /// Adds a subject; one that is known changes nothing.
     pub fn add(&mut self, seen: Seen) {
@@ -59,6 +65,7 @@ impl Sample {
     fn add_packed(&mut self, seen: u64) {
         if let Err(index) = self.seen.binary_search(&seen)
             && index < SAMPLE_MAX
+            && !(self.is_thinned && index == self.seen.len())
         {
             self.seen.truncate(SAMPLE_MAX - 1);
             self.seen.insert(index, seen);
@@ -67,6 +74,18 @@ impl Sample {
 
     /// Adds another sample.
     pub fn merge(&mut self, other: &Self) {
+        let ends = [&*self, other].map(|sample| sample.seen.last().copied().filter(|_| sample.is_thinned));
+        if let Some(end) = ends.into_iter().flatten().min() {
+            self.is_thinned = false;
+            self.merge_all(other);
+            self.seen.truncate(self.seen.partition_point(|seen| *seen <= end));
+            self.is_thinned = true;
+        } else {
+            self.merge_all(other);
+        }
+    }
+
+    fn merge_all(&mut self, other: &Self) {
         // Both ascend, so each of ours is passed once, and nothing behind the last of a full sample counts.
         let mut at = 0;
         for seen in &other.seen {
@@ -82,14 +101,29 @@ impl Sample {
         }
     }
 
+    /// Keeps so many of them at most, and gives back the room of the others.
+    pub fn thin(&mut self, subjects_max: usize) {
+        if self.seen.len() > subjects_max && subjects_max > 0 {
+            self.seen.truncate(subjects_max);
+            self.is_thinned = true;
+        }
+        self.seen.shrink_to_fit();
+    }
+
+    /// The hash up to which everybody is in it; `None` where that is everybody.
+    pub fn end(&self) -> Option<u64> {
+        let is_partial = self.is_thinned || self.seen.len() >= SAMPLE_MAX;
+        self.seen.last().filter(|_| is_partial).map(|last| Seen::unpack(*last).hash)
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub const fn bytes(&self) -> usize {
+        self.seen.capacity() * size_of::<u64>()
+    }
+
     /// Whether nobody was seen.
     pub const fn is_empty(&self) -> bool {
         self.seen.is_empty()
-    }
-
-    /// The hash from which on subjects may be missing; `None` while everybody is in the sample.
-    pub fn end(&self) -> Option<u64> {
-        self.seen.get(SAMPLE_MAX - 1).map(|last| Seen::unpack(*last).hash)
     }
 
     /// The sampled subjects, the smallest hash first.
@@ -104,13 +138,13 @@ impl Sample {
         // Who was seen on both sides, or before and after a start, stands here more than once.
         hashes.dedup();
         let wanted = hashes.len() as f64;
-        match self.seen.last().map(|last| Seen::unpack(*last)) {
-            Some(last) if self.seen.len() >= SAMPLE_MAX => {
-                let width = (last.hash as f64 + 1.0) / (1_u64 << HASH_BITS) as f64;
+        match self.end() {
+            Some(end) => {
+                let width = (end as f64 + 1.0) / (1_u64 << HASH_BITS) as f64;
                 let all = (self.seen.len() - 1) as f64 / width;
                 all * wanted / self.seen.len() as f64
             }
-            _ => wanted,
+            None => wanted,
         }
     }
 
@@ -118,10 +152,7 @@ impl Sample {
     /// least number of halvings that leaves none out which could be in. A threshold that stays makes
     /// the counts grow one by one, as a test that is looked at repeatedly needs it.
     pub fn dealt(&self) -> (u32, u64, u64) {
-        let complete = match self.seen.last().map(|last| Seen::unpack(*last)) {
-            Some(last) if self.seen.len() >= SAMPLE_MAX => last.hash,
-            _ => 1 << HASH_BITS,
-        };
+        let complete = self.end().unwrap_or(1 << HASH_BITS);
         let halvings = (0..HASH_BITS).find(|halvings| (1_u64 << (HASH_BITS - halvings)) <= complete).unwrap_or(HASH_BITS);
         let under = 1_u64 << (HASH_BITS - halvings);
         let dealt = self.iter().filter(|seen| seen.is_compared && seen.hash < under);
@@ -132,17 +163,23 @@ impl Sample {
     /// Reads what [`Sample`] prints.
     pub fn parse(text: &str) -> Option<Self> {
         let mut sample = Self::default();
+        let (text, is_thinned) = text.strip_suffix(THINNED).map_or((text, false), |text| (text, true));
         for [number] in unpack::<1>(text)? {
             let number = u64::try_from(number).ok().filter(|number| number >> (HASH_BITS + 2) == 0)?;
             sample.add_packed(number);
         }
+        sample.is_thinned = is_thinned && !sample.seen.is_empty();
         Some(sample)
     }
 }
 
 impl serde::Serialize for Sample {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&pack(self.seen.iter().map(|seen| [i64::try_from(*seen).unwrap_or_default()])))
+        let mut text = pack(self.seen.iter().map(|seen| [i64::try_from(*seen).unwrap_or_default()]));
+        if self.is_thinned {
+            text.push_str(THINNED);
+        }
+        serializer.serialize_str(&text)
     }
 }
 
@@ -188,6 +225,35 @@ mod tests {
         assert_eq!(Sample::parse(text.trim_matches('"')), Some(sample));
         assert_eq!(Sample::parse("-4"), None);
         assert_eq!(Sample::parse(&i64::MAX.to_string()), None);
+    }
+
+    #[test]
+    fn a_thinned_sample_stays_a_fair_one_however_it_is_added_up() {
+        let thin = |count, subjects_max| {
+            let mut sample = sample(count);
+            sample.thin(subjects_max);
+            sample
+        };
+        assert_eq!(thin(50, 64), sample(50), "it keeps what it has room for");
+        let thinned = thin(100_000, 64);
+        assert_eq!((thinned.iter().count(), thinned.bytes()), (64, 512));
+        let all = thinned.distinct(|_| true);
+        assert!((all / 100_000.0 - 1.0).abs() < 0.4, "{all}");
+        let text = serde_json::to_string(&thinned).unwrap_or_default();
+        assert_eq!(Sample::parse(text.trim_matches('"')), Some(thinned.clone()));
+        // With a full one, with a small one, and with itself, in both orders.
+        for other in [sample(100_000), sample(300), thin(100_000, 64), thin(100_000, 10)] {
+            let (mut one, mut two) = (thinned.clone(), other.clone());
+            one.merge(&other);
+            two.merge(&thinned);
+            assert_eq!(one, two);
+            assert!(one.end().unwrap() <= thinned.end().unwrap());
+            let all = one.distinct(|_| true);
+            assert!((all / 100_000.0 - 1.0).abs() < 0.9, "{all}");
+        }
+        let mut grown = thinned.clone();
+        (0..100_000_u64).for_each(|n| grown.add(Seen::new(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), if n % 10 == 0 { Variant::New } else { Variant::Legacy }, true)));
+        assert_eq!(grown, thinned, "those above its end stay out");
     }
 
     #[test]

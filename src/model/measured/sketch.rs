@@ -84,6 +84,16 @@ impl Sketch {
         self.counts.get_mut(at..).unwrap_or_default()
     }
 
+    /// Gives back the room that it has to grow.
+    pub fn shrink(&mut self) {
+        self.counts.shrink_to_fit();
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub const fn bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<u64>()
+    }
+
     /// How many values there are.
     pub fn count(&self) -> u64 {
         self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))

@@ -268,6 +268,23 @@ impl Window {
         self.events.get_mut(index).map(|(_, sample)| sample)
     }
 
+    /// Keeps so many subjects of each sample at most, and gives back the room that nothing is in.
+    pub fn thin(&mut self, subjects_max: usize) {
+        self.subjects.thin(subjects_max);
+        self.events.iter_mut().for_each(|(_, sample)| sample.thin(subjects_max));
+        for (_, tally) in &mut self.sides {
+            tally.sketches.iter_mut().for_each(|(_, sketch)| sketch.shrink());
+        }
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let sketches = |tally: &Tally| tally.sketches.iter().map(|(_, sketch)| size_of::<(Measure, Sketch)>() + sketch.bytes()).sum::<usize>();
+        let sides: usize = self.sides.iter().map(|(_, tally)| size_of::<(Side, Tally)>() + sketches(tally) + 16 * (tally.statuses.len() + 2 * tally.repeats.len())).sum();
+        let events: usize = self.events.iter().map(|(name, sample)| size_of::<(Name, Sample)>() + name.as_str().len() + sample.bytes()).sum();
+        size_of::<Self>() + sides + self.subjects.bytes() + events
+    }
+
     /// Adds what another counted; its span stays.
     pub fn merge(&mut self, other: &Self) {
         for (side, tally) in &other.sides {

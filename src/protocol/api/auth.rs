@@ -40,8 +40,8 @@ pub struct Person {
 pub struct Credentials<'a> {
     /// `Authorization`.
     pub authorization: Option<&'a str>,
-    /// The session that its cookies bring, which counts where there is no `Authorization`.
-    pub session: Option<&'a str>,
+    /// The sessions that its cookies bring, of which one counts where there is no `Authorization`.
+    pub sessions: Vec<&'a str>,
     /// `Origin`.
     pub origin: Option<&'a str>,
     /// `Sec-Fetch-Site`.
@@ -60,14 +60,14 @@ pub struct Credentials<'a> {
 /// # Errors
 /// With the problem to answer.
 pub fn admit(tokens: Option<&str>, sessions: Option<&SessionKey>, credentials: &Credentials<'_>) -> Result<(Person, Option<u64>), Problem> {
-    let (person, ends_s) = match (credentials.authorization, credentials.session) {
+    let (person, ends_s) = match (credentials.authorization, credentials.sessions.as_slice()) {
         (Some(authorization), _) => (by_authorization(tokens, authorization)?, None),
-        (None, Some(value)) => {
-            let found = sessions.ok_or_else(Problem::no_signing_key).map(|key| Ok(session::find(key, entries(tokens)?, value, credentials.now_s)))??;
+        (None, values @ [_, ..]) => {
+            let found = sessions.ok_or_else(Problem::no_signing_key).map(|key| Ok(session::find(key, &entries(tokens)?, values, credentials.now_s)))??;
             let (person, ends_s) = found.ok_or_else(|| Problem::unauthorized("the session has ended"))?;
             (person, Some(ends_s))
         }
-        (None, None) => {
+        (None, []) => {
             entries(tokens)?;
             return Err(Problem::unauthorized("the request carries no token"));
         }
@@ -162,7 +162,7 @@ mod tests {
     const TOKENS: &str = "ana:operator:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b,\n vic:viewer:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa";
 
     fn asked<'a>(authorization: Option<&'a str>, is_read: bool) -> Credentials<'a> {
-        Credentials { authorization, session: None, origin: None, fetch_site: None, own_origin: "https://shop.example.com", is_read, now_s: 0.0 }
+        Credentials { authorization, sessions: Vec::new(), origin: None, fetch_site: None, own_origin: "https://shop.example.com", is_read, now_s: 0.0 }
     }
 
     #[track_caller]
@@ -206,16 +206,16 @@ mod tests {
         let key = SessionKey::derive("a key of thirty-two bytes, or so").unwrap_or_else(|| unreachable!());
         let cookie = |token| by_token(Some(TOKENS), token).map(|(person, digest)| session::begin(&key, &person, &digest, 60)).unwrap_or_default();
         let (ana, vic) = (cookie("secret"), cookie("other"));
-        let change = |session, origin, fetch_site| Credentials { session, origin, fetch_site, ..asked(None, false) };
+        let change = |sessions, origin, fetch_site| Credentials { sessions, origin, fetch_site, ..asked(None, false) };
         answers(Some(TOKENS), &change(session::brought(&ana), Some("https://shop.example.com"), None), "ana");
         answers(Some(TOKENS), &change(session::brought(&ana), None, Some("same-origin")), "ana");
         answers(Some(TOKENS), &change(session::brought(&ana), None, None), "cross-site");
         answers(Some(TOKENS), &change(session::brought(&ana), None, Some("none")), "cross-site");
         answers(Some(TOKENS), &change(session::brought(&ana), Some("https://evil.example"), Some("same-origin")), "cross-site");
         answers(Some(TOKENS), &change(session::brought(&vic), None, Some("same-origin")), "forbidden");
-        answers(Some(TOKENS), &Credentials { session: session::brought(&vic), ..asked(None, true) }, "vic");
-        answers(Some(TOKENS), &Credentials { session: session::brought(&vic), ..asked(Some("Bearer wrong"), true) }, "unauthorized");
-        answers(Some(TOKENS), &Credentials { session: session::brought(&vic), now_s: 60.0, ..asked(None, true) }, "unauthorized");
-        answers(None, &Credentials { session: session::brought(&vic), ..asked(None, true) }, "no-tokens");
+        answers(Some(TOKENS), &Credentials { sessions: session::brought(&vic), ..asked(None, true) }, "vic");
+        answers(Some(TOKENS), &Credentials { sessions: session::brought(&vic), ..asked(Some("Bearer wrong"), true) }, "unauthorized");
+        answers(Some(TOKENS), &Credentials { sessions: session::brought(&vic), now_s: 60.0, ..asked(None, true) }, "unauthorized");
+        answers(None, &Credentials { sessions: session::brought(&vic), ..asked(None, true) }, "no-tokens");
     }
 }

@@ -1,10 +1,12 @@
 //! The bodies that the API takes, read strictly: an unknown field is a fault, and every fault says
 //! the way out.
 
+use super::Route;
 use super::problem::Problem;
 use crate::decide::assign::Variant;
 use crate::model::command::{self, Command, NO_REASON};
-use crate::model::node::Node;
+use crate::model::fault::{Fault, Severity};
+use crate::model::node::{Node, Value};
 use crate::model::plan::fields::Reader;
 use crate::model::plan::words::{SignalKind, WordError};
 use crate::model::plan::{Plan, Signal};
@@ -50,6 +52,18 @@ pub fn command(text: &str) -> Result<Asked, Problem> {
     })
 }
 
+/// Whom a request wants killed: a rollout's key, or `*` for all. It need not be well formed otherwise.
+pub fn killed(route: &Route, text: &str) -> Option<String> {
+    let key = match route {
+        Route::Commands(key) => key.as_str(),
+        Route::AllCommands => "*",
+        _ => return None,
+    };
+    let node: Node = serde_json::from_str(text).ok()?;
+    let is_kill = matches!(&node.field("command")?.value, Value::Text(command) if command == "kill");
+    is_kill.then(|| key.to_owned())
+}
+
 /// Reads the body of a sign-in: the token.
 ///
 /// # Errors
@@ -83,10 +97,52 @@ fn reason(r: &mut Reader, node: &Node) -> Option<String> {
 fn read<T>(text: &str, read: impl FnOnce(&mut Reader, &Node) -> Option<T>) -> Result<T, Problem> {
     let node: Node = serde_json::from_str(text).map_err(|error| Problem::malformed(format!("the body is no JSON: {error}"), "send a JSON object"))?;
     let mut reader = Reader::default();
+    // To the reader null is a field that is absent: `"dry_run": null` would be carried out.
+    refuse_nulls(&mut reader.faults, &node, &mut Vec::new());
+    if !reader.faults.is_empty() {
+        return Err(Problem::faulty(&reader.faults));
+    }
     match read(&mut reader, &node) {
         Some(value) if reader.faults.is_empty() => Ok(value),
         _ => Err(Problem::faulty(&reader.faults)),
     }
+}
+
+/// So many are told.
+const NULLS_MAX: usize = 20;
+
+fn refuse_nulls<'n>(faults: &mut Vec<Fault>, node: &'n Node, place: &mut Vec<Step<'n>>) {
+    match &node.value {
+        Value::Null if !place.is_empty() && faults.len() < NULLS_MAX => {
+            let path = place.iter().enumerate().map(|(index, step)| match step {
+                Step::Field(name) if index == 0 => (*name).to_owned(),
+                Step::Field(name) => format!(".{name}"),
+                Step::Item(index) => format!("[{index}]"),
+            });
+            faults.push(Fault { severity: Severity::Error, path: path.collect(), span: None, message: "null is no value here".to_owned(), help: Some("leave the field out".to_owned()) });
+        }
+        Value::Table(entries) => {
+            for entry in entries {
+                place.push(Step::Field(&entry.key));
+                refuse_nulls(faults, &entry.node, place);
+                place.pop();
+            }
+        }
+        Value::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                place.push(Step::Item(index));
+                refuse_nulls(faults, item, place);
+                place.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A step into a body.
+enum Step<'n> {
+    Field(&'n str),
+    Item(usize),
 }
 
 /// A set of plans as it was sent.

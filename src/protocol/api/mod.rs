@@ -48,6 +48,8 @@ pub struct Call {
     pub key: Option<String>,
     /// Its body.
     pub body: String,
+    /// The text of `CONSOLE_HOST`, which no plan's route may name.
+    pub console_host: Option<String>,
 }
 
 impl Call {
@@ -64,6 +66,7 @@ impl Call {
             if_match: f.optional(r, "if_match", Reader::text),
             key: f.optional(r, "key", Reader::text),
             body: f.required(r, "body", Reader::text)?,
+            console_host: f.optional(r, "console_host", Reader::text),
         })
     }
 }
@@ -79,6 +82,8 @@ pub struct Reply {
     pub revision: Option<u64>,
     /// `Allow`, of a 405.
     pub allow: Option<String>,
+    /// `Retry-After` in seconds, of a 429.
+    pub retry_after_s: Option<u64>,
     /// Its body.
     pub body: String,
 }
@@ -94,18 +99,19 @@ impl Reply {
             is_problem: f.required(r, "is_problem", Reader::boolean)?,
             revision: f.optional(r, "revision", Reader::whole),
             allow: f.optional(r, "allow", Reader::text),
+            retry_after_s: f.optional(r, "retry_after_s", Reader::whole),
             body: f.required(r, "body", Reader::text)?,
         })
     }
 
     /// An answer whose body is JSON already.
     pub fn text(body: String) -> Self {
-        Self { status: 200, is_problem: false, revision: None, allow: None, body }
+        Self { status: 200, is_problem: false, revision: None, allow: None, retry_after_s: None, body }
     }
 
     /// An answer in JSON.
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        Self { status, is_problem: false, revision: None, allow: None, body: serde_json::to_string(body).unwrap_or_default() }
+        Self { status, is_problem: false, revision: None, allow: None, retry_after_s: None, body: serde_json::to_string(body).unwrap_or_default() }
     }
 
     /// The same with the revision of the rollout that it tells of.
@@ -117,7 +123,7 @@ impl Reply {
 
 impl From<Problem> for Reply {
     fn from(problem: Problem) -> Self {
-        let mut reply = Self { is_problem: true, allow: problem.allow.clone(), ..Self::json(problem.status, &problem) };
+        let mut reply = Self { is_problem: true, allow: problem.allow.clone(), retry_after_s: problem.retry_after_s, ..Self::json(problem.status, &problem) };
         reply.revision = problem.revision;
         reply
     }

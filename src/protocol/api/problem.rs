@@ -23,6 +23,8 @@ pub struct Problem {
     pub extra: Vec<(&'static str, Box<RawValue>)>,
     /// The methods that would have been allowed.
     pub allow: Option<String>,
+    /// After how many seconds to try again.
+    pub retry_after_s: Option<u64>,
     /// The rollout's revision, where that is what one has to know.
     pub revision: Option<u64>,
 }
@@ -30,7 +32,7 @@ pub struct Problem {
 impl Problem {
     fn new(kind: &'static str, status: u16, title: &'static str, detail: impl Into<String>, help: impl Into<Option<&'static str>>) -> Self {
         let help: Option<&str> = help.into();
-        Self { kind, status, title, detail: detail.into(), help: help.map(str::to_owned), extra: Vec::new(), allow: None, revision: None }
+        Self { kind, status, title, detail: detail.into(), help: help.map(str::to_owned), extra: Vec::new(), allow: None, retry_after_s: None, revision: None }
     }
 
     /// The same with a further member.
@@ -67,9 +69,29 @@ impl Problem {
         Self::new("cross-site", 403, "Not from another site", "a browser sends this from a page of another origin", "send changes from the command, or from a page of the same origin")
     }
 
+    /// A report of a page of another host.
+    pub fn foreign_report() -> Self {
+        Self::new("cross-site", 403, "Not from another site", "a browser sends this from a page of another host", "let each page report to the host that it came from")
+    }
+
     /// A sign-in over plain HTTP, where a browser would not keep the session's cookie.
     pub fn plain_http() -> Self {
         Self::new("plain-http", 403, "Not over plain HTTP", "a session needs HTTPS: a browser keeps its cookie only there, and on this machine", "open the console with https://")
+    }
+
+    /// An address that has failed to sign in too often.
+    pub fn too_many_sign_ins(after_s: u64) -> Self {
+        let detail = format!("this address has failed to sign in too often; it may try again in {after_s} s");
+        let problem = Self::new("too-many", 429, "Too many tries", detail, "whoever is signed in stays so, and the command needs no sign-in: `tidegate status` with TIDEGATE_TOKEN");
+        Self { retry_after_s: Some(after_s), ..problem }
+    }
+
+    /// A kill that the controller has not answered in time; `key` is the rollout's, or `*`.
+    pub fn kill_unanswered(key: &str, why: &str) -> Self {
+        let detail = format!("nobody knows whether it kills: {why}");
+        let mut problem = Self::new("unavailable", 503, "The controller does not answer", detail, None);
+        problem.help = Some(format!("kill in KV, which needs no controller: npx wrangler kv key put --remote --binding ROLLOUTS 'kill/{key}' on"));
+        problem
     }
 
     /// No such path.
@@ -126,6 +148,18 @@ impl Problem {
         };
         let problem = Self::new("invalid-plans", 422, "The plans have errors", detail, "`tidegate check PLAN` shows each with its line; nothing was applied");
         problem.with("faults", raw(&names.zip(&faults).map(|(rollout, fault)| FaultView::new(rollout, fault)).collect::<Vec<_>>()))
+    }
+
+    /// A plan of this rollout has a route that names the console's host.
+    pub fn route_of_console(rollout: &str, route: &str) -> Self {
+        let fault = Fault {
+            severity: Severity::Error,
+            path: "routes".to_owned(),
+            span: None,
+            message: format!("`{route}` is on the host of the console (CONSOLE_HOST), where nothing of a site may be"),
+            help: Some("take the site's own host; `/*` means every host but that one".to_owned()),
+        };
+        Self::invalid_plans(&[rollout.to_owned()], vec![fault])
     }
 
     /// The command needs the revision that it was decided on.

@@ -17,6 +17,8 @@ use crate::protocol::{cookie, signing};
 
 const COOKIE: &str = "__Secure-tidegate-session";
 const USE: &[u8] = b"tidegate session 1";
+/// So many cookies of the name are tried; browsers keep no more of a site.
+const BROUGHT_MAX: usize = 200;
 /// How long a session lasts, in seconds.
 pub const LIFE_S: u64 = 12 * 3_600;
 
@@ -53,20 +55,27 @@ fn set_cookie(value: &str, life_s: u64) -> String {
     format!("{COOKIE}={value}; Path=/_tidegate/; Secure; HttpOnly; SameSite=Strict; Max-Age={life_s}")
 }
 
-/// The session that a request's `Cookie` header brings, if any.
-pub fn brought(cookies: &str) -> Option<&str> {
-    cookie::first(cookies, COOKIE)
+/// The sessions that a request's `Cookie` header brings. Another host of the same site can set a cookie of
+/// this name too, so none of them may stand in the way of the one that counts.
+pub fn brought(cookies: &str) -> Vec<&str> {
+    cookie::values(cookies, COOKIE).filter(|value| !value.is_empty()).take(BROUGHT_MAX).collect()
 }
 
-/// Whose session it is and when it ends, in seconds since 1970, if it counts at `now_s`.
-pub fn find(key: &SessionKey, known: Vec<(Person, Digest)>, value: &str, now_s: f64) -> Option<(Person, u64)> {
+/// Whose session the first of these is that counts at `now_s`, and when it ends, in seconds since 1970.
+pub fn find(key: &SessionKey, known: &[(Person, Digest)], values: &[&str], now_s: f64) -> Option<(Person, u64)> {
+    values.iter().find_map(|value| find_one(key, known, value, now_s))
+}
+
+fn find_one(key: &SessionKey, known: &[(Person, Digest)], value: &str, now_s: f64) -> Option<(Person, u64)> {
     let (claim, mac) = value.rsplit_once('.')?;
     let (name, expires) = claim.split_once('~')?;
     let expires_s: u64 = expires.parse().ok()?;
+    if now_s >= expires_s as f64 {
+        return None;
+    }
     let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
-    let is_it = |(person, digest): &(Person, Digest)| person.name == name && signing::is_signed(&key.0, &signed(person, digest, expires_s), &mac);
-    let (person, _) = known.into_iter().find(is_it)?;
-    (now_s < expires_s as f64).then_some((person, expires_s))
+    let is_it = |(person, digest): &&(Person, Digest)| person.name == name && signing::is_signed(&key.0, &signed(person, digest, expires_s), &mac);
+    known.iter().find(is_it).map(|(person, _)| (person.clone(), expires_s))
 }
 
 #[cfg(test)]
@@ -87,8 +96,8 @@ mod tests {
 
     #[track_caller]
     fn is_of(cookies: &str, known: &[(&str, Digest)], now_s: f64, expected: Option<&str>) {
-        let known = known.iter().map(|(name, digest)| (person(name), *digest)).collect();
-        let found = brought(cookies).and_then(|value| find(&key("a key of thirty-two bytes, or so"), known, value, now_s));
+        let known: Vec<(Person, Digest)> = known.iter().map(|(name, digest)| (person(name), *digest)).collect();
+        let found = find(&key("a key of thirty-two bytes, or so"), &known, &brought(cookies), now_s);
         assert_eq!(found.map(|(person, _)| person.name).as_deref(), expected, "{cookies}");
     }
 
@@ -101,6 +110,17 @@ mod tests {
         is_of(&cookie, &[("ben", BEN)], 999.0, None);
         is_of(&cookie, &[("ana.b", BEN)], 999.0, None);
         is_of(&end(), &[("ana.b", ANA)], 999.0, None);
+    }
+
+    #[test]
+    fn cookies_that_do_not_count_are_in_nobodys_way() {
+        let cookie = begin(&key("a key of thirty-two bytes, or so"), &person("ana"), &ANA, 1_000);
+        let (cookie, _) = cookie.split_once(';').unwrap();
+        for before in ["x", "ana~9000.AAAA", "ben~1000.AAAA", ""] {
+            is_of(&format!("{COOKIE}={before}; a=b; {cookie}; {COOKIE}={before}"), &[("ana", ANA), ("ben", BEN)], 1.0, Some("ana"));
+        }
+        let many = format!("{COOKIE}=ana~9000.AAAA; ").repeat(150);
+        is_of(&format!("{many}{cookie}"), &[("ana", ANA)], 1.0, Some("ana"));
     }
 
     #[test]

@@ -29,18 +29,18 @@ const SHIFT_MAX: f64 = 100.0;
 /// So many errors of one page view count.
 const JS_ERRORS_MAX: f64 = 1_000.0;
 
-/// Reads a body, and makes it one report for each exposure of its token at `minute`.
+/// Reads a body that was sent to `host`, and makes it one report for each exposure of its token at `minute`.
 ///
 /// # Errors
 /// When it cannot be read, or its token does not count.
-pub fn reports(text: &str, key: &ExposureKey, minute: u64) -> Result<Vec<Report>, Problem> {
+pub fn reports(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result<Vec<Report>, Problem> {
     let node: Node = serde_json::from_str(text).map_err(|error| Problem::malformed(format!("the body is no JSON: {error}"), "send what `/_tidegate/beacon.js` sends"))?;
     let token = match node.field("token").map(|node| &node.value) {
         Some(Value::Text(token)) => token,
         _ => return Err(Problem::malformed("`token` is missing", "send the description of the page's Server-Timing entry `tidegate`")),
     };
     let screen = screen(node.field("view"))?;
-    let mut reports = key.verify(token, minute).ok_or_else(bad_token)?;
+    let mut reports = key.verify(token, host, minute).ok_or_else(bad_token)?;
     let js_errors = node.field("js_errors").and_then(number).filter(|count| *count >= 0.0).map_or(0, |count| count.min(JS_ERRORS_MAX) as u32);
     let measures = measures(node.field("metrics"));
     let events = events(node.field("events"));
@@ -110,10 +110,11 @@ fn bad_token() -> Problem {
         kind: "bad-exposure",
         status: 403,
         title: "Not a page of ours",
-        detail: "the token was not issued here, or more than 12 hours ago".to_owned(),
-        help: Some("send the token of the page that reports".to_owned()),
+        detail: "the token was not issued on this host, or more than 12 hours ago".to_owned(),
+        help: Some("send the token of the page that reports, to the host of that page".to_owned()),
         extra: Vec::new(),
         allow: None,
+        retry_after_s: None,
         revision: None,
     }
 }
@@ -128,6 +129,7 @@ pub fn too_many() -> Problem {
         help: Some("send one report for each page view, when the page is hidden".to_owned()),
         extra: Vec::new(),
         allow: None,
+        retry_after_s: Some(1),
         revision: None,
     }
 }
@@ -138,6 +140,7 @@ mod tests {
     use crate::decide::assign::Variant;
     use crate::protocol::exposure::{Exposure, Issuer};
 
+    const HOST: &str = "shop.example.com";
     const MINUTE: u64 = 29_000_000;
 
     fn key() -> ExposureKey {
@@ -146,11 +149,11 @@ mod tests {
 
     fn token() -> String {
         let exposure = |rollout| Exposure { rollout, variant: Variant::New, stage: "canary", revision: 7, subject: 5, slice: Some(3), endpoints: Vec::new() };
-        Issuer::new(key(), 1).issue(MINUTE, ["shop", "banner"].into_iter().map(exposure)).unwrap_or_default()
+        Issuer::new(key(), 1).issue(HOST, MINUTE, ["shop", "banner"].into_iter().map(exposure)).unwrap_or_default()
     }
 
     fn read(rest: &str) -> Vec<Report> {
-        reports(&format!("{{\"token\":\"{}\"{rest}}}", token()), &key(), MINUTE).unwrap_or_default()
+        reports(&format!("{{\"token\":\"{}\"{rest}}}", token()), &key(), HOST, MINUTE).unwrap_or_default()
     }
 
     #[track_caller]
@@ -212,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_no_beacon_is_refused_and_a_foreign_token_too() {
-        let status = |text: &str| reports(text, &key(), MINUTE).map_err(|problem| problem.status).map(|reports| reports.len());
+        let status = |text: &str| reports(text, &key(), HOST, MINUTE).map_err(|problem| problem.status).map(|reports| reports.len());
         let lcp = |value: &str| format!("{{\"token\":\"{}\",\"metrics\":{{\"lcp\":{value}}}}}", token());
         for text in ["", "[]", "{}", "nonsense", "{\"token\":5}", "\"token\"", &lcp("NaN"), &lcp("1e999"), &"[".repeat(16 << 10)] {
             assert_eq!(status(text), Err(400), "{text}");
@@ -221,7 +224,7 @@ mod tests {
         for token in ["", "x", &token().replace(":new:", ":legacy:")] {
             assert_eq!(status(&format!("{{\"token\":\"{token}\"}}")), Err(403), "{token}");
         }
-        assert!(matches!(reports(&lcp("5"), &key(), MINUTE + 721), Err(Problem { status: 403, .. })), "it has expired");
-        assert!(matches!(reports(&lcp("5"), &key(), MINUTE - 6), Err(Problem { status: 403, .. })), "it is from the future");
+        assert!(matches!(reports(&lcp("5"), &key(), HOST, MINUTE + 721), Err(Problem { status: 403, .. })), "it has expired");
+        assert!(matches!(reports(&lcp("5"), &key(), HOST, MINUTE - 6), Err(Problem { status: 403, .. })), "it is from the future");
     }
 }

@@ -132,7 +132,7 @@ impl Batch {
     pub fn prune<'a>(&mut self, rollouts: impl Iterator<Item = &'a Name>, now: Instant) {
         let before = |minutes: u64| revision(minute_of(now).saturating_sub(minutes));
         for rollout in rollouts {
-            for (minutes, kept) in [(1, MINUTES_KEPT), (60, HOURS_KEPT), (DAY_MINUTES, HOURS_KEPT)] {
+            for (minutes, kept) in [(1, MINUTES_KEPT), (10, MINUTES_KEPT), (60, HOURS_KEPT), (DAY_MINUTES, HOURS_KEPT)] {
                 self.push("DELETE FROM windows WHERE rollout = ? AND minutes = ? AND minute < ?", &[Text(rollout.as_str()), revision(minutes), before(kept)]);
             }
             self.push("DELETE FROM signal_minutes WHERE rollout = ? AND minute < ?", &[Text(rollout.as_str()), before(HOURS_KEPT)]);
@@ -233,12 +233,13 @@ fn restore_signal(book: &mut Book, row: &Row) {
     }
 }
 
-/// The log: each batch's number, when it came, and its text.
+/// The log after a number: the next batches' numbers, when they came, and their texts. Each may have a megabyte,
+/// so they come in pages.
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn log(context: &JsValue) -> Result<Vec<(u64, Instant, String)>, JsValue> {
-    let rows = rows(context, "SELECT number, at, text FROM batches ORDER BY number", &[])?;
+pub fn log(context: &JsValue, after: u64) -> Result<Vec<(u64, Instant, String)>, JsValue> {
+    let rows = rows(context, "SELECT number, at, text FROM batches WHERE number > ? ORDER BY number LIMIT 8", &[revision(after)])?;
     Ok(rows.iter().filter_map(|row| Some((row.number(0), row.moment(1)?, row.text(2).to_owned()))).collect())
 }
 
