@@ -208,7 +208,7 @@ fn what_cannot_be_done_says_so_with_its_exit_code() {
     for (arguments, code, words) in [
         (vec!["check", "missing.toml"], 1, "missing.toml: No such file"),
         (vec!["check"], 2, "required arguments"),
-        (vec!["chekc", &plan], 2, "similar subcommand exists: 'check'"),
+        (vec!["chekc", &plan], 2, "there is no command `chekc`. Did you mean `check`?"),
         (vec!["assign", &plan, "--percentage", "150"], 2, "`150` is more than 100 %"),
         (vec!["assign", &plan, "--stage", "canry"], 2, "known: internal, canary, full"),
         (vec!["assign", &plan, "--rollout", "search"], 2, "known: checkout"),

@@ -32,7 +32,8 @@ fn lived(plan: &Plan, requests_per_hour: f64, runs: u64) -> f64 {
     let back = (0..runs).filter(|seed| {
         let settings = Settings { seed: *seed, subjects: 3_000, requests_per_hour, until_ms: Some(13 * 3_600_000), ..Settings::default() };
         let report = Simulation::new(std::slice::from_ref(plan), &scenario, &settings).run();
-        report.fates[0].outcome == Outcome::RolledBack
+        // What is built in has a false alarm now and then, too.
+        report.fates[0].outcome == Outcome::RolledBack && report.fates[0].reason.contains(&format!("`{}`", plan.guardrails[0].when))
     });
     back.count() as f64 / runs as f64
 }
@@ -69,7 +70,7 @@ fn a_quantile_fires_as_often_as_is_foretold() {
 
 #[test]
 fn a_share_of_the_stage_fires_as_often_as_is_foretold() {
-    agrees("js_error_rate > 2% over stage", 10, 6_000.0, 120);
+    agrees("js_error_rate > 1.5% over stage", 10, 6_000.0, 120);
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn only_whom_the_hash_dealt_out_is_compared() {
 
 #[test]
 fn who_fails_is_told_once_a_minute_and_only_of_those_whom_the_hash_dealt_out() {
-    let mut isolate = Isolate::new("safe");
+    let mut isolate = Isolate::new("private");
     let other = Who { reason: Reason::Group, ..who(3, Variant::New) };
     for (who, statuses) in [(who(1, Variant::New), &[502, 200][..]), (who(1, Variant::New), &[502, 200]), (who(2, Variant::Legacy), &[500]), (other, &[502, 200]), (who(4, Variant::New), &[200])] {
         isolate.ask(who, "/api/cart", PAGE, statuses);

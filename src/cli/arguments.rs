@@ -36,10 +36,11 @@ pub enum Command {
     /// Check plans and show every fault, with file, line and column
     #[command(
         after_help = "\
-With --traffic it also tells what chance alone does on a healthy release (the healthy figures of
-`tidegate simulate`): how often each guardrail with a bound fires, which form of it would not, and
-for each stage how long its least numbers of observations take (50 on each side; a condition's own
-`min N`) and whether they come within its hold. Lines with ! want a change.
+With --traffic it also tells what chance alone does on a healthy release (the
+healthy figures of `tidegate simulate`): how often each guardrail with a bound
+fires, which form of it would not, and for each stage how long its least
+numbers of observations take (50 on each side; a condition's own `min N`) and
+whether they come within its hold. Lines with ! want a change.
 
 Examples:
   tidegate check plans/checkout.toml
