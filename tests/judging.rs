@@ -343,6 +343,35 @@ fn signals_count_report_and_go_silent() {
 }
 
 #[test]
+fn what_happens_in_a_warm_up_enters_no_figure_and_no_evidence() {
+    let guardrails = r#"[{"when": "error_rate > legacy", "then": "rollback", "after": "10m"}, {"when": "error_rate > 3% over 30m", "then": "rollback", "after": "10m"}]"#;
+    let mut world = World::new(guardrails, r#"[{"when": "error_rate < 2% over stage", "after": "10m"}]"#);
+    world.is_evicted = true;
+    world.new.error_rate = 0.5;
+    let cold = world.go(9 * MINUTE_MS);
+    assert!(cold.iter().all(|look| look.fired.is_empty()));
+    let look = cold.last().unwrap();
+    assert_eq!((look.guardrails[0].text.as_str(), look.gates[0].text.as_str()), ("nothing counts in the first 10m of a stage", "nothing counts in the first 10m of a stage"));
+    world.new = WELL;
+    let warm = world.go(HOUR_MS);
+    assert!(warm.iter().all(|look| look.fired.is_empty()), "{:?}", warm.iter().find(|look| !look.fired.is_empty()));
+    assert_eq!(verdicts(&warm.last().unwrap().gates), [Verdict::Pass], "{:?}", warm.last().unwrap().gates);
+    world.new.error_rate = 0.5;
+    assert!(world.until_fired(10 * MINUTE_MS).is_some(), "what comes later counts");
+}
+
+#[test]
+fn a_gate_shows_superiority_or_that_new_is_not_worse() {
+    let mut world = World::new("[]", r#"["error_rate < legacy", "error_rate <= legacy", "event.order > legacy"]"#);
+    let looks = world.go(HOUR_MS);
+    let gates = &looks.last().unwrap().gates;
+    assert_eq!(verdicts(gates), [Verdict::Inconclusive, Verdict::Pass, Verdict::Inconclusive], "as good as legacy is not better: {gates:?}");
+    assert!(gates[2].text.contains("nobody has ever reported it"), "{}", gates[2].text);
+    world.new.error_rate = 0.001;
+    assert_eq!(verdicts(&world.go(2 * HOUR_MS).last().unwrap().gates)[..2], [Verdict::Pass, Verdict::Pass]);
+}
+
+#[test]
 fn an_unfair_deal_stops_advancing() {
     let mut world = World::new("[]", "[]");
     let looks = world.go(20 * MINUTE_MS);

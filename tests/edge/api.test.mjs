@@ -904,6 +904,8 @@ describe('a preview', () => {
 
 describe('by itself, a plan', { concurrency: true }, () => {
   before(() => afresh());
+  // What is built in waits for visitors, and nobody comes here.
+  const unwatched = (key, changes) => rollout(key, { defaults: 'none', ...changes });
   const quick = (changes = {}) => [{ name: 'canary', percentage: 10, hold: '1s', ...changes }, { name: 'half', percentage: 50, hold: '2s' }, { name: 'full', percentage: 100, hold: '1s' }];
   const is = async (key) => ana.rollout(key);
   const becomes = (key, probe, what) => until(async () => { const now = await is(key); return probe(now) && now; }, () => `${key} ${what}`, SCHEDULED_MS_MAX);
@@ -918,7 +920,7 @@ describe('by itself, a plan', { concurrency: true }, () => {
   };
 
   test('goes through its stages to the end', async () => {
-    await apply(rollout('goes', { stage: quick() }));
+    await apply(unwatched('goes', { stage: quick() }));
     const { rollout: first } = await ana.orders('goes', 'start');
     assert.deepEqual([first.next.command, first.next.stage, first.next.percentage, blockers(first)], ['advance', 'half', 50, ['hold']]);
     assert.equal(first.next.at, first.hold.until);
@@ -933,7 +935,7 @@ describe('by itself, a plan', { concurrency: true }, () => {
   });
 
   test('waits while it is paused, and holds anew', async () => {
-    await apply(rollout('pauses', { stage: quick({ hold: '4s' }) }));
+    await apply(unwatched('pauses', { stage: quick({ hold: '4s' }) }));
     await ana.orders('pauses', 'start');
     const { rollout: paused } = await ana.orders('pauses', 'pause');
     assert.deepEqual([blockers(paused), paused.hold.until, paused.state.stage], [['paused'], undefined, 'canary']);
@@ -947,7 +949,7 @@ describe('by itself, a plan', { concurrency: true }, () => {
   });
 
   test('waits while it is killed', async () => {
-    await apply(rollout('dies', { stage: quick({ hold: '4s' }) }));
+    await apply(unwatched('dies', { stage: quick({ hold: '4s' }) }));
     await ana.orders('dies', 'start');
     await ana.orders('dies', 'kill');
     await sleep(2_000);
@@ -957,7 +959,7 @@ describe('by itself, a plan', { concurrency: true }, () => {
   });
 
   test('waits for its checklist', async () => {
-    await apply(rollout('checks', { stage: quick({ checklist: ['Looked at', 'Signed off'] }) }));
+    await apply(unwatched('checks', { stage: quick({ checklist: ['Looked at', 'Signed off'] }) }));
     await ana.orders('checks', 'start');
     await becomes('checks', (now) => !blockers(now).includes('hold'), 'to have held');
     await ana.orders('checks', 'approve', { item: 'Looked at' });
@@ -969,7 +971,7 @@ describe('by itself, a plan', { concurrency: true }, () => {
   });
 
   test('waits for an operator where it says so', async () => {
-    await apply(rollout('manual', { advance: 'manual', stage: quick() }));
+    await apply(unwatched('manual', { advance: 'manual', stage: quick() }));
     await ana.orders('manual', 'start');
     await becomes('manual', (now) => !blockers(now).includes('hold'), 'to have held');
     assert.deepEqual(blockers(await is('manual')), ['manual']);
@@ -978,15 +980,15 @@ describe('by itself, a plan', { concurrency: true }, () => {
   });
 
   test('waits out a freeze, in which nobody else advances it either', async () => {
-    await apply(rollout('freezes', { stage: quick({ hold: '1h' }) }));
+    await apply(unwatched('freezes', { stage: quick({ hold: '1h' }) }));
     await ana.orders('freezes', 'start');
-    await apply(rollout('freezes', { freeze: ['Mon-Sun 00:00-24:00 UTC'], stage: quick() }));
+    await apply(unwatched('freezes', { freeze: ['Mon-Sun 00:00-24:00 UTC'], stage: quick() }));
     await becomes('freezes', (now) => !blockers(now).includes('hold'), 'to have held');
     assert.deepEqual(blockers(await is('freezes')), ['freeze']);
     refused(await ana.command('freezes', 'advance'), 'frozen');
     assert.equal((await ana.command('freezes', 'set', { percentage: 20, dry_run: true })).status, 200, '`set` goes around it');
     await stands('freezes');
-    await apply(rollout('freezes', { stage: quick() }));
+    await apply(unwatched('freezes', { stage: quick() }));
     await completes('freezes');
   });
 
@@ -995,19 +997,19 @@ describe('by itself, a plan', { concurrency: true }, () => {
     const day = (ms) => days[new Date(ms).getUTCDay()];
     const [today, tomorrow, after] = [0, 1, 2].map((n) => day(Date.now() + n * 86_400_000));
     const stage = [quick()[0], { name: 'full', percentage: 100, enter: [`${tomorrow}-${after} 00:00-24:00 UTC`] }];
-    await apply(rollout('enters', { stage }));
+    await apply(unwatched('enters', { stage }));
     await ana.orders('enters', 'start');
     const waiting = await becomes('enters', (now) => !blockers(now).includes('hold'), 'to have held');
     const midnight = new Date(Math.ceil(Date.now() / 86_400_000) * 86_400_000).getTime();
     assert.deepEqual([blockers(waiting), Date.parse(waiting.blocked[0].until), Date.parse(waiting.next.at)], [['enter'], midnight, midnight]);
     refused(await ana.command('enters', 'advance'), 'enter');
-    await apply(rollout('enters', { stage, freeze: [`${today} 00:00-24:00 UTC`] }));
+    await apply(unwatched('enters', { stage, freeze: [`${today} 00:00-24:00 UTC`] }));
     const frozen = await is('enters');
     assert.deepEqual([blockers(frozen).sort(), Date.parse(frozen.blocked.find(({ by }) => by === 'freeze').until)], [['enter', 'freeze'], midnight]);
   });
 
   test('waits for another rollout', async () => {
-    await apply(rollout('core', { advance: 'manual', stage: quick() }), rollout('late', { after: ['core'], stage: quick() }));
+    await apply(unwatched('core', { advance: 'manual', stage: quick() }), unwatched('late', { after: ['core'], stage: quick() }));
     await ana.orders('core', 'start');
     await ana.orders('late', 'start');
     const waiting = await is('late');
@@ -1021,7 +1023,7 @@ describe('by itself, a plan', { concurrency: true }, () => {
   test('starts on time, once its checklist is done', async () => {
     const start = new Date(Date.now() + 5_000).toISOString();
     const changes = { start, checklist: ['Ready'], stage: quick() };
-    await apply(rollout('timed', changes), rollout('unready', changes));
+    await apply(unwatched('timed', changes), unwatched('unready', changes));
     const { rollout: ready } = await ana.orders('timed', 'approve', { item: 'Ready' });
     assert.deepEqual([ready.next.command, Date.parse(ready.next.at), blockers(ready)], ['start', Date.parse(start), ['start']]);
     await completes('timed');
@@ -1033,7 +1035,7 @@ describe('by itself, a plan', { concurrency: true }, () => {
   });
 
   test('ends in a last stage under 100 %, and stays there', async () => {
-    await apply(rollout('ends', { stage: [{ name: 'canary', percentage: 10, hold: '1s' }] }), rollout('follows', { after: ['ends'], stage: quick() }));
+    await apply(unwatched('ends', { stage: [{ name: 'canary', percentage: 10, hold: '1s' }] }), unwatched('follows', { after: ['ends'], stage: quick() }));
     await ana.orders('ends', 'start');
     await ana.orders('follows', 'start');
     const ended = await becomes('ends', (now) => blockers(now).includes('last_stage'), 'to end');

@@ -7,7 +7,7 @@ import { flag, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const IDS = Array.from({ length: 1_000_000 }, (_, n) => `user-${n}`).join('\n');
-const FLAGS = Array.from({ length: 1_000 }, (_, n) => flag(`flag-${n}`));
+const FLAGS = Array.from({ length: 999 }, (_, n) => flag(`flag-${n}`));
 
 let legacy, next, gate;
 before(async () => {
@@ -34,10 +34,10 @@ describe('a group of a million subjects', () => {
   }
 });
 
-test('a thousand flags travel with each request', async () => {
+test('as many flags as a deployment may have travel with each request', async () => {
   await gate.load([plan(legacy, next), ...FLAGS], { shop: '0' });
   await until(async () => {
     await gate.fetch('/page', { headers: { 'x-user-id': 'ana' } });
-    return legacy.last('/page')?.headers.some(([name, value]) => name.toLowerCase() === 'tidegate-flags' && value.endsWith('flag-999=legacy'));
+    return legacy.last('/page')?.headers.some(([name, value]) => name.toLowerCase() === 'tidegate-flags' && value.endsWith('flag-998=legacy'));
   }, () => 'all flags', 20_000);
 });

@@ -68,7 +68,7 @@ describe('whatever KV does,', { concurrency: true }, () => {
     const HOLD_MS = 5_000;
     const LATE_MS_MAX = 3_000;
     const stage = ['first', 'second', 'third', 'last'].map((name, n) => ({ name, percentage: 10 + 30 * n, hold: n < 3 ? `${HOLD_MS / 1_000}s` : '30d' }));
-    const gate = await open({ stage });
+    const gate = await open({ stage, defaults: 'none' });
     try {
       gate.kv.mode = 'hang';
       await sleep(3 * HOLD_MS + LATE_MS_MAX);
