@@ -418,7 +418,6 @@ describe('a page that begins well', { concurrency: false }, () => {
     for (const [path, answer] of Object.entries({
       plain: { headers: [HTML], body: FIRST },
       chunked: broken({ end: async () => undefined }),
-      empty: { headers: [HTML], body: '' },
       gzip: { headers: [HTML, ['Content-Encoding', 'gzip']], body: gzipSync(FIRST) },
     })) {
       assert.deepEqual(errors(await both(answer, path)), [0, 0], path);
