@@ -101,9 +101,12 @@ impl Firsts {
         let end = at_risk.seen.end();
         let below = end.unwrap_or(u64::MAX).min(self.below);
         let (mut seen, mut left) = ([0.0; 2], [0.0; 2]);
+        // Both ascend, so each failed subject is passed once.
+        let mut failed = self.failed.0.iter().copied().peekable();
         for own in at_risk.seen.iter().filter(|own| own.is_compared && own.hash < below) {
             let side = usize::from(own.is_new);
-            let is_left = self.failed.0.binary_search(&own.hash).is_err();
+            while failed.next_if(|hash| *hash < own.hash).is_some() {}
+            let is_left = failed.peek() != Some(&own.hash);
             for (counts, is_counted) in [(&mut seen, true), (&mut left, is_left)] {
                 if let Some(count) = counts.get_mut(side).filter(|_| is_counted) {
                     *count += 1.0;
