@@ -12,7 +12,7 @@ const frozen = `key = "frozen"\nidentity = { from = ["header:x-user-id"] }\nfree
 
 let open;
 before(async () => {
-  open = await openConsole({ plans: [...many(10), frozen] });
+  open = await openConsole({ plans: [...many(11), frozen] });
   for (let index = 1; index <= 8; index += 1) await open.deployment.command(`page-0${index}`, 'start');
 });
 after(() => open?.close());
@@ -231,19 +231,19 @@ test('a draft in a freeze has a Start that says why not, and when', async () => 
 });
 
 test('completing after a rollback says what speaks against it and what ends, and wants the key', async () => {
-  await open.deployment.command('page-10', 'start');
-  await open.deployment.command('page-10', 'rollback');
-  const page = await open.page('operator', at('page-10'));
+  await open.deployment.command('page-11', 'start');
+  await open.deployment.command('page-11', 'rollback');
+  const page = await open.page('operator', at('page-11'));
   await shows(page, '.commands-held', 'Complete: the rollout is rolled back.');
   await page.getByRole('button', { name: 'Complete all the same…' }).click();
   await shows(page, '.foretold', 'Would not be done: The rollout is rolled back.');
   await shows(page, '.foretold', 'Comparisons end');
   await page.getByLabel('Reason').fill('Legacy is switched off');
-  await page.getByLabel('Type page-10 to confirm').fill('page-10');
+  await page.getByLabel('Type page-11 to confirm').fill('page-11');
   await shows(page, '.foretold', 'Done all the same: the rollout is rolled back.');
   await page.getByLabel('Reason').press('Enter');
   await shows(page, '.title-line', 'Completed');
-  assert.deepEqual((await lastOf('page-10')).command, { command: 'complete', confirm: 'page-10' });
+  assert.deepEqual((await lastOf('page-11')).command, { command: 'complete', confirm: 'page-11' });
 });
 
 test('the header of a killed rollout says how far the kill has come', async () => {

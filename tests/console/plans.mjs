@@ -21,9 +21,9 @@ export const shop = ({ key = 'shop', route = '/shop/*', hold = '1h' } = {}) => [
   '[[guardrail]]\nwhen = "lcp.p75 > 1.3x legacy"\nthen = "alert"\n',
 ].join('\n');
 
-/** Stages of seconds without gates: it advances while one looks on. */
+/** Stages of seconds without gates, not even those that are built in: it advances while one looks on. */
 export const quick = (key = 'quick', hold = '2s') => [
-  head(key, `/${key}/*`),
+  head(key, `/${key}/*`, 'defaults = "none"'),
   stage({ name: 'canary', percentage: 10, hold }),
   stage({ name: 'half', percentage: 50, hold: '1h' }),
   stage({ name: 'full', percentage: 100 }),

@@ -87,7 +87,7 @@ function byChance({ forecast }) {
 
 /** What gates and guardrails rely on, and nobody has ever reported. */
 function silent({ state, never_reported: names = [] }) {
-  const isTooEarly = state.phase === 'draft' && names.some((name) => !name.startsWith('signal.'));
+  const isTooEarly = state?.phase === 'draft' && names.some((name) => !name.startsWith('signal.'));
   const why = isTooEarly ? ' (pages report once the rollout has started)' : '';
   return names.length === 0 ? [] : [`nobody has ever reported ${listed(names)}${why}: what rests on it says nothing until somebody does`];
 }

@@ -206,18 +206,20 @@ impl Desk {
 
     /// Makes longer windows of old ones.
     fn fold(&mut self, batch: &mut Batch, now: Instant) {
-        let frugality = self.deployment.books.frugality(self.counting.frugality);
-        if frugality > self.counting.frugality {
-            log::note("frugal", "controller", &format!("many rollouts are busy, so what was measured is kept less finely from now on ({frugality})"));
-            self.counting.frugality = frugality;
-        }
+        let so_far = self.counting.frugality;
         for (key, book) in self.deployment.books.iter_mut() {
-            let grown = book.series.fold_frugally(frugality, now, &mut |window| batch.fold(key, window));
+            let grown = book.series.fold_frugally(so_far, now, &mut |window| batch.fold(key, window));
             for (minute, minutes, revision) in grown {
                 if let Some(window) = book.series.get(minute, minutes, revision) {
                     batch.window(key, window);
                 }
             }
+        }
+        // What is old has been folded by now; what still takes too much room is too much.
+        let frugality = self.deployment.books.frugality(so_far);
+        if frugality > so_far {
+            log::note("frugal", "controller", &format!("many rollouts are busy, so what was measured is kept less finely from now on ({frugality})"));
+            self.counting.frugality = frugality;
         }
     }
 }
