@@ -47,6 +47,13 @@ const SITES: [(&str, Site); 6] = [
 ];
 
 fn main() {
+    // The tables that docs/judging.md begins with, in a few minutes.
+    if std::env::var_os("JUDGE_BENCH_SHORT").is_some() {
+        for (name, site) in [SITES[0], SITES[4], SITES[5]] {
+            gone_bad(name, site, &SHARES[1..2], &[0.0, 48.0]);
+        }
+        return;
+    }
     match_figures();
     harmless();
     harmless_where_hard();
