@@ -102,7 +102,7 @@ impl<'c> Court<'c, '_> {
         let legacy = legacy.map(|legacy| format!(" on new and {} on legacy", say(&legacy))).unwrap_or_default();
         let is_rescued = term.metric.of_requests().is_some();
         let rescued = if is_rescued { self.scene.read(&Metric::Rescued, endpoint, window, Variant::New).value.unwrap_or_default() } else { 0.0 };
-        let rescued = if rescued > 0.0 { format!(" ({} requests rescued)", words::count(rescued)) } else { String::new() };
+        let rescued = if rescued > 0.0 { format!(" ({} {} rescued)", words::count(rescued), if rescued < 2.0 { "request" } else { "requests" }) } else { String::new() };
         Some(format!("{}{legacy} {over}{rescued}", say(&reading)))
     }
 
