@@ -72,11 +72,12 @@ impl Firsts {
         let is_first = |hash: &u64| *hash < self.below && self.failed.0.binary_search(hash).is_err();
         let mut fresh: Vec<(u64, bool)> = arrived.iter().filter(|seen| seen.is_compared).map(|seen| (seen.hash, seen.is_new)).filter(|(hash, _)| is_first(hash)).collect();
         fresh.dedup_by_key(|(hash, _)| *hash);
+        if fresh.is_empty() {
+            return Window::default();
+        }
         let on_new = fresh.iter().filter(|(_, is_new)| *is_new).count();
         let mut window = Window::default();
-        if let Some(at_risk) = at_risk
-            && !fresh.is_empty()
-        {
+        if let Some(at_risk) = at_risk {
             let (x, y) = ((fresh.len() - on_new) as f64, on_new as f64);
             let [a, b] = self.at_risk(&at_risk, [x, y]);
             window = Window { legacy: Count { n: a, x }, new: Count { n: b, x: y } };
@@ -171,11 +172,6 @@ impl FirstEvidence {
         (*legacy, *new) = (*legacy + window.legacy.x, *new + window.new.x);
         let window = if self.is_mirrored { window.mirrored() } else { *window };
         self.evidence.add(&window, 1.0, minute);
-    }
-
-    /// First failures so far, on legacy and on new.
-    pub const fn counts(&self) -> [f64; 2] {
-        self.counts
     }
 
     /// Whether enough subjects of the suspect side have failed to show anything.

@@ -244,9 +244,7 @@ impl Looking<'_> {
 
     fn hold(&self, stage: &Stage) -> Option<Blocker> {
         let hold = stage.hold?;
-        let length_ms = i64::try_from(hold.as_ms()).unwrap_or(i64::MAX);
-        let since = self.record.held_since.unwrap_or(self.now);
-        let until = Instant::from_epoch_ms(since.as_epoch_ms().saturating_add(length_ms));
+        let until = self.record.held_since.unwrap_or(self.now).plus(hold);
         (until > self.now).then_some(Blocker::Hold(hold, until))
     }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::Duration;
 use super::fault::Explain;
 use super::serialize_as_text;
 
@@ -25,6 +26,12 @@ impl Instant {
     /// The instant `epoch_ms` milliseconds after 1970-01-01T00:00Z, held within 1970 to 9999.
     pub fn from_epoch_ms(epoch_ms: i64) -> Self {
         Self(epoch_ms.clamp(0, LATEST_MS))
+    }
+
+    /// The instant so long after this one, at the latest the last of the year 9999.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self::from_epoch_ms(self.0.saturating_add(i64::try_from(duration.as_ms()).unwrap_or(i64::MAX)))
     }
 }
 

@@ -42,10 +42,6 @@ pub struct Agenda {
     pub(super) open: Vec<(String, Instant, u64)>,
 }
 
-fn plus(at: Instant, duration: Duration) -> Instant {
-    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms(duration)))
-}
-
 fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_ms()).unwrap_or(i64::MAX)
 }
@@ -103,11 +99,11 @@ impl Agenda {
             let guardrail = plan.guardrails_in_force().enumerate().find(|(index, guardrail)| guardrail_key(*index, guardrail) == *key);
             let Some((_, guardrail)) = guardrail else { continue };
             let escalations = guardrail.escalate.iter().skip(usize::try_from(*told).unwrap_or(usize::MAX));
-            for escalation in escalations.take_while(|escalation| plus(*since, escalation.after) <= now) {
+            for escalation in escalations.take_while(|escalation| since.plus(escalation.after) <= now) {
                 *told += 1;
                 let what = escalation.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
                 let text = format!("the guardrail `{}` came true {} ago and has not been seen false since{what}", guardrail.when, escalation.after);
-                due.push(Message { at: plus(*since, escalation.after), kind: "escalation", to: vec![escalation.to.to_string()], text, figures: Vec::new() });
+                due.push(Message { at: since.plus(escalation.after), kind: "escalation", to: vec![escalation.to.to_string()], text, figures: Vec::new() });
             }
         }
         due
@@ -164,7 +160,7 @@ impl Agenda {
         let happened = self.anchors.iter().find(|(own, _)| own == name).map(|(_, at)| *at);
         match moment.offset {
             None => happened,
-            Some((Sign::Plus, after)) => happened.map(|at| plus(at, after)),
+            Some((Sign::Plus, after)) => happened.map(|at| at.plus(after)),
             // What has happened needs no announcement any more.
             Some((Sign::Minus, before)) => {
                 let (_, at) = expected.iter().find(|(own, _)| *own == name && happened.is_none())?;
@@ -188,7 +184,7 @@ fn expected<'a>(plan: &'a Plan, record: &Record, now: Instant) -> Vec<(&'a str, 
         Phase::Running => {
             let index = plan.stage_index(record.live.stage.as_str()).unwrap_or(0);
             let hold = plan.stages.get(index).and_then(|stage| stage.hold);
-            let leave = record.held_since.zip(hold).map_or(now, |(since, hold)| plus(since, hold));
+            let leave = record.held_since.zip(hold).map_or(now, |(since, hold)| since.plus(hold));
             (leave.max(now), plan.stages.get(index + 1..).unwrap_or_default())
         }
         Phase::Paused | Phase::RolledBack | Phase::Completed => return ahead,
@@ -197,7 +193,7 @@ fn expected<'a>(plan: &'a Plan, record: &Record, now: Instant) -> Vec<(&'a str, 
         let open = if stage.enter.is_empty() { None } else { first_moment(&stage.enter, at.as_epoch_ms(), true) };
         at = open.map_or(at, Instant::from_epoch_ms);
         ahead.push((stage.name.as_str(), at));
-        at = stage.hold.map_or(at, |hold| plus(at, hold));
+        at = stage.hold.map_or(at, |hold| at.plus(hold));
     }
     ahead.push(("end", at));
     ahead

@@ -94,7 +94,7 @@ impl Scene<'_> {
 
     /// Whether nothing counts yet, so soon after the stage's entry.
     pub fn is_warming_up(&self, after: impl Into<Option<Duration>>) -> bool {
-        after.into().is_some_and(|after| self.now < plus(self.record.entered, after))
+        after.into().is_some_and(|after| self.now < self.record.entered.plus(after))
     }
 
     /// Whether anybody comparable is on legacy.
@@ -162,7 +162,7 @@ impl Scene<'_> {
         // The first whole minute that counts.
         let warm = self.after.map(|after| {
             let since = if over == Over::Attempt { self.record.begun } else { self.record.entered };
-            minute_of(plus(plus(since, after), Duration::minutes(1)))
+            minute_of(since.plus(after).plus(Duration::minutes(1)))
         });
         match over {
             Over::Stage | Over::Attempt if warm.is_some() => {
@@ -205,10 +205,6 @@ impl Scene<'_> {
             }
         }
     }
-}
-
-fn plus(at: Instant, after: Duration) -> Instant {
-    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(i64::try_from(after.as_ms()).unwrap_or(i64::MAX)))
 }
 
 /// A span of time as people say it, in its largest unit.

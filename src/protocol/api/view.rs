@@ -288,7 +288,7 @@ fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<HoldView> {
     let length = plan.stages.get(plan.stage_index(record.live.stage.as_str())?)?.hold?;
     let length_ms = i64::try_from(length.as_ms()).unwrap_or(i64::MAX);
     let elapsed_ms = record.held_since.map_or(0, |since| now.as_epoch_ms().saturating_sub(since.as_epoch_ms()));
-    let until = record.held_since.map(|since| Instant::from_epoch_ms(since.as_epoch_ms().saturating_add(length_ms)));
+    let until = record.held_since.map(|since| since.plus(length));
     Some(HoldView { length_ms: length.as_ms(), elapsed_ms: elapsed_ms.clamp(0, length_ms), until })
 }
 
