@@ -20,7 +20,9 @@ use tidegate::protocol::decision::{Request, decide};
 use tidegate::protocol::facts::Facts;
 
 fn main() {
-    println!("goals: one_assignment <= 50 ns beyond hashing the id; a_thousand_flags <= 10 µs; routing flat from 1 to 1000\n");
+    println!(
+        "goals: one_assignment <= 50 ns beyond hashing the id; a_thousand_flags <= 10 µs; routing flat from 1 to 1000\n"
+    );
     divan::main();
 }
 
@@ -31,7 +33,9 @@ fn flag(key: &str) -> String {
 }
 
 fn rollout(key: &str, route: &str) -> String {
-    format!(r#"{{"key":"{key}","routes":["{route}"],"upstreams":{{"legacy":"https://l.example","new":"https://n.example"}},"identity":{{"from":["header:id"]}},"stage":[{{"name":"half","percentage":50}}]}}"#)
+    format!(
+        r#"{{"key":"{key}","routes":["{route}"],"upstreams":{{"legacy":"https://l.example","new":"https://n.example"}},"identity":{{"from":["header:id"]}},"stage":[{{"name":"half","percentage":50}}]}}"#
+    )
 }
 
 fn catalogue(rollouts: &[String]) -> Rc<Catalogue> {
@@ -133,13 +137,16 @@ fn a_thousand_flags_as_a_header(bencher: Bencher<'_, '_>) {
     let catalogue = catalogue(&(0..1_000).map(|n| flag(&format!("flag-{n}"))).collect::<Vec<_>>());
     let states = half(&catalogue);
     let snapshot = Snapshot::new(Rc::clone(&catalogue), &states, Vec::new());
-    let request = Request { facts: &Headers, address: Address::parse("https://shop.example/").unwrap(), method: "GET", hour: 0 };
+    let request =
+        Request { facts: &Headers, address: Address::parse("https://shop.example/").unwrap(), method: "GET", hour: 0 };
     bencher.bench_local(|| decide(black_box(&snapshot), &request, None, &|| None));
 }
 
 #[divan::bench(args = [1, 10, 100, 1_000])]
 fn routing_among(bencher: Bencher<'_, '_>, count: usize) {
-    let catalogue = catalogue(&(0..count).map(|n| rollout(&format!("r-{n}"), &format!("shop-{n}.example.com/app/*"))).collect::<Vec<_>>());
+    let catalogue = catalogue(
+        &(0..count).map(|n| rollout(&format!("r-{n}"), &format!("shop-{n}.example.com/app/*"))).collect::<Vec<_>>(),
+    );
     let host = format!("shop-{}.example.com", count / 2);
     bencher.bench_local(|| catalogue.router.find(black_box(&host), black_box("/app/products/42")));
 }
@@ -148,7 +155,8 @@ fn routing_among(bencher: Bencher<'_, '_>, count: usize) {
 fn membership_in_a_group_of(bencher: Bencher<'_, '_>, count: usize) {
     let ids: Vec<String> = (0..count).map(|n| format!("user-{n}")).collect();
     let list = Fingerprints::of_ids(ids.iter().map(String::as_str));
-    let subjects: Vec<SubjectHash> = (0..1_024).map(|n| SubjectHash::of(format!("user-{}", n * 997).as_bytes())).collect();
+    let subjects: Vec<SubjectHash> =
+        (0..1_024).map(|n| SubjectHash::of(format!("user-{}", n * 997).as_bytes())).collect();
     let mut at = 0;
     bencher.bench_local(|| {
         at = (at + 1) % subjects.len();

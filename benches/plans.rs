@@ -1,7 +1,12 @@
 //! How long plans take to be read that hold thousands of one thing (`make bench-native`): by the command,
 //! with all that it prints, and by the controller, for which a kill waits.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "a benchmark has no input, and reads the clock")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a benchmark has no input, and reads the clock"
+)]
 
 #[path = "../tests/shapes/mod.rs"]
 mod shapes;
@@ -22,7 +27,13 @@ fn main() -> ExitCode {
     for shape in shapes::all() {
         let (checked, faults) = check(&shape.text);
         let sent = sent(&shape.text).map(|body| apply(&body));
-        println!("{:<45} {:>9} {:>7} ms {:>12} {faults:>8}", shape.name, shape.text.len(), checked.as_millis(), sent.map_or("-".to_owned(), |took| format!("{} ms", took.as_millis())));
+        println!(
+            "{:<45} {:>9} {:>7} ms {:>12} {faults:>8}",
+            shape.name,
+            shape.text.len(),
+            checked.as_millis(),
+            sent.map_or("-".to_owned(), |took| format!("{} ms", took.as_millis()))
+        );
         slowest = slowest.max(checked).max(sent.unwrap_or_default());
     }
     println!("\nslowest: {} ms", slowest.as_millis());
@@ -34,16 +45,22 @@ fn check(text: &str) -> (Duration, usize) {
     let path = std::env::temp_dir().join(format!("tidegate-shape-{}.toml", std::process::id()));
     std::fs::write(&path, text).unwrap();
     let begun = Instant::now();
-    let output = Command::new(env!("CARGO_BIN_EXE_tidegate")).arg("check").arg(&path).stdout(Stdio::null()).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_tidegate")).arg("check").arg(&path).stdout(Stdio::null()).output().unwrap();
     let took = begun.elapsed();
     std::fs::remove_file(&path).unwrap();
-    let faults = output.stderr.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"error") || line.starts_with(b"warning")).count();
+    let faults = output
+        .stderr
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.starts_with(b"error") || line.starts_with(b"warning"))
+        .count();
     (took, faults)
 }
 
 /// The plan as the API takes it; none where it is no TOML, or too long as JSON.
 fn sent(text: &str) -> Option<String> {
-    let plan: serde_json::Value = if text.starts_with('{') { serde_json::from_str(text).ok()? } else { toml::from_str(text).ok()? };
+    let plan: serde_json::Value =
+        if text.starts_with('{') { serde_json::from_str(text).ok()? } else { toml::from_str(text).ok()? };
     let rollouts = match plan.get("rollout") {
         Some(rollouts) => rollouts.clone(),
         None => serde_json::json!([plan]),

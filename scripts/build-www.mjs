@@ -16,8 +16,11 @@ const page = {
   setup(build) {
     build.onEnd(({ metafile, errors }) => {
       if (errors.length > 0) return;
-      const built = (wanted) => basename(Object.entries(metafile.outputs).find(([, output]) => output.entryPoint === wanted)[0]);
-      const html = readFileSync('www/index.html', 'utf8').replace('"main.css"', `"${built('www/main.css')}"`).replace('"main.js"', `"${built('www/main.js')}"`);
+      const built = (wanted) =>
+        basename(Object.entries(metafile.outputs).find(([, output]) => output.entryPoint === wanted)[0]);
+      const html = readFileSync('www/index.html', 'utf8')
+        .replace('"main.css"', `"${built('www/main.css')}"`)
+        .replace('"main.js"', `"${built('www/main.js')}"`);
       writeFileSync(`${OUT}/index.html`, html);
       writeFileSync(`${OUT}/icon.svg`, readFileSync('www/icon.svg'));
     });
@@ -28,10 +31,24 @@ const page = {
 const worker = {
   name: 'worker',
   setup(build) {
-    build.onResolve({ filter: /^worker:/ }, ({ path, resolveDir }) => ({ path: join(resolveDir, path.slice('worker:'.length)), namespace: 'worker' }));
+    build.onResolve({ filter: /^worker:/ }, ({ path, resolveDir }) => ({
+      path: join(resolveDir, path.slice('worker:'.length)),
+      namespace: 'worker',
+    }));
     build.onLoad({ filter: /./, namespace: 'worker' }, async ({ path }) => {
-      const { outputFiles, metafile } = await bundle({ ...common, entryPoints: [path], format: 'iife', write: false, metafile: true, logOverride: { 'empty-import-meta': 'silent' } });
-      return { contents: outputFiles[0].contents, loader: 'file', watchFiles: Object.keys(metafile.inputs).map((input) => join(process.cwd(), input)) };
+      const { outputFiles, metafile } = await bundle({
+        ...common,
+        entryPoints: [path],
+        format: 'iife',
+        write: false,
+        metafile: true,
+        logOverride: { 'empty-import-meta': 'silent' },
+      });
+      return {
+        contents: outputFiles[0].contents,
+        loader: 'file',
+        watchFiles: Object.keys(metafile.inputs).map((input) => join(process.cwd(), input)),
+      };
     });
   },
 };

@@ -15,7 +15,8 @@ import { openVisitors } from './dev/visitors.mjs';
 
 const STATE = '.wrangler/demo';
 const { TIDEGATE_TOKEN, VISITORS = '1000', RATE = '60', DEMO_STORY, NO_COLOR } = process.env;
-const isStory = Boolean(DEMO_STORY) || process.argv.includes('--story') || !process.stdout.isTTY || !process.stdin.isTTY;
+const isStory =
+  Boolean(DEMO_STORY) || process.argv.includes('--story') || !process.stdout.isTTY || !process.stdin.isTTY;
 const LINE_EVERY_LOOKS = 5;
 /** So that the link that signs in fits a line of 80. */
 const TOKEN_BYTES = 16;
@@ -23,7 +24,14 @@ const TOKEN_BYTES = 16;
 const WARM_UP_MS = 5_000;
 
 const looks = new EventTarget();
-let here, visitors, watching, seen, fault, note = 'Starting…', isTaken = false, isStopping = false;
+let here,
+  visitors,
+  watching,
+  seen,
+  fault,
+  note = 'Starting…',
+  isTaken = false,
+  isStopping = false;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(isStory ? 1 : 0));
 run().catch((error) => stop(1, error.message));
@@ -31,7 +39,16 @@ run().catch((error) => stop(1, error.message));
 async function run() {
   const port = portOf(process.env);
   console.log('The worker and two shops are starting…');
-  here = site({ port, plan: 'scripts/demo/plan.toml', reason: 'make demo', tokens: { operator: token(TIDEGATE_TOKEN, TOKEN_BYTES), viewer: token() }, state: STATE, isFresh: true, command: 'make demo', log: 'worker.log' });
+  here = site({
+    port,
+    plan: 'scripts/demo/plan.toml',
+    reason: 'make demo',
+    tokens: { operator: token(TIDEGATE_TOKEN, TOKEN_BYTES), viewer: token() },
+    state: STATE,
+    isFresh: true,
+    command: 'make demo',
+    log: 'worker.log',
+  });
   await here.start();
   console.log(heading(here));
   visitors = openVisitors({ port, visitors: Number(VISITORS), rate: Number(RATE) });
@@ -45,7 +62,13 @@ async function run() {
   if (!isStory) listen(show);
   note = 'It goes to 100 % by itself. Then the new shop breaks, unless you break it before.';
   await sleep(WARM_UP_MS);
-  const entry = await tell({ site: here, nextLook, breakNew, isOver: () => isTaken || isStopping, isStrict: isStory }).catch((error) => {
+  const entry = await tell({
+    site: here,
+    nextLook,
+    breakNew,
+    isOver: () => isTaken || isStopping,
+    isStrict: isStory,
+  }).catch((error) => {
     if (isStory) throw error;
     note = error.message;
   });
@@ -55,9 +78,13 @@ async function run() {
 
 /** What was done last, but for what anybody may do, which is told by the state. */
 function noteOf({ rollout: { key, state }, entry }) {
-  if (state.killed) return `Killed: everybody is on legacy. Revive it in the console, by \`tidegate revive ${key}\`, or start over (s).`;
+  if (state.killed)
+    return `Killed: everybody is on legacy. Revive it in the console, by \`tidegate revive ${key}\`, or start over (s).`;
   const told = {
-    rolled_back: entry?.actor === 'guardrail' ? 'See in the console why it was rolled back, mend the new shop (h), start over (s).' : `Rolled back by hand. Resume it in the console or by \`tidegate resume ${key}\` (its checklist comes first), or start over (s).`,
+    rolled_back:
+      entry?.actor === 'guardrail'
+        ? 'See in the console why it was rolled back, mend the new shop (h), start over (s).'
+        : `Rolled back by hand. Resume it in the console or by \`tidegate resume ${key}\` (its checklist comes first), or start over (s).`,
     paused: `Held by hand. Resume it in the console, by \`tidegate resume ${key}\`, or start over (s).`,
     completed: 'Completed by hand: everybody is on new. Start over (s), or roll it back.',
   };
@@ -65,7 +92,8 @@ function noteOf({ rollout: { key, state }, entry }) {
 }
 
 async function nextLook() {
-  do await once(looks, 'look'); while (!seen.rollout);
+  do await once(looks, 'look');
+  while (!seen.rollout);
   return seen;
 }
 
@@ -78,14 +106,17 @@ function breakNew(next) {
 
 /** Without a terminal: a line every few seconds, and one for each entry of the history. */
 function lines() {
-  let revision, count = 0;
+  let revision,
+    count = 0;
   return () => {
     const { rollout, entry, perSecond, totals } = seen;
     if (entry && entry.revision !== revision) console.log(`→ ${rollout.percentage} %  ${sentence(entry)}`);
     revision = entry?.revision;
     if (count++ % LINE_EVERY_LOOKS > 0) return;
     const telling = mostTelling(rollout);
-    console.log(`  ${rollout.state.phase} ${rollout.percentage} %  new ${Math.round(perSecond.new)}/s legacy ${Math.round(perSecond.legacy)}/s  errors seen ${totals.failed + totals.unanswered} rescued ${totals.rescued}  ${telling.text}`);
+    console.log(
+      `  ${rollout.state.phase} ${rollout.percentage} %  new ${Math.round(perSecond.new)}/s legacy ${Math.round(perSecond.legacy)}/s  errors seen ${totals.failed + totals.unanswered} rescued ${totals.rescued}  ${telling.text}`,
+    );
   };
 }
 
@@ -103,7 +134,10 @@ function listen(show) {
       breakNew(FAULTS[key]);
     } else if (key === 's') {
       isTaken = true;
-      const problem = await startOver(here).then(() => undefined, (error) => error.message);
+      const problem = await startOver(here).then(
+        () => undefined,
+        (error) => error.message,
+      );
       breakNew(undefined);
       note = problem ?? 'A new attempt has begun.';
     } else {

@@ -28,8 +28,12 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 }
 
 async function main() {
-  const { values: { config: file, secrets: listed }, positionals } = parseArgs({
-    options: { config: { type: 'string', default: 'wrangler.toml' }, secrets: { type: 'string' } }, allowPositionals: true,
+  const {
+    values: { config: file, secrets: listed },
+    positionals,
+  } = parseArgs({
+    options: { config: { type: 'string', default: 'wrangler.toml' }, secrets: { type: 'string' } },
+    allowPositionals: true,
   });
   const found = await look({ file, listed, paths: positionals, consoleHost: process.env.CONSOLE_HOST || undefined });
   tell(found, file);
@@ -40,7 +44,10 @@ async function main() {
 export async function look({ file, listed, paths, consoleHost }) {
   if (!existsSync(file)) throw new Error(`there is no ${file}; name another one with --config`);
   const config = readConfig({ config: file }, { hideWarnings: true });
-  const [compiledFiles, secrets] = await Promise.all([Promise.all(filesOf(paths).map(compiled)), listed ? namesIn(listed) : ofAccount(file)]);
+  const [compiledFiles, secrets] = await Promise.all([
+    Promise.all(filesOf(paths).map(compiled)),
+    listed ? namesIn(listed) : ofAccount(file),
+  ]);
   const plans = compiledFiles.flat();
   return { ...judge({ config, consoleHost, plans, secrets }), plans: plans.length };
 }
@@ -50,7 +57,10 @@ function filesOf(paths) {
   return paths.flatMap((path) => {
     if (!existsSync(path)) throw new Error(`there is no ${path}; name plans, or folders of plans`);
     if (!statSync(path).isDirectory()) return [path];
-    return readdirSync(path).filter((name) => name.endsWith('.toml')).sort().map((name) => join(path, name));
+    return readdirSync(path)
+      .filter((name) => name.endsWith('.toml'))
+      .sort()
+      .map((name) => join(path, name));
   });
 }
 
@@ -76,23 +86,41 @@ async function ofAccount(file) {
     asked.child.stdin.end();
     return JSON.parse((await asked).stdout).map(({ name }) => name);
   } catch (error) {
-    return { why: error.killed ? `wrangler has not answered within ${ACCOUNT_MS_MAX / 1_000} s` : `wrangler says “${firstError(error.stderr || error.stdout || error.message)}”` };
+    return {
+      why: error.killed
+        ? `wrangler has not answered within ${ACCOUNT_MS_MAX / 1_000} s`
+        : `wrangler says “${firstError(error.stderr || error.stdout || error.message)}”`,
+    };
   }
 }
 
 /** The first sentence of what went wrong. */
 function firstError(text) {
-  const lines = stripVTControlCharacters(text).split('\n').map((line) => line.trim()).filter(Boolean);
+  const lines = stripVTControlCharacters(text)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean);
   const line = lines.find((own) => /error/i.test(own)) ?? lines[0] ?? 'it does not say why';
-  return line.replace(/^.*?\bERROR\]?:?\s*/i, '').split(/\.\s/)[0].replace(/\.$/, '');
+  return line
+    .replace(/^.*?\bERROR\]?:?\s*/i, '')
+    .split(/\.\s/)[0]
+    .replace(/\.$/, '');
 }
 
 function tell({ refused, warned, unknown, plans }, file) {
-  const of = plans === 0 ? 'no plans: name yours with PLANS=shop.toml, and their upstreams and secrets are checked too' : `${plans} plan${plans === 1 ? '' : 's'}`;
+  const of =
+    plans === 0
+      ? 'no plans: name yours with PLANS=shop.toml, and their upstreams and secrets are checked too'
+      : `${plans} plan${plans === 1 ? '' : 's'}`;
   console.log(`deploy-check: ${file}, ${of}\n`);
-  for (const [mark, all] of [['✗', refused], ['!', warned], ['?', unknown]]) {
+  for (const [mark, all] of [
+    ['✗', refused],
+    ['!', warned],
+    ['?', unknown],
+  ]) {
     for (const { what, help } of all) console.log(`${mark} ${what}\n  → ${help}\n`);
   }
-  if (refused.length > 0) console.log(`${refused.length === 1 ? 'One thing' : `${refused.length} things`} would not work (✗).`);
+  if (refused.length > 0)
+    console.log(`${refused.length === 1 ? 'One thing' : `${refused.length} things`} would not work (✗).`);
   else console.log(`Nothing stands in the way${warned.length > 0 ? ', but mind what is marked !' : ''}.`);
 }

@@ -14,7 +14,15 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => s
 start().catch((error) => stop(1, error.message));
 
 async function start() {
-  here = site({ port: portOf(process.env), plan: 'plans/demo.toml', reason: 'make dev', tokens: TOKENS, state: STATE, isFresh: Boolean(FRESH), command: 'make dev' });
+  here = site({
+    port: portOf(process.env),
+    plan: 'plans/demo.toml',
+    reason: 'make dev',
+    tokens: TOKENS,
+    state: STATE,
+    isFresh: Boolean(FRESH),
+    command: 'make dev',
+  });
   await here.start();
   if (stopping) return;
   const { key, state } = await here.ask('GET', `rollouts/${here.key}`);
@@ -24,7 +32,10 @@ async function start() {
 function howTo(key, state, { origin, legacy, next }) {
   const gate = origin.slice('http://'.length);
   const url = gate.endsWith(':8787') ? '' : ` TIDEGATE_URL=${origin}`;
-  const where = state.phase === 'draft' ? 'not started' : `${state.phase} at ${state.percentage} % in stage ${state.stage}${state.killed ? ', killed' : ''}`;
+  const where =
+    state.phase === 'draft'
+      ? 'not started'
+      : `${state.phase} at ${state.percentage} % in stage ${state.stage}${state.killed ? ', killed' : ''}`;
   return `
   Tidegate   ${origin}     the rollout \`${key}\` is ${where}
   legacy     ${legacy.url}

@@ -19,7 +19,16 @@ const PHONE = { width: 390, height: 844 };
 const MIDWAY = 50;
 
 const looks = new EventTarget();
-const here = site({ port: portOf(process.env), plan: 'scripts/demo/plan.toml', reason: 'make screenshots', tokens: { operator: token(), viewer: token() }, state: '.wrangler/screenshots', isFresh: true, command: 'make screenshots', log: 'worker.log' });
+const here = site({
+  port: portOf(process.env),
+  plan: 'scripts/demo/plan.toml',
+  reason: 'make screenshots',
+  tokens: { operator: token(), viewer: token() },
+  state: '.wrangler/screenshots',
+  isFresh: true,
+  command: 'make screenshots',
+  log: 'worker.log',
+});
 const open = [here];
 let seen = {};
 
@@ -38,7 +47,10 @@ async function take() {
     seen = look;
     looks.dispatchEvent(new Event('look'));
   });
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--hide-scrollbars'] });
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', '--hide-scrollbars'],
+  });
   open.push(visitors, watching, browser);
 
   let isMidway = false;
@@ -47,7 +59,8 @@ async function take() {
     isOver: () => false,
     breakNew: ({ switches }) => here.next.fail(switches),
     async nextLook() {
-      do await once(looks, 'look'); while (!seen.rollout);
+      do await once(looks, 'look');
+      while (!seen.rollout);
       if (!isMidway && seen.rollout.percentage === MIDWAY) {
         isMidway = true;
         await midway(browser);
@@ -104,7 +117,10 @@ async function rehearse(page) {
   await page.getByLabel('Plan to rehearse').selectOption(`deployed ${here.key}`);
   await page.getByLabel('The same as text').fill('new.error_rate = 5% from half+5s');
   await page.getByRole('button', { name: /^Run/ }).first().click();
-  await page.getByText(/rolled back/i).first().waitFor();
+  await page
+    .getByText(/rolled back/i)
+    .first()
+    .waitFor();
 }
 
 async function picture(page, name) {

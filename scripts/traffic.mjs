@@ -18,8 +18,12 @@ setInterval(() => {
   const { legacy, new: next, rescued, failed, unanswered, reports } = visitors.take();
   hasAnswered ||= legacy + next + rescued + failed > 0;
   if (!hasAnswered && unanswered) fail(`nobody answers on port ${PORT}: start \`make dev\` first, or name its PORT`);
-  const parts = Object.entries({ legacy, new: next, rescued, failed, 'no answer': unanswered, reports }).filter(([, times]) => times > 0);
-  console.log(`${new Date().toTimeString().slice(0, 8)}  ${parts.map(([what, times]) => `${what} ${times}`).join(', ') || 'nothing yet'}`);
+  const parts = Object.entries({ legacy, new: next, rescued, failed, 'no answer': unanswered, reports }).filter(
+    ([, times]) => times > 0,
+  );
+  console.log(
+    `${new Date().toTimeString().slice(0, 8)}  ${parts.map(([what, times]) => `${what} ${times}`).join(', ') || 'nothing yet'}`,
+  );
 }, 1_000);
 
 function fail(why) {

@@ -15,15 +15,15 @@
 //! a clock, randomness or an environment anywhere but in `edge` and `cli`, and an `unwrap` on any
 //! path that input can reach.
 
-pub mod model;
-pub mod decide;
-pub mod simulate;
-pub mod protocol;
-#[cfg(any(feature = "rehearse", not(target_arch = "wasm32")))]
-pub mod text;
-#[cfg(any(feature = "rehearse", not(target_arch = "wasm32")))]
-pub mod rehearse;
-#[cfg(all(feature = "edge", target_arch = "wasm32"))]
-mod edge;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;
+pub mod decide;
+#[cfg(all(feature = "edge", target_arch = "wasm32"))]
+mod edge;
+pub mod model;
+pub mod protocol;
+#[cfg(any(feature = "rehearse", not(target_arch = "wasm32")))]
+pub mod rehearse;
+pub mod simulate;
+#[cfg(any(feature = "rehearse", not(target_arch = "wasm32")))]
+pub mod text;

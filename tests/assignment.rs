@@ -69,10 +69,16 @@ fn live(catalogue: &Catalogue, key: &str, text: &str) -> LiveState {
     tidegate::decide::settle::settle(plan, None, Some(text), Instant::from_epoch_ms(0)).unwrap()
 }
 
-fn decision(catalogue: &Rc<Catalogue>, states: &States, lists: Vec<Option<Rc<Fingerprints>>>, headers: &[(&'static str, &str)]) -> Decision {
+fn decision(
+    catalogue: &Rc<Catalogue>,
+    states: &States,
+    lists: Vec<Option<Rc<Fingerprints>>>,
+    headers: &[(&'static str, &str)],
+) -> Decision {
     let snapshot = Snapshot::new(Rc::clone(catalogue), states, lists);
     let facts = Headers(headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect());
-    let request = Request { facts: &facts, address: Address::parse("https://shop.example/").unwrap(), method: "GET", hour: 0 };
+    let request =
+        Request { facts: &facts, address: Address::parse("https://shop.example/").unwrap(), method: "GET", hour: 0 };
     decide(&snapshot, &request, catalogue.number_of("checkout"), &|| Some("AAAAAAAAAAAAAAAAAAAAAA".into()))
 }
 
@@ -171,20 +177,29 @@ fn rollouts_that_require_each_other_stay_on_legacy() {
 
 #[test]
 fn flags_travel_with_their_values() {
-    let valued = FLAG.replace("master", "forecast").replace(r#""stage""#, r#""values":{"new":"on","legacy":"history-only"},"stage""#);
+    let valued = FLAG
+        .replace("master", "forecast")
+        .replace(r#""stage""#, r#""values":{"new":"on","legacy":"history-only"},"stage""#);
     let catalogue = catalogue(&[&checkout(""), FLAG, &valued]);
     let mut states = at("100");
     states.live.insert("master".into(), live(&catalogue, "master", "100"));
     states.live.insert("forecast".into(), live(&catalogue, "forecast", "0"));
-    assert_eq!(decision(&catalogue, &states, vec![None], &[("id", "user-1")]).flags, "master=new, forecast=history-only");
+    assert_eq!(
+        decision(&catalogue, &states, vec![None], &[("id", "user-1")]).flags,
+        "master=new, forecast=history-only"
+    );
 }
 
 #[test]
 fn one_id_is_minted_for_all_and_kept_by_one_cookie() {
-    let anonymous = |text: &str| text.replace(r#"{"from":["header:id"]}"#, r#"{"from":["header:id"],"anonymous":true}"#);
+    let anonymous =
+        |text: &str| text.replace(r#"{"from":["header:id"]}"#, r#"{"from":["header:id"],"anonymous":true}"#);
     let catalogue = catalogue(&[&anonymous(&checkout("")), &anonymous(FLAG)]);
     let decision = decision(&catalogue, &at("100"), vec![None], &[("sec-fetch-dest", "document")]);
-    assert_eq!(decision.cookies, ["__Host-tidegate-id=AAAAAAAAAAAAAAAAAAAAAA; Path=/; Max-Age=34560000; Secure; HttpOnly; SameSite=Lax"]);
+    assert_eq!(
+        decision.cookies,
+        ["__Host-tidegate-id=AAAAAAAAAAAAAAAAAAAAAA; Path=/; Max-Age=34560000; Secure; HttpOnly; SameSite=Lax"]
+    );
     assert_eq!(decision.assignment.map(|assignment| assignment.reason), Some(Reason::Bucketed));
 }
 

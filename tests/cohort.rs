@@ -43,7 +43,8 @@ fn the_reference_values_hold() {
 #[test]
 fn odd_ids_have_the_same_bucket_everywhere() {
     let long = vec![b'x'; 10_000];
-    let vectors: [(&[u8], u32); 4] = [(&long, 19_124), (b"\xff\xfe", 19_945), (b"\0", 60_852), ("ÅÄÖ".as_bytes(), 59_659)];
+    let vectors: [(&[u8], u32); 4] =
+        [(&long, 19_124), (b"\xff\xfe", 19_945), (b"\0", 60_852), ("ÅÄÖ".as_bytes(), 59_659)];
     for (id, expected) in vectors {
         assert_eq!(bucket("checkout", id), expected, "{:?}", id.get(..4));
     }
@@ -101,10 +102,12 @@ fn buckets_are_uniform() {
 fn rollouts_are_independent_however_alike_their_salts() {
     let (salts, count, limit) = (40, 20_000, 10_000);
     let ids: Vec<SubjectHash> = (0..count).map(|n| SubjectHash::of(format!("user-{n}").as_bytes())).collect();
-    let cohorts: Vec<Vec<bool>> = (0..salts).map(|n| {
-        let seed = Seed::of(&format!("exp{n}"));
-        ids.iter().map(|id| seed.bucket(*id) < limit).collect()
-    }).collect();
+    let cohorts: Vec<Vec<bool>> = (0..salts)
+        .map(|n| {
+            let seed = Seed::of(&format!("exp{n}"));
+            ids.iter().map(|id| seed.bucket(*id) < limit).collect()
+        })
+        .collect();
     let total = f64::from(count);
     let size = |cohort: &[bool]| cohort.iter().filter(|is_in| **is_in).count() as f64;
     let mut scores = Vec::new();

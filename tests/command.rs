@@ -1,13 +1,12 @@
 //! The command as its user meets it: arguments, files, standard streams, exit codes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
-
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -82,7 +81,10 @@ fn plan() -> String {
 
 #[test]
 fn the_plans_that_are_shipped_pass_the_check_alone_and_together() {
-    let plans: Vec<String> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("plans")).unwrap().map(|entry| entry.unwrap().path().display().to_string()).collect();
+    let plans: Vec<String> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("plans"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().display().to_string())
+        .collect();
     assert!(plans.len() >= 5);
     for plan in &plans {
         let output = tidegate(&["check", plan], b"");
@@ -95,12 +97,17 @@ fn the_plans_that_are_shipped_pass_the_check_alone_and_together() {
 
 #[test]
 fn the_check_tells_which_guardrails_are_built_in() {
-    let told = |name: &str, plan: String| text(&tidegate(&["check", &file(name, plan.as_bytes()).display().to_string()], b"").stdout);
+    let told = |name: &str, plan: String| {
+        text(&tidegate(&["check", &file(name, plan.as_bytes()).display().to_string()], b"").stdout)
+    };
     let own = "\n[[guardrail]]\nwhen = \"error_rate > legacy\"\nthen = \"alert\"\n\n[environments";
     let both = told("guarded.toml", PLAN.to_owned());
     assert!(both.contains("(1 gate, 0 guardrails)\n    built in: `error_rate > legacy` → rollback, `client_error_rate > legacy` → rollback\n"), "{both}");
     let other = told("guarded-itself.toml", PLAN.replace("\n[environments", own));
-    assert!(other.contains("(1 gate, 1 guardrail)\n    built in: `client_error_rate > legacy` → rollback\n"), "{other}");
+    assert!(
+        other.contains("(1 gate, 1 guardrail)\n    built in: `client_error_rate > legacy` → rollback\n"),
+        "{other}"
+    );
     let none = told("unguarded-check.toml", format!("defaults = \"none\"\n{PLAN}"));
     assert!(none.contains("(1 gate, 0 guardrails)") && !none.contains("built in"), "{none}");
 }
@@ -108,7 +115,14 @@ fn the_check_tells_which_guardrails_are_built_in() {
 #[test]
 fn the_check_names_what_nobody_may_be_reporting() {
     let own = "\n[signals.p1]\nkind = \"count\"\n\n[[guardrail]]\nwhen = \"signal.p1 > 0\"\nthen = \"pause\"\n\n[[guardrail]]\nwhen = \"timing.tti.p75 > 2s\"\nthen = \"alert\"\n\n[environments";
-    let path = file("reported.toml", PLAN.replace("\n[environments", own).replace("[\"error_rate < 0.1% over stage\"]", "[\"reporters.order >= 5 over stage\"]").as_bytes()).display().to_string();
+    let path = file(
+        "reported.toml",
+        PLAN.replace("\n[environments", own)
+            .replace("[\"error_rate < 0.1% over stage\"]", "[\"reporters.order >= 5 over stage\"]")
+            .as_bytes(),
+    )
+    .display()
+    .to_string();
     let told = text(&tidegate(&["check", &path], b"").stdout);
     assert!(told.contains("relies on reports of: event.order, timing.tti (pages load /_tidegate/beacon.js); signal.p1 (POST /_tidegate/api/rollouts/checkout/signals, or `tidegate signal checkout NAME`)\n"), "{told}");
     let json: Value = serde_json::from_slice(&tidegate(&["check", "--json", &path], b"").stdout).unwrap();
@@ -123,24 +137,53 @@ fn the_check_foretells_false_alarms_at_a_known_traffic() {
     let told = |rate: &str| text(&tidegate(&["check", &path, "--traffic", rate], b"").stdout);
     let busy = told("20000/h");
     assert!(busy.contains("    by chance alone, at 20,000 requests an hour:\n      ! `js_error_rate > 2%` fires by chance about once in "), "{busy}");
-    assert!(busy.contains(" in canary at 20,000 requests an hour, and so acts on ") && busy.contains("; `js_error_rate > 1.5x legacy`, or `js_error_rate > 2% "), "{busy}");
+    assert!(
+        busy.contains(" in canary at 20,000 requests an hour, and so acts on ")
+            && busy.contains("; `js_error_rate > 1.5x legacy`, or `js_error_rate > 2% "),
+        "{busy}"
+    );
     assert!(busy.contains("      ! canary 10 %: 2,000 requests an hour on new, 18,000 on legacy; 50 requests on new take 2 min\n          `js_error_rate > 2%`: 50 page views on new do not come within 5 min, so it is mostly inconclusive: they take 6 min\n"), "{busy}");
     assert_eq!(told("333.3333/min").lines().nth(6), busy.lines().nth(6));
     let quiet = told("5/h");
-    assert!(quiet.contains("      ! canary 10 %: 0.5 requests an hour on new, 4.5 on legacy") && quiet.contains("50 requests on new do not come within the hold of 2 d: they take 4 d 4 h\n"), "{quiet}");
-    let json: Value = serde_json::from_slice(&tidegate(&["check", "--json", &path, "--traffic", "20000/h"], b"").stdout).unwrap();
+    assert!(
+        quiet.contains("      ! canary 10 %: 0.5 requests an hour on new, 4.5 on legacy")
+            && quiet.contains("50 requests on new do not come within the hold of 2 d: they take 4 d 4 h\n"),
+        "{quiet}"
+    );
+    let json: Value =
+        serde_json::from_slice(&tidegate(&["check", "--json", &path, "--traffic", "20000/h"], b"").stdout).unwrap();
     let alarm = &json["plans"][0]["forecast"]["alarms"][0];
-    assert!(alarm["is_frequent"] == true && alarm["would_not"][0] == "js_error_rate > 1.5x legacy" && alarm["every_hours"].as_f64().unwrap() < 168.0, "{alarm}");
+    assert!(
+        alarm["is_frequent"] == true
+            && alarm["would_not"][0] == "js_error_rate > 1.5x legacy"
+            && alarm["every_hours"].as_f64().unwrap() < 168.0,
+        "{alarm}"
+    );
     let wrong = tidegate(&["check", &path, "--traffic", "many"], b"");
-    assert!(wrong.status.code() == Some(2) && text(&wrong.stderr).contains("such as 20000/h"), "{}", text(&wrong.stderr));
+    assert!(
+        wrong.status.code() == Some(2) && text(&wrong.stderr).contains("such as 20000/h"),
+        "{}",
+        text(&wrong.stderr)
+    );
 }
 
 #[test]
 fn the_check_refuses_a_stage_that_nobody_looks_at() {
-    let path = file("rushed.toml", PLAN.replace("hold = \"48h\"\ngates = [\"error_rate < 0.1% over stage\"]\n", "").as_bytes()).display().to_string();
+    let path = file(
+        "rushed.toml",
+        PLAN.replace("hold = \"48h\"\ngates = [\"error_rate < 0.1% over stage\"]\n", "").as_bytes(),
+    )
+    .display()
+    .to_string();
     let output = tidegate(&["check", &path], b"");
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("error: the stage `canary` raises the percentage to 10 % and has neither a hold nor a gate of its own"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains(
+            "error: the stage `canary` raises the percentage to 10 % and has neither a hold nor a gate of its own"
+        ),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 /// Each damage to the plan: what is replaced, by what, and the place and words of the error.
@@ -184,7 +227,10 @@ fn each_fault_of_a_plan_is_told_with_its_place_and_the_way_out() {
 fn a_condition_on_an_endpoint_that_is_not_measured_any_more_is_a_fault() {
     let endpoints: String = (1..=32).map(|number| format!("e{number} = \"path:/e{number}\"\n")).collect();
     let check = |endpoint: &str| {
-        let plan = format!("{}\n[endpoints]\n{endpoints}", PLAN.replace("error_rate < 0.1%", &format!("error_rate@{endpoint} < 0.1%")));
+        let plan = format!(
+            "{}\n[endpoints]\n{endpoints}",
+            PLAN.replace("error_rate < 0.1%", &format!("error_rate@{endpoint} < 0.1%"))
+        );
         let path = file(&format!("endpoints-{endpoint}.toml"), plan.as_bytes()).display().to_string();
         text(&tidegate(&["check", &path], b"").stderr)
     };
@@ -194,12 +240,22 @@ fn a_condition_on_an_endpoint_that_is_not_measured_any_more_is_a_fault() {
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let damaged = PLAN.replace("48h", "48x").replace("0.1%", "0.1").replace("[\"team\"]", "[\"taem\"]").replace("1d", "one");
+    let damaged =
+        PLAN.replace("48h", "48x").replace("0.1%", "0.1").replace("[\"team\"]", "[\"taem\"]").replace("1d", "one");
     let path = file("damaged.toml", damaged.as_bytes()).display().to_string();
     let output = tidegate(&["check", "--json", &path], b"");
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let places: Vec<String> = told["faults"].as_array().unwrap().iter().filter(|fault| fault["severity"] == "error").map(|fault| format!("{}:{}", fault["line"], fault["column"])).collect();
-    assert_eq!((told["ok"].as_bool(), places), (Some(false), ["17:11", "18:8", "23:8", "24:24"].map(str::to_owned).to_vec()));
+    let places: Vec<String> = told["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|fault| fault["severity"] == "error")
+        .map(|fault| format!("{}:{}", fault["line"], fault["column"]))
+        .collect();
+    assert_eq!(
+        (told["ok"].as_bool(), places),
+        (Some(false), ["17:11", "18:8", "23:8", "24:24"].map(str::to_owned).to_vec())
+    );
 }
 
 #[test]
@@ -224,8 +280,12 @@ fn what_cannot_be_done_says_so_with_its_exit_code() {
 fn compiled_plans_are_the_value_of_the_kv_key() {
     let output = tidegate(&["compile", "--revision", "7", &plan()], b"");
     let set: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&set["v"], &set["revision"], &set["rollouts"][0]["key"], &set["rollouts"][0]["stage"][1]["percentage"]), (&1.into(), &7.into(), &"checkout".into(), &10.into()));
-    let staging: Value = serde_json::from_slice(&tidegate(&["compile", "--env", "staging", &plan()], b"").stdout).unwrap();
+    assert_eq!(
+        (&set["v"], &set["revision"], &set["rollouts"][0]["key"], &set["rollouts"][0]["stage"][1]["percentage"]),
+        (&1.into(), &7.into(), &"checkout".into(), &10.into())
+    );
+    let staging: Value =
+        serde_json::from_slice(&tidegate(&["compile", "--env", "staging", &plan()], b"").stdout).unwrap();
     assert_eq!(staging["rollouts"][0]["routes"], Value::from(vec!["staging.example.com/*"]));
     assert!(staging["revision"].as_u64().unwrap() > 1_700_000_000);
 }
@@ -252,7 +312,10 @@ fn a_group_is_a_list_of_fingerprints_that_assign_reads() {
     assert_eq!(output.stdout.len(), 8 + 2 * 8);
     let list = file("beta.group", &output.stdout);
     let plan = file("beta.toml", PLAN.replace("ids = [\"ana\"]", "kv = true").as_bytes()).display().to_string();
-    let assigned = tidegate(&["assign", &plan, "--percentage", "0", "--group", &format!("team={}", list.display())], b"kim\nmax\n");
+    let assigned = tidegate(
+        &["assign", &plan, "--percentage", "0", "--group", &format!("team={}", list.display())],
+        b"kim\nmax\n",
+    );
     assert_eq!(text(&assigned.stdout).matches("\"reason\":\"group\"").count(), 1);
 }
 
@@ -265,17 +328,28 @@ fn a_group_tells_how_many_ids_it_read_and_what_looks_odd() {
     assert_eq!(output.stdout.len(), 8 + 8);
     assert!(text(&output.stderr).starts_with("warning: the only id is one with commas"), "{}", text(&output.stderr));
     let output = tidegate(&["group", "beta", "--json"], b"id\nana\n");
-    assert_eq!(text(&output.stderr).trim_end(), r#"{"group":"beta","subjects":2,"bytes":24,"warnings":["the first line, `id`, looks like a heading; it counts as an id"]}"#);
+    assert_eq!(
+        text(&output.stderr).trim_end(),
+        r#"{"group":"beta","subjects":2,"bytes":24,"warnings":["the first line, `id`, looks like a heading; it counts as an id"]}"#
+    );
     let again = tidegate(&["group", "beta"], &output.stdout);
     assert_eq!(again.stdout, output.stdout, "fingerprints stay what they are");
 }
 
 #[test]
 fn a_group_that_is_no_text_in_utf_8_is_refused_by_line() {
-    for (input, error) in [(b"\xff\xfea\0n\0a\0".as_slice(), "the list is in UTF-16"), (b"ana\nb\0n", "line 2 of the list has a NUL byte"), (b"ana\nben\njos\xe9\n", "line 3 of the list is not in UTF-8")] {
+    for (input, error) in [
+        (b"\xff\xfea\0n\0a\0".as_slice(), "the list is in UTF-16"),
+        (b"ana\nb\0n", "line 2 of the list has a NUL byte"),
+        (b"ana\nben\njos\xe9\n", "line 3 of the list is not in UTF-8"),
+    ] {
         let output = tidegate(&["group", "beta"], input);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{error}");
-        assert!(text(&output.stderr).contains(error) && text(&output.stderr).contains("save it as UTF-8"), "{}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains(error) && text(&output.stderr).contains("save it as UTF-8"),
+            "{}",
+            text(&output.stderr)
+        );
     }
 }
 

@@ -1,7 +1,6 @@
 //! What is read from KV, however broken, late or out of order.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
-
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::rc::Rc;
@@ -38,7 +37,9 @@ fn written(revision: u64, percentage: &str) -> LiveState {
 
 #[test]
 fn a_bare_number_is_that_percentage_in_the_last_stage_that_it_reaches() {
-    for (text, stage, groups) in [("0", "internal", 1), ("9.999", "internal", 1), ("10", "canary", 1), ("50", "canary", 1), ("100", "full", 1)] {
+    for (text, stage, groups) in
+        [("0", "internal", 1), ("9.999", "internal", 1), ("10", "canary", 1), ("50", "canary", 1), ("100", "full", 1)]
+    {
         let state = settled(None, Some(text), NOW).unwrap();
         assert_eq!((state.stage.as_str(), state.groups.len(), state.phase), (stage, groups, Phase::Paused), "{text}");
         assert_eq!(state.percentage.to_string(), text);
@@ -78,7 +79,10 @@ fn an_adopted_text_is_a_stale_read_for_two_minutes() {
 fn a_state_edited_by_hand_is_a_set() {
     let edited = written(7, "10").to_json().replace("\"percentage\":10", "\"percentage\":60");
     let state = settled(Some(&written(7, "10")), Some(&edited), NOW).unwrap();
-    assert_eq!((state.phase, state.percentage.to_string().as_str(), state.stage.as_str()), (Phase::Paused, "60", "canary"));
+    assert_eq!(
+        (state.phase, state.percentage.to_string().as_str(), state.stage.as_str()),
+        (Phase::Paused, "60", "canary")
+    );
     let moved = written(7, "10").to_json().replace("\"stage\":\"canary\"", "\"stage\":\"full\"");
     assert_eq!(settled(Some(&written(7, "10")), Some(&moved), NOW).map(|s| s.stage.to_string()), Ok("full".into()));
 }
@@ -91,13 +95,20 @@ fn a_missing_key_is_a_draft_unless_the_controller_has_written_it() {
 
 #[test]
 fn one_broken_rollout_spoils_no_other_and_keeps_its_last_good_plan() {
-    let set = |revision: u64, second: &str| format!(r#"{{"v":1,"revision":{revision},"rollouts":[{},{second}]}}"#, ROLLOUT.replace("/*", "/a/*"));
+    let set = |revision: u64, second: &str| {
+        format!(r#"{{"v":1,"revision":{revision},"rollouts":[{},{second}]}}"#, ROLLOUT.replace("/*", "/a/*"))
+    };
     let second = ROLLOUT.replace("checkout", "search").replace("/*", "/b/*");
     let (first, broken) = Catalogue::compile(&set(1, &second), None).unwrap();
     assert!(broken.is_empty() && first.rollouts.len() == 2);
-    let (next, broken) = Catalogue::compile(&set(2, &second.replace("\"percentage\":10,", "\"percentage\":1000,")), Some(&first)).unwrap();
+    let (next, broken) =
+        Catalogue::compile(&set(2, &second.replace("\"percentage\":10,", "\"percentage\":1000,")), Some(&first))
+            .unwrap();
     assert_eq!(next.rollouts.len(), 2);
-    assert_eq!(broken[0].to_string(), "the plan of `search` has errors, so its last good plan goes on: stage[1].percentage: `1000` is more than 100 % (a number from 0 to 100 with at most three decimals, such as 10, 2.5 or 0.001)");
+    assert_eq!(
+        broken[0].to_string(),
+        "the plan of `search` has errors, so its last good plan goes on: stage[1].percentage: `1000` is more than 100 % (a number from 0 to 100 with at most three decimals, such as 10, 2.5 or 0.001)"
+    );
     let (cold, broken) = Catalogue::compile(&set(2, "[]"), None).unwrap();
     assert_eq!((cold.rollouts.len(), broken[0].key.as_str(), broken[0].keeps_last), (1, "rollouts[1]", false));
 }
@@ -131,7 +142,12 @@ fn known_rollouts_stay_where_a_set_by_hand_is_empty_or_has_one_without_a_key() {
     for is_controlled in [true, false] {
         for revision in [4, 5, 9, 1 << 52] {
             stay(&set(revision, &[]), is_controlled, &["checkout", "search"], Some(Partial::Empty));
-            stay(&set(revision, &[&third, "{}", "7"]), is_controlled, &["third", "checkout", "search"], Some(Partial::Keyless(2)));
+            stay(
+                &set(revision, &[&third, "{}", "7"]),
+                is_controlled,
+                &["third", "checkout", "search"],
+                Some(Partial::Keyless(2)),
+            );
         }
     }
     stay(&set(9, &[&first]), true, &["checkout", "search"], Some(Partial::Lacks(vec!["search".into()])));
@@ -144,7 +160,10 @@ fn a_revision_from_which_nobody_can_count_on_is_unreadable() {
     assert!(Catalogue::compile(&set(1 << 53, &[&first]), None).is_ok(), "the controller may have come so far");
     for revision in [(1 << 52) + 1, (1 << 53) + 1, u64::MAX >> 1, u64::MAX] {
         let error = Catalogue::read(&set(revision, &[&first]), &last, true).err().map(|error| error.to_string());
-        assert_eq!(error, Some(format!("the value of `plans` has the revision {revision}; at most 4503599627370496 is read")));
+        assert_eq!(
+            error,
+            Some(format!("the value of `plans` has the revision {revision}; at most 4503599627370496 is read"))
+        );
     }
     assert!(Catalogue::compile(&set((1 << 53) + 1, &[&first]), None).is_err());
     let state = written(7, "10").to_json().replace("\"revision\":7", "\"revision\":9007199254740993");
@@ -155,34 +174,55 @@ fn a_revision_from_which_nobody_can_count_on_is_unreadable() {
 fn a_cold_isolate_serves_legacy_where_only_routes_and_upstreams_can_be_read() {
     let broken = ROLLOUT.replace("\"percentage\":10,", "\"percentage\":\"many\",\"of\":\"a later version\",");
     let (catalogue, told) = Catalogue::compile(&set(3, &[&broken]), None).unwrap();
-    assert!(told[0].to_string().starts_with("the plan of `checkout` has errors, so legacy answers its requests: "), "{}", told[0]);
-    let states = States { live: [("checkout".to_owned(), written(7, "100"))].into_iter().collect(), ..States::default() };
+    assert!(
+        told[0].to_string().starts_with("the plan of `checkout` has errors, so legacy answers its requests: "),
+        "{}",
+        told[0]
+    );
+    let states =
+        States { live: [("checkout".to_owned(), written(7, "100"))].into_iter().collect(), ..States::default() };
     let number = catalogue.router.find("any.example", "/x").unwrap();
     let snapshot = Snapshot::new(Rc::new(catalogue), &states, Vec::new());
     assert_eq!(snapshot.standings[number].mode, Mode::Unknown);
     // Once it can be read, it is served as any other.
     let (whole, told) = Catalogue::compile(&set(4, &[ROLLOUT]), Some(&snapshot.catalogue)).unwrap();
-    assert_eq!((told.len(), Snapshot::new(Rc::new(whole), &states, Vec::new()).standings[number].mode), (0, Mode::Active));
+    assert_eq!(
+        (told.len(), Snapshot::new(Rc::new(whole), &states, Vec::new()).standings[number].mode),
+        (0, Mode::Active)
+    );
 }
 
 #[test]
 fn what_is_too_large_is_not_read() {
     let many = vec!["{}"; 1_001];
     let error = |text: &str| Catalogue::compile(text, None).err().map(|error| error.to_string());
-    assert_eq!(error(&set(1, &many)).as_deref(), Some("the value of `plans` has 1,001 rollouts; at most 1,000 are read"));
-    assert_eq!(error(&" ".repeat(5 << 20)).as_deref(), Some("the value of `plans` has 5,242,880 bytes; at most 4,194,304 are read"));
+    assert_eq!(
+        error(&set(1, &many)).as_deref(),
+        Some("the value of `plans` has 1,001 rollouts; at most 1,000 are read")
+    );
+    assert_eq!(
+        error(&" ".repeat(5 << 20)).as_deref(),
+        Some("the value of `plans` has 5,242,880 bytes; at most 4,194,304 are read")
+    );
 }
 
 #[test]
 fn what_is_printed_is_read_as_the_same_plan() {
     let printed = print(&[plan()], 5).unwrap();
     let (catalogue, broken) = Catalogue::compile(&printed, None).unwrap();
-    assert_eq!((broken.len(), catalogue.revision, catalogue.plan(0).map(|plan| plan.as_ref().clone())), (0, 5, Some(plan())));
+    assert_eq!(
+        (broken.len(), catalogue.revision, catalogue.plan(0).map(|plan| plan.as_ref().clone())),
+        (0, 5, Some(plan()))
+    );
 }
 
 fn condition() -> impl Strategy<Value = String> {
-    let quantile = prop_oneof![(1_u16..100).prop_map(|p| format!("p{p}")), (1_u16..100, 1_u16..10).prop_map(|(p, d)| format!("p{p}.{d}"))];
-    let duration = (1_u32..1_000, prop_oneof![Just("s"), Just("m"), Just("h"), Just("d"), Just("w")]).prop_map(|(n, unit)| format!("{n}{unit}"));
+    let quantile = prop_oneof![
+        (1_u16..100).prop_map(|p| format!("p{p}")),
+        (1_u16..100, 1_u16..10).prop_map(|(p, d)| format!("p{p}.{d}"))
+    ];
+    let duration = (1_u32..1_000, prop_oneof![Just("s"), Just("m"), Just("h"), Just("d"), Just("w")])
+        .prop_map(|(n, unit)| format!("{n}{unit}"));
     let op = prop_oneof![Just("<"), Just("<="), Just(">"), Just(">=")];
     let number = (0_u32..100, 0_u32..1_000).prop_map(|(a, b)| match format!("{b:03}").trim_end_matches('0') {
         "" => a.to_string(),
@@ -196,10 +236,17 @@ fn condition() -> impl Strategy<Value = String> {
         (quantile.prop_map(|q| format!("cls.{q}")), number.clone()),
         ("[a-z][a-z0-9_]{0,8}".prop_map(|name| format!("signal.{name}")), number),
     ];
-    let tail = (proptest::option::of(duration.clone()), proptest::option::of(duration), proptest::option::of(1_u32..10_000));
+    let tail =
+        (proptest::option::of(duration.clone()), proptest::option::of(duration), proptest::option::of(1_u32..10_000));
     let term = (metric, op, tail).prop_map(|((metric, bound), op, (over, hold, min))| {
-        let clause = |word: &str, value: Option<String>| value.map(|value| format!(" {word} {value}")).unwrap_or_default();
-        format!("{metric} {op} {bound}{}{}{}", clause("over", over), clause("for", hold), clause("min", min.map(|n| n.to_string())))
+        let clause =
+            |word: &str, value: Option<String>| value.map(|value| format!(" {word} {value}")).unwrap_or_default();
+        format!(
+            "{metric} {op} {bound}{}{}{}",
+            clause("over", over),
+            clause("for", hold),
+            clause("min", min.map(|n| n.to_string()))
+        )
     });
     proptest::collection::vec(term, 1..4).prop_map(|terms| terms.join(" and "))
 }

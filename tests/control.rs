@@ -1,15 +1,21 @@
 //! The laws of control: what holds of every history, whoever commands, whatever KV shows and when.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics fails, as it should"
+)]
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::rc::Rc;
 
 use proptest::prelude::*;
 use tidegate::decide::deployment::Deployment;
-use tidegate::decide::rollout::{Change, Noticed, Order, Rollout};
-use tidegate::decide::replay::Replay;
 use tidegate::decide::judge::Verdict;
+use tidegate::decide::replay::Replay;
+use tidegate::decide::rollout::{Change, Noticed, Order, Rollout};
 use tidegate::decide::schedule::{Facts, outlook};
 use tidegate::decide::transition::{Refusal, amend};
 use tidegate::model::command::{Cause, Command, Setting, Target};
@@ -86,7 +92,12 @@ fn commands() -> impl Strategy<Value = Command> {
 fn check_law(last: &Record, next: &Record, command: &Command) {
     assert_eq!(next.live.revision, last.live.revision + 1, "a revision is one more than the last");
     let may_fall = matches!(command, Command::Rollback(_) | Command::Set(_)) || next.live.attempt > last.live.attempt;
-    assert!(may_fall || next.live.percentage >= last.live.percentage, "{command} made {} % of {} %", next.live.percentage, last.live.percentage);
+    assert!(
+        may_fall || next.live.percentage >= last.live.percentage,
+        "{command} made {} % of {} %",
+        next.live.percentage,
+        last.live.percentage
+    );
     if matches!(command, Command::Rollback(_)) {
         assert!(next.live.percentage <= last.live.percentage, "a rollback never leads to more");
         assert_eq!(next.live.phase, Phase::RolledBack);
@@ -237,7 +248,8 @@ fn the_schedule_waits_for_hold_checklist_freeze_and_window() {
     blocks(&team, &[], MONDAY_MS + HOUR_MS, &[]);
     let canary = order(&team, Command::Advance, at(MONDAY_MS + HOUR_MS)).unwrap().rollout;
     blocks(&canary, &[], MONDAY_MS + 49 * HOUR_MS, &["checklist"]);
-    let ready = order(&canary, Command::Approve("Rollback tested".into()), at(MONDAY_MS + 2 * HOUR_MS)).unwrap().rollout;
+    let ready =
+        order(&canary, Command::Approve("Rollback tested".into()), at(MONDAY_MS + 2 * HOUR_MS)).unwrap().rollout;
     blocks(&ready, &[], MONDAY_MS + 48 * HOUR_MS, &["hold"]);
     blocks(&ready, &[], MONDAY_MS + 49 * HOUR_MS, &[]);
     // Wednesday 18:00 is after hours, Friday 18:00 is frozen too.
@@ -251,9 +263,12 @@ fn the_schedule_waits_for_hold_checklist_freeze_and_window() {
 
 #[test]
 fn no_figures_are_no_pass() {
-    let gated = PLAN.replace(r#""hold": "1h"},
-        {"name": "canary""#, r#""hold": "1h", "gates": ["error_rate < 1%", "requests > 5"]},
-        {"name": "canary""#);
+    let gated = PLAN.replace(
+        r#""hold": "1h"},
+        {"name": "canary""#,
+        r#""hold": "1h", "gates": ["error_rate < 1%", "requests > 5"]},
+        {"name": "canary""#,
+    );
     assert_ne!(gated, PLAN);
     let (rollout, _) = rollout_of(&gated, at(MONDAY_MS));
     let approved = order(&rollout, Command::Approve("Backups confirmed".into()), at(MONDAY_MS)).unwrap().rollout;
@@ -274,17 +289,31 @@ fn amends(rollout: &Rollout, text: &str, expected: Result<(), Refusal>) {
 fn a_started_rollout_keeps_what_deals_its_subjects_out() {
     let team = started();
     amends(&team, &PLAN.replace("48h", "24h"), Ok(()));
-    amends(&team, &PLAN.replace(r#""key": "shop","#, r#""key": "shop", "salt": "x","#), Err(Refusal::RunningPlan("changes its salt")));
+    amends(
+        &team,
+        &PLAN.replace(r#""key": "shop","#, r#""key": "shop", "salt": "x","#),
+        Err(Refusal::RunningPlan("changes its salt")),
+    );
     amends(&team, &PLAN.replace("x-user-id", "x-id"), Err(Refusal::RunningPlan("changes its identity")));
-    amends(&team, &PLAN.replace(r#""key": "shop","#, r#""key": "shop", "holdout": "5%","#), Err(Refusal::RunningPlan("changes its holdout")));
-    amends(&team, &PLAN.replace(r#""name": "team""#, r#""name": "insiders""#), Err(Refusal::RunningPlan("has lost its current stage")));
+    amends(
+        &team,
+        &PLAN.replace(r#""key": "shop","#, r#""key": "shop", "holdout": "5%","#),
+        Err(Refusal::RunningPlan("changes its holdout")),
+    );
+    amends(
+        &team,
+        &PLAN.replace(r#""name": "team""#, r#""name": "insiders""#),
+        Err(Refusal::RunningPlan("has lost its current stage")),
+    );
     let (draft, _) = rollout_of(PLAN, at(MONDAY_MS));
     amends(&draft, &PLAN.replace("x-user-id", "x-id"), Ok(()));
 }
 
 #[test]
 fn what_waits_for_another_goes_when_that_has_ended() {
-    let second = PLAN.replace(r#""key": "shop","#, r#""key": "next", "after": ["shop"],"#).replace("\"freeze\": [\"Fri 17:00-Mon 08:00 UTC\"],", "");
+    let second = PLAN
+        .replace(r#""key": "shop","#, r#""key": "next", "after": ["shop"],"#)
+        .replace("\"freeze\": [\"Fri 17:00-Mon 08:00 UTC\"],", "");
     let mut deployment = Deployment::default();
     deployment.rollouts.insert(started());
     let (next, _) = rollout_of(&second, at(MONDAY_MS));
@@ -305,7 +334,10 @@ fn what_waits_for_another_goes_when_that_has_ended() {
     let shop = deployment.rollouts.get(&"shop".parse().unwrap()).unwrap();
     let back = order(shop, Command::Rollback(Target::Off), later).unwrap();
     deployment.accept(back);
-    assert_eq!(deployment.due(later).map(|(key, order)| (key.to_string(), order.command)), Some(("next".into(), Command::Wait)));
+    assert_eq!(
+        deployment.due(later).map(|(key, order)| (key.to_string(), order.command)),
+        Some(("next".into(), Command::Wait))
+    );
 }
 
 /// A rollout in its stage canary, by order of `actor` paused, or sent back.
@@ -317,7 +349,9 @@ fn stopped(command: Command, actor: &str) -> Rollout {
 
 #[test]
 fn nothing_completes_while_something_speaks_against_it_unless_its_key_is_named() {
-    let done = |rollout: &Rollout, confirm: Option<&str>| order(rollout, Command::Complete(confirm.map(|key| key.parse().unwrap())), at(MONDAY_MS));
+    let done = |rollout: &Rollout, confirm: Option<&str>| {
+        order(rollout, Command::Complete(confirm.map(|key| key.parse().unwrap())), at(MONDAY_MS))
+    };
     let refused = |rollout: &Rollout| match done(rollout, None) {
         Err(Refusal::Unconfirmed(key, why)) => format!("{key}: {}", why.code()),
         Err(other) => other.code().to_owned(),
@@ -327,7 +361,9 @@ fn nothing_completes_while_something_speaks_against_it_unless_its_key_is_named()
     let back = stopped(Command::Rollback(Target::Off), "guardrail");
     let mended = order(&back, Command::Approve("Cause found".into()), at(MONDAY_MS)).unwrap().rollout;
     let held = stopped(Command::Pause, "guardrail");
-    for (rollout, why) in [(&canary, "shop: checklist"), (&back, "shop: checklist"), (&mended, "shop: phase"), (&held, "shop: guardrail")] {
+    for (rollout, why) in
+        [(&canary, "shop: checklist"), (&back, "shop: checklist"), (&mended, "shop: phase"), (&held, "shop: guardrail")]
+    {
         assert_eq!(refused(rollout), why);
         assert!(matches!(done(rollout, Some("shopp")), Err(Refusal::OtherKey(..))));
         assert_eq!(done(rollout, Some("shop")).unwrap().rollout.record.live.phase, Phase::Completed);
@@ -337,7 +373,10 @@ fn nothing_completes_while_something_speaks_against_it_unless_its_key_is_named()
     assert_eq!(refused(&order(&held, Command::Resume(None), at(MONDAY_MS)).unwrap().rollout), "completed");
     // Naming it opens neither a freeze nor a kill.
     let saturday = at(MONDAY_MS + 5 * 24 * HOUR_MS);
-    assert!(matches!(order(&back, Command::Complete(Some("shop".parse().unwrap())), saturday), Err(Refusal::Frozen(_))));
+    assert!(matches!(
+        order(&back, Command::Complete(Some("shop".parse().unwrap())), saturday),
+        Err(Refusal::Frozen(_))
+    ));
     let killed = order(&back, Command::Kill(Cause::Command), at(MONDAY_MS)).unwrap().rollout;
     assert_eq!(done(&killed, Some("shop")).err(), Some(Refusal::Killed));
 }
@@ -360,8 +399,13 @@ fn what_was_completed_under_older_rules_still_replays() {
 
 #[test]
 fn nothing_starts_before_the_plan_does_but_by_a_set() {
-    let (rollout, _) = rollout_of(&PLAN.replace("\"checklist\": [\"Backups confirmed\"]", "\"start\": \"2026-11-23T10:00:00Z\""), at(MONDAY_MS));
-    assert!(matches!(order(&rollout, Command::Start, at(MONDAY_MS)), Err(Refusal::Early(start)) if start == at(MONDAY_MS + HOUR_MS)));
+    let (rollout, _) = rollout_of(
+        &PLAN.replace("\"checklist\": [\"Backups confirmed\"]", "\"start\": \"2026-11-23T10:00:00Z\""),
+        at(MONDAY_MS),
+    );
+    assert!(
+        matches!(order(&rollout, Command::Start, at(MONDAY_MS)), Err(Refusal::Early(start)) if start == at(MONDAY_MS + HOUR_MS))
+    );
     assert!(order(&rollout, Command::Start, at(MONDAY_MS + HOUR_MS)).is_ok());
     assert!(order(&rollout, Command::Set(Setting::percentage(percentage("1"))), at(MONDAY_MS)).is_ok());
 }
@@ -371,7 +415,8 @@ fn a_draft_tells_all_that_keeps_it_from_starting() {
     let saturday = at(MONDAY_MS + 5 * 24 * HOUR_MS);
     let (draft, _) = rollout_of(PLAN, saturday);
     let facts = Facts { awaited: vec!["core".parse().unwrap()], ..Facts::default() };
-    let codes: Vec<&str> = outlook(&draft.plan, &draft.record, &facts, saturday).blocked.iter().map(|blocker| blocker.code()).collect();
+    let codes: Vec<&str> =
+        outlook(&draft.plan, &draft.record, &facts, saturday).blocked.iter().map(|blocker| blocker.code()).collect();
     assert_eq!(codes, ["draft", "after", "checklist", "freeze"]);
 }
 
@@ -385,9 +430,15 @@ fn a_resume_after_a_rollback_is_the_next_attempt() {
     let cause = order(&back, Command::Approve("Cause found".into()), at(MONDAY_MS)).unwrap().rollout;
     let again = order(&cause, Command::Resume(None), at(MONDAY_MS)).unwrap().rollout;
     let live = &again.record.live;
-    assert_eq!((live.attempt, live.phase, live.stage.as_str(), live.percentage), (2, Phase::Running, "team", Percentage::ZERO));
+    assert_eq!(
+        (live.attempt, live.phase, live.stage.as_str(), live.percentage),
+        (2, Phase::Running, "team", Percentage::ZERO)
+    );
     let canary = order(&again, Command::Advance, at(MONDAY_MS)).unwrap().rollout;
-    assert!(matches!(order(&canary, Command::Advance, at(MONDAY_MS)), Err(Refusal::Checklist(..))), "its checklists are cleared");
+    assert!(
+        matches!(order(&canary, Command::Advance, at(MONDAY_MS)), Err(Refusal::Checklist(..))),
+        "its checklists are cleared"
+    );
 }
 
 #[test]
@@ -395,7 +446,13 @@ fn a_rollout_whose_plan_cannot_be_read_is_held_and_can_be_killed() {
     let mut rollout = started();
     rollout.unread = Some(Noticed { subject: "shop".into(), message: "damaged".into(), at: at(MONDAY_MS) });
     let later = at(MONDAY_MS + 2 * HOUR_MS);
-    for command in [Command::Advance, Command::Complete(None), Command::Resume(None), Command::Set(Setting::percentage(percentage("100"))), Command::Rollback(Target::Previous)] {
+    for command in [
+        Command::Advance,
+        Command::Complete(None),
+        Command::Resume(None),
+        Command::Set(Setting::percentage(percentage("100"))),
+        Command::Rollback(Target::Previous),
+    ] {
         assert_eq!(order(&rollout, command, later).err(), Some(Refusal::UnreadPlan));
     }
     let killed = order(&rollout, Command::Kill(Cause::Command), later).unwrap().rollout;
@@ -404,6 +461,9 @@ fn a_rollout_whose_plan_cannot_be_read_is_held_and_can_be_killed() {
     assert!(order(&revived, Command::Rollback(Target::Off), later).is_ok());
     let mut deployment = Deployment::default();
     deployment.rollouts.insert(rollout);
-    assert!(deployment.due(later).is_none() && deployment.wake(later).is_none(), "the schedule leaves it alone, though its hold is over");
+    assert!(
+        deployment.due(later).is_none() && deployment.wake(later).is_none(),
+        "the schedule leaves it alone, though its hold is over"
+    );
     assert_eq!(deployment.look(|_| 0, later), [], "and so do guardrails");
 }

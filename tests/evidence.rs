@@ -2,7 +2,6 @@
 //! how soon a bad one. The same seeds each time; `make judge-bench` does more of it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
-
 #![cfg(not(target_arch = "wasm32"))]
 
 #[path = "../benches/judge/traffic.rs"]
@@ -74,7 +73,8 @@ fn thousands_until(alpha: f64, ratio: f64, seed: u64) -> Option<u32> {
 fn the_plain_evidence_finds_what_it_should_as_soon_as_it_should() {
     for (alpha, false_max, doubling, fivefold) in [(0.05, 25, 18..=24, 2..=3), (0.01, 7, 28..=36, 3..=4)] {
         let found = |ratio: f64, count: u64| {
-            let mut found: Vec<u32> = runs(count, |seed| thousands_until(alpha, ratio, seed)).into_iter().flatten().collect();
+            let mut found: Vec<u32> =
+                runs(count, |seed| thousands_until(alpha, ratio, seed)).into_iter().flatten().collect();
             found.sort_unstable();
             found
         };
@@ -82,7 +82,12 @@ fn the_plain_evidence_finds_what_it_should_as_soon_as_it_should() {
         assert!(is_false <= false_max, "α {alpha}: {is_false} of 600");
         let (twice, five) = (found(2.0, 300), found(5.0, 300));
         assert_eq!((twice.len(), five.len()), (300, 300), "α {alpha}: all are found");
-        assert!(doubling.contains(&twice[150]) && fivefold.contains(&five[150]), "α {alpha}: {} and {} thousand requests", twice[150], five[150]);
+        assert!(
+            doubling.contains(&twice[150]) && fivefold.contains(&five[150]),
+            "α {alpha}: {} and {} thousand requests",
+            twice[150],
+            five[150]
+        );
     }
 }
 
@@ -106,7 +111,12 @@ fn clustered(kind: Kind, subjects: usize, share: f64, count: u64) -> [usize; 2] 
 
 #[test]
 fn errors_that_cluster_by_user_roll_hardly_anything_back() {
-    for (kind, subjects) in [(Kind::Episodes(10), 20_000), (Kind::Episodes(60), 20_000), (Kind::Persistent, 50_000), (Kind::Persistent, 10_000)] {
+    for (kind, subjects) in [
+        (Kind::Episodes(10), 20_000),
+        (Kind::Episodes(60), 20_000),
+        (Kind::Persistent, 50_000),
+        (Kind::Persistent, 10_000),
+    ] {
         let [own, bare] = clustered(kind, subjects, 0.05, 100);
         assert!(own <= 3, "{kind:?}, {subjects} subjects: {own} of 100");
         assert!(bare >= 20, "{kind:?}, {subjects} subjects: without regard to clusters only {bare} of 100");
@@ -149,7 +159,8 @@ fn first_failures_show_a_doubling_where_few_subjects_cause_most_errors_and_nothi
     let site = Site { kind: Kind::Persistent, subjects: 20_000, exposures_per_minute: 6_000.0, rate: 0.01 };
     let harmless = runs(200, |seed| first_failures(site, 0.05, 1.0, 360, seed)).into_iter().flatten().count();
     assert!(harmless <= 2, "{harmless} of 200");
-    let mut delays: Vec<u32> = runs(40, |seed| first_failures(site, 0.05, 2.0, 360, seed).unwrap_or(u32::MAX)).into_iter().collect();
+    let mut delays: Vec<u32> =
+        runs(40, |seed| first_failures(site, 0.05, 2.0, 360, seed).unwrap_or(u32::MAX)).into_iter().collect();
     delays.sort_unstable();
     assert!(delays[20] < 90, "{delays:?}");
 }

@@ -1,6 +1,11 @@
 //! What `tidegate check --traffic` foretells, beside what healthy simulations live.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics fails, as it should")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics fails, as it should"
+)]
 #![cfg(not(target_arch = "wasm32"))]
 
 use tidegate::decide::forecast::{Basis, Forecast, forecast};
@@ -30,10 +35,17 @@ fn foretold(plan: &Plan, requests_per_hour: f64) -> Forecast {
 fn lived(plan: &Plan, requests_per_hour: f64, runs: u64) -> f64 {
     let scenario = parse("new.js_error_rate = 0.2%", &[plan]).unwrap_or_else(|faults| panic!("{faults:?}"));
     let back = (0..runs).filter(|seed| {
-        let settings = Settings { seed: *seed, subjects: 3_000, requests_per_hour, until_ms: Some(13 * 3_600_000), ..Settings::default() };
+        let settings = Settings {
+            seed: *seed,
+            subjects: 3_000,
+            requests_per_hour,
+            until_ms: Some(13 * 3_600_000),
+            ..Settings::default()
+        };
         let report = Simulation::new(std::slice::from_ref(plan), &scenario, &settings).run();
         // What is built in has a false alarm now and then, too.
-        report.fates[0].outcome == Outcome::RolledBack && report.fates[0].reason.contains(&format!("`{}`", plan.guardrails[0].when))
+        report.fates[0].outcome == Outcome::RolledBack
+            && report.fates[0].reason.contains(&format!("`{}`", plan.guardrails[0].when))
     });
     back.count() as f64 / runs as f64
 }
@@ -45,7 +57,10 @@ fn agrees(guardrail: &str, percentage: u32, requests_per_hour: f64, runs: u64) {
     let rate = |chance: f64| -(1.0 - chance).ln();
     let (foretold, lived) = (foretold(&plan, requests_per_hour), lived(&plan, requests_per_hour, runs));
     let ratio = rate(foretold.alarms[0].chance) / rate(lived);
-    assert!((0.5..2.0).contains(&ratio), "{guardrail} at {percentage} % of {requests_per_hour}/h: {lived} lived, {foretold:?}");
+    assert!(
+        (0.5..2.0).contains(&ratio),
+        "{guardrail} at {percentage} % of {requests_per_hour}/h: {lived} lived, {foretold:?}"
+    );
 }
 
 #[test]
@@ -93,10 +108,17 @@ fn what_is_said_not_to_fire_does_not() {
 fn a_small_site_is_told_how_long_it_needs() {
     let told = |hold: &str| foretold(&plan("latency.p95 > 2s over 5m", 10, hold), 60.0).stages.remove(0);
     let day = told("48h");
-    let built_in: Vec<(&str, bool)> = day.needs.iter().filter(|need| need.of.is_none()).map(|need| (need.text.as_str(), need.is_reached)).collect();
+    let built_in: Vec<(&str, bool)> =
+        day.needs.iter().filter(|need| need.of.is_none()).map(|need| (need.text.as_str(), need.is_reached)).collect();
     assert_eq!(built_in, [("50 requests on new take 8 h 20 min", true), ("50 requests on legacy take 56 min", true)]);
     let hour = told("1h");
     assert_eq!(hour.needs[0].text, "50 requests on new do not come within the hold of 1 h: they take 8 h 20 min");
     let own = hour.needs.iter().find(|need| need.of.is_some()).unwrap();
-    assert_eq!((own.text.as_str(), own.is_reached), ("`latency.p95 > 2s over 5m`: 50 requests on new do not come within 5 min, so it is mostly inconclusive: they take 8 h 20 min", false));
+    assert_eq!(
+        (own.text.as_str(), own.is_reached),
+        (
+            "`latency.p95 > 2s over 5m`: 50 requests on new do not come within 5 min, so it is mostly inconclusive: they take 8 h 20 min",
+            false
+        )
+    );
 }

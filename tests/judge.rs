@@ -7,7 +7,6 @@
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
-
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::io::Write as _;
@@ -16,8 +15,13 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 fn judge(input: &str) -> Output {
-    let mut child =
-        Command::new(env!("CARGO_BIN_EXE_tidegate")).arg("judge").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .arg("judge")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
 }
@@ -28,37 +32,63 @@ fn assert_judged(input: &str, worse: f64, ok: f64, verdict: &str) {
     let line: Value = serde_json::from_slice(&output.stdout).unwrap();
     let is_near = |field: &str, expected: f64| (line[field].as_f64().unwrap() - expected).abs() < 1e-9;
     assert!(is_near("log_e_worse", worse) && is_near("log_e_ok", ok), "{line}");
-    assert_eq!((line["verdict"].as_str().unwrap(), output.status.code(), line.as_object().unwrap().len()), (verdict, Some(0), 3));
+    assert_eq!(
+        (line["verdict"].as_str().unwrap(), output.status.code(), line.as_object().unwrap().len()),
+        (verdict, Some(0), 3)
+    );
 }
 
-const TWO: &str = r#""windows":[{"legacy":{"n":950,"x":9},"new":{"n":50,"x":2}},{"legacy":{"n":900,"x":7},"new":{"n":100,"x":6}}]}"#;
+const TWO: &str =
+    r#""windows":[{"legacy":{"n":950,"x":9},"new":{"n":50,"x":2}},{"legacy":{"n":900,"x":7},"new":{"n":100,"x":6}}]}"#;
 
 #[test]
 fn the_evidence_is_the_formulas() {
     assert_judged(&format!("{{{TWO}"), 5.620588607852717, -3.275443818897883, "fail");
     assert_judged(&format!(r#"{{"theta":1.3,{TWO}"#), 4.070344200935535, -3.1844144171738167, "inconclusive");
-    assert_judged(r#"{"windows":[{"legacy":{"n":9500,"x":95},"new":{"n":500,"x":25}}]}"#, 16.69057996801774, -5.131851374645044, "fail");
+    assert_judged(
+        r#"{"windows":[{"legacy":{"n":9500,"x":95},"new":{"n":500,"x":25}}]}"#,
+        16.69057996801774,
+        -5.131851374645044,
+        "fail",
+    );
 }
 
 #[test]
 fn not_twice_as_many_is_shown_by_equal_sides() {
     let window = r#"{"legacy":{"n":5000,"x":50},"new":{"n":5000,"x":50}}"#;
-    assert_judged(&format!(r#"{{"theta":2,"windows":[{}]}}"#, [window; 6].join(",")), -13.595779276115296, 32.65234277245441, "pass");
+    assert_judged(
+        &format!(r#"{{"theta":2,"windows":[{}]}}"#, [window; 6].join(",")),
+        -13.595779276115296,
+        32.65234277245441,
+        "pass",
+    );
 }
 
 #[test]
 fn new_starts_come_with_the_quarters_of_an_hour() {
-    let window = |(minute, x, y): (u32, u32, u32)| format!(r#"{{"minute":{minute},"legacy":{{"n":950,"x":{x}}},"new":{{"n":50,"x":{y}}}}}"#);
+    let window = |(minute, x, y): (u32, u32, u32)| {
+        format!(r#"{{"minute":{minute},"legacy":{{"n":950,"x":{x}}},"new":{{"n":50,"x":{y}}}}}"#)
+    };
     let windows = [(0, 9, 0), (10, 11, 1), (20, 8, 4), (50, 9, 7)].map(window).join(",");
-    assert_judged(&format!(r#"{{"restart":true,"windows":[{windows}]}}"#), 11.472902712505082, -1.8341952013016956, "fail");
+    assert_judged(
+        &format!(r#"{{"restart":true,"windows":[{windows}]}}"#),
+        11.472902712505082,
+        -1.8341952013016956,
+        "fail",
+    );
 }
 
 #[test]
 fn alpha_says_how_much_evidence_is_enough() {
     let verdict = |alpha: &str| judge(&format!("{{{alpha}{TWO}")).stdout;
-    let ends_with = |alpha: &str, verdict_expected: &str| String::from_utf8(verdict(alpha)).unwrap().ends_with(&format!("\"{verdict_expected}\"}}\n"));
+    let ends_with = |alpha: &str, verdict_expected: &str| {
+        String::from_utf8(verdict(alpha)).unwrap().ends_with(&format!("\"{verdict_expected}\"}}\n"))
+    };
     assert!(ends_with("", "fail"), "0.01 where nothing is said");
-    assert!(ends_with(r#""alpha":0.0037,"#, "fail") && ends_with(r#""alpha":0.0035,"#, "inconclusive"), "exp(-5.62) is 0.0036");
+    assert!(
+        ends_with(r#""alpha":0.0037,"#, "fail") && ends_with(r#""alpha":0.0035,"#, "inconclusive"),
+        "exp(-5.62) is 0.0036"
+    );
 }
 
 #[test]
@@ -69,17 +99,45 @@ fn no_data_is_inconclusive() {
 
 /// Each bad line, the words of its error and of the way out.
 const FAULTS: [(&str, &str, &str); 13] = [
-    (r#"{"windows":[{"legacy":{"n":9,"x":1},"new":{"n":50,"x":51}}]}"#, "windows[0].new: x, 51, is more than n, 50", "n counts all exposures"),
-    (r#"{"windows":[{"legacy":{"n":-9,"x":1},"new":{"n":50,"x":1}}]}"#, "windows[0].legacy.n: -9 is out of range", "a count from 0"),
-    (r#"{"windows":[{"legacy":{"n":NaN,"x":1},"new":{"n":50,"x":1}}]}"#, "no JSON: expected value, at column 28", "a line looks like"),
-    (r#"{"windows":[{"legacy":{"n":1e999,"x":1},"new":{"n":50,"x":1}}]}"#, "no JSON: number out of range", "a line looks like"),
-    (r#"{"windows":[{"legacy":{"n":9},"new":{"n":50,"x":1}}]}"#, "windows[0].legacy: `x` is missing", "a line looks like"),
-    (r#"{"windows":[{"legacy":{"n":"9","x":1},"new":{"n":50,"x":1}}]}"#, "windows[0].legacy.n: `9` is not a number", "a line looks like"),
+    (
+        r#"{"windows":[{"legacy":{"n":9,"x":1},"new":{"n":50,"x":51}}]}"#,
+        "windows[0].new: x, 51, is more than n, 50",
+        "n counts all exposures",
+    ),
+    (
+        r#"{"windows":[{"legacy":{"n":-9,"x":1},"new":{"n":50,"x":1}}]}"#,
+        "windows[0].legacy.n: -9 is out of range",
+        "a count from 0",
+    ),
+    (
+        r#"{"windows":[{"legacy":{"n":NaN,"x":1},"new":{"n":50,"x":1}}]}"#,
+        "no JSON: expected value, at column 28",
+        "a line looks like",
+    ),
+    (
+        r#"{"windows":[{"legacy":{"n":1e999,"x":1},"new":{"n":50,"x":1}}]}"#,
+        "no JSON: number out of range",
+        "a line looks like",
+    ),
+    (
+        r#"{"windows":[{"legacy":{"n":9},"new":{"n":50,"x":1}}]}"#,
+        "windows[0].legacy: `x` is missing",
+        "a line looks like",
+    ),
+    (
+        r#"{"windows":[{"legacy":{"n":"9","x":1},"new":{"n":50,"x":1}}]}"#,
+        "windows[0].legacy.n: `9` is not a number",
+        "a line looks like",
+    ),
     (r#"{"windows":[],"alpha":1}"#, "alpha: 1 is out of range", "between 0 and 1"),
     (r#"{"windows":[],"alpha":0}"#, "alpha: 0 is out of range", "between 0 and 1"),
     (r#"{"windows":[],"theta":0}"#, "theta: 0 is out of range", "from 0.001 to 1000"),
     (r#"{"windows":[],"tehta":2}"#, "`tehta` is not a field", "did you mean `theta`?"),
-    (r#"{"restart":true,"windows":[{"legacy":{"n":9,"x":1},"new":{"n":50,"x":1}}]}"#, "windows[0]: `minute` is missing", "a line looks like"),
+    (
+        r#"{"restart":true,"windows":[{"legacy":{"n":9,"x":1},"new":{"n":50,"x":1}}]}"#,
+        "windows[0]: `minute` is missing",
+        "a line looks like",
+    ),
     (r#"{"theta":1}"#, "`windows` is missing", "a line looks like"),
     (r#"[1]"#, "a list is not a table", "a line looks like"),
 ];
@@ -91,6 +149,9 @@ fn a_bad_line_is_told_of_and_the_others_are_judged() {
         let output = judge(&format!("{good}\n\n{bad}\n{good}"));
         let (judged, told) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         assert_eq!((judged.lines().count(), output.status.code()), (2, Some(1)), "{bad}");
-        assert!(told.contains(&format!("error: line 3: {words}")) && told.contains("\n  help: ") && told.contains(help), "{bad}: {told}");
+        assert!(
+            told.contains(&format!("error: line 3: {words}")) && told.contains("\n  help: ") && told.contains(help),
+            "{bad}: {told}"
+        );
     }
 }

@@ -1,6 +1,12 @@
 //! The judge at work: guardrails, gates and the deal, on traffic that is dealt out as in operation.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics fails, as it should"
+)]
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::rc::Rc;
@@ -77,7 +83,17 @@ impl World {
         let text = serde_json::to_string(plan.as_ref()).unwrap();
         let digest = sha256_hex(text.as_bytes());
         let rollout = Rollout::new(plan, text.into(), 0, at(MONDAY_MS));
-        let mut world = Self { rollout, book: Book::default(), now_ms: MONDAY_MS, chance: fastrand::Rng::with_seed(1), clients: fastrand::Rng::with_seed(2), requests: 400, legacy: WELL, new: WELL, is_evicted: false };
+        let mut world = Self {
+            rollout,
+            book: Book::default(),
+            now_ms: MONDAY_MS,
+            chance: fastrand::Rng::with_seed(1),
+            clients: fastrand::Rng::with_seed(2),
+            requests: 400,
+            legacy: WELL,
+            new: WELL,
+            is_evicted: false,
+        };
         world.order(Command::Apply { plan: 1, digest });
         world.order(Command::Start);
         world
@@ -88,7 +104,8 @@ impl World {
     }
 
     fn obey(&mut self, order: Order) {
-        self.rollout = self.rollout.change(order, at(self.now_ms)).unwrap_or_else(|refusal| panic!("{refusal}")).rollout;
+        self.rollout =
+            self.rollout.change(order, at(self.now_ms)).unwrap_or_else(|refusal| panic!("{refusal}")).rollout;
     }
 
     /// Counts a request of each of many subjects.
@@ -112,11 +129,22 @@ impl World {
             tally.sketch_mut(&Measure::Latency).unwrap().add(bucket, 1);
             let seen = Seen::new(sample.hash(subject), variant, true);
             window.subjects.add(seen);
-            for (of, _) in [(Quantity::Errors, is_error), (Quantity::ClientErrors, is_client_error)].into_iter().filter(|(_, has_come)| *has_come) {
+            for (of, _) in [(Quantity::Errors, is_error), (Quantity::ClientErrors, is_client_error)]
+                .into_iter()
+                .filter(|(_, has_come)| *has_come)
+            {
                 compared.fail(&of, seen);
             }
-            compared.trials(&Quantity::Errors, None, variant).unwrap().add(slices.slice(subject), 1, u32::from(is_error));
-            compared.trials(&Quantity::ClientErrors, None, variant).unwrap().add(slices.slice(subject), 0, u32::from(is_client_error));
+            compared.trials(&Quantity::Errors, None, variant).unwrap().add(
+                slices.slice(subject),
+                1,
+                u32::from(is_error),
+            );
+            compared.trials(&Quantity::ClientErrors, None, variant).unwrap().add(
+                slices.slice(subject),
+                0,
+                u32::from(is_client_error),
+            );
             compared.values(&Measure::Latency, None, variant).unwrap().add(slices.slice(subject), bucket, 1);
         }
         self.book.count(window, &compared, at(self.now_ms));
@@ -171,11 +199,18 @@ fn a_bound_that_is_broken_rolls_back_and_says_its_figures() {
     let (_, look) = world.until_fired(10 * MINUTE_MS).expect("it fires");
     let order = look.order().unwrap();
     assert_eq!((&order.command, order.actor.as_str()), (&Command::Rollback(Target::Off), "guardrail"));
-    assert!(order.reason.starts_with("the guardrail `error_rate > 3% over 5m` has come true: error_rate is "), "{}", order.reason);
+    assert!(
+        order.reason.starts_with("the guardrail `error_rate > 3% over 5m` has come true: error_rate is "),
+        "{}",
+        order.reason
+    );
     assert!(order.reason.contains("% over 5m, of ") && order.figures.len() == 1, "{order:?}");
     world.obey(order.clone());
     let look = world.step();
-    assert_eq!((look.guardrails[0].verdict, look.guardrails[0].text.as_str()), (Verdict::Inconclusive, "nobody is on new"));
+    assert_eq!(
+        (look.guardrails[0].verdict, look.guardrails[0].text.as_str()),
+        (Verdict::Inconclusive, "nobody is on new")
+    );
 }
 
 #[test]
@@ -187,7 +222,11 @@ fn no_data_few_data_and_old_data_say_nothing() {
     assert!(look.gates[0].text.ends_with("nothing has been measured yet"), "{}", look.gates[0].text);
     let look = world.step();
     assert_eq!(verdicts(&look.guardrails), [Verdict::Inconclusive], "a few failures are no rate");
-    assert!(look.guardrails[0].text.contains("of the 50 observations needed on new over 5m"), "{}", look.guardrails[0].text);
+    assert!(
+        look.guardrails[0].text.contains("of the 50 observations needed on new over 5m"),
+        "{}",
+        look.guardrails[0].text
+    );
     world.requests = 4_000;
     (world.new.error_rate, world.rollout.record.live.killed) = (0.0, false);
     assert_eq!(verdicts(&world.step().gates), [Verdict::Pass]);
@@ -240,7 +279,11 @@ fn repeats_of_one_client_make_no_rate_and_an_outage_does() {
         tally.add_repeats(&Quantity::Errors, clients * (failures - 1));
         world.book.count(window, &Compared::default(), at(world.now_ms));
         let look = world.look();
-        (look.guardrails[0].verdict, look.guardrails[0].figures[0].value.map(|value| (value * 1e4).round() / 1e4), look.guardrails[0].figures[0].observations)
+        (
+            look.guardrails[0].verdict,
+            look.guardrails[0].figures[0].value.map(|value| (value * 1e4).round() / 1e4),
+            look.guardrails[0].figures[0].observations,
+        )
     };
     assert_eq!(verdict(1, 64, 100), (Verdict::Pass, Some(0.0099), 101.0));
     assert_eq!(verdict(100, 64, 0), (Verdict::Fail, Some(1.0), 100.0));
@@ -249,7 +292,11 @@ fn repeats_of_one_client_make_no_rate_and_an_outage_does() {
 
 #[test]
 fn a_condition_may_ask_for_a_number_of_different_subjects() {
-    let guardrails = format!("[{}, {}]", guardrail("error_rate > 5% over 5m min 20 subjects", "rollback"), guardrail("error_rate > legacy min 20 subjects", "rollback"));
+    let guardrails = format!(
+        "[{}, {}]",
+        guardrail("error_rate > 5% over 5m min 20 subjects", "rollback"),
+        guardrail("error_rate > legacy min 20 subjects", "rollback")
+    );
     let mut world = World::new(&guardrails, r#"["error_rate < 50% over stage min 10 min 20 subjects"]"#);
     let revision = world.rollout.record.live.revision;
     let mut count = |subjects: u64| {
@@ -262,7 +309,10 @@ fn a_condition_may_ask_for_a_number_of_different_subjects() {
         world.look()
     };
     let look = count(19);
-    assert_eq!((verdicts(&look.guardrails), verdicts(&look.gates)), (vec![Verdict::Inconclusive; 2], vec![Verdict::Inconclusive]));
+    assert_eq!(
+        (verdicts(&look.guardrails), verdicts(&look.gates)),
+        (vec![Verdict::Inconclusive; 2], vec![Verdict::Inconclusive])
+    );
     assert_eq!(look.guardrails[0].text, "error_rate over 5m: 19 different subjects on new, fewer than 20");
     assert_eq!(look.gates[0].text, "error_rate over stage: 19 different subjects on new, fewer than 20");
     let look = count(20);
@@ -284,7 +334,8 @@ fn only_slower_by_forty_percent_trips_a_guardrail_of_thirty() {
 
 #[test]
 fn gates_against_legacy_pass_once_it_is_shown() {
-    let mut world = World::new("[]", r#"["latency.p75 <= 1.2x legacy", "error_rate <= legacy", "error_rate <= 2x legacy"]"#);
+    let mut world =
+        World::new("[]", r#"["latency.p75 <= 1.2x legacy", "error_rate <= legacy", "error_rate <= 2x legacy"]"#);
     assert_eq!(verdicts(&world.step().gates)[0], Verdict::Inconclusive);
     let looks = world.go(3 * HOUR_MS);
     assert_eq!(verdicts(&looks.last().unwrap().gates), [Verdict::Pass; 3], "{:?}", looks.last().unwrap().gates);
@@ -300,7 +351,11 @@ fn what_must_hold_for_a_time_breaks_with_the_figures_and_with_the_clock() {
     let looks = world.go(15 * MINUTE_MS);
     let first = looks.iter().position(|look| look.gates[0].verdict == Verdict::Pass).unwrap();
     assert!((60..=75).contains(&first), "after {first} looks");
-    assert!(looks[30].gates[0].text.contains(", for ") && looks[30].gates[0].text.ends_with(" of 10m"), "{}", looks[30].gates[0].text);
+    assert!(
+        looks[30].gates[0].text.contains(", for ") && looks[30].gates[0].text.ends_with(" of 10m"),
+        "{}",
+        looks[30].gates[0].text
+    );
     world.new.error_rate = 0.5;
     assert_eq!(verdicts(&world.go(2 * MINUTE_MS).last().unwrap().gates), [Verdict::Fail]);
     world.new.error_rate = 0.0;
@@ -315,9 +370,21 @@ fn what_must_hold_for_a_time_breaks_with_the_figures_and_with_the_clock() {
 
 #[test]
 fn signals_count_report_and_go_silent() {
-    let mut world = World::new(&format!("[{}, {}, {}]", guardrail("signal.p1 > 2 over 1h", "pause"), guardrail("signal.crashes > 0 over 1h", "off"), guardrail("signal.cpu > 80%", "5%")), r#"["signal.cpu < 70%"]"#);
+    let mut world = World::new(
+        &format!(
+            "[{}, {}, {}]",
+            guardrail("signal.p1 > 2 over 1h", "pause"),
+            guardrail("signal.crashes > 0 over 1h", "off"),
+            guardrail("signal.cpu > 80%", "5%")
+        ),
+        r#"["signal.cpu < 70%"]"#,
+    );
     let look = world.step();
-    assert_eq!(verdicts(&look.guardrails), [Verdict::Inconclusive; 3], "whether anybody would report anything is not known yet");
+    assert_eq!(
+        verdicts(&look.guardrails),
+        [Verdict::Inconclusive; 3],
+        "whether anybody would report anything is not known yet"
+    );
     let now = at(world.now_ms);
     for (name, value) in [("p1", 2.0), ("crashes", 0.0), ("cpu", 0.6)] {
         world.book.signals.report(name, value, now);
@@ -325,7 +392,11 @@ fn signals_count_report_and_go_silent() {
     let look = world.step();
     assert_eq!((verdicts(&look.guardrails), verdicts(&look.gates)), (vec![Verdict::Pass; 3], vec![Verdict::Pass]));
     world.now_ms += 6 * MINUTE_MS;
-    assert_eq!(verdicts(&world.step().guardrails), [Verdict::Pass, Verdict::Pass, Verdict::Inconclusive], "a level grows old");
+    assert_eq!(
+        verdicts(&world.step().guardrails),
+        [Verdict::Pass, Verdict::Pass, Verdict::Inconclusive],
+        "a level grows old"
+    );
     world.book.signals.report("p1", 1.0, at(world.now_ms));
     world.book.signals.report("cpu", 0.85, at(world.now_ms));
     let look = world.step();
@@ -351,7 +422,10 @@ fn what_happens_in_a_warm_up_enters_no_figure_and_no_evidence() {
     let cold = world.go(9 * MINUTE_MS);
     assert!(cold.iter().all(|look| look.fired.is_empty()));
     let look = cold.last().unwrap();
-    assert_eq!((look.guardrails[0].text.as_str(), look.gates[0].text.as_str()), ("nothing counts in the first 10m of a stage", "nothing counts in the first 10m of a stage"));
+    assert_eq!(
+        (look.guardrails[0].text.as_str(), look.gates[0].text.as_str()),
+        ("nothing counts in the first 10m of a stage", "nothing counts in the first 10m of a stage")
+    );
     world.new = WELL;
     let warm = world.go(HOUR_MS);
     assert!(warm.iter().all(|look| look.fired.is_empty()), "{:?}", warm.iter().find(|look| !look.fired.is_empty()));
@@ -365,7 +439,11 @@ fn a_gate_shows_superiority_or_that_new_is_not_worse() {
     let mut world = World::new("[]", r#"["error_rate < legacy", "error_rate <= legacy", "event.order > legacy"]"#);
     let looks = world.go(HOUR_MS);
     let gates = &looks.last().unwrap().gates;
-    assert_eq!(verdicts(gates), [Verdict::Inconclusive, Verdict::Pass, Verdict::Inconclusive], "as good as legacy is not better: {gates:?}");
+    assert_eq!(
+        verdicts(gates),
+        [Verdict::Inconclusive, Verdict::Pass, Verdict::Inconclusive],
+        "as good as legacy is not better: {gates:?}"
+    );
     assert!(gates[2].text.contains("nobody has ever reported it"), "{}", gates[2].text);
     world.new.error_rate = 0.001;
     assert_eq!(verdicts(&world.go(2 * HOUR_MS).last().unwrap().gates)[..2], [Verdict::Pass, Verdict::Pass]);
@@ -393,14 +471,26 @@ fn an_unfair_deal_stops_advancing() {
 
 #[test]
 fn at_a_hundred_percent_old_evidence_says_so_and_gates_use_legacys_last_day() {
-    let mut world = World::new(&one("error_rate > legacy", "rollback"), r#"["latency.p75 < 1.1x legacy", "error_rate < 1.05x legacy"]"#);
+    let mut world = World::new(
+        &one("error_rate > legacy", "rollback"),
+        r#"["latency.p75 < 1.1x legacy", "error_rate < 1.05x legacy"]"#,
+    );
     world.go(HOUR_MS);
     world.new = Behaviour { error_rate: 0.009, ..WELL };
     world.order(Command::Set(Setting::percentage(Percentage::FULL)));
     world.order(Command::Resume(None));
     let look = world.go(HOUR_MS).pop().unwrap();
-    assert_eq!((look.guardrails[0].verdict, verdicts(&look.gates)), (Verdict::Pass, vec![Verdict::Pass; 2]), "{:?}", look.gates);
-    assert!(look.guardrails[0].text.contains("evidence that it is more than twice what legacy's can have been, 1.0"), "{}", look.guardrails[0].text);
+    assert_eq!(
+        (look.guardrails[0].verdict, verdicts(&look.gates)),
+        (Verdict::Pass, vec![Verdict::Pass; 2]),
+        "{:?}",
+        look.gates
+    );
+    assert!(
+        look.guardrails[0].text.contains("evidence that it is more than twice what legacy's can have been, 1.0"),
+        "{}",
+        look.guardrails[0].text
+    );
     assert!(look.gates[0].text.contains("in its last day, measured until 2026"), "{}", look.gates[0].text);
     world.new.latency_ms = 300.0;
     assert_eq!(verdicts(&world.go(3 * HOUR_MS).pop().unwrap().gates)[0], Verdict::Fail);
@@ -411,7 +501,12 @@ fn at_a_hundred_percent_old_evidence_says_so_and_gates_use_legacys_last_day() {
 
 #[test]
 fn an_attempt_begins_without_the_last_ones_figures() {
-    let plan = format!("[{}, {}, {}]", guardrail("error_rate > 5% over 1d", "rollback"), guardrail("error_rate > legacy", "rollback"), guardrail("signal.p1 > 0 over 1w", "rollback"));
+    let plan = format!(
+        "[{}, {}, {}]",
+        guardrail("error_rate > 5% over 1d", "rollback"),
+        guardrail("error_rate > legacy", "rollback"),
+        guardrail("signal.p1 > 0 over 1w", "rollback")
+    );
     let mut world = World::new(&plan, "[]");
     world.new.error_rate = 0.3;
     world.book.signals.report("p1", 1.0, at(world.now_ms));
@@ -427,14 +522,21 @@ fn an_attempt_begins_without_the_last_ones_figures() {
 
 #[test]
 fn a_judge_that_is_stored_and_read_goes_on_alike() {
-    let plan = format!("[{}, {}]", guardrail("error_rate > 1.3x legacy", "rollback"), guardrail("latency.p75 > 1.5x legacy", "alert"));
+    let plan = format!(
+        "[{}, {}]",
+        guardrail("error_rate > 1.3x legacy", "rollback"),
+        guardrail("latency.p75 > 1.5x legacy", "alert")
+    );
     let run = |is_evicted: bool| {
         let mut world = World::new(&plan, r#"["latency.p75 <= 1.3x legacy", "error_rate < 5% over 1m for 10m"]"#);
         world.is_evicted = is_evicted;
         let mut looks = world.go(30 * MINUTE_MS);
         world.new.error_rate = 0.03;
         looks.extend(world.go(30 * MINUTE_MS));
-        looks.iter().map(|look| (verdicts(&look.guardrails), verdicts(&look.gates), look.fired.len(), look.guardrails[0].since)).collect::<Vec<_>>()
+        looks
+            .iter()
+            .map(|look| (verdicts(&look.guardrails), verdicts(&look.gates), look.fired.len(), look.guardrails[0].since))
+            .collect::<Vec<_>>()
     };
     assert_eq!(run(true), run(false));
 }
@@ -453,18 +555,41 @@ fn people_are_told_once_and_in_time() {
     let start_ms = world.now_ms;
     let told = |world: &mut World, ms: i64| {
         let messages = world.go(ms).into_iter().flat_map(|look| look.messages);
-        messages.map(|message| (message.kind, (message.at.as_epoch_ms() - start_ms) / MINUTE_MS, message.to.join(" "), message.text)).collect::<Vec<_>>()
+        messages
+            .map(|message| {
+                (message.kind, (message.at.as_epoch_ms() - start_ms) / MINUTE_MS, message.to.join(" "), message.text)
+            })
+            .collect::<Vec<_>>()
     };
     let first = told(&mut world, 2 * HOUR_MS);
     let brief: Vec<(&str, i64)> = first.iter().map(|(kind, minute, _, _)| (*kind, *minute)).collect();
-    assert_eq!(brief, [("checkin", 10), ("checkin", 20), ("checkin", 30), ("checkin", 60), ("notice", 60), ("notice", 90), ("checkin", 120)]);
-    assert_eq!((first[0].2.as_str(), first[0].3.as_str()), ("lead", "check-in of canary at 10 %: 3 of 3 gates pass, 0 fail, 0 inconclusive"));
+    assert_eq!(
+        brief,
+        [
+            ("checkin", 10),
+            ("checkin", 20),
+            ("checkin", 30),
+            ("checkin", 60),
+            ("notice", 60),
+            ("notice", 90),
+            ("checkin", 120)
+        ]
+    );
+    assert_eq!(
+        (first[0].2.as_str(), first[0].3.as_str()),
+        ("lead", "check-in of canary at 10 %: 3 of 3 gates pass, 0 fail, 0 inconclusive")
+    );
     world.order(Command::Advance);
     world.book.signals.report("p1", 2.0, at(world.now_ms));
     let second = told(&mut world, 8 * MINUTE_MS);
     let brief: Vec<(&str, &str)> = second.iter().map(|(kind, _, to, _)| (*kind, to.as_str())).collect();
     assert_eq!(brief, [("alert", "chat"), ("notice", "chat"), ("escalation", "lead")], "{second:?}");
-    assert!(second[0].3.starts_with("critical guardrail `signal.p1 > 1 over 10m` (alert): signal.p1 is 2 over 10m") && second[0].3.ends_with(" Look."), "{}", second[0].3);
+    assert!(
+        second[0].3.starts_with("critical guardrail `signal.p1 > 1 over 10m` (alert): signal.p1 is 2 over 10m")
+            && second[0].3.ends_with(" Look."),
+        "{}",
+        second[0].3
+    );
     assert_eq!(told(&mut world, HOUR_MS), [], "what is false again goes no higher");
     world.order(Command::Rollback(Target::Off));
     assert_eq!(told(&mut world, HOUR_MS).len(), 1);

@@ -72,8 +72,10 @@ impl Isolate {
     /// 100 ms. Returns the changes to the last answer's headers.
     fn ask(&mut self, who: Who, path: &str, headers: &str, answers: &[u16]) -> String {
         let subject = Some(SubjectHash::of(&who.id.to_le_bytes()));
-        let assignment = |variant, reason| Assignment { variant, reason, stage: 0, bucket: Some(1), revision: REVISION };
-        let flagged = who.flag.map(|variant| Assigned { number: 1, assignment: assignment(variant, Reason::Bucketed), subject });
+        let assignment =
+            |variant, reason| Assignment { variant, reason, stage: 0, bucket: Some(1), revision: REVISION };
+        let flagged =
+            who.flag.map(|variant| Assigned { number: 1, assignment: assignment(variant, Reason::Bucketed), subject });
         let decision = Decision {
             assignment: Some(assignment(who.variant, who.reason)),
             subject,
@@ -82,13 +84,19 @@ impl Isolate {
             ..Decision::default()
         };
         let request = RequestText::new(format!("GET\nhttps://shop.example{path}?q\n{headers}"));
-        let begun = Begun { request, snapshot: Rc::clone(&self.snapshot), decision, number: Some(0), started_ms: self.now_ms };
+        let begun =
+            Begun { request, snapshot: Rc::clone(&self.snapshot), decision, number: Some(0), started_ms: self.now_ms };
         let (mut way, mut step) = Way::start(begun, None, true).unwrap();
         for status in answers {
             assert!(matches!(step, Step::Ask { .. }), "{step:?}");
             self.now_ms += 100.0;
-            let outcome = if *status == 0 { Err(NoAnswer::Unreachable("refused".to_owned())) } else { Ok(AnswerText::new(format!("{status}\n\ncontent-type:text/html; charset=utf-8"))) };
-            let mut instruments = Instruments { now_ms: self.now_ms, meter: &mut self.meter, issuer: self.issuer.as_mut() };
+            let outcome = if *status == 0 {
+                Err(NoAnswer::Unreachable("refused".to_owned()))
+            } else {
+                Ok(AnswerText::new(format!("{status}\n\ncontent-type:text/html; charset=utf-8")))
+            };
+            let mut instruments =
+                Instruments { now_ms: self.now_ms, meter: &mut self.meter, issuer: self.issuer.as_mut() };
             step = way.next(outcome, &mut instruments).0;
         }
         match step {
@@ -113,7 +121,9 @@ fn tally(counted: &Counted, variant: Variant, endpoint: Option<&str>) -> Tally {
 
 /// The exposures and events of errors, everywhere or at one endpoint, over all slices.
 fn trials(counted: &Counted, variant: Variant, endpoint: Option<&str>) -> (u32, u32) {
-    let of = |trials: &&tidegate::model::measured::Trials| trials.of == Quantity::Errors && trials.variant == variant && trials.endpoint == endpoint.map(name);
+    let of = |trials: &&tidegate::model::measured::Trials| {
+        trials.of == Quantity::Errors && trials.variant == variant && trials.endpoint == endpoint.map(name)
+    };
     let slices = counted.compared.trials.iter().filter(of).flat_map(|trials| &trials.slices);
     slices.fold((0, 0), |(n, x), (_, own_n, own_x)| (n + own_n, x + own_x))
 }
@@ -148,12 +158,19 @@ fn a_minute_has_one_exposure_and_one_failure_of_a_subject() {
         isolate.ask(who(1, Variant::Legacy), "/", "", &statuses);
     }
     let counted = isolate.counted();
-    assert_eq!((tally(&counted[0], Variant::Legacy, None).requests, tally(&counted[0], Variant::Legacy, None).errors), (4, 2));
+    assert_eq!(
+        (tally(&counted[0], Variant::Legacy, None).requests, tally(&counted[0], Variant::Legacy, None).errors),
+        (4, 2)
+    );
     assert_eq!(trials(&counted[0], Variant::Legacy, None), (1, 1));
     isolate.ask(who(1, Variant::Legacy), "/", "", &[500]);
     isolate.now_ms += 60_000.0;
     isolate.ask(who(1, Variant::Legacy), "/", "", &[500]);
-    let later: Vec<_> = isolate.counted().iter().map(|counted| (counted.window.minute, trials(counted, Variant::Legacy, None))).collect();
+    let later: Vec<_> = isolate
+        .counted()
+        .iter()
+        .map(|counted| (counted.window.minute, trials(counted, Variant::Legacy, None)))
+        .collect();
     assert_eq!(later, [(MINUTE, (0, 0)), (MINUTE + 1, (1, 1))], "the batch was new, the minute was not");
 }
 
@@ -173,8 +190,13 @@ fn requests_count_everywhere_and_at_each_endpoint_that_takes_them() {
     isolate.ask(who(1, Variant::Legacy), "/api/orders", "", &[200]);
     isolate.ask(who(1, Variant::Legacy), "/api/cart", "", &[503]);
     let counted = isolate.counted();
-    let requests = |endpoint| (tally(&counted[0], Variant::Legacy, endpoint).requests, trials(&counted[0], Variant::Legacy, endpoint));
-    assert_eq!([requests(None), requests(Some("api")), requests(Some("cart"))], [(3, (1, 1)), (2, (1, 1)), (1, (1, 1))]);
+    let requests = |endpoint| {
+        (tally(&counted[0], Variant::Legacy, endpoint).requests, trials(&counted[0], Variant::Legacy, endpoint))
+    };
+    assert_eq!(
+        [requests(None), requests(Some("api")), requests(Some("cart"))],
+        [(3, (1, 1)), (2, (1, 1)), (1, (1, 1))]
+    );
 }
 
 #[test]
@@ -206,31 +228,52 @@ fn an_asset_that_the_other_side_had_counts_where_it_was_missed() {
     let mut isolate = Isolate::new("private");
     isolate.ask(who(1, Variant::Legacy), "/app.js", "sec-fetch-dest:image", &[404, 404]);
     let counted = isolate.counted();
-    assert_eq!((tally(&counted[0], Variant::Legacy, None).requests, tally(&counted[0], Variant::New, None).requests), (1, 0));
+    assert_eq!(
+        (tally(&counted[0], Variant::Legacy, None).requests, tally(&counted[0], Variant::New, None).requests),
+        (1, 0)
+    );
 }
 
 #[test]
 fn only_whom_the_hash_dealt_out_is_compared() {
     let mut isolate = Isolate::new("private");
-    for (id, reason) in [Reason::Holdout, Reason::Bucketed, Reason::Group, Reason::Killed, Reason::Override, Reason::Excluded].into_iter().enumerate() {
+    for (id, reason) in
+        [Reason::Holdout, Reason::Bucketed, Reason::Group, Reason::Killed, Reason::Override, Reason::Excluded]
+            .into_iter()
+            .enumerate()
+    {
         isolate.ask(Who { reason, ..who(id as u64, Variant::Legacy) }, "/", "", &[500]);
     }
     isolate.ask(Who { reason: Reason::NoConfig, ..who(9, Variant::Legacy) }, "/", "", &[500]);
     let counted = isolate.counted();
     assert_eq!(tally(&counted[0], Variant::Legacy, None).requests, 6, "nothing is known of a request without a state");
     assert_eq!(trials(&counted[0], Variant::Legacy, None), (2, 2));
-    assert_eq!((counted[0].window.subjects.distinct(|seen| seen.is_compared), counted[0].window.subjects.distinct(|_| true)), (2.0, 6.0));
+    assert_eq!(
+        (counted[0].window.subjects.distinct(|seen| seen.is_compared), counted[0].window.subjects.distinct(|_| true)),
+        (2.0, 6.0)
+    );
 }
 
 #[test]
 fn who_fails_is_told_once_a_minute_and_only_of_those_whom_the_hash_dealt_out() {
     let mut isolate = Isolate::new("private");
     let other = Who { reason: Reason::Group, ..who(3, Variant::New) };
-    for (who, statuses) in [(who(1, Variant::New), &[502, 200][..]), (who(1, Variant::New), &[502, 200]), (who(2, Variant::Legacy), &[500]), (other, &[502, 200]), (who(4, Variant::New), &[200])] {
+    for (who, statuses) in [
+        (who(1, Variant::New), &[502, 200][..]),
+        (who(1, Variant::New), &[502, 200]),
+        (who(2, Variant::Legacy), &[500]),
+        (other, &[502, 200]),
+        (who(4, Variant::New), &[200]),
+    ] {
         isolate.ask(who, "/api/cart", PAGE, statuses);
     }
     let counted = isolate.counted().remove(0);
-    let failed: Vec<(String, Vec<bool>)> = counted.compared.failed.iter().map(|failed| (failed.of.to_string(), failed.subjects.iter().map(|seen| seen.is_new).collect())).collect();
+    let failed: Vec<(String, Vec<bool>)> = counted
+        .compared
+        .failed
+        .iter()
+        .map(|failed| (failed.of.to_string(), failed.subjects.iter().map(|seen| seen.is_new).collect()))
+        .collect();
     let [(of, sides)] = failed.as_slice() else { panic!("{failed:?}") };
     assert_eq!((of.as_str(), sides.len(), sides.iter().filter(|is_new| **is_new).count()), ("errors", 2, 1));
     let text = serde_json::to_string(&counted).unwrap();
@@ -243,7 +286,16 @@ fn a_flag_has_the_outcome_of_the_request_under_its_own_assignment() {
     let mut isolate = Isolate::new("private");
     isolate.ask(Who { flag: Some(Variant::New), ..who(1, Variant::Legacy) }, "/api", "", &[500]);
     let counted = isolate.counted();
-    let told: Vec<_> = counted.iter().map(|counted| (counted.rollout.as_str(), tally(counted, Variant::Legacy, None).errors, tally(counted, Variant::New, None).errors)).collect();
+    let told: Vec<_> = counted
+        .iter()
+        .map(|counted| {
+            (
+                counted.rollout.as_str(),
+                tally(counted, Variant::Legacy, None).errors,
+                tally(counted, Variant::New, None).errors,
+            )
+        })
+        .collect();
     assert_eq!(told, [("shop", 1, 0), ("banner", 0, 1)]);
     assert_eq!(counted[1].window.sides.len(), 1, "the endpoints are the other plan's");
 }
@@ -253,7 +305,10 @@ fn a_page_has_a_token_of_everything_that_it_was_given() {
     let mut isolate = Isolate::new("private");
     let edits = isolate.ask(Who { flag: Some(Variant::New), ..who(1, Variant::Legacy) }, "/api/cart", PAGE, &[200]);
     let reports = ExposureKey::derive(KEY).unwrap().verify(token(&edits).unwrap(), "shop.example", MINUTE).unwrap();
-    let told: Vec<_> = reports.iter().map(|r| (r.rollout.as_str(), r.variant, r.revision, r.slice.is_some(), r.endpoints.len())).collect();
+    let told: Vec<_> = reports
+        .iter()
+        .map(|r| (r.rollout.as_str(), r.variant, r.revision, r.slice.is_some(), r.endpoints.len()))
+        .collect();
     assert_eq!(told, [("shop", Variant::Legacy, REVISION, true, 2), ("banner", Variant::New, REVISION, true, 0)]);
     let counted = isolate.counted();
     let seen = counted[0].window.subjects.iter().next().unwrap();
@@ -343,12 +398,24 @@ fn minutes_that_nobody_takes_make_room() {
 }
 
 /// A visit of somebody, or of a client without an id, to the rollout.
-fn visit<'a>(isolate: &'a Snapshot, subject: Option<u64>, client: Option<u64>, variant: Variant, minute: u64) -> Visit<'a> {
+fn visit<'a>(
+    isolate: &'a Snapshot,
+    subject: Option<u64>,
+    client: Option<u64>,
+    variant: Variant,
+    minute: u64,
+) -> Visit<'a> {
     let hash = |id: u64| SubjectHash::of(&id.to_le_bytes());
     let reason = if subject.is_some() { Reason::Bucketed } else { Reason::Unidentified };
     let assignment = Assignment { variant, reason, stage: 0, bucket: None, revision: REVISION };
     let plan = isolate.catalogue.plan(0).unwrap();
-    Visit { plan, assigned: Assigned { number: 0, assignment, subject: subject.map(hash) }, path: "/api/x", at_ms: (MINUTE + minute) as f64 * 60_000.0, client: client.map(hash) }
+    Visit {
+        plan,
+        assigned: Assigned { number: 0, assignment, subject: subject.map(hash) },
+        path: "/api/x",
+        at_ms: (MINUTE + minute) as f64 * 60_000.0,
+        client: client.map(hash),
+    }
 }
 
 fn answered(status: u16) -> Outcome {
@@ -357,7 +424,11 @@ fn answered(status: u16) -> Outcome {
 
 /// The events of a quantity in what comparisons may use, everywhere.
 fn events(counted: &Counted, of: &Quantity, variant: Variant) -> u32 {
-    let own = counted.compared.trials.iter().filter(|trials| trials.of == *of && trials.variant == variant && trials.endpoint.is_none());
+    let own = counted
+        .compared
+        .trials
+        .iter()
+        .filter(|trials| trials.of == *of && trials.variant == variant && trials.endpoint.is_none());
     own.flat_map(|trials| &trials.slices).map(|(_, _, x)| x).sum()
 }
 
@@ -375,7 +446,10 @@ fn what_comes_of_a_request_is_counted_by_its_kind_and_status() {
     let counted = meter.take().unwrap().counted;
     for endpoint in [None, Some("api")] {
         let new = tally(&counted[0], Variant::New, endpoint);
-        assert_eq!((new.requests, new.errors, new.client_errors, new.timeouts, new.abandoned, new.broken), (7, 3, 2, 1, 1, 2));
+        assert_eq!(
+            (new.requests, new.errors, new.client_errors, new.timeouts, new.abandoned, new.broken),
+            (7, 3, 2, 1, 1, 2)
+        );
         assert_eq!(new.statuses, [(403, 1), (404, 1), (500, 1)]);
         assert_eq!(new.repeats, []);
         let waited = new.sketch(&Measure::Waited).and_then(|sketch| sketch.quantile(500)).unwrap();
@@ -383,7 +457,10 @@ fn what_comes_of_a_request_is_counted_by_its_kind_and_status() {
         assert_eq!(new.sketch(&Measure::Latency).map(|sketch| sketch.count()), Some(5));
     }
     let own = |of| events(&counted[0], &of, Variant::New);
-    assert_eq!([Quantity::Errors, Quantity::ClientErrors, Quantity::Timeouts, Quantity::Abandoned, Quantity::Broken].map(own), [3, 2, 1, 1, 2]);
+    assert_eq!(
+        [Quantity::Errors, Quantity::ClientErrors, Quantity::Timeouts, Quantity::Abandoned, Quantity::Broken].map(own),
+        [3, 2, 1, 1, 2]
+    );
     assert_eq!(trials(&counted[0], Variant::New, None).0, 6, "six subjects, whatever came of their requests");
     assert_eq!(own(Quantity::Status(404)), 0, "no condition compares it");
 }
@@ -400,9 +477,17 @@ fn a_subject_or_client_that_fails_again_and_again_fails_once_a_minute() {
     let counted = meter.take().unwrap().counted;
     let legacy = tally(&counted[0], Variant::Legacy, None);
     assert_eq!((legacy.requests, legacy.errors, legacy.client_errors, legacy.broken), (192, 97, 96, 1));
-    let repeats = [Quantity::Errors, Quantity::ClientErrors, Quantity::Status(404), Quantity::Status(500), Quantity::Broken].map(|of| legacy.repeats(&of));
+    let repeats =
+        [Quantity::Errors, Quantity::ClientErrors, Quantity::Status(404), Quantity::Status(500), Quantity::Broken]
+            .map(|of| legacy.repeats(&of));
     assert_eq!(repeats, [63, 62, 62, 62, 0], "of a request without any name nobody knows whose it is");
-    assert_eq!((events(&counted[0], &Quantity::Errors, Variant::Legacy), events(&counted[0], &Quantity::ClientErrors, Variant::Legacy)), (1, 1));
+    assert_eq!(
+        (
+            events(&counted[0], &Quantity::Errors, Variant::Legacy),
+            events(&counted[0], &Quantity::ClientErrors, Variant::Legacy)
+        ),
+        (1, 1)
+    );
     assert_eq!(counted[0].window.subjects.distinct(|_| true), 1.0, "a client is no subject");
     meter.count(&visit(&snapshot, Some(1), None, Variant::Legacy, 1), answered(500));
     let counted = meter.take().unwrap().counted;
@@ -451,8 +536,22 @@ fn flood(isolate: &mut Isolate, requests: u64) {
         let variant = if n % 2 == 0 { Variant::Legacy } else { Variant::New };
         let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: None, revision: REVISION };
         let plan = isolate.snapshot.catalogue.plan(0).unwrap();
-        let visit = Visit { plan, assigned: Assigned { number: 0, assignment, subject }, path: "/api/cart", at_ms: START_MS, client: None };
-        isolate.meter.count(&visit, Outcome { status: Some(if n % 5 == 0 { 400 + (n % 100) as u16 } else { 200 }), is_failure: n % 7 == 0, is_timeout: n % 11 == 0, latency: Some((n * 7 % 397) as i16 - 200) });
+        let visit = Visit {
+            plan,
+            assigned: Assigned { number: 0, assignment, subject },
+            path: "/api/cart",
+            at_ms: START_MS,
+            client: None,
+        };
+        isolate.meter.count(
+            &visit,
+            Outcome {
+                status: Some(if n % 5 == 0 { 400 + (n % 100) as u16 } else { 200 }),
+                is_failure: n % 7 == 0,
+                is_timeout: n % 11 == 0,
+                latency: Some((n * 7 % 397) as i16 - 200),
+            },
+        );
     }
 }
 
@@ -469,7 +568,8 @@ fn no_batch_is_too_long_to_be_stored_and_nothing_is_lost_between_them() {
         assert!(text.len() < 1 << 20, "{}", text.len());
         assert_eq!(Batch::parse(&text), batch);
         for counted in &batch.counted {
-            requests += tally(counted, Variant::Legacy, None).requests + tally(counted, Variant::New, Some("cart")).requests;
+            requests +=
+                tally(counted, Variant::Legacy, None).requests + tally(counted, Variant::New, Some("cart")).requests;
             exposures += trials(counted, Variant::Legacy, Some("api")).0;
         }
         assert_eq!(batch.sequence, batches);

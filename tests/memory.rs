@@ -41,9 +41,14 @@ fn in_use() -> usize {
 static TURN: Mutex<()> = Mutex::new(());
 
 fn catalogue() -> Catalogue {
-    let rollout = |n: usize| format!(r#"{{"key":"rollout-{n}","routes":["/r{n}/*"],"upstreams":{{"legacy":"https://l.example","new":"https://n.example"}},"endpoints":{{"api":"path:/r{n}/api/*"}},"stage":[{{"name":"half","percentage":50,"hold":"1d"}},{{"name":"full","percentage":100}}]}}"#);
+    let rollout = |n: usize| {
+        format!(
+            r#"{{"key":"rollout-{n}","routes":["/r{n}/*"],"upstreams":{{"legacy":"https://l.example","new":"https://n.example"}},"endpoints":{{"api":"path:/r{n}/api/*"}},"stage":[{{"name":"half","percentage":50,"hold":"1d"}},{{"name":"full","percentage":100}}]}}"#
+        )
+    };
     let rollouts: Vec<String> = (0..ROLLOUTS).map(rollout).collect();
-    let (catalogue, broken) = Catalogue::compile(&format!(r#"{{"v":1,"revision":1,"rollouts":[{}]}}"#, rollouts.join(",")), None).unwrap();
+    let (catalogue, broken) =
+        Catalogue::compile(&format!(r#"{{"v":1,"revision":1,"rollouts":[{}]}}"#, rollouts.join(",")), None).unwrap();
     assert!(broken.is_empty());
     catalogue
 }
@@ -57,7 +62,10 @@ fn ask(meter: &mut Meter, plan: &Plan, number: usize, id: u64, at_ms: f64) {
     let visit = Visit { plan, assigned, path: &path, at_ms, client: None };
     let latency = i16::try_from(60 + (id.wrapping_mul(2_654_435_761) >> 8) % 160).ok();
     let is_failure = id.is_multiple_of(50);
-    meter.count(&visit, Outcome { status: Some(if is_failure { 500 } else { 200 }), is_failure, is_timeout: false, latency });
+    meter.count(
+        &visit,
+        Outcome { status: Some(if is_failure { 500 } else { 200 }), is_failure, is_timeout: false, latency },
+    );
 }
 
 /// An isolate that counts, and the books of the controller that takes it in, each with the heap that it has in use.
@@ -77,7 +85,17 @@ impl Deployment {
     fn new() -> Self {
         let before = in_use();
         let (catalogue, meter) = (catalogue(), Meter::default());
-        Self { catalogue, meter, books: Books::default(), networks: Networks::default(), frugality: 0, before, controller: 0, isolate_max: 0, controller_max: 0 }
+        Self {
+            catalogue,
+            meter,
+            books: Books::default(),
+            networks: Networks::default(),
+            frugality: 0,
+            before,
+            controller: 0,
+            isolate_max: 0,
+            controller_max: 0,
+        }
     }
 
     /// Counts so many ids from `first` on, spread over all rollouts and over a minute.
@@ -148,7 +166,8 @@ fn an_isolate_and_the_controller_stay_under_64_mb_each() {
         own.end_minute(minute);
     }
     // Ten days whose tens of minutes are each as full as that first one.
-    let full: Vec<(Name, Window)> = own.books.iter_mut().map(|(key, book)| (key.clone(), book.series.since(REVISION).clone())).collect();
+    let full: Vec<(Name, Window)> =
+        own.books.iter_mut().map(|(key, book)| (key.clone(), book.series.since(REVISION).clone())).collect();
     for ten in 3..10 * 24 * 6_u64 {
         let minute = ten * 10;
         let now = Instant::from_epoch_ms((START_MS + minute as f64 * 60_000.0) as i64);
@@ -156,7 +175,11 @@ fn an_isolate_and_the_controller_stay_under_64_mb_each() {
         if ten < 24 * 6 || ten.is_multiple_of(48) {
             own.grow(|own| {
                 for (key, window) in &full {
-                    own.books.get_mut(key).count(Window { minute: START_MINUTE + minute, minutes: 1, ..window.clone() }, &Compared::default(), now);
+                    own.books.get_mut(key).count(
+                        Window { minute: START_MINUTE + minute, minutes: 1, ..window.clone() },
+                        &Compared::default(),
+                        now,
+                    );
                 }
             });
             own.end_minute(minute);
@@ -171,7 +194,13 @@ fn an_isolate_and_the_controller_stay_under_64_mb_each() {
             own.networks.admit(report(rollout, n), START_MINUTE);
         }
     });
-    println!("isolate: {} MB at most; controller: {} MB at most, {} MB at the end, at frugality {}", own.isolate_max >> 20, own.controller_max >> 20, own.controller >> 20, own.frugality);
+    println!(
+        "isolate: {} MB at most; controller: {} MB at most, {} MB at the end, at frugality {}",
+        own.isolate_max >> 20,
+        own.controller_max >> 20,
+        own.controller >> 20,
+        own.frugality
+    );
     assert!(own.isolate_max < HEAP_MAX, "isolate: {} MB", own.isolate_max >> 20);
     assert!(own.controller_max < HEAP_MAX, "controller: {} MB", own.controller_max >> 20);
     assert!(own.frugality > 0, "the load is one that it has to be frugal for");

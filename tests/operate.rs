@@ -1,8 +1,12 @@
 //! The operator's commands as their user meets them, against a server with answers made up here:
 //! what is sent, in which order, and what is said. The API itself is tested in tests/edge.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics fails, as it should")]
-
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics fails, as it should"
+)]
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -42,7 +46,8 @@ fn ok(body: Value) -> Reply {
 }
 
 fn problem(status: u16, kind: &str, detail: &str, extra: Value) -> Reply {
-    let mut body = json!({ "type": format!("urn:tidegate:problem:{kind}"), "title": kind, "status": status, "detail": detail });
+    let mut body =
+        json!({ "type": format!("urn:tidegate:problem:{kind}"), "title": kind, "status": status, "detail": detail });
     body.as_object_mut().unwrap().extend(extra.as_object().cloned().unwrap_or_default());
     Reply::Json(status, body, &[("content-type", "application/problem+json")])
 }
@@ -89,8 +94,11 @@ fn serve(stream: TcpStream, reply: &Reply, seen: &Mutex<Vec<Asked>>) {
         line.trim_end().to_owned()
     };
     let line = next().trim_end_matches(" HTTP/1.1").to_owned();
-    let headers: Vec<(String, String)> = std::iter::from_fn(|| next().split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()))).collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, value)| value.parse().unwrap());
+    let headers: Vec<(String, String)> =
+        std::iter::from_fn(|| next().split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned())))
+            .collect();
+    let length =
+        headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, value)| value.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     seen.lock().unwrap().push(Asked { line, headers, body: serde_json::from_slice(&body).unwrap_or_default() });
@@ -163,7 +171,11 @@ fn dry_run() -> Reply {
 }
 
 fn done() -> Reply {
-    Reply::Json(200, json!({ "rollout": rollout(&state(13, "quarter", 25.0, "running")), "entry": {}, "moves": {} }), &[("etag", "\"13\"")])
+    Reply::Json(
+        200,
+        json!({ "rollout": rollout(&state(13, "quarter", 25.0, "running")), "entry": {}, "moves": {} }),
+        &[("etag", "\"13\"")],
+    )
 }
 
 fn looked() -> Reply {
@@ -180,13 +192,31 @@ fn sure<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 fn a_change_is_sent_on_the_revision_that_was_looked_at() {
     let server = Server::new(vec![dry_run(), looked(), done()]);
     let output = server.run(&sure(&["advance", "demo"]));
-    ends(&output, 0, &["demo: canary 10 % → quarter 25 %", "15 % of subjects move from legacy to new", "! Skipped: the stage's hold of 48h is not over"]);
+    ends(
+        &output,
+        0,
+        &[
+            "demo: canary 10 % → quarter 25 %",
+            "15 % of subjects move from legacy to new",
+            "! Skipped: the stage's hold of 48h is not over",
+        ],
+    );
     assert_eq!(out(&output), "demo is running in quarter at 25 %, revision 13\n");
     let asked = server.asked();
-    assert_eq!(server.lines(), ["POST /_tidegate/api/rollouts/demo/commands", "GET /_tidegate/api/rollouts/demo", "POST /_tidegate/api/rollouts/demo/commands"]);
+    assert_eq!(
+        server.lines(),
+        [
+            "POST /_tidegate/api/rollouts/demo/commands",
+            "GET /_tidegate/api/rollouts/demo",
+            "POST /_tidegate/api/rollouts/demo/commands"
+        ]
+    );
     assert_eq!(asked[0].body, json!({ "command": "advance", "reason": "fine so far", "dry_run": true }));
     assert_eq!(asked[2].body, json!({ "command": "advance", "reason": "fine so far" }));
-    assert_eq!((asked[2].header("if-match"), asked[2].header("authorization")), (Some("\"12\""), Some("Bearer tg_secret")));
+    assert_eq!(
+        (asked[2].header("if-match"), asked[2].header("authorization")),
+        (Some("\"12\""), Some("Bearer tg_secret"))
+    );
     assert_eq!(asked[2].header("idempotency-key").map(str::len), Some(32));
 }
 
@@ -194,9 +224,15 @@ fn a_change_is_sent_on_the_revision_that_was_looked_at() {
 fn arguments_travel_as_the_api_names_them() {
     for (arguments, body) in [
         (vec!["set", "demo", "2.5%"], json!({ "command": "set", "percentage": 2.5, "reason": "fine so far" })),
-        (vec!["resume", "demo", "--stage", "canary"], json!({ "command": "resume", "stage": "canary", "reason": "fine so far" })),
+        (
+            vec!["resume", "demo", "--stage", "canary"],
+            json!({ "command": "resume", "stage": "canary", "reason": "fine so far" }),
+        ),
         (vec!["rollback", "demo"], json!({ "command": "rollback", "to": "off", "reason": "fine so far" })),
-        (vec!["rollback", "demo", "--to", "previous"], json!({ "command": "rollback", "to": "previous", "reason": "fine so far" })),
+        (
+            vec!["rollback", "demo", "--to", "previous"],
+            json!({ "command": "rollback", "to": "previous", "reason": "fine so far" }),
+        ),
         (vec!["rollback", "demo", "--to", "5"], json!({ "command": "rollback", "to": 5, "reason": "fine so far" })),
         (vec!["complete", "demo"], json!({ "command": "complete", "reason": "fine so far" })),
     ] {
@@ -227,10 +263,26 @@ fn killed(behind: u64, quiet_ms: Option<u64>) -> Value {
 fn a_kill_waits_until_no_isolate_serves_new_and_says_so() {
     let kill = || ok(json!({ "rollout": killed(2, None), "entry": {}, "moves": {} }));
     let server = Server::new(vec![kill(), ok(killed(1, None)), ok(killed(0, Some(3_200)))]);
-    ends(&server.run(&sure(&["kill", "demo"])), 0, &["demo is running", "Waiting until no isolate serves new", "0 requests to new for 3 s, as all 2 isolates heard in the last minute tell"]);
-    assert_eq!(server.lines(), ["POST /_tidegate/api/rollouts/demo/commands", "GET /_tidegate/api/rollouts/demo", "GET /_tidegate/api/rollouts/demo"]);
+    ends(
+        &server.run(&sure(&["kill", "demo"])),
+        0,
+        &[
+            "demo is running",
+            "Waiting until no isolate serves new",
+            "0 requests to new for 3 s, as all 2 isolates heard in the last minute tell",
+        ],
+    );
+    assert_eq!(
+        server.lines(),
+        [
+            "POST /_tidegate/api/rollouts/demo/commands",
+            "GET /_tidegate/api/rollouts/demo",
+            "GET /_tidegate/api/rollouts/demo"
+        ]
+    );
 
-    let all = Server::new(vec![ok(json!({ "rollouts": [killed(2, None)], "refused": [] })), ok(killed(0, Some(9_000)))]);
+    let all =
+        Server::new(vec![ok(json!({ "rollouts": [killed(2, None)], "refused": [] })), ok(killed(0, Some(9_000)))]);
     ends(&all.run(&sure(&["kill", "--all"])), 0, &["0 requests to new for 9 s"]);
     let programs = Server::new(vec![kill(), ok(killed(0, Some(3_000)))]);
     let output = programs.run(&sure(&["kill", "demo", "--json"]));
@@ -248,24 +300,40 @@ fn a_dry_run_needs_no_consent_and_changes_nothing() {
     let server = Server::new(vec![ok(body.clone()), looked()]);
     let output = server.run(&["start", "demo", "--dry-run"]);
     ends(&output, 0, &[]);
-    assert_eq!(out(&output), "demo: a 0 %, draft → a 0 %, running\n  and then at once: b 100 %, completed\n  100 % of subjects move from legacy to new\n");
+    assert_eq!(
+        out(&output),
+        "demo: a 0 %, draft → a 0 %, running\n  and then at once: b 100 %, completed\n  100 % of subjects move from legacy to new\n"
+    );
     assert_eq!(server.asked()[0].body, json!({ "command": "start", "dry_run": true }));
     assert_eq!(server.lines()[1..], ["GET /_tidegate/api/rollouts/demo"]);
     body["ends"] = json!([{ "what": "rescue", "text": "rescue ends" }]);
-    ends(&Server::new(vec![ok(body), looked()]).run(&["complete", "demo", "--dry-run"]), 0, &["! Everybody goes to new, and no stage follows", "! Rescue ends"]);
+    ends(
+        &Server::new(vec![ok(body), looked()]).run(&["complete", "demo", "--dry-run"]),
+        0,
+        &["! Everybody goes to new, and no stage follows", "! Rescue ends"],
+    );
     ends(&server.run(&["kill", "--all", "--dry-run"]), 2, &["one rollout at a time"]);
 }
 
 /// The answer to a `complete` that something speaks against.
 fn unconfirmed() -> Reply {
     let help = "`approve` each once it is true; to complete it all the same, name it: `--confirm demo`";
-    problem(409, "refused", "not approved yet: Cause found", json!({ "refusal": "checklist", "help": help, "confirm": "demo", "ends": [{ "what": "rescue", "text": "rescue ends: legacy no longer answers" }] }))
+    problem(
+        409,
+        "refused",
+        "not approved yet: Cause found",
+        json!({ "refusal": "checklist", "help": help, "confirm": "demo", "ends": [{ "what": "rescue", "text": "rescue ends: legacy no longer answers" }] }),
+    )
 }
 
 #[test]
 fn a_completion_that_is_advised_against_says_what_ends_and_wants_the_key() {
     let server = Server::new(vec![unconfirmed()]);
-    ends(&server.run(&sure(&["complete", "demo"])), 1, &["error: not approved yet: Cause found", "! Rescue ends: legacy no longer answers", "--confirm demo"]);
+    ends(
+        &server.run(&sure(&["complete", "demo"])),
+        1,
+        &["error: not approved yet: Cause found", "! Rescue ends: legacy no longer answers", "--confirm demo"],
+    );
     let server = Server::new(vec![dry_run(), looked(), done()]);
     ends(&server.run(&sure(&["complete", "demo", "--confirm", "demo"])), 0, &["demo is running"]);
     assert_eq!(server.asked()[2].body, json!({ "command": "complete", "confirm": "demo", "reason": "fine so far" }));
@@ -276,7 +344,10 @@ fn a_completion_that_is_advised_against_says_what_ends_and_wants_the_key() {
 fn at_a_terminal_the_key_of_a_completion_is_typed() {
     let server = Server::new(vec![unconfirmed(), dry_run(), looked(), done()]);
     let Some((code, told)) = at_a_terminal(&server, "complete demo --yes --reason why", "demo\n") else { return };
-    assert!(code == Some(0) && told.contains("Type demo to complete it all the same, or only Enter to leave it:"), "{told}");
+    assert!(
+        code == Some(0) && told.contains("Type demo to complete it all the same, or only Enter to leave it:"),
+        "{told}"
+    );
     assert_eq!(server.asked()[3].body, json!({ "command": "complete", "confirm": "demo", "reason": "why" }));
     let server = Server::new(vec![unconfirmed()]);
     let Some((code, told)) = at_a_terminal(&server, "complete demo --yes --reason why", "yes\n") else { return };
@@ -287,7 +358,12 @@ fn at_a_terminal_the_key_of_a_completion_is_typed() {
 #[test]
 fn where_nobody_can_be_asked_nothing_is_sent_until_all_is_said() {
     let server = Server::new(vec![dry_run()]);
-    for (arguments, missing) in [(vec!["advance", "demo"], "--yes and --reason TEXT"), (vec!["advance", "demo", "--yes"], "add --reason TEXT"), (vec!["kill", "demo"], "add --yes"), (vec!["apply", "plans/demo.toml"], "add --yes")] {
+    for (arguments, missing) in [
+        (vec!["advance", "demo"], "--yes and --reason TEXT"),
+        (vec!["advance", "demo", "--yes"], "add --reason TEXT"),
+        (vec!["kill", "demo"], "add --yes"),
+        (vec!["apply", "plans/demo.toml"], "add --yes"),
+    ] {
         ends(&server.run(&arguments), 2, &["standard input is no terminal", missing]);
     }
     assert_eq!(server.lines(), Vec::<String>::new());
@@ -313,10 +389,22 @@ fn at_a_terminal(server: &Server, arguments: &str, typed: &str) -> Option<(Optio
 fn at_a_terminal_what_exposes_wants_words_and_enter_alone_leaves_it() {
     let server = Server::new(vec![dry_run(), looked(), done()]);
     let Some((code, told)) = at_a_terminal(&server, "advance demo", "y\nlooks fine\n") else { return };
-    assert!(code == Some(0) && told.contains("Advance demo? Say why (Enter leaves it): ") && told.contains("a few words, for the history") && told.contains("demo is running in quarter"), "{told}");
+    assert!(
+        code == Some(0)
+            && told.contains("Advance demo? Say why (Enter leaves it): ")
+            && told.contains("a few words, for the history")
+            && told.contains("demo is running in quarter"),
+        "{told}"
+    );
     assert_eq!(server.asked()[2].body, json!({ "command": "advance", "reason": "looks fine" }));
 
-    for (arguments, typed) in [("advance demo", "\n"), ("advance demo", "n\n"), ("advance demo --reason because", "\n"), ("complete demo", "two quiet weeks\nshop\n"), ("complete demo", "two quiet weeks\n\n")] {
+    for (arguments, typed) in [
+        ("advance demo", "\n"),
+        ("advance demo", "n\n"),
+        ("advance demo --reason because", "\n"),
+        ("complete demo", "two quiet weeks\nshop\n"),
+        ("complete demo", "two quiet weeks\n\n"),
+    ] {
         let server = Server::new(vec![dry_run(), looked(), done()]);
         let Some((code, told)) = at_a_terminal(&server, arguments, typed) else { return };
         assert!(code == Some(1) && told.contains("Nothing was changed."), "{told}");
@@ -333,9 +421,20 @@ fn at_a_terminal_what_exposes_wants_words_and_enter_alone_leaves_it() {
 fn at_a_terminal_enter_stops_and_the_reason_may_follow() {
     for (arguments, typed, sent) in [
         ("kill demo", "\n\n", vec![json!({ "command": "kill", "reason": "no reason given" })]),
-        ("kill demo", "\ncarts are empty\n", vec![json!({ "command": "kill", "reason": "no reason given" }), json!({ "command": "note", "reason": "carts are empty" })]),
+        (
+            "kill demo",
+            "\ncarts are empty\n",
+            vec![
+                json!({ "command": "kill", "reason": "no reason given" }),
+                json!({ "command": "note", "reason": "carts are empty" }),
+            ],
+        ),
         ("pause demo", "y\n\n", vec![json!({ "command": "pause", "reason": "no reason given" })]),
-        ("rollback demo --reason because", "\n", vec![json!({ "command": "rollback", "to": "off", "reason": "because" })]),
+        (
+            "rollback demo --reason because",
+            "\n",
+            vec![json!({ "command": "rollback", "to": "off", "reason": "because" })],
+        ),
     ] {
         let server = Server::new(vec![dry_run(), done()]);
         let Some((code, told)) = at_a_terminal(&server, arguments, typed) else { return };
@@ -348,7 +447,10 @@ fn at_a_terminal_enter_stops_and_the_reason_may_follow() {
     for typed in ["n\n", "nope\nNO\n", "maybe\nstop it\nwhat\n"] {
         let server = Server::new(vec![dry_run(), done()]);
         let Some((code, told)) = at_a_terminal(&server, "kill demo", typed) else { return };
-        assert!(code == Some(1) && told.contains("Kill demo now? [Y/n] ") && told.contains("Nothing was changed."), "{told}");
+        assert!(
+            code == Some(1) && told.contains("Kill demo now? [Y/n] ") && told.contains("Nothing was changed."),
+            "{told}"
+        );
         assert_eq!(server.asked().len(), 1);
     }
 }
@@ -358,26 +460,55 @@ fn a_stop_needs_no_reason_and_a_note_adds_one() {
     for verb in ["kill", "pause", "rollback"] {
         let server = Server::new(vec![done()]);
         ends(&server.run(&[verb, "demo", "--yes"]), 0, &["demo is running"]);
-        assert_eq!(server.asked().iter().map(|asked| asked.body["reason"].clone()).collect::<Vec<_>>(), [json!("no reason given")], "{verb}");
+        assert_eq!(
+            server.asked().iter().map(|asked| asked.body["reason"].clone()).collect::<Vec<_>>(),
+            [json!("no reason given")],
+            "{verb}"
+        );
     }
     let server = Server::new(vec![done()]);
     ends(&server.run(&["note", "demo", "Payments failed"]), 0, &["demo: noted, revision 13"]);
-    assert_eq!((server.lines(), server.asked()[0].body.clone()), (vec!["POST /_tidegate/api/rollouts/demo/commands".to_owned()], json!({ "command": "note", "reason": "Payments failed" })));
+    assert_eq!(
+        (server.lines(), server.asked()[0].body.clone()),
+        (
+            vec!["POST /_tidegate/api/rollouts/demo/commands".to_owned()],
+            json!({ "command": "note", "reason": "Payments failed" })
+        )
+    );
 }
 
 #[test]
 fn a_key_that_is_missing_is_told_with_those_there_are() {
     let server = Server::new(vec![ok(json!({ "rollouts": [{ "key": "demo" }, { "key": "shop" }] }))]);
-    ends(&server.run(&["kill"]), 2, &["<KEY>", "Rollouts here: demo and shop", "Every rollout at once: tidegate kill --all"]);
+    ends(
+        &server.run(&["kill"]),
+        2,
+        &["<KEY>", "Rollouts here: demo and shop", "Every rollout at once: tidegate kill --all"],
+    );
     assert_eq!(server.lines(), ["GET /_tidegate/api/rollouts"]);
-    ends(&tidegate(&["kill"], &[("TIDEGATE_URL", "http://127.0.0.1:9"), ("TIDEGATE_TOKEN", "tg_secret")]), 2, &["<KEY>", "tidegate kill --all"]);
+    ends(
+        &tidegate(&["kill"], &[("TIDEGATE_URL", "http://127.0.0.1:9"), ("TIDEGATE_TOKEN", "tg_secret")]),
+        2,
+        &["<KEY>", "tidegate kill --all"],
+    );
 }
 
 #[test]
 fn a_verb_of_another_tool_does_nothing_and_leads_to_the_right_one() {
     let server = Server::new(vec![done()]);
-    for (verb, meant) in [("abort", "tidegate kill demo "), ("stop", "tidegate rollback demo "), ("off", "tidegate pause demo "), ("promote", "tidegate advance demo "), ("promote", "tidegate complete demo "), ("undo", "tidegate rollback demo --to previous ")] {
-        ends(&server.run(&[verb, "demo", "--yes", "--reason", "x"]), 2, &[&format!("there is no command `{verb}`. It may mean:"), meant, "Nothing was done."]);
+    for (verb, meant) in [
+        ("abort", "tidegate kill demo "),
+        ("stop", "tidegate rollback demo "),
+        ("off", "tidegate pause demo "),
+        ("promote", "tidegate advance demo "),
+        ("promote", "tidegate complete demo "),
+        ("undo", "tidegate rollback demo --to previous "),
+    ] {
+        ends(
+            &server.run(&[verb, "demo", "--yes", "--reason", "x"]),
+            2,
+            &[&format!("there is no command `{verb}`. It may mean:"), meant, "Nothing was done."],
+        );
     }
     assert_eq!(server.lines(), Vec::<String>::new());
     let listed = Server::new(vec![ok(json!({ "rollouts": [] }))]);
@@ -390,21 +521,31 @@ fn a_verb_of_another_tool_does_nothing_and_leads_to_the_right_one() {
 /// What bash completes, by the script that the command prints.
 fn completed(line: &str, url: &str) -> Option<Vec<String>> {
     let script = r#"source <("$0" completions bash); read -ra COMP_WORDS <<< "$1"; [[ "$1" == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_TYPE=9; _clap_complete_tidegate tidegate "${COMP_WORDS[COMP_CWORD]}" 2>&1; printf '%s\n' "${COMPREPLY[@]}""#;
-    let output = Command::new("bash").args(["-c", script, env!("CARGO_BIN_EXE_tidegate"), line]).env("TIDEGATE_URL", url).env("TIDEGATE_TOKEN", "tg_secret").output().ok()?;
+    let output = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_tidegate"), line])
+        .env("TIDEGATE_URL", url)
+        .env("TIDEGATE_TOKEN", "tg_secret")
+        .output()
+        .ok()?;
     Some(out(&output).lines().map(str::to_owned).collect())
 }
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "how long somebody waits is what is tested")]
 fn a_shell_completes_keys_and_is_silent_where_nobody_knows_them() {
-    let server = Server::new(vec![ok(json!({ "rollouts": [{ "key": "checkout" }, { "key": "checkout-ai" }, { "key": "shop" }] }))]);
+    let server = Server::new(vec![ok(
+        json!({ "rollouts": [{ "key": "checkout" }, { "key": "checkout-ai" }, { "key": "shop" }] }),
+    )]);
     let Some(found) = completed("tidegate kill check", &server.url) else { return };
     assert_eq!(found, ["checkout", "checkout-ai"]);
     assert_eq!(completed("tidegate rollb", &server.url), Some(vec!["rollback".to_owned()]));
     // Somebody listens there and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let begun = std::time::Instant::now();
-    assert_eq!(completed("tidegate kill check", &format!("http://{}", silent.local_addr().unwrap())), Some(vec![String::new()]));
+    assert_eq!(
+        completed("tidegate kill check", &format!("http://{}", silent.local_addr().unwrap())),
+        Some(vec![String::new()])
+    );
     assert!(begun.elapsed() < std::time::Duration::from_secs(3));
     assert_eq!(completed("tidegate kill check", "no address"), Some(vec![String::new()]));
 }
@@ -418,7 +559,11 @@ fn a_command_is_sent_once_more_under_the_same_key_when_the_connection_breaks() {
     assert_eq!(asked[0].body, asked[1].body);
 
     let broken = Server::new(vec![Reply::Break]);
-    ends(&broken.run(&sure(&["pause", "demo"])), 1, &["broke before the answer", "nobody knows whether it was done: look with `tidegate status demo`"]);
+    ends(
+        &broken.run(&sure(&["pause", "demo"])),
+        1,
+        &["broke before the answer", "nobody knows whether it was done: look with `tidegate status demo`"],
+    );
     ends(&broken.run(&sure(&["kill", "demo"])), 1, &["KV kills as well", "ROLLOUTS 'kill/demo' on"]);
     assert_eq!(broken.asked().len(), 4);
 
@@ -436,17 +581,41 @@ fn a_controller_that_is_away_is_asked_once_more() {
 
 #[test]
 fn whoever_decided_on_an_old_state_hears_what_it_is_now() {
-    let stale = problem(412, "stale-revision", "decided on revision 12, but the rollout is at 14 by now", json!({ "current": rollout(&state(14, "quarter", 25.0, "paused")) }));
+    let stale = problem(
+        412,
+        "stale-revision",
+        "decided on revision 12, but the rollout is at 14 by now",
+        json!({ "current": rollout(&state(14, "quarter", 25.0, "paused")) }),
+    );
     let server = Server::new(vec![dry_run(), looked(), stale]);
     let output = server.run(&sure(&["advance", "demo"]));
-    ends(&output, 1, &["error: decided on revision 12", "now: demo is paused in quarter at 25 %, revision 14", "help: look again with `tidegate status`"]);
+    ends(
+        &output,
+        1,
+        &[
+            "error: decided on revision 12",
+            "now: demo is paused in quarter at 25 %, revision 14",
+            "help: look again with `tidegate status`",
+        ],
+    );
     assert_eq!(out(&output), "");
 }
 
 #[test]
 fn a_refusal_is_told_with_its_help_and_as_it_came_to_programs() {
-    let refused = || Server::new(vec![problem(409, "refused", "the checklist is open: Backups confirmed", json!({ "refusal": "checklist", "help": "approve it" }))]);
-    ends(&refused().run(&sure(&["advance", "demo"])), 1, &["error: the checklist is open: Backups confirmed\n  help: approve it\n"]);
+    let refused = || {
+        Server::new(vec![problem(
+            409,
+            "refused",
+            "the checklist is open: Backups confirmed",
+            json!({ "refusal": "checklist", "help": "approve it" }),
+        )])
+    };
+    ends(
+        &refused().run(&sure(&["advance", "demo"])),
+        1,
+        &["error: the checklist is open: Backups confirmed\n  help: approve it\n"],
+    );
     let output = refused().run(&sure(&["advance", "demo", "--json"]));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), &document["refusal"]), (Some(1), &json!("checklist")));
@@ -458,14 +627,24 @@ fn json_is_the_answer_as_it_came() {
     let body = rollout(&state(12, "canary", 10.0, "running"));
     let server = Server::new(vec![ok(body.clone())]);
     for arguments in [["status", "demo", "--json"], ["explain", "demo", "--json"]] {
-        let arguments: Vec<&str> = if arguments[0] == "explain" { vec!["explain", "demo", "ana@example.com", "--json"] } else { arguments.to_vec() };
+        let arguments: Vec<&str> = if arguments[0] == "explain" {
+            vec!["explain", "demo", "ana@example.com", "--json"]
+        } else {
+            arguments.to_vec()
+        };
         let output = server.run(&arguments);
         assert_eq!((out(&output).trim(), err(&output).as_str()), (body.to_string().as_str(), ""));
     }
     assert_eq!(server.lines()[1], "GET /_tidegate/api/assign?rollout=demo&id=ana%40example.com");
     let change = Server::new(vec![dry_run(), done()]);
     let output = change.run(&sure(&["advance", "demo", "--json"]));
-    assert_eq!((serde_json::from_str::<Value>(&out(&output)).unwrap()["rollout"]["state"]["revision"].as_u64(), err(&output).as_str()), (Some(13), ""));
+    assert_eq!(
+        (
+            serde_json::from_str::<Value>(&out(&output)).unwrap()["rollout"]["state"]["revision"].as_u64(),
+            err(&output).as_str()
+        ),
+        (Some(13), "")
+    );
 }
 
 /// A server that answers whatever it gets, TLS too, with plain HTTP.
@@ -491,10 +670,18 @@ fn every_way_of_not_reaching_tidegate_has_its_own_words() {
     ends(&at("http://tidegate.invalid"), 1, &["http://tidegate.invalid", "check the address"]);
     ends(&at("shop.example.com"), 2, &["--url: `shop.example.com` is not a URL", "such as https://shop.example.com"]);
     ends(&tidegate(&["status"], &[token, ("TIDEGATE_URL", "ftp://x")]), 2, &["TIDEGATE_URL: `ftp://x`"]);
-    ends(&tidegate(&["status"], &[]), 2, &["TIDEGATE_TOKEN is not set", "export TIDEGATE_TOKEN", "tidegate token NAME"]);
+    ends(
+        &tidegate(&["status"], &[]),
+        2,
+        &["TIDEGATE_TOKEN is not set", "export TIDEGATE_TOKEN", "tidegate token NAME"],
+    );
 
     let html = Server::new(vec![Reply::Text(404, "<html>Not here</html>", &[])]);
-    ends(&html.run(&["status"]), 1, &["is not Tidegate's API: it answered 404 with text/html", "a site behind a Tidegate that has the API"]);
+    ends(
+        &html.run(&["status"]),
+        1,
+        &["is not Tidegate's API: it answered 404 with text/html", "a site behind a Tidegate that has the API"],
+    );
     let shop = Server::new(vec![Reply::Text(200, "<html>Welcome</html>", &[])]);
     ends(&shop.run(&["status"]), 1, &["is not Tidegate's API: it answered 200 with text/html"]);
     let moved = Server::new(vec![Reply::Text(301, "", &[("location", "https://www.shop.example.com/")])]);
@@ -502,20 +689,42 @@ fn every_way_of_not_reaching_tidegate_has_its_own_words() {
     assert_eq!(moved.asked().len(), 1);
     let stranger = Server::new(vec![problem(401, "unauthorized", "the token is not known", json!({}))]);
     ends(&stranger.run(&["status"]), 1, &["error: the token is not known", "check TIDEGATE_TOKEN"]);
-    let viewer = Server::new(vec![problem(403, "forbidden", "the token of ana may look but not change anything", json!({}))]);
+    let viewer =
+        Server::new(vec![problem(403, "forbidden", "the token of ana may look but not change anything", json!({}))]);
     ends(&viewer.run(&sure(&["kill", "demo"])), 1, &["may look but not change", "--role operator"]);
-    ends(&at(&plain_only().replace("http:", "https:")), 1, &["no secure connection to https://127.0.0.1", "it seems to speak plain HTTP"]);
+    ends(
+        &at(&plain_only().replace("http:", "https:")),
+        1,
+        &["no secure connection to https://127.0.0.1", "it seems to speak plain HTTP"],
+    );
 }
 
 #[test]
 fn the_status_of_one_and_of_all_and_of_none() {
     let one = Server::new(vec![looked()]);
-    ends(&one.run(&["status", "demo"]), 0, &["demo  running in canary at 10 %", "▸ canary  10 %", "Blocked by  the stage's hold of 48h is not over", "1 [ ] Backups confirmed", "Allowed now advance, kill"]);
-    let all = Server::new(vec![ok(json!({ "rollouts": [rollout(&state(12, "canary", 10.0, "running"))], "plans": 1, "at": "2026-01-01T00:00:00Z" }))]);
-    ends(&all.run(&["status"]), 0, &["ROLLOUT  STATE    STAGE       NOW   NEXT  BLOCKED BY\ndemo     running  canary 1/2  10 %  –     hold\n"]);
+    ends(
+        &one.run(&["status", "demo"]),
+        0,
+        &[
+            "demo  running in canary at 10 %",
+            "▸ canary  10 %",
+            "Blocked by  the stage's hold of 48h is not over",
+            "1 [ ] Backups confirmed",
+            "Allowed now advance, kill",
+        ],
+    );
+    let all = Server::new(vec![ok(
+        json!({ "rollouts": [rollout(&state(12, "canary", 10.0, "running"))], "plans": 1, "at": "2026-01-01T00:00:00Z" }),
+    )]);
+    ends(
+        &all.run(&["status"]),
+        0,
+        &["ROLLOUT  STATE    STAGE       NOW   NEXT  BLOCKED BY\ndemo     running  canary 1/2  10 %  –     hold\n"],
+    );
     let none = Server::new(vec![ok(json!({ "rollouts": [] }))]);
     ends(&none.run(&["status"]), 0, &["tidegate apply PLAN.toml"]);
-    let colourful = tidegate(&["status", "demo"], &[("TIDEGATE_URL", &one.url), ("TIDEGATE_TOKEN", "t"), ("CLICOLOR_FORCE", "1")]);
+    let colourful =
+        tidegate(&["status", "demo"], &[("TIDEGATE_URL", &one.url), ("TIDEGATE_TOKEN", "t"), ("CLICOLOR_FORCE", "1")]);
     assert!(out(&colourful).contains("\u{1b}["));
 }
 
@@ -528,7 +737,11 @@ fn an_item_is_approved_by_its_number_or_its_beginning() {
         assert_eq!((&asked[1].body["item"], asked[1].header("if-match")), (&json!("Rollback tested"), Some("\"12\"")));
     }
     let server = Server::new(vec![looked()]);
-    ends(&server.run(&sure(&["approve", "demo", "Coffee"])), 2, &["no item of the checklist is or begins with `Coffee`", "2 Rollback tested"]);
+    ends(
+        &server.run(&sure(&["approve", "demo", "Coffee"])),
+        2,
+        &["no item of the checklist is or begins with `Coffee`", "2 Rollback tested"],
+    );
     ends(&server.run(&["approve", "demo"]), 0, &["1 [ ] Backups confirmed", "2 items open"]);
 }
 
@@ -536,8 +749,16 @@ fn an_item_is_approved_by_its_number_or_its_beginning() {
 fn all_items_are_approved_each_on_the_revision_of_the_one_before() {
     let server = Server::new(vec![looked(), done()]);
     ends(&server.run(&sure(&["approve", "demo", "--all"])), 0, &["demo is running"]);
-    let sent: Vec<(Value, Option<String>)> = server.asked().iter().skip(1).map(|asked| (asked.body["item"].clone(), asked.header("if-match").map(str::to_owned))).collect();
-    assert_eq!(sent, [(json!("Backups confirmed"), Some("\"12\"".into())), (json!("Rollback tested"), Some("\"13\"".into()))]);
+    let sent: Vec<(Value, Option<String>)> = server
+        .asked()
+        .iter()
+        .skip(1)
+        .map(|asked| (asked.body["item"].clone(), asked.header("if-match").map(str::to_owned)))
+        .collect();
+    assert_eq!(
+        sent,
+        [(json!("Backups confirmed"), Some("\"12\"".into())), (json!("Rollback tested"), Some("\"13\"".into()))]
+    );
 }
 
 #[test]
@@ -562,10 +783,26 @@ fn entry(revision: u64, previous: &str) -> Value {
 #[test]
 fn the_history_is_read_page_by_page() {
     let hash = |revision: u64| format!("{revision:064x}");
-    let pages = |first: u64| vec![ok(json!({ "entries": [entry(3, &hash(2)), entry(2, &hash(1))], "before": 2 })), ok(json!({ "entries": [entry(first, &hash(0))], "before": null }))];
+    let pages = |first: u64| {
+        vec![
+            ok(json!({ "entries": [entry(3, &hash(2)), entry(2, &hash(1))], "before": 2 })),
+            ok(json!({ "entries": [entry(first, &hash(0))], "before": null })),
+        ]
+    };
     let server = Server::new(pages(1));
-    ends(&server.run(&["history", "demo", "--limit", "3"]), 0, &["2026-01-01 00:00:00 UTC  r3  ana  advanced  → running in canary at 10 %", "“fine”", "r1  ana"]);
-    assert_eq!(server.lines(), ["GET /_tidegate/api/rollouts/demo/history?limit=3", "GET /_tidegate/api/rollouts/demo/history?limit=1&before=2", "GET /_tidegate/api/rollouts/demo/messages?limit=1000"]);
+    ends(
+        &server.run(&["history", "demo", "--limit", "3"]),
+        0,
+        &["2026-01-01 00:00:00 UTC  r3  ana  advanced  → running in canary at 10 %", "“fine”", "r1  ana"],
+    );
+    assert_eq!(
+        server.lines(),
+        [
+            "GET /_tidegate/api/rollouts/demo/history?limit=3",
+            "GET /_tidegate/api/rollouts/demo/history?limit=1&before=2",
+            "GET /_tidegate/api/rollouts/demo/messages?limit=1000"
+        ]
+    );
     let short = Server::new(pages(1));
     ends(&short.run(&["history", "demo", "--limit", "2"]), 0, &["… and older ones: tidegate history demo --limit 20"]);
     let json = Server::new(pages(1));
@@ -575,11 +812,22 @@ fn the_history_is_read_page_by_page() {
 
 #[test]
 fn a_changed_history_is_told() {
-    let pages = vec![ok(json!({ "key": "demo", "state": { "revision": 2 } })), ok(json!({ "entries": [entry(2, "")], "before": 2 })), ok(json!({ "entries": [entry(1, "")], "before": null }))];
+    let pages = vec![
+        ok(json!({ "key": "demo", "state": { "revision": 2 } })),
+        ok(json!({ "entries": [entry(2, "")], "before": 2 })),
+        ok(json!({ "entries": [entry(1, "")], "before": null })),
+    ];
     let server = Server::new(pages);
     let output = server.run(&["history", "demo", "--verify", "--json"]);
     ends(&output, 1, &["the history of demo does not hold together", "- revision 1: ", "--limit 1000000"]);
-    assert_eq!(server.lines(), ["GET /_tidegate/api/rollouts/demo", "GET /_tidegate/api/rollouts/demo/history?limit=1000", "GET /_tidegate/api/rollouts/demo/history?limit=1000&before=2"]);
+    assert_eq!(
+        server.lines(),
+        [
+            "GET /_tidegate/api/rollouts/demo",
+            "GET /_tidegate/api/rollouts/demo/history?limit=1000",
+            "GET /_tidegate/api/rollouts/demo/history?limit=1000&before=2"
+        ]
+    );
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["faults"][0]["revision"], json!(1));
 }
 
@@ -593,7 +841,15 @@ fn a_plan_is_checked_compared_and_applied() {
     assert_eq!(out(&output), "2 changes applied; the plans are at revision 5\n");
     let asked = server.asked();
     assert_eq!(server.lines(), ["PUT /_tidegate/api/plans", "PUT /_tidegate/api/plans"]);
-    assert_eq!((&asked[0].body["dry_run"], &asked[1].body["dry_run"], &asked[1].body["prune"], &asked[1].body["rollouts"][0]["key"]), (&json!(true), &json!(false), &json!(true), &json!("demo")));
+    assert_eq!(
+        (
+            &asked[0].body["dry_run"],
+            &asked[1].body["dry_run"],
+            &asked[1].body["prune"],
+            &asked[1].body["rollouts"][0]["key"]
+        ),
+        (&json!(true), &json!(false), &json!(true), &json!("demo"))
+    );
 
     let same = Server::new(vec![ok(json!({ "changes": [{ "rollout": "demo", "change": "unchanged" }] }))]);
     ends(&same.run(&["apply", "plans/demo.toml", "--yes"]), 0, &["Nothing to change."]);
@@ -610,44 +866,76 @@ fn a_plan_is_checked_compared_and_applied() {
 fn faults_that_the_api_finds_are_all_told() {
     let faults = json!({ "faults": [{ "rollout": "demo", "path": "routes[0]", "message": "`/*` is taken by shop" }, { "rollout": "demo", "path": "after", "message": "no rollout has the key `core`", "help": "known: shop" }] });
     let server = Server::new(vec![problem(422, "invalid-plans", "the plans have errors", faults)]);
-    ends(&server.run(&["apply", "plans/demo.toml", "--yes"]), 1, &["error: the plans have errors\n  - demo: routes[0]: `/*` is taken by shop\n  - demo: after: no rollout has the key `core` (known: shop)"]);
+    ends(
+        &server.run(&["apply", "plans/demo.toml", "--yes"]),
+        1,
+        &[
+            "error: the plans have errors\n  - demo: routes[0]: `/*` is taken by shop\n  - demo: after: no rollout has the key `core` (known: shop)",
+        ],
+    );
 }
 
 #[test]
 fn signals_previews_and_explanations() {
-    let server = Server::new(vec![Reply::Json(202, json!({ "rollout": "demo", "name": "p1", "at": "2026-01-01T00:00:00Z" }), &[])]);
+    let server = Server::new(vec![Reply::Json(
+        202,
+        json!({ "rollout": "demo", "name": "p1", "at": "2026-01-01T00:00:00Z" }),
+        &[],
+    )]);
     ends(&server.run(&["signal", "demo", "p1"]), 0, &["demo: p1 counted once"]);
     ends(&server.run(&["signal", "demo", "db_cpu", "--value", "-0.5"]), 0, &["demo: db_cpu is -0.5"]);
     let bodies: Vec<Value> = server.asked().into_iter().map(|asked| asked.body).collect();
     assert_eq!(bodies, [json!({ "name": "p1", "count": 1 }), json!({ "name": "db_cpu", "value": -0.5 })]);
     ends(&server.run(&["signal", "demo", "p1", "--count", "2", "--value", "1"]), 2, &["cannot be used with"]);
 
-    let preview = Server::new(vec![Reply::Json(201, json!({ "url": "https://shop.example.com/_tidegate/preview?x", "variant": "new", "host": "shop.example.com", "expires": "2026-01-01T02:00:00Z" }), &[])]);
+    let preview = Server::new(vec![Reply::Json(
+        201,
+        json!({ "url": "https://shop.example.com/_tidegate/preview?x", "variant": "new", "host": "shop.example.com", "expires": "2026-01-01T02:00:00Z" }),
+        &[],
+    )]);
     let output = preview.run(&["preview", "demo", "new", "--for", "30m", "--host", "shop.example.com"]);
     assert_eq!(out(&output), "https://shop.example.com/_tidegate/preview?x\n");
     assert!(err(&output).contains("https://shop.example.com/_tidegate/preview?end=demo"));
     assert_eq!(preview.asked()[0].body, json!({ "variant": "new", "for": "30m", "host": "shop.example.com" }));
 
-    let explain = Server::new(vec![ok(json!({ "rollout": "demo", "id": "ana", "bucket": 4200, "variant": "new", "reason": "bucketed", "stage": "canary", "revision": 12 }))]);
-    ends(&explain.run(&["explain", "demo", "ana"]), 0, &["`ana` gets new in demo: their place, 4.2 %, is under the percentage of the stage canary."]);
+    let explain = Server::new(vec![ok(
+        json!({ "rollout": "demo", "id": "ana", "bucket": 4200, "variant": "new", "reason": "bucketed", "stage": "canary", "revision": 12 }),
+    )]);
+    ends(
+        &explain.run(&["explain", "demo", "ana"]),
+        0,
+        &["`ana` gets new in demo: their place, 4.2 %, is under the percentage of the stage canary."],
+    );
 }
 
 #[test]
 fn a_watch_tells_each_change_once_and_goes_on_after_lost_contact() {
-    let at = |revision, stage, percentage| ok(json!({ "rollouts": [rollout(&state(revision, stage, percentage, "running"))] }));
+    let at = |revision, stage, percentage| {
+        ok(json!({ "rollouts": [rollout(&state(revision, stage, percentage, "running"))] }))
+    };
     let gone = problem(401, "unauthorized", "the token is not known", json!({}));
-    let server = Server::new(vec![at(12, "canary", 10.0), at(12, "canary", 10.0), Reply::Break, at(13, "quarter", 25.0), gone]);
+    let server =
+        Server::new(vec![at(12, "canary", 10.0), at(12, "canary", 10.0), Reply::Break, at(13, "quarter", 25.0), gone]);
     let output = server.run(&["watch"]);
     ends(&output, 1, &["no contact: the connection", "contact again", "the token is not known"]);
     let told = out(&output);
     let lines: Vec<&str> = told.lines().filter_map(|line| line.split_once("UTC  ")).map(|(_, line)| line).collect();
-    assert_eq!(lines, ["demo: running in canary at 10 %, revision 12; blocked by hold", "demo: running in quarter at 25 %, revision 13; blocked by hold"]);
+    assert_eq!(
+        lines,
+        [
+            "demo: running in canary at 10 %, revision 12; blocked by hold",
+            "demo: running in quarter at 25 %, revision 13; blocked by hold"
+        ]
+    );
 }
 
 #[test]
 fn a_watch_for_programs_prints_rollouts() {
     let body = rollout(&state(12, "canary", 10.0, "running"));
-    let server = Server::new(vec![ok(body.clone()), problem(404, "unknown-rollout", "no rollout has the key `demo`", json!({}))]);
+    let server = Server::new(vec![
+        ok(body.clone()),
+        problem(404, "unknown-rollout", "no rollout has the key `demo`", json!({})),
+    ]);
     let output = server.run(&["watch", "demo", "--json"]);
     let told = out(&output);
     let lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -684,10 +972,22 @@ fn the_shell_is_served() {
 #[test]
 fn every_command_has_examples() {
     let whole = out(&tidegate(&["--help"], &[]));
-    let names: Vec<&str> = whole.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next()).collect();
+    let names: Vec<&str> = whole
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
     assert!(names.len() > 20, "{names:?}");
     for name in names.into_iter().filter(|name| *name != "help") {
         let help = out(&tidegate(&[name, "--help"], &[]));
-        assert!(help.contains("Example") && help.contains(&format!("tidegate {name} ")) || help.contains(&format!("tidegate {name}\n")), "{name}:\n{help}");
+        assert!(
+            help.contains("Example") && help.contains(&format!("tidegate {name} "))
+                || help.contains(&format!("tidegate {name}\n")),
+            "{name}:\n{help}"
+        );
     }
 }

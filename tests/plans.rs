@@ -2,7 +2,12 @@
 //! and gate alone, as `docs/plans.md` has them. What is hurried is the time, never a threshold: holds
 //! last two hours, and there are no weekends.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics fails, as it should")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics fails, as it should"
+)]
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::path::Path;
@@ -17,14 +22,21 @@ use tidegate::simulate::{Fate, Kind, Outcome, Report, Settings, Simulation};
 /// The rollouts of a shipped plan as JSON.
 fn rollouts(plan: &str) -> Vec<Value> {
     let path = Path::new("plans").join(format!("{plan}.toml"));
-    let output = Command::new(env!("CARGO_BIN_EXE_tidegate")).args(["compile", &path.display().to_string()]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["compile", &path.display().to_string()])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let set: Value = serde_json::from_slice(&output.stdout).unwrap();
     set["rollouts"].as_array().unwrap().clone()
 }
 
 fn read(rollouts: &[Value]) -> Vec<Plan> {
-    rollouts.iter().map(|rollout| read_rollout(&rollout.to_string()).unwrap_or_else(|faults| panic!("{faults:?}"))).collect()
+    rollouts
+        .iter()
+        .map(|rollout| read_rollout(&rollout.to_string()).unwrap_or_else(|faults| panic!("{faults:?}")))
+        .collect()
 }
 
 fn live(plans: &[Plan], lines: &[&str], settings: &Settings) -> Report {
@@ -76,7 +88,12 @@ fn the_demo_completes_when_healthy() {
 #[track_caller]
 fn goes_back(plan: &str, line: &str) {
     let plans = read(&rollouts(plan));
-    let settings = Settings { subjects: 500, requests_per_hour: 1_500.0, rollout: plans.iter().find(|plan| !plan.is_flag()).map(|plan| plan.key.clone()), ..Settings::default() };
+    let settings = Settings {
+        subjects: 500,
+        requests_per_hour: 1_500.0,
+        rollout: plans.iter().find(|plan| !plan.is_flag()).map(|plan| plan.key.clone()),
+        ..Settings::default()
+    };
     let about: Vec<&Plan> = plans.iter().collect();
     let scenario = parse(&format!("approve everything\n{line}"), &about).unwrap_or_else(|faults| panic!("{faults:?}"));
     let report = Simulation::new(&plans, &scenario, &settings).run();
@@ -150,7 +167,12 @@ fn check(case: &Case, lines: &[&str], does: Does) {
     script.extend(lines.iter().map(|line| (*line).to_owned()));
     let script: Vec<&str> = script.iter().map(String::as_str).collect();
     let hours = if matches!(does, Does::Block(_)) { 150 } else { 110 };
-    let settings = Settings { until_ms: Some(hours * 60_000), look_ms: Some(60_000), requests_per_hour: case.requests_per_hour, ..Settings::default() };
+    let settings = Settings {
+        until_ms: Some(hours * 60_000),
+        look_ms: Some(60_000),
+        requests_per_hour: case.requests_per_hour,
+        ..Settings::default()
+    };
     let report = live(&plans, &script, &settings);
     let fate = report.fates[0].clone();
     judge(case, lines, does, &report, &fate);
@@ -158,17 +180,47 @@ fn check(case: &Case, lines: &[&str], does: Does) {
 
 #[track_caller]
 fn judge(case: &Case, lines: &[&str], does: Does, report: &Report, fate: &Fate) {
-    let told = || format!("{} at {}: {lines:?} should {does:?}\n{fate:?}\n{:#?}", case.key, case.at, report.events.iter().map(|event| format!("{} {}: {}", event.stage, event.command, event.text)).collect::<Vec<_>>());
-    let alerts: Vec<&str> = report.events.iter().filter(|event| event.kind == Kind::Alert).map(|event| event.text.as_str()).collect();
+    let told = || {
+        format!(
+            "{} at {}: {lines:?} should {does:?}\n{fate:?}\n{:#?}",
+            case.key,
+            case.at,
+            report
+                .events
+                .iter()
+                .map(|event| format!("{} {}: {}", event.stage, event.command, event.text))
+                .collect::<Vec<_>>()
+        )
+    };
+    let alerts: Vec<&str> =
+        report.events.iter().filter(|event| event.kind == Kind::Alert).map(|event| event.text.as_str()).collect();
     let by = |guardrail: &str| fate.reason.starts_with(&format!("the guardrail `{guardrail}`"));
     match does {
-        Does::Back(guardrail) => assert!(fate.outcome == Outcome::RolledBack && by(guardrail) && fate.percentage.to_string() == "0", "{}", told()),
-        Does::Previous(guardrail, percentage) => assert!(fate.outcome == Outcome::RolledBack && by(guardrail) && fate.percentage.to_string() == percentage, "{}", told()),
-        Does::Hold(guardrail, percentage) => assert!(fate.outcome == Outcome::Paused && by(guardrail) && fate.percentage.to_string() == percentage, "{}", told()),
-        Does::Tell(guardrail) => assert!(fate.outcome == Outcome::Unfinished && alerts.iter().any(|text| text.starts_with(&format!("{guardrail}: "))), "{}", told()),
+        Does::Back(guardrail) => assert!(
+            fate.outcome == Outcome::RolledBack && by(guardrail) && fate.percentage.to_string() == "0",
+            "{}",
+            told()
+        ),
+        Does::Previous(guardrail, percentage) => assert!(
+            fate.outcome == Outcome::RolledBack && by(guardrail) && fate.percentage.to_string() == percentage,
+            "{}",
+            told()
+        ),
+        Does::Hold(guardrail, percentage) => assert!(
+            fate.outcome == Outcome::Paused && by(guardrail) && fate.percentage.to_string() == percentage,
+            "{}",
+            told()
+        ),
+        Does::Tell(guardrail) => assert!(
+            fate.outcome == Outcome::Unfinished
+                && alerts.iter().any(|text| text.starts_with(&format!("{guardrail}: "))),
+            "{}",
+            told()
+        ),
         Does::Nothing => assert!(fate.outcome == Outcome::Unfinished && alerts.is_empty(), "{}", told()),
         Does::Block(gate) => {
-            let stages = report.events.iter().filter(|event| event.command == "advance" || event.command == "complete").count();
+            let stages =
+                report.events.iter().filter(|event| event.command == "advance" || event.command == "complete").count();
             assert!(fate.outcome == Outcome::Unfinished && stages == 0 && fate.reason.contains(gate), "{}", told());
         }
     }
@@ -266,17 +318,31 @@ fn blocks(plan: &str, key: &str, before: &str, lines: &[&str], gate: &str) {
     stage.insert("hold".to_owned(), "1h".into());
     let percentage = stage["percentage"].to_string();
     let plans = read(&[plan]);
-    let mut script = vec!["approve everything".to_owned(), format!("set {percentage} at 1m"), "resume at 1m".to_owned()];
+    let mut script =
+        vec!["approve everything".to_owned(), format!("set {percentage} at 1m"), "resume at 1m".to_owned()];
     script.extend(lines.iter().map(|line| (*line).to_owned()));
     let script: Vec<&str> = script.iter().map(String::as_str).collect();
     let settings = Settings { until_ms: Some(220 * 60_000), look_ms: Some(60_000), ..Settings::default() };
     let report = live(&plans, &script, &settings);
     let fate = &report.fates[0];
-    let told = || format!("{lines:?} should block {name} by {gate}\n{fate:?}\n{:#?}", report.events.iter().map(|event| format!("{} {}: {}", event.stage, event.command, event.text)).collect::<Vec<_>>());
+    let told = || {
+        format!(
+            "{lines:?} should block {name} by {gate}\n{fate:?}\n{:#?}",
+            report
+                .events
+                .iter()
+                .map(|event| format!("{} {}: {}", event.stage, event.command, event.text))
+                .collect::<Vec<_>>()
+        )
+    };
     if gate.is_empty() {
         assert!(fate.stage.as_str() != name || fate.outcome == Outcome::Completed, "{}", told());
     } else {
-        assert!(fate.outcome == Outcome::Unfinished && fate.stage.as_str() == name && fate.reason.contains(gate), "{}", told());
+        assert!(
+            fate.outcome == Outcome::Unfinished && fate.stage.as_str() == name && fate.reason.contains(gate),
+            "{}",
+            told()
+        );
     }
 }
 
@@ -357,7 +423,12 @@ mod staged_internal {
     fn without_its_checklist_it_is_not_left() {
         let plans = [hurried("staged", "staged")];
         let report = live(&plans, &[], &Settings::default());
-        assert!(report.fates[0].outcome == Outcome::Unfinished && report.fates[0].reason.contains("not approved yet: Critical paths tested"), "{:?}", report.fates);
+        assert!(
+            report.fates[0].outcome == Outcome::Unfinished
+                && report.fates[0].reason.contains("not approved yet: Critical paths tested"),
+            "{:?}",
+            report.fates
+        );
     }
 }
 
@@ -445,9 +516,17 @@ mod analytics_delta {
     #[test]
     fn latency_over_800_ms_is_told_as_well_as_rolled_back() {
         let plans = [hurried("analytics-playbook", "analytics-service")];
-        let report = live(&plans, &["approve everything", "set 50% at 1m", "resume at 1m", "new.latency = 1.5s from 30m"], &Settings { until_ms: Some(4_000_000), ..Settings::default() });
+        let report = live(
+            &plans,
+            &["approve everything", "set 50% at 1m", "resume at 1m", "new.latency = 1.5s from 30m"],
+            &Settings { until_ms: Some(4_000_000), ..Settings::default() },
+        );
         let fate = &report.fates[0];
-        assert!(fate.outcome == Outcome::RolledBack && report.events.iter().all(|event| event.kind != Kind::Alert || event.text.contains("800ms")), "{fate:?}");
+        assert!(
+            fate.outcome == Outcome::RolledBack
+                && report.events.iter().all(|event| event.kind != Kind::Alert || event.text.contains("800ms")),
+            "{fate:?}"
+        );
     }
 }
 
@@ -491,7 +570,11 @@ fn features(line: &str, guardrail: &str, does: fn(&'static str) -> Does) {
     let requests_per_hour = if line.starts_with("new.") { BUSY } else { CALM };
     for (key, endpoint, at, _) in FEATURES {
         let guardrail: &'static str = guardrail.replace("HERE", endpoint).leak();
-        check(&Case { plan: "dark-launch", key, at, requests_per_hour }, &[&line.replace("HERE", endpoint)], does(guardrail));
+        check(
+            &Case { plan: "dark-launch", key, at, requests_per_hour },
+            &[&line.replace("HERE", endpoint)],
+            does(guardrail),
+        );
     }
 }
 
@@ -513,7 +596,11 @@ mod dark_launch {
     fn over_two_seconds_a_feature_goes_back_a_stage() {
         for (key, endpoint, at, before) in FEATURES {
             let guardrail: &'static str = format!("latency.p95@{endpoint} > 2s over 5m").leak();
-            check(&Case { plan: "dark-launch", key, at, requests_per_hour: CALM }, &[&format!("new.latency@{endpoint} = 3s from 30m")], Does::Previous(guardrail, before));
+            check(
+                &Case { plan: "dark-launch", key, at, requests_per_hour: CALM },
+                &[&format!("new.latency@{endpoint} = 3s from 30m")],
+                Does::Previous(guardrail, before),
+            );
         }
     }
 
@@ -546,9 +633,17 @@ mod dark_launch {
     #[test]
     fn what_is_damaged_switches_writing_and_the_shutdown_off() {
         for (key, at) in [("core-write", "50"), ("legacy-shutdown", "25")] {
-            check(&Case { plan: "dark-launch", key, at, requests_per_hour: CALM }, &["signal.data_integrity_issues = 1 at 30m"], Back("signal.data_integrity_issues > 0 over 1h"));
+            check(
+                &Case { plan: "dark-launch", key, at, requests_per_hour: CALM },
+                &["signal.data_integrity_issues = 1 at 30m"],
+                Back("signal.data_integrity_issues > 0 over 1h"),
+            );
         }
-        check(&Case { plan: "dark-launch", key: "legacy-shutdown", at: "25", requests_per_hour: CALM }, &["signal.downtime = 1 at 30m"], Back("signal.downtime > 0 over 1h"));
+        check(
+            &Case { plan: "dark-launch", key: "legacy-shutdown", at: "25", requests_per_hour: CALM },
+            &["signal.downtime = 1 at 30m"],
+            Back("signal.downtime > 0 over 1h"),
+        );
     }
 
     cases! { "dark-launch", "toggles", "100", CALM:
@@ -569,7 +664,12 @@ mod dark_launch {
     fn killing_the_master_sends_all_features_to_their_defaults() {
         let plans = read(&rollouts("dark-launch"));
         let key = "core-read".parse().unwrap();
-        let settings = Settings { rollout: Some(key), until_ms: Some(4 * 86_400_000), look_ms: Some(120_000), ..Settings::default() };
+        let settings = Settings {
+            rollout: Some(key),
+            until_ms: Some(4 * 86_400_000),
+            look_ms: Some(120_000),
+            ..Settings::default()
+        };
         let report = live(&plans, &["approve everything", "toggles: kill at 30h"], &settings);
         let fate = report.fates.iter().find(|fate| fate.rollout.as_str() == "core-read").unwrap();
         let toggles = report.fates.iter().find(|fate| fate.rollout.as_str() == "toggles").unwrap();
@@ -578,22 +678,51 @@ mod dark_launch {
 
     #[test]
     fn gates_of_features_block() {
-        for (line, gate) in [("new.error_rate@HERE = 1.4% from 2m", "error_rate@HERE"), ("new.latency@HERE = 1.1s from 2m", "latency.p95@HERE")] {
+        for (line, gate) in [
+            ("new.error_rate@HERE = 1.4% from 2m", "error_rate@HERE"),
+            ("new.latency@HERE = 1.1s from 2m", "latency.p95@HERE"),
+        ] {
             for (key, endpoint, at, _) in FEATURES {
                 let gate: &'static str = gate.replace("HERE", endpoint).leak();
-                check(&Case { plan: "dark-launch", key, at, requests_per_hour: BUSY }, &[&line.replace("HERE", endpoint)], Block(gate));
+                check(
+                    &Case { plan: "dark-launch", key, at, requests_per_hour: BUSY },
+                    &[&line.replace("HERE", endpoint)],
+                    Block(gate),
+                );
             }
         }
         for key in ["ai-generation", "analytics"] {
-            check(&Case { plan: "dark-launch", key, at: "25", requests_per_hour: CALM }, &["signal.daily_cost = 101% from 30m"], Block("signal.daily_cost is 101 %"));
+            check(
+                &Case { plan: "dark-launch", key, at: "25", requests_per_hour: CALM },
+                &["signal.daily_cost = 101% from 30m"],
+                Block("signal.daily_cost is 101 %"),
+            );
         }
-        for (key, event) in [("experimental-generator", "generator_feedback"), ("experimental-features", "lab_feedback")] {
-            check(&Case { plan: "dark-launch", key, at: "25", requests_per_hour: CALM }, &[&format!("event.{event} = 0%")], Block(format!("reporters.{event}").leak()));
+        for (key, event) in
+            [("experimental-generator", "generator_feedback"), ("experimental-features", "lab_feedback")]
+        {
+            check(
+                &Case { plan: "dark-launch", key, at: "25", requests_per_hour: CALM },
+                &[&format!("event.{event} = 0%")],
+                Block(format!("reporters.{event}").leak()),
+            );
         }
-        for (key, event, share) in [("core-frontend", "frontend_used", "40%"), ("ai-generation", "ai_generation_used", "5%"), ("analytics", "analytics_used", "5%")] {
-            check(&Case { plan: "dark-launch", key, at: "100", requests_per_hour: CALM }, &[&format!("event.{event} = {share}")], Block(format!("event.{event} is").leak()));
+        for (key, event, share) in [
+            ("core-frontend", "frontend_used", "40%"),
+            ("ai-generation", "ai_generation_used", "5%"),
+            ("analytics", "analytics_used", "5%"),
+        ] {
+            check(
+                &Case { plan: "dark-launch", key, at: "100", requests_per_hour: CALM },
+                &[&format!("event.{event} = {share}")],
+                Block(format!("event.{event} is").leak()),
+            );
         }
-        check(&Case { plan: "dark-launch", key: "legacy-shutdown", at: "100", requests_per_hour: CALM }, &["signal.support_load = 101% from 30m"], Block("signal.support_load is 101 %"));
+        check(
+            &Case { plan: "dark-launch", key: "legacy-shutdown", at: "100", requests_per_hour: CALM },
+            &["signal.support_load = 101% from 30m"],
+            Block("signal.support_load is 101 %"),
+        );
     }
 }
 
@@ -615,13 +744,27 @@ mod analytics_flags {
     use super::*;
     use Does::{Back, Block};
 
-    const FLAGS: [&str; 5] = ["FEATURE_ANALYTICS_ENABLED", "FEATURE_TREND_FORECASTING", "FEATURE_CROSS_PLATFORM", "FEATURE_RECOMMENDATIONS", "FEATURE_COMPETITOR_HEATMAP"];
+    const FLAGS: [&str; 5] = [
+        "FEATURE_ANALYTICS_ENABLED",
+        "FEATURE_TREND_FORECASTING",
+        "FEATURE_CROSS_PLATFORM",
+        "FEATURE_RECOMMENDATIONS",
+        "FEATURE_COMPETITOR_HEATMAP",
+    ];
 
     #[test]
     fn errors_switch_a_flag_off() {
         for key in FLAGS {
-            check(&Case { plan: "analytics-playbook", key, at: "", requests_per_hour: CALM }, &["new.error_rate = 3% from 30m"], Back("error_rate > 1% over 5m for 15m"));
-            check(&Case { plan: "analytics-playbook", key, at: "", requests_per_hour: CALM }, &["new.error_rate = 0.3% from 2m"], Block("error_rate is"));
+            check(
+                &Case { plan: "analytics-playbook", key, at: "", requests_per_hour: CALM },
+                &["new.error_rate = 3% from 30m"],
+                Back("error_rate > 1% over 5m for 15m"),
+            );
+            check(
+                &Case { plan: "analytics-playbook", key, at: "", requests_per_hour: CALM },
+                &["new.error_rate = 0.3% from 2m"],
+                Block("error_rate is"),
+            );
         }
     }
 
@@ -631,9 +774,17 @@ mod analytics_flags {
         let settings = Settings { until_ms: Some(10 * 3_600_000), ..Settings::default() };
         let exposed = |lines: &[&str]| {
             let report = live(&plans, lines, &settings);
-            report.fates.iter().find(|fate| fate.rollout.as_str() == "FEATURE_TREND_FORECASTING").unwrap().requests_on_new
+            report
+                .fates
+                .iter()
+                .find(|fate| fate.rollout.as_str() == "FEATURE_TREND_FORECASTING")
+                .unwrap()
+                .requests_on_new
         };
-        let (on, off) = (exposed(&["approve everything"]), exposed(&["approve everything", "FEATURE_ANALYTICS_ENABLED: kill at 1h"]));
+        let (on, off) = (
+            exposed(&["approve everything"]),
+            exposed(&["approve everything", "FEATURE_ANALYTICS_ENABLED: kill at 1h"]),
+        );
         assert!(off * 4 < on, "{off} of {on}");
     }
 }

@@ -1,7 +1,12 @@
 //! What is accepted is accepted again as it is printed: the controller stores a plan as it prints it, and
 //! what could not be read back would take its rollout away.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics fails, as it should")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics fails, as it should"
+)]
 #![cfg(not(target_arch = "wasm32"))]
 #![recursion_limit = "512"]
 
@@ -80,7 +85,33 @@ enum Change {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    const WORDS: &[&str] = &["[]", "{}", "null", "\"\"", "0", "100", "true", "false", "\"none\"", "\"off\"", "[\"/*\"]", "\"/*\"", "[null]", "\"2.5\"", "0.001", "\"0\"", "\"a b\"", "\"1w\"", "[\"4xx\"]", "0.123456789012345678", "1e-7", "\"-1d\"", "\"start\"", "\"full\"", "[[]]"];
+    const WORDS: &[&str] = &[
+        "[]",
+        "{}",
+        "null",
+        "\"\"",
+        "0",
+        "100",
+        "true",
+        "false",
+        "\"none\"",
+        "\"off\"",
+        "[\"/*\"]",
+        "\"/*\"",
+        "[null]",
+        "\"2.5\"",
+        "0.001",
+        "\"0\"",
+        "\"a b\"",
+        "\"1w\"",
+        "[\"4xx\"]",
+        "0.123456789012345678",
+        "1e-7",
+        "\"-1d\"",
+        "\"start\"",
+        "\"full\"",
+        "[[]]",
+    ];
     prop_oneof![
         3 => Just(Change::Remove),
         3 => proptest::sample::select(WORDS).prop_map(|word| Change::Put(serde_json::from_str(word).unwrap())),
@@ -131,7 +162,11 @@ fn inline(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Object(fields) => {
-            let fields: Vec<String> = fields.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| format!("{} = {}", json!(key), inline(value))).collect();
+            let fields: Vec<String> = fields
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| format!("{} = {}", json!(key), inline(value)))
+                .collect();
             format!("{{ {} }}", fields.join(", "))
         }
         Value::Null => "''".to_owned(),
@@ -193,7 +228,10 @@ fn what_is_empty_is_read_back_or_refused() {
 fn a_rollout_without_routes_is_refused_however_that_is_written() {
     for routes in ["[]", "null"] {
         let faults = read_rollout(&format!(r#"{{"key":"a","routes":{routes},"upstreams":{{"legacy":"https://l.example","new":"https://n.example"}},"stage":[{{"name":"full","percentage":100}}]}}"#)).unwrap_err();
-        assert_eq!(faults.first().map(ToString::to_string).as_deref(), Some("upstreams: a rollout with upstreams needs routes (such as `routes = [\"/*\"]`)"));
+        assert_eq!(
+            faults.first().map(ToString::to_string).as_deref(),
+            Some("upstreams: a rollout with upstreams needs routes (such as `routes = [\"/*\"]`)")
+        );
     }
 }
 

@@ -1,6 +1,11 @@
 //! `tidegate simulate` as its user meets it, and what a simulated life must be true to.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics fails, as it should")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics fails, as it should"
+)]
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::path::Path;
@@ -9,7 +14,12 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 fn simulate(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tidegate")).arg("simulate").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .arg("simulate")
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -35,13 +45,19 @@ fn a_healthy_life_is_told_from_its_start_to_its_end() {
     let told = text(&output.stdout);
     assert!(output.status.success() && !told.contains('\u{1b}'), "{told}");
     let at = |words: &str| told.find(words).unwrap_or_else(|| panic!("no `{words}` in\n{told}"));
-    assert!(at("start ") < at("advance") && at("advance") < at("complete") && at("complete") < at("Completed in full at 100 %"));
+    assert!(
+        at("start ") < at("advance")
+            && at("advance") < at("complete")
+            && at("complete") < at("Completed in full at 100 %")
+    );
     assert!(told.contains("subjects were on new, with") && told.contains("failed for their users"));
 }
 
 #[test]
 fn the_same_seed_gives_the_same_life_and_another_gives_another() {
-    let run = |seed: &str| text(&simulate(&[DEMO, "--json", "--seed", seed, "--inject", "new.error_rate = 3% from canary+10s"]).stdout);
+    let run = |seed: &str| {
+        text(&simulate(&[DEMO, "--json", "--seed", seed, "--inject", "new.error_rate = 3% from canary+10s"]).stdout)
+    };
     assert_eq!(run("7"), run("7"));
     assert_ne!(run("7"), run("8").replace("\"seed\":8", "\"seed\":7"));
 }
@@ -50,11 +66,23 @@ fn the_same_seed_gives_the_same_life_and_another_gives_another() {
 fn a_failure_is_told_with_what_it_cost_and_when_it_was_noticed() {
     let output = simulate(&[DEMO, "--json", "--inject", "new.error_rate = 30% from quarter+20s"]);
     let fate = &lines(&output)[0];
-    assert_eq!((fate["rollout"].as_str(), fate["outcome"].as_str(), fate["stage"].as_str(), fate["percentage"].as_f64()), (Some("demo"), Some("rolled_back"), Some("quarter"), Some(0.0)));
-    assert!(fate["reason"].as_str().unwrap().starts_with("the guardrail `error_rate > 5% over 1m min 20` has come true"), "{fate}");
-    assert!(fate["requests_until_detection"].as_u64().unwrap() < 200 && fate["requests_rescued"].as_u64().unwrap() > 0, "{fate}");
+    assert_eq!(
+        (fate["rollout"].as_str(), fate["outcome"].as_str(), fate["stage"].as_str(), fate["percentage"].as_f64()),
+        (Some("demo"), Some("rolled_back"), Some("quarter"), Some(0.0))
+    );
+    assert!(
+        fate["reason"].as_str().unwrap().starts_with("the guardrail `error_rate > 5% over 1m min 20` has come true"),
+        "{fate}"
+    );
+    assert!(
+        fate["requests_until_detection"].as_u64().unwrap() < 200 && fate["requests_rescued"].as_u64().unwrap() > 0,
+        "{fate}"
+    );
     let told = text(&simulate(&[DEMO, "--inject", "new.error_rate = 30% from quarter+20s"]).stdout);
-    assert!(told.contains("scenario") && told.contains("Rolled back in quarter at 0 %") && told.contains("noticed"), "{told}");
+    assert!(
+        told.contains("scenario") && told.contains("Rolled back in quarter at 0 %") && told.contains("noticed"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -70,7 +98,12 @@ fn operators_do_what_the_scenario_has() {
     assert_eq!(fate(&["kill at 1m"])["outcome"], "rolled_back");
     assert_eq!(fate(&["rollback at 1m"])["outcome"], "rolled_back");
     assert_eq!(fate(&["set 25% at 1m"])["percentage"], 25.0);
-    let again = fate(&["rollback at 1m", "approve \"Cause found\"", "approve \"The new shop is well again\" at 2m", "resume at 3m"]);
+    let again = fate(&[
+        "rollback at 1m",
+        "approve \"Cause found\"",
+        "approve \"The new shop is well again\" at 2m",
+        "resume at 3m",
+    ]);
     assert_eq!((again["outcome"].as_str(), again["at_hours"].as_f64().unwrap() > 0.1), (Some("completed"), true));
 }
 
@@ -85,18 +118,33 @@ fn new_that_is_down_is_rescued_and_rolled_back() {
 #[test]
 fn a_release_that_is_wrong_for_everybody_is_rolled_back_by_a_built_in_guardrail() {
     let plan = |rest: &str| {
-        let text = format!("key = \"shop\"\nroutes = [\"/*\"]\n{rest}\n[upstreams]\nlegacy = \"https://l.example\"\nnew = \"https://n.example\"\n[[stage]]\nname = \"half\"\npercentage = 50\nhold = \"2h\"\n[[stage]]\nname = \"full\"\npercentage = 100\nhold = \"1h\"\n");
+        let text = format!(
+            "key = \"shop\"\nroutes = [\"/*\"]\n{rest}\n[upstreams]\nlegacy = \"https://l.example\"\nnew = \"https://n.example\"\n[[stage]]\nname = \"half\"\npercentage = 50\nhold = \"2h\"\n[[stage]]\nname = \"full\"\npercentage = 100\nhold = \"1h\"\n"
+        );
         file("unguarded.toml", &text)
     };
     let fate = |plan: &str, line: &str| lines(&simulate(&[plan, "--json", "--inject", line])).remove(0);
     let builtin = plan("");
     let missing = fate(&builtin, "new.client_error_rate = 100% from half+10m");
-    assert_eq!((missing["outcome"].as_str(), missing["stage"].as_str()), (Some("rolled_back"), Some("half")), "{missing}");
-    assert!(missing["reason"].as_str().unwrap().starts_with("the guardrail `client_error_rate > legacy` has come true"), "{missing}");
-    assert!(missing["requests_failed"].as_u64().unwrap() > 0 && missing["requests_rescued"].as_u64().unwrap() < 10, "{missing}");
+    assert_eq!(
+        (missing["outcome"].as_str(), missing["stage"].as_str()),
+        (Some("rolled_back"), Some("half")),
+        "{missing}"
+    );
+    assert!(
+        missing["reason"].as_str().unwrap().starts_with("the guardrail `client_error_rate > legacy` has come true"),
+        "{missing}"
+    );
+    assert!(
+        missing["requests_failed"].as_u64().unwrap() > 0 && missing["requests_rescued"].as_u64().unwrap() < 10,
+        "{missing}"
+    );
     for line in ["new.timeout_rate = 30% from half+10m", "new.broken_rate = 30% from half+10m"] {
         let fate = fate(&builtin, line);
-        assert!(fate["reason"].as_str().unwrap().starts_with("the guardrail `error_rate > legacy` has come true"), "{fate}");
+        assert!(
+            fate["reason"].as_str().unwrap().starts_with("the guardrail `error_rate > legacy` has come true"),
+            "{fate}"
+        );
     }
     for harmless in ["legacy.client_error_rate = 50% from half+10m", "new.abandoned_rate = 5% from half+10m"] {
         assert_eq!(fate(&builtin, harmless)["outcome"], "completed");
@@ -108,28 +156,48 @@ fn a_release_that_is_wrong_for_everybody_is_rolled_back_by_a_built_in_guardrail(
 #[test]
 fn what_cannot_go_on_says_what_stands_in_its_way() {
     let fate = &lines(&simulate(&[ADMIN, "--json"]))[0];
-    assert_eq!((fate["outcome"].as_str(), fate["at_hours"].as_f64().unwrap() < 0.1), (Some("unfinished"), true), "{fate}");
+    assert_eq!(
+        (fate["outcome"].as_str(), fate["at_hours"].as_f64().unwrap() < 0.1),
+        (Some("unfinished"), true),
+        "{fate}"
+    );
     assert!(fate["reason"].as_str().unwrap().contains("not approved yet: Implementation done"), "{fate}");
-    let blocked = &lines(&simulate(&[DEMO, "--json", "--until", "20m", "--inject", "no traffic on new from canary"]))[0];
-    assert!(blocked["outcome"] == "unfinished" && blocked["stage"] == "canary" && blocked["reason"].as_str().unwrap().contains("latency.p95 over stage"), "{blocked}");
+    let blocked =
+        &lines(&simulate(&[DEMO, "--json", "--until", "20m", "--inject", "no traffic on new from canary"]))[0];
+    assert!(
+        blocked["outcome"] == "unfinished"
+            && blocked["stage"] == "canary"
+            && blocked["reason"].as_str().unwrap().contains("latency.p95 over stage"),
+        "{blocked}"
+    );
 }
 
 #[test]
 fn a_line_whose_time_never_comes_is_told() {
     let output = simulate(&[DEMO, "--json", "--inject", "pause at 1m", "--inject", "new.error_rate = 50% from full"]);
-    assert!(output.status.success() && text(&output.stderr).contains("the time of this line never came: new.error_rate = 50% from full"), "{}", text(&output.stderr));
+    assert!(
+        output.status.success()
+            && text(&output.stderr).contains("the time of this line never came: new.error_rate = 50% from full"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
 fn many_runs_are_summed_up() {
-    let output = simulate(&[DEMO, "--json", "--runs", "40", "--seed", "100", "--inject", "new.error_rate = 30% from half"]);
+    let output =
+        simulate(&[DEMO, "--json", "--runs", "40", "--seed", "100", "--inject", "new.error_rate = 30% from half"]);
     let told = lines(&output);
     assert_eq!(told.len(), 41);
     assert_eq!((told[0]["seed"].as_u64(), told[39]["seed"].as_u64()), (Some(100), Some(139)));
     let summary = &told[40];
     let back = summary["outcomes"].as_array().unwrap().iter().find(|rate| rate["outcome"] == "rolled_back").unwrap();
     assert!(summary["summary"] == true && summary["runs"] == 40 && back["rate"].as_f64().unwrap() > 0.9, "{summary}");
-    assert!(back["low"].as_f64() < back["rate"].as_f64() && back["requests_until_detection"]["median"].as_f64().unwrap() < 500.0, "{summary}");
+    assert!(
+        back["low"].as_f64() < back["rate"].as_f64()
+            && back["requests_until_detection"]["median"].as_f64().unwrap() < 500.0,
+        "{summary}"
+    );
     let shown = text(&simulate(&[DEMO, "--runs", "3"]).stdout);
     assert!(shown.contains("demo: 3 runs") && shown.contains("completed") && shown.contains("100.0 %"), "{shown}");
 }
@@ -142,8 +210,12 @@ fn each_fault_of_a_scenario_is_told_with_its_place_and_the_way_out() {
     assert_eq!(output.status.code(), Some(1));
     assert!(told.contains(&format!("{path}:2:1")) && told.contains("did you mean `error_rate`?"), "{told}");
     assert!(told.contains(&format!("{path}:3:1")) && told.contains("did you mean `p1`?"), "{told}");
-    let faults: Value = serde_json::from_slice(&simulate(&[DEMO, "--json", "--inject", "pause at noon"]).stdout).unwrap();
-    assert_eq!((&faults[0]["file"], &faults[0]["line"], &faults[0]["column"]), (&"--inject".into(), &1.into(), &10.into()));
+    let faults: Value =
+        serde_json::from_slice(&simulate(&[DEMO, "--json", "--inject", "pause at noon"]).stdout).unwrap();
+    assert_eq!(
+        (&faults[0]["file"], &faults[0]["line"], &faults[0]["column"]),
+        (&"--inject".into(), &1.into(), &10.into())
+    );
 }
 
 #[test]
@@ -167,7 +239,13 @@ fn what_cannot_be_done_says_so_with_its_exit_code() {
 #[test]
 fn help_tells_of_the_healthy_world_and_of_scenarios() {
     let told = text(&simulate(&["--help"]).stdout);
-    for words in ["approve everything", "new.error_rate = 2% from 6h to 8h", "half of what they must stay under", "Examples:", "--requests-per-hour"] {
+    for words in [
+        "approve everything",
+        "new.error_rate = 2% from 6h to 8h",
+        "half of what they must stay under",
+        "Examples:",
+        "--requests-per-hour",
+    ] {
         assert!(told.contains(words), "{words}");
     }
 }
@@ -176,10 +254,26 @@ fn help_tells_of_the_healthy_world_and_of_scenarios() {
 #[test]
 fn how_often_is_looked_does_not_decide() {
     let outcomes = |look: &[&str]| {
-        let mut arguments = vec![ADMIN, "--json", "--until", "60h", "--requests-per-hour", "600", "--inject", "approve everything", "--inject", "signal.p1 = 6 at ramp-25+2h"];
+        let mut arguments = vec![
+            ADMIN,
+            "--json",
+            "--until",
+            "60h",
+            "--requests-per-hour",
+            "600",
+            "--inject",
+            "approve everything",
+            "--inject",
+            "signal.p1 = 6 at ramp-25+2h",
+        ];
         arguments.extend(look);
         let fate = lines(&simulate(&arguments)).remove(0);
-        (fate["outcome"].clone(), fate["stage"].clone(), fate["percentage"].clone(), (fate["at_hours"].as_f64().unwrap() * 10.0).round())
+        (
+            fate["outcome"].clone(),
+            fate["stage"].clone(),
+            fate["percentage"].clone(),
+            (fate["at_hours"].as_f64().unwrap() * 10.0).round(),
+        )
     };
     assert_eq!(outcomes(&[]), outcomes(&["--look", "30s"]));
 }

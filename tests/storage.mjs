@@ -49,14 +49,19 @@ export const change = (origin, ...statements) => run(origin, 'PATCH', statements
 
 /** How many windows of a length there are, and how many of them are loaded as such. */
 export async function windowsOf(origin, minutes) {
-  const [[row]] = await run(origin, 'POST', [['SELECT COUNT(*) AS count, TOTAL(NOT is_folded) AS loaded FROM windows WHERE minutes = ?', minutes]]);
+  const [[row]] = await run(origin, 'POST', [
+    ['SELECT COUNT(*) AS count, TOTAL(NOT is_folded) AS loaded FROM windows WHERE minutes = ?', minutes],
+  ]);
   return row;
 }
 
 /** What is stored is so many minutes older. */
 export const later = (minutes) => [
   // By way of negative ones, so that none ever stands where another one still is.
-  ["UPDATE windows SET minute = ?1 - minute, data = iif(is_folded, data, json_set(data, '$.minute', minute - CAST(?1 AS INTEGER)))", minutes],
+  [
+    "UPDATE windows SET minute = ?1 - minute, data = iif(is_folded, data, json_set(data, '$.minute', minute - CAST(?1 AS INTEGER)))",
+    minutes,
+  ],
   ['UPDATE windows SET minute = -minute'],
   ['UPDATE batches SET at = at - ? * 60000', minutes],
   ["UPDATE deployment SET value = value - ? WHERE name = 'pruned_minute'", minutes],
@@ -64,11 +69,15 @@ export const later = (minutes) => [
 
 /** A rollout's fullest minute was there in every hour of so many days before it. */
 export const past = (key, days) => [
-  [`WITH RECURSIVE
+  [
+    `WITH RECURSIVE
       back(hours) AS (SELECT 1 UNION ALL SELECT hours + 1 FROM back WHERE hours < ?2 * 24),
       fullest AS (SELECT * FROM windows WHERE rollout = ?1 AND minutes = 1 AND is_folded = 0 ORDER BY LENGTH(data) DESC LIMIT 1),
       old AS (SELECT revision, data, (minute / 60 - hours) * 60 AS hour FROM fullest, back)
     INSERT OR REPLACE INTO windows (rollout, minutes, minute, revision, is_folded, data)
-      SELECT ?1, 60, hour, revision, 0, json_set(data, '$.minute', hour, '$.minutes', 60) FROM old`, key, days],
+      SELECT ?1, 60, hour, revision, 0, json_set(data, '$.minute', hour, '$.minutes', 60) FROM old`,
+    key,
+    days,
+  ],
   ["UPDATE deployment SET value = value - 1 WHERE name = 'pruned_minute'"],
 ];

@@ -10,8 +10,8 @@ use tidegate::decide::settle::settle;
 use tidegate::model::Instant;
 use tidegate::protocol::config::{Catalogue, Snapshot, States};
 use tidegate::protocol::decision::Decision;
-use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::measuring::Instruments;
+use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::meter::Meter;
 use tidegate::protocol::step::{NoAnswer, Remark, Step, Which};
 use tidegate::protocol::way::{Begun, Outcome, Way};
@@ -26,7 +26,8 @@ fn start(variant: Variant, request: &str) -> (Way, Step) {
     let snapshot = Rc::new(Snapshot::new(catalogue, &states, Vec::new()));
     let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: Some(1), revision: 0 };
     let decision = Decision { assignment: Some(assignment), ..Decision::default() };
-    let begun = Begun { request: RequestText::new(request.to_owned()), snapshot, decision, number: Some(0), started_ms: 0.0 };
+    let begun =
+        Begun { request: RequestText::new(request.to_owned()), snapshot, decision, number: Some(0), started_ms: 0.0 };
     Way::start(begun, None, true).unwrap()
 }
 
@@ -63,7 +64,10 @@ const FORM: &str = "POST\nhttps://shop.example/a\ncontent-length:3";
 fn the_side_of_the_assignment_answers() {
     let (mut way, step) = start(Variant::New, PAGE);
     assert_eq!(asked(&step), "https://n.example/a?b 3000");
-    assert_eq!(answered(&next(&mut way, answer(200, "text/html")).0), (Which::Last, "=tidegate-variant:new =tidegate-reason:bucketed".into()));
+    assert_eq!(
+        answered(&next(&mut way, answer(200, "text/html")).0),
+        (Which::Last, "=tidegate-variant:new =tidegate-reason:bucketed".into())
+    );
     let (_, step) = start(Variant::Legacy, PAGE);
     assert_eq!(asked(&step), "https://l.example/a?b 0");
 }
@@ -73,8 +77,14 @@ fn legacy_answers_where_new_fails() {
     for failure in [answer(500, ""), answer(503, ""), Err(NoAnswer::Timeout("no headers within 3000 ms".into()))] {
         let (mut way, _) = start(Variant::New, PAGE);
         let (step, remark) = next(&mut way, failure);
-        assert_eq!((asked(&step).as_str(), remark.map(|remark| remark.event)), ("https://l.example/a?b 0", Some("rescued")));
-        assert_eq!(answered(&next(&mut way, answer(200, "text/html")).0), (Which::Last, "=tidegate-variant:legacy =tidegate-reason:rescued".into()));
+        assert_eq!(
+            (asked(&step).as_str(), remark.map(|remark| remark.event)),
+            ("https://l.example/a?b 0", Some("rescued"))
+        );
+        assert_eq!(
+            answered(&next(&mut way, answer(200, "text/html")).0),
+            (Which::Last, "=tidegate-variant:legacy =tidegate-reason:rescued".into())
+        );
     }
 }
 
@@ -92,14 +102,20 @@ fn where_both_fail_the_failure_of_new_is_passed_on() {
 fn a_request_with_a_body_is_asked_once_and_without_a_limit() {
     let (mut way, step) = start(Variant::New, FORM);
     assert_eq!(asked(&step), "https://n.example/a 0");
-    assert_eq!(answered(&next(&mut way, answer(500, "")).0), (Which::Last, "=tidegate-variant:new =tidegate-reason:bucketed".into()));
+    assert_eq!(
+        answered(&next(&mut way, answer(500, "")).0),
+        (Which::Last, "=tidegate-variant:new =tidegate-reason:bucketed".into())
+    );
 }
 
 #[test]
 fn an_asset_that_one_side_lacks_comes_from_the_other() {
     let (mut way, _) = start(Variant::New, SCRIPT);
     assert_eq!(asked(&next(&mut way, answer(404, "")).0), "https://l.example/app.js 3000");
-    assert_eq!(answered(&next(&mut way, answer(200, "text/javascript")).0), (Which::Last, "=tidegate-variant:legacy =tidegate-reason:skew".into()));
+    assert_eq!(
+        answered(&next(&mut way, answer(200, "text/javascript")).0),
+        (Which::Last, "=tidegate-variant:legacy =tidegate-reason:skew".into())
+    );
 }
 
 #[test]
@@ -107,7 +123,10 @@ fn an_asset_that_both_lack_is_missed_on_its_own_side() {
     for other in [answer(404, ""), answer(200, "text/html"), refused()] {
         let (mut way, _) = start(Variant::Legacy, SCRIPT);
         assert_eq!(asked(&next(&mut way, answer(404, "")).0), "https://n.example/app.js 3000");
-        assert_eq!(answered(&next(&mut way, other).0), (Which::Before, "=tidegate-variant:legacy =tidegate-reason:bucketed".into()));
+        assert_eq!(
+            answered(&next(&mut way, other).0),
+            (Which::Before, "=tidegate-variant:legacy =tidegate-reason:bucketed".into())
+        );
     }
 }
 

@@ -48,13 +48,29 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
 function post(origin, body) {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(origin);
-    const request = http.request({ hostname, port, agent, method: 'POST', path: 'https://shop.example.com/', timeout: TIMEOUT_MS, headers: { Host: 'shop.example.com', 'Content-Length': Buffer.byteLength(body) } }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (part) => (text += part)).on('end', () => (response.statusCode === 200 ? resolve(JSON.parse(text)) : reject(new Error(text))));
-    });
+    const request = http.request(
+      {
+        hostname,
+        port,
+        agent,
+        method: 'POST',
+        path: 'https://shop.example.com/',
+        timeout: TIMEOUT_MS,
+        headers: { Host: 'shop.example.com', 'Content-Length': Buffer.byteLength(body) },
+      },
+      (response) => {
+        let text = '';
+        response
+          .setEncoding('utf8')
+          .on('data', (part) => (text += part))
+          .on('end', () => (response.statusCode === 200 ? resolve(JSON.parse(text)) : reject(new Error(text))));
+      },
+    );
     request.on('timeout', () => request.destroy(new Error('no answer')));
     // workerd closes sockets that were idle for seconds, maybe just as one is used again.
-    request.on('error', (error) => (request.reusedSocket && error.code === 'ECONNRESET' ? resolve(post(origin, body)) : reject(error)));
+    request.on('error', (error) =>
+      request.reusedSocket && error.code === 'ECONNRESET' ? resolve(post(origin, body)) : reject(error),
+    );
     request.end(body);
   });
 }
@@ -66,20 +82,46 @@ function counted(requests, revision, minute) {
   for (let n = 0; n < requests; n += 1) {
     const hash = Math.floor(Math.random() * 2 ** 50);
     const isNew = Math.random() * 100 < PERCENTAGE;
-    sides[isNew ? 'new' : 'legacy'].push({ slice: hash % 100, bin: 100 + Math.floor(20 * (Math.random() + Math.random())), failed: Math.random() < 0.01 });
+    sides[isNew ? 'new' : 'legacy'].push({
+      slice: hash % 100,
+      bin: 100 + Math.floor(20 * (Math.random() + Math.random())),
+      failed: Math.random() < 0.01,
+    });
     subjects.push(hash * 4 + (isNew ? 3 : 1));
   }
   const rows = (list, key) => Object.entries(Object.groupBy?.(list, key) ?? group(list, key));
   const shown = (variant) => ({
-    variant, requests: sides[variant].length, errors: sides[variant].filter((own) => own.failed).length,
-    sketches: { latency: rows(sides[variant], (own) => own.bin).map(([bin, own]) => `${bin} ${own.length}`).join(' ') },
+    variant,
+    requests: sides[variant].length,
+    errors: sides[variant].filter((own) => own.failed).length,
+    sketches: {
+      latency: rows(sides[variant], (own) => own.bin)
+        .map(([bin, own]) => `${bin} ${own.length}`)
+        .join(' '),
+    },
   });
-  const trials = (variant) => ({ of: 'errors', variant, slices: rows(sides[variant], (own) => own.slice).map(([slice, own]) => `${slice} ${own.length} ${own.filter((one) => one.failed).length}`).join(' ') });
-  const values = (variant) => ({ of: 'latency', variant, buckets: sides[variant].map((own) => `${own.slice} ${own.bin} 1`).join(' ') });
+  const trials = (variant) => ({
+    of: 'errors',
+    variant,
+    slices: rows(sides[variant], (own) => own.slice)
+      .map(([slice, own]) => `${slice} ${own.length} ${own.filter((one) => one.failed).length}`)
+      .join(' '),
+  });
+  const values = (variant) => ({
+    of: 'latency',
+    variant,
+    buckets: sides[variant].map((own) => `${own.slice} ${own.bin} 1`).join(' '),
+  });
   const variants = ['legacy', 'new'].filter((variant) => sides[variant].length > 0);
   return {
     rollout: KEY,
-    window: { minute, minutes: 1, revision, sides: variants.map(shown), subjects: subjects.sort((a, b) => a - b).join(' ') },
+    window: {
+      minute,
+      minutes: 1,
+      revision,
+      sides: variants.map(shown),
+      subjects: subjects.sort((a, b) => a - b).join(' '),
+    },
     compared: { trials: variants.map(trials), values: variants.map(values) },
   };
 }
@@ -127,13 +169,25 @@ class Fleet {
     while (!this.stopped || open !== undefined) {
       if (open === undefined) {
         const now = performance.now();
-        const made = this.supply.take(Math.round(((now - last) / 1_000) * RATE), this.revision, Math.floor(Date.now() / 60_000));
+        const made = this.supply.take(
+          Math.round(((now - last) / 1_000) * RATE),
+          this.revision,
+          Math.floor(Date.now() / 60_000),
+        );
         requests = made.requests;
         last = now;
         sequence += 1;
         open = { sequence, counted: [made.part], reports: [] };
       }
-      const body = JSON.stringify({ isolate: name, plans: 1, known: [[KEY, this.revision]], texts: [], kills: [], faults: [], batch: open });
+      const body = JSON.stringify({
+        isolate: name,
+        plans: 1,
+        known: [[KEY, this.revision]],
+        texts: [],
+        kills: [],
+        faults: [],
+        batch: open,
+      });
       const began = performance.now();
       try {
         const answer = await post(this.gate.clerkOrigin, body);
@@ -152,7 +206,9 @@ class Fleet {
     }
   }
 
-  get intervalMs() { return quantile([...this.intervals], 0.5); }
+  get intervalMs() {
+    return quantile([...this.intervals], 0.5);
+  }
 
   async stop() {
     this.stopped = true;
@@ -196,8 +252,36 @@ function show(rows) {
   return [
     `One controller under simulated isolates that serve ${RATE} requests/s each, for ${SECONDS} s each`,
     '',
-    ['isolates', 'interval s', 'flushes/s', 'requests/s', 'KB/flush', 'CPU ms', 'answer ms', 'p99 ms', 'failures', 'lost', 'twice'].map((name) => name.padStart(10)).join(' '),
-    ...rows.map((row) => [cell(row.isolates), cell(row.interval_ms / 1_000, 1), cell(row.flushes_per_s), cell(row.requests_per_s), cell(row.kb_per_flush, 1), cell(row.cpu_ms_per_flush, 2), cell(row.answer_ms.median), cell(row.answer_ms.p99), cell(row.failures), cell(row.lost), cell(row.twice)].join(' ')),
+    [
+      'isolates',
+      'interval s',
+      'flushes/s',
+      'requests/s',
+      'KB/flush',
+      'CPU ms',
+      'answer ms',
+      'p99 ms',
+      'failures',
+      'lost',
+      'twice',
+    ]
+      .map((name) => name.padStart(10))
+      .join(' '),
+    ...rows.map((row) =>
+      [
+        cell(row.isolates),
+        cell(row.interval_ms / 1_000, 1),
+        cell(row.flushes_per_s),
+        cell(row.requests_per_s),
+        cell(row.kb_per_flush, 1),
+        cell(row.cpu_ms_per_flush, 2),
+        cell(row.answer_ms.median),
+        cell(row.answer_ms.p99),
+        cell(row.failures),
+        cell(row.lost),
+        cell(row.twice),
+      ].join(' '),
+    ),
     ...rows.flatMap((row) => row.faults).map((fault) => `failure: ${fault}`),
     '',
     `Counts that were acknowledged: ${rows.reduce((sum, row) => sum + row.acknowledged, 0)}; goal: none lost, none twice: ${rows.every((row) => row.lost === 0 && row.twice === 0) ? 'met' : 'MISSED'}`,
@@ -206,10 +290,16 @@ function show(rows) {
 
 async function main() {
   const [legacy, next] = ['http://127.0.0.1:9', 'http://127.0.0.1:10'];
-  const guardrail = [{ when: 'error_rate > 50% over 5m', then: 'rollback' }, { when: 'error_rate > 1.5x legacy', then: 'alert' }, { when: 'latency.p95 > 1.5x legacy', then: 'alert' }];
+  const guardrail = [
+    { when: 'error_rate > 50% over 5m', then: 'rollback' },
+    { when: 'error_rate > 1.5x legacy', then: 'alert' },
+    { when: 'latency.p95 > 1.5x legacy', then: 'alert' },
+  ];
   const gate = await openControlled([plan(legacy, next, { key: KEY, guardrail })], { percentage: PERCENTAGE });
   try {
-    const { state: { revision } } = await operator(gate, 'vic').rollout(KEY);
+    const {
+      state: { revision },
+    } = await operator(gate, 'vic').rollout(KEY);
     const rows = [];
     let before = await counts(gate);
     for (const count of options.isolates.split(',').map(Number)) {

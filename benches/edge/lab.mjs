@@ -9,12 +9,14 @@ import { kvBinding, startKv } from '../../tests/edge/kv.mjs';
 
 const CONCURRENCY = 8;
 
-const child = (name) => fork(fileURLToPath(new URL(name, import.meta.url)), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+const child = (name) =>
+  fork(fileURLToPath(new URL(name, import.meta.url)), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
 
 /** The time that all threads of a process spent on a CPU; `stat` would count it in steps of 10 ms. */
 function cpuMicros(pid) {
-  const nanos = readdirSync(`/proc/${pid}/task`)
-    .map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]));
+  const nanos = readdirSync(`/proc/${pid}/task`).map((task) =>
+    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
+  );
   return nanos.reduce((sum, thread) => sum + thread, 0) / 1e3;
 }
 
@@ -44,7 +46,10 @@ export class Lab {
         compatibilityDate,
         compatibilityFlags,
         ...options,
-        ...(this.kv && { kvNamespaces: [], unsafeBindings: options.kvNamespaces?.map((binding) => kvBinding(binding, this.kv.port)) }),
+        ...(this.kv && {
+          kvNamespaces: [],
+          unsafeBindings: options.kvNamespaces?.map((binding) => kvBinding(binding, this.kv.port)),
+        }),
         // Miniflare's entry worker and its filter for outbound headers are JavaScript workers too:
         // left in, they would raise the price of the pass-through, and so lower every ratio to it.
         unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
@@ -59,7 +64,7 @@ export class Lab {
 
   /** Writes `values` into a worker's KV. */
   async put(name, binding, values) {
-    const kv = this.kv ?? await this.miniflare.getKVNamespace(binding, name);
+    const kv = this.kv ?? (await this.miniflare.getKVNamespace(binding, name));
     for (const [key, value] of Object.entries(values)) await kv.put(key, value);
   }
 

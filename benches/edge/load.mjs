@@ -5,10 +5,13 @@ import { PATH, USERS, headers } from './request.mjs';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
-const requestsTo = (port) => Array.from({ length: USERS }, (_, user) => {
-  const lines = Object.entries(headers(user)).map(([name, value]) => `${name}: ${value}\r\n`);
-  return Buffer.from(`GET ${PATH} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: keep-alive\r\n${lines.join('')}\r\n`);
-});
+const requestsTo = (port) =>
+  Array.from({ length: USERS }, (_, user) => {
+    const lines = Object.entries(headers(user)).map(([name, value]) => `${name}: ${value}\r\n`);
+    return Buffer.from(
+      `GET ${PATH} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: keep-alive\r\n${lines.join('')}\r\n`,
+    );
+  });
 
 /** Whether `bytes` hold a whole response. */
 function isComplete(bytes) {

@@ -77,19 +77,27 @@ function astray(story) {
   let turn = 0;
   for (const outcome of story.slice(story.indexOf('new bucketed') + 1)) {
     if (outcome === due[turn % due.length]) turn += 1;
-    else if (outcome !== due[(turn + due.length - 1) % due.length]) strays.push(`${outcome} instead of ${due[turn % due.length]}`);
+    else if (outcome !== due[(turn + due.length - 1) % due.length])
+      strays.push(`${outcome} instead of ${due[turn % due.length]}`);
   }
   return strays;
 }
 
 const summarise = (ms) => ({
-  min_ms: Math.min(...ms), median_ms: quantile(ms, 0.5), p95_ms: quantile(ms, 0.95), max_ms: Math.max(...ms),
+  min_ms: Math.min(...ms),
+  median_ms: quantile(ms, 0.5),
+  p95_ms: quantile(ms, 0.95),
+  max_ms: Math.max(...ms),
   share_within_goal: ms.filter((time) => time <= GOAL_MS).length / ms.length,
 });
 
 /** `times` holds, for each change made, the times of all isolates. */
 const figures = (kv, change, times) => ({
-  kv, change, changes: times.length, last_isolate: summarise(times.map((each) => Math.max(...each))), any_isolate: summarise(times.flat()),
+  kv,
+  change,
+  changes: times.length,
+  last_isolate: summarise(times.map((each) => Math.max(...each))),
+  any_isolate: summarise(times.flat()),
 });
 
 function show({ rows, strays }) {
@@ -98,21 +106,32 @@ function show({ rows, strays }) {
     `Milliseconds from a command until all of ${ISOLATES} isolates act on it, ${ROUNDS} changes of each kind`,
     '',
     `${'KV'.padEnd(30)}${'change'.padEnd(10)}${['min', 'median', 'p95', 'max'].map((name) => name.padStart(8)).join('')}   within 2 s`,
-    ...rows.map(({ kv, change, last_isolate: last }) => `${CONDITIONS[kv].title.padEnd(30)}${change.padEnd(10)}`
-      + [last.min_ms, last.median_ms, last.p95_ms, last.max_ms].map(ms).join('') + `${(last.share_within_goal * 100).toFixed(1).padStart(10)} %`),
+    ...rows.map(
+      ({ kv, change, last_isolate: last }) =>
+        `${CONDITIONS[kv].title.padEnd(30)}${change.padEnd(10)}` +
+        [last.min_ms, last.median_ms, last.p95_ms, last.max_ms].map(ms).join('') +
+        `${(last.share_within_goal * 100).toFixed(1).padStart(10)} %`,
+    ),
     '',
-    strays.length === 0 ? 'Nobody was told anything else in between.' : `Users were also told ${strays.length} times: ${[...new Set(strays)].join('; ')}`,
+    strays.length === 0
+      ? 'Nobody was told anything else in between.'
+      : `Users were also told ${strays.length} times: ${[...new Set(strays)].join('; ')}`,
   ];
   const kills = rows.filter(({ change }) => change === 'kill').map(({ last_isolate: last }) => last.share_within_goal);
   const share = kills.reduce((sum, each) => sum + each, 0) / kills.length;
-  lines.push(`Kills: ${(share * 100).toFixed(1)} % reach every isolate within 2 s; goal: all: ${share === 1 ? 'met' : 'MISSED'}`);
+  lines.push(
+    `Kills: ${(share * 100).toFixed(1)} % reach every isolate within 2 s; goal: all: ${share === 1 ? 'met' : 'MISSED'}`,
+  );
   return lines.join('\n');
 }
 
 async function main() {
   const [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
   const keys = Array.from({ length: LANES }, (_, n) => `lane-${n}`);
-  const gate = await openControlled(keys.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`] })), { percentage: 100, isolates: ISOLATES });
+  const gate = await openControlled(
+    keys.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`] })),
+    { percentage: 100, isolates: ISOLATES },
+  );
   const lanes = keys.map((key) => ({ key, users: traffic(gate, key) }));
   try {
     for (const { users } of lanes) await users.reaches('new bucketed');
@@ -125,7 +144,9 @@ async function main() {
       rows.push(...Object.keys(CHANGES).map((kind) => figures(condition, kind, times[kind])));
     }
     const strays = lanes.flatMap(({ users }) => users.stories()).flatMap(astray);
-    console.log(options.json ? JSON.stringify({ isolates: ISOLATES, goal_ms: GOAL_MS, strays, rows }) : show({ rows, strays }));
+    console.log(
+      options.json ? JSON.stringify({ isolates: ISOLATES, goal_ms: GOAL_MS, strays, rows }) : show({ rows, strays }),
+    );
   } finally {
     for (const { users } of lanes) await users.stop();
     await gate.close();

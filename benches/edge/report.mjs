@@ -35,7 +35,11 @@ export function summarise(workers, rounds, { requests, kv }) {
     requests_per_round: requests,
     kv,
     workers: rows,
-    goal: { ratio_max: GOAL_RATIO, ratio: tidegate?.ratio ?? null, met: tidegate ? tidegate.ratio <= GOAL_RATIO : null },
+    goal: {
+      ratio_max: GOAL_RATIO,
+      ratio: tidegate?.ratio ?? null,
+      met: tidegate ? tidegate.ratio <= GOAL_RATIO : null,
+    },
   };
 }
 
@@ -46,13 +50,16 @@ export function show({ rounds, requests_per_round: requests, kv, workers, goal }
     `CPU in workerd per proxied request: ${rounds} rounds of ${requests} requests each, ratios to the\nmean of the two pass-throughs of the same round`,
     '',
     `${''.padEnd(22)}${'µs CPU'.padStart(8)}${'req/s'.padStart(8)}${'ratio'.padStart(8)}   middle half   all rounds`,
-    ...workers.map((row) => `${row.worker.padEnd(22)}${row.cpu_us.toFixed(0).padStart(8)}${row.requests_per_second.toFixed(0).padStart(8)}`
-      + `${`${row.ratio.toFixed(2)}x`.padStart(8)}   ${span(row.ratio_quartiles).padEnd(11)}   ${span(row.ratio_range)}`),
+    ...workers.map(
+      (row) =>
+        `${row.worker.padEnd(22)}${row.cpu_us.toFixed(0).padStart(8)}${row.requests_per_second.toFixed(0).padStart(8)}` +
+        `${`${row.ratio.toFixed(2)}x`.padStart(8)}   ${span(row.ratio_quartiles).padEnd(11)}   ${span(row.ratio_range)}`,
+    ),
     '',
     'The two pass-throughs are the same worker: how far apart they are is the noise of this machine.',
     kv === 'inside'
-      ? 'KV is Miniflare\'s, in the same workerd: who reads it pays for both ends.'
-      : 'KV is a server outside of workerd: who reads it pays for the client\'s end only.',
+      ? "KV is Miniflare's, in the same workerd: who reads it pays for both ends."
+      : "KV is a server outside of workerd: who reads it pays for the client's end only.",
     goal.ratio === null
       ? `CPU/request: Tidegate was not measured (goal: at most ${goal.ratio_max.toFixed(2)}x of the pass-through)`
       : `CPU/request: ${goal.ratio.toFixed(2)}x of the pass-through; goal: at most ${goal.ratio_max.toFixed(2)}x: ${goal.met ? 'met' : 'MISSED'}`,

@@ -5,7 +5,8 @@ export const PATH = '/checkout/basket?step=2&ref=mail';
 
 export function headers(user) {
   return {
-    'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
+    'User-Agent':
+      'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
     Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8',
     'Accept-Language': 'en-GB,en;q=0.9,de;q=0.8',
     'Accept-Encoding': 'gzip, deflate, br, zstd',

@@ -42,7 +42,8 @@ function chosen() {
   const names = Object.keys(WORKERS).filter((name) => name === 'pass' || name === 'control' || only.includes(name));
   return names.filter((name) => {
     const missing = WORKERS[name].missing?.() ?? [];
-    if (missing.length > 0) console.error(`${WORKERS[name].title} is left out; build it first, missing: ${missing.join(', ')}`);
+    if (missing.length > 0)
+      console.error(`${WORKERS[name].title} is left out; build it first, missing: ${missing.join(', ')}`);
     return missing.length === 0;
   });
 }
@@ -55,22 +56,28 @@ async function verify(lab, name) {
     const body = await response.text();
     const side = /name="frontend" content="(\w+)"/.exec(body)?.[1];
     const header = WORKERS[name].header;
-    const fault = (response.status !== 200 && `status ${response.status}`)
-      || ((side === undefined || !body.endsWith('</html>')) && 'not the page')
-      || (header && response.headers.get(header) !== side && `${header}: ${response.headers.get(header)} on the ${side} page`);
+    const fault =
+      (response.status !== 200 && `status ${response.status}`) ||
+      ((side === undefined || !body.endsWith('</html>')) && 'not the page') ||
+      (header &&
+        response.headers.get(header) !== side &&
+        `${header}: ${response.headers.get(header)} on the ${side} page`);
     if (fault) throw new Error(`${name} does not answer as it should: ${fault}\n${body.slice(0, 300)}`);
     seen[side] += 1;
   }
   const share = seen.new / USERS;
   const routes = name !== 'pass' && name !== 'control';
-  if (routes ? share < 0.35 || share > 0.65 : share !== 0) throw new Error(`${name} sends ${share} of the users to the new side`);
+  if (routes ? share < 0.35 || share > 0.65 : share !== 0)
+    throw new Error(`${name} sends ${share} of the users to the new side`);
 }
 
 function progress(done, total) {
   if (!process.stderr.isTTY) return;
   const width = 40;
   const filled = Math.round((done / total) * width);
-  process.stderr.write(done === total ? '\r\x1b[K' : `\r[${'#'.repeat(filled)}${'.'.repeat(width - filled)}] ${done}/${total}`);
+  process.stderr.write(
+    done === total ? '\r\x1b[K' : `\r[${'#'.repeat(filled)}${'.'.repeat(width - filled)}] ${done}/${total}`,
+  );
 }
 
 async function main() {
@@ -80,7 +87,10 @@ async function main() {
     const wrangler = readConfig({ config: fileURLToPath(new URL('../../wrangler.toml', import.meta.url)) });
     const workers = {};
     for (const name of names) workers[name] = await WORKERS[name].options({ origins: lab.origins, wrangler });
-    await lab.start(workers, { compatibilityDate: wrangler.compatibility_date, compatibilityFlags: wrangler.compatibility_flags });
+    await lab.start(workers, {
+      compatibilityDate: wrangler.compatibility_date,
+      compatibilityFlags: wrangler.compatibility_flags,
+    });
     for (const name of names) {
       await WORKERS[name].seed?.((binding, values) => lab.put(name, binding, values), lab.urls[name], lab);
       await verify(lab, name);
@@ -90,7 +100,7 @@ async function main() {
     let done = 0;
     const step = async (name, requests) => {
       const figures = await lab.measure(name, requests);
-      progress(done += 1, total);
+      progress((done += 1), total);
       return figures;
     };
     for (const name of names) await step(name, WARM_UP);

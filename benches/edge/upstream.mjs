@@ -18,8 +18,11 @@ const HEADERS = {
 };
 
 function page(side) {
-  const items = Array.from({ length: 60 }, (_, i) =>
-    `<li class="item"><a href="/checkout/items/${i}">Item ${i}</a> <span class="price">${i * 3}.90</span></li>`);
+  const items = Array.from(
+    { length: 60 },
+    (_, i) =>
+      `<li class="item"><a href="/checkout/items/${i}">Item ${i}</a> <span class="price">${i * 3}.90</span></li>`,
+  );
   return Buffer.from(`<!doctype html><html lang="en"><head><title>Checkout</title>
 <meta name="frontend" content="${side}"><link rel="stylesheet" href="/app.css"></head>
 <body><main><h1>Checkout</h1><ul>

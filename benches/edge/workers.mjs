@@ -32,7 +32,11 @@ const pass = {
 const router = {
   title: 'hand-rolled router',
   async options({ origins }) {
-    return { modules: await bundled('router'), bindings: { LEGACY: origins.legacy, NEW: origins.new }, kvNamespaces: ['KV'] };
+    return {
+      modules: await bundled('router'),
+      bindings: { LEGACY: origins.legacy, NEW: origins.new },
+      kvNamespaces: ['KV'],
+    };
   },
   seed: (kv) => kv('KV', { percentage: '50' }),
 };
@@ -54,7 +58,8 @@ const growthbook = {
       },
     };
   },
-  seed: (kv, url) => kv('KV_GB_PAYLOAD', { gb_payload: JSON.stringify({ features: {}, experiments: [redirect(url)] }) }),
+  seed: (kv, url) =>
+    kv('KV_GB_PAYLOAD', { gb_payload: JSON.stringify({ features: {}, experiments: [redirect(url)] }) }),
 };
 
 /** Half of the users are sent from /checkout/basket to /new/checkout/basket, where the new page is. */
@@ -83,8 +88,12 @@ const built = (title, folder) => ({
         { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
       ],
       kvNamespaces: ['ROLLOUTS'],
-      durableObjects: Object.fromEntries((wrangler.durable_objects?.bindings ?? [])
-        .map(({ name, class_name: className }) => [name, { className, useSQLite: sqlite.includes(className) }])),
+      durableObjects: Object.fromEntries(
+        (wrangler.durable_objects?.bindings ?? []).map(({ name, class_name: className }) => [
+          name,
+          { className, useSQLite: sqlite.includes(className) },
+        ]),
+      ),
       bindings: { ...wrangler.vars, SIGNING_KEY: 'a key for the benchmark, 32 bytes or more' },
     };
   },
@@ -103,4 +112,11 @@ const tidegate = built('Tidegate', BUILD);
 const before = process.env.TIDEGATE_BEFORE && { before: built('Tidegate before', process.env.TIDEGATE_BEFORE) };
 
 /** In the order in which they run; `control` is the pass-through a second time. */
-export const WORKERS = { pass, router, growthbook, tidegate, ...before, control: { ...pass, title: 'pass-through again' } };
+export const WORKERS = {
+  pass,
+  router,
+  growthbook,
+  tidegate,
+  ...before,
+  control: { ...pass, title: 'pass-through again' },
+};

@@ -22,7 +22,11 @@ pub enum Found {
 
 /// The median and the ninth decile of what was found, over the runs that were not rolled back early.
 pub fn delay(runs: &[Found]) -> String {
-    let mut delays: Vec<f64> = runs.iter().filter(|found| !matches!(found, Found::Early)).map(|found| if let Found::After(delay) = found { *delay } else { f64::INFINITY }).collect();
+    let mut delays: Vec<f64> = runs
+        .iter()
+        .filter(|found| !matches!(found, Found::Early))
+        .map(|found| if let Found::After(delay) = found { *delay } else { f64::INFINITY })
+        .collect();
     delays.sort_by(f64::total_cmp);
     let early = runs.len() - delays.len();
     if early * 2 > runs.len() {

@@ -34,11 +34,28 @@ pub enum Judge {
 
 /// The columns of the tables, in this order.
 pub fn all() -> Vec<(&'static str, Judge)> {
-    let fixed = |success_min, every, failures_max| Judge::Fixed { success_min, every, failures_max, count: Count::default(), until: every, failures: 0 };
+    let fixed = |success_min, every, failures_max| Judge::Fixed {
+        success_min,
+        every,
+        failures_max,
+        count: Count::default(),
+        until: every,
+        failures: 0,
+    };
     vec![
-        ("**Tidegate**", Judge::Tidegate(Box::new((Comparison::worse(1.0), Firsts::new(Quantity::Errors, None), FirstEvidence::new(1.0, false))))),
+        (
+            "**Tidegate**",
+            Judge::Tidegate(Box::new((
+                Comparison::worse(1.0),
+                Firsts::new(Quantity::Errors, None),
+                FirstEvidence::new(1.0, false),
+            ))),
+        ),
         ("exposures only", Judge::Exposures(Box::new(Comparison::worse(1.0)))),
-        ("subjects only", Judge::Subjects(Box::new((Firsts::new(Quantity::Errors, None), FirstEvidence::new(1.0, false))))),
+        (
+            "subjects only",
+            Judge::Subjects(Box::new((Firsts::new(Quantity::Errors, None), FirstEvidence::new(1.0, false)))),
+        ),
         ("φ of all", Judge::WholeFactor(Box::new((Evidence::restarting(1.0), SideSlices::default())))),
         ("restart only", Judge::Bare(Box::new(Evidence::restarting(1.0)))),
         ("plain", Judge::Bare(Box::new(Evidence::plain(1.0)))),
@@ -158,7 +175,11 @@ impl MannWhitney {
 
     /// The bounds by the normal approximation: order statistics of all pairwise differences.
     fn is_high(&self) -> bool {
-        let mut shifts: Vec<f64> = self.samples.iter().flat_map(|(_, new)| self.samples.iter().map(move |(baseline, _)| new - baseline)).collect();
+        let mut shifts: Vec<f64> = self
+            .samples
+            .iter()
+            .flat_map(|(_, new)| self.samples.iter().map(move |(baseline, _)| new - baseline))
+            .collect();
         shifts.sort_by(f64::total_cmp);
         let n = self.samples.len() as f64;
         let rank = n * n / 2.0 - Z_OF_ALPHA * (n * n * (2.0 * n + 1.0) / 12.0).sqrt();
@@ -170,5 +191,8 @@ impl MannWhitney {
 /// A part of a side that holds whole subjects: the first so many of its slices.
 fn first_slices(side: &Slices, part: f64) -> Count {
     let slices = (part * 100.0).round().clamp(1.0, 100.0) as usize;
-    side.counts().iter().take(slices).fold(Count::default(), |sum, count| Count { n: sum.n + count.n, x: sum.x + count.x })
+    side.counts()
+        .iter()
+        .take(slices)
+        .fold(Count::default(), |sum, count| Count { n: sum.n + count.n, x: sum.x + count.x })
 }

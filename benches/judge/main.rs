@@ -103,7 +103,9 @@ fn fixed_length(seed: u64, ratio: f64) -> [Found; 4] {
         seen.legacy = Count { n: seen.legacy.n + 950.0, x: seen.legacy.x + window.legacy.x };
         seen.new = Count { n: seen.new.n + 50.0, x: seen.new.x + window.new.x };
         let z = z_score(&seen);
-        for (found, is_shown) in found.iter_mut().zip([evidence.is_shown(0.05), evidence.is_shown(0.01), z.abs() > 1.96, z > 1.645]) {
+        for (found, is_shown) in
+            found.iter_mut().zip([evidence.is_shown(0.05), evidence.is_shown(0.01), z.abs() > 1.96, z > 1.645])
+        {
             if is_shown && matches!(found, Found::Never) {
                 *found = Found::After(f64::from(look) * 1_000.0);
             }
@@ -114,12 +116,33 @@ fn fixed_length(seed: u64, ratio: f64) -> [Found; 4] {
 
 fn match_figures() {
     println!("## 200 looks at 200,000 requests, 5 % on new, legacy at 1 %");
-    let runs: Vec<Vec<[Found; 4]>> = [1.0, 2.0, 5.0].map(|ratio| in_parallel("figures to match", 1_000, |run| fixed_length(run as u64, ratio))).into();
-    head(["judge", "harmless releases rolled back, % (95 %)", "doublings found, %", "after requests, median / p90", "×5 after requests"].map(str::to_owned));
-    for (index, name) in ["plain evidence, α 0.05", "plain evidence, α 0.01", "z-test, two-sided, 0.05", "z-test, one-sided, 0.05"].into_iter().enumerate() {
+    let runs: Vec<Vec<[Found; 4]>> = [1.0, 2.0, 5.0]
+        .map(|ratio| in_parallel("figures to match", 1_000, |run| fixed_length(run as u64, ratio)))
+        .into();
+    head(
+        [
+            "judge",
+            "harmless releases rolled back, % (95 %)",
+            "doublings found, %",
+            "after requests, median / p90",
+            "×5 after requests",
+        ]
+        .map(str::to_owned),
+    );
+    for (index, name) in
+        ["plain evidence, α 0.05", "plain evidence, α 0.01", "z-test, two-sided, 0.05", "z-test, one-sided, 0.05"]
+            .into_iter()
+            .enumerate()
+    {
         let of = |ratio: usize| runs[ratio].iter().map(|run| run[index]).collect::<Vec<_>>();
         let count = |ratio: usize| of(ratio).iter().filter(|found| matches!(found, Found::After(_))).count();
-        row([name.to_owned(), share(count(0), 1_000), format!("{}", count(1) as f64 / 10.0), delay(&of(1)), delay(&of(2))]);
+        row([
+            name.to_owned(),
+            share(count(0), 1_000),
+            format!("{}", count(1) as f64 / 10.0),
+            delay(&of(1)),
+            delay(&of(2)),
+        ]);
     }
 }
 
@@ -170,7 +193,9 @@ fn harmless_where_hard() {
         }
     };
     let site = Site { rate: 0.001, ..site(Kind::Independent, 20_000) };
-    print_harmless("legacy at 0.1 %, one subject in a loop", &[0.01, 0.05], |share, seed| harmless_run(site, share, seed, loops));
+    print_harmless("legacy at 0.1 %, one subject in a loop", &[0.01, 0.05], |share, seed| {
+        harmless_run(site, share, seed, loops)
+    });
 }
 
 /// After how many minutes each judge finds each regression, after so many healthy hours.
@@ -181,7 +206,8 @@ fn gone_bad(name: &str, site: Site, shares: &[f64], healthy_hours: &[f64]) {
         for hours in healthy_hours {
             let runs = in_parallel(name, BAD_RUNS, |seed| gone_bad_run(site, *share, *hours, seed as u64));
             for (index, ratio) in RATIOS.into_iter().enumerate() {
-                let cells = (0..all().len()).map(|judge| delay(&runs.iter().map(|run| run[index][judge]).collect::<Vec<_>>()));
+                let cells =
+                    (0..all().len()).map(|judge| delay(&runs.iter().map(|run| run[index][judge]).collect::<Vec<_>>()));
                 row([format!("{} %", share * 100.0), format!("{hours}"), format!("{ratio}")].into_iter().chain(cells));
             }
         }
@@ -205,7 +231,8 @@ fn gone_bad_run(site: Site, share: f64, healthy_hours: f64, seed: u64) -> Vec<Ve
 
 fn watch(mut traffic: Traffic, mut judges: Vec<(Judge, bool)>, ratio: f64, start: f64, share: f64) -> Vec<Found> {
     traffic.ratio = ratio;
-    let mut found: Vec<Found> = judges.iter().map(|(_, is_early)| if *is_early { Found::Early } else { Found::Never }).collect();
+    let mut found: Vec<Found> =
+        judges.iter().map(|(_, is_early)| if *is_early { Found::Early } else { Found::Never }).collect();
     let mut look = 0.0;
     while look * LOOK < WATCHED_MINUTES && found.iter().any(|found| matches!(found, Found::Never)) {
         let minute = start + look * LOOK;

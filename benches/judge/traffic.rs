@@ -84,8 +84,20 @@ pub struct Traffic {
 impl Traffic {
     pub fn new(site: Site, share: f64, seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
-        let subjects = (0..site.subjects).map(|_| Subject { bucket: random.f32(), slice: random.u8(..SLICES as u8), hash: random.u64(..) }).collect();
-        let mut traffic = Self { site, random, subjects, share: f64::NAN, sides: <[Side; 2]>::default(), everybody: Sample::EMPTY, ratio: 1.0, minute: 0.0, burst: 1.0 };
+        let subjects = (0..site.subjects)
+            .map(|_| Subject { bucket: random.f32(), slice: random.u8(..SLICES as u8), hash: random.u64(..) })
+            .collect();
+        let mut traffic = Self {
+            site,
+            random,
+            subjects,
+            share: f64::NAN,
+            sides: <[Side; 2]>::default(),
+            everybody: Sample::EMPTY,
+            ratio: 1.0,
+            minute: 0.0,
+            burst: 1.0,
+        };
         traffic.set_share(share);
         traffic
     }
@@ -108,7 +120,10 @@ impl Traffic {
         for (side, episodes) in self.sides.iter_mut().zip(episodes) {
             side.episodes = episodes;
             side.weights = vec![0.0; SLICES];
-            side.subjects.iter().chain(&side.troubled).for_each(|subject| side.weights[usize::from(self.subjects[*subject as usize].slice)] += 1.0);
+            side.subjects
+                .iter()
+                .chain(&side.troubled)
+                .for_each(|subject| side.weights[usize::from(self.subjects[*subject as usize].slice)] += 1.0);
         }
     }
 
@@ -121,7 +136,8 @@ impl Traffic {
         self.minute += minutes;
         let per_subject = self.site.exposures_per_minute * minutes / self.subjects.len() as f64;
         let mut failed = Sample::EMPTY;
-        let (legacy, new) = (self.side(0, per_subject, minutes, &mut failed), self.side(1, per_subject, minutes, &mut failed));
+        let (legacy, new) =
+            (self.side(0, per_subject, minutes, &mut failed), self.side(1, per_subject, minutes, &mut failed));
         Minutes { slices: SideSlices { legacy, new }, failed }
     }
 
@@ -140,10 +156,13 @@ impl Traffic {
         // What a regression adds befalls everybody alike.
         let added = if which == 1 { expected * (*ratio - 1.0) } else { 0.0 };
         match site.kind {
-            Kind::Independent | Kind::Bursts => draw(random, &side.subjects, expected + added, |subject| fail(&mut slices, subject, 1.0)),
+            Kind::Independent | Kind::Bursts => {
+                draw(random, &side.subjects, expected + added, |subject| fail(&mut slices, subject, 1.0))
+            }
             Kind::Episodes(events) => {
                 let events = f64::from(events);
-                (0..poisson(random, (expected + added) / events)).for_each(|_| side.episodes.extend(pick(random, &side.subjects)));
+                (0..poisson(random, (expected + added) / events))
+                    .for_each(|_| side.episodes.extend(pick(random, &side.subjects)));
                 side.episodes.retain(|subject| {
                     if random.f64() >= minutes.min(1.0) {
                         return true;
@@ -154,8 +173,18 @@ impl Traffic {
             }
             Kind::Persistent => {
                 let exposures = |subjects: &[u32]| subjects.len() as f64 * per_subject * site.rate;
-                draw(random, &side.subjects, exposures(&side.subjects) * (1.0 - TROUBLED_EVENTS_SHARE) / (1.0 - TROUBLED_SHARE) + added, |subject| fail(&mut slices, subject, 1.0));
-                draw(random, &side.troubled, exposures(&side.troubled) * TROUBLED_EVENTS_SHARE / TROUBLED_SHARE, |subject| fail(&mut slices, subject, 1.0));
+                draw(
+                    random,
+                    &side.subjects,
+                    exposures(&side.subjects) * (1.0 - TROUBLED_EVENTS_SHARE) / (1.0 - TROUBLED_SHARE) + added,
+                    |subject| fail(&mut slices, subject, 1.0),
+                );
+                draw(
+                    random,
+                    &side.troubled,
+                    exposures(&side.troubled) * TROUBLED_EVENTS_SHARE / TROUBLED_SHARE,
+                    |subject| fail(&mut slices, subject, 1.0),
+                );
             }
         }
         slices

@@ -33,16 +33,39 @@ export function block({ rollout, entry, isFresh, errorRate, perSecond, totals },
   const isBack = phase === 'rolled_back' && entry?.actor === 'guardrail';
   const telling = mostTelling(rollout);
   return [
-    row('rollout', [phase === 'rolled_back' || killed ? 'bad' : 'bold', state], ['dim', `   attempt ${attempt}${isFresh ? '' : '   (no contact: these figures are old)'}`]),
+    row(
+      'rollout',
+      [phase === 'rolled_back' || killed ? 'bad' : 'bold', state],
+      ['dim', `   attempt ${attempt}${isFresh ? '' : '   (no contact: these figures are old)'}`],
+    ),
     row('', ...ladder(rollout)),
     short(row('next', next(rollout))),
     [],
-    row('requests', ['new', `new ${rate(perSecond.new)}`], `   legacy ${rate(perSecond.legacy)}`, ['dim', '   answers a second']),
-    row('error rate', ['new', `new ${share(errorRate?.new)}`], `   legacy ${share(errorRate?.legacy)}`, ['dim', '   of the last minute or two']),
-    row('visitors', [totals.failed + totals.unanswered > 0 ? 'bad' : 'good', `errors seen ${count(totals.failed + totals.unanswered)}`], `   rescued ${count(totals.rescued)}`, ['dim', `   ${count(totals.reports)} reports`]),
+    row('requests', ['new', `new ${rate(perSecond.new)}`], `   legacy ${rate(perSecond.legacy)}`, [
+      'dim',
+      '   answers a second',
+    ]),
+    row('error rate', ['new', `new ${share(errorRate?.new)}`], `   legacy ${share(errorRate?.legacy)}`, [
+      'dim',
+      '   of the last minute or two',
+    ]),
+    row(
+      'visitors',
+      [
+        totals.failed + totals.unanswered > 0 ? 'bad' : 'good',
+        `errors seen ${count(totals.failed + totals.unanswered)}`,
+      ],
+      `   rescued ${count(totals.rescued)}`,
+      ['dim', `   ${count(totals.reports)} reports`],
+    ),
     row('new shop', fault ? ['bad', `${fault.name}: ${fault.what}`] : ['good', 'well']),
     [],
-    row('evidence', ['bold', isBack ? 'decided' : telling.when], `   ${bar(isBack ? 1 : Math.max(0, telling.near))} `, isBack ? '' : evidence(telling)),
+    row(
+      'evidence',
+      ['bold', isBack ? 'decided' : telling.when],
+      `   ${bar(isBack ? 1 : Math.max(0, telling.near))} `,
+      isBack ? '' : evidence(telling),
+    ),
     short(row('', ['dim', isBack ? (entry.figures ?? []).join('; ') : telling.text])),
     short(row('history', [entry?.actor === 'guardrail' ? 'bad' : 'plain', entry ? sentence(entry) : ''])),
     [],
@@ -67,7 +90,8 @@ const bar = (part) => '█'.repeat(Math.round(part * BAR)).padEnd(BAR, '░');
 function evidence({ verdict, figures = [] }) {
   const compared = figures.find((figure) => figure.e_needed !== undefined);
   if (!compared) return verdict === 'fail' ? 'it has come true' : '';
-  const value = compared.e_value === null || compared.e_value > 1e6 ? 'over a million' : count(Math.round(compared.e_value));
+  const value =
+    compared.e_value === null || compared.e_value > 1e6 ? 'over a million' : count(Math.round(compared.e_value));
   return `${value} of ${count(Math.round(compared.e_needed))}`;
 }
 
@@ -75,7 +99,8 @@ function ladder({ stages, state, percentage }) {
   const at = state.phase === 'rolled_back' ? -1 : stages.findIndex(({ name }) => name === state.stage);
   return stages.flatMap((stage, place) => {
     const text = `${stage.percentage} %`;
-    const piece = place === at && percentage > 0 ? ['new', `▸ ${text}`] : place < at ? ['good', `✓ ${text}`] : ['dim', `· ${text}`];
+    const piece =
+      place === at && percentage > 0 ? ['new', `▸ ${text}`] : place < at ? ['good', `✓ ${text}`] : ['dim', `· ${text}`];
     return [piece, '   '];
   });
 }
@@ -90,7 +115,13 @@ function next({ next: step, blocked, state }) {
 
 function keys() {
   const broken = Object.entries(FAULTS).map(([key, { name }]) => [key, name]);
-  return ['  ', ...[...broken, ['h', 'heal'], ['s', 'start over'], ['q', 'quit']].flatMap(([key, what]) => [['bold', key], `${GLUE}${what.replaceAll(' ', GLUE)}   `])];
+  return [
+    '  ',
+    ...[...broken, ['h', 'heal'], ['s', 'start over'], ['q', 'quit']].flatMap(([key, what]) => [
+      ['bold', key],
+      `${GLUE}${what.replaceAll(' ', GLUE)}   `,
+    ]),
+  ];
 }
 
 /**
@@ -99,15 +130,19 @@ function keys() {
  */
 export function folded(line, columns) {
   const [head = '', ...pieces] = line;
-  const rows = [[pieceOf(head)]], indent = lengthOf(rows[0]);
+  const rows = [[pieceOf(head)]],
+    indent = lengthOf(rows[0]);
   for (const { space, parts } of wordsOf(pieces)) {
-    const last = rows.at(-1), isFirst = last.length === 1;
-    if (!isFirst && lengthOf(last) + space.length + lengthOf(parts) > columns) rows.push([['plain', ' '.repeat(indent)], ...parts]);
+    const last = rows.at(-1),
+      isFirst = last.length === 1;
+    if (!isFirst && lengthOf(last) + space.length + lengthOf(parts) > columns)
+      rows.push([['plain', ' '.repeat(indent)], ...parts]);
     else last.push(['plain', space], ...parts);
   }
   if (!(rows.length > line.rowsMax)) return rows;
   const kept = rows.slice(0, line.rowsMax);
-  const last = kept.at(-1), [style, text] = last.at(-1);
+  const last = kept.at(-1),
+    [style, text] = last.at(-1);
   last[last.length - 1] = [style, `${text.slice(0, Math.max(0, columns - 1 - lengthOf(last) + text.length))}…`];
   return kept;
 }
@@ -115,7 +150,8 @@ export function folded(line, columns) {
 /** `{ space, parts }`: what is not broken, and the white space before it. A word may have several styles. */
 function wordsOf(pieces) {
   const words = [];
-  let space = '', isOpen = false;
+  let space = '',
+    isOpen = false;
   for (const [style, text] of pieces.map(pieceOf)) {
     for (const [part] of text.matchAll(/ +|[^ ]+/g)) {
       if (part.startsWith(' ')) {
@@ -137,12 +173,17 @@ const lengthOf = (parts) => parts.reduce((sum, [, text]) => sum + text.length, 0
 /** Writes blocks to a terminal, each over the one before it. */
 export function painter(out, { hasColour }) {
   let before = [];
-  const styled = ([style, text]) => (hasColour && STYLES[style] && text.trim() ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text);
+  const styled = ([style, text]) =>
+    hasColour && STYLES[style] && text.trim() ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text;
   /** How many rows of the terminal these take, which may have become narrower meanwhile. */
-  const height = (lengths) => lengths.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / (out.columns ?? 100))), 0);
+  const height = (lengths) =>
+    lengths.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / (out.columns ?? 100))), 0);
 
   return (lines) => {
-    const rows = fitting(lines.flatMap((line) => folded(line, (out.columns ?? 100) - 1)), (out.rows ?? 100) - 1);
+    const rows = fitting(
+      lines.flatMap((line) => folded(line, (out.columns ?? 100) - 1)),
+      (out.rows ?? 100) - 1,
+    );
     const up = before.length > 0 ? `\u001b[${height(before)}A` : '';
     out.write(`${up}${rows.map((row) => `\r\u001b[2K${row.map(styled).join('')}\n`).join('')}\u001b[J`);
     before = rows.map(lengthOf);
@@ -153,5 +194,7 @@ export function painter(out, { hasColour }) {
 function fitting(rows, most) {
   if (rows.length <= most) return rows;
   const filled = rows.filter((row) => row.some(([, text]) => text.trim() !== ''));
-  return filled.length <= most ? filled : [...filled.slice(0, Math.max(0, most - ROWS_KEPT)), ...filled.slice(-ROWS_KEPT)];
+  return filled.length <= most
+    ? filled
+    : [...filled.slice(0, Math.max(0, most - ROWS_KEPT)), ...filled.slice(-ROWS_KEPT)];
 }

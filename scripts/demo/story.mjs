@@ -19,14 +19,23 @@ const FAULT = FAULTS.e;
  */
 export async function tell({ site, nextLook, breakNew, isOver, isStrict = true }) {
   await begin(site);
-  const stages = new Set(), begun = performance.now();
-  let last = begun, deadline = begun + ADVANCES_MS_MAX, calmSince, isBroken = false, isTouched = false;
+  const stages = new Set(),
+    begun = performance.now();
+  let last = begun,
+    deadline = begun + ADVANCES_MS_MAX,
+    calmSince,
+    isBroken = false,
+    isTouched = false;
 
   while (!isOver()) {
     const { rollout, entry } = await nextLook();
     if (isOver()) break;
-    const { state: { phase, killed }, percentage } = rollout;
-    const now = performance.now(), isMoving = phase === 'running' && !killed;
+    const {
+      state: { phase, killed },
+      percentage,
+    } = rollout;
+    const now = performance.now(),
+      isMoving = phase === 'running' && !killed;
     isTouched ||= isByHand(site, entry);
     stages.add(percentage);
     if (phase === 'rolled_back' && entry?.actor === 'guardrail') {
@@ -54,13 +63,19 @@ async function begin(site) {
   const { state } = await site.ask('GET', `rollouts/${site.key}`);
   if (state.phase !== 'draft' || state.killed) return;
   await site.command({ command: 'start', reason: 'make demo' }).catch(async (error) => {
-    const { state: { phase } } = await site.ask('GET', `rollouts/${site.key}`);
+    const {
+      state: { phase },
+    } = await site.ask('GET', `rollouts/${site.key}`);
     if (phase === 'draft') throw error;
   });
 }
 
 /** Whether somebody has given the command of an entry, and not the demo itself. */
-export const isByHand = (site, entry) => entry !== undefined && !site.isOwn(entry.revision) && !['guardrail', 'schedule'].includes(entry.actor) && entry.command.command !== 'apply';
+export const isByHand = (site, entry) =>
+  entry !== undefined &&
+  !site.isOwn(entry.revision) &&
+  !['guardrail', 'schedule'].includes(entry.actor) &&
+  entry.command.command !== 'apply';
 
 function late({ state, percentage, blocked }, isBroken) {
   const what = isBroken ? 'a rollback by a guardrail' : '100 %';

@@ -9,16 +9,24 @@ const ENTRIES = 20;
  */
 export function watch(site, visitors, onLook) {
   const totals = { failed: 0, rescued: 0, unanswered: 0, reports: 0 };
-  let last = performance.now(), seen = {}, isClosed = false, timer;
+  let last = performance.now(),
+    seen = {},
+    isClosed = false,
+    timer;
 
   async function look() {
     const path = `rollouts/${site.key}`;
     const history = () => site.ask('GET', `${path}/history?limit=${ENTRIES}`);
-    const [rollout, entries, metrics] = await Promise.all([site.ask('GET', path), history(), site.ask('GET', `${path}/metrics?since=1m`)]).catch(() => []);
-    const entry = rollout && await entryOf(rollout, entries, history).catch(() => null);
+    const [rollout, entries, metrics] = await Promise.all([
+      site.ask('GET', path),
+      history(),
+      site.ask('GET', `${path}/metrics?since=1m`),
+    ]).catch(() => []);
+    const entry = rollout && (await entryOf(rollout, entries, history).catch(() => null));
     if (isClosed) return;
-    if (!rollout || entry === null) return onLook(seen = { ...seen, isFresh: false });
-    const counts = visitors.take(), now = performance.now();
+    if (!rollout || entry === null) return onLook((seen = { ...seen, isFresh: false }));
+    const counts = visitors.take(),
+      now = performance.now();
     const seconds = (now - last) / 1_000;
     last = now;
     for (const name of Object.keys(totals)) totals[name] += counts[name];
@@ -58,7 +66,9 @@ export async function entryOf({ state }, { entries }, again) {
 
 /** The share of a side's requests that failed; `undefined` where it had none. */
 function errorRate({ windows }, variant) {
-  const sides = windows.flatMap((window) => window.sides).filter((side) => side.variant === variant && side.endpoint === undefined);
+  const sides = windows
+    .flatMap((window) => window.sides)
+    .filter((side) => side.variant === variant && side.endpoint === undefined);
   const sum = (field) => sides.reduce((total, side) => total + side[field], 0);
   return sum('requests') > 0 ? sum('errors') / sum('requests') : undefined;
 }
@@ -66,7 +76,9 @@ function errorRate({ windows }, variant) {
 /** The guardrail that says most: one that has come true, else the comparison that is nearest to it. */
 export function mostTelling({ guardrails }) {
   const near = ({ verdict, figures = [] }) => Math.max(verdict === 'fail' ? 1 : -1, ...figures.map(closeness));
-  const [first] = guardrails.map((guardrail) => ({ ...guardrail, near: near(guardrail) })).sort((a, b) => b.near - a.near);
+  const [first] = guardrails
+    .map((guardrail) => ({ ...guardrail, near: near(guardrail) }))
+    .sort((a, b) => b.near - a.near);
   return first ?? { when: 'the plan has no guardrail', text: '', near: -1 };
 }
 

@@ -23,12 +23,21 @@ const IS_HOST = /^(?!\.)[a-z0-9.-]+$/;
  * Returns `{ refused, warned, unknown }`, lists of `{ what, help }`: a sentence and the way out.
  */
 export function judge({ config, consoleHost, plans, secrets }) {
-  const refused = [], warned = [], unknown = [];
+  const refused = [],
+    warned = [],
+    unknown = [];
   const refuse = (what, help) => refused.push({ what, help });
   const warn = (what, help) => warned.push({ what, help });
   const routes = routesOf(config);
   const ours = consoleHost ?? config.vars?.CONSOLE_HOST;
-  const host = typeof ours === 'string' ? ours.trim().toLowerCase().replace(/^https?:\/\//, '').replace(/\/$/, '') : '';
+  const host =
+    typeof ours === 'string'
+      ? ours
+          .trim()
+          .toLowerCase()
+          .replace(/^https?:\/\//, '')
+          .replace(/\/$/, '')
+      : '';
   if (consoleHost !== undefined) routes.push({ pattern: host, isDomain: true });
 
   judgeKv(config, refuse);
@@ -36,20 +45,34 @@ export function judge({ config, consoleHost, plans, secrets }) {
   judgeConsole({ ours, host, routes, plans }, refuse, warn);
   judgeUpstreams({ config, routes, plans }, refuse);
   judgeSecrets({ plans, secrets }, refuse, (what, help) => unknown.push({ what, help }));
-  if (config.vars?.BEACON_ONE_NETWORK === 'allow') warn('BEACON_ONE_NETWORK lets the reports of one network decide, so whoever sends some may roll a release back.', 'leave it out, unless all visitors come from one network');
+  if (config.vars?.BEACON_ONE_NETWORK === 'allow')
+    warn(
+      'BEACON_ONE_NETWORK lets the reports of one network decide, so whoever sends some may roll a release back.',
+      'leave it out, unless all visitors come from one network',
+    );
   for (const [flag, what] of Object.entries(FLAGS)) {
-    if (!config.compatibility_flags?.includes(flag)) warn(`The compatibility flag ${flag} is missing, so ${what}.`, `add "${flag}" to compatibility_flags`);
+    if (!config.compatibility_flags?.includes(flag))
+      warn(`The compatibility flag ${flag} is missing, so ${what}.`, `add "${flag}" to compatibility_flags`);
   }
   return { refused, warned, unknown };
 }
 
 /** The routes as `{ pattern, isDomain }`; a custom domain takes in all of its host. */
 function routesOf({ routes, route }) {
-  return [...(routes ?? []), ...(route ? [route] : [])].map((own) => (typeof own === 'string' ? { pattern: own, isDomain: false } : { pattern: own.pattern, isDomain: Boolean(own.custom_domain) }));
+  return [...(routes ?? []), ...(route ? [route] : [])].map((own) =>
+    typeof own === 'string'
+      ? { pattern: own, isDomain: false }
+      : { pattern: own.pattern, isDomain: Boolean(own.custom_domain) },
+  );
 }
 
 /** The host of a route's pattern, in lower case: `*.example.com`, `*example.com`, `*`. */
-const hostOf = ({ pattern }) => pattern.toLowerCase().replace(/^https?:\/\//, '').split('/')[0].replace(/:\d+$/, '');
+const hostOf = ({ pattern }) =>
+  pattern
+    .toLowerCase()
+    .replace(/^https?:\/\//, '')
+    .split('/')[0]
+    .replace(/:\d+$/, '');
 
 /** Whether a route takes requests for a host. */
 function takes(route, host) {
@@ -60,52 +83,95 @@ function takes(route, host) {
 function judgeKv({ kv_namespaces: namespaces }, refuse) {
   const way = '`npx wrangler kv namespace create ROLLOUTS` prints the id to put there';
   const own = namespaces?.find(({ binding }) => binding === 'ROLLOUTS');
-  if (own === undefined) refuse('No KV namespace is bound as ROLLOUTS, so plans and states cannot be read.', `add [[kv_namespaces]] with binding = "ROLLOUTS" and its id; ${way}`);
+  if (own === undefined)
+    refuse(
+      'No KV namespace is bound as ROLLOUTS, so plans and states cannot be read.',
+      `add [[kv_namespaces]] with binding = "ROLLOUTS" and its id; ${way}`,
+    );
   else if (NO_ID.test(own.id ?? '')) refuse('The KV namespace ROLLOUTS has the placeholder for an id.', way);
-  else if (!IS_ID.test(own.id)) refuse(`\`${own.id}\` is no id of a KV namespace, which has 32 hexadecimal digits.`, way);
+  else if (!IS_ID.test(own.id))
+    refuse(`\`${own.id}\` is no id of a KV namespace, which has 32 hexadecimal digits.`, way);
 }
 
 function judgeWays({ workers_dev: isOnWorkersDev }, routes, host, refuse) {
   const isConsoleThere = host.endsWith('.workers.dev');
   if (!routes.some((route) => hostOf(route) !== host)) {
-    refuse('No route leads to the worker, so no visitor ever reaches it.', 'routes = [{ pattern = "shop.example.com/*", zone_name = "example.com" }]');
+    refuse(
+      'No route leads to the worker, so no visitor ever reaches it.',
+      'routes = [{ pattern = "shop.example.com/*", zone_name = "example.com" }]',
+    );
   }
   if (isOnWorkersDev && !isConsoleThere) {
-    refuse('With workers_dev the site also answers at *.workers.dev, past the zone\'s firewall, and without Cloudflare\'s cache, so without the copy of the configuration.', 'workers_dev = false');
+    refuse(
+      "With workers_dev the site also answers at *.workers.dev, past the zone's firewall, and without Cloudflare's cache, so without the copy of the configuration.",
+      'workers_dev = false',
+    );
   }
-  if (isConsoleThere && isOnWorkersDev === false) refuse(`CONSOLE_HOST is ${host}, and workers_dev is off, so nothing answers there.`, 'workers_dev = true, or a CONSOLE_HOST of your own zone');
+  if (isConsoleThere && isOnWorkersDev === false)
+    refuse(
+      `CONSOLE_HOST is ${host}, and workers_dev is off, so nothing answers there.`,
+      'workers_dev = true, or a CONSOLE_HOST of your own zone',
+    );
 }
 
 function judgeConsole({ ours, host, routes, plans }, refuse, warn) {
   if (host === '') {
-    warn('CONSOLE_HOST is not set: console and API have the site\'s own origin, so ANY script in its pages (an injected one, a tag of somebody else\'s, the new frontend) can operate as whoever is signed in.',
-      'CONSOLE_HOST = "ops.example.com" under [vars] and { pattern = "ops.example.com", custom_domain = true } among the routes; for this once: make deploy CONSOLE_HOST=ops.example.com');
+    warn(
+      "CONSOLE_HOST is not set: console and API have the site's own origin, so ANY script in its pages (an injected one, a tag of somebody else's, the new frontend) can operate as whoever is signed in.",
+      'CONSOLE_HOST = "ops.example.com" under [vars] and { pattern = "ops.example.com", custom_domain = true } among the routes; for this once: make deploy CONSOLE_HOST=ops.example.com',
+    );
     return;
   }
-  if (!IS_HOST.test(host)) return refuse(`CONSOLE_HOST is \`${ours}\`, which is no host, so console and API would answer nowhere.`, 'CONSOLE_HOST = "ops.example.com"');
+  if (!IS_HOST.test(host))
+    return refuse(
+      `CONSOLE_HOST is \`${ours}\`, which is no host, so console and API would answer nowhere.`,
+      'CONSOLE_HOST = "ops.example.com"',
+    );
   if (!host.endsWith('.workers.dev') && !routes.some((route) => takes(route, host))) {
-    refuse(`No route leads ${host} to the worker, so console and API would answer nowhere.`, `add { pattern = "${host}", custom_domain = true } to routes`);
+    refuse(
+      `No route leads ${host} to the worker, so console and API would answer nowhere.`,
+      `add { pattern = "${host}", custom_domain = true } to routes`,
+    );
   }
   for (const { file, plan } of plans) {
     const naming = plan?.routes?.find((route) => route.split('/')[0].toLowerCase() === host);
-    if (naming) refuse(`${file}: the route \`${naming}\` of ${plan.key} is on CONSOLE_HOST, where nothing of a site may be.`, 'take the site\'s own host; `/*` means every host but that one');
+    if (naming)
+      refuse(
+        `${file}: the route \`${naming}\` of ${plan.key} is on CONSOLE_HOST, where nothing of a site may be.`,
+        "take the site's own host; `/*` means every host but that one",
+      );
   }
 }
 
 function judgeUpstreams({ config, routes, plans }, refuse) {
   const fallback = config.vars?.FALLBACK_UPSTREAM;
   const example = 'FALLBACK_UPSTREAM = "https://legacy.shop.example.com" under [vars]';
-  if (!fallback) refuse('FALLBACK_UPSTREAM is not set, so the site is down while no configuration can be read, as before the first plan.', example);
+  if (!fallback)
+    refuse(
+      'FALLBACK_UPSTREAM is not set, so the site is down while no configuration can be read, as before the first plan.',
+      example,
+    );
   else if (!addressOf(fallback)) refuse(`FALLBACK_UPSTREAM is \`${fallback}\`, which is no address.`, example);
-  const named = plans.flatMap(({ file, plan }) => upstreamsOf(plan).map((to) => ({ who: `${file}: an upstream of ${plan.key}`, to })));
+  const named = plans.flatMap(({ file, plan }) =>
+    upstreamsOf(plan).map((to) => ({ who: `${file}: an upstream of ${plan.key}`, to })),
+  );
   for (const { who, to } of [{ who: 'FALLBACK_UPSTREAM', to: fallback }, ...named]) {
     const host = addressOf(to)?.hostname;
     const route = host && routes.find((own) => takes(own, host));
-    if (route) refuse(`${who}, ${to}, is on a host that the worker's route \`${route.pattern}\` takes: requests would go round in a loop.`, 'give the frontend a host of its own that no route matches, such as legacy.shop.example.com with the route shop.example.com/*');
+    if (route)
+      refuse(
+        `${who}, ${to}, is on a host that the worker's route \`${route.pattern}\` takes: requests would go round in a loop.`,
+        'give the frontend a host of its own that no route matches, such as legacy.shop.example.com with the route shop.example.com/*',
+      );
     const service = /^service:(.+)$/.exec(to ?? '')?.[1];
-    if (service && !config.services?.some(({ binding }) => binding === service)) refuse(`${who} is ${to}, and the worker has no such service binding.`, `add [[services]] with binding = "${service}" and the name of the Worker as service`);
+    if (service && !config.services?.some(({ binding }) => binding === service))
+      refuse(
+        `${who} is ${to}, and the worker has no such service binding.`,
+        `add [[services]] with binding = "${service}" and the name of the Worker as service`,
+      );
   }
-  for (const { file, why } of plans) if (why !== undefined) refuse(`${file} cannot be applied: ${why}`, `tidegate check ${file}`);
+  for (const { file, why } of plans)
+    if (why !== undefined) refuse(`${file} cannot be applied: ${why}`, `tidegate check ${file}`);
 }
 
 function addressOf(text) {
@@ -120,16 +186,32 @@ function addressOf(text) {
 /** Where a plan sends requests: addresses and `service:NAME`, each once. */
 function upstreamsOf(plan) {
   const all = [...Object.values(plan?.upstreams ?? {}), ...(plan?.path ?? []).map(({ upstream }) => upstream)];
-  const texts = all.map((own) => own?.url ?? own).filter((own) => typeof own === 'string' && /^(https?:|service:)/.test(own));
+  const texts = all
+    .map((own) => own?.url ?? own)
+    .filter((own) => typeof own === 'string' && /^(https?:|service:)/.test(own));
   return [...new Set(texts)];
 }
 
 function judgeSecrets({ plans, secrets }, refuse, unknown) {
-  const named = new Set(plans.flatMap(({ plan }) => [...JSON.stringify(plan ?? null).matchAll(/"secret:([^"]+)"/g)].map(([, name]) => name)));
-  const needed = [...Object.entries(SECRETS), ...[...named].map((name) => [name, 'a plan that names it cannot use it'])];
+  const named = new Set(
+    plans.flatMap(({ plan }) =>
+      [...JSON.stringify(plan ?? null).matchAll(/"secret:([^"]+)"/g)].map(([, name]) => name),
+    ),
+  );
+  const needed = [
+    ...Object.entries(SECRETS),
+    ...[...named].map((name) => [name, 'a plan that names it cannot use it']),
+  ];
   if (!Array.isArray(secrets)) {
-    unknown(`Whether the secrets ${needed.map(([name]) => name).join(', ')} are set cannot be known here: ${secrets.why}.`, '`npx wrangler secret list` shows those that are set');
+    unknown(
+      `Whether the secrets ${needed.map(([name]) => name).join(', ')} are set cannot be known here: ${secrets.why}.`,
+      '`npx wrangler secret list` shows those that are set',
+    );
     return;
   }
-  for (const [name, what] of needed.filter(([name]) => !secrets.includes(name))) refuse(`The secret ${name} is not set, so ${what}.`, `npx wrangler secret put ${name}${name === 'ADMIN_TOKENS' ? ', with what `tidegate token ana --role operator` prints' : ''}`);
+  for (const [name, what] of needed.filter(([name]) => !secrets.includes(name)))
+    refuse(
+      `The secret ${name} is not set, so ${what}.`,
+      `npx wrangler secret put ${name}${name === 'ADMIN_TOKENS' ? ', with what `tidegate token ana --role operator` prints' : ''}`,
+    );
 }

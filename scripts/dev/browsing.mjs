@@ -9,21 +9,38 @@ const KINDS = { js: 'script', css: 'style', svg: 'image' };
 /** Opens connections to the port. `request` resolves with `{ status, headers, text, ttfbMs }`, status 0 where nobody answers. */
 export function client(port, socketsMax) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: socketsMax });
-  const request = (visitor, path, { headers = {}, body } = {}) => new Promise((resolve) => {
-    const start = performance.now();
-    const from = { cookie: `uid=${visitor.id}`, 'cf-connecting-ip': visitor.address };
-    const sent = http.request({ host: '127.0.0.1', port, path, method: body === undefined ? 'GET' : 'POST', agent, headers: { ...from, ...headers } });
-    const nobody = () => resolve({ status: 0, headers: {}, text: '' });
-    // A connection that was closed while it was idle is nobody's fault: browsers open another one.
-    sent.once('error', ({ code }) => (sent.reusedSocket && code === 'ECONNRESET' ? resolve(request(visitor, path, { headers, body })) : nobody()));
-    sent.once('response', (response) => {
-      const ttfbMs = performance.now() - start;
-      const chunks = [];
-      response.on('data', (chunk) => chunks.push(chunk)).once('error', nobody);
-      response.once('end', () => resolve({ status: response.statusCode, headers: response.headers, text: Buffer.concat(chunks).toString(), ttfbMs }));
+  const request = (visitor, path, { headers = {}, body } = {}) =>
+    new Promise((resolve) => {
+      const start = performance.now();
+      const from = { cookie: `uid=${visitor.id}`, 'cf-connecting-ip': visitor.address };
+      const sent = http.request({
+        host: '127.0.0.1',
+        port,
+        path,
+        method: body === undefined ? 'GET' : 'POST',
+        agent,
+        headers: { ...from, ...headers },
+      });
+      const nobody = () => resolve({ status: 0, headers: {}, text: '' });
+      // A connection that was closed while it was idle is nobody's fault: browsers open another one.
+      sent.once('error', ({ code }) =>
+        sent.reusedSocket && code === 'ECONNRESET' ? resolve(request(visitor, path, { headers, body })) : nobody(),
+      );
+      sent.once('response', (response) => {
+        const ttfbMs = performance.now() - start;
+        const chunks = [];
+        response.on('data', (chunk) => chunks.push(chunk)).once('error', nobody);
+        response.once('end', () =>
+          resolve({
+            status: response.statusCode,
+            headers: response.headers,
+            text: Buffer.concat(chunks).toString(),
+            ttfbMs,
+          }),
+        );
+      });
+      sent.end(body);
     });
-    sent.end(body);
-  });
   return { request, close: () => agent.destroy() };
 }
 
@@ -42,16 +59,24 @@ export async function load(client, visitor, path, told) {
   const page = await ask(path, { accept: 'text/html', 'sec-fetch-dest': 'document', 'sec-fetch-mode': 'navigate' });
   if (page.status !== 200) return undefined;
 
-  const loaded = await Promise.all(referred(page.text, visitor.cache).map(async (url) => {
-    const { status } = await ask(url, { 'sec-fetch-dest': KINDS[url.split('.').at(-1)], 'sec-fetch-mode': 'no-cors' });
-    if (status === 200) visitor.cache.add(url);
-    return { url, status };
-  }));
+  const loaded = await Promise.all(
+    referred(page.text, visitor.cache).map(async (url) => {
+      const { status } = await ask(url, {
+        'sec-fetch-dest': KINDS[url.split('.').at(-1)],
+        'sec-fetch-mode': 'no-cors',
+      });
+      if (status === 200) visitor.cache.add(url);
+      return { url, status };
+    }),
+  );
   const firstPaintMs = sinceStart() + visitor.deviceMs;
-  if (page.text.includes('data-stock')) await ask('/api/stock', { 'sec-fetch-dest': 'empty', 'sec-fetch-mode': 'cors' });
+  if (page.text.includes('data-stock'))
+    await ask('/api/stock', { 'sec-fetch-dest': 'empty', 'sec-fetch-mode': 'cors' });
 
   const thrower = /\/assets\/throws\.[^"]+/.exec(page.text)?.[0];
-  const hasThrown = thrower !== undefined && (visitor.cache.has(thrower) || loaded.some(({ url, status }) => url === thrower && status === 200));
+  const hasThrown =
+    thrower !== undefined &&
+    (visitor.cache.has(thrower) || loaded.some(({ url, status }) => url === thrower && status === 200));
   const lateMs = Number(/data-lcp-ms="(\d+)"/.exec(page.text)?.[1] ?? 0);
   return {
     token: /(?:^|, )tidegate;desc="([^"]+)"/.exec(page.headers['server-timing'])?.[1],
@@ -63,7 +88,10 @@ export async function load(client, visitor, path, told) {
 /** Reports a view as the beacon does; resolves with whether it was taken. A page without a token reports nothing. */
 export async function report(client, visitor, view) {
   if (view.token === undefined) return false;
-  const { status } = await client.request(visitor, BEACON, { body: JSON.stringify(view), headers: { 'content-type': 'text/plain;charset=UTF-8' } });
+  const { status } = await client.request(visitor, BEACON, {
+    body: JSON.stringify(view),
+    headers: { 'content-type': 'text/plain;charset=UTF-8' },
+  });
   return status === 204;
 }
 

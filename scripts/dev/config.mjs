@@ -12,21 +12,29 @@ export function workerConfig(path) {
   return {
     compatibilityDate: text(top, 'compatibility_date'),
     compatibilityFlags: list(top, 'compatibility_flags'),
-    vars: Object.fromEntries(named('vars').flatMap((table) => [...table.matchAll(/^\s*(\w+)\s*=\s*(["'])(.*?)\2/gm)].map(([, name, , value]) => [name, value]))),
+    vars: Object.fromEntries(
+      named('vars').flatMap((table) =>
+        [...table.matchAll(/^\s*(\w+)\s*=\s*(["'])(.*?)\2/gm)].map(([, name, , value]) => [name, value]),
+      ),
+    ),
     // The worker is asked first, as `run_worker_first` has it.
     assets: named('assets').map((table) => ({
       directory: resolve(dirname(path), text(table, 'directory')),
       binding: text(table, 'binding'),
       routerConfig: { invoke_user_worker_ahead_of_assets: true, has_user_worker: true },
     }))[0],
-    kvNamespaces: Object.fromEntries(named('kv_namespaces').map((table) => {
-      const binding = text(table, 'binding');
-      return [binding, text(table, 'id') ?? binding];
-    })),
-    durableObjects: Object.fromEntries(named('durable_objects.bindings').map((table) => {
-      const className = text(table, 'class_name');
-      return [text(table, 'name'), { className, useSQLite: sqlite.includes(className) }];
-    })),
+    kvNamespaces: Object.fromEntries(
+      named('kv_namespaces').map((table) => {
+        const binding = text(table, 'binding');
+        return [binding, text(table, 'id') ?? binding];
+      }),
+    ),
+    durableObjects: Object.fromEntries(
+      named('durable_objects.bindings').map((table) => {
+        const className = text(table, 'class_name');
+        return [text(table, 'name'), { className, useSQLite: sqlite.includes(className) }];
+      }),
+    ),
   };
 }
 

@@ -11,7 +11,10 @@ export function compiledPlan(file, legacy, next) {
 
 function compile(file) {
   try {
-    return execFileSync('target/release/tidegate', ['compile', file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    return execFileSync('target/release/tidegate', ['compile', file], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
   } catch (error) {
     throw new Error(`tidegate compile ${file} failed (${error.status ?? error.code})`);
   }

@@ -7,7 +7,12 @@ import { compiledPlan } from './plan.mjs';
 import { startWorker } from './worker.mjs';
 
 const READY_MS_MAX = 120_000;
-const NEEDED = ['wrangler.toml', 'build/worker/index.js', 'build/assets/_tidegate/beacon.js', 'target/release/tidegate'];
+const NEEDED = [
+  'wrangler.toml',
+  'build/worker/index.js',
+  'build/assets/_tidegate/beacon.js',
+  'target/release/tidegate',
+];
 
 /** The port in the environment; it and the two after it are used. */
 export function portOf({ PORT = '8787' }) {
@@ -46,20 +51,32 @@ export function site({ port, plan, reason, tokens, state, isFresh, command, log 
       if (isFresh) rmSync(state, { recursive: true, force: true });
       here.legacy = await frontend('legacy', port + 1);
       here.next = await frontend('new', port + 2);
-      running.push(await startWorker(port, { ADMIN_TOKENS: adminTokens(tokens), SIGNING_KEY: signingKey(state), BEACON_ONE_NETWORK: 'allow' }, { state, ...(log && logTo(`${state}/${log}`)) }));
+      running.push(
+        await startWorker(
+          port,
+          { ADMIN_TOKENS: adminTokens(tokens), SIGNING_KEY: signingKey(state), BEACON_ONE_NETWORK: 'allow' },
+          { state, ...(log && logTo(`${state}/${log}`)) },
+        ),
+      );
       await answering(`${here.origin}/_tidegate/health`);
       if (isClosed) return;
       const rollouts = compiledPlan(plan, here.legacy.url, here.next.url);
       here.key = rollouts[0].key;
       await here.ask('PUT', 'plans', { rollouts, reason }).catch((error) => {
-        throw new Error(`the plan cannot be applied: ${error.message}\nFRESH=1 ${command} forgets what earlier runs have left`);
+        throw new Error(
+          `the plan cannot be applied: ${error.message}\nFRESH=1 ${command} forgets what earlier runs have left`,
+        );
       });
     },
 
     /** Asks the worker's API as the operator. */
     async ask(method, path, body, more = {}) {
       const headers = { Authorization: `Bearer ${tokens.operator}`, 'Content-Type': 'application/json', ...more };
-      const response = await fetch(`http://127.0.0.1:${port}/_tidegate/api/${path}`, { method, headers, body: body && JSON.stringify(body) });
+      const response = await fetch(`http://127.0.0.1:${port}/_tidegate/api/${path}`, {
+        method,
+        headers,
+        body: body && JSON.stringify(body),
+      });
       const answer = await response.json();
       if (!response.ok) throw new Error([answer.detail, answer.help].filter(Boolean).join('\n'));
       return answer;
@@ -99,7 +116,9 @@ export function site({ port, plan, reason, tokens, state, isFresh, command, log 
     const deadline = Date.now() + READY_MS_MAX;
     let last = 'nothing';
     while (!isClosed) {
-      const response = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch((error) => ({ status: error.cause?.code ?? error.name }));
+      const response = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch((error) => ({
+        status: error.cause?.code ?? error.name,
+      }));
       if (response.status === 200) return;
       last = response.status;
       if (Date.now() > deadline) throw new Error(`${url} did not become ready: ${last}`);
@@ -118,7 +137,9 @@ async function assertFree(port, command) {
 }
 
 function adminTokens(tokens) {
-  return Object.entries(tokens).map(([role, text]) => `${role}:${role}:${createHash('sha256').update(text).digest('hex')}`).join(',');
+  return Object.entries(tokens)
+    .map(([role, text]) => `${role}:${role}:${createHash('sha256').update(text).digest('hex')}`)
+    .join(',');
 }
 
 function logTo(file) {

@@ -21,7 +21,10 @@ export function openVisitors({ port, visitors, rate }) {
   const http = client(port, SOCKETS_MAX);
   const crowd = Array.from({ length: visitors }, (_, n) => newVisitor(n));
   const started = performance.now();
-  let counts = nothing(), sent = 0, open = 0, isClosed = false;
+  let counts = nothing(),
+    sent = 0,
+    open = 0,
+    isClosed = false;
 
   const told = ({ status, headers }) => {
     if (status === 0) counts.unanswered += 1;
@@ -36,7 +39,7 @@ export function openVisitors({ port, visitors, rate }) {
     if (seen === undefined) return;
     counts.thrown += seen.js_errors;
     await sleep(seen.metrics.lcp + between(500, 2_500), undefined, { ref: false });
-    if (!isClosed && await report(http, visitor, seen)) counts.reports += 1;
+    if (!isClosed && (await report(http, visitor, seen))) counts.reports += 1;
   }
 
   const timer = setInterval(() => {
@@ -44,7 +47,9 @@ export function openVisitors({ port, visitors, rate }) {
     for (; sent < due; sent += 1) {
       if (open >= VIEWS_MAX) continue;
       open += 1;
-      view(pick(crowd)).finally(() => { open -= 1; });
+      view(pick(crowd)).finally(() => {
+        open -= 1;
+      });
     }
   }, TICK_MS);
 

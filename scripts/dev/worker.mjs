@@ -26,18 +26,20 @@ export async function startWorker(port, variables, { state = STATE, out = proces
     handleRuntimeStdio: (...streams) => {
       [out, err].forEach((to, place) => show(streams[place], to));
     },
-    workers: [{
-      ...config,
-      name: 'tidegate',
-      kvNamespaces,
-      bindings: { ...vars, ...local, ...variables },
-      stripCfConnectingIp: false,
-      modules: [
-        { type: 'ESModule', path: 'index.js', contents: readFileSync('build/worker/index.js', 'utf8') },
-        { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync('build/worker/index_bg.wasm') },
-      ],
-      unsafeDirectSockets: [{ host: '127.0.0.1', port }],
-    }],
+    workers: [
+      {
+        ...config,
+        name: 'tidegate',
+        kvNamespaces,
+        bindings: { ...vars, ...local, ...variables },
+        stripCfConnectingIp: false,
+        modules: [
+          { type: 'ESModule', path: 'index.js', contents: readFileSync('build/worker/index.js', 'utf8') },
+          { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync('build/worker/index_bg.wasm') },
+        ],
+        unsafeDirectSockets: [{ host: '127.0.0.1', port }],
+      },
+    ],
   });
   await mf.ready;
   return { close: () => mf.dispose() };

@@ -11,7 +11,11 @@ use crate::model::command::Command;
 pub fn run(command: &Command, consent: &Consent, json: bool) -> Result<(), Failure> {
     ask::check(consent, !command.is_stop())?;
     let client = Client::new(&consent.connection)?;
-    let done = if matches!(command, Command::Kill(_)) { kill(&client, command, consent) } else { revive(&client, command, consent) };
+    let done = if matches!(command, Command::Kill(_)) {
+        kill(&client, command, consent)
+    } else {
+        revive(&client, command, consent)
+    };
     let (answer, meant) = done.map_err(|failure| change::with_way_out(failure, "*", command))?;
     let mut changed: AllChanged = answer.read()?;
     // To revive what is not killed is refused, but nobody asked for that.
@@ -83,7 +87,8 @@ mod tests {
 
     #[test]
     fn the_question_is_about_those_that_would_change() {
-        let all = serde_json::from_str(r#"{"rollouts":[{"key":"a"},{"key":"b","state":{"killed":true}},{"key":"c"}]}"#).unwrap();
+        let all = serde_json::from_str(r#"{"rollouts":[{"key":"a"},{"key":"b","state":{"killed":true}},{"key":"c"}]}"#)
+            .unwrap();
         let foretold = |all, is_kill| foretold(&affected(all, is_kill), is_kill);
         assert_eq!(foretold(&all, true), "2 rollouts: everybody goes to legacy in a and c");
         assert_eq!(foretold(&all, false), "1 rollout: what it was before is in force again for b");
@@ -93,6 +98,9 @@ mod tests {
     #[test]
     fn those_that_are_refused_are_told_with_why() {
         let changed = serde_json::from_str(r#"{"rollouts":[{"key":"a","state":{"revision":4,"phase":"draft"}}],"refused":[{"rollout":"b","detail":"kill/b stands in KV"}]}"#).unwrap();
-        assert_eq!(anstream::adapter::strip_str(&told(&changed)).to_string(), "a is a draft, revision 4\nrefused: b: kill/b stands in KV");
+        assert_eq!(
+            anstream::adapter::strip_str(&told(&changed)).to_string(),
+            "a is a draft, revision 4\nrefused: b: kill/b stands in KV"
+        );
     }
 }

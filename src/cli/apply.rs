@@ -24,7 +24,8 @@ pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
     ask::check(consent, false)?;
     let client = Client::new(&consent.connection)?;
     let rollouts = rollouts(loaded)?;
-    let put = |reason: Option<&str>, is_dry_run| client.send("PUT", "plans", &body(&rollouts, *prune, reason, is_dry_run));
+    let put =
+        |reason: Option<&str>, is_dry_run| client.send("PUT", "plans", &body(&rollouts, *prune, reason, is_dry_run));
     let looked = put(consent.reason.as_deref(), true)?;
     let foreseen: Applied = looked.read()?;
     if !(json && consent.yes) {
@@ -48,7 +49,10 @@ pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
 /// Each plan as `tidegate compile` prints it.
 fn rollouts(loaded: Loaded) -> Result<Vec<Value>, Failure> {
     let plans: Vec<Plan> = loaded.plans.into_iter().map(|(_, plan)| plan).collect();
-    plans.iter().map(|plan| serde_json::to_value(plan).map_err(|error| Failure::Io(plan.key.to_string(), error.into()))).collect()
+    plans
+        .iter()
+        .map(|plan| serde_json::to_value(plan).map_err(|error| Failure::Io(plan.key.to_string(), error.into())))
+        .collect()
 }
 
 fn body(rollouts: &[Value], prune: bool, reason: Option<&str>, is_dry_run: bool) -> Value {
@@ -69,11 +73,21 @@ fn table(foreseen: &Applied) -> String {
             "removed" => ("-", BAD),
             _ => ("=", DIM),
         };
-        lines.push(format!("{} {}  {}", paint(style, mark), cell(BOLD, &change.rollout, width), paint(style, &change.change)));
+        lines.push(format!(
+            "{} {}  {}",
+            paint(style, mark),
+            cell(BOLD, &change.rollout, width),
+            paint(style, &change.change)
+        ));
     }
     let removed = foreseen.changes.iter().filter(|change| change.change == "removed").count();
     if removed > 0 {
-        lines.push(format!("{} {} will be removed; {} history is kept, but no longer shown", paint(WARN, "!"), counted(removed, "rollout"), if removed == 1 { "its" } else { "their" }));
+        lines.push(format!(
+            "{} {} will be removed; {} history is kept, but no longer shown",
+            paint(WARN, "!"),
+            counted(removed, "rollout"),
+            if removed == 1 { "its" } else { "their" }
+        ));
     }
     lines.join("\n")
 }
@@ -94,6 +108,9 @@ mod tests {
     #[test]
     fn a_reason_is_sent_only_where_there_is_one() {
         assert_eq!(body(&[], true, None, true).to_string(), r#"{"dry_run":true,"prune":true,"rollouts":[]}"#);
-        assert_eq!(body(&[], false, Some("why"), false).to_string(), r#"{"dry_run":false,"prune":false,"reason":"why","rollouts":[]}"#);
+        assert_eq!(
+            body(&[], false, Some("why"), false).to_string(),
+            r#"{"dry_run":false,"prune":false,"reason":"why","rollouts":[]}"#
+        );
     }
 }

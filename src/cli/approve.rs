@@ -42,7 +42,11 @@ pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
     for item in &items {
         note(&format!("{}: {item}", paint(BOLD, key)));
     }
-    let question = if items.len() == 1 { format!("Approve this of {key}?") } else { format!("Approve these {} of {key}?", counted(items.len(), "item")) };
+    let question = if items.len() == 1 {
+        format!("Approve this of {key}?")
+    } else {
+        format!("Approve these {} of {key}?", counted(items.len(), "item"))
+    };
     let reason = ask::words(consent, &question)?;
     let revision = looked.etag.unwrap_or_else(|| format!("\"{}\"", rollout.state.revision));
     let answers = approve(&client, key.as_str(), &items, &reason, revision)?;
@@ -59,7 +63,13 @@ pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
 }
 
 /// Each approval is decided on the revision that the one before has made.
-fn approve(client: &Client, key: &str, items: &[String], reason: &str, mut revision: String) -> Result<Vec<Answer>, Failure> {
+fn approve(
+    client: &Client,
+    key: &str,
+    items: &[String],
+    reason: &str,
+    mut revision: String,
+) -> Result<Vec<Answer>, Failure> {
     let mut answers = Vec::new();
     for item in items {
         let command = Command::Approve(item.clone());
@@ -92,7 +102,10 @@ fn find<'a>(list: &'a Checklist, meant: &str) -> Result<&'a str, String> {
         [one] => Ok(one),
         [] if texts.is_empty() => Err(format!("`{meant}` cannot be approved: no checklist counts now")),
         [] => Err(format!("no item of the checklist is or begins with `{meant}`; it has:{}", numbered(list, &texts))),
-        _ => Err(format!("several items begin with `{meant}`: say more, or give the number:{}", numbered(list, &candidates))),
+        _ => Err(format!(
+            "several items begin with `{meant}`: say more, or give the number:{}",
+            numbered(list, &candidates)
+        )),
     }
 }
 
@@ -111,7 +124,11 @@ fn overview(rollout: &Rollout, list: &Checklist) -> String {
     }
     let mut lines = checklist(list, now(), wrap::of_stdout());
     let left = open(list).len();
-    let rest = if left == 0 { "All is approved.".into() } else { format!("{} open: `tidegate approve {} NUMBER`, or --all", counted(left, "item"), rollout.key) };
+    let rest = if left == 0 {
+        "All is approved.".into()
+    } else {
+        format!("{} open: `tidegate approve {} NUMBER`, or --all", counted(left, "item"), rollout.key)
+    };
     lines.push(rest);
     lines.join("\n")
 }
@@ -152,8 +169,15 @@ mod tests {
 
     #[test]
     fn what_is_not_clear_is_asked_back_with_the_numbers() {
-        assert_eq!(find(&list(), "Backups").unwrap_err(), "several items begin with `Backups`: say more, or give the number:\n  1 Backups confirmed\n  2 Backups restored");
-        assert!(find(&list(), "9").unwrap_err().starts_with("no item of the checklist is or begins with `9`; it has:\n  1 Backups confirmed"));
+        assert_eq!(
+            find(&list(), "Backups").unwrap_err(),
+            "several items begin with `Backups`: say more, or give the number:\n  1 Backups confirmed\n  2 Backups restored"
+        );
+        assert!(
+            find(&list(), "9")
+                .unwrap_err()
+                .starts_with("no item of the checklist is or begins with `9`; it has:\n  1 Backups confirmed")
+        );
         assert!(find(&list(), "").unwrap_err().contains("begins with ``"));
         assert_eq!(find(&Checklist::default(), "x").unwrap_err(), "`x` cannot be approved: no checklist counts now");
     }

@@ -5,12 +5,13 @@
 use clap::{Parser, Subcommand};
 
 use super::operator::{
-    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments, KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
+    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments,
+    KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
     StatusArguments,
 };
 use super::plans::{AssignArguments, CheckArguments, CompileArguments, GroupArguments};
-use super::simulate::{self, SimulateArguments};
 use super::shell::{CompletionsArguments, ManArguments};
+use super::simulate::{self, SimulateArguments};
 use super::token::TokenArguments;
 
 #[derive(Parser)]
@@ -34,8 +35,7 @@ pub struct Arguments {
 #[derive(Subcommand)]
 pub enum Command {
     /// Check plans and show every fault, with file, line and column
-    #[command(
-        after_help = "\
+    #[command(after_help = "\
 With --traffic it also tells what chance alone does on a healthy release (the
 healthy figures of `tidegate simulate`): how often each guardrail with a bound
 fires, which form of it would not, and for each stage how long its least
@@ -46,8 +46,7 @@ Examples:
   tidegate check plans/checkout.toml
   tidegate check plans/checkout.toml --traffic 20000/h
   tidegate check plans/checkout.toml --traffic 60/h --subjects 150
-  tidegate check --json plans/*.toml"
-    )]
+  tidegate check --json plans/*.toml")]
     Check(CheckArguments),
     /// Print plans as JSON, the value of the KV key `plans`
     #[command(
@@ -68,8 +67,7 @@ Examples:
     )]
     Group(GroupArguments),
     /// Judge counts (one comparison per line on standard input, as JSON) and print one JSON line for each
-    #[command(
-        after_help = "\
+    #[command(after_help = "\
 A line holds the windows in the order in which they came: n exposures and x
 events of each side.
   theta    fail where new's rate is shown to be more than theta times legacy's
@@ -86,8 +84,7 @@ independent of each other.
 
 Examples:
   echo '{\"windows\":[{\"legacy\":{\"n\":9500,\"x\":95},\"new\":{\"n\":500,\"x\":25}}]}' | tidegate judge
-  tidegate judge < comparisons.jsonl"
-    )]
+  tidegate judge < comparisons.jsonl")]
     Judge,
     /// Put plans into force: shows what would change, asks, applies
     #[command(
@@ -98,25 +95,39 @@ Examples:
     #[command(visible_aliases = ["list", "ls"], after_help = "Examples:\n  tidegate status\n  tidegate status checkout\n  tidegate status checkout --json")]
     Status(StatusArguments),
     /// Show the same, live, until Ctrl-C; on a pipe, a line for each change
-    #[command(after_help = "Examples:\n  tidegate watch\n  tidegate watch checkout\n  tidegate watch --json >> changes.jsonl")]
+    #[command(
+        after_help = "Examples:\n  tidegate watch\n  tidegate watch checkout\n  tidegate watch --json >> changes.jsonl"
+    )]
     Watch(StatusArguments),
     /// Show what has happened to a rollout, newest first
-    #[command(after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify")]
+    #[command(
+        after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify"
+    )]
     History(HistoryArguments),
     /// Begin a draft's first stage
-    #[command(after_help = "Examples:\n  tidegate start checkout --reason \"signed off by ben\"\n  tidegate start checkout --dry-run")]
+    #[command(
+        after_help = "Examples:\n  tidegate start checkout --reason \"signed off by ben\"\n  tidegate start checkout --dry-run"
+    )]
     Start(ChangeArguments),
     /// Go on to the next stage; skips what is left of the hold and the gates, never the checklist
-    #[command(after_help = "Example:\n  tidegate advance checkout --reason \"figures are fine, the sale starts at nine\"")]
+    #[command(
+        after_help = "Example:\n  tidegate advance checkout --reason \"figures are fine, the sale starts at nine\""
+    )]
     Advance(ChangeArguments),
     /// Hold a rollout at a percentage
-    #[command(after_help = "Examples:\n  tidegate set checkout 25\n  tidegate set checkout 0.5% --reason \"a first look\" --yes")]
+    #[command(
+        after_help = "Examples:\n  tidegate set checkout 25\n  tidegate set checkout 0.5% --reason \"a first look\" --yes"
+    )]
     Set(SetArguments),
     /// Hold a rollout where it is
-    #[command(after_help = "Examples:\n  tidegate pause checkout\n  tidegate pause checkout --reason \"looking into the errors\" --yes")]
+    #[command(
+        after_help = "Examples:\n  tidegate pause checkout\n  tidegate pause checkout --reason \"looking into the errors\" --yes"
+    )]
     Pause(ChangeArguments),
     /// Let a paused rollout go on; after a rollback, begin its next attempt
-    #[command(after_help = "Examples:\n  tidegate resume checkout --reason \"it was the cache\"\n  tidegate resume checkout --stage canary")]
+    #[command(
+        after_help = "Examples:\n  tidegate resume checkout --reason \"it was the cache\"\n  tidegate resume checkout --stage canary"
+    )]
     Resume(ResumeArguments),
     /// Send a rollout back: to nobody, to the stage before or to a smaller percentage
     #[command(
@@ -129,7 +140,9 @@ Examples:
     )]
     Kill(KillArguments),
     /// End a kill: a rollout is again what it was
-    #[command(after_help = "Examples:\n  tidegate revive checkout --reason \"payments work again\"\n  tidegate revive --all")]
+    #[command(
+        after_help = "Examples:\n  tidegate revive checkout --reason \"payments work again\"\n  tidegate revive --all"
+    )]
     Revive(KillArguments),
     /// Tick an item of the checklist that counts now; without ITEM, list what is open
     #[command(
@@ -137,13 +150,17 @@ Examples:
     )]
     Approve(ApproveArguments),
     /// End a rollout: everybody is on new for good
-    #[command(after_help = "It is refused while a checklist is open, after a rollback, and while nobody has answered a guardrail that acted; --confirm KEY does it all the same. Before it is done it says what ends with it.\n\nExamples:\n  tidegate complete checkout --reason \"two quiet weeks\"\n  tidegate complete checkout --dry-run\n  tidegate complete checkout --confirm checkout --reason \"legacy is switched off today\"")]
+    #[command(
+        after_help = "It is refused while a checklist is open, after a rollback, and while nobody has answered a guardrail that acted; --confirm KEY does it all the same. Before it is done it says what ends with it.\n\nExamples:\n  tidegate complete checkout --reason \"two quiet weeks\"\n  tidegate complete checkout --dry-run\n  tidegate complete checkout --confirm checkout --reason \"legacy is switched off today\""
+    )]
     Complete(CompleteArguments),
     /// Add something to a rollout's history, such as the reason of what was done in a hurry
     #[command(after_help = "Example:\n  tidegate note checkout \"killed because payments failed; ticket 4711\"")]
     Note(NoteArguments),
     /// Report a fact from outside: an event counted, or a gauge's value
-    #[command(after_help = "Examples:\n  tidegate signal checkout p1\n  tidegate signal checkout p1 --count 3\n  tidegate signal checkout db_cpu --value 0.7")]
+    #[command(
+        after_help = "Examples:\n  tidegate signal checkout p1\n  tidegate signal checkout p1 --count 3\n  tidegate signal checkout db_cpu --value 0.7"
+    )]
     Signal(SignalArguments),
     /// Print a link that puts one browser on a side of your choice
     #[command(
@@ -151,7 +168,9 @@ Examples:
     )]
     Preview(PreviewArguments),
     /// Say which side one id gets, and why
-    #[command(after_help = "Examples:\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json\n\nA form that is refused with 403 behind Tidegate is mostly a check of the framework (Django, SvelteKit; Rails, Next.js and Laravel behind a proxy that they do not trust), which compares Origin with Host: docs/frameworks.md names the settings.")]
+    #[command(
+        after_help = "Examples:\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json\n\nA form that is refused with 403 behind Tidegate is mostly a check of the framework (Django, SvelteKit; Rails, Next.js and Laravel behind a proxy that they do not trust), which compares Origin with Host: docs/frameworks.md names the settings."
+    )]
     Explain(ExplainArguments),
     /// Make a token for a person or a program, and its entry for ADMIN_TOKENS
     #[command(
@@ -164,6 +183,8 @@ Examples:
     )]
     Completions(CompletionsArguments),
     /// Print the manual as a man page
-    #[command(after_help = "Examples:\n  tidegate man > ~/.local/share/man/man1/tidegate.1\n  tidegate man | man -l -\n  tidegate man rollback | man -l -")]
+    #[command(
+        after_help = "Examples:\n  tidegate man > ~/.local/share/man/man1/tidegate.1\n  tidegate man | man -l -\n  tidegate man rollback | man -l -"
+    )]
     Man(ManArguments),
 }

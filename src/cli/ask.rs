@@ -34,7 +34,11 @@ fn unattended(consent: &Consent, needs_reason: bool) -> Result<(), String> {
     if needs_reason && consent.reason.is_none() {
         missing.push("--reason TEXT");
     }
-    if missing.is_empty() { Ok(()) } else { Err(format!("standard input is no terminal, so nobody can be asked: add {}", missing.join(" and "))) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("standard input is no terminal, so nobody can be asked: add {}", missing.join(" and ")))
+    }
 }
 
 /// The reason of the command line, or one that is asked for with `prompt`.
@@ -84,7 +88,10 @@ pub fn stop(consent: &Consent, question: &str) -> Result<(), Failure> {
         match answered(&line(&format!("{question} [Y/n]"))?) {
             Answer::Nothing | Answer::Yes => return Ok(()),
             Answer::No => return Err(Failure::Cancelled),
-            Answer::Words => note(&format!("{} Enter does it, n leaves it; the reason is asked for afterwards", paint(WARN, "again:"))),
+            Answer::Words => note(&format!(
+                "{} Enter does it, n leaves it; the reason is asked for afterwards",
+                paint(WARN, "again:")
+            )),
         }
     }
     Err(Failure::Cancelled)
@@ -149,8 +156,16 @@ mod tests {
 
     #[test]
     fn where_nobody_can_be_asked_all_must_be_said() {
-        let consent = |reason: Option<&str>, yes| Consent { reason: reason.map(str::to_owned), yes, connection: Connection { url: None } };
-        let missing = |consent, needs_reason| unattended(&consent, needs_reason).err().and_then(|message| message.split_once("add ").map(|(_, what)| what.to_owned()));
+        let consent = |reason: Option<&str>, yes| Consent {
+            reason: reason.map(str::to_owned),
+            yes,
+            connection: Connection { url: None },
+        };
+        let missing = |consent, needs_reason| {
+            unattended(&consent, needs_reason)
+                .err()
+                .and_then(|message| message.split_once("add ").map(|(_, what)| what.to_owned()))
+        };
         assert_eq!(missing(consent(None, false), true).as_deref(), Some("--yes and --reason TEXT"));
         assert_eq!(missing(consent(None, true), true).as_deref(), Some("--reason TEXT"));
         assert_eq!(missing(consent(None, false), false).as_deref(), Some("--yes"));
@@ -160,7 +175,13 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_yes_a_no_or_words() {
-        for (text, answer) in [("y\n", Answer::Yes), ("YES\r\n", Answer::Yes), (" \n", Answer::Nothing), ("n\n", Answer::No), ("nope\n", Answer::Words)] {
+        for (text, answer) in [
+            ("y\n", Answer::Yes),
+            ("YES\r\n", Answer::Yes),
+            (" \n", Answer::Nothing),
+            ("n\n", Answer::No),
+            ("nope\n", Answer::Words),
+        ] {
             assert_eq!(answered(text), answer, "{text:?}");
         }
     }

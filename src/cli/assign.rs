@@ -74,19 +74,27 @@ fn state(plan: &Plan, arguments: &AssignArguments) -> Result<LiveState, Failure>
         })?,
     };
     let Some(stage) = plan.stages.get(index) else { return Err(Failure::Refused) };
-    Ok(LiveState { phase: Phase::Running, stage: stage.name.clone(), percentage: stage.percentage, groups: plan.groups_through(index), ..draft })
+    Ok(LiveState {
+        phase: Phase::Running,
+        stage: stage.name.clone(),
+        percentage: stage.percentage,
+        groups: plan.groups_through(index),
+        ..draft
+    })
 }
 
 /// The groups' lists in the order of the plan: the plan's own ids and those from files.
 fn groups(plan: &Plan, files: &[String]) -> Result<Vec<Vec<Fingerprints>>, Failure> {
     let mut from_files = HashMap::new();
     for argument in files {
-        let (name, path) = argument.split_once('=').ok_or_else(|| Failure::Usage(format!("`{argument}` is not NAME=FILE")))?;
+        let (name, path) =
+            argument.split_once('=').ok_or_else(|| Failure::Usage(format!("`{argument}` is not NAME=FILE")))?;
         if !plan.groups.contains(name) {
             return Err(Failure::Usage(format!("the plan has no group `{name}`")));
         }
         let bytes = std::fs::read(path).map_err(|error| Failure::Io(path.to_owned(), error))?;
-        let list = Fingerprints::read(&bytes).map_err(|error| Failure::Usage(format!("{path}: {error} ({})", error.help().unwrap_or_default())))?;
+        let list = Fingerprints::read(&bytes)
+            .map_err(|error| Failure::Usage(format!("{path}: {error} ({})", error.help().unwrap_or_default())))?;
         from_files.insert(name.to_owned(), list);
     }
     for (name, group) in &plan.groups.0 {
@@ -97,7 +105,14 @@ fn groups(plan: &Plan, files: &[String]) -> Result<Vec<Vec<Fingerprints>>, Failu
             eprintln!("note: the group `{name}` is in KV; assigned as if it were empty (--group {name}=FILE)");
         }
     }
-    Ok(plan.groups.0.iter().map(|(name, group)| [Some(group.fingerprints.clone()), from_files.remove(name.as_str())].into_iter().flatten().collect()).collect())
+    Ok(plan
+        .groups
+        .0
+        .iter()
+        .map(|(name, group)| {
+            [Some(group.fingerprints.clone()), from_files.remove(name.as_str())].into_iter().flatten().collect()
+        })
+        .collect())
 }
 
 /// A deployment of one rollout: its groups by their order, and no other rollout.
@@ -157,7 +172,15 @@ fn assign_all(standing: &Standing, groups: &[Vec<Fingerprints>]) -> io::Result<(
         // An empty id has a bucket like any other, but on the edge it is no id.
         let known = Some(hash).filter(|_| !id.is_empty());
         let assignment = assign(standing, &Subject { hash: known, groups });
-        serde_json::to_writer(&mut output, &Line { id, bucket: standing.bucket(hash), variant: assignment.variant.as_str(), reason: assignment.reason.as_str() })?;
+        serde_json::to_writer(
+            &mut output,
+            &Line {
+                id,
+                bucket: standing.bucket(hash),
+                variant: assignment.variant.as_str(),
+                reason: assignment.reason.as_str(),
+            },
+        )?;
         output.write_all(b"\n")?;
         count += 1;
         if count.is_multiple_of(IDS_PER_TICK) {
@@ -174,6 +197,7 @@ fn progress() -> ProgressBar {
     if io::stdout().is_terminal() {
         return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     }
-    let style = ProgressStyle::with_template("{spinner} {human_pos} ids assigned, {per_sec}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style = ProgressStyle::with_template("{spinner} {human_pos} ids assigned, {per_sec}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
     ProgressBar::new_spinner().with_style(style)
 }

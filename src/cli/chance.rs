@@ -39,7 +39,9 @@ impl Forecast {
     /// What alarms too often, and what is never seen.
     pub fn warnings(&self) -> Vec<String> {
         let alarms = self.alarms.iter().filter(|alarm| alarm.is_frequent).map(|alarm| alarm.text.clone());
-        let needs = self.stages.iter().flat_map(|reach| reach.needs.iter().filter(|need| !need.is_reached).map(|need| format!("in {}: {}", reach.stage, need.text)));
+        let needs = self.stages.iter().flat_map(|reach| {
+            reach.needs.iter().filter(|need| !need.is_reached).map(|need| format!("in {}: {}", reach.stage, need.text))
+        });
         alarms.chain(needs).collect()
     }
 }

@@ -21,7 +21,11 @@ pub fn run(key: &Name, command: &Command, foresight: &Foresight, consent: &Conse
     }
     ask::check(consent, !command.is_stop())?;
     let client = Client::new(&consent.connection)?;
-    let done = if command.is_stop() { stop(&client, key, command, consent) } else { decide(&client, key, command, consent, json) };
+    let done = if command.is_stop() {
+        stop(&client, key, command, consent)
+    } else {
+        decide(&client, key, command, consent, json)
+    };
     let answer = done.map_err(|failure| with_way_out(failure, key.as_str(), command))?;
     if json {
         print_raw(&answer.text)?;
@@ -54,12 +58,20 @@ fn foresee(key: &Name, command: &Command, consent: &Consent, json: bool) -> Resu
     }
     let foreseen: Changed = answer.read()?;
     let rollout: Rollout = client.get(&format!("rollouts/{key}"), &[])?.read()?;
-    let warnings = foretell::warnings(command, &foreseen, &rollout).into_iter().map(|warning| format!("  {} {warning}", paint(WARN, "!")));
+    let warnings = foretell::warnings(command, &foreseen, &rollout)
+        .into_iter()
+        .map(|warning| format!("  {} {warning}", paint(WARN, "!")));
     print(&foretell::lines(key.as_str(), &foreseen).into_iter().chain(warnings).collect::<Vec<_>>().join("\n"))
 }
 
 /// Sends a command, on a revision where it needs one.
-pub fn send(client: &Client, key: &str, command: &Command, reason: &str, if_match: Option<&str>) -> Result<Answer, Error> {
+pub fn send(
+    client: &Client,
+    key: &str,
+    command: &Command,
+    reason: &str,
+    if_match: Option<&str>,
+) -> Result<Answer, Error> {
     client.command(key, &body(command, Some(reason), false), if_match)
 }
 
@@ -73,8 +85,13 @@ pub fn with_way_out(failure: Failure, key: &str, command: &Command) -> Failure {
     let Failure::Api(error, None) = failure else { return failure };
     let is_answered = matches!(&*error, Error::Problem(problem) if matches!(problem.kind(), "unknown-rollout" | "refused" | "malformed"));
     let way_out = match command {
-        Command::Kill(_) if !is_answered => Some(format!("KV kills as well, without the API: npx wrangler kv key put --remote --binding ROLLOUTS 'kill/{key}' on")),
-        _ if error.may_have_arrived() => Some(format!("nobody knows whether it was done: look with `tidegate status{}`", if key == "*" { String::new() } else { format!(" {key}") })),
+        Command::Kill(_) if !is_answered => Some(format!(
+            "KV kills as well, without the API: npx wrangler kv key put --remote --binding ROLLOUTS 'kill/{key}' on"
+        )),
+        _ if error.may_have_arrived() => Some(format!(
+            "nobody knows whether it was done: look with `tidegate status{}`",
+            if key == "*" { String::new() } else { format!(" {key}") }
+        )),
         _ => None,
     };
     Failure::Api(error, way_out)
@@ -158,14 +175,20 @@ fn body(command: &Command, reason: Option<&str>, is_dry_run: bool) -> Value {
 mod tests {
     use super::super::problem::Contact;
     use super::*;
-    use crate::model::command::{Cause, Setting};
     use crate::model::Percentage;
+    use crate::model::command::{Cause, Setting};
 
     #[test]
     fn a_command_travels_with_its_arguments_and_its_reason() {
         assert_eq!(body(&Command::Start, None, true).to_string(), r#"{"command":"start","dry_run":true}"#);
-        assert_eq!(body(&Command::Rollback(Target::Previous), Some("why"), false).to_string(), r#"{"command":"rollback","reason":"why","to":"previous"}"#);
-        assert_eq!(body(&Command::Kill(Cause::Command), Some("why"), false).to_string(), r#"{"command":"kill","reason":"why"}"#);
+        assert_eq!(
+            body(&Command::Rollback(Target::Previous), Some("why"), false).to_string(),
+            r#"{"command":"rollback","reason":"why","to":"previous"}"#
+        );
+        assert_eq!(
+            body(&Command::Kill(Cause::Command), Some("why"), false).to_string(),
+            r#"{"command":"kill","reason":"why"}"#
+        );
     }
 
     #[test]
@@ -184,13 +207,20 @@ mod tests {
 
     #[test]
     fn whoever_cannot_kill_through_the_api_hears_of_kv() {
-        let lost = || Failure::from(Error::Contact { origin: "https://shop.example.com".into(), kind: Contact::Refused });
+        let lost =
+            || Failure::from(Error::Contact { origin: "https://shop.example.com".into(), kind: Contact::Refused });
         let way_out = |failure| match failure {
             Failure::Api(_, way_out) => way_out,
             _ => None,
         };
-        assert!(way_out(with_way_out(lost(), "demo", &Command::Kill(Cause::Command))).is_some_and(|text| text.ends_with("ROLLOUTS 'kill/demo' on")));
-        assert!(way_out(with_way_out(lost(), "*", &Command::Kill(Cause::Command))).is_some_and(|text| text.ends_with("ROLLOUTS 'kill/*' on")));
+        assert!(
+            way_out(with_way_out(lost(), "demo", &Command::Kill(Cause::Command)))
+                .is_some_and(|text| text.ends_with("ROLLOUTS 'kill/demo' on"))
+        );
+        assert!(
+            way_out(with_way_out(lost(), "*", &Command::Kill(Cause::Command)))
+                .is_some_and(|text| text.ends_with("ROLLOUTS 'kill/*' on"))
+        );
         assert_eq!(way_out(with_way_out(lost(), "demo", &Command::Pause)), None);
     }
 }

@@ -43,7 +43,12 @@ struct BuiltIn {
 
 impl<'a> Told<'a> {
     fn of(plan: &'a Plan, traffic: Option<Traffic>) -> Self {
-        Told { rollout: plan.key.as_str(), built_in: built_in(plan), relies_on: relied_on(plan), forecast: traffic.map(|traffic| forecast::of(plan, traffic)) }
+        Told {
+            rollout: plan.key.as_str(),
+            built_in: built_in(plan),
+            relies_on: relied_on(plan),
+            forecast: traffic.map(|traffic| forecast::of(plan, traffic)),
+        }
     }
 }
 
@@ -108,13 +113,16 @@ const REQUESTS: &str = "
     forms: Django and SvelteKit refuse them with 403 until they know the public host; other frameworks: docs/frameworks.md";
 
 fn outline(plan: &Plan) -> String {
-    let stages: Vec<String> = plan.stages.iter().map(|stage| format!("{} {} %", stage.name, stage.percentage)).collect();
+    let stages: Vec<String> =
+        plan.stages.iter().map(|stage| format!("{} {} %", stage.name, stage.percentage)).collect();
     let kind = if plan.is_flag() { " (flag)" } else { "" };
     let gates = plan.stages.iter().map(|stage| stage.gates.len()).sum();
     let guards = [counted(gates, "gate"), counted(plan.guardrails.len(), "guardrail")].join(", ");
-    let (guardrails, built_in_gates): (Vec<BuiltIn>, Vec<BuiltIn>) = built_in(plan).into_iter().partition(|own| own.what == "guardrail");
+    let (guardrails, built_in_gates): (Vec<BuiltIn>, Vec<BuiltIn>) =
+        built_in(plan).into_iter().partition(|own| own.what == "guardrail");
     let guardrails: Vec<String> = guardrails.iter().map(|own| format!("`{}` → {}", own.condition, own.then)).collect();
-    let mut built_in = if guardrails.is_empty() { String::new() } else { format!("\n    built in: {}", guardrails.join(", ")) };
+    let mut built_in =
+        if guardrails.is_empty() { String::new() } else { format!("\n    built in: {}", guardrails.join(", ")) };
     for stages in built_in_gates.chunk_by(|one, other| one.then == other.then) {
         let conditions: Vec<String> = stages.iter().map(|own| format!("`{}`", own.condition)).collect();
         let to_leave = stages.first().map_or("", |own| own.then.as_str());
@@ -126,7 +134,14 @@ fn outline(plan: &Plan) -> String {
 
 /// What is in force although the plan does not name it.
 fn built_in(plan: &Plan) -> Vec<BuiltIn> {
-    let mut all: Vec<BuiltIn> = plan.built_in_guardrails().map(|guardrail| BuiltIn { what: "guardrail", condition: guardrail.when.to_string(), then: guardrail.then.to_string() }).collect();
+    let mut all: Vec<BuiltIn> = plan
+        .built_in_guardrails()
+        .map(|guardrail| BuiltIn {
+            what: "guardrail",
+            condition: guardrail.when.to_string(),
+            then: guardrail.then.to_string(),
+        })
+        .collect();
     let mut gates: Vec<(String, Vec<&str>)> = Vec::new();
     for (index, stage) in plan.stages.iter().enumerate() {
         for gate in plan.built_in_gates(index).map(Gate::to_string) {
@@ -136,20 +151,30 @@ fn built_in(plan: &Plan) -> Vec<BuiltIn> {
             }
         }
     }
-    all.extend(gates.into_iter().map(|(condition, stages)| BuiltIn { what: "gate", condition, then: format!("to leave {}", stages.join(", ")) }));
+    all.extend(gates.into_iter().map(|(condition, stages)| BuiltIn {
+        what: "gate",
+        condition,
+        then: format!("to leave {}", stages.join(", ")),
+    }));
     all
 }
 
 /// What others have to report, and where.
 fn reliance(plan: &Plan) -> String {
-    let (from_pages, signals): (Vec<Reported>, Vec<Reported>) = relied_on(plan).into_iter().partition(Reported::is_from_pages);
+    let (from_pages, signals): (Vec<Reported>, Vec<Reported>) =
+        relied_on(plan).into_iter().partition(Reported::is_from_pages);
     let named = |all: &[Reported]| all.iter().map(Reported::to_string).collect::<Vec<_>>().join(", ");
     let mut parts = Vec::new();
     if !from_pages.is_empty() {
         parts.push(format!("{} (pages load /_tidegate/beacon.js)", named(&from_pages)));
     }
     if !signals.is_empty() {
-        parts.push(format!("{} (POST /_tidegate/api/rollouts/{}/signals, or `tidegate signal {} NAME`)", named(&signals), plan.key, plan.key));
+        parts.push(format!(
+            "{} (POST /_tidegate/api/rollouts/{}/signals, or `tidegate signal {} NAME`)",
+            named(&signals),
+            plan.key,
+            plan.key
+        ));
     }
     if parts.is_empty() { String::new() } else { format!("\n    relies on reports of: {}", parts.join("; ")) }
 }

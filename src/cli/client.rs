@@ -41,7 +41,8 @@ pub struct Answer {
 
 impl Answer {
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(&self.text).map_err(|error| Error::Unreadable { url: self.url.clone(), why: error.to_string() })
+        serde_json::from_str(&self.text)
+            .map_err(|error| Error::Unreadable { url: self.url.clone(), why: error.to_string() })
     }
 }
 
@@ -94,12 +95,20 @@ impl Client {
     fn run(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Result<Answer, Error> {
         let Settings { agent, origin, authorization } = &self.settings;
         let url = format!("{origin}{BASE}{path}");
-        let mut request = Request::builder().method(method).uri(&url).header("authorization", authorization).header("accept", "application/json");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(&url)
+            .header("authorization", authorization)
+            .header("accept", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let response = match body {
-            Some(body) => request.header("content-type", "application/json").body(body.to_string()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(body.to_string())
+                .map_err(ureq::Error::Http)
+                .and_then(|request| agent.run(request)),
             None => request.body(()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
         };
         answer(origin, url, response.map_err(|error| lost(origin, error))?)
@@ -108,7 +117,8 @@ impl Client {
 
 fn answer(origin: &str, url: String, mut response: Response<Body>) -> Result<Answer, Error> {
     let status = response.status();
-    let header = |headers: &HeaderMap, name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header =
+        |headers: &HeaderMap, name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     // A proxy that compresses makes a revision weak; it still names the same state.
     let etag = header(response.headers(), "etag").map(|etag| etag.trim_start_matches("W/").to_owned());
     let content_type = header(response.headers(), "content-type").unwrap_or_default();
@@ -116,7 +126,13 @@ fn answer(origin: &str, url: String, mut response: Response<Body>) -> Result<Ans
         let to = header(response.headers(), "location").unwrap_or_else(|| "nowhere".into());
         return Err(Error::Moved { url, to });
     }
-    let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string().map_err(|error| lost(origin, error))?;
+    let text = response
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_BYTES_MAX)
+        .lossy_utf8(true)
+        .read_to_string()
+        .map_err(|error| lost(origin, error))?;
     let is_json = content_type.contains("json") && text.trim_start().starts_with(['{', '[']);
     if status.is_success() && is_json {
         return Ok(Answer { etag, text, url });
@@ -130,13 +146,18 @@ fn answer(origin: &str, url: String, mut response: Response<Body>) -> Result<Ans
 fn lost(origin: &str, error: ureq::Error) -> Error {
     let kind = match error {
         ureq::Error::HostNotFound => Contact::UnknownHost,
-        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Contact::Unreachable("no connection within 5 s".into()),
+        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+            Contact::Unreachable("no connection within 5 s".into())
+        }
         ureq::Error::Timeout(_) => Contact::Slow,
         ureq::Error::Io(error) => match error.kind() {
             ErrorKind::ConnectionRefused => Contact::Refused,
             // TLS reports what it cannot accept as data that is invalid.
             ErrorKind::InvalidData => Contact::Tls(error.to_string()),
-            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown | ErrorKind::AddrNotAvailable => Contact::Unreachable(error.to_string()),
+            ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::AddrNotAvailable => Contact::Unreachable(error.to_string()),
             ErrorKind::TimedOut | ErrorKind::WouldBlock => Contact::Slow,
             _ => Contact::Broken(error.to_string()),
         },

@@ -24,7 +24,9 @@ pub fn run(arguments: &CompileArguments, json: bool) -> Result<(), Failure> {
     let plans: Vec<Plan> = loaded.plans.into_iter().map(|(_, plan)| plan).collect();
     let revision = arguments.revision.unwrap_or_else(seconds_now);
     let printed = set::print(&plans, revision).map_err(io::Error::from);
-    printed.and_then(|text| writeln!(io::stdout(), "{text}")).map_err(|error| Failure::Io("standard output".into(), error))
+    printed
+        .and_then(|text| writeln!(io::stdout(), "{text}"))
+        .map_err(|error| Failure::Io("standard output".into(), error))
 }
 
 /// The clock makes a revision that grows from one deployment by hand to the next without asking anybody.

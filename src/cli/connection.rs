@@ -34,7 +34,10 @@ impl Settings {
         let origin = origin(&given).map_err(|why| Failure::Usage(format!("{source}: {why}")))?;
         let token = own_token().map_err(Failure::Usage)?;
         if origin.starts_with("http:") && !is_this_machine(&origin) {
-            note(&format!("{} {origin} is not encrypted, so anybody on the way can read the token: use https://", paint(WARN, "warning:")));
+            note(&format!(
+                "{} {origin} is not encrypted, so anybody on the way can read the token: use https://",
+                paint(WARN, "warning:")
+            ));
         }
         Self::new(origin, &token, TIMEOUT, CONNECT_TIMEOUT)
     }
@@ -81,7 +84,9 @@ fn origin(text: &str) -> Result<String, String> {
     let help = "write an address of a site behind Tidegate, such as https://shop.example.com";
     let uri: Uri = text.parse().map_err(|_| format!("`{text}` is not a URL: {help}"))?;
     match (uri.scheme_str(), uri.authority()) {
-        (Some("http" | "https"), Some(authority)) if authority.as_str().contains('@') => Err(format!("a URL takes no user and password: {help}, and the token in TIDEGATE_TOKEN")),
+        (Some("http" | "https"), Some(authority)) if authority.as_str().contains('@') => {
+            Err(format!("a URL takes no user and password: {help}, and the token in TIDEGATE_TOKEN"))
+        }
         (Some(scheme @ ("http" | "https")), Some(authority)) => Ok(format!("{scheme}://{authority}")),
         _ => Err(format!("`{text}` is not a URL that begins with https:// or http://: {help}")),
     }
@@ -89,7 +94,12 @@ fn origin(text: &str) -> Result<String, String> {
 
 fn is_this_machine(origin: &str) -> bool {
     let uri: Option<Uri> = origin.parse().ok();
-    uri.as_ref().and_then(Uri::host).is_some_and(|host| host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()))
+    uri.as_ref().and_then(Uri::host).is_some_and(|host| {
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || host == "[::1]"
+            || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+    })
 }
 
 fn token(value: Option<&str>) -> Result<&str, String> {
@@ -115,7 +125,9 @@ fn roots() -> Result<Option<RootCerts>, Failure> {
         })
         .collect();
     if certificates.is_empty() {
-        return Err(Failure::Usage(format!("SSL_CERT_FILE: {path} holds no certificate: it takes PEM, which begins with -----BEGIN CERTIFICATE-----")));
+        return Err(Failure::Usage(format!(
+            "SSL_CERT_FILE: {path} holds no certificate: it takes PEM, which begins with -----BEGIN CERTIFICATE-----"
+        )));
     }
     Ok(Some(RootCerts::new_with_certs(&certificates)))
 }
@@ -138,14 +150,29 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_with_an_example() {
-        for text in ["", "shop.example.com", "localhost:8787", "ftp://shop.example.com", "https://", "https://ana:pw@shop.example.com", "not a url"] {
+        for text in [
+            "",
+            "shop.example.com",
+            "localhost:8787",
+            "ftp://shop.example.com",
+            "https://",
+            "https://ana:pw@shop.example.com",
+            "not a url",
+        ] {
             assert!(origin(text).unwrap_err().contains("such as https://shop.example.com"), "{text}");
         }
     }
 
     #[test]
     fn plain_http_is_fine_on_this_machine_only() {
-        for (url, expected) in [("http://localhost:8787", true), ("http://127.0.0.1", true), ("http://[::1]:1", true), ("http://shop.localhost", true), ("http://127.example.com", false), ("http://shop.example.com", false)] {
+        for (url, expected) in [
+            ("http://localhost:8787", true),
+            ("http://127.0.0.1", true),
+            ("http://[::1]:1", true),
+            ("http://shop.localhost", true),
+            ("http://127.example.com", false),
+            ("http://shop.example.com", false),
+        ] {
             assert_eq!(is_this_machine(url), expected, "{url}");
         }
     }

@@ -54,8 +54,14 @@ mod tests {
             r#"{"rollout":"demo","id":"user-1","bucket":46629,"variant":"legacy","reason":"bucketed","stage":"quarter"}"#,
             "`user-1` gets legacy in demo: their place, 46.629 %, is not under the percentage of the stage quarter.",
         );
-        says(r#"{"rollout":"demo","id":"ana","bucket":1,"variant":"new","reason":"group","stage":"first"}"#, "`ana` gets new in demo: they are in a group that is on new in the stage first.");
-        says(r#"{"rollout":"demo","id":"ana","variant":"legacy","reason":"killed"}"#, "`ana` gets legacy in demo: it is killed.");
+        says(
+            r#"{"rollout":"demo","id":"ana","bucket":1,"variant":"new","reason":"group","stage":"first"}"#,
+            "`ana` gets new in demo: they are in a group that is on new in the stage first.",
+        );
+        says(
+            r#"{"rollout":"demo","id":"ana","variant":"legacy","reason":"killed"}"#,
+            "`ana` gets legacy in demo: it is killed.",
+        );
         says(r#"{"rollout":"demo","id":"x","variant":"new","reason":"moonphase"}"#, "`x` gets new in demo: moonphase.");
     }
 }

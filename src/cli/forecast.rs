@@ -44,7 +44,14 @@ pub fn of(plan: &Plan, traffic: Traffic) -> Forecast {
     // At no requests: a simulation has so few failures that a counted bound is hardly ever reached.
     let healthy = Healthy::of(plan, 0.0);
     let expected = |term: &Term| healthy.expected(plan, term, traffic.requests.0);
-    forecast(plan, &Basis { requests_per_hour: traffic.requests.0, subjects: traffic.subjects.map(f64::from), expected: &expected })
+    forecast(
+        plan,
+        &Basis {
+            requests_per_hour: traffic.requests.0,
+            subjects: traffic.subjects.map(f64::from),
+            expected: &expected,
+        },
+    )
 }
 
 /// The same for people: what fires by chance, and what each stage sees.
@@ -57,7 +64,10 @@ pub fn lines(forecast: &Forecast) -> Vec<String> {
         lines.push(format!("  · hardly ever on a healthy release: {}", all.join(", ")));
     }
     if !forecast.unforeseen.is_empty() {
-        lines.push(format!("  · {} on what others report or decide: not foretold", counted(forecast.unforeseen.len(), "guardrail")));
+        lines.push(format!(
+            "  · {} on what others report or decide: not foretold",
+            counted(forecast.unforeseen.len(), "guardrail")
+        ));
     }
     lines.extend(forecast.stages.iter().flat_map(stage));
     lines
@@ -72,9 +82,18 @@ fn stage(reach: &Reach) -> Vec<String> {
     let (out_of_reach, reached): (Vec<&Need>, Vec<&Need>) = reach.needs.iter().partition(|need| !need.is_reached);
     let slowest = reached.iter().filter(|need| need.of.is_none()).max_by_key(|need| need.takes_ms);
     let seen = slowest.map(|need| format!("; {}", need.text)).unwrap_or_default();
-    let legacy = if reach.legacy_per_hour > 0.0 { format!("{} on legacy", rate(reach.legacy_per_hour)) } else { "none on legacy".to_owned() };
+    let legacy = if reach.legacy_per_hour > 0.0 {
+        format!("{} on legacy", rate(reach.legacy_per_hour))
+    } else {
+        "none on legacy".to_owned()
+    };
     let mark = if out_of_reach.is_empty() { "·" } else { "!" };
-    let head = format!("  {mark} {} {} %: {} requests an hour on new, {legacy}{seen}", reach.stage, reach.percentage, rate(reach.new_per_hour));
+    let head = format!(
+        "  {mark} {} {} %: {} requests an hour on new, {legacy}{seen}",
+        reach.stage,
+        reach.percentage,
+        rate(reach.new_per_hour)
+    );
     std::iter::once(head).chain(out_of_reach.iter().map(|need| format!("      {}", need.text))).collect()
 }
 
@@ -84,7 +103,14 @@ mod tests {
 
     #[test]
     fn a_rate_is_a_number_and_a_unit() {
-        for (text, per_hour) in [("20000/h", 20_000.0), ("20,000/h", 20_000.0), ("300/min", 18_000.0), ("5/s", 18_000.0), ("48/day", 2.0), ("0.5/s", 1_800.0)] {
+        for (text, per_hour) in [
+            ("20000/h", 20_000.0),
+            ("20,000/h", 20_000.0),
+            ("300/min", 18_000.0),
+            ("5/s", 18_000.0),
+            ("48/day", 2.0),
+            ("0.5/s", 1_800.0),
+        ] {
             assert_eq!(text.parse(), Ok(PerHour(per_hour)), "{text}");
         }
         for text in ["20000", "20000/w", "/h", "-1/h", "0/h", "NaN/h", "inf/h", "many/h", "1e30/s", ""] {

@@ -1,8 +1,8 @@
 //! What a command would do, in words, before it is done: where the rollout goes, who moves, and
 //! what the person should think of first.
 
-use super::ladder::SAID_BY_STATE;
 use super::chance::Forecast;
+use super::ladder::SAID_BY_STATE;
 use super::view::{Changed, Moves, Rollout, State, Step};
 use super::words::{listed, number, percent, sentence};
 use crate::model::command::Command;
@@ -14,11 +14,17 @@ pub fn lines(key: &str, foreseen: &Changed) -> Vec<String> {
     lines.extend(then(foreseen));
     lines.push(format!("  {}", moves(&foreseen.moves, to)));
     if !from.killed && !to.killed {
-        let only = |these: &State, those: &State| these.groups.iter().filter(|group| !those.groups.contains(group)).cloned().collect::<Vec<_>>();
+        let only = |these: &State, those: &State| {
+            these.groups.iter().filter(|group| !those.groups.contains(group)).cloned().collect::<Vec<_>>()
+        };
         let (gone, come) = (only(from, to), only(to, from));
         for (groups, way) in [(gone, "back to legacy"), (come, "to new")] {
             if !groups.is_empty() {
-                lines.push(format!("  {} {} {way}", if groups.len() == 1 { "The group" } else { "The groups" }, verb(&groups)));
+                lines.push(format!(
+                    "  {} {} {way}",
+                    if groups.len() == 1 { "The group" } else { "The groups" },
+                    verb(&groups)
+                ));
             }
         }
     }
@@ -27,7 +33,12 @@ pub fn lines(key: &str, foreseen: &Changed) -> Vec<String> {
 
 /// What the schedule makes of it at once, and what it waits for then.
 pub fn then(foreseen: &Changed) -> Vec<String> {
-    let waits: Vec<&str> = foreseen.waits.iter().filter(|block| !SAID_BY_STATE.contains(&block.by.as_str())).map(|block| block.text.as_str()).collect();
+    let waits: Vec<&str> = foreseen
+        .waits
+        .iter()
+        .filter(|block| !SAID_BY_STATE.contains(&block.by.as_str()))
+        .map(|block| block.text.as_str())
+        .collect();
     let mut lines: Vec<String> = at_once(foreseen).into_iter().collect();
     let is_running = foreseen.then.last().map_or(foreseen.to.phase.as_str(), |last| last.phase.as_str()) == "running";
     if is_running && !waits.is_empty() {
@@ -83,7 +94,8 @@ pub fn moves(moves: &Moves, to: &State) -> String {
         _ if to.killed => return "Nobody moves: everybody is on legacy while it is killed".into(),
         _ => return "Nobody moves".into(),
     };
-    let subjects = moves.subjects.map(|subjects| format!(": about {} of those seen", number(subjects))).unwrap_or_default();
+    let subjects =
+        moves.subjects.map(|subjects| format!(": about {} of those seen", number(subjects))).unwrap_or_default();
     format!("{} of subjects move from {old} to {new}{subjects}", percent(moves.share))
 }
 
@@ -104,9 +116,16 @@ pub fn warnings(command: &Command, foreseen: &Changed, rollout: &Rollout) -> Vec
         warnings.extend(silent(rollout));
     }
     match command {
-        Command::Set(_) if foreseen.from.phase == "running" => warnings.push(format!("it stays there until somebody resumes it: `tidegate resume {}`", rollout.key)),
-        Command::Set(_) if foreseen.from.phase == "rolled_back" => warnings.push(format!("this begins attempt {}", foreseen.to.attempt)),
-        Command::Resume(_) if foreseen.from.phase == "rolled_back" => warnings.push(format!("this begins attempt {}, in {}; its checklists begin anew", foreseen.to.attempt, foreseen.to.stage)),
+        Command::Set(_) if foreseen.from.phase == "running" => {
+            warnings.push(format!("it stays there until somebody resumes it: `tidegate resume {}`", rollout.key))
+        }
+        Command::Set(_) if foreseen.from.phase == "rolled_back" => {
+            warnings.push(format!("this begins attempt {}", foreseen.to.attempt))
+        }
+        Command::Resume(_) if foreseen.from.phase == "rolled_back" => warnings.push(format!(
+            "this begins attempt {}, in {}; its checklists begin anew",
+            foreseen.to.attempt, foreseen.to.stage
+        )),
         Command::Complete(confirm) => {
             let against = rollout.not_now.iter().filter(|own| confirm.is_some() && own.command == "complete");
             warnings.extend(against.map(|own| format!("done all the same: {}", own.reason)));
@@ -124,7 +143,9 @@ pub fn silent(rollout: &Rollout) -> Option<String> {
     let names = &rollout.never_reported;
     let is_too_early = rollout.state.phase == "draft" && names.iter().any(|name| !name.starts_with("signal."));
     let why = if is_too_early { " (pages report once the rollout has started)" } else { "" };
-    (!names.is_empty()).then(|| format!("nobody has ever reported {}{why}: what rests on it says nothing until somebody does", listed(names)))
+    (!names.is_empty()).then(|| {
+        format!("nobody has ever reported {}{why}: what rests on it says nothing until somebody does", listed(names))
+    })
 }
 
 /// The stages that a change jumps over.
@@ -152,7 +173,14 @@ mod tests {
 
     #[test]
     fn a_step_says_from_where_to_where_and_who_moves() {
-        assert_eq!(lines("demo", &foreseen(ADVANCE)), ["demo: canary 10 % → quarter 25 %", "  15 % of subjects move from legacy to new: about 1,234 of those seen", "  The group sales goes to new"]);
+        assert_eq!(
+            lines("demo", &foreseen(ADVANCE)),
+            [
+                "demo: canary 10 % → quarter 25 %",
+                "  15 % of subjects move from legacy to new: about 1,234 of those seen",
+                "  The group sales goes to new"
+            ]
+        );
     }
 
     #[test]
@@ -162,22 +190,48 @@ mod tests {
                 "then":[{"command":"advance","stage":"b","percentage":100,"phase":"running"},{"command":"complete","stage":"b","percentage":100,"phase":"completed"}],
                 "waits":[{"by":"completed","text":"completed: everybody is on new"}],"ends":[{"what":"holdout","text":"the holdout ends: its 5 % of subjects go to new"}]}"#,
         );
-        assert_eq!(lines("demo", &start), ["demo: a 0 %, draft → a 0 %, running", "  and then at once: b 100 %, completed", "  100 % of subjects move from legacy to new", "  The group me goes to new"]);
-        assert_eq!(warnings(&Command::Start, &start, &Rollout::default()), ["The holdout ends: its 5 % of subjects go to new"]);
-        let held = foreseen(r#"{"to":{"phase":"running"},"waits":[{"by":"hold","text":"the stage's hold of 1h is not over"},{"by":"gates","text":"one gate is inconclusive"}]}"#);
+        assert_eq!(
+            lines("demo", &start),
+            [
+                "demo: a 0 %, draft → a 0 %, running",
+                "  and then at once: b 100 %, completed",
+                "  100 % of subjects move from legacy to new",
+                "  The group me goes to new"
+            ]
+        );
+        assert_eq!(
+            warnings(&Command::Start, &start, &Rollout::default()),
+            ["The holdout ends: its 5 % of subjects go to new"]
+        );
+        let held = foreseen(
+            r#"{"to":{"phase":"running"},"waits":[{"by":"hold","text":"the stage's hold of 1h is not over"},{"by":"gates","text":"one gate is inconclusive"}]}"#,
+        );
         assert_eq!(then(&held), ["  then it waits: the stage's hold of 1h is not over; one gate is inconclusive"]);
-        let paused = foreseen(r#"{"to":{"phase":"paused"},"waits":[{"by":"paused","text":"paused"},{"by":"freeze","text":"frozen"}]}"#);
+        let paused = foreseen(
+            r#"{"to":{"phase":"paused"},"waits":[{"by":"paused","text":"paused"},{"by":"freeze","text":"frozen"}]}"#,
+        );
         assert_eq!(then(&paused), Vec::<String>::new());
     }
 
     #[test]
     fn a_completion_against_advice_says_what_it_goes_around_and_what_ends() {
-        let rollout = serde_json::from_str(r#"{"not_now":[{"command":"complete","reason":"not approved yet: Cause found","confirmable":true}]}"#).unwrap();
-        let done = foreseen(r#"{"to":{"phase":"completed"},"ends":[{"what":"rescue","text":"rescue ends: where new fails, legacy no longer answers"}]}"#);
-        let told = |confirm: Option<&str>| warnings(&Command::Complete(confirm.map(|key| key.parse().unwrap())), &done, &rollout);
-        let end = ["Everybody goes to new, and no stage follows", "Rescue ends: where new fails, legacy no longer answers"];
+        let rollout = serde_json::from_str(
+            r#"{"not_now":[{"command":"complete","reason":"not approved yet: Cause found","confirmable":true}]}"#,
+        )
+        .unwrap();
+        let done = foreseen(
+            r#"{"to":{"phase":"completed"},"ends":[{"what":"rescue","text":"rescue ends: where new fails, legacy no longer answers"}]}"#,
+        );
+        let told = |confirm: Option<&str>| {
+            warnings(&Command::Complete(confirm.map(|key| key.parse().unwrap())), &done, &rollout)
+        };
+        let end =
+            ["Everybody goes to new, and no stage follows", "Rescue ends: where new fails, legacy no longer answers"];
         assert_eq!(told(None), end);
-        assert_eq!(told(Some("demo")), [&["Done all the same: not approved yet: Cause found"], end.as_slice()].concat());
+        assert_eq!(
+            told(Some("demo")),
+            [&["Done all the same: not approved yet: Cause found"], end.as_slice()].concat()
+        );
     }
 
     #[test]
@@ -185,8 +239,15 @@ mod tests {
         let tried = r#"{"from":{"phase":"draft","stage":"canary"},"to":{"phase":"running","stage":"canary","percentage":1},"moves":{"direction":"new","share":1},
             "forecast":{"alarms":[{"is_frequent":true,"text":"`js_error_rate > 2%` fires by chance about once in 2 hours"},{"is_frequent":false,"text":"`error_rate > 9%` hardly ever fires"}],
                 "stages":[{"stage":"canary","needs":[{"is_reached":true,"text":"50 requests on legacy take 1 min"},{"is_reached":false,"text":"50 requests on new do not come within the hold of 1 h: they take 83 h"}]}]}}"#;
-        let rollout = serde_json::from_str(r#"{"key":"demo","state":{"phase":"draft"},"never_reported":["event.order","signal.p1"]}"#).unwrap();
-        let expected = ["`js_error_rate > 2%` fires by chance about once in 2 hours", "In canary: 50 requests on new do not come within the hold of 1 h: they take 83 h", "Nobody has ever reported event.order and signal.p1 (pages report once the rollout has started): what rests on it says nothing until somebody does"];
+        let rollout = serde_json::from_str(
+            r#"{"key":"demo","state":{"phase":"draft"},"never_reported":["event.order","signal.p1"]}"#,
+        )
+        .unwrap();
+        let expected = [
+            "`js_error_rate > 2%` fires by chance about once in 2 hours",
+            "In canary: 50 requests on new do not come within the hold of 1 h: they take 83 h",
+            "Nobody has ever reported event.order and signal.p1 (pages report once the rollout has started): what rests on it says nothing until somebody does",
+        ];
         assert_eq!(warnings(&Command::Start, &foreseen(tried), &rollout), expected);
         assert_eq!(warnings(&Command::Pause, &foreseen(tried), &rollout), Vec::<String>::new());
     }
@@ -194,9 +255,15 @@ mod tests {
     #[test]
     fn a_kill_says_the_phase_too() {
         let kill = r#"{"from":{"phase":"paused","stage":"half","percentage":50,"groups":["team"]},"to":{"phase":"paused","killed":true,"stage":"half","percentage":50,"groups":["team"]},"moves":{"direction":"legacy","share":50}}"#;
-        assert_eq!(lines("demo", &foreseen(kill)), ["demo: half 50 %, paused → half 50 %, paused, killed", "  50 % of subjects move from new to legacy"]);
+        assert_eq!(
+            lines("demo", &foreseen(kill)),
+            ["demo: half 50 %, paused → half 50 %, paused, killed", "  50 % of subjects move from new to legacy"]
+        );
         let again = r#"{"from":{"killed":true,"stage":"half","percentage":50},"to":{"killed":true,"stage":"half","percentage":50},"moves":{"direction":"none"}}"#;
-        assert_eq!(lines("demo", &foreseen(again)), ["demo: stays at half 50 %", "  Nobody moves: everybody is on legacy while it is killed"]);
+        assert_eq!(
+            lines("demo", &foreseen(again)),
+            ["demo: stays at half 50 %", "  Nobody moves: everybody is on legacy while it is killed"]
+        );
     }
 
     const LADDER: &str = r#"{"key":"demo","stages":[{"name":"canary"},{"name":"quarter"},{"name":"half"},{"name":"full"}],"blocked":[{"by":"hold","text":"the stage's hold of 48m is not over"},{"by":"checklist","text":"not approved yet: Backups"},{"by":"enter","text":"the stage quarter may not be entered at this time"}]}"#;
@@ -204,14 +271,19 @@ mod tests {
     #[test]
     fn an_advance_warns_of_what_it_skips() {
         let rollout = serde_json::from_str(LADDER).unwrap();
-        assert_eq!(warnings(&Command::Advance, &foreseen(ADVANCE), &rollout), ["Skipped: the stage's hold of 48m is not over"]);
+        assert_eq!(
+            warnings(&Command::Advance, &foreseen(ADVANCE), &rollout),
+            ["Skipped: the stage's hold of 48m is not over"]
+        );
     }
 
     #[test]
     fn a_set_warns_of_all_that_it_goes_around() {
         let rollout = serde_json::from_str(LADDER).unwrap();
         let set = Command::Set(Setting::percentage(Percentage::FULL));
-        let to_full = foreseen(r#"{"from":{"phase":"running","stage":"canary","percentage":10},"to":{"phase":"paused","stage":"full","percentage":100},"moves":{"direction":"new","share":90}}"#);
+        let to_full = foreseen(
+            r#"{"from":{"phase":"running","stage":"canary","percentage":10},"to":{"phase":"paused","stage":"full","percentage":100},"moves":{"direction":"new","share":90}}"#,
+        );
         assert_eq!(
             warnings(&set, &to_full, &rollout),
             [
@@ -222,7 +294,9 @@ mod tests {
                 "It stays there until somebody resumes it: `tidegate resume demo`"
             ]
         );
-        let down = foreseen(r#"{"from":{"phase":"paused","stage":"half","percentage":50},"to":{"phase":"paused","stage":"canary","percentage":10},"moves":{"direction":"legacy","share":40}}"#);
+        let down = foreseen(
+            r#"{"from":{"phase":"paused","stage":"half","percentage":50},"to":{"phase":"paused","stage":"canary","percentage":10},"moves":{"direction":"legacy","share":40}}"#,
+        );
         assert_eq!(warnings(&set, &down, &rollout), Vec::<String>::new());
     }
 }

@@ -35,7 +35,12 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
         let known: Rollout = client.get(&format!("rollouts/{key}"), &[])?.read()?;
         let pages = fetch(&client, key, u64::MAX)?;
         let oldest_first: Vec<&str> = pages.entries.iter().rev().map(|entry| entry.get()).collect();
-        let plan = |revision: u64| client.get(&format!("rollouts/{key}/plan"), &[("revision", revision.to_string().as_str())]).ok().map(|answer| answer.text);
+        let plan = |revision: u64| {
+            client
+                .get(&format!("rollouts/{key}/plan"), &[("revision", revision.to_string().as_str())])
+                .ok()
+                .map(|answer| answer.text)
+        };
         return report(key, &verify::verify(&oldest_first, plan, known.state.revision), json);
     }
     let pages = fetch(&client, key, arguments.limit)?;
@@ -45,7 +50,10 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
         return print_raw(&format!("{{\"entries\":[{}],\"before\":{before}}}", entries.join(",")));
     }
     let entries: Vec<Entry> = pages.entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect();
-    print(&wrap::lines(&timeline(key, &entries, &messages(&client, key, &entries), pages.before.is_some()), wrap::of_stdout()))
+    print(&wrap::lines(
+        &timeline(key, &entries, &messages(&client, key, &entries), pages.before.is_some()),
+        wrap::of_stdout(),
+    ))
 }
 
 /// What people were told since the oldest of the entries; nothing from a deployment that is older than
@@ -71,7 +79,8 @@ fn fetch(client: &Client, key: &str, limit: u64) -> Result<Pages, Error> {
         let page: Page = answer.read()?;
         left = left.saturating_sub(u64::try_from(page.entries.len()).unwrap_or(u64::MAX));
         // A page that leads nowhere new would lead there for ever.
-        let goes_on = page.before.filter(|before| !page.entries.is_empty() && pages.before.is_none_or(|last| *before < last));
+        let goes_on =
+            page.before.filter(|before| !page.entries.is_empty() && pages.before.is_none_or(|last| *before < last));
         pages.entries.extend(page.entries);
         pages.before = page.before;
         if left == 0 || goes_on.is_none() {
@@ -91,9 +100,13 @@ fn report(key: &str, verified: &verify::Verified, json: bool) -> Result<(), Fail
     if verified.faults.is_empty() {
         return Ok(());
     }
-    let places: Vec<String> = verified.faults.iter().map(|fault| format!("\n  - revision {}: {}", fault.revision, fault.message)).collect();
+    let places: Vec<String> =
+        verified.faults.iter().map(|fault| format!("\n  - revision {}: {}", fault.revision, fault.message)).collect();
     Err(Failure::Told {
-        message: format!("the history of {key} does not hold together: it was changed, or is damaged{}", places.concat()),
+        message: format!(
+            "the history of {key} does not hold together: it was changed, or is damaged{}",
+            places.concat()
+        ),
         help: format!("keep a copy before anything else: tidegate history {key} --limit 1000000 --json > {key}.json"),
     })
 }
@@ -103,7 +116,8 @@ fn timeline(key: &str, entries: &[Entry], messages: &[Message], has_more: bool) 
     if entries.is_empty() {
         return format!("Nothing has happened to {key} yet.");
     }
-    let width = |of: fn(&Entry) -> String| entries.iter().map(|entry| of(entry).chars().count()).max().unwrap_or_default();
+    let width =
+        |of: fn(&Entry) -> String| entries.iter().map(|entry| of(entry).chars().count()).max().unwrap_or_default();
     let (revision_width, actor_width) = (width(revision), width(|entry| entry.actor.clone()));
     let mut lines = Vec::new();
     let mut messages = messages.iter().peekable();
@@ -114,14 +128,23 @@ fn timeline(key: &str, entries: &[Entry], messages: &[Message], has_more: bool) 
         let at = entry.at.map(stamp).unwrap_or_default();
         let revision = format!("{:>revision_width$}", revision(entry));
         let outcome = paint(NEXT, format!("→ {}", entry.state.told()));
-        lines.push(format!("{}  {}  {}  {}  {outcome}", paint(DIM, at), paint(DIM, revision), cell(BOLD, &entry.actor, actor_width), told(&entry.command)));
+        lines.push(format!(
+            "{}  {}  {}  {}  {outcome}",
+            paint(DIM, at),
+            paint(DIM, revision),
+            cell(BOLD, &entry.actor, actor_width),
+            told(&entry.command)
+        ));
         if !entry.reason.is_empty() {
             lines.push(format!("    “{}”", entry.reason));
         }
         lines.extend(entry.figures.iter().map(|figure| format!("    {}", paint(DIM, format!("· {figure}")))));
     }
     if has_more {
-        lines.push(paint(DIM, format!("… and older ones: tidegate history {key} --limit {}", entries.len().saturating_mul(10))));
+        lines.push(paint(
+            DIM,
+            format!("… and older ones: tidegate history {key} --limit {}", entries.len().saturating_mul(10)),
+        ));
     }
     lines.join("\n")
 }
@@ -131,7 +154,13 @@ fn said(message: &Message, revision_width: usize) -> String {
     let at = message.at.map(stamp).unwrap_or_default();
     let to = if message.to.is_empty() { String::new() } else { format!(" to {}", message.to.join(", ")) };
     let style = if message.kind == "alert" || message.kind == "escalation" { WARN } else { DIM };
-    format!("{}  {:revision_width$}  {}{to}: {}", paint(DIM, at), "", paint(style, message.kind.replace("checkin", "check-in")), message.text)
+    format!(
+        "{}  {:revision_width$}  {}{to}: {}",
+        paint(DIM, at),
+        "",
+        paint(style, message.kind.replace("checkin", "check-in")),
+        message.text
+    )
 }
 
 fn revision(entry: &Entry) -> String {
@@ -150,7 +179,9 @@ pub fn told(asked: &Asked) -> String {
         "advance" => "advanced".into(),
         "set" => from_kv(format!("set {}", percent(asked.percentage.unwrap_or_default()))),
         "pause" => "paused it".into(),
-        "resume" => format!("resumed it{}", asked.stage.as_ref().map(|stage| format!(" in {stage}")).unwrap_or_default()),
+        "resume" => {
+            format!("resumed it{}", asked.stage.as_ref().map(|stage| format!(" in {stage}")).unwrap_or_default())
+        }
         "rollback" => match asked.to.as_ref().map(plain).unwrap_or_default().as_str() {
             "" | "off" => "rolled it back to nobody".into(),
             "previous" => "rolled it back to the stage before".into(),
@@ -164,7 +195,9 @@ pub fn told(asked: &Asked) -> String {
         "approve" => format!("approved “{}”", asked.item.as_deref().unwrap_or_default()),
         "complete" => "completed it".into(),
         "note" => "noted".into(),
-        "apply" => format!("applied the plans{}", asked.plan.map(|plan| format!(" of revision {plan}")).unwrap_or_default()),
+        "apply" => {
+            format!("applied the plans{}", asked.plan.map(|plan| format!(" of revision {plan}")).unwrap_or_default())
+        }
         "take_over" => "took it over as it was led through KV".into(),
         "release" => "let it go: what it waited for has ended".into(),
         "wait" => "made it wait: what it comes after has not ended any more".into(),

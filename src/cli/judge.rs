@@ -7,8 +7,8 @@ use std::io::{self, BufRead as _, Write as _};
 
 use serde::Serialize;
 
-use super::paint::{BAD, note, paint};
 use super::Failure;
+use super::paint::{BAD, note, paint};
 use crate::decide::evidence::{Count, Evidence, Window};
 use crate::decide::judge::Verdict;
 use crate::model::fault::Fault;
@@ -125,18 +125,45 @@ fn read(line: &[u8]) -> Result<Case, Vec<Wrong>> {
 
 fn case(reader: &mut Reader, node: &Node) -> Option<Case> {
     let mut fields = reader.fields(node)?;
-    let theta = fields.optional(reader, "theta", |reader, node| within(reader, node, |theta| (1.0 / THETA_MAX..=THETA_MAX).contains(&theta), "a number from 0.001 to 1000; 1.3 asks for more than 1.3 times legacy's rate"));
-    let alpha = fields.optional(reader, "alpha", |reader, node| within(reader, node, |alpha| alpha > 0.0 && alpha < 1.0, "a number between 0 and 1, such as 0.01"));
+    let theta = fields.optional(reader, "theta", |reader, node| {
+        within(
+            reader,
+            node,
+            |theta| (1.0 / THETA_MAX..=THETA_MAX).contains(&theta),
+            "a number from 0.001 to 1000; 1.3 asks for more than 1.3 times legacy's rate",
+        )
+    });
+    let alpha = fields.optional(reader, "alpha", |reader, node| {
+        within(reader, node, |alpha| alpha > 0.0 && alpha < 1.0, "a number between 0 and 1, such as 0.01")
+    });
     let is_restarting = fields.optional(reader, "restart", Reader::boolean).unwrap_or_default();
-    let windows = fields.required(reader, "windows", |reader, node| reader.list(node, |reader, node| timed(reader, node, is_restarting)));
+    let windows = fields.required(reader, "windows", |reader, node| {
+        reader.list(node, |reader, node| timed(reader, node, is_restarting))
+    });
     fields.end(reader);
-    Some(Case { theta: theta.unwrap_or(THETA_DEFAULT), alpha: alpha.unwrap_or(ALPHA_DEFAULT), is_restarting, windows: windows? })
+    Some(Case {
+        theta: theta.unwrap_or(THETA_DEFAULT),
+        alpha: alpha.unwrap_or(ALPHA_DEFAULT),
+        is_restarting,
+        windows: windows?,
+    })
 }
 
 fn timed(reader: &mut Reader, node: &Node, is_restarting: bool) -> Option<Timed> {
     let mut fields = reader.fields(node)?;
-    let minute = |reader: &mut Reader, node: &Node| within(reader, node, |minute| (0.0..=COUNT_MAX).contains(&minute), "the minutes from the attempt's start to the window's, from 0");
-    let minute = if is_restarting { fields.required(reader, "minute", minute) } else { Some(fields.optional(reader, "minute", minute).unwrap_or_default()) };
+    let minute = |reader: &mut Reader, node: &Node| {
+        within(
+            reader,
+            node,
+            |minute| (0.0..=COUNT_MAX).contains(&minute),
+            "the minutes from the attempt's start to the window's, from 0",
+        )
+    };
+    let minute = if is_restarting {
+        fields.required(reader, "minute", minute)
+    } else {
+        Some(fields.optional(reader, "minute", minute).unwrap_or_default())
+    };
     let (legacy, new) = (fields.required(reader, "legacy", count), fields.required(reader, "new", count));
     fields.end(reader);
     Some(Timed { window: Window { legacy: legacy?, new: new? }, minute: minute? })
@@ -149,14 +176,20 @@ fn count(reader: &mut Reader, node: &Node) -> Option<Count> {
     fields.end(reader);
     let count = Count { n: n?, x: x? };
     if count.x > count.n {
-        reader.error(node.span.clone(), format_args!("x, {}, is more than n, {}", count.x, count.n), Some("n counts all exposures, x those with the event".to_owned()));
+        reader.error(
+            node.span.clone(),
+            format_args!("x, {}, is more than n, {}", count.x, count.n),
+            Some("n counts all exposures, x those with the event".to_owned()),
+        );
         return None;
     }
     Some(count)
 }
 
 fn amount(fields: &mut Fields, reader: &mut Reader, key: &'static str) -> Option<f64> {
-    fields.required(reader, key, |reader, node| within(reader, node, |amount| (0.0..=COUNT_MAX).contains(&amount), "a count from 0"))
+    fields.required(reader, key, |reader, node| {
+        within(reader, node, |amount| (0.0..=COUNT_MAX).contains(&amount), "a count from 0")
+    })
 }
 
 /// A number that `is_allowed`.

@@ -3,12 +3,12 @@
 
 use anstyle::Style;
 
+use super::foretell;
 use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
 use super::reach;
 use super::view::{Block, Checklist, Gate, Guardrail, Hold, List, Rollout, Stage, Verdict};
-use super::wrap::hung;
 use super::words::{counted, listed, moment, number, percent, plain, relative, sentence, span, when};
-use super::foretell;
+use super::wrap::hung;
 use crate::model::Instant;
 
 /// The width of the progress bar of a hold.
@@ -31,7 +31,11 @@ pub fn page(rollout: &Rollout, now: Instant, width: usize) -> String {
     }
     for (label, values) in rows(rollout, now) {
         for (index, (mark, value)) in values.iter().enumerate() {
-            lines.push(hung(&format!("{} {mark}", cell(BOLD, if index == 0 { label } else { "" }, LABEL_WIDTH)), value, width));
+            lines.push(hung(
+                &format!("{} {mark}", cell(BOLD, if index == 0 { label } else { "" }, LABEL_WIDTH)),
+                value,
+                width,
+            ));
         }
     }
     lines.join("\n")
@@ -59,7 +63,12 @@ fn headline(rollout: &Rollout, now: Instant) -> Vec<String> {
         first.push_str(&format!(", in effect {}", percent(rollout.percentage)));
     }
     let mut facts = vec![format!("revision {}", state.revision), format!("attempt {}", state.attempt)];
-    facts.extend(state.since.filter(|_| state.revision > 0).map(|since| format!("since {} ({})", moment(since, now), relative(since, now))));
+    facts.extend(
+        state
+            .since
+            .filter(|_| state.revision > 0)
+            .map(|since| format!("since {} ({})", moment(since, now), relative(since, now))),
+    );
     facts.extend(rollout.owner.as_ref().map(|owner| format!("owner {owner}")));
     if rollout.advance == "manual" {
         facts.push("advances by hand only".into());
@@ -77,7 +86,8 @@ type Hanging = (String, String);
 fn ladder(rollout: &Rollout, now: Instant) -> Vec<Hanging> {
     let current = rollout.position();
     let name_width = rollout.stages.iter().map(|stage| stage.name.chars().count()).max().unwrap_or_default();
-    let share_width = rollout.stages.iter().map(|stage| percent(stage.percentage).chars().count()).max().unwrap_or_default();
+    let share_width =
+        rollout.stages.iter().map(|stage| percent(stage.percentage).chars().count()).max().unwrap_or_default();
     let mut lines = Vec::new();
     for (index, stage) in rollout.stages.iter().enumerate() {
         let (mark, style, is_current) = match (rollout.state.phase.as_str(), current) {
@@ -89,7 +99,10 @@ fn ladder(rollout: &Rollout, now: Instant) -> Vec<Hanging> {
         };
         let share = format!("{:>share_width$}", percent(stage.percentage));
         let about = if is_current { current_words(rollout, stage) } else { paint(DIM, stage_words(stage)) };
-        lines.push((format!("  {} {} {}  ", paint(style, mark), cell(style, &stage.name, name_width), paint(style, share)), about));
+        lines.push((
+            format!("  {} {} {}  ", paint(style, mark), cell(style, &stage.name, name_width), paint(style, share)),
+            about,
+        ));
         if is_current {
             lines.extend(rollout.hold.iter().map(|hold| ("      ".to_owned(), bar(hold, now))));
             // What has been rolled back passes no gate before it is resumed.
@@ -163,7 +176,10 @@ fn guardrail_line(guardrail: &Guardrail) -> Hanging {
         Verdict::Inconclusive => ("?", DIM),
     };
     let built_in = if guardrail.built_in { " (built in)" } else { "" };
-    (format!("{} ", paint(style, mark)), format!("{} → {}{built_in}  {}", guardrail.when, plain(&guardrail.then), paint(DIM, &guardrail.text)))
+    (
+        format!("{} ", paint(style, mark)),
+        format!("{} → {}{built_in}  {}", guardrail.when, plain(&guardrail.then), paint(DIM, &guardrail.text)),
+    )
 }
 
 /// The checklist that counts now, with the numbers that `approve` takes.
@@ -205,15 +221,32 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
         (format!("{} ", paint(BAD, "!")), format!("{subject}: {message}{at}"))
     };
     rows.push(("Faults", rollout.faults.iter().map(|found| fault(&found.subject, &found.message, found.at)).collect()));
-    rows.push(("No reports", foretell::silent(rollout).map(|text| (format!("{} ", paint(WARN, "!")), text)).into_iter().collect()));
+    rows.push((
+        "No reports",
+        foretell::silent(rollout).map(|text| (format!("{} ", paint(WARN, "!")), text)).into_iter().collect(),
+    ));
     rows.push(("Lists", rollout.lists.iter().map(|list| unmarked(list_line(list))).collect()));
     if let Some(published) = &rollout.published {
         let held = published.revision.map_or_else(|| "nothing".to_owned(), |revision| format!("revision {revision}"));
-        let text = if published.is_current { paint(DIM, format!("holds {held}, as it should")) } else { paint(WARN, format!("still holds {held}; the writing is tried again until it succeeds")) };
+        let text = if published.is_current {
+            paint(DIM, format!("holds {held}, as it should"))
+        } else {
+            paint(WARN, format!("still holds {held}; the writing is tried again until it succeeds"))
+        };
         rows.push(("KV", vec![unmarked(text)]));
     }
-    rows.push(("Isolates", rollout.reach.iter().map(|reach| unmarked(paint(if reach.behind == 0 { DIM } else { WARN }, reach::words(reach)))).collect()));
-    rows.push(("Allowed now", Some(rollout.commands.join(", ")).filter(|commands| !commands.is_empty()).map(unmarked).into_iter().collect()));
+    rows.push((
+        "Isolates",
+        rollout
+            .reach
+            .iter()
+            .map(|reach| unmarked(paint(if reach.behind == 0 { DIM } else { WARN }, reach::words(reach))))
+            .collect(),
+    ));
+    rows.push((
+        "Allowed now",
+        Some(rollout.commands.join(", ")).filter(|commands| !commands.is_empty()).map(unmarked).into_iter().collect(),
+    ));
     rows.push(("Not now", not_now(rollout, now).into_iter().map(unmarked).collect()));
     rows
 }
@@ -238,7 +271,11 @@ fn list_line(list: &List) -> String {
         [ids] => format!("group {}: {}", list.group, counted(usize::try_from(*ids).unwrap_or(usize::MAX), "id")),
         several => {
             let counts: Vec<String> = several.iter().map(|ids| number(*ids)).collect();
-            format!("group {}: {} ids; isolates hold different versions, and read it again every 60 s", list.group, counts.join(" or "))
+            format!(
+                "group {}: {} ids; isolates hold different versions, and read it again every 60 s",
+                list.group,
+                counts.join(" or ")
+            )
         }
     }
 }
@@ -250,7 +287,10 @@ pub fn blockers(rollout: &Rollout) -> impl Iterator<Item = &Block> {
 
 fn blocked_line(block: &Block, now: Instant) -> String {
     let text = if block.text.is_empty() { &block.by } else { &block.text };
-    let until = block.until.map(|until| format!(", until {} ({})", moment(until, now), relative(until, now))).unwrap_or_default();
+    let until = block
+        .until
+        .map(|until| format!(", until {} ({})", moment(until, now), relative(until, now)))
+        .unwrap_or_default();
     format!("{text}{until}")
 }
 
@@ -258,16 +298,25 @@ fn blocked_line(block: &Block, now: Instant) -> String {
 pub fn next(rollout: &Rollout, now: Instant) -> String {
     let key = &rollout.key;
     if rollout.state.killed {
-        return if rollout.kill_key.is_some() { "stays killed until the key in KV is deleted".into() } else { format!("stays killed until `tidegate revive {key}`") };
+        return if rollout.kill_key.is_some() {
+            "stays killed until the key in KV is deleted".into()
+        } else {
+            format!("stays killed until `tidegate revive {key}`")
+        };
     }
     let Some(next) = &rollout.next else {
         return match rollout.state.phase.as_str() {
             "draft" => {
                 let opens = rollout.not_now.iter().find(|own| own.command == "start").and_then(|own| own.at);
-                format!("waits for `tidegate start {key}`{}", opens.map(|at| format!(", possible {}", when(at, now))).unwrap_or_default())
+                format!(
+                    "waits for `tidegate start {key}`{}",
+                    opens.map(|at| format!(", possible {}", when(at, now))).unwrap_or_default()
+                )
             }
             "paused" => format!("stays until `tidegate resume {key}`"),
-            "rolled_back" => format!("stays until `tidegate resume {key}`, which begins attempt {}", rollout.state.attempt + 1),
+            "rolled_back" => {
+                format!("stays until `tidegate resume {key}`, which begins attempt {}", rollout.state.attempt + 1)
+            }
             "completed" => "nothing: it is done".into(),
             _ => "nothing by itself".into(),
         };
@@ -354,7 +403,8 @@ Allowed now advance, kill"
             "guardrails": [{ "when": "error_rate > legacy", "then": "rollback", "verdict": "fail", "text": text }],
         }))
         .unwrap();
-        let told = anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), 60)).to_string();
+        let told =
+            anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), 60)).to_string();
         assert!(told.lines().all(|line| line.chars().count() <= 60), "{told}");
         assert!(told.contains("\n      gate ✓ error_rate < 1%  error_rate is 0.686 % on new\n             and 0 % on legacy in this attempt, of 4,080 and\n             13,249 observations\n"), "{told}");
         assert!(told.contains("\nGuardrails  ✗ error_rate > legacy → rollback  error_rate is\n              0.686 % on new and 0 % on legacy in this\n"), "{told}");
@@ -365,14 +415,24 @@ Allowed now advance, kill"
         let text = r#"{"key":"demo","kill_key":"kill/*","state":{"revision":3,"attempt":1,"phase":"paused","killed":true,"stage":"half","percentage":50},"stages":[{"name":"half","percentage":50}]}"#;
         let told = told(text);
         assert!(told.starts_with("demo  killed (was paused in half at 50 %): everybody is on legacy\n"), "{told}");
-        assert!(told.contains("Next        stays killed until the key in KV is deleted\nKill key    `kill/*` stands in KV\n"), "{told}");
+        assert!(
+            told.contains(
+                "Next        stays killed until the key in KV is deleted\nKill key    `kill/*` stands in KV\n"
+            ),
+            "{told}"
+        );
     }
 
     #[test]
     fn a_draft_has_no_current_stage() {
         let text = r#"{"key":"dark","is_flag":true,"state":{"phase":"draft","stage":"on","percentage":0},"stages":[{"name":"on","percentage":100}],"checklist":{"of":"start","items":[{"item":"Signed off"}]}}"#;
         let told = told(text);
-        assert!(told.contains("a flag\n") && told.contains("  · on 100 %\n") && told.contains("Checklist, before it starts\n  1 [ ] Signed off\n"), "{told}");
+        assert!(
+            told.contains("a flag\n")
+                && told.contains("  · on 100 %\n")
+                && told.contains("Checklist, before it starts\n  1 [ ] Signed off\n"),
+            "{told}"
+        );
         assert!(told.contains("Next        waits for `tidegate start dark`"), "{told}");
     }
 
@@ -385,7 +445,10 @@ Allowed now advance, kill"
             "reach":{"revision":3,"isolates":2,"behind":1}}"#;
         let told = told(text);
         assert!(told.ends_with("Allowed now set, kill\nNot now     start (the plan's freeze stops advancing now, until Fri 4 Dec 00:00 UTC (in 1 d 10 h))\n            advance, complete (the rollout is killed)"), "{told}");
-        assert!(told.contains("Next        waits for `tidegate start demo`, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)\n"), "{told}");
+        assert!(
+            told.contains("Next        waits for `tidegate start demo`, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)\n"),
+            "{told}"
+        );
         assert!(told.contains("Isolates    1 of 2 isolates heard in the last minute has not told yet"), "{told}");
     }
 
@@ -394,6 +457,9 @@ Allowed now advance, kill"
         let text = r#"{"key":"demo","percentage":0,"state":{"phase":"running","stage":"half","percentage":40},"stages":[{"name":"half","percentage":50}],"hold":{"length_ms":60000,"elapsed_ms":15000}}"#;
         let told = told(text);
         assert!(told.starts_with("demo  running in half at 40 %, in effect 0 %\n"), "{told}");
-        assert!(told.contains("▸ half 50 %  now at 40 %\n      hold █████░░░░░░░░░░░░░░░ 15 s of 1 min, standing still"), "{told}");
+        assert!(
+            told.contains("▸ half 50 %  now at 40 %\n      hold █████░░░░░░░░░░░░░░░ 15 s of 1 min, standing still"),
+            "{told}"
+        );
     }
 }

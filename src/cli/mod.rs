@@ -3,48 +3,48 @@
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output, everything
 //! else to standard error; colours to terminals only.
 
+mod all;
+mod apply;
+mod approve;
 mod arguments;
-mod verbs;
-mod plans;
-mod operator;
-mod clock;
-mod words;
-mod paint;
-mod wrap;
 mod ask;
-mod plan_file;
-mod report;
-mod forecast;
-mod check;
-mod compile;
 mod assign;
-mod simulate;
-mod group;
-mod judge;
 mod chance;
-mod view;
-mod problem;
-mod connection;
+mod change;
+mod check;
 mod client;
+mod clock;
+mod compile;
+mod complete;
+mod connection;
+mod explain;
+mod forecast;
+mod foretell;
+mod group;
+mod history;
+mod judge;
 mod keys;
 mod ladder;
-mod status;
-mod watch;
-mod foretell;
-mod change;
-mod complete;
-mod reach;
-mod all;
 mod note;
-mod approve;
-mod history;
-mod verify;
-mod apply;
-mod signal;
+mod operator;
+mod paint;
+mod plan_file;
+mod plans;
 mod preview;
-mod explain;
-mod token;
+mod problem;
+mod reach;
+mod report;
 mod shell;
+mod signal;
+mod simulate;
+mod status;
+mod token;
+mod verbs;
+mod verify;
+mod view;
+mod watch;
+mod words;
+mod wrap;
 
 use std::io;
 use std::process::ExitCode;
@@ -100,7 +100,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command, json: bool) -> Result<(), Failure> {
-    let simple = |arguments: &ChangeArguments, command: &Change| change::run(&arguments.key, command, &arguments.foresight, &arguments.consent, json);
+    let simple = |arguments: &ChangeArguments, command: &Change| {
+        change::run(&arguments.key, command, &arguments.foresight, &arguments.consent, json)
+    };
     match command {
         Command::Check(command) => check::run(&command, json),
         Command::Compile(command) => compile::run(&command, json),
@@ -114,10 +116,20 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::History(command) => history::run(&command, json),
         Command::Start(command) => simple(&command, &Change::Start),
         Command::Advance(command) => simple(&command, &Change::Advance),
-        Command::Set(command) => change::run(&command.key, &Change::Set(Setting::percentage(command.percentage)), &command.foresight, &command.consent, json),
+        Command::Set(command) => change::run(
+            &command.key,
+            &Change::Set(Setting::percentage(command.percentage)),
+            &command.foresight,
+            &command.consent,
+            json,
+        ),
         Command::Pause(command) => simple(&command, &Change::Pause),
-        Command::Resume(command) => change::run(&command.key, &Change::Resume(command.stage), &command.foresight, &command.consent, json),
-        Command::Rollback(command) => change::run(&command.key, &Change::Rollback(command.to), &command.foresight, &command.consent, json),
+        Command::Resume(command) => {
+            change::run(&command.key, &Change::Resume(command.stage), &command.foresight, &command.consent, json)
+        }
+        Command::Rollback(command) => {
+            change::run(&command.key, &Change::Rollback(command.to), &command.foresight, &command.consent, json)
+        }
         Command::Kill(command) => one_or_all(&command, &Change::Kill(Cause::Command), json),
         Command::Revive(command) => one_or_all(&command, &Change::Revive(Cause::Command), json),
         Command::Approve(command) => approve::run(&command, json),
@@ -135,7 +147,9 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
 fn one_or_all(arguments: &KillArguments, command: &Change, json: bool) -> Result<(), Failure> {
     match &arguments.key {
         Some(key) => change::run(key, command, &arguments.foresight, &arguments.consent, json),
-        None if arguments.foresight.dry_run => Err(Failure::Usage("a dry run is for one rollout at a time: name one instead of --all".into())),
+        None if arguments.foresight.dry_run => {
+            Err(Failure::Usage("a dry run is for one rollout at a time: name one instead of --all".into()))
+        }
         None => all::run(command, &arguments.consent, json),
     }
 }

@@ -256,7 +256,9 @@ pub fn reason(text: &str) -> Result<String, String> {
     let text = text.trim();
     match text.chars().count() {
         0 => Err("a reason needs words: whoever reads the history at night wants to know why".into()),
-        length if length > REASON_MAX => Err(format!("the reason is {length} characters long: at most {REASON_MAX} fit")),
+        length if length > REASON_MAX => {
+            Err(format!("the reason is {length} characters long: at most {REASON_MAX} fit"))
+        }
         _ => Ok(text.to_owned()),
     }
 }
@@ -276,10 +278,15 @@ fn target(text: &str) -> Result<Target, String> {
     match text {
         "off" => Ok(Target::Off),
         "previous" => Ok(Target::Previous),
-        _ => text.parse().map(Target::Percentage).map_err(|_| format!("`{text}` is not where a rollback can go: `off`, `previous` or a percentage such as 5")),
+        _ => text.parse().map(Target::Percentage).map_err(|_| {
+            format!("`{text}` is not where a rollback can go: `off`, `previous` or a percentage such as 5")
+        }),
     }
 }
 
 fn finite(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|value: &f64| value.is_finite()).ok_or_else(|| format!("`{text}` is not a number such as 0.7"))
+    text.parse()
+        .ok()
+        .filter(|value: &f64| value.is_finite())
+        .ok_or_else(|| format!("`{text}` is not a number such as 0.7"))
 }

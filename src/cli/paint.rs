@@ -36,13 +36,17 @@ pub fn cell(style: Style, text: &str, width: usize) -> String {
 /// Writes a text that people read, and a line feed, to standard output.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
-    writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()).map_err(|error| Failure::Io("standard output".into(), error))
+    writeln!(out, "{}", text.trim_end_matches('\n'))
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::Io("standard output".into(), error))
 }
 
 /// Writes a text that programs read, never with colours.
 pub fn print_raw(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()).map_err(|error| Failure::Io("standard output".into(), error))
+    writeln!(out, "{}", text.trim_end())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::Io("standard output".into(), error))
 }
 
 /// Tells people something that is no result. Nobody is left to hear of it where that fails.

@@ -18,8 +18,15 @@ pub fn load(arguments: &PlanArguments) -> Result<Loaded, Failure> {
     };
     let sources = arguments.plans.iter().map(source).collect::<Result<Vec<Source>, Failure>>()?;
     read_all(sources, arguments.env.as_deref()).map_err(|UnknownEnvironment(environments)| {
-        let known = if environments.is_empty() { "the plans have none".to_owned() } else { format!("known: {}", environments.join(", ")) };
-        Failure::Usage(format!("no plan has an environment called `{}` ({known})", arguments.env.as_deref().unwrap_or_default()))
+        let known = if environments.is_empty() {
+            "the plans have none".to_owned()
+        } else {
+            format!("known: {}", environments.join(", "))
+        };
+        Failure::Usage(format!(
+            "no plan has an environment called `{}` ({known})",
+            arguments.env.as_deref().unwrap_or_default()
+        ))
     })
 }
 

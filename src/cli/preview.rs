@@ -42,7 +42,9 @@ fn told(preview: &Preview, arguments: &PreviewArguments, now: Instant) -> String
     let until = preview.expires.map(|at| format!(" (until {})", moment(at, now))).unwrap_or_default();
     let scheme = preview.url.split("://").next().filter(|scheme| *scheme == "http").unwrap_or("https");
     let side = paint(BOLD, side.as_str());
-    format!("Whoever opens this link sees {side} of {key} on {host} for {length}{until}, in that browser, kills excepted.\nTo end it there earlier: {scheme}://{host}/_tidegate/preview?end={key}")
+    format!(
+        "Whoever opens this link sees {side} of {key} on {host} for {length}{until}, in that browser, kills excepted.\nTo end it there earlier: {scheme}://{host}/_tidegate/preview?end={key}"
+    )
 }
 
 #[cfg(test)]
@@ -53,7 +55,13 @@ mod tests {
     #[test]
     fn the_explanation_says_who_sees_what_until_when_and_how_it_ends() {
         let preview = serde_json::from_str(r#"{"url":"http://localhost:8787/_tidegate/preview?token=x","host":"localhost:8787","expires":"2026-12-02T16:00:00Z"}"#).unwrap();
-        let arguments = PreviewArguments { key: "demo".parse().unwrap(), side: Side::New, length: "2h".parse().unwrap(), host: None, connection: Connection { url: None } };
+        let arguments = PreviewArguments {
+            key: "demo".parse().unwrap(),
+            side: Side::New,
+            length: "2h".parse().unwrap(),
+            host: None,
+            connection: Connection { url: None },
+        };
         let told = told(&preview, &arguments, "2026-12-02T14:00:00Z".parse().unwrap());
         assert_eq!(
             anstream::adapter::strip_str(&told).to_string(),

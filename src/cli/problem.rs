@@ -84,7 +84,9 @@ impl Problem {
     fn help(&self) -> Option<String> {
         // What a program would have to do is not always what its user has to do.
         let own = match self.kind() {
-            "unauthorized" => "check TIDEGATE_TOKEN: it must be a token whose entry is in ADMIN_TOKENS of this deployment",
+            "unauthorized" => {
+                "check TIDEGATE_TOKEN: it must be a token whose entry is in ADMIN_TOKENS of this deployment"
+            }
             "forbidden" => "set TIDEGATE_TOKEN to an operator's token: `tidegate token NAME --role operator` makes one",
             "stale-revision" => "look again with `tidegate status`, then decide anew",
             _ => return self.help.clone().filter(|help| !help.is_empty() && !self.message().contains(help.as_str())),
@@ -105,7 +107,12 @@ impl Told {
     }
 
     fn line(&self) -> String {
-        let place = [&self.rollout, &self.path].into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(": ");
+        let place = [&self.rollout, &self.path]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(": ");
         let message = self.what();
         let help = self.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
         if place.is_empty() { format!("{message}{help}") } else { format!("{place}: {message}{help}") }
@@ -158,15 +165,31 @@ impl Error {
         let help = match self {
             Self::Problem(problem) => return problem.help(),
             Self::Contact { kind, .. } => match kind {
-                Contact::Refused => "start it there (`make dev` on this machine), or name the address with --url or TIDEGATE_URL",
-                Contact::UnknownHost | Contact::Unreachable(_) | Contact::Other(_) => "check the address (--url, TIDEGATE_URL) and the network",
-                Contact::Slow | Contact::Broken(_) => "try again; if that stays so, check the address (--url, TIDEGATE_URL) and the network",
-                Contact::Tls(why) if why.contains("UnknownIssuer") => "if a private authority has signed its certificate, name it: SSL_CERT_FILE=ca.pem",
-                Contact::Tls(why) if why.contains("InvalidContentType") => "it seems to speak plain HTTP: write http:// if you trust the network in between",
-                Contact::Tls(_) => "check the address (--url, TIDEGATE_URL): the certificate must be valid and name this host",
+                Contact::Refused => {
+                    "start it there (`make dev` on this machine), or name the address with --url or TIDEGATE_URL"
+                }
+                Contact::UnknownHost | Contact::Unreachable(_) | Contact::Other(_) => {
+                    "check the address (--url, TIDEGATE_URL) and the network"
+                }
+                Contact::Slow | Contact::Broken(_) => {
+                    "try again; if that stays so, check the address (--url, TIDEGATE_URL) and the network"
+                }
+                Contact::Tls(why) if why.contains("UnknownIssuer") => {
+                    "if a private authority has signed its certificate, name it: SSL_CERT_FILE=ca.pem"
+                }
+                Contact::Tls(why) if why.contains("InvalidContentType") => {
+                    "it seems to speak plain HTTP: write http:// if you trust the network in between"
+                }
+                Contact::Tls(_) => {
+                    "check the address (--url, TIDEGATE_URL): the certificate must be valid and name this host"
+                }
             },
-            Self::Foreign { .. } => "--url and TIDEGATE_URL take an address of a site behind a Tidegate that has the API, such as https://shop.example.com; where CONSOLE_HOST is set, the address of that host",
-            Self::Moved { .. } => "give that address with --url or TIDEGATE_URL; the token is not sent along a redirect",
+            Self::Foreign { .. } => {
+                "--url and TIDEGATE_URL take an address of a site behind a Tidegate that has the API, such as https://shop.example.com; where CONSOLE_HOST is set, the address of that host"
+            }
+            Self::Moved { .. } => {
+                "give that address with --url or TIDEGATE_URL; the token is not sent along a redirect"
+            }
             Self::Unreadable { .. } => "the deployment is probably newer than this command: update it, or use --json",
         };
         Some(help.to_owned())
@@ -188,7 +211,12 @@ fn lines(error: &Error, extra: Option<&str>) -> Vec<String> {
     if let Error::Problem(problem) = error {
         lines.extend(problem.further().into_iter().map(|told| format!("  - {}", told.line())));
         if let Some(current) = &problem.current {
-            lines.push(format!("  now: {} is {}, revision {}", current.key, current.state.told(), current.state.revision));
+            lines.push(format!(
+                "  now: {} is {}, revision {}",
+                current.key,
+                current.state.told(),
+                current.state.revision
+            ));
         }
     }
     lines.extend(error.help().map(|help| format!("  help: {help}")));
@@ -206,7 +234,13 @@ pub fn read(text: &str) -> Option<Problem> {
     let problem = serde_json::from_value(value.clone()).unwrap_or_else(|_| {
         // Extras of a newer Tidegate must not hide what it says.
         let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        Problem { r#type: kind.to_owned(), title: field("title").unwrap_or_default(), detail: field("detail").unwrap_or_default(), help: field("help"), ..Problem::default() }
+        Problem {
+            r#type: kind.to_owned(),
+            title: field("title").unwrap_or_default(),
+            detail: field("detail").unwrap_or_default(),
+            help: field("help"),
+            ..Problem::default()
+        }
     });
     let title = sentence(&problem.title);
     Some(Problem { title, text: text.to_owned(), ..problem })
@@ -224,7 +258,10 @@ mod tests {
     #[test]
     fn a_problem_is_told_with_its_faults_and_its_help() {
         let text = r#"{"type":"urn:tidegate:problem:invalid-plans","title":"Invalid plans","status":422,"detail":"the plans have errors","help":"mend them","faults":[{"rollout":"shop","path":"stage[1].hold","message":"`48x` is not a duration","help":"10s"}]}"#;
-        assert_eq!(told(text), "error: the plans have errors\n  - shop: stage[1].hold: `48x` is not a duration (10s)\n  help: mend them");
+        assert_eq!(
+            told(text),
+            "error: the plans have errors\n  - shop: stage[1].hold: `48x` is not a duration (10s)\n  help: mend them"
+        );
     }
 
     #[test]
@@ -236,7 +273,10 @@ mod tests {
     #[test]
     fn a_stale_revision_says_what_is_now() {
         let text = r#"{"type":"urn:tidegate:problem:stale-revision","detail":"demo has changed since revision 12","current":{"key":"demo","state":{"revision":13,"phase":"paused","stage":"half","percentage":50}}}"#;
-        assert_eq!(told(text), "error: demo has changed since revision 12\n  now: demo is paused in half at 50 %, revision 13\n  help: look again with `tidegate status`, then decide anew");
+        assert_eq!(
+            told(text),
+            "error: demo has changed since revision 12\n  now: demo is paused in half at 50 %, revision 13\n  help: look again with `tidegate status`, then decide anew"
+        );
     }
 
     #[test]

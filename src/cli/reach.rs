@@ -41,7 +41,11 @@ pub fn follow(client: &Client, killed: &[Rollout]) {
 }
 
 /// Looks again until all is quiet, or nobody has the patience any more.
-fn wait(mut told: Vec<Told>, mut look: impl FnMut() -> Option<Vec<Told>>, mut pause: impl FnMut()) -> Option<Vec<Told>> {
+fn wait(
+    mut told: Vec<Told>,
+    mut look: impl FnMut() -> Option<Vec<Told>>,
+    mut pause: impl FnMut(),
+) -> Option<Vec<Told>> {
     let mut is_known = true;
     for _ in 0..TRIES {
         if is_known && told.iter().all(|(_, reach)| is_over(reach.as_ref())) {
@@ -57,14 +61,20 @@ fn wait(mut told: Vec<Told>, mut look: impl FnMut() -> Option<Vec<Told>>, mut pa
 
 /// Whether there is nothing more to wait for. A rollout that tells nothing any more has been revived meanwhile.
 fn is_over(reach: Option<&Reach>) -> bool {
-    reach.is_none_or(|reach| reach.behind == 0 && (reach.isolates == 0 || reach.quiet_ms.is_some_and(|ms| ms >= QUIET_MS)))
+    reach.is_none_or(|reach| {
+        reach.behind == 0 && (reach.isolates == 0 || reach.quiet_ms.is_some_and(|ms| ms >= QUIET_MS))
+    })
 }
 
 fn said(told: &Option<Vec<Told>>) -> String {
     let Some(told) = told else {
-        return format!("{} the deployment does not answer any more, so it is not known how far the kill has come: `tidegate status` tells", paint(WARN, "!"));
+        return format!(
+            "{} the deployment does not answer any more, so it is not known how far the kill has come: `tidegate status` tells",
+            paint(WARN, "!")
+        );
     };
-    let open: Vec<&str> = told.iter().filter(|(_, reach)| !is_over(reach.as_ref())).map(|(key, _)| key.as_str()).collect();
+    let open: Vec<&str> =
+        told.iter().filter(|(_, reach)| !is_over(reach.as_ref())).map(|(key, _)| key.as_str()).collect();
     let known: Vec<&Reach> = told.iter().filter_map(|(_, reach)| reach.as_ref()).collect();
     match known.iter().max_by_key(|reach| (reach.behind, -reach.quiet_ms.unwrap_or_default())) {
         None => format!("{} revived meanwhile", paint(WARN, "!")),
@@ -81,10 +91,17 @@ pub fn words(reach: &Reach) -> String {
     };
     match (reach.isolates, reach.behind, reach.quiet_ms) {
         (0, ..) => "no isolate was heard in the last minute, so nothing is served".to_owned(),
-        (_, 0, quiet_ms) => format!("0 requests to new for {}, as {all} heard in the last minute {}", span(quiet_ms.unwrap_or_default()), if reach.isolates == 1 { "tells" } else { "tell" }),
+        (_, 0, quiet_ms) => format!(
+            "0 requests to new for {}, as {all} heard in the last minute {}",
+            span(quiet_ms.unwrap_or_default()),
+            if reach.isolates == 1 { "tells" } else { "tell" }
+        ),
         (isolates, behind, _) => {
             let (have, they) = if behind == 1 { ("has", "it has") } else { ("have", "they have") };
-            format!("{behind} of {} heard in the last minute {have} not told yet that the kill is known there: {they} had no request since, or cannot reach the controller; the next requests there may still get new", counted(isolates, "isolate"))
+            format!(
+                "{behind} of {} heard in the last minute {have} not told yet that the kill is known there: {they} had no request since, or cannot reach the controller; the next requests there may still get new",
+                counted(isolates, "isolate")
+            )
         }
     }
 }
@@ -111,8 +128,14 @@ mod tests {
     #[test]
     fn it_waits_until_all_know_and_it_has_been_quiet() {
         let looks = [Some(reach(2, 1, None)), Some(reach(2, 0, Some(400))), None, Some(reach(2, 0, Some(3_100)))];
-        assert_eq!(after(&looks), (4, "✓ 0 requests to new for 3 s, as all 2 isolates heard in the last minute tell".into()));
-        assert_eq!(after(&[Some(reach(0, 0, Some(0)))]), (1, "✓ no isolate was heard in the last minute, so nothing is served".into()));
+        assert_eq!(
+            after(&looks),
+            (4, "✓ 0 requests to new for 3 s, as all 2 isolates heard in the last minute tell".into())
+        );
+        assert_eq!(
+            after(&[Some(reach(0, 0, Some(0)))]),
+            (1, "✓ no isolate was heard in the last minute, so nothing is served".into())
+        );
     }
 
     #[test]

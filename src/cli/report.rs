@@ -21,7 +21,8 @@ pub fn show(sources: &[Source]) -> Result<(), Failure> {
     for source in sources {
         let lines = Lines::of(&source.text);
         for fault in &source.faults {
-            writeln!(out, "{}\n", render(&renderer, source, &lines, fault)).map_err(|error| Failure::Io("standard error".into(), error))?;
+            writeln!(out, "{}\n", render(&renderer, source, &lines, fault))
+                .map_err(|error| Failure::Io("standard error".into(), error))?;
         }
     }
     Ok(())
@@ -33,7 +34,11 @@ fn render(renderer: &Renderer, source: &Source, lines: &Lines<'_>, fault: &Fault
         Severity::Warning => Level::WARNING,
     };
     let group = Group::with_title(level.primary_title(fault.message.as_str()));
-    let group = if fault.span.is_none() && fault.path.is_empty() { group.element(Origin::path(source.name.as_str())) } else { shown(group, source, lines, fault) };
+    let group = if fault.span.is_none() && fault.path.is_empty() {
+        group.element(Origin::path(source.name.as_str()))
+    } else {
+        shown(group, source, lines, fault)
+    };
     let group = match &fault.help {
         Some(help) => group.element(Level::HELP.message(help.as_str())),
         None => group,

@@ -40,7 +40,9 @@ pub fn complete() {
 pub fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
     let name = arguments.shell.to_string();
     let mut script = Vec::new();
-    let written = Shells::builtins().completer(&name).map(|shell| shell.write_registration(ASKED, "tidegate", "tidegate", &own_path(), &mut script));
+    let written = Shells::builtins()
+        .completer(&name)
+        .map(|shell| shell.write_registration(ASKED, "tidegate", "tidegate", &own_path(), &mut script));
     written.transpose().map_err(|error| Failure::Io("the script".into(), error))?;
     print_raw(&String::from_utf8_lossy(&script))
 }
@@ -56,12 +58,15 @@ fn own_path() -> String {
 pub fn man(arguments: &ManArguments) -> Result<(), Failure> {
     let mut command = Arguments::command();
     command.build();
-    let known: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).filter(|name| name != "help").collect();
+    let known: Vec<String> =
+        command.get_subcommands().map(|command| command.get_name().to_owned()).filter(|name| name != "help").collect();
     let page = match &arguments.subcommand {
         None => whole(&command),
         Some(name) => match command.find_subcommand(name).filter(|_| known.contains(name)) {
             Some(subcommand) => one(subcommand),
-            None => return Err(Failure::Usage(format!("there is no subcommand `{name}` (known: {})", known.join(", ")))),
+            None => {
+                return Err(Failure::Usage(format!("there is no subcommand `{name}` (known: {})", known.join(", "))));
+            }
         },
     };
     print_raw(&page.map_err(|error| Failure::Io("the manual".into(), error))?)
@@ -96,7 +101,9 @@ fn whole(command: &Command) -> io::Result<String> {
 
 fn section(command: &Command) -> io::Result<String> {
     // What every subcommand takes stands at the top of the page, once.
-    let man = Man::new(command.clone().mut_args(|argument| if ["json", "help"].contains(&argument.get_id().as_str()) { argument.hide(true) } else { argument }));
+    let man = Man::new(command.clone().mut_args(|argument| {
+        if ["json", "help"].contains(&argument.get_id().as_str()) { argument.hide(true) } else { argument }
+    }));
     let mut parts = Vec::new();
     man.render_synopsis_section(&mut parts)?;
     man.render_description_section(&mut parts)?;

@@ -13,7 +13,10 @@ pub fn run(arguments: &SignalArguments, json: bool) -> Result<(), Failure> {
     let client = Client::new(connection)?;
     let (body, told) = match (value, count.unwrap_or(1)) {
         (Some(value), _) => (json!({ "name": name, "value": value }), format!("is {value}")),
-        (None, count) => (json!({ "name": name, "count": count }), if count == 1 { "counted once".to_owned() } else { format!("counted {} times", number(count)) }),
+        (None, count) => (
+            json!({ "name": name, "count": count }),
+            if count == 1 { "counted once".to_owned() } else { format!("counted {} times", number(count)) },
+        ),
     };
     let answer = client.send("POST", &format!("rollouts/{key}/signals"), &body).map_err(twice)?;
     if json { print_raw(&answer.text) } else { print(&format!("{}: {name} {told}", paint(BOLD, key))) }

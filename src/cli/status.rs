@@ -37,10 +37,18 @@ pub fn overview(all: &Rollouts, now: Instant, width: usize) -> String {
     // The server's clock made these times, so it also tells how far off they are.
     let now = all.at.unwrap_or(now);
     let rows: Vec<[String; 6]> = all.rollouts.iter().map(|rollout| row(rollout, now)).collect();
-    let width_of = |column: usize| rows.iter().chain([&header]).filter_map(|row| row.get(column)).map(|text| text.chars().count()).max().unwrap_or_default();
+    let width_of = |column: usize| {
+        rows.iter()
+            .chain([&header])
+            .filter_map(|row| row.get(column))
+            .map(|text| text.chars().count())
+            .max()
+            .unwrap_or_default()
+    };
     let widths: Vec<usize> = (0..header.len()).map(width_of).collect();
     let styled = |row: &[String; 6], styles: [anstyle::Style; 6]| {
-        let mut cells: Vec<String> = row.iter().zip(styles).zip(&widths).map(|((text, style), width)| cell(style, text, *width)).collect();
+        let mut cells: Vec<String> =
+            row.iter().zip(styles).zip(&widths).map(|((text, style), width)| cell(style, text, *width)).collect();
         let last = cells.pop().unwrap_or_default();
         hung(&format!("{}  ", cells.join("  ")), last.trim_end(), width)
     };
@@ -50,7 +58,11 @@ pub fn overview(all: &Rollouts, now: Instant, width: usize) -> String {
         lines.push(styled(row, [BOLD, ladder::style(rollout), plain, plain, plain, plain]));
     }
     for rollout in all.rollouts.iter().filter(|rollout| !rollout.faults.is_empty()) {
-        lines.push(hung(&format!("{} ", paint(WARN, "!")), &format!("{} has {}: tidegate status {}", rollout.key, counted(rollout.faults.len(), "fault"), rollout.key), width));
+        lines.push(hung(
+            &format!("{} ", paint(WARN, "!")),
+            &format!("{} has {}: tidegate status {}", rollout.key, counted(rollout.faults.len(), "fault"), rollout.key),
+            width,
+        ));
     }
     for fault in &all.faults {
         lines.push(hung(&format!("{} ", paint(WARN, "!")), &format!("{}: {}", fault.subject, fault.message), width));
@@ -69,7 +81,15 @@ fn row(rollout: &Rollout, now: Instant) -> [String; 6] {
     let next = rollout.next.as_ref().filter(|_| !state.killed).map_or_else(
         || "–".to_owned(),
         |next| {
-            let what = next.stage.as_ref().filter(|_| next.command != "complete").map_or_else(|| next.command.clone(), |stage| format!("{stage}{}", next.percentage.map(|share| format!(" {}", percent(share))).unwrap_or_default()));
+            let what = next.stage.as_ref().filter(|_| next.command != "complete").map_or_else(
+                || next.command.clone(),
+                |stage| {
+                    format!(
+                        "{stage}{}",
+                        next.percentage.map(|share| format!(" {}", percent(share))).unwrap_or_default()
+                    )
+                },
+            );
             let at = next.at.map(|at| format!(" {}", relative(at, now))).unwrap_or_default();
             format!("{what}{at}")
         },
@@ -80,10 +100,15 @@ fn row(rollout: &Rollout, now: Instant) -> [String; 6] {
 
 /// A blocker in so few words that several fit a line.
 pub fn few_words(block: &Block, rollout: &Rollout, now: Instant) -> String {
-    let until = block.until.map(|until| format!(" {}", span(until.as_epoch_ms() - now.as_epoch_ms()))).unwrap_or_default();
+    let until =
+        block.until.map(|until| format!(" {}", span(until.as_epoch_ms() - now.as_epoch_ms()))).unwrap_or_default();
     match block.by.as_str() {
         "gates" => {
-            let gates = rollout.position().and_then(|index| rollout.stages.get(index)).map(|stage| stage.gates.as_slice()).unwrap_or_default();
+            let gates = rollout
+                .position()
+                .and_then(|index| rollout.stages.get(index))
+                .map(|stage| stage.gates.as_slice())
+                .unwrap_or_default();
             let passed = gates.iter().filter(|gate| gate.verdict == Verdict::Pass).count();
             if gates.is_empty() { "gates".into() } else { format!("gates {passed}/{}", gates.len()) }
         }
@@ -105,7 +130,8 @@ mod tests {
 
     fn told(all: &str) -> String {
         let all: Rollouts = serde_json::from_str(all).unwrap();
-        anstream::adapter::strip_str(&overview(&all, "1970-01-01T00:00:00Z".parse().unwrap(), wrap::UNBROKEN)).to_string()
+        anstream::adapter::strip_str(&overview(&all, "1970-01-01T00:00:00Z".parse().unwrap(), wrap::UNBROKEN))
+            .to_string()
     }
 
     #[test]
@@ -129,6 +155,9 @@ ai        killed (rolled back)  half 1/1    0 %   –                    last st
 
     #[test]
     fn where_there_is_nothing_the_way_to_something_is_told() {
-        assert_eq!(told(r#"{"rollouts":[]}"#), "There are no rollouts yet. Put a plan into force: tidegate apply PLAN.toml");
+        assert_eq!(
+            told(r#"{"rollouts":[]}"#),
+            "There are no rollouts yet. Put a plan into force: tidegate apply PLAN.toml"
+        );
     }
 }

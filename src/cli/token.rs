@@ -44,7 +44,10 @@ pub fn run(arguments: &TokenArguments, json: bool) -> Result<(), Failure> {
     if json {
         return print_raw(&json!({ "name": name, "role": role, "token": token, "entry": entry }).to_string());
     }
-    note(&format!("{} is the token of {name}. It is shown this once: export TIDEGATE_TOKEN=…", paint(BOLD, "Standard output")));
+    note(&format!(
+        "{} is the token of {name}. It is shown this once: export TIDEGATE_TOKEN=…",
+        paint(BOLD, "Standard output")
+    ));
     note("Add this entry to ADMIN_TOKENS, which holds all entries, with commas between:");
     note(&format!("  {entry}"));
     note("In production: npx wrangler secret put ADMIN_TOKENS. On this machine: ADMIN_TOKENS=\"…\" in .dev.vars");
@@ -54,7 +57,9 @@ pub fn run(arguments: &TokenArguments, json: bool) -> Result<(), Failure> {
 fn random() -> Result<[u8; TOKEN_BYTES], Failure> {
     let mut bytes = [0; TOKEN_BYTES];
     let source = "/dev/urandom";
-    File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(|error| Failure::Io(format!("{source}, where randomness comes from"), error))?;
+    File::open(source)
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|error| Failure::Io(format!("{source}, where randomness comes from"), error))?;
     Ok(bytes)
 }
 
@@ -68,7 +73,11 @@ fn name(text: &str) -> Result<String, String> {
         return Err(format!("`{text}` acts in the history without a token: take another name"));
     }
     let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@".contains(c));
-    if is_name { Ok(text.to_owned()) } else { Err(format!("`{text}` is not a name: letters, digits, `-`, `_`, `.` and `@`")) }
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is not a name: letters, digits, `-`, `_`, `.` and `@`"))
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +86,10 @@ mod tests {
 
     #[test]
     fn an_entry_holds_the_hash_of_the_token() {
-        assert_eq!(entry("ana", "viewer", "abc"), "ana:viewer:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            entry("ana", "viewer", "abc"),
+            "ana:viewer:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     #[test]

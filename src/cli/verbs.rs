@@ -57,7 +57,8 @@ const VERBS: [(&[&str], &[Meant]); 14] = [
 /// The arguments of this process. Where they cannot be read it ends, as clap has it, and with more help.
 pub fn read() -> Arguments {
     Arguments::try_parse().unwrap_or_else(|error| {
-        let words: Vec<String> = std::env::args_os().skip(1).map(OsString::into_string).filter_map(Result::ok).collect();
+        let words: Vec<String> =
+            std::env::args_os().skip(1).map(OsString::into_string).filter_map(Result::ok).collect();
         match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
             (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) => {
                 eprintln!("{}", unknown(word, &words));
@@ -82,11 +83,15 @@ fn unknown(word: &str, words: &[String]) -> String {
         let key = words.iter().skip_while(|own| *own != word).nth(1).filter(|own| own.parse::<Name>().is_ok());
         let command = |text: &str| key.map_or_else(|| text.to_owned(), |key| text.replace("KEY", key));
         let width = meant.iter().map(|(text, _)| command(text).chars().count()).max().unwrap_or_default();
-        let lines: Vec<String> = meant.iter().map(|(text, about)| format!("  tidegate {:width$}  {about}", command(text))).collect();
+        let lines: Vec<String> =
+            meant.iter().map(|(text, about)| format!("  tidegate {:width$}  {about}", command(text))).collect();
         return format!("error: there is no command `{word}`. It may mean:\n{}\n\n{end}", lines.join("\n"));
     }
     let command = Arguments::command();
-    let known: Vec<&str> = command.get_subcommands().flat_map(|command| std::iter::once(command.get_name()).chain(command.get_visible_aliases())).collect();
+    let known: Vec<&str> = command
+        .get_subcommands()
+        .flat_map(|command| std::iter::once(command.get_name()).chain(command.get_visible_aliases()))
+        .collect();
     let help = nearest(&lower, known).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
     format!("error: there is no command `{word}`.{help}\n\n{end}")
 }
@@ -114,9 +119,17 @@ mod tests {
     #[test]
     fn a_word_of_another_tool_leads_to_what_it_may_mean() {
         let told = unknown("abort", &words("abort --url http://a demo"));
-        assert!(told.starts_with("error: there is no command `abort`. It may mean:\n  tidegate kill KEY "), "an option's value is no key: {told}");
+        assert!(
+            told.starts_with("error: there is no command `abort`. It may mean:\n  tidegate kill KEY "),
+            "an option's value is no key: {told}"
+        );
         let told = unknown("abort", &words("--json abort demo"));
-        assert!(told.contains("\n  tidegate kill demo      puts everybody on legacy within seconds") && told.contains("\n  tidegate rollback demo  ") && told.ends_with("Nothing was done. `tidegate --help` lists all commands."), "{told}");
+        assert!(
+            told.contains("\n  tidegate kill demo      puts everybody on legacy within seconds")
+                && told.contains("\n  tidegate rollback demo  ")
+                && told.ends_with("Nothing was done. `tidegate --help` lists all commands."),
+            "{told}"
+        );
         assert!(unknown("promote", &words("promote")).contains("tidegate advance KEY"));
     }
 
@@ -131,7 +144,13 @@ mod tests {
     fn every_command_that_a_word_leads_to_exists_and_no_word_is_one() {
         let command = Arguments::command();
         for (verbs, meant) in VERBS {
-            assert!(meant.iter().all(|(text, _)| text.split(' ').next().is_some_and(|name| command.find_subcommand(name).is_some())), "{meant:?}");
+            assert!(
+                meant.iter().all(|(text, _)| text
+                    .split(' ')
+                    .next()
+                    .is_some_and(|name| command.find_subcommand(name).is_some())),
+                "{meant:?}"
+            );
             assert!(verbs.iter().all(|verb| command.find_subcommand(verb).is_none()), "{verbs:?}");
         }
     }
@@ -142,7 +161,9 @@ mod tests {
         for command in Arguments::command().get_subcommands() {
             for help in [command.get_after_help(), command.get_after_long_help()].into_iter().flatten() {
                 let text = help.to_string();
-                let paragraphs = text.split("\n\n").filter(|paragraph| paragraph.lines().count() > 1 && !paragraph.starts_with("Example"));
+                let paragraphs = text
+                    .split("\n\n")
+                    .filter(|paragraph| paragraph.lines().count() > 1 && !paragraph.starts_with("Example"));
                 for line in paragraphs.flat_map(str::lines).filter(|line| !line.contains("npx wrangler")) {
                     assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
                 }
@@ -153,7 +174,10 @@ mod tests {
     #[test]
     fn a_missing_key_is_told_with_those_there_are() {
         let keys = ["demo".to_owned(), "shop".to_owned()];
-        assert_eq!(which(&keys, &words("kill")), "\nRollouts here: demo and shop\nEvery rollout at once: tidegate kill --all\n");
+        assert_eq!(
+            which(&keys, &words("kill")),
+            "\nRollouts here: demo and shop\nEvery rollout at once: tidegate kill --all\n"
+        );
         assert_eq!(which(&[], &words("pause")), "");
     }
 }

@@ -34,7 +34,8 @@ pub fn verify(entries: &[&str], plan_text: impl Fn(u64) -> Option<String>, revis
     let mut replay = Replay::default();
     for (index, text) in entries.iter().enumerate() {
         let expected = replay.record.as_ref().map_or(index as u64 + 1, |record| record.live.revision + 1);
-        let broken = |revision, message| Verified { entries: entries.len(), faults: vec![ChainFault { revision, message }] };
+        let broken =
+            |revision, message| Verified { entries: entries.len(), faults: vec![ChainFault { revision, message }] };
         let (entry, hash) = match Entry::parse(text) {
             Ok(read) => read,
             Err(error) => return broken(expected, error.to_string()),
@@ -48,7 +49,10 @@ pub fn verify(entries: &[&str], plan_text: impl Fn(u64) -> Option<String>, revis
         }
     }
     let last = replay.record.map_or(0, |record| record.live.revision);
-    let missing = (last < revision).then(|| ChainFault { revision: last + 1, message: format!("the entries after revision {last} are missing: the rollout is at revision {revision}") });
+    let missing = (last < revision).then(|| ChainFault {
+        revision: last + 1,
+        message: format!("the entries after revision {last} are missing: the rollout is at revision {revision}"),
+    });
     Verified { entries: entries.len(), faults: missing.into_iter().collect() }
 }
 
@@ -70,7 +74,13 @@ mod tests {
         let at = Instant::from_epoch_ms(1_780_000_000_000);
         let mut rollout = Rollout::new(plan, text.as_str().into(), 0, at);
         let apply = Command::Apply { plan: 1, digest: sha256_hex(text.as_bytes()) };
-        let commands = [apply, Command::Start, Command::Set(Setting::percentage("25".parse().unwrap())), Command::Kill(Cause::Command), Command::Revive(Cause::Command)];
+        let commands = [
+            apply,
+            Command::Start,
+            Command::Set(Setting::percentage("25".parse().unwrap())),
+            Command::Kill(Cause::Command),
+            Command::Revive(Cause::Command),
+        ];
         let entries = commands.map(|command| {
             let change = rollout.change(Order::new(command, "ana", "why not".into()), at).unwrap();
             rollout = change.rollout;
@@ -96,14 +106,25 @@ mod tests {
     #[test]
     fn what_is_missing_or_changed_is_named() {
         let (entries, plan) = history();
-        let without = |index: usize| entries.iter().enumerate().filter(|(own, _)| *own != index).map(|(_, entry)| entry.clone()).collect::<Vec<_>>();
+        let without = |index: usize| {
+            entries
+                .iter()
+                .enumerate()
+                .filter(|(own, _)| *own != index)
+                .map(|(_, entry)| entry.clone())
+                .collect::<Vec<_>>()
+        };
         finds(&without(2), &plan, Some((4, "revision 4 does not follow the entry before it")));
         finds(&without(4), &plan, Some((5, "the entries after revision 4 are missing: the rollout is at revision 5")));
         finds(&without(0), &plan, Some((2, "revision 2 does not follow the entry before it")));
         let mut changed = entries.clone();
         changed[2] = changed[2].replace("\"percentage\":25", "\"percentage\":20");
         finds(&changed, &plan, Some((3, "its text has been changed: the hash does not fit")));
-        finds(&entries, &plan.replace("10", "11"), Some((1, "the plan that revision 1 applied is missing or another one")));
+        finds(
+            &entries,
+            &plan.replace("10", "11"),
+            Some((1, "the plan that revision 1 applied is missing or another one")),
+        );
         changed[2] = "{}".into();
         finds(&changed, &plan, Some((3, "it cannot be read: it does not end with its hash")));
     }

@@ -319,7 +319,13 @@ mod tests {
 
     #[test]
     fn a_state_is_told_in_a_few_words() {
-        let state = |phase: &str, killed| State { phase: phase.into(), killed, stage: "half".into(), percentage: 50.0, ..State::default() };
+        let state = |phase: &str, killed| State {
+            phase: phase.into(),
+            killed,
+            stage: "half".into(),
+            percentage: 50.0,
+            ..State::default()
+        };
         assert_eq!(state("draft", false).told(), "a draft");
         assert_eq!(state("rolled_back", false).told(), "rolled back to 50 %");
         assert_eq!(state("completed", false).told(), "completed");

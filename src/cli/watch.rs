@@ -97,7 +97,11 @@ fn draw(mut seen: Seen, answers: &Answers, is_one: bool) -> Result<(), Failure> 
 }
 
 fn picture(seen: &Seen, is_one: bool, now: Instant, width: usize) -> Result<String, Error> {
-    let page = if is_one { ladder::page(&seen.answer.read()?, now, width) } else { overview(&seen.answer.read()?, now, width) };
+    let page = if is_one {
+        ladder::page(&seen.answer.read()?, now, width)
+    } else {
+        overview(&seen.answer.read()?, now, width)
+    };
     // On top, since a picture that is higher than the screen is cut at its end.
     let contact = match &seen.lost {
         None => paint(DIM, format!("{} · Ctrl-C ends", stamp(seen.at))),
@@ -140,7 +144,11 @@ struct Changes {
 }
 
 fn changes(answer: &Answer, is_one: bool, told: &mut BTreeMap<String, String>) -> Result<Changes, Error> {
-    let texts: Vec<String> = if is_one { vec![answer.text.clone()] } else { answer.read::<RawRollouts>()?.rollouts.iter().map(|raw| raw.get().to_owned()).collect() };
+    let texts: Vec<String> = if is_one {
+        vec![answer.text.clone()]
+    } else {
+        answer.read::<RawRollouts>()?.rollouts.iter().map(|raw| raw.get().to_owned()).collect()
+    };
     let rollouts: Vec<Rollout> = if is_one { vec![answer.read()?] } else { answer.read::<Rollouts>()?.rollouts };
     let mut changed = Vec::new();
     for (rollout, text) in rollouts.iter().zip(texts) {
@@ -149,7 +157,8 @@ fn changes(answer: &Answer, is_one: bool, told: &mut BTreeMap<String, String>) -
             changed.push((line, text));
         }
     }
-    let gone: Vec<String> = told.keys().filter(|key| !rollouts.iter().any(|rollout| rollout.key == **key)).cloned().collect();
+    let gone: Vec<String> =
+        told.keys().filter(|key| !rollouts.iter().any(|rollout| rollout.key == **key)).cloned().collect();
     for key in &gone {
         told.remove(key);
     }
@@ -159,7 +168,8 @@ fn changes(answer: &Answer, is_one: bool, told: &mut BTreeMap<String, String>) -
 /// What counts as a change when it differs: no times, or every second would be one.
 fn line(rollout: &Rollout) -> String {
     let mut line = format!("{}: {}, revision {}", rollout.key, rollout.state.told(), rollout.state.revision);
-    let timeless = |block: &Block| few_words(&Block { until: None, ..block.clone() }, rollout, Instant::from_epoch_ms(0));
+    let timeless =
+        |block: &Block| few_words(&Block { until: None, ..block.clone() }, rollout, Instant::from_epoch_ms(0));
     let blocked: Vec<String> = ladder::blockers(rollout).map(timeless).collect();
     if !blocked.is_empty() {
         line.push_str(&format!("; blocked by {}", blocked.join(", ")));
@@ -201,6 +211,9 @@ mod tests {
             r#"{"key":"demo","state":{"revision":3,"phase":"completed"},"guardrails":[{"when":"error_rate > 5%","verdict":"fail"}],"faults":[{"subject":"stage/demo","message":"cannot be read"}]}"#,
         )
         .unwrap();
-        assert_eq!(line(&rollout), "demo: completed, revision 3; guardrail error_rate > 5%; 1 fault: stage/demo cannot be read");
+        assert_eq!(
+            line(&rollout),
+            "demo: completed, revision 3; guardrail error_rate > 5%; 1 fault: stage/demo cannot be read"
+        );
     }
 }

@@ -32,12 +32,18 @@ pub fn number(number: u64) -> String {
 
 /// `1 gate`, `2 gates`.
 pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{} {what}s", number(u64::try_from(count).unwrap_or(u64::MAX))) }
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{} {what}s", number(u64::try_from(count).unwrap_or(u64::MAX)))
+    }
 }
 
 /// `45 s`, `12 min`, `1 h 5 min`, `2 d 3 h`: the two largest units, rounded down.
 pub fn span(length_ms: i64) -> String {
-    let two = |large: i64, unit: &str, small: i64, small_unit: &str| if small == 0 { format!("{large} {unit}") } else { format!("{large} {unit} {small} {small_unit}") };
+    let two = |large: i64, unit: &str, small: i64, small_unit: &str| {
+        if small == 0 { format!("{large} {unit}") } else { format!("{large} {unit} {small} {small_unit}") }
+    };
     match length_ms.max(0) {
         ms if ms < MINUTE_MS => format!("{} s", ms / SECOND_MS),
         ms if ms < HOUR_MS => format!("{} min", ms / MINUTE_MS),
@@ -74,7 +80,15 @@ pub fn when(at: Instant, now: Instant) -> String {
 /// `2026-12-02 14:05:09 UTC`.
 pub fn stamp(at: Instant) -> String {
     let Some(at) = date_time(at) else { return at.to_string() };
-    format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", at.year(), u8::from(at.month()), at.day(), at.hour(), at.minute(), at.second())
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    )
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -123,7 +137,9 @@ mod tests {
 
     #[test]
     fn percentages_show_what_counts_of_them() {
-        for (percentage, text) in [(25.0, "25 %"), (0.001, "0.001 %"), (100.0, "100 %"), (0.1 + 0.2, "0.3 %"), (-0.0, "0 %")] {
+        for (percentage, text) in
+            [(25.0, "25 %"), (0.001, "0.001 %"), (100.0, "100 %"), (0.1 + 0.2, "0.3 %"), (-0.0, "0 %")]
+        {
             assert_eq!(percent(percentage), text);
         }
     }
@@ -137,7 +153,15 @@ mod tests {
 
     #[test]
     fn spans_name_their_two_largest_units() {
-        for (ms, text) in [(-5, "0 s"), (45_900, "45 s"), (60_000, "1 min"), (3_900_000, "1 h 5 min"), (7_200_000, "2 h"), (183_600_000, "2 d 3 h"), (172_800_000, "2 d")] {
+        for (ms, text) in [
+            (-5, "0 s"),
+            (45_900, "45 s"),
+            (60_000, "1 min"),
+            (3_900_000, "1 h 5 min"),
+            (7_200_000, "2 h"),
+            (183_600_000, "2 d 3 h"),
+            (172_800_000, "2 d"),
+        ] {
             assert_eq!(span(ms), text);
         }
     }
@@ -159,7 +183,10 @@ mod tests {
 
     #[test]
     fn lists_read_as_sentences_do() {
-        assert_eq!((listed(&["a"]), listed(&["a", "b"]), listed(&["a", "b", "c"])), ("a".into(), "a and b".into(), "a, b and c".into()));
+        assert_eq!(
+            (listed(&["a"]), listed(&["a", "b"]), listed(&["a", "b", "c"])),
+            ("a".into(), "a and b".into(), "a, b and c".into())
+        );
         assert_eq!(sentence("élan"), "Élan");
     }
 }

@@ -28,7 +28,10 @@ pub fn of_stderr() -> usize {
 
 fn width(size: Option<(Width, terminal_size::Height)>) -> usize {
     // A terminal that does not know its size says 0.
-    size.map_or(UNBROKEN, |(Width(columns), _)| if columns == 0 { UNBROKEN } else { usize::from(columns).max(WIDTH_MIN) })
+    size.map_or(
+        UNBROKEN,
+        |(Width(columns), _)| if columns == 0 { UNBROKEN } else { usize::from(columns).max(WIDTH_MIN) },
+    )
 }
 
 /// A line of a head, such as a label or a mark, and a body that hangs beside it. Colours take no room.
@@ -49,7 +52,11 @@ pub fn hung(head: &str, body: &str, width: usize) -> String {
 pub fn lines(text: &str, width: usize) -> String {
     let line = |line: &str| {
         let margin: String = line.chars().take_while(|letter| *letter == ' ').collect();
-        if width == UNBROKEN { line.to_owned() } else { fill(line.trim_start(), &margin, &format!("{margin}  "), width) }
+        if width == UNBROKEN {
+            line.to_owned()
+        } else {
+            fill(line.trim_start(), &margin, &format!("{margin}  "), width)
+        }
     };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
@@ -76,13 +83,23 @@ mod tests {
 
     #[test]
     fn a_body_hangs_beside_its_head() {
-        let told = hung(&format!("Next        {} ", paint(BAD, "!")), &paint(DIM, "evidence that it is more than legacy's: 57,739 of 400"), 40);
-        assert_eq!(plain(&told), "Next        ! evidence that it is more\n              than legacy's: 57,739 of\n              400");
+        let told = hung(
+            &format!("Next        {} ", paint(BAD, "!")),
+            &paint(DIM, "evidence that it is more than legacy's: 57,739 of 400"),
+            40,
+        );
+        assert_eq!(
+            plain(&told),
+            "Next        ! evidence that it is more\n              than legacy's: 57,739 of\n              400"
+        );
     }
 
     #[test]
     fn a_head_that_takes_the_whole_line_is_part_of_the_text() {
-        assert_eq!(hung("  checkout  running  quarter 25 %  ", "hold 4 min, gates 1/2", 40), "  checkout  running  quarter 25 %  hold\n      4 min, gates 1/2");
+        assert_eq!(
+            hung("  checkout  running  quarter 25 %  ", "hold 4 min, gates 1/2", 40),
+            "  checkout  running  quarter 25 %  hold\n      4 min, gates 1/2"
+        );
     }
 
     #[test]

@@ -55,7 +55,9 @@ pub fn sight(plan: &Plan, record: &Record, echoes: &[Echo], text: &str, now: Ins
         Ok(LiveText::Written(state)) if state.revision < record.live.revision => Sight::Older,
         Ok(LiveText::Written(_)) => Sight::Known,
         Ok(LiveText::Off) => Sight::Edit(Command::Kill(Cause::Text(edit_text(text)))),
-        Ok(LiveText::Percentage(percentage)) => Sight::Edit(Command::Set(Setting { percentage, stage: None, killed: Some(false), kv })),
+        Ok(LiveText::Percentage(percentage)) => {
+            Sight::Edit(Command::Set(Setting { percentage, stage: None, killed: Some(false), kv }))
+        }
         Ok(LiveText::Edited(edit)) => {
             let stage = plan.stages.get(edited_stage(plan, &record.live, &edit)).map(|stage| stage.name.clone());
             // A killed state that was merely moved is not a kill of its own: the key may be the cause.

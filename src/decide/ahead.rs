@@ -60,7 +60,10 @@ mod tests {
         let text = format!(r#"{{"key":"{key}",{more}"identity":{{"from":["header:x-user-id"]}},"stage":[{stages}]}}"#);
         let mut plan = read_rollout(&text).unwrap();
         // A hold of a second stands for none, which is no good plan where the percentage rises.
-        plan.stages.iter_mut().filter(|stage| stage.hold.is_some_and(|hold| hold.as_ms() == 1_000)).for_each(|stage| stage.hold = None);
+        plan.stages
+            .iter_mut()
+            .filter(|stage| stage.hold.is_some_and(|hold| hold.as_ms() == 1_000))
+            .for_each(|stage| stage.hold = None);
         Rollout::new(Rc::new(plan), text.into(), 0, Instant::from_epoch_ms(0))
     }
 
@@ -68,7 +71,9 @@ mod tests {
         let now = Instant::from_epoch_ms(1_780_000_000_000);
         let changed = rollout.change(Order::new(command, "ana", "why".into()), now).unwrap().rollout;
         let ahead = deployment.ahead(&changed, now);
-        let told = |step: &Step| format!("{}: {} {} %, {}", step.command, step.state.stage, step.state.percentage, step.state.phase);
+        let told = |step: &Step| {
+            format!("{}: {} {} %, {}", step.command, step.state.stage, step.state.percentage, step.state.phase)
+        };
         (ahead.steps.iter().map(told).collect(), ahead.outlook.blocked.iter().map(|own| own.code()).collect())
     }
 
@@ -83,9 +88,18 @@ mod tests {
 
     #[test]
     fn it_follows_to_the_first_hold_gate_or_checklist() {
-        for (stage, by) in [(r#""hold":"1h""#, "hold"), (r#""hold":"1s","gates":["error_rate < 1%"]"#, "gates"), (r#""hold":"1s","checklist":["Tested"]"#, "checklist")] {
-            let stages = format!(r#"{{"name":"a","percentage":1,"hold":"1s"}},{{"name":"b","percentage":10,{stage}}},{{"name":"c","percentage":100,"hold":"1s"}}"#);
-            assert_eq!(ahead(&Deployment::default(), &rollout("shop", "", &stages), Command::Start), (vec!["advance: b 10 %, running".to_owned()], vec![by]));
+        for (stage, by) in [
+            (r#""hold":"1h""#, "hold"),
+            (r#""hold":"1s","gates":["error_rate < 1%"]"#, "gates"),
+            (r#""hold":"1s","checklist":["Tested"]"#, "checklist"),
+        ] {
+            let stages = format!(
+                r#"{{"name":"a","percentage":1,"hold":"1s"}},{{"name":"b","percentage":10,{stage}}},{{"name":"c","percentage":100,"hold":"1s"}}"#
+            );
+            assert_eq!(
+                ahead(&Deployment::default(), &rollout("shop", "", &stages), Command::Start),
+                (vec!["advance: b 10 %, running".to_owned()], vec![by])
+            );
         }
     }
 

@@ -6,9 +6,9 @@
 use std::fmt;
 
 use super::standing::{Mode, Standing};
-pub use crate::model::variant::Variant;
 use crate::model::plan::RobotSide;
 use crate::model::subject::SubjectHash;
+pub use crate::model::variant::Variant;
 
 /// Why that side, in the order in which the reasons are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,7 +109,12 @@ pub fn assign(standing: &Standing, visitor: &impl Visitor) -> Assignment {
     Assignment { variant, reason, stage: standing.stage, bucket, revision: standing.revision }
 }
 
-fn decide(standing: &Standing, visitor: &impl Visitor, subject: Option<SubjectHash>, bucket: Option<u32>) -> (Variant, Reason) {
+fn decide(
+    standing: &Standing,
+    visitor: &impl Visitor,
+    subject: Option<SubjectHash>,
+    bucket: Option<u32>,
+) -> (Variant, Reason) {
     use Variant::{Legacy, New};
     match standing.mode {
         Mode::Killed => return (Legacy, Reason::Killed),

@@ -60,7 +60,16 @@ impl Book {
     pub fn look(&mut self, plan: &Plan, record: &Record, faults: u64, now: Instant) -> &Look {
         let arrived = std::mem::take(&mut self.arrived);
         self.has_arrived = false;
-        let mut scene = Scene { plan, record, series: &mut self.series, signals: &self.signals, faults, arrived_at: self.arrived_at, now, after: None };
+        let mut scene = Scene {
+            plan,
+            record,
+            series: &mut self.series,
+            signals: &self.signals,
+            faults,
+            arrived_at: self.arrived_at,
+            now,
+            after: None,
+        };
         let look = self.judge.look(&mut scene, &arrived);
         self.last.insert(look)
     }

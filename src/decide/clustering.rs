@@ -57,7 +57,10 @@ impl Spread {
     /// Reads what was printed.
     pub fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
         let mut fields = reader.fields(node)?;
-        Some(Self { between: fields.required(reader, "between", Reader::number)?, independent: fields.required(reader, "independent", Reader::number)? })
+        Some(Self {
+            between: fields.required(reader, "between", Reader::number)?,
+            independent: fields.required(reader, "independent", Reader::number)?,
+        })
     }
 }
 
@@ -150,7 +153,11 @@ impl Slices {
 }
 
 fn unreadable(reader: &mut Reader, node: &Node) -> Option<()> {
-    reader.error(node.span.clone(), format_args!("{} is not a slice", node.value), Some("a list of three: the slice, its exposures, its events".to_owned()));
+    reader.error(
+        node.span.clone(),
+        format_args!("{} is not a slice", node.value),
+        Some("a list of three: the slice, its exposures, its events".to_owned()),
+    );
     None
 }
 
@@ -209,7 +216,10 @@ impl SideSlices {
     /// Reads what was printed.
     pub fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
         let mut fields = reader.fields(node)?;
-        Some(Self { legacy: fields.required(reader, "legacy", Slices::read)?, new: fields.required(reader, "new", Slices::read)? })
+        Some(Self {
+            legacy: fields.required(reader, "legacy", Slices::read)?,
+            new: fields.required(reader, "new", Slices::read)?,
+        })
     }
 }
 
@@ -268,13 +278,15 @@ mod tests {
     fn independent_events_give_about_one_however_few() {
         let mut random = fastrand::Rng::with_seed(8);
         for events in [20, 200, 20_000] {
-            let factors: Vec<f64> = (0..200).map(|_| {
-                let mut sides = [slices((0..100).map(|_| (1_000.0, 0.0))), slices((0..100).map(|_| (50.0, 0.0)))];
-                for side in &mut sides {
-                    (0..events).for_each(|_| side.add(random.usize(..100), 0.0, 1.0));
-                }
-                factor(sides[0].spread(), sides[1].spread())
-            }).collect();
+            let factors: Vec<f64> = (0..200)
+                .map(|_| {
+                    let mut sides = [slices((0..100).map(|_| (1_000.0, 0.0))), slices((0..100).map(|_| (50.0, 0.0)))];
+                    for side in &mut sides {
+                        (0..events).for_each(|_| side.add(random.usize(..100), 0.0, 1.0));
+                    }
+                    factor(sides[0].spread(), sides[1].spread())
+                })
+                .collect();
             let mean = factors.iter().sum::<f64>() / 200.0;
             let most = factors.iter().copied().fold(0.0, f64::max);
             assert!(mean < 1.12 && most < 2.5, "{events} events: {mean}, at most {most}");

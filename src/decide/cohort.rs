@@ -71,7 +71,12 @@ mod tests {
 
     #[test]
     fn fmix64_matches_the_reference_values() {
-        for (input, output) in [(0, 0), (1, 0xb456_bcfc_34c2_cb2c), (0xcbf2_9ce4_8422_2325, 0xefd0_1f60_ba99_2926), (u64::MAX, 0x64b5_720b_4b82_5f21)] {
+        for (input, output) in [
+            (0, 0),
+            (1, 0xb456_bcfc_34c2_cb2c),
+            (0xcbf2_9ce4_8422_2325, 0xefd0_1f60_ba99_2926),
+            (u64::MAX, 0x64b5_720b_4b82_5f21),
+        ] {
             assert_eq!(fmix64(input), output);
         }
     }

@@ -81,7 +81,14 @@ impl Comparison {
 
     fn new(theta: f64, is_mirrored: bool) -> Self {
         let (seen, hour) = (SideSlices::default(), SideSlices::default());
-        Self { evidence: Evidence::restarting(theta), is_mirrored, seen, hour, hour_start: 0.0, hours: [Spread::default(); 2] }
+        Self {
+            evidence: Evidence::restarting(theta),
+            is_mirrored,
+            seen,
+            hour,
+            hour_start: 0.0,
+            hours: [Spread::default(); 2],
+        }
     }
 
     /// Takes a window in, which began `minute` minutes (from 0) after the attempt. It has to be closed
@@ -96,7 +103,8 @@ impl Comparison {
             self.hour_start = minute;
         }
         let mut total = if self.is_mirrored { window.total().mirrored() } else { window.total() };
-        let (suspect, before) = if self.is_mirrored { (&window.legacy, &self.hour.legacy) } else { (&window.new, &self.hour.new) };
+        let (suspect, before) =
+            if self.is_mirrored { (&window.legacy, &self.hour.legacy) } else { (&window.new, &self.hour.new) };
         total.new.x = suspect.corroborated(before);
         self.evidence.add_beyond(&total, self.margin(), self.factor(), minute);
         self.seen.merge(window);
@@ -308,7 +316,13 @@ mod tests {
     #[test]
     fn what_is_no_comparison_is_refused() {
         let text = serde_json::to_string(&Comparison::worse(1.0)).unwrap();
-        for (good, bad) in [("\"theta\":1.0", "\"theta\":0"), ("\"log_products\":[null,", "\"log_products\":["), ("\"legacy\":[]", "\"legacy\":[[1,2]]"), ("\"hours\":[{", "\"hours\":[{\"between\":0,\"independent\":0},{"), ("false", "0")] {
+        for (good, bad) in [
+            ("\"theta\":1.0", "\"theta\":0"),
+            ("\"log_products\":[null,", "\"log_products\":["),
+            ("\"legacy\":[]", "\"legacy\":[[1,2]]"),
+            ("\"hours\":[{", "\"hours\":[{\"between\":0,\"independent\":0},{"),
+            ("false", "0"),
+        ] {
             let damaged = text.replacen(good, bad, 1);
             assert_ne!(damaged, text, "{good}");
             assert_eq!(Comparison::parse(&damaged), None, "{bad}");

@@ -4,8 +4,8 @@
 //! `change` works it out and leaves everything as it is; once it is committed, `accept` takes it in.
 
 use super::book::Books;
-use super::rollout::{Change, Order, Rollout};
 use super::judge::{Look, Verdict};
+use super::rollout::{Change, Order, Rollout};
 use super::schedule::{Facts, Outlook, outlook};
 use crate::model::command::Command;
 use crate::model::plan::Plan;
@@ -95,7 +95,10 @@ impl Deployment {
         let awaited = rollout.plan.after.iter().filter(|name| !has_ended(name)).cloned().collect();
         let look = self.look_at(rollout);
         let gates = look.map_or_else(Vec::new, |look| look.gates.iter().map(|gate| gate.verdict).collect());
-        let unfair = look.and_then(|look| look.sample_ratio.as_ref()).filter(|ratio| ratio.verdict == Verdict::Fail).map(|ratio| ratio.text.clone());
+        let unfair = look
+            .and_then(|look| look.sample_ratio.as_ref())
+            .filter(|ratio| ratio.verdict == Verdict::Fail)
+            .map(|ratio| ratio.text.clone());
         Facts { awaited, gates, unfair }
     }
 

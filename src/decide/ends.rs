@@ -38,11 +38,17 @@ impl Ends {
 impl fmt::Display for Ends {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rescue => f.write_str("rescue ends: where new fails, legacy no longer answers, and visitors see the error"),
-            Self::Skew => f.write_str("skew protection ends: pages of legacy that are still open lose the assets that only legacy has"),
+            Self::Rescue => {
+                f.write_str("rescue ends: where new fails, legacy no longer answers, and visitors see the error")
+            }
+            Self::Skew => f.write_str(
+                "skew protection ends: pages of legacy that are still open lose the assets that only legacy has",
+            ),
             Self::Holdout(share) => write!(f, "the holdout ends: its {share} % of subjects go to new"),
             Self::Eligible(group) => write!(f, "the limit to the group {group} ends: everybody else goes to new too"),
-            Self::Comparisons(guardrails) => write!(f, "comparisons end, since nobody is on legacy any more: {}", guardrails.join(", ")),
+            Self::Comparisons(guardrails) => {
+                write!(f, "comparisons end, since nobody is on legacy any more: {}", guardrails.join(", "))
+            }
         }
     }
 }
@@ -50,7 +56,11 @@ impl fmt::Display for Ends {
 /// What ends by the completion of a rollout.
 pub fn at_completion(plan: &Plan) -> Vec<Ends> {
     let is_last = plan.upstreams.as_ref().is_some_and(|upstreams| upstreams.rescue == Rescue::UntilCompleted);
-    let compared: Vec<String> = plan.guardrails_in_force().filter(|own| own.when.terms.iter().any(|term| term.bound.is_legacy())).map(|own| own.when.to_string()).collect();
+    let compared: Vec<String> = plan
+        .guardrails_in_force()
+        .filter(|own| own.when.terms.iter().any(|term| term.bound.is_legacy()))
+        .map(|own| own.when.to_string())
+        .collect();
     [
         is_last.then_some(Ends::Rescue),
         is_last.then_some(Ends::Skew),

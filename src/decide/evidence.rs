@@ -206,7 +206,9 @@ mod tests {
         let mut evidence = Evidence::plain(1.3);
         let windows = [window(950.0, 9.0, 50.0, 2.0), window(900.0, 7.0, 100.0, 6.0)];
         windows.iter().for_each(|window| evidence.add(window, 1.0, 0.0));
-        let product = |relative: f64| -> f64 { windows.iter().map(|window| log_likelihood_ratio(window, 1.3, relative).exp()).product() };
+        let product = |relative: f64| -> f64 {
+            windows.iter().map(|window| log_likelihood_ratio(window, 1.3, relative).exp()).product()
+        };
         let mean = log_ratios().map(product).sum::<f64>() / GRID as f64;
         assert!((evidence.log_e() - mean.ln()).abs() < 1e-12);
         let ratios: Vec<f64> = log_ratios().map(f64::exp).collect();

@@ -70,7 +70,12 @@ impl Firsts {
             self.narrow(end);
         }
         let is_first = |hash: &u64| *hash < self.below && self.failed.0.binary_search(hash).is_err();
-        let mut fresh: Vec<(u64, bool)> = arrived.iter().filter(|seen| seen.is_compared).map(|seen| (seen.hash, seen.is_new)).filter(|(hash, _)| is_first(hash)).collect();
+        let mut fresh: Vec<(u64, bool)> = arrived
+            .iter()
+            .filter(|seen| seen.is_compared)
+            .map(|seen| (seen.hash, seen.is_new))
+            .filter(|(hash, _)| is_first(hash))
+            .collect();
         fresh.dedup_by_key(|(hash, _)| *hash);
         if fresh.is_empty() {
             return Window::default();
@@ -260,7 +265,11 @@ mod tests {
         assert_eq!(firsts.take(&sample([(0, true), (10, true)]), at_risk), window(89.0, 0.0, 9.0, 1.0));
         assert_eq!(firsts.take(&sample([(0, true), (1, false)]), at_risk), Window::default(), "they are known");
         firsts.take(&sample([(20, true)]), None);
-        assert_eq!(firsts.take(&sample([(20, true), (30, true)]), at_risk), window(89.0, 0.0, 7.0, 1.0), "who failed unseen is not at risk");
+        assert_eq!(
+            firsts.take(&sample([(20, true), (30, true)]), at_risk),
+            window(89.0, 0.0, 7.0, 1.0),
+            "who failed unseen is not at risk"
+        );
         assert_eq!(firsts.take(&sample([(1_000, true)]), at_risk).new.x, 1.0, "also who is not in the sample yet");
     }
 
@@ -288,7 +297,11 @@ mod tests {
         for chunk in 0..200_u64 {
             firsts.take(&sample((chunk * 100..chunk * 100 + 100).map(|n| (n, n % 10 == 0))), None);
         }
-        assert!(firsts.failed.0.len() <= FAILED_MAX && firsts.failed.0.len() > FAILED_MAX / 2, "{}", firsts.failed.0.len());
+        assert!(
+            firsts.failed.0.len() <= FAILED_MAX && firsts.failed.0.len() > FAILED_MAX / 2,
+            "{}",
+            firsts.failed.0.len()
+        );
         let part = firsts.below as f64 / (1_u64 << HASH_BITS) as f64;
         assert!((part - FAILED_MAX as f64 / 20_000.0).abs() < 0.02, "{part}");
         let mut flooded = Firsts::new(Quantity::Errors, None);

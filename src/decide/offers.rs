@@ -73,7 +73,11 @@ pub fn offers(plan: &Plan, record: &Record, allows: impl Fn(&Command) -> bool, n
             Command::Approve(_) if open.is_none() => (vec![Refusal::NothingOpen], None),
             _ => obstacles(plan, record, &command, now),
         };
-        if refusals.is_empty() { offers.now.push(name) } else { offers.not_now.push(NotNow { command: name, refusals, at }) }
+        if refusals.is_empty() {
+            offers.now.push(name)
+        } else {
+            offers.not_now.push(NotNow { command: name, refusals, at })
+        }
     }
     offers
 }
@@ -93,7 +97,12 @@ fn obstacles(plan: &Plan, record: &Record, command: &Command, now: Instant) -> (
             // What else is in the way is told with it.
             (Refusal::Checklist(of, items), _) => {
                 needs_only_time = false;
-                record.approvals.extend(items.iter().map(|item| Approval { of: of.clone(), item: item.clone(), by: String::new(), at }));
+                record.approvals.extend(items.iter().map(|item| Approval {
+                    of: of.clone(),
+                    item: item.clone(),
+                    by: String::new(),
+                    at,
+                }));
             }
             (Refusal::Unconfirmed(key, _), _) => {
                 needs_only_time = false;
@@ -131,7 +140,15 @@ mod tests {
 
     fn told(plan: &Plan, record: &Record, now: &str) -> Vec<String> {
         let offers = offers(plan, record, |_| true, at(now));
-        let line = |own: &NotNow| format!("{}: {}{}{}", own.command, own.reason(), own.at.map(|at| format!(", until {at}")).unwrap_or_default(), if own.is_confirmable() { " (or confirmed)" } else { "" });
+        let line = |own: &NotNow| {
+            format!(
+                "{}: {}{}{}",
+                own.command,
+                own.reason(),
+                own.at.map(|at| format!(", until {at}")).unwrap_or_default(),
+                if own.is_confirmable() { " (or confirmed)" } else { "" }
+            )
+        };
         offers.not_now.iter().filter(|own| own.is_waited_for()).map(line).collect()
     }
 
@@ -144,11 +161,22 @@ mod tests {
         let draft = |plan: &Plan, now: &str| told(plan, &Record::draft(plan, at(now)), now);
         assert_eq!(draft(&plan(""), SATURDAY), Vec::<String>::new());
         let frozen = plan(r#""freeze":["Fri 17:00-Mon 08:00 UTC"],"#);
-        assert_eq!(draft(&frozen, SATURDAY), ["start: the plan's freeze stops advancing now, until 2026-11-30T08:00:00Z"]);
+        assert_eq!(
+            draft(&frozen, SATURDAY),
+            ["start: the plan's freeze stops advancing now, until 2026-11-30T08:00:00Z"]
+        );
         let early = plan(r#""start":"2026-12-05T09:00:00Z","freeze":["Fri 17:00-Mon 08:00 UTC"],"#);
-        assert_eq!(draft(&early, SATURDAY), ["start: the plan's start has not come; the plan's freeze stops advancing now, until 2026-12-07T08:00:00Z"], "its start is in a freeze");
+        assert_eq!(
+            draft(&early, SATURDAY),
+            ["start: the plan's start has not come; the plan's freeze stops advancing now, until 2026-12-07T08:00:00Z"],
+            "its start is in a freeze"
+        );
         let checked = plan(r#""checklist":["Signed off"],"freeze":["Fri 17:00-Mon 08:00 UTC"],"#);
-        assert_eq!(draft(&checked, SATURDAY), ["start: not approved yet: Signed off; the plan's freeze stops advancing now"], "time alone does not open it");
+        assert_eq!(
+            draft(&checked, SATURDAY),
+            ["start: not approved yet: Signed off; the plan's freeze stops advancing now"],
+            "time alone does not open it"
+        );
     }
 
     #[test]
@@ -158,7 +186,10 @@ mod tests {
         let all = offers(&plan, &running, |_| true, at(SATURDAY));
         let names: Vec<&str> = all.not_now.iter().map(|own| own.command).collect();
         assert_eq!(names, ["start", "advance", "resume", "revive", "complete"]);
-        assert_eq!(told(&plan, &running, SATURDAY), ["advance: not approved yet: Tested", "complete: not approved yet: Tested (or confirmed)"]);
+        assert_eq!(
+            told(&plan, &running, SATURDAY),
+            ["advance: not approved yet: Tested", "complete: not approved yet: Tested (or confirmed)"]
+        );
         assert!(all.now.contains(&"approve") && all.now.contains(&"kill"));
     }
 
@@ -167,10 +198,16 @@ mod tests {
         let plan = plan("");
         let running = after(&plan, &Record::draft(&plan, at(SATURDAY)), &Command::Start, SATURDAY);
         let back = after(&plan, &running, &Command::Rollback(Target::Off), SATURDAY);
-        assert_eq!(told(&plan, &back, SATURDAY), ["resume: not approved yet: Cause found", "complete: not approved yet: Cause found (or confirmed)"]);
+        assert_eq!(
+            told(&plan, &back, SATURDAY),
+            ["resume: not approved yet: Cause found", "complete: not approved yet: Cause found (or confirmed)"]
+        );
         let mended = after(&plan, &back, &Command::Approve("Cause found".into()), SATURDAY);
         assert_eq!(told(&plan, &mended, SATURDAY), ["complete: the rollout is rolled back (or confirmed)"]);
         let killed = after(&plan, &running, &Command::Kill(Cause::Command), SATURDAY);
-        assert_eq!(told(&plan, &killed, SATURDAY), ["advance: the rollout is killed", "complete: the rollout is killed"]);
+        assert_eq!(
+            told(&plan, &killed, SATURDAY),
+            ["advance: the rollout is killed", "complete: the rollout is killed"]
+        );
     }
 }

@@ -28,8 +28,12 @@ impl fmt::Display for Break {
         match self {
             Self::Link(revision) => write!(f, "revision {revision} does not follow the entry before it"),
             Self::Plan(revision) => write!(f, "the plan that revision {revision} applied is missing or another one"),
-            Self::Refused(revision, why) => write!(f, "the command of revision {revision} would have been refused: {why}"),
-            Self::State(revision) => write!(f, "the command of revision {revision} leads to another state than its entry tells"),
+            Self::Refused(revision, why) => {
+                write!(f, "the command of revision {revision} would have been refused: {why}")
+            }
+            Self::State(revision) => {
+                write!(f, "the command of revision {revision} leads to another state than its entry tells")
+            }
         }
     }
 }
@@ -48,10 +52,17 @@ impl Replay {
     ///
     /// # Errors
     /// When the entry does not follow from those before.
-    pub fn next(&mut self, entry: &Entry, hash: &str, plan: impl FnOnce(u64, &str) -> Option<Plan>) -> Result<(), Break> {
+    pub fn next(
+        &mut self,
+        entry: &Entry,
+        hash: &str,
+        plan: impl FnOnce(u64, &str) -> Option<Plan>,
+    ) -> Result<(), Break> {
         let revision = entry.revision;
         let expected = self.record.as_ref().map_or(0, |record| record.live.revision);
-        if entry.previous != self.hash.as_deref().unwrap_or(FIRST) || (self.record.is_some() && revision != expected + 1) {
+        if entry.previous != self.hash.as_deref().unwrap_or(FIRST)
+            || (self.record.is_some() && revision != expected + 1)
+        {
             return Err(Break::Link(revision));
         }
         if let Command::Apply { plan: number, digest } = &entry.command {
@@ -65,7 +76,8 @@ impl Replay {
             draft
         };
         let last = self.record.take().unwrap_or_else(draft);
-        let next = replayed(plan, &last, &entry.command, &entry.actor, entry.at).map_err(|why| Break::Refused(revision, why))?;
+        let next = replayed(plan, &last, &entry.command, &entry.actor, entry.at)
+            .map_err(|why| Break::Refused(revision, why))?;
         if next.live != entry.state {
             return Err(Break::State(revision));
         }

@@ -53,14 +53,20 @@ impl Reported {
     }
 
     fn is_in(&self, window: &Window) -> bool {
-        let has_event = |name: &str| window.events.iter().any(|(own, sample)| own.as_str() == name && !sample.is_empty());
+        let has_event =
+            |name: &str| window.events.iter().any(|(own, sample)| own.as_str() == name && !sample.is_empty());
         let has_measure = |measure: &Measure| window.sides.iter().any(|(_, tally)| tally.sketch(measure).is_some());
         match self {
             Self::Event(name) => has_event(name.as_str()),
             Self::Used => has_event(USED),
             Self::Timing(name) => has_measure(&Measure::Timing(name.clone())),
             Self::Vital(vital) => has_measure(&Measure::Vital(*vital)),
-            Self::Pages => has_event(VIEW) || [Variant::Legacy, Variant::New].into_iter().any(|variant| window.tally(variant, None).is_some_and(|tally| tally.pages > 0)),
+            Self::Pages => {
+                has_event(VIEW)
+                    || [Variant::Legacy, Variant::New]
+                        .into_iter()
+                        .any(|variant| window.tally(variant, None).is_some_and(|tally| tally.pages > 0))
+            }
             Self::Signal(_) => false,
         }
     }
@@ -136,7 +142,9 @@ mod tests {
         if let Some(sample) = window.event_mut(&name("order")) {
             sample.add(Seen::new(u64::MAX / 3, Variant::Legacy, true));
         }
-        if let Some(sketch) = window.tally_mut(Variant::Legacy, None).and_then(|tally| tally.sketch_mut(&Measure::Timing(name("tti")))) {
+        if let Some(sketch) =
+            window.tally_mut(Variant::Legacy, None).and_then(|tally| tally.sketch_mut(&Measure::Timing(name("tti"))))
+        {
             sketch.add(100, 1);
         }
         book.count(window, &Compared::default(), now);

@@ -93,7 +93,19 @@ impl Rollout {
     pub fn new(plan: Rc<Plan>, plan_text: Rc<str>, revision: u64, now: Instant) -> Self {
         let mut record = Record::draft(&plan, now);
         record.live.revision = revision;
-        Self { plan, plan_text, record, hash: FIRST.to_owned(), published: 0, published_at: now, echoes: Vec::new(), key_absent_since: None, key_gone_at: None, fault: None, unread: None }
+        Self {
+            plan,
+            plan_text,
+            record,
+            hash: FIRST.to_owned(),
+            published: 0,
+            published_at: now,
+            echoes: Vec::new(),
+            key_absent_since: None,
+            key_gone_at: None,
+            fault: None,
+            unread: None,
+        }
     }
 
     /// What becomes of it under an order, in force under `self.plan`.
@@ -133,14 +145,26 @@ impl Rollout {
 
     /// Whether a command needs no more than what can be told of a rollout whose plan cannot be read.
     pub fn allows(&self, command: &Command) -> bool {
-        let needs_no_plan = || matches!(command, Command::Kill(_) | Command::Revive(_) | Command::Pause | Command::Note | Command::Rollback(Target::Off) | Command::Apply { .. });
+        let needs_no_plan = || {
+            matches!(
+                command,
+                Command::Kill(_)
+                    | Command::Revive(_)
+                    | Command::Pause
+                    | Command::Note
+                    | Command::Rollback(Target::Off)
+                    | Command::Apply { .. }
+            )
+        };
         self.unread.is_none() || needs_no_plan()
     }
 
     /// An operator's `revive` after the kill key was taken away ends the key's kill too.
     fn with_key_gone(&self, order: Order) -> Order {
         match (&order.command, &self.record.kill_key) {
-            (Command::Revive(Cause::Command), Some(key)) if self.key_absent_since.is_some() => Order { command: Command::Revive(Cause::Key(key.clone())), ..order },
+            (Command::Revive(Cause::Command), Some(key)) if self.key_absent_since.is_some() => {
+                Order { command: Command::Revive(Cause::Key(key.clone())), ..order }
+            }
             _ => order,
         }
     }
@@ -191,12 +215,17 @@ impl Rollout {
             Sight::Edit(command) => {
                 self.fault = None;
                 let reason = match &command {
-                    Command::Set(setting) if setting.stage.is_some() => format!("the state under the KV key `{subject}` was edited"),
+                    Command::Set(setting) if setting.stage.is_some() => {
+                        format!("the state under the KV key `{subject}` was edited")
+                    }
                     _ => format!("the KV key `{subject}` says `{}`", text.trim()),
                 };
                 return Some(Order::new(command, KV, reason));
             }
-            Sight::Foreign(revision) => format!("KV holds revision {revision}, which is newer than this controller's {}: does another deployment write to the same namespace?", self.record.live.revision),
+            Sight::Foreign(revision) => format!(
+                "KV holds revision {revision}, which is newer than this controller's {}: does another deployment write to the same namespace?",
+                self.record.live.revision
+            ),
             Sight::Garbage(error) => format!("{error}; the last good state stays"),
         };
         if self.fault.as_ref().is_none_or(|told| told.message != message) {

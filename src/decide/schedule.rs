@@ -183,8 +183,18 @@ pub fn outlook(plan: &Plan, record: &Record, facts: &Facts, now: Instant) -> Out
         Command::Complete(_) => Some(Percentage::FULL),
         _ => stage.map(|stage| stage.percentage.max(record.live.percentage)),
     };
-    let next = Next { command: command.clone(), stage: stage.map(|stage| stage.name.clone()), percentage, at: if blocked.is_empty() { Some(now) } else { at } };
-    Outlook { due: blocked.is_empty().then_some(command), next: Some(next), wake: until.into_iter().flatten().min(), blocked }
+    let next = Next {
+        command: command.clone(),
+        stage: stage.map(|stage| stage.name.clone()),
+        percentage,
+        at: if blocked.is_empty() { Some(now) } else { at },
+    };
+    Outlook {
+        due: blocked.is_empty().then_some(command),
+        next: Some(next),
+        wake: until.into_iter().flatten().min(),
+        blocked,
+    }
 }
 
 struct Looking<'a> {
@@ -201,11 +211,19 @@ impl Looking<'_> {
         let killed = live.killed.then_some(Blocker::Killed);
         match live.phase {
             Phase::Draft => match self.plan.start {
-                None => (None, [Some(Blocker::Draft), killed].into_iter().flatten().chain(self.before_start(None)).collect()),
-                Some(start) => (Some((Command::Start, Some(0))), killed.into_iter().chain(self.before_start(Some(start))).collect()),
+                None => (
+                    None,
+                    [Some(Blocker::Draft), killed].into_iter().flatten().chain(self.before_start(None)).collect(),
+                ),
+                Some(start) => (
+                    Some((Command::Start, Some(0))),
+                    killed.into_iter().chain(self.before_start(Some(start))).collect(),
+                ),
             },
             Phase::Paused => (None, [killed, Some(Blocker::Paused)].into_iter().flatten().collect()),
-            Phase::RolledBack => (None, [killed, Some(Blocker::RolledBack)].into_iter().flatten().chain(self.checklist()).collect()),
+            Phase::RolledBack => {
+                (None, [killed, Some(Blocker::RolledBack)].into_iter().flatten().chain(self.checklist()).collect())
+            }
             Phase::Completed => (None, [killed, Some(Blocker::Completed)].into_iter().flatten().collect()),
             Phase::Running => {
                 let (step, blocked) = self.while_running();
@@ -216,7 +234,13 @@ impl Looking<'_> {
 
     fn before_start(&self, start: Option<Instant>) -> Vec<Blocker> {
         let start = start.filter(|start| *start > self.now).map(Blocker::Start);
-        start.into_iter().chain(self.after()).chain(self.checklist()).chain(self.freeze()).chain(self.enter(self.plan.stages.first())).collect()
+        start
+            .into_iter()
+            .chain(self.after())
+            .chain(self.checklist())
+            .chain(self.freeze())
+            .chain(self.enter(self.plan.stages.first()))
+            .collect()
     }
 
     fn while_running(&self) -> (Option<(Command, Option<usize>)>, Vec<Blocker>) {
@@ -224,7 +248,14 @@ impl Looking<'_> {
         let Some(stage) = self.plan.stages.get(index) else { return (None, Vec::new()) };
         let following = self.plan.stages.get(index + 1);
         let unfair = self.facts.unfair.clone().map(Blocker::SampleRatio);
-        let own: Vec<Blocker> = self.after().into_iter().chain(self.hold(stage)).chain(self.gates(index)).chain(unfair).chain(self.checklist()).collect();
+        let own: Vec<Blocker> = self
+            .after()
+            .into_iter()
+            .chain(self.hold(stage))
+            .chain(self.gates(index))
+            .chain(unfair)
+            .chain(self.checklist())
+            .collect();
         let is_whole = self.record.live.percentage == Percentage::FULL;
         match following {
             None if !is_whole && self.record.live.ended => (None, vec![Blocker::LastStage]),
@@ -232,7 +263,11 @@ impl Looking<'_> {
             _ => {
                 let manual = (self.plan.advance == Advance::Manual).then_some(Blocker::Manual);
                 let blocked = own.into_iter().chain(manual).chain(self.freeze()).chain(self.enter(following)).collect();
-                let step = if following.is_some() { (Command::Advance, Some(index + 1)) } else { (Command::Complete(None), None) };
+                let step = if following.is_some() {
+                    (Command::Advance, Some(index + 1))
+                } else {
+                    (Command::Complete(None), None)
+                };
                 (Some(step), blocked)
             }
         }
@@ -250,7 +285,14 @@ impl Looking<'_> {
 
     fn gates(&self, stage: usize) -> Option<Blocker> {
         let verdict = |index: usize| self.facts.gates.get(index).copied().unwrap_or(Verdict::Inconclusive);
-        let those = |wanted: Verdict| self.plan.gates_in_force(stage).enumerate().filter(|(index, _)| verdict(*index) == wanted).map(|(_, gate)| gate.to_string()).collect::<Vec<_>>();
+        let those = |wanted: Verdict| {
+            self.plan
+                .gates_in_force(stage)
+                .enumerate()
+                .filter(|(index, _)| verdict(*index) == wanted)
+                .map(|(_, gate)| gate.to_string())
+                .collect::<Vec<_>>()
+        };
         let (failing, unknown) = (those(Verdict::Fail), those(Verdict::Inconclusive));
         (!failing.is_empty() || !unknown.is_empty()).then_some(Blocker::Gates(failing, unknown))
     }

@@ -108,16 +108,23 @@ impl Series {
 
     /// The same, as frugally as it has to be: minutes for 20 and tens of them for two hours at 1, for 15 and for an
     /// hour at 2, each window with a small sample of its subjects.
-    pub fn fold_frugally(&mut self, frugality: usize, now: Instant, tell: &mut dyn FnMut(&Window)) -> Vec<(u64, u32, u64)> {
+    pub fn fold_frugally(
+        &mut self,
+        frugality: usize,
+        now: Instant,
+        tell: &mut dyn FnMut(&Window),
+    ) -> Vec<(u64, u32, u64)> {
         let now_minute = minute_of(now);
         let mut grown = Vec::new();
         let Some(Folds { steps, kept_max }) = FOLDS.get(frugality.min(FRUGALITY_MAX)) else { return grown };
         for &(length, age, longer) in *steps {
-            let is_old = |window: &Window| u64::from(window.minutes) == length && window.minute + length - 1 + age < now_minute;
+            let is_old =
+                |window: &Window| u64::from(window.minutes) == length && window.minute + length - 1 + age < now_minute;
             if !self.windows.iter().any(is_old) {
                 continue;
             }
-            let (old, kept): (Vec<Window>, Vec<Window>) = std::mem::take(&mut self.windows).into_iter().partition(is_old);
+            let (old, kept): (Vec<Window>, Vec<Window>) =
+                std::mem::take(&mut self.windows).into_iter().partition(is_old);
             self.windows = kept;
             for mut window in old {
                 tell(&window);
@@ -138,7 +145,9 @@ impl Series {
             is_kept
         });
         if frugality > 0 {
-            let counted = |window: &&mut Window| window.minute + u64::from(window.minutes) + COUNTED_MINUTES <= now_minute || window.minutes > 1;
+            let counted = |window: &&mut Window| {
+                window.minute + u64::from(window.minutes) + COUNTED_MINUTES <= now_minute || window.minutes > 1
+            };
             self.windows.iter_mut().filter(counted).for_each(|window| window.thin(FRUGAL_SUBJECTS));
             self.windows.shrink_to_fit();
         }
@@ -152,7 +161,9 @@ impl Series {
 
     /// The window of this time, length and revision.
     pub fn get(&self, minute: u64, minutes: u32, revision: u64) -> Option<&Window> {
-        self.windows.iter().find(|window| (window.minute, window.minutes, window.revision) == (minute, minutes, revision))
+        self.windows
+            .iter()
+            .find(|window| (window.minute, window.minutes, window.revision) == (minute, minutes, revision))
     }
 
     /// All windows.
@@ -211,7 +222,9 @@ mod tests {
         let start = 30_000_000;
         for minute in start..start + 3_000 {
             let mut own = window(minute, 1, 3);
-            (0..100).for_each(|n| own.subjects.add(Seen::new((minute * 100 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15), Variant::New, true)));
+            (0..100).for_each(|n| {
+                own.subjects.add(Seen::new((minute * 100 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15), Variant::New, true))
+            });
             series.add(own, at(minute));
             series.fold_frugally(1, at(minute), &mut |_| ());
             let recent = series.over(Span { revision: 0, minute: Some(minute.saturating_sub(9).max(start)) });
@@ -227,7 +240,8 @@ mod tests {
         let subjects = all.distinct(|_| true);
         assert!((subjects / 300_000.0 - 1.0).abs() < 0.5, "{subjects}");
         let frugal = series.bytes();
-        (1..200).for_each(|minute| assert!(series.fold_frugally(2, at(start + 3_000 + minute), &mut |_| ()).len() < 100));
+        (1..200)
+            .for_each(|minute| assert!(series.fold_frugally(2, at(start + 3_000 + minute), &mut |_| ()).len() < 100));
         assert!(series.bytes() < frugal);
     }
 
@@ -242,7 +256,10 @@ mod tests {
         for minute in start..start + 1_000 {
             series.add(window(minute, 1 + minute / 500, 3), at(minute));
             series.fold(at(minute), &mut |_| ());
-            assert_eq!(series.since(1).tally(Variant::New, None).map(|tally| tally.requests), Some(requests(series.iter())));
+            assert_eq!(
+                series.since(1).tally(Variant::New, None).map(|tally| tally.requests),
+                Some(requests(series.iter()))
+            );
         }
         assert_eq!(requests(series.iter()), 3_000);
         assert!(series.iter().count() < 150, "{}", series.iter().count());

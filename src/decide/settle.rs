@@ -72,5 +72,14 @@ pub fn held_at(plan: &Plan, state: &LiveState, index: usize, percentage: Percent
     let is_same = state.phase == Phase::Paused && state.percentage == percentage && state.stage == stage;
     let since = if is_same { state.since } else { now };
     let attempt = state.attempt.saturating_add(u32::from(state.phase == Phase::RolledBack));
-    LiveState { phase: Phase::Paused, attempt, stage, percentage, groups: plan.groups_through(index), since, ended: false, ..state.clone() }
+    LiveState {
+        phase: Phase::Paused,
+        attempt,
+        stage,
+        percentage,
+        groups: plan.groups_through(index),
+        since,
+        ended: false,
+        ..state.clone()
+    }
 }

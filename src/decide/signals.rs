@@ -78,4 +78,3 @@ impl Signals {
 pub fn before(now: Instant, ms: u64) -> Instant {
     Instant::from_epoch_ms(now.as_epoch_ms().saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX)))
 }
-

@@ -55,7 +55,13 @@ pub struct Standing {
 impl Standing {
     /// Boils a rollout down. `state` is `None` when none could be read; `is_killed` is the kill
     /// switch outside the state; `is_waiting` that a rollout named in `after` has not ended.
-    pub fn new(plan: &Plan, state: Option<&LiveState>, is_killed: bool, is_waiting: bool, directory: &impl Directory) -> Self {
+    pub fn new(
+        plan: &Plan,
+        state: Option<&LiveState>,
+        is_killed: bool,
+        is_waiting: bool,
+        directory: &impl Directory,
+    ) -> Self {
         let draft;
         let known = match state {
             Some(state) => state,

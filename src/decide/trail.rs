@@ -60,10 +60,21 @@ impl Trail {
         for figure in &judgement.figures {
             let (Some(e_value), Some(e_needed)) = (figure.e_value, figure.e_needed) else { continue };
             let condition = condition.to_string();
-            let place = self.0.iter().position(|line| line.of == of && line.condition == condition && line.metric == figure.metric);
+            let place = self
+                .0
+                .iter()
+                .position(|line| line.of == of && line.condition == condition && line.metric == figure.metric);
             let mut line = match place {
                 Some(place) => self.0.remove(place),
-                None => Line { of, condition, metric: figure.metric.clone(), e_needed, text: String::new(), points: VecDeque::new(), is_current: true },
+                None => Line {
+                    of,
+                    condition,
+                    metric: figure.metric.clone(),
+                    e_needed,
+                    text: String::new(),
+                    points: VecDeque::new(),
+                    is_current: true,
+                },
             };
             line.points.retain(|(own, _)| *own < minute);
             line.points.push_back((minute, e_value));
@@ -107,8 +118,23 @@ mod tests {
     const PLAN: &str = r#"{"key":"flag","identity":{"from":["cookie:uid"]},"stage":[{"name":"full","percentage":50}],"guardrail":[{"when":"signal.p1 > 0 over 1m","then":"alert"},{"when":"error_rate > legacy","then":"rollback"}],"signals":{"p1":{"kind":"count"}}}"#;
 
     fn look(e_value: Option<f64>) -> Look {
-        let figure = |e_value| Figure { metric: "error_rate".into(), value: None, legacy: None, bound: 1.0, observations: 1.0, e_value: Some(e_value), e_needed: Some(100.0), text: "so".into() };
-        Look { guardrails: vec![Judgement::default(), Judgement { figures: e_value.map(figure).into_iter().collect(), ..Judgement::default() }], ..Look::default() }
+        let figure = |e_value| Figure {
+            metric: "error_rate".into(),
+            value: None,
+            legacy: None,
+            bound: 1.0,
+            observations: 1.0,
+            e_value: Some(e_value),
+            e_needed: Some(100.0),
+            text: "so".into(),
+        };
+        Look {
+            guardrails: vec![
+                Judgement::default(),
+                Judgement { figures: e_value.map(figure).into_iter().collect(), ..Judgement::default() },
+            ],
+            ..Look::default()
+        }
     }
 
     /// The comparison after looks at these seconds.
@@ -131,7 +157,10 @@ mod tests {
         let mut looks = vec![(0, Some(1.0)), (30, Some(2.0)), (60, Some(3.0))];
         let lines = noted(&looks);
         assert_eq!((lines.len(), lines[0].of, lines[0].condition.as_str()), (1, "guardrail", "error_rate > legacy"));
-        assert_eq!((points(&lines[0]), lines[0].e_value(), lines[0].ended()), (vec![(0, 2.0), (1, 3.0)], Some(3.0), None));
+        assert_eq!(
+            (points(&lines[0]), lines[0].e_value(), lines[0].ended()),
+            (vec![(0, 2.0), (1, 3.0)], Some(3.0), None)
+        );
         looks.push((120 * 60, Some(4.0)));
         assert_eq!(points(&noted(&looks)[0]), [(1, 3.0), (120, 4.0)]);
     }
@@ -140,21 +169,28 @@ mod tests {
     fn a_comparison_that_has_ended_stays_for_as_long() {
         let mut looks = vec![(0, Some(1.0)), (60, Some(3.0)), (70, None), (119 * 60, None)];
         let lines = noted(&looks);
-        assert_eq!((points(&lines[0]), lines[0].ended().map(Instant::as_epoch_ms)), (vec![(0, 1.0), (1, 3.0)], Some(60_000)));
+        assert_eq!(
+            (points(&lines[0]), lines[0].ended().map(Instant::as_epoch_ms)),
+            (vec![(0, 1.0), (1, 3.0)], Some(60_000))
+        );
         looks.push((121 * 60, None));
         assert!(noted(&looks).is_empty());
     }
 
     #[test]
     fn comparisons_keep_the_order_of_the_plan() {
-        let plan = read_rollout(&PLAN.replace("signal.p1 > 0 over 1m", "js_error_rate > legacy")).unwrap_or_else(|_| unreachable!());
+        let plan = read_rollout(&PLAN.replace("signal.p1 > 0 over 1m", "js_error_rate > legacy"))
+            .unwrap_or_else(|_| unreachable!());
         let stage: Name = "full".parse().unwrap_or_else(|_| unreachable!());
         let one = look(Some(1.0)).guardrails.remove(1);
         let look = Look { guardrails: vec![one.clone(), one.clone()], sample_ratio: Some(one), ..Look::default() };
         let mut trail = Trail::default();
         for second in 0..3 {
             trail.note(&look, &plan, &stage, Instant::from_epoch_ms(second * 1_000));
-            assert_eq!(trail.lines().iter().map(|line| line.condition.as_str()).collect::<Vec<_>>(), ["js_error_rate > legacy", "error_rate > legacy", "sample_ratio"]);
+            assert_eq!(
+                trail.lines().iter().map(|line| line.condition.as_str()).collect::<Vec<_>>(),
+                ["js_error_rate > legacy", "error_rate > legacy", "sample_ratio"]
+            );
         }
     }
 

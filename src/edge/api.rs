@@ -42,7 +42,12 @@ pub async fn route(own: &Own<'_>, path: &str) -> Response {
 /// Answers Prometheus, which has a path of its own.
 pub async fn expose(own: &Own<'_>) -> Response {
     match handle(own, EXPOSITION).await {
-        Ok(reply) if !reply.is_problem => glue::plain(reply.status, CONTENT_TYPE, "x-content-type-options:nosniff", if own.method == "HEAD" { "" } else { &reply.body }),
+        Ok(reply) if !reply.is_problem => glue::plain(
+            reply.status,
+            CONTENT_TYPE,
+            "x-content-type-options:nosniff",
+            if own.method == "HEAD" { "" } else { &reply.body },
+        ),
         Ok(reply) => answer(own, &reply),
         Err(problem) => answer(own, &problem.into()),
     }
@@ -56,7 +61,11 @@ pub fn admitted(own: &Own<'_>) -> Result<(Person, Option<u64>), Problem> {
     let (authorization, cookies) = (own.header("authorization"), own.header("cookie").unwrap_or_default());
     let sessions = glue::text(own.env, "SIGNING_KEY").and_then(|key| SessionKey::derive(&key));
     let sent = Sent::read(own);
-    let credentials = Credentials { authorization: authorization.as_deref(), sessions: session::brought(&cookies), ..sent.credentials(own) };
+    let credentials = Credentials {
+        authorization: authorization.as_deref(),
+        sessions: session::brought(&cookies),
+        ..sent.credentials(own)
+    };
     admit(glue::text(own.env, "ADMIN_TOKENS").as_deref(), sessions.as_ref(), &credentials)
 }
 
@@ -70,7 +79,11 @@ pub struct Sent {
 impl Sent {
     /// Reads it off a request.
     pub fn read(own: &Own<'_>) -> Self {
-        Self { to: format!("{}://{}", own.address.scheme, own.address.authority), origin: own.header("origin"), fetch_site: own.header("sec-fetch-site") }
+        Self {
+            to: format!("{}://{}", own.address.scheme, own.address.authority),
+            origin: own.header("origin"),
+            fetch_site: own.header("sec-fetch-site"),
+        }
     }
 
     /// What this says of who sends it.
@@ -151,7 +164,10 @@ async fn ready(own: &Own<'_>, key: &str) -> Result<(std::rc::Rc<Snapshot>, usize
     let snapshot = snapshot::with_memory(|memory| std::rc::Rc::clone(&memory.snapshot));
     match snapshot.catalogue.number_of(key) {
         Some(number) => Ok((snapshot, number)),
-        None => Err(Problem::unknown_rollout(key, &snapshot.catalogue.rollouts.iter().map(|entry| entry.plan.key.to_string()).collect::<Vec<_>>())),
+        None => Err(Problem::unknown_rollout(
+            key,
+            &snapshot.catalogue.rollouts.iter().map(|entry| entry.plan.key.to_string()).collect::<Vec<_>>(),
+        )),
     }
 }
 
@@ -229,7 +245,9 @@ impl Visitor for Subject<'_> {
 
     fn variant_in(&self, rollout: usize) -> Variant {
         match self.snapshot.standings.get(rollout) {
-            Some(standing) if self.depth < DEPTH_MAX => assign(standing, &Subject { depth: self.depth + 1, ..*self }).variant,
+            Some(standing) if self.depth < DEPTH_MAX => {
+                assign(standing, &Subject { depth: self.depth + 1, ..*self }).variant
+            }
             _ => Variant::Legacy,
         }
     }
@@ -238,17 +256,30 @@ impl Visitor for Subject<'_> {
 /// Signs a link that shows one browser the side of its choice.
 async fn preview_link(own: &Own<'_>, key: &str, text: &str) -> Result<Reply, Problem> {
     let asked = body::preview(text)?;
-    let signing = glue::text(own.env, "SIGNING_KEY").and_then(|key| PreviewKey::derive(&key)).ok_or_else(Problem::no_signing_key)?;
+    let signing = glue::text(own.env, "SIGNING_KEY")
+        .and_then(|key| PreviewKey::derive(&key))
+        .ok_or_else(Problem::no_signing_key)?;
     let (snapshot, number) = ready(own, key).await?;
     let host = match asked.host {
         Some(host) => host,
         // The console's own host has no pages.
-        None if console::with(own.env, |console| console.owns(&own.address)) => first_host(&snapshot, number).ok_or_else(|| Problem::field("host", "`host` is missing", "the host of the site that the link is for: no route of the rollout names one"))?,
+        None if console::with(own.env, |console| console.owns(&own.address)) => first_host(&snapshot, number)
+            .ok_or_else(|| {
+                Problem::field(
+                    "host",
+                    "`host` is missing",
+                    "the host of the site that the link is for: no route of the rollout names one",
+                )
+            })?,
         None => own.address.authority.to_ascii_lowercase(),
     };
     let expires_ms = clock::now_ms() as u64 + asked.life_ms;
     let token = signing.sign(key, asked.variant, &host, expires_ms / 1_000);
-    let path = snapshot.catalogue.plan(number).and_then(|plan| plan.routes.first()).map_or("/".to_owned(), |route| route.start());
+    let path = snapshot
+        .catalogue
+        .plan(number)
+        .and_then(|plan| plan.routes.first())
+        .map_or("/".to_owned(), |route| route.start());
     let url = format!("{}://{host}{}?token={token}&to={path}", own.address.scheme, preview::PATH);
     let expires = Instant::from_epoch_ms((expires_ms / 1_000 * 1_000) as i64);
     Ok(Reply::json(201, &Link { url: &url, variant: asked.variant.as_str(), host: &host, expires }))

@@ -11,8 +11,8 @@ use super::{clock, glue, log, meter};
 use crate::protocol::address::Address;
 use crate::protocol::api::problem::Problem;
 use crate::protocol::beacon::body::{self, BODY_BYTES_MAX};
-use crate::protocol::beacon::{is_foreign, own_path};
 use crate::protocol::beacon::path::{BeaconPath, REPORTS};
+use crate::protocol::beacon::{is_foreign, own_path};
 use crate::protocol::limiter::{self, Limiter};
 use crate::protocol::meter::minute_of;
 
@@ -38,7 +38,11 @@ fn named_path(env: &JsValue) -> Option<BeaconPath> {
     let text = glue::text(env, "BEACON_PATH").filter(|text| !text.is_empty())?;
     let path = text.parse();
     if let Err(why) = path {
-        log::warn("beacon_path_unusable", "BEACON_PATH", &format!("`{text}` is no path for the beacon: {why}. It is ignored; write `/assets/m`"));
+        log::warn(
+            "beacon_path_unusable",
+            "BEACON_PATH",
+            &format!("`{text}` is no path for the beacon: {why}. It is ignored; write `/assets/m`"),
+        );
     }
     path.ok()
 }
@@ -65,16 +69,25 @@ async fn take(own: &Own<'_>) -> Result<(), Problem> {
     let text = own.body(BODY_BYTES_MAX).await?;
     meter::prepare(own.env);
     let minute = minute_of(clock::now_ms());
-    let are_networks_one = ONE_NETWORK.with(|own_network| *own_network.get_or_init(|| glue::text(own.env, "BEACON_ONE_NETWORK").as_deref() == Some("allow")));
+    let are_networks_one = ONE_NETWORK.with(|own_network| {
+        *own_network.get_or_init(|| glue::text(own.env, "BEACON_ONE_NETWORK").as_deref() == Some("allow"))
+    });
     let reports = meter::with_key(|key| {
         let network = (!are_networks_one).then(|| key.network(&address, minute));
         let mut reports = body::reports(&text, key, own.address.authority, minute)?;
         reports.iter_mut().for_each(|report| report.network = network);
         Ok(reports)
-    }).ok_or_else(Problem::no_signing_key)??;
-    let dropped = meter::with_meter(|meter| reports.into_iter().map(|report| meter.report(report)).filter(|is_kept| !is_kept).count());
+    })
+    .ok_or_else(Problem::no_signing_key)??;
+    let dropped = meter::with_meter(|meter| {
+        reports.into_iter().map(|report| meter.report(report)).filter(|is_kept| !is_kept).count()
+    });
     if dropped > 0 {
-        log::warn("reports_dropped", "beacon", "more pages report than the controller takes; what came last is dropped");
+        log::warn(
+            "reports_dropped",
+            "beacon",
+            "more pages report than the controller takes; what came last is dropped",
+        );
     }
     Ok(())
 }

@@ -20,7 +20,11 @@ pub fn with<T>(env: &JsValue, act: impl FnOnce(&Console) -> T) -> T {
 fn read(env: &JsValue) -> Console {
     let console = Console::read(glue::text(env, "CONSOLE_HOST").as_deref());
     if let Console::Nowhere(text) = &console {
-        log::warn("console_host_unusable", "CONSOLE_HOST", &format!("`{text}` is no host, so console and API answer nowhere; write `ops.example.com`"));
+        log::warn(
+            "console_host_unusable",
+            "CONSOLE_HOST",
+            &format!("`{text}` is no host, so console and API answer nowhere; write `ops.example.com`"),
+        );
     }
     console
 }

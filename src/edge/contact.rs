@@ -45,7 +45,8 @@ struct Contact {
 /// Whether a contact is to be scheduled behind this request. It is told to one request only.
 pub fn is_due(now_ms: f64) -> bool {
     CONTACT.with_borrow_mut(|contact| {
-        let is_scheduled = contact.scheduled_at_ms.is_some_and(|at_ms| now_ms - at_ms < contact.interval_ms + MARK_MAX_MS);
+        let is_scheduled =
+            contact.scheduled_at_ms.is_some_and(|at_ms| now_ms - at_ms < contact.interval_ms + MARK_MAX_MS);
         let is_due = !contact.is_absent && !is_scheduled;
         if is_due {
             contact.scheduled_at_ms = Some(now_ms);
@@ -119,10 +120,16 @@ async fn tell(env: &JsValue, wanted: &[String], with_counts: bool) {
     });
     let lost = meter::with_meter(Meter::take_lost);
     if lost > 0 {
-        log::warn("counts_lost", "controller", &format!("it takes less than is counted here; {lost} counts of minutes or requests had no room"));
+        log::warn(
+            "counts_lost",
+            "controller",
+            &format!("it takes less than is counted here; {lost} counts of minutes or requests had no room"),
+        );
     }
     let outcome = glue::ask_controller(env, "flush", &text, ANSWER_MS_MAX).await;
-    let answer = outcome.map_err(|error| glue::message(&error)).and_then(|text| Answer::parse(&text).ok_or_else(|| "its answer cannot be read".to_owned()));
+    let answer = outcome
+        .map_err(|error| glue::message(&error))
+        .and_then(|text| Answer::parse(&text).ok_or_else(|| "its answer cannot be read".to_owned()));
     match answer {
         Ok(answer) => {
             CONTACT.with_borrow_mut(|contact| contact.interval_ms = f64::from(answer.interval_ms));

@@ -1,7 +1,7 @@
 // The controller's Durable Object. The wasm module decides; this passes on, and publishes in the
 // background.
-import { DurableObject } from "cloudflare:workers";
-import { module, noteTrap } from "./module.js";
+import { DurableObject } from 'cloudflare:workers';
+import { module, noteTrap } from './module.js';
 
 export class Controller extends DurableObject {
   #publishing = false;
@@ -55,7 +55,7 @@ export class Controller extends DurableObject {
     try {
       return await act(module());
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) noteTrap("controller", error);
+      if (error instanceof WebAssembly.RuntimeError) noteTrap('controller', error);
       throw error;
     }
   }
@@ -65,6 +65,8 @@ export class Controller extends DurableObject {
     if (this.#publishing || !module().controllerHasUnpublished()) return;
     this.#publishing = true;
     const published = this.#run((gate) => gate.controllerPublish(this.ctx, this.env));
-    this.ctx.waitUntil(published.catch((error) => console.error(String(error))).finally(() => (this.#publishing = false)));
+    this.ctx.waitUntil(
+      published.catch((error) => console.error(String(error))).finally(() => (this.#publishing = false)),
+    );
   }
 }

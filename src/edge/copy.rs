@@ -51,7 +51,8 @@ pub async fn load() -> Option<Copy> {
 
 /// Saves the texts as the new copy.
 pub async fn save(texts: HashMap<String, String>) {
-    let fields: Vec<String> = texts.iter().map(|(key, text)| format!("{}:{}", log::quoted(key), log::quoted(text))).collect();
+    let fields: Vec<String> =
+        texts.iter().map(|(key, text)| format!("{}:{}", log::quoted(key), log::quoted(text))).collect();
     let copy = format!("{{\"saved_ms\":{},\"texts\":{{{}}}}}", Plain(clock::now_ms()), fields.join(","));
     if let Err(error) = glue::save_copy(&copy).await {
         log::warn("copy_unwritable", "configuration", &glue::message(&error));

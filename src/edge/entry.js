@@ -3,11 +3,11 @@
 // worker-build's own entry wraps each request in two Proxies, an eighth of the CPU that a bare
 // proxy takes. What it does for a module like ours is done in module.js.
 
-import openapi from "./openapi.json";
-import { Late, Upload, answer, discard, endsWell, readRequest, readResponse, send } from "./http.js";
-import { module, noteTrap } from "./module.js";
+import openapi from './openapi.json';
+import { Late, Upload, answer, discard, endsWell, readRequest, readResponse, send } from './http.js';
+import { module, noteTrap } from './module.js';
 
-export { Controller } from "./controller.js";
+export { Controller } from './controller.js';
 
 export default {
   async fetch(request, env, context) {
@@ -15,25 +15,27 @@ export default {
     try {
       text = readRequest(request);
     } catch {
-      return sentence(400, "unreadable", "The request could not be read.");
+      return sentence(400, 'unreadable', 'The request could not be read.');
     }
     try {
       const answer = await serve(module(), text, request, env, context);
       tellCounts(env, context);
       return answer;
     } catch (error) {
-      noteTrap("proxy", error);
+      noteTrap('proxy', error);
       return withoutGate(request, env);
     }
   },
 };
 
-const KV_DUE = 1, CONTROLLER_DUE = 2;
+const KV_DUE = 1,
+  CONTROLLER_DUE = 2;
 
 async function serve(gate, text, request, env, context) {
   let step = gate.start(text, request, env, false, Date.now());
-  if (step.startsWith("own")) return gate.fetch(new Request(step.slice(4) || urlOf(text), request), { ...env, OPENAPI: openapi });
-  if (step === "wait") {
+  if (step.startsWith('own'))
+    return gate.fetch(new Request(step.slice(4) || urlOf(text), request), { ...env, OPENAPI: openapi });
+  if (step === 'wait') {
     const waitUntil = (promise) => context.waitUntil(promise.catch(() => {}));
     await gate.prepare(env, text, request, waitUntil);
     step = gate.start(text, request, env, true, Date.now());
@@ -50,18 +52,18 @@ function tellCounts(env, context) {
     const gate = module();
     if (gate.countsDue(Date.now())) context.waitUntil(gate.flush(env));
   } catch (error) {
-    noteTrap("counts", error);
+    noteTrap('counts', error);
   }
 }
 
-const urlOf = (text) => text.split("\n", 2)[1];
+const urlOf = (text) => text.split('\n', 2)[1];
 
 /** The words of a step up to its last one, which may hold line feeds. */
 function words(step, count) {
   const words = [];
   let at = 0;
   for (let n = 1; n < count; n += 1) {
-    const end = step.indexOf("\n", at);
+    const end = step.indexOf('\n', at);
     words.push(step.slice(at, end < 0 ? undefined : end));
     at = end < 0 ? step.length : end + 1;
   }
@@ -75,18 +77,18 @@ async function follow(gate, step, request, env, context) {
   const upload = new Upload();
   // A client that leaves takes its request with it, so what it leaves behind is noted here and now.
   let isOpen = true;
-  request.signal?.addEventListener("abort", () => {
+  request.signal?.addEventListener('abort', () => {
     try {
       if (isOpen && number) gate.left(number, upload.isSent, Date.now());
     } catch (error) {
-      noteTrap("left", error);
+      noteTrap('left', error);
     }
     isOpen = false;
   });
   for (;;) {
-    const kind = step.slice(0, step.indexOf("\n"));
+    const kind = step.slice(0, step.indexOf('\n'));
     switch (kind) {
-      case "ask": {
+      case 'ask': {
         const [, id, timeoutMs, service, url, edits] = words(step, 6);
         number = Number(id);
         before = last;
@@ -97,19 +99,24 @@ async function follow(gate, step, request, env, context) {
           last = undefined;
           error = caught;
         }
-        if (!isOpen) return last ?? sentence(499, "left", "The client has left.");
-        step = last ? gate.answered(number, readResponse(last, request.url), Date.now()) : gate.failed(number, reasonOf(error, upload), error?.message ?? String(error), Date.now());
+        if (!isOpen) return last ?? sentence(499, 'left', 'The client has left.');
+        step = last
+          ? gate.answered(number, readResponse(last, request.url), Date.now())
+          : gate.failed(number, reasonOf(error, upload), error?.message ?? String(error), Date.now());
         break;
       }
-      case "answer": {
+      case 'answer': {
         isOpen = false;
         const [, id, watchMs, which, edits] = words(step, 5);
         return edited(gate, chosen(which, last, before), edits, Number(id), Number(watchMs), context);
       }
-      case "untouched":
+      case 'untouched':
         isOpen = false;
-        return chosen(words(step, 2)[1], last, before) ?? sentence(502, "no_config", "The site did not answer. Please try again.");
-      case "unregister": {
+        return (
+          chosen(words(step, 2)[1], last, before) ??
+          sentence(502, 'no_config', 'The site did not answer. Please try again.')
+        );
+      case 'unregister': {
         isOpen = false;
         discardAll(last, before);
         const [, reason, script] = words(step, 3);
@@ -126,26 +133,31 @@ async function follow(gate, step, request, env, context) {
 }
 
 function bound(env, service) {
-  if (typeof env[service]?.fetch !== "function") throw new Error(`the worker has no service binding ${service}`);
+  if (typeof env[service]?.fetch !== 'function') throw new Error(`the worker has no service binding ${service}`);
   return env[service];
 }
 
 function reasonOf(error, upload) {
-  if (upload.isUnderWay()) return "unsent";
-  return error instanceof Late ? "timeout" : "unreachable";
+  if (upload.isUnderWay()) return 'unsent';
+  return error instanceof Late ? 'timeout' : 'unreachable';
 }
 
 /** A service worker's script that unregisters it, whatever its scope was. */
 function unregistering(reason, script, method) {
-  const headers = { "content-type": "text/javascript; charset=utf-8", "cache-control": "no-store", "service-worker-allowed": "/", "tidegate-reason": reason };
-  return new Response(method === "HEAD" ? null : script, { headers });
+  const headers = {
+    'content-type': 'text/javascript; charset=utf-8',
+    'cache-control': 'no-store',
+    'service-worker-allowed': '/',
+    'tidegate-reason': reason,
+  };
+  return new Response(method === 'HEAD' ? null : script, { headers });
 }
 
 const discardAll = (...answers) => answers.forEach((answer) => answer && discard(answer));
 
 /** The answer that is passed on; the other is let go of. */
 function chosen(which, last, before) {
-  const [taken, other] = which === "last" ? [last, before] : [before, last];
+  const [taken, other] = which === 'last' ? [last, before] : [before, last];
   if (other) discard(other);
   return taken;
 }
@@ -158,7 +170,11 @@ function edited(gate, response, edits, number, watchMs, context) {
   if (watchMs > 0 && response.body === null) gate.ended(number, response.status !== 200, Date.now());
   if (watchMs === 0 || response.body === null) return marked(response, edits, response.body);
   const [body, copy] = response.body.tee();
-  context.waitUntil(endsWell(copy, watchMs).then((isWhole) => gate.ended(number, isWhole, Date.now())).catch((error) => noteTrap("page", error)));
+  context.waitUntil(
+    endsWell(copy, watchMs)
+      .then((isWhole) => gate.ended(number, isWhole, Date.now()))
+      .catch((error) => noteTrap('page', error)),
+  );
   return marked(response, edits, body);
 }
 
@@ -172,13 +188,22 @@ function marked(response, edits, body) {
 
 /** Whether an address is under `/_tidegate/`, or on the console's own host; the module's rules are not to be had. */
 function isOwn({ pathname, host, hostname }, env) {
-  const own = String(env.CONSOLE_HOST ?? "").trim().toLowerCase().replace(/^https?:\/\//, "").replace(/\/$/, "");
+  const own = String(env.CONSOLE_HOST ?? '')
+    .trim()
+    .toLowerCase()
+    .replace(/^https?:\/\//, '')
+    .replace(/\/$/, '');
   return /^\/_tidegate(\/|$)/.test(pathname) || own === host || own === hostname;
 }
 
 function sentence(status, reason, text, more = {}) {
-  const headers = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "tidegate-reason": reason, ...more };
-  return new Response(text + "\n", { status, headers });
+  const headers = {
+    'content-type': 'text/plain; charset=utf-8',
+    'cache-control': 'no-store',
+    'tidegate-reason': reason,
+    ...more,
+  };
+  return new Response(text + '\n', { status, headers });
 }
 
 /**
@@ -186,15 +211,19 @@ function sentence(status, reason, text, more = {}) {
  * nowhere else: it brings tokens and sessions.
  */
 function withoutGate(request, env) {
-  if (isOwn(new URL(request.url), env)) return sentence(503, "restarting", "Tidegate starts anew. Please try again.", { "retry-after": "1" });
-  if (!env.FALLBACK_UPSTREAM || request.bodyUsed) return sentence(503, "no_config", "The site is not available. Please try again.");
+  if (isOwn(new URL(request.url), env))
+    return sentence(503, 'restarting', 'Tidegate starts anew. Please try again.', { 'retry-after': '1' });
+  if (!env.FALLBACK_UPSTREAM || request.bodyUsed)
+    return sentence(503, 'no_config', 'The site is not available. Please try again.');
   const { pathname, search, host, protocol } = new URL(request.url);
-  const upstream = new Request(env.FALLBACK_UPSTREAM.replace(/\/$/, "") + pathname + search, request);
+  const upstream = new Request(env.FALLBACK_UPSTREAM.replace(/\/$/, '') + pathname + search, request);
   // Here, without the module's rules, whatever only a proxy may say is taken away.
-  const claims = /^(tidegate-|x-forwarded|x-original-|x-rewrite-url$|forwarded$|x-real-ip$|true-client-ip$|x-client-ip$|x-cluster-client-ip$|client-ip$|x-host$|x-http-host-override$|x-url-scheme$|x-scheme$|front-end-https$)/;
-  for (const name of [...upstream.headers.keys()].filter((name) => claims.test(name.replaceAll("_", "-")))) upstream.headers.delete(name);
-  upstream.headers.set("x-forwarded-for", request.headers.get("cf-connecting-ip") ?? "");
-  upstream.headers.set("x-forwarded-host", host);
-  upstream.headers.set("x-forwarded-proto", protocol.slice(0, -1));
+  const claims =
+    /^(tidegate-|x-forwarded|x-original-|x-rewrite-url$|forwarded$|x-real-ip$|true-client-ip$|x-client-ip$|x-cluster-client-ip$|client-ip$|x-host$|x-http-host-override$|x-url-scheme$|x-scheme$|front-end-https$)/;
+  for (const name of [...upstream.headers.keys()].filter((name) => claims.test(name.replaceAll('_', '-'))))
+    upstream.headers.delete(name);
+  upstream.headers.set('x-forwarded-for', request.headers.get('cf-connecting-ip') ?? '');
+  upstream.headers.set('x-forwarded-host', host);
+  upstream.headers.set('x-forwarded-proto', protocol.slice(0, -1));
   return fetch(upstream);
 }

@@ -6,16 +6,16 @@ use std::cell::RefCell;
 use wasm_bindgen::JsValue;
 
 use super::{clock, glue, mint, tokens};
+use crate::decide::assign::Variant;
 use crate::model::node::Node;
 use crate::model::plan::Token;
-use crate::decide::assign::Variant;
 use crate::model::subject::SubjectHash;
 use crate::protocol::cookieless::Cookieless;
 use crate::protocol::facts::Facts;
 use crate::protocol::identity::Newcomers;
-use crate::protocol::preview::{self, PreviewKey};
 use crate::protocol::jwt;
 use crate::protocol::message::RequestText;
+use crate::protocol::preview::{self, PreviewKey};
 use crate::protocol::robots::Robots;
 
 thread_local! {

@@ -2,14 +2,14 @@
 
 /** An answer of our own; `headers` has a `name:value` on each line. */
 export function plain(status, contentType, headers, body) {
-  const answer = new Response(body, { status, headers: { "content-type": contentType, "cache-control": "no-store" } });
+  const answer = new Response(body, { status, headers: { 'content-type': contentType, 'cache-control': 'no-store' } });
   for (const [name, value] of lines(headers)) answer.headers.append(name, value);
   return answer;
 }
 
 /** An answer that says nothing but its headers. */
 export function empty(headers) {
-  const answer = new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
+  const answer = new Response(null, { status: 204, headers: { 'cache-control': 'no-store' } });
   for (const [name, value] of lines(headers)) answer.headers.append(name, value);
   return answer;
 }
@@ -23,7 +23,11 @@ export async function asset(env, request, headers) {
   return answer;
 }
 
-const lines = (headers) => headers.split("\n").filter(Boolean).map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]);
+const lines = (headers) =>
+  headers
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]);
 
 export function country(request) {
   return request.cf?.country;
@@ -31,7 +35,7 @@ export function country(request) {
 
 export function text(env, name) {
   const value = env[name];
-  return typeof value === "string" ? value : undefined;
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** The values of up to 100 keys, in their order; undefined where a key does not exist. */
@@ -42,21 +46,21 @@ export async function readTexts(env, keys) {
 
 /** The value of a key as bytes. */
 export async function readBytes(env, key) {
-  const value = await env.ROLLOUTS.get(key, { type: "arrayBuffer", cacheTtl: 60 });
+  const value = await env.ROLLOUTS.get(key, { type: 'arrayBuffer', cacheTtl: 60 });
   return value === null ? undefined : new Uint8Array(value);
 }
 
-const COPY_URL = "https://tidegate.invalid/configuration";
+const COPY_URL = 'https://tidegate.invalid/configuration';
 
 /** The private copy of the configuration in this place's cache, for when KV cannot be read. */
 export async function loadCopy() {
-  const cache = await caches.open("tidegate");
+  const cache = await caches.open('tidegate');
   return (await cache.match(COPY_URL))?.text();
 }
 
 export async function saveCopy(copy) {
-  const cache = await caches.open("tidegate");
-  await cache.put(COPY_URL, new Response(copy, { headers: { "cache-control": "max-age=604800" } }));
+  const cache = await caches.open('tidegate');
+  await cache.put(COPY_URL, new Response(copy, { headers: { 'cache-control': 'max-age=604800' } }));
 }
 
 /** Whether a promise is fulfilled within so many milliseconds; it goes on all the same. */
@@ -74,9 +78,11 @@ export const hasController = (env) => env.CONTROLLER !== undefined;
 
 /** Asks the controller, and waits for its answer only so long. */
 export async function askController(env, what, text, ms) {
-  const controller = env.CONTROLLER.get(env.CONTROLLER.idFromName("tidegate"));
+  const controller = env.CONTROLLER.get(env.CONTROLLER.idFromName('tidegate'));
   let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)));
+  const late = new Promise(
+    (_, reject) => (timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)),
+  );
   try {
     return await Promise.race([controller[what](text), late]);
   } finally {
@@ -100,7 +106,7 @@ export async function areSettledWithin(promises, ms) {
 
 /** The body of a request as text, or undefined where it is longer than `bytesMax`. */
 export async function bodyText(request, bytesMax) {
-  if (!request.body) return "";
+  if (!request.body) return '';
   const chunks = [];
   let length = 0;
   for await (const chunk of request.body) {
@@ -108,7 +114,7 @@ export async function bodyText(request, bytesMax) {
     if (length > bytesMax) return undefined;
     chunks.push(chunk);
   }
-  return new TextDecoder("utf-8", { fatal: true }).decode(await new Blob(chunks).arrayBuffer());
+  return new TextDecoder('utf-8', { fatal: true }).decode(await new Blob(chunks).arrayBuffer());
 }
 
 /** A small text of another host. */
@@ -119,13 +125,13 @@ export async function fetchText(url) {
 }
 
 const ALGORITHMS = {
-  RS256: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
-  ES256: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+  RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+  ES256: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
 };
 
 /** Whether a text is signed with a key in JSON (JWK); throws where the key is not for the algorithm. */
 export async function isSigned(jwk, algorithm, text, signature) {
   const how = ALGORITHMS[algorithm];
-  const key = await crypto.subtle.importKey("jwk", JSON.parse(jwk), how, false, ["verify"]);
+  const key = await crypto.subtle.importKey('jwk', JSON.parse(jwk), how, false, ['verify']);
   return crypto.subtle.verify(how, key, signature, new TextEncoder().encode(text));
 }

@@ -3,11 +3,11 @@
 
 /** Applies changes to headers: lines of `-name`, `=name:value` or `+name:value`. */
 export function apply(headers, edits) {
-  for (const edit of edits.split("\n")) {
-    const colon = edit.indexOf(":");
-    if (edit[0] === "=") headers.set(edit.slice(1, colon), edit.slice(colon + 1));
-    else if (edit[0] === "-") headers.delete(edit.slice(1));
-    else if (edit[0] === "+") headers.append(edit.slice(1, colon), edit.slice(colon + 1));
+  for (const edit of edits.split('\n')) {
+    const colon = edit.indexOf(':');
+    if (edit[0] === '=') headers.set(edit.slice(1, colon), edit.slice(colon + 1));
+    else if (edit[0] === '-') headers.delete(edit.slice(1));
+    else if (edit[0] === '+') headers.append(edit.slice(1, colon), edit.slice(colon + 1));
   }
 }
 
@@ -20,8 +20,8 @@ const ODD_URL = /\/\.|%2e|:443\/|:80\//i;
 export function readRequest(request) {
   let { url } = request;
   if (!PLAIN_URL.test(url) || ODD_URL.test(url)) url = new URL(url).href;
-  let text = request.method + "\n" + url;
-  for (const [name, value] of request.headers) text += "\n" + name + ":" + value;
+  let text = request.method + '\n' + url;
+  for (const [name, value] of request.headers) text += '\n' + name + ':' + value;
   return text;
 }
 
@@ -57,15 +57,15 @@ export class Upload {
   /** Whether a body is to be sent that can be followed: the platform makes no GET or HEAD with one. */
   #hasBody({ body, method }) {
     this.isSent = body === null;
-    this.isBegun = body !== null && (method === "GET" || method === "HEAD");
+    this.isBegun = body !== null && (method === 'GET' || method === 'HEAD');
     return body !== null && !this.isBegun;
   }
 
   #withBody(url, { method, headers, body, cf }) {
-    const length = Number(headers.get("content-length") ?? NaN);
+    const length = Number(headers.get('content-length') ?? NaN);
     const { readable, writable } = length >= 0 ? new FixedLengthStream(length) : new IdentityTransformStream();
     this.ended = this.#pump(body, writable);
-    return new Request(url, { method, headers, body: readable, redirect: "manual", cf });
+    return new Request(url, { method, headers, body: readable, redirect: 'manual', cf });
   }
 
   // The first piece goes by hand: an upstream that cannot be reached never takes it. A client that breaks off
@@ -97,7 +97,8 @@ export function send(upstream, service, timeoutMs, upload) {
 // A race and not an AbortSignal: a signal would cut a slow body too, and costs a second copy of the
 // request. The time runs once the request's own body has been sent: how long that takes is its client's affair.
 function inTime(answered, timeoutMs, uploaded) {
-  let timer, isSettled = false;
+  let timer,
+    isSettled = false;
   const late = new Promise((_, reject) => {
     const start = () => {
       if (isSettled) return;
@@ -118,16 +119,19 @@ function inTime(answered, timeoutMs, uploaded) {
 /** What the rules need of an answer to a public URL, a line each: its status, where it redirects to, its headers. */
 export function readResponse(response, url) {
   const { status, headers } = response;
-  const location = status >= 301 && status <= 308 ? headers.get("location") : null;
-  let text = status + "\n" + (location === null ? "" : (URL.parse(location, url)?.href ?? ""));
-  for (const [name, value] of headers) text += "\n" + name + ":" + value;
+  const location = status >= 301 && status <= 308 ? headers.get('location') : null;
+  let text = status + '\n' + (location === null ? '' : (URL.parse(location, url)?.href ?? ''));
+  for (const [name, value] of headers) text += '\n' + name + ':' + value;
   return text;
 }
 
 /** The answer with edited headers and, where it is watched, one half of its body; the bytes stay as they are. */
 export function answer(response, edits, body = response.body) {
   // No answer can be made with a status that HTTP does not have; its clients treat it as a 5xx all the same.
-  const own = response.status > 599 ? new Response(body, { status: 502, headers: response.headers }) : new Response(body, response);
+  const own =
+    response.status > 599
+      ? new Response(body, { status: 502, headers: response.headers })
+      : new Response(body, response);
   apply(own.headers, edits);
   return own;
 }
@@ -140,7 +144,7 @@ const READ_BYTES = 65_536;
 /** A reader that takes a buffer of ours, which a stream made in JavaScript cannot: then one that ignores it. */
 function readerOf(body) {
   try {
-    return body.getReader({ mode: "byob" });
+    return body.getReader({ mode: 'byob' });
   } catch {
     return body.getReader();
   }
@@ -152,13 +156,14 @@ const BLANK_BYTES_MAX = 2_048;
 /** What is left of a page that shows nothing and loads nothing: no more than its frame. */
 const FRAME = /<!--[^]*?-->|<!doctype[^>]*>|<\/?(?:html|head|body)(?:\s[^>]*)?>|\s+/gi;
 
-const isBlank = (bytes) => new TextDecoder("latin1").decode(bytes).replace(FRAME, "") === "";
+const isBlank = (bytes) => new TextDecoder('latin1').decode(bytes).replace(FRAME, '') === '';
 
 /** Reads a body to its end; whether that comes, within so many milliseconds, and there was anything in it. */
 export async function endsWell(body, withinMs) {
   const reader = readerOf(body);
   const first = new Uint8Array(BLANK_BYTES_MAX);
-  let timer, isLate = false;
+  let timer,
+    isLate = false;
   const late = new Promise((resolve) => (timer = setTimeout(() => resolve((isLate = true)), withinMs)));
   // As much as is there, and no more: whoever waits for more here keeps the visitor waiting too.
   const read = async () => {

@@ -36,7 +36,12 @@ pub fn note(event: &'static str, subject: &str, message: &str) {
 
 fn line(event: &str, subject: &str, message: &str, repeated: u32) -> String {
     let repeated = if repeated == 0 { String::new() } else { format!(",\"repeated\":{repeated}") };
-    format!("{{\"tidegate\":{},\"subject\":{},\"message\":{}{repeated}}}", quoted(event), quoted(subject), quoted(message))
+    format!(
+        "{{\"tidegate\":{},\"subject\":{},\"message\":{}{repeated}}}",
+        quoted(event),
+        quoted(subject),
+        quoted(message)
+    )
 }
 
 /// A text as JSON.

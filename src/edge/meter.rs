@@ -27,7 +27,11 @@ pub fn prepare(env: &JsValue) {
 
 /// Uses all of the instruments.
 pub fn with_instruments<T>(now_ms: f64, act: impl FnOnce(&mut Instruments<'_>) -> T) -> T {
-    METER.with_borrow_mut(|meter| ISSUER.with_borrow_mut(|issuer| act(&mut Instruments { now_ms, meter, issuer: issuer.as_mut().and_then(Option::as_mut) })))
+    METER.with_borrow_mut(|meter| {
+        ISSUER.with_borrow_mut(|issuer| {
+            act(&mut Instruments { now_ms, meter, issuer: issuer.as_mut().and_then(Option::as_mut) })
+        })
+    })
 }
 
 /// Uses the meter.

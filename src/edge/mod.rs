@@ -4,25 +4,25 @@
 //! what waits for something other than an upstream is asynchronous here: reading the configuration,
 //! and Tidegate's own paths.
 
-mod proxy;
-mod facts;
-mod tokens;
-mod snapshot;
-mod meter;
+mod api;
+mod beacon;
+mod clock;
+mod console;
 mod contact;
-mod memory;
-mod kv;
+mod controller;
 mod copy;
+mod facts;
+mod glue;
+mod kv;
+mod log;
+mod memory;
+mod meter;
 mod mint;
 mod own;
-mod console;
-mod beacon;
-mod api;
+mod proxy;
 mod session;
-mod controller;
-mod log;
-mod clock;
-mod glue;
+mod snapshot;
+mod tokens;
 
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};

@@ -1,6 +1,6 @@
 // The wasm module, and its life after a trap: a panic aborts the instance, and whoever needs it next
 // starts a new one.
-import * as gate from "./index.js";
+import * as gate from './index.js';
 
 let isBroken = false;
 
@@ -16,5 +16,5 @@ export function module() {
 /** Takes note that the module has trapped while it did something. */
 export function noteTrap(subject, error) {
   isBroken = true;
-  console.error(JSON.stringify({ tidegate: "trap", subject, message: String(error) }));
+  console.error(JSON.stringify({ tidegate: 'trap', subject, message: String(error) }));
 }

@@ -40,7 +40,9 @@ impl Own<'_> {
     /// # Errors
     /// When it is longer than `bytes_max`, or cannot be read.
     pub async fn body(&self, bytes_max: u32) -> Result<String, Problem> {
-        let read = glue::body_text(self.request, bytes_max).await.map_err(|error| Problem::malformed(glue::message(&error), "send the body again"))?;
+        let read = glue::body_text(self.request, bytes_max)
+            .await
+            .map_err(|error| Problem::malformed(glue::message(&error), "send the body again"))?;
         read.ok_or_else(|| Problem::too_large(bytes_max))
     }
 
@@ -54,14 +56,20 @@ impl Own<'_> {
 pub async fn serve(request: &Request, env: &JsValue) -> Response {
     let url = request.url();
     // The URL was an address when the request was found to be one of these.
-    let address = Address::parse(&url).unwrap_or(Address { scheme: "https", authority: "", path: "/", path_and_query: "/" });
+    let address =
+        Address::parse(&url).unwrap_or(Address { scheme: "https", authority: "", path: "/", path_and_query: "/" });
     route(&Own { method: request.method(), address, request, env }).await
 }
 
 /// Answers a path under `/_tidegate/`.
 async fn route(own: &Own<'_>) -> Response {
     if !is_for_everybody(own.address.path) && !console::with(own.env, |console| console.serves(&own.address)) {
-        return glue::plain(404, "text/plain; charset=utf-8", "", if own.method == "HEAD" { "" } else { "Not found.\n" });
+        return glue::plain(
+            404,
+            "text/plain; charset=utf-8",
+            "",
+            if own.method == "HEAD" { "" } else { "Not found.\n" },
+        );
     }
     if own.address.path == session::PATH {
         return session::serve(own).await;
@@ -75,7 +83,9 @@ async fn route(own: &Own<'_>) -> Response {
         "/_tidegate/health" if is_read => health(),
         preview::PATH if is_read => open_preview(own),
         beacon::PATH => beacon::serve(own).await,
-        "/_tidegate/health" | preview::PATH => answer(own, &Problem::method_not_allowed(&own.method, "GET, HEAD").into()),
+        "/_tidegate/health" | preview::PATH => {
+            answer(own, &Problem::method_not_allowed(&own.method, "GET, HEAD").into())
+        }
         // The page names its files beside itself. Nothing else is on a host that is the console's own.
         "/_tidegate" | "/" if is_read => glue::plain(308, "text/plain; charset=utf-8", "location:/_tidegate/", ""),
         path if is_read && www::is_file(path) => file(own).await,
@@ -97,7 +107,12 @@ pub fn answer(own: &Own<'_>, reply: &Reply) -> Response {
     let retry = reply.retry_after_s.map(|seconds| format!("retry-after:{seconds}\n")).unwrap_or_default();
     let challenge = if reply.status == 401 { "www-authenticate:Bearer realm=\"tidegate\"\n" } else { "" };
     let body = if own.method == "HEAD" { "" } else { &reply.body };
-    glue::plain(reply.status, content_type, &format!("{etag}{allow}{retry}{challenge}x-content-type-options:nosniff"), body)
+    glue::plain(
+        reply.status,
+        content_type,
+        &format!("{etag}{allow}{retry}{challenge}x-content-type-options:nosniff"),
+        body,
+    )
 }
 
 fn health() -> Response {
@@ -118,16 +133,37 @@ fn open_preview(own: &Own<'_>) -> Response {
     let to = preview::destination(parameter(query, "to").as_deref());
     let cookie = match parameter(query, "end") {
         Some(key) if key.parse::<crate::model::Name>().is_ok() => preview::set_cookie(&key, None, 0),
-        Some(_) => return glue::plain(400, "text/plain; charset=utf-8", "", "This link ends no preview: its rollout has no valid name.\n"),
+        Some(_) => {
+            return glue::plain(
+                400,
+                "text/plain; charset=utf-8",
+                "",
+                "This link ends no preview: its rollout has no valid name.\n",
+            );
+        }
         None => {
             let now_s = clock::now_ms() / 1_000.0;
             let token = parameter(query, "token").unwrap_or_default();
             let key = glue::text(own.env, "SIGNING_KEY").and_then(|key| PreviewKey::derive(&key));
             match key.as_ref().and_then(|key| key.verify(&token, own.address.authority, now_s)) {
-                Some(choice) => preview::set_cookie(choice.rollout, Some(&token), choice.expires_s.saturating_sub(now_s as u64)),
-                None => return glue::plain(403, "text/plain; charset=utf-8", "", "This preview link is expired, damaged, or meant for another host. Ask for a new one.\n"),
+                Some(choice) => {
+                    preview::set_cookie(choice.rollout, Some(&token), choice.expires_s.saturating_sub(now_s as u64))
+                }
+                None => {
+                    return glue::plain(
+                        403,
+                        "text/plain; charset=utf-8",
+                        "",
+                        "This preview link is expired, damaged, or meant for another host. Ask for a new one.\n",
+                    );
+                }
             }
         }
     };
-    glue::plain(303, "text/plain; charset=utf-8", &format!("location:{to}\nset-cookie:{cookie}\nreferrer-policy:no-referrer\nclear-site-data:\"cache\""), "")
+    glue::plain(
+        303,
+        "text/plain; charset=utf-8",
+        &format!("location:{to}\nset-cookie:{cookie}\nreferrer-policy:no-referrer\nclear-site-data:\"cache\""),
+        "",
+    )
 }

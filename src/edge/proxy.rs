@@ -11,9 +11,9 @@ use web_sys::Request;
 
 use super::facts::{EdgeFacts, EdgeNewcomers};
 use super::{beacon, clock, console, log, meter, snapshot, tokens};
+use crate::model::plan::{Backend, Place};
 use crate::model::route::is_own;
 use crate::protocol::address::Address;
-use crate::model::plan::{Backend, Place};
 use crate::protocol::decision::{self, Decision};
 use crate::protocol::message::{AnswerText, RequestText};
 use crate::protocol::step::{NoAnswer, Remark, Step, Which};
@@ -55,7 +55,10 @@ impl OnTheWay {
 pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, now_ms: f64) -> String {
     let text = RequestText::new(text);
     let Some(address) = Address::parse(text.url()) else {
-        return print(0, &Step::Sentence { status: 400, reason: "unreadable", text: "The request's address could not be read." });
+        return print(
+            0,
+            &Step::Sentence { status: 400, reason: "unreadable", text: "The request's address could not be read." },
+        );
     };
     if is_own(address.path) {
         return "own".to_owned();
@@ -76,12 +79,27 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
     let decision = if text.is_preflight() {
         Decision { is_unmeasured: true, ..Decision::default() }
     } else {
-        let asked = decision::Request { facts: &facts, address, method: text.method(), hour: (now_ms / HOUR_MS) as u64 };
+        let asked =
+            decision::Request { facts: &facts, address, method: text.method(), hour: (now_ms / HOUR_MS) as u64 };
         decision::decide(&ready.snapshot, &asked, ready.number, &EdgeNewcomers { now_ms })
     };
-    let fallback = if ready.number.is_some() { None } else { snapshot::fallback(env).map(|upstream| Backend::from(Place::Url(upstream))).or_else(|| ready.snapshot.catalogue.excepting(&address).cloned()) };
+    let fallback = if ready.number.is_some() {
+        None
+    } else {
+        snapshot::fallback(env)
+            .map(|upstream| Backend::from(Place::Url(upstream)))
+            .or_else(|| ready.snapshot.catalogue.excepting(&address).cloned())
+    };
     if !ready.is_configured {
-        log::warn("no_config", "configuration", if fallback.is_some() { "no configuration could be read; FALLBACK_UPSTREAM answers" } else { "no configuration could be read, and FALLBACK_UPSTREAM names no upstream" });
+        log::warn(
+            "no_config",
+            "configuration",
+            if fallback.is_some() {
+                "no configuration could be read; FALLBACK_UPSTREAM answers"
+            } else {
+                "no configuration could be read, and FALLBACK_UPSTREAM names no upstream"
+            },
+        );
     }
     meter::prepare(env);
     let begun = Begun { request: text, snapshot: ready.snapshot, decision, number: ready.number, started_ms: now_ms };
@@ -103,7 +121,8 @@ pub async fn prepare(env: JsValue, text: String, request: Request, wait_until: j
     let Some(address) = Address::parse(text.url()) else { return };
     snapshot::prepare(&env, &address, &wait_until).await;
     let Some(ready) = snapshot::ready(&address, true, clock::now_ms()) else { return };
-    let pending = tokens::pending(&ready.snapshot, ready.number, &EdgeFacts { text: &text, request: &request, env: &env });
+    let pending =
+        tokens::pending(&ready.snapshot, ready.number, &EdgeFacts { text: &text, request: &request, env: &env });
     for (token, text) in &pending {
         tokens::check(token, text).await;
     }
@@ -164,7 +183,11 @@ fn go_on(number: u32, outcome: Outcome, now_ms: f64) -> String {
 /// A step as `entry.js` reads it.
 fn print(number: u32, step: &Step) -> String {
     match step {
-        Step::Ask { service, url, edits, timeout_ms } => format!("ask\n{number}\n{timeout_ms}\n{}\n{url}\n{}", service.as_deref().unwrap_or_default(), edits.as_str()),
+        Step::Ask { service, url, edits, timeout_ms } => format!(
+            "ask\n{number}\n{timeout_ms}\n{}\n{url}\n{}",
+            service.as_deref().unwrap_or_default(),
+            edits.as_str()
+        ),
         Step::Answer { which, edits, watch_ms } => {
             let which = if *which == Which::Last { "last" } else { "before" };
             match edits {

@@ -38,14 +38,17 @@ async fn sign_in(own: &Own<'_>) -> Result<Response, Problem> {
     }
     let address = own.header("cf-connecting-ip").unwrap_or_default();
     // Counted before anything is waited for, so that many at once are no way around; a right token gives it back.
-    let wait_s = FAILURES.with_borrow_mut(|failures| (!failures.admit(&address, clock::now_ms())).then(|| failures.wait_s(&address)));
+    let wait_s = FAILURES
+        .with_borrow_mut(|failures| (!failures.admit(&address, clock::now_ms())).then(|| failures.wait_s(&address)));
     if let Some(wait_s) = wait_s {
         return Err(Problem::too_many_sign_ins(wait_s));
     }
     let token = body::sign_in(&own.body(BODY_BYTES_MAX).await?)?;
     let (person, digest) = by_token(glue::text(own.env, "ADMIN_TOKENS").as_deref(), &token)?;
     FAILURES.with_borrow_mut(|failures| failures.give_back(&address));
-    let key = glue::text(own.env, "SIGNING_KEY").and_then(|key| SessionKey::derive(&key)).ok_or_else(Problem::no_signing_key)?;
+    let key = glue::text(own.env, "SIGNING_KEY")
+        .and_then(|key| SessionKey::derive(&key))
+        .ok_or_else(Problem::no_signing_key)?;
     if !own.address.keeps_secure_cookies() {
         return Err(Problem::plain_http());
     }
@@ -70,7 +73,9 @@ struct Whose<'a> {
 }
 
 fn whose(own: &Own<'_>, person: &Person, ends_s: Option<u64>, headers: &str) -> Response {
-    let expires = ends_s.and_then(|ends_s| i64::try_from(ends_s).ok()).map(|ends_s| Instant::from_epoch_ms(ends_s.saturating_mul(1_000)));
+    let expires = ends_s
+        .and_then(|ends_s| i64::try_from(ends_s).ok())
+        .map(|ends_s| Instant::from_epoch_ms(ends_s.saturating_mul(1_000)));
     let body = serde_json::to_string(&Whose { name: &person.name, role: person.role, expires }).unwrap_or_default();
     glue::plain(200, "application/json", headers, if own.method == "HEAD" { "" } else { &body })
 }

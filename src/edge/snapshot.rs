@@ -75,9 +75,14 @@ pub fn ready(address: &Address<'_>, has_waited: bool, now_ms: f64) -> Option<Rea
     MEMORY.with_borrow_mut(|memory| {
         let number = memory.find(address.host(), address.path);
         // While KV fails, one request in a while finds out; the others do not wait for it.
-        let must_wait = !memory.has_just_failed(now_ms) && (memory.age_ms(now_ms) > STALE_MAX_MS || !memory.is_ready(number, now_ms));
+        let must_wait = !memory.has_just_failed(now_ms)
+            && (memory.age_ms(now_ms) > STALE_MAX_MS || !memory.is_ready(number, now_ms));
         let is_due = has_waited || !must_wait;
-        is_due.then(|| Ready { snapshot: Rc::clone(&memory.snapshot), number, is_configured: memory.is_configured() && (number.is_some() || memory.is_whole()) })
+        is_due.then(|| Ready {
+            snapshot: Rc::clone(&memory.snapshot),
+            number,
+            is_configured: memory.is_configured() && (number.is_some() || memory.is_whole()),
+        })
     })
 }
 
@@ -141,9 +146,15 @@ pub async fn prepare(env: &JsValue, address: &Address<'_>, wait_until: &js_sys::
         let _ = wait_until.call1(&JsValue::UNDEFINED, &promise);
     }
     if !glue::are_settled_within(&both, WAIT_MAX_MS).await {
-        log::warn("kv_slow", "configuration", "KV or the controller has not answered within 200 ms; the request goes on with what is known");
+        log::warn(
+            "kv_slow",
+            "configuration",
+            "KV or the controller has not answered within 200 ms; the request goes on with what is known",
+        );
     }
-    if !MEMORY.with_borrow(Memory::is_configured) && let Some(copy) = copy::load().await {
+    if !MEMORY.with_borrow(Memory::is_configured)
+        && let Some(copy) = copy::load().await
+    {
         log::warn("copy_used", "configuration", "KV cannot be read, so the copy in the cache serves");
         MEMORY.with_borrow_mut(|memory| memory.absorb_copy(&copy));
     }
@@ -152,7 +163,8 @@ pub async fn prepare(env: &JsValue, address: &Address<'_>, wait_until: &js_sys::
 /// Reads what a rollout needs and lacks, and waits for it as long.
 pub async fn prepare_rollout(env: &JsValue, key: &str) {
     contact::flush(env, &[key.to_owned()]).await;
-    let needed = || MEMORY.with_borrow(|memory| memory.needed(memory.snapshot.catalogue.number_of(key), clock::now_ms()));
+    let needed =
+        || MEMORY.with_borrow(|memory| memory.needed(memory.snapshot.catalogue.number_of(key), clock::now_ms()));
     if MEMORY.with_borrow(Memory::is_configured) && needed().is_empty() {
         return;
     }
@@ -209,7 +221,8 @@ fn note_outcome(outcome: &Result<(), JsValue>) {
 async fn save_copy() {
     let now_ms = clock::now_ms();
     let texts = MEMORY.with_borrow_mut(|memory| {
-        let is_due = memory.failed_at_ms.is_none() && memory.copied_at_ms.is_none_or(|at_ms| now_ms - at_ms > COPY_FRESH_MS);
+        let is_due =
+            memory.failed_at_ms.is_none() && memory.copied_at_ms.is_none_or(|at_ms| now_ms - at_ms > COPY_FRESH_MS);
         is_due.then(|| {
             memory.copied_at_ms = Some(now_ms);
             memory.texts.clone()

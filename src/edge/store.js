@@ -2,7 +2,12 @@
 
 /** The rows that a statement yields, each a list of its columns, as JSON. */
 export function rows(context, statement, parameters) {
-  return JSON.stringify(context.storage.sql.exec(statement, ...JSON.parse(parameters)).raw().toArray());
+  return JSON.stringify(
+    context.storage.sql
+      .exec(statement, ...JSON.parse(parameters))
+      .raw()
+      .toArray(),
+  );
 }
 
 /** Runs statements, `[[statement, parameter, …], …]` as JSON: all of them or none. */
@@ -14,7 +19,11 @@ export function commit(context, statements) {
 
 /** Wakes the controller at a time, in milliseconds since 1970. */
 export function wakeAt(context, ms) {
-  context.storage.setAlarm(ms).catch((error) => console.error(JSON.stringify({ tidegate: "alarm_unset", subject: "controller", message: String(error) })));
+  context.storage
+    .setAlarm(ms)
+    .catch((error) =>
+      console.error(JSON.stringify({ tidegate: 'alarm_unset', subject: 'controller', message: String(error) })),
+    );
 }
 
 const WRITE_MS_MAX = 10_000;
@@ -25,7 +34,7 @@ const late = new Set();
 export function lateWrites() {
   const keys = [...late];
   late.clear();
-  return keys.join("\n");
+  return keys.join('\n');
 }
 
 /** Writes texts into KV, `[[key, text], …]` as JSON; resolves with what went wrong with each, or null. */

@@ -88,12 +88,16 @@ pub fn pending<F: Facts>(snapshot: &Snapshot, number: Option<usize>, facts: &F) 
     }
     let known = Known::new(facts, "");
     let now_ms = clock::now_ms();
-    let is_new = |name: String| CHECKED.with_borrow(|checked| checked.get(&name).is_none_or(|checked| checked.until_ms < now_ms));
+    let is_new = |name: String| {
+        CHECKED.with_borrow(|checked| checked.get(&name).is_none_or(|checked| checked.until_ms < now_ms))
+    };
     let rollouts = number.into_iter().chain(catalogue.flags.iter().copied());
     let identities = rollouts.filter_map(|number| catalogue.identities.get(catalogue.rollouts.get(number)?.identity));
     let mut pending: Vec<(Token, String)> = Vec::new();
     for (_, token) in identities.flat_map(|identity| &identity.jwt.0).filter(|(_, token)| token.jwks.is_some()) {
-        if let Some(text) = known.token_text(token) && name(token, &text).is_some_and(is_new) {
+        if let Some(text) = known.token_text(token)
+            && name(token, &text).is_some_and(is_new)
+        {
             pending.push((token.clone(), text));
         }
     }
@@ -124,7 +128,9 @@ async fn verified(token: &Token, text: &str) -> Option<Node> {
 
 /// The key of this id (or the only one) of a set that is not older than `age_max_ms`, as JSON.
 async fn key(address: &str, id: Option<&str>, age_max_ms: f64) -> Option<String> {
-    let is_fresh = KEYS.with_borrow(|keys| of_address(keys, address).is_some_and(|keys| clock::now_ms() - keys.read_at_ms < age_max_ms));
+    let is_fresh = KEYS.with_borrow(|keys| {
+        of_address(keys, address).is_some_and(|keys| clock::now_ms() - keys.read_at_ms < age_max_ms)
+    });
     if !is_fresh {
         let read = glue::fetch_text(address).await.map_err(|error| glue::message(&error));
         match read.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string())) {

@@ -7,9 +7,9 @@ use std::fmt;
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
+use super::live::LiveState;
 use super::node::{Node, Value};
 use super::plan::fields::{Fields, Reader};
-use super::live::LiveState;
 use super::plan::words::WordError;
 use super::record::live_state;
 use super::{Name, Percentage};
@@ -146,7 +146,8 @@ impl Command {
 pub const NO_REASON: &str = "no reason given";
 
 /// What operators may ask for.
-pub const OPERATORS: [&str; 11] = ["start", "advance", "set", "pause", "resume", "rollback", "kill", "revive", "approve", "complete", "note"];
+pub const OPERATORS: [&str; 11] =
+    ["start", "advance", "set", "pause", "resume", "rollback", "kill", "revive", "approve", "complete", "note"];
 
 /// Reads a command that an operator asks for: the field `command` and its arguments. The outer
 /// `None` says that there is no such command, and so nobody knows its arguments.
@@ -156,12 +157,15 @@ pub fn read_operators(r: &mut Reader, f: &mut Fields<'_>) -> Option<Option<Comma
         if OPERATORS.contains(&name.as_str()) {
             return Some(name);
         }
-        let known = super::fault::nearest(&name, OPERATORS).map_or_else(|| OPERATORS.join(", "), |near| format!("did you mean `{near}`?"));
+        let known = super::fault::nearest(&name, OPERATORS)
+            .map_or_else(|| OPERATORS.join(", "), |near| format!("did you mean `{near}`?"));
         r.error(None, format_args!("`{name}` is not a command"), Some(known));
         None
     })?;
     Some(match name.as_str() {
-        "set" => f.required(r, "percentage", Reader::percentage).map(|percentage| Command::Set(Setting::percentage(percentage))),
+        "set" => f
+            .required(r, "percentage", Reader::percentage)
+            .map(|percentage| Command::Set(Setting::percentage(percentage))),
         "kill" => Some(Command::Kill(Cause::Command)),
         "revive" => Some(Command::Revive(Cause::Command)),
         _ => read_common(r, f, &name),
@@ -335,7 +339,9 @@ mod tests {
     fn refuses(text: &str, expected: &str) {
         let node: Node = serde_json::from_str(text).unwrap_or_default();
         let mut reader = Reader::default();
-        if let Some(mut fields) = reader.fields(&node) && read_operators(&mut reader, &mut fields).is_some() {
+        if let Some(mut fields) = reader.fields(&node)
+            && read_operators(&mut reader, &mut fields).is_some()
+        {
             fields.end(&mut reader);
         }
         assert_eq!(reader.faults.first().map(ToString::to_string).as_deref(), Some(expected), "{text}");
@@ -344,10 +350,19 @@ mod tests {
     #[test]
     fn what_operators_may_not_ask_for_is_refused_with_the_way_out() {
         refuses(r#"{"command":"sett","percentage":5}"#, "command: `sett` is not a command (did you mean `set`?)");
-        refuses(r#"{"command":"apply","plan":5,"digest":""}"#, "command: `apply` is not a command (start, advance, set, pause, resume, rollback, kill, revive, approve, complete, note)");
+        refuses(
+            r#"{"command":"apply","plan":5,"digest":""}"#,
+            "command: `apply` is not a command (start, advance, set, pause, resume, rollback, kill, revive, approve, complete, note)",
+        );
         refuses(r#"{"command":"set"}"#, "`percentage` is missing");
-        refuses(r#"{"command":"set","percentage":150}"#, "percentage: `150` is more than 100 % (a number from 0 to 100 with at most three decimals, such as 10, 2.5 or 0.001)");
-        refuses(r#"{"command":"rollback","to":"legacy"}"#, "to: `legacy` is not where a rollback can go (`off`, `previous` or a percentage)");
+        refuses(
+            r#"{"command":"set","percentage":150}"#,
+            "percentage: `150` is more than 100 % (a number from 0 to 100 with at most three decimals, such as 10, 2.5 or 0.001)",
+        );
+        refuses(
+            r#"{"command":"rollback","to":"legacy"}"#,
+            "to: `legacy` is not where a rollback can go (`off`, `previous` or a percentage)",
+        );
         refuses(r#"{"command":"kill","key":"kill/demo"}"#, "`key` is not a field (known here: command)");
     }
 }

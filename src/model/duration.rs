@@ -9,14 +9,8 @@ use super::fault::Explain;
 use super::serialize_as_text;
 
 /// The units, longest name first where one is the start of another.
-const UNITS: [(&str, u64); 6] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-    ("w", 604_800_000),
-];
+const UNITS: [(&str, u64); 6] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
 
 /// A span of time, 1 ms to about 82 million years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,7 +82,9 @@ mod tests {
 
     #[test]
     fn keeps_the_unit_it_was_written_in() {
-        for (text, ms) in [("500ms", 500), ("10s", 10_000), ("15m", 900_000), ("48h", 172_800_000), ("2w", 1_209_600_000)] {
+        for (text, ms) in
+            [("500ms", 500), ("10s", 10_000), ("15m", 900_000), ("48h", 172_800_000), ("2w", 1_209_600_000)]
+        {
             let duration: Duration = text.parse().unwrap_or(Duration::minutes(0));
             assert_eq!((duration.as_ms(), duration.to_string().as_str()), (ms, text));
         }

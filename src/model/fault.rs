@@ -136,7 +136,13 @@ impl Faults {
             let kept = told.iter().filter(|fault| fault.severity == severity).count();
             if count > kept {
                 let plural = if count - kept == 1 { "" } else { "s" };
-                told.push(Fault { severity, path: String::new(), span: None, message: format!("and {} more {what}{plural}", Grouped(count - kept)), help: None });
+                told.push(Fault {
+                    severity,
+                    path: String::new(),
+                    span: None,
+                    message: format!("and {} more {what}{plural}", Grouped(count - kept)),
+                    help: None,
+                });
             }
         }
         told
@@ -192,7 +198,9 @@ fn nearest_of<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Optio
     known
         .take(COMPARED_MAX)
         // No two words are nearer to each other than their lengths.
-        .filter(|candidate| candidate.len() <= WORD_CHARS_MAX * 4 && candidate.chars().count().abs_diff(length) <= limit(candidate))
+        .filter(|candidate| {
+            candidate.len() <= WORD_CHARS_MAX * 4 && candidate.chars().count().abs_diff(length) <= limit(candidate)
+        })
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= limit(candidate))
         .min()

@@ -147,7 +147,9 @@ impl fmt::Display for GroupError {
             Self::Utf16 => f.write_str("the list is in UTF-16, so no id in it would be found"),
             Self::Archive => f.write_str("the list is a spreadsheet's own file or an archive, no text"),
             Self::Nul { line } => write!(f, "line {line} of the list has a NUL byte, as texts in UTF-16 have"),
-            Self::NotUtf8 { line } => write!(f, "line {line} of the list is not in UTF-8, so its id would not be found"),
+            Self::NotUtf8 { line } => {
+                write!(f, "line {line} of the list is not in UTF-8, so its id would not be found")
+            }
             Self::CutOff { bytes } => write!(f, "the list of fingerprints is cut off after {bytes} bytes"),
             Self::Unsorted => f.write_str("the list of fingerprints is not sorted"),
         }
@@ -183,7 +185,12 @@ mod tests {
 
     #[track_caller]
     fn reads(bytes: &[u8], ids: &[&str]) {
-        assert_eq!(Fingerprints::read(bytes), Ok(Fingerprints::of_ids(ids.iter().copied())), "{}", bytes.escape_ascii());
+        assert_eq!(
+            Fingerprints::read(bytes),
+            Ok(Fingerprints::of_ids(ids.iter().copied())),
+            "{}",
+            bytes.escape_ascii()
+        );
         assert_eq!(Fingerprints::read(bytes).map(|list| list.len()), Ok(ids.len()), "{}", bytes.escape_ascii());
     }
 
@@ -217,14 +224,32 @@ mod tests {
         refuses(b"a\0n\0a\0\n\0", UTF_16);
         refuses(b"\0a\0n\0a\0\n", UTF_16);
         refuses(b"\xff\xfe\0\0a\0\0\0", UTF_16);
-        refuses(b"ana\nben\r\nc\0arl\n", "line 3 of the list has a NUL byte, as texts in UTF-16 have (save it as UTF-8, one id per line)");
+        refuses(
+            b"ana\nben\r\nc\0arl\n",
+            "line 3 of the list has a NUL byte, as texts in UTF-16 have (save it as UTF-8, one id per line)",
+        );
         // Cyrillic in UTF-16 without a mark: the line end shows it.
-        refuses(b"\x30\x04\n\0", "line 2 of the list has a NUL byte, as texts in UTF-16 have (save it as UTF-8, one id per line)");
-        refuses(b"ana\rben\r\njos\xe9\n", "line 3 of the list is not in UTF-8, so its id would not be found (save it as UTF-8, one id per line)");
-        refuses(b"\n\n\x80", "line 3 of the list is not in UTF-8, so its id would not be found (save it as UTF-8, one id per line)");
-        refuses(b"PK\x03\x04\x14\0", "the list is a spreadsheet's own file or an archive, no text (save it as text in UTF-8, one id per line)");
+        refuses(
+            b"\x30\x04\n\0",
+            "line 2 of the list has a NUL byte, as texts in UTF-16 have (save it as UTF-8, one id per line)",
+        );
+        refuses(
+            b"ana\rben\r\njos\xe9\n",
+            "line 3 of the list is not in UTF-8, so its id would not be found (save it as UTF-8, one id per line)",
+        );
+        refuses(
+            b"\n\n\x80",
+            "line 3 of the list is not in UTF-8, so its id would not be found (save it as UTF-8, one id per line)",
+        );
+        refuses(
+            b"PK\x03\x04\x14\0",
+            "the list is a spreadsheet's own file or an archive, no text (save it as text in UTF-8, one id per line)",
+        );
         // A mark of the compact form that was cut is no text either.
-        refuses(&MAGIC[..4], "line 1 of the list is not in UTF-8, so its id would not be found (save it as UTF-8, one id per line)");
+        refuses(
+            &MAGIC[..4],
+            "line 1 of the list is not in UTF-8, so its id would not be found (save it as UTF-8, one id per line)",
+        );
     }
 
     #[test]

@@ -82,7 +82,8 @@ impl Entry {
         if sha256_hex(format!("{fields}}}").as_bytes()) != hash {
             return Err(EntryError::Hash);
         }
-        let node: Node = serde_json::from_str(&format!("{fields}}}")).map_err(|error| EntryError::Malformed(error.to_string()))?;
+        let node: Node =
+            serde_json::from_str(&format!("{fields}}}")).map_err(|error| EntryError::Malformed(error.to_string()))?;
         let mut reader = Reader::default();
         match entry(&mut reader, &node) {
             Some(entry) if reader.faults.is_empty() => Ok((entry, hash.to_owned())),
@@ -103,7 +104,17 @@ fn entry(r: &mut Reader, node: &Node) -> Option<Entry> {
     let state = f.required(r, "state", live_state);
     let previous = f.required(r, "previous", Reader::text);
     f.end(r);
-    Some(Entry { rollout: rollout?, revision: revision?, at: at?, actor: actor?, command: command?, reason: reason?, figures, state: state?, previous: previous? })
+    Some(Entry {
+        rollout: rollout?,
+        revision: revision?,
+        at: at?,
+        actor: actor?,
+        command: command?,
+        reason: reason?,
+        figures,
+        state: state?,
+        previous: previous?,
+    })
 }
 
 /// The SHA-256 of bytes, in hex.

@@ -176,7 +176,13 @@ impl LiveText {
             return trimmed.parse().map(Self::Percentage).map_err(LiveError::Number);
         }
         let node: Node = serde_json::from_str(trimmed).map_err(|error| {
-            LiveError::State(vec![Fault { severity: Severity::Error, path: String::new(), span: None, message: error.to_string(), help: None }])
+            LiveError::State(vec![Fault {
+                severity: Severity::Error,
+                path: String::new(),
+                span: None,
+                message: error.to_string(),
+                help: None,
+            }])
         })?;
         let mut reader = Reader::default();
         let read = state(&mut reader, &node);
@@ -193,7 +199,9 @@ impl LiveText {
 fn state(r: &mut Reader, node: &Node) -> Option<(LiveState, Option<String>)> {
     let mut f = r.fields(node)?;
     let version = f.required(r, "v", Reader::whole);
-    if let Some(version) = version && version != VERSION as u64 {
+    if let Some(version) = version
+        && version != VERSION as u64
+    {
         r.error(None, format_args!("version {version} is not {VERSION}"), None);
     }
     let state = fields(r, &mut f);
@@ -321,7 +329,10 @@ mod tests {
         assert_eq!(message("150"), Err("`150` is more than 100 %".into()));
         assert_eq!(message("on"), Err("`on` is not a percentage".into()));
         assert_eq!(message("{}"), Err("the live state is malformed: `v` is missing".into()));
-        assert_eq!(message("{"), Err("the live state is malformed: EOF while parsing an object at line 1 column 1".into()));
+        assert_eq!(
+            message("{"),
+            Err("the live state is malformed: EOF while parsing an object at line 1 column 1".into())
+        );
         let wrong = written().to_json().replace("2.5,", "250,");
         assert_eq!(message(&wrong), Err("the live state is malformed: percentage: `250` is more than 100 % (a number from 0 to 100 with at most three decimals, such as 10, 2.5 or 0.001)".into()));
     }

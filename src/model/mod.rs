@@ -3,28 +3,28 @@
 //! Text becomes a typed value at the border (`"10%"` a [`Percentage`], `"error_rate < 1%"` a
 //! [`condition::Condition`]) and prints back as the same text, so nothing later has to parse again.
 
-pub mod fault;
-pub mod percentage;
+pub mod command;
+pub mod condition;
 pub mod duration;
+pub mod fault;
+pub mod group;
+pub mod history;
 pub mod instant;
-pub mod weekly;
+pub mod live;
+pub mod measured;
 pub mod name;
+pub mod no_id;
 pub mod node;
 pub mod number;
-pub mod condition;
+pub mod percentage;
+pub mod plan;
+pub mod record;
 pub mod route;
 pub mod source;
 pub mod subject;
-pub mod no_id;
-pub mod variant;
-pub mod group;
 pub mod upstream;
-pub mod measured;
-pub mod plan;
-pub mod live;
-pub mod command;
-pub mod record;
-pub mod history;
+pub mod variant;
+pub mod weekly;
 
 pub use duration::Duration;
 pub use instant::Instant;

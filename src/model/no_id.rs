@@ -14,18 +14,36 @@ const ZEROS_MIN: usize = 16;
 /// What languages print for no value, and frameworks for nobody; in lower case, without brackets.
 const WORDS: [&str; 11] = [
     // JavaScript; `null` in JSON, Java, SQL and PHP too.
-    "undefined", "null", "nan", "false", "object object",
+    "undefined",
+    "null",
+    "nan",
+    "false",
+    "object object",
     // Python; Ruby, Go, Lua and Swift.
-    "none", "nil",
+    "none",
+    "nil",
     // The same in the query string of a form.
     "object+object",
     // People's own word, Spring Security's and Django's.
-    "anonymous", "anonymoususer", "anonymous user",
+    "anonymous",
+    "anonymoususer",
+    "anonymous user",
 ];
 
 /// The characters that cookies and headers often carry in percent-encoding.
-const ENCODED: [(&str, &str); 11] =
-    [("%22", "\""), ("%27", "'"), ("%20", " "), ("%5b", "["), ("%5d", "]"), ("%7b", "{"), ("%7d", "}"), ("%28", "("), ("%29", ")"), ("%3c", "<"), ("%3e", ">")];
+const ENCODED: [(&str, &str); 11] = [
+    ("%22", "\""),
+    ("%27", "'"),
+    ("%20", " "),
+    ("%5b", "["),
+    ("%5d", "]"),
+    ("%7b", "{"),
+    ("%7d", "}"),
+    ("%28", "("),
+    ("%29", ")"),
+    ("%3c", "<"),
+    ("%3e", ">"),
+];
 
 /// Whether a text names nobody, in whatever case, quotes and brackets it stands.
 pub fn is_no_id(text: &str) -> bool {
@@ -78,7 +96,19 @@ mod tests {
     fn what_a_language_prints_for_no_value_is_no_id() {
         are_no_ids(&["undefined", "null", "NaN", "[object Object]", "[object+Object]", "false"]);
         are_no_ids(&["None", "nil", "<nil>", "(null)", "<null>", "(nil)", "[null]", "[undefined]"]);
-        are_no_ids(&["", "\"\"", "''", "{}", "[]", "\"undefined\"", "'null'", "\"None\"", "%22%22", "%22undefined%22", "%5Bobject%20Object%5D"]);
+        are_no_ids(&[
+            "",
+            "\"\"",
+            "''",
+            "{}",
+            "[]",
+            "\"undefined\"",
+            "'null'",
+            "\"None\"",
+            "%22%22",
+            "%22undefined%22",
+            "%5Bobject%20Object%5D",
+        ]);
     }
 
     #[test]
@@ -88,7 +118,14 @@ mod tests {
 
     #[test]
     fn an_empty_uuid_in_any_notation_is_no_id() {
-        are_no_ids(&["00000000-0000-0000-0000-000000000000", "00000000000000000000000000000000", "{00000000-0000-0000-0000-000000000000}", "(00000000-0000-0000-0000-000000000000)", "urn:uuid:00000000-0000-0000-0000-000000000000", "%7B00000000-0000-0000-0000-000000000000%7D"]);
+        are_no_ids(&[
+            "00000000-0000-0000-0000-000000000000",
+            "00000000000000000000000000000000",
+            "{00000000-0000-0000-0000-000000000000}",
+            "(00000000-0000-0000-0000-000000000000)",
+            "urn:uuid:00000000-0000-0000-0000-000000000000",
+            "%7B00000000-0000-0000-0000-000000000000%7D",
+        ]);
         // MongoDB's empty ObjectId, an empty ULID, an empty span id.
         are_no_ids(&["000000000000000000000000", "00000000000000000000000000", "0000000000000000"]);
     }
@@ -103,18 +140,64 @@ mod tests {
     #[test]
     fn numbers_are_ids() {
         // `0` is somebody's in systems that count from there, and a UUID with one digit is a UUID.
-        are_ids(&["0", "-1", "00", "000000", "1", "0.0", "00000000-0000-0000-0000-000000000001", "ffffffff-ffff-ffff-ffff-ffffffffffff"]);
+        are_ids(&[
+            "0",
+            "-1",
+            "00",
+            "000000",
+            "1",
+            "0.0",
+            "00000000-0000-0000-0000-000000000001",
+            "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        ]);
     }
 
     #[test]
     fn words_of_an_application_are_ids_until_a_plan_says_otherwise() {
         // An account may have each of these names, and `not_ids` takes them out.
-        are_ids(&["guest", "unknown", "user", "visitor", "default", "test", "admin", "public", "n/a", "(not set)", "true", "anon", "no", "void", "empty"]);
+        are_ids(&[
+            "guest",
+            "unknown",
+            "user",
+            "visitor",
+            "default",
+            "test",
+            "admin",
+            "public",
+            "n/a",
+            "(not set)",
+            "true",
+            "anon",
+            "no",
+            "void",
+            "empty",
+        ]);
     }
 
     #[test]
     fn ids_that_only_contain_such_a_word_are_ids() {
-        are_ids(&["nullable", "nan@example.com", "anonymous-fox-12", "user-undefined", "null-1", "Nanette", "nilsson", "undefined undefined", "anonymous@example.com", "@anonymous", "null%"]);
-        are_ids(&["ana", "josé", "😀", "名無し", "u%33", "A_-A", "{0d0e8a1c-7b1e-4c57-9c9d-5a0b3a3c2f10}", "{\"id\":7}"]);
+        are_ids(&[
+            "nullable",
+            "nan@example.com",
+            "anonymous-fox-12",
+            "user-undefined",
+            "null-1",
+            "Nanette",
+            "nilsson",
+            "undefined undefined",
+            "anonymous@example.com",
+            "@anonymous",
+            "null%",
+        ]);
+        are_ids(&[
+            "ana",
+            "josé",
+            "😀",
+            "名無し",
+            "u%33",
+            "A_-A",
+            "{0d0e8a1c-7b1e-4c57-9c9d-5a0b3a3c2f10}",
+            "{\"id\":7}",
+        ]);
     }
 }

@@ -76,7 +76,8 @@ impl Node {
             return over.clone();
         };
         let mut entries = base.clone();
-        let places: HashMap<&str, usize> = base.iter().enumerate().map(|(index, entry)| (entry.key.as_str(), index)).collect();
+        let places: HashMap<&str, usize> =
+            base.iter().enumerate().map(|(index, entry)| (entry.key.as_str(), index)).collect();
         for entry in over_entries {
             match places.get(entry.key.as_str()).and_then(|index| entries.get_mut(*index)) {
                 Some(old) => *old = Entry { node: old.node.overlaid_with(&entry.node), ..entry.clone() },

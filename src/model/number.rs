@@ -92,7 +92,8 @@ mod tests {
         for places in 0..=3 {
             if value.abs() < 1e12 {
                 let printed = format!("{value:.*}", places as usize);
-                let printed = if printed.contains('.') { printed.trim_end_matches('0').trim_end_matches('.') } else { &printed };
+                let printed =
+                    if printed.contains('.') { printed.trim_end_matches('0').trim_end_matches('.') } else { &printed };
                 assert_eq!(Plain(rounded(value, places)).to_string(), printed, "{value} to {places} places");
             }
         }
@@ -100,7 +101,31 @@ mod tests {
 
     #[test]
     fn numbers_print_as_those_of_the_standard_library() {
-        for value in [0.0, -0.0, 1.0, 0.1, -0.25, 1.005, 1.115, 2.5, 3.5, 0.0005, 99.95, 0.5, 1234.6, 1e15, 1e16, 1e21, 1.5e300, 1e-7, 1.234e-5, f64::MAX, f64::MIN_POSITIVE, 5e-324, f64::EPSILON] {
+        for value in [
+            0.0,
+            -0.0,
+            1.0,
+            0.1,
+            -0.25,
+            1.005,
+            1.115,
+            2.5,
+            3.5,
+            0.0005,
+            99.95,
+            0.5,
+            1234.6,
+            1e15,
+            1e16,
+            1e21,
+            1.5e300,
+            1e-7,
+            1.234e-5,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+            5e-324,
+            f64::EPSILON,
+        ] {
             is_as_before(value);
             is_as_before(-value);
         }
@@ -114,7 +139,10 @@ mod tests {
             // Where two are shortest and equally near, serde_json takes the even one.
             let value = f64::from_bits(chance.u64(..));
             let (own, other) = (Plain(value).to_string(), value.to_string());
-            assert!(value.is_nan() || own == other || own.len() == other.len() && own.parse() == Ok(value), "{value:e}");
+            assert!(
+                value.is_nan() || own == other || own.len() == other.len() && own.parse() == Ok(value),
+                "{value:e}"
+            );
         }
     }
 }

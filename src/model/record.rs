@@ -81,7 +81,10 @@ impl Checklist {
     pub fn items<'a>(&self, plan: &'a Plan) -> &'a [String] {
         match self {
             Self::Start => &plan.checklist,
-            Self::Stage(name) => plan.stage_index(name.as_str()).and_then(|index| plan.stages.get(index)).map_or(&[], |stage| &stage.checklist),
+            Self::Stage(name) => plan
+                .stage_index(name.as_str())
+                .and_then(|index| plan.stages.get(index))
+                .map_or(&[], |stage| &stage.checklist),
             Self::Rollback => &plan.after_rollback,
         }
     }
@@ -150,12 +153,26 @@ fn record(r: &mut Reader, node: &Node) -> Option<Record> {
     let entered = f.required(r, "entered", Reader::parsed);
     // Records that were stored before anything was measured have none.
     let mut revision = |r: &mut Reader, name: &'static str| f.optional(r, name, Reader::whole).unwrap_or_default();
-    let (begun_revision, entered_revision, exposed_revision) = (revision(r, "begun_revision"), revision(r, "entered_revision"), revision(r, "exposed_revision"));
+    let (begun_revision, entered_revision, exposed_revision) =
+        (revision(r, "begun_revision"), revision(r, "entered_revision"), revision(r, "exposed_revision"));
     let held_since = f.optional(r, "held_since", Reader::parsed);
     let acted = f.optional(r, "acted", Reader::parsed);
     let approvals = f.required(r, "approvals", |r, node| r.list(node, approval));
     f.end(r);
-    Some(Record { live: live?, is_killed: is_killed?, kill_key, is_waiting: is_waiting?, begun: begun?, begun_revision, entered: entered?, entered_revision, exposed_revision, held_since, acted, approvals: approvals? })
+    Some(Record {
+        live: live?,
+        is_killed: is_killed?,
+        kill_key,
+        is_waiting: is_waiting?,
+        begun: begun?,
+        begun_revision,
+        entered: entered?,
+        entered_revision,
+        exposed_revision,
+        held_since,
+        acted,
+        approvals: approvals?,
+    })
 }
 
 /// Reads a live state without version and sum.

@@ -194,7 +194,8 @@ impl FromStr for Match {
 /// The source, the comparison that comes first, and the values.
 fn split(text: &str) -> Option<(&str, Comparison, &str)> {
     let equals = text.split_once('=').map(|(source, values)| (source, Comparison::Equals, values));
-    let contains = text.split_once(" contains").filter(|(_, values)| values.is_empty() || values.starts_with(char::is_whitespace));
+    let contains =
+        text.split_once(" contains").filter(|(_, values)| values.is_empty() || values.starts_with(char::is_whitespace));
     let contains = contains.map(|(source, values)| (source, Comparison::Contains, values));
     equals.into_iter().chain(contains).min_by_key(|(source, ..)| source.len())
 }
@@ -235,14 +236,23 @@ mod tests {
         for text in ["header:x-user-id", "cookie:uid", "jwt:session.sub", "jwt:session.org.id", "country"] {
             assert_eq!(text.parse::<Source>().map(|s| s.to_string()), Ok(text.to_owned()));
         }
-        for text in ["header:x-department = sales", "country = DE | AT", "header:user-agent contains bot | Monitor", "header:accept = */*", "header:x-note = a contains b", "jwt:session.team contains =web"] {
+        for text in [
+            "header:x-department = sales",
+            "country = DE | AT",
+            "header:user-agent contains bot | Monitor",
+            "header:accept = */*",
+            "header:x-note = a contains b",
+            "jwt:session.team contains =web",
+        ] {
             assert_eq!(text.parse::<Match>().map(|m| m.to_string()), Ok(text.to_owned()));
         }
     }
 
     #[test]
     fn malformed_ones_are_refused() {
-        for text in ["", "header", "header:", "header:a b", "cookie:a;b", "jwt:session", "jwt:session.", "ip:1", "Header:x"] {
+        for text in
+            ["", "header", "header:", "header:a b", "cookie:a;b", "jwt:session", "jwt:session.", "ip:1", "Header:x"]
+        {
             assert_eq!(text.parse::<Source>(), Err(SourceError(text.into())));
         }
     }
@@ -256,23 +266,52 @@ mod tests {
     #[test]
     fn what_is_no_match_is_refused_with_the_way_out() {
         const EXAMPLES: &str = "`header:x-department = sales`, `country = DE | AT`, `cookie:plan = pro`, `jwt:session.team = web` or `header:user-agent contains bot | monitor`";
-        for text in ["country", "country =", "country = DE |", "country contains", "header:user-agent contains bot |", "header:user-agent includes bot", "header:user-agent containsbot"] {
+        for text in [
+            "country",
+            "country =",
+            "country = DE |",
+            "country contains",
+            "header:user-agent contains bot |",
+            "header:user-agent includes bot",
+            "header:user-agent containsbot",
+        ] {
             is_refused(text, &format!("`{text}` compares with nothing: {EXAMPLES}"));
         }
         const SOURCES: &str = "`header:NAME`, `cookie:NAME`, `jwt:TOKEN.CLAIM` or `country`";
         is_refused("planet = earth", &format!("`planet` is not a place in a request: {SOURCES}"));
         is_refused("user-agent contains bot", &format!("`user-agent` is not a place in a request: {SOURCES}"));
-        for (text, operator) in [("country != DE", "!="), ("country == DE", "=="), ("header:x-email ~= ana", "~="), ("header:x-email =~ ana", "=~"), ("header:x-email *= ana", "*=")] {
-            is_refused(text, &format!("`{operator}` is no comparison: `=` for the same value, `contains` for a part of it"));
+        for (text, operator) in [
+            ("country != DE", "!="),
+            ("country == DE", "=="),
+            ("header:x-email ~= ana", "~="),
+            ("header:x-email =~ ana", "=~"),
+            ("header:x-email *= ana", "*="),
+        ] {
+            is_refused(
+                text,
+                &format!("`{operator}` is no comparison: `=` for the same value, `contains` for a part of it"),
+            );
         }
     }
 
     #[test]
     fn a_star_is_refused_and_contains_is_named() {
-        is_refused("header:x-email = *@example.com", "the `*` in `*@example.com` would be compared like any other letter: `header:x-email contains @example.com` finds it anywhere in the value");
-        is_refused("cookie:plan = pro | team-*", "the `*` in `team-*` would be compared like any other letter: `cookie:plan contains team-` finds it anywhere in the value");
-        is_refused("header:user-agent contains *bot*", "the `*` in `*bot*` would be compared like any other letter: `header:user-agent contains bot` finds it anywhere in the value");
-        is_refused("header:x-beta = *", "the `*` in `*` would be compared like any other letter: name the values that count");
+        is_refused(
+            "header:x-email = *@example.com",
+            "the `*` in `*@example.com` would be compared like any other letter: `header:x-email contains @example.com` finds it anywhere in the value",
+        );
+        is_refused(
+            "cookie:plan = pro | team-*",
+            "the `*` in `team-*` would be compared like any other letter: `cookie:plan contains team-` finds it anywhere in the value",
+        );
+        is_refused(
+            "header:user-agent contains *bot*",
+            "the `*` in `*bot*` would be compared like any other letter: `header:user-agent contains bot` finds it anywhere in the value",
+        );
+        is_refused(
+            "header:x-beta = *",
+            "the `*` in `*` would be compared like any other letter: name the values that count",
+        );
     }
 
     #[track_caller]
@@ -288,8 +327,20 @@ mod tests {
 
     #[test]
     fn equality_is_letter_by_letter_and_containing_is_in_any_case() {
-        is_met("header:x-department = sales | support", &["sales", "support"], &["Sales", "sale", "sales2", "", "sales | support"]);
-        is_met("header:user-agent contains MyMonitor | probe/2", &["Mozilla/5.0 (mymonitor/1.0)", "MYMONITOR", "xProbe/2.1"], &["my monitor", "monitor", "", "probe/1"]);
-        is_met("cookie:city contains köln | ß", &["KÖLN", "in Köln am Rhein", "Straße"], &["koln", "ko\u{308}ln", "STRASSE"]);
+        is_met(
+            "header:x-department = sales | support",
+            &["sales", "support"],
+            &["Sales", "sale", "sales2", "", "sales | support"],
+        );
+        is_met(
+            "header:user-agent contains MyMonitor | probe/2",
+            &["Mozilla/5.0 (mymonitor/1.0)", "MYMONITOR", "xProbe/2.1"],
+            &["my monitor", "monitor", "", "probe/1"],
+        );
+        is_met(
+            "cookie:city contains köln | ß",
+            &["KÖLN", "in Köln am Rhein", "Straße"],
+            &["koln", "ko\u{308}ln", "STRASSE"],
+        );
     }
 }

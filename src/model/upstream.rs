@@ -104,7 +104,10 @@ fn check_authority(authority: &str) -> Result<(), &'static str> {
     let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let is_valid = match bracketed {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')),
+        None => {
+            !host.is_empty()
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+        }
     };
     if is_valid { Ok(()) } else { Err("its host is malformed") }
 }
@@ -137,7 +140,19 @@ mod tests {
 
     #[test]
     fn malformed_upstreams_are_refused() {
-        for text in ["", "example.com", "ftp://a", "https://", "https://a b", "https://u@a", "https://a:x", "https://a:0", "https://a?b", "https://[::g]", "https://a/\\b"] {
+        for text in [
+            "",
+            "example.com",
+            "ftp://a",
+            "https://",
+            "https://a b",
+            "https://u@a",
+            "https://a:x",
+            "https://a:0",
+            "https://a?b",
+            "https://[::g]",
+            "https://a/\\b",
+        ] {
             assert!(text.parse::<Upstream>().is_err(), "{text}");
         }
     }

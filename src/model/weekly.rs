@@ -33,11 +33,10 @@ impl Weekly {
     }
 
     fn contains_minute(&self, minute: u32) -> bool {
-        self.stretches.iter().any(|(from, to)| {
-            (*from..*to).contains(&minute) || (*from..*to).contains(&(minute + WEEK_MINUTES))
-        })
+        self.stretches
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&minute) || (*from..*to).contains(&(minute + WEEK_MINUTES)))
     }
-
 }
 
 /// The minutes of the week that lie in none of several windows: to each minute, how many before it do.
@@ -77,7 +76,8 @@ pub fn first_moment(windows: &[Weekly], epoch_ms: i64, is_inside: bool) -> Optio
     }
     // Only where a stretch begins or ends can that change.
     let now = epoch_ms.div_euclid(60_000);
-    let next = |edge: u32| now + 1 + (i64::from(edge) - now - 1 - EPOCH_OFFSET_MINUTES).rem_euclid(i64::from(WEEK_MINUTES));
+    let next =
+        |edge: u32| now + 1 + (i64::from(edge) - now - 1 - EPOCH_OFFSET_MINUTES).rem_euclid(i64::from(WEEK_MINUTES));
     let mut first: Option<i64> = None;
     for window in windows {
         for (from, to) in &window.stretches {
@@ -106,7 +106,9 @@ impl fmt::Display for WeeklyError {
 
 impl Explain for WeeklyError {
     fn help(&self) -> Option<String> {
-        Some("`Mon-Thu 08:00-16:00 UTC`, `Fri 17:00-Mon 08:00 UTC`, or with an offset such as `+02:00` for `UTC`".into())
+        Some(
+            "`Mon-Thu 08:00-16:00 UTC`, `Fri 17:00-Mon 08:00 UTC`, or with an offset such as `+02:00` for `UTC`".into(),
+        )
     }
 }
 
@@ -165,7 +167,8 @@ fn offset(text: &str) -> Option<i32> {
     if text == "UTC" {
         return Some(0);
     }
-    let minutes = |rest| time(rest).and_then(|minutes| i32::try_from(minutes).ok()).filter(|minutes| *minutes <= 14 * 60);
+    let minutes =
+        |rest| time(rest).and_then(|minutes| i32::try_from(minutes).ok()).filter(|minutes| *minutes <= 14 * 60);
     match (text.strip_prefix('+'), text.strip_prefix('-')) {
         (Some(rest), _) => minutes(rest),
         (_, Some(rest)) => minutes(rest).map(|minutes| -minutes),
@@ -211,7 +214,8 @@ mod tests {
 
     #[test]
     fn the_next_moment_inside_or_outside_is_found() {
-        let ms = |at: &str| at.parse::<crate::model::Instant>().map(|instant| instant.as_epoch_ms()).unwrap_or_default();
+        let ms =
+            |at: &str| at.parse::<crate::model::Instant>().map(|instant| instant.as_epoch_ms()).unwrap_or_default();
         let windows = |text: &str| -> Vec<Weekly> { text.parse().into_iter().collect() };
         let freeze = windows("Fri 17:00-Mon 08:00 UTC");
         assert_eq!(first_moment(&freeze, ms("2026-11-20T18:30:12Z"), false), Some(ms("2026-11-23T08:00:00Z")));
@@ -223,14 +227,20 @@ mod tests {
 
     #[test]
     fn the_first_moment_is_the_one_that_a_look_at_every_minute_finds() {
-        let sets: [&[&str]; 4] = [&["Mon-Thu 08:00-16:00 UTC"], &["Fri 17:00-Mon 08:00 UTC", "Wed 00:00-24:00 UTC"], &["Sun 22:00-02:30 +02:00", "Mon-Sun 09:15-09:16 UTC"], &[]];
+        let sets: [&[&str]; 4] = [
+            &["Mon-Thu 08:00-16:00 UTC"],
+            &["Fri 17:00-Mon 08:00 UTC", "Wed 00:00-24:00 UTC"],
+            &["Sun 22:00-02:30 +02:00", "Mon-Sun 09:15-09:16 UTC"],
+            &[],
+        ];
         for set in sets {
             let windows: Vec<Weekly> = set.iter().map(|text| text.parse().unwrap()).collect();
             for minute in (0..i64::from(WEEK_MINUTES)).step_by(7) {
                 let from = 1_799_049_600_000 + minute * 60_000 + 12_345;
                 for is_inside in [true, false] {
                     let is_it = |ms: &i64| windows.iter().any(|window| window.contains(*ms)) == is_inside;
-                    let minutes = (1..=i64::from(WEEK_MINUTES)).map(|minute| (from.div_euclid(60_000) + minute) * 60_000);
+                    let minutes =
+                        (1..=i64::from(WEEK_MINUTES)).map(|minute| (from.div_euclid(60_000) + minute) * 60_000);
                     let expected = std::iter::once(from).chain(minutes).find(is_it);
                     assert_eq!(first_moment(&windows, from, is_inside), expected, "{set:?} {from} {is_inside}");
                 }
@@ -240,7 +250,16 @@ mod tests {
 
     #[test]
     fn malformed_windows_are_refused() {
-        for text in ["", "Mon", "Mon 08:00 UTC", "Mon 25:00-26:00 UTC", "Mon 8:00-9:00 UTC", "mon 08:00-09:00 UTC", "Mon 08:00-09:00 CET", "Mon 08:60-09:00 UTC"] {
+        for text in [
+            "",
+            "Mon",
+            "Mon 08:00 UTC",
+            "Mon 25:00-26:00 UTC",
+            "Mon 8:00-9:00 UTC",
+            "mon 08:00-09:00 UTC",
+            "Mon 08:00-09:00 CET",
+            "Mon 08:60-09:00 UTC",
+        ] {
             assert_eq!(text.parse::<Weekly>(), Err(WeeklyError(text.into())));
         }
     }

@@ -36,7 +36,11 @@ impl<'a> Address<'a> {
     /// Whether a browser keeps a `Secure` cookie that is set here: over TLS, or on the same machine.
     pub fn keeps_secure_cookies(&self) -> bool {
         let host = self.host();
-        self.scheme == "https" || host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]"
+        self.scheme == "https"
+            || host == "localhost"
+            || host.ends_with(".localhost")
+            || host.starts_with("127.")
+            || host == "[::1]"
     }
 }
 
@@ -47,7 +51,10 @@ mod tests {
     #[test]
     fn addresses_are_split_where_urls_are() {
         let parts = |url| Address::parse(url).map(|a| (a.scheme, a.authority, a.host(), a.path, a.path_and_query));
-        assert_eq!(parts("https://shop.example.com/a/b?c=/d#e"), Some(("https", "shop.example.com", "shop.example.com", "/a/b", "/a/b?c=/d")));
+        assert_eq!(
+            parts("https://shop.example.com/a/b?c=/d#e"),
+            Some(("https", "shop.example.com", "shop.example.com", "/a/b", "/a/b?c=/d"))
+        );
         assert_eq!(parts("http://localhost:8787"), Some(("http", "localhost:8787", "localhost", "/", "/")));
         assert_eq!(parts("http://[::1]:80/"), Some(("http", "[::1]:80", "[::1]", "/", "/")));
         assert_eq!(parts("/relative"), None);

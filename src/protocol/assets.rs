@@ -40,9 +40,58 @@ self.addEventListener('activate', (event) => event.waitUntil((async () => {
 
 /// Extensions of files that pages refer to. Those of pages, and of what people download, are not among them.
 const EXTENSIONS: [&str; 52] = [
-    "js", "mjs", "cjs", "css", "map", "json", "webmanifest", "wasm", "woff", "woff2", "ttf", "otf", "eot", "svg", "png", "jpg", "jpeg", "gif", "webp", "avif",
-    "jxl", "ico", "bmp", "cur", "mp4", "webm", "ogg", "ogv", "oga", "mp3", "m4a", "m4v", "mov", "aac", "wav", "flac", "opus", "vtt", "srt", "m3u8", "mpd", "ts",
-    "m4s", "glb", "gltf", "bin", "geojson", "topojson", "riv", "lottie", "pbf", "hdr",
+    "js",
+    "mjs",
+    "cjs",
+    "css",
+    "map",
+    "json",
+    "webmanifest",
+    "wasm",
+    "woff",
+    "woff2",
+    "ttf",
+    "otf",
+    "eot",
+    "svg",
+    "png",
+    "jpg",
+    "jpeg",
+    "gif",
+    "webp",
+    "avif",
+    "jxl",
+    "ico",
+    "bmp",
+    "cur",
+    "mp4",
+    "webm",
+    "ogg",
+    "ogv",
+    "oga",
+    "mp3",
+    "m4a",
+    "m4v",
+    "mov",
+    "aac",
+    "wav",
+    "flac",
+    "opus",
+    "vtt",
+    "srt",
+    "m3u8",
+    "mpd",
+    "ts",
+    "m4s",
+    "glb",
+    "gltf",
+    "bin",
+    "geojson",
+    "topojson",
+    "riv",
+    "lottie",
+    "pbf",
+    "hdr",
 ];
 
 impl Asset {
@@ -55,7 +104,8 @@ impl Asset {
         match request.header("sec-fetch-dest") {
             Some("serviceworker") => Some(Self::ServiceWorker),
             Some(
-                "script" | "style" | "image" | "font" | "worker" | "sharedworker" | "audioworklet" | "paintworklet" | "manifest" | "video" | "audio" | "track" | "json" | "xslt",
+                "script" | "style" | "image" | "font" | "worker" | "sharedworker" | "audioworklet" | "paintworklet"
+                | "manifest" | "video" | "audio" | "track" | "json" | "xslt",
             ) => Some(Self::File),
             Some("empty") => by_extension(),
             Some(_) => None,
@@ -84,7 +134,9 @@ fn has_extension(path: &str) -> bool {
 /// Whether a `Content-Type` is that of a page.
 pub fn is_html(content_type: Option<&str>) -> bool {
     let essence = content_type.and_then(|kind| kind.split(';').next()).map(str::trim);
-    essence.is_some_and(|essence| essence.eq_ignore_ascii_case("text/html") || essence.eq_ignore_ascii_case("application/xhtml+xml"))
+    essence.is_some_and(|essence| {
+        essence.eq_ignore_ascii_case("text/html") || essence.eq_ignore_ascii_case("application/xhtml+xml")
+    })
 }
 
 #[cfg(test)]
@@ -99,7 +151,19 @@ mod tests {
 
     #[test]
     fn an_asset_is_known_by_its_destination_or_its_extension() {
-        for dest in ["script", "style", "image", "font", "worker", "sharedworker", "manifest", "video", "audio", "track", "json"] {
+        for dest in [
+            "script",
+            "style",
+            "image",
+            "font",
+            "worker",
+            "sharedworker",
+            "manifest",
+            "video",
+            "audio",
+            "track",
+            "json",
+        ] {
             asks("/x", &format!("sec-fetch-dest:{dest}"), Some(Asset::File));
         }
         for path in ["/a.js", "/a/b.min.CSS", "/data/build-1.json", "/a.wasm", "/f.woff2"] {
@@ -133,7 +197,11 @@ mod tests {
             (302, Some("text/html"), false, false),
             (503, Some("text/html"), false, false),
         ] {
-            assert_eq!((Asset::is_missed(status, kind), Asset::is_found(status, kind)), (missed, found), "{status} {kind:?}");
+            assert_eq!(
+                (Asset::is_missed(status, kind), Asset::is_found(status, kind)),
+                (missed, found),
+                "{status} {kind:?}"
+            );
         }
     }
 }

@@ -4,8 +4,8 @@
 //! is a page view of its own, under a nonce that is made of the page's and that no page has.
 
 pub mod body;
-pub mod path;
 pub mod networks;
+pub mod path;
 
 pub use path::own_path;
 
@@ -258,11 +258,20 @@ mod tests {
             report
         };
         let nonces: Vec<String> = [1, 2, SCREENS_MAX].into_iter().map(|number| screen(number).nonce).collect();
-        assert_eq!(nonces, ["0f0f0f0f0f0f0f0f0001000000000abc", "0f0f0f0f0f0f0f0f0002000000000abc", "0f0f0f0f0f0f0f0f00c8000000000abc"]);
+        assert_eq!(
+            nonces,
+            [
+                "0f0f0f0f0f0f0f0f0001000000000abc",
+                "0f0f0f0f0f0f0f0f0002000000000abc",
+                "0f0f0f0f0f0f0f0f00c8000000000abc"
+            ]
+        );
         let counted = screen(1).count();
-        let pages = |endpoint: Option<&Name>| counted.window.tally(Variant::New, endpoint).map_or(0, |tally| tally.pages);
+        let pages =
+            |endpoint: Option<&Name>| counted.window.tally(Variant::New, endpoint).map_or(0, |tally| tally.pages);
         assert_eq!((counted.window.minute, pages(None), pages(report().endpoints.first())), (29_000_090, 1, 0));
-        let node: Node = serde_json::from_str(&serde_json::to_string(&screen(1)).unwrap_or_default()).unwrap_or_default();
+        let node: Node =
+            serde_json::from_str(&serde_json::to_string(&screen(1)).unwrap_or_default()).unwrap_or_default();
         assert_eq!(Report::read(&mut Reader::default(), &node), Some(screen(1)));
     }
 
@@ -274,7 +283,13 @@ mod tests {
         assert!(later.keep_new(&known).is_some());
         for report in [report(), later] {
             let window = report.count().window;
-            let reporters: Vec<u64> = VIEW.parse().ok().and_then(|view| window.event(&view)).into_iter().flat_map(|sample| sample.iter().map(|seen| seen.hash)).collect();
+            let reporters: Vec<u64> = VIEW
+                .parse()
+                .ok()
+                .and_then(|view| window.event(&view))
+                .into_iter()
+                .flat_map(|sample| sample.iter().map(|seen| seen.hash))
+                .collect();
             assert_eq!(reporters, [12_345]);
         }
     }

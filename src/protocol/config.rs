@@ -132,7 +132,12 @@ impl Catalogue {
             };
             match read {
                 Ok(plan) if catalogue.by_key.contains_key(plan.key.as_str()) => {
-                    broken.push(BrokenRollout { key: plan.key.to_string(), keeps_last: true, is_legacy: false, faults: vec!["its key is taken by the rollout before it".into()] });
+                    broken.push(BrokenRollout {
+                        key: plan.key.to_string(),
+                        keeps_last: true,
+                        is_legacy: false,
+                        faults: vec!["its key is taken by the rollout before it".into()],
+                    });
                 }
                 Ok(plan) => catalogue.add(plan, source, false),
                 Err(faults) => {
@@ -140,9 +145,25 @@ impl Catalogue {
                         keyless += 1;
                         format!("rollouts[{index}]")
                     });
-                    let kept = last.and_then(|last| last.rollouts.get(last.number_of(&key)?)).filter(|kept| !kept.is_broken && catalogue.number_of(&key).is_none());
-                    let remains = if kept.is_none() { remains_of(raw.get()).filter(|plan| plan.upstreams.is_some() && catalogue.number_of(plan.key.as_str()).is_none()) } else { None };
-                    broken.push(BrokenRollout { key, keeps_last: kept.is_some(), is_legacy: remains.is_some(), faults: faults.iter().filter(|fault| fault.severity == Severity::Error).map(ToString::to_string).collect() });
+                    let kept = last
+                        .and_then(|last| last.rollouts.get(last.number_of(&key)?))
+                        .filter(|kept| !kept.is_broken && catalogue.number_of(&key).is_none());
+                    let remains = if kept.is_none() {
+                        remains_of(raw.get())
+                            .filter(|plan| plan.upstreams.is_some() && catalogue.number_of(plan.key.as_str()).is_none())
+                    } else {
+                        None
+                    };
+                    broken.push(BrokenRollout {
+                        key,
+                        keeps_last: kept.is_some(),
+                        is_legacy: remains.is_some(),
+                        faults: faults
+                            .iter()
+                            .filter(|fault| fault.severity == Severity::Error)
+                            .map(ToString::to_string)
+                            .collect(),
+                    });
                     match (kept, remains) {
                         (Some(kept), _) => catalogue.add(Rc::clone(&kept.plan), kept.source, false),
                         (None, Some(plan)) => catalogue.add(Rc::new(plan), source, true),
@@ -261,7 +282,13 @@ impl Snapshot {
             let plan = &entry.plan;
             let key = plan.key.as_str();
             let is_waiting = plan.after.iter().any(|name| !states.has_ended(name.as_str()));
-            Standing::new(plan, states.live.get(key).filter(|_| !entry.is_broken), states.is_killed(key), is_waiting, catalogue.as_ref())
+            Standing::new(
+                plan,
+                states.live.get(key).filter(|_| !entry.is_broken),
+                states.is_killed(key),
+                is_waiting,
+                catalogue.as_ref(),
+            )
         };
         let standings = catalogue.rollouts.iter().map(standing).collect();
         Self { catalogue, standings, lists }

@@ -58,7 +58,9 @@ impl Console {
 
 fn is_host(text: &str) -> bool {
     let (host, port) = text.split_once(':').unwrap_or((text, "80"));
-    let is_name = !host.is_empty() && !host.starts_with('.') && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    let is_name = !host.is_empty()
+        && !host.starts_with('.')
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
     is_name && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -79,7 +81,9 @@ mod tests {
     fn without_a_host_of_its_own_it_answers_on_all() {
         for text in [None, Some(""), Some(" ")] {
             let console = Console::read(text);
-            assert!(console.serves(&at("https://shop.example.com/")) && !console.owns(&at("https://shop.example.com/")));
+            assert!(
+                console.serves(&at("https://shop.example.com/")) && !console.owns(&at("https://shop.example.com/"))
+            );
             assert_eq!(console.named_by(&["shop.example.com/*".parse().unwrap()]), None);
         }
     }
@@ -89,8 +93,15 @@ mod tests {
         for text in ["ops.example.com", " Ops.Example.com", "https://ops.example.com", "https://ops.example.com/"] {
             let console = Console::read(Some(text));
             assert_eq!(console, Console::On("ops.example.com".into()), "{text}");
-            assert!(console.serves(&at("https://ops.example.com/x")) && console.owns(&at("https://ops.example.com:8443/")));
-            for other in ["https://shop.example.com/", "https://example.com/", "https://ops.example.com.evil.example/", "https://x.ops.example.com/"] {
+            assert!(
+                console.serves(&at("https://ops.example.com/x")) && console.owns(&at("https://ops.example.com:8443/"))
+            );
+            for other in [
+                "https://shop.example.com/",
+                "https://example.com/",
+                "https://ops.example.com.evil.example/",
+                "https://x.ops.example.com/",
+            ] {
                 assert!(!console.serves(&at(other)) && !console.owns(&at(other)), "{other}");
             }
         }
@@ -100,7 +111,15 @@ mod tests {
 
     #[test]
     fn what_is_no_host_opens_nothing() {
-        for text in ["https://ops.example.com/console", "ops example", "*.example.com", ".example.com", "ops.example.com:", "ops:x", "a,b"] {
+        for text in [
+            "https://ops.example.com/console",
+            "ops example",
+            "*.example.com",
+            ".example.com",
+            "ops.example.com:",
+            "ops:x",
+            "a,b",
+        ] {
             let console = Console::read(Some(text));
             assert_eq!(console, Console::Nowhere(text.into()));
             assert!(!console.serves(&at("https://ops.example.com/")) && !console.owns(&at("https://ops.example.com/")));

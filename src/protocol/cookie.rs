@@ -16,7 +16,10 @@ pub fn first<'a>(header: &'a str, name: &'a str) -> Option<&'a str> {
 /// Whether a `Set-Cookie` takes a cookie away: it is empty, or has no time left.
 pub fn ends(set_cookie: &str) -> bool {
     let mut parts = set_cookie.split(';').map(str::trim);
-    let is_empty = parts.next().and_then(|pair| pair.split_once('=')).is_some_and(|(_, value)| value.trim_matches('"').trim().is_empty());
+    let is_empty = parts
+        .next()
+        .and_then(|pair| pair.split_once('='))
+        .is_some_and(|(_, value)| value.trim_matches('"').trim().is_empty());
     let is_over = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         name.trim().eq_ignore_ascii_case("max-age") && value.trim().parse::<i64>().is_ok_and(|seconds| seconds <= 0)
@@ -31,7 +34,9 @@ mod tests {
 
     #[test]
     fn a_cookie_is_taken_away_in_several_ways() {
-        for text in ["a=", "a=\"\"; Path=/", "a=x; Max-Age=0", "a=x; max-age=-1", "a=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT"] {
+        for text in
+            ["a=", "a=\"\"; Path=/", "a=x; Max-Age=0", "a=x; max-age=-1", "a=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT"]
+        {
             assert!(ends(text), "{text}");
         }
         for text in ["a=1", "a=1; Max-Age=60", "a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT; Path=/"] {

@@ -36,7 +36,10 @@ impl Cookieless {
 
     /// Whom the client's last document was for, if that was a moment ago.
     pub fn subject(&self, client: SubjectHash, now_ms: f64) -> Option<SubjectHash> {
-        self.documents.get(&client.get()).filter(|document| now_ms - document.at_ms < MOMENT_MS).map(|document| document.subject)
+        self.documents
+            .get(&client.get())
+            .filter(|document| now_ms - document.at_ms < MOMENT_MS)
+            .map(|document| document.subject)
     }
 }
 

@@ -58,10 +58,16 @@ pub struct Request<'a, F> {
 }
 
 /// Decides a request that the rollout `number` takes, or none.
-pub fn decide<F: Facts>(snapshot: &Snapshot, request: &Request<'_, F>, number: Option<usize>, newcomers: &impl Newcomers) -> Decision {
+pub fn decide<F: Facts>(
+    snapshot: &Snapshot,
+    request: &Request<'_, F>,
+    number: Option<usize>,
+    newcomers: &impl Newcomers,
+) -> Decision {
     let catalogue = &snapshot.catalogue;
     let known = Known::new(request.facts, request.method);
-    let is_robot = known.is_robot() || number.and_then(|number| catalogue.plan(number)).is_some_and(|plan| is_also_robot(plan, &known));
+    let is_robot = known.is_robot()
+        || number.and_then(|number| catalogue.plan(number)).is_some_and(|plan| is_also_robot(plan, &known));
     let is_person = !is_robot && known.header("sec-fetch-dest").as_deref() != Some("manifest");
     let deciding = Deciding {
         snapshot,
@@ -84,7 +90,15 @@ pub fn decide<F: Facts>(snapshot: &Snapshot, request: &Request<'_, F>, number: O
         }
     }
     let subject = assignment.and(number).map(|number| deciding.subject_in(number)).unwrap_or_default();
-    Decision { assignment, subject: subject.known, client: subject.stand_in, is_unmeasured: !is_person, flags, flagged, cookies: deciding.cookies() }
+    Decision {
+        assignment,
+        subject: subject.known,
+        client: subject.stand_in,
+        is_unmeasured: !is_person,
+        flags,
+        flagged,
+        cookies: deciding.cookies(),
+    }
 }
 
 fn is_also_robot<F: Facts>(plan: &Plan, known: &Known<'_, F>) -> bool {
@@ -185,7 +199,12 @@ impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
     fn resolved(&self, identity: usize) -> Option<&Subject> {
         let list = self.identity(identity)?;
         let resolve = || {
-            let asking = Asking { known: &self.known, address: &self.request.address, hour: self.request.hour, is_person: self.is_person };
+            let asking = Asking {
+                known: &self.known,
+                address: &self.request.address,
+                hour: self.request.hour,
+                is_person: self.is_person,
+            };
             identity::resolve(list, &asking, &self.newcomers)
         };
         Some(self.subjects.get(identity)?.get_or_init(resolve))
@@ -226,7 +245,9 @@ impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
     fn cookies(&self) -> Vec<String> {
         let mut cookies: Vec<String> = Vec::new();
         for (number, subject) in self.subjects.iter().enumerate() {
-            if let Some(id) = subject.get().and_then(|subject| subject.cookie.as_ref()) && let Some(identity) = self.identity(number) {
+            if let Some(id) = subject.get().and_then(|subject| subject.cookie.as_ref())
+                && let Some(identity) = self.identity(number)
+            {
                 let cookie = identity::set_cookie(identity, id);
                 if !cookies.contains(&cookie) {
                     cookies.push(cookie);
@@ -250,7 +271,13 @@ impl<F: Facts, N: Newcomers> Visitor for InRollout<'_, '_, F, N> {
     }
 
     fn is_robot(&self) -> bool {
-        self.deciding.is_robot || self.deciding.snapshot.catalogue.plan(self.number).is_some_and(|plan| is_also_robot(plan, &self.deciding.known))
+        self.deciding.is_robot
+            || self
+                .deciding
+                .snapshot
+                .catalogue
+                .plan(self.number)
+                .is_some_and(|plan| is_also_robot(plan, &self.deciding.known))
     }
 
     fn is_in(&self, group: usize) -> Option<bool> {

@@ -86,7 +86,11 @@ pub struct Issuer {
 impl ExposureKey {
     /// Derives the keys; `None` where the signing key is too short to be one.
     pub fn derive(signing_key: &str) -> Option<Self> {
-        Some(Self { sign: signing::derive(signing_key, USE_SIGN)?, seal: signing::derive(signing_key, USE_SEAL)?, network: signing::derive(signing_key, USE_NETWORK)? })
+        Some(Self {
+            sign: signing::derive(signing_key, USE_SIGN)?,
+            seal: signing::derive(signing_key, USE_SEAL)?,
+            network: signing::derive(signing_key, USE_NETWORK)?,
+        })
     }
 
     /// A number for the network of an address, which nobody makes an address of again: it takes the key, and is
@@ -112,7 +116,10 @@ impl ExposureKey {
         let (isolate, count) = text.split_at_checked(16)?;
         let count = u64::from_str_radix(count, 16).ok()?;
         let mask = self.mask(text);
-        parts.zip(0..).map(|(part, place)| read(part, at, format!("{isolate}{:016x}", count.wrapping_add(place)), mask)).collect()
+        parts
+            .zip(0..)
+            .map(|(part, place)| read(part, at, format!("{isolate}{:016x}", count.wrapping_add(place)), mask))
+            .collect()
     }
 
     fn mask(&self, nonce: &str) -> u64 {
@@ -128,9 +135,11 @@ fn signed(body: &str, host: &str) -> String {
 fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
     let mut fields = part.split(':');
     let mut next = || fields.next();
-    let (rollout, variant, _stage, revision) = (next()?.parse().ok()?, next()?.parse().ok()?, next()?, next()?.parse().ok()?);
+    let (rollout, variant, _stage, revision) =
+        (next()?.parse().ok()?, next()?.parse().ok()?, next()?, next()?.parse().ok()?);
     let subject = u64::from_str_radix(next()?, 16).ok()? ^ mask;
-    let endpoints = next()?.split(',').filter(|name| !name.is_empty()).map(str::parse).collect::<Result<Vec<Name>, _>>().ok()?;
+    let endpoints =
+        next()?.split(',').filter(|name| !name.is_empty()).map(str::parse).collect::<Result<Vec<Name>, _>>().ok()?;
     let slice = (subject >> HASH_BITS) as u8;
     Some(Report {
         rollout,
@@ -162,7 +171,12 @@ impl Issuer {
     }
 
     /// The token of a page view on a host; `None` where it was given nothing.
-    pub fn issue<'e>(&mut self, host: &str, minute: u64, exposures: impl Iterator<Item = Exposure<'e>>) -> Option<String> {
+    pub fn issue<'e>(
+        &mut self,
+        host: &str,
+        minute: u64,
+        exposures: impl Iterator<Item = Exposure<'e>>,
+    ) -> Option<String> {
         let nonce = format!("{:016x}{:016x}", self.random, self.count);
         let mask = self.key.mask(&nonce);
         let mut body = format!("1~{minute}~{nonce}");
@@ -202,11 +216,27 @@ mod tests {
     }
 
     fn routed() -> Exposure<'static> {
-        Exposure { rollout: "shop", variant: Variant::New, stage: "canary-1.a", revision: 7, subject: (1 << HASH_BITS) - 5, slice: Some(99), endpoints: vec!["cart", "api.v2"] }
+        Exposure {
+            rollout: "shop",
+            variant: Variant::New,
+            stage: "canary-1.a",
+            revision: 7,
+            subject: (1 << HASH_BITS) - 5,
+            slice: Some(99),
+            endpoints: vec!["cart", "api.v2"],
+        }
     }
 
     fn flag() -> Exposure<'static> {
-        Exposure { rollout: "banner", variant: Variant::Legacy, stage: "on", revision: 2, subject: 12, slice: None, endpoints: Vec::new() }
+        Exposure {
+            rollout: "banner",
+            variant: Variant::Legacy,
+            stage: "on",
+            revision: 2,
+            subject: 12,
+            slice: None,
+            endpoints: Vec::new(),
+        }
     }
 
     fn token() -> String {
@@ -216,8 +246,17 @@ mod tests {
     #[test]
     fn what_a_page_was_given_comes_back() {
         let reports = key(KEY).verify(&token(), HOST, MINUTE).unwrap_or_default();
-        let told: Vec<_> = reports.iter().map(|r| (r.rollout.as_str(), r.variant, r.revision, r.minute, r.subject, r.slice, r.endpoints.len())).collect();
-        assert_eq!(told, [("shop", Variant::New, 7, MINUTE, (1 << HASH_BITS) - 5, Some(99), 2), ("banner", Variant::Legacy, 2, MINUTE, 12, None, 0)]);
+        let told: Vec<_> = reports
+            .iter()
+            .map(|r| (r.rollout.as_str(), r.variant, r.revision, r.minute, r.subject, r.slice, r.endpoints.len()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("shop", Variant::New, 7, MINUTE, (1 << HASH_BITS) - 5, Some(99), 2),
+                ("banner", Variant::Legacy, 2, MINUTE, 12, None, 0)
+            ]
+        );
         let nonces: Vec<&str> = reports.iter().map(|report| report.nonce.as_str()).collect();
         assert_eq!(nonces, ["000000000000feed0000000000000000", "000000000000feed0000000000000001"]);
     }
@@ -227,9 +266,16 @@ mod tests {
         let token = token();
         let (body, _) = token.rsplit_once('.').unwrap_or_default();
         let exposures: Vec<Vec<&str>> = body.split('~').skip(3).map(|part| part.split(':').collect()).collect();
-        assert_eq!(exposures.iter().map(|fields| fields.iter().take(3).copied().collect::<Vec<_>>()).collect::<Vec<_>>(), [["shop", "new", "canary-1.a"], ["banner", "legacy", "on"]]);
+        assert_eq!(
+            exposures.iter().map(|fields| fields.iter().take(3).copied().collect::<Vec<_>>()).collect::<Vec<_>>(),
+            [["shop", "new", "canary-1.a"], ["banner", "legacy", "on"]]
+        );
         assert!(!token.contains("\"") && !token.contains("\\"), "it stands in a quoted string");
-        let sealed = |subject: u64, random: u64| Issuer::new(key(KEY), random).issue(HOST, MINUTE, std::iter::once(Exposure { subject, ..flag() })).unwrap_or_default();
+        let sealed = |subject: u64, random: u64| {
+            Issuer::new(key(KEY), random)
+                .issue(HOST, MINUTE, std::iter::once(Exposure { subject, ..flag() }))
+                .unwrap_or_default()
+        };
         let subject = |token: &str| token.split(':').nth(4).map(str::to_owned);
         assert_ne!(subject(&sealed(12, 1)), subject(&sealed(12, 2)), "two views of one user have nothing in common");
     }
@@ -237,7 +283,16 @@ mod tests {
     #[test]
     fn nobody_else_signs_and_nothing_changes() {
         assert!(key("another key, of thirty-two bytes").verify(&token(), HOST, MINUTE).is_none());
-        for (right, wrong) in [(":new:", ":legacy:"), ("shop", "shoq"), (":7:", ":8:"), ("29000000", "29000001"), ("1~", "2~"), ("feed", "fee0"), ("~banner", ":banner"), (".", "")] {
+        for (right, wrong) in [
+            (":new:", ":legacy:"),
+            ("shop", "shoq"),
+            (":7:", ":8:"),
+            ("29000000", "29000001"),
+            ("1~", "2~"),
+            ("feed", "fee0"),
+            ("~banner", ":banner"),
+            (".", ""),
+        ] {
             let forged = token().replacen(right, wrong, 1);
             assert_ne!(forged, token(), "{right}");
             assert!(key(KEY).verify(&forged, HOST, MINUTE).is_none(), "{forged}");
@@ -246,7 +301,9 @@ mod tests {
             assert!(key(KEY).verify(token, HOST, MINUTE).is_none(), "{token}");
         }
         // A preview under the same signing key.
-        let preview = super::super::preview::PreviewKey::derive(KEY).map(|key| key.sign("shop", Variant::New, "h", u64::MAX)).unwrap_or_default();
+        let preview = super::super::preview::PreviewKey::derive(KEY)
+            .map(|key| key.sign("shop", Variant::New, "h", u64::MAX))
+            .unwrap_or_default();
         assert!(key(KEY).verify(&preview, HOST, MINUTE).is_none());
     }
 
@@ -270,7 +327,15 @@ mod tests {
 
     #[test]
     fn a_token_lives_for_twelve_hours_and_clocks_may_differ_by_five_minutes() {
-        for (minute, counts) in [(MINUTE - 6, false), (MINUTE - 5, true), (MINUTE, true), (MINUTE + 720, true), (MINUTE + 721, false), (0, false), (u64::MAX, false)] {
+        for (minute, counts) in [
+            (MINUTE - 6, false),
+            (MINUTE - 5, true),
+            (MINUTE, true),
+            (MINUTE + 720, true),
+            (MINUTE + 721, false),
+            (0, false),
+            (u64::MAX, false),
+        ] {
             assert_eq!(key(KEY).verify(&token(), HOST, minute).is_some(), counts, "{minute}");
         }
     }

@@ -76,7 +76,12 @@ impl<'a, F: Facts> Known<'a, F> {
         self.value_of(source, tokens, true)
     }
 
-    fn value_of<'t>(&self, source: &Source, tokens: impl Fn(&str) -> Option<&'t Token>, may_have_expired: bool) -> Option<String> {
+    fn value_of<'t>(
+        &self,
+        source: &Source,
+        tokens: impl Fn(&str) -> Option<&'t Token>,
+        may_have_expired: bool,
+    ) -> Option<String> {
         match source {
             Source::Claim { token, path } => trimmed(&self.claim(tokens(token.as_str())?, path, may_have_expired)?),
             plain => self.plain(plain),

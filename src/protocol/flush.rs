@@ -120,7 +120,9 @@ impl Flush {
             kills: f.required(r, "kills", |r, node| r.list(node, Reader::text))?,
             faults: f.required(r, "faults", |r, node| r.list(node, |r, pair| named(r, pair, Reader::text)))?,
             // Isolates of an earlier version tell of none, and controllers of one do not read this.
-            lists: f.optional(r, "lists", |r, node| r.list(node, |r, pair| named(r, pair, Reader::whole))).unwrap_or_default(),
+            lists: f
+                .optional(r, "lists", |r, node| r.list(node, |r, pair| named(r, pair, Reader::whole)))
+                .unwrap_or_default(),
             batch: f.optional(r, "batch", |r, node| Some(Batch::read(r, node))),
         })
     }
@@ -176,7 +178,11 @@ impl Answer {
 
 fn told(r: &mut Reader, node: &Node) -> Option<Told> {
     let mut f = r.fields(node)?;
-    Some(Told { key: f.required(r, "key", Reader::text)?, state: f.required(r, "state", Reader::text)?, echoes: f.required(r, "echoes", |r, node| r.list(node, Reader::text))? })
+    Some(Told {
+        key: f.required(r, "key", Reader::text)?,
+        state: f.required(r, "state", Reader::text)?,
+        echoes: f.required(r, "echoes", |r, node| r.list(node, Reader::text))?,
+    })
 }
 
 /// A list of two: a name and what belongs to it.
@@ -196,13 +202,32 @@ mod tests {
 
     #[test]
     fn both_sides_read_what_the_other_wrote() {
-        let counted = Counted { rollout: "shop".parse().unwrap_or_else(|_| unreachable!()), window: Window::at(29_000_000, 7), compared: Compared::default() };
+        let counted = Counted {
+            rollout: "shop".parse().unwrap_or_else(|_| unreachable!()),
+            window: Window::at(29_000_000, 7),
+            compared: Compared::default(),
+        };
         let batch = Batch { sequence: 4, counted: vec![counted], reports: Vec::new() };
-        let flush = Flush { isolate: "i".into(), plans: 3, seen: Some(9), known: Some(vec![("shop".into(), 7)]), texts: vec![("shop".into(), "25\n".into())], kills: vec!["kill/*".into()], faults: vec![("stage/shop".into(), "odd".into())], lists: vec![("beta".into(), 2)], batch: Some(batch) };
+        let flush = Flush {
+            isolate: "i".into(),
+            plans: 3,
+            seen: Some(9),
+            known: Some(vec![("shop".into(), 7)]),
+            texts: vec![("shop".into(), "25\n".into())],
+            kills: vec!["kill/*".into()],
+            faults: vec![("stage/shop".into(), "odd".into())],
+            lists: vec![("beta".into(), 2)],
+            batch: Some(batch),
+        };
         assert_eq!(Flush::parse(&serde_json::to_string(&flush).unwrap_or_default()), Some(flush));
         let cold = Flush::default();
         assert_eq!(Flush::parse(&serde_json::to_string(&cold).unwrap_or_default()), Some(cold));
-        let answer = Answer { interval_ms: 1_000, plans: Some("{\"v\":1}".into()), states: vec![Told { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }], acknowledged: Some(4) };
+        let answer = Answer {
+            interval_ms: 1_000,
+            plans: Some("{\"v\":1}".into()),
+            states: vec![Told { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
+            acknowledged: Some(4),
+        };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
     }
 
@@ -210,7 +235,10 @@ mod tests {
     fn an_isolate_of_an_earlier_version_tells_of_no_lists() {
         let text = r#"{"isolate":"i","plans":3,"known":null,"texts":[],"kills":[],"faults":[]}"#;
         assert_eq!(Flush::parse(text), Some(Flush { isolate: "i".into(), plans: 3, ..Flush::default() }));
-        assert_eq!(serde_json::to_string(&Flush { isolate: "i".into(), plans: 3, ..Flush::default() }).ok().as_deref(), Some(text));
+        assert_eq!(
+            serde_json::to_string(&Flush { isolate: "i".into(), plans: 3, ..Flush::default() }).ok().as_deref(),
+            Some(text)
+        );
         let later = text.replace("\"faults\"", "\"unheard\":{\"of\":1},\"faults\"");
         assert!(Flush::parse(&later).is_some(), "what is new is left alone");
     }

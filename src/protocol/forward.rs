@@ -58,11 +58,24 @@ const CLIENT_ADDRESS: [&str; 4] = ["x-real-ip", "true-client-ip", "x-client-ip",
 
 /// Headers, besides `x-forwarded-*` and `x-original-*`, by which a proxy in front tells what was asked of it, and
 /// which some frameworks believe.
-const CLAIMS: [&str; 9] = ["forwarded", "x-rewrite-url", "x-host", "x-http-host-override", "x-url-scheme", "x-scheme", "front-end-https", "x-forwarded", "client-ip"];
+const CLAIMS: [&str; 9] = [
+    "forwarded",
+    "x-rewrite-url",
+    "x-host",
+    "x-http-host-override",
+    "x-url-scheme",
+    "x-scheme",
+    "front-end-https",
+    "x-forwarded",
+    "client-ip",
+];
 
 /// Whether only a proxy may set the header, and Tidegate does not.
 fn is_claim(name: &str) -> bool {
-    name.starts_with("tidegate-") || name.starts_with("x-forwarded-") || name.starts_with("x-original-") || CLAIMS.contains(&name)
+    name.starts_with("tidegate-")
+        || name.starts_with("x-forwarded-")
+        || name.starts_with("x-original-")
+        || CLAIMS.contains(&name)
 }
 
 /// Whether a request keeps a header that ends at this hop: the runtime sends a body only as it is framed.
@@ -124,7 +137,9 @@ fn rewrite_origin(edits: &mut HeaderEdits, inbound: &Inbound<'_>, place: &Place)
         edits.set("origin", upstream.origin());
     }
     let referer = inbound.request.header("referer");
-    let under = referer.and_then(|referer| referer.strip_prefix(public.as_str())).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let under = referer
+        .and_then(|referer| referer.strip_prefix(public.as_str()))
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'));
     if let Some(rest) = under {
         edits.set("referer", &[upstream.as_str(), rest].concat());
     }
@@ -143,7 +158,8 @@ pub fn asks_for_document(destination: Option<&str>, accept: Option<&str>) -> boo
 mod tests {
     use super::*;
 
-    const ADDRESS: Address<'_> = Address { scheme: "https", authority: "shop.example.com", path: "/a", path_and_query: "/a?b" };
+    const ADDRESS: Address<'_> =
+        Address { scheme: "https", authority: "shop.example.com", path: "/a", path_and_query: "/a?b" };
 
     fn backend(url: &str, origin: OriginPolicy) -> Backend {
         Backend { origin, ..url.parse::<Place>().map(Backend::from).unwrap_or_else(|_| unreachable!("{url}")) }
@@ -159,8 +175,10 @@ mod tests {
     fn changes(headers: &str, origin: OriginPolicy, before: &str, after: &str) {
         let request = request(headers);
         let inbound = Inbound { request: &request, address: ADDRESS, conditions: Conditions::Untouched };
-        let edits = edits(&inbound, &Marks { rollout: None, flags: "" }, &backend("https://new.example.com/shop", origin));
-        let expected: Vec<&str> = before.split_whitespace().chain(FORWARDED.lines()).chain(after.split_whitespace()).collect();
+        let edits =
+            edits(&inbound, &Marks { rollout: None, flags: "" }, &backend("https://new.example.com/shop", origin));
+        let expected: Vec<&str> =
+            before.split_whitespace().chain(FORWARDED.lines()).chain(after.split_whitespace()).collect();
         assert_eq!(edits.as_str(), expected.join("\n"), "{headers}");
     }
 
@@ -168,17 +186,42 @@ mod tests {
     fn only_what_ends_at_this_hop_or_is_ours_is_taken_away() {
         let public = OriginPolicy::Public;
         changes("accept:*/*\ncookie:a=b\nif-none-match:\"x\"", public, "", "");
-        changes("accept:*/*\ntidegate-variant:new\ntidegate-anything:x", public, "-tidegate-variant -tidegate-anything", "");
-        changes("connection:X-Secret, close\nx-secret:1\nkeep-alive:1\nproxy-authorization:x", public, "-connection -x-secret -keep-alive -proxy-authorization", "");
+        changes(
+            "accept:*/*\ntidegate-variant:new\ntidegate-anything:x",
+            public,
+            "-tidegate-variant -tidegate-anything",
+            "",
+        );
+        changes(
+            "connection:X-Secret, close\nx-secret:1\nkeep-alive:1\nproxy-authorization:x",
+            public,
+            "-connection -x-secret -keep-alive -proxy-authorization",
+            "",
+        );
         changes("transfer-encoding:chunked\nte:trailers", public, "-te", "");
     }
 
     #[test]
     fn a_client_does_not_speak_for_a_proxy_in_any_spelling() {
         let public = OriginPolicy::Public;
-        changes("tidegate_variant:new\nx_forwarded_host:evil\nx-forwarded_proto:http\nx_custom:1", public, "-tidegate_variant -x_forwarded_host -x-forwarded_proto", "");
-        changes("forwarded:for=1\nx-original-url:/admin\nx-rewrite-url:/admin\nx-forwarded-port:1\nx-forwarded-prefix:/x", public, "-forwarded -x-original-url -x-rewrite-url -x-forwarded-port -x-forwarded-prefix", "");
-        changes("x-real-ip:1.1.1.1\ntrue-client-ip:1.1.1.1\nx_real_ip:1.1.1.1", public, "=x-real-ip:192.0.2.1 =true-client-ip:192.0.2.1 -x_real_ip", "");
+        changes(
+            "tidegate_variant:new\nx_forwarded_host:evil\nx-forwarded_proto:http\nx_custom:1",
+            public,
+            "-tidegate_variant -x_forwarded_host -x-forwarded_proto",
+            "",
+        );
+        changes(
+            "forwarded:for=1\nx-original-url:/admin\nx-rewrite-url:/admin\nx-forwarded-port:1\nx-forwarded-prefix:/x",
+            public,
+            "-forwarded -x-original-url -x-rewrite-url -x-forwarded-port -x-forwarded-prefix",
+            "",
+        );
+        changes(
+            "x-real-ip:1.1.1.1\ntrue-client-ip:1.1.1.1\nx_real_ip:1.1.1.1",
+            public,
+            "=x-real-ip:192.0.2.1 =true-client-ip:192.0.2.1 -x_real_ip",
+            "",
+        );
         changes("x-forwarded-for:1.1.1.1\nx-http-method-override:PUT\nx-request-id:1", public, "", "");
     }
 
@@ -191,7 +234,12 @@ mod tests {
     fn an_upstream_sees_its_own_origin_where_the_plan_says_so() {
         let own = "origin:https://shop.example.com\nreferer:https://shop.example.com/a?b";
         changes(own, OriginPolicy::Public, "", "");
-        changes(own, OriginPolicy::Rewrite, "", "=origin:https://new.example.com =referer:https://new.example.com/shop/a?b");
+        changes(
+            own,
+            OriginPolicy::Rewrite,
+            "",
+            "=origin:https://new.example.com =referer:https://new.example.com/shop/a?b",
+        );
         changes("origin:https://evil.example\nreferer:https://shop.example.com.evil/", OriginPolicy::Rewrite, "", "");
         changes("origin:null", OriginPolicy::Rewrite, "", "");
     }
@@ -199,7 +247,11 @@ mod tests {
     #[test]
     fn documents_are_known_by_metadata_or_accept() {
         assert!(asks_for_document(Some("document"), None) && asks_for_document(None, Some("text/html,*/*")));
-        assert!(!asks_for_document(Some("script"), Some("text/html")) && !asks_for_document(None, Some("*/*")) && !asks_for_document(None, None));
+        assert!(
+            !asks_for_document(Some("script"), Some("text/html"))
+                && !asks_for_document(None, Some("*/*"))
+                && !asks_for_document(None, None)
+        );
     }
 
     #[test]
@@ -207,8 +259,17 @@ mod tests {
         let marks = Marks { rollout: Some((Variant::New, "checkout", "canary")), flags: "a=new" };
         let request = request("if-none-match:\"x~tg-l\"");
         let conditions = Conditions::For { asked: Variant::New, is_varying: true };
-        let text = edits(&Inbound { request: &request, address: ADDRESS, conditions }, &marks, &backend("service:NEW", OriginPolicy::Rewrite));
-        assert_eq!(text.as_str(), format!("-if-none-match\n{FORWARDED}\n=tidegate-variant:new\n=tidegate-rollout:checkout\n=tidegate-stage:canary\n=tidegate-flags:a=new"));
+        let text = edits(
+            &Inbound { request: &request, address: ADDRESS, conditions },
+            &marks,
+            &backend("service:NEW", OriginPolicy::Rewrite),
+        );
+        assert_eq!(
+            text.as_str(),
+            format!(
+                "-if-none-match\n{FORWARDED}\n=tidegate-variant:new\n=tidegate-rollout:checkout\n=tidegate-stage:canary\n=tidegate-flags:a=new"
+            )
+        );
     }
 
     #[test]

@@ -48,8 +48,17 @@ impl HeaderEdits {
 
 /// The headers that are meant for one connection only: RFC 9110 §7.6.1, and those that proxies of
 /// old took for such.
-pub const HOP_BY_HOP: [&str; 9] =
-    ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+pub const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// The names that a `Connection` header lists, in lower case.
 pub fn named_by_connection(connection: &str) -> impl Iterator<Item = String> + '_ {

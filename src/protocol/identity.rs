@@ -92,8 +92,10 @@ pub fn resolve<F: Facts>(identity: &Identity, asking: &Asking<'_, '_, F>, newcom
     if !identity.anonymous {
         return named().map_or(Subject::NOBODY, Subject::known);
     }
-    let kept = || cookie::values(known.cookies(), cookie_name(identity)).find_map(|value| kept_id(value, identity.sticky));
-    let can_keep = || asking.is_person && asking.address.keeps_secure_cookies() && is_document(known) && !is_withheld(known);
+    let kept =
+        || cookie::values(known.cookies(), cookie_name(identity)).find_map(|value| kept_id(value, identity.sticky));
+    let can_keep =
+        || asking.is_person && asking.address.keeps_secure_cookies() && is_document(known) && !is_withheld(known);
     match identity.sticky {
         Sticky::Account => {
             if let Some(hash) = named() {
@@ -197,20 +199,26 @@ fn kept_id(value: &str, sticky: Sticky) -> Option<Kept<'_>> {
         let hash = if is_hash { u64::from_str_radix(hash, 16).ok()? } else { return None };
         return Some(Kept { hash: SubjectHash::from_number(hash), id, is_none, is_account: true });
     }
-    let is_minted = id.len() == ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let is_minted =
+        id.len() == ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     is_minted.then(|| Kept { hash: SubjectHash::of(id.as_bytes()), id, is_none, is_account: false })
 }
 
 fn is_document<F: Facts>(known: &Known<'_, F>) -> bool {
     let destination = known.header("sec-fetch-dest");
     let is_read = matches!(known.method(), "GET" | "HEAD");
-    (destination.is_some() || is_read) && forward::asks_for_document(destination.as_deref(), known.header("accept").as_deref())
+    (destination.is_some() || is_read)
+        && forward::asks_for_document(destination.as_deref(), known.header("accept").as_deref())
 }
 
 /// Whether a browser may have left out a cookie that it has: a request from another site that is no
 /// navigation by a link carries no `SameSite=Lax` cookie.
 fn is_withheld<F: Facts>(known: &Known<'_, F>) -> bool {
-    let is_navigation = || known.method() == "GET" && known.header("sec-fetch-mode").as_deref() == Some("navigate") && known.header("sec-fetch-dest").as_deref() == Some("document");
+    let is_navigation = || {
+        known.method() == "GET"
+            && known.header("sec-fetch-mode").as_deref() == Some("navigate")
+            && known.header("sec-fetch-dest").as_deref() == Some("document")
+    };
     known.header("sec-fetch-site").as_deref() == Some("cross-site") && !is_navigation()
 }
 
@@ -262,19 +270,39 @@ mod tests {
     const MINTED: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
     fn identity() -> Identity {
-        Identity { from: ["header:x-user-id", "cookie:uid"].iter().filter_map(|text| text.parse().ok()).collect(), anonymous: true, ..Identity::default() }
+        Identity {
+            from: ["header:x-user-id", "cookie:uid"].iter().filter_map(|text| text.parse().ok()).collect(),
+            anonymous: true,
+            ..Identity::default()
+        }
     }
 
     const DOCUMENT: (&str, &str) = ("sec-fetch-dest", "document");
 
-    fn asked(identity: &Identity, method: &'static str, url: &'static str, headers: &'static [(&'static str, &'static str)], newcomers: &One) -> Subject {
+    fn asked(
+        identity: &Identity,
+        method: &'static str,
+        url: &'static str,
+        headers: &'static [(&'static str, &'static str)],
+        newcomers: &One,
+    ) -> Subject {
         let facts = Headers(headers);
         let address = Address::parse(url).unwrap_or_else(|| unreachable!("{url}"));
-        resolve(identity, &Asking { known: &Known::new(&facts, method), address: &address, hour: 1, is_person: true }, newcomers)
+        resolve(
+            identity,
+            &Asking { known: &Known::new(&facts, method), address: &address, hour: 1, is_person: true },
+            newcomers,
+        )
     }
 
     #[track_caller]
-    fn resolves(method: &'static str, url: &'static str, headers: &'static [(&'static str, &'static str)], id: Option<&str>, is_minted: bool) {
+    fn resolves(
+        method: &'static str,
+        url: &'static str,
+        headers: &'static [(&'static str, &'static str)],
+        id: Option<&str>,
+        is_minted: bool,
+    ) {
         let subject = asked(&identity(), method, url, headers, &One(Cell::default()));
         let hash = id.map(|id| SubjectHash::of(id.as_bytes()));
         let expected = Subject { hash, listed: hash, is_stand_in: false, cookie: is_minted.then(|| MINTED.to_owned()) };
@@ -303,8 +331,20 @@ mod tests {
     fn a_visitor_without_any_gets_an_id_with_a_document_and_keeps_it() {
         resolves("GET", "https://a/", &[DOCUMENT], Some(MINTED), true);
         resolves("GET", "https://a/", &[("accept", "text/html")], Some(MINTED), true);
-        resolves("GET", "https://a/", &[("cookie", "__Host-tidegate-id=BBBBBBBBBBBBBBBBBBBBBB")], Some("BBBBBBBBBBBBBBBBBBBBBB"), false);
-        resolves("GET", "https://a/", &[("cookie", "__Host-tidegate-id=BBBBBBBBBBBBBBBBBBBBBB.n")], Some("BBBBBBBBBBBBBBBBBBBBBB"), false);
+        resolves(
+            "GET",
+            "https://a/",
+            &[("cookie", "__Host-tidegate-id=BBBBBBBBBBBBBBBBBBBBBB")],
+            Some("BBBBBBBBBBBBBBBBBBBBBB"),
+            false,
+        );
+        resolves(
+            "GET",
+            "https://a/",
+            &[("cookie", "__Host-tidegate-id=BBBBBBBBBBBBBBBBBBBBBB.n")],
+            Some("BBBBBBBBBBBBBBBBBBBBBB"),
+            false,
+        );
         resolves("GET", "https://a/", &[("cookie", "__Host-tidegate-id=short"), DOCUMENT], Some(MINTED), true);
     }
 
@@ -323,10 +363,34 @@ mod tests {
 
     #[test]
     fn no_id_is_minted_where_the_browser_withholds_or_refuses_the_cookie() {
-        resolves("POST", "https://a/", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), DOCUMENT], None, false);
-        resolves("GET", "https://a/", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")], None, false);
-        resolves("GET", "https://a/", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], None, false);
-        resolves("GET", "https://a/", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), DOCUMENT], Some(MINTED), true);
+        resolves(
+            "POST",
+            "https://a/",
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), DOCUMENT],
+            None,
+            false,
+        );
+        resolves(
+            "GET",
+            "https://a/",
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+            None,
+            false,
+        );
+        resolves(
+            "GET",
+            "https://a/",
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+            None,
+            false,
+        );
+        resolves(
+            "GET",
+            "https://a/",
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), DOCUMENT],
+            Some(MINTED),
+            true,
+        );
         resolves("GET", "http://a.example/", &[DOCUMENT], None, false);
         resolves("GET", "http://localhost:8787/", &[DOCUMENT], Some(MINTED), true);
     }
@@ -335,7 +399,10 @@ mod tests {
     fn whoever_was_assigned_in_a_browser_stays_where_the_plan_says_so() {
         let device = Identity { sticky: Sticky::Device, ..identity() };
         let subject = |headers| asked(&device, "GET", "https://a/", headers, &One(Cell::default()));
-        assert_eq!(subject(&[("x-user-id", "u1"), ("cookie", "__Host-tidegate-id=BBBBBBBBBBBBBBBBBBBBBB")]).hash, Some(SubjectHash::of(b"BBBBBBBBBBBBBBBBBBBBBB")));
+        assert_eq!(
+            subject(&[("x-user-id", "u1"), ("cookie", "__Host-tidegate-id=BBBBBBBBBBBBBBBBBBBBBB")]).hash,
+            Some(SubjectHash::of(b"BBBBBBBBBBBBBBBBBBBBBB"))
+        );
         let first = subject(&[("x-user-id", "user-1"), DOCUMENT]);
         let hash = SubjectHash::of(b"user-1");
         assert_eq!((first.hash, first.cookie), (Some(hash), Some(format!("h.{:016x}", hash.get()))));
@@ -349,8 +416,14 @@ mod tests {
     fn a_cookie_that_other_sites_requests_lack_is_set_again_where_they_are_to_bring_it() {
         let none = Identity { same_site: SameSite::None, ..identity() };
         let cookie = |headers| asked(&none, "GET", "https://a/", headers, &One(Cell::default())).cookie;
-        assert_eq!(cookie(&[("cookie", "__Host-tidegate-id=BBBBBBBBBBBBBBBBBBBBBB"), DOCUMENT]).as_deref(), Some("BBBBBBBBBBBBBBBBBBBBBB"));
+        assert_eq!(
+            cookie(&[("cookie", "__Host-tidegate-id=BBBBBBBBBBBBBBBBBBBBBB"), DOCUMENT]).as_deref(),
+            Some("BBBBBBBBBBBBBBBBBBBBBB")
+        );
         assert_eq!(cookie(&[("cookie", "__Host-tidegate-id=BBBBBBBBBBBBBBBBBBBBBB.n"), DOCUMENT]), None);
-        assert_eq!(set_cookie(&none, MINTED), format!("__Host-tidegate-id={MINTED}.n; Path=/; Max-Age=34560000; Secure; HttpOnly; SameSite=None"));
+        assert_eq!(
+            set_cookie(&none, MINTED),
+            format!("__Host-tidegate-id={MINTED}.n; Path=/; Max-Age=34560000; Secure; HttpOnly; SameSite=None")
+        );
     }
 }

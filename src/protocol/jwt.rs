@@ -39,7 +39,13 @@ impl<'a> Parts<'a> {
             return None;
         }
         let (algorithm, key_id) = (text_of(&header, "alg")?.to_owned(), text_of(&header, "kid").map(str::to_owned));
-        Some(Self { signed, algorithm, key_id, signature: URL_SAFE_NO_PAD.decode(signature).ok()?, claims: decoded(claims)? })
+        Some(Self {
+            signed,
+            algorithm,
+            key_id,
+            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
+            claims: decoded(claims)?,
+        })
     }
 }
 
@@ -83,7 +89,8 @@ pub fn accepted(claims: &Node, token: &Token, now_s: f64, may_have_expired: bool
     let is_in_time = match (time("exp"), time("nbf")) {
         (Some(None), _) | (_, Some(None)) => false,
         (expires, starts) => {
-            expires.flatten().is_none_or(|expires| may_have_expired || now_s < expires + LEEWAY_S) && starts.flatten().is_none_or(|starts| now_s > starts - LEEWAY_S)
+            expires.flatten().is_none_or(|expires| may_have_expired || now_s < expires + LEEWAY_S)
+                && starts.flatten().is_none_or(|starts| now_s > starts - LEEWAY_S)
         }
     };
     let is_from = token.issuer.as_deref().is_none_or(|issuer| text_of(claims, "iss") == Some(issuer));
@@ -103,7 +110,13 @@ mod tests {
     const KEY: &[u8] = b"a key of at least thirty-two bytes";
 
     fn token() -> Token {
-        Token { from: Source::Cookie("session".into()), secret: None, jwks: None, issuer: Some("https://id.example".into()), audience: Some("shop".into()) }
+        Token {
+            from: Source::Cookie("session".into()),
+            secret: None,
+            jwks: None,
+            issuer: Some("https://id.example".into()),
+            audience: Some("shop".into()),
+        }
     }
 
     fn signed(header: &str, claims: &str, key: &[u8]) -> String {

@@ -103,7 +103,9 @@ fn machine(address: &str) -> u64 {
     let zeros = 8_usize.saturating_sub(parts(head).count() + parts(tail).count());
     let all = parts(head).chain(std::iter::repeat_n("0", zeros)).chain(parts(tail));
     // Shifting keeps the order; a text that is no address has some number as well.
-    all.take(4).fold(0, |network, group| network << 16 | u64::from_str_radix(group, 16).unwrap_or_else(|_| fnv1a64(group.as_bytes())))
+    all.take(4).fold(0, |network, group| {
+        network << 16 | u64::from_str_radix(group, 16).unwrap_or_else(|_| fnv1a64(group.as_bytes()))
+    })
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 //! under that assignment and with the same outcome. Where no live state could be read there was no
 //! assignment to speak of, and nothing is counted.
 
+use super::assets;
 use super::config::Snapshot;
 use super::decision::{Assigned, Decision};
 use super::exposure::{Exposure, Issuer};
-use super::assets;
 use super::message::{AnswerText, RequestText};
 use super::meter::{self, Meter, Outcome, Visit};
 use crate::decide::assign::Reason;
@@ -65,14 +65,24 @@ impl<'a> Measured<'a> {
     /// The assignments that count, each with its plan.
     fn assigned(self) -> impl Iterator<Item = (&'a Plan, Assigned)> {
         let Self { snapshot, decision, number, .. } = self;
-        let routed = number.zip(decision.assignment).map(|(number, assignment)| Assigned { number, assignment, subject: decision.subject });
+        let routed = number.zip(decision.assignment).map(|(number, assignment)| Assigned {
+            number,
+            assignment,
+            subject: decision.subject,
+        });
         let all = routed.into_iter().chain(decision.flagged.iter().copied());
         let counted = all.filter(|assigned| assigned.assignment.reason != Reason::NoConfig);
         counted.filter_map(move |assigned| Some((snapshot.catalogue.plan(assigned.number)?.as_ref(), assigned)))
     }
 
     fn visits(self, at_ms: f64) -> impl Iterator<Item = Visit<'a>> {
-        self.assigned().map(move |(plan, assigned)| Visit { plan, assigned, path: self.path, at_ms, client: self.decision.client })
+        self.assigned().map(move |(plan, assigned)| Visit {
+            plan,
+            assigned,
+            path: self.path,
+            at_ms,
+            client: self.decision.client,
+        })
     }
 
     /// Counts what came of asking the side that was asked first.
@@ -124,7 +134,10 @@ impl<'a> Measured<'a> {
                 revision: assignment.revision,
                 subject: measured::Seen::new(sampled.hash(subject), assignment.variant, is_compared).hash,
                 slice: is_compared.then(|| sliced.slice(subject)),
-                endpoints: meter::at(plan, meter::places(plan, self.path)).filter_map(|(_, endpoint)| endpoint).map(|name| name.as_str()).collect(),
+                endpoints: meter::at(plan, meter::places(plan, self.path))
+                    .filter_map(|(_, endpoint)| endpoint)
+                    .map(|name| name.as_str())
+                    .collect(),
             })
         });
         issuer.issue(self.host, meter::minute_of(instruments.now_ms), exposures)
@@ -135,7 +148,9 @@ impl<'a> Measured<'a> {
 pub fn is_page(request: &RequestText, answer: &AnswerText) -> bool {
     let is_asked = match request.header("sec-fetch-dest") {
         Some(destination) => matches!(destination, "document" | "iframe") && request.method() != "HEAD",
-        None => request.method() == "GET" && request.header("accept").is_some_and(|accept| accept.contains("text/html")),
+        None => {
+            request.method() == "GET" && request.header("accept").is_some_and(|accept| accept.contains("text/html"))
+        }
     };
     is_asked && assets::is_html(answer.content_type()) && !(300..400).contains(&answer.status())
 }

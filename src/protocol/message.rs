@@ -65,7 +65,9 @@ impl RequestText {
 
     /// Whether it asks, before another request, what that may do (the Fetch standard's CORS preflight).
     pub fn is_preflight(&self) -> bool {
-        self.method() == "OPTIONS" && self.header("origin").is_some() && self.header("access-control-request-method").is_some()
+        self.method() == "OPTIONS"
+            && self.header("origin").is_some()
+            && self.header("access-control-request-method").is_some()
     }
 
     /// Whether it asks to switch to a WebSocket.
@@ -135,7 +137,10 @@ impl AnswerText {
 
     /// The values of a header, which are several for `set-cookie`.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers.iter().filter(move |(own, _)| own.len() == name.len() && self.part(own) == name).map(|(_, value)| self.part(value))
+        self.headers
+            .iter()
+            .filter(move |(own, _)| own.len() == name.len() && self.part(own) == name)
+            .map(|(_, value)| self.part(value))
     }
 
     /// The headers, their names in lower case.
@@ -167,8 +172,13 @@ mod tests {
 
     #[test]
     fn an_answers_parts_are_found() {
-        let answer = AnswerText::new("302\nhttps://h/x\nset-cookie:a=1\ncontent-type:text/html\nset-cookie:b=2; Expires=Wed, 21 Oct".into());
-        assert_eq!((answer.status(), answer.target(), answer.content_type()), (302, Some("https://h/x"), Some("text/html")));
+        let answer = AnswerText::new(
+            "302\nhttps://h/x\nset-cookie:a=1\ncontent-type:text/html\nset-cookie:b=2; Expires=Wed, 21 Oct".into(),
+        );
+        assert_eq!(
+            (answer.status(), answer.target(), answer.content_type()),
+            (302, Some("https://h/x"), Some("text/html"))
+        );
         assert_eq!(answer.values("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2; Expires=Wed, 21 Oct"]);
         let bare = AnswerText::new("204\n".into());
         assert_eq!((bare.status(), bare.target(), bare.headers().count()), (204, None, 0));

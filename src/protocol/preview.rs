@@ -83,7 +83,8 @@ pub fn set_cookie(rollout: &str, token: Option<&str>, life_s: u64) -> String {
 /// Where a link leads: a path of the same host, or `/` where none is asked for. What would not stand
 /// in a header, or a browser might read as another host, does not get there.
 pub fn destination(asked: Option<&str>) -> String {
-    let path = asked.filter(|path| path.starts_with('/') && !path.starts_with("//") && !path.contains('\\')).unwrap_or("/");
+    let path =
+        asked.filter(|path| path.starts_with('/') && !path.starts_with("//") && !path.contains('\\')).unwrap_or("/");
     path.bytes().fold(String::with_capacity(path.len()), |mut safe, byte| {
         if byte.is_ascii_graphic() {
             safe.push(char::from(byte));
@@ -106,7 +107,11 @@ mod tests {
 
     #[track_caller]
     fn chooses(cookies: &str, rollout: &str, host: &str, at_s: f64, expected: Option<Variant>) {
-        assert_eq!(chosen(cookies, rollout, host, &key("a key of thirty-two bytes, or so"), at_s), expected, "{cookies}");
+        assert_eq!(
+            chosen(cookies, rollout, host, &key("a key of thirty-two bytes, or so"), at_s),
+            expected,
+            "{cookies}"
+        );
     }
 
     #[test]
@@ -123,7 +128,16 @@ mod tests {
 
     #[test]
     fn a_link_leads_to_a_path_of_its_own_host() {
-        for (asked, expected) in [("/shop/?a=b", "/shop/?a=b"), ("//evil.example/", "/"), ("https://evil.example/", "/"), ("/\\evil.example", "/"), ("/\t/evil.example/", "/%09/evil.example/"), ("/a\0b", "/a%00b"), ("/é", "/%C3%A9"), ("", "/")] {
+        for (asked, expected) in [
+            ("/shop/?a=b", "/shop/?a=b"),
+            ("//evil.example/", "/"),
+            ("https://evil.example/", "/"),
+            ("/\\evil.example", "/"),
+            ("/\t/evil.example/", "/%09/evil.example/"),
+            ("/a\0b", "/a%00b"),
+            ("/é", "/%C3%A9"),
+            ("", "/"),
+        ] {
             assert_eq!(destination(Some(asked)), expected, "{asked:?}");
         }
         assert_eq!(destination(None), "/");

@@ -78,17 +78,20 @@ impl Kills {
             return;
         }
         let isolate = hash(&flush.isolate);
-        let known: FnvHashMap<&str, u64> = flush.known.iter().flatten().map(|(key, revision)| (key.as_str(), *revision)).collect();
+        let known: FnvHashMap<&str, u64> =
+            flush.known.iter().flatten().map(|(key, revision)| (key.as_str(), *revision)).collect();
         for (key, kill) in &mut self.0 {
             // One that does not serve the rollout cannot serve it wrongly; one that asks for everything may.
-            let is_behind = flush.known.is_none() || known.get(key.as_str()).is_some_and(|revision| *revision < kill.revision);
+            let is_behind =
+                flush.known.is_none() || known.get(key.as_str()).is_some_and(|revision| *revision < kill.revision);
             let was_behind = if is_behind { !kill.behind.insert(isolate) } else { kill.behind.remove(&isolate) };
             if is_behind || was_behind {
                 kill.loud_at = now;
             }
         }
         for counted in flush.batch.iter().flat_map(|batch| &batch.counted).filter(|counted| has_new(counted)) {
-            if let Some(kill) = self.0.get_mut(&counted.rollout).filter(|kill| counted.window.revision < kill.revision) {
+            if let Some(kill) = self.0.get_mut(&counted.rollout).filter(|kill| counted.window.revision < kill.revision)
+            {
                 kill.loud_at = now;
             }
         }
@@ -103,7 +106,13 @@ impl Kills {
         let reach = |(key, kill): (&Name, &Kill)| {
             let behind = there.iter().filter(|own| kill.behind.contains(own)).count();
             let quiet_ms = now.as_epoch_ms().saturating_sub(kill.loud_at.as_epoch_ms()).max(0);
-            Reach { key: key.clone(), revision: kill.revision, isolates: there.len(), behind, quiet_ms: (behind == 0).then_some(quiet_ms) }
+            Reach {
+                key: key.clone(),
+                revision: kill.revision,
+                isolates: there.len(),
+                behind,
+                quiet_ms: (behind == 0).then_some(quiet_ms),
+            }
         };
         self.0.iter().map(reach).collect()
     }
@@ -129,13 +138,21 @@ mod tests {
     }
 
     fn knows(isolate: &str, known: Option<u64>) -> Flush {
-        Flush { isolate: isolate.into(), known: known.map(|revision| vec![("shop".into(), revision)]), ..Flush::default() }
+        Flush {
+            isolate: isolate.into(),
+            known: known.map(|revision| vec![("shop".into(), revision)]),
+            ..Flush::default()
+        }
     }
 
     fn served_new(isolate: &str, revision: u64) -> Flush {
         let mut window = Window::at(29_666_666, revision);
         window.sides.push((Side { variant: Variant::New, endpoint: None }, Tally { requests: 1, ..Tally::default() }));
-        let batch = Batch { sequence: 1, counted: vec![Counted { rollout: "shop".parse().unwrap(), window, compared: Compared::default() }], reports: Vec::new() };
+        let batch = Batch {
+            sequence: 1,
+            counted: vec![Counted { rollout: "shop".parse().unwrap(), window, compared: Compared::default() }],
+            reports: Vec::new(),
+        };
         Flush { batch: Some(batch), ..knows(isolate, Some(8)) }
     }
 
@@ -149,7 +166,10 @@ mod tests {
     #[track_caller]
     fn stands(kills: &Kills, isolates: &[&str], now_ms: i64, behind: usize, quiet_ms: Option<i64>) {
         let told = kills.reaches(isolates.iter().copied(), at(now_ms));
-        assert_eq!(told.iter().map(|own| (own.isolates, own.behind, own.quiet_ms)).collect::<Vec<_>>(), [(isolates.len(), behind, quiet_ms)]);
+        assert_eq!(
+            told.iter().map(|own| (own.isolates, own.behind, own.quiet_ms)).collect::<Vec<_>>(),
+            [(isolates.len(), behind, quiet_ms)]
+        );
     }
 
     #[test]

@@ -48,11 +48,21 @@ const TARGETED: [&str; 3] = ["cdn-cache-control", "cloudflare-cdn-cache-control"
 const HEURISTIC: [u16; 12] = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501];
 
 /// The changes to the upstream's headers.
-pub fn edits(answer: &AnswerText, provenance: &Provenance<'_>, translator: &Translator<'_>, cookies: &[String]) -> HeaderEdits {
+pub fn edits(
+    answer: &AnswerText,
+    provenance: &Provenance<'_>,
+    translator: &Translator<'_>,
+    cookies: &[String],
+) -> HeaderEdits {
     let mut edits = HeaderEdits::default();
     // The runtime takes away what belongs to its own connections, but not what these name.
     edits.remove("proxy-connection");
-    for name in answer.header("connection").into_iter().flat_map(named_by_connection).filter(|name| !HOP_BY_HOP.contains(&name.as_str())) {
+    for name in answer
+        .header("connection")
+        .into_iter()
+        .flat_map(named_by_connection)
+        .filter(|name| !HOP_BY_HOP.contains(&name.as_str()))
+    {
         edits.remove(&name);
     }
     translate(&mut edits, answer, translator);
@@ -103,7 +113,8 @@ fn translate(edits: &mut HeaderEdits, answer: &AnswerText, translator: &Translat
         }
     }
     if has_cookies {
-        let translated: Vec<Option<String>> = answer.values("set-cookie").map(|cookie| translator.cookie(cookie)).collect();
+        let translated: Vec<Option<String>> =
+            answer.values("set-cookie").map(|cookie| translator.cookie(cookie)).collect();
         if translated.iter().any(Option::is_some) {
             edits.remove("set-cookie");
             for (own, translated) in answer.values("set-cookie").zip(&translated) {
@@ -143,7 +154,17 @@ fn made_revalidated(cache_control: Option<&str>) -> Option<String> {
     }
     // `no-cache` overrules them by the letter (RFC 9111 §5.2.2.4); not every browser has always known that.
     let lasts = |directive: &&str| {
-        let lives = ["public", "private", "s-maxage", "max-age", "immutable", "stale-while-revalidate", "stale-if-error", "proxy-revalidate", "no-cache"];
+        let lives = [
+            "public",
+            "private",
+            "s-maxage",
+            "max-age",
+            "immutable",
+            "stale-while-revalidate",
+            "stale-if-error",
+            "proxy-revalidate",
+            "no-cache",
+        ];
         lives.contains(&name_of(directive).as_str())
     };
     let kept = directives.into_iter().filter(|directive| !lasts(directive));
@@ -163,11 +184,14 @@ fn made_private(cache_control: Option<&str>, is_stored_without: bool) -> Option<
         return None;
     }
     // `private="field"` names single fields and leaves the rest to shared caches.
-    let is_unshared = directives.iter().any(|directive| matches!(directive.to_ascii_lowercase().as_str(), "private" | "no-store"));
+    let is_unshared =
+        directives.iter().any(|directive| matches!(directive.to_ascii_lowercase().as_str(), "private" | "no-store"));
     if is_unshared {
         return None;
     }
-    let kept = directives.into_iter().filter(|directive| !matches!(name_of(directive).as_str(), "public" | "s-maxage" | "proxy-revalidate" | "private"));
+    let kept = directives.into_iter().filter(|directive| {
+        !matches!(name_of(directive).as_str(), "public" | "s-maxage" | "proxy-revalidate" | "private")
+    });
     Some(kept.chain(["private"]).collect::<Vec<_>>().join(", "))
 }
 
@@ -221,29 +245,62 @@ mod tests {
         revalidates(None, Some("no-cache, private"));
         revalidates(Some("public, max-age=600, stale-while-revalidate=60"), Some("no-cache, private"));
         revalidates(Some("max-age=31536000, immutable, no-transform"), Some("no-transform, no-cache, private"));
-        revalidates(Some("private, no-cache=\"set-cookie\", must-revalidate"), Some("must-revalidate, no-cache, private"));
+        revalidates(
+            Some("private, no-cache=\"set-cookie\", must-revalidate"),
+            Some("must-revalidate, no-cache, private"),
+        );
         revalidates(Some("No-Store, max-age=5"), None);
     }
 
-    const PUBLIC: Address<'_> = Address { scheme: "https", authority: "shop.example.com", path: "/", path_and_query: "/" };
+    const PUBLIC: Address<'_> =
+        Address { scheme: "https", authority: "shop.example.com", path: "/", path_and_query: "/" };
 
     #[track_caller]
     fn changes(answer: &str, life: Life, expected: &str) {
         let upstream: Option<Upstream> = "https://new.example.com".parse().ok();
         let all: Vec<&Upstream> = upstream.iter().collect();
         let translator = Translator { public: PUBLIC, answering: upstream.as_ref(), upstreams: &all };
-        let provenance = Provenance { variant: Some(Variant::New), reason: "bucketed", is_private: true, is_varying: true, life, is_read: true, token: None };
+        let provenance = Provenance {
+            variant: Some(Variant::New),
+            reason: "bucketed",
+            is_private: true,
+            is_varying: true,
+            life,
+            is_read: true,
+            token: None,
+        };
         let edits = edits(&AnswerText::new(answer.to_owned()), &provenance, &translator, &["id=1".to_owned()]);
-        let expected = ["-proxy-connection", expected, "=tidegate-variant:new", "=tidegate-reason:bucketed", "+set-cookie:id=1"];
-        assert_eq!(edits.as_str(), expected.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"), "{answer}");
+        let expected =
+            ["-proxy-connection", expected, "=tidegate-variant:new", "=tidegate-reason:bucketed", "+set-cookie:id=1"];
+        assert_eq!(
+            edits.as_str(),
+            expected.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"),
+            "{answer}"
+        );
     }
 
     #[test]
     fn an_answer_is_marked_and_its_addresses_are_public() {
-        changes("200\n\netag:\"x\"\ncache-control:max-age=9", Life::Own, "=etag:\"x~tg-n\"\n=cache-control:max-age=9, private");
-        changes("404\n\ncache-control:max-age=9\ncdn-cache-control:max-age=9", Life::None, "=cache-control:no-store\n-cdn-cache-control");
-        changes("301\nhttps://new.example.com/a\nlocation:https://new.example.com/a", Life::Revalidated, "=location:https://shop.example.com/a\n=cache-control:no-cache, private");
-        changes("204\n\nalt-svc:h3\nset-cookie:a=1\nset-cookie:b=2; Domain=new.example.com", Life::Own, "-alt-svc\n-set-cookie\n+set-cookie:a=1\n+set-cookie:b=2\n=cache-control:private");
+        changes(
+            "200\n\netag:\"x\"\ncache-control:max-age=9",
+            Life::Own,
+            "=etag:\"x~tg-n\"\n=cache-control:max-age=9, private",
+        );
+        changes(
+            "404\n\ncache-control:max-age=9\ncdn-cache-control:max-age=9",
+            Life::None,
+            "=cache-control:no-store\n-cdn-cache-control",
+        );
+        changes(
+            "301\nhttps://new.example.com/a\nlocation:https://new.example.com/a",
+            Life::Revalidated,
+            "=location:https://shop.example.com/a\n=cache-control:no-cache, private",
+        );
+        changes(
+            "204\n\nalt-svc:h3\nset-cookie:a=1\nset-cookie:b=2; Domain=new.example.com",
+            Life::Own,
+            "-alt-svc\n-set-cookie\n+set-cookie:a=1\n+set-cookie:b=2\n=cache-control:private",
+        );
         changes("204\n\nset-cookie:a=1", Life::Own, "=cache-control:private");
     }
 }

@@ -23,37 +23,234 @@ use crate::model::subject::SubjectHash;
 
 /// What a robot's word may end in; digits may follow.
 const ENDINGS: [&str; 30] = [
-    "bot", "bots", "checker", "checklink", "crawl", "crawler", "crawlers", "emailproxy", "externalhit", "favicon", "favicons", "fetcher",
-    "healthcheck", "healthchecks", "imageproxy", "imgproxy", "indexer", "linkcheck", "mailproxy", "monitoring", "preview", "scraper", "spider",
-    "subscriber", "subscribers", "synthetic", "synthetics", "unfurler", "uptime", "validator",
+    "bot",
+    "bots",
+    "checker",
+    "checklink",
+    "crawl",
+    "crawler",
+    "crawlers",
+    "emailproxy",
+    "externalhit",
+    "favicon",
+    "favicons",
+    "fetcher",
+    "healthcheck",
+    "healthchecks",
+    "imageproxy",
+    "imgproxy",
+    "indexer",
+    "linkcheck",
+    "mailproxy",
+    "monitoring",
+    "preview",
+    "scraper",
+    "spider",
+    "subscriber",
+    "subscribers",
+    "synthetic",
+    "synthetics",
+    "unfurler",
+    "uptime",
+    "validator",
 ];
 /// What ends so and is a make of phones, whose browsers may say it anywhere.
 const NO_ROBOTS: [&str; 1] = ["cubot"];
 /// Names of robots that end otherwise.
 const NAMES: [&str; 148] = [
-    "akkoma", "alertsite", "alwaysonline", "appinsights", "barracuda", "blogtrottr", "botify", "bubing", "camo", "cardyb", "catchpoint",
-    "censysinspect", "checkhost", "checkly", "cloudflarediagnostics", "cloudflareobservatory", "colly", "commafeed", "contentkingapp", "crawl4ai",
-    "crawler4j", "dareboost", "daum", "daumoa", "dmbrowser", "duplexweb", "embedly", "expanse", "externalads", "externalagent", "ezooms",
-    "facebookcatalog", "facebookexternalua", "feedbin", "feedburner", "firecrawlagent", "flipboardproxy", "flipboardrss", "freshrss", "friendica",
-    "gigablast", "gigablastopensource", "googleassociationservice", "googledocs", "googlehc", "googleother", "googleproducer", "gotosocial",
-    "gotsitemonitor", "gtmetrix", "heritrix", "hetrixtools", "httrack", "hydrozen", "ichiro", "icinga", "iframely", "inoreader", "inspectiontool",
-    "internetmeasurement", "jetmon", "l9explore", "l9scan", "l9tcpid", "larbin", "lemmy", "lighthouse", "linkdex", "logicmonitor", "magpierss",
-    "masscan", "mastodon", "mediapartners", "megaindex", "metainspector", "mimecast", "miniflux", "misskey", "mobileok", "monitis", "monitor",
-    "monitorss", "monspark", "montastic", "moreover", "nagios", "netcraft", "netcraftsurveyagent", "netsystemsresearch", "netvibes", "netvigie",
-    "newrelicpinger", "newsblur", "nodeping", "notebooklm", "nutch", "nuzzel", "ohdear", "onebox", "owler", "panopta", "panscient", "physicalweb",
-    "pingdom", "pingdompagespeed", "pingdomtms", "pingping", "pleroma", "proofpoint", "ptst", "qwantify", "ramblermail", "rigor", "scrapy",
-    "seekport", "serverdensity", "silktide", "simplepie", "sistrix", "site24x7", "sitebulb", "siteimprove", "sitemonitor", "slurp", "statuscake",
-    "superfeedr", "teoma", "theoldreader", "thousandeyes", "turnitin", "twinwavescanner", "updown", "uptimedoctor", "uptimia", "uptrends", "urlscan",
-    "virustotal", "vkshare", "watchmouse", "websitepulse", "webzio", "wotbox", "xenu", "yahoocachesystem", "yeti", "yottaamonitor", "zabbix",
+    "akkoma",
+    "alertsite",
+    "alwaysonline",
+    "appinsights",
+    "barracuda",
+    "blogtrottr",
+    "botify",
+    "bubing",
+    "camo",
+    "cardyb",
+    "catchpoint",
+    "censysinspect",
+    "checkhost",
+    "checkly",
+    "cloudflarediagnostics",
+    "cloudflareobservatory",
+    "colly",
+    "commafeed",
+    "contentkingapp",
+    "crawl4ai",
+    "crawler4j",
+    "dareboost",
+    "daum",
+    "daumoa",
+    "dmbrowser",
+    "duplexweb",
+    "embedly",
+    "expanse",
+    "externalads",
+    "externalagent",
+    "ezooms",
+    "facebookcatalog",
+    "facebookexternalua",
+    "feedbin",
+    "feedburner",
+    "firecrawlagent",
+    "flipboardproxy",
+    "flipboardrss",
+    "freshrss",
+    "friendica",
+    "gigablast",
+    "gigablastopensource",
+    "googleassociationservice",
+    "googledocs",
+    "googlehc",
+    "googleother",
+    "googleproducer",
+    "gotosocial",
+    "gotsitemonitor",
+    "gtmetrix",
+    "heritrix",
+    "hetrixtools",
+    "httrack",
+    "hydrozen",
+    "ichiro",
+    "icinga",
+    "iframely",
+    "inoreader",
+    "inspectiontool",
+    "internetmeasurement",
+    "jetmon",
+    "l9explore",
+    "l9scan",
+    "l9tcpid",
+    "larbin",
+    "lemmy",
+    "lighthouse",
+    "linkdex",
+    "logicmonitor",
+    "magpierss",
+    "masscan",
+    "mastodon",
+    "mediapartners",
+    "megaindex",
+    "metainspector",
+    "mimecast",
+    "miniflux",
+    "misskey",
+    "mobileok",
+    "monitis",
+    "monitor",
+    "monitorss",
+    "monspark",
+    "montastic",
+    "moreover",
+    "nagios",
+    "netcraft",
+    "netcraftsurveyagent",
+    "netsystemsresearch",
+    "netvibes",
+    "netvigie",
+    "newrelicpinger",
+    "newsblur",
+    "nodeping",
+    "notebooklm",
+    "nutch",
+    "nuzzel",
+    "ohdear",
+    "onebox",
+    "owler",
+    "panopta",
+    "panscient",
+    "physicalweb",
+    "pingdom",
+    "pingdompagespeed",
+    "pingdomtms",
+    "pingping",
+    "pleroma",
+    "proofpoint",
+    "ptst",
+    "qwantify",
+    "ramblermail",
+    "rigor",
+    "scrapy",
+    "seekport",
+    "serverdensity",
+    "silktide",
+    "simplepie",
+    "sistrix",
+    "site24x7",
+    "sitebulb",
+    "siteimprove",
+    "sitemonitor",
+    "slurp",
+    "statuscake",
+    "superfeedr",
+    "teoma",
+    "theoldreader",
+    "thousandeyes",
+    "turnitin",
+    "twinwavescanner",
+    "updown",
+    "uptimedoctor",
+    "uptimia",
+    "uptrends",
+    "urlscan",
+    "virustotal",
+    "vkshare",
+    "watchmouse",
+    "websitepulse",
+    "webzio",
+    "wotbox",
+    "xenu",
+    "yahoocachesystem",
+    "yeti",
+    "yottaamonitor",
+    "zabbix",
     "zgrab",
 ];
 /// Two words, whatever stands between them.
 const PAIRS: [&str; 43] = [
-    "amzn user", "anthropic ai", "banner detection", "blackbox exporter", "chatgpt user", "check http", "claude user", "claude web", "cohere ai",
-    "datadog agent", "existence discovery", "feed parser", "ghost inspector", "google ads", "google adwords", "google extended", "google safety",
-    "google speakr", "health check", "health checker", "health probe", "ia archiver", "kakaotalk scrap", "kube probe", "line poker", "link resolver",
-    "link sleuth", "mistralai user", "oh dear", "page speed", "perplexity user", "privacy preserving", "protocol discovery", "read aloud",
-    "search console", "semantic visions", "server density", "site verification", "spawning ai", "ssl labs", "tiny tiny", "traffic manager",
+    "amzn user",
+    "anthropic ai",
+    "banner detection",
+    "blackbox exporter",
+    "chatgpt user",
+    "check http",
+    "claude user",
+    "claude web",
+    "cohere ai",
+    "datadog agent",
+    "existence discovery",
+    "feed parser",
+    "ghost inspector",
+    "google ads",
+    "google adwords",
+    "google extended",
+    "google safety",
+    "google speakr",
+    "health check",
+    "health checker",
+    "health probe",
+    "ia archiver",
+    "kakaotalk scrap",
+    "kube probe",
+    "line poker",
+    "link resolver",
+    "link sleuth",
+    "mistralai user",
+    "oh dear",
+    "page speed",
+    "perplexity user",
+    "privacy preserving",
+    "protocol discovery",
+    "read aloud",
+    "search console",
+    "semantic visions",
+    "server density",
+    "site verification",
+    "spawning ai",
+    "ssl labs",
+    "tiny tiny",
+    "traffic manager",
     "trust services",
 ];
 /// Apps that fetch a preview under their name alone; as a browser they begin with `Mozilla`.
@@ -125,7 +322,10 @@ fn has_name(words: &str) -> bool {
         let is_browser = word.ends_with("preview") && pair.starts_with("20technology");
         // Most words of a browser are numbers of versions.
         let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number && !is_browser && (has_ending(word) || NAMES.binary_search(&word).is_ok() || PAIRS.binary_search(&pair).is_ok()) {
+        if !is_number
+            && !is_browser
+            && (has_ending(word) || NAMES.binary_search(&word).is_ok() || PAIRS.binary_search(&pair).is_ok())
+        {
             return true;
         }
         last = own;
@@ -152,7 +352,9 @@ fn around_device(text: &str) -> (&str, &str) {
     let part_end = |from: usize| text.get(from..).and_then(|rest| rest.find([';', ')'])).map(|at| from + at);
     let is_semicolon = |at: &usize| text.as_bytes().get(*at) == Some(&b';');
     let Some(mut start) = part_end(android).filter(is_semicolon).map(|at| at + 1) else { return (text, "") };
-    while let Some(end) = part_end(start).filter(is_semicolon).filter(|end| is_language(text.get(start..*end).unwrap_or_default().trim())) {
+    while let Some(end) =
+        part_end(start).filter(is_semicolon).filter(|end| is_language(text.get(start..*end).unwrap_or_default().trim()))
+    {
         start = end + 1;
     }
     let end = part_end(start).unwrap_or(text.len());
@@ -368,7 +570,9 @@ mod tests {
     #[test]
     fn the_lists_are_sorted() {
         assert!(NAMES.is_sorted() && PAIRS.is_sorted());
-        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let is_word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
         for name in NAMES.iter().chain(&ENDINGS).chain(&FIRST_WORDS) {
             assert!(is_word(name), "{name}");
         }
@@ -399,7 +603,20 @@ mod tests {
 
     #[test]
     fn any_text_can_be_asked_about() {
-        are(false, &["é", "Android", "android;", "android;;", "android; (", "(Linux; Android 7.0; de", "\u{0}\u{7f}", " ", ";;;)))((("]);
+        are(
+            false,
+            &[
+                "é",
+                "Android",
+                "android;",
+                "android;;",
+                "android; (",
+                "(Linux; Android 7.0; de",
+                "\u{0}\u{7f}",
+                " ",
+                ";;;)))(((",
+            ],
+        );
         are(true, &["bot", "BOT", "ändroid bot", "android; x; bot", "é bot 7"]);
         let long = format!("{} bot", "é".repeat(BYTES_MAX));
         are(false, &[&long]);
@@ -413,7 +630,10 @@ mod tests {
         }
         // More than there is room for: whoever loses the place is found anew.
         for number in 0..10 * REMEMBERED {
-            assert_eq!(robots.is_robot(&format!("client {number}{}", if number % 3 == 0 { " bot" } else { "" })), number % 3 == 0);
+            assert_eq!(
+                robots.is_robot(&format!("client {number}{}", if number % 3 == 0 { " bot" } else { "" })),
+                number % 3 == 0
+            );
         }
         assert_eq!(robots.seen.len(), REMEMBERED);
         assert!(robots.is_robot(GOOGLEBOT) && !robots.is_robot(CHROME));

@@ -61,7 +61,8 @@ impl Router {
     }
 
     fn is_excepted(&self, rollout: usize, host: &str, path: &str) -> bool {
-        !self.except.is_empty() && self.except.get(&rollout).is_some_and(|routes| routes.iter().any(|route| route.matches(host, path)))
+        !self.except.is_empty()
+            && self.except.get(&rollout).is_some_and(|routes| routes.iter().any(|route| route.matches(host, path)))
     }
 
     fn first(&self, host: &str, path: &str, takes: &impl Fn(usize) -> bool) -> Option<usize> {
@@ -71,7 +72,9 @@ impl Router {
         if !self.under.is_empty() {
             let mut rest = host;
             while let Some((_, domain)) = rest.split_once('.') {
-                if let Some(rollout) = self.under.get(domain).and_then(|number| self.hosts.get(*number)?.find(path, takes)) {
+                if let Some(rollout) =
+                    self.under.get(domain).and_then(|number| self.hosts.get(*number)?.find(path, takes))
+                {
                     return Some(rollout);
                 }
                 rest = domain;
@@ -91,7 +94,11 @@ fn number_of(numbers: &mut FnvHashMap<String, usize>, name: &str, number: usize)
 }
 
 /// The paths of a host, which get a place in `hosts` when it is first named.
-fn paths_of<'h>(hosts: &'h mut Vec<Paths>, numbers: &mut FnvHashMap<String, usize>, host: &str) -> Option<&'h mut Paths> {
+fn paths_of<'h>(
+    hosts: &'h mut Vec<Paths>,
+    numbers: &mut FnvHashMap<String, usize>,
+    host: &str,
+) -> Option<&'h mut Paths> {
     let number = number_of(numbers, host, hosts.len());
     if number == hosts.len() {
         hosts.push(Paths::default());
@@ -147,7 +154,15 @@ mod tests {
 
     #[test]
     fn the_most_specific_route_wins_in_any_order() {
-        let routes = ["/*", "shop.example.com/*", "shop.example.com/checkout/*", "shop.example.com/checkout/api", "*.example.com/*", "*.shop.example.com/a/*", "/checkout/*"];
+        let routes = [
+            "/*",
+            "shop.example.com/*",
+            "shop.example.com/checkout/*",
+            "shop.example.com/checkout/api",
+            "*.example.com/*",
+            "*.shop.example.com/a/*",
+            "/checkout/*",
+        ];
         let cases = [
             ("other.org", "/", Some(0)),
             ("other.org", "/checkout/x", Some(6)),

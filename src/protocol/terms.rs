@@ -31,7 +31,8 @@ impl<'a> Terms<'a> {
     /// What holds for a path, or `None` for a plan without upstreams.
     pub fn of(plan: &'a Plan, standing: Option<&Standing>, path: &str) -> Option<Self> {
         let upstreams = plan.upstreams.as_ref()?;
-        let (mode, has_started) = standing.map_or((Mode::Unknown, true), |standing| (standing.mode, standing.has_started));
+        let (mode, has_started) =
+            standing.map_or((Mode::Unknown, true), |standing| (standing.mode, standing.has_started));
         Some(Self { plan, upstreams, rules: PathRules::of(&plan.paths, path), mode, has_started })
     }
 

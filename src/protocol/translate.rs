@@ -27,9 +27,17 @@ impl Translator<'_> {
     pub fn address(&self, text: &str) -> Option<String> {
         let text = text.trim();
         if let Some((authority, rest)) = absolute(text) {
-            let fits = |upstream: &&Upstream| upstream.authority() == authority && strip_base(rest, upstream.base_path()).is_some();
+            let fits = |upstream: &&Upstream| {
+                upstream.authority() == authority && strip_base(rest, upstream.base_path()).is_some()
+            };
             // The one that answered first, then the one with the longest base path.
-            let others = || self.upstreams.iter().copied().filter(|upstream| fits(upstream)).max_by_key(|upstream| upstream.base_path().len());
+            let others = || {
+                self.upstreams
+                    .iter()
+                    .copied()
+                    .filter(|upstream| fits(upstream))
+                    .max_by_key(|upstream| upstream.base_path().len())
+            };
             let rest = strip_base(rest, self.answering.filter(fits).or_else(others)?.base_path())?;
             return Some(format!("{}://{}{rest}", self.public.scheme, self.public.authority));
         }
@@ -40,7 +48,9 @@ impl Translator<'_> {
         let rest = strip_base(text, base)?;
         Some(match rest.strip_prefix('/') {
             // Browsers leave control characters out.
-            Some(behind) if behind.trim_start_matches(|c: char| c.is_ascii_control()).starts_with(['/', '\\']) => format!("{}://{}{rest}", self.public.scheme, self.public.authority),
+            Some(behind) if behind.trim_start_matches(|c: char| c.is_ascii_control()).starts_with(['/', '\\']) => {
+                format!("{}://{}{rest}", self.public.scheme, self.public.authority)
+            }
             Some(_) => rest.to_owned(),
             None => format!("/{rest}"),
         })
@@ -55,8 +65,12 @@ impl Translator<'_> {
             None => resolved.to_owned(),
         };
         let Some(to) = Address::parse(&target) else { return false };
-        let authority = |address: &Address<'_>| without_default_port(&address.authority.to_ascii_lowercase(), address.scheme).to_owned();
-        to.scheme == self.public.scheme && authority(&to) == authority(&self.public) && to.path_and_query == self.public.path_and_query
+        let authority = |address: &Address<'_>| {
+            without_default_port(&address.authority.to_ascii_lowercase(), address.scheme).to_owned()
+        };
+        to.scheme == self.public.scheme
+            && authority(&to) == authority(&self.public)
+            && to.path_and_query == self.public.path_and_query
     }
 
     /// The public form of `Refresh`: `5; url=https://…`.
@@ -77,7 +91,9 @@ impl Translator<'_> {
         let mut translated = String::with_capacity(value.len());
         let mut rest = value;
         let mut is_changed = false;
-        while let Some((before, (target, after))) = rest.split_once('<').and_then(|(before, rest)| Some((before, rest.split_once('>')?))) {
+        while let Some((before, (target, after))) =
+            rest.split_once('<').and_then(|(before, rest)| Some((before, rest.split_once('>')?)))
+        {
             let public = self.address(target);
             is_changed |= public.is_some();
             translated.extend([before, "<", public.as_deref().unwrap_or(target), ">"]);
@@ -91,7 +107,8 @@ impl Translator<'_> {
     pub fn cookie(&self, value: &str) -> Option<String> {
         let mut is_changed = false;
         let attributes = value.split(';').enumerate().filter_map(|(index, part)| {
-            let (name, argument) = part.split_once('=').map_or((part.trim(), ""), |(name, argument)| (name.trim(), argument.trim()));
+            let (name, argument) =
+                part.split_once('=').map_or((part.trim(), ""), |(name, argument)| (name.trim(), argument.trim()));
             if index == 0 {
                 return Some(part.to_owned());
             }
@@ -99,7 +116,9 @@ impl Translator<'_> {
                 is_changed = true;
                 return None;
             }
-            if name.eq_ignore_ascii_case("path") && let Some(path) = self.cookie_path(argument) {
+            if name.eq_ignore_ascii_case("path")
+                && let Some(path) = self.cookie_path(argument)
+            {
                 is_changed = true;
                 return Some(format!(" {name}={path}"));
             }
@@ -111,8 +130,10 @@ impl Translator<'_> {
 
     fn is_foreign_domain(&self, domain: &str) -> bool {
         let domain = domain.trim_start_matches('.').to_ascii_lowercase();
-        let covers = |host: &str| host == domain || host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.'));
-        !covers(&self.public.host().to_ascii_lowercase()) && self.upstreams.iter().any(|upstream| covers(upstream.host()))
+        let covers =
+            |host: &str| host == domain || host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.'));
+        !covers(&self.public.host().to_ascii_lowercase())
+            && self.upstreams.iter().any(|upstream| covers(upstream.host()))
     }
 
     fn cookie_path(&self, path: &str) -> Option<String> {
@@ -162,11 +183,16 @@ fn strip_base<'a>(rest: &'a str, base: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    const PUBLIC: Address<'_> = Address { scheme: "https", authority: "shop.example.com", path: "/cart", path_and_query: "/cart?a=1" };
+    const PUBLIC: Address<'_> =
+        Address { scheme: "https", authority: "shop.example.com", path: "/cart", path_and_query: "/cart?a=1" };
 
     /// Translates what the second upstream has answered, which has a base path.
     fn translated<T>(act: impl FnOnce(&Translator<'_>) -> T) -> T {
-        let upstreams: Vec<Upstream> = ["https://legacy.example.com", "http://apps.example.net:8802/base", "https://[::1]:9000"].iter().filter_map(|text| text.parse().ok()).collect();
+        let upstreams: Vec<Upstream> =
+            ["https://legacy.example.com", "http://apps.example.net:8802/base", "https://[::1]:9000"]
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect();
         let all: Vec<&Upstream> = upstreams.iter().collect();
         act(&Translator { public: PUBLIC, answering: upstreams.get(1), upstreams: &all })
     }
@@ -205,9 +231,21 @@ mod tests {
     #[test]
     fn other_addresses_are_left_alone() {
         for location in [
-            "a", "", "?q", "#x", "../base/x", "https://legacy.example.com.evil/", "https://legacy.example.com:8443/", "http://legacy.example.com:443/",
-            "https://legacy.example.com@evil.example/", "http://apps.example.net:8802/other", "https://pay.example.net/", "mailto:a@legacy.example.com", "/\\legacy.example.com/",
-            "javascript://legacy.example.com/", "https:/legacy.example.com/",
+            "a",
+            "",
+            "?q",
+            "#x",
+            "../base/x",
+            "https://legacy.example.com.evil/",
+            "https://legacy.example.com:8443/",
+            "http://legacy.example.com:443/",
+            "https://legacy.example.com@evil.example/",
+            "http://apps.example.net:8802/other",
+            "https://pay.example.net/",
+            "mailto:a@legacy.example.com",
+            "/\\legacy.example.com/",
+            "javascript://legacy.example.com/",
+            "https:/legacy.example.com/",
         ] {
             locates(location, None);
         }
@@ -216,7 +254,10 @@ mod tests {
     #[test]
     fn links_and_refreshes_are_addresses_among_words() {
         let link = |value: &str| translated(|t| t.link(value));
-        assert_eq!(link("<https://legacy.example.com/a.css>; rel=preload; as=style, </base/b>; rel=next").as_deref(), Some("<https://shop.example.com/a.css>; rel=preload; as=style, </b>; rel=next"));
+        assert_eq!(
+            link("<https://legacy.example.com/a.css>; rel=preload; as=style, </base/b>; rel=next").as_deref(),
+            Some("<https://shop.example.com/a.css>; rel=preload; as=style, </b>; rel=next")
+        );
         assert_eq!(link("</a>; rel=preload"), None);
         assert_eq!(link("<unclosed"), None);
         let refresh = |value: &str| translated(|t| t.refresh(value));
@@ -234,7 +275,12 @@ mod tests {
         assert_eq!(cookie("a=1; Domain=example.net").as_deref(), Some("a=1"));
         assert_eq!(cookie("a=1; Path=/base/cart; HttpOnly").as_deref(), Some("a=1; Path=/cart; HttpOnly"));
         assert_eq!(cookie("Domain=legacy.example.com; Path=/x"), None, "the cookie's own name");
-        for kept in ["a=1", "a=1; Domain=example.com; Path=/", "a=1; Domain=other.org", "a=b=c; Path=/based; Expires=Wed, 21 Oct 2026 07:28:00 GMT"] {
+        for kept in [
+            "a=1",
+            "a=1; Domain=example.com; Path=/",
+            "a=1; Domain=other.org",
+            "a=b=c; Path=/based; Expires=Wed, 21 Oct 2026 07:28:00 GMT",
+        ] {
             assert_eq!(cookie(kept), None, "{kept}");
         }
     }
@@ -244,10 +290,21 @@ mod tests {
         let leads_back = |target: &str| translated(|t| t.leads_back(target, target));
         assert!(translated(|t| t.leads_back("/base/cart?a=1", "https://shop.example.com/base/cart?a=1")));
         assert!(translated(|t| t.leads_back("?a=1", "https://shop.example.com/cart?a=1")));
-        for target in ["https://shop.example.com/cart?a=1", "https://SHOP.example.com:443/cart?a=1#x", "http://legacy.example.com/cart?a=1", "http://apps.example.net:8802/base/cart?a=1"] {
+        for target in [
+            "https://shop.example.com/cart?a=1",
+            "https://SHOP.example.com:443/cart?a=1#x",
+            "http://legacy.example.com/cart?a=1",
+            "http://apps.example.net:8802/base/cart?a=1",
+        ] {
             assert!(leads_back(target), "{target}");
         }
-        for target in ["http://shop.example.com/cart?a=1", "https://shop.example.com/cart", "https://shop.example.com/cart/?a=1", "https://www.example.com/cart?a=1", "nonsense"] {
+        for target in [
+            "http://shop.example.com/cart?a=1",
+            "https://shop.example.com/cart",
+            "https://shop.example.com/cart/?a=1",
+            "https://www.example.com/cart?a=1",
+            "nonsense",
+        ] {
             assert!(!leads_back(target), "{target}");
         }
     }

@@ -67,7 +67,12 @@ pub fn edit_conditions(edits: &mut HeaderEdits, request: &RequestText, asked: Va
     }
     if let Some(list) = request.header("if-match") {
         let all: Vec<&str> = tags(list).collect();
-        let unwrapped: Vec<String> = all.iter().map(|tag| unmarked(tag)).zip(&all).map(|((owner, own), tag)| if owner == Some(asked) { own } else { (*tag).to_owned() }).collect();
+        let unwrapped: Vec<String> = all
+            .iter()
+            .map(|tag| unmarked(tag))
+            .zip(&all)
+            .map(|((owner, own), tag)| if owner == Some(asked) { own } else { (*tag).to_owned() })
+            .collect();
         has_own |= all.iter().any(|tag| unmarked(tag).0 == Some(asked));
         if all.iter().zip(&unwrapped).any(|(tag, own)| tag != own) {
             edits.set("if-match", &unwrapped.join(", "));
@@ -116,7 +121,14 @@ mod tests {
 
     #[test]
     fn a_tag_carries_its_side_and_comes_back() {
-        for (own, new) in [("\"x\"", "\"x~tg-n\""), ("W/\"x\"", "W/\"x~tg-n\""), ("\"\"", "\"~tg-n\""), ("\"a,b\"", "\"a,b~tg-n\""), ("bare", "bare~tg-n"), ("\"", "\"~tg-n")] {
+        for (own, new) in [
+            ("\"x\"", "\"x~tg-n\""),
+            ("W/\"x\"", "W/\"x~tg-n\""),
+            ("\"\"", "\"~tg-n\""),
+            ("\"a,b\"", "\"a,b~tg-n\""),
+            ("bare", "bare~tg-n"),
+            ("\"", "\"~tg-n"),
+        ] {
             assert_eq!(marked(own, New), new);
             assert_eq!(unmarked(new), (Some(New), own.to_owned()));
         }
@@ -157,7 +169,12 @@ mod tests {
     fn a_draft_changes_nothing_but_marks() {
         conditions("if-none-match:\"x\"\nif-modified-since:d\nif-range:\"x\"\nrange:b", Legacy, false, "");
         conditions("if-none-match:\"x~tg-l\"\nif-modified-since:d", Legacy, false, "=if-none-match:\"x\"");
-        conditions("if-none-match:\"x~tg-n\"\nif-modified-since:d", Legacy, false, "-if-none-match\n-if-modified-since");
+        conditions(
+            "if-none-match:\"x~tg-n\"\nif-modified-since:d",
+            Legacy,
+            false,
+            "-if-none-match\n-if-modified-since",
+        );
     }
 
     #[test]

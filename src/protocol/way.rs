@@ -10,8 +10,8 @@
 //!               └─▶ Sentence                        nobody answers
 //! ```
 
-mod asking;
 mod answering;
+mod asking;
 mod outcome;
 mod preflight;
 
@@ -59,7 +59,10 @@ pub struct Way {
 enum Target {
     Rollout(usize),
     /// No rollout takes it.
-    Fallback { backend: Backend, is_configured: bool },
+    Fallback {
+        backend: Backend,
+        is_configured: bool,
+    },
 }
 
 /// What was asked last.
@@ -67,12 +70,21 @@ enum Target {
 enum Stage {
     First,
     /// Legacy, since new has failed; the answer by which it failed, and when it did.
-    Rescue { own: Option<AnswerText>, failed_ms: f64 },
+    Rescue {
+        own: Option<AnswerText>,
+        failed_ms: f64,
+    },
     /// The other side, since this one lacks the asset; its answer stands if the other lacks it too. What was
     /// seen of it is counted by what the visitor gets.
-    Skew { own: AnswerText, seen: Seen },
+    Skew {
+        own: AnswerText,
+        seen: Seen,
+    },
     /// The second side of a preflight, and what the first has answered.
-    Preflight { first: Variant, own: Option<AnswerText> },
+    Preflight {
+        first: Variant,
+        own: Option<AnswerText>,
+    },
     /// Nothing more is to be asked.
     Done,
 }
@@ -92,12 +104,21 @@ impl Way {
     /// With the sentence to answer, when there is nobody to ask.
     pub fn start(begun: Begun, fallback: Option<Backend>, is_configured: bool) -> Result<(Self, Step), Step> {
         let Begun { request, snapshot, decision, number, started_ms } = begun;
-        let has_upstreams = |number: &usize| snapshot.catalogue.plan(*number).is_some_and(|plan| plan.upstreams.is_some());
+        let has_upstreams =
+            |number: &usize| snapshot.catalogue.plan(*number).is_some_and(|plan| plan.upstreams.is_some());
         let target = match (number.filter(has_upstreams), fallback) {
             (Some(number), _) => Target::Rollout(number),
             (None, Some(backend)) => Target::Fallback { backend, is_configured },
-            (None, None) if is_configured => return Err(Step::Sentence { status: 404, reason: "unrouted", text: "No rollout takes this address." }),
-            (None, None) => return Err(Step::Sentence { status: 503, reason: "no_config", text: "The site is being set up. Please try again in a moment." }),
+            (None, None) if is_configured => {
+                return Err(Step::Sentence { status: 404, reason: "unrouted", text: "No rollout takes this address." });
+            }
+            (None, None) => {
+                return Err(Step::Sentence {
+                    status: 503,
+                    reason: "no_config",
+                    text: "The site is being set up. Please try again in a moment.",
+                });
+            }
         };
         let way = Self { request, snapshot, decision, target, started_ms, stage: Stage::First };
         let step = way.first();
@@ -107,7 +128,9 @@ impl Way {
     fn first(&self) -> Step {
         let Some(terms) = self.terms() else {
             return match &self.target {
-                Target::Fallback { backend, .. } => self.ask(backend, None, backend.timeout.map_or(0, |timeout| timeout.as_ms())),
+                Target::Fallback { backend, .. } => {
+                    self.ask(backend, None, backend.timeout.map_or(0, |timeout| timeout.as_ms()))
+                }
                 Target::Rollout(_) => Step::Sentence { status: 503, reason: "no_config", text: NO_ANSWER },
             };
         };
@@ -133,7 +156,10 @@ impl Way {
 
     fn after_first(&mut self, outcome: Outcome, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
         if let Err(NoAnswer::Unsent(error)) = &outcome {
-            return (Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER }, Some(self.remark("upload_broken", error.clone())));
+            return (
+                Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER },
+                Some(self.remark("upload_broken", error.clone())),
+            );
         }
         let failure = self.failure(&outcome);
         let seen = self.seen(&outcome, failure.is_some(), instruments.now_ms);
@@ -161,7 +187,13 @@ impl Way {
         }
     }
 
-    fn after_rescue(&mut self, outcome: Outcome, own: Option<AnswerText>, failed_ms: f64, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
+    fn after_rescue(
+        &mut self,
+        outcome: Outcome,
+        own: Option<AnswerText>,
+        failed_ms: f64,
+        instruments: &mut Instruments<'_>,
+    ) -> (Step, Option<Remark>) {
         let is_taken = outcome.as_ref().is_ok_and(|answer| self.can_replace(answer));
         match (outcome, own) {
             (Ok(answer), _) if is_taken => {
@@ -172,9 +204,13 @@ impl Way {
             }
             (Ok(_), Some(own)) => (self.answer(&own, Which::Before, self.variant(), self.reason(), None), None),
             // A page in a file's place is worse than no file.
-            (Ok(_), None) if self.asset().is_some() => (Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER }, None),
+            (Ok(_), None) if self.asset().is_some() => {
+                (Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER }, None)
+            }
             (Ok(answer), None) => (self.answer(&answer, Which::Last, Variant::Legacy, "rescued", None), None),
-            (Err(error), Some(own)) => (self.answer(&own, Which::Before, self.variant(), self.reason(), None), Some(self.failed(&error))),
+            (Err(error), Some(own)) => {
+                (self.answer(&own, Which::Before, self.variant(), self.reason(), None), Some(self.failed(&error)))
+            }
             (Err(error), None) => self.no_answer(&error),
         }
     }
@@ -184,7 +220,8 @@ impl Way {
         if self.asset().is_some() {
             return Asset::is_found(answer.status(), answer.content_type());
         }
-        self.terms().is_some_and(|terms| !terms.is_failure(answer.status())) && !self.leads_back(answer, Variant::Legacy)
+        self.terms().is_some_and(|terms| !terms.is_failure(answer.status()))
+            && !self.leads_back(answer, Variant::Legacy)
     }
 
     fn ask_other_side(&mut self, outcome: Outcome, seen: Seen) -> Step {
@@ -274,7 +311,10 @@ impl Way {
 
     fn may_rescue(&self) -> bool {
         let is_worker = self.asset() == Some(Asset::ServiceWorker);
-        self.is_repeatable() && !is_worker && self.variant() == Variant::New && self.terms().is_some_and(|terms| terms.has_rescue())
+        self.is_repeatable()
+            && !is_worker
+            && self.variant() == Variant::New
+            && self.terms().is_some_and(|terms| terms.has_rescue())
     }
 
     /// The asset that the request asks for, while either side's may be wanted.
@@ -285,7 +325,11 @@ impl Way {
 
     fn address(&self) -> Address<'_> {
         // The URL was an address when the way began.
-        Address::parse(self.request.url()).unwrap_or(Address { scheme: "https", authority: "", path: "/", path_and_query: "/" })
+        Address::parse(self.request.url()).unwrap_or(Address {
+            scheme: "https",
+            authority: "",
+            path: "/",
+            path_and_query: "/",
+        })
     }
 }
-

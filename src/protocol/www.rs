@@ -43,7 +43,14 @@ mod tests {
         for path in ["/_tidegate/", "/_tidegate/beacon.js", "/_tidegate/main-F5T3LUGM.css"] {
             assert!(is_file(path), "{path}");
         }
-        for path in ["/_tidegate", "/_tidegate/beacon", "/_tidegate/api/x.js", "/_tidegate/api", "/about.html", "/_tidegate//a.js"] {
+        for path in [
+            "/_tidegate",
+            "/_tidegate/beacon",
+            "/_tidegate/api/x.js",
+            "/_tidegate/api",
+            "/about.html",
+            "/_tidegate//a.js",
+        ] {
             assert!(!is_file(path), "{path}");
         }
     }
@@ -52,7 +59,12 @@ mod tests {
     fn only_what_has_a_hash_in_its_name_is_kept_for_good() {
         let kept = |path| headers(path).contains("immutable");
         assert!(kept("/_tidegate/main-F5T3LUGM.css") && kept("/_tidegate/worker-OJVPEFOP.js"));
-        assert!(!kept("/_tidegate/") && !kept("/_tidegate/beacon.js") && !kept("/_tidegate/icon.svg") && !kept("/_tidegate/main-no.js"));
+        assert!(
+            !kept("/_tidegate/")
+                && !kept("/_tidegate/beacon.js")
+                && !kept("/_tidegate/icon.svg")
+                && !kept("/_tidegate/main-no.js")
+        );
         assert!(headers("/_tidegate/").contains("content-security-policy:default-src 'none';"));
         assert!(!headers("/_tidegate/beacon.js").contains("security-policy"));
     }

@@ -2,10 +2,10 @@
 //! a browser can draw while it runs and stop it. It decides nothing: plans and scenarios are read where
 //! the command reads them, and what comes of them is the simulation's doing.
 
-mod outline;
-mod settings;
 #[cfg(target_arch = "wasm32")]
 mod bindings;
+mod outline;
+mod settings;
 
 use serde::Serialize;
 
@@ -51,7 +51,8 @@ struct Asked {
 
 impl Asked {
     fn read(plans_text: &str, scenario_text: &str, settings_text: &str) -> Self {
-        let [mut plan, mut scenario] = [("plan", plans_text), ("scenario", scenario_text)].map(|(name, text)| Source::new(name.to_owned(), text.to_owned()));
+        let [mut plan, mut scenario] = [("plan", plans_text), ("scenario", scenario_text)]
+            .map(|(name, text)| Source::new(name.to_owned(), text.to_owned()));
         let mut plans: Vec<Plan> = Vec::new();
         let mut is_ok = false;
         if let Ok(loaded) = read_all(vec![plan.clone()], None) {
@@ -74,7 +75,14 @@ impl Asked {
 
     fn told(&self) -> String {
         let rollouts = self.plans.iter().map(|plan| Outline::of(plan, self.settings.requests_per_hour)).collect();
-        json(&Checked { ok: self.is_ok, plan: lines(&self.plan), scenario: lines(&self.scenario), settings: self.faults.clone(), rollouts, limits: Limits::new() })
+        json(&Checked {
+            ok: self.is_ok,
+            plan: lines(&self.plan),
+            scenario: lines(&self.scenario),
+            settings: self.faults.clone(),
+            rollouts,
+            limits: Limits::new(),
+        })
     }
 }
 
@@ -151,7 +159,12 @@ impl Rehearsal {
         }
         let simulation = Simulation::new(&asked.plans, &asked.read, &asked.settings);
         let counts = |plan: &&Plan| asked.settings.rollout.as_ref().is_none_or(|key| *key == plan.key);
-        let tracks = asked.plans.iter().filter(counts).map(|plan| Track { rollout: plan.key.clone(), comparisons: comparisons(plan), points: Vec::new() }).collect();
+        let tracks = asked
+            .plans
+            .iter()
+            .filter(counts)
+            .map(|plan| Track { rollout: plan.key.clone(), comparisons: comparisons(plan), points: Vec::new() })
+            .collect();
         let mut rehearsal = Self { simulation, tracks, pointed_ms: 0, events: (0, 0), is_over: false };
         rehearsal.point();
         Ok(rehearsal)
@@ -170,7 +183,12 @@ impl Rehearsal {
                 self.point();
             }
         }
-        json(&Progress { over: self.is_over, start_ms: self.simulation.began().as_epoch_ms(), at_ms: self.simulation.at_ms(), until_ms: self.simulation.until_ms() })
+        json(&Progress {
+            over: self.is_over,
+            start_ms: self.simulation.began().as_epoch_ms(),
+            at_ms: self.simulation.at_ms(),
+            until_ms: self.simulation.until_ms(),
+        })
     }
 
     /// The points of each rollout that counts since they were last asked for, as JSON.
@@ -186,7 +204,8 @@ impl Rehearsal {
         let events = self.simulation.events();
         let is_shown = |event: &&Event| self.tracks.iter().any(|track| track.rollout == event.rollout);
         let new = events.iter().skip(self.events.1).filter(is_shown);
-        let told = json(&new.map(|event| Happened { at_ms: event.at.as_epoch_ms() - start_ms, event }).collect::<Vec<_>>());
+        let told =
+            json(&new.map(|event| Happened { at_ms: event.at.as_epoch_ms() - start_ms, event }).collect::<Vec<_>>());
         self.events.1 = events.len();
         told
     }

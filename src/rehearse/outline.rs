@@ -48,15 +48,35 @@ impl Outline {
     pub fn of(plan: &Plan, requests_per_hour: f64) -> Self {
         let healthy = Healthy::of(plan, requests_per_hour);
         let names = |list: Vec<(Name, f64)>| list.into_iter().map(|(name, _)| name).collect();
-        let items = plan.checklist.iter().chain(plan.stages.iter().flat_map(|stage| &stage.checklist)).chain(&plan.after_rollback);
+        let items = plan
+            .checklist
+            .iter()
+            .chain(plan.stages.iter().flat_map(|stage| &stage.checklist))
+            .chain(&plan.after_rollback);
         Self {
             key: plan.key.clone(),
             description: plan.description.clone(),
-            stages: plan.stages.iter().map(|stage| Stage { name: stage.name.clone(), percentage: stage.percentage, hold_ms: stage.hold.map_or(0, |hold| hold.as_ms()) }).collect(),
-            guardrails: plan.guardrails_in_force().map(|guardrail| Guardrail { when: guardrail.when.to_string(), then: guardrail.then.to_string() }).collect(),
+            stages: plan
+                .stages
+                .iter()
+                .map(|stage| Stage {
+                    name: stage.name.clone(),
+                    percentage: stage.percentage,
+                    hold_ms: stage.hold.map_or(0, |hold| hold.as_ms()),
+                })
+                .collect(),
+            guardrails: plan
+                .guardrails_in_force()
+                .map(|guardrail| Guardrail { when: guardrail.when.to_string(), then: guardrail.then.to_string() })
+                .collect(),
             comparisons: comparisons(plan),
             endpoints: plan.endpoints.names().map(str::to_owned).collect(),
-            signals: plan.signals.0.iter().map(|(name, signal)| Signal { name: name.clone(), is_count: signal.kind == SignalKind::Count }).collect(),
+            signals: plan
+                .signals
+                .0
+                .iter()
+                .map(|(name, signal)| Signal { name: name.clone(), is_count: signal.kind == SignalKind::Count })
+                .collect(),
             timings: names(healthy.timings),
             events: names(healthy.events),
             checklist: items.cloned().collect(),

@@ -46,7 +46,11 @@ impl Limits {
     /// The bounds of the simulation.
     pub fn new() -> Self {
         let settings = Settings::default();
-        let of = |range: RangeInclusive<u32>, default: u64| Limit { min: u64::from(*range.start()), max: u64::from(*range.end()), default };
+        let of = |range: RangeInclusive<u32>, default: u64| Limit {
+            min: u64::from(*range.start()),
+            max: u64::from(*range.end()),
+            default,
+        };
         Self {
             // A page's numbers are exact up to this.
             seed: Limit { min: 0, max: (1 << 53) - 1, default: settings.seed },

@@ -21,7 +21,14 @@ const CONSEQUENCES_MAX: usize = 1_000;
 impl Simulation {
     /// A line of the scenario begins, or is done.
     pub(super) fn begin(&mut self, index: usize, turn: usize) {
-        let Some((what, text)) = self.lives.get(index).and_then(|life| life.turns.get(turn)).map(|turn| (turn.line.what.clone(), turn.line.text.clone())) else { return };
+        let Some((what, text)) = self
+            .lives
+            .get(index)
+            .and_then(|life| life.turns.get(turn))
+            .map(|turn| (turn.line.what.clone(), turn.line.text.clone()))
+        else {
+            return;
+        };
         if what.is_by_hand() {
             if let What::Command(command) = what {
                 self.order(index, Order::new(command, OPERATOR, "the scenario has it".to_owned()), true);
@@ -38,7 +45,9 @@ impl Simulation {
 
     /// A line of the scenario ends.
     pub(super) fn end(&mut self, index: usize, turn: usize) {
-        if let Some(text) = self.lives.get(index).and_then(|life| life.turns.get(turn)).map(|turn| turn.line.text.clone()) {
+        if let Some(text) =
+            self.lives.get(index).and_then(|life| life.turns.get(turn)).map(|turn| turn.line.text.clone())
+        {
             self.tell(index, Kind::Scenario, "scenario", "", format!("over: {text}"));
         }
     }
@@ -49,12 +58,21 @@ impl Simulation {
         let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return };
         let (record, plan) = (&rollout.record, &rollout.plan);
         let open = record.checklist(plan).map(|of| record.open_items(&of, plan)).unwrap_or_default();
-        let wanted = |item: &String| life.turns.iter().any(|turn| turn.is_on && turn.line.what == What::Approve(item.clone()));
+        let wanted =
+            |item: &String| life.turns.iter().any(|turn| turn.is_on && turn.line.what == What::Approve(item.clone()));
         let is_all = life.ticks_all();
-        let items: Vec<String> = if life.ticked == Some(record.live.revision) { Vec::new() } else { open.iter().filter(|item| is_all || wanted(item)).cloned().collect() };
+        let items: Vec<String> = if life.ticked == Some(record.live.revision) {
+            Vec::new()
+        } else {
+            open.iter().filter(|item| is_all || wanted(item)).cloned().collect()
+        };
         if items.is_empty() {
             // A line that begins later ticks more.
-            if !life.turns.iter().any(|turn| matches!(turn.line.what, What::Approve(_) | What::ApproveAll) && !turn.is_on) {
+            if !life
+                .turns
+                .iter()
+                .any(|turn| matches!(turn.line.what, What::Approve(_) | What::ApproveAll) && !turn.is_on)
+            {
                 let revision = record.live.revision;
                 if let Some(life) = self.lives.get_mut(index) {
                     life.ticked = Some(revision);
@@ -66,7 +84,11 @@ impl Simulation {
                 Phase::RolledBack => "after the rollback".to_owned(),
                 _ => format!("of {}", record.live.stage),
             };
-            let text = if items.len() == 1 { format!("ticked {what}: {}", items.concat()) } else { format!("ticked {what}: {} items", items.len()) };
+            let text = if items.len() == 1 {
+                format!("ticked {what}: {}", items.concat())
+            } else {
+                format!("ticked {what}: {} items", items.len())
+            };
             for item in items {
                 self.order(index, Order::new(Command::Approve(item), OPERATOR, String::new()), false);
             }
@@ -79,12 +101,20 @@ impl Simulation {
     fn start(&mut self, index: usize) {
         let Some(life) = self.lives.get(index) else { return };
         let is_left_to_scenario = life.turns.iter().any(|turn| turn.line.what == What::Command(Command::Start));
-        let is_draft = self.deployment.rollouts.get(&life.key).is_some_and(|rollout| rollout.record.live.phase == Phase::Draft && !rollout.record.live.killed);
+        let is_draft = self
+            .deployment
+            .rollouts
+            .get(&life.key)
+            .is_some_and(|rollout| rollout.record.live.phase == Phase::Draft && !rollout.record.live.killed);
         if !is_draft || life.plan.start.is_some() || is_left_to_scenario {
             return;
         }
         let is_told = life.refused.is_some();
-        let is_done = self.order(index, Order::new(Command::Start, OPERATOR, "operators start what has no `start`".to_owned()), !is_told);
+        let is_done = self.order(
+            index,
+            Order::new(Command::Start, OPERATOR, "operators start what has no `start`".to_owned()),
+            !is_told,
+        );
         if let Some(life) = self.lives.get_mut(index).filter(|_| is_done) {
             life.refused = None;
         }
@@ -95,9 +125,15 @@ impl Simulation {
         let (at_ms, now_on) = (self.at_ms(), self.lives.get(index).map_or(0, |life| life.traffic.toll.on_new));
         let mut alerts = Vec::new();
         if let Some(life) = self.lives.get_mut(index) {
-            let guardrails = fired.iter().filter_map(|fired| life.plan.guardrail(fired.guardrail).map(|guardrail| (fired, guardrail)));
+            let guardrails = fired
+                .iter()
+                .filter_map(|fired| life.plan.guardrail(fired.guardrail).map(|guardrail| (fired, guardrail)));
             for (fired, guardrail) in guardrails.filter(|(fired, _)| fired.order.is_none()) {
-                let tail = if guardrail.then == Action::Alert { String::new() } else { format!("; `{}` would change nothing", guardrail.then) };
+                let tail = if guardrail.then == Action::Alert {
+                    String::new()
+                } else {
+                    format!("; `{}` would change nothing", guardrail.then)
+                };
                 alerts.push(format!("{}: {}{tail}", guardrail.when, fired.text));
             }
             let is_harmed = life.first_harm.is_some();
@@ -145,9 +181,12 @@ impl Simulation {
             // All of them have to go, so the last of those that only the time takes away says when.
             let until = outlook.blocked.iter().filter_map(Blocker::until).max();
             life.asleep = (until.unwrap_or(self.now), self.changes);
-            let is_held = outlook.blocked.iter().any(|blocker| matches!(blocker, Blocker::Hold(..) | Blocker::Start(_)));
+            let is_held =
+                outlook.blocked.iter().any(|blocker| matches!(blocker, Blocker::Hold(..) | Blocker::Start(_)));
             let codes: Vec<&'static str> = outlook.blocked.iter().map(Blocker::code).collect();
-            let is_under_way = rollout.record.live.phase == Phase::Running && !rollout.record.live.killed && !rollout.record.live.ended;
+            let is_under_way = rollout.record.live.phase == Phase::Running
+                && !rollout.record.live.killed
+                && !rollout.record.live.ended;
             life.blocked = outlook.blocked;
             if is_under_way && !is_held && !codes.is_empty() && codes != life.told {
                 waiting.push((index, life.blocked.iter().map(words).collect::<Vec<_>>().join("; ")));
@@ -173,7 +212,8 @@ impl Simulation {
         let Some(key) = self.lives.get(index).map(|life| life.key.clone()) else { return false };
         let Some(rollout) = self.deployment.rollouts.get(&key) else { return false };
         let before = rollout.record.live.clone();
-        let (command, by, reason, figures) = (order.command.clone(), order.actor.clone(), order.reason.clone(), order.figures.clone());
+        let (command, by, reason, figures) =
+            (order.command.clone(), order.actor.clone(), order.reason.clone(), order.figures.clone());
         let change = match rollout.change(order, self.now) {
             Ok(change) => change,
             Err(refusal) => {
@@ -182,7 +222,13 @@ impl Simulation {
                 }
                 if is_told {
                     let help = refusal.help().map(|help| format!(" ({help})")).unwrap_or_default();
-                    self.tell(index, Kind::Refused, &by, command.name(), format!("{command} is refused: {refusal}{help}"));
+                    self.tell(
+                        index,
+                        Kind::Refused,
+                        &by,
+                        command.name(),
+                        format!("{command} is refused: {refusal}{help}"),
+                    );
                 }
                 return false;
             }
@@ -197,16 +243,23 @@ impl Simulation {
                 life.last = Some((reason.clone(), at_ms));
                 life.stage = before.stage.clone();
             }
-            if before.stage != after.stage || before.phase == Phase::Draft && after.phase != Phase::Draft || before.attempt != after.attempt {
+            if before.stage != after.stage
+                || before.phase == Phase::Draft && after.phase != Phase::Draft
+                || before.attempt != after.attempt
+            {
                 let stage = after.stage.clone();
                 life.enter(&stage, at_ms);
             }
         }
         if is_told {
             let has_fallen = after.percentage < before.percentage || after.killed && !before.killed;
-            let is_forward = after.percentage > before.percentage || after.stage != before.stage || after.has_ended() && !before.has_ended();
+            let is_forward = after.percentage > before.percentage
+                || after.stage != before.stage
+                || after.has_ended() && !before.has_ended();
             let kind = match command {
-                _ if has_fallen || matches!(command, Command::Rollback(_) | Command::Kill(_) | Command::Pause) => Kind::Back,
+                _ if has_fallen || matches!(command, Command::Rollback(_) | Command::Kill(_) | Command::Pause) => {
+                    Kind::Back
+                }
                 _ if is_forward => Kind::Forward,
                 _ => Kind::Change,
             };
@@ -222,7 +275,17 @@ impl Simulation {
         let Some(life) = self.lives.get(index) else { return };
         let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return };
         let live = &rollout.record.live;
-        self.events.push(Event { at: self.now, rollout: life.key.clone(), kind, by: by.to_owned(), command, text, figures: Vec::new(), stage: live.stage.clone(), percentage: live.percentage });
+        self.events.push(Event {
+            at: self.now,
+            rollout: life.key.clone(),
+            kind,
+            by: by.to_owned(),
+            command,
+            text,
+            figures: Vec::new(),
+            stage: live.stage.clone(),
+            percentage: live.percentage,
+        });
     }
 
     /// What stands in the way of a rollout, with the gates that do.

@@ -64,8 +64,13 @@ impl Picks {
     pub fn new(weights: &[f64]) -> Self {
         let count = weights.len();
         let sum: f64 = weights.iter().sum();
-        let mut slots: Vec<(f64, usize)> = weights.iter().enumerate().map(|(index, weight)| (weight * count as f64 / sum.max(f64::MIN_POSITIVE), index)).collect();
-        let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..count).partition(|index| slots.get(*index).is_some_and(|slot| slot.0 < 1.0));
+        let mut slots: Vec<(f64, usize)> = weights
+            .iter()
+            .enumerate()
+            .map(|(index, weight)| (weight * count as f64 / sum.max(f64::MIN_POSITIVE), index))
+            .collect();
+        let (mut small, mut large): (Vec<usize>, Vec<usize>) =
+            (0..count).partition(|index| slots.get(*index).is_some_and(|slot| slot.0 < 1.0));
         while let (Some(poor), Some(rich)) = (small.pop(), large.pop()) {
             let own = slots.get(poor).map_or(0.0, |slot| slot.0);
             if let Some(slot) = slots.get_mut(poor) {

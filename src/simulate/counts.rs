@@ -2,8 +2,8 @@
 
 use super::crowd::Request;
 use super::healthy::RATES;
-use crate::model::measured::{Quantity, Sample, Seen, Tally};
 use crate::model::measured::compared::SLICES;
+use crate::model::measured::{Quantity, Sample, Seen, Tally};
 
 /// The counts of a side, everywhere or at one endpoint.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +81,8 @@ impl Acc {
         for (of, count) in self.repeats.drain(..) {
             tally.add_repeats(&of, count);
         }
-        *self = Self { values: std::mem::take(&mut self.values), last: std::mem::take(&mut self.last), ..Self::default() };
+        *self =
+            Self { values: std::mem::take(&mut self.values), last: std::mem::take(&mut self.last), ..Self::default() };
     }
 }
 
@@ -101,7 +102,10 @@ impl Came {
     fn of(self) -> impl Iterator<Item = Quantity> {
         let others = RATES.iter().zip(self.others).filter(|(_, has_come)| *has_come).map(|((of, _), _)| of.clone());
         let [is_client_error, ..] = self.others;
-        let statuses = [(self.is_refused, 500), (is_client_error, 404)].into_iter().filter(|(has_come, _)| *has_come).map(|(_, status)| Quantity::Status(status));
+        let statuses = [(self.is_refused, 500), (is_client_error, 404)]
+            .into_iter()
+            .filter(|(has_come, _)| *has_come)
+            .map(|(_, status)| Quantity::Status(status));
         self.is_error.then_some(Quantity::Errors).into_iter().chain(others).chain(statuses)
     }
 
@@ -146,7 +150,14 @@ impl Asked {
     /// Nothing yet, of so many subjects.
     pub fn new(of: Quantity, place: usize, subjects: usize) -> Self {
         let slices = vec![(0, 0); usize::from(SLICES)];
-        Self { of, place, exposed: vec![0; subjects], failed: vec![0; subjects], slices: [slices.clone(), slices], who: Sample::EMPTY }
+        Self {
+            of,
+            place,
+            exposed: vec![0; subjects],
+            failed: vec![0; subjects],
+            slices: [slices.clone(), slices],
+            who: Sample::EMPTY,
+        }
     }
 
     /// Whether it is something that comes of requests.
@@ -156,7 +167,11 @@ impl Asked {
 
     /// Adds a request of a subject, which is one exposure a minute at most, and one failure.
     pub fn add_request(&mut self, side: usize, slice: u8, request: &Request, came: &Came, seen: Seen) {
-        let fresh = |minutes: &mut Vec<u64>| minutes.get_mut(request.subject).is_some_and(|last| std::mem::replace(last, request.minute) != request.minute);
+        let fresh = |minutes: &mut Vec<u64>| {
+            minutes
+                .get_mut(request.subject)
+                .is_some_and(|last| std::mem::replace(last, request.minute) != request.minute)
+        };
         // Whatever comes of requests has the exposures of errors.
         let n = self.of == Quantity::Errors && fresh(&mut self.exposed);
         let x = came.has(&self.of) && fresh(&mut self.failed);
@@ -168,7 +183,9 @@ impl Asked {
 
     /// Adds exposures and events of a slice.
     pub fn add(&mut self, side: usize, slice: u8, n: u32, x: u32) {
-        if let Some((exposures, events)) = self.slices.get_mut(side).and_then(|slices| slices.get_mut(usize::from(slice))) {
+        if let Some((exposures, events)) =
+            self.slices.get_mut(side).and_then(|slices| slices.get_mut(usize::from(slice)))
+        {
             *exposures += n;
             *events += x;
         }

@@ -7,9 +7,9 @@ use fastrand::Rng;
 
 use super::chance::{Picks, normal};
 use crate::decide::assign::{Reason, Visitor, assign};
+use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 /// Of the requests within a visit, one in so many is for a page.
 pub use crate::decide::forecast::PAGE_ONE_IN;
-use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use crate::decide::series::minute_of;
 use crate::decide::standing::{Directory, Standing};
 use crate::model::plan::Plan;
@@ -57,7 +57,10 @@ pub struct Request {
 impl Request {
     /// A number from 0 to 1 of this request's own, another for each `of`.
     pub fn share(&self, of: u64) -> f64 {
-        let mut hash = u64::from(self.draw) << 32 ^ self.subject as u64 ^ self.minute.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (of + 1).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let mut hash = u64::from(self.draw) << 32
+            ^ self.subject as u64
+            ^ self.minute.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ (of + 1).wrapping_mul(0xd6e8_feb8_6659_fd93);
         hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         (hash ^ hash >> 31) as f64 / u64::MAX as f64
@@ -95,7 +98,12 @@ impl Crowd {
             let hash = SubjectHash::of(id.as_bytes());
             Subject { hash, sampled: sampled.hash(hash), slice: sliced.slice(hash), came_ms: None }
         };
-        let mut named: Vec<&str> = plans.iter().flat_map(|plan| &plan.groups.0).flat_map(|(_, group)| &group.ids).map(String::as_str).collect();
+        let mut named: Vec<&str> = plans
+            .iter()
+            .flat_map(|plan| &plan.groups.0)
+            .flat_map(|(_, group)| &group.ids)
+            .map(String::as_str)
+            .collect();
         named.sort_unstable();
         named.dedup();
         let mut subjects: Vec<Subject> = named.into_iter().map(subject).collect();
@@ -124,8 +132,12 @@ impl Crowd {
     pub fn seats(&self, rollouts: &[Dealt]) -> Vec<Vec<Seat>> {
         let seat = |index: usize, subject: &Subject| {
             let Some(dealt) = rollouts.get(index) else { return Seat::default() };
-            let assignment = assign(&dealt.standing, &Coming { rollouts, index, hash: subject.hash, depth: rollouts.len() });
-            Seat { is_new: assignment.variant == Variant::New, is_compared: matches!(assignment.reason, Reason::Bucketed | Reason::Holdout) }
+            let assignment =
+                assign(&dealt.standing, &Coming { rollouts, index, hash: subject.hash, depth: rollouts.len() });
+            Seat {
+                is_new: assignment.variant == Variant::New,
+                is_compared: matches!(assignment.reason, Reason::Bucketed | Reason::Holdout),
+            }
         };
         (0..rollouts.len()).map(|index| self.subjects.iter().map(|subject| seat(index, subject)).collect()).collect()
     }
@@ -178,7 +190,9 @@ impl Visitor for Coming<'_> {
 
     fn variant_in(&self, rollout: usize) -> Variant {
         match (self.rollouts.get(rollout), self.depth) {
-            (Some(dealt), 1..) => assign(&dealt.standing, &Coming { index: rollout, depth: self.depth - 1, ..*self }).variant,
+            (Some(dealt), 1..) => {
+                assign(&dealt.standing, &Coming { index: rollout, depth: self.depth - 1, ..*self }).variant
+            }
             _ => Variant::Legacy,
         }
     }

@@ -17,7 +17,10 @@ impl Simulation {
 
     /// Lines of the scenario whose time has not come so far.
     pub fn never(&self) -> Vec<String> {
-        let never = self.lives.iter().flat_map(|life| life.turns.iter().filter(|turn| !turn.is_on).map(|turn| turn.line.text.clone()));
+        let never = self
+            .lives
+            .iter()
+            .flat_map(|life| life.turns.iter().filter(|turn| !turn.is_on).map(|turn| turn.line.text.clone()));
         let mut never: Vec<String> = never.collect();
         never.dedup();
         never
@@ -28,7 +31,9 @@ impl Simulation {
         let outcome = live.map_or(Outcome::Unfinished, Outcome::of);
         let hours = |ms: i64| (ms as f64 / 36_000.0).round() / 100.0;
         let (reason, at_ms) = match (&life.last, outcome) {
-            (Some((reason, at_ms)), Outcome::Completed | Outcome::RolledBack | Outcome::Paused) => (reason.clone(), *at_ms),
+            (Some((reason, at_ms)), Outcome::Completed | Outcome::RolledBack | Outcome::Paused) => {
+                (reason.clone(), *at_ms)
+            }
             _ => (self.in_the_way(life), self.at_ms()),
         };
         let noticed = life.acted.or(life.alerted).zip(life.first_harm);
@@ -37,7 +42,11 @@ impl Simulation {
             rollout: life.key.clone(),
             seed: self.settings.seed,
             outcome,
-            stage: if outcome == Outcome::RolledBack { life.stage.clone() } else { live.map_or_else(|| life.stage.clone(), |live| live.stage.clone()) },
+            stage: if outcome == Outcome::RolledBack {
+                life.stage.clone()
+            } else {
+                live.map_or_else(|| life.stage.clone(), |live| live.stage.clone())
+            },
             percentage: live.map(|live| live.percentage).unwrap_or_default(),
             at_hours: hours(at_ms),
             reason,

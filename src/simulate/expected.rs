@@ -18,15 +18,33 @@ impl Healthy {
         let requests = if term.endpoint.is_some() { requests_per_hour / places } else { requests_per_hour };
         let pages = requests / f64::from(PAGE_ONE_IN);
         let bound = term.bound.figure();
-        let rate = |of: &Quantity| RATES.iter().position(|(own, _)| own == of).and_then(|index| self.rates.get(index)).copied().unwrap_or_default();
+        let rate = |of: &Quantity| {
+            RATES
+                .iter()
+                .position(|(own, _)| own == of)
+                .and_then(|index| self.rates.get(index))
+                .copied()
+                .unwrap_or_default()
+        };
         // A page that breaks off, or comes too late, has failed as well.
         let failing = self.error_rate + rate(&Quantity::Timeouts) + rate(&Quantity::Broken);
-        let over = |median: f64, sigma: f64| 1.0 - share_under((bound.max(f64::MIN_POSITIVE) / median.max(f64::MIN_POSITIVE)).ln() / sigma);
+        let over = |median: f64, sigma: f64| {
+            1.0 - share_under((bound.max(f64::MIN_POSITIVE) / median.max(f64::MIN_POSITIVE)).ln() / sigma)
+        };
         let read = 1.0 - (1.0 - 1.0 / f64::from(PAGE_ONE_IN)) / f64::from(WRITE_ONE_IN);
         let (per_hour, share) = match &term.metric {
             Metric::ErrorRate | Metric::Errors => (requests, failing),
             Metric::Rescued => (requests, if plan.upstreams.is_some() { failing * read } else { 0.0 }),
-            Metric::StatusRate(status) => (requests, if *status == 500 { self.error_rate } else if *status == 404 { rate(&Quantity::ClientErrors) } else { 0.0 }),
+            Metric::StatusRate(status) => (
+                requests,
+                if *status == 500 {
+                    self.error_rate
+                } else if *status == 404 {
+                    rate(&Quantity::ClientErrors)
+                } else {
+                    0.0
+                },
+            ),
             Metric::Latency(_) => (requests, over(self.latency, LATENCY_SIGMA)),
             Metric::Waited(_) => (requests * rate(&Quantity::Abandoned), over(self.latency * WAITED, VITAL_SIGMA)),
             Metric::JsErrorRate | Metric::JsErrors => (pages, self.js_error_rate),

@@ -27,7 +27,12 @@ pub const VITAL_QUANTILE: u16 = 750;
 
 const ERROR_RATE: f64 = 0.000_2;
 /// What comes of requests beside errors, and of which share.
-pub const RATES: [(Quantity, f64); 4] = [(Quantity::ClientErrors, 0.005), (Quantity::Timeouts, 0.000_5), (Quantity::Abandoned, 0.002), (Quantity::Broken, 0.000_5)];
+pub const RATES: [(Quantity, f64); 4] = [
+    (Quantity::ClientErrors, 0.005),
+    (Quantity::Timeouts, 0.000_5),
+    (Quantity::Abandoned, 0.002),
+    (Quantity::Broken, 0.000_5),
+];
 const LATENCY_MS: f64 = 300.0;
 const TIMING_MS: f64 = 2_000.0;
 /// The share of subjects who use what the plan wants to see used.
@@ -89,15 +94,27 @@ impl Healthy {
                 Vital::Ttfb => 400.0,
             };
             let range = range(plan, |metric| match metric {
-                Metric::Vital(own, quantile) if *own == vital => Some((-deviations(quantile.per_mille()) * VITAL_SIGMA).exp()),
+                Metric::Vital(own, quantile) if *own == vital => {
+                    Some((-deviations(quantile.per_mille()) * VITAL_SIGMA).exp())
+                }
                 _ => None,
             });
             time(at(healthy, VITAL_QUANTILE, VITAL_SIGMA), range)
         });
         Self {
-            error_rate: rate(ERROR_RATE, errors(|metric| *metric == Metric::ErrorRate), errors(|metric| matches!(metric, Metric::Errors | Metric::Rescued))),
-            rates: RATES.map(|(of, default)| if of == Quantity::ClientErrors || is_asked(plan, &of) { rate_of(plan, &of, default) } else { 0.0 }),
-            js_error_rate: rate(JS_ERROR_RATE, errors(|metric| *metric == Metric::JsErrorRate), errors(|metric| *metric == Metric::JsErrors)),
+            error_rate: rate(
+                ERROR_RATE,
+                errors(|metric| *metric == Metric::ErrorRate),
+                errors(|metric| matches!(metric, Metric::Errors | Metric::Rescued)),
+            ),
+            rates: RATES.map(|(of, default)| {
+                if of == Quantity::ClientErrors || is_asked(plan, &of) { rate_of(plan, &of, default) } else { 0.0 }
+            }),
+            js_error_rate: rate(
+                JS_ERROR_RATE,
+                errors(|metric| *metric == Metric::JsErrorRate),
+                errors(|metric| *metric == Metric::JsErrors),
+            ),
             latency: time(at(LATENCY_MS, LATENCY_QUANTILE, LATENCY_SIGMA), latency),
             vitals,
             timings: timings(plan),
@@ -130,21 +147,32 @@ pub fn terms(plan: &Plan) -> impl Iterator<Item = &Term> {
 /// twice over for what is waited beside them.
 fn hours_on_new(plan: &Plan) -> f64 {
     let share = |limit: u32| f64::from(limit) / f64::from(crate::model::percentage::BUCKETS);
-    2.0 * plan.stages.iter().map(|stage| share(stage.percentage.limit()) * stage.hold.map_or(24.0, |hold| hold.as_ms() as f64 / 3_600_000.0)).sum::<f64>()
+    2.0 * plan
+        .stages
+        .iter()
+        .map(|stage| {
+            share(stage.percentage.limit()) * stage.hold.map_or(24.0, |hold| hold.as_ms() as f64 / 3_600_000.0)
+        })
+        .sum::<f64>()
 }
 
 /// What gates and guardrails leave open. `factor` tells of which metrics, and what each bound is
 /// multiplied by. Of a guardrail with several comparisons one that is false is enough: the first.
 fn range(plan: &Plan, factor: impl Fn(&Metric) -> Option<f64>) -> Range {
     let mut range = Range { low: None, high: None, is_share: false };
-    let gates = plan.stages.iter().flat_map(|stage| &stage.gates).flat_map(|gate| &gate.when.terms).map(|term| (term, term.op));
+    let gates =
+        plan.stages.iter().flat_map(|stage| &stage.gates).flat_map(|gate| &gate.when.terms).map(|term| (term, term.op));
     let contrary = |op: Op| match op {
         Op::Less => Op::AtLeast,
         Op::AtMost => Op::More,
         Op::More | Op::Equal => Op::AtMost,
         Op::AtLeast => Op::Less,
     };
-    let guardrails = plan.guardrails.iter().filter_map(|guardrail| guardrail.when.terms.first()).map(|term| (term, contrary(term.op)));
+    let guardrails = plan
+        .guardrails
+        .iter()
+        .filter_map(|guardrail| guardrail.when.terms.first())
+        .map(|term| (term, contrary(term.op)));
     for (term, op) in gates.chain(guardrails).filter(|(term, _)| !term.bound.is_legacy()) {
         let Some(factor) = factor(&term.metric) else { continue };
         let bound = term.bound.figure() * factor;
@@ -192,7 +220,9 @@ fn timings(plan: &Plan) -> Vec<(Name, f64)> {
     let default = TIMING_MS * (-deviations(VITAL_QUANTILE) * VITAL_SIGMA).exp();
     let of = |name: &Name| {
         range(plan, |metric| match metric {
-            Metric::Timing(own, quantile) if own == name => Some((-deviations(quantile.per_mille()) * VITAL_SIGMA).exp()),
+            Metric::Timing(own, quantile) if own == name => {
+                Some((-deviations(quantile.per_mille()) * VITAL_SIGMA).exp())
+            }
             _ => None,
         })
     };
@@ -219,7 +249,11 @@ fn events(plan: &Plan) -> Vec<(Name, f64)> {
             Metric::Adoption if name.as_str() == "used" => Some(1.0),
             _ => None,
         });
-        let counted = range(plan, |metric| if matches!(metric, Metric::Reporters(own) if own == name) { Some(1.0) } else { None });
+        let counted =
+            range(
+                plan,
+                |metric| if matches!(metric, Metric::Reporters(own) if own == name) { Some(1.0) } else { None },
+            );
         let adopted = wanted.low.map(|_| ADOPTION);
         let reported = counted.low.filter(|low| *low > 0.0).map(|_| REPORTERS);
         adopted.or(reported).unwrap_or(0.0)
@@ -229,7 +263,8 @@ fn events(plan: &Plan) -> Vec<(Name, f64)> {
 
 fn signals(plan: &Plan) -> Vec<(Name, f64)> {
     let healthy = |name: &Name, kind: SignalKind| {
-        let range = range(plan, |metric| if matches!(metric, Metric::Signal(own) if own == name) { Some(1.0) } else { None });
+        let range =
+            range(plan, |metric| if matches!(metric, Metric::Signal(own) if own == name) { Some(1.0) } else { None });
         match kind {
             SignalKind::Gauge => level(range),
             SignalKind::Count => range.low.filter(|low| *low > 0.0).map_or(0.0, |low| low + 1.0),

@@ -130,7 +130,12 @@ impl Life {
             }
         }
         if !begun.is_empty() || !ended.is_empty() {
-            let done: Vec<What> = self.turns.iter().filter(|turn| turn.is_on && !turn.is_over).map(|turn| turn.line.what.clone()).collect();
+            let done: Vec<What> = self
+                .turns
+                .iter()
+                .filter(|turn| turn.is_on && !turn.is_over)
+                .map(|turn| turn.line.what.clone())
+                .collect();
             self.conditions = Conditions::of(&self.plan, &self.healthy, done.iter());
             self.traffic.suffer(self.conditions.clone());
             // Whoever measures a level tells of a change at once.
@@ -178,7 +183,9 @@ impl Life {
 
     /// Reports what others measure.
     pub fn report(&mut self, signals: &mut Signals, at_ms: i64, now: Instant) {
-        for (((name, _), value), next_ms) in self.healthy.signals.iter().zip(&self.conditions.signals).zip(&mut self.reports) {
+        for (((name, _), value), next_ms) in
+            self.healthy.signals.iter().zip(&self.conditions.signals).zip(&mut self.reports)
+        {
             let (Some(value), Some(signal)) = (value, self.plan.signals.get(name.as_str())) else { continue };
             if *next_ms > at_ms {
                 continue;

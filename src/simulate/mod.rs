@@ -13,21 +13,21 @@
 //! Nothing here reads a clock or a file or starts a thread, so that a browser can run it too; the same
 //! seed gives the same life.
 
+mod act;
 pub mod chance;
-pub mod healthy;
-mod expected;
-pub mod scenario;
-pub mod world;
-pub mod crowd;
 pub mod counts;
-pub mod traffic;
+pub mod crowd;
+mod ending;
+mod expected;
+pub mod healthy;
 pub mod life;
-pub mod told;
-pub mod summary;
 pub mod point;
 pub mod run;
-mod act;
-mod ending;
+pub mod scenario;
+pub mod summary;
+pub mod told;
+pub mod traffic;
+pub mod world;
 
 pub use run::Simulation;
 pub use told::{Event, Fate, Kind, Outcome, Report};
@@ -67,7 +67,15 @@ pub const REQUESTS_PER_HOUR: RangeInclusive<u32> = 0..=10_000_000;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 1, subjects: 2_000, requests_per_hour: 6_000.0, start: None, until_ms: None, look_ms: None, rollout: None }
+        Self {
+            seed: 1,
+            subjects: 2_000,
+            requests_per_hour: 6_000.0,
+            start: None,
+            until_ms: None,
+            look_ms: None,
+            rollout: None,
+        }
     }
 }
 
@@ -80,7 +88,9 @@ impl Settings {
 
     /// How long it goes on at the most: as said, else three times all holds, and two weeks.
     pub fn until_ms(&self, plans: &[Plan]) -> i64 {
-        let holds: u64 = plans.iter().flat_map(|plan| &plan.stages).filter_map(|stage| stage.hold).map(|hold| hold.as_ms()).sum();
-        self.until_ms.unwrap_or_else(|| i64::try_from(holds.saturating_mul(3)).unwrap_or(i64::MAX).saturating_add(14 * DAY_MS))
+        let holds: u64 =
+            plans.iter().flat_map(|plan| &plan.stages).filter_map(|stage| stage.hold).map(|hold| hold.as_ms()).sum();
+        self.until_ms
+            .unwrap_or_else(|| i64::try_from(holds.saturating_mul(3)).unwrap_or(i64::MAX).saturating_add(14 * DAY_MS))
     }
 }

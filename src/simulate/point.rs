@@ -79,7 +79,8 @@ impl Simulation {
         let book = self.deployment().books.get(key);
         let span_ms = (self.at_ms() / SPAN_SHARE).clamp(SPAN_MS_MIN, SPAN_MS_MAX);
         let minute = minute_of(self.now()).saturating_sub(span_ms.unsigned_abs() / MINUTE_MS.unsigned_abs());
-        let figures = |variant: Variant| book.map_or_else(Figures::default, |book| figures(&book.series, minute, variant));
+        let figures =
+            |variant: Variant| book.map_or_else(Figures::default, |book| figures(&book.series, minute, variant));
         let look = book.and_then(|book| book.last.as_ref());
         let evidence = |own: &Compared| {
             let figure = look?.guardrails.get(own.guardrail)?.figures.get(own.term)?;
@@ -100,7 +101,9 @@ impl Simulation {
 
 fn figures(series: &Series, minute: u64, variant: Variant) -> Figures {
     let (mut requests, mut errors, mut latency) = (0, 0, Sketch::default());
-    for tally in series.over(Span { revision: 0, minute: Some(minute) }).filter_map(|window| window.tally(variant, None)) {
+    for tally in
+        series.over(Span { revision: 0, minute: Some(minute) }).filter_map(|window| window.tally(variant, None))
+    {
         requests += tally.requests;
         errors += tally.errors;
         if let Some(own) = tally.sketch(&Measure::Latency) {

@@ -10,12 +10,12 @@ use std::rc::Rc;
 
 use fastrand::Rng;
 
+use super::Settings;
 use super::chance::poisson;
 use super::crowd::{Crowd, Dealt, Request, Seat};
 use super::life::Life;
 use super::scenario::{Scenario, What};
 use super::told::{Event, Outcome, Report};
-use super::Settings;
 use crate::decide::deployment::Deployment;
 use crate::decide::rollout::Rollout;
 use crate::decide::series::{MINUTE_MS, minute_of};
@@ -68,7 +68,10 @@ impl Simulation {
         let crowd = Crowd::new(settings.subjects, &shared, &mut chance);
         let mut deployment = Deployment::default();
         shared.iter().for_each(|plan| deployment.rollouts.insert(Rollout::new(Rc::clone(plan), "".into(), 0, start)));
-        let lives = shared.iter().map(|plan| Life::new(plan, scenario, settings.requests_per_hour, crowd.subjects.len(), start)).collect();
+        let lives = shared
+            .iter()
+            .map(|plan| Life::new(plan, scenario, settings.requests_per_hour, crowd.subjects.len(), start))
+            .collect();
         let mut simulation = Self {
             deployment,
             lives,
@@ -167,7 +170,8 @@ impl Simulation {
             let begun_ms = record.begun.as_epoch_ms() - self.start.as_epoch_ms();
             runs && (is_short || is_recent(begun_ms)) || life.harmed_ms.is_some_and(is_recent)
         };
-        let is_harmed = |life: &Life| life.turns.iter().any(|turn| turn.is_on && !turn.is_over && !turn.line.what.is_by_hand());
+        let is_harmed =
+            |life: &Life| life.turns.iter().any(|turn| turn.is_on && !turn.is_over && !turn.line.what.is_by_hand());
         let wanted_ms = match () {
             () if self.lives.iter().any(matters) => STEP_MS_MIN,
             () if self.lives.iter().any(is_harmed) => MINUTE_MS,
@@ -175,7 +179,12 @@ impl Simulation {
         };
         // Steps end at whole minutes, and where the scenario has something.
         let now_ms = self.now.as_epoch_ms();
-        let next_ms = self.lives.iter().filter_map(|life| life.next_turn_ms(at_ms)).min().map_or(i64::MAX, |next| (next - at_ms).max(STEP_MS_MIN));
+        let next_ms = self
+            .lives
+            .iter()
+            .filter_map(|life| life.next_turn_ms(at_ms))
+            .min()
+            .map_or(i64::MAX, |next| (next - at_ms).max(STEP_MS_MIN));
         (wanted_ms - now_ms.rem_euclid(wanted_ms)).min(next_ms)
     }
 
@@ -183,17 +192,35 @@ impl Simulation {
     fn traffic(&mut self, from: Instant, length_ms: i64) {
         if self.seated != Some(self.changes) {
             let keys: Vec<Name> = self.lives.iter().map(|life| life.key.clone()).collect();
-            let dealt: Vec<Dealt> = self.deployment.rollouts.iter().map(|rollout| Dealt::new(&rollout.plan, &rollout.record, &keys)).collect();
+            let dealt: Vec<Dealt> = self
+                .deployment
+                .rollouts
+                .iter()
+                .map(|rollout| Dealt::new(&rollout.plan, &rollout.record, &keys))
+                .collect();
             self.seats = self.crowd.seats(&dealt);
             self.seated = Some(self.changes);
         }
         let count = poisson(&mut self.chance, self.settings.requests_per_hour * length_ms as f64 / 3_600_000.0);
-        let moment = |index: usize| Instant::from_epoch_ms(from.as_epoch_ms() + length_ms * i64::try_from(index).unwrap_or_default() / i64::try_from(count).unwrap_or(i64::MAX));
-        let requests: Vec<Request> = (0..count).map(|index| self.crowd.request(moment(index), &mut self.chance)).collect();
+        let moment = |index: usize| {
+            Instant::from_epoch_ms(
+                from.as_epoch_ms()
+                    + length_ms * i64::try_from(index).unwrap_or_default() / i64::try_from(count).unwrap_or(i64::MAX),
+            )
+        };
+        let requests: Vec<Request> =
+            (0..count).map(|index| self.crowd.request(moment(index), &mut self.chance)).collect();
         let end = Instant::from_epoch_ms(from.as_epoch_ms() + length_ms);
         for ((life, seats), is_lived) in self.lives.iter_mut().zip(&self.seats).zip(&self.lived) {
             let Some(rollout) = self.deployment.rollouts.get(&life.key).filter(|_| *is_lived) else { continue };
-            let (window, compared) = life.traffic.count(&requests, &self.crowd, seats, minute_of(from), rollout.record.live.revision, &mut self.chance);
+            let (window, compared) = life.traffic.count(
+                &requests,
+                &self.crowd,
+                seats,
+                minute_of(from),
+                rollout.record.live.revision,
+                &mut self.chance,
+            );
             if !window.sides.is_empty() {
                 self.deployment.books.get_mut(&life.key).count(window, &compared, end);
             }
@@ -221,11 +248,19 @@ impl Simulation {
         let (Some(life), now) = (self.lives.get(index), self.now) else { return };
         let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return };
         match what {
-            What::Count(name, count) => self.deployment.books.get_mut(&life.key).signals.report(name.as_str(), *count, now),
+            What::Count(name, count) => {
+                self.deployment.books.get_mut(&life.key).signals.report(name.as_str(), *count, now)
+            }
             What::Reporters(name, count) => {
                 let mut window = Window::at(minute_of(now), rollout.record.live.revision);
                 let seats = self.seats.get(index).map_or(&[][..], Vec::as_slice);
-                life.traffic.reporters(name, usize::try_from(*count).unwrap_or_default(), &self.crowd, seats, &mut window);
+                life.traffic.reporters(
+                    name,
+                    usize::try_from(*count).unwrap_or_default(),
+                    &self.crowd,
+                    seats,
+                    &mut window,
+                );
                 self.deployment.books.get_mut(&life.key).count(window, &Compared::default(), now);
             }
             _ => {}
@@ -237,8 +272,15 @@ impl Simulation {
         for index in 0..self.lives.len() {
             let Some(life) = self.lives.get(index) else { continue };
             let Deployment { rollouts, books, .. } = &mut self.deployment;
-            let Some(rollout) = rollouts.get(&life.key).filter(|_| self.lived.get(index) == Some(&true)) else { continue };
-            let look = books.get_mut(&life.key).look(life.looked_at(&rollout.record, self.now), &rollout.record, life.conditions.faults, self.now);
+            let Some(rollout) = rollouts.get(&life.key).filter(|_| self.lived.get(index) == Some(&true)) else {
+                continue;
+            };
+            let look = books.get_mut(&life.key).look(
+                life.looked_at(&rollout.record, self.now),
+                &rollout.record,
+                life.conditions.faults,
+                self.now,
+            );
             if !look.fired.is_empty() {
                 let (fired, order) = (look.fired.clone(), look.order().cloned());
                 self.fire(index, &fired, order);
@@ -257,7 +299,8 @@ impl Simulation {
     /// Whether the scenario has done something to a rollout after its end, which may still show.
     fn is_showing(&self, life: &Life) -> bool {
         let ended_ms = life.last.as_ref().map(|(_, ended_ms)| *ended_ms);
-        life.harmed_ms.is_some_and(|ms| ended_ms.is_some_and(|ended_ms| ms >= ended_ms) && self.at_ms() < ms + SHOWING_MS)
+        life.harmed_ms
+            .is_some_and(|ms| ended_ms.is_some_and(|ended_ms| ms >= ended_ms) && self.at_ms() < ms + SHOWING_MS)
     }
 
     /// Whether there is anything to be seen of a rollout. Who has not begun serves nobody, so no guardrail
@@ -265,7 +308,8 @@ impl Simulation {
     fn is_lived(&self, life: &Life) -> bool {
         let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return false };
         let live = &rollout.record.live;
-        let goes_on = Outcome::of(live) == Outcome::Unfinished || self.is_showing(life) || life.has_turns_after(self.at_ms());
+        let goes_on =
+            Outcome::of(live) == Outcome::Unfinished || self.is_showing(life) || life.has_turns_after(self.at_ms());
         goes_on && live.phase != Phase::Draft && !rollout.record.is_waiting
     }
 
@@ -273,7 +317,11 @@ impl Simulation {
     /// waits for whom.
     fn is_stuck(&self, key: &Name, depth: usize) -> bool {
         use crate::decide::schedule::Blocker;
-        let (Some(rollout), Some(life)) = (self.deployment.rollouts.get(key), self.lives.iter().find(|life| life.key == *key)) else { return true };
+        let (Some(rollout), Some(life)) =
+            (self.deployment.rollouts.get(key), self.lives.iter().find(|life| life.key == *key))
+        else {
+            return true;
+        };
         if Outcome::of(&rollout.record.live) != Outcome::Unfinished {
             return true;
         }
@@ -285,7 +333,8 @@ impl Simulation {
             }),
             _ => false,
         };
-        let is_passing = |blocker: &Blocker| matches!(blocker, Blocker::Hold(..) | Blocker::Gates(..) | Blocker::SampleRatio(_));
+        let is_passing =
+            |blocker: &Blocker| matches!(blocker, Blocker::Hold(..) | Blocker::Gates(..) | Blocker::SampleRatio(_));
         life.blocked.iter().any(is_for_good) && !life.blocked.iter().any(is_passing)
     }
 }

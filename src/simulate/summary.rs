@@ -58,7 +58,9 @@ pub fn summaries(fates: &[&Fate]) -> Vec<Summary> {
     let mut keys: Vec<&Name> = fates.iter().map(|fate| &fate.rollout).collect();
     keys.sort_unstable();
     keys.dedup();
-    keys.into_iter().map(|key| summary(key, &fates.iter().filter(|fate| fate.rollout == *key).copied().collect::<Vec<_>>())).collect()
+    keys.into_iter()
+        .map(|key| summary(key, &fates.iter().filter(|fate| fate.rollout == *key).copied().collect::<Vec<_>>()))
+        .collect()
 }
 
 fn summary(key: &Name, fates: &[&Fate]) -> Summary {
@@ -66,7 +68,8 @@ fn summary(key: &Name, fates: &[&Fate]) -> Summary {
         let own: Vec<&&Fate> = fates.iter().filter(|fate| fate.outcome == outcome).collect();
         let (low, high) = wilson(own.len(), fates.len());
         let figures = |of: &dyn Fn(&Fate) -> f64| spread(own.iter().map(|fate| of(fate)).collect());
-        let detected: Vec<f64> = own.iter().filter_map(|fate| fate.requests_until_detection).map(|requests| requests as f64).collect();
+        let detected: Vec<f64> =
+            own.iter().filter_map(|fate| fate.requests_until_detection).map(|requests| requests as f64).collect();
         Rate {
             outcome,
             runs: own.len(),
@@ -80,7 +83,12 @@ fn summary(key: &Name, fates: &[&Fate]) -> Summary {
         }
     };
     let outcomes = [Outcome::Completed, Outcome::RolledBack, Outcome::Paused, Outcome::Unfinished].map(rate);
-    Summary { summary: true, rollout: key.clone(), runs: fates.len(), outcomes: outcomes.into_iter().filter(|rate| rate.runs > 0).collect() }
+    Summary {
+        summary: true,
+        rollout: key.clone(),
+        runs: fates.len(),
+        outcomes: outcomes.into_iter().filter(|rate| rate.runs > 0).collect(),
+    }
 }
 
 fn spread(mut values: Vec<f64>) -> Spread {
@@ -110,8 +118,16 @@ mod tests {
 
     #[test]
     fn intervals_are_wilsons() {
-        let near = |(low, high): (f64, f64), expected: (f64, f64)| (low - expected.0).abs() < 5e-4 && (high - expected.1).abs() < 5e-4;
-        assert!(near(wilson(0, 10), (0.0, 0.2775)) && near(wilson(5, 10), (0.2366, 0.7634)) && near(wilson(998, 1_000), (0.9927, 0.9995)), "{:?}", wilson(998, 1_000));
+        let near = |(low, high): (f64, f64), expected: (f64, f64)| {
+            (low - expected.0).abs() < 5e-4 && (high - expected.1).abs() < 5e-4
+        };
+        assert!(
+            near(wilson(0, 10), (0.0, 0.2775))
+                && near(wilson(5, 10), (0.2366, 0.7634))
+                && near(wilson(998, 1_000), (0.9927, 0.9995)),
+            "{:?}",
+            wilson(998, 1_000)
+        );
         assert_eq!(wilson(0, 0), (0.0, 1.0));
     }
 

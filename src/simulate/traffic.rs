@@ -66,14 +66,21 @@ pub struct Traffic {
 impl Traffic {
     /// The traffic of a plan's rollout among so many subjects.
     pub fn new(plan: &Plan, healthy: &Healthy, conditions: Conditions, subjects: usize) -> Self {
-        let is_wanted = |vital: Vital| terms(plan).any(|term| matches!(term.metric, Metric::Vital(own, _) if own == vital));
+        let is_wanted =
+            |vital: Vital| terms(plan).any(|term| matches!(term.metric, Metric::Vital(own, _) if own == vital));
         let has_waited = terms(plan).any(|term| matches!(term.metric, Metric::Waited(_)));
         let vitals = Vital::ALL.into_iter().filter(|vital| is_wanted(*vital)).map(Measure::Vital);
         let timings = healthy.timings.iter().map(|(name, _)| Measure::Timing(name.clone()));
-        let measures: Vec<Measure> = std::iter::once(Measure::Latency).chain(vitals).chain(timings).chain(has_waited.then_some(Measure::Waited)).collect();
+        let measures: Vec<Measure> = std::iter::once(Measure::Latency)
+            .chain(vitals)
+            .chain(timings)
+            .chain(has_waited.then_some(Measure::Waited))
+            .collect();
         let waited = measures.iter().position(|measure| *measure == Measure::Waited);
         let endpoints: Vec<Name> = plan.endpoints.0.iter().map(|(name, _)| name.clone()).collect();
-        let place = |endpoint: Option<&Name>| endpoint.and_then(|name| endpoints.iter().position(|own| own == name)).map_or(0, |index| index + 1);
+        let place = |endpoint: Option<&Name>| {
+            endpoint.and_then(|name| endpoints.iter().position(|own| own == name)).map_or(0, |index| index + 1)
+        };
         let mut compared = vec![Vec::new(); measures.len()];
         let mut asked: Vec<Asked> = Vec::new();
         let (guardrails, gates) = questions(plan);
@@ -86,7 +93,9 @@ impl Traffic {
                 Metric::Waited(_) => Some(Measure::Waited),
                 _ => None,
             };
-            if let Some(places) = measure.and_then(|measure| measures.iter().position(|own| *own == measure)).and_then(|index| compared.get_mut(index))
+            if let Some(places) = measure
+                .and_then(|measure| measures.iter().position(|own| *own == measure))
+                .and_then(|index| compared.get_mut(index))
                 && !places.contains(&place)
             {
                 places.push(place);
@@ -100,10 +109,32 @@ impl Traffic {
         }
         let acc = Acc::new(measures.len());
         let accs = vec![acc; endpoints.len() + 1];
-        let view = if terms(plan).any(|term| matches!(term.metric, Metric::Adoption | Metric::Event(_) | Metric::Reporters(_))) { VIEW.parse().ok() } else { None };
+        let view = if terms(plan)
+            .any(|term| matches!(term.metric, Metric::Adoption | Metric::Event(_) | Metric::Reporters(_)))
+        {
+            VIEW.parse().ok()
+        } else {
+            None
+        };
         let events = healthy.events.iter().map(|(name, _)| name.clone()).collect();
-        let has_rescue = plan.upstreams.as_ref().is_some_and(|upstreams| upstreams.rescue != crate::model::plan::Rescue::Off);
-        let mut traffic = Self { endpoints, has_rescue, healthy_rates: healthy.rates, waited, measures, spreads: Vec::new(), compared, asked, view, events, conditions, accs: [accs.clone(), accs], is_exposed: vec![false; subjects], toll: Toll::default() };
+        let has_rescue =
+            plan.upstreams.as_ref().is_some_and(|upstreams| upstreams.rescue != crate::model::plan::Rescue::Off);
+        let mut traffic = Self {
+            endpoints,
+            has_rescue,
+            healthy_rates: healthy.rates,
+            waited,
+            measures,
+            spreads: Vec::new(),
+            compared,
+            asked,
+            view,
+            events,
+            conditions,
+            accs: [accs.clone(), accs],
+            is_exposed: vec![false; subjects],
+            toll: Toll::default(),
+        };
         traffic.spread();
         traffic
     }
@@ -124,9 +155,17 @@ impl Traffic {
             let medians = |side: usize| -> Vec<f64> {
                 match measure {
                     Measure::Latency => latency.get(side).cloned().unwrap_or_default(),
-                    Measure::Vital(vital) => Vital::ALL.iter().position(|own| own == vital).and_then(|index| vitals.get(side)?.get(index)).copied().into_iter().collect(),
+                    Measure::Vital(vital) => Vital::ALL
+                        .iter()
+                        .position(|own| own == vital)
+                        .and_then(|index| vitals.get(side)?.get(index))
+                        .copied()
+                        .into_iter()
+                        .collect(),
                     Measure::Waited => latency.get(side).into_iter().flatten().map(|median| median * WAITED).collect(),
-                    Measure::Timing(_) => timings.get(side).and_then(|timings| timings.get(named)).copied().into_iter().collect(),
+                    Measure::Timing(_) => {
+                        timings.get(side).and_then(|timings| timings.get(named)).copied().into_iter().collect()
+                    }
                 }
             };
             let sigma = if *measure == Measure::Latency { LATENCY_SIGMA } else { VITAL_SIGMA };
@@ -138,10 +177,20 @@ impl Traffic {
     }
 
     /// Counts the requests of one step, which go into the window of its first minute.
-    pub fn count(&mut self, requests: &[Request], crowd: &Crowd, seats: &[Seat], minute: u64, revision: u64, chance: &mut Rng) -> (Window, Compared) {
+    pub fn count(
+        &mut self,
+        requests: &[Request],
+        crowd: &Crowd,
+        seats: &[Seat],
+        minute: u64,
+        revision: u64,
+        chance: &mut Rng,
+    ) -> (Window, Compared) {
         let mut window = Window::at(minute, revision);
         for request in requests {
-            let (Some(subject), Some(seat)) = (crowd.subjects.get(request.subject), seats.get(request.subject)) else { continue };
+            let (Some(subject), Some(seat)) = (crowd.subjects.get(request.subject), seats.get(request.subject)) else {
+                continue;
+            };
             let side = usize::from(seat.is_new);
             if self.conditions.is_empty.get(side).copied().unwrap_or_default() {
                 continue;
@@ -175,7 +224,11 @@ impl Traffic {
         let is_client_error = client_error.is_some() && !is_late && !is_abandoned;
         let is_broken = broken.is_some() && !is_late && !is_abandoned;
         let is_error = is_late || is_broken;
-        let came = Came { is_error, others: [is_client_error, is_timeout, is_abandoned, is_broken], is_refused: is_refused && !is_timeout };
+        let came = Came {
+            is_error,
+            others: [is_client_error, is_timeout, is_abandoned, is_broken],
+            is_refused: is_refused && !is_timeout,
+        };
         // What comes of a healthy request is nobody's trouble.
         let is_trouble = is_client_error && client_error == Some(true) || is_abandoned && abandoned == Some(true);
         let is_rescued = is_late && side == 1 && self.has_rescue && request.is_get;
@@ -199,14 +252,25 @@ impl Traffic {
                 if let (Some(bucket), Some(values)) = (latency, acc.values.first_mut()) {
                     values.push(pack(bucket, slice));
                 }
-                if let (Some(bucket), Some(values)) = (waited, self.waited.and_then(|index| acc.values.get_mut(index))) {
+                if let (Some(bucket), Some(values)) = (waited, self.waited.and_then(|index| acc.values.get_mut(index)))
+                {
                     values.push(pack(bucket, slice));
                 }
             }
         }
         if let Some(slice) = slice {
-            for asked in self.asked.iter_mut().filter(|asked| asked.is_of_requests() && (asked.place == 0 || asked.place == place)) {
-                asked.add_request(side, slice, request, &came, Seen::new(sampled, if side == 1 { Variant::New } else { Variant::Legacy }, true));
+            for asked in self
+                .asked
+                .iter_mut()
+                .filter(|asked| asked.is_of_requests() && (asked.place == 0 || asked.place == place))
+            {
+                asked.add_request(
+                    side,
+                    slice,
+                    request,
+                    &came,
+                    Seen::new(sampled, if side == 1 { Variant::New } else { Variant::Legacy }, true),
+                );
             }
         }
         request.is_page && !is_error && !is_abandoned && !is_trouble
@@ -253,13 +317,18 @@ impl Traffic {
         for measure in (1..self.measures.len()).filter(|measure| self.waited != Some(*measure)) {
             let Some(bucket) = self.pick(measure, side, 0, chance) else { continue };
             for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
-                if let Some(values) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)?.values.get_mut(measure)) {
+                if let Some(values) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)?.values.get_mut(measure))
+                {
                     values.push(pack(bucket, slice));
                 }
             }
         }
         if let Some(slice) = slice {
-            for asked in self.asked.iter_mut().filter(|asked| asked.of == Quantity::JsErrors && (asked.place == 0 || asked.place == place)) {
+            for asked in self
+                .asked
+                .iter_mut()
+                .filter(|asked| asked.of == Quantity::JsErrors && (asked.place == 0 || asked.place == place))
+            {
                 asked.add(side, slice, 1, u32::from(js_errors));
             }
         }

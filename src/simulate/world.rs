@@ -112,7 +112,9 @@ impl Conditions {
     fn suffer(&mut self, plan: &Plan, healthy: &Healthy, what: &What) {
         let of = |list: &[(Name, f64)], name: &Name| list.iter().position(|(own, _)| own == name);
         match what {
-            What::Figure { side, figure, endpoint, amount } => self.figure(plan, healthy, *side, figure, endpoint.as_ref(), *amount),
+            What::Figure { side, figure, endpoint, amount } => {
+                self.figure(plan, healthy, *side, figure, endpoint.as_ref(), *amount)
+            }
             What::Gauge(name, value) => set(&mut self.signals, of(&healthy.signals, name), Some(*value)),
             What::Silence(name) => set(&mut self.signals, of(&healthy.signals, name), None),
             What::Share(name, share) => set(&mut self.events, of(&healthy.events, name), *share),
@@ -125,7 +127,15 @@ impl Conditions {
         }
     }
 
-    fn figure(&mut self, plan: &Plan, healthy: &Healthy, side: Variant, figure: &Figure, endpoint: Option<&Name>, amount: Amount) {
+    fn figure(
+        &mut self,
+        plan: &Plan,
+        healthy: &Healthy,
+        side: Variant,
+        figure: &Figure,
+        endpoint: Option<&Name>,
+        amount: Amount,
+    ) {
         let side = place(side);
         let value = |healthy: f64, to_median: f64| match amount {
             Amount::Value(value) => value * to_median,

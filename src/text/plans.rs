@@ -42,10 +42,19 @@ pub fn read_all(mut sources: Vec<Source>, env: Option<&str>) -> Result<Loaded, U
     let mut found: Vec<Faults> = Vec::new();
     let mut count = 0;
     for (index, source) in sources.iter().enumerate() {
-        let (rollouts, mut faults) = if is_json(&source.text) { rollouts_of_json(&source.text) } else { rollouts(&source.text) };
+        let (rollouts, mut faults) =
+            if is_json(&source.text) { rollouts_of_json(&source.text) } else { rollouts(&source.text) };
         count += rollouts.len();
         if count > ROLLOUTS_MAX {
-            faults.push(fault(None, format!("{} rollouts are too many for one deployment: at most {}", Grouped(count), Grouped(ROLLOUTS_MAX)), None));
+            faults.push(fault(
+                None,
+                format!(
+                    "{} rollouts are too many for one deployment: at most {}",
+                    Grouped(count),
+                    Grouped(ROLLOUTS_MAX)
+                ),
+                None,
+            ));
             found.push(faults);
             continue;
         }
@@ -124,13 +133,22 @@ fn rollouts_of_json(text: &str) -> (Vec<Node>, Faults) {
         Err(error) => {
             let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
             let at = (before + error.column().saturating_sub(1)).min(text.len());
-            return (Vec::new(), one(fault(Some(at..at), format!("the JSON is malformed: {error}"), Some("what `tidegate compile` prints, or a plan in TOML"))));
+            return (
+                Vec::new(),
+                one(fault(
+                    Some(at..at),
+                    format!("the JSON is malformed: {error}"),
+                    Some("what `tidegate compile` prints, or a plan in TOML"),
+                )),
+            );
         }
     };
     match root.field("rollouts").map(|list| &list.value) {
         None => (vec![root], Faults::default()),
         Some(Value::List(nodes)) => (nodes.clone(), Faults::default()),
-        Some(_) => (Vec::new(), one(fault(None, "`rollouts` is not a list".into(), Some("what `tidegate compile` prints")))),
+        Some(_) => {
+            (Vec::new(), one(fault(None, "`rollouts` is not a list".into(), Some("what `tidegate compile` prints"))))
+        }
     }
 }
 
@@ -148,12 +166,20 @@ fn rollouts(text: &str) -> (Vec<Node>, Faults) {
     let Value::Table(entries) = &root.value else { return (Vec::new(), faults) };
     let Some(list) = root.field("rollout") else { return (vec![root], faults) };
     for entry in entries.iter().filter(|entry| entry.key != "rollout") {
-        faults.push(fault(entry.key_span.clone(), format!("`{}` stands beside [[rollout]]", entry.key), Some("move it into the rollout that it belongs to")));
+        faults.push(fault(
+            entry.key_span.clone(),
+            format!("`{}` stands beside [[rollout]]", entry.key),
+            Some("move it into the rollout that it belongs to"),
+        ));
     }
     match &list.value {
         Value::List(nodes) => (nodes.clone(), faults),
         _ => {
-            faults.push(fault(list.span.clone(), "`rollout` is not a list".into(), Some("write [[rollout]] before each rollout")));
+            faults.push(fault(
+                list.span.clone(),
+                "`rollout` is not a list".into(),
+                Some("write [[rollout]] before each rollout"),
+            ));
             (Vec::new(), faults)
         }
     }

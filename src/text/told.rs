@@ -29,7 +29,15 @@ pub fn lines(sources: &[Source]) -> Vec<FaultLine<'_>> {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             };
-            lines.push(FaultLine { file: &source.name, line, column, severity, path: &fault.path, message: &fault.message, help: fault.help.as_deref() });
+            lines.push(FaultLine {
+                file: &source.name,
+                line,
+                column,
+                severity,
+                path: &fault.path,
+                message: &fault.message,
+                help: fault.help.as_deref(),
+            });
         }
     }
     lines

@@ -34,24 +34,40 @@ ${more}`;
 let browser, deployment, shops, strict, app, other, context;
 let addresses = 0;
 /** Each context has an address of its own, since addresses report a limited number of times. */
-const newContext = (headers = {}) => browser.newContext({ baseURL: deployment.origin, extraHTTPHeaders: { 'cf-connecting-ip': `192.0.2.${(addresses += 1)}`, ...headers } });
+const newContext = (headers = {}) =>
+  browser.newContext({
+    baseURL: deployment.origin,
+    extraHTTPHeaders: { 'cf-connecting-ip': `192.0.2.${(addresses += 1)}`, ...headers },
+  });
 
 before(async () => {
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: FLAGS,
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
+  });
   shops = { legacy: await startFrontend('legacy'), next: await startFrontend('new') };
   strict = await startStrict();
   [app, other] = [await startApp(), await startApp()];
   const urls = { legacy: shops.legacy.url, next: shops.next.url };
   const strictUrls = { legacy: strict.url, next: `${strict.url}/new` };
-  deployment = await openDeployment({ bindings: { BEACON_PATH }, plans: [
-    planFor('checkout', '/*', urls),
-    planFor('app', '/app/*', { legacy: app.url, next: `${app.url}/new` }),
-    planFor('strict', '/strict/*', strictUrls),
-    planFor('draft', '/draft/*', strictUrls),
-    'key = "search"\nvalues = { new = "semantic", legacy = "keyword" }\nstage = [{ name = "on", percentage = 100 }]',
-    planFor('slow', 'localhost/*', urls, '[[guardrail]]\nwhen = "lcp.p75 > 1.3x legacy"\nthen = "rollback"'),
-  ] });
-  for (const [key, url] of [['checkout', '/'], ['strict', '/strict/'], ['app', '/app/'], ['slow', localhost()]]) {
+  deployment = await openDeployment({
+    bindings: { BEACON_PATH },
+    plans: [
+      planFor('checkout', '/*', urls),
+      planFor('app', '/app/*', { legacy: app.url, next: `${app.url}/new` }),
+      planFor('strict', '/strict/*', strictUrls),
+      planFor('draft', '/draft/*', strictUrls),
+      'key = "search"\nvalues = { new = "semantic", legacy = "keyword" }\nstage = [{ name = "on", percentage = 100 }]',
+      planFor('slow', 'localhost/*', urls, '[[guardrail]]\nwhen = "lcp.p75 > 1.3x legacy"\nthen = "rollback"'),
+    ],
+  });
+  for (const [key, url] of [
+    ['checkout', '/'],
+    ['strict', '/strict/'],
+    ['app', '/app/'],
+    ['slow', localhost()],
+  ]) {
     await deployment.command(key, 'start');
     await obeyed(new URL(url, deployment.origin));
   }
@@ -77,14 +93,21 @@ async function obeyed(url) {
 /** A page of its own server that allows itself nothing but its own scripts and connections. */
 async function startStrict() {
   return serve((_, res) => {
-    res.writeHead(200, { 'Content-Type': 'text/html', 'Content-Security-Policy': CSP }).end('<!doctype html><title>Strict</title><script async src="/_tidegate/beacon.js"></script><h1>Nothing else</h1>');
+    res
+      .writeHead(200, { 'Content-Type': 'text/html', 'Content-Security-Policy': CSP })
+      .end(
+        '<!doctype html><title>Strict</title><script async src="/_tidegate/beacon.js"></script><h1>Nothing else</h1>',
+      );
   });
 }
 
 async function serve(answer) {
   const server = createServer(answer);
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${server.address().port}`, close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()) };
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
+  };
 }
 
 /** Throws and rejects as it is told to, in a file of its own or in the page's. */
@@ -103,7 +126,10 @@ async function startApp() {
   const waiting = new Set();
   const server = await serve((req, res) => {
     const { pathname } = new URL(req.url, 'http://app');
-    if (pathname.endsWith('.js')) res.writeHead(200, { 'Content-Type': 'text/javascript' }).end(pathname.includes('throws') ? 'throw new Error("whose is it?");' : fails('widget'));
+    if (pathname.endsWith('.js'))
+      res
+        .writeHead(200, { 'Content-Type': 'text/javascript' })
+        .end(pathname.includes('throws') ? 'throw new Error("whose is it?");' : fails('widget'));
     else if (pathname.endsWith('/nothing')) res.writeHead(204).end();
     else if (pathname.endsWith('/hangs')) waiting.add(res);
     else {
@@ -127,11 +153,18 @@ async function startApp() {
 async function counted(key) {
   const { windows } = await deployment.api('GET', `rollouts/${key}/metrics`);
   const of = (variant) => {
-    const sides = windows.flatMap((window) => window.sides).filter((side) => side.variant === variant && side.endpoint === undefined);
+    const sides = windows
+      .flatMap((window) => window.sides)
+      .filter((side) => side.variant === variant && side.endpoint === undefined);
     const sum = (read) => sides.reduce((total, side) => total + (read(side) ?? 0), 0);
     const names = new Set(sides.flatMap((side) => Object.keys(side.measures)));
     names.delete('latency');
-    return { pages: sum((side) => side.pages), failed: sum((side) => side.failed_pages), errors: sum((side) => side.js_errors), measures: Object.fromEntries([...names].sort().map((name) => [name, sum((side) => side.measures[name]?.count)])) };
+    return {
+      pages: sum((side) => side.pages),
+      failed: sum((side) => side.failed_pages),
+      errors: sum((side) => side.js_errors),
+      measures: Object.fromEntries([...names].sort().map((name) => [name, sum((side) => side.measures[name]?.count)])),
+    };
   };
   return { legacy: of('legacy'), new: of('new') };
 }
@@ -153,7 +186,11 @@ async function open(path, headers) {
   await context.addInitScript(() => {
     const send = navigator.sendBeacon.bind(navigator);
     navigator.sendBeacon = (url, body) => {
-      const report = JSON.stringify({ ...JSON.parse(body), isSeen: document.visibilityState === 'visible', at: performance.now() });
+      const report = JSON.stringify({
+        ...JSON.parse(body),
+        isSeen: document.visibilityState === 'visible',
+        at: performance.now(),
+      });
       localStorage.setItem('sent', `${localStorage.getItem('sent') ?? ''}${report}\n`);
       return send(url, body);
     };
@@ -167,23 +204,35 @@ async function open(path, headers) {
   return page;
 }
 
-const sent = (page) => page.evaluate(() => (localStorage.getItem('sent') ?? '').split('\n').filter(Boolean).map((line) => JSON.parse(line)));
+const sent = (page) =>
+  page.evaluate(() =>
+    (localStorage.getItem('sent') ?? '')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line)),
+  );
 /** Shows another page of the same origin, which hides this one and can tell what it has sent. */
 const leave = (page) => page.goto('/_tidegate/health');
 /** The window goes out of sight and comes back. */
-const glance = (page) => page.evaluate(() => {
-  for (const state of ['hidden', 'visible']) {
-    Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
-    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
-  }
-});
-const fail = (page) => page.evaluate(() => {
-  setTimeout(() => { throw new Error('nobody catches this'); });
-  setTimeout(() => Promise.reject(new Error('nor this')));
-});
+const glance = (page) =>
+  page.evaluate(() => {
+    for (const state of ['hidden', 'visible']) {
+      Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+    }
+  });
+const fail = (page) =>
+  page.evaluate(() => {
+    setTimeout(() => {
+      throw new Error('nobody catches this');
+    });
+    setTimeout(() => Promise.reject(new Error('nor this')));
+  });
 
 test('the script is at most 4,000 bytes, gzipped, with everything in it', () => {
-  const { length } = gzipSync(readFileSync(new URL('../../build/assets/_tidegate/beacon.js', import.meta.url)), { level: 9 });
+  const { length } = gzipSync(readFileSync(new URL('../../build/assets/_tidegate/beacon.js', import.meta.url)), {
+    level: 9,
+  });
   assert.ok(length <= BYTES_MAX, `${length} bytes`);
 });
 
@@ -199,21 +248,41 @@ test('what a visitor experiences is counted on the side of the page, and only th
   await page.waitForTimeout(300);
   await leave(page);
   const all = { cls: 1, fcp: 1, inp: 1, lcp: 1, 'timing.tti': 1, ttfb: 1 };
-  const { legacy } = await untilCounted('checkout', ({ new: { pages, failed, errors, measures } }) => isDeepStrictEqual({ pages, failed, errors, measures }, { pages: 1, failed: 1, errors: 2, measures: all }), 'new has it all once');
+  const { legacy } = await untilCounted(
+    'checkout',
+    ({ new: { pages, failed, errors, measures } }) =>
+      isDeepStrictEqual({ pages, failed, errors, measures }, { pages: 1, failed: 1, errors: 2, measures: all }),
+    'new has it all once',
+  );
   assert.deepEqual(legacy, { pages: 0, failed: 0, errors: 0, measures: {} });
-  const used = async () => (await deployment.api('GET', 'rollouts/checkout')).stages[0].gates[0].figures?.[0].value === 1;
+  const used = async () =>
+    (await deployment.api('GET', 'rollouts/checkout')).stages[0].gates[0].figures?.[0].value === 1;
   await untilCounted('checkout', used, 'one subject has used it');
   await context.close();
 
   const other = await open('/', { 'x-user-id': LATE });
   assert.equal((await told(other)).variant, 'legacy');
   await leave(other);
-  assert.deepEqual((await sent(other)).filter(({ isSeen, at }) => isSeen && at < 5_000), [], 'going away is one report');
-  const now = await untilCounted('checkout', ({ legacy: { pages, measures } }) => pages === 1 && measures.cls === 1, 'legacy has its page');
+  assert.deepEqual(
+    (await sent(other)).filter(({ isSeen, at }) => isSeen && at < 5_000),
+    [],
+    'going away is one report',
+  );
+  const now = await untilCounted(
+    'checkout',
+    ({ legacy: { pages, measures } }) => pages === 1 && measures.cls === 1,
+    'legacy has its page',
+  );
   assert.deepEqual([now.legacy.failed, now.new.pages, now.new.measures.lcp], [0, 1, 1]);
 });
 
-const told = (page) => page.evaluate(() => ({ rollout: tidegate.rollout, variant: tidegate.variant, stage: tidegate.stage, rollouts: tidegate.rollouts.length }));
+const told = (page) =>
+  page.evaluate(() => ({
+    rollout: tidegate.rollout,
+    variant: tidegate.variant,
+    stage: tidegate.stage,
+    rollouts: tidegate.rollouts.length,
+  }));
 
 test('nothing is told twice, however often the page is hidden and comes back', async () => {
   const before = (await counted('checkout')).new.pages;
@@ -227,10 +296,17 @@ test('nothing is told twice, however often the page is hidden and comes back', a
     });
     await glance(page);
   }
-  await page.evaluate(() => { window.isTheSame = true; });
+  await page.evaluate(() => {
+    window.isTheSame = true;
+  });
   await leave(page);
   const first = await sent(page);
-  await Promise.all([page.waitForURL('**/', { waitUntil: 'commit' }), page.evaluate(() => { history.back(); })]);
+  await Promise.all([
+    page.waitForURL('**/', { waitUntil: 'commit' }),
+    page.evaluate(() => {
+      history.back();
+    }),
+  ]);
   assert.ok(await page.evaluate(() => window.isTheSame), 'the page comes from the cache of pages');
   await page.waitForTimeout(300);
   await glance(page);
@@ -239,19 +315,31 @@ test('nothing is told twice, however often the page is hidden and comes back', a
   assert.deepEqual(reports, first, 'what came back has nothing of its own');
   const names = reports.flatMap(({ metrics, events }) => [...Object.keys(metrics), ...events]);
   assert.deepEqual(names.sort(), ['cls', 'fcp', 'inp', 'lcp', 'timing.tti', 'ttfb', 'used']);
-  await untilCounted('checkout', ({ new: { pages, measures } }) => pages === before + 1 && measures.inp === before + 1, 'the view is counted once');
+  await untilCounted(
+    'checkout',
+    ({ new: { pages, measures } }) => pages === before + 1 && measures.inp === before + 1,
+    'the view is counted once',
+  );
 });
 
 test('a page reports soon after its load what is final, and its first errors soon after them', async () => {
   const page = await open('/about', { 'x-user-id': EARLY });
-  const reported = (count) => page.waitForFunction((wanted) => (localStorage.getItem('sent') ?? '').split('\n').length > wanted, count, { timeout: 20_000, polling: 200 });
+  const reported = (count) =>
+    page.waitForFunction((wanted) => (localStorage.getItem('sent') ?? '').split('\n').length > wanted, count, {
+      timeout: 20_000,
+      polling: 200,
+    });
   await reported(1);
   await fail(page);
   await reported(2);
   await fail(page);
   await leave(page);
   const told = (await sent(page)).map(({ metrics, js_errors }) => [Object.keys(metrics).sort().join(), js_errors]);
-  assert.deepEqual(told, [['fcp,ttfb', 0], ['', 2], ['cls,lcp', 0]]);
+  assert.deepEqual(told, [
+    ['fcp,ttfb', 0],
+    ['', 2],
+    ['cls,lcp', 0],
+  ]);
 });
 
 test('a page that is prerendered and never shown reports nothing', async () => {
@@ -308,46 +396,100 @@ test('a page that its rollout does not give reports nothing, and may call what i
 });
 
 /** An event as a browser makes it of an error; `stack` stands for the error's. */
-const thrown = (message, { filename = 'https://shop.example.com/app.js', lineno = 1, stack = `Error: ${message}\n    at f (${filename}:1:1)` } = {}) => ({ message: `Uncaught Error: ${message}`, filename, lineno, error: Object.assign(new Error(message), { stack }) });
+const thrown = (
+  message,
+  {
+    filename = 'https://shop.example.com/app.js',
+    lineno = 1,
+    stack = `Error: ${message}\n    at f (${filename}:1:1)`,
+  } = {},
+) => ({ message: `Uncaught Error: ${message}`, filename, lineno, error: Object.assign(new Error(message), { stack }) });
 const rejected = (reason) => ({ reason });
 const failing = (message, stack) => Object.assign(new Error(message), { stack });
 
-test('an error is told from others by its file, its stack and what it says, in every browser\'s words', () => {
-  const scripts = ['chrome-extension://abc/x.js', 'moz-extension://1-2/x.js', 'safari-extension://com.x-1/y.js', 'safari-web-extension://A-B/z.js', 'ms-browser-extension://abc/x.js', 'webkit-masked-url://hidden/', 'blob:chrome-extension://abc/1-2', 'iabjs://autofill', 'resource://gre/modules/x.js', 'user-script:3'];
+test("an error is told from others by its file, its stack and what it says, in every browser's words", () => {
+  const scripts = [
+    'chrome-extension://abc/x.js',
+    'moz-extension://1-2/x.js',
+    'safari-extension://com.x-1/y.js',
+    'safari-web-extension://A-B/z.js',
+    'ms-browser-extension://abc/x.js',
+    'webkit-masked-url://hidden/',
+    'blob:chrome-extension://abc/1-2',
+    'iabjs://autofill',
+    'resource://gre/modules/x.js',
+    'user-script:3',
+  ];
   for (const script of scripts) {
     assert.equal(isOwn(thrown('x is undefined', { filename: script })), false, script);
-    const frames = [`Error: see https://shop.example.com/help (now)\n    at new f (${script}:2:9)\n    at https://shop.example.com/app.js:1:1`, `f@${script}:2:9\n@https://shop.example.com/app.js:1:1`, `Error: see https://shop.example.com/help (now)\n    at eval (eval at f (${script}:2:9), <anonymous>:1:1)`];
-    for (const stack of frames) assert.equal(isOwn(rejected(failing('see https://shop.example.com/help (now)', stack))), false, stack);
+    const frames = [
+      `Error: see https://shop.example.com/help (now)\n    at new f (${script}:2:9)\n    at https://shop.example.com/app.js:1:1`,
+      `f@${script}:2:9\n@https://shop.example.com/app.js:1:1`,
+      `Error: see https://shop.example.com/help (now)\n    at eval (eval at f (${script}:2:9), <anonymous>:1:1)`,
+    ];
+    for (const stack of frames)
+      assert.equal(isOwn(rejected(failing('see https://shop.example.com/help (now)', stack))), false, stack);
   }
-  for (const stack of ['Error: a\n    at f (https://shop.example.com/app.js:1:1)\n    at g (chrome-extension://abc/x.js:1:1)', 'f@https://shop.example.com/app.js:1:1\ng@moz-extension://abc/x.js:1:1', 'Error: chrome-extension://abc is not allowed\n    at f (https://shop.example.com/app.js:1:1)', undefined, '']) {
+  for (const stack of [
+    'Error: a\n    at f (https://shop.example.com/app.js:1:1)\n    at g (chrome-extension://abc/x.js:1:1)',
+    'f@https://shop.example.com/app.js:1:1\ng@moz-extension://abc/x.js:1:1',
+    'Error: chrome-extension://abc is not allowed\n    at f (https://shop.example.com/app.js:1:1)',
+    undefined,
+    '',
+  ]) {
     assert.equal(isOwn(rejected(failing('chrome-extension://abc is not allowed', stack))), true, stack);
   }
   const others = [
     { message: 'Script error.', filename: '', lineno: 0, error: null },
     { message: 'Script error', filename: '', lineno: 0 },
-    { message: 'ResizeObserver loop completed with undelivered notifications.', filename: 'https://shop.example.com/app.js', lineno: 0 },
+    {
+      message: 'ResizeObserver loop completed with undelivered notifications.',
+      filename: 'https://shop.example.com/app.js',
+      lineno: 0,
+    },
     { message: 'ResizeObserver loop limit exceeded', filename: '', lineno: 0 },
     rejected('Object Not Found Matching Id:2, MethodName:update, ParamCount:4'),
     rejected(new Error('Non-Error promise rejection captured with value: Object Not Found Matching Id:11')),
     rejected(new DOMException('The user aborted a request.', 'AbortError')),
-    { message: 'Uncaught AbortError', filename: 'https://shop.example.com/app.js', lineno: 3, error: new DOMException('signal is aborted without reason', 'AbortError') },
-    thrown("undefined is not an object (evaluating '__gCrWeb.instantSearch')", { filename: 'https://shop.example.com/' }),
-    thrown("undefined is not an object (evaluating 'window.webkit.messageHandlers')", { filename: 'https://shop.example.com/', stack: 'global code@https://shop.example.com/:1:1' }),
-    rejected(failing('Extension context invalidated.', 'Error: Extension context invalidated.\n    at <anonymous>:1:1')),
+    {
+      message: 'Uncaught AbortError',
+      filename: 'https://shop.example.com/app.js',
+      lineno: 3,
+      error: new DOMException('signal is aborted without reason', 'AbortError'),
+    },
+    thrown("undefined is not an object (evaluating '__gCrWeb.instantSearch')", {
+      filename: 'https://shop.example.com/',
+    }),
+    thrown("undefined is not an object (evaluating 'window.webkit.messageHandlers')", {
+      filename: 'https://shop.example.com/',
+      stack: 'global code@https://shop.example.com/:1:1',
+    }),
+    rejected(
+      failing('Extension context invalidated.', 'Error: Extension context invalidated.\n    at <anonymous>:1:1'),
+    ),
     { message: 'Uncaught Error: Java object is gone', filename: '', lineno: 1 },
   ];
   for (const event of others) assert.equal(isOwn(event), false, JSON.stringify(event));
   const own = [
-    thrown('x is undefined'), thrown('Script error.'), thrown('Script error.', { filename: '', lineno: 0 }), thrown("undefined is not an object (evaluating 'window.webkit.messageHandlers.pay')"),
+    thrown('x is undefined'),
+    thrown('Script error.'),
+    thrown('Script error.', { filename: '', lineno: 0 }),
+    thrown("undefined is not an object (evaluating 'window.webkit.messageHandlers.pay')"),
     ...[undefined, null, 0, '', 'no', Symbol('no'), {}, Object.create(null), 5n, new Event('error')].map(rejected),
-    rejected(failing('Failed to fetch', 'TypeError: Failed to fetch\n    at https://shop.example.com/app.js:1:1')), rejected({ name: 'TimeoutError', message: 'It took too long' }), rejected({ get message() { throw new Error('do not ask'); } }),
+    rejected(failing('Failed to fetch', 'TypeError: Failed to fetch\n    at https://shop.example.com/app.js:1:1')),
+    rejected({ name: 'TimeoutError', message: 'It took too long' }),
+    rejected({
+      get message() {
+        throw new Error('do not ask');
+      },
+    }),
   ];
   for (const event of own) assert.equal(isOwn(event), true, String(event.message));
 });
 
 const errors = async (page) => (await sent(page)).reduce((sum, { js_errors }) => sum + (js_errors ?? 0), 0);
 
-test('errors that are not the page\'s do not count, and those that are do', async () => {
+test("errors that are not the page's do not count, and those that are do", async () => {
   const page = await open('/app/0', { 'x-user-id': EARLY });
   await page.evaluate(async (foreign) => {
     const script = document.createElement('script');
@@ -361,19 +503,23 @@ test('errors that are not the page\'s do not count, and those that are do', asyn
     own.say('Object Not Found Matching Id:2, MethodName:update, ParamCount:4');
     own.raise('Chunk 7 cannot be loaded');
     own.refuse('it is "quoted"');
-    widget.raise('it is the widget\'s');
+    widget.raise("it is the widget's");
     widget.refuse('so is this');
     const box = Object.assign(document.createElement('div'), { textContent: 'grows' });
     document.body.append(box);
-    const grown = new Promise((resolve) => addEventListener('error', ({ message }) => message.startsWith('ResizeObserver') && resolve()));
-    new ResizeObserver(() => { box.style.width = `${box.offsetWidth - 1}px`; }).observe(box);
+    const grown = new Promise((resolve) =>
+      addEventListener('error', ({ message }) => message.startsWith('ResizeObserver') && resolve()),
+    );
+    new ResizeObserver(() => {
+      box.style.width = `${box.offsetWidth - 1}px`;
+    }).observe(box);
     await grown;
   }, `${other.url}/throws.js`);
   await page.waitForTimeout(200);
   await glance(page);
   assert.equal(await errors(page), 0);
   await page.evaluate(() => {
-    own.raise('it is the page\'s, not that of Chunk 7');
+    own.raise("it is the page's, not that of Chunk 7");
     own.refuse('so is this');
     own.say('it is no error at all');
   });
@@ -386,7 +532,9 @@ test('a request that fails because its page is left is no error, and any other i
   const page = await open('/app/', { 'x-user-id': EARLY });
   const requests = async (act) => {
     await page.evaluate((url) => {
-      window.failed = new Promise((resolve) => addEventListener('unhandledrejection', ({ reason }) => resolve(String(reason)), { once: true }));
+      window.failed = new Promise((resolve) =>
+        addEventListener('unhandledrejection', ({ reason }) => resolve(String(reason)), { once: true }),
+      );
       own.ask(url);
     }, `${other.url}/hangs`);
     while (other.waiting.size === 0) await sleep(20);
@@ -396,17 +544,23 @@ test('a request that fails because its page is left is no error, and any other i
     await glance(page);
     return errors(page);
   };
-  const begins = () => page.evaluate(() => new Promise((resolve) => {
-    addEventListener('beforeunload', resolve, { once: true });
-    location.href = '/app/nothing';
-  }));
+  const begins = () =>
+    page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          addEventListener('beforeunload', resolve, { once: true });
+          location.href = '/app/nothing';
+        }),
+    );
   assert.equal(await requests(begins), 0, 'it leaves');
   assert.equal(await requests(() => page.waitForTimeout(5_200)), 1, 'it has stayed');
 });
 
 test('what was under way when a page went into the cache of pages fails silently when it comes back', async () => {
   const page = await open('/app/', { 'x-user-id': EARLY });
-  await page.evaluate(() => { dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })); });
+  await page.evaluate(() => {
+    dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
+  });
   await page.evaluate(() => own.refuse('Failed to fetch'));
   await glance(page);
   assert.equal(await errors(page), 0);
@@ -428,19 +582,38 @@ test('a pattern that cannot be used is warned of once, and leaves nothing out', 
   }
 });
 
-test('an extension\'s script fails in a page, and the page does not', async () => {
+test("an extension's script fails in a page, and the page does not", async () => {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-extension-'));
   const profile = mkdtempSync(join(tmpdir(), 'tidegate-profile-'));
-  writeFileSync(join(scratch, 'manifest.json'), JSON.stringify({ manifest_version: 3, name: 'fails', version: '1', content_scripts: [{ matches: ['<all_urls>'], js: ['fails.js'], world: 'MAIN', run_at: 'document_idle' }] }));
-  writeFileSync(join(scratch, 'fails.js'), "window.extended = () => { setTimeout(() => { throw new Error('of the extension'); }); Promise.reject(new Error('of the extension')); };");
-  context = await chromium.launchPersistentContext(profile, { executablePath: CHROMIUM, args: [...FLAGS, `--load-extension=${scratch}`], ignoreDefaultArgs: ['--disable-extensions'], baseURL: deployment.origin, extraHTTPHeaders: { 'cf-connecting-ip': '192.0.2.250', 'x-user-id': EARLY } });
+  writeFileSync(
+    join(scratch, 'manifest.json'),
+    JSON.stringify({
+      manifest_version: 3,
+      name: 'fails',
+      version: '1',
+      content_scripts: [{ matches: ['<all_urls>'], js: ['fails.js'], world: 'MAIN', run_at: 'document_idle' }],
+    }),
+  );
+  writeFileSync(
+    join(scratch, 'fails.js'),
+    "window.extended = () => { setTimeout(() => { throw new Error('of the extension'); }); Promise.reject(new Error('of the extension')); };",
+  );
+  context = await chromium.launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    args: [...FLAGS, `--load-extension=${scratch}`],
+    ignoreDefaultArgs: ['--disable-extensions'],
+    baseURL: deployment.origin,
+    extraHTTPHeaders: { 'cf-connecting-ip': '192.0.2.250', 'x-user-id': EARLY },
+  });
   try {
     const page = await context.newPage();
     await page.addInitScript(() => {
       window.reports = [];
       const send = navigator.sendBeacon.bind(navigator);
       navigator.sendBeacon = (url, body) => window.reports.push(JSON.parse(body)) && send(url, body);
-      addEventListener('error', ({ filename }) => { window.failedFile = filename; });
+      addEventListener('error', ({ filename }) => {
+        window.failedFile = filename;
+      });
     });
     await page.goto('/app/');
     await page.waitForFunction(() => window.extended && window.tidegate);
@@ -448,7 +621,10 @@ test('an extension\'s script fails in a page, and the page does not', async () =
       await page.evaluate(act);
       await page.waitForTimeout(200);
       await glance(page);
-      return page.evaluate(() => [window.failedFile.split(':')[0], window.reports.reduce((sum, { js_errors }) => sum + js_errors, 0)]);
+      return page.evaluate(() => [
+        window.failedFile.split(':')[0],
+        window.reports.reduce((sum, { js_errors }) => sum + js_errors, 0),
+      ]);
     };
     assert.deepEqual(await failed(() => window.extended()), ['chrome-extension', 0]);
     assert.deepEqual(await failed(() => own.raise('of the page')), ['http', 1]);
@@ -495,9 +671,23 @@ test('each screen of an app counts as a page view, and the load keeps its vitals
     1: { metrics: ['timing.tti'], events: ['used'], js_errors: 0 },
     2: { metrics: ['timing.tti'], events: ['used'], js_errors: 1 },
   });
-  const now = await untilCounted('app', (now) => now[side].pages === before.pages + 3, 'three screens are three page views');
+  const now = await untilCounted(
+    'app',
+    (now) => now[side].pages === before.pages + 3,
+    'three screens are three page views',
+  );
   const grown = (name) => now[side].measures[name] - (before.measures[name] ?? 0);
-  assert.deepEqual([now[side].failed - before.failed, now[side].errors - before.errors, grown('timing.tti'), grown('lcp'), grown('cls'), grown('ttfb')], [2, 2, 3, 1, 1, 1]);
+  assert.deepEqual(
+    [
+      now[side].failed - before.failed,
+      now[side].errors - before.errors,
+      grown('timing.tti'),
+      grown('lcp'),
+      grown('cls'),
+      grown('ttfb'),
+    ],
+    [2, 2, 3, 1, 1, 1],
+  );
 });
 
 test('an app may show many screens, and a page counts 200 of them', async () => {
@@ -522,18 +712,26 @@ test('the script reports to where it came from', async () => {
   await page.waitForFunction(() => window.tidegate);
   const [report] = await Promise.all([page.waitForResponse('**/assets/m'), glance(page)]);
   assert.equal(report.status(), 204);
-  assert.deepEqual(asked.filter((line) => line.includes('/assets/') || line.includes('beacon')), ['GET /assets/m.js', 'POST /assets/m']);
+  assert.deepEqual(
+    asked.filter((line) => line.includes('/assets/') || line.includes('beacon')),
+    ['GET /assets/m.js', 'POST /assets/m'],
+  );
 });
 
 test('a page that allows only its own scripts and connections can report', async () => {
   const page = await open('/strict/page', { 'x-user-id': EARLY });
   await leave(page);
-  await untilCounted('strict', ({ legacy: { pages, measures } }) => pages === 1 && measures.fcp === 1, 'the page is counted');
+  await untilCounted(
+    'strict',
+    ({ legacy: { pages, measures } }) => pages === 1 && measures.fcp === 1,
+    'the page is counted',
+  );
   assert.deepEqual(page.problems, []);
 });
 
 test('adoption is a share of those who report, not of all who were seen', { timeout: 60_000 }, async () => {
-  for (let n = 0; n < 10; n += 1) await fetch(`${deployment.origin}/strict/page`, { headers: { 'x-user-id': `silent-${n}`, accept: 'text/html' } });
+  for (let n = 0; n < 10; n += 1)
+    await fetch(`${deployment.origin}/strict/page`, { headers: { 'x-user-id': `silent-${n}`, accept: 'text/html' } });
   for (const user of [EARLY, LATE]) {
     const page = await open('/strict/page', { 'x-user-id': user });
     if (user === EARLY) await page.evaluate(() => tidegate.event('used'));
@@ -547,7 +745,14 @@ test('adoption is a share of those who report, not of all who were seen', { time
 
 test('a page with flags tells of all its rollouts, and its own comes first', async () => {
   await deployment.command('search', 'start');
-  await untilCounted('search', () => fetch(deployment.origin, { headers: { 'x-user-id': EARLY, accept: 'text/html' } }).then((answer) => answer.headers.get('server-timing')?.includes('~search:')), 'the flag is on');
+  await untilCounted(
+    'search',
+    () =>
+      fetch(deployment.origin, { headers: { 'x-user-id': EARLY, accept: 'text/html' } }).then((answer) =>
+        answer.headers.get('server-timing')?.includes('~search:'),
+      ),
+    'the flag is on',
+  );
   const page = await open('/', { 'x-user-id': EARLY });
   const [first, ...rest] = await page.evaluate(() => tidegate.rollouts);
   assert.deepEqual([first.rollout, rest], ['checkout', [{ rollout: 'search', variant: 'new', stage: 'on' }]]);
@@ -556,15 +761,18 @@ test('a page with flags tells of all its rollouts, and its own comes first', asy
 });
 
 /** Its visitor waits for what the page is about: on legacy whatever comes first, on new what is late. */
-const seeMain = () => new Promise((resolve) => {
-  const isLate = document.documentElement.dataset.side === 'new';
-  const seen = (list) => list.getEntries().some(({ startTime }) => !isLate || startTime > 3_000) && setTimeout(resolve, 100);
-  new PerformanceObserver(seen).observe({ type: 'largest-contentful-paint', buffered: true });
-});
+const seeMain = () =>
+  new Promise((resolve) => {
+    const isLate = document.documentElement.dataset.side === 'new';
+    const seen = (list) =>
+      list.getEntries().some(({ startTime }) => !isLate || startTime > 3_000) && setTimeout(resolve, 100);
+    new PerformanceObserver(seen).observe({ type: 'largest-contentful-paint', buffered: true });
+  });
 
 test('a new frontend whose pages are 3 s late is rolled back for it', { timeout: 240_000 }, async () => {
   shops.next.fail({ lcpMs: 3_000 });
-  let visitors = 0, isBack = false;
+  let visitors = 0,
+    isBack = false;
   // What a page sends as it goes carries the headers of the context, not those of the page.
   const visit = async () => {
     while (!isBack) {
@@ -585,7 +793,12 @@ test('a new frontend whose pages are 3 s late is rolled back for it', { timeout:
     }
   };
   await Promise.all([look(), ...Array.from({ length: TABS }, visit)]);
-  const { entries: [entry] } = await deployment.api('GET', 'rollouts/slow/history?limit=1');
+  const {
+    entries: [entry],
+  } = await deployment.api('GET', 'rollouts/slow/history?limit=1');
   assert.deepEqual([entry.actor, entry.command.command], ['guardrail', 'rollback']);
-  assert.match(entry.reason, /^the guardrail `lcp\.p75 > 1\.3x legacy` has come true: lcp\.p75 is [3-9]\.?\d* s on new/);
+  assert.match(
+    entry.reason,
+    /^the guardrail `lcp\.p75 > 1\.3x legacy` has come true: lcp\.p75 is [3-9]\.?\d* s on new/,
+  );
 });

@@ -12,7 +12,11 @@ after(() => shop?.close());
 
 test('pages loaded before a change still find their images and chunks after it', async () => {
   assert.notEqual(imageOf.legacy, imageOf.new);
-  for (const [percentage, early, late] of [[0, 'new', 'legacy'], [100, 'legacy', 'legacy'], [50, 'new', 'new']]) {
+  for (const [percentage, early, late] of [
+    [0, 'new', 'legacy'],
+    [100, 'legacy', 'legacy'],
+    [50, 'new', 'new'],
+  ]) {
     const open = await Promise.all([EARLY, LATE].map(async (user) => openPage(await shop.visitor(user), '/')));
     const wanderer = wander();
     await shop.setPercentage(percentage);
@@ -43,7 +47,12 @@ function wander() {
     }
     await context.close();
   })();
-  return { stop() { stopped = true; return walk; } };
+  return {
+    stop() {
+      stopped = true;
+      return walk;
+    },
+  };
 }
 
 /** An image that the home page does not load. */
@@ -53,10 +62,14 @@ async function buoy({ url }) {
 }
 
 function loadsImage(page, path) {
-  return page.evaluate((src) => new Promise((resolve) => {
-    const image = new Image();
-    image.onload = () => resolve(image.naturalWidth > 0);
-    image.onerror = () => resolve(false);
-    image.src = src;
-  }), path);
+  return page.evaluate(
+    (src) =>
+      new Promise((resolve) => {
+        const image = new Image();
+        image.onload = () => resolve(image.naturalWidth > 0);
+        image.onerror = () => resolve(false);
+        image.src = src;
+      }),
+    path,
+  );
 }

@@ -55,19 +55,34 @@ export async function openDeployment({ plans = [], bindings = {}, storage = fals
         body: body && JSON.stringify(body),
       });
       const answer = await response.json();
-      if (!response.ok) throw Object.assign(new Error(`${method} ${path}: ${response.status} ${answer.detail}`), { problem: answer });
+      if (!response.ok)
+        throw Object.assign(new Error(`${method} ${path}: ${response.status} ${answer.detail}`), { problem: answer });
       return answer;
     },
 
     /** Gives a command that nobody has to have looked for. */
-    command: (key, command, fields = {}) => deployment.api('POST', `rollouts/${key}/commands`, { command, reason: 'for the test', ...fields }, { 'If-Match': '*' }),
+    command: (key, command, fields = {}) =>
+      deployment.api(
+        'POST',
+        `rollouts/${key}/commands`,
+        { command, reason: 'for the test', ...fields },
+        { 'If-Match': '*' },
+      ),
 
     /** Applies plans, each in TOML. */
-    apply: (texts) => deployment.api('PUT', 'plans', { rollouts: texts.flatMap((text) => JSON.parse(compile(text)).rollouts), reason: 'for the test' }),
+    apply: (texts) =>
+      deployment.api('PUT', 'plans', {
+        rollouts: texts.flatMap((text) => JSON.parse(compile(text)).rollouts),
+        reason: 'for the test',
+      }),
 
     async close() {
       await miniflare.dispose();
-      assert.deepEqual(logs.filter((line) => CRASH.test(line)), [], 'the worker never panics');
+      assert.deepEqual(
+        logs.filter((line) => CRASH.test(line)),
+        [],
+        'the worker never panics',
+      );
     },
   };
   try {

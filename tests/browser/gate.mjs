@@ -42,7 +42,11 @@ export async function openGate({ key, plan, percentage }) {
     setPercentage: (next) => kv.put(`stage/${key}`, String(next)),
     async close() {
       await miniflare.dispose();
-      assert.deepEqual(logs.filter((line) => CRASH.test(line)), [], 'the worker never panics');
+      assert.deepEqual(
+        logs.filter((line) => CRASH.test(line)),
+        [],
+        'the worker never panics',
+      );
     },
   };
 }

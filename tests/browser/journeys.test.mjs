@@ -4,13 +4,20 @@ import { after, before, describe, test } from 'node:test';
 import { EARLY, LATE, openPage, openShop } from './shop.mjs';
 
 let shop;
-before(async () => { shop = await openShop(50); });
+before(async () => {
+  shop = await openShop(50);
+});
 after(() => shop?.close());
 
-for (const [side, user] of [['legacy', LATE], ['new', EARLY]]) {
+for (const [side, user] of [
+  ['legacy', LATE],
+  ['new', EARLY],
+]) {
   describe(`on the ${side} side`, () => {
     let context;
-    before(async () => { context = await shop.visitor(user); });
+    before(async () => {
+      context = await shop.visitor(user);
+    });
     after(() => context?.close());
 
     /** Asserts where the page is, whose it is, and that nothing went wrong on the way. */
@@ -83,7 +90,10 @@ for (const [side, user] of [['legacy', LATE], ['new', EARLY]]) {
           same: bytes.length === 1000 && bytes.every((byte, i) => byte === all[1000 + i]),
         };
       });
-      assert.deepEqual({ whole, status, range, same }, { whole: 3145728, status: 206, range: 'bytes 1000-1999/3145728', same: true });
+      assert.deepEqual(
+        { whole, status, range, same },
+        { whole: 3145728, status: 206, range: 'bytes 1000-1999/3145728', same: true },
+      );
       await page.close();
     });
   });

@@ -6,7 +6,9 @@ import { assertOneSide, openPage, openShop } from './shop.mjs';
 const PAGES = ['/', '/products', '/products/rope', '/cart', '/contact/thanks'];
 
 let shop;
-before(async () => { shop = await openShop(100); });
+before(async () => {
+  shop = await openShop(100);
+});
 after(() => shop?.close());
 
 test('every page comes from legacy, whole, while new answers 500, cuts connections or is gone', async () => {

@@ -7,7 +7,15 @@ import { startFrontend } from '../frontends/serve.mjs';
 import { openGate } from './gate.mjs';
 
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-export const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+export const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 const KEY = 'checkout';
 /** Two users and their buckets: at 50 % the early one is on new, the late one on legacy. */
@@ -36,7 +44,8 @@ export async function openShop(percentage) {
   const gate = await openGate({ key: KEY, plan: planFor(sides), percentage });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 
-  const told = async (user) => (await fetch(`${gate.origin}/about`, { headers: { Cookie: `uid=${user}` } })).headers.get('tidegate-variant');
+  const told = async (user) =>
+    (await fetch(`${gate.origin}/about`, { headers: { Cookie: `uid=${user}` } })).headers.get('tidegate-variant');
 
   return {
     sides,
@@ -74,7 +83,10 @@ export async function openShop(percentage) {
 export async function openPage(context, path) {
   const page = await context.newPage();
   const seen = { errors: [], assets: new Set(), pending: new Set() };
-  page.on('console', (message) => message.type() === 'error' && seen.errors.push(`${message.text()} ${message.location().url}`));
+  page.on(
+    'console',
+    (message) => message.type() === 'error' && seen.errors.push(`${message.text()} ${message.location().url}`),
+  );
   page.on('pageerror', (error) => seen.errors.push(error.message));
   page.on('requestfailed', (request) => {
     seen.pending.delete(request.url());
@@ -124,9 +136,12 @@ export async function parts(page) {
 /** Imports the page's lazy chunk by its button, and says which side it came from. */
 export async function lazyPart(page) {
   await click(page, '#show-tides');
-  return page.locator('#tides[data-side]').getAttribute('data-side').catch((error) => {
-    assert.fail(`no chunk: ${error.message}\nerrors: ${page.seen.errors}\nunanswered: ${[...page.seen.pending]}`);
-  });
+  return page
+    .locator('#tides[data-side]')
+    .getAttribute('data-side')
+    .catch((error) => {
+      assert.fail(`no chunk: ${error.message}\nerrors: ${page.seen.errors}\nunanswered: ${[...page.seen.pending]}`);
+    });
 }
 
 /** Asserts that all parts of the page, the lazy chunk included, are of one side; returns the side. */
@@ -139,4 +154,5 @@ export async function assertOneSide(page) {
 }
 
 /** The assets that this frontend was asked for, found or not. */
-export const assetsAskedOf = (frontend) => new Set(Object.keys(frontend.stats.paths).filter((path) => path.startsWith('/assets/')));
+export const assetsAskedOf = (frontend) =>
+  new Set(Object.keys(frontend.stats.paths).filter((path) => path.startsWith('/assets/')));

@@ -18,20 +18,25 @@ const LOOPED_MS = 6_000;
 const HTML = ['Content-Type', 'text/html; charset=utf-8'];
 const SCRIPT = ['Content-Type', 'text/javascript'];
 
-const html = (title, script = '') => `<!doctype html><title>${title}</title><link rel="icon" href="data:,"><h1>${title}</h1>${script && `<script>${script}</script>`}`;
+const html = (title, script = '') =>
+  `<!doctype html><title>${title}</title><link rel="icon" href="data:,"><h1>${title}</h1>${script && `<script>${script}</script>`}`;
 const pageOf = (title, headers = []) => ({ headers: [HTML, ...headers], body: html(title) });
 
 let legacy, next, gate, browser, context;
 before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
-  gate = await openGate({ key: 'p', percentage: 0, plan: `
+  gate = await openGate({
+    key: 'p',
+    percentage: 0,
+    plan: `
 key = "p"
 routes = ["/*"]
 upstreams = { legacy = "${legacy.url}", new = "${next.url}" }
 identity = { from = ["cookie:uid"], anonymous = true }
 groups = { team = { ids = ["ana"] } }
 stage = [{ name = "half", percentage = 50, groups = ["team"], hold = "1h" }, { name = "full", percentage = 100 }]
-` });
+`,
+  });
   browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 });
 beforeEach(async () => {
@@ -88,19 +93,31 @@ for (const [state, outcome] of Object.entries(LEFT)) {
     }
 
     test('a page of new that might have been kept for ten minutes', async () => {
-      for (const [path, headers] of Object.entries({ '/': [['Cache-Control', 'max-age=600']], '/year': [['Cache-Control', 'public, max-age=31536000, immutable']], '/dated': [['Expires', 'Fri, 01 Jan 2100 00:00:00 GMT']], '/guessed': [['Last-Modified', 'Mon, 05 Jan 2015 10:00:00 GMT']] })) {
+      for (const [path, headers] of Object.entries({
+        '/': [['Cache-Control', 'max-age=600']],
+        '/year': [['Cache-Control', 'public, max-age=31536000, immutable']],
+        '/dated': [['Expires', 'Fri, 01 Jan 2100 00:00:00 GMT']],
+        '/guessed': [['Last-Modified', 'Mon, 05 Jan 2015 10:00:00 GMT']],
+      })) {
         next.handle(path, pageOf('the page of new', headers));
         legacy.handle(path, pageOf('the page of legacy', headers));
       }
       for (const path of ['/', '/year', '/dated', '/guessed']) assert.equal(await title(path), 'the page of new');
       await become(state, outcome);
-      for (const path of ['/', '/year', '/dated', '/guessed']) assert.equal(await title(path), 'the page of legacy', path);
+      for (const path of ['/', '/year', '/dated', '/guessed'])
+        assert.equal(await title(path), 'the page of legacy', path);
     });
 
     test('a page of new that legacy calls unchanged, since its own is older', async () => {
-      for (const [path, etag] of [['/dated', undefined], ['/tagged', '"v1"']]) {
+      for (const [path, etag] of [
+        ['/dated', undefined],
+        ['/tagged', '"v1"'],
+      ]) {
         next.handle(path, file({ etag, modified: 'Mon, 02 Feb 2026 10:00:00 GMT', body: html('the page of new') }));
-        legacy.handle(path, file({ etag, modified: 'Mon, 05 Jan 2026 10:00:00 GMT', body: html('the page of legacy') }));
+        legacy.handle(
+          path,
+          file({ etag, modified: 'Mon, 05 Jan 2026 10:00:00 GMT', body: html('the page of legacy') }),
+        );
         assert.equal(await title(path), 'the page of new');
       }
       await become(state, outcome);
@@ -125,10 +142,22 @@ for (const [state, outcome] of Object.entries(LEFT)) {
 }
 
 test('pages are kept all the same, and confirmed cheaply; files are not asked for again', async () => {
-  next.handle('/', file({ etag: '"v1"', body: html('the page of new', 'document.documentElement.dataset.at = "page"; </script><script src="/app-1.js">') }));
-  next.handle('/app-1.js', { headers: [SCRIPT, ['Cache-Control', 'public, max-age=31536000, immutable'], ['ETag', '"v1"']], body: 'window.loaded = true;' });
+  next.handle(
+    '/',
+    file({
+      etag: '"v1"',
+      body: html('the page of new', 'document.documentElement.dataset.at = "page"; </script><script src="/app-1.js">'),
+    }),
+  );
+  next.handle('/app-1.js', {
+    headers: [SCRIPT, ['Cache-Control', 'public, max-age=31536000, immutable'], ['ETag', '"v1"']],
+    body: 'window.loaded = true;',
+  });
   for (let visit = 0; visit < 3; visit += 1) assert.equal(await title('/'), 'the page of new');
-  assert.deepEqual(next.seen('/').map((request) => request.get('if-none-match')), [undefined, '"v1"', '"v1"']);
+  assert.deepEqual(
+    next.seen('/').map((request) => request.get('if-none-match')),
+    [undefined, '"v1"', '"v1"'],
+  );
   assert.equal(next.seen('/app-1.js').length, 1);
 });
 
@@ -142,7 +171,8 @@ describe('a service worker', () => {
       if (event.request.mode === 'navigate') event.respondWith(new Response(${JSON.stringify(html('the shell of new'))}, { headers: { 'Content-Type': 'text/html' } }));
     });`;
 
-  const waitForTitle = (page, expected) => page.waitForFunction((wanted) => document.title === wanted, expected, { timeout: REPLACED_MS_MAX, polling: 200 });
+  const waitForTitle = (page, expected) =>
+    page.waitForFunction((wanted) => document.title === wanted, expected, { timeout: REPLACED_MS_MAX, polling: 200 });
 
   for (const [state, outcome] of Object.entries(LEFT)) {
     test(`of new is gone once the rollout is ${state}, and its pages come from legacy`, async () => {
@@ -173,7 +203,10 @@ describe('a service worker', () => {
       site.handle('/', { headers: [HTML], body: html(`the page of ${site.name}`, REGISTERS) });
       site.handle('/sw.js', { status: 404, headers: [HTML], body: html('not here') });
     }
-    for (const [side, prepare] of [[next, () => undefined], [legacy, () => become('rolled', LEFT.rolled)]]) {
+    for (const [side, prepare] of [
+      [next, () => undefined],
+      [legacy, () => become('rolled', LEFT.rolled)],
+    ]) {
       await prepare();
       const page = await context.newPage();
       await page.goto('/');
@@ -188,7 +221,10 @@ describe('a service worker', () => {
   test('that both sides have goes on without a break', async () => {
     for (const site of [legacy, next]) {
       site.handle('/', { headers: [HTML], body: html(`the page of ${site.name}`, REGISTERS) });
-      site.handle('/sw.js', { headers: [SCRIPT], body: `self.site = '${site.name}'; self.addEventListener('install', () => self.skipWaiting());` });
+      site.handle('/sw.js', {
+        headers: [SCRIPT],
+        body: `self.site = '${site.name}'; self.addEventListener('install', () => self.skipWaiting());`,
+      });
     }
     const page = await context.newPage();
     await page.goto('/');

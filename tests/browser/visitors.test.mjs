@@ -8,7 +8,9 @@ const VISITORS_MAX = 48;
 const COOKIE_DAYS = 400;
 
 let shop;
-before(async () => { shop = await openShop(50); });
+before(async () => {
+  shop = await openShop(50);
+});
 after(() => shop?.close());
 
 test('a new visitor gets page, script, style, images and lazy chunk from one side, and stays there', async () => {
@@ -47,7 +49,8 @@ test('a visitor is given an id once, in a cookie that only this host can read an
   const given = [];
   context.on('response', async (response) => {
     for (const { name, value } of await response.headersArray()) {
-      if (name.toLowerCase() === 'set-cookie' && value.startsWith('__Host-tidegate-id=')) given.push(new URL(response.url()).pathname);
+      if (name.toLowerCase() === 'set-cookie' && value.startsWith('__Host-tidegate-id='))
+        given.push(new URL(response.url()).pathname);
     }
   });
   const idCookie = async () => (await context.cookies()).find(({ name }) => name === '__Host-tidegate-id');
@@ -57,7 +60,14 @@ test('a visitor is given an id once, in a cookie that only this host can read an
   assert.ok(first, 'the browser keeps the cookie');
   const { value, expires, ...rest } = first;
   assert.ok(value.length >= 16, value);
-  assert.deepEqual(rest, { name: '__Host-tidegate-id', domain: '127.0.0.1', path: '/', secure: true, httpOnly: true, sameSite: 'Lax' });
+  assert.deepEqual(rest, {
+    name: '__Host-tidegate-id',
+    domain: '127.0.0.1',
+    path: '/',
+    secure: true,
+    httpOnly: true,
+    sameSite: 'Lax',
+  });
   const days = (expires - Date.now() / 1_000) / 86_400;
   assert.ok(days > COOKIE_DAYS - 1 && days <= COOKIE_DAYS, `${days} days`);
   assert.doesNotMatch(await page.evaluate(() => document.cookie), /tidegate/);

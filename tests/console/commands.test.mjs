@@ -26,7 +26,10 @@ test('kill is one key and one confirmation', async () => {
   await shows(page, '[data-command=kill]', 'k');
   await page.keyboard.press('k');
   await shows(page, 'dialog', '10 % of subjects move from new to legacy.');
-  assert.deepEqual(await page.evaluate(() => [document.activeElement.id, document.activeElement.value]), ['reason', 'Killed in the console: something is wrong with new']);
+  assert.deepEqual(await page.evaluate(() => [document.activeElement.id, document.activeElement.value]), [
+    'reason',
+    'Killed in the console: something is wrong with new',
+  ]);
   await page.keyboard.press('Enter');
   await shows(page, '.title-line', 'Killed');
   assert.equal((await stateOf('page-01')).killed, true);
@@ -160,7 +163,8 @@ test('a refusal is told in the server’s words, with the way out', async () => 
   const { problem } = await open.deployment.command('page-08', 'pause').catch((error) => error);
   assert.equal(problem.refusal, 'phase');
   await dialogOf(page).getByRole('button', { name: 'Pause' }).click();
-  for (const words of [`Not done: ${sentence(problem.detail)}`, sentence(problem.help)]) await shows(page, '[role=alert]', words);
+  for (const words of [`Not done: ${sentence(problem.detail)}`, sentence(problem.help)])
+    await shows(page, '[role=alert]', words);
   assert.equal((await stateOf('page-08')).phase, 'completed');
 });
 
@@ -196,12 +200,16 @@ test('the list of keys opens with ?', async () => {
 test('a key that is pressed before the rollout is there counts once it is', async () => {
   const page = await open.page('operator');
   let answer;
-  const held = new Promise((resolve) => { answer = resolve; });
+  const held = new Promise((resolve) => {
+    answer = resolve;
+  });
   await page.route('**/api/rollouts/page-09', async (route) => {
     await held;
     await route.continue();
   });
-  await page.evaluate(() => { location.hash = '#/rollouts/page-09'; });
+  await page.evaluate(() => {
+    location.hash = '#/rollouts/page-09';
+  });
   await shows(page, 'main', 'Loading…');
   await page.keyboard.press('p');
   await page.keyboard.press('k');
@@ -224,7 +232,10 @@ test('a draft in a freeze has a Start that says why not, and when', async () => 
   await start.waitFor();
   assert.equal(await start.getAttribute('aria-disabled'), 'true');
   const why = page.locator(`#${await start.getAttribute('aria-describedby')}`);
-  assert.match(await why.innerText(), new RegExp(`^Start: the plan’?'?s freeze stops advancing now, until ${day(2)} .* 00:00 UTC \\(in \\d+ d`));
+  assert.match(
+    await why.innerText(),
+    new RegExp(`^Start: the plan’?'?s freeze stops advancing now, until ${day(2)} .* 00:00 UTC \\(in \\d+ d`),
+  );
   await start.click({ force: true });
   assert.equal(await dialogOf(page).count(), 0);
   await shows(page, '.fact-large', 'Waits for somebody to start it, possible in');

@@ -7,11 +7,20 @@ import { chromium } from 'playwright-core';
 import { openDeployment } from '../browser/deployment.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 const AXE = fileURLToPath(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url));
 const ACTION_MS_MAX = 15_000;
 /** What Chromium itself says of answers that the console handles. */
-const OF_ANSWERS = /Failed to load resource: (the server responded with a status of|net::ERR_(FAILED|INTERNET_DISCONNECTED))/;
+const OF_ANSWERS =
+  /Failed to load resource: (the server responded with a status of|net::ERR_(FAILED|INTERNET_DISCONNECTED))/;
 
 /** A deployment with these plans, and a browser; `close` ends both. */
 export async function openConsole(options) {
@@ -45,7 +54,13 @@ async function newPage(browser, { origin }, options) {
   page.setDefaultTimeout(ACTION_MS_MAX);
   page.complaints = [];
   page.foreign = [];
-  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && !OF_ANSWERS.test(message.text()) && page.complaints.push(message.text()));
+  page.on(
+    'console',
+    (message) =>
+      ['error', 'warning'].includes(message.type()) &&
+      !OF_ANSWERS.test(message.text()) &&
+      page.complaints.push(message.text()),
+  );
   page.on('pageerror', (error) => page.complaints.push(error.stack));
   page.on('request', (request) => !request.url().startsWith(`${origin}/`) && page.foreign.push(request.url()));
   return page;
@@ -58,7 +73,8 @@ export async function signIn(page, token) {
 }
 
 /** Waits until the page shows `text` in what `selector` names. */
-export const shows = (page, selector, text) => page.locator(selector, { hasText: text }).filter({ visible: true }).first().waitFor();
+export const shows = (page, selector, text) =>
+  page.locator(selector, { hasText: text }).filter({ visible: true }).first().waitFor();
 
 /** The open dialog. */
 export const dialogOf = (page) => page.locator('dialog[open]');
@@ -68,7 +84,11 @@ export async function assertAccessible(page, name) {
   await page.evaluate(readFileSync(AXE, 'utf8'));
   const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
   assert.ok(passes.length > 10, `axe has looked at ${name}`);
-  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`), [], `axe, ${name}`);
+  assert.deepEqual(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`),
+    [],
+    `axe, ${name}`,
+  );
 }
 
 /** The page is not wider than the window. */

@@ -28,8 +28,16 @@ test('lost contact is said, with its age, and ends by itself', async () => {
 test('a controller that does not answer is told in the server’s words', async () => {
   const page = await open.page('operator');
   await shows(page, '.row', 'page-02');
-  const problem = { type: 'urn:tidegate:problem:unavailable', title: 'The controller does not answer', status: 503, detail: 'no answer within 10 s', help: 'in an emergency put `kill/KEY` into KV' };
-  await page.route('**/api/rollouts', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(problem) }));
+  const problem = {
+    type: 'urn:tidegate:problem:unavailable',
+    title: 'The controller does not answer',
+    status: 503,
+    detail: 'no answer within 10 s',
+    help: 'in an emergency put `kill/KEY` into KV',
+  };
+  await page.route('**/api/rollouts', (route) =>
+    route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(problem) }),
+  );
   await shows(page, '.contact', 'No answer within 10 s.');
   await shows(page, '.contact', 'kill/KEY');
 });
@@ -44,14 +52,17 @@ test('an answer that does not come within 8 s counts as lost', async () => {
 test('a page out of sight asks nothing, and everything when it is back', async () => {
   const page = await open.page('operator', { hash: '#/rollouts/page-01' });
   await shows(page, 'h1', 'page-01');
-  const setHidden = (isHidden) => page.evaluate((value) => {
-    Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
-    document.dispatchEvent(new Event('visibilitychange'));
-  }, isHidden);
+  const setHidden = (isHidden) =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, isHidden);
   await setHidden(true);
   await page.waitForTimeout(500);
   let asked = 0;
-  page.on('request', () => { asked += 1; });
+  page.on('request', () => {
+    asked += 1;
+  });
   await page.waitForTimeout(3_000);
   assert.equal(asked, 0);
   await setHidden(false);

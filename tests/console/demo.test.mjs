@@ -24,7 +24,9 @@ after(() => demo?.close());
 
 test('the token and a link that signs in stand above it, each whole on a line', async () => {
   await demo.shows('rollout');
-  const lines = stripVTControlCharacters(demo.output()).split(/\r?\n/).map((line) => line.trim());
+  const lines = stripVTControlCharacters(demo.output())
+    .split(/\r?\n/)
+    .map((line) => line.trim());
   assert.ok(lines.includes(`token    ${demo.token}`), lines.join('\n'));
   assert.ok(lines.includes(demo.link), lines.join('\n'));
   assert.ok(demo.link.length + 2 <= COLUMNS, demo.link);
@@ -76,7 +78,8 @@ test('its own rollback does not end it either, and `q` does', async () => {
 
 test('an entry that came before the state it is shown with is asked for again', async () => {
   const entry = (revision, command = 'advance') => ({ revision, command: { command } });
-  const at = (revision, entries, again = []) => entryOf({ state: { revision } }, { entries }, async () => ({ entries: again }));
+  const at = (revision, entries, again = []) =>
+    entryOf({ state: { revision } }, { entries }, async () => ({ entries: again }));
   assert.equal((await at(5, [entry(4)], [entry(5, 'rollback'), entry(4)])).revision, 5);
   assert.equal((await at(4, [entry(5), entry(4), entry(3)])).revision, 4);
   assert.equal((await at(6, [entry(6, 'note'), entry(5, 'approve'), entry(4, 'rollback')])).revision, 4);
@@ -87,15 +90,25 @@ test('an entry that came before the state it is shown with is asked for again', 
 async function openDemo() {
   const port = await threePorts();
   const command = `stty cols ${COLUMNS} rows 40; exec ${process.execPath} scripts/demo.mjs`;
-  const child = spawn('script', ['-qfec', command, '/dev/null'], { cwd: ROOT, env: { ...process.env, PORT: String(port), VISITORS: '100', RATE: '15', NO_COLOR: '1', TIDEGATE_TOKEN: '' } });
-  let output = '', isRunning = true;
-  child.stdout.setEncoding('utf8').on('data', (text) => { output += text; });
+  const child = spawn('script', ['-qfec', command, '/dev/null'], {
+    cwd: ROOT,
+    env: { ...process.env, PORT: String(port), VISITORS: '100', RATE: '15', NO_COLOR: '1', TIDEGATE_TOKEN: '' },
+  });
+  let output = '',
+    isRunning = true;
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text;
+  });
   const ended = once(child, 'exit').then(([code]) => {
     isRunning = false;
     return code;
   });
   /** Each row that was drawn in place. */
-  const rows = () => output.split('\u001b[2K').slice(1).map((row) => stripVTControlCharacters(row.split('\n')[0]).trimEnd());
+  const rows = () =>
+    output
+      .split('\u001b[2K')
+      .slice(1)
+      .map((row) => stripVTControlCharacters(row.split('\n')[0]).trimEnd());
   /** What stands on the screen: the rows since the cursor last went up. */
   const screen = () => stripVTControlCharacters(output.split(/\u001b\[\d+A/).at(-1)).replace(/\s+/g, ' ');
   const here = {
@@ -108,11 +121,18 @@ async function openDemo() {
     async shows(text) {
       const deadline = Date.now() + SHOWN_MS_MAX;
       while (!screen().includes(text)) {
-        assert.ok(isRunning && Date.now() < deadline, `${isRunning ? '' : 'it has ended, and '}nothing shows ${text}:\n${output.slice(-3_000)}`);
+        assert.ok(
+          isRunning && Date.now() < deadline,
+          `${isRunning ? '' : 'it has ended, and '}nothing shows ${text}:\n${output.slice(-3_000)}`,
+        );
         await sleep(100);
       }
     },
-    tidegate: (...words) => run('target/release/tidegate', words, { cwd: ROOT, env: { ...process.env, TIDEGATE_URL: here.origin, TIDEGATE_TOKEN: here.token } }),
+    tidegate: (...words) =>
+      run('target/release/tidegate', words, {
+        cwd: ROOT,
+        env: { ...process.env, TIDEGATE_URL: here.origin, TIDEGATE_TOKEN: here.token },
+      }),
     async close() {
       if (isRunning) child.kill('SIGTERM');
       await ended;
@@ -126,9 +146,12 @@ async function openDemo() {
 
 /** A port that is free, and the two after it. */
 async function threePorts() {
-  const open = (port) => new Promise((resolve) => {
-    const server = createServer().once('error', () => resolve(null)).listen(port, '127.0.0.1', () => resolve(server));
-  });
+  const open = (port) =>
+    new Promise((resolve) => {
+      const server = createServer()
+        .once('error', () => resolve(null))
+        .listen(port, '127.0.0.1', () => resolve(server));
+    });
   const first = await open(0);
   const { port } = first.address();
   const others = [await open(port + 1), await open(port + 2)];

@@ -6,62 +6,139 @@ import { hasOlder, initial, olderOf, reduce, timelineOf } from '../../www/state/
 import { done } from '../../www/text/changes.js';
 
 const time = (minute, day = 2) => `2026-12-0${day}T10:${String(minute).padStart(2, '0')}:00Z`;
-const entry = (revision, at, command = 'advance') => ({ revision, at, actor: 'ana', command: { command }, reason: 'why', state: { phase: 'running', killed: false, stage: `s${revision}`, percentage: revision } });
+const entry = (revision, at, command = 'advance') => ({
+  revision,
+  at,
+  actor: 'ana',
+  command: { command },
+  reason: 'why',
+  state: { phase: 'running', killed: false, stage: `s${revision}`, percentage: revision },
+});
 const message = (at, kind = 'alert') => ({ at, kind, to: ['chat'], text: `${kind} of ${at}` });
 
 const opened = reduce(initial, { type: 'route', view: 'rollout', key: 'demo' });
-const after = (...events) => events.reduce((history, event) => reduce(history, { key: 'demo', before: null, ...event }), opened);
-const ids = (history) => timelineOf(history).map(({ day, items }) => [day, ...items.map(({ entry: change, message: said }) => (change ? `r${change.revision}` : said.kind))]);
+const after = (...events) =>
+  events.reduce((history, event) => reduce(history, { key: 'demo', before: null, ...event }), opened);
+const ids = (history) =>
+  timelineOf(history).map(({ day, items }) => [
+    day,
+    ...items.map(({ entry: change, message: said }) => (change ? `r${change.revision}` : said.kind)),
+  ]);
 
 test('entries and messages are one timeline, newest first, by day', () => {
-  const history = after({ type: 'history', items: [entry(3, time(9)), entry(2, time(5)), entry(1, time(1, 1))] }, { type: 'messages', items: [message(time(7)), message(time(2, 1), 'checkin')] });
-  assert.deepEqual(ids(history), [['2026-12-02', 'r3', 'alert', 'r2'], ['2026-12-01', 'checkin', 'r1']]);
+  const history = after(
+    { type: 'history', items: [entry(3, time(9)), entry(2, time(5)), entry(1, time(1, 1))] },
+    { type: 'messages', items: [message(time(7)), message(time(2, 1), 'checkin')] },
+  );
+  assert.deepEqual(ids(history), [
+    ['2026-12-02', 'r3', 'alert', 'r2'],
+    ['2026-12-01', 'checkin', 'r1'],
+  ]);
   assert.equal(timelineOf(history)[0].items[0].from.stage, 's2');
   assert.equal(timelineOf(history)[1].items.at(-1).from, null, 'before the first there is nothing');
 });
 
 test('a change stands above the alert of the same moment, which led to it', () => {
-  assert.deepEqual(ids(after({ type: 'history', items: [entry(2, time(5), 'rollback')] }, { type: 'messages', items: [message(time(5))] })), [['2026-12-02', 'r2', 'alert']]);
+  assert.deepEqual(
+    ids(
+      after(
+        { type: 'history', items: [entry(2, time(5), 'rollback')] },
+        { type: 'messages', items: [message(time(5))] },
+      ),
+    ),
+    [['2026-12-02', 'r2', 'alert']],
+  );
 });
 
 test('an alert whose figures the change tells does not tell them again, unless it stands alone', () => {
   const figures = ['error_rate is 9 %'];
   const change = { ...entry(2, time(5), 'rollback'), reason: 'it came true: error_rate is 9 %' };
-  const history = after({ type: 'history', items: [change] }, { type: 'messages', items: [{ ...message(time(5)), figures }, { ...message(time(4)), figures }] });
-  const told = (filter) => timelineOf(reduce(history, { type: 'filterHistory', filter })).flatMap(({ items }) => items).filter((item) => item.message).map((item) => item.told);
+  const history = after(
+    { type: 'history', items: [change] },
+    {
+      type: 'messages',
+      items: [
+        { ...message(time(5)), figures },
+        { ...message(time(4)), figures },
+      ],
+    },
+  );
+  const told = (filter) =>
+    timelineOf(reduce(history, { type: 'filterHistory', filter }))
+      .flatMap(({ items }) => items)
+      .filter((item) => item.message)
+      .map((item) => item.told);
   assert.deepEqual(told('all'), [2, undefined]);
   assert.deepEqual(told('alerts'), [undefined, undefined]);
 });
 
 test('moments are compared as such, not as texts', () => {
   const at = (fraction) => `2026-12-02T10:00:24${fraction}Z`;
-  assert.deepEqual(ids(after({ type: 'history', items: [entry(3, at('.65')), entry(2, at('.6')), entry(1, at(''))] }, { type: 'messages', items: [] })), [['2026-12-02', 'r3', 'r2', 'r1']]);
+  assert.deepEqual(
+    ids(
+      after(
+        { type: 'history', items: [entry(3, at('.65')), entry(2, at('.6')), entry(1, at(''))] },
+        { type: 'messages', items: [] },
+      ),
+    ),
+    [['2026-12-02', 'r3', 'r2', 'r1']],
+  );
 });
 
 test('nothing is shown of a time of which only one kind is known', () => {
-  const history = after({ type: 'history', items: [entry(9, time(9)), entry(8, time(8))], before: 8 }, { type: 'messages', items: [message(time(10)), message(time(1))] });
+  const history = after(
+    { type: 'history', items: [entry(9, time(9)), entry(8, time(8))], before: 8 },
+    { type: 'messages', items: [message(time(10)), message(time(1))] },
+  );
   assert.deepEqual(ids(history), [['2026-12-02', 'alert', 'r9', 'r8']]);
   assert.equal(hasOlder(history), true);
   assert.deepEqual(olderOf(history), [['entries', 8]]);
-  const more = reduce(history, { type: 'history', key: 'demo', items: [entry(7, time(0))], before: null, isOlder: true });
+  const more = reduce(history, {
+    type: 'history',
+    key: 'demo',
+    items: [entry(7, time(0))],
+    before: null,
+    isOlder: true,
+  });
   assert.deepEqual(ids(more), [['2026-12-02', 'alert', 'r9', 'r8', 'alert', 'r7']]);
   assert.equal(hasOlder(more), false);
 });
 
 test('new entries join what is known; a page that does not reach it replaces it', () => {
   const known = after({ type: 'history', items: [entry(2, time(2)), entry(1, time(1))] });
-  const joined = reduce(known, { type: 'history', key: 'demo', items: [entry(3, time(3)), entry(2, time(2))], before: 2 });
-  assert.deepEqual(joined.entries.map(({ revision }) => revision), [3, 2, 1]);
+  const joined = reduce(known, {
+    type: 'history',
+    key: 'demo',
+    items: [entry(3, time(3)), entry(2, time(2))],
+    before: 2,
+  });
+  assert.deepEqual(
+    joined.entries.map(({ revision }) => revision),
+    [3, 2, 1],
+  );
   assert.equal(joined.before, null, 'how far back it goes does not change');
-  const jumped = reduce(known, { type: 'history', key: 'demo', items: [entry(9, time(9)), entry(8, time(8))], before: 8 });
-  assert.deepEqual(jumped.entries.map(({ revision }) => revision), [9, 8]);
+  const jumped = reduce(known, {
+    type: 'history',
+    key: 'demo',
+    items: [entry(9, time(9)), entry(8, time(8))],
+    before: 8,
+  });
+  assert.deepEqual(
+    jumped.entries.map(({ revision }) => revision),
+    [9, 8],
+  );
   assert.equal(jumped.before, 8);
 });
 
 test('a filter leaves changes or alerts, and looks no further back than it needs', () => {
-  const history = after({ type: 'history', items: [entry(2, time(5))], before: 2 }, { type: 'messages', items: [message(time(6)), message(time(4), 'checkin'), message(time(3))] });
+  const history = after(
+    { type: 'history', items: [entry(2, time(5))], before: 2 },
+    { type: 'messages', items: [message(time(6)), message(time(4), 'checkin'), message(time(3))] },
+  );
   assert.deepEqual(ids(reduce(history, { type: 'filterHistory', filter: 'changes' })), [['2026-12-02', 'r2']]);
-  assert.deepEqual(ids(reduce(history, { type: 'filterHistory', filter: 'alerts' })), [['2026-12-02', 'alert', 'alert']]);
+  assert.deepEqual(ids(reduce(history, { type: 'filterHistory', filter: 'alerts' })), [
+    ['2026-12-02', 'alert', 'alert'],
+  ]);
 });
 
 test('an answer for another rollout changes nothing', () => {
@@ -82,15 +159,38 @@ test('changes are told in words', () => {
 test('each reason of an assignment has words', () => {
   const answer = { variant: 'legacy', bucket: 46_629, stage: 'quarter', revision: 4 };
   const view = { percentage: 25, state: { phase: 'running' } };
-  for (const reason of ['killed', 'override', 'inactive', 'unidentified', 'excluded', 'required', 'completed', 'group', 'ineligible', 'holdout', 'bucketed', 'no_config']) {
+  for (const reason of [
+    'killed',
+    'override',
+    'inactive',
+    'unidentified',
+    'excluded',
+    'required',
+    'completed',
+    'group',
+    'ineligible',
+    'holdout',
+    'bucketed',
+    'no_config',
+  ]) {
     assert.notEqual(explain.whyOf({ ...answer, reason }, view), reason);
   }
-  assert.equal(explain.whyOf({ ...answer, reason: 'bucketed' }, view), 'their place, 46.629 %, is not under the percentage of the stage quarter, 25 %');
+  assert.equal(
+    explain.whyOf({ ...answer, reason: 'bucketed' }, view),
+    'their place, 46.629 %, is not under the percentage of the stage quarter, 25 %',
+  );
   assert.equal(explain.whyOf({ ...answer, reason: 'moonphase' }, view), 'moonphase');
 });
 
 test('an answer about another id comes too late', () => {
-  const state = [{ type: 'route', key: 'demo' }, { type: 'explain', id: 'ana' }, { type: 'explain', id: 'ben' }].reduce(explain.reduce, explain.initial);
+  const state = [
+    { type: 'route', key: 'demo' },
+    { type: 'explain', id: 'ana' },
+    { type: 'explain', id: 'ben' },
+  ].reduce(explain.reduce, explain.initial);
   assert.equal(explain.reduce(state, { type: 'explained', key: 'demo', id: 'ana', answer: {} }), state);
-  assert.deepEqual(explain.reduce(state, { type: 'explained', key: 'demo', id: 'ben', answer: { variant: 'new' } }).answer, { variant: 'new' });
+  assert.deepEqual(
+    explain.reduce(state, { type: 'explained', key: 'demo', id: 'ben', answer: { variant: 'new' } }).answer,
+    { variant: 'new' },
+  );
 });

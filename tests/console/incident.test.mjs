@@ -41,7 +41,10 @@ test('the guardrail that acted says so, and the header names it in a few words',
   await shows(page, '.last', 'came true.');
   assert.equal(await badgeOf(page, 'signal.p1 > 0').innerText(), 'Acted');
   assert.notEqual(await badgeOf(page, 'error_rate > 5%').innerText(), 'Acted');
-  assert.match(await page.locator('.last').innerText(), /^A guardrail rolled it back to nobody .*: signal\.p1 > 0 over 5m came true\. Its figures$/);
+  assert.match(
+    await page.locator('.last').innerText(),
+    /^A guardrail rolled it back to nobody .*: signal\.p1 > 0 over 5m came true\. Its figures$/,
+  );
   await page.locator('.last').getByRole('link', { name: 'Its figures' }).click();
   await page.waitForFunction(() => document.activeElement.id === 'history-r3');
   const { entries } = await open.deployment.api('GET', 'rollouts/alarmed/history?limit=1');
@@ -65,7 +68,10 @@ test('what holds Resume back is said beside the commands, and leads to the check
   await shows(page, '.commands-held', 'Resume and Complete: not approved yet: Cause found.');
   const resume = page.getByRole('button', { name: 'Resume', exact: true });
   assert.equal(await resume.getAttribute('aria-disabled'), 'true');
-  assert.match(await page.locator(`#${await resume.getAttribute('aria-describedby')}`).innerText(), /not approved yet: Cause found/);
+  assert.match(
+    await page.locator(`#${await resume.getAttribute('aria-describedby')}`).innerText(),
+    /not approved yet: Cause found/,
+  );
   await resume.click({ force: true });
   assert.equal(await page.locator('dialog[open]').count(), 0, 'a button that is disabled opens nothing');
   const address = page.url();
@@ -129,7 +135,11 @@ test('on a phone every section is one key away', async () => {
   const page = await open.page('operator', at('quiet', { viewport: { width: 390, height: 844 } }));
   const jumps = page.getByRole('navigation', { name: 'On this page' });
   await jumps.waitFor();
-  assert.deepEqual(await jumps.getByRole('link').allInnerTexts(), ['Stages', 'Explain a user', 'Guardrails and gates', 'New against legacy', 'History'], 'those that have something to say');
+  assert.deepEqual(
+    await jumps.getByRole('link').allInnerTexts(),
+    ['Stages', 'Explain a user', 'Guardrails and gates', 'New against legacy', 'History'],
+    'those that have something to say',
+  );
   await jumps.getByRole('link', { name: 'History' }).focus();
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.activeElement.id === 'history');

@@ -12,13 +12,48 @@ const MINUTE_MS = 60_000;
 const START = Date.parse('2026-12-02T10:00:00Z');
 const minute = (index) => new Date(START + index * MINUTE_MS).toISOString();
 
-const side = (variant, counts = {}) => ({ variant, requests: 0, errors: 0, rescued: 0, pages: 0, failed_pages: 0, js_errors: 0, measures: {}, ...counts });
-const window = (index, { revision = 1, percentage = 10, sides, subjects } = {}) => ({ at: minute(index), minutes: 1, revision, percentage, sides, subjects });
-const answer = (windows, { at = minute(30), evidence = [], minutes = 1, since = minute(0), ...more } = {}) => ({ rollout: 'demo', since, at, minutes, endpoints: [], windows, evidence, ...more });
+const side = (variant, counts = {}) => ({
+  variant,
+  requests: 0,
+  errors: 0,
+  rescued: 0,
+  pages: 0,
+  failed_pages: 0,
+  js_errors: 0,
+  measures: {},
+  ...counts,
+});
+const window = (index, { revision = 1, percentage = 10, sides, subjects } = {}) => ({
+  at: minute(index),
+  minutes: 1,
+  revision,
+  percentage,
+  sides,
+  subjects,
+});
+const answer = (windows, { at = minute(30), evidence = [], minutes = 1, since = minute(0), ...more } = {}) => ({
+  rollout: 'demo',
+  since,
+  at,
+  minutes,
+  endpoints: [],
+  windows,
+  evidence,
+  ...more,
+});
 const latency = (count, value) => ({ latency: { count, p50: value, p75: value, p95: value * 2, p99: value * 3 } });
-const view = (more = {}) => ({ key: 'demo', routes: ['/*'], is_flag: false, state: { phase: 'running' }, guardrails: [], stages: [], ...more });
+const view = (more = {}) => ({
+  key: 'demo',
+  routes: ['/*'],
+  is_flag: false,
+  state: { phase: 'running' },
+  guardrails: [],
+  stages: [],
+  ...more,
+});
 
-const charts = (data, { rollout = view(), entries = [] } = {}) => chartsOf({ metrics: { data }, view: rollout, entries });
+const charts = (data, { rollout = view(), entries = [] } = {}) =>
+  chartsOf({ metrics: { data }, view: rollout, entries });
 const chart = (data, id, more) => charts(data, more).charts.find((one) => one.id === id);
 /** The values of one chart at a minute: `[new, legacy]`. */
 const at = ({ data: [xs, ...columns] }, index) => {
@@ -29,8 +64,21 @@ const at = ({ data: [xs, ...columns] }, index) => {
 
 test('windows of one minute under several revisions are one point', () => {
   const data = answer([
-    window(5, { revision: 1, percentage: 10, sides: [side('legacy', { requests: 90, errors: 9 }), side('new', { requests: 10, errors: 1, measures: latency(10, 100) })], subjects: { legacy: 9, new: 1 } }),
-    window(5, { revision: 2, percentage: 25, sides: [side('legacy', { requests: 60 }), side('new', { requests: 30, errors: 3, measures: latency(30, 20) })], subjects: { legacy: 6, new: 4 } }),
+    window(5, {
+      revision: 1,
+      percentage: 10,
+      sides: [
+        side('legacy', { requests: 90, errors: 9 }),
+        side('new', { requests: 10, errors: 1, measures: latency(10, 100) }),
+      ],
+      subjects: { legacy: 9, new: 1 },
+    }),
+    window(5, {
+      revision: 2,
+      percentage: 25,
+      sides: [side('legacy', { requests: 60 }), side('new', { requests: 30, errors: 3, measures: latency(30, 20) })],
+      subjects: { legacy: 6, new: 4 },
+    }),
   ]);
   assert.deepEqual(at(chart(data, 'error_rate'), 5), [4 / 40, 9 / 150]);
   assert.deepEqual(at(chart(data, 'latency.p50'), 5), [40, null], 'weighted by count: (10 × 100 + 30 × 20) / 40');
@@ -41,7 +89,10 @@ test('windows of one minute under several revisions are one point', () => {
 test('minutes without a window are gaps', () => {
   const counted = (index) => window(index, { sides: [side('legacy', { requests: 10 }), side('new', { requests: 5 })] });
   const one = chart(answer([counted(3), counted(6)]), 'requests');
-  assert.deepEqual([3, 4, 5, 6].map((index) => at(one, index)[0]), [5, null, null, 5]);
+  assert.deepEqual(
+    [3, 4, 5, 6].map((index) => at(one, index)[0]),
+    [5, null, null, 5],
+  );
 });
 
 test('a minute in which only legacy was asked has no rate of new', () => {
@@ -67,7 +118,11 @@ test('a young rollout fills the plot, but not with one minute alone', () => {
 });
 
 test('an endpoint has plots of its own', () => {
-  const of = (endpoint, counts) => answer([window(5, { sides: [side('new', { endpoint, ...counts })], subjects: { legacy: 1, new: 1 } })], { endpoint, endpoints: ['api', 'cart'] });
+  const of = (endpoint, counts) =>
+    answer([window(5, { sides: [side('new', { endpoint, ...counts })], subjects: { legacy: 1, new: 1 } })], {
+      endpoint,
+      endpoints: ['api', 'cart'],
+    });
   const [all, api] = [of(undefined, { requests: 10, errors: 1 }), of('api', { requests: 4, errors: 2 })];
   for (const data of [all, api]) assert.deepEqual(charts(data).endpoints, ['api', 'cart']);
   assert.deepEqual(at(chart(all, 'error_rate'), 5), [0.1, null]);
@@ -77,7 +132,14 @@ test('an endpoint has plots of its own', () => {
 });
 
 test('what else comes of requests is plotted where it has come, or where the plan judges by it', () => {
-  const data = answer([window(5, { sides: [side('new', { requests: 10, client_errors: 4, timeouts: 0, abandoned: 0, broken: 0 }), side('legacy', { requests: 20 })] })]);
+  const data = answer([
+    window(5, {
+      sides: [
+        side('new', { requests: 10, client_errors: 4, timeouts: 0, abandoned: 0, broken: 0 }),
+        side('legacy', { requests: 20 }),
+      ],
+    }),
+  ]);
   assert.deepEqual(at(chart(data, 'client_error_rate'), 5), [0.4, 0], 'an old window has no such count');
   assert.equal(chart(data, 'client_error_rate').title, 'Client errors (4xx)');
   for (const id of ['timeout_rate', 'abandoned_rate', 'broken_rate']) assert.equal(chart(data, id), undefined);
@@ -96,30 +158,74 @@ test('absolute bounds of guardrails become thresholds, each on the plot of its m
   const data = answer([window(5, { sides: [side('new', { requests: 10, measures: latency(10, 5) })] })]);
   const rollout = view({ guardrails });
   assert.deepEqual(chart(data, 'error_rate', { rollout }).thresholds, [{ value: 0.05, text: 'rolls back' }]);
-  assert.deepEqual(chart(data, 'latency.p99', { rollout }).thresholds, [{ value: 1_500, text: 'alerts' }], 'a quantile that is judged is plotted');
-  const endpoint = answer([window(5, { sides: [side('new', { requests: 10, endpoint: 'api' })] })], { endpoint: 'api' });
+  assert.deepEqual(
+    chart(data, 'latency.p99', { rollout }).thresholds,
+    [{ value: 1_500, text: 'alerts' }],
+    'a quantile that is judged is plotted',
+  );
+  const endpoint = answer([window(5, { sides: [side('new', { requests: 10, endpoint: 'api' })] })], {
+    endpoint: 'api',
+  });
   assert.deepEqual(chart(endpoint, 'error_rate', { rollout }).thresholds, [{ value: 0.02, text: 'goes to 5 %' }]);
 });
 
-const EVIDENCE = { of: 'guardrail', condition: 'error_rate > legacy', metric: 'error_rate', e_value: 3, e_needed: 100, text: 'so far 3 of 100' };
+const EVIDENCE = {
+  of: 'guardrail',
+  condition: 'error_rate > legacy',
+  metric: 'error_rate',
+  e_value: 3,
+  e_needed: 100,
+  text: 'so far 3 of 100',
+};
 const NAME = 'evidence guardrail error_rate > legacy error_rate';
 
-const evidenceChart = (given, { rollout, at } = {}) => chart(answer([], { at, evidence: [{ ...EVIDENCE, ...given }] }), NAME, { rollout });
+const evidenceChart = (given, { rollout, at } = {}) =>
+  chart(answer([], { at, evidence: [{ ...EVIDENCE, ...given }] }), NAME, { rollout });
 
 test('evidence follows its trail, and one too large for a number is beyond measure', () => {
   const rollout = view({ guardrails: [{ when: 'error_rate > legacy', then: 'rollback' }] });
-  const one = evidenceChart({ e_value: null, trail: [[minute(27), 1], [minute(28), 50], [minute(29), null]] }, { rollout });
-  assert.deepEqual(one.data, [[28, 29, 30].map((index) => (START + index * MINUTE_MS) / 1_000), [1, 50, Infinity]], 'each at the end of its minute');
+  const one = evidenceChart(
+    {
+      e_value: null,
+      trail: [
+        [minute(27), 1],
+        [minute(28), 50],
+        [minute(29), null],
+      ],
+    },
+    { rollout },
+  );
+  assert.deepEqual(
+    one.data,
+    [[28, 29, 30].map((index) => (START + index * MINUTE_MS) / 1_000), [1, 50, Infinity]],
+    'each at the end of its minute',
+  );
   assert.deepEqual(one.thresholds, [{ value: 100, text: 'rolls back' }]);
   assert.equal(measured('evidence', Infinity), 'beyond measure');
 });
 
 test('a trail with a hole has a gap there, and goes on to now', () => {
-  assert.deepEqual(evidenceChart({ e_value: 2, trail: [[minute(10), 1], [minute(28), 2]] }).data[1], [1, null, 2, 2]);
+  assert.deepEqual(
+    evidenceChart({
+      e_value: 2,
+      trail: [
+        [minute(10), 1],
+        [minute(28), 2],
+      ],
+    }).data[1],
+    [1, null, 2, 2],
+  );
 });
 
 test('a comparison that is no longer made says so, and ends where it ended', () => {
-  const one = evidenceChart({ e_value: 7, ended: minute(20), trail: [[minute(19), 5], [minute(20), 7]] });
+  const one = evidenceChart({
+    e_value: 7,
+    ended: minute(20),
+    trail: [
+      [minute(19), 5],
+      [minute(20), 7],
+    ],
+  });
   assert.match(one.note, /not gathered now.* 3 of 100/);
   assert.deepEqual(one.data[1], [5, 7]);
 });
@@ -135,10 +241,16 @@ test('what is not measured is listed with the way to get it', () => {
   const nothing = charts(answer([window(5, { sides: [side('new', counted)] })])).missing;
   assert.match(nothing.find(({ what }) => what.includes('browsers')).code, /beacon\.js/);
   assert.match(nothing.find(({ what }) => what.startsWith('Evidence')).code, /legacy/);
-  const compared = charts(answer([window(5, { sides: [side('new', counted)] })]), { rollout: view({ guardrails: [{ when: 'error_rate > legacy', then: 'rollback' }] }) }).missing;
+  const compared = charts(answer([window(5, { sides: [side('new', counted)] })]), {
+    rollout: view({ guardrails: [{ when: 'error_rate > legacy', then: 'rollback' }] }),
+  }).missing;
   assert.match(compared.find(({ what }) => what.startsWith('Evidence')).how, /while somebody is on new/);
 
-  const lcp = { ...counted, pages: 3, measures: { ...counted.measures, lcp: { count: 3, p50: 1, p75: 2, p95: 3, p99: 3 } } };
+  const lcp = {
+    ...counted,
+    pages: 3,
+    measures: { ...counted.measures, lcp: { count: 3, p50: 1, p75: 2, p95: 3, p99: 3 } },
+  };
   const half = charts(answer([window(5, { sides: [side('new', lcp), side('legacy', counted)] })]));
   assert.match(half.missing[0].what, /legacy/);
   assert.ok(half.charts.some(({ id }) => id === 'lcp.p75') && !half.charts.some(({ id }) => id === 'fcp.p75'));
@@ -159,12 +271,38 @@ test('a page with nothing says why', () => {
 });
 
 test('changes of the rollout are marks, in order', () => {
-  const entry = (index, command, state) => ({ at: minute(index), command: { command }, state: { phase: 'running', killed: false, stage: 'canary', percentage: 10, ...state } });
-  const marks = marksOf([entry(9, 'rollback', { percentage: 0, phase: 'rolled_back' }), entry(8, 'approve'), entry(7, 'advance'), entry(-5, 'start')], minute(0));
-  assert.deepEqual(marks.map(({ text, isBad }) => [text, isBad]), [['advanced: canary, 10 %', false], ['rolled back: canary, 0 %', true]]);
+  const entry = (index, command, state) => ({
+    at: minute(index),
+    command: { command },
+    state: { phase: 'running', killed: false, stage: 'canary', percentage: 10, ...state },
+  });
+  const marks = marksOf(
+    [
+      entry(9, 'rollback', { percentage: 0, phase: 'rolled_back' }),
+      entry(8, 'approve'),
+      entry(7, 'advance'),
+      entry(-5, 'start'),
+    ],
+    minute(0),
+  );
+  assert.deepEqual(
+    marks.map(({ text, isBad }) => [text, isBad]),
+    [
+      ['advanced: canary, 10 %', false],
+      ['rolled back: canary, 0 %', true],
+    ],
+  );
 });
 
 test('values have units', () => {
-  const words = [['share', 0.012345, '1.23 %'], ['ms', 0.98, '1 ms'], ['ms', 1_234, '1.23 s'], ['count', 12_345, '12,345'], ['score', 0.1234, '0.123'], ['evidence', 2.5e9, '2.5e9'], ['ms', null, '–']];
+  const words = [
+    ['share', 0.012345, '1.23 %'],
+    ['ms', 0.98, '1 ms'],
+    ['ms', 1_234, '1.23 s'],
+    ['count', 12_345, '12,345'],
+    ['score', 0.1234, '0.123'],
+    ['evidence', 2.5e9, '2.5e9'],
+    ['ms', null, '–'],
+  ];
   for (const [unit, value, text] of words) assert.equal(measured(unit, value), text);
 });

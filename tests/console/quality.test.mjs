@@ -12,7 +12,13 @@ const LOOKS = [
   { name: 'dark phone', colorScheme: 'dark', viewport: { width: 390, height: 844 } },
 ];
 /** Dialogs, and a rollout that allows them. */
-const DIALOGS = { shop: ['set', 'pause', 'rollback', 'kill'], 'page-01': ['start'], 'page-02': ['complete', 'advance', 'resume'], 'page-03': ['revive'], 'page-04': ['resume'] };
+const DIALOGS = {
+  shop: ['set', 'pause', 'rollback', 'kill'],
+  'page-01': ['start'],
+  'page-02': ['complete', 'advance', 'resume'],
+  'page-03': ['revive'],
+  'page-04': ['resume'],
+};
 
 let open;
 before(async () => {
@@ -48,7 +54,8 @@ for (const { name: look, ...context } of LOOKS) {
     for (const key of ['shop', LONG_KEY, 'page-03', 'page-04', 'nobody-knows-it']) {
       await page.goto(`${open.deployment.console}#/rollouts/${key}`);
       await shows(page, 'h1', key === 'nobody-knows-it' ? 'No such rollout' : key);
-      for (const summary of await page.locator('.verdict summary, .meanings summary').filter({ visible: true }).all()) await summary.click();
+      for (const summary of await page.locator('.verdict summary, .meanings summary').filter({ visible: true }).all())
+        await summary.click();
       await check(key);
     }
     for (const [key, commands] of Object.entries(DIALOGS)) {

@@ -31,7 +31,10 @@ before(async () => {
   await command('shop', 'start');
   await until(async () => (await visit(0)) !== undefined, 'pages with a token');
   for (let visitor = 0; visitor < VISITORS; visitor += 1) await report(await visit(visitor), visitor);
-  const counted = async () => (await api('GET', 'rollouts/shop/metrics')).windows.flatMap(({ sides }) => sides).reduce((sum, { pages }) => sum + pages, 0);
+  const counted = async () =>
+    (await api('GET', 'rollouts/shop/metrics')).windows
+      .flatMap(({ sides }) => sides)
+      .reduce((sum, { pages }) => sum + pages, 0);
   await until(async () => (await counted()) === VISITORS, 'every page to be counted');
   await change(origin);
   await until(async () => (await windowsOf(origin, 1)).loaded > 0, 'a minute that is stored');
@@ -47,15 +50,27 @@ after(async () => {
 /** Opens a page as this visitor, and resolves with its token. */
 async function visit(visitor) {
   const path = ['/', '/cart', '/goods/1'][visitor % 3];
-  const response = await fetch(open.deployment.origin + path, { headers: { 'x-user-id': `visitor-${visitor}`, 'sec-fetch-dest': 'document' } });
+  const response = await fetch(open.deployment.origin + path, {
+    headers: { 'x-user-id': `visitor-${visitor}`, 'sec-fetch-dest': 'document' },
+  });
   await response.text();
   return /tidegate;desc="([^"]+)"/.exec(response.headers.get('server-timing') ?? '')?.[1];
 }
 
 /** What the visitor's browser reports, in milliseconds that differ from one to the next. */
 async function report(token, visitor) {
-  const metrics = { lcp: 900 + visitor * 4, fcp: 500 + visitor * 3, cls: visitor / 2_000, inp: 40 + visitor, ttfb: 60 + visitor };
-  const response = await fetch(`${open.deployment.origin}/_tidegate/beacon`, { method: 'POST', body: JSON.stringify({ token, metrics }), headers: { 'cf-connecting-ip': `192.0.2.${visitor % 250}` } });
+  const metrics = {
+    lcp: 900 + visitor * 4,
+    fcp: 500 + visitor * 3,
+    cls: visitor / 2_000,
+    inp: 40 + visitor,
+    ttfb: 60 + visitor,
+  };
+  const response = await fetch(`${open.deployment.origin}/_tidegate/beacon`, {
+    method: 'POST',
+    body: JSON.stringify({ token, metrics }),
+    headers: { 'cf-connecting-ip': `192.0.2.${visitor % 250}` },
+  });
   assert.equal(response.status, 204);
 }
 
@@ -73,14 +88,19 @@ test('the controller answers for ninety days at once, and little is loaded for i
   await change(origin);
   const asking = performance.now();
   const answer = await api('GET', 'rollouts/shop/metrics?since=90d');
-  context.diagnostic(`loaded in ${Math.round(asking - loading)} ms, ninety days answered in ${Math.round(performance.now() - asking)} ms`);
+  context.diagnostic(
+    `loaded in ${Math.round(asking - loading)} ms, ninety days answered in ${Math.round(performance.now() - asking)} ms`,
+  );
   assert.deepEqual(answer.endpoints, ['cart', 'goods', 'api']);
   assert.ok(answer.windows.length > DAYS * 24, `${answer.windows.length} windows`);
   const size = JSON.stringify(answer).length;
   assert.ok(size < ANSWER_MAX, `${size} bytes`);
   const cart = await api('GET', 'rollouts/shop/metrics?since=90d&endpoint=cart');
   const requestsOf = ({ windows }) => windows[100].sides.reduce((sum, { requests }) => sum + requests, 0);
-  assert.ok(requestsOf(cart) > 0 && requestsOf(cart) < requestsOf(answer), `${requestsOf(cart)} of ${requestsOf(answer)}`);
+  assert.ok(
+    requestsOf(cart) > 0 && requestsOf(cart) < requestsOf(answer),
+    `${requestsOf(cart)} of ${requestsOf(answer)}`,
+  );
   const { loaded } = await windowsOf(origin, 1440);
   assert.ok(loaded >= DAYS - 4, `${loaded} days are loaded`);
 });
@@ -89,7 +109,9 @@ test('its page opens as any other does, and shows ninety days', async (context) 
   const page = await open.page('viewer');
   await shows(page, '.row', 'shop');
   const opening = performance.now();
-  await page.evaluate(() => { location.hash = '#/rollouts/shop'; });
+  await page.evaluate(() => {
+    location.hash = '#/rollouts/shop';
+  });
   await shows(page, 'h1', 'shop');
   await page.locator('#plots canvas').first().waitFor();
   const choosing = performance.now();
@@ -97,5 +119,7 @@ test('its page opens as any other does, and shows ninety days', async (context) 
   const plot = page.locator('#plots .plots-cell').first();
   await plot.getByRole('button', { name: 'Table' }).click();
   await plot.getByText(new RegExp(`The latest 120 of 2,?1\\d\\d times`)).waitFor();
-  context.diagnostic(`opened with plots in ${Math.round(choosing - opening)} ms, ninety days in ${Math.round(performance.now() - choosing)} ms`);
+  context.diagnostic(
+    `opened with plots in ${Math.round(choosing - opening)} ms, ninety days in ${Math.round(performance.now() - choosing)} ms`,
+  );
 });

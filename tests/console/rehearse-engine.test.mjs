@@ -16,7 +16,8 @@ before(async () => {
 });
 
 const plan = (name) => readFileSync(`plans/${name}.toml`, 'utf8');
-const check = (plans, scenario = '', settings = {}) => JSON.parse(engine.check(plans, scenario, JSON.stringify(settings)));
+const check = (plans, scenario = '', settings = {}) =>
+  JSON.parse(engine.check(plans, scenario, JSON.stringify(settings)));
 
 function fates(plans, scenario, settings) {
   const rehearsal = new engine.Rehearsal(plans, scenario.join('\n'), JSON.stringify(settings));
@@ -26,10 +27,25 @@ function fates(plans, scenario, settings) {
 
 /** What the command prints for the same. */
 function commanded(name, scenario, settings) {
-  const options = Object.entries(settings).flatMap(([option, value]) => [`--${option.replaceAll('_', '-')}`, String(value)]);
-  const words = ['simulate', '--json', `plans/${name}.toml`, ...scenario.flatMap((line) => ['--inject', line]), ...options];
-  const told = execFileSync('target/release/tidegate', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-  return told.trim().split('\n').map((line) => JSON.parse(line));
+  const options = Object.entries(settings).flatMap(([option, value]) => [
+    `--${option.replaceAll('_', '-')}`,
+    String(value),
+  ]);
+  const words = [
+    'simulate',
+    '--json',
+    `plans/${name}.toml`,
+    ...scenario.flatMap((line) => ['--inject', line]),
+    ...options,
+  ];
+  const told = execFileSync('target/release/tidegate', words, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return told
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 }
 
 for (const [name, scenario, settings] of [
@@ -37,7 +53,11 @@ for (const [name, scenario, settings] of [
   ['demo', ['new.error_rate = 30% from quarter+20s'], { seed: 7 }],
   ['demo', ['new.latency = 3x from canary', 'errors clustered'], { seed: 11, requests_per_hour: 60_000 }],
   ['staged', ['approve everything', 'new.error_rate = 5% from 6h'], {}],
-  ['admin-workbench', ['approve everything', 'new.lcp = 1.5x from canary+2h'], { until: '60h', requests_per_hour: 3_000 }],
+  [
+    'admin-workbench',
+    ['approve everything', 'new.lcp = 1.5x from canary+2h'],
+    { until: '60h', requests_per_hour: 3_000 },
+  ],
   ['dark-launch', ['approve everything'], { until: '36h', requests_per_hour: 600, rollout: 'core-read' }],
 ]) {
   test(`${name} lives as the command says: ${scenario.join(', ')} ${JSON.stringify(settings)}`, () => {
@@ -49,7 +69,9 @@ test('faults are those of check', () => {
   const text = plan('staged').replace('percentage = 5', 'percentage = 500').replaceAll('error_rate', 'eror_rate');
   const folder = mkdtempSync(join(tmpdir(), 'tidegate-'));
   writeFileSync(join(folder, 'plan.toml'), text);
-  const { stdout, status } = spawnSync('target/release/tidegate', ['check', '--json', join(folder, 'plan.toml')], { encoding: 'utf8' });
+  const { stdout, status } = spawnSync('target/release/tidegate', ['check', '--json', join(folder, 'plan.toml')], {
+    encoding: 'utf8',
+  });
   rmSync(folder, { recursive: true });
   assert.equal(status, 1);
   const expected = JSON.parse(stdout).faults;
@@ -61,19 +83,36 @@ test('faults are those of check', () => {
 test('whatever the form writes is understood', () => {
   for (const name of ['demo', 'staged', 'admin-workbench', 'analytics-playbook', 'dark-launch']) {
     for (const outline of check(plan(name)).rollouts) {
-      const form = { side: 'new', endpoint: outline.endpoints[0] ?? '', stage: outline.stages[0].name, offset: '2h', length: '30m' };
+      const form = {
+        side: 'new',
+        endpoint: outline.endpoints[0] ?? '',
+        stage: outline.stages[0].name,
+        offset: '2h',
+        length: '30m',
+      };
       const written = catalogue(outline).map((thing) => lineOf(thing, { ...form, amount: thing.example ?? '' }));
       const ready = presets(outline).flatMap(({ lines }) => lines);
-      const { scenario } = check(plan(name), [...written, ...ready].map((line) => `${outline.key}: ${line}`).join('\n'));
-      assert.deepEqual(scenario.map(({ line, message }) => `${[...written, ...ready][line - 1]}: ${message}`), []);
+      const { scenario } = check(
+        plan(name),
+        [...written, ...ready].map((line) => `${outline.key}: ${line}`).join('\n'),
+      );
+      assert.deepEqual(
+        scenario.map(({ line, message }) => `${[...written, ...ready][line - 1]}: ${message}`),
+        [],
+      );
     }
   }
 });
 
 test('a rollout of the deployment comes with what it waits for', () => {
-  const compiled = JSON.parse(execFileSync('target/release/tidegate', ['compile', 'plans/dark-launch.toml'], { encoding: 'utf8' }));
+  const compiled = JSON.parse(
+    execFileSync('target/release/tidegate', ['compile', 'plans/dark-launch.toml'], { encoding: 'utf8' }),
+  );
   const text = deployedText(compiled.rollouts, 'core-write');
   const { ok, rollouts } = check(text, 'approve everything', { rollout: 'core-write' });
   assert.ok(ok);
-  assert.ok(rollouts.length > 1 && rollouts.length < compiled.rollouts.length, rollouts.map(({ key }) => key).join(' '));
+  assert.ok(
+    rollouts.length > 1 && rollouts.length < compiled.rollouts.length,
+    rollouts.map(({ key }) => key).join(' '),
+  );
 });

@@ -8,7 +8,15 @@ import { chromium } from 'playwright-core';
 import { openDeployment } from '../browser/deployment.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 const AXE = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
 const STAGED = readFileSync('plans/staged.toml', 'utf8');
 const ACTION_MS_MAX = 20_000;
@@ -44,8 +52,21 @@ async function rehearse({ expected = /$^/, ...options } = {}) {
   const faults = [];
   const foreign = [];
   page.on('pageerror', (error) => faults.push(error.stack));
-  page.on('console', (message) => message.type() === 'error' && !/401/.test(message.text()) && !expected.test(message.text()) && faults.push(message.text()));
-  page.on('request', (request) => !request.url().startsWith(deployment.origin) && !/^(blob|data):/.test(request.url()) && foreign.push(request.url()));
+  page.on(
+    'console',
+    (message) =>
+      message.type() === 'error' &&
+      !/401/.test(message.text()) &&
+      !expected.test(message.text()) &&
+      faults.push(message.text()),
+  );
+  page.on(
+    'request',
+    (request) =>
+      !request.url().startsWith(deployment.origin) &&
+      !/^(blob|data):/.test(request.url()) &&
+      foreign.push(request.url()),
+  );
   opened.push({ page, faults, foreign });
   await page.goto(`${deployment.console}#/rehearse`);
   await page.getByLabel('Token').fill(deployment.tokens.operator);
@@ -59,7 +80,9 @@ const run = (page) => page.getByRole('button', { name: /^Run/ }).first().click()
 
 /** What the command says of the same. */
 function fate(...words) {
-  return JSON.parse(execFileSync('target/release/tidegate', ['simulate', '--json', ...words], { encoding: 'utf8' }).split('\n')[0]);
+  return JSON.parse(
+    execFileSync('target/release/tidegate', ['simulate', '--json', ...words], { encoding: 'utf8' }).split('\n')[0],
+  );
 }
 
 const grouped = (count) => count.toLocaleString('en-GB');
@@ -67,13 +90,22 @@ const grouped = (count) => count.toLocaleString('en-GB');
 /** What a fate costs, in the sentence of the page. */
 function costOf({ subjects_exposed, requests_failed, requests_until_detection }) {
   const failed = requests_failed === 1 ? 'met 1 error' : `met ${grouped(requests_failed)} errors`;
-  return [`${grouped(subjects_exposed)} subjects`, failed, requests_until_detection === null ? '' : `after ${grouped(requests_until_detection)} requests to new`];
+  return [
+    `${grouped(subjects_exposed)} subjects`,
+    failed,
+    requests_until_detection === null ? '' : `after ${grouped(requests_until_detection)} requests to new`,
+  ];
 }
 
 async function finds(page) {
   await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }));
-  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`), []);
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }),
+  );
+  assert.deepEqual(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`),
+    [],
+  );
 }
 
 test('a failure is injected by form, and the plan goes back as the command says', async () => {
@@ -85,20 +117,37 @@ test('a failure is injected by form, and the plan goes back as the command says'
   await page.getByLabel('After').fill('6h');
   await page.getByRole('button', { name: 'Add the line' }).click();
   // What a click has changed is drawn with the next frame.
-  await page.waitForFunction((text) => [...document.querySelectorAll('textarea')].some(({ value }) => value === text), 'approve everything\nnew.error_rate = 20% from 6h\n');
+  await page.waitForFunction(
+    (text) => [...document.querySelectorAll('textarea')].some(({ value }) => value === text),
+    'approve everything\nnew.error_rate = 20% from 6h\n',
+  );
   await run(page);
   const verdict = page.locator('.fate');
   await verdict.waitFor({ timeout: RUN_MS_MAX });
-  const expected = fate('plans/staged.toml', '--inject', 'approve everything', '--inject', 'new.error_rate = 20% from 6h');
+  const expected = fate(
+    'plans/staged.toml',
+    '--inject',
+    'approve everything',
+    '--inject',
+    'new.error_rate = 20% from 6h',
+  );
   const told = await verdict.innerText();
   assert.equal(expected.outcome, 'rolled_back');
   const [, after] = /^Rolled back after (.*) at pilot, 5 %/.exec(told);
-  assert.equal(await page.locator('.life-event', { hasText: 'Rollback by a guardrail' }).locator('.life-event-at').innerText(), after, 'the event has the same time');
-  for (const words of [expected.reason.replaceAll('`', '').replace(/^the/, 'The'), ...costOf(expected)]) assert.ok(told.includes(words), `${words} in ${told}`);
+  assert.equal(
+    await page.locator('.life-event', { hasText: 'Rollback by a guardrail' }).locator('.life-event-at').innerText(),
+    after,
+    'the event has the same time',
+  );
+  for (const words of [expected.reason.replaceAll('`', '').replace(/^the/, 'The'), ...costOf(expected)])
+    assert.ok(told.includes(words), `${words} in ${told}`);
   assert.ok((await page.locator('.plot-canvas canvas').count()) >= 4, 'its life is drawn');
   assert.match(await page.locator('.life-events').innerText(), /Rollback by a guardrail/);
   const command = await page.locator('.command code').first().innerText();
-  assert.equal(command, "tidegate simulate plans/staged.toml --inject 'approve everything' --inject 'new.error_rate = 20% from 6h'");
+  assert.equal(
+    command,
+    "tidegate simulate plans/staged.toml --inject 'approve everything' --inject 'new.error_rate = 20% from 6h'",
+  );
   await finds(page);
 });
 
@@ -111,10 +160,21 @@ test('a plan of the deployment runs by keyboard, with another seed and fewer req
   await page.getByLabel('Requests an hour').fill('60000');
   await page.keyboard.press('Control+Enter');
   await page.locator('.fate').waitFor();
-  const expected = fate('plans/demo.toml', '--seed', '7', '--requests-per-hour', '60000', '--inject', 'new.error_rate = 30% from quarter+10s');
+  const expected = fate(
+    'plans/demo.toml',
+    '--seed',
+    '7',
+    '--requests-per-hour',
+    '60000',
+    '--inject',
+    'new.error_rate = 30% from quarter+10s',
+  );
   const told = await page.locator('.fate').innerText();
   for (const words of costOf(expected)) assert.ok(told.includes(words), `${words} in ${told}`);
-  assert.match(await page.locator('.command code').first().innerText(), /demo\.json .*--requests-per-hour 60000 --seed 7$/);
+  assert.match(
+    await page.locator('.command code').first().innerText(),
+    /demo\.json .*--requests-per-hour 60000 --seed 7$/,
+  );
 });
 
 test('many seeds tell how often, with an interval', async () => {
@@ -124,7 +184,10 @@ test('many seeds tell how often, with an interval', async () => {
   await run(page);
   await page.getByRole('button', { name: 'Run 100 seeds' }).click();
   await page.getByText('100 runs', { exact: true }).first().waitFor({ timeout: RUN_MS_MAX });
-  assert.match(await page.locator('.rates').innerText(), /Rolled back\s+\d+ %, with an interval of 95 % from [\d.]+ % to [\d.]+ %/);
+  assert.match(
+    await page.locator('.rates').innerText(),
+    /Rolled back\s+\d+ %, with an interval of 95 % from [\d.]+ % to [\d.]+ %/,
+  );
   await finds(page);
 });
 
@@ -146,7 +209,10 @@ test('a plan with errors shows each with its line, and does not run', async () =
   }
   await rows.first().getByRole('button').click();
   const [start, end] = await area.evaluate((own) => [own.selectionStart, own.selectionEnd]);
-  assert.ok(told[0].includes(`Line ${text.slice(0, start).split('\n').length}, `) && end > start, 'the button leads there');
+  assert.ok(
+    told[0].includes(`Line ${text.slice(0, start).split('\n').length}, `) && end > start,
+    'the button leads there',
+  );
   await page.getByText(/^Mend \d+ errors? in the plan/).waitFor();
   await page.keyboard.press('Control+Enter');
   assert.equal(await page.locator('.fate').count(), 0);
@@ -187,12 +253,21 @@ test('a simulation that cannot be loaded says so, and can be loaded again', asyn
 });
 
 test('it holds on a phone and in the dark', async () => {
-  const page = await rehearse({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, colorScheme: 'dark', reducedMotion: 'reduce' });
+  const page = await rehearse({
+    viewport: { width: 390, height: 844 },
+    hasTouch: true,
+    isMobile: true,
+    colorScheme: 'dark',
+    reducedMotion: 'reduce',
+  });
   await choose(page, 'ready plans/staged.toml');
   await page.getByRole('button', { name: '5 % errors from 6 h' }).click();
   await run(page);
   await page.locator('.fate').waitFor({ timeout: RUN_MS_MAX });
-  assert.ok(await page.locator('.fate').evaluate((node) => node.getBoundingClientRect().top < innerHeight), 'what became of it is in sight');
+  assert.ok(
+    await page.locator('.fate').evaluate((node) => node.getBoundingClientRect().top < innerHeight),
+    'what became of it is in sight',
+  );
   const button = page.getByRole('button', { name: 'Run', exact: true });
   await page.evaluate(() => scrollTo(0, 0));
   const { y, height } = await button.boundingBox();

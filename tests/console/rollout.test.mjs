@@ -14,7 +14,9 @@ const at = (key) => ({ hash: `#/rollouts/${key}` });
 
 test('an automatic advance appears without reloading, and is told to screen readers', async () => {
   const page = await open.page('operator', at('quick'));
-  await page.evaluate(() => { globalThis.isSamePage = true; });
+  await page.evaluate(() => {
+    globalThis.isSamePage = true;
+  });
   await page.getByRole('button', { name: 'Start', exact: true }).click();
   await dialogOf(page).getByLabel('Reason').fill('Signed off');
   await dialogOf(page).getByRole('button', { name: 'Start' }).click();
@@ -95,10 +97,17 @@ test('a rollout that disappears says so, and offers no commands any more', async
   const page = await open.page('operator', at('page-02'));
   await shows(page, 'h1', 'page-02');
   const { rollouts } = await open.deployment.api('GET', 'plans');
-  await open.deployment.api('PUT', 'plans', { rollouts: rollouts.filter(({ key }) => key === 'shop'), prune: true, reason: 'tidy' }).catch(() => removeAllButStarted(rollouts));
+  await open.deployment
+    .api('PUT', 'plans', { rollouts: rollouts.filter(({ key }) => key === 'shop'), prune: true, reason: 'tidy' })
+    .catch(() => removeAllButStarted(rollouts));
   await shows(page, '.note', 'page-02 is no longer here.');
   assert.equal(await page.locator('button[data-command]:visible').count(), 0);
 });
 
 /** What has subjects on new cannot be pruned. */
-const removeAllButStarted = (rollouts) => open.deployment.api('PUT', 'plans', { rollouts: rollouts.filter(({ key }) => key !== 'page-02'), prune: true, reason: 'tidy' });
+const removeAllButStarted = (rollouts) =>
+  open.deployment.api('PUT', 'plans', {
+    rollouts: rollouts.filter(({ key }) => key !== 'page-02'),
+    prune: true,
+    reason: 'tidy',
+  });

@@ -11,7 +11,15 @@ import { startFrontend } from '../frontends/serve.mjs';
 import { openDeployment } from '../browser/deployment.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WAIT_MS_MAX = 20_000;
 const VISITORS = 120;
@@ -41,9 +49,16 @@ before(async () => {
   browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   page = await browser.newPage();
   page.setDefaultTimeout(WAIT_MS_MAX);
-  page.on('console', (message) => message.type() === 'error' && !message.location().url.endsWith('/session') && problems.push(message.text()));
+  page.on(
+    'console',
+    (message) =>
+      message.type() === 'error' && !message.location().url.endsWith('/session') && problems.push(message.text()),
+  );
   page.on('pageerror', (error) => problems.push(error.message));
-  page.on('request', (request) => !request.url().startsWith(gate.origin) && problems.push(`asked for ${request.url()}`));
+  page.on(
+    'request',
+    (request) => !request.url().startsWith(gate.origin) && problems.push(`asked for ${request.url()}`),
+  );
   await page.goto(gate.console);
   await page.getByLabel('Token').fill(gate.tokens.operator);
   await page.getByRole('button', { name: 'Sign in' }).click();
@@ -60,7 +75,9 @@ after(async () => {
 async function visit(path) {
   const tokens = { legacy: [], new: [] };
   for (let index = 0; index < VISITORS; index += 1) {
-    const response = await fetch(`${gate.origin}${path}`, { headers: { Accept: 'text/html', 'x-user-id': `visitor-${index}` } });
+    const response = await fetch(`${gate.origin}${path}`, {
+      headers: { Accept: 'text/html', 'x-user-id': `visitor-${index}` },
+    });
     await response.arrayBuffer();
     const token = /tidegate;desc="([^"]+)"/.exec(response.headers.get('server-timing') ?? '')?.[1];
     if (token) tokens[response.headers.get('tidegate-variant')].push(token);
@@ -69,7 +86,8 @@ async function visit(path) {
 }
 
 const metrics = (more = '') => gate.api('GET', `rollouts/shop/metrics?since=2h${more}`);
-const requestsOf = ({ windows }) => windows.flatMap(({ sides }) => sides).reduce((sum, { requests }) => sum + requests, 0);
+const requestsOf = ({ windows }) =>
+  windows.flatMap(({ sides }) => sides).reduce((sum, { requests }) => sum + requests, 0);
 
 /** The API's answer once it counts so many requests. */
 async function counted(requests) {
@@ -87,10 +105,15 @@ function expected({ windows }, unit, value) {
   const minutes = new Map();
   for (const { at, sides } of windows) {
     const sums = minutes.get(at) ?? { new: {}, legacy: {} };
-    for (const side of sides) for (const name of ['requests', 'errors']) sums[side.variant][name] = (sums[side.variant][name] ?? 0) + side[name];
+    for (const side of sides)
+      for (const name of ['requests', 'errors'])
+        sums[side.variant][name] = (sums[side.variant][name] ?? 0) + side[name];
     minutes.set(at, sums);
   }
-  return [...minutes].sort().reverse().map(([, sums]) => ['new', 'legacy'].map((side) => measured(unit, value(sums[side]))));
+  return [...minutes]
+    .sort()
+    .reverse()
+    .map(([, sums]) => ['new', 'legacy'].map((side) => measured(unit, value(sums[side]))));
 }
 
 const plot = (title) => page.getByRole('group', { name: title, exact: true });
@@ -99,13 +122,18 @@ const plot = (title) => page.getByRole('group', { name: title, exact: true });
 async function rowsOf(title) {
   const button = plot(title).getByRole('button', { name: `Table of ${title}` });
   if ((await button.getAttribute('aria-expanded')) === 'false') await button.click();
-  return plot(title).locator('tbody tr').evaluateAll((rows) => rows.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent)));
+  return plot(title)
+    .locator('tbody tr')
+    .evaluateAll((rows) => rows.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent)));
 }
 
 async function until(what, check) {
   const deadline = performance.now() + WAIT_MS_MAX;
   for (;;) {
-    const failure = await check().then(() => null, (error) => error);
+    const failure = await check().then(
+      () => null,
+      (error) => error,
+    );
     if (!failure) return;
     if (performance.now() > deadline) throw new Error(`${what}: ${failure.message}`, { cause: failure });
     await sleep(200);
@@ -115,7 +143,10 @@ async function until(what, check) {
 async function assertAccessible() {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => globalThis.axe.run());
-  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`), []);
+  assert.deepEqual(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`),
+    [],
+  );
 }
 
 test('flags have a table that buttons sort', async () => {
@@ -123,9 +154,16 @@ test('flags have a table that buttons sort', async () => {
   const keys = () => table.locator('tbody th a').allTextContents();
   await until('both flags are there', async () => assert.deepEqual(await keys(), ['alpha', 'beta']));
   await gate.command('beta', 'start');
-  await until('beta gets its share without a reload', async () => assert.match(await table.getByRole('row', { name: /beta/ }).innerText(), /5 %.*Running/s));
+  await until('beta gets its share without a reload', async () =>
+    assert.match(await table.getByRole('row', { name: /beta/ }).innerText(), /5 %.*Running/s),
+  );
   await table.getByRole('button', { name: 'Who gets new' }).click();
-  await until('the table says how it is sorted', async () => assert.equal(await table.getByRole('columnheader', { name: 'Who gets new' }).getAttribute('aria-sort'), 'ascending'));
+  await until('the table says how it is sorted', async () =>
+    assert.equal(
+      await table.getByRole('columnheader', { name: 'Who gets new' }).getAttribute('aria-sort'),
+      'ascending',
+    ),
+  );
   await table.getByRole('button', { name: 'Who gets new' }).click();
   await until('the largest share comes first', async () => assert.deepEqual(await keys(), ['beta', 'alpha']));
   await page.getByLabel('Filter flags').fill('ALPHA');
@@ -136,7 +174,10 @@ test('flags have a table that buttons sort', async () => {
 
 test('before there is anything to plot, the page says why', async () => {
   await page.goto(`${gate.console}#/rollouts/shop`);
-  await page.locator('#plots').getByText(/has not started/).waitFor();
+  await page
+    .locator('#plots')
+    .getByText(/has not started/)
+    .waitFor();
   await assertAccessible();
 });
 
@@ -148,10 +189,23 @@ test('the plots have the API’s numbers', async () => {
   await visit('/');
   next.fail({});
   const answer = await counted(3 * VISITORS);
-  const errors = expected(answer, 'share', ({ errors: part = 0, requests = 0 }) => (requests > 0 ? part / requests : null));
-  assert.ok(errors.some(([value]) => value !== '0 %' && value !== '–'), 'some requests of new have failed');
+  const errors = expected(answer, 'share', ({ errors: part = 0, requests = 0 }) =>
+    requests > 0 ? part / requests : null,
+  );
+  assert.ok(
+    errors.some(([value]) => value !== '0 %' && value !== '–'),
+    'some requests of new have failed',
+  );
   await until('the table has the rates', async () => assert.deepEqual(await rowsOf('Errors'), errors));
-  await until('the threshold is told', async () => assert.match(await plot('Errors').locator('[role=img]').getAttribute('aria-label').catch(() => ''), /alerts at 60 %/));
+  await until('the threshold is told', async () =>
+    assert.match(
+      await plot('Errors')
+        .locator('[role=img]')
+        .getAttribute('aria-label')
+        .catch(() => ''),
+      /alerts at 60 %/,
+    ),
+  );
   const [[latest]] = errors;
   await plot('Errors').getByRole('button', { name: /Table/ }).click();
   assert.equal(await plot('Errors').locator('.plot-legend b').first().textContent(), latest);
@@ -164,25 +218,50 @@ test('an endpoint is looked at alone', async () => {
   await page.getByLabel('Endpoint').selectOption('api');
   const { windows } = await metrics('&endpoint=api');
   const sides = windows.flatMap((window) => window.sides);
-  const rates = ['new', 'legacy'].map((variant) => sides.filter((side) => side.variant === variant)).map((of) => measured('share', of.reduce((sum, { errors }) => sum + errors, 0) / of.reduce((sum, { requests }) => sum + requests, 0)));
-  await until('the table has the endpoint’s rate', async () => assert.ok((await rowsOf('Errors')).some((row) => row.join() === rates.join()), rates.join()));
+  const rates = ['new', 'legacy']
+    .map((variant) => sides.filter((side) => side.variant === variant))
+    .map((of) =>
+      measured(
+        'share',
+        of.reduce((sum, { errors }) => sum + errors, 0) / of.reduce((sum, { requests }) => sum + requests, 0),
+      ),
+    );
+  await until('the table has the endpoint’s rate', async () =>
+    assert.ok(
+      (await rowsOf('Errors')).some((row) => row.join() === rates.join()),
+      rates.join(),
+    ),
+  );
   await page.getByLabel('Endpoint').selectOption('');
 });
 
 test('what pages report has plots of its own', async () => {
   const tokens = await visit('/');
-  for (const [side, lcp] of [['new', 3_000], ['legacy', 1_000]]) {
+  for (const [side, lcp] of [
+    ['new', 3_000],
+    ['legacy', 1_000],
+  ]) {
     for (const [index, token] of tokens[side].slice(0, 20).entries()) {
       const headers = { 'CF-Connecting-IP': `203.0.113.${index + (side === 'new' ? 0 : 100)}` };
-      const taken = await fetch(`${gate.origin}/_tidegate/beacon`, { method: 'POST', headers, body: JSON.stringify({ token, metrics: { lcp }, js_errors: 0 }) });
+      const taken = await fetch(`${gate.origin}/_tidegate/beacon`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ token, metrics: { lcp }, js_errors: 0 }),
+      });
       assert.equal(taken.status, 204);
     }
   }
   const title = 'Largest contentful paint, LCP p75';
   await plot(title).waitFor();
   await until('both sides’ LCP is right to 2 %', async () => {
-    const values = (await rowsOf(title)).at(0).map((text) => Number(text.replace(' s', '')) * 1_000).map((value, index) => value / [3_000, 1_000][index]);
-    assert.ok(values.every((ratio) => Math.abs(ratio - 1) < 0.03), String(values));
+    const values = (await rowsOf(title))
+      .at(0)
+      .map((text) => Number(text.replace(' s', '')) * 1_000)
+      .map((value, index) => value / [3_000, 1_000][index]);
+    assert.ok(
+      values.every((ratio) => Math.abs(ratio - 1) < 0.03),
+      String(values),
+    );
   });
   await assertAccessible();
 });
@@ -198,7 +277,9 @@ test('new entries of the history appear at the top, and each has a link', async 
   await until('changes are gone', async () => assert.equal(await history.getByText('ana started it').count(), 0));
   await history.getByRole('button', { name: 'Changes' }).click();
   await history.getByRole('link', { name: new RegExp(`^r${entry.revision}\\b.*link to this entry`) }).click();
-  await until('the entry has the focus', async () => assert.equal(await page.evaluate(() => document.activeElement.id), `history-r${entry.revision}`));
+  await until('the entry has the focus', async () =>
+    assert.equal(await page.evaluate(() => document.activeElement.id), `history-r${entry.revision}`),
+  );
 });
 
 test('a subject’s side is explained, and again when it changes', async () => {
@@ -206,16 +287,27 @@ test('a subject’s side is explained, and again when it changes', async () => {
   const { bucket } = await gate.api('GET', 'assign?rollout=shop&id=user-1');
   await page.locator('#explain-id').fill('user-1');
   await page.keyboard.press('Enter');
-  await until('their place is told', async () => assert.match(await said.innerText(), new RegExp(`“user-1” gets (new|legacy): their place, ${bucket / 1_000} %`)));
+  await until('their place is told', async () =>
+    assert.match(await said.innerText(), new RegExp(`“user-1” gets (new|legacy): their place, ${bucket / 1_000} %`)),
+  );
   await gate.command('shop', 'kill');
-  await until('the kill is told', async () => assert.match(await said.innerText(), /gets legacy: the rollout is killed/));
+  await until('the kill is told', async () =>
+    assert.match(await said.innerText(), /gets legacy: the rollout is killed/),
+  );
   await gate.command('shop', 'revive');
   await assertAccessible();
 });
 
 test('on a phone nothing is wider than the screen', async () => {
   await page.setViewportSize({ width: 320, height: 720 });
-  const wide = () => page.evaluate(() => (document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll('main *')].filter((node) => node.getBoundingClientRect().right > innerWidth).map((node) => node.outerHTML.slice(0, 100))));
+  const wide = () =>
+    page.evaluate(() =>
+      document.documentElement.scrollWidth <= innerWidth
+        ? []
+        : [...document.querySelectorAll('main *')]
+            .filter((node) => node.getBoundingClientRect().right > innerWidth)
+            .map((node) => node.outerHTML.slice(0, 100)),
+    );
   await until('it all fits', async () => assert.deepEqual(await wide(), []));
   for (const range of ['30 min', '7 days', '90 days']) {
     await page.getByText(range, { exact: true }).click();
@@ -223,4 +315,5 @@ test('on a phone nothing is wider than the screen', async () => {
   }
 });
 
-test('all that without a word on the browser’s console and without another origin', () => assert.deepEqual(problems, []));
+test('all that without a word on the browser’s console and without another origin', () =>
+  assert.deepEqual(problems, []));

@@ -27,7 +27,9 @@ test('a link with the token signs in on this machine, and the token leaves the a
   const page = await open.page(undefined, { hash: link(tokens.operator) });
   await shows(page, '.who-is', 'ana operator');
   assert.equal(page.url(), address);
-  await page.evaluate((hash) => { location.hash = hash; }, link(tokens.viewer));
+  await page.evaluate((hash) => {
+    location.hash = hash;
+  }, link(tokens.viewer));
   await shows(page, '.who-is', 'vic viewer');
   assert.equal(page.url(), address);
   await page.goBack();
@@ -39,8 +41,10 @@ test('a link with the token signs in on this machine, and the token leaves the a
 
 test('on any other host such a link signs nobody in, and loses its token all the same', () => {
   const hash = '#/sign-in?token=tg_%61';
-  for (const hostname of ['localhost', '127.0.0.1', '[::1]', 'shop.localhost']) assert.equal(tokenIn({ hash, hostname }), 'tg_a', hostname);
-  for (const hostname of ['shop.example.com', 'localhost.example.com', '10.0.0.1']) assert.equal(tokenIn({ hash, hostname }), '', hostname);
+  for (const hostname of ['localhost', '127.0.0.1', '[::1]', 'shop.localhost'])
+    assert.equal(tokenIn({ hash, hostname }), 'tg_a', hostname);
+  for (const hostname of ['shop.example.com', 'localhost.example.com', '10.0.0.1'])
+    assert.equal(tokenIn({ hash, hostname }), '', hostname);
   assert.equal(tokenIn({ hash: '#/rollouts/demo', hostname: 'localhost' }), null);
 });
 
@@ -56,7 +60,11 @@ test('a wrong token is told so, and another one can be tried at once', async () 
 test('the token’s field hides it, and neither fills in nor corrects', async () => {
   const page = await open.page();
   const field = page.getByLabel('Token');
-  assert.deepEqual(await field.evaluate(({ type, autocomplete, spellcheck }) => ({ type, autocomplete, spellcheck })), { type: 'password', autocomplete: 'off', spellcheck: false });
+  assert.deepEqual(await field.evaluate(({ type, autocomplete, spellcheck }) => ({ type, autocomplete, spellcheck })), {
+    type: 'password',
+    autocomplete: 'off',
+    spellcheck: false,
+  });
 });
 
 test('an ended session asks to sign in, and goes on where one was', async () => {
@@ -89,7 +97,10 @@ test('a viewer sees no commands, and is told why', async () => {
 });
 
 test('without tokens or without a key it says what to set', async () => {
-  for (const [bindings, said] of [[{ ADMIN_TOKENS: '' }, 'No tokens are configured'], [{ SIGNING_KEY: '' }, 'no SIGNING_KEY']]) {
+  for (const [bindings, said] of [
+    [{ ADMIN_TOKENS: '' }, 'No tokens are configured'],
+    [{ SIGNING_KEY: '' }, 'no SIGNING_KEY'],
+  ]) {
     const closed = await openConsole({ bindings });
     try {
       const page = await closed.page();

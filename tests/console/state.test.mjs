@@ -7,13 +7,44 @@ import { routeOf } from '../../www/state/route.js';
 import { initial, reduce } from '../../www/state/state.js';
 import { createStore } from '../../www/state/store.js';
 
-const live = (changes = {}) => ({ revision: 7, plan: 1, attempt: 1, phase: 'running', killed: false, stage: 'canary', percentage: 10, groups: [], since: '2026-12-02T09:00:00Z', ...changes });
-const rollout = (changes = {}, state = {}) => ({
-  key: 'shop', routes: ['/*'], is_flag: false, state: live(state), percentage: 10, guardrails: [], blocked: [], faults: [], advance: 'auto',
-  stages: [{ name: 'canary', percentage: 10, gates: [], checklist: [] }, { name: 'full', percentage: 100, gates: [], checklist: [] }],
-  commands: ['advance', 'set', 'pause', 'rollback', 'kill', 'complete'], published: { revision: 7, is_current: true }, ...changes,
+const live = (changes = {}) => ({
+  revision: 7,
+  plan: 1,
+  attempt: 1,
+  phase: 'running',
+  killed: false,
+  stage: 'canary',
+  percentage: 10,
+  groups: [],
+  since: '2026-12-02T09:00:00Z',
+  ...changes,
 });
-const received = (view, at = 1_000, sentAt = at) => ({ type: 'rollout', key: view.key, view, etag: `"${view.state.revision}"`, sentAt, at });
+const rollout = (changes = {}, state = {}) => ({
+  key: 'shop',
+  routes: ['/*'],
+  is_flag: false,
+  state: live(state),
+  percentage: 10,
+  guardrails: [],
+  blocked: [],
+  faults: [],
+  advance: 'auto',
+  stages: [
+    { name: 'canary', percentage: 10, gates: [], checklist: [] },
+    { name: 'full', percentage: 100, gates: [], checklist: [] },
+  ],
+  commands: ['advance', 'set', 'pause', 'rollback', 'kill', 'complete'],
+  published: { revision: 7, is_current: true },
+  ...changes,
+});
+const received = (view, at = 1_000, sentAt = at) => ({
+  type: 'rollout',
+  key: view.key,
+  view,
+  etag: `"${view.state.revision}"`,
+  sentAt,
+  at,
+});
 const after = (...events) => events.reduce(reduce, initial());
 const SIGNED_IN = { type: 'session', name: 'ana', role: 'operator', expires: '2026-12-03T00:00:00Z' };
 const OPEN = { type: 'route', view: 'rollout', key: 'shop' };
@@ -45,14 +76,22 @@ test('an answer about another rollout than the open one changes nothing', () => 
 });
 
 test('opening a rollout shows what the list knows of it', () => {
-  const state = after(SIGNED_IN, { type: 'rollouts', items: [rollout()], faults: [], plans: 1, sentAt: 0, at: 500 }, OPEN);
+  const state = after(
+    SIGNED_IN,
+    { type: 'rollouts', items: [rollout()], faults: [], plans: 1, sentAt: 0, at: 500 },
+    OPEN,
+  );
   assert.equal(state.rollout.view.key, 'shop');
   assert.equal(state.rollout.etag, '"7"');
   assert.equal(state.rollout.at, 500);
 });
 
 test('a rollout that disappears keeps what was known, with the problem', () => {
-  const { rollout: gone } = opened({ type: 'noRollout', key: 'shop', problem: { detail: 'no rollout has the key `shop`' } });
+  const { rollout: gone } = opened({
+    type: 'noRollout',
+    key: 'shop',
+    problem: { detail: 'no rollout has the key `shop`' },
+  });
   assert.equal(gone.view.key, 'shop');
   assert.match(gone.problem.detail, /no rollout/);
 });
@@ -60,7 +99,10 @@ test('a rollout that disappears keeps what was known, with the problem', () => {
 test('lost contact counts its tries and keeps since when', () => {
   const lost = (at) => ({ type: 'lost', at, problem: { detail: 'gone', status: 0 } });
   const { contact } = opened({ type: 'contact', at: 2_000 }, lost(3_000), lost(4_000));
-  assert.deepEqual({ ...contact, problem: null }, { lastAt: 2_000, lostAt: 3_000, isLost: true, problem: null, tries: 2 });
+  assert.deepEqual(
+    { ...contact, problem: null },
+    { lastAt: 2_000, lostAt: 3_000, isLost: true, problem: null, tries: 2 },
+  );
   assert.equal(opened(lost(3_000), { type: 'contact', at: 5_000 }).contact.isLost, false);
 });
 
@@ -94,7 +136,12 @@ test('kill, pause and rollback come with a reason and without a revision', () =>
 });
 
 test('what stops something can go without its reason, which may follow as a note', () => {
-  for (const command of ['kill', 'pause', 'rollback']) assert.equal(missing(opened({ type: 'ask', command }, { type: 'edit', fields: { reason: ' ' } }).dialog), null, command);
+  for (const command of ['kill', 'pause', 'rollback'])
+    assert.equal(
+      missing(opened({ type: 'ask', command }, { type: 'edit', fields: { reason: ' ' } }).dialog),
+      null,
+      command,
+    );
   const { dialog } = opened({ type: 'ask', command: 'note' });
   assert.deepEqual([ifMatchOf(dialog), missing(dialog)], [undefined, 'Write the note.']);
 });
@@ -117,15 +164,32 @@ test('the key that is typed goes along only where the server wants it named', ()
   const typed = { type: 'edit', fields: { typed: 'shop' } };
   const asked = opened({ type: 'ask', command: 'complete' }, typed);
   assert.deepEqual(bodyOf(asked.dialog), { command: 'complete' });
-  const advised = reduce(asked, { type: 'foretold', tried: null, problem: { detail: 'it is rolled back', confirm: 'shop' } });
+  const advised = reduce(asked, {
+    type: 'foretold',
+    tried: null,
+    problem: { detail: 'it is rolled back', confirm: 'shop' },
+  });
   assert.deepEqual(bodyOf(advised.dialog), { command: 'complete', confirm: 'shop' });
   const tried = reduce(advised, { type: 'foretold', tried: {}, problem: null });
-  assert.deepEqual(bodyOf(tried.dialog), { command: 'complete', confirm: 'shop' }, 'what is foretold then changes nothing of it');
+  assert.deepEqual(
+    bodyOf(tried.dialog),
+    { command: 'complete', confirm: 'shop' },
+    'what is foretold then changes nothing of it',
+  );
   assert.deepEqual(bodyOf(reduce(tried, { type: 'edit', fields: { typed: 'sho' } }).dialog), { command: 'complete' });
 });
 
 test('fields become the body that the API takes', () => {
-  const body = (command, fields, state = {}) => bodyOf(after(SIGNED_IN, OPEN, received(rollout({}, state)), { type: 'ask', command, item: 'Backups' }, { type: 'edit', fields }).dialog);
+  const body = (command, fields, state = {}) =>
+    bodyOf(
+      after(
+        SIGNED_IN,
+        OPEN,
+        received(rollout({}, state)),
+        { type: 'ask', command, item: 'Backups' },
+        { type: 'edit', fields },
+      ).dialog,
+    );
   assert.deepEqual(body('set', { percentage: '2.5' }), { command: 'set', percentage: 2.5 });
   assert.equal(body('set', { percentage: '' }), null);
   assert.equal(body('set', { percentage: 'much' }), null);
@@ -144,11 +208,20 @@ test('a decision on an old revision has to be made again', () => {
   const again = reduce(state, { type: 'decideAgain' });
   assert.equal(again.dialog.isStale, false);
   assert.equal(ifMatchOf(again.dialog), '"8"');
-  assert.equal(opened({ type: 'ask', command: 'kill' }, moved).dialog.isStale, false, 'a kill works on whatever is there');
+  assert.equal(
+    opened({ type: 'ask', command: 'kill' }, moved).dialog.isStale,
+    false,
+    'a kill works on whatever is there',
+  );
 });
 
 test('a request whose outcome is unknown stays as it is, so that it can be sent again', () => {
-  const state = opened({ type: 'ask', command: 'set' }, { type: 'edit', fields: { percentage: '25', reason: 'why' } }, { type: 'sending', id: 'abc' }, { type: 'unknown', problem: { detail: 'no answer' } });
+  const state = opened(
+    { type: 'ask', command: 'set' },
+    { type: 'edit', fields: { percentage: '25', reason: 'why' } },
+    { type: 'sending', id: 'abc' },
+    { type: 'unknown', problem: { detail: 'no answer' } },
+  );
   const edited = reduce(state, { type: 'edit', fields: { percentage: '50' } });
   assert.equal(edited.dialog.form.percentage, '25');
   assert.equal(edited.dialog.id, 'abc');
@@ -156,7 +229,12 @@ test('a request whose outcome is unknown stays as it is, so that it can be sent 
 });
 
 test('what was done, another page and the end of a session close the dialog', () => {
-  for (const event of [{ type: 'done' }, { type: 'close' }, { type: 'sessionEnded' }, { type: 'route', view: 'list', key: null }]) {
+  for (const event of [
+    { type: 'done' },
+    { type: 'close' },
+    { type: 'sessionEnded' },
+    { type: 'route', view: 'list', key: null },
+  ]) {
     assert.equal(opened({ type: 'ask', command: 'kill' }, event).dialog, null, event.type);
   }
 });
@@ -164,7 +242,12 @@ test('what was done, another page and the end of a session close the dialog', ()
 test('the store renders once for many events of a frame, with the last state', () => {
   const frames = [];
   const seen = [];
-  const store = createStore({ initial: initial(), reduce, render: (state) => seen.push(state.now), later: (run) => frames.push(run) });
+  const store = createStore({
+    initial: initial(),
+    reduce,
+    render: (state) => seen.push(state.now),
+    later: (run) => frames.push(run),
+  });
   for (const now of [1, 2, 3]) store.dispatch({ type: 'clock', now });
   assert.equal(frames.length, 1);
   frames.pop()();

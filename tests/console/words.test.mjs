@@ -62,79 +62,200 @@ test('evidence is told on a log scale, however large', () => {
   assert.equal(evidenceShare(null, 100), 1);
 });
 
-const state = (changes) => ({ phase: 'running', killed: false, attempt: 1, stage: 'canary', percentage: 10, groups: ['team'], ...changes });
+const state = (changes) => ({
+  phase: 'running',
+  killed: false,
+  attempt: 1,
+  stage: 'canary',
+  percentage: 10,
+  groups: ['team'],
+  ...changes,
+});
 const moves = (changes) => ({ from: 10, to: 25, direction: 'new', share: 15, subjects: 1_234, ...changes });
 
 test('a step is foretold with both ends and who moves', () => {
-  const tried = { from: state(), to: state({ stage: 'quarter', percentage: 25, groups: ['team', 'sales'] }), moves: moves() };
-  assert.deepEqual(ends(tried), { from: { stage: 'canary', percentage: '10 %', facts: '' }, to: { stage: 'quarter', percentage: '25 %', facts: '' }, isSame: false });
-  assert.deepEqual(movers(tried), ['15 % of subjects move from legacy to new: about 1,234 of those seen in the last day.', 'The group sales goes to new.']);
+  const tried = {
+    from: state(),
+    to: state({ stage: 'quarter', percentage: 25, groups: ['team', 'sales'] }),
+    moves: moves(),
+  };
+  assert.deepEqual(ends(tried), {
+    from: { stage: 'canary', percentage: '10 %', facts: '' },
+    to: { stage: 'quarter', percentage: '25 %', facts: '' },
+    isSame: false,
+  });
+  assert.deepEqual(movers(tried), [
+    '15 % of subjects move from legacy to new: about 1,234 of those seen in the last day.',
+    'The group sales goes to new.',
+  ]);
 });
 
 test('a kill goes to nobody, groups included', () => {
-  const tried = { from: state(), to: state({ killed: true }), moves: moves({ to: 0, direction: 'legacy', share: 10, subjects: null }) };
+  const tried = {
+    from: state(),
+    to: state({ killed: true }),
+    moves: moves({ to: 0, direction: 'legacy', share: 10, subjects: null }),
+  };
   assert.equal(ends(tried).to.percentage, '0 %');
   assert.equal(ends(tried).to.facts, 'killed');
   assert.deepEqual(movers(tried), ['10 % of subjects move from new to legacy.', 'The group team goes back to legacy.']);
 });
 
 test('what the schedule does at once is foretold, and what ends with it', () => {
-  const then = [{ command: 'advance', stage: 'b', percentage: 100, phase: 'running' }, { command: 'complete', stage: 'b', percentage: 100, phase: 'completed' }];
-  const tried = { from: state({ phase: 'draft' }), to: state(), moves: moves({ to: 100 }), then, waits: [{ by: 'completed', text: 'completed' }], ends: [{ what: 'holdout', text: 'the holdout ends' }] };
+  const then = [
+    { command: 'advance', stage: 'b', percentage: 100, phase: 'running' },
+    { command: 'complete', stage: 'b', percentage: 100, phase: 'completed' },
+  ];
+  const tried = {
+    from: state({ phase: 'draft' }),
+    to: state(),
+    moves: moves({ to: 100 }),
+    then,
+    waits: [{ by: 'completed', text: 'completed' }],
+    ends: [{ what: 'holdout', text: 'the holdout ends' }],
+  };
   assert.deepEqual(following(tried), ['And then at once: b 100 %, completed.']);
   assert.deepEqual(ending(tried), ['The holdout ends.']);
   assert.deepEqual(warnings('start', tried, { stages: [], blocked: [] }), ['The holdout ends.']);
-  assert.deepEqual(following({ to: state(), then: [], waits: [{ by: 'hold', text: 'the hold of 1h is not over' }] }), ['Then it waits: the hold of 1h is not over.']);
+  assert.deepEqual(following({ to: state(), then: [], waits: [{ by: 'hold', text: 'the hold of 1h is not over' }] }), [
+    'Then it waits: the hold of 1h is not over.',
+  ]);
   assert.deepEqual(following({ to: state({ phase: 'paused' }), waits: [{ by: 'freeze', text: 'frozen' }] }), []);
   const advised = { stages: [], blocked: [], not_now: [{ command: 'complete', reason: 'the rollout is rolled back' }] };
-  assert.equal(warnings('complete', { ...tried, ends: [] }, advised, true)[0], 'Done all the same: the rollout is rolled back.');
+  assert.equal(
+    warnings('complete', { ...tried, ends: [] }, advised, true)[0],
+    'Done all the same: the rollout is rolled back.',
+  );
 });
 
 test('a command that is not possible says why and until when, once for those with the same reason', () => {
   const not_now = [
-    { command: 'start', refusal: 'frozen', reason: 'the plan’s freeze stops advancing now', at: '2026-12-04T00:00:00Z', waits: true },
+    {
+      command: 'start',
+      refusal: 'frozen',
+      reason: 'the plan’s freeze stops advancing now',
+      at: '2026-12-04T00:00:00Z',
+      waits: true,
+    },
     { command: 'advance', refusal: 'killed', reason: 'the rollout is killed', waits: true },
     { command: 'complete', refusal: 'killed', reason: 'the rollout is killed', waits: true, confirmable: true },
     { command: 'resume', refusal: 'phase', reason: 'the rollout has not been started', waits: false },
   ];
   const reasons = reasonsOf({ not_now });
-  assert.deepEqual(reasons.map((reason) => reasonText(reason, NOW)), ['Start: the plan’s freeze stops advancing now, until Fri 4 Dec 00:00 UTC (in 1 d 10 h).', 'Advance and Complete: the rollout is killed.']);
-  assert.deepEqual(reasons.map(({ isConfirmable }) => isConfirmable), [false, true]);
+  assert.deepEqual(
+    reasons.map((reason) => reasonText(reason, NOW)),
+    [
+      'Start: the plan’s freeze stops advancing now, until Fri 4 Dec 00:00 UTC (in 1 d 10 h).',
+      'Advance and Complete: the rollout is killed.',
+    ],
+  );
+  assert.deepEqual(
+    reasons.map(({ isConfirmable }) => isConfirmable),
+    [false, true],
+  );
   assert.deepEqual(reasonsOf({}), [], 'an older deployment tells nothing');
-  assert.equal(nextOf(rollout({ phase: 'draft' }, { not_now }), NOW), 'waits for somebody to start it, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)');
+  assert.equal(
+    nextOf(rollout({ phase: 'draft' }, { not_now }), NOW),
+    'waits for somebody to start it, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)',
+  );
 });
 
 test('a kill says how far it has come', () => {
   assert.equal(reachOf({}), '');
-  assert.equal(reachOf({ reach: { isolates: 3, behind: 0, quiet_ms: 12_300 } }), '0 requests to new for 12 s, as all 3 isolates heard in the last minute tell.');
-  assert.match(reachOf({ reach: { isolates: 3, behind: 1 } }), /^1 of 3 isolates heard in the last minute has not told yet/);
+  assert.equal(
+    reachOf({ reach: { isolates: 3, behind: 0, quiet_ms: 12_300 } }),
+    '0 requests to new for 12 s, as all 3 isolates heard in the last minute tell.',
+  );
+  assert.match(
+    reachOf({ reach: { isolates: 3, behind: 1 } }),
+    /^1 of 3 isolates heard in the last minute has not told yet/,
+  );
 });
 
 test('whoever jumps is told over what', () => {
-  const rollout = { stages: ['canary', 'quarter', 'half', 'full'].map((name) => ({ name })), blocked: [{ by: 'hold', text: 'the hold is not over' }, { by: 'manual', text: 'by hand' }] };
-  const tried = { from: state(), to: state({ phase: 'paused', stage: 'full', percentage: 100 }), moves: moves({ to: 100 }) };
-  assert.deepEqual(warnings('set', tried, rollout), ['Skipped: the hold is not over.', 'This jumps over quarter and half.', 'It stays there until somebody resumes it.']);
+  const rollout = {
+    stages: ['canary', 'quarter', 'half', 'full'].map((name) => ({ name })),
+    blocked: [
+      { by: 'hold', text: 'the hold is not over' },
+      { by: 'manual', text: 'by hand' },
+    ],
+  };
+  const tried = {
+    from: state(),
+    to: state({ phase: 'paused', stage: 'full', percentage: 100 }),
+    moves: moves({ to: 100 }),
+  };
+  assert.deepEqual(warnings('set', tried, rollout), [
+    'Skipped: the hold is not over.',
+    'This jumps over quarter and half.',
+    'It stays there until somebody resumes it.',
+  ]);
   assert.deepEqual(warnings('pause', { ...tried, to: tried.from }, rollout), []);
 });
 
 test('a start is told what chance will do, and what nobody reports', () => {
-  const needs = [{ is_reached: true, text: '50 requests on legacy take 1 min' }, { is_reached: false, text: '50 requests on new do not come within the hold of 1 h: they take 83 h' }];
-  const alarms = [{ is_frequent: true, text: '`js_error_rate > 2%` fires by chance about once in 2 hours' }, { is_frequent: false, text: 'hardly ever' }];
-  const tried = { from: state({ phase: 'draft' }), to: state(), moves: moves(), forecast: { alarms, stages: [{ stage: 'canary', needs }] } };
-  const expected = ['`js_error_rate > 2%` fires by chance about once in 2 hours.', 'In canary: 50 requests on new do not come within the hold of 1 h: they take 83 h.', 'Nobody has ever reported event.order and signal.p1 (pages report once the rollout has started): what rests on it says nothing until somebody does.'];
-  assert.deepEqual(warnings('start', tried, { state: tried.from, stages: [], blocked: [], never_reported: ['event.order', 'signal.p1'] }), expected);
-  assert.deepEqual(warnings('start', { ...tried, forecast: undefined }, { state: tried.from, stages: [], blocked: [] }), []);
+  const needs = [
+    { is_reached: true, text: '50 requests on legacy take 1 min' },
+    { is_reached: false, text: '50 requests on new do not come within the hold of 1 h: they take 83 h' },
+  ];
+  const alarms = [
+    { is_frequent: true, text: '`js_error_rate > 2%` fires by chance about once in 2 hours' },
+    { is_frequent: false, text: 'hardly ever' },
+  ];
+  const tried = {
+    from: state({ phase: 'draft' }),
+    to: state(),
+    moves: moves(),
+    forecast: { alarms, stages: [{ stage: 'canary', needs }] },
+  };
+  const expected = [
+    '`js_error_rate > 2%` fires by chance about once in 2 hours.',
+    'In canary: 50 requests on new do not come within the hold of 1 h: they take 83 h.',
+    'Nobody has ever reported event.order and signal.p1 (pages report once the rollout has started): what rests on it says nothing until somebody does.',
+  ];
+  assert.deepEqual(
+    warnings('start', tried, {
+      state: tried.from,
+      stages: [],
+      blocked: [],
+      never_reported: ['event.order', 'signal.p1'],
+    }),
+    expected,
+  );
+  assert.deepEqual(
+    warnings('start', { ...tried, forecast: undefined }, { state: tried.from, stages: [], blocked: [] }),
+    [],
+  );
 });
 
-const rollout = (live, changes) => ({ state: state(live), percentage: 10, faults: [], guardrails: [], stages: [{ name: 'canary' }], ...changes });
+const rollout = (live, changes) => ({
+  state: state(live),
+  percentage: 10,
+  faults: [],
+  guardrails: [],
+  stages: [{ name: 'canary' }],
+  ...changes,
+});
 
 test('what needs attention comes first', () => {
   const failing = [{ verdict: 'pass' }, { verdict: 'fail' }];
-  const order = [rollout({ killed: true }), rollout({ phase: 'rolled_back' }), rollout({}, { guardrails: failing }), rollout({ phase: 'paused' }), rollout(), rollout({ phase: 'draft' }), rollout({ phase: 'completed' })];
+  const order = [
+    rollout({ killed: true }),
+    rollout({ phase: 'rolled_back' }),
+    rollout({}, { guardrails: failing }),
+    rollout({ phase: 'paused' }),
+    rollout(),
+    rollout({ phase: 'draft' }),
+    rollout({ phase: 'completed' }),
+  ];
   assert.deepEqual(order.map(rank), [0, 1, 2, 3, 4, 5, 6]);
   assert.equal(rank(rollout({}, { faults: [{}] })), 2);
   assert.equal(healthOf(rollout({}, { guardrails: failing })).word, 'Tripped');
-  assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }, { verdict: 'inconclusive' }] })), null, 'no verdict is no news');
+  assert.equal(
+    healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }, { verdict: 'inconclusive' }] })),
+    null,
+    'no verdict is no news',
+  );
   assert.equal(healthOf(rollout({}, { guardrails: [{ verdict: 'pass' }] })).word, 'Clear');
 });
 
@@ -147,12 +268,33 @@ test('a verdict is told by what it is of', () => {
 });
 
 test('the end of a rehearsal has the time of its event, and its errors are those of users', () => {
-  const fate = { outcome: 'rolled_back', stage: 'half', percentage: 0, at_hours: 0.49, reason: 'it came true', subjects_exposed: 363, requests_failed: 3, requests_rescued: 22, requests_until_detection: 487, hours_until_detection: 0.17, alerts: 0 };
+  const fate = {
+    outcome: 'rolled_back',
+    stage: 'half',
+    percentage: 0,
+    at_hours: 0.49,
+    reason: 'it came true',
+    subjects_exposed: 363,
+    requests_failed: 3,
+    requests_rescued: 22,
+    requests_until_detection: 487,
+    hours_until_detection: 0.17,
+    alerts: 0,
+  };
   const outline = { stages: [{ name: 'half', percentage: 50 }] };
-  const events = [{ at_ms: 1_000, text: 'it began' }, { at_ms: 1_780_000, text: 'it came true' }];
+  const events = [
+    { at_ms: 1_000, text: 'it began' },
+    { at_ms: 1_780_000, text: 'it came true' },
+  ];
   assert.equal(headline(fate, outline, events), 'Rolled back after 29 min 40 s at half, 50 %');
-  assert.equal(cost(fate), '363 subjects had seen new. They met 3 errors before the rollback; 22 more were kept from them, as legacy answered instead. The failure was noticed about 10 min after it began, after 487 requests to new.');
-  assert.equal(cost({ ...fate, outcome: 'completed', requests_failed: 0, requests_rescued: 0, requests_until_detection: null }), '363 subjects saw new. They met 0 errors.');
+  assert.equal(
+    cost(fate),
+    '363 subjects had seen new. They met 3 errors before the rollback; 22 more were kept from them, as legacy answered instead. The failure was noticed about 10 min after it began, after 487 requests to new.',
+  );
+  assert.equal(
+    cost({ ...fate, outcome: 'completed', requests_failed: 0, requests_rescued: 0, requests_until_detection: null }),
+    '363 subjects saw new. They met 0 errors.',
+  );
 });
 
 test('a state and what comes next are told in words', () => {
@@ -160,9 +302,18 @@ test('a state and what comes next are told in words', () => {
   assert.equal(told(state({ killed: true })), 'killed (was running in canary at 10 %)');
   const next = { command: 'advance', stage: 'full', percentage: 100 };
   assert.equal(nextOf(rollout({}, { next }), NOW), 'advances to full (100 %) as soon as nothing blocks it');
-  assert.equal(nextOf(rollout({}, { next: { ...next, at: '2026-12-02T14:04:00Z' } }), NOW), 'advances to full (100 %) in 4 min (14:04 UTC)');
-  assert.equal(nextOf(rollout({ phase: 'rolled_back' }), NOW), 'stays until somebody resumes it, which begins attempt 2');
-  assert.equal(nextOf(rollout({ killed: true }, { kill_key: 'kill/shop' }), NOW), 'stays killed until the key in KV is deleted');
+  assert.equal(
+    nextOf(rollout({}, { next: { ...next, at: '2026-12-02T14:04:00Z' } }), NOW),
+    'advances to full (100 %) in 4 min (14:04 UTC)',
+  );
+  assert.equal(
+    nextOf(rollout({ phase: 'rolled_back' }), NOW),
+    'stays until somebody resumes it, which begins attempt 2',
+  );
+  assert.equal(
+    nextOf(rollout({ killed: true }, { kill_key: 'kill/shop' }), NOW),
+    'stays killed until the key in KV is deleted',
+  );
 });
 
 test('the lists of groups tell how many ids they have', () => {

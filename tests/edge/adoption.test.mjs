@@ -24,40 +24,64 @@ const ECHO_MS = 125_000;
 const OBEYED_MS_MAX = 20_000;
 
 let legacy, next;
-before(async () => { [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream)); });
+before(async () => {
+  [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
+});
 after(() => Promise.all([legacy.close(), next.close()]));
 
 /** Opens a gate whose rollouts are all set to 100 %, for the length of `use`. */
 async function withGate(keys, options, use) {
-  const gate = await openControlled(keys.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`] })), { percentage: 100, ...options });
+  const gate = await openControlled(
+    keys.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`] })),
+    { percentage: 100, ...options },
+  );
   const ana = operator(gate);
-  const obeys = (key, outcome) => until(async () => (await told(gate, key)) === outcome, () => `${key} to become ${outcome}`, OBEYED_MS_MAX);
+  const obeys = (key, outcome) =>
+    until(
+      async () => (await told(gate, key)) === outcome,
+      () => `${key} to become ${outcome}`,
+      OBEYED_MS_MAX,
+    );
   const byHand = async (key) => (await ana.history(key)).filter(({ actor }) => actor === 'kv');
   /** Waits, as users go on asking, for the newest entry by hand to be a command that matches; the entry. */
   const adopts = async (key, command, count = 1) => {
-    const entries = await until(async () => {
-      await told(gate, key);
-      const found = await byHand(key);
-      return found.length >= count && found;
-    }, () => `${key} to be adopted`, ADOPTED_MS);
+    const entries = await until(
+      async () => {
+        await told(gate, key);
+        const found = await byHand(key);
+        return found.length >= count && found;
+      },
+      () => `${key} to be adopted`,
+      ADOPTED_MS,
+    );
     assert.equal(entries.length, count, `${key} is adopted as often as it was edited`);
     const entry = entries.at(-1);
-    for (const [field, value] of Object.entries(command)) assert.deepEqual(entry.command[field], value, `${field} of ${key}`);
+    for (const [field, value] of Object.entries(command))
+      assert.deepEqual(entry.command[field], value, `${field} of ${key}`);
     return entry;
   };
   /** Waits for KV to hold that entry's state as a whole. */
-  const restores = (key, { state }) => until(async () => {
-    const whole = await published(gate, key);
-    return whole?.revision === state.revision && whole;
-  }, () => `the whole state of ${key} in KV`, ADOPTED_MS);
+  const restores = (key, { state }) =>
+    until(
+      async () => {
+        const whole = await published(gate, key);
+        return whole?.revision === state.revision && whole;
+      },
+      () => `the whole state of ${key} in KV`,
+      ADOPTED_MS,
+    );
   /** Has the state read a number of times, by everybody who reads it. */
   const looks = async (key, count = LOOKS) => {
     const seen = () => gate.kv.reads.filter((read) => read === `stage/${key}`).length;
     const enough = seen() + count;
-    await until(async () => {
-      await Promise.all([ana.rollout(key), told(gate, key)]);
-      return seen() >= enough;
-    }, () => `stage/${key} to be read`, 2 * ADOPTED_MS);
+    await until(
+      async () => {
+        await Promise.all([ana.rollout(key), told(gate, key)]);
+        return seen() >= enough;
+      },
+      () => `stage/${key} to be read`,
+      2 * ADOPTED_MS,
+    );
   };
   try {
     for (const key of keys) await obeys(key, 'new bucketed');
@@ -70,31 +94,52 @@ async function withGate(keys, options, use) {
 describe('by hand in KV,', { concurrency: true }, () => {
   describe('an edit', { concurrency: true }, () => {
     const EDITS = {
-      number: { text: '0', outcome: 'legacy bucketed', command: { command: 'set', percentage: 0 }, state: { phase: 'paused', percentage: 0 } },
-      percent: { text: '2.5%', outcome: 'legacy bucketed', command: { command: 'set', percentage: 2.5 }, state: { phase: 'paused', percentage: 2.5 } },
-      off: { text: 'off', outcome: 'legacy killed', command: { command: 'kill' }, state: { killed: true, percentage: 100 } },
+      number: {
+        text: '0',
+        outcome: 'legacy bucketed',
+        command: { command: 'set', percentage: 0 },
+        state: { phase: 'paused', percentage: 0 },
+      },
+      percent: {
+        text: '2.5%',
+        outcome: 'legacy bucketed',
+        command: { command: 'set', percentage: 2.5 },
+        state: { phase: 'paused', percentage: 2.5 },
+      },
+      off: {
+        text: 'off',
+        outcome: 'legacy killed',
+        command: { command: 'kill' },
+        state: { killed: true, percentage: 100 },
+      },
     };
 
     test('is obeyed, adopted once, and written back as a whole', async () => {
       await withGate(Object.keys(EDITS), {}, async ({ gate, ana, obeys, adopts, restores, looks, byHand }) => {
         for (const [key, { text }] of Object.entries(EDITS)) await gate.putStage(key, text);
-        await Promise.all(Object.entries(EDITS).map(async ([key, { text, outcome, command, state }]) => {
-          await obeys(key, outcome);
-          const entry = await adopts(key, command);
-          const whole = await restores(key, entry);
-          assert.equal(whole.kv?.text, text, 'the state says which text it was made of');
-          for (const [field, value] of Object.entries(state)) assert.deepEqual((await ana.rollout(key)).state[field], value, `${field} of ${key}`);
-          assert.equal(await told(gate, key), outcome);
-          await looks(key);
-          assert.equal((await byHand(key)).length, 1, `${key} is adopted once`);
-          await audit(gate, key);
-        }));
+        await Promise.all(
+          Object.entries(EDITS).map(async ([key, { text, outcome, command, state }]) => {
+            await obeys(key, outcome);
+            const entry = await adopts(key, command);
+            const whole = await restores(key, entry);
+            assert.equal(whole.kv?.text, text, 'the state says which text it was made of');
+            for (const [field, value] of Object.entries(state))
+              assert.deepEqual((await ana.rollout(key)).state[field], value, `${field} of ${key}`);
+            assert.equal(await told(gate, key), outcome);
+            await looks(key);
+            assert.equal((await byHand(key)).length, 1, `${key} is adopted once`);
+            await audit(gate, key);
+          }),
+        );
       });
     });
 
     test('may be the whole state with another percentage', async () => {
       await withGate(['shop'], {}, async ({ gate, obeys, adopts, restores, looks, byHand }) => {
-        const before = await until(() => published(gate, 'shop'), () => 'the state in KV');
+        const before = await until(
+          () => published(gate, 'shop'),
+          () => 'the state in KV',
+        );
         await gate.putStage('shop', { ...before, percentage: 3 });
         await obeys('shop', 'legacy bucketed');
         const entry = await adopts('shop', { command: 'set', percentage: 3 });
@@ -108,7 +153,10 @@ describe('by hand in KV,', { concurrency: true }, () => {
 
     test('may be a whole state again and again, without making the next one longer', async () => {
       await withGate(['shop'], {}, async ({ gate, adopts, restores }) => {
-        let whole = await until(() => published(gate, 'shop'), () => 'the state in KV');
+        let whole = await until(
+          () => published(gate, 'shop'),
+          () => 'the state in KV',
+        );
         for (let count = 1; count <= 5; count += 1) {
           await gate.putStage('shop', { ...whole, percentage: count });
           whole = await restores('shop', await adopts('shop', { command: 'set', percentage: count }, count));
@@ -123,22 +171,38 @@ describe('by hand in KV,', { concurrency: true }, () => {
         /** Asserts that everybody is told `outcome` for as long as older values may be read. */
         const stays = async (outcome) => {
           const end = performance.now() + STALE_MS + REFRESH_MS;
-          await until(async () => {
-            await ana.rollout('shop');
-            for (const isolate of gate.isolates) assert.equal(await told(isolate, 'shop'), outcome, isolate.name);
-            return performance.now() > end;
-          }, () => 'older values to be gone', 2 * STALE_MS + REFRESH_MS);
+          await until(
+            async () => {
+              await ana.rollout('shop');
+              for (const isolate of gate.isolates) assert.equal(await told(isolate, 'shop'), outcome, isolate.name);
+              return performance.now() > end;
+            },
+            () => 'older values to be gone',
+            2 * STALE_MS + REFRESH_MS,
+          );
         };
-        const everywhere = (outcome) => until(async () => {
-          await ana.rollout('shop');
-          const outcomes = await Promise.all(gate.isolates.map((isolate) => told(isolate, 'shop')));
-          return outcomes.every((each) => each === outcome);
-        }, () => `everybody to be told ${outcome}`, ADOPTED_MS);
+        const everywhere = (outcome) =>
+          until(
+            async () => {
+              await ana.rollout('shop');
+              const outcomes = await Promise.all(gate.isolates.map((isolate) => told(isolate, 'shop')));
+              return outcomes.every((each) => each === outcome);
+            },
+            () => `everybody to be told ${outcome}`,
+            ADOPTED_MS,
+          );
 
         // A key that reads still miss is another matter, and another test.
-        await until(() => performance.now() - gate.kv.versions('stage/shop').at(-1).at > STALE_MS, () => 'the key to be known', 2 * STALE_MS);
+        await until(
+          () => performance.now() - gate.kv.versions('stage/shop').at(-1).at > STALE_MS,
+          () => 'the key to be known',
+          2 * STALE_MS,
+        );
         gate.kv.staleMs = STALE_MS;
-        for (const [count, percentage, outcome] of [[1, 0, 'legacy bucketed'], [2, 100, 'new bucketed']]) {
+        for (const [count, percentage, outcome] of [
+          [1, 0, 'legacy bucketed'],
+          [2, 100, 'new bucketed'],
+        ]) {
           await gate.putStage('shop', `${percentage}`);
           await everywhere(outcome);
           await restores('shop', await adopts('shop', { command: 'set', percentage }, count));
@@ -148,7 +212,10 @@ describe('by hand in KV,', { concurrency: true }, () => {
         await ana.orders('shop', 'rollback');
         await everywhere('legacy inactive');
         await stays('legacy inactive');
-        assert.deepEqual((await byHand('shop')).map(({ command }) => command.percentage), [0, 100]);
+        assert.deepEqual(
+          (await byHand('shop')).map(({ command }) => command.percentage),
+          [0, 100],
+        );
         gate.kv.staleMs = 0;
         await audit(gate, 'shop');
       });
@@ -156,20 +223,30 @@ describe('by hand in KV,', { concurrency: true }, () => {
 
     test('is not written over unread while reads still miss the new key', async () => {
       await withGate(['shop'], {}, async ({ gate, ana, adopts }) => {
-        await until(() => published(gate, 'shop'), () => 'the state in KV');
+        await until(
+          () => published(gate, 'shop'),
+          () => 'the state in KV',
+        );
         // Each read is as old as it may be.
         Object.assign(gate.kv, { staleMs: STALE_MS, chance: { next: () => 0.99, happens: () => false } });
         // The next question makes the controller look again.
         await sleep(LOOK_MS);
         await gate.putStage('shop', '0');
-        const counts = until(async () => (await ana.rollout('shop')).state.percentage === 0, () => 'the edit to count', ADOPTED_MS);
+        const counts = until(
+          async () => (await ana.rollout('shop')).state.percentage === 0,
+          () => 'the edit to count',
+          ADOPTED_MS,
+        );
         await Promise.all([counts, adopts('shop', { command: 'set', percentage: 0 })]);
       });
     });
 
     test('that cannot be read is not obeyed, and shows as a fault until it is gone', async () => {
       await withGate(['shop'], {}, async ({ gate, ana, obeys, byHand, looks }) => {
-        const fault = async () => (await ana.rollout('shop')).faults.find(({ subject, message }) => `${subject} ${message}`.includes('ten percent'));
+        const fault = async () =>
+          (await ana.rollout('shop')).faults.find(({ subject, message }) =>
+            `${subject} ${message}`.includes('ten percent'),
+          );
         await gate.putStage('shop', 'ten percent');
         const { subject, message, at } = await until(fault, () => 'the fault', ADOPTED_MS);
         assert.match(subject, /shop/);
@@ -179,7 +256,11 @@ describe('by hand in KV,', { concurrency: true }, () => {
         assert.deepEqual(await byHand('shop'), []);
         await ana.orders('shop', 'set', { percentage: 0 });
         await obeys('shop', 'legacy bucketed');
-        await until(async () => (await fault()) === undefined, () => 'the fault to be gone', ADOPTED_MS + REPORTED_MS);
+        await until(
+          async () => (await fault()) === undefined,
+          () => 'the fault to be gone',
+          ADOPTED_MS + REPORTED_MS,
+        );
         await audit(gate, 'shop');
       });
     });
@@ -191,7 +272,11 @@ describe('by hand in KV,', { concurrency: true }, () => {
         const sleeper = gate.isolates[1];
         await gate.kill('shop');
         await obeys('shop', 'legacy killed');
-        await until(async () => (await told(sleeper, 'shop')) === 'legacy killed', () => 'the other isolate to obey', OBEYED_MS_MAX);
+        await until(
+          async () => (await told(sleeper, 'shop')) === 'legacy killed',
+          () => 'the other isolate to obey',
+          OBEYED_MS_MAX,
+        );
         const { state } = await adopts('shop', { command: 'kill', key: 'kill/shop' });
         assert.equal(state.killed, true);
         const { kill_key: key, percentage, commands } = await ana.rollout('shop');
@@ -202,12 +287,24 @@ describe('by hand in KV,', { concurrency: true }, () => {
         assert.match(`${refused.body.detail} ${refused.body.help}`, /kill\/shop/);
 
         await gate.kv.delete('kill/shop');
-        await until(async () => (await ana.command('shop', 'revive')).status === 200, () => 'a revive after the key is gone', ADOPTED_MS);
+        await until(
+          async () => (await ana.command('shop', 'revive')).status === 200,
+          () => 'a revive after the key is gone',
+          ADOPTED_MS,
+        );
         await obeys('shop', 'new bucketed');
-        await until(async () => (await told(sleeper, 'shop')) === 'new bucketed', () => 'the other isolate to wake', OBEYED_MS_MAX);
+        await until(
+          async () => (await told(sleeper, 'shop')) === 'new bucketed',
+          () => 'the other isolate to wake',
+          OBEYED_MS_MAX,
+        );
         await looks('shop');
         assert.equal(await told(gate, 'shop'), 'new bucketed', 'it stays revived');
-        assert.deepEqual((await byHand('shop')).map(({ command }) => command.command), ['kill'], 'the key counts once');
+        assert.deepEqual(
+          (await byHand('shop')).map(({ command }) => command.command),
+          ['kill'],
+          'the key counts once',
+        );
         await audit(gate, 'shop');
       });
     });
@@ -218,7 +315,13 @@ describe('by hand in KV,', { concurrency: true }, () => {
         await obeys('shop', 'legacy killed');
         await adopts('shop', { command: 'kill', key: 'kill/shop' });
         assert.equal((await ana.command('shop', 'advance')).body.refusal, 'killed');
-        for (const [command, args] of [['set', { percentage: 10 }], ['pause'], ['rollback'], ['kill'], ['set', { percentage: 100 }]]) {
+        for (const [command, args] of [
+          ['set', { percentage: 10 }],
+          ['pause'],
+          ['rollback'],
+          ['kill'],
+          ['set', { percentage: 100 }],
+        ]) {
           const { entry } = await ana.orders('shop', command, args);
           assert.equal(entry.state.killed, true, `still killed after ${command}`);
           await restores('shop', entry);
@@ -240,10 +343,17 @@ describe('by hand in KV,', { concurrency: true }, () => {
           await adopts(key, { command: 'kill', key: 'kill/*' });
           assert.equal((await ana.rollout(key)).kill_key, 'kill/*');
         }
-        const refused = async () => granted(await ana.command('*', 'revive')).refused.map(({ rollout }) => rollout).sort();
+        const refused = async () =>
+          granted(await ana.command('*', 'revive'))
+            .refused.map(({ rollout }) => rollout)
+            .sort();
         assert.deepEqual(await refused(), ['one', 'two']);
         await gate.kv.delete('kill/*');
-        await until(async () => (await refused()).length === 0, () => 'a revive after the key is gone', ADOPTED_MS);
+        await until(
+          async () => (await refused()).length === 0,
+          () => 'a revive after the key is gone',
+          ADOPTED_MS,
+        );
         for (const key of ['one', 'two']) await obeys(key, 'new bucketed');
       });
     });
@@ -253,21 +363,42 @@ describe('by hand in KV,', { concurrency: true }, () => {
     const gate = await openGate({ controller: false });
     try {
       const keys = ['bare', 'done', 'back', 'draft'];
-      await gate.load(keys.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`] })), { bare: '100', done: completed({ revision: 41 }), back: written({ revision: 7, phase: 'rolled_back', percentage: 0, stage: 'canary' }) });
+      await gate.load(
+        keys.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`] })),
+        {
+          bare: '100',
+          done: completed({ revision: 41 }),
+          back: written({ revision: 7, phase: 'rolled_back', percentage: 0, stage: 'canary' }),
+        },
+      );
       const sides = () => Promise.all(keys.map((key) => told(gate, key)));
       const before = await sides();
       assert.deepEqual(before, ['new bucketed', 'new completed', 'legacy inactive', 'legacy inactive']);
       gate.hasController = true;
       await gate.restart();
       const ana = operator(gate);
-      const known = await until(async () => {
-        const outcomes = await sides();
-        assert.ok(outcomes.every((outcome, index) => outcome === before[index] || outcome.endsWith('no_config')), outcomes.join());
-        const { rollouts } = granted(await ana.get('rollouts'));
-        return rollouts.length === keys.length && rollouts;
-      }, () => 'the controller to adopt the plans', ADOPTED_MS);
-      const states = Object.fromEntries(known.map(({ key, state }) => [key, [state.phase, state.percentage, state.revision > 7]]));
-      assert.deepEqual(states, { bare: ['paused', 100, false], done: ['completed', 100, true], back: ['rolled_back', 0, true], draft: ['draft', 0, false] });
+      const known = await until(
+        async () => {
+          const outcomes = await sides();
+          assert.ok(
+            outcomes.every((outcome, index) => outcome === before[index] || outcome.endsWith('no_config')),
+            outcomes.join(),
+          );
+          const { rollouts } = granted(await ana.get('rollouts'));
+          return rollouts.length === keys.length && rollouts;
+        },
+        () => 'the controller to adopt the plans',
+        ADOPTED_MS,
+      );
+      const states = Object.fromEntries(
+        known.map(({ key, state }) => [key, [state.phase, state.percentage, state.revision > 7]]),
+      );
+      assert.deepEqual(states, {
+        bare: ['paused', 100, false],
+        done: ['completed', 100, true],
+        back: ['rolled_back', 0, true],
+        draft: ['draft', 0, false],
+      });
       for (let times = 0; times < 20; times += 1) assert.deepEqual(await sides(), before);
       for (const key of keys) await audit(gate, key);
     } finally {

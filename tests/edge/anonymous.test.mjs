@@ -13,7 +13,18 @@ before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
   gate = await openGate({ controller: false });
-  await gate.load([plan(legacy, next, { stage: [{ name: 'half', percentage: 50, hold: '1h' }, { name: 'full', percentage: 100 }] }), plan(legacy, next, { key: 'other', routes: ['/other/*'] })], { shop: '50', other: '50' });
+  await gate.load(
+    [
+      plan(legacy, next, {
+        stage: [
+          { name: 'half', percentage: 50, hold: '1h' },
+          { name: 'full', percentage: 100 },
+        ],
+      }),
+      plan(legacy, next, { key: 'other', routes: ['/other/*'] }),
+    ],
+    { shop: '50', other: '50' },
+  );
 });
 beforeEach(() => {
   legacy.reset();
@@ -35,7 +46,13 @@ describe('a minted id', () => {
     assert.deepEqual(more, []);
     const [pair, ...attributes] = cookie.split(';').map((part) => part.trim());
     assert.match(pair, /^__Host-tidegate-id=[A-Za-z0-9_.-]{16,128}$/);
-    assert.deepEqual(attributes.map((text) => text.toLowerCase()).sort(), ['httponly', 'max-age=34560000', 'path=/', 'samesite=lax', 'secure']);
+    assert.deepEqual(attributes.map((text) => text.toLowerCase()).sort(), [
+      'httponly',
+      'max-age=34560000',
+      'path=/',
+      'samesite=lax',
+      'secure',
+    ]);
     assert.equal(through.get('tidegate-reason'), 'bucketed');
   });
 
@@ -44,7 +61,10 @@ describe('a minted id', () => {
     for (let visitor = 0; visitor < 20; visitor += 1) {
       const first = await visit();
       const [cookie] = minted(first);
-      const asked = [await visit({ ...DOCUMENT, Cookie: `${NAME}=${idOf(cookie)}` }), await visit({ ...asset('script'), Cookie: `a=1; ${NAME}=${idOf(cookie)}` }, { path: '/app.js' })];
+      const asked = [
+        await visit({ ...DOCUMENT, Cookie: `${NAME}=${idOf(cookie)}` }),
+        await visit({ ...asset('script'), Cookie: `a=1; ${NAME}=${idOf(cookie)}` }, { path: '/app.js' }),
+      ];
       for (const later of asked) assert.equal(later.get('tidegate-variant'), first.get('tidegate-variant'));
       sides.add(first.get('tidegate-variant'));
     }
@@ -59,17 +79,28 @@ describe('a minted id', () => {
 
   test('is kept: no second one is minted over a valid one', async () => {
     const id = idOf(minted(await visit())[0]);
-    for (const path of ['/page', '/other/page']) assert.deepEqual(minted(await visit({ ...DOCUMENT, Cookie: `${NAME}=${id}` }, { path })), [], path);
+    for (const path of ['/page', '/other/page'])
+      assert.deepEqual(minted(await visit({ ...DOCUMENT, Cookie: `${NAME}=${id}` }, { path })), [], path);
   });
 
   test('replaces one that Tidegate cannot have made', async () => {
     for (const broken of ['', 'x', 'not/valid;', '%00', '\xff\xfe', 'z'.repeat(5000), '<script>']) {
-      assert.equal(minted(await visit({ ...DOCUMENT, Cookie: `${NAME}=${broken}` })).length, 1, JSON.stringify(broken.slice(0, 20)));
+      assert.equal(
+        minted(await visit({ ...DOCUMENT, Cookie: `${NAME}=${broken}` })).length,
+        1,
+        JSON.stringify(broken.slice(0, 20)),
+      );
     }
   });
 
-  test('is appended to the frontend\'s own cookies', async () => {
-    const answer = { headers: [['Set-Cookie', 'a=1'], ['Set-Cookie', 'b=2; Path=/']], body: 'text' };
+  test("is appended to the frontend's own cookies", async () => {
+    const answer = {
+      headers: [
+        ['Set-Cookie', 'a=1'],
+        ['Set-Cookie', 'b=2; Path=/'],
+      ],
+      body: 'text',
+    };
     legacy.handle('/page', answer);
     next.handle('/page', answer);
     const cookies = (await visit()).all('set-cookie');
@@ -94,7 +125,11 @@ describe('an id is minted', () => {
   const yes = {
     'for a page that a client without Sec-Fetch headers asks for': { Accept: DOCUMENT.Accept },
     'for a page by a link from another site': { ...DOCUMENT, ...cross },
-    'for a frame in a page of the same site': { ...DOCUMENT, 'Sec-Fetch-Dest': 'iframe', 'Sec-Fetch-Site': 'same-site' },
+    'for a frame in a page of the same site': {
+      ...DOCUMENT,
+      'Sec-Fetch-Dest': 'iframe',
+      'Sec-Fetch-Site': 'same-site',
+    },
   };
   for (const [name, headers] of Object.entries(yes)) {
     test(name, async () => assert.equal(minted(await visit(headers)).length, 1));
@@ -114,12 +149,17 @@ describe('no id is minted, and the network and the browser decide', () => {
       for (let client = 0; client < 20; client += 1) {
         const from = { 'CF-Connecting-IP': `198.51.${index}.${client}`, 'User-Agent': 'Mozilla/5.0' };
         const asked = [];
-        for (const path of ['/page', '/page', '/other/page']) asked.push(await visit({ ...headers, ...from }, { path }));
+        for (const path of ['/page', '/page', '/other/page'])
+          asked.push(await visit({ ...headers, ...from }, { path }));
         for (const through of asked) {
           assert.deepEqual(minted(through), []);
           assert.equal(through.get('tidegate-reason'), 'bucketed');
         }
-        assert.equal(asked[1].get('tidegate-variant'), asked[0].get('tidegate-variant'), 'the same client meets the same side');
+        assert.equal(
+          asked[1].get('tidegate-variant'),
+          asked[0].get('tidegate-variant'),
+          'the same client meets the same side',
+        );
         sides.add(asked[0].get('tidegate-variant'));
       }
       assert.equal(sides.size, 2, 'at 50 % twenty networks see both sides');
@@ -130,11 +170,16 @@ describe('no id is minted, and the network and the browser decide', () => {
 describe('no id is minted', () => {
   const cross = { 'Sec-Fetch-Site': 'cross-site' };
   const no = {
-    'for a part of another site\'s page': [{ ...asset('image'), ...cross }],
-    'for another site\'s fetch': [{ ...asset('empty'), ...cross, 'Sec-Fetch-Mode': 'cors', Origin: 'https://elsewhere.example' }],
-    'for a frame in another site\'s page': [{ ...DOCUMENT, ...cross, 'Sec-Fetch-Dest': 'iframe' }],
+    "for a part of another site's page": [{ ...asset('image'), ...cross }],
+    "for another site's fetch": [
+      { ...asset('empty'), ...cross, 'Sec-Fetch-Mode': 'cors', Origin: 'https://elsewhere.example' },
+    ],
+    "for a frame in another site's page": [{ ...DOCUMENT, ...cross, 'Sec-Fetch-Dest': 'iframe' }],
     'over plain HTTP, where browsers refuse the cookie': [DOCUMENT, { scheme: 'http' }],
-    'for a form that another site posts': [{ ...DOCUMENT, ...cross }, { method: 'POST', body: 'a=1' }],
+    'for a form that another site posts': [
+      { ...DOCUMENT, ...cross },
+      { method: 'POST', body: 'a=1' },
+    ],
   };
   for (const [name, [headers, options]] of Object.entries(no)) {
     test(name, async () => {

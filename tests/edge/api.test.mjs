@@ -53,7 +53,8 @@ async function started(key, changes) {
 /** Makes a check of each case, and fails with all that failed. */
 async function each(cases, check) {
   const failed = [];
-  for (const one of cases) await Promise.resolve(check(one)).catch(({ message }) => failed.push(message.split('\n')[0].slice(0, 600)));
+  for (const one of cases)
+    await Promise.resolve(check(one)).catch(({ message }) => failed.push(message.split('\n')[0].slice(0, 600)));
   assert.deepEqual(failed, []);
 }
 
@@ -85,7 +86,12 @@ async function told(key, { headers = ANA, host = PUBLIC_HOST } = {}) {
   return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
 }
 
-const obeys = (key, outcome, options) => until(async () => (await told(key, options)) === outcome, () => `${key} to become ${outcome}`, OBEYED_MS_MAX);
+const obeys = (key, outcome, options) =>
+  until(
+    async () => (await told(key, options)) === outcome,
+    () => `${key} to become ${outcome}`,
+    OBEYED_MS_MAX,
+  );
 
 describe('the document', () => {
   test('has only examples that it describes itself', () => assert.deepEqual(faultyExamples(), []));
@@ -96,7 +102,8 @@ describe('the document', () => {
 
   test('describes what Prometheus reads, which a viewer may', async () => {
     assert.equal((await api.fetch('/_tidegate/metrics')).status, 401);
-    for (const method of ['GET', 'HEAD']) assert.equal((await api.fetch('/_tidegate/metrics', { method, headers: bearer(TOKENS.vic) })).status, 200);
+    for (const method of ['GET', 'HEAD'])
+      assert.equal((await api.fetch('/_tidegate/metrics', { method, headers: bearer(TOKENS.vic) })).status, 200);
   });
 
   test('describes health, which needs no token', async () => {
@@ -110,12 +117,19 @@ describe('the API is closed', () => {
   const hash = sha256('secret');
   after(() => afresh());
 
-  for (const [name, ADMIN_TOKENS] of [['no tokens', null], ['empty tokens', ' \n']]) {
+  for (const [name, ADMIN_TOKENS] of [
+    ['no tokens', null],
+    ['empty tokens', ' \n'],
+  ]) {
     test(`with ${name}, and says how to set them`, async () => {
       await afresh({ ADMIN_TOKENS });
       for (const { method, template, path: full, body } of operations()) {
         if (!template.startsWith('/_tidegate/api/') || template === SESSION) continue;
-        const { help, detail } = problem(await ana.ask(method, full.slice('/_tidegate/api/'.length), body), 503, 'no-tokens');
+        const { help, detail } = problem(
+          await ana.ask(method, full.slice('/_tidegate/api/'.length), body),
+          503,
+          'no-tokens',
+        );
         assert.match(`${detail} ${help}`, /ADMIN_TOKENS/);
         assert.match(help, /secret put/);
       }
@@ -142,15 +156,22 @@ describe('the API is closed', () => {
   });
 
   test('to nobody whose entry stands among others, however they are separated', async () => {
-    await afresh({ ADMIN_TOKENS: `ana:operator:${sha256('one')},\n\tben@example.com:viewer:${sha256('two').toUpperCase()}  c-d_e.f:operator:${sha256('three')},` });
-    for (const token of ['one', 'two', 'three']) assert.equal((await bare('GET', 'rollouts', bearer(token))).status, 200, token);
+    await afresh({
+      ADMIN_TOKENS: `ana:operator:${sha256('one')},\n\tben@example.com:viewer:${sha256('two').toUpperCase()}  c-d_e.f:operator:${sha256('three')},`,
+    });
+    for (const token of ['one', 'two', 'three'])
+      assert.equal((await bare('GET', 'rollouts', bearer(token))).status, 200, token);
   });
 
   test('for previews, without a key of 16 bytes to sign them', async () => {
     for (const SIGNING_KEY of [null, 'too short']) {
       await afresh({ SIGNING_KEY });
       await apply(rollout('unsigned'));
-      problem(await ana.ask('POST', 'rollouts/unsigned/previews', { variant: 'new', for: '1h' }), 503, 'no-signing-key');
+      problem(
+        await ana.ask('POST', 'rollouts/unsigned/previews', { variant: 'new', for: '1h' }),
+        503,
+        'no-signing-key',
+      );
     }
   });
 });
@@ -159,16 +180,30 @@ describe('a token', () => {
   before(() => apply(rollout('checkout')));
 
   test('is needed, and must be known', async () => {
-    const wrong = [{}, bearer('wrong'), bearer(''), bearer(sha256(TOKENS.ana)), { Authorization: TOKENS.ana }, { Authorization: `Basic ${btoa(`ana:${TOKENS.ana}`)}` }, { Cookie: `token=${TOKENS.ana}` }];
+    const wrong = [
+      {},
+      bearer('wrong'),
+      bearer(''),
+      bearer(sha256(TOKENS.ana)),
+      { Authorization: TOKENS.ana },
+      { Authorization: `Basic ${btoa(`ana:${TOKENS.ana}`)}` },
+      { Cookie: `token=${TOKENS.ana}` },
+    ];
     for (const headers of wrong) {
-      for (const [method, name, body] of [['GET', 'rollouts'], ['GET', 'openapi.json'], ['PUT', 'plans', '{}'], ['POST', path('checkout'), '{"command":"kill","reason":"x"}']]) {
+      for (const [method, name, body] of [
+        ['GET', 'rollouts'],
+        ['GET', 'openapi.json'],
+        ['PUT', 'plans', '{}'],
+        ['POST', path('checkout'), '{"command":"kill","reason":"x"}'],
+      ]) {
         problem(await bare(method, name, headers, body), 401, 'unauthorized');
       }
     }
   });
 
   test('is known in whatever case the scheme is written', async () => {
-    for (const scheme of ['Bearer', 'bearer', 'BEARER']) assert.equal((await bare('GET', 'rollouts', { Authorization: `${scheme} ${TOKENS.ana}` })).status, 200);
+    for (const scheme of ['Bearer', 'bearer', 'BEARER'])
+      assert.equal((await bare('GET', 'rollouts', { Authorization: `${scheme} ${TOKENS.ana}` })).status, 200);
   });
 
   test('of a viewer reads everything and changes nothing', async () => {
@@ -185,16 +220,34 @@ describe('a token', () => {
   });
 
   test('sent by a page of another site changes nothing', async () => {
-    const kill = (headers) => bare('POST', path('checkout'), { ...AS_ANA, ...headers }, '{"command":"kill","reason":"from a page"}');
+    const kill = (headers) =>
+      bare('POST', path('checkout'), { ...AS_ANA, ...headers }, '{"command":"kill","reason":"from a page"}');
     const foreign = [
-      { Origin: 'https://evil.example' }, { Origin: 'null' }, { Origin: `https://${PUBLIC_HOST}.evil.example` }, { Origin: `http://${PUBLIC_HOST}` },
-      { 'Sec-Fetch-Site': 'cross-site' }, { 'Sec-Fetch-Site': 'same-site' }, { Origin: `https://${PUBLIC_HOST}`, 'Sec-Fetch-Site': 'cross-site' },
+      { Origin: 'https://evil.example' },
+      { Origin: 'null' },
+      { Origin: `https://${PUBLIC_HOST}.evil.example` },
+      { Origin: `http://${PUBLIC_HOST}` },
+      { 'Sec-Fetch-Site': 'cross-site' },
+      { 'Sec-Fetch-Site': 'same-site' },
+      { Origin: `https://${PUBLIC_HOST}`, 'Sec-Fetch-Site': 'cross-site' },
     ];
     for (const headers of foreign) problem(await kill(headers), 403, 'cross-site');
-    problem(await bare('PUT', 'plans', { ...AS_ANA, ...foreign[0] }, '{"rollouts":[],"prune":true}'), 403, 'cross-site');
+    problem(
+      await bare('PUT', 'plans', { ...AS_ANA, ...foreign[0] }, '{"rollouts":[],"prune":true}'),
+      403,
+      'cross-site',
+    );
     assert.equal((await ana.rollout('checkout')).state.killed, false);
-    for (const headers of [{ Origin: `https://${PUBLIC_HOST}`, 'Sec-Fetch-Site': 'same-origin' }, { 'Sec-Fetch-Site': 'none' }]) assert.equal((await kill(headers)).status, 200);
-    assert.equal((await bare('GET', 'rollouts', { ...bearer(TOKENS.ana), ...foreign[0] })).status, 200, 'reading is no change');
+    for (const headers of [
+      { Origin: `https://${PUBLIC_HOST}`, 'Sec-Fetch-Site': 'same-origin' },
+      { 'Sec-Fetch-Site': 'none' },
+    ])
+      assert.equal((await kill(headers)).status, 200);
+    assert.equal(
+      (await bare('GET', 'rollouts', { ...bearer(TOKENS.ana), ...foreign[0] })).status,
+      200,
+      'reading is no change',
+    );
   });
 });
 
@@ -205,8 +258,22 @@ describe('a request', () => {
   });
 
   test('to a path or a rollout that does not exist is told so', async () => {
-    for (const name of ['', 'nothing', 'rollouts/checkout/', 'rollouts/checkout/nothing', 'rollouts/checkout/history/1', 'plans/checkout']) problem(await bare('GET', name, AS_ANA), 404, 'not-found');
-    for (const name of ['rollouts/chekout', 'rollouts/chekout/history', 'rollouts/chekout/plan', 'assign?rollout=chekout&id=ana']) assert.match(problem(await ana.get(name), 404, 'unknown-rollout').help, /`checkout`/);
+    for (const name of [
+      '',
+      'nothing',
+      'rollouts/checkout/',
+      'rollouts/checkout/nothing',
+      'rollouts/checkout/history/1',
+      'plans/checkout',
+    ])
+      problem(await bare('GET', name, AS_ANA), 404, 'not-found');
+    for (const name of [
+      'rollouts/chekout',
+      'rollouts/chekout/history',
+      'rollouts/chekout/plan',
+      'assign?rollout=chekout&id=ana',
+    ])
+      assert.match(problem(await ana.get(name), 404, 'unknown-rollout').help, /`checkout`/);
     problem(await ana.command('chekout', 'kill'), 404, 'unknown-rollout');
     problem(await ana.ask('POST', 'rollouts/chekout/signals', { name: 'p1', count: 1 }), 404, 'unknown-rollout');
     problem(await ana.ask('POST', 'rollouts/chekout/previews', { variant: 'new', for: '1h' }), 404, 'unknown-rollout');
@@ -216,7 +283,11 @@ describe('a request', () => {
   test('of a method that a path does not take is told which it takes', async () => {
     const templates = Object.keys(API.paths).filter((name) => name.startsWith('/_tidegate/api/'));
     const known = (template) => Object.keys(API.paths[template]).map((method) => method.toUpperCase());
-    const others = templates.flatMap((template) => ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH'].filter((method) => !known(template).includes(method === 'HEAD' ? 'GET' : method)).map((method) => [method, template]));
+    const others = templates.flatMap((template) =>
+      ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH']
+        .filter((method) => !known(template).includes(method === 'HEAD' ? 'GET' : method))
+        .map((method) => [method, template]),
+    );
     await each(others, async ([method, template]) => {
       const name = template.replace('/_tidegate/api/', '').replace('{rollout}', 'checkout');
       const answer = await bare(method, name, AS_ANA, ['GET', 'HEAD', 'DELETE'].includes(method) ? undefined : '{}');
@@ -226,9 +297,21 @@ describe('a request', () => {
   });
 
   test('of HEAD is answered like GET, without a body', async () => {
-    for (const name of ['rollouts', 'rollouts/checkout', 'rollouts/checkout/history', 'rollouts/checkout/plan', 'plans', 'assign?rollout=checkout&id=ana', 'openapi.json']) {
+    for (const name of [
+      'rollouts',
+      'rollouts/checkout',
+      'rollouts/checkout/history',
+      'rollouts/checkout/plan',
+      'plans',
+      'assign?rollout=checkout&id=ana',
+      'openapi.json',
+    ]) {
       const [got, head] = [await bare('GET', name, AS_ANA), await bare('HEAD', name, AS_ANA)];
-      assert.deepEqual([head.status, head.get('etag'), head.get('content-type')], [got.status, got.get('etag'), got.get('content-type')], name);
+      assert.deepEqual(
+        [head.status, head.get('etag'), head.get('content-type')],
+        [got.status, got.get('etag'), got.get('content-type')],
+        name,
+      );
     }
     assert.equal((await bare('HEAD', 'rollouts/chekout', AS_ANA)).status, 404);
   });
@@ -237,20 +320,63 @@ describe('a request', () => {
     const reason = 'x'.repeat(2 << 20);
     const long = JSON.stringify({ command: 'kill', reason });
     // Whoever is answered while still sending may find the connection closed before reading that.
-    const send = (...request) => until(() => bare(...request).catch(({ code }) => (['ECONNRESET', 'EPIPE'].includes(code) ? undefined : Promise.reject(code))), () => 'an answer');
+    const send = (...request) =>
+      until(
+        () =>
+          bare(...request).catch(({ code }) =>
+            ['ECONNRESET', 'EPIPE'].includes(code) ? undefined : Promise.reject(code),
+          ),
+        () => 'an answer',
+      );
     problem(await send('POST', path('checkout'), AS_ANA, long), 413, 'too-large');
-    problem(await send('POST', path('checkout'), AS_ANA, { [Symbol.asyncIterator]: async function* () { yield Buffer.from(long); } }), 413, 'too-large');
+    problem(
+      await send('POST', path('checkout'), AS_ANA, {
+        [Symbol.asyncIterator]: async function* () {
+          yield Buffer.from(long);
+        },
+      }),
+      413,
+      'too-large',
+    );
     problem(await send('POST', path('checkout'), AS_ANA, ' '.repeat(65 * 1024) + '{}'), 413, 'too-large');
     problem(await send('POST', 'rollouts/checkout/signals', AS_ANA, long), 413, 'too-large');
-    problem(await send('PUT', 'plans', AS_ANA, JSON.stringify({ rollouts: [], reason: reason + reason + reason })), 413, 'too-large');
-    assert.equal((await ana.apply([rollout('checkout', { notes: [reason.slice(0, 900_000)] })], { dry_run: true })).dry_run, true, 'plans may be longer');
+    problem(
+      await send('PUT', 'plans', AS_ANA, JSON.stringify({ rollouts: [], reason: reason + reason + reason })),
+      413,
+      'too-large',
+    );
+    assert.equal(
+      (await ana.apply([rollout('checkout', { notes: [reason.slice(0, 900_000)] })], { dry_run: true })).dry_run,
+      true,
+      'plans may be longer',
+    );
     assert.equal((await ana.rollout('checkout')).state.killed, false);
   });
 
   test('that is no JSON, or no object, is malformed', async () => {
-    const bodies = ['', '{', '{"command":"kill","reason":"x"', 'command=kill&reason=x', '[]', 'null', '7', '"kill"', '['.repeat(20_000), '{"command":"kill","reason":"x"}{}'];
-    const places = [['POST', path('checkout')], ['POST', 'rollouts/checkout/signals'], ['POST', 'rollouts/checkout/previews'], ['PUT', 'plans'], ['POST', path('*')]];
-    await each(bodies.flatMap((body) => places.map((place) => [...place, body])), async ([method, name, body]) => problem(await bare(method, name, AS_ANA, body), 400, 'malformed'));
+    const bodies = [
+      '',
+      '{',
+      '{"command":"kill","reason":"x"',
+      'command=kill&reason=x',
+      '[]',
+      'null',
+      '7',
+      '"kill"',
+      '['.repeat(20_000),
+      '{"command":"kill","reason":"x"}{}',
+    ];
+    const places = [
+      ['POST', path('checkout')],
+      ['POST', 'rollouts/checkout/signals'],
+      ['POST', 'rollouts/checkout/previews'],
+      ['PUT', 'plans'],
+      ['POST', path('*')],
+    ];
+    await each(
+      bodies.flatMap((body) => places.map((place) => [...place, body])),
+      async ([method, name, body]) => problem(await bare(method, name, AS_ANA, body), 400, 'malformed'),
+    );
   });
 
   test('whose text is not UTF-8 is malformed, so that no reason is garbled', async () => {
@@ -259,33 +385,92 @@ describe('a request', () => {
   });
 
   const faulty = [
-    ['command', {}], ['command', { command: 'sett', percentage: 5 }], ['command', { command: 'apply', plan: 1, digest: '' }], ['command', { command: 7 }], ['command', { command: 'Kill' }],
-    ['percentage', { command: 'set' }], ['percentage', { command: 'set', percentage: 150 }], ['percentage', { command: 'set', percentage: -1 }], ['percentage', { command: 'set', percentage: 0.0005 }],
-    ['percentage', { command: 'set', percentage: 'ten' }], ['percentage', { command: 'set', percentage: null }], ['percentage', { command: 'set', percentage: [5] }], ['percentage', { command: 'start', percentage: 5 }],
-    ['percent', { command: 'set', percentage: 5, percent: 5 }], ['surprise', { command: 'kill', surprise: true }], ['key', { command: 'kill', key: 'kill/checkout' }],
-    ['to', { command: 'rollback', to: 'legacy' }], ['to', { command: 'rollback', to: 101 }], ['to', { command: 'rollback', to: true }], ['stage', { command: 'resume', stage: 7 }], ['stage', { command: 'start', stage: 'full' }],
-    ['item', { command: 'approve' }], ['item', { command: 'approve', item: 7 }], ['dry_run', { command: 'kill', dry_run: 'yes' }],
-    ['reason', { command: 'note', reason: undefined }], ['reason', { command: 'start', reason: '' }], ['reason', { command: 'note', reason: '  \n' }], ['reason', { command: 'kill', reason: 'x'.repeat(1_001) }], ['reason', { command: 'kill', reason: 7 }],
+    ['command', {}],
+    ['command', { command: 'sett', percentage: 5 }],
+    ['command', { command: 'apply', plan: 1, digest: '' }],
+    ['command', { command: 7 }],
+    ['command', { command: 'Kill' }],
+    ['percentage', { command: 'set' }],
+    ['percentage', { command: 'set', percentage: 150 }],
+    ['percentage', { command: 'set', percentage: -1 }],
+    ['percentage', { command: 'set', percentage: 0.0005 }],
+    ['percentage', { command: 'set', percentage: 'ten' }],
+    ['percentage', { command: 'set', percentage: null }],
+    ['percentage', { command: 'set', percentage: [5] }],
+    ['percentage', { command: 'start', percentage: 5 }],
+    ['percent', { command: 'set', percentage: 5, percent: 5 }],
+    ['surprise', { command: 'kill', surprise: true }],
+    ['key', { command: 'kill', key: 'kill/checkout' }],
+    ['to', { command: 'rollback', to: 'legacy' }],
+    ['to', { command: 'rollback', to: 101 }],
+    ['to', { command: 'rollback', to: true }],
+    ['stage', { command: 'resume', stage: 7 }],
+    ['stage', { command: 'start', stage: 'full' }],
+    ['item', { command: 'approve' }],
+    ['item', { command: 'approve', item: 7 }],
+    ['dry_run', { command: 'kill', dry_run: 'yes' }],
+    ['reason', { command: 'note', reason: undefined }],
+    ['reason', { command: 'start', reason: '' }],
+    ['reason', { command: 'note', reason: '  \n' }],
+    ['reason', { command: 'kill', reason: 'x'.repeat(1_001) }],
+    ['reason', { command: 'kill', reason: 7 }],
   ];
   test('with a field that is wrong is told which, why and what is right', async () => {
     const { state } = await ana.rollout('checkout');
-    const ofAll = [['command', { command: 'start' }], ['reason', { command: 'revive', reason: undefined }], ['to', { command: 'kill', to: 'off' }], ['dry_run', { command: 'kill', dry_run: true }]];
+    const ofAll = [
+      ['command', { command: 'start' }],
+      ['reason', { command: 'revive', reason: undefined }],
+      ['to', { command: 'kill', to: 'off' }],
+      ['dry_run', { command: 'kill', dry_run: true }],
+    ];
     const asked = [...faulty.map((given) => ['checkout', ...given]), ...ofAll.map((given) => ['*', ...given])];
-    await each(asked, async ([key, field, given]) => assertNames(await ana.ask('POST', path(key), { reason: 'because', ...given }, { 'If-Match': '*' }), field, `${key} ${JSON.stringify(given).slice(0, 80)}`));
+    await each(asked, async ([key, field, given]) =>
+      assertNames(
+        await ana.ask('POST', path(key), { reason: 'because', ...given }, { 'If-Match': '*' }),
+        field,
+        `${key} ${JSON.stringify(given).slice(0, 80)}`,
+      ),
+    );
     assert.deepEqual((await ana.rollout('checkout')).state, state, 'nothing was done');
-    assert.equal((await ana.command('checkout', 'pause', { reason: 'é'.repeat(1_000), dry_run: true })).status, 409, 'a reason of 1,000 characters is none too long');
+    assert.equal(
+      (await ana.command('checkout', 'pause', { reason: 'é'.repeat(1_000), dry_run: true })).status,
+      409,
+      'a reason of 1,000 characters is none too long',
+    );
   });
 
   test('with several faults is told all of them', async () => {
-    const { faults } = problem(await ana.ask('POST', path('checkout'), { command: 'set', percentage: 150, surprise: 1, reason: '' }, { 'If-Match': '*' }), 400, 'malformed');
+    const { faults } = problem(
+      await ana.ask(
+        'POST',
+        path('checkout'),
+        { command: 'set', percentage: 150, surprise: 1, reason: '' },
+        { 'If-Match': '*' },
+      ),
+      400,
+      'malformed',
+    );
     assert.ok(faults.length >= 3, JSON.stringify(faults));
   });
 
   test('with a parameter that is wrong is told which', async () => {
-    await each([
-      ['limit', 'rollouts/checkout/history?limit=0'], ['limit', 'rollouts/checkout/history?limit=1001'], ['limit', 'rollouts/checkout/history?limit=many'], ['before', 'rollouts/checkout/history?before=now'],
-      ['revision', 'rollouts/checkout/plan?revision=last'], ['rollout', 'assign?id=ana'], ['id', 'assign?rollout=checkout'],
-    ], async ([parameter, name]) => assert.match(JSON.stringify(problem(await ana.get(name), 400, 'malformed')), new RegExp(`\\b${parameter}\\b`), name));
+    await each(
+      [
+        ['limit', 'rollouts/checkout/history?limit=0'],
+        ['limit', 'rollouts/checkout/history?limit=1001'],
+        ['limit', 'rollouts/checkout/history?limit=many'],
+        ['before', 'rollouts/checkout/history?before=now'],
+        ['revision', 'rollouts/checkout/plan?revision=last'],
+        ['rollout', 'assign?id=ana'],
+        ['id', 'assign?rollout=checkout'],
+      ],
+      async ([parameter, name]) =>
+        assert.match(
+          JSON.stringify(problem(await ana.get(name), 400, 'malformed')),
+          new RegExp(`\\b${parameter}\\b`),
+          name,
+        ),
+    );
   });
 });
 
@@ -307,26 +492,46 @@ describe('a revision', () => {
       assert.equal(answer.status === 428, needs, `${command}: ${answer.text}`);
       if (needs) assert.equal(problem(answer, 428, 'revision-required').help.includes('If-Match'), true);
       const tried = await ana.ask('POST', path('told'), { command, ...args[command], dry_run: true });
-      assert.ok([200, 409].includes(tried.status), `to try ${command} needs neither a revision nor a reason: ${tried.text}`);
+      assert.ok(
+        [200, 409].includes(tried.status),
+        `to try ${command} needs neither a revision nor a reason: ${tried.text}`,
+      );
     }
   });
 
   test('that is stale is refused with what the rollout is now', async () => {
     const { state } = await started('stale');
     granted(await ben.command('stale', 'set', { percentage: 20 }, { revision: state.revision }));
-    const { current } = problem(await ana.command('stale', 'set', { percentage: 50 }, { revision: state.revision }), 412, 'stale-revision');
+    const { current } = problem(
+      await ana.command('stale', 'set', { percentage: 50 }, { revision: state.revision }),
+      412,
+      'stale-revision',
+    );
     assert.deepEqual([current.state.revision, current.percentage, current.key], [state.revision + 1, 20, 'stale']);
     problem(await ana.command('stale', 'kill', {}, { revision: state.revision }), 412, 'stale-revision');
-    problem(await ana.command('stale', 'set', { percentage: 50, dry_run: true }, { revision: state.revision + 7 }), 412, 'stale-revision');
+    problem(
+      await ana.command('stale', 'set', { percentage: 50, dry_run: true }, { revision: state.revision + 7 }),
+      412,
+      'stale-revision',
+    );
     assert.equal((await ana.rollout('stale')).percentage, 20);
     assert.equal((await ana.orders('stale', 'set', { percentage: 50 }, { revision: '*' })).rollout.percentage, 50);
-    assert.equal((await ana.orders('stale', 'set', { percentage: 60 }, { revision: current.state.revision + 1 })).rollout.percentage, 60);
+    assert.equal(
+      (await ana.orders('stale', 'set', { percentage: 60 }, { revision: current.state.revision + 1 })).rollout
+        .percentage,
+      60,
+    );
   });
 
   test('that is malformed is refused', async () => {
     await started('quoted');
     for (const given of ['"two"', 'W/"2"', '""', '"-2"', '"02"', '2.0', '"1", "2"']) {
-      const answer = await operator(gate).ask('POST', path('quoted'), { command: 'set', percentage: 50, reason: 'x' }, { 'If-Match': given });
+      const answer = await operator(gate).ask(
+        'POST',
+        path('quoted'),
+        { command: 'set', percentage: 50, reason: 'x' },
+        { 'If-Match': given },
+      );
       assert.ok([400, 412].includes(answer.status), `${given}: ${answer.status} ${answer.text}`);
     }
     assert.equal((await ana.rollout('quoted')).percentage, 10);
@@ -334,7 +539,11 @@ describe('a revision', () => {
 
   test('is granted to one of those who decide on it at once', async () => {
     const { state } = await started('raced');
-    const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => ana.command('raced', 'set', { percentage: 20 + n }, { revision: state.revision })));
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, n) =>
+        ana.command('raced', 'set', { percentage: 20 + n }, { revision: state.revision }),
+      ),
+    );
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, ...Array(7).fill(412)]);
     assert.equal((await ana.history('raced')).length, state.revision + 1);
   });
@@ -343,12 +552,25 @@ describe('a revision', () => {
 describe('a reason', () => {
   test('may be missing or empty of what stops something, and can follow as a note that changes nothing else', async () => {
     await started('hurried');
-    for (const [command, given] of [['pause', {}], ['rollback', { reason: '' }], ['kill', {}]]) {
-      assert.equal(granted(await ana.ask('POST', path('hurried'), { command, ...given })).entry.reason, 'no reason given', command);
+    for (const [command, given] of [
+      ['pause', {}],
+      ['rollback', { reason: '' }],
+      ['kill', {}],
+    ]) {
+      assert.equal(
+        granted(await ana.ask('POST', path('hurried'), { command, ...given })).entry.reason,
+        'no reason given',
+        command,
+      );
     }
     const was = await ana.rollout('hurried');
-    const { rollout: is, entry } = granted(await ben.ask('POST', path('hurried'), { command: 'note', reason: 'Payments failed' }));
-    assert.deepEqual([entry.actor, entry.command, entry.reason, entry.revision], ['ben', { command: 'note' }, 'Payments failed', was.state.revision + 1]);
+    const { rollout: is, entry } = granted(
+      await ben.ask('POST', path('hurried'), { command: 'note', reason: 'Payments failed' }),
+    );
+    assert.deepEqual(
+      [entry.actor, entry.command, entry.reason, entry.revision],
+      ['ben', { command: 'note' }, 'Payments failed', was.state.revision + 1],
+    );
     assert.deepEqual(is.state, { ...was.state, revision: entry.revision }, 'since stays too');
     const [newest, former] = granted(await ana.get('rollouts/hurried/history?limit=2')).entries;
     assert.deepEqual([newest, newest.previous], [entry, former.hash]);
@@ -356,7 +578,9 @@ describe('a reason', () => {
   });
 
   test('is given to a kill of all at once by a note to all', async () => {
-    const { rollouts, refused } = granted(await ana.ask('POST', path('*'), { command: 'note', reason: 'It was the network' }));
+    const { rollouts, refused } = granted(
+      await ana.ask('POST', path('*'), { command: 'note', reason: 'It was the network' }),
+    );
     assert.deepEqual([rollouts.length > 0, refused], [true, []]);
     assert.equal((await ana.history('hurried')).at(-1).reason, 'It was the network');
   });
@@ -367,7 +591,13 @@ describe('an idempotency key', () => {
 
   test('makes the same request give the same answer once more, and one entry', async () => {
     const { state } = await started('once');
-    const set = (args = {}, options = {}) => ana.command('once', 'set', { percentage: 25, reason: 'once', ...args }, { revision: state.revision, idempotencyKey: 'k-1', ...options });
+    const set = (args = {}, options = {}) =>
+      ana.command(
+        'once',
+        'set',
+        { percentage: 25, reason: 'once', ...args },
+        { revision: state.revision, idempotencyKey: 'k-1', ...options },
+      );
     const first = await set();
     granted(first);
     assert.deepEqual(stripped(await set()), stripped(first));
@@ -379,7 +609,9 @@ describe('an idempotency key', () => {
 
   test('makes the same request, sent several times at once, one entry', async () => {
     await started('burst');
-    const answers = await Promise.all(Array.from({ length: 6 }, () => ana.command('burst', 'pause', { reason: 'burst' }, { idempotencyKey: 'k-2' })));
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => ana.command('burst', 'pause', { reason: 'burst' }, { idempotencyKey: 'k-2' })),
+    );
     for (const answer of answers) assert.deepEqual(stripped(answer), stripped(answers[0]));
     assert.equal((await ana.history('burst')).filter(({ reason }) => reason === 'burst').length, 1);
   });
@@ -392,7 +624,8 @@ describe('an idempotency key', () => {
       await ana.command('owned', 'pause', { reason: 'another' }, { idempotencyKey: 'k-3' }),
       await ana.command('owned', 'kill', { reason: 'mine' }, { idempotencyKey: 'k-3' }),
       await ana.command('other', 'pause', { reason: 'mine' }, { idempotencyKey: 'k-3' }),
-    ]) problem(answer, 422, 'key-reused');
+    ])
+      problem(answer, 422, 'key-reused');
     assert.equal((await ana.rollout('other')).state.phase, 'running');
     assert.equal((await ana.rollout('owned')).state.killed, false);
     problem(await operator(gate).command('owned', 'pause', {}, { idempotencyKey: 'k'.repeat(129) }), 400, 'malformed');
@@ -413,13 +646,15 @@ async function accepted(key) {
   const { state, checklist } = await ana.rollout(key);
   const item = checklist?.items.find(({ approved }) => !approved)?.item ?? 'nothing';
   const args = { set: { percentage: 33 }, approve: { item } };
-  const answers = await Promise.all(COMMANDS.map((command) => ana.command(key, command, { ...args[command], dry_run: true })));
+  const answers = await Promise.all(
+    COMMANDS.map((command) => ana.command(key, command, { ...args[command], dry_run: true })),
+  );
   answers.forEach((answer) => answer.status === 200 || problem(answer, 409, 'refused'));
   assert.equal((await ana.rollout(key)).state.revision, state.revision, 'a dry run changes nothing');
   return COMMANDS.filter((_, index) => answers[index].status === 200);
 }
 
-describe('a rollout\'s life', () => {
+describe("a rollout's life", () => {
   const LIFE = {
     checklist: ['Signed off', 'Backups confirmed'],
     after_rollback: ['Cause found'],
@@ -437,26 +672,53 @@ describe('a rollout\'s life', () => {
     const what = `${command} ${JSON.stringify(args)}`;
     const was = await ana.rollout(key);
     const tried = await ana.command(key, command, { ...args, dry_run: true }, { revision: was.state.revision });
-    const answer = await ana.command(key, command, { ...args, reason: `because of ${command}` }, { revision: was.state.revision });
+    const answer = await ana.command(
+      key,
+      command,
+      { ...args, reason: `because of ${command}` },
+      { revision: was.state.revision },
+    );
     const { rollout: is, entry, moves } = granted(answer);
-    for (const [field, value] of Object.entries(expected)) assert.deepEqual(is.state[field], value, `${what}: ${field}`);
+    for (const [field, value] of Object.entries(expected))
+      assert.deepEqual(is.state[field], value, `${what}: ${field}`);
     assert.equal(is.state.revision, was.state.revision + 1, what);
     assert.equal(answer.revision, is.state.revision, what);
-    assert.deepEqual([entry.actor, entry.reason, entry.command.command, entry.revision], ['ana', `because of ${command}`, command, answer.revision], what);
+    assert.deepEqual(
+      [entry.actor, entry.reason, entry.command.command, entry.revision],
+      ['ana', `because of ${command}`, command, answer.revision],
+      what,
+    );
     for (const [name, value] of Object.entries(args)) assert.deepEqual(entry.command[name], value, what);
     assert.deepEqual(entry.state, is.state, what);
     const effective = is.state.killed || is.state.phase === 'draft' ? 0 : is.state.percentage;
     assert.equal(is.percentage, effective, `${what}: what is in effect`);
-    assert.deepEqual([moves.from, moves.to, moves.direction], [was.percentage, is.percentage, directionOf(is.percentage - was.percentage)], what);
-    assert.ok(Math.abs(moves.share - Math.abs(is.percentage - was.percentage)) < 1e-9, `${what}: ${JSON.stringify(moves)}`);
+    assert.deepEqual(
+      [moves.from, moves.to, moves.direction],
+      [was.percentage, is.percentage, directionOf(is.percentage - was.percentage)],
+      what,
+    );
+    assert.ok(
+      Math.abs(moves.share - Math.abs(is.percentage - was.percentage)) < 1e-9,
+      `${what}: ${JSON.stringify(moves)}`,
+    );
     const { from, to, moves: tryMoves } = granted(tried);
-    assert.deepEqual([from, { ...to, since: 0 }, tryMoves, tried.revision], [was.state, { ...is.state, since: 0 }, moves, was.state.revision], `${what}: the dry run`);
-    const { entries: [newest, former] } = granted(await ana.get(`rollouts/${key}/history?limit=2`));
+    assert.deepEqual(
+      [from, { ...to, since: 0 }, tryMoves, tried.revision],
+      [was.state, { ...is.state, since: 0 }, moves, was.state.revision],
+      `${what}: the dry run`,
+    );
+    const {
+      entries: [newest, former],
+    } = granted(await ana.get(`rollouts/${key}/history?limit=2`));
     assert.deepEqual(newest, entry, what);
     assert.equal(newest.previous, former.hash, what);
     const shown = await ana.rollout(key);
     assert.deepEqual(shown.state, is.state, what);
-    assert.deepEqual([...shown.commands].sort(), (await accepted(key)).sort(), `${what}: the commands that are offered`);
+    assert.deepEqual(
+      [...shown.commands].sort(),
+      (await accepted(key)).sort(),
+      `${what}: the commands that are offered`,
+    );
     return is;
   }
   const directionOf = (change) => (change > 0 ? 'new' : change < 0 ? 'legacy' : 'none');
@@ -465,7 +727,10 @@ describe('a rollout\'s life', () => {
     const key = 'life';
     await apply(rollout(key, LIFE));
     const draft = await ana.rollout(key);
-    assert.deepEqual([draft.state.phase, draft.state.revision, draft.percentage, draft.commands.includes('start')], ['draft', 1, 0, false]);
+    assert.deepEqual(
+      [draft.state.phase, draft.state.revision, draft.percentage, draft.commands.includes('start')],
+      ['draft', 1, 0, false],
+    );
     assert.deepEqual(draft.checklist, { of: 'start', items: [{ item: 'Signed off' }, { item: 'Backups confirmed' }] });
 
     assert.match(refused(await ana.command(key, 'start'), 'checklist').detail, /Signed off.*Backups confirmed/);
@@ -473,7 +738,10 @@ describe('a rollout\'s life', () => {
     assert.equal(checklist.items[0].approved.by, 'ana');
     assert.ok(Date.parse(checklist.items[0].approved.at));
     refused(await ana.command(key, 'approve', { item: 'Signed off' }), 'approved-already');
-    assert.match(refused(await ana.command(key, 'approve', { item: 'Backups' }), 'unknown-item').help, /Backups confirmed/);
+    assert.match(
+      refused(await ana.command(key, 'approve', { item: 'Backups' }), 'unknown-item').help,
+      /Backups confirmed/,
+    );
     refused(await ana.command(key, 'start'), 'checklist');
     await step(key, 'approve', { item: 'Backups confirmed' }, { phase: 'draft' });
 
@@ -491,7 +759,12 @@ describe('a rollout\'s life', () => {
     await step(key, 'approve', { item: 'Rollback tested' }, { phase: 'paused' });
     await step(key, 'advance', {}, { phase: 'running', stage: 'half', percentage: 50 });
 
-    await step(key, 'rollback', { to: 'previous' }, { phase: 'rolled_back', stage: 'canary', percentage: 10, groups: ['team'] });
+    await step(
+      key,
+      'rollback',
+      { to: 'previous' },
+      { phase: 'rolled_back', stage: 'canary', percentage: 10, groups: ['team'] },
+    );
     refused(await ana.command(key, 'rollback', { to: 11 }), 'would-rise');
     await step(key, 'rollback', { to: 5 }, { phase: 'rolled_back', stage: 'team', percentage: 5, groups: ['team'] });
     await step(key, 'rollback', { to: 'off' }, { phase: 'rolled_back', percentage: 0, groups: [] });
@@ -500,7 +773,12 @@ describe('a rollout\'s life', () => {
     refused(await ana.command(key, 'resume', { stage: 'hafl' }), 'unknown-stage');
     refused(await ana.command(key, 'advance'), 'phase');
     await step(key, 'approve', { item: 'Cause found' }, { phase: 'rolled_back' });
-    await step(key, 'resume', { stage: 'canary' }, { phase: 'running', stage: 'canary', percentage: 10, groups: ['team'], attempt: 2 });
+    await step(
+      key,
+      'resume',
+      { stage: 'canary' },
+      { phase: 'running', stage: 'canary', percentage: 10, groups: ['team'], attempt: 2 },
+    );
     refused(await ana.command(key, 'advance'), 'checklist');
 
     await step(key, 'kill', {}, { phase: 'running', killed: true, percentage: 10 });
@@ -530,7 +808,10 @@ describe('a rollout\'s life', () => {
     await obeys('told-to', 'new bucketed');
     await ana.orders('told-to', 'kill');
     await obeys('told-to', 'legacy killed');
-    await until(async () => (await ana.rollout('told-to')).published.is_current, () => 'KV to hold it');
+    await until(
+      async () => (await ana.rollout('told-to')).published.is_current,
+      () => 'KV to hold it',
+    );
     const { state, published } = await ana.rollout('told-to');
     assert.equal(published.revision, state.revision);
   });
@@ -538,11 +819,24 @@ describe('a rollout\'s life', () => {
   test('ends a kill by a key in KV only when the key is deleted', async () => {
     await started('keyed');
     await gate.kill('keyed');
-    const killed = await until(async () => { const is = await ana.rollout('keyed'); return is.state.killed && is; }, () => 'the key to be seen', SCHEDULED_MS_MAX);
-    assert.deepEqual([killed.kill_key, killed.percentage, killed.commands.includes('revive')], ['kill/keyed', 0, false]);
+    const killed = await until(
+      async () => {
+        const is = await ana.rollout('keyed');
+        return is.state.killed && is;
+      },
+      () => 'the key to be seen',
+      SCHEDULED_MS_MAX,
+    );
+    assert.deepEqual(
+      [killed.kill_key, killed.percentage, killed.commands.includes('revive')],
+      ['kill/keyed', 0, false],
+    );
     assert.match(refused(await ana.command('keyed', 'revive'), 'kill-key').help, /kill\/keyed/);
     const { refused: others } = granted(await ana.ask('POST', path('*'), { command: 'revive', reason: 'all' }));
-    assert.ok(others.some(({ rollout: name, detail }) => name === 'keyed' && detail.includes('kill/keyed')), JSON.stringify(others));
+    assert.ok(
+      others.some(({ rollout: name, detail }) => name === 'keyed' && detail.includes('kill/keyed')),
+      JSON.stringify(others),
+    );
     const { command, actor } = (await ana.history('keyed')).at(-1);
     assert.deepEqual([command, actor], [{ command: 'kill', key: 'kill/keyed' }, 'kv']);
     await gate.kv.delete('kill/keyed');
@@ -555,12 +849,18 @@ test('every rollout can be killed at once, and revived', async () => {
   for (const key of ['one', 'two']) await ana.orders(key, 'start');
   const all = async (command) => granted(await ana.ask('POST', path('*'), { command, reason: `${command} them` }));
   const killed = await all('kill');
-  assert.deepEqual([killed.rollouts.map(({ key, state }) => `${key} ${state.killed}`).sort(), killed.refused], [['draft true', 'one true', 'two true'], []]);
+  assert.deepEqual(
+    [killed.rollouts.map(({ key, state }) => `${key} ${state.killed}`).sort(), killed.refused],
+    [['draft true', 'one true', 'two true'], []],
+  );
   assert.equal((await ana.history('two')).at(-1).reason, 'kill them');
   await ana.orders('two', 'revive');
   const revived = await all('revive');
   assert.deepEqual(revived.rollouts.map(({ key }) => key).sort(), ['draft', 'one']);
-  assert.deepEqual(revived.refused.map(({ rollout: key }) => key), ['two']);
+  assert.deepEqual(
+    revived.refused.map(({ rollout: key }) => key),
+    ['two'],
+  );
   for (const { state } of granted(await ana.get('rollouts')).rollouts) assert.equal(state.killed, false);
 });
 
@@ -572,11 +872,21 @@ describe('plans', () => {
     assert.deepEqual(changes(await apply(rollout('a'), rollout('b'))), ['a added', 'b added']);
     const { revision } = granted(await ana.get('plans'));
     const same = await apply(rollout('a'), rollout('b'));
-    assert.deepEqual([changes(same), same.revision], [['a unchanged', 'b unchanged'], revision], 'the same plans are no change');
+    assert.deepEqual(
+      [changes(same), same.revision],
+      [['a unchanged', 'b unchanged'], revision],
+      'the same plans are no change',
+    );
     const answer = await ana.apply([rollout('b', { description: 'Changed' })], { reason: 'for the test' });
-    assert.deepEqual(changes(answer).filter((change) => !change.endsWith('unchanged')), ['b changed']);
+    assert.deepEqual(
+      changes(answer).filter((change) => !change.endsWith('unchanged')),
+      ['b changed'],
+    );
     const { entry } = answer.changes.find(({ change }) => change === 'changed');
-    assert.deepEqual([entry.actor, entry.reason, entry.command.command, entry.command.plan], ['ana', 'for the test', 'apply', answer.revision]);
+    assert.deepEqual(
+      [entry.actor, entry.reason, entry.command.command, entry.command.plan],
+      ['ana', 'for the test', 'apply', answer.revision],
+    );
     assert.ok(answer.revision > revision);
     const { rollouts, revision: now } = granted(await ana.get('plans'));
     assert.deepEqual([rollouts.map(({ key }) => key).sort(), now], [['a', 'b'], answer.revision]);
@@ -594,23 +904,54 @@ describe('plans', () => {
 
   test('that are tried only are not applied', async () => {
     const was = granted(await ana.get('plans'));
-    const answer = await ana.apply([rollout('a', { description: 'tried' }), rollout('new')], { dry_run: true, prune: true });
-    assert.deepEqual([answer.dry_run, changes(answer).filter((change) => /^(a|b|new) /.test(change))], [true, ['a changed', 'b removed', 'new added']]);
+    const answer = await ana.apply([rollout('a', { description: 'tried' }), rollout('new')], {
+      dry_run: true,
+      prune: true,
+    });
+    assert.deepEqual(
+      [answer.dry_run, changes(answer).filter((change) => /^(a|b|new) /.test(change))],
+      [true, ['a changed', 'b removed', 'new added']],
+    );
     assert.deepEqual(granted(await ana.get('plans')), was);
     problem(await ana.get('rollouts/new'), 404, 'unknown-rollout');
   });
 
   test('with faults are refused as a whole, each fault with its place', async () => {
     const was = granted(await ana.get('plans'));
-    const falling = rollout('falls', { stage: [{ name: 'x', percentage: 10, hold: '1h' }, { name: 'y', percentage: 5 }] });
+    const falling = rollout('falls', {
+      stage: [
+        { name: 'x', percentage: 10, hold: '1h' },
+        { name: 'y', percentage: 5 },
+      ],
+    });
     const put = (rollouts, more = {}) => ana.ask('PUT', 'plans', { rollouts, reason: 'faulty', ...more });
-    const faults = async (...rollouts) => problem(await put(rollouts), 422, 'invalid-plans').faults.map(({ rollout: key, path: at }) => `${key} ${at}`);
+    const faults = async (...rollouts) =>
+      problem(await put(rollouts), 422, 'invalid-plans').faults.map(({ rollout: key, path: at }) => `${key} ${at}`);
     assert.deepEqual(await faults(rollout('sound'), falling), ['falls stage[1].percentage']);
     assert.deepEqual(await faults({ ...rollout('strange'), surprise: 1 }), ['strange ']);
-    assert.deepEqual((await faults(falling, rollout('gated', { stage: [{ name: 'x', percentage: 10, gates: ['eror_rate < 1%'] }] }))).sort(), ['falls stage[1].percentage', 'gated stage[0].gates[0]']);
-    assert.deepEqual(await faults(rollout('rushes', { stage: [{ name: 'x', percentage: 10 }, { name: 'y', percentage: 100, hold: '1h' }] })), ['rushes stage[0]']);
+    assert.deepEqual(
+      (
+        await faults(falling, rollout('gated', { stage: [{ name: 'x', percentage: 10, gates: ['eror_rate < 1%'] }] }))
+      ).sort(),
+      ['falls stage[1].percentage', 'gated stage[0].gates[0]'],
+    );
+    assert.deepEqual(
+      await faults(
+        rollout('rushes', {
+          stage: [
+            { name: 'x', percentage: 10 },
+            { name: 'y', percentage: 100, hold: '1h' },
+          ],
+        }),
+      ),
+      ['rushes stage[0]'],
+    );
     assert.deepEqual(await faults(rollout('waits', { after: ['nobody'] })), ['waits after[0]']);
-    assert.match((await faults(rollout('taken', { routes: ['/a/*'] }))).join(), /(taken|a) routes\[0\]/, 'a route of a rollout that is not named');
+    assert.match(
+      (await faults(rollout('taken', { routes: ['/a/*'] }))).join(),
+      /(taken|a) routes\[0\]/,
+      'a route of a rollout that is not named',
+    );
     await faults(rollout('twice'), rollout('twice'));
     problem(await put([rollout('a', { after: ['b'] }), rollout('b', { after: ['a'] })]), 422, 'invalid-plans');
     problem(await put([rollout('a'), rollout('late', { after: ['b'] })], { prune: true }), 422, 'invalid-plans');
@@ -618,26 +959,51 @@ describe('plans', () => {
   });
 
   test('in a body that is no set of plans are told which field is wrong', async () => {
-    const bodies = [['rollouts', {}], ['rollouts', { rollouts: 'a' }], ['prune', { rollouts: [], prune: 'yes' }], ['surprise', { rollouts: [], surprise: 1 }], ['reason', { rollouts: [], reason: 7 }], ['reason', { rollouts: [], reason: 'x'.repeat(1_001) }]];
-    await each(bodies, async ([field, body]) => assertNames(await ana.ask('PUT', 'plans', body), field, JSON.stringify(body).slice(0, 80)));
+    const bodies = [
+      ['rollouts', {}],
+      ['rollouts', { rollouts: 'a' }],
+      ['prune', { rollouts: [], prune: 'yes' }],
+      ['surprise', { rollouts: [], surprise: 1 }],
+      ['reason', { rollouts: [], reason: 7 }],
+      ['reason', { rollouts: [], reason: 'x'.repeat(1_001) }],
+    ];
+    await each(bodies, async ([field, body]) =>
+      assertNames(await ana.ask('PUT', 'plans', body), field, JSON.stringify(body).slice(0, 80)),
+    );
   });
 
-  const BASE = { holdout: 5, groups: { beta: { ids: ['bea'] }, team: { ids: ['tom'] } }, eligible: 'beta', exclude: ['team'] };
+  const BASE = {
+    holdout: 5,
+    groups: { beta: { ids: ['bea'] }, team: { ids: ['tom'] } },
+    eligible: 'beta',
+    exclude: ['team'],
+  };
   const forbidden = {
     salt: { salt: 'pepper' },
     identity: { identity: { from: ['cookie:other'], anonymous: true } },
     holdout: { holdout: 6 },
     eligible: { eligible: 'team', exclude: [] },
-    'the current stage': { stage: [{ name: 'another', percentage: 10, hold: '1h' }, { name: 'full', percentage: 100, hold: '1h' }] },
+    'the current stage': {
+      stage: [
+        { name: 'another', percentage: 10, hold: '1h' },
+        { name: 'full', percentage: 100, hold: '1h' },
+      ],
+    },
   };
   for (const [name, change] of Object.entries(forbidden)) {
     test(`of a started rollout cannot change ${name}`, async () => {
       const key = `keeps-${name.split(' ').at(-1)}`;
       await started(key, BASE);
       const was = granted(await ana.get('plans'));
-      const answer = await ana.ask('PUT', 'plans', { rollouts: [rollout(`beside-${key}`), rollout(key, { ...BASE, ...change })], reason: 'refused' });
+      const answer = await ana.ask('PUT', 'plans', {
+        rollouts: [rollout(`beside-${key}`), rollout(key, { ...BASE, ...change })],
+        reason: 'refused',
+      });
       const { refusals } = problem(answer, 409, 'refused');
-      assert.deepEqual(refusals.map(({ rollout: of, refusal }) => `${of} ${refusal}`), [`${key} running-plan`]);
+      assert.deepEqual(
+        refusals.map(({ rollout: of, refusal }) => `${of} ${refusal}`),
+        [`${key} running-plan`],
+      );
       assert.ok(refusals[0].help);
       assert.deepEqual(granted(await ana.get('plans')), was, 'nothing was applied');
     });
@@ -650,7 +1016,15 @@ describe('plans', () => {
 
   test('of a started rollout leave its percentage until somebody sets it', async () => {
     await started('stays');
-    await apply(rollout('stays', { stage: [{ name: 'first', percentage: 1, hold: '1h' }, { name: 'canary', percentage: 20, hold: '1h' }, { name: 'full', percentage: 100, hold: '1h' }] }));
+    await apply(
+      rollout('stays', {
+        stage: [
+          { name: 'first', percentage: 1, hold: '1h' },
+          { name: 'canary', percentage: 20, hold: '1h' },
+          { name: 'full', percentage: 100, hold: '1h' },
+        ],
+      }),
+    );
     const { state, percentage } = await ana.rollout('stays');
     assert.deepEqual([state.stage, state.percentage, percentage, state.phase], ['canary', 10, 10, 'running']);
     assert.equal((await ana.orders('stays', 'set', { percentage: 20 })).rollout.state.stage, 'canary');
@@ -660,30 +1034,60 @@ describe('plans', () => {
     await afresh();
     await apply(rollout('stays'), rollout('goes'));
     assert.deepEqual(changes(await ana.apply([rollout('stays')])), ['stays unchanged']);
-    assert.deepEqual(changes(await ana.apply([rollout('stays')], { prune: true })), ['goes removed', 'stays unchanged']);
+    assert.deepEqual(changes(await ana.apply([rollout('stays')], { prune: true })), [
+      'goes removed',
+      'stays unchanged',
+    ]);
     problem(await ana.get('rollouts/goes'), 404, 'unknown-rollout');
-    assert.deepEqual(granted(await ana.get('rollouts')).rollouts.map(({ key }) => key), ['stays']);
+    assert.deepEqual(
+      granted(await ana.get('rollouts')).rollouts.map(({ key }) => key),
+      ['stays'],
+    );
     await ana.orders('stays', 'start');
-    const { refusals } = problem(await ana.ask('PUT', 'plans', { rollouts: [rollout('instead')], prune: true }), 409, 'refused');
-    assert.deepEqual(refusals.map(({ rollout: key, refusal }) => `${key} ${refusal}`), ['stays running-plan'], 'a rollout that has subjects does not go');
+    const { refusals } = problem(
+      await ana.ask('PUT', 'plans', { rollouts: [rollout('instead')], prune: true }),
+      409,
+      'refused',
+    );
+    assert.deepEqual(
+      refusals.map(({ rollout: key, refusal }) => `${key} ${refusal}`),
+      ['stays running-plan'],
+      'a rollout that has subjects does not go',
+    );
   });
 
   test('of a rollout that is gone begin anew when they come back', async () => {
     await apply(rollout('stays'), rollout('back'));
     await ana.orders('back', 'set', { percentage: 100 });
     await ana.orders('back', 'complete');
-    await until(async () => (await ana.rollout('back')).published.is_current, () => 'KV to hold it');
+    await until(
+      async () => (await ana.rollout('back')).published.is_current,
+      () => 'KV to hold it',
+    );
     await ana.apply([rollout('stays')], { prune: true });
     await apply(rollout('back'));
     const { state, percentage } = await ana.rollout('back');
     assert.deepEqual([state.phase, percentage], ['draft', 0], 'nobody is put on new by applying a plan');
-    assert.deepEqual((await ana.history('back')).map(({ command }) => command.command), ['apply']);
-    assert.equal((JSON.parse(await gate.kv.get('stage/back')) ?? { phase: 'draft' }).phase, 'draft', 'for the isolates too');
+    assert.deepEqual(
+      (await ana.history('back')).map(({ command }) => command.command),
+      ['apply'],
+    );
+    assert.equal(
+      (JSON.parse(await gate.kv.get('stage/back')) ?? { phase: 'draft' }).phase,
+      'draft',
+      'for the isolates too',
+    );
   });
 
   test('are published to KV', async () => {
     const { revision } = await apply(rollout('told'));
-    const held = await until(async () => { const plans = JSON.parse(await gate.kv.get('plans') ?? '{}'); return plans.revision === revision && plans; }, () => 'KV to hold the plans');
+    const held = await until(
+      async () => {
+        const plans = JSON.parse((await gate.kv.get('plans')) ?? '{}');
+        return plans.revision === revision && plans;
+      },
+      () => 'KV to hold the plans',
+    );
     assert.deepEqual(held.rollouts, granted(await ana.get('plans')).rollouts);
   });
 });
@@ -692,19 +1096,29 @@ test('a history is read in pages, newest first, and is chained to its beginning'
   await started('paged');
   for (let n = 0; n < 5; n += 1) await ana.orders('paged', 'set', { percentage: n });
   const pages = [];
-  for (let before = ''; before !== null;) {
+  for (let before = ''; before !== null; ) {
     const page = granted(await vic.get(`rollouts/paged/history?limit=3${before === '' ? '' : `&before=${before}`}`));
     pages.push(page.entries);
     before = page.before;
   }
   const entries = pages.flat();
-  assert.deepEqual(pages.map(({ length }) => length).filter((length) => length > 0), [3, 3, 1]);
-  assert.deepEqual(entries.map(({ revision }) => revision), [7, 6, 5, 4, 3, 2, 1]);
+  assert.deepEqual(
+    pages.map(({ length }) => length).filter((length) => length > 0),
+    [3, 3, 1],
+  );
+  assert.deepEqual(
+    entries.map(({ revision }) => revision),
+    [7, 6, 5, 4, 3, 2, 1],
+  );
   entries.forEach(({ previous }, index) => assert.equal(previous, entries[index + 1]?.hash ?? '0'.repeat(64)));
   assert.equal(new Set(entries.map(({ hash }) => hash)).size, 7);
   assert.deepEqual([entries[6].command.command, entries[5].command.command], ['apply', 'start']);
-  for (const { hash, ...entry } of entries) assert.equal(sha256(JSON.stringify(entry)), hash, 'of the entry\'s text without its hash');
-  assert.deepEqual(granted(await vic.get('rollouts/paged/history?before=3')).entries.map(({ revision }) => revision), [2, 1]);
+  for (const { hash, ...entry } of entries)
+    assert.equal(sha256(JSON.stringify(entry)), hash, "of the entry's text without its hash");
+  assert.deepEqual(
+    granted(await vic.get('rollouts/paged/history?before=3')).entries.map(({ revision }) => revision),
+    [2, 1],
+  );
   assert.deepEqual(granted(await vic.get('rollouts/paged/history?before=1')), { entries: [], before: null });
 });
 
@@ -713,7 +1127,14 @@ describe('a signal', () => {
   before(() => apply(rollout('noted', { signals: { p1: { kind: 'count' }, db_cpu: { kind: 'gauge' } } })));
 
   test('of the plan is taken', async () => {
-    for (const body of [{ name: 'p1', count: 1 }, { name: 'p1', count: 0 }, { name: 'p1', count: 1_000 }, { name: 'db_cpu', value: 0.7 }, { name: 'db_cpu', value: -3 }, { name: 'db_cpu', value: 1e300 }]) {
+    for (const body of [
+      { name: 'p1', count: 1 },
+      { name: 'p1', count: 0 },
+      { name: 'p1', count: 1_000 },
+      { name: 'db_cpu', value: 0.7 },
+      { name: 'db_cpu', value: -3 },
+      { name: 'db_cpu', value: 1e300 },
+    ]) {
       const answer = await report(body);
       assert.equal(answer.status, 202, answer.text);
       assert.deepEqual([answer.body.rollout, answer.body.name], ['noted', body.name]);
@@ -723,27 +1144,65 @@ describe('a signal', () => {
 
   test('that the plan does not know, or of another kind, or no number, is refused', async () => {
     const given = [
-      ['name', { name: 'p2', count: 1 }], ['name', { count: 1 }], ['count', { name: 'p1' }], ['count', { name: 'p1', count: -1 }], ['count', { name: 'p1', count: 1.5 }], ['count', { name: 'p1', count: '1' }], ['count', { name: 'p1', count: null }],
-      ['value', { name: 'p1', value: 1 }], ['count', { name: 'db_cpu', count: 1 }], ['value', { name: 'db_cpu', value: 'NaN' }], ['value', { name: 'db_cpu' }], ['surprise', { name: 'p1', count: 1, surprise: 1 }],
+      ['name', { name: 'p2', count: 1 }],
+      ['name', { count: 1 }],
+      ['count', { name: 'p1' }],
+      ['count', { name: 'p1', count: -1 }],
+      ['count', { name: 'p1', count: 1.5 }],
+      ['count', { name: 'p1', count: '1' }],
+      ['count', { name: 'p1', count: null }],
+      ['value', { name: 'p1', value: 1 }],
+      ['count', { name: 'db_cpu', count: 1 }],
+      ['value', { name: 'db_cpu', value: 'NaN' }],
+      ['value', { name: 'db_cpu' }],
+      ['surprise', { name: 'p1', count: 1, surprise: 1 }],
     ];
     await each(given, async ([field, body]) => {
-      const answer = await gate.fetch('/_tidegate/api/rollouts/noted/signals', { method: 'POST', headers: AS_ANA, body: JSON.stringify(body) });
+      const answer = await gate.fetch('/_tidegate/api/rollouts/noted/signals', {
+        method: 'POST',
+        headers: AS_ANA,
+        body: JSON.stringify(body),
+      });
       assertNames({ ...answer, body: answer.json() }, field, JSON.stringify(body));
     });
-    for (const text of ['{"name":"db_cpu","value":NaN}', '{"name":"db_cpu","value":1e999}']) problem(await bare('POST', 'rollouts/noted/signals', AS_ANA, text), 400, 'malformed');
+    for (const text of ['{"name":"db_cpu","value":NaN}', '{"name":"db_cpu","value":1e999}'])
+      problem(await bare('POST', 'rollouts/noted/signals', AS_ANA, text), 400, 'malformed');
   });
 });
 
-test('an explanation is what a request gets and what the command says', { skip: !existsSync(CLI) && 'target/release/tidegate is not built' }, async () => {
+test('an explanation is what a request gets and what the command says', {
+  skip: !existsSync(CLI) && 'target/release/tidegate is not built',
+}, async () => {
   const own = rollout('explained', { holdout: 10 });
   await apply(own);
   await ana.orders('explained', 'set', { percentage: 30 });
-  await until(async () => /bucketed|holdout/.test(await told('explained')), () => 'the isolate to know', OBEYED_MS_MAX);
-  const ids = ['josé', '😀', 'a b', 'x+y@example.com', '100%', 'a&b=c', ...Array.from({ length: 44 }, (_, n) => `user-${n}`)];
-  const lines = execFileSync(CLI, ['assign', writeToml(own, join(gate.scratch, 'explained.toml')), '--percentage', '30'], { input: ids.join('\n'), encoding: 'utf8' }).trim().split('\n').map((line) => JSON.parse(line));
+  await until(
+    async () => /bucketed|holdout/.test(await told('explained')),
+    () => 'the isolate to know',
+    OBEYED_MS_MAX,
+  );
+  const ids = [
+    'josé',
+    '😀',
+    'a b',
+    'x+y@example.com',
+    '100%',
+    'a&b=c',
+    ...Array.from({ length: 44 }, (_, n) => `user-${n}`),
+  ];
+  const lines = execFileSync(
+    CLI,
+    ['assign', writeToml(own, join(gate.scratch, 'explained.toml')), '--percentage', '30'],
+    { input: ids.join('\n'), encoding: 'utf8' },
+  )
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   const { state } = await ana.rollout('explained');
   for (const [index, id] of ids.entries()) {
-    const { bucket, variant, reason, stage, revision, ...same } = granted(await vic.get(`assign?rollout=explained&id=${encodeURIComponent(id)}`));
+    const { bucket, variant, reason, stage, revision, ...same } = granted(
+      await vic.get(`assign?rollout=explained&id=${encodeURIComponent(id)}`),
+    );
     assert.deepEqual(same, { rollout: 'explained', id });
     assert.deepEqual({ id, bucket, variant, reason }, lines[index]);
     assert.equal(`${variant} ${reason}`, await told('explained', { headers: { 'x-user-id': utf8(id) } }), id);
@@ -767,7 +1226,8 @@ describe('a preview', () => {
     return { ...response, cookies, cookie: cookies.map((cookie) => cookie.split(';')[0]).join('; ') };
   };
   const showing = (key, cookie, options) => told(key, { headers: { ...ANA, Cookie: cookie }, ...options });
-  const useless = ({ status, cookies }, what) => assert.ok(status >= 400 && cookies.length === 0, `${what}: ${status} ${cookies}`);
+  const useless = ({ status, cookies }, what) =>
+    assert.ok(status >= 400 && cookies.length === 0, `${what}: ${status} ${cookies}`);
 
   before(async () => {
     await afresh();
@@ -778,7 +1238,10 @@ describe('a preview', () => {
   test('puts one browser on the side of its choice, of a rollout that nobody has started', async () => {
     const asked = Date.now();
     const { url, variant, host, expires } = await make('seen');
-    assert.deepEqual([variant, host, new URL(url).host, new URL(url).protocol], ['new', PUBLIC_HOST, PUBLIC_HOST, 'https:']);
+    assert.deepEqual(
+      [variant, host, new URL(url).host, new URL(url).protocol],
+      ['new', PUBLIC_HOST, PUBLIC_HOST, 'https:'],
+    );
     assert.ok(Math.abs(Date.parse(expires) - asked - 3_600_000) < 60_000, expires);
     const visited = await visit(url);
     assert.match(visited.get('location'), /^\/seen\b/);
@@ -796,16 +1259,33 @@ describe('a preview', () => {
 
   test('never shows the page that the browser has kept from the other side', async () => {
     const { cookie } = await visit((await make('seen')).url);
-    for (const site of [legacy, next]) site.handle('/seen/kept', { headers: { 'Cache-Control': 'public, max-age=600', ETag: '"e"' }, body: site.name });
-    const headers = { ...ANA, ...DOCUMENT, 'If-None-Match': '"e"', 'If-Modified-Since': 'Sat, 21 Nov 2026 00:00:00 GMT', Cookie: cookie };
+    for (const site of [legacy, next])
+      site.handle('/seen/kept', { headers: { 'Cache-Control': 'public, max-age=600', ETag: '"e"' }, body: site.name });
+    const headers = {
+      ...ANA,
+      ...DOCUMENT,
+      'If-None-Match': '"e"',
+      'If-Modified-Since': 'Sat, 21 Nov 2026 00:00:00 GMT',
+      Cookie: cookie,
+    };
     const { text, get } = await gate.fetch('/seen/kept', { headers });
     const { get: asked } = next.last('/seen/kept');
-    assert.deepEqual([text, get('cache-control'), asked('if-none-match'), asked('if-modified-since')], ['new', 'no-cache, private', undefined, undefined]);
+    assert.deepEqual(
+      [text, get('cache-control'), asked('if-none-match'), asked('if-modified-since')],
+      ['new', 'no-cache, private', undefined, undefined],
+    );
   });
 
   test('of a flag is told to the frontend', async () => {
     await apply(flag('beta'));
-    await until(async () => { await told('seen'); return /beta=legacy/.test(legacy.last('/seen/page').get('tidegate-flags')); }, () => 'the flag to be known', OBEYED_MS_MAX);
+    await until(
+      async () => {
+        await told('seen');
+        return /beta=legacy/.test(legacy.last('/seen/page').get('tidegate-flags'));
+      },
+      () => 'the flag to be known',
+      OBEYED_MS_MAX,
+    );
     const { cookie } = await visit((await make('beta')).url);
     await showing('seen', cookie);
     assert.match(legacy.last('/seen/page').get('tidegate-flags'), /beta=new/);
@@ -843,25 +1323,54 @@ describe('a preview', () => {
     const token = new URL(url).searchParams.get('token');
     const [name] = cookie.split('=');
     const spoilt = [
-      '', token.slice(0, -4), `${token}AAAA`, `${token.slice(0, -6)}${token.at(-6) === 'A' ? 'B' : 'A'}${token.slice(-5)}`, token.split('.').slice(0, -1).join('.'),
-      token.replace('new', 'legacy'), token.replace('seen', 'unseen'), token.replace(/\d{10}/, '9999999999'), token.replace(PUBLIC_HOST, OTHER_HOST),
+      '',
+      token.slice(0, -4),
+      `${token}AAAA`,
+      `${token.slice(0, -6)}${token.at(-6) === 'A' ? 'B' : 'A'}${token.slice(-5)}`,
+      token.split('.').slice(0, -1).join('.'),
+      token.replace('new', 'legacy'),
+      token.replace('seen', 'unseen'),
+      token.replace(/\d{10}/, '9999999999'),
+      token.replace(PUBLIC_HOST, OTHER_HOST),
     ];
     for (const forged of spoilt) {
       useless(await visit(`https://${PUBLIC_HOST}/_tidegate/preview?token=${encodeURIComponent(forged)}`), forged);
       assert.equal(await showing('seen', `${name}=${forged}`), 'legacy inactive', forged);
     }
-    assert.equal(await showing('seen', `${name}=${spoilt[1]}; ${cookie}`), 'new override', 'beside a forged one, the true one counts');
+    assert.equal(
+      await showing('seen', `${name}=${spoilt[1]}; ${cookie}`),
+      'new override',
+      'beside a forged one, the true one counts',
+    );
     useless(await visit(`https://${PUBLIC_HOST}/_tidegate/preview`), 'no token');
   });
 
   test('leads nowhere else than to this host', async () => {
     const link = `https://${PUBLIC_HOST}/_tidegate/preview?end=seen&to=`;
-    const targets = ['https://evil.example/', '//evil.example/', '/\\evil.example/', '/\t/evil.example/', '\t//evil.example/', '/\n/evil.example/', '/\r/evil.example/', '\\/evil.example', '/€', '/a\0b', '/a\x01b', 'evil.example', ''];
+    const targets = [
+      'https://evil.example/',
+      '//evil.example/',
+      '/\\evil.example/',
+      '/\t/evil.example/',
+      '\t//evil.example/',
+      '/\n/evil.example/',
+      '/\r/evil.example/',
+      '\\/evil.example',
+      '/€',
+      '/a\0b',
+      '/a\x01b',
+      'evil.example',
+      '',
+    ];
     await each(targets, async (to) => {
       const visited = await visit(link + encodeURIComponent(to));
       assert.equal(visited.status, 303, `${JSON.stringify(to)}: ${visited.text}`);
       const location = visited.get('location');
-      assert.equal(new URL(location, link).host, PUBLIC_HOST, `${JSON.stringify(to)} leads to ${JSON.stringify(location)}`);
+      assert.equal(
+        new URL(location, link).host,
+        PUBLIC_HOST,
+        `${JSON.stringify(to)} leads to ${JSON.stringify(location)}`,
+      );
       assert.match(location, /^[!-~]+$/, `${JSON.stringify(to)} is encoded: ${JSON.stringify(location)}`);
     });
     assert.equal((await visit(link + encodeURIComponent('/seen/page?a=b'))).get('location'), '/seen/page?a=b');
@@ -878,7 +1387,9 @@ describe('a preview', () => {
 
   test('ends by its link', async () => {
     const { cookie } = await visit((await make('seen')).url);
-    const ended = await visit(`https://${PUBLIC_HOST}/_tidegate/preview?end=seen`, { headers: { ...DOCUMENT, Cookie: cookie } });
+    const ended = await visit(`https://${PUBLIC_HOST}/_tidegate/preview?end=seen`, {
+      headers: { ...DOCUMENT, Cookie: cookie },
+    });
     assert.ok(ended.status < 400, ended.text);
     assert.equal(ended.cookies.length, 1);
     assert.equal(ended.cookies[0].split('=')[0], cookie.split('=')[0]);
@@ -890,13 +1401,33 @@ describe('a preview', () => {
     const { cookie } = await visit((await make('dead')).url);
     assert.equal(await showing('dead', cookie), 'new override');
     await ana.orders('dead', 'kill');
-    await until(async () => (await showing('dead', cookie)) === 'legacy killed', () => 'the kill', OBEYED_MS_MAX);
+    await until(
+      async () => (await showing('dead', cookie)) === 'legacy killed',
+      () => 'the kill',
+      OBEYED_MS_MAX,
+    );
   });
 
   test('that is asked for with a wrong field is refused', async () => {
-    const given = [['variant', { variant: 'blue' }], ['variant', { variant: undefined }], ['for', { for: '8d' }], ['for', { for: '0s' }], ['for', { for: 'a while' }], ['for', { for: undefined }], ['for', { for: 3600 }], ['host', { host: '' }], ['host', { host: 'a b' }], ['host', { host: 'a/b' }], ['surprise', { surprise: 1 }]];
+    const given = [
+      ['variant', { variant: 'blue' }],
+      ['variant', { variant: undefined }],
+      ['for', { for: '8d' }],
+      ['for', { for: '0s' }],
+      ['for', { for: 'a while' }],
+      ['for', { for: undefined }],
+      ['for', { for: 3600 }],
+      ['host', { host: '' }],
+      ['host', { host: 'a b' }],
+      ['host', { host: 'a/b' }],
+      ['surprise', { surprise: 1 }],
+    ];
     await each(given, async ([field, body]) => {
-      const answer = await gate.fetch('/_tidegate/api/rollouts/seen/previews', { method: 'POST', headers: AS_ANA, body: JSON.stringify({ variant: 'new', for: '1h', ...body }) });
+      const answer = await gate.fetch('/_tidegate/api/rollouts/seen/previews', {
+        method: 'POST',
+        headers: AS_ANA,
+        body: JSON.stringify({ variant: 'new', for: '1h', ...body }),
+      });
       assertNames({ ...answer, body: answer.json() }, field, JSON.stringify(body));
     });
   });
@@ -906,9 +1437,21 @@ describe('by itself, a plan', { concurrency: true }, () => {
   before(() => afresh());
   // What is built in waits for visitors, and nobody comes here.
   const unwatched = (key, changes) => rollout(key, { defaults: 'none', ...changes });
-  const quick = (changes = {}) => [{ name: 'canary', percentage: 10, hold: '1s', ...changes }, { name: 'half', percentage: 50, hold: '2s' }, { name: 'full', percentage: 100, hold: '1s' }];
+  const quick = (changes = {}) => [
+    { name: 'canary', percentage: 10, hold: '1s', ...changes },
+    { name: 'half', percentage: 50, hold: '2s' },
+    { name: 'full', percentage: 100, hold: '1s' },
+  ];
   const is = async (key) => ana.rollout(key);
-  const becomes = (key, probe, what) => until(async () => { const now = await is(key); return probe(now) && now; }, () => `${key} ${what}`, SCHEDULED_MS_MAX);
+  const becomes = (key, probe, what) =>
+    until(
+      async () => {
+        const now = await is(key);
+        return probe(now) && now;
+      },
+      () => `${key} ${what}`,
+      SCHEDULED_MS_MAX,
+    );
   const completes = (key) => becomes(key, ({ state }) => state.phase === 'completed', 'to complete');
   const told = async (key) => (await ana.history(key)).map(({ command, actor }) => `${command.command} ${actor}`);
   const blockers = ({ blocked }) => blocked.map(({ by }) => by);
@@ -922,15 +1465,26 @@ describe('by itself, a plan', { concurrency: true }, () => {
   test('goes through its stages to the end', async () => {
     await apply(unwatched('goes', { stage: quick() }));
     const { rollout: first } = await ana.orders('goes', 'start');
-    assert.deepEqual([first.next.command, first.next.stage, first.next.percentage, blockers(first)], ['advance', 'half', 50, ['hold']]);
+    assert.deepEqual(
+      [first.next.command, first.next.stage, first.next.percentage, blockers(first)],
+      ['advance', 'half', 50, ['hold']],
+    );
     assert.equal(first.next.at, first.hold.until);
     assert.equal(first.hold.length_ms, 1_000);
     const last = await completes('goes');
     assert.deepEqual([last.percentage, blockers(last), last.next], [100, ['completed'], undefined]);
-    assert.deepEqual(await told('goes'), ['apply ana', 'start ana', 'advance schedule', 'advance schedule', 'complete schedule']);
+    assert.deepEqual(await told('goes'), [
+      'apply ana',
+      'start ana',
+      'advance schedule',
+      'advance schedule',
+      'complete schedule',
+    ]);
     const entries = await ana.history('goes');
     const at = entries.map((entry) => Date.parse(entry.at));
-    [at[2] - at[1], at[3] - at[2], at[4] - at[3]].forEach((ms, index) => assert.ok(ms >= [1_000, 2_000, 1_000][index], `it held for ${ms} ms`));
+    [at[2] - at[1], at[3] - at[2], at[4] - at[3]].forEach((ms, index) =>
+      assert.ok(ms >= [1_000, 2_000, 1_000][index], `it held for ${ms} ms`),
+    );
     for (const { reason } of entries) assert.ok(reason.length > 0, 'each entry says why');
   });
 
@@ -986,7 +1540,11 @@ describe('by itself, a plan', { concurrency: true }, () => {
     await becomes('freezes', (now) => !blockers(now).includes('hold'), 'to have held');
     assert.deepEqual(blockers(await is('freezes')), ['freeze']);
     refused(await ana.command('freezes', 'advance'), 'frozen');
-    assert.equal((await ana.command('freezes', 'set', { percentage: 20, dry_run: true })).status, 200, '`set` goes around it');
+    assert.equal(
+      (await ana.command('freezes', 'set', { percentage: 20, dry_run: true })).status,
+      200,
+      '`set` goes around it',
+    );
     await stands('freezes');
     await apply(unwatched('freezes', { stage: quick() }));
     await completes('freezes');
@@ -1001,19 +1559,31 @@ describe('by itself, a plan', { concurrency: true }, () => {
     await ana.orders('enters', 'start');
     const waiting = await becomes('enters', (now) => !blockers(now).includes('hold'), 'to have held');
     const midnight = new Date(Math.ceil(Date.now() / 86_400_000) * 86_400_000).getTime();
-    assert.deepEqual([blockers(waiting), Date.parse(waiting.blocked[0].until), Date.parse(waiting.next.at)], [['enter'], midnight, midnight]);
+    assert.deepEqual(
+      [blockers(waiting), Date.parse(waiting.blocked[0].until), Date.parse(waiting.next.at)],
+      [['enter'], midnight, midnight],
+    );
     refused(await ana.command('enters', 'advance'), 'enter');
     await apply(unwatched('enters', { stage, freeze: [`${today} 00:00-24:00 UTC`] }));
     const frozen = await is('enters');
-    assert.deepEqual([blockers(frozen).sort(), Date.parse(frozen.blocked.find(({ by }) => by === 'freeze').until)], [['enter', 'freeze'], midnight]);
+    assert.deepEqual(
+      [blockers(frozen).sort(), Date.parse(frozen.blocked.find(({ by }) => by === 'freeze').until)],
+      [['enter', 'freeze'], midnight],
+    );
   });
 
   test('waits for another rollout', async () => {
-    await apply(unwatched('core', { advance: 'manual', stage: quick() }), unwatched('late', { after: ['core'], stage: quick() }));
+    await apply(
+      unwatched('core', { advance: 'manual', stage: quick() }),
+      unwatched('late', { after: ['core'], stage: quick() }),
+    );
     await ana.orders('core', 'start');
     await ana.orders('late', 'start');
     const waiting = await is('late');
-    assert.deepEqual([waiting.state.phase, waiting.percentage, blockers(waiting).includes('after')], ['running', 0, true]);
+    assert.deepEqual(
+      [waiting.state.phase, waiting.percentage, blockers(waiting).includes('after')],
+      ['running', 0, true],
+    );
     await stands('late');
     await ana.orders('core', 'complete');
     await completes('late');
@@ -1025,7 +1595,10 @@ describe('by itself, a plan', { concurrency: true }, () => {
     const changes = { start, checklist: ['Ready'], stage: quick() };
     await apply(unwatched('timed', changes), unwatched('unready', changes));
     const { rollout: ready } = await ana.orders('timed', 'approve', { item: 'Ready' });
-    assert.deepEqual([ready.next.command, Date.parse(ready.next.at), blockers(ready)], ['start', Date.parse(start), ['start']]);
+    assert.deepEqual(
+      [ready.next.command, Date.parse(ready.next.at), blockers(ready)],
+      ['start', Date.parse(start), ['start']],
+    );
     await completes('timed');
     assert.deepEqual((await told('timed')).slice(1, 3), ['approve ana', 'start schedule']);
     assert.ok(Date.parse((await ana.history('timed'))[2].at) >= Date.parse(start));
@@ -1035,11 +1608,17 @@ describe('by itself, a plan', { concurrency: true }, () => {
   });
 
   test('ends in a last stage under 100 %, and stays there', async () => {
-    await apply(unwatched('ends', { stage: [{ name: 'canary', percentage: 10, hold: '1s' }] }), unwatched('follows', { after: ['ends'], stage: quick() }));
+    await apply(
+      unwatched('ends', { stage: [{ name: 'canary', percentage: 10, hold: '1s' }] }),
+      unwatched('follows', { after: ['ends'], stage: quick() }),
+    );
     await ana.orders('ends', 'start');
     await ana.orders('follows', 'start');
     const ended = await becomes('ends', (now) => blockers(now).includes('last_stage'), 'to end');
-    assert.deepEqual([ended.state.phase, ended.percentage, (await told('ends')).at(-1)], ['running', 10, 'end schedule']);
+    assert.deepEqual(
+      [ended.state.phase, ended.percentage, (await told('ends')).at(-1)],
+      ['running', 10, 'end schedule'],
+    );
     await completes('follows');
     assert.equal((await is('ends')).state.phase, 'running');
   });
@@ -1048,7 +1627,13 @@ describe('by itself, a plan', { concurrency: true }, () => {
 // Last, since it tells what the tests above have left out.
 test('every operation of the document has been answered, and every problem was had', () => {
   // session.test.mjs has the session's.
-  assert.deepEqual(neverAnswered().filter((name) => !name.endsWith(SESSION)), []);
+  assert.deepEqual(
+    neverAnswered().filter((name) => !name.endsWith(SESSION)),
+    [],
+  );
   const unreachable = ['no-controller', 'unavailable', 'plain-http', 'too-many'];
-  assert.deepEqual(neverSeen().filter((kind) => !unreachable.includes(kind)), []);
+  assert.deepEqual(
+    neverSeen().filter((kind) => !unreachable.includes(kind)),
+    [],
+  );
 });

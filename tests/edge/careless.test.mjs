@@ -13,16 +13,26 @@ import { visitors } from './visitors.mjs';
 const PATIENCE_MS = 180_000;
 const HTML = ['Content-Type', 'text/html; charset=utf-8'];
 const PAGE = { headers: [HTML], body: '<!doctype html><title>page</title><p>text' };
-const STAGES = [{ name: 'quarter', percentage: 25, hold: '2s' }, { name: 'half', percentage: 50, hold: '2s' }, { name: 'full', percentage: 100, hold: '2s' }];
+const STAGES = [
+  { name: 'quarter', percentage: 25, hold: '2s' },
+  { name: 'half', percentage: 50, hold: '2s' },
+  { name: 'full', percentage: 100, hold: '2s' },
+];
 
 /** What new does instead of its page, and what is said of that. */
 const FAULTS = {
-  'errors': { says: /`error_rate > legacy`/, answer: () => Math.random() < 0.3 ? { status: 500, body: 'broken' } : PAGE },
-  'missing': { says: /`client_error_rate > legacy`/, answer: { status: 404, headers: [HTML], body: '<p>not found' } },
-  'down': { says: /`error_rate > legacy`/ },
-  'hanging': { says: /`error_rate > legacy`/, answer: async () => (await sleep(20_000), PAGE) },
-  'loop': { says: /`error_rate > legacy`/, answer: ({ url, get }) => ({ status: 302, headers: [['Location', `http://${get('host')}${url}`]] }) },
-  'blank': { says: /`error_rate > legacy`/, answer: { headers: [HTML], body: '' } },
+  errors: {
+    says: /`error_rate > legacy`/,
+    answer: () => (Math.random() < 0.3 ? { status: 500, body: 'broken' } : PAGE),
+  },
+  missing: { says: /`client_error_rate > legacy`/, answer: { status: 404, headers: [HTML], body: '<p>not found' } },
+  down: { says: /`error_rate > legacy`/ },
+  hanging: { says: /`error_rate > legacy`/, answer: async () => (await sleep(20_000), PAGE) },
+  loop: {
+    says: /`error_rate > legacy`/,
+    answer: ({ url, get }) => ({ status: 302, headers: [['Location', `http://${get('host')}${url}`]] }),
+  },
+  blank: { says: /`error_rate > legacy`/, answer: { headers: [HTML], body: '' } },
 };
 const KEYS = [...Object.keys(FAULTS), 'well'];
 
@@ -34,8 +44,11 @@ describe('a plan that says nothing of what could go wrong', { concurrency: false
     for (const [key, { answer }] of Object.entries(FAULTS)) if (answer) next.handle(`/${key}/page`, answer);
     const nowhere = await deadUrl();
     const rollout = (key) => ({
-      key, routes: [`/${key}/*`], identity: { from: ['header:x-user-id'] },
-      upstreams: { legacy: legacy.url, new: key === 'down' ? nowhere : next.url, timeout: '3s' }, stage: STAGES,
+      key,
+      routes: [`/${key}/*`],
+      identity: { from: ['header:x-user-id'] },
+      upstreams: { legacy: legacy.url, new: key === 'down' ? nowhere : next.url, timeout: '3s' },
+      stage: STAGES,
     });
     gate = await openControlled([...KEYS, 'deserted'].map(rollout));
     ana = operator(gate);
@@ -50,7 +63,11 @@ describe('a plan that says nothing of what could go wrong', { concurrency: false
   /** The rollout, once it is in this phase. */
   async function reaches(key, phase) {
     let rollout;
-    await until(async () => (rollout = await ana.rollout(key)).state.phase === phase, () => `${key} to be ${phase}: ${JSON.stringify(rollout, null, 1)}`, PATIENCE_MS);
+    await until(
+      async () => (rollout = await ana.rollout(key)).state.phase === phase,
+      () => `${key} to be ${phase}: ${JSON.stringify(rollout, null, 1)}`,
+      PATIENCE_MS,
+    );
     return rollout;
   }
 
@@ -71,7 +88,16 @@ describe('a plan that says nothing of what could go wrong', { concurrency: false
   test('deserted: it waits, and says for what', async () => {
     const { state, stages, blocked } = await ana.rollout('deserted');
     assert.deepEqual([state.phase, state.stage], ['running', 'quarter']);
-    assert.deepEqual(stages[0].gates.map(({ condition, built_in: isBuiltIn, verdict }) => [condition, isBuiltIn, verdict]), [['error_rate <= legacy', true, 'inconclusive'], ['client_error_rate <= legacy', true, 'inconclusive']]);
-    assert.deepEqual(blocked.map(({ text }) => text), ['waits for figures: `error_rate <= legacy`, `client_error_rate <= legacy`']);
+    assert.deepEqual(
+      stages[0].gates.map(({ condition, built_in: isBuiltIn, verdict }) => [condition, isBuiltIn, verdict]),
+      [
+        ['error_rate <= legacy', true, 'inconclusive'],
+        ['client_error_rate <= legacy', true, 'inconclusive'],
+      ],
+    );
+    assert.deepEqual(
+      blocked.map(({ text }) => text),
+      ['waits for figures: `error_rate <= legacy`, `client_error_rate <= legacy`'],
+    );
   });
 });

@@ -47,7 +47,10 @@ test('the known subjects change sides between their bucket and the next', async 
   const rollouts = [];
   const states = {};
   for (const [row, [salt, , bucket]] of KNOWN.entries()) {
-    for (const [side, limit] of [['under', bucket], ['over', bucket + 1]]) {
+    for (const [side, limit] of [
+      ['under', bucket],
+      ['over', bucket + 1],
+    ]) {
       const key = `${side}-${row}`;
       rollouts.push(plan(legacy, next, { key, salt, routes: [`/${key}/*`] }));
       states[key] = String(limit / 1_000);
@@ -65,33 +68,56 @@ test('the known subjects change sides between their bucket and the next', async 
 describe('a few thousand subjects', () => {
   const PERCENTAGES = { ten: 10, quarter: 25 };
   const rollout = (key) => plan(legacy, next, { key, salt: 'checkout', routes: [`/${key}/*`] });
-  const ids = [...KNOWN.map(([, id]) => id), ...Array.from({ length: SUBJECTS }, (_, i) => [
-    () => randomUUID(), () => `user-${i}`, () => `person${i}@example.com`, () => `Ünïcode-${i}-☂`, () => `a b%20c+${i}="x"`,
-  ][i % 5]())];
+  const ids = [
+    ...KNOWN.map(([, id]) => id),
+    ...Array.from({ length: SUBJECTS }, (_, i) =>
+      [
+        () => randomUUID(),
+        () => `user-${i}`,
+        () => `person${i}@example.com`,
+        () => `Ünïcode-${i}-☂`,
+        () => `a b%20c+${i}="x"`,
+      ][i % 5](),
+    ),
+  ];
   const sides = {};
 
   before(async () => {
-    await gate.load(Object.keys(PERCENTAGES).map(rollout), Object.fromEntries(Object.entries(PERCENTAGES).map(([key, percentage]) => [key, String(percentage)])));
+    await gate.load(
+      Object.keys(PERCENTAGES).map(rollout),
+      Object.fromEntries(Object.entries(PERCENTAGES).map(([key, percentage]) => [key, String(percentage)])),
+    );
     for (const key of Object.keys(PERCENTAGES)) {
       sides[key] = new Array(ids.length);
       let taken = 0;
       const work = async () => {
-        for (let mine = taken++; mine < ids.length; mine = taken++) sides[key][mine] = await variant(key, { 'x-user-id': utf8(ids[mine]) });
+        for (let mine = taken++; mine < ids.length; mine = taken++)
+          sides[key][mine] = await variant(key, { 'x-user-id': utf8(ids[mine]) });
       };
       await Promise.all(Array.from({ length: AT_ONCE }, work));
     }
   });
 
   for (const [key, percentage] of Object.entries(PERCENTAGES)) {
-    test(`at ${percentage} % are where \`tidegate assign\` says`, { skip: !existsSync(CLI) && 'target/release/tidegate is not built' }, () => {
+    test(`at ${percentage} % are where \`tidegate assign\` says`, {
+      skip: !existsSync(CLI) && 'target/release/tidegate is not built',
+    }, () => {
       const file = writeToml(rollout(key), join(gate.scratch, `${key}.toml`));
-      const lines = execFileSync(CLI, ['assign', file, '--percentage', String(percentage)], { input: ids.join('\n'), encoding: 'utf8' }).trim().split('\n');
+      const lines = execFileSync(CLI, ['assign', file, '--percentage', String(percentage)], {
+        input: ids.join('\n'),
+        encoding: 'utf8',
+      })
+        .trim()
+        .split('\n');
       assert.equal(lines.length, ids.length);
-      assert.deepEqual(sides[key], lines.map((line) => JSON.parse(line).variant));
+      assert.deepEqual(
+        sides[key],
+        lines.map((line) => JSON.parse(line).variant),
+      );
     });
 
     test(`at ${percentage} % are on new in about that share`, () => {
-      const share = sides[key].filter((side) => side === 'new').length / ids.length * 100;
+      const share = (sides[key].filter((side) => side === 'new').length / ids.length) * 100;
       assert.ok(Math.abs(share - percentage) < 4, `${share} %`);
     });
   }

@@ -12,8 +12,13 @@ const PLATFORM = ['connection', 'keep-alive', 'te', 'upgrade'];
 export const ADDED_TO_RESPONSE = ['tidegate-variant', 'tidegate-reason', 'server-timing'];
 /** What Tidegate adds to a request. */
 export const ADDED_TO_REQUEST = [
-  'tidegate-variant', 'tidegate-rollout', 'tidegate-stage', 'tidegate-flags',
-  'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto',
+  'tidegate-variant',
+  'tidegate-rollout',
+  'tidegate-stage',
+  'tidegate-flags',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
 ];
 
 /** Headers by name in lower case, sorted; a list of values for Set-Cookie, else one joined text. */
@@ -24,7 +29,9 @@ export function shape(headers, without = []) {
     if (PLATFORM.includes(key) || without.includes(key)) continue;
     byName.set(key, [...(byName.get(key) ?? []), value]);
   }
-  return [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, all]) => [key, key === 'set-cookie' ? all : all.join(', ')]);
+  return [...byName]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, all]) => [key, key === 'set-cookie' ? all : all.join(', ')]);
 }
 
 /** Asserts that two responses are the same to a browser. */
@@ -32,7 +39,11 @@ export function sameResponse(through, direct, { without = [] } = {}) {
   const dropped = direct.status === 304 ? [...without, 'content-length'] : without;
   assert.equal(through.status, direct.status, 'status');
   assert.equal(through.statusText, direct.statusText, 'status text');
-  assert.deepEqual(shape(through.headers, [...dropped, ...ADDED_TO_RESPONSE]), shape(direct.headers, dropped), 'headers');
+  assert.deepEqual(
+    shape(through.headers, [...dropped, ...ADDED_TO_RESPONSE]),
+    shape(direct.headers, dropped),
+    'headers',
+  );
   assert.ok(through.body.equals(direct.body), `body: ${through.body.length} bytes against ${direct.body.length}`);
 }
 
@@ -42,6 +53,10 @@ export function sameRequest(through, direct, { without = [] } = {}) {
   const dropped = empty ? [...without, 'content-length'] : without;
   assert.equal(through.method, direct.method, 'method');
   assert.equal(through.url, direct.url, 'URL');
-  assert.deepEqual(shape(through.headers, [...dropped, ...ADDED_TO_REQUEST]), shape(direct.headers, dropped), 'headers');
+  assert.deepEqual(
+    shape(through.headers, [...dropped, ...ADDED_TO_REQUEST]),
+    shape(direct.headers, dropped),
+    'headers',
+  );
   assert.ok(through.body.equals(direct.body), `body: ${through.body.length} bytes against ${direct.body.length}`);
 }

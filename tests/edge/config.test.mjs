@@ -26,13 +26,20 @@ const told = (through) => [through.get('tidegate-variant'), through.get('tidegat
 describe('with no readable configuration', () => {
   const broken = {
     'KV is empty': async () => {},
-    'KV cannot be read': async () => { await gate.putPlans([plan(legacy, next)]); gate.kv.mode = 'error'; },
-    'KV does not answer': async () => { await gate.putPlans([plan(legacy, next)]); gate.kv.mode = 'hang'; },
+    'KV cannot be read': async () => {
+      await gate.putPlans([plan(legacy, next)]);
+      gate.kv.mode = 'error';
+    },
+    'KV does not answer': async () => {
+      await gate.putPlans([plan(legacy, next)]);
+      gate.kv.mode = 'hang';
+    },
     'the plans are no JSON': async () => gate.kv.put('plans', '{"v":1,"revision":1,"rollouts":[{'),
     'the plans are bytes': async () => gate.kv.put('plans', Buffer.from([0xff, 0xfe, 0x00, 0x80])),
     'the plans are empty': async () => gate.kv.put('plans', ''),
     'the plans are a number': async () => gate.kv.put('plans', '7'),
-    'the plans are of a later version': async () => gate.kv.put('plans', JSON.stringify({ v: 99, revision: 1, rollouts: [] })),
+    'the plans are of a later version': async () =>
+      gate.kv.put('plans', JSON.stringify({ v: 99, revision: 1, rollouts: [] })),
   };
   for (const [name, arrange] of Object.entries(broken)) {
     test(`because ${name}, the fallback answers`, async () => {
@@ -64,7 +71,7 @@ describe('with no readable configuration', () => {
     assert.equal((await ask('/_tidegate/health')).status, 200);
   });
 
-  test('the fallback\'s failure is an error page of its own', async () => {
+  test("the fallback's failure is an error page of its own", async () => {
     await gate.restart({ bindings: { FALLBACK_UPSTREAM: 'http://127.0.0.1:9' } });
     assert.ok([502, 503, 504].includes((await ask()).status));
   });
@@ -74,13 +81,17 @@ describe('with plans', () => {
   /** A cold request waits for KV for 200 ms at most, which a busy machine may exceed; `no_config` is then no fault. */
   const becomes = async (key, outcome) => {
     let last;
-    await until(async () => {
-      last = told(await ask(`/${key}/page`));
-      return last[1] !== 'no_config';
-    }, () => `${key} to be configured`);
+    await until(
+      async () => {
+        last = told(await ask(`/${key}/page`));
+        return last[1] !== 'no_config';
+      },
+      () => `${key} to be configured`,
+    );
     assert.deepEqual(last, outcome, key);
   };
-  const rollouts = (keys, changes = {}) => keys.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`], ...changes }));
+  const rollouts = (keys, changes = {}) =>
+    keys.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`], ...changes }));
 
   test('a rollout that nobody has started is legacy, inactive', async () => {
     await gate.load(rollouts(['a']));
@@ -88,11 +99,31 @@ describe('with plans', () => {
   });
 
   test('each state by hand means what it says, and a state that cannot be read is legacy', async () => {
-    const states = { all: '100', none: '0', padded: ' 100% \n', dead: 'off', over: '150', words: 'ten', fine: '10.00001', cut: '{"v":1,', list: '[]', done: completed(), back: written({ phase: 'rolled_back', percentage: 0 }), killed: written({ killed: true }), edited: written().replace('"percentage":100', '"percentage":0') };
+    const states = {
+      all: '100',
+      none: '0',
+      padded: ' 100% \n',
+      dead: 'off',
+      over: '150',
+      words: 'ten',
+      fine: '10.00001',
+      cut: '{"v":1,',
+      list: '[]',
+      done: completed(),
+      back: written({ phase: 'rolled_back', percentage: 0 }),
+      killed: written({ killed: true }),
+      edited: written().replace('"percentage":100', '"percentage":0'),
+    };
     await gate.load(rollouts(Object.keys(states)), states, { cold: true });
     const expected = {
-      all: ['new', 'bucketed'], none: ['legacy', 'bucketed'], padded: ['new', 'bucketed'], dead: ['legacy', 'killed'], done: ['new', 'completed'],
-      back: ['legacy', 'inactive'], killed: ['legacy', 'killed'], edited: ['legacy', 'bucketed'],
+      all: ['new', 'bucketed'],
+      none: ['legacy', 'bucketed'],
+      padded: ['new', 'bucketed'],
+      dead: ['legacy', 'killed'],
+      done: ['new', 'completed'],
+      back: ['legacy', 'inactive'],
+      killed: ['legacy', 'killed'],
+      edited: ['legacy', 'bucketed'],
     };
     for (const [key, outcome] of Object.entries(expected)) await becomes(key, outcome);
     for (const key of ['over', 'words', 'fine', 'cut', 'list']) {
@@ -125,7 +156,15 @@ describe('with plans', () => {
 
   test('one broken rollout spoils no other', async () => {
     const [a, b, c, d, e] = rollouts(['a', 'b', 'c', 'd', 'e']);
-    const broken = [a, { ...b, stage: [{ name: 'x', percentage: 'many' }] }, { ...c, upstreams: { legacy: 'nonsense' } }, null, 7, { ...d, surprise: true }, e];
+    const broken = [
+      a,
+      { ...b, stage: [{ name: 'x', percentage: 'many' }] },
+      { ...c, upstreams: { legacy: 'nonsense' } },
+      null,
+      7,
+      { ...d, surprise: true },
+      e,
+    ];
     await gate.kv.put('plans', JSON.stringify({ v: 1, revision: 1, rollouts: broken }));
     for (const key of ['a', 'b', 'c', 'd', 'e']) await gate.putStage(key, '100');
     await gate.restart({ bindings: { FALLBACK_UPSTREAM: fallback.url } });
@@ -150,7 +189,10 @@ describe('with plans', () => {
     gate.kv.reads.length = 0;
     await becomes('b', ['new', 'bucketed']);
     assert.ok(gate.kv.reads.includes('stage/b'));
-    assert.deepEqual(gate.kv.reads.filter((key) => ['stage/a', 'stage/c'].includes(key)), []);
+    assert.deepEqual(
+      gate.kv.reads.filter((key) => ['stage/a', 'stage/c'].includes(key)),
+      [],
+    );
   });
 
   test('requests that find a cold isolate at once do not undo what each other have read', async () => {
@@ -168,7 +210,11 @@ describe('with plans', () => {
     await gate.load(rollouts(['a']), { a: '100' }, { cold: true });
     gate.kv.delayMs = 400;
     await ask('/a/page');
-    await until(async () => told(await ask('/a/page'))[1] === 'bucketed', () => 'the configuration', 3_000);
+    await until(
+      async () => told(await ask('/a/page'))[1] === 'bucketed',
+      () => 'the configuration',
+      3_000,
+    );
   });
 
   test('a warm isolate reads nothing for the next request', async () => {

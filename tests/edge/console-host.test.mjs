@@ -24,13 +24,19 @@ after(async () => {
 
 const bearer = (name) => ({ Authorization: `Bearer ${TOKENS[name]}` });
 const onConsole = { fetch: (path, options) => gate.fetch(path, { host: OPS, ...options }) };
-const signIn = (token, { host = OPS, address = '192.0.2.1', headers = {} } = {}) => checked(gate).fetch(SESSION, {
-  method: 'POST', host, headers: { ...JSON_TYPE, 'CF-Connecting-IP': address, ...headers }, body: JSON.stringify({ token }),
-});
+const signIn = (token, { host = OPS, address = '192.0.2.1', headers = {} } = {}) =>
+  checked(gate).fetch(SESSION, {
+    method: 'POST',
+    host,
+    headers: { ...JSON_TYPE, 'CF-Connecting-IP': address, ...headers },
+    body: JSON.stringify({ token }),
+  });
 const ofTidegate = (frontend) => frontend.received.filter(({ path }) => path.startsWith('/_tidegate'));
 
 describe('with CONSOLE_HOST', () => {
-  before(async () => { await operator(onConsole).apply([plan(legacy, next)]); });
+  before(async () => {
+    await operator(onConsole).apply([plan(legacy, next)]);
+  });
 
   test('console, API, sessions and metrics answer there', async () => {
     assert.equal((await operator(onConsole).get('rollouts')).status, 200);
@@ -40,14 +46,33 @@ describe('with CONSOLE_HOST', () => {
   });
 
   test('and are not found on any other host, without a word of where they are', async () => {
-    const paths = ['/_tidegate', '/_tidegate/', '/_tidegate/api/rollouts', '/_tidegate/api/openapi.json', '/_tidegate/metrics', '/_tidegate/icon.svg', '/_tidegate/none', SESSION];
+    const paths = [
+      '/_tidegate',
+      '/_tidegate/',
+      '/_tidegate/api/rollouts',
+      '/_tidegate/api/openapi.json',
+      '/_tidegate/metrics',
+      '/_tidegate/icon.svg',
+      '/_tidegate/none',
+      SESSION,
+    ];
     for (const host of [PUBLIC_HOST, 'other.example.org', `x.${OPS}`]) {
       for (const path of paths) {
         const { status, text, headers } = await gate.fetch(path, { host, headers: bearer('ana') });
         assert.deepEqual([status, text], [404, 'Not found.\n'], `${host}${path}`);
         assert.ok(!JSON.stringify(headers).includes('ops'), `${host}${path}`);
       }
-      assert.equal((await gate.fetch(SESSION, { method: 'POST', host, headers: JSON_TYPE, body: JSON.stringify({ token: TOKENS.ana }) })).status, 404);
+      assert.equal(
+        (
+          await gate.fetch(SESSION, {
+            method: 'POST',
+            host,
+            headers: JSON_TYPE,
+            body: JSON.stringify({ token: TOKENS.ana }),
+          })
+        ).status,
+        404,
+      );
     }
   });
 
@@ -60,17 +85,27 @@ describe('with CONSOLE_HOST', () => {
   });
 
   test('nothing else is on its host, whatever the routes say', async () => {
-    await until(async () => (await gate.fetch('/page', { headers: ANA })).get('tidegate-variant') === 'legacy', () => 'the site to be served');
+    await until(
+      async () => (await gate.fetch('/page', { headers: ANA })).get('tidegate-variant') === 'legacy',
+      () => 'the site to be served',
+    );
     const asked = legacy.received.length + next.received.length;
-    for (const path of ['/page', '/favicon.ico', '/robots.txt']) assert.equal((await onConsole.fetch(path, { headers: { ...ANA, ...DOCUMENT } })).status, 404);
+    for (const path of ['/page', '/favicon.ico', '/robots.txt'])
+      assert.equal((await onConsole.fetch(path, { headers: { ...ANA, ...DOCUMENT } })).status, 404);
     const root = await onConsole.fetch('/');
     assert.deepEqual([root.status, root.get('location')], [308, '/_tidegate/']);
     assert.equal(legacy.received.length + next.received.length, asked);
   });
 
   test('a plan whose route names it is refused', async () => {
-    const answer = await operator(onConsole).ask('PUT', 'plans', { rollouts: [plan(legacy, next, { key: 'ops', routes: [`${OPS}/x/*`] })] });
-    assert.deepEqual([answer.status, answer.body.type, answer.body.faults[0].path], [422, 'urn:tidegate:problem:invalid-plans', 'routes'], answer.text);
+    const answer = await operator(onConsole).ask('PUT', 'plans', {
+      rollouts: [plan(legacy, next, { key: 'ops', routes: [`${OPS}/x/*`] })],
+    });
+    assert.deepEqual(
+      [answer.status, answer.body.type, answer.body.faults[0].path],
+      [422, 'urn:tidegate:problem:invalid-plans', 'routes'],
+      answer.text,
+    );
     assert.match(answer.body.detail, /ops\.example\.com\/x\/\*.*CONSOLE_HOST/);
   });
 
@@ -88,7 +123,8 @@ describe('with CONSOLE_HOST', () => {
 
   test('that is no host nothing is open, and the log says why', async () => {
     await gate.restart({ bindings: { CONSOLE_HOST: 'ops.example.com/console' }, keepState: true });
-    for (const host of [PUBLIC_HOST, OPS]) assert.equal((await gate.fetch('/_tidegate/api/rollouts', { host, headers: bearer('ana') })).status, 404);
+    for (const host of [PUBLIC_HOST, OPS])
+      assert.equal((await gate.fetch('/_tidegate/api/rollouts', { host, headers: bearer('ana') })).status, 404);
     await gate.logged(/console_host_unusable/);
     await gate.restart({ bindings: { CONSOLE_HOST: OPS, FALLBACK_UPSTREAM: legacy.url }, keepState: true });
   });
@@ -96,10 +132,16 @@ describe('with CONSOLE_HOST', () => {
 
 describe('a sign-in', () => {
   test('fails ten times a minute from one address, however many come at once', async () => {
-    const tries = await Promise.all(Array.from({ length: 100 }, (_, n) => signIn(`guess ${n}`, { address: '192.0.2.7' })));
+    const tries = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => signIn(`guess ${n}`, { address: '192.0.2.7' })),
+    );
     const [guessed, refused] = [401, 429].map((status) => tries.filter((answer) => answer.status === status));
-    assert.ok(guessed.length >= 10 && guessed.length <= 12 && guessed.length + refused.length === 100, `${guessed.length} of 100`);
-    for (const answer of refused) assert.ok(Number(answer.get('retry-after')) >= 1 && Number(answer.get('retry-after')) <= 6, answer.text);
+    assert.ok(
+      guessed.length >= 10 && guessed.length <= 12 && guessed.length + refused.length === 100,
+      `${guessed.length} of 100`,
+    );
+    for (const answer of refused)
+      assert.ok(Number(answer.get('retry-after')) >= 1 && Number(answer.get('retry-after')) <= 6, answer.text);
     assert.equal((await signIn(TOKENS.ana, { address: '192.0.2.7' })).status, 429, 'a right guess is not told either');
     assert.equal((await signIn(TOKENS.ana, { address: '192.0.2.8' })).status, 200, 'nobody else waits');
     assert.ok(!neverSeen().includes('too-many'));
@@ -113,7 +155,10 @@ describe('a sign-in', () => {
     const cookie = (await signIn(TOKENS.ana)).get('set-cookie').split(';')[0];
     const [name] = cookie.split('=');
     for (const other of ['x', 'ana~9999999999.AAAA']) {
-      const { status, text } = await checked(gate).fetch(SESSION, { host: OPS, headers: { Cookie: `${name}=${other}; ${cookie}` } });
+      const { status, text } = await checked(gate).fetch(SESSION, {
+        host: OPS,
+        headers: { Cookie: `${name}=${other}; ${cookie}` },
+      });
       assert.equal(status, 200, text);
     }
   });
@@ -122,11 +167,19 @@ describe('a sign-in', () => {
 test('null is not a field that is absent', async () => {
   const ana = operator({ fetch: (path, options) => checked(gate).fetch(path, { host: OPS, ...options }) });
   const before = (await ana.rollout('shop')).state.revision;
-  for (const body of [{ command: 'kill', reason: 'x', dry_run: null }, { command: 'rollback', to: null, reason: 'x' }, { command: 'resume', stage: null, reason: 'x' }]) {
+  for (const body of [
+    { command: 'kill', reason: 'x', dry_run: null },
+    { command: 'rollback', to: null, reason: 'x' },
+    { command: 'resume', stage: null, reason: 'x' },
+  ]) {
     const answer = await ana.ask('POST', 'rollouts/shop/commands', body, { 'If-Match': '*' });
     assert.deepEqual([answer.status, answer.body.faults[0].message], [400, 'null is no value here'], answer.text);
   }
-  for (const body of [{ rollouts: [], dry_run: null }, { rollouts: [], prune: null }, { rollouts: [{ ...plan(legacy, next), description: null }] }]) {
+  for (const body of [
+    { rollouts: [], dry_run: null },
+    { rollouts: [], prune: null },
+    { rollouts: [{ ...plan(legacy, next), description: null }] },
+  ]) {
     const answer = await ana.ask('PUT', 'plans', body);
     assert.equal(answer.status, 400, answer.text);
   }
@@ -147,16 +200,35 @@ describe('while something is wrong', () => {
       const ms = performance.now() - begun;
       assert.deepEqual([answer.status, answer.body.type], [503, 'urn:tidegate:problem:unavailable'], answer.text);
       assert.ok(ms < KILLED_MS_MAX, `${ms.toFixed(0)} ms`);
-      assert.ok(answer.body.help.includes(`npx wrangler kv key put --remote --binding ROLLOUTS 'kill/${key}' on`), answer.body.help);
+      assert.ok(
+        answer.body.help.includes(`npx wrangler kv key put --remote --binding ROLLOUTS 'kill/${key}' on`),
+        answer.body.help,
+      );
     }
   });
 
-  test('after a trap what is Tidegate\'s own never goes to FALLBACK_UPSTREAM', async () => {
-    await gate.restart({ bindings: { CONSOLE_HOST: OPS, FALLBACK_UPSTREAM: legacy.url, TROUBLE: 'trap' }, keepState: true });
+  test("after a trap what is Tidegate's own never goes to FALLBACK_UPSTREAM", async () => {
+    await gate.restart({
+      bindings: { CONSOLE_HOST: OPS, FALLBACK_UPSTREAM: legacy.url, TROUBLE: 'trap' },
+      keepState: true,
+    });
     const asked = legacy.received.length;
-    for (const [path, host] of [['/_tidegate/api/rollouts', OPS], ['/_tidegate/api/rollouts', PUBLIC_HOST], ['/_tidegate', PUBLIC_HOST], [SESSION, OPS], ['/page', OPS]]) {
-      const { status, get } = await gate.fetch(path, { host, headers: { ...bearer('ana'), Cookie: '__Secure-tidegate-session=x' } });
-      assert.deepEqual([status, get('tidegate-reason'), get('retry-after')], [503, 'restarting', '1'], `${host}${path}`);
+    for (const [path, host] of [
+      ['/_tidegate/api/rollouts', OPS],
+      ['/_tidegate/api/rollouts', PUBLIC_HOST],
+      ['/_tidegate', PUBLIC_HOST],
+      [SESSION, OPS],
+      ['/page', OPS],
+    ]) {
+      const { status, get } = await gate.fetch(path, {
+        host,
+        headers: { ...bearer('ana'), Cookie: '__Secure-tidegate-session=x' },
+      });
+      assert.deepEqual(
+        [status, get('tidegate-reason'), get('retry-after')],
+        [503, 'restarting', '1'],
+        `${host}${path}`,
+      );
     }
     assert.equal(legacy.received.length, asked);
     assert.equal((await gate.fetch('/page', { headers: ANA })).text, 'legacy /page', 'the site goes on');

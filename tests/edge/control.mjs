@@ -17,12 +17,22 @@ export function operator(through, name = 'ana') {
   const ask = async (method, path, body, headers = {}) => {
     const response = await through.fetch(`/_tidegate/api/${path}`, {
       method,
-      headers: { Authorization: `Bearer ${TOKENS[name]}`, ...(body !== undefined && { 'Content-Type': 'application/json' }), ...headers },
+      headers: {
+        Authorization: `Bearer ${TOKENS[name]}`,
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        ...headers,
+      },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const { status, get, text } = response;
     const etag = /^"(\d+)"$/.exec(get('etag') ?? '')?.[1];
-    return { status, get, text, revision: etag === undefined ? undefined : Number(etag), body: /json/.test(get('content-type') ?? '') ? response.json() : undefined };
+    return {
+      status,
+      get,
+      text,
+      revision: etag === undefined ? undefined : Number(etag),
+      body: /json/.test(get('content-type') ?? '') ? response.json() : undefined,
+    };
   };
 
   return {
@@ -32,24 +42,42 @@ export function operator(through, name = 'ana') {
     rollout: async (key) => granted(await ask('GET', `rollouts/${key}`)),
 
     /** Sends a command decided on `revision`; `args` takes the reason too. */
-    command(key, command, { reason = `${name} tests ${command}`, ...args } = {}, { revision = '*', idempotencyKey } = {}) {
-      return ask('POST', `rollouts/${key}/commands`, { command, reason, ...args }, {
-        ...(revision !== undefined && { 'If-Match': revision === '*' ? '*' : `"${revision}"` }),
-        ...(idempotencyKey !== undefined && { 'Idempotency-Key': idempotencyKey }),
-      });
+    command(
+      key,
+      command,
+      { reason = `${name} tests ${command}`, ...args } = {},
+      { revision = '*', idempotencyKey } = {},
+    ) {
+      return ask(
+        'POST',
+        `rollouts/${key}/commands`,
+        { command, reason, ...args },
+        {
+          ...(revision !== undefined && { 'If-Match': revision === '*' ? '*' : `"${revision}"` }),
+          ...(idempotencyKey !== undefined && { 'Idempotency-Key': idempotencyKey }),
+        },
+      );
     },
 
     /** The same, of which nothing else than success is expected: `{ rollout, entry, moves }`. */
-    async orders(key, command, args, options) { return granted(await this.command(key, command, args, options)); },
+    async orders(key, command, args, options) {
+      return granted(await this.command(key, command, args, options));
+    },
 
     /** Plans as `tidegate compile` prints them. */
-    apply: async (rollouts, options = {}) => granted(await ask('PUT', 'plans', { rollouts, reason: `${name} applies`, ...options })),
+    apply: async (rollouts, options = {}) =>
+      granted(await ask('PUT', 'plans', { rollouts, reason: `${name} applies`, ...options })),
 
     /** Every entry, from the first to the last. */
     async history(key) {
       const entries = [];
-      for (let before; before !== null;) {
-        const page = granted(await ask('GET', `rollouts/${key}/history?limit=${PAGE_ENTRIES}${before === undefined ? '' : `&before=${before}`}`));
+      for (let before; before !== null; ) {
+        const page = granted(
+          await ask(
+            'GET',
+            `rollouts/${key}/history?limit=${PAGE_ENTRIES}${before === undefined ? '' : `&before=${before}`}`,
+          ),
+        );
         entries.push(...page.entries);
         before = page.before;
       }
@@ -104,12 +132,23 @@ export async function published(gate, key) {
 export async function audit(gate, key) {
   const ana = operator(gate);
   let rollout;
-  const { state } = await until(async () => {
-    rollout = await ana.rollout(key);
-    return rollout.published.is_current && (await published(gate, key))?.revision === rollout.state.revision && rollout;
-  }, () => `KV to hold the state of ${key}: ${JSON.stringify({ published: rollout.published, state: rollout.state, faults: rollout.faults, held: gate.kv.versions?.(`stage/${key}`).slice(-3) })}`, ADOPTED_MS);
+  const { state } = await until(
+    async () => {
+      rollout = await ana.rollout(key);
+      return (
+        rollout.published.is_current && (await published(gate, key))?.revision === rollout.state.revision && rollout
+      );
+    },
+    () =>
+      `KV to hold the state of ${key}: ${JSON.stringify({ published: rollout.published, state: rollout.state, faults: rollout.faults, held: gate.kv.versions?.(`stage/${key}`).slice(-3) })}`,
+    ADOPTED_MS,
+  );
   const entries = await ana.history(key);
-  assert.deepEqual(entries.map(({ revision }) => revision), entries.map((_, index) => entries[0].revision + index), `the revisions of ${key}`);
+  assert.deepEqual(
+    entries.map(({ revision }) => revision),
+    entries.map((_, index) => entries[0].revision + index),
+    `the revisions of ${key}`,
+  );
   assert.deepEqual(entries.at(-1).state, state, `the state of ${key}`);
   await replay(gate, key);
   return entries;
@@ -119,7 +158,9 @@ export async function audit(gate, key) {
 async function replay(gate, key) {
   const env = { ...process.env, TIDEGATE_URL: gate.plainOrigin, TIDEGATE_TOKEN: TOKENS.vic };
   const run = promisify(execFile)(CLI, ['history', key, '--verify', '--json'], { env, maxBuffer: 1 << 26 });
-  await run.catch(({ code, stdout, stderr }) => assert.fail(`tidegate history ${key} --verify ended with ${code}: ${stderr}${stdout.slice(-500)}`));
+  await run.catch(({ code, stdout, stderr }) =>
+    assert.fail(`tidegate history ${key} --verify ended with ${code}: ${stderr}${stdout.slice(-500)}`),
+  );
 }
 
 /**
@@ -144,11 +185,14 @@ export function traffic(gate, key, { everyMs = 100 } = {}) {
   const asking = users.map(ask);
   return {
     /** How often users were told something else than the time before, in all. */
-    get turns() { return users.reduce((sum, { story }) => sum + story.length, 0); },
+    get turns() {
+      return users.reduce((sum, { story }) => sum + story.length, 0);
+    },
     /** What each was told, each time that it was something else. */
     stories: () => users.map(({ story }) => story),
     async reaches(outcome, from = performance.now(), timeoutMs = 30_000) {
-      const show = () => `every isolate to say ${outcome} of ${key}, they say ${users.map((user) => user.outcome).join(', ')}`;
+      const show = () =>
+        `every isolate to say ${outcome} of ${key}, they say ${users.map((user) => user.outcome).join(', ')}`;
       await until(() => users.every((user) => user.outcome === outcome), show, timeoutMs);
       return users.map(({ since }) => Math.max(0, since - from));
     },

@@ -19,7 +19,9 @@ const WRITE_MS_MAX = 250;
 const AGREED_MS_MAX = 5_000;
 
 let legacy, next;
-before(async () => { [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream)); });
+before(async () => {
+  [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
+});
 after(() => Promise.all([legacy.close(), next.close()]));
 
 class Lane {
@@ -44,13 +46,18 @@ class Lane {
   }
 
   /** The last revision that was answered. */
-  get granted() { return Math.max(0, ...this.answered.map(({ revision }) => revision)); }
+  get granted() {
+    return Math.max(0, ...this.answered.map(({ revision }) => revision));
+  }
 
-  get answered() { return this.changes.filter(({ revision }) => revision !== undefined); }
+  get answered() {
+    return this.changes.filter(({ revision }) => revision !== undefined);
+  }
 
   /** Whether everything that was answered is on record. */
   verify(entries) {
-    for (const { reason, revision } of this.answered) assert.equal(entries[revision - 1]?.reason, reason, `revision ${revision} of ${this.key}`);
+    for (const { reason, revision } of this.answered)
+      assert.equal(entries[revision - 1]?.reason, reason, `revision ${revision} of ${this.key}`);
     const reasons = entries.map((entry) => entry.reason);
     assert.equal(new Set(reasons).size, reasons.length, `no change of ${this.key} counts twice`);
   }
@@ -59,10 +66,15 @@ class Lane {
 /** The milliseconds until KV held the states that the controller holds, while users ask for pages. */
 async function agreement(gate, lanes) {
   const back = performance.now();
-  const holds = (key, revision) => until(async () => {
-    await told(gate, key);
-    return (await published(gate, key))?.revision >= revision;
-  }, () => `KV to hold revision ${revision} of ${key}`, AGREED_MS_MAX);
+  const holds = (key, revision) =>
+    until(
+      async () => {
+        await told(gate, key);
+        return (await published(gate, key))?.revision >= revision;
+      },
+      () => `KV to hold revision ${revision} of ${key}`,
+      AGREED_MS_MAX,
+    );
   const reach = async ({ key, ana, granted }) => {
     await holds(key, granted);
     const { state } = await ana.rollout(key);
@@ -70,7 +82,7 @@ async function agreement(gate, lanes) {
     const { at } = gate.kv.versions(`stage/${key}`).find(({ text }) => JSON.parse(text).revision === state.revision);
     return Math.max(0, at - back);
   };
-  return Math.max(...await Promise.all(lanes.map(reach)));
+  return Math.max(...(await Promise.all(lanes.map(reach))));
 }
 
 test('workerd killed twenty times over a thousand changes', async (t) => {
@@ -88,7 +100,11 @@ test('workerd killed twenty times over a thousand changes', async (t) => {
       Object.assign(gate.kv, { jitterMs: WRITE_MS_MAX, chance: chance(seed, `kv ${crash}`) });
       let over = false;
       const running = lanes.flatMap((lane) => Array.from({ length: AT_ONCE }, () => lane.run(() => over)));
-      await until(() => answered() >= (CHANGES / CRASHES) * crash - dice.below(20), () => 'changes to be made', 60_000);
+      await until(
+        () => answered() >= (CHANGES / CRASHES) * crash - dice.below(20),
+        () => 'changes to be made',
+        60_000,
+      );
       await sleep(dice.below(50));
       over = true;
       gate.kv.jitterMs = 0;
@@ -97,14 +113,20 @@ test('workerd killed twenty times over a thousand changes', async (t) => {
       for (const lane of lanes) unpublished += (await published(gate, lane.key)).revision < lane.granted;
 
       agreedAfter.push(await agreement(gate, lanes));
-      const open = lanes.flatMap((lane) => lane.changes.filter(({ revision }) => revision === undefined).map((change) => [lane, change]));
+      const open = lanes.flatMap((lane) =>
+        lane.changes.filter(({ revision }) => revision === undefined).map((change) => [lane, change]),
+      );
       unanswered += open.length;
       for (const lane of lanes) lane.verify(await lane.ana.history(lane.key));
       await Promise.all(open.map(([lane, change]) => lane.send(change)));
     }
     agreedAfter.sort((a, b) => a - b);
-    t.diagnostic(`${answered()} changes, ${unanswered} of them asked again after ${CRASHES} crashes; KV lacked a granted one ${unpublished} times`);
-    t.diagnostic(`KV agreed after ${agreedAfter[CRASHES / 2].toFixed(0)} ms (median), ${agreedAfter.at(-1).toFixed(0)} ms at most`);
+    t.diagnostic(
+      `${answered()} changes, ${unanswered} of them asked again after ${CRASHES} crashes; KV lacked a granted one ${unpublished} times`,
+    );
+    t.diagnostic(
+      `KV agreed after ${agreedAfter[CRASHES / 2].toFixed(0)} ms (median), ${agreedAfter.at(-1).toFixed(0)} ms at most`,
+    );
     assert.ok(answered() >= CHANGES - 20);
     assert.ok(unanswered > CRASHES && unpublished > CRASHES, 'the crashes met changes and writes under way');
     for (const lane of lanes) lane.verify(await audit(gate, lane.key));

@@ -37,8 +37,11 @@ service = "new-shop"
 const PLAN = plan('https://legacy.shop.example.com', 'service:NEW', { routes: ['shop.example.com/*'] });
 const SECRETS = ['ADMIN_TOKENS', 'SIGNING_KEY'];
 
-let scratch, count = 0;
-before(() => { scratch = mkdtempSync(join(tmpdir(), 'tidegate-deploy-')); });
+let scratch,
+  count = 0;
+before(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'tidegate-deploy-'));
+});
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** A folder with these settings, each edit being a text and what takes its place. */
@@ -56,7 +59,12 @@ function prepare({ edits = [], plans = { 'shop.toml': PLAN }, secrets = SECRETS 
   }
   const listed = join(folder, 'secrets.json');
   if (secrets) writeFileSync(listed, JSON.stringify(secrets.map((name) => ({ name, type: 'secret_text' }))));
-  return { folder, file: join(folder, 'wrangler.toml'), listed: secrets ? listed : undefined, paths: [join(folder, 'plans')] };
+  return {
+    folder,
+    file: join(folder, 'wrangler.toml'),
+    listed: secrets ? listed : undefined,
+    paths: [join(folder, 'plans')],
+  };
 }
 
 /** What the check makes of it; each thing as one text with its way out. */
@@ -70,7 +78,12 @@ async function check(what = {}) {
 function run(...args) {
   const { CLOUDFLARE_API_TOKEN, CLOUDFLARE_API_KEY, CONSOLE_HOST, ...env } = process.env;
   return new Promise((resolve) => {
-    execFile(process.execPath, [SCRIPT, ...args], { env: { ...env, HOME: scratch, XDG_CONFIG_HOME: scratch } }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, text: stdout + stderr }));
+    execFile(
+      process.execPath,
+      [SCRIPT, ...args],
+      { env: { ...env, HOME: scratch, XDG_CONFIG_HOME: scratch } },
+      (error, stdout, stderr) => resolve({ code: error?.code ?? 0, text: stdout + stderr }),
+    );
   });
 }
 
@@ -91,35 +104,101 @@ test('a deployment that can work is let through, with nothing said against it', 
 
 describe('what cannot work is refused', () => {
   const cases = {
-    'the placeholder of the KV namespace': [{ edits: [['0123456789abcdef0123456789abcdef', '0'.repeat(32)]] }, /ROLLOUTS has the placeholder.*kv namespace create ROLLOUTS/],
+    'the placeholder of the KV namespace': [
+      { edits: [['0123456789abcdef0123456789abcdef', '0'.repeat(32)]] },
+      /ROLLOUTS has the placeholder.*kv namespace create ROLLOUTS/,
+    ],
     'an id that is none': [{ edits: [['0123456789abcdef0123456789abcdef', 'YOUR-ID']] }, /`YOUR-ID` is no id/],
-    'no KV namespace': [{ edits: [['binding = "ROLLOUTS"', 'binding = "OTHER"']] }, /No KV namespace is bound as ROLLOUTS/],
-    'no route of a site': [{ edits: [['  { pattern = "shop.example.com/*", zone_name = "example.com" },\n', '']] }, /No route leads to the worker/],
-    'no FALLBACK_UPSTREAM': [{ edits: [['FALLBACK_UPSTREAM = "https://legacy.shop.example.com"\n', '']] }, /FALLBACK_UPSTREAM is not set.*FALLBACK_UPSTREAM = /],
-    'a FALLBACK_UPSTREAM that is no address': [{ edits: [['"https://legacy.shop.example.com"', '"legacy.shop.example.com"']] }, /`legacy\.shop\.example\.com`, which is no address/],
-    'workers_dev': [{ edits: [['workers_dev = false', 'workers_dev = true']] }, /also answers at \*\.workers\.dev.*workers_dev = false/],
-    'a secret that is missing': [{ secrets: ['ADMIN_TOKENS'] }, /SIGNING_KEY is not set.*wrangler secret put SIGNING_KEY/],
-    'a secret that a plan names': [{ plans: { 'shop.toml': { ...PLAN, channels: { chat: { slack: 'secret:CHAT_URL' } } } } }, /CHAT_URL is not set.*wrangler secret put CHAT_URL/],
-    'a fallback on a host that a route takes': [{ edits: [['"https://legacy.shop.example.com"', '"https://shop.example.com"']] }, /FALLBACK_UPSTREAM, https:\/\/shop\.example\.com, .* `shop\.example\.com\/\*` takes: .* loop/],
-    'an upstream on a host that a wildcard takes': [{ edits: [['{ pattern = "shop.example.com/*"', '{ pattern = "*.shop.example.com/*"'], ['"https://legacy.shop.example.com"', '"https://legacy.example.org"']], plans: { 'shop.toml': { ...PLAN, upstreams: { legacy: 'https://legacy.example.org', new: { url: 'https://new.shop.example.com:8443' } } } } }, /plans\/shop\.toml: an upstream of shop, https:\/\/new\.shop\.example\.com:8443, .* loop/],
-    'a service that is not bound': [{ edits: [['binding = "NEW"', 'binding = "OLD"']] }, /service:NEW, and the worker has no such service binding.*\[\[services\]\]/],
-    'a plan with errors': [{ plans: { 'shop.toml': 'key = "shop"\nroutes = ["https://shop.example.com/*"]\n' } }, /shop\.toml cannot be applied: .*tidegate check/],
-    'a CONSOLE_HOST to which nothing leads': [{ edits: [['  { pattern = "ops.example.com", custom_domain = true },\n', '']] }, /No route leads ops\.example\.com to the worker/],
-    'a CONSOLE_HOST that is none': [{ edits: [['CONSOLE_HOST = "ops.example.com"', 'CONSOLE_HOST = "ops.example.com/console"']] }, /`ops\.example\.com\/console`, which is no host/],
-    'a plan on CONSOLE_HOST': [{ plans: { 'shop.toml': { ...PLAN, routes: ['ops.example.com/*'] } } }, /the route `ops\.example\.com\/\*` of shop is on CONSOLE_HOST/],
+    'no KV namespace': [
+      { edits: [['binding = "ROLLOUTS"', 'binding = "OTHER"']] },
+      /No KV namespace is bound as ROLLOUTS/,
+    ],
+    'no route of a site': [
+      { edits: [['  { pattern = "shop.example.com/*", zone_name = "example.com" },\n', '']] },
+      /No route leads to the worker/,
+    ],
+    'no FALLBACK_UPSTREAM': [
+      { edits: [['FALLBACK_UPSTREAM = "https://legacy.shop.example.com"\n', '']] },
+      /FALLBACK_UPSTREAM is not set.*FALLBACK_UPSTREAM = /,
+    ],
+    'a FALLBACK_UPSTREAM that is no address': [
+      { edits: [['"https://legacy.shop.example.com"', '"legacy.shop.example.com"']] },
+      /`legacy\.shop\.example\.com`, which is no address/,
+    ],
+    workers_dev: [
+      { edits: [['workers_dev = false', 'workers_dev = true']] },
+      /also answers at \*\.workers\.dev.*workers_dev = false/,
+    ],
+    'a secret that is missing': [
+      { secrets: ['ADMIN_TOKENS'] },
+      /SIGNING_KEY is not set.*wrangler secret put SIGNING_KEY/,
+    ],
+    'a secret that a plan names': [
+      { plans: { 'shop.toml': { ...PLAN, channels: { chat: { slack: 'secret:CHAT_URL' } } } } },
+      /CHAT_URL is not set.*wrangler secret put CHAT_URL/,
+    ],
+    'a fallback on a host that a route takes': [
+      { edits: [['"https://legacy.shop.example.com"', '"https://shop.example.com"']] },
+      /FALLBACK_UPSTREAM, https:\/\/shop\.example\.com, .* `shop\.example\.com\/\*` takes: .* loop/,
+    ],
+    'an upstream on a host that a wildcard takes': [
+      {
+        edits: [
+          ['{ pattern = "shop.example.com/*"', '{ pattern = "*.shop.example.com/*"'],
+          ['"https://legacy.shop.example.com"', '"https://legacy.example.org"'],
+        ],
+        plans: {
+          'shop.toml': {
+            ...PLAN,
+            upstreams: { legacy: 'https://legacy.example.org', new: { url: 'https://new.shop.example.com:8443' } },
+          },
+        },
+      },
+      /plans\/shop\.toml: an upstream of shop, https:\/\/new\.shop\.example\.com:8443, .* loop/,
+    ],
+    'a service that is not bound': [
+      { edits: [['binding = "NEW"', 'binding = "OLD"']] },
+      /service:NEW, and the worker has no such service binding.*\[\[services\]\]/,
+    ],
+    'a plan with errors': [
+      { plans: { 'shop.toml': 'key = "shop"\nroutes = ["https://shop.example.com/*"]\n' } },
+      /shop\.toml cannot be applied: .*tidegate check/,
+    ],
+    'a CONSOLE_HOST to which nothing leads': [
+      { edits: [['  { pattern = "ops.example.com", custom_domain = true },\n', '']] },
+      /No route leads ops\.example\.com to the worker/,
+    ],
+    'a CONSOLE_HOST that is none': [
+      { edits: [['CONSOLE_HOST = "ops.example.com"', 'CONSOLE_HOST = "ops.example.com/console"']] },
+      /`ops\.example\.com\/console`, which is no host/,
+    ],
+    'a plan on CONSOLE_HOST': [
+      { plans: { 'shop.toml': { ...PLAN, routes: ['ops.example.com/*'] } } },
+      /the route `ops\.example\.com\/\*` of shop is on CONSOLE_HOST/,
+    ],
   };
   for (const [name, [what, pattern]] of Object.entries(cases)) test(name, () => refuses(what, pattern));
 });
 
 test('all of it is told at once, and the command ends with 1', async () => {
-  const { file, listed, paths } = prepare({ edits: [['0123456789abcdef0123456789abcdef', '0'.repeat(32)], ['workers_dev = false', 'workers_dev = true'], ['FALLBACK_UPSTREAM', 'OTHER']], secrets: [] });
+  const { file, listed, paths } = prepare({
+    edits: [
+      ['0123456789abcdef0123456789abcdef', '0'.repeat(32)],
+      ['workers_dev = false', 'workers_dev = true'],
+      ['FALLBACK_UPSTREAM', 'OTHER'],
+    ],
+    secrets: [],
+  });
   const { code, text } = await run('--config', file, '--secrets', listed, ...paths);
   assert.deepEqual([code, text.match(/^✗ .+\n  → .+$/gm)?.length], [1, 5], text);
   assert.match(text, /5 things would not work/);
 });
 
-test('a console on the site\'s own origin is told loudly, and does not stop a deployment', async () => {
-  const edits = [['CONSOLE_HOST = "ops.example.com"\n', ''], ['  { pattern = "ops.example.com", custom_domain = true },\n', '']];
+test("a console on the site's own origin is told loudly, and does not stop a deployment", async () => {
+  const edits = [
+    ['CONSOLE_HOST = "ops.example.com"\n', ''],
+    ['  { pattern = "ops.example.com", custom_domain = true },\n', ''],
+  ];
   const { refused, warned } = await check({ edits });
   assert.deepEqual([refused, warned.length], [[], 1]);
   assert.match(warned[0], /ANY script in its pages .* can operate .*CONSOLE_HOST = "ops\.example\.com"/);
@@ -130,7 +209,10 @@ test('which secrets are set is not guessed where the account cannot be asked', a
   const { file, paths } = prepare({ secrets: null });
   const { code, text } = await run('--config', file, ...paths);
   assert.equal(code, 0, text);
-  assert.match(text, /^\? .*ADMIN_TOKENS, SIGNING_KEY are set cannot be known here: wrangler says “.+”\.\n  → .*wrangler secret list/m);
+  assert.match(
+    text,
+    /^\? .*ADMIN_TOKENS, SIGNING_KEY are set cannot be known here: wrangler says “.+”\.\n  → .*wrangler secret list/m,
+  );
 });
 
 test('a file that is not there, or cannot be read, is told', async () => {

@@ -33,12 +33,17 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
-const ask = (path, headers = DOCUMENT, options = {}) => gate.fetch(path, { headers: { ...ANA, ...headers }, ...options });
+const ask = (path, headers = DOCUMENT, options = {}) =>
+  gate.fetch(path, { headers: { ...ANA, ...headers }, ...options });
 
 /** What a page is told: `[rollout, variant, stage, revision, subject, endpoints]` for each exposure. */
 function exposures(through) {
   const token = /tidegate;desc="([^"]+)"/.exec(through.get('server-timing'))?.[1];
-  return token?.slice(0, token.lastIndexOf('.')).split('~').slice(3).map((exposure) => exposure.split(':'));
+  return token
+    ?.slice(0, token.lastIndexOf('.'))
+    .split('~')
+    .slice(3)
+    .map((exposure) => exposure.split(':'));
 }
 const given = (through) => exposures(through)?.map((fields) => fields.slice(0, 3).join(' '));
 
@@ -51,12 +56,16 @@ describe('a page has a token', () => {
   });
 
   test('whether it fills a window or a frame, and for clients that only accept pages', async () => {
-    for (const headers of [{ ...DOCUMENT, 'Sec-Fetch-Dest': 'iframe' }, { Accept: 'text/html' }]) assert.ok(given(await ask('/page', headers)));
+    for (const headers of [{ ...DOCUMENT, 'Sec-Fetch-Dest': 'iframe' }, { Accept: 'text/html' }])
+      assert.ok(given(await ask('/page', headers)));
     assert.ok(given(await ask('/page', DOCUMENT, { method: 'POST', body: 'a=b' })));
   });
 
-  test('next to the frontend\'s own timings', async () => {
-    next.handle('/page', { ...PAGE, headers: [...PAGE.headers, ['Server-Timing', 'db;dur=5'], ['Server-Timing', 'cache;desc="hit"']] });
+  test("next to the frontend's own timings", async () => {
+    next.handle('/page', {
+      ...PAGE,
+      headers: [...PAGE.headers, ['Server-Timing', 'db;dur=5'], ['Server-Timing', 'cache;desc="hit"']],
+    });
     const through = await ask('/page');
     assert.match(through.get('server-timing'), /^db;dur=5, cache;desc="hit", tidegate;desc=/);
   });
@@ -64,24 +73,34 @@ describe('a page has a token', () => {
   test('of its own, in which the user cannot be recognised', async () => {
     const [first, second] = [exposures(await ask('/page')), exposures(await ask('/page'))];
     assert.notEqual(first[0][4], second[0][4]);
-    const views = await Promise.all(Array.from({ length: 20 }, () => ask('/page').then(({ get }) => get('server-timing'))));
+    const views = await Promise.all(
+      Array.from({ length: 20 }, () => ask('/page').then(({ get }) => get('server-timing'))),
+    );
     assert.equal(new Set(views.map((view) => view.split('~')[2])).size, 20);
   });
 });
 
 describe('there is no token', () => {
   test('on what a page is made of', async () => {
-    for (const dest of ['script', 'image', 'empty', 'font']) assert.equal(given(await ask('/page', asset(dest))), undefined, dest);
+    for (const dest of ['script', 'image', 'empty', 'font'])
+      assert.equal(given(await ask('/page', asset(dest))), undefined, dest);
   });
 
   test('on answers that show no page', async () => {
     next.handle('/json', { headers: [['Content-Type', 'application/json']], body: '{}' });
-    next.handle('/away', { status: 302, headers: [['Location', '/page'], ['Content-Type', 'text/html']], body: 'away' });
+    next.handle('/away', {
+      status: 302,
+      headers: [
+        ['Location', '/page'],
+        ['Content-Type', 'text/html'],
+      ],
+      body: 'away',
+    });
     for (const path of ['/json', '/away']) assert.equal(given(await ask(path)), undefined, path);
     assert.equal(given(await ask('/page', DOCUMENT, { method: 'HEAD' })), undefined);
   });
 
-  test('on a page that legacy shows in new\'s place', async () => {
+  test("on a page that legacy shows in new's place", async () => {
     next.handle('/page', { status: 500, ...PAGE });
     const through = await ask('/page');
     assert.deepEqual([through.get('tidegate-reason'), given(through)], ['rescued', undefined]);

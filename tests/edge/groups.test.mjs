@@ -10,14 +10,18 @@ import { startUpstream } from './upstream.mjs';
 import { utf8 } from './wire.mjs';
 
 const IDS = ['ana', 'ben@example.com', 'josé'];
-const staged = (...groups) => [{ name: 'internal', percentage: 0, groups, hold: '1h' }, { name: 'full', percentage: 100 }];
+const staged = (...groups) => [
+  { name: 'internal', percentage: 0, groups, hold: '1h' },
+  { name: 'full', percentage: 100 },
+];
 
 let legacy, next, gate;
 before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
   gate = await openGate({ controller: false });
-  const rollout = (key, groups, changes) => plan(legacy, next, { key, routes: [`/${key}/*`], groups, stage: staged(...Object.keys(groups)), ...changes });
+  const rollout = (key, groups, changes) =>
+    plan(legacy, next, { key, routes: [`/${key}/*`], groups, stage: staged(...Object.keys(groups)), ...changes });
   const rollouts = [
     rollout('ids', { team: { ids: IDS } }),
     rollout('header', { sales: { match: 'header:x-department = sales | support' } }),
@@ -32,17 +36,39 @@ before(async () => {
     rollout('exclude', { team: { ids: IDS } }, { stage: staged(), exclude: ['team'] }),
     rollout('eligible', { team: { ids: IDS } }, { stage: staged(), eligible: 'team' }),
     rollout('requires', {}, { stage: staged(), requires: ['ids'] }),
-    rollout('later', { team: { ids: IDS } }, { stage: [{ name: 'canary', percentage: 1, hold: '1h' }, { name: 'pilot', percentage: 5, groups: ['team'], hold: '1h' }, { name: 'full', percentage: 100 }] }),
+    rollout(
+      'later',
+      { team: { ids: IDS } },
+      {
+        stage: [
+          { name: 'canary', percentage: 1, hold: '1h' },
+          { name: 'pilot', percentage: 5, groups: ['team'], hold: '1h' },
+          { name: 'full', percentage: 100 },
+        ],
+      },
+    ),
   ];
   const states = Object.fromEntries(rollouts.map(({ key }) => [key, '0']));
   await gate.putPlans(rollouts);
-  for (const [key, state] of Object.entries({ ...states, exclude: '100', eligible: '100', requires: '100', later: '1' })) await gate.putStage(key, state);
+  for (const [key, state] of Object.entries({
+    ...states,
+    exclude: '100',
+    eligible: '100',
+    requires: '100',
+    later: '1',
+  }))
+    await gate.putStage(key, state);
   await gate.kv.put('group/pilots', `\n  ${IDS.join('  \r\n')}\n\n`);
   await gate.kv.put('group/spreadsheet', `\ufeff${IDS.join('\r')}\r`);
   await gate.kv.put('group/mixed', 'carl\n');
-  if (existsSync(CLI)) await gate.kv.put('group/hashed', execFileSync(CLI, ['group', 'hashed'], { input: IDS.join('\n') }));
+  if (existsSync(CLI))
+    await gate.kv.put('group/hashed', execFileSync(CLI, ['group', 'hashed'], { input: IDS.join('\n') }));
   await gate.restart();
-  for (const { key } of rollouts) await until(async () => !(await told(key, 'warm')).endsWith('no_config'), () => `${key} to be configured`);
+  for (const { key } of rollouts)
+    await until(
+      async () => !(await told(key, 'warm')).endsWith('no_config'),
+      () => `${key} to be configured`,
+    );
 });
 after(async () => {
   await gate?.close();
@@ -58,7 +84,10 @@ const OUT = 'legacy bucketed';
 
 async function assertListed(key) {
   // The list of a group may be read behind the first request.
-  await until(async () => (await told(key, 'ana')) === IN, () => `${key} to be read`);
+  await until(
+    async () => (await told(key, 'ana')) === IN,
+    () => `${key} to be read`,
+  );
   for (const id of IDS) assert.equal(await told(key, id), IN, id);
   for (const id of ['eve', 'Ana', 'an', 'anaa', 'jose', 'ben@example.com,']) assert.equal(await told(key, id), OUT, id);
 }
@@ -67,17 +96,23 @@ describe('a group may be', () => {
   test('ids in the plan', () => assertListed('ids'));
   test('ids in KV, one per line', () => assertListed('text'));
   test('ids in KV as another program wrote them', () => assertListed('marked'));
-  test('fingerprints in KV', { skip: !existsSync(CLI) && 'target/release/tidegate is not built' }, () => assertListed('prints'));
+  test('fingerprints in KV', { skip: !existsSync(CLI) && 'target/release/tidegate is not built' }, () =>
+    assertListed('prints'),
+  );
 
   test('a header with one of several values', async () => {
-    for (const department of ['sales', 'support', ' sales ']) assert.equal(await told('header', 'eve', { headers: { 'X-Department': department } }), IN, department);
-    for (const department of ['Sales', 'sale', 'sales2', 'sales, support', '']) assert.equal(await told('header', 'eve', { headers: { 'X-Department': department } }), OUT, department);
+    for (const department of ['sales', 'support', ' sales '])
+      assert.equal(await told('header', 'eve', { headers: { 'X-Department': department } }), IN, department);
+    for (const department of ['Sales', 'sale', 'sales2', 'sales, support', ''])
+      assert.equal(await told('header', 'eve', { headers: { 'X-Department': department } }), OUT, department);
     assert.equal(await told('header', 'eve'), OUT);
   });
 
   test('a header with one of several texts in it', async () => {
-    for (const agent of ['Mozilla/5.0 (iPad; CPU OS 17_5)', 'my TABLET', 'tablet']) assert.equal(await told('agent', 'eve', { headers: { 'User-Agent': agent } }), IN, agent);
-    for (const agent of ['Mozilla/5.0 (iPhone)', 'tab let', 'iPa']) assert.equal(await told('agent', 'eve', { headers: { 'User-Agent': agent } }), OUT, agent);
+    for (const agent of ['Mozilla/5.0 (iPad; CPU OS 17_5)', 'my TABLET', 'tablet'])
+      assert.equal(await told('agent', 'eve', { headers: { 'User-Agent': agent } }), IN, agent);
+    for (const agent of ['Mozilla/5.0 (iPhone)', 'tab let', 'iPa'])
+      assert.equal(await told('agent', 'eve', { headers: { 'User-Agent': agent } }), OUT, agent);
     assert.equal(await told('agent', 'eve'), OUT);
   });
 
@@ -95,7 +130,10 @@ describe('a group may be', () => {
   test('any of the three at once', async () => {
     assert.equal(await told('any', 'ana'), IN);
     assert.equal(await told('any', 'eve', { headers: { 'x-department': 'sales' } }), IN);
-    await until(async () => (await told('any', 'carl')) === IN, () => 'the list to be read');
+    await until(
+      async () => (await told('any', 'carl')) === IN,
+      () => 'the list to be read',
+    );
     assert.equal(await told('any', 'eve'), OUT);
   });
 
@@ -145,7 +183,9 @@ describe('a list in KV', () => {
   };
   let controlled, operated;
   before(async () => {
-    const rollouts = Object.keys(LISTS).map((key) => plan(legacy, next, { key, routes: [`/${key}/*`], groups: { [key]: { kv: true } }, stage: staged(key) }));
+    const rollouts = Object.keys(LISTS).map((key) =>
+      plan(legacy, next, { key, routes: [`/${key}/*`], groups: { [key]: { kv: true } }, stage: staged(key) }),
+    );
     controlled = await openControlled(rollouts);
     operated = operator(controlled);
     for (const [key, [bytes]] of Object.entries(LISTS)) await controlled.kv.put(`group/${key}`, bytes);
@@ -154,29 +194,55 @@ describe('a list in KV', () => {
   after(() => controlled?.close());
 
   for (const [key, [, expected]] of Object.entries(LISTS)) {
-    test(Array.isArray(expected) ? `tells how many ids it has: ${key}` : `is refused where no id of it would be found: ${key}`, async () => {
-      const seen = await until(async () => {
-        await controlled.fetch(`/${key}/page`, { headers: ANA });
-        const { lists = [], faults } = await operated.rollout(key);
-        return (lists.length > 0 || faults.length > 0) && { lists, faults };
-      }, () => `${key} to be told of`, 20_000);
-      if (Array.isArray(expected)) {
-        assert.deepEqual(seen, { lists: [{ group: key, ids: expected }], faults: [] });
-        return;
-      }
-      assert.deepEqual(seen.lists, []);
-      assert.deepEqual(seen.faults.map(({ subject }) => subject), [`group/${key}`]);
-      assert.match(seen.faults[0].message, expected);
-      assert.ok(controlled.logs.some((line) => line.includes('group_unreadable') && line.includes(`group/${key}`)));
-    });
+    test(
+      Array.isArray(expected)
+        ? `tells how many ids it has: ${key}`
+        : `is refused where no id of it would be found: ${key}`,
+      async () => {
+        const seen = await until(
+          async () => {
+            await controlled.fetch(`/${key}/page`, { headers: ANA });
+            const { lists = [], faults } = await operated.rollout(key);
+            return (lists.length > 0 || faults.length > 0) && { lists, faults };
+          },
+          () => `${key} to be told of`,
+          20_000,
+        );
+        if (Array.isArray(expected)) {
+          assert.deepEqual(seen, { lists: [{ group: key, ids: expected }], faults: [] });
+          return;
+        }
+        assert.deepEqual(seen.lists, []);
+        assert.deepEqual(
+          seen.faults.map(({ subject }) => subject),
+          [`group/${key}`],
+        );
+        assert.match(seen.faults[0].message, expected);
+        assert.ok(controlled.logs.some((line) => line.includes('group_unreadable') && line.includes(`group/${key}`)));
+      },
+    );
   }
 
   test('that was written anew is counted anew', async () => {
-    await controlled.flush({ isolate: 'other', lists: [['marked', 7], ['nobodys', 1]] });
-    assert.deepEqual((await operated.rollout('marked')).lists, [{ group: 'marked', ids: [2, 7] }], 'as isolates differ');
+    await controlled.flush({
+      isolate: 'other',
+      lists: [
+        ['marked', 7],
+        ['nobodys', 1],
+      ],
+    });
+    assert.deepEqual(
+      (await operated.rollout('marked')).lists,
+      [{ group: 'marked', ids: [2, 7] }],
+      'as isolates differ',
+    );
     await controlled.flush({ isolate: 'other', lists: [['marked', 2]] });
     assert.deepEqual((await operated.rollout('marked')).lists, [{ group: 'marked', ids: [2] }]);
     await controlled.flush({ isolate: 'other' });
-    assert.deepEqual((await operated.rollout('marked')).lists, [{ group: 'marked', ids: [2] }], 'an isolate of an earlier version');
+    assert.deepEqual(
+      (await operated.rollout('marked')).lists,
+      [{ group: 'marked', ids: [2] }],
+      'an isolate of an earlier version',
+    );
   });
 });

@@ -32,9 +32,14 @@ const PUBLIC = { scheme: 'https', host: PUBLIC_HOST };
 export const TOKENS = { ana: 'the token of ana', ben: 'the token of ben', vic: 'the token of vic' };
 const ROLES = { ana: 'operator', ben: 'operator', vic: 'viewer' };
 const adminTokens = Object.entries(TOKENS)
-  .map(([name, token]) => `${name}:${ROLES[name]}:${createHash('sha256').update(token).digest('hex')}`).join(',');
+  .map(([name, token]) => `${name}:${ROLES[name]}:${createHash('sha256').update(token).digest('hex')}`)
+  .join(',');
 // Whoever reports here comes from one machine; networks.test.mjs has those who come from many.
-const SECRETS = { SIGNING_KEY: 'a key for the tests, 32 bytes or more', ADMIN_TOKENS: adminTokens, BEACON_ONE_NETWORK: 'allow' };
+const SECRETS = {
+  SIGNING_KEY: 'a key for the tests, 32 bytes or more',
+  ADMIN_TOKENS: adminTokens,
+  BEACON_ONE_NETWORK: 'allow',
+};
 
 const BARE = `export default {
   fetch(request, env) {
@@ -64,7 +69,16 @@ const CLERK = `export default {
  * - `trouble`: whether the binding TROUBLE may break something (trouble.mjs)
  * - `services`: service bindings by name, each to the port of a stub frontend
  */
-export async function openGate({ bindings = {}, kv: kind = 'stub', bare = 'http://127.0.0.1:9', isolates = 1, controller = true, storage = false, trouble = false, services = {} } = {}) {
+export async function openGate({
+  bindings = {},
+  kv: kind = 'stub',
+  bare = 'http://127.0.0.1:9',
+  isolates = 1,
+  controller = true,
+  storage = false,
+  trouble = false,
+  services = {},
+} = {}) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-edge-'));
   const kv = kind === 'stub' ? await startKv() : miniflareKv();
   const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services });
@@ -78,8 +92,23 @@ class Gate {
   #generation = 0;
 
   constructor({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services }) {
-    Object.assign(this, { hasController: controller, hasStorage: storage, hasTrouble: trouble, scratch, kv, bindings, bareTarget: bare, logs: [], crashes: [] });
-    this.serviceBindings = Object.fromEntries(Object.entries(services).map(([name, { port }]) => [name, { external: { address: `127.0.0.1:${port}`, http: {} } }]));
+    Object.assign(this, {
+      hasController: controller,
+      hasStorage: storage,
+      hasTrouble: trouble,
+      scratch,
+      kv,
+      bindings,
+      bareTarget: bare,
+      logs: [],
+      crashes: [],
+    });
+    this.serviceBindings = Object.fromEntries(
+      Object.entries(services).map(([name, { port }]) => [
+        name,
+        { external: { address: `127.0.0.1:${port}`, http: {} } },
+      ]),
+    );
     this.isolates = Array.from({ length: isolates }, (_, n) => new Isolate(n === 0 ? 'gate' : `gate${n}`));
   }
 
@@ -122,12 +151,25 @@ class Gate {
   async crash() {
     const pid = workerdPid();
     process.kill(pid, 'SIGKILL');
-    await until(() => isGone(pid), () => 'workerd to be gone');
+    await until(
+      () => isGone(pid),
+      () => 'workerd to be gone',
+    );
     await this.restart({ keepState: true });
-    await until(() => this.fetch('/_tidegate/health').then(({ status }) => status === 200, () => false), () => 'workerd to serve again', 20_000);
+    await until(
+      () =>
+        this.fetch('/_tidegate/health').then(
+          ({ status }) => status === 200,
+          () => false,
+        ),
+      () => 'workerd to serve again',
+      20_000,
+    );
   }
 
-  #state() { return join(this.scratch, `state-${this.#generation}`); }
+  #state() {
+    return join(this.scratch, `state-${this.#generation}`);
+  }
 
   #options() {
     const { compatibilityDate, compatibilityFlags, durableObjects, assets } = workerConfig(join(ROOT, 'wrangler.toml'));
@@ -164,12 +206,16 @@ class Gate {
           modules: [{ type: 'ESModule', path: 'bare.mjs', contents: BARE }],
           bindings: { TARGET: this.bareTarget },
         },
-        ...(this.hasController ? [{
-          ...shared,
-          name: 'clerk',
-          modules: [{ type: 'ESModule', path: 'clerk.mjs', contents: CLERK }],
-          durableObjects: ofController(durableObjects, 'clerk'),
-        }] : []),
+        ...(this.hasController
+          ? [
+              {
+                ...shared,
+                name: 'clerk',
+                modules: [{ type: 'ESModule', path: 'clerk.mjs', contents: CLERK }],
+                durableObjects: ofController(durableObjects, 'clerk'),
+              },
+            ]
+          : []),
         {
           name: 'door',
           modules: [{ type: 'ESModule', path: 'door.mjs', contents: 'export default {};' }],
@@ -180,20 +226,30 @@ class Gate {
   }
 
   /** A request through the worker; `cf` sets the platform's facts, such as `{ country: 'DE' }`. */
-  fetch(path, options) { return this.isolates[0].fetch(path, options); }
-  open(path, options) { return this.isolates[0].open(path, options); }
+  fetch(path, options) {
+    return this.isolates[0].fetch(path, options);
+  }
+  open(path, options) {
+    return this.isolates[0].open(path, options);
+  }
   /** The same request through the pass-through worker. */
-  bare(path, options) { return fetchRaw(this.bareOrigin, path, { ...PUBLIC, ...options }); }
+  bare(path, options) {
+    return fetchRaw(this.bareOrigin, path, { ...PUBLIC, ...options });
+  }
 
   /** Tells the controller what an isolate would, and resolves with its answer. */
   async flush({ isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
-    const { status, text } = await this.tell(JSON.stringify({ isolate, plans, known, texts, kills, faults, lists, batch }));
+    const { status, text } = await this.tell(
+      JSON.stringify({ isolate, plans, known, texts, kills, faults, lists, batch }),
+    );
     assert.equal(status, 200, text);
     return JSON.parse(text);
   }
 
   /** The same with whatever text. */
-  tell(body) { return fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body }); }
+  tell(body) {
+    return fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body });
+  }
 
   /** A WebSocket through the worker, connected. */
   async socket(path, { headers = {}, protocols = [] } = {}) {
@@ -201,7 +257,10 @@ class Gate {
       request.path = `https://${PUBLIC_HOST}${path}`;
       request.end();
     };
-    const ws = new WebSocket(this.origin.replace('http', 'ws'), protocols, { headers: { Host: PUBLIC_HOST, ...headers }, finishRequest });
+    const ws = new WebSocket(this.origin.replace('http', 'ws'), protocols, {
+      headers: { Host: PUBLIC_HOST, ...headers },
+      finishRequest,
+    });
     await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
     return ws;
   }
@@ -224,7 +283,9 @@ class Gate {
     await this.kv.put(`stage/${key}`, typeof state === 'string' ? state : JSON.stringify(state));
   }
 
-  async kill(key) { await this.kv.put(`kill/${key}`, 'on'); }
+  async kill(key) {
+    await this.kv.put(`kill/${key}`, 'on');
+  }
 
   /**
    * Replaces everything in KV and starts an isolate on it, which has read its configuration unless
@@ -241,8 +302,13 @@ class Gate {
 
   #warm(route) {
     const [, host, path] = /^([^/]*)(.*)$/.exec(route);
-    const options = { method: 'HEAD', headers: { 'x-user-id': 'warm' }, host: host.replace('*', 'warm') || PUBLIC_HOST };
-    const isWarm = async () => (await this.fetch(path.replace('*', 'warm'), options)).get('tidegate-reason') !== 'no_config';
+    const options = {
+      method: 'HEAD',
+      headers: { 'x-user-id': 'warm' },
+      host: host.replace('*', 'warm') || PUBLIC_HOST,
+    };
+    const isWarm = async () =>
+      (await this.fetch(path.replace('*', 'warm'), options)).get('tidegate-reason') !== 'no_config';
     return until(isWarm, () => `${route} to be configured`, 20_000);
   }
 
@@ -253,7 +319,10 @@ class Gate {
 
   /** Waits for a line that the worker logged since its last start. */
   logged(pattern) {
-    return until(() => this.logs.find((line) => pattern.test(line)), () => `${pattern} in the log:\n${this.logs.join('\n')}`);
+    return until(
+      () => this.logs.find((line) => pattern.test(line)),
+      () => `${pattern} in the log:\n${this.logs.join('\n')}`,
+    );
   }
 
   /** The memory of workerd, in bytes. */
@@ -278,10 +347,16 @@ class Gate {
 
 /** One of the workers. */
 class Isolate {
-  constructor(name) { this.name = name; }
+  constructor(name) {
+    this.name = name;
+  }
 
-  fetch(path, options) { return fetchRaw(this.origin, path, { ...PUBLIC, ...options }); }
-  open(path, options) { return open(this.origin, path, { ...PUBLIC, ...options }); }
+  fetch(path, options) {
+    return fetchRaw(this.origin, path, { ...PUBLIC, ...options });
+  }
+  open(path, options) {
+    return open(this.origin, path, { ...PUBLIC, ...options });
+  }
 }
 
 /** Polls until `probe` returns something truthy, and returns that. */
@@ -290,7 +365,8 @@ export async function until(probe, what = () => 'the condition', timeoutMs = 8_0
   for (;;) {
     const found = await probe();
     if (found) return found;
-    if (Date.now() > deadline) throw new assert.AssertionError({ message: `waited ${timeoutMs} ms in vain for ${what()}` });
+    if (Date.now() > deadline)
+      throw new assert.AssertionError({ message: `waited ${timeoutMs} ms in vain for ${what()}` });
     await sleep(30);
   }
 }
@@ -310,17 +386,33 @@ function miniflareKv() {
   let namespace;
   const put = [];
   return {
-    attach(get) { namespace = get; },
-    async put(key, text) { put.push(key); await (await namespace()).put(key, text); },
-    async get(key) { return (await namespace()).get(key); },
-    async delete(key) { await (await namespace()).delete(key); },
-    async clear() { for (const key of put.splice(0)) await (await namespace()).delete(key); },
+    attach(get) {
+      namespace = get;
+    },
+    async put(key, text) {
+      put.push(key);
+      await (await namespace()).put(key, text);
+    },
+    async get(key) {
+      return (await namespace()).get(key);
+    },
+    async delete(key) {
+      await (await namespace()).delete(key);
+    },
+    async clear() {
+      for (const key of put.splice(0)) await (await namespace()).delete(key);
+    },
   };
 }
 
 /** The objects that a worker binds: those that the script exports, all living in the first worker. */
 function ofController(objects, worker) {
-  return Object.fromEntries(Object.entries(objects).map(([binding, object]) => [binding, worker === 'gate' ? object : { ...object, scriptName: 'gate' }]));
+  return Object.fromEntries(
+    Object.entries(objects).map(([binding, object]) => [
+      binding,
+      worker === 'gate' ? object : { ...object, scriptName: 'gate' },
+    ]),
+  );
 }
 
 function workerdPid() {
@@ -335,7 +427,12 @@ const isGone = (pid) => !existsSync(`/proc/${pid}/stat`) || /\) Z /.test(readFil
 
 /** Writes a plan as TOML and returns the file's name. */
 export function writeToml(plan, file) {
-  writeFileSync(file, Object.entries(plan).map(([key, field]) => `${key} = ${inline(field)}\n`).join(''));
+  writeFileSync(
+    file,
+    Object.entries(plan)
+      .map(([key, field]) => `${key} = ${inline(field)}\n`)
+      .join(''),
+  );
   return file;
 }
 
@@ -343,5 +440,7 @@ export function writeToml(plan, file) {
 function inline(field) {
   if (Array.isArray(field)) return `[${field.map(inline).join(', ')}]`;
   if (typeof field !== 'object') return JSON.stringify(field);
-  return `{ ${Object.entries(field).map(([key, inner]) => `${JSON.stringify(key)} = ${inline(inner)}`).join(', ')} }`;
+  return `{ ${Object.entries(field)
+    .map(([key, inner]) => `${JSON.stringify(key)} = ${inline(inner)}`)
+    .join(', ')} }`;
 }

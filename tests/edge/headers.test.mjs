@@ -30,14 +30,26 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
-const ask = (path, headers = [], options = {}) => gate.fetch(path, { headers: [...Object.entries(ANA), ...headers], ...options });
+const ask = (path, headers = [], options = {}) =>
+  gate.fetch(path, { headers: [...Object.entries(ANA), ...headers], ...options });
 const names = (headers) => headers.map(([name]) => name.toLowerCase());
 
 describe('hop-by-hop', () => {
-  const HOP = [['Keep-Alive', 'timeout=9'], ['Proxy-Connection', 'keep-alive'], ['TE', 'trailers'], ['X-Hop', '1'], ['X-Other-Hop', '2']];
+  const HOP = [
+    ['Keep-Alive', 'timeout=9'],
+    ['Proxy-Connection', 'keep-alive'],
+    ['TE', 'trailers'],
+    ['X-Hop', '1'],
+    ['X-Other-Hop', '2'],
+  ];
 
   test('request headers stay behind, with those that Connection names', async () => {
-    await ask('/page', [['Connection', 'x-hop, X-OTHER-HOP'], ...HOP, ['Proxy-Authorization', 'Basic x'], ['X-Stays', '1']]);
+    await ask('/page', [
+      ['Connection', 'x-hop, X-OTHER-HOP'],
+      ...HOP,
+      ['Proxy-Authorization', 'Basic x'],
+      ['X-Stays', '1'],
+    ]);
     const seen = names(next.last('/page').headers);
     for (const [name] of [...HOP, ['Proxy-Authorization']]) assert.ok(!seen.includes(name.toLowerCase()), name);
     assert.ok(seen.includes('x-stays'));
@@ -51,7 +63,10 @@ describe('hop-by-hop', () => {
   });
 
   test('names in Connection cannot take away what Tidegate sets', async () => {
-    await ask('/page', [['Connection', 'tidegate-variant, x-forwarded-for, host'], ['CF-Connecting-IP', '203.0.113.7']]);
+    await ask('/page', [
+      ['Connection', 'tidegate-variant, x-forwarded-for, host'],
+      ['CF-Connecting-IP', '203.0.113.7'],
+    ]);
     const request = next.last('/page');
     assert.equal(request.get('tidegate-variant'), 'new');
     assert.equal(request.get('x-forwarded-for'), '203.0.113.7');
@@ -59,7 +74,11 @@ describe('hop-by-hop', () => {
 });
 
 describe('X-Forwarded-*', () => {
-  const SPOOFED = [['X-Forwarded-For', '6.6.6.6'], ['X-Forwarded-Host', 'evil.example'], ['X-Forwarded-Proto', 'gopher']];
+  const SPOOFED = [
+    ['X-Forwarded-For', '6.6.6.6'],
+    ['X-Forwarded-Host', 'evil.example'],
+    ['X-Forwarded-Proto', 'gopher'],
+  ];
 
   test('say what the platform and the URL say, once each', async () => {
     await ask('/page', [['CF-Connecting-IP', '203.0.113.7'], ...SPOOFED, ['x-forwarded-for', '7.7.7.7']]);
@@ -69,7 +88,7 @@ describe('X-Forwarded-*', () => {
     assert.deepEqual(values(headers, 'x-forwarded-proto'), ['https']);
   });
 
-  test('are never the client\'s, even where the platform names no address', async () => {
+  test("are never the client's, even where the platform names no address", async () => {
     await ask('/page', SPOOFED);
     assert.doesNotMatch(next.last('/page').get('x-forwarded-for') ?? '', /6\.6\.6\.6/);
   });
@@ -80,7 +99,7 @@ describe('X-Forwarded-*', () => {
     assert.equal(next.last('/page').get('x-forwarded-proto'), 'http');
   });
 
-  test('leave Host to be the frontend\'s own', async () => {
+  test("leave Host to be the frontend's own", async () => {
     await ask('/page');
     assert.equal(next.last('/page').get('host'), new URL(next.url).host);
   });
@@ -88,7 +107,14 @@ describe('X-Forwarded-*', () => {
 
 describe('tidegate-*', () => {
   test('inbound headers of any such name are stripped', async () => {
-    await ask('/page', [['tidegate-variant', 'legacy'], ['Tidegate-Rollout', 'evil'], ['TIDEGATE-STAGE', 'evil'], ['tidegate-flags', 'banner=evil'], ['tidegate-admin', '1'], ['tidegate-', '2']]);
+    await ask('/page', [
+      ['tidegate-variant', 'legacy'],
+      ['Tidegate-Rollout', 'evil'],
+      ['TIDEGATE-STAGE', 'evil'],
+      ['tidegate-flags', 'banner=evil'],
+      ['tidegate-admin', '1'],
+      ['tidegate-', '2'],
+    ]);
     const { headers } = next.last('/page');
     assert.doesNotMatch(JSON.stringify(headers), /evil/);
     assert.equal(value(headers, 'tidegate-variant'), 'new');
@@ -98,12 +124,13 @@ describe('tidegate-*', () => {
   test('tell the frontend its variant, the rollout and the stage', async () => {
     await ask('/page');
     await ask('/old/page');
-    const tell = (request) => ['tidegate-variant', 'tidegate-rollout', 'tidegate-stage'].map((name) => request.get(name));
+    const tell = (request) =>
+      ['tidegate-variant', 'tidegate-rollout', 'tidegate-stage'].map((name) => request.get(name));
     assert.deepEqual(tell(next.last('/page')), ['new', 'shop', 'full']);
     assert.deepEqual(tell(legacy.last('/old/page')), ['legacy', 'old', 'canary']);
   });
 
-  test('tell the frontend the flags: the plan\'s values, else the variant', async () => {
+  test("tell the frontend the flags: the plan's values, else the variant", async () => {
     await ask('/page');
     assert.deepEqual(next.last('/page').get('tidegate-flags').split(', ').sort(), ['banner=blue', 'search=legacy']);
   });
@@ -117,7 +144,14 @@ describe('tidegate-*', () => {
   });
 
   test('from a frontend do not reach the browser', async () => {
-    next.handle('/page', { headers: [['tidegate-variant', 'legacy'], ['tidegate-reason', 'because'], ['X-Stays', '1']], body: 'text' });
+    next.handle('/page', {
+      headers: [
+        ['tidegate-variant', 'legacy'],
+        ['tidegate-reason', 'because'],
+        ['X-Stays', '1'],
+      ],
+      body: 'text',
+    });
     const through = await ask('/page');
     assert.equal(through.get('tidegate-variant'), 'new');
     assert.equal(through.get('tidegate-reason'), 'bucketed');
@@ -126,6 +160,12 @@ describe('tidegate-*', () => {
 });
 
 test('a frontend keeps its own Server-Timing', async () => {
-  next.handle('/page', { headers: [['Server-Timing', 'db;dur=53'], ['Content-Type', 'text/html']], body: '<p>' });
+  next.handle('/page', {
+    headers: [
+      ['Server-Timing', 'db;dur=53'],
+      ['Content-Type', 'text/html'],
+    ],
+    body: '<p>',
+  });
   assert.match((await ask('/page', [['Sec-Fetch-Dest', 'document']])).get('server-timing'), /db;dur=53/);
 });

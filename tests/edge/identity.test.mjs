@@ -15,7 +15,13 @@ before(async () => {
   legacy = await startUpstream('legacy');
   next = await startUpstream('new');
   gate = await openGate({ controller: false });
-  const teams = { groups: { team: { ids: TEAM } }, stage: [{ name: 'internal', percentage: 0, groups: ['team'], hold: '1h' }, { name: 'full', percentage: 100 }] };
+  const teams = {
+    groups: { team: { ids: TEAM } },
+    stage: [
+      { name: 'internal', percentage: 0, groups: ['team'], hold: '1h' },
+      { name: 'full', percentage: 100 },
+    ],
+  };
   await gate.load([plan(legacy, next, teams)], { shop: '0' });
 });
 after(async () => {
@@ -53,7 +59,8 @@ describe('the subject', () => {
   test('keeps its case and its percent-escapes', async () => {
     assert.equal(await isNew({ 'x-user-id': 'Ben%20B' }), true);
     assert.equal(await isNew({ Cookie: 'uid=Ben%20B' }), true);
-    for (const other of ['ben%20b', 'Ben B', 'Ben%2520B', 'Ben+B']) assert.equal(await isNew({ 'x-user-id': other }), false, other);
+    for (const other of ['ben%20b', 'Ben B', 'Ben%2520B', 'Ben+B'])
+      assert.equal(await isNew({ 'x-user-id': other }), false, other);
     assert.equal(await isNew({ 'x-user-id': 'Ana' }), false);
   });
 
@@ -69,12 +76,19 @@ describe('the subject', () => {
     assert.equal(await isNew({ Cookie: 'a=1; uid=ana; b=2' }), true);
     assert.equal(await isNew({ Cookie: 'a=1;uid=ana' }), true);
     assert.equal(await isNew({ Cookie: 'uid=a=b' }), true);
-    for (const cookies of ['xuid=ana', 'uidx=ana', 'UID=ana', 'a=uid=ana', 'uid', 'uid=', '=ana', ';;;']) assert.equal(await isNew({ Cookie: cookies }), false, cookies);
+    for (const cookies of ['xuid=ana', 'uidx=ana', 'UID=ana', 'a=uid=ana', 'uid', 'uid=', '=ana', ';;;'])
+      assert.equal(await isNew({ Cookie: cookies }), false, cookies);
   });
 
   test('may be 10 kB long, or no UTF-8, and nothing breaks', async () => {
     const long = 'x'.repeat(10_000);
-    for (const headers of [{ 'x-user-id': long }, { Cookie: `uid=${long}` }, { 'x-user-id': '\xff\xfe' }, { Cookie: 'uid=\xff\xfe\xc3' }, { Cookie: '\xff\xfe=\xff; uid=ana' }]) {
+    for (const headers of [
+      { 'x-user-id': long },
+      { Cookie: `uid=${long}` },
+      { 'x-user-id': '\xff\xfe' },
+      { Cookie: 'uid=\xff\xfe\xc3' },
+      { Cookie: '\xff\xfe=\xff; uid=ana' },
+    ]) {
       const sides = [await isNew(headers), await isNew(headers)];
       assert.equal(sides[0], sides[1], 'the same side each time');
     }
@@ -85,7 +99,11 @@ describe('the subject', () => {
 test('without an id, and with none to be minted, a visitor is unidentified', async () => {
   const strict = plan(legacy, next, { identity: { from: ['header:x-user-id'], anonymous: false } });
   await gate.load([strict], { shop: '100' });
-  for (const headers of [DOCUMENT, { ...DOCUMENT, 'x-user-id': ' ' }, { ...DOCUMENT, Cookie: '__Host-tidegate-id=0123456789abcdef0123456789abcdef' }]) {
+  for (const headers of [
+    DOCUMENT,
+    { ...DOCUMENT, 'x-user-id': ' ' },
+    { ...DOCUMENT, Cookie: '__Host-tidegate-id=0123456789abcdef0123456789abcdef' },
+  ]) {
     const through = await ask(headers);
     assert.equal(through.get('tidegate-reason'), 'unidentified');
     assert.equal(through.get('tidegate-variant'), 'legacy');

@@ -16,7 +16,12 @@ const PATIENCE_MS = 90_000;
 
 const STAGES = [
   { name: 'first', percentage: 1, hold: '3s' },
-  { name: 'quarter', percentage: 25, hold: '3s', gates: ['error_rate < 2% over stage min 20', 'latency.p95 < 2s over stage min 20'] },
+  {
+    name: 'quarter',
+    percentage: 25,
+    hold: '3s',
+    gates: ['error_rate < 2% over stage min 20', 'latency.p95 < 2s over stage min 20'],
+  },
   { name: 'half', percentage: 50, hold: '3s', gates: ['error_rate < 2% over stage min 20'] },
   { name: 'full', percentage: 100, hold: '3s', gates: ['error_rate < 2% over stage min 20'] },
 ];
@@ -27,11 +32,15 @@ const GUARDRAILS = [
 ];
 
 /** A page that takes so long, and fails so often. */
-const page = ({ ms = 0, errors = 0 } = {}) => async () => {
-  // Real pages differ; two that take exactly as long would lie on a bucket's edge together.
-  await sleep(ms * (0.8 + 0.4 * Math.random()));
-  return Math.random() < errors ? { status: 500, body: 'broken' } : { headers: [['Content-Type', 'text/html']], body: '<!doctype html><title>page</title>' };
-};
+const page =
+  ({ ms = 0, errors = 0 } = {}) =>
+  async () => {
+    // Real pages differ; two that take exactly as long would lie on a bucket's edge together.
+    await sleep(ms * (0.8 + 0.4 * Math.random()));
+    return Math.random() < errors
+      ? { status: 500, body: 'broken' }
+      : { headers: [['Content-Type', 'text/html']], body: '<!doctype html><title>page</title>' };
+  };
 
 describe('the judge in operation', { concurrency: false }, () => {
   let legacy, next;
@@ -42,7 +51,10 @@ describe('the judge in operation', { concurrency: false }, () => {
 
   /** Runs `act` with a rollout and its visitors; the history is audited at the end. */
   async function rollout(changes, act, options = {}) {
-    const gate = await openControlled([plan(legacy, next, { stage: STAGES, guardrail: GUARDRAILS, upstreams: { timeout: '2s' }, ...changes })], options);
+    const gate = await openControlled(
+      [plan(legacy, next, { stage: STAGES, guardrail: GUARDRAILS, upstreams: { timeout: '2s' }, ...changes })],
+      options,
+    );
     const crowd = visitors(gate);
     try {
       await act({ gate, crowd, ana: operator(gate), key: 'shop' });
@@ -69,9 +81,15 @@ describe('the judge in operation', { concurrency: false }, () => {
     await rollout({}, async ({ ana, crowd }) => {
       await reaches(ana, 'completed');
       const entries = await ana.history('shop');
-      assert.deepEqual(entries.map(({ command }) => command.command), ['apply', 'start', 'advance', 'advance', 'advance', 'complete']);
+      assert.deepEqual(
+        entries.map(({ command }) => command.command),
+        ['apply', 'start', 'advance', 'advance', 'advance', 'complete'],
+      );
       assert.ok(entries.slice(2).every(({ actor }) => actor === 'schedule'));
-      assert.match(entries[3].figures[0], /^error_rate is [\d.]+ % in the last (minute|five minutes|hour)( \(\d+ requests? rescued\))?; [\d.]+ % over stage, of [\d,]+ observations; it passes at < 2%$/);
+      assert.match(
+        entries[3].figures[0],
+        /^error_rate is [\d.]+ % in the last (minute|five minutes|hour)( \(\d+ requests? rescued\))?; [\d.]+ % over stage, of [\d,]+ observations; it passes at < 2%$/,
+      );
       assert.ok(crowd.sides().new > 0);
     });
   });
@@ -79,23 +97,35 @@ describe('the judge in operation', { concurrency: false }, () => {
   test('one that answers 500 to one in twenty is rolled back, and everything says why with figures', async () => {
     legacy.otherwise(page({ errors: 0.002 }));
     next.otherwise(page({ errors: 0.05 }));
-    await rollout({ upstreams: { rescue: false }, stage: [{ name: 'half', percentage: 50, hold: '1h' }] }, async ({ gate, ana }) => {
-      await reaches(ana, 'rolled_back');
-      const last = (await ana.history('shop')).at(-1);
-      assert.equal(last.actor, 'guardrail');
-      assert.match(last.reason, /^the guardrail `error_rate > legacy` has come true: error_rate is [\d.]+ % on new and [\d.]+ % on legacy/);
-      // The built-in guardrail on client errors is the third that is compared with legacy.
-      assert.match(last.figures[0], /evidence that it is more than legacy's: [\w\d,. ]+ of the 300 needed$/);
-      const run = promisify(execFile);
-      const env = { ...process.env, TIDEGATE_URL: gate.plainOrigin, TIDEGATE_TOKEN: TOKENS.vic };
-      const { stdout } = await run(CLI, ['history', 'shop'], { env });
-      assert.match(stdout, /guardrail[\s\S]*error_rate/);
-      assert.match((await run(CLI, ['status', 'shop'], { env })).stdout, /rolled back to 0 %[\s\S]*✗ error_rate > legacy → rollback/);
-      assert.ok(gate.logs.some((line) => /error_rate > legacy/.test(JSON.stringify(line))), 'the log says why');
-      const metrics = await gate.fetch('/_tidegate/metrics', { headers: { Authorization: `Bearer ${TOKENS.vic}` } });
-      assert.match(metrics.text, /tidegate_phase\{[^}]*phase="rolled_back"[^}]*\} 1/);
-      assert.match(metrics.text, /tidegate_errors_total\{[^}]*variant="new"[^}]*\} [1-9]/);
-    });
+    await rollout(
+      { upstreams: { rescue: false }, stage: [{ name: 'half', percentage: 50, hold: '1h' }] },
+      async ({ gate, ana }) => {
+        await reaches(ana, 'rolled_back');
+        const last = (await ana.history('shop')).at(-1);
+        assert.equal(last.actor, 'guardrail');
+        assert.match(
+          last.reason,
+          /^the guardrail `error_rate > legacy` has come true: error_rate is [\d.]+ % on new and [\d.]+ % on legacy/,
+        );
+        // The built-in guardrail on client errors is the third that is compared with legacy.
+        assert.match(last.figures[0], /evidence that it is more than legacy's: [\w\d,. ]+ of the 300 needed$/);
+        const run = promisify(execFile);
+        const env = { ...process.env, TIDEGATE_URL: gate.plainOrigin, TIDEGATE_TOKEN: TOKENS.vic };
+        const { stdout } = await run(CLI, ['history', 'shop'], { env });
+        assert.match(stdout, /guardrail[\s\S]*error_rate/);
+        assert.match(
+          (await run(CLI, ['status', 'shop'], { env })).stdout,
+          /rolled back to 0 %[\s\S]*✗ error_rate > legacy → rollback/,
+        );
+        assert.ok(
+          gate.logs.some((line) => /error_rate > legacy/.test(JSON.stringify(line))),
+          'the log says why',
+        );
+        const metrics = await gate.fetch('/_tidegate/metrics', { headers: { Authorization: `Bearer ${TOKENS.vic}` } });
+        assert.match(metrics.text, /tidegate_phase\{[^}]*phase="rolled_back"[^}]*\} 1/);
+        assert.match(metrics.text, /tidegate_errors_total\{[^}]*variant="new"[^}]*\} [1-9]/);
+      },
+    );
   });
 
   test('one that is only slower by 40 % trips the latency guardrail', async () => {
@@ -103,7 +133,10 @@ describe('the judge in operation', { concurrency: false }, () => {
     next.otherwise(page({ ms: 350 }));
     await rollout({ stage: [{ name: 'half', percentage: 50, hold: '1h' }] }, async ({ ana }) => {
       await reaches(ana, 'rolled_back');
-      assert.match((await ana.history('shop')).at(-1).reason, /^the guardrail `latency\.p75 > 1\.3x legacy` has come true: latency\.p75 is \d+/);
+      assert.match(
+        (await ana.history('shop')).at(-1).reason,
+        /^the guardrail `latency\.p75 > 1\.3x legacy` has come true: latency\.p75 is \d+/,
+      );
     });
   });
 
@@ -113,7 +146,11 @@ describe('the judge in operation', { concurrency: false }, () => {
     await rollout({ stage: [{ name: 'half', percentage: 50, hold: '1h' }] }, async ({ ana, crowd }) => {
       const rolledBack = await reaches(ana, 'rolled_back');
       assert.equal(crowd.failed(), 0);
-      assert.ok(['error_rate > legacy', 'rescued > 20 over 5m'].some((when) => rolledBack.guardrails.some((guardrail) => guardrail.when === when)));
+      assert.ok(
+        ['error_rate > legacy', 'rescued > 20 over 5m'].some((when) =>
+          rolledBack.guardrails.some((guardrail) => guardrail.when === when),
+        ),
+      );
     });
   });
 });

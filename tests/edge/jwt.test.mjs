@@ -8,7 +8,8 @@ import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const KEY = 'the key of the tests, of thirty-two bytes or more';
-const base64url = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const base64url = (value) =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const HOUR_S = 3_600;
 
 function token(claims, { key = KEY, header = { alg: 'HS256', typ: 'JWT' } } = {}) {
@@ -20,11 +21,26 @@ let legacy, next, gate;
 before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
   gate = await openGate({ controller: false, bindings: { SESSION_KEY: KEY } });
-  await gate.load([plan(legacy, next, {
-    identity: { from: ['jwt:session.sub', 'jwt:bearer.user.id'], anonymous: false, jwt: { session: { secret: 'secret:SESSION_KEY', issuer: 'https://id.example' }, bearer: { from: 'header:authorization', secret: 'secret:SESSION_KEY' } } },
-    groups: { web: { match: 'jwt:session.team = web' } },
-    stage: [{ name: 'internal', percentage: 0, groups: ['web'], hold: '1h' }, { name: 'full', percentage: 100 }],
-  })], { shop: '100' });
+  await gate.load(
+    [
+      plan(legacy, next, {
+        identity: {
+          from: ['jwt:session.sub', 'jwt:bearer.user.id'],
+          anonymous: false,
+          jwt: {
+            session: { secret: 'secret:SESSION_KEY', issuer: 'https://id.example' },
+            bearer: { from: 'header:authorization', secret: 'secret:SESSION_KEY' },
+          },
+        },
+        groups: { web: { match: 'jwt:session.team = web' } },
+        stage: [
+          { name: 'internal', percentage: 0, groups: ['web'], hold: '1h' },
+          { name: 'full', percentage: 100 },
+        ],
+      }),
+    ],
+    { shop: '100' },
+  );
 });
 after(async () => {
   await gate?.close();
@@ -55,7 +71,10 @@ describe('an id from a JWT', () => {
     }
   });
   test('steers no groups when the token is expired', async () => {
-    assert.equal(await reason({ Cookie: `session=${token({ ...CLAIMS, team: 'web', exp: soon - 2 * HOUR_S })}` }), 'bucketed');
+    assert.equal(
+      await reason({ Cookie: `session=${token({ ...CLAIMS, team: 'web', exp: soon - 2 * HOUR_S })}` }),
+      'bucketed',
+    );
   });
   for (const [what, forged] of Object.entries({
     'signed with another key': token(CLAIMS, { key: 'x' }),
@@ -75,8 +94,13 @@ describe('an id from a JWT with published keys', () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const keys = [{ ...rsa.publicKey.export({ format: 'jwk' }), kid: 'r' }, { ...ec.publicKey.export({ format: 'jwk' }), kid: 'e' }];
-  let server, reads = 0, published;
+  const keys = [
+    { ...rsa.publicKey.export({ format: 'jwk' }), kid: 'r' },
+    { ...ec.publicKey.export({ format: 'jwk' }), kid: 'e' },
+  ];
+  let server,
+    reads = 0,
+    published;
 
   before(async () => {
     server = createServer((_, response) => {
@@ -86,7 +110,10 @@ describe('an id from a JWT with published keys', () => {
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
     published = await openGate({ controller: false });
     const jwks = `http://127.0.0.1:${server.address().port}/jwks.json`;
-    await published.load([plan(legacy, next, { identity: { from: ['jwt:session.sub'], jwt: { session: { jwks } } } })], { shop: '100' });
+    await published.load(
+      [plan(legacy, next, { identity: { from: ['jwt:session.sub'], jwt: { session: { jwks } } } })],
+      { shop: '100' },
+    );
   });
   after(async () => {
     await published?.close();
@@ -98,7 +125,8 @@ describe('an id from a JWT with published keys', () => {
     const key = alg === 'ES256' ? { key: privateKey, dsaEncoding: 'ieee-p1363' } : privateKey;
     return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;
   };
-  const reasonOf = async (session) => (await published.fetch('/page', { headers: { Cookie: `session=${session}` } })).get('tidegate-reason');
+  const reasonOf = async (session) =>
+    (await published.fetch('/page', { headers: { Cookie: `session=${session}` } })).get('tidegate-reason');
 
   test('counts when RS256 or ES256 proves it', async () => {
     assert.equal(await reasonOf(issued('RS256', 'r', rsa.privateKey)), 'bucketed');
@@ -106,7 +134,10 @@ describe('an id from a JWT with published keys', () => {
     assert.equal(reads, 1, 'the keys are read once');
   });
   test('counts when it is expired, so that its end moves nobody', async () => {
-    for (const [alg, kid, { privateKey }] of [['RS256', 'r', rsa], ['ES256', 'e', ec]]) {
+    for (const [alg, kid, { privateKey }] of [
+      ['RS256', 'r', rsa],
+      ['ES256', 'e', ec],
+    ]) {
       assert.equal(await reasonOf(issued(alg, kid, privateKey, { sub: 'user-1', exp: soon - 2 * HOUR_S })), 'bucketed');
     }
   });
@@ -114,10 +145,16 @@ describe('an id from a JWT with published keys', () => {
     assert.equal(await reasonOf(issued('RS256', 'r', stranger.privateKey)), 'unidentified');
     assert.equal(await reasonOf(issued('RS256', 'e', rsa.privateKey)), 'unidentified');
     assert.equal(await reasonOf(issued('RS256', 'x', rsa.privateKey)), 'unidentified');
-    assert.equal(await reasonOf(issued('RS256', 'r', stranger.privateKey, { sub: 'user-1', exp: soon - 2 * HOUR_S })), 'unidentified');
+    assert.equal(
+      await reasonOf(issued('RS256', 'r', stranger.privateKey, { sub: 'user-1', exp: soon - 2 * HOUR_S })),
+      'unidentified',
+    );
   });
   test('cannot be made from the published key with HS256', async () => {
-    const confused = token({ sub: 'user-1', exp: soon }, { key: rsa.publicKey.export({ type: 'spki', format: 'pem' }), header: { alg: 'HS256', kid: 'r' } });
+    const confused = token(
+      { sub: 'user-1', exp: soon },
+      { key: rsa.publicKey.export({ type: 'spki', format: 'pem' }), header: { alg: 'HS256', kid: 'r' } },
+    );
     assert.equal(await reasonOf(confused), 'unidentified');
   });
 });

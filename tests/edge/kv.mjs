@@ -8,7 +8,10 @@ import { chance, newSeed } from './chance.mjs';
 
 /** The Miniflare binding that makes `name` a KV namespace kept by the server on `port`. */
 export const kvBinding = (name, port) => ({
-  name, type: 'kv', plugin: { package: fileURLToPath(import.meta.url), name: 'stub-kv' }, options: { port },
+  name,
+  type: 'kv',
+  plugin: { package: fileURLToPath(import.meta.url), name: 'stub-kv' },
+  options: { port },
 });
 
 /** What Miniflare loads from this file: it binds a namespace to a server outside workerd. */
@@ -18,7 +21,9 @@ export const plugins = {
     async getBindings(bindings = []) {
       return bindings.map(({ name, options }) => ({ name, kvNamespace: { name: `stub-kv:${options.port}` } }));
     },
-    async getNodeBindings() { return {}; },
+    async getNodeBindings() {
+      return {};
+    },
     async getServices({ options: bindings = [] }) {
       return bindings.map(({ options }) => ({
         name: `stub-kv:${options.port}`,
@@ -48,9 +53,15 @@ export async function startKv() {
     ...WELL,
     chance: chance(newSeed()),
     reads,
-    async put(key, text) { set(key, Buffer.from(text)); },
-    async delete(key) { set(key, null); },
-    async get(key) { return now(key)?.toString() ?? null; },
+    async put(key, text) {
+      set(key, Buffer.from(text));
+    },
+    async delete(key) {
+      set(key, null);
+    },
+    async get(key) {
+      return now(key)?.toString() ?? null;
+    },
     async clear() {
       store.clear();
       Object.assign(kv, WELL);
@@ -88,11 +99,15 @@ export async function startKv() {
 
   /** Notes what a request reads, and returns what answers it. */
   const reader = (req, key, url, body) => {
-    const [noted, answer] = req.method === 'POST' && key === 'bulk/get'
-      ? [JSON.parse(body).keys, (res) => readers.bulk(res, JSON.parse(body))]
-      : key === ''
-        ? [[`${url.searchParams.get('prefix') ?? ''}...`], (res) => readers.list(res, url.searchParams.get('prefix') ?? '')]
-        : [[key], (res) => readers.one(res, key)];
+    const [noted, answer] =
+      req.method === 'POST' && key === 'bulk/get'
+        ? [JSON.parse(body).keys, (res) => readers.bulk(res, JSON.parse(body))]
+        : key === ''
+          ? [
+              [`${url.searchParams.get('prefix') ?? ''}...`],
+              (res) => readers.list(res, url.searchParams.get('prefix') ?? ''),
+            ]
+          : [[key], (res) => readers.one(res, key)];
     reads.push(...noted);
     return answer;
   };

@@ -22,12 +22,33 @@ after(async () => {
 const reason = async (path, id) => (await gate.fetch(path, { headers: { 'x-user-id': id } })).get('tidegate-reason');
 
 describe('a group of a million subjects', () => {
-  for (const [form, list] of [['text', IDS], ['fingerprints', execFileSync(CLI, ['group', 'pilots'], { input: IDS, maxBuffer: 1 << 26, stdio: ['pipe', 'pipe', 'ignore'] })]]) {
+  for (const [form, list] of [
+    ['text', IDS],
+    [
+      'fingerprints',
+      execFileSync(CLI, ['group', 'pilots'], { input: IDS, maxBuffer: 1 << 26, stdio: ['pipe', 'pipe', 'ignore'] }),
+    ],
+  ]) {
     test(`is obeyed as ${form}`, async () => {
-      await gate.load([plan(legacy, next, { groups: { pilots: { kv: true } }, stage: [{ name: 'pilot', percentage: 0, groups: ['pilots'], hold: '1h' }, { name: 'full', percentage: 100 }] })], { shop: '0' });
+      await gate.load(
+        [
+          plan(legacy, next, {
+            groups: { pilots: { kv: true } },
+            stage: [
+              { name: 'pilot', percentage: 0, groups: ['pilots'], hold: '1h' },
+              { name: 'full', percentage: 100 },
+            ],
+          }),
+        ],
+        { shop: '0' },
+      );
       await gate.kv.put('group/pilots', list);
       await gate.restart();
-      await until(async () => (await reason('/page', 'user-999999')) === 'group', () => 'the list to be read', 20_000);
+      await until(
+        async () => (await reason('/page', 'user-999999')) === 'group',
+        () => 'the list to be read',
+        20_000,
+      );
       assert.equal(await reason('/page', 'user-0'), 'group');
       assert.equal(await reason('/page', 'user-1000000'), 'bucketed');
     });
@@ -36,8 +57,14 @@ describe('a group of a million subjects', () => {
 
 test('as many flags as a deployment may have travel with each request', async () => {
   await gate.load([plan(legacy, next), ...FLAGS], { shop: '0' });
-  await until(async () => {
-    await gate.fetch('/page', { headers: { 'x-user-id': 'ana' } });
-    return legacy.last('/page')?.headers.some(([name, value]) => name.toLowerCase() === 'tidegate-flags' && value.endsWith('flag-998=legacy'));
-  }, () => 'all flags', 20_000);
+  await until(
+    async () => {
+      await gate.fetch('/page', { headers: { 'x-user-id': 'ana' } });
+      return legacy
+        .last('/page')
+        ?.headers.some(([name, value]) => name.toLowerCase() === 'tidegate-flags' && value.endsWith('flag-998=legacy'));
+    },
+    () => 'all flags',
+    20_000,
+  );
 });

@@ -12,7 +12,9 @@ const OBEYED_MS_MAX = 20_000;
 const STANDS_MS = 400;
 
 let legacy, next;
-before(async () => { [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream)); });
+before(async () => {
+  [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
+});
 after(() => Promise.all([legacy.close(), next.close()]));
 
 const rollout = (key) => plan(legacy, next, { key, routes: [`/${key}/*`] });
@@ -26,19 +28,28 @@ async function withGate(states, options, use) {
   };
   try {
     await gate.load(Object.keys(states).map(rollout), states);
-    const obeys = (key, outcome) => until(async () => (await told(key)) === outcome, () => `${key} to become ${outcome}`, OBEYED_MS_MAX);
+    const obeys = (key, outcome) =>
+      until(
+        async () => (await told(key)) === outcome,
+        () => `${key} to become ${outcome}`,
+        OBEYED_MS_MAX,
+      );
     /** Asserts that `key` stays as it is while `read` is read again, and for a while after. */
     const stands = async (key, outcome, read) => {
       const seen = () => gate.kv.reads.filter((name) => name === read).length;
       const before = seen();
       let stop = Infinity;
       const deadline = performance.now() + OBEYED_MS_MAX;
-      await until(async () => {
-        assert.equal(await told(key), outcome, key);
-        assert.ok(stop < Infinity || performance.now() < deadline, `${read} is read again`);
-        if (stop === Infinity && seen() > before) stop = performance.now() + STANDS_MS;
-        return performance.now() > stop;
-      }, () => key, 2 * OBEYED_MS_MAX);
+      await until(
+        async () => {
+          assert.equal(await told(key), outcome, key);
+          assert.ok(stop < Infinity || performance.now() < deadline, `${read} is read again`);
+          if (stop === Infinity && seen() > before) stop = performance.now() + STANDS_MS;
+          return performance.now() > stop;
+        },
+        () => key,
+        2 * OBEYED_MS_MAX,
+      );
     };
     await use({ gate, told, obeys, stands });
   } finally {
@@ -48,7 +59,18 @@ async function withGate(states, options, use) {
 
 describe('a warm isolate', { concurrency: true }, () => {
   test('obeys what is written by hand, and ignores what it cannot read', async () => {
-    const states = { up: '0', down: '100', off: '100', revived: 'off', garbage: '100', killed: '100', newer: written(), older: written(), gone: written(), untouched: '100' };
+    const states = {
+      up: '0',
+      down: '100',
+      off: '100',
+      revived: 'off',
+      garbage: '100',
+      killed: '100',
+      newer: written(),
+      older: written(),
+      gone: written(),
+      untouched: '100',
+    };
     await withGate(states, {}, async ({ gate, told, obeys, stands }) => {
       assert.equal(await told('newer'), 'new bucketed');
       await gate.putStage('up', '100');
@@ -96,7 +118,10 @@ describe('a warm isolate', { concurrency: true }, () => {
 
   test('keeps the last good plan of a rollout whose new one is broken', async () => {
     await withGate({ broken: '100', sound: '100' }, {}, async ({ gate, stands }) => {
-      const rollouts = [{ ...rollout('broken'), surprise: true }, { ...rollout('sound'), description: 'changed' }];
+      const rollouts = [
+        { ...rollout('broken'), surprise: true },
+        { ...rollout('sound'), description: 'changed' },
+      ];
       await gate.kv.put('plans', JSON.stringify({ v: 1, revision: 6, rollouts }));
       await Promise.all([stands('broken', 'new bucketed', 'plans'), stands('sound', 'new bucketed', 'plans')]);
       await gate.logged(/broken.*surprise|surprise.*broken/);
@@ -127,7 +152,7 @@ describe('a warm isolate', { concurrency: true }, () => {
     });
   });
 
-  test('reads Miniflare\'s own KV namespace as it reads the stub', async () => {
+  test("reads Miniflare's own KV namespace as it reads the stub", async () => {
     await withGate({ shop: '100', other: '0' }, { kv: 'miniflare' }, async ({ gate, told, obeys }) => {
       assert.equal(await told('shop'), 'new bucketed');
       assert.equal(await told('other'), 'legacy bucketed');

@@ -23,7 +23,10 @@ before(async () => {
     await ana.orders(key, 'start');
     await ana.orders(key, 'set', { percentage: 100 });
   }
-  await until(async () => (await ask('/warm')).get('tidegate-variant') === 'new', () => 'everybody to be on new');
+  await until(
+    async () => (await ask('/warm')).get('tidegate-variant') === 'new',
+    () => 'everybody to be on new',
+  );
   await sleep(SETTLED_MS);
 });
 beforeEach(() => {
@@ -37,15 +40,26 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
-const ask = (path, options = {}) => gate.fetch(path, { ...options, headers: { ...ANA, ...DOCUMENT, ...options.headers } });
+const ask = (path, options = {}) =>
+  gate.fetch(path, { ...options, headers: { ...ANA, ...DOCUMENT, ...options.headers } });
 
 /** What was counted of new in all, everywhere or at an endpoint. */
 async function totals(key, endpoint) {
   const { windows } = (await ana.get(`rollouts/${key}/metrics${endpoint ? `?endpoint=${endpoint}` : ''}`)).body;
-  const sides = windows.flatMap(({ sides }) => sides).filter((side) => side.variant === 'new' && side.endpoint === endpoint);
+  const sides = windows
+    .flatMap(({ sides }) => sides)
+    .filter((side) => side.variant === 'new' && side.endpoint === endpoint);
   const sum = (name) => sides.reduce((total, side) => total + (side[name] ?? 0), 0);
   const measured = (name) => sides.reduce((total, { measures }) => total + (measures?.[name]?.count ?? 0), 0);
-  return { requests: sum('requests'), errors: sum('errors'), rescued: sum('rescued'), pages: sum('pages'), js_errors: sum('js_errors'), latency: measured('latency'), lcp: measured('lcp') };
+  return {
+    requests: sum('requests'),
+    errors: sum('errors'),
+    rescued: sum('rescued'),
+    pages: sum('pages'),
+    js_errors: sum('js_errors'),
+    latency: measured('latency'),
+    lcp: measured('lcp'),
+  };
 }
 
 /** How much more there is in the end than before `act`. */
@@ -54,11 +68,16 @@ async function counted(key, act, endpoint) {
   await act();
   await sleep(SETTLED_MS);
   const later = await totals(key, endpoint);
-  return Object.fromEntries(Object.entries(later).map(([name, count]) => [name, count - before[name]]).filter(([, count]) => count !== 0));
+  return Object.fromEntries(
+    Object.entries(later)
+      .map(([name, count]) => [name, count - before[name]])
+      .filter(([, count]) => count !== 0),
+  );
 }
 
 test('a request counts in its rollout and in every flag', async () => {
-  for (const key of ['shop', 'banner']) assert.deepEqual(await counted(key, () => ask('/page')), { requests: 1, latency: 1 }, key);
+  for (const key of ['shop', 'banner'])
+    assert.deepEqual(await counted(key, () => ask('/page')), { requests: 1, latency: 1 }, key);
 });
 
 test('an answer that came late is told without another request', async () => {
@@ -66,27 +85,40 @@ test('an answer that came late is told without another request', async () => {
   assert.deepEqual(await counted('shop', () => ask('/slow')), { requests: 1, latency: 1 });
 });
 
-test('what legacy rescues is new\'s failure', async () => {
+test("what legacy rescues is new's failure", async () => {
   next.handle('/page', { status: 500, body: 'broken' });
   assert.deepEqual(await counted('shop', () => ask('/page')), { requests: 1, errors: 1, rescued: 1, latency: 1 });
 });
 
 test('an endpoint counts its own', async () => {
-  assert.deepEqual(await counted('shop', () => Promise.all(['/api/a', '/api/b', '/page'].map((path) => ask(path))), 'api'), { requests: 2, latency: 2 });
+  assert.deepEqual(
+    await counted('shop', () => Promise.all(['/api/a', '/api/b', '/page'].map((path) => ask(path))), 'api'),
+    { requests: 2, latency: 2 },
+  );
 });
 
-test('a page\'s report counts once, in its rollout and its flags', async () => {
+test("a page's report counts once, in its rollout and its flags", async () => {
   const page = await ask('/page');
   const token = /tidegate;desc="([^"]+)"/.exec(page.get('server-timing'))[1];
   await sleep(SETTLED_MS);
-  const report = () => gate.fetch('/_tidegate/beacon', { method: 'POST', body: JSON.stringify({ token, metrics: { lcp: 1200 }, js_errors: 2 }) });
+  const report = () =>
+    gate.fetch('/_tidegate/beacon', {
+      method: 'POST',
+      body: JSON.stringify({ token, metrics: { lcp: 1200 }, js_errors: 2 }),
+    });
   const expected = { pages: 1, js_errors: 2, lcp: 1 };
   const banner = await totals('banner');
-  assert.deepEqual(await counted('shop', async () => { for (let n = 0; n < 3; n += 1) assert.equal((await report()).status, 204); }), expected);
+  assert.deepEqual(
+    await counted('shop', async () => {
+      for (let n = 0; n < 3; n += 1) assert.equal((await report()).status, 204);
+    }),
+    expected,
+  );
   assert.equal((await totals('banner')).lcp, banner.lcp + 1);
 });
 
 test('a hundred users at once are counted one by one', async () => {
-  const all = () => Promise.all(Array.from({ length: 100 }, (_, n) => ask('/page', { headers: { 'x-user-id': `user-${n}` } })));
+  const all = () =>
+    Promise.all(Array.from({ length: 100 }, (_, n) => ask('/page', { headers: { 'x-user-id': `user-${n}` } })));
   assert.deepEqual(await counted('shop', all), { requests: 100, latency: 100 });
 });

@@ -16,12 +16,20 @@ const HOST = 'shop.example.com';
 let legacy, next, gate, ana;
 before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
-  for (const site of [legacy, next]) site.otherwise(() => ({ headers: [['Content-Type', 'text/html']], body: '<p>a page</p>' }));
+  for (const site of [legacy, next])
+    site.otherwise(() => ({ headers: [['Content-Type', 'text/html']], body: '<p>a page</p>' }));
   gate = await openGate({ bindings: { BEACON_ONE_NETWORK: '' } });
   ana = operator(gate);
-  const stage = [{ name: 'all', percentage: 100, hold: '1h' }, { name: 'full', percentage: 100 }];
+  const stage = [
+    { name: 'all', percentage: 100, hold: '1h' },
+    { name: 'full', percentage: 100 },
+  ];
   const guardrail = [{ when: 'js_error_rate > 2% over 5m', then: 'rollback' }];
-  await ana.apply(gate.compiled(['alone', 'many', 'open'].map((key) => plan(legacy, next, { key, routes: [`/${key}/*`], stage, guardrail }))));
+  await ana.apply(
+    gate.compiled(
+      ['alone', 'many', 'open'].map((key) => plan(legacy, next, { key, routes: [`/${key}/*`], stage, guardrail })),
+    ),
+  );
   for (const key of ['alone', 'many', 'open']) await ana.orders(key, 'start');
 });
 after(async () => {
@@ -33,20 +41,32 @@ let visitors = 0;
 /** The token of a new visitor's page. */
 function page(key, host = HOST) {
   visitors += 1;
-  return until(async () => {
-    const { get } = await gate.fetch(`/${key}/page`, { host, headers: { 'x-user-id': `visitor-${visitors}`, ...DOCUMENT } });
-    return /^(?=.*:new:).*tidegate;desc="([^"]+)"/.exec(get('server-timing') ?? '')?.[1];
-  }, () => `a page of ${key} on new`);
+  return until(
+    async () => {
+      const { get } = await gate.fetch(`/${key}/page`, {
+        host,
+        headers: { 'x-user-id': `visitor-${visitors}`, ...DOCUMENT },
+      });
+      return /^(?=.*:new:).*tidegate;desc="([^"]+)"/.exec(get('server-timing') ?? '')?.[1];
+    },
+    () => `a page of ${key} on new`,
+  );
 }
 
-const report = (token, address, { host = HOST, headers = {} } = {}) => gate.fetch('/_tidegate/beacon', {
-  method: 'POST', host, body: JSON.stringify({ token, js_errors: 1 }), headers: { 'CF-Connecting-IP': address, ...headers },
-});
+const report = (token, address, { host = HOST, headers = {} } = {}) =>
+  gate.fetch('/_tidegate/beacon', {
+    method: 'POST',
+    host,
+    body: JSON.stringify({ token, js_errors: 1 }),
+    headers: { 'CF-Connecting-IP': address, ...headers },
+  });
 
 async function failingPages(key, addressOf) {
   const tokens = [];
   for (let n = 0; n < REPORTS; n += 1) tokens.push(await page(key));
-  const statuses = await Promise.all(tokens.map((token, n) => report(token, addressOf(n)).then(({ status }) => status)));
+  const statuses = await Promise.all(
+    tokens.map((token, n) => report(token, addressOf(n)).then(({ status }) => status)),
+  );
   assert.ok(statuses.filter((status) => status === 204).length >= REPORTS - 1, statuses.join(' '));
 }
 
@@ -54,13 +74,19 @@ async function failingPages(key, addressOf) {
 async function sideOf(key) {
   const { windows } = (await ana.get(`rollouts/${key}/metrics`)).body;
   const sides = windows.flatMap(({ sides }) => sides).filter(({ variant }) => variant === 'new');
-  return { pages: sides.reduce((sum, { pages }) => sum + pages, 0), failed: sides.reduce((sum, side) => sum + side.failed_pages, 0) };
+  return {
+    pages: sides.reduce((sum, { pages }) => sum + pages, 0),
+    failed: sides.reduce((sum, side) => sum + side.failed_pages, 0),
+  };
 }
 
 describe('sixty-one failing pages', () => {
   test('of one address roll nothing back', async () => {
     await failingPages('alone', () => '203.0.113.7');
-    await until(async () => (await sideOf('alone')).pages > 0, () => 'pages to be counted');
+    await until(
+      async () => (await sideOf('alone')).pages > 0,
+      () => 'pages to be counted',
+    );
     await sleep(LOOKED_MS);
     const { state } = await ana.rollout('alone');
     assert.deepEqual([state.phase, state.percentage, (await sideOf('alone')).failed], ['running', 100, 0]);
@@ -74,13 +100,17 @@ describe('sixty-one failing pages', () => {
 
   test('of as many networks roll it back', async () => {
     await failingPages('many', (n) => (n % 2 ? `198.18.${n}.1` : `2001:db8:0:${n}::1`));
-    await until(async () => (await ana.rollout('many')).state.phase === 'rolled_back', () => 'the rollback', 20_000);
+    await until(
+      async () => (await ana.rollout('many')).state.phase === 'rolled_back',
+      () => 'the rollback',
+      20_000,
+    );
     const { pages, failed } = await sideOf('many');
     assert.ok(failed >= pages - 4 && failed > 50, `${failed} of ${pages}`);
   });
 });
 
-test('a report of another host\'s page, or under its token, is refused and counts nothing', async () => {
+test("a report of another host's page, or under its token, is refused and counts nothing", async () => {
   const token = await page('open');
   const refused = async (answer, kind) => {
     const { status, json } = await answer;
@@ -93,12 +123,23 @@ test('a report of another host\'s page, or under its token, is refused and count
   await refused(report(token, '192.0.2.1', { headers: { 'Sec-Fetch-Site': 'cross-site' } }), 'cross-site');
   await sleep(3_000);
   assert.equal((await sideOf('open')).pages, 0);
-  assert.equal((await report(token, '192.0.2.1', { headers: { Origin: `https://${HOST}`, 'Sec-Fetch-Site': 'same-origin' } })).status, 204);
-  await until(async () => (await sideOf('open')).pages === 1, () => 'the page\'s own report to be counted');
+  assert.equal(
+    (await report(token, '192.0.2.1', { headers: { Origin: `https://${HOST}`, 'Sec-Fetch-Site': 'same-origin' } }))
+      .status,
+    204,
+  );
+  await until(
+    async () => (await sideOf('open')).pages === 1,
+    () => "the page's own report to be counted",
+  );
 });
 
 test('where one network is all there is, it counts in full', async () => {
   await gate.restart({ bindings: { BEACON_ONE_NETWORK: 'allow' }, keepState: true });
   await failingPages('open', () => '203.0.113.9');
-  await until(async () => (await ana.rollout('open')).state.phase === 'rolled_back', () => 'the rollback', 20_000);
+  await until(
+    async () => (await ana.rollout('open')).state.phase === 'rolled_back',
+    () => 'the rollback',
+    20_000,
+  );
 });

@@ -6,7 +6,9 @@ import { readFileSync } from 'node:fs';
 import Ajv2020 from 'ajv/dist/2020.js';
 import { pairs, value } from './wire.mjs';
 
-export const DOCUMENT = JSON.parse(readFileSync(new URL('../../src/protocol/api/openapi.json', import.meta.url), 'utf8'));
+export const DOCUMENT = JSON.parse(
+  readFileSync(new URL('../../src/protocol/api/openapi.json', import.meta.url), 'utf8'),
+);
 
 /** The path of the console's session, which asks for no token as the others do. */
 export const SESSION = '/_tidegate/api/session';
@@ -15,8 +17,17 @@ const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
 const ID = 'https://tidegate.invalid/openapi.json';
 
 // A percentage of 0.003 is a multiple of 0.001 only within the precision of doubles.
-const ajv = new Ajv2020({ strict: true, strictTypes: false, strictRequired: false, allErrors: true, multipleOfPrecision: 6 });
-ajv.addFormat('date-time', (text) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(Date.parse(text)));
+const ajv = new Ajv2020({
+  strict: true,
+  strictTypes: false,
+  strictRequired: false,
+  allErrors: true,
+  multipleOfPrecision: 6,
+});
+ajv.addFormat(
+  'date-time',
+  (text) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(Date.parse(text)),
+);
 ajv.addFormat('uri', (text) => URL.canParse(text));
 ajv.addSchema({ $id: ID, $defs: strict(DOCUMENT.components.schemas) });
 
@@ -45,8 +56,16 @@ function fault(steps, given) {
   if (isValid(given)) return undefined;
   // Of a choice, all branches complain; the complaint that lies deepest is about the one that was meant.
   const deepest = Math.max(...isValid.errors.map((error) => error.instancePath.split('/').length));
-  const said = isValid.errors.filter((error) => error.instancePath.split('/').length === deepest || error.keyword === 'additionalProperties');
-  return [...new Set(said.map((error) => `${error.instancePath || '(all)'} ${error.message} ${JSON.stringify(error.params)}`))].slice(0, 6).join('; ');
+  const said = isValid.errors.filter(
+    (error) => error.instancePath.split('/').length === deepest || error.keyword === 'additionalProperties',
+  );
+  return [
+    ...new Set(
+      said.map((error) => `${error.instancePath || '(all)'} ${error.message} ${JSON.stringify(error.params)}`),
+    ),
+  ]
+    .slice(0, 6)
+    .join('; ');
 }
 
 const lookUp = (steps) => steps.reduce((node, step) => node?.[step], DOCUMENT);
@@ -63,10 +82,15 @@ function templateOf(path) {
   const segments = path.split('?')[0].split('/');
   const fits = (template) => {
     const own = template.split('/');
-    return own.length === segments.length && own.every((step, i) => (step.startsWith('{') ? segments[i] !== '' : step === segments[i]));
+    return (
+      own.length === segments.length &&
+      own.every((step, i) => (step.startsWith('{') ? segments[i] !== '' : step === segments[i]))
+    );
   };
   const parameters = (template) => template.split('{').length;
-  return Object.keys(DOCUMENT.paths).filter(fits).sort((a, b) => parameters(a) - parameters(b))[0];
+  return Object.keys(DOCUMENT.paths)
+    .filter(fits)
+    .sort((a, b) => parameters(a) - parameters(b))[0];
 }
 
 const methodsOf = (template) => METHODS.filter((method) => DOCUMENT.paths[template][method] !== undefined);
@@ -75,8 +99,13 @@ const methodsOf = (template) => METHODS.filter((method) => DOCUMENT.paths[templa
 function described(method, path, status) {
   const template = templateOf(path);
   const own = method === 'HEAD' ? 'get' : method.toLowerCase();
-  if (template !== undefined && DOCUMENT.paths[template][own] !== undefined) return { template, own, steps: ['paths', template, own, 'responses', String(status)] };
-  const elsewhere = { 401: 'Unauthorized', 503: 'Unavailable', ...(template === undefined ? { 404: 'NotFound' } : { 405: 'MethodNotAllowed' }) };
+  if (template !== undefined && DOCUMENT.paths[template][own] !== undefined)
+    return { template, own, steps: ['paths', template, own, 'responses', String(status)] };
+  const elsewhere = {
+    401: 'Unauthorized',
+    503: 'Unavailable',
+    ...(template === undefined ? { 404: 'NotFound' } : { 405: 'MethodNotAllowed' }),
+  };
   return { template, steps: ['components', 'responses', elsewhere[status] ?? 'nowhere'] };
 }
 
@@ -116,8 +145,17 @@ function assertFits(steps, given, what) {
 }
 
 function assertAllows(where, template, allow) {
-  const expected = methodsOf(template).flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
-  assert.deepEqual(allow.split(',').map((name) => name.trim()).sort(), expected.sort(), `${where}: Allow`);
+  const expected = methodsOf(template).flatMap((method) =>
+    method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
+  );
+  assert.deepEqual(
+    allow
+      .split(',')
+      .map((name) => name.trim())
+      .sort(),
+    expected.sort(),
+    `${where}: Allow`,
+  );
 }
 
 /**
@@ -158,17 +196,25 @@ export function allows(method, path, body) {
 /** The operations of the document: `{ method, path }`, with its own examples for the parameters. */
 export function operations() {
   const filled = (template) => template.replace('{rollout}', DOCUMENT.components.parameters.Rollout.example);
-  return Object.keys(DOCUMENT.paths).flatMap((template) => methodsOf(template).map((method) => {
-    const bodies = DOCUMENT.paths[template][method].requestBody?.content['application/json'].examples ?? {};
-    return { method: method.toUpperCase(), template, path: filled(template), body: Object.values(bodies)[0]?.value };
-  }));
+  return Object.keys(DOCUMENT.paths).flatMap((template) =>
+    methodsOf(template).map((method) => {
+      const bodies = DOCUMENT.paths[template][method].requestBody?.content['application/json'].examples ?? {};
+      return { method: method.toUpperCase(), template, path: filled(template), body: Object.values(bodies)[0]?.value };
+    }),
+  );
 }
 
 /** The operations that no call of `conforms` saw succeed. */
-export const neverAnswered = () => operations().map(({ method, template }) => `${method} ${template}`).filter((name) => !answered.has(name));
+export const neverAnswered = () =>
+  operations()
+    .map(({ method, template }) => `${method} ${template}`)
+    .filter((name) => !answered.has(name));
 
 /** The kinds of problems that no call of `conforms` saw. */
-export const neverSeen = () => DOCUMENT.components.schemas.Problem.properties.type.enum.map((urn) => urn.split(':').at(-1)).filter((kind) => !kinds.has(kind));
+export const neverSeen = () =>
+  DOCUMENT.components.schemas.Problem.properties.type.enum
+    .map((urn) => urn.split(':').at(-1))
+    .filter((kind) => !kinds.has(kind));
 
 /** The examples of the document that its own schemas do not allow. */
 export function faultyExamples() {
@@ -176,13 +222,17 @@ export function faultyExamples() {
   const visit = (node, steps) => {
     if (typeof node !== 'object' || node === null) return;
     if (node.schema !== undefined) {
-      const examples = [...('example' in node ? [node.example] : []), ...Object.values(node.examples ?? {}).map((example) => example.value)];
+      const examples = [
+        ...('example' in node ? [node.example] : []),
+        ...Object.values(node.examples ?? {}).map((example) => example.value),
+      ];
       for (const example of examples) {
         const wrong = fault([...steps, 'schema'], example);
         if (wrong !== undefined) faulty.push(`${steps.join(' ')}: ${wrong}`);
       }
     }
-    for (const [key, inner] of Object.entries(node)) if (!['example', 'examples'].includes(key)) visit(inner, [...steps, key]);
+    for (const [key, inner] of Object.entries(node))
+      if (!['example', 'examples'].includes(key)) visit(inner, [...steps, key]);
   };
   visit(DOCUMENT, []);
   return faulty;

@@ -12,7 +12,9 @@ import { change } from '../storage.mjs';
 const KEYS = ['shop', 'cart'];
 
 let legacy, next;
-before(async () => { [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream)); });
+before(async () => {
+  [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
+});
 after(() => Promise.all([legacy.close(), next.close()]));
 
 const plans = () => KEYS.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`] }));
@@ -38,7 +40,13 @@ function visitors(gate) {
       await sleep(50);
     }
   })();
-  return { async stop() { stopped = true; await going; return [...outcomes]; } };
+  return {
+    async stop() {
+      stopped = true;
+      await going;
+      return [...outcomes];
+    },
+  };
 }
 
 describe('a set of plans by hand', () => {
@@ -57,30 +65,50 @@ describe('a set of plans by hand', () => {
       const gate = await openControlled(plans(), { percentage: 100 });
       try {
         const ana = operator(gate);
-        const before = await until(async () => {
-          const found = await held(gate);
-          return found?.rollouts.length === KEYS.length && found;
-        }, () => 'the plans in KV', ADOPTED_MS);
-        for (const key of KEYS) await until(async () => (await told(gate, key)) === 'new bucketed', () => `${key} to be new`, ADOPTED_MS);
+        const before = await until(
+          async () => {
+            const found = await held(gate);
+            return found?.rollouts.length === KEYS.length && found;
+          },
+          () => 'the plans in KV',
+          ADOPTED_MS,
+        );
+        for (const key of KEYS)
+          await until(
+            async () => (await told(gate, key)) === 'new bucketed',
+            () => `${key} to be new`,
+            ADOPTED_MS,
+          );
         const going = visitors(gate);
         const bad = made(before.revision, before.rollouts);
         await gate.kv.put('plans', bad);
-        const healed = await until(async () => {
-          granted(await ana.get('rollouts'));
-          const found = await held(gate);
-          return (await gate.kv.get('plans')) !== bad && found?.rollouts.length === KEYS.length && found;
-        }, () => `the plans to be written back over ${bad.slice(0, 80)}`, ADOPTED_MS);
+        const healed = await until(
+          async () => {
+            granted(await ana.get('rollouts'));
+            const found = await held(gate);
+            return (await gate.kv.get('plans')) !== bad && found?.rollouts.length === KEYS.length && found;
+          },
+          () => `the plans to be written back over ${bad.slice(0, 80)}`,
+          ADOPTED_MS,
+        );
         assert.deepEqual(healed.rollouts.map(({ key }) => key).sort(), [...KEYS].sort());
         if (!name.includes('low revision')) {
           assert.ok(healed.revision > before.revision, 'under a greater revision');
           const { faults } = granted(await ana.get('rollouts'));
-          assert.ok(faults.some(({ subject, message }) => /^plans/.test(subject) && /KV key `plans`/.test(message)), JSON.stringify(faults));
+          assert.ok(
+            faults.some(({ subject, message }) => /^plans/.test(subject) && /KV key `plans`/.test(message)),
+            JSON.stringify(faults),
+          );
         }
         // What was read before the set was written back is served for a while.
         await sleep(6_000);
         assert.deepEqual(await going.stop(), ['200 new bucketed'], 'nobody notices');
         await ana.orders('shop', 'kill');
-        await until(async () => (await told(gate, 'shop')) === 'legacy killed', () => 'the kill', ADOPTED_MS);
+        await until(
+          async () => (await told(gate, 'shop')) === 'legacy killed',
+          () => 'the kill',
+          ADOPTED_MS,
+        );
       } finally {
         await gate.close();
       }
@@ -90,16 +118,24 @@ describe('a set of plans by hand', () => {
   test('is nothing to a cold isolate, which asks the controller', async () => {
     const gate = await openControlled(plans(), { percentage: 100 });
     try {
-      await until(() => held(gate), () => 'the plans in KV', ADOPTED_MS);
+      await until(
+        () => held(gate),
+        () => 'the plans in KV',
+        ADOPTED_MS,
+      );
       for (const bad of ['', set(999_999, []), set('9223372036854775807', []), set(999_999, [{}])]) {
         await gate.kv.put('plans', bad);
         await gate.restart({ keepState: true });
         const seen = new Set();
-        await until(async () => {
-          const { status, get } = await gate.fetch('/cart/page', { headers: { 'x-user-id': 'ana' } });
-          seen.add(status);
-          return get('tidegate-reason') === 'bucketed';
-        }, () => 'the configuration', 20_000);
+        await until(
+          async () => {
+            const { status, get } = await gate.fetch('/cart/page', { headers: { 'x-user-id': 'ana' } });
+            seen.add(status);
+            return get('tidegate-reason') === 'bucketed';
+          },
+          () => 'the configuration',
+          20_000,
+        );
         assert.ok(!seen.has(404), `${bad}: ${[...seen]}`);
       }
     } finally {
@@ -111,23 +147,40 @@ describe('a set of plans by hand', () => {
 describe('a stored plan that the controller cannot read', () => {
   const later = "json_set(plan, '$.of_a_later_version', 7)";
   const DAMAGES = {
-    'since it is of a later version': [[`UPDATE rollouts SET plan = ${later} WHERE key = 'shop'`], [`UPDATE plans SET plan = ${later} WHERE rollout = 'shop'`]],
-    'since all copies of it are damaged': [["UPDATE rollouts SET plan = substr(plan, 1, 40) WHERE key = 'shop'"], ["UPDATE plans SET plan = 'x' WHERE rollout = 'shop'"]],
-    'and whose state cannot be read either': [["UPDATE rollouts SET plan = '', record = '{}' WHERE key = 'shop'"], ["DELETE FROM plans WHERE rollout = 'shop'"]],
+    'since it is of a later version': [
+      [`UPDATE rollouts SET plan = ${later} WHERE key = 'shop'`],
+      [`UPDATE plans SET plan = ${later} WHERE rollout = 'shop'`],
+    ],
+    'since all copies of it are damaged': [
+      ["UPDATE rollouts SET plan = substr(plan, 1, 40) WHERE key = 'shop'"],
+      ["UPDATE plans SET plan = 'x' WHERE rollout = 'shop'"],
+    ],
+    'and whose state cannot be read either': [
+      ["UPDATE rollouts SET plan = '', record = '{}' WHERE key = 'shop'"],
+      ["DELETE FROM plans WHERE rollout = 'shop'"],
+    ],
   };
   for (const [name, damage] of Object.entries(DAMAGES)) {
     test(`${name} leaves the rollout with its state, its history and its kill switch`, async () => {
       const gate = await openControlled(plans(), { percentage: 100, storage: true });
       try {
         const ana = operator(gate);
-        for (const key of KEYS) await until(async () => (await told(gate, key)) === 'new bucketed', () => `${key} to be new`, ADOPTED_MS);
+        for (const key of KEYS)
+          await until(
+            async () => (await told(gate, key)) === 'new bucketed',
+            () => `${key} to be new`,
+            ADOPTED_MS,
+          );
         const before = await ana.rollout('shop');
         const going = visitors(gate);
         await change(gate.plainOrigin, ...damage);
         const rollout = await ana.rollout('shop');
         assert.deepEqual(rollout.state, before.state);
         assert.match(rollout.faults[0].message, /cannot be read.*tidegate apply/);
-        assert.deepEqual(rollout.commands.filter((command) => ['advance', 'complete', 'set', 'start'].includes(command)), []);
+        assert.deepEqual(
+          rollout.commands.filter((command) => ['advance', 'complete', 'set', 'start'].includes(command)),
+          [],
+        );
         assert.ok(rollout.commands.includes('kill'), rollout.commands.join());
         const refused = await ana.command('shop', 'set', { percentage: 10 });
         assert.deepEqual([refused.status, refused.body.refusal], [409, 'unread-plan'], refused.text);
@@ -137,12 +190,20 @@ describe('a stored plan that the controller cannot read', () => {
         await sleep(3_000);
         assert.deepEqual(await going.stop(), ['200 new bucketed'], 'nobody notices');
         await ana.orders('shop', 'kill');
-        await until(async () => (await told(gate, 'shop')) === 'legacy killed', () => 'the kill', ADOPTED_MS);
+        await until(
+          async () => (await told(gate, 'shop')) === 'legacy killed',
+          () => 'the kill',
+          ADOPTED_MS,
+        );
         await ana.orders('shop', 'revive');
         await ana.apply(gate.compiled(plans()));
         const mended = await ana.rollout('shop');
         assert.deepEqual([mended.faults, mended.state.percentage, mended.commands.includes('set')], [[], 100, true]);
-        await until(async () => (await told(gate, 'shop')) === 'new bucketed', () => 'the rollout to go on', ADOPTED_MS);
+        await until(
+          async () => (await told(gate, 'shop')) === 'new bucketed',
+          () => 'the rollout to go on',
+          ADOPTED_MS,
+        );
       } finally {
         await gate.close();
       }

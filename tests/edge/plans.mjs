@@ -33,7 +33,10 @@ export function half(legacy, next, { upstreams, ...changes } = {}) {
     upstreams: { legacy: legacy.url ?? legacy, new: next.url ?? next, ...upstreams },
     identity: { from: ['header:x-user-id'], anonymous: true },
     groups: { team: { ids: ['ana'] } },
-    stage: [{ name: 'half', percentage: 50, groups: ['team'], hold: '1h' }, { name: 'full', percentage: 100 }],
+    stage: [
+      { name: 'half', percentage: 50, groups: ['team'], hold: '1h' },
+      { name: 'full', percentage: 100 },
+    ],
     ...changes,
   };
 }
@@ -42,10 +45,20 @@ export function half(legacy, next, { upstreams, ...changes } = {}) {
 export const flag = (key, changes = {}) => ({ key, identity: IDENTITY, stage: STAGES, ...changes });
 
 /** Headers of a browser that asks for a page by a link or the address bar. */
-export const DOCUMENT = { 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Site': 'none', Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+export const DOCUMENT = {
+  'Sec-Fetch-Dest': 'document',
+  'Sec-Fetch-Mode': 'navigate',
+  'Sec-Fetch-Site': 'none',
+  Accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
+};
 
 /** Headers of a browser that asks for what a page is made of. */
-export const asset = (dest) => ({ 'Sec-Fetch-Dest': dest, 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Site': 'same-origin', Accept: '*/*' });
+export const asset = (dest) => ({
+  'Sec-Fetch-Dest': dest,
+  'Sec-Fetch-Mode': 'no-cors',
+  'Sec-Fetch-Site': 'same-origin',
+  Accept: '*/*',
+});
 
 /** A user whose id is known, so that none is minted. */
 export const ANA = { 'x-user-id': 'ana' };
@@ -53,8 +66,16 @@ export const ANA = { 'x-user-id': 'ana' };
 /** A live state of the plans above as the controller writes it, under its sum. */
 export function written(changes = {}) {
   const state = {
-    revision: 9, plan: 1, attempt: 1, phase: 'running', killed: false, stage: 'full', percentage: 100, groups: [],
-    since: '2026-11-01T00:00:00Z', ...changes,
+    revision: 9,
+    plan: 1,
+    attempt: 1,
+    phase: 'running',
+    killed: false,
+    stage: 'full',
+    percentage: 100,
+    groups: [],
+    since: '2026-11-01T00:00:00Z',
+    ...changes,
   };
   const body = JSON.stringify(state);
   return `{"v":1,${body.slice(1, -1)},"sum":"${fnv1a64(body)}"}`;
@@ -82,7 +103,8 @@ function fnv1a64(text) {
 
 function fmix64(number) {
   let mixed = number;
-  for (const factor of [0xff51afd7ed558ccdn, 0xc4ceb9fe1a85ec53n]) mixed = BigInt.asUintN(64, (mixed ^ (mixed >> 33n)) * factor);
+  for (const factor of [0xff51afd7ed558ccdn, 0xc4ceb9fe1a85ec53n])
+    mixed = BigInt.asUintN(64, (mixed ^ (mixed >> 33n)) * factor);
   return mixed ^ (mixed >> 33n);
 }
 
@@ -94,6 +116,7 @@ export const bucket = (salt, id) => Number((fmix64(fnv(id) ^ fmix64(fnv(salt))) 
 /** The first ids whose side at 50 % is this one. */
 export function idsOn(side, count = 1, salt = 'p') {
   const ids = [];
-  for (let n = 0; ids.length < count; n += 1) if ((bucket(salt, `user-${n}`) < 50_000) === (side === 'new')) ids.push(`user-${n}`);
+  for (let n = 0; ids.length < count; n += 1)
+    if (bucket(salt, `user-${n}`) < 50_000 === (side === 'new')) ids.push(`user-${n}`);
   return ids;
 }

@@ -24,12 +24,18 @@ const CONDITIONS = {
 };
 
 let legacy, next;
-before(async () => { [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream)); });
+before(async () => {
+  [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
+});
 after(() => Promise.all([legacy.close(), next.close()]));
 
 const open = (changes, options) => openControlled([plan(legacy, next, { routes: ['/shop/*'], ...changes })], options);
 const catchesUp = (gate, revision, timeoutMs) =>
-  until(async () => (await published(gate, 'shop'))?.revision === revision, () => `KV to hold revision ${revision}`, timeoutMs);
+  until(
+    async () => (await published(gate, 'shop'))?.revision === revision,
+    () => `KV to hold revision ${revision}`,
+    timeoutMs,
+  );
 
 describe('whatever KV does,', { concurrency: true }, () => {
   describe('a command through any isolate', { concurrency: false }, () => {
@@ -67,7 +73,11 @@ describe('whatever KV does,', { concurrency: true }, () => {
   test('the schedule keeps its times, and KV learns of it, though nobody asks', async () => {
     const HOLD_MS = 5_000;
     const LATE_MS_MAX = 3_000;
-    const stage = ['first', 'second', 'third', 'last'].map((name, n) => ({ name, percentage: 10 + 30 * n, hold: n < 3 ? `${HOLD_MS / 1_000}s` : '30d' }));
+    const stage = ['first', 'second', 'third', 'last'].map((name, n) => ({
+      name,
+      percentage: 10 + 30 * n,
+      hold: n < 3 ? `${HOLD_MS / 1_000}s` : '30d',
+    }));
     const gate = await open({ stage, defaults: 'none' });
     try {
       gate.kv.mode = 'hang';
@@ -76,7 +86,10 @@ describe('whatever KV does,', { concurrency: true }, () => {
       const last = 5;
       await catchesUp(gate, last, ADOPTED_MS);
       const entries = await operator(gate).history('shop');
-      assert.deepEqual(entries.map(({ command }) => command.command), ['apply', 'start', 'advance', 'advance', 'advance']);
+      assert.deepEqual(
+        entries.map(({ command }) => command.command),
+        ['apply', 'start', 'advance', 'advance', 'advance'],
+      );
       const times = entries.map(({ at }) => Date.parse(at));
       for (const index of [2, 3, 4]) {
         const lateMs = times[index] - times[index - 1] - HOLD_MS;
@@ -100,10 +113,15 @@ describe('whatever KV does,', { concurrency: true }, () => {
       gate.kv.delayMs = 0;
       const { entry } = await ana.orders('shop', 'kill');
       const held = () => gate.kv.versions('stage/shop').map(({ text }) => JSON.parse(text).revision);
-      const holds = (isSo, what) => until(async () => {
-        await told(gate, 'shop');
-        return isSo(held());
-      }, () => `${what} in KV, which held ${held()}`, ADOPTED_MS);
+      const holds = (isSo, what) =>
+        until(
+          async () => {
+            await told(gate, 'shop');
+            return isSo(held());
+          },
+          () => `${what} in KV, which held ${held()}`,
+          ADOPTED_MS,
+        );
       await holds((revisions) => revisions.includes(late.entry.revision), 'the late write');
       t.diagnostic(`KV held the revisions ${held()} up to the late write`);
       await holds((revisions) => revisions.at(-1) === entry.revision, `revision ${entry.revision} in the end`);

@@ -21,17 +21,39 @@ const STAGES = [
   { name: 'full', percentage: 100, hold: '30d' },
 ];
 /** Weighted by repetition. `set` brings a percentage. */
-const COMMANDS = ['set', 'set', 'set', 'set', 'advance', 'pause', 'resume', 'resume', 'rollback', 'kill', 'revive', 'revive', 'complete', 'start'];
+const COMMANDS = [
+  'set',
+  'set',
+  'set',
+  'set',
+  'advance',
+  'pause',
+  'resume',
+  'resume',
+  'rollback',
+  'kill',
+  'revive',
+  'revive',
+  'complete',
+  'start',
+];
 const NEEDS_NO_REVISION = ['kill', 'pause', 'rollback'];
 
 let legacy, next;
-before(async () => { [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream)); });
+before(async () => {
+  [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
+});
 after(() => Promise.all([legacy.close(), next.close()]));
 
 /** Everything that happens to one rollout, and what was answered. */
 class Lane {
   constructor(gate, key, seed) {
-    Object.assign(this, { gate, key, chance: chance(seed, key), people: ['ana', 'ben'].map((name, n) => operator(gate.isolates[n], name)) });
+    Object.assign(this, {
+      gate,
+      key,
+      chance: chance(seed, key),
+      people: ['ana', 'ben'].map((name, n) => operator(gate.isolates[n], name)),
+    });
     this.known = new Map();
     this.sent = new Map();
     this.edits = new Set();
@@ -48,14 +70,16 @@ class Lane {
   }
 
   /** Waits for a moment, so that what starts together does not arrive in one order. */
-  moment() { return sleep(this.chance.below(200)); }
+  moment() {
+    return sleep(this.chance.below(200));
+  }
 
   async command(who) {
     const { chance: dice, sent } = this;
     const command = dice.pick(COMMANDS);
     const reason = `${who.name} wants ${command}, the ${sent.size + 1}th`;
     const needsNone = NEEDS_NO_REVISION.includes(command) && dice.happens(0.8);
-    const revision = needsNone ? undefined : this.known.get(who) ?? 1;
+    const revision = needsNone ? undefined : (this.known.get(who) ?? 1);
     const args = { reason, ...(command === 'set' && { percentage: dice.below(101) }) };
     const options = { revision, idempotencyKey: dice.happens(0.3) ? reason : undefined };
     const record = { actor: who.name, command, reason, decidedOn: revision };
@@ -67,7 +91,11 @@ class Lane {
     this.learn(who, answer.body.rollout ?? answer.body.current);
     if (repeats && answer.status === 200) {
       const again = await who.command(this.key, command, args, options);
-      assert.deepEqual([again.status, again.body.entry?.revision], [200, record.revision], `a repeated ${command}: ${again.text}`);
+      assert.deepEqual(
+        [again.status, again.body.entry?.revision],
+        [200, record.revision],
+        `a repeated ${command}: ${again.text}`,
+      );
     }
   }
 
@@ -109,14 +137,21 @@ class Lane {
       assert.ok(status < 500, `a command is answered whatever KV does: ${reason}: ${JSON.stringify(body)}`);
       if (status !== 200) continue;
       const entry = entries[revision - 1];
-      assert.deepEqual([entry?.actor, entry?.command.command, entry?.reason], [actor, command, reason], `revision ${revision} of ${this.key}`);
-      if (decidedOn !== undefined) assert.equal(revision, decidedOn + 1, `${reason}: it was decided on revision ${decidedOn}`);
+      assert.deepEqual(
+        [entry?.actor, entry?.command.command, entry?.reason],
+        [actor, command, reason],
+        `revision ${revision} of ${this.key}`,
+      );
+      if (decidedOn !== undefined)
+        assert.equal(revision, decidedOn + 1, `${reason}: it was decided on revision ${decidedOn}`);
     }
   }
 
   nothingIsAddedOrDoubled(entries) {
     const set = new Set();
-    for (const { actor, reason, revision, command } of entries.filter(({ actor: by, revision: number }) => by !== 'ana' || number > 2)) {
+    for (const { actor, reason, revision, command } of entries.filter(
+      ({ actor: by, revision: number }) => by !== 'ana' || number > 2,
+    )) {
       if (actor === 'ana' || actor === 'ben') {
         assert.equal(this.sent.get(reason)?.revision, revision, `${reason}: revision ${revision} is what was answered`);
       } else if (command.command === 'set') {
@@ -135,8 +170,14 @@ class Lane {
       const wasKilled = entries[index - 1]?.state.killed ?? false;
       if (!wasKilled || state.killed) return;
       const byNumber = actor === 'kv' && command.command === 'set';
-      assert.ok(command.command === 'revive' || (byNumber && !byKey), `${actor}'s ${command.command} revives ${this.key} at revision ${revision}`);
-      assert.ok(!byKey || !this.stood(Date.parse(at)), `revision ${revision} revives ${this.key} under its standing kill key`);
+      assert.ok(
+        command.command === 'revive' || (byNumber && !byKey),
+        `${actor}'s ${command.command} revives ${this.key} at revision ${revision}`,
+      );
+      assert.ok(
+        !byKey || !this.stood(Date.parse(at)),
+        `revision ${revision} revives ${this.key} under its standing kill key`,
+      );
       byKey = false;
     });
   }
@@ -154,28 +195,48 @@ test('a thousand rounds of two operators and edits by hand', async (t) => {
   const seed = newSeed();
   t.diagnostic(`SEED=${seed} repeats the choices`);
   const keys = Array.from({ length: LANES }, (_, n) => `lane-${n}`);
-  const gate = await openControlled(keys.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`], stage: STAGES })), { isolates: 3 });
+  const gate = await openControlled(
+    keys.map((key) => plan(legacy, next, { key, routes: [`/${key}/*`], stage: STAGES })),
+    { isolates: 3 },
+  );
   try {
     Object.assign(gate.kv, { staleMs: STALE_MS, jitterMs: 200, failRate: 0.05, chance: chance(seed, 'kv') });
     const lanes = keys.map((key) => new Lane(gate, key, seed));
-    await Promise.all(lanes.map(async (lane) => {
-      for (let round = 0; round < ROUNDS / LANES; round += 1) await lane.round();
-    }));
+    await Promise.all(
+      lanes.map(async (lane) => {
+        for (let round = 0; round < ROUNDS / LANES; round += 1) await lane.round();
+      }),
+    );
 
     Object.assign(gate.kv, { staleMs: 0, jitterMs: 0, failRate: 0 });
-    const figures = await Promise.all(lanes.map(async (lane) => {
-      const isKilled = (await gate.kv.get(`kill/${lane.key}`)) !== null;
-      for (const isolate of isKilled ? gate.isolates : []) {
-        await until(async () => (await told(isolate, lane.key)) === 'legacy killed', () => `${isolate.name} to obey the kill key of ${lane.key}`);
-      }
-      const entries = await audit(gate, lane.key);
-      lane.verify(entries);
-      const sent = [...lane.sent.values()];
-      const count = (status) => sent.filter((record) => record.status === status).length;
-      return [count(200), count(412), count(409), entries.filter(({ actor }) => actor === 'kv').length, lane.edits.size];
-    }));
-    const [accepted, stale, refused, adopted, edits] = figures.reduce((sums, lane) => sums.map((sum, i) => sum + lane[i]));
-    t.diagnostic(`${accepted} commands accepted, ${stale} stale, ${refused} refused; ${edits} edits by hand, ${adopted} entries of them and of kill keys`);
+    const figures = await Promise.all(
+      lanes.map(async (lane) => {
+        const isKilled = (await gate.kv.get(`kill/${lane.key}`)) !== null;
+        for (const isolate of isKilled ? gate.isolates : []) {
+          await until(
+            async () => (await told(isolate, lane.key)) === 'legacy killed',
+            () => `${isolate.name} to obey the kill key of ${lane.key}`,
+          );
+        }
+        const entries = await audit(gate, lane.key);
+        lane.verify(entries);
+        const sent = [...lane.sent.values()];
+        const count = (status) => sent.filter((record) => record.status === status).length;
+        return [
+          count(200),
+          count(412),
+          count(409),
+          entries.filter(({ actor }) => actor === 'kv').length,
+          lane.edits.size,
+        ];
+      }),
+    );
+    const [accepted, stale, refused, adopted, edits] = figures.reduce((sums, lane) =>
+      sums.map((sum, i) => sum + lane[i]),
+    );
+    t.diagnostic(
+      `${accepted} commands accepted, ${stale} stale, ${refused} refused; ${edits} edits by hand, ${adopted} entries of them and of kill keys`,
+    );
     assert.ok(accepted > 200 && stale > 50 && adopted > 20, 'the race was one');
   } finally {
     await gate.close();

@@ -27,7 +27,14 @@ async function locationOf(location, options = {}) {
 for (const status of [300, 301, 302, 303, 307, 308]) {
   test(`a ${status} reaches the browser, unfollowed`, async () => {
     next.reset();
-    next.handle('/from', { status, headers: [['Location', '/to'], ['Set-Cookie', 'a=1']], body: 'moved' });
+    next.handle('/from', {
+      status,
+      headers: [
+        ['Location', '/to'],
+        ['Set-Cookie', 'a=1'],
+      ],
+      body: 'moved',
+    });
     const through = await gate.fetch('/from', { method: 'POST', body: 'x', headers: ANA });
     assert.equal(through.status, status);
     assert.equal(through.get('location'), '/to');
@@ -47,7 +54,10 @@ describe('a Location', () => {
   });
 
   test('keeps the scheme and port by which the browser came', async () => {
-    assert.equal(await locationOf(`${next.url}/to`, { scheme: 'http', host: 'shop.example.com:8080' }), 'http://shop.example.com:8080/to');
+    assert.equal(
+      await locationOf(`${next.url}/to`, { scheme: 'http', host: 'shop.example.com:8080' }),
+      'http://shop.example.com:8080/to',
+    );
   });
 
   test('that names a frontend without a scheme becomes the public one', async () => {
@@ -58,13 +68,25 @@ describe('a Location', () => {
     assert.match(await locationOf(next.url), new RegExp(`^https://${PUBLIC_HOST}/?$`));
   });
 
-  for (const location of ['/to', 'to?x', '?x=1', '#part', '../up', 'https://elsewhere.example/to', 'http://shop.example.com/already', 'https://shop.example.com/already', 'mailto:ana@example.com', 'http://127.0.0.1:1/other-port', 'http://[broken']) {
+  for (const location of [
+    '/to',
+    'to?x',
+    '?x=1',
+    '#part',
+    '../up',
+    'https://elsewhere.example/to',
+    'http://shop.example.com/already',
+    'https://shop.example.com/already',
+    'mailto:ana@example.com',
+    'http://127.0.0.1:1/other-port',
+    'http://[broken',
+  ]) {
     test(`«${location}» is left alone`, async () => {
       assert.equal(await locationOf(location), location);
     });
   }
 
-  test('that merely starts with a frontend\'s address is left alone', async () => {
+  test("that merely starts with a frontend's address is left alone", async () => {
     const lookalike = `${next.url}.evil.example/to`;
     assert.equal(await locationOf(lookalike), lookalike);
   });

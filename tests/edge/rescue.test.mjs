@@ -22,13 +22,30 @@ before(async () => {
       plan(legacy, next, { upstreams, cache: 'upstream' }),
       plan(legacy, next, { key: 'bare', routes: ['/bare/*'], upstreams: { ...upstreams, rescue: false } }),
       plan(legacy, next, { key: 'done', routes: ['/done/*'], upstreams }),
-      plan(legacy, next, { key: 'until', routes: ['/until/*'], upstreams: { ...upstreams, rescue: 'until_completed' } }),
-      plan(legacy, next, { key: 'ended', routes: ['/ended/*'], upstreams: { ...upstreams, rescue: 'until_completed' } }),
+      plan(legacy, next, {
+        key: 'until',
+        routes: ['/until/*'],
+        upstreams: { ...upstreams, rescue: 'until_completed' },
+      }),
+      plan(legacy, next, {
+        key: 'ended',
+        routes: ['/ended/*'],
+        upstreams: { ...upstreams, rescue: 'until_completed' },
+      }),
       plan(legacy, next, { key: 'old', routes: ['/old/*'], upstreams }),
       plan(legacy, dead, { key: 'dead', routes: ['/dead/*'], upstreams }),
       plan(dead, dead.replace('127.0.0.1', 'localhost'), { key: 'gone', routes: ['/gone/*'], upstreams }),
     ],
-    { shop: '100', bare: '100', done: completed(), until: '100', ended: completed(), old: '0', dead: '100', gone: '100' },
+    {
+      shop: '100',
+      bare: '100',
+      done: completed(),
+      until: '100',
+      ended: completed(),
+      old: '0',
+      dead: '100',
+      gone: '100',
+    },
   );
 });
 beforeEach(() => {
@@ -52,7 +69,14 @@ function assertRescued(through, body) {
 const FAILURES = {
   'answers 500': { status: 500, body: 'broken' },
   'answers 502': { status: 502, body: 'broken' },
-  'answers 503': { status: 503, headers: [['Retry-After', '9'], ['Set-Cookie', 'broken=1']], body: 'x'.repeat(200_000) },
+  'answers 503': {
+    status: 503,
+    headers: [
+      ['Retry-After', '9'],
+      ['Set-Cookie', 'broken=1'],
+    ],
+    body: 'x'.repeat(200_000),
+  },
   'answers 599': { status: 599, body: 'broken' },
   'closes the connection': { reset: true },
   'takes too long': { delayMs: TIMEOUT_MS * 3, body: 'late' },
@@ -68,7 +92,10 @@ describe('a GET is answered by legacy when new', () => {
       assert.equal(through.get('retry-after'), undefined);
       assert.equal(next.seen('/page').length, 1);
       const request = legacy.last('/page');
-      assert.deepEqual(['tidegate-variant', 'tidegate-rollout', 'x-own', 'cookie'].map((header) => request.get(header)), ['legacy', 'shop', 'kept', 'a=1']);
+      assert.deepEqual(
+        ['tidegate-variant', 'tidegate-rollout', 'x-own', 'cookie'].map((header) => request.get(header)),
+        ['legacy', 'shop', 'kept', 'a=1'],
+      );
     });
   }
 
@@ -148,7 +175,10 @@ describe('nothing is asked of legacy', () => {
   test('once a rollout has completed whose plan says `rescue = "until_completed"`', async () => {
     next.handle('/ended/page', { status: 503, body: 'new says no' });
     const through = await ask('/ended/page');
-    assert.deepEqual([through.status, through.text, through.get('tidegate-variant'), through.get('tidegate-reason')], [503, 'new says no', 'new', 'completed']);
+    assert.deepEqual(
+      [through.status, through.text, through.get('tidegate-variant'), through.get('tidegate-reason')],
+      [503, 'new says no', 'new', 'completed'],
+    );
     next.handle('/ended/page', { reset: true });
     assert.equal((await ask('/ended/page')).status, 502);
     assert.equal(legacy.received.length, 0);
@@ -156,11 +186,13 @@ describe('nothing is asked of legacy', () => {
 });
 
 test('a slow body is not cut: the timeout ends with the headers', async () => {
-  next.handle('/page', () => ({ body: (async function* () {
-    yield Buffer.from('first ');
-    await sleep(TIMEOUT_MS * 2);
-    yield Buffer.from('last');
-  })() }));
+  next.handle('/page', () => ({
+    body: (async function* () {
+      yield Buffer.from('first ');
+      await sleep(TIMEOUT_MS * 2);
+      yield Buffer.from('last');
+    })(),
+  }));
   const through = await ask('/page');
   assert.equal(through.text, 'first last');
   assert.equal(through.get('tidegate-variant'), 'new');
@@ -176,16 +208,19 @@ test('a WebSocket stays open beyond the timeout', async () => {
 });
 
 test('an upload may take longer than the timeout', async () => {
-  const through = await ask('/page', { method: 'POST', body: (async function* () {
-    yield Buffer.from('first ');
-    await sleep(TIMEOUT_MS * 2);
-    yield Buffer.from('last');
-  })() });
+  const through = await ask('/page', {
+    method: 'POST',
+    body: (async function* () {
+      yield Buffer.from('first ');
+      await sleep(TIMEOUT_MS * 2);
+      yield Buffer.from('last');
+    })(),
+  });
   assert.equal(through.status, 200);
   assert.equal(next.last('/page').body.toString(), 'first last');
 });
 
-test('legacy\'s own failures are legacy\'s: new is not asked', async () => {
+test("legacy's own failures are legacy's: new is not asked", async () => {
   legacy.handle('/old/page', { status: 503, body: 'legacy says no' });
   const through = await ask('/old/page');
   assert.deepEqual([through.status, through.text], [503, 'legacy says no']);

@@ -57,7 +57,13 @@ describe('the most specific route takes a request', () => {
 describe('a path is read as the frontend will read it', () => {
   // workerd hands the worker the URL as the client wrote it and normalises it only on the way out.
   test('so none gets around a route', async () => {
-    for (const path of ['/elsewhere/../checkout/pay', '/elsewhere/%2e%2e/checkout/pay', '/elsewhere/.%2E/checkout/pay', '/checkout\\pay', '/./checkout/%2e/pay']) {
+    for (const path of [
+      '/elsewhere/../checkout/pay',
+      '/elsewhere/%2e%2e/checkout/pay',
+      '/elsewhere/.%2E/checkout/pay',
+      '/checkout\\pay',
+      '/./checkout/%2e/pay',
+    ]) {
       await ask(path);
       assert.equal(next.received.at(-1)?.url, '/checkout/pay', path);
       assert.equal(next.received.at(-1).get('tidegate-rollout'), 'deep', path);
@@ -79,8 +85,9 @@ describe('a path is read as the frontend will read it', () => {
     assert.equal(next.received.length, 0);
   });
 
-  test('so none leads to a frontend from Tidegate\'s own', async () => {
-    for (const path of ['/checkout/../_tidegate/health', '/checkout/%2e%2e/_tidegate/health']) assert.match((await ask(path)).get('content-type'), /^application\/json/, path);
+  test("so none leads to a frontend from Tidegate's own", async () => {
+    for (const path of ['/checkout/../_tidegate/health', '/checkout/%2e%2e/_tidegate/health'])
+      assert.match((await ask(path)).get('content-type'), /^application\/json/, path);
     assert.equal(next.received.length, 0);
   });
 });
@@ -88,7 +95,9 @@ describe('a path is read as the frontend will read it', () => {
 describe('a request that no route takes', () => {
   for (const path of ['/', '/checkouts', '/Checkout/a', '/_tidegat/health']) {
     test(`${path} goes to the fallback, with nothing said of a rollout`, async () => {
-      const through = await ask(path, { headers: { ...ANA, 'tidegate-rollout': 'evil', 'X-Forwarded-For': '6.6.6.6' } });
+      const through = await ask(path, {
+        headers: { ...ANA, 'tidegate-rollout': 'evil', 'X-Forwarded-For': '6.6.6.6' },
+      });
       assert.equal(through.text, `fallback ${path}`);
       const request = fallback.last(path);
       assert.equal(request.get('tidegate-rollout'), undefined);
@@ -102,7 +111,10 @@ describe('a request that no route takes', () => {
   test('keeps its method, body and status', async () => {
     fallback.handle('/form', { status: 422, statusText: 'Odd', body: 'no' });
     const through = await ask('/form', { method: 'POST', body: 'a=1' });
-    assert.deepEqual([through.status, through.statusText, fallback.last('/form').method, fallback.last('/form').body.toString()], [422, 'Odd', 'POST', 'a=1']);
+    assert.deepEqual(
+      [through.status, through.statusText, fallback.last('/form').method, fallback.last('/form').body.toString()],
+      [422, 'Odd', 'POST', 'a=1'],
+    );
   });
 });
 
@@ -119,7 +131,7 @@ describe('a frontend under a base path', () => {
   });
 });
 
-describe('paths under /_tidegate/ are Tidegate\'s on every host', () => {
+describe("paths under /_tidegate/ are Tidegate's on every host", () => {
   test('health answers with the build and the age of the snapshot', async () => {
     for (const host of ['shop.example.com', 'elsewhere.example']) {
       const through = await ask('/_tidegate/health', { host });
@@ -139,10 +151,13 @@ describe('paths under /_tidegate/ are Tidegate\'s on every host', () => {
 
 test('without a fallback, a request that no route takes is not found', async () => {
   await gate.restart({ bindings: {} });
-  const through = await until(async () => {
-    const answer = await ask('/');
-    return answer.get('tidegate-reason') !== 'no_config' && answer;
-  }, () => 'the configuration');
+  const through = await until(
+    async () => {
+      const answer = await ask('/');
+      return answer.get('tidegate-reason') !== 'no_config' && answer;
+    },
+    () => 'the configuration',
+  );
   assert.equal(through.status, 404);
   assert.match(through.get('content-type'), /^text\/plain/);
   assert.equal((await ask('/checkout/a')).status, 200);

@@ -23,8 +23,14 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
-const signIn = (token, headers = SAME_ORIGIN) => api.fetch(SESSION, { method: 'POST', headers: { ...JSON_TYPE, ...headers }, body: JSON.stringify({ token }) });
-const command = (headers) => api.fetch('/_tidegate/api/rollouts/shop/commands', { method: 'POST', headers: { ...JSON_TYPE, 'If-Match': '*', ...headers }, body: '{"command":"set","percentage":10,"reason":"x"}' });
+const signIn = (token, headers = SAME_ORIGIN) =>
+  api.fetch(SESSION, { method: 'POST', headers: { ...JSON_TYPE, ...headers }, body: JSON.stringify({ token }) });
+const command = (headers) =>
+  api.fetch('/_tidegate/api/rollouts/shop/commands', {
+    method: 'POST',
+    headers: { ...JSON_TYPE, 'If-Match': '*', ...headers },
+    body: '{"command":"set","percentage":10,"reason":"x"}',
+  });
 
 /** The cookie that a sign-in leaves. */
 async function cookieOf(name) {
@@ -56,9 +62,14 @@ describe('a session', () => {
 
   test('does not begin without a known token', async () => {
     for (const token of ['', 'wrong', `${TOKENS.ana}x`]) problem(await signIn(token), 401, 'unauthorized');
-    for (const body of ['', '{}', '[]', '{"token":1}', '{"token":"x","name":"ana"}']) problem(await api.fetch(SESSION, { method: 'POST', headers: JSON_TYPE, body }), 400, 'malformed');
+    for (const body of ['', '{}', '[]', '{"token":1}', '{"token":"x","name":"ana"}'])
+      problem(await api.fetch(SESSION, { method: 'POST', headers: JSON_TYPE, body }), 400, 'malformed');
     problem(await api.fetch(SESSION), 401, 'unauthorized');
-    problem(await api.fetch(SESSION, { headers: { Cookie: '__Secure-tidegate-session=ana~9999999999.AAAA' } }), 401, 'unauthorized');
+    problem(
+      await api.fetch(SESSION, { headers: { Cookie: '__Secure-tidegate-session=ana~9999999999.AAAA' } }),
+      401,
+      'unauthorized',
+    );
     problem(await api.fetch(SESSION, { method: 'PUT' }), 405, 'method-not-allowed');
   });
 
@@ -74,7 +85,16 @@ describe('a session', () => {
   });
 
   test('does not begin over plain HTTP, where the browser would drop it', async () => {
-    problem(await api.fetch(SESSION, { method: 'POST', scheme: 'http', headers: JSON_TYPE, body: JSON.stringify({ token: TOKENS.ana }) }), 403, 'plain-http');
+    problem(
+      await api.fetch(SESSION, {
+        method: 'POST',
+        scheme: 'http',
+        headers: JSON_TYPE,
+        body: JSON.stringify({ token: TOKENS.ana }),
+      }),
+      403,
+      'plain-http',
+    );
   });
 
   test('ends in the browser by signing out', async () => {
@@ -103,14 +123,24 @@ describe('a session', () => {
   });
 });
 
-test('each operation of a session has been answered', () => assert.deepEqual(neverAnswered().filter((name) => name.endsWith(SESSION)), []));
+test('each operation of a session has been answered', () =>
+  assert.deepEqual(
+    neverAnswered().filter((name) => name.endsWith(SESSION)),
+    [],
+  ));
 
 describe('the files', () => {
   test('are the console, under a policy that lets it load nothing but itself', async () => {
     const page = await gate.fetch('/_tidegate/');
-    assert.deepEqual([page.status, page.get('content-type').split(';')[0], page.get('cache-control')], [200, 'text/html', 'no-cache']);
+    assert.deepEqual(
+      [page.status, page.get('content-type').split(';')[0], page.get('cache-control')],
+      [200, 'text/html', 'no-cache'],
+    );
     assert.match(page.get('content-security-policy'), /^default-src 'none'; script-src 'self' 'wasm-unsafe-eval';/);
-    assert.deepEqual([page.get('x-content-type-options'), page.get('x-frame-options'), page.get('referrer-policy')], ['nosniff', 'DENY', 'no-referrer']);
+    assert.deepEqual(
+      [page.get('x-content-type-options'), page.get('x-frame-options'), page.get('referrer-policy')],
+      ['nosniff', 'DENY', 'no-referrer'],
+    );
     const names = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, name]) => name);
     assert.ok(names.length >= 3, page.text);
     for (const name of names) {
@@ -134,12 +164,20 @@ describe('the files', () => {
 
   test('hold the script of the beacon, kept for an hour', async () => {
     const script = await gate.fetch('/_tidegate/beacon.js');
-    assert.deepEqual([script.status, script.get('content-type').split(';')[0], script.get('content-security-policy')], [200, 'text/javascript', undefined]);
+    assert.deepEqual(
+      [script.status, script.get('content-type').split(';')[0], script.get('content-security-policy')],
+      [200, 'text/javascript', undefined],
+    );
     assert.match(script.get('cache-control'), /^public, max-age=3600/);
   });
 
   test('are no more than these', async () => {
-    for (const path of ['/_tidegate/none.js', '/_tidegate/api/main.js', '/_tidegate/a/b.js']) problem(await gate.fetch(path), path.includes('/api/') ? 401 : 404, path.includes('/api/') ? 'unauthorized' : 'not-found');
+    for (const path of ['/_tidegate/none.js', '/_tidegate/api/main.js', '/_tidegate/a/b.js'])
+      problem(
+        await gate.fetch(path),
+        path.includes('/api/') ? 401 : 404,
+        path.includes('/api/') ? 'unauthorized' : 'not-found',
+      );
     problem(await gate.fetch('/_tidegate/', { method: 'POST' }), 404, 'not-found');
   });
 });

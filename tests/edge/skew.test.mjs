@@ -11,8 +11,18 @@ before(async () => {
   next = await startUpstream('new');
   gate = await openGate({ controller: false });
   const rollout = (key, routes) => plan(legacy, next, { key, routes, cache: 'upstream' });
-  const ending = (key) => plan(legacy, next, { key, routes: [`/${key}/*`], cache: 'upstream', upstreams: { rescue: 'until_completed' } });
-  await gate.load([rollout('shop', ['/*']), rollout('old', ['/old/*']), rollout('done', ['/done/*']), ending('until'), ending('ended')], { shop: '100', old: '0', done: completed(), until: '100', ended: completed() });
+  const ending = (key) =>
+    plan(legacy, next, { key, routes: [`/${key}/*`], cache: 'upstream', upstreams: { rescue: 'until_completed' } });
+  await gate.load(
+    [
+      rollout('shop', ['/*']),
+      rollout('old', ['/old/*']),
+      rollout('done', ['/done/*']),
+      ending('until'),
+      ending('ended'),
+    ],
+    { shop: '100', old: '0', done: completed(), until: '100', ended: completed() },
+  );
 });
 beforeEach(() => {
   legacy.reset();
@@ -25,8 +35,15 @@ after(async () => {
 
 const GONE = { status: 404, headers: [['Content-Type', 'text/html']], body: 'own 404' };
 const PAGE = { headers: [['Content-Type', 'text/html; charset=utf-8']], body: '<title>the app' };
-const FILE = { headers: [['Content-Type', 'application/octet-stream'], ['ETag', '"v1"']], body: 'the file' };
-const ask = (path, dest, options) => gate.fetch(path, { headers: { ...ANA, ...(dest === 'document' ? DOCUMENT : asset(dest)) }, ...options });
+const FILE = {
+  headers: [
+    ['Content-Type', 'application/octet-stream'],
+    ['ETag', '"v1"'],
+  ],
+  body: 'the file',
+};
+const ask = (path, dest, options) =>
+  gate.fetch(path, { headers: { ...ANA, ...(dest === 'document' ? DOCUMENT : asset(dest)) }, ...options });
 
 function assertFound(through) {
   assert.equal(through.status, 200);
@@ -59,7 +76,10 @@ describe('a file that its own side does not have comes from the other', () => {
       assertFound(await ask('/file', dest));
     });
 
-    for (const [what, status] of [['may not be seen', 403], ['has gone for good', 410]]) {
+    for (const [what, status] of [
+      ['may not be seen', 403],
+      ['has gone for good', 410],
+    ]) {
       test(`${dest}: its own side says that it ${what}`, async () => {
         next.handle('/file', { ...GONE, status });
         legacy.handle('/file', FILE);
@@ -107,8 +127,26 @@ describe('the other side is not asked', () => {
     'for data that is a page': [PAGE, 'empty'],
     'for a file behind a log-in': [{ ...GONE, status: 401 }, 'script'],
     'for a file that is there': [FILE, 'script'],
-    'for a file that the browser has': [{ status: 304, headers: [['ETag', '"v1"'], ['Content-Type', 'text/html']] }, 'script'],
-    'for a file that has moved': [{ status: 302, headers: [['Location', '/x'], ['Content-Type', 'text/html']] }, 'style'],
+    'for a file that the browser has': [
+      {
+        status: 304,
+        headers: [
+          ['ETag', '"v1"'],
+          ['Content-Type', 'text/html'],
+        ],
+      },
+      'script',
+    ],
+    'for a file that has moved': [
+      {
+        status: 302,
+        headers: [
+          ['Location', '/x'],
+          ['Content-Type', 'text/html'],
+        ],
+      },
+      'style',
+    ],
   };
   for (const [name, [answer, dest]] of Object.entries(cases)) {
     test(name, async () => {
@@ -145,11 +183,11 @@ describe('the other side is not asked', () => {
   });
 });
 
-describe('the own side\'s answer is given when the other', () => {
+describe("the own side's answer is given when the other", () => {
   const failures = {
     'does not have it either': { status: 404, body: 'other 404' },
     'answers with a page too': PAGE,
-    'fails': { status: 503, body: 'other 503' },
+    fails: { status: 503, body: 'other 503' },
     'closes the connection': { reset: true },
     'has moved it': { status: 302, headers: [['Location', '/login']] },
   };
@@ -172,11 +210,14 @@ describe('a file on a side that is down', () => {
     next.handle('/file', DOWN);
     legacy.handle('/file', FILE);
     const through = await ask('/file', 'script');
-    assert.deepEqual([through.status, through.text, through.get('tidegate-reason'), through.get('tidegate-variant')], [200, 'the file', 'rescued', 'legacy']);
+    assert.deepEqual(
+      [through.status, through.text, through.get('tidegate-reason'), through.get('tidegate-variant')],
+      [200, 'the file', 'rescued', 'legacy'],
+    );
     assert.deepEqual([next.received.length, legacy.received.length], [1, 1]);
   });
 
-  for (const [how, miss] of Object.entries({ '404': GONE, '403': { ...GONE, status: 403 }, 'the app\'s page': PAGE })) {
+  for (const [how, miss] of Object.entries({ 404: GONE, 403: { ...GONE, status: 403 }, "the app's page": PAGE })) {
     test(`is not rescued with what is not that file, and asked of each side once: legacy says ${how}`, async () => {
       next.handle('/file', DOWN);
       legacy.handle('/file', miss);

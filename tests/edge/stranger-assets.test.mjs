@@ -16,7 +16,10 @@ before(async () => {
   next = await startUpstream('new');
   gate = await openGate({ controller: false });
   const rollout = (key, changes) => half(legacy, next, { key, routes: [`/${key}/*`], salt: 'p', ...changes });
-  await gate.load([...Object.keys(STARTED).map((key) => rollout(key)), rollout('draft'), rollout('own', { cache: 'upstream' })], { ...STARTED, own: STARTED.running });
+  await gate.load(
+    [...Object.keys(STARTED).map((key) => rollout(key)), rollout('draft'), rollout('own', { cache: 'upstream' })],
+    { ...STARTED, own: STARTED.running },
+  );
 });
 beforeEach(() => {
   legacy.reset();
@@ -27,24 +30,53 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
-const ask = (path, headers, { id = ANA, state = 'running', ...options } = {}) => gate.fetch(`/${state}/${path}`, { headers: { ...id, ...headers }, ...options });
+const ask = (path, headers, { id = ANA, state = 'running', ...options } = {}) =>
+  gate.fetch(`/${state}/${path}`, { headers: { ...id, ...headers }, ...options });
 
 const TYPES = {
-  js: 'text/javascript', mjs: 'application/javascript', css: 'text/css', json: 'application/json', map: 'application/json', wasm: 'application/wasm', webmanifest: 'application/manifest+json',
-  png: 'image/png', jpg: 'image/jpeg', svg: 'image/svg+xml', webp: 'image/webp', avif: 'image/avif', gif: 'image/gif', ico: 'image/x-icon', woff2: 'font/woff2', woff: 'font/woff', ttf: 'font/ttf',
-  mp4: 'video/mp4', webm: 'video/webm', mp3: 'audio/mpeg', vtt: 'text/vtt',
+  js: 'text/javascript',
+  mjs: 'application/javascript',
+  css: 'text/css',
+  json: 'application/json',
+  map: 'application/json',
+  wasm: 'application/wasm',
+  webmanifest: 'application/manifest+json',
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  svg: 'image/svg+xml',
+  webp: 'image/webp',
+  avif: 'image/avif',
+  gif: 'image/gif',
+  ico: 'image/x-icon',
+  woff2: 'font/woff2',
+  woff: 'font/woff',
+  ttf: 'font/ttf',
+  mp4: 'video/mp4',
+  webm: 'video/webm',
+  mp3: 'audio/mpeg',
+  vtt: 'text/vtt',
 };
 const typeOf = (path) => TYPES[path.split('.').pop()] ?? 'application/octet-stream';
 const found = (path, more = []) => ({ headers: [['Content-Type', typeOf(path)], YEAR, ...more], body: 'the file' });
 
 /** How a side says that it does not have a file. */
 const MISSES = {
-  '404': { status: 404, headers: [['Content-Type', 'text/html'], YEAR], body: 'no such page' },
+  404: { status: 404, headers: [['Content-Type', 'text/html'], YEAR], body: 'no such page' },
   '404 without a type': { status: 404, headers: [YEAR], body: '' },
-  '403, as S3 does without the right to list': { status: 403, headers: [['Content-Type', 'application/xml'], YEAR], body: '<Error><Code>AccessDenied</Code></Error>' },
-  '410': { status: 410, headers: [['Content-Type', 'text/plain'], YEAR], body: 'gone' },
-  'the start page': { headers: [['Content-Type', 'text/html; charset=utf-8'], YEAR], body: '<!doctype html><title>the app' },
-  'the start page, in capitals': { headers: [['Content-Type', 'Text/HTML;charset=UTF-8'], YEAR], body: '<!doctype html><title>the app' },
+  '403, as S3 does without the right to list': {
+    status: 403,
+    headers: [['Content-Type', 'application/xml'], YEAR],
+    body: '<Error><Code>AccessDenied</Code></Error>',
+  },
+  410: { status: 410, headers: [['Content-Type', 'text/plain'], YEAR], body: 'gone' },
+  'the start page': {
+    headers: [['Content-Type', 'text/html; charset=utf-8'], YEAR],
+    body: '<!doctype html><title>the app',
+  },
+  'the start page, in capitals': {
+    headers: [['Content-Type', 'Text/HTML;charset=UTF-8'], YEAR],
+    body: '<!doctype html><title>the app',
+  },
 };
 
 /** Who asks for which file. */
@@ -67,10 +99,18 @@ const ASKED = {
   'fetched data of a build': ['data/build-1.json', asset('empty')],
   'fetched WebAssembly': ['app_bg.wasm', asset('empty')],
   'a fetched chunk': ['assets/chunk.js', asset('empty')],
-  ...Object.fromEntries(['js', 'mjs', 'css', 'woff2', 'png', 'svg', 'webp', 'ico', 'wasm', 'mp4', 'webmanifest'].map((extension) => [`.${extension}, by a client without metadata`, [`assets/a.${extension}`, { Accept: '*/*' }]])),
+  ...Object.fromEntries(
+    ['js', 'mjs', 'css', 'woff2', 'png', 'svg', 'webp', 'ico', 'wasm', 'mp4', 'webmanifest'].map((extension) => [
+      `.${extension}, by a client without metadata`,
+      [`assets/a.${extension}`, { Accept: '*/*' }],
+    ]),
+  ),
   'a script with a query, by a client without metadata': ['assets/a.js?v=1.2', { Accept: '*/*' }],
   'a script by a client that says nothing': ['assets/a.js', {}],
-  'an image, by an older Safari': ['assets/a.png', { Accept: 'image/webp,image/avif,video/*;q=0.8,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5' }],
+  'an image, by an older Safari': [
+    'assets/a.png',
+    { Accept: 'image/webp,image/avif,video/*;q=0.8,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5' },
+  ],
 };
 
 describe('a file that its own side does not have comes from the other', () => {
@@ -81,12 +121,20 @@ describe('a file that its own side does not have comes from the other', () => {
         next.handle(`/running/${name}`, miss);
         legacy.handle(`/running/${name}`, found(name));
         const forAna = await ask(path, headers);
-        assert.deepEqual([forAna.status, forAna.text, forAna.get('tidegate-reason'), forAna.get('tidegate-variant')], [200, 'the file', 'skew', 'legacy'], `new says ${how}`);
+        assert.deepEqual(
+          [forAna.status, forAna.text, forAna.get('tidegate-reason'), forAna.get('tidegate-variant')],
+          [200, 'the file', 'skew', 'legacy'],
+          `new says ${how}`,
+        );
         assert.equal(forAna.get('content-type'), typeOf(name));
         legacy.handle(`/rolled/${name}`, miss);
         next.handle(`/rolled/${name}`, found(name));
         const back = await ask(path, headers, { state: 'rolled' });
-        assert.deepEqual([back.status, back.text, back.get('tidegate-reason')], [200, 'the file', 'skew'], `legacy says ${how} after a rollback`);
+        assert.deepEqual(
+          [back.status, back.text, back.get('tidegate-reason')],
+          [200, 'the file', 'skew'],
+          `legacy says ${how} after a rollback`,
+        );
       }
     });
   }
@@ -103,9 +151,20 @@ describe('a file that its own side does not have comes from the other', () => {
     assert.equal((await ask('a.js', asset('script'), { method: 'HEAD' })).status, 200);
   });
 
-  for (const [name, dest] of [['a.mp4', 'video'], ['a.mp3', 'audio'], ['a.vtt', 'track']]) {
+  for (const [name, dest] of [
+    ['a.mp4', 'video'],
+    ['a.mp3', 'audio'],
+    ['a.vtt', 'track'],
+  ]) {
     test(`${dest}: a part of it, where only a part is asked for`, async () => {
-      const part = { status: 206, headers: [['Content-Type', typeOf(name)], ['Content-Range', 'bytes 4-7/8']], body: 'file' };
+      const part = {
+        status: 206,
+        headers: [
+          ['Content-Type', typeOf(name)],
+          ['Content-Range', 'bytes 4-7/8'],
+        ],
+        body: 'file',
+      };
       next.handle(`/running/${name}`, MISSES['404']);
       legacy.handle(`/running/${name}`, part);
       const through = await ask(name, { ...asset(dest), Range: 'bytes=4-' });
@@ -119,15 +178,25 @@ describe('a file that its own side does not have comes from the other', () => {
   }
 });
 
-describe('a miss on both sides is the own side\'s, and is not kept', () => {
+describe("a miss on both sides is the own side's, and is not kept", () => {
   for (const [how, miss] of Object.entries(MISSES)) {
     test(how, async () => {
       next.otherwise(miss);
       for (const other of Object.values(MISSES)) {
-        legacy.otherwise({ ...other, body: 'the other side\'s' });
-        for (const [path, headers] of [['assets/app-1.js', asset('script')], ['assets/a.css', asset('style')], ['a.png', asset('image')], ['assets/a.js', { Accept: '*/*' }], ['data/1.json', asset('empty')]]) {
+        legacy.otherwise({ ...other, body: "the other side's" });
+        for (const [path, headers] of [
+          ['assets/app-1.js', asset('script')],
+          ['assets/a.css', asset('style')],
+          ['a.png', asset('image')],
+          ['assets/a.js', { Accept: '*/*' }],
+          ['data/1.json', asset('empty')],
+        ]) {
           const through = await ask(path, headers);
-          assert.deepEqual([through.status, through.text, through.get('tidegate-variant')], [miss.status ?? 200, miss.body, 'new'], path);
+          assert.deepEqual(
+            [through.status, through.text, through.get('tidegate-variant')],
+            [miss.status ?? 200, miss.body, 'new'],
+            path,
+          );
           assert.match(through.get('cache-control'), /no-store/, path);
           assert.doesNotMatch(through.get('cache-control'), /immutable|max-age=3/, path);
         }
@@ -146,7 +215,11 @@ describe('a miss on both sides is the own side\'s, and is not kept', () => {
 
   test('nor while the other side fails', async () => {
     next.otherwise(MISSES['404']);
-    for (const failure of [{ status: 503, headers: [YEAR] }, { reset: true }, { status: 302, headers: [['Location', '/login'], YEAR] }]) {
+    for (const failure of [
+      { status: 503, headers: [YEAR] },
+      { reset: true },
+      { status: 302, headers: [['Location', '/login'], YEAR] },
+    ]) {
       legacy.otherwise(failure);
       const through = await ask('assets/app-1.js', asset('script'));
       assert.deepEqual([through.status, through.text], [404, 'no such page']);
@@ -161,7 +234,12 @@ describe('a file on a side that is down comes from the other only if it is that 
     test(`legacy says ${how}`, async () => {
       next.otherwise(DOWN);
       legacy.otherwise(miss);
-      for (const [path, headers] of [['assets/app-1.js', asset('script')], ['a.css', asset('style')], ['a.js', { Accept: '*/*' }], ['w.js', asset('worker')]]) {
+      for (const [path, headers] of [
+        ['assets/app-1.js', asset('script')],
+        ['a.css', asset('style')],
+        ['a.js', { Accept: '*/*' }],
+        ['w.js', asset('worker')],
+      ]) {
         const through = await ask(path, headers);
         assert.deepEqual([through.status, through.text], [503, 'new is down'], path);
         assert.doesNotMatch(through.get('cache-control') ?? '', /immutable|max-age=3/, path);
@@ -198,7 +276,11 @@ describe('the other side is not asked', () => {
     'for a page in a frame': ['page', { ...DOCUMENT, 'Sec-Fetch-Dest': 'iframe' }, MISSES['404']],
     'for a page whose address ends like a file': ['docs/app.js', DOCUMENT, MISSES['404']],
     'for data of the API': ['api/orders/7', asset('empty'), MISSES['404']],
-    'for data that one may not see': ['api/orders/7', asset('empty'), { status: 403, headers: [['Content-Type', 'application/json']], body: '{}' }],
+    'for data that one may not see': [
+      'api/orders/7',
+      asset('empty'),
+      { status: 403, headers: [['Content-Type', 'application/json']], body: '{}' },
+    ],
     'for HTML that is fetched': ['fragment', asset('empty'), MISSES['the start page']],
     'for HTML that is fetched by name': ['fragment.html', asset('empty'), MISSES['the start page']],
     'for what a client without metadata asks without extension': ['thing', { Accept: '*/*' }, MISSES['404']],
@@ -206,7 +288,11 @@ describe('the other side is not asked', () => {
     'for a file that is there': ['a.js', asset('script'), found('a.js')],
     'for a file that the browser has': ['a.js', asset('script'), { status: 304 }],
     'for a file that one must pay for': ['a.js', asset('script'), { status: 402, body: 'pay' }],
-    'for a file behind a log-in': ['a.js', asset('script'), { status: 401, headers: [['WWW-Authenticate', 'Basic']], body: 'who?' }],
+    'for a file behind a log-in': [
+      'a.js',
+      asset('script'),
+      { status: 401, headers: [['WWW-Authenticate', 'Basic']], body: 'who?' },
+    ],
     'for a file that has moved': ['a.js', asset('script'), { status: 302, headers: [['Location', '/b.js']] }],
   };
   for (const [what, [path, headers, answer]] of Object.entries(not)) {
@@ -236,7 +322,10 @@ describe('a web manifest, which browsers fetch without cookies', () => {
     }
   });
 
-  for (const [has, lacks] of [['new', 'legacy'], ['legacy', 'new']]) {
+  for (const [has, lacks] of [
+    ['new', 'legacy'],
+    ['legacy', 'new'],
+  ]) {
     test(`is found where only ${has} has it`, async () => {
       const sites = { legacy, new: next };
       sites[has].otherwise(found('site.webmanifest'));
@@ -250,7 +339,10 @@ describe('a web manifest, which browsers fetch without cookies', () => {
 });
 
 describe('a service worker', () => {
-  const SCRIPT = { headers: [['Content-Type', 'text/javascript'], ['Service-Worker-Allowed', '/'], YEAR], body: 'self.addEventListener("fetch", () => {});' };
+  const SCRIPT = {
+    headers: [['Content-Type', 'text/javascript'], ['Service-Worker-Allowed', '/'], YEAR],
+    body: 'self.addEventListener("fetch", () => {});',
+  };
   const ASKS = {
     'by a browser of today': { ...asset('serviceworker'), 'Sec-Fetch-Mode': 'same-origin', 'Service-Worker': 'script' },
     'by its destination alone': { 'Sec-Fetch-Dest': 'serviceworker', Accept: '*/*' },
@@ -280,25 +372,37 @@ describe('a service worker', () => {
         legacy.otherwise(SCRIPT);
         next.otherwise(miss);
         legacy.received.length = 0;
-        for (const state of ['running', 'paused', 'completed']) assertUnregisters(await ask('sw.js', headers, { state }), `${state}: new says ${how}`);
+        for (const state of ['running', 'paused', 'completed'])
+          assertUnregisters(await ask('sw.js', headers, { state }), `${state}: new says ${how}`);
         assert.equal(legacy.received.length, 0, 'legacy is not asked');
       }
     });
 
     test(`asked for ${by}: the own side's is left alone`, async () => {
-      const other = { ...SCRIPT, body: 'the other side\'s' };
+      const other = { ...SCRIPT, body: "the other side's" };
       for (const state of Object.keys(STARTED)) {
         legacy.otherwise(BACK.includes(state) ? SCRIPT : other);
         next.otherwise(BACK.includes(state) ? other : SCRIPT);
         const through = await ask('sw.js', headers, { state });
-        assert.deepEqual([through.status, through.text, through.get('service-worker-allowed')], [200, SCRIPT.body, '/'], state);
+        assert.deepEqual(
+          [through.status, through.text, through.get('service-worker-allowed')],
+          [200, SCRIPT.body, '/'],
+          state,
+        );
       }
     });
   }
 
   test('under any name', async () => {
     legacy.otherwise(MISSES['404']);
-    for (const path of ['service-worker.js', 'firebase-messaging-sw.js', 'ngsw-worker.js', 'assets/worker', 'sw.js?v=2']) assertUnregisters(await ask(path, ASKS['by a browser of today'], { state: 'rolled' }), path);
+    for (const path of [
+      'service-worker.js',
+      'firebase-messaging-sw.js',
+      'ngsw-worker.js',
+      'assets/worker',
+      'sw.js?v=2',
+    ])
+      assertUnregisters(await ask(path, ASKS['by a browser of today'], { state: 'rolled' }), path);
   });
 
   test('is not taken down because its side is down for a moment, nor comes from the other then', async () => {

@@ -30,7 +30,10 @@ before(async () => {
   next = await startUpstream('new');
   gate = await openGate({ controller: false });
   const rollout = (key, changes) => half(legacy, next, { key, routes: [`/${key}/*`], salt: 'p', ...changes });
-  await gate.load([...Object.keys(STARTED).map((key) => rollout(key)), rollout('draft'), rollout('own', { cache: 'upstream' })], { ...STARTED, own: STARTED.running });
+  await gate.load(
+    [...Object.keys(STARTED).map((key) => rollout(key)), rollout('draft'), rollout('own', { cache: 'upstream' })],
+    { ...STARTED, own: STARTED.running },
+  );
 });
 beforeEach(() => {
   legacy.reset();
@@ -47,7 +50,8 @@ function publish({ etag = '"v1"', type = 'text/html', headers } = {}) {
   next.otherwise(file({ etag, modified: FEBRUARY, type, body: 'the file of new', headers }));
 }
 
-const ask = (state, headers, { id = ANA, path = 'file', ...options } = {}) => gate.fetch(`/${state}/${path}`, { headers: { ...id, ...headers }, ...options });
+const ask = (state, headers, { id = ANA, path = 'file', ...options } = {}) =>
+  gate.fetch(`/${state}/${path}`, { headers: { ...id, ...headers }, ...options });
 
 function assertWhole(through, side, what = '') {
   assert.equal(through.status, 200, what);
@@ -82,17 +86,19 @@ describe('once new was left, its copy is not confirmed by legacy', () => {
   test('for a visitor on legacy while others are on new', async () => {
     publish();
     for (const state of ['running', 'paused']) {
-      for (const conditions of Object.values(held)) assertWhole(await ask(state, { ...DOCUMENT, ...conditions }, { id: EVE }), 'legacy');
+      for (const conditions of Object.values(held))
+        assertWhole(await ask(state, { ...DOCUMENT, ...conditions }, { id: EVE }), 'legacy');
     }
   });
 
   test('nor for a HEAD', async () => {
     publish();
-    for (const conditions of Object.values(held)) assert.equal((await ask('rolled', { ...DOCUMENT, ...conditions }, { method: 'HEAD' })).status, 200);
+    for (const conditions of Object.values(held))
+      assert.equal((await ask('rolled', { ...DOCUMENT, ...conditions }, { method: 'HEAD' })).status, 200);
   });
 });
 
-describe('on new, legacy\'s copy is not confirmed', () => {
+describe("on new, legacy's copy is not confirmed", () => {
   const held = {
     'the date': { 'If-Modified-Since': FEBRUARY },
     'a tag from before the rollout': { 'If-None-Match': '"v1"' },
@@ -100,7 +106,7 @@ describe('on new, legacy\'s copy is not confirmed', () => {
     'a tag from before the rollout, and the date': { 'If-None-Match': '"v1"', 'If-Modified-Since': FEBRUARY },
     'the tag': { 'If-None-Match': '"v1~tg-l"' },
     'the tag, made weak on its way': { 'If-None-Match': 'W/"v1~tg-l"', 'If-Modified-Since': FEBRUARY },
-    'several': { 'If-None-Match': '"v1", "v1~tg-l", W/"v0~tg-l"' },
+    several: { 'If-None-Match': '"v1", "v1~tg-l", W/"v0~tg-l"' },
   };
   for (const state of ['running', 'paused', 'completed']) {
     for (const [kind, [headers, type]] of Object.entries(KINDS)) {
@@ -114,10 +120,15 @@ describe('on new, legacy\'s copy is not confirmed', () => {
   }
 });
 
-describe('the own side\'s copy is confirmed', () => {
+describe("the own side's copy is confirmed", () => {
   for (const [side, [state, id, own, other]] of Object.entries(ON)) {
     const held = [
-      `"v1~tg-${own}"`, `W/"v1~tg-${own}"`, `"v0~tg-${own}", "v1~tg-${own}"`, `"v1~tg-${other}","v1~tg-${own}"`, `"x~tg-${other}", W/"v1~tg-${own}"`, ` "v1~tg-${own}" , "v9"`,
+      `"v1~tg-${own}"`,
+      `W/"v1~tg-${own}"`,
+      `"v0~tg-${own}", "v1~tg-${own}"`,
+      `"v1~tg-${other}","v1~tg-${own}"`,
+      `"x~tg-${other}", W/"v1~tg-${own}"`,
+      ` "v1~tg-${own}" , "v9"`,
       ...(side === 'legacy' ? ['"v1"', 'W/"v1"', '"v0", "v1"', '"v0~tg-n", "v1"'] : []),
     ];
     for (const [kind, [headers, type]] of Object.entries(KINDS)) {
@@ -141,7 +152,10 @@ describe('the own side\'s copy is confirmed', () => {
       publish({ etag: 'W/"v1"' });
       const first = await ask(state, DOCUMENT, { id });
       assert.equal(first.get('etag'), `W/"v1~tg-${own}"`);
-      assertConfirmed(await ask(state, { ...DOCUMENT, 'If-None-Match': first.get('etag') }, { id }), `W/"v1~tg-${own}"`);
+      assertConfirmed(
+        await ask(state, { ...DOCUMENT, 'If-None-Match': first.get('etag') }, { id }),
+        `W/"v1~tg-${own}"`,
+      );
     });
   }
 
@@ -153,7 +167,14 @@ describe('the own side\'s copy is confirmed', () => {
         const side = first.get('tidegate-variant');
         assert.equal(first.get('etag'), `"v1~tg-${side === 'new' ? 'n' : 'l'}"`, kind);
         assert.equal(first.get('last-modified'), side === 'new' ? FEBRUARY : JANUARY, kind);
-        assertConfirmed(await ask(state, { ...headers, 'If-None-Match': first.get('etag'), 'If-Modified-Since': first.get('last-modified') }), first.get('etag'));
+        assertConfirmed(
+          await ask(state, {
+            ...headers,
+            'If-None-Match': first.get('etag'),
+            'If-Modified-Since': first.get('last-modified'),
+          }),
+          first.get('etag'),
+        );
       }
     });
   }
@@ -172,7 +193,17 @@ test('a side is asked for its own tags, unwrapped, and for nothing else', async 
 });
 
 describe('unusual tags', () => {
-  const whole = ['""', '"a,b"', '"v1~tg-n"', '"v1~tg-l"', 'W/"v1~tg-n"', '"~tg-n"', '"*"', '"5f-abc-gzip"', `"${'x'.repeat(4000)}"`];
+  const whole = [
+    '""',
+    '"a,b"',
+    '"v1~tg-n"',
+    '"v1~tg-l"',
+    'W/"v1~tg-n"',
+    '"~tg-n"',
+    '"*"',
+    '"5f-abc-gzip"',
+    `"${'x'.repeat(4000)}"`,
+  ];
   for (const etag of whole) {
     test(`«${etag.slice(0, 30)}» are confirmed by their own side, and by no other`, async () => {
       publish({ etag });
@@ -186,15 +217,32 @@ describe('unusual tags', () => {
     });
   }
 
-  for (const etag of ['v1', 'W/v1', '\'v1\'', '"v1', 'v1"', 'w/"v1"', 'v1~tg-n', 'a"v1"b', '"a, \\"v1"']) {
+  for (const etag of ['v1', 'W/v1', "'v1'", '"v1', 'v1"', 'w/"v1"', 'v1~tg-n', 'a"v1"b', '"a, \\"v1"']) {
     test(`«${etag}», which is none, confirms nothing of the other side`, async () => {
       // A server that is easily convinced.
-      legacy.otherwise((request) => (request.get('if-none-match') === undefined && request.get('if-modified-since') === undefined ? { headers: [['ETag', etag]], body: 'the file of legacy' } : { status: 304 }));
-      next.otherwise({ headers: [['ETag', etag], ['Last-Modified', FEBRUARY]], body: 'the file of new' });
+      legacy.otherwise((request) =>
+        request.get('if-none-match') === undefined && request.get('if-modified-since') === undefined
+          ? { headers: [['ETag', etag]], body: 'the file of legacy' }
+          : { status: 304 },
+      );
+      next.otherwise({
+        headers: [
+          ['ETag', etag],
+          ['Last-Modified', FEBRUARY],
+        ],
+        body: 'the file of new',
+      });
       const first = await ask('running', DOCUMENT);
       assertWhole(first, 'new');
       const held = first.get('etag');
-      assertWhole(await ask('rolled', { ...DOCUMENT, ...(held !== undefined && { 'If-None-Match': held }), 'If-Modified-Since': FEBRUARY }), 'legacy');
+      assertWhole(
+        await ask('rolled', {
+          ...DOCUMENT,
+          ...(held !== undefined && { 'If-None-Match': held }),
+          'If-Modified-Since': FEBRUARY,
+        }),
+        'legacy',
+      );
     });
   }
 });
@@ -203,7 +251,8 @@ describe('what is asked of one copy alone', () => {
   for (const [side, [state, id, own, other]] of Object.entries(ON)) {
     test(`on ${side}: a download goes on only in the copy in which it was begun`, async () => {
       publish({ type: 'application/zip' });
-      const resumed = (ifRange) => ask(state, { ...asset('empty'), Range: 'bytes=4-', ...(ifRange && { 'If-Range': ifRange }) }, { id });
+      const resumed = (ifRange) =>
+        ask(state, { ...asset('empty'), Range: 'bytes=4-', ...(ifRange && { 'If-Range': ifRange }) }, { id });
       const own206 = await resumed(`"v1~tg-${own}"`);
       assert.deepEqual([own206.status, own206.text, own206.get('etag')], [206, `file of ${side}`, `"v1~tg-${own}"`]);
       assertWhole(await resumed(`"v1~tg-${other}"`), side);
@@ -228,7 +277,7 @@ describe('what is asked of one copy alone', () => {
     });
   }
 
-  test('`If-Unmodified-Since` of the other side\'s date is not asked', async () => {
+  test("`If-Unmodified-Since` of the other side's date is not asked", async () => {
     publish();
     await ask('rolled', { 'If-Unmodified-Since': FEBRUARY }, { method: 'PUT', body: 'x' });
     assert.equal(legacy.received.at(-1).get('if-unmodified-since'), undefined);
@@ -236,7 +285,7 @@ describe('what is asked of one copy alone', () => {
 });
 
 describe('where legacy answers for new', () => {
-  test('a rescued page is confirmed by legacy\'s tag, and never by new\'s', async () => {
+  test("a rescued page is confirmed by legacy's tag, and never by new's", async () => {
     publish();
     next.otherwise({ status: 503, body: 'down' });
     const rescued = await ask('running', { ...DOCUMENT, 'If-None-Match': '"v1~tg-n"', 'If-Modified-Since': FEBRUARY });
@@ -255,14 +304,24 @@ describe('where legacy answers for new', () => {
 });
 
 describe('left alone', () => {
-  const CONDITIONS = { 'If-None-Match': '"v1", W/"v0"', 'If-Modified-Since': FEBRUARY, 'If-Match': '"v1"', 'If-Range': '"v1"', 'If-Unmodified-Since': FEBRUARY };
-  for (const [state, why, site] of [['draft', 'in a draft, in which there has only been one side', () => legacy], ['own', 'with `cache = "upstream"`', () => next]]) {
+  const CONDITIONS = {
+    'If-None-Match': '"v1", W/"v0"',
+    'If-Modified-Since': FEBRUARY,
+    'If-Match': '"v1"',
+    'If-Range': '"v1"',
+    'If-Unmodified-Since': FEBRUARY,
+  };
+  for (const [state, why, site] of [
+    ['draft', 'in a draft, in which there has only been one side', () => legacy],
+    ['own', 'with `cache = "upstream"`', () => next],
+  ]) {
     test(`${why}: conditions and tags`, async () => {
       for (const [headers, type] of Object.values(KINDS)) {
         publish({ type });
         assert.equal((await ask(state, headers)).get('etag'), '"v1"');
         await ask(state, { ...headers, ...CONDITIONS });
-        for (const [name, value] of Object.entries(CONDITIONS)) assert.equal(site().received.at(-1).get(name), value, name);
+        for (const [name, value] of Object.entries(CONDITIONS))
+          assert.equal(site().received.at(-1).get(name), value, name);
         assertConfirmed(await ask(state, { ...headers, 'If-None-Match': '"v1"' }), '"v1"');
         assert.equal((await ask(state, { ...headers, 'If-Modified-Since': FEBRUARY })).status, 304);
       }

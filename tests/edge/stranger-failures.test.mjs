@@ -39,12 +39,17 @@ function wellAgain() {
 /** Waits until these rollouts have visitors on new, and for those to be counted. */
 async function settled(gate, ...keys) {
   wellAgain();
-  for (const key of keys) await until(async () => (await gate.fetch(`/${key}/warm`, { headers: ANA })).get('tidegate-variant') === 'new', () => `${key} to run`);
+  for (const key of keys)
+    await until(
+      async () => (await gate.fetch(`/${key}/warm`, { headers: ANA })).get('tidegate-variant') === 'new',
+      () => `${key} to run`,
+    );
   await sleep(SETTLED_MS);
 }
 
 /** A rollout of one prefix that nobody rolls back while its figures are looked at. */
-const rollout = (key, changes = {}) => half(legacy, next, { key, salt: 'p', routes: [`/${key}/*`], defaults: 'none', ...changes });
+const rollout = (key, changes = {}) =>
+  half(legacy, next, { key, salt: 'p', routes: [`/${key}/*`], defaults: 'none', ...changes });
 
 /** People whom no test has met before, by side, as headers: a failure counts once a subject and minute. */
 const crowd = { new: idsOn('new', 2_000), legacy: idsOn('legacy', 2_000) };
@@ -54,14 +59,27 @@ const people = (side, count = 1) => crowd[side].splice(0, count).map((id) => ({ 
 async function totals(gate, key) {
   const { windows } = (await operator(gate).get(`rollouts/${key}/metrics`)).body;
   const of = (variant) => {
-    const own = windows.flatMap(({ sides: all }) => all).filter((side) => side.variant === variant && side.endpoint === undefined);
+    const own = windows
+      .flatMap(({ sides: all }) => all)
+      .filter((side) => side.variant === variant && side.endpoint === undefined);
     const sum = (name) => own.reduce((total, side) => total + (side[name] ?? 0), 0);
-    return { requests: sum('requests'), errors: sum('errors'), rescued: sum('rescued'), latency: own.reduce((total, { measures }) => total + (measures?.latency?.count ?? 0), 0) };
+    return {
+      requests: sum('requests'),
+      errors: sum('errors'),
+      rescued: sum('rescued'),
+      latency: own.reduce((total, { measures }) => total + (measures?.latency?.count ?? 0), 0),
+    };
   };
   return { new: of('new'), legacy: of('legacy') };
 }
 
-const less = (later, before) => Object.fromEntries(SIDES.map((side) => [side, Object.fromEntries(Object.entries(later[side]).map(([name, count]) => [name, count - before[side][name]]))]));
+const less = (later, before) =>
+  Object.fromEntries(
+    SIDES.map((side) => [
+      side,
+      Object.fromEntries(Object.entries(later[side]).map(([name, count]) => [name, count - before[side][name]])),
+    ]),
+  );
 
 /** How much more there is of both sides some time after `act`. */
 async function counted(gate, key, act) {
@@ -72,7 +90,8 @@ async function counted(gate, key, act) {
 }
 
 /** The same requests of new people on either side: `ask(headers, side)` each, all at once. */
-const fromBoth = (count, ask) => Promise.all(SIDES.flatMap((side) => people(side, count).map((headers) => ask(headers, side))));
+const fromBoth = (count, ask) =>
+  Promise.all(SIDES.flatMap((side) => people(side, count).map((headers) => ask(headers, side))));
 const errors = (added) => [added.new.errors, added.legacy.errors];
 const requests = (added) => [added.new.requests, added.legacy.requests];
 
@@ -80,30 +99,41 @@ describe('rules of a path', { concurrency: false }, () => {
   const KEY = 'p';
   let gate;
   before(async () => {
-    gate = await openControlled([rollout(KEY, {
-      upstreams: { timeout: `${LIMIT_MS}ms` },
-      path: [
-        { match: `/${KEY}/poll/*`, timeout: '20s' },
-        { match: `/${KEY}/verify`, timeout: '20s', rescue: false },
-        { match: `/${KEY}/strict/*`, rescue: false, timeout: `${LIMIT_MS}ms` },
-        { match: `/${KEY}/probe`, measure: false },
-        { match: `/${KEY}/files/*`, failure: ['5xx', '404'] },
-        { match: `/${KEY}/odd/*`, failure: ['429'] },
-        { match: `/${KEY}/patient/*`, failure: ['5xx'] },
-        { match: `/${KEY}/old/*`, side: 'legacy' },
-        { match: `/${KEY}/pay/*`, side: 'new' },
-      ],
-    })]);
+    gate = await openControlled([
+      rollout(KEY, {
+        upstreams: { timeout: `${LIMIT_MS}ms` },
+        path: [
+          { match: `/${KEY}/poll/*`, timeout: '20s' },
+          { match: `/${KEY}/verify`, timeout: '20s', rescue: false },
+          { match: `/${KEY}/strict/*`, rescue: false, timeout: `${LIMIT_MS}ms` },
+          { match: `/${KEY}/probe`, measure: false },
+          { match: `/${KEY}/files/*`, failure: ['5xx', '404'] },
+          { match: `/${KEY}/odd/*`, failure: ['429'] },
+          { match: `/${KEY}/patient/*`, failure: ['5xx'] },
+          { match: `/${KEY}/old/*`, side: 'legacy' },
+          { match: `/${KEY}/pay/*`, side: 'new' },
+        ],
+      }),
+    ]);
     await settled(gate, KEY);
   });
   after(() => gate?.close());
 
-  const get = (path, options = {}) => (headers) => gate.fetch(`/${KEY}${path}`, { headers, ...options });
+  const get =
+    (path, options = {}) =>
+    (headers) =>
+      gate.fetch(`/${KEY}${path}`, { headers, ...options });
 
   test('an answer that is late on both sides is no error of new alone', async () => {
     for (const site of [legacy, next]) site.handle(`/${KEY}/slow`, { ...PAGE, delayMs: LATE_MS });
     const added = await counted(gate, KEY, () => fromBoth(5, get('/slow')));
-    assert.deepEqual([requests(added), errors(added)], [[5, 5], [5, 5]]);
+    assert.deepEqual(
+      [requests(added), errors(added)],
+      [
+        [5, 5],
+        [5, 5],
+      ],
+    );
   });
 
   test('a long poll with a limit of its own is an error of nobody, and is not asked twice', async () => {
@@ -113,13 +143,25 @@ describe('rules of a path', { concurrency: false }, () => {
       assert.equal(legacy.seen(`/${KEY}/poll/1`).length, 0);
       for (const { text } of await Promise.all(people('legacy', 5).map(get('/poll/1')))) assert.equal(text, 'legacy');
     });
-    assert.deepEqual([requests(added), errors(added)], [[5, 5], [0, 0]]);
+    assert.deepEqual(
+      [requests(added), errors(added)],
+      [
+        [5, 5],
+        [0, 0],
+      ],
+    );
   });
 
   test('a late answer alone is no failure where the path says so', async () => {
     for (const site of [legacy, next]) site.handle(`/${KEY}/patient/1`, { ...PAGE, delayMs: LATE_MS });
     const added = await counted(gate, KEY, () => Promise.all(people('legacy', 3).map(get('/patient/1'))));
-    assert.deepEqual([requests(added), errors(added)], [[0, 3], [0, 0]]);
+    assert.deepEqual(
+      [requests(added), errors(added)],
+      [
+        [0, 3],
+        [0, 0],
+      ],
+    );
   });
 
   test('a link that may be used once is used once', async () => {
@@ -127,7 +169,10 @@ describe('rules of a path', { concurrency: false }, () => {
     for (const site of [legacy, next]) {
       site.handle(`/${KEY}/verify`, () => {
         uses += 1;
-        return { ...(uses === 1 ? { status: 200, body: 'welcome' } : { status: 410, body: 'used up' }), delayMs: LATE_MS };
+        return {
+          ...(uses === 1 ? { status: 200, body: 'welcome' } : { status: 410, body: 'used up' }),
+          delayMs: LATE_MS,
+        };
       });
     }
     const [ben] = people('new');
@@ -144,7 +189,10 @@ describe('rules of a path', { concurrency: false }, () => {
     next.handle(`/${KEY}/strict/late`, { ...PAGE, delayMs: LATE_MS });
     next.handle(`/${KEY}/strict/gone`, { reset: true });
     const added = await counted(gate, KEY, async () => {
-      for (const [path, status] of [['late', 504], ['gone', 502]]) {
+      for (const [path, status] of [
+        ['late', 504],
+        ['gone', 502],
+      ]) {
         const through = await get(`/strict/${path}`)(people('new')[0]);
         assert.equal(through.status, status, path);
         assert.match(through.get('content-type'), /^text\/plain/);
@@ -156,11 +204,18 @@ describe('rules of a path', { concurrency: false }, () => {
   test('a path that is not measured adds nothing', async () => {
     next.handle(`/${KEY}/probe`, { status: 500 });
     const added = await counted(gate, KEY, () => fromBoth(3, get('/probe')));
-    assert.deepEqual([requests(added), errors(added)], [[0, 0], [0, 0]]);
+    assert.deepEqual(
+      [requests(added), errors(added)],
+      [
+        [0, 0],
+        [0, 0],
+      ],
+    );
   });
 
   test('a status is a failure where the path says so, on both sides, and elsewhere not', async () => {
-    for (const site of [legacy, next]) for (const path of ['files/a', 'page']) site.handle(`/${KEY}/${path}`, { status: 404, body: 'no' });
+    for (const site of [legacy, next])
+      for (const path of ['files/a', 'page']) site.handle(`/${KEY}/${path}`, { status: 404, body: 'no' });
     assert.deepEqual(errors(await counted(gate, KEY, () => fromBoth(3, get('/files/a')))), [3, 3]);
     assert.deepEqual(errors(await counted(gate, KEY, () => fromBoth(3, get('/page')))), [0, 0]);
   });
@@ -177,7 +232,12 @@ describe('rules of a path', { concurrency: false }, () => {
   });
 
   test('a path may be pinned to a side, whoever asks', async () => {
-    for (const headers of [...people('new'), ...people('legacy'), DOCUMENT, { ...DOCUMENT, 'Sec-Fetch-Site': 'cross-site' }]) {
+    for (const headers of [
+      ...people('new'),
+      ...people('legacy'),
+      DOCUMENT,
+      { ...DOCUMENT, 'Sec-Fetch-Site': 'cross-site' },
+    ]) {
       for (const method of ['GET', 'POST']) {
         const options = { method, headers, ...(method === 'POST' && { body: 'PaRes=1' }) };
         assert.equal((await gate.fetch(`/${KEY}/old/a`, options)).get('tidegate-variant'), 'legacy');
@@ -187,19 +247,22 @@ describe('rules of a path', { concurrency: false }, () => {
   });
 
   test('a redirect to the address that was asked for is a failure of its side', async () => {
-    for (const site of [legacy, next]) site.handle(`/${KEY}/again`, (request) => ({ status: 301, headers: [['Location', request.url]] }));
+    for (const site of [legacy, next])
+      site.handle(`/${KEY}/again`, (request) => ({ status: 301, headers: [['Location', request.url]] }));
     assert.deepEqual(errors(await counted(gate, KEY, () => fromBoth(3, get('/again')))), [3, 3]);
   });
 
-  test('what legacy lacks too rescues nothing: it is new\'s failure', async () => {
+  test("what legacy lacks too rescues nothing: it is new's failure", async () => {
     next.handle(`/${KEY}/a.js`, { status: 503 });
     legacy.handle(`/${KEY}/a.js`, { status: 404 });
-    const added = await counted(gate, KEY, () => Promise.all(people('new', 3).map((headers) => get('/a.js')({ ...headers, ...asset('script') }))));
+    const added = await counted(gate, KEY, () =>
+      Promise.all(people('new', 3).map((headers) => get('/a.js')({ ...headers, ...asset('script') }))),
+    );
     assert.deepEqual([added.new.errors, added.new.rescued], [3, 0]);
   });
 });
 
-describe('a path\'s side before the start', () => {
+describe("a path's side before the start", () => {
   test('is legacy: a pin counts once the rollout is active', async () => {
     const gate = await openGate({ controller: false });
     try {
@@ -219,12 +282,26 @@ describe('robots, preflights and manifests are not measured', () => {
       for (const site of [legacy, next]) site.otherwise({ status: 500 });
       const added = await counted(gate, 'p', async () => {
         for (let n = 0; n < 5; n += 1) {
-          await gate.fetch('/p/', { headers: { ...DOCUMENT, 'User-Agent': 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)' } });
-          await gate.fetch('/p/x', { method: 'OPTIONS', headers: { Origin: 'https://app.example.com', 'Access-Control-Request-Method': 'PUT' } });
+          await gate.fetch('/p/', {
+            headers: {
+              ...DOCUMENT,
+              'User-Agent': 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)',
+            },
+          });
+          await gate.fetch('/p/x', {
+            method: 'OPTIONS',
+            headers: { Origin: 'https://app.example.com', 'Access-Control-Request-Method': 'PUT' },
+          });
           await gate.fetch('/p/site.webmanifest', { headers: asset('manifest') });
         }
       });
-      assert.deepEqual([requests(added), errors(added)], [[0, 0], [0, 0]]);
+      assert.deepEqual(
+        [requests(added), errors(added)],
+        [
+          [0, 0],
+          [0, 0],
+        ],
+      );
     } finally {
       await gate.close();
     }
@@ -241,12 +318,21 @@ describe('what a client does', { concurrency: false }, () => {
   after(() => gate?.close());
 
   /** Sends a request and goes away after so long. */
-  const leaves = (path, afterMs, options = {}) => (headers) => gate.fetch(`/${KEY}${path}`, { headers, afterMs, ...options }).then(() => assert.fail('an answer came'), () => undefined);
+  const leaves =
+    (path, afterMs, options = {}) =>
+    (headers) =>
+      gate.fetch(`/${KEY}${path}`, { headers, afterMs, ...options }).then(
+        () => assert.fail('an answer came'),
+        () => undefined,
+      );
   /** An upload of so many bytes, announced in full, of which the last never comes. */
-  const broken = (length) => ({ method: 'POST', body: (async function* () {
-    yield Buffer.alloc(length / 2);
-    await sleep(60_000, undefined, { ref: false });
-  })() });
+  const broken = (length) => ({
+    method: 'POST',
+    body: (async function* () {
+      yield Buffer.alloc(length / 2);
+      await sleep(60_000, undefined, { ref: false });
+    })(),
+  });
 
   test('who gives up before the answer is a request, and an error of nobody', async () => {
     for (const site of [legacy, next]) site.handle(`/${KEY}/hang`, { ...PAGE, delayMs: 2_000 });
@@ -255,7 +341,14 @@ describe('what a client does', { concurrency: false }, () => {
     // A client that leaves may take the report with it that its request was to send; the next one is sent later.
     let added;
     const areAll = () => SIDES.every((side) => added[side].requests >= 5);
-    await until(async () => { added = less(await totals(gate, KEY), before); return areAll(); }, () => 'those who gave up to be counted', 20_000);
+    await until(
+      async () => {
+        added = less(await totals(gate, KEY), before);
+        return areAll();
+      },
+      () => 'those who gave up to be counted',
+      20_000,
+    );
     await sleep(SETTLED_MS);
     added = less(await totals(gate, KEY), before);
     assert.deepEqual([requests(added), errors(added), added.new.rescued], [[5, 5], [0, 0], 0]);
@@ -271,11 +364,20 @@ describe('what a client does', { concurrency: false }, () => {
     assert.deepEqual(errors(added), [0, 0]);
   });
 
-  for (const [how, length] of [['of known length', 100_000], ['chunked', undefined]]) {
+  for (const [how, length] of [
+    ['of known length', 100_000],
+    ['chunked', undefined],
+  ]) {
     test(`an upload that is broken off, ${how}, is an error of nobody`, async () => {
       const added = await counted(gate, KEY, async () => {
         for (let round = 0; round < 8; round += 1) {
-          await fromBoth(4, (headers) => leaves('/upload', 150, broken(100_000))({ ...headers, ...(length && { 'Content-Length': String(length) }) }));
+          await fromBoth(4, (headers) =>
+            leaves(
+              '/upload',
+              150,
+              broken(100_000),
+            )({ ...headers, ...(length && { 'Content-Length': String(length) }) }),
+          );
         }
       });
       assert.deepEqual(errors(added), [0, 0]);
@@ -284,32 +386,49 @@ describe('what a client does', { concurrency: false }, () => {
 
   test('an upload that is broken off by one client, 64 times, is an error of nobody', async () => {
     const [eve] = people('new');
-    const added = await counted(gate, KEY, () => Promise.all(Array.from({ length: 64 }, () => leaves('/upload', 300, broken(10_000))({ ...eve, 'Content-Length': '10000' }))));
+    const added = await counted(gate, KEY, () =>
+      Promise.all(
+        Array.from({ length: 64 }, () => leaves('/upload', 300, broken(10_000))({ ...eve, 'Content-Length': '10000' })),
+      ),
+    );
     assert.deepEqual(errors(added), [0, 0]);
   });
 
   test('an upload of four bytes in four seconds is no slow answer', async () => {
-    const slowly = () => ({ method: 'POST', body: (async function* () {
-      for (const byte of 'slow') {
-        yield Buffer.from(byte);
-        await sleep(1_000);
-      }
-    })() });
+    const slowly = () => ({
+      method: 'POST',
+      body: (async function* () {
+        for (const byte of 'slow') {
+          yield Buffer.from(byte);
+          await sleep(1_000);
+        }
+      })(),
+    });
     const added = await counted(gate, KEY, async () => {
       const answers = await fromBoth(5, (headers) => gate.fetch(`/${KEY}/upload`, { headers, ...slowly() }));
       for (const { status } of answers) assert.equal(status, 200);
       assert.equal(next.last(`/${KEY}/upload`).body.toString(), 'slow');
     });
-    assert.deepEqual([requests(added), errors(added)], [[5, 5], [0, 0]]);
+    assert.deepEqual(
+      [requests(added), errors(added)],
+      [
+        [5, 5],
+        [0, 0],
+      ],
+    );
     assert.deepEqual([added.new.latency, added.legacy.latency], [0, 0]);
   });
 
   for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'QUERY']) {
     test(`${method} with a chunked body passes as it does without the gate, and is an error of nobody`, async () => {
-      const sent = (headers) => ({ method, headers, body: (async function* () {
-        yield Buffer.from('first ');
-        yield Buffer.from('last');
-      })() });
+      const sent = (headers) => ({
+        method,
+        headers,
+        body: (async function* () {
+          yield Buffer.from('first ');
+          yield Buffer.from('last');
+        })(),
+      });
       const bare = await gate.bare(`/${KEY}/chunked`, sent(DOCUMENT));
       const bodyOf = () => next.last(`/${KEY}/chunked`).body?.toString();
       const seen = bodyOf();
@@ -326,20 +445,32 @@ describe('what a client does', { concurrency: false }, () => {
 
   test('who leaves in the middle of a page breaks nothing off', async () => {
     for (const site of [legacy, next]) {
-      site.handle(`/${KEY}/long`, () => ({ quiet: true, headers: [HTML], body: (async function* () {
-        for (let n = 0; n < 20; n += 1) {
-          yield Buffer.from(`<p>${n}`);
-          await sleep(100);
-        }
-      })() }));
+      site.handle(`/${KEY}/long`, () => ({
+        quiet: true,
+        headers: [HTML],
+        body: (async function* () {
+          for (let n = 0; n < 20; n += 1) {
+            yield Buffer.from(`<p>${n}`);
+            await sleep(100);
+          }
+        })(),
+      }));
     }
-    const added = await counted(gate, KEY, () => fromBoth(4, async (headers) => {
-      const { stream } = await gate.open(`/${KEY}/long`, { headers });
-      stream.on('error', () => undefined);
-      await new Promise((resolve) => stream.once('data', resolve));
-      stream.destroy();
-    }));
-    assert.deepEqual([requests(added), errors(added)], [[4, 4], [0, 0]]);
+    const added = await counted(gate, KEY, () =>
+      fromBoth(4, async (headers) => {
+        const { stream } = await gate.open(`/${KEY}/long`, { headers });
+        stream.on('error', () => undefined);
+        await new Promise((resolve) => stream.once('data', resolve));
+        stream.destroy();
+      }),
+    );
+    assert.deepEqual(
+      [requests(added), errors(added)],
+      [
+        [4, 4],
+        [0, 0],
+      ],
+    );
   });
 });
 
@@ -354,12 +485,20 @@ describe('a page that begins well', { concurrency: false }, () => {
   after(() => gate?.close());
 
   /** Sends these bytes, then does `end`: nothing more. */
-  const broken = ({ type = HTML, first = FIRST, headers = [], end }) => () => ({ quiet: true, headers: [type, ...headers], body: (async function* () {
-    yield first;
-    await sleep(50);
-    await end();
-  })() });
-  const breaksOff = async () => { throw new Error('broken off on purpose'); };
+  const broken =
+    ({ type = HTML, first = FIRST, headers = [], end }) =>
+    () => ({
+      quiet: true,
+      headers: [type, ...headers],
+      body: (async function* () {
+        yield first;
+        await sleep(50);
+        await end();
+      })(),
+    });
+  const breaksOff = async () => {
+    throw new Error('broken off on purpose');
+  };
 
   /** Reads what comes until it ends, somehow, or until `over`. */
   async function read(path, headers, over) {
@@ -383,16 +522,28 @@ describe('a page that begins well', { concurrency: false }, () => {
 
   test('and breaks off is a failure of its side', async () => {
     const added = await both(broken({ end: breaksOff }));
-    assert.deepEqual([requests(added), errors(added)], [[4, 4], [4, 4]]);
+    assert.deepEqual(
+      [requests(added), errors(added)],
+      [
+        [4, 4],
+        [4, 4],
+      ],
+    );
   });
 
   test('and ends before its announced length is one', async () => {
-    assert.deepEqual(errors(await both(broken({ headers: [['Content-Length', String(2 * FIRST.length)]], end: breaksOff }))), [4, 4]);
+    assert.deepEqual(
+      errors(await both(broken({ headers: [['Content-Length', String(2 * FIRST.length)]], end: breaksOff }))),
+      [4, 4],
+    );
   });
 
   test('and breaks off compressed is one', async () => {
     const first = gzipSync(FIRST).subarray(0, 60);
-    assert.deepEqual(errors(await both(broken({ first, headers: [['Content-Encoding', 'gzip']], end: breaksOff }), 'compressed')), [4, 4]);
+    assert.deepEqual(
+      errors(await both(broken({ first, headers: [['Content-Encoding', 'gzip']], end: breaksOff }), 'compressed')),
+      [4, 4],
+    );
   });
 
   test('and is blank is one, and what loads or says anything is none', async () => {
@@ -426,7 +577,11 @@ describe('a page that begins well', { concurrency: false }, () => {
 
   test('but is no page is left alone: data and files are not watched', async () => {
     for (const type of ['application/json', 'text/event-stream', 'text/javascript', 'application/octet-stream']) {
-      assert.deepEqual(errors(await both(broken({ type: ['Content-Type', type], end: breaksOff }), 'data')), [0, 0], type);
+      assert.deepEqual(
+        errors(await both(broken({ type: ['Content-Type', type], end: breaksOff }), 'data')),
+        [0, 0],
+        type,
+      );
     }
   });
 
@@ -436,23 +591,33 @@ describe('a page that begins well', { concurrency: false }, () => {
 
   const ENDLESS = {
     stalls: broken({ end: () => sleep(3 * STALLED_MS_MAX, undefined, { ref: false }) }),
-    crawls: () => ({ quiet: true, headers: [HTML], body: (async function* () {
-      yield FIRST;
-      for (;;) {
-        await sleep(1_000, undefined, { ref: false });
-        yield Buffer.from('.');
-      }
-    })() }),
+    crawls: () => ({
+      quiet: true,
+      headers: [HTML],
+      body: (async function* () {
+        yield FIRST;
+        for (;;) {
+          await sleep(1_000, undefined, { ref: false });
+          yield Buffer.from('.');
+        }
+      })(),
+    }),
   };
   for (const [how, answer] of Object.entries(ENDLESS)) {
     test(`and then ${how} is a failure of its side`, { timeout: 2 * STALLED_MS_MAX }, async () => {
       for (const site of [legacy, next]) site.handle(`/${KEY}/${how}`, answer);
       const before = await totals(gate, KEY);
       let stop;
-      const over = new Promise((resolve) => { stop = resolve; });
+      const over = new Promise((resolve) => {
+        stop = resolve;
+      });
       const reading = fromBoth(3, (headers) => read(`/${KEY}/${how}`, headers, over));
       try {
-        await until(async () => errors(less(await totals(gate, KEY), before)).join() === '3,3', () => `three pages of each side to be counted that ${how}`, STALLED_MS_MAX);
+        await until(
+          async () => errors(less(await totals(gate, KEY), before)).join() === '3,3',
+          () => `three pages of each side to be counted that ${how}`,
+          STALLED_MS_MAX,
+        );
       } finally {
         stop();
         await reading;
@@ -462,22 +627,36 @@ describe('a page that begins well', { concurrency: false }, () => {
 
   test('is passed on byte for byte, compressed or not, with its length', async () => {
     const text = Buffer.from(Array.from({ length: 20_000 }, (_, n) => `<p>${n}</p>`).join(''));
-    for (const [encoding, body] of [[undefined, text], ['gzip', gzipSync(text)], ['br', brotliCompressSync(text)], ['zstd', Buffer.from('28b52ffd2003190000616263', 'hex')], ['x-own', text]]) {
+    for (const [encoding, body] of [
+      [undefined, text],
+      ['gzip', gzipSync(text)],
+      ['br', brotliCompressSync(text)],
+      ['zstd', Buffer.from('28b52ffd2003190000616263', 'hex')],
+      ['x-own', text],
+    ]) {
       const sent = { headers: [HTML, ...(encoding ? [['Content-Encoding', encoding]] : [])], body };
       for (const site of [legacy, next]) site.handle(`/${KEY}/whole`, sent);
-      for (const through of await fromBoth(1, (headers) => gate.fetch(`/${KEY}/whole`, { headers: { ...headers, 'Accept-Encoding': 'gzip, br, zstd' } }))) {
+      for (const through of await fromBoth(1, (headers) =>
+        gate.fetch(`/${KEY}/whole`, { headers: { ...headers, 'Accept-Encoding': 'gzip, br, zstd' } }),
+      )) {
         assert.equal(sha256(through.body), sha256(body), encoding);
-        assert.deepEqual([through.get('content-encoding'), through.get('content-length')], [encoding, String(body.length)]);
+        assert.deepEqual(
+          [through.get('content-encoding'), through.get('content-length')],
+          [encoding, String(body.length)],
+        );
       }
     }
   });
 
   test('comes as it is sent, not at its end', async () => {
-    next.handle(`/${KEY}/stream`, () => ({ headers: [HTML], body: (async function* () {
-      yield Buffer.from('<p>first');
-      await sleep(1_500);
-      yield Buffer.from('<p>last');
-    })() }));
+    next.handle(`/${KEY}/stream`, () => ({
+      headers: [HTML],
+      body: (async function* () {
+        yield Buffer.from('<p>first');
+        await sleep(1_500);
+        yield Buffer.from('<p>last');
+      })(),
+    }));
     const started = performance.now();
     const { stream } = await gate.open(`/${KEY}/stream`, { headers: people('new')[0] });
     await new Promise((resolve) => stream.once('data', resolve));
@@ -486,16 +665,19 @@ describe('a page that begins well', { concurrency: false }, () => {
   });
 });
 
-describe('an upstream\'s own time-out', { concurrency: false }, () => {
+describe("an upstream's own time-out", { concurrency: false }, () => {
   let gate;
   before(async () => {
     gate = await openGate({ controller: false });
     const timed = (site) => ({ url: site.url, timeout: `${LIMIT_MS}ms` });
-    await gate.load([
-      rollout('both', { upstreams: { legacy: timed(legacy), new: timed(next) } }),
-      rollout('strict', { upstreams: { legacy: timed(legacy), new: timed(next), rescue: false } }),
-      rollout('path', { path: [{ match: '/path/report', timeout: `${LIMIT_MS}ms` }] }),
-    ], { both: STARTED.running, strict: STARTED.running, path: STARTED.running });
+    await gate.load(
+      [
+        rollout('both', { upstreams: { legacy: timed(legacy), new: timed(next) } }),
+        rollout('strict', { upstreams: { legacy: timed(legacy), new: timed(next), rescue: false } }),
+        rollout('path', { path: [{ match: '/path/report', timeout: `${LIMIT_MS}ms` }] }),
+      ],
+      { both: STARTED.running, strict: STARTED.running, path: STARTED.running },
+    );
   });
   after(() => gate?.close());
 
@@ -535,29 +717,39 @@ describe('an upstream\'s own time-out', { concurrency: false }, () => {
     for (const id of [ANA, EVE]) assertSaid(await gate.fetch('/strict/gone', { headers: id }), 502);
   });
 
-  test('may be a path\'s: a report that takes longer is given up', async () => {
+  test("may be a path's: a report that takes longer is given up", async () => {
     late('/path/report');
     assertSaid(await gate.fetch('/path/report', { headers: EVE }), 504);
   });
 
   test('is off by default: legacy and POSTs take as long as they take', async () => {
     late('/path/slow');
-    for (const options of [{ headers: EVE }, { headers: ANA, method: 'POST', body: 'a=1' }]) assert.equal((await gate.fetch('/path/slow', options)).status, 200);
+    for (const options of [{ headers: EVE }, { headers: ANA, method: 'POST', body: 'a=1' }])
+      assert.equal((await gate.fetch('/path/slow', options)).status, 200);
   });
 
   test('ends with the headers: a slow body is not cut', async () => {
     for (const site of [legacy, next]) {
-      site.handle('/both/body', () => ({ headers: [['Content-Type', 'text/plain']], body: (async function* () {
-        yield Buffer.from('first ');
-        await sleep(LATE_MS);
-        yield Buffer.from('last');
-      })() }));
+      site.handle('/both/body', () => ({
+        headers: [['Content-Type', 'text/plain']],
+        body: (async function* () {
+          yield Buffer.from('first ');
+          await sleep(LATE_MS);
+          yield Buffer.from('last');
+        })(),
+      }));
     }
     for (const id of [ANA, EVE]) assert.equal((await gate.fetch('/both/body', { headers: id })).text, 'first last');
   });
 
   test('lets an answer through that comes before the upload has ended', async () => {
-    next.handle('/both/early', streaming(async () => ({ status: 413, body: 'too big' })));
-    assert.equal((await gate.fetch('/both/early', { headers: ANA, method: 'POST', body: Buffer.alloc(300_000) })).status, 413);
+    next.handle(
+      '/both/early',
+      streaming(async () => ({ status: 413, body: 'too big' })),
+    );
+    assert.equal(
+      (await gate.fetch('/both/early', { headers: ANA, method: 'POST', body: Buffer.alloc(300_000) })).status,
+      413,
+    );
   });
 });

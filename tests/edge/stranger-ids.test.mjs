@@ -11,7 +11,10 @@ let legacy, next, gate;
 before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
   gate = await openControlled([half(legacy, next, { defaults: 'none' })]);
-  await until(async () => (await gate.fetch('/warm', { headers: ANA })).get('tidegate-variant') === 'new', () => 'the rollout to run');
+  await until(
+    async () => (await gate.fetch('/warm', { headers: ANA })).get('tidegate-variant') === 'new',
+    () => 'the rollout to run',
+  );
 });
 after(async () => {
   await gate?.close();
@@ -22,7 +25,8 @@ after(async () => {
 async function send(ids) {
   const left = 60_000 - (Date.now() % 60_000);
   if (left < 15_000) await new Promise((resolve) => setTimeout(resolve, left));
-  for (let at = 0; at < ids.length; at += 50) await Promise.all(ids.slice(at, at + 50).map((id) => gate.fetch('/x', { headers: { 'x-user-id': id } })));
+  for (let at = 0; at < ids.length; at += 50)
+    await Promise.all(ids.slice(at, at + 50).map((id) => gate.fetch('/x', { headers: { 'x-user-id': id } })));
 }
 const faults = async () => (await operator(gate).rollout('p')).faults;
 
@@ -35,10 +39,14 @@ test('many visitors of their own are no fault', async () => {
 
 test('an id with an implausible share of the requests is a fault, which does not name it', async () => {
   await send(Array.from({ length: 900 }, (_, n) => (n % 2 === 0 ? 'unbekannt' : `user-${n % 60}`)));
-  const found = await until(async () => {
-    await gate.fetch('/x', { headers: ANA });
-    return (await faults()).find(({ subject }) => subject === 'identity/p');
-  }, () => 'the fault to be shown', 15_000);
+  const found = await until(
+    async () => {
+      await gate.fetch('/x', { headers: ANA });
+      return (await faults()).find(({ subject }) => subject === 'identity/p');
+    },
+    () => 'the fault to be shown',
+    15_000,
+  );
   assert.match(found.message, /^one id makes (2\d|3\d|4\d|50) % of the requests of `p`/);
   assert.ok(!found.message.includes('unbekannt'));
 });

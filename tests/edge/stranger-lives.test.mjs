@@ -19,7 +19,10 @@ before(async () => {
   next = await startUpstream('new');
   gate = await openGate({ controller: false });
   const rollout = (key, changes) => half(legacy, next, { key, routes: [`/${key}/*`], salt: 'p', ...changes });
-  await gate.load([...Object.keys(STARTED).map((key) => rollout(key)), rollout('draft'), rollout('own', { cache: 'upstream' })], { ...STARTED, own: STARTED.running });
+  await gate.load(
+    [...Object.keys(STARTED).map((key) => rollout(key)), rollout('draft'), rollout('own', { cache: 'upstream' })],
+    { ...STARTED, own: STARTED.running },
+  );
 });
 beforeEach(() => {
   legacy.reset();
@@ -39,7 +42,11 @@ async function answerTo(state, headers, { ask = DOCUMENT, type = HTML, status = 
   return through;
 }
 
-const directives = (through) => (through.get('cache-control') ?? '').split(',').map((part) => part.trim().toLowerCase()).filter(Boolean);
+const directives = (through) =>
+  (through.get('cache-control') ?? '')
+    .split(',')
+    .map((part) => part.trim().toLowerCase())
+    .filter(Boolean);
 
 function assertAskedAgain(through, what = '') {
   const told = directives(through);
@@ -57,15 +64,21 @@ const SENT = {
   'stale-while-revalidate': [['Cache-Control', 'max-age=0, stale-while-revalidate=86400']],
   'stale-if-error': [['Cache-Control', 'max-age=60, stale-if-error=86400']],
   'a year, immutable': [['Cache-Control', YEAR]],
-  'capitals': [['Cache-Control', 'PUBLIC, Max-Age=600, Immutable']],
-  'two headers': [['Cache-Control', 'public'], ['Cache-Control', 'max-age=600']],
-  'quoted': [['Cache-Control', 'max-age="600"']],
+  capitals: [['Cache-Control', 'PUBLIC, Max-Age=600, Immutable']],
+  'two headers': [
+    ['Cache-Control', 'public'],
+    ['Cache-Control', 'max-age=600'],
+  ],
+  quoted: [['Cache-Control', 'max-age="600"']],
   'a field named by private': [['Cache-Control', 'private="set-cookie", max-age=600']],
   'no-cache of one field only': [['Cache-Control', 'no-cache="set-cookie", max-age=600']],
-  'Expires': [['Expires', LATER]],
-  'Expires and max-age': [['Expires', LATER], ['Cache-Control', 'max-age=600']],
+  Expires: [['Expires', LATER]],
+  'Expires and max-age': [
+    ['Expires', LATER],
+    ['Cache-Control', 'max-age=600'],
+  ],
   'a date, from which browsers guess': [['Last-Modified', 'Mon, 05 Jan 2015 10:00:00 GMT']],
-  'nothing': [],
+  nothing: [],
   'an empty header': [['Cache-Control', '']],
   'must-revalidate': [['Cache-Control', 'max-age=600, must-revalidate']],
 };
@@ -92,7 +105,8 @@ describe('a page is asked for again, whatever its side says', () => {
   };
   for (const [what, [ask, { more = [], ...options }]] of Object.entries(asked)) {
     test(what, async () => {
-      for (const state of ['running', 'rolled', 'completed']) assertAskedAgain(await answerTo(state, [['Cache-Control', YEAR], ...more], { ask, ...options }), state);
+      for (const state of ['running', 'rolled', 'completed'])
+        assertAskedAgain(await answerTo(state, [['Cache-Control', YEAR], ...more], { ask, ...options }), state);
     });
   }
 
@@ -103,7 +117,13 @@ describe('a page is asked for again, whatever its side says', () => {
   });
 
   test('that was rescued too', async () => {
-    legacy.otherwise({ headers: [['Content-Type', HTML], ['Cache-Control', YEAR]], body: 'text' });
+    legacy.otherwise({
+      headers: [
+        ['Content-Type', HTML],
+        ['Cache-Control', YEAR],
+      ],
+      body: 'text',
+    });
     next.otherwise({ status: 503 });
     const through = await gate.fetch('/running/page', { headers: { ...ANA, ...DOCUMENT } });
     assert.equal(through.get('tidegate-reason'), 'rescued');
@@ -111,9 +131,17 @@ describe('a page is asked for again, whatever its side says', () => {
   });
 
   test('and 304 renews no life', async () => {
-    const sent = [['ETag', '"v1"'], ['Cache-Control', YEAR], ['Expires', LATER]];
-    assertAskedAgain(await answerTo('running', sent, { status: 304, type: null, ask: { ...DOCUMENT, 'If-None-Match': '"v1~tg-n"' } }));
-    assertAskedAgain(await answerTo('rolled', sent, { status: 304, type: null, ask: { ...DOCUMENT, 'If-None-Match': '"v1~tg-l"' } }));
+    const sent = [
+      ['ETag', '"v1"'],
+      ['Cache-Control', YEAR],
+      ['Expires', LATER],
+    ];
+    assertAskedAgain(
+      await answerTo('running', sent, { status: 304, type: null, ask: { ...DOCUMENT, 'If-None-Match': '"v1~tg-n"' } }),
+    );
+    assertAskedAgain(
+      await answerTo('rolled', sent, { status: 304, type: null, ask: { ...DOCUMENT, 'If-None-Match': '"v1~tg-l"' } }),
+    );
   });
 });
 
@@ -123,14 +151,26 @@ describe('a permanent redirect is asked for again', () => {
       test(`${status}, ${state}`, async () => {
         for (const sent of [[], [['Cache-Control', YEAR]], [['Expires', LATER]], [['Cache-Control', 'max-age=600']]]) {
           for (const ask of [DOCUMENT, FETCHED, asset('script'), asset('image'), { Accept: '*/*' }]) {
-            assertAskedAgain(await answerTo(state, [['Location', '/basket'], ...sent], { status, ask, type: null }), ask['Sec-Fetch-Dest']);
+            assertAskedAgain(
+              await answerTo(state, [['Location', '/basket'], ...sent], { status, ask, type: null }),
+              ask['Sec-Fetch-Dest'],
+            );
           }
         }
       });
     }
 
     test(`${status} of a POST`, async () => {
-      assertAskedAgain(await answerTo('running', [['Location', '/basket'], ['Cache-Control', YEAR]], { status, method: 'POST', body: 'a=1' }));
+      assertAskedAgain(
+        await answerTo(
+          'running',
+          [
+            ['Location', '/basket'],
+            ['Cache-Control', YEAR],
+          ],
+          { status, method: 'POST', body: 'a=1' },
+        ),
+      );
     });
   }
 });
@@ -143,7 +183,7 @@ describe('what is no page keeps its life, in the browser alone', () => {
     'an image': [asset('image'), 'image/avif', 'a.avif'],
     'a video': [asset('video'), 'video/mp4', 'a.mp4'],
     'a worker': [asset('worker'), 'text/javascript', 'w.js'],
-    'data': [FETCHED, 'application/json', 'api/stock'],
+    data: [FETCHED, 'application/json', 'api/stock'],
     'data of another kind': [FETCHED, 'application/vnd.api+json', 'api/stock'],
     'a file of a client without metadata': [{ Accept: '*/*' }, 'text/javascript', 'app-1.js'],
   };
@@ -152,7 +192,9 @@ describe('what is no page keeps its life, in the browser alone', () => {
       for (const state of Object.keys(STARTED)) {
         const year = directives(await answerTo(state, [['Cache-Control', YEAR]], { ask, type, path }));
         assert.deepEqual(year.sort(), ['immutable', 'max-age=31536000', 'private'], state);
-        const minute = directives(await answerTo(state, [['Cache-Control', 'private, max-age=60']], { ask, type, path }));
+        const minute = directives(
+          await answerTo(state, [['Cache-Control', 'private, max-age=60']], { ask, type, path }),
+        );
         assert.deepEqual(minute.sort(), ['max-age=60', 'private'], state);
         const dated = await answerTo(state, [['Expires', LATER]], { ask, type, path });
         assert.equal(dated.get('expires'), LATER);
@@ -163,12 +205,32 @@ describe('what is no page keeps its life, in the browser alone', () => {
 });
 
 describe('left alone', () => {
-  for (const [state, why] of [['draft', 'in a draft'], ['own', 'with `cache = "upstream"`']]) {
+  for (const [state, why] of [
+    ['draft', 'in a draft'],
+    ['own', 'with `cache = "upstream"`'],
+  ]) {
     test(`${why}: pages, redirects and files`, async () => {
       for (const sent of [YEAR, 'public, max-age=600', 's-maxage=60', 'private, max-age=60', 'no-cache']) {
         assert.equal((await answerTo(state, [['Cache-Control', sent]])).get('cache-control'), sent);
-        assert.equal((await answerTo(state, [['Cache-Control', sent], ['Location', '/to']], { status: 308 })).get('cache-control'), sent);
-        assert.equal((await answerTo(state, [['Cache-Control', sent]], { ask: asset('script'), type: 'text/javascript' })).get('cache-control'), sent);
+        assert.equal(
+          (
+            await answerTo(
+              state,
+              [
+                ['Cache-Control', sent],
+                ['Location', '/to'],
+              ],
+              { status: 308 },
+            )
+          ).get('cache-control'),
+          sent,
+        );
+        assert.equal(
+          (await answerTo(state, [['Cache-Control', sent]], { ask: asset('script'), type: 'text/javascript' })).get(
+            'cache-control',
+          ),
+          sent,
+        );
       }
       assert.equal((await answerTo(state, [['Expires', LATER]])).get('expires'), LATER);
     });

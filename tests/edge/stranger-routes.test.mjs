@@ -25,15 +25,29 @@ describe('a request that a plan excepts', () => {
   const EXCEPT = ['/api/*', 'shop.example.com/x/*', '/exact', '*.preview.example.com/*'];
   const also = () => half(legacy, other, { key: 'also', routes: ['/api/v2/*'] });
   const CASES = [
-    ['/api', true], ['/api/', true], ['/api/orders?a=1', true], ['/x/a', true], ['/exact', true], ['/a/../api/orders', true], ['/%2e/api/orders', true],
-    ['/', false], ['/apis', false], ['/API/orders', false], ['/exact/a', false], ['/a/api/orders', false], ['/x', true],
+    ['/api', true],
+    ['/api/', true],
+    ['/api/orders?a=1', true],
+    ['/x/a', true],
+    ['/exact', true],
+    ['/a/../api/orders', true],
+    ['/%2e/api/orders', true],
+    ['/', false],
+    ['/apis', false],
+    ['/API/orders', false],
+    ['/exact/a', false],
+    ['/a/api/orders', false],
+    ['/x', true],
   ];
 
   describe('goes to the fallback', () => {
     let gate;
     before(async () => {
       gate = await openGate({ controller: false, bindings: { FALLBACK_UPSTREAM: fallback.url } });
-      await gate.load([half(legacy, next, { except: EXCEPT }), also()], { p: STARTED.running, also: written({ stage: 'full' }) });
+      await gate.load([half(legacy, next, { except: EXCEPT }), also()], {
+        p: STARTED.running,
+        also: written({ stage: 'full' }),
+      });
     });
     after(() => gate?.close());
 
@@ -57,20 +71,38 @@ describe('a request that a plan excepts', () => {
     });
 
     test('with its method, body and status, and with nothing said of a rollout', async () => {
-      fallback.otherwise({ status: 422, headers: [['ETag', '"v1"'], ['Cache-Control', 'public, max-age=60'], ['Content-Type', 'text/html']], body: 'no' });
-      const through = await gate.fetch('/api/orders', { method: 'POST', body: 'a=1', headers: { ...DOCUMENT, Origin: `https://${PUBLIC_HOST}`, 'Tidegate_Variant': 'evil' } });
+      fallback.otherwise({
+        status: 422,
+        headers: [
+          ['ETag', '"v1"'],
+          ['Cache-Control', 'public, max-age=60'],
+          ['Content-Type', 'text/html'],
+        ],
+        body: 'no',
+      });
+      const through = await gate.fetch('/api/orders', {
+        method: 'POST',
+        body: 'a=1',
+        headers: { ...DOCUMENT, Origin: `https://${PUBLIC_HOST}`, Tidegate_Variant: 'evil' },
+      });
       const request = fallback.last('/api/orders');
       assert.deepEqual([through.status, request.method, request.body.toString()], [422, 'POST', 'a=1']);
-      assert.deepEqual([through.get('etag'), through.get('cache-control'), through.all('set-cookie'), through.get('tidegate-variant')], ['"v1"', 'public, max-age=60', [], undefined]);
+      assert.deepEqual(
+        [through.get('etag'), through.get('cache-control'), through.all('set-cookie'), through.get('tidegate-variant')],
+        ['"v1"', 'public, max-age=60', [], undefined],
+      );
       assert.doesNotMatch(JSON.stringify(request.headers), /evil|tidegate-variant|tidegate-rollout/);
     });
   });
 
-  describe('without a fallback goes to the plan\'s legacy frontend, untouched', () => {
+  describe("without a fallback goes to the plan's legacy frontend, untouched", () => {
     let gate;
     before(async () => {
       gate = await openGate({ controller: false });
-      await gate.load([half(legacy, next, { except: EXCEPT }), also()], { p: STARTED.completed, also: written({ stage: 'full' }) });
+      await gate.load([half(legacy, next, { except: EXCEPT }), also()], {
+        p: STARTED.completed,
+        also: written({ stage: 'full' }),
+      });
     });
     after(() => gate?.close());
 
@@ -83,9 +115,23 @@ describe('a request that a plan excepts', () => {
     }
 
     test('with its conditions, caching headers and tags, and without an id', async () => {
-      legacy.otherwise((request) => (request.get('if-none-match') === '"v1"' ? { status: 304, headers: [['ETag', '"v1"']] } : { headers: [['ETag', '"v1"'], ['Cache-Control', 'public, max-age=60'], ['Content-Type', 'text/html']], body: 'page' }));
+      legacy.otherwise((request) =>
+        request.get('if-none-match') === '"v1"'
+          ? { status: 304, headers: [['ETag', '"v1"']] }
+          : {
+              headers: [
+                ['ETag', '"v1"'],
+                ['Cache-Control', 'public, max-age=60'],
+                ['Content-Type', 'text/html'],
+              ],
+              body: 'page',
+            },
+      );
       const through = await gate.fetch('/api/page', { headers: DOCUMENT });
-      assert.deepEqual([through.get('etag'), through.get('cache-control'), through.all('set-cookie')], ['"v1"', 'public, max-age=60', []]);
+      assert.deepEqual(
+        [through.get('etag'), through.get('cache-control'), through.all('set-cookie')],
+        ['"v1"', 'public, max-age=60', []],
+      );
       assert.equal(legacy.last('/api/page').get('tidegate-variant'), undefined);
       assert.equal((await gate.fetch('/api/page', { headers: { ...DOCUMENT, 'If-None-Match': '"v1"' } })).status, 304);
     });
@@ -103,21 +149,47 @@ describe('a request that a plan excepts', () => {
 });
 
 describe('a backend that both sides share', () => {
-  const rules = () => [{ match: '/api/*', upstream: api.url }, { match: '/based/*', upstream: `${api.url}/v1` }];
+  const rules = () => [
+    { match: '/api/*', upstream: api.url },
+    { match: '/based/*', upstream: `${api.url}/v1` },
+  ];
   let gate;
   before(async () => {
     gate = await openGate({ controller: false });
-    await gate.load([half(legacy, next, { path: rules() }), flag('banner', { values: { new: 'blue', legacy: 'grey' } })], { p: STARTED.running, banner: written() });
+    await gate.load(
+      [half(legacy, next, { path: rules() }), flag('banner', { values: { new: 'blue', legacy: 'grey' } })],
+      { p: STARTED.running, banner: written() },
+    );
   });
   after(() => gate?.close());
 
-  for (const [side, id] of [['new', ANA], ['legacy', EVE]]) {
+  for (const [side, id] of [
+    ['new', ANA],
+    ['legacy', EVE],
+  ]) {
     test(`answers those on ${side}, and knows where they are`, async () => {
-      for (const [path, headers, method] of [['/api/orders?a=1', asset('empty'), 'GET'], ['/api/orders', asset('empty'), 'POST'], ['/api/page', DOCUMENT, 'GET']]) {
-        const through = await gate.fetch(path, { method, headers: { ...id, ...headers }, ...(method === 'POST' && { body: 'a=1' }) });
+      for (const [path, headers, method] of [
+        ['/api/orders?a=1', asset('empty'), 'GET'],
+        ['/api/orders', asset('empty'), 'POST'],
+        ['/api/page', DOCUMENT, 'GET'],
+      ]) {
+        const through = await gate.fetch(path, {
+          method,
+          headers: { ...id, ...headers },
+          ...(method === 'POST' && { body: 'a=1' }),
+        });
         assert.deepEqual([through.status, answeredBy(through), through.get('tidegate-variant')], [200, 'api', side]);
         const request = api.received.at(-1);
-        assert.deepEqual([request.url, request.method, request.get('tidegate-variant'), request.get('tidegate-rollout'), request.get('x-forwarded-host')], [path, method, side, 'p', PUBLIC_HOST]);
+        assert.deepEqual(
+          [
+            request.url,
+            request.method,
+            request.get('tidegate-variant'),
+            request.get('tidegate-rollout'),
+            request.get('x-forwarded-host'),
+          ],
+          [path, method, side, 'p', PUBLIC_HOST],
+        );
         assert.equal(request.get('tidegate-flags'), 'banner=blue');
         assert.equal(request.get('host'), new URL(api.url).host);
       }
@@ -125,7 +197,11 @@ describe('a backend that both sides share', () => {
     });
 
     test(`is not replaced for those on ${side} when it fails or lacks a file`, async () => {
-      for (const [answer, path, headers, status] of [[{ status: 503, body: 'down' }, '/api/x', DOCUMENT, 503], [{ status: 404, body: 'no' }, '/api/a.js', asset('script'), 404], [{ status: 403, body: 'no' }, '/api/a.js', asset('script'), 403]]) {
+      for (const [answer, path, headers, status] of [
+        [{ status: 503, body: 'down' }, '/api/x', DOCUMENT, 503],
+        [{ status: 404, body: 'no' }, '/api/a.js', asset('script'), 404],
+        [{ status: 403, body: 'no' }, '/api/a.js', asset('script'), 403],
+      ]) {
         api.otherwise(answer);
         const through = await gate.fetch(path, { headers: { ...id, ...headers } });
         assert.deepEqual([through.status, through.text], [status, answer.body]);
@@ -136,19 +212,30 @@ describe('a backend that both sides share', () => {
     });
   }
 
-  test('may have a base path, and its redirects and cookies come out as the site\'s', async () => {
+  test("may have a base path, and its redirects and cookies come out as the site's", async () => {
     await gate.fetch('/based/a?b=1', { headers: ANA });
     assert.equal(api.received.at(-1).url, '/v1/based/a?b=1');
     for (const location of ['/v1/based/b', `${api.url}/v1/based/b`, `${api.url.replace('http', 'https')}/v1/based/b`]) {
-      api.otherwise({ status: 302, headers: [['Location', location], ['Set-Cookie', 'a=1; Path=/v1/based']] });
+      api.otherwise({
+        status: 302,
+        headers: [
+          ['Location', location],
+          ['Set-Cookie', 'a=1; Path=/v1/based'],
+        ],
+      });
       const through = await gate.fetch('/based/a', { headers: ANA });
-      assert.equal(new URL(through.get('location'), `https://${PUBLIC_HOST}`).href, `https://${PUBLIC_HOST}/based/b`, location);
+      assert.equal(
+        new URL(through.get('location'), `https://${PUBLIC_HOST}`).href,
+        `https://${PUBLIC_HOST}/based/b`,
+        location,
+      );
       assert.match(through.get('set-cookie'), /Path=\/based$/);
     }
   });
 
   test('answers nothing else', async () => {
-    for (const path of ['/', '/apis', '/a/api/b', '/based-on']) assert.equal(answeredBy(await gate.fetch(path, { headers: { ...ANA, ...DOCUMENT } })), 'new', path);
+    for (const path of ['/', '/apis', '/a/api/b', '/based-on'])
+      assert.equal(answeredBy(await gate.fetch(path, { headers: { ...ANA, ...DOCUMENT } })), 'new', path);
     assert.equal(api.received.length, 0);
   });
 
@@ -156,8 +243,23 @@ describe('a backend that both sides share', () => {
     const own = await openGate({ controller: false });
     try {
       const keys = [...Object.keys(STARTED), 'draft'];
-      await own.load(keys.map((key) => half(legacy, next, { key, salt: 'p', routes: [`/${key}/*`], path: [{ match: `/${key}/api/*`, upstream: api.url }] })), STARTED);
-      for (const key of keys) assert.equal(answeredBy(await own.fetch(`/${key}/api/x`, { headers: { ...ANA, ...asset('empty') } })), 'api', key);
+      await own.load(
+        keys.map((key) =>
+          half(legacy, next, {
+            key,
+            salt: 'p',
+            routes: [`/${key}/*`],
+            path: [{ match: `/${key}/api/*`, upstream: api.url }],
+          }),
+        ),
+        STARTED,
+      );
+      for (const key of keys)
+        assert.equal(
+          answeredBy(await own.fetch(`/${key}/api/x`, { headers: { ...ANA, ...asset('empty') } })),
+          'api',
+          key,
+        );
     } finally {
       await own.close();
     }
@@ -166,17 +268,31 @@ describe('a backend that both sides share', () => {
   test('is measured for each side', async () => {
     const own = await openControlled([half(legacy, next, { path: rules(), defaults: 'none' })]);
     try {
-      await until(async () => (await own.fetch('/warm', { headers: ANA })).get('tidegate-variant') === 'new', () => 'the rollout to run');
+      await until(
+        async () => (await own.fetch('/warm', { headers: ANA })).get('tidegate-variant') === 'new',
+        () => 'the rollout to run',
+      );
       await sleep(SETTLED_MS);
       const sums = async () => {
         const { windows } = (await operator(own).get('rollouts/p/metrics')).body;
-        return ['new', 'legacy'].flatMap((variant) => ['requests', 'errors'].map((name) => windows.flatMap(({ sides }) => sides).filter((side) => side.variant === variant).reduce((total, side) => total + side[name], 0)));
+        return ['new', 'legacy'].flatMap((variant) =>
+          ['requests', 'errors'].map((name) =>
+            windows
+              .flatMap(({ sides }) => sides)
+              .filter((side) => side.variant === variant)
+              .reduce((total, side) => total + side[name], 0),
+          ),
+        );
       };
       const earlier = await sums();
       api.otherwise({ status: 503 });
-      for (const id of [...idsOn('new', 4), ...idsOn('legacy', 3)]) await own.fetch('/api/x', { headers: { 'x-user-id': id, ...asset('empty') } });
+      for (const id of [...idsOn('new', 4), ...idsOn('legacy', 3)])
+        await own.fetch('/api/x', { headers: { 'x-user-id': id, ...asset('empty') } });
       await sleep(SETTLED_MS);
-      assert.deepEqual((await sums()).map((count, index) => count - earlier[index]), [4, 4, 3, 3]);
+      assert.deepEqual(
+        (await sums()).map((count, index) => count - earlier[index]),
+        [4, 4, 3, 3],
+      );
     } finally {
       await own.close();
     }
@@ -187,26 +303,50 @@ describe('a frontend that is a Worker behind a service binding', () => {
   let gate;
   before(async () => {
     gate = await openGate({ controller: false, services: { NEW: next, OLD: legacy } });
-    await gate.load([
-      half(legacy.url, 'service:NEW'),
-      half('service:OLD', 'service:NEW', { key: 'both', salt: 'p', routes: ['both.example.com/*'] }),
-      half(legacy.url, 'service:NOWHERE', { key: 'gone', salt: 'p', routes: ['gone.example.com/*'] }),
-      half('service:NOWHERE', next.url, { key: 'lost', salt: 'p', routes: ['lost.example.com/*'] }),
-    ], Object.fromEntries(['p', 'both', 'gone', 'lost'].map((key) => [key, STARTED.running])));
+    await gate.load(
+      [
+        half(legacy.url, 'service:NEW'),
+        half('service:OLD', 'service:NEW', { key: 'both', salt: 'p', routes: ['both.example.com/*'] }),
+        half(legacy.url, 'service:NOWHERE', { key: 'gone', salt: 'p', routes: ['gone.example.com/*'] }),
+        half('service:NOWHERE', next.url, { key: 'lost', salt: 'p', routes: ['lost.example.com/*'] }),
+      ],
+      Object.fromEntries(['p', 'both', 'gone', 'lost'].map((key) => [key, STARTED.running])),
+    );
   });
   after(() => gate?.close());
 
   test('is asked for what the browser asked, and told of the site and the side', async () => {
     for (const method of ['GET', 'POST', 'PUT', 'PROPFIND']) {
-      const through = await gate.fetch('/a%2Fb?c=1', { method, headers: { ...ANA, 'x-own': 'kept' }, ...(method !== 'GET' && { body: 'a=1' }) });
-      assert.deepEqual([through.status, through.text, through.get('tidegate-variant')], [200, 'new /a%2Fb?c=1', 'new'], method);
+      const through = await gate.fetch('/a%2Fb?c=1', {
+        method,
+        headers: { ...ANA, 'x-own': 'kept' },
+        ...(method !== 'GET' && { body: 'a=1' }),
+      });
+      assert.deepEqual(
+        [through.status, through.text, through.get('tidegate-variant')],
+        [200, 'new /a%2Fb?c=1', 'new'],
+        method,
+      );
       const request = next.last('/a%2Fb');
-      assert.deepEqual([request.method, request.body.toString(), request.get('x-own'), request.get('tidegate-variant'), request.get('x-forwarded-host'), request.get('x-forwarded-proto')], [method, method === 'GET' ? '' : 'a=1', 'kept', 'new', PUBLIC_HOST, 'https']);
+      assert.deepEqual(
+        [
+          request.method,
+          request.body.toString(),
+          request.get('x-own'),
+          request.get('tidegate-variant'),
+          request.get('x-forwarded-host'),
+          request.get('x-forwarded-proto'),
+        ],
+        [method, method === 'GET' ? '' : 'a=1', 'kept', 'new', PUBLIC_HOST, 'https'],
+      );
     }
   });
 
   test('may be legacy too', async () => {
-    for (const [id, side] of [[ANA, 'new'], [EVE, 'legacy']]) {
+    for (const [id, side] of [
+      [ANA, 'new'],
+      [EVE, 'legacy'],
+    ]) {
       const through = await gate.fetch('/page', { host: 'both.example.com', headers: { ...id, ...DOCUMENT } });
       assert.deepEqual([answeredBy(through), through.get('tidegate-variant')], [side, side]);
     }
@@ -224,14 +364,27 @@ describe('a frontend that is a Worker behind a service binding', () => {
   });
 
   test('answers with redirects unfollowed, cookies in their order, and bodies as they come', async () => {
-    next.handle('/from', { status: 302, headers: [['Location', '/to'], ['Set-Cookie', 'a=1'], ['Set-Cookie', 'b=2']] });
+    next.handle('/from', {
+      status: 302,
+      headers: [
+        ['Location', '/to'],
+        ['Set-Cookie', 'a=1'],
+        ['Set-Cookie', 'b=2'],
+      ],
+    });
     const redirect = await gate.fetch('/from', { headers: ANA });
-    assert.deepEqual([redirect.status, redirect.get('location'), redirect.all('set-cookie')], [302, '/to', ['a=1', 'b=2']]);
-    next.handle('/stream', () => ({ headers: [['Content-Type', 'text/html']], body: (async function* () {
-      yield Buffer.from('first');
-      await sleep(1_000);
-      yield Buffer.from('last');
-    })() }));
+    assert.deepEqual(
+      [redirect.status, redirect.get('location'), redirect.all('set-cookie')],
+      [302, '/to', ['a=1', 'b=2']],
+    );
+    next.handle('/stream', () => ({
+      headers: [['Content-Type', 'text/html']],
+      body: (async function* () {
+        yield Buffer.from('first');
+        await sleep(1_000);
+        yield Buffer.from('last');
+      })(),
+    }));
     const started = performance.now();
     const { stream } = await gate.open('/stream', { headers: ANA });
     await new Promise((resolve) => stream.once('data', resolve));
@@ -241,27 +394,42 @@ describe('a frontend that is a Worker behind a service binding', () => {
 
   test('gets an upload as it comes', { timeout: 5_000 }, async () => {
     let arrived;
-    const begun = new Promise((resolve) => { arrived = resolve; });
-    next.handle('/upload', streaming(async ({ stream }) => {
-      let body = '';
-      for await (const chunk of stream) {
-        body += chunk;
-        arrived();
-      }
-      return { body };
-    }));
-    const through = await gate.fetch('/upload', { method: 'POST', headers: ANA, body: (async function* () {
-      yield Buffer.from('first');
-      await begun;
-      yield Buffer.from('last');
-    })() });
+    const begun = new Promise((resolve) => {
+      arrived = resolve;
+    });
+    next.handle(
+      '/upload',
+      streaming(async ({ stream }) => {
+        let body = '';
+        for await (const chunk of stream) {
+          body += chunk;
+          arrived();
+        }
+        return { body };
+      }),
+    );
+    const through = await gate.fetch('/upload', {
+      method: 'POST',
+      headers: ANA,
+      body: (async function* () {
+        yield Buffer.from('first');
+        await begun;
+        yield Buffer.from('last');
+      })(),
+    });
     assert.equal(through.text, 'firstlast');
   });
 
   test('that is bound by no such name is a frontend that does not answer', async () => {
     const rescued = await gate.fetch('/page', { host: 'gone.example.com', headers: { ...ANA, ...DOCUMENT } });
     assert.deepEqual([answeredBy(rescued), rescued.get('tidegate-reason')], ['legacy', 'rescued']);
-    assert.equal((await gate.fetch('/page', { host: 'gone.example.com', method: 'POST', body: 'a=1', headers: ANA })).status, 502);
-    assert.equal((await gate.fetch('/page', { host: 'lost.example.com', headers: { ...EVE, ...DOCUMENT } })).status, 502);
+    assert.equal(
+      (await gate.fetch('/page', { host: 'gone.example.com', method: 'POST', body: 'a=1', headers: ANA })).status,
+      502,
+    );
+    assert.equal(
+      (await gate.fetch('/page', { host: 'lost.example.com', headers: { ...EVE, ...DOCUMENT } })).status,
+      502,
+    );
   });
 });

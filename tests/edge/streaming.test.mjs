@@ -28,17 +28,21 @@ after(async () => {
 /** A promise and its resolver. */
 function signal() {
   let give;
-  const given = new Promise((resolve) => { give = resolve; });
+  const given = new Promise((resolve) => {
+    give = resolve;
+  });
   return { given, give };
 }
 
 test('the first byte of a download arrives before the last is sent', { timeout: 5_000 }, async () => {
   const arrived = signal();
-  next.handle('/live', () => ({ body: (async function* () {
-    yield Buffer.from('first');
-    await arrived.given;
-    yield Buffer.from('last');
-  })() }));
+  next.handle('/live', () => ({
+    body: (async function* () {
+      yield Buffer.from('first');
+      await arrived.given;
+      yield Buffer.from('last');
+    })(),
+  }));
   const { stream } = await gate.open('/live', { headers: ANA });
   const [first] = await once(stream, 'data');
   assert.equal(first.toString(), 'first');
@@ -48,39 +52,55 @@ test('the first byte of a download arrives before the last is sent', { timeout: 
 
 test('the first byte of an upload arrives before the last is sent', { timeout: 5_000 }, async () => {
   const arrived = signal();
-  next.handle('/live', streaming(async ({ stream }) => {
-    let body = '';
-    for await (const chunk of stream) {
-      body += chunk;
-      arrived.give();
-    }
-    return { body };
-  }));
-  const through = await gate.fetch('/live', { method: 'POST', headers: ANA, body: (async function* () {
-    yield Buffer.from('first');
-    await arrived.given;
-    yield Buffer.from('last');
-  })() });
+  next.handle(
+    '/live',
+    streaming(async ({ stream }) => {
+      let body = '';
+      for await (const chunk of stream) {
+        body += chunk;
+        arrived.give();
+      }
+      return { body };
+    }),
+  );
+  const through = await gate.fetch('/live', {
+    method: 'POST',
+    headers: ANA,
+    body: (async function* () {
+      yield Buffer.from('first');
+      await arrived.given;
+      yield Buffer.from('last');
+    })(),
+  });
   assert.equal(through.text, 'firstlast');
 });
 
 test('a frontend may answer before it has read the upload', { timeout: 5_000 }, async () => {
-  next.handle('/early', streaming(async () => ({ status: 413, statusText: 'Too Big', body: 'no' })));
+  next.handle(
+    '/early',
+    streaming(async () => ({ status: 413, statusText: 'Too Big', body: 'no' })),
+  );
   const through = await gate.fetch('/early', { method: 'POST', headers: ANA, body: Buffer.alloc(300_000) });
   assert.equal(through.status, 413);
 });
 
-test('a browser that goes away ends the frontend\'s work', { timeout: 5_000 }, async () => {
-  next.handle('/endless', () => ({ body: (async function* () {
-    for (;;) {
-      yield Buffer.alloc(1000);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  })() }));
+test("a browser that goes away ends the frontend's work", { timeout: 5_000 }, async () => {
+  next.handle('/endless', () => ({
+    body: (async function* () {
+      for (;;) {
+        yield Buffer.alloc(1000);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    })(),
+  }));
   const { stream } = await gate.open('/endless', { headers: ANA });
   await once(stream, 'data');
   stream.destroy();
-  await until(() => next.last('/endless').aborted, () => 'the frontend to be cut off', 3_000);
+  await until(
+    () => next.last('/endless').aborted,
+    () => 'the frontend to be cut off',
+    3_000,
+  );
 });
 
 describe('200 MB', () => {
@@ -88,7 +108,9 @@ describe('200 MB', () => {
   async function growth(transfer) {
     const before = gate.residentBytes();
     let most = before;
-    const watch = setInterval(() => { most = Math.max(most, gate.residentBytes()); }, 20);
+    const watch = setInterval(() => {
+      most = Math.max(most, gate.residentBytes());
+    }, 20);
     try {
       await transfer();
     } finally {
@@ -97,7 +119,9 @@ describe('200 MB', () => {
     return Math.max(most, gate.residentBytes()) - before;
   }
   const chunk = Buffer.alloc(256 * 1024, 'tide');
-  function* big() { for (let sent = 0; sent < BIG_BYTES; sent += chunk.length) yield chunk; }
+  function* big() {
+    for (let sent = 0; sent < BIG_BYTES; sent += chunk.length) yield chunk;
+  }
   async function count(stream) {
     let bytes = 0;
     for await (const part of stream) bytes += part.length;
@@ -114,9 +138,16 @@ describe('200 MB', () => {
   });
 
   test('go up without workerd growing', async () => {
-    next.handle('/big', streaming(async ({ stream }) => ({ body: String(await count(stream)) })));
+    next.handle(
+      '/big',
+      streaming(async ({ stream }) => ({ body: String(await count(stream)) })),
+    );
     const grown = await growth(async () => {
-      const through = await gate.fetch('/big', { method: 'PUT', headers: { ...ANA, 'Content-Length': String(BIG_BYTES) }, body: big() });
+      const through = await gate.fetch('/big', {
+        method: 'PUT',
+        headers: { ...ANA, 'Content-Length': String(BIG_BYTES) },
+        body: big(),
+      });
       assert.equal(through.text, String(BIG_BYTES));
     });
     assert.ok(grown < GROWTH_BYTES_MAX, `workerd grew by ${Math.round(grown / MEGABYTE)} MB`);
@@ -134,7 +165,10 @@ describe('a WebSocket', () => {
     }
     const handshake = next.last('/socket');
     assert.equal(handshake.url, '/socket?a=1');
-    assert.deepEqual(handshake.headers.filter(([name]) => name.toLowerCase() === 'tidegate-variant').map(([, value]) => value), ['new']);
+    assert.deepEqual(
+      handshake.headers.filter(([name]) => name.toLowerCase() === 'tidegate-variant').map(([, value]) => value),
+      ['new'],
+    );
     ws.terminate();
   });
 
@@ -144,7 +178,10 @@ describe('a WebSocket', () => {
     await until(() => [...next.sockets].length > 0);
     const [far] = [...next.sockets].slice(-1);
     ws.close(4001, 'enough');
-    await until(() => far.closedWith, () => 'the frontend to hear of the close');
+    await until(
+      () => far.closedWith,
+      () => 'the frontend to hear of the close',
+    );
     assert.deepEqual(far.closedWith, { code: 4001, reason: 'enough' });
   });
 });

@@ -20,7 +20,10 @@ export async function startUpstream(name) {
   const scripted = new Map();
   const received = [];
   const page = (request) => ({
-    headers: [['Content-Type', 'text/plain'], ['x-site', name]],
+    headers: [
+      ['Content-Type', 'text/plain'],
+      ['x-site', name],
+    ],
     body: `${name} ${request.url}`,
   });
   let otherwise = page;
@@ -30,7 +33,9 @@ export async function startUpstream(name) {
     request.get = (header) => value(request.headers, header);
     request.path = req.url.split('?')[0];
     received.push(request);
-    res.on('close', () => { request.aborted = !res.writableFinished; });
+    res.on('close', () => {
+      request.aborted = !res.writableFinished;
+    });
     const script = scripted.get(request.path) ?? otherwise;
     // A script that wants the body as it arrives says so with `streams`; the others get all of it.
     request.stream = req;
@@ -48,7 +53,9 @@ export async function startUpstream(name) {
     received.push({ method: req.method, url: req.url, headers: fromRaw(req.rawHeaders), path: req.url.split('?')[0] });
     sockets.handleUpgrade(req, socket, head, (ws) => {
       ws.on('message', (data, binary) => ws.send(data, { binary }));
-      ws.on('close', (code, reason) => { ws.closedWith = { code, reason: reason.toString() }; });
+      ws.on('close', (code, reason) => {
+        ws.closedWith = { code, reason: reason.toString() };
+      });
     });
   });
 
@@ -60,12 +67,22 @@ export async function startUpstream(name) {
     url: `http://127.0.0.1:${port}`,
     received,
     sockets: sockets.clients,
-    handle(path, answer) { scripted.set(path, answer); },
-    otherwise(answer) { otherwise = answer ?? page; },
+    handle(path, answer) {
+      scripted.set(path, answer);
+    },
+    otherwise(answer) {
+      otherwise = answer ?? page;
+    },
     /** The requests for one path, in order. */
     seen: (path) => received.filter((request) => request.path === path),
-    last(path) { return this.seen(path).at(-1); },
-    reset() { scripted.clear(); received.length = 0; otherwise = page; },
+    last(path) {
+      return this.seen(path).at(-1);
+    },
+    reset() {
+      scripted.clear();
+      received.length = 0;
+      otherwise = page;
+    },
     async close() {
       for (const ws of sockets.clients) ws.terminate();
       server.closeAllConnections();
@@ -88,19 +105,36 @@ export async function deadUrl() {
  * 412 where it has another one, and a range where it asks for one.
  */
 export function file({ etag, modified, type = 'text/html', body, headers = [] }) {
-  const own = [...(etag == null ? [] : [['ETag', etag]]), ...(modified === undefined ? [] : [['Last-Modified', modified]]), ...headers];
+  const own = [
+    ...(etag == null ? [] : [['ETag', etag]]),
+    ...(modified === undefined ? [] : [['Last-Modified', modified]]),
+    ...headers,
+  ];
   const bytes = Buffer.from(body);
   return (request) => {
     const names = (list) => list === '*' || tags(list).some((tag) => opaque(tag) === opaque(etag ?? ''));
     const [match, noneMatch, since] = ['if-match', 'if-none-match', 'if-modified-since'].map(request.get);
-    if (match !== undefined && !(match === '*' || tags(match).includes(etag))) return { status: 412, headers: own, body: 'another one' };
-    if (noneMatch !== undefined ? names(noneMatch) : since !== undefined && modified !== undefined && Date.parse(modified) <= Date.parse(since)) {
+    if (match !== undefined && !(match === '*' || tags(match).includes(etag)))
+      return { status: 412, headers: own, body: 'another one' };
+    if (
+      noneMatch !== undefined
+        ? names(noneMatch)
+        : since !== undefined && modified !== undefined && Date.parse(modified) <= Date.parse(since)
+    ) {
       return { status: 304, headers: own };
     }
     const [range, ifRange] = ['range', 'if-range'].map(request.get);
     const from = /^bytes=(\d+)-$/.exec(range ?? '')?.[1];
     if (from !== undefined && (ifRange === undefined || ifRange === etag || ifRange === modified)) {
-      return { status: 206, headers: [['Content-Type', type], ['Content-Range', `bytes ${from}-${bytes.length - 1}/${bytes.length}`], ...own], body: bytes.subarray(Number(from)) };
+      return {
+        status: 206,
+        headers: [
+          ['Content-Type', type],
+          ['Content-Range', `bytes ${from}-${bytes.length - 1}/${bytes.length}`],
+          ...own,
+        ],
+        body: bytes.subarray(Number(from)),
+      };
     }
     return { headers: [['Content-Type', type], ...own], body: bytes };
   };
@@ -124,7 +158,12 @@ async function send(res, { status = 200, statusText = '', headers, body = '', de
   const list = pairs(headers);
   const whole = typeof body === 'string' || Buffer.isBuffer(body);
   const bodiless = status === 204 || status === 304;
-  if (whole && !bodiless && value(list, 'content-length') === undefined && value(list, 'transfer-encoding') === undefined) {
+  if (
+    whole &&
+    !bodiless &&
+    value(list, 'content-length') === undefined &&
+    value(list, 'transfer-encoding') === undefined
+  ) {
     list.push(['Content-Length', String(Buffer.byteLength(body))]);
   }
   res.sendDate = false;

@@ -9,7 +9,10 @@ import http from 'node:http';
 export function visitors(gate, { count = 2_000, perSecond = 300, path = '/page', headers = {} } = {}) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
   const sides = {};
-  let failed = 0, sent = 0, stopped = false, waiting = 0;
+  let failed = 0,
+    sent = 0,
+    stopped = false,
+    waiting = 0;
   const started = performance.now();
   const one = async () => {
     waiting += 1;

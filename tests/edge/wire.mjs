@@ -54,18 +54,26 @@ export function open(origin, path, options = {}) {
   if (body == null && !framed && !bodiless) list.push(['Content-Length', '0']);
   return new Promise((resolve, reject) => {
     const request = http.request({
-      hostname, port, path: target, method, signal, agent, maxHeaderSize: HEADER_BYTES_MAX,
+      hostname,
+      port,
+      path: target,
+      method,
+      signal,
+      agent,
+      maxHeaderSize: HEADER_BYTES_MAX,
       headers: list.flat(),
     });
     request.on('error', reject);
     if (afterMs !== undefined) setTimeout(() => request.socket?.resetAndDestroy(), afterMs);
-    request.on('response', (stream) => resolve({
-      status: stream.statusCode,
-      statusText: stream.statusMessage,
-      headers: fromRaw(stream.rawHeaders),
-      trailers: () => fromRaw(stream.rawTrailers),
-      stream,
-    }));
+    request.on('response', (stream) =>
+      resolve({
+        status: stream.statusCode,
+        statusText: stream.statusMessage,
+        headers: fromRaw(stream.rawHeaders),
+        trailers: () => fromRaw(stream.rawTrailers),
+        stream,
+      }),
+    );
     if (streamed) Readable.from(body, { objectMode: false }).on('error', reject).pipe(request);
     else request.end(body == null ? undefined : Buffer.from(body));
   });

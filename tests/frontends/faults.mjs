@@ -23,7 +23,8 @@ const VALID = {
 };
 
 /** Keeps what the page is about out of sight without moving anything. */
-const late = (ms) => `<style data-lcp-ms="${ms}">main { animation: late 0s ${ms}ms backwards; } @keyframes late { from { visibility: hidden; } to { visibility: hidden; } }</style>\n`;
+const late = (ms) =>
+  `<style data-lcp-ms="${ms}">main { animation: late 0s ${ms}ms backwards; } @keyframes late { from { visibility: hidden; } to { visibility: hidden; } }</style>\n`;
 
 export function faults(stats) {
   const failing = {
@@ -41,7 +42,8 @@ export function faults(stats) {
     /** A page as the switches have it; `thrower` is the address of a script that throws. */
     breakPage(html, thrower) {
       const { jsErrors, lcpMs } = failing.switches;
-      const added = (lcpMs > 0 ? late(lcpMs) : '') + (Math.random() < jsErrors ? `<script src="${thrower}" defer></script>\n` : '');
+      const added =
+        (lcpMs > 0 ? late(lcpMs) : '') + (Math.random() < jsErrors ? `<script src="${thrower}" defer></script>\n` : '');
       return html.replace('</head>', `${added}</head>`);
     },
 
@@ -52,7 +54,10 @@ export function faults(stats) {
       if (!off && (Math.random() >= rate || (spared !== null && url.startsWith(spared)))) return false;
       stats.failed += 1;
       if (off) res.destroy();
-      else res.writeHead(status, { 'Content-Type': 'text/plain', 'Cache-Control': 'no-store' }).end(`failed on purpose: ${status}\n`);
+      else
+        res
+          .writeHead(status, { 'Content-Type': 'text/plain', 'Cache-Control': 'no-store' })
+          .end(`failed on purpose: ${status}\n`);
       return true;
     },
   };

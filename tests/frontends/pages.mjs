@@ -14,7 +14,8 @@ export function pageFor(site, req, url) {
 
 const PAGES = {
   '': (site) => show(site, 'home', 'Everything for the boat', { cards: cards(site, site.goods.slice(0, FEATURED)) }),
-  products: (site) => show(site, 'products', 'Products', { cards: cards(site, site.goods), count: site.goods.length }, 'products'),
+  products: (site) =>
+    show(site, 'products', 'Products', { cards: cards(site, site.goods), count: site.goods.length }, 'products'),
   'products/ID': (site, { id }) => {
     const good = site.goods.find((each) => each.id === id);
     return good && show(site, 'product', good.name, { ...good, price: price(good.price) }, 'products');
@@ -22,7 +23,8 @@ const PAGES = {
   cart: cartPage,
   about: (site) => show(site, 'about', 'About us', {}, 'about'),
   contact: (site) => show(site, 'contact', 'Contact', {}, 'contact'),
-  'contact/thanks': (site, { url }) => show(site, 'thanks', 'Thank you', { name: url.searchParams.get('name') || 'sailor' }, 'contact'),
+  'contact/thanks': (site, { url }) =>
+    show(site, 'thanks', 'Thank you', { name: url.searchParams.get('name') || 'sailor' }, 'contact'),
 };
 
 function cartPage(site, { req }) {

@@ -63,7 +63,8 @@ function asked(req, etag, length) {
   const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(req.headers.range ?? '') ?? [];
   if (first === undefined || first + last === '') return undefined;
   if ((req.headers['if-range'] ?? etag) !== etag) return undefined;
-  if (first === '') return Number(last) === 0 ? { start: 1, end: 0 } : { start: Math.max(0, length - Number(last)), end: length - 1 };
+  if (first === '')
+    return Number(last) === 0 ? { start: 1, end: 0 } : { start: Math.max(0, length - Number(last)), end: length - 1 };
   if (Number(first) >= length) return { start: 1, end: 0 };
   return { start: Number(first), end: last === '' ? length - 1 : Math.min(Number(last), length - 1) };
 }

@@ -47,7 +47,10 @@ export function routes(site, failing) {
 
   function document(req, res, page) {
     const html = failing.breakPage(wrap(site, req, page ?? notFound(site)), site.thrower);
-    send(req, res, entity(html, 'text/html; charset=utf-8'), { status: page ? 200 : 404, headers: documentHeaders(req) });
+    send(req, res, entity(html, 'text/html; charset=utf-8'), {
+      status: page ? 200 : 404,
+      headers: documentHeaders(req),
+    });
   }
 
   function documentHeaders(req) {
@@ -55,7 +58,10 @@ export function routes(site, failing) {
     return {
       'Cache-Control': 'no-cache',
       'Last-Modified': site.modified,
-      'Set-Cookie': [`visits=${visits + 1}; Path=/; SameSite=Lax; Max-Age=604800`, `last-side=${site.side}; Path=/; SameSite=Lax`],
+      'Set-Cookie': [
+        `visits=${visits + 1}; Path=/; SameSite=Lax; Max-Age=604800`,
+        `last-side=${site.side}; Path=/; SameSite=Lax`,
+      ],
     };
   }
 

@@ -8,7 +8,11 @@ import { entity } from './reply.mjs';
 
 const HERE = fileURLToPath(new URL('./', import.meta.url));
 const GOODS = JSON.parse(readFileSync(`${HERE}goods.json`, 'utf8'));
-const ASSET_TYPES = { '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
+const ASSET_TYPES = {
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
 const THROWS = 'throws.js';
 const CATALOGUE_BYTES = 3 * 1024 * 1024;
 

@@ -19,7 +19,8 @@ const TESTS = 350;
 const HANGS_UP = 'request to <origin>/test/<uuid> failed, reason: socket hang up';
 const UNCACHED = 'Response 2 does not come from cache';
 const CACHED = 'Response 2 comes from cache';
-const TOO_LONG = 'Invalid response body while trying to fetch <origin>/test/<uuid>: Parse Error: Data after `Connection: close`';
+const TOO_LONG =
+  'Invalid response body while trying to fetch <origin>/test/<uuid>: Parse Error: Data after `Connection: close`';
 
 /** Tests whose results differ, and nothing else may: `[directly, through the pass-through, through Tidegate]`. */
 const DIFFERENT = {
@@ -36,20 +37,35 @@ const DIFFERENT = {
   'stale-close-s-maxage=2': [HANGS_UP, HANGS_UP, CACHED],
   // The answer names a Transfer-Encoding that does not exist, so for workerd there is none either: the
   // pass-through worker throws and workerd makes that a 500; Tidegate answers 502.
-  'headers-store-Transfer-Encoding': [UNCACHED, 'Response 1 status is 500, not 200', 'Response 1 status is 502, not 200'],
+  'headers-store-Transfer-Encoding': [
+    UNCACHED,
+    'Response 1 status is 500, not 200',
+    'Response 1 status is 502, not 200',
+  ],
   // Longer than its Content-Length: Node's client refuses it, workerd reads as much as was announced.
-  '304-etag-update-response-Content-Length': [TOO_LONG, 'Request 2 should have been conditional, but it was not.', 'Request 2 should have been conditional, but it was not.'],
+  '304-etag-update-response-Content-Length': [
+    TOO_LONG,
+    'Request 2 should have been conditional, but it was not.',
+    'Request 2 should have been conditional, but it was not.',
+  ],
   'headers-store-Content-Length': [TOO_LONG, UNCACHED, UNCACHED],
   // workerd answers 501 by itself to a method that it does not know.
   'invalidate-M-SEARCH': ['passes', 'Response 2 status is 501, not 200', 'Response 2 status is 501, not 200'],
   'invalidate-M-SEARCH-cl': ['passes', 'Response 2 status is 501, not 200', 'Response 2 status is 501, not 200'],
-  'invalidate-M-SEARCH-failed': ['Response 3 does not come from cache', 'Response 2 status is 501, not 500', 'Response 2 status is 501, not 500'],
+  'invalidate-M-SEARCH-failed': [
+    'Response 3 does not come from cache',
+    'Response 2 status is 501, not 500',
+    'Response 2 status is 501, not 500',
+  ],
 };
 /** The tests above that Tidegate itself answers, with its 502. */
 const UNANSWERED = Object.keys(DIFFERENT).filter((id) => DIFFERENT[id][1] !== DIFFERENT[id][2]);
 
 /** Headers of hops, which the pass-through worker hands on. */
-const OF_HOPS = { 'headers-omit-headers-listed-in-Connection 1': ['a', 'b'], 'headers-store-Proxy-Connection 1': ['proxy-connection'] };
+const OF_HOPS = {
+  'headers-omit-headers-listed-in-Connection 1': ['a', 'b'],
+  'headers-store-Proxy-Connection 1': ['proxy-connection'],
+};
 
 let origin, gate, direct, bare, onNew;
 before(async () => {
@@ -65,24 +81,36 @@ after(async () => {
 
 /** A run through a rollout from one address of the server to the other. */
 async function through(state, { rescue = true, ...changes } = {}) {
-  const stage = [{ name: 'none', percentage: 0, hold: '1h' }, { name: 'full', percentage: 100, hold: '1h' }];
+  const stage = [
+    { name: 'none', percentage: 0, hold: '1h' },
+    { name: 'full', percentage: 100, hold: '1h' },
+  ];
   await gate.load([plan(origin.legacy, origin.next, { stage, upstreams: { rescue }, ...changes })], state);
   return runSuite(gate.origin, { origin, as: AS });
 }
 
 const without = (headers, dropped) => Object.fromEntries(Object.entries(headers).filter(([name]) => !dropped(name)));
-const change = (object, how) => Object.fromEntries(Object.entries(object).map(([key, value]) => [key, how(value, key)]));
+const change = (object, how) =>
+  Object.fromEntries(Object.entries(object).map(([key, value]) => [key, how(value, key)]));
 
 /** Answers without the time and what Tidegate adds. */
-const visible = ({ answers }) => change(answers, ({ status, headers }, key) => ({
-  status,
-  headers: without(headers, (name) => ['date', 'server-now', 'tidegate-variant', 'tidegate-reason'].includes(name) || OF_HOPS[key]?.includes(name)),
-}));
+const visible = ({ answers }) =>
+  change(answers, ({ status, headers }, key) => ({
+    status,
+    headers: without(
+      headers,
+      (name) =>
+        ['date', 'server-now', 'tidegate-variant', 'tidegate-reason'].includes(name) || OF_HOPS[key]?.includes(name),
+    ),
+  }));
 /** What the server was asked, without what Tidegate adds and the server's own name. */
-const received = ({ asked }) => change(asked, (requests) => requests.map(({ method, headers }) => ({
-  method,
-  headers: without(headers, (name) => name === 'host' || /^(tidegate|x-forwarded)-/.test(name)),
-})));
+const received = ({ asked }) =>
+  change(asked, (requests) =>
+    requests.map(({ method, headers }) => ({
+      method,
+      headers: without(headers, (name) => name === 'host' || /^(tidegate|x-forwarded)-/.test(name)),
+    })),
+  );
 
 function assertSame(run, side) {
   const different = Object.entries(run.results)
@@ -107,7 +135,9 @@ const sorted = (object) => Object.fromEntries(Object.entries(object).sort(([a], 
 
 /** The sides that answered. workerd's own answers name none. */
 function sides({ answers }) {
-  const marks = Object.values(answers).map(({ headers }) => headers['tidegate-variant']).filter((mark) => mark !== undefined);
+  const marks = Object.values(answers)
+    .map(({ headers }) => headers['tidegate-variant'])
+    .filter((mark) => mark !== undefined);
   assert.ok(marks.length > 600, `${marks.length} answers name their side`);
   return [...new Set(marks)];
 }
@@ -118,7 +148,8 @@ test('the suite runs to its end, directly and through the pass-through', () => {
 
 test('a draft changes nothing', async () => assertSame(await through({}, { cache: 'upstream' }), 'legacy'));
 
-test('a rollout with everybody on legacy changes nothing', async () => assertSame(await through({ shop: '0' }, { cache: 'upstream' }), 'legacy'));
+test('a rollout with everybody on legacy changes nothing', async () =>
+  assertSame(await through({ shop: '0' }, { cache: 'upstream' }), 'legacy'));
 
 test('a rollout with everybody on new changes nothing', async () => {
   onNew = await through({ shop: '100' }, { cache: 'upstream', rescue: false });
@@ -132,7 +163,9 @@ test('a rescue asks once more where new failed, and nowhere else', async () => {
     // A status that HTTP does not have is a failure too.
     const failed = (method, number) => method === 'GET' && onNew.answers[`${id} ${number}`]?.status >= 500;
     const entries = entriesOf(onNew, id);
-    const expected = entries.flatMap(([method, number]) => Array.from({ length: failed(method, number) ? 2 : 1 }, () => [method, number]));
+    const expected = entries.flatMap(([method, number]) =>
+      Array.from({ length: failed(method, number) ? 2 : 1 }, () => [method, number]),
+    );
     assert.deepEqual(entriesOf(rescued, id), expected, id);
     // Legacy is the same server here and fails likewise, so new's own answer stands; the suite notices what was
     // asked twice when it asks again.
@@ -154,17 +187,29 @@ test('the default cache policy changes caching headers and conditions, and nothi
   const conditions = ['if-none-match', 'if-modified-since'];
   const policies = ['cache-control', 'surrogate-control', 'cdn-cache-control'];
 
-  const asked = (all) => change(received(all), (requests) => requests.map(({ method, headers }) => ({ method, headers: without(headers, (name) => conditions.includes(name)) })));
+  const asked = (all) =>
+    change(received(all), (requests) =>
+      requests.map(({ method, headers }) => ({
+        method,
+        headers: without(headers, (name) => conditions.includes(name)),
+      })),
+    );
   assert.deepEqual(asked(run), asked(onNew));
   const askedFor = (key) => {
     const [id, number] = key.split(' ');
     return onNew.asked[id][number - 1];
   };
   const isConditional = (key) => conditions.some((name) => askedFor(key)?.headers[name] !== undefined);
-  const answered = (all) => change(visible(all), ({ status, headers: { 'tidegate-status': own, ...headers } }, key) => ({
-    status: isConditional(key) ? 'either' : Number(own ?? status),
-    headers: isConditional(key) ? {} : change(without(headers, (name) => policies.includes(name)), untagged),
-  }));
+  const answered = (all) =>
+    change(visible(all), ({ status, headers: { 'tidegate-status': own, ...headers } }, key) => ({
+      status: isConditional(key) ? 'either' : Number(own ?? status),
+      headers: isConditional(key)
+        ? {}
+        : change(
+            without(headers, (name) => policies.includes(name)),
+            untagged,
+          ),
+    }));
   assert.deepEqual(answered(run), answered(onNew));
 
   for (const [key, { status, headers }] of Object.entries(run.answers)) {

@@ -5,9 +5,10 @@
 import http from 'node:http';
 
 const { createServer } = http;
-http.createServer = (handler) => createServer((request, response) => {
-  response.shouldKeepAlive = false;
-  handler(request, response);
-});
+http.createServer = (handler) =>
+  createServer((request, response) => {
+    response.shouldKeepAlive = false;
+    handler(request, response);
+  });
 Object.assign(process.env, { npm_config_protocol: 'http', npm_config_port: '0', npm_config_pidfile: '/dev/null' });
 await import('http-cache-tests/server/server.mjs');

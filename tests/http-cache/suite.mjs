@@ -7,7 +7,8 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
-const start = (name, ...args) => spawn(process.execPath, [file(name), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+const start = (name, ...args) =>
+  spawn(process.execPath, [file(name), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
 
 /** The suite's server under two addresses, which know of each other's requests. */
 export async function startOrigin() {
@@ -37,8 +38,16 @@ export async function runSuite(connect, { origin, as }) {
   const { results, answers, asked } = JSON.parse(out);
   return {
     results: mapped(results, (result) => (result === true ? 'passes' : timeless(result[1]))),
-    answers: mapped(answers, ({ status, headers }) => ({ status, headers: mapped(headers, (values) => timeless(values.join('\n'), headers['server-now'])) })),
-    asked: mapped(asked, (requests) => requests.map(({ request_method, request_headers }) => ({ method: request_method, headers: mapped(request_headers, (value) => timeless(value)) }))),
+    answers: mapped(answers, ({ status, headers }) => ({
+      status,
+      headers: mapped(headers, (values) => timeless(values.join('\n'), headers['server-now'])),
+    })),
+    asked: mapped(asked, (requests) =>
+      requests.map(({ request_method, request_headers }) => ({
+        method: request_method,
+        headers: mapped(request_headers, (value) => timeless(value)),
+      })),
+    ),
   };
 }
 
@@ -48,7 +57,8 @@ const CLIENT = [
   ['x-user-id', 'ana'],
 ];
 
-const mapped = (object, change) => Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value)]));
+const mapped = (object, change) =>
+  Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value)]));
 
 const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12,}\b/g;
 const ADDRESS = /http:\/\/(?:127\.0\.0\.1:\d+|shop\.example\.com)/g;

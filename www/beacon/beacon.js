@@ -24,8 +24,12 @@ const SCREENS_MAX = 200;
 const SCREEN_MS_MIN = 100;
 const NAME = /^[a-z\d][\w.-]{0,99}$/i;
 
-let view = 0, sinceMs = 0;
-let known = new Set(), metrics = {}, events = [], errors = 0;
+let view = 0,
+  sinceMs = 0;
+let known = new Set(),
+  metrics = {},
+  events = [],
+  errors = 0;
 /** Vitals that are final only after the screen that was loaded. */
 let late = {};
 const vitals = new Set();
@@ -36,17 +40,19 @@ let hasNews = true;
 let token, timer;
 
 /** Whatever happens in `act`, the page goes on as if nobody had measured. */
-const safely = (act) => (...given) => {
-  try {
-    act(...given);
-  } catch {}
-};
+const safely =
+  (act) =>
+  (...given) => {
+    try {
+      act(...given);
+    } catch {}
+  };
 
 /** Whether a word comes for the first time, and so counts. */
 const isNew = (word) => {
   if (known.has(word)) return false;
   known.add(word);
-  return hasNews = true;
+  return (hasNews = true);
 };
 
 const mayName = (name) => name === `${name}` && NAME.test(name) && known.size < NAMES_MAX;
@@ -95,7 +101,8 @@ const tidegate = {
   view: safely(() => {
     const nowMs = performance.now();
     const isUntouched = known.size + errors < 1 && !hasFailed;
-    if (!token || document.prerendering || view >= SCREENS_MAX || (isUntouched && nowMs - sinceMs < SCREEN_MS_MIN)) return;
+    if (!token || document.prerendering || view >= SCREENS_MAX || (isUntouched && nowMs - sinceMs < SCREEN_MS_MIN))
+      return;
     send();
     view += 1;
     [known, hasFailed, hasNews, sinceMs] = [new Set(), false, true, nowMs];
@@ -105,11 +112,17 @@ const tidegate = {
 
 /** Measures, where the page has a token. */
 const begin = safely(() => {
-  token = performance.getEntriesByType('navigation')[0].serverTiming.find(({ name }) => name === 'tidegate').description;
-  tidegate.rollouts = token.slice(0, token.lastIndexOf('.')).split('~').slice(3).map((exposure) => {
-    const [rollout, variant, stage] = exposure.split(':');
-    return { rollout, variant, stage };
-  });
+  token = performance
+    .getEntriesByType('navigation')[0]
+    .serverTiming.find(({ name }) => name === 'tidegate').description;
+  tidegate.rollouts = token
+    .slice(0, token.lastIndexOf('.'))
+    .split('~')
+    .slice(3)
+    .map((exposure) => {
+      const [rollout, variant, stage] = exposure.split(':');
+      return { rollout, variant, stage };
+    });
   Object.assign(tidegate, tidegate.rollouts[0]);
   const report = ({ name, value, navigationType }) => {
     const vital = name.toLowerCase();

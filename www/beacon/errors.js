@@ -9,7 +9,8 @@
 // 5. what matches `data-ignore` on the script's tag.
 const FOREIGN = /^(blob:)?([\w-]*extension|webkit-masked-url|user-script|iabjs|chrome|resource|file):/i;
 /** Chrome for iOS, Safari's autofill, search and chat apps, extensions that were updated, Android's and iOS's web views, Outlook's scanner. */
-const INJECTED = /__gCrWeb|_AutofillCallback|SDKJSBridge|zaloJSV2|Extension context invalidated|runtime\.sendMessage|webkit\.messageHandlers|Java (object|exception)|Object Not Found Matching Id:/;
+const INJECTED =
+  /__gCrWeb|_AutofillCallback|SDKJSBridge|zaloJSV2|Extension context invalidated|runtime\.sendMessage|webkit\.messageHandlers|Java (object|exception)|Object Not Found Matching Id:/;
 /** A page whose own script says such a thing means it. */
 const OWN_FILE = /\.m?js\b/;
 const REQUEST = /fetch|network|load failed|loading|import|abort|cancel/i;
@@ -17,16 +18,22 @@ const FRAME = /[a-z][\w-]*:(\/\/|\d)[^\s)]*/i;
 /** Who is asked whether to leave may stay, and who leaves for a download does. */
 const LEAVING_MS = 5_000;
 
-let leftMs = -Infinity, ignored;
+let leftMs = -Infinity,
+  ignored;
 
 const leave = () => {
   leftMs = performance.now();
 };
 /** Firefox keeps no page in its back/forward cache that listens to this; once it is called, it no longer does. */
-const listen = () => addEventListener('beforeunload', () => {
-  leave();
-  setTimeout(listen, LEAVING_MS);
-}, { once: true });
+const listen = () =>
+  addEventListener(
+    'beforeunload',
+    () => {
+      leave();
+      setTimeout(listen, LEAVING_MS);
+    },
+    { once: true },
+  );
 
 /** Begins to watch whether the page is left; `pattern` is what the page's author wants left out. */
 export const watch = (pattern) => {
@@ -55,7 +62,13 @@ export const isOwn = ({ message = '', filename = '', lineno, error, reason = err
     const isNothing = /^ResizeObserver loop/.test(message) || (!filename && !lineno && /^script error/i.test(message));
     const isInjected = INJECTED.test(text) && !files.some((file) => OWN_FILE.test(file));
     const isAborted = reason?.name === 'AbortError' || (REQUEST.test(text) && performance.now() - leftMs < LEAVING_MS);
-    return !(isNothing || files.some((file) => FOREIGN.test(file)) || isInjected || isAborted || [message, text, String(reason), ...files].some((said) => ignored?.test(said)));
+    return !(
+      isNothing ||
+      files.some((file) => FOREIGN.test(file)) ||
+      isInjected ||
+      isAborted ||
+      [message, text, String(reason), ...files].some((said) => ignored?.test(said))
+    );
   } catch {
     // Not even what it is can be asked.
     return true;

@@ -39,7 +39,11 @@ export function command({ dispatch, getState, clock }) {
     const sentAt = clock.now();
     const reason = dialog.form.reason.trim();
     const body = { ...bodyOf(dialog), ...(reason && { reason }) };
-    const answer = await request('POST', pathOf(dialog), { body, ifMatch: ifMatchOf(dialog), idempotencyKey: dialog.kind === 'all' ? undefined : id });
+    const answer = await request('POST', pathOf(dialog), {
+      body,
+      ifMatch: ifMatchOf(dialog),
+      idempotencyKey: dialog.kind === 'all' ? undefined : id,
+    });
     answered(dialog, answer, sentAt);
   }
 
@@ -50,25 +54,44 @@ export function command({ dispatch, getState, clock }) {
       dispatch({ type: 'rollout', key: dialog.key, view: rollout, etag: answer.etag, sentAt, at: clock.now() });
       dispatch({ type: 'done', command: dialog.command, key: dialog.key, entry: answer.body.entry });
       if (dialog.command === 'note') return toast(`It stands in the history of ${dialog.key}.`);
-      return toast(dialog.command === 'approve' ? `Ticked for ${dialog.key}: ${dialog.form.item}` : `${dialog.key} is ${told(rollout.state)}, revision ${rollout.state.revision}.`);
+      return toast(
+        dialog.command === 'approve'
+          ? `Ticked for ${dialog.key}: ${dialog.form.item}`
+          : `${dialog.key} is ${told(rollout.state)}, revision ${rollout.state.revision}.`,
+      );
     }
     const { problem } = answer;
     const isUnknown = answer.status === 0 || answer.status >= 500;
     // Nobody looks at the dialog any more, so the answer has to find its own way.
-    if (getState().dialog === null) return toast(`${dialog.command} ${dialog.key ?? 'everything'}: ${isUnknown ? 'it is unknown whether it was done' : 'not done'}, ${problem.detail}.`, 'warn');
+    if (getState().dialog === null)
+      return toast(
+        `${dialog.command} ${dialog.key ?? 'everything'}: ${isUnknown ? 'it is unknown whether it was done' : 'not done'}, ${problem.detail}.`,
+        'warn',
+      );
     if (answer.status === 401) dispatch({ type: 'sessionEnded' });
     else if (isUnknown) dispatch({ type: 'unknown', problem });
     else {
       dispatch({ type: 'refused', problem });
       const { current } = problem;
-      if (current) dispatch({ type: 'rollout', key: current.key, view: current, etag: `"${current.state.revision}"`, sentAt, at: clock.now() });
+      if (current)
+        dispatch({
+          type: 'rollout',
+          key: current.key,
+          view: current,
+          etag: `"${current.state.revision}"`,
+          sentAt,
+          at: clock.now(),
+        });
     }
   }
 
   function doneForAll({ command: name }, { rollouts, refused }) {
     const last = refused.map(({ rollout, detail }) => `${rollout}: ${detail}`).join('; ');
     dispatch({ type: 'done', command: name });
-    toast(`${plural(rollouts.length, 'rollout')} ${DONE[name]}.${last && ` Not ${DONE[name]}: ${last}.`}`, last ? 'warn' : 'good');
+    toast(
+      `${plural(rollouts.length, 'rollout')} ${DONE[name]}.${last && ` Not ${DONE[name]}: ${last}.`}`,
+      last ? 'warn' : 'good',
+    );
   }
 
   const toast = (text, tone) => dispatch({ type: 'toast', id: newId(), text, tone });
@@ -77,12 +100,16 @@ export function command({ dispatch, getState, clock }) {
     if (event.type === 'confirm' && state.dialog) send();
     if (state.dialog?.kind !== 'command') return;
     const isOpened = event.type === 'ask' || event.type === 'decideAgain';
-    const isEdited = (event.type === 'edit' || event.type === 'foretold') && JSON.stringify(bodyOf(state.dialog)) !== JSON.stringify(bodyOf(before.dialog));
-    const isMoved = event.type === 'rollout' && before.dialog !== null && before.dialog.current.etag !== state.dialog.current.etag;
+    const isEdited =
+      (event.type === 'edit' || event.type === 'foretold') &&
+      JSON.stringify(bodyOf(state.dialog)) !== JSON.stringify(bodyOf(before.dialog));
+    const isMoved =
+      event.type === 'rollout' && before.dialog !== null && before.dialog.current.etag !== state.dialog.current.etag;
     if (isOpened || isEdited || isMoved) foretellSoon(isEdited ? SETTLED_MS : 0);
   };
 }
 
 const pathOf = ({ kind, key }) => `rollouts/${kind === 'all' ? '*' : encodeURIComponent(key)}/commands`;
 
-const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+const newId = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

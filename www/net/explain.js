@@ -7,15 +7,21 @@ export function explain({ dispatch, getState }) {
   async function ask(key, id) {
     controller.abort();
     controller = new AbortController();
-    const answer = await request('GET', `assign?rollout=${encodeURIComponent(key)}&id=${encodeURIComponent(id)}`, { signal: controller.signal });
+    const answer = await request('GET', `assign?rollout=${encodeURIComponent(key)}&id=${encodeURIComponent(id)}`, {
+      signal: controller.signal,
+    });
     if (answer.isAborted) return;
     if (answer.ok) dispatch({ type: 'explained', key, id, answer: answer.body });
     else dispatch({ type: 'unexplained', key, id, problem: answer.problem });
   }
 
   return (event) => {
-    const { explain: { id, answer }, route } = getState();
-    const hasMoved = event.type === 'rollout' && event.key === route.key && answer && event.view.state.revision !== answer.revision;
+    const {
+      explain: { id, answer },
+      route,
+    } = getState();
+    const hasMoved =
+      event.type === 'rollout' && event.key === route.key && answer && event.view.state.revision !== answer.revision;
     if (id !== '' && (event.type === 'explain' || hasMoved)) ask(route.key, id);
   };
 }

@@ -15,9 +15,18 @@ export function history({ dispatch, getState, clock }) {
     const { key } = getState().history;
     const query = before === undefined ? '' : `&before=${encodeURIComponent(before)}`;
     const path = kind === 'entries' ? 'history' : 'messages';
-    const answer = await request('GET', `rollouts/${encodeURIComponent(key)}/${path}?limit=${PAGE}${query}`, { signal: controller.signal });
+    const answer = await request('GET', `rollouts/${encodeURIComponent(key)}/${path}?limit=${PAGE}${query}`, {
+      signal: controller.signal,
+    });
     if (answer.isAborted) return;
-    if (answer.ok) dispatch({ type: path, key, items: answer.body[kind], before: answer.body.before, isOlder: before !== undefined });
+    if (answer.ok)
+      dispatch({
+        type: path,
+        key,
+        items: answer.body[kind],
+        before: answer.body.before,
+        isOlder: before !== undefined,
+      });
     else dispatch({ type: 'noHistory', key, problem: answer.problem });
   }
 
@@ -46,6 +55,7 @@ export function history({ dispatch, getState, clock }) {
   return (event, state) => {
     if (state.route.view !== 'rollout' || state.session.status !== 'in') return;
     if (event.type === 'refresh' || (event.type === 'rollout' && event.key === state.history.key)) refresh(state);
-    if (event.type === 'loadOlder' && hasOlder(state.history)) for (const [kind, before] of olderOf(state.history)) fetchPage(kind, before);
+    if (event.type === 'loadOlder' && hasOlder(state.history))
+      for (const [kind, before] of olderOf(state.history)) fetchPage(kind, before);
   };
 }

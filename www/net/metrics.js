@@ -16,14 +16,20 @@ export function metrics({ dispatch, getState, clock }) {
     controller = new AbortController();
     asked = { key, since, at: clock.local() };
     const of = endpoint === null ? '' : `&endpoint=${encodeURIComponent(endpoint)}`;
-    const answer = await request('GET', `rollouts/${encodeURIComponent(key)}/metrics?since=${since}${of}`, { signal: controller.signal });
+    const answer = await request('GET', `rollouts/${encodeURIComponent(key)}/metrics?since=${since}${of}`, {
+      signal: controller.signal,
+    });
     if (answer.isAborted) return;
     if (answer.ok) dispatch({ type: 'metrics', key, since, endpoint, data: answer.body, at: clock.now() });
     else dispatch({ type: 'noMetrics', key, problem: answer.problem });
   }
 
   return (event) => {
-    const { route, session, metrics: { since, endpoint } } = getState();
+    const {
+      route,
+      session,
+      metrics: { since, endpoint },
+    } = getState();
     if (route.view !== 'rollout' || session.status !== 'in') return;
     const interval_ms = LONG.has(since) ? LONG_INTERVAL_MS : INTERVAL_MS;
     const isOther = asked.key !== route.key || asked.since !== since;

@@ -6,7 +6,16 @@ import { duration, millis, time } from '../text/time.js';
 export function hold() {
   const fill = bar();
   const text = el('span', { class: 'hold-text small number' });
-  const root = el('div', { class: 'hold' }, el('div', { class: 'hold-bar', role: 'progressbar', 'aria-label': 'Hold', 'aria-valuemin': '0', 'aria-valuemax': '100' }, fill.root), text);
+  const root = el(
+    'div',
+    { class: 'hold' },
+    el(
+      'div',
+      { class: 'hold-bar', role: 'progressbar', 'aria-label': 'Hold', 'aria-valuemin': '0', 'aria-valuemax': '100' },
+      fill.root,
+    ),
+    text,
+  );
   return {
     root,
     update({ length_ms, elapsed_ms, until }, now) {
@@ -14,8 +23,14 @@ export function hold() {
       const share = length_ms === 0 ? 1 : elapsed / length_ms;
       const isOver = elapsed >= length_ms;
       fill.update(share, until || isOver ? undefined : 'calm');
-      const rest = isOver ? 'over' : until ? `${duration(length_ms - elapsed)} left, until ${time(until, now)}` : 'stands still';
-      const words = isOver ? `Hold of ${duration(length_ms)} is over` : `Hold: ${duration(elapsed)} of ${duration(length_ms)}, ${rest}`;
+      const rest = isOver
+        ? 'over'
+        : until
+          ? `${duration(length_ms - elapsed)} left, until ${time(until, now)}`
+          : 'stands still';
+      const words = isOver
+        ? `Hold of ${duration(length_ms)} is over`
+        : `Hold: ${duration(elapsed)} of ${duration(length_ms)}, ${rest}`;
       setText(text, words);
       setAttr(root.firstChild, 'aria-valuenow', Math.round(share * 100));
       setAttr(root.firstChild, 'aria-valuetext', words);

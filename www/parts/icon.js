@@ -18,9 +18,17 @@ const SHAPES = {
   blocked: ['M8 2.2a5.8 5.8 0 1 0 0 11.6A5.8 5.8 0 0 0 8 2.2Z', 'M4 12 12 4'],
   back: ['M13 8H3.5M7.2 4.2 3.4 8l3.8 3.8'],
   close: ['M4 4l8 8M12 4l-8 8'],
-  offline: ['M2 2l12 12', 'M2.5 6.5A8 8 0 0 1 5 5M8 4.2a8 8 0 0 1 5.5 2.3M4.8 9.2A4.6 4.6 0 0 1 7 8M9.6 8.2a4.6 4.6 0 0 1 1.6 1', 'M8 12.4v.2'],
+  offline: [
+    'M2 2l12 12',
+    'M2.5 6.5A8 8 0 0 1 5 5M8 4.2a8 8 0 0 1 5.5 2.3M4.8 9.2A4.6 4.6 0 0 1 7 8M9.6 8.2a4.6 4.6 0 0 1 1.6 1',
+    'M8 12.4v.2',
+  ],
 };
 
 export function icon(name) {
-  return svg('svg', { class: 'icon', viewBox: '0 0 16 16', 'aria-hidden': 'true', 'data-icon': name }, (SHAPES[name] ?? SHAPES.draft).map((d) => svg('path', { d })));
+  return svg(
+    'svg',
+    { class: 'icon', viewBox: '0 0 16 16', 'aria-hidden': 'true', 'data-icon': name },
+    (SHAPES[name] ?? SHAPES.draft).map((d) => svg('path', { d })),
+  );
 }

@@ -3,5 +3,10 @@ import { el } from './dom.js';
 import { icon } from './icon.js';
 
 export function note(tone, title, ...children) {
-  return el('div', { class: 'note', 'data-tone': tone }, icon(tone === 'good' ? 'pass' : 'warning'), el('div', { class: 'note-text' }, title && el('strong', {}, title), children));
+  return el(
+    'div',
+    { class: 'note', 'data-tone': tone },
+    icon(tone === 'good' ? 'pass' : 'warning'),
+    el('div', { class: 'note-text' }, title && el('strong', {}, title), children),
+  );
 }

@@ -38,11 +38,25 @@ export function create(root, width, spec, onCursor) {
     height: HEIGHT,
     padding: [14, 18, 0, 0],
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC_KEY, scales: ['x', null] }, points: { size: 7 } },
+    cursor: {
+      y: false,
+      drag: { x: false, y: false },
+      sync: { key: SYNC_KEY, scales: ['x', null] },
+      points: { size: 7 },
+    },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), 'Etc/UTC'),
-    scales: { x: { time: true, range: (_, from, to) => spec().span ?? [from, to] }, y: isLog ? { distr: 3, log: 10, range: () => [spec().scale.min, spec().scale.max] } : { range: (_, __, most) => [0, topOf(spec(), most)] } },
+    scales: {
+      x: { time: true, range: (_, from, to) => spec().span ?? [from, to] },
+      y: isLog
+        ? { distr: 3, log: 10, range: () => [spec().scale.min, spec().scale.max] }
+        : { range: (_, __, most) => [0, topOf(spec(), most)] },
+    },
     axes: axes(first, isLog, colour),
-    series: [{}, ...first.series.map(({ side, dash }) => line(STYLES[side], dash, colour)), ...first.series.map(({ side }) => line(STYLES[side], DOTS, colour))],
+    series: [
+      {},
+      ...first.series.map(({ side, dash }) => line(STYLES[side], dash, colour)),
+      ...first.series.map(({ side }) => line(STYLES[side], DOTS, colour)),
+    ],
     hooks: {
       drawAxes: [(plot) => drawMarks(plot, spec().marks, colour)],
       draw: [(plot) => drawThresholds(plot, spec(), colour)],
@@ -66,7 +80,8 @@ export function isInReach(spec, value) {
   return most === 0 || value <= most * THRESHOLD_REACH;
 }
 
-const mostOf = ({ data }) => data.slice(1).reduce((most, column) => column.reduce((top, value) => (value > top ? value : top), most), 0);
+const mostOf = ({ data }) =>
+  data.slice(1).reduce((most, column) => column.reduce((top, value) => (value > top ? value : top), most), 0);
 
 function topOf(spec, most) {
   const reached = spec.thresholds.map(({ value }) => value).filter((value) => isInReach(spec, value));
@@ -104,7 +119,9 @@ function drawn({ data: [xs, ...columns], scale, isPartial }) {
   const within = (value) => (isNothing(value) ? null : scale ? Math.min(Math.max(value, scale.min), scale.max) : value);
   const solid = columns.map((column) => column.map(within));
   const end = xs.length - 1;
-  const dotted = solid.map((column) => column.map((value, index) => (isPartial && index >= end - 1 && !isNothing(column[end]) ? value : null)));
+  const dotted = solid.map((column) =>
+    column.map((value, index) => (isPartial && index >= end - 1 && !isNothing(column[end]) ? value : null)),
+  );
   if (isPartial) for (const column of solid) column[end] = null;
   return [xs, ...solid, ...dotted];
 }
@@ -115,7 +132,14 @@ function axes({ unit }, isLog, colour) {
   const values = (_, splits) => splits.map((value) => (value === null ? null : ticked(unit, value)));
   return [
     { ...common, grid: { show: false }, space: TIME_SPACE, size: 26, values: times },
-    { ...common, grid, space: TICK_SPACE, size: AXIS_WIDTH, values, ...(isLog && { splits: powers, filter: (_, splits) => splits }) },
+    {
+      ...common,
+      grid,
+      space: TICK_SPACE,
+      size: AXIS_WIDTH,
+      values,
+      ...(isLog && { splits: powers, filter: (_, splits) => splits }),
+    },
   ];
 }
 
@@ -164,7 +188,7 @@ function apart(plot, marks, space) {
     const x = Math.round(plot.valToPos(at, 'x', true)) + 0.5;
     if (x < plot.bbox.left || x > plot.bbox.left + plot.bbox.width) continue;
     if (last[isBad] && x - last[isBad].x < space) last[isBad].count += 1;
-    else found.push(last[isBad] = { x, isBad, count: 1 });
+    else found.push((last[isBad] = { x, isBad, count: 1 }));
   }
   return found;
 }
@@ -194,7 +218,14 @@ function drawThresholds(plot, spec, colour) {
     stroke(ctx, bbox.left, y, bbox.left + bbox.width, y);
     const above = y - bbox.top > 14 * unit;
     ctx.textBaseline = above ? 'bottom' : 'top';
-    drawOutlined(ctx, `${text} at ${ticked(spec.unit, value)}`, bbox.left + bbox.width, y + (above ? -3 : 3) * unit, colour('--surface'), unit);
+    drawOutlined(
+      ctx,
+      `${text} at ${ticked(spec.unit, value)}`,
+      bbox.left + bbox.width,
+      y + (above ? -3 : 3) * unit,
+      colour('--surface'),
+      unit,
+    );
   }
   ctx.restore();
 }

@@ -31,10 +31,15 @@ export function mount(root) {
     drawing?.destroy();
     structure = canvas.structureOf(spec);
     cursor = null;
-    drawing = canvas.create(parts.canvas, width, () => spec, (index) => {
-      cursor = index;
-      told();
-    });
+    drawing = canvas.create(
+      parts.canvas,
+      width,
+      () => spec,
+      (index) => {
+        cursor = index;
+        told();
+      },
+    );
   };
   const redraw = () => drawing?.redraw();
   const observer = new ResizeObserver(draw);
@@ -70,21 +75,50 @@ export function mount(root) {
   };
 }
 
-const complete = (spec) => ({ marks: [], isPartial: false, ...spec, thresholds: spec.thresholds ?? [spec.threshold ?? []].flat() });
+const complete = (spec) => ({
+  marks: [],
+  isPartial: false,
+  ...spec,
+  thresholds: spec.thresholds ?? [spec.threshold ?? []].flat(),
+});
 
 function build(id) {
   const title = el('h4', { class: 'plot-title', id: `${id}-title` });
-  const button = el('button', { type: 'button', class: 'plot-button', 'aria-expanded': 'false', 'aria-controls': `${id}-table` }, 'Table', el('span', { class: 'visually-hidden' }));
+  const button = el(
+    'button',
+    { type: 'button', class: 'plot-button', 'aria-expanded': 'false', 'aria-controls': `${id}-table` },
+    'Table',
+    el('span', { class: 'visually-hidden' }),
+  );
   const legend = el('ul', { class: 'plot-legend' });
   const at = el('span', { class: 'plot-at' });
   const mark = el('p', { class: 'plot-mark' });
   const drawn = el('div', { class: 'plot-canvas', role: 'img' });
-  const table = el('div', { class: 'plot-table', id: `${id}-table`, role: 'region', 'aria-labelledby': `${id}-title`, tabindex: '0' });
+  const table = el('div', {
+    class: 'plot-table',
+    id: `${id}-table`,
+    role: 'region',
+    'aria-labelledby': `${id}-title`,
+    tabindex: '0',
+  });
   const empty = el('p', { class: 'plot-empty muted' });
   const note = el('p', { class: 'plot-note muted' });
   table.hidden = true;
-  const body = el('div', {}, el('div', { class: 'plot-line' }, legend, at), el('div', { class: 'plot-stage' }, drawn, mark), table);
-  const figure = el('div', { class: 'plot', role: 'group', 'aria-labelledby': `${id}-title` }, el('div', { class: 'plot-head' }, title, button), body, empty, note);
+  const body = el(
+    'div',
+    {},
+    el('div', { class: 'plot-line' }, legend, at),
+    el('div', { class: 'plot-stage' }, drawn, mark),
+    table,
+  );
+  const figure = el(
+    'div',
+    { class: 'plot', role: 'group', 'aria-labelledby': `${id}-title` },
+    el('div', { class: 'plot-head' }, title, button),
+    body,
+    empty,
+    note,
+  );
   return { figure, title, button, legend, at, mark, canvas: drawn, table, body, empty, note };
 }
 
@@ -99,32 +133,51 @@ function outline({ title, button, legend, body, empty, note }, spec) {
   setHidden(body, Boolean(spec.empty));
   setHidden(button, Boolean(spec.empty));
   replaceFor(legend, JSON.stringify(spec.series), () =>
-    (spec.series ?? []).map(({ label, side }) => el('li', {}, el('span', { class: `plot-key plot-key-${side}` }), el('span', {}, label), el('b', { class: 'number' }))),
+    (spec.series ?? []).map(({ label, side }) =>
+      el(
+        'li',
+        {},
+        el('span', { class: `plot-key plot-key-${side}` }),
+        el('span', {}, label),
+        el('b', { class: 'number' }),
+      ),
+    ),
   );
 }
 
 /** A threshold that is far above the figures is not drawn, but said. */
 function noteOf(spec) {
   const far = spec.thresholds.filter(({ value }) => !spec.empty && !canvas.isInReach(spec, value));
-  return [...far.map(({ value, text }) => `Not drawn, as it is far above: ${text} at ${measured(spec.unit, value)}.`), spec.note].filter(Boolean).join(' ');
+  return [
+    ...far.map(({ value, text }) => `Not drawn, as it is far above: ${text} at ${measured(spec.unit, value)}.`),
+    spec.note,
+  ]
+    .filter(Boolean)
+    .join(' ');
 }
 
 /** The values under the cursor, or the latest. */
 function tell({ legend, at, mark, canvas: drawn }, spec, cursor) {
   const latest = latestOf(spec);
   const index = cursor ?? latest;
-  const value = (place, series) => (place === null || place >= spec.data[0].length ? '–' : measured(spec.unit, spec.data[series + 1][place]));
+  const value = (place, series) =>
+    place === null || place >= spec.data[0].length ? '–' : measured(spec.unit, spec.data[series + 1][place]);
   [...legend.children].forEach((item, series) => setText(item.lastChild, value(index, series)));
   setText(at, index === null ? '' : whenOf(spec, index));
   setText(mark, cursor === null ? '' : markOf(spec, cursor));
   setHidden(mark, mark.textContent === '');
   const values = spec.series.map(({ label }, series) => `${label} ${value(latest, series)}`).join(', ');
   const bounds = spec.thresholds.map((one) => ` The line: ${one.text} at ${measured(spec.unit, one.value)}.`);
-  setAttr(drawn, 'aria-label', `${spec.title}: ${latest === null ? 'no figures' : `${values}, ${whenOf(spec, latest)}`}.${bounds.join('')}`);
+  setAttr(
+    drawn,
+    'aria-label',
+    `${spec.title}: ${latest === null ? 'no figures' : `${values}, ${whenOf(spec, latest)}`}.${bounds.join('')}`,
+  );
 }
 
 function latestOf({ data: [xs, ...columns] }) {
-  for (let index = xs.length - 1; index >= 0; index -= 1) if (columns.some((column) => (column[index] ?? null) !== null)) return index;
+  for (let index = xs.length - 1; index >= 0; index -= 1)
+    if (columns.some((column) => (column[index] ?? null) !== null)) return index;
   return null;
 }
 

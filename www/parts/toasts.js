@@ -8,16 +8,23 @@ const SHOWN_MS = 8_000;
 export function mount(root, dispatch) {
   const list = el('div', { class: 'toasts', role: 'status' });
   root.append(list);
-  const update = keyed(list, ({ id }) => id, (item) => toast(item, dispatch));
+  const update = keyed(
+    list,
+    ({ id }) => id,
+    (item) => toast(item, dispatch),
+  );
   return { update: ({ toasts }) => update(toasts) };
 }
 
 function toast({ id, text, tone }, dispatch) {
   const dismiss = () => dispatch({ type: 'dismiss', id });
-  const root = el('div', { class: 'toast' },
+  const root = el(
+    'div',
+    { class: 'toast' },
     icon(tone === 'good' ? 'pass' : 'warning'),
     el('span', {}, text),
-    el('button', { type: 'button', class: 'button quiet', 'aria-label': 'Dismiss', onclick: dismiss }, icon('close')));
+    el('button', { type: 'button', class: 'button quiet', 'aria-label': 'Dismiss', onclick: dismiss }, icon('close')),
+  );
   setAttr(root, 'data-tone', tone);
   const later = () => setTimeout(() => (root.matches(':hover, :focus-within') ? later() : dismiss()), SHOWN_MS);
   if (tone === 'good') later();

@@ -11,12 +11,26 @@ import { sentence } from '../text/words.js';
 /** A row of a `kind`; `update({ condition, then?, verdict, hasActed?, isOff?, text, since, figures }, now)`. */
 export function verdict(kind) {
   const mark = badge();
-  const nodes = { condition: el('code'), then: el('span', { class: 'muted small' }), text: el('p', { class: 'small' }), since: el('span', { class: 'muted small' }) };
+  const nodes = {
+    condition: el('code'),
+    then: el('span', { class: 'muted small' }),
+    text: el('p', { class: 'small' }),
+    since: el('span', { class: 'muted small' }),
+  };
   const tables = el('div', { class: 'figures' });
   const details = el('details', { class: 'verdict-figures' }, el('summary', { class: 'small' }, 'Figures'), tables);
-  const root = el('li', { class: 'verdict' },
+  const root = el(
+    'li',
+    { class: 'verdict' },
     el('div', { class: 'verdict-mark' }, mark.root),
-    el('div', { class: 'verdict-body' }, el('div', { class: 'verdict-head' }, nodes.condition, nodes.then), nodes.text, el('div', { class: 'verdict-foot' }, details, nodes.since)));
+    el(
+      'div',
+      { class: 'verdict-body' },
+      el('div', { class: 'verdict-head' }, nodes.condition, nodes.then),
+      nodes.text,
+      el('div', { class: 'verdict-foot' }, details, nodes.since),
+    ),
+  );
   const updateTables = keyed(tables, (item) => item.id, figureTable);
 
   return {
@@ -49,7 +63,16 @@ function figureTable() {
     root: el('table', { class: 'figure-table' }, caption, body),
     update(item) {
       setText(caption, item.metric);
-      replaceFor(body, JSON.stringify(item), () => rows(item).map(([name, value]) => el('tr', {}, el('th', { scope: 'row' }, name), el('td', { class: 'number' }, value, name === 'Evidence' && evidenceBar.root))));
+      replaceFor(body, JSON.stringify(item), () =>
+        rows(item).map(([name, value]) =>
+          el(
+            'tr',
+            {},
+            el('th', { scope: 'row' }, name),
+            el('td', { class: 'number' }, value, name === 'Evidence' && evidenceBar.root),
+          ),
+        ),
+      );
       evidenceBar.update(evidenceShare(item.e_value, item.e_needed));
     },
   };
@@ -64,6 +87,7 @@ function rows({ metric, value, legacy, bound, observations, e_value, e_needed })
   if (isCompared) out.push(['Legacy', figure(metric, legacy)]);
   out.push(['Bound', isCompared && bound !== null ? `${round(bound, 3)} × legacy` : figure(metric, bound)]);
   out.push([isCompared ? 'Observations of new' : 'Observations', count(observations)]);
-  if (e_needed !== undefined && e_needed !== null) out.push(['Evidence', `${evidence(e_value ?? null)}, enough at ${evidence(e_needed)}`]);
+  if (e_needed !== undefined && e_needed !== null)
+    out.push(['Evidence', `${evidence(e_value ?? null)}, enough at ${evidence(e_needed)}`]);
   return out;
 }

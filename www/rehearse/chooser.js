@@ -9,12 +9,25 @@ import { outlineOf } from '../state/rehearse.js';
 import { percent, plural } from '../text/numbers.js';
 
 const FILE_BYTES_MAX = 1_000_000;
-const TEMPLATE = 'key    = "shop"\nroutes = ["shop.example.com/*"]\n\n[upstreams]\nlegacy = "https://legacy.example.com"\nnew    = "https://new.example.com"\n\n[identity]\nfrom      = ["cookie:uid"]\nanonymous = true\n\n[[stage]]\nname       = "canary"\npercentage = 10\nhold       = "48h"\ngates      = ["error_rate < 1% over stage"]\n\n[[stage]]\nname       = "full"\npercentage = 100\nhold       = "24h"\n\n[[guardrail]]\nwhen = "error_rate > 5% over 5m"\nthen = "rollback"\n';
+const TEMPLATE =
+  'key    = "shop"\nroutes = ["shop.example.com/*"]\n\n[upstreams]\nlegacy = "https://legacy.example.com"\nnew    = "https://new.example.com"\n\n[identity]\nfrom      = ["cookie:uid"]\nanonymous = true\n\n[[stage]]\nname       = "canary"\npercentage = 10\nhold       = "48h"\ngates      = ["error_rate < 1% over stage"]\n\n[[stage]]\nname       = "full"\npercentage = 100\nhold       = "24h"\n\n[[guardrail]]\nwhen = "error_rate > 5% over 5m"\nthen = "rollback"\n';
 
 export function mount(root, dispatch) {
   const select = el('select', { id: 'rehearse-source', class: 'input', onchange: () => choose(select.value) });
-  const file = el('input', { type: 'file', id: 'rehearse-file', class: 'visually-hidden', accept: '.toml,.json,text/plain', tabindex: '-1', 'aria-hidden': 'true', onchange: () => read(file.files[0]) });
-  const fileButton = el('button', { type: 'button', class: 'button small', onclick: () => file.click() }, 'Open a file…');
+  const file = el('input', {
+    type: 'file',
+    id: 'rehearse-file',
+    class: 'visually-hidden',
+    accept: '.toml,.json,text/plain',
+    tabindex: '-1',
+    'aria-hidden': 'true',
+    onchange: () => read(file.files[0]),
+  });
+  const fileButton = el(
+    'button',
+    { type: 'button', class: 'button small', onclick: () => file.click() },
+    'Open a file…',
+  );
   const problem = el('p', { class: 'field-problem small', role: 'alert' });
   const deployedProblem = el('p', { class: 'muted small' });
   const outline = el('div', { class: 'outline' });
@@ -22,10 +35,23 @@ export function mount(root, dispatch) {
   const editorRoot = el('div', { class: 'editor-block' });
   const summary = el('summary', {}, 'The plan’s text');
   const details = el('details', { class: 'plan-text' }, summary, editorRoot);
-  const text = editor.mount(editorRoot, { label: 'The plan, in TOML or as JSON', rows: 18, onEdit: (value) => dispatch({ type: 'editPlan', text: value }) });
+  const text = editor.mount(editorRoot, {
+    label: 'The plan, in TOML or as JSON',
+    rows: 18,
+    onEdit: (value) => dispatch({ type: 'editPlan', text: value }),
+  });
   root.append(
-    el('div', { class: 'field' }, el('label', { for: 'rehearse-source' }, 'Plan to rehearse'), el('div', { class: 'source-row' }, select, fileButton, file)),
-    problem, deployedProblem, rollout.root, outline, details,
+    el(
+      'div',
+      { class: 'field' },
+      el('label', { for: 'rehearse-source' }, 'Plan to rehearse'),
+      el('div', { class: 'source-row' }, select, fileButton, file),
+    ),
+    problem,
+    deployedProblem,
+    rollout.root,
+    outline,
+    details,
   );
   let deployed = [];
   let wasFaulty = false;
@@ -37,9 +63,18 @@ export function mount(root, dispatch) {
       const { path, title, text: plan } = READY_MADE.find((own) => own.path === name);
       dispatch({ type: 'choosePlan', source: { kind, name: path, title }, text: plan });
     } else if (kind === 'deployed') {
-      dispatch({ type: 'choosePlan', source: { kind, name: `${name}.json`, title: name }, text: deployedText(deployed, name), rollout: name });
+      dispatch({
+        type: 'choosePlan',
+        source: { kind, name: `${name}.json`, title: name },
+        text: deployedText(deployed, name),
+        rollout: name,
+      });
     } else if (kind === 'own') {
-      dispatch({ type: 'choosePlan', source: { kind: 'own', name: 'plan.toml', title: 'your own plan' }, text: TEMPLATE });
+      dispatch({
+        type: 'choosePlan',
+        source: { kind: 'own', name: 'plan.toml', title: 'your own plan' },
+        text: TEMPLATE,
+      });
       details.open = true;
       text.focus();
     }
@@ -48,18 +83,28 @@ export function mount(root, dispatch) {
   async function read(found) {
     file.value = '';
     if (!found) return;
-    if (found.size > FILE_BYTES_MAX) return setText(problem, `${found.name} has ${found.size} bytes; a plan has at most ${FILE_BYTES_MAX}.`);
+    if (found.size > FILE_BYTES_MAX)
+      return setText(problem, `${found.name} has ${found.size} bytes; a plan has at most ${FILE_BYTES_MAX}.`);
     setText(problem, '');
-    dispatch({ type: 'choosePlan', source: { kind: 'own', name: found.name, title: found.name }, text: await found.text() });
+    dispatch({
+      type: 'choosePlan',
+      source: { kind: 'own', name: found.name, title: found.name },
+      text: await found.text(),
+    });
   }
 
   const stop = dropped(root, read);
   return {
     update(state) {
       deployed = state.deployed.plans;
-      replaceFor(select, JSON.stringify([state.deployed.status, deployed.map(({ key }) => key)]), () => options(state.deployed));
+      replaceFor(select, JSON.stringify([state.deployed.status, deployed.map(({ key }) => key)]), () =>
+        options(state.deployed),
+      );
       select.value = valueOf(state.source);
-      setText(deployedProblem, state.deployed.problem ? `The deployment’s plans could not be fetched: ${state.deployed.problem.detail}.` : '');
+      setText(
+        deployedProblem,
+        state.deployed.problem ? `The deployment’s plans could not be fetched: ${state.deployed.problem.detail}.` : '',
+      );
       setHidden(deployedProblem, !state.deployed.problem);
       setHidden(problem, problem.textContent === '');
       rollout.update(state);
@@ -80,8 +125,20 @@ function options({ status, plans }) {
   const waiting = { loading: 'loading…', failed: 'not reachable', ready: 'none' }[status];
   return [
     el('option', { value: '', disabled: true }, 'Choose a plan…'),
-    el('optgroup', { label: 'Of this deployment' }, plans.length > 0 ? plans.map(({ key, description }) => el('option', { value: `deployed ${key}` }, description ? `${key}: ${description}` : key)) : el('option', { value: 'none', disabled: true }, waiting)),
-    el('optgroup', { label: 'Ready-made' }, READY_MADE.map(({ path, title }) => el('option', { value: `ready ${path}` }, title))),
+    el(
+      'optgroup',
+      { label: 'Of this deployment' },
+      plans.length > 0
+        ? plans.map(({ key, description }) =>
+            el('option', { value: `deployed ${key}` }, description ? `${key}: ${description}` : key),
+          )
+        : el('option', { value: 'none', disabled: true }, waiting),
+    ),
+    el(
+      'optgroup',
+      { label: 'Ready-made' },
+      READY_MADE.map(({ path, title }) => el('option', { value: `ready ${path}` }, title)),
+    ),
     el('optgroup', { label: 'Your own' }, el('option', { value: 'own plan.toml' }, 'Write one here')),
   ];
 }
@@ -94,7 +151,11 @@ function valueOf(source) {
 
 /** Which rollout, where the plan holds several. */
 function rolloutField(dispatch) {
-  const select = el('select', { id: 'rehearse-rollout', class: 'input', onchange: () => dispatch({ type: 'setSetting', name: 'rollout', value: select.value }) });
+  const select = el('select', {
+    id: 'rehearse-rollout',
+    class: 'input',
+    onchange: () => dispatch({ type: 'setSetting', name: 'rollout', value: select.value }),
+  });
   const root = el('div', { class: 'field' }, el('label', { for: 'rehearse-rollout' }, 'Rollout'), select);
   return {
     root,
@@ -111,12 +172,37 @@ function rolloutField(dispatch) {
 function outlined(root, { checked, settings, source }) {
   const plan = source && outlineOf(checked?.rollouts, settings.rollout);
   setHidden(root, !plan);
-  replaceFor(root, plan && JSON.stringify(plan), () => plan && [
-    plan.description && el('p', {}, plan.description),
-    el('ol', { class: 'outline-stages', 'aria-label': 'Stages' }, plan.stages.map(({ name, percentage }) => el('li', {}, el('span', {}, name), ' ', el('b', { class: 'number' }, percent(percentage))))),
-    el('p', { class: 'muted small' }, `${plural(plan.stages.length, 'stage')} with holds of ${lengthOf(plan)} in all, ${plural(plan.guardrails.length, 'guardrail')}`),
-    plan.guardrails.length > 0 && el('details', { class: 'outline-guardrails' }, el('summary', { class: 'small' }, 'Guardrails'), el('ul', {}, plan.guardrails.map(({ when, then }) => el('li', { class: 'small' }, coded(`\`${when}\``), ` → ${then}`)))),
-  ]);
+  replaceFor(
+    root,
+    plan && JSON.stringify(plan),
+    () =>
+      plan && [
+        plan.description && el('p', {}, plan.description),
+        el(
+          'ol',
+          { class: 'outline-stages', 'aria-label': 'Stages' },
+          plan.stages.map(({ name, percentage }) =>
+            el('li', {}, el('span', {}, name), ' ', el('b', { class: 'number' }, percent(percentage))),
+          ),
+        ),
+        el(
+          'p',
+          { class: 'muted small' },
+          `${plural(plan.stages.length, 'stage')} with holds of ${lengthOf(plan)} in all, ${plural(plan.guardrails.length, 'guardrail')}`,
+        ),
+        plan.guardrails.length > 0 &&
+          el(
+            'details',
+            { class: 'outline-guardrails' },
+            el('summary', { class: 'small' }, 'Guardrails'),
+            el(
+              'ul',
+              {},
+              plan.guardrails.map(({ when, then }) => el('li', { class: 'small' }, coded(`\`${when}\``), ` → ${then}`)),
+            ),
+          ),
+      ],
+  );
 }
 
 /** Takes a file that is dropped onto the section. Returns what ends that. */
@@ -138,6 +224,11 @@ function dropped(root, read) {
   root.addEventListener('dragleave', leave);
   root.addEventListener('drop', drop);
   return () => {
-    for (const [name, own] of [['dragover', over], ['dragleave', leave], ['drop', drop]]) root.removeEventListener(name, own);
+    for (const [name, own] of [
+      ['dragover', over],
+      ['dragleave', leave],
+      ['drop', drop],
+    ])
+      root.removeEventListener(name, own);
   };
 }

@@ -5,7 +5,8 @@ export function deployedText(plans, key) {
   const wanted = [key];
   for (const next of wanted) {
     const plan = plans.find((own) => own.key === next);
-    for (const other of [...(plan?.after ?? []), ...(plan?.requires ?? [])]) if (!wanted.includes(other)) wanted.push(other);
+    for (const other of [...(plan?.after ?? []), ...(plan?.requires ?? [])])
+      if (!wanted.includes(other)) wanted.push(other);
   }
   return JSON.stringify({ v: 1, revision: 1, rollouts: plans.filter((plan) => wanted.includes(plan.key)) }, null, 2);
 }

@@ -12,8 +12,20 @@ const TIME = { example: '1.5x', hint: '1.5x for half as long again, or a time su
 
 /** What can be injected into a plan. `name` stands in the line; `fields` say what the form asks for. */
 export function catalogue(outline) {
-  const figure = (name, title, more) => ({ id: name, group: 'Figures', title, write: ({ side, endpoint, amount }) => `${side}.${name}${endpoint ? `@${endpoint}` : ''} = ${amount}`, ...SIDED, ...more });
-  const vitals = [['lcp', 'LCP'], ['fcp', 'FCP'], ['inp', 'INP'], ['ttfb', 'TTFB']].map(([name, title]) => figure(name, `${title}, at p75`, TIME));
+  const figure = (name, title, more) => ({
+    id: name,
+    group: 'Figures',
+    title,
+    write: ({ side, endpoint, amount }) => `${side}.${name}${endpoint ? `@${endpoint}` : ''} = ${amount}`,
+    ...SIDED,
+    ...more,
+  });
+  const vitals = [
+    ['lcp', 'LCP'],
+    ['fcp', 'FCP'],
+    ['inp', 'INP'],
+    ['ttfb', 'TTFB'],
+  ].map(([name, title]) => figure(name, `${title}, at p75`, TIME));
   return [
     figure('error_rate', 'Requests that fail', { ...SHARE, hasEndpoint: true }),
     figure('client_error_rate', 'Client errors (4xx)', { ...SHARE, hasEndpoint: true }),
@@ -26,28 +38,112 @@ export function catalogue(outline) {
     figure('cls', 'CLS, at p75', { example: '0.3', hint: 'a number such as 0.3, or 2x' }),
     ...outline.timings.map((name) => figure(`timing.${name}`, `Timing ${name}, at p75`, TIME)),
     { id: 'down', group: 'Outages', title: 'A side answers nothing', write: ({ side }) => `${side} down`, ...SIDED },
-    { id: 'no-traffic', group: 'Outages', title: 'Nobody comes to a side', write: ({ side }) => `no traffic on ${side}`, ...SIDED },
+    {
+      id: 'no-traffic',
+      group: 'Outages',
+      title: 'Nobody comes to a side',
+      write: ({ side }) => `no traffic on ${side}`,
+      ...SIDED,
+    },
     { id: 'nobody', group: 'Outages', title: 'Nobody comes at all', write: () => 'no traffic', isLasting: true },
-    { id: 'clustered', group: 'Outages', title: 'One subject in twenty has all errors', write: () => 'errors clustered', isLasting: true },
-    { id: 'faults', group: 'Outages', title: 'Isolates report configuration faults', write: ({ amount }) => `faults = ${amount}`, isLasting: true, example: '2', hint: 'how many' },
+    {
+      id: 'clustered',
+      group: 'Outages',
+      title: 'One subject in twenty has all errors',
+      write: () => 'errors clustered',
+      isLasting: true,
+    },
+    {
+      id: 'faults',
+      group: 'Outages',
+      title: 'Isolates report configuration faults',
+      write: ({ amount }) => `faults = ${amount}`,
+      isLasting: true,
+      example: '2',
+      hint: 'how many',
+    },
     ...outline.signals.flatMap(signalOf),
     ...outline.events.flatMap((name) => [
-      { id: `event ${name}`, group: 'Signals and events', title: `Users report ${name}`, write: ({ amount }) => `event.${name} = ${amount}`, example: '12', hint: 'how many different users on new' },
-      { id: `event-share ${name}`, group: 'Signals and events', title: `A share of users reports ${name}`, write: ({ amount }) => `event.${name} = ${amount}`, isLasting: true, example: '20%', hint: 'the share of the users on new' },
+      {
+        id: `event ${name}`,
+        group: 'Signals and events',
+        title: `Users report ${name}`,
+        write: ({ amount }) => `event.${name} = ${amount}`,
+        example: '12',
+        hint: 'how many different users on new',
+      },
+      {
+        id: `event-share ${name}`,
+        group: 'Signals and events',
+        title: `A share of users reports ${name}`,
+        write: ({ amount }) => `event.${name} = ${amount}`,
+        isLasting: true,
+        example: '20%',
+        hint: 'the share of the users on new',
+      },
     ]),
-    { id: 'approve', group: 'Operators', title: 'Tick every checklist', write: () => 'approve everything', isTimeless: true },
-    ...outline.checklist.map((item) => ({ id: `approve ${item}`, group: 'Operators', title: `Tick: ${item}`, write: () => `approve "${item}"` })),
-    ...['pause', 'resume', 'start', 'advance', 'complete', 'rollback', 'rollback to previous', 'kill', 'revive'].map((command) => ({ id: command, group: 'Operators', title: command[0].toUpperCase() + command.slice(1), write: () => command })),
-    { id: 'set', group: 'Operators', title: 'Set a percentage', write: ({ amount }) => `set ${amount}`, example: '25%', hint: 'the percentage' },
+    {
+      id: 'approve',
+      group: 'Operators',
+      title: 'Tick every checklist',
+      write: () => 'approve everything',
+      isTimeless: true,
+    },
+    ...outline.checklist.map((item) => ({
+      id: `approve ${item}`,
+      group: 'Operators',
+      title: `Tick: ${item}`,
+      write: () => `approve "${item}"`,
+    })),
+    ...['pause', 'resume', 'start', 'advance', 'complete', 'rollback', 'rollback to previous', 'kill', 'revive'].map(
+      (command) => ({
+        id: command,
+        group: 'Operators',
+        title: command[0].toUpperCase() + command.slice(1),
+        write: () => command,
+      }),
+    ),
+    {
+      id: 'set',
+      group: 'Operators',
+      title: 'Set a percentage',
+      write: ({ amount }) => `set ${amount}`,
+      example: '25%',
+      hint: 'the percentage',
+    },
   ];
 }
 
 function signalOf({ name, is_count }) {
   const group = 'Signals and events';
-  if (is_count) return [{ id: `signal ${name}`, group, title: `Signal ${name} counts`, write: ({ amount }) => `signal.${name} = ${amount}`, example: '1', hint: 'how many events at that time' }];
+  if (is_count)
+    return [
+      {
+        id: `signal ${name}`,
+        group,
+        title: `Signal ${name} counts`,
+        write: ({ amount }) => `signal.${name} = ${amount}`,
+        example: '1',
+        hint: 'how many events at that time',
+      },
+    ];
   return [
-    { id: `signal ${name}`, group, title: `Signal ${name} is at`, write: ({ amount }) => `signal.${name} = ${amount}`, isLasting: true, example: '95%', hint: 'a level: 6, 85%, 700ms' },
-    { id: `silence ${name}`, group, title: `Nobody reports ${name}`, write: () => `silence signal.${name}`, isLasting: true },
+    {
+      id: `signal ${name}`,
+      group,
+      title: `Signal ${name} is at`,
+      write: ({ amount }) => `signal.${name} = ${amount}`,
+      isLasting: true,
+      example: '95%',
+      hint: 'a level: 6, 85%, 700ms',
+    },
+    {
+      id: `silence ${name}`,
+      group,
+      title: `Nobody reports ${name}`,
+      write: () => `silence signal.${name}`,
+      isLasting: true,
+    },
   ];
 }
 
@@ -75,7 +171,9 @@ export function presets(outline) {
     { title: `JavaScript errors × 10 ${name.early}`, lines: [`new.js_error_rate = 10x from ${early}`] },
     { title: `LCP + 60 % ${name.later}`, lines: [`new.lcp = 1.6x from ${later}`] },
     { title: `Nobody comes ${name.later}`, lines: [`no traffic from ${later}`] },
-    ...(counted ? [{ title: `One ${counted.name} ${name.early}`, lines: [`signal.${counted.name} = 1 at ${early}`] }] : []),
+    ...(counted
+      ? [{ title: `One ${counted.name} ${name.early}`, lines: [`signal.${counted.name} = 1 at ${early}`] }]
+      : []),
   ];
 }
 
@@ -85,10 +183,19 @@ function moments({ stages }) {
   if (length_ms >= 2 * DAY_MS) return { early: '6h', later: '1d', name: { early: 'from 6 h', later: 'from day 1' } };
   const stage = stages[1] ?? stages[0];
   const half = written(Math.max(1_000, stage.hold_ms / 2));
-  return { early: `${stage.name}+${half}`, later: `${stage.name}+${half}`, name: { early: `in ${stage.name}`, later: `in ${stage.name}` } };
+  return {
+    early: `${stage.name}+${half}`,
+    later: `${stage.name}+${half}`,
+    name: { early: `in ${stage.name}`, later: `in ${stage.name}` },
+  };
 }
 
-const UNITS = [['d', DAY_MS], ['h', HOUR_MS], ['m', 60_000], ['s', 1_000]];
+const UNITS = [
+  ['d', DAY_MS],
+  ['h', HOUR_MS],
+  ['m', 60_000],
+  ['s', 1_000],
+];
 
 /** A duration as plans write it: `90m`. */
 function written(ms) {

@@ -19,11 +19,15 @@ const DRAW_MS = 150;
 export function mount(root) {
   const grid = el('div', { class: 'life-plots' });
   root.append(el('h3', {}, 'Over its time, which is the simulated clock’s, in UTC'), grid);
-  const update = keyed(grid, ({ id }) => id, () => {
-    const box = el('div', {});
-    const own = plot.mount(box);
-    return { root: box, update: ({ spec }) => own.update(spec), unmount: own.unmount };
-  });
+  const update = keyed(
+    grid,
+    ({ id }) => id,
+    () => {
+      const box = el('div', {});
+      const own = plot.mount(box);
+      return { root: box, update: ({ spec }) => own.update(spec), unmount: own.unmount };
+    },
+  );
   let drawn = null;
   let timer = null;
   let drawnAt = 0;
@@ -57,12 +61,40 @@ function specs(run, outline) {
   const column = (of) => points.map(of);
   const span = [xs[0], xs.at(-1) + (xs.at(-1) - xs[0]) * ROOM];
   const common = { marks: marksOf(run.events, start_s), isPartial: false, span };
-  const sides = [{ label: 'new', side: 'new' }, { label: 'legacy', side: 'legacy' }];
-  const both = (name) => [xs, column(({ new: side }) => figure(side, name)), column(({ legacy }) => figure(legacy, name))];
+  const sides = [
+    { label: 'new', side: 'new' },
+    { label: 'legacy', side: 'legacy' },
+  ];
+  const both = (name) => [
+    xs,
+    column(({ new: side }) => figure(side, name)),
+    column(({ legacy }) => figure(legacy, name)),
+  ];
   const found = [
-    { id: 'share', spec: { ...common, title: 'Share of subjects on new', unit: 'share', series: [{ label: 'planned', side: 'new' }], data: [xs, column(({ percentage }) => percentage / 100)] } },
-    { id: 'exposed', spec: { ...common, title: 'Subjects who have seen new', unit: 'count', series: [{ label: 'different subjects', side: 'new' }], data: [xs, column(({ subjects_exposed }) => subjects_exposed)] } },
-    { id: 'errors', spec: { ...common, title: 'Requests that fail', unit: 'share', series: sides, data: both('error_rate') } },
+    {
+      id: 'share',
+      spec: {
+        ...common,
+        title: 'Share of subjects on new',
+        unit: 'share',
+        series: [{ label: 'planned', side: 'new' }],
+        data: [xs, column(({ percentage }) => percentage / 100)],
+      },
+    },
+    {
+      id: 'exposed',
+      spec: {
+        ...common,
+        title: 'Subjects who have seen new',
+        unit: 'count',
+        series: [{ label: 'different subjects', side: 'new' }],
+        data: [xs, column(({ subjects_exposed }) => subjects_exposed)],
+      },
+    },
+    {
+      id: 'errors',
+      spec: { ...common, title: 'Requests that fail', unit: 'share', series: sides, data: both('error_rate') },
+    },
     { id: 'latency', spec: { ...common, title: 'Latency, p95', unit: 'ms', series: sides, data: both('latency_ms') } },
   ];
   comparisons.slice(0, COMPARISONS_MAX).forEach((comparison, index) => {
@@ -92,5 +124,9 @@ const figure = (side, name) => (side.requests < REQUESTS_MIN ? null : side[name]
 /** Changes of the state and what was injected. */
 function marksOf(events, start_s) {
   const told = events.filter(({ kind }) => kind !== 'waiting' && kind !== 'change');
-  return told.map((event) => ({ at: start_s + event.at_ms / 1_000, text: `${eventWord(event)}: ${event.kind === 'scenario' ? event.text : `${event.stage}, ${event.percentage} %`}`, isBad: event.kind === 'back' || event.kind === 'alert' || event.kind === 'scenario' }));
+  return told.map((event) => ({
+    at: start_s + event.at_ms / 1_000,
+    text: `${eventWord(event)}: ${event.kind === 'scenario' ? event.text : `${event.stage}, ${event.percentage} %`}`,
+    isBad: event.kind === 'back' || event.kind === 'alert' || event.kind === 'scenario',
+  }));
 }

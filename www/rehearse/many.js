@@ -8,7 +8,11 @@ import { OUTCOMES, hours, rateLine } from '../text/rehearse.js';
 
 export function mount(root, dispatch) {
   const lead = el('p', { class: 'muted' }, `One life may be luck. ${MANY} of them tell how often each outcome comes.`);
-  const button = el('button', { type: 'button', class: 'button small', onclick: () => dispatch({ type: isRunning ? 'stopMany' : 'runMany' }) });
+  const button = el('button', {
+    type: 'button',
+    class: 'button small',
+    onclick: () => dispatch({ type: isRunning ? 'stopMany' : 'runMany' }),
+  });
   const own = bar('run-bar');
   const told = el('p', { class: 'small number' });
   const progress = el('div', { class: 'run-progress' }, told, own.root);
@@ -51,8 +55,11 @@ function row(rate) {
   ];
   const share = bar('rate-bar');
   share.update(rate.rate, tone);
-  return el('li', { class: 'rate', 'data-tone': tone },
+  return el(
+    'li',
+    { class: 'rate', 'data-tone': tone },
     el('p', { class: 'rate-head' }, icon(name), el('b', {}, word), el('span', { class: 'number' }, rateLine(rate))),
     share.root,
-    el('p', { class: 'muted small number' }, `Median (and nine in ten): ${facts.filter(Boolean).join(', ')}.`));
+    el('p', { class: 'muted small number' }, `Median (and nine in ten): ${facts.filter(Boolean).join(', ')}.`),
+  );
 }

@@ -12,7 +12,12 @@ import { initial, reduce } from '../state/rehearse.js';
 import { createStore } from '../state/store.js';
 
 let render = () => {};
-const store = createStore({ initial, reduce, render: (state) => render(state), later: (run) => requestAnimationFrame(run) });
+const store = createStore({
+  initial,
+  reduce,
+  render: (state) => render(state),
+  later: (run) => requestAnimationFrame(run),
+});
 store.use(createController(store));
 store.dispatch({ type: 'open' });
 
@@ -35,7 +40,11 @@ export function mount(root) {
   const columns = { left: el('div', { class: 'column' }), right: el('div', { class: 'column' }) };
   let run = null;
   const views = SECTIONS.map(({ id, title, column, part }) => {
-    const section = el('section', { class: 'card rehearse-card', id: `rehearse-${id}`, 'aria-labelledby': `rehearse-${id}-title` }, el('h2', { id: `rehearse-${id}-title` }, title));
+    const section = el(
+      'section',
+      { class: 'card rehearse-card', id: `rehearse-${id}`, 'aria-labelledby': `rehearse-${id}-title` },
+      el('h2', { id: `rehearse-${id}-title` }, title),
+    );
     columns[column].append(section);
     if (id === 'life') run = runner.mount(headed(section), store.dispatch);
     return part.mount(section, store.dispatch);

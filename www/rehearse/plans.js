@@ -11,7 +11,11 @@ export const READY_MADE = [
   { path: 'plans/demo.toml', title: 'demo: five stages of 30 s', text: demo },
   { path: 'plans/staged.toml', title: 'staged: the general template, four stages in weeks', text: staged },
   { path: 'plans/admin-workbench.toml', title: 'admin-workbench: one page, a careful week', text: admin },
-  { path: 'plans/analytics-playbook.toml', title: 'analytics-playbook: a service and five flags behind it', text: analytics },
+  {
+    path: 'plans/analytics-playbook.toml',
+    title: 'analytics-playbook: a service and five flags behind it',
+    text: analytics,
+  },
   { path: 'plans/dark-launch.toml', title: 'dark-launch: eleven flags in five phases', text: dark },
 ];
 

@@ -45,12 +45,22 @@ export function mount(root, dispatch) {
 
 const isSame = (state) => JSON.stringify(state.run.asked) === JSON.stringify(askedOf(state));
 
-const stateMark = ({ engine, source, checked, run }) => JSON.stringify([engine, run ? null : source, run ? null : checked?.ok, run?.status, run?.problem, run?.report]);
+const stateMark = ({ engine, source, checked, run }) =>
+  JSON.stringify([engine, run ? null : source, run ? null : checked?.ok, run?.status, run?.problem, run?.report]);
 
 /** Each state has its words. */
 function shown({ engine, source, checked, run }, outline, dispatch) {
   if (engine.status === 'failed') {
-    return note('bad', 'The simulation could not be loaded.', el('span', {}, sentence(engine.problem)), el('button', { type: 'button', class: 'button small', onclick: () => dispatch({ type: 'loadAgain' }) }, 'Try again'));
+    return note(
+      'bad',
+      'The simulation could not be loaded.',
+      el('span', {}, sentence(engine.problem)),
+      el(
+        'button',
+        { type: 'button', class: 'button small', onclick: () => dispatch({ type: 'loadAgain' }) },
+        'Try again',
+      ),
+    );
   }
   if (!run) return waiting(engine, source, checked);
   if (run.status === 'failed') return note('bad', 'The run has failed.', el('span', {}, run.problem));
@@ -59,9 +69,19 @@ function shown({ engine, source, checked, run }, outline, dispatch) {
 }
 
 function waiting(engine, source, checked) {
-  if (source === null) return el('p', { class: 'muted' }, 'Choose a plan, say what goes wrong, and run it: here is drawn what the plan does about it, whom it reaches meanwhile, and how soon it goes back.');
+  if (source === null)
+    return el(
+      'p',
+      { class: 'muted' },
+      'Choose a plan, say what goes wrong, and run it: here is drawn what the plan does about it, whom it reaches meanwhile, and how soon it goes back.',
+    );
   if (engine.status === 'loading') return el('p', { class: 'muted' }, 'The simulation is being loaded…');
-  if (checked && !checked.ok) return note('warn', 'This cannot be run yet.', el('span', {}, 'What is wrong stands with the text, each with its line.'));
+  if (checked && !checked.ok)
+    return note(
+      'warn',
+      'This cannot be run yet.',
+      el('span', {}, 'What is wrong stands with the text, each with its line.'),
+    );
   return el('p', { class: 'muted' }, 'Ready: press Run.');
 }
 
@@ -70,12 +90,26 @@ function verdict({ report, events: happened, status, took_ms }, outline) {
   const head = headline(fate, outline, happened);
   const { icon: name, tone } = OUTCOMES[fate.outcome];
   return [
-    el('div', { class: 'fate', 'data-tone': tone }, icon(name),
-      el('div', { class: 'fate-text' },
+    el(
+      'div',
+      { class: 'fate', 'data-tone': tone },
+      icon(name),
+      el(
+        'div',
+        { class: 'fate-text' },
         el('p', { class: 'fate-head' }, status === 'stopped' ? `Stopped: ${lower(head)}` : head),
         fate.reason && el('p', {}, coded(why(fate))),
-        el('p', {}, cost(fate)))),
-    report.never.map((line) => el('p', { class: 'small never' }, icon('warning'), el('span', {}, 'The time of this line never came: ', el('code', {}, line)))),
+        el('p', {}, cost(fate)),
+      ),
+    ),
+    report.never.map((line) =>
+      el(
+        'p',
+        { class: 'small never' },
+        icon('warning'),
+        el('span', {}, 'The time of this line never came: ', el('code', {}, line)),
+      ),
+    ),
     el('p', { class: 'muted small' }, `Lived through in ${(took_ms / 1_000).toFixed(took_ms < 10_000 ? 1 : 0)} s.`),
   ];
 }
@@ -92,9 +126,15 @@ function createProgress() {
       setHidden(root, run?.status !== 'running');
       if (run?.status !== 'running') return;
       const last = run.points.at(-1);
-      const index = Math.max(0, outline.stages.findIndex(({ name }) => name === last?.stage));
+      const index = Math.max(
+        0,
+        outline.stages.findIndex(({ name }) => name === last?.stage),
+      );
       own.update((index + 0.5) / outline.stages.length, 'accent');
-      setText(text, last ? `${elapsed(last.at_ms)} lived through, in ${last.stage} at ${percent(last.percentage)}` : 'Begins…');
+      setText(
+        text,
+        last ? `${elapsed(last.at_ms)} lived through, in ${last.stage} at ${percent(last.percentage)}` : 'Begins…',
+      );
     },
   };
 }
@@ -105,11 +145,21 @@ function createCommand() {
   const hint = el('p', { class: 'muted small' });
   const save = el('button', { type: 'button', class: 'button small' }, 'Save the plan');
   const copy = el('button', { type: 'button', class: 'button small' }, 'Copy');
-  const root = el('div', { class: 'command' }, el('h3', {}, 'The same on a command line'), el('pre', { class: 'way-out', tabindex: '0' }, code), hint, el('p', { class: 'command-foot' }, copy, save, copied));
+  const root = el(
+    'div',
+    { class: 'command' },
+    el('h3', {}, 'The same on a command line'),
+    el('pre', { class: 'way-out', tabindex: '0' }, code),
+    hint,
+    el('p', { class: 'command-foot' }, copy, save, copied),
+  );
   let plan = '';
   let name = '';
   copy.addEventListener('click', async () => {
-    const isDone = await navigator.clipboard?.writeText(code.textContent).then(() => true, () => false);
+    const isDone = await navigator.clipboard?.writeText(code.textContent).then(
+      () => true,
+      () => false,
+    );
     setText(copied, isDone ? 'Copied' : 'The browser does not allow it: select the text and copy it');
   });
   save.addEventListener('click', () => {

@@ -31,7 +31,10 @@ export function mount(root, dispatch) {
 }
 
 /** While a check is under way, the run waits for it. */
-const canRun = (state) => state.engine.status === 'ready' && state.source !== null && (isSound(state) || state.checkedEdition !== state.edition);
+const canRun = (state) =>
+  state.engine.status === 'ready' &&
+  state.source !== null &&
+  (isSound(state) || state.checkedEdition !== state.edition);
 
 function reasonOf(state) {
   const { engine, source, checked } = state;
@@ -40,6 +43,10 @@ function reasonOf(state) {
   if (engine.status === 'loading') return 'The simulation is being loaded…';
   if (!checked || checked.ok) return '';
   const of = (faults) => faults.filter(({ severity }) => severity !== 'warning').length;
-  const wrong = [[of(checked.plan), 'the plan'], [of(checked.scenario), 'what happens'], [of(checked.settings), 'the settings']].filter(([many]) => many > 0);
+  const wrong = [
+    [of(checked.plan), 'the plan'],
+    [of(checked.scenario), 'what happens'],
+    [of(checked.settings), 'the settings'],
+  ].filter(([many]) => many > 0);
   return `Mend ${wrong.map(([many, where]) => `${plural(many, 'error')} in ${where}`).join(' and ')} first.`;
 }

@@ -13,12 +13,24 @@ export function mount(root, dispatch) {
   const formRoot = el('div', {});
   const form = injector.mount(formRoot, dispatch);
   const list = el('ul', { class: 'scenario-lines', 'aria-label': 'Lines of the scenario' });
-  const none = el('p', { class: 'muted small' }, 'Nothing is injected: the world is healthy, and nobody ticks a checklist.');
+  const none = el(
+    'p',
+    { class: 'muted small' },
+    'Nothing is injected: the world is healthy, and nobody ticks a checklist.',
+  );
   const editorRoot = el('div', { class: 'editor-block' });
-  const text = editor.mount(editorRoot, { label: 'The same as text, one thing a line', rows: 4, onEdit: (value) => dispatch({ type: 'editScenario', text: value }) });
+  const text = editor.mount(editorRoot, {
+    label: 'The same as text, one thing a line',
+    rows: 4,
+    onEdit: (value) => dispatch({ type: 'editScenario', text: value }),
+  });
   const body = el('div', { class: 'rehearse-body' }, ready, formRoot, list, none, editorRoot);
   root.append(empty, body);
-  const updateLines = keyed(list, ({ index, text: line }) => `${index} ${line}`, (line) => createLine(line, dispatch));
+  const updateLines = keyed(
+    list,
+    ({ index, text: line }) => `${index} ${line}`,
+    (line) => createLine(line, dispatch),
+  );
 
   return {
     update(state) {
@@ -28,10 +40,25 @@ export function mount(root, dispatch) {
       setHidden(ready, !outline);
       setHidden(formRoot, !outline);
       if (outline) {
-        replaceFor(ready, JSON.stringify(outline), () => presets(outline).map(({ title, lines }) => el('button', { type: 'button', class: 'button small', onclick: () => lines.forEach((line) => dispatch({ type: 'addLine', line })) }, title)));
+        replaceFor(ready, JSON.stringify(outline), () =>
+          presets(outline).map(({ title, lines }) =>
+            el(
+              'button',
+              {
+                type: 'button',
+                class: 'button small',
+                onclick: () => lines.forEach((line) => dispatch({ type: 'addLine', line })),
+              },
+              title,
+            ),
+          ),
+        );
         form.update(outline);
       }
-      const lines = state.scenario.split('\n').map((line, index) => ({ index, text: line.trim() })).filter((line) => line.text !== '' && !line.text.startsWith('#'));
+      const lines = state.scenario
+        .split('\n')
+        .map((line, index) => ({ index, text: line.trim() }))
+        .filter((line) => line.text !== '' && !line.text.startsWith('#'));
       const faulty = new Set((state.checked?.scenario ?? []).map(({ line }) => line));
       updateLines(lines, faulty);
       setHidden(list, lines.length === 0);
@@ -44,9 +71,23 @@ export function mount(root, dispatch) {
 
 function createLine({ index, text }, dispatch) {
   const state = el('span', { class: 'visually-hidden' });
-  const root = el('li', { class: 'scenario-line' },
-    el('code', {}, text), state,
-    el('button', { type: 'button', class: 'button quiet small', 'aria-label': `Remove: ${text}`, onclick: () => dispatch({ type: 'removeLine', index }) }, icon('close'), el('span', {}, 'Remove')));
+  const root = el(
+    'li',
+    { class: 'scenario-line' },
+    el('code', {}, text),
+    state,
+    el(
+      'button',
+      {
+        type: 'button',
+        class: 'button quiet small',
+        'aria-label': `Remove: ${text}`,
+        onclick: () => dispatch({ type: 'removeLine', index }),
+      },
+      icon('close'),
+      el('span', {}, 'Remove'),
+    ),
+  );
   return {
     root,
     update(_, faulty) {

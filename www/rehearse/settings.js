@@ -11,7 +11,13 @@ const FIELDS = [
 
 export function mount(root, dispatch) {
   const fields = FIELDS.map((field) => createField(field, dispatch));
-  root.append(el('div', { class: 'settings-grid' }, fields.map((field) => field.root)));
+  root.append(
+    el(
+      'div',
+      { class: 'settings-grid' },
+      fields.map((field) => field.root),
+    ),
+  );
   return {
     update(state) {
       for (const field of fields) field.update(state);
@@ -22,7 +28,15 @@ export function mount(root, dispatch) {
 
 function createField({ name, title, help }, dispatch) {
   const id = `rehearse-${name}`;
-  const input = el('input', { id, class: 'input number', type: 'number', inputmode: 'numeric', step: '1', 'aria-describedby': `${id}-help`, oninput: () => dispatch({ type: 'setSetting', name, value: input.value === '' ? null : Number(input.value) }) });
+  const input = el('input', {
+    id,
+    class: 'input number',
+    type: 'number',
+    inputmode: 'numeric',
+    step: '1',
+    'aria-describedby': `${id}-help`,
+    oninput: () => dispatch({ type: 'setSetting', name, value: input.value === '' ? null : Number(input.value) }),
+  });
   const hint = el('p', { class: 'muted small', id: `${id}-help` });
   const problem = el('p', { class: 'field-problem small', role: 'alert' });
   return {
@@ -33,7 +47,10 @@ function createField({ name, title, help }, dispatch) {
       setAttr(input, 'max', limit?.max);
       setAttr(input, 'placeholder', limit && String(limit.default));
       setValue(input, settings[name] === null ? '' : String(settings[name]));
-      replaceFor(hint, `${limit?.max}`, () => [help, limit && name !== 'seed' && el('span', {}, `, up to ${count(limit.max)}`)]);
+      replaceFor(hint, `${limit?.max}`, () => [
+        help,
+        limit && name !== 'seed' && el('span', {}, `, up to ${count(limit.max)}`),
+      ]);
       const fault = checked?.settings.find(({ setting }) => setting === name);
       setText(problem, fault ? sentence(fault.message) : '');
       setHidden(problem, !fault);

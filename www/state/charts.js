@@ -35,17 +35,48 @@ export function chartsOf({ metrics, view, entries }) {
   if (!data) return { charts: [], endpoints: [], missing: [] };
   const endpoint = data.endpoint ?? null;
   const grid = gridOf(data);
-  const context = { grid, view, endpoint, marks: marksOf(entries ?? [], data.since), measures: measuresOf(grid.cells), judged: judgedOf(view) };
-  const charts = [...serverCharts(context), ...browserCharts(context), ...trafficCharts(context), ...evidenceCharts(data, context)];
-  return { charts, endpoints: data.endpoints, missing: missingOf({ data, view, measures: context.measures, cells: grid.cells }) };
+  const context = {
+    grid,
+    view,
+    endpoint,
+    marks: marksOf(entries ?? [], data.since),
+    measures: measuresOf(grid.cells),
+    judged: judgedOf(view),
+  };
+  const charts = [
+    ...serverCharts(context),
+    ...browserCharts(context),
+    ...trafficCharts(context),
+    ...evidenceCharts(data, context),
+  ];
+  return {
+    charts,
+    endpoints: data.endpoints,
+    missing: missingOf({ data, view, measures: context.measures, cells: grid.cells }),
+  };
 }
 
 function serverCharts(context) {
   const errors = of((side) => ratio(side?.errors, side?.requests));
   return [
-    sidesChart(context, { id: 'error_rate', group: 'server', title: 'Errors', unit: 'share', value: errors, note: rescuedNote(context.grid.cells) }),
-    ...RATES.filter(([id, name]) => context.judged.has(metricName(id, context.endpoint)) || hasCome(context.grid.cells, name)).map(([id, name, title]) =>
-      sidesChart(context, { id, group: 'server', title, unit: 'share', value: of((side) => ratio(side?.[name], side?.requests)) }),
+    sidesChart(context, {
+      id: 'error_rate',
+      group: 'server',
+      title: 'Errors',
+      unit: 'share',
+      value: errors,
+      note: rescuedNote(context.grid.cells),
+    }),
+    ...RATES.filter(
+      ([id, name]) => context.judged.has(metricName(id, context.endpoint)) || hasCome(context.grid.cells, name),
+    ).map(([id, name, title]) =>
+      sidesChart(context, {
+        id,
+        group: 'server',
+        title,
+        unit: 'share',
+        value: of((side) => ratio(side?.[name], side?.requests)),
+      }),
     ),
     ...quantileCharts(context, 'latency', { group: 'server', title: 'Time to answer' }),
     ...quantileCharts(context, 'waited', { group: 'server', title: 'Time until clients gave up' }),
@@ -56,9 +87,19 @@ function browserCharts(context) {
   const failed = of((side) => ratio(side?.failed_pages, side?.pages));
   const timings = [...context.measures.keys()].filter((name) => name.startsWith('timing.')).sort();
   return [
-    ...VITALS.flatMap(([name, title]) => quantileCharts(context, name, { group: 'browser', title, short: name.toUpperCase() })),
-    sidesChart(context, { id: 'js_error_rate', group: 'browser', title: 'Pages with a JavaScript error', unit: 'share', value: failed }),
-    ...timings.flatMap((name) => quantileCharts(context, name, { group: 'browser', title: name.slice('timing.'.length) })),
+    ...VITALS.flatMap(([name, title]) =>
+      quantileCharts(context, name, { group: 'browser', title, short: name.toUpperCase() }),
+    ),
+    sidesChart(context, {
+      id: 'js_error_rate',
+      group: 'browser',
+      title: 'Pages with a JavaScript error',
+      unit: 'share',
+      value: failed,
+    }),
+    ...timings.flatMap((name) =>
+      quantileCharts(context, name, { group: 'browser', title: name.slice('timing.'.length) }),
+    ),
   ].filter(Boolean);
 }
 
@@ -66,7 +107,9 @@ function browserCharts(context) {
 function quantileCharts(context, measure, { group, title, short }) {
   if (!context.measures.has(measure)) return [];
   const usual = QUANTILES_OF[measure] ?? QUANTILES;
-  const judged = ['p50', 'p75', 'p95', 'p99'].filter((name) => context.judged.has(metricName(`${measure}.${name}`, context.endpoint)));
+  const judged = ['p50', 'p75', 'p95', 'p99'].filter((name) =>
+    context.judged.has(metricName(`${measure}.${name}`, context.endpoint)),
+  );
   return [...new Set([...usual, ...judged])].map((quantile) =>
     sidesChart(context, {
       id: `${measure}.${quantile}`,
@@ -85,12 +128,20 @@ function trafficCharts(context) {
     const minutes = isPart(grid, index) ? grid.partMs / MINUTE_MS : grid.stepMs / MINUTE_MS;
     return isPart(grid, index) && grid.partMs < PART_MS_MIN ? null : (cell[side]?.requests ?? 0) / minutes;
   };
-  const requests = sidesChart(context, { id: 'requests', group: 'traffic', title: 'Requests a minute', unit: 'count', value: perMinute });
+  const requests = sidesChart(context, {
+    id: 'requests',
+    group: 'traffic',
+    title: 'Requests a minute',
+    unit: 'count',
+    value: perMinute,
+  });
   return [requests, context.endpoint ? null : shareChart(context)].filter(Boolean);
 }
 
 function shareChart({ grid, marks, view }) {
-  const measured = grid.cells.map((cell) => ratio(cell?.subjects?.new, (cell?.subjects?.new ?? 0) + (cell?.subjects?.legacy ?? 0)));
+  const measured = grid.cells.map((cell) =>
+    ratio(cell?.subjects?.new, (cell?.subjects?.new ?? 0) + (cell?.subjects?.legacy ?? 0)),
+  );
   if (measured.every((value) => value === null)) return null;
   const isShort = grid.stepMs === MINUTE_MS && grid.cells.some((cell) => cell && !cell.subjects);
   return {
@@ -98,12 +149,21 @@ function shareChart({ grid, marks, view }) {
     group: 'traffic',
     title: 'Subjects on new',
     unit: 'share',
-    series: [{ label: 'new', side: 'new' }, { label: 'as set', side: 'target' }],
-    data: [grid.xs, measured, grid.cells.map((cell) => (cell?.percentage === undefined ? null : cell.percentage / 100))],
+    series: [
+      { label: 'new', side: 'new' },
+      { label: 'as set', side: 'target' },
+    ],
+    data: [
+      grid.xs,
+      measured,
+      grid.cells.map((cell) => (cell?.percentage === undefined ? null : cell.percentage / 100)),
+    ],
     isPartial: grid.partMs !== null,
     thresholds: thresholdsOf(view, 'share'),
     marks,
-    note: isShort ? 'By the minute, subjects are kept for two hours; over 7 days and more they are there by the hour.' : 'Groups count, so it may be above what is set.',
+    note: isShort
+      ? 'By the minute, subjects are kept for two hours; over 7 days and more they are there by the hour.'
+      : 'Groups count, so it may be above what is set.',
   };
 }
 

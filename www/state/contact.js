@@ -10,7 +10,13 @@ export function reduce(contact, event) {
     case 'contact':
       return { ...initial, lastAt: event.at };
     case 'lost':
-      return { ...contact, isLost: true, lostAt: contact.lostAt ?? event.at, problem: event.problem, tries: contact.tries + 1 };
+      return {
+        ...contact,
+        isLost: true,
+        lostAt: contact.lostAt ?? event.at,
+        problem: event.problem,
+        tries: contact.tries + 1,
+      };
     case 'session':
     case 'noSession':
       return initial;

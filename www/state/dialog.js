@@ -26,7 +26,11 @@ export function reduce(dialog, event, state) {
     case 'foretelling':
       return { ...dialog, foretold: { ...dialog.foretold, isLoading: true } };
     case 'foretold':
-      return { ...dialog, foretold: { tried: event.tried, problem: event.problem, isLoading: false }, needsConfirm: dialog.needsConfirm || Boolean(event.problem?.confirm) };
+      return {
+        ...dialog,
+        foretold: { tried: event.tried, problem: event.problem, isLoading: false },
+        needsConfirm: dialog.needsConfirm || Boolean(event.problem?.confirm),
+      };
     case 'rollout':
       return dialog.kind === 'command' && event.key === dialog.key ? compared(dialog, event) : dialog;
     case 'sending':
@@ -36,7 +40,15 @@ export function reduce(dialog, event, state) {
     case 'unknown':
       return { ...dialog, status: 'unknown', problem: event.problem };
     case 'decideAgain':
-      return { ...dialog, status: 'open', problem: null, isStale: false, needsConfirm: false, etag: dialog.current.etag, seen: dialog.current.view };
+      return {
+        ...dialog,
+        status: 'open',
+        problem: null,
+        isStale: false,
+        needsConfirm: false,
+        etag: dialog.current.etag,
+        seen: dialog.current.view,
+      };
     case 'done':
     case 'close':
     case 'route':
@@ -74,7 +86,11 @@ function blank(command, view, item) {
 
 /** The rollout as it is now beside the one that the dialog was opened on. */
 function compared(dialog, { view, etag }) {
-  const isOther = etag !== dialog.etag && !UNCONDITIONAL.includes(dialog.command) && dialog.status !== 'sending' && dialog.status !== 'unknown';
+  const isOther =
+    etag !== dialog.etag &&
+    !UNCONDITIONAL.includes(dialog.command) &&
+    dialog.status !== 'sending' &&
+    dialog.status !== 'unknown';
   return { ...dialog, current: { view, etag }, isStale: dialog.isStale || isOther };
 }
 
@@ -107,7 +123,8 @@ export const ifMatchOf = ({ command, etag }) => (UNCONDITIONAL.includes(command)
 /** What is missing before it can be sent, in words; null where nothing is. */
 export function missing(dialog) {
   const { command, form, kind, key } = dialog;
-  if (form.reason.trim() === '' && !isReasonOptional(command)) return command === 'note' ? 'Write the note.' : 'Say why: the reason stays in the history.';
+  if (form.reason.trim() === '' && !isReasonOptional(command))
+    return command === 'note' ? 'Write the note.' : 'Say why: the reason stays in the history.';
   if (kind === 'all') return null;
   if (bodyOf(dialog) === null) return 'Give a percentage from 0 to 100.';
   if (command === 'complete' && form.typed.trim() !== key) return `Type ${key} to confirm.`;

@@ -18,7 +18,10 @@ function chart(one, until, { view, marks, grid }) {
   return {
     id: `evidence ${one.of} ${one.condition} ${one.metric}`,
     group: 'evidence',
-    title: one.of === 'sample_ratio' ? 'The split between the sides' : `${one.of === 'gate' ? 'Gate ' : ''}${one.condition}${one.condition.startsWith(one.metric) ? '' : `, ${one.metric}`}`,
+    title:
+      one.of === 'sample_ratio'
+        ? 'The split between the sides'
+        : `${one.of === 'gate' ? 'Gate ' : ''}${one.condition}${one.condition.startsWith(one.metric) ? '' : `, ${one.metric}`}`,
     unit: 'evidence',
     series: [{ label: 'evidence', side: 'evidence' }],
     data: [points.map(([then]) => then), points.map(([, value]) => value)],
@@ -38,7 +41,10 @@ function chart(one, until, { view, marks, grid }) {
  * empty point makes the gap.
  */
 function pointsOf({ trail, e_value, ended }, until) {
-  const known = trail.map(([minute, value]) => [Math.min(Date.parse(minute) / 1_000 + MINUTE_S, until), value ?? Infinity]);
+  const known = trail.map(([minute, value]) => [
+    Math.min(Date.parse(minute) / 1_000 + MINUTE_S, until),
+    value ?? Infinity,
+  ]);
   if (!ended && known.at(-1)?.[0] !== until) known.push([until, e_value ?? Infinity]);
   const points = [];
   for (const point of known) {

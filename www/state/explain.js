@@ -12,11 +12,21 @@ export function reduce(explain, event) {
       return event.key === explain.key ? explain : { ...initial, key: event.key };
     case 'explain':
       if (event.id === '') return { ...initial, key: explain.key, problem: { detail: 'Type the id of a user first' } };
-      return { ...explain, id: event.id, isAsking: true, problem: null, answer: event.id === explain.id ? explain.answer : null };
+      return {
+        ...explain,
+        id: event.id,
+        isAsking: true,
+        problem: null,
+        answer: event.id === explain.id ? explain.answer : null,
+      };
     case 'explained':
-      return event.key === explain.key && event.id === explain.id ? { ...explain, answer: event.answer, problem: null, isAsking: false } : explain;
+      return event.key === explain.key && event.id === explain.id
+        ? { ...explain, answer: event.answer, problem: null, isAsking: false }
+        : explain;
     case 'unexplained':
-      return event.key === explain.key && event.id === explain.id ? { ...explain, answer: null, problem: event.problem, isAsking: false } : explain;
+      return event.key === explain.key && event.id === explain.id
+        ? { ...explain, answer: null, problem: event.problem, isAsking: false }
+        : explain;
     case 'noSession':
     case 'sessionEnded':
       return { ...initial, key: explain.key };
@@ -39,7 +49,9 @@ const at = (view) => (view ? `, ${percent(view.percentage)}` : '');
 const REASONS = {
   killed: () => 'the rollout is killed, and so everybody gets legacy',
   override: () => 'a preview’s link has put them there',
-  inactive: (_, view) => (view ? INACTIVE[view.state.phase] : undefined) ?? 'the rollout has not started, waits for another one, or is rolled back to nobody',
+  inactive: (_, view) =>
+    (view ? INACTIVE[view.state.phase] : undefined) ??
+    'the rollout has not started, waits for another one, or is rolled back to nobody',
   unidentified: () => 'there is no id to go by',
   excluded: () => 'they are in a group that the plan excludes',
   required: () => 'they are on legacy in another rollout, which this one requires',
@@ -47,7 +59,8 @@ const REASONS = {
   group: ({ stage }) => `they are in a group that is on new in the stage ${stage}`,
   ineligible: () => 'they are not in the group of those whom the plan considers at all',
   holdout: () => 'they belong to the share that stays on legacy at every percentage',
-  bucketed: (answer, view) => `their place, ${percent(placeOf(answer))}, is ${answer.variant === 'new' ? 'under' : 'not under'} the percentage of the stage ${answer.stage}${at(view)}`,
+  bucketed: (answer, view) =>
+    `their place, ${percent(placeOf(answer))}, is ${answer.variant === 'new' ? 'under' : 'not under'} the percentage of the stage ${answer.stage}${at(view)}`,
   no_config: () => 'no configuration can be read',
 };
 

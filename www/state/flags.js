@@ -15,14 +15,16 @@ export function reduce(flags, event) {
   }
 }
 
-
 /** `{ rows, total }`: those that the filter leaves, in order, and how many flags there are at all. */
 export function flagsOf(items, { filter, column, isDescending }) {
   const all = (items ?? []).filter((item) => item.is_flag).map(rowOf);
   const wanted = filter.trim().toLowerCase();
   const rows = all.filter(({ key, description }) => `${key} ${description}`.toLowerCase().includes(wanted));
   const compare = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
-  rows.sort((one, other) => (isDescending ? -1 : 1) * compare(one.order[column], other.order[column]) || compare(one.key, other.key));
+  rows.sort(
+    (one, other) =>
+      (isDescending ? -1 : 1) * compare(one.order[column], other.order[column]) || compare(one.key, other.key),
+  );
   return { rows, total: all.length };
 }
 

@@ -3,19 +3,44 @@
 // older than that is shown. `before` tells where each goes on, null on the last page.
 import { millis } from '../text/time.js';
 
-export const initial = { key: null, entries: null, before: null, messages: null, messagesBefore: null, isLoading: false, problem: null, filter: 'all', revision: null };
+export const initial = {
+  key: null,
+  entries: null,
+  before: null,
+  messages: null,
+  messagesBefore: null,
+  isLoading: false,
+  problem: null,
+  filter: 'all',
+  revision: null,
+};
 
 const ALERTS = new Set(['alert', 'escalation']);
 
 export function reduce(history, event) {
   switch (event.type) {
     case 'route':
-      return { ...(event.key === history.key ? history : { ...initial, key: event.key, filter: history.filter }), revision: event.revision ?? null };
+      return {
+        ...(event.key === history.key ? history : { ...initial, key: event.key, filter: history.filter }),
+        revision: event.revision ?? null,
+      };
     case 'history':
-      return event.key === history.key ? { ...history, ...paged(history.entries, history.before, event, ({ revision }) => revision), isLoading: false, problem: null } : history;
+      return event.key === history.key
+        ? {
+            ...history,
+            ...paged(history.entries, history.before, event, ({ revision }) => revision),
+            isLoading: false,
+            problem: null,
+          }
+        : history;
     case 'messages': {
       if (event.key !== history.key) return history;
-      const { entries: messages, before: messagesBefore } = paged(history.messages, history.messagesBefore, event, ({ at, kind, text }) => `${at} ${kind} ${text}`);
+      const { entries: messages, before: messagesBefore } = paged(
+        history.messages,
+        history.messagesBefore,
+        event,
+        ({ at, kind, text }) => `${at} ${kind} ${text}`,
+      );
       return { ...history, messages, messagesBefore, isLoading: false, problem: null };
     }
     case 'noHistory':
@@ -39,7 +64,9 @@ function paged(known, before, { items, before: next, isOlder }, idOf) {
   const others = known.filter((item) => !ids.has(idOf(item)));
   if (isOlder) return { entries: [...others, ...items], before: next };
   const hasHole = others.length === known.length && known.length > 0 && next !== null;
-  return hasHole ? { entries: items, before: next } : { entries: [...items, ...others], before: known.length > 0 ? before : next };
+  return hasHole
+    ? { entries: items, before: next }
+    : { entries: [...items, ...others], before: known.length > 0 ? before : next };
 }
 
 /** Before which moment only one of the two kinds is known, in ms; `-Infinity` where both are complete. */
@@ -57,7 +84,10 @@ export const hasOlder = (history) => horizonOf(history) !== -Infinity;
 /** Which pages lead further back: `[kind, before]` of those that end at the horizon. */
 export function olderOf(history) {
   const horizon = horizonOf(history);
-  return [['entries', history.entries, history.before], ['messages', history.messages, history.messagesBefore]]
+  return [
+    ['entries', history.entries, history.before],
+    ['messages', history.messages, history.messagesBefore],
+  ]
     .filter(([, items, before]) => before !== null && oldest(items) >= horizon)
     .map(([kind, , before]) => [kind, before]);
 }
@@ -69,14 +99,37 @@ export function olderOf(history) {
 export function timelineOf(history) {
   const { entries, messages, filter } = history;
   const horizon = horizonOf(history);
-  const changes = filter === 'alerts' ? [] : (entries ?? []).map((entry, index) => ({ id: `r${entry.revision}`, at: entry.at, ms: millis(entry.at), entry, from: entries[index + 1]?.revision === entry.revision - 1 ? entries[index + 1].state : null }));
-  const said = filter === 'changes' ? [] : (messages ?? []).filter(({ kind }) => filter === 'all' || ALERTS.has(kind)).map((message) => {
-    const told = changes.find(({ at, entry }) => at === message.at && isToldBy(message, entry))?.entry.revision;
-    return { id: `${message.at} ${message.kind} ${message.text} ${told}`, at: message.at, ms: millis(message.at), message, told };
-  });
+  const changes =
+    filter === 'alerts'
+      ? []
+      : (entries ?? []).map((entry, index) => ({
+          id: `r${entry.revision}`,
+          at: entry.at,
+          ms: millis(entry.at),
+          entry,
+          from: entries[index + 1]?.revision === entry.revision - 1 ? entries[index + 1].state : null,
+        }));
+  const said =
+    filter === 'changes'
+      ? []
+      : (messages ?? [])
+          .filter(({ kind }) => filter === 'all' || ALERTS.has(kind))
+          .map((message) => {
+            const told = changes.find(({ at, entry }) => at === message.at && isToldBy(message, entry))?.entry.revision;
+            return {
+              id: `${message.at} ${message.kind} ${message.text} ${told}`,
+              at: message.at,
+              ms: millis(message.at),
+              message,
+              told,
+            };
+          });
   const items = [...changes, ...said].filter(({ ms }) => ms >= horizon);
   // Of the same moment, the change came last: the alert led to it.
-  items.sort((one, other) => other.ms - one.ms || rank(other) - rank(one) || (other.entry?.revision ?? 0) - (one.entry?.revision ?? 0));
+  items.sort(
+    (one, other) =>
+      other.ms - one.ms || rank(other) - rank(one) || (other.entry?.revision ?? 0) - (one.entry?.revision ?? 0),
+  );
   const days = [];
   for (const item of items) {
     const day = item.at.slice(0, 10);
@@ -87,6 +140,7 @@ export function timelineOf(history) {
 }
 
 /** Whether the change that an alert led to has the alert's figures in its reason. */
-const isToldBy = ({ figures = [] }, { reason }) => figures.length > 0 && figures.every((figure) => reason.includes(figure));
+const isToldBy = ({ figures = [] }, { reason }) =>
+  figures.length > 0 && figures.every((figure) => reason.includes(figure));
 
 const rank = ({ entry }) => (entry ? 1 : 0);

@@ -18,7 +18,11 @@ const BAD = new Set(['rollback', 'kill']);
 export function marksOf(entries, since) {
   const marks = entries
     .filter((entry) => entry.command.command in WORDS && Date.parse(entry.at) >= Date.parse(since))
-    .map(({ at, command, state }) => ({ at: Date.parse(at) / 1_000, text: `${WORDS[command.command]}: ${placeOf(state)}`, isBad: BAD.has(command.command) }));
+    .map(({ at, command, state }) => ({
+      at: Date.parse(at) / 1_000,
+      text: `${WORDS[command.command]}: ${placeOf(state)}`,
+      isBad: BAD.has(command.command),
+    }));
   return marks.sort((one, other) => one.at - other.at);
 }
 

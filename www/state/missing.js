@@ -10,33 +10,59 @@ export function missingOf({ data, view, measures, cells }) {
   const reported = new Set([...measures].filter(([name]) => name !== 'latency').flatMap(([, sides]) => [...sides]));
   for (const side of ['new', 'legacy']) if (cells.some((cell) => cell?.[side]?.pages > 0)) reported.add(side);
   if (data.windows.length > 0) missing.push(...browsers(measures, reported));
-  if (data.windows.length > 0 && data.evidence.every(({ of }) => of === 'sample_ratio')) missing.push(comparisons(view));
+  if (data.windows.length > 0 && data.evidence.every(({ of }) => of === 'sample_ratio'))
+    missing.push(comparisons(view));
   return missing.filter(Boolean);
 }
 
 /** Why there is nothing at all; null where there is something. */
 export function emptinessOf({ data, view }) {
   if (!data || data.windows.length > 0) return null;
-  if (view?.state.phase === 'draft') return 'Nothing was measured yet: the rollout has not started, and no request has come by.';
+  if (view?.state.phase === 'draft')
+    return 'Nothing was measured yet: the rollout has not started, and no request has come by.';
   const routes = view?.routes.length > 0 ? ` It takes ${view.routes.join(', ')}.` : '';
   return `No request of this rollout has come by in this time.${routes}`;
 }
 
 function browsers(measures, reported) {
   if (reported.size === 0) {
-    return [{ what: 'What users’ browsers see (web vitals, JavaScript errors, timings): no page has reported.', how: 'Add the beacon to the pages of both frontends:', code: BEACON }];
+    return [
+      {
+        what: 'What users’ browsers see (web vitals, JavaScript errors, timings): no page has reported.',
+        how: 'Add the beacon to the pages of both frontends:',
+        code: BEACON,
+      },
+    ];
   }
   const silent = ['new', 'legacy'].find((side) => !reported.has(side));
-  if (silent) return [{ what: `What browsers see on ${silent}: none of its pages has reported.`, how: `If there are visitors on ${silent}, add the beacon to its pages too:`, code: BEACON }];
+  if (silent)
+    return [
+      {
+        what: `What browsers see on ${silent}: none of its pages has reported.`,
+        how: `If there are visitors on ${silent}, add the beacon to its pages too:`,
+        code: BEACON,
+      },
+    ];
   const without = VITALS.filter((name) => !measures.has(name)).map((name) => name.toUpperCase());
   return [
-    without.length > 0 && { what: `${without.join(', ')}: no page has reported it yet.`, how: 'INP comes from pages that somebody used, LCP and CLS when a page is left. Not every browser has all of them.' },
-    ![...measures.keys()].some((name) => name.startsWith('timing.')) && { what: 'Timings of your own.', how: 'Report them from a page:', code: 'tidegate.time("tti", ms)' },
+    without.length > 0 && {
+      what: `${without.join(', ')}: no page has reported it yet.`,
+      how: 'INP comes from pages that somebody used, LCP and CLS when a page is left. Not every browser has all of them.',
+    },
+    ![...measures.keys()].some((name) => name.startsWith('timing.')) && {
+      what: 'Timings of your own.',
+      how: 'Report them from a page:',
+      code: 'tidegate.time("tti", ms)',
+    },
   ];
 }
 
 function comparisons(view) {
   if (view?.is_flag) return null;
   if (isComparing(view)) return { what: 'Evidence against legacy.', how: 'It is gathered while somebody is on new.' };
-  return { what: 'Evidence: no guardrail compares with legacy.', how: 'One that does needs no bound, and tells early:', code: 'when = "error_rate > legacy"' };
+  return {
+    what: 'Evidence: no guardrail compares with legacy.',
+    how: 'One that does needs no bound, and tells early:',
+    code: 'when = "error_rate > legacy"',
+  };
 }

@@ -8,7 +8,8 @@ export function reduce(metrics, event) {
       return event.key === metrics.key ? metrics : { ...initial, since: metrics.since, key: event.key };
     case 'metrics':
       // What was asked for before the range or the endpoint was changed comes too late.
-      if (event.key !== metrics.key || event.since !== metrics.since || event.endpoint !== metrics.endpoint) return metrics;
+      if (event.key !== metrics.key || event.since !== metrics.since || event.endpoint !== metrics.endpoint)
+        return metrics;
       return { ...metrics, data: event.data, at: event.at, problem: null };
     case 'noMetrics':
       return event.key === metrics.key ? { ...metrics, problem: event.problem } : metrics;

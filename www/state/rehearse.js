@@ -25,9 +25,21 @@ export function reduce(state, event) {
     case 'engine':
       return { ...state, engine: { status: event.status, problem: event.problem ?? null } };
     case 'deployed':
-      return { ...state, deployed: { status: event.problem ? 'failed' : 'ready', plans: event.plans ?? [], problem: event.problem ?? null } };
+      return {
+        ...state,
+        deployed: {
+          status: event.problem ? 'failed' : 'ready',
+          plans: event.plans ?? [],
+          problem: event.problem ?? null,
+        },
+      };
     case 'choosePlan':
-      return changed({ ...state, source: event.source, plan: event.text, settings: { ...state.settings, rollout: event.rollout ?? null } });
+      return changed({
+        ...state,
+        source: event.source,
+        plan: event.text,
+        settings: { ...state.settings, rollout: event.rollout ?? null },
+      });
     case 'editPlan':
       return changed({ ...state, plan: event.text, source: state.source?.kind === 'own' ? state.source : OWN });
     case 'editScenario':
@@ -35,27 +47,69 @@ export function reduce(state, event) {
     case 'addLine':
       return changed({ ...state, scenario: withLine(state.scenario, event.line) });
     case 'removeLine':
-      return changed({ ...state, scenario: state.scenario.split('\n').filter((_, index) => index !== event.index).join('\n') });
+      return changed({
+        ...state,
+        scenario: state.scenario
+          .split('\n')
+          .filter((_, index) => index !== event.index)
+          .join('\n'),
+      });
     case 'setSetting':
       return changed({ ...state, settings: { ...state.settings, [event.name]: event.value } });
     case 'checked':
-      return event.edition === state.edition ? { ...state, ...settled(state, event.answer), checkedEdition: event.edition } : state;
+      return event.edition === state.edition
+        ? { ...state, ...settled(state, event.answer), checkedEdition: event.edition }
+        : state;
     case 'begin':
-      return { ...state, many: null, run: { status: 'running', asked: event.asked, rollouts: state.checked.rollouts, source: state.source, points: [], comparisons: [], events: [], progress: null, start_ms: 0, report: null, problem: null, took_ms: null } };
+      return {
+        ...state,
+        many: null,
+        run: {
+          status: 'running',
+          asked: event.asked,
+          rollouts: state.checked.rollouts,
+          source: state.source,
+          points: [],
+          comparisons: [],
+          events: [],
+          progress: null,
+          start_ms: 0,
+          report: null,
+          problem: null,
+          took_ms: null,
+        },
+      };
     case 'told':
       return state.run?.status === 'running' ? { ...state, run: grown(state.run, event) } : state;
     case 'ended':
-      return state.run ? { ...state, run: { ...state.run, status: event.report.over ? 'done' : 'stopped', report: event.report, took_ms: event.took_ms } } : state;
+      return state.run
+        ? {
+            ...state,
+            run: {
+              ...state.run,
+              status: event.report.over ? 'done' : 'stopped',
+              report: event.report,
+              took_ms: event.took_ms,
+            },
+          }
+        : state;
     case 'failed':
       return state.run ? { ...state, run: { ...state.run, status: 'failed', problem: event.problem } } : state;
     case 'beginMany':
       return { ...state, many: { status: 'running', wanted: MANY, fates: [], summary: null, problem: null } };
     case 'fates':
-      return state.many?.status === 'running' ? { ...state, many: { ...state.many, fates: [...state.many.fates, ...event.fates] } } : state;
+      return state.many?.status === 'running'
+        ? { ...state, many: { ...state.many, fates: [...state.many.fates, ...event.fates] } }
+        : state;
     case 'summary':
       return state.many ? { ...state, many: { ...state.many, summary: event.summary } } : state;
     case 'endedMany':
-      return state.many ? { ...state, many: { ...state.many, status: event.problem ? 'failed' : event.status, problem: event.problem ?? null } } : state;
+      return state.many
+        ? {
+            ...state,
+            many: { ...state.many, status: event.problem ? 'failed' : event.status, problem: event.problem ?? null },
+          }
+        : state;
     default:
       return state;
   }
@@ -77,7 +131,14 @@ const withLine = (text, line) => `${text === '' || text.endsWith('\n') ? text : 
 
 function grown(run, { progress, tracks, events }) {
   const [track] = tracks;
-  return { ...run, progress, start_ms: progress.start_ms, comparisons: track.comparisons, points: run.points.concat(track.points), events: run.events.concat(events) };
+  return {
+    ...run,
+    progress,
+    start_ms: progress.start_ms,
+    comparisons: track.comparisons,
+    points: run.points.concat(track.points),
+    events: run.events.concat(events),
+  };
 }
 
 /** What the simulation is asked, with its own numbers where nobody has set one. */
@@ -85,12 +146,15 @@ export function askedOf({ plan, scenario, settings, checked }) {
   const limits = checked?.limits;
   const number = (name) => settings[name] ?? limits?.[name].default;
   const rollout = settings.rollout ? { rollout: settings.rollout } : {};
-  const wanted = limits ? { subjects: number('subjects'), requests_per_hour: number('requests_per_hour'), seed: number('seed') } : {};
+  const wanted = limits
+    ? { subjects: number('subjects'), requests_per_hour: number('requests_per_hour'), seed: number('seed') }
+    : {};
   return { plan, scenario, settings: { ...wanted, ...rollout } };
 }
 
 /** Whether what is asked for is known to be sound. */
-export const isSound = (state) => state.source !== null && state.checkedEdition === state.edition && Boolean(state.checked?.ok);
+export const isSound = (state) =>
+  state.source !== null && state.checkedEdition === state.edition && Boolean(state.checked?.ok);
 
 /** The outline of the rollout that counts. */
 export const outlineOf = (rollouts, key) => rollouts?.find((rollout) => rollout.key === key) ?? rollouts?.[0] ?? null;

@@ -1,6 +1,14 @@
 // Who one is. `status`: `unknown` until the server has said it, then `in` or `out`. `ended` is true
 // where a session was there and is no longer, `problem` why a sign-in did not work.
-export const initial = { status: 'unknown', name: null, role: null, expires: null, problem: null, ended: false, isBusy: false };
+export const initial = {
+  status: 'unknown',
+  name: null,
+  role: null,
+  expires: null,
+  problem: null,
+  ended: false,
+  isBusy: false,
+};
 
 const OUT = { ...initial, status: 'out' };
 

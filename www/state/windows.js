@@ -4,7 +4,18 @@
 const MINUTE_MS = 60_000;
 /** The least that a plot spans: a rollout's first minutes are not stretched over its whole width. */
 const CELLS_MIN = 10;
-const COUNTS = ['requests', 'errors', 'client_errors', 'timeouts', 'abandoned', 'broken', 'rescued', 'pages', 'failed_pages', 'js_errors'];
+const COUNTS = [
+  'requests',
+  'errors',
+  'client_errors',
+  'timeouts',
+  'abandoned',
+  'broken',
+  'rescued',
+  'pages',
+  'failed_pages',
+  'js_errors',
+];
 const QUANTILES = ['p50', 'p75', 'p95', 'p99'];
 
 /**
@@ -19,7 +30,10 @@ export function gridOf(metrics) {
   const firstMs = times.reduce((least, ms) => Math.min(least, ms), atMs);
   const lastMs = floor(times.reduce((most, ms) => Math.max(most, ms), atMs));
   // Where the rollout is younger than what was asked for, the plot begins where the figures do.
-  const startMs = Math.min(floor(Math.max(Date.parse(metrics.since), firstMs - stepMs)), lastMs - (CELLS_MIN - 1) * stepMs);
+  const startMs = Math.min(
+    floor(Math.max(Date.parse(metrics.since), firstMs - stepMs)),
+    lastMs - (CELLS_MIN - 1) * stepMs,
+  );
   const length = Math.round((lastMs - startMs) / stepMs) + 1;
   const cells = new Array(length).fill(null);
   metrics.windows.forEach((window, index) => {
@@ -58,7 +72,10 @@ function merged(one, other) {
     legacy: mergedSides(one.legacy, other.legacy),
     new: mergedSides(one.new, other.new),
     // A subject that came under both revisions counts twice.
-    subjects: one.subjects && other.subjects ? { legacy: one.subjects.legacy + other.subjects.legacy, new: one.subjects.new + other.subjects.new } : (one.subjects ?? other.subjects),
+    subjects:
+      one.subjects && other.subjects
+        ? { legacy: one.subjects.legacy + other.subjects.legacy, new: one.subjects.new + other.subjects.new }
+        : (one.subjects ?? other.subjects),
     percentage: later.percentage,
     revision: later.revision,
   };
@@ -67,7 +84,8 @@ function merged(one, other) {
 function mergedSides(one, other) {
   if (!one || !other) return one ?? other;
   const measures = { ...one.measures };
-  for (const [name, measure] of Object.entries(other.measures)) measures[name] = mergedMeasures(measures[name], measure);
+  for (const [name, measure] of Object.entries(other.measures))
+    measures[name] = mergedMeasures(measures[name], measure);
   return { ...Object.fromEntries(COUNTS.map((name) => [name, one[name] + other[name]])), measures };
 }
 
@@ -79,7 +97,10 @@ function mergedMeasures(one, other) {
   if (!one || one.count === 0) return other;
   if (other.count === 0) return one;
   const count = one.count + other.count;
-  const mean = (name) => (one[name] === null || other[name] === null ? (one[name] ?? other[name]) : (one[name] * one.count + other[name] * other.count) / count);
+  const mean = (name) =>
+    one[name] === null || other[name] === null
+      ? (one[name] ?? other[name])
+      : (one[name] * one.count + other[name] * other.count) / count;
   return { count, ...Object.fromEntries(QUANTILES.map((name) => [name, mean(name)])) };
 }
 

@@ -13,7 +13,8 @@ export function done(command) {
   return words ? words(command) : command.command;
 }
 
-const fromKv = (text, { key, kv }) => (key ? `${text}: the key ${key} in KV` : kv === undefined ? text : `${text}: “${kv}” in KV`);
+const fromKv = (text, { key, kv }) =>
+  key ? `${text}: the key ${key} in KV` : kv === undefined ? text : `${text}: “${kv}” in KV`;
 
 const DONE = {
   start: () => 'started it',
@@ -21,9 +22,11 @@ const DONE = {
   set: (command) => fromKv(`set it to ${percent(command.percentage)}`, command),
   pause: () => 'paused it',
   resume: ({ stage }) => `resumed it${stage ? ` in ${stage}` : ''}`,
-  rollback: ({ to = 'off' }) => `rolled it back to ${to === 'off' ? 'nobody' : to === 'previous' ? 'the stage before' : percent(to)}`,
+  rollback: ({ to = 'off' }) =>
+    `rolled it back to ${to === 'off' ? 'nobody' : to === 'previous' ? 'the stage before' : percent(to)}`,
   kill: (command) => fromKv('killed it', command),
-  revive: (command) => (command.key ? `revived it: the key ${command.key} is gone from KV` : fromKv('revived it', command)),
+  revive: (command) =>
+    command.key ? `revived it: the key ${command.key} is gone from KV` : fromKv('revived it', command),
   approve: ({ item }) => `approved “${item}”`,
   complete: () => 'completed it',
   note: () => 'noted',

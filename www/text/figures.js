@@ -2,7 +2,8 @@
 import { count, round, share } from './numbers.js';
 
 const TIMES = /^(latency|waited|lcp|fcp|inp|ttfb|timing)\b/;
-const SHARES = /^(error_rate|client_error_rate|timeout_rate|status|abandoned_rate|broken_rate|js_error_rate|share|adoption|event|percentage)\b/;
+const SHARES =
+  /^(error_rate|client_error_rate|timeout_rate|status|abandoned_rate|broken_rate|js_error_rate|share|adoption|event|percentage)\b/;
 
 export function figure(metric, value) {
   if (value === null || value === undefined) return '–';
@@ -12,7 +13,8 @@ export function figure(metric, value) {
 }
 
 /** `420 ms`, `1.84 s` */
-export const milliseconds = (value) => (value < 1_000 ? `${round(value, value < 10 ? 1 : 0)} ms` : `${round(value / 1_000, 2)} s`);
+export const milliseconds = (value) =>
+  value < 1_000 ? `${round(value, value < 10 ? 1 : 0)} ms` : `${round(value / 1_000, 2)} s`;
 
 /** Evidence, which may be very large: `3.2`, `1,240`, `4.1e9`. */
 export function evidence(value) {

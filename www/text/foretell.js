@@ -25,15 +25,26 @@ export function movers({ from, to, moves }) {
     return [from.killed && to.killed ? 'Nobody moves: everybody is on legacy while it is killed.' : nobody, ...groups];
   }
   const [old, next] = moves.direction === 'new' ? ['legacy', 'new'] : ['new', 'legacy'];
-  const seen = moves.subjects === null || moves.subjects === undefined ? '' : `: about ${count(moves.subjects)} of those seen in the last day`;
+  const seen =
+    moves.subjects === null || moves.subjects === undefined
+      ? ''
+      : `: about ${count(moves.subjects)} of those seen in the last day`;
   return [`${percent(moves.share)} of subjects move from ${old} to ${next}${seen}.`, ...groups];
 }
 
 /** A kill takes groups off new too. */
 function groupLines(from, to) {
   const [before, after] = [from, to].map((state) => (state.killed ? [] : state.groups));
-  const ways = [[before.filter((group) => !after.includes(group)), 'back to legacy'], [after.filter((group) => !before.includes(group)), 'to new']];
-  return ways.filter(([groups]) => groups.length > 0).map(([groups, way]) => `The ${groups.length === 1 ? 'group' : 'groups'} ${listed(groups)} ${groups.length === 1 ? 'goes' : 'go'} ${way}.`);
+  const ways = [
+    [before.filter((group) => !after.includes(group)), 'back to legacy'],
+    [after.filter((group) => !before.includes(group)), 'to new'],
+  ];
+  return ways
+    .filter(([groups]) => groups.length > 0)
+    .map(
+      ([groups, way]) =>
+        `The ${groups.length === 1 ? 'group' : 'groups'} ${listed(groups)} ${groups.length === 1 ? 'goes' : 'go'} ${way}.`,
+    );
 }
 
 /** What the schedule makes of it at once, and what it waits for then. */
@@ -45,7 +56,12 @@ export function following({ to, then = [], waits = [] }) {
 }
 
 function stepOf({ command, stage, percentage }) {
-  const others = { complete: 'completed', end: 'counts as ended', release: `let go in ${stage} ${percent(percentage)}`, wait: 'waits for what it comes after' };
+  const others = {
+    complete: 'completed',
+    end: 'counts as ended',
+    release: `let go in ${stage} ${percent(percentage)}`,
+    wait: 'waits for what it comes after',
+  };
   return others[command] ?? `${stage} ${percent(percentage)}`;
 }
 
@@ -61,18 +77,26 @@ export function warnings(command, tried, rollout, isConfirmed = false) {
   const skipped = command === 'set' && moves.direction === 'new' ? SKIPS_OF_RISING_SET : (SKIPS[command] ?? []);
   const found = rollout.blocked.filter(({ by }) => skipped.includes(by)).map(({ text }) => `skipped: ${text}`);
   if (command === 'start') found.push(...byChance(tried), ...silent(rollout));
-  found.push(...leap(tried, rollout), ...OF_COMMAND[command]?.(from, to) ?? []);
+  found.push(...leap(tried, rollout), ...(OF_COMMAND[command]?.(from, to) ?? []));
   const against = isConfirmed ? (rollout.not_now ?? []).filter((own) => own.command === command) : [];
-  return [...against.map(({ reason }) => sentence(`done all the same: ${reason}`)), ...found.map(sentence), ...ending(tried)];
+  return [
+    ...against.map(({ reason }) => sentence(`done all the same: ${reason}`)),
+    ...found.map(sentence),
+    ...ending(tried),
+  ];
 }
 
 const OF_COMMAND = {
-  set: (from, to) => [
-    from.phase === 'running' && 'it stays there until somebody resumes it',
-    from.phase === 'rolled_back' && `this begins attempt ${to.attempt}`,
-    to.killed && 'it stays killed: everybody is on legacy until somebody revives it',
-  ].filter(Boolean),
-  resume: (from, to) => (from.phase === 'rolled_back' ? [`this begins attempt ${to.attempt}, in ${to.stage}; its checklists begin anew`] : []),
+  set: (from, to) =>
+    [
+      from.phase === 'running' && 'it stays there until somebody resumes it',
+      from.phase === 'rolled_back' && `this begins attempt ${to.attempt}`,
+      to.killed && 'it stays killed: everybody is on legacy until somebody revives it',
+    ].filter(Boolean),
+  resume: (from, to) =>
+    from.phase === 'rolled_back'
+      ? [`this begins attempt ${to.attempt}, in ${to.stage}; its checklists begin anew`]
+      : [],
   advance: (from, to) => (to.percentage >= 100 ? ['everybody goes to new'] : []),
   complete: () => ['everybody goes to new, and no stage follows'],
 };
@@ -81,7 +105,9 @@ const OF_COMMAND = {
 function byChance({ forecast }) {
   if (!forecast) return [];
   const alarms = forecast.alarms.filter((alarm) => alarm.is_frequent).map(({ text }) => text);
-  const needs = forecast.stages.flatMap(({ stage, needs }) => needs.filter((need) => !need.is_reached).map(({ text }) => `in ${stage}: ${text}`));
+  const needs = forecast.stages.flatMap(({ stage, needs }) =>
+    needs.filter((need) => !need.is_reached).map(({ text }) => `in ${stage}: ${text}`),
+  );
   return [...alarms, ...needs];
 }
 
@@ -89,7 +115,9 @@ function byChance({ forecast }) {
 function silent({ state, never_reported: names = [] }) {
   const isTooEarly = state?.phase === 'draft' && names.some((name) => !name.startsWith('signal.'));
   const why = isTooEarly ? ' (pages report once the rollout has started)' : '';
-  return names.length === 0 ? [] : [`nobody has ever reported ${listed(names)}${why}: what rests on it says nothing until somebody does`];
+  return names.length === 0
+    ? []
+    : [`nobody has ever reported ${listed(names)}${why}: what rests on it says nothing until somebody does`];
 }
 
 function leap({ from, to }, { stages }) {

@@ -9,7 +9,8 @@ export function measured(unit, value) {
 }
 
 /** The same for an axis: as short as it goes. */
-export const ticked = (unit, value) => (unit === 'count' && value >= 1_000 ? `${figures(value / 1_000)} k` : measured(unit, value));
+export const ticked = (unit, value) =>
+  unit === 'count' && value >= 1_000 ? `${figures(value / 1_000)} k` : measured(unit, value);
 
 const WORDS = {
   share: (value) => `${figures(value * 100)} %`,

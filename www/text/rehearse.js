@@ -4,7 +4,12 @@ import { sentence } from './words.js';
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
-const UNITS = [['d', 24 * HOUR_MS], ['h', HOUR_MS], ['min', 60_000], ['s', SECOND_MS]];
+const UNITS = [
+  ['d', 24 * HOUR_MS],
+  ['h', HOUR_MS],
+  ['min', 60_000],
+  ['s', SECOND_MS],
+];
 
 export const OUTCOMES = {
   completed: { word: 'Completed', icon: 'completed', tone: 'good' },
@@ -47,13 +52,17 @@ export function cost(fate) {
   const isBack = fate.outcome === 'rolled_back';
   const seen = `${plural(fate.subjects_exposed, 'subject')} ${isBack ? 'had seen' : 'saw'} new.`;
   const failed = `They met ${plural(fate.requests_failed, 'error')}${isBack ? ' before the rollback' : ''}${fate.requests_rescued > 0 ? `; ${count(fate.requests_rescued)} more were kept from them, as legacy answered instead` : ''}.`;
-  const noticed = fate.requests_until_detection === null ? '' : ` The failure was noticed about ${minutes(fate.hours_until_detection)} after it began, after ${plural(fate.requests_until_detection, 'request')} to new.`;
+  const noticed =
+    fate.requests_until_detection === null
+      ? ''
+      : ` The failure was noticed about ${minutes(fate.hours_until_detection)} after it began, after ${plural(fate.requests_until_detection, 'request')} to new.`;
   const alerts = fate.alerts > 0 ? ` ${plural(fate.alerts, 'alert')} fired.` : '';
   return `${seen} ${failed}${noticed}${alerts}`;
 }
 
 /** `Rolled back in 98 % of 100 runs (interval of 95 %: 93 % to 99.4 %)` */
-export const rateLine = ({ rate, low, high }) => `${share(rate)}, with an interval of 95 % from ${percentOf(low)} to ${percentOf(high)}`;
+export const rateLine = ({ rate, low, high }) =>
+  `${share(rate)}, with an interval of 95 % from ${percentOf(low)} to ${percentOf(high)}`;
 
 const percentOf = (value) => `${Number((value * 100).toFixed(1))} %`;
 
@@ -66,13 +75,26 @@ export function eventWord({ kind, command, by }) {
   return `${command[0].toUpperCase()}${command.slice(1)}${by === 'guardrail' ? ' by a guardrail' : ''}`;
 }
 
-export const EVENT_ICONS = { forward: ['next', 'good'], back: ['rolled_back', 'bad'], change: ['draft', 'calm'], alert: ['warning', 'warn'], scenario: ['warning', 'warn'], refused: ['blocked', 'bad'], waiting: ['clock', 'calm'] };
+export const EVENT_ICONS = {
+  forward: ['next', 'good'],
+  back: ['rolled_back', 'bad'],
+  change: ['draft', 'calm'],
+  alert: ['warning', 'warn'],
+  scenario: ['warning', 'warn'],
+  refused: ['blocked', 'bad'],
+  waiting: ['clock', 'calm'],
+};
 
 /** The command that lives the same life. */
 export function commandOf({ scenario, settings }, source, limits) {
   const words = ['tidegate', 'simulate', quoted(source.name)];
-  for (const line of scenario.split('\n').map((text) => text.trim())) if (line !== '' && !line.startsWith('#')) words.push('--inject', quoted(line));
-  for (const [name, option] of [['subjects', '--subjects'], ['requests_per_hour', '--requests-per-hour'], ['seed', '--seed']]) {
+  for (const line of scenario.split('\n').map((text) => text.trim()))
+    if (line !== '' && !line.startsWith('#')) words.push('--inject', quoted(line));
+  for (const [name, option] of [
+    ['subjects', '--subjects'],
+    ['requests_per_hour', '--requests-per-hour'],
+    ['seed', '--seed'],
+  ]) {
     if (settings[name] !== limits[name].default) words.push(option, String(settings[name]));
   }
   if (settings.rollout) words.push('--rollout', settings.rollout);

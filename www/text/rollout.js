@@ -24,7 +24,8 @@ const ACTED = { word: 'Acted', icon: 'rolled_back', tone: 'bad' };
 const OUT_OF_FORCE = { word: 'Not in force', icon: 'draft', tone: 'calm' };
 
 /** Phase as a badge shows it; a kill is above it. */
-export const phaseOf = (state) => (state.killed ? KILLED : (PHASES[state.phase] ?? { word: state.phase, icon: 'draft', tone: 'calm' }));
+export const phaseOf = (state) =>
+  state.killed ? KILLED : (PHASES[state.phase] ?? { word: state.phase, icon: 'draft', tone: 'calm' });
 
 /** A verdict of a `kind` (guardrail, gate, deal) as a badge; `hasActed` and `isOff` are above it. */
 export function verdictOf(kind, { verdict, hasActed, isOff }) {
@@ -34,10 +35,12 @@ export function verdictOf(kind, { verdict, hasActed, isOff }) {
 }
 
 /** The newest change that moved something: a tick of a checklist or a note does not hide what came before it. */
-export const lastMove = (entries) => entries?.find(({ command }) => !['approve', 'note'].includes(command.command)) ?? entries?.[0];
+export const lastMove = (entries) =>
+  entries?.find(({ command }) => !['approve', 'note'].includes(command.command)) ?? entries?.[0];
 
 /** The guardrail whose doing that change was; its verdict of now says nothing of that. */
-export const actedOf = ({ guardrails }, entry) => (entry?.actor === 'guardrail' ? guardrails.find(({ when }) => entry.reason.includes(`\`${when}\``)) : undefined);
+export const actedOf = ({ guardrails }, entry) =>
+  entry?.actor === 'guardrail' ? guardrails.find(({ when }) => entry.reason.includes(`\`${when}\``)) : undefined;
 
 /** `running in canary at 10 %` */
 export function told(state) {
@@ -54,25 +57,33 @@ export const position = (rollout) => rollout.stages.findIndex(({ name }) => name
 export function isAway({ state, stages }) {
   const stage = stages.find(({ name }) => name === state.stage);
   if (state.killed || !stage) return state.killed;
-  return state.phase === 'rolled_back' && (state.percentage !== stage.percentage || (stage.groups?.length > 0 && state.groups.length === 0));
+  return (
+    state.phase === 'rolled_back' &&
+    (state.percentage !== stage.percentage || (stage.groups?.length > 0 && state.groups.length === 0))
+  );
 }
 
 /** `stage 2 of 5`; nothing before the start. */
 export function stageOf(rollout) {
-  if (rollout.state.phase === 'draft') return rollout.stages.length === 1 ? '1 stage' : `${rollout.stages.length} stages`;
+  if (rollout.state.phase === 'draft')
+    return rollout.stages.length === 1 ? '1 stage' : `${rollout.stages.length} stages`;
   return `stage ${position(rollout) + 1} of ${rollout.stages.length}`;
 }
 
 /** The guardrails together as a badge; `null` while some have no verdict, which is no news. */
 export function healthOf({ guardrails }) {
   if (guardrails.length === 0) return { word: 'None', icon: 'draft', tone: 'calm' };
-  const is = (wanted) => ({ verdict }) => verdict === wanted;
+  const is =
+    (wanted) =>
+    ({ verdict }) =>
+      verdict === wanted;
   if (guardrails.some(is('fail'))) return verdictOf('guardrail', { verdict: 'fail' });
   return guardrails.every(is('pass')) ? verdictOf('guardrail', { verdict: 'pass' }) : null;
 }
 
 /** How many ids a group's list in KV has; several numbers while isolates hold different versions. */
-export const listOf = ({ group, ids }) => `group ${group}: ${ids.length === 1 ? plural(ids[0], 'id') : `${ids.map(count).join(' or ')} ids`}`;
+export const listOf = ({ group, ids }) =>
+  `group ${group}: ${ids.length === 1 ? plural(ids[0], 'id') : `${ids.map(count).join(' or ')} ids`}`;
 
 /** Blockers that the state names as well. */
 export const BY_STATE = ['draft', 'killed', 'paused', 'rolled_back', 'completed'];
@@ -83,9 +94,11 @@ export const blockersOf = ({ blocked }) => blocked.filter(({ by }) => !BY_STATE.
 /** What the schedule will do, or who has to. */
 export function nextOf(rollout, now) {
   const { state, next } = rollout;
-  if (state.killed) return rollout.kill_key ? 'stays killed until the key in KV is deleted' : 'stays killed until somebody revives it';
+  if (state.killed)
+    return rollout.kill_key ? 'stays killed until the key in KV is deleted' : 'stays killed until somebody revives it';
   const opens = (rollout.not_now ?? []).find(({ command, at }) => command === 'start' && at)?.at;
-  if (!next && opens && state.phase === 'draft') return `${WAITS.draft()}, possible ${until(opens, now)} (${time(opens, now)})`;
+  if (!next && opens && state.phase === 'draft')
+    return `${WAITS.draft()}, possible ${until(opens, now)} (${time(opens, now)})`;
   if (!next) return WAITS[state.phase]?.(state) ?? 'nothing by itself';
   const at = next.at ? `${until(next.at, now)} (${time(next.at, now)})` : 'as soon as nothing blocks it';
   return `${act(next)} ${at}`;
@@ -95,7 +108,10 @@ export function nextOf(rollout, now) {
 export function nextShort(rollout, now) {
   const { state, next } = rollout;
   if (state.killed || !next) return state.phase === 'completed' && !state.killed ? 'Done' : 'Waits for an operator';
-  const what = next.stage && next.command !== 'complete' ? `${next.stage}${next.percentage === undefined ? '' : ` ${percent(next.percentage)}`}` : next.command;
+  const what =
+    next.stage && next.command !== 'complete'
+      ? `${next.stage}${next.percentage === undefined ? '' : ` ${percent(next.percentage)}`}`
+      : next.command;
   return next.at ? `${what} ${until(next.at, now)}` : what;
 }
 
@@ -109,7 +125,13 @@ const WAITS = {
 function act({ command, stage, percentage }) {
   const share = percentage === undefined ? '' : ` (${percent(percentage)})`;
   const to = (word) => (stage ? ` ${word} ${stage}${share}` : '');
-  const acts = { start: `starts${to('in')}`, advance: `advances${to('to')}`, complete: 'completes', end: 'counts as ended', release: `is let go${to('in')}` };
+  const acts = {
+    start: `starts${to('in')}`,
+    advance: `advances${to('to')}`,
+    complete: 'completes',
+    end: 'counts as ended',
+    release: `is let go${to('in')}`,
+  };
   return acts[command] ?? command;
 }
 
@@ -119,7 +141,8 @@ export function reachOf({ reach }) {
   const { isolates, behind, quiet_ms: quiet } = reach;
   if (isolates === 0) return 'No isolate was heard in the last minute, so nothing is served.';
   const heard = `${plural(isolates, 'isolate')} heard in the last minute`;
-  if (behind === 0) return `0 requests to new for ${duration(quiet)}, as ${isolates === 1 ? 'the one isolate' : `all ${plural(isolates, 'isolate')}`} heard in the last minute ${isolates === 1 ? 'tells' : 'tell'}.`;
+  if (behind === 0)
+    return `0 requests to new for ${duration(quiet)}, as ${isolates === 1 ? 'the one isolate' : `all ${plural(isolates, 'isolate')}`} heard in the last minute ${isolates === 1 ? 'tells' : 'tell'}.`;
   const [have, they] = behind === 1 ? ['has', 'it has'] : ['have', 'they have'];
   return `${behind} of ${heard} ${have} not told yet that the kill is known there: ${they} had no request since, or cannot reach the controller. The next requests there may still get new.`;
 }

@@ -43,7 +43,8 @@ export function time(at, now) {
 }
 
 function dateOf(date, now) {
-  const year = now !== undefined && date.getUTCFullYear() === new Date(now).getUTCFullYear() ? '' : ` ${date.getUTCFullYear()}`;
+  const year =
+    now !== undefined && date.getUTCFullYear() === new Date(now).getUTCFullYear() ? '' : ` ${date.getUTCFullYear()}`;
   return `${DAYS[date.getUTCDay()]} ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}${year}`;
 }
 

@@ -14,12 +14,18 @@ export function mount(root) {
   return {
     update({ route, rollout, rollouts, contact, session }) {
       const isLost = contact.isLost && session.status === 'in';
-      if (isLost !== wasLost) region.textContent = isLost ? 'No contact: what is shown is getting old.' : 'There is contact again.';
+      if (isLost !== wasLost)
+        region.textContent = isLost ? 'No contact: what is shown is getting old.' : 'There is contact again.';
       wasLost = isLost;
-      const shown = route.view === 'rollout' ? [rollout.view].filter(Boolean) : route.view === 'list' ? (rollouts.items ?? []) : [];
+      const shown =
+        route.view === 'rollout' ? [rollout.view].filter(Boolean) : route.view === 'list' ? (rollouts.items ?? []) : [];
       const next = new Map(shown.map(({ key, state }) => [key, told(state)]));
       const changed = [...next].filter(([key, text]) => known.has(key) && known.get(key) !== text);
-      if (changed.length > 0) region.textContent = changed.slice(0, TOLD_MAX).map(([key, text]) => `${key} is ${text}.`).join(' ');
+      if (changed.length > 0)
+        region.textContent = changed
+          .slice(0, TOLD_MAX)
+          .map(([key, text]) => `${key} is ${text}.`)
+          .join(' ');
       known = next;
     },
   };

@@ -18,8 +18,18 @@ const TITLES = { list: 'Rollouts', rehearse: 'Rehearse', missing: 'Nothing here'
 
 export function mount(root, dispatch) {
   const main = el('main', { id: 'main', class: 'page', tabindex: '-1' });
-  const slots = { header: el('header', { class: 'top' }), contact: el('div'), toasts: el('div'), announcer: el('div'), dialog: el('div') };
-  const skipLink = el('a', { class: 'skip', href: '#main', onclick: (event) => skip(event, main) }, 'Skip to the content');
+  const slots = {
+    header: el('header', { class: 'top' }),
+    contact: el('div'),
+    toasts: el('div'),
+    announcer: el('div'),
+    dialog: el('div'),
+  };
+  const skipLink = el(
+    'a',
+    { class: 'skip', href: '#main', onclick: (event) => skip(event, main) },
+    'Skip to the content',
+  );
   root.append(skipLink, slots.header, slots.contact, main, slots.toasts, slots.announcer, slots.dialog);
   const parts = [
     header.mount(slots.header, dispatch),
@@ -43,7 +53,11 @@ export function mount(root, dispatch) {
         window.scrollTo(0, 0);
       }
       const at = state.route.view === 'rollout' ? state.rollout.at : state.rollouts.at;
-      setAttr(main, 'data-stale', state.session.status === 'in' && state.route.view !== 'rehearse' && at !== null && isStale(state, at));
+      setAttr(
+        main,
+        'data-stale',
+        state.session.status === 'in' && state.route.view !== 'rehearse' && at !== null && isStale(state, at),
+      );
       open.view?.update(state);
       // The heading is where a screen reader goes on; the first page needs no such help.
       if (isOther && !isFirst && name !== 'sign-in') headingOf(main)?.focus({ preventScroll: true });

@@ -6,7 +6,8 @@ import { duration, second } from '../text/time.js';
 import { sentence } from '../text/words.js';
 
 /** What sticks to the top of the page keeps clear of the strip. */
-const reserve = (root) => document.documentElement.style.setProperty('--strip', `${root.hidden ? 0 : root.offsetHeight}px`);
+const reserve = (root) =>
+  document.documentElement.style.setProperty('--strip', `${root.hidden ? 0 : root.offsetHeight}px`);
 
 export function mount(root) {
   root.className = 'contact';
@@ -25,7 +26,10 @@ export function mount(root) {
       const since = contact.lastAt ?? contact.lostAt;
       setText(title, `No contact since ${second(since)}, for ${duration(now - since)}.`);
       const { detail, help, status } = contact.problem;
-      setText(text, `${sentence(detail)} Tried ${contact.tries === 1 ? 'once' : `${contact.tries} times`}, again every 2 s.${status > 0 && help ? ` ${sentence(help)}` : ''}`);
+      setText(
+        text,
+        `${sentence(detail)} Tried ${contact.tries === 1 ? 'once' : `${contact.tries} times`}, again every 2 s.${status > 0 && help ? ` ${sentence(help)}` : ''}`,
+      );
       reserve(root);
     },
   };

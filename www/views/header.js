@@ -5,10 +5,22 @@ export function mount(root, dispatch) {
   const links = { list: el('a', { href: '#/' }, 'Rollouts'), rehearse: el('a', { href: '#/rehearse' }, 'Rehearse') };
   const name = el('span', { class: 'who-name' });
   const role = el('span', { class: 'who-role' });
-  const who = el('div', { class: 'who' },
+  const who = el(
+    'div',
+    { class: 'who' },
     el('span', { class: 'who-is' }, el('span', { class: 'visually-hidden' }, 'Signed in as '), name, ' ', role),
-    el('button', { type: 'button', class: 'button quiet shortcuts-button', 'aria-label': 'Keyboard shortcuts', onclick: () => dispatch({ type: 'shortcuts' }) }, el('kbd', {}, '?')),
-    el('button', { type: 'button', class: 'button quiet', onclick: () => dispatch({ type: 'signOut' }) }, 'Sign out'));
+    el(
+      'button',
+      {
+        type: 'button',
+        class: 'button quiet shortcuts-button',
+        'aria-label': 'Keyboard shortcuts',
+        onclick: () => dispatch({ type: 'shortcuts' }),
+      },
+      el('kbd', {}, '?'),
+    ),
+    el('button', { type: 'button', class: 'button quiet', onclick: () => dispatch({ type: 'signOut' }) }, 'Sign out'),
+  );
   const nav = el('nav', { 'aria-label': 'Pages' }, links.list, links.rehearse);
   root.append(el('div', { class: 'top-line' }, el('a', { class: 'brand', href: '#/' }, logo(), 'Tidegate'), nav, who));
 
@@ -20,13 +32,21 @@ export function mount(root, dispatch) {
       setText(name, session.name);
       setText(role, session.role);
       setHidden(role, session.role === session.name);
-      setAttr(links.list, 'aria-current', isIn && (route.view === 'list' ? 'page' : route.view === 'rollout' && 'true'));
+      setAttr(
+        links.list,
+        'aria-current',
+        isIn && (route.view === 'list' ? 'page' : route.view === 'rollout' && 'true'),
+      );
       setAttr(links.rehearse, 'aria-current', isIn && route.view === 'rehearse' && 'page');
     },
   };
 }
 
-const logo = () => svg('svg', { class: 'logo', viewBox: '0 0 32 32', 'aria-hidden': 'true' },
-  svg('rect', { width: 32, height: 32, rx: 7 }),
-  svg('path', { class: 'logo-posts', d: 'M7 6v20M25 6v20' }),
-  svg('path', { class: 'logo-water', d: 'M11 14q2.5-3 5 0t5 0M11 21q2.5-3 5 0t5 0' }));
+const logo = () =>
+  svg(
+    'svg',
+    { class: 'logo', viewBox: '0 0 32 32', 'aria-hidden': 'true' },
+    svg('rect', { width: 32, height: 32, rx: 7 }),
+    svg('path', { class: 'logo-posts', d: 'M7 6v20M25 6v20' }),
+    svg('path', { class: 'logo-water', d: 'M11 14q2.5-3 5 0t5 0M11 21q2.5-3 5 0t5 0' }),
+  );

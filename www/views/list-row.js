@@ -21,13 +21,16 @@ export function row({ key }) {
     health: el('div', { class: 'row-health-said' }, el('span', { class: 'muted small' }, 'Guardrails'), health.root),
     next: el('span', {}),
   };
-  const root = el('li', { class: 'row' },
+  const root = el(
+    'li',
+    { class: 'row' },
     el('div', { class: 'row-phase' }, phase.root),
     el('div', { class: 'row-name' }, el('a', { href: rolloutHash(key) }, key), cells.description, cells.faults),
     el('div', { class: 'row-share' }, cells.percentage, share.root),
     el('div', { class: 'row-where' }, cells.stage, cells.place),
     el('div', { class: 'row-health' }, cells.health),
-    el('div', { class: 'row-next' }, el('span', { class: 'muted small' }, 'Next'), cells.next));
+    el('div', { class: 'row-next' }, el('span', { class: 'muted small' }, 'Next'), cells.next),
+  );
 
   return {
     root,

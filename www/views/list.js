@@ -21,20 +21,48 @@ const GROUPS = [
 export function mount(root, dispatch) {
   const summary = el('p', { class: 'muted', 'aria-live': 'polite' });
   const filter = el('input', {
-    id: 'filter', class: 'input', type: 'search', placeholder: 'Filter by name, description or route', 'aria-label': 'Filter rollouts',
+    id: 'filter',
+    class: 'input',
+    type: 'search',
+    placeholder: 'Filter by name, description or route',
+    'aria-label': 'Filter rollouts',
     oninput: () => dispatch({ type: 'filter', text: filter.value }),
   });
   const all = {
-    kill: el('button', { type: 'button', class: 'button danger', onclick: () => dispatch({ type: 'askAll', command: 'kill' }) }, 'Kill everything'),
-    revive: el('button', { type: 'button', class: 'button', onclick: () => dispatch({ type: 'askAll', command: 'revive' }) }, 'Revive all'),
+    kill: el(
+      'button',
+      { type: 'button', class: 'button danger', onclick: () => dispatch({ type: 'askAll', command: 'kill' }) },
+      'Kill everything',
+    ),
+    revive: el(
+      'button',
+      { type: 'button', class: 'button', onclick: () => dispatch({ type: 'askAll', command: 'revive' }) },
+      'Revive all',
+    ),
   };
   const faults = el('div', { class: 'stack' });
   const empty = el('div');
-  const flagsRoot = el('section', { class: 'card', id: 'flags', 'aria-labelledby': 'flags-title' }, el('h2', { id: 'flags-title' }, 'Flags'));
+  const flagsRoot = el(
+    'section',
+    { class: 'card', id: 'flags', 'aria-labelledby': 'flags-title' },
+    el('h2', { id: 'flags-title' }, 'Flags'),
+  );
   const groups = GROUPS.map((group) => mountGroup(group));
   root.append(
-    el('div', { class: 'list-head' }, el('div', {}, el('h1', { tabindex: '-1' }, 'Rollouts'), summary), el('div', { class: 'list-actions' }, filter, all.revive, all.kill)),
-    el('div', { class: 'stack-wide' }, faults, empty, groups.map((group) => group.root), flagsRoot),
+    el(
+      'div',
+      { class: 'list-head' },
+      el('div', {}, el('h1', { tabindex: '-1' }, 'Rollouts'), summary),
+      el('div', { class: 'list-actions' }, filter, all.revive, all.kill),
+    ),
+    el(
+      'div',
+      { class: 'stack-wide' },
+      faults,
+      empty,
+      groups.map((group) => group.root),
+      flagsRoot,
+    ),
   );
   const flagsView = flags.mount(flagsRoot, dispatch);
 
@@ -42,7 +70,9 @@ export function mount(root, dispatch) {
     update(state) {
       const { items, filter: text } = state.rollouts;
       const rollouts = (items ?? []).filter(({ is_flag }) => !is_flag);
-      const found = rollouts.filter((rollout) => matches(rollout, text)).sort((a, b) => rank(a) - rank(b) || a.key.localeCompare(b.key));
+      const found = rollouts
+        .filter((rollout) => matches(rollout, text))
+        .sort((a, b) => rank(a) - rank(b) || a.key.localeCompare(b.key));
       setText(summary, told(items, rollouts, found));
       setHidden(filter, rollouts.length < FILTERED_FROM && text === '');
       setValue(filter, text);
@@ -63,7 +93,12 @@ export function mount(root, dispatch) {
 function mountGroup({ id, title, holds }) {
   const list = el('ul', { class: 'rows card', 'aria-labelledby': `group-${id}` });
   const count = el('span', { class: 'muted' });
-  const root = el('section', { class: 'list-group', 'aria-labelledby': `group-${id}` }, el('h2', { id: `group-${id}` }, `${title} `, count), list);
+  const root = el(
+    'section',
+    { class: 'list-group', 'aria-labelledby': `group-${id}` },
+    el('h2', { id: `group-${id}` }, `${title} `, count),
+    list,
+  );
   const updateRows = keyed(list, ({ key }) => key, row);
   return {
     root,
@@ -85,28 +120,52 @@ function told(items, rollouts, found) {
   if (items === null) return 'Loading…';
   if (found.length < rollouts.length) return `${found.length} of ${plural(rollouts.length, 'rollout')}`;
   const urgent = rollouts.filter(GROUPS[0].holds).length;
-  return rollouts.length === 0 ? '' : `${plural(rollouts.length, 'rollout')}${urgent === 0 ? '; none needs attention' : ''}`;
+  return rollouts.length === 0
+    ? ''
+    : `${plural(rollouts.length, 'rollout')}${urgent === 0 ? '; none needs attention' : ''}`;
 }
 
 function updateFaults(root, { rollouts }) {
   setHidden(root, rollouts.faults.length === 0);
   const mark = JSON.stringify(rollouts.faults.map(({ subject, message }) => [subject, message]));
-  replaceFor(root, mark, () => rollouts.faults.map(({ subject, message, at }) =>
-    note('bad', `The deployment: ${subject}`, el('span', {}, sentence(message)), el('span', { class: 'muted small' }, `The last good value stays in force. Seen ${time(at)}.`))));
+  replaceFor(root, mark, () =>
+    rollouts.faults.map(({ subject, message, at }) =>
+      note(
+        'bad',
+        `The deployment: ${subject}`,
+        el('span', {}, sentence(message)),
+        el('span', { class: 'muted small' }, `The last good value stays in force. Seen ${time(at)}.`),
+      ),
+    ),
+  );
 }
 
 function updateEmpty(root, items, found, text) {
-  const kind = items === null ? null : items.length === 0 ? 'none' : found.length === 0 && text.trim() !== '' ? `filtered ${text}` : null;
+  const kind =
+    items === null
+      ? null
+      : items.length === 0
+        ? 'none'
+        : found.length === 0 && text.trim() !== ''
+          ? `filtered ${text}`
+          : null;
   setHidden(root, kind === null);
   replaceFor(root, kind, () => {
     if (kind === null) return [];
     if (kind !== 'none') return el('p', { class: 'card muted' }, `No rollout matches “${text.trim()}”.`);
-    return el('div', { class: 'card empty' },
+    return el(
+      'div',
+      { class: 'card empty' },
       el('h2', {}, 'No rollouts yet'),
       el('p', {}, 'A rollout begins with a plan. Put one into force from a terminal:'),
       el('p', {}, el('code', { class: 'command-line' }, 'tidegate apply PLAN')),
-      el('p', { class: 'muted' },
+      el(
+        'p',
+        { class: 'muted' },
         'It appears here at once, as a draft, and nobody moves before it is started. What would a plan do, and whom would it hurt? ',
-        el('a', { href: '#/rehearse' }, 'Rehearse one'), ' first.'));
+        el('a', { href: '#/rehearse' }, 'Rehearse one'),
+        ' first.',
+      ),
+    );
   });
 }

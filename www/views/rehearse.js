@@ -5,9 +5,16 @@ import { note } from '../parts/note.js';
 export function mount(root) {
   const body = el('div', { class: 'rehearse' });
   root.append(
-    el('div', { class: 'rehearse-head' },
+    el(
+      'div',
+      { class: 'rehearse-head' },
       el('h1', { class: 'page-title', tabindex: '-1' }, 'Rehearse'),
-      el('p', { class: 'muted' }, 'Lives a plan through in seconds, on the code that decides in operation, with failures of your choice. Nothing here touches a rollout.')),
+      el(
+        'p',
+        { class: 'muted' },
+        'Lives a plan through in seconds, on the code that decides in operation, with failures of your choice. Nothing here touches a rollout.',
+      ),
+    ),
     body,
   );
   let page = null;
@@ -21,7 +28,19 @@ export function mount(root) {
       body.replaceChildren();
       page = mountPage(body);
     } catch {
-      if (isOpen) body.replaceChildren(el('div', { role: 'alert' }, note('bad', 'The page could not be loaded.', el('span', {}, 'Check the network connection, and try again.'), el('button', { type: 'button', class: 'button small', onclick: () => location.reload() }, 'Load again'))));
+      if (isOpen)
+        body.replaceChildren(
+          el(
+            'div',
+            { role: 'alert' },
+            note(
+              'bad',
+              'The page could not be loaded.',
+              el('span', {}, 'Check the network connection, and try again.'),
+              el('button', { type: 'button', class: 'button small', onclick: () => location.reload() }, 'Load again'),
+            ),
+          ),
+        );
     }
   }
 

@@ -6,16 +6,35 @@ import { sentence } from '../text/words.js';
 
 export function mount(root, dispatch) {
   const input = el('input', {
-    id: 'token', class: 'input mono', type: 'password', name: 'token', placeholder: 'tg_…', required: true,
-    autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', 'aria-describedby': 'token-help',
+    id: 'token',
+    class: 'input mono',
+    type: 'password',
+    name: 'token',
+    placeholder: 'tg_…',
+    required: true,
+    autocomplete: 'off',
+    autocapitalize: 'none',
+    spellcheck: 'false',
+    'aria-describedby': 'token-help',
   });
   const button = el('button', { type: 'submit', class: 'button primary wide' }, 'Sign in');
   const message = el('div', { role: 'alert' });
   const lead = el('p', { class: 'muted' });
-  const form = el('form', { class: 'sign-in-form', novalidate: true, onsubmit: submit },
-    el('label', { for: 'token' }, 'Token'), input,
-    el('p', { class: 'muted small', id: 'token-help' }, 'An operator’s token changes rollouts, a viewer’s looks. ', el('code', {}, 'tidegate token ana --role operator'), ' makes one.'),
-    message, button);
+  const form = el(
+    'form',
+    { class: 'sign-in-form', novalidate: true, onsubmit: submit },
+    el('label', { for: 'token' }, 'Token'),
+    input,
+    el(
+      'p',
+      { class: 'muted small', id: 'token-help' },
+      'An operator’s token changes rollouts, a viewer’s looks. ',
+      el('code', {}, 'tidegate token ana --role operator'),
+      ' makes one.',
+    ),
+    message,
+    button,
+  );
   root.append(el('div', { class: 'sign-in card' }, el('h1', { tabindex: '-1' }, 'Sign in'), lead, form));
   input.focus();
 
@@ -30,7 +49,12 @@ export function mount(root, dispatch) {
   return {
     update({ session, route }) {
       const place = route.key ? ` with ${route.key}` : '';
-      setText(lead, session.ended ? `Your session has ended. Sign in to go on${place}.` : 'The console reads and changes the rollouts of this deployment.');
+      setText(
+        lead,
+        session.ended
+          ? `Your session has ended. Sign in to go on${place}.`
+          : 'The console reads and changes the rollouts of this deployment.',
+      );
       setAttr(lead, 'role', session.ended && 'status');
       setAttr(button, 'aria-disabled', session.isBusy && 'true');
       setText(button, session.isBusy ? 'Signing in…' : 'Sign in');
@@ -46,14 +70,36 @@ export function mount(root, dispatch) {
 
 /** A problem of signing in, and the way out of it. */
 function explained(problem) {
-  const [title, ...ways] = WORDS[kindOf(problem)]?.(problem) ?? [sentence(problem.detail), problem.help && sentence(problem.help)];
-  return note('bad', title, ways.filter(Boolean).map((way) => el('span', {}, way)));
+  const [title, ...ways] = WORDS[kindOf(problem)]?.(problem) ?? [
+    sentence(problem.detail),
+    problem.help && sentence(problem.help),
+  ];
+  return note(
+    'bad',
+    title,
+    ways.filter(Boolean).map((way) => el('span', {}, way)),
+  );
 }
 
 const WORDS = {
-  unauthorized: () => ['This token is not known here.', 'It may be mistyped, of another deployment, or withdrawn. The sum of a good one stands in the secret ADMIN_TOKENS.'],
-  'no-tokens': () => ['No tokens are configured, so nobody can sign in.', 'Make one with `tidegate token ana --role operator`, and set what it prints with `npx wrangler secret put ADMIN_TOKENS`.'],
-  'no-signing-key': () => ['The deployment has no SIGNING_KEY, so it cannot keep sessions.', 'Set one with `openssl rand -base64 32 | npx wrangler secret put SIGNING_KEY`.'],
-  'plain-http': () => ['A session needs HTTPS: a browser keeps its cookie only there, and on this machine itself.', 'Open the console with https://.'],
-  unreachable: ({ detail }) => [`Not signed in: ${detail}.`, 'Check the network connection, and try again. The site goes on without the console.'],
+  unauthorized: () => [
+    'This token is not known here.',
+    'It may be mistyped, of another deployment, or withdrawn. The sum of a good one stands in the secret ADMIN_TOKENS.',
+  ],
+  'no-tokens': () => [
+    'No tokens are configured, so nobody can sign in.',
+    'Make one with `tidegate token ana --role operator`, and set what it prints with `npx wrangler secret put ADMIN_TOKENS`.',
+  ],
+  'no-signing-key': () => [
+    'The deployment has no SIGNING_KEY, so it cannot keep sessions.',
+    'Set one with `openssl rand -base64 32 | npx wrangler secret put SIGNING_KEY`.',
+  ],
+  'plain-http': () => [
+    'A session needs HTTPS: a browser keeps its cookie only there, and on this machine itself.',
+    'Open the console with https://.',
+  ],
+  unreachable: ({ detail }) => [
+    `Not signed in: ${detail}.`,
+    'Check the network connection, and try again. The site goes on without the console.',
+  ],
 };

@@ -24,7 +24,9 @@ export default {
     headers.set('x-variant', variant);
     headers.set('x-forwarded-host', url.host);
     const upstream = new URL(url.pathname + url.search, variant === 'new' ? env.NEW : env.LEGACY);
-    const response = await fetch(new Request(upstream, { method: request.method, headers, body: request.body, redirect: 'manual' }));
+    const response = await fetch(
+      new Request(upstream, { method: request.method, headers, body: request.body, redirect: 'manual' }),
+    );
 
     const answer = new Response(response.body, response);
     answer.headers.set('x-variant', variant);

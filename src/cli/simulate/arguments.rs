@@ -108,5 +108,9 @@ pub struct SimulateArguments {
 
 fn look(text: &str) -> Result<Duration, String> {
     let look: Duration = text.parse().map_err(|error: crate::model::duration::DurationError| error.to_string())?;
-    if (1_000..=LOOK_MS_MAX).contains(&look.as_ms()) { Ok(look) } else { Err("1s to 2m: what must hold without a break may not be looked at less often".to_owned()) }
+    if (1_000..=LOOK_MS_MAX).contains(&look.as_ms()) {
+        Ok(look)
+    } else {
+        Err("1s to 2m: what must hold without a break may not be looked at less often".to_owned())
+    }
 }

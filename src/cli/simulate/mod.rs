@@ -1,8 +1,8 @@
 //! `tidegate simulate`: what a plan would do, lived through in seconds.
 
 mod arguments;
-mod timeline;
 mod runs;
+mod timeline;
 
 pub use arguments::{HELP, SimulateArguments};
 

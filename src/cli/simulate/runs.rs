@@ -34,7 +34,8 @@ pub fn run(plans: &[Plan], scenario: &Scenario, settings: &Settings, runs: u32, 
 
 /// All runs, over the cores.
 fn live(plans: &[Plan], scenario: &Scenario, settings: &Settings, runs: u32) -> Vec<Report> {
-    let style = ProgressStyle::with_template("{bar:30} {human_pos} of {human_len} runs, {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{bar:30} {human_pos} of {human_len} runs, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     let progress = ProgressBar::new(u64::from(runs)).with_style(style);
     let next = AtomicU32::new(0);
     let done = Mutex::new(Vec::new());
@@ -74,11 +75,26 @@ fn show(summary: &Summary) -> Result<(), Failure> {
         };
         let name = rate.outcome.as_str().replace('_', " ");
         let interval = format!("{} to {}", percent(rate.low), percent(rate.high));
-        print(&format!("  {}{:>7}  {} of 95 %: {interval}", cell(style, &name, 13), percent(rate.rate), paint(DIM, "interval")))?;
+        print(&format!(
+            "  {}{:>7}  {} of 95 %: {interval}",
+            cell(style, &name, 13),
+            percent(rate.rate),
+            paint(DIM, "interval")
+        ))?;
         print(&format!("    after {} (median), {} (p90)", hours(rate.at_hours.median), hours(rate.at_hours.p90)))?;
-        print(&format!("    subjects on new {} (median), {} (p90); requests failed {}, {}", whole(rate.subjects_exposed.median), whole(rate.subjects_exposed.p90), whole(rate.requests_failed.median), whole(rate.requests_failed.p90)))?;
+        print(&format!(
+            "    subjects on new {} (median), {} (p90); requests failed {}, {}",
+            whole(rate.subjects_exposed.median),
+            whole(rate.subjects_exposed.p90),
+            whole(rate.requests_failed.median),
+            whole(rate.requests_failed.p90)
+        ))?;
         if let Some(requests) = rate.requests_until_detection {
-            print(&format!("    noticed after {} requests to new (median), {} (p90)", whole(requests.median), whole(requests.p90)))?;
+            print(&format!(
+                "    noticed after {} requests to new (median), {} (p90)",
+                whole(requests.median),
+                whole(requests.p90)
+            ))?;
         }
     }
     Ok(())

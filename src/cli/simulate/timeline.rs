@@ -10,7 +10,9 @@ const TIME_WIDTH: usize = 10;
 /// A line for each rollout that counts.
 pub fn print_json(report: &Report, settings: &Settings) -> Result<(), Failure> {
     warn_of_never(report);
-    counted(report, settings).into_iter().try_for_each(|fate| print_raw(&serde_json::to_string(fate).unwrap_or_default()))
+    counted(report, settings)
+        .into_iter()
+        .try_for_each(|fate| print_raw(&serde_json::to_string(fate).unwrap_or_default()))
 }
 
 /// The fates of the rollouts that count.
@@ -28,7 +30,9 @@ pub fn warn_of_never(report: &Report) {
 pub fn show(report: &Report, settings: &Settings, has_figures: bool) -> Result<(), Failure> {
     let fates = counted(report, settings);
     let is_shown = |event: &&Event| fates.iter().any(|fate| fate.rollout == event.rollout);
-    let width = |of: fn(&Event) -> usize, head: &str| report.events.iter().filter(is_shown).map(of).max().unwrap_or_default().max(head.len());
+    let width = |of: fn(&Event) -> usize, head: &str| {
+        report.events.iter().filter(is_shown).map(of).max().unwrap_or_default().max(head.len())
+    };
     let rollouts = if fates.len() > 1 { width(|event| event.rollout.as_str().len(), "rollout") + 2 } else { 0 };
     let stages = width(|event| event.stage.as_str().len(), "stage") + 2;
     let heads = fates.iter().map(|fate| fate.rollout.as_str()).collect::<Vec<_>>().join(", ");
@@ -41,12 +45,22 @@ pub fn show(report: &Report, settings: &Settings, has_figures: bool) -> Result<(
         settings.seed
     ))?;
     let rollout_head = if rollouts > 0 { cell(DIM, "rollout", rollouts) } else { String::new() };
-    print(&format!("{}  {rollout_head}{}{}", cell(DIM, "after", TIME_WIDTH), cell(DIM, "stage", stages), paint(DIM, " on new")))?;
+    print(&format!(
+        "{}  {rollout_head}{}{}",
+        cell(DIM, "after", TIME_WIDTH),
+        cell(DIM, "stage", stages),
+        paint(DIM, " on new")
+    ))?;
     for event in report.events.iter().filter(is_shown) {
         let rollout = if rollouts > 0 { cell(DIM, event.rollout.as_str(), rollouts) } else { String::new() };
         let after = span(event.at.as_epoch_ms() - report.start.as_epoch_ms());
         let share = format!("{:>7}", format!("{} %", event.percentage));
-        print(&format!("{}  {rollout}{}{share}  {}", cell(DIM, &after, TIME_WIDTH), cell(BOLD, event.stage.as_str(), stages), what(event)))?;
+        print(&format!(
+            "{}  {rollout}{}{share}  {}",
+            cell(DIM, &after, TIME_WIDTH),
+            cell(BOLD, event.stage.as_str(), stages),
+            what(event)
+        ))?;
         if has_figures {
             let indent = " ".repeat(TIME_WIDTH + 2 + rollouts + stages + 9);
             event.figures.iter().try_for_each(|figure| print(&paint(DIM, format!("{indent}{figure}"))))?;
@@ -86,11 +100,22 @@ fn summary(fate: &Fate, is_named: bool) -> String {
         Outcome::Unfinished => (WARN, "unfinished"),
     };
     let name = if is_named { format!("{}: ", fate.rollout) } else { String::new() };
-    let mut lines = vec![format!("{} in {} at {} % after {}", paint(style.bold(), sentence(&format!("{name}{ended}"))), fate.stage, fate.percentage, hours(fate.at_hours))];
+    let mut lines = vec![format!(
+        "{} in {} at {} % after {}",
+        paint(style.bold(), sentence(&format!("{name}{ended}"))),
+        fate.stage,
+        fate.percentage,
+        hours(fate.at_hours)
+    )];
     if !fate.reason.is_empty() {
         lines.push(format!("  {}", fate.reason));
     }
-    let mut cost = format!("  {} subjects were on new, with {} requests: {} failed for their users", number(fate.subjects_exposed), number(fate.requests_on_new), number(fate.requests_failed));
+    let mut cost = format!(
+        "  {} subjects were on new, with {} requests: {} failed for their users",
+        number(fate.subjects_exposed),
+        number(fate.requests_on_new),
+        number(fate.requests_failed)
+    );
     if fate.requests_rescued > 0 {
         cost.push_str(&format!(", {} were rescued by legacy", number(fate.requests_rescued)));
     }

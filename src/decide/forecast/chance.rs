@@ -68,7 +68,11 @@ impl Level {
             // Where not every number is looked at, how often the level rises with it stands for whether.
             let rises_before = if stride > 1.0 { self.per_observation } else { self.least(n) - self.least(n - 1.0) };
             let rises_behind = if stride > 1.0 { self.per_observation } else { self.least(n + 1.0) - self.least(n) };
-            let arrives = if n > min { (1.0 - rises_before).max(0.0) * share * poisson(n - 1.0, mean) * binomial(least - 1.0, n - 1.0, share) } else { 0.0 };
+            let arrives = if n > min {
+                (1.0 - rises_before).max(0.0) * share * poisson(n - 1.0, mean) * binomial(least - 1.0, n - 1.0, share)
+            } else {
+                0.0
+            };
             let leaves = rises_behind.min(1.0) * (1.0 - share) * of_n * binomial(least, n, share);
             arriving += stride * mean * arrives;
             wavering += stride * mean * leaves;
@@ -167,7 +171,14 @@ mod tests {
     #[test]
     fn tails_are_those_of_the_tables() {
         // Sums of the binomial terms, worked out apart.
-        for (count, n, share, expected) in [(2.0, 50.0, 0.002, 0.004_597_2), (1.0, 50.0, 0.002, 0.095_253_2), (60.0, 100.0, 0.5, 0.028_444), (40.0, 100.0, 0.5, 0.982_399_9), (0.0, 10.0, 0.1, 1.0), (11.0, 10.0, 0.9, 0.0)] {
+        for (count, n, share, expected) in [
+            (2.0, 50.0, 0.002, 0.004_597_2),
+            (1.0, 50.0, 0.002, 0.095_253_2),
+            (60.0, 100.0, 0.5, 0.028_444),
+            (40.0, 100.0, 0.5, 0.982_399_9),
+            (0.0, 10.0, 0.1, 1.0),
+            (11.0, 10.0, 0.9, 0.0),
+        ] {
             let found = tail(count, n, share);
             assert!((found - expected).abs() < 1e-5, "at least {count} of {n} at {share}: {found}");
         }
@@ -210,11 +221,24 @@ mod tests {
     #[test]
     fn a_sliding_window_fires_as_often_as_is_foretold() {
         let level = |per_observation, base, min| Level { per_observation, base, is_strict: true, min };
-        for (level, mean, share) in [(level(0.02, 0.0, 50.0), 60.0, 0.002), (level(0.02, 0.0, 50.0), 200.0, 0.006), (level(0.05, 0.0, 50.0), 400.0, 0.03), (level(0.0, 5.0, 0.0), 1_000.0, 0.001), (level(0.02, 0.0, 50.0), 45.0, 0.002), (level(0.02, 0.0, 50.0), 100.0, 0.002)] {
+        for (level, mean, share) in [
+            (level(0.02, 0.0, 50.0), 60.0, 0.002),
+            (level(0.02, 0.0, 50.0), 200.0, 0.006),
+            (level(0.05, 0.0, 50.0), 400.0, 0.03),
+            (level(0.0, 5.0, 0.0), 1_000.0, 0.001),
+            (level(0.02, 0.0, 50.0), 45.0, 0.002),
+            (level(0.02, 0.0, 50.0), 100.0, 0.002),
+        ] {
             let (rate, share_of_time) = lived(level, mean, share, 40_000.0, 7);
             let foretold = level.sliding(mean, share);
-            assert!((0.6..1.7).contains(&(foretold.rate / rate)), "{level:?} {mean}: {rate} lived, {foretold:?} foretold");
-            assert!((0.7..1.4).contains(&(foretold.share / share_of_time)), "{level:?} {mean}: {share_of_time} lived, {foretold:?} foretold");
+            assert!(
+                (0.6..1.7).contains(&(foretold.rate / rate)),
+                "{level:?} {mean}: {rate} lived, {foretold:?} foretold"
+            );
+            assert!(
+                (0.7..1.4).contains(&(foretold.share / share_of_time)),
+                "{level:?} {mean}: {share_of_time} lived, {foretold:?} foretold"
+            );
         }
     }
 

@@ -106,8 +106,15 @@ impl Alarm {
 
 /// Works out what chance does to a plan.
 pub fn forecast(plan: &Plan, basis: &Basis<'_>) -> Forecast {
-    let mut forecast = Forecast { requests_per_hour: basis.requests_per_hour, alarms: Vec::new(), unforeseen: Vec::new(), stages: reach::stages(plan, basis) };
-    for guardrail in plan.guardrails_in_force().filter(|guardrail| guardrail.when.terms.iter().all(|term| !term.bound.is_legacy())) {
+    let mut forecast = Forecast {
+        requests_per_hour: basis.requests_per_hour,
+        alarms: Vec::new(),
+        unforeseen: Vec::new(),
+        stages: reach::stages(plan, basis),
+    };
+    for guardrail in
+        plan.guardrails_in_force().filter(|guardrail| guardrail.when.terms.iter().all(|term| !term.bound.is_legacy()))
+    {
         match alarm(plan, basis, guardrail) {
             Some(alarm) => forecast.alarms.push(alarm),
             None => forecast.unforeseen.push(guardrail.when.to_string()),
@@ -210,7 +217,8 @@ fn term_odds(plan: &Plan, basis: &Basis<'_>, guardrail: &Guardrail, term: &Term)
             let (rate, at_first) = match term.over.unwrap_or(WINDOW_DEFAULT) {
                 Window::Last(length) => {
                     // Windows are whole minutes, and the one under way.
-                    let window_hours = ((length.as_ms() as f64 / MINUTE_MS).ceil().max(1.0) + 0.5) * MINUTE_MS / HOUR_MS;
+                    let window_hours =
+                        ((length.as_ms() as f64 / MINUTE_MS).ceil().max(1.0) + 0.5) * MINUTE_MS / HOUR_MS;
                     let mean = per_hour * window_hours;
                     let Sliding { rate, share: firing } = level.sliding(mean, share);
                     let kept = kept(term, rate / window_hours, firing);
@@ -221,7 +229,8 @@ fn term_odds(plan: &Plan, basis: &Basis<'_>, guardrail: &Guardrail, term: &Term)
                 Window::Attempt => (0.0, level.growing(before, before + in_stage, share)),
             };
             let whole = at_first + rate * hours.unwrap_or_default();
-            let per_hour = if rate > 0.0 { rate } else { hours.filter(|hours| *hours > 0.0).map_or(0.0, |hours| whole / hours) };
+            let per_hour =
+                if rate > 0.0 { rate } else { hours.filter(|hours| *hours > 0.0).map_or(0.0, |hours| whole / hours) };
             odds.push(StageOdds { stage: stage.name.clone(), per_hour, in_stage: whole });
         }
         is_begun |= per_hour > 0.0;
@@ -264,11 +273,23 @@ fn level(term: &Term, share: f64) -> Option<(Level, f64)> {
     let is_strict = matches!(term.op, Op::More | Op::Less);
     let level = |per_observation: f64, base: f64, is_strict: bool| Level { per_observation, base, is_strict, min };
     match (&term.metric, term.bound) {
-        (Metric::Errors | Metric::Rescued | Metric::JsErrors, _) if is_more => Some((level(0.0, bound, is_strict), share)),
+        (Metric::Errors | Metric::Rescued | Metric::JsErrors, _) if is_more => {
+            Some((level(0.0, bound, is_strict), share))
+        }
         // A quantile exceeds a bound where more observations do than lie behind it.
-        (Metric::Latency(quantile) | Metric::Waited(quantile) | Metric::Vital(_, quantile) | Metric::Timing(_, quantile), _) => {
+        (
+            Metric::Latency(quantile)
+            | Metric::Waited(quantile)
+            | Metric::Vital(_, quantile)
+            | Metric::Timing(_, quantile),
+            _,
+        ) => {
             let behind = 1.0 - f64::from(quantile.per_mille()) / 1_000.0;
-            if is_more { Some((level(behind, 0.0, true), share)) } else { Some((level(1.0 - behind, 0.0, false), 1.0 - share)) }
+            if is_more {
+                Some((level(behind, 0.0, true), share))
+            } else {
+                Some((level(1.0 - behind, 0.0, false), 1.0 - share))
+            }
         }
         // What falls short of a share is what the rest of it exceeds.
         (_, Bound::Percent(_)) if is_more => Some((level(bound, 0.0, is_strict), share)),

@@ -81,13 +81,26 @@ impl Stretch<'_> {
         if plan.upstreams.is_some() {
             for (side, what) in [(*share, "requests on new"), (legacy, "requests on legacy")] {
                 if side > 0.0 {
-                    needs.push(self.need(None, f64::from(MIN_DEFAULT), what, basis.requests_per_hour * side, Some(Window::Stage)));
+                    needs.push(self.need(
+                        None,
+                        f64::from(MIN_DEFAULT),
+                        what,
+                        basis.requests_per_hour * side,
+                        Some(Window::Stage),
+                    ));
                 }
             }
         }
         let watches = |stages: &[Name]| stages.is_empty() || stages.contains(&stage.name);
-        let gates = plan.stage_index(stage.name.as_str()).into_iter().flat_map(|index| plan.gates_in_force(index)).flat_map(|gate| &gate.when.terms);
-        let guardrails = plan.guardrails_in_force().filter(|guardrail| watches(&guardrail.stages)).flat_map(|guardrail| &guardrail.when.terms);
+        let gates = plan
+            .stage_index(stage.name.as_str())
+            .into_iter()
+            .flat_map(|index| plan.gates_in_force(index))
+            .flat_map(|gate| &gate.when.terms);
+        let guardrails = plan
+            .guardrails_in_force()
+            .filter(|guardrail| watches(&guardrail.stages))
+            .flat_map(|guardrail| &guardrail.when.terms);
         for term in gates.chain(guardrails) {
             for need in self.of_term(term) {
                 if !needs.contains(&need) {
@@ -95,7 +108,14 @@ impl Stretch<'_> {
                 }
             }
         }
-        Reach { stage: stage.name.clone(), percentage: stage.percentage, hold: stage.hold, new_per_hour: basis.requests_per_hour * share, legacy_per_hour: basis.requests_per_hour * legacy, needs }
+        Reach {
+            stage: stage.name.clone(),
+            percentage: stage.percentage,
+            hold: stage.hold,
+            new_per_hour: basis.requests_per_hour * share,
+            legacy_per_hour: basis.requests_per_hour * legacy,
+            needs,
+        }
     }
 
     fn of_term(&self, term: &Term) -> Vec<Need> {
@@ -106,9 +126,25 @@ impl Stretch<'_> {
             Metric::Timing(..) => "reports on new",
             _ => "requests on new",
         };
-        let is_counted = !matches!(term.metric, Metric::Requests | Metric::Rescued | Metric::Subjects | Metric::Reporters(_) | Metric::Signal(_) | Metric::Faults | Metric::Percentage | Metric::Event(_) | Metric::Share | Metric::Adoption);
+        let is_counted = !matches!(
+            term.metric,
+            Metric::Requests
+                | Metric::Rescued
+                | Metric::Subjects
+                | Metric::Reporters(_)
+                | Metric::Signal(_)
+                | Metric::Faults
+                | Metric::Percentage
+                | Metric::Event(_)
+                | Metric::Share
+                | Metric::Adoption
+        );
         // What every comparison of requests needs stands there already.
-        let is_said = term.bound.is_legacy() && term.min.is_none() && term.endpoint.is_none() && what == "requests on new" && self.plan.upstreams.is_some();
+        let is_said = term.bound.is_legacy()
+            && term.min.is_none()
+            && term.endpoint.is_none()
+            && what == "requests on new"
+            && self.plan.upstreams.is_some();
         if let Some(expected) = (self.basis.expected)(term).filter(|_| is_counted && !is_said) {
             let min = f64::from(term.min.unwrap_or(MIN_DEFAULT));
             needs.push(self.need(Some(term), min, what, expected.per_hour * self.share, Some(window)));
@@ -127,7 +163,9 @@ impl Stretch<'_> {
         let hold = self.stage.hold.map(Duration::as_ms);
         // What the attempt has seen in earlier stages counts where it is measured over all of it.
         let before = match window {
-            Some(Window::Attempt) => self.before.iter().map(|(share, hours)| per_hour / self.share * share * hours).sum(),
+            Some(Window::Attempt) => {
+                self.before.iter().map(|(share, hours)| per_hour / self.share * share * hours).sum()
+            }
             _ => 0.0,
         };
         let takes_ms = (per_hour > 0.0).then(|| ((count - before).max(0.0) / per_hour * HOUR_MS).ceil() as u64);
@@ -136,7 +174,8 @@ impl Stretch<'_> {
             _ => hold,
         };
         let is_reached = takes_ms.is_some_and(|takes| within_ms.is_none_or(|within| takes <= within));
-        let mut need = Need { of: term.map(Term::to_string), count, what, takes_ms, within_ms, is_reached, text: String::new() };
+        let mut need =
+            Need { of: term.map(Term::to_string), count, what, takes_ms, within_ms, is_reached, text: String::new() };
         need.text = words::need(&need, matches!(window, Some(Window::Last(_))));
         need
     }

@@ -42,7 +42,9 @@ mod tests {
     fn sample(count: u64, nth: usize, variant: Variant) -> Sample {
         let mut sample = Sample::default();
         // A multiplicative hash is uniform enough for consecutive numbers.
-        (0..count).step_by(nth).for_each(|n| sample.add(Seen::new(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), variant, true)));
+        (0..count)
+            .step_by(nth)
+            .for_each(|n| sample.add(Seen::new(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), variant, true)));
         sample
     }
 
@@ -50,7 +52,8 @@ mod tests {
     fn few_are_counted_and_of_many_the_share_is_estimated() {
         assert_eq!(share(&sample(100, 1, Variant::New), &sample(100, 4, Variant::New)), Some(0.25));
         for nth in [2, 4, 10] {
-            let found = share(&sample(200_000, 1, Variant::New), &sample(200_000, nth, Variant::New)).unwrap_or_default();
+            let found =
+                share(&sample(200_000, 1, Variant::New), &sample(200_000, nth, Variant::New)).unwrap_or_default();
             assert!((found - 1.0 / nth as f64).abs() < 0.05, "one in {nth}: {found}");
         }
     }

@@ -8,8 +8,8 @@ use super::comparing::{Direction, Gathering, Question};
 use super::scene::Reading;
 use super::term::{Court, Truth, holds, min};
 use super::{Figure, words};
-use crate::model::condition::{Metric, Op, Term, Window};
 use crate::model::Duration;
+use crate::model::condition::{Metric, Op, Term, Window};
 use crate::model::number::Plain;
 use crate::model::variant::Variant;
 
@@ -58,12 +58,19 @@ impl<'c> Court<'c, '_> {
             return self.gate_without_legacy(term);
         }
         let mut figure = self.compared(term);
-        let (Some(gathering), Some(against)) = (self.gathering(term, direction), self.gathering(term, direction.other())) else { return (Truth::Unknown, figure) };
-        if let Metric::Event(name) = &term.metric && self.scene.reporters(name.as_str()) <= 0.0 {
+        let (Some(gathering), Some(against)) =
+            (self.gathering(term, direction), self.gathering(term, direction.other()))
+        else {
+            return (Truth::Unknown, figure);
+        };
+        if let Metric::Event(name) = &term.metric
+            && self.scene.reporters(name.as_str()) <= 0.0
+        {
             figure.text = format!("{}: nobody has ever reported it, so it shows nothing", words::metric(term));
             return (Truth::Unknown, figure);
         }
-        let is_refuted = against.is_ready() && against.is_shown(self.alpha) || against.alone.as_ref().is_some_and(|alone| alone.is_shown(self.alpha));
+        let is_refuted = against.is_ready() && against.is_shown(self.alpha)
+            || against.alone.as_ref().is_some_and(|alone| alone.is_shown(self.alpha));
         let is_lenient = is_lenient(term);
         self.tell_evidence(&mut figure, if is_lenient || is_refuted { against } else { gathering });
         if is_refuted {
@@ -71,7 +78,8 @@ impl<'c> Court<'c, '_> {
             return (Truth::False, figure);
         }
         // What new has shown in an earlier stage says nothing of this one.
-        figure.observations = self.scene.read(&term.metric, term.endpoint.as_ref(), Window::Stage, Variant::New).observations;
+        figure.observations =
+            self.scene.read(&term.metric, term.endpoint.as_ref(), Window::Stage, Variant::New).observations;
         if self.is_too_few(term, Window::Stage, &mut figure) {
             return (Truth::Unknown, figure);
         }
@@ -90,14 +98,21 @@ impl<'c> Court<'c, '_> {
     fn not_shown_worse(&mut self, term: &Term, legacy: f64, mut figure: Figure) -> (Truth, Figure) {
         let needed = min(term);
         if legacy < needed {
-            figure.text = format!("{}: {} of the {} observations needed of legacy", words::metric(term), words::count(legacy), Plain(needed));
+            figure.text = format!(
+                "{}: {} of the {} observations needed of legacy",
+                words::metric(term),
+                words::count(legacy),
+                Plain(needed)
+            );
             return (Truth::Unknown, figure);
         }
         let mut is_most = |over: Window| {
             let new = self.scene.read(&term.metric, term.endpoint.as_ref(), over, Variant::New);
-            new.observations >= MOST_MIN && new.value.is_ok_and(|new| new >= MOST && new >= MOST_TIMES * figure.legacy.unwrap_or_default())
+            new.observations >= MOST_MIN
+                && new.value.is_ok_and(|new| new >= MOST && new >= MOST_TIMES * figure.legacy.unwrap_or_default())
         };
-        let is_failing = term.metric.of_requests().is_some() && (is_most(Window::Stage) || is_most(Window::Last(Duration::minutes(30))));
+        let is_failing = term.metric.of_requests().is_some()
+            && (is_most(Window::Stage) || is_most(Window::Last(Duration::minutes(30))));
         if is_failing && Direction::of(term.op) == Direction::Less {
             figure.text.push_str(": too few subjects to show anything, but this is no good share to go on with");
             return (Truth::Unknown, figure);
@@ -122,24 +137,47 @@ impl<'c> Court<'c, '_> {
             Err(_) => "unknown".to_owned(),
         };
         let name = words::metric(term);
-        let of = || format!("in this attempt, of {} and {} observations", words::count(new.observations), words::count(legacy.observations));
+        let of = || {
+            format!(
+                "in this attempt, of {} and {} observations",
+                words::count(new.observations),
+                words::count(legacy.observations)
+            )
+        };
         let text = match (&new.value, &legacy.value, now) {
             (Err(why), Err(_), _) => format!("{name}: {why}"),
             (_, _, Some(now)) => format!("{name} is {now}; {} and {} {}", say(&new), say(&legacy), of()),
             (_, _, None) => format!("{name} is {} on new and {} on legacy {}", say(&new), say(&legacy), of()),
         };
-        Figure { metric: name, value: new.value.ok(), legacy: legacy.value.ok(), bound: term.bound.figure(), observations: new.observations, e_value: None, e_needed: None, text }
+        Figure {
+            metric: name,
+            value: new.value.ok(),
+            legacy: legacy.value.ok(),
+            bound: term.bound.figure(),
+            observations: new.observations,
+            e_value: None,
+            e_needed: None,
+            text,
+        }
     }
 
     fn tell_evidence(&self, figure: &mut Figure, gathering: &Gathering) {
         let direction = if gathering.question.direction == Direction::More { "more" } else { "less" };
-        self.tell(figure, gathering.log_e(), &format!("it is {direction} than {}legacy's", times(gathering.question.theta)));
+        self.tell(
+            figure,
+            gathering.log_e(),
+            &format!("it is {direction} than {}legacy's", times(gathering.question.theta)),
+        );
     }
 
     /// Says how much evidence there is, as a logarithm, for what.
     fn tell(&self, figure: &mut Figure, log_e: f64, what: &str) {
         let (e_value, e_needed) = (log_e.exp(), 1.0 / self.alpha);
-        figure.text.push_str(&format!("; evidence that {what}: {} of the {} needed", words::evidence(e_value), words::evidence(e_needed)));
+        figure.text.push_str(&format!(
+            "; evidence that {what}: {} of the {} needed",
+            words::evidence(e_value),
+            words::evidence(e_needed)
+        ));
         (figure.e_value, figure.e_needed) = (Some(e_value.min(1e300)), Some(e_needed));
     }
 
@@ -150,7 +188,16 @@ impl<'c> Court<'c, '_> {
         let new = self.scene.read(&term.metric, endpoint, Window::Stage, Variant::New);
         let (legacy, until) = self.scene.read_last_of_legacy(&term.metric, endpoint);
         let name = words::metric(term);
-        let mut figure = Figure { metric: name.clone(), value: new.value.clone().ok(), legacy: legacy.value.clone().ok(), bound: term.bound.figure(), observations: new.observations, e_value: None, e_needed: None, text: String::new() };
+        let mut figure = Figure {
+            metric: name.clone(),
+            value: new.value.clone().ok(),
+            legacy: legacy.value.clone().ok(),
+            bound: term.bound.figure(),
+            observations: new.observations,
+            e_value: None,
+            e_needed: None,
+            text: String::new(),
+        };
         let (Ok(value), Ok(reference)) = (&new.value, &legacy.value) else {
             let why = new.value.err().or(legacy.value.clone().err()).unwrap_or_default();
             figure.text = format!("{name}: {why}");
@@ -159,7 +206,11 @@ impl<'c> Court<'c, '_> {
         let say = |value: f64| words::figure(&term.metric, term.bound, value);
         let old = until.map(|until| format!(", measured until {until}")).unwrap_or_default();
         let now = now.map(|now| format!("{now}, ")).unwrap_or_default();
-        figure.text = format!("{name} is {now}{} on new over stage, and was {} on legacy in its last day{old}", say(*value), say(*reference));
+        figure.text = format!(
+            "{name} is {now}{} on new over stage, and was {} on legacy in its last day{old}",
+            say(*value),
+            say(*reference)
+        );
         Ok((figure, legacy))
     }
 
@@ -171,10 +222,19 @@ impl<'c> Court<'c, '_> {
         let Some(gathering) = self.gathering(term, Direction::of(term.op)) else { return (Truth::Unknown, figure) };
         let Some(alone) = &gathering.alone else {
             let at = gathering.added_at.map_or_else(|| "never".to_owned(), |at| format!("last at {at}"));
-            figure.text = format!("{}: nobody comparable is on legacy any more; evidence was gathered {at}", words::metric(term));
+            figure.text =
+                format!("{}: nobody comparable is on legacy any more; evidence was gathered {at}", words::metric(term));
             return (Truth::Unknown, figure);
         };
-        self.tell(&mut figure, alone.log_e(), &format!("it is more than twice {}what legacy's can have been, {}", times(gathering.question.theta), words::figure(&term.metric, term.bound, alone.rate)));
+        self.tell(
+            &mut figure,
+            alone.log_e(),
+            &format!(
+                "it is more than twice {}what legacy's can have been, {}",
+                times(gathering.question.theta),
+                words::figure(&term.metric, term.bound, alone.rate)
+            ),
+        );
         if !alone.is_ready() {
             figure.text.push_str(TOO_FEW);
             return (Truth::Unknown, figure);
@@ -192,7 +252,8 @@ impl<'c> Court<'c, '_> {
             return (Truth::Unknown, figure);
         }
         if is_lenient(term) {
-            let against = self.gathering(term, Direction::of(term.op).other()).and_then(|against| against.alone.as_ref());
+            let against =
+                self.gathering(term, Direction::of(term.op).other()).and_then(|against| against.alone.as_ref());
             if against.is_some_and(|alone| alone.is_shown(self.alpha)) {
                 figure.text.push_str(": the contrary is shown");
                 return (Truth::False, figure);

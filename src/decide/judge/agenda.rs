@@ -86,9 +86,20 @@ impl Agenda {
             let Some(guardrail) = plan.guardrail(fired.guardrail) else { continue };
             self.open.push((guardrail_key(fired.guardrail, guardrail), now, 0));
             let what = guardrail.text.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
-            let text = format!("{} guardrail `{}` ({}): {}.{what}", guardrail.severity, guardrail.when, guardrail.then, fired.text);
-            let figures = look.guardrails.get(fired.guardrail).map_or_else(Vec::new, |judgement| judgement.figures.iter().map(|figure| figure.text.clone()).collect());
-            alerts.push(Message { at: now, kind: "alert", to: guardrail.notify.iter().map(ToString::to_string).collect(), text, figures });
+            let text = format!(
+                "{} guardrail `{}` ({}): {}.{what}",
+                guardrail.severity, guardrail.when, guardrail.then, fired.text
+            );
+            let figures = look.guardrails.get(fired.guardrail).map_or_else(Vec::new, |judgement| {
+                judgement.figures.iter().map(|figure| figure.text.clone()).collect()
+            });
+            alerts.push(Message {
+                at: now,
+                kind: "alert",
+                to: guardrail.notify.iter().map(ToString::to_string).collect(),
+                text,
+                figures,
+            });
         }
         alerts
     }
@@ -96,14 +107,26 @@ impl Agenda {
     fn escalations(&mut self, plan: &Plan, now: Instant) -> Vec<Message> {
         let mut due = Vec::new();
         for (key, since, told) in &mut self.open {
-            let guardrail = plan.guardrails_in_force().enumerate().find(|(index, guardrail)| guardrail_key(*index, guardrail) == *key);
+            let guardrail = plan
+                .guardrails_in_force()
+                .enumerate()
+                .find(|(index, guardrail)| guardrail_key(*index, guardrail) == *key);
             let Some((_, guardrail)) = guardrail else { continue };
             let escalations = guardrail.escalate.iter().skip(usize::try_from(*told).unwrap_or(usize::MAX));
             for escalation in escalations.take_while(|escalation| since.plus(escalation.after) <= now) {
                 *told += 1;
                 let what = escalation.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-                let text = format!("the guardrail `{}` came true {} ago and has not been seen false since{what}", guardrail.when, escalation.after);
-                due.push(Message { at: since.plus(escalation.after), kind: "escalation", to: vec![escalation.to.to_string()], text, figures: Vec::new() });
+                let text = format!(
+                    "the guardrail `{}` came true {} ago and has not been seen false since{what}",
+                    guardrail.when, escalation.after
+                );
+                due.push(Message {
+                    at: since.plus(escalation.after),
+                    kind: "escalation",
+                    to: vec![escalation.to.to_string()],
+                    text,
+                    figures: Vec::new(),
+                });
             }
         }
         due
@@ -149,7 +172,13 @@ impl Agenda {
             let expected = ahead.get_or_insert_with(|| expected(plan, record, now));
             let Some(at) = self.moment(&notice.at, expected).filter(|at| *at <= now) else { continue };
             self.told.push(index);
-            due.push(Message { at, kind: "notice", to: notice.to.iter().map(ToString::to_string).collect(), text: notice.text.clone(), figures: Vec::new() });
+            due.push(Message {
+                at,
+                kind: "notice",
+                to: notice.to.iter().map(ToString::to_string).collect(),
+                text: notice.text.clone(),
+                figures: Vec::new(),
+            });
         }
         due
     }

@@ -49,7 +49,13 @@ impl Alone {
             return None;
         }
         let rate = ((x + DEVIATIONS * (factor * x).sqrt() + EVENTS_MORE) / n).min(1.0);
-        Some(Self { evidence: Evidence::restarting(theta * MARGIN), rate, seen: Slices::default(), hour: Slices::default(), hour_start: 0.0 })
+        Some(Self {
+            evidence: Evidence::restarting(theta * MARGIN),
+            rate,
+            seen: Slices::default(),
+            hour: Slices::default(),
+            hour_start: 0.0,
+        })
     }
 
     /// Takes in what has arrived of new, `minute` minutes after the attempt began.

@@ -155,7 +155,11 @@ pub fn questions(plan: &Plan) -> (Vec<Question>, Vec<Question>) {
 
 /// The statuses that a plan compares with legacy's, ascending.
 pub fn statuses(plan: &Plan) -> Vec<u16> {
-    let terms = plan.guardrails_in_force().map(|guardrail| &guardrail.when).chain(plan.stages.iter().flat_map(|stage| &stage.gates).map(|gate| &gate.when)).flat_map(|condition| &condition.terms);
+    let terms = plan
+        .guardrails_in_force()
+        .map(|guardrail| &guardrail.when)
+        .chain(plan.stages.iter().flat_map(|stage| &stage.gates).map(|gate| &gate.when))
+        .flat_map(|condition| &condition.terms);
     let compared = terms.filter(|term| term.bound.is_legacy()).filter_map(|term| match term.metric {
         Metric::StatusRate(status) => Some(status),
         _ => None,
@@ -189,7 +193,15 @@ impl Gathering {
     /// No evidence yet.
     pub fn new(question: Question) -> Self {
         let first = question.first().map(|_| FirstEvidence::new(question.theta, question.direction == Direction::Less));
-        Self { comparison: question.comparison(), first, alone: None, question, open: Vec::new(), edge: None, added_at: None }
+        Self {
+            comparison: question.comparison(),
+            first,
+            alone: None,
+            question,
+            open: Vec::new(),
+            edge: None,
+            added_at: None,
+        }
     }
 
     /// The natural logarithm of the evidence; 0 is none.
@@ -209,7 +221,8 @@ impl Gathering {
     pub fn is_shown(&self, alpha: f64) -> bool {
         let Some(first) = &self.first else { return self.comparison.is_shown(alpha) };
         let ready = |is_ready: bool, log_e: f64| is_ready.then_some(log_e);
-        average(ready(self.comparison.is_ready(), self.comparison.log_e()), ready(first.is_ready(), first.log_e())) >= -alpha.ln()
+        average(ready(self.comparison.is_ready(), self.comparison.log_e()), ready(first.is_ready(), first.log_e()))
+            >= -alpha.ln()
     }
 
     /// Whether the subjects alone show it, of whom a handful may be enough.
@@ -264,7 +277,9 @@ impl Gathering {
         if let Some((measure, _)) = self.question.quantile() {
             let (edge, _) = self.edge?;
             let higher = edge.saturating_add(shift(self.question.theta));
-            for values in compared.values.iter().filter(|values| values.of == measure && values.endpoint.as_ref() == endpoint) {
+            for values in
+                compared.values.iter().filter(|values| values.of == measure && values.endpoint.as_ref() == endpoint)
+            {
                 let edge = if values.variant == Variant::New { higher } else { edge };
                 for (slice, bucket, count) in &values.buckets {
                     add(values.variant, *slice, *count, if *bucket > edge { *count } else { 0 });

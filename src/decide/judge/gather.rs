@@ -1,8 +1,8 @@
 //! What has arrived becomes evidence.
 
+use super::Judge;
 use super::comparing::{Gathering, questions};
 use super::scene::Scene;
-use super::Judge;
 use crate::decide::evidence::Window;
 use crate::decide::firsts::{AtRisk, Firsts};
 use crate::model::Duration;
@@ -26,8 +26,10 @@ impl Judge {
                 self.gatherings.push(Gathering::new(question));
             }
         }
-        let wanted: Vec<(Quantity, Option<Duration>)> = self.gatherings.iter().filter_map(|own| Some((own.question.first()?, own.question.after))).collect();
-        let is_of = |firsts: &Firsts, (of, after): &(Quantity, Option<Duration>)| firsts.of == *of && firsts.after == *after;
+        let wanted: Vec<(Quantity, Option<Duration>)> =
+            self.gatherings.iter().filter_map(|own| Some((own.question.first()?, own.question.after))).collect();
+        let is_of =
+            |firsts: &Firsts, (of, after): &(Quantity, Option<Duration>)| firsts.of == *of && firsts.after == *after;
         self.firsts.retain(|firsts| wanted.iter().any(|wanted| is_of(firsts, wanted)));
         for wanted in wanted {
             if !self.firsts.iter().any(|firsts| is_of(firsts, &wanted)) {
@@ -48,7 +50,9 @@ impl Judge {
                 if !is_alone {
                     gathering.alone = None;
                 } else if *revision >= record.exposed_revision {
-                    gathering.take_alone(compared, minute, |question| scene.read_last_of_legacy(&question.metric, question.endpoint.as_ref()).0);
+                    gathering.take_alone(compared, minute, |question| {
+                        scene.read_last_of_legacy(&question.metric, question.endpoint.as_ref()).0
+                    });
                 }
             }
         }
@@ -72,7 +76,11 @@ impl Judge {
                 let at_risk = share.filter(|_| is_compared).map(|share| AtRisk { seen, share });
                 found.push(firsts.take(&failed.subjects, at_risk));
             }
-            for gathering in self.gatherings.iter_mut().filter(|own| own.question.after == firsts.after && own.question.first().as_ref() == Some(&firsts.of)) {
+            for gathering in self
+                .gatherings
+                .iter_mut()
+                .filter(|own| own.question.after == firsts.after && own.question.first().as_ref() == Some(&firsts.of))
+            {
                 if let Some(first) = &mut gathering.first {
                     // Without a failure the time passes all the same.
                     first.add(&Window::default(), minute);

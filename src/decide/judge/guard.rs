@@ -29,7 +29,8 @@ impl Judge {
     pub(super) fn fire(&mut self, plan: &Plan, record: &Record, look: &mut Look, now: Instant) {
         let mut fired: Vec<(u8, Fired)> = Vec::new();
         for (index, (guardrail, judgement)) in plan.guardrails_in_force().zip(&look.guardrails).enumerate() {
-            if judgement.verdict == Verdict::Inconclusive || judgement.verdict == Verdict::Pass && self.fired.is_empty() {
+            if judgement.verdict == Verdict::Inconclusive || judgement.verdict == Verdict::Pass && self.fired.is_empty()
+            {
                 continue;
             }
             let key = guardrail_key(index, guardrail);
@@ -73,13 +74,16 @@ fn order(plan: &Plan, record: &Record, guardrail: &Guardrail, judgement: &Judgem
         Action::Previous if live.phase == Phase::RolledBack => return None,
         Action::Previous => Command::Rollback(Target::Previous),
         // What has been rolled back stays so.
-        Action::Reduce(percentage) if live.phase == Phase::RolledBack => Command::Rollback(Target::Percentage(percentage.min(live.percentage))),
+        Action::Reduce(percentage) if live.phase == Phase::RolledBack => {
+            Command::Rollback(Target::Percentage(percentage.min(live.percentage)))
+        }
         Action::Reduce(percentage) => Command::Set(Setting::percentage(percentage.min(live.percentage))),
         Action::Pause if live.phase == Phase::Running => Command::Pause,
         Action::Pause | Action::Alert => return None,
     };
     let after = transition(plan, record, &command, GUARDRAIL, now).ok()?.live;
-    let is_same = (after.phase, after.killed, after.percentage, &after.groups) == (live.phase, live.killed, live.percentage, &live.groups);
+    let is_same = (after.phase, after.killed, after.percentage, &after.groups)
+        == (live.phase, live.killed, live.percentage, &live.groups);
     let reason = format!("the guardrail `{}` has come true: {}", guardrail.when, judgement.text);
     let figures = judgement.figures.iter().map(|figure| figure.text.clone()).collect();
     (!is_same).then(|| Order { command, actor: GUARDRAIL.to_owned(), reason, figures })

@@ -9,10 +9,10 @@ use super::{Judge, Verdict};
 use crate::decide::clustering::SideSlices;
 use crate::decide::comparison::Comparison;
 use crate::decide::firsts::{FirstEvidence, Firsts};
-use crate::model::{Duration, Instant};
 use crate::model::condition::Condition;
 use crate::model::node::{Node, Value};
 use crate::model::plan::fields::Reader;
+use crate::model::{Duration, Instant};
 
 #[derive(Serialize)]
 struct Kept<'a> {
@@ -60,7 +60,16 @@ struct KeptGathering<'a> {
 
 impl<'a> KeptGathering<'a> {
     fn of(own: &'a Gathering) -> Self {
-        Self { question: own.question.to_condition(), after: own.question.after, comparison: &own.comparison, first: own.first.as_ref(), alone: own.alone.as_ref(), open: &own.open, edge: own.edge, added_at: own.added_at }
+        Self {
+            question: own.question.to_condition(),
+            after: own.question.after,
+            comparison: &own.comparison,
+            first: own.first.as_ref(),
+            alone: own.alone.as_ref(),
+            open: &own.open,
+            edge: own.edge,
+            added_at: own.added_at,
+        }
     }
 }
 
@@ -87,7 +96,12 @@ impl Judge {
             held: &self.held,
             fired: &self.fired,
             since: self.since.iter().map(|(key, verdict, since)| (key.as_str(), *verdict, *since)).collect(),
-            agenda: KeptAgenda { looked_at: self.agenda.looked_at, anchors: &self.agenda.anchors, told: &self.agenda.told, open: &self.agenda.open },
+            agenda: KeptAgenda {
+                looked_at: self.agenda.looked_at,
+                anchors: &self.agenda.anchors,
+                told: &self.agenda.told,
+                open: &self.agenda.open,
+            },
             unfair_revision: self.unfair_revision,
             looked_at: self.looked_at,
         };
@@ -122,7 +136,8 @@ fn agenda(r: &mut Reader, node: &Node) -> Option<Agenda> {
     let mut f = r.fields(node)?;
     Some(Agenda {
         looked_at: f.optional(r, "looked_at", Reader::parsed),
-        anchors: f.required(r, "anchors", |r, node| r.list(node, |r, row| pair(r, row, Reader::text, Reader::parsed)))?,
+        anchors: f
+            .required(r, "anchors", |r, node| r.list(node, |r, row| pair(r, row, Reader::text, Reader::parsed)))?,
         told: f.required(r, "told", |r, node| r.list(node, Reader::whole))?,
         open: f.required(r, "open", |r, node| r.list(node, |r, row| three(r, row, Reader::parsed, Reader::whole)))?,
     })
@@ -134,13 +149,23 @@ fn verdict(r: &mut Reader, node: &Node) -> Option<Verdict> {
 }
 
 /// A list of three, of which the first is a text.
-fn three<A, B>(r: &mut Reader, node: &Node, second: impl FnOnce(&mut Reader, &Node) -> Option<A>, third: impl FnOnce(&mut Reader, &Node) -> Option<B>) -> Option<(String, A, B)> {
+fn three<A, B>(
+    r: &mut Reader,
+    node: &Node,
+    second: impl FnOnce(&mut Reader, &Node) -> Option<A>,
+    third: impl FnOnce(&mut Reader, &Node) -> Option<B>,
+) -> Option<(String, A, B)> {
     let Value::List(row) = &node.value else { return None };
     let [key, value, other] = row.as_slice() else { return None };
     Some((r.text(key)?, second(r, value)?, third(r, other)?))
 }
 
-fn pair<A, B>(r: &mut Reader, node: &Node, first: impl FnOnce(&mut Reader, &Node) -> Option<A>, second: impl FnOnce(&mut Reader, &Node) -> Option<B>) -> Option<(A, B)> {
+fn pair<A, B>(
+    r: &mut Reader,
+    node: &Node,
+    first: impl FnOnce(&mut Reader, &Node) -> Option<A>,
+    second: impl FnOnce(&mut Reader, &Node) -> Option<B>,
+) -> Option<(A, B)> {
     let Value::List(row) = &node.value else { return None };
     let [one, other] = row.as_slice() else { return None };
     Some((first(r, one)?, second(r, other)?))
@@ -157,7 +182,9 @@ fn gathering(r: &mut Reader, node: &Node) -> Option<Gathering> {
         first: f.optional(r, "first", FirstEvidence::read).or_else(|| Gathering::new(question.clone()).first),
         alone: f.optional(r, "alone", Alone::read),
         question,
-        open: f.optional(r, "open", |r, node| r.list(node, |r, row| pair(r, row, Reader::whole, SideSlices::read))).unwrap_or_default(),
+        open: f
+            .optional(r, "open", |r, node| r.list(node, |r, row| pair(r, row, Reader::whole, SideSlices::read)))
+            .unwrap_or_default(),
         edge: f.optional(r, "edge", |r, node| pair(r, node, bucket, Reader::whole)),
         added_at: f.optional(r, "added_at", Reader::parsed),
     })

@@ -4,18 +4,18 @@
 //! old ones, or where a clock has jumped; and what nobody can tell neither advances nor rolls back.
 //! Every judgement carries the figures that it rests on and says them in a sentence.
 
-pub mod scene;
 pub mod adoption;
+mod against;
+pub mod agenda;
 pub mod alone;
 pub mod comparing;
+mod gather;
+pub mod guard;
+mod kept;
 pub mod ratio;
+pub mod scene;
 pub mod term;
 pub mod words;
-pub mod guard;
-pub mod agenda;
-mod against;
-mod gather;
-mod kept;
 
 pub use guard::{Fired, GUARDRAIL};
 
@@ -166,11 +166,13 @@ impl Judge {
         let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
         let share = |questions: usize, alpha: f64| alpha / questions.max(1) as f64;
         let mut look = Look { at: Some(now), revision: record.live.revision, ..Look::default() };
-        let mut court = Court { scene, gatherings: &self.gatherings, held: &mut self.held, alpha: share(of_guardrails, alpha) };
+        let mut court =
+            Court { scene, gatherings: &self.gatherings, held: &mut self.held, alpha: share(of_guardrails, alpha) };
         look.guardrails = plan.guardrails_in_force().map(|guardrail| watched(&mut court, guardrail)).collect();
         court.alpha = share(of_gates / 2, alpha);
         let stage = plan.stage_index(record.live.stage.as_str());
-        look.gates = stage.map_or_else(Vec::new, |stage| plan.gates_in_force(stage).map(|gate| passed(&mut court, gate)).collect());
+        look.gates = stage
+            .map_or_else(Vec::new, |stage| plan.gates_in_force(stage).map(|gate| passed(&mut court, gate)).collect());
         look.sample_ratio = self.sample_ratio(scene);
         self.fire(plan, record, &mut look, now);
         self.note_since(plan, record, &mut look, now);
@@ -198,9 +200,16 @@ impl Judge {
         }
         let is_unfair = self.unfair_revision == Some(revision);
         let (observed, total) = (ratio.observed(), (legacy + new) as f64);
-        let found = format!("{} % of {} sampled subjects are on new, where {} % should be", words::short(observed * 100.0), words::count(total), words::short(expected * 100.0));
+        let found = format!(
+            "{} % of {} sampled subjects are on new, where {} % should be",
+            words::short(observed * 100.0),
+            words::count(total),
+            words::short(expected * 100.0)
+        );
         let text = match (is_unfair, legacy + new) {
-            (true, _) => format!("{found}: more than chance explains, so the comparison of the sides cannot be trusted"),
+            (true, _) => {
+                format!("{found}: more than chance explains, so the comparison of the sides cannot be trusted")
+            }
             (false, 0) => "no subjects have been seen yet".to_owned(),
             (false, _) => format!("{found}: within chance"),
         };
@@ -209,12 +218,22 @@ impl Judge {
             (false, 0) => Verdict::Inconclusive,
             (false, _) => Verdict::Pass,
         };
-        let figure = Figure { metric: "share".into(), value: Some(observed), legacy: None, bound: expected, observations: total, e_value: Some(ratio.log_e.exp()), e_needed: Some(ratio.log_e_needed.exp()), text: text.clone() };
+        let figure = Figure {
+            metric: "share".into(),
+            value: Some(observed),
+            legacy: None,
+            bound: expected,
+            observations: total,
+            e_value: Some(ratio.log_e.exp()),
+            e_needed: Some(ratio.log_e_needed.exp()),
+            text: text.clone(),
+        };
         Some(Judgement { verdict, since: None, text, figures: vec![figure] })
     }
 
     fn note_since(&mut self, plan: &Plan, record: &Record, look: &mut Look, now: Instant) {
-        let guardrails = plan.guardrails_in_force().enumerate().map(|(index, guardrail)| guardrail_key(index, guardrail));
+        let guardrails =
+            plan.guardrails_in_force().enumerate().map(|(index, guardrail)| guardrail_key(index, guardrail));
         let gates = (0..look.gates.len()).map(|index| format!("gate {index} of {}", record.live.stage));
         let keys: Vec<String> = guardrails.chain(gates).collect();
         let mut kept = Vec::with_capacity(keys.len());
@@ -232,7 +251,11 @@ impl Judge {
 fn watched(court: &mut Court<'_, '_>, guardrail: &Guardrail) -> Judgement {
     let stage = &court.scene.record.live.stage;
     if !guardrail.stages.is_empty() && !guardrail.stages.contains(stage) {
-        return Judgement { verdict: Verdict::Inconclusive, text: format!("it does not watch in the stage {stage}"), ..Judgement::default() };
+        return Judgement {
+            verdict: Verdict::Inconclusive,
+            text: format!("it does not watch in the stage {stage}"),
+            ..Judgement::default()
+        };
     }
     if !court.scene.serves() {
         return Judgement { text: "nobody is on new".into(), ..Judgement::default() };
@@ -250,9 +273,16 @@ fn judged(court: &mut Court<'_, '_>, condition: &Condition, after: Option<Durati
         return Judgement { text: format!("nothing counts in the first {after} of a stage"), ..Judgement::default() };
     }
     court.scene.after = after;
-    let answers: Vec<(Truth, Figure)> = condition.terms.iter().map(|term| if is_gate { court.gate(term) } else { court.guardrail(term) }).collect();
+    let answers: Vec<(Truth, Figure)> =
+        condition.terms.iter().map(|term| if is_gate { court.gate(term) } else { court.guardrail(term) }).collect();
     let has = |wanted: Truth| answers.iter().any(|(truth, _)| *truth == wanted);
-    let truth = if has(Truth::False) { Truth::False } else if has(Truth::Unknown) { Truth::Unknown } else { Truth::True };
+    let truth = if has(Truth::False) {
+        Truth::False
+    } else if has(Truth::Unknown) {
+        Truth::Unknown
+    } else {
+        Truth::True
+    };
     let verdict = match (truth, is_gate) {
         (Truth::Unknown, _) => Verdict::Inconclusive,
         (Truth::True, true) | (Truth::False, false) => Verdict::Pass,
@@ -260,6 +290,12 @@ fn judged(court: &mut Court<'_, '_>, condition: &Condition, after: Option<Durati
     };
     court.scene.after = None;
     // The terms that made it what it is; all of them where all had to hold.
-    let texts: Vec<&str> = answers.iter().filter(|(own, _)| *own == truth).map(|(_, figure)| figure.text.as_str()).collect();
-    Judgement { verdict, since: None, text: texts.join("; "), figures: answers.into_iter().map(|(_, figure)| figure).collect() }
+    let texts: Vec<&str> =
+        answers.iter().filter(|(own, _)| *own == truth).map(|(_, figure)| figure.text.as_str()).collect();
+    Judgement {
+        verdict,
+        since: None,
+        text: texts.join("; "),
+        figures: answers.into_iter().map(|(_, figure)| figure).collect(),
+    }
 }

@@ -57,7 +57,19 @@ mod tests {
 
     #[test]
     fn a_fair_deal_passes_and_a_skewed_one_does_not() {
-        for (legacy, new, expected, shown) in [(900, 100, 0.1, false), (0, 0, 0.1, false), (950, 74, 0.1, false), (1_000, 24, 0.1, true), (500, 500, 0.5, false), (450, 550, 0.5, false), (380, 620, 0.5, true), (1_000, 0, 0.001, false), (1_000, 0, 0.05, true), (0, 12, 0.5, false), (0, 15, 0.5, true)] {
+        for (legacy, new, expected, shown) in [
+            (900, 100, 0.1, false),
+            (0, 0, 0.1, false),
+            (950, 74, 0.1, false),
+            (1_000, 24, 0.1, true),
+            (500, 500, 0.5, false),
+            (450, 550, 0.5, false),
+            (380, 620, 0.5, true),
+            (1_000, 0, 0.001, false),
+            (1_000, 0, 0.05, true),
+            (0, 12, 0.5, false),
+            (0, 15, 0.5, true),
+        ] {
             let ratio = Ratio::of(0, legacy, new, expected);
             assert_eq!(ratio.is_shown(), shown, "{ratio:?}");
         }
@@ -70,7 +82,11 @@ mod tests {
         let wrong = (0..1_000).filter(|_| {
             let (mut legacy, mut new) = (0, 0);
             (0..1_000).any(|_| {
-                if chance.f64() < 0.1 { new += 1 } else { legacy += 1 }
+                if chance.f64() < 0.1 {
+                    new += 1
+                } else {
+                    legacy += 1
+                }
                 Ratio::of(0, legacy, new, 0.1).is_shown()
             })
         });

@@ -74,7 +74,9 @@ impl Scene<'_> {
         let is_exposed = match live.phase {
             Phase::Draft => false,
             Phase::Completed => true,
-            Phase::Running | Phase::Paused | Phase::RolledBack => live.percentage > Percentage::ZERO || !live.groups.is_empty(),
+            Phase::Running | Phase::Paused | Phase::RolledBack => {
+                live.percentage > Percentage::ZERO || !live.groups.is_empty()
+            }
         };
         is_exposed && !live.killed && !self.record.is_waiting
     }
@@ -89,7 +91,9 @@ impl Scene<'_> {
 
     /// Whether so few or none are left on legacy that its last day has to stand in.
     pub fn is_alone(&self) -> bool {
-        self.serves() && self.share().is_none_or(|share| share >= ALONE_SHARE) && (self.record.live.percentage > Percentage::ZERO || self.record.live.phase == Phase::Completed)
+        self.serves()
+            && self.share().is_none_or(|share| share >= ALONE_SHARE)
+            && (self.record.live.percentage > Percentage::ZERO || self.record.live.phase == Phase::Completed)
     }
 
     /// Whether nothing counts yet, so soon after the stage's entry.
@@ -107,7 +111,12 @@ impl Scene<'_> {
     pub fn read(&mut self, metric: &Metric, endpoint: Option<&Name>, over: Over, variant: Variant) -> Reading {
         match metric {
             Metric::Signal(name) => return self.signal(name, over),
-            Metric::Percentage => return Reading::of(f64::from(self.record.live.percentage.limit()) / f64::from(Percentage::FULL.limit()), 1.0),
+            Metric::Percentage => {
+                return Reading::of(
+                    f64::from(self.record.live.percentage.limit()) / f64::from(Percentage::FULL.limit()),
+                    1.0,
+                );
+            }
             Metric::Faults => return Reading::of(self.faults as f64, 1.0),
             _ => {}
         }
@@ -122,8 +131,12 @@ impl Scene<'_> {
     /// The same of legacy, over the last day in which it had traffic.
     pub fn read_last_of_legacy(&self, metric: &Metric, endpoint: Option<&Name>) -> (Reading, Option<Instant>) {
         const DAY_MINUTES: u64 = 24 * 60;
-        let has_traffic = |window: &&Window| window.tally(Variant::Legacy, endpoint).is_some_and(|tally| tally.requests + tally.pages > 0);
-        let Some(last) = self.series.iter().filter(has_traffic).map(|window| window.minute + u64::from(window.minutes)).max() else {
+        let has_traffic = |window: &&Window| {
+            window.tally(Variant::Legacy, endpoint).is_some_and(|tally| tally.requests + tally.pages > 0)
+        };
+        let Some(last) =
+            self.series.iter().filter(has_traffic).map(|window| window.minute + u64::from(window.minutes)).max()
+        else {
             return (Reading::none("legacy was never measured"), None);
         };
         let windows = self.series.over(Span { revision: 0, minute: Some(last.saturating_sub(DAY_MINUTES)) }).collect();
@@ -181,15 +194,23 @@ impl Scene<'_> {
     }
 
     fn signal(&self, name: &Name, over: Over) -> Reading {
-        let Some(signal) = self.plan.signals.get(name.as_str()) else { return Reading::none("the plan has no such signal") };
+        let Some(signal) = self.plan.signals.get(name.as_str()) else {
+            return Reading::none("the plan has no such signal");
+        };
         let last = self.signals.last(name.as_str());
         let age_ms = |at: Instant| self.now.as_epoch_ms().saturating_sub(at.as_epoch_ms());
         let is_within = |at: Instant, limit: Duration| age_ms(at) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX);
         match (signal.kind, last) {
             (SignalKind::Gauge, None) => Reading::none("nobody has reported it"),
-            (SignalKind::Gauge, Some((at, value))) if is_within(at, signal.fresh.unwrap_or(FRESH_DEFAULT)) => Reading::of(value, 1.0),
-            (SignalKind::Gauge, Some((at, _))) => Reading::none(format!("the last report is {} old", rounded(age_ms(at)))),
-            (SignalKind::Count, None) => Reading::none("nobody has ever reported it; a 0 tells that its source is connected"),
+            (SignalKind::Gauge, Some((at, value))) if is_within(at, signal.fresh.unwrap_or(FRESH_DEFAULT)) => {
+                Reading::of(value, 1.0)
+            }
+            (SignalKind::Gauge, Some((at, _))) => {
+                Reading::none(format!("the last report is {} old", rounded(age_ms(at))))
+            }
+            (SignalKind::Count, None) => {
+                Reading::none("nobody has ever reported it; a 0 tells that its source is connected")
+            }
             (SignalKind::Count, last) => {
                 if let Some(heartbeat) = signal.heartbeat
                     && !last.is_some_and(|(at, _)| is_within(at, heartbeat))
@@ -228,11 +249,15 @@ struct Gathered<'a> {
 impl Gathered<'_> {
     fn sum(&self, count: impl Fn(&Tally) -> u64) -> f64 {
         // Not `sum`, whose sum of nothing is -0.
-        self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)).fold(0.0, |sum, tally| sum + count(tally) as f64)
+        self.windows
+            .iter()
+            .filter_map(|window| window.tally(self.variant, self.endpoint))
+            .fold(0.0, |sum, tally| sum + count(tally) as f64)
     }
 
     fn sketch(&self, measure: &Measure) -> Cow<'_, Sketch> {
-        let mut sketches = self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)?.sketch(measure));
+        let mut sketches =
+            self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)?.sketch(measure));
         let Some(first) = sketches.next() else { return Cow::Owned(Sketch::default()) };
         let mut all = Cow::Borrowed(first);
         for sketch in sketches {
@@ -277,7 +302,12 @@ impl Gathered<'_> {
         let pages = || self.sum(|tally| tally.pages);
         let subjects = || self.sample(|window| Some(&window.subjects));
         match metric {
-            Metric::ErrorRate | Metric::ClientErrorRate | Metric::TimeoutRate | Metric::StatusRate(_) | Metric::AbandonedRate | Metric::BrokenRate => self.rate(metric, requests()),
+            Metric::ErrorRate
+            | Metric::ClientErrorRate
+            | Metric::TimeoutRate
+            | Metric::StatusRate(_)
+            | Metric::AbandonedRate
+            | Metric::BrokenRate => self.rate(metric, requests()),
             Metric::Errors => Reading::of(self.sum(|tally| tally.errors), requests()),
             Metric::Requests => Reading::of(requests(), requests()),
             Metric::Rescued => Reading::of(self.sum(|tally| tally.rescued), requests()),
@@ -298,9 +328,15 @@ impl Gathered<'_> {
             Metric::Adoption => {
                 let reporters = self.reporters(VIEW);
                 let share = adoption::share(&reporters, &self.reporters(USED));
-                share.map_or_else(|| Reading::none("no page has reported"), |share| Reading::of(share, reporters.distinct(|_| true)))
+                share.map_or_else(
+                    || Reading::none("no page has reported"),
+                    |share| Reading::of(share, reporters.distinct(|_| true)),
+                )
             }
-            Metric::Event(name) => Reading::ratio(self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new), subjects().distinct(|seen| seen.is_new == is_new)),
+            Metric::Event(name) => Reading::ratio(
+                self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new),
+                subjects().distinct(|seen| seen.is_new == is_new),
+            ),
             Metric::Reporters(name) => {
                 let reporters = self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new);
                 Reading::of(reporters, reporters)

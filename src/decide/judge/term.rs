@@ -5,15 +5,16 @@ use super::comparing::Gathering;
 use super::scene::{Reading, Scene, rounded};
 use super::{Figure, words};
 use crate::decide::series::MINUTE_MS;
-use crate::model::{Duration, Instant};
 use crate::model::condition::{MIN_DEFAULT, Metric, Op, Term, WINDOW_DEFAULT, Window};
 use crate::model::number::Plain;
 use crate::model::variant::Variant;
+use crate::model::{Duration, Instant};
 
 /// A break between two looks that is longer than this breaks what must hold without one.
 const GAP_MS: i64 = 150_000;
 /// What happens now: over so many minutes, where there are so many observations, and how that is said.
-const NOW: [(u32, f64, &str); 3] = [(1, 20.0, "in the last minute"), (5, 5.0, "in the last five minutes"), (60, 1.0, "in the last hour")];
+const NOW: [(u32, f64, &str); 3] =
+    [(1, 20.0, "in the last minute"), (5, 5.0, "in the last five minutes"), (60, 1.0, "in the last hour")];
 
 /// A longer span does not tell what happens now.
 const NOW_MAX: Duration = Duration::minutes(5);
@@ -71,14 +72,20 @@ impl<'c> Court<'c, '_> {
         let subjects = self.scene.read(&Metric::Subjects, None, over, Variant::New).value.unwrap_or_default();
         let is_too_few = subjects < needed;
         if is_too_few {
-            figure.text = format!("{} over {over}: {} different subjects on new, fewer than {}", words::metric(term), words::count(subjects), Plain(needed));
+            figure.text = format!(
+                "{} over {over}: {} different subjects on new, fewer than {}",
+                words::metric(term),
+                words::count(subjects),
+                Plain(needed)
+            );
         }
         is_too_few
     }
 
     /// How many observations there are of those needed, and how long the rest takes at this rate.
     pub(super) fn still_needed(&self, observations: f64, needed: f64, over: Window) -> String {
-        let found = format!("{} of the {} observations needed on new over {over}", words::count(observations), Plain(needed));
+        let found =
+            format!("{} of the {} observations needed on new over {over}", words::count(observations), Plain(needed));
         let elapsed_ms = self.scene.length_ms(over);
         if matches!(over, Window::Last(_)) || observations <= 0.0 || elapsed_ms < MINUTE_MS {
             return found;
@@ -92,17 +99,31 @@ impl<'c> Court<'c, '_> {
     pub(super) fn now(&mut self, term: &Term, with_legacy: bool) -> Option<String> {
         let endpoint = term.endpoint.as_ref();
         let (reading, over) = NOW.iter().find_map(|(minutes, least, over)| {
-            let reading = self.scene.read(&term.metric, endpoint, Window::Last(Duration::minutes(*minutes)), Variant::New);
+            let reading =
+                self.scene.read(&term.metric, endpoint, Window::Last(Duration::minutes(*minutes)), Variant::New);
             (reading.observations >= *least).then_some((reading, (*minutes, *over)))
         })?;
         let (minutes, over) = over;
         let window = Window::Last(Duration::minutes(minutes));
-        let say = |reading: &Reading| reading.value.as_ref().map_or_else(|_| "unknown".to_owned(), |value| words::figure(&term.metric, term.bound, *value));
+        let say = |reading: &Reading| {
+            reading
+                .value
+                .as_ref()
+                .map_or_else(|_| "unknown".to_owned(), |value| words::figure(&term.metric, term.bound, *value))
+        };
         let legacy = with_legacy.then(|| self.scene.read(&term.metric, endpoint, window, Variant::Legacy));
         let legacy = legacy.map(|legacy| format!(" on new and {} on legacy", say(&legacy))).unwrap_or_default();
         let is_rescued = term.metric.of_requests().is_some();
-        let rescued = if is_rescued { self.scene.read(&Metric::Rescued, endpoint, window, Variant::New).value.unwrap_or_default() } else { 0.0 };
-        let rescued = if rescued > 0.0 { format!(" ({} {} rescued)", words::count(rescued), if rescued < 2.0 { "request" } else { "requests" }) } else { String::new() };
+        let rescued = if is_rescued {
+            self.scene.read(&Metric::Rescued, endpoint, window, Variant::New).value.unwrap_or_default()
+        } else {
+            0.0
+        };
+        let rescued = if rescued > 0.0 {
+            format!(" ({} {} rescued)", words::count(rescued), if rescued < 2.0 { "request" } else { "requests" })
+        } else {
+            String::new()
+        };
         Some(format!("{}{legacy} {over}{rescued}", say(&reading)))
     }
 
@@ -113,7 +134,16 @@ impl<'c> Court<'c, '_> {
         let name = words::metric(term);
         let has_window = !matches!(term.metric, Metric::Percentage | Metric::Faults) && !self.is_gauge(term);
         let span = if has_window { format!(" over {over}") } else { String::new() };
-        let mut figure = Figure { metric: name.clone(), value: reading.value.clone().ok(), legacy: None, bound: term.bound.figure(), observations: reading.observations, e_value: None, e_needed: None, text: String::new() };
+        let mut figure = Figure {
+            metric: name.clone(),
+            value: reading.value.clone().ok(),
+            legacy: None,
+            bound: term.bound.figure(),
+            observations: reading.observations,
+            e_value: None,
+            e_needed: None,
+            text: String::new(),
+        };
         if self.is_never_reported(term) {
             figure.text = format!("{name}: {NO_PAGE}");
             return (Truth::Unknown, figure);
@@ -133,10 +163,26 @@ impl<'c> Court<'c, '_> {
         if self.is_too_few(term, over, &mut figure) {
             return (Truth::Unknown, figure);
         }
-        let of = if matches!(term.metric, Metric::Signal(_) | Metric::Percentage | Metric::Faults | Metric::Requests | Metric::Reporters(_)) { String::new() } else { format!(", of {} observations", words::count(reading.observations)) };
+        let of = if matches!(
+            term.metric,
+            Metric::Signal(_) | Metric::Percentage | Metric::Faults | Metric::Requests | Metric::Reporters(_)
+        ) {
+            String::new()
+        } else {
+            format!(", of {} observations", words::count(reading.observations))
+        };
         let is_long = has_window && !matches!(over, Window::Last(over) if over.as_ms() <= NOW_MAX.as_ms());
-        let now = if is_long && term.metric.is_comparable() { self.now(term, false).map(|now| format!("{now}; ")).unwrap_or_default() } else { String::new() };
-        figure.text = format!("{name} is {now}{}{span}{of}; it {does} at {} {}", words::figure(&term.metric, term.bound, value), term.op, term.bound);
+        let now = if is_long && term.metric.is_comparable() {
+            self.now(term, false).map(|now| format!("{now}; ")).unwrap_or_default()
+        } else {
+            String::new()
+        };
+        figure.text = format!(
+            "{name} is {now}{}{span}{of}; it {does} at {} {}",
+            words::figure(&term.metric, term.bound, value),
+            term.op,
+            term.bound
+        );
         let is_true = holds(term.op, value, term.bound.figure());
         let Some(duration) = term.hold else { return (is_true.into(), figure) };
         if !is_true {
@@ -186,7 +232,13 @@ impl<'c> Court<'c, '_> {
 pub(super) fn min(term: &Term) -> f64 {
     let needs_some = !matches!(
         term.metric,
-        Metric::Requests | Metric::Rescued | Metric::Subjects | Metric::Reporters(_) | Metric::Signal(_) | Metric::Faults | Metric::Percentage
+        Metric::Requests
+            | Metric::Rescued
+            | Metric::Subjects
+            | Metric::Reporters(_)
+            | Metric::Signal(_)
+            | Metric::Faults
+            | Metric::Percentage
     );
     f64::from(term.min.unwrap_or(if needs_some { MIN_DEFAULT } else { 0 }))
 }
@@ -200,4 +252,3 @@ pub(super) fn holds(op: Op, value: f64, bound: f64) -> bool {
         Op::Equal => (value - bound).abs() < 1e-9,
     }
 }
-

@@ -64,11 +64,26 @@ mod tests {
 
     #[test]
     fn figures_are_short() {
-        for (value, text) in [(0.0, "0"), (5.25, "5.25"), (12.04, "12"), (1234.6, "1235"), (0.05, "0.05"), (0.0004, "0"), (1.5, "1.5"), (-0.25, "-0.25")] {
+        for (value, text) in [
+            (0.0, "0"),
+            (5.25, "5.25"),
+            (12.04, "12"),
+            (1234.6, "1235"),
+            (0.05, "0.05"),
+            (0.0004, "0"),
+            (1.5, "1.5"),
+            (-0.25, "-0.25"),
+        ] {
             assert_eq!(short(value), text);
         }
-        assert_eq!((count(1_234_567.0).as_str(), count(12.0).as_str(), count(123_456.0).as_str()), ("1,234,567", "12", "123,456"));
-        assert_eq!((evidence(0.25).as_str(), evidence(79_321.4).as_str(), evidence(1e300).as_str()), ("0.25", "79,321", "more than 1,000,000"));
+        assert_eq!(
+            (count(1_234_567.0).as_str(), count(12.0).as_str(), count(123_456.0).as_str()),
+            ("1,234,567", "12", "123,456")
+        );
+        assert_eq!(
+            (evidence(0.25).as_str(), evidence(79_321.4).as_str(), evidence(1e300).as_str()),
+            ("0.25", "79,321", "more than 1,000,000")
+        );
         assert_eq!((time(1_840.0).as_str(), time(420.0).as_str()), ("1.84 s", "420 ms"));
     }
 }

@@ -15,9 +15,9 @@
 //! 6. What stands in a history was allowed by the rules of its day, so [`replayed`] asks less.
 
 pub mod amend;
-pub mod refusal;
-mod hold;
 mod complete;
+mod hold;
+pub mod refusal;
 mod time;
 
 pub use refusal::Refusal;
@@ -37,7 +37,13 @@ pub const KV: &str = "kv";
 ///
 /// # Errors
 /// With the reason, when the command is refused.
-pub fn transition(plan: &Plan, record: &Record, command: &Command, actor: &str, now: Instant) -> Result<Record, Refusal> {
+pub fn transition(
+    plan: &Plan,
+    record: &Record,
+    command: &Command,
+    actor: &str,
+    now: Instant,
+) -> Result<Record, Refusal> {
     moved(&Moving { plan, last: record, now, is_asked: true }, command, actor)
 }
 
@@ -79,7 +85,8 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
     } else {
         (live.since, next.exposed_revision) = (now, live.revision);
     }
-    let has_begun = (record.live.phase == Phase::Draft && live.phase != Phase::Draft) || live.attempt != record.live.attempt;
+    let has_begun =
+        (record.live.phase == Phase::Draft && live.phase != Phase::Draft) || live.attempt != record.live.attempt;
     if has_begun || live.stage != record.live.stage {
         (next.entered, next.entered_revision) = (now, live.revision);
     }
@@ -96,13 +103,23 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
 
 /// When a guardrail acted, until somebody lets the rollout go on.
 fn acted(last: Option<Instant>, command: &Command, actor: &str, now: Instant) -> Option<Instant> {
-    let goes_on = matches!(command, Command::Start | Command::Advance | Command::Set(_) | Command::Resume(_) | Command::Revive(_) | Command::Complete(_));
+    let goes_on = matches!(
+        command,
+        Command::Start
+            | Command::Advance
+            | Command::Set(_)
+            | Command::Resume(_)
+            | Command::Revive(_)
+            | Command::Complete(_)
+    );
     if actor == GUARDRAIL { Some(now) } else { last.filter(|_| !goes_on) }
 }
 
 /// Whether two states expose the same subjects to the same side.
 fn is_alike(one: &LiveState, other: &LiveState) -> bool {
-    let key = |state: &LiveState| (state.phase, state.killed, state.attempt, state.stage.clone(), state.percentage, state.groups.clone());
+    let key = |state: &LiveState| {
+        (state.phase, state.killed, state.attempt, state.stage.clone(), state.percentage, state.groups.clone())
+    };
     key(one) == key(other)
 }
 
@@ -125,8 +142,15 @@ impl Moving<'_> {
     }
 
     fn in_stage(&self, index: usize, percentage: Percentage) -> LiveState {
-        let stage = self.plan.stages.get(index).map_or_else(|| self.last.live.stage.clone(), |stage| stage.name.clone());
-        LiveState { phase: Phase::Running, stage, percentage, groups: self.plan.groups_through(index), ..self.last.live.clone() }
+        let stage =
+            self.plan.stages.get(index).map_or_else(|| self.last.live.stage.clone(), |stage| stage.name.clone());
+        LiveState {
+            phase: Phase::Running,
+            stage,
+            percentage,
+            groups: self.plan.groups_through(index),
+            ..self.last.live.clone()
+        }
     }
 
     /// The index of the current stage; the first for one that the plan has lost.
@@ -153,7 +177,9 @@ impl Moving<'_> {
             Phase::Draft => {}
             phase @ Phase::RolledBack => return Err(Refusal::Phase(phase, "`resume` starts the next attempt")),
             phase @ Phase::Paused => return Err(Refusal::Phase(phase, "`resume` goes on")),
-            phase @ (Phase::Running | Phase::Completed) => return Err(Refusal::Phase(phase, "only a draft can be started")),
+            phase @ (Phase::Running | Phase::Completed) => {
+                return Err(Refusal::Phase(phase, "only a draft can be started"));
+            }
         }
         self.is_not_killed()?;
         self.is_checked()?;
@@ -193,7 +219,11 @@ impl Moving<'_> {
         // Where there is only KV, a number that reaches the last stage is the only way to end one.
         let ended = setting.kv.is_some() && index + 1 == self.plan.stages.len();
         let record = self.started(self.with(live));
-        Record { is_killed: setting.killed.unwrap_or(self.last.is_killed), live: LiveState { ended, ..record.live.clone() }, ..record }
+        Record {
+            is_killed: setting.killed.unwrap_or(self.last.is_killed),
+            live: LiveState { ended, ..record.live.clone() },
+            ..record
+        }
     }
 
     /// A record that may have left the draft without a `start`.
@@ -205,7 +235,10 @@ impl Moving<'_> {
     }
 
     fn pause(&self) -> Result<Record, Refusal> {
-        self.is_under_way("nothing has begun; `kill` keeps it from starting", "nothing advances until somebody resumes it")?;
+        self.is_under_way(
+            "nothing has begun; `kill` keeps it from starting",
+            "nothing advances until somebody resumes it",
+        )?;
         Ok(self.with(LiveState { phase: Phase::Paused, ..self.last.live.clone() }))
     }
 
@@ -214,8 +247,12 @@ impl Moving<'_> {
             self.is_not_killed()?;
         }
         match self.phase() {
-            Phase::Paused if stage.is_none() => Ok(self.with(LiveState { phase: Phase::Running, ..self.last.live.clone() })),
-            phase @ Phase::Paused => Err(Refusal::Phase(phase, "a resume goes on where it is; `stage` is for one after a rollback")),
+            Phase::Paused if stage.is_none() => {
+                Ok(self.with(LiveState { phase: Phase::Running, ..self.last.live.clone() }))
+            }
+            phase @ Phase::Paused => {
+                Err(Refusal::Phase(phase, "a resume goes on where it is; `stage` is for one after a rollback"))
+            }
             Phase::RolledBack => self.next_attempt(stage),
             phase @ Phase::Draft => Err(Refusal::Phase(phase, "`start` begins it")),
             phase @ Phase::Running => Err(Refusal::Phase(phase, "there is nothing to resume")),
@@ -224,7 +261,12 @@ impl Moving<'_> {
     }
 
     fn next_attempt(&self, stage: Option<&Name>) -> Result<Record, Refusal> {
-        let unknown = |name: &Name| Refusal::UnknownStage(name.to_string(), self.plan.stages.iter().map(|stage| stage.name.to_string()).collect());
+        let unknown = |name: &Name| {
+            Refusal::UnknownStage(
+                name.to_string(),
+                self.plan.stages.iter().map(|stage| stage.name.to_string()).collect(),
+            )
+        };
         let index = stage.map_or(Ok(0), |name| self.plan.stage_index(name.as_str()).ok_or_else(|| unknown(name)))?;
         self.is_checked()?;
         self.is_time(Some(index))?;
@@ -234,14 +276,22 @@ impl Moving<'_> {
 
     fn rollback(&self, target: Target) -> Result<Record, Refusal> {
         let last = &self.last.live;
-        let off = LiveState { phase: Phase::RolledBack, percentage: Percentage::ZERO, groups: Vec::new(), ..last.clone() };
-        let to_stage = |index: usize, percentage: Percentage| LiveState { phase: Phase::RolledBack, ..self.in_stage(index, percentage) };
+        let off =
+            LiveState { phase: Phase::RolledBack, percentage: Percentage::ZERO, groups: Vec::new(), ..last.clone() };
+        let to_stage = |index: usize, percentage: Percentage| LiveState {
+            phase: Phase::RolledBack,
+            ..self.in_stage(index, percentage)
+        };
         let is_nobody = last.percentage == Percentage::ZERO && last.groups.is_empty();
         let live = match target {
             Target::Off => off,
-            Target::Percentage(percentage) if percentage > last.percentage => return Err(Refusal::WouldRise(last.percentage, percentage)),
+            Target::Percentage(percentage) if percentage > last.percentage => {
+                return Err(Refusal::WouldRise(last.percentage, percentage));
+            }
             Target::Percentage(percentage) if percentage == Percentage::ZERO => off,
-            Target::Percentage(percentage) => to_stage(self.plan.stage_reached_by(percentage).min(self.index()), percentage),
+            Target::Percentage(percentage) => {
+                to_stage(self.plan.stage_reached_by(percentage).min(self.index()), percentage)
+            }
             Target::Previous => match self.index().checked_sub(1).filter(|_| !is_nobody) {
                 None => off,
                 Some(before) => to_stage(before, self.percentage_of(before).min(last.percentage)),
@@ -287,7 +337,10 @@ impl Moving<'_> {
         let last = &self.last.live;
         if last.phase == Phase::Draft {
             let draft = LiveState::draft(self.plan);
-            return Ok(Record { live: LiveState { plan: revision, stage: draft.stage, ..last.clone() }, ..self.last.clone() });
+            return Ok(Record {
+                live: LiveState { plan: revision, stage: draft.stage, ..last.clone() },
+                ..self.last.clone()
+            });
         }
         if self.plan.stage_index(last.stage.as_str()).is_none() {
             return Err(Refusal::RunningPlan("has lost its current stage"));
@@ -298,8 +351,16 @@ impl Moving<'_> {
     /// A state as it stands in KV, held where this plan does not know its stage.
     fn take_over(&self, state: &LiveState) -> Record {
         let known = self.plan.stage_index(state.stage.as_str()).map(|_| state.clone());
-        let live = known.unwrap_or_else(|| held_at(self.plan, state, self.plan.stage_reached_by(state.percentage), state.percentage, self.now));
-        let live = LiveState { revision: self.last.live.revision, plan: self.last.live.plan, since: self.now, kv: None, ..live };
+        let live = known.unwrap_or_else(|| {
+            held_at(self.plan, state, self.plan.stage_reached_by(state.percentage), state.percentage, self.now)
+        });
+        let live = LiveState {
+            revision: self.last.live.revision,
+            plan: self.last.live.plan,
+            since: self.now,
+            kv: None,
+            ..live
+        };
         self.started(Record { is_killed: live.killed, live, ..self.last.clone() })
     }
 

@@ -139,7 +139,9 @@ impl fmt::Display for Refusal {
 
 impl Explain for Refusal {
     fn help(&self) -> Option<String> {
-        let until = |at: &Option<Instant>| at.map_or_else(|| "the plan leaves no time for it; ".to_owned(), |at| format!("possible from {at} on; "));
+        let until = |at: &Option<Instant>| {
+            at.map_or_else(|| "the plan leaves no time for it; ".to_owned(), |at| format!("possible from {at} on; "))
+        };
         let one_of = |word: &str, known: &[String]| match nearest(word, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => "it has no items".to_owned(),
@@ -149,11 +151,16 @@ impl Explain for Refusal {
             Self::Phase(_, way_out) => (*way_out).to_owned(),
             Self::Killed => "`revive` it first".to_owned(),
             Self::NotKilled => "there is nothing to revive".to_owned(),
-            Self::KillKey(key) => format!("delete it, then revive: npx wrangler kv key delete --binding ROLLOUTS '{key}' --remote (--local for `make dev`)"),
+            Self::KillKey(key) => format!(
+                "delete it, then revive: npx wrangler kv key delete --binding ROLLOUTS '{key}' --remote (--local for `make dev`)"
+            ),
             Self::Checklist(..) => "`approve` each once it is true".to_owned(),
             Self::Early(at) => format!("{}`set` goes around it", until(&Some(*at))),
             Self::Acted(_) => "`resume` it once the cause is found".to_owned(),
-            Self::Unconfirmed(key, why) => format!("{}; to complete it all the same, name it: `--confirm {key}`, in the API `\"confirm\":\"{key}\"`", why.help().unwrap_or_default()),
+            Self::Unconfirmed(key, why) => format!(
+                "{}; to complete it all the same, name it: `--confirm {key}`, in the API `\"confirm\":\"{key}\"`",
+                why.help().unwrap_or_default()
+            ),
             Self::OtherKey(_, key) => format!("name the rollout that is to be completed: {key}"),
             Self::NothingOpen => "there is nothing to approve".to_owned(),
             Self::Frozen(at) | Self::Enter(_, at) => format!("{}`set` goes around it", until(at)),
@@ -162,7 +169,9 @@ impl Explain for Refusal {
             Self::ApprovedAlready(..) => "it counts until the next attempt".to_owned(),
             Self::WouldRise(..) => "`set` raises a percentage".to_owned(),
             Self::InUse => "roll it back, kill or complete it before it goes".to_owned(),
-            Self::UnreadPlan => "`kill`, `pause` and `rollback` to 0 % work; `tidegate apply` the plan again for all others".to_owned(),
+            Self::UnreadPlan => {
+                "`kill`, `pause` and `rollback` to 0 % work; `tidegate apply` the plan again for all others".to_owned()
+            }
             Self::RunningPlan(_) => "a new key is a new rollout".to_owned(),
         })
     }

@@ -13,8 +13,8 @@ use crate::model::history::sha256_hex;
 use crate::model::{Instant, Name};
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::view::Present;
-use crate::protocol::console::Console;
 use crate::protocol::api::{Call, Reply, Route, body, commands, parameter, view};
+use crate::protocol::console::Console;
 
 /// The longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 128;
@@ -50,7 +50,13 @@ type Answered = Result<Reply, Problem>;
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn answer(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<String, String>, now: Instant) -> Result<Answered, JsValue> {
+pub fn answer(
+    desk: &mut Desk,
+    context: &JsValue,
+    call: &Call,
+    texts: &HashMap<String, String>,
+    now: Instant,
+) -> Result<Answered, JsValue> {
     let route = match Route::find(&call.method, &call.path) {
         Ok(route) => route,
         Err(problem) => return Ok(Err(problem)),
@@ -59,10 +65,18 @@ pub fn answer(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<S
     let faults = desk.heard.faults(now);
     let lists = desk.heard.lists(now);
     let reaches = desk.heard.reaches(now);
-    let present = Present { deployment: &desk.deployment, faults: &faults, lists: &lists, reaches: &reaches, isolates: desk.heard.isolates(), now };
+    let present = Present {
+        deployment: &desk.deployment,
+        faults: &faults,
+        lists: &lists,
+        reaches: &reaches,
+        isolates: desk.heard.isolates(),
+        now,
+    };
     match &route {
         Route::Rollouts => Ok(Ok(list(desk, &present))),
-        Route::Rollout(key) => Ok(rollout(key).map(|rollout| Reply::json(200, &view::rollout(&present, rollout)).at(rollout.record.live.revision))),
+        Route::Rollout(key) => Ok(rollout(key)
+            .map(|rollout| Reply::json(200, &view::rollout(&present, rollout)).at(rollout.record.live.revision))),
         Route::Metrics(key) => match rollout(key) {
             Ok(rollout) => measures::answer(&present, context, rollout, call),
             Err(problem) => Ok(Err(problem)),
@@ -81,7 +95,9 @@ pub fn answer(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<S
             Err(problem) => Ok(Err(problem)),
         },
         Route::Plans if call.method != "PUT" => Ok(Ok(Reply::text(desk.plans_text()))),
-        Route::Commands(_) | Route::AllCommands | Route::Plans | Route::Signals(_) => once(desk, context, call, &route, texts, now),
+        Route::Commands(_) | Route::AllCommands | Route::Plans | Route::Signals(_) => {
+            once(desk, context, call, &route, texts, now)
+        }
         Route::Previews(_) | Route::Assign | Route::Description => Ok(Err(Problem::not_found(&call.path))),
     }
 }
@@ -106,7 +122,8 @@ fn list(desk: &Desk, present: &Present<'_>) -> Reply {
     let own = || desk.deployment.rollouts.iter();
     let rollouts = own().map(|rollout| view::rollout(present, rollout)).collect();
     // Those of one rollout stand with it.
-    let of_all = present.faults.iter().filter(|fault| !own().any(|rollout| view::is_about(&rollout.plan, &fault.subject)));
+    let of_all =
+        present.faults.iter().filter(|fault| !own().any(|rollout| view::is_about(&rollout.plan, &fault.subject)));
     let faults = desk.faults.iter().chain(of_all).collect();
     Reply::json(200, &List { rollouts, plans: desk.deployment.plans, at: present.now, faults })
 }
@@ -114,18 +131,28 @@ fn list(desk: &Desk, present: &Present<'_>) -> Reply {
 fn number(call: &Call, name: &'static str) -> Result<Option<u64>, Problem> {
     let text = parameter(&call.query, name);
     let number = text.as_deref().map(str::parse::<u64>).transpose();
-    number.map_err(|_| Problem::malformed(format!("`{name}={}` is not a whole number", text.unwrap_or_default()), "a number such as 100"))
+    number.map_err(|_| {
+        Problem::malformed(
+            format!("`{name}={}` is not a whole number", text.unwrap_or_default()),
+            "a number such as 100",
+        )
+    })
 }
 
 /// How many items a page is to have.
 fn limit(call: &Call) -> Result<u64, Problem> {
     let limit = number(call, "limit")?.unwrap_or(HISTORY_DEFAULT);
-    if (1..=HISTORY_MAX).contains(&limit) { Ok(limit) } else { Err(Problem::malformed(format!("`limit={limit}` is out of range"), "1 to 1000")) }
+    if (1..=HISTORY_MAX).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(Problem::malformed(format!("`limit={limit}` is out of range"), "1 to 1000"))
+    }
 }
 
 fn messages(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsValue> {
     let before = parameter(&call.query, "before").map(|text| text.parse::<Instant>()).transpose();
-    let before = before.map_err(|error| Problem::malformed(format!("`before`: {error}"), "a time such as 2026-12-02T09:00:00Z"));
+    let before =
+        before.map_err(|error| Problem::malformed(format!("`before`: {error}"), "a time such as 2026-12-02T09:00:00Z"));
     let (before, limit) = match (before, limit(call)) {
         (Ok(before), Ok(limit)) => (before.unwrap_or(Instant::from_epoch_ms(i64::MAX)), limit),
         (Err(problem), _) | (_, Err(problem)) => return Ok(Err(problem)),
@@ -146,7 +173,9 @@ fn history(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsVal
     let last = entries.last().map(|(revision, _)| *revision);
     let is_full = entries.len() as u64 == limit;
     let texts: Vec<&str> = entries.iter().map(|(_, text)| text.as_str()).collect();
-    let before = last.filter(|revision| is_full && *revision > 1).map_or_else(|| "null".to_owned(), |revision| revision.to_string());
+    let before = last
+        .filter(|revision| is_full && *revision > 1)
+        .map_or_else(|| "null".to_owned(), |revision| revision.to_string());
     Ok(Ok(Reply::text(format!("{{\"entries\":[{}],\"before\":{before}}}", texts.join(",")))))
 }
 
@@ -162,7 +191,14 @@ fn plan(context: &JsValue, rollout: &Rollout, call: &Call) -> Result<Answered, J
 }
 
 /// Answers a change; one that was sent before gets the answer that it got then.
-fn once(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &HashMap<String, String>, now: Instant) -> Result<Answered, JsValue> {
+fn once(
+    desk: &mut Desk,
+    context: &JsValue,
+    call: &Call,
+    route: &Route,
+    texts: &HashMap<String, String>,
+    now: Instant,
+) -> Result<Answered, JsValue> {
     let Some(key) = &call.key else {
         return change(desk, context, call, route, texts, Batch::default(), &|_, _| {}, now);
     };
@@ -170,22 +206,50 @@ fn once(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &
         return Ok(Err(Problem::malformed(format!("the Idempotency-Key has {} bytes", key.len()), "1 to 128 bytes")));
     }
     let key = format!("{}:{key}", call.actor);
-    let request = sha256_hex(format!("{}\n{}\n{}\n{}", call.method, call.path, call.if_match.as_deref().unwrap_or_default(), call.body).as_bytes());
+    let request = sha256_hex(
+        format!("{}\n{}\n{}\n{}", call.method, call.path, call.if_match.as_deref().unwrap_or_default(), call.body)
+            .as_bytes(),
+    );
     match store::answer(context, &key)? {
         Some((known, reply)) if known == request => return Ok(Ok(reply)),
         Some(_) => return Ok(Err(Problem::key_reused())),
         None => {}
     }
-    change(desk, context, call, route, texts, Batch::default(), &|batch, reply| batch.answer(&key, &request, reply, now), now)
+    change(
+        desk,
+        context,
+        call,
+        route,
+        texts,
+        Batch::default(),
+        &|batch, reply| batch.answer(&key, &request, reply, now),
+        now,
+    )
 }
 
 /// Works a change out and stores it, with what `keep` adds for its answer.
 #[expect(clippy::too_many_arguments, reason = "the parts of one request, passed on once")]
-fn change(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts: &HashMap<String, String>, mut batch: Batch, keep: &dyn Fn(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
+fn change(
+    desk: &mut Desk,
+    context: &JsValue,
+    call: &Call,
+    route: &Route,
+    texts: &HashMap<String, String>,
+    mut batch: Batch,
+    keep: &dyn Fn(&mut Batch, &Reply),
+    now: Instant,
+) -> Result<Answered, JsValue> {
     let faults = desk.heard.faults(now);
     let lists = desk.heard.lists(now);
     let reaches = desk.heard.reaches(now);
-    let present = Present { deployment: &desk.deployment, faults: &faults, lists: &lists, reaches: &reaches, isolates: desk.heard.isolates(), now };
+    let present = Present {
+        deployment: &desk.deployment,
+        faults: &faults,
+        lists: &lists,
+        reaches: &reaches,
+        isolates: desk.heard.isolates(),
+        now,
+    };
     match route {
         Route::Commands(key) => {
             let outcome = match find(desk, key).and_then(|rollout| commands::answer(&present, rollout, call)) {
@@ -212,8 +276,18 @@ fn change(desk: &mut Desk, context: &JsValue, call: &Call, route: &Route, texts:
     }
 }
 
-fn signal(desk: &mut Desk, context: &JsValue, call: &Call, key: &str, mut batch: Batch, keep: &dyn Fn(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
-    let reported = find(desk, key).and_then(|rollout| body::signal(&call.body, &rollout.plan).map(|reported| (rollout.plan.key.clone(), reported)));
+fn signal(
+    desk: &mut Desk,
+    context: &JsValue,
+    call: &Call,
+    key: &str,
+    mut batch: Batch,
+    keep: &dyn Fn(&mut Batch, &Reply),
+    now: Instant,
+) -> Result<Answered, JsValue> {
+    let reported = find(desk, key).and_then(|rollout| {
+        body::signal(&call.body, &rollout.plan).map(|reported| (rollout.plan.key.clone(), reported))
+    });
     let (key, reported) = match reported {
         Ok(found) => found,
         Err(problem) => return Ok(Err(problem)),
@@ -232,14 +306,26 @@ fn signal(desk: &mut Desk, context: &JsValue, call: &Call, key: &str, mut batch:
     Ok(Ok(reply))
 }
 
-fn apply(desk: &mut Desk, context: &JsValue, call: &Call, texts: &HashMap<String, String>, mut batch: Batch, keep: &dyn Fn(&mut Batch, &Reply), now: Instant) -> Result<Answered, JsValue> {
-    let worked_out = body::plans(&call.body).and_then(|sent| Ok((sent.is_dry_run, desk.work_out(sent, &call.actor, texts, now)?)));
+fn apply(
+    desk: &mut Desk,
+    context: &JsValue,
+    call: &Call,
+    texts: &HashMap<String, String>,
+    mut batch: Batch,
+    keep: &dyn Fn(&mut Batch, &Reply),
+    now: Instant,
+) -> Result<Answered, JsValue> {
+    let worked_out =
+        body::plans(&call.body).and_then(|sent| Ok((sent.is_dry_run, desk.work_out(sent, &call.actor, texts, now)?)));
     let (is_dry_run, applied) = match worked_out {
         Ok(found) => found,
         Err(problem) => return Ok(Err(problem)),
     };
     let console = Console::read(call.console_host.as_deref());
-    let naming = applied.changes.iter().find_map(|change| console.named_by(&change.rollout.plan.routes).map(|route| (&change.key, route)));
+    let naming = applied
+        .changes
+        .iter()
+        .find_map(|change| console.named_by(&change.rollout.plan.routes).map(|route| (&change.key, route)));
     if let Some((key, route)) = naming {
         return Ok(Err(Problem::route_of_console(key.as_str(), &route.to_string())));
     }

@@ -54,7 +54,11 @@ impl Counting {
 
     /// What was ever counted of a rollout.
     fn total(&self, key: &Name) -> Option<&Window> {
-        self.totals.binary_search_by(|(own, _)| own.cmp(key)).ok().and_then(|index| self.totals.get(index)).map(|(_, total)| total)
+        self.totals
+            .binary_search_by(|(own, _)| own.cmp(key))
+            .ok()
+            .and_then(|index| self.totals.get(index))
+            .map(|(_, total)| total)
     }
 
     /// The same, to be added to.
@@ -100,7 +104,8 @@ impl Desk {
         let own = &self.counting;
         let is_stale = |rollout: &Rollout| {
             let look = self.deployment.books.get(&rollout.plan.key).and_then(|book| book.last.as_ref());
-            rollout.record.live.phase != Phase::Draft && look.is_none_or(|look| look.revision != rollout.record.live.revision)
+            rollout.record.live.phase != Phase::Draft
+                && look.is_none_or(|look| look.revision != rollout.record.live.revision)
         };
         let mut rollouts = self.deployment.rollouts.iter();
         let after_ms = if own.has_arrived || self.deployment.rollouts.iter().any(is_stale) {
@@ -161,7 +166,11 @@ impl Desk {
             let look = self.deployment.books.get(&rollout.plan.key).and_then(|book| book.last.as_ref());
             for fired in look.map(|look| &look.fired[..]).unwrap_or_default() {
                 let guardrail = rollout.plan.guardrail(fired.guardrail).map(|guardrail| guardrail.when.to_string());
-                log::note("guardrail", rollout.plan.key.as_str(), &format!("{} has come true: {}", guardrail.unwrap_or_default(), fired.text));
+                log::note(
+                    "guardrail",
+                    rollout.plan.key.as_str(),
+                    &format!("{} has come true: {}", guardrail.unwrap_or_default(), fired.text),
+                );
                 has_fired = true;
             }
         }
@@ -174,7 +183,8 @@ impl Desk {
         let own = &mut self.counting;
         let changed = std::mem::take(&mut own.changed);
         for (key, minute, revision) in &changed {
-            if let Some(window) = self.deployment.books.get(key).and_then(|book| book.series.get(*minute, 1, *revision)) {
+            if let Some(window) = self.deployment.books.get(key).and_then(|book| book.series.get(*minute, 1, *revision))
+            {
                 batch.window(key, window);
             }
         }
@@ -185,7 +195,10 @@ impl Desk {
             if has_changed && let Some(total) = own.total(key) {
                 batch.total(key, total, book.arrived_at);
             }
-            if has_changed || plan.guardrails_in_force().next().is_some() || (0..plan.stages.len()).any(|index| plan.gates_in_force(index).next().is_some()) {
+            if has_changed
+                || plan.guardrails_in_force().next().is_some()
+                || (0..plan.stages.len()).any(|index| plan.gates_in_force(index).next().is_some())
+            {
                 batch.judge(key, &book.judge);
             }
         }
@@ -218,7 +231,11 @@ impl Desk {
         // What is old has been folded by now; what still takes too much room is too much.
         let frugality = self.deployment.books.frugality(so_far);
         if frugality > so_far {
-            log::note("frugal", "controller", &format!("many rollouts are busy, so what was measured is kept less finely from now on ({frugality})"));
+            log::note(
+                "frugal",
+                "controller",
+                &format!("many rollouts are busy, so what was measured is kept less finely from now on ({frugality})"),
+            );
             self.counting.frugality = frugality;
         }
     }

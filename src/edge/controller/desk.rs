@@ -80,11 +80,28 @@ impl Desk {
         for (isolate, sequence, at) in counts::isolates_since(context, Heard::since_ms(now))? {
             heard.note_sequence(isolate, sequence, at);
         }
-        for rollout in deployment.rollouts.iter().filter(|rollout| rollout.record.live.killed && rollout.record.live.since.as_epoch_ms() >= Heard::since_ms(now)) {
+        for rollout in deployment.rollouts.iter().filter(|rollout| {
+            rollout.record.live.killed && rollout.record.live.since.as_epoch_ms() >= Heard::since_ms(now)
+        }) {
             heard.note_kill(&rollout.plan.key, rollout.record.live.revision, now);
         }
         let counting = Counting::new(totals, pruned_minute);
-        let mut desk = Self { deployment, looked_at: Instant::from_epoch_ms(0), faults, removed, counting, heard, networks: Networks::default(), pace: Pace::default(), is_outdated: false, plans_published_at: now, written_over: None, alarmed_at: None, loaded_at: now, wakes_at_ms: None };
+        let mut desk = Self {
+            deployment,
+            looked_at: Instant::from_epoch_ms(0),
+            faults,
+            removed,
+            counting,
+            heard,
+            networks: Networks::default(),
+            pace: Pace::default(),
+            is_outdated: false,
+            plans_published_at: now,
+            written_over: None,
+            alarmed_at: None,
+            loaded_at: now,
+            wakes_at_ms: None,
+        };
         desk.replay_log(context)?;
         Ok(desk)
     }
@@ -103,7 +120,20 @@ impl Desk {
             let entry = &change.entry;
             let state = &entry.state;
             let killed = if state.killed { ", killed" } else { "" };
-            log::note("change", entry.rollout.as_str(), &format!("revision {}: {} by {}: {} at {} % in stage {}{killed} ({})", entry.revision, entry.command, entry.actor, state.phase, state.percentage, state.stage, entry.reason));
+            log::note(
+                "change",
+                entry.rollout.as_str(),
+                &format!(
+                    "revision {}: {} by {}: {} at {} % in stage {}{killed} ({})",
+                    entry.revision,
+                    entry.command,
+                    entry.actor,
+                    state.phase,
+                    state.percentage,
+                    state.stage,
+                    entry.reason
+                ),
+            );
             self.heard.note_change(&change, entry.at);
             self.deployment.accept(change);
         }
@@ -146,7 +176,8 @@ impl Desk {
         let after_ms = if self.is_outdated { LOOK_SOON_MS } else { LOOK_MS };
         let look_ms = self.looked_at.as_epoch_ms().saturating_add(after_ms).max(now.as_epoch_ms());
         // Where there is no rollout there is nothing in KV to be adopted, but plans at the beginning.
-        let is_idle = self.deployment.rollouts.iter().next().is_none() && self.looked_at.as_epoch_ms() > 0 && !self.is_outdated;
+        let is_idle =
+            self.deployment.rollouts.iter().next().is_none() && self.looked_at.as_epoch_ms() > 0 && !self.is_outdated;
         let publish_ms = self.has_unpublished().then(|| in_ms(RETRY_MS));
         let due_ms = self.deployment.wake(now).map(Instant::as_epoch_ms);
         let judge_ms = self.look_ms(now).map(|ms| ms.max(now.as_epoch_ms()));
@@ -168,7 +199,9 @@ impl Desk {
 
     /// Whether KV lacks something that has been stored here.
     pub fn has_unpublished(&self) -> bool {
-        self.deployment.plans != self.deployment.plans_published || self.deployment.rollouts.iter().any(|rollout| !rollout.is_published()) || self.removed.iter().any(|removed| removed.is_in_kv)
+        self.deployment.plans != self.deployment.plans_published
+            || self.deployment.rollouts.iter().any(|rollout| !rollout.is_published())
+            || self.removed.iter().any(|removed| removed.is_in_kv)
     }
 
     /// Takes in the value of a `stage/KEY`.
@@ -187,7 +220,13 @@ impl Desk {
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn see_kill_key(&mut self, context: &JsValue, key: &Name, kill_key: Option<String>, now: Instant) -> Result<(), JsValue> {
+    pub fn see_kill_key(
+        &mut self,
+        context: &JsValue,
+        key: &Name,
+        kill_key: Option<String>,
+        now: Instant,
+    ) -> Result<(), JsValue> {
         let Some(rollout) = self.deployment.rollouts.get_mut(key) else { return Ok(()) };
         let last = rollout.key_absent_since;
         if let Some(order) = rollout.see_kill_key(kill_key, now) {
@@ -216,7 +255,8 @@ impl Desk {
     /// # Errors
     /// When the storage refuses.
     pub fn hear(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Option<u64>, JsValue> {
-        self.is_outdated = flush.plans.max(flush.seen.unwrap_or_default()) > self.deployment.plans || self.is_alarmed(flush, now);
+        self.is_outdated =
+            flush.plans.max(flush.seen.unwrap_or_default()) > self.deployment.plans || self.is_alarmed(flush, now);
         self.heard.note(&flush.isolate, now);
         self.heard.note_known(flush, now);
         self.heard.note_faults(&flush.faults, now);
@@ -230,7 +270,9 @@ impl Desk {
             let is_its = |key: &&Name| kill == "kill/*" || kill.strip_prefix("kill/") == Some(key.as_str());
             let keys: Vec<Name> = self.deployment.rollouts.keys().filter(is_its).cloned().collect();
             for key in keys {
-                if let Some(order) = self.deployment.rollouts.get_mut(&key).and_then(|rollout| rollout.hear_of_kill_key(kill, now)) {
+                if let Some(order) =
+                    self.deployment.rollouts.get_mut(&key).and_then(|rollout| rollout.hear_of_kill_key(kill, now))
+                {
                     self.carry_out(context, &key, order, now)?;
                 }
             }
@@ -241,7 +283,8 @@ impl Desk {
     /// Whether an isolate has found something wrong with the plans in KV, which is looked at now and then.
     fn is_alarmed(&mut self, flush: &Flush, now: Instant) -> bool {
         let is_due = |at: Instant| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) >= ALARM_MS;
-        let is_alarmed = flush.faults.iter().any(|(subject, _)| subject == "plans") && self.alarmed_at.is_none_or(is_due);
+        let is_alarmed =
+            flush.faults.iter().any(|(subject, _)| subject == "plans") && self.alarmed_at.is_none_or(is_due);
         if is_alarmed {
             self.alarmed_at = Some(now);
         }
@@ -254,17 +297,28 @@ impl Desk {
         let now_ms = now.as_epoch_ms();
         let is_told = self.is_outdated || !flush.texts.is_empty() || !flush.kills.is_empty();
         let look_ms = self.look_ms(now);
-        !is_told && self.wakes_at_ms.is_some_and(|wakes_ms| wakes_ms > now_ms && look_ms.is_none_or(|look_ms| look_ms > now_ms && wakes_ms <= look_ms))
+        !is_told
+            && self.wakes_at_ms.is_some_and(|wakes_ms| {
+                wakes_ms > now_ms && look_ms.is_none_or(|look_ms| look_ms > now_ms && wakes_ms <= look_ms)
+            })
     }
 
     /// What an isolate is answered.
     pub fn answer(&self, flush: &Flush, acknowledged: Option<u64>, now: Instant) -> Answer {
-        let tell = |rollout: &Rollout| Told { key: rollout.plan.key.to_string(), state: rollout.record.live.to_json(), echoes: rollout.echoes(now).map(str::to_owned).collect() };
-        let is_news = |key: &str, known: u64, rollout: &Rollout| known < rollout.record.live.revision || flush.texts.iter().any(|(told, _)| told == key);
+        let tell = |rollout: &Rollout| Told {
+            key: rollout.plan.key.to_string(),
+            state: rollout.record.live.to_json(),
+            echoes: rollout.echoes(now).map(str::to_owned).collect(),
+        };
+        let is_news = |key: &str, known: u64, rollout: &Rollout| {
+            known < rollout.record.live.revision || flush.texts.iter().any(|(told, _)| told == key)
+        };
         let states = match &flush.known {
             None => self.deployment.rollouts.iter().map(tell).collect(),
             Some(known) => {
-                let found = |(key, known): &(String, u64)| self.deployment.rollouts.get(&key.parse().ok()?).filter(|rollout| is_news(key, *known, rollout));
+                let found = |(key, known): &(String, u64)| {
+                    self.deployment.rollouts.get(&key.parse().ok()?).filter(|rollout| is_news(key, *known, rollout))
+                };
                 known.iter().filter_map(found).map(tell).collect()
             }
         };

@@ -78,7 +78,8 @@ impl Heard {
 
     /// A batch of an isolate is stored.
     pub fn note_sequence(&mut self, isolate: String, sequence: u64, at: Instant) {
-        let own = self.isolates.entry(isolate).or_insert_with(|| Isolate { last: at, sequence: None, lists: Vec::new() });
+        let own =
+            self.isolates.entry(isolate).or_insert_with(|| Isolate { last: at, sequence: None, lists: Vec::new() });
         own.last = at;
         own.sequence = Some(sequence);
     }
@@ -96,7 +97,9 @@ impl Heard {
         for (group, ids) in self.isolates.values().filter(|own| is_recent(own.last, now)).flat_map(|own| &own.lists) {
             held.entry(group).or_default().insert(*ids);
         }
-        held.into_iter().map(|(group, ids)| HeldList { group: group.to_owned(), ids: ids.into_iter().collect() }).collect()
+        held.into_iter()
+            .map(|(group, ids)| HeldList { group: group.to_owned(), ids: ids.into_iter().collect() })
+            .collect()
     }
 
     /// An isolate has told which states it knows.
@@ -115,13 +118,17 @@ impl Heard {
 
     /// A rollout is killed by this revision, of which isolates may not have heard.
     pub fn note_kill(&mut self, key: &Name, revision: u64, now: Instant) {
-        let there = self.isolates.iter().filter(|(_, own)| is_recent(own.last, now)).map(|(isolate, _)| isolate.as_str());
+        let there =
+            self.isolates.iter().filter(|(_, own)| is_recent(own.last, now)).map(|(isolate, _)| isolate.as_str());
         self.kills.begin(key, revision, there, now);
     }
 
     /// How far kills have come.
     pub fn reaches(&self, now: Instant) -> Vec<Reach> {
-        self.kills.reaches(self.isolates.iter().filter(|(_, own)| is_recent(own.last, now)).map(|(isolate, _)| isolate.as_str()), now)
+        self.kills.reaches(
+            self.isolates.iter().filter(|(_, own)| is_recent(own.last, now)).map(|(isolate, _)| isolate.as_str()),
+            now,
+        )
     }
 
     /// How many isolates there are.
@@ -138,7 +145,9 @@ impl Heard {
             let is_full = self.faults.len() >= FAULTS_MAX;
             match self.faults.iter_mut().find(|own| own.noticed.subject == subject && own.noticed.message == message) {
                 Some(own) => own.last = now,
-                None if !is_full => self.faults.push(Fault { noticed: Noticed { subject, message, at: now }, last: now }),
+                None if !is_full => {
+                    self.faults.push(Fault { noticed: Noticed { subject, message, at: now }, last: now })
+                }
                 None => {}
             }
         }

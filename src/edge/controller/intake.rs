@@ -59,22 +59,33 @@ impl Desk {
         }
         let (reports, nonces) = new_reports(context, &batch.reports, now)?;
         let known = |rollout: &Name, revision: u64| self.is_known(rollout, revision);
-        let counted: Vec<Counted> = batch.counted.iter().filter(|counted| known(&counted.rollout, counted.window.revision) && is_plausible(counted)).cloned().collect();
+        let counted: Vec<Counted> = batch
+            .counted
+            .iter()
+            .filter(|counted| known(&counted.rollout, counted.window.revision) && is_plausible(counted))
+            .cloned()
+            .collect();
         let known: Vec<Report> = reports.into_iter().filter(|report| known(&report.rollout, report.revision)).collect();
         // What is over a network's share has used up its nonce, and is in no log.
-        let reports: Vec<Report> = known.into_iter().filter_map(|report| self.networks.admit(report, minute_of(now))).collect();
+        let reports: Vec<Report> =
+            known.into_iter().filter_map(|report| self.networks.admit(report, minute_of(now))).collect();
         let accepted = Batch { sequence: batch.sequence, counted, reports };
         let mut statements = Statements::default();
         if batch.sequence < REVISION_MAX {
             statements.isolate(isolate, batch.sequence, now);
         }
         statements.nonces(&nonces);
-        let text = if is_empty(&accepted) { String::new() } else { serde_json::to_string(&accepted).unwrap_or_default() };
+        let text =
+            if is_empty(&accepted) { String::new() } else { serde_json::to_string(&accepted).unwrap_or_default() };
         let is_stored = !text.is_empty() && text.len() <= BATCH_BYTES_MAX;
         if is_stored {
             statements.log(self.counting.logged + 1, &text, now);
         } else if !text.is_empty() {
-            log::warn("batch_too_large", isolate, &format!("batch {} has {} bytes; it counts nothing", batch.sequence, text.len()));
+            log::warn(
+                "batch_too_large",
+                isolate,
+                &format!("batch {} has {} bytes; it counts nothing", batch.sequence, text.len()),
+            );
         }
         statements.commit(context)?;
         self.heard.note_sequence(isolate.to_owned(), batch.sequence, now);
@@ -90,7 +101,11 @@ impl Desk {
         match self.deployment.rollouts.get(rollout) {
             Some(own) if revision <= own.record.live.revision => true,
             Some(own) => {
-                log::warn("counts_dropped", rollout.as_str(), &format!("counts of revision {revision}, but it is at {}", own.record.live.revision));
+                log::warn(
+                    "counts_dropped",
+                    rollout.as_str(),
+                    &format!("counts of revision {revision}, but it is at {}", own.record.live.revision),
+                );
                 false
             }
             None => false,
@@ -118,11 +133,20 @@ impl Desk {
 
 /// The reports of which something is left to be counted, and what their page views have counted for
 /// then.
-fn new_reports<'b>(context: &JsValue, reports: &'b [Report], now: Instant) -> Result<(Vec<Report>, Vec<Nonce<'b>>), JsValue> {
+fn new_reports<'b>(
+    context: &JsValue,
+    reports: &'b [Report],
+    now: Instant,
+) -> Result<(Vec<Report>, Vec<Nonce<'b>>), JsValue> {
     let minute = minute_of(now);
-    let is_timely = |report: &&Report| report.nonce.len() == NONCE_DIGITS && report.minute <= minute + AHEAD_MINUTES_MAX && report.minute + REPORT_MINUTES_MAX >= minute;
+    let is_timely = |report: &&Report| {
+        report.nonce.len() == NONCE_DIGITS
+            && report.minute <= minute + AHEAD_MINUTES_MAX
+            && report.minute + REPORT_MINUTES_MAX >= minute
+    };
     let timely: Vec<&Report> = reports.iter().filter(is_timely).collect();
-    let views: Vec<(u64, &str, &str)> = timely.iter().map(|report| (report.minute, report.nonce.as_str(), report.rollout.as_str())).collect();
+    let views: Vec<(u64, &str, &str)> =
+        timely.iter().map(|report| (report.minute, report.nonce.as_str(), report.rollout.as_str())).collect();
     let known = storage::known_nonces(context, &views)?;
     let mut nonces: Vec<Nonce<'b>> = Vec::new();
     let mut kept = Vec::new();
@@ -130,7 +154,10 @@ fn new_reports<'b>(context: &JsValue, reports: &'b [Report], now: Instant) -> Re
         let index = nonces.iter().position(|own| (own.minute, own.nonce, own.rollout) == (minute, nonce, rollout));
         let before = match index.and_then(|index| nonces.get(index)) {
             Some(own) => own.known.as_str(),
-            None => known.iter().find(|own| (own.0, own.1.as_str(), own.2.as_str()) == (minute, nonce, rollout)).map_or("", |own| own.3.as_str()),
+            None => known
+                .iter()
+                .find(|own| (own.0, own.1.as_str(), own.2.as_str()) == (minute, nonce, rollout))
+                .map_or("", |own| own.3.as_str()),
         };
         let mut report = report.clone();
         let Some(after) = report.keep_new(before).filter(|after| after.len() <= KNOWN_BYTES_MAX) else { continue };
@@ -150,7 +177,8 @@ fn is_empty(batch: &Batch) -> bool {
 /// Whether an isolate can have counted this.
 fn is_plausible(counted: &Counted) -> bool {
     let is_small = |tally: &Tally| {
-        counts(tally).iter().all(|(_, count)| *count < COUNT_MAX) && tally.sketches.iter().all(|(_, sketch)| sketch.count() < COUNT_MAX)
+        counts(tally).iter().all(|(_, count)| *count < COUNT_MAX)
+            && tally.sketches.iter().all(|(_, sketch)| sketch.count() < COUNT_MAX)
     };
     let is_plausible = counted.window.sides.iter().all(|(_, tally)| is_small(tally));
     if !is_plausible {

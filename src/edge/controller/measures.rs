@@ -12,10 +12,10 @@ use crate::decide::rollout::Rollout;
 use crate::model::Instant;
 use crate::model::measured::Window;
 use crate::protocol::api::metrics::{self, Asked};
+use crate::protocol::api::problem::Problem;
 use crate::protocol::api::prometheus::{Exposed, exposition};
 use crate::protocol::api::view::Present;
 use crate::protocol::api::{Call, Reply, parameter};
-use crate::protocol::api::problem::Problem;
 
 /// A window's time and revision, and the window as JSON.
 type Shown = ((u64, u64), Box<RawValue>);
@@ -24,14 +24,25 @@ type Shown = ((u64, u64), Box<RawValue>);
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn answer(present: &Present<'_>, context: &JsValue, rollout: &Rollout, call: &Call) -> Result<Result<Reply, Problem>, JsValue> {
+pub fn answer(
+    present: &Present<'_>,
+    context: &JsValue,
+    rollout: &Rollout,
+    call: &Call,
+) -> Result<Result<Reply, Problem>, JsValue> {
     let of = |name: &str| parameter(&call.query, name);
     let asked = match metrics::asked(of("since").as_deref(), of("endpoint").as_deref(), &rollout.plan, present.now) {
         Ok(asked) => asked,
         Err(problem) => return Ok(Err(problem)),
     };
     let percentages = percentages(context, &rollout.plan.key, asked.minute())?;
-    let percentage = |revision: u64| percentages.binary_search_by_key(&revision, |(own, _)| *own).ok().and_then(|index| percentages.get(index)).map(|(_, percentage)| *percentage);
+    let percentage = |revision: u64| {
+        percentages
+            .binary_search_by_key(&revision, |(own, _)| *own)
+            .ok()
+            .and_then(|index| percentages.get(index))
+            .map(|(_, percentage)| *percentage)
+    };
     let mut shown = stored(context, rollout, &asked, &percentage)?;
     // Nearly all of them come in order.
     for window in in_memory(present, rollout, &asked) {
@@ -44,7 +55,12 @@ pub fn answer(present: &Present<'_>, context: &JsValue, rollout: &Rollout, call:
 }
 
 /// The windows that are part of longer ones, as they were last.
-fn stored(context: &JsValue, rollout: &Rollout, asked: &Asked, percentage: &dyn Fn(u64) -> Option<f64>) -> Result<Vec<Shown>, JsValue> {
+fn stored(
+    context: &JsValue,
+    rollout: &Rollout,
+    asked: &Asked,
+    percentage: &dyn Fn(u64) -> Option<f64>,
+) -> Result<Vec<Shown>, JsValue> {
     let mut shown: Vec<Shown> = Vec::new();
     views(context, &rollout.plan.key, asked, &mut |minute, revision, view| {
         shown.extend(metrics::with_percentage(view, percentage(revision)).map(|view| ((minute, revision), view)));
@@ -56,7 +72,11 @@ fn stored(context: &JsValue, rollout: &Rollout, asked: &Asked, percentage: &dyn 
 fn in_memory<'a>(present: &Present<'a>, rollout: &Rollout, asked: &Asked) -> Vec<Cow<'a, Window>> {
     let series = present.deployment.books.get(&rollout.plan.key).map(|book| &book.series);
     let mut windows: Vec<Cow<'_, Window>> = Vec::new();
-    for window in series.into_iter().flat_map(|series| series.iter()).filter(|window| window.minutes <= asked.minutes && window.minute >= asked.minute()) {
+    for window in series
+        .into_iter()
+        .flat_map(|series| series.iter())
+        .filter(|window| window.minutes <= asked.minutes && window.minute >= asked.minute())
+    {
         let minute = window.minute - window.minute % u64::from(asked.minutes);
         match windows.iter_mut().find(|own| (own.minute, own.revision) == (minute, window.revision)) {
             Some(own) => own.to_mut().merge(window),
@@ -73,7 +93,19 @@ fn in_memory<'a>(present: &Present<'a>, rollout: &Rollout, asked: &Asked) -> Vec
 /// When the storage refuses.
 pub fn expose(desk: &Desk, context: &JsValue, now: Instant) -> Result<Reply, JsValue> {
     let faults = desk.heard.faults(now);
-    let present = Present { deployment: &desk.deployment, faults: &faults, lists: &[], reaches: &[], isolates: desk.heard.isolates(), now };
-    let exposed = Exposed { present, totals: desk.counting.totals(), isolates: desk.heard.isolates(), changes: &last_changes(context)? };
+    let present = Present {
+        deployment: &desk.deployment,
+        faults: &faults,
+        lists: &[],
+        reaches: &[],
+        isolates: desk.heard.isolates(),
+        now,
+    };
+    let exposed = Exposed {
+        present,
+        totals: desk.counting.totals(),
+        isolates: desk.heard.isolates(),
+        changes: &last_changes(context)?,
+    };
     Ok(Reply::text(exposition(&exposed)))
 }

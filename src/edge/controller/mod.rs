@@ -7,14 +7,14 @@
 //! 3. What is in memory can be lost at any time; it is loaded again from the storage. What could not be
 //!    stored is forgotten in the same way.
 
-mod store;
-mod desk;
-mod plans;
 mod answer;
-mod measures;
+mod counting;
+mod desk;
 mod heard;
 mod intake;
-mod counting;
+mod measures;
+mod plans;
+mod store;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -143,7 +143,9 @@ pub async fn alarm(context: JsValue, env: JsValue) -> Result<(), JsValue> {
     with_desk(&context, |desk| {
         desk.note_alarm();
         let late = store::late_writes();
-        for rollout in desk.deployment.rollouts.iter_mut().filter(|rollout| late.contains(&format!("stage/{}", rollout.plan.key))) {
+        for rollout in
+            desk.deployment.rollouts.iter_mut().filter(|rollout| late.contains(&format!("stage/{}", rollout.plan.key)))
+        {
             rollout.published = 0;
         }
         desk.go_on(&context, clock::now())
@@ -235,9 +237,11 @@ pub async fn publish(context: JsValue, env: JsValue) -> Result<(), JsValue> {
         if writes.is_empty() {
             return Ok(());
         }
-        let pairs: Vec<(&str, Option<&str>)> = writes.iter().map(|write| (write.key.as_str(), write.text.as_deref())).collect();
+        let pairs: Vec<(&str, Option<&str>)> =
+            writes.iter().map(|write| (write.key.as_str(), write.text.as_deref())).collect();
         let outcome = store::write_texts(&context, &env, &serde_json::to_string(&pairs).unwrap_or_default()).await?;
-        let errors: Vec<Option<String>> = outcome.as_string().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let errors: Vec<Option<String>> =
+            outcome.as_string().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         let has_failed = with_desk(&context, |desk| note_written(desk, &context, &writes, &errors))?;
         if has_failed {
             break;
@@ -262,7 +266,12 @@ enum What {
 
 fn writes(desk: &Desk) -> Vec<Write> {
     let deployment = &desk.deployment;
-    let plans = (deployment.plans != deployment.plans_published).then(|| Write { what: What::Plans, key: "plans".into(), revision: deployment.plans, text: Some(desk.plans_text()) });
+    let plans = (deployment.plans != deployment.plans_published).then(|| Write {
+        what: What::Plans,
+        key: "plans".into(),
+        revision: deployment.plans,
+        text: Some(desk.plans_text()),
+    });
     let states = deployment.rollouts.iter().filter(|rollout| !rollout.is_published()).map(|rollout| Write {
         what: What::Rollout(rollout.plan.key.clone()),
         key: format!("stage/{}", rollout.plan.key),
@@ -281,7 +290,12 @@ fn writes(desk: &Desk) -> Vec<Write> {
 }
 
 /// Stores what KV has taken; returns whether it has refused something.
-fn note_written(desk: &mut Desk, context: &JsValue, writes: &[Write], errors: &[Option<String>]) -> Result<bool, JsValue> {
+fn note_written(
+    desk: &mut Desk,
+    context: &JsValue,
+    writes: &[Write],
+    errors: &[Option<String>],
+) -> Result<bool, JsValue> {
     let now = clock::now();
     let mut batch = Batch::default();
     let mut has_failed = false;
@@ -293,7 +307,10 @@ fn note_written(desk: &mut Desk, context: &JsValue, writes: &[Write], errors: &[
                 batch.number("plans_published", write.revision);
             }
             (Some(None), What::Removed(key)) => {
-                desk.removed.iter_mut().filter(|removed| removed.key == *key).for_each(|removed| removed.is_in_kv = false);
+                desk.removed
+                    .iter_mut()
+                    .filter(|removed| removed.key == *key)
+                    .for_each(|removed| removed.is_in_kv = false);
                 batch.gone(key);
             }
             (Some(None), What::Rollout(key)) => {

@@ -38,7 +38,13 @@ impl Desk {
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn see_plans(&mut self, context: &JsValue, text: Option<&String>, texts: &HashMap<String, String>, now: Instant) -> Result<(), JsValue> {
+    pub fn see_plans(
+        &mut self,
+        context: &JsValue,
+        text: Option<&String>,
+        texts: &HashMap<String, String>,
+        now: Instant,
+    ) -> Result<(), JsValue> {
         let own = self.deployment.plans;
         let Some(text) = text else {
             self.write_again(STALE_MS, now);
@@ -55,7 +61,11 @@ impl Desk {
                 return self.see_old_plans(context, &set, text, hash, now);
             }
             Err(error) if own > 0 => {
-                self.notice(REFUSED, format!("the KV key `plans` could not be read and was written over: {error}"), now);
+                self.notice(
+                    REFUSED,
+                    format!("the KV key `plans` could not be read and was written over: {error}"),
+                    now,
+                );
                 return self.write_over(context, hash, own + 1, now);
             }
             Err(error) => {
@@ -65,9 +75,17 @@ impl Desk {
         };
         let revision = set.revision + 1;
         let node = |text: &&serde_json::value::RawValue| serde_json::from_str(text.get()).unwrap_or_default();
-        let sent = Plans { rollouts: set.rollouts.iter().map(node).collect(), prune: false, reason: "the KV key `plans` was written by hand".into(), is_dry_run: false };
+        let sent = Plans {
+            rollouts: set.rollouts.iter().map(node).collect(),
+            prune: false,
+            reason: "the KV key `plans` was written by hand".into(),
+            is_dry_run: false,
+        };
         let lacking = self.lacking(&sent.rollouts);
-        let kept = format!("the KV key `plans` was written by hand without {}, and was written over: `tidegate apply --prune` takes rollouts away", listed(lacking.iter().map(String::as_str)));
+        let kept = format!(
+            "the KV key `plans` was written by hand without {}, and was written over: `tidegate apply --prune` takes rollouts away",
+            listed(lacking.iter().map(String::as_str))
+        );
         match plans::apply(&self.deployment, sent, KV, revision, |key| self.last_revision(texts, key), now) {
             Ok(applied) => {
                 let is_unchanged = applied.changes.is_empty();
@@ -80,14 +98,28 @@ impl Desk {
             }
             // Isolates follow what they read, so what cannot be adopted is written over.
             Err(problem) => {
-                self.notice(REFUSED, format!("the KV key `plans` was written by hand and is written over, since it cannot be adopted: {}", problem.detail), now);
+                self.notice(
+                    REFUSED,
+                    format!(
+                        "the KV key `plans` was written by hand and is written over, since it cannot be adopted: {}",
+                        problem.detail
+                    ),
+                    now,
+                );
                 self.write_over(context, hash, revision, now)
             }
         }
     }
 
     /// Takes in plans under a revision that is no newer: mostly a stale read.
-    fn see_old_plans(&mut self, context: &JsValue, set: &PlanSet<'_>, text: &str, hash: u64, now: Instant) -> Result<(), JsValue> {
+    fn see_old_plans(
+        &mut self,
+        context: &JsValue,
+        set: &PlanSet<'_>,
+        text: &str,
+        hash: u64,
+        now: Instant,
+    ) -> Result<(), JsValue> {
         let own = self.deployment.plans;
         if own == 0 || self.deployment.plans_published != own || text == self.plans_text() {
             return Ok(());
@@ -128,15 +160,27 @@ impl Desk {
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn apply(&mut self, context: &JsValue, applied: Applied, mut batch: Batch, texts: &HashMap<String, String>, now: Instant) -> Result<(), JsValue> {
+    pub fn apply(
+        &mut self,
+        context: &JsValue,
+        applied: Applied,
+        mut batch: Batch,
+        texts: &HashMap<String, String>,
+        now: Instant,
+    ) -> Result<(), JsValue> {
         self.faults.retain(|known| known.subject != REFUSED);
         if applied.changes.is_empty() && applied.removed.is_empty() {
             return batch.commit(context);
         }
-        let removed: Vec<Removed> = applied.removed.iter().filter_map(|key| self.deployment.rollouts.get(key)).map(|rollout| {
-            batch.remove(rollout, clock::now());
-            Removed { key: rollout.plan.key.to_string(), revision: rollout.record.live.revision, is_in_kv: true }
-        }).collect();
+        let removed: Vec<Removed> = applied
+            .removed
+            .iter()
+            .filter_map(|key| self.deployment.rollouts.get(key))
+            .map(|rollout| {
+                batch.remove(rollout, clock::now());
+                Removed { key: rollout.plan.key.to_string(), revision: rollout.record.live.revision, is_in_kv: true }
+            })
+            .collect();
         batch.number("plans", applied.revision);
         let is_new = |key: &&Name| self.deployment.rollouts.get(key).is_none();
         let added: Vec<Name> = applied.changes.iter().map(|change| &change.key).filter(is_new).cloned().collect();
@@ -160,7 +204,13 @@ impl Desk {
     ///
     /// # Errors
     /// With the problem to answer.
-    pub fn work_out(&self, sent: Plans, actor: &str, texts: &HashMap<String, String>, now: Instant) -> Result<Applied, Problem> {
+    pub fn work_out(
+        &self,
+        sent: Plans,
+        actor: &str,
+        texts: &HashMap<String, String>,
+        now: Instant,
+    ) -> Result<Applied, Problem> {
         let in_kv = texts.get("plans").and_then(|text| PlanSet::parse_by_hand(text).ok()).map_or(0, |set| set.revision);
         let revision = self.deployment.plans.max(in_kv) + 1;
         plans::apply(&self.deployment, sent, actor, revision, |key| self.last_revision(texts, key), now)
@@ -168,13 +218,20 @@ impl Desk {
 
     /// The last revision that anybody has seen of a rollout that is new here.
     fn last_revision(&self, texts: &HashMap<String, String>, key: &Name) -> u64 {
-        let own = self.removed.iter().filter(|removed| removed.key == key.as_str()).map(|removed| removed.revision).max();
+        let own =
+            self.removed.iter().filter(|removed| removed.key == key.as_str()).map(|removed| removed.revision).max();
         revision_in(texts, key).max(own.unwrap_or_default())
     }
 
     /// A rollout that is new here may have been led through KV so far: it goes on as it is there. `texts`
     /// is what KV holds.
-    fn take_over(&mut self, context: &JsValue, key: &Name, texts: &HashMap<String, String>, now: Instant) -> Result<(), JsValue> {
+    fn take_over(
+        &mut self,
+        context: &JsValue,
+        key: &Name,
+        texts: &HashMap<String, String>,
+        now: Instant,
+    ) -> Result<(), JsValue> {
         let Some(text) = texts.get(&format!("stage/{key}")) else { return Ok(()) };
         // What this controller has left there itself belongs to a rollout that is gone.
         let is_own = self.removed.iter().any(|removed| removed.key == key.as_str());
@@ -208,7 +265,8 @@ pub fn plan_keys(plans: &str) -> Vec<String> {
         return Vec::new();
     }
     let Ok(Keyed { rollouts }) = serde_json::from_str::<Keyed>(plans) else { return Vec::new() };
-    let names: Vec<Name> = rollouts.iter().take(ROLLOUTS_MAX).filter_map(|rollout| rollout.key.as_deref()?.parse().ok()).collect();
+    let names: Vec<Name> =
+        rollouts.iter().take(ROLLOUTS_MAX).filter_map(|rollout| rollout.key.as_deref()?.parse().ok()).collect();
     keys(names.iter())
 }
 

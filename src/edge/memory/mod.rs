@@ -121,7 +121,10 @@ impl Memory {
     /// The rollouts whose states are still to be read for a request for this rollout.
     pub fn needed(&self, number: Option<usize>, now_ms: f64) -> Vec<String> {
         let is_told = |key: &str| self.told.get(key).is_some_and(|at_ms| now_ms - at_ms < TOLD_MS);
-        let unread = self.dependencies(number).into_iter().filter(|plan| !self.served.contains(plan.key.as_str()) && !is_told(plan.key.as_str()));
+        let unread = self
+            .dependencies(number)
+            .into_iter()
+            .filter(|plan| !self.served.contains(plan.key.as_str()) && !is_told(plan.key.as_str()));
         unread.map(|plan| plan.key.to_string()).collect()
     }
 
@@ -140,7 +143,9 @@ impl Memory {
         while let Some(number) = open.pop() {
             if let Some(plan) = catalogue.plan(number).filter(|_| !seen.contains(&number)) {
                 seen.push(number);
-                open.extend(plan.after.iter().chain(&plan.requires).filter_map(|name| catalogue.number_of(name.as_str())));
+                open.extend(
+                    plan.after.iter().chain(&plan.requires).filter_map(|name| catalogue.number_of(name.as_str())),
+                );
                 plans.push(plan.as_ref());
             }
         }
@@ -174,7 +179,13 @@ impl Memory {
         }
     }
 
-    fn settle(&mut self, catalogue: &Catalogue, texts: &HashMap<String, String>, rollouts: &Keys, now: Instant) -> States {
+    fn settle(
+        &mut self,
+        catalogue: &Catalogue,
+        texts: &HashMap<String, String>,
+        rollouts: &Keys,
+        now: Instant,
+    ) -> States {
         let mut states = States { all_killed: texts.contains_key(KILL_ALL), ..self.states.clone() };
         for key in rollouts.iter() {
             let Some(plan) = catalogue.number_of(key).and_then(|number| catalogue.plan(number)) else {
@@ -240,7 +251,9 @@ impl Memory {
     pub fn absorb_list(&mut self, name: &str, bytes: Option<&[u8]>, now_ms: f64) {
         let key = format!("group/{name}");
         let read = match bytes {
-            Some(bytes) => Fingerprints::read(bytes).map(Rc::new).map_err(|error| format!("{error}; {}", error.help().unwrap_or_default())),
+            Some(bytes) => Fingerprints::read(bytes)
+                .map(Rc::new)
+                .map_err(|error| format!("{error}; {}", error.help().unwrap_or_default())),
             None => Err("the key does not exist".to_owned()),
         };
         self.faults.set(&key, read.as_ref().err().cloned().into_iter().collect());
@@ -280,7 +293,11 @@ fn tell_changes(last: &States, next: &States) {
         let is_killed = next.killed.contains(key);
         if last.live.get(key) != Some(state) || was_killed != is_killed {
             let killed = if is_killed || state.killed { ", killed" } else { "" };
-            log::note("state", key, &format!("{} at {} % in stage {}{killed}", state.phase, state.percentage, state.stage));
+            log::note(
+                "state",
+                key,
+                &format!("{} at {} % in stage {}{killed}", state.phase, state.percentage, state.stage),
+            );
         }
     }
 }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::{KILL_ALL, Memory, tell_changes};
 use crate::decide::settle::ECHO_MS;
 use crate::edge::log;
-use crate::model::{Instant, Name};
 use crate::model::live::{LiveText, edit_text};
+use crate::model::{Instant, Name};
 use crate::protocol::flush::{Answer, Flush, LISTS_MAX, TEXT_BYTES_MAX, Told};
 
 /// What KV said is news for so long; it is read again every 5 s while there is traffic.
@@ -54,7 +54,13 @@ impl Memory {
             isolate: String::new(),
             plans: catalogue.revision,
             seen: self.unused_revision(),
-            known: self.is_configured().then(|| self.served.iter().map(|key| (key.clone(), revision(key))).chain(wanted.iter().map(|key| (key.clone(), 0))).collect()),
+            known: self.is_configured().then(|| {
+                self.served
+                    .iter()
+                    .map(|key| (key.clone(), revision(key)))
+                    .chain(wanted.iter().map(|key| (key.clone(), 0)))
+                    .collect()
+            }),
             texts: texts.map(|(key, text)| (key.clone(), text.clone())).collect(),
             kills: kills.filter(|_| is_news).collect(),
         }
@@ -71,7 +77,12 @@ impl Memory {
             self.faults.set(&format!("{IDENTITY}/{rollout}"), vec![sentence]);
             self.suspected_at_ms.insert(rollout.to_string(), now_ms);
         }
-        let over: Vec<String> = self.suspected_at_ms.iter().filter(|(_, at_ms)| now_ms - **at_ms > SUSPECT_MS).map(|(rollout, _)| rollout.clone()).collect();
+        let over: Vec<String> = self
+            .suspected_at_ms
+            .iter()
+            .filter(|(_, at_ms)| now_ms - **at_ms > SUSPECT_MS)
+            .map(|(rollout, _)| rollout.clone())
+            .collect();
         for rollout in over {
             self.faults.set(&format!("{IDENTITY}/{rollout}"), Vec::new());
             self.suspected_at_ms.remove(&rollout);

@@ -100,14 +100,20 @@ impl Explain for ConditionError {
             Problem::Status(_) => "a status from 400 to 599, as in `status.403_rate`",
             Problem::Op(_) => "one of <, <=, >, >=, =",
             Problem::Bound(_) => "a bound such as 5, 0.05%, 500ms, 2.5s, legacy or `1.3x legacy`",
-            Problem::NoLegacy(_) => "rates, latencies, waiting times, web vitals, timings and events can be; counts grow with the traffic",
+            Problem::NoLegacy(_) => {
+                "rates, latencies, waiting times, web vitals, timings and events can be; counts grow with the traffic"
+            }
             Problem::LegacyClause(_) => "it is a sequential test over the whole attempt",
             Problem::LegacyEqual => "use <= or >",
-            Problem::NoEndpoint(_) => "requests and what comes of them, latencies, waiting times, web vitals and JavaScript errors are",
+            Problem::NoEndpoint(_) => {
+                "requests and what comes of them, latencies, waiting times, web vitals and JavaScript errors are"
+            }
             Problem::Window(_) => "a duration such as 5m, `stage` or `attempt`",
             Problem::Duration(_) => "a whole number and a unit: 500ms, 10s, 15m, 48h, 1d or 2w",
             Problem::Count(_) => "a whole number, as in `min 200` or `min 20 subjects`",
-            Problem::Unexpected(_) => "`over WINDOW`, then `for DURATION`, then `min COUNT` and `min COUNT subjects`, or `and` with another comparison",
+            Problem::Unexpected(_) => {
+                "`over WINDOW`, then `for DURATION`, then `min COUNT` and `min COUNT subjects`, or `and` with another comparison"
+            }
         };
         Some(help.to_owned())
     }

@@ -24,9 +24,9 @@
 //! # Ok::<(), tidegate::model::condition::ConditionError>(())
 //! ```
 
-mod parse;
 mod display;
 mod error;
+mod parse;
 
 pub use error::{ConditionError, Problem};
 
@@ -210,9 +210,20 @@ impl Vital {
 impl Metric {
     pub(crate) fn dimension(&self) -> Dimension {
         match self {
-            Self::ErrorRate | Self::ClientErrorRate | Self::TimeoutRate | Self::StatusRate(_) | Self::AbandonedRate | Self::BrokenRate => Dimension::Share,
+            Self::ErrorRate
+            | Self::ClientErrorRate
+            | Self::TimeoutRate
+            | Self::StatusRate(_)
+            | Self::AbandonedRate
+            | Self::BrokenRate => Dimension::Share,
             Self::Share | Self::Adoption | Self::JsErrorRate | Self::Event(_) | Self::Percentage => Dimension::Share,
-            Self::Errors | Self::Requests | Self::Rescued | Self::Subjects | Self::JsErrors | Self::Reporters(_) | Self::Faults => Dimension::Count,
+            Self::Errors
+            | Self::Requests
+            | Self::Rescued
+            | Self::Subjects
+            | Self::JsErrors
+            | Self::Reporters(_)
+            | Self::Faults => Dimension::Count,
             Self::Vital(Vital::Cls, _) => Dimension::Score,
             Self::Latency(_) | Self::Waited(_) | Self::Vital(..) | Self::Timing(..) => Dimension::Time,
             Self::Signal(_) => Dimension::Free,
@@ -221,12 +232,32 @@ impl Metric {
 
     /// Whether legacy has a figure of the same kind that does not depend on how many subjects it has.
     pub fn is_comparable(&self) -> bool {
-        self.of_requests().is_some() || matches!(self, Self::Latency(_) | Self::Waited(_) | Self::Vital(..) | Self::JsErrorRate | Self::Timing(..) | Self::Event(_))
+        self.of_requests().is_some()
+            || matches!(
+                self,
+                Self::Latency(_)
+                    | Self::Waited(_)
+                    | Self::Vital(..)
+                    | Self::JsErrorRate
+                    | Self::Timing(..)
+                    | Self::Event(_)
+            )
     }
 
     /// Whether the metric is measured per endpoint.
     pub fn has_endpoints(&self) -> bool {
-        self.of_requests().is_some() || matches!(self, Self::Errors | Self::Requests | Self::Latency(_) | Self::Waited(_) | Self::Rescued | Self::Vital(..) | Self::JsErrorRate | Self::JsErrors)
+        self.of_requests().is_some()
+            || matches!(
+                self,
+                Self::Errors
+                    | Self::Requests
+                    | Self::Latency(_)
+                    | Self::Waited(_)
+                    | Self::Rescued
+                    | Self::Vital(..)
+                    | Self::JsErrorRate
+                    | Self::JsErrors
+            )
     }
 
     /// What it is the rate of, where that is something that comes of requests.
@@ -244,7 +275,16 @@ impl Metric {
 
     /// Whether a browser has to report it.
     pub fn is_from_browsers(&self) -> bool {
-        matches!(self, Self::Vital(..) | Self::JsErrorRate | Self::JsErrors | Self::Timing(..) | Self::Event(_) | Self::Reporters(_) | Self::Adoption)
+        matches!(
+            self,
+            Self::Vital(..)
+                | Self::JsErrorRate
+                | Self::JsErrors
+                | Self::Timing(..)
+                | Self::Event(_)
+                | Self::Reporters(_)
+                | Self::Adoption
+        )
     }
 }
 

@@ -10,10 +10,33 @@ use crate::model::{Duration, Name};
 
 /// The metrics as an error lists them.
 pub(super) const METRICS: [&str; 27] = [
-    "error_rate", "errors", "requests", "latency.pNN", "rescued", "client_error_rate", "timeout_rate", "status.NNN_rate",
-    "abandoned_rate", "broken_rate", "waited.pNN", "subjects", "share", "adoption", "lcp.pNN", "fcp.pNN",
-    "cls.pNN", "inp.pNN", "ttfb.pNN", "js_error_rate", "js_errors", "timing.NAME.pNN", "event.NAME", "reporters.NAME",
-    "signal.NAME", "faults", "percentage",
+    "error_rate",
+    "errors",
+    "requests",
+    "latency.pNN",
+    "rescued",
+    "client_error_rate",
+    "timeout_rate",
+    "status.NNN_rate",
+    "abandoned_rate",
+    "broken_rate",
+    "waited.pNN",
+    "subjects",
+    "share",
+    "adoption",
+    "lcp.pNN",
+    "fcp.pNN",
+    "cls.pNN",
+    "inp.pNN",
+    "ttfb.pNN",
+    "js_error_rate",
+    "js_errors",
+    "timing.NAME.pNN",
+    "event.NAME",
+    "reporters.NAME",
+    "signal.NAME",
+    "faults",
+    "percentage",
 ];
 
 /// The metrics that take neither a name nor a quantile.
@@ -157,7 +180,11 @@ fn least(words: &mut Words<'_>) -> Result<(Option<u32>, Option<u32>)> {
     }
     let subjects = count(words.expect("a number of subjects")?)?;
     let word = words.expect("`subjects`")?;
-    if word.text == "subjects" { Ok((Some(observations), Some(subjects))) } else { Err(word.refused(Problem::Unexpected)) }
+    if word.text == "subjects" {
+        Ok((Some(observations), Some(subjects)))
+    } else {
+        Err(word.refused(Problem::Unexpected))
+    }
 }
 
 /// The word behind `keyword`, if that comes next.
@@ -218,7 +245,8 @@ fn timing(word: Word<'_>, rest: &str) -> Result<Metric> {
 fn quantile(text: &str) -> Option<Quantile> {
     let number = text.strip_prefix('p')?;
     let (whole, tenth) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |part: &str, most: usize| !part.is_empty() && part.len() <= most && part.bytes().all(|b| b.is_ascii_digit());
+    let digits =
+        |part: &str, most: usize| !part.is_empty() && part.len() <= most && part.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole, 2) || !digits(tenth, 1) {
         return None;
     }
@@ -323,7 +351,8 @@ mod tests {
 
     #[track_caller]
     fn refuses(text: &str, column: usize, message: &str, help: &str) {
-        let error = text.parse::<Condition>().map_err(|e| (e.span.start + 1, e.to_string(), e.help().unwrap_or_default()));
+        let error =
+            text.parse::<Condition>().map_err(|e| (e.span.start + 1, e.to_string(), e.help().unwrap_or_default()));
         assert_eq!(error, Err((column, message.to_owned(), help.to_owned())), "{text}");
     }
 
@@ -365,29 +394,119 @@ mod tests {
 
     #[test]
     fn errors_point_at_the_column_and_say_what_is_allowed() {
-        refuses("", 1, "the condition ends where a metric must follow", "metric op bound, as in `error_rate < 1% over 5m`");
+        refuses(
+            "",
+            1,
+            "the condition ends where a metric must follow",
+            "metric op bound, as in `error_rate < 1% over 5m`",
+        );
         refuses("eror_rate > 5%", 1, "`eror_rate` is not a metric", "did you mean `error_rate`?");
         refuses("latency > 5s", 1, "`latency` names no quantile", "a quantile from p1 to p99.9, as in `latency.p95`");
-        refuses("latency.p100 > 5s", 1, "`latency.p100` names no quantile", "a quantile from p1 to p99.9, as in `latency.p95`");
+        refuses(
+            "latency.p100 > 5s",
+            1,
+            "`latency.p100` names no quantile",
+            "a quantile from p1 to p99.9, as in `latency.p95`",
+        );
         refuses("error_rate => 5%", 12, "`=>` is not a comparison", "one of <, <=, >, >=, =");
-        refuses("error_rate > 0.05", 14, "`error_rate` cannot be compared with `0.05`", "it takes a percentage up to 100 with its sign, such as 0.5%");
-        refuses("latency.p95 > 500", 15, "`latency.p95` cannot be compared with `500`", "it takes a time, such as 500ms or 2.5s");
-        refuses("errors > 1.3x legacy", 10, "`errors` cannot be compared with legacy", "rates, latencies, waiting times, web vitals, timings and events can be; counts grow with the traffic");
-        refuses("error_rate > legacy over 5m", 21, "a comparison with legacy takes no `over`", "it is a sequential test over the whole attempt");
-        refuses("error_rate > 5% for 5m over 5m", 24, "`over` is not expected here", "`over WINDOW`, then `for DURATION`, then `min COUNT` and `min COUNT subjects`, or `and` with another comparison");
-        refuses("error_rate > 5% over 5min", 22, "`5min` is not a window", "a duration such as 5m, `stage` or `attempt`");
-        refuses("share@api > 5%", 6, "`share` is not measured per endpoint", "requests and what comes of them, latencies, waiting times, web vitals and JavaScript errors are");
-        refuses("errors > 5 min 0", 16, "`0` is not a number of observations", "a whole number, as in `min 200` or `min 20 subjects`");
-        refuses("errors > 5 min x subjects", 16, "`x` is not a number of observations", "a whole number, as in `min 200` or `min 20 subjects`");
-        refuses("errors > 5 min 20 min 30", 25, "the condition ends where `subjects` must follow", "metric op bound, as in `error_rate < 1% over 5m`");
-        refuses("errors > 5 min 20 subjects min 30", 28, "`min` is not expected here", "`over WINDOW`, then `for DURATION`, then `min COUNT` and `min COUNT subjects`, or `and` with another comparison");
-        refuses("status.302_rate > 5%", 1, "`status.302_rate` names no status", "a status from 400 to 599, as in `status.403_rate`");
-        refuses("status.4040_rate > 5%", 1, "`status.4040_rate` names no status", "a status from 400 to 599, as in `status.403_rate`");
-        refuses("status.403 > 5%", 1, "`status.403` names no status", "a status from 400 to 599, as in `status.403_rate`");
+        refuses(
+            "error_rate > 0.05",
+            14,
+            "`error_rate` cannot be compared with `0.05`",
+            "it takes a percentage up to 100 with its sign, such as 0.5%",
+        );
+        refuses(
+            "latency.p95 > 500",
+            15,
+            "`latency.p95` cannot be compared with `500`",
+            "it takes a time, such as 500ms or 2.5s",
+        );
+        refuses(
+            "errors > 1.3x legacy",
+            10,
+            "`errors` cannot be compared with legacy",
+            "rates, latencies, waiting times, web vitals, timings and events can be; counts grow with the traffic",
+        );
+        refuses(
+            "error_rate > legacy over 5m",
+            21,
+            "a comparison with legacy takes no `over`",
+            "it is a sequential test over the whole attempt",
+        );
+        refuses(
+            "error_rate > 5% for 5m over 5m",
+            24,
+            "`over` is not expected here",
+            "`over WINDOW`, then `for DURATION`, then `min COUNT` and `min COUNT subjects`, or `and` with another comparison",
+        );
+        refuses(
+            "error_rate > 5% over 5min",
+            22,
+            "`5min` is not a window",
+            "a duration such as 5m, `stage` or `attempt`",
+        );
+        refuses(
+            "share@api > 5%",
+            6,
+            "`share` is not measured per endpoint",
+            "requests and what comes of them, latencies, waiting times, web vitals and JavaScript errors are",
+        );
+        refuses(
+            "errors > 5 min 0",
+            16,
+            "`0` is not a number of observations",
+            "a whole number, as in `min 200` or `min 20 subjects`",
+        );
+        refuses(
+            "errors > 5 min x subjects",
+            16,
+            "`x` is not a number of observations",
+            "a whole number, as in `min 200` or `min 20 subjects`",
+        );
+        refuses(
+            "errors > 5 min 20 min 30",
+            25,
+            "the condition ends where `subjects` must follow",
+            "metric op bound, as in `error_rate < 1% over 5m`",
+        );
+        refuses(
+            "errors > 5 min 20 subjects min 30",
+            28,
+            "`min` is not expected here",
+            "`over WINDOW`, then `for DURATION`, then `min COUNT` and `min COUNT subjects`, or `and` with another comparison",
+        );
+        refuses(
+            "status.302_rate > 5%",
+            1,
+            "`status.302_rate` names no status",
+            "a status from 400 to 599, as in `status.403_rate`",
+        );
+        refuses(
+            "status.4040_rate > 5%",
+            1,
+            "`status.4040_rate` names no status",
+            "a status from 400 to 599, as in `status.403_rate`",
+        );
+        refuses(
+            "status.403 > 5%",
+            1,
+            "`status.403` names no status",
+            "a status from 400 to 599, as in `status.403_rate`",
+        );
         refuses("waited > 5s", 1, "`waited` names no quantile", "a quantile from p1 to p99.9, as in `latency.p95`");
         refuses("client_errors > 5", 1, "`client_errors` is not a metric", "did you mean `client_error_rate`?");
         refuses("timout_rate > 5%", 1, "`timout_rate` is not a metric", "did you mean `timeout_rate`?");
-        refuses("broken_rate > 5", 15, "`broken_rate` cannot be compared with `5`", "it takes a percentage up to 100 with its sign, such as 0.5%");
-        refuses("errors > 5 and", 15, "the condition ends where a metric must follow", "metric op bound, as in `error_rate < 1% over 5m`");
+        refuses(
+            "broken_rate > 5",
+            15,
+            "`broken_rate` cannot be compared with `5`",
+            "it takes a percentage up to 100 with its sign, such as 0.5%",
+        );
+        refuses(
+            "errors > 5 and",
+            15,
+            "the condition ends where a metric must follow",
+            "metric op bound, as in `error_rate < 1% over 5m`",
+        );
     }
 }

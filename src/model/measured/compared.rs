@@ -137,7 +137,10 @@ impl Compared {
 
     /// The trials of this kind, made if there are none.
     pub fn trials(&mut self, of: &Quantity, endpoint: Option<&Name>, variant: Variant) -> Option<&mut Trials> {
-        let index = self.trials.iter().position(|own| own.of == *of && own.variant == variant && own.endpoint.as_ref() == endpoint);
+        let index = self
+            .trials
+            .iter()
+            .position(|own| own.of == *of && own.variant == variant && own.endpoint.as_ref() == endpoint);
         let index = index.unwrap_or_else(|| {
             self.trials.push(Trials { of: of.clone(), endpoint: endpoint.cloned(), variant, slices: Vec::new() });
             self.trials.len() - 1
@@ -147,7 +150,10 @@ impl Compared {
 
     /// The values of this kind, made if there are none.
     pub fn values(&mut self, of: &Measure, endpoint: Option<&Name>, variant: Variant) -> Option<&mut Values> {
-        let index = self.values.iter().position(|own| own.of == *of && own.variant == variant && own.endpoint.as_ref() == endpoint);
+        let index = self
+            .values
+            .iter()
+            .position(|own| own.of == *of && own.variant == variant && own.endpoint.as_ref() == endpoint);
         let index = index.unwrap_or_else(|| {
             self.values.push(Values { of: of.clone(), endpoint: endpoint.cloned(), variant, buckets: Vec::new() });
             self.values.len() - 1
@@ -206,7 +212,9 @@ impl Trials {
     /// Adds exposures and events of a slice.
     pub fn add(&mut self, slice: u8, n: u32, x: u32) {
         match self.slices.iter_mut().find(|(own, _, _)| *own == slice) {
-            Some((_, exposures, events)) => (*exposures, *events) = (exposures.saturating_add(n), events.saturating_add(x)),
+            Some((_, exposures, events)) => {
+                (*exposures, *events) = (exposures.saturating_add(n), events.saturating_add(x))
+            }
             None => self.slices.push((slice, n, x)),
         }
     }
@@ -296,13 +304,19 @@ struct Printed<'a, T> {
 impl Serialize for Trials {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let slices = pack(self.slices.iter().map(|(slice, n, x)| [i64::from(*slice), i64::from(*n), i64::from(*x)]));
-        Printed { of: &self.of, endpoint: self.endpoint.as_ref(), variant: self.variant, slices: &slices, buckets: "" }.serialize(serializer)
+        Printed { of: &self.of, endpoint: self.endpoint.as_ref(), variant: self.variant, slices: &slices, buckets: "" }
+            .serialize(serializer)
     }
 }
 
 impl Serialize for Values {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let buckets = pack(self.buckets.iter().map(|(slice, bucket, count)| [i64::from(*slice), i64::from(*bucket), i64::from(*count)]));
-        Printed { of: &self.of, endpoint: self.endpoint.as_ref(), variant: self.variant, slices: "", buckets: &buckets }.serialize(serializer)
+        let buckets = pack(
+            self.buckets
+                .iter()
+                .map(|(slice, bucket, count)| [i64::from(*slice), i64::from(*bucket), i64::from(*count)]),
+        );
+        Printed { of: &self.of, endpoint: self.endpoint.as_ref(), variant: self.variant, slices: "", buckets: &buckets }
+            .serialize(serializer)
     }
 }

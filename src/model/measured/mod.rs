@@ -11,12 +11,12 @@
 //! Compared  what a comparison with legacy may use: bucketed subjects alone, in slices
 //! ```
 
+pub mod compared;
 pub mod packed;
-pub mod sketch;
 pub mod sample;
+pub mod sketch;
 pub mod window;
 pub mod wire;
-pub mod compared;
 
 pub use compared::{Compared, Quantity, Trials, Values};
 pub use sample::{Sample, Seen};

@@ -153,10 +153,12 @@ impl Sample {
     /// the counts grow one by one, as a test that is looked at repeatedly needs it.
     pub fn dealt(&self) -> (u32, u64, u64) {
         let complete = self.end().unwrap_or(1 << HASH_BITS);
-        let halvings = (0..HASH_BITS).find(|halvings| (1_u64 << (HASH_BITS - halvings)) <= complete).unwrap_or(HASH_BITS);
+        let halvings =
+            (0..HASH_BITS).find(|halvings| (1_u64 << (HASH_BITS - halvings)) <= complete).unwrap_or(HASH_BITS);
         let under = 1_u64 << (HASH_BITS - halvings);
         let dealt = self.iter().filter(|seen| seen.is_compared && seen.hash < under);
-        let (legacy, new) = dealt.fold((0, 0), |(legacy, new), seen| if seen.is_new { (legacy, new + 1) } else { (legacy + 1, new) });
+        let (legacy, new) =
+            dealt.fold((0, 0), |(legacy, new), seen| if seen.is_new { (legacy, new + 1) } else { (legacy + 1, new) });
         (halvings, legacy, new)
     }
 
@@ -204,7 +206,10 @@ mod tests {
         for (variant, is_compared) in [(Variant::Legacy, false), (Variant::Legacy, true), (Variant::New, true)] {
             twice.add(Seen::new(7 << 14, variant, is_compared));
         }
-        assert_eq!((twice.distinct(|_| true), twice.distinct(|seen| !seen.is_new), twice.distinct(|seen| seen.is_new)), (1.0, 1.0, 1.0));
+        assert_eq!(
+            (twice.distinct(|_| true), twice.distinct(|seen| !seen.is_new), twice.distinct(|seen| seen.is_new)),
+            (1.0, 1.0, 1.0)
+        );
         let estimate = sample(200_000).distinct(|seen| seen.is_new);
         assert!((estimate / 20_000.0 - 1.0).abs() < 0.3, "{estimate}");
         let all = sample(200_000).distinct(|_| true);
@@ -252,7 +257,13 @@ mod tests {
             assert!((all / 100_000.0 - 1.0).abs() < 0.9, "{all}");
         }
         let mut grown = thinned.clone();
-        (0..100_000_u64).for_each(|n| grown.add(Seen::new(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), if n % 10 == 0 { Variant::New } else { Variant::Legacy }, true)));
+        (0..100_000_u64).for_each(|n| {
+            grown.add(Seen::new(
+                n.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                if n % 10 == 0 { Variant::New } else { Variant::Legacy },
+                true,
+            ))
+        });
         assert_eq!(grown, thinned, "those above its end stay out");
     }
 

@@ -165,7 +165,9 @@ impl Tally {
             Quantity::Timeouts => self.timeouts,
             Quantity::Abandoned => self.abandoned,
             Quantity::Broken => self.broken,
-            Quantity::Status(status) => self.statuses.iter().find(|(own, _)| own == status).map_or(0, |(_, count)| *count),
+            Quantity::Status(status) => {
+                self.statuses.iter().find(|(own, _)| own == status).map_or(0, |(_, count)| *count)
+            }
             Quantity::JsErrors | Quantity::Event(_) => 0,
         }
     }
@@ -228,7 +230,8 @@ pub struct Window {
 
 impl Window {
     /// Nothing at all.
-    pub const NOTHING: Self = Self { minute: 0, minutes: 1, revision: 0, sides: Vec::new(), subjects: Sample::EMPTY, events: Vec::new() };
+    pub const NOTHING: Self =
+        Self { minute: 0, minutes: 1, revision: 0, sides: Vec::new(), subjects: Sample::EMPTY, events: Vec::new() };
 
     /// An empty minute.
     pub fn at(minute: u64, revision: u64) -> Self {
@@ -237,12 +240,16 @@ impl Window {
 
     /// What happened on a side; `None` for nothing.
     pub fn tally(&self, variant: Variant, endpoint: Option<&Name>) -> Option<&Tally> {
-        self.sides.iter().find(|(side, _)| side.variant == variant && side.endpoint.as_ref() == endpoint).map(|(_, tally)| tally)
+        self.sides
+            .iter()
+            .find(|(side, _)| side.variant == variant && side.endpoint.as_ref() == endpoint)
+            .map(|(_, tally)| tally)
     }
 
     /// The same, to add to.
     pub fn tally_mut(&mut self, variant: Variant, endpoint: Option<&Name>) -> Option<&mut Tally> {
-        let index = self.sides.iter().position(|(side, _)| side.variant == variant && side.endpoint.as_ref() == endpoint);
+        let index =
+            self.sides.iter().position(|(side, _)| side.variant == variant && side.endpoint.as_ref() == endpoint);
         let index = index.unwrap_or_else(|| {
             self.sides.push((Side { variant, endpoint: endpoint.cloned() }, Tally::default()));
             self.sides.len() - 1
@@ -279,9 +286,21 @@ impl Window {
 
     /// About how much memory it takes, in bytes.
     pub fn bytes(&self) -> usize {
-        let sketches = |tally: &Tally| tally.sketches.iter().map(|(_, sketch)| size_of::<(Measure, Sketch)>() + sketch.bytes()).sum::<usize>();
-        let sides: usize = self.sides.iter().map(|(_, tally)| size_of::<(Side, Tally)>() + sketches(tally) + 16 * (tally.statuses.len() + 2 * tally.repeats.len())).sum();
-        let events: usize = self.events.iter().map(|(name, sample)| size_of::<(Name, Sample)>() + name.as_str().len() + sample.bytes()).sum();
+        let sketches = |tally: &Tally| {
+            tally.sketches.iter().map(|(_, sketch)| size_of::<(Measure, Sketch)>() + sketch.bytes()).sum::<usize>()
+        };
+        let sides: usize = self
+            .sides
+            .iter()
+            .map(|(_, tally)| {
+                size_of::<(Side, Tally)>() + sketches(tally) + 16 * (tally.statuses.len() + 2 * tally.repeats.len())
+            })
+            .sum();
+        let events: usize = self
+            .events
+            .iter()
+            .map(|(name, sample)| size_of::<(Name, Sample)>() + name.as_str().len() + sample.bytes())
+            .sum();
         size_of::<Self>() + sides + self.subjects.bytes() + events
     }
 
@@ -319,7 +338,8 @@ mod tests {
             tally.add_status(404, 4);
             tally.add_repeats(&Quantity::Errors, 1);
             tally.add_repeats(&Quantity::Status(404), 3);
-            for measure in [Measure::Latency, Measure::Waited, Measure::Vital(Vital::Cls), Measure::Timing(name("tti"))] {
+            for measure in [Measure::Latency, Measure::Waited, Measure::Vital(Vital::Cls), Measure::Timing(name("tti"))]
+            {
                 if let Some(sketch) = tally.sketch_mut(&measure) {
                     sketch.add(bucket(12.5).unwrap_or_default(), 4);
                 }
@@ -341,7 +361,16 @@ mod tests {
     #[test]
     fn damage_is_refused_whole() {
         let text = serde_json::to_string(&window()).unwrap_or_default();
-        for (right, wrong) in [("\"requests\":9", "\"requests\":-9"), ("\"requests\":9", "\"requests\":1e300"), ("\"errors\":2", "\"errors\":null2"), ("\"new\"", "\"blue\""), ("\"latency\"", "\"lateness\""), ("\"404\"", "\"302\""), ("\"status.404\"", "\"status.4040\""), ("\"requests\":9", "\"requests\":9999999999999999")] {
+        for (right, wrong) in [
+            ("\"requests\":9", "\"requests\":-9"),
+            ("\"requests\":9", "\"requests\":1e300"),
+            ("\"errors\":2", "\"errors\":null2"),
+            ("\"new\"", "\"blue\""),
+            ("\"latency\"", "\"lateness\""),
+            ("\"404\"", "\"302\""),
+            ("\"status.404\"", "\"status.4040\""),
+            ("\"requests\":9", "\"requests\":9999999999999999"),
+        ] {
             assert!(text.contains(right));
             assert_eq!(Window::parse(&text.replace(right, wrong)), None, "{wrong}");
         }
@@ -376,7 +405,14 @@ mod tests {
     #[test]
     fn names_are_bounded() {
         let mut window = Window::at(1, 1);
-        let sketched = (0..1_000).filter(|n| window.tally_mut(Variant::New, None).and_then(|tally| tally.sketch_mut(&Measure::Timing(name(&format!("t{n}"))))).is_some()).count();
+        let sketched = (0..1_000)
+            .filter(|n| {
+                window
+                    .tally_mut(Variant::New, None)
+                    .and_then(|tally| tally.sketch_mut(&Measure::Timing(name(&format!("t{n}")))))
+                    .is_some()
+            })
+            .count();
         let reported = (0..1_000).filter(|n| window.event_mut(&name(&format!("e{n}"))).is_some()).count();
         assert_eq!((sketched, reported), (NAMES_MAX, NAMES_MAX));
     }

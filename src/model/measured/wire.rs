@@ -23,7 +23,9 @@ impl Window {
         let revision = f.required(r, "revision", Reader::whole);
         let sides = f.required(r, "sides", |r, node| r.list(node, side));
         let subjects = f.optional(r, "subjects", sample).unwrap_or_default();
-        let events = f.optional(r, "events", |r, node| named(r, node, |r, name, node| Some((known(r, name)?, sample(r, node)?)))).unwrap_or_default();
+        let events = f
+            .optional(r, "events", |r, node| named(r, node, |r, name, node| Some((known(r, name)?, sample(r, node)?))))
+            .unwrap_or_default();
         f.end(r);
         Some(Self { minute: minute?, minutes: minutes?, revision: revision?, sides: sides?, subjects, events })
     }
@@ -88,10 +90,16 @@ fn side(r: &mut Reader, node: &Node) -> Option<(Side, Tally)> {
         js_errors: count(r, "js_errors"),
         ..Tally::default()
     };
-    for (status, count) in f.optional(r, "statuses", |r, node| named(r, node, |r, name, node| status(r, name).zip(counted(r, name, node)))).unwrap_or_default() {
+    for (status, count) in f
+        .optional(r, "statuses", |r, node| named(r, node, |r, name, node| status(r, name).zip(counted(r, name, node))))
+        .unwrap_or_default()
+    {
         tally.add_status(status, count);
     }
-    for (of, count) in f.optional(r, "repeats", |r, node| named(r, node, |r, name, node| known(r, name).zip(counted(r, name, node)))).unwrap_or_default() {
+    for (of, count) in f
+        .optional(r, "repeats", |r, node| named(r, node, |r, name, node| known(r, name).zip(counted(r, name, node))))
+        .unwrap_or_default()
+    {
         tally.add_repeats(&of, count);
     }
     let sketch = |r: &mut Reader, name: &str, node: &Node| {

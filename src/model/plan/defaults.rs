@@ -63,7 +63,16 @@ const NOT_WORSE: [&str; 2] = ["error_rate <= legacy", "client_error_rate <= lega
 const ANSWERED: [&str; 2] = ["error_rate < 50% over stage min 1", "client_error_rate < 50% over stage min 1"];
 
 static BUILT_IN: LazyLock<Vec<Guardrail>> = LazyLock::new(|| {
-    let guardrail = |when| Guardrail { when, after: None, then: Action::Rollback, severity: Severity::Critical, notify: Vec::new(), stages: Vec::new(), escalate: Vec::new(), text: None };
+    let guardrail = |when| Guardrail {
+        when,
+        after: None,
+        then: Action::Rollback,
+        severity: Severity::Critical,
+        notify: Vec::new(),
+        stages: Vec::new(),
+        escalate: Vec::new(),
+        text: None,
+    };
     CONDITIONS.iter().filter_map(|condition| condition.parse().ok()).map(guardrail).collect()
 });
 
@@ -94,8 +103,19 @@ impl Plan {
             Some(_) if has_groups() => &ANSWERED_GATES,
             _ => &[],
         };
-        let is_same = |own: &Term, built_in: &Term| own.metric == built_in.metric && own.endpoint == built_in.endpoint && own.op == built_in.op && own.bound.is_legacy() == built_in.bound.is_legacy();
-        let has_own = move |built_in: &Gate| built_in.when.terms.iter().all(|term| own.iter().flat_map(|gate| &gate.when.terms).any(|own| is_same(own, term)));
+        let is_same = |own: &Term, built_in: &Term| {
+            own.metric == built_in.metric
+                && own.endpoint == built_in.endpoint
+                && own.op == built_in.op
+                && own.bound.is_legacy() == built_in.bound.is_legacy()
+        };
+        let has_own = move |built_in: &Gate| {
+            built_in
+                .when
+                .terms
+                .iter()
+                .all(|term| own.iter().flat_map(|gate| &gate.when.terms).any(|own| is_same(own, term)))
+        };
         built_in.iter().filter(move |built_in| !has_own(built_in))
     }
 
@@ -123,7 +143,8 @@ mod tests {
     use super::super::set::read_rollout;
 
     fn in_force(upstreams: &str, rest: &str) -> Vec<String> {
-        let text = format!(r#"{{"key":"shop",{upstreams}"stage":[{{"name":"full","percentage":100,"hold":"1h"}}]{rest}}}"#);
+        let text =
+            format!(r#"{{"key":"shop",{upstreams}"stage":[{{"name":"full","percentage":100,"hold":"1h"}}]{rest}}}"#);
         let plan = read_rollout(&text).unwrap_or_else(|faults| panic!("{faults:?}"));
         assert!(!serde_json::to_string(&plan).unwrap().contains("client_error_rate"), "they are never written into it");
         plan.guardrails_in_force().map(|guardrail| format!("{} {}", guardrail.when, guardrail.then)).collect()
@@ -136,15 +157,26 @@ mod tests {
     fn every_rollout_with_upstreams_is_guarded() {
         assert_eq!(in_force(ROUTED, ""), BUILT_IN);
         assert_eq!(in_force(ROUTED, r#","defaults":"builtin""#), BUILT_IN);
-        assert_eq!(in_force(ROUTED, r#","guardrail":[{"when":"errors > 5","then":"alert"}]"#), ["errors > 5 alert", BUILT_IN[0], BUILT_IN[1]]);
+        assert_eq!(
+            in_force(ROUTED, r#","guardrail":[{"when":"errors > 5","then":"alert"}]"#),
+            ["errors > 5 alert", BUILT_IN[0], BUILT_IN[1]]
+        );
     }
 
     #[test]
     fn a_plan_may_say_otherwise() {
         assert_eq!(in_force(ROUTED, r#","defaults":"none""#), [""; 0]);
-        assert_eq!(in_force(ROUTED, r#","guardrail":[{"when":"error_rate  > legacy","then":"alert"}]"#), ["error_rate > legacy alert", BUILT_IN[1]]);
+        assert_eq!(
+            in_force(ROUTED, r#","guardrail":[{"when":"error_rate  > legacy","then":"alert"}]"#),
+            ["error_rate > legacy alert", BUILT_IN[1]]
+        );
         assert_eq!(in_force("", ""), [""; 0], "a flag");
-        let faults = read_rollout(r#"{"key":"a","stage":[{"name":"full","percentage":100}],"defaults":"some"}"#).unwrap_err();
-        assert!(faults.iter().any(|fault| fault.message == "`some` is not a set of defaults" && fault.help.as_deref() == Some("`builtin` or `none`")), "{faults:?}");
+        let faults =
+            read_rollout(r#"{"key":"a","stage":[{"name":"full","percentage":100}],"defaults":"some"}"#).unwrap_err();
+        assert!(
+            faults.iter().any(|fault| fault.message == "`some` is not a set of defaults"
+                && fault.help.as_deref() == Some("`builtin` or `none`")),
+            "{faults:?}"
+        );
     }
 }

@@ -60,7 +60,8 @@ impl Reader {
             self.more += 1;
             return;
         }
-        let fault = Fault { severity: Severity::Error, path: self.path.clone(), span, message: message.to_string(), help };
+        let fault =
+            Fault { severity: Severity::Error, path: self.path.clone(), span, message: message.to_string(), help };
         self.faults.push(fault);
     }
 
@@ -181,9 +182,15 @@ impl Reader {
         self.collect(node, true, item)
     }
 
-    fn collect<T>(&mut self, node: &Node, may_be_one: bool, mut item: impl FnMut(&mut Self, &Node) -> Option<T>) -> Option<Vec<T>> {
+    fn collect<T>(
+        &mut self,
+        node: &Node,
+        may_be_one: bool,
+        mut item: impl FnMut(&mut Self, &Node) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let mut list = Vec::new();
-        let is_read = self.each(node, may_be_one, &mut |reader, node| item(reader, node).map(|value| list.push(value)).is_some());
+        let is_read =
+            self.each(node, may_be_one, &mut |reader, node| item(reader, node).map(|value| list.push(value)).is_some());
         if is_read { Some(list) } else { None }
     }
 
@@ -239,7 +246,11 @@ impl Reader {
 
     /// Reads every thing of a table, also one whose name is none.
     #[inline(never)]
-    pub(super) fn each_named(&mut self, node: &Node, item: &mut dyn FnMut(&mut Self, Option<Name>, &Node)) -> Option<()> {
+    pub(super) fn each_named(
+        &mut self,
+        node: &Node,
+        item: &mut dyn FnMut(&mut Self, Option<Name>, &Node),
+    ) -> Option<()> {
         let Value::Table(entries) = &node.value else {
             self.expected(node, "a table");
             return None;

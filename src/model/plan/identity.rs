@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::words::{SecretName, words};
 use super::Table;
+use super::words::{SecretName, words};
 use crate::model::source::{Match, Source};
 use crate::model::upstream::Upstream;
 

@@ -51,7 +51,9 @@ fn walk(r: &mut Reader, field: &str, node: &Node) {
                 r.leave();
             }
         }
-        Value::Table(entries) if entries.len() > most.min(ENTRIES_MAX) => too_many(r, node, entries.len(), most.min(ENTRIES_MAX), help),
+        Value::Table(entries) if entries.len() > most.min(ENTRIES_MAX) => {
+            too_many(r, node, entries.len(), most.min(ENTRIES_MAX), help)
+        }
         Value::Table(entries) => {
             for entry in entries.iter().filter(|entry| has_items(&entry.node)) {
                 r.enter_field(&entry.key);
@@ -68,7 +70,11 @@ const fn has_items(node: &Node) -> bool {
 }
 
 fn too_many(r: &mut Reader, node: &Node, count: usize, most: usize, help: Option<&str>) {
-    r.error(node.span.clone(), format_args!("{} are too many: at most {}", Grouped(count), Grouped(most)), help.map(str::to_owned));
+    r.error(
+        node.span.clone(),
+        format_args!("{} are too many: at most {}", Grouped(count), Grouped(most)),
+        help.map(str::to_owned),
+    );
 }
 
 #[cfg(test)]
@@ -77,16 +83,26 @@ mod tests {
 
     #[track_caller]
     fn refuses(fields: &str, expected: &str) {
-        let faults = read_rollout(&format!(r#"{{"key":"a","stage":[{{"name":"full","percentage":100}}],{fields}}}"#)).unwrap_err();
+        let faults = read_rollout(&format!(r#"{{"key":"a","stage":[{{"name":"full","percentage":100}}],{fields}}}"#))
+            .unwrap_err();
         assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     }
 
     #[test]
     fn what_is_too_long_is_not_read() {
         let many = |item: &str, count: usize| vec![item; count].join(",");
-        refuses(&format!(r#""routes":[{}]"#, many("7", 30_000)), "routes: 30,000 are too many: at most 10,000 (a `/*` at the end takes everything under a path)");
-        refuses(&format!(r#""groups":{{"team":{{"ids":[{}]}}}}"#, many("7", 100_001)), "groups.team.ids: 100,001 are too many: at most 100,000 (more belong under the KV key `group/NAME`, with `kv = true`)");
-        refuses(&format!(r#""guardrail":[{{"stages":[{}]}}]"#, many("7", 10_001)), "guardrail[0].stages: 10,001 are too many: at most 10,000");
+        refuses(
+            &format!(r#""routes":[{}]"#, many("7", 30_000)),
+            "routes: 30,000 are too many: at most 10,000 (a `/*` at the end takes everything under a path)",
+        );
+        refuses(
+            &format!(r#""groups":{{"team":{{"ids":[{}]}}}}"#, many("7", 100_001)),
+            "groups.team.ids: 100,001 are too many: at most 100,000 (more belong under the KV key `group/NAME`, with `kv = true`)",
+        );
+        refuses(
+            &format!(r#""guardrail":[{{"stages":[{}]}}]"#, many("7", 10_001)),
+            "guardrail[0].stages: 10,001 are too many: at most 10,000",
+        );
         let roles: Vec<String> = (0..1_001).map(|n| format!(r#""r{n}":"ana""#)).collect();
         refuses(&format!(r#""roles":{{{}}}"#, roles.join(",")), "roles: 1,001 are too many: at most 1,000");
     }

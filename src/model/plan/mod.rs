@@ -4,17 +4,17 @@
 //! types, in which nothing is left to parse. [`rules`] holds what no single field can tell, such
 //! as percentages that fall from one stage to the next.
 
-pub mod limits;
-pub mod fields;
-pub mod words;
-pub mod identity;
-pub mod upstreams;
-pub mod stage;
 pub mod defaults;
+pub mod fields;
+pub mod identity;
+pub mod limits;
 pub mod read;
 pub mod rules;
-pub mod together;
 pub mod set;
+pub mod stage;
+pub mod together;
+pub mod upstreams;
+pub mod words;
 
 use std::collections::HashSet;
 
@@ -27,7 +27,9 @@ use super::{Name, Percentage};
 pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
 pub use stage::{Channel, Gate, Guardrail, Notice, Risk, Signal, Stage};
-pub use upstreams::{Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams};
+pub use upstreams::{
+    Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams,
+};
 pub use words::{Advance, CachePolicy};
 
 /// The error probability of one rollout and attempt where the plan names none.

@@ -92,7 +92,9 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         failure: f.optional(r, "failure", failures).unwrap_or_default(),
         paths: f.optional(r, "path", |r, node| r.list(node, path_rule)).unwrap_or_default(),
         cache: f.optional(r, "cache", Reader::parsed).unwrap_or(CachePolicy::Private),
-        identity: f.optional(r, "identity", identity).unwrap_or_else(|| Identity { anonymous: true, ..Identity::default() }),
+        identity: f
+            .optional(r, "identity", identity)
+            .unwrap_or_else(|| Identity { anonymous: true, ..Identity::default() }),
         robots: f.optional(r, "robots", robots).unwrap_or_default(),
         endpoints: f.optional(r, "endpoints", |r, node| r.table(node, endpoint)).unwrap_or_default(),
         groups: f.optional(r, "groups", |r, node| r.table(node, group)).unwrap_or_default(),
@@ -137,7 +139,9 @@ fn environment_tables(r: &mut Reader, node: &Node) -> Option<()> {
 
 fn endpoint(r: &mut Reader, node: &Node) -> Option<Endpoint> {
     r.parsed_by(node, |text| {
-        let path = text.strip_prefix("path:").ok_or_else(|| EndpointError(text.to_owned(), "it does not start with `path:`"))?;
+        let path = text
+            .strip_prefix("path:")
+            .ok_or_else(|| EndpointError(text.to_owned(), "it does not start with `path:`"))?;
         path.parse().map(Endpoint).map_err(|why| EndpointError(text.to_owned(), why))
     })
 }
@@ -175,8 +179,12 @@ fn signal(r: &mut Reader, node: &Node) -> Option<Signal> {
     let description = f.optional(r, "description", Reader::text);
     f.end(r);
     match kind {
-        Some(SignalKind::Count) if fresh.is_some() => r.error(node.span.clone(), "`fresh` is for gauges", Some("a count takes `heartbeat`".into())),
-        Some(SignalKind::Gauge) if heartbeat.is_some() => r.error(node.span.clone(), "`heartbeat` is for counts", Some("a gauge takes `fresh`".into())),
+        Some(SignalKind::Count) if fresh.is_some() => {
+            r.error(node.span.clone(), "`fresh` is for gauges", Some("a count takes `heartbeat`".into()))
+        }
+        Some(SignalKind::Gauge) if heartbeat.is_some() => {
+            r.error(node.span.clone(), "`heartbeat` is for counts", Some("a gauge takes `fresh`".into()))
+        }
         _ => {}
     }
     Some(Signal { kind: kind?, heartbeat, fresh, description })
@@ -186,7 +194,11 @@ fn channel(r: &mut Reader, node: &Node) -> Option<Channel> {
     let fields = r.fields(node)?;
     let mut keys = fields.keys();
     let (Some(word), None) = (keys.next(), keys.next()) else {
-        r.error(node.span.clone(), "a channel has one field, its kind", Some("such as `slack = \"secret:CHAT_URL\"`".into()));
+        r.error(
+            node.span.clone(),
+            "a channel has one field, its kind",
+            Some("such as `slack = \"secret:CHAT_URL\"`".into()),
+        );
         return None;
     };
     let kind: Result<ChannelKind, _> = word.parse();

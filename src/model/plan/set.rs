@@ -49,9 +49,21 @@ impl fmt::Display for PlanSetError {
         match self {
             Self::Malformed(error) => write!(f, "the value of `plans` is malformed: {error}"),
             Self::Version(v) => write!(f, "the value of `plans` has the version {v}; this build reads {VERSION}"),
-            Self::Long(bytes) => write!(f, "the value of `plans` has {} bytes; at most {} are read", Grouped(*bytes), Grouped(SET_BYTES_MAX)),
-            Self::Many(count) => write!(f, "the value of `plans` has {} rollouts; at most {} are read", Grouped(*count), Grouped(ROLLOUTS_MAX)),
-            Self::Revision(revision) => write!(f, "the value of `plans` has the revision {revision}; at most {REVISION_BY_HAND_MAX} is read"),
+            Self::Long(bytes) => write!(
+                f,
+                "the value of `plans` has {} bytes; at most {} are read",
+                Grouped(*bytes),
+                Grouped(SET_BYTES_MAX)
+            ),
+            Self::Many(count) => write!(
+                f,
+                "the value of `plans` has {} rollouts; at most {} are read",
+                Grouped(*count),
+                Grouped(ROLLOUTS_MAX)
+            ),
+            Self::Revision(revision) => {
+                write!(f, "the value of `plans` has the revision {revision}; at most {REVISION_BY_HAND_MAX} is read")
+            }
         }
     }
 }

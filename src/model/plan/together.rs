@@ -21,7 +21,11 @@ pub fn check(plans: &[(&Plan, &Node)]) -> Vec<(usize, Faults)> {
         }
         for (n, route) in plan.routes.iter().enumerate() {
             if let Some(other) = routes.insert(route, &plan.key).filter(|other| **other != plan.key) {
-                rules.error(&[Key("routes"), Index(n)], format!("`{route}` is a route of `{other}` too"), "make one of the two more specific".to_owned());
+                rules.error(
+                    &[Key("routes"), Index(n)],
+                    format!("`{route}` is a route of `{other}` too"),
+                    "make one of the two more specific".to_owned(),
+                );
             }
         }
         found.push(rules.faults);
@@ -39,7 +43,11 @@ pub fn check(plans: &[(&Plan, &Node)]) -> Vec<(usize, Faults)> {
             }
         }
         if cycles.get(index) == Some(&true) {
-            rules.error(&[Key("key")], format!("`{}` waits for itself, by way of `after` or `requires` of others", plan.key), None);
+            rules.error(
+                &[Key("key")],
+                format!("`{}` waits for itself, by way of `after` or `requires` of others", plan.key),
+                None,
+            );
         }
         *faults = rules.faults;
     }
@@ -54,7 +62,13 @@ fn in_cycles(plans: &[(&Plan, &Node)], keys: &HashMap<&str, usize>) -> Vec<bool>
     let words = plans.len().div_ceil(64);
     let mut rows: Vec<Vec<u64>> = vec![vec![0; words]; plans.len()];
     for ((index, (plan, _)), row) in plans.iter().enumerate().zip(&mut rows) {
-        for other in plan.after.iter().chain(&plan.requires).filter_map(|name| keys.get(name.as_str()).copied()).filter(|other| *other != index) {
+        for other in plan
+            .after
+            .iter()
+            .chain(&plan.requires)
+            .filter_map(|name| keys.get(name.as_str()).copied())
+            .filter(|other| *other != index)
+        {
             if let Some(word) = row.get_mut(other / 64) {
                 *word |= 1 << (other % 64);
             }
@@ -77,13 +91,23 @@ mod tests {
 
     #[test]
     fn a_plan_waits_for_itself_only_where_a_way_leads_back_to_it() {
-        let plan = |key: &str, after: &str| read_rollout(&format!(r#"{{"key":"{key}","after":[{after}],"stage":[{{"name":"full","percentage":100}}]}}"#)).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let plan = |key: &str, after: &str| {
+            read_rollout(&format!(
+                r#"{{"key":"{key}","after":[{after}],"stage":[{{"name":"full","percentage":100}}]}}"#
+            ))
+            .unwrap_or_else(|faults| panic!("{faults:?}"))
+        };
         // a leads into the circle of b, c and d, which leads to e.
-        let plans = [plan("a", r#""b""#), plan("b", r#""c""#), plan("c", r#""d""#), plan("d", r#""b","e""#), plan("e", "")];
+        let plans =
+            [plan("a", r#""b""#), plan("b", r#""c""#), plan("c", r#""d""#), plan("d", r#""b","e""#), plan("e", "")];
         let root = Node::default();
         let pairs: Vec<(&Plan, &Node)> = plans.iter().map(|plan| (plan, &root)).collect();
-        let told: Vec<String> = check(&pairs).into_iter().flat_map(|(_, faults)| faults.into_vec()).map(|fault| fault.message).collect();
-        let expected: Vec<String> = ["b", "c", "d"].iter().map(|key| format!("`{key}` waits for itself, by way of `after` or `requires` of others")).collect();
+        let told: Vec<String> =
+            check(&pairs).into_iter().flat_map(|(_, faults)| faults.into_vec()).map(|fault| fault.message).collect();
+        let expected: Vec<String> = ["b", "c", "d"]
+            .iter()
+            .map(|key| format!("`{key}` waits for itself, by way of `after` or `requires` of others"))
+            .collect();
         assert_eq!(told, expected);
     }
 }

@@ -118,8 +118,12 @@ impl fmt::Display for PlaceError {
 impl Explain for PlaceError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::Url(error) => error.help().map(|help| format!("{help}; another Worker by its binding: `service:NAME`")),
-            Self::Service(_) => Some("letters, digits and `_`, as in `binding = \"NEW\"` of `[[services]]` in wrangler.toml".into()),
+            Self::Url(error) => {
+                error.help().map(|help| format!("{help}; another Worker by its binding: `service:NAME`"))
+            }
+            Self::Service(_) => {
+                Some("letters, digits and `_`, as in `binding = \"NEW\"` of `[[services]]` in wrangler.toml".into())
+            }
         }
     }
 }
@@ -131,7 +135,8 @@ impl FromStr for Place {
         let Some(name) = text.strip_prefix("service:") else {
             return text.parse().map(Self::Url).map_err(PlaceError::Url);
         };
-        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if is_name { Ok(Self::Service(name.to_owned())) } else { Err(PlaceError::Service(name.to_owned())) }
     }
 }
@@ -228,7 +233,8 @@ impl<'a> PathRules<'a> {
     /// The rules of a plan that take a path.
     pub fn of(rules: &'a [PathRule], path: &str) -> Self {
         // Most plans have none, and then nothing is allocated.
-        let mut taking: Vec<(usize, &PathRule)> = rules.iter().filter_map(|rule| Some((rule.specificity(path)?, rule))).collect();
+        let mut taking: Vec<(usize, &PathRule)> =
+            rules.iter().filter_map(|rule| Some((rule.specificity(path)?, rule))).collect();
         taking.sort_by_key(|(specificity, _)| std::cmp::Reverse(*specificity));
         Self(taking.into_iter().map(|(_, rule)| rule).collect())
     }
@@ -262,7 +268,13 @@ impl FromStr for FailureKind {
             "5xx" => Ok(Self::Class(5)),
             "timeout" => Ok(Self::Timeout),
             "broken" => Ok(Self::Broken),
-            _ => status().map(Self::Status).ok_or_else(|| WordError::new(text, "a kind of failure", "`4xx`, `5xx`, a status from 400 to 599 such as `404`, `timeout` or `broken`")),
+            _ => status().map(Self::Status).ok_or_else(|| {
+                WordError::new(
+                    text,
+                    "a kind of failure",
+                    "`4xx`, `5xx`, a status from 400 to 599 such as `404`, `timeout` or `broken`",
+                )
+            }),
         }
     }
 }
@@ -294,7 +306,11 @@ impl Default for Failures {
 impl Failures {
     /// Whether an answer with this status is one.
     pub fn has_status(&self, status: u16) -> bool {
-        status > 599 || self.0.iter().any(|kind| matches!(*kind, FailureKind::Class(class) if status / 100 == class) || *kind == FailureKind::Status(status))
+        status > 599
+            || self.0.iter().any(|kind| {
+                matches!(*kind, FailureKind::Class(class) if status / 100 == class)
+                    || *kind == FailureKind::Status(status)
+            })
     }
 
     /// Whether this is one.
@@ -348,7 +364,8 @@ mod tests {
             rescue,
             ..PathRule::default()
         };
-        let rules = [rule("/*", Some(1), None), rule("/api/poll/*", Some(60), None), rule("/api/*", Some(5), Some(false))];
+        let rules =
+            [rule("/*", Some(1), None), rule("/api/poll/*", Some(60), None), rule("/api/*", Some(5), Some(false))];
         let found = |path: &str| {
             let rules = PathRules::of(&rules, path);
             (rules.find(|rule| rule.timeout).map(Duration::as_ms), rules.find(|rule| rule.rescue))

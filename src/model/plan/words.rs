@@ -173,7 +173,13 @@ impl FromStr for Action {
         let plain = [Self::Off, Self::Rollback, Self::Previous, Self::Pause, Self::Alert];
         let known = plain.get(place(text, &["off", "rollback", "previous", "pause", "alert"])).copied();
         let known = known.or_else(|| text.strip_suffix('%')?.parse().ok().map(Self::Reduce));
-        known.ok_or_else(|| WordError::new(text, "an action", "`off`, `rollback`, `previous`, `pause`, `alert` or a percentage such as `5%`"))
+        known.ok_or_else(|| {
+            WordError::new(
+                text,
+                "an action",
+                "`off`, `rollback`, `previous`, `pause`, `alert` or a percentage such as `5%`",
+            )
+        })
     }
 }
 

@@ -59,11 +59,17 @@ pub struct Credentials<'a> {
 ///
 /// # Errors
 /// With the problem to answer.
-pub fn admit(tokens: Option<&str>, sessions: Option<&SessionKey>, credentials: &Credentials<'_>) -> Result<(Person, Option<u64>), Problem> {
+pub fn admit(
+    tokens: Option<&str>,
+    sessions: Option<&SessionKey>,
+    credentials: &Credentials<'_>,
+) -> Result<(Person, Option<u64>), Problem> {
     let (person, ends_s) = match (credentials.authorization, credentials.sessions.as_slice()) {
         (Some(authorization), _) => (by_authorization(tokens, authorization)?, None),
         (None, values @ [_, ..]) => {
-            let found = sessions.ok_or_else(Problem::no_signing_key).map(|key| Ok(session::find(key, &entries(tokens)?, values, credentials.now_s)))??;
+            let found = sessions
+                .ok_or_else(Problem::no_signing_key)
+                .map(|key| Ok(session::find(key, &entries(tokens)?, values, credentials.now_s)))??;
             let (person, ends_s) = found.ok_or_else(|| Problem::unauthorized("the session has ended"))?;
             (person, Some(ends_s))
         }
@@ -83,7 +89,9 @@ pub fn admit(tokens: Option<&str>, sessions: Option<&SessionKey>, credentials: &
 
 fn by_authorization(tokens: Option<&str>, authorization: &str) -> Result<Person, Problem> {
     match authorization.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => by_token(tokens, token).map(|(person, _)| person),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {
+            by_token(tokens, token).map(|(person, _)| person)
+        }
         _ => entries(tokens).and(Err(Problem::unauthorized("the header `Authorization` is not `Bearer TOKEN`"))),
     }
 }
@@ -105,7 +113,8 @@ pub fn by_token(tokens: Option<&str>, token: &str) -> Result<(Person, Digest), P
 
 /// Whether a browser says that another site's page sends it.
 pub fn is_cross_site(credentials: &Credentials<'_>) -> bool {
-    let is_foreign_origin = credentials.origin.is_some_and(|origin| !origin.eq_ignore_ascii_case(credentials.own_origin));
+    let is_foreign_origin =
+        credentials.origin.is_some_and(|origin| !origin.eq_ignore_ascii_case(credentials.own_origin));
     let is_foreign_site = credentials.fetch_site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
     is_foreign_origin || is_foreign_site
 }
@@ -124,7 +133,12 @@ fn is_equal(one: &Digest, other: &Digest) -> bool {
 fn entries(tokens: Option<&str>) -> Result<Vec<(Person, Digest)>, Problem> {
     let text = tokens.map(str::trim).filter(|tokens| !tokens.is_empty()).ok_or_else(Problem::no_tokens)?;
     let texts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
-    texts.enumerate().map(|(index, entry)| read(entry).map_err(|why| Problem::bad_tokens(format!("entry {} of ADMIN_TOKENS {why}", index + 1)))).collect()
+    texts
+        .enumerate()
+        .map(|(index, entry)| {
+            read(entry).map_err(|why| Problem::bad_tokens(format!("entry {} of ADMIN_TOKENS {why}", index + 1)))
+        })
+        .collect()
 }
 
 fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
@@ -149,7 +163,8 @@ fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
 }
 
 fn hex(text: &str) -> Option<Digest> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
+    let digits: Vec<u8> =
+        text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
     let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
     if digits.len() == 64 { bytes.try_into().ok() } else { None }
 }
@@ -162,13 +177,22 @@ mod tests {
     const TOKENS: &str = "ana:operator:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b,\n vic:viewer:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa";
 
     fn asked<'a>(authorization: Option<&'a str>, is_read: bool) -> Credentials<'a> {
-        Credentials { authorization, sessions: Vec::new(), origin: None, fetch_site: None, own_origin: "https://shop.example.com", is_read, now_s: 0.0 }
+        Credentials {
+            authorization,
+            sessions: Vec::new(),
+            origin: None,
+            fetch_site: None,
+            own_origin: "https://shop.example.com",
+            is_read,
+            now_s: 0.0,
+        }
     }
 
     #[track_caller]
     fn answers(tokens: Option<&str>, credentials: &Credentials<'_>, expected: &str) {
         let key = SessionKey::derive("a key of thirty-two bytes, or so");
-        let outcome = admit(tokens, key.as_ref(), credentials).map_or_else(|problem| problem.kind.to_owned(), |(person, _)| person.name);
+        let outcome = admit(tokens, key.as_ref(), credentials)
+            .map_or_else(|problem| problem.kind.to_owned(), |(person, _)| person.name);
         assert_eq!(outcome, expected);
     }
 
@@ -177,8 +201,16 @@ mod tests {
         answers(None, &asked(Some("Bearer secret"), true), "no-tokens");
         answers(Some(" \n"), &asked(Some("Bearer secret"), true), "no-tokens");
         answers(Some("ana:operator:secret"), &asked(Some("Bearer secret"), true), "bad-tokens");
-        answers(Some("kv:operator:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"), &asked(Some("Bearer secret"), true), "bad-tokens");
-        answers(Some("ana:root:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"), &asked(Some("Bearer secret"), true), "bad-tokens");
+        answers(
+            Some("kv:operator:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"),
+            &asked(Some("Bearer secret"), true),
+            "bad-tokens",
+        );
+        answers(
+            Some("ana:root:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"),
+            &asked(Some("Bearer secret"), true),
+            "bad-tokens",
+        );
     }
 
     #[test]
@@ -204,18 +236,34 @@ mod tests {
     #[test]
     fn a_change_under_a_session_proves_that_it_comes_from_a_page_of_the_same_origin() {
         let key = SessionKey::derive("a key of thirty-two bytes, or so").unwrap_or_else(|| unreachable!());
-        let cookie = |token| by_token(Some(TOKENS), token).map(|(person, digest)| session::begin(&key, &person, &digest, 60)).unwrap_or_default();
+        let cookie = |token| {
+            by_token(Some(TOKENS), token)
+                .map(|(person, digest)| session::begin(&key, &person, &digest, 60))
+                .unwrap_or_default()
+        };
         let (ana, vic) = (cookie("secret"), cookie("other"));
         let change = |sessions, origin, fetch_site| Credentials { sessions, origin, fetch_site, ..asked(None, false) };
         answers(Some(TOKENS), &change(session::brought(&ana), Some("https://shop.example.com"), None), "ana");
         answers(Some(TOKENS), &change(session::brought(&ana), None, Some("same-origin")), "ana");
         answers(Some(TOKENS), &change(session::brought(&ana), None, None), "cross-site");
         answers(Some(TOKENS), &change(session::brought(&ana), None, Some("none")), "cross-site");
-        answers(Some(TOKENS), &change(session::brought(&ana), Some("https://evil.example"), Some("same-origin")), "cross-site");
+        answers(
+            Some(TOKENS),
+            &change(session::brought(&ana), Some("https://evil.example"), Some("same-origin")),
+            "cross-site",
+        );
         answers(Some(TOKENS), &change(session::brought(&vic), None, Some("same-origin")), "forbidden");
         answers(Some(TOKENS), &Credentials { sessions: session::brought(&vic), ..asked(None, true) }, "vic");
-        answers(Some(TOKENS), &Credentials { sessions: session::brought(&vic), ..asked(Some("Bearer wrong"), true) }, "unauthorized");
-        answers(Some(TOKENS), &Credentials { sessions: session::brought(&vic), now_s: 60.0, ..asked(None, true) }, "unauthorized");
+        answers(
+            Some(TOKENS),
+            &Credentials { sessions: session::brought(&vic), ..asked(Some("Bearer wrong"), true) },
+            "unauthorized",
+        );
+        answers(
+            Some(TOKENS),
+            &Credentials { sessions: session::brought(&vic), now_s: 60.0, ..asked(None, true) },
+            "unauthorized",
+        );
         answers(None, &Credentials { sessions: session::brought(&vic), ..asked(None, true) }, "no-tokens");
     }
 }

@@ -88,14 +88,19 @@ fn reason(r: &mut Reader, node: &Node) -> Option<String> {
     let trimmed = text.trim();
     let length = trimmed.chars().count();
     if length == 0 || length > REASON_CHARS_MAX {
-        r.error(None, format_args!("the reason has {length} characters"), Some(format!("1 to {REASON_CHARS_MAX}: what the history should tell about why")));
+        r.error(
+            None,
+            format_args!("the reason has {length} characters"),
+            Some(format!("1 to {REASON_CHARS_MAX}: what the history should tell about why")),
+        );
         return None;
     }
     Some(trimmed.to_owned())
 }
 
 fn read<T>(text: &str, read: impl FnOnce(&mut Reader, &Node) -> Option<T>) -> Result<T, Problem> {
-    let node: Node = serde_json::from_str(text).map_err(|error| Problem::malformed(format!("the body is no JSON: {error}"), "send a JSON object"))?;
+    let node: Node = serde_json::from_str(text)
+        .map_err(|error| Problem::malformed(format!("the body is no JSON: {error}"), "send a JSON object"))?;
     let mut reader = Reader::default();
     // To the reader null is a field that is absent: `"dry_run": null` would be carried out.
     refuse_nulls(&mut reader.faults, &node, &mut Vec::new());
@@ -119,7 +124,13 @@ fn refuse_nulls<'n>(faults: &mut Vec<Fault>, node: &'n Node, place: &mut Vec<Ste
                 Step::Field(name) => format!(".{name}"),
                 Step::Item(index) => format!("[{index}]"),
             });
-            faults.push(Fault { severity: Severity::Error, path: path.collect(), span: None, message: "null is no value here".to_owned(), help: Some("leave the field out".to_owned()) });
+            faults.push(Fault {
+                severity: Severity::Error,
+                path: path.collect(),
+                span: None,
+                message: "null is no value here".to_owned(),
+                help: Some("leave the field out".to_owned()),
+            });
         }
         Value::Table(entries) => {
             for entry in entries {
@@ -200,7 +211,9 @@ pub fn signal(text: &str, plan: &Plan) -> Result<Reported, Problem> {
         })?;
         let value = match signal {
             Signal { kind: SignalKind::Count, .. } => f.required(r, "count", Reader::whole).map(|count| count as f64),
-            Signal { kind: SignalKind::Gauge, .. } => f.required(r, "value", Reader::number).filter(|value| value.is_finite()),
+            Signal { kind: SignalKind::Gauge, .. } => {
+                f.required(r, "value", Reader::number).filter(|value| value.is_finite())
+            }
         };
         f.end(r);
         Some(Reported { name, value: value? })
@@ -251,9 +264,17 @@ pub fn preview(text: &str) -> Result<Preview, Problem> {
         });
         let host = f.optional(r, "host", |r, node| {
             let host = r.text(node)?;
-            let is_host = !host.is_empty() && host.len() <= 255 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']'));
+            let is_host = !host.is_empty()
+                && host.len() <= 255
+                && host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']'));
             if !is_host {
-                r.error(None, format_args!("`{host}` is not a host"), Some("a name such as shop.example.com, with a port where there is one".into()));
+                r.error(
+                    None,
+                    format_args!("`{host}` is not a host"),
+                    Some("a name such as shop.example.com, with a port where there is one".into()),
+                );
             }
             is_host.then(|| host.to_ascii_lowercase())
         });

@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::problem::{Problem, raw};
 use super::moves::{Moves, moves};
+use super::problem::{Problem, raw};
 use super::view::{self, Present, RolloutView};
 use super::ways::{BlockerView, EndsView, blocker, ends};
 use super::{Call, Reply, body, forecast};
@@ -69,7 +69,12 @@ struct StepView {
 }
 
 fn view_ahead(before: &Rollout, ahead: &Ahead) -> AheadView {
-    let step = |step: &Step| StepView { command: step.command.name(), stage: step.state.stage.clone(), percentage: step.state.percentage, phase: step.state.phase };
+    let step = |step: &Step| StepView {
+        command: step.command.name(),
+        stage: step.state.stage.clone(),
+        percentage: step.state.percentage,
+        phase: step.state.phase,
+    };
     AheadView {
         then: ahead.steps.iter().map(step).collect(),
         waits: ahead.outlook.blocked.iter().map(blocker).collect(),
@@ -95,13 +100,21 @@ pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<O
     }
     let is_start = asked.command == Command::Start;
     let order = Order::new(asked.command, call.actor.clone(), asked.reason);
-    let change = rollout.change(order, present.now).map_err(|refusal| refused(rollout, &refusal, revision, current()))?;
+    let change =
+        rollout.change(order, present.now).map_err(|refusal| refused(rollout, &refusal, revision, current()))?;
     let foreseen = present.deployment.ahead(&change.rollout, present.now);
     let moves = moves(present, rollout, &foreseen.rollout);
     let ahead = view_ahead(rollout, &foreseen);
     if asked.is_dry_run {
         let forecast = if is_start { forecast::measured(present, rollout) } else { None };
-        let tried = Tried { dry_run: true, from: &rollout.record.live, to: &change.rollout.record.live, moves, ahead, forecast };
+        let tried = Tried {
+            dry_run: true,
+            from: &rollout.record.live,
+            to: &change.rollout.record.live,
+            moves,
+            ahead,
+            forecast,
+        };
         return Ok(Outcome { change: None, reply: Reply::json(200, &tried).at(revision) });
     }
     let entry = RawValue::from_string(change.text.clone()).unwrap_or_default();
@@ -123,7 +136,9 @@ fn after<'a>(present: &Present<'a>, change: &'a Change) -> RolloutView<'a> {
 fn refused(rollout: &Rollout, refusal: &Refusal, revision: u64, current: Box<RawValue>) -> Problem {
     let problem = Problem::refused(refusal, revision, current);
     match refusal {
-        Refusal::Unconfirmed(key, _) => problem.with("confirm", raw(key)).with("ends", raw(&ends(&decide::at_completion(&rollout.plan)))),
+        Refusal::Unconfirmed(key, _) => {
+            problem.with("confirm", raw(key)).with("ends", raw(&ends(&decide::at_completion(&rollout.plan))))
+        }
         _ => problem,
     }
 }
@@ -148,10 +163,18 @@ pub fn answer_all(present: &Present<'_>, call: &Call) -> Result<(Vec<Change>, Re
     let asked = body::command(&call.body)?;
     if !matches!(asked.command, Command::Kill(_) | Command::Revive(_) | Command::Note) {
         let message = format!("`{}` is not a command to all rollouts", asked.command.name());
-        return Err(Problem::field("command", &message, "all at once are only killed, revived or noted upon; name a rollout for the others"));
+        return Err(Problem::field(
+            "command",
+            &message,
+            "all at once are only killed, revived or noted upon; name a rollout for the others",
+        ));
     }
     if asked.is_dry_run {
-        return Err(Problem::field("dry_run", "a dry run is for one rollout at a time", "leave it out, or name a rollout"));
+        return Err(Problem::field(
+            "dry_run",
+            "a dry run is for one rollout at a time",
+            "leave it out, or name a rollout",
+        ));
     }
     let mut changes = Vec::new();
     let mut refused = Vec::new();
@@ -159,7 +182,9 @@ pub fn answer_all(present: &Present<'_>, call: &Call) -> Result<(Vec<Change>, Re
         let order = Order::new(asked.command.clone(), call.actor.clone(), asked.reason.clone());
         match rollout.change(order, present.now) {
             Ok(change) => changes.push(change),
-            Err(refusal) => refused.push(Refused { rollout: rollout.plan.key.to_string(), detail: refusal.to_string() }),
+            Err(refusal) => {
+                refused.push(Refused { rollout: rollout.plan.key.to_string(), detail: refusal.to_string() })
+            }
         }
     }
     let rollouts = changes.iter().map(|change| after(present, change)).collect();

@@ -5,11 +5,11 @@ use super::view::Present;
 use crate::decide::forecast::{Basis, Expected, Forecast, JS_ERROR_RATE, PAGE_ONE_IN, forecast};
 use crate::decide::rollout::Rollout;
 use crate::decide::series::{Span, minute_of};
+use crate::model::Name;
 use crate::model::condition::{Metric, Term};
 use crate::model::measured::sketch::bucket;
 use crate::model::measured::{Measure, Tally, Window};
 use crate::model::variant::Variant;
-use crate::model::Name;
 
 /// What was measured in less time says nothing of an hour, in minutes.
 const MINUTES_MIN: u64 = 10;
@@ -21,7 +21,8 @@ const DAY_MINUTES: u64 = 24 * 60;
 pub fn measured(present: &Present<'_>, rollout: &Rollout) -> Option<Forecast> {
     let now = minute_of(present.now);
     let book = present.deployment.books.get(&rollout.plan.key)?;
-    let windows: Vec<&Window> = book.series.over(Span { revision: 0, minute: Some(now.saturating_sub(DAY_MINUTES)) }).collect();
+    let windows: Vec<&Window> =
+        book.series.over(Span { revision: 0, minute: Some(now.saturating_sub(DAY_MINUTES)) }).collect();
     let since = windows.iter().map(|window| window.minute).min()?;
     let minutes = now.saturating_sub(since).saturating_add(1);
     if minutes < MINUTES_MIN {
@@ -32,7 +33,9 @@ pub fn measured(present: &Present<'_>, rollout: &Rollout) -> Option<Forecast> {
     let requests = day.sum(Variant::Legacy, None).requests.saturating_add(day.sum(Variant::New, None).requests);
     let subjects = super::metrics::subjects_of_day(present, &rollout.plan.key).map(|sample| sample.distinct(|_| true));
     let expected = |term: &Term| day.expected(term);
-    (requests > 0).then(|| forecast(&rollout.plan, &Basis { requests_per_hour: requests as f64 / hours, subjects, expected: &expected }))
+    (requests > 0).then(|| {
+        forecast(&rollout.plan, &Basis { requests_per_hour: requests as f64 / hours, subjects, expected: &expected })
+    })
 }
 
 /// What was measured.
@@ -63,7 +66,10 @@ impl Day<'_> {
         let ((observed, all), counted) = match (&measure, &term.metric) {
             (Some(measure), _) => {
                 let edge = bucket(term.bound.figure())?;
-                (of(&|tally| tally.sketch(measure).map_or(0, |sketch| sketch.count())), legacy.sketch(measure).map_or(0, |sketch| sketch.count_over(edge)))
+                (
+                    of(&|tally| tally.sketch(measure).map_or(0, |sketch| sketch.count())),
+                    legacy.sketch(measure).map_or(0, |sketch| sketch.count_over(edge)),
+                )
             }
             (None, Metric::JsErrorRate) => (of(&|tally| tally.pages), legacy.failed_pages),
             (None, Metric::JsErrors) => (of(&|tally| tally.pages), legacy.js_errors),
@@ -75,13 +81,25 @@ impl Day<'_> {
             }
         };
         if observed >= OBSERVATIONS_MIN {
-            return Some(Expected { per_hour: all as f64 / self.hours, share: (counted as f64 / observed as f64).min(1.0), is_assumed: false });
+            return Some(Expected {
+                per_hour: all as f64 / self.hours,
+                share: (counted as f64 / observed as f64).min(1.0),
+                is_assumed: false,
+            });
         }
         // Pages of a draft report nothing yet.
         let is_of_pages = matches!(term.metric, Metric::JsErrorRate | Metric::JsErrors) && all == 0;
         let requests = legacy.requests.saturating_add(new.requests);
-        let healthy = if term.metric == Metric::JsErrorRate { JS_ERROR_RATE.min(term.bound.figure() / 5.0) } else { JS_ERROR_RATE };
-        is_of_pages.then(|| Expected { per_hour: requests as f64 / self.hours / f64::from(PAGE_ONE_IN), share: healthy, is_assumed: true })
+        let healthy = if term.metric == Metric::JsErrorRate {
+            JS_ERROR_RATE.min(term.bound.figure() / 5.0)
+        } else {
+            JS_ERROR_RATE
+        };
+        is_of_pages.then(|| Expected {
+            per_hour: requests as f64 / self.hours / f64::from(PAGE_ONE_IN),
+            share: healthy,
+            is_assumed: true,
+        })
     }
 }
 
@@ -115,7 +133,14 @@ mod tests {
             sketch.add(bucket(2_000.0).unwrap(), 3);
             deployment.books.get_mut(&plan.key).count(window, &Compared::default(), at(minute));
         }
-        let present = Present { deployment: &deployment, faults: &[], lists: &[], reaches: &[], isolates: 0, now: at(start + minutes - 1) };
+        let present = Present {
+            deployment: &deployment,
+            faults: &[],
+            lists: &[],
+            reaches: &[],
+            isolates: 0,
+            now: at(start + minutes - 1),
+        };
         measured(&present, deployment.rollouts.get(&plan.key)?)
     }
 
@@ -129,7 +154,10 @@ mod tests {
         assert_eq!(errors.would_not.first().map(String::as_str), Some("error_rate > 1.5x legacy"));
         // 3 of the first 50 are more than 5 %.
         assert_eq!((latency.is_frequent, latency.every_hours), (false, None));
-        assert_eq!(latency.text, "`latency.p95 > 1s over 15m` fires on 2.7 % of healthy releases by chance at 18,000 requests an hour, while it has few observations yet");
+        assert_eq!(
+            latency.text,
+            "`latency.p95 > 1s over 15m` fires on 2.7 % of healthy releases by chance at 18,000 requests an hour, while it has few observations yet"
+        );
         assert!(in_pages.is_frequent && in_pages.text.ends_with("`js_error_rate > 2% over 1h min 100` would not (no page view has been reported yet: with as many, and as few errors, as a healthy site has)"), "{in_pages:?}");
         assert_eq!(told.unforeseen, ["lcp.p75 > 4s"], "pages of a draft do not report");
     }

@@ -52,7 +52,12 @@ pub fn asked(since: Option<&str>, endpoint: Option<&str>, plan: &Plan, now: Inst
         None => None,
         Some(name) => match plan.endpoints.0.iter().find(|(own, _)| own.as_str() == name) {
             Some((own, _)) => Some(own.clone()),
-            None => return Err(Problem::malformed(format!("`endpoint={name}`: the plan has no endpoint of this name"), "`endpoints` of the answer lists them; without it, everything is shown as one")),
+            None => {
+                return Err(Problem::malformed(
+                    format!("`endpoint={name}`: the plan has no endpoint of this name"),
+                    "`endpoints` of the answer lists them; without it, everything is shown as one",
+                ));
+            }
         },
     };
     Ok(Asked { since, minutes, endpoint })
@@ -65,12 +70,20 @@ fn reach(since: Option<&str>, now: Instant) -> Result<(Instant, u32), Problem> {
         Some(text) => match (text.parse::<Duration>(), text.parse::<Instant>()) {
             (Ok(ago), _) => now_ms.saturating_sub(i64::try_from(ago.as_ms()).unwrap_or(i64::MAX)),
             (_, Ok(at)) => at.as_epoch_ms(),
-            _ => return Err(Problem::malformed(format!("`since={text}` is neither a time nor a duration"), "such as `2h`, or 2026-12-02T09:00:00Z")),
+            _ => {
+                return Err(Problem::malformed(
+                    format!("`since={text}` is neither a time nor a duration"),
+                    "such as `2h`, or 2026-12-02T09:00:00Z",
+                ));
+            }
         },
     };
     let ago_ms = now_ms - since_ms;
     if ago_ms > SINCE_MS_MAX {
-        return Err(Problem::malformed(format!("`since={}` is too long ago", since.unwrap_or_default()), "at most 90d: nothing older is kept"));
+        return Err(Problem::malformed(
+            format!("`since={}` is too long ago", since.unwrap_or_default()),
+            "at most 90d: nothing older is kept",
+        ));
     }
     Ok((Instant::from_epoch_ms(since_ms), if ago_ms > MINUTES_MS_MAX { 60 } else { 1 }))
 }
@@ -120,7 +133,16 @@ struct EvidenceView<'a> {
 
 fn evidence(line: &Line) -> EvidenceView<'_> {
     let Line { of, condition, metric, e_needed, text, .. } = line;
-    EvidenceView { of, condition, metric, e_value: line.e_value(), e_needed: *e_needed, text, ended: line.ended(), trail: line.points().collect() }
+    EvidenceView {
+        of,
+        condition,
+        metric,
+        e_value: line.e_value(),
+        e_needed: *e_needed,
+        text,
+        ended: line.ended(),
+        trail: line.points().collect(),
+    }
 }
 
 #[derive(Serialize)]
@@ -156,7 +178,8 @@ fn view<'w>(window: &'w Window, endpoint: Option<&Name>, percentage: Option<f64>
         revision: window.revision,
         percentage,
         sides: window.sides.iter().filter(|(side, _)| side.endpoint.as_ref() == endpoint).map(SideView).collect(),
-        subjects: sample.map(|sample| Subjects { legacy: distinct(sample, Variant::Legacy), new: distinct(sample, Variant::New) }),
+        subjects: sample
+            .map(|sample| Subjects { legacy: distinct(sample, Variant::Legacy), new: distinct(sample, Variant::New) }),
     }
 }
 
@@ -290,13 +313,18 @@ mod tests {
         let tally = window.tally_mut(Variant::New, None).unwrap();
         tally.add_status(404, 64);
         tally.add_repeats(&crate::model::measured::Quantity::Status(404), 63);
-        assert_eq!(shown(&window), format!(r#"[{counts},"statuses":{{"404":64}},"repeats":{{"status.404":63}},"measures":{{}}}}]"#));
+        assert_eq!(
+            shown(&window),
+            format!(r#"[{counts},"statuses":{{"404":64}},"repeats":{{"status.404":63}},"measures":{{}}}}]"#)
+        );
     }
 
     #[test]
     fn since_is_a_moment_or_how_long_ago() {
         let now = Instant::from_epoch_ms(1_800_000_000_000);
-        let minutes = |since: Option<&str>| reach(since, now).map(|(since, minutes)| (now.as_epoch_ms() - since.as_epoch_ms(), minutes)).ok();
+        let minutes = |since: Option<&str>| {
+            reach(since, now).map(|(since, minutes)| (now.as_epoch_ms() - since.as_epoch_ms(), minutes)).ok()
+        };
         assert_eq!(minutes(None), Some((7_200_000, 1)));
         assert_eq!(minutes(Some("2d")), Some((172_800_000, 1)));
         assert_eq!(minutes(Some("49h")), Some((176_400_000, 60)));

@@ -3,18 +3,18 @@
 //! The isolate that gets a request authenticates it and passes it to the controller as a [`Call`];
 //! the controller answers with a [`Reply`]. Every refusal is a [`problem::Problem`].
 
-pub mod problem;
 pub mod auth;
-pub mod session;
 pub mod body;
-pub mod ways;
-pub mod view;
-pub mod metrics;
-pub mod prometheus;
-pub mod moves;
-pub mod forecast;
 pub mod commands;
+pub mod forecast;
+pub mod metrics;
+pub mod moves;
 pub mod plans;
+pub mod problem;
+pub mod prometheus;
+pub mod session;
+pub mod view;
+pub mod ways;
 
 use serde::Serialize;
 
@@ -111,7 +111,14 @@ impl Reply {
 
     /// An answer in JSON.
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        Self { status, is_problem: false, revision: None, allow: None, retry_after_s: None, body: serde_json::to_string(body).unwrap_or_default() }
+        Self {
+            status,
+            is_problem: false,
+            revision: None,
+            allow: None,
+            retry_after_s: None,
+            body: serde_json::to_string(body).unwrap_or_default(),
+        }
     }
 
     /// The same with the revision of the rollout that it tells of.
@@ -123,7 +130,12 @@ impl Reply {
 
 impl From<Problem> for Reply {
     fn from(problem: Problem) -> Self {
-        let mut reply = Self { is_problem: true, allow: problem.allow.clone(), retry_after_s: problem.retry_after_s, ..Self::json(problem.status, &problem) };
+        let mut reply = Self {
+            is_problem: true,
+            allow: problem.allow.clone(),
+            retry_after_s: problem.retry_after_s,
+            ..Self::json(problem.status, &problem)
+        };
         reply.revision = problem.revision;
         reply
     }
@@ -186,7 +198,11 @@ impl Route {
             _ if path == EXPOSITION => (Self::Exposition, "GET, HEAD"),
             _ => return Err(Problem::not_found(path)),
         };
-        if methods.split(", ").any(|known| known == method) { Ok(route) } else { Err(Problem::method_not_allowed(method, methods)) }
+        if methods.split(", ").any(|known| known == method) {
+            Ok(route)
+        } else {
+            Err(Problem::method_not_allowed(method, methods))
+        }
     }
 }
 
@@ -203,7 +219,9 @@ fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
-        let hex = |at: usize| tail.get(at).and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
+        let hex = |at: usize| {
+            tail.get(at).and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok())
+        };
         (rest, bytes) = match (first, hex(0), hex(1)) {
             (b'%', Some(high), Some(low)) => (tail.get(2..).unwrap_or_default(), pushed(bytes, high << 4 | low)),
             (b'+', ..) => (tail, pushed(bytes, b' ')),
@@ -234,7 +252,10 @@ mod tests {
         assert_eq!(Route::find("GET", "rollouts/demo").ok(), Some(Route::Rollout("demo".into())));
         assert_eq!(Route::find("HEAD", "rollouts").ok(), Some(Route::Rollouts));
         assert_eq!(Route::find("POST", "rollouts/*/commands").ok(), Some(Route::AllCommands));
-        assert_eq!(Route::find("DELETE", "rollouts/demo").err().map(|problem| (problem.status, problem.allow)), Some((405, Some("GET, HEAD".into()))));
+        assert_eq!(
+            Route::find("DELETE", "rollouts/demo").err().map(|problem| (problem.status, problem.allow)),
+            Some((405, Some("GET, HEAD".into())))
+        );
         assert_eq!(Route::find("GET", "rollouts/demo/").err().map(|problem| problem.status), Some(404));
     }
 }

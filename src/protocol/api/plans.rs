@@ -55,11 +55,22 @@ struct Sent {
 ///
 /// # Errors
 /// When a plan has errors, or a started rollout does not allow its change.
-pub fn apply(deployment: &Deployment, plans: Plans, actor: &str, revision: u64, seen: impl Fn(&Name) -> u64, now: Instant) -> Result<Applied, Problem> {
+pub fn apply(
+    deployment: &Deployment,
+    plans: Plans,
+    actor: &str,
+    revision: u64,
+    seen: impl Fn(&Name) -> u64,
+    now: Instant,
+) -> Result<Applied, Problem> {
     let sent = read_all(plans.rollouts, actor == KV)?;
     let keys: HashSet<&Name> = sent.iter().map(|sent| &sent.plan.key).collect();
     let is_sent = |key: &Name| keys.contains(key);
-    let removed: Vec<Name> = if plans.prune { deployment.rollouts.keys().filter(|key| !is_sent(key)).cloned().collect() } else { Vec::new() };
+    let removed: Vec<Name> = if plans.prune {
+        deployment.rollouts.keys().filter(|key| !is_sent(key)).cloned().collect()
+    } else {
+        Vec::new()
+    };
     check_together(deployment, &sent, &removed)?;
     let mut refusals: Vec<(String, Refusal)> = Vec::new();
     for rollout in removed.iter().filter_map(|key| deployment.rollouts.get(key)).filter(|rollout| is_in_use(rollout)) {
@@ -74,7 +85,9 @@ pub fn apply(deployment: &Deployment, plans: Plans, actor: &str, revision: u64, 
             told.push(Told { rollout: plan.key, change: "unchanged", entry: None });
             continue;
         }
-        if let Some(Err(refusal)) = known.filter(|known| known.unread.is_none()).map(|known| amend::check(&known.plan, &plan, &known.record)) {
+        if let Some(Err(refusal)) =
+            known.filter(|known| known.unread.is_none()).map(|known| amend::check(&known.plan, &plan, &known.record))
+        {
             refusals.push((plan.key.to_string(), refusal));
             continue;
         }
@@ -88,7 +101,11 @@ pub fn apply(deployment: &Deployment, plans: Plans, actor: &str, revision: u64, 
         let command = Command::Apply { plan: revision, digest: sha256_hex(text.as_bytes()) };
         match rollout.change(Order::new(command, actor, reason.to_owned()), now) {
             Ok(change) => {
-                told.push(Told { rollout: key, change: if known.is_some() { "changed" } else { "added" }, entry: RawValue::from_string(change.text.clone()).ok() });
+                told.push(Told {
+                    rollout: key,
+                    change: if known.is_some() { "changed" } else { "added" },
+                    entry: RawValue::from_string(change.text.clone()).ok(),
+                });
                 changes.push(change);
             }
             Err(refusal) => refusals.push((key.to_string(), refusal)),
@@ -123,10 +140,23 @@ fn read_all(nodes: Vec<Node>, is_in_force: bool) -> Result<Vec<Sent>, Problem> {
         if let Some(plan) = &plan {
             if !keys.insert(plan.key.clone()) {
                 let message = "the key is used twice".to_owned();
-                found.push(Fault { severity: Severity::Error, path: "key".into(), span: None, message, help: Some("give each rollout its own key".into()) });
+                found.push(Fault {
+                    severity: Severity::Error,
+                    path: "key".into(),
+                    span: None,
+                    message,
+                    help: Some("give each rollout its own key".into()),
+                });
             } else if !is_read_again(plan) {
-                let message = "what is printed of this plan would not be read as the same plan, so it cannot be stored".to_owned();
-                found.push(Fault { severity: Severity::Error, path: String::new(), span: None, message, help: Some("this is a fault of Tidegate: leave out what is unusual about the plan".into()) });
+                let message = "what is printed of this plan would not be read as the same plan, so it cannot be stored"
+                    .to_owned();
+                found.push(Fault {
+                    severity: Severity::Error,
+                    path: String::new(),
+                    span: None,
+                    message,
+                    help: Some("this is a fault of Tidegate: leave out what is unusual about the plan".into()),
+                });
             }
         }
         faults.add(&name, found);
@@ -143,7 +173,8 @@ fn is_read_again(plan: &Plan) -> bool {
 }
 
 fn too_many(count: usize) -> Fault {
-    let message = format!("{} rollouts are too many for one deployment: at most {}", Grouped(count), Grouped(ROLLOUTS_MAX));
+    let message =
+        format!("{} rollouts are too many for one deployment: at most {}", Grouped(count), Grouped(ROLLOUTS_MAX));
     Fault { severity: Severity::Error, path: "rollouts".into(), span: None, message, help: None }
 }
 
@@ -200,11 +231,24 @@ fn check_together(deployment: &Deployment, sent: &[Sent], removed: &[Name]) -> R
 /// Whether all plans of a deployment together can still be told to isolates.
 fn check_size(deployment: &Deployment, changes: &[Change], removed: &[Name]) -> Result<(), Problem> {
     let changed: HashSet<&Name> = changes.iter().map(|change| &change.key).chain(removed).collect();
-    let stays = deployment.rollouts.iter().filter(|rollout| !changed.contains(&rollout.plan.key)).map(|rollout| rollout.plan_text.len());
+    let stays = deployment
+        .rollouts
+        .iter()
+        .filter(|rollout| !changed.contains(&rollout.plan.key))
+        .map(|rollout| rollout.plan_text.len());
     let bytes: usize = stays.chain(changes.iter().map(|change| change.rollout.plan_text.len())).sum();
     if bytes + SET_BYTES_FRAME <= SET_BYTES_MAX {
         return Ok(());
     }
     let message = format!("all plans together have {} bytes; at most {}", Grouped(bytes), Grouped(SET_BYTES_MAX));
-    Err(Problem::invalid_plans(&[], vec![Fault { severity: Severity::Error, path: "rollouts".into(), span: None, message, help: Some("long lists of ids belong under the KV key `group/NAME`".into()) }]))
+    Err(Problem::invalid_plans(
+        &[],
+        vec![Fault {
+            severity: Severity::Error,
+            path: "rollouts".into(),
+            span: None,
+            message,
+            help: Some("long lists of ids belong under the KV key `group/NAME`".into()),
+        }],
+    ))
 }

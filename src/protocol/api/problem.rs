@@ -30,9 +30,25 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(kind: &'static str, status: u16, title: &'static str, detail: impl Into<String>, help: impl Into<Option<&'static str>>) -> Self {
+    fn new(
+        kind: &'static str,
+        status: u16,
+        title: &'static str,
+        detail: impl Into<String>,
+        help: impl Into<Option<&'static str>>,
+    ) -> Self {
         let help: Option<&str> = help.into();
-        Self { kind, status, title, detail: detail.into(), help: help.map(str::to_owned), extra: Vec::new(), allow: None, retry_after_s: None, revision: None }
+        Self {
+            kind,
+            status,
+            title,
+            detail: detail.into(),
+            help: help.map(str::to_owned),
+            extra: Vec::new(),
+            allow: None,
+            retry_after_s: None,
+            revision: None,
+        }
     }
 
     /// The same with a further member.
@@ -45,7 +61,13 @@ impl Problem {
     /// `ADMIN_TOKENS` is not set.
     pub fn no_tokens() -> Self {
         let help = "make one with `tidegate token ana --role operator` and set what it prints with `npx wrangler secret put ADMIN_TOKENS`; `make dev` sets its own";
-        Self::new("no-tokens", 503, "The API is closed", "no tokens are configured, and without them the API is closed to everybody", help)
+        Self::new(
+            "no-tokens",
+            503,
+            "The API is closed",
+            "no tokens are configured, and without them the API is closed to everybody",
+            help,
+        )
     }
 
     /// `ADMIN_TOKENS` cannot be read.
@@ -56,33 +78,69 @@ impl Problem {
 
     /// No token, or an unknown one.
     pub fn unauthorized(detail: &str) -> Self {
-        Self::new("unauthorized", 401, "Who are you?", detail, "send `Authorization: Bearer TOKEN` with a token whose hash stands in ADMIN_TOKENS")
+        Self::new(
+            "unauthorized",
+            401,
+            "Who are you?",
+            detail,
+            "send `Authorization: Bearer TOKEN` with a token whose hash stands in ADMIN_TOKENS",
+        )
     }
 
     /// A viewer asks for a change.
     pub fn forbidden(name: &str) -> Self {
-        Self::new("forbidden", 403, "Not yours to change", format!("the token of {name} may look but not change anything"), "use an operator's token")
+        Self::new(
+            "forbidden",
+            403,
+            "Not yours to change",
+            format!("the token of {name} may look but not change anything"),
+            "use an operator's token",
+        )
     }
 
     /// A change that a page of another site asks for.
     pub fn cross_site() -> Self {
-        Self::new("cross-site", 403, "Not from another site", "a browser sends this from a page of another origin", "send changes from the command, or from a page of the same origin")
+        Self::new(
+            "cross-site",
+            403,
+            "Not from another site",
+            "a browser sends this from a page of another origin",
+            "send changes from the command, or from a page of the same origin",
+        )
     }
 
     /// A report of a page of another host.
     pub fn foreign_report() -> Self {
-        Self::new("cross-site", 403, "Not from another site", "a browser sends this from a page of another host", "let each page report to the host that it came from")
+        Self::new(
+            "cross-site",
+            403,
+            "Not from another site",
+            "a browser sends this from a page of another host",
+            "let each page report to the host that it came from",
+        )
     }
 
     /// A sign-in over plain HTTP, where a browser would not keep the session's cookie.
     pub fn plain_http() -> Self {
-        Self::new("plain-http", 403, "Not over plain HTTP", "a session needs HTTPS: a browser keeps its cookie only there, and on this machine", "open the console with https://")
+        Self::new(
+            "plain-http",
+            403,
+            "Not over plain HTTP",
+            "a session needs HTTPS: a browser keeps its cookie only there, and on this machine",
+            "open the console with https://",
+        )
     }
 
     /// An address that has failed to sign in too often.
     pub fn too_many_sign_ins(after_s: u64) -> Self {
         let detail = format!("this address has failed to sign in too often; it may try again in {after_s} s");
-        let problem = Self::new("too-many", 429, "Too many tries", detail, "whoever is signed in stays so, and the command needs no sign-in: `tidegate status` with TIDEGATE_TOKEN");
+        let problem = Self::new(
+            "too-many",
+            429,
+            "Too many tries",
+            detail,
+            "whoever is signed in stays so, and the command needs no sign-in: `tidegate status` with TIDEGATE_TOKEN",
+        );
         Self { retry_after_s: Some(after_s), ..problem }
     }
 
@@ -90,18 +148,27 @@ impl Problem {
     pub fn kill_unanswered(key: &str, why: &str) -> Self {
         let detail = format!("nobody knows whether it kills: {why}");
         let mut problem = Self::new("unavailable", 503, "The controller does not answer", detail, None);
-        problem.help = Some(format!("kill in KV, which needs no controller: npx wrangler kv key put --remote --binding ROLLOUTS 'kill/{key}' on"));
+        problem.help = Some(format!(
+            "kill in KV, which needs no controller: npx wrangler kv key put --remote --binding ROLLOUTS 'kill/{key}' on"
+        ));
         problem
     }
 
     /// No such path.
     pub fn not_found(path: &str) -> Self {
-        Self::new("not-found", 404, "Not found", format!("there is nothing at `{path}`"), "`/_tidegate/api/openapi.json` describes what there is")
+        Self::new(
+            "not-found",
+            404,
+            "Not found",
+            format!("there is nothing at `{path}`"),
+            "`/_tidegate/api/openapi.json` describes what there is",
+        )
     }
 
     /// No such rollout.
     pub fn unknown_rollout(key: &str, known: &[String]) -> Self {
-        let mut problem = Self::new("unknown-rollout", 404, "No such rollout", format!("no rollout has the key `{key}`"), None);
+        let mut problem =
+            Self::new("unknown-rollout", 404, "No such rollout", format!("no rollout has the key `{key}`"), None);
         problem.help = Some(match crate::model::fault::nearest(key, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => "there are none yet: `tidegate apply PLAN` makes one".to_owned(),
@@ -112,13 +179,25 @@ impl Problem {
 
     /// The path does not take this method.
     pub fn method_not_allowed(method: &str, allow: &str) -> Self {
-        let problem = Self::new("method-not-allowed", 405, "Method not allowed", format!("{method} is not allowed here; it takes {allow}"), None);
+        let problem = Self::new(
+            "method-not-allowed",
+            405,
+            "Method not allowed",
+            format!("{method} is not allowed here; it takes {allow}"),
+            None,
+        );
         Self { allow: Some(allow.to_owned()), ..problem }
     }
 
     /// A body longer than `max` bytes.
     pub fn too_large(max: u32) -> Self {
-        Self::new("too-large", 413, "Too large", format!("the body is longer than {} KB", max >> 10), "send less at once")
+        Self::new(
+            "too-large",
+            413,
+            "Too large",
+            format!("the body is longer than {} KB", max >> 10),
+            "send less at once",
+        )
     }
 
     /// A body or a parameter that cannot be read.
@@ -130,13 +209,22 @@ impl Problem {
     pub fn faulty(faults: &[Fault]) -> Self {
         let detail = faults.first().map_or_else(String::new, ToString::to_string);
         let mut problem = Self::new("malformed", 400, "Malformed", detail, None);
-        problem.help = faults.first().and_then(|fault| fault.help.clone()).or_else(|| Some("`/_tidegate/api/openapi.json` describes what is expected".into()));
+        problem.help = faults
+            .first()
+            .and_then(|fault| fault.help.clone())
+            .or_else(|| Some("`/_tidegate/api/openapi.json` describes what is expected".into()));
         problem.with("faults", raw(&faults.iter().map(|fault| FaultView::new(None, fault)).collect::<Vec<_>>()))
     }
 
     /// One field that is wrong.
     pub fn field(name: &str, message: &str, help: &str) -> Self {
-        Self::faulty(&[Fault { severity: Severity::Error, path: name.to_owned(), span: None, message: message.to_owned(), help: Some(help.to_owned()) }])
+        Self::faulty(&[Fault {
+            severity: Severity::Error,
+            path: name.to_owned(),
+            span: None,
+            message: message.to_owned(),
+            help: Some(help.to_owned()),
+        }])
     }
 
     /// Plans with faults; `rollouts` are the names of the rollouts that the first ones are in.
@@ -146,8 +234,17 @@ impl Problem {
             (Some(rollout), Some(fault)) => format!("{rollout}: {fault}"),
             (_, fault) => fault.map_or_else(String::new, ToString::to_string),
         };
-        let problem = Self::new("invalid-plans", 422, "The plans have errors", detail, "`tidegate check PLAN` shows each with its line; nothing was applied");
-        problem.with("faults", raw(&names.zip(&faults).map(|(rollout, fault)| FaultView::new(rollout, fault)).collect::<Vec<_>>()))
+        let problem = Self::new(
+            "invalid-plans",
+            422,
+            "The plans have errors",
+            detail,
+            "`tidegate check PLAN` shows each with its line; nothing was applied",
+        );
+        problem.with(
+            "faults",
+            raw(&names.zip(&faults).map(|(rollout, fault)| FaultView::new(rollout, fault)).collect::<Vec<_>>()),
+        )
     }
 
     /// A plan of this rollout has a route that names the console's host.
@@ -165,14 +262,26 @@ impl Problem {
     /// The command needs the revision that it was decided on.
     pub fn revision_required(revision: u64) -> Self {
         let help = "send `If-Match` with the ETag of the rollout as you saw it; `*` if it does not matter";
-        let problem = Self::new("revision-required", 428, "Which revision?", "this command needs the revision that it was decided on", help);
+        let problem = Self::new(
+            "revision-required",
+            428,
+            "Which revision?",
+            "this command needs the revision that it was decided on",
+            help,
+        );
         Self { revision: Some(revision), ..problem }
     }
 
     /// Somebody was faster.
     pub fn stale_revision(asked: &str, revision: u64, current: Box<RawValue>) -> Self {
         let detail = format!("decided on revision {asked}, but the rollout is at {revision} by now");
-        let problem = Self::new("stale-revision", 412, "It has changed", detail, "look at what it is now (`current`), and decide again");
+        let problem = Self::new(
+            "stale-revision",
+            412,
+            "It has changed",
+            detail,
+            "look at what it is now (`current`), and decide again",
+        );
         Self { revision: Some(revision), ..problem }.with("current", current)
     }
 
@@ -189,28 +298,57 @@ impl Problem {
         let detail = refusals.first().map_or_else(String::new, |(key, refusal)| format!("{key}: {refusal}"));
         let mut problem = Self::new("refused", 409, "Refused", detail, None);
         problem.help = refusals.first().and_then(|(_, refusal)| refusal.help());
-        let view = |(rollout, refusal): &(String, Refusal)| RefusalView { rollout: rollout.clone(), refusal: refusal.code(), detail: refusal.to_string(), help: refusal.help() };
+        let view = |(rollout, refusal): &(String, Refusal)| RefusalView {
+            rollout: rollout.clone(),
+            refusal: refusal.code(),
+            detail: refusal.to_string(),
+            help: refusal.help(),
+        };
         problem.with("refusals", raw(&refusals.iter().map(view).collect::<Vec<_>>()))
     }
 
     /// An `Idempotency-Key` that another request had.
     pub fn key_reused() -> Self {
-        Self::new("key-reused", 422, "Key used before", "another request had this Idempotency-Key", "use a new key for each command, and the same one only to send the same again")
+        Self::new(
+            "key-reused",
+            422,
+            "Key used before",
+            "another request had this Idempotency-Key",
+            "use a new key for each command, and the same one only to send the same again",
+        )
     }
 
     /// The worker has no controller.
     pub fn no_controller() -> Self {
-        Self::new("no-controller", 503, "No controller", "the worker has no binding CONTROLLER", "add the Durable Object to wrangler.toml, as the one that Tidegate ships has it")
+        Self::new(
+            "no-controller",
+            503,
+            "No controller",
+            "the worker has no binding CONTROLLER",
+            "add the Durable Object to wrangler.toml, as the one that Tidegate ships has it",
+        )
     }
 
     /// The controller does not answer.
     pub fn unavailable(detail: String) -> Self {
-        Self::new("unavailable", 503, "The controller does not answer", detail, "try again; in an emergency put `kill/KEY` into KV, which needs no controller")
+        Self::new(
+            "unavailable",
+            503,
+            "The controller does not answer",
+            detail,
+            "try again; in an emergency put `kill/KEY` into KV, which needs no controller",
+        )
     }
 
     /// `SIGNING_KEY` is not set.
     pub fn no_signing_key() -> Self {
-        Self::new("no-signing-key", 503, "Nothing to sign with", "SIGNING_KEY is not set, or is shorter than 16 bytes", "npx wrangler secret put SIGNING_KEY, with 32 random bytes as text")
+        Self::new(
+            "no-signing-key",
+            503,
+            "Nothing to sign with",
+            "SIGNING_KEY is not set, or is shorter than 16 bytes",
+            "npx wrangler secret put SIGNING_KEY, with 32 random bytes as text",
+        )
     }
 }
 
@@ -231,7 +369,12 @@ struct FaultView<'a> {
 
 impl<'a> FaultView<'a> {
     fn new(rollout: Option<&'a String>, fault: &'a Fault) -> Self {
-        Self { rollout: rollout.map(String::as_str), path: &fault.path, message: &fault.message, help: fault.help.as_deref() }
+        Self {
+            rollout: rollout.map(String::as_str),
+            path: &fault.path,
+            message: &fault.message,
+            help: fault.help.as_deref(),
+        }
     }
 }
 

@@ -114,7 +114,9 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
     let of = |rollout: &'_ Rollout| rollout.plan.key.to_string();
     type Gauge = fn(&Rollout) -> f64;
     let gauges: [(&str, &str, Gauge); 5] = [
-        ("tidegate_percentage", "The share of subjects on new that is in effect, 0 to 100.", |own| f64::from(effective(&own.plan, &own.record).limit()) / 1_000.0),
+        ("tidegate_percentage", "The share of subjects on new that is in effect, 0 to 100.", |own| {
+            f64::from(effective(&own.plan, &own.record).limit()) / 1_000.0
+        }),
         ("tidegate_killed", "Whether the kill switch is on.", |own| f64::from(u8::from(own.record.live.killed))),
         ("tidegate_revision", "The revision of the rollout's state.", |own| own.record.live.revision as f64),
         ("tidegate_published_revision", "The revision that KV holds.", |own| own.published as f64),
@@ -128,18 +130,30 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
     for rollout in rollouts() {
         for phase in [Phase::Draft, Phase::Running, Phase::Paused, Phase::RolledBack, Phase::Completed] {
             let is_own = rollout.record.live.phase == phase;
-            text.sample("tidegate_phase", &[("rollout", &of(rollout)), ("phase", &phase.to_string())], f64::from(u8::from(is_own)));
+            text.sample(
+                "tidegate_phase",
+                &[("rollout", &of(rollout)), ("phase", &phase.to_string())],
+                f64::from(u8::from(is_own)),
+            );
         }
     }
     text.family("tidegate_stage_info", "gauge", "The stage that the rollout is in.");
     for rollout in rollouts() {
-        text.sample("tidegate_stage_info", &[("rollout", &of(rollout)), ("stage", rollout.record.live.stage.as_str())], 1.0);
+        text.sample(
+            "tidegate_stage_info",
+            &[("rollout", &of(rollout)), ("stage", rollout.record.live.stage.as_str())],
+            1.0,
+        );
     }
     text.family("tidegate_subjects", "gauge", "Distinct subjects of the last day.");
     for rollout in rollouts() {
         if let Some(sample) = subjects_of_day(&exposed.present, &rollout.plan.key) {
             for variant in [Variant::Legacy, Variant::New] {
-                text.sample("tidegate_subjects", &[("rollout", &of(rollout)), ("variant", variant.as_str())], distinct(&sample, variant));
+                text.sample(
+                    "tidegate_subjects",
+                    &[("rollout", &of(rollout)), ("variant", variant.as_str())],
+                    distinct(&sample, variant),
+                );
             }
         }
     }
@@ -151,12 +165,21 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
             }
         }
     }
-    text.family("tidegate_faults", "gauge", "Configuration faults that isolates report; without `rollout`, of the whole deployment.");
+    text.family(
+        "tidegate_faults",
+        "gauge",
+        "Configuration faults that isolates report; without `rollout`, of the whole deployment.",
+    );
     for rollout in rollouts() {
         let own = faults.iter().filter(|fault| is_about(&rollout.plan, &fault.subject)).count();
-        text.sample("tidegate_faults", &[("rollout", &of(rollout))], (own + usize::from(rollout.fault.is_some())) as f64);
+        text.sample(
+            "tidegate_faults",
+            &[("rollout", &of(rollout))],
+            (own + usize::from(rollout.fault.is_some())) as f64,
+        );
     }
-    let nobodys = faults.iter().filter(|fault| !rollouts().any(|rollout| is_about(&rollout.plan, &fault.subject))).count();
+    let nobodys =
+        faults.iter().filter(|fault| !rollouts().any(|rollout| is_about(&rollout.plan, &fault.subject))).count();
     text.sample("tidegate_faults", &[], nobodys as f64);
     text.family("tidegate_isolates", "gauge", "Isolates that have come within the last minute.");
     text.sample("tidegate_isolates", &[], exposed.isolates as f64);
@@ -170,7 +193,17 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
     text.family("tidegate_last_change_info", "gauge", "What the rollout's last change was, and why.");
     for change in exposed.changes {
         let revision = change.revision.to_string();
-        text.sample("tidegate_last_change_info", &[("rollout", &change.rollout), ("revision", &revision), ("command", &change.command), ("actor", &change.actor), ("reason", &change.reason)], 1.0);
+        text.sample(
+            "tidegate_last_change_info",
+            &[
+                ("rollout", &change.rollout),
+                ("revision", &revision),
+                ("command", &change.command),
+                ("actor", &change.actor),
+                ("reason", &change.reason),
+            ],
+            1.0,
+        );
     }
     text.family("tidegate_build_info", "gauge", "The version of the controller.");
     text.sample("tidegate_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
@@ -198,11 +231,29 @@ fn judgements<'a>(present: &Present<'a>) -> Vec<Judged<'a>> {
         let Some(look) = present.deployment.look_at(rollout) else { continue };
         let key = plan.key.as_str();
         let guardrails = plan.guardrails_in_force().zip(&look.guardrails);
-        all.extend(guardrails.map(|(own, judgement)| Judged { key, stage: "", kind: "guardrail", condition: format!("{} then {}", own.when, own.then), judgement }));
+        all.extend(guardrails.map(|(own, judgement)| Judged {
+            key,
+            stage: "",
+            kind: "guardrail",
+            condition: format!("{} then {}", own.when, own.then),
+            judgement,
+        }));
         let stage = plan.stage_index(live.stage.as_str());
         let gates = stage.into_iter().flat_map(|stage| plan.gates_in_force(stage)).zip(&look.gates);
-        all.extend(gates.map(|(own, judgement)| Judged { key, stage: live.stage.as_str(), kind: "gate", condition: own.to_string(), judgement }));
-        all.extend(look.sample_ratio.as_ref().map(|judgement| Judged { key, stage: "", kind: "check", condition: "sample_ratio".to_owned(), judgement }));
+        all.extend(gates.map(|(own, judgement)| Judged {
+            key,
+            stage: live.stage.as_str(),
+            kind: "gate",
+            condition: own.to_string(),
+            judgement,
+        }));
+        all.extend(look.sample_ratio.as_ref().map(|judgement| Judged {
+            key,
+            stage: "",
+            kind: "check",
+            condition: "sample_ratio".to_owned(),
+            judgement,
+        }));
     }
     all
 }
@@ -210,8 +261,16 @@ fn judgements<'a>(present: &Present<'a>) -> Vec<Judged<'a>> {
 fn judge(text: &mut Text, present: &Present<'_>) {
     let all = judgements(present);
     let verdicts = [
-        ("guardrail", "tidegate_guardrail_verdict", "1 for the verdict of a guardrail, 0 for the others; `fail` where its condition is true."),
-        ("gate", "tidegate_gate_verdict", "1 for the verdict of a gate of the current stage, 0 for the others; `pass` where its condition is true."),
+        (
+            "guardrail",
+            "tidegate_guardrail_verdict",
+            "1 for the verdict of a guardrail, 0 for the others; `fail` where its condition is true.",
+        ),
+        (
+            "gate",
+            "tidegate_gate_verdict",
+            "1 for the verdict of a gate of the current stage, 0 for the others; `pass` where its condition is true.",
+        ),
         ("check", "tidegate_check_verdict", "1 for the verdict on the measuring itself, 0 for the others."),
     ];
     for (kind, name, help) in verdicts {
@@ -226,8 +285,16 @@ fn judge(text: &mut Text, present: &Present<'_>) {
     }
     type Evidence = fn(&Figure) -> Option<f64>;
     let evidence: [(&str, &str, Evidence); 2] = [
-        ("tidegate_evidence_log", "The natural logarithm of a comparison's e-value: the evidence that its condition is true.", |figure| figure.e_value),
-        ("tidegate_evidence_needed_log", "The natural logarithm of the e-value at which a comparison is decided.", |figure| figure.e_needed),
+        (
+            "tidegate_evidence_log",
+            "The natural logarithm of a comparison's e-value: the evidence that its condition is true.",
+            |figure| figure.e_value,
+        ),
+        (
+            "tidegate_evidence_needed_log",
+            "The natural logarithm of the e-value at which a comparison is decided.",
+            |figure| figure.e_needed,
+        ),
     ];
     for (name, help, of) in evidence {
         text.family(name, "gauge", help);

@@ -74,7 +74,9 @@ fn find_one(key: &SessionKey, known: &[(Person, Digest)], value: &str, now_s: f6
         return None;
     }
     let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
-    let is_it = |(person, digest): &&(Person, Digest)| person.name == name && signing::is_signed(&key.0, &signed(person, digest, expires_s), &mac);
+    let is_it = |(person, digest): &&(Person, Digest)| {
+        person.name == name && signing::is_signed(&key.0, &signed(person, digest, expires_s), &mac)
+    };
     known.iter().find(is_it).map(|(person, _)| (person.clone(), expires_s))
 }
 
@@ -117,7 +119,12 @@ mod tests {
         let cookie = begin(&key("a key of thirty-two bytes, or so"), &person("ana"), &ANA, 1_000);
         let (cookie, _) = cookie.split_once(';').unwrap();
         for before in ["x", "ana~9000.AAAA", "ben~1000.AAAA", ""] {
-            is_of(&format!("{COOKIE}={before}; a=b; {cookie}; {COOKIE}={before}"), &[("ana", ANA), ("ben", BEN)], 1.0, Some("ana"));
+            is_of(
+                &format!("{COOKIE}={before}; a=b; {cookie}; {COOKIE}={before}"),
+                &[("ana", ANA), ("ben", BEN)],
+                1.0,
+                Some("ana"),
+            );
         }
         let many = format!("{COOKIE}=ana~9000.AAAA; ").repeat(150);
         is_of(&format!("{many}{cookie}"), &[("ana", ANA)], 1.0, Some("ana"));

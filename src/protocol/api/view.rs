@@ -186,7 +186,11 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
     let offers = offers(plan, record, |command| rollout.allows(command), now);
     let look = deployment.look_at(rollout);
     // Guardrails go on from stage to stage.
-    let last = deployment.books.get(&plan.key).and_then(|book| book.last.as_ref()).filter(|look| look.revision >= record.begun_revision);
+    let last = deployment
+        .books
+        .get(&plan.key)
+        .and_then(|book| book.last.as_ref())
+        .filter(|look| look.revision >= record.begun_revision);
     let gates = look.map_or(&[][..], |look| &look.gates);
     let judgements = last.map_or(&[][..], |look| &look.guardrails);
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
@@ -199,9 +203,15 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         percentage: effective(plan, record),
         kill_key: record.kill_key.as_deref(),
         stages: plan.stages.iter().enumerate().map(|(index, own)| stage(plan, record, (index, own), gates)).collect(),
-        guardrails: plan.guardrails_in_force().enumerate().map(|(index, own)| guardrail(own, index >= plan.guardrails.len(), judgements.get(index))).collect(),
+        guardrails: plan
+            .guardrails_in_force()
+            .enumerate()
+            .map(|(index, own)| guardrail(own, index >= plan.guardrails.len(), judgements.get(index)))
+            .collect(),
         sample_ratio: look.and_then(|look| look.sample_ratio.as_ref()),
-        checklist: record.checklist(plan).map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
+        checklist: record
+            .checklist(plan)
+            .map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
         hold: hold(plan, record, now),
         next: outlook.next.map(next),
         blocked: outlook.blocked.iter().map(blocker).collect(),
@@ -236,7 +246,12 @@ pub fn is_about(plan: &Plan, subject: &str) -> bool {
     }
 }
 
-fn stage<'a>(plan: &'a Plan, record: &'a Record, (index, stage): (usize, &'a Stage), judgements: &'a [Judgement]) -> StageView<'a> {
+fn stage<'a>(
+    plan: &'a Plan,
+    record: &'a Record,
+    (index, stage): (usize, &'a Stage),
+    judgements: &'a [Judgement],
+) -> StageView<'a> {
     let is_current = record.live.stage == stage.name;
     let gate = |(index, gate): (usize, &Gate)| {
         let judgement = judgements.get(index).filter(|_| is_current);
@@ -277,7 +292,10 @@ fn guardrail<'a>(guardrail: &'a Guardrail, built_in: bool, judgement: Option<&'a
 }
 
 fn items<'a>(record: &'a Record, of: &Checklist, items: &'a [String]) -> Vec<ItemView<'a>> {
-    let view = |item: &'a String| ItemView { item, approved: record.approval(of, item).map(|approval| ApprovedView { by: &approval.by, at: approval.at }) };
+    let view = |item: &'a String| ItemView {
+        item,
+        approved: record.approval(of, item).map(|approval| ApprovedView { by: &approval.by, at: approval.at }),
+    };
     items.iter().map(view).collect()
 }
 

@@ -34,14 +34,25 @@ const JS_ERRORS_MAX: f64 = 1_000.0;
 /// # Errors
 /// When it cannot be read, or its token does not count.
 pub fn reports(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result<Vec<Report>, Problem> {
-    let node: Node = serde_json::from_str(text).map_err(|error| Problem::malformed(format!("the body is no JSON: {error}"), "send what `/_tidegate/beacon.js` sends"))?;
+    let node: Node = serde_json::from_str(text).map_err(|error| {
+        Problem::malformed(format!("the body is no JSON: {error}"), "send what `/_tidegate/beacon.js` sends")
+    })?;
     let token = match node.field("token").map(|node| &node.value) {
         Some(Value::Text(token)) => token,
-        _ => return Err(Problem::malformed("`token` is missing", "send the description of the page's Server-Timing entry `tidegate`")),
+        _ => {
+            return Err(Problem::malformed(
+                "`token` is missing",
+                "send the description of the page's Server-Timing entry `tidegate`",
+            ));
+        }
     };
     let screen = screen(node.field("view"))?;
     let mut reports = key.verify(token, host, minute).ok_or_else(bad_token)?;
-    let js_errors = node.field("js_errors").and_then(number).filter(|count| *count >= 0.0).map_or(0, |count| count.min(JS_ERRORS_MAX) as u32);
+    let js_errors = node
+        .field("js_errors")
+        .and_then(number)
+        .filter(|count| *count >= 0.0)
+        .map_or(0, |count| count.min(JS_ERRORS_MAX) as u32);
     let measures = measures(node.field("metrics"));
     let events = events(node.field("events"));
     for report in &mut reports {
@@ -70,7 +81,9 @@ fn screen(node: Option<&Node>) -> Result<u16, Problem> {
         Value::Integer(number) => u16::try_from(number).ok().filter(|screen| *screen <= SCREENS_MAX),
         _ => None,
     };
-    screen.ok_or_else(|| Problem::malformed(format!("`view` is no screen: {}", node.value), "count the page's screens from 0 to 200"))
+    screen.ok_or_else(|| {
+        Problem::malformed(format!("`view` is no screen: {}", node.value), "count the page's screens from 0 to 200")
+    })
 }
 
 fn measures(node: Option<&Node>) -> Vec<(Measure, i16)> {
@@ -148,7 +161,15 @@ mod tests {
     }
 
     fn token() -> String {
-        let exposure = |rollout| Exposure { rollout, variant: Variant::New, stage: "canary", revision: 7, subject: 5, slice: Some(3), endpoints: Vec::new() };
+        let exposure = |rollout| Exposure {
+            rollout,
+            variant: Variant::New,
+            stage: "canary",
+            revision: 7,
+            subject: 5,
+            slice: Some(3),
+            endpoints: Vec::new(),
+        };
         Issuer::new(key(), 1).issue(HOST, MINUTE, ["shop", "banner"].into_iter().map(exposure)).unwrap_or_default()
     }
 
@@ -159,22 +180,36 @@ mod tests {
     #[track_caller]
     fn measured(metrics: &str, expected: &[&str]) {
         let reports = read(&format!(",\"metrics\":{metrics}"));
-        let names: Vec<Vec<String>> = reports.iter().map(|report| report.measures.iter().map(|(measure, _)| measure.to_string()).collect()).collect();
+        let names: Vec<Vec<String>> = reports
+            .iter()
+            .map(|report| report.measures.iter().map(|(measure, _)| measure.to_string()).collect())
+            .collect();
         assert_eq!(names, vec![expected.to_vec(); 2], "{metrics}");
     }
 
     #[test]
     fn one_body_tells_of_every_rollout_of_the_page() {
-        let reports = read(r#","metrics":{"lcp":1234.5,"timing.tti":2300},"js_errors":2,"events":["used","failure","used"],"later":{}"#);
-        let told: Vec<_> = reports.iter().map(|r| (r.rollout.as_str(), r.variant, r.js_errors, r.measures.len(), r.events.len(), r.is_view)).collect();
+        let reports = read(
+            r#","metrics":{"lcp":1234.5,"timing.tti":2300},"js_errors":2,"events":["used","failure","used"],"later":{}"#,
+        );
+        let told: Vec<_> = reports
+            .iter()
+            .map(|r| (r.rollout.as_str(), r.variant, r.js_errors, r.measures.len(), r.events.len(), r.is_view))
+            .collect();
         assert_eq!(told, [("shop", Variant::New, 2, 2, 2, true), ("banner", Variant::New, 2, 2, 2, true)]);
     }
 
     #[test]
     fn each_screen_counts_as_a_page_view_under_a_nonce_that_no_other_has() {
-        let nonces = |view: &str| read(&format!(",\"view\":{view}")).into_iter().map(|report| (report.nonce, report.screen_minute)).collect::<Vec<_>>();
+        let nonces = |view: &str| {
+            read(&format!(",\"view\":{view}"))
+                .into_iter()
+                .map(|report| (report.nonce, report.screen_minute))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(nonces("0"), read("").into_iter().map(|report| (report.nonce, None)).collect::<Vec<_>>());
-        let all: Vec<String> = (0..=SCREENS_MAX).flat_map(|view| nonces(&view.to_string())).map(|(nonce, _)| nonce).collect();
+        let all: Vec<String> =
+            (0..=SCREENS_MAX).flat_map(|view| nonces(&view.to_string())).map(|(nonce, _)| nonce).collect();
         let mut different = all.clone();
         different.sort();
         different.dedup();
@@ -189,13 +224,19 @@ mod tests {
     #[test]
     fn a_page_does_not_tell_itself_who_reports() {
         let reports = read(r#","events":["view","used"]"#);
-        assert_eq!(reports.first().map(|report| report.events.iter().map(Name::as_str).collect::<Vec<_>>()), Some(vec!["used"]));
+        assert_eq!(
+            reports.first().map(|report| report.events.iter().map(Name::as_str).collect::<Vec<_>>()),
+            Some(vec!["used"])
+        );
     }
 
     #[test]
     fn a_wrong_value_leaves_out_that_metric_alone() {
         measured(r#"{"lcp":1.5,"cls":0,"inp":0,"fcp":600000,"ttfb":3}"#, &["lcp", "cls", "inp", "fcp", "ttfb"]);
-        measured(r#"{"lcp":-1,"cls":100.1,"inp":600001,"fcp":"12","ttfb":null,"timing.a":1e300,"timing.b":[1],"timing.c":7}"#, &["timing.c"]);
+        measured(
+            r#"{"lcp":-1,"cls":100.1,"inp":600001,"fcp":"12","ttfb":null,"timing.a":1e300,"timing.b":[1],"timing.c":7}"#,
+            &["timing.c"],
+        );
         measured(r#"{"latency":5,"speed":5,"timing.":5,"timing. x":5,"timing.é":5,"LCP":5,"":5}"#, &[]);
         measured("[1,2]", &[]);
         measured("null", &[]);
@@ -204,10 +245,22 @@ mod tests {
     #[test]
     fn errors_and_events_are_bounded() {
         for (js_errors, expected) in [("7", 7), ("7.9", 7), ("1e18", 1_000), ("-1", 0), ("\"7\"", 0), ("{}", 0)] {
-            assert_eq!(read(&format!(",\"js_errors\":{js_errors}")).first().map(|report| report.js_errors), Some(expected), "{js_errors}");
+            assert_eq!(
+                read(&format!(",\"js_errors\":{js_errors}")).first().map(|report| report.js_errors),
+                Some(expected),
+                "{js_errors}"
+            );
         }
         let many: Vec<String> = (0..1_000).map(|n| format!("\"timing.t{n}\":5")).collect();
-        measured(&format!("{{{}}}", many.join(",")), &(0..METRICS_MAX).map(|n| format!("timing.t{n}")).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>());
+        measured(
+            &format!("{{{}}}", many.join(",")),
+            &(0..METRICS_MAX)
+                .map(|n| format!("timing.t{n}"))
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>(),
+        );
         let events: Vec<String> = (0..1_000).map(|n| format!("\"e{n}\"")).collect();
         let reports = read(&format!(",\"events\":[\"\",5,\"a b\",{}]", events.join(",")));
         assert_eq!(reports.first().map(|report| report.events.len()), Some(EVENTS_MAX));
@@ -215,16 +268,34 @@ mod tests {
 
     #[test]
     fn what_is_no_beacon_is_refused_and_a_foreign_token_too() {
-        let status = |text: &str| reports(text, &key(), HOST, MINUTE).map_err(|problem| problem.status).map(|reports| reports.len());
+        let status = |text: &str| {
+            reports(text, &key(), HOST, MINUTE).map_err(|problem| problem.status).map(|reports| reports.len())
+        };
         let lcp = |value: &str| format!("{{\"token\":\"{}\",\"metrics\":{{\"lcp\":{value}}}}}", token());
-        for text in ["", "[]", "{}", "nonsense", "{\"token\":5}", "\"token\"", &lcp("NaN"), &lcp("1e999"), &"[".repeat(16 << 10)] {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            "nonsense",
+            "{\"token\":5}",
+            "\"token\"",
+            &lcp("NaN"),
+            &lcp("1e999"),
+            &"[".repeat(16 << 10),
+        ] {
             assert_eq!(status(text), Err(400), "{text}");
         }
         assert_eq!(status(&lcp("5")), Ok(2));
         for token in ["", "x", &token().replace(":new:", ":legacy:")] {
             assert_eq!(status(&format!("{{\"token\":\"{token}\"}}")), Err(403), "{token}");
         }
-        assert!(matches!(reports(&lcp("5"), &key(), HOST, MINUTE + 721), Err(Problem { status: 403, .. })), "it has expired");
-        assert!(matches!(reports(&lcp("5"), &key(), HOST, MINUTE - 6), Err(Problem { status: 403, .. })), "it is from the future");
+        assert!(
+            matches!(reports(&lcp("5"), &key(), HOST, MINUTE + 721), Err(Problem { status: 403, .. })),
+            "it has expired"
+        );
+        assert!(
+            matches!(reports(&lcp("5"), &key(), HOST, MINUTE - 6), Err(Problem { status: 403, .. })),
+            "it is from the future"
+        );
     }
 }

@@ -96,8 +96,10 @@ impl Networks {
             return None;
         }
         if report.js_errors > 0 {
-            let may_count = asking.is_several("js_errors", report.variant == Variant::New) && asking.take("js_errors", EVENTS, 1) > 0;
-            let errors = if may_count { asking.take("js_errors in all", ERRORS, u64::from(report.js_errors)) } else { 0 };
+            let may_count = asking.is_several("js_errors", report.variant == Variant::New)
+                && asking.take("js_errors", EVENTS, 1) > 0;
+            let errors =
+                if may_count { asking.take("js_errors in all", ERRORS, u64::from(report.js_errors)) } else { 0 };
             report.js_errors = u32::try_from(errors).unwrap_or(u32::MAX);
         }
         report.events.retain(|event| {
@@ -108,7 +110,8 @@ impl Networks {
             let what = measure.to_string();
             asking.is_several(&what, false) && asking.take(&what, VALUES, 1) > 0
         });
-        let is_left = report.is_view || report.js_errors > 0 || !report.events.is_empty() || !report.measures.is_empty();
+        let is_left =
+            report.is_view || report.js_errors > 0 || !report.events.is_empty() || !report.measures.is_empty();
         is_left.then_some(report)
     }
 
@@ -133,11 +136,22 @@ impl Asking<'_> {
         let index = match self.things.iter().position(|own| own.what == what && own.variant == variant) {
             Some(index) => index,
             None => {
-                let least = self.things.iter().enumerate().min_by_key(|(_, own)| (own.several.iter().map(Vec::len).max(), own.total));
+                let least = self
+                    .things
+                    .iter()
+                    .enumerate()
+                    .min_by_key(|(_, own)| (own.several.iter().map(Vec::len).max(), own.total));
                 if let Some((index, _)) = least.filter(|_| self.things.len() >= 2 * THINGS_MAX) {
                     self.things.swap_remove(index);
                 }
-                self.things.push(Thing { what, variant, hour, total: 0, heavy: Vec::new(), several: [Vec::new(), Vec::new()] });
+                self.things.push(Thing {
+                    what,
+                    variant,
+                    hour,
+                    total: 0,
+                    heavy: Vec::new(),
+                    several: [Vec::new(), Vec::new()],
+                });
                 self.things.len() - 1
             }
         };
@@ -155,7 +169,9 @@ impl Asking<'_> {
             now.push(network);
         }
         let mut all: Vec<u32> = now.iter().chain(before.iter()).copied().collect();
-        if !is_own_side_alone && let Some(other) = self.things.iter().find(|own| own.what == what && own.variant != variant) {
+        if !is_own_side_alone
+            && let Some(other) = self.things.iter().find(|own| own.what == what && own.variant != variant)
+        {
             all.extend(other.recent(self.hour));
         }
         all.sort_unstable();
@@ -267,8 +283,16 @@ mod tests {
         // Nor with others that are on legacy, however many.
         failures(&mut networks, MINUTE, (0..1_000).map(|n| failing(n, Variant::Legacy)));
         assert_eq!(failures(&mut networks, MINUTE, (0..1_000).map(|_| failing(1, Variant::New))), 0);
-        assert_eq!(failures(&mut networks, MINUTE, (1..4).map(|n| failing(n, Variant::New))), 0, "three are not several");
-        assert_eq!(failures(&mut networks, MINUTE, (4..104).map(|n| failing(n, Variant::New))), 100, "the fourth and all others count");
+        assert_eq!(
+            failures(&mut networks, MINUTE, (1..4).map(|n| failing(n, Variant::New))),
+            0,
+            "three are not several"
+        );
+        assert_eq!(
+            failures(&mut networks, MINUTE, (4..104).map(|n| failing(n, Variant::New))),
+            100,
+            "the fourth and all others count"
+        );
     }
 
     #[test]
@@ -295,15 +319,21 @@ mod tests {
         let all = (0..50_000_u32).map(|n| failing(n.wrapping_mul(2_654_435_761) % 5_000, Variant::New));
         assert_eq!(failures(&mut networks, MINUTE, all), 49_997);
         let mut networks = Networks::default();
-        let values = (0..50_000_u32).map(|n| Report { measures: vec![(Measure::Vital(Vital::Lcp), 190)], ..report(n % 40, Variant::Legacy) });
-        let counted = values.filter_map(|report| networks.admit(report, MINUTE)).filter(|report| !report.measures.is_empty()).count();
+        let values = (0..50_000_u32)
+            .map(|n| Report { measures: vec![(Measure::Vital(Vital::Lcp), 190)], ..report(n % 40, Variant::Legacy) });
+        let counted = values
+            .filter_map(|report| networks.admit(report, MINUTE))
+            .filter(|report| !report.measures.is_empty())
+            .count();
         assert!(counted > 49_900, "{counted}");
     }
 
     #[test]
     fn page_views_of_one_network_hide_no_failures() {
         let mut networks = Networks::default();
-        let views = |networks: &mut Networks, reports: &mut dyn Iterator<Item = Report>| reports.filter_map(|report| networks.admit(report, MINUTE)).count();
+        let views = |networks: &mut Networks, reports: &mut dyn Iterator<Item = Report>| {
+            reports.filter_map(|report| networks.admit(report, MINUTE)).count()
+        };
         assert_eq!(views(&mut networks, &mut (0..1_000).map(|_| report(1, Variant::New))), 20);
         assert_eq!(views(&mut networks, &mut (0..1_000).map(|n| report(100 + n, Variant::New))), 1_000);
         let later = views(&mut networks, &mut (0..1_000).map(|_| report(1, Variant::New)));
@@ -322,12 +352,28 @@ mod tests {
     fn events_and_timings_count_once_several_networks_report_them() {
         let mut networks = Networks::default();
         let name: Name = "failed".parse().unwrap();
-        let telling = |network, variant| Report { events: vec![name.clone()], measures: vec![(Measure::Timing(name.clone()), 5)], ..report(network, variant) };
-        for (network, variant, told) in [(1, Variant::New, 0), (1, Variant::New, 0), (2, Variant::Legacy, 0), (3, Variant::New, 0), (4, Variant::Legacy, 1), (1, Variant::New, 1)] {
+        let telling = |network, variant| Report {
+            events: vec![name.clone()],
+            measures: vec![(Measure::Timing(name.clone()), 5)],
+            ..report(network, variant)
+        };
+        for (network, variant, told) in [
+            (1, Variant::New, 0),
+            (1, Variant::New, 0),
+            (2, Variant::Legacy, 0),
+            (3, Variant::New, 0),
+            (4, Variant::Legacy, 1),
+            (1, Variant::New, 1),
+        ] {
             let counted = networks.admit(telling(network, variant), MINUTE).unwrap();
-            assert_eq!((counted.events.len(), counted.measures.len(), counted.is_view), (told, told, true), "{network} {variant}");
+            assert_eq!(
+                (counted.events.len(), counted.measures.len(), counted.is_view),
+                (told, told, true),
+                "{network} {variant}"
+            );
         }
-        let many = (0..1_000).filter_map(|_| networks.admit(Report { is_view: false, ..telling(1, Variant::New) }, MINUTE));
+        let many =
+            (0..1_000).filter_map(|_| networks.admit(Report { is_view: false, ..telling(1, Variant::New) }, MINUTE));
         let counted: Vec<(usize, usize)> = many.map(|report| (report.events.len(), report.measures.len())).collect();
         assert_eq!(counted, [(1, 1), (1, 1), (0, 1), (0, 1)], "what is left of three events and five values");
     }
@@ -336,7 +382,8 @@ mod tests {
     fn each_hour_begins_anew_and_remembers_the_networks_of_the_one_before() {
         let mut networks = Networks::default();
         failures(&mut networks, MINUTE, (0..10).map(|n| failing(n, Variant::New)));
-        let alone = |networks: &mut Networks, minute| failures(networks, minute, (0..100).map(|_| failing(1, Variant::New)));
+        let alone =
+            |networks: &mut Networks, minute| failures(networks, minute, (0..100).map(|_| failing(1, Variant::New)));
         assert_eq!(alone(&mut networks, MINUTE + 60), 3);
         assert_eq!(alone(&mut networks, MINUTE + 120), 0, "by then the others are silent for an hour");
         assert_eq!(alone(&mut networks, MINUTE + 10_000), 0);
@@ -345,7 +392,11 @@ mod tests {
     #[test]
     fn names_that_pages_make_up_neither_fill_it_nor_drive_others_out() {
         let mut networks = Networks::default();
-        let telling = |network, event: String| Report { is_view: false, events: vec![event.parse().unwrap()], ..report(network, Variant::New) };
+        let telling = |network, event: String| Report {
+            is_view: false,
+            events: vec![event.parse().unwrap()],
+            ..report(network, Variant::New)
+        };
         for network in 0..9 {
             networks.admit(telling(network, "used".into()), MINUTE);
         }

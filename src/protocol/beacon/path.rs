@@ -55,7 +55,17 @@ mod tests {
         let own: Option<BeaconPath> = "/assets/m".parse().ok();
         let stands_for = |path| own_path(own.as_ref(), path);
         assert_eq!((stands_for("/assets/m"), stands_for("/assets/m.js")), (Some(REPORTS), Some(SCRIPT)));
-        for path in ["/assets/m/", "/assets/m.json", "/assets/main.js", "/assets/M.js", "/assets", "/", "/x/assets/m", SCRIPT, REPORTS] {
+        for path in [
+            "/assets/m/",
+            "/assets/m.json",
+            "/assets/main.js",
+            "/assets/M.js",
+            "/assets",
+            "/",
+            "/x/assets/m",
+            SCRIPT,
+            REPORTS,
+        ] {
             assert_eq!(stands_for(path), None, "{path}");
         }
         assert_eq!(own_path(None, "/assets/m.js"), None);

@@ -37,8 +37,15 @@ impl std::fmt::Display for Partial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Empty => f.write_str("the value of `plans` has no rollouts; those known before stay"),
-            Self::Keyless(count) => write!(f, "{count} of the rollouts in the value of `plans` cannot be told by their key, so those known before stay"),
-            Self::Lacks(keys) => write!(f, "the value of `plans` lacks {}, which stay until the controller takes them away", listed(keys.iter().map(String::as_str))),
+            Self::Keyless(count) => write!(
+                f,
+                "{count} of the rollouts in the value of `plans` cannot be told by their key, so those known before stay"
+            ),
+            Self::Lacks(keys) => write!(
+                f,
+                "the value of `plans` lacks {}, which stay until the controller takes them away",
+                listed(keys.iter().map(String::as_str))
+            ),
         }
     }
 }
@@ -51,11 +58,14 @@ impl Catalogue {
     pub fn read(text: &str, last: &Self, is_controlled: bool) -> Result<Read, PlanSetError> {
         let set = PlanSet::parse_by_hand(text)?;
         let (mut catalogue, broken, keyless) = Self::of(&set, Some(last));
-        let missing: Vec<&Entry> = last.rollouts.iter().filter(|entry| catalogue.number_of(entry.plan.key.as_str()).is_none()).collect();
+        let missing: Vec<&Entry> =
+            last.rollouts.iter().filter(|entry| catalogue.number_of(entry.plan.key.as_str()).is_none()).collect();
         let why_partial = match (set.rollouts.len(), keyless) {
             (0, _) => Some(Partial::Empty),
             (_, 1..) => Some(Partial::Keyless(keyless)),
-            _ if is_controlled && !missing.is_empty() => Some(Partial::Lacks(missing.iter().map(|entry| entry.plan.key.to_string()).collect())),
+            _ if is_controlled && !missing.is_empty() => {
+                Some(Partial::Lacks(missing.iter().map(|entry| entry.plan.key.to_string()).collect()))
+            }
             _ => None,
         };
         if why_partial.is_some() {

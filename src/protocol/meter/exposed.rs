@@ -15,7 +15,8 @@ const SLOTS_MIN: usize = 64;
 const LATE_MINUTES_MAX: u64 = 60;
 
 /// What may come of a request and is kept by subject.
-pub const KINDS: [Quantity; 5] = [Quantity::Errors, Quantity::ClientErrors, Quantity::Timeouts, Quantity::Abandoned, Quantity::Broken];
+pub const KINDS: [Quantity; 5] =
+    [Quantity::Errors, Quantity::ClientErrors, Quantity::Timeouts, Quantity::Abandoned, Quantity::Broken];
 
 /// By kind: whether it has come of a request.
 pub type Kinds = [bool; KINDS.len()];
@@ -136,7 +137,10 @@ mod tests {
         let timed_out = [true, false, true, false, false];
         assert_eq!(exposed.note(1, 7, 0b01, FAILED), fresh(0b01, 0b01));
         assert_eq!(exposed.note(1, 7, 0b11, timed_out), Some(Fresh { exposures: 0b10, events: [0b10, 0, 0b11, 0, 0] }));
-        assert_eq!(exposed.note(1, 7, 0b11, [false, true, true, true, true]), Some(Fresh { exposures: 0, events: [0, 0b11, 0, 0b11, 0b11] }));
+        assert_eq!(
+            exposed.note(1, 7, 0b11, [false, true, true, true, true]),
+            Some(Fresh { exposures: 0, events: [0, 0b11, 0, 0b11, 0b11] })
+        );
     }
 
     #[test]

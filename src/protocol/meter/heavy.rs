@@ -74,7 +74,14 @@ impl Heaviest {
 
 impl Minute {
     fn new(rollout: &Name, minute: u64) -> Self {
-        Self { rollout: rollout.clone(), minute, requests: 0, counters: [Counter::default(); COUNTERS], ids: Vec::new(), is_told: false }
+        Self {
+            rollout: rollout.clone(),
+            minute,
+            requests: 0,
+            counters: [Counter::default(); COUNTERS],
+            ids: Vec::new(),
+            is_told: false,
+        }
     }
 
     fn add(&mut self, id: u64) {

@@ -87,12 +87,29 @@ impl Meter {
     pub fn count(&mut self, visit: &Visit<'_>, outcome: Outcome) {
         let Outcome { status, is_failure, is_timeout, latency } = outcome;
         let is_client_error = status.is_some_and(|status| (400..500).contains(&status));
-        self.enter(visit, &Happened { is_request: true, kinds: [is_failure, is_client_error, is_timeout, false, false], status, latency, waited: None });
+        self.enter(
+            visit,
+            &Happened {
+                is_request: true,
+                kinds: [is_failure, is_client_error, is_timeout, false, false],
+                status,
+                latency,
+                waited: None,
+            },
+        );
     }
 
     /// Counts a request whose client left before there were headers, after so long: that is no failure.
     pub fn count_abandoned(&mut self, visit: &Visit<'_>, waited_ms: f64) {
-        self.enter(visit, &Happened { is_request: true, kinds: [false, false, false, true, false], waited: sketch::bucket(waited_ms), ..Happened::default() });
+        self.enter(
+            visit,
+            &Happened {
+                is_request: true,
+                kinds: [false, false, false, true, false],
+                waited: sketch::bucket(waited_ms),
+                ..Happened::default()
+            },
+        );
     }
 
     /// Counts that the body of a page, whose request was counted before, has ended early or stalled.
@@ -109,22 +126,31 @@ impl Meter {
         let places = places(visit.plan, visit.path);
         let salt = if assignment.variant == Variant::New { !row.salt } else { row.salt };
         let hash = subject.map(|subject| self.sampled.hash(subject));
-        let key = hash.or_else(|| visit.client.map(|client| self.sampled.hash(client).rotate_left(32))).map(|hash| hash ^ salt);
+        let key = hash
+            .or_else(|| visit.client.map(|client| self.sampled.hash(client).rotate_left(32)))
+            .map(|hash| hash ^ salt);
         let mut slice = subject.filter(|_| is_compared(assignment.reason)).map(|subject| self.sliced.slice(subject));
         let mut fresh = Fresh::ALL;
-        if let Some(key) = key && slice.is_some() {
+        if let Some(key) = key
+            && slice.is_some()
+        {
             match self.exposed.note(minute, key, places, happened.kinds) {
                 Some(own) => fresh = own,
                 // A subject for whom there is no room is not compared at all, on whichever side it is.
                 None => slice = None,
             }
-        } else if let Some(key) = key && happened.kinds.contains(&true) {
+        } else if let Some(key) = key
+            && happened.kinds.contains(&true)
+        {
             fresh = self.others.note(minute, key, places, happened.kinds).unwrap_or(fresh);
         }
         let mut fresh_status = u32::MAX;
-        if let Some(key) = key && let Some(status) = happened.counted_status() {
+        if let Some(key) = key
+            && let Some(status) = happened.counted_status()
+        {
             let key = key ^ u64::from(status).wrapping_mul(SALT);
-            fresh_status = self.others.note(minute, key, places, Kinds::default()).map_or(u32::MAX, |own| own.exposures);
+            fresh_status =
+                self.others.note(minute, key, places, Kinds::default()).map_or(u32::MAX, |own| own.exposures);
         }
         let seen = hash.map(|hash| Seen::new(hash, assignment.variant, is_compared(assignment.reason)));
         if let Some(seen) = seen {

@@ -67,15 +67,25 @@ impl Row {
     /// An empty minute.
     pub fn new(plan: &Plan, revision: u64, minute: u64) -> Self {
         let salt = fnv1a64(plan.key.as_str().as_bytes()) ^ revision.wrapping_mul(SALT);
-        let counted = Counted { rollout: plan.key.clone(), window: Window::at(minute, revision), compared: Compared::default() };
+        let counted =
+            Counted { rollout: plan.key.clone(), window: Window::at(minute, revision), compared: Compared::default() };
         Self { salt, cells: 0, counted, statuses: statuses(plan) }
     }
 
     /// Adds to the counts of a side. `bit` is that of its place.
-    pub fn add(&mut self, (variant, endpoint): Side<'_>, happened: &Happened, bit: u32, fresh: &Fresh, fresh_status: u32) {
+    pub fn add(
+        &mut self,
+        (variant, endpoint): Side<'_>,
+        happened: &Happened,
+        bit: u32,
+        fresh: &Fresh,
+        fresh_status: u32,
+    ) {
         let Some(tally) = self.counted.window.tally_mut(variant, endpoint) else { return };
         tally.requests = tally.requests.saturating_add(u64::from(happened.is_request));
-        for ((kind, fresh), _) in KINDS.iter().zip(fresh.events).zip(happened.kinds).filter(|(_, has_happened)| *has_happened) {
+        for ((kind, fresh), _) in
+            KINDS.iter().zip(fresh.events).zip(happened.kinds).filter(|(_, has_happened)| *has_happened)
+        {
             if let Some(count) = tally.count_mut(kind) {
                 *count = count.saturating_add(1);
             }
@@ -100,11 +110,21 @@ impl Row {
 
     /// Adds to what comparisons may use of a side: a subject's first exposure and its first event of each
     /// kind, and whatever was measured.
-    pub fn compare(&mut self, (variant, endpoint): Side<'_>, happened: &Happened, dealt: Dealt, bit: u32, fresh: &Fresh, fresh_status: u32) {
+    pub fn compare(
+        &mut self,
+        (variant, endpoint): Side<'_>,
+        happened: &Happened,
+        dealt: Dealt,
+        bit: u32,
+        fresh: &Fresh,
+        fresh_status: u32,
+    ) {
         let Dealt { slice, seen } = dealt;
         let Self { counted: Counted { compared, .. }, cells, statuses, .. } = self;
         let mut add = |of: &Quantity, n: u32, x: u32| {
-            if n + x > 0 && let Some(trials) = compared.trials(of, endpoint, variant) {
+            if n + x > 0
+                && let Some(trials) = compared.trials(of, endpoint, variant)
+            {
                 let before = trials.slices.len();
                 trials.add(slice, n, x);
                 *cells += trials.slices.len() - before;
@@ -115,13 +135,22 @@ impl Row {
             // All of them have the exposures of the first.
             add(kind, std::mem::take(&mut exposures), u32::from(has_happened && fresh & bit != 0));
         }
-        if let Some(status) = happened.counted_status().filter(|status| fresh_status & bit != 0 && statuses.contains(status)) {
+        if let Some(status) =
+            happened.counted_status().filter(|status| fresh_status & bit != 0 && statuses.contains(status))
+        {
             add(&Quantity::Status(status), 0, 1);
         }
         // Who fails is told once, not again at each endpoint.
         if endpoint.is_none() {
-            let kinds = KINDS.iter().zip(fresh.events).zip(happened.kinds).filter(|((_, fresh), has_happened)| *has_happened && fresh & bit != 0);
-            let status = happened.counted_status().filter(|status| fresh_status & bit != 0 && statuses.contains(status)).map(Quantity::Status);
+            let kinds = KINDS
+                .iter()
+                .zip(fresh.events)
+                .zip(happened.kinds)
+                .filter(|((_, fresh), has_happened)| *has_happened && fresh & bit != 0);
+            let status = happened
+                .counted_status()
+                .filter(|status| fresh_status & bit != 0 && statuses.contains(status))
+                .map(Quantity::Status);
             for of in kinds.map(|((kind, _), _)| kind).chain(&status) {
                 compared.fail(of, seen);
                 *cells += 1;
@@ -139,8 +168,14 @@ impl Row {
     /// About how long its text is, rather too long.
     pub fn bytes(&self) -> usize {
         let Counted { window, compared, .. } = &self.counted;
-        let counts: usize = window.sides.iter().map(|(_, tally)| 400 + tally.statuses.len() * 20 + tally.repeats.len() * 30).sum();
-        let sketches: usize = window.sides.iter().flat_map(|(_, tally)| &tally.sketches).map(|(_, sketch)| 400 + sketch.bins().count() * 9).sum();
+        let counts: usize =
+            window.sides.iter().map(|(_, tally)| 400 + tally.statuses.len() * 20 + tally.repeats.len() * 30).sum();
+        let sketches: usize = window
+            .sides
+            .iter()
+            .flat_map(|(_, tally)| &tally.sketches)
+            .map(|(_, sketch)| 400 + sketch.bins().count() * 9)
+            .sum();
         let trials: usize = compared.trials.iter().map(|trials| 200 + trials.slices.len() * 12).sum();
         let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
         let failed: usize = compared.failed.iter().map(|failed| 50 + failed.subjects.iter().count() * 17).sum();

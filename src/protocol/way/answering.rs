@@ -25,7 +25,10 @@ impl Way {
         // What shared caches may keep must not carry one visitor's token.
         let token = if is_page && self.is_private() { self.measured().token(instruments) } else { None };
         let mut step = self.answer(answer, Which::Last, self.variant(), self.reason(), token.as_deref());
-        let is_small = answer.header("content-length").and_then(|length| length.parse::<u64>().ok()).is_none_or(|length| length <= WATCHED_BYTES_MAX);
+        let is_small = answer
+            .header("content-length")
+            .and_then(|length| length.parse::<u64>().ok())
+            .is_none_or(|length| length <= WATCHED_BYTES_MAX);
         if let Step::Answer { watch_ms, .. } = &mut step
             && is_page
             && is_small
@@ -51,7 +54,14 @@ impl Way {
         act(&Translator { public: self.address(), answering, upstreams: &upstreams })
     }
 
-    pub(super) fn answer(&self, answer: &AnswerText, which: Which, variant: Variant, reason: &'static str, token: Option<&str>) -> Step {
+    pub(super) fn answer(
+        &self,
+        answer: &AnswerText,
+        which: Which,
+        variant: Variant,
+        reason: &'static str,
+        token: Option<&str>,
+    ) -> Step {
         // A switched connection is passed on as it is: a copy would lose its socket. And no copy can be made of a
         // status that HTTP does not have; where the site's own caches tell the sides apart, it needs no marks.
         let is_uncopied = answer.status() > 599 && self.terms().is_some_and(|terms| !terms.keeps_apart());
@@ -62,20 +72,30 @@ impl Way {
         let provenance = Provenance {
             variant: has_rollout.then_some(variant),
             reason,
-            is_private: self.is_private() || (!self.decision.cookies.is_empty() && self.terms().is_none_or(|terms| terms.keeps_apart())),
+            is_private: self.is_private()
+                || (!self.decision.cookies.is_empty() && self.terms().is_none_or(|terms| terms.keeps_apart())),
             is_varying: self.is_varying(),
             life: self.life(answer),
             is_read: self.request.is_read(),
             token,
         };
-        let edits: HeaderEdits = self.with_translator(provenance.variant, |translator| respond::edits(answer, &provenance, translator, self.cookies_for(answer)));
+        let edits: HeaderEdits = self.with_translator(provenance.variant, |translator| {
+            respond::edits(answer, &provenance, translator, self.cookies_for(answer))
+        });
         Step::Answer { which, edits: Some(edits), watch_ms: 0 }
     }
 
     /// The cookies that go with an answer: none where shared caches may store it, and would hand one visitor's id
     /// to everybody.
     fn cookies_for(&self, answer: &AnswerText) -> &[String] {
-        let is_public = || answer.header("cache-control").is_some_and(|value| value.to_ascii_lowercase().split(',').any(|part| matches!(part.trim().split('=').next(), Some("public" | "s-maxage"))));
+        let is_public = || {
+            answer.header("cache-control").is_some_and(|value| {
+                value
+                    .to_ascii_lowercase()
+                    .split(',')
+                    .any(|part| matches!(part.trim().split('=').next(), Some("public" | "s-maxage")))
+            })
+        };
         let keeps_apart = self.terms().is_none_or(|terms| terms.keeps_apart());
         if !keeps_apart && is_public() { &[] } else { &self.decision.cookies }
     }
@@ -86,14 +106,22 @@ impl Way {
             return Life::Own;
         }
         let is_permanent = matches!(answer.status(), 301 | 308);
-        if self.asset().is_some() && (answer.status() >= 500 || Asset::is_missed(answer.status(), answer.content_type())) {
+        if self.asset().is_some()
+            && (answer.status() >= 500 || Asset::is_missed(answer.status(), answer.content_type()))
+        {
             return Life::None;
         }
         // A 304 mostly says no type; what it renews is a page where one is wanted.
         let wants_page = || self.request.header("accept").is_some_and(|accept| accept.contains("text/html"));
-        let is_unknown = answer.status() == 304 && answer.content_type().is_none() && self.asset().is_none() && wants_page();
-        let is_document = || forward::asks_for_document(self.request.header("sec-fetch-dest"), self.request.header("accept"));
-        if is_permanent || is_unknown || assets::is_html(answer.content_type()) || is_document() { Life::Revalidated } else { Life::Own }
+        let is_unknown =
+            answer.status() == 304 && answer.content_type().is_none() && self.asset().is_none() && wants_page();
+        let is_document =
+            || forward::asks_for_document(self.request.header("sec-fetch-dest"), self.request.header("accept"));
+        if is_permanent || is_unknown || assets::is_html(answer.content_type()) || is_document() {
+            Life::Revalidated
+        } else {
+            Life::Own
+        }
     }
 
     /// Whether the answer depends on who asks, and shared caches are not told to tell them apart.
@@ -109,7 +137,11 @@ impl Way {
     /// Whether an answer sends the browser where it already is, for ever. One that sets a cookie which the
     /// browser does not have, changes or takes one away, may answer otherwise the next time.
     pub(super) fn leads_back(&self, answer: &AnswerText, variant: Variant) -> bool {
-        let Some(resolved) = answer.target().filter(|_| self.request.is_read() && (301..=308).contains(&answer.status())) else { return false };
+        let Some(resolved) =
+            answer.target().filter(|_| self.request.is_read() && (301..=308).contains(&answer.status()))
+        else {
+            return false;
+        };
         let cookies = self.request.header("cookie").unwrap_or_default();
         let is_change = |cookie: &str| {
             let (pair, _) = cookie.split_once(';').unwrap_or((cookie, ""));
@@ -121,6 +153,7 @@ impl Way {
         if location.starts_with('#') {
             return false;
         }
-        self.with_translator(Some(variant), |translator| translator.leads_back(location, resolved)) && !answer.values("set-cookie").any(is_change)
+        self.with_translator(Some(variant), |translator| translator.leads_back(location, resolved))
+            && !answer.values("set-cookie").any(is_change)
     }
 }

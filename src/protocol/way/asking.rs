@@ -18,14 +18,21 @@ impl Way {
         let address = self.address();
         let terms = self.terms();
         let conditions = match (&terms, variant) {
-            (Some(terms), Some(asked)) if terms.keeps_apart() => Conditions::For { asked, is_varying: self.is_varying() },
+            (Some(terms), Some(asked)) if terms.keeps_apart() => {
+                Conditions::For { asked, is_varying: self.is_varying() }
+            }
             (Some(_), _) => Conditions::Untouched,
             // What was legacy's while there was a rollout is the site's own now.
             (None, _) => Conditions::For { asked: Variant::Legacy, is_varying: false },
         };
         let inbound = Inbound { request: &self.request, address, conditions };
-        let stage = terms.as_ref().zip(self.decision.assignment).and_then(|(terms, assignment)| terms.plan.stages.get(assignment.stage));
-        let rollout = variant.zip(terms.as_ref()).map(|(variant, terms)| (variant, terms.plan.key.as_str(), stage.map_or("", |stage| stage.name.as_str())));
+        let stage = terms
+            .as_ref()
+            .zip(self.decision.assignment)
+            .and_then(|(terms, assignment)| terms.plan.stages.get(assignment.stage));
+        let rollout = variant
+            .zip(terms.as_ref())
+            .map(|(variant, terms)| (variant, terms.plan.key.as_str(), stage.map_or("", |stage| stage.name.as_str())));
         let edits = forward::edits(&inbound, &Marks { rollout, flags: &self.decision.flags }, backend);
         let service = match &backend.place {
             Place::Service(name) => Some(name.clone()),

@@ -16,8 +16,12 @@ impl Way {
         let side = self.variant();
         match outcome {
             Err(error) => Some(format!("{side} did not answer: {}", error.message())),
-            Ok(answer) if self.terms().map_or(answer.status() >= 500, |terms| terms.is_failure(answer.status())) => Some(format!("{side} answered {}", answer.status())),
-            Ok(answer) if self.leads_back(answer, side) => Some(format!("{side} redirects to the address that was asked for")),
+            Ok(answer) if self.terms().map_or(answer.status() >= 500, |terms| terms.is_failure(answer.status())) => {
+                Some(format!("{side} answered {}", answer.status()))
+            }
+            Ok(answer) if self.leads_back(answer, side) => {
+                Some(format!("{side} redirects to the address that was asked for"))
+            }
             Ok(_) => None,
         }
     }
@@ -27,7 +31,12 @@ impl Way {
     fn is_late(&self, outcome: &Outcome, now_ms: f64) -> bool {
         match outcome {
             Err(error) => matches!(error, NoAnswer::Timeout(_)),
-            Ok(_) => !self.request.has_body() && self.terms().is_some_and(|terms| now_ms - self.started_ms > terms.limit(self.variant(), false).ms as f64),
+            Ok(_) => {
+                !self.request.has_body()
+                    && self
+                        .terms()
+                        .is_some_and(|terms| now_ms - self.started_ms > terms.limit(self.variant(), false).ms as f64)
+            }
         }
     }
 
@@ -52,7 +61,13 @@ impl Way {
     }
 
     /// The other side's answer where it is the asset, else the own one.
-    pub(super) fn after_skew(&self, outcome: Outcome, own: &AnswerText, seen: &Seen, instruments: &mut Instruments<'_>) -> Step {
+    pub(super) fn after_skew(
+        &self,
+        outcome: Outcome,
+        own: &AnswerText,
+        seen: &Seen,
+        instruments: &mut Instruments<'_>,
+    ) -> Step {
         match outcome {
             Ok(answer) if Asset::is_found(answer.status(), answer.content_type()) => {
                 self.count(&seen.replaced(answer.status()), instruments);

@@ -24,7 +24,8 @@ fn permission(answer: Option<&AnswerText>) -> u8 {
 impl Way {
     /// Asks a side; new is given up where it takes too long, since legacy can answer too.
     pub(super) fn ask_permission(&self, variant: Variant) -> Step {
-        let limit = self.terms().map(|terms| terms.limit(variant, variant == Variant::New)).filter(|limit| limit.is_enforced);
+        let limit =
+            self.terms().map(|terms| terms.limit(variant, variant == Variant::New)).filter(|limit| limit.is_enforced);
         self.ask_side(variant, limit.map_or(0, |limit| limit.ms))
     }
 
@@ -32,7 +33,9 @@ impl Way {
         let first = self.terms().map_or(Variant::Legacy, |terms| first(&terms));
         let has_second = first == Variant::New && self.terms().is_some_and(|terms| terms.pinned().is_none());
         match outcome {
-            Ok(answer) if !has_second || permission(Some(&answer)) == 3 => (self.answer(&answer, Which::Last, first, "preflight", None), None),
+            Ok(answer) if !has_second || permission(Some(&answer)) == 3 => {
+                (self.answer(&answer, Which::Last, first, "preflight", None), None)
+            }
             Err(error) if !has_second => self.no_answer(&error),
             outcome => {
                 self.stage = Stage::Preflight { first, own: outcome.ok() };
@@ -41,7 +44,12 @@ impl Way {
         }
     }
 
-    pub(super) fn after_both(&self, first: Variant, own: Option<AnswerText>, outcome: Outcome) -> (Step, Option<Remark>) {
+    pub(super) fn after_both(
+        &self,
+        first: Variant,
+        own: Option<AnswerText>,
+        outcome: Outcome,
+    ) -> (Step, Option<Remark>) {
         let second = outcome.as_ref().ok();
         // New's answer stands where both permit the same.
         let is_second = match permission(second).cmp(&permission(own.as_ref())) {

@@ -31,11 +31,11 @@ mod words;
 
 pub use parse::parse;
 
+use crate::model::Name;
 use crate::model::command::Command;
 use crate::model::condition::Vital;
 use crate::model::measured::Quantity;
 use crate::model::variant::Variant;
-use crate::model::Name;
 
 /// What happens, in the order in which it was written.
 #[derive(Clone, Debug, Default, PartialEq)]

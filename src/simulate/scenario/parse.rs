@@ -14,10 +14,48 @@ use crate::model::{Name, Percentage};
 use crate::simulate::healthy::{is_asked, terms};
 
 const THINGS: [&str; 26] = [
-    "new.error_rate", "new.client_error_rate", "new.timeout_rate", "new.abandoned_rate", "new.broken_rate", "new.latency", "new.lcp", "new.fcp", "new.cls", "new.inp", "new.ttfb", "new.js_error_rate", "legacy.error_rate", "legacy.latency", "faults", "no", "silence", "errors",
-    "approve", "pause", "resume", "advance", "rollback", "kill", "revive", "set",
+    "new.error_rate",
+    "new.client_error_rate",
+    "new.timeout_rate",
+    "new.abandoned_rate",
+    "new.broken_rate",
+    "new.latency",
+    "new.lcp",
+    "new.fcp",
+    "new.cls",
+    "new.inp",
+    "new.ttfb",
+    "new.js_error_rate",
+    "legacy.error_rate",
+    "legacy.latency",
+    "faults",
+    "no",
+    "silence",
+    "errors",
+    "approve",
+    "pause",
+    "resume",
+    "advance",
+    "rollback",
+    "kill",
+    "revive",
+    "set",
 ];
-const FIGURES: [&str; 13] = ["error_rate", "client_error_rate", "timeout_rate", "abandoned_rate", "broken_rate", "latency", "lcp", "fcp", "cls", "inp", "ttfb", "js_error_rate", "timing.NAME"];
+const FIGURES: [&str; 13] = [
+    "error_rate",
+    "client_error_rate",
+    "timeout_rate",
+    "abandoned_rate",
+    "broken_rate",
+    "latency",
+    "lcp",
+    "fcp",
+    "cls",
+    "inp",
+    "ttfb",
+    "js_error_rate",
+    "timing.NAME",
+];
 const WHEN_HELP: &str = "`from 6h`, `from 6h to 8h`, `from canary+1h for 30m`";
 const AT_HELP: &str = "`at 30h`, or `at canary+2h` after a stage was entered";
 
@@ -58,7 +96,10 @@ fn read_line(line: &str, start: usize, plans: &[&Plan]) -> Result<Option<Line>, 
     }
     let (what, when) = Parser { r: &mut reader, plans: &about }.thing()?;
     if let Some(rest) = reader.next() {
-        return Err(rest.fault(format!("`{}` stands behind the end of what the line says", rest.text), "one thing a line; `#` begins a comment"));
+        return Err(rest.fault(
+            format!("`{}` stands behind the end of what the line says", rest.text),
+            "one thing a line; `#` begins a comment",
+        ));
     }
     Ok(Some(Line { text, key, what, when }))
 }
@@ -122,20 +163,39 @@ impl<'a> Parser<'_, 'a> {
         let what = match (word.text, word.is_quoted) {
             ("everything", false) => What::ApproveAll,
             (item, true) => {
-                let known: Vec<&str> = self.plans.iter().flat_map(|plan| plan.checklist.iter().chain(plan.stages.iter().flat_map(|stage| &stage.checklist)).chain(&plan.after_rollback)).map(String::as_str).collect();
+                let known: Vec<&str> = self
+                    .plans
+                    .iter()
+                    .flat_map(|plan| {
+                        plan.checklist
+                            .iter()
+                            .chain(plan.stages.iter().flat_map(|stage| &stage.checklist))
+                            .chain(&plan.after_rollback)
+                    })
+                    .map(String::as_str)
+                    .collect();
                 if !known.contains(&item) {
                     return Err(word.fault(format!("no checklist has the item `{item}`"), meant(item, &known)));
                 }
                 What::Approve(item.to_owned())
             }
-            _ => return Err(word.fault(format!("`{}` is no item", word.text), "`everything`, or an item's text in quotes")),
+            _ => {
+                return Err(
+                    word.fault(format!("`{}` is no item", word.text), "`everything`, or an item's text in quotes")
+                );
+            }
         };
         let when = if self.r.peek().is_some() { self.at()? } else { When::At(Moment { stage: None, offset_ms: 0 }) };
         Ok((what, when))
     }
 
     fn command(&mut self, word: &Word<'a>) -> Result<Option<Command>, Fault> {
-        let percentage = |word: &Word<'_>| word.text.trim_end_matches('%').parse::<Percentage>().map_err(|error| word.fault(error.to_string(), error.help().unwrap_or_default()));
+        let percentage = |word: &Word<'_>| {
+            word.text
+                .trim_end_matches('%')
+                .parse::<Percentage>()
+                .map_err(|error| word.fault(error.to_string(), error.help().unwrap_or_default()))
+        };
         Ok(Some(match word.text {
             "pause" => Command::Pause,
             "resume" => Command::Resume(None),
@@ -168,7 +228,8 @@ impl<'a> Parser<'_, 'a> {
         if let Some(event) = word.text.strip_prefix("event.") {
             return self.event(word, event);
         }
-        let (path, endpoint) = word.text.split_once('@').map_or((word.text, None), |(path, endpoint)| (path, Some(endpoint)));
+        let (path, endpoint) =
+            word.text.split_once('@').map_or((word.text, None), |(path, endpoint)| (path, Some(endpoint)));
         let (side, figure) = match path.split_once('.') {
             Some(("new", figure)) => (Variant::New, figure),
             Some(("legacy", figure)) => (Variant::Legacy, figure),
@@ -180,15 +241,22 @@ impl<'a> Parser<'_, 'a> {
         };
         let endpoint = endpoint.map(|endpoint| self.endpoint(word, endpoint)).transpose()?;
         if endpoint.is_some() && !matches!(figure, Figure::ErrorRate | Figure::Rate(_) | Figure::Latency) {
-            return Err(word.fault(format!("`{path}` is the same at all endpoints"), "rates of requests and `latency` may name one"));
+            return Err(word.fault(
+                format!("`{path}` is the same at all endpoints"),
+                "rates of requests and `latency` may name one",
+            ));
         }
         self.equals()?;
         let amount_word = self.r.wanted("the amount", "2%, 900ms, 4s or 1.6x")?;
         let amount = amount_of(&figure, &amount_word)?;
         if let (Figure::Rate(of), Amount::Times(_)) = (&figure, amount)
-            && *of != Quantity::ClientErrors && !self.plans.iter().any(|plan| is_asked(plan, of))
+            && *of != Quantity::ClientErrors
+            && !self.plans.iter().any(|plan| is_asked(plan, of))
         {
-            return Err(amount_word.fault(format!("`{path}` is zero in a healthy world, since no condition is about it"), "a percentage such as 2%"));
+            return Err(amount_word.fault(
+                format!("`{path}` is zero in a healthy world, since no condition is about it"),
+                "a percentage such as 2%",
+            ));
         }
         Ok((What::Figure { side, figure, endpoint, amount }, self.span()?))
     }
@@ -202,9 +270,12 @@ impl<'a> Parser<'_, 'a> {
             _ => match (Vital::ALL.into_iter().find(|vital| vital.word() == text), text.strip_prefix("timing.")) {
                 (Some(vital), _) => Figure::Vital(vital),
                 (None, Some(timing)) => {
-                    let known = self.names(|metric| if let Metric::Timing(name, _) = metric { Some(name.as_str()) } else { None });
+                    let known = self
+                        .names(|metric| if let Metric::Timing(name, _) = metric { Some(name.as_str()) } else { None });
                     if !known.contains(&timing) {
-                        return Err(word.fault(format!("no condition is about `timing.{timing}`"), meant(timing, &known)));
+                        return Err(
+                            word.fault(format!("no condition is about `timing.{timing}`"), meant(timing, &known))
+                        );
                     }
                     Figure::Timing(name(word, timing)?)
                 }
@@ -215,7 +286,11 @@ impl<'a> Parser<'_, 'a> {
 
     fn endpoint(&self, word: &Word<'_>, text: &str) -> Result<Name, Fault> {
         let known: Vec<&str> = self.plans.iter().flat_map(|plan| plan.endpoints.names()).collect();
-        if known.contains(&text) { name(word, text) } else { Err(word.fault(format!("no endpoint is called `{text}`"), meant(text, &known))) }
+        if known.contains(&text) {
+            name(word, text)
+        } else {
+            Err(word.fault(format!("no endpoint is called `{text}`"), meant(text, &known)))
+        }
     }
 
     /// The names in the plans' conditions that `of` picks.
@@ -244,18 +319,29 @@ impl<'a> Parser<'_, 'a> {
             Some((percent, "%")) => percent / 100.0,
             Some((ms, "ms")) => ms,
             Some((seconds, "s")) => seconds * 1_000.0,
-            _ => return Err(amount.fault(format!("`{}` is no value", amount.text), "a number, a percentage or a time: 6, 85%, 700ms, 2s")),
+            _ => {
+                return Err(amount.fault(
+                    format!("`{}` is no value", amount.text),
+                    "a number, a percentage or a time: 6, 85%, 700ms, 2s",
+                ));
+            }
         };
         match (kind, self.r.peek().map(|word| word.text)) {
-            (SignalKind::Count, Some("from")) => Err(word.fault(format!("`signal.{signal}` counts events, and those come at one time"), AT_HELP)),
+            (SignalKind::Count, Some("from")) => {
+                Err(word.fault(format!("`signal.{signal}` counts events, and those come at one time"), AT_HELP))
+            }
             (SignalKind::Count, _) => Ok((What::Count(name, value), self.at()?)),
-            (SignalKind::Gauge, Some("at")) => Err(word.fault(format!("`signal.{signal}` is a gauge, and that lasts"), WHEN_HELP)),
+            (SignalKind::Gauge, Some("at")) => {
+                Err(word.fault(format!("`signal.{signal}` is a gauge, and that lasts"), WHEN_HELP))
+            }
             (SignalKind::Gauge, _) => Ok((What::Gauge(name, value), self.span()?)),
         }
     }
 
     fn event(&mut self, word: &Word<'a>, event: &str) -> Result<(What, When), Fault> {
-        let mut known = self.names(|metric| if let Metric::Event(name) | Metric::Reporters(name) = metric { Some(name.as_str()) } else { None });
+        let mut known = self.names(|metric| {
+            if let Metric::Event(name) | Metric::Reporters(name) = metric { Some(name.as_str()) } else { None }
+        });
         if !self.names(|metric| (*metric == Metric::Adoption).then_some("used")).is_empty() {
             known.push("used");
         }
@@ -300,15 +386,30 @@ impl<'a> Parser<'_, 'a> {
     }
 
     fn moment(&self, word: &Word<'_>) -> Result<Moment, Fault> {
-        let stages: Vec<&str> = self.plans.iter().flat_map(|plan| &plan.stages).map(|stage| stage.name.as_str()).collect();
-        let (stage, offset) = if stages.contains(&word.text) { (Some(word.text), None) } else { word.text.rsplit_once('+').map_or((None, Some(word.text)), |(stage, offset)| (Some(stage), Some(offset))) };
+        let stages: Vec<&str> =
+            self.plans.iter().flat_map(|plan| &plan.stages).map(|stage| stage.name.as_str()).collect();
+        let (stage, offset) = if stages.contains(&word.text) {
+            (Some(word.text), None)
+        } else {
+            word.text.rsplit_once('+').map_or((None, Some(word.text)), |(stage, offset)| (Some(stage), Some(offset)))
+        };
         if let Some(stage) = stage.filter(|stage| !stages.contains(stage)) {
             return Err(word.fault(format!("no stage is called `{stage}`"), meant(stage, &stages)));
         }
         let offset_ms = match offset {
             None => 0,
             Some("0") => 0,
-            Some(offset) => duration(word, offset).map_err(|found| if stage.is_none() && !starts_with_digit(offset) { fault(word.span.clone(), format!("`{offset}` is neither a time nor a stage"), format!("a time such as 6h, or a stage ({})", one_of(stages.iter().copied()))) } else { found })?,
+            Some(offset) => duration(word, offset).map_err(|found| {
+                if stage.is_none() && !starts_with_digit(offset) {
+                    fault(
+                        word.span.clone(),
+                        format!("`{offset}` is neither a time nor a stage"),
+                        format!("a time such as 6h, or a stage ({})", one_of(stages.iter().copied())),
+                    )
+                } else {
+                    found
+                }
+            })?,
         };
         Ok(Moment { stage: stage.map(|stage| name(word, stage)).transpose()?, offset_ms })
     }
@@ -321,8 +422,8 @@ fn starts_with_digit(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulate::scenario::Amount;
     use crate::model::plan::set::read_rollout;
+    use crate::simulate::scenario::Amount;
 
     const PLAN: &str = r#"{"key":"shop","routes":["/*"],"upstreams":{"legacy":"https://a.example","new":"https://b.example"},"identity":{"from":["cookie:uid"]},
         "endpoints":{"api":"path:/api/*"},"checklist":["Backups"],"signals":{"p1":{"kind":"count"},"cpu":{"kind":"gauge"}},
@@ -355,31 +456,86 @@ mod tests {
 
     #[test]
     fn lines_say_what_and_when() {
-        let figure = |side, figure, endpoint: Option<&str>, amount| What::Figure { side, figure, endpoint: endpoint.map(|name| name.parse().unwrap()), amount };
+        let figure = |side, figure, endpoint: Option<&str>, amount| What::Figure {
+            side,
+            figure,
+            endpoint: endpoint.map(|name| name.parse().unwrap()),
+            amount,
+        };
         let from = |hours: i64| When::Span(moment(None, hours * HOUR_MS), None);
-        reads("new.error_rate = 2% from 6h", figure(Variant::New, Figure::ErrorRate, None, Amount::Value(0.02)), from(6));
-        reads(" new.error_rate@api=2% # bad", figure(Variant::New, Figure::ErrorRate, Some("api"), Amount::Value(0.02)), from(0));
-        reads("new.client_error_rate = 100% from full", figure(Variant::New, Figure::Rate(Quantity::ClientErrors), None, Amount::Value(1.0)), When::Span(moment(Some("full"), 0), None));
-        reads("legacy.broken_rate@api = 3%", figure(Variant::Legacy, Figure::Rate(Quantity::Broken), Some("api"), Amount::Value(0.03)), from(0));
-        reads("legacy.latency = 1.6x from 6h to 8h", figure(Variant::Legacy, Figure::Latency, None, Amount::Times(1.6)), When::Span(moment(None, 6 * HOUR_MS), Some(Until::At(moment(None, 8 * HOUR_MS)))));
-        reads("timing.tti = 4s from first-2+2h for 30m", figure(Variant::New, Figure::Timing("tti".parse().unwrap()), None, Amount::Value(4_000.0)), When::Span(moment(Some("first-2"), 2 * HOUR_MS), Some(Until::For(HOUR_MS / 2))));
-        reads("new.cls = 0.3 from full", figure(Variant::New, Figure::Vital(Vital::Cls), None, Amount::Value(0.3)), When::Span(moment(Some("full"), 0), None));
+        reads(
+            "new.error_rate = 2% from 6h",
+            figure(Variant::New, Figure::ErrorRate, None, Amount::Value(0.02)),
+            from(6),
+        );
+        reads(
+            " new.error_rate@api=2% # bad",
+            figure(Variant::New, Figure::ErrorRate, Some("api"), Amount::Value(0.02)),
+            from(0),
+        );
+        reads(
+            "new.client_error_rate = 100% from full",
+            figure(Variant::New, Figure::Rate(Quantity::ClientErrors), None, Amount::Value(1.0)),
+            When::Span(moment(Some("full"), 0), None),
+        );
+        reads(
+            "legacy.broken_rate@api = 3%",
+            figure(Variant::Legacy, Figure::Rate(Quantity::Broken), Some("api"), Amount::Value(0.03)),
+            from(0),
+        );
+        reads(
+            "legacy.latency = 1.6x from 6h to 8h",
+            figure(Variant::Legacy, Figure::Latency, None, Amount::Times(1.6)),
+            When::Span(moment(None, 6 * HOUR_MS), Some(Until::At(moment(None, 8 * HOUR_MS)))),
+        );
+        reads(
+            "timing.tti = 4s from first-2+2h for 30m",
+            figure(Variant::New, Figure::Timing("tti".parse().unwrap()), None, Amount::Value(4_000.0)),
+            When::Span(moment(Some("first-2"), 2 * HOUR_MS), Some(Until::For(HOUR_MS / 2))),
+        );
+        reads(
+            "new.cls = 0.3 from full",
+            figure(Variant::New, Figure::Vital(Vital::Cls), None, Amount::Value(0.3)),
+            When::Span(moment(Some("full"), 0), None),
+        );
         reads("signal.p1 = 6 at 30h", What::Count("p1".parse().unwrap(), 6.0), When::At(moment(None, 30 * HOUR_MS)));
         reads("shop: signal.cpu = 95% from 5h", What::Gauge("cpu".parse().unwrap(), 0.95), from(5));
-        reads("event.failure = 12 at 3h", What::Reporters("failure".parse().unwrap(), 12), When::At(moment(None, 3 * HOUR_MS)));
+        reads(
+            "event.failure = 12 at 3h",
+            What::Reporters("failure".parse().unwrap(), 12),
+            When::At(moment(None, 3 * HOUR_MS)),
+        );
         reads("no traffic on new from 2h", What::NoTraffic(Some(Variant::New)), from(2));
         reads("approve \"Backups\" at 5h", What::Approve("Backups".into()), When::At(moment(None, 5 * HOUR_MS)));
-        reads("set 25% at first-2", What::Command(Command::Set(Setting::percentage("25".parse().unwrap()))), When::At(moment(Some("first-2"), 0)));
-        reads("# nothing\n\nrollback to previous at 1h\n", What::Command(Command::Rollback(Target::Previous)), When::At(moment(None, HOUR_MS)));
+        reads(
+            "set 25% at first-2",
+            What::Command(Command::Set(Setting::percentage("25".parse().unwrap()))),
+            When::At(moment(Some("first-2"), 0)),
+        );
+        reads(
+            "# nothing\n\nrollback to previous at 1h\n",
+            What::Command(Command::Rollback(Target::Previous)),
+            When::At(moment(None, HOUR_MS)),
+        );
         assert_eq!(read("approve everything # all").unwrap().lines[0].text, "approve everything");
     }
 
     #[test]
     fn what_cannot_be_meant_is_told_with_its_place_and_the_way_out() {
-        refuses("new.eror_rate = 2%", "new.eror_rate", "`new.eror_rate` is nothing that can happen", "did you mean `error_rate`?");
+        refuses(
+            "new.eror_rate = 2%",
+            "new.eror_rate",
+            "`new.eror_rate` is nothing that can happen",
+            "did you mean `error_rate`?",
+        );
         refuses("new.error_rate = 2", "2", "`2` is no amount of this", "2%");
         refuses("new.error_rate = 200%", "200%", "`200%` is more than 100 %", "0% to 100%");
-        refuses("new.broken_rate = 3x", "3x", "`new.broken_rate` is zero in a healthy world, since no condition is about it", "2%");
+        refuses(
+            "new.broken_rate = 3x",
+            "3x",
+            "`new.broken_rate` is zero in a healthy world, since no condition is about it",
+            "2%",
+        );
         refuses("new.latency = 2%", "2%", "`2%` is no amount of this", "900ms");
         refuses("new.error_rate 2%", "2%", "`2%` stands where `=` should", "new.error_rate = 2%");
         refuses("new.error_rate =", "=", "the amount is missing here", "2%");
@@ -388,10 +544,20 @@ mod tests {
         refuses("new.error_rate = 2% from ful+2h", "ful+2h", "no stage is called `ful`", "did you mean `full`?");
         refuses("new.error_rate = 2% from 6h to 5h", "5h", "it would end before it begins", "from 6h");
         refuses("new.error_rate = 2% for 5h", "for", "`for` stands where `from` should", "from 6h");
-        refuses("new.error_rate = 2% from 6h now", "now", "`now` stands behind the end of what the line says", "one thing a line");
+        refuses(
+            "new.error_rate = 2% from 6h now",
+            "now",
+            "`now` stands behind the end of what the line says",
+            "one thing a line",
+        );
         refuses("new.error_rate@app = 2%", "new.error_rate@app", "no endpoint is called `app`", "`api`");
         refuses("signal.p2 = 6 at 3h", "signal.p2", "no signal is called `p2`", "did you mean `p1`?");
-        refuses("signal.p1 = 6 from 3h", "signal.p1", "`signal.p1` counts events, and those come at one time", "at 30h");
+        refuses(
+            "signal.p1 = 6 from 3h",
+            "signal.p1",
+            "`signal.p1` counts events, and those come at one time",
+            "at 30h",
+        );
         refuses("signal.cpu = 6 at 3h", "signal.cpu", "`signal.cpu` is a gauge, and that lasts", "from 6h");
         refuses("event.failed = 6 at 3h", "event.failed", "no condition is about `event.failed`", "failure");
         refuses("approve \"Backup\"", "\"Backup\"", "no checklist has the item `Backup`", "did you mean `Backups`?");

@@ -28,7 +28,13 @@ impl Word<'_> {
 
 /// Something wrong at a place of the scenario.
 pub fn fault(span: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Fault {
-    Fault { severity: Severity::Error, path: String::new(), span: Some(span), message: message.into(), help: Some(help.into()) }
+    Fault {
+        severity: Severity::Error,
+        path: String::new(),
+        span: Some(span),
+        message: message.into(),
+        help: Some(help.into()),
+    }
 }
 
 /// `a`, `b` or `c`, for the way out.
@@ -43,7 +49,8 @@ pub fn one_of<'a>(known: impl IntoIterator<Item = &'a str>) -> String {
 
 /// The nearest known word, or all of them.
 pub fn meant(word: &str, known: &[&str]) -> String {
-    nearest(word, known.iter().copied()).map_or_else(|| one_of(known.iter().copied()), |near| format!("did you mean `{near}`?"))
+    nearest(word, known.iter().copied())
+        .map_or_else(|| one_of(known.iter().copied()), |near| format!("did you mean `{near}`?"))
 }
 
 /// The words of a line that begins at `start`, up to a comment. `=` is a word of its own.
@@ -65,12 +72,18 @@ pub fn words(line: &str, start: usize) -> Result<Vec<Word<'_>>, Fault> {
             '"' => {
                 let inside = trimmed.get(1..).unwrap_or_default();
                 let Some(end) = inside.find('"') else {
-                    return Err(fault(start + at..start + line.trim_end().len(), "the quote is not closed", "write \"…\" around the item's text"));
+                    return Err(fault(
+                        start + at..start + line.trim_end().len(),
+                        "the quote is not closed",
+                        "write \"…\" around the item's text",
+                    ));
                 };
                 (inside.get(..end).unwrap_or_default(), end + 2, true)
             }
             _ => {
-                let end = trimmed.find(|letter: char| letter.is_whitespace() || letter == '=' || letter == '"').unwrap_or(trimmed.len());
+                let end = trimmed
+                    .find(|letter: char| letter.is_whitespace() || letter == '=' || letter == '"')
+                    .unwrap_or(trimmed.len());
                 (trimmed.get(..end).unwrap_or_default(), end, false)
             }
         };
@@ -129,7 +142,11 @@ impl<'a> Reader<'a> {
     /// Where it is another, or the line ends.
     pub fn needs(&mut self, text: &str, help: &str) -> Result<(), Fault> {
         let word = self.wanted(&format!("`{text}`"), help)?;
-        if word.text == text { Ok(()) } else { Err(word.fault(format!("`{}` stands where `{text}` should", word.text), help)) }
+        if word.text == text {
+            Ok(())
+        } else {
+            Err(word.fault(format!("`{}` stands where `{text}` should", word.text), help))
+        }
     }
 }
 
@@ -157,7 +174,9 @@ pub fn rate(name: &str) -> Option<Quantity> {
 /// # Errors
 /// Where it is none.
 pub fn whole(word: &Word<'_>, what: &str) -> Result<u32, Fault> {
-    word.text.parse().map_err(|_| word.fault(format!("`{}` is no number of {what}", word.text), "a whole number such as 6"))
+    word.text
+        .parse()
+        .map_err(|_| word.fault(format!("`{}` is no number of {what}", word.text), "a whole number such as 6"))
 }
 
 /// A share, as a fraction of 1.
@@ -189,7 +208,8 @@ pub fn duration(word: &Word<'_>, text: &str) -> Result<i64, Fault> {
 /// # Errors
 /// Where it is none.
 pub fn name(word: &Word<'_>, text: &str) -> Result<Name, Fault> {
-    text.parse().map_err(|error: crate::model::name::NameError| word.fault(error.to_string(), error.help().unwrap_or_default()))
+    text.parse()
+        .map_err(|error: crate::model::name::NameError| word.fault(error.to_string(), error.help().unwrap_or_default()))
 }
 
 /// What a figure becomes.
@@ -201,8 +221,12 @@ pub fn amount_of(figure: &Figure, word: &Word<'_>) -> Result<Amount, Fault> {
     match number(word) {
         Some((times, "x")) => return Ok(Amount::Times(times)),
         Some((_, "%")) if is_share => return share(word).map(Amount::Value),
-        Some((ms, "ms")) if !is_share && *figure != Figure::Vital(Vital::Cls) && ms > 0.0 => return Ok(Amount::Value(ms)),
-        Some((seconds, "s")) if !is_share && *figure != Figure::Vital(Vital::Cls) && seconds > 0.0 => return Ok(Amount::Value(seconds * 1_000.0)),
+        Some((ms, "ms")) if !is_share && *figure != Figure::Vital(Vital::Cls) && ms > 0.0 => {
+            return Ok(Amount::Value(ms));
+        }
+        Some((seconds, "s")) if !is_share && *figure != Figure::Vital(Vital::Cls) && seconds > 0.0 => {
+            return Ok(Amount::Value(seconds * 1_000.0));
+        }
         Some((score, "")) if *figure == Figure::Vital(Vital::Cls) && score > 0.0 => return Ok(Amount::Value(score)),
         _ => {}
     }

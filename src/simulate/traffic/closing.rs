@@ -1,8 +1,8 @@
 //! Puts what a minute of traffic has counted into its window.
 
 use super::{SIDES, Traffic};
-use crate::model::measured::{Compared, Sample, Window};
 use crate::model::measured::compared::Failed;
+use crate::model::measured::{Compared, Sample, Window};
 use crate::simulate::counts::{runs, unpack};
 
 impl Traffic {
@@ -18,9 +18,16 @@ impl Traffic {
                     if let Some(sketch) = tally.sketch_mut(measure).filter(|_| !values.is_empty()) {
                         runs(values.iter().map(|value| unpack(*value).0), |bucket, count| sketch.add(bucket, count));
                     }
-                    if places.contains(&place) && let Some(own) = compared.values(measure, endpoint, variant) {
-                        let dealt = values.iter().map(|value| unpack(*value)).filter_map(|(bucket, slice)| slice.map(|slice| (slice, bucket)));
-                        runs(dealt, |(slice, bucket), count| own.buckets.push((slice, bucket, u32::try_from(count).unwrap_or(u32::MAX))));
+                    if places.contains(&place)
+                        && let Some(own) = compared.values(measure, endpoint, variant)
+                    {
+                        let dealt = values
+                            .iter()
+                            .map(|value| unpack(*value))
+                            .filter_map(|(bucket, slice)| slice.map(|slice| (slice, bucket)));
+                        runs(dealt, |(slice, bucket), count| {
+                            own.buckets.push((slice, bucket, u32::try_from(count).unwrap_or(u32::MAX)))
+                        });
                     }
                     values.clear();
                 }
@@ -30,14 +37,20 @@ impl Traffic {
         for asked in &mut self.asked {
             let endpoint = asked.place.checked_sub(1).and_then(|index| self.endpoints.get(index));
             for (variant, slices) in SIDES.into_iter().zip(&mut asked.slices) {
-                if slices.iter().any(|(n, x)| n + x > 0) && let Some(trials) = compared.trials(&asked.of, endpoint, variant) {
+                if slices.iter().any(|(n, x)| n + x > 0)
+                    && let Some(trials) = compared.trials(&asked.of, endpoint, variant)
+                {
                     let counted = slices.iter().enumerate().filter(|(_, (n, x))| n + x > 0);
-                    trials.slices.extend(counted.filter_map(|(slice, (n, x))| Some((u8::try_from(slice).ok()?, *n, *x))));
+                    trials
+                        .slices
+                        .extend(counted.filter_map(|(slice, (n, x))| Some((u8::try_from(slice).ok()?, *n, *x))));
                     slices.fill((0, 0));
                 }
             }
             if !asked.who.is_empty() {
-                compared.failed.push(Failed { of: asked.of.clone(), subjects: std::mem::replace(&mut asked.who, Sample::EMPTY) });
+                compared
+                    .failed
+                    .push(Failed { of: asked.of.clone(), subjects: std::mem::replace(&mut asked.who, Sample::EMPTY) });
             }
         }
         (window, compared)

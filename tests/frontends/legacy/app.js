@@ -12,9 +12,15 @@
   }
 
   function showCookies() {
-    var count = (cookie('cart').match(/\d+(?=_|$)/g) || []).reduce(function (sum, n) { return sum + Number(n); }, 0);
-    each('[data-cart-count]', function (element) { element.textContent = count; });
-    each('[data-visits]', function (element) { element.textContent = cookie('visits') || 1; });
+    var count = (cookie('cart').match(/\d+(?=_|$)/g) || []).reduce(function (sum, n) {
+      return sum + Number(n);
+    }, 0);
+    each('[data-cart-count]', function (element) {
+      element.textContent = count;
+    });
+    each('[data-visits]', function (element) {
+      element.textContent = cookie('visits') || 1;
+    });
   }
 
   function showStock() {

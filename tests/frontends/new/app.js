@@ -3,7 +3,11 @@ import { showStock } from './stock.js';
 const root = document.documentElement;
 root.dataset.script = 'new';
 
-const cookie = (name) => document.cookie.split('; ').find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
+const cookie = (name) =>
+  document.cookie
+    .split('; ')
+    .find((pair) => pair.startsWith(`${name}=`))
+    ?.slice(name.length + 1) ?? '';
 
 function showCookies() {
   const count = (cookie('cart').match(/\d+(?=_|$)/g) ?? []).reduce((sum, n) => sum + Number(n), 0);

@@ -10,7 +10,10 @@ export function show(box) {
   const now = Date.now() / 3_600_000;
   const points = Array.from({ length: 97 }, (_, i) => `${(i / 96) * width} ${y(now + (i / 96) * HOURS).toFixed(1)}`);
   const ticks = Array.from({ length: 5 }, (_, i) => {
-    const clock = new Date((now + i * 6) * 3_600_000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+    const clock = new Date((now + i * 6) * 3_600_000).toLocaleTimeString('en-GB', {
+      hour: '2-digit',
+      minute: '2-digit',
+    });
     const anchor = ['start', 'middle', 'middle', 'middle', 'end'][i];
     return `<text x="${(i * width) / 4}" y="${HEIGHT + 24}" text-anchor="${anchor}">${clock}</text>`;
   });

@@ -4,8 +4,18 @@ import { count, percent, plural } from '../../text/numbers.js';
 import { shell } from './shell.js';
 
 const WORDS = {
-  kill: { title: 'Kill everything?', confirm: 'Kill everything', isDanger: true, does: 'Everybody is on legacy within seconds, in every rollout and flag, until somebody revives them.' },
-  revive: { title: 'Revive everything?', confirm: 'Revive everything', isDanger: false, does: 'Ends the kill of every rollout: everybody gets again what they had before. Holds begin anew.' },
+  kill: {
+    title: 'Kill everything?',
+    confirm: 'Kill everything',
+    isDanger: true,
+    does: 'Everybody is on legacy within seconds, in every rollout and flag, until somebody revives them.',
+  },
+  revive: {
+    title: 'Revive everything?',
+    confirm: 'Revive everything',
+    isDanger: false,
+    does: 'Ends the kill of every rollout: everybody gets again what they had before. Holds begin anew.',
+  },
 };
 
 export function mount(dialog, dispatch, state) {
@@ -27,6 +37,9 @@ function concerns(command, items) {
   const onNew = held.filter(({ percentage }) => percentage > 0).sort((a, b) => b.percentage - a.percentage);
   if (command === 'revive') return `${plural(held.length, 'rollout')} of ${count(items.length)} are killed now.`;
   if (onNew.length === 0) return `${plural(held.length, 'rollout')}; none has subjects on new by percentage now.`;
-  const named = onNew.slice(0, 5).map((item) => `${item.key} (${percent(item.percentage)})`).join(', ');
+  const named = onNew
+    .slice(0, 5)
+    .map((item) => `${item.key} (${percent(item.percentage)})`)
+    .join(', ');
   return `${plural(held.length, 'rollout')}, of which ${count(onNew.length)} ${onNew.length === 1 ? 'has' : 'have'} subjects on new: ${named}${onNew.length > 5 ? ' and others' : ''}.`;
 }

@@ -15,8 +15,23 @@ export function mount(dialog, dispatch, state) {
   const words = COMMANDS[command];
   const fields = fieldsOf(state.dialog, dispatch);
   const foretold = el('div', { class: 'foretold', 'aria-live': 'polite' });
-  const body = el('div', { class: 'dialog-fields' }, command === 'approve' && el('p', { class: 'dialog-item' }, form.item), fields.before, foretold, fields.after);
-  const view = shell(dialog, dispatch, { command, title: titleOf(command, key), does: words.does, confirm: words.confirm, isDanger: words.isDanger, reasonDefault: form.reason, body });
+  const body = el(
+    'div',
+    { class: 'dialog-fields' },
+    command === 'approve' && el('p', { class: 'dialog-item' }, form.item),
+    fields.before,
+    foretold,
+    fields.after,
+  );
+  const view = shell(dialog, dispatch, {
+    command,
+    title: titleOf(command, key),
+    does: words.does,
+    confirm: words.confirm,
+    isDanger: words.isDanger,
+    reasonDefault: form.reason,
+    body,
+  });
   setAttr(dialog, 'data-command-open', command);
 
   return {
@@ -29,11 +44,20 @@ export function mount(dialog, dispatch, state) {
   };
 }
 
-const TITLES = { approve: () => 'Tick this item?', note: (key) => `Add a note to ${key}`, rollback: (key) => `Roll ${key} back?`, set: (key) => `Set ${key} to a percentage?` };
+const TITLES = {
+  approve: () => 'Tick this item?',
+  note: (key) => `Add a note to ${key}`,
+  rollback: (key) => `Roll ${key} back?`,
+  set: (key) => `Set ${key} to a percentage?`,
+};
 const titleOf = (command, key) => TITLES[command]?.(key) ?? `${upper(command)} ${key}?`;
 
 function updateForetold(root, dialog) {
-  const { foretold: { tried, problem, isLoading }, command, current } = dialog;
+  const {
+    foretold: { tried, problem, isLoading },
+    command,
+    current,
+  } = dialog;
   const isConfirmed = Boolean(bodyOf(dialog)?.confirm);
   setAttr(root, 'aria-busy', String(isLoading));
   const mark = JSON.stringify([tried, problem?.detail, tried === null && isLoading, isConfirmed]);
@@ -60,10 +84,14 @@ function refused(problem) {
 
 function change(tried) {
   const { from, to, isSame } = ends(tried);
-  const side = ({ stage, percentage, facts }, label) => el('div', { class: 'end' },
-    el('span', { class: 'muted small' }, label),
-    el('span', { class: 'end-percent number' }, percentage),
-    el('span', { class: 'small' }, facts ? `${stage}, ${facts}` : stage));
+  const side = ({ stage, percentage, facts }, label) =>
+    el(
+      'div',
+      { class: 'end' },
+      el('span', { class: 'muted small' }, label),
+      el('span', { class: 'end-percent number' }, percentage),
+      el('span', { class: 'small' }, facts ? `${stage}, ${facts}` : stage),
+    );
   if (isSame) return el('div', { class: 'ends' }, side(from, 'Stays at'));
   return el('div', { class: 'ends' }, side(from, 'Now'), icon('next'), side(to, 'Then'));
 }

@@ -18,7 +18,8 @@ export function mount(root, dispatch) {
     if (event.target === dialog) dispatch({ type: 'close' });
   });
   document.addEventListener('keydown', (event) => {
-    if (event.key === '?' && !dialog.open && !/^(input|textarea|select)$/i.test(event.target.tagName)) dispatch({ type: 'shortcuts' });
+    if (event.key === '?' && !dialog.open && !/^(input|textarea|select)$/i.test(event.target.tagName))
+      dispatch({ type: 'shortcuts' });
   });
 
   function swap(state) {
@@ -42,7 +43,8 @@ export function mount(root, dispatch) {
 
   return {
     update(state) {
-      const mark = state.dialog && `${state.dialog.kind} ${state.dialog.command} ${state.dialog.key} ${state.dialog.form?.item}`;
+      const mark =
+        state.dialog && `${state.dialog.kind} ${state.dialog.command} ${state.dialog.key} ${state.dialog.form?.item}`;
       if (open.mark !== mark) {
         open = { mark };
         swap(state);

@@ -24,16 +24,34 @@ export function fieldsOf(dialog, dispatch) {
 function percentageFields(edit, label, max) {
   const range = { min: '0', max: String(max) };
   const number = el('input', {
-    ...range, id: 'percentage', class: 'input number', type: 'number', step: '0.001', inputmode: 'decimal', 'data-first': true,
+    ...range,
+    id: 'percentage',
+    class: 'input number',
+    type: 'number',
+    step: '0.001',
+    inputmode: 'decimal',
+    'data-first': true,
     oninput: () => edit({ percentage: number.value }),
   });
   const slider = el('input', {
-    ...range, class: 'slider', type: 'range', step: '1', 'aria-label': `${label}, in whole steps`,
+    ...range,
+    class: 'slider',
+    type: 'range',
+    step: '1',
+    'aria-label': `${label}, in whole steps`,
     oninput: () => edit({ percentage: slider.value }),
   });
-  const root = el('div', { class: 'field' },
+  const root = el(
+    'div',
+    { class: 'field' },
     el('label', { for: 'percentage' }, label),
-    el('div', { class: 'percentage-fields' }, el('div', { class: 'with-unit' }, number, el('span', { 'aria-hidden': 'true' }, '%')), slider));
+    el(
+      'div',
+      { class: 'percentage-fields' },
+      el('div', { class: 'with-unit' }, number, el('span', { 'aria-hidden': 'true' }, '%')),
+      slider,
+    ),
+  );
   return {
     root,
     before: root,
@@ -46,8 +64,14 @@ function percentageFields(edit, label, max) {
 }
 
 function stageField({ seen }, edit) {
-  const options = seen.stages.map(({ name, percentage }) => el('option', { value: name }, `${name} (${percent(percentage)})`));
-  const select = el('select', { id: 'stage', class: 'input', 'data-first': true, onchange: () => edit({ stage: select.value }) }, options);
+  const options = seen.stages.map(({ name, percentage }) =>
+    el('option', { value: name }, `${name} (${percent(percentage)})`),
+  );
+  const select = el(
+    'select',
+    { id: 'stage', class: 'input', 'data-first': true, onchange: () => edit({ stage: select.value }) },
+    options,
+  );
   return {
     before: el('div', { class: 'field' }, el('label', { for: 'stage' }, 'Begin the next attempt in'), select),
     after: null,
@@ -56,14 +80,32 @@ function stageField({ seen }, edit) {
 }
 
 function rollbackFields({ seen }, edit) {
-  const targets = [['off', 'Nobody'], ['previous', 'The stage before'], ['percentage', 'A percentage']];
-  const radios = targets.map(([value, label]) => el('label', { class: 'choice' }, el('input', { type: 'radio', name: 'to', value, onchange: () => edit({ to: value }) }), label));
+  const targets = [
+    ['off', 'Nobody'],
+    ['previous', 'The stage before'],
+    ['percentage', 'A percentage'],
+  ];
+  const radios = targets.map(([value, label]) =>
+    el(
+      'label',
+      { class: 'choice' },
+      el('input', { type: 'radio', name: 'to', value, onchange: () => edit({ to: value }) }),
+      label,
+    ),
+  );
   const share = percentageFields(edit, 'Percentage to keep on new', Math.ceil(seen.state.percentage));
   return {
-    before: el('fieldset', { class: 'field' }, el('legend', {}, 'Back to'), el('div', { class: 'choices' }, radios), share.root),
+    before: el(
+      'fieldset',
+      { class: 'field' },
+      el('legend', {}, 'Back to'),
+      el('div', { class: 'choices' }, radios),
+      share.root,
+    ),
     after: null,
     update(dialog) {
-      for (const input of radios.map((label) => label.querySelector('input'))) input.checked = input.value === dialog.form.to;
+      for (const input of radios.map((label) => label.querySelector('input')))
+        input.checked = input.value === dialog.form.to;
       setHidden(share.root, dialog.form.to !== 'percentage');
       share.update(dialog);
     },
@@ -71,10 +113,23 @@ function rollbackFields({ seen }, edit) {
 }
 
 function typedField({ key }, edit) {
-  const input = el('input', { id: 'typed', class: 'input mono', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', 'data-first': true, oninput: () => edit({ typed: input.value }) });
+  const input = el('input', {
+    id: 'typed',
+    class: 'input mono',
+    autocomplete: 'off',
+    autocapitalize: 'none',
+    spellcheck: 'false',
+    'data-first': true,
+    oninput: () => edit({ typed: input.value }),
+  });
   return {
     before: null,
-    after: el('div', { class: 'field' }, el('label', { for: 'typed' }, 'Type ', el('code', {}, key), ' to confirm'), input),
+    after: el(
+      'div',
+      { class: 'field' },
+      el('label', { for: 'typed' }, 'Type ', el('code', {}, key), ' to confirm'),
+      input,
+    ),
     update: ({ form }) => setValue(input, form.typed),
   };
 }

@@ -9,7 +9,11 @@ import { sentence } from '../../text/words.js';
 export function shell(dialog, dispatch, { command, title, does, confirm, isDanger, reasonDefault, body }) {
   const isOptional = isReasonOptional(command);
   const reason = el('textarea', {
-    id: 'reason', class: 'input', rows: '2', maxlength: '1000', required: !isOptional,
+    id: 'reason',
+    class: 'input',
+    rows: '2',
+    maxlength: '1000',
+    required: !isOptional,
     oninput: () => dispatch({ type: 'edit', fields: { reason: reason.value } }),
     onkeydown: submitOnEnter,
   });
@@ -17,13 +21,36 @@ export function shell(dialog, dispatch, { command, title, does, confirm, isDange
   reason.value = reasonDefault;
   const said = el('div', { role: 'alert' });
   const hint = el('p', { class: 'muted small', id: 'dialog-hint' });
-  const cancel = el('button', { type: 'button', class: 'button', onclick: () => dispatch({ type: 'close' }) }, 'Cancel');
-  const again = el('button', { type: 'button', class: 'button primary', onclick: () => dispatch({ type: 'decideAgain' }) }, 'Decide again');
-  const send = el('button', { type: 'submit', class: `button ${isDanger ? 'danger' : 'primary'}`, 'aria-describedby': 'dialog-hint' }, confirm);
-  const form = el('form', { class: 'dialog-body', novalidate: true, onsubmit: submit },
-    el('h2', { id: 'dialog-title' }, title), el('p', {}, does), body,
-    el('div', { class: 'field' }, el('label', { for: 'reason' }, command === 'note' ? 'Note' : isOptional ? 'Reason, if there is time' : 'Reason'), reason),
-    said, el('div', { class: 'dialog-actions' }, hint, cancel, again, send));
+  const cancel = el(
+    'button',
+    { type: 'button', class: 'button', onclick: () => dispatch({ type: 'close' }) },
+    'Cancel',
+  );
+  const again = el(
+    'button',
+    { type: 'button', class: 'button primary', onclick: () => dispatch({ type: 'decideAgain' }) },
+    'Decide again',
+  );
+  const send = el(
+    'button',
+    { type: 'submit', class: `button ${isDanger ? 'danger' : 'primary'}`, 'aria-describedby': 'dialog-hint' },
+    confirm,
+  );
+  const form = el(
+    'form',
+    { class: 'dialog-body', novalidate: true, onsubmit: submit },
+    el('h2', { id: 'dialog-title' }, title),
+    el('p', {}, does),
+    body,
+    el(
+      'div',
+      { class: 'field' },
+      el('label', { for: 'reason' }, command === 'note' ? 'Note' : isOptional ? 'Reason, if there is time' : 'Reason'),
+      reason,
+    ),
+    said,
+    el('div', { class: 'dialog-actions' }, hint, cancel, again, send),
+  );
   dialog.append(form);
 
   function submit(event) {
@@ -66,9 +93,13 @@ export function shell(dialog, dispatch, { command, title, does, confirm, isDange
 }
 
 /** KV kills as well, without the API. */
-const byHand = (key) => el('span', {},
-  'Or kill it in KV, which needs neither the console nor the controller: ',
-  el('code', {}, `npx wrangler kv key put --remote --binding ROLLOUTS 'kill/${key ?? '*'}' on`));
+const byHand = (key) =>
+  el(
+    'span',
+    {},
+    'Or kill it in KV, which needs neither the console nor the controller: ',
+    el('code', {}, `npx wrangler kv key put --remote --binding ROLLOUTS 'kill/${key ?? '*'}' on`),
+  );
 
 /** Why it was not done, or that nobody knows. */
 function updateSaid(root, { status, problem, isStale, current, key, command }) {
@@ -78,10 +109,23 @@ function updateSaid(root, { status, problem, isStale, current, key, command }) {
   replaceFor(root, mark, () => {
     if (status === 'unknown') {
       const again = el('span', {}, 'Try again: it is done once, even if the first try arrived.');
-      return note('warn', 'It is unknown whether it was done.', el('span', {}, sentence(problem.detail)), again, command === 'kill' && byHand(key));
+      return note(
+        'warn',
+        'It is unknown whether it was done.',
+        el('span', {}, sentence(problem.detail)),
+        again,
+        command === 'kill' && byHand(key),
+      );
     }
-    const now = isStale && el('span', {}, `${key} is now ${told(current.view.state)}, revision ${current.view.state.revision}.`);
-    if (status === 'refused') return note('bad', `Not done: ${sentence(problem.detail)}`, problem.help && el('span', {}, sentence(problem.help)), now);
+    const now =
+      isStale && el('span', {}, `${key} is now ${told(current.view.state)}, revision ${current.view.state.revision}.`);
+    if (status === 'refused')
+      return note(
+        'bad',
+        `Not done: ${sentence(problem.detail)}`,
+        problem.help && el('span', {}, sentence(problem.help)),
+        now,
+      );
     return isStale ? note('warn', 'It has changed meanwhile.', now) : [];
   });
 }

@@ -11,7 +11,11 @@ export function mount(root, dispatch) {
   const lead = el('p', { class: 'muted small' });
   const list = el('ul', { class: 'checklist' });
   root.append(lead, list);
-  const update = keyed(list, ({ item }) => item, (item) => row(item, dispatch));
+  const update = keyed(
+    list,
+    ({ item }) => item,
+    (item) => row(item, dispatch),
+  );
 
   return {
     update(state) {
@@ -19,7 +23,10 @@ export function mount(root, dispatch) {
       const items = view.checklist?.items ?? [];
       setHidden(root, items.length === 0);
       if (items.length === 0) return;
-      setText(lead, `${BEFORE[view.checklist.of]}: ${items.filter(({ approved }) => approved).length} of ${items.length} done`);
+      setText(
+        lead,
+        `${BEFORE[view.checklist.of]}: ${items.filter(({ approved }) => approved).length} of ${items.length} done`,
+      );
       update(items, state.now, isOperator(state) && !problem && view.commands.includes('approve'));
     },
     unmount() {},
@@ -29,12 +36,25 @@ export function mount(root, dispatch) {
 function row({ item }, dispatch) {
   const by = el('span', { class: 'muted small' });
   const mark = el('span', { class: 'check-mark' });
-  const button = el('button', { type: 'button', class: 'button small', 'aria-label': `Tick: ${item}`, onclick: () => dispatch({ type: 'ask', command: 'approve', item }) }, 'Tick…');
+  const button = el(
+    'button',
+    {
+      type: 'button',
+      class: 'button small',
+      'aria-label': `Tick: ${item}`,
+      onclick: () => dispatch({ type: 'ask', command: 'approve', item }),
+    },
+    'Tick…',
+  );
   const root = el('li', {}, mark, el('span', { class: 'check-text' }, el('span', {}, item), by), button);
   return {
     root,
     update({ approved }, now, isAllowed) {
-      replaceFor(mark, String(Boolean(approved)), () => (approved ? [icon('pass'), el('span', { class: 'visually-hidden' }, 'Done: ')] : el('span', { class: 'visually-hidden' }, 'Open: ')));
+      replaceFor(mark, String(Boolean(approved)), () =>
+        approved
+          ? [icon('pass'), el('span', { class: 'visually-hidden' }, 'Done: ')]
+          : el('span', { class: 'visually-hidden' }, 'Open: '),
+      );
       root.dataset.done = String(Boolean(approved));
       setText(by, approved ? `${approved.by}, ${ago(approved.at, now)}` : '');
       setHidden(by, !approved);

@@ -18,14 +18,27 @@ export function mount(root, dispatch) {
   const why = el('p', { class: 'muted small commands-why' });
   const held = el('ul', { class: 'commands-held small' });
   root.append(toolbar, held, why);
-  const update = Object.fromEntries(Object.entries(groups).map(([name, group]) => [name, keyed(group, (command) => command, (command) => button(command, dispatch))]));
+  const update = Object.fromEntries(
+    Object.entries(groups).map(([name, group]) => [
+      name,
+      keyed(
+        group,
+        (command) => command,
+        (command) => button(command, dispatch),
+      ),
+    ]),
+  );
 
   return {
     update(state) {
       const { view, problem } = state.rollout;
       const isTheirs = isOperator(state) && !problem;
-      const allowed = isTheirs ? ORDER.filter((name) => view.commands.includes(name) && !(name === 'kill' && view.state.killed)) : [];
-      const reasons = isTheirs ? reasonsOf(view).filter(({ commands }) => commands.some((name) => COMMANDS[name].group !== 'none')) : [];
+      const allowed = isTheirs
+        ? ORDER.filter((name) => view.commands.includes(name) && !(name === 'kill' && view.state.killed))
+        : [];
+      const reasons = isTheirs
+        ? reasonsOf(view).filter(({ commands }) => commands.some((name) => COMMANDS[name].group !== 'none'))
+        : [];
       const waiting = new Map(reasons.flatMap((reason, index) => reason.commands.map((name) => [name, idOf(index)])));
       const shown = ORDER.filter((name) => allowed.includes(name) || waiting.has(name));
       const primary = PRIMARY.find((name) => shown.includes(name));
@@ -33,7 +46,12 @@ export function mount(root, dispatch) {
       setHidden(toolbar, shown.length === 0);
       updateHeld(held, reasons, state.now, dispatch);
       setHidden(why, isOperator(state));
-      replaceFor(why, state.session.name, () => `${state.session.name} is a viewer: everything can be looked at, nothing changed. Commands need an operator’s token.`);
+      replaceFor(
+        why,
+        state.session.name,
+        () =>
+          `${state.session.name} is a viewer: everything can be looked at, nothing changed. Commands need an operator’s token.`,
+      );
     },
   };
 }
@@ -43,21 +61,47 @@ const idOf = (index) => `command-reason-${index}`;
 /** Says why commands are not possible, and leads to what opens them. */
 function updateHeld(root, reasons, now, dispatch) {
   setHidden(root, reasons.length === 0);
-  replaceFor(root, JSON.stringify(reasons), () => reasons.map(({ isChecklist, isConfirmable }, index) => el('li', {},
-    icon('blocked'),
-    el('span', {},
-      el('span', { id: idOf(index) }), ' ',
-      isChecklist && [jump('checklist', 'To the checklist'), ' '],
-      isConfirmable && el('button', { type: 'button', class: 'link', onclick: () => dispatch({ type: 'ask', command: 'complete' }) }, 'Complete all the same…')))));
+  replaceFor(root, JSON.stringify(reasons), () =>
+    reasons.map(({ isChecklist, isConfirmable }, index) =>
+      el(
+        'li',
+        {},
+        icon('blocked'),
+        el(
+          'span',
+          {},
+          el('span', { id: idOf(index) }),
+          ' ',
+          isChecklist && [jump('checklist', 'To the checklist'), ' '],
+          isConfirmable &&
+            el(
+              'button',
+              { type: 'button', class: 'link', onclick: () => dispatch({ type: 'ask', command: 'complete' }) },
+              'Complete all the same…',
+            ),
+        ),
+      ),
+    ),
+  );
   reasons.forEach((reason, index) => setText(document.getElementById(idOf(index)), reasonText(reason, now)));
 }
 
 /** Those of a group; the one that stands out comes first. */
-const sorted = (shown, group, primary) => shown.filter((name) => COMMANDS[name].group === group).sort((a, b) => (b === primary) - (a === primary));
+const sorted = (shown, group, primary) =>
+  shown.filter((name) => COMMANDS[name].group === group).sort((a, b) => (b === primary) - (a === primary));
 
 function button(command, dispatch) {
   const { label, shortcut, isDanger } = COMMANDS[command];
-  const root = el('button', { type: 'button', class: 'button', 'data-command': command, onclick: () => root.getAttribute('aria-disabled') !== 'true' && dispatch({ type: 'ask', command }) }, label);
+  const root = el(
+    'button',
+    {
+      type: 'button',
+      class: 'button',
+      'data-command': command,
+      onclick: () => root.getAttribute('aria-disabled') !== 'true' && dispatch({ type: 'ask', command }),
+    },
+    label,
+  );
   if (isDanger) root.append(el('kbd', { 'aria-hidden': 'true' }, shortcut));
   setAttr(root, 'aria-keyshortcuts', shortcut);
   return {

@@ -6,14 +6,32 @@ import { percent } from '../../text/numbers.js';
 import { sentence } from '../../text/words.js';
 
 export function mount(root, dispatch) {
-  const input = el('input', { id: 'explain-id', class: 'input', name: 'id', type: 'text', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', 'aria-describedby': 'explain-help' });
+  const input = el('input', {
+    id: 'explain-id',
+    class: 'input',
+    name: 'id',
+    type: 'text',
+    autocomplete: 'off',
+    autocapitalize: 'none',
+    spellcheck: 'false',
+    'aria-describedby': 'explain-help',
+  });
   const ask = (event) => {
     event.preventDefault();
     dispatch({ type: 'explain', id: input.value.trim() });
     if (input.value.trim() === '') input.focus();
   };
-  const form = el('form', { class: 'explain-form', onsubmit: ask }, el('label', { for: 'explain-id' }, 'Id'), el('div', { class: 'explain-row' }, input, el('button', { type: 'submit', class: 'button' }, 'Explain')));
-  const help = el('p', { class: 'muted small', id: 'explain-help' }, 'As the plan’s identity has it: a user’s id, or the value of a cookie. Groups by header, cookie, claim or country cannot be known by the id alone.');
+  const form = el(
+    'form',
+    { class: 'explain-form', onsubmit: ask },
+    el('label', { for: 'explain-id' }, 'Id'),
+    el('div', { class: 'explain-row' }, input, el('button', { type: 'submit', class: 'button' }, 'Explain')),
+  );
+  const help = el(
+    'p',
+    { class: 'muted small', id: 'explain-help' },
+    'As the plan’s identity has it: a user’s id, or the value of a cookie. Groups by header, cookie, claim or country cannot be known by the id alone.',
+  );
   const answer = createAnswer();
   const problem = el('p', { class: 'explain-problem' });
   root.append(form, help, el('div', { class: 'explain-result', role: 'status' }, answer.root, problem));
@@ -47,7 +65,10 @@ function createAnswer() {
       setAttr(variant, 'data-variant', answer.variant);
       setText(why, `${whyOf(answer, view)}.`);
       bar.update(answer, view);
-      setText(basis, `Bucket ${answer.bucket.toLocaleString('en-GB')} of 100,000, in the stage ${answer.stage}, at revision ${answer.revision}.`);
+      setText(
+        basis,
+        `Bucket ${answer.bucket.toLocaleString('en-GB')} of 100,000, in the stage ${answer.stage}, at revision ${answer.revision}.`,
+      );
     },
   };
 }
@@ -56,7 +77,13 @@ function createAnswer() {
 function createBar() {
   const share = svg('rect', { class: 'explain-share', x: 0, y: 8, height: 8, rx: 1 });
   const place = svg('path', { class: 'explain-place' });
-  const drawing = svg('svg', { class: 'explain-bar', viewBox: '-1 0 102 18', preserveAspectRatio: 'none', role: 'img' }, svg('rect', { class: 'explain-whole', x: 0, y: 8, width: 100, height: 8, rx: 1 }), share, place);
+  const drawing = svg(
+    'svg',
+    { class: 'explain-bar', viewBox: '-1 0 102 18', preserveAspectRatio: 'none', role: 'img' },
+    svg('rect', { class: 'explain-whole', x: 0, y: 8, width: 100, height: 8, rx: 1 }),
+    share,
+    place,
+  );
   const left = el('span', {});
   const right = el('span', {});
   return {
@@ -68,7 +95,11 @@ function createBar() {
       setAttr(place, 'd', `M${at} 17V4M${at - 0.9} 1h1.8L${at} 6z`);
       setText(left, `place ${percent(at)}`);
       setText(right, percentage > 0 ? `new is under ${percent(percentage)}` : 'nobody is on new');
-      setAttr(drawing, 'aria-label', `Their place is ${percent(at)}, and ${percent(percentage)} of subjects are on new`);
+      setAttr(
+        drawing,
+        'aria-label',
+        `Their place is ${percent(at)}, and ${percent(percentage)} of subjects are on new`,
+      );
     },
   };
 }

@@ -31,10 +31,35 @@ export function mount(root) {
     published: el('p', { class: 'small unpublished' }),
   };
   root.append(
-    el('div', { class: 'rollout-title' }, el('a', { class: 'back small', href: '#/' }, icon('back'), 'Rollouts'), el('div', { class: 'title-line' }, nodes.key, phase.root), nodes.description, nodes.routes),
-    el('div', { class: 'card summary' },
-      el('div', { class: 'summary-share live' }, el('div', { class: 'percent-line' }, nodes.percentage, nodes.age), share.root, nodes.caption),
-      el('div', { class: 'summary-facts' }, el('div', { class: 'fact-line' }, icon('next'), nodes.next), nodes.reach, nodes.facts, nodes.last, nodes.published)));
+    el(
+      'div',
+      { class: 'rollout-title' },
+      el('a', { class: 'back small', href: '#/' }, icon('back'), 'Rollouts'),
+      el('div', { class: 'title-line' }, nodes.key, phase.root),
+      nodes.description,
+      nodes.routes,
+    ),
+    el(
+      'div',
+      { class: 'card summary' },
+      el(
+        'div',
+        { class: 'summary-share live' },
+        el('div', { class: 'percent-line' }, nodes.percentage, nodes.age),
+        share.root,
+        nodes.caption,
+      ),
+      el(
+        'div',
+        { class: 'summary-facts' },
+        el('div', { class: 'fact-line' }, icon('next'), nodes.next),
+        nodes.reach,
+        nodes.facts,
+        nodes.last,
+        nodes.published,
+      ),
+    ),
+  );
 
   return {
     update(state) {
@@ -57,7 +82,10 @@ export function mount(root) {
       setText(nodes.facts, facts(view, now));
       updateLast(nodes.last, state);
       setHidden(nodes.published, view.published.is_current);
-      setText(nodes.published, `KV still holds revision ${view.published.revision}. Isolates hear of revision ${live.revision} from the controller; the writing is tried again until it succeeds.`);
+      setText(
+        nodes.published,
+        `KV still holds revision ${view.published.revision}. Isolates hear of revision ${live.revision} from the controller; the writing is tried again until it succeeds.`,
+      );
     },
   };
 }
@@ -69,23 +97,31 @@ function routes({ routes: all, is_flag }) {
 }
 
 function caption({ state, percentage }) {
-  const groups = state.groups.length > 0 && !state.killed ? `, and the ${state.groups.length === 1 ? 'group' : 'groups'} ${listed(state.groups)}` : '';
+  const groups =
+    state.groups.length > 0 && !state.killed
+      ? `, and the ${state.groups.length === 1 ? 'group' : 'groups'} ${listed(state.groups)}`
+      : '';
   if (state.killed) return 'of subjects on new: everybody is on legacy';
-  if (state.phase !== 'draft' && percentage !== state.percentage) return `in effect; set to ${percent(state.percentage)}`;
+  if (state.phase !== 'draft' && percentage !== state.percentage)
+    return `in effect; set to ${percent(state.percentage)}`;
   return `of subjects on new${groups}`;
 }
 
 function facts(view, now) {
   const { state } = view;
   return [
-    state.phase === 'draft' ? plural(view.stages.length, 'stage') : `${isAway(view) ? 'was in ' : ''}${state.stage}, ${stageOf(view)}`,
+    state.phase === 'draft'
+      ? plural(view.stages.length, 'stage')
+      : `${isAway(view) ? 'was in ' : ''}${state.stage}, ${stageOf(view)}`,
     `since ${time(state.since, now)} (${ago(state.since, now)})`,
     `attempt ${state.attempt}`,
     `revision ${state.revision}`,
     view.owner && `owner ${view.owner}`,
     view.advance === 'manual' && 'advances by hand only',
     ...(view.lists ?? []).map(listOf),
-  ].filter(Boolean).join(' · ');
+  ]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 /** The last move, once the history is there. */
@@ -103,5 +139,13 @@ function updateLast(root, { history, rollout, now }) {
 function lastOf(entry, guardrail) {
   const age = el('span', { class: 'last-age' });
   if (!guardrail) return [entry.actor, ', ', age, `: “${entry.reason}”`];
-  return [actor(entry.actor), ` ${done(entry.command)} `, age, ': ', el('code', {}, guardrail.when), ' came true. ', el('a', { href: `${rolloutHash(entry.rollout)}/history/${entry.revision}` }, 'Its figures')];
+  return [
+    actor(entry.actor),
+    ` ${done(entry.command)} `,
+    age,
+    ': ',
+    el('code', {}, guardrail.when),
+    ' came true. ',
+    el('a', { href: `${rolloutHash(entry.rollout)}/history/${entry.revision}` }, 'Its figures'),
+  ];
 }

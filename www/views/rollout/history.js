@@ -9,8 +9,16 @@ import { plural } from '../../text/numbers.js';
 import { told } from '../../text/rollout.js';
 import { dayOf, second } from '../../text/time.js';
 
-const FILTERS = [['all', 'Everything'], ['changes', 'Changes'], ['alerts', 'Alerts']];
-const NOTHING = { all: 'Nothing has happened yet.', changes: 'Nothing was changed yet.', alerts: 'Nobody was alerted yet.' };
+const FILTERS = [
+  ['all', 'Everything'],
+  ['changes', 'Changes'],
+  ['alerts', 'Alerts'],
+];
+const NOTHING = {
+  all: 'Nothing has happened yet.',
+  changes: 'Nothing was changed yet.',
+  alerts: 'Nobody was alerted yet.',
+};
 const BAD = new Set(['rollback', 'kill']);
 
 export function mount(root, dispatch) {
@@ -18,8 +26,16 @@ export function mount(root, dispatch) {
   const failed = el('p', { class: 'history-failed small', role: 'status' });
   const empty = el('p', { class: 'muted' });
   const days = el('div', { class: 'history-days' });
-  const older = el('button', { type: 'button', class: 'button small history-older', onclick: () => dispatch({ type: 'loadOlder' }) }, 'Show older');
-  const noting = el('button', { type: 'button', class: 'button small', onclick: () => dispatch({ type: 'ask', command: 'note' }) }, 'Add a note');
+  const older = el(
+    'button',
+    { type: 'button', class: 'button small history-older', onclick: () => dispatch({ type: 'loadOlder' }) },
+    'Show older',
+  );
+  const noting = el(
+    'button',
+    { type: 'button', class: 'button small', onclick: () => dispatch({ type: 'ask', command: 'note' }) },
+    'Add a note',
+  );
   root.append(el('div', { class: 'history-top' }, filter.root, noting), failed, empty, days, older);
   const updateDays = keyed(days, ({ day }) => day, createDay);
   let drawnOf = null;
@@ -54,9 +70,20 @@ export function mount(root, dispatch) {
 }
 
 function filters(dispatch) {
-  const buttons = FILTERS.map(([name, text]) => ({ name, root: el('button', { type: 'button', class: 'history-filter', onclick: () => dispatch({ type: 'filterHistory', filter: name }) }, text) }));
+  const buttons = FILTERS.map(([name, text]) => ({
+    name,
+    root: el(
+      'button',
+      { type: 'button', class: 'history-filter', onclick: () => dispatch({ type: 'filterHistory', filter: name }) },
+      text,
+    ),
+  }));
   return {
-    root: el('div', { class: 'history-filters', role: 'group', 'aria-label': 'Show in the history' }, buttons.map((button) => button.root)),
+    root: el(
+      'div',
+      { class: 'history-filters', role: 'group', 'aria-label': 'Show in the history' },
+      buttons.map((button) => button.root),
+    ),
     update(chosen) {
       for (const { name, root } of buttons) setAttr(root, 'aria-pressed', String(name === chosen));
     },
@@ -102,12 +129,19 @@ function createChange({ at, entry, from }) {
   const { revision, command, reason, figures = [], state } = entry;
   const id = `history-r${revision}`;
   const fromText = el('span', {});
-  const link = el('a', { class: 'history-link small' }, `r${revision}`, el('span', { class: 'visually-hidden' }, ', link to this entry'));
+  const link = el(
+    'a',
+    { class: 'history-link small' },
+    `r${revision}`,
+    el('span', { class: 'visually-hidden' }, ', link to this entry'),
+  );
   const root = el(
     'li',
     { class: `history-item history-${BAD.has(command.command) ? 'bad' : 'change'}`, id, tabindex: '-1' },
     moment(at),
-    el('div', { class: 'history-body' },
+    el(
+      'div',
+      { class: 'history-body' },
       el('p', {}, el('b', {}, actor(entry.actor)), ` ${done(command)}`, link),
       el('p', { class: 'history-way' }, fromText, el('span', { class: 'history-to' }, told(state))),
       reason && el('p', { class: 'history-reason' }, `“${reason}”`),
@@ -129,9 +163,19 @@ function createChange({ at, entry, from }) {
 function createMessage({ at, message, told: by }) {
   const { kind, to } = message;
   const figures = by ? [] : (message.figures ?? []);
-  const text = by ? (message.figures ?? []).reduce((said, figure) => said.replace(figure, ''), message.text).replace(/[:;.\s]*$/, `; the figures are those of r${by}.`) : message.text;
+  const text = by
+    ? (message.figures ?? [])
+        .reduce((said, figure) => said.replace(figure, ''), message.text)
+        .replace(/[:;.\s]*$/, `; the figures are those of r${by}.`)
+    : message.text;
   const isAlert = kind === 'alert' || kind === 'escalation';
-  const body = el('div', { class: 'history-body' }, el('p', {}, el('b', {}, messageKind(kind)), to.length > 0 && ` to ${to.join(', ')}`), el('p', { class: 'history-said' }, text), figuresOf(figures, text));
+  const body = el(
+    'div',
+    { class: 'history-body' },
+    el('p', {}, el('b', {}, messageKind(kind)), to.length > 0 && ` to ${to.join(', ')}`),
+    el('p', { class: 'history-said' }, text),
+    figuresOf(figures, text),
+  );
   return { root: el('li', { class: `history-item history-${isAlert ? 'alert' : 'said'}` }, moment(at), body) };
 }
 
@@ -141,5 +185,14 @@ const moment = (at) => el('time', { class: 'history-time number', datetime: at }
 function figuresOf(all, text) {
   const figures = all.filter((figure) => !text.includes(figure));
   if (figures.length === 0) return null;
-  return el('details', { class: 'history-figures' }, el('summary', {}, plural(figures.length, 'figure')), el('ul', {}, figures.map((figure) => el('li', {}, figure))));
+  return el(
+    'details',
+    { class: 'history-figures' },
+    el('summary', {}, plural(figures.length, 'figure')),
+    el(
+      'ul',
+      {},
+      figures.map((figure) => el('li', {}, figure)),
+    ),
+  );
 }

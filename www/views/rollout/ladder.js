@@ -23,7 +23,11 @@ export function mount(root) {
     opened[opened.has(part) ? 'delete' : 'add'](part);
     show();
   };
-  const update = keyed(list, ({ id }) => id, (item) => (item.fold ? fold(item.fold, toggle) : rung()));
+  const update = keyed(
+    list,
+    ({ id }) => id,
+    (item) => (item.fold ? fold(item.fold, toggle) : rung()),
+  );
   const show = () => update(items(latest.view, opened), latest.view, latest.now);
 
   return {
@@ -40,7 +44,12 @@ function items(view, opened) {
   const stages = view.stages.map((stage, index) => ({ id: `stage ${stage.name}`, stage, kind: kindOf(view, index) }));
   const force = isAway(view) ? [{ id: 'force', stage: inForce(view), kind: 'current' }] : [];
   if (stages.length <= WHOLE_MAX) return [...force, ...stages];
-  const current = view.state.phase === 'draft' ? 0 : view.state.phase === 'completed' ? stages.length - 1 : Math.max(0, position(view));
+  const current =
+    view.state.phase === 'draft'
+      ? 0
+      : view.state.phase === 'completed'
+        ? stages.length - 1
+        : Math.max(0, position(view));
   const last = stages.length - 1;
   const parts = [
     { fold: 'done', from: 0, to: current - BEFORE },
@@ -51,7 +60,8 @@ function items(view, opened) {
   for (const { fold: name, from, to } of parts) {
     out.push(...stages.slice(at, from));
     const hidden = stages.slice(from, Math.max(from, to));
-    if (hidden.length > 1) out.push({ id: name, fold: name, hidden: hidden.map(({ stage }) => stage), isOpen: opened.has(name) });
+    if (hidden.length > 1)
+      out.push({ id: name, fold: name, hidden: hidden.map(({ stage }) => stage), isOpen: opened.has(name) });
     if (hidden.length === 1 || opened.has(name)) out.push(...hidden);
     at = Math.max(at, from + hidden.length);
   }
@@ -61,7 +71,11 @@ function items(view, opened) {
 /** What is in force instead, as a stage. */
 function inForce({ state, percentage }) {
   const from = state.killed ? `in force instead of ${state.stage}` : `in force; it came from ${state.stage}`;
-  return { name: phaseOf(state).word, percentage, about: percentage === 0 && state.groups.length === 0 ? `${from}; everybody is on legacy` : from };
+  return {
+    name: phaseOf(state).word,
+    percentage,
+    about: percentage === 0 && state.groups.length === 0 ? `${from}; everybody is on legacy` : from,
+  };
 }
 
 function kindOf({ state, ...view }, index) {
@@ -87,10 +101,23 @@ function fold(name, toggle) {
 
 function rung() {
   const mark = el('span', { class: 'rung-mark' });
-  const nodes = { name: el('span', { class: 'rung-name' }), share: el('span', { class: 'rung-share number' }), said: el('span', { class: 'visually-hidden' }), about: el('p', { class: 'muted small' }) };
+  const nodes = {
+    name: el('span', { class: 'rung-name' }),
+    share: el('span', { class: 'rung-share number' }),
+    said: el('span', { class: 'visually-hidden' }),
+    about: el('p', { class: 'muted small' }),
+  };
   const progress = hold();
   const blockers = el('ul', { class: 'blockers small', 'aria-label': 'Blocked by' });
-  const root = el('li', { class: 'rung' }, mark, el('div', { class: 'rung-line' }, nodes.name, nodes.said, nodes.share), nodes.about, progress.root, blockers);
+  const root = el(
+    'li',
+    { class: 'rung' },
+    mark,
+    el('div', { class: 'rung-line' }, nodes.name, nodes.said, nodes.share),
+    nodes.about,
+    progress.root,
+    blockers,
+  );
 
   return {
     root,
@@ -109,7 +136,11 @@ function rung() {
       setHidden(progress.root, !hasHold);
       if (hasHold) progress.update(view.hold, now);
       const isFirstOfDraft = view.state.phase === 'draft' && view.stages[0] === stage;
-      updateBlockers(blockers, isCurrent || isFirstOfDraft ? blockersOf(view).filter(({ by }) => by !== 'hold') : [], now);
+      updateBlockers(
+        blockers,
+        isCurrent || isFirstOfDraft ? blockersOf(view).filter(({ by }) => by !== 'hold') : [],
+        now,
+      );
     },
   };
 }
@@ -124,7 +155,10 @@ function about({ percentage, groups, hold: length, owner, enter, gates, checklis
     view && view.state.percentage !== percentage && `now at ${percent(view.state.percentage)}`,
     groups?.length && `and ${listed(groups)}`,
     length && !view?.hold && `hold ${spaced(length)}`,
-    asked.length && (view ? `${asked.filter(({ verdict }) => verdict === 'pass').length} of ${plural(asked.length, 'gate')} met` : plural(asked.length, 'gate')),
+    asked.length &&
+      (view
+        ? `${asked.filter(({ verdict }) => verdict === 'pass').length} of ${plural(asked.length, 'gate')} met`
+        : plural(asked.length, 'gate')),
     checklist.length && plural(checklist.length, 'check'),
     owner && `owner ${owner}`,
     enter?.length && `entered ${enter.join(', ')}`,
@@ -133,8 +167,16 @@ function about({ percentage, groups, hold: length, owner, enter, gates, checklis
 
 function updateBlockers(root, blockers, now) {
   setHidden(root, blockers.length === 0);
-  replaceFor(root, JSON.stringify(blockers), () => blockers.map((blocker) =>
-    el('li', {}, icon(blocker.until ? 'clock' : 'blocked'), el('span', {}, upper(blocker.text), el('span', { class: 'blocker-until muted' })))));
+  replaceFor(root, JSON.stringify(blockers), () =>
+    blockers.map((blocker) =>
+      el(
+        'li',
+        {},
+        icon(blocker.until ? 'clock' : 'blocked'),
+        el('span', {}, upper(blocker.text), el('span', { class: 'blocker-until muted' })),
+      ),
+    ),
+  );
   [...root.querySelectorAll('.blocker-until')].forEach((node, index) => {
     const at = blockers[index].until;
     setText(node, at ? `, until ${time(at, now)} (${until(at, now)})` : '');

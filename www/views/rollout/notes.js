@@ -6,7 +6,11 @@ export function mount(root) {
   root.append(list);
   return {
     update({ rollout: { view } }) {
-      const notes = [...(view.notes ?? []), ...(view.freeze ?? []).map((window) => `Nothing advances ${window}.`), ...(view.after?.length ? [`Waits until ${view.after.join(', ')} has ended.`] : [])];
+      const notes = [
+        ...(view.notes ?? []),
+        ...(view.freeze ?? []).map((window) => `Nothing advances ${window}.`),
+        ...(view.after?.length ? [`Waits until ${view.after.join(', ')} has ended.`] : []),
+      ];
       setHidden(root, notes.length === 0);
       replaceFor(list, notes.join('\n'), () => notes.map((text) => el('li', {}, text)));
     },

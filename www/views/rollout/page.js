@@ -17,17 +17,42 @@ const HELP_MAX = 200;
 export function mount(root, dispatch) {
   const nothing = el('div', { class: 'nothing' });
   const gone = el('div');
-  const slots = { header: el('div', { class: 'rollout-head' }), commands: el('div'), faults: el('div', { class: 'stack' }) };
+  const slots = {
+    header: el('div', { class: 'rollout-head' }),
+    commands: el('div'),
+    faults: el('div', { class: 'stack' }),
+  };
   const columns = { left: el('div', { class: 'column' }), right: el('div', { class: 'column' }) };
   const parts = [header.mount(slots.header), commands.mount(slots.commands, dispatch), faults.mount(slots.faults)];
   const jumps = [];
   for (const { id, title, column, mount: mountSection } of SECTIONS) {
-    const section = el('section', { class: 'card section', id, 'aria-labelledby': `${id}-title` }, el('h2', { id: `${id}-title` }, title));
+    const section = el(
+      'section',
+      { class: 'card section', id, 'aria-labelledby': `${id}-title` },
+      el('h2', { id: `${id}-title` }, title),
+    );
     columns[column].append(section);
     jumps.push({ section, item: el('li', {}, jump(id, title)) });
     parts.push(mountSection(section, dispatch));
   }
-  const body = el('div', { class: 'rollout' }, gone, slots.header, slots.commands, slots.faults, el('nav', { class: 'jumps', 'aria-label': 'On this page' }, el('ul', {}, jumps.map(({ item }) => item))), el('div', { class: 'columns' }, columns.left, columns.right));
+  const body = el(
+    'div',
+    { class: 'rollout' },
+    gone,
+    slots.header,
+    slots.commands,
+    slots.faults,
+    el(
+      'nav',
+      { class: 'jumps', 'aria-label': 'On this page' },
+      el(
+        'ul',
+        {},
+        jumps.map(({ item }) => item),
+      ),
+    ),
+    el('div', { class: 'columns' }, columns.left, columns.right),
+  );
   root.append(nothing, body);
   parts.push(shortcuts(dispatch));
 
@@ -56,7 +81,15 @@ function updateNothing(root, { route, rollout, contact }) {
   replaceFor(root, mark, () => {
     const heading = (text) => el('h1', { tabindex: '-1' }, text);
     if (mark === 'loading') return [heading(route.key), el('p', { class: 'muted' }, 'Loading…')];
-    if (mark === 'lost') return [heading(route.key), el('p', {}, 'Nothing is known of it here yet, and there is no contact. It appears as soon as the deployment answers.')];
+    if (mark === 'lost')
+      return [
+        heading(route.key),
+        el(
+          'p',
+          {},
+          'Nothing is known of it here yet, and there is no contact. It appears as soon as the deployment answers.',
+        ),
+      ];
     return [
       heading('No such rollout'),
       el('p', {}, 'No rollout of this deployment has the key ', el('code', {}, route.key), '.'),
@@ -69,8 +102,16 @@ function updateNothing(root, { route, rollout, contact }) {
 /** It was there and is no longer: what is shown is the last that was known. */
 function updateGone(root, { rollout, now }) {
   if (!rollout.view || !rollout.problem) return;
-  replaceFor(root, rollout.problem.detail, () => [note('bad', `${rollout.key} is no longer here.`,
-    el('span', { class: 'gone-age' }),
-    el('span', {}, 'Its plan was removed from the deployment. ', el('a', { href: '#/' }, 'All rollouts')))]);
-  setText(root.querySelector('.gone-age'), `What follows is as it was at ${second(rollout.at)}, ${ago(rollout.at, now)}.`);
+  replaceFor(root, rollout.problem.detail, () => [
+    note(
+      'bad',
+      `${rollout.key} is no longer here.`,
+      el('span', { class: 'gone-age' }),
+      el('span', {}, 'Its plan was removed from the deployment. ', el('a', { href: '#/' }, 'All rollouts')),
+    ),
+  ]);
+  setText(
+    root.querySelector('.gone-age'),
+    `What follows is as it was at ${second(rollout.at)}, ${ago(rollout.at, now)}.`,
+  );
 }

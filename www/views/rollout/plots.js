@@ -7,8 +7,19 @@ import { emptinessOf } from '../../state/missing.js';
 import { beginOf } from '../../state/windows.js';
 import { ago, time } from '../../text/time.js';
 
-const RANGES = [['30m', '30 min'], ['2h', '2 h'], ['24h', '24 h'], ['7d', '7 days'], ['90d', '90 days']];
-const GROUPS = [['server', 'Errors and time to answer'], ['evidence', 'Evidence, and the line from which it is enough'], ['browser', 'In the browser'], ['traffic', 'Traffic']];
+const RANGES = [
+  ['30m', '30 min'],
+  ['2h', '2 h'],
+  ['24h', '24 h'],
+  ['7d', '7 days'],
+  ['90d', '90 days'],
+];
+const GROUPS = [
+  ['server', 'Errors and time to answer'],
+  ['evidence', 'Evidence, and the line from which it is enough'],
+  ['browser', 'In the browser'],
+  ['traffic', 'Traffic'],
+];
 /** Longer than two fetches, also where hours are fetched by the minute. */
 const FRESH_MS_MAX = { minute: 25_000, hour: 140_000 };
 
@@ -36,7 +47,11 @@ export function mount(root, dispatch) {
       const found = chartsOf({ metrics, view: rollout.view, entries: history.entries });
       charts = found.charts;
       endpoint.update(found.endpoints, metrics.endpoint);
-      updateGroups(GROUPS.map(([name, title]) => ({ name, title, charts: charts.filter(({ group }) => group === name) })).filter((group) => group.charts.length > 0));
+      updateGroups(
+        GROUPS.map(([name, title]) => ({ name, title, charts: charts.filter(({ group }) => group === name) })).filter(
+          (group) => group.charts.length > 0,
+        ),
+      );
       tellMissing(missing, found.missing);
     },
     unmount() {
@@ -54,18 +69,32 @@ function tellState({ root, stale, empty, begin }, { data, at, problem, since }, 
   setText(stale, isOld ? `The plots are as they were ${ago(at, now)}.${failed}` : failed.trim());
   setHidden(stale, stale.textContent === '');
   const first = data && beginOf(data);
-  setText(begin, `${first ? `Nothing was measured before ${time(first, now).replace(' UTC', '')}. ` : ''}Times are UTC.`);
+  setText(
+    begin,
+    `${first ? `Nothing was measured before ${time(first, now).replace(' UTC', '')}. ` : ''}Times are UTC.`,
+  );
   setAttr(root, 'aria-busy', String(!data && !problem));
   setAttr(root, 'data-since', since);
 }
 
 function ranges(dispatch) {
   const options = RANGES.map(([since, text]) => {
-    const input = el('input', { type: 'radio', name: 'plots-since', value: since, class: 'visually-hidden', onchange: () => dispatch({ type: 'chooseSince', since }) });
+    const input = el('input', {
+      type: 'radio',
+      name: 'plots-since',
+      value: since,
+      class: 'visually-hidden',
+      onchange: () => dispatch({ type: 'chooseSince', since }),
+    });
     return { since, input, root: el('label', { class: 'plots-range' }, input, el('span', {}, text)) };
   });
   return {
-    root: el('fieldset', { class: 'plots-ranges' }, el('legend', { class: 'visually-hidden' }, 'Time shown, until now'), options.map((option) => option.root)),
+    root: el(
+      'fieldset',
+      { class: 'plots-ranges' },
+      el('legend', { class: 'visually-hidden' }, 'Time shown, until now'),
+      options.map((option) => option.root),
+    ),
     update(since) {
       for (const option of options) option.input.checked = option.since === since;
     },
@@ -73,7 +102,10 @@ function ranges(dispatch) {
 }
 
 function endpoints(dispatch) {
-  const select = el('select', { class: 'input', onchange: () => dispatch({ type: 'chooseEndpoint', endpoint: select.value || null }) });
+  const select = el('select', {
+    class: 'input',
+    onchange: () => dispatch({ type: 'chooseEndpoint', endpoint: select.value || null }),
+  });
   const label = el('label', { class: 'plots-endpoint' }, el('span', {}, 'Endpoint'), select);
   label.hidden = true;
   return {
@@ -81,7 +113,10 @@ function endpoints(dispatch) {
     update(names, chosen) {
       const wanted = chosen && !names.includes(chosen) ? [...names, chosen] : names;
       setHidden(label, wanted.length === 0);
-      replaceFor(select, wanted.join(' '), () => [el('option', { value: '' }, 'all'), wanted.map((name) => el('option', { value: name }, name))]);
+      replaceFor(select, wanted.join(' '), () => [
+        el('option', { value: '' }, 'all'),
+        wanted.map((name) => el('option', { value: name }, name)),
+      ]);
       if (select.value !== (chosen ?? '')) select.value = chosen ?? '';
     },
   };
@@ -113,6 +148,12 @@ function tellMissing(root, missing) {
   setHidden(root, missing.length === 0);
   replaceFor(root, JSON.stringify(missing), () => [
     el('h3', {}, 'Not measured yet'),
-    el('ul', { class: 'plots-missing-list' }, missing.map(({ what, how, code }) => el('li', {}, el('p', {}, what), el('p', { class: 'muted' }, how, code && [' ', el('code', {}, code)])))),
+    el(
+      'ul',
+      { class: 'plots-missing-list' },
+      missing.map(({ what, how, code }) =>
+        el('li', {}, el('p', {}, what), el('p', { class: 'muted' }, how, code && [' ', el('code', {}, code)])),
+      ),
+    ),
   ]);
 }

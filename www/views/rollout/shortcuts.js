@@ -20,7 +20,13 @@ export function shortcuts(dispatch) {
 
   function ask(command) {
     const button = document.querySelector(`button[data-command="${command}"]`);
-    if (!button || button.hidden || button.getAttribute('aria-disabled') === 'true' || document.querySelector('dialog[open]')) return false;
+    if (
+      !button ||
+      button.hidden ||
+      button.getAttribute('aria-disabled') === 'true' ||
+      document.querySelector('dialog[open]')
+    )
+      return false;
     dispatch({ type: 'ask', command });
     return true;
   }

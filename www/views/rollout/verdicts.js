@@ -10,7 +10,11 @@ export function mount(root) {
   const gates = group('gate', 'Gates', '');
   const deal = group('deal', 'Sample ratio', 'Whether as many subjects are on new as the percentage promises.');
   const words = meanings();
-  const none = el('p', { class: 'muted' }, 'This plan has neither guardrails nor gates: nobody but its operators watches it.');
+  const none = el(
+    'p',
+    { class: 'muted' },
+    'This plan has neither guardrails nor gates: nobody but its operators watches it.',
+  );
   root.append(guardrails.root, gates.root, deal.root, none, words);
 
   return {
@@ -20,9 +24,20 @@ export function mount(root) {
       const last = lastMove(history.entries);
       const acted = actedOf(view, last);
       const { killed } = view.state;
-      guardrails.update(view.guardrails.map((guardrail, index) => guardrailRow(guardrail, index, guardrail === acted && last)), now);
-      gates.update(isGated ? stage.gates.map((gate, index) => gateRow(gate, `${stage.name} ${index}`, killed)) : [], now);
-      setText(gates.lead, killed ? 'It is killed: nobody is on new, and nothing advances.' : `They have to be met before ${stage?.name} is left.`);
+      guardrails.update(
+        view.guardrails.map((guardrail, index) => guardrailRow(guardrail, index, guardrail === acted && last)),
+        now,
+      );
+      gates.update(
+        isGated ? stage.gates.map((gate, index) => gateRow(gate, `${stage.name} ${index}`, killed)) : [],
+        now,
+      );
+      setText(
+        gates.lead,
+        killed
+          ? 'It is killed: nobody is on new, and nothing advances.'
+          : `They have to be met before ${stage?.name} is left.`,
+      );
       deal.update(view.sample_ratio ? [{ id: 'deal', ...view.sample_ratio, condition: 'subjects on new' }] : [], now);
       const isWatched = view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0);
       setHidden(none, isWatched);
@@ -35,20 +50,49 @@ export function mount(root) {
 /** `change` is the last one, where that was its doing. */
 function guardrailRow(guardrail, index, change) {
   const { when, then, stages, text, built_in: isBuiltIn } = guardrail;
-  const acted = change && { hasActed: true, text: `The last change was its doing.${change.reason.includes(text) ? '' : ` Now: ${text}`}` };
-  return { id: `${index} ${when}`, ...guardrail, ...acted, condition: when, then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}${isBuiltIn ? ', built in' : ''}` };
+  const acted = change && {
+    hasActed: true,
+    text: `The last change was its doing.${change.reason.includes(text) ? '' : ` Now: ${text}`}`,
+  };
+  return {
+    id: `${index} ${when}`,
+    ...guardrail,
+    ...acted,
+    condition: when,
+    then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}${isBuiltIn ? ', built in' : ''}`,
+  };
 }
 
 /** Verdicts from before a kill say nothing of now. */
-const gateRow = ({ condition, built_in: isBuiltIn, ...gate }, place, isOff) => ({ id: `${place} ${condition}`, condition, then: isBuiltIn ? 'built in' : '', isOff, ...(isOff ? {} : gate) });
+const gateRow = ({ condition, built_in: isBuiltIn, ...gate }, place, isOff) => ({
+  id: `${place} ${condition}`,
+  condition,
+  then: isBuiltIn ? 'built in' : '',
+  isOff,
+  ...(isOff ? {} : gate),
+});
 
-const meanings = () => el('details', { class: 'meanings small' }, el('summary', {}, 'What the words mean'), el('dl', {}, MEANINGS.map(([word, meaning]) => [el('dt', {}, word), el('dd', {}, meaning)])));
+const meanings = () =>
+  el(
+    'details',
+    { class: 'meanings small' },
+    el('summary', {}, 'What the words mean'),
+    el(
+      'dl',
+      {},
+      MEANINGS.map(([word, meaning]) => [el('dt', {}, word), el('dd', {}, meaning)]),
+    ),
+  );
 
 function group(kind, title, text) {
   const lead = el('p', { class: 'muted small' }, text);
   const list = el('ul', { class: 'verdicts' });
   const root = el('div', { class: 'verdict-group' }, el('h3', {}, title), lead, list);
-  const update = keyed(list, ({ id }) => id, () => verdict(kind));
+  const update = keyed(
+    list,
+    ({ id }) => id,
+    () => verdict(kind),
+  );
   return {
     root,
     lead,

@@ -64,18 +64,27 @@ pub struct Nonce<'a> {
 impl Batch {
     /// Appends a batch to the log.
     pub fn log(&mut self, number: u64, text: &str, now: Instant) {
-        self.push("INSERT INTO batches (number, at, text) VALUES (?, ?, ?)", &[revision(number), Whole(now.as_epoch_ms()), Text(text)]);
+        self.push(
+            "INSERT INTO batches (number, at, text) VALUES (?, ?, ?)",
+            &[revision(number), Whole(now.as_epoch_ms()), Text(text)],
+        );
     }
 
     /// The number of an isolate's last batch.
     pub fn isolate(&mut self, isolate: &str, sequence: u64, now: Instant) {
-        self.push("INSERT OR REPLACE INTO isolates (isolate, sequence, at) VALUES (?, ?, ?)", &[Text(isolate), revision(sequence), Whole(now.as_epoch_ms())]);
+        self.push(
+            "INSERT OR REPLACE INTO isolates (isolate, sequence, at) VALUES (?, ?, ?)",
+            &[Text(isolate), revision(sequence), Whole(now.as_epoch_ms())],
+        );
     }
 
     /// What page views have counted for.
     pub fn nonces(&mut self, nonces: &[Nonce<'_>]) {
         for nonce in nonces {
-            self.push("INSERT OR REPLACE INTO nonces (minute, nonce, rollout, known) VALUES (?, ?, ?, ?)", &[revision(nonce.minute), Text(nonce.nonce), Text(nonce.rollout), Text(&nonce.known)]);
+            self.push(
+                "INSERT OR REPLACE INTO nonces (minute, nonce, rollout, known) VALUES (?, ?, ?, ?)",
+                &[revision(nonce.minute), Text(nonce.nonce), Text(nonce.rollout), Text(&nonce.known)],
+            );
         }
     }
 
@@ -87,38 +96,69 @@ impl Batch {
     /// A window, as it is now.
     pub fn window(&mut self, rollout: &Name, window: &Window) {
         let data = serde_json::to_string(window).unwrap_or_default();
-        let key = [Text(rollout.as_str()), Whole(i64::from(window.minutes)), revision(window.minute), revision(window.revision), Text(&data)];
+        let key = [
+            Text(rollout.as_str()),
+            Whole(i64::from(window.minutes)),
+            revision(window.minute),
+            revision(window.revision),
+            Text(&data),
+        ];
         self.push("INSERT OR REPLACE INTO windows (rollout, minutes, minute, revision, is_folded, data) VALUES (?, ?, ?, ?, 0, ?)", &key);
     }
 
     /// A window that is part of a longer one now: it stays as plots show it.
     pub fn fold(&mut self, rollout: &Name, window: &Window) {
         let views = last_views(window);
-        let key = [Text(rollout.as_str()), Whole(i64::from(window.minutes)), revision(window.minute), revision(window.revision), Text(&views)];
+        let key = [
+            Text(rollout.as_str()),
+            Whole(i64::from(window.minutes)),
+            revision(window.minute),
+            revision(window.revision),
+            Text(&views),
+        ];
         self.push("INSERT OR REPLACE INTO windows (rollout, minutes, minute, revision, is_folded, data) VALUES (?, ?, ?, ?, 1, ?)", &key);
     }
 
     /// Everything that was ever counted of a rollout, and when something last came in.
     pub fn total(&mut self, rollout: &Name, total: &Window, arrived_at: Option<Instant>) {
         let data = serde_json::to_string(total).unwrap_or_default();
-        self.push("INSERT OR REPLACE INTO totals (rollout, arrived_at, data) VALUES (?, ?, ?)", &[Text(rollout.as_str()), moment(arrived_at), Text(&data)]);
+        self.push(
+            "INSERT OR REPLACE INTO totals (rollout, arrived_at, data) VALUES (?, ?, ?)",
+            &[Text(rollout.as_str()), moment(arrived_at), Text(&data)],
+        );
     }
 
     /// What a judge remembers.
     pub fn judge(&mut self, rollout: &Name, judge: &Judge) {
-        self.push("INSERT OR REPLACE INTO judges (rollout, state) VALUES (?, ?)", &[Text(rollout.as_str()), Text(&judge.to_json())]);
+        self.push(
+            "INSERT OR REPLACE INTO judges (rollout, state) VALUES (?, ?)",
+            &[Text(rollout.as_str()), Text(&judge.to_json())],
+        );
     }
 
     /// A report of a signal.
     pub fn signal(&mut self, rollout: &Name, name: &str, value: f64, now: Instant) {
         let statement = "INSERT INTO signal_minutes (rollout, name, minute, sum, last_at, last) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, last_at = excluded.last_at, last = excluded.last";
-        self.push(statement, &[Text(rollout.as_str()), Text(name), revision(minute_of(now)), Real(value), Whole(now.as_epoch_ms()), Real(value)]);
+        self.push(
+            statement,
+            &[
+                Text(rollout.as_str()),
+                Text(name),
+                revision(minute_of(now)),
+                Real(value),
+                Whole(now.as_epoch_ms()),
+                Real(value),
+            ],
+        );
     }
 
     /// What people are told.
     pub fn message(&mut self, rollout: &Name, message: &Message) {
         let text = serde_json::to_string(message).unwrap_or_default();
-        self.push("INSERT INTO messages (rollout, at, message) VALUES (?, ?, ?)", &[Text(rollout.as_str()), Whole(message.at.as_epoch_ms()), Text(&text)]);
+        self.push(
+            "INSERT INTO messages (rollout, at, message) VALUES (?, ?, ?)",
+            &[Text(rollout.as_str()), Whole(message.at.as_epoch_ms()), Text(&text)],
+        );
     }
 
     /// The counts of a rollout go.
@@ -132,10 +172,17 @@ impl Batch {
     pub fn prune<'a>(&mut self, rollouts: impl Iterator<Item = &'a Name>, now: Instant) {
         let before = |minutes: u64| revision(minute_of(now).saturating_sub(minutes));
         for rollout in rollouts {
-            for (minutes, kept) in [(1, MINUTES_KEPT), (10, MINUTES_KEPT), (60, HOURS_KEPT), (DAY_MINUTES, HOURS_KEPT)] {
-                self.push("DELETE FROM windows WHERE rollout = ? AND minutes = ? AND minute < ?", &[Text(rollout.as_str()), revision(minutes), before(kept)]);
+            for (minutes, kept) in [(1, MINUTES_KEPT), (10, MINUTES_KEPT), (60, HOURS_KEPT), (DAY_MINUTES, HOURS_KEPT)]
+            {
+                self.push(
+                    "DELETE FROM windows WHERE rollout = ? AND minutes = ? AND minute < ?",
+                    &[Text(rollout.as_str()), revision(minutes), before(kept)],
+                );
             }
-            self.push("DELETE FROM signal_minutes WHERE rollout = ? AND minute < ?", &[Text(rollout.as_str()), before(HOURS_KEPT)]);
+            self.push(
+                "DELETE FROM signal_minutes WHERE rollout = ? AND minute < ?",
+                &[Text(rollout.as_str()), before(HOURS_KEPT)],
+            );
             let oldest_ms = now.as_epoch_ms().saturating_sub(MESSAGE_MS_KEPT);
             self.push("DELETE FROM messages WHERE rollout = ? AND at < ?", &[Text(rollout.as_str()), Whole(oldest_ms)]);
         }
@@ -166,14 +213,20 @@ pub fn isolates_since(context: &JsValue, ms: i64) -> Result<Vec<(String, u64, In
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn known_nonces(context: &JsValue, views: &[(u64, &str, &str)]) -> Result<Vec<(u64, String, String, String)>, JsValue> {
+pub fn known_nonces(
+    context: &JsValue,
+    views: &[(u64, &str, &str)],
+) -> Result<Vec<(u64, String, String, String)>, JsValue> {
     if views.is_empty() {
         return Ok(Vec::new());
     }
     let views = serde_json::to_string(views).unwrap_or_default();
     let statement = "SELECT nonces.minute, nonces.nonce, nonces.rollout, known FROM json_each(?) AS view CROSS JOIN nonces ON nonces.minute = view.value ->> 0 AND nonces.nonce = view.value ->> 1 AND nonces.rollout = view.value ->> 2";
     let rows = rows(context, statement, &[Text(&views)])?;
-    Ok(rows.iter().map(|row| (row.number(0), row.text(1).to_owned(), row.text(2).to_owned(), row.text(3).to_owned())).collect())
+    Ok(rows
+        .iter()
+        .map(|row| (row.number(0), row.text(1).to_owned(), row.text(2).to_owned(), row.text(3).to_owned()))
+        .collect())
 }
 
 /// What is stored of a rollout beside its windows: everything that was ever counted of it.
@@ -183,9 +236,18 @@ pub type Totals = Vec<(Name, Window)>;
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn load(context: &JsValue, deployment: &mut Deployment, now: Instant, broken: &mut dyn FnMut(&str)) -> Result<Totals, JsValue> {
+pub fn load(
+    context: &JsValue,
+    deployment: &mut Deployment,
+    now: Instant,
+    broken: &mut dyn FnMut(&str),
+) -> Result<Totals, JsValue> {
     let mut totals = Totals::new();
-    let keys: Vec<(Name, u64, u64)> = deployment.rollouts.iter().map(|rollout| (rollout.plan.key.clone(), rollout.record.begun_revision, begun_minute(&rollout.record, now))).collect();
+    let keys: Vec<(Name, u64, u64)> = deployment
+        .rollouts
+        .iter()
+        .map(|rollout| (rollout.plan.key.clone(), rollout.record.begun_revision, begun_minute(&rollout.record, now)))
+        .collect();
     for (key, begun_revision, begun_minute) in keys {
         let book = deployment.books.get_mut(&key);
         // What an earlier attempt counted is nobody's evidence; legacy's last day is compared with.
@@ -208,7 +270,11 @@ pub fn load(context: &JsValue, deployment: &mut Deployment, now: Instant, broken
                 None => broken(key.as_str()),
             }
         }
-        for row in rows(context, "SELECT name, minute, sum, last_at, last FROM signal_minutes WHERE rollout = ? AND minute >= ?", &[Text(key.as_str()), revision(begun_minute)])? {
+        for row in rows(
+            context,
+            "SELECT name, minute, sum, last_at, last FROM signal_minutes WHERE rollout = ? AND minute >= ?",
+            &[Text(key.as_str()), revision(begun_minute)],
+        )? {
             restore_signal(book, &row);
         }
         for row in rows(context, "SELECT data, arrived_at FROM totals WHERE rollout = ?", &[Text(key.as_str())])? {
@@ -239,7 +305,11 @@ fn restore_signal(book: &mut Book, row: &Row) {
 /// # Errors
 /// When the storage refuses.
 pub fn log(context: &JsValue, after: u64) -> Result<Vec<(u64, Instant, String)>, JsValue> {
-    let rows = rows(context, "SELECT number, at, text FROM batches WHERE number > ? ORDER BY number LIMIT 8", &[revision(after)])?;
+    let rows = rows(
+        context,
+        "SELECT number, at, text FROM batches WHERE number > ? ORDER BY number LIMIT 8",
+        &[revision(after)],
+    )?;
     Ok(rows.iter().filter_map(|row| Some((row.number(0), row.moment(1)?, row.text(2).to_owned()))).collect())
 }
 
@@ -249,10 +319,13 @@ const PAGE: usize = 50;
 /// Tells of each window that is not part of a longer one and that `wanted` wants; `None` for one that
 /// cannot be read.
 fn windows(context: &JsValue, key: &Name, wanted: &str, tell: &mut dyn FnMut(Option<Window>)) -> Result<(), JsValue> {
-    let statement = format!("SELECT minutes, minute, revision, data FROM windows WHERE rollout = ? AND (minutes, minute, revision) > (?, ?, ?) AND is_folded = 0 AND {wanted} ORDER BY minutes, minute, revision LIMIT {PAGE}");
+    let statement = format!(
+        "SELECT minutes, minute, revision, data FROM windows WHERE rollout = ? AND (minutes, minute, revision) > (?, ?, ?) AND is_folded = 0 AND {wanted} ORDER BY minutes, minute, revision LIMIT {PAGE}"
+    );
     let mut after = (0, 0, 0);
     loop {
-        let rows = rows(context, &statement, &[Text(key.as_str()), revision(after.0), revision(after.1), revision(after.2)])?;
+        let rows =
+            rows(context, &statement, &[Text(key.as_str()), revision(after.0), revision(after.1), revision(after.2)])?;
         for row in &rows {
             after = (row.number(0), row.number(1), row.number(2));
             tell(Window::parse(row.text(3)));
@@ -268,12 +341,29 @@ fn windows(context: &JsValue, key: &Name, wanted: &str, tell: &mut dyn FnMut(Opt
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn views(context: &JsValue, key: &Name, asked: &Asked, tell: &mut dyn FnMut(u64, u64, &str)) -> Result<(), JsValue> {
-    let statement = format!("SELECT minute, revision, data -> ? FROM windows WHERE rollout = ? AND minutes = ? AND (minute, revision) > (?, ?) AND is_folded = 1 ORDER BY minute, revision LIMIT {PAGE}");
+pub fn views(
+    context: &JsValue,
+    key: &Name,
+    asked: &Asked,
+    tell: &mut dyn FnMut(u64, u64, &str),
+) -> Result<(), JsValue> {
+    let statement = format!(
+        "SELECT minute, revision, data -> ? FROM windows WHERE rollout = ? AND minutes = ? AND (minute, revision) > (?, ?) AND is_folded = 1 ORDER BY minute, revision LIMIT {PAGE}"
+    );
     let endpoint = format!("$.\"{}\"", asked.endpoint.as_ref().map_or("", Name::as_str));
     let mut after = (asked.minute().saturating_sub(1), REVISION_MAX);
     loop {
-        let rows = rows(context, &statement, &[Text(&endpoint), Text(key.as_str()), Whole(i64::from(asked.minutes)), revision(after.0), revision(after.1)])?;
+        let rows = rows(
+            context,
+            &statement,
+            &[
+                Text(&endpoint),
+                Text(key.as_str()),
+                Whole(i64::from(asked.minutes)),
+                revision(after.0),
+                revision(after.1),
+            ],
+        )?;
         for row in &rows {
             after = (row.number(0), row.number(1));
             tell(after.0, after.1, row.text(2));
@@ -298,7 +388,16 @@ pub fn percentages(context: &JsValue, key: &Name, minute: u64) -> Result<Vec<(u6
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn messages(context: &JsValue, key: &Name, before: Instant, limit: u64) -> Result<Vec<(Option<Instant>, String)>, JsValue> {
-    let rows = rows(context, "SELECT at, message FROM messages WHERE rollout = ? AND at < ? ORDER BY at DESC, rowid DESC LIMIT ?", &[Text(key.as_str()), Whole(before.as_epoch_ms()), revision(limit)])?;
+pub fn messages(
+    context: &JsValue,
+    key: &Name,
+    before: Instant,
+    limit: u64,
+) -> Result<Vec<(Option<Instant>, String)>, JsValue> {
+    let rows = rows(
+        context,
+        "SELECT at, message FROM messages WHERE rollout = ? AND at < ? ORDER BY at DESC, rowid DESC LIMIT ?",
+        &[Text(key.as_str()), Whole(before.as_epoch_ms()), revision(limit)],
+    )?;
     Ok(rows.iter().map(|row| (row.moment(0), row.text(1).to_owned())).collect())
 }

@@ -112,7 +112,8 @@ impl Batch {
 
     /// A rollout as it is now.
     pub fn save(&mut self, rollout: &Rollout) {
-        let echoes: Vec<(&str, i64)> = rollout.echoes.iter().map(|echo| (echo.text.as_str(), ms(echo.overwritten))).collect();
+        let echoes: Vec<(&str, i64)> =
+            rollout.echoes.iter().map(|echo| (echo.text.as_str(), ms(echo.overwritten))).collect();
         self.push(
             "INSERT OR REPLACE INTO rollouts (key, plan, record, hash, published, published_at, key_absent_since, key_gone_at, echoes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             &[
@@ -133,9 +134,15 @@ impl Batch {
     pub fn change(&mut self, change: &Change) {
         let key = Text(change.key.as_str());
         self.save(&change.rollout);
-        self.push("INSERT INTO history (rollout, revision, entry) VALUES (?, ?, ?)", &[key, revision(change.entry.revision), Text(&change.text)]);
+        self.push(
+            "INSERT INTO history (rollout, revision, entry) VALUES (?, ?, ?)",
+            &[key, revision(change.entry.revision), Text(&change.text)],
+        );
         if let Command::Apply { plan, .. } = &change.entry.command {
-            self.push("INSERT OR REPLACE INTO plans (rollout, revision, plan) VALUES (?, ?, ?)", &[Text(change.key.as_str()), revision(*plan), Text(&change.rollout.plan_text)]);
+            self.push(
+                "INSERT OR REPLACE INTO plans (rollout, revision, plan) VALUES (?, ?, ?)",
+                &[Text(change.key.as_str()), revision(*plan), Text(&change.rollout.plan_text)],
+            );
         }
     }
 
@@ -149,7 +156,10 @@ impl Batch {
         }
         self.forget_counts(key);
         self.push("DELETE FROM rollouts WHERE key = ?", &[Text(key)]);
-        self.push("INSERT OR REPLACE INTO removed (key, revision, in_kv) VALUES (?, ?, 1)", &[Text(key), revision(rollout.record.live.revision)]);
+        self.push(
+            "INSERT OR REPLACE INTO removed (key, revision, in_kv) VALUES (?, ?, 1)",
+            &[Text(key), revision(rollout.record.live.revision)],
+        );
     }
 
     /// The state of a rollout that went is gone from KV.
@@ -167,7 +177,10 @@ impl Batch {
         let now_ms = now.as_epoch_ms();
         self.push("DELETE FROM answers WHERE at < ?", &[Whole(now_ms - ANSWER_MS_MAX)]);
         let reply = serde_json::to_string(reply).unwrap_or_default();
-        self.push("INSERT INTO answers (key, request, reply, at) VALUES (?, ?, ?, ?)", &[Text(key), Text(request), Text(&reply), Whole(now_ms)]);
+        self.push(
+            "INSERT INTO answers (key, request, reply, at) VALUES (?, ?, ?, ?)",
+            &[Text(key), Text(request), Text(&reply), Whole(now_ms)],
+        );
     }
 
     /// Runs the statements: all of them or none.
@@ -259,13 +272,18 @@ pub fn load(context: &JsValue, now: Instant, broken: &mut dyn FnMut(&str)) -> Re
         batch.number("plans", deployment.plans);
         batch.commit(context)?;
     }
-    for row in rows(context, "SELECT key, plan, record, hash, published, published_at, key_absent_since, key_gone_at, echoes FROM rollouts", &[])? {
+    for row in rows(
+        context,
+        "SELECT key, plan, record, hash, published, published_at, key_absent_since, key_gone_at, echoes FROM rollouts",
+        &[],
+    )? {
         match unread::rollout(context, &row, now)? {
             Some(rollout) => deployment.rollouts.insert(rollout),
             None => broken(row.text(0)),
         }
     }
-    let removed = |row: Row| Removed { key: row.text(0).to_owned(), revision: row.number(1), is_in_kv: row.number(2) == 1 };
+    let removed =
+        |row: Row| Removed { key: row.text(0).to_owned(), revision: row.number(1), is_in_kv: row.number(2) == 1 };
     let removed = rows(context, "SELECT key, revision, in_kv FROM removed", &[])?.into_iter().map(removed).collect();
     Ok(Stored { deployment, removed, pruned_minute })
 }
@@ -275,7 +293,11 @@ pub fn load(context: &JsValue, now: Instant, broken: &mut dyn FnMut(&str)) -> Re
 /// # Errors
 /// When the storage refuses.
 pub fn history(context: &JsValue, key: &Name, before: u64, limit: u64) -> Result<Vec<(u64, String)>, JsValue> {
-    let rows = rows(context, "SELECT revision, entry FROM history WHERE rollout = ? AND revision < ? ORDER BY revision DESC LIMIT ?", &[Text(key.as_str()), revision(before), revision(limit)])?;
+    let rows = rows(
+        context,
+        "SELECT revision, entry FROM history WHERE rollout = ? AND revision < ? ORDER BY revision DESC LIMIT ?",
+        &[Text(key.as_str()), revision(before), revision(limit)],
+    )?;
     Ok(rows.iter().map(|row| (row.number(0), row.text(1).to_owned())).collect())
 }
 
@@ -285,7 +307,14 @@ pub fn history(context: &JsValue, key: &Name, before: u64, limit: u64) -> Result
 /// When the storage refuses.
 pub fn last_changes(context: &JsValue) -> Result<Vec<LastChange>, JsValue> {
     let statement = "SELECT history.rollout, revision, entry ->> '$.actor', entry ->> '$.command.command', entry ->> '$.reason', entry ->> '$.at' FROM rollouts CROSS JOIN history ON history.rollout = key AND revision = (SELECT MAX(revision) FROM history AS own WHERE own.rollout = key)";
-    let change = |row: &Row| LastChange { rollout: row.text(0).to_owned(), revision: row.number(1), actor: row.text(2).to_owned(), command: row.text(3).to_owned(), reason: row.text(4).to_owned(), at: row.text(5).parse().ok() };
+    let change = |row: &Row| LastChange {
+        rollout: row.text(0).to_owned(),
+        revision: row.number(1),
+        actor: row.text(2).to_owned(),
+        command: row.text(3).to_owned(),
+        reason: row.text(4).to_owned(),
+        at: row.text(5).parse().ok(),
+    };
     Ok(rows(context, statement, &[])?.iter().map(change).collect())
 }
 
@@ -294,7 +323,11 @@ pub fn last_changes(context: &JsValue) -> Result<Vec<LastChange>, JsValue> {
 /// # Errors
 /// When the storage refuses.
 pub fn plan(context: &JsValue, key: &Name, number: u64) -> Result<Option<String>, JsValue> {
-    let rows = rows(context, "SELECT plan FROM plans WHERE rollout = ? AND revision = ?", &[Text(key.as_str()), revision(number)])?;
+    let rows = rows(
+        context,
+        "SELECT plan FROM plans WHERE rollout = ? AND revision = ?",
+        &[Text(key.as_str()), revision(number)],
+    )?;
     Ok(rows.first().map(|row| row.text(0).to_owned()))
 }
 

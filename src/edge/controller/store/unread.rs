@@ -57,7 +57,10 @@ pub(super) fn rollout(context: &JsValue, row: &Row, now: Instant) -> Result<Opti
     let echoes: Vec<(String, i64)> = serde_json::from_str(row.text(8)).unwrap_or_default();
     rollout.echoes = echoes.into_iter().map(|(text, ms)| Echo { text, overwritten: at(ms) }).collect();
     if !wrong.is_empty() {
-        let message = format!("what is stored of it cannot be read by this version, so it is held where it is; kill, pause and rollback to 0 % work, and `tidegate apply` stores its plan anew: {}", wrong.join("; "));
+        let message = format!(
+            "what is stored of it cannot be read by this version, so it is held where it is; kill, pause and rollback to 0 % work, and `tidegate apply` stores its plan anew: {}",
+            wrong.join("; ")
+        );
         log::warn("rollout_unreadable", key.as_str(), &message);
         rollout.unread = Some(Noticed { subject: key.to_string(), message, at: now });
     }
@@ -68,7 +71,11 @@ pub(super) fn rollout(context: &JsValue, row: &Row, now: Instant) -> Result<Opti
 fn copy(context: &JsValue, key: &Name, record: &Record) -> Result<Option<(Plan, String)>, JsValue> {
     let found = plan(context, key, record.live.plan)?.and_then(|text| Some((read_rollout(&text).ok()?, text)));
     if found.is_some() {
-        log::warn("plan_restored", key.as_str(), "its stored plan could not be read; the copy in its history could, and serves");
+        log::warn(
+            "plan_restored",
+            key.as_str(),
+            "its stored plan could not be read; the copy in its history could, and serves",
+        );
     }
     Ok(found)
 }
@@ -77,7 +84,9 @@ fn copy(context: &JsValue, key: &Name, record: &Record) -> Result<Option<(Plan, 
 fn remains(key: &Name, text: &str, record: &Record) -> Option<Plan> {
     let LiveState { stage, percentage, .. } = &record.live;
     let is_its = |plan: &Plan| plan.key == *key && plan.stage_index(stage.as_str()).is_some();
-    let least = || remains_of(&format!("{{\"key\":\"{key}\",\"stage\":[{{\"name\":\"{stage}\",\"percentage\":{percentage}}}]}}"));
+    let least = || {
+        remains_of(&format!("{{\"key\":\"{key}\",\"stage\":[{{\"name\":\"{stage}\",\"percentage\":{percentage}}}]}}"))
+    };
     remains_of(text).filter(is_its).or_else(least)
 }
 
@@ -109,6 +118,13 @@ fn record_of(live: LiveState) -> Record {
 /// this rollout at all would spoil those of all others.
 pub fn published(rollout: &Rollout) -> Cow<'_, str> {
     let text = &*rollout.plan_text;
-    let is_its = || serde_json::from_str::<&RawValue>(text).is_ok() && remains_of(text).is_some_and(|plan| plan.key == rollout.plan.key);
-    if rollout.unread.is_none() || is_its() { Cow::Borrowed(text) } else { Cow::Owned(format!("{{\"key\":\"{}\"}}", rollout.plan.key)) }
+    let is_its = || {
+        serde_json::from_str::<&RawValue>(text).is_ok()
+            && remains_of(text).is_some_and(|plan| plan.key == rollout.plan.key)
+    };
+    if rollout.unread.is_none() || is_its() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("{{\"key\":\"{}\"}}", rollout.plan.key))
+    }
 }

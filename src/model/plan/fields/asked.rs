@@ -38,7 +38,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A field that may be absent.
-    pub fn optional<T>(&mut self, reader: &mut Reader, key: &'static str, read: impl FnOnce(&mut Reader, &'a Node) -> Option<T>) -> Option<T> {
+    pub fn optional<T>(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        read: impl FnOnce(&mut Reader, &'a Node) -> Option<T>,
+    ) -> Option<T> {
         let node = self.enter(reader, key, false)?;
         let value = read(reader, node);
         reader.leave();
@@ -46,7 +51,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A field that must be there.
-    pub fn required<T>(&mut self, reader: &mut Reader, key: &'static str, read: impl FnOnce(&mut Reader, &'a Node) -> Option<T>) -> Option<T> {
+    pub fn required<T>(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        read: impl FnOnce(&mut Reader, &'a Node) -> Option<T>,
+    ) -> Option<T> {
         let node = self.enter(reader, key, true)?;
         let value = read(reader, node);
         reader.leave();

@@ -4,7 +4,10 @@ use crate::model::fault::Explain;
 use crate::model::node::{Node, Value};
 use crate::model::plan::fields::Reader;
 use crate::model::plan::words::WordError;
-use crate::model::plan::{Backend, Failures, Identity, OriginPolicy, PathRule, Place, Rescue, Robots, TIMEOUT_DEFAULT, Table, Token, Upstreams};
+use crate::model::plan::{
+    Backend, Failures, Identity, OriginPolicy, PathRule, Place, Rescue, Robots, TIMEOUT_DEFAULT, Table, Token,
+    Upstreams,
+};
 use crate::model::route::PathPattern;
 use crate::model::source::Source;
 use crate::model::variant::Variant;
@@ -39,7 +42,11 @@ fn rescue(r: &mut Reader, node: &Node) -> Option<Rescue> {
         Value::Text(text) if text == "until_completed" => Some(Rescue::UntilCompleted),
         other => {
             let help = "`true`, `false` or `\"until_completed\"`";
-            r.error(node.span.clone(), format_args!("{other} says not how long legacy answers for new"), Some(help.into()));
+            r.error(
+                node.span.clone(),
+                format_args!("{other} says not how long legacy answers for new"),
+                Some(help.into()),
+            );
             None
         }
     }

@@ -16,10 +16,18 @@ pub(super) fn check(rules: &mut Rules<'_>) {
     let taken = TakenPaths::of(&plan.routes);
     for (index, route) in plan.except.iter().enumerate() {
         if !taken.overlap(&route.path) || !plan.routes.iter().any(|own| overlap(own, route)) {
-            rules.warn(&[Key("except"), Index(index)], format!("no route takes `{route}`, so there is nothing to except"), None);
+            rules.warn(
+                &[Key("except"), Index(index)],
+                format!("no route takes `{route}`, so there is nothing to except"),
+                None,
+            );
         }
         if routes.contains(route) {
-            rules.error(&[Key("except"), Index(index)], format!("`{route}` is a route of this rollout too"), "leave it out of one of the two".to_owned());
+            rules.error(
+                &[Key("except"), Index(index)],
+                format!("`{route}` is a route of this rollout too"),
+                "leave it out of one of the two".to_owned(),
+            );
         }
     }
     failures(rules, &plan.failure, None);
@@ -71,12 +79,17 @@ fn backend(rules: &mut Rules<'_>, steps: &[super::Step<'_>], backend: &Backend) 
 }
 
 fn failures(rules: &mut Rules<'_>, failures: &Failures, path: Option<usize>) {
-    if !failures.has(FailureKind::Class(5)) && !failures.0.iter().any(|kind| matches!(kind, FailureKind::Status(500..))) {
+    if !failures.has(FailureKind::Class(5)) && !failures.0.iter().any(|kind| matches!(kind, FailureKind::Status(500..)))
+    {
         let steps: &[super::Step<'_>] = match path {
             Some(index) => &[Key("path"), Index(index), Key("failure")],
             None => &[Key("failure")],
         };
-        rules.warn(steps, "an answer of 5xx is no failure here: it is neither counted nor rescued".into(), "add `\"5xx\"`".to_owned());
+        rules.warn(
+            steps,
+            "an answer of 5xx is no failure here: it is neither counted nor rescued".into(),
+            "add `\"5xx\"`".to_owned(),
+        );
     }
 }
 
@@ -90,7 +103,11 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths
     for (n, pattern) in rule.paths.iter().enumerate() {
         let steps = [Key("path"), Index(index), Key("match"), Index(n)];
         if earlier.contains(pattern) {
-            rules.error(&steps, format!("`{pattern}` stands in a rule before this one"), "make one rule of the two".to_owned());
+            rules.error(
+                &steps,
+                format!("`{pattern}` stands in a rule before this one"),
+                "make one rule of the two".to_owned(),
+            );
         }
         if !plan.routes.is_empty() && !taken.overlap(pattern) {
             rules.warn(&steps, format!("no route of this rollout takes `{pattern}`"), None);
@@ -98,7 +115,11 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths
     }
     let says_nothing = *rule == PathRule { paths: rule.paths.clone(), ..PathRule::default() };
     if says_nothing && !rule.paths.is_empty() {
-        rules.warn(&[Key("path"), Index(index)], "the rule changes nothing".into(), "one of timeout, rescue, measure, side, failure, upstream".to_owned());
+        rules.warn(
+            &[Key("path"), Index(index)],
+            "the rule changes nothing".into(),
+            "one of timeout, rescue, measure, side, failure, upstream".to_owned(),
+        );
     }
     if rule.timeout.is_some_and(|timeout| timeout.as_ms() == 0) {
         rules.error(&at("timeout"), "the timeout is zero".into(), None);
@@ -107,13 +128,21 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths
         self::failures(rules, failures, Some(index));
     }
     if rule.side.is_some() && rule.measure == Some(true) {
-        rules.error(&at("measure"), "a path that is pinned to one side compares nothing, so it is not measured".into(), "leave `measure` out".to_owned());
+        rules.error(
+            &at("measure"),
+            "a path that is pinned to one side compares nothing, so it is not measured".into(),
+            "leave `measure` out".to_owned(),
+        );
     }
     if let Some(backend) = &rule.upstream {
         self::backend(rules, &at("upstream"), backend);
         for (key, is_there) in [("rescue", rule.rescue == Some(true)), ("side", rule.side.is_some())] {
             if is_there {
-                rules.error(&at(key), format!("both sides share the upstream of this path, so `{key}` changes nothing"), None);
+                rules.error(
+                    &at(key),
+                    format!("both sides share the upstream of this path, so `{key}` changes nothing"),
+                    None,
+                );
             }
         }
     }
@@ -123,7 +152,8 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths
 /// an anonymous visitor.
 fn posts_of_other_sites(rules: &mut Rules<'_>) {
     let Plan { identity, paths, upstreams, .. } = rules.plan;
-    let is_decided = rules.root.given("identity").is_some_and(|node| node.given("same_site").is_some()) || paths.iter().any(|rule| rule.side.is_some());
+    let is_decided = rules.root.given("identity").is_some_and(|node| node.given("same_site").is_some())
+        || paths.iter().any(|rule| rule.side.is_some());
     if upstreams.is_some() && identity.anonymous && !is_decided {
         rules.warn(
             &[Key("identity")],
@@ -182,7 +212,9 @@ impl<'a> TakenPaths<'a> {
     fn overlap(&self, pattern: &PathPattern) -> bool {
         match pattern {
             PathPattern::Exactly(path) => self.exact.binary_search(&path.as_str()).is_ok() || self.covers(path),
-            PathPattern::Under(prefix) => self.covers(prefix) || has_under(&self.exact, prefix) || has_under(&self.under, prefix),
+            PathPattern::Under(prefix) => {
+                self.covers(prefix) || has_under(&self.exact, prefix) || has_under(&self.under, prefix)
+            }
         }
     }
 
@@ -211,7 +243,8 @@ mod tests {
         assert_eq!(patterns.len(), words.len());
         for one in &patterns {
             for other in &patterns {
-                let routes: Vec<Route> = [one, other].into_iter().map(|path| Route { host: HostPattern::Any, path: path.clone() }).collect();
+                let routes: Vec<Route> =
+                    [one, other].into_iter().map(|path| Route { host: HostPattern::Any, path: path.clone() }).collect();
                 for pattern in &patterns {
                     let expected = routes.iter().any(|route| paths_overlap(&route.path, pattern));
                     assert_eq!(TakenPaths::of(&routes).overlap(pattern), expected, "{one} {other} {pattern}");

@@ -42,16 +42,28 @@ pub fn count(text: &mut Text, totals: &[(Name, Window)]) {
 
 /// What a side's counts are made of: its statuses, and what is counted in them more than once.
 fn parts(text: &mut Text, totals: &[(Name, Window)]) {
-    let statuses = |tally: &Tally| tally.statuses.iter().map(|(status, count)| (status.to_string(), *count)).collect::<Vec<_>>();
+    let statuses =
+        |tally: &Tally| tally.statuses.iter().map(|(status, count)| (status.to_string(), *count)).collect::<Vec<_>>();
     let repeats = |tally: &Tally| tally.repeats.iter().map(|(of, count)| (of.to_string(), *count)).collect::<Vec<_>>();
     type Parts<'a> = &'a dyn Fn(&Tally) -> Vec<(String, u64)>;
     let families: [(&str, &str, &str, Parts<'_>); 2] = [
-        ("tidegate_error_statuses_total", "status", "Requests that a side answered with a status from 400, by status; the lowest 16.", &statuses),
-        ("tidegate_repeats_total", "of", "Of the requests counted as `of`, those of a subject or client that had one in the same minute already.", &repeats),
+        (
+            "tidegate_error_statuses_total",
+            "status",
+            "Requests that a side answered with a status from 400, by status; the lowest 16.",
+            &statuses,
+        ),
+        (
+            "tidegate_repeats_total",
+            "of",
+            "Of the requests counted as `of`, those of a subject or client that had one in the same minute already.",
+            &repeats,
+        ),
     ];
     for (name, label, help, parts) in families {
         text.family(name, "counter", help);
-        for (key, (side, tally)) in totals.iter().flat_map(|(key, total)| total.sides.iter().map(move |own| (key, own))) {
+        for (key, (side, tally)) in totals.iter().flat_map(|(key, total)| total.sides.iter().map(move |own| (key, own)))
+        {
             let [rollout, variant, endpoint] = labels(key, side.variant, side.endpoint.as_ref());
             for (part, count) in parts(tally) {
                 text.sample(name, &[rollout, variant, endpoint, (label, &part)], count as f64);
@@ -71,7 +83,12 @@ pub fn measure(text: &mut Text, totals: &[(Name, Window)]) {
         ("tidegate_web_vital_seconds", "Web vitals that are times, as browsers report them.", &SECONDS, MS_PER_SECOND),
         ("tidegate_layout_shift", "Cumulative layout shift, as browsers report it.", &SHIFTS, 1.0),
         ("tidegate_timing_seconds", "Timings that pages report under names of their own.", &SECONDS, MS_PER_SECOND),
-        ("tidegate_waited_seconds", "How long clients waited for headers before they gave up.", &SECONDS, MS_PER_SECOND),
+        (
+            "tidegate_waited_seconds",
+            "How long clients waited for headers before they gave up.",
+            &SECONDS,
+            MS_PER_SECOND,
+        ),
     ];
     for (index, (name, help, bounds, unit)) in families.into_iter().enumerate() {
         text.family(name, "histogram", help);
@@ -100,7 +117,10 @@ fn histogram(text: &mut Text, name: &str, labels: &[Label<'_>; 4], sketch: &Sket
     let [a, b, c, d] = *labels;
     let bucket = format!("{name}_bucket");
     for bound in bounds {
-        let under = sketch.bins().filter(|(bin, _)| value(*bin) <= bound * unit).fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
+        let under = sketch
+            .bins()
+            .filter(|(bin, _)| value(*bin) <= bound * unit)
+            .fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
         text.sample(&bucket, &[a, b, c, d, ("le", &Plain(*bound).to_string())], under as f64);
     }
     let all = sketch.count() as f64;
@@ -118,17 +138,29 @@ mod tests {
     fn what_came_of_requests_is_counted_by_side() {
         let mut total = Window::at(0, 0);
         let tally = total.tally_mut(Variant::New, None).unwrap();
-        (tally.requests, tally.errors, tally.client_errors, tally.timeouts, tally.abandoned, tally.broken) = (9, 8, 7, 6, 5, 4);
+        (tally.requests, tally.errors, tally.client_errors, tally.timeouts, tally.abandoned, tally.broken) =
+            (9, 8, 7, 6, 5, 4);
         tally.add_status(404, 7);
         tally.add_repeats(&crate::model::measured::Quantity::ClientErrors, 3);
         let totals = [("shop".parse().unwrap(), total)];
         let mut text = Text::default();
         count(&mut text, &totals);
-        for (family, count) in [("requests_total", 9), ("errors_total", 8), ("client_errors_total", 7), ("timeouts_total", 6), ("abandoned_total", 5), ("broken_pages_total", 4), ("rescued_total", 0)] {
+        for (family, count) in [
+            ("requests_total", 9),
+            ("errors_total", 8),
+            ("client_errors_total", 7),
+            ("timeouts_total", 6),
+            ("abandoned_total", 5),
+            ("broken_pages_total", 4),
+            ("rescued_total", 0),
+        ] {
             let line = format!("tidegate_{family}{{rollout=\"shop\",variant=\"new\"}} {count}");
             assert!(text.0.lines().any(|own| own == line), "{line}\n{}", text.0);
         }
-        for line in ["tidegate_error_statuses_total{rollout=\"shop\",variant=\"new\",status=\"404\"} 7", "tidegate_repeats_total{rollout=\"shop\",variant=\"new\",of=\"client_errors\"} 3"] {
+        for line in [
+            "tidegate_error_statuses_total{rollout=\"shop\",variant=\"new\",status=\"404\"} 7",
+            "tidegate_repeats_total{rollout=\"shop\",variant=\"new\",of=\"client_errors\"} 3",
+        ] {
             assert!(text.0.lines().any(|own| own == line), "{line}\n{}", text.0);
         }
     }
@@ -141,7 +173,13 @@ mod tests {
         }
         let mut text = Text::default();
         histogram(&mut text, "h", &[("r", "s"), ("", ""), ("", ""), ("", "")], &sketch, &SECONDS, MS_PER_SECOND);
-        for line in ["h_bucket{r=\"s\",le=\"0.005\"} 2", "h_bucket{r=\"s\",le=\"0.1\"} 5", "h_bucket{r=\"s\",le=\"30\"} 5", "h_bucket{r=\"s\",le=\"+Inf\"} 6", "h_count{r=\"s\"} 6"] {
+        for line in [
+            "h_bucket{r=\"s\",le=\"0.005\"} 2",
+            "h_bucket{r=\"s\",le=\"0.1\"} 5",
+            "h_bucket{r=\"s\",le=\"30\"} 5",
+            "h_bucket{r=\"s\",le=\"+Inf\"} 6",
+            "h_count{r=\"s\"} 6",
+        ] {
             assert!(text.0.lines().any(|own| own == line), "{line}\n{}", text.0);
         }
     }
