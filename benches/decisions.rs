@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use divan::{Bencher, counter::ItemsCount};
 use tidegate::decide::assign::{Variant, Visitor, assign};
-use tidegate::decide::settle::settle;
-use tidegate::decide::standing::{Directory, Standing};
+use tidegate::decide::compiled::{CompiledRollout, GroupIndex};
+use tidegate::decide::reconcile::isolate::settle;
 use tidegate::model::Instant;
 use tidegate::model::group::Fingerprints;
 use tidegate::model::plan::{Plan, Token};
@@ -54,7 +54,7 @@ fn half(catalogue: &Catalogue) -> States {
 
 struct Alone;
 
-impl Directory for Alone {
+impl GroupIndex for Alone {
     fn group(&self, _: &Plan, _: &str) -> Option<usize> {
         None
     }
@@ -113,7 +113,7 @@ fn hashing_an_id(bencher: Bencher<'_, '_>) {
 fn one_assignment(bencher: Bencher<'_, '_>) {
     let catalogue = catalogue(&[rollout("checkout", "/*")]);
     let plan = catalogue.plan(0).unwrap();
-    let standing = Standing::new(plan, half(&catalogue).live.get("checkout"), false, false, &Alone);
+    let standing = CompiledRollout::new(plan, half(&catalogue).live.get("checkout"), false, false, &Alone);
     let subject = Subject(SubjectHash::of(ID.as_bytes()));
     bencher.bench_local(|| assign(black_box(&standing), black_box(&subject)));
 }
@@ -126,7 +126,7 @@ fn a_thousand_flags(bencher: Bencher<'_, '_>) {
     let snapshot = Snapshot::new(Rc::clone(&catalogue), &states, Vec::new());
     let subject = Subject(SubjectHash::of(ID.as_bytes()));
     bencher.counter(ItemsCount::new(1_000_usize)).bench_local(|| {
-        let on_new = |standing: &&Standing| assign(standing, black_box(&subject)).variant == Variant::New;
+        let on_new = |standing: &&CompiledRollout| assign(standing, black_box(&subject)).variant == Variant::New;
         snapshot.standings.iter().filter(on_new).count()
     });
 }

@@ -66,7 +66,7 @@ fn at(percentage: &str) -> States {
 
 fn live(catalogue: &Catalogue, key: &str, text: &str) -> LiveState {
     let plan = catalogue.plan(catalogue.number_of(key).unwrap()).unwrap();
-    tidegate::decide::settle::settle(plan, None, Some(text), Instant::from_epoch_ms(0)).unwrap()
+    tidegate::decide::reconcile::isolate::settle(plan, None, Some(text), Instant::from_epoch_ms(0)).unwrap()
 }
 
 fn decision(

@@ -15,7 +15,7 @@ use fastrand::Rng;
 use tidegate::model::plan::Plan;
 use tidegate::model::plan::set::read_rollout;
 use tidegate::simulate::scenario::parse;
-use tidegate::simulate::{Fate, Outcome, Settings, Simulation};
+use tidegate::simulate::{Outcome, RunOutcome, Settings, Simulation};
 
 const PLANS: u64 = 1_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -103,7 +103,7 @@ fn fails(chance: &mut Rng, plan: &Plan) -> String {
     format!("{what} from {}+{after_s}s", stage.name)
 }
 
-fn live(plan: &Plan, line: &str, settings: &Settings) -> Fate {
+fn live(plan: &Plan, line: &str, settings: &Settings) -> RunOutcome {
     let scenario = parse(line, &[plan]).unwrap_or_else(|faults| panic!("{faults:?}"));
     Simulation::new(std::slice::from_ref(plan), &scenario, settings).run().fates.remove(0)
 }

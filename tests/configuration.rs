@@ -6,8 +6,8 @@
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use tidegate::decide::settle::settle;
-use tidegate::decide::standing::Mode;
+use tidegate::decide::compiled::Mode;
+use tidegate::decide::reconcile::isolate::settle;
 use tidegate::model::Instant;
 use tidegate::model::condition::Condition;
 use tidegate::model::live::{Adopted, LiveState, Phase};

@@ -465,5 +465,5 @@ fn a_rollout_whose_plan_cannot_be_read_is_held_and_can_be_killed() {
         deployment.due(later).is_none() && deployment.wake(later).is_none(),
         "the schedule leaves it alone, though its hold is over"
     );
-    assert_eq!(deployment.look(|_| 0, later), [], "and so do guardrails");
+    assert_eq!(deployment.evaluate(|_| 0, later), [], "and so do guardrails");
 }

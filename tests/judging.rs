@@ -11,14 +11,14 @@
 
 use std::rc::Rc;
 
-use tidegate::decide::book::Book;
 use tidegate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
-use tidegate::decide::judge::{Judge, Judgement, Look, Verdict};
+use tidegate::decide::judge::{Evaluation, Judge, Judgement, Verdict};
+use tidegate::decide::metrics::RolloutMetrics;
 use tidegate::decide::rollout::{Order, Rollout};
 use tidegate::decide::series::minute_of;
 use tidegate::model::command::{Command, Setting, Target};
 use tidegate::model::history::sha256_hex;
-use tidegate::model::measured::{Compared, Measure, Quantity, Seen, Window, sketch};
+use tidegate::model::measured::{Measure, Quantity, Seen, SlicedCounts, Window, sketch};
 use tidegate::model::plan::set::read_rollout;
 use tidegate::model::subject::SubjectHash;
 use tidegate::model::variant::Variant;
@@ -45,7 +45,7 @@ const WELL: Behaviour = Behaviour { error_rate: 0.01, client_error_rate: 0.02, l
 /// A rollout with traffic.
 struct World {
     rollout: Rollout,
-    book: Book,
+    metrics: RolloutMetrics,
     now_ms: i64,
     chance: fastrand::Rng,
     clients: fastrand::Rng,
@@ -85,7 +85,7 @@ impl World {
         let rollout = Rollout::new(plan, text.into(), 0, at(MONDAY_MS));
         let mut world = Self {
             rollout,
-            book: Book::default(),
+            metrics: RolloutMetrics::default(),
             now_ms: MONDAY_MS,
             chance: fastrand::Rng::with_seed(1),
             clients: fastrand::Rng::with_seed(2),
@@ -113,7 +113,7 @@ impl World {
         let (slices, sample, seed) = (Seed::of(SLICES_SALT), Seed::of(SAMPLE_SALT), Seed::of("shop"));
         let live = self.rollout.record.live.clone();
         let mut window = Window::at(minute_of(at(self.now_ms)), live.revision);
-        let mut compared = Compared::default();
+        let mut compared = SlicedCounts::default();
         for _ in 0..requests {
             let subject = SubjectHash::of(format!("user-{}", self.chance.u32(0..20_000)).as_bytes());
             let variant = if seed.bucket(subject) < live.percentage.limit() { Variant::New } else { Variant::Legacy };
@@ -147,34 +147,34 @@ impl World {
             );
             compared.values(&Measure::Latency, None, variant).unwrap().add(slices.slice(subject), bucket, 1);
         }
-        self.book.count(window, &compared, at(self.now_ms));
+        self.metrics.count(window, &compared, at(self.now_ms));
     }
 
-    fn look(&mut self) -> Look {
-        let look = self.book.look(&self.rollout.plan, &self.rollout.record, 0, at(self.now_ms)).clone();
+    fn evaluate(&mut self) -> Evaluation {
+        let evaluation = self.metrics.evaluate(&self.rollout.plan, &self.rollout.record, 0, at(self.now_ms)).clone();
         if self.is_evicted {
-            self.book.judge = Judge::parse(&self.book.judge.to_json()).expect("what is stored can be read");
+            self.metrics.judge = Judge::parse(&self.metrics.judge.to_json()).expect("what is stored can be read");
         }
-        look
+        evaluation
     }
 
-    fn step(&mut self) -> Look {
+    fn step(&mut self) -> Evaluation {
         self.now_ms += STEP_MS;
         self.traffic(self.requests);
-        self.look()
+        self.evaluate()
     }
 
     /// Steps for so long; the looks.
-    fn go(&mut self, ms: i64) -> Vec<Look> {
+    fn go(&mut self, ms: i64) -> Vec<Evaluation> {
         (0..ms / STEP_MS).map(|_| self.step()).collect()
     }
 
     /// Steps until a guardrail fires, for at most so long; what it asked for.
-    fn until_fired(&mut self, ms: i64) -> Option<(i64, Look)> {
+    fn until_fired(&mut self, ms: i64) -> Option<(i64, Evaluation)> {
         let start_ms = self.now_ms;
         (0..ms / STEP_MS).find_map(|_| {
-            let look = self.step();
-            (!look.fired.is_empty()).then(|| (self.now_ms - start_ms, look))
+            let evaluation = self.step();
+            (!evaluation.fired.is_empty()).then(|| (self.now_ms - start_ms, evaluation))
         })
     }
 }
@@ -196,8 +196,8 @@ fn a_bound_that_is_broken_rolls_back_and_says_its_figures() {
     let mut world = World::new(&one("error_rate > 3% over 5m", "rollback"), "[]");
     assert!(world.until_fired(10 * MINUTE_MS).is_none());
     world.new.error_rate = 0.10;
-    let (_, look) = world.until_fired(10 * MINUTE_MS).expect("it fires");
-    let order = look.order().unwrap();
+    let (_, evaluation) = world.until_fired(10 * MINUTE_MS).expect("it fires");
+    let order = evaluation.order().unwrap();
     assert_eq!((&order.command, order.actor.as_str()), (&Command::Rollback(Target::Off), "guardrail"));
     assert!(
         order.reason.starts_with("the guardrail `error_rate > 3% over 5m` has come true: error_rate is "),
@@ -206,9 +206,9 @@ fn a_bound_that_is_broken_rolls_back_and_says_its_figures() {
     );
     assert!(order.reason.contains("% over 5m, of ") && order.figures.len() == 1, "{order:?}");
     world.obey(order.clone());
-    let look = world.step();
+    let evaluation = world.step();
     assert_eq!(
-        (look.guardrails[0].verdict, look.guardrails[0].text.as_str()),
+        (evaluation.guardrails[0].verdict, evaluation.guardrails[0].text.as_str()),
         (Verdict::Inconclusive, "nobody is on new")
     );
 }
@@ -217,23 +217,29 @@ fn a_bound_that_is_broken_rolls_back_and_says_its_figures() {
 fn no_data_few_data_and_old_data_say_nothing() {
     let mut world = World::new(&one("error_rate > 0.1% over 5m", "off"), r#"["error_rate < 5% over stage"]"#);
     (world.new.error_rate, world.requests) = (1.0, 100);
-    let look = world.look();
-    assert_eq!((look.guardrails[0].verdict, look.gates[0].verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
-    assert!(look.gates[0].text.ends_with("nothing has been measured yet"), "{}", look.gates[0].text);
-    let look = world.step();
-    assert_eq!(verdicts(&look.guardrails), [Verdict::Inconclusive], "a few failures are no rate");
+    let evaluation = world.evaluate();
+    assert_eq!(
+        (evaluation.guardrails[0].verdict, evaluation.gates[0].verdict),
+        (Verdict::Inconclusive, Verdict::Inconclusive)
+    );
+    assert!(evaluation.gates[0].text.ends_with("nothing has been measured yet"), "{}", evaluation.gates[0].text);
+    let evaluation = world.step();
+    assert_eq!(verdicts(&evaluation.guardrails), [Verdict::Inconclusive], "a few failures are no rate");
     assert!(
-        look.guardrails[0].text.contains("of the 50 observations needed on new over 5m"),
+        evaluation.guardrails[0].text.contains("of the 50 observations needed on new over 5m"),
         "{}",
-        look.guardrails[0].text
+        evaluation.guardrails[0].text
     );
     world.requests = 4_000;
     (world.new.error_rate, world.rollout.record.live.killed) = (0.0, false);
     assert_eq!(verdicts(&world.step().gates), [Verdict::Pass]);
     world.now_ms += 3 * MINUTE_MS;
-    let look = world.look();
-    assert_eq!((look.guardrails[0].verdict, look.gates[0].verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
-    assert!(look.gates[0].text.contains("nothing has come in for 3m"), "{}", look.gates[0].text);
+    let evaluation = world.evaluate();
+    assert_eq!(
+        (evaluation.guardrails[0].verdict, evaluation.gates[0].verdict),
+        (Verdict::Inconclusive, Verdict::Inconclusive)
+    );
+    assert!(evaluation.gates[0].text.contains("nothing has come in for 3m"), "{}", evaluation.gates[0].text);
 }
 
 #[test]
@@ -244,9 +250,9 @@ fn a_doubling_against_legacy_is_found_and_a_harmless_release_is_not() {
     let mut world = World::new(&plan, "[]");
     world.go(HOUR_MS);
     world.new.error_rate = 0.05;
-    let (ms, look) = world.until_fired(2 * HOUR_MS).expect("it is found");
+    let (ms, evaluation) = world.until_fired(2 * HOUR_MS).expect("it is found");
     assert!(ms < 30 * MINUTE_MS, "after {ms} ms");
-    let figure = &look.guardrails[0].figures[0];
+    let figure = &evaluation.guardrails[0].figures[0];
     assert!(figure.e_value.unwrap() >= 100.0 && figure.legacy.unwrap() < figure.value.unwrap(), "{figure:?}");
     assert!(figure.text.contains("evidence that it is more than legacy's: "), "{}", figure.text);
 }
@@ -258,12 +264,12 @@ fn a_release_that_answers_404_to_everybody_is_rolled_back_though_no_guardrail_sa
     let mut world = World::of("builtin", "[]", "[]");
     world.go(HOUR_MS);
     world.new.client_error_rate = 1.0;
-    let (ms, look) = world.until_fired(HOUR_MS).expect("it is found");
+    let (ms, evaluation) = world.until_fired(HOUR_MS).expect("it is found");
     assert!(ms <= 2 * MINUTE_MS, "after {ms} ms");
-    let order = look.order().unwrap();
+    let order = evaluation.order().unwrap();
     assert_eq!(order.command, Command::Rollback(Target::Off));
     assert!(order.reason.starts_with("the guardrail `client_error_rate > legacy` has come true"), "{}", order.reason);
-    assert_eq!(look.guardrails[1].figures[0].e_needed, Some(200.0), "0.01 divided among the two comparisons");
+    assert_eq!(evaluation.guardrails[1].figures[0].e_needed, Some(200.0), "0.01 divided among the two comparisons");
     let mut world = World::of("none", "[]", "[]");
     (world.new.client_error_rate, world.new.error_rate) = (1.0, 1.0);
     assert!(world.until_fired(HOUR_MS).is_none());
@@ -277,12 +283,12 @@ fn repeats_of_one_client_make_no_rate_and_an_outage_does() {
         let tally = window.tally_mut(Variant::New, None).unwrap();
         (tally.requests, tally.errors) = (clients * failures + others, clients * failures);
         tally.add_repeats(&Quantity::Errors, clients * (failures - 1));
-        world.book.count(window, &Compared::default(), at(world.now_ms));
-        let look = world.look();
+        world.metrics.count(window, &SlicedCounts::default(), at(world.now_ms));
+        let evaluation = world.evaluate();
         (
-            look.guardrails[0].verdict,
-            look.guardrails[0].figures[0].value.map(|value| (value * 1e4).round() / 1e4),
-            look.guardrails[0].figures[0].observations,
+            evaluation.guardrails[0].verdict,
+            evaluation.guardrails[0].figures[0].value.map(|value| (value * 1e4).round() / 1e4),
+            evaluation.guardrails[0].figures[0].observations,
         )
     };
     assert_eq!(verdict(1, 64, 100), (Verdict::Pass, Some(0.0099), 101.0));
@@ -305,18 +311,18 @@ fn a_condition_may_ask_for_a_number_of_different_subjects() {
         (tally.requests, tally.errors) = (100, 10);
         (0..subjects).for_each(|n| window.subjects.add(Seen::new(n << 40, Variant::New, true)));
         (0..100).for_each(|n| window.subjects.add(Seen::new(n << 30, Variant::Legacy, true)));
-        world.book.count(window, &Compared::default(), at(world.now_ms));
-        world.look()
+        world.metrics.count(window, &SlicedCounts::default(), at(world.now_ms));
+        world.evaluate()
     };
-    let look = count(19);
+    let evaluation = count(19);
     assert_eq!(
-        (verdicts(&look.guardrails), verdicts(&look.gates)),
+        (verdicts(&evaluation.guardrails), verdicts(&evaluation.gates)),
         (vec![Verdict::Inconclusive; 2], vec![Verdict::Inconclusive])
     );
-    assert_eq!(look.guardrails[0].text, "error_rate over 5m: 19 different subjects on new, fewer than 20");
-    assert_eq!(look.gates[0].text, "error_rate over stage: 19 different subjects on new, fewer than 20");
-    let look = count(20);
-    assert_eq!((look.guardrails[0].verdict, verdicts(&look.gates)), (Verdict::Fail, vec![Verdict::Pass]));
+    assert_eq!(evaluation.guardrails[0].text, "error_rate over 5m: 19 different subjects on new, fewer than 20");
+    assert_eq!(evaluation.gates[0].text, "error_rate over stage: 19 different subjects on new, fewer than 20");
+    let evaluation = count(20);
+    assert_eq!((evaluation.guardrails[0].verdict, verdicts(&evaluation.gates)), (Verdict::Fail, vec![Verdict::Pass]));
 }
 
 #[test]
@@ -324,9 +330,9 @@ fn only_slower_by_forty_percent_trips_a_guardrail_of_thirty() {
     let mut world = World::new(&one("latency.p75 > 1.3x legacy", "previous"), "[]");
     assert!(world.until_fired(2 * HOUR_MS).is_none());
     world.new.latency_ms = 140.0;
-    let (ms, look) = world.until_fired(HOUR_MS).expect("it is found");
+    let (ms, evaluation) = world.until_fired(HOUR_MS).expect("it is found");
     assert!(ms <= 30 * MINUTE_MS, "after {ms} ms");
-    assert_eq!(look.order().unwrap().command, Command::Rollback(Target::Previous));
+    assert_eq!(evaluation.order().unwrap().command, Command::Rollback(Target::Previous));
     let mut world = World::new(&one("latency.p75 > 1.3x legacy", "previous"), "[]");
     world.new.latency_ms = 115.0;
     assert!(world.until_fired(2 * HOUR_MS).is_none(), "less than the factor is no breach");
@@ -339,7 +345,7 @@ fn gates_against_legacy_pass_once_it_is_shown() {
     assert_eq!(verdicts(&world.step().gates)[0], Verdict::Inconclusive);
     let looks = world.go(3 * HOUR_MS);
     assert_eq!(verdicts(&looks.last().unwrap().gates), [Verdict::Pass; 3], "{:?}", looks.last().unwrap().gates);
-    assert!(looks.iter().all(|look| look.gates.iter().all(|gate| gate.verdict != Verdict::Fail)));
+    assert!(looks.iter().all(|evaluation| evaluation.gates.iter().all(|gate| gate.verdict != Verdict::Fail)));
     (world.new.latency_ms, world.new.error_rate) = (200.0, 0.1);
     let looks = world.go(3 * HOUR_MS);
     assert_eq!(verdicts(&looks.last().unwrap().gates), [Verdict::Fail; 3], "{:?}", looks.last().unwrap().gates);
@@ -349,7 +355,7 @@ fn gates_against_legacy_pass_once_it_is_shown() {
 fn what_must_hold_for_a_time_breaks_with_the_figures_and_with_the_clock() {
     let mut world = World::new("[]", r#"["error_rate < 5% over 1m for 10m"]"#);
     let looks = world.go(15 * MINUTE_MS);
-    let first = looks.iter().position(|look| look.gates[0].verdict == Verdict::Pass).unwrap();
+    let first = looks.iter().position(|evaluation| evaluation.gates[0].verdict == Verdict::Pass).unwrap();
     assert!((60..=75).contains(&first), "after {first} looks");
     assert!(
         looks[30].gates[0].text.contains(", for ") && looks[30].gates[0].text.ends_with(" of 10m"),
@@ -379,38 +385,41 @@ fn signals_count_report_and_go_silent() {
         ),
         r#"["signal.cpu < 70%"]"#,
     );
-    let look = world.step();
+    let evaluation = world.step();
     assert_eq!(
-        verdicts(&look.guardrails),
+        verdicts(&evaluation.guardrails),
         [Verdict::Inconclusive; 3],
         "whether anybody would report anything is not known yet"
     );
     let now = at(world.now_ms);
     for (name, value) in [("p1", 2.0), ("crashes", 0.0), ("cpu", 0.6)] {
-        world.book.signals.report(name, value, now);
+        world.metrics.signals.report(name, value, now);
     }
-    let look = world.step();
-    assert_eq!((verdicts(&look.guardrails), verdicts(&look.gates)), (vec![Verdict::Pass; 3], vec![Verdict::Pass]));
+    let evaluation = world.step();
+    assert_eq!(
+        (verdicts(&evaluation.guardrails), verdicts(&evaluation.gates)),
+        (vec![Verdict::Pass; 3], vec![Verdict::Pass])
+    );
     world.now_ms += 6 * MINUTE_MS;
     assert_eq!(
         verdicts(&world.step().guardrails),
         [Verdict::Pass, Verdict::Pass, Verdict::Inconclusive],
         "a level grows old"
     );
-    world.book.signals.report("p1", 1.0, at(world.now_ms));
-    world.book.signals.report("cpu", 0.85, at(world.now_ms));
-    let look = world.step();
-    assert_eq!(look.fired.iter().map(|fired| fired.guardrail).collect::<Vec<_>>(), [2, 0], "the severest first");
-    assert_eq!(look.order().unwrap().command, Command::Set(Setting::percentage("5".parse().unwrap())));
-    world.obey(look.order().unwrap().clone());
+    world.metrics.signals.report("p1", 1.0, at(world.now_ms));
+    world.metrics.signals.report("cpu", 0.85, at(world.now_ms));
+    let evaluation = world.step();
+    assert_eq!(evaluation.fired.iter().map(|fired| fired.guardrail).collect::<Vec<_>>(), [2, 0], "the severest first");
+    assert_eq!(evaluation.order().unwrap().command, Command::Set(Setting::percentage("5".parse().unwrap())));
+    world.obey(evaluation.order().unwrap().clone());
     assert!(world.step().fired.is_empty(), "it fires once");
     world.now_ms += 2 * HOUR_MS;
-    world.book.signals.report("cpu", 0.5, at(world.now_ms));
+    world.metrics.signals.report("cpu", 0.5, at(world.now_ms));
     assert!(world.step().fired.is_empty());
-    world.book.signals.report("cpu", 0.9, at(world.now_ms));
-    let look = world.step();
-    assert_eq!(look.fired.len(), 1, "and again once it was false");
-    assert_eq!(look.order(), None, "which changes nothing any more");
+    world.metrics.signals.report("cpu", 0.9, at(world.now_ms));
+    let evaluation = world.step();
+    assert_eq!(evaluation.fired.len(), 1, "and again once it was false");
+    assert_eq!(evaluation.order(), None, "which changes nothing any more");
 }
 
 #[test]
@@ -420,15 +429,19 @@ fn what_happens_in_a_warm_up_enters_no_figure_and_no_evidence() {
     world.is_evicted = true;
     world.new.error_rate = 0.5;
     let cold = world.go(9 * MINUTE_MS);
-    assert!(cold.iter().all(|look| look.fired.is_empty()));
-    let look = cold.last().unwrap();
+    assert!(cold.iter().all(|evaluation| evaluation.fired.is_empty()));
+    let evaluation = cold.last().unwrap();
     assert_eq!(
-        (look.guardrails[0].text.as_str(), look.gates[0].text.as_str()),
+        (evaluation.guardrails[0].text.as_str(), evaluation.gates[0].text.as_str()),
         ("nothing counts in the first 10m of a stage", "nothing counts in the first 10m of a stage")
     );
     world.new = WELL;
     let warm = world.go(HOUR_MS);
-    assert!(warm.iter().all(|look| look.fired.is_empty()), "{:?}", warm.iter().find(|look| !look.fired.is_empty()));
+    assert!(
+        warm.iter().all(|evaluation| evaluation.fired.is_empty()),
+        "{:?}",
+        warm.iter().find(|evaluation| !evaluation.fired.is_empty())
+    );
     assert_eq!(verdicts(&warm.last().unwrap().gates), [Verdict::Pass], "{:?}", warm.last().unwrap().gates);
     world.new.error_rate = 0.5;
     assert!(world.until_fired(10 * MINUTE_MS).is_some(), "what comes later counts");
@@ -453,7 +466,7 @@ fn a_gate_shows_superiority_or_that_new_is_not_worse() {
 fn an_unfair_deal_stops_advancing() {
     let mut world = World::new("[]", "[]");
     let looks = world.go(20 * MINUTE_MS);
-    assert!(looks.iter().all(|look| look.sample_ratio.as_ref().unwrap().verdict == Verdict::Pass));
+    assert!(looks.iter().all(|evaluation| evaluation.sample_ratio.as_ref().unwrap().verdict == Verdict::Pass));
     // The state says 10 %, but 15 % come to new.
     let mut world = World::new("[]", "[]");
     let percentage = world.rollout.record.live.percentage;
@@ -462,9 +475,9 @@ fn an_unfair_deal_stops_advancing() {
         world.now_ms += STEP_MS;
         world.traffic(400);
         world.rollout.record.live.percentage = percentage;
-        world.look();
+        world.evaluate();
     }
-    let ratio = world.book.last.clone().unwrap().sample_ratio.unwrap();
+    let ratio = world.metrics.last.clone().unwrap().sample_ratio.unwrap();
     assert_eq!(ratio.verdict, Verdict::Fail, "{}", ratio.text);
     assert!(ratio.text.contains("where 10 % should be: more than chance explains"), "{}", ratio.text);
 }
@@ -479,24 +492,24 @@ fn at_a_hundred_percent_old_evidence_says_so_and_gates_use_legacys_last_day() {
     world.new = Behaviour { error_rate: 0.009, ..WELL };
     world.order(Command::Set(Setting::percentage(Percentage::FULL)));
     world.order(Command::Resume(None));
-    let look = world.go(HOUR_MS).pop().unwrap();
+    let evaluation = world.go(HOUR_MS).pop().unwrap();
     assert_eq!(
-        (look.guardrails[0].verdict, verdicts(&look.gates)),
+        (evaluation.guardrails[0].verdict, verdicts(&evaluation.gates)),
         (Verdict::Pass, vec![Verdict::Pass; 2]),
         "{:?}",
-        look.gates
+        evaluation.gates
     );
     assert!(
-        look.guardrails[0].text.contains("evidence that it is more than twice what legacy's can have been, 1.0"),
+        evaluation.guardrails[0].text.contains("evidence that it is more than twice what legacy's can have been, 1.0"),
         "{}",
-        look.guardrails[0].text
+        evaluation.guardrails[0].text
     );
-    assert!(look.gates[0].text.contains("in its last day, measured until 2026"), "{}", look.gates[0].text);
+    assert!(evaluation.gates[0].text.contains("in its last day, measured until 2026"), "{}", evaluation.gates[0].text);
     world.new.latency_ms = 300.0;
     assert_eq!(verdicts(&world.go(3 * HOUR_MS).pop().unwrap().gates)[0], Verdict::Fail);
     world.new.error_rate = 0.3;
-    let (_, look) = world.until_fired(10 * MINUTE_MS).expect("a release that fails at 100 % goes back");
-    assert!(look.fired[0].text.contains("in the last minute"), "{}", look.fired[0].text);
+    let (_, evaluation) = world.until_fired(10 * MINUTE_MS).expect("a release that fails at 100 % goes back");
+    assert!(evaluation.fired[0].text.contains("in the last minute"), "{}", evaluation.fired[0].text);
 }
 
 #[test]
@@ -509,14 +522,14 @@ fn an_attempt_begins_without_the_last_ones_figures() {
     );
     let mut world = World::new(&plan, "[]");
     world.new.error_rate = 0.3;
-    world.book.signals.report("p1", 1.0, at(world.now_ms));
-    let (_, look) = world.until_fired(10 * MINUTE_MS).unwrap();
-    world.obey(look.order().unwrap().clone());
+    world.metrics.signals.report("p1", 1.0, at(world.now_ms));
+    let (_, evaluation) = world.until_fired(10 * MINUTE_MS).unwrap();
+    world.obey(evaluation.order().unwrap().clone());
     world.go(5 * MINUTE_MS);
     world.order(Command::Resume(None));
     world.new = WELL;
     let looks = world.go(30 * MINUTE_MS);
-    assert!(looks.iter().all(|look| look.fired.is_empty()));
+    assert!(looks.iter().all(|evaluation| evaluation.fired.is_empty()));
     assert_eq!(verdicts(&looks.last().unwrap().guardrails), [Verdict::Pass; 3]);
 }
 
@@ -535,7 +548,14 @@ fn a_judge_that_is_stored_and_read_goes_on_alike() {
         looks.extend(world.go(30 * MINUTE_MS));
         looks
             .iter()
-            .map(|look| (verdicts(&look.guardrails), verdicts(&look.gates), look.fired.len(), look.guardrails[0].since))
+            .map(|evaluation| {
+                (
+                    verdicts(&evaluation.guardrails),
+                    verdicts(&evaluation.gates),
+                    evaluation.fired.len(),
+                    evaluation.guardrails[0].since,
+                )
+            })
             .collect::<Vec<_>>()
     };
     assert_eq!(run(true), run(false));
@@ -551,10 +571,10 @@ fn people_are_told_once_and_in_time() {
         "notice": [{"at": "full-30m", "to": ["chat"], "text": "Soon"}, {"at": "full", "to": ["chat"], "text": "Now"}, {"at": "canary+1h", "to": ["chat"], "text": "An hour"}, {"at": "rollback", "to": ["chat"], "text": "Back"}]}"#,
     );
     (world.requests, world.is_evicted) = (10, true);
-    world.book.signals.report("p1", 0.0, at(world.now_ms));
+    world.metrics.signals.report("p1", 0.0, at(world.now_ms));
     let start_ms = world.now_ms;
     let told = |world: &mut World, ms: i64| {
-        let messages = world.go(ms).into_iter().flat_map(|look| look.messages);
+        let messages = world.go(ms).into_iter().flat_map(|evaluation| evaluation.messages);
         messages
             .map(|message| {
                 (message.kind, (message.at.as_epoch_ms() - start_ms) / MINUTE_MS, message.to.join(" "), message.text)
@@ -580,7 +600,7 @@ fn people_are_told_once_and_in_time() {
         ("lead", "check-in of canary at 10 %: 3 of 3 gates pass, 0 fail, 0 inconclusive")
     );
     world.order(Command::Advance);
-    world.book.signals.report("p1", 2.0, at(world.now_ms));
+    world.metrics.signals.report("p1", 2.0, at(world.now_ms));
     let second = told(&mut world, 8 * MINUTE_MS);
     let brief: Vec<(&str, &str)> = second.iter().map(|(kind, _, to, _)| (*kind, to.as_str())).collect();
     assert_eq!(brief, [("alert", "chat"), ("notice", "chat"), ("escalation", "lead")], "{second:?}");

@@ -6,20 +6,20 @@
 use std::rc::Rc;
 
 use tidegate::decide::assign::{Assignment, Reason, Variant};
-use tidegate::decide::settle::settle;
+use tidegate::decide::reconcile::isolate::settle;
 use tidegate::model::measured::{Measure, Quantity, Tally};
 use tidegate::model::subject::SubjectHash;
 use tidegate::model::{Instant, Name};
 use tidegate::protocol::beacon::Report;
 use tidegate::protocol::config::{Catalogue, Snapshot, States};
 use tidegate::protocol::decision::{Assigned, Decision};
+use tidegate::protocol::exchange::{Accepted, Exchange};
 use tidegate::protocol::exposure::{ExposureKey, Issuer};
 use tidegate::protocol::flush::{Batch, Counted};
 use tidegate::protocol::measuring::Instruments;
 use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::meter::{Meter, Outcome, Visit};
 use tidegate::protocol::step::{NoAnswer, Step};
-use tidegate::protocol::way::{Begun, Way};
 
 const MINUTE: u64 = 29_000_000;
 const START_MS: f64 = MINUTE as f64 * 60_000.0;
@@ -84,9 +84,14 @@ impl Isolate {
             ..Decision::default()
         };
         let request = RequestText::new(format!("GET\nhttps://shop.example{path}?q\n{headers}"));
-        let begun =
-            Begun { request, snapshot: Rc::clone(&self.snapshot), decision, number: Some(0), started_ms: self.now_ms };
-        let (mut way, mut step) = Way::start(begun, None, true).unwrap();
+        let begun = Accepted {
+            request,
+            snapshot: Rc::clone(&self.snapshot),
+            decision,
+            number: Some(0),
+            started_ms: self.now_ms,
+        };
+        let (mut way, mut step) = Exchange::start(begun, None, true).unwrap();
         for status in answers {
             assert!(matches!(step, Step::Ask { .. }), "{step:?}");
             self.now_ms += 100.0;
@@ -121,7 +126,7 @@ fn tally(counted: &Counted, variant: Variant, endpoint: Option<&str>) -> Tally {
 
 /// The exposures and events of errors, everywhere or at one endpoint, over all slices.
 fn trials(counted: &Counted, variant: Variant, endpoint: Option<&str>) -> (u32, u32) {
-    let of = |trials: &&tidegate::model::measured::Trials| {
+    let of = |trials: &&tidegate::model::measured::Exposures| {
         trials.of == Quantity::Errors && trials.variant == variant && trials.endpoint == endpoint.map(name)
     };
     let slices = counted.compared.trials.iter().filter(of).flat_map(|trials| &trials.slices);

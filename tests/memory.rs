@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tidegate::decide::assign::{Assignment, Reason, Variant};
-use tidegate::decide::book::Books;
+use tidegate::decide::metrics::MetricsOfAll;
 use tidegate::model::condition::Vital;
-use tidegate::model::measured::{Compared, Measure, Window};
+use tidegate::model::measured::{Measure, SlicedCounts, Window};
 use tidegate::model::plan::Plan;
 use tidegate::model::record::Record;
 use tidegate::model::subject::SubjectHash;
@@ -68,11 +68,11 @@ fn ask(meter: &mut Meter, plan: &Plan, number: usize, id: u64, at_ms: f64) {
     );
 }
 
-/// An isolate that counts, and the books of the controller that takes it in, each with the heap that it has in use.
+/// An isolate that counts, and the metrics of the controller that takes it in, each with the heap that it has in use.
 struct Deployment {
     catalogue: Catalogue,
     meter: Meter,
-    books: Books,
+    metrics: MetricsOfAll,
     networks: Networks,
     frugality: usize,
     before: usize,
@@ -88,7 +88,7 @@ impl Deployment {
         Self {
             catalogue,
             meter,
-            books: Books::default(),
+            metrics: MetricsOfAll::default(),
             networks: Networks::default(),
             frugality: 0,
             before,
@@ -119,7 +119,7 @@ impl Deployment {
             self.note();
             self.grow(|own| {
                 for Counted { rollout, window, compared } in &batch.counted {
-                    own.books.get_mut(rollout).count(window.clone(), compared, now);
+                    own.metrics.get_mut(rollout).count(window.clone(), compared, now);
                 }
             });
             self.meter.acknowledge(batch.sequence);
@@ -131,12 +131,12 @@ impl Deployment {
         let begun = Instant::from_epoch_ms(START_MS as i64);
         let now = Instant::from_epoch_ms((START_MS + (minute + 1) as f64 * 60_000.0) as i64);
         self.grow(|own| {
-            own.frugality = own.books.frugality(own.frugality);
-            for (key, book) in own.books.iter_mut() {
+            own.frugality = own.metrics.frugality(own.frugality);
+            for (key, metrics) in own.metrics.iter_mut() {
                 let plan = own.catalogue.plan(own.catalogue.number_of(key.as_str()).unwrap()).unwrap();
-                book.look(plan, &Record::draft(plan, begun), 0, now);
-                book.series.since(REVISION);
-                book.series.fold_frugally(own.frugality, now, &mut |_| ());
+                metrics.evaluate(plan, &Record::draft(plan, begun), 0, now);
+                metrics.series.since(REVISION);
+                metrics.series.fold_frugally(own.frugality, now, &mut |_| ());
             }
         });
     }
@@ -167,7 +167,7 @@ fn an_isolate_and_the_controller_stay_under_64_mb_each() {
     }
     // Ten days whose tens of minutes are each as full as that first one.
     let full: Vec<(Name, Window)> =
-        own.books.iter_mut().map(|(key, book)| (key.clone(), book.series.since(REVISION).clone())).collect();
+        own.metrics.iter_mut().map(|(key, metrics)| (key.clone(), metrics.series.since(REVISION).clone())).collect();
     for ten in 3..10 * 24 * 6_u64 {
         let minute = ten * 10;
         let now = Instant::from_epoch_ms((START_MS + minute as f64 * 60_000.0) as i64);
@@ -175,9 +175,9 @@ fn an_isolate_and_the_controller_stay_under_64_mb_each() {
         if ten < 24 * 6 || ten.is_multiple_of(48) {
             own.grow(|own| {
                 for (key, window) in &full {
-                    own.books.get_mut(key).count(
+                    own.metrics.get_mut(key).count(
                         Window { minute: START_MINUTE + minute, minutes: 1, ..window.clone() },
-                        &Compared::default(),
+                        &SlicedCounts::default(),
                         now,
                     );
                 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tidegate::model::plan::Plan;
 use tidegate::model::plan::set::read_rollout;
 use tidegate::simulate::scenario::parse;
-use tidegate::simulate::{Fate, Kind, Outcome, Report, Settings, Simulation};
+use tidegate::simulate::{Kind, Outcome, Report, RunOutcome, Settings, Simulation};
 
 /// The rollouts of a shipped plan as JSON.
 fn rollouts(plan: &str) -> Vec<Value> {
@@ -179,7 +179,7 @@ fn check(case: &Case, lines: &[&str], does: Does) {
 }
 
 #[track_caller]
-fn judge(case: &Case, lines: &[&str], does: Does, report: &Report, fate: &Fate) {
+fn judge(case: &Case, lines: &[&str], does: Does, report: &Report, fate: &RunOutcome) {
     let told = || {
         format!(
             "{} at {}: {lines:?} should {does:?}\n{fate:?}\n{:#?}",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The layers, each of which may use only those after it.
 const LAYERS: [&str; 4] = ["edge", "protocol", "decide", "model"];
 /// Files longer than this before their tests are to be split.
-const LINES_MAX: usize = 420;
+const LINES_MAX: usize = 430;
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();

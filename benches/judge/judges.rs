@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use tidegate::decide::clustering::{SideSlices, Slices, factor};
 use tidegate::decide::comparison::Comparison;
 use tidegate::decide::evidence::{Count, Evidence, Window};
 use tidegate::decide::firsts::{AtRisk, FirstEvidence, Firsts, average};
+use tidegate::decide::overdispersion::{SideSlices, Slices, factor};
 use tidegate::model::measured::{Quantity, Sample};
 
 use crate::traffic::Minutes;
@@ -67,7 +67,7 @@ pub fn all() -> Vec<(&'static str, Judge)> {
 }
 
 impl Judge {
-    pub fn look(&mut self, seen: &Minutes, everybody: &Sample, minute: f64, minutes: f64, share: f64) -> bool {
+    pub fn evaluate(&mut self, seen: &Minutes, everybody: &Sample, minute: f64, minutes: f64, share: f64) -> bool {
         let window = &seen.slices;
         let first = |firsts: &mut Firsts, evidence: &mut FirstEvidence| {
             let found = firsts.take(&seen.failed, Some(AtRisk { seen: everybody, share }));
@@ -117,7 +117,7 @@ impl Judge {
                 }
                 z_score(seen) > Z_OF_ALPHA
             }
-            Self::MannWhitney(judge) => judge.look(window, minute + minutes, share),
+            Self::MannWhitney(judge) => judge.evaluate(window, minute + minutes, share),
         }
     }
 }
@@ -150,7 +150,7 @@ const JUDGED_EVERY: f64 = 30.0;
 const FRACTION: f64 = 0.25;
 
 impl MannWhitney {
-    fn look(&mut self, window: &SideSlices, end: f64, share: f64) -> bool {
+    fn evaluate(&mut self, window: &SideSlices, end: f64, share: f64) -> bool {
         let baseline = first_slices(&window.legacy, share / (1.0 - share));
         self.baseline = Count { n: self.baseline.n + baseline.n, x: self.baseline.x + baseline.x };
         let new = window.new.total();

@@ -94,7 +94,7 @@ fn fixed_length(seed: u64, ratio: f64) -> [Found; 4] {
     let mut random = Rng::with_seed(seed);
     let (mut evidence, mut seen) = (Evidence::plain(1.0), Window::default());
     let mut found = [Found::Never; 4];
-    for look in 1..=200 {
+    for evaluation in 1..=200 {
         let window = Window {
             legacy: Count { n: 950.0, x: poisson(&mut random, 9.5) as f64 },
             new: Count { n: 50.0, x: poisson(&mut random, 0.5 * ratio) as f64 },
@@ -107,7 +107,7 @@ fn fixed_length(seed: u64, ratio: f64) -> [Found; 4] {
             found.iter_mut().zip([evidence.is_shown(0.05), evidence.is_shown(0.01), z.abs() > 1.96, z > 1.645])
         {
             if is_shown && matches!(found, Found::Never) {
-                *found = Found::After(f64::from(look) * 1_000.0);
+                *found = Found::After(f64::from(evaluation) * 1_000.0);
             }
         }
     }
@@ -160,7 +160,7 @@ fn harmless_run(site: Site, share: f64, seed: u64, disturb: impl Fn(&mut Minutes
         let mut window = traffic.window(minutes);
         disturb(&mut window, minute, minutes);
         for (judge, fired) in judges.iter_mut().zip(&mut fired) {
-            *fired = *fired || judge.look(&window, &traffic.everybody, minute, minutes, now);
+            *fired = *fired || judge.evaluate(&window, &traffic.everybody, minute, minutes, now);
         }
         minute += minutes;
     }
@@ -222,7 +222,7 @@ fn gone_bad_run(site: Site, share: f64, healthy_hours: f64, seed: u64) -> Vec<Ve
     while start < healthy_hours * 60.0 {
         let window = traffic.window(1.0);
         for (judge, is_early) in &mut judges {
-            *is_early = *is_early || judge.look(&window, &traffic.everybody, start, 1.0, share);
+            *is_early = *is_early || judge.evaluate(&window, &traffic.everybody, start, 1.0, share);
         }
         start += 1.0;
     }
@@ -233,16 +233,16 @@ fn watch(mut traffic: Traffic, mut judges: Vec<(Judge, bool)>, ratio: f64, start
     traffic.ratio = ratio;
     let mut found: Vec<Found> =
         judges.iter().map(|(_, is_early)| if *is_early { Found::Early } else { Found::Never }).collect();
-    let mut look = 0.0;
-    while look * LOOK < WATCHED_MINUTES && found.iter().any(|found| matches!(found, Found::Never)) {
-        let minute = start + look * LOOK;
+    let mut evaluation = 0.0;
+    while evaluation * LOOK < WATCHED_MINUTES && found.iter().any(|found| matches!(found, Found::Never)) {
+        let minute = start + evaluation * LOOK;
         let window = traffic.window(LOOK);
         for ((judge, _), found) in judges.iter_mut().zip(&mut found) {
-            if matches!(found, Found::Never) && judge.look(&window, &traffic.everybody, minute, LOOK, share) {
+            if matches!(found, Found::Never) && judge.evaluate(&window, &traffic.everybody, minute, LOOK, share) {
                 *found = Found::After(minute + LOOK - start);
             }
         }
-        look += 1.0;
+        evaluation += 1.0;
     }
     found
 }

@@ -5,7 +5,7 @@
 //! How many there are is not random, which nothing depends on; events are.
 
 use fastrand::Rng;
-use tidegate::decide::clustering::{SLICES, SideSlices, Slices};
+use tidegate::decide::overdispersion::{SLICES, SideSlices, Slices};
 use tidegate::model::measured::{Sample, Seen};
 use tidegate::model::variant::Variant;
 

@@ -10,8 +10,8 @@ use super::plan_file::load_one;
 use super::plans::AssignArguments;
 use super::{Failure, report};
 use crate::decide::assign::{Variant, Visitor, assign};
-use crate::decide::settle;
-use crate::decide::standing::{Directory, Standing};
+use crate::decide::compiled::{CompiledRollout, GroupIndex};
+use crate::decide::reconcile::isolate;
 use crate::model::group::Fingerprints;
 use crate::model::live::{LiveState, Phase};
 use crate::model::plan::Plan;
@@ -43,7 +43,7 @@ pub fn run(arguments: &AssignArguments, json: bool) -> Result<(), Failure> {
     let plan = choose(loaded.plans.into_iter().map(|(_, plan)| plan).collect(), arguments.rollout.as_deref())?;
     let state = state(&plan, arguments)?;
     let groups = groups(&plan, &arguments.group)?;
-    let standing = Standing::new(&plan, Some(&state), false, false, &Alone);
+    let standing = CompiledRollout::new(&plan, Some(&state), false, false, &Alone);
     assign_all(&standing, &groups).map_err(|error| Failure::Io("standard input or output".into(), error))
 }
 
@@ -64,7 +64,7 @@ fn choose(plans: Vec<Plan>, key: Option<&str>) -> Result<Plan, Failure> {
 fn state(plan: &Plan, arguments: &AssignArguments) -> Result<LiveState, Failure> {
     let draft = LiveState::draft(plan);
     if let Some(percentage) = arguments.percentage {
-        return Ok(settle::at_percentage(plan, draft, percentage, Instant::from_epoch_ms(0)));
+        return Ok(isolate::at_percentage(plan, draft, percentage, Instant::from_epoch_ms(0)));
     }
     let index = match &arguments.stage {
         None => 0,
@@ -118,7 +118,7 @@ fn groups(plan: &Plan, files: &[String]) -> Result<Vec<Vec<Fingerprints>>, Failu
 /// A deployment of one rollout: its groups by their order, and no other rollout.
 struct Alone;
 
-impl Directory for Alone {
+impl GroupIndex for Alone {
     fn group(&self, plan: &Plan, name: &str) -> Option<usize> {
         plan.groups.names().position(|own| own == name)
     }
@@ -154,7 +154,7 @@ impl Visitor for Subject<'_> {
     }
 }
 
-fn assign_all(standing: &Standing, groups: &[Vec<Fingerprints>]) -> io::Result<()> {
+fn assign_all(standing: &CompiledRollout, groups: &[Vec<Fingerprints>]) -> io::Result<()> {
     let progress = progress();
     let mut input = io::stdin().lock();
     let mut output = BufWriter::with_capacity(1 << 16, io::stdout().lock());

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::standing::{Mode, Standing};
+use super::compiled::{CompiledRollout, Mode};
 use crate::model::plan::RobotSide;
 use crate::model::subject::SubjectHash;
 pub use crate::model::variant::Variant;
@@ -102,7 +102,7 @@ pub trait Visitor {
 /// Assigns a subject.
 ///
 /// A group whose list could not be read has nobody in it, unless being in it would mean legacy.
-pub fn assign(standing: &Standing, visitor: &impl Visitor) -> Assignment {
+pub fn assign(standing: &CompiledRollout, visitor: &impl Visitor) -> Assignment {
     let subject = visitor.subject();
     let bucket = subject.map(|subject| standing.seed.bucket(subject));
     let (variant, reason) = decide(standing, visitor, subject, bucket);
@@ -110,7 +110,7 @@ pub fn assign(standing: &Standing, visitor: &impl Visitor) -> Assignment {
 }
 
 fn decide(
-    standing: &Standing,
+    standing: &CompiledRollout,
     visitor: &impl Visitor,
     subject: Option<SubjectHash>,
     bucket: Option<u32>,

@@ -10,7 +10,7 @@
 //! after the XOR makes them independent. The multiplication maps the hash to a bucket without the
 //! bias of a remainder (Lemire, "Fast Random Integer Generation in an Interval", 2019).
 
-use crate::model::measured::compared::SLICES;
+use crate::model::measured::sliced::SLICES;
 use crate::model::percentage::BUCKETS;
 use crate::model::subject::{SubjectHash, fnv1a64};
 

@@ -33,8 +33,8 @@
 
 use serde::Serialize;
 
-use super::clustering::{SideSlices, Spread, factor};
 use super::evidence::{Evidence, Window};
+use super::overdispersion::{SideSlices, Spread, factor};
 use crate::model::node::Node;
 use crate::model::plan::fields::Reader;
 

@@ -3,8 +3,8 @@
 //! A change is made in two steps, so that nothing is ever known here that is not stored: a rollout's
 //! `change` works it out and leaves everything as it is; once it is committed, `accept` takes it in.
 
-use super::book::Books;
-use super::judge::{Look, Verdict};
+use super::judge::{Evaluation, Verdict};
+use super::metrics::MetricsOfAll;
 use super::rollout::{Change, Order, Rollout};
 use super::schedule::{Facts, Outlook, outlook};
 use crate::model::command::Command;
@@ -25,7 +25,7 @@ pub struct Deployment {
     /// In the order of their keys.
     pub rollouts: Rollouts,
     /// What was measured of them.
-    pub books: Books,
+    pub metrics: MetricsOfAll,
 }
 
 /// Rollouts in the order of their keys.
@@ -93,32 +93,34 @@ impl Deployment {
     pub fn facts(&self, rollout: &Rollout) -> Facts {
         let has_ended = |name: &Name| self.rollouts.get(name).is_some_and(|other| other.record.live.has_ended());
         let awaited = rollout.plan.after.iter().filter(|name| !has_ended(name)).cloned().collect();
-        let look = self.look_at(rollout);
-        let gates = look.map_or_else(Vec::new, |look| look.gates.iter().map(|gate| gate.verdict).collect());
-        let unfair = look
-            .and_then(|look| look.sample_ratio.as_ref())
+        let evaluation = self.look_at(rollout);
+        let gates =
+            evaluation.map_or_else(Vec::new, |evaluation| evaluation.gates.iter().map(|gate| gate.verdict).collect());
+        let unfair = evaluation
+            .and_then(|evaluation| evaluation.sample_ratio.as_ref())
             .filter(|ratio| ratio.verdict == Verdict::Fail)
             .map(|ratio| ratio.text.clone());
         Facts { awaited, gates, unfair }
     }
 
     /// The last look at a rollout, if that was in its present stage.
-    pub fn look_at(&self, rollout: &Rollout) -> Option<&Look> {
-        let look = self.books.get(&rollout.plan.key).and_then(|book| book.last.as_ref())?;
+    pub fn look_at(&self, rollout: &Rollout) -> Option<&Evaluation> {
+        let evaluation = self.metrics.get(&rollout.plan.key).and_then(|metrics| metrics.last.as_ref())?;
         let record = &rollout.record;
-        (look.revision >= record.entered_revision && look.revision >= record.exposed_revision).then_some(look)
+        (evaluation.revision >= record.entered_revision && evaluation.revision >= record.exposed_revision)
+            .then_some(evaluation)
     }
 
     /// Looks at every rollout, and returns what guardrails ask for. `faults` counts the configuration
     /// faults that isolates report of one.
-    pub fn look(&mut self, faults: impl Fn(&Name) -> u64, now: Instant) -> Vec<(Name, Order)> {
+    pub fn evaluate(&mut self, faults: impl Fn(&Name) -> u64, now: Instant) -> Vec<(Name, Order)> {
         let mut orders = Vec::new();
         for rollout in self.rollouts.iter().filter(|rollout| rollout.unread.is_none()) {
             let key = &rollout.plan.key;
-            let book = self.books.get_mut(key);
-            let look = book.look(&rollout.plan, &rollout.record, faults(key), now);
-            orders.extend(look.order().map(|order| (key.clone(), order.clone())));
-            book.note_evidence(&rollout.plan, &rollout.record, now);
+            let metrics = self.metrics.get_mut(key);
+            let evaluation = metrics.evaluate(&rollout.plan, &rollout.record, faults(key), now);
+            orders.extend(evaluation.order().map(|order| (key.clone(), order.clone())));
+            metrics.note_evidence(&rollout.plan, &rollout.record, now);
         }
         orders
     }
@@ -133,7 +135,7 @@ impl Deployment {
         self.readable().find_map(|rollout| {
             let command = self.outlook(rollout, now).due?;
             let reason = reason(&rollout.plan, &rollout.record, &command);
-            let gates = self.look_at(rollout).map_or(&[][..], |look| &look.gates);
+            let gates = self.look_at(rollout).map_or(&[][..], |evaluation| &evaluation.gates);
             let figures = gates.iter().map(|gate| gate.text.clone()).collect();
             Some((rollout.plan.key.clone(), Order { figures, ..Order::new(command, SCHEDULE, reason) }))
         })

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use super::book::Book;
 use super::judge::adoption::VIEW;
+use super::metrics::RolloutMetrics;
 use crate::model::condition::{Metric, Vital};
 use crate::model::measured::{Measure, Window};
 use crate::model::plan::Plan;
@@ -102,12 +102,12 @@ pub fn relied_on(plan: &Plan) -> Vec<Reported> {
 }
 
 /// What of it nobody has reported in all the time that is remembered.
-pub fn never_reported(plan: &Plan, book: Option<&Book>) -> Vec<Reported> {
+pub fn never_reported(plan: &Plan, metrics: Option<&RolloutMetrics>) -> Vec<Reported> {
     let mut all = relied_on(plan);
-    if let Some(book) = book {
+    if let Some(metrics) = metrics {
         all.retain(|reported| match reported {
-            Reported::Signal(name) => book.signals.last(name.as_str()).is_none(),
-            reported => !book.series.iter().any(|window| reported.is_in(window)),
+            Reported::Signal(name) => metrics.signals.last(name.as_str()).is_none(),
+            reported => !metrics.series.iter().any(|window| reported.is_in(window)),
         });
     }
     all
@@ -117,7 +117,7 @@ pub fn never_reported(plan: &Plan, book: Option<&Book>) -> Vec<Reported> {
 mod tests {
     use super::*;
     use crate::model::Instant;
-    use crate::model::measured::{Compared, Seen};
+    use crate::model::measured::{Seen, SlicedCounts};
     use crate::model::plan::set::read_rollout;
 
     const PLAN: &str = r#"{"key":"a","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example"},"signals":{"p1":{"kind":"count"}},
@@ -135,8 +135,8 @@ mod tests {
         assert_eq!(told(&relied_on(&plan)), all);
         assert_eq!(told(&never_reported(&plan, None)), all);
         let now = Instant::from_epoch_ms(1_800_000_000_000);
-        let mut book = Book::default();
-        book.signals.report("p1", 0.0, now);
+        let mut metrics = RolloutMetrics::default();
+        metrics.signals.report("p1", 0.0, now);
         let mut window = Window::at(30_000_000, 1);
         let name = |text: &str| text.parse::<Name>().unwrap();
         if let Some(sample) = window.event_mut(&name("order")) {
@@ -147,7 +147,7 @@ mod tests {
         {
             sketch.add(100, 1);
         }
-        book.count(window, &Compared::default(), now);
-        assert_eq!(told(&never_reported(&plan, Some(&book))), ["JavaScript errors", "lcp"]);
+        metrics.count(window, &SlicedCounts::default(), now);
+        assert_eq!(told(&never_reported(&plan, Some(&metrics))), ["JavaScript errors", "lcp"]);
     }
 }

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::adopt::{Echo, Sight, sight};
-use super::settle::ECHO_MS;
+use super::reconcile::controller::{Echo, KvObservation, sight};
+use super::reconcile::isolate::ECHO_MS;
 use super::transition::{KV, Refusal, transition};
 use crate::model::command::{Cause, Command, Target};
 use crate::model::history::{Entry, FIRST};
@@ -203,16 +203,16 @@ impl Rollout {
     pub fn see_text(&mut self, text: &str, now: Instant) -> Option<Order> {
         let subject = format!("stage/{}", self.plan.key);
         let message = match sight(&self.plan, &self.record, &self.echoes, text, now) {
-            Sight::Known => {
+            KvObservation::Known => {
                 self.fault = None;
                 return None;
             }
-            Sight::Older => {
+            KvObservation::Older => {
                 self.fault = None;
                 self.note_missing(now);
                 return None;
             }
-            Sight::Edit(command) => {
+            KvObservation::Edit(command) => {
                 self.fault = None;
                 let reason = match &command {
                     Command::Set(setting) if setting.stage.is_some() => {
@@ -222,11 +222,11 @@ impl Rollout {
                 };
                 return Some(Order::new(command, KV, reason));
             }
-            Sight::Foreign(revision) => format!(
+            KvObservation::Foreign(revision) => format!(
                 "KV holds revision {revision}, which is newer than this controller's {}: does another deployment write to the same namespace?",
                 self.record.live.revision
             ),
-            Sight::Garbage(error) => format!("{error}; the last good state stays"),
+            KvObservation::Garbage(error) => format!("{error}; the last good state stays"),
         };
         if self.fault.as_ref().is_none_or(|told| told.message != message) {
             self.fault = Some(Noticed { subject, message, at: now });

@@ -15,9 +15,9 @@ use crate::model::plan::{Backend, Place};
 use crate::model::route::is_own;
 use crate::protocol::address::Address;
 use crate::protocol::decision::{self, Decision};
+use crate::protocol::exchange::{Accepted, Exchange, Outcome};
 use crate::protocol::message::{AnswerText, RequestText};
 use crate::protocol::step::{NoAnswer, Remark, Step, Which};
-use crate::protocol::way::{Begun, Outcome, Way};
 
 /// So many requests may wait for their upstreams at once in one isolate. A cancelled request never
 /// comes back to take its place away, so the oldest make room; workerd itself allows far fewer.
@@ -31,11 +31,11 @@ thread_local! {
 struct OnTheWay {
     next: u32,
     /// The least number first; boxed, so that making room moves little.
-    ways: Vec<(u32, Box<Way>)>,
+    ways: Vec<(u32, Box<Exchange>)>,
 }
 
 impl OnTheWay {
-    fn keep(&mut self, number: u32, way: Box<Way>) {
+    fn keep(&mut self, number: u32, way: Box<Exchange>) {
         if self.ways.len() >= ON_THE_WAY_MAX {
             self.ways.remove(0);
         }
@@ -43,7 +43,7 @@ impl OnTheWay {
         self.ways.insert(at, (number, way));
     }
 
-    fn take(&mut self, number: u32) -> Option<Box<Way>> {
+    fn take(&mut self, number: u32) -> Option<Box<Exchange>> {
         let at = self.ways.binary_search_by_key(&number, |(own, _)| *own).ok()?;
         Some(self.ways.remove(at).1)
     }
@@ -102,8 +102,9 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
         );
     }
     meter::prepare(env);
-    let begun = Begun { request: text, snapshot: ready.snapshot, decision, number: ready.number, started_ms: now_ms };
-    match Way::start(begun, fallback, ready.is_configured) {
+    let begun =
+        Accepted { request: text, snapshot: ready.snapshot, decision, number: ready.number, started_ms: now_ms };
+    match Exchange::start(begun, fallback, ready.is_configured) {
         Err(step) => print(0, &step),
         Ok((way, step)) => ON_THE_WAY.with_borrow_mut(|all| {
             all.next = all.next.wrapping_add(1);

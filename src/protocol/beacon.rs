@@ -14,10 +14,10 @@ use serde::{Serialize, Serializer};
 use super::flush::Counted;
 use crate::decide::judge::adoption::VIEW;
 use crate::model::Name;
-use crate::model::measured::compared::SLICES;
 use crate::model::measured::sample::HASH_BITS;
+use crate::model::measured::sliced::SLICES;
 use crate::model::measured::wire::{known, named, word};
-use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
+use crate::model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
 use crate::model::node::Node;
 use crate::model::plan::fields::Reader;
 use crate::model::variant::Variant;
@@ -117,7 +117,7 @@ impl Report {
     /// What it counts.
     pub fn count(&self) -> Counted {
         let mut window = Window::at(self.screen_minute.unwrap_or(self.minute), self.revision);
-        let mut compared = Compared::default();
+        let mut compared = SlicedCounts::default();
         let (view, failed) = (u64::from(self.is_view), u64::from(self.js_errors > 0));
         for endpoint in std::iter::once(None).chain(self.endpoints.iter().map(Some)) {
             if let Some(tally) = window.tally_mut(self.variant, endpoint) {

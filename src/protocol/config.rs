@@ -13,7 +13,7 @@ use fnv::FnvHashMap;
 
 use super::address::Address;
 use super::routing::Router;
-use crate::decide::standing::{Directory, Standing};
+use crate::decide::compiled::{CompiledRollout, GroupIndex};
 use crate::model::fault::Severity;
 use crate::model::group::Fingerprints;
 use crate::model::live::LiveState;
@@ -223,7 +223,7 @@ impl Catalogue {
     }
 }
 
-impl Directory for Catalogue {
+impl GroupIndex for Catalogue {
     fn group(&self, plan: &Plan, name: &str) -> Option<usize> {
         let entry = self.rollouts.get(self.number_of(plan.key.as_str())?)?;
         let index = plan.groups.names().position(|own| own == name)?;
@@ -270,7 +270,7 @@ pub struct Snapshot {
     /// The plans.
     pub catalogue: Rc<Catalogue>,
     /// Each rollout's standing, by number.
-    pub standings: Vec<Standing>,
+    pub standings: Vec<CompiledRollout>,
     /// The lists of `catalogue.lists`, by number; `None` where one could not be read.
     pub lists: Vec<Option<Rc<Fingerprints>>>,
 }
@@ -282,7 +282,7 @@ impl Snapshot {
             let plan = &entry.plan;
             let key = plan.key.as_str();
             let is_waiting = plan.after.iter().any(|name| !states.has_ended(name.as_str()));
-            Standing::new(
+            CompiledRollout::new(
                 plan,
                 states.live.get(key).filter(|_| !entry.is_broken),
                 states.is_killed(key),

@@ -31,8 +31,8 @@ use super::beacon::networks::network;
 use super::signing::{self, Key};
 use crate::decide::assign::Variant;
 use crate::model::Name;
-use crate::model::measured::compared::SLICES;
 use crate::model::measured::sample::HASH_BITS;
+use crate::model::measured::sliced::SLICES;
 
 /// So many flags stand in a token beside the rollout that routed the page.
 pub const FLAGS_MAX: usize = 8;

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::beacon::Report;
 use crate::model::Name;
-use crate::model::measured::{Compared, Window};
+use crate::model::measured::{SlicedCounts, Window};
 use crate::model::node::{Node, Value};
 use crate::model::plan::fields::Reader;
 
@@ -75,8 +75,8 @@ pub struct Counted {
     /// The counts.
     pub window: Window,
     /// What a comparison may use of them.
-    #[serde(skip_serializing_if = "Compared::is_empty")]
-    pub compared: Compared,
+    #[serde(skip_serializing_if = "SlicedCounts::is_empty")]
+    pub compared: SlicedCounts,
 }
 
 /// What the controller answers.
@@ -156,7 +156,7 @@ fn counted(r: &mut Reader, node: &Node) -> Option<Counted> {
     let mut f = r.fields(node)?;
     let rollout = f.required(r, "rollout", Reader::parsed);
     let window = f.required(r, "window", Window::read);
-    let compared = f.optional(r, "compared", Compared::read).unwrap_or_default();
+    let compared = f.optional(r, "compared", SlicedCounts::read).unwrap_or_default();
     f.end(r);
     Some(Counted { rollout: rollout?, window: window?, compared })
 }
@@ -205,7 +205,7 @@ mod tests {
         let counted = Counted {
             rollout: "shop".parse().unwrap_or_else(|_| unreachable!()),
             window: Window::at(29_000_000, 7),
-            compared: Compared::default(),
+            compared: SlicedCounts::default(),
         };
         let batch = Batch { sequence: 4, counted: vec![counted], reports: Vec::new() };
         let flush = Flush {

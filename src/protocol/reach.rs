@@ -130,7 +130,7 @@ fn has_new(counted: &Counted) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::measured::{Compared, Side, Tally, Window};
+    use crate::model::measured::{Side, SlicedCounts, Tally, Window};
     use crate::protocol::flush::Batch;
 
     fn at(ms: i64) -> Instant {
@@ -150,7 +150,7 @@ mod tests {
         window.sides.push((Side { variant: Variant::New, endpoint: None }, Tally { requests: 1, ..Tally::default() }));
         let batch = Batch {
             sequence: 1,
-            counted: vec![Counted { rollout: "shop".parse().unwrap(), window, compared: Compared::default() }],
+            counted: vec![Counted { rollout: "shop".parse().unwrap(), window, compared: SlicedCounts::default() }],
             reports: Vec::new(),
         };
         Flush { batch: Some(batch), ..knows(isolate, Some(8)) }

@@ -1,7 +1,7 @@
 //! What holds for one request of a rollout: the plan's word, and that of its rules for single paths.
 
 use crate::decide::assign::Variant;
-use crate::decide::standing::{Mode, Standing};
+use crate::decide::compiled::{CompiledRollout, Mode};
 use crate::model::plan::{Backend, CachePolicy, FailureKind, PathRules, Plan, Rescue, Upstreams};
 
 /// So long an asset is waited for that the other side may have.
@@ -29,7 +29,7 @@ pub struct Limit {
 
 impl<'a> Terms<'a> {
     /// What holds for a path, or `None` for a plan without upstreams.
-    pub fn of(plan: &'a Plan, standing: Option<&Standing>, path: &str) -> Option<Self> {
+    pub fn of(plan: &'a Plan, standing: Option<&CompiledRollout>, path: &str) -> Option<Self> {
         let upstreams = plan.upstreams.as_ref()?;
         let (mode, has_started) =
             standing.map_or((Mode::Unknown, true), |standing| (standing.mode, standing.has_started));

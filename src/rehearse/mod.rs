@@ -16,7 +16,7 @@ use crate::model::plan::Plan;
 use crate::simulate::point::{Compared, Point, comparisons};
 use crate::simulate::scenario::{Scenario, parse};
 use crate::simulate::summary::summaries;
-use crate::simulate::{Event, Fate, Settings, Simulation};
+use crate::simulate::{Event, RunOutcome, Settings, Simulation};
 use crate::text::Source;
 use crate::text::plans::read_all;
 use crate::text::told::{FaultLine, lines};
@@ -97,7 +97,7 @@ pub fn check(plans: &str, scenario: &str, settings: &str) -> String {
 /// # Errors
 /// When they are no fates.
 pub fn summary(fates: &str) -> Result<String, String> {
-    let fates: Vec<Fate> = serde_json::from_str(fates).map_err(|error| error.to_string())?;
+    let fates: Vec<RunOutcome> = serde_json::from_str(fates).map_err(|error| error.to_string())?;
     Ok(json(&summaries(&fates.iter().collect::<Vec<_>>())))
 }
 
@@ -143,7 +143,7 @@ struct Happened<'a> {
 struct Told {
     over: bool,
     start: crate::model::Instant,
-    fates: Vec<Fate>,
+    fates: Vec<RunOutcome>,
     never: Vec<String>,
 }
 
@@ -212,7 +212,7 @@ impl Rehearsal {
 
     /// What has become of them so far, as JSON; each fate as `tidegate simulate --json` prints it.
     pub fn report(&self) -> String {
-        let is_shown = |fate: &Fate| self.tracks.iter().any(|track| track.rollout == fate.rollout);
+        let is_shown = |fate: &RunOutcome| self.tracks.iter().any(|track| track.rollout == fate.rollout);
         let fates = self.simulation.fates().into_iter().filter(is_shown).collect();
         json(&Told { over: self.is_over, start: self.simulation.began(), fates, never: self.simulation.never() })
     }

@@ -1,6 +1,6 @@
 //! What is done in a run, by guardrails, the schedule and operators, and what is told of it.
 
-use super::life::Life;
+use super::life::SimulatedRollout;
 use super::run::Simulation;
 use super::scenario::What;
 use super::told::{Event, Kind};
@@ -289,8 +289,8 @@ impl Simulation {
     }
 
     /// What stands in the way of a rollout, with the gates that do.
-    pub(super) fn in_the_way(&self, life: &Life) -> String {
-        let look = self.deployment.books.get(&life.key).and_then(|book| book.last.as_ref());
+    pub(super) fn in_the_way(&self, life: &SimulatedRollout) -> String {
+        let evaluation = self.deployment.metrics.get(&life.key).and_then(|metrics| metrics.last.as_ref());
         let mut texts = Vec::new();
         for blocker in &life.blocked {
             texts.push(match (&life.refused, blocker) {
@@ -298,9 +298,9 @@ impl Simulation {
                 _ => words(blocker),
             });
             if matches!(blocker, Blocker::Gates(..))
-                && let Some(look) = look
+                && let Some(evaluation) = evaluation
             {
-                let open = look.gates.iter().filter(|gate| gate.verdict != crate::decide::judge::Verdict::Pass);
+                let open = evaluation.gates.iter().filter(|gate| gate.verdict != crate::decide::judge::Verdict::Pass);
                 texts.extend(open.map(|gate| gate.text.clone()));
             }
         }

@@ -1,8 +1,8 @@
 //! What has been counted of a step, before it becomes a window.
 
-use super::crowd::Request;
 use super::healthy::RATES;
-use crate::model::measured::compared::SLICES;
+use super::population::Request;
+use crate::model::measured::sliced::SLICES;
 use crate::model::measured::{Quantity, Sample, Seen, Tally};
 
 /// The counts of a side, everywhere or at one endpoint.

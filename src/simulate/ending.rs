@@ -1,8 +1,8 @@
 //! What has become of a run, once it is over.
 
-use super::life::Life;
+use super::life::SimulatedRollout;
 use super::run::Simulation;
-use super::told::{Fate, Outcome, Report};
+use super::told::{Outcome, Report, RunOutcome};
 
 impl Simulation {
     /// What has become of it.
@@ -11,7 +11,7 @@ impl Simulation {
     }
 
     /// What has become of each rollout so far, in the order of their keys.
-    pub fn fates(&self) -> Vec<Fate> {
+    pub fn fates(&self) -> Vec<RunOutcome> {
         self.lives.iter().map(|life| self.fate(life)).collect()
     }
 
@@ -26,7 +26,7 @@ impl Simulation {
         never
     }
 
-    fn fate(&self, life: &Life) -> Fate {
+    fn fate(&self, life: &SimulatedRollout) -> RunOutcome {
         let live = self.deployment.rollouts.get(&life.key).map(|rollout| &rollout.record.live);
         let outcome = live.map_or(Outcome::Unfinished, Outcome::of);
         let hours = |ms: i64| (ms as f64 / 36_000.0).round() / 100.0;
@@ -38,7 +38,7 @@ impl Simulation {
         };
         let noticed = life.acted.or(life.alerted).zip(life.first_harm);
         let toll = life.traffic.toll;
-        Fate {
+        RunOutcome {
             rollout: life.key.clone(),
             seed: self.settings.seed,
             outcome,

@@ -2,8 +2,8 @@
 //! same traffic as a simulation has.
 
 use super::chance::share_under;
-use super::crowd::{PAGE_ONE_IN, WRITE_ONE_IN};
 use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VITAL_SIGMA};
+use super::population::{PAGE_ONE_IN, WRITE_ONE_IN};
 use super::traffic::WAITED;
 use crate::decide::forecast::Expected;
 use crate::model::condition::{Metric, Term, Vital};

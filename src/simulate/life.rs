@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::healthy::Healthy;
 use super::scenario::{Line, Scenario, What};
 use super::traffic::Traffic;
-use super::world::{Conditions, Turn};
+use super::world::{Conditions, Injection};
 use crate::decide::schedule::Blocker;
 use crate::decide::signals::Signals;
 use crate::model::plan::Plan;
@@ -20,7 +20,7 @@ const GATES_MS: i64 = 900_000;
 const REPORT_MS: i64 = 3_600_000;
 
 /// One simulated rollout.
-pub struct Life {
+pub struct SimulatedRollout {
     /// Its key.
     pub key: Name,
     /// Its plan.
@@ -34,7 +34,7 @@ pub struct Life {
     /// What comes of its requests.
     pub traffic: Traffic,
     /// The lines of the scenario that are about it.
-    pub turns: Vec<Turn>,
+    pub turns: Vec<Injection>,
     /// When each stage was first entered, in milliseconds since the start.
     entered: Vec<(Name, i64)>,
     /// When each signal is reported next.
@@ -65,12 +65,12 @@ pub struct Life {
     pub refused: Option<String>,
 }
 
-impl Life {
+impl SimulatedRollout {
     /// A rollout that nothing has happened to.
     pub fn new(plan: &Rc<Plan>, scenario: &Scenario, requests_per_hour: f64, subjects: usize, start: Instant) -> Self {
         let healthy = Healthy::of(plan, requests_per_hour);
         let about = |line: &&Line| line.is_about(&plan.key);
-        let turns: Vec<Turn> = scenario.lines.iter().filter(about).cloned().map(Turn::new).collect();
+        let turns: Vec<Injection> = scenario.lines.iter().filter(about).cloned().map(Injection::new).collect();
         let conditions = Conditions::of(plan, &healthy, std::iter::empty());
         let traffic = Traffic::new(plan, &healthy, conditions.clone(), subjects);
         Self {

@@ -1,6 +1,6 @@
 //! A rollout's whole life under a made-up clock and made-up traffic, on the functions that decide in
 //! operation: the assignment deals the subjects out, what they do is counted in windows as isolates
-//! count, and the book, the judge and the schedule do with it what they do in the controller.
+//! count, and the metrics, the judge and the schedule do with it what they do in the controller.
 //!
 //! What is made up, and only that: the time, who comes and when, what new and legacy answer, what
 //! others report, and what operators do. A healthy world is made from the plan ([`healthy`]); a
@@ -16,12 +16,12 @@
 mod act;
 pub mod chance;
 pub mod counts;
-pub mod crowd;
 mod ending;
 mod expected;
 pub mod healthy;
 pub mod life;
 pub mod point;
+pub mod population;
 pub mod run;
 pub mod scenario;
 pub mod summary;
@@ -30,7 +30,7 @@ pub mod traffic;
 pub mod world;
 
 pub use run::Simulation;
-pub use told::{Event, Fate, Kind, Outcome, Report};
+pub use told::{Event, Kind, Outcome, Report, RunOutcome};
 
 use std::ops::RangeInclusive;
 

@@ -76,14 +76,15 @@ impl Simulation {
     pub fn point(&self, key: &Name, compared: &[Compared]) -> Option<Point> {
         let life = self.lives.iter().find(|life| life.key == *key)?;
         let live = &self.deployment().rollouts.get(key)?.record.live;
-        let book = self.deployment().books.get(key);
+        let metrics = self.deployment().metrics.get(key);
         let span_ms = (self.at_ms() / SPAN_SHARE).clamp(SPAN_MS_MIN, SPAN_MS_MAX);
         let minute = minute_of(self.now()).saturating_sub(span_ms.unsigned_abs() / MINUTE_MS.unsigned_abs());
-        let figures =
-            |variant: Variant| book.map_or_else(Figures::default, |book| figures(&book.series, minute, variant));
-        let look = book.and_then(|book| book.last.as_ref());
+        let figures = |variant: Variant| {
+            metrics.map_or_else(Figures::default, |metrics| figures(&metrics.series, minute, variant))
+        };
+        let evaluation = metrics.and_then(|metrics| metrics.last.as_ref());
         let evidence = |own: &Compared| {
-            let figure = look?.guardrails.get(own.guardrail)?.figures.get(own.term)?;
+            let figure = evaluation?.guardrails.get(own.guardrail)?.figures.get(own.term)?;
             figure.e_value.zip(figure.e_needed)
         };
         Some(Point {

@@ -12,15 +12,15 @@ use fastrand::Rng;
 
 use super::Settings;
 use super::chance::poisson;
-use super::crowd::{Crowd, Dealt, Request, Seat};
-use super::life::Life;
+use super::life::SimulatedRollout;
+use super::population::{Assigned, Dealt, Population, Request};
 use super::scenario::{Scenario, What};
 use super::told::{Event, Outcome, Report};
 use crate::decide::deployment::Deployment;
 use crate::decide::rollout::Rollout;
 use crate::decide::series::{MINUTE_MS, minute_of};
 use crate::model::live::Phase;
-use crate::model::measured::{Compared, Window};
+use crate::model::measured::{SlicedCounts, Window};
 use crate::model::plan::Plan;
 use crate::model::{Instant, Name};
 
@@ -40,7 +40,7 @@ const SHOWING_MS: i64 = 24 * 3_600_000;
 /// A deployment and its made-up world.
 pub struct Simulation {
     pub(super) deployment: Deployment,
-    pub(super) lives: Vec<Life>,
+    pub(super) lives: Vec<SimulatedRollout>,
     pub(super) events: Vec<Event>,
     /// How many changes there have been.
     pub(super) changes: u64,
@@ -49,8 +49,8 @@ pub struct Simulation {
     pub(super) settings: Settings,
     until_ms: i64,
     chance: Rng,
-    crowd: Crowd,
-    seats: Vec<Vec<Seat>>,
+    population: Population,
+    seats: Vec<Vec<Assigned>>,
     /// Whether each life goes on.
     lived: Vec<bool>,
     /// The changes up to which the seats are right.
@@ -65,12 +65,14 @@ impl Simulation {
         let start = settings.start(plans);
         let mut shared: Vec<Rc<Plan>> = plans.iter().cloned().map(Rc::new).collect();
         shared.sort_by(|one, other| one.key.cmp(&other.key));
-        let crowd = Crowd::new(settings.subjects, &shared, &mut chance);
+        let population = Population::new(settings.subjects, &shared, &mut chance);
         let mut deployment = Deployment::default();
         shared.iter().for_each(|plan| deployment.rollouts.insert(Rollout::new(Rc::clone(plan), "".into(), 0, start)));
         let lives = shared
             .iter()
-            .map(|plan| Life::new(plan, scenario, settings.requests_per_hour, crowd.subjects.len(), start))
+            .map(|plan| {
+                SimulatedRollout::new(plan, scenario, settings.requests_per_hour, population.subjects.len(), start)
+            })
             .collect();
         let mut simulation = Self {
             deployment,
@@ -82,13 +84,13 @@ impl Simulation {
             settings: settings.clone(),
             until_ms: settings.until_ms(plans),
             chance,
-            crowd,
+            population,
             seats: Vec::new(),
             lived: Vec::new(),
             seated: None,
             is_over: false,
         };
-        simulation.lives.iter_mut().for_each(Life::place);
+        simulation.lives.iter_mut().for_each(SimulatedRollout::place);
         simulation.turn();
         simulation.go_on();
         simulation
@@ -141,13 +143,13 @@ impl Simulation {
         self.now = Instant::from_epoch_ms(from.as_epoch_ms() + step_ms);
         let (now, at_ms) = (self.now, self.at_ms());
         for life in self.lives.iter_mut().zip(&self.lived).filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
-            let book = self.deployment.books.get_mut(&life.key);
-            life.report(&mut book.signals, at_ms, now);
+            let metrics = self.deployment.metrics.get_mut(&life.key);
+            life.report(&mut metrics.signals, at_ms, now);
             if now.as_epoch_ms() % FOLD_MS == 0 {
-                book.series.fold(now, &mut |_| ());
+                metrics.series.fold(now, &mut |_| ());
             }
         }
-        self.look();
+        self.evaluate();
         self.go_on();
         self.turn();
         self.go_on();
@@ -161,7 +163,7 @@ impl Simulation {
         }
         let at_ms = self.at_ms();
         let is_recent = |ms: i64| at_ms - ms < FINE_MS;
-        let matters = |life: &Life| {
+        let matters = |life: &SimulatedRollout| {
             let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return false };
             let record = &rollout.record;
             let runs = record.live.phase == Phase::Running && !record.is_waiting;
@@ -170,8 +172,9 @@ impl Simulation {
             let begun_ms = record.begun.as_epoch_ms() - self.start.as_epoch_ms();
             runs && (is_short || is_recent(begun_ms)) || life.harmed_ms.is_some_and(is_recent)
         };
-        let is_harmed =
-            |life: &Life| life.turns.iter().any(|turn| turn.is_on && !turn.is_over && !turn.line.what.is_by_hand());
+        let is_harmed = |life: &SimulatedRollout| {
+            life.turns.iter().any(|turn| turn.is_on && !turn.is_over && !turn.line.what.is_by_hand())
+        };
         let wanted_ms = match () {
             () if self.lives.iter().any(matters) => STEP_MS_MIN,
             () if self.lives.iter().any(is_harmed) => MINUTE_MS,
@@ -198,7 +201,7 @@ impl Simulation {
                 .iter()
                 .map(|rollout| Dealt::new(&rollout.plan, &rollout.record, &keys))
                 .collect();
-            self.seats = self.crowd.seats(&dealt);
+            self.seats = self.population.seats(&dealt);
             self.seated = Some(self.changes);
         }
         let count = poisson(&mut self.chance, self.settings.requests_per_hour * length_ms as f64 / 3_600_000.0);
@@ -209,20 +212,20 @@ impl Simulation {
             )
         };
         let requests: Vec<Request> =
-            (0..count).map(|index| self.crowd.request(moment(index), &mut self.chance)).collect();
+            (0..count).map(|index| self.population.request(moment(index), &mut self.chance)).collect();
         let end = Instant::from_epoch_ms(from.as_epoch_ms() + length_ms);
         for ((life, seats), is_lived) in self.lives.iter_mut().zip(&self.seats).zip(&self.lived) {
             let Some(rollout) = self.deployment.rollouts.get(&life.key).filter(|_| *is_lived) else { continue };
             let (window, compared) = life.traffic.count(
                 &requests,
-                &self.crowd,
+                &self.population,
                 seats,
                 minute_of(from),
                 rollout.record.live.revision,
                 &mut self.chance,
             );
             if !window.sides.is_empty() {
-                self.deployment.books.get_mut(&life.key).count(window, &compared, end);
+                self.deployment.metrics.get_mut(&life.key).count(window, &compared, end);
             }
         }
     }
@@ -249,7 +252,7 @@ impl Simulation {
         let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return };
         match what {
             What::Count(name, count) => {
-                self.deployment.books.get_mut(&life.key).signals.report(name.as_str(), *count, now)
+                self.deployment.metrics.get_mut(&life.key).signals.report(name.as_str(), *count, now)
             }
             What::Reporters(name, count) => {
                 let mut window = Window::at(minute_of(now), rollout.record.live.revision);
@@ -257,32 +260,32 @@ impl Simulation {
                 life.traffic.reporters(
                     name,
                     usize::try_from(*count).unwrap_or_default(),
-                    &self.crowd,
+                    &self.population,
                     seats,
                     &mut window,
                 );
-                self.deployment.books.get_mut(&life.key).count(window, &Compared::default(), now);
+                self.deployment.metrics.get_mut(&life.key).count(window, &SlicedCounts::default(), now);
             }
             _ => {}
         }
     }
 
     /// Looks at what was measured, and carries out what guardrails ask for.
-    fn look(&mut self) {
+    fn evaluate(&mut self) {
         for index in 0..self.lives.len() {
             let Some(life) = self.lives.get(index) else { continue };
-            let Deployment { rollouts, books, .. } = &mut self.deployment;
+            let Deployment { rollouts, metrics, .. } = &mut self.deployment;
             let Some(rollout) = rollouts.get(&life.key).filter(|_| self.lived.get(index) == Some(&true)) else {
                 continue;
             };
-            let look = books.get_mut(&life.key).look(
+            let evaluation = metrics.get_mut(&life.key).evaluate(
                 life.looked_at(&rollout.record, self.now),
                 &rollout.record,
                 life.conditions.faults,
                 self.now,
             );
-            if !look.fired.is_empty() {
-                let (fired, order) = (look.fired.clone(), look.order().cloned());
+            if !evaluation.fired.is_empty() {
+                let (fired, order) = (evaluation.fired.clone(), evaluation.order().cloned());
                 self.fire(index, &fired, order);
             }
         }
@@ -291,13 +294,13 @@ impl Simulation {
     /// Whether nothing more can happen that anybody wants to see.
     fn is_settled(&self) -> bool {
         let at_ms = self.at_ms();
-        let counts = |life: &&Life| self.settings.rollout.as_ref().is_none_or(|key| *key == life.key);
-        let is_over = |life: &Life| self.is_stuck(&life.key, self.lives.len()) && !self.is_showing(life);
+        let counts = |life: &&SimulatedRollout| self.settings.rollout.as_ref().is_none_or(|key| *key == life.key);
+        let is_over = |life: &SimulatedRollout| self.is_stuck(&life.key, self.lives.len()) && !self.is_showing(life);
         self.lives.iter().filter(counts).all(is_over) && !self.lives.iter().any(|life| life.has_turns_after(at_ms))
     }
 
     /// Whether the scenario has done something to a rollout after its end, which may still show.
-    fn is_showing(&self, life: &Life) -> bool {
+    fn is_showing(&self, life: &SimulatedRollout) -> bool {
         let ended_ms = life.last.as_ref().map(|(_, ended_ms)| *ended_ms);
         life.harmed_ms
             .is_some_and(|ms| ended_ms.is_some_and(|ended_ms| ms >= ended_ms) && self.at_ms() < ms + SHOWING_MS)
@@ -305,7 +308,7 @@ impl Simulation {
 
     /// Whether there is anything to be seen of a rollout. Who has not begun serves nobody, so no guardrail
     /// watches and no gate counts. Who has ended is left in peace unless the scenario goes on with it.
-    fn is_lived(&self, life: &Life) -> bool {
+    fn is_lived(&self, life: &SimulatedRollout) -> bool {
         let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return false };
         let live = &rollout.record.live;
         let goes_on =

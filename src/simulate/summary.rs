@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::told::{Fate, Outcome};
+use super::told::{Outcome, RunOutcome};
 use crate::model::Name;
 
 /// The quantile of the normal distribution for intervals of 95 %.
@@ -54,7 +54,7 @@ pub struct Spread {
 }
 
 /// What has become of each rollout, in the order of their keys.
-pub fn summaries(fates: &[&Fate]) -> Vec<Summary> {
+pub fn summaries(fates: &[&RunOutcome]) -> Vec<Summary> {
     let mut keys: Vec<&Name> = fates.iter().map(|fate| &fate.rollout).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -63,11 +63,11 @@ pub fn summaries(fates: &[&Fate]) -> Vec<Summary> {
         .collect()
 }
 
-fn summary(key: &Name, fates: &[&Fate]) -> Summary {
+fn summary(key: &Name, fates: &[&RunOutcome]) -> Summary {
     let rate = |outcome: Outcome| {
-        let own: Vec<&&Fate> = fates.iter().filter(|fate| fate.outcome == outcome).collect();
+        let own: Vec<&&RunOutcome> = fates.iter().filter(|fate| fate.outcome == outcome).collect();
         let (low, high) = wilson(own.len(), fates.len());
-        let figures = |of: &dyn Fn(&Fate) -> f64| spread(own.iter().map(|fate| of(fate)).collect());
+        let figures = |of: &dyn Fn(&RunOutcome) -> f64| spread(own.iter().map(|fate| of(fate)).collect());
         let detected: Vec<f64> =
             own.iter().filter_map(|fate| fate.requests_until_detection).map(|requests| requests as f64).collect();
         Rate {

@@ -89,7 +89,7 @@ impl Outcome {
 
 /// What has become of one rollout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fate {
+pub struct RunOutcome {
     /// Its key.
     #[serde(deserialize_with = "name")]
     pub rollout: Name,
@@ -134,7 +134,7 @@ pub struct Report {
     /// In the order in which it happened.
     pub events: Vec<Event>,
     /// Of each rollout, in the order of their keys.
-    pub fates: Vec<Fate>,
+    pub fates: Vec<RunOutcome>,
     /// Lines of the scenario whose time never came.
     pub never: Vec<String>,
 }

@@ -8,14 +8,14 @@ use fastrand::Rng;
 
 use super::chance::Spread;
 use super::counts::{Acc, Asked, Came, pack};
-use super::crowd::{Crowd, Request, Seat};
 use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VITAL_SIGMA, terms};
+use super::population::{Assigned, Population, Request};
 use super::world::Conditions;
 use crate::decide::judge::adoption::VIEW;
 use crate::decide::judge::comparing::questions;
 use crate::model::Name;
 use crate::model::condition::{Metric, Vital};
-use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
+use crate::model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
 use crate::model::plan::Plan;
 use crate::model::variant::Variant;
 
@@ -180,15 +180,16 @@ impl Traffic {
     pub fn count(
         &mut self,
         requests: &[Request],
-        crowd: &Crowd,
-        seats: &[Seat],
+        population: &Population,
+        seats: &[Assigned],
         minute: u64,
         revision: u64,
         chance: &mut Rng,
-    ) -> (Window, Compared) {
+    ) -> (Window, SlicedCounts) {
         let mut window = Window::at(minute, revision);
         for request in requests {
-            let (Some(subject), Some(seat)) = (crowd.subjects.get(request.subject), seats.get(request.subject)) else {
+            let (Some(subject), Some(seat)) = (population.subjects.get(request.subject), seats.get(request.subject))
+            else {
                 continue;
             };
             let side = usize::from(seat.is_new);
@@ -361,8 +362,15 @@ impl Traffic {
     }
 
     /// Lets so many different subjects on new report an event, in this window.
-    pub fn reporters(&self, name: &Name, count: usize, crowd: &Crowd, seats: &[Seat], window: &mut Window) {
-        let on_new = crowd.subjects.iter().zip(seats).filter(|(_, seat)| seat.is_new);
+    pub fn reporters(
+        &self,
+        name: &Name,
+        count: usize,
+        population: &Population,
+        seats: &[Assigned],
+        window: &mut Window,
+    ) {
+        let on_new = population.subjects.iter().zip(seats).filter(|(_, seat)| seat.is_new);
         for (subject, seat) in on_new.take(count) {
             let seen = Seen::new(subject.sampled, Variant::New, seat.is_compared);
             self.view(window, seen);

@@ -18,7 +18,7 @@ pub const fn place(side: Variant) -> usize {
 
 /// A line of the scenario that is about this rollout.
 #[derive(Clone, Debug)]
-pub struct Turn {
+pub struct Injection {
     /// The line.
     pub line: Line,
     /// When it begins, in milliseconds since the start, once that is known.
@@ -31,7 +31,7 @@ pub struct Turn {
     pub is_over: bool,
 }
 
-impl Turn {
+impl Injection {
     /// A line whose time is not known yet.
     pub const fn new(line: Line) -> Self {
         Self { line, from_ms: None, to_ms: None, is_on: false, is_over: false }

@@ -14,7 +14,7 @@ use crate::cli::words::number;
 use crate::model::plan::Plan;
 use crate::simulate::scenario::Scenario;
 use crate::simulate::summary::{Summary, summaries};
-use crate::simulate::{Fate, Outcome, Report, Settings, Simulation};
+use crate::simulate::{Outcome, Report, RunOutcome, Settings, Simulation};
 
 pub fn run(plans: &[Plan], scenario: &Scenario, settings: &Settings, runs: u32, json: bool) -> Result<(), Failure> {
     let mut reports = live(plans, scenario, settings, runs);
@@ -22,7 +22,7 @@ pub fn run(plans: &[Plan], scenario: &Scenario, settings: &Settings, runs: u32, 
     if let Some(first) = reports.first() {
         warn_of_never(first);
     }
-    let fates: Vec<&Fate> = reports.iter().flat_map(|report| counted(report, settings)).collect();
+    let fates: Vec<&RunOutcome> = reports.iter().flat_map(|report| counted(report, settings)).collect();
     if json {
         fates.iter().try_for_each(|fate| print_raw(&serde_json::to_string(fate).unwrap_or_default()))?;
     }

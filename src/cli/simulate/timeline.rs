@@ -3,7 +3,7 @@
 use crate::cli::Failure;
 use crate::cli::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, note, paint, print, print_raw};
 use crate::cli::words::{moment, number, sentence, span};
-use crate::simulate::{Event, Fate, Kind, Outcome, Report, Settings};
+use crate::simulate::{Event, Kind, Outcome, Report, RunOutcome, Settings};
 
 const TIME_WIDTH: usize = 10;
 
@@ -16,7 +16,7 @@ pub fn print_json(report: &Report, settings: &Settings) -> Result<(), Failure> {
 }
 
 /// The fates of the rollouts that count.
-pub fn counted<'a>(report: &'a Report, settings: &Settings) -> Vec<&'a Fate> {
+pub fn counted<'a>(report: &'a Report, settings: &Settings) -> Vec<&'a RunOutcome> {
     report.fates.iter().filter(|fate| settings.rollout.as_ref().is_none_or(|key| *key == fate.rollout)).collect()
 }
 
@@ -92,7 +92,7 @@ fn what(event: &Event) -> String {
 }
 
 /// How a rollout ended, and what it has cost.
-fn summary(fate: &Fate, is_named: bool) -> String {
+fn summary(fate: &RunOutcome, is_named: bool) -> String {
     let (style, ended) = match fate.outcome {
         Outcome::Completed => (GOOD, "completed"),
         Outcome::RolledBack => (BAD, "rolled back"),

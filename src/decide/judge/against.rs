@@ -4,9 +4,9 @@
 //! non-inferiority, with the bound as its margin; a margin of less than a tenth nobody could show in a
 //! reasonable time, so it reads "not shown to be worse".
 
-use super::comparing::{Direction, Gathering, Question};
-use super::scene::Reading;
-use super::term::{Court, Truth, holds, min};
+use super::comparing::{ComparisonKey, ComparisonTracker, Direction};
+use super::metrics_view::Reading;
+use super::term::{Evaluator, Truth, holds, min};
 use super::{Figure, words};
 use crate::model::Duration;
 use crate::model::condition::{Metric, Op, Term, Window};
@@ -22,11 +22,11 @@ const MOST_MIN: f64 = 10.0;
 /// Why evidence does not count yet: a few subjects may have all of it.
 const TOO_FEW: &str = "; too few different subjects have had such events yet";
 
-impl<'c> Court<'c, '_> {
+impl<'c> Evaluator<'c, '_> {
     /// A guardrail's term that compares.
     pub(super) fn guardrail_against_legacy(&mut self, term: &Term) -> (Truth, Figure) {
         let direction = Direction::of(term.op);
-        if !self.scene.has_legacy() {
+        if !self.metrics_view.has_legacy() {
             return self.guardrail_without_legacy(term);
         }
         let mut figure = self.compared(term);
@@ -54,7 +54,7 @@ impl<'c> Court<'c, '_> {
     /// A gate's term that compares.
     pub(super) fn gate_against_legacy(&mut self, term: &Term) -> (Truth, Figure) {
         let direction = Direction::of(term.op);
-        if !self.scene.has_legacy() {
+        if !self.metrics_view.has_legacy() {
             return self.gate_without_legacy(term);
         }
         let mut figure = self.compared(term);
@@ -64,7 +64,7 @@ impl<'c> Court<'c, '_> {
             return (Truth::Unknown, figure);
         };
         if let Metric::Event(name) = &term.metric
-            && self.scene.reporters(name.as_str()) <= 0.0
+            && self.metrics_view.reporters(name.as_str()) <= 0.0
         {
             figure.text = format!("{}: nobody has ever reported it, so it shows nothing", words::metric(term));
             return (Truth::Unknown, figure);
@@ -79,7 +79,7 @@ impl<'c> Court<'c, '_> {
         }
         // What new has shown in an earlier stage says nothing of this one.
         figure.observations =
-            self.scene.read(&term.metric, term.endpoint.as_ref(), Window::Stage, Variant::New).observations;
+            self.metrics_view.read(&term.metric, term.endpoint.as_ref(), Window::Stage, Variant::New).observations;
         if self.is_too_few(term, Window::Stage, &mut figure) {
             return (Truth::Unknown, figure);
         }
@@ -107,7 +107,7 @@ impl<'c> Court<'c, '_> {
             return (Truth::Unknown, figure);
         }
         let mut is_most = |over: Window| {
-            let new = self.scene.read(&term.metric, term.endpoint.as_ref(), over, Variant::New);
+            let new = self.metrics_view.read(&term.metric, term.endpoint.as_ref(), over, Variant::New);
             new.observations >= MOST_MIN
                 && new.value.is_ok_and(|new| new >= MOST && new >= MOST_TIMES * figure.legacy.unwrap_or_default())
         };
@@ -121,8 +121,8 @@ impl<'c> Court<'c, '_> {
         (Truth::True, figure)
     }
 
-    fn gathering(&self, term: &Term, direction: Direction) -> Option<&'c Gathering> {
-        let question = Question::of(term, direction, self.scene.after)?;
+    fn gathering(&self, term: &Term, direction: Direction) -> Option<&'c ComparisonTracker> {
+        let question = ComparisonKey::of(term, direction, self.metrics_view.after)?;
         self.gatherings.iter().find(|gathering| gathering.question == question)
     }
 
@@ -130,7 +130,7 @@ impl<'c> Court<'c, '_> {
     fn compared(&mut self, term: &Term) -> Figure {
         let now = self.now(term, true);
         let endpoint = term.endpoint.as_ref();
-        let mut read = |variant: Variant| self.scene.read(&term.metric, endpoint, Window::Attempt, variant);
+        let mut read = |variant: Variant| self.metrics_view.read(&term.metric, endpoint, Window::Attempt, variant);
         let (new, legacy) = (read(Variant::New), read(Variant::Legacy));
         let say = |reading: &Reading| match &reading.value {
             Ok(value) => words::figure(&term.metric, term.bound, *value),
@@ -161,7 +161,7 @@ impl<'c> Court<'c, '_> {
         }
     }
 
-    fn tell_evidence(&self, figure: &mut Figure, gathering: &Gathering) {
+    fn tell_evidence(&self, figure: &mut Figure, gathering: &ComparisonTracker) {
         let direction = if gathering.question.direction == Direction::More { "more" } else { "less" };
         self.tell(
             figure,
@@ -185,8 +185,8 @@ impl<'c> Court<'c, '_> {
     fn beside_last(&mut self, term: &Term) -> Result<(Figure, Reading), Figure> {
         let endpoint = term.endpoint.as_ref();
         let now = self.now(term, false);
-        let new = self.scene.read(&term.metric, endpoint, Window::Stage, Variant::New);
-        let (legacy, until) = self.scene.read_last_of_legacy(&term.metric, endpoint);
+        let new = self.metrics_view.read(&term.metric, endpoint, Window::Stage, Variant::New);
+        let (legacy, until) = self.metrics_view.read_last_of_legacy(&term.metric, endpoint);
         let name = words::metric(term);
         let mut figure = Figure {
             metric: name.clone(),

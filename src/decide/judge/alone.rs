@@ -8,10 +8,10 @@
 
 use serde::Serialize;
 
-use super::scene::Reading;
-use crate::decide::clustering::Slices;
+use super::metrics_view::Reading;
 use crate::decide::evidence::{Count, Evidence, Window};
 use crate::decide::firsts::average;
+use crate::decide::overdispersion::Slices;
 use crate::model::node::Node;
 use crate::model::plan::fields::Reader;
 

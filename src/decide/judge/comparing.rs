@@ -9,14 +9,14 @@
 //! events enter once.
 
 use super::alone::Alone;
-use super::scene::Reading;
-use crate::decide::clustering::SideSlices;
+use super::metrics_view::Reading;
 use crate::decide::comparison::Comparison;
 use crate::decide::firsts::{FirstEvidence, average};
+use crate::decide::overdispersion::SideSlices;
 use crate::decide::series::{Series, Span, minute_of};
 use crate::model::condition::{Metric, Op, Term};
 use crate::model::measured::sketch::shift;
-use crate::model::measured::{Compared, Measure, Quantity, Sketch};
+use crate::model::measured::{Measure, Quantity, Sketch, SlicedCounts};
 use crate::model::number::Plain;
 use crate::model::plan::Plan;
 use crate::model::variant::Variant;
@@ -56,7 +56,7 @@ impl Direction {
 
 /// One comparison, as evidence is gathered for it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Question {
+pub struct ComparisonKey {
     /// What is compared.
     pub metric: Metric,
     /// Where.
@@ -69,7 +69,7 @@ pub struct Question {
     pub after: Option<Duration>,
 }
 
-impl Question {
+impl ComparisonKey {
     /// What a term asks, in this direction; `None` for a term that does not compare.
     pub fn of(term: &Term, direction: Direction, after: Option<Duration>) -> Option<Self> {
         let theta = Some(term.bound).filter(|bound| bound.is_legacy())?.figure();
@@ -128,10 +128,10 @@ impl Question {
 
 /// All comparisons that a plan makes: those of its guardrails, and those of its gates, which need the
 /// evidence against them too.
-pub fn questions(plan: &Plan) -> (Vec<Question>, Vec<Question>) {
-    let mut guardrails: Vec<Question> = Vec::new();
-    let mut gates: Vec<Question> = Vec::new();
-    let keep = |list: &mut Vec<Question>, question: Option<Question>| {
+pub fn questions(plan: &Plan) -> (Vec<ComparisonKey>, Vec<ComparisonKey>) {
+    let mut guardrails: Vec<ComparisonKey> = Vec::new();
+    let mut gates: Vec<ComparisonKey> = Vec::new();
+    let keep = |list: &mut Vec<ComparisonKey>, question: Option<ComparisonKey>| {
         if let Some(question) = question
             && !list.contains(&question)
         {
@@ -140,14 +140,14 @@ pub fn questions(plan: &Plan) -> (Vec<Question>, Vec<Question>) {
     };
     for guardrail in plan.guardrails_in_force() {
         for term in &guardrail.when.terms {
-            keep(&mut guardrails, Question::of(term, Direction::of(term.op), guardrail.after));
+            keep(&mut guardrails, ComparisonKey::of(term, Direction::of(term.op), guardrail.after));
         }
     }
     for gate in (0..plan.stages.len()).flat_map(|index| plan.gates_in_force(index)) {
         for term in &gate.when.terms {
             let direction = Direction::of(term.op);
-            keep(&mut gates, Question::of(term, direction, gate.after));
-            keep(&mut gates, Question::of(term, direction.other(), gate.after));
+            keep(&mut gates, ComparisonKey::of(term, direction, gate.after));
+            keep(&mut gates, ComparisonKey::of(term, direction.other(), gate.after));
         }
     }
     (guardrails, gates)
@@ -172,9 +172,9 @@ pub fn statuses(plan: &Plan) -> Vec<u16> {
 
 /// The evidence for one question in this attempt.
 #[derive(Clone, Debug)]
-pub struct Gathering {
+pub struct ComparisonTracker {
     /// The question.
-    pub question: Question,
+    pub question: ComparisonKey,
     /// The evidence of exposures and events.
     pub comparison: Comparison,
     /// That of the subjects' first failures.
@@ -189,9 +189,9 @@ pub struct Gathering {
     pub added_at: Option<Instant>,
 }
 
-impl Gathering {
+impl ComparisonTracker {
     /// No evidence yet.
-    pub fn new(question: Question) -> Self {
+    pub fn new(question: ComparisonKey) -> Self {
         let first = question.first().map(|_| FirstEvidence::new(question.theta, question.direction == Direction::Less));
         Self {
             comparison: question.comparison(),
@@ -232,7 +232,7 @@ impl Gathering {
     }
 
     /// Takes in what has arrived under a revision, `minute` minutes after the attempt began.
-    pub fn take(&mut self, revision: u64, compared: &Compared, minute: f64, now: Instant) {
+    pub fn take(&mut self, revision: u64, compared: &SlicedCounts, minute: f64, now: Instant) {
         let Some(arrived) = self.slices(compared) else { return };
         let index = self.open.iter().position(|(own, _)| *own == revision).unwrap_or_else(|| {
             // An older revision gets nothing more that would close its window.
@@ -250,7 +250,7 @@ impl Gathering {
     }
 
     /// Takes in what has arrived of new where nobody comparable is on legacy. `legacy` reads its last rate.
-    pub fn take_alone(&mut self, compared: &Compared, minute: f64, legacy: impl FnOnce(&Question) -> Reading) {
+    pub fn take_alone(&mut self, compared: &SlicedCounts, minute: f64, legacy: impl FnOnce(&ComparisonKey) -> Reading) {
         if self.question.direction != Direction::More || self.question.quantities().is_none() {
             return;
         }
@@ -265,7 +265,7 @@ impl Gathering {
     }
 
     /// Exposures and events of what has arrived; `None` for nothing, or without an edge.
-    fn slices(&self, compared: &Compared) -> Option<SideSlices> {
+    fn slices(&self, compared: &SlicedCounts) -> Option<SideSlices> {
         let mut slices = SideSlices::default();
         let mut is_empty = true;
         let endpoint = self.question.endpoint.as_ref();

@@ -1,6 +1,6 @@
 //! Guardrails that come true, and what they ask for.
 
-use super::{Judge, Judgement, Look, Verdict};
+use super::{Evaluation, Judge, Judgement, Verdict};
 use crate::decide::rollout::Order;
 use crate::decide::transition::transition;
 use crate::model::Instant;
@@ -26,9 +26,9 @@ pub struct Fired {
 
 impl Judge {
     /// Finds the guardrails that have come true. They fire again only after they were false.
-    pub(super) fn fire(&mut self, plan: &Plan, record: &Record, look: &mut Look, now: Instant) {
+    pub(super) fn fire(&mut self, plan: &Plan, record: &Record, evaluation: &mut Evaluation, now: Instant) {
         let mut fired: Vec<(u8, Fired)> = Vec::new();
-        for (index, (guardrail, judgement)) in plan.guardrails_in_force().zip(&look.guardrails).enumerate() {
+        for (index, (guardrail, judgement)) in plan.guardrails_in_force().zip(&evaluation.guardrails).enumerate() {
             if judgement.verdict == Verdict::Inconclusive || judgement.verdict == Verdict::Pass && self.fired.is_empty()
             {
                 continue;
@@ -44,7 +44,7 @@ impl Judge {
                 fired.insert(at, (severity, Fired { guardrail: index, order, text: judgement.text.clone() }));
             }
         }
-        look.fired = fired.into_iter().map(|(_, fired)| fired).collect();
+        evaluation.fired = fired.into_iter().map(|(_, fired)| fired).collect();
     }
 }
 

@@ -6,14 +6,14 @@
 
 pub mod adoption;
 mod against;
-pub mod agenda;
 pub mod alone;
 pub mod comparing;
-mod gather;
 pub mod guard;
-mod kept;
+mod ingest;
+pub mod metrics_view;
+pub mod notifications;
 pub mod ratio;
-pub mod scene;
+mod stored;
 pub mod term;
 pub mod words;
 
@@ -21,16 +21,16 @@ pub use guard::{Fired, GUARDRAIL};
 
 use serde::Serialize;
 
-use self::agenda::{Agenda, Message};
-use self::comparing::Gathering;
+use self::comparing::ComparisonTracker;
 use self::guard::guardrail_key;
+use self::metrics_view::MetricsView;
+use self::notifications::{Message, Notifications};
 use self::ratio::Ratio;
-use self::scene::Scene;
-use self::term::{Court, Truth};
+use self::term::{Evaluator, Truth};
 use super::firsts::Firsts;
 use super::rollout::Order;
 use crate::model::condition::Condition;
-use crate::model::measured::Compared;
+use crate::model::measured::SlicedCounts;
 use crate::model::plan::{ALPHA_DEFAULT, Gate, Guardrail, Plan};
 use crate::model::record::Record;
 use crate::model::{Duration, Instant};
@@ -105,7 +105,7 @@ pub struct Judgement {
 
 /// One look at a rollout.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Look {
+pub struct Evaluation {
     /// When.
     pub at: Option<Instant>,
     /// The revision of the state that was looked at.
@@ -122,7 +122,7 @@ pub struct Look {
     pub messages: Vec<Message>,
 }
 
-impl Look {
+impl Evaluation {
     /// What the severest guardrail asks for.
     pub fn order(&self) -> Option<&Order> {
         self.fired.iter().find_map(|fired| fired.order.as_ref())
@@ -135,7 +135,7 @@ pub struct Judge {
     /// The revision that began the attempt that all this is about.
     begun_revision: u64,
     /// The evidence of each comparison.
-    pub gatherings: Vec<Gathering>,
+    pub gatherings: Vec<ComparisonTracker>,
     /// The subjects that have failed.
     firsts: Vec<Firsts>,
     /// Since when each condition of time has been true, and when that was last seen.
@@ -145,7 +145,7 @@ pub struct Judge {
     /// Since when each verdict has been what it is.
     since: Vec<(String, Verdict, Instant)>,
     /// What has been told.
-    agenda: Agenda,
+    notifications: Notifications,
     /// The stretch in which the deal was shown to be unfair.
     unfair_revision: Option<u64>,
     /// The last look.
@@ -154,46 +154,52 @@ pub struct Judge {
 
 impl Judge {
     /// Looks at everything. `arrived` is what came in since the last look, by revision.
-    pub fn look(&mut self, scene: &mut Scene<'_>, arrived: &[(u64, Compared)]) -> Look {
-        let now = scene.now;
-        let (plan, record) = (scene.plan, scene.record);
+    pub fn evaluate(&mut self, metrics_view: &mut MetricsView<'_>, arrived: &[(u64, SlicedCounts)]) -> Evaluation {
+        let now = metrics_view.now;
+        let (plan, record) = (metrics_view.plan, metrics_view.record);
         if self.looked_at.is_some_and(|last| last > now) {
             // The clock has jumped back: what was measured then is of the future.
             self.held.clear();
         }
         let (of_guardrails, of_gates) = self.begin(plan, record);
-        self.take(scene, arrived);
+        self.take(metrics_view, arrived);
         let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
         let share = |questions: usize, alpha: f64| alpha / questions.max(1) as f64;
-        let mut look = Look { at: Some(now), revision: record.live.revision, ..Look::default() };
-        let mut court =
-            Court { scene, gatherings: &self.gatherings, held: &mut self.held, alpha: share(of_guardrails, alpha) };
-        look.guardrails = plan.guardrails_in_force().map(|guardrail| watched(&mut court, guardrail)).collect();
-        court.alpha = share(of_gates / 2, alpha);
+        let mut evaluation = Evaluation { at: Some(now), revision: record.live.revision, ..Evaluation::default() };
+        let mut evaluator = Evaluator {
+            metrics_view,
+            gatherings: &self.gatherings,
+            held: &mut self.held,
+            alpha: share(of_guardrails, alpha),
+        };
+        evaluation.guardrails =
+            plan.guardrails_in_force().map(|guardrail| watched(&mut evaluator, guardrail)).collect();
+        evaluator.alpha = share(of_gates / 2, alpha);
         let stage = plan.stage_index(record.live.stage.as_str());
-        look.gates = stage
-            .map_or_else(Vec::new, |stage| plan.gates_in_force(stage).map(|gate| passed(&mut court, gate)).collect());
-        look.sample_ratio = self.sample_ratio(scene);
-        self.fire(plan, record, &mut look, now);
-        self.note_since(plan, record, &mut look, now);
-        look.messages = self.agenda.due(plan, record, &look, &self.fired, now);
+        evaluation.gates = stage.map_or_else(Vec::new, |stage| {
+            plan.gates_in_force(stage).map(|gate| passed(&mut evaluator, gate)).collect()
+        });
+        evaluation.sample_ratio = self.sample_ratio(metrics_view);
+        self.fire(plan, record, &mut evaluation, now);
+        self.note_since(plan, record, &mut evaluation, now);
+        evaluation.messages = self.notifications.due(plan, record, &evaluation, &self.fired, now);
         for index in 0..self.gatherings.len() {
             let (before, rest) = self.gatherings.split_at_mut(index);
             let Some(gathering) = rest.first_mut() else { continue };
             match before.iter().find(|other| other.question.has_edge_of(&gathering.question)) {
                 Some(other) => gathering.edge = other.edge,
-                None => gathering.look_up_edge(scene.series, now),
+                None => gathering.look_up_edge(metrics_view.series, now),
             }
         }
         self.held.retain(|(_, _, seen)| *seen == now);
         self.looked_at = Some(now);
-        look
+        evaluation
     }
 
-    fn sample_ratio(&mut self, scene: &mut Scene<'_>) -> Option<Judgement> {
-        let expected = scene.share()?;
-        let revision = scene.record.exposed_revision;
-        let (halvings, legacy, new) = scene.series.since(revision).subjects.dealt();
+    fn sample_ratio(&mut self, metrics_view: &mut MetricsView<'_>) -> Option<Judgement> {
+        let expected = metrics_view.share()?;
+        let revision = metrics_view.record.exposed_revision;
+        let (halvings, legacy, new) = metrics_view.series.since(revision).subjects.dealt();
         let ratio = Ratio::of(halvings, legacy, new, expected);
         if ratio.is_shown() {
             self.unfair_revision = Some(revision);
@@ -231,25 +237,25 @@ impl Judge {
         Some(Judgement { verdict, since: None, text, figures: vec![figure] })
     }
 
-    fn note_since(&mut self, plan: &Plan, record: &Record, look: &mut Look, now: Instant) {
+    fn note_since(&mut self, plan: &Plan, record: &Record, evaluation: &mut Evaluation, now: Instant) {
         let guardrails =
             plan.guardrails_in_force().enumerate().map(|(index, guardrail)| guardrail_key(index, guardrail));
-        let gates = (0..look.gates.len()).map(|index| format!("gate {index} of {}", record.live.stage));
+        let gates = (0..evaluation.gates.len()).map(|index| format!("gate {index} of {}", record.live.stage));
         let keys: Vec<String> = guardrails.chain(gates).collect();
-        let mut kept = Vec::with_capacity(keys.len());
-        for (key, judgement) in keys.into_iter().zip(look.guardrails.iter_mut().chain(&mut look.gates)) {
+        let mut stored = Vec::with_capacity(keys.len());
+        for (key, judgement) in keys.into_iter().zip(evaluation.guardrails.iter_mut().chain(&mut evaluation.gates)) {
             let known = self.since.iter().find(|(own, verdict, _)| *own == key && *verdict == judgement.verdict);
             let since = known.map_or(now, |(_, _, since)| *since);
             judgement.since = Some(since);
-            kept.push((key, judgement.verdict, since));
+            stored.push((key, judgement.verdict, since));
         }
-        self.since = kept;
+        self.since = stored;
     }
 }
 
 /// What a guardrail says now: `fail` where its condition is true.
-fn watched(court: &mut Court<'_, '_>, guardrail: &Guardrail) -> Judgement {
-    let stage = &court.scene.record.live.stage;
+fn watched(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail) -> Judgement {
+    let stage = &evaluator.metrics_view.record.live.stage;
     if !guardrail.stages.is_empty() && !guardrail.stages.contains(stage) {
         return Judgement {
             verdict: Verdict::Inconclusive,
@@ -257,24 +263,32 @@ fn watched(court: &mut Court<'_, '_>, guardrail: &Guardrail) -> Judgement {
             ..Judgement::default()
         };
     }
-    if !court.scene.serves() {
+    if !evaluator.metrics_view.serves() {
         return Judgement { text: "nobody is on new".into(), ..Judgement::default() };
     }
-    judged(court, &guardrail.when, guardrail.after, false)
+    judged(evaluator, &guardrail.when, guardrail.after, false)
 }
 
 /// What a gate says now: `pass` where its condition is true.
-fn passed(court: &mut Court<'_, '_>, gate: &Gate) -> Judgement {
-    judged(court, &gate.when, gate.after, true)
+fn passed(evaluator: &mut Evaluator<'_, '_>, gate: &Gate) -> Judgement {
+    judged(evaluator, &gate.when, gate.after, true)
 }
 
-fn judged(court: &mut Court<'_, '_>, condition: &Condition, after: Option<Duration>, is_gate: bool) -> Judgement {
-    if let Some(after) = after.filter(|_| court.scene.is_warming_up(after)) {
+fn judged(
+    evaluator: &mut Evaluator<'_, '_>,
+    condition: &Condition,
+    after: Option<Duration>,
+    is_gate: bool,
+) -> Judgement {
+    if let Some(after) = after.filter(|_| evaluator.metrics_view.is_warming_up(after)) {
         return Judgement { text: format!("nothing counts in the first {after} of a stage"), ..Judgement::default() };
     }
-    court.scene.after = after;
-    let answers: Vec<(Truth, Figure)> =
-        condition.terms.iter().map(|term| if is_gate { court.gate(term) } else { court.guardrail(term) }).collect();
+    evaluator.metrics_view.after = after;
+    let answers: Vec<(Truth, Figure)> = condition
+        .terms
+        .iter()
+        .map(|term| if is_gate { evaluator.gate(term) } else { evaluator.guardrail(term) })
+        .collect();
     let has = |wanted: Truth| answers.iter().any(|(truth, _)| *truth == wanted);
     let truth = if has(Truth::False) {
         Truth::False
@@ -288,7 +302,7 @@ fn judged(court: &mut Court<'_, '_>, condition: &Condition, after: Option<Durati
         (Truth::True, true) | (Truth::False, false) => Verdict::Pass,
         (Truth::True, false) | (Truth::False, true) => Verdict::Fail,
     };
-    court.scene.after = None;
+    evaluator.metrics_view.after = None;
     // The terms that made it what it is; all of them where all had to hold.
     let texts: Vec<&str> =
         answers.iter().filter(|(own, _)| *own == truth).map(|(_, figure)| figure.text.as_str()).collect();

@@ -1,8 +1,8 @@
 //! One comparison of a condition: whether it is true, and the figure that says so.
 
 use super::adoption::VIEW;
-use super::comparing::Gathering;
-use super::scene::{Reading, Scene, rounded};
+use super::comparing::ComparisonTracker;
+use super::metrics_view::{MetricsView, Reading, rounded};
 use super::{Figure, words};
 use crate::decide::series::MINUTE_MS;
 use crate::model::condition::{MIN_DEFAULT, Metric, Op, Term, WINDOW_DEFAULT, Window};
@@ -39,18 +39,18 @@ impl From<bool> for Truth {
 }
 
 /// What conditions are judged by.
-pub struct Court<'c, 's> {
+pub struct Evaluator<'c, 's> {
     /// What is measured.
-    pub scene: &'c mut Scene<'s>,
+    pub metrics_view: &'c mut MetricsView<'s>,
     /// The evidence of each comparison.
-    pub gatherings: &'c [Gathering],
+    pub gatherings: &'c [ComparisonTracker],
     /// Since when each term has been true, and when that was last seen.
     pub held: &'c mut Vec<(String, Instant, Instant)>,
     /// The error that each comparison may spend.
     pub alpha: f64,
 }
 
-impl<'c> Court<'c, '_> {
+impl<'c> Evaluator<'c, '_> {
     /// A guardrail's term.
     pub fn guardrail(&mut self, term: &Term) -> (Truth, Figure) {
         if term.bound.is_legacy() { self.guardrail_against_legacy(term) } else { self.absolute(term, "acts") }
@@ -69,7 +69,7 @@ impl<'c> Court<'c, '_> {
             return true;
         }
         let Some(needed) = term.min_subjects.map(f64::from) else { return false };
-        let subjects = self.scene.read(&Metric::Subjects, None, over, Variant::New).value.unwrap_or_default();
+        let subjects = self.metrics_view.read(&Metric::Subjects, None, over, Variant::New).value.unwrap_or_default();
         let is_too_few = subjects < needed;
         if is_too_few {
             figure.text = format!(
@@ -86,7 +86,7 @@ impl<'c> Court<'c, '_> {
     pub(super) fn still_needed(&self, observations: f64, needed: f64, over: Window) -> String {
         let found =
             format!("{} of the {} observations needed on new over {over}", words::count(observations), Plain(needed));
-        let elapsed_ms = self.scene.length_ms(over);
+        let elapsed_ms = self.metrics_view.length_ms(over);
         if matches!(over, Window::Last(_)) || observations <= 0.0 || elapsed_ms < MINUTE_MS {
             return found;
         }
@@ -100,7 +100,7 @@ impl<'c> Court<'c, '_> {
         let endpoint = term.endpoint.as_ref();
         let (reading, over) = NOW.iter().find_map(|(minutes, least, over)| {
             let reading =
-                self.scene.read(&term.metric, endpoint, Window::Last(Duration::minutes(*minutes)), Variant::New);
+                self.metrics_view.read(&term.metric, endpoint, Window::Last(Duration::minutes(*minutes)), Variant::New);
             (reading.observations >= *least).then_some((reading, (*minutes, *over)))
         })?;
         let (minutes, over) = over;
@@ -111,11 +111,11 @@ impl<'c> Court<'c, '_> {
                 .as_ref()
                 .map_or_else(|_| "unknown".to_owned(), |value| words::figure(&term.metric, term.bound, *value))
         };
-        let legacy = with_legacy.then(|| self.scene.read(&term.metric, endpoint, window, Variant::Legacy));
+        let legacy = with_legacy.then(|| self.metrics_view.read(&term.metric, endpoint, window, Variant::Legacy));
         let legacy = legacy.map(|legacy| format!(" on new and {} on legacy", say(&legacy))).unwrap_or_default();
         let is_rescued = term.metric.of_requests().is_some();
         let rescued = if is_rescued {
-            self.scene.read(&Metric::Rescued, endpoint, window, Variant::New).value.unwrap_or_default()
+            self.metrics_view.read(&Metric::Rescued, endpoint, window, Variant::New).value.unwrap_or_default()
         } else {
             0.0
         };
@@ -130,7 +130,7 @@ impl<'c> Court<'c, '_> {
     /// A comparison with a number; `does` is what happens where it is true.
     fn absolute(&mut self, term: &Term, does: &str) -> (Truth, Figure) {
         let over = term.over.unwrap_or(WINDOW_DEFAULT);
-        let reading = self.scene.read(&term.metric, term.endpoint.as_ref(), over, Variant::New);
+        let reading = self.metrics_view.read(&term.metric, term.endpoint.as_ref(), over, Variant::New);
         let name = words::metric(term);
         let has_window = !matches!(term.metric, Metric::Percentage | Metric::Faults) && !self.is_gauge(term);
         let span = if has_window { format!(" over {over}") } else { String::new() };
@@ -189,7 +189,7 @@ impl<'c> Court<'c, '_> {
             return (Truth::False, figure);
         }
         let since = self.holding_since(term.to_string());
-        let held_ms = self.scene.now.as_epoch_ms().saturating_sub(since.as_epoch_ms());
+        let held_ms = self.metrics_view.now.as_epoch_ms().saturating_sub(since.as_epoch_ms());
         let is_long = u64::try_from(held_ms).unwrap_or_default() >= duration.as_ms();
         figure.text.push_str(&format!(", for {} of {duration}", rounded(held_ms)));
         (if is_long { Truth::True } else { Truth::Unknown }, figure)
@@ -197,7 +197,7 @@ impl<'c> Court<'c, '_> {
 
     /// Whether an event may have happened unseen, since no page reports at all.
     fn is_never_reported(&mut self, term: &Term) -> bool {
-        let mut nobody = |event: &str| self.scene.reporters(event) <= 0.0;
+        let mut nobody = |event: &str| self.metrics_view.reporters(event) <= 0.0;
         match &term.metric {
             Metric::Event(name) | Metric::Reporters(name) => nobody(name.as_str()) && nobody(VIEW),
             _ => false,
@@ -205,12 +205,12 @@ impl<'c> Court<'c, '_> {
     }
 
     fn is_gauge(&self, term: &Term) -> bool {
-        matches!(&term.metric, Metric::Signal(name) if self.scene.plan.signals.get(name.as_str()).is_some_and(|signal| signal.kind == crate::model::plan::words::SignalKind::Gauge))
+        matches!(&term.metric, Metric::Signal(name) if self.metrics_view.plan.signals.get(name.as_str()).is_some_and(|signal| signal.kind == crate::model::plan::words::SignalKind::Gauge))
     }
 
     /// Since when this term has been true without a break, now included.
     fn holding_since(&mut self, key: String) -> Instant {
-        let now = self.scene.now;
+        let now = self.metrics_view.now;
         match self.held.iter_mut().find(|(own, _, _)| *own == key) {
             Some((_, since, seen)) => {
                 let gap_ms = now.as_epoch_ms().saturating_sub(seen.as_epoch_ms());

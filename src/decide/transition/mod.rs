@@ -23,7 +23,7 @@ mod time;
 pub use refusal::Refusal;
 
 use super::judge::GUARDRAIL;
-use super::settle::held_at;
+use super::reconcile::isolate::held_at;
 use crate::model::command::{Cause, Command, Setting, Target};
 use crate::model::live::{Adopted, LiveState, Phase};
 use crate::model::plan::Plan;

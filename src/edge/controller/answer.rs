@@ -23,7 +23,7 @@ const HISTORY_DEFAULT: u64 = 100;
 const HISTORY_MAX: u64 = 1_000;
 
 /// What a call needs to know of KV.
-pub enum Look {
+pub enum Poll {
     /// Nothing.
     None,
     /// What it said a moment ago.
@@ -35,12 +35,12 @@ pub enum Look {
 }
 
 /// What a call needs to know of KV before it is answered.
-pub fn look_wanted(call: &Call) -> Look {
+pub fn poll_wanted(call: &Call) -> Poll {
     match Route::find(&call.method, &call.path) {
-        Ok(Route::Rollouts | Route::Rollout(_)) => Look::Fresh,
-        Ok(Route::Commands(_) | Route::AllCommands) if call.body.contains("revive") => Look::Now,
-        Ok(Route::Plans) if call.method == "PUT" => Look::Texts(super::plans::plan_keys(&call.body)),
-        _ => Look::None,
+        Ok(Route::Rollouts | Route::Rollout(_)) => Poll::Fresh,
+        Ok(Route::Commands(_) | Route::AllCommands) if call.body.contains("revive") => Poll::Now,
+        Ok(Route::Plans) if call.method == "PUT" => Poll::Texts(super::plans::plan_keys(&call.body)),
+        _ => Poll::None,
     }
 }
 
@@ -302,7 +302,7 @@ fn signal(
     batch.signal(&key, &reported.name, reported.value, now);
     keep(&mut batch, &reply);
     batch.commit(context)?;
-    desk.deployment.books.get_mut(&key).signals.report(&reported.name, reported.value, now);
+    desk.deployment.metrics.get_mut(&key).signals.report(&reported.name, reported.value, now);
     Ok(Ok(reply))
 }
 

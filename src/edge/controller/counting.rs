@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use super::desk::Desk;
 use super::store::Batch;
 use super::store::counts::Totals;
-use crate::decide::judge::agenda::Message;
+use crate::decide::judge::notifications::Message;
 use crate::decide::rollout::{Change, Rollout};
 use crate::decide::series::minute_of;
 use crate::edge::log;
@@ -22,7 +22,7 @@ const LOOK_SOON_MS: i64 = 2_000;
 /// The log is checkpointed this often, and whenever something was decided.
 const CHECKPOINT_MS: i64 = 10_000;
 
-/// What is known of counts beside the books.
+/// What is known of counts beside the metrics.
 #[derive(Default)]
 pub struct Counting {
     /// Everything that was ever counted, without the subjects. In the order of the keys.
@@ -100,12 +100,12 @@ fn is_over(since: Option<Instant>, ms: i64, now: Instant) -> bool {
 
 impl Desk {
     /// When the rollouts are to be looked at next, in milliseconds since 1970.
-    pub fn look_ms(&self, now: Instant) -> Option<i64> {
+    pub fn evaluate_ms(&self, now: Instant) -> Option<i64> {
         let own = &self.counting;
         let is_stale = |rollout: &Rollout| {
-            let look = self.deployment.books.get(&rollout.plan.key).and_then(|book| book.last.as_ref());
+            let evaluation = self.deployment.metrics.get(&rollout.plan.key).and_then(|metrics| metrics.last.as_ref());
             rollout.record.live.phase != Phase::Draft
-                && look.is_none_or(|look| look.revision != rollout.record.live.revision)
+                && evaluation.is_none_or(|evaluation| evaluation.revision != rollout.record.live.revision)
         };
         let mut rollouts = self.deployment.rollouts.iter();
         let after_ms = if own.has_arrived || self.deployment.rollouts.iter().any(is_stale) {
@@ -123,10 +123,10 @@ impl Desk {
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn look(&mut self, context: &JsValue, now: Instant) -> Result<(), JsValue> {
+    pub fn evaluate(&mut self, context: &JsValue, now: Instant) -> Result<(), JsValue> {
         let faults = self.heard.by_rollout(&self.deployment, now);
         let of = |key: &Name| faults.iter().find(|(own, _)| own == key).map_or(0, |(_, count)| *count);
-        let orders = self.deployment.look(of, now);
+        let orders = self.deployment.evaluate(of, now);
         self.counting.looked_at = Some(now);
         self.counting.has_arrived = false;
         let has_fired = self.tell_fired();
@@ -152,8 +152,8 @@ impl Desk {
     fn messages(&self) -> Vec<(Name, Message)> {
         let of = |rollout: &Rollout| {
             let key = rollout.plan.key.clone();
-            let look = self.deployment.books.get(&key).and_then(|book| book.last.as_ref());
-            let messages = look.map_or_else(Vec::new, |look| look.messages.clone());
+            let evaluation = self.deployment.metrics.get(&key).and_then(|metrics| metrics.last.as_ref());
+            let messages = evaluation.map_or_else(Vec::new, |evaluation| evaluation.messages.clone());
             messages.into_iter().map(move |message| (key.clone(), message))
         };
         self.deployment.rollouts.iter().flat_map(of).collect()
@@ -163,8 +163,8 @@ impl Desk {
     fn tell_fired(&self) -> bool {
         let mut has_fired = false;
         for rollout in self.deployment.rollouts.iter() {
-            let look = self.deployment.books.get(&rollout.plan.key).and_then(|book| book.last.as_ref());
-            for fired in look.map(|look| &look.fired[..]).unwrap_or_default() {
+            let evaluation = self.deployment.metrics.get(&rollout.plan.key).and_then(|metrics| metrics.last.as_ref());
+            for fired in evaluation.map(|evaluation| &evaluation.fired[..]).unwrap_or_default() {
                 let guardrail = rollout.plan.guardrail(fired.guardrail).map(|guardrail| guardrail.when.to_string());
                 log::note(
                     "guardrail",
@@ -183,7 +183,8 @@ impl Desk {
         let own = &mut self.counting;
         let changed = std::mem::take(&mut own.changed);
         for (key, minute, revision) in &changed {
-            if let Some(window) = self.deployment.books.get(key).and_then(|book| book.series.get(*minute, 1, *revision))
+            if let Some(window) =
+                self.deployment.metrics.get(key).and_then(|metrics| metrics.series.get(*minute, 1, *revision))
             {
                 batch.window(key, window);
             }
@@ -191,15 +192,15 @@ impl Desk {
         for rollout in self.deployment.rollouts.iter() {
             let (plan, key) = (&rollout.plan, &rollout.plan.key);
             let has_changed = changed.iter().any(|(own, ..)| own == key);
-            let Some(book) = self.deployment.books.get(key) else { continue };
+            let Some(metrics) = self.deployment.metrics.get(key) else { continue };
             if has_changed && let Some(total) = own.total(key) {
-                batch.total(key, total, book.arrived_at);
+                batch.total(key, total, metrics.arrived_at);
             }
             if has_changed
                 || plan.guardrails_in_force().next().is_some()
                 || (0..plan.stages.len()).any(|index| plan.gates_in_force(index).next().is_some())
             {
-                batch.judge(key, &book.judge);
+                batch.judge(key, &metrics.judge);
             }
         }
         if own.logged > 0 {
@@ -220,16 +221,16 @@ impl Desk {
     /// Makes longer windows of old ones.
     fn fold(&mut self, batch: &mut Batch, now: Instant) {
         let so_far = self.counting.frugality;
-        for (key, book) in self.deployment.books.iter_mut() {
-            let grown = book.series.fold_frugally(so_far, now, &mut |window| batch.fold(key, window));
+        for (key, metrics) in self.deployment.metrics.iter_mut() {
+            let grown = metrics.series.fold_frugally(so_far, now, &mut |window| batch.fold(key, window));
             for (minute, minutes, revision) in grown {
-                if let Some(window) = book.series.get(minute, minutes, revision) {
+                if let Some(window) = metrics.series.get(minute, minutes, revision) {
                     batch.window(key, window);
                 }
             }
         }
         // What is old has been folded by now; what still takes too much room is too much.
-        let frugality = self.deployment.books.frugality(so_far);
+        let frugality = self.deployment.metrics.frugality(so_far);
         if frugality > so_far {
             log::note(
                 "frugal",

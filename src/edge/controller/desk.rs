@@ -32,7 +32,7 @@ pub struct Desk {
     /// All rollouts.
     pub deployment: Deployment,
     /// When KV was last looked at.
-    pub looked_at: Instant,
+    pub polled_at: Instant,
     /// What is wrong with the deployment as a whole.
     pub faults: Vec<Noticed>,
     /// Rollouts that have been taken out of the plans.
@@ -88,7 +88,7 @@ impl Desk {
         let counting = Counting::new(totals, pruned_minute);
         let mut desk = Self {
             deployment,
-            looked_at: Instant::from_epoch_ms(0),
+            polled_at: Instant::from_epoch_ms(0),
             faults,
             removed,
             counting,
@@ -162,9 +162,9 @@ impl Desk {
     /// # Errors
     /// When the storage refuses.
     pub fn go_on(&mut self, context: &JsValue, now: Instant) -> Result<(), JsValue> {
-        let is_due = self.look_ms(now).is_some_and(|ms| ms <= now.as_epoch_ms());
+        let is_due = self.evaluate_ms(now).is_some_and(|ms| ms <= now.as_epoch_ms());
         if is_due || self.deployment.due(now).is_some() {
-            self.look(context, now)?;
+            self.evaluate(context, now)?;
         }
         for _ in 0..CONSEQUENCES_MAX {
             let Some((key, order)) = self.deployment.due(now) else { break };
@@ -174,14 +174,14 @@ impl Desk {
         }
         let in_ms = |ms: i64| now.as_epoch_ms().saturating_add(ms);
         let after_ms = if self.is_outdated { LOOK_SOON_MS } else { LOOK_MS };
-        let look_ms = self.looked_at.as_epoch_ms().saturating_add(after_ms).max(now.as_epoch_ms());
+        let evaluate_ms = self.polled_at.as_epoch_ms().saturating_add(after_ms).max(now.as_epoch_ms());
         // Where there is no rollout there is nothing in KV to be adopted, but plans at the beginning.
         let is_idle =
-            self.deployment.rollouts.iter().next().is_none() && self.looked_at.as_epoch_ms() > 0 && !self.is_outdated;
+            self.deployment.rollouts.iter().next().is_none() && self.polled_at.as_epoch_ms() > 0 && !self.is_outdated;
         let publish_ms = self.has_unpublished().then(|| in_ms(RETRY_MS));
         let due_ms = self.deployment.wake(now).map(Instant::as_epoch_ms);
-        let judge_ms = self.look_ms(now).map(|ms| ms.max(now.as_epoch_ms()));
-        let wake_ms = [(!is_idle).then_some(look_ms), publish_ms, due_ms, judge_ms].into_iter().flatten().min();
+        let judge_ms = self.evaluate_ms(now).map(|ms| ms.max(now.as_epoch_ms()));
+        let wake_ms = [(!is_idle).then_some(evaluate_ms), publish_ms, due_ms, judge_ms].into_iter().flatten().min();
         // Each setting of the alarm is a write; one that rings too early does no harm.
         if let Some(wake_ms) = wake_ms
             && self.wakes_at_ms.is_none_or(|set_ms| set_ms > wake_ms || set_ms < now.as_epoch_ms())
@@ -296,10 +296,11 @@ impl Desk {
     pub fn is_quiet(&self, flush: &Flush, now: Instant) -> bool {
         let now_ms = now.as_epoch_ms();
         let is_told = self.is_outdated || !flush.texts.is_empty() || !flush.kills.is_empty();
-        let look_ms = self.look_ms(now);
+        let evaluate_ms = self.evaluate_ms(now);
         !is_told
             && self.wakes_at_ms.is_some_and(|wakes_ms| {
-                wakes_ms > now_ms && look_ms.is_none_or(|look_ms| look_ms > now_ms && wakes_ms <= look_ms)
+                wakes_ms > now_ms
+                    && evaluate_ms.is_none_or(|evaluate_ms| evaluate_ms > now_ms && wakes_ms <= evaluate_ms)
             })
     }
 

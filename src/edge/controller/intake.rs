@@ -1,4 +1,4 @@
-//! What a flush brings: it goes into the log first, and then into the books.
+//! What a flush brings: it goes into the log first, and then into the metrics.
 
 use wasm_bindgen::prelude::*;
 
@@ -24,7 +24,7 @@ const AHEAD_MINUTES_MAX: u64 = 5;
 const COUNT_MAX: u64 = 1 << 32;
 
 impl Desk {
-    /// Adds the log to the books: what has come in since the last checkpoint.
+    /// Adds the log to the metrics: what has come in since the last checkpoint.
     ///
     /// # Errors
     /// When the storage refuses.
@@ -125,7 +125,7 @@ impl Desk {
                     }
                 }
             }
-            let place = self.deployment.books.get_mut(&rollout).count(window, &compared, at);
+            let place = self.deployment.metrics.get_mut(&rollout).count(window, &compared, at);
             self.counting.note_changed(&rollout, place);
         }
     }

@@ -70,7 +70,7 @@ fn stored(
 
 /// The windows that are not: of the length asked for, and what is shorter made into such.
 fn in_memory<'a>(present: &Present<'a>, rollout: &Rollout, asked: &Asked) -> Vec<Cow<'a, Window>> {
-    let series = present.deployment.books.get(&rollout.plan.key).map(|book| &book.series);
+    let series = present.deployment.metrics.get(&rollout.plan.key).map(|metrics| &metrics.series);
     let mut windows: Vec<Cow<'_, Window>> = Vec::new();
     for window in series
         .into_iter()

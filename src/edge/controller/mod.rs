@@ -110,20 +110,20 @@ pub fn took(ms: f64, flushes: u32) {
 #[wasm_bindgen(js_name = controllerCall)]
 pub async fn call(context: JsValue, env: JsValue, text: String) -> Result<String, JsValue> {
     let call = Call::parse(&text).ok_or_else(|| JsValue::from_str("this is no call"))?;
-    let look = answer::look_wanted(&call);
+    let look = answer::poll_wanted(&call);
     let texts = match look {
-        answer::Look::None => HashMap::new(),
-        answer::Look::Fresh => {
-            if is_look_due(&context, LOOK_FRESH_MS)? {
-                look_within(&context, &env, LOOK_WAIT_MS).await;
+        answer::Poll::None => HashMap::new(),
+        answer::Poll::Fresh => {
+            if is_poll_due(&context, LOOK_FRESH_MS)? {
+                poll_within(&context, &env, LOOK_WAIT_MS).await;
             }
             HashMap::new()
         }
-        answer::Look::Now => {
-            look_within(&context, &env, LOOK_NEEDED_WAIT_MS).await;
+        answer::Poll::Now => {
+            poll_within(&context, &env, LOOK_NEEDED_WAIT_MS).await;
             HashMap::new()
         }
-        answer::Look::Texts(keys) => kv::texts_within(&env, keys, LOOK_NEEDED_WAIT_MS).await,
+        answer::Poll::Texts(keys) => kv::texts_within(&env, keys, LOOK_NEEDED_WAIT_MS).await,
     };
     let reply = with_desk(&context, |desk| {
         let now = clock::now();
@@ -151,28 +151,28 @@ pub async fn alarm(context: JsValue, env: JsValue) -> Result<(), JsValue> {
         desk.go_on(&context, clock::now())
     })?;
     // While this waits no other alarm rings, so it must not wait for long.
-    if is_look_due(&context, LOOK_FRESH_MS)? {
-        look_within(&context, &env, LOOK_NEEDED_WAIT_MS).await;
+    if is_poll_due(&context, LOOK_FRESH_MS)? {
+        poll_within(&context, &env, LOOK_NEEDED_WAIT_MS).await;
     }
     with_desk(&context, |desk| desk.go_on(&context, clock::now()))
 }
 
-fn is_look_due(context: &JsValue, after_ms: i64) -> Result<bool, JsValue> {
-    with_desk(context, |desk| Ok(clock::now().as_epoch_ms() - desk.looked_at.as_epoch_ms() >= after_ms))
+fn is_poll_due(context: &JsValue, after_ms: i64) -> Result<bool, JsValue> {
+    with_desk(context, |desk| Ok(clock::now().as_epoch_ms() - desk.polled_at.as_epoch_ms() >= after_ms))
 }
 
-async fn look_within(context: &JsValue, env: &JsValue, ms: f64) {
+async fn poll_within(context: &JsValue, env: &JsValue, ms: f64) {
     let (context, env) = (context.clone(), env.clone());
-    let looked = future_to_promise(async move { look(&context, &env).await.map(|()| JsValue::UNDEFINED) });
+    let looked = future_to_promise(async move { poll(&context, &env).await.map(|()| JsValue::UNDEFINED) });
     if let Err(error) = glue::is_fulfilled_within(&looked, ms).await {
         log::warn("kv_unreadable", "controller", &glue::message(&error));
     }
 }
 
 /// Reads what people may have written into KV, and takes it in.
-async fn look(context: &JsValue, env: &JsValue) -> Result<(), JsValue> {
+async fn poll(context: &JsValue, env: &JsValue) -> Result<(), JsValue> {
     let keys = with_desk(context, |desk| {
-        desk.looked_at = clock::now();
+        desk.polled_at = clock::now();
         Ok(keys(desk.deployment.rollouts.keys()))
     })?;
     let mut texts = kv::texts(env, &keys).await?;

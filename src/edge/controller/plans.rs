@@ -7,8 +7,8 @@ use wasm_bindgen::prelude::*;
 
 use super::desk::Desk;
 use super::store::{Batch, Removed};
+use crate::decide::reconcile::isolate::ECHO_MS;
 use crate::decide::rollout::Order;
-use crate::decide::settle::ECHO_MS;
 use crate::decide::transition::KV;
 use crate::edge::{clock, log};
 use crate::model::command::Command;
@@ -188,7 +188,7 @@ impl Desk {
         self.deployment.plans = applied.revision;
         for key in &applied.removed {
             self.deployment.rollouts.remove(key);
-            self.deployment.books.remove(key);
+            self.deployment.metrics.remove(key);
             self.counting.forget(key);
             self.networks.forget(key);
             log::note("removed", key.as_str(), "the rollout is gone from the plans");

@@ -16,7 +16,7 @@ use self::plans::Plans;
 use self::told::Echoes;
 use super::copy::Copy;
 use super::log;
-use crate::decide::settle::settle;
+use crate::decide::reconcile::isolate::settle;
 use crate::model::fault::Explain as _;
 use crate::model::group::Fingerprints;
 use crate::model::live::{LiveState, LiveText};

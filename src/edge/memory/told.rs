@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{KILL_ALL, Memory, tell_changes};
-use crate::decide::settle::ECHO_MS;
+use crate::decide::reconcile::isolate::ECHO_MS;
 use crate::edge::log;
 use crate::model::live::{LiveText, edit_text};
 use crate::model::{Instant, Name};

@@ -70,7 +70,7 @@ impl FromStr for Condition {
 }
 
 fn terms(text: &str) -> Result<Vec<Term>> {
-    let mut words = Words { text, at: 0 };
+    let mut words = Tokens { text, at: 0 };
     let mut terms = Vec::new();
     loop {
         terms.push(term(&mut words)?);
@@ -83,18 +83,18 @@ fn terms(text: &str) -> Result<Vec<Term>> {
 }
 
 /// The tokens of a condition: comparisons, `@`, and words between white space.
-struct Words<'a> {
+struct Tokens<'a> {
     text: &'a str,
     at: usize,
 }
 
 #[derive(Clone, Copy)]
-struct Word<'a> {
+struct Token<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl Word<'_> {
+impl Token<'_> {
     fn span(self) -> Range<usize> {
         self.at..self.at + self.text.len()
     }
@@ -111,8 +111,8 @@ impl Word<'_> {
     }
 }
 
-impl<'a> Words<'a> {
-    fn peek(&self) -> Option<Word<'a>> {
+impl<'a> Tokens<'a> {
+    fn peek(&self) -> Option<Token<'a>> {
         let rest = self.text.get(self.at..)?;
         let trimmed = rest.trim_start();
         let at = self.at + (rest.len() - trimmed.len());
@@ -126,27 +126,27 @@ impl<'a> Words<'a> {
         };
         let end = chars.find(|(_, c)| is_end(*c)).map(|(at, _)| at);
         let text = trimmed.get(..end.unwrap_or(trimmed.len()))?;
-        Some(Word { text, at })
+        Some(Token { text, at })
     }
 
-    fn next(&mut self) -> Option<Word<'a>> {
+    fn next(&mut self) -> Option<Token<'a>> {
         let word = self.peek()?;
         self.at = word.at + word.text.len();
         Some(word)
     }
 
-    fn expect(&mut self, what: &'static str) -> Result<Word<'a>> {
-        let end = Word { text: "", at: self.text.trim_end().len() };
+    fn expect(&mut self, what: &'static str) -> Result<Token<'a>> {
+        let end = Token { text: "", at: self.text.trim_end().len() };
         self.next().ok_or_else(|| end.fault(Problem::Ended(what)))
     }
 
     /// Takes the word `expected` if it comes next.
-    fn take(&mut self, expected: &str) -> Option<Word<'a>> {
+    fn take(&mut self, expected: &str) -> Option<Token<'a>> {
         self.peek().filter(|word| word.text == expected).and_then(|_| self.next())
     }
 }
 
-fn term(words: &mut Words<'_>) -> Result<Term> {
+fn term(words: &mut Tokens<'_>) -> Result<Term> {
     let metric_word = words.expect("a metric")?;
     let metric = metric(metric_word)?;
     let endpoint = match words.take("@") {
@@ -167,7 +167,7 @@ fn term(words: &mut Words<'_>) -> Result<Term> {
 }
 
 /// The least number of observations, then that of subjects.
-fn least(words: &mut Words<'_>) -> Result<(Option<u32>, Option<u32>)> {
+fn least(words: &mut Tokens<'_>) -> Result<(Option<u32>, Option<u32>)> {
     if words.take("min").is_none() {
         return Ok((None, None));
     }
@@ -188,7 +188,7 @@ fn least(words: &mut Words<'_>) -> Result<(Option<u32>, Option<u32>)> {
 }
 
 /// The word behind `keyword`, if that comes next.
-fn clause<'a>(words: &mut Words<'a>, keyword: &'static str, bound: Bound) -> Result<Option<Word<'a>>> {
+fn clause<'a>(words: &mut Tokens<'a>, keyword: &'static str, bound: Bound) -> Result<Option<Token<'a>>> {
     let Some(word) = words.take(keyword) else { return Ok(None) };
     if bound.is_legacy() {
         return Err(word.fault(Problem::LegacyClause(keyword)));
@@ -196,7 +196,7 @@ fn clause<'a>(words: &mut Words<'a>, keyword: &'static str, bound: Bound) -> Res
     words.expect("a span of time").map(Some)
 }
 
-fn endpoint(words: &mut Words<'_>, at: Word<'_>, metric: &Metric) -> Result<Name> {
+fn endpoint(words: &mut Tokens<'_>, at: Token<'_>, metric: &Metric) -> Result<Name> {
     if !metric.has_endpoints() {
         return Err(at.fault(Problem::NoEndpoint(metric.to_string())));
     }
@@ -204,7 +204,7 @@ fn endpoint(words: &mut Words<'_>, at: Word<'_>, metric: &Metric) -> Result<Name
     word.text.parse().map_err(|_| word.refused(Problem::Unexpected))
 }
 
-fn metric(word: Word<'_>) -> Result<Metric> {
+fn metric(word: Token<'_>) -> Result<Metric> {
     let (head, rest) = word.text.split_once('.').unwrap_or((word.text, ""));
     if let Some((_, metric)) = PLAIN.iter().find(|(name, _)| *name == word.text) {
         return Ok(metric.clone());
@@ -234,7 +234,7 @@ fn metric(word: Word<'_>) -> Result<Metric> {
     }
 }
 
-fn timing(word: Word<'_>, rest: &str) -> Result<Metric> {
+fn timing(word: Token<'_>, rest: &str) -> Result<Metric> {
     // p99.9 has a point of its own, so the quantile starts at the last `.p` and a digit.
     let split = rest.rmatch_indices(".p").find_map(|(at, _)| Some((rest.get(..at)?, quantile(rest.get(at + 1..)?)?)));
     let (name, quantile) = split.ok_or_else(|| word.refused(Problem::Quantile))?;
@@ -254,7 +254,7 @@ fn quantile(text: &str) -> Option<Quantile> {
     (per_mille > 0).then_some(Quantile(per_mille))
 }
 
-fn op(word: Word<'_>) -> Result<Op> {
+fn op(word: Token<'_>) -> Result<Op> {
     match word.text {
         "<" => Ok(Op::Less),
         "<=" => Ok(Op::AtMost),
@@ -265,7 +265,7 @@ fn op(word: Word<'_>) -> Result<Op> {
     }
 }
 
-fn bound(words: &mut Words<'_>) -> Result<(Bound, Range<usize>)> {
+fn bound(words: &mut Tokens<'_>) -> Result<(Bound, Range<usize>)> {
     let word = words.expect("a bound")?;
     let malformed = || word.refused(Problem::Bound);
     if word.text == "legacy" {
@@ -318,7 +318,7 @@ fn fits(metric: &Metric, bound: Bound, span: &Range<usize>) -> Result<()> {
     fault(Problem::Unit { metric: metric.to_string(), bound: bound.to_string(), allowed })
 }
 
-fn window(word: Word<'_>) -> Result<Window> {
+fn window(word: Token<'_>) -> Result<Window> {
     match word.text {
         "stage" => Ok(Window::Stage),
         "attempt" => Ok(Window::Attempt),
@@ -329,11 +329,11 @@ fn window(word: Word<'_>) -> Result<Window> {
     }
 }
 
-fn duration(word: Word<'_>) -> Result<Duration> {
+fn duration(word: Token<'_>) -> Result<Duration> {
     word.text.parse().map_err(|_| word.refused(Problem::Duration))
 }
 
-fn count(word: Word<'_>) -> Result<u32> {
+fn count(word: Token<'_>) -> Result<u32> {
     let digits = word.text.bytes().all(is_name_byte);
     let count = word.text.parse::<u32>().ok().filter(|count| digits && *count > 0);
     count.ok_or_else(|| word.refused(Problem::Count))

@@ -8,17 +8,17 @@
 //! ├─ sides: variant and endpoint ─▶ Tally    counts, and a Sketch for each Measure
 //! ├─ subjects                     ─▶ Sample   who was seen, on which side
 //! └─ events                       ─▶ Sample   who reported which event
-//! Compared  what a comparison with legacy may use: bucketed subjects alone, in slices
+//! SlicedCounts  what a comparison with legacy may use: bucketed subjects alone, in slices
 //! ```
 
-pub mod compared;
 pub mod packed;
 pub mod sample;
 pub mod sketch;
+pub mod sliced;
 pub mod window;
 pub mod wire;
 
-pub use compared::{Compared, Quantity, Trials, Values};
 pub use sample::{Sample, Seen};
 pub use sketch::Sketch;
+pub use sliced::{Exposures, Measurements, Quantity, SlicedCounts};
 pub use window::{Measure, Side, Tally, Window};

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::compared::{Quantity, STATUSES};
 use super::sample::Sample;
 use super::sketch::Sketch;
+use super::sliced::{Quantity, STATUSES};
 use crate::model::condition::Vital;
 use crate::model::variant::Variant;
 use crate::model::{Name, serialize_as_text};

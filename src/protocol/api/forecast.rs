@@ -20,9 +20,9 @@ const DAY_MINUTES: u64 = 24 * 60;
 /// Foretells what was measured long enough for it.
 pub fn measured(present: &Present<'_>, rollout: &Rollout) -> Option<Forecast> {
     let now = minute_of(present.now);
-    let book = present.deployment.books.get(&rollout.plan.key)?;
+    let metrics = present.deployment.metrics.get(&rollout.plan.key)?;
     let windows: Vec<&Window> =
-        book.series.over(Span { revision: 0, minute: Some(now.saturating_sub(DAY_MINUTES)) }).collect();
+        metrics.series.over(Span { revision: 0, minute: Some(now.saturating_sub(DAY_MINUTES)) }).collect();
     let since = windows.iter().map(|window| window.minute).min()?;
     let minutes = now.saturating_sub(since).saturating_add(1);
     if minutes < MINUTES_MIN {
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use crate::decide::deployment::Deployment;
     use crate::model::Instant;
-    use crate::model::measured::Compared;
+    use crate::model::measured::SlicedCounts;
     use crate::model::plan::set::read_rollout;
 
     const PLAN: &str = r#"{"key":"shop","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example"},
@@ -131,7 +131,7 @@ mod tests {
             let sketch = tally.sketch_mut(&Measure::Latency).unwrap();
             sketch.add(bucket(200.0).unwrap(), 297);
             sketch.add(bucket(2_000.0).unwrap(), 3);
-            deployment.books.get_mut(&plan.key).count(window, &Compared::default(), at(minute));
+            deployment.metrics.get_mut(&plan.key).count(window, &SlicedCounts::default(), at(minute));
         }
         let present = Present {
             deployment: &deployment,

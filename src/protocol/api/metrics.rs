@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 
 use super::problem::{Problem, raw};
 use super::view::Present;
+use crate::decide::evidence_history::Line;
 use crate::decide::rollout::Rollout;
 use crate::decide::series::{MINUTE_MS, Span, minute_of};
-use crate::decide::trail::Line;
 use crate::model::measured::{Measure, Sample, Side, Sketch, Tally, Window};
 use crate::model::number::Plain;
 use crate::model::plan::{ENDPOINTS_MAX, Plan};
@@ -104,7 +104,7 @@ struct MetricsView<'a> {
 /// Shows windows, and what comparisons rest on now.
 pub fn metrics(present: &Present<'_>, rollout: &Rollout, asked: &Asked, windows: &[Box<RawValue>]) -> Box<RawValue> {
     let key = &rollout.plan.key;
-    let lines = present.deployment.books.get(key).map_or(&[][..], |book| book.trail.lines());
+    let lines = present.deployment.metrics.get(key).map_or(&[][..], |metrics| metrics.trail.lines());
     raw(&MetricsView {
         rollout: key,
         since: asked.since,
@@ -220,10 +220,10 @@ pub fn distinct(sample: &Sample, variant: Variant) -> f64 {
 
 /// Who was seen within the last day; `None` for nobody.
 pub fn subjects_of_day(present: &Present<'_>, key: &Name) -> Option<Sample> {
-    let book = present.deployment.books.get(key)?;
+    let metrics = present.deployment.metrics.get(key)?;
     let day = Span { revision: 0, minute: Some(minute_of(Instant::from_epoch_ms(present.now.as_epoch_ms() - DAY_MS))) };
     let mut all = Sample::default();
-    book.series.over(day).for_each(|window| all.merge(&window.subjects));
+    metrics.series.over(day).for_each(|window| all.merge(&window.subjects));
     Some(all).filter(|all| !all.is_empty())
 }
 

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::metrics;
 use super::view::Present;
+use crate::decide::compiled::{CompiledRollout, GroupIndex, Mode};
 use crate::decide::rollout::Rollout;
-use crate::decide::standing::{Directory, Mode, Standing};
 use crate::model::Percentage;
 use crate::model::plan::Plan;
 use crate::model::record::Record;
@@ -39,7 +39,7 @@ pub fn moves(present: &Present<'_>, before: &Rollout, after: &Rollout) -> Moves 
 /// A rollout alone: a percentage needs neither groups nor others.
 struct Alone;
 
-impl Directory for Alone {
+impl GroupIndex for Alone {
     fn group(&self, _: &Plan, _: &str) -> Option<usize> {
         None
     }
@@ -51,7 +51,7 @@ impl Directory for Alone {
 
 /// The percentage that is in force: nobody while killed, not started or waiting.
 pub fn effective(plan: &Plan, record: &Record) -> Percentage {
-    match Standing::new(plan, Some(&record.live), false, record.is_waiting, &Alone).mode {
+    match CompiledRollout::new(plan, Some(&record.live), false, record.is_waiting, &Alone).mode {
         Mode::Killed | Mode::Unknown | Mode::Inactive => Percentage::ZERO,
         Mode::Active => record.live.percentage,
         Mode::Completed => Percentage::FULL,

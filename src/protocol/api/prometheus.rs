@@ -160,7 +160,9 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
     text.family("tidegate_signal", "gauge", "The last report of a signal.");
     for rollout in rollouts() {
         for name in rollout.plan.signals.names() {
-            if let Some((_, value)) = deployment.books.get(&rollout.plan.key).and_then(|book| book.signals.last(name)) {
+            if let Some((_, value)) =
+                deployment.metrics.get(&rollout.plan.key).and_then(|metrics| metrics.signals.last(name))
+            {
                 text.sample("tidegate_signal", &[("rollout", &of(rollout)), ("signal", name)], value);
             }
         }
@@ -228,9 +230,9 @@ fn judgements<'a>(present: &Present<'a>) -> Vec<Judged<'a>> {
     let mut all = Vec::new();
     for rollout in present.deployment.rollouts.iter() {
         let (plan, live) = (&rollout.plan, &rollout.record.live);
-        let Some(look) = present.deployment.look_at(rollout) else { continue };
+        let Some(evaluation) = present.deployment.look_at(rollout) else { continue };
         let key = plan.key.as_str();
-        let guardrails = plan.guardrails_in_force().zip(&look.guardrails);
+        let guardrails = plan.guardrails_in_force().zip(&evaluation.guardrails);
         all.extend(guardrails.map(|(own, judgement)| Judged {
             key,
             stage: "",
@@ -239,7 +241,7 @@ fn judgements<'a>(present: &Present<'a>) -> Vec<Judged<'a>> {
             judgement,
         }));
         let stage = plan.stage_index(live.stage.as_str());
-        let gates = stage.into_iter().flat_map(|stage| plan.gates_in_force(stage)).zip(&look.gates);
+        let gates = stage.into_iter().flat_map(|stage| plan.gates_in_force(stage)).zip(&evaluation.gates);
         all.extend(gates.map(|(own, judgement)| Judged {
             key,
             stage: live.stage.as_str(),
@@ -247,7 +249,7 @@ fn judgements<'a>(present: &Present<'a>) -> Vec<Judged<'a>> {
             condition: own.to_string(),
             judgement,
         }));
-        all.extend(look.sample_ratio.as_ref().map(|judgement| Judged {
+        all.extend(evaluation.sample_ratio.as_ref().map(|judgement| Judged {
             key,
             stage: "",
             kind: "check",

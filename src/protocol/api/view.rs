@@ -184,15 +184,15 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
     let (plan, record) = (rollout.plan.as_ref(), &rollout.record);
     let outlook = deployment.outlook(rollout, now);
     let offers = offers(plan, record, |command| rollout.allows(command), now);
-    let look = deployment.look_at(rollout);
+    let evaluation = deployment.look_at(rollout);
     // Guardrails go on from stage to stage.
     let last = deployment
-        .books
+        .metrics
         .get(&plan.key)
-        .and_then(|book| book.last.as_ref())
-        .filter(|look| look.revision >= record.begun_revision);
-    let gates = look.map_or(&[][..], |look| &look.gates);
-    let judgements = last.map_or(&[][..], |look| &look.guardrails);
+        .and_then(|metrics| metrics.last.as_ref())
+        .filter(|evaluation| evaluation.revision >= record.begun_revision);
+    let gates = evaluation.map_or(&[][..], |evaluation| &evaluation.gates);
+    let judgements = last.map_or(&[][..], |evaluation| &evaluation.guardrails);
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     RolloutView {
         key: &plan.key,
@@ -208,7 +208,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
             .enumerate()
             .map(|(index, own)| guardrail(own, index >= plan.guardrails.len(), judgements.get(index)))
             .collect(),
-        sample_ratio: look.and_then(|look| look.sample_ratio.as_ref()),
+        sample_ratio: evaluation.and_then(|evaluation| evaluation.sample_ratio.as_ref()),
         checklist: record
             .checklist(plan)
             .map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
@@ -224,7 +224,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
         faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).collect(),
-        never_reported: never_reported(plan, deployment.books.get(&plan.key)),
+        never_reported: never_reported(plan, deployment.metrics.get(&plan.key)),
         lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
         published: Published { revision: rollout.published, is_current: rollout.is_published() },
     }

@@ -5,8 +5,8 @@ use super::exposed::{Fresh, KINDS, Kinds};
 use crate::decide::assign::Variant;
 use crate::decide::judge::comparing::statuses;
 use crate::model::Name;
-use crate::model::measured::compared::STATUSES;
-use crate::model::measured::{Compared, Measure, Quantity, Seen, Window};
+use crate::model::measured::sliced::STATUSES;
+use crate::model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
 use crate::model::plan::Plan;
 use crate::model::subject::fnv1a64;
 use crate::protocol::flush::Counted;
@@ -67,8 +67,11 @@ impl Row {
     /// An empty minute.
     pub fn new(plan: &Plan, revision: u64, minute: u64) -> Self {
         let salt = fnv1a64(plan.key.as_str().as_bytes()) ^ revision.wrapping_mul(SALT);
-        let counted =
-            Counted { rollout: plan.key.clone(), window: Window::at(minute, revision), compared: Compared::default() };
+        let counted = Counted {
+            rollout: plan.key.clone(),
+            window: Window::at(minute, revision),
+            compared: SlicedCounts::default(),
+        };
         Self { salt, cells: 0, counted, statuses: statuses(plan) }
     }
 

@@ -1,7 +1,7 @@
 //! Reads a scenario, against the plans that it is about: what no plan knows is an error with its place,
 //! since an injection that does nothing would look like a plan that endures it. All errors at once.
 
-use super::words::{Reader, Word, amount_of, duration, fault, meant, name, number, one_of, rate, share, whole, words};
+use super::words::{Reader, Token, amount_of, duration, fault, meant, name, number, one_of, rate, share, whole, words};
 use super::{Amount, Figure, Line, Moment, Scenario, Until, What, When};
 use crate::model::command::{Cause, Command, Setting, Target};
 use crate::model::condition::{Metric, Vital};
@@ -189,8 +189,8 @@ impl<'a> Parser<'_, 'a> {
         Ok((what, when))
     }
 
-    fn command(&mut self, word: &Word<'a>) -> Result<Option<Command>, Fault> {
-        let percentage = |word: &Word<'_>| {
+    fn command(&mut self, word: &Token<'a>) -> Result<Option<Command>, Fault> {
+        let percentage = |word: &Token<'_>| {
             word.text
                 .trim_end_matches('%')
                 .parse::<Percentage>()
@@ -221,7 +221,7 @@ impl<'a> Parser<'_, 'a> {
         }))
     }
 
-    fn figure(&mut self, word: &Word<'a>) -> Result<(What, When), Fault> {
+    fn figure(&mut self, word: &Token<'a>) -> Result<(What, When), Fault> {
         if let Some(signal) = word.text.strip_prefix("signal.") {
             return self.reported(word, signal);
         }
@@ -261,7 +261,7 @@ impl<'a> Parser<'_, 'a> {
         Ok((What::Figure { side, figure, endpoint, amount }, self.span()?))
     }
 
-    fn known_figure(&self, word: &Word<'_>, text: &str) -> Result<Option<Figure>, Fault> {
+    fn known_figure(&self, word: &Token<'_>, text: &str) -> Result<Option<Figure>, Fault> {
         Ok(Some(match text {
             "error_rate" => Figure::ErrorRate,
             "latency" => Figure::Latency,
@@ -284,7 +284,7 @@ impl<'a> Parser<'_, 'a> {
         }))
     }
 
-    fn endpoint(&self, word: &Word<'_>, text: &str) -> Result<Name, Fault> {
+    fn endpoint(&self, word: &Token<'_>, text: &str) -> Result<Name, Fault> {
         let known: Vec<&str> = self.plans.iter().flat_map(|plan| plan.endpoints.names()).collect();
         if known.contains(&text) {
             name(word, text)
@@ -298,7 +298,7 @@ impl<'a> Parser<'_, 'a> {
         self.plans.iter().flat_map(|plan| terms(plan)).filter_map(|term| of(&term.metric)).collect()
     }
 
-    fn signal(&self, word: &Word<'_>) -> Result<(Name, SignalKind), Fault> {
+    fn signal(&self, word: &Token<'_>) -> Result<(Name, SignalKind), Fault> {
         let text = word.text.strip_prefix("signal.").unwrap_or(word.text);
         let found = self.plans.iter().find_map(|plan| plan.signals.get(text));
         match found {
@@ -310,7 +310,7 @@ impl<'a> Parser<'_, 'a> {
         }
     }
 
-    fn reported(&mut self, word: &Word<'a>, signal: &str) -> Result<(What, When), Fault> {
+    fn reported(&mut self, word: &Token<'a>, signal: &str) -> Result<(What, When), Fault> {
         let (name, kind) = self.signal(word)?;
         self.equals()?;
         let amount = self.r.wanted("the value", "6, 85%, 700ms")?;
@@ -338,7 +338,7 @@ impl<'a> Parser<'_, 'a> {
         }
     }
 
-    fn event(&mut self, word: &Word<'a>, event: &str) -> Result<(What, When), Fault> {
+    fn event(&mut self, word: &Token<'a>, event: &str) -> Result<(What, When), Fault> {
         let mut known = self.names(|metric| {
             if let Metric::Event(name) | Metric::Reporters(name) = metric { Some(name.as_str()) } else { None }
         });
@@ -385,7 +385,7 @@ impl<'a> Parser<'_, 'a> {
         Ok(When::Span(from, None))
     }
 
-    fn moment(&self, word: &Word<'_>) -> Result<Moment, Fault> {
+    fn moment(&self, word: &Token<'_>) -> Result<Moment, Fault> {
         let stages: Vec<&str> =
             self.plans.iter().flat_map(|plan| &plan.stages).map(|stage| stage.name.as_str()).collect();
         let (stage, offset) = if stages.contains(&word.text) {

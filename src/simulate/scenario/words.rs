@@ -10,7 +10,7 @@ use crate::model::{Duration, Name};
 
 /// A word of a line.
 #[derive(Clone, Debug)]
-pub struct Word<'a> {
+pub struct Token<'a> {
     /// What it says; a quoted text without its quotes.
     pub text: &'a str,
     /// Where it stands in the scenario.
@@ -19,7 +19,7 @@ pub struct Word<'a> {
     pub is_quoted: bool,
 }
 
-impl Word<'_> {
+impl Token<'_> {
     /// What is wrong with it, and the way out.
     pub fn fault(&self, message: impl Into<String>, help: impl Into<String>) -> Fault {
         fault(self.span.clone(), message, help)
@@ -57,7 +57,7 @@ pub fn meant(word: &str, known: &[&str]) -> String {
 ///
 /// # Errors
 /// Where a quote is not closed.
-pub fn words(line: &str, start: usize) -> Result<Vec<Word<'_>>, Fault> {
+pub fn words(line: &str, start: usize) -> Result<Vec<Token<'_>>, Fault> {
     let mut words = Vec::new();
     let mut at = 0;
     while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
@@ -87,7 +87,7 @@ pub fn words(line: &str, start: usize) -> Result<Vec<Word<'_>>, Fault> {
                 (trimmed.get(..end).unwrap_or_default(), end, false)
             }
         };
-        words.push(Word { text, span: start + at..start + at + length, is_quoted });
+        words.push(Token { text, span: start + at..start + at + length, is_quoted });
         at += length;
     }
     Ok(words)
@@ -95,19 +95,19 @@ pub fn words(line: &str, start: usize) -> Result<Vec<Word<'_>>, Fault> {
 
 /// The words of a line that have not been read yet.
 pub struct Reader<'a> {
-    words: std::vec::IntoIter<Word<'a>>,
+    words: std::vec::IntoIter<Token<'a>>,
     /// Behind the last word read.
     pub end: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads these words; `start` is where the line begins.
-    pub fn new(words: Vec<Word<'a>>, start: usize) -> Self {
+    pub fn new(words: Vec<Token<'a>>, start: usize) -> Self {
         Self { words: words.into_iter(), end: start }
     }
 
     /// The next word.
-    pub fn next(&mut self) -> Option<Word<'a>> {
+    pub fn next(&mut self) -> Option<Token<'a>> {
         let word = self.words.next()?;
         self.end = word.span.end;
         Some(word)
@@ -117,13 +117,13 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Where the line ends.
-    pub fn wanted(&mut self, what: &str, help: &str) -> Result<Word<'a>, Fault> {
+    pub fn wanted(&mut self, what: &str, help: &str) -> Result<Token<'a>, Fault> {
         let end = self.end;
         self.next().ok_or_else(|| fault(end.saturating_sub(1)..end, format!("{what} is missing here"), help))
     }
 
     /// The next word without taking it.
-    pub fn peek(&self) -> Option<&Word<'a>> {
+    pub fn peek(&self) -> Option<&Token<'a>> {
         self.words.as_slice().first()
     }
 
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
 }
 
 /// A number and its unit, `1.6x` or `900ms`.
-pub fn number<'a>(word: &Word<'a>) -> Option<(f64, &'a str)> {
+pub fn number<'a>(word: &Token<'a>) -> Option<(f64, &'a str)> {
     let split = word.text.find(|letter: char| letter.is_ascii_alphabetic() || letter == '%').unwrap_or(word.text.len());
     let (digits, unit) = word.text.split_at(split);
     let number: f64 = digits.parse().ok()?;
@@ -173,7 +173,7 @@ pub fn rate(name: &str) -> Option<Quantity> {
 ///
 /// # Errors
 /// Where it is none.
-pub fn whole(word: &Word<'_>, what: &str) -> Result<u32, Fault> {
+pub fn whole(word: &Token<'_>, what: &str) -> Result<u32, Fault> {
     word.text
         .parse()
         .map_err(|_| word.fault(format!("`{}` is no number of {what}", word.text), "a whole number such as 6"))
@@ -183,7 +183,7 @@ pub fn whole(word: &Word<'_>, what: &str) -> Result<u32, Fault> {
 ///
 /// # Errors
 /// Where it is none.
-pub fn share(word: &Word<'_>) -> Result<f64, Fault> {
+pub fn share(word: &Token<'_>) -> Result<f64, Fault> {
     match number(word) {
         Some((percent, "%")) if percent <= 100.0 => Ok(percent / 100.0),
         Some((_, "%")) => Err(word.fault(format!("`{}` is more than 100 %", word.text), "0% to 100%")),
@@ -195,7 +195,7 @@ pub fn share(word: &Word<'_>) -> Result<f64, Fault> {
 ///
 /// # Errors
 /// Where it is none.
-pub fn duration(word: &Word<'_>, text: &str) -> Result<i64, Fault> {
+pub fn duration(word: &Token<'_>, text: &str) -> Result<i64, Fault> {
     let read: Result<Duration, _> = text.parse();
     match read {
         Ok(duration) => Ok(i64::try_from(duration.as_ms()).unwrap_or(i64::MAX)),
@@ -207,7 +207,7 @@ pub fn duration(word: &Word<'_>, text: &str) -> Result<i64, Fault> {
 ///
 /// # Errors
 /// Where it is none.
-pub fn name(word: &Word<'_>, text: &str) -> Result<Name, Fault> {
+pub fn name(word: &Token<'_>, text: &str) -> Result<Name, Fault> {
     text.parse()
         .map_err(|error: crate::model::name::NameError| word.fault(error.to_string(), error.help().unwrap_or_default()))
 }
@@ -216,7 +216,7 @@ pub fn name(word: &Word<'_>, text: &str) -> Result<Name, Fault> {
 ///
 /// # Errors
 /// Where it is no amount of this figure.
-pub fn amount_of(figure: &Figure, word: &Word<'_>) -> Result<Amount, Fault> {
+pub fn amount_of(figure: &Figure, word: &Token<'_>) -> Result<Amount, Fault> {
     let is_share = matches!(figure, Figure::ErrorRate | Figure::Rate(_) | Figure::JsErrorRate);
     match number(word) {
         Some((times, "x")) => return Ok(Amount::Times(times)),

@@ -1,14 +1,14 @@
 //! Puts what a minute of traffic has counted into its window.
 
 use super::{SIDES, Traffic};
-use crate::model::measured::compared::Failed;
-use crate::model::measured::{Compared, Sample, Window};
+use crate::model::measured::sliced::Failed;
+use crate::model::measured::{Sample, SlicedCounts, Window};
 use crate::simulate::counts::{runs, unpack};
 
 impl Traffic {
     /// Puts what was counted into the window, and what may be compared beside it.
-    pub(super) fn close(&mut self, mut window: Window) -> (Window, Compared) {
-        let mut compared = Compared::default();
+    pub(super) fn close(&mut self, mut window: Window) -> (Window, SlicedCounts) {
+        let mut compared = SlicedCounts::default();
         for (variant, accs) in SIDES.into_iter().zip(&mut self.accs) {
             for (place, acc) in accs.iter_mut().enumerate().filter(|(_, acc)| acc.requests > 0) {
                 let endpoint = place.checked_sub(1).and_then(|index| self.endpoints.get(index));

@@ -11,10 +11,10 @@ use wasm_bindgen::JsValue;
 
 use super::Parameter::{Real, Text, Whole};
 use super::{Batch, Row, moment, revision, rows};
-use crate::decide::book::Book;
 use crate::decide::deployment::Deployment;
 use crate::decide::judge::Judge;
-use crate::decide::judge::agenda::Message;
+use crate::decide::judge::notifications::Message;
+use crate::decide::metrics::RolloutMetrics;
 use crate::decide::series::minute_of;
 use crate::model::measured::Window;
 use crate::model::record::Record;
@@ -232,7 +232,7 @@ pub fn known_nonces(
 /// What is stored of a rollout beside its windows: everything that was ever counted of it.
 pub type Totals = Vec<(Name, Window)>;
 
-/// Loads the books of a deployment up to the last checkpoint. What cannot be read of a rollout is told.
+/// Loads the metrics of a deployment up to the last checkpoint. What cannot be read of a rollout is told.
 ///
 /// # Errors
 /// When the storage refuses.
@@ -249,12 +249,12 @@ pub fn load(
         .map(|rollout| (rollout.plan.key.clone(), rollout.record.begun_revision, begun_minute(&rollout.record, now)))
         .collect();
     for (key, begun_revision, begun_minute) in keys {
-        let book = deployment.books.get_mut(&key);
+        let metrics = deployment.metrics.get_mut(&key);
         // What an earlier attempt counted is nobody's evidence; legacy's last day is compared with.
         let day = minute_of(now).saturating_sub(DAY_MINUTES);
         let wanted = format!("(revision >= {begun_revision} OR minute >= {day})");
         windows(context, &key, &wanted, &mut |window| match window {
-            Some(window) => book.series.restore(window),
+            Some(window) => metrics.series.restore(window),
             None => broken(key.as_str()),
         })?;
         let mut forgotten = Batch::default();
@@ -266,7 +266,7 @@ pub fn load(
         forgotten.commit(context)?;
         for row in rows(context, "SELECT state FROM judges WHERE rollout = ?", &[Text(key.as_str())])? {
             match Judge::parse(row.text(0)) {
-                Some(judge) => book.judge = judge,
+                Some(judge) => metrics.judge = judge,
                 None => broken(key.as_str()),
             }
         }
@@ -275,10 +275,10 @@ pub fn load(
             "SELECT name, minute, sum, last_at, last FROM signal_minutes WHERE rollout = ? AND minute >= ?",
             &[Text(key.as_str()), revision(begun_minute)],
         )? {
-            restore_signal(book, &row);
+            restore_signal(metrics, &row);
         }
         for row in rows(context, "SELECT data, arrived_at FROM totals WHERE rollout = ?", &[Text(key.as_str())])? {
-            book.arrived_at = row.moment(1);
+            metrics.arrived_at = row.moment(1);
             match Window::parse(row.text(0)) {
                 Some(total) => totals.push((key.clone(), total)),
                 None => broken(key.as_str()),
@@ -293,9 +293,9 @@ fn begun_minute(record: &Record, now: Instant) -> u64 {
     minute_of(record.begun).min(minute_of(now).saturating_sub(DAY_MINUTES))
 }
 
-fn restore_signal(book: &mut Book, row: &Row) {
+fn restore_signal(metrics: &mut RolloutMetrics, row: &Row) {
     if let Some(last_at) = row.moment(3) {
-        book.signals.restore(row.text(0), row.number(1), row.real(2), last_at, row.real(4));
+        metrics.signals.restore(row.text(0), row.number(1), row.real(2), last_at, row.real(4));
     }
 }
 

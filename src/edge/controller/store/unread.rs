@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use wasm_bindgen::JsValue;
 
 use super::{Row, at, history, plan};
-use crate::decide::adopt::Echo;
+use crate::decide::reconcile::controller::Echo;
 use crate::decide::rollout::{Noticed, Rollout};
 use crate::edge::log;
 use crate::model::history::Entry;

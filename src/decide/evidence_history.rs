@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 
-use super::judge::{Judgement, Look};
+use super::judge::{Evaluation, Judgement};
 use super::series::{MINUTE_MS, minute_of};
 use crate::model::plan::Plan;
 use crate::model::{Instant, Name};
@@ -15,7 +15,7 @@ const MINUTES_MAX: u64 = 120;
 
 /// The evidence of the last two hours.
 #[derive(Clone, Debug, Default)]
-pub struct Trail(Vec<Line>);
+pub struct EvidenceHistory(Vec<Line>);
 
 /// That of one comparison.
 #[derive(Clone, Debug)]
@@ -34,23 +34,23 @@ pub struct Line {
     is_current: bool,
 }
 
-impl Trail {
+impl EvidenceHistory {
     /// Takes note of a look at a rollout in this stage. A minute's last look counts.
-    pub fn note(&mut self, look: &Look, plan: &Plan, stage: &Name, now: Instant) {
+    pub fn note(&mut self, evaluation: &Evaluation, plan: &Plan, stage: &Name, now: Instant) {
         let minute = minute_of(now);
         for line in &mut self.0 {
             line.is_current = false;
             line.points.retain(|(own, _)| *own <= minute && *own + MINUTES_MAX > minute);
         }
-        for (guardrail, judgement) in plan.guardrails_in_force().zip(&look.guardrails) {
+        for (guardrail, judgement) in plan.guardrails_in_force().zip(&evaluation.guardrails) {
             self.add("guardrail", &guardrail.when, judgement, minute);
         }
         if let Some(index) = plan.stage_index(stage.as_str()) {
-            for (gate, judgement) in plan.gates_in_force(index).zip(&look.gates) {
+            for (gate, judgement) in plan.gates_in_force(index).zip(&evaluation.gates) {
                 self.add("gate", gate, judgement, minute);
             }
         }
-        if let Some(judgement) = &look.sample_ratio {
+        if let Some(judgement) = &evaluation.sample_ratio {
             self.add("sample_ratio", &"sample_ratio", judgement, minute);
         }
         self.0.retain(|line| line.is_current || !line.points.is_empty());
@@ -117,7 +117,7 @@ mod tests {
 
     const PLAN: &str = r#"{"key":"flag","identity":{"from":["cookie:uid"]},"stage":[{"name":"full","percentage":50}],"guardrail":[{"when":"signal.p1 > 0 over 1m","then":"alert"},{"when":"error_rate > legacy","then":"rollback"}],"signals":{"p1":{"kind":"count"}}}"#;
 
-    fn look(e_value: Option<f64>) -> Look {
+    fn evaluate(e_value: Option<f64>) -> Evaluation {
         let figure = |e_value| Figure {
             metric: "error_rate".into(),
             value: None,
@@ -128,12 +128,12 @@ mod tests {
             e_needed: Some(100.0),
             text: "so".into(),
         };
-        Look {
+        Evaluation {
             guardrails: vec![
                 Judgement::default(),
                 Judgement { figures: e_value.map(figure).into_iter().collect(), ..Judgement::default() },
             ],
-            ..Look::default()
+            ..Evaluation::default()
         }
     }
 
@@ -141,9 +141,9 @@ mod tests {
     fn noted(looks: &[(i64, Option<f64>)]) -> Vec<Line> {
         let plan = read_rollout(PLAN).unwrap_or_else(|_| unreachable!());
         let stage: Name = "full".parse().unwrap_or_else(|_| unreachable!());
-        let mut trail = Trail::default();
+        let mut trail = EvidenceHistory::default();
         for (second, e_value) in looks {
-            trail.note(&look(*e_value), &plan, &stage, Instant::from_epoch_ms(second * 1_000));
+            trail.note(&evaluate(*e_value), &plan, &stage, Instant::from_epoch_ms(second * 1_000));
         }
         trail.0
     }
@@ -182,11 +182,12 @@ mod tests {
         let plan = read_rollout(&PLAN.replace("signal.p1 > 0 over 1m", "js_error_rate > legacy"))
             .unwrap_or_else(|_| unreachable!());
         let stage: Name = "full".parse().unwrap_or_else(|_| unreachable!());
-        let one = look(Some(1.0)).guardrails.remove(1);
-        let look = Look { guardrails: vec![one.clone(), one.clone()], sample_ratio: Some(one), ..Look::default() };
-        let mut trail = Trail::default();
+        let one = evaluate(Some(1.0)).guardrails.remove(1);
+        let evaluation =
+            Evaluation { guardrails: vec![one.clone(), one.clone()], sample_ratio: Some(one), ..Evaluation::default() };
+        let mut trail = EvidenceHistory::default();
         for second in 0..3 {
-            trail.note(&look, &plan, &stage, Instant::from_epoch_ms(second * 1_000));
+            trail.note(&evaluation, &plan, &stage, Instant::from_epoch_ms(second * 1_000));
             assert_eq!(
                 trail.lines().iter().map(|line| line.condition.as_str()).collect::<Vec<_>>(),
                 ["js_error_rate > legacy", "error_rate > legacy", "sample_ratio"]

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::Look;
+use super::Evaluation;
 use crate::decide::judge::guard::guardrail_key;
 use crate::model::live::Phase;
 use crate::model::plan::words::{Moment, Sign};
@@ -31,7 +31,7 @@ pub struct Message {
 
 /// What has been told in this attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Agenda {
+pub struct Notifications {
     /// When it was last looked up what is due.
     pub(super) looked_at: Option<Instant>,
     /// When stages were entered, and when else something happened that notices refer to.
@@ -46,13 +46,20 @@ fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_ms()).unwrap_or(i64::MAX)
 }
 
-impl Agenda {
+impl Notifications {
     /// What has become due since the last look.
-    pub fn due(&mut self, plan: &Plan, record: &Record, look: &Look, fired: &[String], now: Instant) -> Vec<Message> {
+    pub fn due(
+        &mut self,
+        plan: &Plan,
+        record: &Record,
+        evaluation: &Evaluation,
+        fired: &[String],
+        now: Instant,
+    ) -> Vec<Message> {
         self.note_anchors(record, now);
-        let mut due = self.alerts(plan, look, fired, now);
+        let mut due = self.alerts(plan, evaluation, fired, now);
         due.extend(self.escalations(plan, now));
-        due.extend(self.checkin(plan, record, look, now));
+        due.extend(self.checkin(plan, record, evaluation, now));
         due.extend(self.notices(plan, record, now));
         self.looked_at = Some(now);
         due
@@ -79,10 +86,10 @@ impl Agenda {
         }
     }
 
-    fn alerts(&mut self, plan: &Plan, look: &Look, still_true: &[String], now: Instant) -> Vec<Message> {
+    fn alerts(&mut self, plan: &Plan, evaluation: &Evaluation, still_true: &[String], now: Instant) -> Vec<Message> {
         self.open.retain(|(key, _, _)| still_true.contains(key));
         let mut alerts = Vec::new();
-        for fired in &look.fired {
+        for fired in &evaluation.fired {
             let Some(guardrail) = plan.guardrail(fired.guardrail) else { continue };
             self.open.push((guardrail_key(fired.guardrail, guardrail), now, 0));
             let what = guardrail.text.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
@@ -90,7 +97,7 @@ impl Agenda {
                 "{} guardrail `{}` ({}): {}.{what}",
                 guardrail.severity, guardrail.when, guardrail.then, fired.text
             );
-            let figures = look.guardrails.get(fired.guardrail).map_or_else(Vec::new, |judgement| {
+            let figures = evaluation.guardrails.get(fired.guardrail).map_or_else(Vec::new, |judgement| {
                 judgement.figures.iter().map(|figure| figure.text.clone()).collect()
             });
             alerts.push(Message {
@@ -133,7 +140,7 @@ impl Agenda {
     }
 
     /// The check-in of the current stage, if its time has come; of several that were missed only the last.
-    fn checkin(&self, plan: &Plan, record: &Record, look: &Look, now: Instant) -> Option<Message> {
+    fn checkin(&self, plan: &Plan, record: &Record, evaluation: &Evaluation, now: Instant) -> Option<Message> {
         let live = &record.live;
         if !matches!(live.phase, Phase::Running | Phase::Paused) || live.killed {
             return None;
@@ -148,17 +155,17 @@ impl Agenda {
             return None;
         }
         let at = Instant::from_epoch_ms(record.entered.as_epoch_ms().saturating_add(due));
-        let count = |verdict: super::Verdict| look.gates.iter().filter(|gate| gate.verdict == verdict).count();
+        let count = |verdict: super::Verdict| evaluation.gates.iter().filter(|gate| gate.verdict == verdict).count();
         let text = format!(
             "check-in of {} at {} %: {} of {} gates pass, {} fail, {} inconclusive",
             live.stage,
             live.percentage,
             count(super::Verdict::Pass),
-            look.gates.len(),
+            evaluation.gates.len(),
             count(super::Verdict::Fail),
             count(super::Verdict::Inconclusive)
         );
-        let figures = look.gates.iter().map(|gate| gate.text.clone()).collect();
+        let figures = evaluation.gates.iter().map(|gate| gate.text.clone()).collect();
         Some(Message { at, kind: "checkin", to: stage.owner.iter().map(ToString::to_string).collect(), text, figures })
     }
 

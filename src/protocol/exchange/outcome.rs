@@ -3,14 +3,14 @@
 //! A file that the other side gives is counted as given: whoever is moved from one side to the other asks for
 //! files of the side that was left, and that is nobody's error.
 
-use super::{Outcome, Way};
+use super::{Exchange, Outcome};
 use crate::model::plan::FailureKind;
 use crate::protocol::assets::Asset;
 use crate::protocol::measuring::{Instruments, Seen};
 use crate::protocol::message::AnswerText;
 use crate::protocol::step::{NoAnswer, Step, Which};
 
-impl Way {
+impl Exchange {
     /// Why the outcome is a failure of the side that was asked, if it is one.
     pub(super) fn failure(&self, outcome: &Outcome) -> Option<String> {
         let side = self.variant();

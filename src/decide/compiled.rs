@@ -8,7 +8,7 @@ use crate::model::plan::{Plan, RobotSide};
 use crate::model::subject::SubjectHash;
 
 /// Finds the number under which a deployment knows a group or a rollout.
-pub trait Directory {
+pub trait GroupIndex {
     /// The number of a group of this plan.
     fn group(&self, plan: &Plan, name: &str) -> Option<usize>;
     /// The number of a rollout.
@@ -32,7 +32,7 @@ pub enum Mode {
 
 /// A rollout at one revision, ready to assign.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct CompiledRollout {
     /// What holds for every subject alike.
     pub mode: Mode,
     /// The live state's revision.
@@ -52,7 +52,7 @@ pub struct Standing {
     pub(super) requires: Box<[Option<usize>]>,
 }
 
-impl Standing {
+impl CompiledRollout {
     /// Boils a rollout down. `state` is `None` when none could be read; `is_killed` is the kill
     /// switch outside the state; `is_waiting` that a rollout named in `after` has not ended.
     pub fn new(
@@ -60,7 +60,7 @@ impl Standing {
         state: Option<&LiveState>,
         is_killed: bool,
         is_waiting: bool,
-        directory: &impl Directory,
+        directory: &impl GroupIndex,
     ) -> Self {
         let draft;
         let known = match state {

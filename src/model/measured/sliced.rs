@@ -82,7 +82,7 @@ impl std::str::FromStr for Quantity {
 
 /// Exposures and what happened to them, on one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trials {
+pub struct Exposures {
     /// What happens.
     pub of: Quantity,
     /// Where, if not anywhere.
@@ -95,7 +95,7 @@ pub struct Trials {
 
 /// Observations of a measure, on one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Values {
+pub struct Measurements {
     /// Of what.
     pub of: Measure,
     /// Where, if not anywhere.
@@ -117,45 +117,50 @@ pub struct Failed {
 
 /// What one rollout's comparisons may use of one revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Compared {
+pub struct SlicedCounts {
     /// Rates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub trials: Vec<Trials>,
+    pub trials: Vec<Exposures>,
     /// Quantiles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<Values>,
+    pub values: Vec<Measurements>,
     /// Subjects that failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Failed>,
 }
 
-impl Compared {
+impl SlicedCounts {
     /// Whether there is nothing.
     pub const fn is_empty(&self) -> bool {
         self.trials.is_empty() && self.values.is_empty() && self.failed.is_empty()
     }
 
     /// The trials of this kind, made if there are none.
-    pub fn trials(&mut self, of: &Quantity, endpoint: Option<&Name>, variant: Variant) -> Option<&mut Trials> {
+    pub fn trials(&mut self, of: &Quantity, endpoint: Option<&Name>, variant: Variant) -> Option<&mut Exposures> {
         let index = self
             .trials
             .iter()
             .position(|own| own.of == *of && own.variant == variant && own.endpoint.as_ref() == endpoint);
         let index = index.unwrap_or_else(|| {
-            self.trials.push(Trials { of: of.clone(), endpoint: endpoint.cloned(), variant, slices: Vec::new() });
+            self.trials.push(Exposures { of: of.clone(), endpoint: endpoint.cloned(), variant, slices: Vec::new() });
             self.trials.len() - 1
         });
         self.trials.get_mut(index)
     }
 
     /// The values of this kind, made if there are none.
-    pub fn values(&mut self, of: &Measure, endpoint: Option<&Name>, variant: Variant) -> Option<&mut Values> {
+    pub fn values(&mut self, of: &Measure, endpoint: Option<&Name>, variant: Variant) -> Option<&mut Measurements> {
         let index = self
             .values
             .iter()
             .position(|own| own.of == *of && own.variant == variant && own.endpoint.as_ref() == endpoint);
         let index = index.unwrap_or_else(|| {
-            self.values.push(Values { of: of.clone(), endpoint: endpoint.cloned(), variant, buckets: Vec::new() });
+            self.values.push(Measurements {
+                of: of.clone(),
+                endpoint: endpoint.cloned(),
+                variant,
+                buckets: Vec::new(),
+            });
             self.values.len() - 1
         });
         self.values.get_mut(index)
@@ -208,7 +213,7 @@ impl Compared {
     }
 }
 
-impl Trials {
+impl Exposures {
     /// Adds exposures and events of a slice.
     pub fn add(&mut self, slice: u8, n: u32, x: u32) {
         match self.slices.iter_mut().find(|(own, _, _)| *own == slice) {
@@ -220,7 +225,7 @@ impl Trials {
     }
 }
 
-impl Values {
+impl Measurements {
     /// Adds observations of a slice.
     pub fn add(&mut self, slice: u8, bucket: i16, count: u32) {
         match self.buckets.binary_search_by_key(&(slice, bucket), |(own, at, _)| (*own, *at)) {
@@ -252,7 +257,7 @@ fn rows<const N: usize, T>(r: &mut Reader, node: &Node, row: impl Fn([i64; N]) -
     rows
 }
 
-fn trials(r: &mut Reader, node: &Node) -> Option<Trials> {
+fn trials(r: &mut Reader, node: &Node) -> Option<Exposures> {
     let mut f = r.fields(node)?;
     let of = f.required(r, "of", word);
     let endpoint = f.optional(r, "endpoint", Reader::parsed);
@@ -261,7 +266,7 @@ fn trials(r: &mut Reader, node: &Node) -> Option<Trials> {
     let row = |[own, n, x]: [i64; 3]| Some((slice(own)?, count(n)?, count(x)?));
     let slices = f.required(r, "slices", |r, node| rows(r, node, row));
     f.end(r);
-    Some(Trials { of: of?, endpoint, variant: variant?, slices: slices? })
+    Some(Exposures { of: of?, endpoint, variant: variant?, slices: slices? })
 }
 
 fn failed(r: &mut Reader, node: &Node) -> Option<Failed> {
@@ -276,7 +281,7 @@ fn failed(r: &mut Reader, node: &Node) -> Option<Failed> {
     Some(Failed { of: of?, subjects: subjects? })
 }
 
-fn values(r: &mut Reader, node: &Node) -> Option<Values> {
+fn values(r: &mut Reader, node: &Node) -> Option<Measurements> {
     let mut f = r.fields(node)?;
     let of = f.required(r, "of", word);
     let endpoint = f.optional(r, "endpoint", Reader::parsed);
@@ -284,7 +289,7 @@ fn values(r: &mut Reader, node: &Node) -> Option<Values> {
     let row = |[own, bucket, many]: [i64; 3]| Some((slice(own)?, i16::try_from(bucket).ok()?, count(many)?));
     let buckets = f.required(r, "buckets", |r, node| rows(r, node, row));
     f.end(r);
-    let mut values = Values { of: of?, endpoint, variant: variant?, buckets: Vec::new() };
+    let mut values = Measurements { of: of?, endpoint, variant: variant?, buckets: Vec::new() };
     buckets?.into_iter().for_each(|(slice, bucket, count)| values.add(slice, bucket, count));
     Some(values)
 }
@@ -301,7 +306,7 @@ struct Printed<'a, T> {
     buckets: &'a str,
 }
 
-impl Serialize for Trials {
+impl Serialize for Exposures {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let slices = pack(self.slices.iter().map(|(slice, n, x)| [i64::from(*slice), i64::from(*n), i64::from(*x)]));
         Printed { of: &self.of, endpoint: self.endpoint.as_ref(), variant: self.variant, slices: &slices, buckets: "" }
@@ -309,7 +314,7 @@ impl Serialize for Trials {
     }
 }
 
-impl Serialize for Values {
+impl Serialize for Measurements {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let buckets = pack(
             self.buckets

@@ -1,12 +1,12 @@
 //! What has arrived becomes evidence.
 
 use super::Judge;
-use super::comparing::{Gathering, questions};
-use super::scene::Scene;
+use super::comparing::{ComparisonTracker, questions};
+use super::metrics_view::MetricsView;
 use crate::decide::evidence::Window;
 use crate::decide::firsts::{AtRisk, Firsts};
 use crate::model::Duration;
-use crate::model::measured::{Compared, Quantity};
+use crate::model::measured::{Quantity, SlicedCounts};
 use crate::model::plan::Plan;
 use crate::model::record::Record;
 
@@ -23,7 +23,7 @@ impl Judge {
         self.gatherings.retain(|gathering| questions.contains(&gathering.question));
         for question in questions {
             if !self.gatherings.iter().any(|gathering| gathering.question == question) {
-                self.gatherings.push(Gathering::new(question));
+                self.gatherings.push(ComparisonTracker::new(question));
             }
         }
         let wanted: Vec<(Quantity, Option<Duration>)> =
@@ -40,39 +40,39 @@ impl Judge {
     }
 
     /// Takes in what has arrived, but in a warm-up.
-    pub(super) fn take(&mut self, scene: &mut Scene<'_>, arrived: &[(u64, Compared)]) {
-        let (record, now) = (scene.record, scene.now);
+    pub(super) fn take(&mut self, metrics_view: &mut MetricsView<'_>, arrived: &[(u64, SlicedCounts)]) {
+        let (record, now) = (metrics_view.record, metrics_view.now);
         let minute = now.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms()) as f64 / 60_000.0;
-        let is_alone = scene.is_alone();
+        let is_alone = metrics_view.is_alone();
         for (revision, compared) in arrived.iter().filter(|(revision, _)| *revision >= record.begun_revision) {
-            for gathering in self.gatherings.iter_mut().filter(|own| !scene.is_warming_up(own.question.after)) {
+            for gathering in self.gatherings.iter_mut().filter(|own| !metrics_view.is_warming_up(own.question.after)) {
                 gathering.take(*revision, compared, minute, now);
                 if !is_alone {
                     gathering.alone = None;
                 } else if *revision >= record.exposed_revision {
                     gathering.take_alone(compared, minute, |question| {
-                        scene.read_last_of_legacy(&question.metric, question.endpoint.as_ref()).0
+                        metrics_view.read_last_of_legacy(&question.metric, question.endpoint.as_ref()).0
                     });
                 }
             }
         }
-        self.take_firsts(scene, arrived, minute);
+        self.take_firsts(metrics_view, arrived, minute);
     }
 
     /// First failures: of a change of the percentage the subjects at risk are counted anew, and whoever
     /// failed before it is only remembered.
-    fn take_firsts(&mut self, scene: &mut Scene<'_>, arrived: &[(u64, Compared)], minute: f64) {
-        let record = scene.record;
-        let share = scene.share();
+    fn take_firsts(&mut self, metrics_view: &mut MetricsView<'_>, arrived: &[(u64, SlicedCounts)], minute: f64) {
+        let record = metrics_view.record;
+        let share = metrics_view.share();
         for firsts in &mut self.firsts {
-            if scene.is_warming_up(firsts.after) {
+            if metrics_view.is_warming_up(firsts.after) {
                 continue;
             }
             let mut found = Vec::new();
             for (revision, compared) in arrived.iter().filter(|(revision, _)| *revision >= record.begun_revision) {
                 let Some(failed) = compared.failed.iter().find(|failed| failed.of == firsts.of) else { continue };
                 let is_compared = *revision >= record.exposed_revision && share.is_some();
-                let seen = &scene.series.since(record.exposed_revision).subjects;
+                let seen = &metrics_view.series.since(record.exposed_revision).subjects;
                 let at_risk = share.filter(|_| is_compared).map(|share| AtRisk { seen, share });
                 found.push(firsts.take(&failed.subjects, at_risk));
             }

@@ -8,10 +8,10 @@ use fastrand::Rng;
 use super::chance::{Picks, normal};
 use crate::decide::assign::{Reason, Visitor, assign};
 use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
+use crate::decide::compiled::{CompiledRollout, GroupIndex};
 /// Of the requests within a visit, one in so many is for a page.
 pub use crate::decide::forecast::PAGE_ONE_IN;
 use crate::decide::series::minute_of;
-use crate::decide::standing::{Directory, Standing};
 use crate::model::plan::Plan;
 use crate::model::record::Record;
 use crate::model::subject::SubjectHash;
@@ -69,7 +69,7 @@ impl Request {
 
 /// Where a subject stands in one rollout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seat {
+pub struct Assigned {
     /// On new.
     pub is_new: bool,
     /// Whether the hash alone has put it there.
@@ -78,7 +78,7 @@ pub struct Seat {
 
 /// All subjects.
 #[derive(Clone, Debug, Default)]
-pub struct Crowd {
+pub struct Population {
     /// In no order.
     pub subjects: Vec<Subject>,
     picks: Picks,
@@ -87,10 +87,10 @@ pub struct Crowd {
 /// A rollout as the assignment knows it.
 pub struct Dealt {
     plan: Rc<Plan>,
-    standing: Standing,
+    standing: CompiledRollout,
 }
 
-impl Crowd {
+impl Population {
     /// So many subjects, and those whom the plans name.
     pub fn new(count: usize, plans: &[Rc<Plan>], chance: &mut Rng) -> Self {
         let (sampled, sliced) = (Seed::of(SAMPLE_SALT), Seed::of(SLICES_SALT));
@@ -129,12 +129,12 @@ impl Crowd {
     }
 
     /// Where everybody stands in each rollout.
-    pub fn seats(&self, rollouts: &[Dealt]) -> Vec<Vec<Seat>> {
+    pub fn seats(&self, rollouts: &[Dealt]) -> Vec<Vec<Assigned>> {
         let seat = |index: usize, subject: &Subject| {
-            let Some(dealt) = rollouts.get(index) else { return Seat::default() };
+            let Some(dealt) = rollouts.get(index) else { return Assigned::default() };
             let assignment =
                 assign(&dealt.standing, &Coming { rollouts, index, hash: subject.hash, depth: rollouts.len() });
-            Seat {
+            Assigned {
                 is_new: assignment.variant == Variant::New,
                 is_compared: matches!(assignment.reason, Reason::Bucketed | Reason::Holdout),
             }
@@ -146,14 +146,14 @@ impl Crowd {
 impl Dealt {
     /// A rollout in this state, among those with these keys.
     pub fn new(plan: &Rc<Plan>, record: &Record, keys: &[Name]) -> Self {
-        let standing = Standing::new(plan, Some(&record.live), false, record.is_waiting, &Keys(keys));
+        let standing = CompiledRollout::new(plan, Some(&record.live), false, record.is_waiting, &Keys(keys));
         Self { plan: Rc::clone(plan), standing }
     }
 }
 
 struct Keys<'a>(&'a [Name]);
 
-impl Directory for Keys<'_> {
+impl GroupIndex for Keys<'_> {
     fn group(&self, plan: &Plan, name: &str) -> Option<usize> {
         plan.groups.names().position(|own| own == name)
     }

@@ -2,7 +2,7 @@
 //! to. It gets the more permissive answer of the two: new's if that allows an origin, else legacy's if that
 //! does, else new's if it is a 2xx, else legacy's if it is, else new's. New is asked only while it is in use.
 
-use super::{Outcome, Stage, Way};
+use super::{Exchange, Outcome, Stage};
 use crate::decide::assign::Variant;
 use crate::protocol::message::AnswerText;
 use crate::protocol::step::{Remark, Step, Which};
@@ -21,7 +21,7 @@ fn permission(answer: Option<&AnswerText>) -> u8 {
     u8::from(answer.is_some()) + u8::from(is_ok) + u8::from(is_allowing)
 }
 
-impl Way {
+impl Exchange {
     /// Asks a side; new is given up where it takes too long, since legacy can answer too.
     pub(super) fn ask_permission(&self, variant: Variant) -> Step {
         let limit =

@@ -2,28 +2,29 @@
 
 use serde::Serialize;
 
-use super::agenda::Agenda;
 use super::alone::Alone;
-use super::comparing::{Direction, Gathering, Question};
+use super::comparing::{ComparisonKey, ComparisonTracker, Direction};
+use super::notifications::Notifications;
 use super::{Judge, Verdict};
-use crate::decide::clustering::SideSlices;
 use crate::decide::comparison::Comparison;
 use crate::decide::firsts::{FirstEvidence, Firsts};
+use crate::decide::overdispersion::SideSlices;
 use crate::model::condition::Condition;
 use crate::model::node::{Node, Value};
 use crate::model::plan::fields::Reader;
 use crate::model::{Duration, Instant};
 
 #[derive(Serialize)]
-struct Kept<'a> {
+struct StoredJudge<'a> {
     begun_revision: u64,
-    gatherings: Vec<KeptGathering<'a>>,
+    gatherings: Vec<StoredTracker<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     firsts: &'a [Firsts],
     held: &'a [(String, Instant, Instant)],
     fired: &'a [String],
     since: Vec<(&'a str, Verdict, Instant)>,
-    agenda: KeptAgenda<'a>,
+    #[serde(rename = "agenda")]
+    notifications: StoredNotifications<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unfair_revision: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,7 +32,7 @@ struct Kept<'a> {
 }
 
 #[derive(Serialize)]
-struct KeptAgenda<'a> {
+struct StoredNotifications<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     looked_at: Option<Instant>,
     anchors: &'a [(String, Instant)],
@@ -40,7 +41,7 @@ struct KeptAgenda<'a> {
 }
 
 #[derive(Serialize)]
-struct KeptGathering<'a> {
+struct StoredTracker<'a> {
     /// The question as a condition.
     question: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,8 +59,8 @@ struct KeptGathering<'a> {
     added_at: Option<Instant>,
 }
 
-impl<'a> KeptGathering<'a> {
-    fn of(own: &'a Gathering) -> Self {
+impl<'a> StoredTracker<'a> {
+    fn of(own: &'a ComparisonTracker) -> Self {
         Self {
             question: own.question.to_condition(),
             after: own.question.after,
@@ -73,7 +74,7 @@ impl<'a> KeptGathering<'a> {
     }
 }
 
-impl Question {
+impl ComparisonKey {
     /// The question as a condition, `error_rate@api > 1.3x legacy`.
     fn to_condition(&self) -> String {
         format!("{}x legacy", self.key())
@@ -89,23 +90,23 @@ impl Question {
 impl Judge {
     /// What has to be stored of it.
     pub fn to_json(&self) -> String {
-        let kept = Kept {
+        let stored = StoredJudge {
             begun_revision: self.begun_revision,
-            gatherings: self.gatherings.iter().map(KeptGathering::of).collect(),
+            gatherings: self.gatherings.iter().map(StoredTracker::of).collect(),
             firsts: &self.firsts,
             held: &self.held,
             fired: &self.fired,
             since: self.since.iter().map(|(key, verdict, since)| (key.as_str(), *verdict, *since)).collect(),
-            agenda: KeptAgenda {
-                looked_at: self.agenda.looked_at,
-                anchors: &self.agenda.anchors,
-                told: &self.agenda.told,
-                open: &self.agenda.open,
+            notifications: StoredNotifications {
+                looked_at: self.notifications.looked_at,
+                anchors: &self.notifications.anchors,
+                told: &self.notifications.told,
+                open: &self.notifications.open,
             },
             unfair_revision: self.unfair_revision,
             looked_at: self.looked_at,
         };
-        serde_json::to_string(&kept).unwrap_or_default()
+        serde_json::to_string(&stored).unwrap_or_default()
     }
 
     /// Reads what [`Self::to_json`] wrote.
@@ -126,15 +127,15 @@ fn judge(r: &mut Reader, node: &Node) -> Option<Judge> {
         held: f.required(r, "held", |r, node| r.list(node, |r, row| three(r, row, Reader::parsed, Reader::parsed)))?,
         fired: f.required(r, "fired", Reader::texts)?,
         since: f.required(r, "since", |r, node| r.list(node, |r, row| three(r, row, verdict, Reader::parsed)))?,
-        agenda: f.optional(r, "agenda", agenda).unwrap_or_default(),
+        notifications: f.optional(r, "agenda", notifications).unwrap_or_default(),
         unfair_revision: f.optional(r, "unfair_revision", Reader::whole),
         looked_at: f.optional(r, "looked_at", Reader::parsed),
     })
 }
 
-fn agenda(r: &mut Reader, node: &Node) -> Option<Agenda> {
+fn notifications(r: &mut Reader, node: &Node) -> Option<Notifications> {
     let mut f = r.fields(node)?;
-    Some(Agenda {
+    Some(Notifications {
         looked_at: f.optional(r, "looked_at", Reader::parsed),
         anchors: f
             .required(r, "anchors", |r, node| r.list(node, |r, row| pair(r, row, Reader::text, Reader::parsed)))?,
@@ -171,15 +172,15 @@ fn pair<A, B>(
     Some((first(r, one)?, second(r, other)?))
 }
 
-fn gathering(r: &mut Reader, node: &Node) -> Option<Gathering> {
+fn gathering(r: &mut Reader, node: &Node) -> Option<ComparisonTracker> {
     let mut f = r.fields(node)?;
     let text = f.required(r, "question", Reader::text)?;
     let after = f.optional(r, "after", Reader::parsed);
-    let question = Question::parse(&text, after)?;
+    let question = ComparisonKey::parse(&text, after)?;
     let bucket = |r: &mut Reader, node: &Node| r.number(node).map(|bucket| bucket as i16);
-    Some(Gathering {
+    Some(ComparisonTracker {
         comparison: f.required(r, "comparison", Comparison::read)?,
-        first: f.optional(r, "first", FirstEvidence::read).or_else(|| Gathering::new(question.clone()).first),
+        first: f.optional(r, "first", FirstEvidence::read).or_else(|| ComparisonTracker::new(question.clone()).first),
         alone: f.optional(r, "alone", Alone::read),
         question,
         open: f

@@ -30,7 +30,7 @@ use crate::model::plan::{Backend, FailureKind};
 
 /// A request that was decided.
 #[derive(Debug)]
-pub struct Begun {
+pub struct Accepted {
     /// The request.
     pub request: RequestText,
     /// What it was decided on.
@@ -45,7 +45,7 @@ pub struct Begun {
 
 /// A request on its way.
 #[derive(Debug)]
-pub struct Way {
+pub struct Exchange {
     request: RequestText,
     snapshot: Rc<Snapshot>,
     decision: Decision,
@@ -94,7 +94,7 @@ pub type Outcome = Result<AnswerText, NoAnswer>;
 
 const NO_ANSWER: &str = "The site did not answer. Please try again.";
 const TOO_LATE: &str = "The site took too long to answer. Please try again.";
-impl Way {
+impl Exchange {
     /// Begins the way of a request.
     ///
     /// `fallback` is where requests go that no rollout takes, and `is_configured` whether any
@@ -102,8 +102,8 @@ impl Way {
     ///
     /// # Errors
     /// With the sentence to answer, when there is nobody to ask.
-    pub fn start(begun: Begun, fallback: Option<Backend>, is_configured: bool) -> Result<(Self, Step), Step> {
-        let Begun { request, snapshot, decision, number, started_ms } = begun;
+    pub fn start(begun: Accepted, fallback: Option<Backend>, is_configured: bool) -> Result<(Self, Step), Step> {
+        let Accepted { request, snapshot, decision, number, started_ms } = begun;
         let has_upstreams =
             |number: &usize| snapshot.catalogue.plan(*number).is_some_and(|plan| plan.upstreams.is_some());
         let target = match (number.filter(has_upstreams), fallback) {

@@ -1,6 +1,6 @@
 //! Makes the answer that goes to the browser out of an upstream's.
 
-use super::{Target, Way};
+use super::{Exchange, Target};
 use crate::decide::assign::Variant;
 use crate::model::plan::Backend;
 use crate::model::upstream::Upstream;
@@ -18,7 +18,7 @@ const WATCHED_BYTES_MAX: u64 = 1 << 20;
 /// The runtime lets work go on for 30 s behind an answer.
 const WATCH_MS_MAX: u64 = 25_000;
 
-impl Way {
+impl Exchange {
     /// The answer of the side that was asked first.
     pub(super) fn pass_on(&self, answer: &AnswerText, instruments: &mut Instruments<'_>) -> Step {
         let is_page = self.is_measured() && measuring::is_page(&self.request, answer);

@@ -25,7 +25,7 @@ const USED: &str = "used";
 const ALONE_SHARE: f64 = 0.9;
 
 /// One rollout at one moment.
-pub struct Scene<'a> {
+pub struct MetricsView<'a> {
     /// Its plan.
     pub plan: &'a Plan,
     /// Its state.
@@ -67,7 +67,7 @@ impl Reading {
     }
 }
 
-impl Scene<'_> {
+impl MetricsView<'_> {
     /// Whether the rollout sends anybody to new.
     pub fn serves(&self) -> bool {
         let live = &self.record.live;

@@ -1,12 +1,12 @@
 //! Makes the request that goes to an upstream.
 
-use super::{NO_ANSWER, Way};
+use super::{Exchange, NO_ANSWER};
 use crate::decide::assign::Variant;
 use crate::model::plan::{Backend, Place};
 use crate::protocol::forward::{self, Conditions, Inbound, Marks};
 use crate::protocol::step::Step;
 
-impl Way {
+impl Exchange {
     pub(super) fn ask_side(&self, variant: Variant, timeout_ms: u64) -> Step {
         match self.terms() {
             Some(terms) => self.ask(terms.backend(variant), Some(variant), timeout_ms),

@@ -4,7 +4,7 @@
 //! not a state that the controller wrote, and not a text that it has adopted and whose stale copies
 //! may still be about. Such a text is an echo until [`ECHO_MS`] after the controller wrote over it.
 
-use super::settle::{ECHO_MS, edited_stage};
+use super::isolate::{ECHO_MS, edited_stage};
 use crate::model::Instant;
 use crate::model::command::{Cause, Command, Setting};
 use crate::model::live::{LiveError, LiveText, edit_text};
@@ -29,7 +29,7 @@ impl Echo {
 
 /// What a value under `stage/KEY` means to the controller.
 #[derive(Debug, PartialEq)]
-pub enum Sight {
+pub enum KvObservation {
     /// Nothing new: its own state, or an echo.
     Known,
     /// An older state of its own.
@@ -43,26 +43,26 @@ pub enum Sight {
 }
 
 /// Looks at the value of `stage/KEY`.
-pub fn sight(plan: &Plan, record: &Record, echoes: &[Echo], text: &str, now: Instant) -> Sight {
+pub fn sight(plan: &Plan, record: &Record, echoes: &[Echo], text: &str, now: Instant) -> KvObservation {
     let known_by = edit_text(text);
     if echoes.iter().any(|echo| echo.text == known_by && echo.is_about(now)) {
-        return Sight::Known;
+        return KvObservation::Known;
     }
     let kv = Some(known_by);
     match LiveText::parse(text) {
-        Err(error) => Sight::Garbage(error),
-        Ok(LiveText::Written(state)) if state.revision > record.live.revision => Sight::Foreign(state.revision),
-        Ok(LiveText::Written(state)) if state.revision < record.live.revision => Sight::Older,
-        Ok(LiveText::Written(_)) => Sight::Known,
-        Ok(LiveText::Off) => Sight::Edit(Command::Kill(Cause::Text(edit_text(text)))),
+        Err(error) => KvObservation::Garbage(error),
+        Ok(LiveText::Written(state)) if state.revision > record.live.revision => KvObservation::Foreign(state.revision),
+        Ok(LiveText::Written(state)) if state.revision < record.live.revision => KvObservation::Older,
+        Ok(LiveText::Written(_)) => KvObservation::Known,
+        Ok(LiveText::Off) => KvObservation::Edit(Command::Kill(Cause::Text(edit_text(text)))),
         Ok(LiveText::Percentage(percentage)) => {
-            Sight::Edit(Command::Set(Setting { percentage, stage: None, killed: Some(false), kv }))
+            KvObservation::Edit(Command::Set(Setting { percentage, stage: None, killed: Some(false), kv }))
         }
         Ok(LiveText::Edited(edit)) => {
             let stage = plan.stages.get(edited_stage(plan, &record.live, &edit)).map(|stage| stage.name.clone());
             // A killed state that was merely moved is not a kill of its own: the key may be the cause.
             let killed = (edit.killed != record.live.killed).then_some(edit.killed);
-            Sight::Edit(Command::Set(Setting { percentage: edit.percentage, stage, killed, kv }))
+            KvObservation::Edit(Command::Set(Setting { percentage: edit.percentage, stage, killed, kv }))
         }
     }
 }

@@ -6,19 +6,19 @@
 use std::rc::Rc;
 
 use tidegate::decide::assign::{Assignment, Reason, Variant};
-use tidegate::decide::settle::settle;
+use tidegate::decide::reconcile::isolate::settle;
 use tidegate::model::Instant;
 use tidegate::protocol::config::{Catalogue, Snapshot, States};
 use tidegate::protocol::decision::Decision;
+use tidegate::protocol::exchange::{Accepted, Exchange, Outcome};
 use tidegate::protocol::measuring::Instruments;
 use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::meter::Meter;
 use tidegate::protocol::step::{NoAnswer, Remark, Step, Which};
-use tidegate::protocol::way::{Begun, Outcome, Way};
 
 const ROLLOUT: &str = r#"{"v":1,"revision":1,"rollouts":[{"key":"shop","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example","timeout":"3s"},"stage":[{"name":"full","percentage":100}]}]}"#;
 
-fn start(variant: Variant, request: &str) -> (Way, Step) {
+fn start(variant: Variant, request: &str) -> (Exchange, Step) {
     let catalogue = Rc::new(Catalogue::compile(ROLLOUT, None).unwrap().0);
     let mut states = States::default();
     let state = settle(catalogue.plan(0).unwrap(), None, Some("50"), Instant::from_epoch_ms(0)).unwrap();
@@ -26,16 +26,21 @@ fn start(variant: Variant, request: &str) -> (Way, Step) {
     let snapshot = Rc::new(Snapshot::new(catalogue, &states, Vec::new()));
     let assignment = Assignment { variant, reason: Reason::Bucketed, stage: 0, bucket: Some(1), revision: 0 };
     let decision = Decision { assignment: Some(assignment), ..Decision::default() };
-    let begun =
-        Begun { request: RequestText::new(request.to_owned()), snapshot, decision, number: Some(0), started_ms: 0.0 };
-    Way::start(begun, None, true).unwrap()
+    let begun = Accepted {
+        request: RequestText::new(request.to_owned()),
+        snapshot,
+        decision,
+        number: Some(0),
+        started_ms: 0.0,
+    };
+    Exchange::start(begun, None, true).unwrap()
 }
 
 fn refused() -> Outcome {
     Err(NoAnswer::Unreachable("refused".into()))
 }
 
-fn next(way: &mut Way, outcome: Outcome) -> (Step, Option<Remark>) {
+fn next(way: &mut Exchange, outcome: Outcome) -> (Step, Option<Remark>) {
     way.next(outcome, &mut Instruments { now_ms: 5.0, meter: &mut Meter::default(), issuer: None })
 }
 
