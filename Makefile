@@ -48,7 +48,7 @@ test-native: setup ## Run the native tests
 
 test-wasm: setup ## Run the laws of cohorts and assignments on wasm
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(TOOLS)/wasm-bindgen-cli-0.2.129/bin/wasm-bindgen-test-runner" \
-	  cargo test --target wasm32-unknown-unknown --test cohort --test assignment
+	  cargo test --target wasm32-unknown-unknown --test it
 
 test-edge: build ## Run the tests of the request path in workerd
 	node --test --test-concurrency=2 --test-reporter=spec tests/edge/*.test.mjs

@@ -406,7 +406,7 @@ describe('by hand in KV,', { concurrency: true }, () => {
     }
   });
 
-  // The two minutes are a law of tests/control.rs; here they take two minutes: SLOW=1 waits for them.
+  // The two minutes are a law of tests/it/control.rs; here they take two minutes: SLOW=1 waits for them.
   describe('minutes later', { concurrency: true, skip: !process.env.SLOW && 'SLOW=1 runs it' }, () => {
     test('a kill ends whose key is gone, and an isolate that slept brings no old edit back', async () => {
       await withGate(['killed', 'edited'], { isolates: 2 }, async ({ gate, ana, obeys, adopts, byHand }) => {

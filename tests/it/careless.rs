@@ -1,7 +1,7 @@
 //! No plan, however careless, lets a bad release through: random plans that are accepted, each lived
 //! through with a new that fails for everybody from a random moment on. None may complete.
 //!
-//! `TIDEGATE_PLANS=20000 cargo test --test careless` tries more of them.
+//! `TIDEGATE_PLANS=20000 cargo test --test it careless` tries more of them.
 
 #![allow(
     clippy::unwrap_used,

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "../benches/judge/traffic.rs"]
+#[path = "../../benches/judge/traffic.rs"]
 mod traffic;
 
 use tidegate::decide::comparison::Comparison;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "../shapes/mod.rs"]
 mod shapes;
 
 use tidegate::model::fault::FAULTS_MAX;

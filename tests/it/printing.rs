@@ -8,7 +8,6 @@
     reason = "a test that panics fails, as it should"
 )]
 #![cfg(not(target_arch = "wasm32"))]
-#![recursion_limit = "512"]
 
 use proptest::prelude::*;
 use proptest::sample::Index;
