@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tidegate::model::condition::Condition;
+
 /// The README is read in a few minutes or not at all; what does not fit belongs to `docs/`.
 const README_LINES_MAX: usize = 220;
 /// Folders of what is built, installed or not ours.
@@ -118,7 +120,7 @@ fn every_path_in_backticks_exists() {
         for line in &paper.prose {
             for span in spans(line) {
                 let is_path = FOLDERS.iter().any(|folder| span.starts_with(&format!("{folder}/")))
-                    && !span.contains(|letter: char| letter.is_whitespace() || matches!(letter, '*' | '{' | '<' | 'N'));
+                    && !span.contains(|letter: char| letter.is_whitespace() || matches!(letter, '*' | '{' | '<'));
                 if is_path && !root().join(span).exists() {
                     missing.push(format!("{}: {span}", paper.path.display()));
                 }
@@ -145,6 +147,21 @@ fn every_task_in_backticks_is_one_of_the_makefile() {
         }
     }
     assert!(missing.is_empty(), "tasks that do not exist:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_condition_of_a_ready_made_plan_stands_in_it_letter_by_letter() {
+    let mut wrong = Vec::new();
+    let mut plan = None;
+    for line in read(root().join("docs/plans.md")).prose {
+        if let Some(heading) = line.strip_prefix("## ") {
+            plan = fs::read_to_string(root().join(format!("plans/{heading}.toml"))).ok();
+        }
+        let Some(plan) = &plan else { continue };
+        let conditions = spans(&line).filter(|span| span.parse::<Condition>().is_ok());
+        wrong.extend(conditions.filter(|condition| !plan.contains(condition)).map(String::from));
+    }
+    assert!(wrong.is_empty(), "docs/plans.md has conditions that no plan has:\n{}", wrong.join("\n"));
 }
 
 #[test]
