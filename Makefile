@@ -10,7 +10,7 @@ SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 export WRANGLER_SEND_METRICS := false
 export CONSOLE_HOST
 
-.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint deploy deploy-check clean setup
+.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint format deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -64,10 +64,21 @@ test-browser: build ## Run the tests in Chromium (CHROMIUM= names another one)
 	@scripts/chromium.sh
 	node --test --test-concurrency=1 --test-reporter=spec tests/browser/*.test.mjs tests/console/*.test.mjs
 
-lint: setup ## Check the code with clippy, natively and for wasm
+lint: setup ## Check layout, code and types: rustfmt, clippy natively and for wasm, Biome, TypeScript
+	cargo fmt --check
+	npx biome check --error-on-warnings .
+	node scripts/api-types.mjs --check
+	npx tsc -p .
+	npx tsc -p www/state
+	npx tsc -p src/edge
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --target wasm32-unknown-unknown --lib -- -D warnings
 	cargo clippy --target wasm32-unknown-unknown --lib --no-default-features --features rehearse -- -D warnings
+
+format: setup ## Lay the code out, and mend what Biome can mend safely
+	cargo fmt
+	node scripts/api-types.mjs
+	npx biome check --write .
 
 bench: bench-native bench-edge bench-propagation bench-flushes size ## Measure against the goals: native, in workerd, propagation, flushes, size
 

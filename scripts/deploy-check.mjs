@@ -7,7 +7,7 @@
 // list`, or read from FILE, which holds what that printed. In the environment: CONSOLE_HOST is the console's
 // host, where the deployment is given it beside wrangler.toml.
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify, stripVTControlCharacters } from 'node:util';

@@ -32,6 +32,15 @@ export const token = (given, bytes = 32) => given || `tg_${randomBytes(bytes).to
  * - `state`: the folder of what it keeps; `isFresh` empties it first
  * - `command`: how it was started, for advice
  * - `log`: the file in `state` that takes what the worker says; without it the terminal does
+ * @param {object} options
+ * @param {number} options.port
+ * @param {string} options.plan
+ * @param {string} options.reason
+ * @param {{ operator: string, viewer: string }} options.tokens
+ * @param {string} options.state
+ * @param {boolean} options.isFresh
+ * @param {string} options.command
+ * @param {string} [options.log]
  */
 export function site({ port, plan, reason, tokens, state, isFresh, command, log }) {
   const running = [];

@@ -3,22 +3,35 @@
 import { DurableObject } from 'cloudflare:workers';
 import { module, noteTrap } from './module.js';
 
+/** @import { Env, Gate } from '../../types/edge.js' */
+
+/** @extends {DurableObject<Env>} */
 export class Controller extends DurableObject {
   #publishing = false;
   #flushes = 0;
   #isTiming = false;
 
+  /**
+   * @param {DurableObjectState} context
+   * @param {Env} env
+   */
   constructor(context, env) {
     super(context, env);
     this.#run((gate) => gate.controllerOpened());
   }
 
-  /** Answers the API: a call in JSON, a reply in JSON. */
+  /**
+   * Answers the API: a call in JSON, a reply in JSON.
+   * @param {string} text
+   */
   call(text) {
     return this.#act((gate) => gate.controllerCall(this.ctx, this.env, text));
   }
 
-  /** Answers an isolate: a flush in JSON, an answer in JSON. */
+  /**
+   * Answers an isolate: a flush in JSON, an answer in JSON.
+   * @param {string} text
+   */
   flush(text) {
     this.#time();
     return this.#act((gate) => gate.controllerFlush(this.ctx, text));
@@ -43,6 +56,10 @@ export class Controller extends DurableObject {
     }, 0);
   }
 
+  /**
+   * @template T
+   * @param {(gate: Gate) => T | Promise<T>} act
+   */
   async #act(act) {
     try {
       return await this.#run(act);
@@ -51,6 +68,10 @@ export class Controller extends DurableObject {
     }
   }
 
+  /**
+   * @template T
+   * @param {(gate: Gate) => T | Promise<T>} act
+   */
   async #run(act) {
     try {
       return await act(module());

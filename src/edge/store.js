@@ -1,23 +1,33 @@
 // The controller's storage, for the wasm module. Nothing here decides anything.
 
-/** The rows that a statement yields, each a list of its columns, as JSON. */
+/** @import { Env } from '../../types/edge.js' */
+
+/**
+ * The rows that a statement yields, each a list of its columns, as JSON.
+ * @param {DurableObjectState} context
+ * @param {string} statement
+ * @param {string} parameters a list in JSON
+ */
 export function rows(context, statement, parameters) {
-  return JSON.stringify(
-    context.storage.sql
-      .exec(statement, ...JSON.parse(parameters))
-      .raw()
-      .toArray(),
-  );
+  return JSON.stringify([...context.storage.sql.exec(statement, ...JSON.parse(parameters)).raw()]);
 }
 
-/** Runs statements, `[[statement, parameter, …], …]` as JSON: all of them or none. */
+/**
+ * Runs statements, `[[statement, parameter, …], …]` as JSON: all of them or none.
+ * @param {DurableObjectState} context
+ * @param {string} statements
+ */
 export function commit(context, statements) {
   context.storage.transactionSync(() => {
     for (const [statement, ...parameters] of JSON.parse(statements)) context.storage.sql.exec(statement, ...parameters);
   });
 }
 
-/** Wakes the controller at a time, in milliseconds since 1970. */
+/**
+ * Wakes the controller at a time, in milliseconds since 1970.
+ * @param {DurableObjectState} context
+ * @param {number} ms
+ */
 export function wakeAt(context, ms) {
   context.storage
     .setAlarm(ms)
@@ -28,6 +38,7 @@ export function wakeAt(context, ms) {
 
 const WRITE_MS_MAX = 10_000;
 
+/** @type {Set<string>} */
 const late = new Set();
 
 /** The keys of writes that came late, a line each, and each once. */
@@ -37,8 +48,14 @@ export function lateWrites() {
   return keys.join('\n');
 }
 
-/** Writes texts into KV, `[[key, text], …]` as JSON; resolves with what went wrong with each, or null. */
+/**
+ * Writes texts into KV, `[[key, text], …]` as JSON; resolves with what went wrong with each, or null.
+ * @param {DurableObjectState} context
+ * @param {Env} env
+ * @param {string} pairs a null text deletes
+ */
 export async function writeTexts(context, env, pairs) {
+  /** @param {[string, string | null]} pair */
   const write = async ([key, text]) => {
     if (!key) return null;
     let timer;

@@ -103,9 +103,10 @@ async function startStrict() {
 
 async function serve(answer) {
   const server = createServer(answer);
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   return {
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://127.0.0.1:${port}`,
     close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
   };
 }
@@ -187,7 +188,7 @@ async function open(path, headers) {
     const send = navigator.sendBeacon.bind(navigator);
     navigator.sendBeacon = (url, body) => {
       const report = JSON.stringify({
-        ...JSON.parse(body),
+        ...JSON.parse(String(body)),
         isSeen: document.visibilityState === 'visible',
         at: performance.now(),
       });
@@ -346,7 +347,10 @@ test('a page that is prerendered and never shown reports nothing', async () => {
   context = await newContext({ 'x-user-id': EARLY });
   await context.addInitScript(() => {
     Object.defineProperty(Document.prototype, 'prerendering', { get: () => !window.isShown, configurable: true });
-    navigator.sendBeacon = (_, body) => localStorage.setItem('sent', body) ?? true;
+    navigator.sendBeacon = (_, body) => {
+      localStorage.setItem('sent', String(body));
+      return true;
+    };
   });
   const page = await context.newPage();
   await page.goto('/');
@@ -365,11 +369,23 @@ test('a page that is prerendered and never shown reports nothing', async () => {
 test('names and times that cannot be are left out, and nothing is thrown', async () => {
   const page = await open('/about', { 'x-user-id': EARLY });
   await page.evaluate(() => {
-    for (const name of ['', ' ', 'a b', 'é', '__proto__', 'x'.repeat(101), Symbol('x'), null, {}, 5n]) {
+    for (const name of /** @type {any[]} */ ([
+      '',
+      ' ',
+      'a b',
+      'é',
+      '__proto__',
+      'x'.repeat(101),
+      Symbol('x'),
+      null,
+      {},
+      5n,
+    ])) {
       tidegate.event(name);
       tidegate.time(name, 5);
     }
-    for (const ms of [NaN, Infinity, '5', null, undefined, {}, Symbol('x'), 5n]) tidegate.time('wrong', ms);
+    for (const ms of /** @type {any[]} */ ([NaN, Infinity, '5', null, undefined, {}, Symbol('x'), 5n]))
+      tidegate.time('wrong', ms);
     for (let n = 0; n < 100; n += 1) {
       tidegate.time(`t${n}`, n);
       tidegate.event(`e${n}`);
@@ -508,7 +524,7 @@ test("errors that are not the page's do not count, and those that are do", async
     const box = Object.assign(document.createElement('div'), { textContent: 'grows' });
     document.body.append(box);
     const grown = new Promise((resolve) =>
-      addEventListener('error', ({ message }) => message.startsWith('ResizeObserver') && resolve()),
+      addEventListener('error', ({ message }) => message.startsWith('ResizeObserver') && resolve(undefined)),
     );
     new ResizeObserver(() => {
       box.style.width = `${box.offsetWidth - 1}px`;
@@ -610,7 +626,7 @@ test("an extension's script fails in a page, and the page does not", async () =>
     await page.addInitScript(() => {
       window.reports = [];
       const send = navigator.sendBeacon.bind(navigator);
-      navigator.sendBeacon = (url, body) => window.reports.push(JSON.parse(body)) && send(url, body);
+      navigator.sendBeacon = (url, body) => window.reports.push(JSON.parse(String(body))) > 0 && send(url, body);
       addEventListener('error', ({ filename }) => {
         window.failedFile = filename;
       });
@@ -693,7 +709,10 @@ test('each screen of an app counts as a page view, and the load keeps its vitals
 test('an app may show many screens, and a page counts 200 of them', async () => {
   const page = await open('/app/', { 'x-user-id': EARLY });
   await page.evaluate(() => {
-    navigator.sendBeacon = (url, body) => localStorage.setItem('last', body) ?? true;
+    navigator.sendBeacon = (_, body) => {
+      localStorage.setItem('last', String(body));
+      return true;
+    };
     for (let n = 0; n < 300; n += 1) {
       tidegate.view();
       tidegate.event(`screen-${n}`);

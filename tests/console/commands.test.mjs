@@ -26,10 +26,13 @@ test('kill is one key and one confirmation', async () => {
   await shows(page, '[data-command=kill]', 'k');
   await page.keyboard.press('k');
   await shows(page, 'dialog', '10 % of subjects move from new to legacy.');
-  assert.deepEqual(await page.evaluate(() => [document.activeElement.id, document.activeElement.value]), [
-    'reason',
-    'Killed in the console: something is wrong with new',
-  ]);
+  assert.deepEqual(
+    await page.evaluate(() => {
+      const { id, value } = /** @type {HTMLInputElement} */ (document.activeElement);
+      return [id, value];
+    }),
+    ['reason', 'Killed in the console: something is wrong with new'],
+  );
   await page.keyboard.press('Enter');
   await shows(page, '.title-line', 'Killed');
   assert.equal((await stateOf('page-01')).killed, true);
@@ -44,7 +47,7 @@ test('Esc leaves everything as it was, and the focus where it was', async () => 
   await dialogOf(page).waitFor();
   await page.keyboard.press('Escape');
   await dialogOf(page).waitFor({ state: 'detached' });
-  assert.equal(await page.evaluate(() => document.activeElement.dataset.command), 'kill');
+  assert.equal(await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).dataset.command), 'kill');
   assert.equal((await stateOf('page-02')).killed, false);
 });
 

@@ -118,7 +118,7 @@ test('its page opens as any other does, and shows ninety days', async (context) 
   await page.locator('#plots').getByText('90 days').click();
   const plot = page.locator('#plots .plots-cell').first();
   await plot.getByRole('button', { name: 'Table' }).click();
-  await plot.getByText(new RegExp(`The latest 120 of 2,?1\\d\\d times`)).waitFor();
+  await plot.getByText(/The latest 120 of 2,?1\d\d times/).waitFor();
   context.diagnostic(
     `opened with plots in ${Math.round(choosing - opening)} ms, ninety days in ${Math.round(performance.now() - choosing)} ms`,
   );

@@ -11,7 +11,8 @@ import { catalogue, lineOf, presets } from '../../www/rehearse/injections.js';
 let engine;
 
 before(async () => {
-  engine = await import('../../build/rehearse/rehearse.js');
+  // By its address, since it is there only once it is built.
+  engine = await import(new URL('../../build/rehearse/rehearse.js', import.meta.url).href);
   await engine.default({ module_or_path: readFileSync('build/rehearse/rehearse_bg.wasm') });
 });
 
@@ -48,7 +49,7 @@ function commanded(name, scenario, settings) {
     .map((line) => JSON.parse(line));
 }
 
-for (const [name, scenario, settings] of [
+for (const [name, scenario, settings] of /** @type {[string, string[], object][]} */ ([
   ['demo', [], {}],
   ['demo', ['new.error_rate = 30% from quarter+20s'], { seed: 7 }],
   ['demo', ['new.latency = 3x from canary', 'errors clustered'], { seed: 11, requests_per_hour: 60_000 }],
@@ -59,7 +60,7 @@ for (const [name, scenario, settings] of [
     { until: '60h', requests_per_hour: 3_000 },
   ],
   ['dark-launch', ['approve everything'], { until: '36h', requests_per_hour: 600, rollout: 'core-read' }],
-]) {
+])) {
   test(`${name} lives as the command says: ${scenario.join(', ')} ${JSON.stringify(settings)}`, () => {
     assert.deepEqual(fates(plan(name), scenario, settings), commanded(name, scenario, settings));
   });

@@ -44,7 +44,10 @@ afterEach(async () => {
   }
 });
 
-/** The page, signed in. `expected` are errors that a test provokes. */
+/**
+ * The page, signed in. `expected` are errors that a test provokes.
+ * @param {{ expected?: RegExp } & import('playwright-core').BrowserContextOptions} [options]
+ */
 async function rehearse({ expected = /$^/, ...options } = {}) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(ACTION_MS_MAX);

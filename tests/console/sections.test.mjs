@@ -7,8 +7,8 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { measured } from '../../www/text/measures.js';
-import { startFrontend } from '../frontends/serve.mjs';
 import { openDeployment } from '../browser/deployment.mjs';
+import { startFrontend } from '../frontends/serve.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const FLAGS = [

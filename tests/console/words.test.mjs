@@ -1,8 +1,8 @@
 // What the console says, without a browser.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { reasonsOf, reasonText } from '../../www/text/commands.js';
 import { evidence, evidenceShare, figure } from '../../www/text/figures.js';
-import { reasonText, reasonsOf } from '../../www/text/commands.js';
 import { ending, ends, following, movers, warnings } from '../../www/text/foretell.js';
 import { count, percent, plural } from '../../www/text/numbers.js';
 import { cost, headline } from '../../www/text/rehearse.js';
@@ -163,11 +163,11 @@ test('a command that is not possible says why and until when, once for those wit
 test('a kill says how far it has come', () => {
   assert.equal(reachOf({}), '');
   assert.equal(
-    reachOf({ reach: { isolates: 3, behind: 0, quiet_ms: 12_300 } }),
+    reachOf({ reach: { revision: 7, isolates: 3, behind: 0, quiet_ms: 12_300 } }),
     '0 requests to new for 12 s, as all 3 isolates heard in the last minute tell.',
   );
   assert.match(
-    reachOf({ reach: { isolates: 3, behind: 1 } }),
+    reachOf({ reach: { revision: 7, isolates: 3, behind: 1 } }),
     /^1 of 3 isolates heard in the last minute has not told yet/,
   );
 });
@@ -260,7 +260,8 @@ test('what needs attention comes first', () => {
 });
 
 test('a verdict is told by what it is of', () => {
-  const words = (kind) => ['pass', 'fail', 'inconclusive'].map((verdict) => verdictOf(kind, { verdict }).word);
+  const words = (kind) =>
+    /** @type {const} */ (['pass', 'fail', 'inconclusive']).map((verdict) => verdictOf(kind, { verdict }).word);
   assert.deepEqual(words('guardrail'), ['Clear', 'Tripped', 'No verdict']);
   assert.deepEqual(words('gate'), ['Met', 'Not met', 'No verdict']);
   assert.equal(verdictOf('guardrail', { verdict: 'inconclusive', hasActed: true }).word, 'Acted');

@@ -315,13 +315,13 @@ describe('by hand in KV,', { concurrency: true }, () => {
         await obeys('shop', 'legacy killed');
         await adopts('shop', { command: 'kill', key: 'kill/shop' });
         assert.equal((await ana.command('shop', 'advance')).body.refusal, 'killed');
-        for (const [command, args] of [
+        for (const [command, args] of /** @type {[string, object?][]} */ ([
           ['set', { percentage: 10 }],
           ['pause'],
           ['rollback'],
           ['kill'],
           ['set', { percentage: 100 }],
-        ]) {
+        ])) {
           const { entry } = await ana.orders('shop', command, args);
           assert.equal(entry.state.killed, true, `still killed after ${command}`);
           await restores('shop', entry);

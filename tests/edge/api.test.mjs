@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { granted, operator } from './control.mjs';
 import { CLI, openGate, PUBLIC_HOST, TOKENS, until, writeToml } from './harness.mjs';
-import { DOCUMENT as API, SESSION, checked, faultyExamples, neverAnswered, neverSeen, operations } from './openapi.mjs';
+import { DOCUMENT as API, checked, faultyExamples, neverAnswered, neverSeen, operations, SESSION } from './openapi.mjs';
 import { ANA, DOCUMENT, flag, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 import { sha256, utf8 } from './wire.mjs';
@@ -27,7 +27,7 @@ before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
   gate = await openGate();
   api = checked(gate);
-  [ana, ben, vic] = ['ana', 'ben', 'vic'].map((name) => operator(api, name));
+  [ana, ben, vic] = /** @type {const} */ (['ana', 'ben', 'vic']).map((name) => operator(api, name));
 });
 after(async () => {
   await gate?.close();
@@ -338,7 +338,7 @@ describe('a request', () => {
       413,
       'too-large',
     );
-    problem(await send('POST', path('checkout'), AS_ANA, ' '.repeat(65 * 1024) + '{}'), 413, 'too-large');
+    problem(await send('POST', path('checkout'), AS_ANA, `${' '.repeat(65 * 1024)}{}`), 413, 'too-large');
     problem(await send('POST', 'rollouts/checkout/signals', AS_ANA, long), 413, 'too-large');
     problem(
       await send('PUT', 'plans', AS_ANA, JSON.stringify({ rollouts: [], reason: reason + reason + reason })),
@@ -552,11 +552,11 @@ describe('a revision', () => {
 describe('a reason', () => {
   test('may be missing or empty of what stops something, and can follow as a note that changes nothing else', async () => {
     await started('hurried');
-    for (const [command, given] of [
+    for (const [command, given] of /** @type {[string, object][]} */ ([
       ['pause', {}],
       ['rollback', { reason: '' }],
       ['kill', {}],
-    ]) {
+    ])) {
       assert.equal(
         granted(await ana.ask('POST', path('hurried'), { command, ...given })).entry.reason,
         'no reason given',
@@ -1218,7 +1218,11 @@ describe('a preview', () => {
     assert.equal(answer.status, 201, answer.text);
     return answer.body;
   };
-  /** Follows a link as a browser does; the answer, and the cookie to send from then on. */
+  /**
+   * Follows a link as a browser does; the answer, and the cookie to send from then on.
+   * @param {string} url
+   * @param {import('./wire.mjs').RequestOptions} [options]
+   */
   const visit = async (url, { host, ...options } = {}) => {
     const { host: own, pathname, search } = new URL(url);
     const response = await api.fetch(pathname + search, { headers: DOCUMENT, host: host ?? own, ...options });

@@ -1,8 +1,8 @@
 // A plan of nothing but routes, upstreams and stages: whatever is wrong with new, it is rolled back and says
 // why; what is well completes, and what nobody comes to waits.
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openControlled, operator } from './control.mjs';
 import { until } from './harness.mjs';
 import { DOCUMENT } from './plans.mjs';
@@ -27,7 +27,7 @@ const FAULTS = {
   },
   missing: { says: /`client_error_rate > legacy`/, answer: { status: 404, headers: [HTML], body: '<p>not found' } },
   down: { says: /`error_rate > legacy`/ },
-  hanging: { says: /`error_rate > legacy`/, answer: async () => (await sleep(20_000), PAGE) },
+  hanging: { says: /`error_rate > legacy`/, answer: () => sleep(20_000, PAGE) },
   loop: {
     says: /`error_rate > legacy`/,
     answer: ({ url, get }) => ({ status: 302, headers: [['Location', `http://${get('host')}${url}`]] }),

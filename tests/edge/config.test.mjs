@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openGate, until } from './harness.mjs';
-import { ANA, DOCUMENT, completed, plan, written } from './plans.mjs';
+import { ANA, completed, DOCUMENT, plan, written } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 let legacy, next, fallback, gate;

@@ -9,9 +9,16 @@ const PAGE_ENTRIES = 1_000;
 /** The controller looks at KV on its alarm at the latest, and that is due within 30 s. */
 export const ADOPTED_MS = 45_000;
 
+/** @import { GateOptions } from './harness.mjs' */
+/** @typedef {Awaited<ReturnType<typeof openGate>>} Gate */
+/** @typedef {Gate['isolates'][number]} Isolate */
+/** @typedef {{ revision?: number | string, idempotencyKey?: string }} CommandOptions `*` is any revision */
+
 /**
  * Somebody with a token who asks `through` a gate or one of its isolates. An answer is `{ status,
  * revision, body, get }`: the ETag as a number, and the body out of its JSON.
+ * @param {Pick<Gate, 'fetch'>} through
+ * @param {keyof typeof TOKENS} [name]
  */
 export function operator(through, name = 'ana') {
   const ask = async (method, path, body, headers = {}) => {
@@ -41,7 +48,13 @@ export function operator(through, name = 'ana') {
     get: (path) => ask('GET', path),
     rollout: async (key) => granted(await ask('GET', `rollouts/${key}`)),
 
-    /** Sends a command decided on `revision`; `args` takes the reason too. */
+    /**
+     * Sends a command decided on `revision`; `args` takes the reason too.
+     * @param {string} key
+     * @param {string} command
+     * @param {Record<string, any>} [args]
+     * @param {CommandOptions} [options]
+     */
     command(
       key,
       command,
@@ -59,7 +72,13 @@ export function operator(through, name = 'ana') {
       );
     },
 
-    /** The same, of which nothing else than success is expected: `{ rollout, entry, moves }`. */
+    /**
+     * The same, of which nothing else than success is expected: `{ rollout, entry, moves }`.
+     * @param {string} key
+     * @param {string} command
+     * @param {Record<string, any>} [args]
+     * @param {CommandOptions} [options]
+     */
     async orders(key, command, args, options) {
       return granted(await this.command(key, command, args, options));
     },
@@ -92,7 +111,11 @@ export function granted({ status, body, text }) {
   return body;
 }
 
-/** Opens a gate whose controller holds these plans, each of their rollouts started and set to `percentage`. */
+/**
+ * Opens a gate whose controller holds these plans, each of their rollouts started and set to `percentage`.
+ * @param {any[]} plans
+ * @param {GateOptions & { percentage?: number }} [options]
+ */
 export async function openControlled(plans, { percentage, ...options } = {}) {
   const gate = await openGate(options);
   try {
@@ -109,13 +132,22 @@ export async function openControlled(plans, { percentage, ...options } = {}) {
   }
 }
 
-/** What an isolate tells a user: `new bucketed`, `legacy killed`. */
+/**
+ * What an isolate tells a user: `new bucketed`, `legacy killed`.
+ * @param {Pick<Isolate, 'fetch'>} isolate
+ * @param {string} key
+ * @param {{ id?: string, agent?: http.Agent }} [user]
+ */
 export async function told(isolate, key, { id = 'ana', agent } = {}) {
   const { get } = await isolate.fetch(`/${key}/page`, { headers: { 'x-user-id': id }, agent });
   return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
 }
 
-/** The live state in KV; undefined while it is no whole one. */
+/**
+ * The live state in KV; undefined while it is no whole one.
+ * @param {Gate} gate
+ * @param {string} key
+ */
 export async function published(gate, key) {
   try {
     const state = JSON.parse(await gate.kv.get(`stage/${key}`));
@@ -128,6 +160,8 @@ export async function published(gate, key) {
 /**
  * Asserts what holds of every history: revisions without gap or double, a KV that ends at the
  * last entry, a state that is that entry's, and a replay that finds nothing. Returns the entries.
+ * @param {Gate} gate
+ * @param {string} key
  */
 export async function audit(gate, key) {
   const ana = operator(gate);
@@ -166,6 +200,9 @@ async function replay(gate, key) {
 /**
  * Users of one rollout at every isolate, each asking every `everyMs`. `reaches` resolves when all of
  * them are told `outcome`, with the milliseconds since `from` after which each was, for good.
+ * @param {Gate} gate
+ * @param {string} key
+ * @param {{ everyMs?: number }} [options]
  */
 export function traffic(gate, key, { everyMs = 100 } = {}) {
   const agent = new http.Agent({ keepAlive: true });

@@ -1,15 +1,15 @@
 // What isolates count, at the controller: each batch once, whatever is sent, how often, in what order and
 // when; through crashes; and what is made of it: verdicts, windows, and what Prometheus reads.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { change, later, past, windowsOf } from '../storage.mjs';
 import { chance, newSeed } from './chance.mjs';
 import { granted, openControlled, operator } from './control.mjs';
 import { TOKENS, until } from './harness.mjs';
 import { checked } from './openapi.mjs';
-import { change, later, past, windowsOf } from '../storage.mjs';
 import { plan } from './plans.mjs';
 
 const PROMTOOL = process.env.PROMTOOL ?? 'promtool';
@@ -22,7 +22,11 @@ const minuteNow = () => Math.floor(Date.now() / 60_000);
 const [legacy, next] = ['http://127.0.0.1:9', 'http://127.0.0.1:10'];
 const rollout = (key, changes = {}) => plan(legacy, next, { key, routes: [`/${key}/*`], ...changes });
 
-/** A part of a batch: requests of one side in one minute. */
+/**
+ * A part of a batch: requests of one side in one minute.
+ * @param {string} key
+ * @param {Record<string, any>} [part] the window's minute, revision and subjects, what is compared, and the side's figures
+ */
 function counted(key, { minute = minuteNow(), revision = 1, variant = 'new', requests = 1, ...more } = {}) {
   const { subjects, compared, ...tally } = more;
   return {
@@ -38,8 +42,13 @@ const batch = (sequence, ...parts) => ({ sequence, counted: parts, reports: [] }
 class Isolate {
   #sequence = 0;
 
+  /**
+   * @param {import('./control.mjs').Gate} gate
+   * @param {string} name
+   */
   constructor(gate, name) {
-    Object.assign(this, { gate, name });
+    this.gate = gate;
+    this.name = name;
   }
 
   /** Sends a batch under the next number, or under `sequence`; resolves with what is acknowledged. */
@@ -56,7 +65,13 @@ const measured = async (api, key, since = '2h') => granted(await api.get(`rollou
 const side = (window, variant = 'new') =>
   window.sides.find((own) => own.variant === variant && own.endpoint === undefined);
 
-/** Everything that was counted of a side, by the windows. */
+/**
+ * Everything that was counted of a side, by the windows.
+ * @param {any} api
+ * @param {string} key
+ * @param {string} [name]
+ * @param {{ variant?: string, since?: string }} [of]
+ */
 async function sum(api, key, name = 'requests', { variant = 'new', since } = {}) {
   const { windows } = await measured(api, key, since);
   return windows.reduce((total, window) => total + (side(window, variant)?.[name] ?? 0), 0);
@@ -339,6 +354,7 @@ test('a crash loses nothing that was acknowledged and counts nothing twice', asy
   const gate = await openControlled([rollout(key)]);
   try {
     const vic = operator(gate, 'vic');
+    /** @type {{ name: string, sequence: number, sent: number, acknowledged: number, open?: ReturnType<typeof batch> }[]} */
     const lanes = Array.from({ length: ISOLATES }, (_, n) => ({
       name: `lane-${n}`,
       sequence: 0,
@@ -694,10 +710,10 @@ describe('what is counted is judged', () => {
       const installed = spawnSync(fileURLToPath(new URL('../../scripts/promtool.sh', import.meta.url)), {
         encoding: 'utf8',
       });
-      for (const [name, count] of [
+      for (const [name, count] of /** @type {[string, object][]} */ ([
         ['p1', { count: 3 }],
         ['load', { value: 0.7 }],
-      ])
+      ]))
         await ana.ask('POST', 'rollouts/healthy/signals', { name, ...count });
       const reason = 'they said "why?"\nC:\\new ü';
       await ana.orders('healthy', 'pause', { reason });

@@ -75,6 +75,11 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
+/**
+ * @param {string} key
+ * @param {string} id
+ * @param {Pick<import('./wire.mjs').RequestOptions, 'headers' | 'cf'>} [options]
+ */
 async function told(key, id, { headers, cf } = {}) {
   const { get } = await gate.fetch(`/${key}/page`, { headers: { 'x-user-id': utf8(id), ...headers }, cf });
   return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
@@ -169,7 +174,10 @@ test('who is in a group is not told to the browser', async () => {
 });
 
 describe('a list in KV', () => {
-  /** What KV holds, and what is told of it. */
+  /**
+   * What KV holds, and what is told of it.
+   * @type {Record<string, [bytes: any, expected: number[] | RegExp]>}
+   */
   const LISTS = {
     marked: [Buffer.from('\ufeffana\r\nben\r\n'), [2]],
     utf16: [Buffer.from('\ufeffana\r\nben\r\n', 'utf16le'), /UTF-16.*save it as UTF-8/],

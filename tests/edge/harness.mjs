@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -26,7 +26,7 @@ export const CLI = join(ROOT, 'target/release/tidegate');
 
 /** The host that browsers see; the upstreams have others. */
 export const PUBLIC_HOST = 'shop.example.com';
-const PUBLIC = { scheme: 'https', host: PUBLIC_HOST };
+const PUBLIC = /** @type {const} */ ({ scheme: 'https', host: PUBLIC_HOST });
 
 /** Who may use the API, and their tokens: two operators and a viewer. */
 export const TOKENS = { ana: 'the token of ana', ben: 'the token of ben', vic: 'the token of vic' };
@@ -58,16 +58,27 @@ const CLERK = `export default {
   },
 };`;
 
+/** @import { RequestOptions } from './wire.mjs' */
+/** @typedef {Awaited<ReturnType<typeof startKv>>} StubKv */
+/**
+ * What a gate keeps its configuration in; the stub alone can misbehave.
+ * @typedef {Partial<StubKv> & Pick<StubKv, 'put' | 'get' | 'delete' | 'clear'> & { attach?(get: () => Promise<any>): void }} Kv
+ */
+/**
+ * @typedef {object} GateOptions
+ * @property {Record<string, any>} [bindings] added to the worker's environment
+ * @property {'stub' | 'miniflare'} [kv] kv.mjs, or Miniflare's own store
+ * @property {string} [bare] where the pass-through worker sends its requests
+ * @property {boolean} [controller] whether there is one; without it the worker is led through KV alone
+ * @property {number} [isolates] so many workers, each with a memory of its own; the first one owns the controller
+ * @property {boolean} [storage] whether there is a way into what the controller has stored (../storage.mjs)
+ * @property {boolean} [trouble] whether the binding TROUBLE may break something (trouble.mjs)
+ * @property {Record<string, { port: number }>} [services] service bindings by name, each to the port of a stub frontend
+ */
+
 /**
  * Starts workerd with the worker and resolves with a gate.
- * - `bindings`: added to the worker's environment
- * - `kv`: `stub` (kv.mjs) or `miniflare` (Miniflare's own store)
- * - `bare`: where the pass-through worker sends its requests
- * - `controller`: whether there is one; without it the worker is led through KV alone
- * - `isolates`: so many workers, each with a memory of its own; the first one owns the controller
- * - `storage`: whether there is a way into what the controller has stored (../storage.mjs)
- * - `trouble`: whether the binding TROUBLE may break something (trouble.mjs)
- * - `services`: service bindings by name, each to the port of a stub frontend
+ * @param {GateOptions} [options]
  */
 export async function openGate({
   bindings = {},
@@ -91,18 +102,24 @@ class Gate {
   #revision = 0;
   #generation = 0;
 
+  /** @type {string[]} */
+  logs = [];
+  /** @type {string[]} */
+  crashes = [];
+  origin = '';
+  bareOrigin = '';
+  plainOrigin = '';
+  clerkOrigin = '';
+
+  /** @param {Required<Omit<GateOptions, 'kv'>> & { scratch: string, kv: Kv }} parts */
   constructor({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services }) {
-    Object.assign(this, {
-      hasController: controller,
-      hasStorage: storage,
-      hasTrouble: trouble,
-      scratch,
-      kv,
-      bindings,
-      bareTarget: bare,
-      logs: [],
-      crashes: [],
-    });
+    this.hasController = controller;
+    this.hasStorage = storage;
+    this.hasTrouble = trouble;
+    this.scratch = scratch;
+    this.kv = kv;
+    this.bindings = bindings;
+    this.bareTarget = bare;
     this.serviceBindings = Object.fromEntries(
       Object.entries(services).map(([name, { port }]) => [
         name,
@@ -115,6 +132,7 @@ class Gate {
   /**
    * Replaces workerd: an isolate with nothing in memory, and with nothing stored either unless
    * `keepState`. KV keeps what it holds.
+   * @param {{ bindings?: Record<string, any>, keepState?: boolean }} [options]
    */
   async restart({ bindings = this.bindings, keepState = false } = {}) {
     this.bindings = bindings;
@@ -225,19 +243,34 @@ class Gate {
     };
   }
 
-  /** A request through the worker; `cf` sets the platform's facts, such as `{ country: 'DE' }`. */
+  /**
+   * A request through the worker; `cf` sets the platform's facts, such as `{ country: 'DE' }`.
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   fetch(path, options) {
     return this.isolates[0].fetch(path, options);
   }
+  /**
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   open(path, options) {
     return this.isolates[0].open(path, options);
   }
-  /** The same request through the pass-through worker. */
+  /**
+   * The same request through the pass-through worker.
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   bare(path, options) {
     return fetchRaw(this.bareOrigin, path, { ...PUBLIC, ...options });
   }
 
-  /** Tells the controller what an isolate would, and resolves with its answer. */
+  /**
+   * Tells the controller what an isolate would, and resolves with its answer.
+   * @param {{ isolate?: string, plans?: number, known?: any[], texts?: any[], kills?: any[], faults?: any[], lists?: any, batch?: any }} [flush]
+   */
   async flush({ isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
     const { status, text } = await this.tell(
       JSON.stringify({ isolate, plans, known, texts, kills, faults, lists, batch }),
@@ -246,12 +279,19 @@ class Gate {
     return JSON.parse(text);
   }
 
-  /** The same with whatever text. */
+  /**
+   * The same with whatever text.
+   * @param {string} body
+   */
   tell(body) {
     return fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body });
   }
 
-  /** A WebSocket through the worker, connected. */
+  /**
+   * A WebSocket through the worker, connected.
+   * @param {string} path
+   * @param {{ headers?: Record<string, string>, protocols?: string[] }} [options]
+   */
   async socket(path, { headers = {}, protocols = [] } = {}) {
     const finishRequest = (request) => {
       request.path = `https://${PUBLIC_HOST}${path}`;
@@ -265,24 +305,36 @@ class Gate {
     return ws;
   }
 
-  /** Writes plans under the next revision, through `tidegate compile` where it is built. */
+  /**
+   * Writes plans under the next revision, through `tidegate compile` where it is built.
+   * @param {any[]} plans
+   * @param {{ revision?: number }} [options]
+   */
   async putPlans(plans, { revision = this.#revision + 1 } = {}) {
     this.#revision = Math.max(this.#revision, revision);
     await this.kv.put('plans', JSON.stringify({ v: 1, revision, rollouts: this.compiled(plans) }));
   }
 
-  /** Plans as `tidegate compile` prints them; as they are where the command is not built. */
+  /**
+   * Plans as `tidegate compile` prints them; as they are where the command is not built.
+   * @param {any[]} plans
+   */
   compiled(plans) {
     if (!existsSync(CLI)) return plans;
     const files = plans.map((plan, i) => writeToml(plan, join(this.scratch, `plan-${i}.toml`)));
     return JSON.parse(execFileSync(CLI, ['compile', ...files], { encoding: 'utf8' })).rollouts;
   }
 
-  /** Writes `stage/KEY` as an operator would by hand: a text, or a state as JSON. */
+  /**
+   * Writes `stage/KEY` as an operator would by hand: a text, or a state as JSON.
+   * @param {string} key
+   * @param {string | object} state
+   */
   async putStage(key, state) {
     await this.kv.put(`stage/${key}`, typeof state === 'string' ? state : JSON.stringify(state));
   }
 
+  /** @param {string} key */
   async kill(key) {
     await this.kv.put(`kill/${key}`, 'on');
   }
@@ -290,6 +342,9 @@ class Gate {
   /**
    * Replaces everything in KV and starts an isolate on it, which has read its configuration unless
    * `cold`. `stages` is `{ KEY: state }`.
+   * @param {any[]} plans
+   * @param {Record<string, string | object>} [stages]
+   * @param {{ bindings?: Record<string, any>, cold?: boolean }} [options]
    */
   async load(plans, stages = {}, { bindings, cold = false } = {}) {
     await this.kv.clear();
@@ -317,7 +372,10 @@ class Gate {
     if (/panicked at|RuntimeError|unreachable executed/.test(line)) this.crashes.push(line);
   }
 
-  /** Waits for a line that the worker logged since its last start. */
+  /**
+   * Waits for a line that the worker logged since its last start.
+   * @param {RegExp} pattern
+   */
   logged(pattern) {
     return until(
       () => this.logs.find((line) => pattern.test(line)),
@@ -347,19 +405,37 @@ class Gate {
 
 /** One of the workers. */
 class Isolate {
+  origin = '';
+
+  /** @param {string} name */
   constructor(name) {
     this.name = name;
   }
 
+  /**
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   fetch(path, options) {
     return fetchRaw(this.origin, path, { ...PUBLIC, ...options });
   }
+  /**
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   open(path, options) {
     return open(this.origin, path, { ...PUBLIC, ...options });
   }
 }
 
-/** Polls until `probe` returns something truthy, and returns that. */
+/**
+ * Polls until `probe` returns something truthy, and returns that.
+ * @template T
+ * @param {() => T | Promise<T>} probe
+ * @param {() => string} [what]
+ * @param {number} [timeoutMs]
+ * @returns {Promise<T>}
+ */
 export async function until(probe, what = () => 'the condition', timeoutMs = 8_000) {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
@@ -381,7 +457,10 @@ function workerModules() {
   ];
 }
 
-/** Miniflare's own store behind the stub's interface. */
+/**
+ * Miniflare's own store behind the stub's interface.
+ * @returns {Kv}
+ */
 function miniflareKv() {
   let namespace;
   const put = [];

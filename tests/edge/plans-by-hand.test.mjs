@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { change } from '../storage.mjs';
 import { ADOPTED_MS, granted, openControlled, operator, told } from './control.mjs';
 import { until } from './harness.mjs';
 import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
-import { change } from '../storage.mjs';
 
 const KEYS = ['shop', 'cart'];
 
@@ -58,7 +58,7 @@ describe('a set of plans by hand', () => {
     'with one of two rollouts': (revision, rollouts) => set(revision + 1_000, rollouts.slice(0, 1)),
     'that is cut off': (revision, rollouts) => set(revision + 1_000, rollouts).slice(0, 300),
     'that is empty': () => '',
-    'under a revision that nobody can count on from': (revision, rollouts) => set('9223372036854775807', rollouts),
+    'under a revision that nobody can count on from': (_, rollouts) => set('9223372036854775807', rollouts),
   };
   for (const [name, made] of Object.entries(SETS)) {
     test(`${name} takes nothing away, shows as a fault, and is written over`, async () => {

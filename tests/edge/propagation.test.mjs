@@ -10,7 +10,10 @@ import { startUpstream } from './upstream.mjs';
 
 const ISOLATES = 4;
 const REACHED_MS_MAX = 5_000;
-/** What an operator does, and what users are told then. */
+/**
+ * What an operator does, and what users are told then.
+ * @type {[command: string, args: object, outcome: string][]}
+ */
 const CHANGES = [
   ['kill', {}, 'legacy killed'],
   ['revive', {}, 'new bucketed'],
@@ -67,7 +70,9 @@ describe('whatever KV does,', { concurrency: true }, () => {
       });
     }
 
-    test('is on record', () => audit(gate, 'shop'));
+    test('is on record', async () => {
+      await audit(gate, 'shop');
+    });
   });
 
   test('the schedule keeps its times, and KV learns of it, though nobody asks', async () => {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { openControlled, operator } from './control.mjs';
 import { openGate, until } from './harness.mjs';
-import { ANA, DOCUMENT, STARTED, asset, half, idsOn } from './plans.mjs';
+import { ANA, asset, DOCUMENT, half, idsOn, STARTED } from './plans.mjs';
 import { startUpstream, streaming } from './upstream.mjs';
 import { sha256 } from './wire.mjs';
 
@@ -21,10 +21,9 @@ const STALLED_MS_MAX = 90_000;
 const HTML = ['Content-Type', 'text/html; charset=utf-8'];
 const PAGE = { headers: [HTML], body: '<!doctype html><title>page</title>' };
 
-let legacy, next, sites;
+let legacy, next;
 before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
-  sites = { legacy, new: next };
 });
 beforeEach(() => wellAgain());
 after(() => Promise.all([legacy.close(), next.close()]));
@@ -189,10 +188,10 @@ describe('rules of a path', { concurrency: false }, () => {
     next.handle(`/${KEY}/strict/late`, { ...PAGE, delayMs: LATE_MS });
     next.handle(`/${KEY}/strict/gone`, { reset: true });
     const added = await counted(gate, KEY, async () => {
-      for (const [path, status] of [
+      for (const [path, status] of /** @type {[string, number][]} */ ([
         ['late', 504],
         ['gone', 502],
-      ]) {
+      ])) {
         const through = await get(`/strict/${path}`)(people('new')[0]);
         assert.equal(through.status, status, path);
         assert.match(through.get('content-type'), /^text\/plain/);
@@ -627,13 +626,13 @@ describe('a page that begins well', { concurrency: false }, () => {
 
   test('is passed on byte for byte, compressed or not, with its length', async () => {
     const text = Buffer.from(Array.from({ length: 20_000 }, (_, n) => `<p>${n}</p>`).join(''));
-    for (const [encoding, body] of [
+    for (const [encoding, body] of /** @type {[string | undefined, Buffer][]} */ ([
       [undefined, text],
       ['gzip', gzipSync(text)],
       ['br', brotliCompressSync(text)],
       ['zstd', Buffer.from('28b52ffd2003190000616263', 'hex')],
       ['x-own', text],
-    ]) {
+    ])) {
       const sent = { headers: [HTML, ...(encoding ? [['Content-Encoding', encoding]] : [])], body };
       for (const site of [legacy, next]) site.handle(`/${KEY}/whole`, sent);
       for (const through of await fromBoth(1, (headers) =>

@@ -5,9 +5,12 @@ import http from 'node:http';
  * Sends `perSecond` requests a second through the gate, each of one of so many visitors, to `path`, with
  * these `headers` besides.
  * `failed()` tells how many were answered with a 5xx or not at all, `sides()` how many by side.
+ * @param {Pick<import('./control.mjs').Gate, 'fetch'>} gate
+ * @param {{ count?: number, perSecond?: number, path?: string, headers?: object }} [options]
  */
 export function visitors(gate, { count = 2_000, perSecond = 300, path = '/page', headers = {} } = {}) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  /** @type {Record<string, number>} */
   const sides = {};
   let failed = 0,
     sent = 0,

@@ -18,6 +18,7 @@ mod judge;
 mod judging;
 mod measuring;
 mod operate;
+mod papers;
 mod plans;
 mod printing;
 mod reading;

@@ -3,9 +3,15 @@
 import { hasOlder, olderOf } from '../state/history.js';
 import { request } from './api.js';
 
+/** @import { Controller, Means } from './controllers.js' */
+
 const MESSAGES_INTERVAL_MS = 6_000;
 const PAGE = 50;
 
+/**
+ * @param {Means} means
+ * @returns {Controller}
+ */
 export function history({ dispatch, getState, clock }) {
   let controller = new AbortController();
   /** Of which rollout, which newest pages are under way, and when messages were last asked for. */

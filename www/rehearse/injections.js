@@ -190,6 +190,7 @@ function moments({ stages }) {
   };
 }
 
+/** @type {[string, number][]} */
 const UNITS = [
   ['d', DAY_MS],
   ['h', HOUR_MS],

@@ -7,6 +7,20 @@ import { missingOf } from './missing.js';
 import { judgedOf, thresholdsOf } from './thresholds.js';
 import { gridOf, measuresOf } from './windows.js';
 
+/** @import { Entry, Rollout } from '../../types/api.js' */
+/** @import { Plots } from './plots.js' */
+
+/**
+ * What every chart is made from.
+ * @typedef {object} Context
+ * @property {ReturnType<typeof gridOf>} grid
+ * @property {Rollout | null} view
+ * @property {string | null} endpoint
+ * @property {ReturnType<typeof marksOf>} marks
+ * @property {ReturnType<typeof measuresOf>} measures
+ * @property {ReturnType<typeof judgedOf>} judged
+ */
+
 const SIDES = ['new', 'legacy'];
 const MINUTE_MS = 60_000;
 /** Before that, a minute has seen too little to be called a rate. */
@@ -29,7 +43,10 @@ const RATES = [
 const QUANTILES_OF = { latency: ['p95', 'p50'] };
 const QUANTILES = ['p75'];
 
-/** `metrics` is the state's slice, `view` the API's Rollout, `entries` what is known of its history. */
+/**
+ * `metrics` is the state's slice, `entries` what is known of the rollout's history.
+ * @param {{ metrics: Plots, view: Rollout | null, entries: Entry[] | null }} state
+ */
 export function chartsOf({ metrics, view, entries }) {
   const { data } = metrics;
   if (!data) return { charts: [], endpoints: [], missing: [] };
@@ -103,7 +120,12 @@ function browserCharts(context) {
   ].filter(Boolean);
 }
 
-/** One chart for each quantile that people look at or the plan judges by. */
+/**
+ * One chart for each quantile that people look at or the plan judges by. `short` is the measure's usual name.
+ * @param {Context} context
+ * @param {string} measure
+ * @param {{ group: string, title: string, short?: string }} words
+ */
 function quantileCharts(context, measure, { group, title, short }) {
   if (!context.measures.has(measure)) return [];
   const usual = QUANTILES_OF[measure] ?? QUANTILES;

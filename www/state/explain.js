@@ -1,11 +1,21 @@
 // Which side one subject gets, and why: the API's answer, put into words.
 import { percent } from '../text/numbers.js';
 
+/** @import { Assignment, Phase, Rollout } from '../../types/api.js' */
+/** @import { Event, Problem } from './events.js' */
+/** @typedef {{ key: string | null, id: string, answer: Assignment | null, problem: Problem | null, isAsking: boolean }} Explain */
+
+/** @type {Explain} */
 export const initial = { key: null, id: '', answer: null, problem: null, isAsking: false };
 
 /** The buckets in one percent. */
 const BUCKETS_PER_PERCENT = 1_000;
 
+/**
+ * @param {Explain} explain
+ * @param {Event} event
+ * @returns {Explain}
+ */
 export function reduce(explain, event) {
   switch (event.type) {
     case 'route':
@@ -35,17 +45,26 @@ export function reduce(explain, event) {
   }
 }
 
-/** Where the subject's bucket lies, in percent: it is on new under a percentage above that. */
+/**
+ * Where the subject's bucket lies, in percent: it is on new under a percentage above that.
+ * @param {Pick<Assignment, 'bucket'>} answer
+ */
 export const placeOf = ({ bucket }) => bucket / BUCKETS_PER_PERCENT;
 
-/** Why, as the end of a sentence. `view` is the API's Rollout, for the percentage in effect. */
+/**
+ * Why, as the end of a sentence. `view` is for the percentage in effect.
+ * @param {Assignment} answer
+ * @param {Rollout | null} [view]
+ */
 export function whyOf(answer, view) {
   const why = REASONS[answer.reason];
   return why ? why(answer, view) : answer.reason;
 }
 
+/** @param {Rollout | null} [view] */
 const at = (view) => (view ? `, ${percent(view.percentage)}` : '');
 
+/** @type {Record<string, (answer: Assignment, view?: Rollout | null) => string>} */
 const REASONS = {
   killed: () => 'the rollout is killed, and so everybody gets legacy',
   override: () => 'a preview’s link has put them there',
@@ -64,4 +83,5 @@ const REASONS = {
   no_config: () => 'no configuration can be read',
 };
 
+/** @type {Partial<Record<Phase, string>>} */
 const INACTIVE = { draft: 'the rollout has not started', rolled_back: 'the rollout is rolled back to nobody' };

@@ -97,7 +97,7 @@ const OF_COMMAND = {
     from.phase === 'rolled_back'
       ? [`this begins attempt ${to.attempt}, in ${to.stage}; its checklists begin anew`]
       : [],
-  advance: (from, to) => (to.percentage >= 100 ? ['everybody goes to new'] : []),
+  advance: (_, to) => (to.percentage >= 100 ? ['everybody goes to new'] : []),
   complete: () => ['everybody goes to new, and no stage follows'],
 };
 

@@ -4,6 +4,7 @@ import { sentence } from './words.js';
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
+/** @type {[string, number][]} */
 const UNITS = [
   ['d', 24 * HOUR_MS],
   ['h', HOUR_MS],

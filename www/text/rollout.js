@@ -3,6 +3,8 @@
 import { count, percent, plural } from './numbers.js';
 import { duration, time, until } from './time.js';
 
+/** @import { Rollout, Verdict } from '../../types/api.js' */
+
 const PHASES = {
   draft: { word: 'Draft', icon: 'draft', tone: 'calm' },
   running: { word: 'Running', icon: 'running', tone: 'good' },
@@ -27,7 +29,12 @@ const OUT_OF_FORCE = { word: 'Not in force', icon: 'draft', tone: 'calm' };
 export const phaseOf = (state) =>
   state.killed ? KILLED : (PHASES[state.phase] ?? { word: state.phase, icon: 'draft', tone: 'calm' });
 
-/** A verdict of a `kind` (guardrail, gate, deal) as a badge; `hasActed` and `isOff` are above it. */
+/**
+ * A verdict of a `kind` as a badge; `hasActed` and `isOff` are above it.
+ * @param {'guardrail' | 'gate' | 'deal'} kind
+ * @param {{ verdict?: Verdict, hasActed?: boolean, isOff?: boolean }} judged
+ * @returns {{ word: string, icon: string, tone: string }}
+ */
 export function verdictOf(kind, { verdict, hasActed, isOff }) {
   if (hasActed) return ACTED;
   if (isOff) return OUT_OF_FORCE;
@@ -135,7 +142,10 @@ function act({ command, stage, percentage }) {
   return acts[command] ?? command;
 }
 
-/** How far a kill has come, in a sentence; nothing where there is nothing to tell. */
+/**
+ * How far a kill has come, in a sentence; nothing where there is nothing to tell.
+ * @param {Pick<Rollout, 'reach'>} rollout
+ */
 export function reachOf({ reach }) {
   if (!reach) return '';
   const { isolates, behind, quiet_ms: quiet } = reach;

@@ -5,6 +5,9 @@ import { flagsOf } from '../state/flags.js';
 import { rolloutHash } from '../state/route.js';
 import { ago, time } from '../text/time.js';
 
+/** @import { Dispatch, FlagColumn } from '../state/events.js' */
+
+/** @type {[FlagColumn, string][]} */
 const COLUMNS = [
   ['key', 'Flag'],
   ['percentage', 'Who gets new'],
@@ -13,6 +16,7 @@ const COLUMNS = [
   ['since', 'Last change'],
 ];
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const input = el('input', {
     id: 'flags-filter',

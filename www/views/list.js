@@ -9,6 +9,8 @@ import { sentence } from '../text/words.js';
 import * as flags from './flags.js';
 import { row } from './list-row.js';
 
+/** @import { Dispatch } from '../state/events.js' */
+
 /** From so many on there is a field to search by. */
 const FILTERED_FROM = 8;
 
@@ -18,6 +20,7 @@ const GROUPS = [
   { id: 'resting', title: 'Drafts and completed', holds: (rollout) => rank(rollout) > 4 },
 ];
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const summary = el('p', { class: 'muted', 'aria-live': 'polite' });
   const filter = el('input', {

@@ -1,9 +1,13 @@
 // Where one says who one is. Each way in which that can fail has its own words.
+
+import { kindOf } from '../net/api.js';
 import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
 import { note } from '../parts/note.js';
-import { kindOf } from '../net/api.js';
 import { sentence } from '../text/words.js';
 
+/** @import { Dispatch } from '../state/events.js' */
+
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const input = el('input', {
     id: 'token',

@@ -3,6 +3,8 @@ import { el, setText } from '../../parts/dom.js';
 import { count, percent, plural } from '../../text/numbers.js';
 import { shell } from './shell.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
 const WORDS = {
   kill: {
     title: 'Kill everything?',
@@ -18,6 +20,7 @@ const WORDS = {
   },
 };
 
+/** @param {Dispatch} dispatch */
 export function mount(dialog, dispatch, state) {
   const { command } = state.dialog;
   const text = el('p', { class: 'muted' });

@@ -1,5 +1,5 @@
 // A command of one rollout: its own fields, and what the server's dry run says it would do.
-import { el, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
+import { el, replaceFor, setAttr } from '../../parts/dom.js';
 import { icon } from '../../parts/icon.js';
 import { bodyOf } from '../../state/dialog.js';
 import { COMMANDS } from '../../text/commands.js';
@@ -8,8 +8,11 @@ import { sentence, upper } from '../../text/words.js';
 import { fieldsOf } from './fields.js';
 import { shell } from './shell.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
 const STOPS = ['kill', 'pause', 'rollback'];
 
+/** @param {Dispatch} dispatch */
 export function mount(dialog, dispatch, state) {
   const { command, key, form } = state.dialog;
   const words = COMMANDS[command];

@@ -3,8 +3,11 @@
 import { el, setHidden, setValue } from '../../parts/dom.js';
 import { percent } from '../../text/numbers.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
 const NONE = { before: null, after: null, update() {} };
 
+/** @param {Dispatch} dispatch */
 export function fieldsOf(dialog, dispatch) {
   const edit = (fields) => dispatch({ type: 'edit', fields });
   switch (dialog.command) {

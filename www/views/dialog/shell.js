@@ -6,6 +6,9 @@ import { isReasonOptional, missing } from '../../state/dialog.js';
 import { told } from '../../text/rollout.js';
 import { sentence } from '../../text/words.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
+/** @param {Dispatch} dispatch */
 export function shell(dialog, dispatch, { command, title, does, confirm, isDanger, reasonDefault, body }) {
   const isOptional = isReasonOptional(command);
   const reason = el('textarea', {

@@ -5,6 +5,9 @@ import { placeOf, whyOf } from '../../state/explain.js';
 import { percent } from '../../text/numbers.js';
 import { sentence } from '../../text/words.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const input = el('input', {
     id: 'explain-id',

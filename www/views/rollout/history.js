@@ -1,14 +1,17 @@
 // What has happened to the rollout as a timeline, newest first: who did what, why, and which figures
 // decided. What is new appears at the top without moving what is being read.
-import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
+import { el, keyed, setAttr, setHidden, setText } from '../../parts/dom.js';
+import { hasOlder, timelineOf } from '../../state/history.js';
 import { rolloutHash } from '../../state/route.js';
 import { isOperator } from '../../state/session.js';
-import { hasOlder, timelineOf } from '../../state/history.js';
 import { actor, done, messageKind } from '../../text/changes.js';
 import { plural } from '../../text/numbers.js';
 import { told } from '../../text/rollout.js';
 import { dayOf, second } from '../../text/time.js';
 
+/** @import { Dispatch, HistoryFilter } from '../../state/events.js' */
+
+/** @type {[HistoryFilter, string][]} */
 const FILTERS = [
   ['all', 'Everything'],
   ['changes', 'Changes'],
@@ -21,6 +24,7 @@ const NOTHING = {
 };
 const BAD = new Set(['rollback', 'kill']);
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const filter = filters(dispatch);
   const failed = el('p', { class: 'history-failed small', role: 'status' });
@@ -69,6 +73,7 @@ export function mount(root, dispatch) {
   };
 }
 
+/** @param {Dispatch} dispatch */
 function filters(dispatch) {
   const buttons = FILTERS.map(([name, text]) => ({
     name,
@@ -125,7 +130,7 @@ function createDay({ day }) {
 
 const createItem = (item) => (item.entry ? createChange(item) : createMessage(item));
 
-function createChange({ at, entry, from }) {
+function createChange({ at, entry }) {
   const { revision, command, reason, figures = [], state } = entry;
   const id = `history-r${revision}`;
   const fromText = el('span', {});

@@ -78,12 +78,13 @@ function inForce({ state, percentage }) {
   };
 }
 
-function kindOf({ state, ...view }, index) {
-  const current = position({ state, ...view });
+function kindOf(view, index) {
+  const { state } = view;
+  const current = position(view);
   if (state.phase === 'completed') return 'done';
   if (state.phase === 'draft' || current < 0 || index > current) return 'coming';
   if (index < current) return 'done';
-  return isAway({ state, ...view }) ? 'left' : 'current';
+  return isAway(view) ? 'left' : 'current';
 }
 
 function fold(name, toggle) {
