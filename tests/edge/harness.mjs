@@ -238,9 +238,9 @@ class Gate {
   }
 
   /** Tells the controller what an isolate would, and resolves with its answer. */
-  async flush({ isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
+  async flush({ v, isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
     const { status, text } = await this.tell(
-      JSON.stringify({ isolate, plans, known, texts, kills, faults, lists, batch }),
+      JSON.stringify({ v, isolate, plans, known, texts, kills, faults, lists, batch }),
     );
     assert.equal(status, 200, text);
     return JSON.parse(text);
