@@ -10,12 +10,17 @@
     reason = "a test that panics fails, as it should"
 )]
 
+use std::hash::Hasher as _;
+
+use fnv::FnvHasher;
 use serde_json::Value;
 
 use tidegate::decide::judge::Judge;
 use tidegate::model::history::Entry;
 use tidegate::model::live::LiveText;
 use tidegate::model::measured::Window;
+use tidegate::model::node::Node;
+use tidegate::model::plan::read;
 use tidegate::model::plan::set::{self, PlanSet, read_rollout};
 use tidegate::model::record::Record;
 use tidegate::protocol::flush::{Answer, Batch, Flush, Version};
@@ -124,5 +129,76 @@ fn what_isolates_and_the_controller_sent_is_read_and_what_is_sent_now_adds_the_v
             assert_eq!(json(&answer), with_version(answered));
         }
         assert!(batches > 0, "there are counts in them");
+    }
+}
+
+/// What a later release may have added to an object.
+fn with_more(text: &str, first: &str) -> String {
+    text.replace(first, &format!("\"later\":{{\"of\":[1,null]}},{first}"))
+}
+
+#[test]
+fn a_stored_plan_of_a_later_release_is_read_as_far_as_it_is_known() {
+    for text in RELEASES.iter().flat_map(|release| column(&fixture(release, "storage"), "rollouts", "plan")) {
+        let own = read_rollout(&text).expect("it is one of an earlier release");
+        let mut later = text.clone();
+        for first in ["\"key\":", "\"from\":", "\"legacy\":", "\"kind\":", "\"ids\":", "\"percentage\":", "\"when\":"] {
+            later = with_more(&later, first);
+        }
+        assert_ne!(later, text);
+        assert_eq!(read_rollout(&later).as_ref(), Ok(&own));
+        let node: Node = serde_json::from_str(&later).expect("JSON");
+        let (accepted, faults) = read::plan(&node);
+        assert!(accepted.is_none() && faults.iter().any(|fault| fault.message == "`later` is not a field"));
+    }
+}
+
+#[test]
+fn a_rule_of_good_sense_stops_no_rollout_that_is_stored() {
+    let text = |fields: &str| format!(r#"{{"key":"shop","identity":{{"from":["header:id"]}},{fields}}}"#);
+    let stages = r#""stage":[{"name":"one","percentage":5,"hold":"1h"},{"name":"full","percentage":100}]"#;
+    for (fields, is_stored) in [
+        (r#""guardrail":[{"when":"signal.p1 > 0","then":"alert"}],"#, true),
+        (r#""guardrail":[{"when":"error_rate > 5%","then":"alert","notify":["pager"]}],"#, true),
+        (r#""holdout":100,"#, true),
+        (r#""groups":{"nobody":{}},"#, true),
+        // Without these nobody could tell what is to happen.
+        (r#""exclude":["unknown"],"#, false),
+        (r#""alpha":7,"#, false),
+        (r#""guardrail":[{"when":"unheard_of > 0","then":"rollback"}],"#, false),
+        (r#""advance":"backwards","#, false),
+    ] {
+        let text = text(&format!("{fields}{stages}"));
+        let node: Node = serde_json::from_str(&text).expect("JSON");
+        assert!(read::plan(&node).0.is_none(), "it is refused where somebody writes it: {fields}");
+        assert_eq!(read_rollout(&text).is_ok(), is_stored, "{fields}");
+    }
+    let text = text(r#""stage":[]"#);
+    assert!(read_rollout(&text).is_err(), "without a stage there is no plan");
+}
+
+#[test]
+fn a_state_of_a_later_release_is_no_edit_by_hand() {
+    let texts = RELEASES.map(|release| fixture(release, "kv")["stage/shop"].as_str().expect("a state").to_owned());
+    for text in texts {
+        let LiveText::Written(own) = LiveText::parse(&text).expect(&text) else { panic!("{text}") };
+        let (fields, _) = text.strip_prefix("{\"v\":1,").and_then(|text| text.split_once(",\"sum\"")).expect(&text);
+        let later = format!("{fields},\"later\":[{{}}]");
+        let mut sum = FnvHasher::default();
+        sum.write(format!("{{{later}}}").as_bytes());
+        let sum = sum.finish();
+        let written = format!("{{\"v\":1,{later},\"sum\":\"{sum:016x}\"}}");
+        assert_eq!(LiveText::parse(&written), Ok(LiveText::Written(own.clone())), "{written}");
+        let edited = written.replace("\"percentage\":50", "\"percentage\":60");
+        assert!(matches!(LiveText::parse(&edited), Ok(LiveText::Edited(_))), "{edited}");
+    }
+}
+
+#[test]
+fn a_record_of_a_later_release_is_read_as_far_as_it_is_known() {
+    for text in RELEASES.iter().flat_map(|release| column(&fixture(release, "storage"), "rollouts", "record")) {
+        let later = with_more(&with_more(&with_more(&text, "\"is_waiting\":"), "\"phase\":"), "\"item\":");
+        assert_ne!(later, text);
+        assert_eq!(Record::parse(&later), Record::parse(&text));
     }
 }
