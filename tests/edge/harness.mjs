@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -96,6 +96,7 @@ class Gate {
       hasController: controller,
       hasStorage: storage,
       hasTrouble: trouble,
+      build: BUILD,
       scratch,
       kv,
       bindings,
@@ -114,10 +115,11 @@ class Gate {
 
   /**
    * Replaces workerd: an isolate with nothing in memory, and with nothing stored either unless
-   * `keepState`. KV keeps what it holds.
+   * `keepState`. KV keeps what it holds. `build` is the folder of the worker, if that is to be another one.
    */
-  async restart({ bindings = this.bindings, keepState = false } = {}) {
+  async restart({ bindings = this.bindings, keepState = false, build = this.build } = {}) {
     this.bindings = bindings;
+    this.build = build;
     if (!keepState) this.#generation += 1;
     this.logs.length = 0;
     const options = this.#options();
@@ -180,7 +182,7 @@ class Gate {
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0, proxy: true }],
     };
     const ownKv = this.kv.port !== undefined;
-    const built = workerModules();
+    const built = workerModules(this.build);
     const modules = this.hasStorage ? withStorage(built) : this.hasTrouble ? withTrouble(built) : built;
     return {
       cf: false,
@@ -371,13 +373,13 @@ export async function until(probe, what = () => 'the condition', timeoutMs = 8_0
   }
 }
 
-function workerModules() {
-  const path = join(BUILD, 'index.js');
+function workerModules(build) {
+  const path = join(build, 'index.js');
   assert.ok(existsSync(path), `there is no worker at ${path}: build it first (make build)`);
-  const wasm = readdirSync(BUILD).filter((name) => name.endsWith('.wasm'));
+  const wasm = readdirSync(build).filter((name) => name.endsWith('.wasm'));
   return [
     { type: 'ESModule', path: 'index.js', contents: readFileSync(path, 'utf8') },
-    ...wasm.map((name) => ({ type: 'CompiledWasm', path: name, contents: readFileSync(join(BUILD, name)) })),
+    ...wasm.map((name) => ({ type: 'CompiledWasm', path: name, contents: readFileSync(join(build, name)) })),
   ];
 }
 
