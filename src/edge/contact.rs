@@ -113,7 +113,8 @@ async fn tell(env: &JsValue, wanted: &[String], with_counts: bool) {
     let takes_counts = with_counts && !isolate.is_empty() && !has_failed;
     let text = meter::with_meter(|meter| {
         let batch = if takes_counts { meter.take() } else { None };
-        let flush = Flush { isolate, batch, ..report };
+        let mut flush = Flush { isolate, batch, ..report };
+        flush.faults.extend(meter.fault(now_ms));
         let text = serde_json::to_string(&flush).unwrap_or_default();
         flush.batch.into_iter().for_each(|batch| meter.keep(batch));
         text
@@ -136,6 +137,11 @@ async fn tell(env: &JsValue, wanted: &[String], with_counts: bool) {
             snapshot::with_memory(|memory| memory.absorb_answer(&answer, clock::now()));
             if let Some(sequence) = answer.acknowledged {
                 meter::with_meter(|meter| meter.acknowledge(sequence));
+            }
+            let lost =
+                answer.refused.and_then(|refused| meter::with_meter(|meter| meter.refuse(&refused, clock::now_ms())));
+            if let Some(sentence) = lost {
+                log::warn("counts_lost", "controller", &sentence);
             }
         }
         Err(error) => {

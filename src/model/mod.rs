@@ -20,6 +20,7 @@ pub mod percentage;
 pub mod plan;
 pub mod record;
 pub mod route;
+pub mod serial;
 pub mod source;
 pub mod subject;
 pub mod upstream;
@@ -31,14 +32,4 @@ pub use instant::Instant;
 pub use name::Name;
 pub use percentage::Percentage;
 
-/// Serialises a type as the text that its `Display` prints and its `FromStr` reads.
-macro_rules! serialize_as_text {
-    ($($type:ty),+ $(,)?) => {$(
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-    )+};
-}
-pub(crate) use serialize_as_text;
+pub(crate) use serial::{deserialize_from_text, serialize_as_text};

@@ -51,10 +51,15 @@ class Isolate {
     this.name = name;
   }
 
-  /** Sends a batch under the next number, or under `sequence`; resolves with what is acknowledged. */
-  async send(parts, { sequence = this.#sequence + 1, reports = [] } = {}) {
+  /** Sends a batch under the next number, or under `sequence`; resolves with the answer. */
+  answerTo(parts, { sequence = this.#sequence + 1, reports = [], ...flush } = {}) {
     this.#sequence = Math.max(sequence, this.#sequence);
-    return (await this.gate.flush({ isolate: this.name, batch: { sequence, counted: parts, reports } })).acknowledged;
+    return this.gate.flush({ isolate: this.name, batch: { sequence, counted: parts, reports }, ...flush });
+  }
+
+  /** The same; resolves with what is acknowledged. */
+  async send(parts, more) {
+    return (await this.answerTo(parts, more)).acknowledged;
   }
 }
 
@@ -158,37 +163,67 @@ describe('a batch', () => {
     }
   });
 
-  test('that is damaged counts nothing, is acknowledged, and is logged', async () => {
-    const damaged = [
-      { requests: -1 },
-      { requests: 1.5 },
-      { requests: '7' },
-      { requests: 2 ** 60 },
-      { requests: 1e300 },
-      { requests: null, errors: -3 },
-      { minute: -1 },
-      { minute: 'now' },
-      { variant: 'blue' },
-      { sketches: { latency: '5 -1' } },
-      { sketches: { latency: 'x' } },
-      { sketches: { latency: '99999999 1' } },
-      { subjects: '-4' },
-      { odd: 1 },
-      { compared: { trials: [{ of: 'errors', variant: 'new', slices: '100 1 1' }] } },
-      { compared: { trials: [{ of: 'errors', variant: 'new', slices: '1 -1 1' }] } },
-    ];
+  /** What no isolate can have counted, or no release writes. */
+  const DAMAGED = [
+    { requests: -1 },
+    { requests: 1.5 },
+    { requests: '7' },
+    { requests: 2 ** 60 },
+    { requests: 1e300 },
+    { requests: null, errors: -3 },
+    { minute: -1 },
+    { minute: 'now' },
+    { variant: 'blue' },
+    { sketches: { latency: '5 -1' } },
+    { sketches: { latency: 'x' } },
+    { sketches: { latency: '99999999 1' } },
+    { subjects: '-4' },
+    { compared: { trials: [{ of: 'errors', variant: 'new', slices: '100 1 1' }] } },
+    { compared: { trials: [{ of: 'errors', variant: 'new', slices: '1 -1 1' }] } },
+  ];
+
+  test('that is damaged counts nothing, is refused, and is logged', async () => {
     const one = isolate(gate);
-    for (const [index, wrong] of damaged.entries()) {
-      assert.equal(
-        await added(async () =>
-          assert.equal(await one.send([counted(key, { requests: 9 }), counted(key, wrong)]), index + 1),
-        ),
-        0,
-        JSON.stringify(wrong),
-      );
+    for (const wrong of DAMAGED) {
+      const sent = [counted(key, { requests: 9 }), counted(key, wrong)];
+      const answer = await one.answerTo(sent, { v: 2, sequence: 1 });
+      assert.equal(answer.acknowledged, 0, JSON.stringify(wrong));
+      assert.equal(answer.refused?.sequence, 1, JSON.stringify(wrong));
+      assert.match(answer.refused.why, /./);
+    }
+    await gate.logged(/batch_refused/);
+    // Nothing of any of them is counted, and the number is still free for one that can be read.
+    assert.equal(await added(() => one.send([counted(key, { requests: 9 })], { sequence: 1 })), 9);
+    assert.equal(await added(() => one.send([counted(key, { requests: 9 })], { sequence: 1 })), 0);
+  });
+
+  test('of a release that knows no refusals is acknowledged, and its loss is shown', async () => {
+    const one = isolate(gate);
+    for (const [index, wrong] of DAMAGED.entries()) {
+      const sent = [counted(key, { requests: 9 }), counted(key, wrong)];
+      assert.equal(await added(async () => assert.equal(await one.send(sent), index + 1)), 0, JSON.stringify(wrong));
     }
     assert.equal(await added(() => one.send([counted(key, { requests: 9 })])), 9);
-    await gate.logged(/batch_damaged/);
+    await gate.logged(/counts_lost/);
+    const { faults } = granted(await vic.get('rollouts'));
+    assert.match(faults.find(({ subject }) => subject === 'counts')?.message ?? '', /a batch was lost/);
+  });
+
+  test('of a later release counts as far as it is known', async () => {
+    const later = {
+      requests: 5,
+      retried: 3,
+      sketches: { warmth: '1 2', latency: '3 1' },
+      compared: { trials: [{ of: 'retries', bins: '1' }], shadow: true },
+    };
+    const one = isolate(gate);
+    assert.equal(
+      await added(async () => {
+        const answer = await one.answerTo([counted(key, later)], { v: 99 });
+        assert.deepEqual([answer.acknowledged, answer.refused], [1, undefined]);
+      }),
+      5,
+    );
   });
 
   test('whose text is no number at all is refused alone', async () => {

@@ -116,6 +116,7 @@ class Gate {
     this.hasController = controller;
     this.hasStorage = storage;
     this.hasTrouble = trouble;
+    this.build = BUILD;
     this.scratch = scratch;
     this.kv = kv;
     this.bindings = bindings;
@@ -131,11 +132,12 @@ class Gate {
 
   /**
    * Replaces workerd: an isolate with nothing in memory, and with nothing stored either unless
-   * `keepState`. KV keeps what it holds.
-   * @param {{ bindings?: Record<string, any>, keepState?: boolean }} [options]
+   * `keepState`. KV keeps what it holds. `build` is the folder of the worker, if that is to be another one.
+   * @param {{ bindings?: Record<string, any>, keepState?: boolean, build?: string }} [options]
    */
-  async restart({ bindings = this.bindings, keepState = false } = {}) {
+  async restart({ bindings = this.bindings, keepState = false, build = this.build } = {}) {
     this.bindings = bindings;
+    this.build = build;
     if (!keepState) this.#generation += 1;
     this.logs.length = 0;
     const options = this.#options();
@@ -198,7 +200,7 @@ class Gate {
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0, proxy: true }],
     };
     const ownKv = this.kv.port !== undefined;
-    const built = workerModules();
+    const built = workerModules(this.build);
     const modules = this.hasStorage ? withStorage(built) : this.hasTrouble ? withTrouble(built) : built;
     return {
       cf: false,
@@ -269,11 +271,11 @@ class Gate {
 
   /**
    * Tells the controller what an isolate would, and resolves with its answer.
-   * @param {{ isolate?: string, plans?: number, known?: any[], texts?: any[], kills?: any[], faults?: any[], lists?: any, batch?: any }} [flush]
+   * @param {{ v?: number, isolate?: string, plans?: number, known?: any[], texts?: any[], kills?: any[], faults?: any[], lists?: any, batch?: any }} [flush]
    */
-  async flush({ isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
+  async flush({ v, isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
     const { status, text } = await this.tell(
-      JSON.stringify({ isolate, plans, known, texts, kills, faults, lists, batch }),
+      JSON.stringify({ v, isolate, plans, known, texts, kills, faults, lists, batch }),
     );
     assert.equal(status, 200, text);
     return JSON.parse(text);
@@ -447,13 +449,13 @@ export async function until(probe, what = () => 'the condition', timeoutMs = 8_0
   }
 }
 
-function workerModules() {
-  const path = join(BUILD, 'index.js');
+function workerModules(build) {
+  const path = join(build, 'index.js');
   assert.ok(existsSync(path), `there is no worker at ${path}: build it first (make build)`);
-  const wasm = readdirSync(BUILD).filter((name) => name.endsWith('.wasm'));
+  const wasm = readdirSync(build).filter((name) => name.endsWith('.wasm'));
   return [
     { type: 'ESModule', path: 'index.js', contents: readFileSync(path, 'utf8') },
-    ...wasm.map((name) => ({ type: 'CompiledWasm', path: name, contents: readFileSync(join(BUILD, name)) })),
+    ...wasm.map((name) => ({ type: 'CompiledWasm', path: name, contents: readFileSync(join(build, name)) })),
   ];
 }
 

@@ -119,7 +119,7 @@ describe('a warm isolate', { concurrency: true }, () => {
   test('keeps the last good plan of a rollout whose new one is broken', async () => {
     await withGate({ broken: '100', sound: '100' }, {}, async ({ gate, stands }) => {
       const rollouts = [
-        { ...rollout('broken'), surprise: true },
+        { ...rollout('broken'), advance: 'surprise' },
         { ...rollout('sound'), description: 'changed' },
       ];
       await gate.kv.put('plans', JSON.stringify({ v: 1, revision: 6, rollouts }));

@@ -145,7 +145,7 @@ describe('a set of plans by hand', () => {
 });
 
 describe('a stored plan that the controller cannot read', () => {
-  const later = "json_set(plan, '$.of_a_later_version', 7)";
+  const later = "json_set(plan, '$.advance', 'as a later version does')";
   const DAMAGES = {
     'since it is of a later version': [
       [`UPDATE rollouts SET plan = ${later} WHERE key = 'shop'`],
@@ -209,6 +209,27 @@ describe('a stored plan that the controller cannot read', () => {
       }
     });
   }
+
+  test('but for fields of a later version goes on, and keeps them', async () => {
+    const gate = await openControlled(plans(), { percentage: 100, storage: true });
+    try {
+      const ana = operator(gate);
+      await change(gate.plainOrigin, [
+        "UPDATE rollouts SET plan = json_set(plan, '$.of_a_later_version', 7, '$.stage[0].other', json('[1]')) WHERE key = 'shop'",
+      ]);
+      const { faults, commands } = await ana.rollout('shop');
+      assert.deepEqual([faults, commands.includes('set')], [[], true]);
+      await ana.orders('shop', 'set', { percentage: 50 });
+      assert.match(
+        granted(await ana.get('plans'))
+          .rollouts.map(JSON.stringify)
+          .join(),
+        /"of_a_later_version":7/,
+      );
+    } finally {
+      await gate.close();
+    }
+  });
 
   test('is restored where its copy can be read', async () => {
     const gate = await openControlled(plans(), { percentage: 100, storage: true });

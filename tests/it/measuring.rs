@@ -15,7 +15,7 @@ use tidegate::protocol::config::{Catalogue, Snapshot, States};
 use tidegate::protocol::decision::{Assigned, Decision};
 use tidegate::protocol::exchange::{Accepted, Exchange};
 use tidegate::protocol::exposure::{ExposureKey, Issuer};
-use tidegate::protocol::flush::{Batch, Counted};
+use tidegate::protocol::flush::{Batch, Counted, REFUSALS_MAX, Refused};
 use tidegate::protocol::measuring::Instruments;
 use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::meter::{Meter, Outcome, Visit};
@@ -282,7 +282,7 @@ fn who_fails_is_told_once_a_minute_and_only_of_those_whom_the_hash_dealt_out() {
     let [(of, sides)] = failed.as_slice() else { panic!("{failed:?}") };
     assert_eq!((of.as_str(), sides.len(), sides.iter().filter(|is_new| **is_new).count()), ("errors", 2, 1));
     let text = serde_json::to_string(&counted).unwrap();
-    let batch = Batch::parse(&format!(r#"{{"sequence":1,"counted":[{text}],"reports":[]}}"#));
+    let batch = Batch::parse(&format!(r#"{{"sequence":1,"counted":[{text}],"reports":[]}}"#)).unwrap();
     assert_eq!(batch.counted[0].compared.failed, counted.compared.failed, "and it reads back");
 }
 
@@ -362,11 +362,42 @@ fn a_batch_is_sent_again_unchanged_until_it_is_acknowledged() {
     isolate.meter.acknowledge(0);
     assert_eq!(sent(&mut isolate), first);
     isolate.meter.acknowledge(1);
-    let second = Batch::parse(&sent(&mut isolate));
+    let second = Batch::parse(&sent(&mut isolate)).unwrap();
     assert_eq!((second.sequence, tally(&second.counted[0], Variant::Legacy, None).requests), (2, 1));
-    assert_eq!(Batch::parse(&first).sequence, 1);
+    assert_eq!(Batch::parse(&first).unwrap().sequence, 1);
     isolate.meter.acknowledge(2);
     assert!(!isolate.meter.has_counts() && isolate.meter.take().is_none());
+}
+
+#[test]
+fn a_batch_that_is_refused_is_tried_again_and_then_given_up_loudly() {
+    let mut isolate = Isolate::new("private");
+    let send = |isolate: &mut Isolate| {
+        let batch = isolate.meter.take().unwrap();
+        let sequence = batch.sequence;
+        isolate.meter.keep(batch);
+        sequence
+    };
+    isolate.ask(who(1, Variant::Legacy), "/", "", &[200]);
+    isolate.ask(who(2, Variant::New), "/", "", &[200]);
+    let refused = |sequence| Refused { sequence, why: "unknown variant `blue`".to_owned() };
+    for tries in 1..=REFUSALS_MAX {
+        assert_eq!(send(&mut isolate), 1, "it is tried again");
+        assert_eq!(isolate.meter.refuse(&refused(7), START_MS), None, "that is another's");
+        assert_eq!(isolate.meter.fault(START_MS), None);
+        let lost = isolate.meter.refuse(&refused(if tries % 2 == 0 { 0 } else { 1 }), START_MS);
+        assert_eq!(lost.is_some(), tries == REFUSALS_MAX, "{tries}");
+    }
+    let sentence = "the controller refused batch 1 10 times, so 2 requests and 0 reports of pages count nowhere: unknown variant `blue`";
+    let fault = Some(("counts".to_owned(), sentence.to_owned()));
+    assert_eq!(isolate.meter.fault(START_MS + 599_000.0), fault);
+    assert_eq!(isolate.meter.fault(START_MS + 600_000.0), None, "it is over");
+    // What is counted afterwards goes on under the next number, with tries of its own.
+    isolate.ask(who(3, Variant::Legacy), "/", "", &[200]);
+    assert_eq!((send(&mut isolate), isolate.meter.refuse(&refused(2), START_MS)), (2, None));
+    isolate.meter.acknowledge(2);
+    assert!(!isolate.meter.has_counts());
+    assert_eq!(isolate.meter.refuse(&refused(2), START_MS), None, "nothing is under way");
 }
 
 #[test]
@@ -517,7 +548,7 @@ fn statuses_that_a_condition_compares_become_evidence() {
     let own = |status| events(&counted[0], &Quantity::Status(status), Variant::New);
     assert_eq!([403, 409, 429, 404].map(own), [10, 10, 0, 0]);
     let text = serde_json::to_string(&Batch { sequence: 1, counted: counted.clone(), reports: Vec::new() }).unwrap();
-    assert_eq!(Batch::parse(&text).counted, counted);
+    assert_eq!(Batch::parse(&text).unwrap().counted, counted);
 }
 
 #[test]
@@ -571,7 +602,7 @@ fn no_batch_is_too_long_to_be_stored_and_nothing_is_lost_between_them() {
         batches += 1;
         let text = serde_json::to_string(&batch).unwrap();
         assert!(text.len() < 1 << 20, "{}", text.len());
-        assert_eq!(Batch::parse(&text), batch);
+        assert_eq!(Batch::parse(&text).as_ref(), Ok(&batch));
         for counted in &batch.counted {
             requests +=
                 tally(counted, Variant::Legacy, None).requests + tally(counted, Variant::New, Some("cart")).requests;

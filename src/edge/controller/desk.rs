@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use super::counting::Counting;
 use super::heard::Heard;
+use super::intake::Receipt;
 use super::store::{self, Batch, Removed, Stored, counts};
 use crate::decide::deployment::Deployment;
 use crate::decide::rollout::{Change, Noticed, Order, Rollout};
@@ -249,12 +250,12 @@ impl Desk {
         }
     }
 
-    /// Takes in what an isolate has counted and what it saw in KV. Returns the number of its last batch
-    /// that is stored, where it sent one.
+    /// Takes in what an isolate has counted and what it saw in KV. Returns what became of its batch, where it
+    /// sent one.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn hear(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Option<u64>, JsValue> {
+    pub fn hear(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Option<Receipt>, JsValue> {
         self.is_outdated =
             flush.plans.max(flush.seen.unwrap_or_default()) > self.deployment.plans || self.is_alarmed(flush, now);
         self.heard.note(&flush.isolate, now);
@@ -277,7 +278,7 @@ impl Desk {
                 }
             }
         }
-        flush.batch.as_ref().map(|batch| self.take_in(context, &flush.isolate, batch, now)).transpose()
+        self.receive(context, flush, now)
     }
 
     /// Whether an isolate has found something wrong with the plans in KV, which is looked at now and then.
@@ -305,7 +306,7 @@ impl Desk {
     }
 
     /// What an isolate is answered.
-    pub fn answer(&self, flush: &Flush, acknowledged: Option<u64>, now: Instant) -> Answer {
+    pub fn answer(&self, flush: &Flush, receipt: Option<Receipt>, now: Instant) -> Answer {
         let tell = |rollout: &Rollout| Told {
             key: rollout.plan.key.to_string(),
             state: rollout.record.live.to_json(),
@@ -325,7 +326,11 @@ impl Desk {
         };
         let interval_ms = self.pace.interval_ms(self.heard.isolates(), &flush.isolate);
         let plans = (flush.plans < self.deployment.plans).then(|| self.plans_text());
-        Answer { interval_ms, plans, states, acknowledged }
+        let (acknowledged, refused) = match receipt {
+            Some(Receipt { stored, refused }) => (Some(stored), refused),
+            None => (None, None),
+        };
+        Answer { interval_ms, plans, states, acknowledged, refused, ..Answer::default() }
     }
 
     /// The plans as the KV key `plans` holds them.

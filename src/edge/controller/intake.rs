@@ -1,4 +1,5 @@
-//! What a flush brings: it goes into the log first, and then into the metrics.
+//! What a flush brings: it goes into the log first, and then into the metrics. What cannot go there is
+//! refused, and not acknowledged: nobody may believe that it was counted.
 
 use wasm_bindgen::prelude::*;
 
@@ -11,7 +12,7 @@ use crate::model::measured::Tally;
 use crate::model::{Instant, Name};
 use crate::protocol::api::metrics::counts;
 use crate::protocol::beacon::Report;
-use crate::protocol::flush::{Batch, Counted};
+use crate::protocol::flush::{Batch, Counted, Flush, Refused, Version};
 
 /// The longest text of a batch that is stored; a row of the storage holds 2 MB.
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -22,6 +23,14 @@ const NONCE_DIGITS: usize = 32;
 const AHEAD_MINUTES_MAX: u64 = 5;
 /// No isolate counts so much in a minute, and sums of less never overflow what can be stored.
 const COUNT_MAX: u64 = 1 << 32;
+
+/// What became of a batch.
+pub struct Receipt {
+    /// The number of the isolate's last batch that is stored.
+    pub stored: u64,
+    /// The batch, where it was not taken in.
+    pub refused: Option<Refused>,
+}
 
 impl Desk {
     /// Adds the log to the metrics: what has come in since the last checkpoint.
@@ -35,27 +44,69 @@ impl Desk {
                 return Ok(());
             }
             for (number, at, text) in page {
-                self.absorb(&Batch::parse(&text), at);
+                match Batch::parse(&text) {
+                    Ok(batch) => self.absorb(&batch, at),
+                    // It was read before it was stored, so it is damaged or of another release.
+                    Err(Refused { why, .. }) => {
+                        let message = format!("entry {number} of the log of counts cannot be read: {why}");
+                        self.notice("counts", message, at);
+                    }
+                }
                 self.counting.logged = number;
             }
         }
     }
 
-    /// Takes in a batch, once. Returns the number of the isolate's last batch that is stored.
+    /// Takes in the batch of a flush, where it has one.
     ///
     /// # Errors
     /// When the storage refuses; then nothing was counted.
-    pub fn take_in(&mut self, context: &JsValue, isolate: &str, batch: &Batch, now: Instant) -> Result<u64, JsValue> {
+    pub fn receive(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Option<Receipt>, JsValue> {
+        let isolate = flush.isolate.as_str();
+        let sequence = flush.batch.as_ref().map(|batch| batch.sequence);
+        let Some(sequence) = sequence.or(flush.unreadable.as_ref().map(|refused| refused.sequence)) else {
+            return Ok(None);
+        };
         let last = match self.heard.sequence(isolate) {
             Some(last) => last,
             None => storage::last_sequence(context, isolate)?,
         };
-        if batch.sequence <= last {
-            return Ok(last);
+        let is_repeated = sequence <= last && sequence > 0;
+        let refused = match (&flush.batch, &flush.unreadable) {
+            _ if is_repeated => None,
+            (Some(batch), _) => self.take_in(context, isolate, batch, now)?,
+            (None, unreadable) => unreadable.clone(),
+        };
+        let Some(refused) = refused else { return Ok(Some(Receipt { stored: last.max(sequence), refused: None })) };
+        log::warn("batch_refused", isolate, &format!("batch {}: {}", refused.sequence, refused.why));
+        if flush.v >= Version::REFUSALS {
+            return Ok(Some(Receipt { stored: last, refused: Some(refused) }));
         }
-        // Nothing of it is stored, and it would never stop coming.
-        if batch.sequence >= REVISION_MAX || is_empty(batch) {
-            log::warn("batch_damaged", isolate, &format!("batch {} cannot be read; it counts nothing", batch.sequence));
+        // This isolate would send it forever, and nothing else.
+        log::warn("counts_lost", isolate, &format!("batch {sequence} counts nothing: {}", refused.why));
+        self.heard.note_faults(&[("counts".to_owned(), format!("a batch was lost: {}", refused.why))], now);
+        if (1..REVISION_MAX).contains(&sequence) {
+            let mut statements = Statements::default();
+            statements.isolate(isolate, sequence, now);
+            statements.commit(context)?;
+        }
+        if sequence > last {
+            self.heard.note_sequence(isolate.to_owned(), sequence, now);
+        }
+        Ok(Some(Receipt { stored: last.max(sequence), refused: None }))
+    }
+
+    /// Takes in a batch that has not come before, or says why not.
+    fn take_in(
+        &mut self,
+        context: &JsValue,
+        isolate: &str,
+        batch: &Batch,
+        now: Instant,
+    ) -> Result<Option<Refused>, JsValue> {
+        let refuse = |why: String| Ok(Some(Refused { sequence: batch.sequence, why }));
+        if !(1..REVISION_MAX).contains(&batch.sequence) {
+            return refuse("nobody can count on from its number".to_owned());
         }
         let (reports, nonces) = new_reports(context, &batch.reports, now)?;
         let known = |rollout: &Name, revision: u64| self.is_known(rollout, revision);
@@ -71,29 +122,22 @@ impl Desk {
             known.into_iter().filter_map(|report| self.networks.admit(report, minute_of(now))).collect();
         let accepted = Batch { sequence: batch.sequence, counted, reports };
         let mut statements = Statements::default();
-        if batch.sequence < REVISION_MAX {
-            statements.isolate(isolate, batch.sequence, now);
-        }
+        statements.isolate(isolate, batch.sequence, now);
         statements.nonces(&nonces);
-        let text =
-            if is_empty(&accepted) { String::new() } else { serde_json::to_string(&accepted).unwrap_or_default() };
-        let is_stored = !text.is_empty() && text.len() <= BATCH_BYTES_MAX;
-        if is_stored {
+        if !accepted.is_empty() {
+            let text = serde_json::to_string(&accepted).unwrap_or_default();
+            if text.len() > BATCH_BYTES_MAX {
+                return refuse(format!("it has {} bytes; at most {BATCH_BYTES_MAX} are stored", text.len()));
+            }
             statements.log(self.counting.logged + 1, &text, now);
-        } else if !text.is_empty() {
-            log::warn(
-                "batch_too_large",
-                isolate,
-                &format!("batch {} has {} bytes; it counts nothing", batch.sequence, text.len()),
-            );
         }
         statements.commit(context)?;
         self.heard.note_sequence(isolate.to_owned(), batch.sequence, now);
-        if is_stored {
+        if !accepted.is_empty() {
             self.counting.logged += 1;
             self.absorb(&accepted, now);
         }
-        Ok(batch.sequence)
+        Ok(None)
     }
 
     /// Whether a rollout has had this revision.
@@ -168,10 +212,6 @@ fn new_reports<'b>(
         }
     }
     Ok((kept, nonces))
-}
-
-fn is_empty(batch: &Batch) -> bool {
-    batch.counted.is_empty() && batch.reports.is_empty()
 }
 
 /// Whether an isolate can have counted this.

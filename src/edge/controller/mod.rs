@@ -84,12 +84,12 @@ pub fn flush(context: JsValue, text: String) -> Result<String, JsValue> {
     let flush = Flush::parse(&text).ok_or_else(|| JsValue::from_str("this is no flush"))?;
     with_desk(&context, |desk| {
         let now = clock::now();
-        let acknowledged = desk.hear(&context, &flush, now)?;
+        let receipt = desk.hear(&context, &flush, now)?;
         // What the counts lead to is in the answer already.
         if !desk.is_quiet(&flush, now) {
             desk.go_on(&context, now)?;
         }
-        Ok(serde_json::to_string(&desk.answer(&flush, acknowledged, now)).unwrap_or_default())
+        Ok(serde_json::to_string(&desk.answer(&flush, receipt, now)).unwrap_or_default())
     })
 }
 

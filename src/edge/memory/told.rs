@@ -50,8 +50,6 @@ impl Memory {
         Flush {
             lists: catalogue.lists.iter().filter_map(count).take(LISTS_MAX).collect(),
             faults: if is_news { self.faults.told(matters) } else { Vec::new() },
-            batch: None,
-            isolate: String::new(),
             plans: catalogue.revision,
             seen: self.unused_revision(),
             known: self.is_configured().then(|| {
@@ -63,6 +61,7 @@ impl Memory {
             }),
             texts: texts.map(|(key, text)| (key.clone(), text.clone())).collect(),
             kills: kills.filter(|_| is_news).collect(),
+            ..Flush::default()
         }
     }
 
