@@ -63,17 +63,6 @@ export async function saveCopy(copy) {
   await cache.put(COPY_URL, new Response(copy, { headers: { 'cache-control': 'max-age=604800' } }));
 }
 
-/** Whether a promise is fulfilled within so many milliseconds; it goes on all the same. */
-export async function isFulfilledWithin(promise, ms) {
-  let timer;
-  const late = new Promise((resolve) => (timer = setTimeout(resolve, ms, false)));
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 export const hasController = (env) => env.CONTROLLER !== undefined;
 
 /** Asks the controller, and waits for its answer only so long. */

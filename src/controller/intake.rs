@@ -1,15 +1,13 @@
 //! What a flush brings: it goes into the log first, and then into the metrics.
 
-use wasm_bindgen::prelude::*;
-
-use super::desk::Desk;
-use super::store::Batch as Statements;
-use super::store::counts::{self as storage, Nonce, REPORT_MINUTES_MAX, REVISION_MAX};
+use super::state::State;
+use super::store::counts::{self, Nonce, REPORT_MINUTES_MAX, REVISION_MAX};
+use super::store::{Batch as Statements, StorageError};
+use super::turn::Turn;
 use crate::decide::series::minute_of;
-use crate::edge::log;
 use crate::model::measured::Tally;
 use crate::model::{Instant, Name};
-use crate::protocol::api::metrics::counts;
+use crate::protocol::api::metrics::counts as counts_of;
 use crate::protocol::beacon::Report;
 use crate::protocol::flush::{Batch, Counted};
 
@@ -23,14 +21,14 @@ const AHEAD_MINUTES_MAX: u64 = 5;
 /// No isolate counts so much in a minute, and sums of less never overflow what can be stored.
 const COUNT_MAX: u64 = 1 << 32;
 
-impl Desk {
+impl State {
     /// Adds the log to the metrics: what has come in since the last checkpoint.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn replay_log(&mut self, context: &JsValue) -> Result<(), JsValue> {
+    pub fn replay_log(&mut self, turn: &mut Turn<'_>) -> Result<(), StorageError> {
         loop {
-            let page = storage::log(context, self.counting.logged)?;
+            let page = counts::log(turn.storage, self.counting.logged)?;
             if page.is_empty() {
                 return Ok(());
             }
@@ -45,27 +43,30 @@ impl Desk {
     ///
     /// # Errors
     /// When the storage refuses; then nothing was counted.
-    pub fn take_in(&mut self, context: &JsValue, isolate: &str, batch: &Batch, now: Instant) -> Result<u64, JsValue> {
-        let last = match self.heard.sequence(isolate) {
+    pub fn take_batch(&mut self, turn: &mut Turn<'_>, isolate: &str, batch: &Batch) -> Result<u64, StorageError> {
+        let now = turn.now;
+        let last = match self.isolates.sequence(isolate) {
             Some(last) => last,
-            None => storage::last_sequence(context, isolate)?,
+            None => counts::last_sequence(turn.storage, isolate)?,
         };
         if batch.sequence <= last {
             return Ok(last);
         }
         // Nothing of it is stored, and it would never stop coming.
         if batch.sequence >= REVISION_MAX || is_empty(batch) {
-            log::warn("batch_damaged", isolate, &format!("batch {} cannot be read; it counts nothing", batch.sequence));
+            turn.warn("batch_damaged", isolate, &format!("batch {} cannot be read; it counts nothing", batch.sequence));
         }
-        let (reports, nonces) = new_reports(context, &batch.reports, now)?;
-        let known = |rollout: &Name, revision: u64| self.is_known(rollout, revision);
+        let (reports, nonces) = new_reports(turn, &batch.reports)?;
         let counted: Vec<Counted> = batch
             .counted
             .iter()
-            .filter(|counted| known(&counted.rollout, counted.window.revision) && is_plausible(counted))
+            .filter(|counted| {
+                self.is_known(turn, &counted.rollout, counted.window.revision) && is_plausible(turn, counted)
+            })
             .cloned()
             .collect();
-        let known: Vec<Report> = reports.into_iter().filter(|report| known(&report.rollout, report.revision)).collect();
+        let known: Vec<Report> =
+            reports.into_iter().filter(|report| self.is_known(turn, &report.rollout, report.revision)).collect();
         // What is over a network's share has used up its nonce, and is in no log.
         let reports: Vec<Report> =
             known.into_iter().filter_map(|report| self.networks.admit(report, minute_of(now))).collect();
@@ -81,14 +82,14 @@ impl Desk {
         if is_stored {
             statements.log(self.counting.logged + 1, &text, now);
         } else if !text.is_empty() {
-            log::warn(
+            turn.warn(
                 "batch_too_large",
                 isolate,
                 &format!("batch {} has {} bytes; it counts nothing", batch.sequence, text.len()),
             );
         }
-        statements.commit(context)?;
-        self.heard.note_sequence(isolate.to_owned(), batch.sequence, now);
+        turn.commit(statements)?;
+        self.isolates.note_sequence(isolate.to_owned(), batch.sequence, now);
         if is_stored {
             self.counting.logged += 1;
             self.absorb(&accepted, now);
@@ -97,11 +98,11 @@ impl Desk {
     }
 
     /// Whether a rollout has had this revision.
-    fn is_known(&self, rollout: &Name, revision: u64) -> bool {
+    fn is_known(&self, turn: &mut Turn<'_>, rollout: &Name, revision: u64) -> bool {
         match self.deployment.rollouts.get(rollout) {
             Some(own) if revision <= own.record.live.revision => true,
             Some(own) => {
-                log::warn(
+                turn.warn(
                     "counts_dropped",
                     rollout.as_str(),
                     &format!("counts of revision {revision}, but it is at {}", own.record.live.revision),
@@ -133,12 +134,8 @@ impl Desk {
 
 /// The reports of which something is left to be counted, and what their page views have counted for
 /// then.
-fn new_reports<'b>(
-    context: &JsValue,
-    reports: &'b [Report],
-    now: Instant,
-) -> Result<(Vec<Report>, Vec<Nonce<'b>>), JsValue> {
-    let minute = minute_of(now);
+fn new_reports<'b>(turn: &mut Turn<'_>, reports: &'b [Report]) -> Result<(Vec<Report>, Vec<Nonce<'b>>), StorageError> {
+    let minute = minute_of(turn.now);
     let is_timely = |report: &&Report| {
         report.nonce.len() == NONCE_DIGITS
             && report.minute <= minute + AHEAD_MINUTES_MAX
@@ -147,7 +144,7 @@ fn new_reports<'b>(
     let timely: Vec<&Report> = reports.iter().filter(is_timely).collect();
     let views: Vec<(u64, &str, &str)> =
         timely.iter().map(|report| (report.minute, report.nonce.as_str(), report.rollout.as_str())).collect();
-    let known = storage::known_nonces(context, &views)?;
+    let known = counts::known_nonces(turn.storage, &views)?;
     let mut nonces: Vec<Nonce<'b>> = Vec::new();
     let mut kept = Vec::new();
     for (report, (minute, nonce, rollout)) in timely.into_iter().zip(views) {
@@ -175,14 +172,14 @@ fn is_empty(batch: &Batch) -> bool {
 }
 
 /// Whether an isolate can have counted this.
-fn is_plausible(counted: &Counted) -> bool {
+fn is_plausible(turn: &mut Turn<'_>, counted: &Counted) -> bool {
     let is_small = |tally: &Tally| {
-        counts(tally).iter().all(|(_, count)| *count < COUNT_MAX)
+        counts_of(tally).iter().all(|(_, count)| *count < COUNT_MAX)
             && tally.sketches.iter().all(|(_, sketch)| sketch.count() < COUNT_MAX)
     };
     let is_plausible = counted.window.sides.iter().all(|(_, tally)| is_small(tally));
     if !is_plausible {
-        log::warn("counts_dropped", counted.rollout.as_str(), "an isolate counted more than there can be");
+        turn.warn("counts_dropped", counted.rollout.as_str(), "an isolate counted more than there can be");
     }
     is_plausible
 }
