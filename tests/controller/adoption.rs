@@ -129,24 +129,15 @@ fn interleave(acts: &[Act]) -> usize {
 }
 
 #[test]
-fn an_edit_counts_once_in_every_order_of_a_command_and_a_poll() {
-    let count = interleave(&[Act::Edit("25"), Act::Set, Act::Poll]);
-    println!("{count} orders");
-    assert!(count > 300, "{count} orders");
-}
-
-#[test]
-fn an_edit_counts_once_in_every_order_of_a_command_and_an_isolate() {
-    let count = interleave(&[Act::Edit("25"), Act::Set, Act::Flush]);
-    println!("{count} orders");
-    assert!(count > 100, "{count} orders");
+fn an_edit_counts_once_in_every_order_of_a_command_a_poll_and_an_isolate() {
+    let count = interleave(&[Act::Edit("25"), Act::Set, Act::Poll, Act::Flush]);
+    assert!(count > 500, "{count} orders");
 }
 
 #[test]
 fn two_edits_count_once_each_in_every_order() {
     let count = interleave(&[Act::Edit("25"), Act::Edit("30"), Act::Poll, Act::Flush]);
-    println!("{count} orders");
-    assert!(count > 500, "{count} orders");
+    assert!(count > 300, "{count} orders");
 }
 
 /// An edit that was adopted, and written over since; the world and when that was.

@@ -142,6 +142,9 @@ fn a_thousand_faults_lose_nothing_that_was_granted_and_double_nothing() {
         }
         life.verify_counts(&mut world);
         assert!(life.sent_again >= FAULTS / 4, "the faults of {seed} met something under way");
+        // A write that outlived its controller may have come after the next one's: reads show that, two minutes later.
+        (world.kv.fail_rate, world.kv.late_rate) = (0.0, 0.0);
+        world.pass(300_000);
         for key in KEYS {
             let entries = settled(&mut world, key);
             let of = |reason: &str| entries.iter().filter(|entry| entry.reason == reason).count();

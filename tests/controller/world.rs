@@ -307,15 +307,26 @@ impl World {
         true
     }
 
-    /// How many events may come next, in any order, where KV takes its time; the alarm comes by itself.
-    pub fn open(&self) -> usize {
-        self.events.values().filter(|event| !matches!(event, Event::Alarm)).count()
+    /// The events that may come next, in any order, where KV takes its time. A write is reported after it has landed,
+    /// and the alarm comes by itself.
+    fn open_events(&self) -> Vec<(i64, u64)> {
+        let is_landing = self.events.values().any(|event| matches!(event, Event::Land(..)));
+        let is_open = |event: &Event| match event {
+            Event::Alarm => false,
+            Event::Written(..) => !is_landing,
+            _ => true,
+        };
+        self.events.iter().filter(|(_, event)| is_open(event)).map(|(at, _)| *at).collect()
     }
 
-    /// Does one of [`Self::open`], out of its turn; which.
+    /// How many of them there are.
+    pub fn open(&self) -> usize {
+        self.open_events().len()
+    }
+
+    /// Does one of them, out of its turn; which.
     pub fn step_at(&mut self, index: usize) -> String {
-        let open = self.events.iter().filter(|(_, event)| !matches!(event, Event::Alarm)).map(|(at, _)| *at);
-        let at = open.collect::<Vec<_>>()[index];
+        let at = self.open_events()[index];
         let event = self.events.remove(&at).unwrap();
         let told = format!("{event:?}");
         self.events.insert((0, 0), event);
