@@ -1,5 +1,4 @@
-// The controller's Durable Object. The wasm module decides; this passes on, and publishes in the
-// background.
+// The controller's Durable Object. The wasm module decides and acts; this passes on what comes in.
 import { DurableObject } from 'cloudflare:workers';
 import { module, noteTrap } from './module.js';
 
@@ -7,7 +6,6 @@ import { module, noteTrap } from './module.js';
 
 /** @extends {DurableObject<Env>} */
 export class Controller extends DurableObject {
-  #publishing = false;
   #flushes = 0;
   #isTiming = false;
 
@@ -25,7 +23,7 @@ export class Controller extends DurableObject {
    * @param {string} text
    */
   call(text) {
-    return this.#act((gate) => gate.controllerCall(this.ctx, this.env, text));
+    return this.#run((gate) => gate.controllerCall(this.ctx, this.env, text));
   }
 
   /**
@@ -34,11 +32,11 @@ export class Controller extends DurableObject {
    */
   flush(text) {
     this.#time();
-    return this.#act((gate) => gate.controllerFlush(this.ctx, text));
+    return this.#run((gate) => gate.controllerFlush(this.ctx, this.env, text));
   }
 
   async alarm() {
-    await this.#act((gate) => gate.controllerAlarm(this.ctx, this.env));
+    await this.#run((gate) => gate.controllerAlarm(this.ctx, this.env));
   }
 
   /**
@@ -52,20 +50,8 @@ export class Controller extends DurableObject {
     const [before, since] = [this.#flushes - 1, Date.now()];
     setTimeout(() => {
       this.#isTiming = false;
-      module().controllerTook(Date.now() - since, this.#flushes - before);
+      module().controllerTook(this.ctx, this.env, Date.now() - since, this.#flushes - before);
     }, 0);
-  }
-
-  /**
-   * @template T
-   * @param {(gate: Gate) => T | Promise<T>} act
-   */
-  async #act(act) {
-    try {
-      return await this.#run(act);
-    } finally {
-      this.#publish();
-    }
   }
 
   /**
@@ -79,15 +65,5 @@ export class Controller extends DurableObject {
       if (error instanceof WebAssembly.RuntimeError) noteTrap('controller', error);
       throw error;
     }
-  }
-
-  /** Writes into KV what it lacks; the alarm tries again what fails. */
-  #publish() {
-    if (this.#publishing || !module().controllerHasUnpublished()) return;
-    this.#publishing = true;
-    const published = this.#run((gate) => gate.controllerPublish(this.ctx, this.env));
-    this.ctx.waitUntil(
-      published.catch((error) => console.error(String(error))).finally(() => (this.#publishing = false)),
-    );
   }
 }

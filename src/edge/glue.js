@@ -94,21 +94,6 @@ export async function saveCopy(copy) {
   await cache.put(COPY_URL, new Response(copy, { headers: { 'cache-control': 'max-age=604800' } }));
 }
 
-/**
- * Whether a promise is fulfilled within so many milliseconds; it goes on all the same.
- * @param {Promise<unknown>} promise
- * @param {number} ms
- */
-export async function isFulfilledWithin(promise, ms) {
-  let timer;
-  const late = new Promise((resolve) => (timer = setTimeout(resolve, ms, false)));
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** @param {Env} env */
 export const hasController = (env) => env.CONTROLLER !== undefined;
 

@@ -1,6 +1,6 @@
 //! Bindings to `glue.js`.
 
-use js_sys::{Array, Promise, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 
@@ -49,9 +49,6 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_name = isSigned)]
     pub async fn is_signed(jwk: &str, algorithm: &str, text: &str, signature: &Uint8Array) -> Result<bool, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = isFulfilledWithin)]
-    pub async fn is_fulfilled_within(promise: &Promise, ms: f64) -> Result<bool, JsValue>;
 }
 
 /// An exception as text.

@@ -1,14 +1,11 @@
 //! Reads Workers KV.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::future_to_promise;
 
-use super::{glue, log};
+use super::glue;
 
 /// The most keys that one read may ask for.
 const KEYS_MAX: usize = 100;
@@ -29,23 +26,6 @@ pub async fn texts(env: &JsValue, keys: &[String]) -> Result<HashMap<String, Str
         }
     }
     Ok(texts)
-}
-
-/// The texts of these keys that KV hands over within so many milliseconds; none where it does not.
-pub async fn texts_within(env: &JsValue, keys: Vec<String>, ms: f64) -> HashMap<String, String> {
-    let found = Rc::new(RefCell::new(HashMap::new()));
-    if keys.is_empty() {
-        return HashMap::new();
-    }
-    let (env, slot) = (env.clone(), Rc::clone(&found));
-    let read = future_to_promise(async move {
-        slot.replace(texts(&env, &keys).await?);
-        Ok(JsValue::UNDEFINED)
-    });
-    if let Err(error) = glue::is_fulfilled_within(&read, ms).await {
-        log::warn("kv_unreadable", "controller", &glue::message(&error));
-    }
-    found.take()
 }
 
 /// The bytes of a key, unless it does not exist.

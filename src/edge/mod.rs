@@ -22,6 +22,7 @@ mod own;
 mod proxy;
 mod session;
 mod snapshot;
+mod storage;
 mod tokens;
 
 use wasm_bindgen::prelude::*;

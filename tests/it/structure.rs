@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, each of which may use only those after it.
-const LAYERS: [&str; 4] = ["edge", "protocol", "decide", "model"];
+const LAYERS: [&str; 5] = ["edge", "controller", "protocol", "decide", "model"];
 /// Files longer than this before their tests are to be split.
 const LINES_MAX: usize = 430;
 
@@ -84,12 +84,23 @@ fn decisions_read_no_clock_no_randomness_and_no_environment() {
         "wasm_bindgen",
         "worker::",
     ];
-    for layer in ["model", "decide", "protocol"] {
+    for layer in ["model", "decide", "protocol", "controller"] {
         for (path, text) in sources(layer) {
             for name in forbidden {
                 assert!(!before_tests(&text).contains(name), "{} names {name}", path.display());
             }
         }
+    }
+}
+
+#[test]
+fn the_controller_commits_in_one_place_and_takes_changes_in_behind_it() {
+    for (path, text) in sources("controller") {
+        let accepted = text.matches(".accept(").count();
+        assert_eq!(accepted, usize::from(path.ends_with("state.rs")), "{} accepts changes", path.display());
+        let is_store = path.parent().is_some_and(|folder| folder.ends_with("store"));
+        let commits = text.matches(".commit(self.storage)").count() + text.matches("storage.commit(").count();
+        assert!(is_store || commits == usize::from(path.ends_with("turn.rs")), "{} commits by itself", path.display());
     }
 }
 

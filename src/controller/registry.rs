@@ -1,5 +1,5 @@
-//! What isolates have said lately: that they are there, how long their lists are, and what is wrong with
-//! their configuration.
+//! The isolates that have come lately: which there are, how long their lists are, and what is wrong with
+//! their configuration. Nothing of it is stored: within a minute of a restart each of them has come again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,18 +13,18 @@ use crate::protocol::flush::{Flush, HeldList, LISTS_MAX};
 use crate::protocol::reach::{Kills, Reach};
 
 /// An isolate that has not come for this long is gone, and so is a fault that nobody reports.
-const HEARD_MS: i64 = 60_000;
-/// What one isolate may say at once.
+const PRESENT_MS: i64 = 60_000;
+/// So many faults of one flush count.
 const FAULTS_PER_FLUSH_MAX: usize = 32;
-/// What is told apart.
+/// So many faults are kept.
 const FAULTS_MAX: usize = 200;
 const MESSAGE_CHARS_MAX: usize = 300;
 /// Who is gone is looked for this often.
 const SWEEP_MS: i64 = 1_000;
 
-/// What isolates have said lately.
+/// The isolates that have come lately.
 #[derive(Default)]
-pub struct Heard {
+pub struct IsolateRegistry {
     isolates: HashMap<String, Isolate>,
     swept_ms: i64,
     faults: Vec<Fault>,
@@ -48,13 +48,13 @@ struct Fault {
 
 /// A clock that has been set back must not make anybody stay forever.
 fn is_recent(at: Instant, now: Instant) -> bool {
-    (now.as_epoch_ms() - at.as_epoch_ms()).abs() < HEARD_MS
+    (now.as_epoch_ms() - at.as_epoch_ms()).abs() < PRESENT_MS
 }
 
-impl Heard {
+impl IsolateRegistry {
     /// Since when isolates count as being there.
     pub const fn since_ms(now: Instant) -> i64 {
-        now.as_epoch_ms() - HEARD_MS
+        now.as_epoch_ms() - PRESENT_MS
     }
 
     /// An isolate has come.
@@ -102,7 +102,7 @@ impl Heard {
             .collect()
     }
 
-    /// An isolate has told which states it knows.
+    /// An isolate has sent which states it knows.
     pub fn note_known(&mut self, flush: &Flush, now: Instant) {
         self.kills.hear(flush, now);
     }
@@ -116,7 +116,7 @@ impl Heard {
         }
     }
 
-    /// A rollout is killed by this revision, of which isolates may not have heard.
+    /// A rollout is killed by this revision, which isolates may not know yet.
     pub fn note_kill(&mut self, key: &Name, revision: u64, now: Instant) {
         let there =
             self.isolates.iter().filter(|(_, own)| is_recent(own.last, now)).map(|(isolate, _)| isolate.as_str());
@@ -132,7 +132,7 @@ impl Heard {
     }
 
     /// How many isolates there are.
-    pub fn isolates(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.isolates.len()
     }
 

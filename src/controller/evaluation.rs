@@ -1,24 +1,23 @@
-//! A look judges what has come in, and a checkpoint stores what the log adds up to. What a look decides is
-//! stored together with it.
+//! An evaluation judges what has come in, and a checkpoint stores what the log adds up to. What an evaluation
+//! decides is stored together with it.
 
-use wasm_bindgen::prelude::*;
-
-use super::desk::Desk;
-use super::store::Batch;
+use super::after;
+use super::state::State;
 use super::store::counts::Totals;
+use super::store::{Batch, StorageError};
+use super::turn::Turn;
 use crate::decide::judge::notifications::Message;
 use crate::decide::rollout::{Change, Rollout};
 use crate::decide::series::minute_of;
-use crate::edge::log;
 use crate::model::live::Phase;
 use crate::model::measured::Window;
 use crate::model::record::Record;
 use crate::model::{Instant, Name, Percentage};
 
-/// Whatever serves somebody on new is looked at this often.
-const LOOK_MS: i64 = 10_000;
-/// What has come in, or has changed, is looked at this soon.
-const LOOK_SOON_MS: i64 = 2_000;
+/// Whatever serves somebody on new is evaluated this often.
+const EVALUATE_MS: i64 = 10_000;
+/// What has come in, or has changed, is evaluated this soon.
+const EVALUATE_SOON_MS: i64 = 2_000;
 /// The log is checkpointed this often, and whenever something was decided.
 const CHECKPOINT_MS: i64 = 10_000;
 
@@ -31,9 +30,9 @@ pub struct Counting {
     changed: Vec<(Name, u64, u64)>,
     /// The number of the last batch in the log; 0 while it is empty.
     pub logged: u64,
-    /// Whether something has come in since the last look.
+    /// Whether something has come in since the last evaluation.
     has_arrived: bool,
-    looked_at: Option<Instant>,
+    evaluated_at: Option<Instant>,
     stored_at: Option<Instant>,
     /// When what is too old last went.
     pruned_minute: u64,
@@ -98,9 +97,9 @@ fn is_over(since: Option<Instant>, ms: i64, now: Instant) -> bool {
     since.is_none_or(|since| since > now || now.as_epoch_ms() - since.as_epoch_ms() >= ms)
 }
 
-impl Desk {
-    /// When the rollouts are to be looked at next, in milliseconds since 1970.
-    pub fn evaluate_ms(&self, now: Instant) -> Option<i64> {
+impl State {
+    /// When the rollouts are to be evaluated next.
+    pub fn evaluate_at(&self, now: Instant) -> Option<Instant> {
         let own = &self.counting;
         let is_stale = |rollout: &Rollout| {
             let evaluation = self.deployment.metrics.get(&rollout.plan.key).and_then(|metrics| metrics.last.as_ref());
@@ -109,46 +108,46 @@ impl Desk {
         };
         let mut rollouts = self.deployment.rollouts.iter();
         let after_ms = if own.has_arrived || self.deployment.rollouts.iter().any(is_stale) {
-            LOOK_SOON_MS
+            EVALUATE_SOON_MS
         } else if own.logged > 0 || rollouts.any(|rollout| serves(&rollout.record)) {
-            LOOK_MS
+            EVALUATE_MS
         } else {
             return None;
         };
-        let now_ms = now.as_epoch_ms();
-        Some(own.looked_at.filter(|at| *at <= now).map_or(now_ms, |at| at.as_epoch_ms().saturating_add(after_ms)))
+        Some(own.evaluated_at.filter(|at| *at <= now).map_or(now, |at| after(at, after_ms)))
     }
 
-    /// Looks at all rollouts, and stores what comes of it.
+    /// Evaluates all rollouts, and stores what comes of it.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn evaluate(&mut self, context: &JsValue, now: Instant) -> Result<(), JsValue> {
-        let faults = self.heard.by_rollout(&self.deployment, now);
+    pub fn evaluate(&mut self, turn: &mut Turn<'_>) -> Result<(), StorageError> {
+        let now = turn.now;
+        let faults = self.isolates.by_rollout(&self.deployment, now);
         let of = |key: &Name| faults.iter().find(|(own, _)| own == key).map_or(0, |(_, count)| *count);
         let orders = self.deployment.evaluate(of, now);
-        self.counting.looked_at = Some(now);
+        self.counting.evaluated_at = Some(now);
         self.counting.has_arrived = false;
-        let has_fired = self.tell_fired();
+        let has_fired = self.log_fired(turn);
         let messages = self.messages();
         let mut changes: Vec<Change> = Vec::new();
         for (key, order) in orders {
             let Some(rollout) = self.deployment.rollouts.get(&key) else { continue };
             match rollout.change(order, now) {
                 Ok(change) => changes.push(change),
-                Err(refusal) => log::warn("refused", key.as_str(), &refusal.to_string()),
+                Err(refusal) => turn.warn("refused", key.as_str(), &refusal.to_string()),
             }
         }
         let is_decided = has_fired || !messages.is_empty() || !changes.is_empty() || self.deployment.due(now).is_some();
         let is_due = is_decided || is_over(self.counting.stored_at, CHECKPOINT_MS, now);
-        let mut batch = if is_due { self.checkpoint(now) } else { Batch::default() };
+        let mut batch = if is_due { self.checkpoint(turn) } else { Batch::default() };
         for (key, message) in &messages {
             batch.message(key, message);
         }
-        self.commit(context, changes, batch)
+        self.commit(turn, changes, batch)
     }
 
-    /// What people are to be told since the look before.
+    /// What people are to be told since the evaluation before.
     fn messages(&self) -> Vec<(Name, Message)> {
         let of = |rollout: &Rollout| {
             let key = rollout.plan.key.clone();
@@ -159,14 +158,14 @@ impl Desk {
         self.deployment.rollouts.iter().flat_map(of).collect()
     }
 
-    /// Tells of guardrails that have come true; whether there are any.
-    fn tell_fired(&self) -> bool {
+    /// Logs the guardrails that have come true; whether there are any.
+    fn log_fired(&self, turn: &mut Turn<'_>) -> bool {
         let mut has_fired = false;
         for rollout in self.deployment.rollouts.iter() {
             let evaluation = self.deployment.metrics.get(&rollout.plan.key).and_then(|metrics| metrics.last.as_ref());
             for fired in evaluation.map(|evaluation| &evaluation.fired[..]).unwrap_or_default() {
                 let guardrail = rollout.plan.guardrail(fired.guardrail).map(|guardrail| guardrail.when.to_string());
-                log::note(
+                turn.note(
                     "guardrail",
                     rollout.plan.key.as_str(),
                     &format!("{} has come true: {}", guardrail.unwrap_or_default(), fired.text),
@@ -178,7 +177,8 @@ impl Desk {
     }
 
     /// What makes the log superfluous.
-    fn checkpoint(&mut self, now: Instant) -> Batch {
+    fn checkpoint(&mut self, turn: &mut Turn<'_>) -> Batch {
+        let now = turn.now;
         let mut batch = Batch::default();
         let own = &mut self.counting;
         let changed = std::mem::take(&mut own.changed);
@@ -212,17 +212,17 @@ impl Desk {
         if minute > own.pruned_minute {
             own.pruned_minute = minute;
             batch.number("pruned_minute", minute);
-            self.fold(&mut batch, now);
+            self.fold(turn, &mut batch);
             batch.prune(self.deployment.rollouts.keys(), now);
         }
         batch
     }
 
     /// Makes longer windows of old ones.
-    fn fold(&mut self, batch: &mut Batch, now: Instant) {
+    fn fold(&mut self, turn: &mut Turn<'_>, batch: &mut Batch) {
         let so_far = self.counting.frugality;
         for (key, metrics) in self.deployment.metrics.iter_mut() {
-            let grown = metrics.series.fold_frugally(so_far, now, &mut |window| batch.fold(key, window));
+            let grown = metrics.series.fold_frugally(so_far, turn.now, &mut |window| batch.fold(key, window));
             for (minute, minutes, revision) in grown {
                 if let Some(window) = metrics.series.get(minute, minutes, revision) {
                     batch.window(key, window);
@@ -232,7 +232,7 @@ impl Desk {
         // What is old has been folded by now; what still takes too much room is too much.
         let frugality = self.deployment.metrics.frugality(so_far);
         if frugality > so_far {
-            log::note(
+            turn.note(
                 "frugal",
                 "controller",
                 &format!("many rollouts are busy, so what was measured is kept less finely from now on ({frugality})"),

@@ -6,29 +6,28 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use serde_json::value::RawValue;
-use wasm_bindgen::JsValue;
 
-use super::{Row, at, history, plan};
+use super::{Row, Storage, StorageError, at, history, plan};
+use crate::controller::turn::Turn;
 use crate::decide::reconcile::controller::Echo;
 use crate::decide::rollout::{Noticed, Rollout};
-use crate::edge::log;
+use crate::model::Name;
 use crate::model::history::Entry;
 use crate::model::live::LiveState;
 use crate::model::plan::Plan;
 use crate::model::plan::set::{read_rollout, remains_of};
 use crate::model::record::Record;
-use crate::model::{Instant, Name};
 
 /// The rollout of a row; none where nothing at all can be told of it.
 ///
 /// # Errors
 /// When the storage refuses.
-pub(super) fn rollout(context: &JsValue, row: &Row, now: Instant) -> Result<Option<Rollout>, JsValue> {
+pub(super) fn rollout(turn: &mut Turn<'_>, row: &Row) -> Result<Option<Rollout>, StorageError> {
     let Ok(key) = row.text(0).parse::<Name>() else { return Ok(None) };
     let mut wrong: Vec<String> = Vec::new();
     let record = match Record::parse(row.text(2)) {
         Some(record) => record,
-        None => match last_state(context, &key)? {
+        None => match last_state(turn.storage, &key)? {
             Some(live) => {
                 wrong.push("its state is that of its last entry in the history".to_owned());
                 record_of(live)
@@ -38,7 +37,7 @@ pub(super) fn rollout(context: &JsValue, row: &Row, now: Instant) -> Result<Opti
     };
     let (plan, text) = match read_rollout(row.text(1)) {
         Ok(plan) => (plan, row.text(1).to_owned()),
-        Err(faults) => match copy(context, &key, &record)? {
+        Err(faults) => match copy(turn, &key, &record)? {
             Some(found) => found,
             None => {
                 let Some(plan) = remains(&key, row.text(1), &record) else { return Ok(None) };
@@ -51,7 +50,7 @@ pub(super) fn rollout(context: &JsValue, row: &Row, now: Instant) -> Result<Opti
     rollout.record = record;
     rollout.hash = row.text(3).to_owned();
     rollout.published = row.number(4);
-    rollout.published_at = row.moment(5).unwrap_or(now);
+    rollout.published_at = row.moment(5).unwrap_or(turn.now);
     rollout.key_absent_since = row.moment(6);
     rollout.key_gone_at = row.moment(7);
     let echoes: Vec<(String, i64)> = serde_json::from_str(row.text(8)).unwrap_or_default();
@@ -61,17 +60,17 @@ pub(super) fn rollout(context: &JsValue, row: &Row, now: Instant) -> Result<Opti
             "what is stored of it cannot be read by this version, so it is held where it is; kill, pause and rollback to 0 % work, and `tidegate apply` stores its plan anew: {}",
             wrong.join("; ")
         );
-        log::warn("rollout_unreadable", key.as_str(), &message);
-        rollout.unread = Some(Noticed { subject: key.to_string(), message, at: now });
+        turn.warn("rollout_unreadable", key.as_str(), &message);
+        rollout.unread = Some(Noticed { subject: key.to_string(), message, at: turn.now });
     }
     Ok(Some(rollout))
 }
 
 /// The plan under the revision that was applied last, which is stored a second time.
-fn copy(context: &JsValue, key: &Name, record: &Record) -> Result<Option<(Plan, String)>, JsValue> {
-    let found = plan(context, key, record.live.plan)?.and_then(|text| Some((read_rollout(&text).ok()?, text)));
+fn copy(turn: &mut Turn<'_>, key: &Name, record: &Record) -> Result<Option<(Plan, String)>, StorageError> {
+    let found = plan(turn.storage, key, record.live.plan)?.and_then(|text| Some((read_rollout(&text).ok()?, text)));
     if found.is_some() {
-        log::warn(
+        turn.warn(
             "plan_restored",
             key.as_str(),
             "its stored plan could not be read; the copy in its history could, and serves",
@@ -90,8 +89,8 @@ fn remains(key: &Name, text: &str, record: &Record) -> Option<Plan> {
     remains_of(text).filter(is_its).or_else(least)
 }
 
-fn last_state(context: &JsValue, key: &Name) -> Result<Option<LiveState>, JsValue> {
-    let last = history(context, key, u64::MAX, 1)?;
+fn last_state(storage: &mut dyn Storage, key: &Name) -> Result<Option<LiveState>, StorageError> {
+    let last = history(storage, key, u64::MAX, 1)?;
     Ok(last.first().and_then(|(_, text)| Entry::parse(text).ok()).map(|(entry, _)| entry.state))
 }
 

@@ -1,16 +1,14 @@
 //! What a flush brings: it goes into the log first, and then into the metrics. What cannot go there is
 //! refused, and not acknowledged: nobody may believe that it was counted.
 
-use wasm_bindgen::prelude::*;
-
-use super::desk::Desk;
-use super::store::Batch as Statements;
-use super::store::counts::{self as storage, Nonce, REPORT_MINUTES_MAX, REVISION_MAX};
+use super::state::State;
+use super::store::counts::{self, Nonce, REPORT_MINUTES_MAX, REVISION_MAX};
+use super::store::{Batch as Statements, StorageError};
+use super::turn::Turn;
 use crate::decide::series::minute_of;
-use crate::edge::log;
 use crate::model::measured::Tally;
 use crate::model::{Instant, Name};
-use crate::protocol::api::metrics::counts;
+use crate::protocol::api::metrics::counts as counts_of;
 use crate::protocol::beacon::Report;
 use crate::protocol::flush::{Batch, Counted, Flush, Refused, Version};
 
@@ -32,14 +30,14 @@ pub struct Receipt {
     pub refused: Option<Refused>,
 }
 
-impl Desk {
+impl State {
     /// Adds the log to the metrics: what has come in since the last checkpoint.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn replay_log(&mut self, context: &JsValue) -> Result<(), JsValue> {
+    pub fn replay_log(&mut self, turn: &mut Turn<'_>) -> Result<(), StorageError> {
         loop {
-            let page = storage::log(context, self.counting.logged)?;
+            let page = counts::log(turn.storage, self.counting.logged)?;
             if page.is_empty() {
                 return Ok(());
             }
@@ -49,7 +47,7 @@ impl Desk {
                     // It was read before it was stored, so it is damaged or of another release.
                     Err(Refused { why, .. }) => {
                         let message = format!("entry {number} of the log of counts cannot be read: {why}");
-                        self.notice("counts", message, at);
+                        self.notice(turn, "counts", message);
                     }
                 }
                 self.counting.logged = number;
@@ -61,37 +59,38 @@ impl Desk {
     ///
     /// # Errors
     /// When the storage refuses; then nothing was counted.
-    pub fn receive(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Option<Receipt>, JsValue> {
+    pub fn take_batch(&mut self, turn: &mut Turn<'_>, flush: &Flush) -> Result<Option<Receipt>, StorageError> {
+        let now = turn.now;
         let isolate = flush.isolate.as_str();
         let sequence = flush.batch.as_ref().map(|batch| batch.sequence);
         let Some(sequence) = sequence.or(flush.unreadable.as_ref().map(|refused| refused.sequence)) else {
             return Ok(None);
         };
-        let last = match self.heard.sequence(isolate) {
+        let last = match self.isolates.sequence(isolate) {
             Some(last) => last,
-            None => storage::last_sequence(context, isolate)?,
+            None => counts::last_sequence(turn.storage, isolate)?,
         };
         let is_repeated = sequence <= last && sequence > 0;
         let refused = match (&flush.batch, &flush.unreadable) {
             _ if is_repeated => None,
-            (Some(batch), _) => self.take_in(context, isolate, batch, now)?,
+            (Some(batch), _) => self.take_in(turn, isolate, batch)?,
             (None, unreadable) => unreadable.clone(),
         };
         let Some(refused) = refused else { return Ok(Some(Receipt { stored: last.max(sequence), refused: None })) };
-        log::warn("batch_refused", isolate, &format!("batch {}: {}", refused.sequence, refused.why));
+        turn.warn("batch_refused", isolate, &format!("batch {}: {}", refused.sequence, refused.why));
         if flush.v >= Version::REFUSALS {
             return Ok(Some(Receipt { stored: last, refused: Some(refused) }));
         }
         // This isolate would send it forever, and nothing else.
-        log::warn("counts_lost", isolate, &format!("batch {sequence} counts nothing: {}", refused.why));
-        self.heard.note_faults(&[("counts".to_owned(), format!("a batch was lost: {}", refused.why))], now);
+        turn.warn("counts_lost", isolate, &format!("batch {sequence} counts nothing: {}", refused.why));
+        self.isolates.note_faults(&[("counts".to_owned(), format!("a batch was lost: {}", refused.why))], now);
         if (1..REVISION_MAX).contains(&sequence) {
             let mut statements = Statements::default();
             statements.isolate(isolate, sequence, now);
-            statements.commit(context)?;
+            turn.commit(statements)?;
         }
         if sequence > last {
-            self.heard.note_sequence(isolate.to_owned(), sequence, now);
+            self.isolates.note_sequence(isolate.to_owned(), sequence, now);
         }
         Ok(Some(Receipt { stored: last.max(sequence), refused: None }))
     }
@@ -99,24 +98,26 @@ impl Desk {
     /// Takes in a batch that has not come before, or says why not.
     fn take_in(
         &mut self,
-        context: &JsValue,
+        turn: &mut Turn<'_>,
         isolate: &str,
         batch: &Batch,
-        now: Instant,
-    ) -> Result<Option<Refused>, JsValue> {
+    ) -> Result<Option<Refused>, StorageError> {
+        let now = turn.now;
         let refuse = |why: String| Ok(Some(Refused { sequence: batch.sequence, why }));
         if !(1..REVISION_MAX).contains(&batch.sequence) {
             return refuse("nobody can count on from its number".to_owned());
         }
-        let (reports, nonces) = new_reports(context, &batch.reports, now)?;
-        let known = |rollout: &Name, revision: u64| self.is_known(rollout, revision);
+        let (reports, nonces) = new_reports(turn, &batch.reports)?;
         let counted: Vec<Counted> = batch
             .counted
             .iter()
-            .filter(|counted| known(&counted.rollout, counted.window.revision) && is_plausible(counted))
+            .filter(|counted| {
+                self.is_known(turn, &counted.rollout, counted.window.revision) && is_plausible(turn, counted)
+            })
             .cloned()
             .collect();
-        let known: Vec<Report> = reports.into_iter().filter(|report| known(&report.rollout, report.revision)).collect();
+        let known: Vec<Report> =
+            reports.into_iter().filter(|report| self.is_known(turn, &report.rollout, report.revision)).collect();
         // What is over a network's share has used up its nonce, and is in no log.
         let reports: Vec<Report> =
             known.into_iter().filter_map(|report| self.networks.admit(report, minute_of(now))).collect();
@@ -131,8 +132,8 @@ impl Desk {
             }
             statements.log(self.counting.logged + 1, &text, now);
         }
-        statements.commit(context)?;
-        self.heard.note_sequence(isolate.to_owned(), batch.sequence, now);
+        turn.commit(statements)?;
+        self.isolates.note_sequence(isolate.to_owned(), batch.sequence, now);
         if !accepted.is_empty() {
             self.counting.logged += 1;
             self.absorb(&accepted, now);
@@ -141,11 +142,11 @@ impl Desk {
     }
 
     /// Whether a rollout has had this revision.
-    fn is_known(&self, rollout: &Name, revision: u64) -> bool {
+    fn is_known(&self, turn: &mut Turn<'_>, rollout: &Name, revision: u64) -> bool {
         match self.deployment.rollouts.get(rollout) {
             Some(own) if revision <= own.record.live.revision => true,
             Some(own) => {
-                log::warn(
+                turn.warn(
                     "counts_dropped",
                     rollout.as_str(),
                     &format!("counts of revision {revision}, but it is at {}", own.record.live.revision),
@@ -177,12 +178,8 @@ impl Desk {
 
 /// The reports of which something is left to be counted, and what their page views have counted for
 /// then.
-fn new_reports<'b>(
-    context: &JsValue,
-    reports: &'b [Report],
-    now: Instant,
-) -> Result<(Vec<Report>, Vec<Nonce<'b>>), JsValue> {
-    let minute = minute_of(now);
+fn new_reports<'b>(turn: &mut Turn<'_>, reports: &'b [Report]) -> Result<(Vec<Report>, Vec<Nonce<'b>>), StorageError> {
+    let minute = minute_of(turn.now);
     let is_timely = |report: &&Report| {
         report.nonce.len() == NONCE_DIGITS
             && report.minute <= minute + AHEAD_MINUTES_MAX
@@ -191,7 +188,7 @@ fn new_reports<'b>(
     let timely: Vec<&Report> = reports.iter().filter(is_timely).collect();
     let views: Vec<(u64, &str, &str)> =
         timely.iter().map(|report| (report.minute, report.nonce.as_str(), report.rollout.as_str())).collect();
-    let known = storage::known_nonces(context, &views)?;
+    let known = counts::known_nonces(turn.storage, &views)?;
     let mut nonces: Vec<Nonce<'b>> = Vec::new();
     let mut kept = Vec::new();
     for (report, (minute, nonce, rollout)) in timely.into_iter().zip(views) {
@@ -215,14 +212,14 @@ fn new_reports<'b>(
 }
 
 /// Whether an isolate can have counted this.
-fn is_plausible(counted: &Counted) -> bool {
+fn is_plausible(turn: &mut Turn<'_>, counted: &Counted) -> bool {
     let is_small = |tally: &Tally| {
-        counts(tally).iter().all(|(_, count)| *count < COUNT_MAX)
+        counts_of(tally).iter().all(|(_, count)| *count < COUNT_MAX)
             && tally.sketches.iter().all(|(_, sketch)| sketch.count() < COUNT_MAX)
     };
     let is_plausible = counted.window.sides.iter().all(|(_, tally)| is_small(tally));
     if !is_plausible {
-        log::warn("counts_dropped", counted.rollout.as_str(), "an isolate counted more than there can be");
+        turn.warn("counts_dropped", counted.rollout.as_str(), "an isolate counted more than there can be");
     }
     is_plausible
 }

@@ -7,10 +7,8 @@
 //! 3. So loading the last checkpoint and adding the log counts each acknowledged batch once, whatever
 //!    died when.
 
-use wasm_bindgen::JsValue;
-
-use super::Parameter::{Real, Text, Whole};
-use super::{Batch, Row, moment, revision, rows};
+use super::{Batch, Row, Storage, StorageError};
+use crate::controller::turn::Turn;
 use crate::decide::deployment::Deployment;
 use crate::decide::judge::Judge;
 use crate::decide::judge::notifications::Message;
@@ -21,18 +19,6 @@ use crate::model::record::Record;
 use crate::model::{Instant, Name};
 use crate::protocol::api::metrics::{Asked, last_views};
 
-pub const TABLES: [&str; 9] = [
-    "CREATE TABLE IF NOT EXISTS isolates (isolate TEXT PRIMARY KEY, sequence INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS batches (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS windows (rollout TEXT NOT NULL, minutes INTEGER NOT NULL, minute INTEGER NOT NULL, revision INTEGER NOT NULL, is_folded INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY (rollout, minutes, minute, revision))",
-    "CREATE TABLE IF NOT EXISTS totals (rollout TEXT PRIMARY KEY, arrived_at INTEGER NOT NULL, data TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS judges (rollout TEXT PRIMARY KEY, state TEXT NOT NULL)",
-    // A page view has one minute, which its token tells: so old ones are found without looking at all.
-    "CREATE TABLE IF NOT EXISTS nonces (minute INTEGER NOT NULL, nonce TEXT NOT NULL, rollout TEXT NOT NULL, known TEXT NOT NULL, PRIMARY KEY (minute, nonce, rollout)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS signal_minutes (rollout TEXT NOT NULL, name TEXT NOT NULL, minute INTEGER NOT NULL, sum REAL NOT NULL, last_at INTEGER NOT NULL, last REAL NOT NULL, PRIMARY KEY (rollout, name, minute)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS messages (rollout TEXT NOT NULL, at INTEGER NOT NULL, message TEXT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS messages_by_time ON messages (rollout, at)",
-];
 /// What is stored of each rollout's counts; it goes with the rollout.
 const OF_ROLLOUTS: [&str; 5] = ["windows", "totals", "judges", "signal_minutes", "messages"];
 
@@ -64,91 +50,76 @@ pub struct Nonce<'a> {
 impl Batch {
     /// Appends a batch to the log.
     pub fn log(&mut self, number: u64, text: &str, now: Instant) {
-        self.push(
-            "INSERT INTO batches (number, at, text) VALUES (?, ?, ?)",
-            &[revision(number), Whole(now.as_epoch_ms()), Text(text)],
-        );
+        self.push("INSERT INTO batches (number, at, text) VALUES (?, ?, ?)", [number.into(), now.into(), text.into()]);
     }
 
     /// The number of an isolate's last batch.
     pub fn isolate(&mut self, isolate: &str, sequence: u64, now: Instant) {
-        self.push(
-            "INSERT OR REPLACE INTO isolates (isolate, sequence, at) VALUES (?, ?, ?)",
-            &[Text(isolate), revision(sequence), Whole(now.as_epoch_ms())],
-        );
+        self.put("isolates", 1, [("isolate", isolate.into()), ("sequence", sequence.into()), ("at", now.into())]);
     }
 
     /// What page views have counted for.
     pub fn nonces(&mut self, nonces: &[Nonce<'_>]) {
         for nonce in nonces {
-            self.push(
-                "INSERT OR REPLACE INTO nonces (minute, nonce, rollout, known) VALUES (?, ?, ?, ?)",
-                &[revision(nonce.minute), Text(nonce.nonce), Text(nonce.rollout), Text(&nonce.known)],
+            self.put(
+                "nonces",
+                3,
+                [
+                    ("minute", nonce.minute.into()),
+                    ("nonce", nonce.nonce.into()),
+                    ("rollout", nonce.rollout.into()),
+                    ("known", nonce.known.as_str().into()),
+                ],
             );
         }
     }
 
     /// The log up to this number is in what is stored with this.
     pub fn settle(&mut self, number: u64) {
-        self.push("DELETE FROM batches WHERE number <= ?", &[revision(number)]);
+        self.push("DELETE FROM batches WHERE number <= ?", [number.into()]);
     }
 
     /// A window, as it is now.
     pub fn window(&mut self, rollout: &Name, window: &Window) {
-        let data = serde_json::to_string(window).unwrap_or_default();
-        let key = [
-            Text(rollout.as_str()),
-            Whole(i64::from(window.minutes)),
-            revision(window.minute),
-            revision(window.revision),
-            Text(&data),
-        ];
-        self.push("INSERT OR REPLACE INTO windows (rollout, minutes, minute, revision, is_folded, data) VALUES (?, ?, ?, ?, 0, ?)", &key);
+        self.put_window(rollout, window, false, serde_json::to_string(window).unwrap_or_default());
     }
 
     /// A window that is part of a longer one now: it stays as plots show it.
     pub fn fold(&mut self, rollout: &Name, window: &Window) {
-        let views = last_views(window);
-        let key = [
-            Text(rollout.as_str()),
-            Whole(i64::from(window.minutes)),
-            revision(window.minute),
-            revision(window.revision),
-            Text(&views),
-        ];
-        self.push("INSERT OR REPLACE INTO windows (rollout, minutes, minute, revision, is_folded, data) VALUES (?, ?, ?, ?, 1, ?)", &key);
+        self.put_window(rollout, window, true, last_views(window));
+    }
+
+    fn put_window(&mut self, rollout: &Name, window: &Window, is_folded: bool, data: String) {
+        self.put(
+            "windows",
+            4,
+            [
+                ("rollout", rollout.into()),
+                ("minutes", window.minutes.into()),
+                ("minute", window.minute.into()),
+                ("revision", window.revision.into()),
+                ("is_folded", i64::from(is_folded).into()),
+                ("data", data.into()),
+            ],
+        );
     }
 
     /// Everything that was ever counted of a rollout, and when something last came in.
     pub fn total(&mut self, rollout: &Name, total: &Window, arrived_at: Option<Instant>) {
         let data = serde_json::to_string(total).unwrap_or_default();
-        self.push(
-            "INSERT OR REPLACE INTO totals (rollout, arrived_at, data) VALUES (?, ?, ?)",
-            &[Text(rollout.as_str()), moment(arrived_at), Text(&data)],
-        );
+        self.put("totals", 1, [("rollout", rollout.into()), ("arrived_at", arrived_at.into()), ("data", data.into())]);
     }
 
     /// What a judge remembers.
     pub fn judge(&mut self, rollout: &Name, judge: &Judge) {
-        self.push(
-            "INSERT OR REPLACE INTO judges (rollout, state) VALUES (?, ?)",
-            &[Text(rollout.as_str()), Text(&judge.to_json())],
-        );
+        self.put("judges", 1, [("rollout", rollout.into()), ("state", judge.to_json().into())]);
     }
 
     /// A report of a signal.
     pub fn signal(&mut self, rollout: &Name, name: &str, value: f64, now: Instant) {
-        let statement = "INSERT INTO signal_minutes (rollout, name, minute, sum, last_at, last) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, last_at = excluded.last_at, last = excluded.last";
         self.push(
-            statement,
-            &[
-                Text(rollout.as_str()),
-                Text(name),
-                revision(minute_of(now)),
-                Real(value),
-                Whole(now.as_epoch_ms()),
-                Real(value),
-            ],
+            "INSERT INTO signal_minutes (rollout, name, minute, sum, last_at, last) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, last_at = excluded.last_at, last = excluded.last",
+            [rollout.into(), name.into(), minute_of(now).into(), value.into(), now.into(), value.into()],
         );
     }
 
@@ -157,37 +128,40 @@ impl Batch {
         let text = serde_json::to_string(message).unwrap_or_default();
         self.push(
             "INSERT INTO messages (rollout, at, message) VALUES (?, ?, ?)",
-            &[Text(rollout.as_str()), Whole(message.at.as_epoch_ms()), Text(&text)],
+            [rollout.into(), message.at.into(), text.into()],
         );
     }
 
     /// The counts of a rollout go.
     pub fn forget_counts(&mut self, rollout: &str) {
         for table in OF_ROLLOUTS {
-            self.push(&format!("DELETE FROM {table} WHERE rollout = ?"), &[Text(rollout)]);
+            self.push(format!("DELETE FROM {table} WHERE rollout = ?"), [rollout.into()]);
         }
     }
 
     /// What is too old goes.
     pub fn prune<'a>(&mut self, rollouts: impl Iterator<Item = &'a Name>, now: Instant) {
-        let before = |minutes: u64| revision(minute_of(now).saturating_sub(minutes));
+        let before = |minutes: u64| minute_of(now).saturating_sub(minutes);
+        let oldest_ms = |ms: i64| now.as_epoch_ms().saturating_sub(ms);
         for rollout in rollouts {
             for (minutes, kept) in [(1, MINUTES_KEPT), (10, MINUTES_KEPT), (60, HOURS_KEPT), (DAY_MINUTES, HOURS_KEPT)]
             {
                 self.push(
                     "DELETE FROM windows WHERE rollout = ? AND minutes = ? AND minute < ?",
-                    &[Text(rollout.as_str()), revision(minutes), before(kept)],
+                    [rollout.into(), minutes.into(), before(kept).into()],
                 );
             }
             self.push(
                 "DELETE FROM signal_minutes WHERE rollout = ? AND minute < ?",
-                &[Text(rollout.as_str()), before(HOURS_KEPT)],
+                [rollout.into(), before(HOURS_KEPT).into()],
             );
-            let oldest_ms = now.as_epoch_ms().saturating_sub(MESSAGE_MS_KEPT);
-            self.push("DELETE FROM messages WHERE rollout = ? AND at < ?", &[Text(rollout.as_str()), Whole(oldest_ms)]);
+            self.push(
+                "DELETE FROM messages WHERE rollout = ? AND at < ?",
+                [rollout.into(), oldest_ms(MESSAGE_MS_KEPT).into()],
+            );
         }
-        self.push("DELETE FROM nonces WHERE minute < ?", &[before(NONCE_MINUTES_KEPT)]);
-        self.push("DELETE FROM isolates WHERE at < ?", &[Whole(now.as_epoch_ms().saturating_sub(ISOLATE_MS_KEPT))]);
+        self.push("DELETE FROM nonces WHERE minute < ?", [before(NONCE_MINUTES_KEPT).into()]);
+        self.push("DELETE FROM isolates WHERE at < ?", [oldest_ms(ISOLATE_MS_KEPT).into()]);
     }
 }
 
@@ -195,8 +169,8 @@ impl Batch {
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn last_sequence(context: &JsValue, isolate: &str) -> Result<u64, JsValue> {
-    let rows = rows(context, "SELECT sequence FROM isolates WHERE isolate = ?", &[Text(isolate)])?;
+pub fn last_sequence(storage: &mut dyn Storage, isolate: &str) -> Result<u64, StorageError> {
+    let rows = storage.rows("SELECT sequence FROM isolates WHERE isolate = ?", &[isolate.into()])?;
     Ok(rows.first().map_or(0, |row| row.number(0)))
 }
 
@@ -204,8 +178,8 @@ pub fn last_sequence(context: &JsValue, isolate: &str) -> Result<u64, JsValue> {
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn isolates_since(context: &JsValue, ms: i64) -> Result<Vec<(String, u64, Instant)>, JsValue> {
-    let rows = rows(context, "SELECT isolate, sequence, at FROM isolates WHERE at >= ?", &[Whole(ms)])?;
+pub fn isolates_since(storage: &mut dyn Storage, ms: i64) -> Result<Vec<(String, u64, Instant)>, StorageError> {
+    let rows = storage.rows("SELECT isolate, sequence, at FROM isolates WHERE at >= ?", &[ms.into()])?;
     Ok(rows.iter().filter_map(|row| Some((row.text(0).to_owned(), row.number(1), row.moment(2)?))).collect())
 }
 
@@ -214,15 +188,15 @@ pub fn isolates_since(context: &JsValue, ms: i64) -> Result<Vec<(String, u64, In
 /// # Errors
 /// When the storage refuses.
 pub fn known_nonces(
-    context: &JsValue,
+    storage: &mut dyn Storage,
     views: &[(u64, &str, &str)],
-) -> Result<Vec<(u64, String, String, String)>, JsValue> {
+) -> Result<Vec<(u64, String, String, String)>, StorageError> {
     if views.is_empty() {
         return Ok(Vec::new());
     }
     let views = serde_json::to_string(views).unwrap_or_default();
     let statement = "SELECT nonces.minute, nonces.nonce, nonces.rollout, known FROM json_each(?) AS view CROSS JOIN nonces ON nonces.minute = view.value ->> 0 AND nonces.nonce = view.value ->> 1 AND nonces.rollout = view.value ->> 2";
-    let rows = rows(context, statement, &[Text(&views)])?;
+    let rows = storage.rows(statement, &[views.as_str().into()])?;
     Ok(rows
         .iter()
         .map(|row| (row.number(0), row.text(1).to_owned(), row.text(2).to_owned(), row.text(3).to_owned()))
@@ -232,16 +206,17 @@ pub fn known_nonces(
 /// What is stored of a rollout beside its windows: everything that was ever counted of it.
 pub type Totals = Vec<(Name, Window)>;
 
-/// Loads the metrics of a deployment up to the last checkpoint. What cannot be read of a rollout is told.
+/// Loads the metrics of a deployment up to the last checkpoint. Rollouts of whose counts something
+/// cannot be read go into `unreadable`.
 ///
 /// # Errors
 /// When the storage refuses.
 pub fn load(
-    context: &JsValue,
+    turn: &mut Turn<'_>,
     deployment: &mut Deployment,
-    now: Instant,
-    broken: &mut dyn FnMut(&str),
-) -> Result<Totals, JsValue> {
+    unreadable: &mut Vec<String>,
+) -> Result<Totals, StorageError> {
+    let now = turn.now;
     let mut totals = Totals::new();
     let keys: Vec<(Name, u64, u64)> = deployment
         .rollouts
@@ -253,35 +228,34 @@ pub fn load(
         // What an earlier attempt counted is nobody's evidence; legacy's last day is compared with.
         let day = minute_of(now).saturating_sub(DAY_MINUTES);
         let wanted = format!("(revision >= {begun_revision} OR minute >= {day})");
-        windows(context, &key, &wanted, &mut |window| match window {
+        windows(turn.storage, &key, &wanted, &mut |window| match window {
             Some(window) => metrics.series.restore(window),
-            None => broken(key.as_str()),
+            None => unreadable.push(key.to_string()),
         })?;
         let mut forgotten = Batch::default();
-        windows(context, &key, &format!("NOT {wanted} AND minutes < {DAY_MINUTES}"), &mut |window| {
+        windows(turn.storage, &key, &format!("NOT {wanted} AND minutes < {DAY_MINUTES}"), &mut |window| {
             if let Some(window) = window {
                 forgotten.fold(&key, &window);
             }
         })?;
-        forgotten.commit(context)?;
-        for row in rows(context, "SELECT state FROM judges WHERE rollout = ?", &[Text(key.as_str())])? {
+        turn.commit(forgotten)?;
+        for row in turn.storage.rows("SELECT state FROM judges WHERE rollout = ?", &[(&key).into()])? {
             match Judge::parse(row.text(0)) {
                 Some(judge) => metrics.judge = judge,
-                None => broken(key.as_str()),
+                None => unreadable.push(key.to_string()),
             }
         }
-        for row in rows(
-            context,
+        for row in turn.storage.rows(
             "SELECT name, minute, sum, last_at, last FROM signal_minutes WHERE rollout = ? AND minute >= ?",
-            &[Text(key.as_str()), revision(begun_minute)],
+            &[(&key).into(), begun_minute.into()],
         )? {
             restore_signal(metrics, &row);
         }
-        for row in rows(context, "SELECT data, arrived_at FROM totals WHERE rollout = ?", &[Text(key.as_str())])? {
+        for row in turn.storage.rows("SELECT data, arrived_at FROM totals WHERE rollout = ?", &[(&key).into()])? {
             metrics.arrived_at = row.moment(1);
             match Window::parse(row.text(0)) {
                 Some(total) => totals.push((key.clone(), total)),
-                None => broken(key.as_str()),
+                None => unreadable.push(key.to_string()),
             }
         }
     }
@@ -304,12 +278,9 @@ fn restore_signal(metrics: &mut RolloutMetrics, row: &Row) {
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn log(context: &JsValue, after: u64) -> Result<Vec<(u64, Instant, String)>, JsValue> {
-    let rows = rows(
-        context,
-        "SELECT number, at, text FROM batches WHERE number > ? ORDER BY number LIMIT 8",
-        &[revision(after)],
-    )?;
+pub fn log(storage: &mut dyn Storage, after: u64) -> Result<Vec<(u64, Instant, String)>, StorageError> {
+    let rows = storage
+        .rows("SELECT number, at, text FROM batches WHERE number > ? ORDER BY number LIMIT 8", &[after.into()])?;
     Ok(rows.iter().filter_map(|row| Some((row.number(0), row.moment(1)?, row.text(2).to_owned()))).collect())
 }
 
@@ -318,14 +289,18 @@ const PAGE: usize = 50;
 
 /// Tells of each window that is not part of a longer one and that `wanted` wants; `None` for one that
 /// cannot be read.
-fn windows(context: &JsValue, key: &Name, wanted: &str, tell: &mut dyn FnMut(Option<Window>)) -> Result<(), JsValue> {
+fn windows(
+    storage: &mut dyn Storage,
+    key: &Name,
+    wanted: &str,
+    tell: &mut dyn FnMut(Option<Window>),
+) -> Result<(), StorageError> {
     let statement = format!(
         "SELECT minutes, minute, revision, data FROM windows WHERE rollout = ? AND (minutes, minute, revision) > (?, ?, ?) AND is_folded = 0 AND {wanted} ORDER BY minutes, minute, revision LIMIT {PAGE}"
     );
     let mut after = (0, 0, 0);
     loop {
-        let rows =
-            rows(context, &statement, &[Text(key.as_str()), revision(after.0), revision(after.1), revision(after.2)])?;
+        let rows = storage.rows(&statement, &[key.into(), after.0.into(), after.1.into(), after.2.into()])?;
         for row in &rows {
             after = (row.number(0), row.number(1), row.number(2));
             tell(Window::parse(row.text(3)));
@@ -342,27 +317,20 @@ fn windows(context: &JsValue, key: &Name, wanted: &str, tell: &mut dyn FnMut(Opt
 /// # Errors
 /// When the storage refuses.
 pub fn views(
-    context: &JsValue,
+    storage: &mut dyn Storage,
     key: &Name,
     asked: &Asked,
     tell: &mut dyn FnMut(u64, u64, &str),
-) -> Result<(), JsValue> {
+) -> Result<(), StorageError> {
     let statement = format!(
         "SELECT minute, revision, data -> ? FROM windows WHERE rollout = ? AND minutes = ? AND (minute, revision) > (?, ?) AND is_folded = 1 ORDER BY minute, revision LIMIT {PAGE}"
     );
     let endpoint = format!("$.\"{}\"", asked.endpoint.as_ref().map_or("", Name::as_str));
     let mut after = (asked.minute().saturating_sub(1), REVISION_MAX);
     loop {
-        let rows = rows(
-            context,
+        let rows = storage.rows(
             &statement,
-            &[
-                Text(&endpoint),
-                Text(key.as_str()),
-                Whole(i64::from(asked.minutes)),
-                revision(after.0),
-                revision(after.1),
-            ],
+            &[endpoint.as_str().into(), key.into(), asked.minutes.into(), after.0.into(), after.1.into()],
         )?;
         for row in &rows {
             after = (row.number(0), row.number(1));
@@ -378,9 +346,9 @@ pub fn views(
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn percentages(context: &JsValue, key: &Name, minute: u64) -> Result<Vec<(u64, f64)>, JsValue> {
+pub fn percentages(storage: &mut dyn Storage, key: &Name, minute: u64) -> Result<Vec<(u64, f64)>, StorageError> {
     let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
-    let rows = rows(context, statement, &[Text(key.as_str()), revision(minute)])?;
+    let rows = storage.rows(statement, &[key.into(), minute.into()])?;
     Ok(rows.iter().map(|row| (row.number(0), row.real(1))).collect())
 }
 
@@ -389,15 +357,14 @@ pub fn percentages(context: &JsValue, key: &Name, minute: u64) -> Result<Vec<(u6
 /// # Errors
 /// When the storage refuses.
 pub fn messages(
-    context: &JsValue,
+    storage: &mut dyn Storage,
     key: &Name,
     before: Instant,
     limit: u64,
-) -> Result<Vec<(Option<Instant>, String)>, JsValue> {
-    let rows = rows(
-        context,
+) -> Result<Vec<(Option<Instant>, String)>, StorageError> {
+    let rows = storage.rows(
         "SELECT at, message FROM messages WHERE rollout = ? AND at < ? ORDER BY at DESC, rowid DESC LIMIT ?",
-        &[Text(key.as_str()), Whole(before.as_epoch_ms()), revision(limit)],
+        &[key.into(), before.into(), limit.into()],
     )?;
     Ok(rows.iter().map(|row| (row.moment(0), row.text(1).to_owned())).collect())
 }

@@ -1,16 +1,13 @@
 //! Plans as they come to the controller: sent to the API, or written into KV by hand.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use serde::Deserialize;
-use wasm_bindgen::prelude::*;
-
-use super::desk::Desk;
-use super::store::{Batch, Removed};
+use super::state::State;
+use super::store::{Batch, Removed, StorageError};
+use super::turn::{KvTexts, Turn};
 use crate::decide::reconcile::isolate::ECHO_MS;
 use crate::decide::rollout::Order;
 use crate::decide::transition::KV;
-use crate::edge::{clock, log};
 use crate::model::command::Command;
 use crate::model::fault::listed;
 use crate::model::live::{LiveText, Phase};
@@ -22,6 +19,7 @@ use crate::model::{Instant, Name};
 use crate::protocol::api::body::Plans;
 use crate::protocol::api::plans::{self, Applied};
 use crate::protocol::api::problem::Problem;
+use serde::Deserialize;
 
 /// What faults of the KV key `plans` are noticed under: it cannot be read, or it could not be adopted.
 const MALFORMED: &str = "plans";
@@ -32,7 +30,7 @@ const STALE_MS: i64 = ECHO_MS;
 /// A set that lacks rollouts is written over sooner.
 const LACKING_MS: i64 = 10_000;
 
-impl Desk {
+impl State {
     /// Takes in the value of the KV key `plans`: a newer revision was written by hand. What would take
     /// rollouts away, or cannot be read, is written over.
     ///
@@ -40,12 +38,11 @@ impl Desk {
     /// When the storage refuses.
     pub fn see_plans(
         &mut self,
-        context: &JsValue,
+        turn: &mut Turn<'_>,
         text: Option<&String>,
-        texts: &HashMap<String, String>,
-        now: Instant,
-    ) -> Result<(), JsValue> {
-        let own = self.deployment.plans;
+        texts: &KvTexts,
+    ) -> Result<(), StorageError> {
+        let (own, now) = (self.deployment.plans, turn.now);
         let Some(text) = text else {
             self.write_again(STALE_MS, now);
             return Ok(());
@@ -58,18 +55,18 @@ impl Desk {
             Ok(set) if set.revision > own => set,
             Ok(set) => {
                 self.faults.retain(|known| known.subject != MALFORMED);
-                return self.see_old_plans(context, &set, text, hash, now);
+                return self.see_old_plans(turn, &set, text, hash);
             }
             Err(error) if own > 0 => {
                 self.notice(
+                    turn,
                     REFUSED,
                     format!("the KV key `plans` could not be read and was written over: {error}"),
-                    now,
                 );
-                return self.write_over(context, hash, own + 1, now);
+                return self.write_over(turn, hash, own + 1);
             }
             Err(error) => {
-                self.notice(MALFORMED, error.to_string(), now);
+                self.notice(turn, MALFORMED, error.to_string());
                 return Ok(());
             }
         };
@@ -89,24 +86,24 @@ impl Desk {
         match plans::apply(&self.deployment, sent, KV, revision, |key| self.last_revision(texts, key), now) {
             Ok(applied) => {
                 let is_unchanged = applied.changes.is_empty();
-                self.apply(context, applied, Batch::default(), texts, now)?;
+                self.apply(turn, applied, Batch::default(), texts)?;
                 if !lacking.is_empty() {
-                    self.notice(REFUSED, kept, now);
+                    self.notice(turn, REFUSED, kept);
                 }
                 // Where nothing is known here, nothing is lost either.
-                if is_unchanged && own > 0 { self.write_over(context, hash, revision, now) } else { Ok(()) }
+                if is_unchanged && own > 0 { self.write_over(turn, hash, revision) } else { Ok(()) }
             }
             // Isolates follow what they read, so what cannot be adopted is written over.
             Err(problem) => {
                 self.notice(
+                    turn,
                     REFUSED,
                     format!(
                         "the KV key `plans` was written by hand and is written over, since it cannot be adopted: {}",
                         problem.detail
                     ),
-                    now,
                 );
-                self.write_over(context, hash, revision, now)
+                self.write_over(turn, hash, revision)
             }
         }
     }
@@ -114,22 +111,21 @@ impl Desk {
     /// Takes in plans under a revision that is no newer: mostly a stale read.
     fn see_old_plans(
         &mut self,
-        context: &JsValue,
+        turn: &mut Turn<'_>,
         set: &PlanSet<'_>,
         text: &str,
         hash: u64,
-        now: Instant,
-    ) -> Result<(), JsValue> {
+    ) -> Result<(), StorageError> {
         let own = self.deployment.plans;
         if own == 0 || self.deployment.plans_published != own || text == self.plans_text() {
             return Ok(());
         }
         if set.revision == own {
-            self.notice(REFUSED, format!("the KV key `plans` was changed by hand under its own revision {own}, and was written over: `tidegate apply` changes plans"), now);
-            return self.write_over(context, hash, own + 1, now);
+            self.notice(turn, REFUSED, format!("the KV key `plans` was changed by hand under its own revision {own}, and was written over: `tidegate apply` changes plans"));
+            return self.write_over(turn, hash, own + 1);
         }
         let is_lacking = set.rollouts.len() < self.deployment.rollouts.iter().count();
-        self.write_again(if is_lacking { LACKING_MS } else { STALE_MS }, now);
+        self.write_again(if is_lacking { LACKING_MS } else { STALE_MS }, turn.now);
         Ok(())
     }
 
@@ -140,12 +136,12 @@ impl Desk {
     }
 
     /// Sees to it that the plans of the controller take the place of what stands in KV.
-    fn write_over(&mut self, context: &JsValue, hash: u64, revision: u64, now: Instant) -> Result<(), JsValue> {
+    fn write_over(&mut self, turn: &mut Turn<'_>, hash: u64, revision: u64) -> Result<(), StorageError> {
         let mut batch = Batch::default();
         batch.number("plans", revision);
-        batch.commit(context)?;
+        turn.commit(batch)?;
         self.deployment.plans = revision;
-        self.written_over = Some((hash, now));
+        self.written_over = Some((hash, turn.now));
         Ok(())
     }
 
@@ -162,40 +158,39 @@ impl Desk {
     /// When the storage refuses.
     pub fn apply(
         &mut self,
-        context: &JsValue,
+        turn: &mut Turn<'_>,
         applied: Applied,
         mut batch: Batch,
-        texts: &HashMap<String, String>,
-        now: Instant,
-    ) -> Result<(), JsValue> {
+        texts: &KvTexts,
+    ) -> Result<(), StorageError> {
         self.faults.retain(|known| known.subject != REFUSED);
         if applied.changes.is_empty() && applied.removed.is_empty() {
-            return batch.commit(context);
+            return turn.commit(batch);
         }
         let removed: Vec<Removed> = applied
             .removed
             .iter()
             .filter_map(|key| self.deployment.rollouts.get(key))
             .map(|rollout| {
-                batch.remove(rollout, clock::now());
+                batch.remove(rollout, turn.now);
                 Removed { key: rollout.plan.key.to_string(), revision: rollout.record.live.revision, is_in_kv: true }
             })
             .collect();
         batch.number("plans", applied.revision);
         let is_new = |key: &&Name| self.deployment.rollouts.get(key).is_none();
         let added: Vec<Name> = applied.changes.iter().map(|change| &change.key).filter(is_new).cloned().collect();
-        self.commit(context, applied.changes, batch)?;
+        self.commit(turn, applied.changes, batch)?;
         self.deployment.plans = applied.revision;
         for key in &applied.removed {
             self.deployment.rollouts.remove(key);
             self.deployment.metrics.remove(key);
             self.counting.forget(key);
             self.networks.forget(key);
-            log::note("removed", key.as_str(), "the rollout is gone from the plans");
+            turn.note("removed", key.as_str(), "the rollout is gone from the plans");
         }
         self.removed.extend(removed);
         for key in &added {
-            self.take_over(context, key, texts, now)?;
+            self.take_over(turn, key, texts)?;
         }
         Ok(())
     }
@@ -204,20 +199,14 @@ impl Desk {
     ///
     /// # Errors
     /// With the problem to answer.
-    pub fn work_out(
-        &self,
-        sent: Plans,
-        actor: &str,
-        texts: &HashMap<String, String>,
-        now: Instant,
-    ) -> Result<Applied, Problem> {
+    pub fn work_out(&self, sent: Plans, actor: &str, texts: &KvTexts, now: Instant) -> Result<Applied, Problem> {
         let in_kv = texts.get("plans").and_then(|text| PlanSet::parse_by_hand(text).ok()).map_or(0, |set| set.revision);
         let revision = self.deployment.plans.max(in_kv) + 1;
         plans::apply(&self.deployment, sent, actor, revision, |key| self.last_revision(texts, key), now)
     }
 
     /// The last revision that anybody has seen of a rollout that is new here.
-    fn last_revision(&self, texts: &HashMap<String, String>, key: &Name) -> u64 {
+    fn last_revision(&self, texts: &KvTexts, key: &Name) -> u64 {
         let own =
             self.removed.iter().filter(|removed| removed.key == key.as_str()).map(|removed| removed.revision).max();
         revision_in(texts, key).max(own.unwrap_or_default())
@@ -225,28 +214,22 @@ impl Desk {
 
     /// A rollout that is new here may have been led through KV so far: it goes on as it is there. `texts`
     /// is what KV holds.
-    fn take_over(
-        &mut self,
-        context: &JsValue,
-        key: &Name,
-        texts: &HashMap<String, String>,
-        now: Instant,
-    ) -> Result<(), JsValue> {
+    fn take_over(&mut self, turn: &mut Turn<'_>, key: &Name, texts: &KvTexts) -> Result<(), StorageError> {
         let Some(text) = texts.get(&format!("stage/{key}")) else { return Ok(()) };
         // What this controller has left there itself belongs to a rollout that is gone.
         let is_own = self.removed.iter().any(|removed| removed.key == key.as_str());
         let state = match LiveText::parse(text) {
             Ok(LiveText::Written(_)) if is_own => return Ok(()),
             Ok(LiveText::Written(state) | LiveText::Edited(state)) if state.phase != Phase::Draft => state,
-            _ => return self.see_text(context, key, text, now),
+            _ => return self.see_text(turn, key, text),
         };
         let reason = format!("the KV key `stage/{key}` held this before the controller knew the rollout");
-        self.carry_out(context, key, Order::new(Command::TakeOver(Box::new(state)), KV, reason), now).map(|_| ())
+        self.carry_out(turn, key, Order::new(Command::TakeOver(Box::new(state)), KV, reason)).map(|_| ())
     }
 }
 
 /// The revision of the state that KV holds of a rollout; 0 where it holds none that a controller wrote.
-fn revision_in(texts: &HashMap<String, String>, key: &Name) -> u64 {
+fn revision_in(texts: &KvTexts, key: &Name) -> u64 {
     match texts.get(&format!("stage/{key}")).map(|text| LiveText::parse(text)) {
         Some(Ok(LiveText::Written(state) | LiveText::Edited(state))) => state.revision,
         _ => 0,

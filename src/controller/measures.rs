@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
-use wasm_bindgen::JsValue;
 
-use super::desk::Desk;
+use super::state::State;
 use super::store::counts::{percentages, views};
-use super::store::last_changes;
+use super::store::{Storage, StorageError, last_changes};
+use super::turn::Turn;
 use crate::decide::rollout::Rollout;
-use crate::model::Instant;
 use crate::model::measured::Window;
 use crate::protocol::api::metrics::{self, Asked};
 use crate::protocol::api::problem::Problem;
@@ -26,16 +25,16 @@ type Shown = ((u64, u64), Box<RawValue>);
 /// When the storage refuses.
 pub fn answer(
     present: &Present<'_>,
-    context: &JsValue,
+    storage: &mut dyn Storage,
     rollout: &Rollout,
     call: &Call,
-) -> Result<Result<Reply, Problem>, JsValue> {
+) -> Result<Result<Reply, Problem>, StorageError> {
     let of = |name: &str| parameter(&call.query, name);
     let asked = match metrics::asked(of("since").as_deref(), of("endpoint").as_deref(), &rollout.plan, present.now) {
         Ok(asked) => asked,
         Err(problem) => return Ok(Err(problem)),
     };
-    let percentages = percentages(context, &rollout.plan.key, asked.minute())?;
+    let percentages = percentages(storage, &rollout.plan.key, asked.minute())?;
     let percentage = |revision: u64| {
         percentages
             .binary_search_by_key(&revision, |(own, _)| *own)
@@ -43,7 +42,7 @@ pub fn answer(
             .and_then(|index| percentages.get(index))
             .map(|(_, percentage)| *percentage)
     };
-    let mut shown = stored(context, rollout, &asked, &percentage)?;
+    let mut shown = stored(storage, rollout, &asked, &percentage)?;
     // Nearly all of them come in order.
     for window in in_memory(present, rollout, &asked) {
         let key = (window.minute, window.revision);
@@ -56,13 +55,13 @@ pub fn answer(
 
 /// The windows that are part of longer ones, as they were last.
 fn stored(
-    context: &JsValue,
+    storage: &mut dyn Storage,
     rollout: &Rollout,
     asked: &Asked,
     percentage: &dyn Fn(u64) -> Option<f64>,
-) -> Result<Vec<Shown>, JsValue> {
+) -> Result<Vec<Shown>, StorageError> {
     let mut shown: Vec<Shown> = Vec::new();
-    views(context, &rollout.plan.key, asked, &mut |minute, revision, view| {
+    views(storage, &rollout.plan.key, asked, &mut |minute, revision, view| {
         shown.extend(metrics::with_percentage(view, percentage(revision)).map(|view| ((minute, revision), view)));
     })?;
     Ok(shown)
@@ -91,21 +90,22 @@ fn in_memory<'a>(present: &Present<'a>, rollout: &Rollout, asked: &Asked) -> Vec
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn expose(desk: &Desk, context: &JsValue, now: Instant) -> Result<Reply, JsValue> {
-    let faults = desk.heard.faults(now);
+pub fn expose(state: &State, turn: &mut Turn<'_>) -> Result<Reply, StorageError> {
+    let now = turn.now;
+    let faults = state.isolates.faults(now);
     let present = Present {
-        deployment: &desk.deployment,
+        deployment: &state.deployment,
         faults: &faults,
         lists: &[],
         reaches: &[],
-        isolates: desk.heard.isolates(),
+        isolates: state.isolates.count(),
         now,
     };
     let exposed = Exposed {
         present,
-        totals: desk.counting.totals(),
-        isolates: desk.heard.isolates(),
-        changes: &last_changes(context)?,
+        totals: state.counting.totals(),
+        isolates: state.isolates.count(),
+        changes: &last_changes(turn.storage)?,
     };
     Ok(Reply::text(exposition(&exposed)))
 }

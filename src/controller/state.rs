@@ -1,35 +1,36 @@
-//! The controller's desk: what it knows, and how what comes in changes it. Nothing here waits, so
+//! What the controller knows of its deployment, and how a turn changes it. Nothing here waits, so
 //! nothing can come in between working a change out and storing it.
 
 use std::borrow::Cow;
 
-use wasm_bindgen::prelude::*;
-
-use super::counting::Counting;
-use super::heard::Heard;
+use super::evaluation::Counting;
 use super::intake::Receipt;
-use super::store::{self, Batch, Removed, Stored, counts};
+use super::registry::IsolateRegistry;
+use super::store::{self, Batch, Removed, StorageError, Stored, counts};
+use super::turn::{Effect, KvTexts, Turn};
+use super::{POLL_FRESH_MS, after};
 use crate::decide::deployment::Deployment;
 use crate::decide::rollout::{Change, Noticed, Order, Rollout};
-use crate::edge::{clock, log};
 use crate::model::{Instant, Name};
 use crate::protocol::beacon::networks::Networks;
 use crate::protocol::flush::{Answer, Flush, Told};
 use crate::protocol::pace::Pace;
 
 /// KV is looked at for edits after this long, even where nobody asks.
-const LOOK_MS: i64 = 30_000;
+const POLL_MS: i64 = 30_000;
 /// The same where isolates have seen that somebody wrote plans.
-const LOOK_SOON_MS: i64 = 2_000;
+const POLL_SOON_MS: i64 = 2_000;
 /// What isolates find wrong with the plans makes it look so often.
 const ALARM_MS: i64 = 10_000;
 /// A publication that failed is tried again after this long.
 const RETRY_MS: i64 = 1_000;
 /// One change calls for another at most so often, however the plans refer to each other.
 const CONSEQUENCES_MAX: usize = 1_000;
+/// What is in memory is loaded anew after this long, in milliseconds.
+const LOADED_MS_MAX: i64 = 86_400_000;
 
 /// What the controller knows.
-pub struct Desk {
+pub struct State {
     /// All rollouts.
     pub deployment: Deployment,
     /// When KV was last looked at.
@@ -41,7 +42,7 @@ pub struct Desk {
     /// What has been counted.
     pub counting: Counting,
     /// What isolates have said lately.
-    pub heard: Heard,
+    pub isolates: IsolateRegistry,
     /// Which networks have reported lately.
     pub networks: Networks,
     /// What flushes cost.
@@ -56,44 +57,45 @@ pub struct Desk {
     alarmed_at: Option<Instant>,
     /// When all this was loaded.
     pub loaded_at: Instant,
-    /// For when the alarm is set, in milliseconds since 1970.
-    wakes_at_ms: Option<i64>,
+    /// For when the alarm is set.
+    wakes_at: Option<Instant>,
 }
 
-impl Desk {
+impl State {
     /// Loads what is stored.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn load(context: &JsValue) -> Result<Self, JsValue> {
+    pub fn load(turn: &mut Turn<'_>) -> Result<Self, StorageError> {
+        let now = turn.now;
+        let mut unreadable: Vec<String> = Vec::new();
+        let Stored { mut deployment, removed, pruned_minute } = store::load(turn, &mut unreadable)?;
+        let totals = counts::load(turn, &mut deployment, &mut unreadable)?;
         let mut faults: Vec<Noticed> = Vec::new();
-        let mut broken = |key: &str| {
+        for subject in unreadable {
             let message = "what was counted of it cannot be read by this version; it is left alone".to_owned();
-            log::warn("rollout_unreadable", key, &message);
-            if !faults.iter().any(|known| known.subject == key) {
-                faults.push(Noticed { subject: key.to_owned(), message, at: clock::now() });
+            turn.warn("rollout_unreadable", &subject, &message);
+            if !faults.iter().any(|known| known.subject == subject) {
+                faults.push(Noticed { subject, message, at: now });
             }
-        };
-        let now = clock::now();
-        let Stored { mut deployment, removed, pruned_minute } = store::load(context, now, &mut broken)?;
-        let totals = counts::load(context, &mut deployment, now, &mut broken)?;
-        let mut heard = Heard::default();
-        for (isolate, sequence, at) in counts::isolates_since(context, Heard::since_ms(now))? {
-            heard.note_sequence(isolate, sequence, at);
+        }
+        let mut isolates = IsolateRegistry::default();
+        for (isolate, sequence, at) in counts::isolates_since(turn.storage, IsolateRegistry::since_ms(now))? {
+            isolates.note_sequence(isolate, sequence, at);
         }
         for rollout in deployment.rollouts.iter().filter(|rollout| {
-            rollout.record.live.killed && rollout.record.live.since.as_epoch_ms() >= Heard::since_ms(now)
+            rollout.record.live.killed && rollout.record.live.since.as_epoch_ms() >= IsolateRegistry::since_ms(now)
         }) {
-            heard.note_kill(&rollout.plan.key, rollout.record.live.revision, now);
+            isolates.note_kill(&rollout.plan.key, rollout.record.live.revision, now);
         }
         let counting = Counting::new(totals, pruned_minute);
-        let mut desk = Self {
+        let mut state = Self {
             deployment,
             polled_at: Instant::from_epoch_ms(0),
             faults,
             removed,
             counting,
-            heard,
+            isolates,
             networks: Networks::default(),
             pace: Pace::default(),
             is_outdated: false,
@@ -101,27 +103,27 @@ impl Desk {
             written_over: None,
             alarmed_at: None,
             loaded_at: now,
-            wakes_at_ms: None,
+            wakes_at: None,
         };
-        desk.replay_log(context)?;
-        Ok(desk)
+        state.replay_log(turn)?;
+        Ok(state)
     }
 
-    /// Stores changes, together with what else is in the batch, and takes them in. Then does what
-    /// the schedule makes of them.
+    /// Stores changes, together with what else is in the batch, and takes them in: the one place where a change
+    /// becomes known.
     ///
     /// # Errors
     /// When the storage refuses; then nothing has changed.
-    pub fn commit(&mut self, context: &JsValue, changes: Vec<Change>, mut batch: Batch) -> Result<(), JsValue> {
+    pub fn commit(&mut self, turn: &mut Turn<'_>, changes: Vec<Change>, mut batch: Batch) -> Result<(), StorageError> {
         for change in &changes {
             batch.change(change);
         }
-        batch.commit(context)?;
+        turn.commit(batch)?;
         for change in changes {
             let entry = &change.entry;
             let state = &entry.state;
             let killed = if state.killed { ", killed" } else { "" };
-            log::note(
+            turn.note(
                 "change",
                 entry.rollout.as_str(),
                 &format!(
@@ -135,84 +137,120 @@ impl Desk {
                     entry.reason
                 ),
             );
-            self.heard.note_change(&change, entry.at);
+            self.isolates.note_change(&change, entry.at);
             self.deployment.accept(change);
         }
         Ok(())
     }
 
-    /// Carries out an order of the schedule or of KV; a refusal is told in the log. Returns whether it was
+    /// Carries out an order of the schedule or of KV; a refusal is logged. Returns whether it was
     /// carried out.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn carry_out(&mut self, context: &JsValue, key: &Name, order: Order, now: Instant) -> Result<bool, JsValue> {
+    pub fn carry_out(&mut self, turn: &mut Turn<'_>, key: &Name, order: Order) -> Result<bool, StorageError> {
         let Some(rollout) = self.deployment.rollouts.get(key) else { return Ok(false) };
-        match rollout.change(order, now) {
-            Ok(change) => self.commit(context, vec![change], Batch::default()).map(|()| true),
+        match rollout.change(order, turn.now) {
+            Ok(change) => self.commit(turn, vec![change], Batch::default()).map(|()| true),
             Err(refusal) => {
-                log::warn("refused", key.as_str(), &refusal.to_string());
+                turn.warn("refused", key.as_str(), &refusal.to_string());
                 Ok(false)
             }
         }
     }
 
-    /// Looks at what has come in where that is due, and does what guardrails and the schedule want done
+    /// Evaluates what has come in where that is due, and does what guardrails and the schedule want done
     /// now. Then sees to it that the controller wakes in time.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn go_on(&mut self, context: &JsValue, now: Instant) -> Result<(), JsValue> {
-        let is_due = self.evaluate_ms(now).is_some_and(|ms| ms <= now.as_epoch_ms());
+    pub fn advance(&mut self, turn: &mut Turn<'_>) -> Result<(), StorageError> {
+        let now = turn.now;
+        let is_due = self.evaluate_at(now).is_some_and(|at| at <= now);
         if is_due || self.deployment.due(now).is_some() {
-            self.evaluate(context, now)?;
+            self.evaluate(turn)?;
         }
         for _ in 0..CONSEQUENCES_MAX {
             let Some((key, order)) = self.deployment.due(now) else { break };
-            if !self.carry_out(context, &key, order, now)? {
+            if !self.carry_out(turn, &key, order)? {
                 break;
             }
         }
-        let in_ms = |ms: i64| now.as_epoch_ms().saturating_add(ms);
-        let after_ms = if self.is_outdated { LOOK_SOON_MS } else { LOOK_MS };
-        let evaluate_ms = self.polled_at.as_epoch_ms().saturating_add(after_ms).max(now.as_epoch_ms());
+        self.wake_in_time(turn);
+        Ok(())
+    }
+
+    /// Each setting of the alarm is a write, so it is set where it would be too late; one that rings too early does
+    /// no harm.
+    fn wake_in_time(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now;
+        let poll_at = after(self.polled_at, if self.is_outdated { POLL_SOON_MS } else { POLL_MS }).max(now);
         // Where there is no rollout there is nothing in KV to be adopted, but plans at the beginning.
         let is_idle =
             self.deployment.rollouts.iter().next().is_none() && self.polled_at.as_epoch_ms() > 0 && !self.is_outdated;
-        let publish_ms = self.has_unpublished().then(|| in_ms(RETRY_MS));
-        let due_ms = self.deployment.wake(now).map(Instant::as_epoch_ms);
-        let judge_ms = self.evaluate_ms(now).map(|ms| ms.max(now.as_epoch_ms()));
-        let wake_ms = [(!is_idle).then_some(evaluate_ms), publish_ms, due_ms, judge_ms].into_iter().flatten().min();
-        // Each setting of the alarm is a write; one that rings too early does no harm.
-        if let Some(wake_ms) = wake_ms
-            && self.wakes_at_ms.is_none_or(|set_ms| set_ms > wake_ms || set_ms < now.as_epoch_ms())
+        let publish_at = self.has_unpublished().then(|| after(now, RETRY_MS));
+        let evaluate_at = self.evaluate_at(now).map(|at| at.max(now));
+        let due_at = self.deployment.wake(now);
+        let wake_at = [(!is_idle).then_some(poll_at), publish_at, due_at, evaluate_at].into_iter().flatten().min();
+        if let Some(wake_at) = wake_at
+            && self.wakes_at.is_none_or(|set| set > wake_at || set < now)
         {
-            store::wake_at(context, wake_ms as f64);
-            self.wakes_at_ms = Some(wake_ms);
+            turn.push(Effect::WakeAt(wake_at));
+            self.wakes_at = Some(wake_at);
         }
-        Ok(())
+    }
+
+    /// For when the alarm is set.
+    pub const fn wakes_at(&self) -> Option<Instant> {
+        self.wakes_at
     }
 
     /// The alarm has rung, so none is set.
     pub fn note_alarm(&mut self) {
-        self.wakes_at_ms = None;
+        self.wakes_at = None;
     }
 
-    /// Whether KV lacks something that has been stored here.
-    pub fn has_unpublished(&self) -> bool {
-        self.deployment.plans != self.deployment.plans_published
-            || self.deployment.rollouts.iter().any(|rollout| !rollout.is_published())
-            || self.removed.iter().any(|removed| removed.is_in_kv)
+    /// Whether somebody who wants to know what KV says is not content with the last poll.
+    pub fn is_poll_due(&self, now: Instant) -> bool {
+        now.as_epoch_ms() - self.polled_at.as_epoch_ms() >= POLL_FRESH_MS
+    }
+
+    /// Memory only grows: what was counted long ago is loaded shorter than it is counted.
+    pub fn is_old(&self, now: Instant) -> bool {
+        now.as_epoch_ms() - self.loaded_at.as_epoch_ms() > LOADED_MS_MAX
+    }
+
+    /// Takes in what a poll has found in KV.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub fn take_poll(&mut self, turn: &mut Turn<'_>, texts: &KvTexts) -> Result<(), StorageError> {
+        self.see_plans(turn, texts.get("plans"), texts)?;
+        let rollouts: Vec<Name> = self.deployment.rollouts.keys().cloned().collect();
+        for key in rollouts {
+            let own = format!("kill/{key}");
+            let kill_key = [own.as_str(), "kill/*"].into_iter().find(|key| texts.contains_key(*key));
+            self.see_kill_key(turn, &key, kill_key.map(str::to_owned))?;
+            match texts.get(&format!("stage/{key}")) {
+                Some(text) => self.see_text(turn, &key, text)?,
+                None => {
+                    if let Some(rollout) = self.deployment.rollouts.get_mut(&key) {
+                        rollout.note_missing(turn.now);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes in the value of a `stage/KEY`.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn see_text(&mut self, context: &JsValue, key: &Name, text: &str, now: Instant) -> Result<(), JsValue> {
-        let order = self.deployment.rollouts.get_mut(key).and_then(|rollout| rollout.see_text(text, now));
+    pub fn see_text(&mut self, turn: &mut Turn<'_>, key: &Name, text: &str) -> Result<(), StorageError> {
+        let order = self.deployment.rollouts.get_mut(key).and_then(|rollout| rollout.see_text(text, turn.now));
         match order {
-            Some(order) => self.carry_out(context, key, order, now).map(|_| ()),
+            Some(order) => self.carry_out(turn, key, order).map(|_| ()),
             None => Ok(()),
         }
     }
@@ -221,32 +259,26 @@ impl Desk {
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn see_kill_key(
-        &mut self,
-        context: &JsValue,
-        key: &Name,
-        kill_key: Option<String>,
-        now: Instant,
-    ) -> Result<(), JsValue> {
+    fn see_kill_key(&mut self, turn: &mut Turn<'_>, key: &Name, kill_key: Option<String>) -> Result<(), StorageError> {
         let Some(rollout) = self.deployment.rollouts.get_mut(key) else { return Ok(()) };
         let last = rollout.key_absent_since;
-        if let Some(order) = rollout.see_kill_key(kill_key, now) {
-            return self.carry_out(context, key, order, now).map(|_| ());
+        if let Some(order) = rollout.see_kill_key(kill_key, turn.now) {
+            return self.carry_out(turn, key, order).map(|_| ());
         }
         if rollout.key_absent_since == last {
             return Ok(());
         }
         let mut batch = Batch::default();
         batch.save(rollout);
-        batch.commit(context)
+        turn.commit(batch)
     }
 
     /// Takes note of something wrong with the deployment as a whole.
-    pub fn notice(&mut self, subject: &str, message: String, now: Instant) {
+    pub fn notice(&mut self, turn: &mut Turn<'_>, subject: &str, message: String) {
         if !self.faults.iter().any(|known| known.subject == subject && known.message == message) {
-            log::warn("fault", subject, &message);
+            turn.warn("fault", subject, &message);
             self.faults.retain(|known| known.subject != subject);
-            self.faults.push(Noticed { subject: subject.to_owned(), message, at: now });
+            self.faults.push(Noticed { subject: subject.to_owned(), message, at: turn.now });
         }
     }
 
@@ -255,16 +287,17 @@ impl Desk {
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn hear(&mut self, context: &JsValue, flush: &Flush, now: Instant) -> Result<Option<Receipt>, JsValue> {
+    pub fn take_flush(&mut self, turn: &mut Turn<'_>, flush: &Flush) -> Result<Option<Receipt>, StorageError> {
+        let now = turn.now;
         self.is_outdated =
             flush.plans.max(flush.seen.unwrap_or_default()) > self.deployment.plans || self.is_alarmed(flush, now);
-        self.heard.note(&flush.isolate, now);
-        self.heard.note_known(flush, now);
-        self.heard.note_faults(&flush.faults, now);
-        self.heard.note_lists(&flush.isolate, &flush.lists);
+        self.isolates.note(&flush.isolate, now);
+        self.isolates.note_known(flush, now);
+        self.isolates.note_faults(&flush.faults, now);
+        self.isolates.note_lists(&flush.isolate, &flush.lists);
         for (key, text) in &flush.texts {
             if let Ok(key) = key.parse() {
-                self.see_text(context, &key, text, now)?;
+                self.see_text(turn, &key, text)?;
             }
         }
         for kill in &flush.kills {
@@ -274,11 +307,11 @@ impl Desk {
                 if let Some(order) =
                     self.deployment.rollouts.get_mut(&key).and_then(|rollout| rollout.hear_of_kill_key(kill, now))
                 {
-                    self.carry_out(context, &key, order, now)?;
+                    self.carry_out(turn, &key, order)?;
                 }
             }
         }
-        self.receive(context, flush, now)
+        self.take_batch(turn, flush)
     }
 
     /// Whether an isolate has found something wrong with the plans in KV, which is looked at now and then.
@@ -295,13 +328,11 @@ impl Desk {
     /// Whether nothing is due, a flush has told nothing that changes anything, and the controller wakes in
     /// time for what it counted.
     pub fn is_quiet(&self, flush: &Flush, now: Instant) -> bool {
-        let now_ms = now.as_epoch_ms();
-        let is_told = self.is_outdated || !flush.texts.is_empty() || !flush.kills.is_empty();
-        let evaluate_ms = self.evaluate_ms(now);
-        !is_told
-            && self.wakes_at_ms.is_some_and(|wakes_ms| {
-                wakes_ms > now_ms
-                    && evaluate_ms.is_none_or(|evaluate_ms| evaluate_ms > now_ms && wakes_ms <= evaluate_ms)
+        let brings_news = self.is_outdated || !flush.texts.is_empty() || !flush.kills.is_empty();
+        let evaluate_at = self.evaluate_at(now);
+        !brings_news
+            && self.wakes_at.is_some_and(|wakes_at| {
+                wakes_at > now && evaluate_at.is_none_or(|evaluate_at| evaluate_at > now && wakes_at <= evaluate_at)
             })
     }
 
@@ -324,7 +355,7 @@ impl Desk {
                 known.iter().filter_map(found).map(tell).collect()
             }
         };
-        let interval_ms = self.pace.interval_ms(self.heard.isolates(), &flush.isolate);
+        let interval_ms = self.pace.interval_ms(self.isolates.count(), &flush.isolate);
         let plans = (flush.plans < self.deployment.plans).then(|| self.plans_text());
         let (acknowledged, refused) = match receipt {
             Some(Receipt { stored, refused }) => (Some(stored), refused),

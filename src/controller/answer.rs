@@ -1,13 +1,11 @@
-//! Answers the API's calls: finds what is asked for, decides, stores, tells.
-
-use std::collections::HashMap;
+//! Answers the API's calls: finds what is asked for, decides, stores, replies.
 
 use serde::Serialize;
-use wasm_bindgen::JsValue;
 
-use super::desk::Desk;
 use super::measures;
-use super::store::{self, Batch};
+use super::state::State;
+use super::store::{self, Batch, Storage, StorageError};
+use super::turn::{KvTexts, Turn};
 use crate::decide::rollout::{Noticed, Rollout};
 use crate::model::history::sha256_hex;
 use crate::model::{Instant, Name};
@@ -15,6 +13,8 @@ use crate::protocol::api::problem::Problem;
 use crate::protocol::api::view::Present;
 use crate::protocol::api::{Call, Reply, Route, body, commands, parameter, view};
 use crate::protocol::console::Console;
+use crate::protocol::flush::HeldList;
+use crate::protocol::reach::Reach;
 
 /// The longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 128;
@@ -50,62 +50,85 @@ type Answered = Result<Reply, Problem>;
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn answer(
-    desk: &mut Desk,
-    context: &JsValue,
-    call: &Call,
-    texts: &HashMap<String, String>,
-    now: Instant,
-) -> Result<Answered, JsValue> {
-    let route = match Route::find(&call.method, &call.path) {
-        Ok(route) => route,
-        Err(problem) => return Ok(Err(problem)),
+pub fn answer(state: &mut State, turn: &mut Turn<'_>, call: &Call, texts: &KvTexts) -> Result<Reply, StorageError> {
+    let answered = match Route::find(&call.method, &call.path) {
+        Ok(route) if is_change(call, &route) => once(state, turn, call, &route, texts)?,
+        Ok(route) => show(state, turn, call, &route)?,
+        Err(problem) => Err(problem),
     };
-    let rollout = |key: &str| find(desk, key);
-    let faults = desk.heard.faults(now);
-    let lists = desk.heard.lists(now);
-    let reaches = desk.heard.reaches(now);
-    let present = Present {
-        deployment: &desk.deployment,
-        faults: &faults,
-        lists: &lists,
-        reaches: &reaches,
-        isolates: desk.heard.isolates(),
-        now,
-    };
-    match &route {
-        Route::Rollouts => Ok(Ok(list(desk, &present))),
-        Route::Rollout(key) => Ok(rollout(key)
-            .map(|rollout| Reply::json(200, &view::rollout(&present, rollout)).at(rollout.record.live.revision))),
-        Route::Metrics(key) => match rollout(key) {
-            Ok(rollout) => measures::answer(&present, context, rollout, call),
-            Err(problem) => Ok(Err(problem)),
-        },
-        Route::Exposition => measures::expose(desk, context, now).map(Ok),
-        Route::History(key) => match rollout(key) {
-            Ok(rollout) => history(context, &rollout.plan.key, call),
-            Err(problem) => Ok(Err(problem)),
-        },
-        Route::Messages(key) => match rollout(key) {
-            Ok(rollout) => messages(context, &rollout.plan.key, call),
-            Err(problem) => Ok(Err(problem)),
-        },
-        Route::Plan(key) => match rollout(key) {
-            Ok(rollout) => plan(context, rollout, call),
-            Err(problem) => Ok(Err(problem)),
-        },
-        Route::Plans if call.method != "PUT" => Ok(Ok(Reply::text(desk.plans_text()))),
-        Route::Commands(_) | Route::AllCommands | Route::Plans | Route::Signals(_) => {
-            once(desk, context, call, &route, texts, now)
-        }
-        Route::Previews(_) | Route::Assign | Route::Description => Ok(Err(Problem::not_found(&call.path))),
+    Ok(answered.unwrap_or_else(Reply::from))
+}
+
+fn is_change(call: &Call, route: &Route) -> bool {
+    match route {
+        Route::Plans => call.method == "PUT",
+        Route::Commands(_) | Route::AllCommands | Route::Signals(_) => true,
+        _ => false,
     }
 }
 
-fn find<'d>(desk: &'d Desk, key: &str) -> Result<&'d Rollout, Problem> {
-    let found = key.parse::<Name>().ok().and_then(|name| desk.deployment.rollouts.get(&name));
+/// Answers a question, which changes nothing.
+fn show(state: &State, turn: &mut Turn<'_>, call: &Call, route: &Route) -> Result<Answered, StorageError> {
+    let shown = Shown::of(state, turn.now);
+    let present = shown.present(state);
+    let of = |key: &str| find(state, key);
+    Ok(match route {
+        Route::Rollouts => Ok(list(state, &present)),
+        Route::Exposition => Ok(measures::expose(state, turn)?),
+        Route::Plans => Ok(Reply::text(state.plans_text())),
+        Route::Rollout(key) => {
+            of(key).map(|rollout| Reply::json(200, &view::rollout(&present, rollout)).at(rollout.record.live.revision))
+        }
+        Route::Metrics(key) => match of(key) {
+            Ok(rollout) => measures::answer(&present, turn.storage, rollout, call)?,
+            Err(problem) => Err(problem),
+        },
+        Route::History(key) => match of(key) {
+            Ok(rollout) => history(turn.storage, &rollout.plan.key, call)?,
+            Err(problem) => Err(problem),
+        },
+        Route::Messages(key) => match of(key) {
+            Ok(rollout) => messages(turn.storage, &rollout.plan.key, call)?,
+            Err(problem) => Err(problem),
+        },
+        Route::Plan(key) => match of(key) {
+            Ok(rollout) => plan(turn.storage, rollout, call)?,
+            Err(problem) => Err(problem),
+        },
+        _ => Err(Problem::not_found(&call.path)),
+    })
+}
+
+/// What views show beside the deployment.
+struct Shown {
+    faults: Vec<Noticed>,
+    lists: Vec<HeldList>,
+    reaches: Vec<Reach>,
+    now: Instant,
+}
+
+impl Shown {
+    fn of(state: &State, now: Instant) -> Self {
+        let isolates = &state.isolates;
+        Self { faults: isolates.faults(now), lists: isolates.lists(now), reaches: isolates.reaches(now), now }
+    }
+
+    fn present<'a>(&'a self, state: &'a State) -> Present<'a> {
+        Present {
+            deployment: &state.deployment,
+            faults: &self.faults,
+            lists: &self.lists,
+            reaches: &self.reaches,
+            isolates: state.isolates.count(),
+            now: self.now,
+        }
+    }
+}
+
+fn find<'d>(state: &'d State, key: &str) -> Result<&'d Rollout, Problem> {
+    let found = key.parse::<Name>().ok().and_then(|name| state.deployment.rollouts.get(&name));
     found.ok_or_else(|| {
-        let known: Vec<String> = desk.deployment.rollouts.keys().map(ToString::to_string).collect();
+        let known: Vec<String> = state.deployment.rollouts.keys().map(ToString::to_string).collect();
         Problem::unknown_rollout(key, &known)
     })
 }
@@ -118,14 +141,14 @@ struct List<'a> {
     faults: Vec<&'a Noticed>,
 }
 
-fn list(desk: &Desk, present: &Present<'_>) -> Reply {
-    let own = || desk.deployment.rollouts.iter();
+fn list(state: &State, present: &Present<'_>) -> Reply {
+    let own = || state.deployment.rollouts.iter();
     let rollouts = own().map(|rollout| view::rollout(present, rollout)).collect();
     // Those of one rollout stand with it.
     let of_all =
         present.faults.iter().filter(|fault| !own().any(|rollout| view::is_about(&rollout.plan, &fault.subject)));
-    let faults = desk.faults.iter().chain(of_all).collect();
-    Reply::json(200, &List { rollouts, plans: desk.deployment.plans, at: present.now, faults })
+    let faults = state.faults.iter().chain(of_all).collect();
+    Reply::json(200, &List { rollouts, plans: state.deployment.plans, at: present.now, faults })
 }
 
 fn number(call: &Call, name: &'static str) -> Result<Option<u64>, Problem> {
@@ -149,7 +172,7 @@ fn limit(call: &Call) -> Result<u64, Problem> {
     }
 }
 
-fn messages(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsValue> {
+fn messages(storage: &mut dyn Storage, key: &Name, call: &Call) -> Result<Answered, StorageError> {
     let before = parameter(&call.query, "before").map(|text| text.parse::<Instant>()).transpose();
     let before =
         before.map_err(|error| Problem::malformed(format!("`before`: {error}"), "a time such as 2026-12-02T09:00:00Z"));
@@ -157,19 +180,19 @@ fn messages(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsVa
         (Ok(before), Ok(limit)) => (before.unwrap_or(Instant::from_epoch_ms(i64::MAX)), limit),
         (Err(problem), _) | (_, Err(problem)) => return Ok(Err(problem)),
     };
-    let messages = store::counts::messages(context, key, before, limit)?;
+    let messages = store::counts::messages(storage, key, before, limit)?;
     let last = messages.last().and_then(|(at, _)| *at).filter(|_| messages.len() as u64 == limit);
     let texts: Vec<&str> = messages.iter().map(|(_, text)| text.as_str()).collect();
     let before = last.map_or_else(|| "null".to_owned(), |at| format!("\"{at}\""));
     Ok(Ok(Reply::text(format!("{{\"messages\":[{}],\"before\":{before}}}", texts.join(",")))))
 }
 
-fn history(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsValue> {
+fn history(storage: &mut dyn Storage, key: &Name, call: &Call) -> Result<Answered, StorageError> {
     let (before, limit) = match (number(call, "before"), limit(call)) {
         (Ok(before), Ok(limit)) => (before.unwrap_or(u64::MAX), limit),
         (Err(problem), _) | (_, Err(problem)) => return Ok(Err(problem)),
     };
-    let entries = store::history(context, key, before, limit)?;
+    let entries = store::history(storage, key, before, limit)?;
     let last = entries.last().map(|(revision, _)| *revision);
     let is_full = entries.len() as u64 == limit;
     let texts: Vec<&str> = entries.iter().map(|(_, text)| text.as_str()).collect();
@@ -179,29 +202,41 @@ fn history(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsVal
     Ok(Ok(Reply::text(format!("{{\"entries\":[{}],\"before\":{before}}}", texts.join(",")))))
 }
 
-fn plan(context: &JsValue, rollout: &Rollout, call: &Call) -> Result<Answered, JsValue> {
+fn plan(storage: &mut dyn Storage, rollout: &Rollout, call: &Call) -> Result<Answered, StorageError> {
     let revision = match number(call, "revision") {
         Ok(revision) => revision.unwrap_or(rollout.record.live.plan),
         Err(problem) => return Ok(Err(problem)),
     };
-    Ok(match store::plan(context, &rollout.plan.key, revision)? {
+    Ok(match store::plan(storage, &rollout.plan.key, revision)? {
         Some(body) => Ok(Reply::text(body)),
         None => Err(Problem::not_found(&format!("{}?revision={revision}", call.path))),
     })
 }
 
+/// Where the answer to a change is kept, for when the request is sent again.
+struct Kept {
+    key: String,
+    request: String,
+}
+
+impl Kept {
+    /// The answer is stored together with the change.
+    fn keep(kept: Option<&Self>, batch: &mut Batch, reply: &Reply, now: Instant) {
+        if let Some(Self { key, request }) = kept {
+            batch.answer(key, request, reply, now);
+        }
+    }
+}
+
 /// Answers a change; one that was sent before gets the answer that it got then.
 fn once(
-    desk: &mut Desk,
-    context: &JsValue,
+    state: &mut State,
+    turn: &mut Turn<'_>,
     call: &Call,
     route: &Route,
-    texts: &HashMap<String, String>,
-    now: Instant,
-) -> Result<Answered, JsValue> {
-    let Some(key) = &call.key else {
-        return change(desk, context, call, route, texts, Batch::default(), &|_, _| {}, now);
-    };
+    texts: &KvTexts,
+) -> Result<Answered, StorageError> {
+    let Some(key) = &call.key else { return change(state, turn, call, route, texts, None) };
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         return Ok(Err(Problem::malformed(format!("the Idempotency-Key has {} bytes", key.len()), "1 to 128 bytes")));
     }
@@ -210,82 +245,59 @@ fn once(
         format!("{}\n{}\n{}\n{}", call.method, call.path, call.if_match.as_deref().unwrap_or_default(), call.body)
             .as_bytes(),
     );
-    match store::answer(context, &key)? {
-        Some((known, reply)) if known == request => return Ok(Ok(reply)),
-        Some(_) => return Ok(Err(Problem::key_reused())),
-        None => {}
+    match store::answer(turn.storage, &key)? {
+        Some((known, reply)) if known == request => Ok(Ok(reply)),
+        Some(_) => Ok(Err(Problem::key_reused())),
+        None => change(state, turn, call, route, texts, Some(&Kept { key, request })),
     }
-    change(
-        desk,
-        context,
-        call,
-        route,
-        texts,
-        Batch::default(),
-        &|batch, reply| batch.answer(&key, &request, reply, now),
-        now,
-    )
 }
 
-/// Works a change out and stores it, with what `keep` adds for its answer.
-#[expect(clippy::too_many_arguments, reason = "the parts of one request, passed on once")]
+/// Works a change out and stores it.
 fn change(
-    desk: &mut Desk,
-    context: &JsValue,
+    state: &mut State,
+    turn: &mut Turn<'_>,
     call: &Call,
     route: &Route,
-    texts: &HashMap<String, String>,
-    mut batch: Batch,
-    keep: &dyn Fn(&mut Batch, &Reply),
-    now: Instant,
-) -> Result<Answered, JsValue> {
-    let faults = desk.heard.faults(now);
-    let lists = desk.heard.lists(now);
-    let reaches = desk.heard.reaches(now);
-    let present = Present {
-        deployment: &desk.deployment,
-        faults: &faults,
-        lists: &lists,
-        reaches: &reaches,
-        isolates: desk.heard.isolates(),
-        now,
-    };
+    texts: &KvTexts,
+    kept: Option<&Kept>,
+) -> Result<Answered, StorageError> {
+    let shown = Shown::of(state, turn.now);
+    let mut batch = Batch::default();
     match route {
         Route::Commands(key) => {
-            let outcome = match find(desk, key).and_then(|rollout| commands::answer(&present, rollout, call)) {
+            let present = shown.present(state);
+            let outcome = match find(state, key).and_then(|rollout| commands::answer(&present, rollout, call)) {
                 Ok(outcome) => outcome,
                 Err(problem) => return Ok(Err(problem)),
             };
             if outcome.change.is_some() {
-                keep(&mut batch, &outcome.reply);
+                Kept::keep(kept, &mut batch, &outcome.reply, turn.now);
             }
-            desk.commit(context, outcome.change.into_iter().collect(), batch)?;
+            state.commit(turn, outcome.change.into_iter().collect(), batch)?;
             Ok(Ok(outcome.reply))
         }
         Route::AllCommands => {
-            let (changes, reply) = match commands::answer_all(&present, call) {
+            let (changes, reply) = match commands::answer_all(&shown.present(state), call) {
                 Ok(done) => done,
                 Err(problem) => return Ok(Err(problem)),
             };
-            keep(&mut batch, &reply);
-            desk.commit(context, changes, batch)?;
+            Kept::keep(kept, &mut batch, &reply, turn.now);
+            state.commit(turn, changes, batch)?;
             Ok(Ok(reply))
         }
-        Route::Signals(key) => signal(desk, context, call, key, batch, keep, now),
-        _ => apply(desk, context, call, texts, batch, keep, now),
+        Route::Signals(key) => signal(state, turn, call, key, kept),
+        _ => apply(state, turn, call, texts, kept),
     }
 }
 
 fn signal(
-    desk: &mut Desk,
-    context: &JsValue,
+    state: &mut State,
+    turn: &mut Turn<'_>,
     call: &Call,
     key: &str,
-    mut batch: Batch,
-    keep: &dyn Fn(&mut Batch, &Reply),
-    now: Instant,
-) -> Result<Answered, JsValue> {
-    let reported = find(desk, key).and_then(|rollout| {
+    kept: Option<&Kept>,
+) -> Result<Answered, StorageError> {
+    let reported = find(state, key).and_then(|rollout| {
         body::signal(&call.body, &rollout.plan).map(|reported| (rollout.plan.key.clone(), reported))
     });
     let (key, reported) = match reported {
@@ -298,25 +310,25 @@ fn signal(
         name: &'a str,
         at: Instant,
     }
+    let now = turn.now;
     let reply = Reply::json(202, &Accepted { rollout: &key, name: &reported.name, at: now });
+    let mut batch = Batch::default();
     batch.signal(&key, &reported.name, reported.value, now);
-    keep(&mut batch, &reply);
-    batch.commit(context)?;
-    desk.deployment.metrics.get_mut(&key).signals.report(&reported.name, reported.value, now);
+    Kept::keep(kept, &mut batch, &reply, now);
+    turn.commit(batch)?;
+    state.deployment.metrics.get_mut(&key).signals.report(&reported.name, reported.value, now);
     Ok(Ok(reply))
 }
 
 fn apply(
-    desk: &mut Desk,
-    context: &JsValue,
+    state: &mut State,
+    turn: &mut Turn<'_>,
     call: &Call,
-    texts: &HashMap<String, String>,
-    mut batch: Batch,
-    keep: &dyn Fn(&mut Batch, &Reply),
-    now: Instant,
-) -> Result<Answered, JsValue> {
-    let worked_out =
-        body::plans(&call.body).and_then(|sent| Ok((sent.is_dry_run, desk.work_out(sent, &call.actor, texts, now)?)));
+    texts: &KvTexts,
+    kept: Option<&Kept>,
+) -> Result<Answered, StorageError> {
+    let worked_out = body::plans(&call.body)
+        .and_then(|sent| Ok((sent.is_dry_run, state.work_out(sent, &call.actor, texts, turn.now)?)));
     let (is_dry_run, applied) = match worked_out {
         Ok(found) => found,
         Err(problem) => return Ok(Err(problem)),
@@ -330,18 +342,19 @@ fn apply(
         return Ok(Err(Problem::route_of_console(key.as_str(), &route.to_string())));
     }
     let is_changed = !applied.changes.is_empty() || !applied.removed.is_empty();
-    let revision = if is_changed { applied.revision } else { desk.deployment.plans };
+    let revision = if is_changed { applied.revision } else { state.deployment.plans };
     #[derive(Serialize)]
-    struct Told<'a> {
+    struct Outcome<'a> {
         revision: u64,
         changes: &'a [crate::protocol::api::plans::Told],
         dry_run: bool,
     }
-    let reply = Reply::json(200, &Told { revision, changes: &applied.told, dry_run: is_dry_run });
+    let reply = Reply::json(200, &Outcome { revision, changes: &applied.told, dry_run: is_dry_run });
     if is_dry_run {
         return Ok(Ok(reply));
     }
-    keep(&mut batch, &reply);
-    desk.apply(context, applied, batch, texts, now)?;
+    let mut batch = Batch::default();
+    Kept::keep(kept, &mut batch, &reply, turn.now);
+    state.apply(turn, applied, batch, texts)?;
     Ok(Ok(reply))
 }

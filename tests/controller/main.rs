@@ -1,0 +1,27 @@
+//! The laws of the controller, in virtual time and on SQLite itself: what holds whatever dies, refuses, is late, stale
+//! or twice.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics fails, as it should"
+)]
+#![cfg(not(target_arch = "wasm32"))]
+
+mod adoption;
+mod crashes;
+mod people;
+mod races;
+mod schema;
+mod sqlite;
+mod world;
+
+/// The seeds of a test: `SEED` alone where it is given.
+fn seeds(count: u64) -> Vec<u64> {
+    match std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+        Some(seed) => vec![seed],
+        None => (1..=count).collect(),
+    }
+}
