@@ -4,6 +4,7 @@
 //! what waits for something other than an upstream is asynchronous here: reading the configuration,
 //! and Tidegate's own paths.
 
+mod admin;
 mod api;
 mod beacon;
 mod clock;
@@ -18,7 +19,7 @@ mod log;
 mod memory;
 mod meter;
 mod mint;
-mod own;
+
 mod proxy;
 mod session;
 mod snapshot;
@@ -30,5 +31,5 @@ use web_sys::{Request, Response};
 /// Answers Tidegate's own paths.
 #[wasm_bindgen]
 pub async fn fetch(request: Request, env: JsValue) -> Response {
-    own::serve(&request, &env).await
+    admin::serve(&request, &env).await
 }

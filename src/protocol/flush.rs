@@ -88,7 +88,7 @@ pub struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plans: Option<String>,
     /// The states that are newer, or that it told of texts for.
-    pub states: Vec<Told>,
+    pub states: Vec<RolloutUpdate>,
     /// The number of the last batch of this isolate that is stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<u64>,
@@ -96,7 +96,7 @@ pub struct Answer {
 
 /// The state of one rollout.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Told {
+pub struct RolloutUpdate {
     /// The rollout's key.
     pub key: String,
     /// The state as it stands in KV.
@@ -170,15 +170,15 @@ impl Answer {
         Some(Self {
             interval_ms: u32::try_from(f.required(r, "interval_ms", Reader::whole)?).ok()?,
             plans: f.optional(r, "plans", Reader::text),
-            states: f.required(r, "states", |r, node| r.list(node, told))?,
+            states: f.required(r, "states", |r, node| r.list(node, update))?,
             acknowledged: f.optional(r, "acknowledged", Reader::whole),
         })
     }
 }
 
-fn told(r: &mut Reader, node: &Node) -> Option<Told> {
+fn update(r: &mut Reader, node: &Node) -> Option<RolloutUpdate> {
     let mut f = r.fields(node)?;
-    Some(Told {
+    Some(RolloutUpdate {
         key: f.required(r, "key", Reader::text)?,
         state: f.required(r, "state", Reader::text)?,
         echoes: f.required(r, "echoes", |r, node| r.list(node, Reader::text))?,
@@ -225,7 +225,7 @@ mod tests {
         let answer = Answer {
             interval_ms: 1_000,
             plans: Some("{\"v\":1}".into()),
-            states: vec![Told { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
+            states: vec![RolloutUpdate { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
             acknowledged: Some(4),
         };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));

@@ -13,7 +13,7 @@ use crate::decide::rollout::{Change, Noticed, Order, Rollout};
 use crate::edge::{clock, log};
 use crate::model::{Instant, Name};
 use crate::protocol::beacon::networks::Networks;
-use crate::protocol::flush::{Answer, Flush, Told};
+use crate::protocol::flush::{Answer, Flush, RolloutUpdate};
 use crate::protocol::pace::Pace;
 
 /// KV is looked at for edits after this long, even where nobody asks.
@@ -306,7 +306,7 @@ impl Desk {
 
     /// What an isolate is answered.
     pub fn answer(&self, flush: &Flush, acknowledged: Option<u64>, now: Instant) -> Answer {
-        let tell = |rollout: &Rollout| Told {
+        let tell = |rollout: &Rollout| RolloutUpdate {
             key: rollout.plan.key.to_string(),
             state: rollout.record.live.to_json(),
             echoes: rollout.echoes(now).map(str::to_owned).collect(),

@@ -7,7 +7,7 @@ use crate::decide::reconcile::isolate::ECHO_MS;
 use crate::edge::log;
 use crate::model::live::{LiveText, edit_text};
 use crate::model::{Instant, Name};
-use crate::protocol::flush::{Answer, Flush, LISTS_MAX, TEXT_BYTES_MAX, Told};
+use crate::protocol::flush::{Answer, Flush, LISTS_MAX, RolloutUpdate, TEXT_BYTES_MAX};
 
 /// What KV said is news for so long; it is read again every 5 s while there is traffic.
 const NEWS_MS: f64 = 10_000.0;
@@ -98,7 +98,7 @@ impl Memory {
             None => Rc::clone(&self.snapshot.catalogue),
         };
         let mut states = self.states.clone();
-        for Told { key, state, echoes } in &answer.states {
+        for RolloutUpdate { key, state, echoes } in &answer.states {
             let Ok(LiveText::Written(state)) = LiveText::parse(state) else {
                 log::warn("answer_unreadable", key, "the controller's state cannot be read");
                 continue;
