@@ -3,7 +3,7 @@
 use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
 
-use super::{api, beacon, clock, console, glue, session, snapshot};
+use super::{api, beacon, clock, console, glue, isolate, session};
 use crate::model::number::{Plain, rounded};
 use crate::protocol::address::Address;
 use crate::protocol::api::problem::Problem;
@@ -54,6 +54,7 @@ impl AdminRequest<'_> {
 
 /// Answers a request to one of the paths.
 pub async fn serve(request: &Request, env: &JsValue) -> Response {
+    isolate::prepare(env);
     let url = request.url();
     // The URL was an address when the request was found to be one of these.
     let address =
@@ -118,7 +119,7 @@ pub fn answer(request: &AdminRequest<'_>, reply: &Reply) -> Response {
 }
 
 fn health() -> Response {
-    let health = snapshot::health();
+    let health = isolate::with(|isolate| isolate.health(clock::now_ms()));
     let age_ms = health.age_ms.map_or_else(|| "null".to_owned(), |age_ms| Plain(rounded(age_ms, 0)).to_string());
     let body = format!(
         r#"{{"status":"ok","version":"{}","snapshot":{{"revision":{},"rollouts":{},"age_ms":{age_ms}}}}}"#,

@@ -2,12 +2,10 @@
 //! controller. A change has reached this isolate when its answer leaves.
 
 use serde::Serialize;
-use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::future_to_promise;
 use web_sys::Response;
 
 use super::admin::{AdminRequest, answer};
-use super::{clock, console, contact, glue, snapshot};
+use super::{clock, console, glue, isolate};
 use crate::decide::assign::{Variant, Visitor, assign};
 use crate::model::route::HostPattern;
 use crate::model::subject::SubjectHash;
@@ -132,15 +130,7 @@ async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Problem
 
 /// Waits until this isolate has learned of a change.
 async fn learn(request: &AdminRequest<'_>, is_kill: bool) {
-    if !is_kill {
-        return contact::flush(request.env, &[]).await;
-    }
-    let env = request.env.clone();
-    let learned = future_to_promise(async move {
-        contact::flush(&env, &[]).await;
-        Ok(JsValue::UNDEFINED)
-    });
-    glue::are_settled_within(&js_sys::Array::of1(&learned), LEARNED_MS_MAX).await;
+    isolate::learn(request.env, is_kill.then_some(LEARNED_MS_MAX)).await;
 }
 
 /// Asks the controller; for a kill of `killed`, not for long.
@@ -160,8 +150,8 @@ async fn ask(request: &AdminRequest<'_>, call: &Call, killed: Option<&str>) -> R
 
 /// The rollout of this key, with all that it depends on read.
 async fn ready(request: &AdminRequest<'_>, key: &str) -> Result<(std::rc::Rc<Snapshot>, usize), Problem> {
-    snapshot::prepare_rollout(request.env, key).await;
-    let snapshot = snapshot::with_memory(|memory| std::rc::Rc::clone(&memory.snapshot));
+    isolate::prepare_rollout(request.env, key).await;
+    let snapshot = isolate::with(|isolate| isolate.snapshot());
     match snapshot.catalogue.number_of(key) {
         Some(number) => Ok((snapshot, number)),
         None => Err(Problem::unknown_rollout(

@@ -7,7 +7,7 @@ use wasm_bindgen::JsValue;
 use web_sys::Response;
 
 use super::admin::{AdminRequest, answer};
-use super::{clock, glue, log, meter};
+use super::{clock, glue, isolate, log};
 use crate::protocol::address::Address;
 use crate::protocol::api::problem::Problem;
 use crate::protocol::beacon::body::{self, BODY_BYTES_MAX};
@@ -71,21 +71,16 @@ async fn take(request: &AdminRequest<'_>) -> Result<(), Problem> {
         return Err(Problem::foreign_report());
     }
     let text = request.body(BODY_BYTES_MAX).await?;
-    meter::prepare(request.env);
     let minute = minute_of(clock::now_ms());
-    let are_networks_one = ONE_NETWORK.with(|own_network| {
-        *own_network.get_or_init(|| glue::text(request.env, "BEACON_ONE_NETWORK").as_deref() == Some("allow"))
-    });
-    let reports = meter::with_key(|key| {
+    let are_networks_one = ONE_NETWORK
+        .with(|known| *known.get_or_init(|| glue::text(request.env, "BEACON_ONE_NETWORK").as_deref() == Some("allow")));
+    let dropped = isolate::with(|isolate| {
+        let key = isolate.exposure_key().ok_or_else(Problem::no_signing_key)?;
         let network = (!are_networks_one).then(|| key.network(&address, minute));
         let mut reports = body::reports(&text, key, request.address.authority, minute)?;
         reports.iter_mut().for_each(|report| report.network = network);
-        Ok(reports)
-    })
-    .ok_or_else(Problem::no_signing_key)??;
-    let dropped = meter::with_meter(|meter| {
-        reports.into_iter().map(|report| meter.report(report)).filter(|is_kept| !is_kept).count()
-    });
+        Ok::<_, Problem>(isolate.report(reports))
+    })?;
     if dropped > 0 {
         log::warn(
             "reports_dropped",

@@ -9,21 +9,16 @@ mod api;
 mod beacon;
 mod clock;
 mod console;
-mod contact;
 mod controller;
-mod copy;
 mod facts;
 mod glue;
+mod isolate;
 mod kv;
 mod log;
-mod memory;
-mod meter;
 mod mint;
 
 mod proxy;
 mod session;
-mod snapshot;
-mod tokens;
 
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
