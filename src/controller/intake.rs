@@ -96,12 +96,7 @@ impl State {
     }
 
     /// Takes in a batch that has not come before, or says why not.
-    fn take_in(
-        &mut self,
-        turn: &mut Turn<'_>,
-        isolate: &str,
-        batch: &Batch,
-    ) -> Result<Option<Refused>, StorageError> {
+    fn take_in(&mut self, turn: &mut Turn<'_>, isolate: &str, batch: &Batch) -> Result<Option<Refused>, StorageError> {
         let now = turn.now;
         let refuse = |why: String| Ok(Some(Refused { sequence: batch.sequence, why }));
         if !(1..REVISION_MAX).contains(&batch.sequence) {

@@ -13,7 +13,7 @@ use crate::decide::deployment::Deployment;
 use crate::decide::rollout::{Change, Noticed, Order, Rollout};
 use crate::model::{Instant, Name};
 use crate::protocol::beacon::networks::Networks;
-use crate::protocol::flush::{Answer, Flush, Told};
+use crate::protocol::flush::{Answer, Flush, RolloutUpdate};
 use crate::protocol::pace::Pace;
 
 /// KV is looked at for edits after this long, even where nobody asks.
@@ -338,7 +338,7 @@ impl State {
 
     /// What an isolate is answered.
     pub fn answer(&self, flush: &Flush, receipt: Option<Receipt>, now: Instant) -> Answer {
-        let tell = |rollout: &Rollout| Told {
+        let tell = |rollout: &Rollout| RolloutUpdate {
             key: rollout.plan.key.to_string(),
             state: rollout.record.live.to_json(),
             echoes: rollout.echoes(now).map(str::to_owned).collect(),

@@ -143,7 +143,7 @@ pub struct Answer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plans: Option<String>,
     /// The states that are newer, or that it told of texts for.
-    pub states: Vec<Told>,
+    pub states: Vec<RolloutUpdate>,
     /// The number of the last batch of this isolate that is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<u64>,
@@ -154,7 +154,7 @@ pub struct Answer {
 
 /// The state of one rollout.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct RolloutUpdate {
     /// The rollout's key.
     pub key: String,
     /// The state as it stands in KV.
@@ -252,7 +252,7 @@ mod tests {
             v: Version::OWN,
             interval_ms: 1_000,
             plans: Some("{\"v\":1}".into()),
-            states: vec![Told { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
+            states: vec![RolloutUpdate { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
             acknowledged: Some(4),
             refused: Some(Refused { sequence: 5, why: "it is torn".into() }),
         };

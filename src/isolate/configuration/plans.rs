@@ -1,12 +1,12 @@
-//! The plans as an isolate takes them in: from the controller as it tells them, from KV with care.
+//! The plans as an isolate takes them in: from the controller as it sends them, from KV with care.
 //!
 //! What stands in KV may be empty, damaged or half of what was there. Then the rollouts that are known stay,
-//! the revision too, and the controller tells its own set.
+//! the revision too, and the controller sends its own set.
 
 use std::rc::Rc;
 
-use super::{Memory, PLANS};
-use crate::edge::log;
+use super::{Configuration, PLANS};
+use crate::isolate::effect::Log;
 use crate::model::subject::fnv1a64;
 use crate::protocol::config::by_hand::Partial;
 use crate::protocol::config::{BrokenRollout, Catalogue};
@@ -24,12 +24,16 @@ pub struct Plans {
     pub is_partial: bool,
 }
 
-impl Memory {
+impl Configuration {
     /// Takes in what KV shows.
     pub(super) fn read_plans(&mut self, text: Option<&String>) -> Rc<Catalogue> {
         let last = Rc::clone(&self.snapshot.catalogue);
         let Some(text) = text else {
-            log::warn("plans_missing", PLANS, "the KV key `plans` does not exist; write it with `tidegate compile`");
+            self.log.warn(
+                "plans_missing",
+                PLANS,
+                "the KV key `plans` does not exist; write it with `tidegate compile`",
+            );
             return last;
         };
         if self.texts.get(PLANS) == Some(text) {
@@ -41,10 +45,10 @@ impl Memory {
             self.faults.set(PLANS, faults.clone());
             return last;
         }
-        let read = match Catalogue::read(text, &last, self.told_at_ms.is_some()) {
+        let read = match Catalogue::read(text, &last, self.answered_at_ms.is_some()) {
             Ok(read) => read,
             Err(error) => {
-                log::warn("plans_unreadable", PLANS, &error.to_string());
+                self.log.warn("plans_unreadable", PLANS, &error.to_string());
                 self.faults.set(PLANS, vec![error.to_string()]);
                 self.plans.refused = Some((hash, vec![error.to_string()]));
                 return last;
@@ -55,14 +59,14 @@ impl Memory {
         if read.revision < last.revision {
             return last;
         }
-        let broken = told(&read.broken);
+        let broken = sentences(&mut self.log, &read.broken);
         let Some(why) = read.why_partial else {
             return self.take_in(read.catalogue, broken, text);
         };
-        log::warn("plans_partial", PLANS, &why.to_string());
+        self.log.warn("plans_partial", PLANS, &why.to_string());
         let is_empty = why == Partial::Empty;
         let faults: Vec<String> = std::iter::once(why.to_string()).chain(broken).collect();
-        // The controller writes no rollout without a key, but it may have taken rollouts away, which it tells
+        // The controller writes no rollout without a key, but it may have taken rollouts away, which it says
         // before KV is read again.
         if matches!(why, Partial::Keyless(_)) {
             self.faults.set(PLANS, faults.clone());
@@ -78,14 +82,17 @@ impl Memory {
         Rc::new(read.catalogue)
     }
 
-    /// Takes in what the controller tells, which is as it says.
-    pub(super) fn take_told_plans(&mut self, text: &str) -> Rc<Catalogue> {
+    /// Takes in what the controller sends, which is as it says.
+    pub(super) fn take_answered_plans(&mut self, text: &str) -> Rc<Catalogue> {
         let last = Rc::clone(&self.snapshot.catalogue);
         match Catalogue::compile(text, Some(&last)) {
             Ok((catalogue, _)) if catalogue.revision < last.revision => last,
-            Ok((catalogue, broken)) => self.take_in(catalogue, told(&broken), text),
+            Ok((catalogue, broken)) => {
+                let broken = sentences(&mut self.log, &broken);
+                self.take_in(catalogue, broken, text)
+            }
             Err(error) => {
-                log::warn("plans_unreadable", "controller", &error.to_string());
+                self.log.warn("plans_unreadable", "controller", &error.to_string());
                 last
             }
         }
@@ -105,9 +112,9 @@ impl Memory {
     }
 }
 
-fn told(broken: &[BrokenRollout]) -> Vec<String> {
+fn sentences(log: &mut Log, broken: &[BrokenRollout]) -> Vec<String> {
     for rollout in broken {
-        log::warn("plan_broken", &rollout.key, &rollout.to_string());
+        log.warn("plan_broken", &rollout.key, &rollout.to_string());
     }
     broken.iter().map(ToString::to_string).collect()
 }

@@ -2,20 +2,17 @@
 //!
 //! What does not parse changes nothing but the log; what is older never replaces what is newer.
 
-mod faults;
-mod keys;
 mod plans;
-mod told;
+mod update;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use self::faults::Faults;
-use self::keys::Keys;
 use self::plans::Plans;
-use self::told::Echoes;
-use super::copy::Copy;
-use super::log;
+use self::update::{Echoes, Faults};
+use super::cached_copy::CachedCopy;
+use super::effect::Log;
+use super::{FRESH_MS, MARK_MS_MAX};
 use crate::decide::reconcile::isolate::settle;
 use crate::model::fault::Explain as _;
 use crate::model::group::Fingerprints;
@@ -24,16 +21,16 @@ use crate::model::plan::Plan;
 use crate::model::{Instant, Percentage};
 use crate::protocol::config::{Catalogue, Snapshot, States};
 
-/// KV that could not be read is tried again after this long.
+/// KV that could not be read is tried again after this long, in milliseconds.
 const RETRY_MS: f64 = 5_000.0;
-/// What the controller told of a rollout that is not served yet counts for so long.
-const TOLD_MS: f64 = 5_000.0;
+/// What the controller said of a rollout that is not served yet counts for so long, in milliseconds.
+const UPDATE_MS: f64 = 5_000.0;
 const PLANS: &str = "plans";
 const KILL_ALL: &str = "kill/*";
 
 /// The configuration of an isolate.
 #[derive(Default)]
-pub struct Memory {
+pub struct Configuration {
     /// The configuration compiled.
     pub snapshot: Rc<Snapshot>,
     /// The texts that it was compiled from, by KV key.
@@ -47,7 +44,9 @@ pub struct Memory {
     /// When the copy in the cache was last written.
     pub copied_at_ms: Option<f64>,
     /// When the controller last answered.
-    pub told_at_ms: Option<f64>,
+    pub answered_at_ms: Option<f64>,
+    /// What is still to be logged.
+    pub log: Log,
     states: States,
     /// By rollout: what stands under `stage/KEY` and no controller wrote, echoes aside.
     by_hand: HashMap<String, String>,
@@ -55,9 +54,9 @@ pub struct Memory {
     echoes: HashMap<String, Echoes>,
     lists: HashMap<String, List>,
     /// The rollouts whose states are read; it only grows.
-    served: Keys,
-    /// When the controller last told of a rollout.
-    told: HashMap<String, f64>,
+    served: BTreeSet<String>,
+    /// By rollout: when the controller last said something of it.
+    updated_at_ms: HashMap<String, f64>,
     /// What is wrong with what was read last.
     faults: Faults,
     /// By rollout: when one id last made too large a share of the requests.
@@ -73,7 +72,7 @@ struct List {
     read_at_ms: f64,
 }
 
-impl Memory {
+impl Configuration {
     /// Whether any plans have been read.
     pub fn is_configured(&self) -> bool {
         self.texts.contains_key(PLANS)
@@ -89,14 +88,24 @@ impl Memory {
         self.read_at_ms.map_or(f64::INFINITY, |at_ms| now_ms - at_ms)
     }
 
-    /// Since KV or the controller last told of the states; infinite where neither has.
+    /// Since KV or the controller last said what the states are; infinite where neither has.
     pub fn age_ms(&self, now_ms: f64) -> f64 {
-        self.told_at_ms.map_or(f64::INFINITY, |at_ms| now_ms - at_ms).min(self.kv_age_ms(now_ms))
+        self.answered_at_ms.map_or(f64::INFINITY, |at_ms| now_ms - at_ms).min(self.kv_age_ms(now_ms))
     }
 
     /// Whether KV could not be read a moment ago.
     pub fn has_just_failed(&self, now_ms: f64) -> bool {
         self.failed_at_ms.is_some_and(|at_ms| now_ms - at_ms < RETRY_MS)
+    }
+
+    /// Whether KV is to be read again behind this request, which then does it.
+    pub fn take_read_due(&mut self, now_ms: f64) -> bool {
+        let is_refreshing = self.refreshing_since_ms.is_some_and(|at_ms| now_ms - at_ms < MARK_MS_MAX);
+        let is_due = self.kv_age_ms(now_ms) > FRESH_MS && !is_refreshing && !self.has_just_failed(now_ms);
+        if is_due {
+            self.refreshing_since_ms = Some(now_ms);
+        }
+        is_due
     }
 
     /// The number of the rollout that takes a request.
@@ -112,7 +121,7 @@ impl Memory {
         let is_ready = self.is_configured() && self.needed(number, now_ms).is_empty();
         if is_ready {
             let keys: Vec<String> = self.dependencies(number).into_iter().map(|plan| plan.key.to_string()).collect();
-            keys.iter().for_each(|key| self.served.add(key));
+            self.served.extend(keys);
             self.ready.push(number);
         }
         is_ready
@@ -120,11 +129,11 @@ impl Memory {
 
     /// The rollouts whose states are still to be read for a request for this rollout.
     pub fn needed(&self, number: Option<usize>, now_ms: f64) -> Vec<String> {
-        let is_told = |key: &str| self.told.get(key).is_some_and(|at_ms| now_ms - at_ms < TOLD_MS);
+        let is_updated = |key: &str| self.updated_at_ms.get(key).is_some_and(|at_ms| now_ms - at_ms < UPDATE_MS);
         let unread = self
             .dependencies(number)
             .into_iter()
-            .filter(|plan| !self.served.contains(plan.key.as_str()) && !is_told(plan.key.as_str()));
+            .filter(|plan| !self.served.contains(plan.key.as_str()) && !is_updated(plan.key.as_str()));
         unread.map(|plan| plan.key.to_string()).collect()
     }
 
@@ -153,16 +162,14 @@ impl Memory {
     }
 
     /// The rollouts served so far and those wanted now.
-    pub fn served_and(&self, wanted: &[String]) -> Keys {
-        let mut keys = self.served.clone();
-        wanted.iter().for_each(|key| keys.add(key));
-        keys
+    pub fn served_and(&self, wanted: &[String]) -> BTreeSet<String> {
+        self.served.iter().chain(wanted).cloned().collect()
     }
 
     /// Takes in what was read for these rollouts. Another request's read may have brought others
     /// in the meantime, so what was not asked for stays as it is.
-    pub fn absorb(&mut self, texts: &HashMap<String, String>, rollouts: &Keys, now: Instant) {
-        rollouts.iter().for_each(|key| self.served.add(key));
+    pub fn absorb(&mut self, texts: &HashMap<String, String>, rollouts: &BTreeSet<String>, now: Instant) {
+        self.served.extend(rollouts.iter().cloned());
         let catalogue = self.read_plans(texts.get(PLANS));
         let states = self.settle(&catalogue, texts, rollouts, now);
         let is_same = Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) && states == self.states;
@@ -173,7 +180,7 @@ impl Memory {
             };
         }
         if !is_same {
-            tell_changes(&self.states, &states);
+            log_changes(&mut self.log, &self.states, &states);
             self.states = states;
             self.rebuild(catalogue);
         }
@@ -183,7 +190,7 @@ impl Memory {
         &mut self,
         catalogue: &Catalogue,
         texts: &HashMap<String, String>,
-        rollouts: &Keys,
+        rollouts: &BTreeSet<String>,
         now: Instant,
     ) -> States {
         let mut states = States { all_killed: texts.contains_key(KILL_ALL), ..self.states.clone() };
@@ -214,7 +221,7 @@ impl Memory {
                 Err(error) => {
                     self.by_hand.extend(text.map(|text| (key.clone(), text.to_owned())));
                     let message = format!("{error}; the last good state stays");
-                    log::warn("stage_unreadable", &name, &message);
+                    self.log.warn("stage_unreadable", &name, &message);
                     self.faults.set(&name, vec![message]);
                 }
             }
@@ -223,11 +230,10 @@ impl Memory {
     }
 
     /// Takes in the copy from the cache. An old one is believed in everything but its percentages.
-    pub fn absorb_copy(&mut self, copy: &Copy) {
-        let mut rollouts = Keys::default();
-        copy.texts.keys().filter_map(|key| key.strip_prefix("stage/")).for_each(|key| rollouts.add(key));
-        self.absorb(&copy.texts, &rollouts, super::clock::now());
-        if !copy.is_trusted() {
+    pub fn absorb_copy(&mut self, copy: &CachedCopy, now: Instant) {
+        let rollouts = copy.texts.keys().filter_map(|key| key.strip_prefix("stage/")).map(str::to_owned).collect();
+        self.absorb(&copy.texts, &rollouts, now);
+        if !copy.is_trusted(now.as_epoch_ms() as f64) {
             for state in self.states.live.values_mut() {
                 *state = LiveState { percentage: Percentage::ZERO, groups: Vec::new(), ..state.clone() };
             }
@@ -260,7 +266,7 @@ impl Memory {
         let fingerprints = match read {
             Ok(list) => Some(list),
             Err(error) => {
-                log::warn("group_unreadable", &key, &error);
+                self.log.warn("group_unreadable", &key, &error);
                 self.list(name).cloned()
             }
         };
@@ -279,21 +285,21 @@ impl Memory {
 }
 
 /// The KV keys of the plans, the kill of everything, and these rollouts' states and kills.
-pub fn keys(rollouts: &Keys) -> Vec<String> {
+pub fn keys(rollouts: &BTreeSet<String>) -> Vec<String> {
     let of_rollouts = rollouts.iter().flat_map(|key| [format!("stage/{key}"), format!("kill/{key}")]);
     [PLANS.to_owned(), KILL_ALL.to_owned()].into_iter().chain(of_rollouts).collect()
 }
 
-fn tell_changes(last: &States, next: &States) {
+fn log_changes(log: &mut Log, last: &States, next: &States) {
     if last.all_killed != next.all_killed {
-        log::note("kill", "*", if next.all_killed { "everything is killed" } else { "no longer everything is killed" });
+        log.note("kill", "*", if next.all_killed { "everything is killed" } else { "no longer everything is killed" });
     }
     for (key, state) in &next.live {
         let was_killed = last.killed.contains(key);
         let is_killed = next.killed.contains(key);
         if last.live.get(key) != Some(state) || was_killed != is_killed {
             let killed = if is_killed || state.killed { ", killed" } else { "" };
-            log::note(
+            log.note(
                 "state",
                 key,
                 &format!("{} at {} % in stage {}{killed}", state.phase, state.percentage, state.stage),

@@ -1,13 +1,12 @@
-//! What passes between an isolate's memory and the controller.
+//! What the configuration says to the controller, and what the controller's answer changes in it.
 
 use std::rc::Rc;
 
-use super::{KILL_ALL, Memory, tell_changes};
+use super::{Configuration, KILL_ALL, log_changes};
 use crate::decide::reconcile::isolate::ECHO_MS;
-use crate::edge::log;
 use crate::model::live::{LiveText, edit_text};
 use crate::model::{Instant, Name};
-use crate::protocol::flush::{Answer, Flush, LISTS_MAX, TEXT_BYTES_MAX, Told};
+use crate::protocol::flush::{Answer, Flush, LISTS_MAX, RolloutUpdate, TEXT_BYTES_MAX};
 
 /// What KV said is news for so long; it is read again every 5 s while there is traffic.
 const NEWS_MS: f64 = 10_000.0;
@@ -17,22 +16,50 @@ const IDENTITY: &str = "identity";
 /// So long an id counts as suspicious.
 const SUSPECT_MS: f64 = 600_000.0;
 
+/// So many faults are reported; who has more sees the rest once these are mended.
+const FAULTS_MAX: usize = 20;
+/// A longer sentence is cut, in bytes.
+const SENTENCE_BYTES_MAX: usize = 500;
+
+/// What is wrong with the configuration as it was read last, until it is read without fault:
+/// pairs of a KV key and a sentence.
+#[derive(Default)]
+pub struct Faults(Vec<(String, String)>);
+
+impl Faults {
+    /// What is wrong with the value of a key; nothing, where it is in order.
+    pub fn set(&mut self, key: &str, sentences: Vec<String>) {
+        self.0.retain(|(faulty, _)| faulty != key);
+        self.0.extend(sentences.into_iter().map(|sentence| (key.to_owned(), cut(sentence))));
+    }
+
+    /// The faults of keys that matter.
+    pub fn matching(&self, matters: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        self.0.iter().filter(|(key, _)| matters(key)).take(FAULTS_MAX).cloned().collect()
+    }
+}
+
+fn cut(mut sentence: String) -> String {
+    sentence.truncate(sentence.floor_char_boundary(SENTENCE_BYTES_MAX));
+    sentence
+}
+
 /// What the controller said of texts that it has adopted and that may still be read.
 pub struct Echoes {
     texts: Vec<String>,
-    told_at: Instant,
+    said_at: Instant,
 }
 
 impl Echoes {
     /// Whether a text is one of them.
     pub fn contain(&self, text: &str, now: Instant) -> bool {
-        let age_ms = now.as_epoch_ms().saturating_sub(self.told_at.as_epoch_ms());
+        let age_ms = now.as_epoch_ms().saturating_sub(self.said_at.as_epoch_ms());
         age_ms < ECHO_MS && self.texts.contains(&edit_text(text))
     }
 }
 
-impl Memory {
-    /// What the controller is told. What KV said a while ago is no news: an isolate that has slept must
+impl Configuration {
+    /// What the controller is to know. What KV said a while ago is no news: an isolate that has slept must
     /// not bring back a kill or an edit that is gone.
     pub fn report(&self, now_ms: f64, wanted: &[String]) -> Flush {
         let is_news = self.kv_age_ms(now_ms) < NEWS_MS;
@@ -43,13 +70,13 @@ impl Memory {
         let catalogue = &self.snapshot.catalogue;
         let matters = |key: &str| match key.split_once('/') {
             Some(("stage" | IDENTITY, rollout)) => catalogue.number_of(rollout).is_some(),
-            Some((_, list)) => catalogue.lists.iter().any(|own| own == list),
+            Some((_, list)) => catalogue.lists.iter().any(|name| name == list),
             None => true,
         };
         let count = |name: &String| self.list(name).map(|list| (name.clone(), list.len() as u64));
         Flush {
             lists: catalogue.lists.iter().filter_map(count).take(LISTS_MAX).collect(),
-            faults: if is_news { self.faults.told(matters) } else { Vec::new() },
+            faults: if is_news { self.faults.matching(matters) } else { Vec::new() },
             plans: catalogue.revision,
             seen: self.unused_revision(),
             known: self.is_configured().then(|| {
@@ -88,23 +115,23 @@ impl Memory {
         }
     }
 
-    /// Takes in what the controller has told. An edit by hand that it has not adopted yet stands
+    /// Takes in what the controller has answered. An edit by hand that it has not adopted yet stands
     /// under the same revision and stays.
     pub fn absorb_answer(&mut self, answer: &Answer, now: Instant) {
-        self.told_at_ms = Some(now.as_epoch_ms() as f64);
+        self.answered_at_ms = Some(now.as_epoch_ms() as f64);
         let catalogue = match &answer.plans {
-            Some(plans) => self.take_told_plans(plans),
+            Some(plans) => self.take_answered_plans(plans),
             None => Rc::clone(&self.snapshot.catalogue),
         };
         let mut states = self.states.clone();
-        for Told { key, state, echoes } in &answer.states {
+        for RolloutUpdate { key, state, echoes } in &answer.states {
             let Ok(LiveText::Written(state)) = LiveText::parse(state) else {
-                log::warn("answer_unreadable", key, "the controller's state cannot be read");
+                self.log.warn("answer_unreadable", key, "the controller's state cannot be read");
                 continue;
             };
-            self.told.insert(key.clone(), now.as_epoch_ms() as f64);
+            self.updated_at_ms.insert(key.clone(), now.as_epoch_ms() as f64);
             let is_newer = states.live.get(key).is_none_or(|known| known.revision < state.revision);
-            let echoes = Echoes { texts: echoes.clone(), told_at: now };
+            let echoes = Echoes { texts: echoes.clone(), said_at: now };
             let is_echo = self.by_hand.get(key).is_some_and(|text| echoes.contain(text, now));
             if is_newer || is_echo {
                 self.by_hand.remove(key);
@@ -113,7 +140,7 @@ impl Memory {
             self.echoes.insert(key.clone(), echoes);
         }
         if states != self.states || !Rc::ptr_eq(&catalogue, &self.snapshot.catalogue) {
-            tell_changes(&self.states, &states);
+            log_changes(&mut self.log, &self.states, &states);
             self.states = states;
             self.rebuild(catalogue);
         }
