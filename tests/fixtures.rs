@@ -202,3 +202,29 @@ fn a_record_of_a_later_release_is_read_as_far_as_it_is_known() {
         assert_eq!(Record::parse(&later), Record::parse(&text));
     }
 }
+
+#[test]
+fn what_a_later_release_judged_is_read_as_far_as_it_is_known() {
+    for text in RELEASES.iter().flat_map(|release| column(&fixture(release, "storage"), "judges", "state")) {
+        let own = Judge::parse(&text).expect("it is one of an earlier release").to_json();
+        let mut later = text.clone();
+        for first in ["\"question\":", "\"theta\":", "\"anchors\":", "\"fired\":", "\"of\":"] {
+            later = with_more(&later, first);
+        }
+        // The evidence for what is not known here is passed over.
+        let mut value = parsed(&later);
+        if let Some(mut unknown) = value["gatherings"].get(0).cloned() {
+            unknown["question"] = "warmth > 1x legacy".into();
+            value["gatherings"].as_array_mut().expect("a list").push(unknown);
+        }
+        value["firsts"] = match value["firsts"].take() {
+            Value::Array(mut firsts) => {
+                firsts.push(serde_json::json!({"of": "retries", "failed": {}}));
+                firsts.into()
+            }
+            _ => serde_json::json!([{"of": "retries"}]),
+        };
+        let read = Judge::parse(&value.to_string()).expect("it is known but for that").to_json();
+        assert!(is_same(&parsed(&read), &parsed(&own)), "{read}\n{own}");
+    }
+}

@@ -19,7 +19,7 @@ pub mod words;
 
 pub use guard::{Fired, GUARDRAIL};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::comparing::ComparisonTracker;
 use self::guard::guardrail_key;
@@ -36,7 +36,8 @@ use crate::model::record::Record;
 use crate::model::{Duration, Instant};
 
 /// What a condition says of the figures. No data is never a pass and never a fail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// All is well: a gate's condition is true, a guardrail's is not.
     Pass,
@@ -55,12 +56,6 @@ impl Verdict {
             Self::Fail => "fail",
             Self::Inconclusive => "inconclusive",
         }
-    }
-}
-
-impl Serialize for Verdict {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing is sent from here. What is due is found at each look, once, and stands in the history.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Evaluation;
 use crate::decide::judge::guard::guardrail_key;
@@ -30,9 +30,10 @@ pub struct Message {
 }
 
 /// What has been told in this attempt.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notifications {
     /// When it was last looked up what is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) looked_at: Option<Instant>,
     /// When stages were entered, and when else something happened that notices refer to.
     pub(super) anchors: Vec<(String, Instant)>,
