@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify, stripVTControlCharacters } from 'node:util';
 import { unstable_readConfig as readConfig } from 'wrangler';
+import { COMMAND } from './command.mjs';
 import { judge } from './deploy/faults.mjs';
 
-const COMMAND = fileURLToPath(new URL('../target/release/tidegate', import.meta.url));
 const WRANGLER = fileURLToPath(new URL('../node_modules/.bin/wrangler', import.meta.url));
 const ACCOUNT_MS_MAX = 30_000;
 

@@ -3,16 +3,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { startFrontend } from '../../tests/frontends/serve.mjs';
+import { COMMAND } from '../command.mjs';
 import { compiledPlan } from './plan.mjs';
 import { startWorker } from './worker.mjs';
 
 const READY_MS_MAX = 120_000;
-const NEEDED = [
-  'wrangler.toml',
-  'build/worker/index.js',
-  'build/assets/_tidegate/beacon.js',
-  'target/release/tidegate',
-];
+const NEEDED = ['wrangler.toml', 'build/worker/index.js', 'build/assets/_tidegate/beacon.js', COMMAND];
 
 /** The port in the environment; it and the two after it are used. */
 export function portOf({ PORT = '8787' }) {

@@ -9,7 +9,7 @@ import { openConsole, shows } from './console.mjs';
 const DAYS = 89;
 const VISITORS = 240;
 const CHANGES = 60;
-const WAIT_MS_MAX = 30_000;
+const WAIT_MS_MAX = 120_000;
 /** What a browser is asked to take in for ninety days, in bytes. */
 const ANSWER_MAX = 4_000_000;
 

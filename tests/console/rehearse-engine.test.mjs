@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { COMMAND } from '../../scripts/command.mjs';
 import { deployedText } from '../../www/rehearse/deployed.js';
 import { catalogue, lineOf, presets } from '../../www/rehearse/injections.js';
 
@@ -39,7 +40,7 @@ function commanded(name, scenario, settings) {
     ...scenario.flatMap((line) => ['--inject', line]),
     ...options,
   ];
-  const told = execFileSync('target/release/tidegate', words, {
+  const told = execFileSync(COMMAND, words, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -70,7 +71,7 @@ test('faults are those of check', () => {
   const text = plan('staged').replace('percentage = 5', 'percentage = 500').replaceAll('error_rate', 'eror_rate');
   const folder = mkdtempSync(join(tmpdir(), 'tidegate-'));
   writeFileSync(join(folder, 'plan.toml'), text);
-  const { stdout, status } = spawnSync('target/release/tidegate', ['check', '--json', join(folder, 'plan.toml')], {
+  const { stdout, status } = spawnSync(COMMAND, ['check', '--json', join(folder, 'plan.toml')], {
     encoding: 'utf8',
   });
   rmSync(folder, { recursive: true });
@@ -106,9 +107,7 @@ test('whatever the form writes is understood', () => {
 });
 
 test('a rollout of the deployment comes with what it waits for', () => {
-  const compiled = JSON.parse(
-    execFileSync('target/release/tidegate', ['compile', 'plans/dark-launch.toml'], { encoding: 'utf8' }),
-  );
+  const compiled = JSON.parse(execFileSync(COMMAND, ['compile', 'plans/dark-launch.toml'], { encoding: 'utf8' }));
   const text = deployedText(compiled.rollouts, 'core-write');
   const { ok, rollouts } = check(text, 'approve everything', { rollout: 'core-write' });
   assert.ok(ok);

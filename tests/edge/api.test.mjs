@@ -16,9 +16,9 @@ import { sha256, utf8 } from './wire.mjs';
 
 const COMMANDS = ['start', 'advance', 'set', 'pause', 'resume', 'rollback', 'kill', 'revive', 'approve', 'complete'];
 /** Isolates obey within seconds; the rest is for a busy machine. */
-const OBEYED_MS_MAX = 20_000;
+const OBEYED_MS_MAX = 60_000;
 /** The controller's alarm comes at a hold's end; the rest is for a busy machine. */
-const SCHEDULED_MS_MAX = 60_000;
+const SCHEDULED_MS_MAX = 120_000;
 /** How long a rollout must stay where it is, its hold of 1 s being over. */
 const STANDS_MS = 3_000;
 
@@ -1171,7 +1171,7 @@ describe('a signal', () => {
 });
 
 test('an explanation is what a request gets and what the command says', {
-  skip: !existsSync(CLI) && 'target/release/tidegate is not built',
+  skip: !existsSync(CLI) && 'the command is not built',
 }, async () => {
   const own = rollout('explained', { holdout: 10 });
   await apply(own);
@@ -1381,11 +1381,13 @@ describe('a preview', () => {
   });
 
   test('ends when its time is over', async () => {
-    const { url } = await make('seen', { for: '2s' });
+    const { url } = await make('seen', { for: '5s' });
     const { cookie } = await visit(url);
     assert.equal(await showing('seen', cookie), 'new override');
-    await sleep(2_500);
-    assert.equal(await showing('seen', cookie), 'legacy inactive');
+    await until(
+      async () => (await showing('seen', cookie)) === 'legacy inactive',
+      () => 'the preview to end',
+    );
     useless(await visit(url), 'the link');
   });
 
@@ -1595,7 +1597,7 @@ describe('by itself, a plan', { concurrency: true }, () => {
   });
 
   test('starts on time, once its checklist is done', async () => {
-    const start = new Date(Date.now() + 5_000).toISOString();
+    const start = new Date(Date.now() + 10_000).toISOString();
     const changes = { start, checklist: ['Ready'], stage: quick() };
     await apply(unwatched('timed', changes), unwatched('unready', changes));
     const { rollout: ready } = await ana.orders('timed', 'approve', { item: 'Ready' });

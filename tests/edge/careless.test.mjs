@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { chance } from './chance.mjs';
 import { openControlled, operator } from './control.mjs';
 import { until } from './harness.mjs';
 import { DOCUMENT } from './plans.mjs';
@@ -19,11 +20,12 @@ const STAGES = [
   { name: 'full', percentage: 100, hold: '2s' },
 ];
 
+const dice = chance(1, 'careless');
 /** What new does instead of its page, and what is said of that. */
 const FAULTS = {
   errors: {
     says: /`error_rate > legacy`/,
-    answer: () => (Math.random() < 0.3 ? { status: 500, body: 'broken' } : PAGE),
+    answer: () => (dice.happens(0.3) ? { status: 500, body: 'broken' } : PAGE),
   },
   missing: { says: /`client_error_rate > legacy`/, answer: { status: 404, headers: [HTML], body: '<p>not found' } },
   down: { says: /`error_rate > legacy`/ },

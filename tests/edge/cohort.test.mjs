@@ -103,7 +103,7 @@ describe('a few thousand subjects', () => {
 
   for (const [key, percentage] of Object.entries(PERCENTAGES)) {
     test(`at ${percentage} % are where \`tidegate assign\` says`, {
-      skip: !existsSync(CLI) && 'target/release/tidegate is not built',
+      skip: !existsSync(CLI) && 'the command is not built',
     }, () => {
       const file = writeToml(rollout(key), join(gate.scratch, `${key}.toml`));
       const lines = execFileSync(CLI, ['assign', file, '--percentage', String(percentage)], {

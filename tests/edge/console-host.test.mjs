@@ -9,7 +9,7 @@ import { ANA, DOCUMENT, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const OPS = 'ops.example.com';
-const KILLED_MS_MAX = 2_000;
+const KILLED_MS_MAX = 20_000;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 let legacy, next, gate;

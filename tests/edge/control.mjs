@@ -7,7 +7,7 @@ import { CLI, openGate, TOKENS, until } from './harness.mjs';
 
 const PAGE_ENTRIES = 1_000;
 /** The controller looks at KV on its alarm at the latest, and that is due within 30 s. */
-export const ADOPTED_MS = 45_000;
+export const ADOPTED_MS = 120_000;
 
 /** @import { GateOptions } from './harness.mjs' */
 /** @typedef {Awaited<ReturnType<typeof openGate>>} Gate */
@@ -227,7 +227,7 @@ export function traffic(gate, key, { everyMs = 100 } = {}) {
     },
     /** What each was told, each time that it was something else. */
     stories: () => users.map(({ story }) => story),
-    async reaches(outcome, from = performance.now(), timeoutMs = 30_000) {
+    async reaches(outcome, from = performance.now(), timeoutMs = 60_000) {
       const show = () =>
         `every isolate to say ${outcome} of ${key}, they say ${users.map((user) => user.outcome).join(', ')}`;
       await until(() => users.every((user) => user.outcome === outcome), show, timeoutMs);

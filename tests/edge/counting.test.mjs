@@ -14,7 +14,7 @@ import { plan } from './plans.mjs';
 
 const PROMTOOL = process.env.PROMTOOL ?? 'promtool';
 /** What has come in is judged within seconds; the rest is for a busy machine. */
-const JUDGED_MS_MAX = 15_000;
+const JUDGED_MS_MAX = 60_000;
 const CRASHES = 5;
 const ISOLATES = 6;
 

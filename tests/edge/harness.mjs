@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Miniflare } from 'miniflare';
 import { WebSocket } from 'ws';
+import { COMMAND } from '../../scripts/command.mjs';
 import { workerConfig } from '../../scripts/dev/config.mjs';
 import { withStorage } from '../storage.mjs';
 import { kvBinding, startKv } from './kv.mjs';
@@ -22,7 +23,7 @@ import { fetchRaw, open } from './wire.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build/worker');
-export const CLI = join(ROOT, 'target/release/tidegate');
+export const CLI = COMMAND;
 
 /** The host that browsers see; the upstreams have others. */
 export const PUBLIC_HOST = 'shop.example.com';
@@ -438,7 +439,7 @@ class Isolate {
  * @param {number} [timeoutMs]
  * @returns {Promise<T>}
  */
-export async function until(probe, what = () => 'the condition', timeoutMs = 8_000) {
+export async function until(probe, what = () => 'the condition', timeoutMs = 60_000) {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const found = await probe();

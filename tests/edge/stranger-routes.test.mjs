@@ -377,22 +377,25 @@ describe('a frontend that is a Worker behind a service binding', () => {
       [redirect.status, redirect.get('location'), redirect.all('set-cookie')],
       [302, '/to', ['a=1', 'b=2']],
     );
+    let seen;
+    const isSeen = new Promise((resolve) => {
+      seen = resolve;
+    });
     next.handle('/stream', () => ({
       headers: [['Content-Type', 'text/html']],
       body: (async function* () {
         yield Buffer.from('first');
-        await sleep(1_000);
+        await isSeen;
         yield Buffer.from('last');
       })(),
     }));
-    const started = performance.now();
     const { stream } = await gate.open('/stream', { headers: ANA });
     await new Promise((resolve) => stream.once('data', resolve));
-    assert.ok(performance.now() - started < 800);
+    seen();
     stream.resume();
   });
 
-  test('gets an upload as it comes', { timeout: 5_000 }, async () => {
+  test('gets an upload as it comes', { timeout: 60_000 }, async () => {
     let arrived;
     const begun = new Promise((resolve) => {
       arrived = resolve;

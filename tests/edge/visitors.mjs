@@ -1,5 +1,6 @@
 // Many visitors of one rollout at once, each with an id of its own, as a site has them.
 import http from 'node:http';
+import { chance } from './chance.mjs';
 
 /**
  * Sends `perSecond` requests a second through the gate, each of one of so many visitors, to `path`, with
@@ -10,6 +11,7 @@ import http from 'node:http';
  */
 export function visitors(gate, { count = 2_000, perSecond = 300, path = '/page', headers = {} } = {}) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  const dice = chance(1, path);
   /** @type {Record<string, number>} */
   const sides = {};
   let failed = 0,
@@ -19,7 +21,7 @@ export function visitors(gate, { count = 2_000, perSecond = 300, path = '/page',
   const started = performance.now();
   const one = async () => {
     waiting += 1;
-    const id = `visitor-${Math.floor(Math.random() * count)}`;
+    const id = `visitor-${dice.below(count)}`;
     try {
       const { status, get } = await gate.fetch(path, { headers: { ...headers, 'x-user-id': id }, agent });
       const side = get('tidegate-variant');
