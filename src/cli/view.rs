@@ -220,7 +220,16 @@ pub struct Entry {
     pub state: State,
 }
 
-/// Something that people were told.
+/// What led to an entry, in sentences.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Explanation {
+    pub revision: u64,
+    pub reason: String,
+    pub figures: Vec<String>,
+}
+
+/// A message to people.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Message {
@@ -229,6 +238,7 @@ pub struct Message {
     pub kind: String,
     pub to: Vec<String>,
     pub text: String,
+    pub figures: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -172,7 +172,7 @@ pub fn read_operators(r: &mut Reader, f: &mut Fields<'_>) -> Option<Option<Comma
     })
 }
 
-/// Reads a command of the history.
+/// Reads a command of the history. A field that is not known belongs to another version.
 pub fn read(r: &mut Reader, node: &Node) -> Option<Command> {
     let mut f = r.fields(node)?;
     let name = f.required(r, "command", Reader::text)?;
@@ -191,7 +191,6 @@ pub fn read(r: &mut Reader, node: &Node) -> Option<Command> {
         "end" => Some(Command::End),
         name => read_common(r, &mut f, name),
     };
-    f.end(r);
     command
 }
 

@@ -5,11 +5,11 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { change, later, past, windowsOf } from '../storage.mjs';
 import { chance, newSeed } from './chance.mjs';
 import { granted, openControlled, operator } from './control.mjs';
 import { TOKENS, until } from './harness.mjs';
 import { checked } from './openapi.mjs';
-import { change, later, past, windowsOf } from '../storage.mjs';
 import { plan } from './plans.mjs';
 
 const PROMTOOL = process.env.PROMTOOL ?? 'promtool';
@@ -557,7 +557,7 @@ describe('what is counted is judged', () => {
     assert.equal(JSON.parse(answer.state).phase, 'rolled_back');
     const entry = (await ana.history('failing')).at(-1);
     assert.equal(`${entry.actor} ${entry.command.command}`, 'guardrail rollback');
-    assert.match(entry.reason, /error_rate|20 %/);
+    assert.match(entry.figures[0], /^error_rate is 20 %/);
     const shown = await ana.rollout('failing');
     assert.equal(shown.percentage, 0);
   });

@@ -94,7 +94,7 @@ export function olderOf(history) {
 
 /**
  * `[{ day, items }]`, newest first; `day` is `2026-12-02`. An item is an entry with the state `from`
- * which it came, where that is known, or a message; `told` is the revision whose reason says the same.
+ * which it came, where that is known, or a message; `told` is the revision with the same figures.
  */
 export function timelineOf(history) {
   const { entries, messages, filter } = history;
@@ -139,8 +139,8 @@ export function timelineOf(history) {
   return days;
 }
 
-/** Whether the change that an alert led to has the alert's figures in its reason. */
-const isToldBy = ({ figures = [] }, { reason }) =>
-  figures.length > 0 && figures.every((figure) => reason.includes(figure));
+/** Whether an alert is about the guardrail that made the change: then its figures stand there. */
+const isToldBy = ({ kind, guardrail }, { cause }) =>
+  kind === 'alert' && guardrail !== undefined && cause?.by === 'guardrail' && cause.index === guardrail;
 
 const rank = ({ entry }) => (entry ? 1 : 0);

@@ -38,9 +38,16 @@ export function verdictOf(kind, { verdict, hasActed, isOff }) {
 export const lastMove = (entries) =>
   entries?.find(({ command }) => !['approve', 'note'].includes(command.command)) ?? entries?.[0];
 
-/** The guardrail whose doing that change was; its verdict of now says nothing of that. */
-export const actedOf = ({ guardrails }, entry) =>
-  entry?.actor === 'guardrail' ? guardrails.find(({ when }) => entry.reason.includes(`\`${when}\``)) : undefined;
+/**
+ * The guardrail that made that change: the one at the place that the entry names, unless another plan has
+ * been applied since. Entries of older versions name none.
+ */
+export function actedOf({ guardrails }, entry) {
+  if (entry?.cause?.by !== 'guardrail') return undefined;
+  const { index, condition } = entry.cause;
+  const known = guardrails[index];
+  return known?.when === condition ? known : guardrails.find(({ when }) => when === condition);
+}
 
 /** `running in canary at 10 %` */
 export function told(state) {

@@ -11,6 +11,7 @@ use super::store::{self, Batch};
 use crate::decide::rollout::{Noticed, Rollout};
 use crate::model::history::sha256_hex;
 use crate::model::{Instant, Name};
+use crate::protocol::api::history::page;
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::view::Present;
 use crate::protocol::api::{Call, Reply, Route, body, commands, parameter, view};
@@ -172,11 +173,7 @@ fn history(context: &JsValue, key: &Name, call: &Call) -> Result<Answered, JsVal
     let entries = store::history(context, key, before, limit)?;
     let last = entries.last().map(|(revision, _)| *revision);
     let is_full = entries.len() as u64 == limit;
-    let texts: Vec<&str> = entries.iter().map(|(_, text)| text.as_str()).collect();
-    let before = last
-        .filter(|revision| is_full && *revision > 1)
-        .map_or_else(|| "null".to_owned(), |revision| revision.to_string());
-    Ok(Ok(Reply::text(format!("{{\"entries\":[{}],\"before\":{before}}}", texts.join(",")))))
+    Ok(Ok(page(&entries, last.filter(|revision| is_full && *revision > 1))))
 }
 
 fn plan(context: &JsValue, rollout: &Rollout, call: &Call) -> Result<Answered, JsValue> {

@@ -9,6 +9,7 @@ use super::counting::Counting;
 use super::heard::Heard;
 use super::store::{self, Batch, Removed, Stored, counts};
 use crate::decide::deployment::Deployment;
+use crate::decide::explain;
 use crate::decide::rollout::{Change, Noticed, Order, Rollout};
 use crate::edge::{clock, log};
 use crate::model::{Instant, Name};
@@ -131,7 +132,7 @@ impl Desk {
                     state.phase,
                     state.percentage,
                     state.stage,
-                    entry.reason
+                    explain::why(entry)
                 ),
             );
             self.heard.note_change(&change, entry.at);

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod body;
 pub mod commands;
 pub mod forecast;
+pub mod history;
 pub mod metrics;
 pub mod moves;
 pub mod plans;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::moves::effective;
 use super::ways::{BlockerView, NotNowView, blocker, not_now};
 use crate::decide::deployment::Deployment;
+use crate::decide::explain::{ELSEWHERE, UNJUDGED};
 use crate::decide::judge::{Figure, Judgement, Verdict};
 use crate::decide::offers::offers;
 use crate::decide::reports::{Reported, never_reported};
@@ -172,11 +173,6 @@ struct Published {
     revision: u64,
     is_current: bool,
 }
-
-/// What nobody has judged is inconclusive, and says so.
-const UNJUDGED: &str = "not judged yet";
-/// The same of the gates of other stages.
-const ELSEWHERE: &str = "judged while this is the current stage";
 
 /// Shows a rollout.
 pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'a> {

@@ -138,7 +138,7 @@ function updateLast(root, { history, rollout, now }) {
 /** A guardrail's reason is long; the history has it in full, with its figures. */
 function lastOf(entry, guardrail) {
   const age = el('span', { class: 'last-age' });
-  if (!guardrail) return [entry.actor, ', ', age, `: “${entry.reason}”`];
+  if (!guardrail) return [entry.actor, ', ', age, entry.reason && `: “${entry.reason}”`];
   return [
     actor(entry.actor),
     ` ${done(entry.command)} `,

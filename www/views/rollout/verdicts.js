@@ -4,6 +4,9 @@ import { el, keyed, setHidden, setText } from '../../parts/dom.js';
 import { verdict } from '../../parts/verdict.js';
 import { MEANINGS } from '../../text/meanings.js';
 import { actedOf, lastMove, position } from '../../text/rollout.js';
+import { second } from '../../text/time.js';
+
+const TRIGGERED = { rollback: 'rollback', kill: 'kill', pause: 'pause' };
 
 export function mount(root) {
   const guardrails = group('guardrail', 'Guardrails', 'They act by themselves when they come true.');
@@ -52,7 +55,7 @@ function guardrailRow(guardrail, index, change) {
   const { when, then, stages, text, built_in: isBuiltIn } = guardrail;
   const acted = change && {
     hasActed: true,
-    text: `The last change was its doing.${change.reason.includes(text) ? '' : ` Now: ${text}`}`,
+    text: `This guardrail triggered the ${TRIGGERED[change.command.command] ?? 'last change'} at ${second(change.at)}. Now: ${text}`,
   };
   return {
     id: `${index} ${when}`,

@@ -11,8 +11,10 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::decide::deployment::Deployment;
+use crate::decide::explain;
 use crate::decide::rollout::{Change, Rollout};
 use crate::model::command::Command;
+use crate::model::history::Entry;
 use crate::model::node::{Node, Value};
 use crate::model::plan::limits::REVISION_MAX;
 use crate::model::{Instant, Name};
@@ -306,13 +308,13 @@ pub fn history(context: &JsValue, key: &Name, before: u64, limit: u64) -> Result
 /// # Errors
 /// When the storage refuses.
 pub fn last_changes(context: &JsValue) -> Result<Vec<LastChange>, JsValue> {
-    let statement = "SELECT history.rollout, revision, entry ->> '$.actor', entry ->> '$.command.command', entry ->> '$.reason', entry ->> '$.at' FROM rollouts CROSS JOIN history ON history.rollout = key AND revision = (SELECT MAX(revision) FROM history AS own WHERE own.rollout = key)";
+    let statement = "SELECT history.rollout, revision, entry ->> '$.actor', entry ->> '$.command.command', entry, entry ->> '$.at' FROM rollouts CROSS JOIN history ON history.rollout = key AND revision = (SELECT MAX(revision) FROM history AS own WHERE own.rollout = key)";
     let change = |row: &Row| LastChange {
         rollout: row.text(0).to_owned(),
         revision: row.number(1),
         actor: row.text(2).to_owned(),
         command: row.text(3).to_owned(),
-        reason: row.text(4).to_owned(),
+        reason: Entry::parse(row.text(4)).map(|(entry, _)| explain::why(&entry)).unwrap_or_default(),
         at: row.text(5).parse().ok(),
     };
     Ok(rows(context, statement, &[])?.iter().map(change).collect())
