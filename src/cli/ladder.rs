@@ -3,7 +3,6 @@
 
 use anstyle::Style;
 
-use super::foretell;
 use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
 use super::reach;
 use super::view::{Block, Checklist, Gate, Guardrail, Hold, List, Rollout, Stage, Verdict};
@@ -223,7 +222,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
     rows.push(("Faults", rollout.faults.iter().map(|found| fault(&found.subject, &found.message, found.at)).collect()));
     rows.push((
         "No reports",
-        foretell::silent(rollout).map(|text| (format!("{} ", paint(WARN, "!")), text)).into_iter().collect(),
+        rollout.silence.iter().map(|text| (format!("{} ", paint(WARN, "!")), text.clone())).collect(),
     ));
     rows.push(("Lists", rollout.lists.iter().map(|list| unmarked(list_line(list))).collect()));
     if let Some(published) = &rollout.published {
@@ -361,7 +360,7 @@ mod tests {
             "hold":{"length_ms":2880000,"elapsed_ms":2160000,"until":"2026-12-02T14:12:00Z"},
             "next":{"command":"advance","stage":"full","percentage":100,"at":"2026-12-02T14:12:00Z"},
             "blocked":[{"by":"hold","text":"the stage's hold of 48m is not over","until":"2026-12-02T14:12:00Z"}],"commands":["advance","kill"],
-            "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],"never_reported":["event.order"],"lists":[{"group":"beta","ids":[2]},{"group":"pilots","ids":[1200,1201]}],
+            "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],"silence":"Never reported: event.order.","lists":[{"group":"beta","ids":[2]},{"group":"pilots","ids":[1200,1201]}],
             "published":{"revision":11,"is_current":false}}"#;
         assert_eq!(
             told(text),
@@ -386,7 +385,7 @@ Blocked by  the stage's hold of 48m is not over, until 14:12 UTC (in 12 min)
 Guardrails  ✓ error_rate > 5% → rollback  0.2 %
             ✗ latency.p95 > 1s → 5 %
 Faults      ! group/team: is damaged  1 min ago
-No reports  ! nobody has ever reported event.order: what rests on it says nothing until somebody does
+No reports  ! Never reported: event.order.
 Lists       group beta: 2 ids
             group pilots: 1,200 or 1,201 ids; isolates hold different versions, and read it again every 60 s
 KV          still holds revision 11; the writing is tried again until it succeeds

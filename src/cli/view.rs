@@ -8,7 +8,7 @@ mod ahead;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-pub use ahead::{Changed, End, NotNow, Reach, Step};
+pub use ahead::{Changed, End, NotNow, Reach};
 
 use super::words::percent;
 use crate::model::Instant;
@@ -45,8 +45,8 @@ pub struct Rollout {
     pub advance: String,
     pub owner: Option<String>,
     pub faults: Vec<Fault>,
-    /// What conditions rely on, and nobody has ever reported.
-    pub never_reported: Vec<String>,
+    /// What conditions rely on and was never reported, in a sentence.
+    pub silence: Option<String>,
     pub lists: Vec<List>,
     pub published: Option<Published>,
 }
@@ -197,14 +197,6 @@ pub struct Refused {
     pub rollout: String,
     pub detail: String,
     pub help: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Moves {
-    pub direction: String,
-    pub share: f64,
-    pub subjects: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -137,10 +137,14 @@ impl Command {
     }
 
     /// Whether it may be asked for without the revision that it was decided on.
-    pub const fn needs_no_revision(&self) -> bool {
-        self.is_stop() || matches!(self, Self::Note)
+    pub fn needs_no_revision(&self) -> bool {
+        UNCONDITIONAL.contains(&self.name())
     }
 }
+
+/// The commands that may be asked for without the revision that they were decided on: those that stop
+/// something, and a note.
+pub const UNCONDITIONAL: [&str; 4] = ["kill", "pause", "rollback", "note"];
 
 /// The reason of a command that stops something where nobody gives one.
 pub const NO_REASON: &str = "no reason given";

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { evidence, evidenceShare, figure } from '../../www/text/figures.js';
 import { reasonText, reasonsOf } from '../../www/text/commands.js';
-import { ending, ends, following, movers, warnings } from '../../www/text/foretell.js';
 import { count, percent, plural } from '../../www/text/numbers.js';
 import { cost, headline } from '../../www/text/rehearse.js';
 import { healthOf, listOf, nextOf, rank, reachOf, told, verdictOf } from '../../www/text/rollout.js';
@@ -71,62 +70,6 @@ const state = (changes) => ({
   groups: ['team'],
   ...changes,
 });
-const moves = (changes) => ({ from: 10, to: 25, direction: 'new', share: 15, subjects: 1_234, ...changes });
-
-test('a step is foretold with both ends and who moves', () => {
-  const tried = {
-    from: state(),
-    to: state({ stage: 'quarter', percentage: 25, groups: ['team', 'sales'] }),
-    moves: moves(),
-  };
-  assert.deepEqual(ends(tried), {
-    from: { stage: 'canary', percentage: '10 %', facts: '' },
-    to: { stage: 'quarter', percentage: '25 %', facts: '' },
-    isSame: false,
-  });
-  assert.deepEqual(movers(tried), [
-    '15 % of subjects move from legacy to new: about 1,234 of those seen in the last day.',
-    'The group sales goes to new.',
-  ]);
-});
-
-test('a kill goes to nobody, groups included', () => {
-  const tried = {
-    from: state(),
-    to: state({ killed: true }),
-    moves: moves({ to: 0, direction: 'legacy', share: 10, subjects: null }),
-  };
-  assert.equal(ends(tried).to.percentage, '0 %');
-  assert.equal(ends(tried).to.facts, 'killed');
-  assert.deepEqual(movers(tried), ['10 % of subjects move from new to legacy.', 'The group team goes back to legacy.']);
-});
-
-test('what the schedule does at once is foretold, and what ends with it', () => {
-  const then = [
-    { command: 'advance', stage: 'b', percentage: 100, phase: 'running' },
-    { command: 'complete', stage: 'b', percentage: 100, phase: 'completed' },
-  ];
-  const tried = {
-    from: state({ phase: 'draft' }),
-    to: state(),
-    moves: moves({ to: 100 }),
-    then,
-    waits: [{ by: 'completed', text: 'completed' }],
-    ends: [{ what: 'holdout', text: 'the holdout ends' }],
-  };
-  assert.deepEqual(following(tried), ['And then at once: b 100 %, completed.']);
-  assert.deepEqual(ending(tried), ['The holdout ends.']);
-  assert.deepEqual(warnings('start', tried, { stages: [], blocked: [] }), ['The holdout ends.']);
-  assert.deepEqual(following({ to: state(), then: [], waits: [{ by: 'hold', text: 'the hold of 1h is not over' }] }), [
-    'Then it waits: the hold of 1h is not over.',
-  ]);
-  assert.deepEqual(following({ to: state({ phase: 'paused' }), waits: [{ by: 'freeze', text: 'frozen' }] }), []);
-  const advised = { stages: [], blocked: [], not_now: [{ command: 'complete', reason: 'the rollout is rolled back' }] };
-  assert.equal(
-    warnings('complete', { ...tried, ends: [] }, advised, true)[0],
-    'Done all the same: the rollout is rolled back.',
-  );
-});
 
 test('a command that is not possible says why and until when, once for those with the same reason', () => {
   const not_now = [
@@ -169,62 +112,6 @@ test('a kill says how far it has come', () => {
   assert.match(
     reachOf({ reach: { isolates: 3, behind: 1 } }),
     /^1 of 3 isolates heard in the last minute has not told yet/,
-  );
-});
-
-test('whoever jumps is told over what', () => {
-  const rollout = {
-    stages: ['canary', 'quarter', 'half', 'full'].map((name) => ({ name })),
-    blocked: [
-      { by: 'hold', text: 'the hold is not over' },
-      { by: 'manual', text: 'by hand' },
-    ],
-  };
-  const tried = {
-    from: state(),
-    to: state({ phase: 'paused', stage: 'full', percentage: 100 }),
-    moves: moves({ to: 100 }),
-  };
-  assert.deepEqual(warnings('set', tried, rollout), [
-    'Skipped: the hold is not over.',
-    'This jumps over quarter and half.',
-    'It stays there until somebody resumes it.',
-  ]);
-  assert.deepEqual(warnings('pause', { ...tried, to: tried.from }, rollout), []);
-});
-
-test('a start is told what chance will do, and what nobody reports', () => {
-  const needs = [
-    { is_reached: true, text: '50 requests on legacy take 1 min' },
-    { is_reached: false, text: '50 requests on new do not come within the hold of 1 h: they take 83 h' },
-  ];
-  const alarms = [
-    { is_frequent: true, text: '`js_error_rate > 2%` fires by chance about once in 2 hours' },
-    { is_frequent: false, text: 'hardly ever' },
-  ];
-  const tried = {
-    from: state({ phase: 'draft' }),
-    to: state(),
-    moves: moves(),
-    forecast: { alarms, stages: [{ stage: 'canary', needs }] },
-  };
-  const expected = [
-    '`js_error_rate > 2%` fires by chance about once in 2 hours.',
-    'In canary: 50 requests on new do not come within the hold of 1 h: they take 83 h.',
-    'Nobody has ever reported event.order and signal.p1 (pages report once the rollout has started): what rests on it says nothing until somebody does.',
-  ];
-  assert.deepEqual(
-    warnings('start', tried, {
-      state: tried.from,
-      stages: [],
-      blocked: [],
-      never_reported: ['event.order', 'signal.p1'],
-    }),
-    expected,
-  );
-  assert.deepEqual(
-    warnings('start', { ...tried, forecast: undefined }, { state: tried.from, stages: [], blocked: [] }),
-    [],
   );
 });
 

@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod body;
 pub mod commands;
+pub mod consequences;
 pub mod forecast;
 pub mod history;
 pub mod metrics;

@@ -3,15 +3,17 @@
 
 use serde::Serialize;
 
+use super::consequences::silent;
 use super::moves::effective;
 use super::ways::{BlockerView, NotNowView, blocker, not_now};
 use crate::decide::deployment::Deployment;
-use crate::decide::explain::{ELSEWHERE, UNJUDGED};
+use crate::decide::explain::{ELSEWHERE, UNJUDGED, sentence};
 use crate::decide::judge::{Figure, Judgement, Verdict};
 use crate::decide::offers::offers;
 use crate::decide::reports::{Reported, never_reported};
 use crate::decide::rollout::{Noticed, Rollout};
 use crate::decide::schedule::Next;
+use crate::model::command::UNCONDITIONAL;
 use crate::model::live::{LiveState, Phase};
 use crate::model::plan::{Advance, Gate, Guardrail, Plan, Stage};
 use crate::model::record::{Checklist, Record};
@@ -59,6 +61,8 @@ pub struct RolloutView<'a> {
     next: Option<NextView>,
     blocked: Vec<BlockerView>,
     commands: Vec<&'static str>,
+    /// The commands that may be sent without the revision that they were decided on.
+    unconditional: Vec<&'static str>,
     not_now: Vec<NotNowView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reach: Option<Reach>,
@@ -75,6 +79,9 @@ pub struct RolloutView<'a> {
     /// What conditions rely on, and nobody has ever reported.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     never_reported: Vec<Reported>,
+    /// The same in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silence: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lists: Vec<&'a HeldList>,
     published: Published,
@@ -189,6 +196,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         .filter(|evaluation| evaluation.revision >= record.begun_revision);
     let gates = evaluation.map_or(&[][..], |evaluation| &evaluation.gates);
     let judgements = last.map_or(&[][..], |evaluation| &evaluation.guardrails);
+    let silent_names = never_reported(plan, deployment.metrics.get(&plan.key));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     RolloutView {
         key: &plan.key,
@@ -212,6 +220,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         next: outlook.next.map(next),
         blocked: outlook.blocked.iter().map(blocker).collect(),
         commands: offers.now,
+        unconditional: UNCONDITIONAL.to_vec(),
         not_now: offers.not_now.iter().map(not_now).collect(),
         reach: present.reaches.iter().find(|reach| record.live.killed && reach.key == plan.key).cloned(),
         advance: plan.advance,
@@ -220,7 +229,8 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
         faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).collect(),
-        never_reported: never_reported(plan, deployment.metrics.get(&plan.key)),
+        silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
+        never_reported: silent_names,
         lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
         published: Published { revision: rollout.published, is_current: rollout.is_published() },
     }
