@@ -111,11 +111,11 @@ test('the gates of a killed rollout are not in force', async () => {
 test('a guardrail without a verdict is no fault, and its words are explained', async () => {
   const page = await open.page('operator', at('quiet'));
   const row = page.locator('.verdict', { hasText: 'error_rate > 5%' });
-  await row.getByText('No verdict').waitFor();
-  await row.getByText('verdict: inconclusive').waitFor();
+  await row.getByText('Not enough data').waitFor();
+  assert.equal(await row.getAttribute('data-verdict'), 'inconclusive');
   await page.getByText('What the words mean').focus();
   await page.keyboard.press('Enter');
-  await shows(page, '.meanings', 'It is no fault');
+  await shows(page, '.meanings', 'This is no fault');
   await page.getByRole('link', { name: 'Rollouts', exact: true }).first().click();
   await shows(page, '.row', 'quiet');
   assert.doesNotMatch(await page.locator('.row', { hasText: 'quiet' }).innerText(), /inconclusive|verdict/i);
