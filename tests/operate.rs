@@ -270,7 +270,7 @@ fn a_kill_waits_until_no_isolate_serves_new_and_says_so() {
         &[
             "demo is running",
             "Waiting until no isolate serves new",
-            "0 requests to new for 3 s, as all 2 isolates heard in the last minute tell",
+            "0 requests to new for 3 s, confirmed by all 2 isolates heard in the last minute",
         ],
     );
     assert_eq!(
@@ -907,7 +907,7 @@ fn signals_previews_and_explanations() {
     ends(
         &explain.run(&["explain", "demo", "ana"]),
         0,
-        &["`ana` gets new in demo: their place, 4.2 %, is under the percentage of the stage canary."],
+        &["`ana` gets new in demo: bucket 4.2 % is under the percentage of the stage canary."],
     );
 }
 
