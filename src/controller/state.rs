@@ -10,6 +10,7 @@ use super::store::{self, Batch, Removed, StorageError, Stored, counts};
 use super::turn::{Effect, KvTexts, Turn};
 use super::{POLL_FRESH_MS, after};
 use crate::decide::deployment::Deployment;
+use crate::decide::explain;
 use crate::decide::rollout::{Change, Noticed, Order, Rollout};
 use crate::model::{Instant, Name};
 use crate::protocol::beacon::networks::Networks;
@@ -134,7 +135,7 @@ impl State {
                     state.phase,
                     state.percentage,
                     state.stage,
-                    entry.reason
+                    explain::why(entry)
                 ),
             );
             self.isolates.note_change(&change, entry.at);

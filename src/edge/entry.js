@@ -201,7 +201,7 @@ function unregistering(reason, script, method) {
 const discardAll = (...answers) => answers.forEach((answer) => answer && discard(answer));
 
 /**
- * The answer that is passed on; the other is let go of.
+ * The answer that is passed on; the other is released.
  * @param {string} which
  * @param {Response | undefined} last
  * @param {Response | undefined} before

@@ -7,6 +7,7 @@ pub mod command;
 pub mod condition;
 pub mod duration;
 pub mod fault;
+pub mod figure;
 pub mod group;
 pub mod history;
 pub mod instant;

@@ -4,6 +4,7 @@ use super::life::SimulatedRollout;
 use super::run::Simulation;
 use super::scenario::What;
 use super::told::{Event, Kind};
+use crate::decide::explain;
 use crate::decide::judge::Fired;
 use crate::decide::rollout::Order;
 use crate::decide::schedule::Blocker;
@@ -212,8 +213,8 @@ impl Simulation {
         let Some(key) = self.lives.get(index).map(|life| life.key.clone()) else { return false };
         let Some(rollout) = self.deployment.rollouts.get(&key) else { return false };
         let before = rollout.record.live.clone();
-        let (command, by, reason, figures) =
-            (order.command.clone(), order.actor.clone(), order.reason.clone(), order.figures.clone());
+        let (command, by, reason) = (order.command.clone(), order.actor.clone(), explain::in_full(&order));
+        let figures: Vec<String> = order.measured.iter().map(explain::figure).collect();
         let change = match rollout.change(order, self.now) {
             Ok(change) => change,
             Err(refusal) => {

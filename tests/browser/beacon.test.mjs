@@ -814,10 +814,9 @@ test('a new frontend whose pages are 3 s late is rolled back for it', { timeout:
   await Promise.all([look(), ...Array.from({ length: TABS }, visit)]);
   const {
     entries: [entry],
+    explanations: [{ figures }],
   } = await deployment.api('GET', 'rollouts/slow/history?limit=1');
   assert.deepEqual([entry.actor, entry.command.command], ['guardrail', 'rollback']);
-  assert.match(
-    entry.reason,
-    /^the guardrail `lcp\.p75 > 1\.3x legacy` has come true: lcp\.p75 is [3-9]\.?\d* s on new/,
-  );
+  assert.equal(entry.cause.condition, 'lcp.p75 > 1.3x legacy');
+  assert.match(figures[0], /^lcp\.p75 is [3-9]\.?\d* s on new/);
 });

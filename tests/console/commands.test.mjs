@@ -25,7 +25,7 @@ test('kill is one key and one confirmation', async () => {
   const page = await open.page('operator', at('page-01'));
   await shows(page, '[data-command=kill]', 'k');
   await page.keyboard.press('k');
-  await shows(page, 'dialog', '10 % of subjects move from new to legacy.');
+  await shows(page, 'dialog', '10 % of users move from new to legacy.');
   await eventually(async () =>
     assert.deepEqual(
       await page.evaluate(() => {
@@ -97,12 +97,12 @@ test('a kill goes without its reason, which follows as a note and hides nothing'
 test('set foretells each percentage that is typed, and warns of what it skips', async () => {
   const page = await open.page('operator', at('page-04'));
   await page.keyboard.press('s');
-  const number = page.getByLabel('Percentage of subjects on new', { exact: true });
+  const number = page.getByLabel('Percentage of users on new', { exact: true });
   await number.fill('25');
-  await shows(page, '.foretold', '15 % of subjects move from legacy to new');
+  await shows(page, '.foretold', '15 % of users move from legacy to new');
   await shows(page, '.foretold', 'Skipped: ');
   await number.fill('5');
-  await shows(page, '.foretold', '5 % of subjects move from new to legacy');
+  await shows(page, '.foretold', '5 % of users move from new to legacy');
   await number.fill('150');
   await shows(page, '.foretold', 'Would not be done');
   await number.fill('2.5');
@@ -121,7 +121,7 @@ test('a rollback can stop on the way, and a resume begins the next attempt in a 
   await page.getByRole('button', { name: 'Roll back' }).click();
   await page.getByLabel('A percentage').check();
   await page.getByLabel('Percentage to keep on new', { exact: true }).fill('4');
-  await shows(page, '.foretold', '6 % of subjects move from new to legacy');
+  await shows(page, '.foretold', '6 % of users move from new to legacy');
   await dialogOf(page).getByRole('button', { name: 'Roll back' }).click();
   await shows(page, '.title-line', 'Rolled back');
   await shows(page, '.percent-large', '4 %');
@@ -159,7 +159,7 @@ test('where somebody was faster one decides again', async () => {
   assert.equal((await stateOf('page-07')).percentage, 20);
   await page.unrouteAll();
   await page.getByRole('button', { name: 'Decide again' }).click();
-  await shows(page, '.foretold', '80 % of subjects move from legacy to new');
+  await shows(page, '.foretold', '80 % of users move from legacy to new');
   await eventually(async () => assert.equal(await page.getByLabel('Reason').inputValue(), 'Support is ready'));
   await dialogOf(page).getByRole('button', { name: 'Advance' }).click();
   await shows(page, '.percent-large', '100 %');
@@ -206,7 +206,7 @@ test('the list of keys opens with ?', async () => {
   const page = await open.page('operator', at('page-09'));
   await shows(page, 'h1', 'page-09');
   await page.keyboard.press('?');
-  await shows(page, 'dialog', 'Kill: everybody on legacy');
+  await shows(page, 'dialog', 'Kill: all traffic to legacy');
 });
 
 test('a key that is pressed before the rollout is there counts once it is', async () => {

@@ -58,16 +58,16 @@ test('a change stands above the alert of the same moment, which led to it', () =
   );
 });
 
-test('an alert whose figures the change tells does not tell them again, unless it stands alone', () => {
-  const figures = ['error_rate is 9 %'];
-  const change = { ...entry(2, time(5), 'rollback'), reason: 'it came true: error_rate is 9 %' };
+test('an alert of the guardrail that made a change does not repeat its figures, unless it stands alone', () => {
+  const change = { ...entry(2, time(5), 'rollback'), cause: { by: 'guardrail', index: 1, condition: 'lcp.p75 > 4s' } };
   const history = after(
     { type: 'history', items: [change] },
     {
       type: 'messages',
       items: [
-        { ...message(time(5)), figures },
-        { ...message(time(4)), figures },
+        { ...message(time(5)), guardrail: 1 },
+        { ...message(time(5)), guardrail: 0 },
+        { ...message(time(4)), guardrail: 1 },
       ],
     },
   );
@@ -76,8 +76,8 @@ test('an alert whose figures the change tells does not tell them again, unless i
       .flatMap(({ items }) => items)
       .filter((item) => item.message)
       .map((item) => item.told);
-  assert.deepEqual(told('all'), [2, undefined]);
-  assert.deepEqual(told('alerts'), [undefined, undefined]);
+  assert.deepEqual(told('all'), [2, undefined, undefined]);
+  assert.deepEqual(told('alerts'), [undefined, undefined, undefined]);
 });
 
 test('moments are compared as such, not as texts', () => {
@@ -155,7 +155,7 @@ test('an answer for another rollout changes nothing', () => {
 
 test('changes are told in words', () => {
   const words = [
-    [{ command: 'rollback' }, 'rolled it back to nobody'],
+    [{ command: 'rollback' }, 'rolled it back to 0 %'],
     [{ command: 'rollback', to: 5 }, 'rolled it back to 5 %'],
     [{ command: 'set', percentage: 25, kv: '25' }, 'set it to 25 %: “25” in KV'],
     [{ command: 'kill', key: 'kill/*' }, 'killed it: the key kill/* in KV'],
@@ -186,10 +186,7 @@ test('each reason of an assignment has words', () => {
   ]) {
     assert.notEqual(whyOf({ ...answer, reason }), reason);
   }
-  assert.equal(
-    whyOf({ ...answer, reason: 'bucketed' }),
-    'their place, 46.629 %, is not under the percentage of the stage quarter, 25 %',
-  );
+  assert.equal(whyOf({ ...answer, reason: 'bucketed' }), 'bucket 46.629 % is above the current 25 %');
   assert.equal(whyOf({ ...answer, reason: 'moonphase' }), 'moonphase');
 });
 

@@ -44,16 +44,19 @@ test('the guardrail that acted says so, and the header names it in a few words',
   await eventually(async () =>
     assert.match(
       await page.locator('.last').innerText(),
-      /^A guardrail rolled it back to nobody .*: signal\.p1 > 0 over 5m came true\. Its figures$/,
+      /^A guardrail rolled it back to 0 % .*: signal\.p1 > 0 over 5m came true\. Its figures$/,
     ),
   );
   await page.locator('.last').getByRole('link', { name: 'Its figures' }).click();
   await page.waitForFunction(() => document.activeElement.id === 'history-r3');
-  const { entries } = await open.deployment.api('GET', 'rollouts/alarmed/history?limit=1');
-  await shows(page, '#history-r3', entries[0].reason);
+  const { entries, explanations } = await open.deployment.api('GET', 'rollouts/alarmed/history?limit=1');
+  assert.deepEqual(entries[0].cause, { by: 'guardrail', index: 0, condition: 'signal.p1 > 0 over 5m' });
+  const [{ reason, figures }] = explanations;
+  assert.equal(reason, 'the guardrail `signal.p1 > 0 over 5m` came true');
+  await shows(page, '#history-r3', reason);
   await shows(page, '#history', 'the figures are those of r3.');
-  const told = (await page.locator('#main').innerText()).split(entries[0].figures[0]).length - 1;
-  assert.equal(told, 1, 'its figures stand there once');
+  await page.locator('#history-r3 summary').click();
+  await shows(page, '#history-r3', figures[0]);
 });
 
 test('after a rollback the ladder shows what is in force, and where it came from', async () => {
@@ -118,11 +121,11 @@ test('the gates of a killed rollout are not in force', async () => {
 test('a guardrail without a verdict is no fault, and its words are explained', async () => {
   const page = await open.page('operator', at('quiet'));
   const row = page.locator('.verdict', { hasText: 'error_rate > 5%' });
-  await row.getByText('No verdict').waitFor();
-  await row.getByText('verdict: inconclusive').waitFor();
+  await row.getByText('Not enough data').waitFor();
+  assert.equal(await row.getAttribute('data-verdict'), 'inconclusive');
   await page.getByText('What the words mean').focus();
   await page.keyboard.press('Enter');
-  await shows(page, '.meanings', 'It is no fault');
+  await shows(page, '.meanings', 'This is no fault');
   await page.getByRole('link', { name: 'Rollouts', exact: true }).first().click();
   await shows(page, '.row', 'quiet');
   await eventually(async () =>

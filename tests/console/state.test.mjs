@@ -41,6 +41,7 @@ const rollout = (changes = {}, state = {}) => ({
     { name: 'full', percentage: 100, gates: [], checklist: [] },
   ],
   commands: ['advance', 'set', 'pause', 'rollback', 'kill', 'complete'],
+  unconditional: ['kill', 'pause', 'rollback', 'note'],
   published: { revision: 7, is_current: true },
   ...changes,
 });

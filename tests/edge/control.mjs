@@ -87,7 +87,7 @@ export function operator(through, name = 'ana') {
     apply: async (rollouts, options = {}) =>
       granted(await ask('PUT', 'plans', { rollouts, reason: `${name} applies`, ...options })),
 
-    /** Every entry, from the first to the last. */
+    /** Every entry, from the first to the last, with the server's words for what led to it. */
     async history(key) {
       const entries = [];
       for (let before; before !== null; ) {
@@ -97,7 +97,8 @@ export function operator(through, name = 'ana') {
             `rollouts/${key}/history?limit=${PAGE_ENTRIES}${before === undefined ? '' : `&before=${before}`}`,
           ),
         );
-        entries.push(...page.entries);
+        const explained = new Map(page.explanations.map((one) => [one.revision, one]));
+        entries.push(...page.entries.map((entry) => ({ ...entry, ...explained.get(entry.revision) })));
         before = page.before;
       }
       return entries.reverse();

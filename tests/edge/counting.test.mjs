@@ -608,7 +608,7 @@ describe('what is counted is judged', () => {
     assert.equal(JSON.parse(answer.state).phase, 'rolled_back');
     const entry = (await ana.history('failing')).at(-1);
     assert.equal(`${entry.actor} ${entry.command.command}`, 'guardrail rollback');
-    assert.match(entry.reason, /error_rate|20 %/);
+    assert.match(entry.figures[0], /^error_rate is 20 %/);
     const shown = await ana.rollout('failing');
     assert.equal(shown.percentage, 0);
   });

@@ -89,7 +89,7 @@ describe('the judge in operation', { concurrency: false }, () => {
       assert.ok(entries.slice(2).every(({ actor }) => actor === 'schedule'));
       assert.match(
         entries[3].figures[0],
-        /^error_rate is [\d.]+ % in the last (minute|five minutes|hour)( \(\d+ requests? rescued\))?; [\d.]+ % over stage, of [\d,]+ observations; it passes at < 2%$/,
+        /^error_rate is [\d.]+ % in the last (minute|5 minutes|hour)( \(\d+ requests? rescued\))?; [\d.]+ % over stage, of [\d,]+ requests; target: below 2 %$/,
       );
       assert.ok(crowd.sides().new > 0);
     });
@@ -104,12 +104,15 @@ describe('the judge in operation', { concurrency: false }, () => {
         await reaches(ana, 'rolled_back');
         const last = (await ana.history('shop')).at(-1);
         assert.equal(last.actor, 'guardrail');
-        assert.match(
-          last.reason,
-          /^the guardrail `error_rate > legacy` has come true: error_rate is [\d.]+ % on new and [\d.]+ % on legacy/,
-        );
+        assert.deepEqual(last.cause, { by: 'guardrail', index: 0, condition: 'error_rate > legacy' });
+        assert.equal(last.reason, 'the guardrail `error_rate > legacy` came true');
         // The built-in guardrail on client errors is the third that is compared with legacy.
-        assert.match(last.figures[0], /evidence that it is more than legacy's: [\w\d,. ]+ of the 300 needed$/);
+        assert.match(
+          last.figures[0],
+          /^error_rate is [\d.]+ % on new vs [\d.]+ % on legacy .*evidence that it is more than legacy's: [\w\d,. ]+ \(threshold 300\), from [\d,]+ vs [\d,]+ exposures; significant$/,
+        );
+        const { observations, observations_legacy: ofLegacy, exposures } = last.measured[0];
+        assert.ok(observations > 0 && ofLegacy > 0 && exposures.new > 0 && exposures.legacy > 0);
         const run = promisify(execFile);
         const env = { ...process.env, TIDEGATE_URL: gate.plainOrigin, TIDEGATE_TOKEN: TOKENS.vic };
         const { stdout } = await run(CLI, ['history', 'shop'], { env });
@@ -134,10 +137,9 @@ describe('the judge in operation', { concurrency: false }, () => {
     next.otherwise(page({ ms: 350 }));
     await rollout({ stage: [{ name: 'half', percentage: 50, hold: '1h' }] }, async ({ ana }) => {
       await reaches(ana, 'rolled_back');
-      assert.match(
-        (await ana.history('shop')).at(-1).reason,
-        /^the guardrail `latency\.p75 > 1\.3x legacy` has come true: latency\.p75 is \d+/,
-      );
+      const { cause, figures } = (await ana.history('shop')).at(-1);
+      assert.equal(cause.condition, 'latency.p75 > 1.3x legacy');
+      assert.match(figures[0], /^latency\.p75 is \d+/);
     });
   });
 

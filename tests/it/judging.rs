@@ -1,4 +1,4 @@
-//! The judge at work: guardrails, gates and the deal, on traffic that is dealt out as in operation.
+//! The judge at work: guardrails, gates and the sample ratio, on traffic that is split as in operation.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,11 +12,13 @@
 use std::rc::Rc;
 
 use tidegate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
+use tidegate::decide::explain;
 use tidegate::decide::judge::{Evaluation, Judge, Judgement, Verdict};
 use tidegate::decide::metrics::RolloutMetrics;
 use tidegate::decide::rollout::{Order, Rollout};
 use tidegate::decide::series::minute_of;
 use tidegate::model::command::{Command, Setting, Target};
+use tidegate::model::history::EntryCause;
 use tidegate::model::history::sha256_hex;
 use tidegate::model::measured::{Measure, Quantity, Seen, SlicedCounts, Window, sketch};
 use tidegate::model::plan::set::read_rollout;
@@ -199,17 +201,19 @@ fn a_bound_that_is_broken_rolls_back_and_says_its_figures() {
     let (_, evaluation) = world.until_fired(10 * MINUTE_MS).expect("it fires");
     let order = evaluation.order().unwrap();
     assert_eq!((&order.command, order.actor.as_str()), (&Command::Rollback(Target::Off), "guardrail"));
-    assert!(
-        order.reason.starts_with("the guardrail `error_rate > 3% over 5m` has come true: error_rate is "),
-        "{}",
-        order.reason
+    assert_eq!(
+        (&order.cause, order.reason.as_str()),
+        (&EntryCause::Guardrail { index: 0, condition: "error_rate > 3% over 5m".into() }, "")
     );
-    assert!(order.reason.contains("% over 5m, of ") && order.figures.len() == 1, "{order:?}");
+    let told = explain::in_full(order);
+    assert!(told.starts_with("the guardrail `error_rate > 3% over 5m` came true: error_rate is "), "{told}");
+    assert!(told.contains(" % over 5m, of ") && told.ends_with(" requests; rolls back above 3 %"), "{told}");
+    assert_eq!(order.measured.len(), 1, "{order:?}");
     world.obey(order.clone());
     let evaluation = world.step();
     assert_eq!(
         (evaluation.guardrails[0].verdict, evaluation.guardrails[0].text.as_str()),
-        (Verdict::Inconclusive, "nobody is on new")
+        (Verdict::Inconclusive, "no traffic on new")
     );
 }
 
@@ -222,11 +226,12 @@ fn no_data_few_data_and_old_data_say_nothing() {
         (evaluation.guardrails[0].verdict, evaluation.gates[0].verdict),
         (Verdict::Inconclusive, Verdict::Inconclusive)
     );
-    assert!(evaluation.gates[0].text.ends_with("nothing has been measured yet"), "{}", evaluation.gates[0].text);
+    assert!(evaluation.gates[0].text.ends_with("no data yet"), "{}", evaluation.gates[0].text);
     let evaluation = world.step();
     assert_eq!(verdicts(&evaluation.guardrails), [Verdict::Inconclusive], "a few failures are no rate");
     assert!(
-        evaluation.guardrails[0].text.contains("of the 50 observations needed on new over 5m"),
+        evaluation.guardrails[0].text.contains("not enough data: ")
+            && evaluation.guardrails[0].text.ends_with(" of 50 requests on new over 5m"),
         "{}",
         evaluation.guardrails[0].text
     );
@@ -239,7 +244,7 @@ fn no_data_few_data_and_old_data_say_nothing() {
         (evaluation.guardrails[0].verdict, evaluation.gates[0].verdict),
         (Verdict::Inconclusive, Verdict::Inconclusive)
     );
-    assert!(evaluation.gates[0].text.contains("nothing has come in for 3m"), "{}", evaluation.gates[0].text);
+    assert!(evaluation.gates[0].text.contains("no data for 3m"), "{}", evaluation.gates[0].text);
 }
 
 #[test]
@@ -254,7 +259,11 @@ fn a_doubling_against_legacy_is_found_and_a_harmless_release_is_not() {
     assert!(ms < 30 * MINUTE_MS, "after {ms} ms");
     let figure = &evaluation.guardrails[0].figures[0];
     assert!(figure.e_value.unwrap() >= 100.0 && figure.legacy.unwrap() < figure.value.unwrap(), "{figure:?}");
-    assert!(figure.text.contains("evidence that it is more than legacy's: "), "{}", figure.text);
+    assert!(figure.text.contains("; evidence that it is more than legacy's: "), "{}", figure.text);
+    assert!(figure.text.contains(" exposures; significant"), "{}", figure.text);
+    let used = figure.exposures.unwrap();
+    assert!(0.0 < used.new && used.new <= figure.observations, "no user counts twice in a minute: {figure:?}");
+    assert!(used.legacy <= figure.observations_legacy.unwrap(), "{figure:?}");
 }
 
 #[test]
@@ -268,7 +277,8 @@ fn a_release_that_answers_404_to_everybody_is_rolled_back_though_no_guardrail_sa
     assert!(ms <= 2 * MINUTE_MS, "after {ms} ms");
     let order = evaluation.order().unwrap();
     assert_eq!(order.command, Command::Rollback(Target::Off));
-    assert!(order.reason.starts_with("the guardrail `client_error_rate > legacy` has come true"), "{}", order.reason);
+    let of = EntryCause::Guardrail { index: 1, condition: "client_error_rate > legacy".into() };
+    assert_eq!(order.cause, of);
     assert_eq!(evaluation.guardrails[1].figures[0].e_needed, Some(200.0), "0.01 divided among the two comparisons");
     let mut world = World::of("none", "[]", "[]");
     (world.new.client_error_rate, world.new.error_rate) = (1.0, 1.0);
@@ -319,8 +329,8 @@ fn a_condition_may_ask_for_a_number_of_different_subjects() {
         (verdicts(&evaluation.guardrails), verdicts(&evaluation.gates)),
         (vec![Verdict::Inconclusive; 2], vec![Verdict::Inconclusive])
     );
-    assert_eq!(evaluation.guardrails[0].text, "error_rate over 5m: 19 different subjects on new, fewer than 20");
-    assert_eq!(evaluation.gates[0].text, "error_rate over stage: 19 different subjects on new, fewer than 20");
+    assert_eq!(evaluation.guardrails[0].text, "error_rate: not enough data: 19 of 20 users on new over 5m");
+    assert_eq!(evaluation.gates[0].text, "error_rate: not enough data: 19 of 20 users on new over stage");
     let evaluation = count(20);
     assert_eq!((evaluation.guardrails[0].verdict, verdicts(&evaluation.gates)), (Verdict::Fail, vec![Verdict::Pass]));
 }
@@ -358,7 +368,7 @@ fn what_must_hold_for_a_time_breaks_with_the_figures_and_with_the_clock() {
     let first = looks.iter().position(|evaluation| evaluation.gates[0].verdict == Verdict::Pass).unwrap();
     assert!((60..=75).contains(&first), "after {first} looks");
     assert!(
-        looks[30].gates[0].text.contains(", for ") && looks[30].gates[0].text.ends_with(" of 10m"),
+        looks[30].gates[0].text.contains("; for ") && looks[30].gates[0].text.ends_with(" of 10m"),
         "{}",
         looks[30].gates[0].text
     );
@@ -433,7 +443,7 @@ fn what_happens_in_a_warm_up_enters_no_figure_and_no_evidence() {
     let evaluation = cold.last().unwrap();
     assert_eq!(
         (evaluation.guardrails[0].text.as_str(), evaluation.gates[0].text.as_str()),
-        ("nothing counts in the first 10m of a stage", "nothing counts in the first 10m of a stage")
+        ("starts 10m after the stage was entered", "starts 10m after the stage was entered")
     );
     world.new = WELL;
     let warm = world.go(HOUR_MS);
@@ -457,13 +467,13 @@ fn a_gate_shows_superiority_or_that_new_is_not_worse() {
         [Verdict::Inconclusive, Verdict::Pass, Verdict::Inconclusive],
         "as good as legacy is not better: {gates:?}"
     );
-    assert!(gates[2].text.contains("nobody has ever reported it"), "{}", gates[2].text);
+    assert!(gates[2].text.contains("never reported, so it shows nothing"), "{}", gates[2].text);
     world.new.error_rate = 0.001;
     assert_eq!(verdicts(&world.go(2 * HOUR_MS).last().unwrap().gates)[..2], [Verdict::Pass, Verdict::Pass]);
 }
 
 #[test]
-fn an_unfair_deal_stops_advancing() {
+fn a_sample_ratio_mismatch_stops_advancing() {
     let mut world = World::new("[]", "[]");
     let looks = world.go(20 * MINUTE_MS);
     assert!(looks.iter().all(|evaluation| evaluation.sample_ratio.as_ref().unwrap().verdict == Verdict::Pass));
@@ -479,7 +489,7 @@ fn an_unfair_deal_stops_advancing() {
     }
     let ratio = world.metrics.last.clone().unwrap().sample_ratio.unwrap();
     assert_eq!(ratio.verdict, Verdict::Fail, "{}", ratio.text);
-    assert!(ratio.text.contains("where 10 % should be: more than chance explains"), "{}", ratio.text);
+    assert!(ratio.text.contains("where 10 % should be; sample ratio mismatch: "), "{}", ratio.text);
 }
 
 #[test]
@@ -500,7 +510,9 @@ fn at_a_hundred_percent_old_evidence_says_so_and_gates_use_legacys_last_day() {
         evaluation.gates
     );
     assert!(
-        evaluation.guardrails[0].text.contains("evidence that it is more than twice what legacy's can have been, 1.0"),
+        evaluation.guardrails[0]
+            .text
+            .contains("evidence that it is more than twice the most that legacy's can have been, 1.0"),
         "{}",
         evaluation.guardrails[0].text
     );
@@ -604,12 +616,7 @@ fn people_are_told_once_and_in_time() {
     let second = told(&mut world, 8 * MINUTE_MS);
     let brief: Vec<(&str, &str)> = second.iter().map(|(kind, _, to, _)| (*kind, to.as_str())).collect();
     assert_eq!(brief, [("alert", "chat"), ("notice", "chat"), ("escalation", "lead")], "{second:?}");
-    assert!(
-        second[0].3.starts_with("critical guardrail `signal.p1 > 1 over 10m` (alert): signal.p1 is 2 over 10m")
-            && second[0].3.ends_with(" Look."),
-        "{}",
-        second[0].3
-    );
+    assert_eq!(second[0].3, "critical guardrail `signal.p1 > 1 over 10m` came true: Look.");
     assert_eq!(told(&mut world, HOUR_MS), [], "what is false again goes no higher");
     world.order(Command::Rollback(Target::Off));
     assert_eq!(told(&mut world, HOUR_MS).len(), 1);

@@ -165,7 +165,12 @@ fn rollout(state: &Value) -> Value {
 fn dry_run() -> Reply {
     let body = json!({
         "dry_run": true, "from": state(12, "canary", 10.0, "running"), "to": state(12, "quarter", 25.0, "running"),
-        "moves": { "from": 10, "to": 25, "direction": "new", "share": 15, "subjects": null, "basis": "percentage" }
+        "moves": { "from": 10, "to": 25, "direction": "new", "share": 15, "subjects": null, "basis": "percentage" },
+        "explanation": {
+            "before": { "stage": "canary", "percentage": 10, "facts": [] }, "after": { "stage": "quarter", "percentage": 25, "facts": [] },
+            "following": [], "movers": ["15 % of users move from legacy to new."], "is_unconditional": false, "needs_revision": true,
+            "warnings": [{ "code": "skipped", "text": "Skipped: the stage's hold of 48h is not over." }]
+        }
     });
     Reply::Json(200, body, &[("etag", "\"12\"")])
 }
@@ -190,14 +195,14 @@ fn sure<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn a_change_is_sent_on_the_revision_that_was_looked_at() {
-    let server = Server::new(vec![dry_run(), looked(), done()]);
+    let server = Server::new(vec![dry_run(), done()]);
     let output = server.run(&sure(&["advance", "demo"]));
     ends(
         &output,
         0,
         &[
             "demo: canary 10 % → quarter 25 %",
-            "15 % of subjects move from legacy to new",
+            "15 % of users move from legacy to new.",
             "! Skipped: the stage's hold of 48h is not over",
         ],
     );
@@ -205,19 +210,15 @@ fn a_change_is_sent_on_the_revision_that_was_looked_at() {
     let asked = server.asked();
     assert_eq!(
         server.lines(),
-        [
-            "POST /_tidegate/api/rollouts/demo/commands",
-            "GET /_tidegate/api/rollouts/demo",
-            "POST /_tidegate/api/rollouts/demo/commands"
-        ]
+        ["POST /_tidegate/api/rollouts/demo/commands", "POST /_tidegate/api/rollouts/demo/commands"]
     );
     assert_eq!(asked[0].body, json!({ "command": "advance", "reason": "fine so far", "dry_run": true }));
-    assert_eq!(asked[2].body, json!({ "command": "advance", "reason": "fine so far" }));
+    assert_eq!(asked[1].body, json!({ "command": "advance", "reason": "fine so far" }));
     assert_eq!(
-        (asked[2].header("if-match"), asked[2].header("authorization")),
+        (asked[1].header("if-match"), asked[1].header("authorization")),
         (Some("\"12\""), Some("Bearer tg_secret"))
     );
-    assert_eq!(asked[2].header("idempotency-key").map(str::len), Some(32));
+    assert_eq!(asked[1].header("idempotency-key").map(str::len), Some(32));
 }
 
 #[test]
@@ -269,7 +270,7 @@ fn a_kill_waits_until_no_isolate_serves_new_and_says_so() {
         &[
             "demo is running",
             "Waiting until no isolate serves new",
-            "0 requests to new for 3 s, as all 2 isolates heard in the last minute tell",
+            "0 requests to new for 3 s, confirmed by all 2 isolates heard in the last minute",
         ],
     );
     assert_eq!(
@@ -294,24 +295,24 @@ fn a_dry_run_needs_no_consent_and_changes_nothing() {
     let mut body = json!({
         "dry_run": true, "from": state(1, "a", 0.0, "draft"), "to": state(2, "a", 0.0, "running"),
         "moves": { "from": 0, "to": 100, "direction": "new", "share": 100, "subjects": null, "basis": "percentage" },
-        "then": [{ "command": "advance", "stage": "b", "percentage": 100, "phase": "running" }, { "command": "complete", "stage": "b", "percentage": 100, "phase": "completed" }],
-        "waits": [{ "by": "completed", "text": "completed: everybody is on new" }], "ends": []
+        "explanation": {
+            "before": { "stage": "a", "percentage": 0, "facts": ["draft"] }, "after": { "stage": "a", "percentage": 0, "facts": ["running"] },
+            "following": ["And then at once: b 100 %, completed."], "movers": ["100 % of users move from legacy to new."], "warnings": []
+        }
     });
-    let server = Server::new(vec![ok(body.clone()), looked()]);
+    let server = Server::new(vec![ok(body.clone())]);
     let output = server.run(&["start", "demo", "--dry-run"]);
     ends(&output, 0, &[]);
     assert_eq!(
         out(&output),
-        "demo: a 0 %, draft → a 0 %, running\n  and then at once: b 100 %, completed\n  100 % of subjects move from legacy to new\n"
+        "demo: a 0 %, draft → a 0 %, running\n  And then at once: b 100 %, completed.\n  100 % of users move from legacy to new.\n"
     );
     assert_eq!(server.asked()[0].body, json!({ "command": "start", "dry_run": true }));
-    assert_eq!(server.lines()[1..], ["GET /_tidegate/api/rollouts/demo"]);
-    body["ends"] = json!([{ "what": "rescue", "text": "rescue ends" }]);
-    ends(
-        &Server::new(vec![ok(body), looked()]).run(&["complete", "demo", "--dry-run"]),
-        0,
-        &["! Everybody goes to new, and no stage follows", "! Rescue ends"],
-    );
+    assert_eq!(server.lines().len(), 1);
+    body["explanation"]["warnings"] = json!([{ "code": "ends", "text": "Rescue ends." }]);
+    ends(&Server::new(vec![ok(body)]).run(&["complete", "demo", "--dry-run"]), 0, &["! Rescue ends."]);
+    body = json!({ "from": state(1, "a", 0.0, "draft") });
+    ends(&Server::new(vec![ok(body)]).run(&["start", "demo", "--dry-run"]), 0, &["demo"]);
     ends(&server.run(&["kill", "--all", "--dry-run"]), 2, &["one rollout at a time"]);
 }
 
@@ -334,21 +335,18 @@ fn a_completion_that_is_advised_against_says_what_ends_and_wants_the_key() {
         1,
         &["error: not approved yet: Cause found", "! Rescue ends: legacy no longer answers", "--confirm demo"],
     );
-    let server = Server::new(vec![dry_run(), looked(), done()]);
+    let server = Server::new(vec![dry_run(), done()]);
     ends(&server.run(&sure(&["complete", "demo", "--confirm", "demo"])), 0, &["demo is running"]);
-    assert_eq!(server.asked()[2].body, json!({ "command": "complete", "confirm": "demo", "reason": "fine so far" }));
+    assert_eq!(server.asked()[1].body, json!({ "command": "complete", "confirm": "demo", "reason": "fine so far" }));
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn at_a_terminal_the_key_of_a_completion_is_typed() {
-    let server = Server::new(vec![unconfirmed(), dry_run(), looked(), done()]);
+    let server = Server::new(vec![unconfirmed(), dry_run(), done()]);
     let Some((code, told)) = at_a_terminal(&server, "complete demo --yes --reason why", "demo\n") else { return };
-    assert!(
-        code == Some(0) && told.contains("Type demo to complete it all the same, or only Enter to leave it:"),
-        "{told}"
-    );
-    assert_eq!(server.asked()[3].body, json!({ "command": "complete", "confirm": "demo", "reason": "why" }));
+    assert!(code == Some(0) && told.contains("Type demo to complete it all the same, or Enter to cancel:"), "{told}");
+    assert_eq!(server.asked()[2].body, json!({ "command": "complete", "confirm": "demo", "reason": "why" }));
     let server = Server::new(vec![unconfirmed()]);
     let Some((code, told)) = at_a_terminal(&server, "complete demo --yes --reason why", "yes\n") else { return };
     assert!(code == Some(1) && told.contains("Nothing was changed."), "{told}");
@@ -387,16 +385,16 @@ fn at_a_terminal(server: &Server, arguments: &str, typed: &str) -> Option<(Optio
 #[test]
 #[cfg(target_os = "linux")]
 fn at_a_terminal_what_exposes_wants_words_and_enter_alone_leaves_it() {
-    let server = Server::new(vec![dry_run(), looked(), done()]);
+    let server = Server::new(vec![dry_run(), done()]);
     let Some((code, told)) = at_a_terminal(&server, "advance demo", "y\nlooks fine\n") else { return };
     assert!(
         code == Some(0)
-            && told.contains("Advance demo? Say why (Enter leaves it): ")
+            && told.contains("Advance demo? Reason (Enter cancels): ")
             && told.contains("a few words, for the history")
             && told.contains("demo is running in quarter"),
         "{told}"
     );
-    assert_eq!(server.asked()[2].body, json!({ "command": "advance", "reason": "looks fine" }));
+    assert_eq!(server.asked()[1].body, json!({ "command": "advance", "reason": "looks fine" }));
 
     for (arguments, typed) in [
         ("advance demo", "\n"),
@@ -405,15 +403,15 @@ fn at_a_terminal_what_exposes_wants_words_and_enter_alone_leaves_it() {
         ("complete demo", "two quiet weeks\nshop\n"),
         ("complete demo", "two quiet weeks\n\n"),
     ] {
-        let server = Server::new(vec![dry_run(), looked(), done()]);
+        let server = Server::new(vec![dry_run(), done()]);
         let Some((code, told)) = at_a_terminal(&server, arguments, typed) else { return };
         assert!(code == Some(1) && told.contains("Nothing was changed."), "{told}");
-        assert_eq!(server.asked().len(), 2, "{arguments}");
+        assert_eq!(server.asked().len(), 1, "{arguments}");
     }
-    let server = Server::new(vec![dry_run(), looked(), done()]);
+    let server = Server::new(vec![dry_run(), done()]);
     let Some((code, told)) = at_a_terminal(&server, "complete demo", "two quiet weeks\ndemo\n") else { return };
     assert!(code == Some(0) && told.contains("Type demo to confirm: "), "{told}");
-    assert_eq!(server.asked()[2].body, json!({ "command": "complete", "reason": "two quiet weeks" }));
+    assert_eq!(server.asked()[1].body, json!({ "command": "complete", "reason": "two quiet weeks" }));
 }
 
 #[test]
@@ -443,6 +441,11 @@ fn at_a_terminal_enter_stops_and_the_reason_may_follow() {
         assert_eq!(asked[1..].iter().map(|asked| asked.body.clone()).collect::<Vec<_>>(), sent, "{told}");
         assert!(asked.iter().all(|asked| asked.header("if-match").is_none()));
     }
+    // What it would do is unknown, but a kill does not wait for that.
+    let silent = || problem(503, "unavailable", "no answer in time", json!({}));
+    let server = Server::new(vec![silent(), silent(), done()]);
+    let Some((code, told)) = at_a_terminal(&server, "kill demo", "\n\n") else { return };
+    assert!(code == Some(0) && told.contains("demo: what it would do is unknown, no answer in time"), "{told}");
     // Words are neither a yes nor a no, so they are asked again.
     for typed in ["n\n", "nope\nNO\n", "maybe\nstop it\nwhat\n"] {
         let server = Server::new(vec![dry_run(), done()]);
@@ -562,13 +565,13 @@ fn a_command_is_sent_once_more_under_the_same_key_when_the_connection_breaks() {
     ends(
         &broken.run(&sure(&["pause", "demo"])),
         1,
-        &["broke before the answer", "nobody knows whether it was done: look with `tidegate status demo`"],
+        &["broke before the answer", "it is unknown whether it was done: look with `tidegate status demo`"],
     );
     ends(&broken.run(&sure(&["kill", "demo"])), 1, &["KV kills as well", "ROLLOUTS 'kill/demo' on"]);
     assert_eq!(broken.asked().len(), 4);
 
     let signal = Server::new(vec![Reply::Break]);
-    ends(&signal.run(&["signal", "demo", "p1"]), 1, &["nobody knows whether it was counted"]);
+    ends(&signal.run(&["signal", "demo", "p1"]), 1, &["it is unknown whether it was counted"]);
     assert_eq!(signal.asked().len(), 1);
 }
 
@@ -587,7 +590,7 @@ fn whoever_decided_on_an_old_state_hears_what_it_is_now() {
         "decided on revision 12, but the rollout is at 14 by now",
         json!({ "current": rollout(&state(14, "quarter", 25.0, "paused")) }),
     );
-    let server = Server::new(vec![dry_run(), looked(), stale]);
+    let server = Server::new(vec![dry_run(), stale]);
     let output = server.run(&sure(&["advance", "demo"]));
     ends(
         &output,
@@ -904,7 +907,7 @@ fn signals_previews_and_explanations() {
     ends(
         &explain.run(&["explain", "demo", "ana"]),
         0,
-        &["`ana` gets new in demo: their place, 4.2 %, is under the percentage of the stage canary."],
+        &["`ana` gets new in demo: bucket 4.2 % is under the percentage of the stage canary."],
     );
 }
 

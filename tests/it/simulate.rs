@@ -50,7 +50,7 @@ fn a_healthy_life_is_told_from_its_start_to_its_end() {
             && at("advance") < at("complete")
             && at("complete") < at("Completed in full at 100 %")
     );
-    assert!(told.contains("subjects were on new, with") && told.contains("failed for their users"));
+    assert!(told.contains("users were on new, with") && told.contains("failed for their users"));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_failure_is_told_with_what_it_cost_and_when_it_was_noticed() {
         (Some("demo"), Some("rolled_back"), Some("quarter"), Some(0.0))
     );
     assert!(
-        fate["reason"].as_str().unwrap().starts_with("the guardrail `error_rate > 5% over 1m min 20` has come true"),
+        fate["reason"].as_str().unwrap().starts_with("the guardrail `error_rate > 5% over 1m min 20` came true"),
         "{fate}"
     );
     assert!(
@@ -132,7 +132,7 @@ fn a_release_that_is_wrong_for_everybody_is_rolled_back_by_a_built_in_guardrail(
         "{missing}"
     );
     assert!(
-        missing["reason"].as_str().unwrap().starts_with("the guardrail `client_error_rate > legacy` has come true"),
+        missing["reason"].as_str().unwrap().starts_with("the guardrail `client_error_rate > legacy` came true"),
         "{missing}"
     );
     assert!(
@@ -142,7 +142,7 @@ fn a_release_that_is_wrong_for_everybody_is_rolled_back_by_a_built_in_guardrail(
     for line in ["new.timeout_rate = 30% from half+10m", "new.broken_rate = 30% from half+10m"] {
         let fate = fate(&builtin, line);
         assert!(
-            fate["reason"].as_str().unwrap().starts_with("the guardrail `error_rate > legacy` has come true"),
+            fate["reason"].as_str().unwrap().starts_with("the guardrail `error_rate > legacy` came true"),
             "{fate}"
         );
     }

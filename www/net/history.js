@@ -29,7 +29,7 @@ export function history({ dispatch, getState, clock }) {
       dispatch({
         type: path,
         key,
-        items: answer.body[kind],
+        items: kind === 'entries' ? explained(answer.body) : answer.body[kind],
         before: answer.body.before,
         isOlder: before !== undefined,
       });
@@ -64,4 +64,10 @@ export function history({ dispatch, getState, clock }) {
     if (event.type === 'loadOlder' && hasOlder(state.history))
       for (const [kind, before] of olderOf(state.history)) fetchPage(kind, before);
   };
+}
+
+/** Entries with what led to them in the server's words: their `reason` and `figures`. */
+function explained({ entries, explanations = [] }) {
+  const known = new Map(explanations.map((one) => [one.revision, one]));
+  return entries.map((entry) => ({ ...entry, ...known.get(entry.revision) }));
 }

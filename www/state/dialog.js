@@ -1,8 +1,8 @@
 // The dialog that is open, if any: a command of one rollout, a command for all, or the shortcuts.
 //
 // A command is decided on what the dialog showed: `etag` is the revision that it was opened on. Once
-// the rollout has another one, `isStale` is set, and one has to decide again. Kill, pause, rollback and
-// a note work on whatever is there.
+// the rollout has another one, `isStale` is set, and one has to decide again. What the rollout lists as
+// `unconditional` works on whatever is there.
 //
 // `status`: `open`, `sending`, `refused`, or `unknown`: nobody knows whether it was done. Then the
 // request stays as it was, so that it can be sent again under the same `id` and is done once.
@@ -61,9 +61,6 @@ import { COMMANDS } from '../text/commands.js';
 
 /** @type {Dialog | null} */
 export const initial = null;
-
-/** @type {Command[]} */
-const UNCONDITIONAL = ['kill', 'pause', 'rollback', 'note'];
 
 /** @type {Event['type'][]} */
 const CLOSING = ['done', 'close', 'route', 'noSession', 'sessionEnded'];
@@ -160,17 +157,24 @@ function blank(command, view, item) {
 function compared(dialog, { view, etag }) {
   const isOther =
     etag !== dialog.etag &&
-    !UNCONDITIONAL.includes(dialog.command) &&
+    !isUnconditional(dialog) &&
     dialog.status !== 'sending' &&
     dialog.status !== 'unknown';
   return { ...dialog, current: { view, etag }, isStale: dialog.isStale || isOther };
 }
 
 /**
- * Whether it can be done without a reason, which may follow as a note.
- * @param {Command} command
+ * Whether it works on whatever is there, so that no revision goes with it: the server says which do.
+ * @param {Pick<CommandDialog | AllDialog, 'command' | 'seen'>} asked
  */
-export const isReasonOptional = (command) => COMMANDS[command].group === 'stop';
+const isUnconditional = ({ command, seen }) => (seen?.unconditional ?? []).includes(command);
+
+/**
+ * Whether it can be done without a reason, which may follow as a note.
+ * @param {CommandDialog | AllDialog} asked
+ */
+export const isReasonOptional = ({ kind, command, seen }) =>
+  kind === 'all' ? command === 'kill' : command !== 'note' && isUnconditional({ command, seen });
 
 /**
  * The command's body without its reason; null where a number cannot be read.
@@ -199,7 +203,7 @@ export function bodyOf({ command, form, seen, key, needsConfirm }) {
 const isNumber = (text) => text.trim() !== '' && Number.isFinite(Number(text));
 
 /** @param {CommandDialog | AllDialog} dialog */
-export const ifMatchOf = ({ command, etag }) => (UNCONDITIONAL.includes(command) ? undefined : etag);
+export const ifMatchOf = (dialog) => (isUnconditional(dialog) ? undefined : dialog.etag);
 
 /**
  * What is missing before it can be sent, in words; null where nothing is.
@@ -207,7 +211,7 @@ export const ifMatchOf = ({ command, etag }) => (UNCONDITIONAL.includes(command)
  */
 export function missing(dialog) {
   const { command, form, kind, key } = dialog;
-  if (form.reason.trim() === '' && !isReasonOptional(command))
+  if (form.reason.trim() === '' && !isReasonOptional(dialog))
     return command === 'note' ? 'Write the note.' : 'Say why: the reason stays in the history.';
   if (kind === 'all') return null;
   if (bodyOf(dialog) === null) return 'Give a percentage from 0 to 100.';

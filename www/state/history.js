@@ -136,7 +136,7 @@ export function olderOf(history) {
 
 /**
  * `[{ day, items }]`, newest first; `day` is `2026-12-02`. An item is an entry with the state `from`
- * which it came, where that is known, or a message; `told` is the revision whose reason says the same.
+ * which it came, where that is known, or a message; `told` is the revision with the same figures.
  * @param {History} history
  */
 export function timelineOf(history) {
@@ -187,12 +187,12 @@ export function timelineOf(history) {
 }
 
 /**
- * Whether the change that an alert led to has the alert's figures in its reason.
+ * Whether an alert is about the guardrail that made the change: then its figures stand there.
  * @param {Message} message
  * @param {Entry} entry
  */
-const isToldBy = ({ figures = [] }, { reason }) =>
-  figures.length > 0 && figures.every((figure) => reason.includes(figure));
+const isToldBy = ({ kind, guardrail }, { cause }) =>
+  kind === 'alert' && guardrail !== undefined && cause?.by === 'guardrail' && cause.index === guardrail;
 
 /** @param {Change | Said} item */
 const rank = ({ entry }) => (entry ? 1 : 0);

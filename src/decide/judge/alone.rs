@@ -125,7 +125,10 @@ mod tests {
     #[test]
     fn without_figures_of_legacy_there_is_nothing_to_say() {
         assert_eq!(Alone::new(1.0, &legacy(0.0, 49.0), 1.0), None);
-        assert_eq!(Alone::new(1.0, &Reading { value: Err("none".into()), observations: 90.0 }, 1.0), None);
+        assert_eq!(
+            Alone::new(1.0, &Reading { value: Err(crate::model::figure::Missing::Nothing), observations: 90.0 }, 1.0),
+            None
+        );
     }
 
     #[test]
