@@ -79,7 +79,7 @@ describe('a plan that says nothing of what could go wrong', { concurrency: false
       const { actor, reason } = (await ana.history(key)).at(-1);
       assert.equal(actor, 'guardrail');
       assert.match(reason, says);
-      assert.match(reason, /rate is [\d.]+ % on new and [\d.]+ % on legacy in the last (minute|five minutes)/);
+      assert.match(reason, /rate is [\d.]+ % on new and [\d.]+ % on legacy in the last (minute|five minutes|hour)/);
     });
   }
 
