@@ -64,7 +64,7 @@ test-wasm: setup ## Run the laws of cohorts and assignments on wasm
 	  cargo test --target wasm32-unknown-unknown --test it
 
 test-edge: test-build ## Run the tests of the request path in workerd
-	node --test --test-concurrency=3 --test-reporter=spec tests/edge/*.test.mjs
+	node --test --test-concurrency=2 --test-reporter=spec tests/edge/*.test.mjs
 
 test-frameworks: test-build ## Put sites of real frameworks behind the worker: SvelteKit, Django, Next.js (PYTHON= names another one)
 	@scripts/frameworks.sh >/dev/null

@@ -111,10 +111,16 @@ impl<'c> Evaluator<'c, '_> {
     /// The figures of the last minute, or of the last five where a minute has few: what happens now leads.
     pub(super) fn now(&mut self, term: &Term, with_legacy: bool) -> Option<Now> {
         let endpoint = term.endpoint.as_ref();
+        let mut over = |minutes: u32| {
+            let over = Window::Last(Duration::minutes(minutes));
+            self.metrics_view.read(&term.metric, endpoint, over, Variant::New)
+        };
+        let all = NOW.last().map_or(0.0, |(minutes, _)| over(*minutes).observations);
         let (reading, minutes) = NOW.iter().find_map(|(minutes, least)| {
-            let over = Window::Last(Duration::minutes(*minutes));
-            let reading = self.metrics_view.read(&term.metric, endpoint, over, Variant::New);
-            (reading.observations >= *least).then_some((reading, *minutes))
+            let reading = over(*minutes);
+            // A longer span in which nothing else happened says no more, and sounds older than it is.
+            let is_all = reading.observations > 0.0 && reading.observations >= all;
+            (reading.observations >= *least || is_all).then_some((reading, *minutes))
         })?;
         let over = Window::Last(Duration::minutes(minutes));
         let mut of =
