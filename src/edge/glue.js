@@ -33,23 +33,6 @@ export function country(request) {
   return request.cf?.country;
 }
 
-export function text(env, name) {
-  const value = env[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-/** The values of up to 100 keys, in their order; undefined where a key does not exist. */
-export async function readTexts(env, keys) {
-  const values = await env.ROLLOUTS.get(keys, { cacheTtl: 30 });
-  return keys.map((key) => values.get(key) ?? undefined);
-}
-
-/** The value of a key as bytes. */
-export async function readBytes(env, key) {
-  const value = await env.ROLLOUTS.get(key, { type: 'arrayBuffer', cacheTtl: 60 });
-  return value === null ? undefined : new Uint8Array(value);
-}
-
 const COPY_URL = 'https://tidegate.invalid/configuration';
 
 /** The private copy of the configuration in this place's cache, for when KV cannot be read. */
@@ -89,8 +72,6 @@ export async function askController(env, what, text, ms) {
     clearTimeout(timer);
   }
 }
-
-export const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until all promises are settled, but only so long; whether they were. */
 export async function areSettledWithin(promises, ms) {
