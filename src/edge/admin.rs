@@ -1,7 +1,7 @@
 //! The admin paths, under `/_tidegate/`: on every host, or on the console's alone where it has one.
 
-use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
+use worker::Env;
 
 use super::{api, beacon, clock, console, glue, isolate, session};
 use crate::model::number::{Plain, rounded};
@@ -21,7 +21,7 @@ pub struct AdminRequest<'a> {
     /// For its headers and its body.
     pub raw: &'a Request,
     /// The worker's bindings.
-    pub env: &'a JsValue,
+    pub env: &'a Env,
 }
 
 impl AdminRequest<'_> {
@@ -53,7 +53,7 @@ impl AdminRequest<'_> {
 }
 
 /// Answers a request to one of the paths.
-pub async fn serve(request: &Request, env: &JsValue) -> Response {
+pub async fn serve(request: &Request, env: &Env) -> Response {
     isolate::prepare(env);
     let url = request.url();
     // The URL was an address when the request was found to be one of these.

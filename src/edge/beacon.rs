@@ -3,8 +3,8 @@
 
 use std::cell::{OnceCell, RefCell};
 
-use wasm_bindgen::JsValue;
 use web_sys::Response;
+use worker::Env;
 
 use super::admin::{AdminRequest, answer};
 use super::{clock, glue, isolate, log};
@@ -28,13 +28,13 @@ thread_local! {
 
 /// The standard URL of what is asked for where the operator has named the beacon's paths and it is one of
 /// them.
-pub fn standard_url(env: &JsValue, address: &Address<'_>) -> Option<String> {
+pub fn standard_url(env: &Env, address: &Address<'_>) -> Option<String> {
     let path = NAMED.with(|named| own_path(named.get_or_init(|| named_path(env)).as_ref(), address.path))?;
     let query = address.path_and_query.strip_prefix(address.path).unwrap_or_default();
     Some(format!("{}://{}{path}{query}", address.scheme, address.authority))
 }
 
-fn named_path(env: &JsValue) -> Option<BeaconPath> {
+fn named_path(env: &Env) -> Option<BeaconPath> {
     let text = glue::text(env, "BEACON_PATH").filter(|text| !text.is_empty())?;
     let path = text.parse();
     if let Err(why) = path {

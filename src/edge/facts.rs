@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use wasm_bindgen::JsValue;
+use worker::Env;
 
 use super::{clock, glue, isolate, mint};
 use crate::decide::assign::Variant;
@@ -50,7 +50,7 @@ pub struct EdgeFacts<'a> {
     /// For what is hardly ever asked.
     pub request: &'a web_sys::Request,
     /// For the secrets of tokens.
-    pub env: &'a JsValue,
+    pub env: &'a Env,
 }
 
 impl Facts for EdgeFacts<'_> {

@@ -51,35 +51,6 @@ export function country(request) {
   return request.cf?.country;
 }
 
-/**
- * @param {Env} env
- * @param {string} name
- */
-export function text(env, name) {
-  const value = env[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-/**
- * The values of up to 100 keys, in their order; undefined where a key does not exist.
- * @param {Env} env
- * @param {string[]} keys
- */
-export async function readTexts(env, keys) {
-  const values = await env.ROLLOUTS.get(keys, { cacheTtl: 30 });
-  return keys.map((key) => values.get(key) ?? undefined);
-}
-
-/**
- * The value of a key as bytes.
- * @param {Env} env
- * @param {string} key
- */
-export async function readBytes(env, key) {
-  const value = await env.ROLLOUTS.get(key, { type: 'arrayBuffer', cacheTtl: 60 });
-  return value === null ? undefined : new Uint8Array(value);
-}
-
 const COPY_URL = 'https://tidegate.invalid/configuration';
 
 /** The private copy of the configuration in this place's cache, for when KV cannot be read. */
@@ -116,9 +87,6 @@ export async function askController(env, what, text, ms) {
     clearTimeout(timer);
   }
 }
-
-/** @param {number} ms */
-export const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
  * Waits until all promises are settled, but only so long; whether they were.

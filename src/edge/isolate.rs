@@ -6,10 +6,12 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use js_sys::{Array, Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
+use worker::{Delay, Env};
 
 use super::{clock, glue, kv, log, mint};
 use crate::isolate::{ANSWER_MS_MAX, Effect, Input, Isolate, Setup, SignatureCheck, WAIT_MS_MAX};
@@ -26,7 +28,7 @@ pub fn with<T>(act: impl FnOnce(&mut Isolate) -> T) -> T {
 }
 
 /// Gives the isolate its name and its keys, unless it has them. The environment never changes in an isolate.
-pub fn prepare(env: &JsValue) {
+pub fn prepare(env: &Env) {
     if with(|isolate| isolate.is_set_up()) {
         return;
     }
@@ -55,19 +57,19 @@ pub fn are_counts_due(now_ms: f64) -> bool {
 
 /// Reads the configuration again.
 #[wasm_bindgen(js_name = refresh)]
-pub async fn refresh(env: JsValue) {
+pub async fn refresh(env: Env) {
     run(&env, Input::ReadDue).await;
 }
 
 /// Tells the controller what was counted, as long as there is more and the runtime lets it go on.
 #[wasm_bindgen(js_name = flush)]
-pub async fn flush(env: JsValue) {
+pub async fn flush(env: Env) {
     run(&env, Input::FlushDue).await;
 }
 
 /// Reads what a request for this URL needs and lacks, and waits for it at most 200 ms. What takes longer goes on
 /// behind the answer.
-pub async fn prepare_request(env: &JsValue, address: &Address<'_>, wait_until: &Function) {
+pub async fn prepare_request(env: &Env, address: &Address<'_>, wait_until: &Function) {
     if with(|isolate| isolate.ready(address, false, clock::now_ms())).is_some() {
         return;
     }
@@ -82,7 +84,7 @@ pub async fn prepare_request(env: &JsValue, address: &Address<'_>, wait_until: &
 }
 
 /// Reads what a rollout needs and lacks, and waits for it as long, after the controller has been asked.
-pub async fn prepare_rollout(env: &JsValue, key: &str) {
+pub async fn prepare_rollout(env: &Env, key: &str) {
     run(env, Input::RolloutWanted(key.to_owned())).await;
     let promises = start(env, Input::RolloutAsked(key.to_owned()));
     if promises.length() > 0 {
@@ -91,7 +93,7 @@ pub async fn prepare_rollout(env: &JsValue, key: &str) {
 }
 
 /// Asks the controller for its news, and waits for them for so many milliseconds, or for as long as it takes.
-pub async fn learn(env: &JsValue, ms_max: Option<f64>) {
+pub async fn learn(env: &Env, ms_max: Option<f64>) {
     match ms_max {
         None => run(env, Input::News).await,
         Some(ms) => {
@@ -101,12 +103,12 @@ pub async fn learn(env: &JsValue, ms_max: Option<f64>) {
 }
 
 /// Does what an input brings, one thing after the other.
-pub async fn run(env: &JsValue, input: Input) {
+pub async fn run(env: &Env, input: Input) {
     follow(env, handle(input)).await;
 }
 
 /// Begins what an input brings, each as a promise of its own.
-fn start(env: &JsValue, input: Input) -> Array {
+fn start(env: &Env, input: Input) -> Array {
     let begin = |effect: Effect| -> Promise {
         let env = env.clone();
         future_to_promise(async move {
@@ -117,7 +119,7 @@ fn start(env: &JsValue, input: Input) -> Array {
     handle(input).into_iter().map(begin).collect()
 }
 
-async fn follow(env: &JsValue, effects: Vec<Effect>) {
+async fn follow(env: &Env, effects: Vec<Effect>) {
     let mut open = VecDeque::from(effects);
     while let Some(effect) = open.pop_front() {
         if let Some(input) = perform(env, effect).await {
@@ -144,7 +146,7 @@ fn handle(input: Input) -> Vec<Effect> {
 }
 
 /// Does one thing; what came of it.
-async fn perform(env: &JsValue, effect: Effect) -> Option<Input> {
+async fn perform(env: &Env, effect: Effect) -> Option<Input> {
     Some(match effect {
         Effect::ReadTexts(read) => {
             let texts = kv::texts(env, &read.keys()).await;
@@ -161,7 +163,7 @@ async fn perform(env: &JsValue, effect: Effect) -> Option<Input> {
             Input::Answered(ask, said(answer))
         }
         Effect::Wait(ms, run) => {
-            glue::delay(ms).await;
+            Delay::from(Duration::from_millis(ms as u64)).await;
             Input::Waited(run)
         }
         Effect::ReadKeys(check) => {

@@ -22,9 +22,10 @@ mod storage;
 
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
+use worker::Env;
 
 /// Answers Tidegate's own paths.
 #[wasm_bindgen]
-pub async fn fetch(request: Request, env: JsValue) -> Response {
+pub async fn fetch(request: Request, env: Env) -> Response {
     admin::serve(&request, &env).await
 }

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
+use worker::Env;
 
 use super::facts::{EdgeFacts, EdgeNewcomers};
 use super::{beacon, clock, console, glue, isolate, log};
@@ -54,7 +55,7 @@ impl OnTheWay {
 /// Begins a request at a time: `own` (a path of Tidegate's, with its URL where it was asked for under
 /// another name, or anything on the console's host), `wait` (the configuration must be read first) or a step.
 #[wasm_bindgen]
-pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, now_ms: f64) -> String {
+pub fn start(text: String, request: &Request, env: &Env, has_waited: bool, now_ms: f64) -> String {
     let text = RequestText::new(text);
     let Some(address) = Address::parse(text.url()) else {
         return print(
@@ -119,7 +120,7 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
 
 /// Waits for what a request needs and lacks: its configuration, and the proof of its tokens.
 #[wasm_bindgen]
-pub async fn prepare(env: JsValue, text: String, request: Request, wait_until: js_sys::Function) {
+pub async fn prepare(env: Env, text: String, request: Request, wait_until: js_sys::Function) {
     let text = RequestText::new(text);
     let Some(address) = Address::parse(text.url()) else { return };
     isolate::prepare_request(&env, &address, &wait_until).await;
@@ -136,7 +137,7 @@ fn pending(ready: &Ready, facts: &EdgeFacts<'_>, now_ms: f64) -> Vec<(Token, Str
 }
 
 /// Where requests go that no rollout takes.
-fn fallback(env: &JsValue) -> Option<Upstream> {
+fn fallback(env: &Env) -> Option<Upstream> {
     let text = glue::text(env, "FALLBACK_UPSTREAM")?;
     let upstream = text.parse();
     if let Err(error) = &upstream {

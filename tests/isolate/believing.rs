@@ -65,7 +65,7 @@ fn newer_plans_are_taken_and_older_ones_are_not() {
     world.put("stage/b", "100");
     obeys(&mut world, "a");
     assert_eq!(world.ask("b"), "new bucketed");
-    world.put("plans", &plans(4, &["a"]));
+    world.put("plans", &plans(4, &["a", "b"]).replace("/b/*", "/elsewhere/*"));
     assert_eq!(obeys(&mut world, "b"), "new bucketed");
     world.controller.plans = Some(plans(3, &["a"]));
     world.input(Input::News);

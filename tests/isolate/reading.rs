@@ -78,7 +78,7 @@ fn after_a_minute_without_news_a_request_waits_and_the_controllers_answer_is_new
 }
 
 #[test]
-fn while_kv_fails_one_request_in_five_seconds_finds_out_and_the_others_are_served_remembers() {
+fn while_kv_fails_one_request_in_five_seconds_finds_out_and_the_others_are_served_from_memory() {
     let mut world = World::new(&["a"]);
     world.ask("a");
     world.kv_mood = Mood::Fails;
