@@ -132,23 +132,183 @@ export type Item = {
 export type Figure = {
   /** With its endpoint: `latency.p95@api`. */
   metric: string;
+  /** The endpoint alone. */
+  endpoint?: string;
+  /** Of `value`, `legacy` and, but for a factor, `bound`. */
+  unit: 'share' | 'milliseconds' | 'number';
   /** Of new: shares from 0 to 1, times in milliseconds. Null without observations. */
   value: number | null;
   /** The same of legacy, where it is compared. */
   legacy?: number | null;
+  op?: '<' | '<=' | '>' | '>=' | '=';
   /** In the same unit; the factor of a comparison with legacy. */
   bound: number | null;
+  /** What it is compared with: a number; legacy, by a sequential test; legacy's last day with traffic; the split that the percentage promises. */
+  basis: 'limit' | 'legacy' | 'legacy_before' | 'sample_ratio';
+  /** When legacy was last measured. */
+  legacy_until?: Time;
+  /** What the guardrail does where it comes true. */
+  then?: string;
+  /** What it is measured over: a duration, `stage` or `attempt`. */
+  span?: string;
+  /** What observations are. */
+  of: 'requests' | 'page_views' | 'users' | 'nothing';
   /** How many observations of new. */
   observations: number;
+  /** How many of legacy. */
+  observations_legacy?: number;
+  /** What the sequential test has counted on either side: a user's minutes, not requests. */
+  exposures?: {
+    new: number;
+    legacy: number;
+  };
   /** The evidence of a comparison with legacy; null where it is too large for a number. */
   e_value?: number | null;
-  /** How much evidence there has to be. */
+  /** The threshold from which evidence is significant: one in so many harmless releases reaches it. */
   e_needed?: number | null;
+  /** What the evidence is for: that new has more than `bound` times legacy's, less, or more than twice that of the most that legacy's last day can have been. */
+  shows?: 'more' | 'less' | 'doubled';
+  /** The most that legacy's last day can have been. */
+  legacy_most?: number;
+  /** The same over the last minutes. */
+  now?: {
+    minutes: number;
+    value: number | null;
+    legacy?: number | null;
+    /** Requests that legacy answered in new's place. */
+    rescued: number;
+  };
+  /** Why the verdict is what it is, where the figures alone do not say it. */
+  because?: {
+    code:
+      | 'missing'
+      | 'too_few'
+      | 'too_few_users'
+      | 'too_few_of_legacy'
+      | 'held'
+      | 'few_affected'
+      | 'significant'
+      | 'not_significant'
+      | 'contrary'
+      | 'not_shown_worse'
+      | 'most_fail'
+      | 'legacy_gone';
+    missing?:
+      | 'stale'
+      | 'nothing_yet'
+      | 'no_legacy'
+      | 'no_page'
+      | 'no_beacon'
+      | 'no_event'
+      | 'no_signal'
+      | 'no_gauge'
+      | 'old_gauge'
+      | 'no_count'
+      | 'silent'
+      | 'nothing';
+    age_ms?: number;
+    for_ms?: number;
+    needed_ms?: number;
+    found?: number;
+    needed?: number;
+    /** How long the rest takes at the traffic so far. */
+    rest_ms?: number;
+    last?: Time;
+  };
   /** The same in words. */
   text: string;
 };
 
-/** Whether the deal was fair: whether as many subjects are on each side as the percentage says. */
+/** A figure as the history keeps it: the same without words. */
+export type StoredFigure = {
+  /** With its endpoint: `latency.p95@api`. */
+  metric: string;
+  /** The endpoint alone. */
+  endpoint?: string;
+  /** Of `value`, `legacy` and, but for a factor, `bound`. */
+  unit: 'share' | 'milliseconds' | 'number';
+  /** Of new: shares from 0 to 1, times in milliseconds. Null without observations. */
+  value: number | null;
+  /** The same of legacy, where it is compared. */
+  legacy?: number | null;
+  op?: '<' | '<=' | '>' | '>=' | '=';
+  /** In the same unit; the factor of a comparison with legacy. */
+  bound: number | null;
+  /** What it is compared with: a number; legacy, by a sequential test; legacy's last day with traffic; the split that the percentage promises. */
+  basis: 'limit' | 'legacy' | 'legacy_before' | 'sample_ratio';
+  /** When legacy was last measured. */
+  legacy_until?: Time;
+  /** What the guardrail does where it comes true. */
+  then?: string;
+  /** What it is measured over: a duration, `stage` or `attempt`. */
+  span?: string;
+  /** What observations are. */
+  of: 'requests' | 'page_views' | 'users' | 'nothing';
+  /** How many observations of new. */
+  observations: number;
+  /** How many of legacy. */
+  observations_legacy?: number;
+  /** What the sequential test has counted on either side: a user's minutes, not requests. */
+  exposures?: {
+    new: number;
+    legacy: number;
+  };
+  /** The evidence of a comparison with legacy; null where it is too large for a number. */
+  e_value?: number | null;
+  /** The threshold from which evidence is significant: one in so many harmless releases reaches it. */
+  e_needed?: number | null;
+  /** What the evidence is for: that new has more than `bound` times legacy's, less, or more than twice that of the most that legacy's last day can have been. */
+  shows?: 'more' | 'less' | 'doubled';
+  /** The most that legacy's last day can have been. */
+  legacy_most?: number;
+  /** The same over the last minutes. */
+  now?: {
+    minutes: number;
+    value: number | null;
+    legacy?: number | null;
+    /** Requests that legacy answered in new's place. */
+    rescued: number;
+  };
+  /** Why the verdict is what it is, where the figures alone do not say it. */
+  because?: {
+    code:
+      | 'missing'
+      | 'too_few'
+      | 'too_few_users'
+      | 'too_few_of_legacy'
+      | 'held'
+      | 'few_affected'
+      | 'significant'
+      | 'not_significant'
+      | 'contrary'
+      | 'not_shown_worse'
+      | 'most_fail'
+      | 'legacy_gone';
+    missing?:
+      | 'stale'
+      | 'nothing_yet'
+      | 'no_legacy'
+      | 'no_page'
+      | 'no_beacon'
+      | 'no_event'
+      | 'no_signal'
+      | 'no_gauge'
+      | 'old_gauge'
+      | 'no_count'
+      | 'silent'
+      | 'nothing';
+    age_ms?: number;
+    for_ms?: number;
+    needed_ms?: number;
+    found?: number;
+    needed?: number;
+    /** How long the rest takes at the traffic so far. */
+    rest_ms?: number;
+    last?: Time;
+  };
+};
+
+/** The sample ratio: whether as many users are on each side as the percentage says. */
 export type Judgement = {
   verdict: Verdict;
   /** Since when it has been this. */
@@ -323,6 +483,10 @@ export type Next = {
   percentage?: Percentage;
   /** Absent while something other than time blocks. */
   at?: Time;
+  /** When at the earliest, where `condition` has to be met as well. */
+  earliest?: Time;
+  /** What has to be met beside the time: `2 gates pass`. */
+  condition?: string;
 };
 
 /** Something that keeps the schedule from going on. */
@@ -389,6 +553,8 @@ export type Rollout = {
   blocked: Blocker[];
   /** The commands that would be accepted now. */
   commands: CommandName[];
+  /** The commands that may be sent without `If-Match`: those that stop something, and a note. */
+  unconditional: ('kill' | 'pause' | 'rollback' | 'note')[];
   /** The commands that would be refused now. */
   not_now: NotNow[];
   reach?: Reach;
@@ -407,6 +573,8 @@ export type Rollout = {
   faults: ConfigFault[];
   /** Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that nobody has ever reported. */
   never_reported?: string[];
+  /** The same in a sentence. */
+  silence?: string;
   /** The lists of its groups in KV, as isolates held them within the last minute. */
   lists?: HeldList[];
   /** The revision that KV holds. */
@@ -662,10 +830,13 @@ export type Entry = {
   at: Time;
   actor: Actor;
   command: RecordedCommand;
-  /** Why, in the actor's words. */
+  cause?: Cause;
+  /** Why, in the actor's words; empty where `cause` says all. Entries of older versions have the controller's own words here. */
   reason: string;
-  /** The figures that decided. */
+  /** The figures that decided, as sentences: in entries of older versions alone. */
   figures?: string[];
+  /** The figures that decided: those of the guardrail, or of the gates of the stage that was left. */
+  measured?: StoredFigure[];
   /** The state after the change. */
   state: State;
   /** `hash` of the entry before; zeros for the first. */
@@ -674,10 +845,74 @@ export type Entry = {
   hash: Hash;
 };
 
+/** What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`. */
+export type Cause = {
+  by: 'operator' | 'schedule' | 'guardrail' | 'kv';
+  stage?: string;
+  hold?: Duration;
+  after?: Name[];
+  index?: number;
+  condition?: string;
+  key?: string;
+  /** What was read under the key. */
+  text?: string;
+  /** What it was: a text that somebody wrote, a state of the controller that somebody edited, one from before the controller knew the rollout, a key that is gone, or the key itself. */
+  found?: 'text' | 'edited_state' | 'earlier_state' | 'gone' | 'key';
+};
+
+/** What a command does, in sentences: the command and the console show these. */
+export type Consequences = {
+  before: Standing;
+  /** After the command alone. */
+  after: Standing;
+  /** What the schedule makes of it at once, and what it waits for then. */
+  following: string[];
+  /** Who changes sides. */
+  movers: string[];
+  /** What a person should know before they agree. */
+  warnings: {
+    code:
+      | 'confirmed'
+      | 'skipped'
+      | 'chance'
+      | 'never_reported'
+      | 'jump'
+      | 'held'
+      | 'attempt'
+      | 'killed'
+      | 'all'
+      | 'ends';
+    text: string;
+  }[];
+  /** It stops something, and so needs no reason. */
+  is_unconditional: boolean;
+  /** It needs `If-Match`. */
+  needs_revision: boolean;
+};
+
+/** Where a rollout stands. */
+export type Standing = {
+  stage: string;
+  /** The percentage in force. */
+  percentage: number;
+  /** What else the command changes: the phase, a kill, the attempt. */
+  facts: string[];
+};
+
+/** What led to an entry, in sentences. */
+export type Explanation = {
+  revision: Revision;
+  /** The actor's own words, else what `cause` says. */
+  reason: string;
+  /** The figures that decided. */
+  figures?: string[];
+};
+
 /** What was done. */
 export type Done = {
   rollout: Rollout;
   entry: Entry;
+  explanation: Consequences;
   moves: Moves;
   /** What the schedule makes of it at once, until it next waits. Gates of stages that have yet to be entered count as inconclusive. */
   then: Step[];
@@ -690,6 +925,7 @@ export type Done = {
 /** What would be done. */
 export type Tried = {
   dry_run: true;
+  explanation: Consequences;
   from: State;
   to: State;
   moves: Moves;
@@ -775,11 +1011,15 @@ export type Message = {
   text: string;
   /** The figures that go with it. */
   figures?: string[];
+  /** Which guardrail it is about, by its place in `guardrails` of the rollout. */
+  guardrail?: number;
 };
 
 export type History = {
-  /** The newest first. */
+  /** The newest first, byte for byte as their hashes cover them. */
   entries: Entry[];
+  /** What led to each of them, in sentences. */
+  explanations: Explanation[];
   /** Pass it on for the next page; null on the last. */
   before: Revision | null;
 };

@@ -25,11 +25,9 @@ export interface Gate {
   flush(env: Env): Promise<void>;
   controllerOpened(): void;
   controllerCall(context: DurableObjectState, env: Env, text: string): Promise<string>;
-  controllerFlush(context: DurableObjectState, text: string): string;
-  controllerTook(ms: number, flushes: number): void;
+  controllerFlush(context: DurableObjectState, env: Env, text: string): string;
+  controllerTook(context: DurableObjectState, env: Env, ms: number, flushes: number): void;
   controllerAlarm(context: DurableObjectState, env: Env): Promise<void>;
-  controllerHasUnpublished(): boolean;
-  controllerPublish(context: DurableObjectState, env: Env): Promise<void>;
   /** Starts a new instance in place of one that has trapped. */
   __wbg_reset_state(): void;
 }

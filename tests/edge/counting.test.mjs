@@ -51,13 +51,21 @@ class Isolate {
     this.name = name;
   }
 
-  /** Sends a batch under the next number, or under `sequence`; resolves with the answer. */
+  /**
+   * Sends a batch under the next number, or under `sequence`; resolves with the answer.
+   * @param {any[]} parts
+   * @param {{ sequence?: number, reports?: any[], v?: number }} [more]
+   */
   answerTo(parts, { sequence = this.#sequence + 1, reports = [], ...flush } = {}) {
     this.#sequence = Math.max(sequence, this.#sequence);
     return this.gate.flush({ isolate: this.name, batch: { sequence, counted: parts, reports }, ...flush });
   }
 
-  /** The same; resolves with what is acknowledged. */
+  /**
+   * The same; resolves with what is acknowledged.
+   * @param {any[]} parts
+   * @param {{ sequence?: number, reports?: any[], v?: number }} [more]
+   */
   async send(parts, more) {
     return (await this.answerTo(parts, more)).acknowledged;
   }

@@ -156,10 +156,7 @@ function blank(command, view, item) {
  */
 function compared(dialog, { view, etag }) {
   const isOther =
-    etag !== dialog.etag &&
-    !isUnconditional(dialog) &&
-    dialog.status !== 'sending' &&
-    dialog.status !== 'unknown';
+    etag !== dialog.etag && !isUnconditional(dialog) && dialog.status !== 'sending' && dialog.status !== 'unknown';
   return { ...dialog, current: { view, etag }, isStale: dialog.isStale || isOther };
 }
 
@@ -167,7 +164,11 @@ function compared(dialog, { view, etag }) {
  * Whether it works on whatever is there, so that no revision goes with it: the server says which do.
  * @param {Pick<CommandDialog | AllDialog, 'command' | 'seen'>} asked
  */
-const isUnconditional = ({ command, seen }) => (seen?.unconditional ?? []).includes(command);
+const isUnconditional = ({ command, seen }) => {
+  /** @type {Command[]} */
+  const unconditional = seen?.unconditional ?? [];
+  return unconditional.includes(command);
+};
 
 /**
  * Whether it can be done without a reason, which may follow as a note.

@@ -1,6 +1,6 @@
 // What has happened to the rollout as a timeline, newest first: who did what, why, and which figures
 // decided. What is new appears at the top without moving what is being read.
-import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
+import { el, keyed, setAttr, setHidden, setText } from '../../parts/dom.js';
 import { hasOlder, timelineOf } from '../../state/history.js';
 import { rolloutHash } from '../../state/route.js';
 import { isOperator } from '../../state/session.js';
