@@ -270,7 +270,7 @@ fn a_kill_waits_until_no_isolate_serves_new_and_says_so() {
         &[
             "demo is running",
             "Waiting until no isolate serves new",
-            "0 requests to new for 3 s, as all 2 isolates heard in the last minute tell",
+            "0 requests to new for 3 s, confirmed by all 2 isolates heard in the last minute",
         ],
     );
     assert_eq!(
@@ -345,10 +345,7 @@ fn a_completion_that_is_advised_against_says_what_ends_and_wants_the_key() {
 fn at_a_terminal_the_key_of_a_completion_is_typed() {
     let server = Server::new(vec![unconfirmed(), dry_run(), done()]);
     let Some((code, told)) = at_a_terminal(&server, "complete demo --yes --reason why", "demo\n") else { return };
-    assert!(
-        code == Some(0) && told.contains("Type demo to complete it all the same, or only Enter to leave it:"),
-        "{told}"
-    );
+    assert!(code == Some(0) && told.contains("Type demo to complete it all the same, or Enter to cancel:"), "{told}");
     assert_eq!(server.asked()[2].body, json!({ "command": "complete", "confirm": "demo", "reason": "why" }));
     let server = Server::new(vec![unconfirmed()]);
     let Some((code, told)) = at_a_terminal(&server, "complete demo --yes --reason why", "yes\n") else { return };
@@ -392,7 +389,7 @@ fn at_a_terminal_what_exposes_wants_words_and_enter_alone_leaves_it() {
     let Some((code, told)) = at_a_terminal(&server, "advance demo", "y\nlooks fine\n") else { return };
     assert!(
         code == Some(0)
-            && told.contains("Advance demo? Say why (Enter leaves it): ")
+            && told.contains("Advance demo? Reason (Enter cancels): ")
             && told.contains("a few words, for the history")
             && told.contains("demo is running in quarter"),
         "{told}"
@@ -568,13 +565,13 @@ fn a_command_is_sent_once_more_under_the_same_key_when_the_connection_breaks() {
     ends(
         &broken.run(&sure(&["pause", "demo"])),
         1,
-        &["broke before the answer", "nobody knows whether it was done: look with `tidegate status demo`"],
+        &["broke before the answer", "it is unknown whether it was done: look with `tidegate status demo`"],
     );
     ends(&broken.run(&sure(&["kill", "demo"])), 1, &["KV kills as well", "ROLLOUTS 'kill/demo' on"]);
     assert_eq!(broken.asked().len(), 4);
 
     let signal = Server::new(vec![Reply::Break]);
-    ends(&signal.run(&["signal", "demo", "p1"]), 1, &["nobody knows whether it was counted"]);
+    ends(&signal.run(&["signal", "demo", "p1"]), 1, &["it is unknown whether it was counted"]);
     assert_eq!(signal.asked().len(), 1);
 }
 
@@ -910,7 +907,7 @@ fn signals_previews_and_explanations() {
     ends(
         &explain.run(&["explain", "demo", "ana"]),
         0,
-        &["`ana` gets new in demo: their place, 4.2 %, is under the percentage of the stage canary."],
+        &["`ana` gets new in demo: bucket 4.2 % is under the percentage of the stage canary."],
     );
 }
 

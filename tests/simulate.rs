@@ -50,7 +50,7 @@ fn a_healthy_life_is_told_from_its_start_to_its_end() {
             && at("advance") < at("complete")
             && at("complete") < at("Completed in full at 100 %")
     );
-    assert!(told.contains("subjects were on new, with") && told.contains("failed for their users"));
+    assert!(told.contains("users were on new, with") && told.contains("failed for their users"));
 }
 
 #[test]

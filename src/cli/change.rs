@@ -113,7 +113,7 @@ pub fn with_way_out(failure: Failure, key: &str, command: &Command) -> Failure {
             "KV kills as well, without the API: npx wrangler kv key put --remote --binding ROLLOUTS 'kill/{key}' on"
         )),
         _ if error.may_have_arrived() => Some(format!(
-            "nobody knows whether it was done: look with `tidegate status{}`",
+            "it is unknown whether it was done: look with `tidegate status{}`",
             if key == "*" { String::new() } else { format!(" {key}") }
         )),
         _ => None,

@@ -147,6 +147,9 @@ pub struct Next {
     pub percentage: Option<f64>,
     #[serde(deserialize_with = "instant")]
     pub at: Option<Instant>,
+    #[serde(deserialize_with = "instant")]
+    pub earliest: Option<Instant>,
+    pub condition: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -206,7 +206,11 @@ fn decided(figure: &Figure) -> String {
             let needed = i64::try_from(needed_ms).unwrap_or(i64::MAX);
             format!("for {} of {}", rounded(for_ms), rounded(needed))
         }
-        Because::FewAffected => "not counted yet: too few users are affected".to_owned(),
+        Because::FewAffected => {
+            let is_enough = figure.e_value.zip(figure.e_needed).is_some_and(|(value, needed)| value >= needed);
+            let so_far = if is_enough { "significant" } else { "not significant" };
+            format!("{so_far}, but too few users are affected to act on yet")
+        }
         Because::Significant if figure.basis == Basis::SampleRatio => {
             "sample ratio mismatch: chance does not explain it, so the comparison of both sides cannot be trusted"
                 .to_owned()

@@ -155,7 +155,7 @@ function unregistering(reason, script, method) {
 
 const discardAll = (...answers) => answers.forEach((answer) => answer && discard(answer));
 
-/** The answer that is passed on; the other is let go of. */
+/** The answer that is passed on; the other is released of. */
 function chosen(which, last, before) {
   const [taken, other] = which === 'last' ? [last, before] : [before, last];
   if (other) discard(other);

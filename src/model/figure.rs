@@ -1,5 +1,5 @@
 //! What a verdict rests on, as values: a metric on both sides, its bound, and what the sequential test
-//! used. [`crate::decide::explain`] is the one place that makes sentences of it.
+//! used. `decide::explain` is the one place that makes sentences of it.
 //!
 //! A figure is stored with the change that it led to and read again by other versions, so every field has
 //! a default and every word that is not known here reads as the one that says least.

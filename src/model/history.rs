@@ -4,7 +4,7 @@
 //! entries can check them without knowing how they were printed.
 //!
 //! What led to a change stands in it as values: its `cause`, and the figures that decided (`measured`).
-//! Sentences are made of them where they are shown ([`crate::decide::explain`]). Entries of before that
+//! Sentences are made of them where they are shown (`decide::explain`). Entries of before that
 //! have neither; their `reason` and `figures` are sentences, and stay as they are.
 //! A field that is not known here belongs to another version, and is passed over.
 

@@ -87,7 +87,7 @@ test('a kill goes without its reason, which follows as a note and hides nothing'
 test('set foretells each percentage that is typed, and warns of what it skips', async () => {
   const page = await open.page('operator', at('page-04'));
   await page.keyboard.press('s');
-  const number = page.getByLabel('Percentage of subjects on new', { exact: true });
+  const number = page.getByLabel('Percentage of users on new', { exact: true });
   await number.fill('25');
   await shows(page, '.foretold', '15 % of users move from legacy to new');
   await shows(page, '.foretold', 'Skipped: ');
@@ -194,7 +194,7 @@ test('the list of keys opens with ?', async () => {
   const page = await open.page('operator', at('page-09'));
   await shows(page, 'h1', 'page-09');
   await page.keyboard.press('?');
-  await shows(page, 'dialog', 'Kill: everybody on legacy');
+  await shows(page, 'dialog', 'Kill: all traffic to legacy');
 });
 
 test('a key that is pressed before the rollout is there counts once it is', async () => {
@@ -232,10 +232,7 @@ test('a draft in a freeze has a Start that says why not, and when', async () => 
   await start.waitFor();
   assert.equal(await start.getAttribute('aria-disabled'), 'true');
   const why = page.locator(`#${await start.getAttribute('aria-describedby')}`);
-  assert.match(
-    await why.innerText(),
-    new RegExp(`^Start: the plan’?'?s freeze stops advancing now, until ${day(2)} .* 00:00 UTC \\(in \\d+ d`),
-  );
+  assert.match(await why.innerText(), new RegExp(`^Start: change freeze, until ${day(2)} .* 00:00 UTC \\(in \\d+ d`));
   await start.click({ force: true });
   assert.equal(await dialogOf(page).count(), 0);
   await shows(page, '.fact-large', 'Waits for somebody to start it, possible in');

@@ -175,10 +175,7 @@ test('each reason of an assignment has words', () => {
   ]) {
     assert.notEqual(explain.whyOf({ ...answer, reason }, view), reason);
   }
-  assert.equal(
-    explain.whyOf({ ...answer, reason: 'bucketed' }, view),
-    'their place, 46.629 %, is not under the percentage of the stage quarter, 25 %',
-  );
+  assert.equal(explain.whyOf({ ...answer, reason: 'bucketed' }, view), 'bucket 46.629 % is above the current 25 %');
   assert.equal(explain.whyOf({ ...answer, reason: 'moonphase' }, view), 'moonphase');
 });
 

@@ -61,7 +61,7 @@ test('after a rollback the ladder shows what is in force, and where it came from
   const page = await open.page('viewer', at('alarmed'));
   const [force, left] = ['current', 'left'].map((kind) => page.locator(`.rung[data-kind=${kind}]`));
   await shows(page, '.rung[data-kind=current]', 'Rolled back');
-  assert.match(await force.innerText(), /0 %[\s\S]*it came from canary; everybody is on legacy/);
+  assert.match(await force.innerText(), /0 %[\s\S]*it came from canary; 0 % on new/);
   assert.match(await left.innerText(), /canary[\s\S]*was in force before/);
   assert.equal(await left.getAttribute('aria-current'), null);
 });
@@ -111,11 +111,11 @@ test('the gates of a killed rollout are not in force', async () => {
 test('a guardrail without a verdict is no fault, and its words are explained', async () => {
   const page = await open.page('operator', at('quiet'));
   const row = page.locator('.verdict', { hasText: 'error_rate > 5%' });
-  await row.getByText('No verdict').waitFor();
-  await row.getByText('verdict: inconclusive').waitFor();
+  await row.getByText('Not enough data').waitFor();
+  assert.equal(await row.getAttribute('data-verdict'), 'inconclusive');
   await page.getByText('What the words mean').focus();
   await page.keyboard.press('Enter');
-  await shows(page, '.meanings', 'It is no fault');
+  await shows(page, '.meanings', 'This is no fault');
   await page.getByRole('link', { name: 'Rollouts', exact: true }).first().click();
   await shows(page, '.row', 'quiet');
   assert.doesNotMatch(await page.locator('.row', { hasText: 'quiet' }).innerText(), /inconclusive|verdict/i);
@@ -140,7 +140,7 @@ test('on a phone every section is one key away', async () => {
   await jumps.waitFor();
   assert.deepEqual(
     await jumps.getByRole('link').allInnerTexts(),
-    ['Stages', 'Explain a user', 'Guardrails and gates', 'New against legacy', 'History'],
+    ['Stages', 'Explain a user', 'Guardrails and gates', 'New vs legacy', 'History'],
     'those that have something to say',
   );
   await jumps.getByRole('link', { name: 'History' }).focus();

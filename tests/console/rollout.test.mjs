@@ -32,7 +32,7 @@ test('the checklist is ticked with a reason, which the history keeps', async () 
   const page = await open.page('operator', at('shop'));
   await shows(page, '#checklist', '0 of 2 done');
   await shows(page, '.blockers', 'Not approved yet: Rollback tested');
-  await page.getByRole('button', { name: 'Tick: Rollback tested' }).click();
+  await page.getByRole('button', { name: 'Approve: Rollback tested' }).click();
   await shows(page, 'dialog', 'Rollback tested');
   await page.keyboard.type('Seen on staging');
   await page.keyboard.press('Enter');
@@ -45,7 +45,7 @@ test('the checklist is ticked with a reason, which the history keeps', async () 
 test('guardrails are told in sentences, with their figures on demand', async () => {
   const page = await open.page('viewer', at('shop'));
   const row = page.locator('.verdict', { hasText: 'error_rate > legacy' }).first();
-  await row.getByText('No verdict').waitFor();
+  await row.getByText('Not enough data').waitFor();
   await row.locator('summary').click();
   await row.getByRole('rowheader', { name: 'Evidence' }).waitFor();
   await page.waitForTimeout(2_500);

@@ -76,7 +76,7 @@ test('a command that is not possible says why and until when, once for those wit
     {
       command: 'start',
       refusal: 'frozen',
-      reason: 'the plan’s freeze stops advancing now',
+      reason: 'change freeze',
       at: '2026-12-04T00:00:00Z',
       waits: true,
     },
@@ -87,10 +87,7 @@ test('a command that is not possible says why and until when, once for those wit
   const reasons = reasonsOf({ not_now });
   assert.deepEqual(
     reasons.map((reason) => reasonText(reason, NOW)),
-    [
-      'Start: the plan’s freeze stops advancing now, until Fri 4 Dec 00:00 UTC (in 1 d 10 h).',
-      'Advance and Complete: the rollout is killed.',
-    ],
+    ['Start: change freeze, until Fri 4 Dec 00:00 UTC (in 1 d 10 h).', 'Advance and Complete: the rollout is killed.'],
   );
   assert.deepEqual(
     reasons.map(({ isConfirmable }) => isConfirmable),
@@ -99,7 +96,7 @@ test('a command that is not possible says why and until when, once for those wit
   assert.deepEqual(reasonsOf({}), [], 'an older deployment tells nothing');
   assert.equal(
     nextOf(rollout({ phase: 'draft' }, { not_now }), NOW),
-    'waits for somebody to start it, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)',
+    'waits to be started, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)',
   );
 });
 
@@ -107,11 +104,11 @@ test('a kill says how far it has come', () => {
   assert.equal(reachOf({}), '');
   assert.equal(
     reachOf({ reach: { isolates: 3, behind: 0, quiet_ms: 12_300 } }),
-    '0 requests to new for 12 s, as all 3 isolates heard in the last minute tell.',
+    '0 requests to new for 12 s, confirmed by all 3 isolates heard in the last minute.',
   );
   assert.match(
     reachOf({ reach: { isolates: 3, behind: 1 } }),
-    /^1 of 3 isolates heard in the last minute has not told yet/,
+    /^1 of 3 isolates heard in the last minute has not confirmed the kill yet/,
   );
 });
 
@@ -148,8 +145,8 @@ test('what needs attention comes first', () => {
 
 test('a verdict is told by what it is of', () => {
   const words = (kind) => ['pass', 'fail', 'inconclusive'].map((verdict) => verdictOf(kind, { verdict }).word);
-  assert.deepEqual(words('guardrail'), ['Clear', 'Tripped', 'No verdict']);
-  assert.deepEqual(words('gate'), ['Met', 'Not met', 'No verdict']);
+  assert.deepEqual(words('guardrail'), ['Clear', 'Tripped', 'Not enough data']);
+  assert.deepEqual(words('gate'), ['Met', 'Not met', 'Not enough data']);
   assert.equal(verdictOf('guardrail', { verdict: 'inconclusive', hasActed: true }).word, 'Acted');
   assert.equal(verdictOf('gate', { isOff: true }).word, 'Not in force');
 });
@@ -176,11 +173,11 @@ test('the end of a rehearsal has the time of its event, and its errors are those
   assert.equal(headline(fate, outline, events), 'Rolled back after 29 min 40 s at half, 50 %');
   assert.equal(
     cost(fate),
-    '363 subjects had seen new. They met 3 errors before the rollback; 22 more were kept from them, as legacy answered instead. The failure was noticed about 10 min after it began, after 487 requests to new.',
+    '363 users had seen new. They saw 3 errors before the rollback; 22 more were kept from them, as legacy answered instead. The failure was noticed about 10 min after it began, after 487 requests to new.',
   );
   assert.equal(
     cost({ ...fate, outcome: 'completed', requests_failed: 0, requests_rescued: 0, requests_until_detection: null }),
-    '363 subjects saw new. They met 0 errors.',
+    '363 users saw new. They saw 0 errors.',
   );
 });
 
@@ -193,9 +190,24 @@ test('a state and what comes next are told in words', () => {
     nextOf(rollout({}, { next: { ...next, at: '2026-12-02T14:04:00Z' } }), NOW),
     'advances to full (100 %) in 4 min (14:04 UTC)',
   );
+  const condition = '2 gates pass';
   assert.equal(
-    nextOf(rollout({ phase: 'rolled_back' }), NOW),
-    'stays until somebody resumes it, which begins attempt 2',
+    nextOf(rollout({}, { next: { ...next, condition } }), NOW),
+    'advances to full (100 %) as soon as 2 gates pass',
+  );
+  assert.equal(
+    nextOf(rollout({}, { next: { ...next, condition, earliest: '2026-12-02T14:04:00Z' } }), NOW),
+    'advances to full (100 %) in 4 min (14:04 UTC) if 2 gates pass',
+  );
+  const stages = [{ name: 'canary', percentage: 1 }];
+  assert.equal(
+    nextOf(rollout({ phase: 'rolled_back' }, { stages }), NOW),
+    'stays until it is resumed (attempt 2, from 1 %)',
+  );
+  const checklist = { of: 'rollback', items: [{ item: 'Cause found' }] };
+  assert.equal(
+    nextOf(rollout({ phase: 'rolled_back' }, { stages, checklist }), NOW),
+    'approve 1 item, then resume (attempt 2, from 1 %)',
   );
   assert.equal(
     nextOf(rollout({ killed: true }, { kill_key: 'kill/shop' }), NOW),

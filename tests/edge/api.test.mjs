@@ -1119,7 +1119,11 @@ test('a history is read in pages, newest first, and is chained to its beginning'
     granted(await vic.get('rollouts/paged/history?before=3')).entries.map(({ revision }) => revision),
     [2, 1],
   );
-  assert.deepEqual(granted(await vic.get('rollouts/paged/history?before=1')), { entries: [], explanations: [], before: null });
+  assert.deepEqual(granted(await vic.get('rollouts/paged/history?before=1')), {
+    entries: [],
+    explanations: [],
+    before: null,
+  });
 });
 
 describe('a signal', () => {

@@ -97,7 +97,7 @@ describe('a plan that says nothing of what could go wrong', { concurrency: false
     );
     assert.deepEqual(
       blocked.map(({ text }) => text),
-      ['waits for figures: `error_rate <= legacy`, `client_error_rate <= legacy`'],
+      ['waiting for data: `error_rate <= legacy`, `client_error_rate <= legacy`'],
     );
   });
 });

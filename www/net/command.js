@@ -56,7 +56,7 @@ export function command({ dispatch, getState, clock }) {
       if (dialog.command === 'note') return toast(`It stands in the history of ${dialog.key}.`);
       return toast(
         dialog.command === 'approve'
-          ? `Ticked for ${dialog.key}: ${dialog.form.item}`
+          ? `Approved for ${dialog.key}: ${dialog.form.item}`
           : `${dialog.key} is ${told(rollout.state)}, revision ${rollout.state.revision}.`,
       );
     }

@@ -75,7 +75,7 @@ function specs(run, outline) {
       id: 'share',
       spec: {
         ...common,
-        title: 'Share of subjects on new',
+        title: 'Share of users on new',
         unit: 'share',
         series: [{ label: 'planned', side: 'new' }],
         data: [xs, column(({ percentage }) => percentage / 100)],
@@ -87,7 +87,7 @@ function specs(run, outline) {
         ...common,
         title: 'Subjects who have seen new',
         unit: 'count',
-        series: [{ label: 'different subjects', side: 'new' }],
+        series: [{ label: 'different users', side: 'new' }],
         data: [xs, column(({ subjects_exposed }) => subjects_exposed)],
       },
     },
@@ -112,7 +112,7 @@ function specs(run, outline) {
         data: [xs, column(({ evidence }) => evidence[index]?.[0] ?? null)],
         scale: { isLog: true, min: EVIDENCE_MIN, max: needed * EVIDENCE_OVER },
         thresholds: [{ value: needed, text: actionOf(then) }],
-        note: 'It acts once enough different subjects have had such events: a few alone decide nothing.',
+        note: 'It acts once enough different users have had such events: a few alone decide nothing.',
       },
     });
   });

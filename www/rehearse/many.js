@@ -49,7 +49,7 @@ function row(rate) {
   const noticed = rate.requests_until_detection;
   const facts = [
     `after ${hours(rate.at_hours.median)} (${hours(rate.at_hours.p90)})`,
-    `${plural(rate.subjects_exposed.median, 'subject')} on new (${count(rate.subjects_exposed.p90)})`,
+    `${plural(rate.subjects_exposed.median, 'user')} on new (${count(rate.subjects_exposed.p90)})`,
     `${plural(rate.requests_failed.median, 'failed request')} (${count(rate.requests_failed.p90)})`,
     noticed && `noticed after ${plural(noticed.median, 'request')} to new (${count(noticed.p90)})`,
   ];

@@ -25,7 +25,7 @@ const SECTIONS = [
   { id: 'plan', title: 'Plan', column: 'left', part: chooser },
   { id: 'scenario', title: 'What happens', column: 'left', part: scenario },
   { id: 'settings', title: 'Traffic and chance', column: 'left', part: settings },
-  { id: 'life', title: 'What becomes of it', column: 'right', part: result },
+  { id: 'life', title: 'Result', column: 'right', part: result },
   { id: 'many', title: 'With other seeds', column: 'right', part: many },
 ];
 

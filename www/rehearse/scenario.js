@@ -16,7 +16,7 @@ export function mount(root, dispatch) {
   const none = el(
     'p',
     { class: 'muted small' },
-    'Nothing is injected: the world is healthy, and nobody ticks a checklist.',
+    'Nothing is injected: traffic is healthy, and no checklist is approved.',
   );
   const editorRoot = el('div', { class: 'editor-block' });
   const text = editor.mount(editorRoot, {

@@ -4,7 +4,7 @@ import { count } from '../text/numbers.js';
 import { sentence } from '../text/words.js';
 
 const FIELDS = [
-  { name: 'subjects', title: 'Subjects', help: 'How many users there are' },
+  { name: 'subjects', title: 'Users', help: 'How many there are' },
   { name: 'requests_per_hour', title: 'Requests an hour', help: 'To both sides together' },
   { name: 'seed', title: 'Seed', help: 'The same seed, the same life' },
 ];

@@ -78,7 +78,7 @@ function serverCharts(context) {
         value: of((side) => ratio(side?.[name], side?.requests)),
       }),
     ),
-    ...quantileCharts(context, 'latency', { group: 'server', title: 'Time to answer' }),
+    ...quantileCharts(context, 'latency', { group: 'server', title: 'Response time' }),
     ...quantileCharts(context, 'waited', { group: 'server', title: 'Time until clients gave up' }),
   ].filter(Boolean);
 }
@@ -147,7 +147,7 @@ function shareChart({ grid, marks, view }) {
   return {
     id: 'share',
     group: 'traffic',
-    title: 'Subjects on new',
+    title: 'Users on new',
     unit: 'share',
     series: [
       { label: 'new', side: 'new' },
@@ -162,12 +162,12 @@ function shareChart({ grid, marks, view }) {
     thresholds: thresholdsOf(view, 'share'),
     marks,
     note: isShort
-      ? 'By the minute, subjects are kept for two hours; over 7 days and more they are there by the hour.'
+      ? 'By the minute, users are kept for two hours; over 7 days and more they are there by the hour.'
       : 'Groups count, so it may be above what is set.',
   };
 }
 
-/** New against legacy; null where neither has a value. */
+/** New vs legacy; null where neither has a value. */
 function sidesChart({ grid, view, endpoint, marks }, { id, value, ...rest }) {
   const columns = SIDES.map((side) => grid.cells.map((cell, index) => value(cell, side, index)));
   if (columns.every((column) => column.every((one) => one === null))) return null;
@@ -186,7 +186,7 @@ function sidesChart({ grid, view, endpoint, marks }, { id, value, ...rest }) {
 function rescuedNote(cells) {
   const sum = (name) => cells.reduce((total, cell) => total + (cell?.new?.[name] ?? 0), 0);
   const [errors, rescued] = [sum('errors'), sum('rescued')];
-  if (errors === 0) return 'Answers of 5xx, late ones, broken pages, and none at all, unless the plan says otherwise.';
+  if (errors === 0) return '5xx responses, timeouts and broken pages, unless the plan says otherwise.';
   return `New has had ${errors.toLocaleString('en-GB')} errors; legacy answered in its place ${rescued.toLocaleString('en-GB')} times.`;
 }
 

@@ -85,10 +85,7 @@ function blank(command, view, item) {
 /** The rollout as it is now beside the one that the dialog was opened on. */
 function compared(dialog, { view, etag }) {
   const isOther =
-    etag !== dialog.etag &&
-    !isUnconditional(dialog) &&
-    dialog.status !== 'sending' &&
-    dialog.status !== 'unknown';
+    etag !== dialog.etag && !isUnconditional(dialog) && dialog.status !== 'sending' && dialog.status !== 'unknown';
   return { ...dialog, current: { view, etag }, isStale: dialog.isStale || isOther };
 }
 

@@ -44,24 +44,23 @@ export function whyOf(answer, view) {
   return why ? why(answer, view) : answer.reason;
 }
 
-const at = (view) => (view ? `, ${percent(view.percentage)}` : '');
-
 const REASONS = {
-  killed: () => 'the rollout is killed, and so everybody gets legacy',
+  killed: () => 'the rollout is killed',
   override: () => 'a preview’s link has put them there',
   inactive: (_, view) =>
     (view ? INACTIVE[view.state.phase] : undefined) ??
-    'the rollout has not started, waits for another one, or is rolled back to nobody',
+    'the rollout has not started, waits for another one, or is rolled back to 0 %',
+  robot: () => 'the request comes from a robot',
   unidentified: () => 'there is no id to go by',
   excluded: () => 'they are in a group that the plan excludes',
   required: () => 'they are on legacy in another rollout, which this one requires',
-  completed: () => 'the rollout has completed, and so everybody gets new',
+  completed: () => 'the rollout has completed',
   group: ({ stage }) => `they are in a group that is on new in the stage ${stage}`,
   ineligible: () => 'they are not in the group of those whom the plan considers at all',
   holdout: () => 'they belong to the share that stays on legacy at every percentage',
   bucketed: (answer, view) =>
-    `their place, ${percent(placeOf(answer))}, is ${answer.variant === 'new' ? 'under' : 'not under'} the percentage of the stage ${answer.stage}${at(view)}`,
+    `bucket ${percent(placeOf(answer))} is ${answer.variant === 'new' ? 'under' : 'above'} the current ${view ? percent(view.percentage) : `percentage of the stage ${answer.stage}`}`,
   no_config: () => 'no configuration can be read',
 };
 
-const INACTIVE = { draft: 'the rollout has not started', rolled_back: 'the rollout is rolled back to nobody' };
+const INACTIVE = { draft: 'the rollout has not started', rolled_back: 'the rollout is rolled back to 0 %' };

@@ -67,7 +67,7 @@ export function mount(root, dispatch) {
       setText(
         empty,
         total === 0
-          ? 'There are no flags. A plan without upstreams is one: it is assigned on each request and told to the upstream.'
+          ? 'There are no flags. A plan without upstreams is one: it is assigned on each request and passed to the upstream.'
           : `No flag has “${flags.filter}” in its key or description.`,
       );
       setHidden(empty, rows.length > 0);

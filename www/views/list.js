@@ -162,7 +162,7 @@ function updateEmpty(root, items, found, text) {
       el(
         'p',
         { class: 'muted' },
-        'It appears here at once, as a draft, and nobody moves before it is started. What would a plan do, and whom would it hurt? ',
+        'It appears here at once, as a draft, and no user moves before it is started. What would a plan do, and whom would it hurt? ',
         el('a', { href: '#/rehearse' }, 'Rehearse one'),
         ' first.',
       ),

@@ -87,7 +87,7 @@ const WORDS = {
     'It may be mistyped, of another deployment, or withdrawn. The sum of a good one stands in the secret ADMIN_TOKENS.',
   ],
   'no-tokens': () => [
-    'No tokens are configured, so nobody can sign in.',
+    'No tokens are configured, so signing in is not possible.',
     'Make one with `tidegate token ana --role operator`, and set what it prints with `npx wrangler secret put ADMIN_TOKENS`.',
   ],
   'no-signing-key': () => [

@@ -123,7 +123,7 @@ pub fn apply(
     Ok(Applied { revision, changes, removed, told })
 }
 
-/// Whether subjects are on new because of it.
+/// Whether users are on new because of it.
 fn is_in_use(rollout: &Rollout) -> bool {
     let live = &rollout.record.live;
     let is_nobody = live.killed || (live.percentage == Percentage::ZERO && live.groups.is_empty());

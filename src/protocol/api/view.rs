@@ -7,12 +7,12 @@ use super::consequences::silent;
 use super::moves::effective;
 use super::ways::{BlockerView, NotNowView, blocker, not_now};
 use crate::decide::deployment::Deployment;
-use crate::decide::explain::{ELSEWHERE, UNJUDGED, sentence};
+use crate::decide::explain::{ELSEWHERE, UNJUDGED, listed, sentence};
 use crate::decide::judge::{Figure, Judgement, Verdict};
 use crate::decide::offers::offers;
 use crate::decide::reports::{Reported, never_reported};
 use crate::decide::rollout::{Noticed, Rollout};
-use crate::decide::schedule::Next;
+use crate::decide::schedule::{Blocker, Next};
 use crate::model::command::UNCONDITIONAL;
 use crate::model::live::{LiveState, Phase};
 use crate::model::plan::{Advance, Gate, Guardrail, Plan, Stage};
@@ -171,8 +171,15 @@ struct NextView {
     stage: Option<Name>,
     #[serde(skip_serializing_if = "Option::is_none")]
     percentage: Option<Percentage>,
+    /// When, where the time alone stands in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Instant>,
+    /// When at the earliest, where `condition` has to be met as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earliest: Option<Instant>,
+    /// What has to be met beside the time: `2 gates pass and 1 item is approved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -217,7 +224,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
             .checklist(plan)
             .map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
         hold: hold(plan, record, now),
-        next: outlook.next.map(next),
+        next: outlook.next.map(|own| next(own, &outlook.blocked)),
         blocked: outlook.blocked.iter().map(blocker).collect(),
         commands: offers.now,
         unconditional: UNCONDITIONAL.to_vec(),
@@ -316,6 +323,14 @@ fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<HoldView> {
     Some(HoldView { length_ms: length.as_ms(), elapsed_ms: elapsed_ms.clamp(0, length_ms), until })
 }
 
-fn next(next: Next) -> NextView {
-    NextView { command: next.command.name(), stage: next.stage, percentage: next.percentage, at: next.at }
+fn next(next: Next, blocked: &[Blocker]) -> NextView {
+    let conditions: Vec<String> = blocked.iter().filter_map(Blocker::condition).collect();
+    NextView {
+        command: next.command.name(),
+        stage: next.stage,
+        percentage: next.percentage,
+        at: next.at,
+        earliest: blocked.iter().filter_map(Blocker::until).max().filter(|_| next.at.is_none()),
+        condition: (!conditions.is_empty()).then(|| listed(&conditions)),
+    }
 }

@@ -41,10 +41,10 @@ function row({ item }, dispatch) {
     {
       type: 'button',
       class: 'button small',
-      'aria-label': `Tick: ${item}`,
+      'aria-label': `Approve: ${item}`,
       onclick: () => dispatch({ type: 'ask', command: 'approve', item }),
     },
-    'Tick…',
+    'Approve…',
   );
   const root = el('li', {}, mark, el('span', { class: 'check-text' }, el('span', {}, item), by), button);
   return {

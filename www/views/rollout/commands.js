@@ -49,8 +49,7 @@ export function mount(root, dispatch) {
       replaceFor(
         why,
         state.session.name,
-        () =>
-          `${state.session.name} is a viewer: everything can be looked at, nothing changed. Commands need an operator’s token.`,
+        () => `Read-only access for ${state.session.name}. Ask an operator, or sign in with an operator token.`,
       );
     },
   };

@@ -17,7 +17,7 @@ const FILTERS = [
 const NOTHING = {
   all: 'Nothing has happened yet.',
   changes: 'Nothing was changed yet.',
-  alerts: 'Nobody was alerted yet.',
+  alerts: 'No alerts yet.',
 };
 const BAD = new Set(['rollback', 'kill']);
 

@@ -74,7 +74,7 @@ function inForce({ state, percentage }) {
   return {
     name: phaseOf(state).word,
     percentage,
-    about: percentage === 0 && state.groups.length === 0 ? `${from}; everybody is on legacy` : from,
+    about: percentage === 0 && state.groups.length === 0 ? `${from}; 0 % on new` : from,
   };
 }
 

@@ -16,7 +16,7 @@ const RANGES = [
 ];
 const GROUPS = [
   ['server', 'Errors and time to answer'],
-  ['evidence', 'Evidence, and the line from which it is enough'],
+  ['evidence', 'Sequential test: evidence vs. threshold'],
   ['browser', 'In the browser'],
   ['traffic', 'Traffic'],
 ];

@@ -5,7 +5,7 @@ const COMMAND_OF = { k: 'kill', p: 'pause', r: 'rollback', s: 'set', a: 'advance
 
 /** What the list of shortcuts says. */
 export const KEYS = [
-  ['k', 'Kill: everybody on legacy'],
+  ['k', 'Kill: all traffic to legacy'],
   ['r', 'Roll back'],
   ['p', 'Pause'],
   ['a', 'Advance'],
