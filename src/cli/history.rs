@@ -53,8 +53,8 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
         let before = pages.before.map_or_else(|| "null".to_owned(), |before| before.to_string());
         return print_raw(&format!("{{\"entries\":[{}],\"before\":{before}}}", entries.join(",")));
     }
-    let read = |entry: &Box<RawValue>| serde_json::from_str::<Entry>(entry.get()).ok();
-    let mut entries: Vec<Entry> = pages.entries.iter().filter_map(read).collect();
+    let mut entries: Vec<Entry> =
+        pages.entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect();
     explain(&mut entries, pages.explanations);
     print(&wrap::lines(
         &timeline(key, &entries, &messages(&client, key, &entries), pages.before.is_some()),

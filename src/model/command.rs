@@ -180,7 +180,7 @@ pub fn read_operators(r: &mut Reader, f: &mut Fields<'_>) -> Option<Option<Comma
 pub fn read(r: &mut Reader, node: &Node) -> Option<Command> {
     let mut f = r.fields(node)?;
     let name = f.required(r, "command", Reader::text)?;
-    let command = match name.as_str() {
+    match name.as_str() {
         "set" => setting(r, &mut f).map(Command::Set),
         "kill" => cause(r, &mut f).map(Command::Kill),
         "revive" => cause(r, &mut f).map(Command::Revive),
@@ -194,8 +194,7 @@ pub fn read(r: &mut Reader, node: &Node) -> Option<Command> {
         "wait" => Some(Command::Wait),
         "end" => Some(Command::End),
         name => read_common(r, &mut f, name),
-    };
-    command
+    }
 }
 
 fn read_common(r: &mut Reader, f: &mut Fields<'_>, name: &str) -> Option<Command> {

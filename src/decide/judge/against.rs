@@ -153,8 +153,8 @@ impl<'c> Evaluator<'c, '_> {
         figure.shows = Some(shows);
     }
 
-    /// New's figure over the stage beside legacy's of its last day.
-    fn beside_last(&mut self, term: &Term) -> Result<(Figure, Reading), Figure> {
+    /// New's figure over the stage beside legacy's of its last day; no reading of legacy where one is missing.
+    fn beside_last(&mut self, term: &Term) -> (Figure, Option<Reading>) {
         let endpoint = term.endpoint.as_ref();
         let now = self.now(term, false);
         let new = self.metrics_view.read(&term.metric, endpoint, Window::Stage, Variant::New);
@@ -163,17 +163,15 @@ impl<'c> Evaluator<'c, '_> {
         (figure.legacy, figure.observations_legacy) = (legacy.value.ok(), Some(legacy.observations));
         if let Some(why) = new.value.err().or(legacy.value.err()) {
             figure.because = Because::Missing { why };
-            return Err(figure);
+            return (figure, None);
         }
         (figure.legacy_until, figure.now) = (until, now);
-        Ok((figure, legacy))
+        (figure, Some(legacy))
     }
 
     /// A guardrail's comparison where nobody is on legacy.
     fn guardrail_without_legacy(&mut self, term: &Term) -> (Truth, Figure) {
-        let mut figure = match self.beside_last(term) {
-            Ok((figure, _)) | Err(figure) => figure,
-        };
+        let (mut figure, _) = self.beside_last(term);
         let Some(gathering) = self.gathering(term, Direction::of(term.op)) else { return (Truth::Unknown, figure) };
         let Some(alone) = &gathering.alone else {
             figure.because = Because::LegacyGone { last: gathering.added_at };
@@ -193,10 +191,8 @@ impl<'c> Evaluator<'c, '_> {
 
     /// A gate's comparison where nobody is on legacy: with its figures of the last day that it had.
     fn gate_without_legacy(&mut self, term: &Term) -> (Truth, Figure) {
-        let (mut figure, legacy) = match self.beside_last(term) {
-            Ok(both) => both,
-            Err(figure) => return (Truth::Unknown, figure),
-        };
+        let (mut figure, legacy) = self.beside_last(term);
+        let Some(legacy) = legacy else { return (Truth::Unknown, figure) };
         if self.is_too_few(term, Window::Stage, &mut figure) {
             return (Truth::Unknown, figure);
         }
