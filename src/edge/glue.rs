@@ -42,9 +42,10 @@ extern "C" {
     pub async fn is_signed(jwk: &str, algorithm: &str, text: &str, signature: &Uint8Array) -> Result<bool, JsValue>;
 }
 
-/// A text of the environment: a variable or a secret.
+/// A text of the environment: a variable or a secret. Not by `Env::var`, which throws past Rust where a variable
+/// is null, as one from a JSON file may be.
 pub fn text(env: &Env, name: &str) -> Option<String> {
-    env.var(name).ok().map(|text| text.to_string())
+    js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string()
 }
 
 /// An exception as text.
