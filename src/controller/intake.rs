@@ -33,7 +33,7 @@ impl State {
                 return Ok(());
             }
             for (number, at, text) in page {
-                self.absorb(&Batch::parse(&text), at);
+                self.absorb(Batch::parse(&text), at);
                 self.counting.logged = number;
             }
         }
@@ -43,7 +43,7 @@ impl State {
     ///
     /// # Errors
     /// When the storage refuses; then nothing was counted.
-    pub fn take_batch(&mut self, turn: &mut Turn<'_>, isolate: &str, batch: &Batch) -> Result<u64, StorageError> {
+    pub fn take_batch(&mut self, turn: &mut Turn<'_>, isolate: &str, batch: Batch) -> Result<u64, StorageError> {
         let now = turn.now;
         let last = match self.isolates.sequence(isolate) {
             Some(last) => last,
@@ -52,49 +52,52 @@ impl State {
         if batch.sequence <= last {
             return Ok(last);
         }
+        let sequence = batch.sequence;
         // Nothing of it is stored, and it would never stop coming.
-        if batch.sequence >= REVISION_MAX || is_empty(batch) {
+        if batch.sequence >= REVISION_MAX || is_empty(&batch) {
             turn.warn("batch_damaged", isolate, &format!("batch {} cannot be read; it counts nothing", batch.sequence));
         }
         let (reports, nonces) = new_reports(turn, &batch.reports)?;
         let counted: Vec<Counted> = batch
             .counted
-            .iter()
+            .into_iter()
             .filter(|counted| {
                 self.is_known(turn, &counted.rollout, counted.window.revision) && is_plausible(turn, counted)
             })
-            .cloned()
             .collect();
         let known: Vec<Report> =
             reports.into_iter().filter(|report| self.is_known(turn, &report.rollout, report.revision)).collect();
         // What is over a network's share has used up its nonce, and is in no log.
         let reports: Vec<Report> =
             known.into_iter().filter_map(|report| self.networks.admit(report, minute_of(now))).collect();
-        let accepted = Batch { sequence: batch.sequence, counted, reports };
+        let accepted = Batch { sequence, counted, reports };
         let mut statements = Statements::default();
-        if batch.sequence < REVISION_MAX {
-            statements.isolate(isolate, batch.sequence, now);
+        if sequence < REVISION_MAX {
+            statements.isolate(isolate, sequence, now);
         }
         statements.nonces(&nonces);
-        let text =
-            if is_empty(&accepted) { String::new() } else { serde_json::to_string(&accepted).unwrap_or_default() };
-        let is_stored = !text.is_empty() && text.len() <= BATCH_BYTES_MAX;
+        let text = if is_empty(&accepted) || !turn.storage.keeps() {
+            String::new()
+        } else {
+            serde_json::to_string(&accepted).unwrap_or_default()
+        };
+        let is_stored = !is_empty(&accepted) && text.len() <= BATCH_BYTES_MAX;
         if is_stored {
             statements.log(self.counting.logged + 1, &text, now);
         } else if !text.is_empty() {
             turn.warn(
                 "batch_too_large",
                 isolate,
-                &format!("batch {} has {} bytes; it counts nothing", batch.sequence, text.len()),
+                &format!("batch {} has {} bytes; it counts nothing", sequence, text.len()),
             );
         }
         turn.commit(statements)?;
-        self.isolates.note_sequence(isolate.to_owned(), batch.sequence, now);
+        self.isolates.note_sequence(isolate.to_owned(), sequence, now);
         if is_stored {
             self.counting.logged += 1;
-            self.absorb(&accepted, now);
+            self.absorb(accepted, now);
         }
-        Ok(batch.sequence)
+        Ok(sequence)
     }
 
     /// Whether a rollout has had this revision.
@@ -113,8 +116,8 @@ impl State {
         }
     }
 
-    fn absorb(&mut self, batch: &Batch, at: Instant) {
-        for counted in batch.counted.iter().cloned().chain(batch.reports.iter().map(Report::count)) {
+    fn absorb(&mut self, batch: Batch, at: Instant) {
+        for counted in batch.counted.into_iter().chain(batch.reports.iter().map(Report::count)) {
             let Counted { rollout, window, compared } = counted;
             if self.deployment.rollouts.get(&rollout).is_none() {
                 continue;
