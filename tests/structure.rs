@@ -52,7 +52,6 @@ fn a_simulation_stands_on_decisions_alone_and_makes_up_the_rest() {
         for name in [
             "crate::cli",
             "crate::edge",
-            "crate::protocol",
             "SystemTime",
             "Instant::now",
             "std::env",
