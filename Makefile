@@ -3,14 +3,13 @@
 SHELL := /usr/bin/env bash
 PORT ?= 8787
 COMMAND := target/release/tidegate
-TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/tools
 # The console's own host, where it does not stand in wrangler.toml.
 CONSOLE = $(if $(CONSOLE_HOST),--var CONSOLE_HOST:$(CONSOLE_HOST) --domain $(CONSOLE_HOST))
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 export WRANGLER_SEND_METRICS := false
 export CONSOLE_HOST
 
-.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser build bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint deploy deploy-check clean setup
+.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser test-build build build-edge build-rehearse build-www build-command bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint format deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -22,10 +21,18 @@ dev: build ## Run the worker locally in front of two sample frontends (PORT=8787
 	@PORT=$(PORT) node scripts/dev.mjs
 
 build: setup ## Build the worker into build/ and the command into target/release/
+	@$(MAKE) --no-print-directory -j3 build-edge build-www $(COMMAND)
+
+# Side by side: the compilers' last steps keep one processor each busy.
+build-edge:
 	@scripts/build-edge.sh
+build-rehearse:
 	@scripts/build-rehearse.sh
+build-www: build-rehearse
 	@node scripts/build-www.mjs
-	@$(MAKE) --no-print-directory $(COMMAND)
+# The command as the native tests build it: no second build with all its dependencies.
+build-command:
+	@cargo test --quiet --no-run --test it
 
 $(COMMAND): $(SOURCES)
 	cargo build --release --bin tidegate
@@ -41,33 +48,50 @@ screenshots: build ## Take the README's pictures of the running demo (CHROMIUM= 
 traffic: ## Send visitors through `make dev` (RATE=100 page views a second, VISITORS=1000 of them)
 	@PORT=$(PORT) node scripts/traffic.mjs
 
-test: lint test-native test-wasm test-edge test-cache test-frameworks test-browser ## Run all tests: native, wasm, workerd, HTTP caches, frameworks, browser
+test: setup ## Run all tests: native, wasm, workerd, HTTP caches, frameworks, browser
+	@MAKE="$(MAKE)" scripts/test.sh lint test-native test-wasm test-build test-edge test-cache test-frameworks test-browser
+
+test-build: setup
+	@$(MAKE) --no-print-directory -j3 build-edge build-www build-command
+
+test-edge test-cache test-frameworks test-browser: export TIDEGATE_COMMAND = $(CURDIR)/target/debug/tidegate
 
 test-native: setup ## Run the native tests
 	cargo test --quiet
 
 test-wasm: setup ## Run the laws of cohorts and assignments on wasm
-	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(TOOLS)/wasm-bindgen-cli-0.2.129/bin/wasm-bindgen-test-runner" \
-	  cargo test --target wasm32-unknown-unknown --test cohort --test assignment
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$$(scripts/wasm-bindgen.sh)/wasm-bindgen-test-runner" \
+	  cargo test --target wasm32-unknown-unknown --test it
 
-test-edge: build ## Run the tests of the request path in workerd
+test-edge: test-build ## Run the tests of the request path in workerd
 	node --test --test-concurrency=2 --test-reporter=spec tests/edge/*.test.mjs
 
-test-frameworks: build ## Put sites of real frameworks behind the worker: SvelteKit, Django, Next.js (PYTHON= names another one)
+test-frameworks: test-build ## Put sites of real frameworks behind the worker: SvelteKit, Django, Next.js (PYTHON= names another one)
 	@scripts/frameworks.sh >/dev/null
 	node --test --test-concurrency=1 --test-reporter=spec tests/frameworks/*.test.mjs
 
-test-cache: build ## Run the suite for HTTP caches directly, through a pass-through and through Tidegate
+test-cache: test-build ## Run the suite for HTTP caches directly, through a pass-through and through Tidegate
 	node --test --test-concurrency=1 --test-reporter=spec tests/http-cache/*.test.mjs
 
-test-browser: build ## Run the tests in Chromium (CHROMIUM= names another one)
+test-browser: test-build ## Run the tests in Chromium (CHROMIUM= names another one)
 	@scripts/chromium.sh
-	node --test --test-concurrency=1 --test-reporter=spec tests/browser/*.test.mjs tests/console/*.test.mjs
+	node --test --test-concurrency=2 --test-reporter=spec tests/browser/*.test.mjs tests/console/*.test.mjs
 
-lint: setup ## Check the code with clippy, natively and for wasm
+lint: setup ## Check layout, code and types: rustfmt, clippy natively and for wasm, Biome, TypeScript
+	cargo fmt --check
+	npx biome check --error-on-warnings .
+	node scripts/api-types.mjs --check
+	npx tsc -p .
+	npx tsc -p www/state
+	npx tsc -p src/edge
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --target wasm32-unknown-unknown --lib -- -D warnings
 	cargo clippy --target wasm32-unknown-unknown --lib --no-default-features --features rehearse -- -D warnings
+
+format: setup ## Lay the code out, and mend what Biome can mend safely
+	cargo fmt
+	node scripts/api-types.mjs
+	npx biome check --write .
 
 bench: bench-native bench-edge bench-propagation bench-flushes size ## Measure against the goals: native, in workerd, propagation, flushes, size
 

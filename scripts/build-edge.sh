@@ -3,7 +3,6 @@
 # worker-build with an entry of our own (see src/edge/entry.js). Does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate/tools"
 BIN=node_modules/.bin
 # Beside cargo's own folder, which has the name of the profile.
 STAGING=target/staging/edge
@@ -12,13 +11,16 @@ WASM=target/wasm32-unknown-unknown/edge/tidegate.wasm
 # SHA-256 in a loop rather than unrolled: Tidegate hashes tokens and entries, not files. And no path of
 # this machine in the wasm, which is then the same wherever it is built.
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="--cfg sha2_backend_soft=\"compact\" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src="
+# Compiled while cargo works, where it is missing.
+scripts/wasm-bindgen.sh >/dev/null &
 # With an rlib among the crate types, cargo would leave LTO out.
 cargo rustc --crate-type cdylib --profile edge --target wasm32-unknown-unknown --lib
+wait $!
 inputs="$(cat "$WASM" src/edge/*.js src/protocol/api/openapi.json "$0" package-lock.json | sha256sum)"
 if [ -f build/worker/index.js ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inputs" ]; then exit 0; fi
 
 rm -rf "$STAGING"
-"$CACHE/wasm-bindgen-cli-0.2.129/bin/wasm-bindgen" "$WASM" --target module --out-dir "$STAGING" --out-name index \
+"$(scripts/wasm-bindgen.sh)/wasm-bindgen" "$WASM" --target module --out-dir "$STAGING" --out-name index \
   --no-typescript --remove-producers-section --experimental-reset-state-function
 # The features that rustc and wasm-bindgen use; binaryen must not reach for newer ones than workerd has.
 # What counts are gzipped bytes: inlining and simplified locals save raw ones and make code less alike,

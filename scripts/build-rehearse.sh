@@ -3,7 +3,6 @@
 # plans, optimised for speed, as a module of JavaScript with its wasm. Does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate/tools"
 # Beside cargo's own folder, which has the name of the profile.
 STAGING=target/staging/rehearse
 OUT=build/rehearse
@@ -11,12 +10,15 @@ WASM=target/wasm32-unknown-unknown/rehearse/tidegate.wasm
 
 # As in build-edge.sh, so that what both are built from is the same.
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="--cfg sha2_backend_soft=\"compact\" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src="
+# Compiled while cargo works, where it is missing.
+scripts/wasm-bindgen.sh >/dev/null &
 cargo rustc --crate-type cdylib --profile rehearse --target wasm32-unknown-unknown --lib --no-default-features --features rehearse
+wait $!
 inputs="$(cat "$WASM" "$0" package-lock.json | sha256sum)"
 if [ -f "$OUT/rehearse.js" ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inputs" ]; then exit 0; fi
 
 rm -rf "$STAGING"
-"$CACHE/wasm-bindgen-cli-0.2.129/bin/wasm-bindgen" "$WASM" --target web --out-dir "$STAGING" --out-name rehearse \
+"$(scripts/wasm-bindgen.sh)/wasm-bindgen" "$WASM" --target web --out-dir "$STAGING" --out-name rehearse \
   --no-typescript --remove-name-section --remove-producers-section
 # Without binaryen's newest features, so that browsers of the last years have them all.
 node_modules/.bin/wasm-opt -O3 "$STAGING/rehearse_bg.wasm" -o "$STAGING/rehearse_bg.wasm" --enable-mutable-globals --enable-sign-ext \

@@ -8,9 +8,25 @@ import { build as bundle, context } from 'esbuild';
 const OUT = 'build/assets/_tidegate';
 const TARGET = ['chrome111', 'firefox113', 'safari16.4'];
 
-const common = { bundle: true, minify: true, target: TARGET, logLevel: 'warning', legalComments: 'none' };
+/** @import { BuildOptions, Plugin } from 'esbuild' */
 
-/** Once the console is bundled: its page, with the names that the files have got. */
+/**
+ * `build` is the folder of what was built, under a name that types may be given to before it is there.
+ * @type {BuildOptions}
+ */
+const common = {
+  alias: { build: './build' },
+  bundle: true,
+  minify: true,
+  target: TARGET,
+  logLevel: 'warning',
+  legalComments: 'none',
+};
+
+/**
+ * Once the console is bundled: its page, with the names that the files have got.
+ * @type {Plugin}
+ */
 const page = {
   name: 'page',
   setup(build) {
@@ -27,7 +43,10 @@ const page = {
   },
 };
 
-/** `import url from 'worker:./file.js'`: bundles a worker's script into a file of its own. */
+/**
+ * `import url from 'worker:./file.js'`: bundles a worker's script into a file of its own.
+ * @type {Plugin}
+ */
 const worker = {
   name: 'worker',
   setup(build) {
@@ -53,6 +72,7 @@ const worker = {
   },
 };
 
+/** @type {BuildOptions[]} */
 const bundles = [
   {
     ...common,
@@ -72,7 +92,7 @@ const bundles = [
 
 rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT, { recursive: true });
-const contexts = await Promise.all(bundles.map(context));
+const contexts = await Promise.all(bundles.map((options) => context(options)));
 await Promise.all(contexts.map((one) => one.rebuild()));
 if (process.argv.includes('--watch')) await Promise.all(contexts.map((one) => one.watch()));
 else await Promise.all(contexts.map((one) => one.dispose()));

@@ -7,14 +7,14 @@
 // list`, or read from FILE, which holds what that printed. In the environment: CONSOLE_HOST is the console's
 // host, where the deployment is given it beside wrangler.toml.
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify, stripVTControlCharacters } from 'node:util';
 import { unstable_readConfig as readConfig } from 'wrangler';
+import { COMMAND } from './command.mjs';
 import { judge } from './deploy/faults.mjs';
 
-const COMMAND = fileURLToPath(new URL('../target/release/tidegate', import.meta.url));
 const WRANGLER = fileURLToPath(new URL('../node_modules/.bin/wrangler', import.meta.url));
 const ACCOUNT_MS_MAX = 30_000;
 

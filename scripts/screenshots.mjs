@@ -1,8 +1,9 @@
 // The README's pictures, taken of the demo while it runs: the list, the rollout on its way (wide, dark,
 // on a phone), rolled back with its reason and its plots, and a rehearsal. In the environment: PORT
 // (8787), CHROMIUM.
-import { mkdirSync } from 'node:fs';
+
 import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import { tell } from './demo/story.mjs';
 import { watch } from './demo/watch.mjs';
@@ -29,6 +30,7 @@ const here = site({
   command: 'make screenshots',
   log: 'worker.log',
 });
+/** @type {{ close(): unknown }[]} */
 const open = [here];
 let seen = {};
 

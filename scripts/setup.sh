@@ -1,12 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the build needs and this machine lacks: the wasm target, wasm-bindgen, which
-# cargo compiles, and the npm packages. It lies in a cache outside of the checkout, keyed by version,
-# so that the next clean checkout finds it. Does nothing when nothing is missing.
+# Installs what the build needs and this machine lacks: the wasm target and the npm packages. Does nothing
+# when nothing is missing. (scripts/wasm-bindgen.sh compiles wasm-bindgen, beside the first build.)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-WASM_BINDGEN_VERSION=0.2.129
-CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate/tools"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -22,19 +18,6 @@ if [ ! -d "$sysroot/lib/rustlib/wasm32-unknown-unknown" ]; then
   say "adding the wasm32-unknown-unknown target"
   rustup target add wasm32-unknown-unknown
 fi
-
-# Unoptimised, it compiles twice as fast and is fast enough for a module of this size.
-install_tool() { # crate version program
-  local root="$CACHE/$1-$2"
-  [ -x "$root/bin/$3" ] && return
-  say "compiling $1 $2 (once, about 3 minutes)"
-  local target
-  target="$(mktemp -d)"
-  CARGO_TARGET_DIR="$target" cargo install "$1" --version "$2" --locked --debug --root "$root.part" >&2
-  rm -rf "$target" "$root"
-  mv "$root.part" "$root"
-}
-install_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" wasm-bindgen
 
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "installing the npm packages (once, about a minute)"

@@ -6,6 +6,7 @@
 //! - [`decide`]: verbs, pure. Buckets, assignments, what an edit in KV means.
 //! - [`protocol`]: HTTP as values. Which rollout, who, what goes upstream, what comes back.
 //! - [`controller`]: the one writer of a deployment's states, as a machine: inputs and the time in, effects out.
+//! - [`isolate`]: what one isolate of the edge knows, as a machine likewise.
 //! - [`simulate`]: a rollout's whole life under a made-up clock and traffic, lived by that controller.
 //! - [`text`]: plans as people write them. Not for the edge, which reads what was compiled.
 //! - [`rehearse`]: a simulation as the console's page has it, with the feature `rehearse` on wasm.
@@ -22,6 +23,7 @@ pub mod controller;
 pub mod decide;
 #[cfg(all(feature = "edge", target_arch = "wasm32"))]
 mod edge;
+pub mod isolate;
 pub mod model;
 pub mod protocol;
 #[cfg(any(feature = "rehearse", not(target_arch = "wasm32")))]

@@ -9,6 +9,7 @@ export default {
   async fetch(request, env, context) {
     if (new URL(request.url).pathname !== '/__storage') return worker.fetch(request, env, context);
     const controller = () => env.CONTROLLER.get(env.CONTROLLER.idFromName('tidegate'));
+    if (request.method === 'GET') return Response.json(await controller().flushes());
     const rows = await controller().storage(await request.json());
     if (request.method === 'PATCH') {
       await controller().anew().catch(() => undefined);
@@ -19,6 +20,19 @@ export default {
 };
 
 export class Controller extends Built {
+  #flushes = [];
+
+  async flush(text) {
+    const answer = await super.flush(text);
+    this.#flushes.push({ flush: text, answer });
+    this.#flushes.splice(0, this.#flushes.length - 50);
+    return answer;
+  }
+
+  flushes() {
+    return this.#flushes;
+  }
+
   storage(statements) {
     return statements.map(([text, ...values]) => [...this.ctx.storage.sql.exec(text, ...values)]);
   }
@@ -46,6 +60,12 @@ async function run(origin, method, statements) {
  * is stored then; it looks at it at once.
  */
 export const change = (origin, ...statements) => run(origin, 'PATCH', statements);
+
+/** The rows that a statement yields, each an object. */
+export const select = async (origin, ...statement) => (await run(origin, 'POST', [statement]))[0];
+
+/** The last flushes of isolates and their answers, as texts, from old to new. */
+export const flushes = async (origin) => (await fetch(`${origin}/__storage`)).json();
 
 /** How many windows of a length there are, and how many of them are loaded as such. */
 export async function windowsOf(origin, minutes) {

@@ -68,7 +68,7 @@ function post(origin, body) {
     );
     request.on('timeout', () => request.destroy(new Error('no answer')));
     // workerd closes sockets that were idle for seconds, maybe just as one is used again.
-    request.on('error', (error) =>
+    request.on('error', (/** @type {NodeJS.ErrnoException} */ error) =>
       request.reusedSocket && error.code === 'ECONNRESET' ? resolve(post(origin, body)) : reject(error),
     );
     request.end(body);
@@ -155,7 +155,10 @@ class Fleet {
   failures = [];
 
   constructor(gate, count, revision) {
-    Object.assign(this, { gate, count, revision, supply: new Supply() });
+    this.gate = gate;
+    this.count = count;
+    this.revision = revision;
+    this.supply = new Supply();
     this.intervals = new Float64Array(count).fill(1_000);
     this.turns = new Uint32Array(count);
     this.running = Array.from({ length: count }, (_, n) => this.run(n, n * START_MS));

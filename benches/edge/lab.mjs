@@ -2,7 +2,7 @@
 // workers in one workerd, and the CPU time of that workerd.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Miniflare } from 'miniflare';
 import { kvBinding, startKv } from '../../tests/edge/kv.mjs';
@@ -26,6 +26,15 @@ function workerdPid() {
 }
 
 export class Lab {
+  /** @type {Awaited<ReturnType<typeof startKv>> | undefined} */
+  kv;
+  /** @type {import('node:child_process').ChildProcess} */
+  upstream;
+  /** @type {import('node:child_process').ChildProcess} */
+  load;
+  /** @type {{ legacy: string, new: string }} */
+  origins;
+
   /** `kv`: `outside`, a server in this process, or `inside`, Miniflare's own in the measured workerd. */
   static async open({ kv }) {
     const lab = new Lab();

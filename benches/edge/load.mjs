@@ -1,7 +1,7 @@
 // The load generator: keep-alive connections with one request in flight on each, over raw sockets,
 // so that it takes little of the machine from what it measures.
 import { connect } from 'node:net';
-import { PATH, USERS, headers } from './request.mjs';
+import { headers, PATH, USERS } from './request.mjs';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
@@ -38,9 +38,9 @@ class Connection {
   /** Sends requests, one after the other, until `counter` has none left. */
   run(counter) {
     return new Promise((resolve, reject) => {
-      this.done = (error) => (error ? reject(error) : resolve());
+      this.done = (error) => (error ? reject(error) : resolve(undefined));
       this.next = () => {
-        if (counter.left === 0) return resolve();
+        if (counter.left === 0) return resolve(undefined);
         counter.left -= 1;
         this.socket.write(this.requests[counter.left % USERS]);
       };
@@ -74,7 +74,7 @@ async function round({ port, requests, concurrency }) {
   return Number(process.hrtime.bigint() - start) / 1e3;
 }
 
-process.on('message', async (message) => {
+process.on('message', async (/** @type {{ port: number, requests: number, concurrency: number }} */ message) => {
   try {
     process.send({ micros: await round(message) });
   } catch (error) {

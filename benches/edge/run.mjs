@@ -3,12 +3,13 @@
 //
 // Rounds are short and interleaved, and ratios are taken within a round, so a machine that slows
 // down for a while slows all of them down.
-import { parseArgs } from 'node:util';
+
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { unstable_readConfig as readConfig } from 'wrangler';
 import { Lab } from './lab.mjs';
 import { show, summarise } from './report.mjs';
-import { PATH, USERS, headers } from './request.mjs';
+import { headers, PATH, USERS } from './request.mjs';
 import { WORKERS } from './workers.mjs';
 
 const HELP = `node benches/edge/run.mjs [--quick] [--json] [--kv inside] [--only WORKERS]

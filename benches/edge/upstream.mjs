@@ -41,7 +41,7 @@ function serve(side) {
   });
   server.keepAliveTimeout = 600_000;
   return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => resolve(server.address().port));
+    server.listen(0, '127.0.0.1', () => resolve(/** @type {import('node:net').AddressInfo} */ (server.address()).port));
   });
 }
 

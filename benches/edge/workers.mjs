@@ -97,7 +97,7 @@ const built = (title, folder) => ({
       bindings: { ...wrangler.vars, SIGNING_KEY: 'a key for the benchmark, 32 bytes or more' },
     };
   },
-  seed(kv, url, { origins }) {
+  seed(kv, _url, { origins }) {
     const plans = execFileSync(CLI, ['compile', join(HERE, 'plan.toml')], { encoding: 'utf8' })
       .replaceAll('http://legacy.invalid', origins.legacy)
       .replaceAll('http://new.invalid', origins.new);

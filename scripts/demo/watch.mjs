@@ -57,11 +57,12 @@ export function watch(site, visitors, onLook) {
  * The change that made this state. The state may be younger than entries that were asked for at the same
  * time: then they are asked for once more. A note or a tick makes a revision, but not what is shown.
  */
-export async function entryOf({ state }, { entries }, again) {
-  const isThere = entries.some(({ revision }) => revision >= state.revision);
-  const known = isThere || state.revision === 0 ? entries : (await again()).entries;
-  const past = known.filter(({ revision }) => revision <= state.revision);
-  return past.find(({ command }) => !['note', 'approve'].includes(command.command)) ?? past[0];
+export async function entryOf({ state }, page, again) {
+  const isThere = page.entries.some(({ revision }) => revision >= state.revision);
+  const { entries, explanations = [] } = isThere || state.revision === 0 ? page : await again();
+  const past = entries.filter(({ revision }) => revision <= state.revision);
+  const entry = past.find(({ command }) => !['note', 'approve'].includes(command.command)) ?? past[0];
+  return entry && { ...entry, ...explanations.find(({ revision }) => revision === entry.revision) };
 }
 
 /** The share of a side's requests that failed; `undefined` where it had none. */

@@ -9,6 +9,11 @@ const KINDS = { js: 'script', css: 'style', svg: 'image' };
 /** Opens connections to the port. `request` resolves with `{ status, headers, text, ttfbMs }`, status 0 where nobody answers. */
 export function client(port, socketsMax) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: socketsMax });
+  /**
+   * @param {{ id: string, address: string }} visitor
+   * @param {string} path
+   * @param {{ headers?: Record<string, string>, body?: string }} [options]
+   */
   const request = (visitor, path, { headers = {}, body } = {}) =>
     new Promise((resolve) => {
       const start = performance.now();
@@ -23,7 +28,7 @@ export function client(port, socketsMax) {
       });
       const nobody = () => resolve({ status: 0, headers: {}, text: '' });
       // A connection that was closed while it was idle is nobody's fault: browsers open another one.
-      sent.once('error', ({ code }) =>
+      sent.once('error', (/** @type {NodeJS.ErrnoException} */ { code }) =>
         sent.reusedSocket && code === 'ECONNRESET' ? resolve(request(visitor, path, { headers, body })) : nobody(),
       );
       sent.once('response', (response) => {

@@ -1,5 +1,6 @@
 // A plan as `tidegate compile` prints it, in front of frontends at these addresses.
 import { execFileSync } from 'node:child_process';
+import { COMMAND } from '../command.mjs';
 
 export function compiledPlan(file, legacy, next) {
   const { rollouts } = JSON.parse(compile(file));
@@ -11,7 +12,7 @@ export function compiledPlan(file, legacy, next) {
 
 function compile(file) {
   try {
-    return execFileSync('target/release/tidegate', ['compile', file], {
+    return execFileSync(COMMAND, ['compile', file], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit'],
     });

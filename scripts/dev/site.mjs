@@ -3,16 +3,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { startFrontend } from '../../tests/frontends/serve.mjs';
+import { COMMAND } from '../command.mjs';
 import { compiledPlan } from './plan.mjs';
 import { startWorker } from './worker.mjs';
 
 const READY_MS_MAX = 120_000;
-const NEEDED = [
-  'wrangler.toml',
-  'build/worker/index.js',
-  'build/assets/_tidegate/beacon.js',
-  'target/release/tidegate',
-];
+const NEEDED = ['wrangler.toml', 'build/worker/index.js', 'build/assets/_tidegate/beacon.js', COMMAND];
 
 /** The port in the environment; it and the two after it are used. */
 export function portOf({ PORT = '8787' }) {
@@ -32,6 +28,15 @@ export const token = (given, bytes = 32) => given || `tg_${randomBytes(bytes).to
  * - `state`: the folder of what it keeps; `isFresh` empties it first
  * - `command`: how it was started, for advice
  * - `log`: the file in `state` that takes what the worker says; without it the terminal does
+ * @param {object} options
+ * @param {number} options.port
+ * @param {string} options.plan
+ * @param {string} options.reason
+ * @param {{ operator: string, viewer: string }} options.tokens
+ * @param {string} options.state
+ * @param {boolean} options.isFresh
+ * @param {string} options.command
+ * @param {string} [options.log]
  */
 export function site({ port, plan, reason, tokens, state, isFresh, command, log }) {
   const running = [];

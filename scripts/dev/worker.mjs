@@ -16,6 +16,9 @@ const CHATTER = /NOSENTRY SQLite alarm handler canceled|^\s*$/;
 /**
  * Starts it on 127.0.0.1 with these variables, over those of wrangler.toml and .dev.vars. What it says
  * goes to `out` and `err`.
+ * @param {number} port
+ * @param {Record<string, string>} variables
+ * @param {{ state?: string, out?: NodeJS.WritableStream, err?: NodeJS.WritableStream }} [options]
  */
 export async function startWorker(port, variables, { state = STATE, out = process.stdout, err = process.stderr } = {}) {
   const { vars, kvNamespaces, ...config } = workerConfig('wrangler.toml');

@@ -64,7 +64,7 @@ fn foretold(meant: &[String], is_kill: bool) -> String {
     match (meant.is_empty(), is_kill) {
         (true, true) => "No rollout is alive".into(),
         (true, false) => "No rollout is killed".into(),
-        (false, true) => format!("{count}: everybody goes to legacy in {}", listed(meant)),
+        (false, true) => format!("{count}: all traffic goes to legacy in {}", listed(meant)),
         (false, false) => format!("{count}: what it was before is in force again for {}", listed(meant)),
     }
 }
@@ -90,7 +90,7 @@ mod tests {
         let all = serde_json::from_str(r#"{"rollouts":[{"key":"a"},{"key":"b","state":{"killed":true}},{"key":"c"}]}"#)
             .unwrap();
         let foretold = |all, is_kill| foretold(&affected(all, is_kill), is_kill);
-        assert_eq!(foretold(&all, true), "2 rollouts: everybody goes to legacy in a and c");
+        assert_eq!(foretold(&all, true), "2 rollouts: all traffic goes to legacy in a and c");
         assert_eq!(foretold(&all, false), "1 rollout: what it was before is in force again for b");
         assert_eq!(foretold(&Rollouts::default(), false), "No rollout is killed");
     }

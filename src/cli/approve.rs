@@ -10,7 +10,7 @@ use super::operator::ApproveArguments;
 use super::paint::{BOLD, note, paint, print, print_raw};
 use super::view::{Changed, Checklist, Rollout};
 use super::words::counted;
-use super::{Failure, ask, change, foretell, wrap};
+use super::{Failure, ask, change, wrap};
 use crate::model::command::Command;
 
 pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
@@ -58,7 +58,7 @@ pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
     let left = open(&changed.rollout.checklist.clone().unwrap_or_default()).len();
     let rest = if left == 0 { "nothing is open".to_owned() } else { format!("{} still open", counted(left, "item")) };
     print(&format!("{}; {rest}", change::stands(&changed.rollout)))?;
-    foretell::at_once(&changed).iter().for_each(|line| note(line));
+    change::tell_following(&changed);
     Ok(())
 }
 

@@ -129,7 +129,7 @@ Examples:
         after_help = "Examples:\n  tidegate resume checkout --reason \"it was the cache\"\n  tidegate resume checkout --stage canary"
     )]
     Resume(ResumeArguments),
-    /// Send a rollout back: to nobody, to the stage before or to a smaller percentage
+    /// Send a rollout back: to 0 %, to the stage before or to a smaller percentage
     #[command(
         after_help = "Examples:\n  tidegate rollback checkout\n  tidegate rollback checkout --reason \"cart is empty\"\n  tidegate rollback checkout --to previous\n  tidegate rollback checkout --to 5 --reason \"too slow\" --yes"
     )]
@@ -144,12 +144,12 @@ Examples:
         after_help = "Examples:\n  tidegate revive checkout --reason \"payments work again\"\n  tidegate revive --all"
     )]
     Revive(KillArguments),
-    /// Tick an item of the checklist that counts now; without ITEM, list what is open
+    /// Approve an item of the checklist that counts now; without ITEM, list what is open
     #[command(
         after_help = "ITEM is the item's text, the beginning of it, or its number in the list.\n\nExamples:\n  tidegate approve checkout\n  tidegate approve checkout 2 --reason \"restored to staging\"\n  tidegate approve checkout Backups --reason \"restored to staging\" --yes\n  tidegate approve checkout --all"
     )]
     Approve(ApproveArguments),
-    /// End a rollout: everybody is on new for good
+    /// End a rollout: 100 % on new for good
     #[command(
         after_help = "It is refused while a checklist is open, after a rollback, and while nobody has answered a guardrail that acted; --confirm KEY does it all the same. Before it is done it says what ends with it.\n\nExamples:\n  tidegate complete checkout --reason \"two quiet weeks\"\n  tidegate complete checkout --dry-run\n  tidegate complete checkout --confirm checkout --reason \"legacy is switched off today\""
     )]

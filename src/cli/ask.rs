@@ -37,7 +37,7 @@ fn unattended(consent: &Consent, needs_reason: bool) -> Result<(), String> {
     if missing.is_empty() {
         Ok(())
     } else {
-        Err(format!("standard input is no terminal, so nobody can be asked: add {}", missing.join(" and ")))
+        Err(format!("standard input is no terminal, so nothing can be asked: add {}", missing.join(" and ")))
     }
 }
 
@@ -65,7 +65,7 @@ pub fn words(consent: &Consent, question: &str) -> Result<String, Failure> {
         (None, false) => {}
     }
     for _ in 0..TRIES {
-        let answer = line(&format!("{question} Say why (Enter leaves it):"))?;
+        let answer = line(&format!("{question} Reason (Enter cancels):"))?;
         // Who answers as to another question has not said why.
         match answered(&answer) {
             Answer::Nothing | Answer::No => return Err(Failure::Cancelled),
@@ -102,7 +102,7 @@ pub fn afterwards(consent: &Consent) -> Option<String> {
     if consent.reason.is_some() || consent.yes || !is_there() {
         return None;
     }
-    let answer = line("Why? It goes into the history (Enter skips it):").ok()?;
+    let answer = line("Reason (Enter to skip):").ok()?;
     if answer.trim().is_empty() { None } else { check_reason(&answer).map_err(|why| note(&why)).ok() }
 }
 

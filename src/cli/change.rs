@@ -10,10 +10,11 @@ use super::operator::{Consent, Foresight};
 use super::paint::{BOLD, WARN, note, paint, print, print_raw};
 use super::problem::Error;
 use super::view::{Changed, Rollout};
-use super::words::sentence;
-use super::{Failure, ask, foretell, reach, wrap};
+use super::words::{percent, sentence};
+use super::{Failure, ask, reach, wrap};
 use crate::model::Name;
 use crate::model::command::{Command, NO_REASON, Target};
+use crate::protocol::api::consequences::{Consequences, Standing};
 
 pub fn run(key: &Name, command: &Command, foresight: &Foresight, consent: &Consent, json: bool) -> Result<(), Failure> {
     if foresight.dry_run {
@@ -38,11 +39,11 @@ pub fn run(key: &Name, command: &Command, foresight: &Foresight, consent: &Conse
     print(&stands(&changed.rollout))?;
     if command.is_stop() {
         if consent.yes {
-            note(&format!("  {}", foretell::moves(&changed.moves, &changed.rollout.state)));
+            changed.explanation.movers.iter().for_each(|line| note(&format!("  {line}")));
         }
         super::note::follow(&client, key.as_str(), consent);
     }
-    foretell::at_once(&changed).iter().for_each(|line| note(line));
+    tell_following(&changed);
     if matches!(command, Command::Kill(_)) {
         reach::follow(&client, std::slice::from_ref(&changed.rollout));
     }
@@ -56,12 +57,35 @@ fn foresee(key: &Name, command: &Command, consent: &Consent, json: bool) -> Resu
     if json {
         return print_raw(&answer.text);
     }
-    let foreseen: Changed = answer.read()?;
-    let rollout: Rollout = client.get(&format!("rollouts/{key}"), &[])?.read()?;
-    let warnings = foretell::warnings(command, &foreseen, &rollout)
-        .into_iter()
-        .map(|warning| format!("  {} {warning}", paint(WARN, "!")));
-    print(&foretell::lines(key.as_str(), &foreseen).into_iter().chain(warnings).collect::<Vec<_>>().join("\n"))
+    let foreseen: Consequences = answer.read::<Changed>()?.explanation;
+    let warnings = foreseen.warnings.iter().map(|warning| format!("  {} {}", paint(WARN, "!"), warning.text));
+    print(&lines(key.as_str(), &foreseen).into_iter().chain(warnings).collect::<Vec<_>>().join("\n"))
+}
+
+/// `demo: canary 10 % → quarter 25 %`, and below it what follows and who moves.
+fn lines(key: &str, foreseen: &Consequences) -> Vec<String> {
+    let (before, after) = (standing(&foreseen.before), standing(&foreseen.after));
+    let change = match (before.is_empty(), before == after) {
+        // An older deployment does not say it.
+        (true, _) => key.to_owned(),
+        (false, true) => format!("{key}: stays at {before}"),
+        (false, false) => format!("{key}: {before} → {after}"),
+    };
+    let more = foreseen.following.iter().chain(&foreseen.movers).map(|line| format!("  {line}"));
+    [change].into_iter().chain(more).collect()
+}
+
+fn standing(place: &Standing) -> String {
+    if place.stage.is_empty() {
+        return String::new();
+    }
+    let facts: String = place.facts.iter().map(|fact| format!(", {fact}")).collect();
+    format!("{} {}{facts}", place.stage, percent(place.percentage))
+}
+
+/// What the schedule has made of a command at once.
+pub fn tell_following(changed: &Changed) {
+    changed.explanation.following.iter().for_each(|line| note(&format!("  {line}")));
 }
 
 /// Sends a command, on a revision where it needs one.
@@ -89,7 +113,7 @@ pub fn with_way_out(failure: Failure, key: &str, command: &Command) -> Failure {
             "KV kills as well, without the API: npx wrangler kv key put --remote --binding ROLLOUTS 'kill/{key}' on"
         )),
         _ if error.may_have_arrived() => Some(format!(
-            "nobody knows whether it was done: look with `tidegate status{}`",
+            "it is unknown whether it was done: look with `tidegate status{}`",
             if key == "*" { String::new() } else { format!(" {key}") }
         )),
         _ => None,
@@ -109,8 +133,19 @@ pub fn stands(rollout: &Rollout) -> String {
 
 fn stop(client: &Client, key: &Name, command: &Command, consent: &Consent) -> Result<Answer, Failure> {
     if !consent.yes {
-        let (foreseen, _) = dry_run(client, key, command, consent)?;
-        show(&foretell::lines(key.as_str(), &foreseen), &[]);
+        // What stops something does not wait for a controller that cannot say what it would do.
+        match dry_run(client, key, command, consent) {
+            Ok((foreseen, _)) => show(key, &foreseen.explanation),
+            Err(failure) => match &failure {
+                Failure::Api(error, _)
+                    if let Error::Problem(problem) = &**error
+                        && problem.kind() == "unavailable" =>
+                {
+                    note(&format!("{key}: what it would do is unknown, {}", problem.detail));
+                }
+                _ => return Err(failure),
+            },
+        }
     }
     ask::stop(consent, &question(command, key.as_str()))?;
     Ok(send(client, key.as_str(), command, stop_reason(consent), None)?)
@@ -119,8 +154,7 @@ fn stop(client: &Client, key: &Name, command: &Command, consent: &Consent) -> Re
 fn decide(client: &Client, key: &Name, command: &Command, consent: &Consent, json: bool) -> Result<Answer, Failure> {
     let (foreseen, revision) = dry_run(client, key, command, consent)?;
     if !(json && is_said(consent)) {
-        let rollout: Rollout = client.get(&format!("rollouts/{key}"), &[])?.read()?;
-        show(&foretell::lines(key.as_str(), &foreseen), &foretell::warnings(command, &foreseen, &rollout));
+        show(key, &foreseen.explanation);
     }
     let reason = ask::words(consent, &question(command, key.as_str()))?;
     if matches!(command, Command::Complete(None)) && !consent.yes {
@@ -134,7 +168,7 @@ pub fn question(command: &Command, key: &str) -> String {
     match command {
         Command::Set(setting) => format!("Set {key} to {} %?", setting.percentage),
         Command::Resume(Some(stage)) => format!("Resume {key} in {stage}?"),
-        Command::Rollback(Target::Off) => format!("Roll {key} back to nobody?"),
+        Command::Rollback(Target::Off) => format!("Roll {key} back to 0 %?"),
         Command::Rollback(Target::Previous) => format!("Roll {key} back to the stage before?"),
         Command::Rollback(Target::Percentage(percentage)) => format!("Roll {key} back to {percentage} %?"),
         Command::Approve(item) => format!("Approve `{item}` of {key}?"),
@@ -143,13 +177,13 @@ pub fn question(command: &Command, key: &str) -> String {
     }
 }
 
-fn show(lines: &[String], warnings: &[String]) {
+fn show(key: &Name, foreseen: &Consequences) {
     let width = wrap::of_stderr();
-    for (index, line) in lines.iter().enumerate() {
+    for (index, line) in lines(key.as_str(), foreseen).iter().enumerate() {
         note(&wrap::lines(&if index == 0 { paint(BOLD, line) } else { line.clone() }, width));
     }
-    for warning in warnings {
-        note(&wrap::hung(&format!("  {} ", paint(WARN, "!")), warning, width));
+    for warning in &foreseen.warnings {
+        note(&wrap::hung(&format!("  {} ", paint(WARN, "!")), &warning.text, width));
     }
 }
 
@@ -196,7 +230,7 @@ mod tests {
         for (command, text) in [
             (Command::Advance, "Advance demo?"),
             (Command::Set(Setting::percentage(Percentage::FULL)), "Set demo to 100 %?"),
-            (Command::Rollback(Target::Off), "Roll demo back to nobody?"),
+            (Command::Rollback(Target::Off), "Roll demo back to 0 %?"),
             (Command::Rollback(Target::Previous), "Roll demo back to the stage before?"),
             (Command::Approve("Backups".into()), "Approve `Backups` of demo?"),
             (Command::Kill(Cause::Command), "Kill demo now?"),

@@ -23,8 +23,8 @@ pub fn run(arguments: &CompleteArguments, json: bool) -> Result<(), Failure> {
         problem.ends.iter().for_each(|ends| note(&format!("  {} {}", paint(WARN, "!"), sentence(&ends.text))));
         return Err(failure);
     }
-    note(&format!("{} {}", paint(WARN, "Not as it stands:"), problem.detail));
+    note(&format!("{} {}", paint(WARN, "Refused:"), problem.detail));
     problem.ends.iter().for_each(|ends| note(&format!("  {} {}", paint(WARN, "!"), sentence(&ends.text))));
-    ask::typed(&format!("Type {name} to complete it all the same, or only Enter to leave it:"), name)?;
+    ask::typed(&format!("Type {name} to complete it all the same, or Enter to cancel:"), name)?;
     complete(name.parse().ok())
 }

@@ -22,7 +22,7 @@ fn told(assignment: &Assignment) -> String {
     let why = match reason.as_str() {
         "killed" => "it is killed".to_owned(),
         "override" => "a preview's override says so".into(),
-        "inactive" => "it has not started, waits for another rollout, or is rolled back to nobody".into(),
+        "inactive" => "it has not started, waits for another rollout, or is rolled back to 0 %".into(),
         "robot" => "it is a robot's request".into(),
         "unidentified" => "there is no id".into(),
         "excluded" => "they are in a group that the plan excludes".into(),
@@ -31,8 +31,8 @@ fn told(assignment: &Assignment) -> String {
         "group" => format!("they are in a group that is on new in the stage {stage}"),
         "ineligible" => "they are not in the plan's eligible group".into(),
         "holdout" => "they are in the share that stays on legacy at every percentage".into(),
-        "bucketed" if variant == "new" => format!("their place, {place}, is under the percentage of the stage {stage}"),
-        "bucketed" => format!("their place, {place}, is not under the percentage of the stage {stage}"),
+        "bucketed" if variant == "new" => format!("bucket {place} is under the percentage of the stage {stage}"),
+        "bucketed" => format!("bucket {place} is above the percentage of the stage {stage}"),
         "no_config" => "no configuration can be read".into(),
         other => other.to_owned(),
     };
@@ -52,7 +52,7 @@ mod tests {
     fn an_assignment_is_a_sentence() {
         says(
             r#"{"rollout":"demo","id":"user-1","bucket":46629,"variant":"legacy","reason":"bucketed","stage":"quarter"}"#,
-            "`user-1` gets legacy in demo: their place, 46.629 %, is not under the percentage of the stage quarter.",
+            "`user-1` gets legacy in demo: bucket 46.629 % is above the percentage of the stage quarter.",
         );
         says(
             r#"{"rollout":"demo","id":"ana","bucket":1,"variant":"new","reason":"group","stage":"first"}"#,

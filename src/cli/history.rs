@@ -7,7 +7,7 @@ use super::client::{Answer, Client};
 use super::operator::HistoryArguments;
 use super::paint::{BOLD, DIM, NEXT, WARN, cell, paint, print, print_raw};
 use super::problem::Error;
-use super::view::{Asked, Entry, Message, Messages, Rollout};
+use super::view::{Asked, Entry, Explanation, Message, Messages, Rollout};
 use super::words::{number, percent, plain, stamp};
 use super::{Failure, verify, wrap};
 
@@ -17,6 +17,8 @@ const PAGE_ENTRIES_MAX: u64 = 1_000;
 /// Entries as they came, newest first, and the revision before which there are more.
 pub struct Pages {
     pub entries: Vec<Box<RawValue>>,
+    /// What led to them, in the server's words; of an older deployment they have it themselves.
+    pub explanations: Vec<Explanation>,
     pub before: Option<u64>,
 }
 
@@ -24,6 +26,8 @@ pub struct Pages {
 struct Page {
     #[serde(default)]
     entries: Vec<Box<RawValue>>,
+    #[serde(default)]
+    explanations: Vec<Explanation>,
     before: Option<u64>,
 }
 
@@ -49,7 +53,9 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
         let before = pages.before.map_or_else(|| "null".to_owned(), |before| before.to_string());
         return print_raw(&format!("{{\"entries\":[{}],\"before\":{before}}}", entries.join(",")));
     }
-    let entries: Vec<Entry> = pages.entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect();
+    let mut entries: Vec<Entry> =
+        pages.entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect();
+    explain(&mut entries, pages.explanations);
     print(&wrap::lines(
         &timeline(key, &entries, &messages(&client, key, &entries), pages.before.is_some()),
         wrap::of_stdout(),
@@ -68,7 +74,7 @@ fn messages(client: &Client, key: &str, entries: &[Entry]) -> Vec<Message> {
 
 /// Reads pages until there are `limit` entries or no more.
 fn fetch(client: &Client, key: &str, limit: u64) -> Result<Pages, Error> {
-    let mut pages = Pages { entries: Vec::new(), before: None };
+    let mut pages = Pages { entries: Vec::new(), explanations: Vec::new(), before: None };
     let mut left = limit;
     loop {
         let count = left.min(PAGE_ENTRIES_MAX).to_string();
@@ -82,9 +88,19 @@ fn fetch(client: &Client, key: &str, limit: u64) -> Result<Pages, Error> {
         let goes_on =
             page.before.filter(|before| !page.entries.is_empty() && pages.before.is_none_or(|last| *before < last));
         pages.entries.extend(page.entries);
+        pages.explanations.extend(page.explanations);
         pages.before = page.before;
         if left == 0 || goes_on.is_none() {
             return Ok(pages);
+        }
+    }
+}
+
+/// Puts what led to the entries with them.
+fn explain(entries: &mut [Entry], explanations: Vec<Explanation>) {
+    for explanation in explanations {
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.revision == explanation.revision) {
+            (entry.reason, entry.figures) = (explanation.reason, explanation.figures);
         }
     }
 }
@@ -124,6 +140,9 @@ fn timeline(key: &str, entries: &[Entry], messages: &[Message], has_more: bool) 
     for entry in entries {
         while let Some(message) = messages.next_if(|message| message.at >= entry.at) {
             lines.push(said(message, revision_width));
+            // An alert's figures stand with the change that it led to.
+            let is_said = message.figures.iter().all(|figure| entry.figures.contains(figure));
+            lines.extend(message.figures.iter().filter(|_| !is_said).map(|figure| figure_line(figure)));
         }
         let at = entry.at.map(stamp).unwrap_or_default();
         let revision = format!("{:>revision_width$}", revision(entry));
@@ -138,7 +157,7 @@ fn timeline(key: &str, entries: &[Entry], messages: &[Message], has_more: bool) 
         if !entry.reason.is_empty() {
             lines.push(format!("    “{}”", entry.reason));
         }
-        lines.extend(entry.figures.iter().map(|figure| format!("    {}", paint(DIM, format!("· {figure}")))));
+        lines.extend(entry.figures.iter().map(|figure| figure_line(figure)));
     }
     if has_more {
         lines.push(paint(
@@ -147,6 +166,10 @@ fn timeline(key: &str, entries: &[Entry], messages: &[Message], has_more: bool) 
         ));
     }
     lines.join("\n")
+}
+
+fn figure_line(figure: &str) -> String {
+    format!("    {}", paint(DIM, format!("· {figure}")))
 }
 
 /// A message, under the columns of the entries.
@@ -183,7 +206,7 @@ pub fn told(asked: &Asked) -> String {
             format!("resumed it{}", asked.stage.as_ref().map(|stage| format!(" in {stage}")).unwrap_or_default())
         }
         "rollback" => match asked.to.as_ref().map(plain).unwrap_or_default().as_str() {
-            "" | "off" => "rolled it back to nobody".into(),
+            "" | "off" => "rolled it back to 0 %".into(),
             "previous" => "rolled it back to the stage before".into(),
             to => format!("rolled it back to {to}"),
         },
@@ -198,10 +221,10 @@ pub fn told(asked: &Asked) -> String {
         "apply" => {
             format!("applied the plans{}", asked.plan.map(|plan| format!(" of revision {plan}")).unwrap_or_default())
         }
-        "take_over" => "took it over as it was led through KV".into(),
-        "release" => "let it go: what it waited for has ended".into(),
-        "wait" => "made it wait: what it comes after has not ended any more".into(),
-        "end" => "found that its last stage has done its time".into(),
+        "take_over" => "took it over as it was set through KV".into(),
+        "release" => "released it: the rollouts before it have ended".into(),
+        "wait" => "made it wait: a rollout before it runs again".into(),
+        "end" => "ended it: the bake time of its last stage is over".into(),
         other => other.to_owned(),
     }
 }
@@ -217,7 +240,7 @@ mod tests {
             (r#"{"command":"set","percentage":2.5}"#, "set 2.5 %"),
             (r#"{"command":"set","percentage":25,"kv":"25"}"#, "set 25 %: `25` in KV"),
             (r#"{"command":"resume","stage":"canary"}"#, "resumed it in canary"),
-            (r#"{"command":"rollback"}"#, "rolled it back to nobody"),
+            (r#"{"command":"rollback"}"#, "rolled it back to 0 %"),
             (r#"{"command":"rollback","to":"previous"}"#, "rolled it back to the stage before"),
             (r#"{"command":"rollback","to":5}"#, "rolled it back to 5 %"),
             (r#"{"command":"kill","key":"kill/*"}"#, "killed it: the key kill/* in KV"),
@@ -233,18 +256,21 @@ mod tests {
     #[test]
     fn the_timeline_is_aligned_and_says_why() {
         let entries: Vec<Entry> = serde_json::from_str(
-            r#"[{"revision":10,"at":"2026-12-02T14:05:09Z","actor":"guardrail","command":{"command":"rollback","to":"off"},"reason":"error_rate > 5% over 5m","figures":["error_rate 7.1 % (85 of 1,197)"],"state":{"phase":"rolled_back","stage":"canary","percentage":0}},
+            r#"[{"revision":10,"at":"2026-12-02T14:05:09Z","actor":"guardrail","command":{"command":"rollback","to":"off"},"reason":"","state":{"phase":"rolled_back","stage":"canary","percentage":0}},
                 {"revision":9,"at":"2026-12-02T13:00:00Z","actor":"ana","command":{"command":"advance"},"reason":"fine so far","state":{"phase":"running","stage":"canary","percentage":10}}]"#,
         )
         .unwrap();
-        let messages: Vec<Message> = serde_json::from_str(r#"[{"at":"2026-12-02T14:05:10Z","kind":"alert","to":["chat","pager"],"text":"critical"},{"at":"2026-12-02T13:30:00Z","kind":"checkin","to":["ben"],"text":"all well"}]"#).unwrap();
+        let messages: Vec<Message> = serde_json::from_str(r#"[{"at":"2026-12-02T14:05:10Z","kind":"alert","to":["chat","pager"],"text":"critical","figures":["error_rate is 7.1 % over 5m"]},{"at":"2026-12-02T13:30:00Z","kind":"checkin","to":["ben"],"text":"all well","figures":["lcp.p75 is 2 s"]}]"#).unwrap();
+        let mut entries = entries;
+        explain(&mut entries, serde_json::from_str(r#"[{"revision":10,"reason":"the guardrail `error_rate > 5% over 5m` came true","figures":["error_rate is 7.1 % over 5m"]}]"#).unwrap());
         assert_eq!(
             anstream::adapter::strip_str(&timeline("demo", &entries, &messages, true)).to_string(),
             "2026-12-02 14:05:10 UTC       alert to chat, pager: critical
-2026-12-02 14:05:09 UTC  r10  guardrail  rolled it back to nobody  → rolled back to 0 %
-    “error_rate > 5% over 5m”
-    · error_rate 7.1 % (85 of 1,197)
+2026-12-02 14:05:09 UTC  r10  guardrail  rolled it back to 0 %  → rolled back to 0 %
+    “the guardrail `error_rate > 5% over 5m` came true”
+    · error_rate is 7.1 % over 5m
 2026-12-02 13:30:00 UTC       check-in to ben: all well
+    · lcp.p75 is 2 s
 2026-12-02 13:00:00 UTC   r9  ana        advanced  → running in canary at 10 %
     “fine so far”
 … and older ones: tidegate history demo --limit 20"

@@ -3,7 +3,6 @@
 
 use anstyle::Style;
 
-use super::foretell;
 use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
 use super::reach;
 use super::view::{Block, Checklist, Gate, Guardrail, Hold, List, Rollout, Stage, Verdict};
@@ -58,7 +57,7 @@ fn headline(rollout: &Rollout, now: Instant) -> Vec<String> {
     let mut first = format!("{}  {}", paint(BOLD, &rollout.key), paint(style(rollout), state.told()));
     let claims = if state.phase == "draft" { 0.0 } else { state.percentage };
     if state.killed {
-        first.push_str(": everybody is on legacy");
+        first.push_str(": 0 % on new");
     } else if (rollout.percentage - claims).abs() > f64::EPSILON {
         first.push_str(&format!(", in effect {}", percent(rollout.percentage)));
     }
@@ -223,13 +222,13 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
     rows.push(("Faults", rollout.faults.iter().map(|found| fault(&found.subject, &found.message, found.at)).collect()));
     rows.push((
         "No reports",
-        foretell::silent(rollout).map(|text| (format!("{} ", paint(WARN, "!")), text)).into_iter().collect(),
+        rollout.silence.iter().map(|text| (format!("{} ", paint(WARN, "!")), text.clone())).collect(),
     ));
     rows.push(("Lists", rollout.lists.iter().map(|list| unmarked(list_line(list))).collect()));
     if let Some(published) = &rollout.published {
         let held = published.revision.map_or_else(|| "nothing".to_owned(), |revision| format!("revision {revision}"));
         let text = if published.is_current {
-            paint(DIM, format!("holds {held}, as it should"))
+            paint(DIM, format!("published ({held})"))
         } else {
             paint(WARN, format!("still holds {held}; the writing is tried again until it succeeds"))
         };
@@ -315,13 +314,25 @@ pub fn next(rollout: &Rollout, now: Instant) -> String {
             }
             "paused" => format!("stays until `tidegate resume {key}`"),
             "rolled_back" => {
-                format!("stays until `tidegate resume {key}`, which begins attempt {}", rollout.state.attempt + 1)
+                let open = rollout.checklist.iter().flat_map(|list| &list.items).filter(|item| item.approved.is_none());
+                let first = match open.count() {
+                    0 => String::new(),
+                    open => format!("approve {}, then ", counted(open, "item")),
+                };
+                let from = rollout.stages.first().map(|stage| format!(", from {}", percent(stage.percentage)));
+                let attempt = rollout.state.attempt + 1;
+                format!("{first}`tidegate resume {key}` (attempt {attempt}{})", from.unwrap_or_default())
             }
             "completed" => "nothing: it is done".into(),
             _ => "nothing by itself".into(),
         };
     };
-    let at = next.at.map_or_else(|| "as soon as nothing blocks it".to_owned(), |at| when(at, now));
+    let at = match (next.at.or(next.earliest), &next.condition) {
+        (Some(at), Some(condition)) => format!("{} if {condition}", when(at, now)),
+        (Some(at), None) => when(at, now),
+        (None, Some(condition)) => format!("as soon as {condition}"),
+        (None, None) => "as soon as nothing blocks it".to_owned(),
+    };
     paint(NEXT, format!("{} {at}", act(&next.command, next.stage.as_deref(), next.percentage)))
 }
 
@@ -333,8 +344,8 @@ pub fn act(command: &str, stage: Option<&str>, percentage: Option<f64>) -> Strin
         "start" => format!("starts{}", to("in")),
         "advance" => format!("advances{}", to("to")),
         "complete" => "completes".into(),
-        "end" => "counts as ended".into(),
-        "release" => format!("is let go{}", to("in")),
+        "end" => "ends".into(),
+        "release" => format!("is released{}", to("in")),
         other => sentence(other),
     }
 }
@@ -361,7 +372,7 @@ mod tests {
             "hold":{"length_ms":2880000,"elapsed_ms":2160000,"until":"2026-12-02T14:12:00Z"},
             "next":{"command":"advance","stage":"full","percentage":100,"at":"2026-12-02T14:12:00Z"},
             "blocked":[{"by":"hold","text":"the stage's hold of 48m is not over","until":"2026-12-02T14:12:00Z"}],"commands":["advance","kill"],
-            "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],"never_reported":["event.order"],"lists":[{"group":"beta","ids":[2]},{"group":"pilots","ids":[1200,1201]}],
+            "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],"silence":"Never reported: event.order.","lists":[{"group":"beta","ids":[2]},{"group":"pilots","ids":[1200,1201]}],
             "published":{"revision":11,"is_current":false}}"#;
         assert_eq!(
             told(text),
@@ -386,7 +397,7 @@ Blocked by  the stage's hold of 48m is not over, until 14:12 UTC (in 12 min)
 Guardrails  ✓ error_rate > 5% → rollback  0.2 %
             ✗ latency.p95 > 1s → 5 %
 Faults      ! group/team: is damaged  1 min ago
-No reports  ! nobody has ever reported event.order: what rests on it says nothing until somebody does
+No reports  ! Never reported: event.order.
 Lists       group beta: 2 ids
             group pilots: 1,200 or 1,201 ids; isolates hold different versions, and read it again every 60 s
 KV          still holds revision 11; the writing is tried again until it succeeds
@@ -414,7 +425,7 @@ Allowed now advance, kill"
     fn a_killed_rollout_says_so_first_and_how_it_ends() {
         let text = r#"{"key":"demo","kill_key":"kill/*","state":{"revision":3,"attempt":1,"phase":"paused","killed":true,"stage":"half","percentage":50},"stages":[{"name":"half","percentage":50}]}"#;
         let told = told(text);
-        assert!(told.starts_with("demo  killed (was paused in half at 50 %): everybody is on legacy\n"), "{told}");
+        assert!(told.starts_with("demo  killed (was paused in half at 50 %): 0 % on new\n"), "{told}");
         assert!(
             told.contains(
                 "Next        stays killed until the key in KV is deleted\nKill key    `kill/*` stands in KV\n"
@@ -439,17 +450,20 @@ Allowed now advance, kill"
     #[test]
     fn what_is_not_possible_now_says_why_and_until_when() {
         let text = r#"{"key":"demo","state":{"phase":"draft","stage":"half"},"stages":[{"name":"half"}],"commands":["set","kill"],"not_now":[
-            {"command":"start","reason":"the plan's freeze stops advancing now","at":"2026-12-04T00:00:00Z","waits":true},
+            {"command":"start","reason":"change freeze","at":"2026-12-04T00:00:00Z","waits":true},
             {"command":"resume","reason":"the rollout has not been started","waits":false},
             {"command":"advance","reason":"the rollout is killed","waits":true},{"command":"complete","reason":"the rollout is killed","waits":true}],
             "reach":{"revision":3,"isolates":2,"behind":1}}"#;
         let told = told(text);
-        assert!(told.ends_with("Allowed now set, kill\nNot now     start (the plan's freeze stops advancing now, until Fri 4 Dec 00:00 UTC (in 1 d 10 h))\n            advance, complete (the rollout is killed)"), "{told}");
+        assert!(told.ends_with("Allowed now set, kill\nNot now     start (change freeze, until Fri 4 Dec 00:00 UTC (in 1 d 10 h))\n            advance, complete (the rollout is killed)"), "{told}");
         assert!(
             told.contains("Next        waits for `tidegate start demo`, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)\n"),
             "{told}"
         );
-        assert!(told.contains("Isolates    1 of 2 isolates heard in the last minute has not told yet"), "{told}");
+        assert!(
+            told.contains("Isolates    1 of 2 isolates heard in the last minute has not confirmed the kill yet"),
+            "{told}"
+        );
     }
 
     #[test]

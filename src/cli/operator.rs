@@ -97,7 +97,7 @@ pub struct SetArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
-    /// The share of subjects on new, such as 25 or 0.5%
+    /// The share of users on new, such as 25 or 0.5%
     #[arg(value_name = "PERCENT", value_parser = explained::<Percentage>)]
     pub percentage: Percentage,
     #[command(flatten)]
@@ -125,7 +125,7 @@ pub struct RollbackArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
-    /// Where to: `off` (nobody), `previous` (the stage before) or a percentage
+    /// Where to: `off` (0 %), `previous` (the stage before) or a percentage
     #[arg(long, value_name = "TARGET", default_value = "off", value_parser = target)]
     pub to: Target,
     #[command(flatten)]

@@ -88,7 +88,7 @@ impl Problem {
                 "check TIDEGATE_TOKEN: it must be a token whose entry is in ADMIN_TOKENS of this deployment"
             }
             "forbidden" => "set TIDEGATE_TOKEN to an operator's token: `tidegate token NAME --role operator` makes one",
-            "stale-revision" => "look again with `tidegate status`, then decide anew",
+            "stale-revision" => "look again with `tidegate status`, then decide again",
             _ => return self.help.clone().filter(|help| !help.is_empty() && !self.message().contains(help.as_str())),
         };
         Some(own.to_owned())
@@ -144,7 +144,7 @@ impl Error {
         match self {
             Self::Problem(problem) => problem.message(),
             Self::Contact { origin, kind } => match kind {
-                Contact::Refused => format!("nobody answers at {origin}: the connection is refused"),
+                Contact::Refused => format!("nothing answers at {origin}: the connection is refused"),
                 Contact::UnknownHost => format!("{origin} cannot be reached: the host has no address"),
                 Contact::Unreachable(why) => format!("{origin} cannot be reached: {why}"),
                 Contact::Slow => format!("{origin} did not answer within {} s", super::connection::TIMEOUT.as_secs()),
@@ -275,7 +275,7 @@ mod tests {
         let text = r#"{"type":"urn:tidegate:problem:stale-revision","detail":"demo has changed since revision 12","current":{"key":"demo","state":{"revision":13,"phase":"paused","stage":"half","percentage":50}}}"#;
         assert_eq!(
             told(text),
-            "error: demo has changed since revision 12\n  now: demo is paused in half at 50 %, revision 13\n  help: look again with `tidegate status`, then decide anew"
+            "error: demo has changed since revision 12\n  now: demo is paused in half at 50 %, revision 13\n  help: look again with `tidegate status`, then decide again"
         );
     }
 

@@ -92,14 +92,13 @@ pub fn words(reach: &Reach) -> String {
     match (reach.isolates, reach.behind, reach.quiet_ms) {
         (0, ..) => "no isolate was heard in the last minute, so nothing is served".to_owned(),
         (_, 0, quiet_ms) => format!(
-            "0 requests to new for {}, as {all} heard in the last minute {}",
-            span(quiet_ms.unwrap_or_default()),
-            if reach.isolates == 1 { "tells" } else { "tell" }
+            "0 requests to new for {}, confirmed by {all} heard in the last minute",
+            span(quiet_ms.unwrap_or_default())
         ),
         (isolates, behind, _) => {
             let (have, they) = if behind == 1 { ("has", "it has") } else { ("have", "they have") };
             format!(
-                "{behind} of {} heard in the last minute {have} not told yet that the kill is known there: {they} had no request since, or cannot reach the controller; the next requests there may still get new",
+                "{behind} of {} heard in the last minute {have} not confirmed the kill yet: {they} had no request since, or cannot reach the controller; the next requests there may still get new",
                 counted(isolates, "isolate")
             )
         }
@@ -130,7 +129,7 @@ mod tests {
         let looks = [Some(reach(2, 1, None)), Some(reach(2, 0, Some(400))), None, Some(reach(2, 0, Some(3_100)))];
         assert_eq!(
             after(&looks),
-            (4, "✓ 0 requests to new for 3 s, as all 2 isolates heard in the last minute tell".into())
+            (4, "✓ 0 requests to new for 3 s, confirmed by all 2 isolates heard in the last minute".into())
         );
         assert_eq!(
             after(&[Some(reach(0, 0, Some(0)))]),
@@ -142,7 +141,7 @@ mod tests {
     fn it_does_not_wait_for_ever_and_says_what_is_not_known() {
         let (asked, told) = after(&[Some(reach(4, 1, None))]);
         assert_eq!(asked, TRIES);
-        assert!(told.starts_with("! demo: 1 of 4 isolates heard in the last minute has not told yet that the kill is known there: it has had no request since"), "{told}");
+        assert!(told.starts_with("! demo: 1 of 4 isolates heard in the last minute has not confirmed the kill yet: it has had no request since"), "{told}");
         assert!(after(&[None]).1.contains("does not answer any more"));
         assert_eq!(after(&[Some(None)]), (1, "! revived meanwhile".into()));
     }

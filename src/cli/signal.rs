@@ -24,6 +24,6 @@ pub fn run(arguments: &SignalArguments, json: bool) -> Result<(), Failure> {
 
 /// A signal is not sent once more by itself: it would count twice.
 fn twice(error: Error) -> Failure {
-    let extra = error.may_have_arrived().then(|| "nobody knows whether it was counted".to_owned());
+    let extra = error.may_have_arrived().then(|| "it is unknown whether it was counted".to_owned());
     Failure::Api(Box::new(error), extra)
 }

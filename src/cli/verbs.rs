@@ -18,17 +18,17 @@ use crate::model::fault::nearest;
 const ADVANCE: Meant = ("advance KEY", "goes on to the next stage");
 const APPLY: Meant = ("apply PLAN…", "puts plans into force");
 const CHECK: Meant = ("check PLAN…", "shows every fault of plans");
-const COMPLETE: Meant = ("complete KEY", "gives new to everybody for good");
+const COMPLETE: Meant = ("complete KEY", "sends 100 % to new for good");
 const EXPLAIN: Meant = ("explain KEY ID", "says which side one id gets, and why");
 const HISTORY: Meant = ("history KEY", "shows what has been done");
-const KILL: Meant = ("kill KEY", "puts everybody on legacy within seconds, above all else");
+const KILL: Meant = ("kill KEY", "sends all traffic to legacy within seconds");
 const NOTE: Meant = ("note KEY TEXT", "adds something to the history");
 const PAUSE: Meant = ("pause KEY", "holds it where it is");
 const PREVIOUS: Meant = ("rollback KEY --to previous", "goes back to the stage before");
 const PRUNE: Meant = ("apply PLAN… --prune", "removes the rollouts that no plan names");
 const RESUME: Meant = ("resume KEY", "goes on where it is paused; after a rollback, tries again");
 const REVIVE: Meant = ("revive KEY", "ends a kill");
-const ROLLBACK: Meant = ("rollback KEY", "takes everybody back to legacy; `resume` tries again");
+const ROLLBACK: Meant = ("rollback KEY", "takes users back to legacy; `resume` tries again");
 const SET: Meant = ("set KEY PERCENT", "holds it at a percentage");
 const START: Meant = ("start KEY", "begins a draft's first stage");
 const STATUS: Meant = ("status KEY", "shows one rollout in full");
@@ -125,7 +125,7 @@ mod tests {
         );
         let told = unknown("abort", &words("--json abort demo"));
         assert!(
-            told.contains("\n  tidegate kill demo      puts everybody on legacy within seconds")
+            told.contains("\n  tidegate kill demo      sends all traffic to legacy within seconds")
                 && told.contains("\n  tidegate rollback demo  ")
                 && told.ends_with("Nothing was done. `tidegate --help` lists all commands."),
             "{told}"

@@ -8,7 +8,7 @@ mod ahead;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-pub use ahead::{Changed, End, NotNow, Reach, Step};
+pub use ahead::{Changed, End, NotNow, Reach};
 
 use super::words::percent;
 use crate::model::Instant;
@@ -45,8 +45,8 @@ pub struct Rollout {
     pub advance: String,
     pub owner: Option<String>,
     pub faults: Vec<Fault>,
-    /// What conditions rely on, and nobody has ever reported.
-    pub never_reported: Vec<String>,
+    /// What conditions rely on and was never reported, in a sentence.
+    pub silence: Option<String>,
     pub lists: Vec<List>,
     pub published: Option<Published>,
 }
@@ -147,6 +147,9 @@ pub struct Next {
     pub percentage: Option<f64>,
     #[serde(deserialize_with = "instant")]
     pub at: Option<Instant>,
+    #[serde(deserialize_with = "instant")]
+    pub earliest: Option<Instant>,
+    pub condition: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -201,14 +204,6 @@ pub struct Refused {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Moves {
-    pub direction: String,
-    pub share: f64,
-    pub subjects: Option<u64>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
 pub struct Entry {
     pub revision: u64,
     #[serde(deserialize_with = "instant")]
@@ -220,7 +215,16 @@ pub struct Entry {
     pub state: State,
 }
 
-/// Something that people were told.
+/// What led to an entry, in sentences.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Explanation {
+    pub revision: u64,
+    pub reason: String,
+    pub figures: Vec<String>,
+}
+
+/// A message to people.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Message {
@@ -229,6 +233,7 @@ pub struct Message {
     pub kind: String,
     pub to: Vec<String>,
     pub text: String,
+    pub figures: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

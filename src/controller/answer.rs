@@ -9,6 +9,7 @@ use super::turn::{KvTexts, Turn};
 use crate::decide::rollout::{Noticed, Rollout};
 use crate::model::history::sha256_hex;
 use crate::model::{Instant, Name};
+use crate::protocol::api::history::page;
 use crate::protocol::api::problem::Problem;
 use crate::protocol::api::view::Present;
 use crate::protocol::api::{Call, Reply, Route, body, commands, parameter, view};
@@ -195,11 +196,7 @@ fn history(storage: &mut dyn Storage, key: &Name, call: &Call) -> Result<Answere
     let entries = store::history(storage, key, before, limit)?;
     let last = entries.last().map(|(revision, _)| *revision);
     let is_full = entries.len() as u64 == limit;
-    let texts: Vec<&str> = entries.iter().map(|(_, text)| text.as_str()).collect();
-    let before = last
-        .filter(|revision| is_full && *revision > 1)
-        .map_or_else(|| "null".to_owned(), |revision| revision.to_string());
-    Ok(Ok(Reply::text(format!("{{\"entries\":[{}],\"before\":{before}}}", texts.join(",")))))
+    Ok(Ok(page(&entries, last.filter(|revision| is_full && *revision > 1))))
 }
 
 fn plan(storage: &mut dyn Storage, rollout: &Rollout, call: &Call) -> Result<Answered, StorageError> {

@@ -1,4 +1,5 @@
-//! What a flush brings: it goes into the log first, and then into the metrics.
+//! What a flush brings: it goes into the log first, and then into the metrics. What cannot go there is
+//! refused, and not acknowledged: nobody may believe that it was counted.
 
 use super::state::State;
 use super::store::counts::{self, Nonce, REPORT_MINUTES_MAX, REVISION_MAX};
@@ -9,7 +10,7 @@ use crate::model::measured::Tally;
 use crate::model::{Instant, Name};
 use crate::protocol::api::metrics::counts as counts_of;
 use crate::protocol::beacon::Report;
-use crate::protocol::flush::{Batch, Counted};
+use crate::protocol::flush::{Batch, Counted, Flush, Refused, Version};
 
 /// The longest text of a batch that is stored; a row of the storage holds 2 MB.
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -20,6 +21,14 @@ const NONCE_DIGITS: usize = 32;
 const AHEAD_MINUTES_MAX: u64 = 5;
 /// No isolate counts so much in a minute, and sums of less never overflow what can be stored.
 const COUNT_MAX: u64 = 1 << 32;
+
+/// What became of a batch.
+pub struct Receipt {
+    /// The number of the isolate's last batch that is stored.
+    pub stored: u64,
+    /// The batch, where it was not taken in.
+    pub refused: Option<Refused>,
+}
 
 impl State {
     /// Adds the log to the metrics: what has come in since the last checkpoint.
@@ -33,71 +42,98 @@ impl State {
                 return Ok(());
             }
             for (number, at, text) in page {
-                self.absorb(Batch::parse(&text), at);
+                match Batch::parse(&text) {
+                    Ok(batch) => self.absorb(batch, at),
+                    // It was read before it was stored, so it is damaged or of another release.
+                    Err(Refused { why, .. }) => {
+                        let message = format!("entry {number} of the log of counts cannot be read: {why}");
+                        self.notice(turn, "counts", message);
+                    }
+                }
                 self.counting.logged = number;
             }
         }
     }
 
-    /// Takes in a batch, once. Returns the number of the isolate's last batch that is stored.
+    /// Takes in the batch of a flush, where it has one.
     ///
     /// # Errors
     /// When the storage refuses; then nothing was counted.
-    pub fn take_batch(&mut self, turn: &mut Turn<'_>, isolate: &str, batch: Batch) -> Result<u64, StorageError> {
+    pub fn take_batch(&mut self, turn: &mut Turn<'_>, flush: &Flush) -> Result<Option<Receipt>, StorageError> {
         let now = turn.now;
+        let isolate = flush.isolate.as_str();
+        let sequence = flush.batch.as_ref().map(|batch| batch.sequence);
+        let Some(sequence) = sequence.or(flush.unreadable.as_ref().map(|refused| refused.sequence)) else {
+            return Ok(None);
+        };
         let last = match self.isolates.sequence(isolate) {
             Some(last) => last,
             None => counts::last_sequence(turn.storage, isolate)?,
         };
-        if batch.sequence <= last {
-            return Ok(last);
+        let is_repeated = sequence <= last && sequence > 0;
+        let refused = match (&flush.batch, &flush.unreadable) {
+            _ if is_repeated => None,
+            (Some(batch), _) => self.take_in(turn, isolate, batch)?,
+            (None, unreadable) => unreadable.clone(),
+        };
+        let Some(refused) = refused else { return Ok(Some(Receipt { stored: last.max(sequence), refused: None })) };
+        turn.warn("batch_refused", isolate, &format!("batch {}: {}", refused.sequence, refused.why));
+        if flush.v >= Version::REFUSALS {
+            return Ok(Some(Receipt { stored: last, refused: Some(refused) }));
         }
-        let sequence = batch.sequence;
-        // Nothing of it is stored, and it would never stop coming.
-        if batch.sequence >= REVISION_MAX || is_empty(&batch) {
-            turn.warn("batch_damaged", isolate, &format!("batch {} cannot be read; it counts nothing", batch.sequence));
+        // This isolate would send it forever, and nothing else.
+        turn.warn("counts_lost", isolate, &format!("batch {sequence} counts nothing: {}", refused.why));
+        self.isolates.note_faults(&[("counts".to_owned(), format!("a batch was lost: {}", refused.why))], now);
+        if (1..REVISION_MAX).contains(&sequence) {
+            let mut statements = Statements::default();
+            statements.isolate(isolate, sequence, now);
+            turn.commit(statements)?;
+        }
+        if sequence > last {
+            self.isolates.note_sequence(isolate.to_owned(), sequence, now);
+        }
+        Ok(Some(Receipt { stored: last.max(sequence), refused: None }))
+    }
+
+    /// Takes in a batch that has not come before, or says why not.
+    fn take_in(&mut self, turn: &mut Turn<'_>, isolate: &str, batch: &Batch) -> Result<Option<Refused>, StorageError> {
+        let now = turn.now;
+        let refuse = |why: String| Ok(Some(Refused { sequence: batch.sequence, why }));
+        if !(1..REVISION_MAX).contains(&batch.sequence) {
+            return refuse("nobody can count on from its number".to_owned());
         }
         let (reports, nonces) = new_reports(turn, &batch.reports)?;
         let counted: Vec<Counted> = batch
             .counted
-            .into_iter()
+            .iter()
             .filter(|counted| {
                 self.is_known(turn, &counted.rollout, counted.window.revision) && is_plausible(turn, counted)
             })
+            .cloned()
             .collect();
         let known: Vec<Report> =
             reports.into_iter().filter(|report| self.is_known(turn, &report.rollout, report.revision)).collect();
         // What is over a network's share has used up its nonce, and is in no log.
         let reports: Vec<Report> =
             known.into_iter().filter_map(|report| self.networks.admit(report, minute_of(now))).collect();
-        let accepted = Batch { sequence, counted, reports };
+        let accepted = Batch { sequence: batch.sequence, counted, reports };
         let mut statements = Statements::default();
-        if sequence < REVISION_MAX {
-            statements.isolate(isolate, sequence, now);
-        }
+        statements.isolate(isolate, batch.sequence, now);
         statements.nonces(&nonces);
-        let text = if is_empty(&accepted) || !turn.storage.keeps() {
-            String::new()
-        } else {
-            serde_json::to_string(&accepted).unwrap_or_default()
-        };
-        let is_stored = !is_empty(&accepted) && text.len() <= BATCH_BYTES_MAX;
-        if is_stored {
+        if !accepted.is_empty() && turn.storage.keeps() {
+            let text = serde_json::to_string(&accepted).unwrap_or_default();
+            if text.len() > BATCH_BYTES_MAX {
+                return refuse(format!("it has {} bytes; at most {BATCH_BYTES_MAX} are stored", text.len()));
+            }
             statements.log(self.counting.logged + 1, &text, now);
-        } else if !text.is_empty() {
-            turn.warn(
-                "batch_too_large",
-                isolate,
-                &format!("batch {} has {} bytes; it counts nothing", sequence, text.len()),
-            );
         }
         turn.commit(statements)?;
-        self.isolates.note_sequence(isolate.to_owned(), sequence, now);
-        if is_stored {
+        self.isolates.note_sequence(isolate.to_owned(), batch.sequence, now);
+        if !accepted.is_empty() {
             self.counting.logged += 1;
             self.absorb(accepted, now);
         }
-        Ok(sequence)
+        Ok(None)
     }
 
     /// Whether a rollout has had this revision.
@@ -168,10 +204,6 @@ fn new_reports<'b>(turn: &mut Turn<'_>, reports: &'b [Report]) -> Result<(Vec<Re
         }
     }
     Ok((kept, nonces))
-}
-
-fn is_empty(batch: &Batch) -> bool {
-    batch.counted.is_empty() && batch.reports.is_empty()
 }
 
 /// Whether an isolate can have counted this.

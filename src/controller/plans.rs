@@ -10,6 +10,7 @@ use crate::decide::rollout::Order;
 use crate::decide::transition::KV;
 use crate::model::command::Command;
 use crate::model::fault::listed;
+use crate::model::history::KvFound;
 use crate::model::live::{LiveText, Phase};
 use crate::model::node::{Node, Value};
 use crate::model::plan::limits::{ROLLOUTS_MAX, SET_BYTES_MAX};
@@ -75,7 +76,7 @@ impl State {
         let sent = Plans {
             rollouts: set.rollouts.iter().map(node).collect(),
             prune: false,
-            reason: "the KV key `plans` was written by hand".into(),
+            reason: String::new(),
             is_dry_run: false,
         };
         let lacking = self.lacking(&sent.rollouts);
@@ -223,8 +224,9 @@ impl State {
             Ok(LiveText::Written(state) | LiveText::Edited(state)) if state.phase != Phase::Draft => state,
             _ => return self.see_text(turn, key, text),
         };
-        let reason = format!("the KV key `stage/{key}` held this before the controller knew the rollout");
-        self.carry_out(turn, key, Order::new(Command::TakeOver(Box::new(state)), KV, reason)).map(|_| ())
+        let take_over = Command::TakeOver(Box::new(state));
+        let order = Order::of_kv(take_over, format!("stage/{key}"), None, KvFound::EarlierState);
+        self.carry_out(turn, key, order).map(|_| ())
     }
 }
 

@@ -5,16 +5,18 @@ use std::borrow::Cow;
 
 use super::after;
 use super::evaluation::Counting;
+use super::intake::Receipt;
 use super::registry::IsolateRegistry;
 use super::rhythm::Rhythm;
 use super::store::{self, Batch, Removed, StorageError, Stored, counts};
 use super::turn::{Effect, KvTexts, Turn};
 use crate::decide::deployment::Deployment;
+use crate::decide::explain;
 use crate::decide::rollout::{Change, Noticed, Order, Rollout};
 use crate::model::{Instant, Name};
 use crate::protocol::api::body::Reported;
 use crate::protocol::beacon::networks::Networks;
-use crate::protocol::flush::{Answer, Flush, Told};
+use crate::protocol::flush::{Answer, Flush, RolloutUpdate};
 use crate::protocol::pace::Pace;
 
 /// KV is polled this soon where isolates have seen that somebody wrote plans.
@@ -136,7 +138,7 @@ impl State {
                     state.phase,
                     state.percentage,
                     state.stage,
-                    entry.reason
+                    explain::why(entry)
                 ),
             );
             self.isolates.note_change(&change, entry.at);
@@ -307,12 +309,12 @@ impl State {
         }
     }
 
-    /// Takes in what an isolate has counted and what it saw in KV. Returns the number of its last batch
-    /// that is stored, where it sent one.
+    /// Takes in what an isolate has counted and what it saw in KV. Returns what became of its batch, where it
+    /// sent one.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn take_flush(&mut self, turn: &mut Turn<'_>, flush: &mut Flush) -> Result<Option<u64>, StorageError> {
+    pub fn take_flush(&mut self, turn: &mut Turn<'_>, flush: &Flush) -> Result<Option<Receipt>, StorageError> {
         let now = turn.now;
         self.is_outdated =
             flush.plans.max(flush.seen.unwrap_or_default()) > self.deployment.plans || self.is_alarmed(flush, now);
@@ -336,7 +338,7 @@ impl State {
                 }
             }
         }
-        flush.batch.take().map(|batch| self.take_batch(turn, &flush.isolate, batch)).transpose()
+        self.take_batch(turn, flush)
     }
 
     /// Whether an isolate has found something wrong with the plans in KV, which is looked at now and then.
@@ -362,8 +364,8 @@ impl State {
     }
 
     /// What an isolate is answered.
-    pub fn answer(&self, flush: &Flush, acknowledged: Option<u64>, now: Instant) -> Answer {
-        let tell = |rollout: &Rollout| Told {
+    pub fn answer(&self, flush: &Flush, receipt: Option<Receipt>, now: Instant) -> Answer {
+        let tell = |rollout: &Rollout| RolloutUpdate {
             key: rollout.plan.key.to_string(),
             state: rollout.record.live.to_json(),
             echoes: rollout.echoes(now).map(str::to_owned).collect(),
@@ -382,7 +384,11 @@ impl State {
         };
         let interval_ms = self.pace.interval_ms(self.isolates.count(), &flush.isolate);
         let plans = (flush.plans < self.deployment.plans).then(|| self.plans_text());
-        Answer { interval_ms, plans, states, acknowledged }
+        let (acknowledged, refused) = match receipt {
+            Some(Receipt { stored, refused }) => (Some(stored), refused),
+            None => (None, None),
+        };
+        Answer { interval_ms, plans, states, acknowledged, refused, ..Answer::default() }
     }
 
     /// The plans as the KV key `plans` holds them.

@@ -31,12 +31,10 @@
 //! and a factor known in advance makes the bet smaller. For events that cluster it is approximate; the
 //! figures are in `docs/judging.md`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::evidence::{Evidence, Window};
 use super::overdispersion::{SideSlices, Spread, factor};
-use crate::model::node::Node;
-use crate::model::plan::fields::Reader;
 
 /// So many slices of one side have to hold events before φ can be relied on: with fewer, subjects with
 /// many events may simply not have come yet.
@@ -50,7 +48,7 @@ const MARGIN_MAX: f64 = 20.0;
 const HOUR_MINUTES: f64 = 60.0;
 
 /// A comparison with legacy, growing window by window. It starts anew with each attempt.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     evidence: Evidence,
     /// Whether the sides are exchanged: the question is then whether new is *not* worse.
@@ -166,22 +164,7 @@ impl Comparison {
     /// Reads what was printed as JSON.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let node: Node = serde_json::from_str(text).ok()?;
-        let mut reader = Reader::default();
-        Self::read(&mut reader, &node).filter(|_| reader.faults.is_empty())
-    }
-
-    /// Reads a comparison out of a larger document.
-    pub fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
-        let mut fields = reader.fields(node)?;
-        Some(Self {
-            evidence: fields.required(reader, "evidence", Evidence::read)?,
-            is_mirrored: fields.required(reader, "is_mirrored", Reader::boolean)?,
-            seen: fields.required(reader, "seen", SideSlices::read)?,
-            hour: fields.required(reader, "hour", SideSlices::read)?,
-            hour_start: fields.required(reader, "hour_start", Reader::number)?,
-            hours: fields.required(reader, "hours", |reader, node| reader.list(node, Spread::read))?.try_into().ok()?,
-        })
+        serde_json::from_str(text).ok()
     }
 }
 

@@ -8,6 +8,7 @@ use super::metrics::MetricsOfAll;
 use super::rollout::{Change, Order, Rollout};
 use super::schedule::{Facts, Outlook, outlook};
 use crate::model::command::Command;
+use crate::model::history::EntryCause;
 use crate::model::plan::Plan;
 use crate::model::record::Record;
 use crate::model::{Instant, Name};
@@ -134,10 +135,10 @@ impl Deployment {
     pub fn due(&self, now: Instant) -> Option<(Name, Order)> {
         self.readable().find_map(|rollout| {
             let command = self.outlook(rollout, now).due?;
-            let reason = reason(&rollout.plan, &rollout.record, &command);
+            let cause = cause(&rollout.plan, &rollout.record, &command);
             let gates = self.look_at(rollout).map_or(&[][..], |evaluation| &evaluation.gates);
-            let figures = gates.iter().map(|gate| gate.text.clone()).collect();
-            Some((rollout.plan.key.clone(), Order { figures, ..Order::new(command, SCHEDULE, reason) }))
+            let measured = gates.iter().flat_map(|gate| gate.figures.iter().cloned()).collect();
+            Some((rollout.plan.key.clone(), Order::caused(command, SCHEDULE, cause, measured)))
         })
     }
 
@@ -152,18 +153,14 @@ impl Deployment {
     }
 }
 
-fn reason(plan: &Plan, record: &Record, command: &Command) -> String {
+/// What the schedule has found.
+fn cause(plan: &Plan, record: &Record, command: &Command) -> EntryCause {
     let stage = &record.live.stage;
     let hold = plan.stage_index(stage.as_str()).and_then(|index| plan.stages.get(index)).and_then(|stage| stage.hold);
-    let names: Vec<&str> = plan.after.iter().map(Name::as_str).collect();
-    let names = names.join(", ");
-    match command {
-        Command::Start => "the plan's start has come, and its checklist is done".to_owned(),
-        Command::Release => format!("what it waits for has ended: {names}"),
-        Command::Wait => format!("what it waits for has not ended any more: {names}"),
-        _ => match hold {
-            Some(hold) => format!("the hold of {stage}, {hold}, is over, and nothing stands in the way"),
-            None => format!("nothing stands in the way of leaving {stage}"),
-        },
-    }
+    let (stage, hold, after) = match command {
+        Command::Start => (None, None, Vec::new()),
+        Command::Release | Command::Wait => (None, None, plan.after.iter().map(ToString::to_string).collect()),
+        _ => (Some(stage.to_string()), hold.map(|hold| hold.to_string()), Vec::new()),
+    };
+    EntryCause::Schedule { stage, hold, after }
 }

@@ -39,15 +39,15 @@ impl fmt::Display for Ends {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rescue => {
-                f.write_str("rescue ends: where new fails, legacy no longer answers, and visitors see the error")
+                f.write_str("rescue ends: where new fails, legacy no longer answers, and users see the error")
             }
             Self::Skew => f.write_str(
                 "skew protection ends: pages of legacy that are still open lose the assets that only legacy has",
             ),
-            Self::Holdout(share) => write!(f, "the holdout ends: its {share} % of subjects go to new"),
-            Self::Eligible(group) => write!(f, "the limit to the group {group} ends: everybody else goes to new too"),
+            Self::Holdout(share) => write!(f, "the holdout ends: its {share} % of users go to new"),
+            Self::Eligible(group) => write!(f, "the limit to the group {group} ends: all other users go to new too"),
             Self::Comparisons(guardrails) => {
-                write!(f, "comparisons end, since nobody is on legacy any more: {}", guardrails.join(", "))
+                write!(f, "comparisons end, since no users are left on legacy: {}", guardrails.join(", "))
             }
         }
     }

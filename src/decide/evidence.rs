@@ -22,10 +22,8 @@
 //!
 //! Ville's inequality: Ville 1939; e-processes by mixing: Shafer 2021, Ramdas et al. 2023.
 
-use serde::Serialize;
-
-use crate::model::node::{Node, Value};
-use crate::model::plan::fields::Reader;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The values of λ/θ that are tried.
 const GRID: usize = 32;
@@ -63,7 +61,7 @@ impl Window {
 }
 
 /// How starting points are weighed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Starts {
     /// Everything counts from the beginning.
@@ -73,12 +71,15 @@ enum Starts {
 }
 
 /// Evidence that grows window by window.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// What is read of it differs from what was printed in the last digit at most.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
+    #[serde(deserialize_with = "above_zero")]
     theta: f64,
     starts: Starts,
     /// By λ: the logarithm of the weighed products. JSON has no −∞, where nothing has started: it is
     /// printed as `null`.
+    #[serde(deserialize_with = "products")]
     log_products: [f64; GRID],
     /// The weight that has not started.
     waiting: f64,
@@ -145,28 +146,16 @@ impl Evidence {
     pub fn is_shown(&self, alpha: f64) -> bool {
         self.log_e() >= -alpha.ln()
     }
-
-    /// Reads what was printed. The last digit of a number may differ.
-    pub fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
-        let mut fields = reader.fields(node)?;
-        let starts = match fields.required(reader, "starts", Reader::text)?.as_str() {
-            "once" => Starts::Once,
-            "quarterly" => Starts::Quarterly,
-            _ => return None,
-        };
-        let products = fields.required(reader, "log_products", |reader, node| reader.list(node, product))?;
-        Some(Self {
-            theta: fields.required(reader, "theta", Reader::number).filter(|theta| *theta > 0.0)?,
-            starts,
-            log_products: products.try_into().ok()?,
-            waiting: fields.required(reader, "waiting", Reader::number)?,
-            quarter: fields.required(reader, "quarter", Reader::number)?,
-        })
-    }
 }
 
-fn product(reader: &mut Reader, node: &Node) -> Option<f64> {
-    if node.value == Value::Null { Some(f64::NEG_INFINITY) } else { reader.number(node) }
+fn above_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let theta = f64::deserialize(deserializer)?;
+    if theta > 0.0 { Ok(theta) } else { Err(D::Error::custom("a ratio of rates is above 0")) }
+}
+
+fn products<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f64; GRID], D::Error> {
+    let products = <[Option<f64>; GRID]>::deserialize(deserializer)?;
+    Ok(products.map(|product| product.unwrap_or(f64::NEG_INFINITY)))
 }
 
 /// The logarithms of the values of λ/θ.

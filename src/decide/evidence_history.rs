@@ -120,13 +120,10 @@ mod tests {
     fn evaluate(e_value: Option<f64>) -> Evaluation {
         let figure = |e_value| Figure {
             metric: "error_rate".into(),
-            value: None,
-            legacy: None,
-            bound: 1.0,
-            observations: 1.0,
             e_value: Some(e_value),
             e_needed: Some(100.0),
             text: "so".into(),
+            ..Figure::default()
         };
         Evaluation {
             guardrails: vec![

@@ -18,14 +18,12 @@
 //! So many failed subjects are remembered ([`FAILED_MAX`]). Beyond, only those with the smallest hashes go
 //! on counting, which are a fair sample of all: the test stays exact, and sees less.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::evidence::{Count, Evidence, Window, log_sum};
 use crate::model::measured::packed::{pack, unpack};
 use crate::model::measured::{Quantity, Sample};
-use crate::model::node::Node;
-use crate::model::plan::fields::Reader;
-use crate::model::{Duration, serialize_as_text};
+use crate::model::{Duration, deserialize_from_text, serialize_as_text};
 
 /// So many failed subjects are remembered of each quantity.
 pub const FAILED_MAX: usize = 4_096;
@@ -34,16 +32,26 @@ pub const FAILED_MAX: usize = 4_096;
 pub const SUBJECTS_MIN: u32 = 4;
 
 /// The subjects that have failed in an attempt, by one kind of failure.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Firsts {
     /// What came of their requests.
     pub of: Quantity,
     /// How long after a stage's entry nothing counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Duration>,
     /// Their hashes, ascending.
     failed: Hashes,
     /// Only subjects with smaller hashes count.
+    #[serde(default = "everybody", skip_serializing_if = "is_everybody")]
     below: u64,
+}
+
+const fn everybody() -> u64 {
+    u64::MAX
+}
+
+const fn is_everybody(below: &u64) -> bool {
+    *below == u64::MAX
 }
 
 /// Who was seen, and how the hash deals subjects out.
@@ -123,39 +131,10 @@ impl Firsts {
         let [x, y] = failing;
         [legacy.max(x), new.max(y)]
     }
-
-    /// Reads what was printed.
-    pub fn read(r: &mut Reader, node: &Node) -> Option<Self> {
-        let mut f = r.fields(node)?;
-        let text = f.required(r, "failed", Reader::text)?;
-        let of = f.required(r, "of", Reader::text)?;
-        Some(Self {
-            of: of.parse().ok()?,
-            after: f.optional(r, "after", Reader::parsed),
-            failed: text.parse().ok()?,
-            below: f.optional(r, "below", Reader::whole).unwrap_or(u64::MAX),
-        })
-    }
-}
-
-impl Serialize for Firsts {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Printed<'a> {
-            of: &'a Quantity,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            after: Option<Duration>,
-            failed: &'a Hashes,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            below: Option<u64>,
-        }
-        let below = Some(self.below).filter(|below| *below < u64::MAX);
-        Printed { of: &self.of, after: self.after, failed: &self.failed, below }.serialize(serializer)
-    }
 }
 
 /// What first failures tell of one question.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FirstEvidence {
     evidence: Evidence,
     /// Whether the sides are exchanged: the question is then whether new is *not* worse.
@@ -189,16 +168,6 @@ impl FirstEvidence {
     pub fn log_e(&self) -> f64 {
         self.evidence.log_e()
     }
-
-    /// Reads what was printed.
-    pub fn read(r: &mut Reader, node: &Node) -> Option<Self> {
-        let mut f = r.fields(node)?;
-        Some(Self {
-            evidence: f.required(r, "evidence", Evidence::read)?,
-            is_mirrored: f.required(r, "is_mirrored", Reader::boolean)?,
-            counts: f.required(r, "counts", |r, node| r.list(node, Reader::number))?.try_into().ok()?,
-        })
-    }
 }
 
 /// The average of two pieces of evidence, as logarithms; `None` is one that shows nothing. The average of
@@ -231,6 +200,7 @@ impl std::str::FromStr for Hashes {
 }
 
 serialize_as_text!(Hashes);
+deserialize_from_text!(Hashes);
 
 #[cfg(test)]
 mod tests {
@@ -316,8 +286,8 @@ mod tests {
         let mut firsts = Firsts::new(Quantity::Status(404), Some(Duration::minutes(5)));
         firsts.take(&sample([(0, true), (1, false)]), Some(AtRisk { seen: &seen, share: 0.1 }));
         firsts.narrow(1 << 49);
-        let node: Node = serde_json::from_str(&serde_json::to_string(&firsts).unwrap()).unwrap();
-        assert_eq!(Firsts::read(&mut Reader::default(), &node), Some(firsts));
+        let text = serde_json::to_string(&firsts).unwrap();
+        assert_eq!(serde_json::from_str::<Firsts>(&text).ok(), Some(firsts));
     }
 
     /// All who are on new fail at their first request, one of the 150 a minute, and nobody on legacy does.

@@ -10,6 +10,7 @@ pub mod deployment;
 pub mod ends;
 pub mod evidence;
 pub mod evidence_history;
+pub mod explain;
 pub mod firsts;
 pub mod forecast;
 pub mod judge;

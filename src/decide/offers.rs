@@ -161,20 +161,17 @@ mod tests {
         let draft = |plan: &Plan, now: &str| told(plan, &Record::draft(plan, at(now)), now);
         assert_eq!(draft(&plan(""), SATURDAY), Vec::<String>::new());
         let frozen = plan(r#""freeze":["Fri 17:00-Mon 08:00 UTC"],"#);
-        assert_eq!(
-            draft(&frozen, SATURDAY),
-            ["start: the plan's freeze stops advancing now, until 2026-11-30T08:00:00Z"]
-        );
+        assert_eq!(draft(&frozen, SATURDAY), ["start: change freeze, until 2026-11-30T08:00:00Z"]);
         let early = plan(r#""start":"2026-12-05T09:00:00Z","freeze":["Fri 17:00-Mon 08:00 UTC"],"#);
         assert_eq!(
             draft(&early, SATURDAY),
-            ["start: the plan's start has not come; the plan's freeze stops advancing now, until 2026-12-07T08:00:00Z"],
+            ["start: the plan's start has not come; change freeze, until 2026-12-07T08:00:00Z"],
             "its start is in a freeze"
         );
         let checked = plan(r#""checklist":["Signed off"],"freeze":["Fri 17:00-Mon 08:00 UTC"],"#);
         assert_eq!(
             draft(&checked, SATURDAY),
-            ["start: not approved yet: Signed off; the plan's freeze stops advancing now"],
+            ["start: not approved yet: Signed off; change freeze"],
             "time alone does not open it"
         );
     }

@@ -18,11 +18,10 @@
 //! **What does not.** It is an estimate, and with few clusters a low one: before the first subject with
 //! many events has been seen nobody knows of such subjects. So what it corrects holds approximately.
 
-use serde::ser::{Serialize, SerializeSeq as _, Serializer};
+use serde::ser::SerializeSeq as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::evidence::{Count, Window};
-use crate::model::node::{Node, Value};
-use crate::model::plan::fields::Reader;
 
 /// The slices of a side.
 pub const SLICES: usize = 100;
@@ -33,7 +32,7 @@ const ALONE_EVENTS_MAX: f64 = 2.0;
 const ALONE_SHARE_MAX: f64 = 0.25;
 
 /// The two variances whose ratio is φ. Those of several sides or stretches of time may be added up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Of the events between slices, from 0.
     pub between: f64,
@@ -52,15 +51,6 @@ impl Spread {
     #[must_use]
     pub fn factor(self) -> f64 {
         if self.independent > 0.0 { (self.between / self.independent).max(1.0) } else { 1.0 }
-    }
-
-    /// Reads what was printed.
-    pub fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
-        let mut fields = reader.fields(node)?;
-        Some(Self {
-            between: fields.required(reader, "between", Reader::number)?,
-            independent: fields.required(reader, "independent", Reader::number)?,
-        })
     }
 }
 
@@ -137,28 +127,6 @@ impl Slices {
         };
         self.counts.iter().zip(&hour.counts).map(counted).sum()
     }
-
-    /// Reads what was printed: a list of lists of three, the slice, its exposures and its events.
-    pub fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
-        let mut slices = Self::default();
-        reader.list(node, |reader, item| {
-            let Value::List(parts) = &item.value else { return unreadable(reader, item) };
-            let [slice, n, x] = parts.as_slice() else { return unreadable(reader, item) };
-            let slice = usize::try_from(reader.whole(slice)?).ok()?;
-            slices.add(slice, reader.number(n)?, reader.number(x)?);
-            Some(())
-        })?;
-        Some(slices)
-    }
-}
-
-fn unreadable(reader: &mut Reader, node: &Node) -> Option<()> {
-    reader.error(
-        node.span.clone(),
-        format_args!("{} is not a slice", node.value),
-        Some("a list of three: the slice, its exposures, its events".to_owned()),
-    );
-    None
 }
 
 impl Serialize for Slices {
@@ -169,6 +137,16 @@ impl Serialize for Slices {
             list.serialize_element(&(slice, Plain(count.n), Plain(count.x)))?;
         }
         list.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Slices {
+    /// Reads a list of lists of three: the slice, its exposures, its events.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut slices = Self::default();
+        let counts = Vec::<(usize, f64, f64)>::deserialize(deserializer)?;
+        counts.into_iter().for_each(|(slice, n, x)| slices.add(slice, n, x));
+        Ok(slices)
     }
 }
 
@@ -184,7 +162,7 @@ impl Serialize for Plain {
 }
 
 /// What arrived on both sides between two looks, by slice.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SideSlices {
     /// On legacy.
     pub legacy: Slices,
@@ -211,15 +189,6 @@ impl SideSlices {
     pub fn is_closed(&self) -> bool {
         let total = self.total();
         total.legacy.n > 0.0 && total.new.n > 0.0
-    }
-
-    /// Reads what was printed.
-    pub fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
-        let mut fields = reader.fields(node)?;
-        Some(Self {
-            legacy: fields.required(reader, "legacy", Slices::read)?,
-            new: fields.required(reader, "new", Slices::read)?,
-        })
     }
 }
 
@@ -316,12 +285,7 @@ mod tests {
         window.new.add(100, 1.0, 1.0);
         let text = serde_json::to_string(&window).unwrap();
         assert_eq!(text, r#"{"legacy":[[3,950,9]],"new":[[99,50.5,2]]}"#);
-        let read = |text: &str| {
-            let mut reader = Reader::default();
-            let window = SideSlices::read(&mut reader, &serde_json::from_str(text).unwrap());
-            (window, reader.faults.len())
-        };
-        assert_eq!(read(&text), (Some(window), 0));
-        assert_eq!(read(r#"{"legacy":[[3,950]],"new":[]}"#).1, 1);
+        assert_eq!(serde_json::from_str::<SideSlices>(&text).ok(), Some(window));
+        assert!(serde_json::from_str::<SideSlices>(r#"{"legacy":[[3,950]],"new":[]}"#).is_err());
     }
 }

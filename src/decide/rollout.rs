@@ -11,7 +11,8 @@ use super::reconcile::controller::{Echo, KvObservation, sight};
 use super::reconcile::isolate::ECHO_MS;
 use super::transition::{KV, Refusal, transition};
 use crate::model::command::{Cause, Command, Target};
-use crate::model::history::{Entry, FIRST};
+use crate::model::figure::Figure;
+use crate::model::history::{Entry, EntryCause, FIRST, KvFound};
 use crate::model::plan::Plan;
 use crate::model::record::Record;
 use crate::model::{Instant, Name};
@@ -56,22 +57,34 @@ pub struct Noticed {
 }
 
 /// What is asked, by whom and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Order {
     /// What.
     pub command: Command,
     /// Whose command it is.
     pub actor: String,
-    /// Why.
+    /// What led to it.
+    pub cause: EntryCause,
+    /// Why, in the words of whoever asks.
     pub reason: String,
     /// The figures that decided.
-    pub figures: Vec<String>,
+    pub measured: Vec<Figure>,
 }
 
 impl Order {
-    /// What is asked for without figures.
+    /// What a person asks for.
     pub fn new(command: Command, actor: impl Into<String>, reason: String) -> Self {
-        Self { command, actor: actor.into(), reason, figures: Vec::new() }
+        Self { command, actor: actor.into(), cause: EntryCause::Operator, reason, measured: Vec::new() }
+    }
+
+    /// What the controller asks for itself, because of this.
+    pub fn caused(command: Command, actor: &str, cause: EntryCause, measured: Vec<Figure>) -> Self {
+        Self { command, actor: actor.to_owned(), cause, reason: String::new(), measured }
+    }
+
+    /// What a KV key asks for, in which this was found.
+    pub fn of_kv(command: Command, key: impl Into<String>, text: Option<String>, found: KvFound) -> Self {
+        Self::caused(command, KV, EntryCause::Kv { key: key.into(), text, found }, Vec::new())
     }
 }
 
@@ -133,8 +146,11 @@ impl Rollout {
             at: now,
             actor: order.actor,
             command: order.command,
+            cause: Some(order.cause),
             reason: order.reason,
-            figures: order.figures,
+            figures: Vec::new(),
+            // Their sentences are made of them again.
+            measured: order.measured.into_iter().map(|figure| Figure { text: String::new(), ..figure }).collect(),
             state: rollout.record.live.clone(),
             previous: self.hash.clone(),
         };
@@ -214,13 +230,11 @@ impl Rollout {
             }
             KvObservation::Edit(command) => {
                 self.fault = None;
-                let reason = match &command {
-                    Command::Set(setting) if setting.stage.is_some() => {
-                        format!("the state under the KV key `{subject}` was edited")
-                    }
-                    _ => format!("the KV key `{subject}` says `{}`", text.trim()),
+                let (text, found) = match &command {
+                    Command::Set(setting) if setting.stage.is_some() => (None, KvFound::EditedState),
+                    _ => (Some(text.trim().to_owned()), KvFound::Text),
                 };
-                return Some(Order::new(command, KV, reason));
+                return Some(Order::of_kv(command, subject, text, found));
             }
             KvObservation::Foreign(revision) => format!(
                 "KV holds revision {revision}, which is newer than this controller's {}: does another deployment write to the same namespace?",
@@ -246,12 +260,9 @@ impl Rollout {
     /// That a key is gone is believed once it has not been seen for as long as a stale read may
     /// last: a kill must not end by one.
     pub fn see_kill_key(&mut self, key: Option<String>, now: Instant) -> Option<Order> {
-        let order = |command: Command, reason: String| Some(Order::new(command, KV, reason));
+        let order = |command: Command, key: String, found: KvFound| Some(Order::of_kv(command, key, None, found));
         match (key, &self.record.kill_key) {
-            (Some(key), None) => {
-                let reason = format!("the KV key `{key}` exists");
-                order(Command::Kill(Cause::Key(key)), reason)
-            }
+            (Some(key), None) => order(Command::Kill(Cause::Key(key.clone())), key, KvFound::Key),
             (Some(_), Some(_)) => {
                 self.key_absent_since = None;
                 None
@@ -261,8 +272,7 @@ impl Rollout {
                 let since = *self.key_absent_since.get_or_insert(now);
                 let is_gone = now.as_epoch_ms().saturating_sub(since.as_epoch_ms()) >= ECHO_MS;
                 let key = known.clone();
-                let reason = format!("the KV key `{key}` has been gone for two minutes");
-                if is_gone { order(Command::Revive(Cause::Key(key)), reason) } else { None }
+                if is_gone { order(Command::Revive(Cause::Key(key.clone())), key, KvFound::Gone) } else { None }
             }
         }
     }

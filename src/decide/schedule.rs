@@ -117,15 +117,33 @@ impl Blocker {
     }
 }
 
+impl Blocker {
+    /// What has to be met before it is gone, where that is not a matter of time: `2 gates pass`.
+    pub fn condition(&self) -> Option<String> {
+        let counted = |count: usize, one: &str, many: &str| {
+            if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+        };
+        Some(match self {
+            Self::Gates(failing, unknown) => counted(failing.len() + unknown.len(), "gate passes", "gates pass"),
+            Self::Checklist(items) => counted(items.len(), "item is approved", "items are approved"),
+            Self::After(names) => counted(names.len(), "rollout before it has ended", "rollouts before it have ended"),
+            Self::Manual => "an operator advances it".to_owned(),
+            Self::SampleRatio(_) => "the sample ratio is OK".to_owned(),
+            Self::Killed => "it is revived".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Draft => f.write_str("not started: an operator starts it"),
             Self::Paused => f.write_str("paused: an operator resumes it"),
             Self::RolledBack => f.write_str("rolled back: an operator resumes it"),
-            Self::Completed => f.write_str("completed: everybody is on new"),
-            Self::Killed => f.write_str("killed: everybody is on legacy until it is revived"),
-            Self::LastStage => f.write_str("a last stage under 100 % stays until somebody completes it"),
+            Self::Completed => f.write_str("completed: 100 % on new"),
+            Self::Killed => f.write_str("killed: 0 % on new until it is revived"),
+            Self::LastStage => f.write_str("a last stage under 100 % stays until it is completed"),
             Self::After(names) => {
                 let names: Vec<&str> = names.iter().map(Name::as_str).collect();
                 write!(f, "waits until {} {} ended", names.join(", "), if names.len() == 1 { "has" } else { "have" })
@@ -138,13 +156,13 @@ impl fmt::Display for Blocker {
                     write!(f, "not met: {}", few(failing))?;
                 }
                 if !unknown.is_empty() {
-                    write!(f, "{}waits for figures: {}", if failing.is_empty() { "" } else { "; " }, few(unknown))?;
+                    write!(f, "{}waiting for data: {}", if failing.is_empty() { "" } else { "; " }, few(unknown))?;
                 }
                 Ok(())
             }
             Self::SampleRatio(why) => f.write_str(why),
             Self::Checklist(items) => write!(f, "not approved yet: {}", items.join("; ")),
-            Self::Freeze(_) => f.write_str("the plan's freeze stops advancing"),
+            Self::Freeze(_) => f.write_str("change freeze"),
             Self::Enter(stage, _) => write!(f, "the stage {stage} may not be entered at this time"),
         }
     }

@@ -2,12 +2,10 @@
 //! controller. A change has reached this isolate when its answer leaves.
 
 use serde::Serialize;
-use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::future_to_promise;
 use web_sys::Response;
 
-use super::own::{Own, answer};
-use super::{clock, console, contact, glue, snapshot};
+use super::admin::{AdminRequest, answer};
+use super::{clock, console, glue, isolate};
 use crate::decide::assign::{Variant, Visitor, assign};
 use crate::model::route::HostPattern;
 use crate::model::subject::SubjectHash;
@@ -32,24 +30,24 @@ const LEARNED_MS_MAX: f64 = 300.0;
 const DESCRIPTION: &str = "OPENAPI";
 
 /// Answers a path of the API.
-pub async fn route(own: &Own<'_>, path: &str) -> Response {
-    match handle(own, path).await {
-        Ok(reply) => answer(own, &reply),
-        Err(problem) => answer(own, &problem.into()),
+pub async fn route(request: &AdminRequest<'_>, path: &str) -> Response {
+    match handle(request, path).await {
+        Ok(reply) => answer(request, &reply),
+        Err(problem) => answer(request, &problem.into()),
     }
 }
 
 /// Answers Prometheus, which has a path of its own.
-pub async fn expose(own: &Own<'_>) -> Response {
-    match handle(own, EXPOSITION).await {
+pub async fn expose(request: &AdminRequest<'_>) -> Response {
+    match handle(request, EXPOSITION).await {
         Ok(reply) if !reply.is_problem => glue::plain(
             reply.status,
             CONTENT_TYPE,
             "x-content-type-options:nosniff",
-            if own.method == "HEAD" { "" } else { &reply.body },
+            if request.method == "HEAD" { "" } else { &reply.body },
         ),
-        Ok(reply) => answer(own, &reply),
-        Err(problem) => answer(own, &problem.into()),
+        Ok(reply) => answer(request, &reply),
+        Err(problem) => answer(request, &problem.into()),
     }
 }
 
@@ -57,16 +55,16 @@ pub async fn expose(own: &Own<'_>) -> Response {
 ///
 /// # Errors
 /// When they may not do it.
-pub fn admitted(own: &Own<'_>) -> Result<(Person, Option<u64>), Problem> {
-    let (authorization, cookies) = (own.header("authorization"), own.header("cookie").unwrap_or_default());
-    let sessions = glue::text(own.env, "SIGNING_KEY").and_then(|key| SessionKey::derive(&key));
-    let sent = Sent::read(own);
+pub fn admitted(request: &AdminRequest<'_>) -> Result<(Person, Option<u64>), Problem> {
+    let (authorization, cookies) = (request.header("authorization"), request.header("cookie").unwrap_or_default());
+    let sessions = glue::text(request.env, "SIGNING_KEY").and_then(|key| SessionKey::derive(&key));
+    let sent = Sent::read(request);
     let credentials = Credentials {
         authorization: authorization.as_deref(),
         sessions: session::brought(&cookies),
-        ..sent.credentials(own)
+        ..sent.credentials(request)
     };
-    admit(glue::text(own.env, "ADMIN_TOKENS").as_deref(), sessions.as_ref(), &credentials)
+    admit(glue::text(request.env, "ADMIN_TOKENS").as_deref(), sessions.as_ref(), &credentials)
 }
 
 /// Where a browser says that a request was sent from, and to.
@@ -78,52 +76,52 @@ pub struct Sent {
 
 impl Sent {
     /// Reads it off a request.
-    pub fn read(own: &Own<'_>) -> Self {
+    pub fn read(request: &AdminRequest<'_>) -> Self {
         Self {
-            to: format!("{}://{}", own.address.scheme, own.address.authority),
-            origin: own.header("origin"),
-            fetch_site: own.header("sec-fetch-site"),
+            to: format!("{}://{}", request.address.scheme, request.address.authority),
+            origin: request.header("origin"),
+            fetch_site: request.header("sec-fetch-site"),
         }
     }
 
     /// What this says of who sends it.
-    pub fn credentials(&self, own: &Own<'_>) -> Credentials<'_> {
+    pub fn credentials(&self, request: &AdminRequest<'_>) -> Credentials<'_> {
         Credentials {
             authorization: None,
             sessions: Vec::new(),
             origin: self.origin.as_deref(),
             fetch_site: self.fetch_site.as_deref(),
             own_origin: &self.to,
-            is_read: own.is_read(),
+            is_read: request.is_read(),
             now_s: clock::now_ms() / 1_000.0,
         }
     }
 }
 
-async fn handle(own: &Own<'_>, path: &str) -> Result<Reply, Problem> {
-    let (person, _) = admitted(own)?;
-    let route = Route::find(&own.method, path)?;
+async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Problem> {
+    let (person, _) = admitted(request)?;
+    let route = Route::find(&request.method, path)?;
     let bytes_max = if route == Route::Plans { PLANS_BYTES_MAX } else { BODY_BYTES_MAX };
-    let body = if own.is_read() { String::new() } else { own.body(bytes_max).await? };
+    let body = if request.is_read() { String::new() } else { request.body(bytes_max).await? };
     match route {
-        Route::Description => Ok(Reply::text(glue::text(own.env, DESCRIPTION).unwrap_or_default())),
-        Route::Assign => explain(own).await,
-        Route::Previews(key) => preview_link(own, &key, &body).await,
+        Route::Description => Ok(Reply::text(glue::text(request.env, DESCRIPTION).unwrap_or_default())),
+        Route::Assign => explain(request).await,
+        Route::Previews(key) => preview_link(request, &key, &body).await,
         _ => {
             let killed = body::killed(&route, &body);
             let call = Call {
-                method: if own.is_read() { "GET".to_owned() } else { own.method.clone() },
+                method: if request.is_read() { "GET".to_owned() } else { request.method.clone() },
                 path: path.to_owned(),
-                query: own.query().to_owned(),
+                query: request.query().to_owned(),
                 actor: person.name,
-                if_match: own.header("if-match"),
-                key: own.header("idempotency-key"),
-                console_host: if route == Route::Plans { glue::text(own.env, "CONSOLE_HOST") } else { None },
+                if_match: request.header("if-match"),
+                key: request.header("idempotency-key"),
+                console_host: if route == Route::Plans { glue::text(request.env, "CONSOLE_HOST") } else { None },
                 body,
             };
-            let reply = ask(own, &call, killed.as_deref()).await?;
-            if !own.is_read() && !reply.is_problem {
-                learn(own, killed.is_some()).await;
+            let reply = ask(request, &call, killed.as_deref()).await?;
+            if !request.is_read() && !reply.is_problem {
+                learn(request, killed.is_some()).await;
             }
             Ok(reply)
         }
@@ -131,26 +129,18 @@ async fn handle(own: &Own<'_>, path: &str) -> Result<Reply, Problem> {
 }
 
 /// Waits until this isolate has learned of a change.
-async fn learn(own: &Own<'_>, is_kill: bool) {
-    if !is_kill {
-        return contact::flush(own.env, &[]).await;
-    }
-    let env = own.env.clone();
-    let learned = future_to_promise(async move {
-        contact::flush(&env, &[]).await;
-        Ok(JsValue::UNDEFINED)
-    });
-    glue::are_settled_within(&js_sys::Array::of1(&learned), LEARNED_MS_MAX).await;
+async fn learn(request: &AdminRequest<'_>, is_kill: bool) {
+    isolate::learn(request.env, is_kill.then_some(LEARNED_MS_MAX)).await;
 }
 
 /// Asks the controller; for a kill of `killed`, not for long.
-async fn ask(own: &Own<'_>, call: &Call, killed: Option<&str>) -> Result<Reply, Problem> {
-    if !glue::has_controller(own.env) {
+async fn ask(request: &AdminRequest<'_>, call: &Call, killed: Option<&str>) -> Result<Reply, Problem> {
+    if !glue::has_controller(request.env) {
         return Err(Problem::no_controller());
     }
     let text = serde_json::to_string(call).unwrap_or_default();
     let ms = if killed.is_some() { KILLED_MS_MAX } else { ANSWER_MS_MAX };
-    let answered = glue::ask_controller(own.env, "call", &text, ms).await;
+    let answered = glue::ask_controller(request.env, "call", &text, ms).await;
     let text = answered.map_err(|error| {
         let why = glue::message(&error);
         killed.map_or_else(|| Problem::unavailable(why.clone()), |key| Problem::kill_unanswered(key, &why))
@@ -159,9 +149,9 @@ async fn ask(own: &Own<'_>, call: &Call, killed: Option<&str>) -> Result<Reply, 
 }
 
 /// The rollout of this key, with all that it depends on read.
-async fn ready(own: &Own<'_>, key: &str) -> Result<(std::rc::Rc<Snapshot>, usize), Problem> {
-    snapshot::prepare_rollout(own.env, key).await;
-    let snapshot = snapshot::with_memory(|memory| std::rc::Rc::clone(&memory.snapshot));
+async fn ready(request: &AdminRequest<'_>, key: &str) -> Result<(std::rc::Rc<Snapshot>, usize), Problem> {
+    isolate::prepare_rollout(request.env, key).await;
+    let snapshot = isolate::with(|isolate| isolate.snapshot());
     match snapshot.catalogue.number_of(key) {
         Some(number) => Ok((snapshot, number)),
         None => Err(Problem::unknown_rollout(
@@ -172,12 +162,12 @@ async fn ready(own: &Own<'_>, key: &str) -> Result<(std::rc::Rc<Snapshot>, usize
 }
 
 /// Explains what one subject gets, by its id alone.
-async fn explain(own: &Own<'_>) -> Result<Reply, Problem> {
-    let asked = |name: &'static str| parameter(own.query(), name).filter(|value| !value.is_empty());
+async fn explain(request: &AdminRequest<'_>) -> Result<Reply, Problem> {
+    let asked = |name: &'static str| parameter(request.query(), name).filter(|value| !value.is_empty());
     let missing = |name: &str| Problem::malformed(format!("`{name}` is missing"), "ask for assign?rollout=KEY&id=ID");
     let key = asked("rollout").ok_or_else(|| missing("rollout"))?;
     let id = asked("id").ok_or_else(|| missing("id"))?;
-    let (snapshot, number) = ready(own, &key).await?;
+    let (snapshot, number) = ready(request, &key).await?;
     let id = id.trim();
     let hash = SubjectHash::of(id.as_bytes());
     // An empty id has a bucket like any other, but a request with it has no id.
@@ -254,24 +244,24 @@ impl Visitor for Subject<'_> {
 }
 
 /// Signs a link that shows one browser the side of its choice.
-async fn preview_link(own: &Own<'_>, key: &str, text: &str) -> Result<Reply, Problem> {
+async fn preview_link(request: &AdminRequest<'_>, key: &str, text: &str) -> Result<Reply, Problem> {
     let asked = body::preview(text)?;
-    let signing = glue::text(own.env, "SIGNING_KEY")
+    let signing = glue::text(request.env, "SIGNING_KEY")
         .and_then(|key| PreviewKey::derive(&key))
         .ok_or_else(Problem::no_signing_key)?;
-    let (snapshot, number) = ready(own, key).await?;
+    let (snapshot, number) = ready(request, key).await?;
     let host = match asked.host {
         Some(host) => host,
         // The console's own host has no pages.
-        None if console::with(own.env, |console| console.owns(&own.address)) => first_host(&snapshot, number)
+        None if console::with(request.env, |console| console.owns(&request.address)) => first_host(&snapshot, number)
             .ok_or_else(|| {
-                Problem::field(
-                    "host",
-                    "`host` is missing",
-                    "the host of the site that the link is for: no route of the rollout names one",
-                )
-            })?,
-        None => own.address.authority.to_ascii_lowercase(),
+            Problem::field(
+                "host",
+                "`host` is missing",
+                "the host of the site that the link is for: no route of the rollout names one",
+            )
+        })?,
+        None => request.address.authority.to_ascii_lowercase(),
     };
     let expires_ms = clock::now_ms() as u64 + asked.life_ms;
     let token = signing.sign(key, asked.variant, &host, expires_ms / 1_000);
@@ -280,7 +270,7 @@ async fn preview_link(own: &Own<'_>, key: &str, text: &str) -> Result<Reply, Pro
         .plan(number)
         .and_then(|plan| plan.routes.first())
         .map_or("/".to_owned(), |route| route.start());
-    let url = format!("{}://{host}{}?token={token}&to={path}", own.address.scheme, preview::PATH);
+    let url = format!("{}://{host}{}?token={token}&to={path}", request.address.scheme, preview::PATH);
     let expires = Instant::from_epoch_ms((expires_ms / 1_000 * 1_000) as i64);
     Ok(Reply::json(201, &Link { url: &url, variant: asked.variant.as_str(), host: &host, expires }))
 }

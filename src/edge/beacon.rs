@@ -3,11 +3,11 @@
 
 use std::cell::{OnceCell, RefCell};
 
-use wasm_bindgen::JsValue;
 use web_sys::Response;
+use worker::Env;
 
-use super::own::{Own, answer};
-use super::{clock, glue, log, meter};
+use super::admin::{AdminRequest, answer};
+use super::{clock, glue, isolate, log};
 use crate::protocol::address::Address;
 use crate::protocol::api::problem::Problem;
 use crate::protocol::beacon::body::{self, BODY_BYTES_MAX};
@@ -28,13 +28,13 @@ thread_local! {
 
 /// The standard URL of what is asked for where the operator has named the beacon's paths and it is one of
 /// them.
-pub fn standard_url(env: &JsValue, address: &Address<'_>) -> Option<String> {
+pub fn standard_url(env: &Env, address: &Address<'_>) -> Option<String> {
     let path = NAMED.with(|named| own_path(named.get_or_init(|| named_path(env)).as_ref(), address.path))?;
     let query = address.path_and_query.strip_prefix(address.path).unwrap_or_default();
     Some(format!("{}://{}{path}{query}", address.scheme, address.authority))
 }
 
-fn named_path(env: &JsValue) -> Option<BeaconPath> {
+fn named_path(env: &Env) -> Option<BeaconPath> {
     let text = glue::text(env, "BEACON_PATH").filter(|text| !text.is_empty())?;
     let path = text.parse();
     if let Err(why) = path {
@@ -48,40 +48,39 @@ fn named_path(env: &JsValue) -> Option<BeaconPath> {
 }
 
 /// Answers a beacon.
-pub async fn serve(own: &Own<'_>) -> Response {
-    match take(own).await {
+pub async fn serve(request: &AdminRequest<'_>) -> Response {
+    match take(request).await {
         Ok(()) => glue::empty(""),
-        Err(problem) => answer(own, &problem.into()),
+        Err(problem) => answer(request, &problem.into()),
     }
 }
 
-async fn take(own: &Own<'_>) -> Result<(), Problem> {
-    if own.method != "POST" {
-        return Err(Problem::method_not_allowed(&own.method, "POST"));
+async fn take(request: &AdminRequest<'_>) -> Result<(), Problem> {
+    if request.method != "POST" {
+        return Err(Problem::method_not_allowed(&request.method, "POST"));
     }
-    let address = own.header("cf-connecting-ip").unwrap_or_default();
+    let address = request.header("cf-connecting-ip").unwrap_or_default();
     if !LIMITER.with_borrow_mut(|limiter| limiter.admit(&address, clock::now_ms())) {
         return Err(body::too_many());
     }
-    if is_foreign(own.header("origin").as_deref(), own.header("sec-fetch-site").as_deref(), own.address.authority) {
+    if is_foreign(
+        request.header("origin").as_deref(),
+        request.header("sec-fetch-site").as_deref(),
+        request.address.authority,
+    ) {
         return Err(Problem::foreign_report());
     }
-    let text = own.body(BODY_BYTES_MAX).await?;
-    meter::prepare(own.env);
+    let text = request.body(BODY_BYTES_MAX).await?;
     let minute = minute_of(clock::now_ms());
-    let are_networks_one = ONE_NETWORK.with(|own_network| {
-        *own_network.get_or_init(|| glue::text(own.env, "BEACON_ONE_NETWORK").as_deref() == Some("allow"))
-    });
-    let reports = meter::with_key(|key| {
+    let are_networks_one = ONE_NETWORK
+        .with(|known| *known.get_or_init(|| glue::text(request.env, "BEACON_ONE_NETWORK").as_deref() == Some("allow")));
+    let dropped = isolate::with(|isolate| {
+        let key = isolate.exposure_key().ok_or_else(Problem::no_signing_key)?;
         let network = (!are_networks_one).then(|| key.network(&address, minute));
-        let mut reports = body::reports(&text, key, own.address.authority, minute)?;
+        let mut reports = body::reports(&text, key, request.address.authority, minute)?;
         reports.iter_mut().for_each(|report| report.network = network);
-        Ok(reports)
-    })
-    .ok_or_else(Problem::no_signing_key)??;
-    let dropped = meter::with_meter(|meter| {
-        reports.into_iter().map(|report| meter.report(report)).filter(|is_kept| !is_kept).count()
-    });
+        Ok::<_, Problem>(isolate.report(reports))
+    })?;
     if dropped > 0 {
         log::warn(
             "reports_dropped",

@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 
-use wasm_bindgen::JsValue;
+use worker::Env;
 
 use super::{glue, log};
 use crate::protocol::console::Console;
@@ -13,11 +13,11 @@ thread_local! {
 }
 
 /// Uses what `CONSOLE_HOST` says.
-pub fn with<T>(env: &JsValue, act: impl FnOnce(&Console) -> T) -> T {
+pub fn with<T>(env: &Env, act: impl FnOnce(&Console) -> T) -> T {
     CONSOLE.with(|console| act(console.get_or_init(|| read(env))))
 }
 
-fn read(env: &JsValue) -> Console {
+fn read(env: &Env) -> Console {
     let console = Console::read(glue::text(env, "CONSOLE_HOST").as_deref());
     if let Console::Nowhere(text) = &console {
         log::warn(

@@ -2,21 +2,34 @@
 import { DurableObject } from 'cloudflare:workers';
 import { module, noteTrap } from './module.js';
 
+/** @import { Env, Gate } from '../../types/edge.js' */
+
+/** @extends {DurableObject<Env>} */
 export class Controller extends DurableObject {
   #flushes = 0;
   #isTiming = false;
 
+  /**
+   * @param {DurableObjectState} context
+   * @param {Env} env
+   */
   constructor(context, env) {
     super(context, env);
     this.#run((gate) => gate.controllerOpened());
   }
 
-  /** Answers the API: a call in JSON, a reply in JSON. */
+  /**
+   * Answers the API: a call in JSON, a reply in JSON.
+   * @param {string} text
+   */
   call(text) {
     return this.#run((gate) => gate.controllerCall(this.ctx, this.env, text));
   }
 
-  /** Answers an isolate: a flush in JSON, an answer in JSON. */
+  /**
+   * Answers an isolate: a flush in JSON, an answer in JSON.
+   * @param {string} text
+   */
   flush(text) {
     this.#time();
     return this.#run((gate) => gate.controllerFlush(this.ctx, this.env, text));
@@ -41,6 +54,10 @@ export class Controller extends DurableObject {
     }, 0);
   }
 
+  /**
+   * @template T
+   * @param {(gate: Gate) => T | Promise<T>} act
+   */
   async #run(act) {
     try {
       return await act(module());

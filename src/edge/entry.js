@@ -3,12 +3,13 @@
 // worker-build's own entry wraps each request in two Proxies, an eighth of the CPU that a bare
 // proxy takes. What it does for a module like ours is done in module.js.
 
-import openapi from './openapi.json';
-import { Late, Upload, answer, discard, endsWell, readRequest, readResponse, send } from './http.js';
+import { answer, discard, endsWell, Late, readRequest, readResponse, send, Upload } from './http.js';
 import { module, noteTrap } from './module.js';
+import openapi from './openapi.json';
 
 export { Controller } from './controller.js';
 
+/** @type {ExportedHandler<Env>} */
 export default {
   async fetch(request, env, context) {
     let text;
@@ -28,9 +29,19 @@ export default {
   },
 };
 
+/** @import { Env, Gate } from '../../types/edge.js' */
+
 const KV_DUE = 1,
   CONTROLLER_DUE = 2;
 
+/**
+ * @param {Gate} gate
+ * @param {string} text
+ * @param {Request} request
+ * @param {Env} env
+ * @param {ExecutionContext} context
+ * @returns {Promise<Response>}
+ */
 async function serve(gate, text, request, env, context) {
   let step = gate.start(text, request, env, false, Date.now());
   if (step.startsWith('own'))
@@ -46,7 +57,11 @@ async function serve(gate, text, request, env, context) {
   return follow(gate, step, request, env, context);
 }
 
-/** Behind an answer: what was counted of it is told, unless that is under way. */
+/**
+ * Behind an answer: what was counted of it is told, unless that is under way.
+ * @param {Env} env
+ * @param {ExecutionContext} context
+ */
 function tellCounts(env, context) {
   try {
     const gate = module();
@@ -56,9 +71,14 @@ function tellCounts(env, context) {
   }
 }
 
+/** @param {string} text */
 const urlOf = (text) => text.split('\n', 2)[1];
 
-/** The words of a step up to its last one, which may hold line feeds. */
+/**
+ * The words of a step up to its last one, which may hold line feeds.
+ * @param {string} step
+ * @param {number} count
+ */
 function words(step, count) {
   const words = [];
   let at = 0;
@@ -71,7 +91,15 @@ function words(step, count) {
   return words;
 }
 
-/** Does one step after the other; the last one makes the response. */
+/**
+ * Does one step after the other; the last one makes the response.
+ * @param {Gate} gate
+ * @param {string} step
+ * @param {Request} request
+ * @param {Env} env
+ * @param {ExecutionContext} context
+ * @returns {Promise<Response>}
+ */
 async function follow(gate, step, request, env, context) {
   let last, before, number;
   const upload = new Upload();
@@ -108,7 +136,9 @@ async function follow(gate, step, request, env, context) {
       case 'answer': {
         isOpen = false;
         const [, id, watchMs, which, edits] = words(step, 5);
-        return edited(gate, chosen(which, last, before), edits, Number(id), Number(watchMs), context);
+        // The module names an answer that has come.
+        const taken = /** @type {Response} */ (chosen(which, last, before));
+        return edited(gate, taken, edits, Number(id), Number(watchMs), context);
       }
       case 'untouched':
         isOpen = false;
@@ -132,17 +162,31 @@ async function follow(gate, step, request, env, context) {
   }
 }
 
-function bound(env, service) {
-  if (typeof env[service]?.fetch !== 'function') throw new Error(`the worker has no service binding ${service}`);
-  return env[service];
+/**
+ * @param {Env} env
+ * @param {string} name
+ */
+function bound(env, name) {
+  const service = /** @type {Partial<Fetcher> | undefined} */ (env[name]);
+  if (typeof service?.fetch !== 'function') throw new Error(`the worker has no service binding ${name}`);
+  return /** @type {Fetcher} */ (service);
 }
 
+/**
+ * @param {unknown} error
+ * @param {Upload} upload
+ */
 function reasonOf(error, upload) {
   if (upload.isUnderWay()) return 'unsent';
   return error instanceof Late ? 'timeout' : 'unreachable';
 }
 
-/** A service worker's script that unregisters it, whatever its scope was. */
+/**
+ * A service worker's script that unregisters it, whatever its scope was.
+ * @param {string} reason
+ * @param {string} script
+ * @param {string} method
+ */
 function unregistering(reason, script, method) {
   const headers = {
     'content-type': 'text/javascript; charset=utf-8',
@@ -153,9 +197,15 @@ function unregistering(reason, script, method) {
   return new Response(method === 'HEAD' ? null : script, { headers });
 }
 
+/** @param {(Response | undefined)[]} answers */
 const discardAll = (...answers) => answers.forEach((answer) => answer && discard(answer));
 
-/** The answer that is passed on; the other is let go of. */
+/**
+ * The answer that is passed on; the other is released.
+ * @param {string} which
+ * @param {Response | undefined} last
+ * @param {Response | undefined} before
+ */
 function chosen(which, last, before) {
   const [taken, other] = which === 'last' ? [last, before] : [before, last];
   if (other) discard(other);
@@ -165,6 +215,12 @@ function chosen(which, last, before) {
 /**
  * The answer with its edits, or as it is where the runtime refuses to copy it. A page is read a second time
  * beside its reader, to see that it ends as it should and is not blank.
+ * @param {Gate} gate
+ * @param {Response} response
+ * @param {string} edits
+ * @param {number} number
+ * @param {number} watchMs
+ * @param {ExecutionContext} context
  */
 function edited(gate, response, edits, number, watchMs, context) {
   if (watchMs > 0 && response.body === null) gate.ended(number, response.status !== 200, Date.now());
@@ -178,6 +234,11 @@ function edited(gate, response, edits, number, watchMs, context) {
   return marked(response, edits, body);
 }
 
+/**
+ * @param {Response} response
+ * @param {string} edits
+ * @param {ReadableStream | null} body
+ */
 function marked(response, edits, body) {
   try {
     return answer(response, edits, body);
@@ -186,7 +247,11 @@ function marked(response, edits, body) {
   }
 }
 
-/** Whether an address is under `/_tidegate/`, or on the console's own host; the module's rules are not to be had. */
+/**
+ * Whether an address is under `/_tidegate/`, or on the console's own host; the module's rules are not to be had.
+ * @param {URL} url
+ * @param {Env} env
+ */
 function isOwn({ pathname, host, hostname }, env) {
   const own = String(env.CONSOLE_HOST ?? '')
     .trim()
@@ -196,6 +261,12 @@ function isOwn({ pathname, host, hostname }, env) {
   return /^\/_tidegate(\/|$)/.test(pathname) || own === host || own === hostname;
 }
 
+/**
+ * @param {number} status
+ * @param {string} reason
+ * @param {string} text
+ * @param {Record<string, string>} [more] headers
+ */
 function sentence(status, reason, text, more = {}) {
   const headers = {
     'content-type': 'text/plain; charset=utf-8',
@@ -203,12 +274,14 @@ function sentence(status, reason, text, more = {}) {
     'tidegate-reason': reason,
     ...more,
   };
-  return new Response(text + '\n', { status, headers });
+  return new Response(`${text}\n`, { status, headers });
 }
 
 /**
  * The user's request never fails because of Tidegate, not even of its crash. What is Tidegate's own goes
  * nowhere else: it brings tokens and sessions.
+ * @param {Request} request
+ * @param {Env} env
  */
 function withoutGate(request, env) {
   if (isOwn(new URL(request.url), env))

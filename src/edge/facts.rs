@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use wasm_bindgen::JsValue;
+use worker::Env;
 
-use super::{clock, glue, mint, tokens};
+use super::{clock, glue, isolate, mint};
 use crate::decide::assign::Variant;
 use crate::model::node::Node;
 use crate::model::plan::Token;
@@ -50,7 +50,7 @@ pub struct EdgeFacts<'a> {
     /// For what is hardly ever asked.
     pub request: &'a web_sys::Request,
     /// For the secrets of tokens.
-    pub env: &'a JsValue,
+    pub env: &'a Env,
 }
 
 impl Facts for EdgeFacts<'_> {
@@ -63,7 +63,9 @@ impl Facts for EdgeFacts<'_> {
     }
 
     fn claims(&self, token: &Token, text: &str, may_have_expired: bool) -> Option<Node> {
-        let Some(secret) = &token.secret else { return tokens::claims(token, text, may_have_expired) };
+        let Some(secret) = &token.secret else {
+            return isolate::with(|isolate| isolate.tokens().claims(token, text, may_have_expired, clock::now_ms()));
+        };
         let key = glue::text(self.env, secret.0.as_str())?;
         jwt::verify_hs256(text, key.as_bytes(), token, clock::now_ms() / 1_000.0, may_have_expired)
     }

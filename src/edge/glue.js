@@ -1,20 +1,36 @@
 // What the wasm module asks of the platform. Nothing here decides anything.
 
-/** An answer of our own; `headers` has a `name:value` on each line. */
+/** @import { Env } from '../../types/edge.js' */
+
+/**
+ * An answer of our own; `headers` has a `name:value` on each line.
+ * @param {number} status
+ * @param {string} contentType
+ * @param {string} headers
+ * @param {BodyInit | null} body
+ */
 export function plain(status, contentType, headers, body) {
   const answer = new Response(body, { status, headers: { 'content-type': contentType, 'cache-control': 'no-store' } });
   for (const [name, value] of lines(headers)) answer.headers.append(name, value);
   return answer;
 }
 
-/** An answer that says nothing but its headers. */
+/**
+ * An answer that says nothing but its headers.
+ * @param {string} headers
+ */
 export function empty(headers) {
   const answer = new Response(null, { status: 204, headers: { 'cache-control': 'no-store' } });
   for (const [name, value] of lines(headers)) answer.headers.append(name, value);
   return answer;
 }
 
-/** One of the worker's static assets with these headers, or undefined where there is none to be had. */
+/**
+ * One of the worker's static assets with these headers, or undefined where there is none to be had.
+ * @param {Env} env
+ * @param {Request} request
+ * @param {string} headers
+ */
 export async function asset(env, request, headers) {
   const found = await env.ASSETS?.fetch(request).catch((error) => console.error(String(error)));
   if (!found || found.status === 404) return undefined;
@@ -23,31 +39,16 @@ export async function asset(env, request, headers) {
   return answer;
 }
 
+/** @param {string} headers */
 const lines = (headers) =>
   headers
     .split('\n')
     .filter(Boolean)
     .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]);
 
+/** @param {Request} request */
 export function country(request) {
   return request.cf?.country;
-}
-
-export function text(env, name) {
-  const value = env[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-/** The values of up to 100 keys, in their order; undefined where a key does not exist. */
-export async function readTexts(env, keys) {
-  const values = await env.ROLLOUTS.get(keys, { cacheTtl: 30 });
-  return keys.map((key) => values.get(key) ?? undefined);
-}
-
-/** The value of a key as bytes. */
-export async function readBytes(env, key) {
-  const value = await env.ROLLOUTS.get(key, { type: 'arrayBuffer', cacheTtl: 60 });
-  return value === null ? undefined : new Uint8Array(value);
 }
 
 const COPY_URL = 'https://tidegate.invalid/configuration';
@@ -58,14 +59,22 @@ export async function loadCopy() {
   return (await cache.match(COPY_URL))?.text();
 }
 
+/** @param {string} copy */
 export async function saveCopy(copy) {
   const cache = await caches.open('tidegate');
   await cache.put(COPY_URL, new Response(copy, { headers: { 'cache-control': 'max-age=604800' } }));
 }
 
+/** @param {Env} env */
 export const hasController = (env) => env.CONTROLLER !== undefined;
 
-/** Asks the controller, and waits for its answer only so long. */
+/**
+ * Asks the controller, and waits for its answer only so long.
+ * @param {Env} env
+ * @param {'call' | 'flush'} what
+ * @param {string} text
+ * @param {number} ms
+ */
 export async function askController(env, what, text, ms) {
   const controller = env.CONTROLLER.get(env.CONTROLLER.idFromName('tidegate'));
   let timer;
@@ -79,9 +88,11 @@ export async function askController(env, what, text, ms) {
   }
 }
 
-export const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Waits until all promises are settled, but only so long; whether they were. */
+/**
+ * Waits until all promises are settled, but only so long; whether they were.
+ * @param {Promise<unknown>[]} promises
+ * @param {number} ms
+ */
 export async function areSettledWithin(promises, ms) {
   let timer;
   const late = new Promise((resolve) => (timer = setTimeout(resolve, ms, false)));
@@ -93,7 +104,11 @@ export async function areSettledWithin(promises, ms) {
   }
 }
 
-/** The body of a request as text, or undefined where it is longer than `bytesMax`. */
+/**
+ * The body of a request as text, or undefined where it is longer than `bytesMax`.
+ * @param {Request} request
+ * @param {number} bytesMax
+ */
 export async function bodyText(request, bytesMax) {
   if (!request.body) return '';
   const chunks = [];
@@ -103,10 +118,13 @@ export async function bodyText(request, bytesMax) {
     if (length > bytesMax) return undefined;
     chunks.push(chunk);
   }
-  return new TextDecoder('utf-8', { fatal: true }).decode(await new Blob(chunks).arrayBuffer());
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(await new Blob(chunks).arrayBuffer());
 }
 
-/** A small text of another host. */
+/**
+ * A small text of another host.
+ * @param {string} url
+ */
 export async function fetchText(url) {
   const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
@@ -118,7 +136,13 @@ const ALGORITHMS = {
   ES256: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
 };
 
-/** Whether a text is signed with a key in JSON (JWK); throws where the key is not for the algorithm. */
+/**
+ * Whether a text is signed with a key in JSON (JWK); throws where the key is not for the algorithm.
+ * @param {string} jwk
+ * @param {string} algorithm
+ * @param {string} text
+ * @param {Uint8Array} signature
+ */
 export async function isSigned(jwk, algorithm, text, signature) {
   const how = ALGORITHMS[algorithm];
   const key = await crypto.subtle.importKey('jwk', JSON.parse(jwk), how, false, ['verify']);

@@ -1,8 +1,9 @@
-//! Bindings to `glue.js`.
+//! What is asked of the platform: of the environment by the crate `worker`, and by bindings to `glue.js`.
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
+use worker::Env;
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
@@ -16,27 +17,17 @@ extern "C" {
 
     pub fn country(request: &Request) -> Option<String>;
 
-    pub fn text(env: &JsValue, name: &str) -> Option<String>;
-
     #[wasm_bindgen(js_name = hasController)]
     pub fn has_controller(env: &JsValue) -> bool;
 
     #[wasm_bindgen(catch, js_name = askController)]
     pub async fn ask_controller(env: &JsValue, what: &str, text: &str, ms: f64) -> Result<String, JsValue>;
 
-    pub async fn delay(ms: f64);
-
     #[wasm_bindgen(js_name = areSettledWithin)]
     pub async fn are_settled_within(promises: &Array, ms: f64) -> bool;
 
     #[wasm_bindgen(catch, js_name = bodyText)]
     pub async fn body_text(request: &Request, bytes_max: u32) -> Result<Option<String>, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = readTexts)]
-    pub async fn read_texts(env: &JsValue, keys: &Array) -> Result<Array, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = readBytes)]
-    pub async fn read_bytes(env: &JsValue, key: &str) -> Result<Option<Uint8Array>, JsValue>;
 
     #[wasm_bindgen(catch, js_name = loadCopy)]
     pub async fn load_copy() -> Result<Option<String>, JsValue>;
@@ -49,6 +40,11 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_name = isSigned)]
     pub async fn is_signed(jwk: &str, algorithm: &str, text: &str, signature: &Uint8Array) -> Result<bool, JsValue>;
+}
+
+/// A text of the environment: a variable or a secret.
+pub fn text(env: &Env, name: &str) -> Option<String> {
+    env.var(name).ok().map(|text| text.to_string())
 }
 
 /// An exception as text.

@@ -1,7 +1,11 @@
 // Requests and answers as one text each, and the changes that are asked for applied to them.
 // Nothing here decides anything.
 
-/** Applies changes to headers: lines of `-name`, `=name:value` or `+name:value`. */
+/**
+ * Applies changes to headers: lines of `-name`, `=name:value` or `+name:value`.
+ * @param {Headers} headers
+ * @param {string} edits
+ */
 export function apply(headers, edits) {
   for (const edit of edits.split('\n')) {
     const colon = edit.indexOf(':');
@@ -16,12 +20,15 @@ export function apply(headers, edits) {
 const PLAIN_URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?\/[\w\-~!$&()*+,;=:@%?./]*$/;
 const ODD_URL = /\/\.|%2e|:443\/|:80\//i;
 
-/** Method, URL and headers as one text: a line each, header lines as `name:value`. */
+/**
+ * Method, URL and headers as one text: a line each, header lines as `name:value`.
+ * @param {Request} request
+ */
 export function readRequest(request) {
   let { url } = request;
   if (!PLAIN_URL.test(url) || ODD_URL.test(url)) url = new URL(url).href;
-  let text = request.method + '\n' + url;
-  for (const [name, value] of request.headers) text += '\n' + name + ':' + value;
+  let text = `${request.method}\n${url}`;
+  for (const [name, value] of request.headers) text += `\n${name}:${value}`;
   return text;
 }
 
@@ -36,7 +43,10 @@ export class Upload {
   /** Whether all of the body has been sent, and whether any of it has. */
   isSent = true;
   isBegun = false;
-  /** Resolves when the body has been sent, or never will be. */
+  /**
+   * Resolves when the body has been sent, or never will be.
+   * @type {Promise<void> | undefined}
+   */
   ended;
 
   /** Whether the client has yet to send. */
@@ -47,29 +57,45 @@ export class Upload {
     return !this.isSent && (this.isBegun || this.isAwaited);
   }
 
-  /** The request for another URL with edited headers. */
+  /**
+   * The request for another URL with edited headers.
+   * @param {string} url
+   * @param {Request} request
+   * @param {string} edits
+   */
   to(url, request, edits) {
     const upstream = this.#hasBody(request) ? this.#withBody(url, request) : new Request(url, request);
     apply(upstream.headers, edits);
     return upstream;
   }
 
-  /** Whether a body is to be sent that can be followed: the platform makes no GET or HEAD with one. */
+  /**
+   * Whether a body is to be sent that can be followed: the platform makes no GET or HEAD with one.
+   * @param {Request} request
+   */
   #hasBody({ body, method }) {
     this.isSent = body === null;
     this.isBegun = body !== null && (method === 'GET' || method === 'HEAD');
     return body !== null && !this.isBegun;
   }
 
+  /**
+   * @param {string} url
+   * @param {Request} request
+   */
   #withBody(url, { method, headers, body, cf }) {
     const length = Number(headers.get('content-length') ?? NaN);
     const { readable, writable } = length >= 0 ? new FixedLengthStream(length) : new IdentityTransformStream();
-    this.ended = this.#pump(body, writable);
+    this.ended = this.#pump(/** @type {ReadableStream<Uint8Array>} */ (body), writable);
     return new Request(url, { method, headers, body: readable, redirect: 'manual', cf });
   }
 
-  // The first piece goes by hand: an upstream that cannot be reached never takes it. A client that breaks off
-  // before it has begun as well.
+  /**
+   * The first piece goes by hand: an upstream that cannot be reached never takes it. A client that breaks off
+   * before it has begun as well.
+   * @param {ReadableStream<Uint8Array>} body
+   * @param {WritableStream<Uint8Array>} writable
+   */
   async #pump(body, writable) {
     const [reader, writer] = [body.getReader(), writable.getWriter()];
     try {
@@ -88,17 +114,30 @@ export class Upload {
   }
 }
 
-/** Sends a request by a service binding or over the network; 0 ms is no limit. */
+/**
+ * Sends a request by a service binding or over the network; 0 ms is no limit.
+ * @param {Request} upstream
+ * @param {Fetcher | '' | undefined} service
+ * @param {number} timeoutMs
+ * @param {Upload} upload
+ */
 export function send(upstream, service, timeoutMs, upload) {
   const answered = service ? service.fetch(upstream) : fetch(upstream);
   return timeoutMs > 0 ? inTime(answered, timeoutMs, upload.ended) : answered;
 }
 
-// A race and not an AbortSignal: a signal would cut a slow body too, and costs a second copy of the
-// request. The time runs once the request's own body has been sent: how long that takes is its client's affair.
+/**
+ * A race and not an AbortSignal: a signal would cut a slow body too, and costs a second copy of the
+ * request. The time runs once the request's own body has been sent: how long that takes is its client's affair.
+ * @param {Promise<Response>} answered
+ * @param {number} timeoutMs
+ * @param {Promise<void> | undefined} uploaded
+ * @returns {Promise<Response>}
+ */
 function inTime(answered, timeoutMs, uploaded) {
   let timer,
     isSettled = false;
+  /** @type {Promise<never>} */
   const late = new Promise((_, reject) => {
     const start = () => {
       if (isSettled) return;
@@ -116,16 +155,25 @@ function inTime(answered, timeoutMs, uploaded) {
   });
 }
 
-/** What the rules need of an answer to a public URL, a line each: its status, where it redirects to, its headers. */
+/**
+ * What the rules need of an answer to a public URL, a line each: its status, where it redirects to, its headers.
+ * @param {Response} response
+ * @param {string} url
+ */
 export function readResponse(response, url) {
   const { status, headers } = response;
   const location = status >= 301 && status <= 308 ? headers.get('location') : null;
-  let text = status + '\n' + (location === null ? '' : (URL.parse(location, url)?.href ?? ''));
-  for (const [name, value] of headers) text += '\n' + name + ':' + value;
+  let text = `${status}\n${location === null ? '' : (URL.parse(location, url)?.href ?? '')}`;
+  for (const [name, value] of headers) text += `\n${name}:${value}`;
   return text;
 }
 
-/** The answer with edited headers and, where it is watched, one half of its body; the bytes stay as they are. */
+/**
+ * The answer with edited headers and, where it is watched, one half of its body; the bytes stay as they are.
+ * @param {Response} response
+ * @param {string} edits
+ * @param {ReadableStream | null} [body]
+ */
 export function answer(response, edits, body = response.body) {
   // No answer can be made with a status that HTTP does not have; its clients treat it as a 5xx all the same.
   const own =
@@ -141,7 +189,10 @@ const WATCHED_BYTES_MAX = 1_048_576;
 
 const READ_BYTES = 65_536;
 
-/** A reader that takes a buffer of ours, which a stream made in JavaScript cannot: then one that ignores it. */
+/**
+ * A reader that takes a buffer of ours, which a stream made in JavaScript cannot: then one that ignores it.
+ * @param {ReadableStream<Uint8Array>} body
+ */
 function readerOf(body) {
   try {
     return body.getReader({ mode: 'byob' });
@@ -154,11 +205,16 @@ function readerOf(body) {
 const BLANK_BYTES_MAX = 2_048;
 
 /** What is left of a page that shows nothing and loads nothing: no more than its frame. */
-const FRAME = /<!--[^]*?-->|<!doctype[^>]*>|<\/?(?:html|head|body)(?:\s[^>]*)?>|\s+/gi;
+const FRAME = /<!--[\s\S]*?-->|<!doctype[^>]*>|<\/?(?:html|head|body)(?:\s[^>]*)?>|\s+/gi;
 
+/** @param {Uint8Array} bytes */
 const isBlank = (bytes) => new TextDecoder('latin1').decode(bytes).replace(FRAME, '') === '';
 
-/** Reads a body to its end; whether that comes, within so many milliseconds, and there was anything in it. */
+/**
+ * Reads a body to its end; whether that comes, within so many milliseconds, and there was anything in it.
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {number} withinMs
+ */
 export async function endsWell(body, withinMs) {
   const reader = readerOf(body);
   const first = new Uint8Array(BLANK_BYTES_MAX);
@@ -175,7 +231,8 @@ export async function endsWell(body, withinMs) {
       isShort &&= length + value.byteLength <= BLANK_BYTES_MAX;
       if (isShort) first.set(value, length);
       length += value.byteLength;
-      buffer = value.buffer.byteLength === READ_BYTES ? value.buffer : new ArrayBuffer(READ_BYTES);
+      const used = /** @type {ArrayBuffer} */ (value.buffer);
+      buffer = used.byteLength === READ_BYTES ? used : new ArrayBuffer(READ_BYTES);
     }
   };
   const reading = read();
@@ -191,7 +248,10 @@ export async function endsWell(body, withinMs) {
   }
 }
 
-/** Lets go of an answer that nobody will read. */
+/**
+ * Lets go of an answer that nobody will read.
+ * @param {Response} response
+ */
 export function discard(response) {
   response.body?.cancel().catch(() => {});
 }

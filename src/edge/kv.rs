@@ -1,29 +1,29 @@
-//! Reads Workers KV.
+//! Reads Workers KV, by the crate `worker`.
 
 use std::collections::HashMap;
 
-use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsValue;
+use worker::kv::KvStore;
 
-use super::glue;
-
+/// The binding of the KV namespace.
+const ROLLOUTS: &str = "ROLLOUTS";
 /// The most keys that one read may ask for.
 const KEYS_MAX: usize = 100;
+/// So long KV may answer from its cache, in seconds: the least that it allows.
+const TEXT_CACHE_S: u64 = 30;
+/// The same for lists, which are large and change seldom.
+const BYTES_CACHE_S: u64 = 60;
 
 /// The texts of these keys; those that do not exist are left out.
 ///
 /// # Errors
 /// When KV cannot be read.
 pub async fn texts(env: &JsValue, keys: &[String]) -> Result<HashMap<String, String>, JsValue> {
+    let kv = KvStore::from_this(env, ROLLOUTS)?;
     let mut texts = HashMap::with_capacity(keys.len());
     for chunk in keys.chunks(KEYS_MAX) {
-        let asked: Array = chunk.iter().map(|key| JsValue::from_str(key)).collect();
-        let values = glue::read_texts(env, &asked).await?;
-        for (key, value) in chunk.iter().zip(values.iter()) {
-            if let Some(text) = value.as_string() {
-                texts.insert(key.clone(), text);
-            }
-        }
+        let found = kv.get_bulk(chunk).cache_ttl(TEXT_CACHE_S).text().await?;
+        texts.extend(found.into_iter().filter_map(|(key, text)| Some((key, text?))));
     }
     Ok(texts)
 }
@@ -33,6 +33,5 @@ pub async fn texts(env: &JsValue, keys: &[String]) -> Result<HashMap<String, Str
 /// # Errors
 /// When KV cannot be read.
 pub async fn bytes(env: &JsValue, key: &str) -> Result<Option<Vec<u8>>, JsValue> {
-    let value = glue::read_bytes(env, key).await?;
-    Ok(value.as_ref().map(Uint8Array::to_vec))
+    Ok(KvStore::from_this(env, ROLLOUTS)?.get(key).cache_ttl(BYTES_CACHE_S).bytes().await?)
 }

@@ -4,32 +4,28 @@
 //! what waits for something other than an upstream is asynchronous here: reading the configuration,
 //! and Tidegate's own paths.
 
+mod admin;
 mod api;
 mod beacon;
 mod clock;
 mod console;
-mod contact;
 mod controller;
-mod copy;
 mod facts;
 mod glue;
+mod isolate;
 mod kv;
 mod log;
-mod memory;
-mod meter;
 mod mint;
-mod own;
 mod proxy;
 mod session;
-mod snapshot;
 mod storage;
-mod tokens;
 
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
+use worker::Env;
 
 /// Answers Tidegate's own paths.
 #[wasm_bindgen]
-pub async fn fetch(request: Request, env: JsValue) -> Response {
-    own::serve(&request, &env).await
+pub async fn fetch(request: Request, env: Env) -> Response {
+    admin::serve(&request, &env).await
 }

@@ -4,7 +4,10 @@ import * as gate from './index.js';
 
 let isBroken = false;
 
-/** The module, in working order. */
+/**
+ * The module, in working order.
+ * @returns {import('../../types/edge.js').Gate}
+ */
 export function module() {
   if (isBroken) {
     gate.__wbg_reset_state();
@@ -13,7 +16,11 @@ export function module() {
   return gate;
 }
 
-/** Takes note that the module has trapped while it did something. */
+/**
+ * Takes note that the module has trapped while it did something.
+ * @param {string} subject
+ * @param {unknown} error
+ */
 export function noteTrap(subject, error) {
   isBroken = true;
   console.error(JSON.stringify({ tidegate: 'trap', subject, message: String(error) }));

@@ -8,11 +8,14 @@ use std::cell::RefCell;
 
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
+use worker::Env;
 
 use super::facts::{EdgeFacts, EdgeNewcomers};
-use super::{beacon, clock, console, log, meter, snapshot, tokens};
-use crate::model::plan::{Backend, Place};
+use super::{beacon, clock, console, glue, isolate, log};
+use crate::isolate::{Input, Ready};
+use crate::model::plan::{Backend, Place, Token};
 use crate::model::route::is_own;
+use crate::model::upstream::Upstream;
 use crate::protocol::address::Address;
 use crate::protocol::decision::{self, Decision};
 use crate::protocol::exchange::{Accepted, Exchange, Outcome};
@@ -52,7 +55,7 @@ impl OnTheWay {
 /// Begins a request at a time: `own` (a path of Tidegate's, with its URL where it was asked for under
 /// another name, or anything on the console's host), `wait` (the configuration must be read first) or a step.
 #[wasm_bindgen]
-pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, now_ms: f64) -> String {
+pub fn start(text: String, request: &Request, env: &Env, has_waited: bool, now_ms: f64) -> String {
     let text = RequestText::new(text);
     let Some(address) = Address::parse(text.url()) else {
         return print(
@@ -69,11 +72,12 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
     if console::with(env, |console| console.owns(&address)) {
         return "own".to_owned();
     }
-    let Some(ready) = snapshot::ready(&address, has_waited, now_ms) else {
+    isolate::prepare(env);
+    let Some(ready) = isolate::with(|isolate| isolate.ready(&address, has_waited, now_ms)) else {
         return "wait".to_owned();
     };
     let facts = EdgeFacts { text: &text, request, env };
-    if !has_waited && !tokens::pending(&ready.snapshot, ready.number, &facts).is_empty() {
+    if !has_waited && !pending(&ready, &facts, now_ms).is_empty() {
         return "wait".to_owned();
     }
     let decision = if text.is_preflight() {
@@ -86,7 +90,7 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
     let fallback = if ready.number.is_some() {
         None
     } else {
-        snapshot::fallback(env)
+        fallback(env)
             .map(|upstream| Backend::from(Place::Url(upstream)))
             .or_else(|| ready.snapshot.catalogue.excepting(&address).cloned())
     };
@@ -101,7 +105,6 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
             },
         );
     }
-    meter::prepare(env);
     let begun =
         Accepted { request: text, snapshot: ready.snapshot, decision, number: ready.number, started_ms: now_ms };
     match Exchange::start(begun, fallback, ready.is_configured) {
@@ -117,16 +120,30 @@ pub fn start(text: String, request: &Request, env: &JsValue, has_waited: bool, n
 
 /// Waits for what a request needs and lacks: its configuration, and the proof of its tokens.
 #[wasm_bindgen]
-pub async fn prepare(env: JsValue, text: String, request: Request, wait_until: js_sys::Function) {
+pub async fn prepare(env: Env, text: String, request: Request, wait_until: js_sys::Function) {
     let text = RequestText::new(text);
     let Some(address) = Address::parse(text.url()) else { return };
-    snapshot::prepare(&env, &address, &wait_until).await;
-    let Some(ready) = snapshot::ready(&address, true, clock::now_ms()) else { return };
-    let pending =
-        tokens::pending(&ready.snapshot, ready.number, &EdgeFacts { text: &text, request: &request, env: &env });
-    for (token, text) in &pending {
-        tokens::check(token, text).await;
+    isolate::prepare_request(&env, &address, &wait_until).await;
+    let now_ms = clock::now_ms();
+    let Some(ready) = isolate::with(|isolate| isolate.ready(&address, true, now_ms)) else { return };
+    for (token, text) in pending(&ready, &EdgeFacts { text: &text, request: &request, env: &env }, now_ms) {
+        isolate::run(&env, Input::TokenBrought(token, text)).await;
     }
+}
+
+/// The tokens of a request that are still to be verified.
+fn pending(ready: &Ready, facts: &EdgeFacts<'_>, now_ms: f64) -> Vec<(Token, String)> {
+    isolate::with(|isolate| isolate.tokens().pending(&ready.snapshot, ready.number, facts, now_ms))
+}
+
+/// Where requests go that no rollout takes.
+fn fallback(env: &Env) -> Option<Upstream> {
+    let text = glue::text(env, "FALLBACK_UPSTREAM")?;
+    let upstream = text.parse();
+    if let Err(error) = &upstream {
+        log::warn("fallback_unusable", "FALLBACK_UPSTREAM", &format!("{error}"));
+    }
+    upstream.ok()
 }
 
 /// Goes on with a request whose upstream has answered.
@@ -152,7 +169,7 @@ pub fn failed(number: u32, why: &str, error: String, now_ms: f64) -> String {
 pub fn left(number: u32, is_sent: bool, now_ms: f64) {
     let way = ON_THE_WAY.with_borrow_mut(|all| all.take(number));
     if let Some(way) = way.filter(|_| is_sent) {
-        meter::with_instruments(now_ms, |instruments| way.abandon(instruments));
+        isolate::with(|isolate| way.abandon(&mut isolate.instruments(now_ms)));
     }
 }
 
@@ -162,7 +179,7 @@ pub fn ended(number: u32, is_whole: bool, now_ms: f64) {
     let way = ON_THE_WAY.with_borrow_mut(|all| all.take(number));
     if let Some(way) = way.filter(|_| !is_whole) {
         log::warn("page_broken", "proxy", "a page's body ended early, took too long, or was blank");
-        meter::with_instruments(now_ms, |instruments| way.note_broken(instruments));
+        isolate::with(|isolate| way.note_broken(&mut isolate.instruments(now_ms)));
     }
 }
 
@@ -171,7 +188,7 @@ fn go_on(number: u32, outcome: Outcome, now_ms: f64) -> String {
         log::warn("way_lost", "proxy", "too many requests were on their way at once; the answer is passed on unmarked");
         return print(number, &Step::Answer { which: Which::Last, edits: None, watch_ms: 0 });
     };
-    let (step, remark) = meter::with_instruments(now_ms, |instruments| way.next(outcome, instruments));
+    let (step, remark) = isolate::with(|isolate| way.next(outcome, &mut isolate.instruments(now_ms)));
     if let Some(Remark { event, subject, message }) = remark {
         log::warn(event, &subject, &message);
     }

@@ -137,10 +137,14 @@ impl Command {
     }
 
     /// Whether it may be asked for without the revision that it was decided on.
-    pub const fn needs_no_revision(&self) -> bool {
-        self.is_stop() || matches!(self, Self::Note)
+    pub fn needs_no_revision(&self) -> bool {
+        UNCONDITIONAL.contains(&self.name())
     }
 }
+
+/// The commands that may be asked for without the revision that they were decided on: those that stop
+/// something, and a note.
+pub const UNCONDITIONAL: [&str; 4] = ["kill", "pause", "rollback", "note"];
 
 /// The reason of a command that stops something where nobody gives one.
 pub const NO_REASON: &str = "no reason given";
@@ -172,11 +176,11 @@ pub fn read_operators(r: &mut Reader, f: &mut Fields<'_>) -> Option<Option<Comma
     })
 }
 
-/// Reads a command of the history.
+/// Reads a command of the history. A field that is not known belongs to another version.
 pub fn read(r: &mut Reader, node: &Node) -> Option<Command> {
     let mut f = r.fields(node)?;
     let name = f.required(r, "command", Reader::text)?;
-    let command = match name.as_str() {
+    match name.as_str() {
         "set" => setting(r, &mut f).map(Command::Set),
         "kill" => cause(r, &mut f).map(Command::Kill),
         "revive" => cause(r, &mut f).map(Command::Revive),
@@ -190,9 +194,7 @@ pub fn read(r: &mut Reader, node: &Node) -> Option<Command> {
         "wait" => Some(Command::Wait),
         "end" => Some(Command::End),
         name => read_common(r, &mut f, name),
-    };
-    f.end(r);
-    command
+    }
 }
 
 fn read_common(r: &mut Reader, f: &mut Fields<'_>, name: &str) -> Option<Command> {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::fault::Explain;
-use super::serialize_as_text;
+use super::{deserialize_from_text, serialize_as_text};
 
 /// The units, longest name first where one is the start of another.
 const UNITS: [(&str, u64); 6] =
@@ -75,6 +75,7 @@ impl fmt::Display for Duration {
 }
 
 serialize_as_text!(Duration);
+deserialize_from_text!(Duration);
 
 #[cfg(test)]
 mod tests {

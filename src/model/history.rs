@@ -2,13 +2,19 @@
 //!
 //! An entry's text is what is stored, served and hashed, byte for byte, so that whoever holds the
 //! entries can check them without knowing how they were printed.
+//!
+//! What led to a change stands in it as values: its `cause`, and the figures that decided (`measured`).
+//! Sentences are made of them where they are shown (`decide::explain`). Entries of before that
+//! have neither; their `reason` and `figures` are sentences, and stay as they are.
+//! A field that is not known here belongs to another version, and is passed over.
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::command::{self, Command};
+use super::figure::Figure;
 use super::live::LiveState;
 use super::node::Node;
 use super::plan::fields::Reader;
@@ -31,15 +37,80 @@ pub struct Entry {
     pub actor: String,
     /// What was asked.
     pub command: Command,
-    /// Why.
+    /// What led to it; `None` in entries of before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<EntryCause>,
+    /// Why, in the words of whoever asked for it. In entries of before, also in those of the controller.
     pub reason: String,
-    /// The figures that decided.
+    /// The figures that decided, as sentences: in entries of before alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub figures: Vec<String>,
+    /// The figures that decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub measured: Vec<Figure>,
     /// The state that it led to.
     pub state: LiveState,
     /// The hash of the entry before.
     pub previous: String,
+}
+
+/// What led to a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum EntryCause {
+    /// A person's command.
+    Operator,
+    /// The plan's schedule.
+    Schedule {
+        /// The stage that was left, where one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<String>,
+        /// Its hold, which is over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold: Option<String>,
+        /// The rollouts that it comes after, where those were waited for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        after: Vec<String>,
+    },
+    /// A guardrail that came true.
+    Guardrail {
+        /// Its place among the guardrails in force: the plan's own first, then those that are built in.
+        index: usize,
+        /// Its condition.
+        condition: String,
+    },
+    /// What was read in KV.
+    Kv {
+        /// The key.
+        key: String,
+        /// Its text, where one was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// What it meant.
+        #[serde(default)]
+        found: KvFound,
+    },
+    /// Something that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What was found in KV.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KvFound {
+    /// A text that somebody wrote by hand.
+    Text,
+    /// A state that the controller wrote and somebody edited.
+    EditedState,
+    /// A state from before the controller knew the rollout.
+    EarlierState,
+    /// A key that is gone, for as long as a read may be stale.
+    Gone,
+    /// The key.
+    #[default]
+    #[serde(other)]
+    Key,
 }
 
 /// Why a text is no entry of a history.
@@ -82,14 +153,26 @@ impl Entry {
         if sha256_hex(format!("{fields}}}").as_bytes()) != hash {
             return Err(EntryError::Hash);
         }
-        let node: Node =
-            serde_json::from_str(&format!("{fields}}}")).map_err(|error| EntryError::Malformed(error.to_string()))?;
+        let malformed = |error: serde_json::Error| EntryError::Malformed(error.to_string());
+        let node: Node = serde_json::from_str(&format!("{fields}}}")).map_err(malformed)?;
+        let values: Values = serde_json::from_str(text).map_err(malformed)?;
         let mut reader = Reader::default();
         match entry(&mut reader, &node) {
-            Some(entry) if reader.faults.is_empty() => Ok((entry, hash.to_owned())),
+            Some(entry) if reader.faults.is_empty() => {
+                Ok((Self { cause: values.cause, measured: values.measured, ..entry }, hash.to_owned()))
+            }
             _ => Err(EntryError::Malformed(reader.faults.first().map_or_else(String::new, ToString::to_string))),
         }
     }
+}
+
+/// What entries of before do not have.
+#[derive(Deserialize)]
+struct Values {
+    #[serde(default)]
+    cause: Option<EntryCause>,
+    #[serde(default)]
+    measured: Vec<Figure>,
 }
 
 fn entry(r: &mut Reader, node: &Node) -> Option<Entry> {
@@ -103,15 +186,16 @@ fn entry(r: &mut Reader, node: &Node) -> Option<Entry> {
     let figures = f.optional(r, "figures", |r, node| r.list(node, Reader::text)).unwrap_or_default();
     let state = f.required(r, "state", live_state);
     let previous = f.required(r, "previous", Reader::text);
-    f.end(r);
     Some(Entry {
         rollout: rollout?,
         revision: revision?,
         at: at?,
         actor: actor?,
         command: command?,
+        cause: None,
         reason: reason?,
         figures,
+        measured: Vec::new(),
         state: state?,
         previous: previous?,
     })
@@ -124,4 +208,41 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry as the release before this one wrote it.
+    const BEFORE: &str = r#"{"rollout":"demo","revision":3,"at":"2026-11-20T10:00:00Z","actor":"guardrail","command":{"command":"rollback","to":"off"},"reason":"the guardrail `error_rate > 5%` has come true: error_rate is 7 %","figures":["error_rate is 7 %"],"state":{"revision":3,"plan":1,"attempt":1,"phase":"rolled_back","killed":false,"stage":"canary","percentage":0,"groups":[],"since":"2026-11-20T10:00:00Z"},"previous":"00"}"#;
+
+    fn hashed(body: &str) -> String {
+        format!("{},\"hash\":\"{}\"}}", body.strip_suffix('}').unwrap(), sha256_hex(body.as_bytes()))
+    }
+
+    #[test]
+    fn an_entry_of_before_keeps_its_words_and_its_hash() {
+        let (entry, hash) = Entry::parse(&hashed(BEFORE)).unwrap();
+        assert_eq!((entry.cause.as_ref(), entry.measured.len(), entry.figures.len()), (None, 0, 1));
+        assert_eq!(entry.print(), (hashed(BEFORE), hash));
+    }
+
+    #[test]
+    fn what_led_to_a_change_reads_back_and_what_another_version_adds_is_passed_over() {
+        let (mut entry, _) = Entry::parse(&hashed(BEFORE)).unwrap();
+        entry.cause = Some(EntryCause::Guardrail { index: 2, condition: "error_rate > 5%".into() });
+        entry.measured = vec![Figure { metric: "error_rate".into(), value: Some(0.07), ..Figure::default() }];
+        (entry.reason, entry.figures) = (String::new(), Vec::new());
+        let (text, _) = entry.print();
+        assert_eq!(Entry::parse(&text).unwrap().0, entry);
+        let newer = BEFORE.replace(r#""reason""#, r#""cause":{"by":"moon","phase":1},"mood":"calm","reason""#);
+        let (read, _) = Entry::parse(&hashed(&newer)).unwrap();
+        assert_eq!(read.cause, Some(EntryCause::Unknown));
+    }
+
+    #[test]
+    fn what_was_changed_is_found() {
+        assert_eq!(Entry::parse(&hashed(BEFORE).replace("7 %", "1 %")), Err(EntryError::Hash));
+    }
 }

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Duration;
 use super::fault::Explain;
-use super::serialize_as_text;
+use super::{deserialize_from_text, serialize_as_text};
 
 /// A point in time, to the millisecond: milliseconds since 1970-01-01T00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +74,7 @@ impl fmt::Display for Instant {
 }
 
 serialize_as_text!(Instant);
+deserialize_from_text!(Instant);
 
 #[cfg(test)]
 mod tests {

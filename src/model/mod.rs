@@ -7,6 +7,7 @@ pub mod command;
 pub mod condition;
 pub mod duration;
 pub mod fault;
+pub mod figure;
 pub mod group;
 pub mod history;
 pub mod instant;
@@ -20,6 +21,7 @@ pub mod percentage;
 pub mod plan;
 pub mod record;
 pub mod route;
+pub mod serial;
 pub mod source;
 pub mod subject;
 pub mod upstream;
@@ -31,14 +33,4 @@ pub use instant::Instant;
 pub use name::Name;
 pub use percentage::Percentage;
 
-/// Serialises a type as the text that its `Display` prints and its `FromStr` reads.
-macro_rules! serialize_as_text {
-    ($($type:ty),+ $(,)?) => {$(
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-    )+};
-}
-pub(crate) use serialize_as_text;
+pub(crate) use serial::{deserialize_from_text, serialize_as_text};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::fault::Explain;
-use super::serialize_as_text;
+use super::{deserialize_from_text, serialize_as_text};
 
 /// The longest name, in bytes; KV keys end at 512.
 const LENGTH_MAX: usize = 100;
@@ -75,3 +75,8 @@ impl std::borrow::Borrow<str> for Name {
 }
 
 serialize_as_text!(Name);
+deserialize_from_text!(Name);
+
+impl super::serial::Word for Name {
+    const KINDS: &'static [&'static str] = &[""];
+}

@@ -138,7 +138,7 @@ impl Record {
     /// Reads what [`Self::to_json`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
         let node: Node = serde_json::from_str(text).ok()?;
-        let mut reader = Reader::default();
+        let mut reader = Reader::of_stored();
         record(&mut reader, &node).filter(|_| reader.faults.is_empty())
     }
 }

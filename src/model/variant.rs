@@ -45,3 +45,4 @@ impl std::str::FromStr for Variant {
 }
 
 super::serialize_as_text!(Variant);
+super::deserialize_from_text!(Variant);

@@ -9,22 +9,20 @@ pub mod path;
 
 pub use path::own_path;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::flush::Counted;
 use crate::decide::judge::adoption::VIEW;
 use crate::model::Name;
 use crate::model::measured::sample::HASH_BITS;
 use crate::model::measured::sliced::SLICES;
-use crate::model::measured::wire::{known, named, word};
 use crate::model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
-use crate::model::node::Node;
-use crate::model::plan::fields::Reader;
+use crate::model::serial::pairs;
 use crate::model::variant::Variant;
 
 /// What one page view told of one rollout, already bounded and with its token verified. Whether it was
 /// told before is the controller's to know: a nonce counts once per metric.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The rollout that the page was assigned in.
     pub rollout: Name,
@@ -33,32 +31,32 @@ pub struct Report {
     /// The minute of the page, counted since 1970.
     pub minute: u64,
     /// The minute at which a later screen of the page reported: it is counted there.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub screen_minute: Option<u64>,
     /// The side of the page.
     pub variant: Variant,
     /// The endpoints of the plan that the page is at.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Name>,
     /// The page view, in 32 hexadecimal digits.
     pub nonce: String,
     /// The subject's hash for samples, 50 bits.
     pub subject: u64,
     /// The subject's slice, where the hash dealt it out.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice: Option<u8>,
     /// A number for the network that it came from; `None` where networks do not matter. It is not stored.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<u32>,
     /// Whether it counts the page view itself: in the first report of the view.
     pub is_view: bool,
     /// JavaScript errors.
     pub js_errors: u32,
     /// Measures: of what, and the bucket of the sketch.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "print_measures")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
     pub measures: Vec<(Measure, i16)>,
     /// Events, each once.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Name>,
 }
 
@@ -158,43 +156,14 @@ impl Report {
         Counted { rollout: self.rollout.clone(), window, compared }
     }
 
-    /// Reads what it prints; faults are noted.
-    pub fn read(r: &mut Reader, node: &Node) -> Option<Self> {
-        let mut f = r.fields(node)?;
-        let report = Self {
-            rollout: f.required(r, "rollout", Reader::parsed)?,
-            revision: f.required(r, "revision", Reader::whole)?,
-            minute: f.required(r, "minute", Reader::whole)?,
-            screen_minute: f.optional(r, "screen_minute", Reader::whole),
-            variant: f.required(r, "variant", word)?,
-            endpoints: f.optional(r, "endpoints", |r, node| r.parsed_list(node)).unwrap_or_default(),
-            nonce: f.required(r, "nonce", Reader::text)?,
-            subject: f.required(r, "subject", Reader::whole)?,
-            slice: f.optional(r, "slice", Reader::whole).and_then(|slice| u8::try_from(slice).ok()),
-            network: f.optional(r, "network", Reader::whole).and_then(|network| u32::try_from(network).ok()),
-            is_view: f.required(r, "is_view", Reader::boolean)?,
-            js_errors: f.required(r, "js_errors", Reader::whole).and_then(|count| u32::try_from(count).ok())?,
-            measures: f.optional(r, "measures", measures).unwrap_or_default(),
-            events: f.optional(r, "events", |r, node| r.parsed_list(node)).unwrap_or_default(),
-        };
-        f.end(r);
-        if report.slice.is_some_and(|slice| slice >= SLICES) || report.subject >> HASH_BITS != 0 {
-            r.error(None, "there are no such subjects", None);
-        }
-        Some(report)
+    /// Checks what its format does not say.
+    ///
+    /// # Errors
+    /// When there is no such subject or slice.
+    pub fn check(&self) -> Result<(), String> {
+        let is_possible = self.slice.is_none_or(|slice| slice < SLICES) && self.subject >> HASH_BITS == 0;
+        if is_possible { Ok(()) } else { Err(format!("there is no subject {}", self.subject)) }
     }
-}
-
-/// Pairs of a measure and a bucket, as an object.
-fn print_measures<S: Serializer>(measures: &[(Measure, i16)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(measures.iter().map(|(measure, bucket)| (measure, bucket)))
-}
-
-fn measures(r: &mut Reader, node: &Node) -> Option<Vec<(Measure, i16)>> {
-    named(r, node, |r, name, node| {
-        let bucket = r.number(node).filter(|bucket| bucket.abs() <= f64::from(i16::MAX));
-        known(r, name).zip(bucket.map(|bucket| bucket as i16))
-    })
 }
 
 #[cfg(test)]
@@ -225,9 +194,11 @@ mod tests {
     #[test]
     fn a_report_comes_back() {
         let text = serde_json::to_string(&report()).unwrap_or_default();
-        let node: Node = serde_json::from_str(&text).unwrap_or_default();
-        let mut r = Reader::default();
-        assert_eq!((Report::read(&mut r, &node), r.faults.len()), (Some(report()), 0));
+        assert_eq!(serde_json::from_str(&text).ok(), Some(report()));
+        assert_eq!(report().check(), Ok(()));
+        for impossible in [Report { slice: Some(100), ..report() }, Report { subject: 1 << 50, ..report() }] {
+            assert!(impossible.check().is_err(), "{impossible:?}");
+        }
     }
 
     #[test]
@@ -270,9 +241,8 @@ mod tests {
         let pages =
             |endpoint: Option<&Name>| counted.window.tally(Variant::New, endpoint).map_or(0, |tally| tally.pages);
         assert_eq!((counted.window.minute, pages(None), pages(report().endpoints.first())), (29_000_090, 1, 0));
-        let node: Node =
-            serde_json::from_str(&serde_json::to_string(&screen(1)).unwrap_or_default()).unwrap_or_default();
-        assert_eq!(Report::read(&mut Reader::default(), &node), Some(screen(1)));
+        let text = serde_json::to_string(&screen(1)).unwrap_or_default();
+        assert_eq!(serde_json::from_str(&text).ok(), Some(screen(1)));
     }
 
     #[test]

@@ -7,31 +7,71 @@
 //! What was counted travels in a [`Batch`], which has a number. One batch is under way at a time and is
 //! sent again unchanged until it is acknowledged; the controller keeps each isolate's last number,
 //! stored together with what it counted. So each batch counts once.
+//!
+//! While a release of Tidegate spreads, both sides may be of either release. So each message has a
+//! [`Version`], fields that are not known are passed over, and a batch that the controller cannot read is
+//! [`Refused`], which it says in its answer: it never acknowledges what it has not counted. The isolate
+//! tries again, since the next controller may be one that can read it, and gives up after
+//! [`REFUSALS_MAX`] refusals.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::beacon::Report;
 use crate::model::Name;
 use crate::model::measured::{SlicedCounts, Window};
-use crate::model::node::{Node, Value};
-use crate::model::plan::fields::Reader;
 
 /// The longest text of KV that is passed on; a live state has a few hundred bytes.
 pub const TEXT_BYTES_MAX: usize = 2_048;
 /// So many lists are told of; who has more sees the first.
 pub const LISTS_MAX: usize = 100;
+/// A batch that was refused so often is given up: after that many intervals the controller is no longer
+/// being replaced by one that can read it.
+pub const REFUSALS_MAX: u32 = 10;
+
+/// The version of a message: that of the release that wrote it. It grows when a release writes what the one
+/// before cannot use.
+///
+/// 1. Isolates know nothing of refusals: what they sent and cannot be read has to be acknowledged.
+/// 2. Isolates give up what was refused [`REFUSALS_MAX`] times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Version(pub u32);
+
+impl Version {
+    /// That of messages that tell none.
+    pub const FIRST: Self = Self(1);
+    /// The first that knows of refusals.
+    pub const REFUSALS: Self = Self(2);
+    /// That of this release.
+    pub const OWN: Self = Self::REFUSALS;
+
+    const fn first() -> Self {
+        Self::FIRST
+    }
+}
+
+impl Default for Version {
+    fn default() -> Self {
+        Self::OWN
+    }
+}
 
 /// What an isolate tells.
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Flush {
+    /// Its version.
+    #[serde(default = "Version::first")]
+    pub v: Version,
     /// Which isolate it is.
     pub isolate: String,
     /// The revision of its plans; 0 where it has none.
     pub plans: u64,
     /// The greatest revision of plans that it saw in KV and did not take in as a whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u64>,
     /// The rollouts that it serves, each with the revision that it knows; `None` asks for all.
+    #[serde(default)]
     pub known: Option<Vec<(String, u64)>>,
     /// What it saw under `stage/KEY` that no controller wrote: the rollout's key and the text.
     pub texts: Vec<(String, String)>,
@@ -40,11 +80,23 @@ pub struct Flush {
     /// What is wrong with its configuration: the KV key and what is wrong.
     pub faults: Vec<(String, String)>,
     /// The lists of KV that it holds: the group's name and how many ids there are.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<(String, u64)>,
     /// What it has counted since the batch before; `None` for nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
+    /// Where it has sent a batch that cannot be read: which, and why. It is not sent.
+    #[serde(skip)]
+    pub unreadable: Option<Refused>,
+}
+
+/// A batch that was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Its number; 0 where not even that can be read.
+    pub sequence: u64,
+    /// Why, for the log.
+    pub why: String,
 }
 
 /// A list of KV as isolates hold it.
@@ -57,7 +109,7 @@ pub struct HeldList {
 }
 
 /// What one isolate has counted.
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// Its number, from 1, one more than that of the batch before.
     pub sequence: u64,
@@ -68,35 +120,41 @@ pub struct Batch {
 }
 
 /// What was counted of one rollout under one revision in one minute.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Counted {
     /// The rollout.
     pub rollout: Name,
     /// The counts.
     pub window: Window,
     /// What a comparison may use of them.
-    #[serde(skip_serializing_if = "SlicedCounts::is_empty")]
+    #[serde(default, skip_serializing_if = "SlicedCounts::is_empty")]
     pub compared: SlicedCounts,
 }
 
 /// What the controller answers.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
+    /// Its version.
+    #[serde(default = "Version::first")]
+    pub v: Version,
     /// After how long the isolate is to come again, in milliseconds.
     pub interval_ms: u32,
     /// The value of the KV key `plans`, where the isolate's plans are older.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plans: Option<String>,
     /// The states that are newer, or that it told of texts for.
-    pub states: Vec<Told>,
+    pub states: Vec<RolloutUpdate>,
     /// The number of the last batch of this isolate that is stored.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<u64>,
+    /// The batch that this answers, where it was not taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
 }
 
 /// The state of one rollout.
-#[derive(Debug, PartialEq, Serialize)]
-pub struct Told {
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct RolloutUpdate {
     /// The rollout's key.
     pub key: String,
     /// The state as it stands in KV.
@@ -106,93 +164,59 @@ pub struct Told {
 }
 
 impl Flush {
-    /// Reads what an isolate has sent.
+    /// Reads what an isolate has sent; `None` for what is no flush. A batch that cannot be read takes nothing
+    /// else with it.
     pub fn parse(text: &str) -> Option<Self> {
-        let node: Node = serde_json::from_str(text).ok()?;
-        let r = &mut Reader::default();
-        let mut f = r.fields(&node)?;
-        Some(Self {
-            isolate: f.required(r, "isolate", Reader::text)?,
-            plans: f.required(r, "plans", Reader::whole)?,
-            seen: f.optional(r, "seen", Reader::whole),
-            known: f.optional(r, "known", |r, node| r.list(node, |r, pair| named(r, pair, Reader::whole))),
-            texts: f.required(r, "texts", |r, node| r.list(node, |r, pair| named(r, pair, Reader::text)))?,
-            kills: f.required(r, "kills", |r, node| r.list(node, Reader::text))?,
-            faults: f.required(r, "faults", |r, node| r.list(node, |r, pair| named(r, pair, Reader::text)))?,
-            // Isolates of an earlier version tell of none, and controllers of one do not read this.
-            lists: f
-                .optional(r, "lists", |r, node| r.list(node, |r, pair| named(r, pair, Reader::whole)))
-                .unwrap_or_default(),
-            batch: f.optional(r, "batch", |r, node| Some(Batch::read(r, node))),
-        })
+        #[derive(Deserialize)]
+        struct Carried<'a> {
+            #[serde(borrow, default)]
+            batch: Option<&'a RawValue>,
+        }
+
+        let mut flush: Self = serde_json::from_str(text).ok()?;
+        let Carried { batch } = serde_json::from_str(text).ok()?;
+        match batch.map(|batch| Batch::parse(batch.get())).transpose() {
+            Ok(batch) => flush.batch = batch,
+            Err(refused) => flush.unreadable = Some(refused),
+        }
+        Some(flush)
     }
 }
 
 impl Batch {
-    /// Reads a batch. One that is damaged anywhere counts nothing at all, but keeps its number, so that
-    /// it is acknowledged and not sent forever; what is wrong with it stays noted in the reader.
-    pub fn read(r: &mut Reader, node: &Node) -> Self {
-        let faults = r.found();
-        let read = |r: &mut Reader| {
-            let mut f = r.fields(node)?;
-            let sequence = f.required(r, "sequence", Reader::whole)?;
-            let counted = f.required(r, "counted", |r, node| r.list(node, counted)).unwrap_or_default();
-            let reports = f.required(r, "reports", |r, node| r.list(node, Report::read)).unwrap_or_default();
-            f.end(r);
-            Some(Self { sequence, counted, reports })
-        };
-        let batch = read(r).unwrap_or_default();
-        if r.found() > faults { Self { sequence: batch.sequence, ..Self::default() } } else { batch }
+    /// Reads a batch, whole or not at all.
+    ///
+    /// # Errors
+    /// With its number and why it cannot be read.
+    pub fn parse(text: &str) -> Result<Self, Refused> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            sequence: u64,
+        }
+
+        let read = serde_json::from_str(text).map_err(|error| error.to_string());
+        read.and_then(|batch: Self| batch.check().map(|()| batch)).map_err(|why| {
+            let sequence = serde_json::from_str(text).map_or(0, |Numbered { sequence }| sequence);
+            Refused { sequence, why }
+        })
     }
 
-    /// Reads one alone, as it was stored.
-    pub fn parse(text: &str) -> Self {
-        let node: Node = serde_json::from_str(text).unwrap_or_default();
-        Self::read(&mut Reader::default(), &node)
+    /// Checks what its format does not say.
+    fn check(&self) -> Result<(), String> {
+        self.counted.iter().try_for_each(|counted| counted.window.check())?;
+        self.reports.iter().try_for_each(Report::check)
     }
-}
 
-fn counted(r: &mut Reader, node: &Node) -> Option<Counted> {
-    let mut f = r.fields(node)?;
-    let rollout = f.required(r, "rollout", Reader::parsed);
-    let window = f.required(r, "window", Window::read);
-    let compared = f.optional(r, "compared", SlicedCounts::read).unwrap_or_default();
-    f.end(r);
-    Some(Counted { rollout: rollout?, window: window?, compared })
+    /// Whether there is nothing in it.
+    pub const fn is_empty(&self) -> bool {
+        self.counted.is_empty() && self.reports.is_empty()
+    }
 }
 
 impl Answer {
-    /// Reads what the controller has answered.
+    /// Reads what the controller has answered; `None` for what is no answer.
     pub fn parse(text: &str) -> Option<Self> {
-        let node: Node = serde_json::from_str(text).ok()?;
-        let r = &mut Reader::default();
-        let mut f = r.fields(&node)?;
-        Some(Self {
-            interval_ms: u32::try_from(f.required(r, "interval_ms", Reader::whole)?).ok()?,
-            plans: f.optional(r, "plans", Reader::text),
-            states: f.required(r, "states", |r, node| r.list(node, told))?,
-            acknowledged: f.optional(r, "acknowledged", Reader::whole),
-        })
-    }
-}
-
-fn told(r: &mut Reader, node: &Node) -> Option<Told> {
-    let mut f = r.fields(node)?;
-    Some(Told {
-        key: f.required(r, "key", Reader::text)?,
-        state: f.required(r, "state", Reader::text)?,
-        echoes: f.required(r, "echoes", |r, node| r.list(node, Reader::text))?,
-    })
-}
-
-/// A list of two: a name and what belongs to it.
-fn named<T>(r: &mut Reader, node: &Node, read: impl FnOnce(&mut Reader, &Node) -> Option<T>) -> Option<(String, T)> {
-    match &node.value {
-        Value::List(pair) => match pair.as_slice() {
-            [name, value] => Some((r.text(name)?, read(r, value)?)),
-            _ => None,
-        },
-        _ => None,
+        serde_json::from_str(text).ok()
     }
 }
 
@@ -209,6 +233,7 @@ mod tests {
         };
         let batch = Batch { sequence: 4, counted: vec![counted], reports: Vec::new() };
         let flush = Flush {
+            v: Version::OWN,
             isolate: "i".into(),
             plans: 3,
             seen: Some(9),
@@ -218,35 +243,88 @@ mod tests {
             faults: vec![("stage/shop".into(), "odd".into())],
             lists: vec![("beta".into(), 2)],
             batch: Some(batch),
+            unreadable: None,
         };
         assert_eq!(Flush::parse(&serde_json::to_string(&flush).unwrap_or_default()), Some(flush));
         let cold = Flush::default();
         assert_eq!(Flush::parse(&serde_json::to_string(&cold).unwrap_or_default()), Some(cold));
         let answer = Answer {
+            v: Version::OWN,
             interval_ms: 1_000,
             plans: Some("{\"v\":1}".into()),
-            states: vec![Told { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
+            states: vec![RolloutUpdate { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
             acknowledged: Some(4),
+            refused: Some(Refused { sequence: 5, why: "it is torn".into() }),
         };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
     }
 
     #[test]
-    fn an_isolate_of_an_earlier_version_tells_of_no_lists() {
+    fn an_isolate_of_an_earlier_release_tells_of_no_version_and_no_lists() {
         let text = r#"{"isolate":"i","plans":3,"known":null,"texts":[],"kills":[],"faults":[]}"#;
-        assert_eq!(Flush::parse(text), Some(Flush { isolate: "i".into(), plans: 3, ..Flush::default() }));
+        let flush = Flush { isolate: "i".into(), plans: 3, ..Flush::default() };
         assert_eq!(
-            serde_json::to_string(&Flush { isolate: "i".into(), plans: 3, ..Flush::default() }).ok().as_deref(),
-            Some(text)
+            Flush::parse(text),
+            Some(Flush { v: Version::FIRST, isolate: "i".into(), plans: 3, ..Flush::default() })
+        );
+        assert_eq!(
+            serde_json::to_string(&flush).ok(),
+            Some(text.replace("{\"isolate\"", "{\"v\":2,\"isolate\"")),
+            "beside its version it tells what the release before reads"
         );
         let later = text.replace("\"faults\"", "\"unheard\":{\"of\":1},\"faults\"");
         assert!(Flush::parse(&later).is_some(), "what is new is left alone");
     }
 
     #[test]
-    fn a_damaged_batch_counts_nothing_and_keeps_its_number() {
-        let text = r#"{"sequence":9,"counted":[{"rollout":"shop","window":{"minute":1,"minutes":1,"revision":1,"sides":[{"variant":"new","requests":-1}]}}],"reports":[]}"#;
-        assert_eq!(Batch::parse(text), Batch { sequence: 9, ..Batch::default() });
-        assert_eq!(Batch::parse(&text.replace("-1", "1")).counted.len(), 1);
+    fn an_answer_of_an_earlier_release_refuses_nothing() {
+        let text = r#"{"interval_ms":1000,"states":[],"acknowledged":4}"#;
+        let answer = Answer { interval_ms: 1_000, acknowledged: Some(4), ..Answer::default() };
+        assert_eq!(Answer::parse(text), Some(Answer { v: Version::FIRST, ..answer }));
+    }
+
+    const BATCH: &str = r#"{"sequence":9,"counted":[{"rollout":"shop","window":{"minute":1,"minutes":1,"revision":1,"sides":[{"variant":"new","requests":1}]}}],"reports":[]}"#;
+
+    #[test]
+    fn a_damaged_batch_is_refused_whole_and_keeps_its_number() {
+        assert_eq!(Batch::parse(BATCH).map(|batch| batch.counted.len()), Ok(1));
+        for (right, wrong) in [
+            ("\"requests\":1", "\"requests\":-1"),
+            ("\"requests\":1", "\"requests\":9999999999999999"),
+            ("\"new\"", "\"blue\""),
+            ("\"reports\":[]", "\"reports\":[{}]"),
+            ("\"rollout\":\"shop\",", ""),
+        ] {
+            assert!(BATCH.contains(right), "{right}");
+            let refused = Batch::parse(&BATCH.replace(right, wrong)).expect_err(wrong);
+            assert_eq!(refused.sequence, 9, "{wrong}");
+            assert!(!refused.why.is_empty());
+        }
+        assert_eq!(Batch::parse("{}").expect_err("there is no number").sequence, 0);
+    }
+
+    #[test]
+    fn a_damaged_batch_takes_nothing_else_of_its_flush_with_it() {
+        let flush = r#"{"v":2,"isolate":"i","plans":3,"known":[],"texts":[],"kills":["kill/*"],"faults":[],"batch":B}"#;
+        let damaged = flush.replace('B', &BATCH.replace("\"requests\":1", "\"requests\":1.5"));
+        let read = Flush::parse(&damaged).expect("the flush is whole");
+        assert_eq!((read.kills.len(), read.batch, read.unreadable.map(|refused| refused.sequence)), (1, None, Some(9)));
+    }
+
+    #[test]
+    fn what_a_later_release_adds_to_a_batch_is_passed_over() {
+        let own = Batch::parse(BATCH).expect("it is whole");
+        for (before, added) in [
+            ("\"sequence\":9", "\"spans\":[{\"a\":1}],"),
+            ("\"rollout\"", "\"zone\":\"eu\","),
+            ("\"minute\"", "\"shard\":3,"),
+            ("\"variant\"", "\"retried\":5,"),
+            ("\"variant\"", "\"sketches\":{\"warmth\":\"1 2\"},"),
+            ("\"window\"", "\"compared\":{\"trials\":[{\"of\":\"retries\",\"side\":1}],\"bins\":\"1\"},"),
+        ] {
+            let later = BATCH.replacen(before, &format!("{added}{before}"), 1);
+            assert_ne!(later, BATCH);
+            assert_eq!(Batch::parse(&later).as_ref(), Ok(&own), "{later}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::platform::{OPERATOR, Refused};
 use super::run::Simulation;
 use super::scenario::What;
 use super::told::{Event, Kind};
+use crate::decide::explain;
 use crate::decide::judge::{Evaluation, Fired};
 use crate::decide::schedule::Blocker;
 use crate::model::Instant;
@@ -238,11 +239,12 @@ impl Simulation {
     fn changed(&mut self, index: usize, entry: Entry) {
         let at_ms = self.at_ms();
         let Some(life) = self.lives.get_mut(index) else { return };
+        let (reason, figures) = (explain::of_entry(&entry), explain::figures(&entry));
         let (before, after) = (std::mem::replace(&mut life.live, entry.state), life.live.clone());
         self.changes += 1;
         let has_moved = (before.phase, before.killed, before.ended) != (after.phase, after.killed, after.ended);
         if has_moved {
-            life.last = Some((entry.reason.clone(), at_ms));
+            life.last = Some((reason.clone(), at_ms));
             life.stage = before.stage.clone();
         }
         if before.stage != after.stage
@@ -263,9 +265,9 @@ impl Simulation {
             _ if is_forward => Kind::Forward,
             _ => Kind::Change,
         };
-        self.tell(index, kind, &entry.actor, entry.command.name(), entry.reason);
+        self.tell(index, kind, &entry.actor, entry.command.name(), reason);
         if let Some(event) = self.events.last_mut() {
-            event.figures = entry.figures;
+            event.figures = figures;
         }
     }
 

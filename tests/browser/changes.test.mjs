@@ -1,7 +1,7 @@
 // The percentage changes under open pages: what they still have to load, they get.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { EARLY, LATE, assertOneSide, lazyPart, openPage, openShop, parts, sideOf } from './shop.mjs';
+import { assertOneSide, EARLY, LATE, lazyPart, openPage, openShop, parts, sideOf } from './shop.mjs';
 
 let shop, imageOf;
 before(async () => {

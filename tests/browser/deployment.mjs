@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { Miniflare } from 'miniflare';
 import { workerConfig } from '../../scripts/dev/config.mjs';
 import { withStorage } from '../storage.mjs';
-import { CRASH, ROOT, compile, workerModules } from './gate.mjs';
+import { CRASH, compile, ROOT, workerModules } from './gate.mjs';
 
 /** The operator is `ana`, the viewer is `vic`. */
 export const TOKENS = { operator: 'the token of ana', viewer: 'the token of vic' };

@@ -2,17 +2,17 @@
 // trust HTTPS. (The gate of tests/edge takes a proxy's requests.)
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Miniflare } from 'miniflare';
+import { COMMAND } from '../../scripts/command.mjs';
 import { workerConfig } from '../../scripts/dev/config.mjs';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build/worker');
-const CLI = join(ROOT, 'target/release/tidegate');
 export const CRASH = /panicked at|RuntimeError|unreachable executed/;
 
 /** Starts the gate with a plan (TOML) and a percentage for the rollout `key`. */
@@ -66,7 +66,7 @@ export function compile(plan) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-browser-'));
   try {
     writeFileSync(join(scratch, 'plan.toml'), plan);
-    return execFileSync(CLI, ['compile', join(scratch, 'plan.toml')], { encoding: 'utf8' });
+    return execFileSync(COMMAND, ['compile', join(scratch, 'plan.toml')], { encoding: 'utf8' });
   } finally {
     rmSync(scratch, { recursive: true });
   }

@@ -26,8 +26,8 @@ const BUCKETS = { [EARLY]: 46_629, [LATE]: 60_770 };
 /** The side that a known user is on at a percentage. */
 export const sideOf = (user, percentage) => (BUCKETS[user] < percentage * 1_000 ? 'new' : 'legacy');
 
-const OBEYED_MS_MAX = 15_000;
-const ACTION_MS_MAX = 20_000;
+const OBEYED_MS_MAX = 60_000;
+const ACTION_MS_MAX = 60_000;
 const POLL_MS = 50;
 
 const planFor = ({ legacy, new: next }) => `

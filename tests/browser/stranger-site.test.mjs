@@ -9,10 +9,10 @@ import { file, startUpstream } from '../edge/upstream.mjs';
 import { openGate } from './gate.mjs';
 import { CHROMIUM, FLAGS } from './shop.mjs';
 
-const OBEYED_MS_MAX = 15_000;
-const ACTION_MS_MAX = 20_000;
+const OBEYED_MS_MAX = 60_000;
+const ACTION_MS_MAX = 60_000;
 /** For a browser to look for a newer worker, to install it, and for that one to leave. */
-const REPLACED_MS_MAX = 30_000;
+const REPLACED_MS_MAX = 60_000;
 /** A page that reloads itself for ever does so many times in this. */
 const LOOPED_MS = 6_000;
 const HTML = ['Content-Type', 'text/html; charset=utf-8'];

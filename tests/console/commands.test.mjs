@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sentence } from '../../www/text/words.js';
-import { dialogOf, openConsole, shows } from './console.mjs';
+import { dialogOf, eventually, openConsole, shows } from './console.mjs';
 import { many } from './plans.mjs';
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
@@ -25,11 +25,16 @@ test('kill is one key and one confirmation', async () => {
   const page = await open.page('operator', at('page-01'));
   await shows(page, '[data-command=kill]', 'k');
   await page.keyboard.press('k');
-  await shows(page, 'dialog', '10 % of subjects move from new to legacy.');
-  assert.deepEqual(await page.evaluate(() => [document.activeElement.id, document.activeElement.value]), [
-    'reason',
-    'Killed in the console: something is wrong with new',
-  ]);
+  await shows(page, 'dialog', '10 % of users move from new to legacy.');
+  await eventually(async () =>
+    assert.deepEqual(
+      await page.evaluate(() => {
+        const { id, value } = /** @type {HTMLInputElement} */ (document.activeElement);
+        return [id, value];
+      }),
+      ['reason', 'Killed in the console: something is wrong with new'],
+    ),
+  );
   await page.keyboard.press('Enter');
   await shows(page, '.title-line', 'Killed');
   assert.equal((await stateOf('page-01')).killed, true);
@@ -44,7 +49,12 @@ test('Esc leaves everything as it was, and the focus where it was', async () => 
   await dialogOf(page).waitFor();
   await page.keyboard.press('Escape');
   await dialogOf(page).waitFor({ state: 'detached' });
-  assert.equal(await page.evaluate(() => document.activeElement.dataset.command), 'kill');
+  await eventually(async () =>
+    assert.equal(
+      await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).dataset.command),
+      'kill',
+    ),
+  );
   assert.equal((await stateOf('page-02')).killed, false);
 });
 
@@ -75,7 +85,7 @@ test('a kill goes without its reason, which follows as a note and hides nothing'
   assert.equal((await lastOf('page-10')).reason, 'no reason given');
   await page.getByRole('button', { name: 'Add a note' }).click();
   const send = dialogOf(page).getByRole('button', { name: 'Add', exact: true });
-  assert.equal(await send.getAttribute('aria-disabled'), 'true', 'a note has words');
+  await eventually(async () => assert.equal(await send.getAttribute('aria-disabled'), 'true', 'a note has words'));
   await dialogOf(page).getByLabel('Note').fill('Payments failed');
   await page.keyboard.press('Enter');
   await shows(page, '#history', '“Payments failed”');
@@ -87,17 +97,19 @@ test('a kill goes without its reason, which follows as a note and hides nothing'
 test('set foretells each percentage that is typed, and warns of what it skips', async () => {
   const page = await open.page('operator', at('page-04'));
   await page.keyboard.press('s');
-  const number = page.getByLabel('Percentage of subjects on new', { exact: true });
+  const number = page.getByLabel('Percentage of users on new', { exact: true });
   await number.fill('25');
-  await shows(page, '.foretold', '15 % of subjects move from legacy to new');
+  await shows(page, '.foretold', '15 % of users move from legacy to new');
   await shows(page, '.foretold', 'Skipped: ');
   await number.fill('5');
-  await shows(page, '.foretold', '5 % of subjects move from new to legacy');
+  await shows(page, '.foretold', '5 % of users move from new to legacy');
   await number.fill('150');
   await shows(page, '.foretold', 'Would not be done');
   await number.fill('2.5');
   const send = dialogOf(page).getByRole('button', { name: 'Set', exact: true });
-  assert.equal(await send.getAttribute('aria-disabled'), 'true', 'there is no reason yet');
+  await eventually(async () =>
+    assert.equal(await send.getAttribute('aria-disabled'), 'true', 'there is no reason yet'),
+  );
   await page.getByLabel('Reason').fill('A closer look');
   await send.click();
   await shows(page, '.percent-large', '2.5 %');
@@ -109,7 +121,7 @@ test('a rollback can stop on the way, and a resume begins the next attempt in a 
   await page.getByRole('button', { name: 'Roll back' }).click();
   await page.getByLabel('A percentage').check();
   await page.getByLabel('Percentage to keep on new', { exact: true }).fill('4');
-  await shows(page, '.foretold', '6 % of subjects move from new to legacy');
+  await shows(page, '.foretold', '6 % of users move from new to legacy');
   await dialogOf(page).getByRole('button', { name: 'Roll back' }).click();
   await shows(page, '.title-line', 'Rolled back');
   await shows(page, '.percent-large', '4 %');
@@ -147,8 +159,8 @@ test('where somebody was faster one decides again', async () => {
   assert.equal((await stateOf('page-07')).percentage, 20);
   await page.unrouteAll();
   await page.getByRole('button', { name: 'Decide again' }).click();
-  await shows(page, '.foretold', '80 % of subjects move from legacy to new');
-  assert.equal(await page.getByLabel('Reason').inputValue(), 'Support is ready');
+  await shows(page, '.foretold', '80 % of users move from legacy to new');
+  await eventually(async () => assert.equal(await page.getByLabel('Reason').inputValue(), 'Support is ready'));
   await dialogOf(page).getByRole('button', { name: 'Advance' }).click();
   await shows(page, '.percent-large', '100 %');
 });
@@ -194,7 +206,7 @@ test('the list of keys opens with ?', async () => {
   const page = await open.page('operator', at('page-09'));
   await shows(page, 'h1', 'page-09');
   await page.keyboard.press('?');
-  await shows(page, 'dialog', 'Kill: everybody on legacy');
+  await shows(page, 'dialog', 'Kill: all traffic to legacy');
 });
 
 test('a key that is pressed before the rollout is there counts once it is', async () => {
@@ -230,14 +242,13 @@ test('a draft in a freeze has a Start that says why not, and when', async () => 
   const page = await open.page('operator', at('frozen'));
   const start = page.getByRole('button', { name: 'Start', exact: true });
   await start.waitFor();
-  assert.equal(await start.getAttribute('aria-disabled'), 'true');
+  await eventually(async () => assert.equal(await start.getAttribute('aria-disabled'), 'true'));
   const why = page.locator(`#${await start.getAttribute('aria-describedby')}`);
-  assert.match(
-    await why.innerText(),
-    new RegExp(`^Start: the plan’?'?s freeze stops advancing now, until ${day(2)} .* 00:00 UTC \\(in \\d+ d`),
+  await eventually(async () =>
+    assert.match(await why.innerText(), new RegExp(`^Start: change freeze, until ${day(2)} .* 00:00 UTC \\(in \\d+ d`)),
   );
   await start.click({ force: true });
-  assert.equal(await dialogOf(page).count(), 0);
+  await eventually(async () => assert.equal(await dialogOf(page).count(), 0));
   await shows(page, '.fact-large', 'Waits for somebody to start it, possible in');
 });
 

@@ -2,6 +2,7 @@
 // asks for and complains about.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { openDeployment } from '../browser/deployment.mjs';
@@ -17,7 +18,7 @@ const FLAGS = [
   '--disable-sync',
 ];
 const AXE = fileURLToPath(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url));
-const ACTION_MS_MAX = 15_000;
+const ACTION_MS_MAX = 60_000;
 /** What Chromium itself says of answers that the console handles. */
 const OF_ANSWERS =
   /Failed to load resource: (the server responded with a status of|net::ERR_(FAILED|INTERNET_DISCONNECTED))/;
@@ -75,6 +76,23 @@ export async function signIn(page, token) {
 /** Waits until the page shows `text` in what `selector` names. */
 export const shows = (page, selector, text) =>
   page.locator(selector, { hasText: text }).filter({ visible: true }).first().waitFor();
+
+/**
+ * Resolves once `check` throws nothing. A page is drawn a moment after what it shows has changed, so whatever
+ * is read of it is asserted in here.
+ * @param {() => Promise<unknown>} check
+ */
+export async function eventually(check) {
+  const deadline = performance.now() + ACTION_MS_MAX;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await sleep(50);
+    }
+  }
+}
 
 /** The open dialog. */
 export const dialogOf = (page) => page.locator('dialog[open]');

@@ -1,7 +1,7 @@
 // Contact that is lost and comes back: old figures are never shown as new.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openConsole, shows } from './console.mjs';
+import { eventually, openConsole, shows } from './console.mjs';
 import { many } from './plans.mjs';
 
 let open;
@@ -17,12 +17,12 @@ test('lost contact is said, with its age, and ends by itself', async () => {
   await page.context().setOffline(true);
   await shows(page, '.contact', 'No contact since');
   await shows(page, '.age', 'as of ');
-  assert.equal(await page.locator('main[data-stale]').count(), 1);
+  await eventually(async () => assert.equal(await page.locator('main[data-stale]').count(), 1));
   await open.deployment.command('page-01', 'set', { percentage: 33 });
   await page.context().setOffline(false);
   await shows(page, '.percent-large', '33 %');
   await page.locator('.contact').waitFor({ state: 'hidden' });
-  assert.equal(await page.locator('main[data-stale]').count(), 0);
+  await eventually(async () => assert.equal(await page.locator('main[data-stale]').count(), 0));
 });
 
 test('a controller that does not answer is told in the server’s words', async () => {

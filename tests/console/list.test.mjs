@@ -1,7 +1,7 @@
 // The list of rollouts: none, many, faults, and the kill of everything.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { assertFits, dialogOf, openConsole, shows } from './console.mjs';
+import { assertFits, dialogOf, eventually, openConsole, shows } from './console.mjs';
 import { LONG_KEY, long, many } from './plans.mjs';
 
 let open;
@@ -47,8 +47,8 @@ test('the filter finds by name and description, and keeps what is typed', async 
   await shows(page, 'main', '1 of 50 rollouts');
   assert.deepEqual(await names(page), [LONG_KEY]);
   await page.waitForTimeout(2_500);
-  assert.equal(await field.inputValue(), 'resellers');
-  assert.equal(await field.evaluate((node) => node === document.activeElement), true);
+  await eventually(async () => assert.equal(await field.inputValue(), 'resellers'));
+  await eventually(async () => assert.equal(await field.evaluate((node) => node === document.activeElement), true));
   await field.fill('nothing like it');
   await shows(page, 'main', 'No rollout matches');
 });

@@ -12,6 +12,7 @@ const MINUTE_MS = 60_000;
 const START = Date.parse('2026-12-02T10:00:00Z');
 const minute = (index) => new Date(START + index * MINUTE_MS).toISOString();
 
+/** @returns {any} */
 const side = (variant, counts = {}) => ({
   variant,
   requests: 0,
@@ -23,6 +24,11 @@ const side = (variant, counts = {}) => ({
   measures: {},
   ...counts,
 });
+/**
+ * @param {number} index
+ * @param {Record<string, any>} [more]
+ * @returns {any}
+ */
 const window = (index, { revision = 1, percentage = 10, sides, subjects } = {}) => ({
   at: minute(index),
   minutes: 1,
@@ -31,6 +37,11 @@ const window = (index, { revision = 1, percentage = 10, sides, subjects } = {}) 
   sides,
   subjects,
 });
+/**
+ * @param {any[]} windows
+ * @param {Record<string, any>} [more]
+ * @returns {any}
+ */
 const answer = (windows, { at = minute(30), evidence = [], minutes = 1, since = minute(0), ...more } = {}) => ({
   rollout: 'demo',
   since,
@@ -42,6 +53,7 @@ const answer = (windows, { at = minute(30), evidence = [], minutes = 1, since = 
   ...more,
 });
 const latency = (count, value) => ({ latency: { count, p50: value, p75: value, p95: value * 2, p99: value * 3 } });
+/** @returns {any} */
 const view = (more = {}) => ({
   key: 'demo',
   routes: ['/*'],
@@ -53,7 +65,7 @@ const view = (more = {}) => ({
 });
 
 const charts = (data, { rollout = view(), entries = [] } = {}) =>
-  chartsOf({ metrics: { data }, view: rollout, entries });
+  chartsOf({ metrics: { ...initial, data }, view: rollout, entries });
 const chart = (data, id, more) => charts(data, more).charts.find((one) => one.id === id);
 /** The values of one chart at a minute: `[new, legacy]`. */
 const at = ({ data: [xs, ...columns] }, index) => {
@@ -179,6 +191,10 @@ const EVIDENCE = {
 };
 const NAME = 'evidence guardrail error_rate > legacy error_rate';
 
+/**
+ * @param {object} given
+ * @param {{ rollout?: any, at?: string }} [more]
+ */
 const evidenceChart = (given, { rollout, at } = {}) =>
   chart(answer([], { at, evidence: [{ ...EVIDENCE, ...given }] }), NAME, { rollout });
 
@@ -231,9 +247,18 @@ test('a comparison that is no longer made says so, and ends where it ended', () 
 });
 
 test('an answer for another range or rollout changes nothing', () => {
-  const metrics = reduce(reduce(initial, { type: 'route', key: 'demo' }), { type: 'chooseSince', since: '7d' });
-  assert.equal(reduce(metrics, { type: 'metrics', key: 'demo', since: '2h', data: answer([]) }), metrics);
-  assert.equal(reduce(metrics, { type: 'metrics', key: 'other', since: '7d', data: answer([]) }), metrics);
+  const metrics = reduce(reduce(initial, { type: 'route', view: 'rollout', key: 'demo' }), {
+    type: 'chooseSince',
+    since: '7d',
+  });
+  assert.equal(
+    reduce(metrics, { type: 'metrics', key: 'demo', since: '2h', endpoint: null, data: answer([]), at: 0 }),
+    metrics,
+  );
+  assert.equal(
+    reduce(metrics, { type: 'metrics', key: 'other', since: '7d', endpoint: null, data: answer([]), at: 0 }),
+    metrics,
+  );
 });
 
 test('what is not measured is listed with the way to get it', () => {

@@ -9,7 +9,7 @@ import { openConsole, shows } from './console.mjs';
 const DAYS = 89;
 const VISITORS = 240;
 const CHANGES = 60;
-const WAIT_MS_MAX = 30_000;
+const WAIT_MS_MAX = 120_000;
 /** What a browser is asked to take in for ninety days, in bytes. */
 const ANSWER_MAX = 4_000_000;
 
@@ -118,7 +118,7 @@ test('its page opens as any other does, and shows ninety days', async (context) 
   await page.locator('#plots').getByText('90 days').click();
   const plot = page.locator('#plots .plots-cell').first();
   await plot.getByRole('button', { name: 'Table' }).click();
-  await plot.getByText(new RegExp(`The latest 120 of 2,?1\\d\\d times`)).waitFor();
+  await plot.getByText(/The latest 120 of 2,?1\d\d times/).waitFor();
   context.diagnostic(
     `opened with plots in ${Math.round(choosing - opening)} ms, ninety days in ${Math.round(performance.now() - choosing)} ms`,
   );

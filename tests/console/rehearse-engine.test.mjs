@@ -5,13 +5,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { COMMAND } from '../../scripts/command.mjs';
 import { deployedText } from '../../www/rehearse/deployed.js';
 import { catalogue, lineOf, presets } from '../../www/rehearse/injections.js';
 
 let engine;
 
 before(async () => {
-  engine = await import('../../build/rehearse/rehearse.js');
+  // By its address, since it is there only once it is built.
+  engine = await import(new URL('../../build/rehearse/rehearse.js', import.meta.url).href);
   await engine.default({ module_or_path: readFileSync('build/rehearse/rehearse_bg.wasm') });
 });
 
@@ -38,7 +40,7 @@ function commanded(name, scenario, settings) {
     ...scenario.flatMap((line) => ['--inject', line]),
     ...options,
   ];
-  const told = execFileSync('target/release/tidegate', words, {
+  const told = execFileSync(COMMAND, words, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -48,7 +50,7 @@ function commanded(name, scenario, settings) {
     .map((line) => JSON.parse(line));
 }
 
-for (const [name, scenario, settings] of [
+for (const [name, scenario, settings] of /** @type {[string, string[], object][]} */ ([
   ['demo', [], {}],
   ['demo', ['new.error_rate = 30% from quarter+20s'], { seed: 7 }],
   ['demo', ['new.latency = 3x from canary', 'errors clustered'], { seed: 11, requests_per_hour: 60_000 }],
@@ -59,7 +61,7 @@ for (const [name, scenario, settings] of [
     { until: '60h', requests_per_hour: 3_000 },
   ],
   ['dark-launch', ['approve everything'], { until: '36h', requests_per_hour: 600, rollout: 'core-read' }],
-]) {
+])) {
   test(`${name} lives as the command says: ${scenario.join(', ')} ${JSON.stringify(settings)}`, () => {
     assert.deepEqual(fates(plan(name), scenario, settings), commanded(name, scenario, settings));
   });
@@ -69,7 +71,7 @@ test('faults are those of check', () => {
   const text = plan('staged').replace('percentage = 5', 'percentage = 500').replaceAll('error_rate', 'eror_rate');
   const folder = mkdtempSync(join(tmpdir(), 'tidegate-'));
   writeFileSync(join(folder, 'plan.toml'), text);
-  const { stdout, status } = spawnSync('target/release/tidegate', ['check', '--json', join(folder, 'plan.toml')], {
+  const { stdout, status } = spawnSync(COMMAND, ['check', '--json', join(folder, 'plan.toml')], {
     encoding: 'utf8',
   });
   rmSync(folder, { recursive: true });
@@ -105,9 +107,7 @@ test('whatever the form writes is understood', () => {
 });
 
 test('a rollout of the deployment comes with what it waits for', () => {
-  const compiled = JSON.parse(
-    execFileSync('target/release/tidegate', ['compile', 'plans/dark-launch.toml'], { encoding: 'utf8' }),
-  );
+  const compiled = JSON.parse(execFileSync(COMMAND, ['compile', 'plans/dark-launch.toml'], { encoding: 'utf8' }));
   const text = deployedText(compiled.rollouts, 'core-write');
   const { ok, rollouts } = check(text, 'approve everything', { rollout: 'core-write' });
   assert.ok(ok);

@@ -5,7 +5,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { COMMAND } from '../../scripts/command.mjs';
 import { openDeployment } from '../browser/deployment.mjs';
+import { eventually } from './console.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const FLAGS = [
@@ -19,8 +21,8 @@ const FLAGS = [
 ];
 const AXE = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
 const STAGED = readFileSync('plans/staged.toml', 'utf8');
-const ACTION_MS_MAX = 20_000;
-const RUN_MS_MAX = 60_000;
+const ACTION_MS_MAX = 60_000;
+const RUN_MS_MAX = 180_000;
 
 let deployment;
 let browser;
@@ -44,7 +46,10 @@ afterEach(async () => {
   }
 });
 
-/** The page, signed in. `expected` are errors that a test provokes. */
+/**
+ * The page, signed in. `expected` are errors that a test provokes.
+ * @param {{ expected?: RegExp } & import('playwright-core').BrowserContextOptions} [options]
+ */
 async function rehearse({ expected = /$^/, ...options } = {}) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(ACTION_MS_MAX);
@@ -80,9 +85,7 @@ const run = (page) => page.getByRole('button', { name: /^Run/ }).first().click()
 
 /** What the command says of the same. */
 function fate(...words) {
-  return JSON.parse(
-    execFileSync('target/release/tidegate', ['simulate', '--json', ...words], { encoding: 'utf8' }).split('\n')[0],
-  );
+  return JSON.parse(execFileSync(COMMAND, ['simulate', '--json', ...words], { encoding: 'utf8' }).split('\n')[0]);
 }
 
 const grouped = (count) => count.toLocaleString('en-GB');
@@ -131,18 +134,25 @@ test('a failure is injected by form, and the plan goes back as the command says'
     '--inject',
     'new.error_rate = 20% from 6h',
   );
-  const told = await verdict.innerText();
   assert.equal(expected.outcome, 'rolled_back');
-  const [, after] = /^Rolled back after (.*) at pilot, 5 %/.exec(told);
-  assert.equal(
-    await page.locator('.life-event', { hasText: 'Rollback by a guardrail' }).locator('.life-event-at').innerText(),
-    after,
-    'the event has the same time',
+  let after;
+  await eventually(async () => {
+    const told = await verdict.innerText();
+    [, after] = /^Rolled back after (.*) at pilot, 5 %/.exec(told);
+    for (const words of [expected.reason.replaceAll('`', '').replace(/^the/, 'The'), ...costOf(expected)])
+      assert.ok(told.includes(words), `${words} in ${told}`);
+  });
+  await eventually(async () =>
+    assert.equal(
+      await page.locator('.life-event', { hasText: 'Rollback by a guardrail' }).locator('.life-event-at').innerText(),
+      after,
+      'the event has the same time',
+    ),
   );
-  for (const words of [expected.reason.replaceAll('`', '').replace(/^the/, 'The'), ...costOf(expected)])
-    assert.ok(told.includes(words), `${words} in ${told}`);
-  assert.ok((await page.locator('.plot-canvas canvas').count()) >= 4, 'its life is drawn');
-  assert.match(await page.locator('.life-events').innerText(), /Rollback by a guardrail/);
+  await eventually(async () =>
+    assert.ok((await page.locator('.plot-canvas canvas').count()) >= 4, 'its life is drawn'),
+  );
+  await eventually(async () => assert.match(await page.locator('.life-events').innerText(), /Rollback by a guardrail/));
   const command = await page.locator('.command code').first().innerText();
   assert.equal(
     command,
@@ -169,11 +179,15 @@ test('a plan of the deployment runs by keyboard, with another seed and fewer req
     '--inject',
     'new.error_rate = 30% from quarter+10s',
   );
-  const told = await page.locator('.fate').innerText();
-  for (const words of costOf(expected)) assert.ok(told.includes(words), `${words} in ${told}`);
-  assert.match(
-    await page.locator('.command code').first().innerText(),
-    /demo\.json .*--requests-per-hour 60000 --seed 7$/,
+  await eventually(async () => {
+    const told = await page.locator('.fate').innerText();
+    for (const words of costOf(expected)) assert.ok(told.includes(words), `${words} in ${told}`);
+  });
+  await eventually(async () =>
+    assert.match(
+      await page.locator('.command code').first().innerText(),
+      /demo\.json .*--requests-per-hour 60000 --seed 7$/,
+    ),
   );
 });
 
@@ -184,9 +198,11 @@ test('many seeds tell how often, with an interval', async () => {
   await run(page);
   await page.getByRole('button', { name: 'Run 100 seeds' }).click();
   await page.getByText('100 runs', { exact: true }).first().waitFor({ timeout: RUN_MS_MAX });
-  assert.match(
-    await page.locator('.rates').innerText(),
-    /Rolled back\s+\d+ %, with an interval of 95 % from [\d.]+ % to [\d.]+ %/,
+  await eventually(async () =>
+    assert.match(
+      await page.locator('.rates').innerText(),
+      /Rolled back\s+\d+ %, with an interval of 95 % from [\d.]+ % to [\d.]+ %/,
+    ),
   );
   await finds(page);
 });
@@ -201,21 +217,26 @@ test('a plan with errors shows each with its line, and does not run', async () =
   await inject(page, 'pause at noon\n');
   const lines = text.split('\n');
   const rows = page.locator('#rehearse-plan .fault-row');
-  const told = await rows.allInnerTexts();
-  assert.ok(told.length >= 2, told.join('\n'));
-  for (const wanted of ['percentage = "five"', 'gatez ']) {
-    const line = lines.findIndex((own) => own.includes(wanted)) + 1;
-    assert.ok(line > 0 && told.some((row) => row.includes(`Line ${line}, `)), `line ${line}: ${told.join('\n')}`);
-  }
+  let told;
+  await eventually(async () => {
+    told = await rows.allInnerTexts();
+    assert.ok(told.length >= 2, told.join('\n'));
+    for (const wanted of ['percentage = "five"', 'gatez ']) {
+      const line = lines.findIndex((own) => own.includes(wanted)) + 1;
+      assert.ok(line > 0 && told.some((row) => row.includes(`Line ${line}, `)), `line ${line}: ${told.join('\n')}`);
+    }
+  });
   await rows.first().getByRole('button').click();
-  const [start, end] = await area.evaluate((own) => [own.selectionStart, own.selectionEnd]);
-  assert.ok(
-    told[0].includes(`Line ${text.slice(0, start).split('\n').length}, `) && end > start,
-    'the button leads there',
-  );
+  await eventually(async () => {
+    const [start, end] = await area.evaluate((own) => [own.selectionStart, own.selectionEnd]);
+    assert.ok(
+      told[0].includes(`Line ${text.slice(0, start).split('\n').length}, `) && end > start,
+      'the button leads there',
+    );
+  });
   await page.getByText(/^Mend \d+ errors? in the plan/).waitFor();
   await page.keyboard.press('Control+Enter');
-  assert.equal(await page.locator('.fate').count(), 0);
+  await eventually(async () => assert.equal(await page.locator('.fate').count(), 0));
   await finds(page);
 });
 
@@ -224,11 +245,15 @@ test('a scenario with errors shows each with its line and the way out', async ()
   await choose(page, 'ready plans/demo.toml');
   await inject(page, 'new.eror_rate = 2%\npause at noon\n');
   await page.getByText('did you mean error_rate?', { exact: false }).first().waitFor();
-  const rows = await page.locator('#rehearse-scenario .fault-row').allInnerTexts();
-  assert.match(rows.join('\n'), /Line 1, column 1[\s\S]*Line 2, column 10/);
+  await eventually(async () => {
+    const rows = await page.locator('#rehearse-scenario .fault-row').allInnerTexts();
+    assert.match(rows.join('\n'), /Line 1, column 1[\s\S]*Line 2, column 10/);
+  });
   await page.getByRole('button', { name: 'Remove: pause at noon' }).click();
   await page.getByText('Line 2, column 10').waitFor({ state: 'detached' });
-  assert.equal(await page.getByLabel('The same as text').inputValue(), 'new.eror_rate = 2%\n');
+  await eventually(async () =>
+    assert.equal(await page.getByLabel('The same as text').inputValue(), 'new.eror_rate = 2%\n'),
+  );
 });
 
 test('a run can be stopped', async () => {
@@ -264,15 +289,17 @@ test('it holds on a phone and in the dark', async () => {
   await page.getByRole('button', { name: '5 % errors from 6 h' }).click();
   await run(page);
   await page.locator('.fate').waitFor({ timeout: RUN_MS_MAX });
-  assert.ok(
-    await page.locator('.fate').evaluate((node) => node.getBoundingClientRect().top < innerHeight),
-    'what became of it is in sight',
+  await eventually(async () =>
+    assert.ok(
+      await page.locator('.fate').evaluate((node) => node.getBoundingClientRect().top < innerHeight),
+      'what became of it is in sight',
+    ),
   );
   const button = page.getByRole('button', { name: 'Run', exact: true });
   await page.evaluate(() => scrollTo(0, 0));
   const { y, height } = await button.boundingBox();
   assert.ok(y >= 0 && y + height <= 844, 'the button is in reach');
-  assert.equal(await button.innerText(), 'Run', 'without a key');
+  await eventually(async () => assert.equal(await button.innerText(), 'Run', 'without a key'));
   const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(wide <= screen, `${wide} px on ${screen}`);
   await finds(page);

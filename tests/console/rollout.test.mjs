@@ -1,7 +1,7 @@
 // A rollout's page: where it stands, live; what it says where something is wrong.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { assertFits, dialogOf, openConsole, shows } from './console.mjs';
+import { assertFits, dialogOf, eventually, openConsole, shows } from './console.mjs';
 import { LONG_KEY, long, many, quick, shop } from './plans.mjs';
 
 let open;
@@ -24,7 +24,7 @@ test('an automatic advance appears without reloading, and is told to screen read
   await shows(page, '.percent-large', '50 %');
   await shows(page, '.rung[data-kind=current]', 'half');
   await shows(page, '#announcer', 'quick is running in half at 50 %.');
-  assert.equal(await page.evaluate(() => globalThis.isSamePage), true);
+  await eventually(async () => assert.equal(await page.evaluate(() => globalThis.isSamePage), true));
 });
 
 test('the checklist is ticked with a reason, which the history keeps', async () => {
@@ -32,7 +32,7 @@ test('the checklist is ticked with a reason, which the history keeps', async () 
   const page = await open.page('operator', at('shop'));
   await shows(page, '#checklist', '0 of 2 done');
   await shows(page, '.blockers', 'Not approved yet: Rollback tested');
-  await page.getByRole('button', { name: 'Tick: Rollback tested' }).click();
+  await page.getByRole('button', { name: 'Approve: Rollback tested' }).click();
   await shows(page, 'dialog', 'Rollback tested');
   await page.keyboard.type('Seen on staging');
   await page.keyboard.press('Enter');
@@ -45,20 +45,22 @@ test('the checklist is ticked with a reason, which the history keeps', async () 
 test('guardrails are told in sentences, with their figures on demand', async () => {
   const page = await open.page('viewer', at('shop'));
   const row = page.locator('.verdict', { hasText: 'error_rate > legacy' }).first();
-  await row.getByText('No verdict').waitFor();
+  await row.getByText('Not enough data').waitFor();
   await row.locator('summary').click();
   await row.getByRole('rowheader', { name: 'Evidence' }).waitFor();
   await page.waitForTimeout(2_500);
-  assert.equal(await row.locator('details').evaluate((node) => node.open), true, 'it stays open through updates');
+  await eventually(async () =>
+    assert.equal(await row.locator('details').evaluate((node) => node.open), true, 'it stays open through updates'),
+  );
 });
 
 test('of thirty stages the ladder shows those around the current one, and the others on demand', async () => {
   await open.deployment.command(LONG_KEY, 'set', { percentage: 40 });
   const page = await open.page('viewer', at(LONG_KEY));
   await shows(page, '.rung[data-kind=current]', 'step-12');
-  assert.equal(await page.locator('.rung[data-kind]').count(), 6);
+  await eventually(async () => assert.equal(await page.locator('.rung[data-kind]').count(), 6));
   await page.getByRole('button', { name: /Show 10 stages before/ }).click();
-  assert.equal(await page.locator('.rung[data-kind=done]').count(), 11);
+  await eventually(async () => assert.equal(await page.locator('.rung[data-kind=done]').count(), 11));
   await assertFits(page, 'the long one');
   await page.setViewportSize({ width: 320, height: 700 });
   await assertFits(page, 'the long one on a small phone');
@@ -80,7 +82,9 @@ test('a kill key in KV says that only deleting it ends the kill', async () => {
   await kv.put('kill/page-01', 'on');
   await shows(page, '.fault', 'Only deleting it ends the kill');
   await shows(page, '.title-line', 'Killed');
-  assert.equal(await page.locator('[data-command=revive]').getAttribute('aria-disabled'), 'true');
+  await eventually(async () =>
+    assert.equal(await page.locator('[data-command=revive]').getAttribute('aria-disabled'), 'true'),
+  );
   await shows(page, '.commands-held', 'Revive: the KV key `kill/page-01` kills the rollout.');
   await kv.delete('kill/page-01');
 });
@@ -101,7 +105,7 @@ test('a rollout that disappears says so, and offers no commands any more', async
     .api('PUT', 'plans', { rollouts: rollouts.filter(({ key }) => key === 'shop'), prune: true, reason: 'tidy' })
     .catch(() => removeAllButStarted(rollouts));
   await shows(page, '.note', 'page-02 is no longer here.');
-  assert.equal(await page.locator('button[data-command]:visible').count(), 0);
+  await eventually(async () => assert.equal(await page.locator('button[data-command]:visible').count(), 0));
 });
 
 /** What has subjects on new cannot be pruned. */

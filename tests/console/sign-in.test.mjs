@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { tokenIn } from '../../www/net/link.js';
-import { openConsole, shows, signIn } from './console.mjs';
+import { eventually, openConsole, shows, signIn } from './console.mjs';
 import { quick, shop } from './plans.mjs';
 
 let open;
@@ -14,7 +14,7 @@ after(() => open?.close());
 test('a token signs in, says who one is, and is kept nowhere', async () => {
   const page = await open.page('operator');
   await shows(page, '.who-is', 'ana operator');
-  assert.equal(await page.evaluate(() => document.cookie), '');
+  await eventually(async () => assert.equal(await page.evaluate(() => document.cookie), ''));
   const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
   assert.ok(!kept.includes(open.deployment.tokens.operator), kept);
   await page.reload();
@@ -60,11 +60,16 @@ test('a wrong token is told so, and another one can be tried at once', async () 
 test('the token’s field hides it, and neither fills in nor corrects', async () => {
   const page = await open.page();
   const field = page.getByLabel('Token');
-  assert.deepEqual(await field.evaluate(({ type, autocomplete, spellcheck }) => ({ type, autocomplete, spellcheck })), {
-    type: 'password',
-    autocomplete: 'off',
-    spellcheck: false,
-  });
+  await eventually(async () =>
+    assert.deepEqual(
+      await field.evaluate(({ type, autocomplete, spellcheck }) => ({ type, autocomplete, spellcheck })),
+      {
+        type: 'password',
+        autocomplete: 'off',
+        spellcheck: false,
+      },
+    ),
+  );
 });
 
 test('an ended session asks to sign in, and goes on where one was', async () => {
@@ -88,12 +93,14 @@ test('signing out ends the session for good', async () => {
 test('a viewer sees no commands, and is told why', async () => {
   const page = await open.page('viewer', { hash: '#/rollouts/shop' });
   await shows(page, '.commands', 'vic is a viewer');
-  assert.equal(await page.locator('button[data-command]:visible').count(), 0);
+  await eventually(async () => assert.equal(await page.locator('button[data-command]:visible').count(), 0));
   await page.keyboard.press('k');
-  assert.equal(await page.locator('dialog[open]').count(), 0);
+  await eventually(async () => assert.equal(await page.locator('dialog[open]').count(), 0));
   await page.goto(open.deployment.console);
   await shows(page, 'h1', 'Rollouts');
-  assert.equal(await page.getByRole('button', { name: 'Kill everything' }).isVisible(), false);
+  await eventually(async () =>
+    assert.equal(await page.getByRole('button', { name: 'Kill everything' }).isVisible(), false),
+  );
 });
 
 test('without tokens or without a key it says what to set', async () => {

@@ -4,8 +4,14 @@ import { test } from 'node:test';
 import { isStale } from '../../www/state/contact.js';
 import { bodyOf, ifMatchOf, missing } from '../../www/state/dialog.js';
 import { routeOf } from '../../www/state/route.js';
-import { initial, reduce } from '../../www/state/state.js';
+import { initial, reduce as reduceState } from '../../www/state/state.js';
 import { createStore } from '../../www/state/store.js';
+
+/**
+ * Events here have of each what the law under test is about, and the dialogs are of commands.
+ * @type {(state: any, event: any) => any}
+ */
+const reduce = reduceState;
 
 const live = (changes = {}) => ({
   revision: 7,
@@ -19,6 +25,7 @@ const live = (changes = {}) => ({
   since: '2026-12-02T09:00:00Z',
   ...changes,
 });
+/** @returns {any} */
 const rollout = (changes = {}, state = {}) => ({
   key: 'shop',
   routes: ['/*'],
@@ -34,6 +41,7 @@ const rollout = (changes = {}, state = {}) => ({
     { name: 'full', percentage: 100, gates: [], checklist: [] },
   ],
   commands: ['advance', 'set', 'pause', 'rollback', 'kill', 'complete'],
+  unconditional: ['kill', 'pause', 'rollback', 'note'],
   published: { revision: 7, is_current: true },
   ...changes,
 });

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use tidegate::protocol::api::Call;
 
-use crate::people::{command, counted, counts, deployed, settled};
+use crate::people::{command, counted, counts, deployed, grant, rollout, settled};
 use crate::seeds;
 use crate::sqlite::Fault;
 use crate::world::World;
@@ -153,5 +153,23 @@ fn a_thousand_faults_lose_nothing_that_was_granted_and_double_nothing() {
                 assert_eq!((&entry.reason, of(&change.reason)), (&change.reason, 1), "seed {seed}");
             }
         }
+    }
+}
+
+#[test]
+fn what_kv_refuses_is_written_once_it_takes_it_whoever_died_meanwhile() {
+    for dies in [false, true] {
+        let mut world = deployed(1, &["shop"], 10);
+        world.kv.is_down = true;
+        grant(&mut world, command("ana", "shop", "on", Some("*"), json!({"command": "set", "percentage": 20})));
+        world.pass(20_000);
+        assert_eq!(rollout(&mut world, "shop")["published"]["is_current"], false);
+        if dies {
+            world.crash();
+        }
+        world.kv.is_down = false;
+        world.pass(3_000);
+        let held: Value = serde_json::from_str(world.held("stage/shop").unwrap()).unwrap();
+        assert_eq!((held["percentage"].as_f64(), &held["revision"]), (Some(20.0), &json!(4)), "dies: {dies}");
     }
 }

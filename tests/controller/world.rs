@@ -37,6 +37,8 @@ pub struct Kv {
     pub fail_rate: f64,
     /// The share of writes that take longer than they are waited for.
     pub late_rate: f64,
+    /// Whether no write reaches it at all.
+    pub is_down: bool,
 }
 
 impl Kv {
@@ -225,12 +227,12 @@ impl World {
                     if let (Some(key), Some(text)) = (write.key.strip_prefix("stage/"), &write.text) {
                         self.assert_stored(key, text);
                     }
-                    let fails = self.dice.f64() < self.kv.fail_rate;
+                    let fails = self.kv.is_down || self.dice.f64() < self.kv.fail_rate;
                     let is_late = self.dice.f64() < self.kv.late_rate;
                     let takes_ms = self.jitter() + if is_late { WRITE_MS_MAX + 1 } else { 0 };
                     done_ms = done_ms.max(self.now_ms + takes_ms.min(WRITE_MS_MAX));
                     errors.push((fails || is_late).then(|| "KV is out of order".to_owned()));
-                    if !fails || self.dice.bool() {
+                    if !fails || !self.kv.is_down && self.dice.bool() {
                         self.schedule(self.now_ms + takes_ms, Event::Land(write, is_late));
                     }
                 }

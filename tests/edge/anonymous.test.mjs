@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openGate } from './harness.mjs';
-import { ANA, DOCUMENT, asset, plan } from './plans.mjs';
+import { ANA, asset, DOCUMENT, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const NAME = '__Host-tidegate-id';
@@ -35,6 +35,10 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
+/**
+ * @param {Record<string, string>} [headers]
+ * @param {{ path?: string } & import('./wire.mjs').RequestOptions} [options]
+ */
 const visit = (headers = DOCUMENT, { path = '/page', ...options } = {}) => gate.fetch(path, { headers, ...options });
 const minted = (through) => through.all('set-cookie').filter((cookie) => cookie.startsWith(`${NAME}=`));
 const idOf = (cookie) => cookie.slice(NAME.length + 1).split(';')[0];
@@ -169,6 +173,7 @@ describe('no id is minted, and the network and the browser decide', () => {
 
 describe('no id is minted', () => {
   const cross = { 'Sec-Fetch-Site': 'cross-site' };
+  /** @type {Record<string, [Record<string, string>, object?]>} */
   const no = {
     "for a part of another site's page": [{ ...asset('image'), ...cross }],
     "for another site's fetch": [

@@ -78,7 +78,11 @@ test('wrong values do not spoil the rest', async () => {
 
 test('a later screen of the page is taken in, and one that cannot be is refused', async () => {
   for (const view of [0, 1, 200])
-    assert.equal((await send({ token, view, metrics: { 'timing.tti': 5 }, events: ['used'] })).status, 204, view);
+    assert.equal(
+      (await send({ token, view, metrics: { 'timing.tti': 5 }, events: ['used'] })).status,
+      204,
+      String(view),
+    );
   for (const view of [201, -1, 1.5, '1', null, [1]]) assertProblem(await send({ token, view }), 400, 'malformed');
 });
 
@@ -165,12 +169,12 @@ describe("the paths under a name of the operator's", () => {
 
   test('answer besides the standard ones, on every host', async () => {
     await restarted('/assets/m');
-    for (const [path, options] of [
+    for (const [path, options] of /** @type {[string, object?][]} */ ([
       ['/_tidegate/beacon.js'],
       ['/assets/m.js'],
       ['/assets/m.js?v=2'],
       ['/assets/m.js', { host: 'other.example.org' }],
-    ]) {
+    ])) {
       const through = await script(path, options);
       assert.deepEqual(
         [through.status, through.get('cache-control')],

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openGate } from './harness.mjs';
-import { ANA, DOCUMENT, asset, completed, idsOn, plan } from './plans.mjs';
+import { ANA, asset, completed, DOCUMENT, idsOn, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 let legacy, next, gate;
@@ -35,6 +35,11 @@ after(async () => {
 const PAGE_TYPE = 'text/html; charset=utf-8';
 const FILE = { ask: asset('script'), type: 'text/javascript' };
 
+/**
+ * @param {string} path
+ * @param {string[][]} headers
+ * @param {{ status?: number, ask?: object, type?: string }} [options]
+ */
 async function answerTo(path, headers, { status = 200, ask = {}, type = PAGE_TYPE } = {}) {
   for (const site of [legacy, next])
     site.handle(path, { status, headers: [['Content-Type', type], ...headers], body: 'text' });
@@ -102,10 +107,10 @@ describe('a response that shared caches may store becomes private', () => {
 
   test('an Expires in the future', async () => {
     const sent = [['Expires', 'Fri, 01 Jan 2100 00:00:00 GMT']];
-    for (const [path, options, expected] of [
+    for (const [path, options, expected] of /** @type {[string, object, string[]][]} */ ([
       ['/app.js', FILE, ['private']],
       ['/page', { ask: DOCUMENT }, ['no-cache', 'private']],
-    ]) {
+    ])) {
       const through = await answerTo(path, sent, options);
       assert.deepEqual(directives(through.get('cache-control')), expected, path);
       assert.equal(through.get('expires'), 'Fri, 01 Jan 2100 00:00:00 GMT', path);
@@ -119,6 +124,7 @@ describe('a response that shared caches may store becomes private', () => {
     ];
     const kept = ['max-age=600', 'private'],
       again = ['no-cache', 'private'];
+    /** @type {[string, object, string[]][]} */
     const cases = [
       ['/app.js', FILE, kept],
       ['/from.js', { ...FILE, status: 302 }, kept],
@@ -140,13 +146,13 @@ describe('a response that shared caches may store becomes private', () => {
 
   test('but a missing file is not kept at all', async () => {
     const sent = [['Cache-Control', 'public, max-age=600']];
-    for (const [path, options] of [
+    for (const [path, options] of /** @type {[string, object][]} */ ([
       ['/app.js', { ...FILE, status: 404 }],
       ['/app.js', { ...FILE, status: 403 }],
       ['/app.js', { ...FILE, status: 410 }],
       ['/app.js', { ...FILE, type: PAGE_TYPE }],
       ['/app.js', { ask: { Accept: '*/*' }, status: 404 }],
-    ]) {
+    ])) {
       assert.equal((await answerTo(path, sent, options)).get('cache-control'), 'no-store', JSON.stringify(options));
     }
   });

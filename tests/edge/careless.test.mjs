@@ -1,8 +1,9 @@
 // A plan of nothing but routes, upstreams and stages: whatever is wrong with new, it is rolled back and says
 // why; what is well completes, and what nobody comes to waits.
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { chance } from './chance.mjs';
 import { openControlled, operator } from './control.mjs';
 import { until } from './harness.mjs';
 import { DOCUMENT } from './plans.mjs';
@@ -19,20 +20,21 @@ const STAGES = [
   { name: 'full', percentage: 100, hold: '2s' },
 ];
 
+const dice = chance(1, 'careless');
 /** What new does instead of its page, and what is said of that. */
 const FAULTS = {
   errors: {
-    says: /`error_rate > legacy`/,
-    answer: () => (Math.random() < 0.3 ? { status: 500, body: 'broken' } : PAGE),
+    says: 'error_rate > legacy',
+    answer: () => (dice.happens(0.3) ? { status: 500, body: 'broken' } : PAGE),
   },
-  missing: { says: /`client_error_rate > legacy`/, answer: { status: 404, headers: [HTML], body: '<p>not found' } },
-  down: { says: /`error_rate > legacy`/ },
-  hanging: { says: /`error_rate > legacy`/, answer: async () => (await sleep(20_000), PAGE) },
+  missing: { says: 'client_error_rate > legacy', answer: { status: 404, headers: [HTML], body: '<p>not found' } },
+  down: { says: 'error_rate > legacy' },
+  hanging: { says: 'error_rate > legacy', answer: () => sleep(20_000, PAGE) },
   loop: {
-    says: /`error_rate > legacy`/,
+    says: 'error_rate > legacy',
     answer: ({ url, get }) => ({ status: 302, headers: [['Location', `http://${get('host')}${url}`]] }),
   },
-  blank: { says: /`error_rate > legacy`/, answer: { headers: [HTML], body: '' } },
+  blank: { says: 'error_rate > legacy', answer: { headers: [HTML], body: '' } },
 };
 const KEYS = [...Object.keys(FAULTS), 'well'];
 
@@ -72,12 +74,12 @@ describe('a plan that says nothing of what could go wrong', { concurrency: false
   }
 
   for (const [key, { says }] of Object.entries(FAULTS)) {
-    test(`${key}: it is rolled back, and the reason has the figures of now`, async () => {
+    test(`${key}: it is rolled back, with the figures of now`, async () => {
       await reaches(key, 'rolled_back');
-      const { actor, reason } = (await ana.history(key)).at(-1);
+      const { actor, cause, figures } = (await ana.history(key)).at(-1);
       assert.equal(actor, 'guardrail');
-      assert.match(reason, says);
-      assert.match(reason, /rate is [\d.]+ % on new and [\d.]+ % on legacy in the last (minute|five minutes)/);
+      assert.equal(cause.condition, says);
+      assert.match(figures[0], /rate is [\d.]+ % on new vs [\d.]+ % on legacy in the last (minute|5 minutes)/);
     });
   }
 
@@ -97,7 +99,7 @@ describe('a plan that says nothing of what could go wrong', { concurrency: false
     );
     assert.deepEqual(
       blocked.map(({ text }) => text),
-      ['waits for figures: `error_rate <= legacy`, `client_error_rate <= legacy`'],
+      ['waiting for data: `error_rate <= legacy`, `client_error_rate <= legacy`'],
     );
   });
 });

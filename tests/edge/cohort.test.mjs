@@ -11,7 +11,10 @@ import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 import { utf8 } from './wire.mjs';
 
-/** Salt, id and bucket, as the specification has them. */
+/**
+ * Salt, id and bucket, as the specification has them.
+ * @type {[salt: string, id: string, bucket: number][]}
+ */
 const KNOWN = [
   ['checkout', 'user-1', 46629],
   ['checkout', 'user-2', 60770],
@@ -47,10 +50,10 @@ test('the known subjects change sides between their bucket and the next', async 
   const rollouts = [];
   const states = {};
   for (const [row, [salt, , bucket]] of KNOWN.entries()) {
-    for (const [side, limit] of [
+    for (const [side, limit] of /** @type {[string, number][]} */ ([
       ['under', bucket],
       ['over', bucket + 1],
-    ]) {
+    ])) {
       const key = `${side}-${row}`;
       rollouts.push(plan(legacy, next, { key, salt, routes: [`/${key}/*`] }));
       states[key] = String(limit / 1_000);
@@ -100,7 +103,7 @@ describe('a few thousand subjects', () => {
 
   for (const [key, percentage] of Object.entries(PERCENTAGES)) {
     test(`at ${percentage} % are where \`tidegate assign\` says`, {
-      skip: !existsSync(CLI) && 'target/release/tidegate is not built',
+      skip: !existsSync(CLI) && 'the command is not built',
     }, () => {
       const file = writeToml(rollout(key), join(gate.scratch, `${key}.toml`));
       const lines = execFileSync(CLI, ['assign', file, '--percentage', String(percentage)], {

@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { operator } from './control.mjs';
-import { PUBLIC_HOST, TOKENS, openGate, until } from './harness.mjs';
-import { SESSION, checked, neverSeen } from './openapi.mjs';
+import { openGate, PUBLIC_HOST, TOKENS, until } from './harness.mjs';
+import { checked, neverSeen, SESSION } from './openapi.mjs';
 import { ANA, DOCUMENT, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const OPS = 'ops.example.com';
-const KILLED_MS_MAX = 2_000;
+const KILLED_MS_MAX = 20_000;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 let legacy, next, gate;

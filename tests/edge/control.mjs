@@ -7,11 +7,18 @@ import { CLI, openGate, TOKENS, until } from './harness.mjs';
 
 const PAGE_ENTRIES = 1_000;
 /** The controller looks at KV on its alarm at the latest, and that is due within 30 s. */
-export const ADOPTED_MS = 45_000;
+export const ADOPTED_MS = 120_000;
+
+/** @import { GateOptions } from './harness.mjs' */
+/** @typedef {Awaited<ReturnType<typeof openGate>>} Gate */
+/** @typedef {Gate['isolates'][number]} Isolate */
+/** @typedef {{ revision?: number | string, idempotencyKey?: string }} CommandOptions `*` is any revision */
 
 /**
  * Somebody with a token who asks `through` a gate or one of its isolates. An answer is `{ status,
  * revision, body, get }`: the ETag as a number, and the body out of its JSON.
+ * @param {Pick<Gate, 'fetch'>} through
+ * @param {keyof typeof TOKENS} [name]
  */
 export function operator(through, name = 'ana') {
   const ask = async (method, path, body, headers = {}) => {
@@ -41,7 +48,13 @@ export function operator(through, name = 'ana') {
     get: (path) => ask('GET', path),
     rollout: async (key) => granted(await ask('GET', `rollouts/${key}`)),
 
-    /** Sends a command decided on `revision`; `args` takes the reason too. */
+    /**
+     * Sends a command decided on `revision`; `args` takes the reason too.
+     * @param {string} key
+     * @param {string} command
+     * @param {Record<string, any>} [args]
+     * @param {CommandOptions} [options]
+     */
     command(
       key,
       command,
@@ -59,7 +72,13 @@ export function operator(through, name = 'ana') {
       );
     },
 
-    /** The same, of which nothing else than success is expected: `{ rollout, entry, moves }`. */
+    /**
+     * The same, of which nothing else than success is expected: `{ rollout, entry, moves }`.
+     * @param {string} key
+     * @param {string} command
+     * @param {Record<string, any>} [args]
+     * @param {CommandOptions} [options]
+     */
     async orders(key, command, args, options) {
       return granted(await this.command(key, command, args, options));
     },
@@ -68,7 +87,7 @@ export function operator(through, name = 'ana') {
     apply: async (rollouts, options = {}) =>
       granted(await ask('PUT', 'plans', { rollouts, reason: `${name} applies`, ...options })),
 
-    /** Every entry, from the first to the last. */
+    /** Every entry, from the first to the last, with the server's words for what led to it. */
     async history(key) {
       const entries = [];
       for (let before; before !== null; ) {
@@ -78,7 +97,8 @@ export function operator(through, name = 'ana') {
             `rollouts/${key}/history?limit=${PAGE_ENTRIES}${before === undefined ? '' : `&before=${before}`}`,
           ),
         );
-        entries.push(...page.entries);
+        const explained = new Map(page.explanations.map((one) => [one.revision, one]));
+        entries.push(...page.entries.map((entry) => ({ ...entry, ...explained.get(entry.revision) })));
         before = page.before;
       }
       return entries.reverse();
@@ -92,7 +112,11 @@ export function granted({ status, body, text }) {
   return body;
 }
 
-/** Opens a gate whose controller holds these plans, each of their rollouts started and set to `percentage`. */
+/**
+ * Opens a gate whose controller holds these plans, each of their rollouts started and set to `percentage`.
+ * @param {any[]} plans
+ * @param {GateOptions & { percentage?: number }} [options]
+ */
 export async function openControlled(plans, { percentage, ...options } = {}) {
   const gate = await openGate(options);
   try {
@@ -109,13 +133,22 @@ export async function openControlled(plans, { percentage, ...options } = {}) {
   }
 }
 
-/** What an isolate tells a user: `new bucketed`, `legacy killed`. */
+/**
+ * What an isolate tells a user: `new bucketed`, `legacy killed`.
+ * @param {Pick<Isolate, 'fetch'>} isolate
+ * @param {string} key
+ * @param {{ id?: string, agent?: http.Agent }} [user]
+ */
 export async function told(isolate, key, { id = 'ana', agent } = {}) {
   const { get } = await isolate.fetch(`/${key}/page`, { headers: { 'x-user-id': id }, agent });
   return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
 }
 
-/** The live state in KV; undefined while it is no whole one. */
+/**
+ * The live state in KV; undefined while it is no whole one.
+ * @param {Gate} gate
+ * @param {string} key
+ */
 export async function published(gate, key) {
   try {
     const state = JSON.parse(await gate.kv.get(`stage/${key}`));
@@ -128,6 +161,8 @@ export async function published(gate, key) {
 /**
  * Asserts what holds of every history: revisions without gap or double, a KV that ends at the
  * last entry, a state that is that entry's, and a replay that finds nothing. Returns the entries.
+ * @param {Gate} gate
+ * @param {string} key
  */
 export async function audit(gate, key) {
   const ana = operator(gate);
@@ -166,6 +201,9 @@ async function replay(gate, key) {
 /**
  * Users of one rollout at every isolate, each asking every `everyMs`. `reaches` resolves when all of
  * them are told `outcome`, with the milliseconds since `from` after which each was, for good.
+ * @param {Gate} gate
+ * @param {string} key
+ * @param {{ everyMs?: number }} [options]
  */
 export function traffic(gate, key, { everyMs = 100 } = {}) {
   const agent = new http.Agent({ keepAlive: true });
@@ -190,7 +228,7 @@ export function traffic(gate, key, { everyMs = 100 } = {}) {
     },
     /** What each was told, each time that it was something else. */
     stories: () => users.map(({ story }) => story),
-    async reaches(outcome, from = performance.now(), timeoutMs = 30_000) {
+    async reaches(outcome, from = performance.now(), timeoutMs = 60_000) {
       const show = () =>
         `every isolate to say ${outcome} of ${key}, they say ${users.map((user) => user.outcome).join(', ')}`;
       await until(() => users.every((user) => user.outcome === outcome), show, timeoutMs);

@@ -99,7 +99,7 @@ test('a deployment that can work is let through, with nothing said against it', 
   const { file, listed, paths } = prepare({});
   const { code, text } = await run('--config', file, '--secrets', listed, ...paths);
   assert.equal(code, 0, text);
-  assert.match(text, /1 plan\n[^]*Nothing stands in the way\.\n$/);
+  assert.match(text, /1 plan\n[\s\S]*Nothing stands in the way\.\n$/);
 });
 
 describe('what cannot work is refused', () => {
@@ -190,7 +190,7 @@ test('all of it is told at once, and the command ends with 1', async () => {
     secrets: [],
   });
   const { code, text } = await run('--config', file, '--secrets', listed, ...paths);
-  assert.deepEqual([code, text.match(/^✗ .+\n  → .+$/gm)?.length], [1, 5], text);
+  assert.deepEqual([code, text.match(/^✗ .+\n {2}→ .+$/gm)?.length], [1, 5], text);
   assert.match(text, /5 things would not work/);
 });
 
@@ -211,7 +211,7 @@ test('which secrets are set is not guessed where the account cannot be asked', a
   assert.equal(code, 0, text);
   assert.match(
     text,
-    /^\? .*ADMIN_TOKENS, SIGNING_KEY are set cannot be known here: wrangler says “.+”\.\n  → .*wrangler secret list/m,
+    /^\? .*ADMIN_TOKENS, SIGNING_KEY are set cannot be known here: wrangler says “.+”\.\n {2}→ .*wrangler secret list/m,
   );
 });
 

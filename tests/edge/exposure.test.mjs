@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openGate } from './harness.mjs';
-import { ANA, DOCUMENT, asset, flag, plan } from './plans.mjs';
+import { ANA, asset, DOCUMENT, flag, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const PAGE = { headers: [['Content-Type', 'text/html; charset=utf-8']], body: '<p>a page</p>' };
@@ -33,6 +33,11 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
+/**
+ * @param {string} path
+ * @param {Record<string, string>} [headers]
+ * @param {import('./wire.mjs').RequestOptions} [options]
+ */
 const ask = (path, headers = DOCUMENT, options = {}) =>
   gate.fetch(path, { headers: { ...ANA, ...headers }, ...options });
 

@@ -75,6 +75,11 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
+/**
+ * @param {string} key
+ * @param {string} id
+ * @param {Pick<import('./wire.mjs').RequestOptions, 'headers' | 'cf'>} [options]
+ */
 async function told(key, id, { headers, cf } = {}) {
   const { get } = await gate.fetch(`/${key}/page`, { headers: { 'x-user-id': utf8(id), ...headers }, cf });
   return `${get('tidegate-variant')} ${get('tidegate-reason')}`;
@@ -96,9 +101,7 @@ describe('a group may be', () => {
   test('ids in the plan', () => assertListed('ids'));
   test('ids in KV, one per line', () => assertListed('text'));
   test('ids in KV as another program wrote them', () => assertListed('marked'));
-  test('fingerprints in KV', { skip: !existsSync(CLI) && 'target/release/tidegate is not built' }, () =>
-    assertListed('prints'),
-  );
+  test('fingerprints in KV', { skip: !existsSync(CLI) && 'the command is not built' }, () => assertListed('prints'));
 
   test('a header with one of several values', async () => {
     for (const department of ['sales', 'support', ' sales '])
@@ -169,7 +172,10 @@ test('who is in a group is not told to the browser', async () => {
 });
 
 describe('a list in KV', () => {
-  /** What KV holds, and what is told of it. */
+  /**
+   * What KV holds, and what is told of it.
+   * @type {Record<string, [bytes: any, expected: number[] | RegExp]>}
+   */
   const LISTS = {
     marked: [Buffer.from('\ufeffana\r\nben\r\n'), [2]],
     utf16: [Buffer.from('\ufeffana\r\nben\r\n', 'utf16le'), /UTF-16.*save it as UTF-8/],
@@ -206,7 +212,6 @@ describe('a list in KV', () => {
             return (lists.length > 0 || faults.length > 0) && { lists, faults };
           },
           () => `${key} to be told of`,
-          20_000,
         );
         if (Array.isArray(expected)) {
           assert.deepEqual(seen, { lists: [{ group: key, ids: expected }], faults: [] });

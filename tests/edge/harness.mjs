@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Miniflare } from 'miniflare';
 import { WebSocket } from 'ws';
+import { COMMAND } from '../../scripts/command.mjs';
 import { workerConfig } from '../../scripts/dev/config.mjs';
 import { withStorage } from '../storage.mjs';
 import { kvBinding, startKv } from './kv.mjs';
@@ -22,11 +23,11 @@ import { fetchRaw, open } from './wire.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build/worker');
-export const CLI = join(ROOT, 'target/release/tidegate');
+export const CLI = COMMAND;
 
 /** The host that browsers see; the upstreams have others. */
 export const PUBLIC_HOST = 'shop.example.com';
-const PUBLIC = { scheme: 'https', host: PUBLIC_HOST };
+const PUBLIC = /** @type {const} */ ({ scheme: 'https', host: PUBLIC_HOST });
 
 /** Who may use the API, and their tokens: two operators and a viewer. */
 export const TOKENS = { ana: 'the token of ana', ben: 'the token of ben', vic: 'the token of vic' };
@@ -58,16 +59,27 @@ const CLERK = `export default {
   },
 };`;
 
+/** @import { RequestOptions } from './wire.mjs' */
+/** @typedef {Awaited<ReturnType<typeof startKv>>} StubKv */
+/**
+ * What a gate keeps its configuration in; the stub alone can misbehave.
+ * @typedef {Partial<StubKv> & Pick<StubKv, 'put' | 'get' | 'delete' | 'clear'> & { attach?(get: () => Promise<any>): void }} Kv
+ */
+/**
+ * @typedef {object} GateOptions
+ * @property {Record<string, any>} [bindings] added to the worker's environment
+ * @property {'stub' | 'miniflare'} [kv] kv.mjs, or Miniflare's own store
+ * @property {string} [bare] where the pass-through worker sends its requests
+ * @property {boolean} [controller] whether there is one; without it the worker is led through KV alone
+ * @property {number} [isolates] so many workers, each with a memory of its own; the first one owns the controller
+ * @property {boolean} [storage] whether there is a way into what the controller has stored (../storage.mjs)
+ * @property {boolean} [trouble] whether the binding TROUBLE may break something (trouble.mjs)
+ * @property {Record<string, { port: number }>} [services] service bindings by name, each to the port of a stub frontend
+ */
+
 /**
  * Starts workerd with the worker and resolves with a gate.
- * - `bindings`: added to the worker's environment
- * - `kv`: `stub` (kv.mjs) or `miniflare` (Miniflare's own store)
- * - `bare`: where the pass-through worker sends its requests
- * - `controller`: whether there is one; without it the worker is led through KV alone
- * - `isolates`: so many workers, each with a memory of its own; the first one owns the controller
- * - `storage`: whether there is a way into what the controller has stored (../storage.mjs)
- * - `trouble`: whether the binding TROUBLE may break something (trouble.mjs)
- * - `services`: service bindings by name, each to the port of a stub frontend
+ * @param {GateOptions} [options]
  */
 export async function openGate({
   bindings = {},
@@ -91,18 +103,25 @@ class Gate {
   #revision = 0;
   #generation = 0;
 
+  /** @type {string[]} */
+  logs = [];
+  /** @type {string[]} */
+  crashes = [];
+  origin = '';
+  bareOrigin = '';
+  plainOrigin = '';
+  clerkOrigin = '';
+
+  /** @param {Required<Omit<GateOptions, 'kv'>> & { scratch: string, kv: Kv }} parts */
   constructor({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services }) {
-    Object.assign(this, {
-      hasController: controller,
-      hasStorage: storage,
-      hasTrouble: trouble,
-      scratch,
-      kv,
-      bindings,
-      bareTarget: bare,
-      logs: [],
-      crashes: [],
-    });
+    this.hasController = controller;
+    this.hasStorage = storage;
+    this.hasTrouble = trouble;
+    this.build = BUILD;
+    this.scratch = scratch;
+    this.kv = kv;
+    this.bindings = bindings;
+    this.bareTarget = bare;
     this.serviceBindings = Object.fromEntries(
       Object.entries(services).map(([name, { port }]) => [
         name,
@@ -114,10 +133,12 @@ class Gate {
 
   /**
    * Replaces workerd: an isolate with nothing in memory, and with nothing stored either unless
-   * `keepState`. KV keeps what it holds.
+   * `keepState`. KV keeps what it holds. `build` is the folder of the worker, if that is to be another one.
+   * @param {{ bindings?: Record<string, any>, keepState?: boolean, build?: string }} [options]
    */
-  async restart({ bindings = this.bindings, keepState = false } = {}) {
+  async restart({ bindings = this.bindings, keepState = false, build = this.build } = {}) {
     this.bindings = bindings;
+    this.build = build;
     if (!keepState) this.#generation += 1;
     this.logs.length = 0;
     const options = this.#options();
@@ -180,7 +201,7 @@ class Gate {
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0, proxy: true }],
     };
     const ownKv = this.kv.port !== undefined;
-    const built = workerModules();
+    const built = workerModules(this.build);
     const modules = this.hasStorage ? withStorage(built) : this.hasTrouble ? withTrouble(built) : built;
     return {
       cf: false,
@@ -225,33 +246,55 @@ class Gate {
     };
   }
 
-  /** A request through the worker; `cf` sets the platform's facts, such as `{ country: 'DE' }`. */
+  /**
+   * A request through the worker; `cf` sets the platform's facts, such as `{ country: 'DE' }`.
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   fetch(path, options) {
     return this.isolates[0].fetch(path, options);
   }
+  /**
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   open(path, options) {
     return this.isolates[0].open(path, options);
   }
-  /** The same request through the pass-through worker. */
+  /**
+   * The same request through the pass-through worker.
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   bare(path, options) {
     return fetchRaw(this.bareOrigin, path, { ...PUBLIC, ...options });
   }
 
-  /** Tells the controller what an isolate would, and resolves with its answer. */
-  async flush({ isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
+  /**
+   * Tells the controller what an isolate would, and resolves with its answer.
+   * @param {{ v?: number, isolate?: string, plans?: number, known?: any[], texts?: any[], kills?: any[], faults?: any[], lists?: any, batch?: any }} [flush]
+   */
+  async flush({ v, isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
     const { status, text } = await this.tell(
-      JSON.stringify({ isolate, plans, known, texts, kills, faults, lists, batch }),
+      JSON.stringify({ v, isolate, plans, known, texts, kills, faults, lists, batch }),
     );
     assert.equal(status, 200, text);
     return JSON.parse(text);
   }
 
-  /** The same with whatever text. */
+  /**
+   * The same with whatever text.
+   * @param {string} body
+   */
   tell(body) {
     return fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body });
   }
 
-  /** A WebSocket through the worker, connected. */
+  /**
+   * A WebSocket through the worker, connected.
+   * @param {string} path
+   * @param {{ headers?: Record<string, string>, protocols?: string[] }} [options]
+   */
   async socket(path, { headers = {}, protocols = [] } = {}) {
     const finishRequest = (request) => {
       request.path = `https://${PUBLIC_HOST}${path}`;
@@ -265,24 +308,36 @@ class Gate {
     return ws;
   }
 
-  /** Writes plans under the next revision, through `tidegate compile` where it is built. */
+  /**
+   * Writes plans under the next revision, through `tidegate compile` where it is built.
+   * @param {any[]} plans
+   * @param {{ revision?: number }} [options]
+   */
   async putPlans(plans, { revision = this.#revision + 1 } = {}) {
     this.#revision = Math.max(this.#revision, revision);
     await this.kv.put('plans', JSON.stringify({ v: 1, revision, rollouts: this.compiled(plans) }));
   }
 
-  /** Plans as `tidegate compile` prints them; as they are where the command is not built. */
+  /**
+   * Plans as `tidegate compile` prints them; as they are where the command is not built.
+   * @param {any[]} plans
+   */
   compiled(plans) {
     if (!existsSync(CLI)) return plans;
     const files = plans.map((plan, i) => writeToml(plan, join(this.scratch, `plan-${i}.toml`)));
     return JSON.parse(execFileSync(CLI, ['compile', ...files], { encoding: 'utf8' })).rollouts;
   }
 
-  /** Writes `stage/KEY` as an operator would by hand: a text, or a state as JSON. */
+  /**
+   * Writes `stage/KEY` as an operator would by hand: a text, or a state as JSON.
+   * @param {string} key
+   * @param {string | object} state
+   */
   async putStage(key, state) {
     await this.kv.put(`stage/${key}`, typeof state === 'string' ? state : JSON.stringify(state));
   }
 
+  /** @param {string} key */
   async kill(key) {
     await this.kv.put(`kill/${key}`, 'on');
   }
@@ -290,6 +345,9 @@ class Gate {
   /**
    * Replaces everything in KV and starts an isolate on it, which has read its configuration unless
    * `cold`. `stages` is `{ KEY: state }`.
+   * @param {any[]} plans
+   * @param {Record<string, string | object>} [stages]
+   * @param {{ bindings?: Record<string, any>, cold?: boolean }} [options]
    */
   async load(plans, stages = {}, { bindings, cold = false } = {}) {
     await this.kv.clear();
@@ -317,7 +375,10 @@ class Gate {
     if (/panicked at|RuntimeError|unreachable executed/.test(line)) this.crashes.push(line);
   }
 
-  /** Waits for a line that the worker logged since its last start. */
+  /**
+   * Waits for a line that the worker logged since its last start.
+   * @param {RegExp} pattern
+   */
   logged(pattern) {
     return until(
       () => this.logs.find((line) => pattern.test(line)),
@@ -347,20 +408,38 @@ class Gate {
 
 /** One of the workers. */
 class Isolate {
+  origin = '';
+
+  /** @param {string} name */
   constructor(name) {
     this.name = name;
   }
 
+  /**
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   fetch(path, options) {
     return fetchRaw(this.origin, path, { ...PUBLIC, ...options });
   }
+  /**
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   */
   open(path, options) {
     return open(this.origin, path, { ...PUBLIC, ...options });
   }
 }
 
-/** Polls until `probe` returns something truthy, and returns that. */
-export async function until(probe, what = () => 'the condition', timeoutMs = 8_000) {
+/**
+ * Polls until `probe` returns something truthy, and returns that.
+ * @template T
+ * @param {() => T | Promise<T>} probe
+ * @param {() => string} [what]
+ * @param {number} [timeoutMs]
+ * @returns {Promise<T>}
+ */
+export async function until(probe, what = () => 'the condition', timeoutMs = 60_000) {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const found = await probe();
@@ -371,17 +450,20 @@ export async function until(probe, what = () => 'the condition', timeoutMs = 8_0
   }
 }
 
-function workerModules() {
-  const path = join(BUILD, 'index.js');
+function workerModules(build) {
+  const path = join(build, 'index.js');
   assert.ok(existsSync(path), `there is no worker at ${path}: build it first (make build)`);
-  const wasm = readdirSync(BUILD).filter((name) => name.endsWith('.wasm'));
+  const wasm = readdirSync(build).filter((name) => name.endsWith('.wasm'));
   return [
     { type: 'ESModule', path: 'index.js', contents: readFileSync(path, 'utf8') },
-    ...wasm.map((name) => ({ type: 'CompiledWasm', path: name, contents: readFileSync(join(BUILD, name)) })),
+    ...wasm.map((name) => ({ type: 'CompiledWasm', path: name, contents: readFileSync(join(build, name)) })),
   ];
 }
 
-/** Miniflare's own store behind the stub's interface. */
+/**
+ * Miniflare's own store behind the stub's interface.
+ * @returns {Kv}
+ */
 function miniflareKv() {
   let namespace;
   const put = [];

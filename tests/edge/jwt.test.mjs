@@ -12,6 +12,10 @@ const base64url = (value) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const HOUR_S = 3_600;
 
+/**
+ * @param {object} claims
+ * @param {{ key?: import('node:crypto').BinaryLike, header?: object }} [options]
+ */
 function token(claims, { key = KEY, header = { alg: 'HS256', typ: 'JWT' } } = {}) {
   const signed = `${base64url(header)}.${base64url(claims)}`;
   return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`;
@@ -134,10 +138,10 @@ describe('an id from a JWT with published keys', () => {
     assert.equal(reads, 1, 'the keys are read once');
   });
   test('counts when it is expired, so that its end moves nobody', async () => {
-    for (const [alg, kid, { privateKey }] of [
+    for (const [alg, kid, { privateKey }] of /** @type {const} */ ([
       ['RS256', 'r', rsa],
       ['ES256', 'e', ec],
-    ]) {
+    ])) {
       assert.equal(await reasonOf(issued(alg, kid, privateKey, { sub: 'user-1', exp: soon - 2 * HOUR_S })), 'bucketed');
     }
   });

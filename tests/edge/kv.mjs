@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chance, newSeed } from './chance.mjs';
 
+/** @import { AddressInfo } from 'node:net' */
+
 /** The Miniflare binding that makes `name` a KV namespace kept by the server on `port`. */
 export const kvBinding = (name, port) => ({
   name,
@@ -33,6 +35,7 @@ export const plugins = {
   },
 };
 
+/** @type {{ mode: 'ok' | 'error' | 'hang', delayMs: number, jitterMs: number, failRate: number, staleMs: number }} */
 const WELL = { mode: 'ok', delayMs: 0, jitterMs: 0, failRate: 0, staleMs: 0 };
 
 /**
@@ -43,6 +46,7 @@ const WELL = { mode: 'ok', delayMs: 0, jitterMs: 0, failRate: 0, staleMs: 0 };
  * - `failRate`: this share is answered with 500; half of the writes among them happen all the same
  * - `staleMs`: each read finds what the key held at a random moment between so long ago and now
  * - `chance`: where the randomness comes from (chance.mjs)
+ * - `port`: where it listens
  */
 export async function startKv() {
   const store = new Map();
@@ -51,6 +55,9 @@ export async function startKv() {
   const now = (key) => store.get(key)?.at(-1).bytes ?? null;
   const kv = {
     ...WELL,
+    port: 0,
+    /** @returns {Promise<unknown>} */
+    close: async () => undefined,
     chance: chance(newSeed()),
     reads,
     async put(key, text) {
@@ -133,8 +140,8 @@ export async function startKv() {
     if (fails) res.writeHead(500).end('the store is down');
     else answer(res);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  kv.port = server.address().port;
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+  kv.port = /** @type {AddressInfo} */ (server.address()).port;
   kv.close = () => {
     server.closeAllConnections();
     return new Promise((resolve) => server.close(resolve));

@@ -7,7 +7,7 @@ import { ANA, plan, written } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 /** A snapshot is fresh for 5 s; the rest is for the read on a busy machine. */
-const OBEYED_MS_MAX = 20_000;
+const OBEYED_MS_MAX = 60_000;
 /** How long a state must stand after a read that must not change it. */
 const STANDS_MS = 400;
 
@@ -119,7 +119,7 @@ describe('a warm isolate', { concurrency: true }, () => {
   test('keeps the last good plan of a rollout whose new one is broken', async () => {
     await withGate({ broken: '100', sound: '100' }, {}, async ({ gate, stands }) => {
       const rollouts = [
-        { ...rollout('broken'), surprise: true },
+        { ...rollout('broken'), advance: 'surprise' },
         { ...rollout('sound'), description: 'changed' },
       ];
       await gate.kv.put('plans', JSON.stringify({ v: 1, revision: 6, rollouts }));
@@ -142,13 +142,15 @@ describe('a warm isolate', { concurrency: true }, () => {
     await withGate({ shop: '100' }, {}, async ({ gate, stands, told }) => {
       gate.kv.mode = 'hang';
       await stands('shop', 'new bucketed', 'plans');
-      let quickest = Infinity;
-      for (let i = 0; i < 5; i += 1) {
-        const started = performance.now();
-        await told('shop');
-        quickest = Math.min(quickest, performance.now() - started);
-      }
-      assert.ok(quickest < 100, 'requests are served from memory');
+      // A busy machine may hold up any one request; a KV that is waited for holds up each.
+      await until(
+        async () => {
+          const started = performance.now();
+          await told('shop');
+          return performance.now() - started < 100;
+        },
+        () => 'a request that is served from memory',
+      );
     });
   });
 

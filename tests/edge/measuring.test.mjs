@@ -2,15 +2,13 @@
 // and without a further request having to come.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { operator } from './control.mjs';
 import { openGate, until } from './harness.mjs';
+import { marker, settled } from './marker.mjs';
 import { ANA, DOCUMENT, flag, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const PAGE = { headers: [['Content-Type', 'text/html']], body: '<p>a page</p>' };
-/** Two intervals of the isolate, and a moment. */
-const SETTLED_MS = 2_500;
 
 let legacy, next, gate, ana;
 before(async () => {
@@ -18,8 +16,10 @@ before(async () => {
   next = await startUpstream('new');
   gate = await openGate();
   ana = operator(gate);
-  await ana.apply(gate.compiled([plan(legacy, next, { endpoints: { api: 'path:/api/*' } }), flag('banner')]));
-  for (const key of ['shop', 'banner']) {
+  await ana.apply(
+    gate.compiled([marker(legacy, next), plan(legacy, next, { endpoints: { api: 'path:/api/*' } }), flag('banner')]),
+  );
+  for (const key of ['marker', 'banner', 'shop']) {
     await ana.orders(key, 'start');
     await ana.orders(key, 'set', { percentage: 100 });
   }
@@ -27,7 +27,7 @@ before(async () => {
     async () => (await ask('/warm')).get('tidegate-variant') === 'new',
     () => 'everybody to be on new',
   );
-  await sleep(SETTLED_MS);
+  await settled(gate);
 });
 beforeEach(() => {
   for (const site of [legacy, next]) {
@@ -66,7 +66,7 @@ async function totals(key, endpoint) {
 async function counted(key, act, endpoint) {
   const before = await totals(key, endpoint);
   await act();
-  await sleep(SETTLED_MS);
+  await settled(gate);
   const later = await totals(key, endpoint);
   return Object.fromEntries(
     Object.entries(later)
@@ -76,8 +76,9 @@ async function counted(key, act, endpoint) {
 }
 
 test('a request counts in its rollout and in every flag', async () => {
-  for (const key of ['shop', 'banner'])
-    assert.deepEqual(await counted(key, () => ask('/page')), { requests: 1, latency: 1 }, key);
+  assert.deepEqual(await counted('shop', () => ask('/page')), { requests: 1, latency: 1 });
+  // The marker's request is one of the flag's too.
+  assert.deepEqual(await counted('banner', () => ask('/page')), { requests: 2, latency: 2 });
 });
 
 test('an answer that came late is told without another request', async () => {
@@ -100,7 +101,7 @@ test('an endpoint counts its own', async () => {
 test("a page's report counts once, in its rollout and its flags", async () => {
   const page = await ask('/page');
   const token = /tidegate;desc="([^"]+)"/.exec(page.get('server-timing'))[1];
-  await sleep(SETTLED_MS);
+  await settled(gate);
   const report = () =>
     gate.fetch('/_tidegate/beacon', {
       method: 'POST',

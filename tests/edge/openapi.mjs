@@ -3,7 +3,7 @@
 // is not described, or the document would fall behind.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import Ajv2020 from 'ajv/dist/2020.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { pairs, value } from './wire.mjs';
 
 export const DOCUMENT = JSON.parse(

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { change } from '../storage.mjs';
 import { ADOPTED_MS, granted, openControlled, operator, told } from './control.mjs';
 import { until } from './harness.mjs';
 import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
-import { change } from '../storage.mjs';
 
 const KEYS = ['shop', 'cart'];
 
@@ -58,7 +58,7 @@ describe('a set of plans by hand', () => {
     'with one of two rollouts': (revision, rollouts) => set(revision + 1_000, rollouts.slice(0, 1)),
     'that is cut off': (revision, rollouts) => set(revision + 1_000, rollouts).slice(0, 300),
     'that is empty': () => '',
-    'under a revision that nobody can count on from': (revision, rollouts) => set('9223372036854775807', rollouts),
+    'under a revision that nobody can count on from': (_, rollouts) => set('9223372036854775807', rollouts),
   };
   for (const [name, made] of Object.entries(SETS)) {
     test(`${name} takes nothing away, shows as a fault, and is written over`, async () => {
@@ -145,7 +145,7 @@ describe('a set of plans by hand', () => {
 });
 
 describe('a stored plan that the controller cannot read', () => {
-  const later = "json_set(plan, '$.of_a_later_version', 7)";
+  const later = "json_set(plan, '$.advance', 'as a later version does')";
   const DAMAGES = {
     'since it is of a later version': [
       [`UPDATE rollouts SET plan = ${later} WHERE key = 'shop'`],
@@ -209,6 +209,27 @@ describe('a stored plan that the controller cannot read', () => {
       }
     });
   }
+
+  test('but for fields of a later version goes on, and keeps them', async () => {
+    const gate = await openControlled(plans(), { percentage: 100, storage: true });
+    try {
+      const ana = operator(gate);
+      await change(gate.plainOrigin, [
+        "UPDATE rollouts SET plan = json_set(plan, '$.of_a_later_version', 7, '$.stage[0].other', json('[1]')) WHERE key = 'shop'",
+      ]);
+      const { faults, commands } = await ana.rollout('shop');
+      assert.deepEqual([faults, commands.includes('set')], [[], true]);
+      await ana.orders('shop', 'set', { percentage: 50 });
+      assert.match(
+        granted(await ana.get('plans'))
+          .rollouts.map(JSON.stringify)
+          .join(),
+        /"of_a_later_version":7/,
+      );
+    } finally {
+      await gate.close();
+    }
+  });
 
   test('is restored where its copy can be read', async () => {
     const gate = await openControlled(plans(), { percentage: 100, storage: true });

@@ -7,15 +7,22 @@ const STAGES = [
 ];
 const IDENTITY = { from: ['header:x-user-id', 'cookie:uid'], anonymous: true };
 
+/** @typedef {{ url: string } | string} Site a stub frontend or a URL */
+/** @type {(site: Site) => string} */
+const urlOf = (site) => (typeof site === 'string' ? site : site.url);
+
 /**
  * A rollout of every path from `legacy` to `next`, each a stub frontend or a URL. `upstreams` in
  * `changes` is added to theirs; everything else replaces.
+ * @param {Site} legacy
+ * @param {Site} next
+ * @param {Record<string, any>} [changes]
  */
 export function plan(legacy, next, { upstreams, ...changes } = {}) {
   return {
     key: 'shop',
     routes: ['/*'],
-    upstreams: { legacy: legacy.url ?? legacy, new: next.url ?? next, ...upstreams },
+    upstreams: { legacy: urlOf(legacy), new: urlOf(next), ...upstreams },
     identity: IDENTITY,
     stage: STAGES,
     ...changes,
@@ -25,12 +32,15 @@ export function plan(legacy, next, { upstreams, ...changes } = {}) {
 /**
  * The rollout `p` of the reports from the field: `ana` is always on new, everybody else is dealt out at
  * 50 %, and who has no id is given one.
+ * @param {Site} legacy
+ * @param {Site} next
+ * @param {Record<string, any>} [changes]
  */
 export function half(legacy, next, { upstreams, ...changes } = {}) {
   return {
     key: 'p',
     routes: ['/*'],
-    upstreams: { legacy: legacy.url ?? legacy, new: next.url ?? next, ...upstreams },
+    upstreams: { legacy: urlOf(legacy), new: urlOf(next), ...upstreams },
     identity: { from: ['header:x-user-id'], anonymous: true },
     groups: { team: { ids: ['ana'] } },
     stage: [
@@ -52,7 +62,10 @@ export const DOCUMENT = {
   Accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
 };
 
-/** Headers of a browser that asks for what a page is made of. */
+/**
+ * Headers of a browser that asks for what a page is made of.
+ * @param {string} dest
+ */
 export const asset = (dest) => ({
   'Sec-Fetch-Dest': dest,
   'Sec-Fetch-Mode': 'no-cors',

@@ -9,8 +9,12 @@ import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const ISOLATES = 4;
-const REACHED_MS_MAX = 5_000;
-/** What an operator does, and what users are told then. */
+/** Far less than the minute for which KV may read stale; how fast it is, the benchmark says. */
+const REACHED_MS_MAX = 20_000;
+/**
+ * What an operator does, and what users are told then.
+ * @type {[command: string, args: object, outcome: string][]}
+ */
 const CHANGES = [
   ['kill', {}, 'legacy killed'],
   ['revive', {}, 'new bucketed'],
@@ -67,12 +71,14 @@ describe('whatever KV does,', { concurrency: true }, () => {
       });
     }
 
-    test('is on record', () => audit(gate, 'shop'));
+    test('is on record', async () => {
+      await audit(gate, 'shop');
+    });
   });
 
   test('the schedule keeps its times, and KV learns of it, though nobody asks', async () => {
-    const HOLD_MS = 5_000;
-    const LATE_MS_MAX = 3_000;
+    const HOLD_MS = 2_000;
+    const LATE_MS_MAX = 20_000;
     const stage = ['first', 'second', 'third', 'last'].map((name, n) => ({
       name,
       percentage: 10 + 30 * n,
@@ -81,7 +87,7 @@ describe('whatever KV does,', { concurrency: true }, () => {
     const gate = await open({ stage, defaults: 'none' });
     try {
       gate.kv.mode = 'hang';
-      await sleep(3 * HOLD_MS + LATE_MS_MAX);
+      await sleep(4 * HOLD_MS);
       gate.kv.mode = 'ok';
       const last = 5;
       await catchesUp(gate, last, ADOPTED_MS);

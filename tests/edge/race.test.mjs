@@ -47,13 +47,16 @@ after(() => Promise.all([legacy.close(), next.close()]));
 
 /** Everything that happens to one rollout, and what was answered. */
 class Lane {
+  /**
+   * @param {import('./control.mjs').Gate} gate
+   * @param {string} key
+   * @param {number} seed
+   */
   constructor(gate, key, seed) {
-    Object.assign(this, {
-      gate,
-      key,
-      chance: chance(seed, key),
-      people: ['ana', 'ben'].map((name, n) => operator(gate.isolates[n], name)),
-    });
+    this.gate = gate;
+    this.key = key;
+    this.chance = chance(seed, key);
+    this.people = /** @type {const} */ (['ana', 'ben']).map((name, n) => operator(gate.isolates[n], name));
     this.known = new Map();
     this.sent = new Map();
     this.edits = new Set();
@@ -61,6 +64,7 @@ class Lane {
 
   async round() {
     const { chance: dice } = this;
+    /** @type {Promise<unknown>[]} */
     const acts = this.people.filter(() => dice.happens(0.7)).map((who) => this.command(who));
     if (dice.happens(0.2)) acts.push(this.edit());
     if (dice.happens(0.05)) acts.push(this.switch());

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openGate } from './harness.mjs';
-import { ANA, DOCUMENT, completed, plan } from './plans.mjs';
+import { ANA, completed, DOCUMENT, plan } from './plans.mjs';
 import { deadUrl, startUpstream } from './upstream.mjs';
 
 const TIMEOUT_MS = 400;
@@ -57,6 +57,10 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
+/**
+ * @param {string} path
+ * @param {Omit<import('./wire.mjs').RequestOptions, 'headers'> & { headers?: object }} [options]
+ */
 const ask = (path, { headers, ...options } = {}) => gate.fetch(path, { headers: { ...ANA, ...headers }, ...options });
 
 function assertRescued(through, body) {

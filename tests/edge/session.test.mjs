@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { operator } from './control.mjs';
-import { PUBLIC_HOST, TOKENS, openGate } from './harness.mjs';
-import { SESSION, checked, neverAnswered } from './openapi.mjs';
+import { openGate, PUBLIC_HOST, TOKENS } from './harness.mjs';
+import { checked, neverAnswered, SESSION } from './openapi.mjs';
 import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
@@ -23,6 +23,10 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
+/**
+ * @param {string} token
+ * @param {Record<string, string>} [headers]
+ */
 const signIn = (token, headers = SAME_ORIGIN) =>
   api.fetch(SESSION, { method: 'POST', headers: { ...JSON_TYPE, ...headers }, body: JSON.stringify({ token }) });
 const command = (headers) =>

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openGate } from './harness.mjs';
-import { ANA, DOCUMENT, asset, completed, plan } from './plans.mjs';
+import { ANA, asset, completed, DOCUMENT, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 let legacy, next, gate;
@@ -119,6 +119,7 @@ test('the variant told is the side that answered', async () => {
 });
 
 describe('the other side is not asked', () => {
+  /** @type {Record<string, [any, string]>} */
   const cases = {
     'for a page': [GONE, 'document'],
     'for data': [GONE, 'empty'],

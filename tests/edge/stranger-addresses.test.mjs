@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openGate, PUBLIC_HOST } from './harness.mjs';
-import { ANA, DOCUMENT, STARTED, asset, half, idsOn } from './plans.mjs';
+import { ANA, asset, DOCUMENT, half, idsOn, STARTED } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 import { values } from './wire.mjs';
 
@@ -45,7 +45,12 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
-/** What comes out of one header that new sends, on this host. */
+/**
+ * What comes out of one header that new sends, on this host.
+ * @param {string} name
+ * @param {string} sent
+ * @param {{ on?: string, status?: number } & import('./wire.mjs').RequestOptions} [options]
+ */
 async function told(name, sent, { on = PUBLIC_HOST, status = name === 'Location' ? 302 : 200, ...options } = {}) {
   next.otherwise({
     status,
@@ -648,6 +653,10 @@ describe('with `origin = "rewrite"` a frontend sees its own address', () => {
   });
   after(() => rewriting?.close());
 
+  /**
+   * @param {Record<string, string>} headers
+   * @param {{ id?: object, site?: any } & import('./wire.mjs').RequestOptions} [options]
+   */
   const sent = async (headers, { id = ANA, site = next, ...options } = {}) => {
     await rewriting.fetch('/form', { method: 'POST', body: 'a=1', ...options, headers: { ...id, ...headers } });
     const request = site.last('/form');

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openGate } from './harness.mjs';
-import { ANA, BACK, DOCUMENT, STARTED, asset, half, idsOn } from './plans.mjs';
+import { ANA, asset, BACK, DOCUMENT, half, idsOn, STARTED } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const YEAR = ['Cache-Control', 'public, max-age=31536000, immutable'];
@@ -30,6 +30,11 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
+/**
+ * @param {string} path
+ * @param {object} headers
+ * @param {{ id?: object, state?: string } & import('./wire.mjs').RequestOptions} [options]
+ */
 const ask = (path, headers, { id = ANA, state = 'running', ...options } = {}) =>
   gate.fetch(`/${state}/${path}`, { headers: { ...id, ...headers }, ...options });
 
@@ -79,7 +84,10 @@ const MISSES = {
   },
 };
 
-/** Who asks for which file. */
+/**
+ * Who asks for which file.
+ * @type {Record<string, [path: string, headers: object]>}
+ */
 const ASKED = {
   'a script': ['assets/app-1.js', asset('script')],
   'a style': ['assets/app-1.css', asset('style')],
@@ -184,13 +192,13 @@ describe("a miss on both sides is the own side's, and is not kept", () => {
       next.otherwise(miss);
       for (const other of Object.values(MISSES)) {
         legacy.otherwise({ ...other, body: "the other side's" });
-        for (const [path, headers] of [
+        for (const [path, headers] of /** @type {[string, object][]} */ ([
           ['assets/app-1.js', asset('script')],
           ['assets/a.css', asset('style')],
           ['a.png', asset('image')],
           ['assets/a.js', { Accept: '*/*' }],
           ['data/1.json', asset('empty')],
-        ]) {
+        ])) {
           const through = await ask(path, headers);
           assert.deepEqual(
             [through.status, through.text, through.get('tidegate-variant')],
@@ -234,12 +242,12 @@ describe('a file on a side that is down comes from the other only if it is that 
     test(`legacy says ${how}`, async () => {
       next.otherwise(DOWN);
       legacy.otherwise(miss);
-      for (const [path, headers] of [
+      for (const [path, headers] of /** @type {[string, object][]} */ ([
         ['assets/app-1.js', asset('script')],
         ['a.css', asset('style')],
         ['a.js', { Accept: '*/*' }],
         ['w.js', asset('worker')],
-      ]) {
+      ])) {
         const through = await ask(path, headers);
         assert.deepEqual([through.status, through.text], [503, 'new is down'], path);
         assert.doesNotMatch(through.get('cache-control') ?? '', /immutable|max-age=3/, path);
@@ -270,6 +278,7 @@ describe('a file on a side that is down comes from the other only if it is that 
 });
 
 describe('the other side is not asked', () => {
+  /** @type {Record<string, [path: string, headers: object, answer: any]>} */
   const not = {
     'for a page that is not there': ['page', DOCUMENT, MISSES['404']],
     'for a page that one may not see': ['page', DOCUMENT, MISSES['403, as S3 does without the right to list']],

@@ -3,15 +3,19 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openGate } from './harness.mjs';
-import { ANA, BACK, DOCUMENT, STARTED, asset, half, idsOn } from './plans.mjs';
+import { ANA, asset, BACK, DOCUMENT, half, idsOn, STARTED } from './plans.mjs';
 import { file, startUpstream } from './upstream.mjs';
 
 const JANUARY = 'Mon, 05 Jan 2026 10:00:00 GMT';
 const FEBRUARY = 'Mon, 02 Feb 2026 10:00:00 GMT';
 const [EVE] = idsOn('legacy').map((id) => ({ 'x-user-id': id }));
-/** New in the one state, legacy in the other, and who is there. */
+/**
+ * New in the one state, legacy in the other, and who is there.
+ * @type {Record<string, [state: string, id: object, own: string, other: string]>}
+ */
 const ON = { new: ['running', ANA, 'n', 'l'], legacy: ['rolled', ANA, 'l', 'n'] };
 
+/** @type {Record<string, [headers: Record<string, string>, type: string]>} */
 const KINDS = {
   'a page': [DOCUMENT, 'text/html; charset=utf-8'],
   'a frame': [{ ...DOCUMENT, 'Sec-Fetch-Dest': 'iframe', 'Sec-Fetch-Site': 'same-origin' }, 'text/html'],
@@ -44,12 +48,20 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
-/** Both sides have the file under the same tag, legacy's being the older one. */
+/**
+ * Both sides have the file under the same tag, legacy's being the older one.
+ * @param {{ etag?: string | null, type?: string, headers?: string[][] }} [changes]
+ */
 function publish({ etag = '"v1"', type = 'text/html', headers } = {}) {
   legacy.otherwise(file({ etag, modified: JANUARY, type, body: 'the file of legacy', headers }));
   next.otherwise(file({ etag, modified: FEBRUARY, type, body: 'the file of new', headers }));
 }
 
+/**
+ * @param {string} state
+ * @param {object} headers
+ * @param {{ id?: object, path?: string } & import('./wire.mjs').RequestOptions} [options]
+ */
 const ask = (state, headers, { id = ANA, path = 'file', ...options } = {}) =>
   gate.fetch(`/${state}/${path}`, { headers: { ...id, ...headers }, ...options });
 
@@ -311,10 +323,10 @@ describe('left alone', () => {
     'If-Range': '"v1"',
     'If-Unmodified-Since': FEBRUARY,
   };
-  for (const [state, why, site] of [
+  for (const [state, why, site] of /** @type {[string, string, () => any][]} */ ([
     ['draft', 'in a draft, in which there has only been one side', () => legacy],
     ['own', 'with `cache = "upstream"`', () => next],
-  ]) {
+  ])) {
     test(`${why}: conditions and tags`, async () => {
       for (const [headers, type] of Object.values(KINDS)) {
         publish({ type });

@@ -7,24 +7,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { openControlled, operator } from './control.mjs';
 import { openGate, until } from './harness.mjs';
-import { ANA, DOCUMENT, STARTED, asset, half, idsOn } from './plans.mjs';
+import { marker, settled } from './marker.mjs';
+import { ANA, asset, DOCUMENT, half, idsOn, STARTED } from './plans.mjs';
 import { startUpstream, streaming } from './upstream.mjs';
 import { sha256 } from './wire.mjs';
 
 const SIDES = ['new', 'legacy'];
 const LIMIT_MS = 1_500;
 const LATE_MS = 2_200;
-/** Two intervals of the isolate, and a moment. */
-const SETTLED_MS = 2_500;
 /** For a page to be given up as stalled or crawling, and told. */
 const STALLED_MS_MAX = 90_000;
 const HTML = ['Content-Type', 'text/html; charset=utf-8'];
 const PAGE = { headers: [HTML], body: '<!doctype html><title>page</title>' };
 
-let legacy, next, sites;
+let legacy, next;
 before(async () => {
   [legacy, next] = await Promise.all(['legacy', 'new'].map(startUpstream));
-  sites = { legacy, new: next };
 });
 beforeEach(() => wellAgain());
 after(() => Promise.all([legacy.close(), next.close()]));
@@ -37,14 +35,14 @@ function wellAgain() {
 }
 
 /** Waits until these rollouts have visitors on new, and for those to be counted. */
-async function settled(gate, ...keys) {
+async function ready(gate, ...keys) {
   wellAgain();
   for (const key of keys)
     await until(
       async () => (await gate.fetch(`/${key}/warm`, { headers: ANA })).get('tidegate-variant') === 'new',
       () => `${key} to run`,
     );
-  await sleep(SETTLED_MS);
+  await settled(gate);
 }
 
 /** A rollout of one prefix that nobody rolls back while its figures are looked at. */
@@ -85,7 +83,7 @@ const less = (later, before) =>
 async function counted(gate, key, act) {
   const before = await totals(gate, key);
   await act();
-  await sleep(SETTLED_MS);
+  await settled(gate);
   return less(await totals(gate, key), before);
 }
 
@@ -100,6 +98,7 @@ describe('rules of a path', { concurrency: false }, () => {
   let gate;
   before(async () => {
     gate = await openControlled([
+      marker(legacy, next),
       rollout(KEY, {
         upstreams: { timeout: `${LIMIT_MS}ms` },
         path: [
@@ -115,7 +114,7 @@ describe('rules of a path', { concurrency: false }, () => {
         ],
       }),
     ]);
-    await settled(gate, KEY);
+    await ready(gate, KEY);
   });
   after(() => gate?.close());
 
@@ -189,10 +188,10 @@ describe('rules of a path', { concurrency: false }, () => {
     next.handle(`/${KEY}/strict/late`, { ...PAGE, delayMs: LATE_MS });
     next.handle(`/${KEY}/strict/gone`, { reset: true });
     const added = await counted(gate, KEY, async () => {
-      for (const [path, status] of [
+      for (const [path, status] of /** @type {[string, number][]} */ ([
         ['late', 504],
         ['gone', 502],
-      ]) {
+      ])) {
         const through = await get(`/strict/${path}`)(people('new')[0]);
         assert.equal(through.status, status, path);
         assert.match(through.get('content-type'), /^text\/plain/);
@@ -276,9 +275,9 @@ describe("a path's side before the start", () => {
 
 describe('robots, preflights and manifests are not measured', () => {
   test('on either side', async () => {
-    const gate = await openControlled([rollout('p')]);
+    const gate = await openControlled([marker(legacy, next), rollout('p')]);
     try {
-      await settled(gate, 'p');
+      await ready(gate, 'p');
       for (const site of [legacy, next]) site.otherwise({ status: 500 });
       const added = await counted(gate, 'p', async () => {
         for (let n = 0; n < 5; n += 1) {
@@ -312,8 +311,10 @@ describe('what a client does', { concurrency: false }, () => {
   const KEY = 'p';
   let gate;
   before(async () => {
-    gate = await openControlled([rollout(KEY, { upstreams: { timeout: '10s' } })], { bare: next.url });
-    await settled(gate, KEY);
+    gate = await openControlled([marker(legacy, next), rollout(KEY, { upstreams: { timeout: '10s' } })], {
+      bare: next.url,
+    });
+    await ready(gate, KEY);
   });
   after(() => gate?.close());
 
@@ -347,9 +348,8 @@ describe('what a client does', { concurrency: false }, () => {
         return areAll();
       },
       () => 'those who gave up to be counted',
-      20_000,
     );
-    await sleep(SETTLED_MS);
+    await settled(gate);
     added = less(await totals(gate, KEY), before);
     assert.deepEqual([requests(added), errors(added), added.new.rescued], [[5, 5], [0, 0], 0]);
     assert.equal(legacy.seen(`/${KEY}/hang`).length, 5, 'nobody is rescued who has left');
@@ -379,6 +379,7 @@ describe('what a client does', { concurrency: false }, () => {
             )({ ...headers, ...(length && { 'Content-Length': String(length) }) }),
           );
         }
+        await settled(gate);
       });
       assert.deepEqual(errors(added), [0, 0]);
     });
@@ -386,11 +387,12 @@ describe('what a client does', { concurrency: false }, () => {
 
   test('an upload that is broken off by one client, 64 times, is an error of nobody', async () => {
     const [eve] = people('new');
-    const added = await counted(gate, KEY, () =>
-      Promise.all(
+    const added = await counted(gate, KEY, async () => {
+      await Promise.all(
         Array.from({ length: 64 }, () => leaves('/upload', 300, broken(10_000))({ ...eve, 'Content-Length': '10000' })),
-      ),
-    );
+      );
+      await settled(gate);
+    });
     assert.deepEqual(errors(added), [0, 0]);
   });
 
@@ -479,8 +481,12 @@ describe('a page that begins well', { concurrency: false }, () => {
   const FIRST = Buffer.from(`<!doctype html><title>page</title>${'<p>text'.repeat(200)}`);
   let gate;
   before(async () => {
-    gate = await openControlled([rollout(KEY), rollout('lenient', { failure: ['5xx', 'timeout'] })]);
-    await settled(gate, KEY, 'lenient');
+    gate = await openControlled([
+      marker(legacy, next),
+      rollout(KEY),
+      rollout('lenient', { failure: ['5xx', 'timeout'] }),
+    ]);
+    await ready(gate, KEY, 'lenient');
   });
   after(() => gate?.close());
 
@@ -627,13 +633,13 @@ describe('a page that begins well', { concurrency: false }, () => {
 
   test('is passed on byte for byte, compressed or not, with its length', async () => {
     const text = Buffer.from(Array.from({ length: 20_000 }, (_, n) => `<p>${n}</p>`).join(''));
-    for (const [encoding, body] of [
+    for (const [encoding, body] of /** @type {[string | undefined, Buffer][]} */ ([
       [undefined, text],
       ['gzip', gzipSync(text)],
       ['br', brotliCompressSync(text)],
       ['zstd', Buffer.from('28b52ffd2003190000616263', 'hex')],
       ['x-own', text],
-    ]) {
+    ])) {
       const sent = { headers: [HTML, ...(encoding ? [['Content-Encoding', encoding]] : [])], body };
       for (const site of [legacy, next]) site.handle(`/${KEY}/whole`, sent);
       for (const through of await fromBoth(1, (headers) =>
@@ -648,19 +654,22 @@ describe('a page that begins well', { concurrency: false }, () => {
     }
   });
 
-  test('comes as it is sent, not at its end', async () => {
+  test('comes as it is sent, not at its end', { timeout: 60_000 }, async () => {
+    let seen;
+    const isSeen = new Promise((resolve) => {
+      seen = resolve;
+    });
     next.handle(`/${KEY}/stream`, () => ({
       headers: [HTML],
       body: (async function* () {
         yield Buffer.from('<p>first');
-        await sleep(1_500);
+        await isSeen;
         yield Buffer.from('<p>last');
       })(),
     }));
-    const started = performance.now();
     const { stream } = await gate.open(`/${KEY}/stream`, { headers: people('new')[0] });
     await new Promise((resolve) => stream.once('data', resolve));
-    assert.ok(performance.now() - started < 1_200);
+    seen();
     stream.resume();
   });
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openGate } from './harness.mjs';
-import { ANA, DOCUMENT, STARTED, asset, half } from './plans.mjs';
+import { ANA, asset, DOCUMENT, half, STARTED } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const YEAR = 'public, max-age=31536000, immutable';
@@ -33,7 +33,12 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
-/** Has both sides answer everything with these headers, and asks. */
+/**
+ * Has both sides answer everything with these headers, and asks.
+ * @param {string} state
+ * @param {string[][]} headers
+ * @param {{ ask?: object, type?: string | null, status?: number, path?: string } & import('./wire.mjs').RequestOptions} [options]
+ */
 async function answerTo(state, headers, { ask = DOCUMENT, type = HTML, status = 200, path = 'page', ...options } = {}) {
   const answer = { status, headers: [...(type ? [['Content-Type', type]] : []), ...headers], body: 'text' };
   for (const site of [legacy, next]) site.otherwise(answer);
@@ -90,6 +95,7 @@ describe('a page is asked for again, whatever its side says', () => {
     });
   }
 
+  /** @type {Record<string, [ask: object, options: any]>} */
   const asked = {
     'in a frame': [{ ...DOCUMENT, 'Sec-Fetch-Dest': 'iframe', 'Sec-Fetch-Site': 'same-origin' }, {}],
     'by a client without metadata': [{ Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }, {}],
@@ -150,7 +156,13 @@ describe('a permanent redirect is asked for again', () => {
     for (const state of Object.keys(STARTED)) {
       test(`${status}, ${state}`, async () => {
         for (const sent of [[], [['Cache-Control', YEAR]], [['Expires', LATER]], [['Cache-Control', 'max-age=600']]]) {
-          for (const ask of [DOCUMENT, FETCHED, asset('script'), asset('image'), { Accept: '*/*' }]) {
+          for (const ask of /** @type {Record<string, string>[]} */ ([
+            DOCUMENT,
+            FETCHED,
+            asset('script'),
+            asset('image'),
+            { Accept: '*/*' },
+          ])) {
             assertAskedAgain(
               await answerTo(state, [['Location', '/basket'], ...sent], { status, ask, type: null }),
               ask['Sec-Fetch-Dest'],
@@ -176,6 +188,7 @@ describe('a permanent redirect is asked for again', () => {
 });
 
 describe('what is no page keeps its life, in the browser alone', () => {
+  /** @type {Record<string, [ask: object, type: string, path: string]>} */
   const kept = {
     'a script': [asset('script'), 'text/javascript', 'app-1.js'],
     'a style': [asset('style'), 'text/css', 'app-1.css'],

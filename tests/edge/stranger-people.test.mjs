@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { openGate, until } from './harness.mjs';
-import { ANA, DOCUMENT, STARTED, asset, bucket, half, idsOn } from './plans.mjs';
+import { ANA, asset, bucket, DOCUMENT, half, idsOn, STARTED } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const COOKIE = '__Host-tidegate-id';
@@ -34,7 +34,7 @@ async function opened(rollouts, options) {
 }
 
 const minted = (through) => through.all('set-cookie').filter((cookie) => cookie.startsWith(`${COOKIE}=`));
-const valueOf = (cookie) => cookie.slice(COOKIE.length + 1).split(';')[0];
+const idOf = (cookie) => cookie.slice(COOKIE.length + 1).split(';')[0];
 const side = (through) => through.get('tidegate-variant');
 /** A minted id whose side at 50 % is this one. */
 function mintedOn(of) {
@@ -78,6 +78,7 @@ describe('a preflight', () => {
       headers: { ...PREFLIGHT, Origin: SITES[site], 'Sec-Fetch-Site': site, 'User-Agent': CHROME, ...headers },
     });
 
+  /** @type {Record<string, [ofNew: any, ofLegacy: any, by: string]>} */
   const cases = {
     "new's, which legacy does not know": [permits('new'), refuses('legacy', 404), 'new'],
     "legacy's, which new does not know": [refuses('new', 404), permits('legacy'), 'legacy'],
@@ -203,12 +204,12 @@ describe('robots', () => {
 
   test('are on legacy by default, page and data alike, and are given no id', async () => {
     for (const agent of ROBOTS) {
-      for (const [path, headers] of [
+      for (const [path, headers] of /** @type {[string, object][]} */ ([
         ['/p/', DOCUMENT],
         ['/p/api/x', FETCHED],
         ['/p/', { Accept: '*/*' }],
         ['/p/app.js', asset('script')],
-      ]) {
+      ])) {
         for (let round = 0; round < 3; round += 1) {
           const through = await gate.fetch(path, { headers: { ...headers, 'User-Agent': agent } });
           assert.deepEqual(
@@ -288,18 +289,18 @@ describe('robots', () => {
     });
 
     test('include those of its own', async () => {
-      for (const [agent, headers] of [
+      for (const [agent, headers] of /** @type {[string, object][]} */ ([
         ['mymonitor/1.0', {}],
         ['Mozilla/5.0 (MyMonitor)', {}],
         [CHROME, { 'X-Probe': 'yes' }],
         [ROBOTS[0], {}],
-      ]) {
+      ])) {
         assert.equal((await told('also', agent, headers)).get('tidegate-reason'), 'robot', agent);
       }
-      for (const [agent, headers] of [
+      for (const [agent, headers] of /** @type {[string, object][]} */ ([
         [CHROME, {}],
         [CHROME, { 'X-Probe': 'yes, please' }],
-      ]) {
+      ])) {
         assert.equal((await told('also', agent, headers)).get('tidegate-reason'), 'bucketed', agent);
       }
     });
@@ -325,12 +326,12 @@ describe('a client that keeps no cookie', () => {
   test('gets page, data and files from one side, twenty times', async () => {
     for (let round = 0; round < 20; round += 1) {
       const page = await gate.fetch('/p/', { headers: { ...DOCUMENT, ...client(round) } });
-      for (const [path, headers] of [
+      for (const [path, headers] of /** @type {[string, object][]} */ ([
         ['/p/api/x', FETCHED],
         ['/p/app.js', asset('script')],
         ['/p/api/y', { Accept: '*/*' }],
         ['/p/api/z', { ...FETCHED, Accept: 'application/json' }],
-      ]) {
+      ])) {
         assert.equal(
           side(await gate.fetch(path, { headers: { ...headers, ...client(round) } })),
           side(page),
@@ -407,10 +408,10 @@ describe('a client that keeps no cookie', () => {
   test("whose cookie comes with the data is on its cookie's side", async () => {
     for (const of of ['new', 'legacy']) {
       const headers = { Cookie: `${COOKIE}=${mintedOn(of)}`, ...client(210) };
-      for (const [path, more] of [
+      for (const [path, more] of /** @type {[string, object][]} */ ([
         ['/p/', DOCUMENT],
         ['/p/api/x', FETCHED],
-      ])
+      ]))
         assert.equal(side(await gate.fetch(path, { headers: { ...more, ...headers } })), of);
     }
   });
@@ -538,11 +539,11 @@ describe('logging in', () => {
     test('moves nobody who was dealt out before', async () => {
       for (const id of IDS) {
         const first = await gate.fetch('/p/', { headers: DOCUMENT });
-        const Cookie = `${COOKIE}=${valueOf(minted(first)[0])}`;
-        for (const [path, headers] of [
+        const Cookie = `${COOKIE}=${idOf(minted(first)[0])}`;
+        for (const [path, headers] of /** @type {[string, object][]} */ ([
           ['/p/', DOCUMENT],
           ['/p/api/x', FETCHED],
-        ]) {
+        ])) {
           const later = await gate.fetch(path, { headers: { ...headers, Cookie, 'x-user-id': id } });
           assert.deepEqual([side(later), minted(later)], [side(first), []], id);
         }
@@ -697,7 +698,7 @@ describe('a post from another site', () => {
       const first = await gate.fetch('/p/', { headers: { ...DOCUMENT, Cookie: `a=1; ${COOKIE}=${id}` } });
       assert.equal(side(first), of);
       const [cookie] = minted(first);
-      assert.equal(valueOf(cookie), `${id}.n`);
+      assert.equal(idOf(cookie), `${id}.n`);
       assert.ok(attributes(cookie).includes('samesite=none'), cookie);
       const again = await gate.fetch('/p/', { headers: { ...DOCUMENT, Cookie: `${COOKIE}=${id}.n` } });
       assert.deepEqual([side(again), minted(again)], [of, []], 'once');
@@ -718,7 +719,7 @@ describe('a post from another site', () => {
 
 describe('a list from a spreadsheet', () => {
   const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
-  const text = (ids) => Buffer.from(ids.join('\r\n') + '\r\n');
+  const text = (ids) => Buffer.from(`${ids.join('\r\n')}\r\n`);
   const utf16le = (ids) => Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(ids.join('\r\n'), 'utf16le')]);
   const LISTS = {
     marked: [Buffer.concat([BOM, text(['ana', 'ben', 'josé'])]), true],

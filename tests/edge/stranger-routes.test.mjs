@@ -5,7 +5,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openControlled, operator } from './control.mjs';
 import { openGate, PUBLIC_HOST, until } from './harness.mjs';
-import { ANA, DOCUMENT, STARTED, asset, flag, half, idsOn, written } from './plans.mjs';
+import { ANA, asset, DOCUMENT, flag, half, idsOn, STARTED, written } from './plans.mjs';
 import { startUpstream, streaming } from './upstream.mjs';
 
 const [EVE] = idsOn('legacy').map((id) => ({ 'x-user-id': id }));
@@ -163,16 +163,16 @@ describe('a backend that both sides share', () => {
   });
   after(() => gate?.close());
 
-  for (const [side, id] of [
+  for (const [side, id] of /** @type {[string, object][]} */ ([
     ['new', ANA],
     ['legacy', EVE],
-  ]) {
+  ])) {
     test(`answers those on ${side}, and knows where they are`, async () => {
-      for (const [path, headers, method] of [
+      for (const [path, headers, method] of /** @type {[string, object, string][]} */ ([
         ['/api/orders?a=1', asset('empty'), 'GET'],
         ['/api/orders', asset('empty'), 'POST'],
         ['/api/page', DOCUMENT, 'GET'],
-      ]) {
+      ])) {
         const through = await gate.fetch(path, {
           method,
           headers: { ...id, ...headers },
@@ -197,11 +197,11 @@ describe('a backend that both sides share', () => {
     });
 
     test(`is not replaced for those on ${side} when it fails or lacks a file`, async () => {
-      for (const [answer, path, headers, status] of [
+      for (const [answer, path, headers, status] of /** @type {[any, string, object, number][]} */ ([
         [{ status: 503, body: 'down' }, '/api/x', DOCUMENT, 503],
         [{ status: 404, body: 'no' }, '/api/a.js', asset('script'), 404],
         [{ status: 403, body: 'no' }, '/api/a.js', asset('script'), 403],
-      ]) {
+      ])) {
         api.otherwise(answer);
         const through = await gate.fetch(path, { headers: { ...id, ...headers } });
         assert.deepEqual([through.status, through.text], [status, answer.body]);
@@ -343,10 +343,10 @@ describe('a frontend that is a Worker behind a service binding', () => {
   });
 
   test('may be legacy too', async () => {
-    for (const [id, side] of [
+    for (const [id, side] of /** @type {[object, string][]} */ ([
       [ANA, 'new'],
       [EVE, 'legacy'],
-    ]) {
+    ])) {
       const through = await gate.fetch('/page', { host: 'both.example.com', headers: { ...id, ...DOCUMENT } });
       assert.deepEqual([answeredBy(through), through.get('tidegate-variant')], [side, side]);
     }
@@ -377,22 +377,25 @@ describe('a frontend that is a Worker behind a service binding', () => {
       [redirect.status, redirect.get('location'), redirect.all('set-cookie')],
       [302, '/to', ['a=1', 'b=2']],
     );
+    let seen;
+    const isSeen = new Promise((resolve) => {
+      seen = resolve;
+    });
     next.handle('/stream', () => ({
       headers: [['Content-Type', 'text/html']],
       body: (async function* () {
         yield Buffer.from('first');
-        await sleep(1_000);
+        await isSeen;
         yield Buffer.from('last');
       })(),
     }));
-    const started = performance.now();
     const { stream } = await gate.open('/stream', { headers: ANA });
     await new Promise((resolve) => stream.once('data', resolve));
-    assert.ok(performance.now() - started < 800);
+    seen();
     stream.resume();
   });
 
-  test('gets an upload as it comes', { timeout: 5_000 }, async () => {
+  test('gets an upload as it comes', { timeout: 60_000 }, async () => {
     let arrived;
     const begun = new Promise((resolve) => {
       arrived = resolve;

@@ -12,7 +12,7 @@ import { startUpstream } from './upstream.mjs';
 import { visitors } from './visitors.mjs';
 
 /** Long enough for a few loops of 10 s on a busy machine. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 240_000;
 /** So long the judge must leave a release alone: it looks every 10 s, or 2 s after news. */
 const LEFT_MS = 30_000;
 const LIMIT_MS = 1_000;

@@ -34,7 +34,7 @@ function signal() {
   return { given, give };
 }
 
-test('the first byte of a download arrives before the last is sent', { timeout: 5_000 }, async () => {
+test('the first byte of a download arrives before the last is sent', { timeout: 60_000 }, async () => {
   const arrived = signal();
   next.handle('/live', () => ({
     body: (async function* () {
@@ -50,7 +50,7 @@ test('the first byte of a download arrives before the last is sent', { timeout: 
   assert.equal((await stream.toArray()).join(''), 'last');
 });
 
-test('the first byte of an upload arrives before the last is sent', { timeout: 5_000 }, async () => {
+test('the first byte of an upload arrives before the last is sent', { timeout: 60_000 }, async () => {
   const arrived = signal();
   next.handle(
     '/live',
@@ -75,7 +75,7 @@ test('the first byte of an upload arrives before the last is sent', { timeout: 5
   assert.equal(through.text, 'firstlast');
 });
 
-test('a frontend may answer before it has read the upload', { timeout: 5_000 }, async () => {
+test('a frontend may answer before it has read the upload', { timeout: 60_000 }, async () => {
   next.handle(
     '/early',
     streaming(async () => ({ status: 413, statusText: 'Too Big', body: 'no' })),
@@ -84,7 +84,7 @@ test('a frontend may answer before it has read the upload', { timeout: 5_000 }, 
   assert.equal(through.status, 413);
 });
 
-test("a browser that goes away ends the frontend's work", { timeout: 5_000 }, async () => {
+test("a browser that goes away ends the frontend's work", { timeout: 60_000 }, async () => {
   next.handle('/endless', () => ({
     body: (async function* () {
       for (;;) {
@@ -99,7 +99,6 @@ test("a browser that goes away ends the frontend's work", { timeout: 5_000 }, as
   await until(
     () => next.last('/endless').aborted,
     () => 'the frontend to be cut off',
-    3_000,
   );
 });
 
@@ -155,7 +154,7 @@ describe('200 MB', () => {
 });
 
 describe('a WebSocket', () => {
-  test('echoes text and bytes through the gate', { timeout: 5_000 }, async () => {
+  test('echoes text and bytes through the gate', { timeout: 60_000 }, async () => {
     const ws = await gate.socket('/socket?a=1', { headers: ANA });
     for (const message of ['hello', 'josé 😀', Buffer.from([0, 255, 254])]) {
       ws.send(message);
@@ -172,7 +171,7 @@ describe('a WebSocket', () => {
     ws.terminate();
   });
 
-  test('keeps its subprotocol, and its close code', { timeout: 5_000 }, async () => {
+  test('keeps its subprotocol, and its close code', { timeout: 60_000 }, async () => {
     const ws = await gate.socket('/socket', { headers: ANA, protocols: ['tide.v2', 'tide.v1'] });
     assert.equal(ws.protocol, 'tide.v2');
     await until(() => [...next.sockets].length > 0);

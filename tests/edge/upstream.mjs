@@ -7,18 +7,46 @@ import { fromRaw, pairs, value } from './wire.mjs';
 
 const HEADER_BYTES_MAX = 512 * 1024;
 
+/** @import { AddressInfo } from 'node:net' */
+/** @import { Fields, Pairs } from './wire.mjs' */
+/**
+ * A request as it came off the wire.
+ * @typedef {object} Received
+ * @property {string} method
+ * @property {string} url
+ * @property {string} path the URL without its query
+ * @property {Pairs} headers
+ * @property {(header: string) => string | undefined} [get]
+ * @property {boolean} [aborted] the connection went before all of the answer was sent
+ * @property {http.IncomingMessage} [stream]
+ * @property {Buffer} [body]
+ */
+/**
+ * An answer. `reset` closes the connection without one.
+ * @typedef {object} Reply
+ * @property {number} [status]
+ * @property {string} [statusText]
+ * @property {Fields | any[][]} [headers]
+ * @property {string | Buffer | AsyncIterable<any> | Iterable<any>} [body] text, bytes or chunks
+ * @property {number} [delayMs]
+ * @property {boolean} [reset]
+ * @property {boolean} [quiet] the body fails on purpose
+ */
+/** @typedef {import('ws').WebSocket & { closedWith?: { code: number, reason: string } }} EchoSocket */
+/** @typedef {((request: Received) => Reply | Promise<Reply>) & { streams?: boolean }} Script */
+
 /**
  * Starts a stub frontend. Until told otherwise it answers every path with a short page that names
- * the site. `handle(path, answer)` scripts a path (without its query); `answer` is a description or
- * a function of the recorded request that returns one:
- *
- * `{ status, statusText, headers, body, delayMs, reset }`, `body` being text, bytes or an async
- * iterable of chunks. `reset: true` closes the connection without an answer; `quiet: true` says that
- * the body fails on purpose.
+ * the site. `handle(path, answer)` scripts a path (without its query); `answer` is a reply or
+ * a function of the recorded request that returns one.
+ * @param {string} name
  */
 export async function startUpstream(name) {
+  /** @type {Map<string, Reply | Script>} */
   const scripted = new Map();
+  /** @type {Received[]} */
   const received = [];
+  /** @type {Script} */
   const page = (request) => ({
     headers: [
       ['Content-Type', 'text/plain'],
@@ -26,12 +54,20 @@ export async function startUpstream(name) {
     ],
     body: `${name} ${request.url}`,
   });
+  /** @type {Reply | Script} */
   let otherwise = page;
 
   const server = http.createServer({ maxHeaderSize: HEADER_BYTES_MAX, keepAlive: true }, async (req, res) => {
-    const request = { method: req.method, url: req.url, headers: fromRaw(req.rawHeaders), aborted: false };
-    request.get = (header) => value(request.headers, header);
-    request.path = req.url.split('?')[0];
+    const headers = fromRaw(req.rawHeaders);
+    /** @type {Received} */
+    const request = {
+      method: req.method,
+      url: req.url,
+      path: req.url.split('?')[0],
+      headers,
+      get: (header) => value(headers, header),
+      aborted: false,
+    };
     received.push(request);
     res.on('close', () => {
       request.aborted = !res.writableFinished;
@@ -39,7 +75,7 @@ export async function startUpstream(name) {
     const script = scripted.get(request.path) ?? otherwise;
     // A script that wants the body as it arrives says so with `streams`; the others get all of it.
     request.stream = req;
-    if (!script.streams) request.body = await collect(req).catch(() => undefined);
+    if (!('streams' in script)) request.body = await collect(req).catch(() => undefined);
     const answer = typeof script === 'function' ? await script(request) : script;
     await send(res, answer).catch((error) => {
       if (!answer.quiet) console.error(`${name} could not answer ${req.url}:`, error);
@@ -51,7 +87,7 @@ export async function startUpstream(name) {
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => [...offered][0] });
   server.on('upgrade', (req, socket, head) => {
     received.push({ method: req.method, url: req.url, headers: fromRaw(req.rawHeaders), path: req.url.split('?')[0] });
-    sockets.handleUpgrade(req, socket, head, (ws) => {
+    sockets.handleUpgrade(req, socket, head, (/** @type {EchoSocket} */ ws) => {
       ws.on('message', (data, binary) => ws.send(data, { binary }));
       ws.on('close', (code, reason) => {
         ws.closedWith = { code, reason: reason.toString() };
@@ -59,22 +95,30 @@ export async function startUpstream(name) {
     });
   });
 
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
+  const port = await listen(server);
   return {
     name,
     port,
     url: `http://127.0.0.1:${port}`,
     received,
-    sockets: sockets.clients,
+    sockets: /** @type {Set<EchoSocket>} */ (sockets.clients),
+    /**
+     * @param {string} path
+     * @param {Reply | Script} answer
+     */
     handle(path, answer) {
       scripted.set(path, answer);
     },
+    /** @param {Reply | Script} [answer] */
     otherwise(answer) {
       otherwise = answer ?? page;
     },
-    /** The requests for one path, in order. */
+    /**
+     * The requests for one path, in order.
+     * @param {string} path
+     */
     seen: (path) => received.filter((request) => request.path === path),
+    /** @param {string} path */
     last(path) {
       return this.seen(path).at(-1);
     },
@@ -91,11 +135,20 @@ export async function startUpstream(name) {
   };
 }
 
+/**
+ * Lets a server listen on a free port, and resolves with that.
+ * @param {http.Server} server
+ * @returns {Promise<number>}
+ */
+async function listen(server) {
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+  return /** @type {AddressInfo} */ (server.address()).port;
+}
+
 /** The URL of a port on which nothing listens. */
 export async function deadUrl() {
   const server = http.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
+  const port = await listen(server);
   await new Promise((resolve) => server.close(resolve));
   return `http://127.0.0.1:${port}`;
 }
@@ -103,6 +156,8 @@ export async function deadUrl() {
 /**
  * A script that serves a file as file servers do: with its ETag and date, 304 where the client has it,
  * 412 where it has another one, and a range where it asks for one.
+ * @param {{ etag?: string | null, modified?: string, type?: string, body: string, headers?: any[][] }} what
+ * @returns {Script}
  */
 export function file({ etag, modified, type = 'text/html', body, headers = [] }) {
   const own = [
@@ -143,7 +198,11 @@ export function file({ etag, modified, type = 'text/html', body, headers = [] })
 const tags = (list) => list.match(/(W\/)?"[^"]*"|[^\s,]+/g) ?? [];
 const opaque = (tag) => tag.replace(/^W\//, '');
 
-/** Marks a script that reads `request.stream` itself. */
+/**
+ * Marks a script that reads `request.stream` itself.
+ * @param {(request: Received) => Reply | Promise<Reply>} script
+ * @returns {Script}
+ */
 export const streaming = (script) => Object.assign(script, { streams: true });
 
 async function collect(stream) {
@@ -152,6 +211,10 @@ async function collect(stream) {
   return Buffer.concat(chunks);
 }
 
+/**
+ * @param {http.ServerResponse} res
+ * @param {Reply} reply
+ */
 async function send(res, { status = 200, statusText = '', headers, body = '', delayMs = 0, reset = false }) {
   if (delayMs > 0) await sleep(delayMs, undefined, { ref: false });
   if (reset) return res.destroy();

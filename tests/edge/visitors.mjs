@@ -1,13 +1,18 @@
 // Many visitors of one rollout at once, each with an id of its own, as a site has them.
 import http from 'node:http';
+import { chance } from './chance.mjs';
 
 /**
  * Sends `perSecond` requests a second through the gate, each of one of so many visitors, to `path`, with
  * these `headers` besides.
  * `failed()` tells how many were answered with a 5xx or not at all, `sides()` how many by side.
+ * @param {Pick<import('./control.mjs').Gate, 'fetch'>} gate
+ * @param {{ count?: number, perSecond?: number, path?: string, headers?: object }} [options]
  */
 export function visitors(gate, { count = 2_000, perSecond = 300, path = '/page', headers = {} } = {}) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  const dice = chance(1, path);
+  /** @type {Record<string, number>} */
   const sides = {};
   let failed = 0,
     sent = 0,
@@ -16,7 +21,7 @@ export function visitors(gate, { count = 2_000, perSecond = 300, path = '/page',
   const started = performance.now();
   const one = async () => {
     waiting += 1;
-    const id = `visitor-${Math.floor(Math.random() * count)}`;
+    const id = `visitor-${dice.below(count)}`;
     try {
       const { status, get } = await gate.fetch(path, { headers: { ...headers, 'x-user-id': id }, agent });
       const side = get('tidegate-variant');

@@ -24,7 +24,15 @@ export function rollout(side, upstream, other) {
   const upstreams = { legacy: other.url, new: other.url, [side]: upstream };
   const changes = {
     groups: { visitors: { ids: [IDENTIFIED.uid] } },
-    stage: [{ name: 'pilot', percentage: side === 'new' ? 0 : 100, hold: '1h', ...(side === 'new' ? { groups: ['visitors'] } : {}) }, { name: 'full', percentage: 100, hold: '1h' }],
+    stage: [
+      {
+        name: 'pilot',
+        percentage: side === 'new' ? 0 : 100,
+        hold: '1h',
+        ...(side === 'new' ? { groups: ['visitors'] } : {}),
+      },
+      { name: 'full', percentage: 100, hold: '1h' },
+    ],
     ...(side === 'new' ? {} : { exclude: 'visitors' }),
   };
   return plan(upstreams.legacy, upstreams.new, { ...changes, upstreams });
@@ -35,7 +43,13 @@ export const STAGES = { new: { shop: '0' }, legacy: { shop: '100' } };
 
 /** A visitor of the site at its public address, without Tidegate: behind a proxy that ends TLS. */
 export function before(site) {
-  return new Visitor({ server: { origin: site.url, host: PUBLIC_HOST }, site: PUBLIC, base: site.base, headers: FORWARDED, cookies: IDENTIFIED });
+  return new Visitor({
+    server: { origin: site.url, host: PUBLIC_HOST },
+    site: PUBLIC,
+    base: site.base,
+    headers: FORWARDED,
+    cookies: IDENTIFIED,
+  });
 }
 
 /** A visitor of the site at its own address, with nothing in between. */
@@ -48,10 +62,21 @@ export function atHome(site) {
  * it; nobody known with other `cookies`.
  */
 export function behind(gate, { base = '', cookies = IDENTIFIED } = {}) {
-  return new Visitor({ server: { origin: gate.origin, host: PUBLIC_HOST, scheme: 'https' }, site: PUBLIC, base, headers: { 'CF-Connecting-IP': ADDRESS }, cookies });
+  return new Visitor({
+    server: { origin: gate.origin, host: PUBLIC_HOST, scheme: 'https' },
+    site: PUBLIC,
+    base,
+    headers: { 'CF-Connecting-IP': ADDRESS },
+    cookies,
+  });
 }
 
 /** The same through a worker that only passes on; `headers` are what it is told to add. */
 export function behindBare(gate, headers = FORWARDED) {
-  return new Visitor({ server: { origin: gate.bareOrigin, host: PUBLIC_HOST, scheme: 'https' }, site: PUBLIC, headers, cookies: IDENTIFIED });
+  return new Visitor({
+    server: { origin: gate.bareOrigin, host: PUBLIC_HOST, scheme: 'https' },
+    site: PUBLIC,
+    headers,
+    cookies: IDENTIFIED,
+  });
 }

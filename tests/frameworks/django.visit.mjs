@@ -12,15 +12,43 @@ export const MASKS = [
 
 /** What the steps of a visit must be answered with, so that the comparison is of the right thing. */
 export const STATUSES = {
-  whoami: 200, home: 200, 'home, kept': 304, 'home, HEAD': 200,
-  '/static/style.css': 200, '/static/style.css, kept': 304, '/static/app.js': 200, '/static/app.js, kept': 304,
-  'a part of a script': 206, 'a part beyond its end': 416, 'a script, HEAD': 200, 'missing script': 404,
-  'without its slash': 301, 'log-in page after the slash': 200, 'moved for good': 301, 'where it moved': 200,
-  'account, not logged in': 302, 'log-in page instead': 200, 'log-in page': 200, 'log-in with a wrong password': 200,
-  'log-in': 302, account: 200, goods: 200, 'goods, kept': 304, 'goods, HEAD': 200, 'goods, added to': 201, 'goods, if they are as they were': 204,
-  'goods, without a token': 403, upload: 200, stream: 200, 'missing page': 404, 'log-out': 302, 'home after logging out': 200,
-  'account, logged out': 302, 'log-in page again': 200,
-  'log-in, back to where it was': 302, 'account again': 200,
+  whoami: 200,
+  home: 200,
+  'home, kept': 304,
+  'home, HEAD': 200,
+  '/static/style.css': 200,
+  '/static/style.css, kept': 304,
+  '/static/app.js': 200,
+  '/static/app.js, kept': 304,
+  'a part of a script': 206,
+  'a part beyond its end': 416,
+  'a script, HEAD': 200,
+  'missing script': 404,
+  'without its slash': 301,
+  'log-in page after the slash': 200,
+  'moved for good': 301,
+  'where it moved': 200,
+  'account, not logged in': 302,
+  'log-in page instead': 200,
+  'log-in page': 200,
+  'log-in with a wrong password': 200,
+  'log-in': 302,
+  account: 200,
+  goods: 200,
+  'goods, kept': 304,
+  'goods, HEAD': 200,
+  'goods, added to': 201,
+  'goods, if they are as they were': 204,
+  'goods, without a token': 403,
+  upload: 200,
+  stream: 200,
+  'missing page': 404,
+  'log-out': 302,
+  'home after logging out': 200,
+  'account, logged out': 302,
+  'log-in page again': 200,
+  'log-in, back to where it was': 302,
+  'account again': 200,
 };
 
 const token = ({ text }) => /name="csrfmiddlewaretoken" value="([^"]+)"/.exec(text)?.[1] ?? '';
@@ -28,8 +56,19 @@ const token = ({ text }) => /name="csrfmiddlewaretoken" value="([^"]+)"/.exec(te
 /** The form is refused once, accepted, and the visitor lands on the account, which is returned. */
 export async function logIn(visitor) {
   const page = await visitor.visit('log-in page', '/login/?next=');
-  const refused = await visitor.submit('log-in with a wrong password', '/login/', { csrfmiddlewaretoken: token(page), username: 'ana', password: 'wrong' });
-  return visitor.follow('account', await visitor.submit('log-in', '/login/', { csrfmiddlewaretoken: token(refused), username: 'ana', password: 'secret' }));
+  const refused = await visitor.submit('log-in with a wrong password', '/login/', {
+    csrfmiddlewaretoken: token(page),
+    username: 'ana',
+    password: 'wrong',
+  });
+  return visitor.follow(
+    'account',
+    await visitor.submit('log-in', '/login/', {
+      csrfmiddlewaretoken: token(refused),
+      username: 'ana',
+      password: 'secret',
+    }),
+  );
 }
 
 export async function visitDjango(visitor) {
@@ -38,21 +77,33 @@ export async function visitDjango(visitor) {
   await visitor.visit('home, kept', '/', { revalidate: true });
   await visitor.visit('home, HEAD', '/', { method: 'HEAD' });
   await parts(visitor, home);
-  await visitor.follow('log-in page after the slash', await visitor.visit('without its slash', '/login?next=%2Faccount%2F'));
+  await visitor.follow(
+    'log-in page after the slash',
+    await visitor.visit('without its slash', '/login?next=%2Faccount%2F'),
+  );
   await visitor.follow('where it moved', await visitor.visit('moved for good', '/old/'));
   await visitor.follow('log-in page instead', await visitor.visit('account, not logged in', '/account/'));
   const account = await logIn(visitor);
   await data(visitor, token(account));
   await visitor.visit('stream', '/stream/');
   await visitor.visit('missing page', '/nowhere/');
-  await visitor.follow('home after logging out', await visitor.submit('log-out', '/logout/', { csrfmiddlewaretoken: token(account) }));
+  await visitor.follow(
+    'home after logging out',
+    await visitor.submit('log-out', '/logout/', { csrfmiddlewaretoken: token(account) }),
+  );
   const page = await visitor.follow('log-in page again', await visitor.visit('account, logged out', '/account/'));
-  const again = await visitor.submit('log-in, back to where it was', '', { csrfmiddlewaretoken: token(page), username: 'ana', password: 'secret' });
+  const again = await visitor.submit('log-in, back to where it was', '', {
+    csrfmiddlewaretoken: token(page),
+    username: 'ana',
+    password: 'secret',
+  });
   await visitor.follow('account again', again);
 }
 
 async function parts(visitor, { text }) {
-  const paths = [...text.matchAll(/(?:href|src)="([^"]+\.(?:css|js))"/g)].map(([, path]) => path.slice(path.indexOf('/static/')));
+  const paths = [...text.matchAll(/(?:href|src)="([^"]+\.(?:css|js))"/g)].map(([, path]) =>
+    path.slice(path.indexOf('/static/')),
+  );
   for (const path of paths) {
     const name = path.replace(/\.[0-9a-f]{12}\./, '.');
     const dest = path.endsWith('.js') ? 'script' : 'style';
@@ -74,8 +125,15 @@ async function data(visitor, csrfmiddlewaretoken) {
   await visitor.fetch('goods, kept', '/api/goods/', { revalidate: true });
   await visitor.fetch('goods, HEAD', '/api/goods/', { method: 'HEAD' });
   await visitor.fetch('goods, added to', '/api/goods/', { method: 'POST', body: '{"name":"Table"}', headers });
-  await visitor.fetch('goods, if they are as they were', '/api/goods/', { method: 'DELETE', headers: { ...headers, 'If-Match': goods.get('etag') } });
-  await visitor.fetch('goods, without a token', '/api/goods/', { method: 'POST', body: '{}', headers: { 'Content-Type': 'application/json' } });
+  await visitor.fetch('goods, if they are as they were', '/api/goods/', {
+    method: 'DELETE',
+    headers: { ...headers, 'If-Match': goods.get('etag') },
+  });
+  await visitor.fetch('goods, without a token', '/api/goods/', {
+    method: 'POST',
+    body: '{}',
+    headers: { 'Content-Type': 'application/json' },
+  });
   const form = multipart('file', 'photo.jpg', Buffer.alloc(200_000, 'photo '), { csrfmiddlewaretoken });
   await visitor.submit('upload', '/upload/', form.body, { headers: form.headers, kind: 'data' });
 }

@@ -2,9 +2,9 @@
 // `X-Forwarded-Host`, which Tidegate sets to the public host.
 import assert from 'node:assert/strict';
 import { after, before as beforeAll, describe, test } from 'node:test';
-import { PUBLIC_HOST, openGate } from '../edge/harness.mjs';
-import { STAGES, before, behind, behindBare, rollout, startOther } from './deployment.mjs';
-import { MASKS, STATUSES, logIn, visitNext } from './next.visit.mjs';
+import { openGate, PUBLIC_HOST } from '../edge/harness.mjs';
+import { before, behind, behindBare, rollout, STAGES, startOther } from './deployment.mjs';
+import { logIn, MASKS, STATUSES, visitNext } from './next.visit.mjs';
 import { startNext } from './sites.mjs';
 import { orders, sameVisit } from './transcripts.mjs';
 
@@ -55,14 +55,22 @@ describe('a server action', () => {
   test('is refused behind a proxy that tells no public host, by an error that names the check', async () => {
     const answer = await logIn(behindBare(gate, {}));
     assert.equal(answer.status, 500);
-    assert.ok(site.log.includes(`\`x-forwarded-host\` header with value \`${new URL(site.url).host}\` does not match \`origin\` header with value \`${PUBLIC_HOST}\` from a forwarded Server Actions request. Aborting the action.`), site.log);
+    assert.ok(
+      site.log.includes(
+        `\`x-forwarded-host\` header with value \`${new URL(site.url).host}\` does not match \`origin\` header with value \`${PUBLIC_HOST}\` from a forwarded Server Actions request. Aborting the action.`,
+      ),
+      site.log,
+    );
     assert.match(site.log, /Invalid Server Actions request\./);
   });
 
-  test('of another site\'s page is refused behind Tidegate too', async () => {
+  test("of another site's page is refused behind Tidegate too", async () => {
     await load('new');
     assert.equal((await logIn(Object.assign(behind(gate), { site: 'https://elsewhere.example' }))).status, 500);
-    assert.match(site.log, /`x-forwarded-host` header with value `shop\.example\.com` does not match `origin` header with value `elsewhere\.example`/);
+    assert.match(
+      site.log,
+      /`x-forwarded-host` header with value `shop\.example\.com` does not match `origin` header with value `elsewhere\.example`/,
+    );
   });
 
   test('is refused with `origin = "rewrite"`, which is for sites that do not believe `X-Forwarded-Host`', async () => {

@@ -10,17 +10,43 @@ export const MASKS = [
 
 /** What the steps of a visit must be answered with, so that the comparison is of the right thing. */
 export const STATUSES = {
-  whoami: 200, home: 200, 'home, kept': 304, 'home, HEAD': 200, style: 200, 'style, kept': 304, script: 200, 'script, kept': 304,
-  'a part of a script': 206, 'a part beyond its end': 416, 'a script, HEAD': 200, 'missing script': 404,
-  'trailing slash': 308, 'log-in page after the slash': 200, 'account, not logged in': 307, 'log-in page instead': 200,
-  'log-in page': 200, 'log-in with a wrong password': 200, 'log-in': 303, account: 200, 'page by a script': 200, 'page by a script, ahead': 200,
-  goods: 200, 'goods, HEAD': 200, 'goods, added to': 201, 'goods, emptied': 204, 'goods, by a method that they lack': 405,
-  stream: 200, 'missing page': 404, 'log-out': 303,
+  whoami: 200,
+  home: 200,
+  'home, kept': 304,
+  'home, HEAD': 200,
+  style: 200,
+  'style, kept': 304,
+  script: 200,
+  'script, kept': 304,
+  'a part of a script': 206,
+  'a part beyond its end': 416,
+  'a script, HEAD': 200,
+  'missing script': 404,
+  'trailing slash': 308,
+  'log-in page after the slash': 200,
+  'account, not logged in': 307,
+  'log-in page instead': 200,
+  'log-in page': 200,
+  'log-in with a wrong password': 200,
+  'log-in': 303,
+  account: 200,
+  'page by a script': 200,
+  'page by a script, ahead': 200,
+  goods: 200,
+  'goods, HEAD': 200,
+  'goods, added to': 201,
+  'goods, emptied': 204,
+  'goods, by a method that they lack': 405,
+  stream: 200,
+  'missing page': 404,
+  'log-out': 303,
 };
 
 /** The fields of a form that name its action, and those that a visitor fills in. */
 function fields({ text }, filled) {
-  const hidden = [...text.matchAll(/<input type="hidden" name="([^"]+)"(?: value="([^"]*)")?\/>/g)].map(([, name, value = '']) => [name, value.replaceAll('&quot;', '"').replaceAll('&amp;', '&')]);
+  const hidden = [...text.matchAll(/<input type="hidden" name="([^"]+)"(?: value="([^"]*)")?\/>/g)].map(
+    ([, name, value = '']) => [name, value.replaceAll('&quot;', '"').replaceAll('&amp;', '&')],
+  );
   return Object.fromEntries([...hidden, ...Object.entries(filled)]);
 }
 
@@ -53,7 +79,8 @@ export async function visitNext(visitor) {
 
 async function parts(visitor, { text }) {
   const first = (pattern) => pattern.exec(text)?.[1] ?? '/none';
-  const style = first(/href="(\/_next\/static\/[^"]+\.css)"/), script = first(/src="(\/_next\/static\/[^"]+\.js)"/);
+  const style = first(/href="(\/_next\/static\/[^"]+\.css)"/),
+    script = first(/src="(\/_next\/static\/[^"]+\.js)"/);
   for (const [name, path] of Object.entries({ style, script })) {
     await visitor.load(name, path, name);
     await visitor.load(`${name}, kept`, path, name, { revalidate: true });
@@ -71,7 +98,11 @@ async function data(visitor) {
   await visitor.fetch('page by a script, ahead', '/?_rsc=1', { headers: { RSC: '1', 'Next-Router-Prefetch': '1' } });
   await visitor.fetch('goods', '/api/goods');
   await visitor.fetch('goods, HEAD', '/api/goods', { method: 'HEAD' });
-  await visitor.fetch('goods, added to', '/api/goods', { method: 'POST', body: '{"name":"Table"}', headers: { 'Content-Type': 'application/json' } });
+  await visitor.fetch('goods, added to', '/api/goods', {
+    method: 'POST',
+    body: '{"name":"Table"}',
+    headers: { 'Content-Type': 'application/json' },
+  });
   await visitor.fetch('goods, emptied', '/api/goods', { method: 'DELETE' });
   await visitor.fetch('goods, by a method that they lack', '/api/goods', { method: 'PUT', body: '' });
 }

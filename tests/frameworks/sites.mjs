@@ -14,7 +14,12 @@ let built;
 
 /** The folder of a site; what is missing is installed and built first. */
 function folderOf(name) {
-  built ??= new Map(execFileSync(SCRIPT, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim().split('\n').map((line) => line.split('=')));
+  built ??= new Map(
+    execFileSync(SCRIPT, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+      .trim()
+      .split('\n')
+      .map((line) => line.split('=')),
+  );
   return built.get(name);
 }
 
@@ -36,7 +41,11 @@ export async function startSvelteKit({ env = {}, base = '' } = {}) {
   const url = `http://127.0.0.1:${port}`;
   const settings = typeof env === 'function' ? env(url) : env;
   return running({
-    url, base, program: process.execPath, args: ['index.js'], cwd: join(folderOf('sveltekit'), base === '' ? 'root' : 'shop'),
+    url,
+    base,
+    program: process.execPath,
+    args: ['index.js'],
+    cwd: join(folderOf('sveltekit'), base === '' ? 'root' : 'shop'),
     env: { HOST: '127.0.0.1', PORT: String(port), ...settings },
   });
 }
@@ -46,7 +55,10 @@ export async function startNext() {
   const port = await freePort();
   const cwd = folderOf('next');
   return running({
-    url: `http://127.0.0.1:${port}`, base: '', program: process.execPath, cwd,
+    url: `http://127.0.0.1:${port}`,
+    base: '',
+    program: process.execPath,
+    cwd,
     args: ['node_modules/next/dist/bin/next', 'start', '--hostname', '127.0.0.1', '--port', String(port)],
     env: { NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' },
   });
@@ -67,10 +79,28 @@ export async function startDjango({ settings = {}, base = '', trusts = '127.0.0.
   const underBase = base === '' ? {} : { FORCE_SCRIPT_NAME: base, SESSION_COOKIE_PATH: base, CSRF_COOKIE_PATH: base };
   const all = { ...underBase, ...(typeof settings === 'function' ? settings(url) : settings) };
   return running({
-    url, base, program: join(cwd, 'python'), cwd, scratch,
-    args: ['-m', 'gunicorn', 'shop.wsgi', '--bind', `127.0.0.1:${port}`, '--threads', '4', '--forwarded-allow-ips', trusts, '--no-control-socket'],
+    url,
+    base,
+    program: join(cwd, 'python'),
+    cwd,
+    scratch,
+    args: [
+      '-m',
+      'gunicorn',
+      'shop.wsgi',
+      '--bind',
+      `127.0.0.1:${port}`,
+      '--threads',
+      '4',
+      '--forwarded-allow-ips',
+      trusts,
+      '--no-control-socket',
+    ],
     env: {
-      DATABASE: database, STATIC_ROOT: join(cwd, 'static'), SETTINGS: JSON.stringify(all), PYTHONDONTWRITEBYTECODE: '1',
+      DATABASE: database,
+      STATIC_ROOT: join(cwd, 'static'),
+      SETTINGS: JSON.stringify(all),
+      PYTHONDONTWRITEBYTECODE: '1',
       ...(base === '' ? {} : { SCRIPT_NAME: base }),
     },
   });
@@ -81,7 +111,9 @@ async function running({ url, base, program, args, cwd, env, scratch }) {
   const { PATH, HOME } = process.env;
   const child = spawn(program, args, { cwd, env: { PATH, HOME, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const site = {
-    url, base, log: '',
+    url,
+    base,
+    log: '',
     async close() {
       const gone = child.exitCode === null && once(child, 'exit');
       child.kill('SIGTERM');
@@ -89,11 +121,22 @@ async function running({ url, base, program, args, cwd, env, scratch }) {
       if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true });
     },
   };
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => { site.log += text; });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text) => {
+      site.log += text;
+    });
   // gunicorn counts the path that it is under as part of every path; a wrong one kills no server.
-  await until(() => fetchRaw(url, `${base}/`).then(() => true, () => {
-    if (child.exitCode !== null) throw new Error(`${program} has ended:\n${site.log}`);
-    return false;
-  }), () => `${program} to answer:\n${site.log}`, 30_000);
+  await until(
+    () =>
+      fetchRaw(url, `${base}/`).then(
+        () => true,
+        () => {
+          if (child.exitCode !== null) throw new Error(`${program} has ended:\n${site.log}`);
+          return false;
+        },
+      ),
+    () => `${program} to answer:\n${site.log}`,
+    30_000,
+  );
   return site;
 }

@@ -2,14 +2,18 @@
 // the address that it believes to have.
 import assert from 'node:assert/strict';
 import { after, before as beforeAll, describe, test } from 'node:test';
-import { PUBLIC_HOST, openGate } from '../edge/harness.mjs';
-import { PUBLIC, STAGES, atHome, before, behind, behindBare, rollout, startOther } from './deployment.mjs';
+import { openGate, PUBLIC_HOST } from '../edge/harness.mjs';
+import { atHome, before, behind, behindBare, PUBLIC, rollout, STAGES, startOther } from './deployment.mjs';
 import { startSvelteKit } from './sites.mjs';
-import { MASKS, STATUSES, logIn, visitSvelteKit } from './sveltekit.visit.mjs';
+import { logIn, MASKS, STATUSES, visitSvelteKit } from './sveltekit.visit.mjs';
 import { atPublicAddress, orders, sameVisit, withoutBase } from './transcripts.mjs';
 
 const FORBIDDEN = 'Cross-site POST form submissions are forbidden';
-const BY_HEADERS = { PROTOCOL_HEADER: 'x-forwarded-proto', HOST_HEADER: 'x-forwarded-host', ADDRESS_HEADER: 'x-forwarded-for' };
+const BY_HEADERS = {
+  PROTOCOL_HEADER: 'x-forwarded-proto',
+  HOST_HEADER: 'x-forwarded-host',
+  ADDRESS_HEADER: 'x-forwarded-for',
+};
 
 let gate, other;
 const sites = [];
@@ -66,7 +70,10 @@ describe('with the headers named that tell the public address', () => {
     test(`as ${side}, it alone is asked, but for an asset that it lacks`, async () => {
       await load(side, site.url);
       await transcriptOf(behind(gate));
-      assert.deepEqual([...new Set(other.received.map(({ url }) => url))].filter((url) => !url.endsWith('/warm')), ['/_app/immutable/chunks/gone.js']);
+      assert.deepEqual(
+        [...new Set(other.received.map(({ url }) => url))].filter((url) => !url.endsWith('/warm')),
+        ['/_app/immutable/chunks/gone.js'],
+      );
     });
   }
 
@@ -100,7 +107,9 @@ describe('with the headers named that tell the public address', () => {
 
 describe('without any setting', () => {
   let site;
-  beforeAll(async () => { site = await started(); });
+  beforeAll(async () => {
+    site = await started();
+  });
 
   test('forms work as long as nothing but a proxy that keeps Host is in front', async () => {
     assert.match((await logIn(before(site))).text, /Hello, ana/);
@@ -110,7 +119,12 @@ describe('without any setting', () => {
     await load('new', site.url);
     const visitor = behind(gate);
     await visitor.visit('log-in page', '/login');
-    const refused = await visitor.submit('log-in', '/login', { name: 'ana', password: 'secret' }, { headers: { Accept: 'text/html' } });
+    const refused = await visitor.submit(
+      'log-in',
+      '/login',
+      { name: 'ana', password: 'secret' },
+      { headers: { Accept: 'text/html' } },
+    );
     assert.deepEqual([refused.status, refused.text], [403, FORBIDDEN]);
   });
 
@@ -129,7 +143,9 @@ test('with ORIGIN set to the public address, a visit is the same', async () => {
 
 describe('with its own address as ORIGIN, which the site keeps', () => {
   let site;
-  beforeAll(async () => { site = await started({ env: (url) => ({ ORIGIN: url }) }); });
+  beforeAll(async () => {
+    site = await started({ env: (url) => ({ ORIGIN: url }) });
+  });
 
   test('forms are refused', async () => {
     await load('new', site.url);
@@ -147,9 +163,24 @@ describe('with its own address as ORIGIN, which the site keeps', () => {
 
   test('`origin = "rewrite"` does not make another site\'s form its own', async () => {
     await load('new', { url: site.url, origin: 'rewrite' });
-    const headers = { Origin: 'https://evil.example', Referer: 'https://evil.example/', 'Sec-Fetch-Site': 'cross-site' };
-    for (const more of [{}, { Origin: 'null' }, { Origin: `http://${PUBLIC_HOST}` }, { Origin: `https://${PUBLIC_HOST}:8443` }, { Origin: `https://sub.${PUBLIC_HOST}` }]) {
-      const refused = await behind(gate).submit('a form of another site', '/login', { name: 'ana', password: 'secret' }, { headers: { ...headers, ...more } });
+    const headers = {
+      Origin: 'https://evil.example',
+      Referer: 'https://evil.example/',
+      'Sec-Fetch-Site': 'cross-site',
+    };
+    for (const more of [
+      {},
+      { Origin: 'null' },
+      { Origin: `http://${PUBLIC_HOST}` },
+      { Origin: `https://${PUBLIC_HOST}:8443` },
+      { Origin: `https://sub.${PUBLIC_HOST}` },
+    ]) {
+      const refused = await behind(gate).submit(
+        'a form of another site',
+        '/login',
+        { name: 'ana', password: 'secret' },
+        { headers: { ...headers, ...more } },
+      );
       assert.deepEqual([refused.status, refused.text], [403, FORBIDDEN], JSON.stringify(more));
     }
   });

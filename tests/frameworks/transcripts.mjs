@@ -54,20 +54,34 @@ function maskOf({ text }, mask) {
 }
 
 function differHeaders(differ, { one, other, side, mask, translate }) {
-  const expected = new Map(shape(one.headers, ['date', 'cache-control', ...(one.status === 304 ? ['content-length'] : [])]));
+  const expected = new Map(
+    shape(one.headers, ['date', 'cache-control', ...(one.status === 304 ? ['content-length'] : [])]),
+  );
   const got = new Map(shape(other.headers, ['date', 'cache-control', ...ADDED_TO_RESPONSE]));
   for (const name of new Set([...expected.keys(), ...got.keys()])) {
-    let texts = [expected.get(name)].flat().map((text) => (text === undefined ? text : mask(`${name}: ${translate(name, text)}`)));
+    let texts = [expected.get(name)]
+      .flat()
+      .map((text) => (text === undefined ? text : mask(`${name}: ${translate(name, text)}`)));
     if (name === 'etag') texts = texts.map((text) => text?.replace(/"$/, `${SUFFIX[side]}"`));
     const answered = [got.get(name)].flat().map((text) => (text === undefined ? text : mask(`${name}: ${text}`)));
     differ(`${one.name}: ${name}`, texts[0] && texts.join(' ¦ '), answered[0] && answered.join(' ¦ '));
   }
   const told = directives(other.get('cache-control')).join(', ');
   const right = cacheControl(one);
-  if (!right.includes(told)) differ(`${one.name}: cache-control`, `«${one.get('cache-control') ?? ''}»`, `«${told}» instead of «${right.join('» or «')}»`);
+  if (!right.includes(told))
+    differ(
+      `${one.name}: cache-control`,
+      `«${one.get('cache-control') ?? ''}»`,
+      `«${told}» instead of «${right.join('» or «')}»`,
+    );
 }
 
-const directives = (text) => (text ?? '').split(',').map((part) => part.trim().toLowerCase()).filter(Boolean).sort();
+const directives = (text) =>
+  (text ?? '')
+    .split(',')
+    .map((part) => part.trim().toLowerCase())
+    .filter(Boolean)
+    .sort();
 
 /** Statuses that a cache may keep though nothing says for how long (RFC 9110, 15.1). */
 const HEURISTIC = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501];
@@ -76,13 +90,20 @@ const HEURISTIC = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501];
 function cacheControl({ status, kind, method, get }) {
   const own = directives(get('cache-control'));
   const became = (list) => list.sort().join(', ');
-  const ofPage = became([...own.filter((one) => !/^(public|private|no-cache|immutable|max-age=.*|s-maxage=.*|stale-.*)$/.test(one)), 'no-cache', 'private']);
-  const ofOther = own.includes('private') ? became(own) : became([...own.filter((one) => one !== 'public' && !one.startsWith('s-maxage=')), 'private']);
+  const ofPage = became([
+    ...own.filter((one) => !/^(public|private|no-cache|immutable|max-age=.*|s-maxage=.*|stale-.*)$/.test(one)),
+    'no-cache',
+    'private',
+  ]);
+  const ofOther = own.includes('private')
+    ? became(own)
+    : became([...own.filter((one) => one !== 'public' && !one.startsWith('s-maxage=')), 'private']);
   if (kind === 'asset' && status === 404) return ['no-store', ...(own.includes('no-store') ? [became(own)] : [])];
   if (own.includes('no-store')) return [became(own)];
   if (!['GET', 'HEAD'].includes(method)) return [became(own), ofPage, ofOther];
   if (own.length === 0 && ![...HEURISTIC, 304].includes(status)) return ['', ofPage, ofOther];
-  const isPage = kind === 'page' || (get('content-type') ?? '').startsWith('text/html') || status === 301 || status === 308;
+  const isPage =
+    kind === 'page' || (get('content-type') ?? '').startsWith('text/html') || status === 301 || status === 308;
   if (isPage) return [ofPage];
   return [status === 304 && own.length === 0 ? '' : ofOther];
 }
@@ -100,7 +121,9 @@ const ADDRESSES = ['location', 'content-location', 'refresh', 'link'];
 export function withoutBase(base) {
   return (name, text) => {
     if (name === 'set-cookie') return text.replace(new RegExp(`; Path=${base}(?=;|$)`, 'i'), '; Path=/');
-    return ADDRESSES.includes(name) ? text.replace(new RegExp(`(^|<|https://[^/]*)${base}(?=[/?]|$)`, 'g'), '$1') : text;
+    return ADDRESSES.includes(name)
+      ? text.replace(new RegExp(`(^|<|https://[^/]*)${base}(?=[/?]|$)`, 'g'), '$1')
+      : text;
   };
 }
 
@@ -112,5 +135,7 @@ export function atPublicAddress(site) {
 /** The names of the headers of each answer, in their order, without those that Tidegate adds. */
 export function orders(transcript) {
   const dropped = [...ADDED_TO_RESPONSE, 'cache-control'];
-  return transcript.map(({ name, headers }) => [name, ...headers.map(([header]) => header.toLowerCase()).filter((header) => !dropped.includes(header))].join(' '));
+  return transcript.map(({ name, headers }) =>
+    [name, ...headers.map(([header]) => header.toLowerCase()).filter((header) => !dropped.includes(header))].join(' '),
+  );
 }

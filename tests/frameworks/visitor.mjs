@@ -35,9 +35,13 @@ export class Visitor {
   }
 
   /** The address of a path of the site. */
-  #url(path) { return new URL(path.startsWith('/') ? this.base + path : path, this.at); }
+  #url(path) {
+    return new URL(path.startsWith('/') ? this.base + path : path, this.at);
+  }
 
-  cookie(name) { return this.#cookies.get(name)?.text; }
+  cookie(name) {
+    return this.#cookies.get(name)?.text;
+  }
 
   #cookieHeader(path) {
     const sent = [...this.#cookies].filter(([, cookie]) => isUnder(path, cookie.path));
@@ -62,33 +66,52 @@ export class Visitor {
     const url = this.#url(path);
     const kept = revalidate ? this.#kept.get(url.href) : undefined;
     const asked = {
-      ...BROWSER, ...this.#headers, ...this.#cookieHeader(url.pathname), ...headers,
+      ...BROWSER,
+      ...this.#headers,
+      ...this.#cookieHeader(url.pathname),
+      ...headers,
       ...(kept?.etag === undefined ? {} : { 'If-None-Match': kept.etag }),
       ...(kept?.modified === undefined ? {} : { 'If-Modified-Since': kept.modified }),
     };
     const { origin, host, scheme } = this.#server;
     const answer = await open(origin, url.pathname + url.search, { method, headers: pairs(asked), body, host, scheme });
     const { bytes, isStreamed } = await read(answer.stream);
-    const entry = { name, kind, method, url: url.href, status: answer.status, statusText: answer.statusText, headers: answer.headers, body: bytes, isStreamed };
+    const entry = {
+      name,
+      kind,
+      method,
+      url: url.href,
+      status: answer.status,
+      statusText: answer.statusText,
+      headers: answer.headers,
+      body: bytes,
+      isStreamed,
+    };
     entry.get = (header) => value(entry.headers, header);
     entry.text = decoded(bytes, entry.get('content-encoding')).toString('utf8');
     this.transcript.push(entry);
     this.#keepCookies(answer.headers, url);
-    if (answer.status === 200) this.#kept.set(url.href, { etag: entry.get('etag'), modified: entry.get('last-modified') });
+    if (answer.status === 200)
+      this.#kept.set(url.href, { etag: entry.get('etag'), modified: entry.get('last-modified') });
     return entry;
   }
 
   /** Goes to a page, as by a link on the one before. */
   async visit(name, path, options = {}) {
     const url = this.#url(path);
-    const answer = await this.ask(name, path, { kind: 'page', ...options, headers: { ...NAVIGATION, Referer: this.at, ...options.headers } });
+    const answer = await this.ask(name, path, {
+      kind: 'page',
+      ...options,
+      headers: { ...NAVIGATION, Referer: this.at, ...options.headers },
+    });
     this.at = url.href;
     return answer;
   }
 
   /** Sends a form from the page that the visitor is on. */
   async submit(name, path, fields, options = {}) {
-    const body = typeof fields === 'string' || Buffer.isBuffer(fields) ? fields : new URLSearchParams(fields).toString();
+    const body =
+      typeof fields === 'string' || Buffer.isBuffer(fields) ? fields : new URLSearchParams(fields).toString();
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded', Origin: this.site, ...options.headers };
     return this.visit(name, path, { method: 'POST', ...options, body, headers });
   }
@@ -96,18 +119,34 @@ export class Visitor {
   /** A request of a page's script. */
   async fetch(name, path, options = {}) {
     const isPost = options.method !== undefined && !['GET', 'HEAD'].includes(options.method);
-    return this.ask(name, path, { ...options, headers: { Accept: '*/*', ...metadata('empty', 'cors'), Referer: this.at, ...(isPost ? { Origin: this.site } : {}), ...options.headers } });
+    return this.ask(name, path, {
+      ...options,
+      headers: {
+        Accept: '*/*',
+        ...metadata('empty', 'cors'),
+        Referer: this.at,
+        ...(isPost ? { Origin: this.site } : {}),
+        ...options.headers,
+      },
+    });
   }
 
   /** A part of a page. */
   async load(name, path, dest, options = {}) {
-    return this.ask(name, path, { kind: 'asset', ...options, headers: { Accept: '*/*', ...metadata(dest, 'no-cors'), Referer: this.at, ...options.headers } });
+    return this.ask(name, path, {
+      kind: 'asset',
+      ...options,
+      headers: { Accept: '*/*', ...metadata(dest, 'no-cors'), Referer: this.at, ...options.headers },
+    });
   }
 
   /** Goes where an answer redirects, which must be on the site. */
   async follow(name, answer) {
     const location = answer.get('location');
-    assert.ok(location !== undefined, `${answer.name}: ${answer.status} without a Location: ${answer.text.slice(0, 300)}`);
+    assert.ok(
+      location !== undefined,
+      `${answer.name}: ${answer.status} without a Location: ${answer.text.slice(0, 300)}`,
+    );
     const target = new URL(location, answer.url);
     assert.equal(target.origin, this.site, `${answer.name} sends the visitor to ${target}, which is not the site`);
     return this.visit(name, target.href);
@@ -115,8 +154,10 @@ export class Visitor {
 }
 
 const NAVIGATION = {
-  Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', 'Upgrade-Insecure-Requests': '1',
-  ...metadata('document', 'navigate'), 'Sec-Fetch-User': '?1',
+  Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+  'Upgrade-Insecure-Requests': '1',
+  ...metadata('document', 'navigate'),
+  'Sec-Fetch-User': '?1',
 };
 
 function metadata(dest, mode) {
@@ -145,8 +186,17 @@ async function read(stream) {
 /** A form as a browser encodes it where it may hold files; this one holds a file if `bytes` are given. */
 export function multipart(field, name, bytes, fields = {}) {
   const boundary = '----WebKitFormBoundaryTidegate0000001';
-  const text = Object.entries(fields).map(([key, of]) => `--${boundary}\r\nContent-Disposition: form-data; name="${key}"\r\n\r\n${of}\r\n`);
-  const file = bytes === undefined ? [] : [`--${boundary}\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`, bytes, '\r\n'];
+  const text = Object.entries(fields).map(
+    ([key, of]) => `--${boundary}\r\nContent-Disposition: form-data; name="${key}"\r\n\r\n${of}\r\n`,
+  );
+  const file =
+    bytes === undefined
+      ? []
+      : [
+          `--${boundary}\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`,
+          bytes,
+          '\r\n',
+        ];
   return {
     headers: { 'Content-Type': `multipart/form-data; boundary=${boundary}` },
     body: Buffer.concat([...text, ...file, `--${boundary}--\r\n`].map((part) => Buffer.from(part))),

@@ -6,6 +6,7 @@
 //   jsErrors       this share of the pages carries a script that throws once the page is loaded
 //   lcpMs          what a page is about, its largest picture or block, appears only after so long
 import { setTimeout as sleep } from 'node:timers/promises';
+import { chance } from '../edge/chance.mjs';
 
 const WELL = { rate: 0, status: 500, spared: null, delayMs: 0, off: false, jsErrors: 0, lcpMs: 0 };
 
@@ -27,6 +28,8 @@ const late = (ms) =>
   `<style data-lcp-ms="${ms}">main { animation: late 0s ${ms}ms backwards; } @keyframes late { from { visibility: hidden; } to { visibility: hidden; } }</style>\n`;
 
 export function faults(stats) {
+  // From a seed, so that each run fails alike.
+  const dice = chance(1, 'faults');
   const failing = {
     stats,
     switches: { ...WELL },
@@ -43,7 +46,7 @@ export function faults(stats) {
     breakPage(html, thrower) {
       const { jsErrors, lcpMs } = failing.switches;
       const added =
-        (lcpMs > 0 ? late(lcpMs) : '') + (Math.random() < jsErrors ? `<script src="${thrower}" defer></script>\n` : '');
+        (lcpMs > 0 ? late(lcpMs) : '') + (dice.happens(jsErrors) ? `<script src="${thrower}" defer></script>\n` : '');
       return html.replace('</head>', `${added}</head>`);
     },
 
@@ -51,7 +54,7 @@ export function faults(stats) {
     async strike({ url }, res) {
       const { rate, status, spared, delayMs, off } = failing.switches;
       if (delayMs > 0) await sleep(delayMs, undefined, { ref: false });
-      if (!off && (Math.random() >= rate || (spared !== null && url.startsWith(spared)))) return false;
+      if (!off && (!dice.happens(rate) || (spared !== null && url.startsWith(spared)))) return false;
       stats.failed += 1;
       if (off) res.destroy();
       else

@@ -1,6 +1,6 @@
 // What each address shows. A page is `{ title, section, main }`; `wrap` puts it into the layout.
 import { readCart } from './cart.mjs';
-import { escape, render } from './render.mjs';
+import { escapeHtml, render } from './render.mjs';
 
 const FEATURED = 4;
 const price = (pounds) => `£${pounds}`;
@@ -58,5 +58,5 @@ export function wrap(site, req, { title, section, main }) {
 function via(req) {
   const shown = ['tidegate-variant', 'x-forwarded-host'].filter((name) => req.headers[name] !== undefined);
   if (shown.length === 0) return 'reached directly';
-  return shown.map((name) => `${name}: <b>${escape(req.headers[name])}</b>`).join(' · ');
+  return shown.map((name) => `${name}: <b>${escapeHtml(req.headers[name])}</b>`).join(' · ');
 }

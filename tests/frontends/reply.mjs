@@ -31,6 +31,7 @@ export function redirect(res, status, location) {
 
 /** Sends an entity: whole, as 304, or, where `ranges` is set, in part. */
 export function send(req, res, { body, type, etag, zips }, { status = 200, headers = {}, ranges = false } = {}) {
+  /** @type {Record<string, string>} */
   const common = { ...headers, ETag: etag };
   if (zips) common.Vary = 'Accept-Encoding';
   if (status === 200 && matches(req.headers['if-none-match'], etag)) return res.writeHead(304, common).end();

@@ -96,7 +96,7 @@ function noBeacon(_, __, res) {
   res.writeHead(200, { 'Content-Type': 'text/javascript; charset=utf-8', 'Cache-Control': 'no-store' }).end();
 }
 
-function stock({ side, goods }, req, res) {
+function stock({ side, goods }, _req, res) {
   const minute = Math.floor(Date.now() / 60_000);
   const items = Object.fromEntries(goods.map(({ id, price }) => [id, ((minute + price * 7) % 23) + 1]));
   json(res, 200, { side, items });

@@ -23,7 +23,8 @@ export async function startFrontend(side, { port = 0, host = '127.0.0.1', log = 
   const site = loadSite(side);
   const server = http.createServer({ keepAliveTimeout: IDLE_MS_MAX });
   await listen(server, port, host);
-  site.url = `http://${host}:${server.address().port}`;
+  const { port: taken } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  site.url = `http://${host}:${taken}`;
 
   const answer = routes(site, failing);
   server.on('request', (req, res) => {
@@ -37,7 +38,7 @@ export async function startFrontend(side, { port = 0, host = '127.0.0.1', log = 
 
   return {
     url: site.url,
-    port: server.address().port,
+    port: taken,
     stats,
     fail: failing.set,
     close() {

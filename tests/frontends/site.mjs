@@ -1,7 +1,7 @@
 // Loads one side's folder. Scripts, styles and images are published under names that contain a hash
 // of their content; `./app.js` in a source becomes `/assets/app.3f2a91bc.js` in what is served.
 import { createHash } from 'node:crypto';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { entity } from './reply.mjs';

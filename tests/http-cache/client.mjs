@@ -6,11 +6,11 @@
 // Requests go to `connect`. With `as` they name their URL in full under that origin, as the sockets of
 // the edge harness want them. `headers` go with each of them. `origin` is the suite's server itself.
 import http from 'node:http';
-import fetch from 'node-fetch';
 import { getResults, runTests } from 'http-cache-tests/client/runner.mjs';
 import { testUUIDs } from 'http-cache-tests/client/test.mjs';
-import surrogate from 'http-cache-tests/tests/surrogate-control.mjs';
 import tests from 'http-cache-tests/tests/index.mjs';
+import surrogate from 'http-cache-tests/tests/surrogate-control.mjs';
+import fetch from 'node-fetch';
 
 const { origin, connect, as, headers } = JSON.parse(process.argv[2]);
 // A chunk of tests takes as long as its longest pause, and no test knows of another one.
@@ -20,6 +20,7 @@ class Agent extends http.Agent {
   addRequest(request, options) {
     if (as !== undefined) request.path = `${as}${request.path}`;
     const [host, port] = connect.split(':');
+    // @ts-expect-error: Node documents it, and its types leave it out.
     super.addRequest(request, { ...options, host, port });
   }
 }

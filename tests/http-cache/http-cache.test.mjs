@@ -79,7 +79,11 @@ after(async () => {
   origin?.close();
 });
 
-/** A run through a rollout from one address of the server to the other. */
+/**
+ * A run through a rollout from one address of the server to the other.
+ * @param {Record<string, string>} state
+ * @param {{ rescue?: boolean, cache?: string }} [changes]
+ */
 async function through(state, { rescue = true, ...changes } = {}) {
   const stage = [
     { name: 'none', percentage: 0, hold: '1h' },

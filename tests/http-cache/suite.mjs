@@ -29,6 +29,8 @@ export async function startOrigin() {
  * - `results`: what the suite says of each test: `true`, or what failed
  * - `answers`: status and headers of each answer, under `TEST NUMBER`
  * - `asked`: for each test what came to the server: methods and headers
+ * @param {string} connect
+ * @param {{ origin: { legacy: string }, as?: string }} options
  */
 export async function runSuite(connect, { origin, as }) {
   const options = { origin: new URL(origin.legacy).host, connect: new URL(connect).host, as, headers: CLIENT };

@@ -11,7 +11,7 @@
 import { onCLS, onFCP, onINP, onLCP, onTTFB } from 'web-vitals';
 import { isOwn, watch } from './errors.js';
 
-const { src, dataset } = document.currentScript ?? {};
+const { src, dataset } = /** @type {Partial<HTMLScriptElement>} */ (document.currentScript ?? {});
 /** Reports go where the script comes from, which may have a name of the operator's. */
 const URL = src ? src.replace(/(\.js)?([?#].*)?$/, '') : '/_tidegate/beacon';
 const SOON_MS = 5_000;

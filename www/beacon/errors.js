@@ -52,7 +52,10 @@ export const watch = (pattern) => {
   }
 };
 
-/** Whether an `error` or `unhandledrejection` event is of an error of the page's own. */
+/**
+ * Whether an `error` or `unhandledrejection` event is of an error of the page's own.
+ * @param {{ message?: string, filename?: string, lineno?: number, error?: any, reason?: any }} event anything may be thrown
+ */
 export const isOwn = ({ message = '', filename = '', lineno, error, reason = error }) => {
   try {
     const text = `${reason?.message ?? reason ?? message}`;

@@ -1,10 +1,29 @@
 // Asks the API. Whatever happens, the answer has the same shape; a network failure is a problem like
 // any other, with status 0.
+
+/** @import { Problem } from '../state/events.js' */
+/**
+ * What became of a request. `body` is there where it is `ok`, `problem` where it is not.
+ * @typedef {object} Answer
+ * @property {boolean} ok
+ * @property {number} status 0 where there was no answer
+ * @property {any} [body] what the API's description says of the path
+ * @property {string | null} [etag]
+ * @property {Problem} [problem]
+ * @property {boolean} [isAborted] the caller did not want it any more
+ */
+
 const TIMEOUT_MS = 8_000;
 
-/** `→ { ok, status, body, etag, problem }`. `path` is under `/_tidegate/api/`. */
+/**
+ * @param {string} method
+ * @param {string} path under `/_tidegate/api/`
+ * @param {{ body?: unknown, ifMatch?: string, idempotencyKey?: string, signal?: AbortSignal }} [options]
+ * @returns {Promise<Answer>}
+ */
 export async function request(method, path, { body, ifMatch, idempotencyKey, signal } = {}) {
   const limit = limited(signal);
+  /** @type {Record<string, string>} */
   const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (ifMatch) headers['If-Match'] = ifMatch;
@@ -28,7 +47,10 @@ export async function request(method, path, { body, ifMatch, idempotencyKey, sig
   }
 }
 
-/** A signal that ends with the caller's, or when the time is over. */
+/**
+ * A signal that ends with the caller's, or when the time is over.
+ * @param {AbortSignal} [signal]
+ */
 function limited(signal) {
   const controller = new AbortController();
   const abort = () => controller.abort();
@@ -49,9 +71,13 @@ function limited(signal) {
   };
 }
 
-/** The last word of a problem's type, by which one decides. */
+/**
+ * The last word of a problem's type, by which one decides.
+ * @param {Problem} [problem]
+ */
 export const kindOf = (problem) => problem?.type?.split(':').at(-1) ?? '';
 
+/** @type {Problem} */
 const UNREACHABLE = {
   type: 'urn:tidegate:problem:unreachable',
   title: 'Not reachable',
@@ -60,12 +86,17 @@ const UNREACHABLE = {
   help: 'check the network connection; the site itself goes on without the console',
 };
 
+/** @type {Problem} */
 const SILENT = {
   ...UNREACHABLE,
   title: 'No answer',
   detail: `the deployment has not answered within ${TIMEOUT_MS / 1_000} s`,
 };
 
+/**
+ * @param {Response} response
+ * @returns {Promise<Answer>}
+ */
 async function read(response) {
   const text = await response.text();
   const answer = { ok: response.ok, status: response.status, etag: response.headers.get('etag') };
@@ -74,6 +105,7 @@ async function read(response) {
   return { ...answer, ok: false, problem: parsed?.detail ? parsed : unreadable(response) };
 }
 
+/** @param {string} text */
 function parse(text) {
   try {
     return text === '' ? undefined : JSON.parse(text);
@@ -82,6 +114,7 @@ function parse(text) {
   }
 }
 
+/** @param {Response} response */
 const unreadable = ({ status }) => ({
   type: 'urn:tidegate:problem:unreadable',
   title: 'An answer that is none',

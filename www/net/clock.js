@@ -2,13 +2,19 @@
 // says most about the difference. It forgets after a while, since clocks drift and laptops sleep.
 const TRUSTED_MS = 120_000;
 
+/** @typedef {ReturnType<typeof createClock>} Clock */
+
 export function createClock(local = Date.now) {
   let offset_ms = 0;
   let best = { trip_ms: Infinity, at: 0 };
   return {
     now: () => local() + offset_ms,
     local,
-    /** An answer that says `server_ms`, to a request sent at `sentAt` (of `local`). */
+    /**
+     * An answer that says `server_ms`, to a request sent at `sentAt` (of `local`).
+     * @param {number} server_ms
+     * @param {number} sentAt
+     */
     observe(server_ms, sentAt) {
       const at = local();
       const trip_ms = at - sentAt;

@@ -6,9 +6,16 @@ import { plural } from '../text/numbers.js';
 import { told } from '../text/rollout.js';
 import { request } from './api.js';
 
+/** @import { AllDialog, CommandDialog } from '../state/dialog.js' */
+/** @import { Controller, Means } from './controllers.js' */
+
 /** Typing and sliding settle before the server is asked. */
 const SETTLED_MS = 180;
 
+/**
+ * @param {Means} means
+ * @returns {Controller}
+ */
 export function command({ dispatch, getState, clock }) {
   let timer;
   let aborted = new AbortController();
@@ -23,7 +30,8 @@ export function command({ dispatch, getState, clock }) {
 
   async function foretell(signal) {
     const { dialog } = getState();
-    const body = dialog && bodyOf(dialog);
+    if (dialog === null || dialog.kind === 'shortcuts') return;
+    const body = bodyOf(dialog);
     if (!body) return;
     dispatch({ type: 'foretelling' });
     const answer = await request('POST', pathOf(dialog), { body: { ...body, dry_run: true }, signal });
@@ -33,7 +41,8 @@ export function command({ dispatch, getState, clock }) {
 
   async function send() {
     const { dialog } = getState();
-    if (dialog.status === 'sending' || dialog.isStale || missing(dialog)) return;
+    if (dialog === null || dialog.kind === 'shortcuts' || dialog.status === 'sending') return;
+    if (dialog.isStale || missing(dialog)) return;
     const id = dialog.status === 'unknown' ? dialog.id : newId();
     dispatch({ type: 'sending', id });
     const sentAt = clock.now();
@@ -56,7 +65,7 @@ export function command({ dispatch, getState, clock }) {
       if (dialog.command === 'note') return toast(`It stands in the history of ${dialog.key}.`);
       return toast(
         dialog.command === 'approve'
-          ? `Ticked for ${dialog.key}: ${dialog.form.item}`
+          ? `Approved for ${dialog.key}: ${dialog.form.item}`
           : `${dialog.key} is ${told(rollout.state)}, revision ${rollout.state.revision}.`,
       );
     }
@@ -99,16 +108,18 @@ export function command({ dispatch, getState, clock }) {
   return (event, state, before) => {
     if (event.type === 'confirm' && state.dialog) send();
     if (state.dialog?.kind !== 'command') return;
+    const was = before.dialog?.kind === 'command' ? before.dialog : null;
     const isOpened = event.type === 'ask' || event.type === 'decideAgain';
     const isEdited =
       (event.type === 'edit' || event.type === 'foretold') &&
-      JSON.stringify(bodyOf(state.dialog)) !== JSON.stringify(bodyOf(before.dialog));
-    const isMoved =
-      event.type === 'rollout' && before.dialog !== null && before.dialog.current.etag !== state.dialog.current.etag;
+      was !== null &&
+      JSON.stringify(bodyOf(state.dialog)) !== JSON.stringify(bodyOf(was));
+    const isMoved = event.type === 'rollout' && was !== null && was.current.etag !== state.dialog.current.etag;
     if (isOpened || isEdited || isMoved) foretellSoon(isEdited ? SETTLED_MS : 0);
   };
 }
 
+/** @param {CommandDialog | AllDialog} dialog */
 const pathOf = ({ kind, key }) => `rollouts/${kind === 'all' ? '*' : encodeURIComponent(key)}/commands`;
 
 const newId = () =>

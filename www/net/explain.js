@@ -1,6 +1,12 @@
 // Asks the server which side one subject gets, and again whenever the rollout has changed.
 import { request } from './api.js';
 
+/** @import { Controller, Means } from './controllers.js' */
+
+/**
+ * @param {Means} means
+ * @returns {Controller}
+ */
 export function explain({ dispatch, getState }) {
   let controller = new AbortController();
 

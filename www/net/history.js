@@ -3,9 +3,15 @@
 import { hasOlder, olderOf } from '../state/history.js';
 import { request } from './api.js';
 
+/** @import { Controller, Means } from './controllers.js' */
+
 const MESSAGES_INTERVAL_MS = 6_000;
 const PAGE = 50;
 
+/**
+ * @param {Means} means
+ * @returns {Controller}
+ */
 export function history({ dispatch, getState, clock }) {
   let controller = new AbortController();
   /** Of which rollout, which newest pages are under way, and when messages were last asked for. */
@@ -23,7 +29,7 @@ export function history({ dispatch, getState, clock }) {
       dispatch({
         type: path,
         key,
-        items: answer.body[kind],
+        items: kind === 'entries' ? explained(answer.body) : answer.body[kind],
         before: answer.body.before,
         isOlder: before !== undefined,
       });
@@ -58,4 +64,10 @@ export function history({ dispatch, getState, clock }) {
     if (event.type === 'loadOlder' && hasOlder(state.history))
       for (const [kind, before] of olderOf(state.history)) fetchPage(kind, before);
   };
+}
+
+/** Entries with what led to them in the server's words: their `reason` and `figures`. */
+function explained({ entries, explanations = [] }) {
+  const known = new Map(explanations.map((one) => [one.revision, one]));
+  return entries.map((entry) => ({ ...entry, ...known.get(entry.revision) }));
 }

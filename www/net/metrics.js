@@ -2,11 +2,17 @@
 // minute, and at once after a command and a choice of the range or of the endpoint.
 import { request } from './api.js';
 
+/** @import { Controller, Means } from './controllers.js' */
+
 const INTERVAL_MS = 10_000;
 const LONG_INTERVAL_MS = 60_000;
 const LONG = new Set(['7d', '90d']);
 const NOW = new Set(['chooseSince', 'chooseEndpoint', 'done', 'route', 'session']);
 
+/**
+ * @param {Means} means
+ * @returns {Controller}
+ */
 export function metrics({ dispatch, getState, clock }) {
   let controller = new AbortController();
   let asked = { at: -Infinity };

@@ -3,10 +3,16 @@
 // Each round begins with the event `refresh`, on which other controllers fetch what is theirs.
 import { kindOf, request } from './api.js';
 
+/** @import { Controller, Means } from './controllers.js' */
+
 const INTERVAL_MS = 2_000;
 /** The list is there on a rollout's page too, for the clock and for the way back. */
 const LIST_INTERVAL_MS = 20_000;
 
+/**
+ * @param {Means} means
+ * @returns {Controller}
+ */
 export function poll({ dispatch, getState, clock }) {
   let timer;
   let controller = new AbortController();

@@ -3,8 +3,14 @@
 // that a first visit asks nothing that can only be refused. `token` is that of a link that signs in.
 import { request } from './api.js';
 
+/** @import { Controller, Means } from './controllers.js' */
+
 const HINT = 'tidegate.session';
 
+/**
+ * @param {Means} means
+ * @returns {Controller}
+ */
 export function session({ dispatch, clock, token }) {
   async function look() {
     if (!(Date.parse(localStorage.getItem(HINT)) > clock.local())) return dispatch({ type: 'noSession' });

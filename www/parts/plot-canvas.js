@@ -3,6 +3,8 @@
 import uPlot from 'uplot';
 import { ticked } from '../text/measures.js';
 
+/** @import { Spec } from './plot.js' */
+
 const HEIGHT = 152;
 const AXIS_WIDTH = 58;
 const TICK_SPACE = 24;
@@ -28,11 +30,18 @@ const MARK_SPACE = 28;
 /** The structure of a plot: where it differs, the canvas is built anew. */
 export const structureOf = ({ unit, series, scale }) => JSON.stringify([unit, scale?.isLog, series]);
 
-/** `spec` is a function, since the plot outlives each one of them. `onCursor(index)`: null off the plot. */
+/**
+ * `spec` is a function, since the plot outlives each one of them. `onCursor(index)`: null off the plot.
+ * @param {HTMLElement} root
+ * @param {number} width
+ * @param {() => Spec} spec
+ * @param {(index: number | null) => void} onCursor
+ */
 export function create(root, width, spec, onCursor) {
   const first = spec();
   const isLog = Boolean(first.scale?.isLog);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  /** @type {uPlot.Options} */
   const options = {
     width,
     height: HEIGHT,
@@ -81,7 +90,7 @@ export function isInReach(spec, value) {
 }
 
 const mostOf = ({ data }) =>
-  data.slice(1).reduce((most, column) => column.reduce((top, value) => (value > top ? value : top), most), 0);
+  data.slice(1).reduce((most, column) => column.reduce((top, value) => Math.max(top, value ?? 0), most), 0);
 
 function topOf(spec, most) {
   const reached = spec.thresholds.map(({ value }) => value).filter((value) => isInReach(spec, value));
@@ -114,6 +123,8 @@ const isNothing = (value) => value === null || value === undefined;
 /**
  * What uPlot draws: each series without its last point where that goes on still, then, dotted, the way
  * to that point.
+ * @param {Spec} spec
+ * @returns {uPlot.AlignedData}
  */
 function drawn({ data: [xs, ...columns], scale, isPartial }) {
   const within = (value) => (isNothing(value) ? null : scale ? Math.min(Math.max(value, scale.min), scale.max) : value);
@@ -123,7 +134,7 @@ function drawn({ data: [xs, ...columns], scale, isPartial }) {
     column.map((value, index) => (isPartial && index >= end - 1 && !isNothing(column[end]) ? value : null)),
   );
   if (isPartial) for (const column of solid) column[end] = null;
-  return [xs, ...solid, ...dotted];
+  return /** @type {uPlot.AlignedData} */ ([xs, ...solid, ...dotted]);
 }
 
 function axes({ unit }, isLog, colour) {

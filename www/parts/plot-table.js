@@ -1,7 +1,8 @@
 // A plot's figures as a table, the newest first.
-import { el, setText } from './dom.js';
+
 import { measured } from '../text/measures.js';
 import { time } from '../text/time.js';
+import { el, setText } from './dom.js';
 
 const ROWS_MAX = 120;
 

@@ -1,13 +1,28 @@
 // A plot of a few series over time, with a legend that tells the values under the cursor (else the
 // latest ones), and the same as a table. All plots of a page share the cursor.
-// `update({ title, unit, series: [{ label, side, dash }], data: [xs, …ys], isPartial, scale, thresholds,
-// marks, note })`: xs in seconds, null is a gap; `threshold` is short for one; `empty` is what stands in
-// place of a plot that has no figures.
+
+import { measured } from '../text/measures.js';
+import { time } from '../text/time.js';
 import { el, replaceFor, setAttr, setHidden, setText } from './dom.js';
 import * as canvas from './plot-canvas.js';
 import * as figures from './plot-table.js';
-import { measured } from '../text/measures.js';
-import { time } from '../text/time.js';
+
+/**
+ * What a plot shows.
+ * @typedef {object} Spec
+ * @property {string} title
+ * @property {string} unit
+ * @property {{ label: string, side: string, dash?: number[] }[]} series
+ * @property {[number[], ...(number | null)[][]]} data the times in seconds, then the values of each series; null is a gap
+ * @property {[number, number]} [span] from when to when it is drawn, in seconds
+ * @property {boolean} isPartial whether the last value is still growing
+ * @property {{ isLog: boolean, min: number, max: number }} [scale]
+ * @property {{ value: number, text: string }} [threshold] short for one of `thresholds`
+ * @property {{ value: number, text: string }[]} [thresholds]
+ * @property {{ at: number, text: string, isBad: boolean }[]} [marks]
+ * @property {string} [note]
+ * @property {string} [empty] what stands in place of a plot that has no figures
+ */
 
 const DARK = matchMedia('(prefers-color-scheme: dark)');
 const MINUTE_S = 60;

@@ -3,8 +3,12 @@
 import { el, keyed, setAttr } from './dom.js';
 import { icon } from './icon.js';
 
+/** @import { Dispatch } from '../state/events.js' */
+/** @import { Toast } from '../state/toasts.js' */
+
 const SHOWN_MS = 8_000;
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const list = el('div', { class: 'toasts', role: 'status' });
   root.append(list);
@@ -16,6 +20,10 @@ export function mount(root, dispatch) {
   return { update: ({ toasts }) => update(toasts) };
 }
 
+/**
+ * @param {Toast} item
+ * @param {Dispatch} dispatch
+ */
 function toast({ id, text, tone }, dispatch) {
   const dismiss = () => dispatch({ type: 'dismiss', id });
   const root = el(

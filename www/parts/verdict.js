@@ -1,12 +1,13 @@
 // A condition with its verdict, the sentence behind it, and on demand its figures in tables.
-import { badge } from './badge.js';
-import { bar } from './bar.js';
-import { el, keyed, replaceFor, setAttr, setHidden, setText } from './dom.js';
+
 import { evidence, evidenceShare, figure } from '../text/figures.js';
 import { count, round } from '../text/numbers.js';
 import { verdictOf } from '../text/rollout.js';
 import { ago } from '../text/time.js';
 import { sentence } from '../text/words.js';
+import { badge } from './badge.js';
+import { bar } from './bar.js';
+import { el, keyed, replaceFor, setAttr, setHidden, setText } from './dom.js';
 
 /** A row of a `kind`; `update({ condition, then?, verdict, hasActed?, isOff?, text, since, figures }, now)`. */
 export function verdict(kind) {
@@ -42,18 +43,16 @@ export function verdict(kind) {
       setText(nodes.condition, condition);
       setText(nodes.then, then);
       setText(nodes.text, sentence(text));
-      setText(nodes.since, item.isOff ? '' : verdictLine(item, now));
+      setText(nodes.since, item.isOff ? '' : ageLine(item, now));
       setHidden(details, figures.length === 0);
       updateTables(figures.map((item, index) => ({ id: `${index} ${item.metric}`, ...item })));
     },
   };
 }
 
-/** The verdict in its own word, and for how long: `verdict: pass, for 3 min` */
-function verdictLine({ verdict: value, since }, now) {
-  const age = since ? `, for ${ago(since, now)}`.replace(/ ago$/, '').replace('for just now', 'just now') : '';
-  return `verdict: ${value}${age}`;
-}
+/** For how long it has been so: `for 3 min`. The badge says what it is. */
+const ageLine = ({ since }, now) =>
+  since ? `for ${ago(since, now)}`.replace(/ ago$/, '').replace('for just now', 'just now') : '';
 
 function figureTable() {
   const caption = el('caption');
@@ -81,13 +80,20 @@ function figureTable() {
 /** Facts that do not belong to a side. */
 const OF_NO_SIDE = /^(signal|faults|percentage)\b/;
 
-function rows({ metric, value, legacy, bound, observations, e_value, e_needed }) {
+const COUNTED = { requests: 'Requests', page_views: 'Page views', users: 'Users' };
+
+/** Requests and the exposures of the sequential test are different counts, so each has its name. */
+function rows({ metric, value, legacy, bound, of, observations, observations_legacy, exposures, e_value, e_needed }) {
   const isCompared = legacy !== undefined;
+  const counted = COUNTED[of] ?? 'Observations';
   const out = [[OF_NO_SIDE.test(metric) ? 'Value' : 'New', figure(metric, value)]];
   if (isCompared) out.push(['Legacy', figure(metric, legacy)]);
   out.push(['Bound', isCompared && bound !== null ? `${round(bound, 3)} × legacy` : figure(metric, bound)]);
-  out.push([isCompared ? 'Observations of new' : 'Observations', count(observations)]);
+  out.push([isCompared ? `${counted} on new` : counted, count(observations)]);
+  if (observations_legacy !== undefined) out.push([`${counted} on legacy`, count(observations_legacy)]);
+  if (exposures) out.push(['Exposures in the test, new', count(exposures.new)]);
+  if (exposures) out.push(['Exposures in the test, legacy', count(exposures.legacy)]);
   if (e_needed !== undefined && e_needed !== null)
-    out.push(['Evidence', `${evidence(e_value ?? null)}, enough at ${evidence(e_needed)}`]);
+    out.push(['Evidence', `${evidence(e_value ?? null)}, threshold ${evidence(e_needed)}`]);
   return out;
 }

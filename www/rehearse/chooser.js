@@ -1,17 +1,21 @@
 // Which plan: one of the deployment, a ready-made one, or one's own, as a file or written here.
-import { deployedText } from './deployed.js';
-import * as editor from './editor.js';
-import { lengthOf } from './injections.js';
-import { READY_MADE } from './plans.js';
+
 import { coded } from '../parts/coded.js';
 import { el, replaceFor, setAttr, setHidden, setText, setValue } from '../parts/dom.js';
 import { outlineOf } from '../state/rehearse.js';
 import { percent, plural } from '../text/numbers.js';
+import { deployedText } from './deployed.js';
+import * as editor from './editor.js';
+import { lengthOf } from './injections.js';
+import { READY_MADE } from './plans.js';
+
+/** @import { RehearseDispatch } from '../state/rehearse-events.js' */
 
 const FILE_BYTES_MAX = 1_000_000;
 const TEMPLATE =
   'key    = "shop"\nroutes = ["shop.example.com/*"]\n\n[upstreams]\nlegacy = "https://legacy.example.com"\nnew    = "https://new.example.com"\n\n[identity]\nfrom      = ["cookie:uid"]\nanonymous = true\n\n[[stage]]\nname       = "canary"\npercentage = 10\nhold       = "48h"\ngates      = ["error_rate < 1% over stage"]\n\n[[stage]]\nname       = "full"\npercentage = 100\nhold       = "24h"\n\n[[guardrail]]\nwhen = "error_rate > 5% over 5m"\nthen = "rollback"\n';
 
+/** @param {RehearseDispatch} dispatch */
 export function mount(root, dispatch) {
   const select = el('select', { id: 'rehearse-source', class: 'input', onchange: () => choose(select.value) });
   const file = el('input', {
@@ -100,7 +104,7 @@ export function mount(root, dispatch) {
       replaceFor(select, JSON.stringify([state.deployed.status, deployed.map(({ key }) => key)]), () =>
         options(state.deployed),
       );
-      select.value = valueOf(state.source);
+      select.value = optionOf(state.source);
       setText(
         deployedProblem,
         state.deployed.problem ? `The deployment’s plans could not be fetched: ${state.deployed.problem.detail}.` : '',
@@ -143,13 +147,16 @@ function options({ status, plans }) {
   ];
 }
 
-function valueOf(source) {
+function optionOf(source) {
   if (source === null) return '';
   if (source.kind === 'deployed') return `deployed ${source.title}`;
   return source.kind === 'ready' ? `ready ${source.name}` : 'own plan.toml';
 }
 
-/** Which rollout, where the plan holds several. */
+/**
+ * Which rollout, where the plan holds several.
+ * @param {RehearseDispatch} dispatch
+ */
 function rolloutField(dispatch) {
   const select = el('select', {
     id: 'rehearse-rollout',

@@ -1,8 +1,9 @@
 // Does what the page's events ask for: loads the simulation, fetches the deployment's plans, checks
 // what is written a moment after it was, runs, stops, and runs many.
+
+import { askedOf, isSound, MANY } from '../state/rehearse.js';
 import { open } from './engine.js';
 import { fetchDeployed } from './plans.js';
-import { MANY, askedOf, isSound } from '../state/rehearse.js';
 
 /** Long enough to go on typing. */
 const CHECK_MS = 150;

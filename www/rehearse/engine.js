@@ -1,7 +1,8 @@
 // The workers: one that checks and runs, and some more for many runs. The wasm is fetched and compiled
 // once, when the page opens.
-import wasm from '../../build/rehearse/rehearse_bg.wasm';
+
 import script from 'worker:./worker.js';
+import wasm from '../../build/rehearse/rehearse_bg.wasm';
 
 /** More than these, and a laptop has nothing left for its people. */
 const WORKERS_MAX = 4;

@@ -41,15 +41,15 @@ export function catalogue(outline) {
     {
       id: 'no-traffic',
       group: 'Outages',
-      title: 'Nobody comes to a side',
+      title: 'No traffic on one side',
       write: ({ side }) => `no traffic on ${side}`,
       ...SIDED,
     },
-    { id: 'nobody', group: 'Outages', title: 'Nobody comes at all', write: () => 'no traffic', isLasting: true },
+    { id: 'nobody', group: 'Outages', title: 'No traffic at all', write: () => 'no traffic', isLasting: true },
     {
       id: 'clustered',
       group: 'Outages',
-      title: 'One subject in twenty has all errors',
+      title: 'One user in twenty has all errors',
       write: () => 'errors clustered',
       isLasting: true,
     },
@@ -85,14 +85,14 @@ export function catalogue(outline) {
     {
       id: 'approve',
       group: 'Operators',
-      title: 'Tick every checklist',
+      title: 'Approve every checklist',
       write: () => 'approve everything',
       isTimeless: true,
     },
     ...outline.checklist.map((item) => ({
       id: `approve ${item}`,
       group: 'Operators',
-      title: `Tick: ${item}`,
+      title: `Approve: ${item}`,
       write: () => `approve "${item}"`,
     })),
     ...['pause', 'resume', 'start', 'advance', 'complete', 'rollback', 'rollback to previous', 'kill', 'revive'].map(
@@ -140,7 +140,7 @@ function signalOf({ name, is_count }) {
     {
       id: `silence ${name}`,
       group,
-      title: `Nobody reports ${name}`,
+      title: `No reports of ${name}`,
       write: () => `silence signal.${name}`,
       isLasting: true,
     },
@@ -164,13 +164,13 @@ export function presets(outline) {
   const counted = outline.signals.find(({ is_count }) => is_count);
   return [
     { title: `5 % errors ${name.early}`, lines: [`new.error_rate = 5% from ${early}`] },
-    { title: `404 for everybody ${name.early}`, lines: [`new.client_error_rate = 100% from ${early}`] },
+    { title: `404 for all ${name.early}`, lines: [`new.client_error_rate = 100% from ${early}`] },
     { title: `40 % slower ${name.later}`, lines: [`new.latency = 1.4x from ${later}`] },
     { title: `Outage ${name.early}`, lines: [`new down from ${early}`] },
     { title: 'Few users have all errors', lines: [`new.error_rate = 1% from ${early}`, 'errors clustered'] },
     { title: `JavaScript errors × 10 ${name.early}`, lines: [`new.js_error_rate = 10x from ${early}`] },
     { title: `LCP + 60 % ${name.later}`, lines: [`new.lcp = 1.6x from ${later}`] },
-    { title: `Nobody comes ${name.later}`, lines: [`no traffic from ${later}`] },
+    { title: `No traffic ${name.later}`, lines: [`no traffic from ${later}`] },
     ...(counted
       ? [{ title: `One ${counted.name} ${name.early}`, lines: [`signal.${counted.name} = 1 at ${early}`] }]
       : []),
@@ -190,6 +190,7 @@ function moments({ stages }) {
   };
 }
 
+/** @type {[string, number][]} */
 const UNITS = [
   ['d', DAY_MS],
   ['h', HOUR_MS],

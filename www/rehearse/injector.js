@@ -1,7 +1,11 @@
 // The form that writes a line of the scenario: what, how much, from when, for how long.
-import { catalogue, lineOf } from './injections.js';
-import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
 
+import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
+import { catalogue, lineOf } from './injections.js';
+
+/** @import { RehearseDispatch } from '../state/rehearse-events.js' */
+
+/** @param {RehearseDispatch} dispatch */
 export function mount(root, dispatch) {
   const field = (id, label, control, help) =>
     el('div', { class: 'field' }, el('label', { for: id }, label), control, help);

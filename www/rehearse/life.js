@@ -1,9 +1,12 @@
 // The life drawn: how many are on new, what fails, how slow both sides are, and the evidence of each
 // comparison, all over the same time.
-import * as plot from '../parts/plot.js';
+
 import { el, keyed } from '../parts/dom.js';
+import * as plot from '../parts/plot.js';
 import { actionOf } from '../state/thresholds.js';
 import { eventWord } from '../text/rehearse.js';
+
+/** @import { Spec } from '../parts/plot.js' */
 
 /** Evidence is shown from far below to well above what is needed, by powers of ten. */
 const EVIDENCE_MIN = 1e-3;
@@ -59,23 +62,26 @@ function specs(run, outline) {
   const start_s = run.start_ms / 1_000;
   const xs = points.map(({ at_ms }) => start_s + at_ms / 1_000);
   const column = (of) => points.map(of);
+  /** @type {[number, number]} */
   const span = [xs[0], xs.at(-1) + (xs.at(-1) - xs[0]) * ROOM];
   const common = { marks: marksOf(run.events, start_s), isPartial: false, span };
   const sides = [
     { label: 'new', side: 'new' },
     { label: 'legacy', side: 'legacy' },
   ];
+  /** @type {(name: 'error_rate' | 'latency_ms') => Spec['data']} */
   const both = (name) => [
     xs,
     column(({ new: side }) => figure(side, name)),
     column(({ legacy }) => figure(legacy, name)),
   ];
+  /** @type {{ id: string, spec: Spec }[]} */
   const found = [
     {
       id: 'share',
       spec: {
         ...common,
-        title: 'Share of subjects on new',
+        title: 'Share of users on new',
         unit: 'share',
         series: [{ label: 'planned', side: 'new' }],
         data: [xs, column(({ percentage }) => percentage / 100)],
@@ -87,7 +93,7 @@ function specs(run, outline) {
         ...common,
         title: 'Subjects who have seen new',
         unit: 'count',
-        series: [{ label: 'different subjects', side: 'new' }],
+        series: [{ label: 'different users', side: 'new' }],
         data: [xs, column(({ subjects_exposed }) => subjects_exposed)],
       },
     },
@@ -112,7 +118,7 @@ function specs(run, outline) {
         data: [xs, column(({ evidence }) => evidence[index]?.[0] ?? null)],
         scale: { isLog: true, min: EVIDENCE_MIN, max: needed * EVIDENCE_OVER },
         thresholds: [{ value: needed, text: actionOf(then) }],
-        note: 'It acts once enough different subjects have had such events: a few alone decide nothing.',
+        note: 'It acts once enough different users have had such events: a few alone decide nothing.',
       },
     });
   });

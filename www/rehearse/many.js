@@ -4,8 +4,11 @@ import { el, replaceFor, setHidden, setText } from '../parts/dom.js';
 import { icon } from '../parts/icon.js';
 import { MANY } from '../state/rehearse.js';
 import { count, plural } from '../text/numbers.js';
-import { OUTCOMES, hours, rateLine } from '../text/rehearse.js';
+import { hours, OUTCOMES, rateLine } from '../text/rehearse.js';
 
+/** @import { RehearseDispatch } from '../state/rehearse-events.js' */
+
+/** @param {RehearseDispatch} dispatch */
 export function mount(root, dispatch) {
   const lead = el('p', { class: 'muted' }, `One life may be luck. ${MANY} of them tell how often each outcome comes.`);
   const button = el('button', {
@@ -32,7 +35,7 @@ export function mount(root, dispatch) {
       setText(live, many && !isRunning ? progressOf(many) : '');
       const [summary] = many?.summary ?? [];
       setHidden(list, !summary);
-      replaceFor(list, summary && JSON.stringify(summary), () => summary && summary.outcomes.map(row));
+      replaceFor(list, summary && JSON.stringify(summary), () => summary?.outcomes.map(row));
     },
     unmount() {},
   };
@@ -49,7 +52,7 @@ function row(rate) {
   const noticed = rate.requests_until_detection;
   const facts = [
     `after ${hours(rate.at_hours.median)} (${hours(rate.at_hours.p90)})`,
-    `${plural(rate.subjects_exposed.median, 'subject')} on new (${count(rate.subjects_exposed.p90)})`,
+    `${plural(rate.subjects_exposed.median, 'user')} on new (${count(rate.subjects_exposed.p90)})`,
     `${plural(rate.requests_failed.median, 'failed request')} (${count(rate.requests_failed.p90)})`,
     noticed && `noticed after ${plural(noticed.median, 'request')} to new (${count(noticed.p90)})`,
   ];

@@ -1,16 +1,23 @@
 // The page's store, its parts, and what is done about its events. What was chosen and what has run
 // stay while one looks at another page.
+
+import { el } from '../parts/dom.js';
+import { initial, reduce } from '../state/rehearse.js';
+import { createStore } from '../state/store.js';
 import * as chooser from './chooser.js';
+import { createController } from './controller.js';
 import * as many from './many.js';
 import * as result from './result.js';
 import * as runner from './runner.js';
 import * as scenario from './scenario.js';
 import * as settings from './settings.js';
-import { createController } from './controller.js';
-import { el } from '../parts/dom.js';
-import { initial, reduce } from '../state/rehearse.js';
-import { createStore } from '../state/store.js';
 
+/** @import { Rehearse } from '../state/rehearse.js' */
+/** @import { RehearseDispatch } from '../state/rehearse-events.js' */
+/** @typedef {{ update(state: Rehearse): void, unmount(): void }} View */
+/** @typedef {{ mount(root: HTMLElement, dispatch: RehearseDispatch): View }} Part */
+
+/** @type {(state: Rehearse) => void} */
 let render = () => {};
 const store = createStore({
   initial,
@@ -21,11 +28,12 @@ const store = createStore({
 store.use(createController(store));
 store.dispatch({ type: 'open' });
 
+/** @type {{ id: string, title: string, column: 'left' | 'right', part: Part }[]} */
 const SECTIONS = [
   { id: 'plan', title: 'Plan', column: 'left', part: chooser },
   { id: 'scenario', title: 'What happens', column: 'left', part: scenario },
   { id: 'settings', title: 'Traffic and chance', column: 'left', part: settings },
-  { id: 'life', title: 'What becomes of it', column: 'right', part: result },
+  { id: 'life', title: 'Result', column: 'right', part: result },
   { id: 'many', title: 'With other seeds', column: 'right', part: many },
 ];
 

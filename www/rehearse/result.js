@@ -1,17 +1,22 @@
 // What becomes of the plan: how far the run is, how it ended in one sentence, its life drawn, its
 // events, and the command that gives the same.
-import * as events from './events.js';
-import * as life from './life.js';
-import { coded } from '../parts/coded.js';
+
 import { bar } from '../parts/bar.js';
+import { coded } from '../parts/coded.js';
 import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
 import { icon } from '../parts/icon.js';
 import { note } from '../parts/note.js';
 import { askedOf, outlineOf } from '../state/rehearse.js';
 import { percent } from '../text/numbers.js';
-import { OUTCOMES, commandOf, cost, elapsed, headline, why } from '../text/rehearse.js';
+import { commandOf, cost, elapsed, headline, OUTCOMES, why } from '../text/rehearse.js';
 import { sentence } from '../text/words.js';
+import * as events from './events.js';
+import * as life from './life.js';
 
+/** @import { Rehearse } from '../state/rehearse.js' */
+/** @import { Outline, RehearseDispatch } from '../state/rehearse-events.js' */
+
+/** @param {RehearseDispatch} dispatch */
 export function mount(root, dispatch) {
   const state = el('div', { class: 'result-state', 'aria-live': 'polite' });
   const progress = createProgress();
@@ -34,7 +39,7 @@ export function mount(root, dispatch) {
       setHidden(drawn, !hasLife);
       setHidden(told, !run || run.events.length === 0);
       if (hasLife) plots.update(run, outline);
-      if (run) list.update(run, outline);
+      if (run) list.update(run);
       command.update(all);
     },
     unmount() {
@@ -48,7 +53,12 @@ const isSame = (state) => JSON.stringify(state.run.asked) === JSON.stringify(ask
 const stateMark = ({ engine, source, checked, run }) =>
   JSON.stringify([engine, run ? null : source, run ? null : checked?.ok, run?.status, run?.problem, run?.report]);
 
-/** Each state has its words. */
+/**
+ * Each state has its words.
+ * @param {Rehearse} state
+ * @param {Outline | null} outline
+ * @param {RehearseDispatch} dispatch
+ */
 function shown({ engine, source, checked, run }, outline, dispatch) {
   if (engine.status === 'failed') {
     return note(

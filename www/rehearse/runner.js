@@ -3,6 +3,9 @@ import { el, setAttr, setHidden, setText } from '../parts/dom.js';
 import { isSound } from '../state/rehearse.js';
 import { plural } from '../text/numbers.js';
 
+/** @import { RehearseDispatch } from '../state/rehearse-events.js' */
+
+/** @param {RehearseDispatch} dispatch */
 export function mount(root, dispatch) {
   const button = el('button', { type: 'button', class: 'button primary', onclick: press });
   const label = el('span', {});

@@ -1,12 +1,16 @@
 // What happens beside the healthy world: ready failures, a form that writes a line, the lines, and
 // their text, which is what counts.
-import * as editor from './editor.js';
-import * as injector from './injector.js';
-import { presets } from './injections.js';
+
 import { el, keyed, replaceFor, setHidden, setText } from '../parts/dom.js';
 import { icon } from '../parts/icon.js';
 import { outlineOf } from '../state/rehearse.js';
+import * as editor from './editor.js';
+import { presets } from './injections.js';
+import * as injector from './injector.js';
 
+/** @import { RehearseDispatch } from '../state/rehearse-events.js' */
+
+/** @param {RehearseDispatch} dispatch */
 export function mount(root, dispatch) {
   const empty = el('p', { class: 'muted' }, 'Choose a plan first: what can happen depends on it.');
   const ready = el('div', { class: 'presets', role: 'group', 'aria-label': 'Ready failures' });
@@ -16,7 +20,7 @@ export function mount(root, dispatch) {
   const none = el(
     'p',
     { class: 'muted small' },
-    'Nothing is injected: the world is healthy, and nobody ticks a checklist.',
+    'Nothing is injected: traffic is healthy, and no checklist is approved.',
   );
   const editorRoot = el('div', { class: 'editor-block' });
   const text = editor.mount(editorRoot, {
@@ -69,6 +73,10 @@ export function mount(root, dispatch) {
   };
 }
 
+/**
+ * @param {{ index: number, text: string }} line
+ * @param {RehearseDispatch} dispatch
+ */
 function createLine({ index, text }, dispatch) {
   const state = el('span', { class: 'visually-hidden' });
   const root = el(

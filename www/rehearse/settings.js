@@ -3,12 +3,16 @@ import { el, replaceFor, setAttr, setHidden, setText, setValue } from '../parts/
 import { count } from '../text/numbers.js';
 import { sentence } from '../text/words.js';
 
+/** @import { Amount, RehearseDispatch } from '../state/rehearse-events.js' */
+
+/** @type {{ name: Amount, title: string, help: string }[]} */
 const FIELDS = [
-  { name: 'subjects', title: 'Subjects', help: 'How many users there are' },
+  { name: 'subjects', title: 'Users', help: 'How many there are' },
   { name: 'requests_per_hour', title: 'Requests an hour', help: 'To both sides together' },
   { name: 'seed', title: 'Seed', help: 'The same seed, the same life' },
 ];
 
+/** @param {RehearseDispatch} dispatch */
 export function mount(root, dispatch) {
   const fields = FIELDS.map((field) => createField(field, dispatch));
   root.append(
@@ -26,6 +30,10 @@ export function mount(root, dispatch) {
   };
 }
 
+/**
+ * @param {(typeof FIELDS)[number]} field
+ * @param {RehearseDispatch} dispatch
+ */
 function createField({ name, title, help }, dispatch) {
   const id = `rehearse-${name}`;
   const input = el('input', {

@@ -1,6 +1,6 @@
 // The simulation off the page's thread. A run goes in pieces, between which it listens: it can be
 // stopped, and texts are checked meanwhile. Each message has the number of its job.
-import init, { Rehearsal, check, summary } from '../../build/rehearse/rehearse.js';
+import init, { check, Rehearsal, summary } from 'build/rehearse/rehearse.js';
 
 /** So long a piece takes: ten of them a second are drawn. */
 const PIECE_MS = 80;

@@ -7,6 +7,20 @@ import { missingOf } from './missing.js';
 import { judgedOf, thresholdsOf } from './thresholds.js';
 import { gridOf, measuresOf } from './windows.js';
 
+/** @import { Entry, Rollout } from '../../types/api.js' */
+/** @import { Plots } from './plots.js' */
+
+/**
+ * What every chart is made from.
+ * @typedef {object} Context
+ * @property {ReturnType<typeof gridOf>} grid
+ * @property {Rollout | null} view
+ * @property {string | null} endpoint
+ * @property {ReturnType<typeof marksOf>} marks
+ * @property {ReturnType<typeof measuresOf>} measures
+ * @property {ReturnType<typeof judgedOf>} judged
+ */
+
 const SIDES = ['new', 'legacy'];
 const MINUTE_MS = 60_000;
 /** Before that, a minute has seen too little to be called a rate. */
@@ -29,7 +43,10 @@ const RATES = [
 const QUANTILES_OF = { latency: ['p95', 'p50'] };
 const QUANTILES = ['p75'];
 
-/** `metrics` is the state's slice, `view` the API's Rollout, `entries` what is known of its history. */
+/**
+ * `metrics` is the state's slice, `entries` what is known of the rollout's history.
+ * @param {{ metrics: Plots, view: Rollout | null, entries: Entry[] | null }} state
+ */
 export function chartsOf({ metrics, view, entries }) {
   const { data } = metrics;
   if (!data) return { charts: [], endpoints: [], missing: [] };
@@ -78,7 +95,7 @@ function serverCharts(context) {
         value: of((side) => ratio(side?.[name], side?.requests)),
       }),
     ),
-    ...quantileCharts(context, 'latency', { group: 'server', title: 'Time to answer' }),
+    ...quantileCharts(context, 'latency', { group: 'server', title: 'Response time' }),
     ...quantileCharts(context, 'waited', { group: 'server', title: 'Time until clients gave up' }),
   ].filter(Boolean);
 }
@@ -103,7 +120,12 @@ function browserCharts(context) {
   ].filter(Boolean);
 }
 
-/** One chart for each quantile that people look at or the plan judges by. */
+/**
+ * One chart for each quantile that people look at or the plan judges by. `short` is the measure's usual name.
+ * @param {Context} context
+ * @param {string} measure
+ * @param {{ group: string, title: string, short?: string }} words
+ */
 function quantileCharts(context, measure, { group, title, short }) {
   if (!context.measures.has(measure)) return [];
   const usual = QUANTILES_OF[measure] ?? QUANTILES;
@@ -147,7 +169,7 @@ function shareChart({ grid, marks, view }) {
   return {
     id: 'share',
     group: 'traffic',
-    title: 'Subjects on new',
+    title: 'Users on new',
     unit: 'share',
     series: [
       { label: 'new', side: 'new' },
@@ -162,12 +184,12 @@ function shareChart({ grid, marks, view }) {
     thresholds: thresholdsOf(view, 'share'),
     marks,
     note: isShort
-      ? 'By the minute, subjects are kept for two hours; over 7 days and more they are there by the hour.'
+      ? 'By the minute, users are kept for two hours; over 7 days and more they are there by the hour.'
       : 'Groups count, so it may be above what is set.',
   };
 }
 
-/** New against legacy; null where neither has a value. */
+/** New vs legacy; null where neither has a value. */
 function sidesChart({ grid, view, endpoint, marks }, { id, value, ...rest }) {
   const columns = SIDES.map((side) => grid.cells.map((cell, index) => value(cell, side, index)));
   if (columns.every((column) => column.every((one) => one === null))) return null;
@@ -186,7 +208,7 @@ function sidesChart({ grid, view, endpoint, marks }, { id, value, ...rest }) {
 function rescuedNote(cells) {
   const sum = (name) => cells.reduce((total, cell) => total + (cell?.new?.[name] ?? 0), 0);
   const [errors, rescued] = [sum('errors'), sum('rescued')];
-  if (errors === 0) return 'Answers of 5xx, late ones, broken pages, and none at all, unless the plan says otherwise.';
+  if (errors === 0) return '5xx responses, timeouts and broken pages, unless the plan says otherwise.';
   return `New has had ${errors.toLocaleString('en-GB')} errors; legacy answered in its place ${rescued.toLocaleString('en-GB')} times.`;
 }
 

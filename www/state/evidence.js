@@ -20,7 +20,7 @@ function chart(one, until, { view, marks, grid }) {
     group: 'evidence',
     title:
       one.of === 'sample_ratio'
-        ? 'The split between the sides'
+        ? 'Sample ratio'
         : `${one.of === 'gate' ? 'Gate ' : ''}${one.condition}${one.condition.startsWith(one.metric) ? '' : `, ${one.metric}`}`,
     unit: 'evidence',
     series: [{ label: 'evidence', side: 'evidence' }],
@@ -31,7 +31,7 @@ function chart(one, until, { view, marks, grid }) {
     thresholds: one.e_needed === null ? [] : [{ value: one.e_needed, text: meaning(one, view) }],
     marks: marks.filter((mark) => mark.at >= since),
     // What it comes to now stands with its guardrail or gate.
-    note: one.ended ? `It is not gathered now. It was: ${one.text}` : '',
+    note: one.ended ? `Stopped. Last value: ${one.text}` : '',
   };
 }
 
@@ -58,7 +58,7 @@ function pointsOf({ trail, e_value, ended }, until) {
 function meaning({ of, condition }, view) {
   // A gate's evidence may be of what it asks for or of the contrary; its text says which.
   if (of === 'gate') return 'enough';
-  if (of === 'sample_ratio') return 'unfair';
+  if (of === 'sample_ratio') return 'mismatch (SRM)';
   const then = view?.guardrails.find(({ when }) => when === condition)?.then;
   return then ? actionOf(then) : 'acts';
 }

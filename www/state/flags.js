@@ -2,8 +2,18 @@
 import { percent } from '../text/numbers.js';
 import { healthOf, phaseOf } from '../text/rollout.js';
 
+/** @import { Rollout } from '../../types/api.js' */
+/** @import { Event, FlagColumn } from './events.js' */
+/** @typedef {{ filter: string, column: FlagColumn, isDescending: boolean }} Flags */
+
+/** @type {Flags} */
 export const initial = { filter: '', column: 'key', isDescending: false };
 
+/**
+ * @param {Flags} flags
+ * @param {Event} event
+ * @returns {Flags}
+ */
 export function reduce(flags, event) {
   switch (event.type) {
     case 'filterFlags':
@@ -15,11 +25,16 @@ export function reduce(flags, event) {
   }
 }
 
-/** `{ rows, total }`: those that the filter leaves, in order, and how many flags there are at all. */
+/**
+ * `{ rows, total }`: those that the filter leaves, in order, and how many flags there are at all.
+ * @param {Rollout[] | null} items
+ * @param {Flags} flags
+ */
 export function flagsOf(items, { filter, column, isDescending }) {
   const all = (items ?? []).filter((item) => item.is_flag).map(rowOf);
   const wanted = filter.trim().toLowerCase();
   const rows = all.filter(({ key, description }) => `${key} ${description}`.toLowerCase().includes(wanted));
+  /** @type {(one: string | number, other: string | number) => number} */
   const compare = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
   rows.sort(
     (one, other) =>
@@ -28,6 +43,7 @@ export function flagsOf(items, { filter, column, isDescending }) {
   return { rows, total: all.length };
 }
 
+/** @param {Rollout} view */
 function rowOf(view) {
   const { key, description = '', percentage, state } = view;
   const [phase, health] = [phaseOf(state), healthOf(view)];

@@ -3,6 +3,24 @@
 // older than that is shown. `before` tells where each goes on, null on the last page.
 import { millis } from '../text/time.js';
 
+/** @import { Entry, Message, State as LiveState } from '../../types/api.js' */
+/** @import { Event, HistoryFilter, Problem } from './events.js' */
+/**
+ * @typedef {object} History
+ * @property {string | null} key
+ * @property {Entry[] | null} entries
+ * @property {number | null} before
+ * @property {Message[] | null} messages
+ * @property {string | null} messagesBefore
+ * @property {boolean} isLoading
+ * @property {Problem | null} problem
+ * @property {HistoryFilter} filter
+ * @property {number | null} revision the entry that the address names
+ */
+/** @typedef {{ id: string, at: string, ms: number, entry: Entry, from: LiveState | null, message?: undefined, told?: undefined }} Change */
+/** @typedef {{ id: string, at: string, ms: number, message: Message, told: number | undefined, entry?: undefined }} Said */
+
+/** @type {History} */
 export const initial = {
   key: null,
   entries: null,
@@ -17,6 +35,11 @@ export const initial = {
 
 const ALERTS = new Set(['alert', 'escalation']);
 
+/**
+ * @param {History} history
+ * @param {Event} event
+ * @returns {History}
+ */
 export function reduce(history, event) {
   switch (event.type) {
     case 'route':
@@ -57,7 +80,15 @@ export function reduce(history, event) {
   }
 }
 
-/** A page beside what is known. A newest page that does not reach what is known replaces it. */
+/**
+ * A page beside what is known. A newest page that does not reach what is known replaces it.
+ * @template T, Before
+ * @param {T[] | null} known
+ * @param {Before | null} before
+ * @param {{ items: T[], before: Before | null, isOlder: boolean }} page
+ * @param {(item: T) => unknown} idOf
+ * @returns {{ entries: T[], before: Before | null }}
+ */
 function paged(known, before, { items, before: next, isOlder }, idOf) {
   if (known === null) return { entries: items, before: next };
   const ids = new Set(items.map(idOf));
@@ -69,46 +100,60 @@ function paged(known, before, { items, before: next, isOlder }, idOf) {
     : { entries: [...items, ...others], before: known.length > 0 ? before : next };
 }
 
-/** Before which moment only one of the two kinds is known, in ms; `-Infinity` where both are complete. */
+/**
+ * Before which moment only one of the two kinds is known, in ms; `-Infinity` where both are complete.
+ * @param {History} history
+ */
 function horizonOf({ entries, before, messages, messagesBefore, filter }) {
+  /** @type {number[]} */
   const ends = [];
   if (filter !== 'alerts' && before !== null) ends.push(oldest(entries));
   if (filter !== 'changes' && messagesBefore !== null) ends.push(oldest(messages));
   return Math.max(-Infinity, ...ends);
 }
 
-const oldest = (items) => (items?.length > 0 ? millis(items.at(-1).at) : -Infinity);
+/** @param {{ at: string }[] | null} items */
+const oldest = (items) => millis(items?.at(-1)?.at ?? -Infinity);
 
+/** @param {History} history */
 export const hasOlder = (history) => horizonOf(history) !== -Infinity;
 
-/** Which pages lead further back: `[kind, before]` of those that end at the horizon. */
+/**
+ * Which pages lead further back: `[kind, before]` of those that end at the horizon.
+ * @param {History} history
+ */
 export function olderOf(history) {
   const horizon = horizonOf(history);
-  return [
+  /** @type {['entries' | 'messages', { at: string }[] | null, number | string | null][]} */
+  const pages = [
     ['entries', history.entries, history.before],
     ['messages', history.messages, history.messagesBefore],
-  ]
+  ];
+  return pages
     .filter(([, items, before]) => before !== null && oldest(items) >= horizon)
-    .map(([kind, , before]) => [kind, before]);
+    .map(([kind, , before]) => /** @type {const} */ ([kind, before]));
 }
 
 /**
  * `[{ day, items }]`, newest first; `day` is `2026-12-02`. An item is an entry with the state `from`
- * which it came, where that is known, or a message; `told` is the revision whose reason says the same.
+ * which it came, where that is known, or a message; `told` is the revision with the same figures.
+ * @param {History} history
  */
 export function timelineOf(history) {
   const { entries, messages, filter } = history;
   const horizon = horizonOf(history);
+  /** @type {Change[]} */
   const changes =
     filter === 'alerts'
       ? []
-      : (entries ?? []).map((entry, index) => ({
+      : (entries ?? []).map((entry, index, all) => ({
           id: `r${entry.revision}`,
           at: entry.at,
           ms: millis(entry.at),
           entry,
-          from: entries[index + 1]?.revision === entry.revision - 1 ? entries[index + 1].state : null,
+          from: all[index + 1]?.revision === entry.revision - 1 ? all[index + 1].state : null,
         }));
+  /** @type {Said[]} */
   const said =
     filter === 'changes'
       ? []
@@ -130,17 +175,24 @@ export function timelineOf(history) {
     (one, other) =>
       other.ms - one.ms || rank(other) - rank(one) || (other.entry?.revision ?? 0) - (one.entry?.revision ?? 0),
   );
+  /** @type {{ day: string, items: (Change | Said)[] }[]} */
   const days = [];
   for (const item of items) {
     const day = item.at.slice(0, 10);
-    if (days.at(-1)?.day !== day) days.push({ day, items: [] });
-    days.at(-1).items.push(item);
+    const last = days.at(-1);
+    if (last?.day === day) last.items.push(item);
+    else days.push({ day, items: [item] });
   }
   return days;
 }
 
-/** Whether the change that an alert led to has the alert's figures in its reason. */
-const isToldBy = ({ figures = [] }, { reason }) =>
-  figures.length > 0 && figures.every((figure) => reason.includes(figure));
+/**
+ * Whether an alert is about the guardrail that made the change: then its figures stand there.
+ * @param {Message} message
+ * @param {Entry} entry
+ */
+const isToldBy = ({ kind, guardrail }, { cause }) =>
+  kind === 'alert' && guardrail !== undefined && cause?.by === 'guardrail' && cause.index === guardrail;
 
+/** @param {Change | Said} item */
 const rank = ({ entry }) => (entry ? 1 : 0);

@@ -27,6 +27,6 @@ export function marksOf(entries, since) {
 }
 
 function placeOf({ killed, phase, stage, percentage }) {
-  if (killed) return 'everybody on legacy';
-  return phase === 'completed' ? 'everybody on new' : `${stage}, ${percentage} %`;
+  if (killed) return '0 % on new';
+  return phase === 'completed' ? '100 % on new' : `${stage}, ${percentage} %`;
 }

@@ -47,7 +47,7 @@ function browsers(measures, reported) {
   return [
     without.length > 0 && {
       what: `${without.join(', ')}: no page has reported it yet.`,
-      how: 'INP comes from pages that somebody used, LCP and CLS when a page is left. Not every browser has all of them.',
+      how: 'INP comes from pages that were used, LCP and CLS when a page is left. Not every browser has all of them.',
     },
     ![...measures.keys()].some((name) => name.startsWith('timing.')) && {
       what: 'Timings of your own.',
@@ -59,7 +59,8 @@ function browsers(measures, reported) {
 
 function comparisons(view) {
   if (view?.is_flag) return null;
-  if (isComparing(view)) return { what: 'Evidence against legacy.', how: 'It is gathered while somebody is on new.' };
+  if (isComparing(view))
+    return { what: 'Evidence against legacy.', how: 'It is gathered while there is traffic on new.' };
   return {
     what: 'Evidence: no guardrail compares with legacy.',
     how: 'One that does needs no bound, and tells early:',

@@ -1,7 +1,18 @@
 // What was measured of the open rollout: the API's answer (`data`), since when it is asked for, and of
 // which endpoint (null for everything). What is shown is of the endpoint that the answer names.
+
+/** @import { Metrics } from '../../types/api.js' */
+/** @import { Event, Problem, Since } from './events.js' */
+/** @typedef {{ key: string | null, since: Since, endpoint: string | null, data: Metrics | null, at: number | null, problem: Problem | null }} Plots */
+
+/** @type {Plots} */
 export const initial = { key: null, since: '2h', endpoint: null, data: null, at: null, problem: null };
 
+/**
+ * @param {Plots} metrics
+ * @param {Event} event
+ * @returns {Plots}
+ */
 export function reduce(metrics, event) {
   switch (event.type) {
     case 'route':

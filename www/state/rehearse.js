@@ -1,18 +1,63 @@
 // The state of the page Rehearse, which it keeps for itself, so that nothing of it is loaded before it is
 // opened. Pure like the console's: texts and answers come in events.
 
+/** @import { Plan } from '../../types/api.js' */
+/** @import { Problem } from './events.js' */
+/**
+ * @import {
+ *   Amount, Asked, Checked, Comparison, Fate, Happened, Outline, Point, Progress, RehearseEvent, Report, Source, Summary,
+ *   Track
+ * } from './rehearse-events.js'
+ */
+/**
+ * @typedef {object} Run
+ * @property {'running' | 'done' | 'stopped' | 'failed'} status
+ * @property {Asked} asked
+ * @property {Outline[]} rollouts
+ * @property {Source | null} source
+ * @property {Point[]} points
+ * @property {Comparison[]} comparisons
+ * @property {Happened[]} events
+ * @property {Progress | null} progress
+ * @property {number} start_ms
+ * @property {Report | null} report
+ * @property {string | null} problem
+ * @property {number | null} took_ms
+ */
+/**
+ * @typedef {object} Many
+ * @property {'running' | 'done' | 'stopped' | 'failed'} status
+ * @property {number} wanted
+ * @property {Fate[]} fates
+ * @property {Summary | null} summary
+ * @property {string | null} problem
+ */
+/**
+ * @typedef {object} Rehearse
+ * @property {{ status: 'loading' | 'ready' | 'failed', problem: string | null }} engine
+ * @property {{ status: 'loading' | 'ready' | 'failed', plans: Plan[], problem: Problem | null }} deployed
+ * @property {Source | null} source null before one is chosen
+ * @property {string} plan
+ * @property {string} scenario
+ * @property {Record<Amount, number | null> & { rollout: string | null }} settings
+ * @property {number} edition grows with each change of what is asked for; a check tells of which it is
+ * @property {Checked | null} checked
+ * @property {number} checkedEdition
+ * @property {Run | null} run
+ * @property {Many | null} many
+ */
+
 /** Runs in the background. */
 export const MANY = 100;
 
+/** @type {Rehearse} */
 export const initial = {
   engine: { status: 'loading', problem: null },
   deployed: { status: 'loading', plans: [], problem: null },
-  /** `null` before one is chosen; `{ kind: 'ready' | 'deployed' | 'own', name, title }` */
   source: null,
   plan: '',
   scenario: 'approve everything\n',
   settings: { subjects: null, requests_per_hour: null, seed: null, rollout: null },
-  /** Grows with each change of what is asked for; a check tells of which it is. */
   edition: 0,
   checked: null,
   checkedEdition: -1,
@@ -20,6 +65,11 @@ export const initial = {
   many: null,
 };
 
+/**
+ * @param {Rehearse} state
+ * @param {RehearseEvent} event
+ * @returns {Rehearse}
+ */
 export function reduce(state, event) {
   switch (event.type) {
     case 'engine':
@@ -67,7 +117,7 @@ export function reduce(state, event) {
         run: {
           status: 'running',
           asked: event.asked,
-          rollouts: state.checked.rollouts,
+          rollouts: state.checked?.rollouts ?? [],
           source: state.source,
           points: [],
           comparisons: [],
@@ -107,7 +157,11 @@ export function reduce(state, event) {
       return state.many
         ? {
             ...state,
-            many: { ...state.many, status: event.problem ? 'failed' : event.status, problem: event.problem ?? null },
+            many: {
+              ...state.many,
+              status: 'status' in event ? event.status : 'failed',
+              problem: 'status' in event ? null : event.problem,
+            },
           }
         : state;
     default:
@@ -115,20 +169,32 @@ export function reduce(state, event) {
   }
 }
 
+/** @type {Source} */
 const OWN = { kind: 'own', name: 'plan.toml', title: 'your own plan' };
 
+/** @param {Rehearse} state */
 const changed = (state) => ({ ...state, edition: state.edition + 1 });
 
-/** A plan of several rollouts is rehearsed for one of them: the one asked for, else the first. */
+/**
+ * A plan of several rollouts is rehearsed for one of them: the one asked for, else the first.
+ * @param {Rehearse} state
+ * @param {Checked} checked
+ */
 function settled(state, checked) {
   const keys = checked.rollouts.map(({ key }) => key);
   const { rollout } = state.settings;
-  const wanted = keys.length < 2 ? null : keys.includes(rollout) ? rollout : keys[0];
+  const wanted = keys.length < 2 ? null : rollout !== null && keys.includes(rollout) ? rollout : keys[0];
   return { checked, settings: wanted === rollout ? state.settings : { ...state.settings, rollout: wanted } };
 }
 
+/** @type {(text: string, line: string) => string} */
 const withLine = (text, line) => `${text === '' || text.endsWith('\n') ? text : `${text}\n`}${line}\n`;
 
+/**
+ * @param {Run} run
+ * @param {{ progress: Progress, tracks: Track[], events: Happened[] }} news
+ * @returns {Run}
+ */
 function grown(run, { progress, tracks, events }) {
   const [track] = tracks;
   return {
@@ -141,9 +207,14 @@ function grown(run, { progress, tracks, events }) {
   };
 }
 
-/** What the simulation is asked, with its own numbers where nobody has set one. */
+/**
+ * What the simulation is asked, with its own numbers where nobody has set one.
+ * @param {Pick<Rehearse, 'plan' | 'scenario' | 'settings' | 'checked'>} state
+ * @returns {Asked}
+ */
 export function askedOf({ plan, scenario, settings, checked }) {
   const limits = checked?.limits;
+  /** @param {Amount} name */
   const number = (name) => settings[name] ?? limits?.[name].default;
   const rollout = settings.rollout ? { rollout: settings.rollout } : {};
   const wanted = limits
@@ -152,9 +223,16 @@ export function askedOf({ plan, scenario, settings, checked }) {
   return { plan, scenario, settings: { ...wanted, ...rollout } };
 }
 
-/** Whether what is asked for is known to be sound. */
+/**
+ * Whether what is asked for is known to be sound.
+ * @param {Rehearse} state
+ */
 export const isSound = (state) =>
   state.source !== null && state.checkedEdition === state.edition && Boolean(state.checked?.ok);
 
-/** The outline of the rollout that counts. */
+/**
+ * The outline of the rollout that counts.
+ * @param {Outline[] | undefined} rollouts
+ * @param {string | null | undefined} key
+ */
 export const outlineOf = (rollouts, key) => rollouts?.find((rollout) => rollout.key === key) ?? rollouts?.[0] ?? null;

@@ -14,6 +14,24 @@ import * as route from './route.js';
 import * as session from './session.js';
 import * as toasts from './toasts.js';
 
+/** @import { Event } from './events.js' */
+/**
+ * @typedef {object} State
+ * @property {route.Place} route
+ * @property {session.SessionState} session
+ * @property {number} now
+ * @property {contact.Contact} contact
+ * @property {list.List} rollouts
+ * @property {rollout.Open} rollout
+ * @property {plots.Plots} metrics
+ * @property {history.History} history
+ * @property {explain.Explain} explain
+ * @property {flags.Flags} flags
+ * @property {dialog.Dialog | null} dialog
+ * @property {toasts.Toast[]} toasts
+ */
+
+/** @type {{ [Name in keyof State]: { initial: State[Name], reduce(slice: State[Name], event: Event, state: State): State[Name] } }} */
 const SLICES = {
   route,
   session,
@@ -29,14 +47,29 @@ const SLICES = {
   toasts,
 };
 
-export const initial = () => Object.fromEntries(Object.entries(SLICES).map(([name, slice]) => [name, slice.initial]));
+const NAMES = /** @type {(keyof State)[]} */ (Object.keys(SLICES));
 
-/** The state after an event; the same object where nothing has changed. */
+export const initial = () =>
+  /** @type {State} */ (Object.fromEntries(NAMES.map((name) => [name, SLICES[name].initial])));
+
+/**
+ * The state after an event; the same object where nothing has changed.
+ * @param {State} state
+ * @param {Event} event
+ */
 export function reduce(state, event) {
   let next = state;
-  for (const [name, slice] of Object.entries(SLICES)) {
-    const value = slice.reduce(state[name], event, state);
+  for (const name of NAMES) {
+    const value = sliceAfter(name, event, state);
     if (value !== state[name]) next = { ...next, [name]: value };
   }
   return next;
 }
+
+/**
+ * @template {keyof State} Name
+ * @param {Name} name
+ * @param {Event} event
+ * @param {State} state
+ */
+const sliceAfter = (name, event, state) => SLICES[name].reduce(state[name], event, state);

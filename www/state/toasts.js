@@ -1,6 +1,16 @@
 // What was done just now, in a sentence, until it is dismissed.
+
+/** @import { Event, Tone } from './events.js' */
+/** @typedef {{ id: string, text: string, tone: Tone }} Toast */
+
+/** @type {Toast[]} */
 export const initial = [];
 
+/**
+ * @param {Toast[]} toasts
+ * @param {Event} event
+ * @returns {Toast[]}
+ */
 export function reduce(toasts, event) {
   switch (event.type) {
     case 'toast':

@@ -1,6 +1,8 @@
 // Windows of the API's `metrics`, laid on an even grid of minutes or hours, one cell each. A minute
 // without a window is an empty cell, so that a plot shows a gap where nothing was measured.
 
+/** @import { Metrics } from '../../types/api.js' */
+
 const MINUTE_MS = 60_000;
 /** The least that a plot spans: a rollout's first minutes are not stretched over its whole width. */
 const CELLS_MIN = 10;
@@ -21,6 +23,7 @@ const QUANTILES = ['p50', 'p75', 'p95', 'p99'];
 /**
  * The grid: when each cell begins in seconds (`xs`), its sides, subjects and percentage (`cells`), the
  * cells' length, and how many ms of the last one have passed (`partMs`; null where it is over).
+ * @param {Metrics} metrics
  */
 export function gridOf(metrics) {
   const stepMs = metrics.minutes * MINUTE_MS;

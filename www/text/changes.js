@@ -1,4 +1,4 @@
-// Changes of a rollout as a person would tell them: the same words as in `tidegate history`.
+// Changes of a rollout in words, the same as in `tidegate history`.
 import { percent } from './numbers.js';
 
 const ACTORS = { schedule: 'The schedule', guardrail: 'A guardrail', kv: 'An edit in KV' };
@@ -7,7 +7,7 @@ const KINDS = { alert: 'Alert', escalation: 'Escalation', checkin: 'Check-in', n
 export const actor = (name) => ACTORS[name] ?? name;
 export const messageKind = (kind) => KINDS[kind] ?? kind;
 
-/** What was done: `rolled it back to nobody`. */
+/** What was done: `rolled it back to 0 %`. */
 export function done(command) {
   const words = DONE[command.command];
   return words ? words(command) : command.command;
@@ -23,7 +23,7 @@ const DONE = {
   pause: () => 'paused it',
   resume: ({ stage }) => `resumed it${stage ? ` in ${stage}` : ''}`,
   rollback: ({ to = 'off' }) =>
-    `rolled it back to ${to === 'off' ? 'nobody' : to === 'previous' ? 'the stage before' : percent(to)}`,
+    `rolled it back to ${to === 'off' ? '0 %' : to === 'previous' ? 'the stage before' : percent(to)}`,
   kill: (command) => fromKv('killed it', command),
   revive: (command) =>
     command.key ? `revived it: the key ${command.key} is gone from KV` : fromKv('revived it', command),
@@ -31,8 +31,8 @@ const DONE = {
   complete: () => 'completed it',
   note: () => 'noted',
   apply: ({ plan }) => `applied the plans of revision ${plan}`,
-  take_over: () => 'took it over as it was led through KV',
-  release: () => 'let it go: what it waited for has ended',
-  wait: () => 'made it wait: what it comes after has not ended any more',
-  end: () => 'found that its last stage has done its time',
+  take_over: () => 'took it over as it was set through KV',
+  release: () => 'released it: the rollouts before it have ended',
+  wait: () => 'made it wait: a rollout before it runs again',
+  end: () => 'ended it: the bake time of its last stage is over',
 };

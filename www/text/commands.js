@@ -9,41 +9,41 @@ export const COMMANDS = {
     label: 'Start',
     confirm: 'Start',
     group: 'go',
-    does: 'Begins the plan in its first stage. From there it leads itself.',
+    does: 'Starts the plan in its first stage. From there it advances by itself.',
   },
   advance: {
     label: 'Advance',
     confirm: 'Advance',
     group: 'go',
-    does: 'Goes on to the next stage now, without waiting for the hold and the gates.',
+    does: 'Advances to the next stage now, without waiting for bake time and gates.',
   },
   set: {
     label: 'Set…',
     confirm: 'Set',
     group: 'go',
-    does: 'Holds the rollout at a percentage of your choice, whatever the plan says.',
+    does: 'Holds the rollout at a percentage, whatever the plan says.',
   },
   resume: {
     label: 'Resume',
     confirm: 'Resume',
     group: 'go',
-    does: 'Lets the plan lead again. The hold of the stage begins anew.',
+    does: 'Resumes the plan. The bake time of the stage starts over.',
   },
   revive: {
     label: 'Revive',
     confirm: 'Revive',
     group: 'go',
-    does: 'Ends the kill: everybody gets again what they had before. The hold begins anew.',
+    does: 'Ends the kill: users go back to the side they had before. The bake time starts over.',
   },
   complete: {
     label: 'Complete…',
     confirm: 'Complete',
     group: 'go',
-    does: 'Gives new to everybody and ends the plan. Guardrails go on watching.',
+    does: 'Sends 100 % to new, holdout included, and ends the plan. Guardrails stay in force.',
   },
   approve: {
-    label: 'Tick',
-    confirm: 'Tick',
+    label: 'Approve',
+    confirm: 'Approve',
     group: 'none',
     does: 'Confirms that this has been done. It stays in the history under your name.',
   },
@@ -59,7 +59,7 @@ export const COMMANDS = {
     group: 'stop',
     shortcut: 'p',
     reason: 'Paused in the console, to look closer',
-    does: 'Holds the rollout where it is. Nobody changes sides.',
+    does: 'Holds the rollout where it is. No user changes sides.',
   },
   rollback: {
     label: 'Roll back',
@@ -67,7 +67,7 @@ export const COMMANDS = {
     group: 'stop',
     shortcut: 'r',
     reason: 'Rolled back in the console, to be safe',
-    does: 'Takes subjects back to legacy. A resume begins the next attempt.',
+    does: 'Takes users back to legacy. A resume begins the next attempt.',
   },
   kill: {
     label: 'Kill',
@@ -76,7 +76,7 @@ export const COMMANDS = {
     shortcut: 'k',
     isDanger: true,
     reason: 'Killed in the console: something is wrong with new',
-    does: 'Everybody is on legacy within seconds, above all else, until somebody revives it.',
+    does: 'Sends all traffic to legacy within seconds. Overrides everything until revived.',
   },
 };
 
@@ -88,7 +88,7 @@ export const DONE = {
   resume: 'resumed',
   revive: 'revived',
   complete: 'completed',
-  approve: 'ticked',
+  approve: 'approved',
   note: 'noted',
   pause: 'paused',
   rollback: 'rolled back',
@@ -115,7 +115,7 @@ export function reasonsOf({ not_now: all = [] }) {
   return [...reasons.values()];
 }
 
-/** `Start: the plan's freeze stops advancing now, until Mon 30 Nov 00:00 UTC (in 1 d 2 h).` */
+/** `Start: change freeze, until Mon 30 Nov 00:00 UTC (in 1 d 2 h).` */
 export function reasonText({ commands, reason, at }, now) {
   const labels = commands.map((name) => COMMANDS[name].label.replace('…', ''));
   return sentence(

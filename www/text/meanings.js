@@ -2,7 +2,7 @@
 export const MEANINGS = [
   [
     'Guardrail',
-    'A condition that must not come true. Clear: it has not (its verdict is pass). Tripped: it has (fail), and the guardrail does what stands beside it. Acted: the last change was its doing.',
+    'A condition that must not come true. Clear: it is not true (its verdict is pass). Tripped: it is (fail), and the guardrail does what stands beside it. Acted: it triggered the last change.',
   ],
   [
     'Built in',
@@ -10,20 +10,20 @@ export const MEANINGS = [
   ],
   ['Gate', 'A condition that has to be true before the stage is left. Met: it is (pass). Not met: it is not (fail).'],
   [
-    'No verdict',
-    'Too little has been measured to tell, or nobody is on new (inconclusive). It is no fault: a guardrail does not act on it, and a gate stays shut.',
+    'Not enough data',
+    'Too little was measured to tell, or there is no traffic on new (inconclusive). This is no fault: a guardrail does not act on it, and a gate does not pass.',
   ],
   [
     'Evidence',
-    'How surely new is worse than legacy. 1 says nothing; the more, the surer. “850 of the 400 needed” is more than enough. A harmless release seldom gets there by chance.',
+    'The result of a sequential test: how many times likelier the figures are if new is worse than legacy. 1 says nothing. “850 (threshold 400)” is significant: at most one in 400 harmless releases ever gets there by chance.',
   ],
   [
-    'Too few different subjects',
-    'While only a few subjects have had errors, it may be a trouble of their own, so it waits for more of them.',
+    'Too few users affected',
+    'While only a few users have had errors, the cause may be theirs, so the guardrail waits for more of them.',
   ],
   [
     'Sample ratio',
-    'Whether as many subjects are on new as the percentage promises. If not, the two sides may not be comparable.',
+    'Whether as many users are on new as the percentage says. A mismatch (SRM) means that both sides may not be comparable.',
   ],
   ['p75, p95', '75 or 95 of 100 are at most as slow as this.'],
   ['over 5m, over stage', 'The time that counts: the last 5 minutes, or all of the stage so far.'],

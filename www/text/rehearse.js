@@ -4,6 +4,7 @@ import { sentence } from './words.js';
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
+/** @type {[string, number][]} */
 const UNITS = [
   ['d', 24 * HOUR_MS],
   ['h', HOUR_MS],
@@ -50,8 +51,8 @@ export const why = ({ reason }) => (reason === '' ? '' : sentence(reason));
 /** What it cost, and when it was noticed. */
 export function cost(fate) {
   const isBack = fate.outcome === 'rolled_back';
-  const seen = `${plural(fate.subjects_exposed, 'subject')} ${isBack ? 'had seen' : 'saw'} new.`;
-  const failed = `They met ${plural(fate.requests_failed, 'error')}${isBack ? ' before the rollback' : ''}${fate.requests_rescued > 0 ? `; ${count(fate.requests_rescued)} more were kept from them, as legacy answered instead` : ''}.`;
+  const seen = `${plural(fate.subjects_exposed, 'user')} ${isBack ? 'had seen' : 'saw'} new.`;
+  const failed = `They saw ${plural(fate.requests_failed, 'error')}${isBack ? ' before the rollback' : ''}${fate.requests_rescued > 0 ? `; ${count(fate.requests_rescued)} more were kept from them, as legacy answered instead` : ''}.`;
   const noticed =
     fate.requests_until_detection === null
       ? ''

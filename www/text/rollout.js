@@ -3,6 +3,8 @@
 import { count, percent, plural } from './numbers.js';
 import { duration, time, until } from './time.js';
 
+/** @import { Rollout, Verdict } from '../../types/api.js' */
+
 const PHASES = {
   draft: { word: 'Draft', icon: 'draft', tone: 'calm' },
   running: { word: 'Running', icon: 'running', tone: 'good' },
@@ -16,10 +18,10 @@ const KILLED = { word: 'Killed', icon: 'killed', tone: 'bad' };
 const WORDS = {
   guardrail: { pass: 'Clear', fail: 'Tripped' },
   gate: { pass: 'Met', fail: 'Not met' },
-  deal: { pass: 'Fair', fail: 'Unfair' },
+  ratio: { pass: 'OK', fail: 'Mismatch (SRM)' },
 };
 const VERDICTS = { pass: { icon: 'pass', tone: 'good' }, fail: { icon: 'fail', tone: 'bad' } };
-const NO_VERDICT = { word: 'No verdict', icon: 'inconclusive', tone: 'calm' };
+const NO_VERDICT = { word: 'Not enough data', icon: 'inconclusive', tone: 'calm' };
 const ACTED = { word: 'Acted', icon: 'rolled_back', tone: 'bad' };
 const OUT_OF_FORCE = { word: 'Not in force', icon: 'draft', tone: 'calm' };
 
@@ -27,7 +29,12 @@ const OUT_OF_FORCE = { word: 'Not in force', icon: 'draft', tone: 'calm' };
 export const phaseOf = (state) =>
   state.killed ? KILLED : (PHASES[state.phase] ?? { word: state.phase, icon: 'draft', tone: 'calm' });
 
-/** A verdict of a `kind` (guardrail, gate, deal) as a badge; `hasActed` and `isOff` are above it. */
+/**
+ * A verdict of a `kind` as a badge; `hasActed` and `isOff` are above it.
+ * @param {'guardrail' | 'gate' | 'ratio'} kind
+ * @param {{ verdict?: Verdict, hasActed?: boolean, isOff?: boolean }} judged
+ * @returns {{ word: string, icon: string, tone: string }}
+ */
 export function verdictOf(kind, { verdict, hasActed, isOff }) {
   if (hasActed) return ACTED;
   if (isOff) return OUT_OF_FORCE;
@@ -38,9 +45,16 @@ export function verdictOf(kind, { verdict, hasActed, isOff }) {
 export const lastMove = (entries) =>
   entries?.find(({ command }) => !['approve', 'note'].includes(command.command)) ?? entries?.[0];
 
-/** The guardrail whose doing that change was; its verdict of now says nothing of that. */
-export const actedOf = ({ guardrails }, entry) =>
-  entry?.actor === 'guardrail' ? guardrails.find(({ when }) => entry.reason.includes(`\`${when}\``)) : undefined;
+/**
+ * The guardrail that made that change: the one at the place that the entry names, unless another plan has
+ * been applied since. Entries of older versions name none.
+ */
+export function actedOf({ guardrails }, entry) {
+  if (entry?.cause?.by !== 'guardrail') return undefined;
+  const { index, condition } = entry.cause;
+  const known = guardrails[index];
+  return known?.when === condition ? known : guardrails.find(({ when }) => when === condition);
+}
 
 /** `running in canary at 10 %` */
 export function told(state) {
@@ -95,13 +109,19 @@ export const blockersOf = ({ blocked }) => blocked.filter(({ by }) => !BY_STATE.
 export function nextOf(rollout, now) {
   const { state, next } = rollout;
   if (state.killed)
-    return rollout.kill_key ? 'stays killed until the key in KV is deleted' : 'stays killed until somebody revives it';
+    return rollout.kill_key ? 'stays killed until the key in KV is deleted' : 'stays killed until it is revived';
   const opens = (rollout.not_now ?? []).find(({ command, at }) => command === 'start' && at)?.at;
   if (!next && opens && state.phase === 'draft')
     return `${WAITS.draft()}, possible ${until(opens, now)} (${time(opens, now)})`;
-  if (!next) return WAITS[state.phase]?.(state) ?? 'nothing by itself';
-  const at = next.at ? `${until(next.at, now)} (${time(next.at, now)})` : 'as soon as nothing blocks it';
-  return `${act(next)} ${at}`;
+  if (!next) return WAITS[state.phase]?.(rollout) ?? 'nothing by itself';
+  return `${act(next)} ${whenOf(next, now)}`;
+}
+
+function whenOf({ at, earliest, condition }, now) {
+  const moment = at ?? earliest;
+  const when = moment && `${until(moment, now)} (${time(moment, now)})`;
+  if (!condition) return when ?? 'as soon as nothing blocks it';
+  return when ? `${when} if ${condition}` : `as soon as ${condition}`;
 }
 
 /** The same in a few words, for a table. */
@@ -116,9 +136,13 @@ export function nextShort(rollout, now) {
 }
 
 const WAITS = {
-  draft: () => 'waits for somebody to start it',
-  paused: () => 'stays until somebody resumes it',
-  rolled_back: (state) => `stays until somebody resumes it, which begins attempt ${state.attempt + 1}`,
+  draft: () => 'waits to be started',
+  paused: () => 'stays until it is resumed',
+  rolled_back({ state, stages, checklist }) {
+    const open = (checklist?.items ?? []).filter(({ approved }) => !approved).length;
+    const first = open > 0 ? `approve ${plural(open, 'item')}, then resume` : 'stays until it is resumed';
+    return `${first} (attempt ${state.attempt + 1}, from ${percent(stages[0]?.percentage ?? 0)})`;
+  },
   completed: () => 'nothing: it is done',
 };
 
@@ -129,22 +153,25 @@ function act({ command, stage, percentage }) {
     start: `starts${to('in')}`,
     advance: `advances${to('to')}`,
     complete: 'completes',
-    end: 'counts as ended',
-    release: `is let go${to('in')}`,
+    end: 'ends',
+    release: `is released${to('in')}`,
   };
   return acts[command] ?? command;
 }
 
-/** How far a kill has come, in a sentence; nothing where there is nothing to tell. */
+/**
+ * How far a kill has come, in a sentence; nothing where there is nothing to tell.
+ * @param {Pick<Rollout, 'reach'>} rollout
+ */
 export function reachOf({ reach }) {
   if (!reach) return '';
   const { isolates, behind, quiet_ms: quiet } = reach;
   if (isolates === 0) return 'No isolate was heard in the last minute, so nothing is served.';
   const heard = `${plural(isolates, 'isolate')} heard in the last minute`;
   if (behind === 0)
-    return `0 requests to new for ${duration(quiet)}, as ${isolates === 1 ? 'the one isolate' : `all ${plural(isolates, 'isolate')}`} heard in the last minute ${isolates === 1 ? 'tells' : 'tell'}.`;
+    return `0 requests to new for ${duration(quiet)}, confirmed by ${isolates === 1 ? 'the one isolate' : `all ${plural(isolates, 'isolate')}`} heard in the last minute.`;
   const [have, they] = behind === 1 ? ['has', 'it has'] : ['have', 'they have'];
-  return `${behind} of ${heard} ${have} not told yet that the kill is known there: ${they} had no request since, or cannot reach the controller. The next requests there may still get new.`;
+  return `${behind} of ${heard} ${have} not confirmed the kill yet: ${they} had no request since, or cannot reach the controller. The next requests there may still get new.`;
 }
 
 /** How much a rollout asks for attention: the smaller, the further up it stands. */

@@ -13,9 +13,12 @@ import * as rehearse from './rehearse.js';
 import * as rollout from './rollout/page.js';
 import * as signIn from './sign-in.js';
 
+/** @import { Dispatch } from '../state/events.js' */
+
 const VIEWS = { list, rollout, rehearse, missing, 'sign-in': signIn };
 const TITLES = { list: 'Rollouts', rehearse: 'Rehearse', missing: 'Nothing here', 'sign-in': 'Sign in' };
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const main = el('main', { id: 'main', class: 'page', tabindex: '-1' });
   const slots = {

@@ -5,6 +5,9 @@ import { flagsOf } from '../state/flags.js';
 import { rolloutHash } from '../state/route.js';
 import { ago, time } from '../text/time.js';
 
+/** @import { Dispatch, FlagColumn } from '../state/events.js' */
+
+/** @type {[FlagColumn, string][]} */
 const COLUMNS = [
   ['key', 'Flag'],
   ['percentage', 'Who gets new'],
@@ -13,6 +16,7 @@ const COLUMNS = [
   ['since', 'Last change'],
 ];
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const input = el('input', {
     id: 'flags-filter',
@@ -67,7 +71,7 @@ export function mount(root, dispatch) {
       setText(
         empty,
         total === 0
-          ? 'There are no flags. A plan without upstreams is one: it is assigned on each request and told to the upstream.'
+          ? 'There are no flags. A plan without upstreams is one: it is assigned on each request and passed to the upstream.'
           : `No flag has “${flags.filter}” in its key or description.`,
       );
       setHidden(empty, rows.length > 0);

@@ -1,6 +1,9 @@
 // The line at the top: where one can go, who one is.
 import { el, setAttr, setHidden, setText, svg } from '../parts/dom.js';
 
+/** @import { Dispatch } from '../state/events.js' */
+
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const links = { list: el('a', { href: '#/' }, 'Rollouts'), rehearse: el('a', { href: '#/rehearse' }, 'Rehearse') };
   const name = el('span', { class: 'who-name' });

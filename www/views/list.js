@@ -9,6 +9,8 @@ import { sentence } from '../text/words.js';
 import * as flags from './flags.js';
 import { row } from './list-row.js';
 
+/** @import { Dispatch } from '../state/events.js' */
+
 /** From so many on there is a field to search by. */
 const FILTERED_FROM = 8;
 
@@ -18,6 +20,7 @@ const GROUPS = [
   { id: 'resting', title: 'Drafts and completed', holds: (rollout) => rank(rollout) > 4 },
 ];
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const summary = el('p', { class: 'muted', 'aria-live': 'polite' });
   const filter = el('input', {
@@ -162,7 +165,7 @@ function updateEmpty(root, items, found, text) {
       el(
         'p',
         { class: 'muted' },
-        'It appears here at once, as a draft, and nobody moves before it is started. What would a plan do, and whom would it hurt? ',
+        'It appears here at once, as a draft, and no user moves before it is started. What would a plan do, and whom would it hurt? ',
         el('a', { href: '#/rehearse' }, 'Rehearse one'),
         ' first.',
       ),

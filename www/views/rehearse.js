@@ -12,7 +12,7 @@ export function mount(root) {
       el(
         'p',
         { class: 'muted' },
-        'Lives a plan through in seconds, on the code that decides in operation, with failures of your choice. Nothing here touches a rollout.',
+        'Simulates a rollout in seconds, on the code that decides in production, with failures of your choice. Nothing here touches a rollout.',
       ),
     ),
     body,

@@ -1,9 +1,13 @@
 // Where one says who one is. Each way in which that can fail has its own words.
+
+import { kindOf } from '../net/api.js';
 import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
 import { note } from '../parts/note.js';
-import { kindOf } from '../net/api.js';
 import { sentence } from '../text/words.js';
 
+/** @import { Dispatch } from '../state/events.js' */
+
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const input = el('input', {
     id: 'token',
@@ -87,7 +91,7 @@ const WORDS = {
     'It may be mistyped, of another deployment, or withdrawn. The sum of a good one stands in the secret ADMIN_TOKENS.',
   ],
   'no-tokens': () => [
-    'No tokens are configured, so nobody can sign in.',
+    'No tokens are configured, so signing in is not possible.',
     'Make one with `tidegate token ana --role operator`, and set what it prints with `npx wrangler secret put ADMIN_TOKENS`.',
   ],
   'no-signing-key': () => [

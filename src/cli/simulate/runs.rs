@@ -83,7 +83,7 @@ fn show(summary: &Summary) -> Result<(), Failure> {
         ))?;
         print(&format!("    after {} (median), {} (p90)", hours(rate.at_hours.median), hours(rate.at_hours.p90)))?;
         print(&format!(
-            "    subjects on new {} (median), {} (p90); requests failed {}, {}",
+            "    users on new {} (median), {} (p90); requests failed {}, {}",
             whole(rate.subjects_exposed.median),
             whole(rate.subjects_exposed.p90),
             whole(rate.requests_failed.median),

@@ -37,7 +37,7 @@ pub fn show(report: &Report, settings: &Settings, has_figures: bool) -> Result<(
     let stages = width(|event| event.stage.as_str().len(), "stage") + 2;
     let heads = fates.iter().map(|fate| fate.rollout.as_str()).collect::<Vec<_>>().join(", ");
     print(&format!(
-        "{}: {} subjects, {} requests an hour, from {}, seed {}\n",
+        "{}: {} users, {} requests an hour, from {}, seed {}\n",
         paint(BOLD, heads),
         number(settings.subjects as u64),
         number(settings.requests_per_hour as u64),
@@ -111,7 +111,7 @@ fn summary(fate: &RunOutcome, is_named: bool) -> String {
         lines.push(format!("  {}", fate.reason));
     }
     let mut cost = format!(
-        "  {} subjects were on new, with {} requests: {} failed for their users",
+        "  {} users were on new, with {} requests: {} failed for their users",
         number(fate.subjects_exposed),
         number(fate.requests_on_new),
         number(fate.requests_failed)

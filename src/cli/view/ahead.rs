@@ -1,10 +1,10 @@
 //! What the API answers of what is possible, what would happen, and how far a kill has come.
 
-use crate::cli::chance::Forecast;
 use serde::Deserialize;
 
-use super::{Block, Moves, Rollout, State, instant};
+use super::{Rollout, State, instant};
 use crate::model::Instant;
+use crate::protocol::api::consequences::Consequences;
 
 /// The answer to a command, and to a dry run of one.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -12,26 +12,8 @@ use crate::model::Instant;
 pub struct Changed {
     pub rollout: Rollout,
     pub from: State,
-    pub to: State,
-    pub moves: Moves,
-    /// What the schedule does then at once.
-    pub then: Vec<Step>,
-    /// What it waits for after that.
-    pub waits: Vec<Block>,
-    /// What ends where all this completes the rollout.
-    pub ends: Vec<End>,
-    /// Of a start: what chance will do to the plan.
-    pub forecast: Option<Forecast>,
-}
-
-/// A step of the schedule.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Step {
-    pub command: String,
-    pub stage: String,
-    pub percentage: f64,
-    pub phase: String,
+    /// What it does, in the server's words.
+    pub explanation: Consequences,
 }
 
 /// Something that a completion ends.

@@ -14,8 +14,10 @@ use std::fmt;
 
 use super::turn::Turn;
 use crate::decide::deployment::Deployment;
+use crate::decide::explain;
 use crate::decide::rollout::{Change, Rollout};
 use crate::model::command::Command;
+use crate::model::history::Entry;
 use crate::model::plan::limits::REVISION_MAX;
 use crate::model::{Instant, Name};
 use crate::protocol::api::Reply;
@@ -367,13 +369,13 @@ pub fn history(
 /// # Errors
 /// When the storage refuses.
 pub fn last_changes(storage: &mut dyn Storage) -> Result<Vec<LastChange>, StorageError> {
-    let statement = "SELECT history.rollout, revision, entry ->> '$.actor', entry ->> '$.command.command', entry ->> '$.reason', entry ->> '$.at' FROM rollouts CROSS JOIN history ON history.rollout = key AND revision = (SELECT MAX(revision) FROM history AS own WHERE own.rollout = key)";
+    let statement = "SELECT history.rollout, revision, entry ->> '$.actor', entry ->> '$.command.command', entry, entry ->> '$.at' FROM rollouts CROSS JOIN history ON history.rollout = key AND revision = (SELECT MAX(revision) FROM history AS own WHERE own.rollout = key)";
     let change = |row: &Row| LastChange {
         rollout: row.text(0).to_owned(),
         revision: row.number(1),
         actor: row.text(2).to_owned(),
         command: row.text(3).to_owned(),
-        reason: row.text(4).to_owned(),
+        reason: Entry::parse(row.text(4)).map(|(entry, _)| explain::why(&entry)).unwrap_or_default(),
         at: row.text(5).parse().ok(),
     };
     Ok(storage.rows(statement, &[])?.iter().map(change).collect())

@@ -6,14 +6,12 @@
 //! where legacy's exposures grow without end. Half the evidence counts: so the chance of a false alarm is
 //! half as much again as α at the most.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::metrics_view::Reading;
 use crate::decide::evidence::{Count, Evidence, Window};
 use crate::decide::firsts::average;
 use crate::decide::overdispersion::Slices;
-use crate::model::node::Node;
-use crate::model::plan::fields::Reader;
 
 /// Fewer observations of legacy tell nothing.
 pub const LEGACY_MIN: f64 = 50.0;
@@ -27,7 +25,7 @@ const SLICES_MIN: usize = 5;
 const HOUR_MINUTES: f64 = 60.0;
 
 /// What new's rate tells beside legacy's last one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alone {
     evidence: Evidence,
     /// The most that legacy's rate can have been, from 0 to 1.
@@ -83,18 +81,6 @@ impl Alone {
     pub fn is_shown(&self, alpha: f64) -> bool {
         self.is_ready() && self.log_e() >= -alpha.ln()
     }
-
-    /// Reads what was printed.
-    pub fn read(r: &mut Reader, node: &Node) -> Option<Self> {
-        let mut f = r.fields(node)?;
-        Some(Self {
-            evidence: f.required(r, "evidence", Evidence::read)?,
-            rate: f.required(r, "rate", Reader::number)?,
-            seen: f.required(r, "seen", Slices::read)?,
-            hour: f.required(r, "hour", Slices::read)?,
-            hour_start: f.required(r, "hour_start", Reader::number)?,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -139,15 +125,17 @@ mod tests {
     #[test]
     fn without_figures_of_legacy_there_is_nothing_to_say() {
         assert_eq!(Alone::new(1.0, &legacy(0.0, 49.0), 1.0), None);
-        assert_eq!(Alone::new(1.0, &Reading { value: Err("none".into()), observations: 90.0 }, 1.0), None);
+        assert_eq!(
+            Alone::new(1.0, &Reading { value: Err(crate::model::figure::Missing::Nothing), observations: 90.0 }, 1.0),
+            None
+        );
     }
 
     #[test]
     fn what_is_printed_reads_back() {
         let mut alone = Alone::new(1.3, &legacy(0.01, 10_000.0), 1.5).unwrap();
         (0..90).for_each(|at| alone.add(&minute(2), 1.5, f64::from(at)));
-        let node: Node = serde_json::from_str(&serde_json::to_string(&alone).unwrap()).unwrap();
-        let read = Alone::read(&mut Reader::default(), &node).unwrap();
+        let read: Alone = serde_json::from_str(&serde_json::to_string(&alone).unwrap()).unwrap();
         assert!((read.log_e() - alone.log_e()).abs() < 1e-9 && read.rate == alone.rate && read.seen == alone.seen);
     }
 }

@@ -5,6 +5,7 @@ use crate::decide::rollout::Order;
 use crate::decide::transition::transition;
 use crate::model::Instant;
 use crate::model::command::{Cause, Command, Setting, Target};
+use crate::model::history::EntryCause;
 use crate::model::live::Phase;
 use crate::model::plan::words::Action;
 use crate::model::plan::{Guardrail, Plan};
@@ -38,7 +39,7 @@ impl Judge {
                 self.fired.retain(|own| *own != key);
             } else if !self.fired.contains(&key) {
                 self.fired.push(key);
-                let order = order(plan, record, guardrail, judgement, now);
+                let order = order(plan, record, (index, guardrail), judgement, now);
                 let severity = severity(guardrail.then);
                 let at = fired.partition_point(|(own, _)| *own <= severity);
                 fired.insert(at, (severity, Fired { guardrail: index, order, text: judgement.text.clone() }));
@@ -66,7 +67,13 @@ const fn severity(action: Action) -> u8 {
 }
 
 /// What a guardrail asks for, unless that would change nothing.
-fn order(plan: &Plan, record: &Record, guardrail: &Guardrail, judgement: &Judgement, now: Instant) -> Option<Order> {
+fn order(
+    plan: &Plan,
+    record: &Record,
+    (index, guardrail): (usize, &Guardrail),
+    judgement: &Judgement,
+    now: Instant,
+) -> Option<Order> {
     let live = &record.live;
     let command = match guardrail.then {
         Action::Off => Command::Kill(Cause::Command),
@@ -84,7 +91,6 @@ fn order(plan: &Plan, record: &Record, guardrail: &Guardrail, judgement: &Judgem
     let after = transition(plan, record, &command, GUARDRAIL, now).ok()?.live;
     let is_same = (after.phase, after.killed, after.percentage, &after.groups)
         == (live.phase, live.killed, live.percentage, &live.groups);
-    let reason = format!("the guardrail `{}` has come true: {}", guardrail.when, judgement.text);
-    let figures = judgement.figures.iter().map(|figure| figure.text.clone()).collect();
-    (!is_same).then(|| Order { command, actor: GUARDRAIL.to_owned(), reason, figures })
+    let cause = EntryCause::Guardrail { index, condition: guardrail.when.to_string() };
+    (!is_same).then(|| Order::caused(command, GUARDRAIL, cause, judgement.figures.clone()))
 }

@@ -6,6 +6,7 @@ use super::adoption::{self, VIEW};
 use crate::decide::series::{MINUTE_MS, Series, Span, minute_of};
 use crate::decide::signals::{Signals, before};
 use crate::model::condition::{Metric, Window as Over};
+use crate::model::figure::Missing;
 use crate::model::live::Phase;
 use crate::model::measured::{Measure, Sample, Sketch, Tally, Window};
 use crate::model::plan::Plan;
@@ -48,7 +49,7 @@ pub struct MetricsView<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// Shares as fractions, times in milliseconds.
-    pub value: Result<f64, String>,
+    pub value: Result<f64, Missing>,
     /// On how many observations it rests.
     pub observations: f64,
 }
@@ -58,12 +59,12 @@ impl Reading {
         Self { value: Ok(value), observations }
     }
 
-    fn none(why: impl Into<String>) -> Self {
-        Self { value: Err(why.into()), observations: 0.0 }
+    const fn none(why: Missing) -> Self {
+        Self { value: Err(why), observations: 0.0 }
     }
 
     fn ratio(part: f64, whole: f64) -> Self {
-        if whole > 0.0 { Self::of(part / whole, whole) } else { Self::none("nothing was measured") }
+        if whole > 0.0 { Self::of(part / whole, whole) } else { Self::none(Missing::Nothing) }
     }
 }
 
@@ -137,7 +138,7 @@ impl MetricsView<'_> {
         let Some(last) =
             self.series.iter().filter(has_traffic).map(|window| window.minute + u64::from(window.minutes)).max()
         else {
-            return (Reading::none("legacy was never measured"), None);
+            return (Reading::none(Missing::NoLegacy), None);
         };
         let windows = self.series.over(Span { revision: 0, minute: Some(last.saturating_sub(DAY_MINUTES)) }).collect();
         let reading = Gathered { windows, variant: Variant::Legacy, endpoint }.read(metric);
@@ -145,11 +146,11 @@ impl MetricsView<'_> {
     }
 
     /// Why nothing can be said, when nothing has come in for too long.
-    fn stale(&self, over: Over) -> Option<String> {
-        let Some(arrived_at) = self.arrived_at else { return Some("nothing has been measured yet".into()) };
+    fn stale(&self, over: Over) -> Option<Missing> {
+        let Some(arrived_at) = self.arrived_at else { return Some(Missing::NothingYet) };
         let age_ms = self.now.as_epoch_ms().saturating_sub(arrived_at.as_epoch_ms());
         let limit_ms = (self.length_ms(over) / 4).clamp(STALE_MS_MIN, STALE_MS_MAX);
-        (age_ms > limit_ms).then(|| format!("nothing has come in for {}", rounded(age_ms)))
+        (age_ms > limit_ms).then_some(Missing::Stale { age_ms })
     }
 
     /// How many different subjects have reported an event in this attempt, on either side.
@@ -195,27 +196,23 @@ impl MetricsView<'_> {
 
     fn signal(&self, name: &Name, over: Over) -> Reading {
         let Some(signal) = self.plan.signals.get(name.as_str()) else {
-            return Reading::none("the plan has no such signal");
+            return Reading::none(Missing::NoSignal);
         };
         let last = self.signals.last(name.as_str());
         let age_ms = |at: Instant| self.now.as_epoch_ms().saturating_sub(at.as_epoch_ms());
         let is_within = |at: Instant, limit: Duration| age_ms(at) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX);
         match (signal.kind, last) {
-            (SignalKind::Gauge, None) => Reading::none("nobody has reported it"),
+            (SignalKind::Gauge, None) => Reading::none(Missing::NoGauge),
             (SignalKind::Gauge, Some((at, value))) if is_within(at, signal.fresh.unwrap_or(FRESH_DEFAULT)) => {
                 Reading::of(value, 1.0)
             }
-            (SignalKind::Gauge, Some((at, _))) => {
-                Reading::none(format!("the last report is {} old", rounded(age_ms(at))))
-            }
-            (SignalKind::Count, None) => {
-                Reading::none("nobody has ever reported it; a 0 tells that its source is connected")
-            }
+            (SignalKind::Gauge, Some((at, _))) => Reading::none(Missing::OldGauge { age_ms: age_ms(at) }),
+            (SignalKind::Count, None) => Reading::none(Missing::NoCount),
             (SignalKind::Count, last) => {
                 if let Some(heartbeat) = signal.heartbeat
                     && !last.is_some_and(|(at, _)| is_within(at, heartbeat))
                 {
-                    return Reading::none(format!("nobody has reported it for {heartbeat}"));
+                    return Reading::none(Missing::silent(heartbeat));
                 }
                 let since = match over {
                     Over::Last(duration) => before(self.now, duration.as_ms()).max(self.record.begun),
@@ -225,17 +222,6 @@ impl MetricsView<'_> {
                 Reading::of(self.signals.sum_since(name.as_str(), since), 1.0)
             }
         }
-    }
-}
-
-/// A span of time as people say it, in its largest unit.
-pub fn rounded(ms: i64) -> String {
-    let s = ms / 1_000;
-    match s {
-        ..120 => format!("{s}s"),
-        120..7_200 => format!("{}m", s / 60),
-        7_200..172_800 => format!("{}h", s / 3_600),
-        _ => format!("{}d", s / 86_400),
     }
 }
 
@@ -284,14 +270,14 @@ impl Gathered<'_> {
         let sketch = self.sketch(measure);
         match sketch.quantile(per_mille) {
             Some(value) => Reading::of(value, sketch.count() as f64),
-            None => Reading::none("nothing was measured"),
+            None => Reading::none(Missing::Nothing),
         }
     }
 
     /// How many requests something came of, each subject or client counted once a minute: one that tries
     /// again and again makes no rate, and an outage is still one of 100 %.
     fn rate(&self, metric: &Metric, requests: f64) -> Reading {
-        let Some(of) = metric.of_requests() else { return Reading::none("nothing was measured") };
+        let Some(of) = metric.of_requests() else { return Reading::none(Missing::Nothing) };
         let repeats = self.sum(|tally| tally.repeats(&of)).min(requests);
         Reading::ratio((self.sum(|tally| tally.count(&of)) - repeats).max(0.0), requests - repeats)
     }
@@ -329,7 +315,7 @@ impl Gathered<'_> {
                 let reporters = self.reporters(VIEW);
                 let share = adoption::share(&reporters, &self.reporters(USED));
                 share.map_or_else(
-                    || Reading::none("no page has reported"),
+                    || Reading::none(Missing::NoPage),
                     |share| Reading::of(share, reporters.distinct(|_| true)),
                 )
             }
@@ -342,7 +328,7 @@ impl Gathered<'_> {
                 Reading::of(reporters, reporters)
             }
             // Read without windows.
-            Metric::Signal(_) | Metric::Faults | Metric::Percentage => Reading::none("nothing was measured"),
+            Metric::Signal(_) | Metric::Faults | Metric::Percentage => Reading::none(Missing::Nothing),
         }
     }
 }

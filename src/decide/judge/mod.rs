@@ -1,8 +1,8 @@
-//! Judges what was measured: guardrails, gates, and whether the deal was fair.
+//! Judges what was measured: guardrails, gates, and whether users are split as the percentage says.
 //!
 //! A condition is true, false, or nobody can tell. Nobody can tell without figures, with too few, with
 //! old ones, or where a clock has jumped; and what nobody can tell neither advances nor rolls back.
-//! Every judgement carries the figures that it rests on and says them in a sentence.
+//! Every judgement carries the figures that it rests on, and [`crate::decide::explain`] says them in a sentence.
 
 pub mod adoption;
 mod against;
@@ -17,9 +17,10 @@ mod stored;
 pub mod term;
 pub mod words;
 
+pub use crate::model::figure::Figure;
 pub use guard::{Fired, GUARDRAIL};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::comparing::ComparisonTracker;
 use self::guard::guardrail_key;
@@ -27,16 +28,19 @@ use self::metrics_view::MetricsView;
 use self::notifications::{Message, Notifications};
 use self::ratio::Ratio;
 use self::term::{Evaluator, Truth};
+use super::explain;
 use super::firsts::Firsts;
 use super::rollout::Order;
-use crate::model::condition::Condition;
+use crate::model::condition::{Condition, Term};
+use crate::model::figure::{Basis, Because, Counted, Missing, Unit};
 use crate::model::measured::SlicedCounts;
 use crate::model::plan::{ALPHA_DEFAULT, Gate, Guardrail, Plan};
 use crate::model::record::Record;
 use crate::model::{Duration, Instant};
 
 /// What a condition says of the figures. No data is never a pass and never a fail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// All is well: a gate's condition is true, a guardrail's is not.
     Pass,
@@ -56,37 +60,6 @@ impl Verdict {
             Self::Inconclusive => "inconclusive",
         }
     }
-}
-
-impl Serialize for Verdict {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-/// What one comparison rests on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Figure {
-    /// The metric, with its endpoint.
-    pub metric: String,
-    /// On new: shares as fractions, times in milliseconds.
-    pub value: Option<f64>,
-    /// On legacy, where it is compared.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub legacy: Option<f64>,
-    /// The bound in the same unit; the factor of a comparison.
-    pub bound: f64,
-    /// On how many observations of new it rests.
-    pub observations: f64,
-    /// The evidence of a comparison, as a number: how many times likelier what was seen is if the
-    /// condition is true.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub e_value: Option<f64>,
-    /// How much of it there has to be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub e_needed: Option<f64>,
-    /// The same in a sentence.
-    pub text: String,
 }
 
 /// A verdict and what it rests on.
@@ -114,7 +87,7 @@ pub struct Evaluation {
     pub guardrails: Vec<Judgement>,
     /// By gate of the current stage.
     pub gates: Vec<Judgement>,
-    /// Whether the deal was fair; `None` where nobody is dealt out.
+    /// Whether users are split as the percentage says; `None` where they are not split.
     pub sample_ratio: Option<Judgement>,
     /// The guardrails that came true at this look, the severest first.
     pub fired: Vec<Fired>,
@@ -146,7 +119,7 @@ pub struct Judge {
     since: Vec<(String, Verdict, Instant)>,
     /// What has been told.
     notifications: Notifications,
-    /// The stretch in which the deal was shown to be unfair.
+    /// The stretch in which a sample ratio mismatch was shown.
     unfair_revision: Option<u64>,
     /// The last look.
     looked_at: Option<Instant>,
@@ -171,6 +144,7 @@ impl Judge {
             gatherings: &self.gatherings,
             held: &mut self.held,
             alpha: share(of_guardrails, alpha),
+            then: None,
         };
         evaluation.guardrails =
             plan.guardrails_in_force().map(|guardrail| watched(&mut evaluator, guardrail)).collect();
@@ -204,37 +178,28 @@ impl Judge {
         if ratio.is_shown() {
             self.unfair_revision = Some(revision);
         }
-        let is_unfair = self.unfair_revision == Some(revision);
+        let is_mismatch = self.unfair_revision == Some(revision);
         let (observed, total) = (ratio.observed(), (legacy + new) as f64);
-        let found = format!(
-            "{} % of {} sampled subjects are on new, where {} % should be",
-            words::short(observed * 100.0),
-            words::count(total),
-            words::short(expected * 100.0)
-        );
-        let text = match (is_unfair, legacy + new) {
-            (true, _) => {
-                format!("{found}: more than chance explains, so the comparison of the sides cannot be trusted")
-            }
-            (false, 0) => "no subjects have been seen yet".to_owned(),
-            (false, _) => format!("{found}: within chance"),
+        let (verdict, because) = match (is_mismatch, legacy + new) {
+            (true, _) => (Verdict::Fail, Because::Significant),
+            (false, 0) => (Verdict::Inconclusive, Because::Missing { why: Missing::NothingYet }),
+            (false, _) => (Verdict::Pass, Because::NotSignificant),
         };
-        let verdict = match (is_unfair, legacy + new) {
-            (true, _) => Verdict::Fail,
-            (false, 0) => Verdict::Inconclusive,
-            (false, _) => Verdict::Pass,
-        };
-        let figure = Figure {
+        let mut figure = Figure {
             metric: "share".into(),
+            unit: Unit::Share,
             value: Some(observed),
-            legacy: None,
             bound: expected,
+            basis: Basis::SampleRatio,
+            of: Counted::Users,
             observations: total,
             e_value: Some(ratio.log_e.exp()),
             e_needed: Some(ratio.log_e_needed.exp()),
-            text: text.clone(),
+            because,
+            ..Figure::default()
         };
-        Some(Judgement { verdict, since: None, text, figures: vec![figure] })
+        figure.text = explain::figure(&figure);
+        Some(Judgement { verdict, since: None, text: figure.text.clone(), figures: vec![figure] })
     }
 
     fn note_since(&mut self, plan: &Plan, record: &Record, evaluation: &mut Evaluation, now: Instant) {
@@ -257,16 +222,15 @@ impl Judge {
 fn watched(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail) -> Judgement {
     let stage = &evaluator.metrics_view.record.live.stage;
     if !guardrail.stages.is_empty() && !guardrail.stages.contains(stage) {
-        return Judgement {
-            verdict: Verdict::Inconclusive,
-            text: format!("it does not watch in the stage {stage}"),
-            ..Judgement::default()
-        };
+        return Judgement { text: explain::not_watched(stage.as_str()), ..Judgement::default() };
     }
     if !evaluator.metrics_view.serves() {
-        return Judgement { text: "nobody is on new".into(), ..Judgement::default() };
+        return Judgement { text: explain::NOBODY_ON_NEW.into(), ..Judgement::default() };
     }
-    judged(evaluator, &guardrail.when, guardrail.after, false)
+    evaluator.then = Some(guardrail.then);
+    let judgement = judged(evaluator, &guardrail.when, guardrail.after, false);
+    evaluator.then = None;
+    judgement
 }
 
 /// What a gate says now: `pass` where its condition is true.
@@ -281,14 +245,15 @@ fn judged(
     is_gate: bool,
 ) -> Judgement {
     if let Some(after) = after.filter(|_| evaluator.metrics_view.is_warming_up(after)) {
-        return Judgement { text: format!("nothing counts in the first {after} of a stage"), ..Judgement::default() };
+        return Judgement { text: explain::warming_up(&after.to_string()), ..Judgement::default() };
     }
     evaluator.metrics_view.after = after;
-    let answers: Vec<(Truth, Figure)> = condition
-        .terms
-        .iter()
-        .map(|term| if is_gate { evaluator.gate(term) } else { evaluator.guardrail(term) })
-        .collect();
+    let mut answer = |term: &Term| {
+        let (truth, mut figure) = if is_gate { evaluator.gate(term) } else { evaluator.guardrail(term) };
+        figure.text = explain::figure(&figure);
+        (truth, figure)
+    };
+    let answers: Vec<(Truth, Figure)> = condition.terms.iter().map(&mut answer).collect();
     let has = |wanted: Truth| answers.iter().any(|(truth, _)| *truth == wanted);
     let truth = if has(Truth::False) {
         Truth::False

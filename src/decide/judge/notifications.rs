@@ -1,19 +1,20 @@
-//! What people are told and when: alerts, their escalations, check-ins, and notices at certain times.
+//! Messages to people and when they are due: alerts, their escalations, check-ins, and notices at certain times.
 //!
 //! Nothing is sent from here. What is due is found at each look, once, and stands in the history.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Evaluation;
+use crate::decide::explain;
 use crate::decide::judge::guard::guardrail_key;
 use crate::model::live::Phase;
-use crate::model::plan::words::{Moment, Sign};
+use crate::model::plan::words::{Action, Moment, Sign};
 use crate::model::plan::{Plan, Stage};
 use crate::model::record::Record;
 use crate::model::weekly::first_moment;
 use crate::model::{Duration, Instant};
 
-/// Something that people are told.
+/// A message to people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
     /// When it was due.
@@ -27,12 +28,16 @@ pub struct Message {
     /// The figures that go with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub figures: Vec<String>,
+    /// The guardrail that it is about, by its place among those in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guardrail: Option<usize>,
 }
 
 /// What has been told in this attempt.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notifications {
     /// When it was last looked up what is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) looked_at: Option<Instant>,
     /// When stages were entered, and when else something happened that notices refer to.
     pub(super) anchors: Vec<(String, Instant)>,
@@ -92,11 +97,12 @@ impl Notifications {
         for fired in &evaluation.fired {
             let Some(guardrail) = plan.guardrail(fired.guardrail) else { continue };
             self.open.push((guardrail_key(fired.guardrail, guardrail), now, 0));
-            let what = guardrail.text.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
-            let text = format!(
-                "{} guardrail `{}` ({}): {}.{what}",
-                guardrail.severity, guardrail.when, guardrail.then, fired.text
-            );
+            let what = guardrail.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+            let acts = match guardrail.then {
+                Action::Alert => String::new(),
+                then => format!(" and {}", explain::acts(&then.to_string())),
+            };
+            let text = format!("{} guardrail `{}` came true{acts}{what}", guardrail.severity, guardrail.when);
             let figures = evaluation.guardrails.get(fired.guardrail).map_or_else(Vec::new, |judgement| {
                 judgement.figures.iter().map(|figure| figure.text.clone()).collect()
             });
@@ -106,6 +112,7 @@ impl Notifications {
                 to: guardrail.notify.iter().map(ToString::to_string).collect(),
                 text,
                 figures,
+                guardrail: Some(fired.guardrail),
             });
         }
         alerts
@@ -118,13 +125,13 @@ impl Notifications {
                 .guardrails_in_force()
                 .enumerate()
                 .find(|(index, guardrail)| guardrail_key(*index, guardrail) == *key);
-            let Some((_, guardrail)) = guardrail else { continue };
+            let Some((index, guardrail)) = guardrail else { continue };
             let escalations = guardrail.escalate.iter().skip(usize::try_from(*told).unwrap_or(usize::MAX));
             for escalation in escalations.take_while(|escalation| since.plus(escalation.after) <= now) {
                 *told += 1;
                 let what = escalation.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
                 let text = format!(
-                    "the guardrail `{}` came true {} ago and has not been seen false since{what}",
+                    "the guardrail `{}` came true {} ago and is still true{what}",
                     guardrail.when, escalation.after
                 );
                 due.push(Message {
@@ -133,6 +140,7 @@ impl Notifications {
                     to: vec![escalation.to.to_string()],
                     text,
                     figures: Vec::new(),
+                    guardrail: Some(index),
                 });
             }
         }
@@ -166,7 +174,8 @@ impl Notifications {
             count(super::Verdict::Inconclusive)
         );
         let figures = evaluation.gates.iter().map(|gate| gate.text.clone()).collect();
-        Some(Message { at, kind: "checkin", to: stage.owner.iter().map(ToString::to_string).collect(), text, figures })
+        let to = stage.owner.iter().map(ToString::to_string).collect();
+        Some(Message { at, kind: "checkin", to, text, figures, guardrail: None })
     }
 
     fn notices(&mut self, plan: &Plan, record: &Record, now: Instant) -> Vec<Message> {
@@ -185,6 +194,7 @@ impl Notifications {
                 to: notice.to.iter().map(ToString::to_string).collect(),
                 text: notice.text.clone(),
                 figures: Vec::new(),
+                guardrail: None,
             });
         }
         due

@@ -1,6 +1,11 @@
 //! What a judge remembers, as it is stored: it must outlive the memory of the controller.
+//!
+//! Whatever another release stores beside it is passed over, and so is the evidence for what this release
+//! does not know.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::alone::Alone;
 use super::comparing::{ComparisonKey, ComparisonTracker, Direction};
@@ -10,80 +15,80 @@ use crate::decide::comparison::Comparison;
 use crate::decide::firsts::{FirstEvidence, Firsts};
 use crate::decide::overdispersion::SideSlices;
 use crate::model::condition::Condition;
-use crate::model::node::{Node, Value};
-use crate::model::plan::fields::Reader;
+use crate::model::measured::Quantity;
+use crate::model::serial::known_entries;
 use crate::model::{Duration, Instant};
 
-#[derive(Serialize)]
+/// Borrowed to be written, owned where it was read.
+#[derive(Serialize, Deserialize)]
 struct StoredJudge<'a> {
     begun_revision: u64,
     gatherings: Vec<StoredTracker<'a>>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    firsts: &'a [Firsts],
-    held: &'a [(String, Instant, Instant)],
-    fired: &'a [String],
-    since: Vec<(&'a str, Verdict, Instant)>,
-    #[serde(rename = "agenda")]
-    notifications: StoredNotifications<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty", deserialize_with = "firsts")]
+    firsts: Cow<'a, [Firsts]>,
+    held: Cow<'a, [(String, Instant, Instant)]>,
+    fired: Cow<'a, [String]>,
+    since: Cow<'a, [(String, Verdict, Instant)]>,
+    #[serde(default, rename = "agenda")]
+    notifications: Cow<'a, Notifications>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     unfair_revision: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     looked_at: Option<Instant>,
 }
 
-#[derive(Serialize)]
-struct StoredNotifications<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    looked_at: Option<Instant>,
-    anchors: &'a [(String, Instant)],
-    told: &'a [u64],
-    open: &'a [(String, Instant, u64)],
+fn firsts<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, [Firsts]>, D::Error> {
+    known_entries::<Quantity, _, _>(deserializer).map(Cow::Owned)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct StoredTracker<'a> {
-    /// The question as a condition.
+    /// The question as a condition, `error_rate@api > 1.3x legacy`.
     question: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<Duration>,
-    comparison: &'a Comparison,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first: Option<&'a FirstEvidence>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alone: Option<&'a Alone>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    open: &'a [(u64, SideSlices)],
-    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Cow<'a, Comparison>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<Cow<'a, FirstEvidence>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alone: Option<Cow<'a, Alone>>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    open: Cow<'a, [(u64, SideSlices)]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     edge: Option<(i16, u64)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     added_at: Option<Instant>,
 }
 
 impl<'a> StoredTracker<'a> {
     fn of(own: &'a ComparisonTracker) -> Self {
         Self {
-            question: own.question.to_condition(),
+            question: format!("{}x legacy", own.question.key()),
             after: own.question.after,
-            comparison: &own.comparison,
-            first: own.first.as_ref(),
-            alone: own.alone.as_ref(),
-            open: &own.open,
+            comparison: Cow::Borrowed(&own.comparison),
+            first: own.first.as_ref().map(Cow::Borrowed),
+            alone: own.alone.as_ref().map(Cow::Borrowed),
+            open: Cow::Borrowed(&own.open),
             edge: own.edge,
             added_at: own.added_at,
         }
     }
-}
 
-impl ComparisonKey {
-    /// The question as a condition, `error_rate@api > 1.3x legacy`.
-    fn to_condition(&self) -> String {
-        format!("{}x legacy", self.key())
-    }
-
-    fn parse(text: &str, after: Option<Duration>) -> Option<Self> {
-        let condition: Condition = text.parse().ok()?;
+    /// The tracker; `None` where the question is of a kind that is not known here.
+    fn read(self) -> Option<ComparisonTracker> {
+        let condition: Condition = self.question.parse().ok()?;
         let term = condition.terms.first()?;
-        Self::of(term, Direction::of(term.op), after)
+        let question = ComparisonKey::of(term, Direction::of(term.op), self.after)?;
+        let fresh = ComparisonTracker::new(question);
+        Some(ComparisonTracker {
+            comparison: self.comparison.into_owned(),
+            first: self.first.map(Cow::into_owned).or(fresh.first),
+            alone: self.alone.map(Cow::into_owned),
+            open: self.open.into_owned(),
+            edge: self.edge,
+            added_at: self.added_at,
+            question: fresh.question,
+        })
     }
 }
 
@@ -93,100 +98,30 @@ impl Judge {
         let stored = StoredJudge {
             begun_revision: self.begun_revision,
             gatherings: self.gatherings.iter().map(StoredTracker::of).collect(),
-            firsts: &self.firsts,
-            held: &self.held,
-            fired: &self.fired,
-            since: self.since.iter().map(|(key, verdict, since)| (key.as_str(), *verdict, *since)).collect(),
-            notifications: StoredNotifications {
-                looked_at: self.notifications.looked_at,
-                anchors: &self.notifications.anchors,
-                told: &self.notifications.told,
-                open: &self.notifications.open,
-            },
+            firsts: Cow::Borrowed(&self.firsts),
+            held: Cow::Borrowed(&self.held),
+            fired: Cow::Borrowed(&self.fired),
+            since: Cow::Borrowed(&self.since),
+            notifications: Cow::Borrowed(&self.notifications),
             unfair_revision: self.unfair_revision,
             looked_at: self.looked_at,
         };
         serde_json::to_string(&stored).unwrap_or_default()
     }
 
-    /// Reads what [`Self::to_json`] wrote.
+    /// Reads what [`Self::to_json`] wrote, in this release or another one.
     pub fn parse(text: &str) -> Option<Self> {
-        let node: Node = serde_json::from_str(text).ok()?;
-        let mut reader = Reader::default();
-        judge(&mut reader, &node).filter(|_| reader.faults.is_empty())
+        let stored: StoredJudge<'_> = serde_json::from_str(text).ok()?;
+        Some(Self {
+            begun_revision: stored.begun_revision,
+            gatherings: stored.gatherings.into_iter().filter_map(StoredTracker::read).collect(),
+            firsts: stored.firsts.into_owned(),
+            held: stored.held.into_owned(),
+            fired: stored.fired.into_owned(),
+            since: stored.since.into_owned(),
+            notifications: stored.notifications.into_owned(),
+            unfair_revision: stored.unfair_revision,
+            looked_at: stored.looked_at,
+        })
     }
-}
-
-fn judge(r: &mut Reader, node: &Node) -> Option<Judge> {
-    let mut f = r.fields(node)?;
-    Some(Judge {
-        begun_revision: f.required(r, "begun_revision", Reader::whole)?,
-        gatherings: f.required(r, "gatherings", |r, node| r.list(node, gathering))?,
-        // What an earlier version stored knows of no subjects.
-        firsts: f.optional(r, "firsts", |r, node| r.list(node, Firsts::read)).unwrap_or_default(),
-        held: f.required(r, "held", |r, node| r.list(node, |r, row| three(r, row, Reader::parsed, Reader::parsed)))?,
-        fired: f.required(r, "fired", Reader::texts)?,
-        since: f.required(r, "since", |r, node| r.list(node, |r, row| three(r, row, verdict, Reader::parsed)))?,
-        notifications: f.optional(r, "agenda", notifications).unwrap_or_default(),
-        unfair_revision: f.optional(r, "unfair_revision", Reader::whole),
-        looked_at: f.optional(r, "looked_at", Reader::parsed),
-    })
-}
-
-fn notifications(r: &mut Reader, node: &Node) -> Option<Notifications> {
-    let mut f = r.fields(node)?;
-    Some(Notifications {
-        looked_at: f.optional(r, "looked_at", Reader::parsed),
-        anchors: f
-            .required(r, "anchors", |r, node| r.list(node, |r, row| pair(r, row, Reader::text, Reader::parsed)))?,
-        told: f.required(r, "told", |r, node| r.list(node, Reader::whole))?,
-        open: f.required(r, "open", |r, node| r.list(node, |r, row| three(r, row, Reader::parsed, Reader::whole)))?,
-    })
-}
-
-fn verdict(r: &mut Reader, node: &Node) -> Option<Verdict> {
-    let text = r.text(node)?;
-    [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive].into_iter().find(|verdict| verdict.as_str() == text)
-}
-
-/// A list of three, of which the first is a text.
-fn three<A, B>(
-    r: &mut Reader,
-    node: &Node,
-    second: impl FnOnce(&mut Reader, &Node) -> Option<A>,
-    third: impl FnOnce(&mut Reader, &Node) -> Option<B>,
-) -> Option<(String, A, B)> {
-    let Value::List(row) = &node.value else { return None };
-    let [key, value, other] = row.as_slice() else { return None };
-    Some((r.text(key)?, second(r, value)?, third(r, other)?))
-}
-
-fn pair<A, B>(
-    r: &mut Reader,
-    node: &Node,
-    first: impl FnOnce(&mut Reader, &Node) -> Option<A>,
-    second: impl FnOnce(&mut Reader, &Node) -> Option<B>,
-) -> Option<(A, B)> {
-    let Value::List(row) = &node.value else { return None };
-    let [one, other] = row.as_slice() else { return None };
-    Some((first(r, one)?, second(r, other)?))
-}
-
-fn gathering(r: &mut Reader, node: &Node) -> Option<ComparisonTracker> {
-    let mut f = r.fields(node)?;
-    let text = f.required(r, "question", Reader::text)?;
-    let after = f.optional(r, "after", Reader::parsed);
-    let question = ComparisonKey::parse(&text, after)?;
-    let bucket = |r: &mut Reader, node: &Node| r.number(node).map(|bucket| bucket as i16);
-    Some(ComparisonTracker {
-        comparison: f.required(r, "comparison", Comparison::read)?,
-        first: f.optional(r, "first", FirstEvidence::read).or_else(|| ComparisonTracker::new(question.clone()).first),
-        alone: f.optional(r, "alone", Alone::read),
-        question,
-        open: f
-            .optional(r, "open", |r, node| r.list(node, |r, row| pair(r, row, Reader::whole, SideSlices::read)))
-            .unwrap_or_default(),
-        edge: f.optional(r, "edge", |r, node| pair(r, node, bucket, Reader::whole)),
-        added_at: f.optional(r, "added_at", Reader::parsed),
-    })
 }

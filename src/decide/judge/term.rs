@@ -2,24 +2,21 @@
 
 use super::adoption::VIEW;
 use super::comparing::ComparisonTracker;
-use super::metrics_view::{MetricsView, Reading, rounded};
-use super::{Figure, words};
+use super::metrics_view::{MetricsView, Reading};
 use crate::decide::series::MINUTE_MS;
-use crate::model::condition::{MIN_DEFAULT, Metric, Op, Term, WINDOW_DEFAULT, Window};
-use crate::model::number::Plain;
+use crate::model::condition::{Bound, Dimension, MIN_DEFAULT, Metric, Op, Term, WINDOW_DEFAULT, Window};
+use crate::model::figure::{Basis, Because, Counted, Figure, Missing, Now, Unit};
+use crate::model::plan::words::Action;
 use crate::model::variant::Variant;
 use crate::model::{Duration, Instant};
 
 /// A break between two looks that is longer than this breaks what must hold without one.
 const GAP_MS: i64 = 150_000;
-/// What happens now: over so many minutes, where there are so many observations, and how that is said.
-const NOW: [(u32, f64, &str); 3] =
-    [(1, 20.0, "in the last minute"), (5, 5.0, "in the last five minutes"), (60, 1.0, "in the last hour")];
+/// What happens now: over so many minutes, where there are so many observations.
+const NOW: [(u32, f64); 3] = [(1, 20.0), (5, 5.0), (60, 1.0)];
 
 /// A longer span does not tell what happens now.
 const NOW_MAX: Duration = Duration::minutes(5);
-/// Why an event says nothing.
-pub(super) const NO_PAGE: &str = "no page has reported anything, so nobody can tell; pages load /_tidegate/beacon.js";
 
 /// Whether a condition is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,150 +45,126 @@ pub struct Evaluator<'c, 's> {
     pub held: &'c mut Vec<(String, Instant, Instant)>,
     /// The error that each comparison may spend.
     pub alpha: f64,
+    /// What the guardrail that is judged does where it comes true; none for a gate.
+    pub then: Option<Action>,
 }
 
 impl<'c> Evaluator<'c, '_> {
     /// A guardrail's term.
     pub fn guardrail(&mut self, term: &Term) -> (Truth, Figure) {
-        if term.bound.is_legacy() { self.guardrail_against_legacy(term) } else { self.absolute(term, "acts") }
+        if term.bound.is_legacy() { self.guardrail_against_legacy(term) } else { self.absolute(term) }
     }
 
     /// A gate's term.
     pub fn gate(&mut self, term: &Term) -> (Truth, Figure) {
-        if term.bound.is_legacy() { self.gate_against_legacy(term) } else { self.absolute(term, "passes") }
+        if term.bound.is_legacy() { self.gate_against_legacy(term) } else { self.absolute(term) }
     }
 
-    /// Too few observations, or subjects, make nothing true or false; the figure says so.
+    /// What is known of a term's figure before anything else is looked at.
+    pub(super) fn figure(&self, term: &Term, new: &Reading, basis: Basis, span: Option<Window>) -> Figure {
+        Figure {
+            metric: match &term.endpoint {
+                Some(endpoint) => format!("{}@{endpoint}", term.metric),
+                None => term.metric.to_string(),
+            },
+            endpoint: term.endpoint.as_ref().map(ToString::to_string),
+            unit: unit(term),
+            value: new.value.ok(),
+            op: term.op.to_string(),
+            bound: term.bound.figure(),
+            basis,
+            then: self.then.map(|then| then.to_string()),
+            span: span.map(|span| span.to_string()),
+            of: counted(&term.metric),
+            observations: new.observations,
+            ..Figure::default()
+        }
+    }
+
+    /// Too few observations, or users, make nothing true or false; the figure says so.
     pub(super) fn is_too_few(&mut self, term: &Term, over: Window, figure: &mut Figure) -> bool {
         let needed = min(term);
         if figure.observations < needed {
-            figure.text = format!("{}: {}", words::metric(term), self.still_needed(figure.observations, needed, over));
+            (figure.because, figure.span) = (self.too_few(figure.observations, needed, over), Some(over.to_string()));
             return true;
         }
         let Some(needed) = term.min_subjects.map(f64::from) else { return false };
-        let subjects = self.metrics_view.read(&Metric::Subjects, None, over, Variant::New).value.unwrap_or_default();
-        let is_too_few = subjects < needed;
+        let found = self.metrics_view.read(&Metric::Subjects, None, over, Variant::New).value.unwrap_or_default();
+        let is_too_few = found < needed;
         if is_too_few {
-            figure.text = format!(
-                "{} over {over}: {} different subjects on new, fewer than {}",
-                words::metric(term),
-                words::count(subjects),
-                Plain(needed)
-            );
+            (figure.because, figure.span) = (Because::TooFewUsers { found, needed }, Some(over.to_string()));
         }
         is_too_few
     }
 
     /// How many observations there are of those needed, and how long the rest takes at this rate.
-    pub(super) fn still_needed(&self, observations: f64, needed: f64, over: Window) -> String {
-        let found =
-            format!("{} of the {} observations needed on new over {over}", words::count(observations), Plain(needed));
+    fn too_few(&self, found: f64, needed: f64, over: Window) -> Because {
         let elapsed_ms = self.metrics_view.length_ms(over);
-        if matches!(over, Window::Last(_)) || observations <= 0.0 || elapsed_ms < MINUTE_MS {
-            return found;
+        if matches!(over, Window::Last(_)) || found <= 0.0 || elapsed_ms < MINUTE_MS {
+            return Because::TooFew { found, needed, rest_ms: None };
         }
-        let rest_ms = (needed - observations) / observations * elapsed_ms as f64;
+        let rest_ms = (needed - found) / found * elapsed_ms as f64;
         // A cast beyond the largest number ends there.
-        format!("{found}; the rest takes about {} at this traffic", rounded(rest_ms as i64))
+        Because::TooFew { found, needed, rest_ms: Some(rest_ms as i64) }
     }
 
     /// The figures of the last minute, or of the last five where a minute has few: what happens now leads.
-    pub(super) fn now(&mut self, term: &Term, with_legacy: bool) -> Option<String> {
+    pub(super) fn now(&mut self, term: &Term, with_legacy: bool) -> Option<Now> {
         let endpoint = term.endpoint.as_ref();
-        let (reading, over) = NOW.iter().find_map(|(minutes, least, over)| {
-            let reading =
-                self.metrics_view.read(&term.metric, endpoint, Window::Last(Duration::minutes(*minutes)), Variant::New);
-            (reading.observations >= *least).then_some((reading, (*minutes, *over)))
+        let mut over = |minutes: u32| {
+            let over = Window::Last(Duration::minutes(minutes));
+            self.metrics_view.read(&term.metric, endpoint, over, Variant::New)
+        };
+        let all = NOW.last().map_or(0.0, |(minutes, _)| over(*minutes).observations);
+        let (reading, minutes) = NOW.iter().find_map(|(minutes, least)| {
+            let reading = over(*minutes);
+            // A longer span in which nothing else happened says no more, and sounds older than it is.
+            let is_all = reading.observations > 0.0 && reading.observations >= all;
+            (reading.observations >= *least || is_all).then_some((reading, *minutes))
         })?;
-        let (minutes, over) = over;
-        let window = Window::Last(Duration::minutes(minutes));
-        let say = |reading: &Reading| {
-            reading
-                .value
-                .as_ref()
-                .map_or_else(|_| "unknown".to_owned(), |value| words::figure(&term.metric, term.bound, *value))
-        };
-        let legacy = with_legacy.then(|| self.metrics_view.read(&term.metric, endpoint, window, Variant::Legacy));
-        let legacy = legacy.map(|legacy| format!(" on new and {} on legacy", say(&legacy))).unwrap_or_default();
+        let over = Window::Last(Duration::minutes(minutes));
+        let mut of =
+            |metric: &Metric, variant: Variant| self.metrics_view.read(metric, endpoint, over, variant).value.ok();
+        let legacy = if with_legacy { of(&term.metric, Variant::Legacy) } else { None };
         let is_rescued = term.metric.of_requests().is_some();
-        let rescued = if is_rescued {
-            self.metrics_view.read(&Metric::Rescued, endpoint, window, Variant::New).value.unwrap_or_default()
-        } else {
-            0.0
-        };
-        let rescued = if rescued > 0.0 {
-            format!(" ({} {} rescued)", words::count(rescued), if rescued < 2.0 { "request" } else { "requests" })
-        } else {
-            String::new()
-        };
-        Some(format!("{}{legacy} {over}{rescued}", say(&reading)))
+        let rescued = if is_rescued { of(&Metric::Rescued, Variant::New) } else { None };
+        Some(Now { minutes, value: reading.value.ok(), legacy, rescued: rescued.unwrap_or_default() })
     }
 
-    /// A comparison with a number; `does` is what happens where it is true.
-    fn absolute(&mut self, term: &Term, does: &str) -> (Truth, Figure) {
+    /// A comparison with a number.
+    fn absolute(&mut self, term: &Term) -> (Truth, Figure) {
         let over = term.over.unwrap_or(WINDOW_DEFAULT);
         let reading = self.metrics_view.read(&term.metric, term.endpoint.as_ref(), over, Variant::New);
-        let name = words::metric(term);
         let has_window = !matches!(term.metric, Metric::Percentage | Metric::Faults) && !self.is_gauge(term);
-        let span = if has_window { format!(" over {over}") } else { String::new() };
-        let mut figure = Figure {
-            metric: name.clone(),
-            value: reading.value.clone().ok(),
-            legacy: None,
-            bound: term.bound.figure(),
-            observations: reading.observations,
-            e_value: None,
-            e_needed: None,
-            text: String::new(),
-        };
+        let mut figure = self.figure(term, &reading, Basis::Limit, has_window.then_some(over));
         if self.is_never_reported(term) {
-            figure.text = format!("{name}: {NO_PAGE}");
+            (figure.because, figure.span) = (Because::Missing { why: Missing::NoBeacon }, None);
             return (Truth::Unknown, figure);
         }
         let value = match reading.value {
             Ok(value) => value,
             Err(why) => {
-                figure.text = format!("{name}{span}: {why}");
+                figure.because = Because::Missing { why };
                 return (Truth::Unknown, figure);
             }
         };
-        let min = min(term);
-        if reading.observations < min {
-            figure.text = format!("{name}: {}", self.still_needed(reading.observations, min, over));
-            return (Truth::Unknown, figure);
-        }
         if self.is_too_few(term, over, &mut figure) {
             return (Truth::Unknown, figure);
         }
-        let of = if matches!(
-            term.metric,
-            Metric::Signal(_) | Metric::Percentage | Metric::Faults | Metric::Requests | Metric::Reporters(_)
-        ) {
-            String::new()
-        } else {
-            format!(", of {} observations", words::count(reading.observations))
-        };
         let is_long = has_window && !matches!(over, Window::Last(over) if over.as_ms() <= NOW_MAX.as_ms());
-        let now = if is_long && term.metric.is_comparable() {
-            self.now(term, false).map(|now| format!("{now}; ")).unwrap_or_default()
-        } else {
-            String::new()
-        };
-        figure.text = format!(
-            "{name} is {now}{}{span}{of}; it {does} at {} {}",
-            words::figure(&term.metric, term.bound, value),
-            term.op,
-            term.bound
-        );
+        if is_long && term.metric.is_comparable() {
+            figure.now = self.now(term, false);
+        }
         let is_true = holds(term.op, value, term.bound.figure());
         let Some(duration) = term.hold else { return (is_true.into(), figure) };
         if !is_true {
             return (Truth::False, figure);
         }
         let since = self.holding_since(term.to_string());
-        let held_ms = self.metrics_view.now.as_epoch_ms().saturating_sub(since.as_epoch_ms());
-        let is_long = u64::try_from(held_ms).unwrap_or_default() >= duration.as_ms();
-        figure.text.push_str(&format!(", for {} of {duration}", rounded(held_ms)));
+        let for_ms = self.metrics_view.now.as_epoch_ms().saturating_sub(since.as_epoch_ms());
+        let needed_ms = duration.as_ms();
+        figure.because = Because::Held { for_ms, needed_ms };
+        let is_long = u64::try_from(for_ms).unwrap_or_default() >= needed_ms;
         (if is_long { Truth::True } else { Truth::Unknown }, figure)
     }
 
@@ -225,6 +198,27 @@ impl<'c> Evaluator<'c, '_> {
                 now
             }
         }
+    }
+}
+
+/// The unit in which a term's figures are shown.
+fn unit(term: &Term) -> Unit {
+    match (term.metric.dimension(), term.bound) {
+        (Dimension::Share, _) | (Dimension::Free, Bound::Percent(_)) => Unit::Share,
+        (Dimension::Time, _) | (Dimension::Free, Bound::Milliseconds(_) | Bound::Seconds(_)) => Unit::Milliseconds,
+        _ => Unit::Number,
+    }
+}
+
+/// What observations of a metric are.
+fn counted(metric: &Metric) -> Counted {
+    match metric {
+        Metric::Signal(_) | Metric::Percentage | Metric::Faults | Metric::Requests | Metric::Reporters(_) => {
+            Counted::Nothing
+        }
+        Metric::Subjects | Metric::Share | Metric::Adoption | Metric::Event(_) => Counted::Users,
+        metric if metric.is_from_browsers() => Counted::PageViews,
+        _ => Counted::Requests,
     }
 }
 

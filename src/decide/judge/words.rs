@@ -1,20 +1,6 @@
-//! Figures as people read them.
+//! Numbers as people read them.
 
-use crate::model::condition::{Bound, Dimension, Metric, Term};
 use crate::model::number::{Plain, rounded};
-
-/// A figure in the unit of its metric: `5.2 %`, `1.84 s`, `420 ms`, `12`.
-pub fn figure(metric: &Metric, bound: Bound, value: f64) -> String {
-    match (metric.dimension(), bound) {
-        (Dimension::Share, _) | (Dimension::Free, Bound::Percent(_)) => format!("{} %", short(value * 100.0)),
-        (Dimension::Time, _) | (Dimension::Free, Bound::Milliseconds(_) | Bound::Seconds(_)) => time(value),
-        _ => short(value),
-    }
-}
-
-fn time(ms: f64) -> String {
-    if ms >= 1_000.0 { format!("{} s", short(ms / 1_000.0)) } else { format!("{} ms", short(ms)) }
-}
 
 /// A number with three digits that matter, and none that say nothing.
 pub fn short(value: f64) -> String {
@@ -50,14 +36,6 @@ pub fn evidence(value: f64) -> String {
     }
 }
 
-/// The metric of a term, with its endpoint.
-pub fn metric(term: &Term) -> String {
-    match &term.endpoint {
-        Some(endpoint) => format!("{}@{endpoint}", term.metric),
-        None => term.metric.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +62,5 @@ mod tests {
             (evidence(0.25).as_str(), evidence(79_321.4).as_str(), evidence(1e300).as_str()),
             ("0.25", "79,321", "more than 1,000,000")
         );
-        assert_eq!((time(1_840.0).as_str(), time(420.0).as_str()), ("1.84 s", "420 ms"));
     }
 }

@@ -235,10 +235,7 @@ impl Moving<'_> {
     }
 
     fn pause(&self) -> Result<Record, Refusal> {
-        self.is_under_way(
-            "nothing has begun; `kill` keeps it from starting",
-            "nothing advances until somebody resumes it",
-        )?;
+        self.is_under_way("nothing has begun; `kill` keeps it from starting", "nothing advances until it is resumed")?;
         Ok(self.with(LiveState { phase: Phase::Paused, ..self.last.live.clone() }))
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::{Bound, Condition, ConditionError, Dimension, Metric, Op, Problem, Quantile, Term, Vital, Window};
-use crate::model::measured::window::status;
+use crate::model::measured::tally::status;
 use crate::model::name::is_name_byte;
 use crate::model::{Duration, Name};
 

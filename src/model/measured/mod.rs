@@ -15,10 +15,11 @@ pub mod packed;
 pub mod sample;
 pub mod sketch;
 pub mod sliced;
+pub mod tally;
 pub mod window;
-pub mod wire;
 
 pub use sample::{Sample, Seen};
 pub use sketch::Sketch;
 pub use sliced::{Exposures, Measurements, Quantity, SlicedCounts};
-pub use window::{Measure, Side, Tally, Window};
+pub use tally::{Measure, Tally};
+pub use window::{Side, Window};

@@ -7,6 +7,7 @@
 //! whoever lies above the last of them. (Cohen, Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.)
 
 use super::packed::{pack, unpack};
+use crate::model::serial::text;
 use crate::model::variant::Variant;
 
 /// So many subjects are kept.
@@ -182,6 +183,12 @@ impl serde::Serialize for Sample {
             text.push_str(THINNED);
         }
         serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Sample {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, Self::parse)
     }
 }
 

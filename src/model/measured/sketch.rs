@@ -7,6 +7,7 @@
 //! (Masson, Rim, Lee, "DDSketch", VLDB 2019.)
 
 use super::packed::{pack, unpack};
+use crate::model::serial::text;
 
 /// The ratio of a bucket's edges.
 pub const GAMMA: f64 = 1.04;
@@ -140,6 +141,12 @@ impl serde::Serialize for Sketch {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         serializer.serialize_str(&pack(self.bins().map(|(bucket, count)| [i64::from(bucket), whole(count)])))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Sketch {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, Self::parse)
     }
 }
 

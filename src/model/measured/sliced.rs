@@ -4,16 +4,14 @@
 //! hundredth of the subjects by a second hash: how much the slices differ tells how much the events
 //! cluster.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::packed::{pack, unpack};
 use super::sample::{Sample, Seen};
-use super::window::Measure;
-use super::wire::word;
-use crate::model::node::Node;
-use crate::model::plan::fields::Reader;
+use super::tally::{self, Measure};
+use crate::model::Name;
+use crate::model::serial::{Word, deserialize_from_text, known_entries, serialize_as_text, text};
 use crate::model::variant::Variant;
-use crate::model::{Name, serialize_as_text};
 
 /// Subjects are dealt into so many slices by a second hash.
 pub const SLICES: u8 = 100;
@@ -60,6 +58,7 @@ impl std::fmt::Display for Quantity {
 }
 
 serialize_as_text!(Quantity);
+deserialize_from_text!(Quantity);
 
 impl std::str::FromStr for Quantity {
     type Err = ();
@@ -73,41 +72,49 @@ impl std::str::FromStr for Quantity {
             "broken" => Ok(Self::Broken),
             "js_errors" => Ok(Self::JsErrors),
             _ => match text.strip_prefix("status.") {
-                Some(status) => super::window::status(status).map(Self::Status).ok_or(()),
+                Some(status) => tally::status(status).map(Self::Status).ok_or(()),
                 None => text.strip_prefix("event.").and_then(|name| name.parse().ok()).map(Self::Event).ok_or(()),
             },
         }
     }
 }
 
+impl Word for Quantity {
+    const KINDS: &'static [&'static str] = &["status.", "event."];
+}
+
 /// Exposures and what happened to them, on one side.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exposures {
     /// What happens.
     pub of: Quantity,
     /// Where, if not anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Name>,
     /// On which side.
     pub variant: Variant,
     /// By slice: exposures, events.
+    #[serde(with = "slices")]
     pub slices: Vec<(u8, u32, u32)>,
 }
 
 /// Observations of a measure, on one side.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measurements {
     /// Of what.
     pub of: Measure,
     /// Where, if not anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Name>,
     /// On which side.
     pub variant: Variant,
     /// Slice, bucket of the sketch, how many; ascending, since there are thousands of them.
+    #[serde(with = "buckets")]
     pub buckets: Vec<(u8, i16, u32)>,
 }
 
 /// The subjects of whose requests something came, on whichever side.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     /// What came of them.
     pub of: Quantity,
@@ -116,16 +123,17 @@ pub struct Failed {
 }
 
 /// What one rollout's comparisons may use of one revision.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SlicedCounts {
     /// Rates.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_entries::<Quantity, _, _>")]
     pub trials: Vec<Exposures>,
     /// Quantiles.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_entries::<Measure, _, _>")]
     pub values: Vec<Measurements>,
     /// Subjects that failed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_entries::<Quantity, _, _>")]
     pub failed: Vec<Failed>,
 }
 
@@ -200,17 +208,6 @@ impl SlicedCounts {
             }
         }
     }
-
-    /// Reads what it prints; faults are noted.
-    pub fn read(r: &mut Reader, node: &Node) -> Option<Self> {
-        let mut f = r.fields(node)?;
-        let trials = f.optional(r, "trials", |r, node| r.list(node, trials)).unwrap_or_default();
-        let values = f.optional(r, "values", |r, node| r.list(node, values)).unwrap_or_default();
-        // Isolates of an earlier version do not tell of them.
-        let failed = f.optional(r, "failed", |r, node| r.list(node, failed)).unwrap_or_default();
-        f.end(r);
-        Some(Self { trials, values, failed })
-    }
 }
 
 impl Exposures {
@@ -228,14 +225,18 @@ impl Exposures {
 impl Measurements {
     /// Adds observations of a slice.
     pub fn add(&mut self, slice: u8, bucket: i16, count: u32) {
-        match self.buckets.binary_search_by_key(&(slice, bucket), |(own, at, _)| (*own, *at)) {
-            Ok(index) => {
-                if let Some((_, _, own)) = self.buckets.get_mut(index) {
-                    *own = own.saturating_add(count);
-                }
+        add_row(&mut self.buckets, slice, bucket, count);
+    }
+}
+
+fn add_row(rows: &mut Vec<(u8, i16, u32)>, slice: u8, bucket: i16, count: u32) {
+    match rows.binary_search_by_key(&(slice, bucket), |(own, at, _)| (*own, *at)) {
+        Ok(index) => {
+            if let Some((_, _, own)) = rows.get_mut(index) {
+                *own = own.saturating_add(count);
             }
-            Err(index) => self.buckets.insert(index, (slice, bucket, count)),
         }
+        Err(index) => rows.insert(index, (slice, bucket, count)),
     }
 }
 
@@ -247,81 +248,34 @@ fn count(number: i64) -> Option<u32> {
     if (0..COUNT_MAX).contains(&number) { u32::try_from(number).ok() } else { None }
 }
 
-/// A packed list of rows.
-fn rows<const N: usize, T>(r: &mut Reader, node: &Node, row: impl Fn([i64; N]) -> Option<T>) -> Option<Vec<T>> {
-    let text = r.text(node)?;
-    let rows = unpack::<N>(&text).and_then(|rows| rows.into_iter().map(row).collect());
-    if rows.is_none() {
-        r.error(None, "these are no counts", None);
+/// Rows as one packed text, for `#[serde(with = "slices")]`.
+mod slices {
+    use super::{count, pack, slice, text, unpack};
+
+    pub fn serialize<S: serde::Serializer>(rows: &[(u8, u32, u32)], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&pack(rows.iter().map(|(slice, n, x)| [(*slice).into(), (*n).into(), (*x).into()])))
     }
-    rows
-}
 
-fn trials(r: &mut Reader, node: &Node) -> Option<Exposures> {
-    let mut f = r.fields(node)?;
-    let of = f.required(r, "of", word);
-    let endpoint = f.optional(r, "endpoint", Reader::parsed);
-    let variant = f.required(r, "variant", word);
-    // No subject can fail more often than it was exposed.
-    let row = |[own, n, x]: [i64; 3]| Some((slice(own)?, count(n)?, count(x)?));
-    let slices = f.required(r, "slices", |r, node| rows(r, node, row));
-    f.end(r);
-    Some(Exposures { of: of?, endpoint, variant: variant?, slices: slices? })
-}
-
-fn failed(r: &mut Reader, node: &Node) -> Option<Failed> {
-    let mut f = r.fields(node)?;
-    let of = f.required(r, "of", word);
-    let text = f.required(r, "subjects", Reader::text);
-    f.end(r);
-    let subjects = Sample::parse(&text?);
-    if subjects.is_none() {
-        r.error(None, "these are no subjects", None);
-    }
-    Some(Failed { of: of?, subjects: subjects? })
-}
-
-fn values(r: &mut Reader, node: &Node) -> Option<Measurements> {
-    let mut f = r.fields(node)?;
-    let of = f.required(r, "of", word);
-    let endpoint = f.optional(r, "endpoint", Reader::parsed);
-    let variant = f.required(r, "variant", word);
-    let row = |[own, bucket, many]: [i64; 3]| Some((slice(own)?, i16::try_from(bucket).ok()?, count(many)?));
-    let buckets = f.required(r, "buckets", |r, node| rows(r, node, row));
-    f.end(r);
-    let mut values = Measurements { of: of?, endpoint, variant: variant?, buckets: Vec::new() };
-    buckets?.into_iter().for_each(|(slice, bucket, count)| values.add(slice, bucket, count));
-    Some(values)
-}
-
-#[derive(Serialize)]
-struct Printed<'a, T> {
-    of: &'a T,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    endpoint: Option<&'a Name>,
-    variant: Variant,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    slices: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    buckets: &'a str,
-}
-
-impl Serialize for Exposures {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let slices = pack(self.slices.iter().map(|(slice, n, x)| [i64::from(*slice), i64::from(*n), i64::from(*x)]));
-        Printed { of: &self.of, endpoint: self.endpoint.as_ref(), variant: self.variant, slices: &slices, buckets: "" }
-            .serialize(serializer)
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(u8, u32, u32)>, D::Error> {
+        let row = |[own, n, x]: [i64; 3]| Some((slice(own)?, count(n)?, count(x)?));
+        text(deserializer, |text| unpack(text)?.into_iter().map(row).collect())
     }
 }
 
-impl Serialize for Measurements {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let buckets = pack(
-            self.buckets
-                .iter()
-                .map(|(slice, bucket, count)| [i64::from(*slice), i64::from(*bucket), i64::from(*count)]),
-        );
-        Printed { of: &self.of, endpoint: self.endpoint.as_ref(), variant: self.variant, slices: "", buckets: &buckets }
-            .serialize(serializer)
+/// The same of measurements.
+mod buckets {
+    use super::{add_row, count, pack, slice, text, unpack};
+
+    pub fn serialize<S: serde::Serializer>(rows: &[(u8, i16, u32)], serializer: S) -> Result<S::Ok, S::Error> {
+        let row = |(slice, bucket, count): &(u8, i16, u32)| [(*slice).into(), (*bucket).into(), (*count).into()];
+        serializer.serialize_str(&pack(rows.iter().map(row)))
+    }
+
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(u8, i16, u32)>, D::Error> {
+        let row = |[own, bucket, many]: [i64; 3]| Some((slice(own)?, i16::try_from(bucket).ok()?, count(many)?));
+        let read: Vec<_> = text(deserializer, |text| unpack(text)?.into_iter().map(row).collect())?;
+        let mut rows = Vec::with_capacity(read.len());
+        read.into_iter().for_each(|(slice, bucket, count)| add_row(&mut rows, slice, bucket, count));
+        Ok(rows)
     }
 }

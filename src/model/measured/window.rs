@@ -1,218 +1,30 @@
 //! One rollout, one revision, one minute, hour or day: counts and sketches by side, and who was seen.
 
-use std::fmt;
-use std::str::FromStr;
+//!
+//! An isolate sends windows and the controller stores them in the same format; nothing of a window is
+//! believed that cannot have been counted.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::sample::Sample;
 use super::sketch::Sketch;
-use super::sliced::{Quantity, STATUSES};
-use crate::model::condition::Vital;
+use super::tally::{Measure, NAMES_MAX, Tally};
+use crate::model::Name;
+use crate::model::serial::pairs;
 use crate::model::variant::Variant;
-use crate::model::{Name, serialize_as_text};
-
-/// Names of timings and events are chosen by pages; so many are kept in one window.
-pub const NAMES_MAX: usize = 32;
-/// So many different statuses are kept of one side: the lowest, so that the order in which counts are
-/// added up means nothing.
-pub const STATUSES_MAX: usize = 16;
-
-/// Something measured as a distribution, in milliseconds but for CLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Upstream time to headers.
-    Latency,
-    /// How long those waited who gave up before there were headers.
-    Waited,
-    /// A web vital.
-    Vital(Vital),
-    /// A timing that pages report under a name.
-    Timing(Name),
-}
-
-impl fmt::Display for Measure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Latency => f.write_str("latency"),
-            Self::Waited => f.write_str("waited"),
-            Self::Vital(vital) => write!(f, "{vital}"),
-            Self::Timing(name) => write!(f, "timing.{name}"),
-        }
-    }
-}
-
-serialize_as_text!(Measure);
-
-impl FromStr for Measure {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "latency" => return Ok(Self::Latency),
-            "waited" => return Ok(Self::Waited),
-            _ => {}
-        }
-        if let Some(vital) = Vital::ALL.into_iter().find(|vital| vital.word() == text) {
-            return Ok(Self::Vital(vital));
-        }
-        text.strip_prefix("timing.").and_then(|name| name.parse().ok()).map(Self::Timing).ok_or(())
-    }
-}
-
-/// What happened on one side.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Requests that the side was asked to answer.
-    pub requests: u64,
-    /// Those of them that failed, as the plan defines it.
-    pub errors: u64,
-    /// Those of them that it answered with a 4xx.
-    pub client_errors: u64,
-    /// Those of them that had no headers in time.
-    pub timeouts: u64,
-    /// Those of them that their clients gave up before there were headers.
-    pub abandoned: u64,
-    /// Pages among them whose body ended early or stalled.
-    pub broken: u64,
-    /// By status, ascending: those of them that it answered with it, from 400. At most [`STATUSES_MAX`].
-    pub statuses: Vec<(u16, u64)>,
-    /// How many of each of these had the same subject, or client, and the same minute as another.
-    pub repeats: Vec<(Quantity, u64)>,
-    /// Those of them that legacy answered in its place.
-    pub rescued: u64,
-    /// Page views that reported.
-    pub pages: u64,
-    /// Those of them with a JavaScript error.
-    pub failed_pages: u64,
-    /// JavaScript errors.
-    pub js_errors: u64,
-    /// Distributions.
-    pub sketches: Vec<(Measure, Sketch)>,
-}
-
-impl Tally {
-    /// Adds another.
-    pub fn merge(&mut self, other: &Self) {
-        let pairs = [
-            (&mut self.requests, other.requests),
-            (&mut self.errors, other.errors),
-            (&mut self.client_errors, other.client_errors),
-            (&mut self.timeouts, other.timeouts),
-            (&mut self.abandoned, other.abandoned),
-            (&mut self.broken, other.broken),
-            (&mut self.rescued, other.rescued),
-            (&mut self.pages, other.pages),
-            (&mut self.failed_pages, other.failed_pages),
-            (&mut self.js_errors, other.js_errors),
-        ];
-        for (own, theirs) in pairs {
-            *own = own.saturating_add(theirs);
-        }
-        other.statuses.iter().for_each(|(status, count)| self.add_status(*status, *count));
-        other.repeats.iter().for_each(|(of, count)| self.add_repeats(of, *count));
-        for (measure, sketch) in &other.sketches {
-            if let Some(own) = self.sketch_mut(measure) {
-                own.merge(sketch);
-            }
-        }
-    }
-
-    /// Adds answers with a status; one under 400 is not kept.
-    pub fn add_status(&mut self, status: u16, count: u64) {
-        if !STATUSES.contains(&status) {
-            return;
-        }
-        match self.statuses.binary_search_by_key(&status, |(own, _)| *own) {
-            Ok(index) => {
-                if let Some((_, own)) = self.statuses.get_mut(index) {
-                    *own = own.saturating_add(count);
-                }
-            }
-            Err(index) if index < STATUSES_MAX => {
-                self.statuses.truncate(STATUSES_MAX - 1);
-                self.statuses.insert(index, (status, count));
-            }
-            Err(_) => {}
-        }
-    }
-
-    /// Adds to how often something happened to a subject's minute to which it had happened already.
-    pub fn add_repeats(&mut self, of: &Quantity, count: u64) {
-        let is_full = self.repeats.len() >= NAMES_MAX;
-        match self.repeats.iter_mut().find(|(own, _)| own == of) {
-            Some((_, own)) => *own = own.saturating_add(count),
-            None if is_full => {}
-            None => self.repeats.push((of.clone(), count)),
-        }
-    }
-
-    /// How often something came of a request; `None` for what does not come of requests.
-    pub fn count_mut(&mut self, of: &Quantity) -> Option<&mut u64> {
-        match of {
-            Quantity::Errors => Some(&mut self.errors),
-            Quantity::ClientErrors => Some(&mut self.client_errors),
-            Quantity::Timeouts => Some(&mut self.timeouts),
-            Quantity::Abandoned => Some(&mut self.abandoned),
-            Quantity::Broken => Some(&mut self.broken),
-            Quantity::Status(_) | Quantity::JsErrors | Quantity::Event(_) => None,
-        }
-    }
-
-    /// How many requests something came of; 0 for what does not come of requests.
-    pub fn count(&self, of: &Quantity) -> u64 {
-        match of {
-            Quantity::Errors => self.errors,
-            Quantity::ClientErrors => self.client_errors,
-            Quantity::Timeouts => self.timeouts,
-            Quantity::Abandoned => self.abandoned,
-            Quantity::Broken => self.broken,
-            Quantity::Status(status) => {
-                self.statuses.iter().find(|(own, _)| own == status).map_or(0, |(_, count)| *count)
-            }
-            Quantity::JsErrors | Quantity::Event(_) => 0,
-        }
-    }
-
-    /// How many of them had the same subject, or client, and the same minute as another.
-    pub fn repeats(&self, of: &Quantity) -> u64 {
-        self.repeats.iter().find(|(own, _)| own == of).map_or(0, |(_, count)| *count)
-    }
-
-    /// The distribution of a measure.
-    pub fn sketch(&self, measure: &Measure) -> Option<&Sketch> {
-        self.sketches.iter().find(|(own, _)| own == measure).map(|(_, sketch)| sketch)
-    }
-
-    /// The same, to add to; `None` once there are too many names.
-    pub fn sketch_mut(&mut self, measure: &Measure) -> Option<&mut Sketch> {
-        let index = match self.sketches.iter().position(|(own, _)| own == measure) {
-            Some(index) => index,
-            None if matches!(measure, Measure::Timing(_)) && self.sketches.len() >= NAMES_MAX => return None,
-            None => {
-                self.sketches.push((measure.clone(), Sketch::default()));
-                self.sketches.len() - 1
-            }
-        };
-        self.sketches.get_mut(index).map(|(_, sketch)| sketch)
-    }
-}
-
-/// One of the statuses that are counted one by one.
-pub fn status(text: &str) -> Option<u16> {
-    let has_digits = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|status| has_digits && STATUSES.contains(status))
-}
 
 /// A variant, everywhere or at one endpoint of the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
     /// The variant.
     pub variant: Variant,
     /// The endpoint; `None` is everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Name>,
 }
 
 /// One rollout under one revision in one span of time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Its first minute, counted since 1970.
     pub minute: u64,
@@ -221,14 +33,48 @@ pub struct Window {
     /// The revision that subjects were assigned under.
     pub revision: u64,
     /// What happened, by side.
+    #[serde(serialize_with = "print_sides", deserialize_with = "read_sides")]
     pub sides: Vec<(Side, Tally)>,
     /// Who was assigned.
+    #[serde(default, skip_serializing_if = "Sample::is_empty")]
     pub subjects: Sample,
     /// Who reported which event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
     pub events: Vec<(Name, Sample)>,
 }
 
+/// A side and what happened there, as one object.
+#[derive(Serialize, Deserialize)]
+struct Printed<S, T> {
+    #[serde(flatten)]
+    side: S,
+    #[serde(flatten)]
+    tally: T,
+}
+
+fn print_sides<S: Serializer>(sides: &[(Side, Tally)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(sides.iter().map(|(side, tally)| Printed { side, tally }))
+}
+
+fn read_sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Side, Tally)>, D::Error> {
+    let sides = Vec::<Printed<Side, Tally>>::deserialize(deserializer)?;
+    Ok(sides.into_iter().map(|Printed { side, tally }| (side, tally)).collect())
+}
+
 impl Window {
+    /// Reads one alone, as it was stored; `None` for what cannot be read.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().filter(|window: &Self| window.check().is_ok())
+    }
+
+    /// Checks what its format does not say.
+    ///
+    /// # Errors
+    /// With what cannot have been counted.
+    pub fn check(&self) -> Result<(), String> {
+        self.sides.iter().try_for_each(|(_, tally)| tally.check())
+    }
+
     /// Nothing at all.
     pub const NOTHING: Self =
         Self { minute: 0, minutes: 1, revision: 0, sides: Vec::new(), subjects: Sample::EMPTY, events: Vec::new() };
@@ -324,7 +170,9 @@ impl Window {
 mod tests {
     use super::super::sample::Seen;
     use super::super::sketch::bucket;
+    use super::super::sliced::Quantity;
     use super::*;
+    use crate::model::condition::Vital;
 
     fn name(text: &str) -> Name {
         text.parse().unwrap_or_else(|_| unreachable!())
@@ -366,13 +214,26 @@ mod tests {
             ("\"requests\":9", "\"requests\":1e300"),
             ("\"errors\":2", "\"errors\":null2"),
             ("\"new\"", "\"blue\""),
-            ("\"latency\"", "\"lateness\""),
             ("\"404\"", "\"302\""),
             ("\"status.404\"", "\"status.4040\""),
             ("\"requests\":9", "\"requests\":9999999999999999"),
         ] {
             assert!(text.contains(right));
             assert_eq!(Window::parse(&text.replace(right, wrong)), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_a_later_release_counts_too_is_passed_over() {
+        let text = serde_json::to_string(&window()).unwrap_or_default();
+        for (own, later) in [
+            ("\"requests\":9", "\"requests\":9,\"retried\":{\"by\":[1]}"),
+            ("\"latency\":", "\"lateness\":\"2 9\",\"latency\":"),
+            ("\"status.404\":", "\"redirects\":7,\"status.404\":"),
+            ("\"minutes\":1", "\"minutes\":1,\"shadow\":[{}]"),
+        ] {
+            assert!(text.contains(own), "{own}");
+            assert_eq!(Window::parse(&text.replace(own, later)), Some(window()), "{later}");
         }
     }
 

@@ -23,12 +23,25 @@ pub struct Reader {
     pub faults: Vec<Fault>,
     /// How many more there were.
     more: usize,
+    /// Whether fields that are not known are passed over.
+    is_tolerant: bool,
     path: String,
     /// The lengths of `path` to go back to, the innermost place last.
     outer: Vec<usize>,
 }
 
 impl Reader {
+    /// A reader of what a part of Tidegate has written, maybe one of another release: fields that are not
+    /// known are passed over.
+    pub fn of_stored() -> Self {
+        Self { is_tolerant: true, ..Self::default() }
+    }
+
+    /// Whether fields that are not known are passed over.
+    pub const fn is_tolerant(&self) -> bool {
+        self.is_tolerant
+    }
+
     /// Notes an error at the current place.
     pub fn error(&mut self, span: Option<Range<usize>>, message: impl Display, help: Option<String>) {
         self.note(span, &message, help);

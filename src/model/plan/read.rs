@@ -21,27 +21,40 @@ pub fn plan(node: &Node) -> (Option<Plan>, Vec<Fault>) {
     (plan, faults.into_vec())
 }
 
-/// Reads one that was accepted before: what only asks its writer to be careful keeps nothing that is in
-/// force from being read.
-pub fn accepted(node: &Node) -> (Option<Plan>, Vec<Fault>) {
-    let (plan, faults) = judged(node, false);
-    (plan, faults.into_vec())
+/// Reads one that was accepted before, and stored, maybe by another release. Fields that are not known are
+/// passed over, and of the rules those alone count without which nobody could tell what is to happen: a
+/// rule that a release adds or tightens must not stop a rollout that is under way.
+pub fn stored(node: &Node) -> (Option<Plan>, Vec<Fault>) {
+    let (plan, faults) = attempted(node, Origin::Stored);
+    (plan.filter(|_| !faults.has_errors()), faults.into_vec())
 }
 
-/// The same, for those who put the faults of several plans together.
+/// The same as [`plan`], for those who put the faults of several plans together. What only asks its writer to
+/// be careful keeps nothing that is in force (not `is_new`) from being read.
 pub fn judged(node: &Node, is_new: bool) -> (Option<Plan>, Faults) {
-    let (plan, faults) = attempted(node, is_new);
+    let (plan, faults) = attempted(node, if is_new { Origin::New } else { Origin::InForce });
     (plan.filter(|_| !faults.has_errors()), faults)
+}
+
+/// Where a plan comes from, which says how strictly it is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Somebody wants it to be in force.
+    New,
+    /// Somebody has put it into force by hand.
+    InForce,
+    /// It was accepted, and stored.
+    Stored,
 }
 
 /// What can be read of a plan that has errors: what could not be read is as if it were not there. Nobody may
 /// act on it; it tells what a rollout was about whose plan is broken.
 pub fn remains(node: &Node) -> Option<Plan> {
-    attempted(node, false).0
+    attempted(node, Origin::Stored).0
 }
 
-fn attempted(node: &Node, is_new: bool) -> (Option<Plan>, Faults) {
-    let mut reader = Reader::default();
+fn attempted(node: &Node, origin: Origin) -> (Option<Plan>, Faults) {
+    let mut reader = if origin == Origin::Stored { Reader::of_stored() } else { Reader::default() };
     limits::check(&mut reader, node);
     if reader.found() > 0 {
         return (None, reader.into_faults());
@@ -51,8 +64,8 @@ fn attempted(node: &Node, is_new: bool) -> (Option<Plan>, Faults) {
     // What could not be read is not missing.
     let is_whole = !faults.has_errors();
     if let Some(plan) = &plan {
-        faults.extend(rules::check(plan, node), |_, fault| Some(fault));
-        if is_new && is_whole {
+        faults.extend(rules::check(plan, node, origin == Origin::Stored), |_, fault| Some(fault));
+        if origin == Origin::New && is_whole {
             faults.extend(rules::safety::check(plan, node), |_, fault| Some(fault));
         }
     }
@@ -192,7 +205,8 @@ fn signal(r: &mut Reader, node: &Node) -> Option<Signal> {
 
 fn channel(r: &mut Reader, node: &Node) -> Option<Channel> {
     let fields = r.fields(node)?;
-    let mut keys = fields.keys();
+    let is_tolerant = r.is_tolerant();
+    let mut keys = fields.keys().filter(|key| !is_tolerant || key.parse::<ChannelKind>().is_ok());
     let (Some(word), None) = (keys.next(), keys.next()) else {
         r.error(
             node.span.clone(),

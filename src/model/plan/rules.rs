@@ -30,12 +30,15 @@ use Step::{Index, Key};
 pub(super) struct Rules<'a> {
     pub(super) plan: &'a Plan,
     pub(super) root: &'a Node,
+    /// Whether only that counts which tells what is to happen at all.
+    pub(super) is_of_meaning: bool,
     pub faults: Faults,
 }
 
-/// Checks one plan.
-pub fn check(plan: &Plan, root: &Node) -> Faults {
-    let mut rules = Rules::new(plan, root);
+/// Checks one plan. One that was accepted before and `is_stored` is checked by those rules alone without which
+/// nobody could tell what is to happen: what is only unwise, or has no effect, was its writer's decision.
+pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
+    let mut rules = Rules { is_of_meaning: is_stored, ..Rules::new(plan, root) };
     let known = Known::of(plan);
     rules.kind();
     requests::check(&mut rules);
@@ -49,10 +52,13 @@ pub fn check(plan: &Plan, root: &Node) -> Faults {
 
 impl<'a> Rules<'a> {
     pub fn new(plan: &'a Plan, root: &'a Node) -> Self {
-        Self { plan, root, faults: Faults::default() }
+        Self { plan, root, is_of_meaning: false, faults: Faults::default() }
     }
 
     fn note(&mut self, severity: Severity, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+        if severity == Severity::Warning && self.is_of_meaning {
+            return;
+        }
         if !self.faults.has_room(severity) {
             self.faults.count(severity);
             return;
@@ -72,17 +78,26 @@ impl<'a> Rules<'a> {
         self.faults.push(Fault { severity, path, span, message, help: help.into() });
     }
 
+    /// Without this nobody could tell what is to happen.
     pub fn error(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
         self.note(Severity::Error, steps, message, help);
+    }
+
+    /// This is unwise, or has no effect; a plan with it can be carried out all the same.
+    pub fn unwise(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+        if !self.is_of_meaning {
+            self.error(steps, message, help);
+        }
     }
 
     pub(super) fn warn(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
         self.note(Severity::Warning, steps, message, help);
     }
 
-    /// `known` are the names of the table.
+    /// `known` are the names of the table. Without a group nobody could tell who is meant; what else has a name
+    /// may be unknown to this release, and then does nothing.
     fn refers<T>(&mut self, steps: &[Step<'_>], what: &str, name: &Name, table: &Table<T>, known: &Names<'_>) {
-        if !known.contain(name.as_str()) {
+        if !known.contain(name.as_str()) && (what == "group" || !self.is_of_meaning) {
             let help = || match nearest(name.as_str(), table.names()) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None if table.is_empty() => format!("the plan has no {what}s"),
@@ -117,12 +132,12 @@ impl<'a> Rules<'a> {
                 );
             }
             Some(upstreams) if upstreams.legacy.place == upstreams.new.place => {
-                self.error(&[Key("upstreams"), Key("new")], "both upstreams are the same".into(), None);
+                self.unwise(&[Key("upstreams"), Key("new")], "both upstreams are the same".into(), None);
             }
             _ => {}
         }
         if plan.values.is_some() && !plan.is_flag() {
-            self.error(
+            self.unwise(
                 &[Key("values")],
                 "only a flag has values".into(),
                 "a rollout with upstreams is told by `tidegate-variant`".to_owned(),
@@ -131,7 +146,7 @@ impl<'a> Rules<'a> {
         let mut seen = HashSet::new();
         for (index, route) in plan.routes.iter().enumerate() {
             if !seen.insert(route) {
-                self.error(&[Key("routes"), Index(index)], format!("`{route}` stands here twice"), None);
+                self.unwise(&[Key("routes"), Index(index)], format!("`{route}` stands here twice"), None);
             }
         }
     }
@@ -139,7 +154,7 @@ impl<'a> Rules<'a> {
     fn identity(&mut self) {
         let identity = &self.plan.identity;
         if identity.from.is_empty() && !identity.anonymous {
-            self.error(
+            self.unwise(
                 &[Key("identity")],
                 "nobody could be identified".into(),
                 "name a place in `from`, or set `anonymous = true`".to_owned(),
@@ -155,7 +170,7 @@ impl<'a> Rules<'a> {
                 .into_iter()
                 .filter(|key| self.root.given("identity").is_some_and(|node| node.given(key).is_some()))
             {
-                self.error(
+                self.unwise(
                     &[Key("identity"), Key(key)],
                     format!("`{key}` is about the id that Tidegate mints, and this plan mints none"),
                     "set `anonymous = true`, or leave it out".to_owned(),
@@ -206,7 +221,7 @@ impl<'a> Rules<'a> {
         for (name, group) in &plan.groups.0 {
             let steps = [Key("groups"), Key(name.as_str())];
             if group.ids.is_empty() && group.matches.is_none() && !group.kv {
-                self.error(
+                self.unwise(
                     &steps,
                     format!("nobody can be in the group `{name}`"),
                     "give it `ids`, `match`, or `kv = true` for the KV key `group/NAME`".to_owned(),
@@ -256,7 +271,7 @@ impl<'a> Rules<'a> {
             }
             highest = highest.max(stage.percentage);
             if !stage.enter.is_empty() && stage.enter.iter().all(|window| closed.covers(window)) {
-                self.error(
+                self.unwise(
                     &at(&[Key("enter")]),
                     format!(
                         "the stage `{}` cannot be reached: `freeze` covers every moment at which it may be entered",
@@ -354,12 +369,12 @@ impl<'a> Rules<'a> {
                     || format!("declare it in [signals.{name}] with `kind = \"count\"` or `\"gauge\"`"),
                     |known| format!("did you mean `{known}`?"),
                 );
-                self.error(steps, format!("nobody measures `{}`", term.metric), help);
+                self.unwise(steps, format!("nobody measures `{}`", term.metric), help);
             }
             if let Some(endpoint) = &term.endpoint {
                 self.refers(steps, "endpoint", endpoint, &plan.endpoints, &known.endpoints);
                 if known.late_endpoints.contain(endpoint.as_str()) {
-                    self.error(
+                    self.unwise(
                         steps,
                         format!("nobody measures the endpoint `{endpoint}`: {ENDPOINTS_MAX} come before it"),
                         format!(
@@ -383,18 +398,18 @@ impl<'a> Rules<'a> {
                 "more than 0 and at most 0.5; 0.01 where it is left out".to_owned(),
             );
         } else if read_again != Some(alpha) {
-            self.error(
+            self.unwise(
                 &[Key("alpha")],
                 format!("{} has more digits than are kept", Plain(alpha)),
                 "at most fifteen".to_owned(),
             );
         }
         if plan.holdout == Percentage::FULL {
-            self.error(&[Key("holdout")], "a holdout of 100 % leaves nobody".into(), None);
+            self.unwise(&[Key("holdout")], "a holdout of 100 % leaves nobody".into(), None);
         }
         for (list, key) in [(&plan.after, "after"), (&plan.requires, "requires")] {
             if let Some(index) = list.iter().position(|name| *name == plan.key) {
-                self.error(&[Key(key), Index(index)], format!("`{}` waits for itself", plan.key), None);
+                self.unwise(&[Key(key), Index(index)], format!("`{}` waits for itself", plan.key), None);
             }
         }
     }

@@ -97,13 +97,13 @@ impl<'a> PlanSet<'a> {
     }
 }
 
-/// Reads one rollout of a set, which was checked when it was made.
+/// Reads one rollout of a set, which was checked when it was made: leniently, as [`read::stored`] does.
 ///
 /// # Errors
-/// With every fault that it has, its key first if that can be told.
+/// With every fault for which it cannot be understood, its key first if that can be told.
 pub fn read_rollout(text: &str) -> Result<Plan, Vec<Fault>> {
     let node: Node = serde_json::from_str(text).unwrap_or_default();
-    let (plan, faults) = read::accepted(&node);
+    let (plan, faults) = read::stored(&node);
     plan.ok_or(faults)
 }
 

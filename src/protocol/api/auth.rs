@@ -108,7 +108,7 @@ pub fn by_token(tokens: Option<&str>, token: &str) -> Result<(Person, Digest), P
             found = found.or(Some(person));
         }
     }
-    found.map(|person| (person, digest)).ok_or_else(|| Problem::unauthorized("nobody has this token"))
+    found.map(|person| (person, digest)).ok_or_else(|| Problem::unauthorized("unknown token"))
 }
 
 /// Whether a browser says that another site's page sends it.

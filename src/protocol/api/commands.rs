@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::consequences::{self, Consequences};
 use super::moves::{Moves, moves};
 use super::problem::{Problem, raw};
 use super::view::{self, Present, RolloutView};
@@ -34,6 +35,7 @@ struct Done<'a> {
     moves: Moves,
     #[serde(flatten)]
     ahead: AheadView,
+    explanation: Consequences,
 }
 
 #[derive(Serialize)]
@@ -47,6 +49,7 @@ struct Tried<'a> {
     /// Of a start: what chance will do to the plan, at what was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     forecast: Option<Forecast>,
+    explanation: Consequences,
 }
 
 /// What the schedule makes of a command at once.
@@ -98,15 +101,25 @@ pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<O
         None if asked.is_dry_run || asked.command.needs_no_revision() => {}
         None => return Err(Problem::revision_required(revision)),
     }
-    let is_start = asked.command == Command::Start;
+    let command = asked.command.clone();
     let order = Order::new(asked.command, call.actor.clone(), asked.reason);
     let change =
         rollout.change(order, present.now).map_err(|refusal| refused(rollout, &refusal, revision, current()))?;
     let foreseen = present.deployment.ahead(&change.rollout, present.now);
     let moves = moves(present, rollout, &foreseen.rollout);
     let ahead = view_ahead(rollout, &foreseen);
+    let is_forecast = asked.is_dry_run && command == Command::Start;
+    let forecast = if is_forecast { forecast::measured(present, rollout) } else { None };
+    let explanation = consequences::Change {
+        present,
+        before: rollout,
+        after: &change.rollout,
+        ahead: &foreseen,
+        moves: &moves,
+        forecast: forecast.as_ref(),
+    }
+    .by(&command);
     if asked.is_dry_run {
-        let forecast = if is_start { forecast::measured(present, rollout) } else { None };
         let tried = Tried {
             dry_run: true,
             from: &rollout.record.live,
@@ -114,11 +127,12 @@ pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<O
             moves,
             ahead,
             forecast,
+            explanation,
         };
         return Ok(Outcome { change: None, reply: Reply::json(200, &tried).at(revision) });
     }
     let entry = RawValue::from_string(change.text.clone()).unwrap_or_default();
-    let done = Done { rollout: after(present, &change), entry, moves, ahead };
+    let done = Done { rollout: after(present, &change), entry, moves, ahead, explanation };
     let reply = Reply::json(200, &done).at(change.entry.revision);
     Ok(Outcome { change: Some(change), reply })
 }

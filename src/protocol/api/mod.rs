@@ -6,7 +6,9 @@
 pub mod auth;
 pub mod body;
 pub mod commands;
+pub mod consequences;
 pub mod forecast;
+pub mod history;
 pub mod metrics;
 pub mod moves;
 pub mod plans;

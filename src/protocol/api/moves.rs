@@ -21,6 +21,23 @@ pub struct Moves {
     basis: &'static str,
 }
 
+impl Moves {
+    /// The side that users move to: `new`, `legacy` or `none`.
+    pub const fn direction(&self) -> &'static str {
+        self.direction
+    }
+
+    /// The share of users that move.
+    pub const fn share(&self) -> Percentage {
+        self.share
+    }
+
+    /// How many of the last day's users that is, where they were counted.
+    pub const fn subjects(&self) -> Option<u64> {
+        self.subjects
+    }
+}
+
 /// Compares what is in force before and after a change. The subjects are those of the last day.
 pub fn moves(present: &Present<'_>, before: &Rollout, after: &Rollout) -> Moves {
     let (from, to) = (effective(&before.plan, &before.record), effective(&after.plan, &after.record));

@@ -1,4 +1,4 @@
-//! Applies plans: all or nothing, and nothing that would deal started rollouts out anew.
+//! Applies plans: all or nothing, and nothing that would assign users of a started rollout again.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::decide::rollout::{Change, Order, Rollout};
 use crate::decide::transition::{KV, Refusal, amend};
 use crate::model::command::Command;
 use crate::model::fault::{Fault, Faults, Grouped, Severity};
-use crate::model::history::sha256_hex;
+use crate::model::history::{KvFound, sha256_hex};
 use crate::model::live::Phase;
 use crate::model::node::Node;
 use crate::model::plan::limits::{ROLLOUTS_MAX, SET_BYTES_MAX};
@@ -97,9 +97,13 @@ pub fn apply(
             Some(known) => Rollout { plan, plan_text: Rc::clone(&text), unread: None, ..known.clone() },
             None => Rollout::new(plan, Rc::clone(&text), seen(&key), now),
         };
-        let reason = if plans.reason.is_empty() { "a plan was applied" } else { &plans.reason };
         let command = Command::Apply { plan: revision, digest: sha256_hex(text.as_bytes()) };
-        match rollout.change(Order::new(command, actor, reason.to_owned()), now) {
+        let order = if actor == KV {
+            Order { reason: plans.reason.clone(), ..Order::of_kv(command, "plans", None, KvFound::Text) }
+        } else {
+            Order::new(command, actor, plans.reason.clone())
+        };
+        match rollout.change(order, now) {
             Ok(change) => {
                 told.push(Told {
                     rollout: key,
@@ -119,7 +123,7 @@ pub fn apply(
     Ok(Applied { revision, changes, removed, told })
 }
 
-/// Whether subjects are on new because of it.
+/// Whether users are on new because of it.
 fn is_in_use(rollout: &Rollout) -> bool {
     let live = &rollout.record.live;
     let is_nobody = live.killed || (live.percentage == Percentage::ZERO && live.groups.is_empty());

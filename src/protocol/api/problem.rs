@@ -65,7 +65,7 @@ impl Problem {
             "no-tokens",
             503,
             "The API is closed",
-            "no tokens are configured, and without them the API is closed to everybody",
+            "no tokens are configured, and without them the API is closed",
             help,
         )
     }
@@ -81,7 +81,7 @@ impl Problem {
         Self::new(
             "unauthorized",
             401,
-            "Who are you?",
+            "Unauthorized",
             detail,
             "send `Authorization: Bearer TOKEN` with a token whose hash stands in ADMIN_TOKENS",
         )
@@ -92,7 +92,7 @@ impl Problem {
         Self::new(
             "forbidden",
             403,
-            "Not yours to change",
+            "Forbidden",
             format!("the token of {name} may look but not change anything"),
             "use an operator's token",
         )
@@ -146,7 +146,7 @@ impl Problem {
 
     /// A kill that the controller has not answered in time; `key` is the rollout's, or `*`.
     pub fn kill_unanswered(key: &str, why: &str) -> Self {
-        let detail = format!("nobody knows whether it kills: {why}");
+        let detail = format!("it is unknown whether it kills: {why}");
         let mut problem = Self::new("unavailable", 503, "The controller does not answer", detail, None);
         problem.help = Some(format!(
             "kill in KV, which needs no controller: npx wrangler kv key put --remote --binding ROLLOUTS 'kill/{key}' on"
@@ -265,7 +265,7 @@ impl Problem {
         let problem = Self::new(
             "revision-required",
             428,
-            "Which revision?",
+            "Precondition required",
             "this command needs the revision that it was decided on",
             help,
         );
@@ -278,7 +278,7 @@ impl Problem {
         let problem = Self::new(
             "stale-revision",
             412,
-            "It has changed",
+            "Stale revision",
             detail,
             "look at what it is now (`current`), and decide again",
         );
@@ -345,7 +345,7 @@ impl Problem {
         Self::new(
             "no-signing-key",
             503,
-            "Nothing to sign with",
+            "SIGNING_KEY missing",
             "SIGNING_KEY is not set, or is shorter than 16 bytes",
             "npx wrangler secret put SIGNING_KEY, with 32 random bytes as text",
         )

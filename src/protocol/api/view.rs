@@ -3,14 +3,17 @@
 
 use serde::Serialize;
 
+use super::consequences::silent;
 use super::moves::effective;
 use super::ways::{BlockerView, NotNowView, blocker, not_now};
 use crate::decide::deployment::Deployment;
+use crate::decide::explain::{ELSEWHERE, UNJUDGED, listed, sentence};
 use crate::decide::judge::{Figure, Judgement, Verdict};
 use crate::decide::offers::offers;
 use crate::decide::reports::{Reported, never_reported};
 use crate::decide::rollout::{Noticed, Rollout};
-use crate::decide::schedule::Next;
+use crate::decide::schedule::{Blocker, Next};
+use crate::model::command::UNCONDITIONAL;
 use crate::model::live::{LiveState, Phase};
 use crate::model::plan::{Advance, Gate, Guardrail, Plan, Stage};
 use crate::model::record::{Checklist, Record};
@@ -58,6 +61,8 @@ pub struct RolloutView<'a> {
     next: Option<NextView>,
     blocked: Vec<BlockerView>,
     commands: Vec<&'static str>,
+    /// The commands that may be sent without the revision that they were decided on.
+    unconditional: Vec<&'static str>,
     not_now: Vec<NotNowView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reach: Option<Reach>,
@@ -74,6 +79,9 @@ pub struct RolloutView<'a> {
     /// What conditions rely on, and nobody has ever reported.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     never_reported: Vec<Reported>,
+    /// The same in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silence: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lists: Vec<&'a HeldList>,
     published: Published,
@@ -163,8 +171,15 @@ struct NextView {
     stage: Option<Name>,
     #[serde(skip_serializing_if = "Option::is_none")]
     percentage: Option<Percentage>,
+    /// When, where the time alone stands in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Instant>,
+    /// When at the earliest, where `condition` has to be met as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earliest: Option<Instant>,
+    /// What has to be met beside the time: `2 gates pass and 1 item is approved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -172,11 +187,6 @@ struct Published {
     revision: u64,
     is_current: bool,
 }
-
-/// What nobody has judged is inconclusive, and says so.
-const UNJUDGED: &str = "not judged yet";
-/// The same of the gates of other stages.
-const ELSEWHERE: &str = "judged while this is the current stage";
 
 /// Shows a rollout.
 pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'a> {
@@ -193,6 +203,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         .filter(|evaluation| evaluation.revision >= record.begun_revision);
     let gates = evaluation.map_or(&[][..], |evaluation| &evaluation.gates);
     let judgements = last.map_or(&[][..], |evaluation| &evaluation.guardrails);
+    let silent_names = never_reported(plan, deployment.metrics.get(&plan.key));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     RolloutView {
         key: &plan.key,
@@ -213,9 +224,10 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
             .checklist(plan)
             .map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
         hold: hold(plan, record, now),
-        next: outlook.next.map(next),
+        next: outlook.next.map(|own| next(own, &outlook.blocked)),
         blocked: outlook.blocked.iter().map(blocker).collect(),
         commands: offers.now,
+        unconditional: UNCONDITIONAL.to_vec(),
         not_now: offers.not_now.iter().map(not_now).collect(),
         reach: present.reaches.iter().find(|reach| record.live.killed && reach.key == plan.key).cloned(),
         advance: plan.advance,
@@ -224,7 +236,8 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
         faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).collect(),
-        never_reported: never_reported(plan, deployment.metrics.get(&plan.key)),
+        silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
+        never_reported: silent_names,
         lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
         published: Published { revision: rollout.published, is_current: rollout.is_published() },
     }
@@ -310,6 +323,14 @@ fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<HoldView> {
     Some(HoldView { length_ms: length.as_ms(), elapsed_ms: elapsed_ms.clamp(0, length_ms), until })
 }
 
-fn next(next: Next) -> NextView {
-    NextView { command: next.command.name(), stage: next.stage, percentage: next.percentage, at: next.at }
+fn next(next: Next, blocked: &[Blocker]) -> NextView {
+    let conditions: Vec<String> = blocked.iter().filter_map(Blocker::condition).collect();
+    NextView {
+        command: next.command.name(),
+        stage: next.stage,
+        percentage: next.percentage,
+        at: next.at,
+        earliest: blocked.iter().filter_map(Blocker::until).max().filter(|_| next.at.is_none()),
+        condition: (!conditions.is_empty()).then(|| listed(&conditions)),
+    }
 }

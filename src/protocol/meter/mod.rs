@@ -9,6 +9,8 @@
 //! 3. A batch that is not acknowledged is sent again unchanged; counting goes on beside it.
 //! 4. Nothing grows without a bound, also where nobody takes the batches. What is given up is the oldest.
 //! 5. A batch is never too long to be stored. What does not fit waits for the next one.
+//! 6. A batch that the controller refuses is sent again [`REFUSALS_MAX`] times in all. Then it is given up,
+//!    since what is counted after it would wait forever; that is said, and is never silent.
 
 mod exposed;
 mod heavy;
@@ -21,7 +23,7 @@ use self::row::{Dealt, Happened, Row};
 pub use self::visit::{Outcome, Visit, at, is_compared, minute_of, places};
 use super::beacon::Report;
 use super::decision::Assigned;
-use super::flush::{Batch, Counted};
+use super::flush::{Batch, Counted, REFUSALS_MAX, Refused};
 use crate::decide::assign::Variant;
 use crate::decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use crate::model::Name;
@@ -39,6 +41,10 @@ const SALT: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A batch takes so much text of windows, and so much of reports; the controller stores 1 MB as one.
 const BATCH_WINDOWS_BYTES: usize = 700_000;
 const BATCH_REPORTS_BYTES: usize = 200_000;
+/// That counts were lost is reported for so long.
+const LOSS_MS: f64 = 600_000.0;
+/// What that is reported under.
+const LOSS_SUBJECT: &str = "counts";
 /// So many reports of pages wait.
 const REPORTS_MAX: usize = 500;
 
@@ -57,6 +63,10 @@ pub struct Meter {
     reports: Vec<Report>,
     /// What was taken and is not acknowledged.
     under_way: Option<Batch>,
+    /// How often that was refused.
+    refusals: u32,
+    /// The last batch that was given up: what to say of it, and when it was.
+    loss: Option<(String, f64)>,
     /// The number of the last batch.
     sequence: u64,
     lost: u64,
@@ -75,6 +85,8 @@ impl Default for Meter {
             heaviest: Heaviest::default(),
             reports: Vec::new(),
             under_way: None,
+            refusals: 0,
+            loss: None,
             sequence: 0,
             lost: 0,
             is_off: false,
@@ -221,7 +233,38 @@ impl Meter {
 
     /// Lets go of the batch that is under way, if this or a later one is stored.
     pub fn acknowledge(&mut self, sequence: u64) {
-        self.under_way.take_if(|batch| batch.sequence <= sequence);
+        if self.under_way.take_if(|batch| batch.sequence <= sequence).is_some() {
+            self.refusals = 0;
+        }
+    }
+
+    /// The controller has refused a batch. Gives up the one that is under way, if it is that and was refused
+    /// [`REFUSALS_MAX`] times; then returns what is lost, for the log.
+    pub fn refuse(&mut self, refused: &Refused, now_ms: f64) -> Option<String> {
+        let Refused { sequence, why } = refused;
+        // 0 is the number of one whose number could not be read.
+        self.under_way.as_ref().filter(|batch| *sequence == 0 || batch.sequence == *sequence)?;
+        self.refusals += 1;
+        if self.refusals < REFUSALS_MAX {
+            return None;
+        }
+        self.refusals = 0;
+        let batch = self.under_way.take()?;
+        let sides = batch.counted.iter().flat_map(|counted| &counted.window.sides);
+        let requests: u64 = sides.filter(|(side, _)| side.endpoint.is_none()).map(|(_, tally)| tally.requests).sum();
+        let sentence = format!(
+            "the controller refused batch {} {REFUSALS_MAX} times, so {requests} requests and {} reports of pages count nowhere: {why}",
+            batch.sequence,
+            batch.reports.len()
+        );
+        self.loss = Some((sentence.clone(), now_ms));
+        Some(sentence)
+    }
+
+    /// What the controller is to show of counts that were given up lately: a subject and a sentence.
+    pub fn fault(&self, now_ms: f64) -> Option<(String, String)> {
+        let (sentence, at_ms) = self.loss.as_ref()?;
+        (now_ms - at_ms < LOSS_MS).then(|| (LOSS_SUBJECT.to_owned(), sentence.clone()))
     }
 
     /// A rollout of which one id made an implausible share of an isolate's requests within a minute, and

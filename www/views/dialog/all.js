@@ -3,26 +3,29 @@ import { el, setText } from '../../parts/dom.js';
 import { count, percent, plural } from '../../text/numbers.js';
 import { shell } from './shell.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
 const WORDS = {
   kill: {
     title: 'Kill everything?',
     confirm: 'Kill everything',
     isDanger: true,
-    does: 'Everybody is on legacy within seconds, in every rollout and flag, until somebody revives them.',
+    does: 'Sends all traffic to legacy within seconds, in every rollout and flag. Overrides everything until revived.',
   },
   revive: {
     title: 'Revive everything?',
     confirm: 'Revive everything',
     isDanger: false,
-    does: 'Ends the kill of every rollout: everybody gets again what they had before. Holds begin anew.',
+    does: 'Ends the kill of every rollout: users go back to the side they had before. Bake times start over.',
   },
 };
 
+/** @param {Dispatch} dispatch */
 export function mount(dialog, dispatch, state) {
   const { command } = state.dialog;
   const text = el('p', { class: 'muted' });
   const body = el('div', { class: 'foretold' }, text);
-  const view = shell(dialog, dispatch, { command, ...WORDS[command], reasonDefault: state.dialog.form.reason, body });
+  const view = shell(dialog, dispatch, { asked: state.dialog, ...WORDS[command], body });
   return {
     focus: () => view.focus(command === 'kill'),
     update(next) {
@@ -36,10 +39,10 @@ function concerns(command, items) {
   const held = items.filter(({ state }) => state.killed === (command === 'revive'));
   const onNew = held.filter(({ percentage }) => percentage > 0).sort((a, b) => b.percentage - a.percentage);
   if (command === 'revive') return `${plural(held.length, 'rollout')} of ${count(items.length)} are killed now.`;
-  if (onNew.length === 0) return `${plural(held.length, 'rollout')}; none has subjects on new by percentage now.`;
+  if (onNew.length === 0) return `${plural(held.length, 'rollout')}; none has users on new by percentage now.`;
   const named = onNew
     .slice(0, 5)
     .map((item) => `${item.key} (${percent(item.percentage)})`)
     .join(', ');
-  return `${plural(held.length, 'rollout')}, of which ${count(onNew.length)} ${onNew.length === 1 ? 'has' : 'have'} subjects on new: ${named}${onNew.length > 5 ? ' and others' : ''}.`;
+  return `${plural(held.length, 'rollout')}, of which ${count(onNew.length)} ${onNew.length === 1 ? 'has' : 'have'} users on new: ${named}${onNew.length > 5 ? ' and others' : ''}.`;
 }

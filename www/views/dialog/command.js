@@ -1,15 +1,16 @@
 // A command of one rollout: its own fields, and what the server's dry run says it would do.
-import { el, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
+import { el, replaceFor, setAttr } from '../../parts/dom.js';
 import { icon } from '../../parts/icon.js';
-import { bodyOf } from '../../state/dialog.js';
+import { isReasonOptional } from '../../state/dialog.js';
 import { COMMANDS } from '../../text/commands.js';
-import { ending, ends, following, movers, warnings } from '../../text/foretell.js';
+import { percent } from '../../text/numbers.js';
 import { sentence, upper } from '../../text/words.js';
 import { fieldsOf } from './fields.js';
 import { shell } from './shell.js';
 
-const STOPS = ['kill', 'pause', 'rollback'];
+/** @import { Dispatch } from '../../state/events.js' */
 
+/** @param {Dispatch} dispatch */
 export function mount(dialog, dispatch, state) {
   const { command, key, form } = state.dialog;
   const words = COMMANDS[command];
@@ -24,18 +25,17 @@ export function mount(dialog, dispatch, state) {
     fields.after,
   );
   const view = shell(dialog, dispatch, {
-    command,
+    asked: state.dialog,
     title: titleOf(command, key),
     does: words.does,
     confirm: words.confirm,
     isDanger: words.isDanger,
-    reasonDefault: form.reason,
     body,
   });
   setAttr(dialog, 'data-command-open', command);
 
   return {
-    focus: () => view.focus(STOPS.includes(command)),
+    focus: () => view.focus(isReasonOptional(state.dialog)),
     update(next) {
       fields.update(next.dialog);
       updateForetold(foretold, next.dialog);
@@ -45,53 +45,47 @@ export function mount(dialog, dispatch, state) {
 }
 
 const TITLES = {
-  approve: () => 'Tick this item?',
+  approve: () => 'Approve this item?',
   note: (key) => `Add a note to ${key}`,
   rollback: (key) => `Roll ${key} back?`,
   set: (key) => `Set ${key} to a percentage?`,
 };
 const titleOf = (command, key) => TITLES[command]?.(key) ?? `${upper(command)} ${key}?`;
 
-function updateForetold(root, dialog) {
-  const {
-    foretold: { tried, problem, isLoading },
-    command,
-    current,
-  } = dialog;
-  const isConfirmed = Boolean(bodyOf(dialog)?.confirm);
+function updateForetold(root, { foretold: { tried, problem, isLoading }, command }) {
   setAttr(root, 'aria-busy', String(isLoading));
-  const mark = JSON.stringify([tried, problem?.detail, tried === null && isLoading, isConfirmed]);
-  replaceFor(root, mark, () => {
+  replaceFor(root, JSON.stringify([tried, problem?.detail, tried === null && isLoading]), () => {
     if (problem) return refused(problem);
     if (command === 'note') return [];
     if (!tried) return el('p', { class: 'muted' }, 'Asking what it would do…');
+    const { before, after, following, movers, warnings } = tried.explanation;
     return [
-      command !== 'approve' && change(tried),
-      ...following(tried).map((line) => el('p', { class: 'following' }, line)),
-      ...movers(tried).map((line) => el('p', {}, line)),
-      ...warnings(command, tried, current.view, isConfirmed).map(warning),
+      command !== 'approve' && change(before, after),
+      ...following.map((line) => el('p', { class: 'following' }, line)),
+      ...movers.map((line) => el('p', {}, line)),
+      ...warnings.map(({ text }) => warning(text)),
     ];
   });
 }
 
 const warning = (line) => el('p', { class: 'warning' }, icon('warning'), el('span', {}, line));
 
-function refused(problem) {
-  const why = warning(`Would not be done: ${sentence(problem.detail)}`);
-  if (!problem.confirm) return [why, problem.help && el('p', { class: 'muted' }, sentence(problem.help))];
-  return [why, el('p', {}, 'To do it all the same, type its key below.'), ...ending(problem).map(warning)];
+function refused({ detail, help, confirm, ends = [] }) {
+  const why = warning(`Would not be done: ${sentence(detail)}`);
+  if (!confirm) return [why, help && el('p', { class: 'muted' }, sentence(help))];
+  const ending = ends.map(({ text }) => warning(sentence(text)));
+  return [why, el('p', {}, 'To do it all the same, type its key below.'), ...ending];
 }
 
-function change(tried) {
-  const { from, to, isSame } = ends(tried);
+function change(before, after) {
   const side = ({ stage, percentage, facts }, label) =>
     el(
       'div',
       { class: 'end' },
       el('span', { class: 'muted small' }, label),
-      el('span', { class: 'end-percent number' }, percentage),
-      el('span', { class: 'small' }, facts ? `${stage}, ${facts}` : stage),
+      el('span', { class: 'end-percent number' }, percent(percentage)),
+      el('span', { class: 'small' }, [stage, ...facts].join(', ')),
     );
-  if (isSame) return el('div', { class: 'ends' }, side(from, 'Stays at'));
-  return el('div', { class: 'ends' }, side(from, 'Now'), icon('next'), side(to, 'Then'));
+  if (JSON.stringify(before) === JSON.stringify(after)) return el('div', { class: 'ends' }, side(before, 'Stays at'));
+  return el('div', { class: 'ends' }, side(before, 'Now'), icon('next'), side(after, 'Then'));
 }

@@ -5,8 +5,11 @@ import * as all from './all.js';
 import * as command from './command.js';
 import * as shortcuts from './shortcuts.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
 const KINDS = { command, all, shortcuts };
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const dialog = el('dialog', { class: 'dialog', 'aria-labelledby': 'dialog-title' });
   root.append(dialog);
@@ -18,8 +21,7 @@ export function mount(root, dispatch) {
     if (event.target === dialog) dispatch({ type: 'close' });
   });
   document.addEventListener('keydown', (event) => {
-    if (event.key === '?' && !dialog.open && !/^(input|textarea|select)$/i.test(event.target.tagName))
-      dispatch({ type: 'shortcuts' });
+    if (event.key === '?' && !dialog.open && !isField(event.target)) dispatch({ type: 'shortcuts' });
   });
 
   function swap(state) {
@@ -53,3 +55,6 @@ export function mount(root, dispatch) {
     },
   };
 }
+
+/** @param {EventTarget | null} target */
+const isField = (target) => target instanceof Element && /^(input|textarea|select)$/i.test(target.tagName);

@@ -3,13 +3,16 @@
 import { el, setHidden, setValue } from '../../parts/dom.js';
 import { percent } from '../../text/numbers.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
 const NONE = { before: null, after: null, update() {} };
 
+/** @param {Dispatch} dispatch */
 export function fieldsOf(dialog, dispatch) {
   const edit = (fields) => dispatch({ type: 'edit', fields });
   switch (dialog.command) {
     case 'set':
-      return percentageFields(edit, 'Percentage of subjects on new', 100);
+      return percentageFields(edit, 'Percentage of users on new', 100);
     case 'resume':
       return dialog.seen.state.phase === 'rolled_back' ? stageField(dialog, edit) : NONE;
     case 'rollback':
@@ -81,7 +84,7 @@ function stageField({ seen }, edit) {
 
 function rollbackFields({ seen }, edit) {
   const targets = [
-    ['off', 'Nobody'],
+    ['off', '0 %'],
     ['previous', 'The stage before'],
     ['percentage', 'A percentage'],
   ];

@@ -6,8 +6,12 @@ import { isReasonOptional, missing } from '../../state/dialog.js';
 import { told } from '../../text/rollout.js';
 import { sentence } from '../../text/words.js';
 
-export function shell(dialog, dispatch, { command, title, does, confirm, isDanger, reasonDefault, body }) {
-  const isOptional = isReasonOptional(command);
+/** @import { Dispatch } from '../../state/events.js' */
+
+/** @param {Dispatch} dispatch */
+export function shell(dialog, dispatch, { asked, title, does, confirm, isDanger, body }) {
+  const { command } = asked;
+  const isOptional = isReasonOptional(asked);
   const reason = el('textarea', {
     id: 'reason',
     class: 'input',
@@ -18,7 +22,7 @@ export function shell(dialog, dispatch, { command, title, does, confirm, isDange
     onkeydown: submitOnEnter,
   });
   // Before the dialog opens and focuses it: what is focused is left alone from then on.
-  reason.value = reasonDefault;
+  reason.value = asked.form.reason;
   const said = el('div', { role: 'alert' });
   const hint = el('p', { class: 'muted small', id: 'dialog-hint' });
   const cancel = el(

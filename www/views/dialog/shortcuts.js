@@ -2,6 +2,9 @@
 import { el } from '../../parts/dom.js';
 import { KEYS } from '../rollout/shortcuts.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
+/** @param {Dispatch} dispatch */
 export function mount(dialog, dispatch) {
   const close = el('button', { type: 'button', class: 'button', onclick: () => dispatch({ type: 'close' }) }, 'Close');
   dialog.append(

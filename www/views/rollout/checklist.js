@@ -5,8 +5,12 @@ import { icon } from '../../parts/icon.js';
 import { isOperator } from '../../state/session.js';
 import { ago } from '../../text/time.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+/** @import { Item } from '../../../types/api.js' */
+
 const BEFORE = { start: 'Before it starts', stage: 'Before it leaves this stage', rollback: 'Before it is resumed' };
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const lead = el('p', { class: 'muted small' });
   const list = el('ul', { class: 'checklist' });
@@ -33,6 +37,10 @@ export function mount(root, dispatch) {
   };
 }
 
+/**
+ * @param {Item} item
+ * @param {Dispatch} dispatch
+ */
 function row({ item }, dispatch) {
   const by = el('span', { class: 'muted small' });
   const mark = el('span', { class: 'check-mark' });
@@ -41,10 +49,10 @@ function row({ item }, dispatch) {
     {
       type: 'button',
       class: 'button small',
-      'aria-label': `Tick: ${item}`,
+      'aria-label': `Approve: ${item}`,
       onclick: () => dispatch({ type: 'ask', command: 'approve', item }),
     },
-    'Tick…',
+    'Approve…',
   );
   const root = el('li', {}, mark, el('span', { class: 'check-text' }, el('span', {}, item), by), button);
   return {

@@ -5,12 +5,15 @@ import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/
 import { icon } from '../../parts/icon.js';
 import { jump } from '../../parts/jump.js';
 import { isOperator } from '../../state/session.js';
-import { COMMANDS, reasonText, reasonsOf } from '../../text/commands.js';
+import { COMMANDS, reasonsOf, reasonText } from '../../text/commands.js';
+
+/** @import { Dispatch } from '../../state/events.js' */
 
 /** The one without which nothing goes on stands out. */
 const PRIMARY = ['start', 'resume', 'revive'];
 const ORDER = Object.keys(COMMANDS);
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   root.className = 'commands';
   const groups = { go: el('div', { class: 'commands-go' }), stop: el('div', { class: 'commands-stop' }) };
@@ -49,8 +52,7 @@ export function mount(root, dispatch) {
       replaceFor(
         why,
         state.session.name,
-        () =>
-          `${state.session.name} is a viewer: everything can be looked at, nothing changed. Commands need an operator’s token.`,
+        () => `Read-only access for ${state.session.name}. Ask an operator, or sign in with an operator token.`,
       );
     },
   };
@@ -58,7 +60,10 @@ export function mount(root, dispatch) {
 
 const idOf = (index) => `command-reason-${index}`;
 
-/** Says why commands are not possible, and leads to what opens them. */
+/**
+ * Says why commands are not possible, and leads to what opens them.
+ * @param {Dispatch} dispatch
+ */
 function updateHeld(root, reasons, now, dispatch) {
   setHidden(root, reasons.length === 0);
   replaceFor(root, JSON.stringify(reasons), () =>
@@ -88,8 +93,9 @@ function updateHeld(root, reasons, now, dispatch) {
 
 /** Those of a group; the one that stands out comes first. */
 const sorted = (shown, group, primary) =>
-  shown.filter((name) => COMMANDS[name].group === group).sort((a, b) => (b === primary) - (a === primary));
+  shown.filter((name) => COMMANDS[name].group === group).sort((a, b) => Number(b === primary) - Number(a === primary));
 
+/** @param {Dispatch} dispatch */
 function button(command, dispatch) {
   const { label, shortcut, isDanger } = COMMANDS[command];
   const root = el(

@@ -5,6 +5,9 @@ import { placeOf, whyOf } from '../../state/explain.js';
 import { percent } from '../../text/numbers.js';
 import { sentence } from '../../text/words.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const input = el('input', {
     id: 'explain-id',
@@ -94,12 +97,8 @@ function createBar() {
       setAttr(share, 'width', percentage);
       setAttr(place, 'd', `M${at} 17V4M${at - 0.9} 1h1.8L${at} 6z`);
       setText(left, `place ${percent(at)}`);
-      setText(right, percentage > 0 ? `new is under ${percent(percentage)}` : 'nobody is on new');
-      setAttr(
-        drawing,
-        'aria-label',
-        `Their place is ${percent(at)}, and ${percent(percentage)} of subjects are on new`,
-      );
+      setText(right, percentage > 0 ? `new is under ${percent(percentage)}` : '0 % on new');
+      setAttr(drawing, 'aria-label', `Their bucket is ${percent(at)}, and ${percent(percentage)} of users are on new`);
     },
   };
 }

@@ -23,7 +23,7 @@ export function mount(root) {
 const killed = (key) =>
   panel(
     `${key} stands in KV`,
-    'While the key is there, everybody is on legacy, and a revive is refused.',
+    'While the key is there, all traffic goes to legacy, and a revive is refused.',
     `npx wrangler kv key delete --remote --binding ROLLOUTS '${key}'`,
     'Only deleting it ends the kill:',
   );
@@ -43,7 +43,7 @@ function panel(subject, text, command, way) {
 function wayOut(subject, key) {
   const kind = subject.replace(/^`/, '').split('/')[0];
   return (
-    WAYS[kind]?.(subject.replaceAll('`', ''), key) ?? [null, 'The last good value stays in force until it is mended.']
+    WAYS[kind]?.(subject.replaceAll('`', ''), key) ?? [null, 'The last good value stays in force until this is fixed.']
   );
 }
 

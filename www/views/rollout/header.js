@@ -91,7 +91,7 @@ export function mount(root) {
 }
 
 function routes({ routes: all, is_flag }) {
-  if (is_flag) return 'A flag: told to the upstream on each request';
+  if (is_flag) return 'A flag: passed to the upstream on each request';
   const shown = all.slice(0, ROUTES_MAX).flatMap((route, index) => [index > 0 ? ' ' : '', el('code', {}, route)]);
   return [...shown, all.length > ROUTES_MAX ? ` and ${all.length - ROUTES_MAX} more` : ''];
 }
@@ -101,10 +101,10 @@ function caption({ state, percentage }) {
     state.groups.length > 0 && !state.killed
       ? `, and the ${state.groups.length === 1 ? 'group' : 'groups'} ${listed(state.groups)}`
       : '';
-  if (state.killed) return 'of subjects on new: everybody is on legacy';
+  if (state.killed) return 'of users on new: killed';
   if (state.phase !== 'draft' && percentage !== state.percentage)
     return `in effect; set to ${percent(state.percentage)}`;
-  return `of subjects on new${groups}`;
+  return `of users on new${groups}`;
 }
 
 function facts(view, now) {
@@ -138,7 +138,7 @@ function updateLast(root, { history, rollout, now }) {
 /** A guardrail's reason is long; the history has it in full, with its figures. */
 function lastOf(entry, guardrail) {
   const age = el('span', { class: 'last-age' });
-  if (!guardrail) return [entry.actor, ', ', age, `: “${entry.reason}”`];
+  if (!guardrail) return [entry.actor, ', ', age, entry.reason && `: “${entry.reason}”`];
   return [
     actor(entry.actor),
     ` ${done(entry.command)} `,

@@ -1,14 +1,17 @@
 // What has happened to the rollout as a timeline, newest first: who did what, why, and which figures
 // decided. What is new appears at the top without moving what is being read.
-import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
+import { el, keyed, setAttr, setHidden, setText } from '../../parts/dom.js';
+import { hasOlder, timelineOf } from '../../state/history.js';
 import { rolloutHash } from '../../state/route.js';
 import { isOperator } from '../../state/session.js';
-import { hasOlder, timelineOf } from '../../state/history.js';
 import { actor, done, messageKind } from '../../text/changes.js';
 import { plural } from '../../text/numbers.js';
 import { told } from '../../text/rollout.js';
 import { dayOf, second } from '../../text/time.js';
 
+/** @import { Dispatch, HistoryFilter } from '../../state/events.js' */
+
+/** @type {[HistoryFilter, string][]} */
 const FILTERS = [
   ['all', 'Everything'],
   ['changes', 'Changes'],
@@ -17,10 +20,11 @@ const FILTERS = [
 const NOTHING = {
   all: 'Nothing has happened yet.',
   changes: 'Nothing was changed yet.',
-  alerts: 'Nobody was alerted yet.',
+  alerts: 'No alerts yet.',
 };
 const BAD = new Set(['rollback', 'kill']);
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const filter = filters(dispatch);
   const failed = el('p', { class: 'history-failed small', role: 'status' });
@@ -69,6 +73,7 @@ export function mount(root, dispatch) {
   };
 }
 
+/** @param {Dispatch} dispatch */
 function filters(dispatch) {
   const buttons = FILTERS.map(([name, text]) => ({
     name,
@@ -125,7 +130,7 @@ function createDay({ day }) {
 
 const createItem = (item) => (item.entry ? createChange(item) : createMessage(item));
 
-function createChange({ at, entry, from }) {
+function createChange({ at, entry }) {
   const { revision, command, reason, figures = [], state } = entry;
   const id = `history-r${revision}`;
   const fromText = el('span', {});
@@ -145,7 +150,7 @@ function createChange({ at, entry, from }) {
       el('p', {}, el('b', {}, actor(entry.actor)), ` ${done(command)}`, link),
       el('p', { class: 'history-way' }, fromText, el('span', { class: 'history-to' }, told(state))),
       reason && el('p', { class: 'history-reason' }, `“${reason}”`),
-      figuresOf(figures, reason),
+      figuresOf(figures),
     ),
   );
   return {
@@ -163,27 +168,22 @@ function createChange({ at, entry, from }) {
 function createMessage({ at, message, told: by }) {
   const { kind, to } = message;
   const figures = by ? [] : (message.figures ?? []);
-  const text = by
-    ? (message.figures ?? [])
-        .reduce((said, figure) => said.replace(figure, ''), message.text)
-        .replace(/[:;.\s]*$/, `; the figures are those of r${by}.`)
-    : message.text;
+  const text = by ? `${message.text}; the figures are those of r${by}.` : message.text;
   const isAlert = kind === 'alert' || kind === 'escalation';
   const body = el(
     'div',
     { class: 'history-body' },
     el('p', {}, el('b', {}, messageKind(kind)), to.length > 0 && ` to ${to.join(', ')}`),
     el('p', { class: 'history-said' }, text),
-    figuresOf(figures, text),
+    figuresOf(figures),
   );
   return { root: el('li', { class: `history-item history-${isAlert ? 'alert' : 'said'}` }, moment(at), body) };
 }
 
 const moment = (at) => el('time', { class: 'history-time number', datetime: at }, second(at).replace(' UTC', ''));
 
-/** The figures that decided, but for those that the text says already. */
-function figuresOf(all, text) {
-  const figures = all.filter((figure) => !text.includes(figure));
+/** The figures that decided. */
+function figuresOf(figures) {
   if (figures.length === 0) return null;
   return el(
     'details',

@@ -74,16 +74,17 @@ function inForce({ state, percentage }) {
   return {
     name: phaseOf(state).word,
     percentage,
-    about: percentage === 0 && state.groups.length === 0 ? `${from}; everybody is on legacy` : from,
+    about: percentage === 0 && state.groups.length === 0 ? `${from}; 0 % on new` : from,
   };
 }
 
-function kindOf({ state, ...view }, index) {
-  const current = position({ state, ...view });
+function kindOf(view, index) {
+  const { state } = view;
+  const current = position(view);
   if (state.phase === 'completed') return 'done';
   if (state.phase === 'draft' || current < 0 || index > current) return 'coming';
   if (index < current) return 'done';
-  return isAway({ state, ...view }) ? 'left' : 'current';
+  return isAway(view) ? 'left' : 'current';
 }
 
 function fold(name, toggle) {

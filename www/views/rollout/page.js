@@ -11,9 +11,12 @@ import * as header from './header.js';
 import { SECTIONS } from './sections.js';
 import { shortcuts } from './shortcuts.js';
 
+/** @import { Dispatch } from '../../state/events.js' */
+
 /** A longer one names all rollouts there are, which the list does better. */
 const HELP_MAX = 200;
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const nothing = el('div', { class: 'nothing' });
   const gone = el('div');

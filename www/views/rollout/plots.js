@@ -7,6 +7,9 @@ import { emptinessOf } from '../../state/missing.js';
 import { beginOf } from '../../state/windows.js';
 import { ago, time } from '../../text/time.js';
 
+/** @import { Dispatch, Since } from '../../state/events.js' */
+
+/** @type {[Since, string][]} */
 const RANGES = [
   ['30m', '30 min'],
   ['2h', '2 h'],
@@ -16,13 +19,14 @@ const RANGES = [
 ];
 const GROUPS = [
   ['server', 'Errors and time to answer'],
-  ['evidence', 'Evidence, and the line from which it is enough'],
+  ['evidence', 'Sequential test: evidence vs. threshold'],
   ['browser', 'In the browser'],
   ['traffic', 'Traffic'],
 ];
 /** Longer than two fetches, also where hours are fetched by the minute. */
 const FRESH_MS_MAX = { minute: 25_000, hour: 140_000 };
 
+/** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
   const range = ranges(dispatch);
   const endpoint = endpoints(dispatch);
@@ -77,6 +81,7 @@ function tellState({ root, stale, empty, begin }, { data, at, problem, since }, 
   setAttr(root, 'data-since', since);
 }
 
+/** @param {Dispatch} dispatch */
 function ranges(dispatch) {
   const options = RANGES.map(([since, text]) => {
     const input = el('input', {
@@ -101,6 +106,7 @@ function ranges(dispatch) {
   };
 }
 
+/** @param {Dispatch} dispatch */
 function endpoints(dispatch) {
   const select = el('select', {
     class: 'input',

@@ -15,6 +15,6 @@ export const SECTIONS = [
   { id: 'notes', title: 'Notes', column: 'left', mount: notes.mount },
   { id: 'explain', title: 'Explain a user', column: 'left', mount: explain.mount },
   { id: 'verdicts', title: 'Guardrails and gates', column: 'right', mount: verdicts.mount },
-  { id: 'plots', title: 'New against legacy', column: 'right', mount: plots.mount },
+  { id: 'plots', title: 'New vs legacy', column: 'right', mount: plots.mount },
   { id: 'history', title: 'History', column: 'right', mount: history.mount },
 ];

@@ -1,11 +1,14 @@
 // The keys of a rollout's page. They do what the buttons do, and only where there is a button; while
 // somebody types or a dialog is open they are letters. One that is pressed before the rollout is there
 // counts as soon as it is: who opens the page to kill does not wait for it.
+
+/** @import { Dispatch } from '../../state/events.js' */
+
 const COMMAND_OF = { k: 'kill', p: 'pause', r: 'rollback', s: 'set', a: 'advance' };
 
 /** What the list of shortcuts says. */
 export const KEYS = [
-  ['k', 'Kill: everybody on legacy'],
+  ['k', 'Kill: all traffic to legacy'],
   ['r', 'Roll back'],
   ['p', 'Pause'],
   ['a', 'Advance'],
@@ -14,11 +17,13 @@ export const KEYS = [
   ['Esc', 'Cancel'],
 ];
 
+/** @param {Dispatch} dispatch */
 export function shortcuts(dispatch) {
   let isThere = false;
   let early = null;
 
   function ask(command) {
+    /** @type {HTMLButtonElement | null} */
     const button = document.querySelector(`button[data-command="${command}"]`);
     if (
       !button ||

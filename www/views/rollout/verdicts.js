@@ -1,21 +1,20 @@
-// Guardrails, the gates of the current stage, and whether the deal was fair: each with its verdict, in
+// Guardrails, the gates of the current stage, and the sample ratio: each with its verdict, in
 // a sentence, and its figures.
 import { el, keyed, setHidden, setText } from '../../parts/dom.js';
 import { verdict } from '../../parts/verdict.js';
 import { MEANINGS } from '../../text/meanings.js';
 import { actedOf, lastMove, position } from '../../text/rollout.js';
+import { second } from '../../text/time.js';
+
+const TRIGGERED = { rollback: 'rollback', kill: 'kill', pause: 'pause' };
 
 export function mount(root) {
   const guardrails = group('guardrail', 'Guardrails', 'They act by themselves when they come true.');
   const gates = group('gate', 'Gates', '');
-  const deal = group('deal', 'Sample ratio', 'Whether as many subjects are on new as the percentage promises.');
+  const ratio = group('ratio', 'Sample ratio', 'Whether as many users are on new as the percentage says.');
   const words = meanings();
-  const none = el(
-    'p',
-    { class: 'muted' },
-    'This plan has neither guardrails nor gates: nobody but its operators watches it.',
-  );
-  root.append(guardrails.root, gates.root, deal.root, none, words);
+  const none = el('p', { class: 'muted' }, 'This plan has neither guardrails nor gates: only its operators watch it.');
+  root.append(guardrails.root, gates.root, ratio.root, none, words);
 
   return {
     update({ rollout: { view }, history, now }) {
@@ -34,11 +33,9 @@ export function mount(root) {
       );
       setText(
         gates.lead,
-        killed
-          ? 'It is killed: nobody is on new, and nothing advances.'
-          : `They have to be met before ${stage?.name} is left.`,
+        killed ? 'Killed: 0 % on new, and nothing advances.' : `They have to be met before ${stage?.name} is left.`,
       );
-      deal.update(view.sample_ratio ? [{ id: 'deal', ...view.sample_ratio, condition: 'subjects on new' }] : [], now);
+      ratio.update(view.sample_ratio ? [{ id: 'ratio', ...view.sample_ratio, condition: 'users on new' }] : [], now);
       const isWatched = view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0);
       setHidden(none, isWatched);
       setHidden(words, !isWatched);
@@ -52,7 +49,7 @@ function guardrailRow(guardrail, index, change) {
   const { when, then, stages, text, built_in: isBuiltIn } = guardrail;
   const acted = change && {
     hasActed: true,
-    text: `The last change was its doing.${change.reason.includes(text) ? '' : ` Now: ${text}`}`,
+    text: `This guardrail triggered the ${TRIGGERED[change.command.command] ?? 'last change'} at ${second(change.at)}. Now: ${text}`,
   };
   return {
     id: `${index} ${when}`,

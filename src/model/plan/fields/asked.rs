@@ -68,8 +68,11 @@ impl<'a> Fields<'a> {
         self.entries.iter().map(|entry| entry.key.as_str())
     }
 
-    /// Notes every field that nobody asked for.
+    /// Notes every field that nobody asked for, unless the reader passes them over.
     pub fn end(self, reader: &mut Reader) {
+        if reader.is_tolerant() {
+            return;
+        }
         for Entry { key, key_span, .. } in self.entries {
             if !self.known.contains(&key.as_str()) {
                 let help = || match nearest(key, self.known.iter().copied()) {

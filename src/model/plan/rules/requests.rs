@@ -23,7 +23,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             );
         }
         if routes.contains(route) {
-            rules.error(
+            rules.unwise(
                 &[Key("except"), Index(index)],
                 format!("`{route}` is a route of this rollout too"),
                 "leave it out of one of the two".to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
 fn upstreams(rules: &mut Rules<'_>) {
     let Some(upstreams) = &rules.plan.upstreams else {
         if let Some(key) = ["path", "except", "failure"].into_iter().find(|key| rules.root.given(key).is_some()) {
-            rules.error(&[Key(key)], format!("a flag routes no requests, so it has no `{key}`"), None);
+            rules.unwise(&[Key(key)], format!("a flag routes no requests, so it has no `{key}`"), None);
         }
         return;
     };
@@ -98,12 +98,12 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths
     let plan = rules.plan;
     let at = |key| [Key("path"), Index(index), Key(key)];
     if rule.paths.is_empty() {
-        rules.error(&at("match"), "the rule matches no path".into(), None);
+        rules.unwise(&at("match"), "the rule matches no path".into(), None);
     }
     for (n, pattern) in rule.paths.iter().enumerate() {
         let steps = [Key("path"), Index(index), Key("match"), Index(n)];
         if earlier.contains(pattern) {
-            rules.error(
+            rules.unwise(
                 &steps,
                 format!("`{pattern}` stands in a rule before this one"),
                 "make one rule of the two".to_owned(),
@@ -128,7 +128,7 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths
         self::failures(rules, failures, Some(index));
     }
     if rule.side.is_some() && rule.measure == Some(true) {
-        rules.error(
+        rules.unwise(
             &at("measure"),
             "a path that is pinned to one side compares nothing, so it is not measured".into(),
             "leave `measure` out".to_owned(),
@@ -138,7 +138,7 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths
         self::backend(rules, &at("upstream"), backend);
         for (key, is_there) in [("rescue", rule.rescue == Some(true)), ("side", rule.side.is_some())] {
             if is_there {
-                rules.error(
+                rules.unwise(
                     &at(key),
                     format!("both sides share the upstream of this path, so `{key}` changes nothing"),
                     None,

@@ -123,7 +123,7 @@ mod tests {
         (
             faults.iter().map(|fault| format!("{} {}: {}", said(fault.severity), fault.path, fault.message)).collect(),
             plan.is_some(),
-            read::accepted(&node).0.is_some(),
+            read::stored(&node).0.is_some(),
         )
     }
 

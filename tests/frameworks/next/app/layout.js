@@ -7,7 +7,9 @@ export default function Layout({ children }) {
   return (
     <html lang="en">
       <body>
-        <nav><Link href="/">Home</Link> <Link href="/account">Account</Link></nav>
+        <nav>
+          <Link href="/">Home</Link> <Link href="/account">Account</Link>
+        </nav>
         <main>{children}</main>
       </body>
     </html>

@@ -10,7 +10,7 @@ export default function Page() {
       {message && <p role="alert">{message}</p>}
       <input name="name" />
       <input name="password" type="password" />
-      <button>Log in</button>
+      <button type="submit">Log in</button>
     </form>
   );
 }

@@ -1,7 +1,7 @@
 export const dynamic = 'force-dynamic';
 
-import { Suspense } from 'react';
 import { connection } from 'next/server';
+import { Suspense } from 'react';
 
 const SLOW_MS = 700;
 
@@ -12,5 +12,12 @@ async function Slow() {
 }
 
 export default function Stream() {
-  return <><h1>at once</h1><Suspense fallback={<p>Loading…</p>}><Slow /></Suspense></>;
+  return (
+    <>
+      <h1>at once</h1>
+      <Suspense fallback={<p>Loading…</p>}>
+        <Slow />
+      </Suspense>
+    </>
+  );
 }

@@ -1,4 +1,7 @@
-const GOODS = [{ id: 1, name: 'Lamp' }, { id: 2, name: 'Chair' }];
+const GOODS = [
+  { id: 1, name: 'Lamp' },
+  { id: 2, name: 'Chair' },
+];
 
 export const dynamic = 'force-dynamic';
 

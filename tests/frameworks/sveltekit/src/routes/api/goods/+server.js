@@ -1,6 +1,9 @@
 import { json } from '@sveltejs/kit';
 
-const GOODS = [{ id: 1, name: 'Lamp' }, { id: 2, name: 'Chair' }];
+const GOODS = [
+  { id: 1, name: 'Lamp' },
+  { id: 2, name: 'Chair' },
+];
 
 export function GET({ setHeaders }) {
   setHeaders({ 'cache-control': 'public, max-age=60', vary: 'accept-language' });

@@ -1,0 +1,33 @@
+// What src/edge/*.js meets: the worker's bindings and the wasm module.
+
+export interface Env {
+  ROLLOUTS: KVNamespace;
+  CONTROLLER: DurableObjectNamespace<import('../src/edge/controller.js').Controller>;
+  ASSETS?: Fetcher;
+  CONSOLE_HOST?: string;
+  FALLBACK_UPSTREAM?: string;
+  /** What a plan names: services and secrets. */
+  [binding: string]: unknown;
+}
+
+/** What the wasm module exports. Times are in milliseconds since 1970; steps are texts (src/edge/proxy.rs). */
+export interface Gate {
+  fetch(request: Request, env: object): Promise<Response>;
+  start(text: string, request: Request, env: Env, hasWaited: boolean, nowMs: number): string;
+  prepare(env: Env, text: string, request: Request, waitUntil: (promise: Promise<unknown>) => void): Promise<void>;
+  answered(number: number, answer: string, nowMs: number): string;
+  failed(number: number, why: string, error: string, nowMs: number): string;
+  left(number: number, isSent: boolean, nowMs: number): void;
+  ended(number: number, isWhole: boolean, nowMs: number): void;
+  workDue(nowMs: number): number;
+  countsDue(nowMs: number): boolean;
+  refresh(env: Env): Promise<void>;
+  flush(env: Env): Promise<void>;
+  controllerOpened(): void;
+  controllerCall(context: DurableObjectState, env: Env, text: string): Promise<string>;
+  controllerFlush(context: DurableObjectState, env: Env, text: string): string;
+  controllerTook(context: DurableObjectState, env: Env, ms: number, flushes: number): void;
+  controllerAlarm(context: DurableObjectState, env: Env): Promise<void>;
+  /** Starts a new instance in place of one that has trapped. */
+  __wbg_reset_state(): void;
+}
