@@ -94,7 +94,7 @@ fn damaged_plans_keep_the_last_good_ones_and_are_reported() {
 #[test]
 fn a_broken_rollout_keeps_its_last_good_plan_and_spoils_no_other() {
     let mut world = warm(&["a", "b"]);
-    world.put("plans", &plans(6, &["a", "b"]).replace(r#""key":"a","#, r#""key":"a","surprise":1,"#));
+    world.put("plans", &plans(6, &["a", "b"]).replace(r#""key":"a","#, r#""key":"a","advance":"surprise","#));
     assert_eq!(obeys(&mut world, "a"), "new bucketed");
     assert_eq!(world.remembers("b"), "new bucketed");
     assert_eq!(world.logged("plan_broken"), 1);

@@ -258,7 +258,7 @@ mod admin_canary {
         gate_new_error_patterns: ["signal.new_error_patterns = 1 at 30m"] => Block("signal.new_error_patterns is 1");
         gate_login_failures: ["signal.login_failures = 1 at 30m"] => Block("signal.login_failures is 1");
         gate_lcp: ["new.lcp = 2.8s", "legacy.lcp = 2.8s"] => Block("lcp.p75 is 2.");
-        gate_lcp_regression: ["new.lcp = 1.25x"] => Block("the contrary is shown");
+        gate_lcp_regression: ["new.lcp = 1.25x"] => Block("the contrary is significant");
         gate_latency: ["new.latency@api = 600ms"] => Block("latency.p95@api is");
         gate_database: ["signal.db_p95 = 250ms from 70m"] => Block("signal.db_p95 is 250");
         gate_memory_growth: ["signal.memory_growth = 16% from 70m"] => Block("signal.memory_growth is 16 %");
@@ -266,7 +266,7 @@ mod admin_canary {
         gate_negative_surveys: ["signal.negative_surveys = 1 at 30m"] => Block("signal.negative_surveys is 1");
         gate_adoption: ["event.used = 30%"] => Block("adoption is");
         silence_is_no_pass: ["silence signal.db_p95 from 30m"] => Block("signal.db_p95: the last report is");
-        nothing_measured_is_no_pass: ["no traffic from 5m"] => Block("nothing has come in");
+        nothing_measured_is_no_pass: ["no traffic from 5m"] => Block("no data for");
     }
 }
 
@@ -284,7 +284,7 @@ mod admin_ramp {
         gate_p1: ["signal.p1 = 1 at 30m"] => Block("signal.p1 is 1");
         gate_p2: ["signal.p2 = 1 at 30m"] => Block("signal.p2 is 1");
         gate_lcp: ["new.lcp = 2.8s", "legacy.lcp = 2.8s"] => Block("lcp.p75 is 2.");
-        gate_lcp_regression: ["new.lcp = 1.25x"] => Block("the contrary is shown");
+        gate_lcp_regression: ["new.lcp = 1.25x"] => Block("the contrary is significant");
         gate_latency: ["new.latency@api = 600ms"] => Block("latency.p95@api is");
         gate_database: ["signal.db_p95 = 250ms from 70m"] => Block("signal.db_p95 is 250");
         gate_memory_growth: ["signal.memory_growth = 11% from 70m"] => Block("signal.memory_growth is 11 %");
