@@ -9,7 +9,7 @@ SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 export WRANGLER_SEND_METRICS := false
 export CONSOLE_HOST
 
-.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser test-build build build-edge build-rehearse build-www build-command bench bench-native bench-edge bench-propagation bench-flushes judge-bench size lint format deploy deploy-check clean setup
+.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser test-build build build-edge build-rehearse build-www build-command bench bench-native bench-edge bench-propagation bench-flushes judge-bench soak size lint format deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -76,6 +76,9 @@ test-cache: test-build ## Run the suite for HTTP caches directly, through a pass
 test-browser: test-build ## Run the tests in Chromium (CHROMIUM= names another one)
 	@scripts/chromium.sh
 	node --test --test-concurrency=2 --test-reporter=spec tests/browser/*.test.mjs tests/console/*.test.mjs
+
+soak: setup ## Live the whole system through from seeds until something fails (SEED=1 the first, MINUTES= to stop after)
+	@SEED=$(or $(SEED),1) MINUTES=$(MINUTES) cargo test --quiet --test controller -- --ignored --exact whole::soak --nocapture
 
 lint: setup ## Check layout, code and types: rustfmt, clippy natively and for wasm, Biome, TypeScript
 	cargo fmt --check

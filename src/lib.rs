@@ -4,10 +4,10 @@
 //!
 //! - [`model`]: nouns. Plans, stages, percentages, conditions, live states, parsed once.
 //! - [`decide`]: verbs, pure. Buckets, assignments, what an edit in KV means.
-//! - [`simulate`]: a rollout's whole life under a made-up clock and traffic, on the same functions.
 //! - [`protocol`]: HTTP as values. Which rollout, who, what goes upstream, what comes back.
 //! - [`controller`]: the one writer of a deployment's states, as a machine: inputs and the time in, effects out.
 //! - [`isolate`]: what one isolate of the edge knows, as a machine likewise.
+//! - [`simulate`]: a rollout's whole life under a made-up clock and traffic, lived by that controller.
 //! - [`text`]: plans as people write them. Not for the edge, which reads what was compiled.
 //! - [`rehearse`]: a simulation as the console's page has it, with the feature `rehearse` on wasm.
 //! - `edge`: wasm only, with the feature `edge`, which is the default. The one place that names the platform.

@@ -310,10 +310,8 @@ fn signal(
     let now = turn.now;
     let reply = Reply::json(202, &Accepted { rollout: &key, name: &reported.name, at: now });
     let mut batch = Batch::default();
-    batch.signal(&key, &reported.name, reported.value, now);
     Kept::keep(kept, &mut batch, &reply, now);
-    turn.commit(batch)?;
-    state.deployment.metrics.get_mut(&key).signals.report(&reported.name, reported.value, now);
+    state.take_signal(turn, &key, &reported, batch)?;
     Ok(Ok(reply))
 }
 

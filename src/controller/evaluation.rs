@@ -14,10 +14,6 @@ use crate::model::measured::Window;
 use crate::model::record::Record;
 use crate::model::{Instant, Name, Percentage};
 
-/// Whatever serves somebody on new is evaluated this often.
-const EVALUATE_MS: i64 = 10_000;
-/// What has come in, or has changed, is evaluated this soon.
-const EVALUATE_SOON_MS: i64 = 2_000;
 /// The log is checkpointed this often, and whenever something was decided.
 const CHECKPOINT_MS: i64 = 10_000;
 
@@ -108,9 +104,9 @@ impl State {
         };
         let mut rollouts = self.deployment.rollouts.iter();
         let after_ms = if own.has_arrived || self.deployment.rollouts.iter().any(is_stale) {
-            EVALUATE_SOON_MS
+            self.rhythm.evaluate_soon_ms
         } else if own.logged > 0 || rollouts.any(|rollout| serves(&rollout.record)) {
-            EVALUATE_MS
+            self.rhythm.evaluate_ms
         } else {
             return None;
         };
@@ -179,10 +175,30 @@ impl State {
     /// What makes the log superfluous.
     fn checkpoint(&mut self, turn: &mut Turn<'_>) -> Batch {
         let now = turn.now;
-        let mut batch = Batch::default();
+        let mut batch = if turn.storage.keeps() { self.figures() } else { Batch::default() };
         let own = &mut self.counting;
-        let changed = std::mem::take(&mut own.changed);
-        for (key, minute, revision) in &changed {
+        own.changed.clear();
+        if own.logged > 0 {
+            batch.settle(own.logged);
+            own.logged = 0;
+        }
+        own.stored_at = Some(now);
+        let minute = minute_of(now);
+        if minute >= own.pruned_minute.saturating_add(self.rhythm.fold_minutes) {
+            own.pruned_minute = minute;
+            batch.number("pruned_minute", minute);
+            self.fold(turn, &mut batch);
+            batch.prune(self.deployment.rollouts.keys(), now);
+        }
+        batch
+    }
+
+    /// What has changed since the last checkpoint.
+    fn figures(&self) -> Batch {
+        let mut batch = Batch::default();
+        let own = &self.counting;
+        let changed = &own.changed;
+        for (key, minute, revision) in changed {
             if let Some(window) =
                 self.deployment.metrics.get(key).and_then(|metrics| metrics.series.get(*minute, 1, *revision))
             {
@@ -203,27 +219,20 @@ impl State {
                 batch.judge(key, &metrics.judge);
             }
         }
-        if own.logged > 0 {
-            batch.settle(own.logged);
-            own.logged = 0;
-        }
-        own.stored_at = Some(now);
-        let minute = minute_of(now);
-        if minute > own.pruned_minute {
-            own.pruned_minute = minute;
-            batch.number("pruned_minute", minute);
-            self.fold(turn, &mut batch);
-            batch.prune(self.deployment.rollouts.keys(), now);
-        }
         batch
     }
 
     /// Makes longer windows of old ones.
     fn fold(&mut self, turn: &mut Turn<'_>, batch: &mut Batch) {
         let so_far = self.counting.frugality;
+        let keeps = turn.storage.keeps();
         for (key, metrics) in self.deployment.metrics.iter_mut() {
-            let grown = metrics.series.fold_frugally(so_far, turn.now, &mut |window| batch.fold(key, window));
-            for (minute, minutes, revision) in grown {
+            let grown = metrics.series.fold_frugally(so_far, turn.now, &mut |window| {
+                if keeps {
+                    batch.fold(key, window);
+                }
+            });
+            for (minute, minutes, revision) in grown.into_iter().filter(|_| keeps) {
                 if let Some(window) = metrics.series.get(minute, minutes, revision) {
                     batch.window(key, window);
                 }

@@ -43,7 +43,7 @@ impl State {
             }
             for (number, at, text) in page {
                 match Batch::parse(&text) {
-                    Ok(batch) => self.absorb(&batch, at),
+                    Ok(batch) => self.absorb(batch, at),
                     // It was read before it was stored, so it is damaged or of another release.
                     Err(Refused { why, .. }) => {
                         let message = format!("entry {number} of the log of counts cannot be read: {why}");
@@ -120,7 +120,7 @@ impl State {
         let mut statements = Statements::default();
         statements.isolate(isolate, batch.sequence, now);
         statements.nonces(&nonces);
-        if !accepted.is_empty() {
+        if !accepted.is_empty() && turn.storage.keeps() {
             let text = serde_json::to_string(&accepted).unwrap_or_default();
             if text.len() > BATCH_BYTES_MAX {
                 return refuse(format!("it has {} bytes; at most {BATCH_BYTES_MAX} are stored", text.len()));
@@ -131,7 +131,7 @@ impl State {
         self.isolates.note_sequence(isolate.to_owned(), batch.sequence, now);
         if !accepted.is_empty() {
             self.counting.logged += 1;
-            self.absorb(&accepted, now);
+            self.absorb(accepted, now);
         }
         Ok(None)
     }
@@ -152,8 +152,8 @@ impl State {
         }
     }
 
-    fn absorb(&mut self, batch: &Batch, at: Instant) {
-        for counted in batch.counted.iter().cloned().chain(batch.reports.iter().map(Report::count)) {
+    fn absorb(&mut self, batch: Batch, at: Instant) {
+        for counted in batch.counted.into_iter().chain(batch.reports.iter().map(Report::count)) {
             let Counted { rollout, window, compared } = counted;
             if self.deployment.rollouts.get(&rollout).is_none() {
                 continue;

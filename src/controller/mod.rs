@@ -19,6 +19,7 @@ mod measures;
 mod plans;
 mod publication;
 mod registry;
+mod rhythm;
 mod state;
 mod store;
 mod turn;
@@ -26,17 +27,19 @@ mod turn;
 use std::collections::HashMap;
 
 use self::answer::{Poll, poll_wanted};
+pub use self::rhythm::Rhythm;
 use self::state::State;
+use self::store::Batch;
 pub use self::store::schema::migrate;
 pub use self::store::{Row, Statement, Storage, StorageError, Value};
 use self::turn::Turn;
 pub use self::turn::{Effect, KvTexts, KvWrite, LogLine, Publication, PublicationStep, Purpose, ReadKv};
-use crate::model::Instant;
+use crate::decide::deployment::Deployment;
+use crate::model::{Instant, Name};
 use crate::protocol::api::Call;
+use crate::protocol::api::body::Reported;
 use crate::protocol::flush::Flush;
 
-/// What KV says is asked for again after this long, where somebody wants to know, in milliseconds.
-const POLL_FRESH_MS: i64 = 2_000;
 /// How long a question waits for KV, in milliseconds.
 const POLL_WAIT_MS: i64 = 300;
 /// How long a command waits for KV that depends on what KV says, in milliseconds.
@@ -51,6 +54,10 @@ pub enum Input {
     FlushCost(f64, u32),
     /// The API is called: [`Effect::Reply`], at once or after a read of KV.
     Call(Call),
+    /// A signal of this rollout's plan is reported, as the API takes it in a call.
+    Signal(Name, Reported),
+    /// From now on things are done this often.
+    Rhythm(Rhythm),
     /// The time has come that [`Effect::WakeAt`] named.
     Alarm,
     /// What KV said to a read: texts, or why there are none.
@@ -118,9 +125,14 @@ impl Controller {
         self.state.as_ref().map_or(Some(now), State::wakes_at)
     }
 
+    /// What is known of all rollouts; nothing before the first input, and after the storage has refused.
+    pub fn deployment(&self) -> Option<&Deployment> {
+        self.state.as_ref().map(|state| &state.deployment)
+    }
+
     /// The state, out of the controller: as it was after the last turn, or as it is stored.
     fn loaded(&mut self, turn: &mut Turn<'_>) -> Result<State, StorageError> {
-        match self.state.take().filter(|state| !state.is_old(turn.now)) {
+        match self.state.take().filter(|state| !state.is_old(turn.now) || !turn.storage.keeps()) {
             Some(state) => Ok(state),
             None => {
                 let mut state = State::load(turn)?;
@@ -151,6 +163,15 @@ fn act(state: &mut State, turn: &mut Turn<'_>, input: Input) -> Result<Publishin
             return Ok(Publishing::AsItIs);
         }
         Input::Call(call) => called(state, turn, call)?,
+        Input::Signal(key, reported) => {
+            // It makes nothing due earlier: the next evaluation is as soon as it was.
+            state.take_signal(turn, &key, &reported, Batch::default())?;
+            return Ok(Publishing::AsItIs);
+        }
+        Input::Rhythm(rhythm) => {
+            state.set_rhythm(turn, rhythm);
+            return Ok(Publishing::AsItIs);
+        }
         Input::Alarm => {
             state.note_alarm();
             state.advance(turn)?;

@@ -3,23 +3,23 @@
 
 use std::borrow::Cow;
 
+use super::after;
 use super::evaluation::Counting;
 use super::intake::Receipt;
 use super::registry::IsolateRegistry;
+use super::rhythm::Rhythm;
 use super::store::{self, Batch, Removed, StorageError, Stored, counts};
 use super::turn::{Effect, KvTexts, Turn};
-use super::{POLL_FRESH_MS, after};
 use crate::decide::deployment::Deployment;
 use crate::decide::explain;
 use crate::decide::rollout::{Change, Noticed, Order, Rollout};
 use crate::model::{Instant, Name};
+use crate::protocol::api::body::Reported;
 use crate::protocol::beacon::networks::Networks;
 use crate::protocol::flush::{Answer, Flush, RolloutUpdate};
 use crate::protocol::pace::Pace;
 
-/// KV is looked at for edits after this long, even where nobody asks.
-const POLL_MS: i64 = 30_000;
-/// The same where isolates have seen that somebody wrote plans.
+/// KV is polled this soon where isolates have seen that somebody wrote plans.
 const POLL_SOON_MS: i64 = 2_000;
 /// What isolates find wrong with the plans makes it look so often.
 const ALARM_MS: i64 = 10_000;
@@ -48,6 +48,8 @@ pub struct State {
     pub networks: Networks,
     /// What flushes cost.
     pub pace: Pace,
+    /// How often things are done.
+    pub rhythm: Rhythm,
     /// Isolates have newer plans than these: somebody wrote them into KV by hand.
     is_outdated: bool,
     /// When KV last took the plans, or all this was loaded.
@@ -99,6 +101,7 @@ impl State {
             isolates,
             networks: Networks::default(),
             pace: Pace::default(),
+            rhythm: Rhythm::default(),
             is_outdated: false,
             plans_published_at: now,
             written_over: None,
@@ -185,7 +188,7 @@ impl State {
     /// no harm.
     fn wake_in_time(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
-        let poll_at = after(self.polled_at, if self.is_outdated { POLL_SOON_MS } else { POLL_MS }).max(now);
+        let poll_at = after(self.polled_at, if self.is_outdated { POLL_SOON_MS } else { self.rhythm.poll_ms }).max(now);
         // Where there is no rollout there is nothing in KV to be adopted, but plans at the beginning.
         let is_idle =
             self.deployment.rollouts.iter().next().is_none() && self.polled_at.as_epoch_ms() > 0 && !self.is_outdated;
@@ -201,6 +204,29 @@ impl State {
         }
     }
 
+    /// Goes on in another rhythm from now on.
+    pub fn set_rhythm(&mut self, turn: &mut Turn<'_>, rhythm: Rhythm) {
+        self.rhythm = rhythm;
+        self.wake_in_time(turn);
+    }
+
+    /// Stores a report of a signal, together with what else is in the batch, and counts it.
+    ///
+    /// # Errors
+    /// When the storage refuses; then nothing was counted.
+    pub fn take_signal(
+        &mut self,
+        turn: &mut Turn<'_>,
+        key: &Name,
+        reported: &Reported,
+        mut batch: Batch,
+    ) -> Result<(), StorageError> {
+        batch.signal(key, &reported.name, reported.value, turn.now);
+        turn.commit(batch)?;
+        self.deployment.metrics.get_mut(key).signals.report(&reported.name, reported.value, turn.now);
+        Ok(())
+    }
+
     /// For when the alarm is set.
     pub const fn wakes_at(&self) -> Option<Instant> {
         self.wakes_at
@@ -213,7 +239,7 @@ impl State {
 
     /// Whether somebody who wants to know what KV says is not content with the last poll.
     pub fn is_poll_due(&self, now: Instant) -> bool {
-        now.as_epoch_ms() - self.polled_at.as_epoch_ms() >= POLL_FRESH_MS
+        now.as_epoch_ms() - self.polled_at.as_epoch_ms() >= self.rhythm.poll_fresh_ms
     }
 
     /// Memory only grows: what was counted long ago is loaded shorter than it is counted.

@@ -36,11 +36,19 @@ pub fn why(entry: &Entry) -> String {
 
 /// Why a rollout is to be changed, with the figures where a guardrail asks for it.
 pub fn in_full(order: &Order) -> String {
-    let why = because(&order.command, Some(&order.cause), &order.reason);
-    if !matches!(order.cause, EntryCause::Guardrail { .. }) || order.measured.is_empty() {
+    with_figures(because(&order.command, Some(&order.cause), &order.reason), Some(&order.cause), &order.measured)
+}
+
+/// Why a rollout was changed, with the figures where a guardrail asked for it.
+pub fn of_entry(entry: &Entry) -> String {
+    with_figures(why(entry), entry.cause.as_ref(), &entry.measured)
+}
+
+fn with_figures(why: String, cause: Option<&EntryCause>, measured: &[Figure]) -> String {
+    if !matches!(cause, Some(EntryCause::Guardrail { .. })) || measured.is_empty() {
         return why;
     }
-    let figures: Vec<String> = order.measured.iter().map(figure).collect();
+    let figures: Vec<String> = measured.iter().map(figure).collect();
     format!("{why}: {}", figures.join("; "))
 }
 

@@ -1,23 +1,22 @@
-//! What is done in a run, by guardrails, the schedule and operators, and what is told of it.
+//! What operators and the scenario do in a run, and what is told of what the controller has done: it is read from
+//! its evaluations and its history.
 
 use super::life::SimulatedRollout;
+use super::platform::{OPERATOR, Refused};
 use super::run::Simulation;
 use super::scenario::What;
 use super::told::{Event, Kind};
 use crate::decide::explain;
-use crate::decide::judge::Fired;
-use crate::decide::rollout::Order;
+use crate::decide::judge::{Evaluation, Fired};
 use crate::decide::schedule::Blocker;
+use crate::model::Instant;
 use crate::model::command::Command;
-use crate::model::fault::Explain as _;
+use crate::model::history::Entry;
 use crate::model::live::Phase;
 use crate::model::plan::words::Action;
-use crate::model::{Instant, Name};
 
-/// Whose command an operator's is.
-const OPERATOR: &str = "operator";
-/// One change calls for another at most so often, however the plans refer to each other.
-const CONSEQUENCES_MAX: usize = 1_000;
+/// Operators take at most so many steps at once, however the plans refer to each other.
+const STEPS_MAX: usize = 1_000;
 
 impl Simulation {
     /// A line of the scenario begins, or is done.
@@ -32,7 +31,7 @@ impl Simulation {
         };
         if what.is_by_hand() {
             if let What::Command(command) = what {
-                self.order(index, Order::new(command, OPERATOR, "the scenario has it".to_owned()), true);
+                self.command(index, &command, "the scenario has it", true);
             }
             return;
         }
@@ -56,7 +55,7 @@ impl Simulation {
     /// What operators do: start, and tick what the scenario lets them tick.
     pub(super) fn operate(&mut self, index: usize) {
         let Some(life) = self.lives.get(index) else { return };
-        let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return };
+        let Some(rollout) = self.deployment().rollouts.get(&life.key) else { return };
         let (record, plan) = (&rollout.record, &rollout.plan);
         let open = record.checklist(plan).map(|of| record.open_items(&of, plan)).unwrap_or_default();
         let wanted =
@@ -91,7 +90,7 @@ impl Simulation {
                 format!("ticked {what}: {} items", items.len())
             };
             for item in items {
-                self.order(index, Order::new(Command::Approve(item), OPERATOR, String::new()), false);
+                self.command(index, &Command::Approve(item), &text, false);
             }
             self.tell(index, Kind::Change, OPERATOR, "approve", text);
         }
@@ -103,26 +102,46 @@ impl Simulation {
         let Some(life) = self.lives.get(index) else { return };
         let is_left_to_scenario = life.turns.iter().any(|turn| turn.line.what == What::Command(Command::Start));
         let is_draft = self
-            .deployment
+            .deployment()
             .rollouts
             .get(&life.key)
             .is_some_and(|rollout| rollout.record.live.phase == Phase::Draft && !rollout.record.live.killed);
         if !is_draft || life.plan.start.is_some() || is_left_to_scenario {
             return;
         }
-        let is_told = life.refused.is_some();
-        let is_done = self.order(
-            index,
-            Order::new(Command::Start, OPERATOR, "operators start what has no `start`".to_owned()),
-            !is_told,
-        );
+        let is_told = life.refused.is_none();
+        let is_done = self.command(index, &Command::Start, "operators start what has no `start`", is_told);
         if let Some(life) = self.lives.get_mut(index).filter(|_| is_done) {
             life.refused = None;
         }
     }
 
+    /// Takes note of what the controller has done: what it has evaluated, and its history.
+    pub(super) fn take_in(&mut self) {
+        for index in 0..self.lives.len() {
+            let Some(life) = self.lives.get(index) else { continue };
+            let metrics = self.deployment().metrics.get(&life.key);
+            let evaluation = metrics.and_then(|metrics| metrics.last.as_ref());
+            let Some(Evaluation { at, fired, .. }) = evaluation.filter(|own| own.at != life.evaluated_at) else {
+                continue;
+            };
+            let (at, fired) = (*at, fired.clone());
+            if let Some(life) = self.lives.get_mut(index) {
+                life.evaluated_at = at;
+            }
+            if !fired.is_empty() {
+                self.fire(index, &fired);
+            }
+        }
+        for entry in self.platform.take_entries() {
+            if let Some(index) = self.lives.iter().position(|life| life.key == entry.rollout) {
+                self.changed(index, entry);
+            }
+        }
+    }
+
     /// Guardrails have come true.
-    pub(super) fn fire(&mut self, index: usize, fired: &[Fired], order: Option<Order>) {
+    fn fire(&mut self, index: usize, fired: &[Fired]) {
         let (at_ms, now_on) = (self.at_ms(), self.lives.get(index).map_or(0, |life| life.traffic.toll.on_new));
         let mut alerts = Vec::new();
         if let Some(life) = self.lives.get_mut(index) {
@@ -142,43 +161,36 @@ impl Simulation {
             if is_harmed && !alerts.is_empty() {
                 life.alerted.get_or_insert((at_ms, now_on));
             }
-            if is_harmed && order.is_some() {
+            if is_harmed && fired.iter().any(|fired| fired.order.is_some()) {
                 life.acted.get_or_insert((at_ms, now_on));
             }
         }
         for text in alerts {
             self.tell(index, Kind::Alert, "guardrail", "alert", text);
         }
-        if let Some(order) = order {
-            self.order(index, order, true);
-        }
     }
 
-    /// Does what is due, and takes note of what stands in the way of the rest.
+    /// Takes note of what stands in the way of each rollout, and takes the steps that plans leave to operators.
     pub(super) fn go_on(&mut self) {
-        for _ in 0..CONSEQUENCES_MAX {
-            if !self.note_outlooks() {
-                return;
-            }
-            let Some((key, order)) = self.deployment.due(self.now).or_else(|| self.left_to_operators()) else { return };
-            let Some(index) = self.lives.iter().position(|life| life.key == key) else { return };
-            if !self.order(index, order, true) {
+        for _ in 0..STEPS_MAX {
+            self.note_outlooks();
+            let Some((index, command)) = self.left_to_operators() else { return };
+            if !self.command(index, &command, "nothing else stands in the way", true) {
                 return;
             }
         }
     }
 
-    /// Looks ahead, where something may have changed; whether anything is due.
-    fn note_outlooks(&mut self) -> bool {
-        let mut is_due = false;
+    /// Looks ahead, where something may have changed.
+    fn note_outlooks(&mut self) {
+        let deployment = self.platform.deployment();
         let mut waiting: Vec<(usize, String)> = Vec::new();
         for (index, life) in self.lives.iter_mut().enumerate() {
             if life.asleep.1 == self.changes && self.now < life.asleep.0 {
                 continue;
             }
-            let Some(rollout) = self.deployment.rollouts.get(&life.key) else { continue };
-            let outlook = self.deployment.outlook(rollout, self.now);
-            is_due |= outlook.due.is_some() || outlook.blocked == [Blocker::Manual];
+            let Some(rollout) = deployment.rollouts.get(&life.key) else { continue };
+            let outlook = deployment.outlook(rollout, self.now);
             // All of them have to go, so the last of those that only the time takes away says when.
             let until = outlook.blocked.iter().filter_map(Blocker::until).max();
             life.asleep = (until.unwrap_or(self.now), self.changes);
@@ -197,85 +209,71 @@ impl Simulation {
         for (index, text) in waiting {
             self.tell(index, Kind::Waiting, "schedule", "wait", text);
         }
-        is_due
     }
 
     /// A step that the plan leaves to operators, and that nothing else stands in the way of.
-    fn left_to_operators(&self) -> Option<(Name, Order)> {
-        let life = self.lives.iter().find(|life| life.blocked == [Blocker::Manual])?;
-        let rollout = self.deployment.rollouts.get(&life.key)?;
-        let next = self.deployment.outlook(rollout, self.now).next?;
-        Some((life.key.clone(), Order::new(next.command, OPERATOR, "nothing else stands in the way".to_owned())))
+    fn left_to_operators(&self) -> Option<(usize, Command)> {
+        let index = self.lives.iter().position(|life| life.blocked == [Blocker::Manual])?;
+        let rollout = self.deployment().rollouts.get(&self.lives.get(index)?.key)?;
+        Some((index, self.deployment().outlook(rollout, self.now).next?.command))
     }
 
-    /// Carries an order out, as the controller would; whether it was not refused.
-    fn order(&mut self, index: usize, order: Order, is_told: bool) -> bool {
+    /// An operator commands; whether it was not refused.
+    fn command(&mut self, index: usize, command: &Command, reason: &str, is_told: bool) -> bool {
         let Some(key) = self.lives.get(index).map(|life| life.key.clone()) else { return false };
-        let Some(rollout) = self.deployment.rollouts.get(&key) else { return false };
-        let before = rollout.record.live.clone();
-        let (command, by, reason) = (order.command.clone(), order.actor.clone(), explain::in_full(&order));
-        let figures: Vec<String> = order.measured.iter().map(explain::figure).collect();
-        let change = match rollout.change(order, self.now) {
-            Ok(change) => change,
-            Err(refusal) => {
-                if let Some(life) = self.lives.get_mut(index).filter(|_| command == Command::Start) {
-                    life.refused = Some(refusal.to_string());
-                }
-                if is_told {
-                    let help = refusal.help().map(|help| format!(" ({help})")).unwrap_or_default();
-                    self.tell(
-                        index,
-                        Kind::Refused,
-                        &by,
-                        command.name(),
-                        format!("{command} is refused: {refusal}{help}"),
-                    );
-                }
-                return false;
-            }
-        };
-        let after = change.rollout.record.live.clone();
-        self.deployment.accept(change);
-        self.changes += 1;
-        let at_ms = self.at_ms();
-        if let Some(life) = self.lives.get_mut(index) {
-            let has_moved = (before.phase, before.killed, before.ended) != (after.phase, after.killed, after.ended);
-            if has_moved {
-                life.last = Some((reason.clone(), at_ms));
-                life.stage = before.stage.clone();
-            }
-            if before.stage != after.stage
-                || before.phase == Phase::Draft && after.phase != Phase::Draft
-                || before.attempt != after.attempt
-            {
-                let stage = after.stage.clone();
-                life.enter(&stage, at_ms);
-            }
+        let refused = self.platform.command(&key, command, reason, self.now);
+        self.take_in();
+        let Err(Refused { detail, help }) = refused else { return true };
+        if let Some(life) = self.lives.get_mut(index).filter(|_| *command == Command::Start) {
+            life.refused = Some(detail.clone());
         }
         if is_told {
-            let has_fallen = after.percentage < before.percentage || after.killed && !before.killed;
-            let is_forward = after.percentage > before.percentage
-                || after.stage != before.stage
-                || after.has_ended() && !before.has_ended();
-            let kind = match command {
-                _ if has_fallen || matches!(command, Command::Rollback(_) | Command::Kill(_) | Command::Pause) => {
-                    Kind::Back
-                }
-                _ if is_forward => Kind::Forward,
-                _ => Kind::Change,
-            };
-            self.tell(index, kind, &by, command.name(), reason);
-            if let Some(event) = self.events.last_mut() {
-                event.figures = figures;
-            }
+            let help = help.map(|help| format!(" ({help})")).unwrap_or_default();
+            let text = format!("{command} is refused: {detail}{help}");
+            self.tell(index, Kind::Refused, OPERATOR, command.name(), text);
         }
-        true
+        false
+    }
+
+    /// Takes note of a change, and tells of it; what is applied and what is ticked off is told by whoever does so.
+    fn changed(&mut self, index: usize, entry: Entry) {
+        let at_ms = self.at_ms();
+        let Some(life) = self.lives.get_mut(index) else { return };
+        let (reason, figures) = (explain::of_entry(&entry), explain::figures(&entry));
+        let (before, after) = (std::mem::replace(&mut life.live, entry.state), life.live.clone());
+        self.changes += 1;
+        let has_moved = (before.phase, before.killed, before.ended) != (after.phase, after.killed, after.ended);
+        if has_moved {
+            life.last = Some((reason.clone(), at_ms));
+            life.stage = before.stage.clone();
+        }
+        if before.stage != after.stage
+            || before.phase == Phase::Draft && after.phase != Phase::Draft
+            || before.attempt != after.attempt
+        {
+            let stage = after.stage.clone();
+            life.enter(&stage, at_ms);
+        }
+        let has_fallen = after.percentage < before.percentage || after.killed && !before.killed;
+        let is_forward = after.percentage > before.percentage
+            || after.stage != before.stage
+            || after.has_ended() && !before.has_ended();
+        let kind = match entry.command {
+            Command::Apply { .. } | Command::Approve(_) => return,
+            _ if has_fallen => Kind::Back,
+            Command::Rollback(_) | Command::Kill(_) | Command::Pause => Kind::Back,
+            _ if is_forward => Kind::Forward,
+            _ => Kind::Change,
+        };
+        self.tell(index, kind, &entry.actor, entry.command.name(), reason);
+        if let Some(event) = self.events.last_mut() {
+            event.figures = figures;
+        }
     }
 
     fn tell(&mut self, index: usize, kind: Kind, by: &str, command: &'static str, text: String) {
         let Some(life) = self.lives.get(index) else { return };
-        let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return };
-        let live = &rollout.record.live;
+        let live = &life.live;
         self.events.push(Event {
             at: self.now,
             rollout: life.key.clone(),
@@ -291,7 +289,7 @@ impl Simulation {
 
     /// What stands in the way of a rollout, with the gates that do.
     pub(super) fn in_the_way(&self, life: &SimulatedRollout) -> String {
-        let evaluation = self.deployment.metrics.get(&life.key).and_then(|metrics| metrics.last.as_ref());
+        let evaluation = self.deployment().metrics.get(&life.key).and_then(|metrics| metrics.last.as_ref());
         let mut texts = Vec::new();
         for blocker in &life.blocked {
             texts.push(match (&life.refused, blocker) {

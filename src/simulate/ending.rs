@@ -27,14 +27,14 @@ impl Simulation {
     }
 
     fn fate(&self, life: &SimulatedRollout) -> RunOutcome {
-        let live = self.deployment.rollouts.get(&life.key).map(|rollout| &rollout.record.live);
+        let live = self.deployment().rollouts.get(&life.key).map(|rollout| &rollout.record.live);
         let outcome = live.map_or(Outcome::Unfinished, Outcome::of);
         let hours = |ms: i64| (ms as f64 / 36_000.0).round() / 100.0;
         let (reason, at_ms) = match (&life.last, outcome) {
             (Some((reason, at_ms)), Outcome::Completed | Outcome::RolledBack | Outcome::Paused) => {
                 (reason.clone(), *at_ms)
             }
-            _ => (self.in_the_way(life), self.at_ms()),
+            _ => (self.refused.clone().unwrap_or_else(|| self.in_the_way(life)), self.at_ms()),
         };
         let noticed = life.acted.or(life.alerted).zip(life.first_harm);
         let toll = life.traffic.toll;

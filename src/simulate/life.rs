@@ -7,15 +7,13 @@ use super::scenario::{Line, Scenario, What};
 use super::traffic::Traffic;
 use super::world::{Conditions, Injection};
 use crate::decide::schedule::Blocker;
-use crate::decide::signals::Signals;
+use crate::model::live::LiveState;
 use crate::model::plan::Plan;
 use crate::model::plan::stage::FRESH_DEFAULT;
 use crate::model::plan::words::SignalKind;
 use crate::model::record::Record;
 use crate::model::{Instant, Name};
 
-/// Gates are looked at for so long before they count, beyond what they have to hold for.
-const GATES_MS: i64 = 900_000;
 /// Somebody whose reports are not expected at any time reports this often.
 const REPORT_MS: i64 = 3_600_000;
 
@@ -25,8 +23,6 @@ pub struct SimulatedRollout {
     pub key: Name,
     /// Its plan.
     pub plan: Rc<Plan>,
-    /// By stage: the plan without its gates, and for how long they have to be looked at before its end.
-    ungated: Vec<(Plan, i64)>,
     /// What it would be like without the scenario.
     pub healthy: Healthy,
     /// What it is like.
@@ -55,6 +51,10 @@ pub struct SimulatedRollout {
     pub asleep: (Instant, u64),
     /// What was last told of what stands in the way.
     pub told: Vec<&'static str>,
+    /// Its state, as of the last change.
+    pub live: LiveState,
+    /// When it was last evaluated.
+    pub evaluated_at: Option<Instant>,
     /// Why it came into its last state, and when.
     pub last: Option<(String, i64)>,
     /// The stage that it was in before that.
@@ -76,7 +76,6 @@ impl SimulatedRollout {
         Self {
             key: plan.key.clone(),
             plan: Rc::clone(plan),
-            ungated: (0..plan.stages.len()).map(|index| ungated(plan, index)).collect(),
             reports: vec![0; healthy.signals.len()],
             healthy,
             conditions,
@@ -91,6 +90,8 @@ impl SimulatedRollout {
             blocked: Vec::new(),
             asleep: (start, 0),
             told: Vec::new(),
+            live: Record::draft(plan, start).live,
+            evaluated_at: None,
             last: None,
             stage: plan.stages.first().map_or_else(|| plan.key.clone(), |stage| stage.name.clone()),
             ticked: None,
@@ -162,27 +163,13 @@ impl SimulatedRollout {
         begins.chain(ends).filter(|ms| *ms > at_ms).min()
     }
 
-    /// The plan as it is looked at: without the current stage's gates while its hold has longer to go than
-    /// they have to hold for. Those that compare with legacy stay, since they gather evidence.
-    pub fn looked_at(&self, record: &Record, now: Instant) -> &Plan {
-        let index = self.plan.stage_index(record.live.stage.as_str()).unwrap_or_default();
-        let ends_ms = || {
-            let hold = self.plan.stages.get(index)?.hold?;
-            Some(record.held_since?.as_epoch_ms().saturating_add(i64::try_from(hold.as_ms()).unwrap_or(i64::MAX)))
-        };
-        match (self.ungated.get(index), ends_ms()) {
-            (Some((plan, needed_ms)), Some(ends_ms)) if ends_ms.saturating_sub(*needed_ms) > now.as_epoch_ms() => plan,
-            _ => &self.plan,
-        }
-    }
-
     /// Whether a line's time may still come.
     pub fn has_turns_after(&self, at_ms: i64) -> bool {
         self.turns.iter().any(|turn| !turn.is_on && turn.from_ms.is_some_and(|from| from > at_ms))
     }
 
     /// Reports what others measure.
-    pub fn report(&mut self, signals: &mut Signals, at_ms: i64, now: Instant) {
+    pub fn report(&mut self, at_ms: i64, mut tell: impl FnMut(&Name, f64)) {
         for (((name, _), value), next_ms) in
             self.healthy.signals.iter().zip(&self.conditions.signals).zip(&mut self.reports)
         {
@@ -200,21 +187,8 @@ impl SimulatedRollout {
             // Of a count that nobody waits for, nothing is reported where there is nothing, but once, to
             // show that somebody is there.
             if *value > 0.0 || limit.is_some() || is_first {
-                signals.report(name.as_str(), *value, now);
+                tell(name, *value);
             }
         }
     }
-}
-
-/// A plan without the gates of one stage that are about figures of new alone, and for how long those have
-/// to be looked at before they count.
-fn ungated(plan: &Plan, index: usize) -> (Plan, i64) {
-    let mut ungated = plan.clone();
-    let mut hold_ms = 0;
-    if let Some(stage) = ungated.stages.get_mut(index) {
-        let holds = stage.gates.iter().flat_map(|gate| &gate.when.terms).filter_map(|term| term.hold);
-        hold_ms = holds.map(|hold| hold.as_ms()).max().unwrap_or_default();
-        stage.gates.retain(|gate| gate.when.terms.iter().any(|term| term.bound.is_legacy()));
-    }
-    (ungated, i64::try_from(hold_ms).unwrap_or(i64::MAX).saturating_add(GATES_MS))
 }

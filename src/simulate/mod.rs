@@ -1,6 +1,6 @@
-//! A rollout's whole life under a made-up clock and made-up traffic, on the functions that decide in
-//! operation: the assignment deals the subjects out, what they do is counted in windows as isolates
-//! count, and the metrics, the judge and the schedule do with it what they do in the controller.
+//! A rollout's whole life under a made-up clock and made-up traffic, lived by the controller that runs in operation:
+//! the assignment deals the subjects out, what they do is counted in windows as isolates count and comes to the
+//! controller in flushes, operators' commands come as calls, and what becomes of the rollout is the controller's doing.
 //!
 //! What is made up, and only that: the time, who comes and when, what new and legacy answer, what
 //! others report, and what operators do. A healthy world is made from the plan ([`healthy`]); a
@@ -20,6 +20,7 @@ mod ending;
 mod expected;
 pub mod healthy;
 pub mod life;
+mod platform;
 pub mod point;
 pub mod population;
 pub mod run;

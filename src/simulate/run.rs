@@ -1,10 +1,12 @@
-//! The run: step by step, what comes in is counted, looked at and acted upon, as in the controller.
+//! The run, step by step: requests come and are counted, an isolate flushes the counts to the controller, and the
+//! controller's alarm rings at each time that it asks for. What it decides then is its own; nothing of it is decided
+//! here.
 //!
-//! A step takes ten seconds where it matters when something is noticed: in the first hour of a rollout, in
-//! the hour after the scenario did something to it, and in stages that last seconds. Else it takes a
-//! minute while the scenario has something in force, and two while all is well, which is still less than
-//! the break between two looks that conditions with `for` allow. While a stage's hold has long to go its
-//! gates are not looked at, since they count at its end alone.
+//! The controller evaluates every ten seconds where it matters when something is noticed: in the first hour of a
+//! rollout, in the hour after the scenario did something to it, and in stages that last seconds. Else it evaluates
+//! every minute while the scenario has something in force, and every other minute while all is well, which is still
+//! less than the break between two evaluations that conditions with `for` allow. A step goes from one evaluation to the
+//! next, unless the scenario has something in between, or the controller changes something.
 
 use std::rc::Rc;
 
@@ -13,16 +15,17 @@ use fastrand::Rng;
 use super::Settings;
 use super::chance::poisson;
 use super::life::SimulatedRollout;
+use super::platform::Platform;
 use super::population::{Assigned, Dealt, Population, Request};
 use super::scenario::{Scenario, What};
 use super::told::{Event, Outcome, Report};
 use crate::decide::deployment::Deployment;
-use crate::decide::rollout::Rollout;
 use crate::decide::series::{MINUTE_MS, minute_of};
 use crate::model::live::Phase;
 use crate::model::measured::{SlicedCounts, Window};
 use crate::model::plan::Plan;
 use crate::model::{Instant, Name};
+use crate::protocol::flush::Counted;
 
 /// A step where it matters.
 const STEP_MS_MIN: i64 = 10_000;
@@ -32,16 +35,20 @@ const STEP_MS_MAX: i64 = 2 * MINUTE_MS;
 const FINE_MS: i64 = 3_600_000;
 /// Stages with a shorter hold are looked at in fine steps.
 const HOLD_MS_MIN: u64 = 600_000;
-/// Old minutes are folded into hours so often.
-const FOLD_MS: i64 = 30 * MINUTE_MS;
+/// The controller's alarm rings at most so often in a step.
+const ALARMS_MAX: usize = 1_000;
+/// A flush arrives so much before the alarm rings that evaluates what it brings.
+const FLUSH_MS: i64 = 1;
 /// What the scenario does after a rollout has ended is given so long to show.
 const SHOWING_MS: i64 = 24 * 3_600_000;
 
 /// A deployment and its made-up world.
 pub struct Simulation {
-    pub(super) deployment: Deployment,
+    pub(super) platform: Platform,
     pub(super) lives: Vec<SimulatedRollout>,
     pub(super) events: Vec<Event>,
+    /// Why the plans were refused; then there are no rollouts.
+    pub(super) refused: Option<String>,
     /// How many changes there have been.
     pub(super) changes: u64,
     pub(super) start: Instant,
@@ -51,6 +58,8 @@ pub struct Simulation {
     chance: Rng,
     population: Population,
     seats: Vec<Vec<Assigned>>,
+    /// The revision that each rollout has there.
+    revisions: Vec<u64>,
     /// Whether each life goes on.
     lived: Vec<bool>,
     /// The changes up to which the seats are right.
@@ -66,8 +75,9 @@ impl Simulation {
         let mut shared: Vec<Rc<Plan>> = plans.iter().cloned().map(Rc::new).collect();
         shared.sort_by(|one, other| one.key.cmp(&other.key));
         let population = Population::new(settings.subjects, &shared, &mut chance);
-        let mut deployment = Deployment::default();
-        shared.iter().for_each(|plan| deployment.rollouts.insert(Rollout::new(Rc::clone(plan), "".into(), 0, start)));
+        let mut platform = Platform::default();
+        platform.evaluate_every(settings.look_ms.unwrap_or(STEP_MS_MIN), start);
+        let applied = platform.apply(&serde_json::to_string(plans).unwrap_or_default(), start);
         let lives = shared
             .iter()
             .map(|plan| {
@@ -75,7 +85,8 @@ impl Simulation {
             })
             .collect();
         let mut simulation = Self {
-            deployment,
+            platform,
+            refused: applied.err().map(|refused| refused.detail),
             lives,
             events: Vec::new(),
             changes: 0,
@@ -86,11 +97,14 @@ impl Simulation {
             chance,
             population,
             seats: Vec::new(),
+            revisions: Vec::new(),
             lived: Vec::new(),
             seated: None,
             is_over: false,
         };
         simulation.lives.iter_mut().for_each(SimulatedRollout::place);
+        simulation.platform.ring(start);
+        simulation.take_in();
         simulation.turn();
         simulation.go_on();
         simulation
@@ -103,8 +117,8 @@ impl Simulation {
     }
 
     /// The deployment as it is now.
-    pub const fn deployment(&self) -> &Deployment {
-        &self.deployment
+    pub fn deployment(&self) -> &Deployment {
+        self.platform.deployment()
     }
 
     /// The time.
@@ -138,18 +152,17 @@ impl Simulation {
             return false;
         }
         self.lived = self.lives.iter().map(|life| self.is_lived(life)).collect();
-        let (from, step_ms) = (self.now, self.step_ms());
-        self.traffic(from, step_ms);
-        self.now = Instant::from_epoch_ms(from.as_epoch_ms() + step_ms);
-        let (now, at_ms) = (self.now, self.at_ms());
-        for life in self.lives.iter_mut().zip(&self.lived).filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
-            let metrics = self.deployment.metrics.get_mut(&life.key);
-            life.report(&mut metrics.signals, at_ms, now);
-            if now.as_epoch_ms() % FOLD_MS == 0 {
-                metrics.series.fold(now, &mut |_| ());
-            }
-        }
-        self.evaluate();
+        let from = self.now;
+        let evaluate_ms = self.evaluate_ms();
+        self.platform.evaluate_every(evaluate_ms, from);
+        self.seat();
+        let until = self.ring_until(self.step_until(evaluate_ms));
+        let counted = self.traffic(from, until.as_epoch_ms() - from.as_epoch_ms());
+        self.now = until;
+        self.report_signals();
+        self.platform.flush(counted, self.faults(), Instant::from_epoch_ms(until.as_epoch_ms() - FLUSH_MS));
+        self.platform.ring(until);
+        self.take_in();
         self.go_on();
         self.turn();
         self.go_on();
@@ -157,14 +170,60 @@ impl Simulation {
         true
     }
 
-    fn step_ms(&self) -> i64 {
+    /// Until when the next step goes: until the next evaluation, or until the scenario has something.
+    fn step_until(&self, evaluate_ms: i64) -> Instant {
+        let (now_ms, at_ms) = (self.now.as_epoch_ms(), self.at_ms());
+        let turn_ms = self.lives.iter().filter_map(|life| life.next_turn_ms(at_ms)).min();
+        let turn_ms = turn_ms.map(|turn_ms| (turn_ms - at_ms).max(STEP_MS_MIN));
+        let wanted_ms = if self.settings.look_ms.is_some() { None } else { turn_ms };
+        Instant::from_epoch_ms(now_ms + evaluate_ms.min(wanted_ms.unwrap_or(evaluate_ms)))
+    }
+
+    /// Rings the controller's alarm at each time before `until` that it asks for. Returns when something changed, which
+    /// ends the step: who comes later comes to another state.
+    fn ring_until(&mut self, until: Instant) -> Instant {
+        let changes = self.changes;
+        for _ in 0..ALARMS_MAX {
+            let Some(at) = self.platform.wake(self.now).filter(|at| *at < until) else { break };
+            self.now = self.now.max(at);
+            self.platform.ring(self.now);
+            self.take_in();
+            if self.changes != changes {
+                return self.now;
+            }
+        }
+        until
+    }
+
+    /// Others report what they measure.
+    fn report_signals(&mut self) {
+        let (now, at_ms) = (self.now, self.at_ms());
+        for life in self.lives.iter_mut().zip(&self.lived).filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
+            let platform = &mut self.platform;
+            let key = life.key.clone();
+            life.report(at_ms, |name, value| platform.report(&key, name, value, now));
+        }
+    }
+
+    /// What isolates find wrong with the configuration.
+    fn faults(&self) -> Vec<(String, String)> {
+        let lived = self.lives.iter().zip(&self.lived).filter(|(_, is_lived)| **is_lived).map(|(life, _)| life);
+        let of = |life: &SimulatedRollout| {
+            let subject = format!("stage/{}", life.key);
+            (1..=life.conditions.faults).map(move |fault| (subject.clone(), format!("fault {fault} of the scenario")))
+        };
+        lived.flat_map(of).collect()
+    }
+
+    /// From now to the next evaluation, in milliseconds.
+    fn evaluate_ms(&self) -> i64 {
         if let Some(look_ms) = self.settings.look_ms {
             return look_ms;
         }
         let at_ms = self.at_ms();
         let is_recent = |ms: i64| at_ms - ms < FINE_MS;
         let matters = |life: &SimulatedRollout| {
-            let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return false };
+            let Some(rollout) = self.deployment().rollouts.get(&life.key) else { return false };
             let record = &rollout.record;
             let runs = record.live.phase == Phase::Running && !record.is_waiting;
             let stage = life.plan.stage_index(record.live.stage.as_str()).and_then(|index| life.plan.stages.get(index));
@@ -180,30 +239,27 @@ impl Simulation {
             () if self.lives.iter().any(is_harmed) => MINUTE_MS,
             () => STEP_MS_MAX,
         };
-        // Steps end at whole minutes, and where the scenario has something.
-        let now_ms = self.now.as_epoch_ms();
-        let next_ms = self
-            .lives
-            .iter()
-            .filter_map(|life| life.next_turn_ms(at_ms))
-            .min()
-            .map_or(i64::MAX, |next| (next - at_ms).max(STEP_MS_MIN));
-        (wanted_ms - now_ms.rem_euclid(wanted_ms)).min(next_ms)
+        // Evaluations are at whole minutes, as windows are.
+        wanted_ms - self.now.as_epoch_ms().rem_euclid(wanted_ms)
     }
 
-    /// Lets requests come.
-    fn traffic(&mut self, from: Instant, length_ms: i64) {
-        if self.seated != Some(self.changes) {
-            let keys: Vec<Name> = self.lives.iter().map(|life| life.key.clone()).collect();
-            let dealt: Vec<Dealt> = self
-                .deployment
-                .rollouts
-                .iter()
-                .map(|rollout| Dealt::new(&rollout.plan, &rollout.record, &keys))
-                .collect();
-            self.seats = self.population.seats(&dealt);
-            self.seated = Some(self.changes);
+    /// Deals the subjects out, where anything has changed.
+    fn seat(&mut self) {
+        if self.seated == Some(self.changes) {
+            return;
         }
+        let keys: Vec<Name> = self.lives.iter().map(|life| life.key.clone()).collect();
+        let rollouts = &self.platform.deployment().rollouts;
+        let dealt: Vec<Dealt> =
+            rollouts.iter().map(|rollout| Dealt::new(&rollout.plan, &rollout.record, &keys)).collect();
+        self.seats = self.population.seats(&dealt);
+        self.revisions = self.lives.iter().map(|life| life.live.revision).collect();
+        self.seated = Some(self.changes);
+    }
+
+    /// Lets requests come, to where the state at the beginning of the step deals them out: isolates learn of a new
+    /// one within a second or two. Returns what is counted of them.
+    fn traffic(&mut self, from: Instant, length_ms: i64) -> Vec<Counted> {
         let count = poisson(&mut self.chance, self.settings.requests_per_hour * length_ms as f64 / 3_600_000.0);
         let moment = |index: usize| {
             Instant::from_epoch_ms(
@@ -213,21 +269,16 @@ impl Simulation {
         };
         let requests: Vec<Request> =
             (0..count).map(|index| self.population.request(moment(index), &mut self.chance)).collect();
-        let end = Instant::from_epoch_ms(from.as_epoch_ms() + length_ms);
-        for ((life, seats), is_lived) in self.lives.iter_mut().zip(&self.seats).zip(&self.lived) {
-            let Some(rollout) = self.deployment.rollouts.get(&life.key).filter(|_| *is_lived) else { continue };
-            let (window, compared) = life.traffic.count(
-                &requests,
-                &self.population,
-                seats,
-                minute_of(from),
-                rollout.record.live.revision,
-                &mut self.chance,
-            );
+        let mut flushed = Vec::new();
+        let lived = self.lives.iter_mut().zip(&self.seats).zip(&self.revisions).zip(&self.lived);
+        for ((life, seats), revision) in lived.filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
+            let (window, compared) =
+                life.traffic.count(&requests, &self.population, seats, minute_of(from), *revision, &mut self.chance);
             if !window.sides.is_empty() {
-                self.deployment.metrics.get_mut(&life.key).count(window, &compared, end);
+                flushed.push(Counted { rollout: life.key.clone(), window, compared });
             }
         }
+        flushed
     }
 
     /// Does what the scenario has for now.
@@ -249,12 +300,10 @@ impl Simulation {
     /// Reports that happen once.
     pub(super) fn happen(&mut self, index: usize, what: &What) {
         let (Some(life), now) = (self.lives.get(index), self.now) else { return };
-        let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return };
         match what {
-            What::Count(name, count) => {
-                self.deployment.metrics.get_mut(&life.key).signals.report(name.as_str(), *count, now)
-            }
+            What::Count(name, count) => self.platform.report(&life.key, name, *count, now),
             What::Reporters(name, count) => {
+                let Some(rollout) = self.platform.deployment().rollouts.get(&life.key) else { return };
                 let mut window = Window::at(minute_of(now), rollout.record.live.revision);
                 let seats = self.seats.get(index).map_or(&[][..], Vec::as_slice);
                 life.traffic.reporters(
@@ -264,30 +313,10 @@ impl Simulation {
                     seats,
                     &mut window,
                 );
-                self.deployment.metrics.get_mut(&life.key).count(window, &SlicedCounts::default(), now);
+                let counted = Counted { rollout: life.key.clone(), window, compared: SlicedCounts::default() };
+                self.platform.flush(vec![counted], Vec::new(), now);
             }
             _ => {}
-        }
-    }
-
-    /// Looks at what was measured, and carries out what guardrails ask for.
-    fn evaluate(&mut self) {
-        for index in 0..self.lives.len() {
-            let Some(life) = self.lives.get(index) else { continue };
-            let Deployment { rollouts, metrics, .. } = &mut self.deployment;
-            let Some(rollout) = rollouts.get(&life.key).filter(|_| self.lived.get(index) == Some(&true)) else {
-                continue;
-            };
-            let evaluation = metrics.get_mut(&life.key).evaluate(
-                life.looked_at(&rollout.record, self.now),
-                &rollout.record,
-                life.conditions.faults,
-                self.now,
-            );
-            if !evaluation.fired.is_empty() {
-                let (fired, order) = (evaluation.fired.clone(), evaluation.order().cloned());
-                self.fire(index, &fired, order);
-            }
         }
     }
 
@@ -309,7 +338,7 @@ impl Simulation {
     /// Whether there is anything to be seen of a rollout. Who has not begun serves nobody, so no guardrail
     /// watches and no gate counts. Who has ended is left in peace unless the scenario goes on with it.
     fn is_lived(&self, life: &SimulatedRollout) -> bool {
-        let Some(rollout) = self.deployment.rollouts.get(&life.key) else { return false };
+        let Some(rollout) = self.deployment().rollouts.get(&life.key) else { return false };
         let live = &rollout.record.live;
         let goes_on =
             Outcome::of(live) == Outcome::Unfinished || self.is_showing(life) || life.has_turns_after(self.at_ms());
@@ -321,7 +350,7 @@ impl Simulation {
     fn is_stuck(&self, key: &Name, depth: usize) -> bool {
         use crate::decide::schedule::Blocker;
         let (Some(rollout), Some(life)) =
-            (self.deployment.rollouts.get(key), self.lives.iter().find(|life| life.key == *key))
+            (self.deployment().rollouts.get(key), self.lives.iter().find(|life| life.key == *key))
         else {
             return true;
         };
@@ -331,7 +360,7 @@ impl Simulation {
         let is_for_good = |blocker: &Blocker| match blocker {
             Blocker::Draft | Blocker::Checklist(_) => true,
             Blocker::After(names) => names.iter().any(|name| {
-                let has_ended = self.deployment.rollouts.get(name).is_some_and(|other| other.record.live.has_ended());
+                let has_ended = self.deployment().rollouts.get(name).is_some_and(|other| other.record.live.has_ended());
                 !has_ended && depth > 0 && self.is_stuck(name, depth - 1)
             }),
             _ => false,

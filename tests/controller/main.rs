@@ -12,10 +12,12 @@
 
 mod adoption;
 mod crashes;
+mod isolates;
 mod people;
 mod races;
 mod schema;
 mod sqlite;
+mod whole;
 mod world;
 
 /// The seeds of a test: `SEED` alone where it is given.

@@ -47,12 +47,11 @@ fn data_flows_one_way() {
 }
 
 #[test]
-fn a_simulation_stands_on_decisions_alone_and_makes_up_the_rest() {
+fn a_simulation_runs_the_controller_and_makes_up_the_rest() {
     for (path, text) in sources("simulate") {
         for name in [
             "crate::cli",
             "crate::edge",
-            "crate::protocol",
             "SystemTime",
             "Instant::now",
             "std::env",

@@ -37,6 +37,12 @@ pub trait Storage {
     /// When the storage refuses. Whether the statements have been run is not known then: the object may have
     /// died after the commit and before its answer.
     fn commit(&mut self, statements: &[Statement]) -> Result<(), StorageError>;
+
+    /// Whether what is committed can be read again. Where it cannot, as in a simulated life, the controller prints
+    /// no counts for it and never drops what it has in memory.
+    fn keeps(&self) -> bool {
+        true
+    }
 }
 
 /// What the storage said when it refused.

@@ -1,0 +1,24 @@
+//! How often the controller does things by itself. What it does then is the same in any rhythm: a simulated life, which
+//! has weeks to live through in a second, has a slower one than operation.
+
+/// How often things are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rhythm {
+    /// Whatever serves somebody on new is evaluated this often, in milliseconds.
+    pub evaluate_ms: i64,
+    /// What has come in, or has changed, is evaluated this soon after the evaluation before, in milliseconds.
+    pub evaluate_soon_ms: i64,
+    /// KV is polled for edits this often, even where nobody asks, in milliseconds.
+    pub poll_ms: i64,
+    /// It is polled again after this long where there is an occasion, in milliseconds.
+    pub poll_fresh_ms: i64,
+    /// Old minutes become hours this often, in minutes.
+    pub fold_minutes: u64,
+}
+
+impl Default for Rhythm {
+    /// That of operation.
+    fn default() -> Self {
+        Self { evaluate_ms: 10_000, evaluate_soon_ms: 2_000, poll_ms: 30_000, poll_fresh_ms: 2_000, fold_minutes: 1 }
+    }
+}
