@@ -249,7 +249,7 @@ test('a draft in a freeze has a Start that says why not, and when', async () => 
   );
   await start.click({ force: true });
   await eventually(async () => assert.equal(await dialogOf(page).count(), 0));
-  await shows(page, '.fact-large', 'Waits for somebody to start it, possible in');
+  await shows(page, '.fact-large', 'Waits to be started, possible in');
 });
 
 test('completing after a rollback says what speaks against it and what ends, and wants the key', async () => {

@@ -66,7 +66,7 @@ test('a fault of the deployment stands on top', async () => {
 test('everything is killed with one click and one confirmation, and revived again', async () => {
   const page = await open.page('operator');
   await page.getByRole('button', { name: 'Kill everything' }).click();
-  await shows(page, 'dialog', 'have subjects on new');
+  await shows(page, 'dialog', 'users on new');
   await dialogOf(page).getByRole('button', { name: 'Kill everything' }).click();
   await shows(page, '.toast', 'rollouts killed');
   const { rollouts } = await open.deployment.api('GET', 'rollouts');

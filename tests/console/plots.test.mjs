@@ -242,7 +242,7 @@ test('a comparison that is no longer made says so, and ends where it ended', () 
       [minute(20), 7],
     ],
   });
-  assert.match(one.note, /not gathered now.* 3 of 100/);
+  assert.match(one.note, /^Stopped\. Last value: .*3 of 100/);
   assert.deepEqual(one.data[1], [5, 7]);
 });
 
@@ -269,7 +269,7 @@ test('what is not measured is listed with the way to get it', () => {
   const compared = charts(answer([window(5, { sides: [side('new', counted)] })]), {
     rollout: view({ guardrails: [{ when: 'error_rate > legacy', then: 'rollback' }] }),
   }).missing;
-  assert.match(compared.find(({ what }) => what.startsWith('Evidence')).how, /while somebody is on new/);
+  assert.match(compared.find(({ what }) => what.startsWith('Evidence')).how, /while there is traffic on new/);
 
   const lcp = {
     ...counted,

@@ -92,9 +92,9 @@ const grouped = (count) => count.toLocaleString('en-GB');
 
 /** What a fate costs, in the sentence of the page. */
 function costOf({ subjects_exposed, requests_failed, requests_until_detection }) {
-  const failed = requests_failed === 1 ? 'met 1 error' : `met ${grouped(requests_failed)} errors`;
+  const failed = requests_failed === 1 ? 'saw 1 error' : `saw ${grouped(requests_failed)} errors`;
   return [
-    `${grouped(subjects_exposed)} subjects`,
+    `${grouped(subjects_exposed)} users`,
     failed,
     requests_until_detection === null ? '' : `after ${grouped(requests_until_detection)} requests to new`,
   ];

@@ -92,7 +92,7 @@ test('signing out ends the session for good', async () => {
 
 test('a viewer sees no commands, and is told why', async () => {
   const page = await open.page('viewer', { hash: '#/rollouts/shop' });
-  await shows(page, '.commands', 'vic is a viewer');
+  await shows(page, '.commands', 'Read-only access for vic');
   await eventually(async () => assert.equal(await page.locator('button[data-command]:visible').count(), 0));
   await page.keyboard.press('k');
   await eventually(async () => assert.equal(await page.locator('dialog[open]').count(), 0));
