@@ -61,7 +61,7 @@ Examples:
     /// Live a plan through in seconds, healthy or with what a scenario does to it
     #[command(after_long_help = simulate::HELP, after_help = "`--help` tells of the healthy world and of scenarios.")]
     Simulate(SimulateArguments),
-    /// Injection ids (one per line on standard input) into a compact list, the value of the KV key `group/NAME`
+    /// Turn ids (one per line on standard input) into a compact list, the value of the KV key `group/NAME`
     #[command(
         after_help = "Examples:\n  tidegate group beta < ids.txt > beta.group\n  npx wrangler kv key put --remote --binding ROLLOUTS group/beta --path beta.group"
     )]

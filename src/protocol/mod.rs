@@ -2,7 +2,7 @@
 //!
 //! Nothing here fetches, and nothing here names the platform, so every rule of the request path is
 //! tested natively. The way of a request: [`address`] → [`routing`] → [`identity`] →
-//! [`decision`] → [`forward`] → [`assets`] → [`respond`]; [`way`] leads it from one to the next.
+//! [`decision`] → [`forward`] → [`assets`] → [`respond`]; [`exchange`] leads it from one to the next.
 
 pub mod address;
 pub mod api;
