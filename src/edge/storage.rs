@@ -57,10 +57,13 @@ impl Storage for ObjectStorage {
     }
 }
 
+/// JavaScript's numbers are exact up to here; whatever is greater only bounds a search.
+const SAFE: i64 = (1 << 53) - 1;
+
 fn to_js(value: &Value) -> SqlStorageValue {
     match value {
         Value::Null => SqlStorageValue::Null,
-        Value::Integer(number) => SqlStorageValue::Integer(*number),
+        Value::Integer(number) => SqlStorageValue::Integer((*number).clamp(-SAFE, SAFE)),
         Value::Real(number) => SqlStorageValue::Float(*number),
         Value::Text(text) => SqlStorageValue::String(text.clone()),
     }
