@@ -788,7 +788,7 @@ const seeMain = () =>
     new PerformanceObserver(seen).observe({ type: 'largest-contentful-paint', buffered: true });
   });
 
-test('a new frontend whose pages are 3 s late is rolled back for it', { timeout: 240_000 }, async () => {
+test('a new frontend whose pages are 3 s late is rolled back for it', { timeout: 600_000 }, async () => {
   shops.next.fail({ lcpMs: 3_000 });
   let visitors = 0,
     isBack = false;
