@@ -10,6 +10,7 @@ use super::store::{Batch, Storage, StorageError};
 use crate::model::{Instant, Name};
 use crate::protocol::api::{Call, Reply};
 use crate::protocol::flush::Answer;
+pub use crate::protocol::log::LogLine;
 
 /// What KV holds under keys; those that do not exist are left out.
 pub type KvTexts = HashMap<String, String>;
@@ -93,19 +94,6 @@ pub(super) enum Written {
     Rollout(Name),
     /// Nothing any more, of a rollout that went.
     Removed(String),
-}
-
-/// A line of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// Whether something is wrong.
-    pub is_warning: bool,
-    /// The stable name of what happened.
-    pub event: &'static str,
-    /// What it concerns.
-    pub subject: String,
-    /// What happened.
-    pub message: String,
 }
 
 /// What one input leads to.

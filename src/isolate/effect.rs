@@ -3,6 +3,7 @@
 //! Whatever waits can go down with its request, without a word. So what a read or a flush needs to go on travels in
 //! its effect and comes back with its input: nothing is left behind but a mark that expires.
 
+pub use crate::protocol::log::LogLine;
 use std::collections::HashMap;
 
 use super::flushing::{Ask, FlushRun};
@@ -76,19 +77,6 @@ pub enum Effect {
     CheckSignature(SignatureCheck),
     /// Write a line to the log.
     Log(LogLine),
-}
-
-/// A line of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// Whether it is a fault, rather than something that is as it should be.
-    pub is_warning: bool,
-    /// Its stable name.
-    pub event: &'static str,
-    /// What it concerns: a rollout's key, a KV key.
-    pub subject: String,
-    /// What happened.
-    pub message: String,
 }
 
 /// The lines that are still to be written.

@@ -22,6 +22,7 @@ pub mod headers;
 pub mod identity;
 pub mod jwt;
 pub mod limiter;
+pub mod log;
 pub mod measuring;
 pub mod message;
 pub mod meter;
