@@ -5,7 +5,7 @@ PORT ?= 8787
 COMMAND := target/release/tidegate
 # The console's own host, where it does not stand in wrangler.toml.
 CONSOLE = $(if $(CONSOLE_HOST),--var CONSOLE_HOST:$(CONSOLE_HOST) --domain $(CONSOLE_HOST))
-SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
+SOURCES := $(shell find src crates -name '*.rs') Cargo.toml Cargo.lock $(wildcard crates/*/Cargo.toml)
 export WRANGLER_SEND_METRICS := false
 export CONSOLE_HOST
 
@@ -57,7 +57,7 @@ test-build: setup
 test-edge test-cache test-frameworks test-browser: export TIDEGATE_COMMAND = $(CURDIR)/target/debug/tidegate
 
 test-native: setup ## Run the native tests
-	cargo test --quiet
+	cargo test --quiet --workspace
 
 test-wasm: setup ## Run the laws of cohorts and assignments on wasm
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$$(scripts/wasm-bindgen.sh)/wasm-bindgen-test-runner" \
@@ -87,9 +87,9 @@ lint: setup ## Check layout, code and types: rustfmt, clippy natively and for wa
 	npx tsc -p .
 	npx tsc -p www/state
 	npx tsc -p src/edge
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --target wasm32-unknown-unknown --lib -- -D warnings
-	cargo clippy --target wasm32-unknown-unknown --lib --no-default-features --features rehearse -- -D warnings
+	cargo clippy --target wasm32-unknown-unknown --lib -p tidegate-rehearse -- -D warnings
 
 format: setup ## Lay the code out, and mend what Biome can mend safely
 	cargo fmt

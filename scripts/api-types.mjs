@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
-const SOURCE = 'src/protocol/api/openapi.json';
+const SOURCE = 'crates/protocol/src/api/openapi.json';
 const TARGET = 'types/api.d.ts';
 const HEAD = `// The schemas of ${SOURCE} as types. Written by scripts/api-types.mjs (make format).\n`;
 const PLAIN = { string: 'string', number: 'number', integer: 'number', boolean: 'boolean', null: 'null' };

@@ -16,7 +16,7 @@ scripts/wasm-bindgen.sh >/dev/null &
 # With an rlib among the crate types, cargo would leave LTO out.
 cargo rustc --crate-type cdylib --profile edge --target wasm32-unknown-unknown --lib
 wait $!
-inputs="$(cat "$WASM" src/edge/*.js src/protocol/api/openapi.json "$0" package-lock.json | sha256sum)"
+inputs="$(cat "$WASM" src/edge/*.js crates/protocol/src/api/openapi.json "$0" package-lock.json | sha256sum)"
 if [ -f build/worker/index.js ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inputs" ]; then exit 0; fi
 
 rm -rf "$STAGING"
@@ -31,7 +31,7 @@ rm -rf "$STAGING"
   --enable-mutable-globals --enable-sign-ext \
   --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types --enable-exception-handling
 cp src/edge/{entry,http,module,controller}.js "$STAGING/"
-node -e 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0))))' < src/protocol/api/openapi.json > "$STAGING/openapi.json"
+node -e 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0))))' < crates/protocol/src/api/openapi.json > "$STAGING/openapi.json"
 mkdir -p build/worker
 "$BIN/esbuild" "$STAGING/entry.js" --bundle --format=esm --minify --external:./index_bg.wasm '--external:cloudflare:*' \
   --loader:.json=text --log-level=warning --log-override:duplicate-object-key=silent --outfile=build/worker/index.js

@@ -6,13 +6,13 @@ cd "$(dirname "$0")/.."
 # Beside cargo's own folder, which has the name of the profile.
 STAGING=target/staging/rehearse
 OUT=build/rehearse
-WASM=target/wasm32-unknown-unknown/rehearse/tidegate.wasm
+WASM=target/wasm32-unknown-unknown/rehearse/tidegate_rehearse.wasm
 
 # As in build-edge.sh, so that what both are built from is the same.
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="--cfg sha2_backend_soft=\"compact\" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src="
 # Compiled while cargo works, where it is missing.
 scripts/wasm-bindgen.sh >/dev/null &
-cargo rustc --crate-type cdylib --profile rehearse --target wasm32-unknown-unknown --lib --no-default-features --features rehearse
+cargo rustc --crate-type cdylib --profile rehearse --target wasm32-unknown-unknown -p tidegate-rehearse --lib
 wait $!
 inputs="$(cat "$WASM" "$0" package-lock.json | sha256sum)"
 if [ -f "$OUT/rehearse.js" ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inputs" ]; then exit 0; fi

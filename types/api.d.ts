@@ -1,4 +1,4 @@
-// The schemas of src/protocol/api/openapi.json as types. Written by scripts/api-types.mjs (make format).
+// The schemas of crates/protocol/src/api/openapi.json as types. Written by scripts/api-types.mjs (make format).
 
 /** Letters, digits, `_`, `-` and `.`; starts with a letter or a digit. */
 export type Name = string;

@@ -4,13 +4,13 @@ use web_sys::{Request, Response};
 use worker::Env;
 
 use super::{api, beacon, clock, console, glue, isolate, session};
-use crate::model::number::{Plain, rounded};
-use crate::protocol::address::Address;
-use crate::protocol::api::problem::Problem;
-use crate::protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
-use crate::protocol::console::is_for_everybody;
-use crate::protocol::preview::{self, PreviewKey};
-use crate::protocol::www;
+use tidegate_model::number::{Plain, rounded};
+use tidegate_protocol::address::Address;
+use tidegate_protocol::api::problem::Problem;
+use tidegate_protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
+use tidegate_protocol::console::is_for_everybody;
+use tidegate_protocol::preview::{self, PreviewKey};
+use tidegate_protocol::www;
 
 /// A request to one of the paths.
 pub struct AdminRequest<'a> {
@@ -135,7 +135,7 @@ fn open_preview(request: &AdminRequest<'_>) -> Response {
     let query = request.query();
     let to = preview::destination(parameter(query, "to").as_deref());
     let cookie = match parameter(query, "end") {
-        Some(key) if key.parse::<crate::model::Name>().is_ok() => preview::set_cookie(&key, None, 0),
+        Some(key) if key.parse::<tidegate_model::Name>().is_ok() => preview::set_cookie(&key, None, 0),
         Some(_) => {
             return glue::plain(
                 400,

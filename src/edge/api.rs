@@ -6,17 +6,17 @@ use web_sys::Response;
 
 use super::admin::{AdminRequest, answer};
 use super::{clock, console, glue, isolate};
-use crate::decide::assign::{Variant, Visitor, assign};
-use crate::model::route::HostPattern;
-use crate::model::subject::SubjectHash;
-use crate::model::{Instant, Name};
-use crate::protocol::api::auth::{Credentials, Person, admit};
-use crate::protocol::api::problem::Problem;
-use crate::protocol::api::prometheus::CONTENT_TYPE;
-use crate::protocol::api::session::{self, SessionKey};
-use crate::protocol::api::{BODY_BYTES_MAX, Call, EXPOSITION, PLANS_BYTES_MAX, Reply, Route, body, parameter};
-use crate::protocol::config::Snapshot;
-use crate::protocol::preview::{self, PreviewKey};
+use tidegate_decide::assign::{Variant, Visitor, assign};
+use tidegate_model::route::HostPattern;
+use tidegate_model::subject::SubjectHash;
+use tidegate_model::{Instant, Name};
+use tidegate_protocol::api::auth::{Credentials, Person, admit};
+use tidegate_protocol::api::problem::Problem;
+use tidegate_protocol::api::prometheus::CONTENT_TYPE;
+use tidegate_protocol::api::session::{self, SessionKey};
+use tidegate_protocol::api::{BODY_BYTES_MAX, Call, EXPOSITION, PLANS_BYTES_MAX, Reply, Route, body, parameter};
+use tidegate_protocol::config::Snapshot;
+use tidegate_protocol::preview::{self, PreviewKey};
 
 /// The longest that the controller is waited for: it may be waiting for KV in turn.
 const ANSWER_MS_MAX: f64 = 10_000.0;

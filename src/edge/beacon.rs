@@ -8,13 +8,13 @@ use worker::Env;
 
 use super::admin::{AdminRequest, answer};
 use super::{clock, glue, isolate, log};
-use crate::protocol::address::Address;
-use crate::protocol::api::problem::Problem;
-use crate::protocol::beacon::body::{self, BODY_BYTES_MAX};
-use crate::protocol::beacon::path::{BeaconPath, REPORTS};
-use crate::protocol::beacon::{is_foreign, own_path};
-use crate::protocol::limiter::{self, Limiter};
-use crate::protocol::meter::minute_of;
+use tidegate_protocol::address::Address;
+use tidegate_protocol::api::problem::Problem;
+use tidegate_protocol::beacon::body::{self, BODY_BYTES_MAX};
+use tidegate_protocol::beacon::path::{BeaconPath, REPORTS};
+use tidegate_protocol::beacon::{is_foreign, own_path};
+use tidegate_protocol::limiter::{self, Limiter};
+use tidegate_protocol::meter::minute_of;
 
 pub const PATH: &str = REPORTS;
 

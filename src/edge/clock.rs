@@ -1,6 +1,6 @@
 //! The one place that reads the clock.
 
-use crate::model::Instant;
+use tidegate_model::Instant;
 
 /// Milliseconds since 1970. In production it stands still between two awaits.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]

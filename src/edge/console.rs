@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use worker::Env;
 
 use super::{glue, log};
-use crate::protocol::console::Console;
+use tidegate_protocol::console::Console;
 
 thread_local! {
     static CONSOLE: OnceCell<Console> = const { OnceCell::new() };

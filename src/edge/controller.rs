@@ -21,10 +21,10 @@ use worker::{Delay, Env};
 
 use super::storage::ObjectStorage;
 use super::{clock, glue, log};
-use crate::controller::{Controller, Effect, Input, KvTexts, KvWrite, Publication, PublicationStep, ReadKv};
-use crate::model::Instant;
-use crate::protocol::api::{Call, Reply};
-use crate::protocol::flush::{Answer, Flush};
+use tidegate_controller::{Controller, Effect, Input, KvTexts, KvWrite, Publication, PublicationStep, ReadKv};
+use tidegate_model::Instant;
+use tidegate_protocol::api::{Call, Reply};
+use tidegate_protocol::flush::{Answer, Flush};
 
 /// The binding of the KV namespace.
 const ROLLOUTS: &str = "ROLLOUTS";

@@ -6,17 +6,17 @@ use std::cell::RefCell;
 use worker::Env;
 
 use super::{clock, glue, isolate, mint};
-use crate::decide::assign::Variant;
-use crate::model::node::Node;
-use crate::model::plan::Token;
-use crate::model::subject::SubjectHash;
-use crate::protocol::cookieless::Cookieless;
-use crate::protocol::facts::Facts;
-use crate::protocol::identity::Newcomers;
-use crate::protocol::jwt;
-use crate::protocol::message::RequestText;
-use crate::protocol::preview::{self, PreviewKey};
-use crate::protocol::robots::Robots;
+use tidegate_decide::assign::Variant;
+use tidegate_model::node::Node;
+use tidegate_model::plan::Token;
+use tidegate_model::subject::SubjectHash;
+use tidegate_protocol::cookieless::Cookieless;
+use tidegate_protocol::facts::Facts;
+use tidegate_protocol::identity::Newcomers;
+use tidegate_protocol::jwt;
+use tidegate_protocol::message::RequestText;
+use tidegate_protocol::preview::{self, PreviewKey};
+use tidegate_protocol::robots::Robots;
 
 thread_local! {
     static ROBOTS: RefCell<Robots> = RefCell::default();

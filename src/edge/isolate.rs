@@ -14,9 +14,9 @@ use wasm_bindgen_futures::future_to_promise;
 use worker::{Delay, Env};
 
 use super::{clock, glue, kv, log, mint};
-use crate::isolate::{ANSWER_MS_MAX, Effect, Input, Isolate, Setup, SignatureCheck, WAIT_MS_MAX};
-use crate::protocol::address::Address;
-use crate::protocol::exposure::{ExposureKey, Issuer};
+use tidegate_isolate::{ANSWER_MS_MAX, Effect, Input, Isolate, Setup, SignatureCheck, WAIT_MS_MAX};
+use tidegate_protocol::address::Address;
+use tidegate_protocol::exposure::{ExposureKey, Issuer};
 
 thread_local! {
     static ISOLATE: RefCell<Isolate> = RefCell::default();

@@ -12,15 +12,15 @@ use worker::Env;
 
 use super::facts::{EdgeFacts, EdgeNewcomers};
 use super::{beacon, clock, console, glue, isolate, log};
-use crate::isolate::{Input, Ready};
-use crate::model::plan::{Backend, Place, Token};
-use crate::model::route::is_own;
-use crate::model::upstream::Upstream;
-use crate::protocol::address::Address;
-use crate::protocol::decision::{self, Decision};
-use crate::protocol::exchange::{Accepted, Exchange, Outcome};
-use crate::protocol::message::{AnswerText, RequestText};
-use crate::protocol::step::{NoAnswer, Remark, Step, Which};
+use tidegate_isolate::{Input, Ready};
+use tidegate_model::plan::{Backend, Place, Token};
+use tidegate_model::route::is_own;
+use tidegate_model::upstream::Upstream;
+use tidegate_protocol::address::Address;
+use tidegate_protocol::decision::{self, Decision};
+use tidegate_protocol::exchange::{Accepted, Exchange, Outcome};
+use tidegate_protocol::message::{AnswerText, RequestText};
+use tidegate_protocol::step::{NoAnswer, Remark, Step, Which};
 
 /// So many requests may wait for their upstreams at once in one isolate. A cancelled request never
 /// comes back to take its place away, so the oldest make room; workerd itself allows far fewer.

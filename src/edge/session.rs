@@ -8,12 +8,12 @@ use web_sys::Response;
 use super::admin::{AdminRequest, answer};
 use super::api::{Sent, admitted};
 use super::{clock, glue};
-use crate::model::Instant;
-use crate::protocol::api::auth::{Person, Role, by_token, is_cross_site};
-use crate::protocol::api::problem::Problem;
-use crate::protocol::api::session::{LIFE_S, SessionKey, begin, end};
-use crate::protocol::api::{BODY_BYTES_MAX, body};
-use crate::protocol::limiter::{self, Limiter};
+use tidegate_model::Instant;
+use tidegate_protocol::api::auth::{Person, Role, by_token, is_cross_site};
+use tidegate_protocol::api::problem::Problem;
+use tidegate_protocol::api::session::{LIFE_S, SessionKey, begin, end};
+use tidegate_protocol::api::{BODY_BYTES_MAX, body};
+use tidegate_protocol::limiter::{self, Limiter};
 
 pub const PATH: &str = "/_tidegate/api/session";
 

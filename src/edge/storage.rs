@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 use worker::{SqlCursor, SqlStorageValue};
 
 use super::glue;
-use crate::controller::{Row, Statement, Storage, StorageError, Value};
+use tidegate_controller::{Row, Statement, Storage, StorageError, Value};
 
 #[wasm_bindgen]
 extern "C" {

@@ -1,4 +1,4 @@
-// Holds every answer against the document of the API (src/protocol/api/openapi.json), and keeps which
+// Holds every answer against the document of the API (crates/protocol/src/api/openapi.json), and keeps which
 // of its operations were answered. The document lets answers gain fields; here none may have one that
 // is not described, or the document would fall behind.
 import assert from 'node:assert/strict';
@@ -7,7 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { pairs, value } from './wire.mjs';
 
 export const DOCUMENT = JSON.parse(
-  readFileSync(new URL('../../src/protocol/api/openapi.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../crates/protocol/src/api/openapi.json', import.meta.url), 'utf8'),
 );
 
 /** The path of the console's session, which asks for no token as the others do. */

@@ -16,7 +16,7 @@ const README_LINES_MAX: usize = 220;
 /// Folders of what is built, installed or not ours.
 const SKIPPED: [&str; 5] = ["target", "node_modules", "build", ".git", ".wrangler"];
 /// A path in backticks that begins with one of these is a path of this repository.
-const FOLDERS: [&str; 8] = ["src", "tests", "docs", "scripts", "benches", "www", "plans", ".ci"];
+const FOLDERS: [&str; 9] = ["src", "crates", "tests", "docs", "scripts", "benches", "www", "plans", ".ci"];
 
 struct Paper {
     path: PathBuf,

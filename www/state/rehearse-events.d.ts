@@ -1,4 +1,4 @@
-// What happens on the page Rehearse, and what the simulation answers, which is Rust (src/rehearse) behind
+// What happens on the page Rehearse, and what the simulation answers, which is Rust (crates/rehearse) behind
 // texts in JSON: as far as the page reads it.
 import type { Plan } from '../../types/api.js';
 import type { Problem } from './events.js';

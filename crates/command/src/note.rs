@@ -1,0 +1,35 @@
+//! `tidegate note`: something to remember in a rollout's history; and the reason of a stop, which may
+//! follow once it is done.
+
+use super::change::send;
+use super::client::Client;
+use super::operator::{Consent, NoteArguments};
+use super::paint::{BOLD, WARN, note, paint, print, print_raw};
+use super::view::Changed;
+use super::{Failure, ask, change};
+use tidegate_model::command::Command;
+
+pub fn run(arguments: &NoteArguments, json: bool) -> Result<(), Failure> {
+    let NoteArguments { key, text, connection } = arguments;
+    let client = Client::new(connection)?;
+    let done = send(&client, key.as_str(), &Command::Note, text, None).map_err(Failure::from);
+    let answer = done.map_err(|failure| change::with_way_out(failure, key.as_str(), &Command::Note))?;
+    if json {
+        return print_raw(&answer.text);
+    }
+    let changed: Changed = answer.read()?;
+    print(&format!("{}: noted, revision {}", paint(BOLD, key), changed.rollout.state.revision))
+}
+
+/// Asks why a stop that is done was needed, unless that has been said. It stays done whatever becomes
+/// of the answer.
+pub fn follow(client: &Client, rollout: &str, consent: &Consent) {
+    let Some(text) = ask::afterwards(consent) else { return };
+    match send(client, rollout, &Command::Note, &text, None) {
+        Ok(_) => note("  It stands in the history."),
+        Err(error) => {
+            let again = if rollout == "*" { String::new() } else { format!(": try `tidegate note {rollout} TEXT`") };
+            note(&format!("{} the reason was not kept ({}){again}", paint(WARN, "!"), error.message()));
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The arguments of the commands that talk to a deployment.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
+
+use super::keys;
+use super::plans::PlanArguments;
+use tidegate_model::command::Target;
+use tidegate_model::fault::Explain;
+use tidegate_model::{Duration, Name, Percentage};
+
+/// The longest reason, in characters.
+const REASON_MAX: usize = 1_000;
+
+#[derive(Args)]
+pub struct Connection {
+    /// Where Tidegate answers [default: $TIDEGATE_URL, else http://localhost:8787]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+}
+
+/// How a change is agreed to.
+#[derive(Args)]
+pub struct Consent {
+    /// Why, for the history; what stops something needs none, and it can follow by `note`
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub reason: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Whether a change is only looked at.
+#[derive(Args)]
+pub struct Foresight {
+    /// Only say what would happen; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args)]
+pub struct StatusArguments {
+    /// The rollout [default: all]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Option<Name>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args)]
+pub struct HistoryArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// How many entries
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "verify")]
+    pub limit: u64,
+    /// Check the whole history: that nothing is missing, changed or added
+    #[arg(long)]
+    pub verify: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args)]
+pub struct ChangeArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Args)]
+pub struct CompleteArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>)]
+    pub key: Name,
+    /// The rollout's key once more: complete it although a checklist is open, it is rolled back or a guardrail has acted
+    #[arg(long, value_name = "KEY", value_parser = explained::<Name>)]
+    pub confirm: Option<Name>,
+    #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Args)]
+pub struct SetArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// The share of users on new, such as 25 or 0.5%
+    #[arg(value_name = "PERCENT", value_parser = explained::<Percentage>)]
+    pub percentage: Percentage,
+    #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Args)]
+pub struct ResumeArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// After a rollback: begin with this stage [default: the first]
+    #[arg(long, value_name = "NAME", value_parser = explained::<Name>)]
+    pub stage: Option<Name>,
+    #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Args)]
+pub struct RollbackArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// Where to: `off` (0 %), `previous` (the stage before) or a percentage
+    #[arg(long, value_name = "TARGET", default_value = "off", value_parser = target)]
+    pub to: Target,
+    #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Args)]
+pub struct KillArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", required_unless_present = "all", conflicts_with = "all", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Option<Name>,
+    /// Every rollout
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Args)]
+pub struct ApproveArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// The item's text, the beginning of it, or its number
+    #[arg(value_name = "ITEM", conflicts_with = "all")]
+    pub item: Option<String>,
+    /// Every item that is open
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub foresight: Foresight,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Args)]
+pub struct NoteArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// What to remember, at most 1,000 characters
+    #[arg(value_name = "TEXT", value_parser = reason)]
+    pub text: String,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args)]
+pub struct ApplyArguments {
+    #[command(flatten)]
+    pub plans: PlanArguments,
+    /// Remove the rollouts that no plan names
+    #[arg(long)]
+    pub prune: bool,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+#[derive(Args)]
+pub struct SignalArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// The signal, as in [signals.NAME]
+    #[arg(value_name = "NAME", value_parser = explained::<Name>)]
+    pub name: Name,
+    /// How many events [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// What a gauge shows
+    #[arg(long, value_name = "X", conflicts_with = "count", allow_negative_numbers = true, value_parser = finite)]
+    pub value: Option<f64>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    New,
+    Legacy,
+}
+
+impl Side {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Legacy => "legacy",
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct PreviewArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// The side to see
+    #[arg(value_name = "SIDE")]
+    pub side: Side,
+    /// How long the browser stays there, at most 7d
+    #[arg(long = "for", value_name = "TIME", default_value = "2h", value_parser = explained::<Duration>)]
+    pub length: Duration,
+    /// The host to preview it on [default: the one of the URL]
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args)]
+pub struct ExplainArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// The subject's id, as the plan's identity finds it
+    #[arg(value_name = "ID")]
+    pub id: String,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Whether a text can stand as the reason of a change.
+pub fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err("a reason needs words: whoever reads the history at night wants to know why".into()),
+        length if length > REASON_MAX => {
+            Err(format!("the reason is {length} characters long: at most {REASON_MAX} fit"))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn explained<T: FromStr>(text: &str) -> Result<T, String>
+where
+    T::Err: Explain,
+{
+    text.parse().map_err(|error: T::Err| told(&error))
+}
+
+fn told<E: Explain + Display>(error: &E) -> String {
+    error.help().map_or_else(|| error.to_string(), |help| format!("{error}: {help}"))
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    match text {
+        "off" => Ok(Target::Off),
+        "previous" => Ok(Target::Previous),
+        _ => text.parse().map(Target::Percentage).map_err(|_| {
+            format!("`{text}` is not where a rollback can go: `off`, `previous` or a percentage such as 5")
+        }),
+    }
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|value: &f64| value.is_finite())
+        .ok_or_else(|| format!("`{text}` is not a number such as 0.7"))
+}

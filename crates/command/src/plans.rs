@@ -1,0 +1,70 @@
+//! The arguments of the commands that work on plans and need no deployment.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::forecast::PerHour;
+use tidegate_model::plan::limits::REVISION_BY_HAND_MAX;
+use tidegate_model::{Name, Percentage};
+
+#[derive(Args)]
+pub struct PlanArguments {
+    /// Plans in TOML; together they are one deployment
+    #[arg(required = true, value_name = "PLAN")]
+    pub plans: Vec<PathBuf>,
+    /// Lay each plan's [environments.NAME] over it
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+}
+
+#[derive(Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    pub plans: PlanArguments,
+    /// Tell what chance does at so many requests to both sides: which guardrails fire on a healthy
+    /// release, and whether each stage sees enough. Such as 20000/h, 300/min, 5/s or 400000/day
+    #[arg(long, value_name = "RATE", value_parser = str::parse::<PerHour>)]
+    pub traffic: Option<PerHour>,
+    /// With --traffic: how many different subjects come, for conditions with `min N subjects`
+    #[arg(long, value_name = "N", requires = "traffic", value_parser = clap::value_parser!(u32).range(1..))]
+    pub subjects: Option<u32>,
+}
+
+#[derive(Args)]
+pub struct CompileArguments {
+    #[command(flatten)]
+    pub plans: PlanArguments,
+    /// The plans' revision; the edge ignores one older than it has [default: the time in seconds]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=REVISION_BY_HAND_MAX))]
+    pub revision: Option<u64>,
+}
+
+#[derive(Args)]
+pub struct AssignArguments {
+    /// The plan in TOML
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// Lay the plan's [environments.NAME] over it
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+    /// The rollout, where the plan holds several
+    #[arg(long, value_name = "KEY")]
+    pub rollout: Option<String>,
+    /// As if this number stood under the KV key `stage/KEY`
+    #[arg(long, value_name = "P", conflicts_with = "stage", value_parser = str::parse::<Percentage>)]
+    pub percentage: Option<Percentage>,
+    /// As if the rollout were in this stage [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub stage: Option<String>,
+    /// The value of a KV key `group/NAME`; may be repeated
+    #[arg(long, value_name = "NAME=FILE")]
+    pub group: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct GroupArguments {
+    /// The group's name, as in [groups.NAME]
+    #[arg(value_name = "NAME", value_parser = str::parse::<Name>)]
+    pub name: Name,
+}

@@ -1,0 +1,135 @@
+//! One run, as people read it and as programs do.
+
+use crate::Failure;
+use crate::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, note, paint, print, print_raw};
+use crate::words::{moment, number, sentence, span};
+use tidegate_simulate::{Event, Kind, Outcome, Report, RunOutcome, Settings};
+
+const TIME_WIDTH: usize = 10;
+
+/// A line for each rollout that counts.
+pub fn print_json(report: &Report, settings: &Settings) -> Result<(), Failure> {
+    warn_of_never(report);
+    counted(report, settings)
+        .into_iter()
+        .try_for_each(|fate| print_raw(&serde_json::to_string(fate).unwrap_or_default()))
+}
+
+/// The fates of the rollouts that count.
+pub fn counted<'a>(report: &'a Report, settings: &Settings) -> Vec<&'a RunOutcome> {
+    report.fates.iter().filter(|fate| settings.rollout.as_ref().is_none_or(|key| *key == fate.rollout)).collect()
+}
+
+/// A line of the scenario that nothing came of would look as if the plan had endured it.
+pub fn warn_of_never(report: &Report) {
+    for line in &report.never {
+        note(&format!("{} the time of this line never came: {line}", paint(WARN.bold(), "note:")));
+    }
+}
+
+pub fn show(report: &Report, settings: &Settings, has_figures: bool) -> Result<(), Failure> {
+    let fates = counted(report, settings);
+    let is_shown = |event: &&Event| fates.iter().any(|fate| fate.rollout == event.rollout);
+    let width = |of: fn(&Event) -> usize, head: &str| {
+        report.events.iter().filter(is_shown).map(of).max().unwrap_or_default().max(head.len())
+    };
+    let rollouts = if fates.len() > 1 { width(|event| event.rollout.as_str().len(), "rollout") + 2 } else { 0 };
+    let stages = width(|event| event.stage.as_str().len(), "stage") + 2;
+    let heads = fates.iter().map(|fate| fate.rollout.as_str()).collect::<Vec<_>>().join(", ");
+    print(&format!(
+        "{}: {} users, {} requests an hour, from {}, seed {}\n",
+        paint(BOLD, heads),
+        number(settings.subjects as u64),
+        number(settings.requests_per_hour as u64),
+        moment(report.start, tidegate_model::Instant::from_epoch_ms(0)),
+        settings.seed
+    ))?;
+    let rollout_head = if rollouts > 0 { cell(DIM, "rollout", rollouts) } else { String::new() };
+    print(&format!(
+        "{}  {rollout_head}{}{}",
+        cell(DIM, "after", TIME_WIDTH),
+        cell(DIM, "stage", stages),
+        paint(DIM, " on new")
+    ))?;
+    for event in report.events.iter().filter(is_shown) {
+        let rollout = if rollouts > 0 { cell(DIM, event.rollout.as_str(), rollouts) } else { String::new() };
+        let after = span(event.at.as_epoch_ms() - report.start.as_epoch_ms());
+        let share = format!("{:>7}", format!("{} %", event.percentage));
+        print(&format!(
+            "{}  {rollout}{}{share}  {}",
+            cell(DIM, &after, TIME_WIDTH),
+            cell(BOLD, event.stage.as_str(), stages),
+            what(event)
+        ))?;
+        if has_figures {
+            let indent = " ".repeat(TIME_WIDTH + 2 + rollouts + stages + 9);
+            event.figures.iter().try_for_each(|figure| print(&paint(DIM, format!("{indent}{figure}"))))?;
+        }
+    }
+    print("")?;
+    for fate in &fates {
+        print(&summary(fate, fates.len() > 1))?;
+    }
+    warn_of_never(report);
+    Ok(())
+}
+
+fn what(event: &Event) -> String {
+    let style = match event.kind {
+        Kind::Forward => GOOD,
+        Kind::Back | Kind::Refused => BAD,
+        Kind::Alert | Kind::Scenario => WARN,
+        Kind::Waiting => NEXT,
+        Kind::Change => DIM,
+    };
+    let word = match event.kind {
+        Kind::Scenario => "scenario",
+        Kind::Refused => "refused",
+        Kind::Waiting => "waits",
+        _ => event.command,
+    };
+    format!("{} {}", cell(style, word, 9), event.text)
+}
+
+/// How a rollout ended, and what it has cost.
+fn summary(fate: &RunOutcome, is_named: bool) -> String {
+    let (style, ended) = match fate.outcome {
+        Outcome::Completed => (GOOD, "completed"),
+        Outcome::RolledBack => (BAD, "rolled back"),
+        Outcome::Paused => (WARN, "paused"),
+        Outcome::Unfinished => (WARN, "unfinished"),
+    };
+    let name = if is_named { format!("{}: ", fate.rollout) } else { String::new() };
+    let mut lines = vec![format!(
+        "{} in {} at {} % after {}",
+        paint(style.bold(), sentence(&format!("{name}{ended}"))),
+        fate.stage,
+        fate.percentage,
+        hours(fate.at_hours)
+    )];
+    if !fate.reason.is_empty() {
+        lines.push(format!("  {}", fate.reason));
+    }
+    let mut cost = format!(
+        "  {} users were on new, with {} requests: {} failed for their users",
+        number(fate.subjects_exposed),
+        number(fate.requests_on_new),
+        number(fate.requests_failed)
+    );
+    if fate.requests_rescued > 0 {
+        cost.push_str(&format!(", {} were rescued by legacy", number(fate.requests_rescued)));
+    }
+    lines.push(cost);
+    if let Some((requests, took)) = fate.requests_until_detection.zip(fate.hours_until_detection) {
+        lines.push(format!("  noticed {} after it began, and after {} requests to new", hours(took), number(requests)));
+    }
+    if fate.alerts > 0 {
+        lines.push(format!("  {} fired", crate::words::counted(fate.alerts, "alert")));
+    }
+    lines.join("\n")
+}
+
+/// A time in hours as people say it.
+pub fn hours(hours: f64) -> String {
+    span((hours * 3_600_000.0).round() as i64)
+}

@@ -1,0 +1,219 @@
+//! `tidegate watch`: the status, live. One thread asks, the other draws, so that the age of what is
+//! shown goes on while an answer is late.
+//!
+//! Nothing has to be put back at the end: Ctrl-C leaves the last picture where it is.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, stdout};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::client::{Answer, Client};
+use super::clock::now;
+use super::operator::StatusArguments;
+use super::paint::{BAD, DIM, note, paint, print, print_raw};
+use super::problem::Error;
+use super::status::{few_words, overview, path};
+use super::view::{Block, Rollout, Rollouts, Verdict};
+use super::words::{counted, span, stamp};
+use super::{Failure, ladder, wrap};
+use tidegate_model::Instant;
+
+/// From one answer to the next question, and from one picture to the next.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+type Answers = Receiver<Result<Answer, Error>>;
+
+/// The last answer, and why there is no later one.
+struct Seen {
+    answer: Answer,
+    at: Instant,
+    lost: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawRollouts {
+    rollouts: Vec<Box<RawValue>>,
+}
+
+pub fn run(arguments: &StatusArguments, json: bool) -> Result<(), Failure> {
+    let client = Client::new(&arguments.connection)?;
+    let path = path(arguments);
+    // Who has the address or the token wrong hears of it before anything is drawn.
+    let first = Seen { answer: client.get(&path, &[])?, at: now(), lost: None };
+    let is_one = arguments.key.is_some();
+    let (sender, answers) = channel();
+    thread::spawn(move || {
+        loop {
+            thread::sleep(INTERVAL);
+            if sender.send(client.get(&path, &[])).is_err() {
+                return;
+            }
+        }
+    });
+    if stdout().is_terminal() && !json { draw(first, &answers, is_one) } else { list(first, &answers, is_one, json) }
+}
+
+impl Seen {
+    /// Takes in the next answer; an error that will not pass by itself ends the watch.
+    fn take(&mut self, next: Result<Answer, Error>) -> Result<(), Failure> {
+        match next {
+            Ok(answer) => *self = Self { answer, at: now(), lost: None },
+            Err(error) if error.is_passing() => self.lost = Some(error.message()),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn age(&self, now: Instant) -> String {
+        span(now.as_epoch_ms() - self.at.as_epoch_ms())
+    }
+}
+
+fn draw(mut seen: Seen, answers: &Answers, is_one: bool) -> Result<(), Failure> {
+    let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let screen = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout()).with_style(style);
+    let has_colours = AutoStream::choice(&stdout()) != ColorChoice::Never;
+    loop {
+        let picture = picture(&seen, is_one, now(), wrap::of_stdout())?;
+        screen.set_message(if has_colours { picture } else { anstream::adapter::strip_str(&picture).to_string() });
+        let next = match answers.recv_timeout(INTERVAL) {
+            Ok(answer) => seen.take(answer),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        };
+        if next.is_err() {
+            screen.abandon();
+            return next;
+        }
+    }
+}
+
+fn picture(seen: &Seen, is_one: bool, now: Instant, width: usize) -> Result<String, Error> {
+    let page = if is_one {
+        ladder::page(&seen.answer.read()?, now, width)
+    } else {
+        overview(&seen.answer.read()?, now, width)
+    };
+    // On top, since a picture that is higher than the screen is cut at its end.
+    let contact = match &seen.lost {
+        None => paint(DIM, format!("{} · Ctrl-C ends", stamp(seen.at))),
+        Some(why) => paint(BAD, format!("No contact for {}: {why}; trying again · Ctrl-C ends", seen.age(now))),
+    };
+    Ok(format!("{}\n\n{page}", wrap::hung("", &contact, width)))
+}
+
+/// A line for each change, for pipes and programs.
+fn list(mut seen: Seen, answers: &Answers, is_one: bool, json: bool) -> Result<(), Failure> {
+    let mut told = BTreeMap::new();
+    let mut is_lost = false;
+    loop {
+        match (&seen.lost, is_lost) {
+            (Some(why), false) => note(&format!("no contact: {why}; trying again")),
+            (None, true) => note("contact again"),
+            _ => {}
+        }
+        is_lost = seen.lost.is_some();
+        let changes = changes(&seen.answer, is_one, &mut told)?;
+        for (line, raw) in changes.told {
+            if json { print_raw(&one_line(&raw))? } else { print(&format!("{}  {line}", stamp(seen.at)))? }
+        }
+        for key in changes.gone.iter().filter(|_| !json) {
+            print(&format!("{}  {key}: is gone", stamp(seen.at)))?;
+        }
+        match answers.recv() {
+            Ok(next) => seen.take(next)?,
+            Err(_) => return Ok(()),
+        }
+    }
+}
+
+/// What one answer tells that the one before did not.
+struct Changes {
+    /// A line for each rollout of which something else is to be told, and its JSON.
+    told: Vec<(String, String)>,
+    /// The keys of those that are there no more.
+    gone: Vec<String>,
+}
+
+fn changes(answer: &Answer, is_one: bool, told: &mut BTreeMap<String, String>) -> Result<Changes, Error> {
+    let texts: Vec<String> = if is_one {
+        vec![answer.text.clone()]
+    } else {
+        answer.read::<RawRollouts>()?.rollouts.iter().map(|raw| raw.get().to_owned()).collect()
+    };
+    let rollouts: Vec<Rollout> = if is_one { vec![answer.read()?] } else { answer.read::<Rollouts>()?.rollouts };
+    let mut changed = Vec::new();
+    for (rollout, text) in rollouts.iter().zip(texts) {
+        let line = line(rollout);
+        if told.insert(rollout.key.clone(), line.clone()).as_ref() != Some(&line) {
+            changed.push((line, text));
+        }
+    }
+    let gone: Vec<String> =
+        told.keys().filter(|key| !rollouts.iter().any(|rollout| rollout.key == **key)).cloned().collect();
+    for key in &gone {
+        told.remove(key);
+    }
+    Ok(Changes { told: changed, gone })
+}
+
+/// What counts as a change when it differs: no times, or every second would be one.
+fn line(rollout: &Rollout) -> String {
+    let mut line = format!("{}: {}, revision {}", rollout.key, rollout.state.told(), rollout.state.revision);
+    let timeless =
+        |block: &Block| few_words(&Block { until: None, ..block.clone() }, rollout, Instant::from_epoch_ms(0));
+    let blocked: Vec<String> = ladder::blockers(rollout).map(timeless).collect();
+    if !blocked.is_empty() {
+        line.push_str(&format!("; blocked by {}", blocked.join(", ")));
+    }
+    for guardrail in rollout.guardrails.iter().filter(|guardrail| guardrail.verdict == Verdict::Fail) {
+        line.push_str(&format!("; guardrail {}", guardrail.when));
+    }
+    if let Some(fault) = rollout.faults.first() {
+        line.push_str(&format!("; {}: {} {}", counted(rollout.faults.len(), "fault"), fault.subject, fault.message));
+    }
+    line
+}
+
+/// JSON lines have no line feeds inside.
+fn one_line(json: &str) -> String {
+    // A text inside JSON holds no bare line feed, so all of them are white space between.
+    json.replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_alone_is_no_change() {
+        let at = |elapsed: u32, until: &str| -> Rollout {
+            serde_json::from_str(&format!(
+                r#"{{"key":"demo","state":{{"revision":3,"phase":"running","stage":"half","percentage":50}},"hold":{{"elapsed_ms":{elapsed}}},"blocked":[{{"by":"hold","until":"{until}"}}]}}"#
+            ))
+            .unwrap()
+        };
+        assert_eq!(line(&at(1, "2026-12-02T14:00:00Z")), line(&at(2, "2026-12-02T14:00:01Z")));
+        assert_eq!(line(&at(1, "2026-12-02T14:00:00Z")), "demo: running in half at 50 %, revision 3; blocked by hold");
+    }
+
+    #[test]
+    fn a_fault_and_a_guardrail_that_fails_are_changes() {
+        let rollout: Rollout = serde_json::from_str(
+            r#"{"key":"demo","state":{"revision":3,"phase":"completed"},"guardrails":[{"when":"error_rate > 5%","verdict":"fail"}],"faults":[{"subject":"stage/demo","message":"cannot be read"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            line(&rollout),
+            "demo: completed, revision 3; guardrail error_rate > 5%; 1 fault: stage/demo cannot be read"
+        );
+    }
+}

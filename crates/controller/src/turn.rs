@@ -1,0 +1,145 @@
+//! One turn of the controller: what it does with one input, and what is to be done about it outside.
+//!
+//! Commit first, by ownership: a turn collects its effects and keeps them. [`Turn::finish`] hands them out once
+//! everything that the turn wanted stored is stored; a turn in which the storage refused anything is dropped,
+//! with its effects, and so is the state that it was changing. So nobody outside learns of what is not stored.
+
+use std::collections::HashMap;
+
+use super::store::{Batch, Storage, StorageError};
+use tidegate_model::{Instant, Name};
+use tidegate_protocol::api::{Call, Reply};
+use tidegate_protocol::flush::Answer;
+pub use tidegate_protocol::log::LogLine;
+
+/// What KV holds under keys; those that do not exist are left out.
+pub type KvTexts = HashMap<String, String>;
+
+/// What the platform is to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Answer the isolate whose flush this was.
+    Answer(Answer),
+    /// Answer the call that this was, or that a read of KV kept waiting.
+    Reply(Reply),
+    /// Read KV, and hand in what it says. Whose input this comes of is kept waiting meanwhile.
+    ReadKv(ReadKv),
+    /// Read KV or write to it in the background, and hand in what came of it.
+    Publish(Publication),
+    /// Call again at this time, in the place of any other.
+    WakeAt(Instant),
+    /// Log this.
+    Log(LogLine),
+}
+
+/// A read of KV.
+#[derive(Debug)]
+pub struct ReadKv {
+    /// The keys to be read.
+    pub keys: Vec<String>,
+    /// Whoever waits for it does so until then. The read goes on, and what it brings is handed in all the same.
+    pub until: Instant,
+    /// What it is read for.
+    pub purpose: Purpose,
+    /// The call that is answered afterwards.
+    pub call: Option<Box<Call>>,
+}
+
+/// What KV is read for.
+#[derive(Debug)]
+pub enum Purpose {
+    /// What people have written there; the texts were read before.
+    Poll(KvTexts),
+    /// What the call names.
+    Call,
+}
+
+/// A step of writing to KV what it lacks.
+#[derive(Debug)]
+pub struct Publication {
+    /// How many times something was written before.
+    pub round: usize,
+    /// What is to be done.
+    pub step: PublicationStep,
+}
+
+/// What a publication does next.
+#[derive(Debug)]
+pub enum PublicationStep {
+    /// Read what stands under these keys, until then at the latest.
+    Read(Vec<String>, Instant),
+    /// Write.
+    Write(Vec<KvWrite>),
+}
+
+/// A write to KV.
+#[derive(Clone, Debug)]
+pub struct KvWrite {
+    /// What is written.
+    pub(super) what: Written,
+    /// The key.
+    pub key: String,
+    /// The revision that the text holds.
+    pub(super) revision: u64,
+    /// The text; `None` takes the key away.
+    pub text: Option<String>,
+}
+
+/// What a write to KV holds.
+#[derive(Clone, Debug)]
+pub(super) enum Written {
+    /// The plans.
+    Plans,
+    /// The state of a rollout.
+    Rollout(Name),
+    /// Nothing any more, of a rollout that went.
+    Removed(String),
+}
+
+/// What one input leads to.
+pub struct Turn<'a> {
+    /// The storage.
+    pub storage: &'a mut dyn Storage,
+    /// The time, which stands still during a turn.
+    pub now: Instant,
+    effects: Vec<Effect>,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(storage: &'a mut dyn Storage, now: Instant) -> Self {
+        Self { storage, now, effects: Vec::new() }
+    }
+
+    /// Stores a batch: all of it or nothing.
+    ///
+    /// # Errors
+    /// When the storage refuses; then the turn is over.
+    pub(super) fn commit(&mut self, batch: Batch) -> Result<(), StorageError> {
+        batch.commit(self.storage)
+    }
+
+    /// Takes note of an effect, for when the turn is finished.
+    pub(super) fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Something is wrong.
+    pub(super) fn warn(&mut self, event: &'static str, subject: &str, message: &str) {
+        self.log(true, event, subject, message);
+    }
+
+    /// Something is as it should be, such as a new state.
+    pub(super) fn note(&mut self, event: &'static str, subject: &str, message: &str) {
+        self.log(false, event, subject, message);
+    }
+
+    fn log(&mut self, is_warning: bool, event: &'static str, subject: &str, message: &str) {
+        let line = LogLine { is_warning, event, subject: subject.to_owned(), message: message.to_owned() };
+        self.effects.push(Effect::Log(line));
+    }
+
+    /// Ends the turn.
+    pub(super) fn finish(self) -> Vec<Effect> {
+        self.effects
+    }
+}

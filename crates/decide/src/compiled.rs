@@ -1,0 +1,106 @@
+//! A rollout as an assignment needs it: its plan and its live state, boiled down to numbers.
+//!
+//! Made once for each revision, so that an assignment is a few comparisons and one multiplication.
+
+use super::cohort::Seed;
+use tidegate_model::live::{LiveState, Phase};
+use tidegate_model::plan::{Plan, RobotSide};
+use tidegate_model::subject::SubjectHash;
+
+/// Finds the number under which a deployment knows a group or a rollout.
+pub trait GroupIndex {
+    /// The number of a group of this plan.
+    fn group(&self, plan: &Plan, name: &str) -> Option<usize>;
+    /// The number of a rollout.
+    fn rollout(&self, key: &str) -> Option<usize>;
+}
+
+/// What holds for every subject alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The kill switch is on.
+    Killed,
+    /// No live state could be read.
+    Unknown,
+    /// Draft, waiting for another rollout, or rolled back to nobody.
+    Inactive,
+    /// Subjects are told apart.
+    Active,
+    /// Everybody is on new.
+    Completed,
+}
+
+/// A rollout at one revision, ready to assign.
+#[derive(Clone, Debug)]
+pub struct CompiledRollout {
+    /// What holds for every subject alike.
+    pub mode: Mode,
+    /// The live state's revision.
+    pub revision: u64,
+    /// The index of the current stage.
+    pub stage: usize,
+    /// Whether the rollout has ever been started, so that browsers may hold what new has sent.
+    pub has_started: bool,
+    pub(super) robots: RobotSide,
+    pub(super) seed: Seed,
+    pub(super) limit: u32,
+    pub(super) holdout_seed: Seed,
+    pub(super) holdout_limit: u32,
+    pub(super) exclude: Box<[Option<usize>]>,
+    pub(super) include: Box<[usize]>,
+    pub(super) eligible: Option<Option<usize>>,
+    pub(super) requires: Box<[Option<usize>]>,
+}
+
+impl CompiledRollout {
+    /// Boils a rollout down. `state` is `None` when none could be read; `is_killed` is the kill
+    /// switch outside the state; `is_waiting` that a rollout named in `after` has not ended.
+    pub fn new(
+        plan: &Plan,
+        state: Option<&LiveState>,
+        is_killed: bool,
+        is_waiting: bool,
+        directory: &impl GroupIndex,
+    ) -> Self {
+        let draft;
+        let known = match state {
+            Some(state) => state,
+            None => {
+                draft = LiveState::draft(plan);
+                &draft
+            }
+        };
+        let is_nobody = known.percentage.limit() == 0 && known.groups.is_empty();
+        let mode = match (state, known.phase) {
+            _ if is_killed || known.killed => Mode::Killed,
+            (None, _) => Mode::Unknown,
+            (_, Phase::Draft) => Mode::Inactive,
+            (_, Phase::RolledBack) if is_nobody => Mode::Inactive,
+            _ if is_waiting => Mode::Inactive,
+            (_, Phase::Completed) => Mode::Completed,
+            _ => Mode::Active,
+        };
+        let group = |name: &tidegate_model::Name| directory.group(plan, name.as_str());
+        Self {
+            mode,
+            revision: known.revision,
+            // Nobody knows where no state can be read.
+            has_started: state.is_none_or(|state| state.phase != Phase::Draft),
+            robots: plan.robots.side,
+            stage: plan.stage_index(known.stage.as_str()).unwrap_or(0),
+            seed: Seed::of(plan.salt()),
+            limit: known.percentage.limit(),
+            holdout_seed: Seed::of_holdout(plan.salt()),
+            holdout_limit: plan.holdout.limit(),
+            exclude: plan.exclude.iter().map(group).collect(),
+            include: known.groups.iter().filter_map(group).collect(),
+            eligible: plan.eligible.as_ref().map(group),
+            requires: plan.requires.iter().map(|key| directory.rollout(key.as_str())).collect(),
+        }
+    }
+
+    /// The bucket that the subject has in this rollout, 0..=99_999.
+    pub fn bucket(&self, subject: SubjectHash) -> u32 {
+        self.seed.bucket(subject)
+    }
+}

@@ -1,0 +1,166 @@
+//! All rollouts of a deployment as the controller holds them, and what becomes of each command.
+//!
+//! A change is made in two steps, so that nothing is ever known here that is not stored: a rollout's
+//! `change` works it out and leaves everything as it is; once it is committed, `accept` takes it in.
+
+use super::judge::{Evaluation, Verdict};
+use super::metrics::MetricsOfAll;
+use super::rollout::{Change, Order, Rollout};
+use super::schedule::{Facts, Outlook, outlook};
+use tidegate_model::command::Command;
+use tidegate_model::history::EntryCause;
+use tidegate_model::plan::Plan;
+use tidegate_model::record::Record;
+use tidegate_model::{Instant, Name};
+
+/// The actor of what the plan asks for.
+pub const SCHEDULE: &str = "schedule";
+
+/// All rollouts of a deployment.
+#[derive(Default)]
+pub struct Deployment {
+    /// The plans' revision.
+    pub plans: u64,
+    /// The revision of the plans that KV holds.
+    pub plans_published: u64,
+    /// In the order of their keys.
+    pub rollouts: Rollouts,
+    /// What was measured of them.
+    pub metrics: MetricsOfAll,
+}
+
+/// Rollouts in the order of their keys.
+#[derive(Default)]
+pub struct Rollouts(Vec<Rollout>);
+
+impl Rollouts {
+    fn find(&self, key: &Name) -> Result<usize, usize> {
+        self.0.binary_search_by(|rollout| rollout.plan.key.cmp(key))
+    }
+
+    /// The rollout with this key.
+    pub fn get(&self, key: &Name) -> Option<&Rollout> {
+        self.find(key).ok().and_then(|index| self.0.get(index))
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, key: &Name) -> Option<&mut Rollout> {
+        let index = self.find(key).ok()?;
+        self.0.get_mut(index)
+    }
+
+    /// Takes a rollout in, in the place of the one with its key.
+    pub fn insert(&mut self, rollout: Rollout) {
+        match self.find(&rollout.plan.key) {
+            Ok(index) => {
+                if let Some(slot) = self.0.get_mut(index) {
+                    *slot = rollout;
+                }
+            }
+            Err(index) => self.0.insert(index, rollout),
+        }
+    }
+
+    /// Takes the rollout with this key out.
+    pub fn remove(&mut self, key: &Name) {
+        if let Ok(index) = self.find(key) {
+            self.0.remove(index);
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Rollout> {
+        self.0.iter()
+    }
+
+    /// All of them, to be changed in anything but their keys.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Rollout> {
+        self.0.iter_mut()
+    }
+
+    /// Their keys.
+    pub fn keys(&self) -> impl Iterator<Item = &Name> {
+        self.0.iter().map(|rollout| &rollout.plan.key)
+    }
+}
+
+impl Deployment {
+    /// Takes in a change that has been stored.
+    pub fn accept(&mut self, change: Change) {
+        self.rollouts.insert(change.rollout);
+    }
+
+    /// What the schedule knows of the others, and of the figures.
+    pub fn facts(&self, rollout: &Rollout) -> Facts {
+        let has_ended = |name: &Name| self.rollouts.get(name).is_some_and(|other| other.record.live.has_ended());
+        let awaited = rollout.plan.after.iter().filter(|name| !has_ended(name)).cloned().collect();
+        let evaluation = self.look_at(rollout);
+        let gates =
+            evaluation.map_or_else(Vec::new, |evaluation| evaluation.gates.iter().map(|gate| gate.verdict).collect());
+        let unfair = evaluation
+            .and_then(|evaluation| evaluation.sample_ratio.as_ref())
+            .filter(|ratio| ratio.verdict == Verdict::Fail)
+            .map(|ratio| ratio.text.clone());
+        Facts { awaited, gates, unfair }
+    }
+
+    /// The last look at a rollout, if that was in its present stage.
+    pub fn look_at(&self, rollout: &Rollout) -> Option<&Evaluation> {
+        let evaluation = self.metrics.get(&rollout.plan.key).and_then(|metrics| metrics.last.as_ref())?;
+        let record = &rollout.record;
+        (evaluation.revision >= record.entered_revision && evaluation.revision >= record.exposed_revision)
+            .then_some(evaluation)
+    }
+
+    /// Looks at every rollout, and returns what guardrails ask for. `faults` counts the configuration
+    /// faults that isolates report of one.
+    pub fn evaluate(&mut self, faults: impl Fn(&Name) -> u64, now: Instant) -> Vec<(Name, Order)> {
+        let mut orders = Vec::new();
+        for rollout in self.rollouts.iter().filter(|rollout| rollout.unread.is_none()) {
+            let key = &rollout.plan.key;
+            let metrics = self.metrics.get_mut(key);
+            let evaluation = metrics.evaluate(&rollout.plan, &rollout.record, faults(key), now);
+            orders.extend(evaluation.order().map(|order| (key.clone(), order.clone())));
+            metrics.note_evidence(&rollout.plan, &rollout.record, now);
+        }
+        orders
+    }
+
+    /// What happens next to a rollout.
+    pub fn outlook(&self, rollout: &Rollout, now: Instant) -> Outlook {
+        outlook(&rollout.plan, &rollout.record, &self.facts(rollout), now)
+    }
+
+    /// What the schedule wants done now, of any rollout.
+    pub fn due(&self, now: Instant) -> Option<(Name, Order)> {
+        self.readable().find_map(|rollout| {
+            let command = self.outlook(rollout, now).due?;
+            let cause = cause(&rollout.plan, &rollout.record, &command);
+            let gates = self.look_at(rollout).map_or(&[][..], |evaluation| &evaluation.gates);
+            let measured = gates.iter().flat_map(|gate| gate.figures.iter().cloned()).collect();
+            Some((rollout.plan.key.clone(), Order::caused(command, SCHEDULE, cause, measured)))
+        })
+    }
+
+    /// When the schedule must look again, because of the time alone.
+    pub fn wake(&self, now: Instant) -> Option<Instant> {
+        self.readable().filter_map(|rollout| self.outlook(rollout, now).wake).min()
+    }
+
+    /// The rollouts on whose plans one can act.
+    fn readable(&self) -> impl Iterator<Item = &Rollout> {
+        self.rollouts.iter().filter(|rollout| rollout.unread.is_none())
+    }
+}
+
+/// What the schedule has found.
+fn cause(plan: &Plan, record: &Record, command: &Command) -> EntryCause {
+    let stage = &record.live.stage;
+    let hold = plan.stage_index(stage.as_str()).and_then(|index| plan.stages.get(index)).and_then(|stage| stage.hold);
+    let (stage, hold, after) = match command {
+        Command::Start => (None, None, Vec::new()),
+        Command::Release | Command::Wait => (None, None, plan.after.iter().map(ToString::to_string).collect()),
+        _ => (Some(stage.to_string()), hold.map(|hold| hold.to_string()), Vec::new()),
+    };
+    EntryCause::Schedule { stage, hold, after }
+}

@@ -1,0 +1,358 @@
+//! The one place that makes sentences of what decided: of figures, of verdicts, and of what led to a
+//! change. What decides hands over values; the API answers with the sentences beside them, so that the
+//! command and the console only lay them out.
+
+use super::judge::words::{count, evidence, short};
+use super::rollout::Order;
+use tidegate_model::Instant;
+use tidegate_model::command::Command;
+use tidegate_model::figure::{Basis, Because, Counted, Exposures, Figure, Missing, Now, Shows, Unit};
+use tidegate_model::history::{Entry, EntryCause, KvFound};
+use tidegate_model::number::Plain;
+
+/// What a guardrail says while nothing goes to new.
+pub const NOBODY_ON_NEW: &str = "no traffic on new";
+/// What a condition says that has not been judged.
+pub const UNJUDGED: &str = "not judged yet";
+/// The same of the gates of other stages.
+pub const ELSEWHERE: &str = "judged while this is the current stage";
+/// Why an event says nothing.
+const NO_BEACON: &str = "unknown, since no page has reported anything; pages load /_tidegate/beacon.js";
+
+/// What a guardrail says in a stage that it does not watch.
+pub fn not_watched(stage: &str) -> String {
+    format!("not in force in the stage {stage}")
+}
+
+/// What a condition says whose `after` is not over.
+pub fn warming_up(after: &str) -> String {
+    format!("starts {after} after the stage was entered")
+}
+
+/// Why a rollout was changed.
+pub fn why(entry: &Entry) -> String {
+    because(&entry.command, entry.cause.as_ref(), &entry.reason)
+}
+
+/// Why a rollout is to be changed, with the figures where a guardrail asks for it.
+pub fn in_full(order: &Order) -> String {
+    with_figures(because(&order.command, Some(&order.cause), &order.reason), Some(&order.cause), &order.measured)
+}
+
+/// Why a rollout was changed, with the figures where a guardrail asked for it.
+pub fn of_entry(entry: &Entry) -> String {
+    with_figures(why(entry), entry.cause.as_ref(), &entry.measured)
+}
+
+fn with_figures(why: String, cause: Option<&EntryCause>, measured: &[Figure]) -> String {
+    if !matches!(cause, Some(EntryCause::Guardrail { .. })) || measured.is_empty() {
+        return why;
+    }
+    let figures: Vec<String> = measured.iter().map(figure).collect();
+    format!("{why}: {}", figures.join("; "))
+}
+
+/// The figures that decided, as sentences.
+pub fn figures(entry: &Entry) -> Vec<String> {
+    if entry.measured.is_empty() { entry.figures.clone() } else { entry.measured.iter().map(figure).collect() }
+}
+
+fn because(command: &Command, cause: Option<&EntryCause>, reason: &str) -> String {
+    match cause {
+        // Whoever gives a reason says it better, and entries of before have nothing else.
+        _ if !reason.is_empty() => reason.to_owned(),
+        Some(EntryCause::Guardrail { condition, .. }) => format!("the guardrail `{condition}` came true"),
+        Some(EntryCause::Kv { key, text, found }) => kv(key, text.as_deref(), *found),
+        Some(EntryCause::Schedule { stage, hold, after }) => {
+            scheduled(command, stage.as_deref(), hold.as_deref(), &after.join(", "))
+        }
+        _ if matches!(command, Command::Apply { .. }) => "a plan was applied".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn kv(key: &str, text: Option<&str>, found: KvFound) -> String {
+    match found {
+        KvFound::Text => match text {
+            Some(text) => format!("the KV key `{key}` was set to `{}`", text.trim()),
+            None => format!("the KV key `{key}` was written by hand"),
+        },
+        KvFound::EditedState => format!("the state under the KV key `{key}` was edited"),
+        KvFound::EarlierState => format!("the KV key `{key}` held this before the controller knew the rollout"),
+        KvFound::Gone => format!("the KV key `{key}` has been gone for two minutes"),
+        KvFound::Key => format!("the KV key `{key}` exists"),
+    }
+}
+
+fn scheduled(command: &Command, stage: Option<&str>, hold: Option<&str>, after: &str) -> String {
+    match (command, stage, hold) {
+        (Command::Start, ..) => "the plan's start time has come, and its checklist is approved".to_owned(),
+        (Command::Release, ..) => format!("the rollouts before it have ended: {after}"),
+        (Command::Wait, ..) => format!("a rollout before it runs again: {after}"),
+        (_, Some(stage), Some(hold)) => format!("bake time of {stage} ({hold}) over, all gates passed"),
+        (_, Some(stage), None) => format!("all gates of {stage} passed"),
+        _ => String::new(),
+    }
+}
+
+/// A figure, in a sentence.
+pub fn figure(figure: &Figure) -> String {
+    let name = &figure.metric;
+    match figure.because {
+        Because::Missing { why } => format!("{name}{}: {}", span(figure), missing(why)),
+        Because::LegacyGone { last } => {
+            format!("{name}: no comparable users are left on legacy; {}", last_compared(last))
+        }
+        Because::TooFew { .. } | Because::TooFewUsers { .. } | Because::TooFewOfLegacy { .. }
+            if figure.e_value.is_none() =>
+        {
+            format!("{name}: {}", decided(figure))
+        }
+        _ => {
+            let parts = [measured(figure), tested(figure), decided(figure)];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+/// What was measured.
+fn measured(figure: &Figure) -> String {
+    let name = &figure.metric;
+    let now = figure.now.as_ref().map(|now| now_words(figure, now));
+    match figure.basis {
+        Basis::SampleRatio => format!(
+            "{} of {} sampled users are on new, where {} should be",
+            amount(Unit::Share, figure.value.unwrap_or_default()),
+            count(figure.observations),
+            amount(Unit::Share, figure.bound)
+        ),
+        Basis::Limit => {
+            let now = now.map(|now| format!("{now}; ")).unwrap_or_default();
+            let value = known(figure.unit, figure.value);
+            format!("{name} is {now}{value}{}{}; {}", span(figure), of_new(figure), limit(figure))
+        }
+        Basis::Legacy => {
+            let (new, legacy) = (known(figure.unit, figure.value), known(figure.unit, figure.legacy));
+            let of = of_both(figure);
+            match now {
+                Some(now) => format!("{name} is {now}; {new} vs {legacy} since this attempt began{of}"),
+                None => format!("{name} is {new} on new vs {legacy} on legacy since this attempt began{of}"),
+            }
+        }
+        Basis::LegacyBefore => {
+            let now = now.map(|now| format!("{now}, ")).unwrap_or_default();
+            let until = figure.legacy_until.map(|until| format!(", measured until {until}")).unwrap_or_default();
+            let (new, legacy) = (known(figure.unit, figure.value), known(figure.unit, figure.legacy));
+            format!("{name} is {now}{new} on new over stage, and was {legacy} on legacy in its last day{until}")
+        }
+    }
+}
+
+fn now_words(figure: &Figure, now: &Now) -> String {
+    let value = known(figure.unit, now.value);
+    let sides = if figure.basis == Basis::Legacy {
+        format!("{value} on new vs {} on legacy", known(figure.unit, now.legacy))
+    } else {
+        value
+    };
+    let over = match now.minutes {
+        1 => "in the last minute".to_owned(),
+        60 => "in the last hour".to_owned(),
+        minutes => format!("in the last {minutes} minutes"),
+    };
+    let rescued = if now.rescued > 0.0 {
+        format!(" ({} {} rescued)", count(now.rescued), if now.rescued < 2.0 { "request" } else { "requests" })
+    } else {
+        String::new()
+    };
+    format!("{sides} {over}{rescued}")
+}
+
+/// What the sequential test says, and what it has counted.
+fn tested(figure: &Figure) -> String {
+    let (Some(value), Some(needed)) = (figure.e_value, figure.e_needed) else { return String::new() };
+    if figure.basis == Basis::SampleRatio {
+        return String::new();
+    }
+    let times = if (figure.bound - 1.0).abs() < 1e-9 { String::new() } else { format!("{}x ", Plain(figure.bound)) };
+    let what = match figure.shows.unwrap_or_default() {
+        Shows::More => format!("more than {times}legacy's"),
+        Shows::Less => format!("less than {times}legacy's"),
+        Shows::Doubled => format!(
+            "more than twice {times}the most that legacy's can have been, {}",
+            known(figure.unit, figure.legacy_most)
+        ),
+    };
+    let from = figure.exposures.map(|used| format!(", from {}", exposures(used))).unwrap_or_default();
+    let (value, needed) = (evidence(value), evidence(needed));
+    format!("evidence that it is {what}: {value} (threshold {needed}){from}")
+}
+
+fn exposures(used: Exposures) -> String {
+    format!("{} vs {} exposures", count(used.new), count(used.legacy))
+}
+
+/// What follows of it.
+fn decided(figure: &Figure) -> String {
+    match figure.because {
+        Because::Plain | Because::Missing { .. } | Because::LegacyGone { .. } => String::new(),
+        Because::TooFew { found, needed, rest_ms } => {
+            let over = figure.span.as_deref().map(|span| format!(" over {span}")).unwrap_or_default();
+            let rest = rest_ms
+                .map(|rest| format!("; the rest takes about {} at this traffic", rounded(rest)))
+                .unwrap_or_default();
+            format!("not enough data: {} of {} {} on new{over}{rest}", count(found), Plain(needed), noun(figure.of))
+        }
+        Because::TooFewUsers { found, needed } => {
+            let over = figure.span.as_deref().map(|span| format!(" over {span}")).unwrap_or_default();
+            format!("not enough data: {} of {} users on new{over}", count(found), Plain(needed))
+        }
+        Because::TooFewOfLegacy { found, needed } => {
+            format!("not enough data: {} of {} {} on legacy", count(found), Plain(needed), noun(figure.of))
+        }
+        Because::Held { for_ms, needed_ms } => {
+            let needed = i64::try_from(needed_ms).unwrap_or(i64::MAX);
+            format!("for {} of {}", rounded(for_ms), rounded(needed))
+        }
+        Because::FewAffected => {
+            let is_enough = figure.e_value.zip(figure.e_needed).is_some_and(|(value, needed)| value >= needed);
+            let so_far = if is_enough { "significant" } else { "not significant" };
+            format!("{so_far}, but too few users are affected to act on yet")
+        }
+        Because::Significant if figure.basis == Basis::SampleRatio => {
+            "sample ratio mismatch: chance does not explain it, so the comparison of both sides cannot be trusted"
+                .to_owned()
+        }
+        Because::NotSignificant if figure.basis == Basis::SampleRatio => "within chance".to_owned(),
+        Because::Significant => "significant".to_owned(),
+        Because::NotSignificant => "not significant".to_owned(),
+        Because::Contrary => "the contrary is significant".to_owned(),
+        Because::NotShownWorse => "not shown to be worse".to_owned(),
+        Because::MostFail => "too few users to show anything, but too many requests fail to go on with".to_owned(),
+    }
+}
+
+/// Where a guardrail acts, or what a gate asks for: `rolls back above 5 %`, `target: below 2 %`.
+fn limit(figure: &Figure) -> String {
+    let bound = amount(figure.unit, figure.bound);
+    let side = match figure.op.as_str() {
+        ">" => format!("above {bound}"),
+        ">=" => format!("at {bound} or more"),
+        "<" => format!("below {bound}"),
+        "<=" => format!("at {bound} or less"),
+        _ => format!("at exactly {bound}"),
+    };
+    match &figure.then {
+        Some(then) => format!("{} {side}", acts(then)),
+        None => format!("target: {}", side.strip_prefix("at ").unwrap_or(&side)),
+    }
+}
+
+/// What a guardrail does, in the third person; `then` as the plan has it.
+pub fn acts(then: &str) -> String {
+    match then {
+        "off" => "kills".to_owned(),
+        "rollback" => "rolls back".to_owned(),
+        "previous" => "goes back a stage".to_owned(),
+        "pause" => "pauses".to_owned(),
+        "alert" => "alerts".to_owned(),
+        share => format!("goes to {} %", share.trim_end_matches('%')),
+    }
+}
+
+/// Why there is no figure.
+pub fn missing(why: Missing) -> String {
+    match why {
+        Missing::Stale { age_ms } => format!("no data for {}", rounded(age_ms)),
+        Missing::NothingYet => "no data yet".to_owned(),
+        Missing::Nothing => "no data".to_owned(),
+        Missing::NoLegacy => "legacy was never measured".to_owned(),
+        Missing::NoPage => "no page has reported".to_owned(),
+        Missing::NoBeacon => NO_BEACON.to_owned(),
+        Missing::NoEvent => "never reported, so it shows nothing".to_owned(),
+        Missing::NoSignal => "the plan has no such signal".to_owned(),
+        Missing::NoGauge => "never reported".to_owned(),
+        Missing::OldGauge { age_ms } => format!("the last report is {} old", rounded(age_ms)),
+        Missing::NoCount => "never reported; report 0 to show that its source is connected".to_owned(),
+        Missing::Silent { for_ms } => {
+            format!("not reported for {}", rounded(i64::try_from(for_ms).unwrap_or(i64::MAX)))
+        }
+    }
+}
+
+fn last_compared(last: Option<Instant>) -> String {
+    last.map_or_else(|| "both sides were never compared".to_owned(), |at| format!("last compared at {at}"))
+}
+
+fn span(figure: &Figure) -> String {
+    match (&figure.span, figure.basis) {
+        (Some(span), Basis::Limit) => format!(" over {span}"),
+        _ => String::new(),
+    }
+}
+
+fn of_new(figure: &Figure) -> String {
+    match figure.of {
+        Counted::Nothing => String::new(),
+        of => format!(", of {} {}", count(figure.observations), noun(of)),
+    }
+}
+
+fn of_both(figure: &Figure) -> String {
+    let legacy = count(figure.observations_legacy.unwrap_or_default());
+    format!(", of {} vs {legacy} {}", count(figure.observations), noun(figure.of))
+}
+
+const fn noun(of: Counted) -> &'static str {
+    match of {
+        Counted::Requests => "requests",
+        Counted::PageViews => "page views",
+        Counted::Users => "users",
+        Counted::Nothing => "observations",
+    }
+}
+
+fn known(unit: Unit, value: Option<f64>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| amount(unit, value))
+}
+
+/// A value in its unit: `5.2 %`, `1.84 s`, `420 ms`, `12`.
+pub fn amount(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Share => format!("{} %", short(value * 100.0)),
+        Unit::Milliseconds if value >= 1_000.0 => format!("{} s", short(value / 1_000.0)),
+        Unit::Milliseconds => format!("{} ms", short(value)),
+        Unit::Number => short(value),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// The text as a sentence: its first letter large, unless it begins with a name such as `error_rate` or
+/// `lcp.p75`, and with an end.
+pub fn sentence(text: &str) -> String {
+    let word: String = text.chars().take_while(|letter| !letter.is_whitespace()).collect();
+    let is_name = word.trim_end_matches([',', ';', ':', '.']).contains(['_', '.', '`', '@']);
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| if is_name { first.to_string() } else { first.to_uppercase().collect() });
+    let end = if text.is_empty() || text.ends_with(['.', '!', '?', ':', '…']) { "" } else { "." };
+    format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
+}
+
+/// A span of time as people say it, in its largest unit.
+pub fn rounded(ms: i64) -> String {
+    let s = ms / 1_000;
+    match s {
+        ..120 => format!("{s}s"),
+        120..7_200 => format!("{}m", s / 60),
+        7_200..172_800 => format!("{}h", s / 3_600),
+        _ => format!("{}d", s / 86_400),
+    }
+}

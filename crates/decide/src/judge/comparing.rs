@@ -1,0 +1,324 @@
+//! Comparisons with legacy: which ones a plan makes, and how what arrives becomes evidence.
+//!
+//! A rate is compared by its events. A quantile is reduced to events: from legacy's figures of the
+//! last hour before, take the edge of the bucket in which its quantile lies; an observation of legacy
+//! is an event over that edge, one of new over the edge that lies the bound's factor higher. If new's
+//! quantile were more than that factor higher, it would have more of these events than legacy.
+//!
+//! One window of evidence is what arrived under one revision until both sides had exposures; its
+//! events enter once.
+
+use super::alone::Alone;
+use super::metrics_view::Reading;
+use crate::comparison::Comparison;
+use crate::firsts::{FirstEvidence, average};
+use crate::overdispersion::SideSlices;
+use crate::series::{Series, Span, minute_of};
+use tidegate_model::condition::{Metric, Op, Term};
+use tidegate_model::measured::sketch::shift;
+use tidegate_model::measured::{Measure, Quantity, Sketch, SlicedCounts};
+use tidegate_model::number::Plain;
+use tidegate_model::plan::Plan;
+use tidegate_model::variant::Variant;
+use tidegate_model::{Duration, Instant, Name};
+
+/// Legacy's quantile is taken from the last hour.
+const EDGE_MINUTES: u64 = 60;
+/// Fewer observations of legacy make no quantile.
+const EDGE_MIN: u64 = 50;
+
+/// What is to be shown of new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// That its figure is more than the bound times legacy's.
+    More,
+    /// That it is less.
+    Less,
+}
+
+impl Direction {
+    /// What a term says of new.
+    pub const fn of(op: Op) -> Self {
+        match op {
+            Op::More | Op::AtLeast => Self::More,
+            Op::Less | Op::AtMost | Op::Equal => Self::Less,
+        }
+    }
+
+    /// The contrary.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::More => Self::Less,
+            Self::Less => Self::More,
+        }
+    }
+}
+
+/// One comparison, as evidence is gathered for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComparisonKey {
+    /// What is compared.
+    pub metric: Metric,
+    /// Where.
+    pub endpoint: Option<Name>,
+    /// How many times legacy's figure.
+    pub theta: f64,
+    /// What is to be shown.
+    pub direction: Direction,
+    /// How long after a stage's entry nothing counts.
+    pub after: Option<Duration>,
+}
+
+impl ComparisonKey {
+    /// What a term asks, in this direction; `None` for a term that does not compare.
+    pub fn of(term: &Term, direction: Direction, after: Option<Duration>) -> Option<Self> {
+        let theta = Some(term.bound).filter(|bound| bound.is_legacy())?.figure();
+        Some(Self { metric: term.metric.clone(), endpoint: term.endpoint.clone(), theta, direction, after })
+    }
+
+    /// Under which it is stored.
+    pub fn key(&self) -> String {
+        let sign = if self.direction == Direction::More { '>' } else { '<' };
+        let endpoint = self.endpoint.as_ref().map(|endpoint| format!("@{endpoint}")).unwrap_or_default();
+        format!("{}{endpoint} {sign} {}", self.metric, Plain(self.theta))
+    }
+
+    /// Whether legacy's quantile is the same for both: it is looked up once.
+    pub fn has_edge_of(&self, other: &Self) -> bool {
+        self.metric == other.metric && self.endpoint == other.endpoint
+    }
+
+    /// The quantile that it is about, in thousandths.
+    fn quantile(&self) -> Option<(Measure, u16)> {
+        match &self.metric {
+            Metric::Latency(quantile) => Some((Measure::Latency, quantile.per_mille())),
+            Metric::Waited(quantile) => Some((Measure::Waited, quantile.per_mille())),
+            Metric::Vital(vital, quantile) => Some((Measure::Vital(*vital), quantile.per_mille())),
+            Metric::Timing(name, quantile) => Some((Measure::Timing(name.clone()), quantile.per_mille())),
+            _ => None,
+        }
+    }
+
+    /// The rate that it is about: what an exposure is, and what an event. Whatever comes of requests has
+    /// the exposures of errors, a subject's minutes; page views are those of an event.
+    pub fn quantities(&self) -> Option<(Quantity, Quantity)> {
+        match &self.metric {
+            Metric::JsErrorRate => Some((Quantity::JsErrors, Quantity::JsErrors)),
+            Metric::Event(name) => Some((Quantity::JsErrors, Quantity::Event(name.clone()))),
+            metric => metric.of_requests().map(|of| (Quantity::Errors, of)),
+        }
+    }
+
+    /// What a subject does for the first time, where that is evidence for it too: which subjects ask an
+    /// endpoint for anything, nobody counts.
+    pub fn first(&self) -> Option<Quantity> {
+        self.metric.of_requests().filter(|_| self.endpoint.is_none())
+    }
+
+    /// Evidence for it that nothing has been added to.
+    fn comparison(&self) -> Comparison {
+        // The factor of a quantile is in the edges.
+        let theta = if self.quantile().is_some() { 1.0 } else { self.theta };
+        match self.direction {
+            Direction::More => Comparison::worse(theta),
+            Direction::Less => Comparison::not_worse(theta),
+        }
+    }
+}
+
+/// All comparisons that a plan makes: those of its guardrails, and those of its gates, which need the
+/// evidence against them too.
+pub fn questions(plan: &Plan) -> (Vec<ComparisonKey>, Vec<ComparisonKey>) {
+    let mut guardrails: Vec<ComparisonKey> = Vec::new();
+    let mut gates: Vec<ComparisonKey> = Vec::new();
+    let keep = |list: &mut Vec<ComparisonKey>, question: Option<ComparisonKey>| {
+        if let Some(question) = question
+            && !list.contains(&question)
+        {
+            list.push(question);
+        }
+    };
+    for guardrail in plan.guardrails_in_force() {
+        for term in &guardrail.when.terms {
+            keep(&mut guardrails, ComparisonKey::of(term, Direction::of(term.op), guardrail.after));
+        }
+    }
+    for gate in (0..plan.stages.len()).flat_map(|index| plan.gates_in_force(index)) {
+        for term in &gate.when.terms {
+            let direction = Direction::of(term.op);
+            keep(&mut gates, ComparisonKey::of(term, direction, gate.after));
+            keep(&mut gates, ComparisonKey::of(term, direction.other(), gate.after));
+        }
+    }
+    (guardrails, gates)
+}
+
+/// The statuses that a plan compares with legacy's, ascending.
+pub fn statuses(plan: &Plan) -> Vec<u16> {
+    let terms = plan
+        .guardrails_in_force()
+        .map(|guardrail| &guardrail.when)
+        .chain(plan.stages.iter().flat_map(|stage| &stage.gates).map(|gate| &gate.when))
+        .flat_map(|condition| &condition.terms);
+    let compared = terms.filter(|term| term.bound.is_legacy()).filter_map(|term| match term.metric {
+        Metric::StatusRate(status) => Some(status),
+        _ => None,
+    });
+    let mut statuses: Vec<u16> = compared.collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
+}
+
+/// The evidence for one question in this attempt.
+#[derive(Clone, Debug)]
+pub struct ComparisonTracker {
+    /// The question.
+    pub question: ComparisonKey,
+    /// The evidence of exposures and events.
+    pub comparison: Comparison,
+    /// That of the subjects' first failures.
+    pub first: Option<FirstEvidence>,
+    /// What new's rate tells beside legacy's last one, where legacy has gone.
+    pub alone: Option<Alone>,
+    /// What has arrived while one side had no exposures, by revision.
+    pub open: Vec<(u64, SideSlices)>,
+    /// The bucket in which legacy's quantile lies, and the minute in which that was looked up.
+    pub edge: Option<(i16, u64)>,
+    /// When evidence was last added.
+    pub added_at: Option<Instant>,
+}
+
+impl ComparisonTracker {
+    /// No evidence yet.
+    pub fn new(question: ComparisonKey) -> Self {
+        let first = question.first().map(|_| FirstEvidence::new(question.theta, question.direction == Direction::Less));
+        Self {
+            comparison: question.comparison(),
+            first,
+            alone: None,
+            question,
+            open: Vec::new(),
+            edge: None,
+            added_at: None,
+        }
+    }
+
+    /// The natural logarithm of the evidence; 0 is none.
+    pub fn log_e(&self) -> f64 {
+        match &self.first {
+            Some(first) => average(Some(self.comparison.log_e()), Some(first.log_e())),
+            None => self.comparison.log_e(),
+        }
+    }
+
+    /// Whether enough has been seen to show anything.
+    pub fn is_ready(&self) -> bool {
+        self.comparison.is_ready() || self.first.as_ref().is_some_and(FirstEvidence::is_ready)
+    }
+
+    /// Whether it is shown at the level `alpha`.
+    pub fn is_shown(&self, alpha: f64) -> bool {
+        let Some(first) = &self.first else { return self.comparison.is_shown(alpha) };
+        let ready = |is_ready: bool, log_e: f64| is_ready.then_some(log_e);
+        average(ready(self.comparison.is_ready(), self.comparison.log_e()), ready(first.is_ready(), first.log_e()))
+            >= -alpha.ln()
+    }
+
+    /// Whether the subjects alone show it, of whom a handful may be enough.
+    pub fn is_shown_by_subjects(&self, alpha: f64) -> bool {
+        let first = self.first.as_ref().filter(|first| first.is_ready());
+        first.is_some_and(|first| average(Some(first.log_e()), None) >= -alpha.ln())
+    }
+
+    /// Takes in what has arrived under a revision, `minute` minutes after the attempt began.
+    pub fn take(&mut self, revision: u64, compared: &SlicedCounts, minute: f64, now: Instant) {
+        let Some(arrived) = self.slices(compared) else { return };
+        let index = self.open.iter().position(|(own, _)| *own == revision).unwrap_or_else(|| {
+            // An older revision gets nothing more that would close its window.
+            self.open.retain(|(own, _)| *own + 8 > revision);
+            self.open.push((revision, SideSlices::default()));
+            self.open.len() - 1
+        });
+        let Some((_, window)) = self.open.get_mut(index) else { return };
+        window.merge(&arrived);
+        if window.is_closed() {
+            let (_, window) = self.open.remove(index);
+            self.comparison.add(&window, minute);
+            self.added_at = Some(now);
+        }
+    }
+
+    /// Takes in what has arrived of new where nobody comparable is on legacy. `legacy` reads its last rate.
+    pub fn take_alone(&mut self, compared: &SlicedCounts, minute: f64, legacy: impl FnOnce(&ComparisonKey) -> Reading) {
+        if self.question.direction != Direction::More || self.question.quantities().is_none() {
+            return;
+        }
+        let Some(arrived) = self.slices(compared) else { return };
+        let factor = self.comparison.factor();
+        if self.alone.is_none() {
+            self.alone = Alone::new(self.question.theta, &legacy(&self.question), factor);
+        }
+        if let Some(alone) = &mut self.alone {
+            alone.add(&arrived.new, factor, minute);
+        }
+    }
+
+    /// Exposures and events of what has arrived; `None` for nothing, or without an edge.
+    fn slices(&self, compared: &SlicedCounts) -> Option<SideSlices> {
+        let mut slices = SideSlices::default();
+        let mut is_empty = true;
+        let endpoint = self.question.endpoint.as_ref();
+        let mut add = |variant: Variant, slice: u8, n: u32, x: u32| {
+            is_empty = false;
+            let side = if variant == Variant::New { &mut slices.new } else { &mut slices.legacy };
+            side.add(usize::from(slice), f64::from(n), f64::from(x));
+        };
+        if let Some((measure, _)) = self.question.quantile() {
+            let (edge, _) = self.edge?;
+            let higher = edge.saturating_add(shift(self.question.theta));
+            for values in
+                compared.values.iter().filter(|values| values.of == measure && values.endpoint.as_ref() == endpoint)
+            {
+                let edge = if values.variant == Variant::New { higher } else { edge };
+                for (slice, bucket, count) in &values.buckets {
+                    add(values.variant, *slice, *count, if *bucket > edge { *count } else { 0 });
+                }
+            }
+            return (!is_empty).then_some(slices);
+        }
+        let (exposures, events) = self.question.quantities()?;
+        for trials in compared.trials.iter().filter(|trials| trials.endpoint.as_ref() == endpoint) {
+            for (slice, n, x) in &trials.slices {
+                let n = if trials.of == exposures { *n } else { 0 };
+                let x = if trials.of == events { *x } else { 0 };
+                if n + x > 0 {
+                    add(trials.variant, *slice, n, x);
+                }
+            }
+        }
+        (!is_empty).then_some(slices)
+    }
+
+    /// Looks legacy's quantile up for what will arrive, once a minute.
+    pub fn look_up_edge(&mut self, series: &Series, now: Instant) {
+        let Some((measure, per_mille)) = self.question.quantile() else { return };
+        let minute = minute_of(now);
+        if self.edge.is_some_and(|(_, looked_up)| looked_up == minute) {
+            return;
+        }
+        let mut sketch = Sketch::default();
+        for window in series.over(Span { revision: 0, minute: Some(minute.saturating_sub(EDGE_MINUTES)) }) {
+            let tally = window.tally(Variant::Legacy, self.question.endpoint.as_ref());
+            if let Some(own) = tally.and_then(|tally| tally.sketch(&measure)) {
+                sketch.merge(own);
+            }
+        }
+        // Without legacy's traffic the last edge stays.
+        if sketch.count() >= EDGE_MIN
+            && let Some(bucket) = sketch.bucket_at(per_mille)
+        {
+            self.edge = Some((bucket, minute));
+        }
+    }
+}

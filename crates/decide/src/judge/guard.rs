@@ -1,0 +1,96 @@
+//! Guardrails that come true, and what they ask for.
+
+use super::{Evaluation, Judge, Judgement, Verdict};
+use crate::rollout::Order;
+use crate::transition::transition;
+use tidegate_model::Instant;
+use tidegate_model::command::{Cause, Command, Setting, Target};
+use tidegate_model::history::EntryCause;
+use tidegate_model::live::Phase;
+use tidegate_model::plan::words::Action;
+use tidegate_model::plan::{Guardrail, Plan};
+use tidegate_model::record::Record;
+
+/// The actor of what a guardrail asks for.
+pub const GUARDRAIL: &str = "guardrail";
+
+/// A guardrail whose condition has come true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fired {
+    /// Its index among those in force.
+    pub guardrail: usize,
+    /// What it asks for; `None` for an alert, or where that would change nothing.
+    pub order: Option<Order>,
+    /// The figures, in a sentence.
+    pub text: String,
+}
+
+impl Judge {
+    /// Finds the guardrails that have come true. They fire again only after they were false.
+    pub(super) fn fire(&mut self, plan: &Plan, record: &Record, evaluation: &mut Evaluation, now: Instant) {
+        let mut fired: Vec<(u8, Fired)> = Vec::new();
+        for (index, (guardrail, judgement)) in plan.guardrails_in_force().zip(&evaluation.guardrails).enumerate() {
+            if judgement.verdict == Verdict::Inconclusive || judgement.verdict == Verdict::Pass && self.fired.is_empty()
+            {
+                continue;
+            }
+            let key = guardrail_key(index, guardrail);
+            if judgement.verdict == Verdict::Pass {
+                self.fired.retain(|own| *own != key);
+            } else if !self.fired.contains(&key) {
+                self.fired.push(key);
+                let order = order(plan, record, (index, guardrail), judgement, now);
+                let severity = severity(guardrail.then);
+                let at = fired.partition_point(|(own, _)| *own <= severity);
+                fired.insert(at, (severity, Fired { guardrail: index, order, text: judgement.text.clone() }));
+            }
+        }
+        evaluation.fired = fired.into_iter().map(|(_, fired)| fired).collect();
+    }
+}
+
+/// Under which a guardrail is remembered.
+pub fn guardrail_key(index: usize, guardrail: &Guardrail) -> String {
+    format!("{index} {}", guardrail.when)
+}
+
+/// The severest acts first.
+const fn severity(action: Action) -> u8 {
+    match action {
+        Action::Off => 0,
+        Action::Rollback => 1,
+        Action::Previous => 2,
+        Action::Reduce(_) => 3,
+        Action::Pause => 4,
+        Action::Alert => 5,
+    }
+}
+
+/// What a guardrail asks for, unless that would change nothing.
+fn order(
+    plan: &Plan,
+    record: &Record,
+    (index, guardrail): (usize, &Guardrail),
+    judgement: &Judgement,
+    now: Instant,
+) -> Option<Order> {
+    let live = &record.live;
+    let command = match guardrail.then {
+        Action::Off => Command::Kill(Cause::Command),
+        Action::Rollback => Command::Rollback(Target::Off),
+        Action::Previous if live.phase == Phase::RolledBack => return None,
+        Action::Previous => Command::Rollback(Target::Previous),
+        // What has been rolled back stays so.
+        Action::Reduce(percentage) if live.phase == Phase::RolledBack => {
+            Command::Rollback(Target::Percentage(percentage.min(live.percentage)))
+        }
+        Action::Reduce(percentage) => Command::Set(Setting::percentage(percentage.min(live.percentage))),
+        Action::Pause if live.phase == Phase::Running => Command::Pause,
+        Action::Pause | Action::Alert => return None,
+    };
+    let after = transition(plan, record, &command, GUARDRAIL, now).ok()?.live;
+    let is_same = (after.phase, after.killed, after.percentage, &after.groups)
+        == (live.phase, live.killed, live.percentage, &live.groups);
+    let cause = EntryCause::Guardrail { index, condition: guardrail.when.to_string() };
+    (!is_same).then(|| Order::caused(command, GUARDRAIL, cause, judgement.figures.clone()))
+}

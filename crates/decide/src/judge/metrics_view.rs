@@ -1,0 +1,334 @@
+//! What is measured, as a condition asks for it: one metric, over one span, on one side.
+
+use std::borrow::Cow;
+
+use super::adoption::{self, VIEW};
+use crate::series::{MINUTE_MS, Series, Span, minute_of};
+use crate::signals::{Signals, before};
+use tidegate_model::condition::{Metric, Window as Over};
+use tidegate_model::figure::Missing;
+use tidegate_model::live::Phase;
+use tidegate_model::measured::{Measure, Sample, Sketch, Tally, Window};
+use tidegate_model::plan::Plan;
+use tidegate_model::plan::stage::FRESH_DEFAULT;
+use tidegate_model::plan::words::SignalKind;
+use tidegate_model::record::Record;
+use tidegate_model::variant::Variant;
+use tidegate_model::{Duration, Instant, Name, Percentage};
+
+/// What is measured may be this old before it says nothing any more, whatever the span.
+const STALE_MS_MIN: i64 = 2 * MINUTE_MS;
+const STALE_MS_MAX: i64 = 60 * MINUTE_MS;
+/// The event that a page reports when its visitor has used what is new.
+const USED: &str = "used";
+
+/// A side of legacy that is smaller shows little beside new.
+const ALONE_SHARE: f64 = 0.9;
+
+/// One rollout at one moment.
+pub struct MetricsView<'a> {
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// Its state.
+    pub record: &'a Record,
+    /// What was counted.
+    pub series: &'a mut Series,
+    /// What others reported.
+    pub signals: &'a Signals,
+    /// Configuration faults that isolates report.
+    pub faults: u64,
+    /// When something counted last came in.
+    pub arrived_at: Option<Instant>,
+    /// The time.
+    pub now: Instant,
+    /// How long after a stage's entry nothing counts, for the condition that is read for.
+    pub after: Option<Duration>,
+}
+
+/// A figure, or why there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Shares as fractions, times in milliseconds.
+    pub value: Result<f64, Missing>,
+    /// On how many observations it rests.
+    pub observations: f64,
+}
+
+impl Reading {
+    const fn of(value: f64, observations: f64) -> Self {
+        Self { value: Ok(value), observations }
+    }
+
+    const fn none(why: Missing) -> Self {
+        Self { value: Err(why), observations: 0.0 }
+    }
+
+    fn ratio(part: f64, whole: f64) -> Self {
+        if whole > 0.0 { Self::of(part / whole, whole) } else { Self::none(Missing::Nothing) }
+    }
+}
+
+impl MetricsView<'_> {
+    /// Whether the rollout sends anybody to new.
+    pub fn serves(&self) -> bool {
+        let live = &self.record.live;
+        let is_exposed = match live.phase {
+            Phase::Draft => false,
+            Phase::Completed => true,
+            Phase::Running | Phase::Paused | Phase::RolledBack => {
+                live.percentage > Percentage::ZERO || !live.groups.is_empty()
+            }
+        };
+        is_exposed && !live.killed && !self.record.is_waiting
+    }
+
+    /// The share of subjects that the hash deals out to new; `None` unless it deals some out to either side.
+    pub fn share(&self) -> Option<f64> {
+        let live = &self.record.live;
+        let share = |percentage: Percentage| f64::from(percentage.limit()) / f64::from(Percentage::FULL.limit());
+        let dealt = share(live.percentage) * (1.0 - share(self.plan.holdout));
+        (self.serves() && live.phase != Phase::Completed && dealt > 0.0 && dealt < 1.0).then_some(dealt)
+    }
+
+    /// Whether so few or none are left on legacy that its last day has to stand in.
+    pub fn is_alone(&self) -> bool {
+        self.serves()
+            && self.share().is_none_or(|share| share >= ALONE_SHARE)
+            && (self.record.live.percentage > Percentage::ZERO || self.record.live.phase == Phase::Completed)
+    }
+
+    /// Whether nothing counts yet, so soon after the stage's entry.
+    pub fn is_warming_up(&self, after: impl Into<Option<Duration>>) -> bool {
+        after.into().is_some_and(|after| self.now < self.record.entered.plus(after))
+    }
+
+    /// Whether anybody comparable is on legacy.
+    pub fn has_legacy(&self) -> bool {
+        let live = &self.record.live;
+        live.phase != Phase::Completed && (live.percentage < Percentage::FULL || self.plan.holdout > Percentage::ZERO)
+    }
+
+    /// Reads a metric of one side.
+    pub fn read(&mut self, metric: &Metric, endpoint: Option<&Name>, over: Over, variant: Variant) -> Reading {
+        match metric {
+            Metric::Signal(name) => return self.signal(name, over),
+            Metric::Percentage => {
+                return Reading::of(
+                    f64::from(self.record.live.percentage.limit()) / f64::from(Percentage::FULL.limit()),
+                    1.0,
+                );
+            }
+            Metric::Faults => return Reading::of(self.faults as f64, 1.0),
+            _ => {}
+        }
+        if let Some(why) = self.stale(over) {
+            return Reading::none(why);
+        }
+        let windows = self.windows(over);
+        let gathered = Gathered { windows, variant, endpoint };
+        gathered.read(metric)
+    }
+
+    /// The same of legacy, over the last day in which it had traffic.
+    pub fn read_last_of_legacy(&self, metric: &Metric, endpoint: Option<&Name>) -> (Reading, Option<Instant>) {
+        const DAY_MINUTES: u64 = 24 * 60;
+        let has_traffic = |window: &&Window| {
+            window.tally(Variant::Legacy, endpoint).is_some_and(|tally| tally.requests + tally.pages > 0)
+        };
+        let Some(last) =
+            self.series.iter().filter(has_traffic).map(|window| window.minute + u64::from(window.minutes)).max()
+        else {
+            return (Reading::none(Missing::NoLegacy), None);
+        };
+        let windows = self.series.over(Span { revision: 0, minute: Some(last.saturating_sub(DAY_MINUTES)) }).collect();
+        let reading = Gathered { windows, variant: Variant::Legacy, endpoint }.read(metric);
+        (reading, i64::try_from(last).ok().map(|minute| Instant::from_epoch_ms(minute.saturating_mul(MINUTE_MS))))
+    }
+
+    /// Why nothing can be said, when nothing has come in for too long.
+    fn stale(&self, over: Over) -> Option<Missing> {
+        let Some(arrived_at) = self.arrived_at else { return Some(Missing::NothingYet) };
+        let age_ms = self.now.as_epoch_ms().saturating_sub(arrived_at.as_epoch_ms());
+        let limit_ms = (self.length_ms(over) / 4).clamp(STALE_MS_MIN, STALE_MS_MAX);
+        (age_ms > limit_ms).then_some(Missing::Stale { age_ms })
+    }
+
+    /// How many different subjects have reported an event in this attempt, on either side.
+    pub fn reporters(&mut self, event: &str) -> f64 {
+        let window = self.series.since(self.record.begun_revision);
+        let sample = window.events.iter().find(|(name, _)| name.as_str() == event).map(|(_, sample)| sample);
+        sample.map_or(0.0, |sample| sample.distinct(|_| true))
+    }
+
+    /// How long a span is by now, in milliseconds.
+    pub fn length_ms(&self, over: Over) -> i64 {
+        let since = match over {
+            Over::Last(duration) => return i64::try_from(duration.as_ms()).unwrap_or(i64::MAX),
+            Over::Stage => self.record.entered,
+            Over::Attempt => self.record.begun,
+        };
+        self.now.as_epoch_ms().saturating_sub(since.as_epoch_ms())
+    }
+
+    /// The windows of a span; none reaches before the attempt.
+    fn windows(&mut self, over: Over) -> Vec<&Window> {
+        let begun = self.record.begun_revision;
+        // The first whole minute that counts.
+        let warm = self.after.map(|after| {
+            let since = if over == Over::Attempt { self.record.begun } else { self.record.entered };
+            minute_of(since.plus(after).plus(Duration::minutes(1)))
+        });
+        match over {
+            Over::Stage | Over::Attempt if warm.is_some() => {
+                let revision = if over == Over::Stage { self.record.entered_revision.max(begun) } else { begun };
+                self.series.over(Span { revision, minute: warm }).collect()
+            }
+            Over::Stage => vec![self.series.since(self.record.entered_revision.max(begun))],
+            Over::Attempt => vec![self.series.since(begun)],
+            Over::Last(duration) => {
+                // Whole minutes, the one under way included.
+                let minutes = duration.as_ms().div_ceil(MINUTE_MS.unsigned_abs());
+                let minute = minute_of(self.now).saturating_sub(minutes);
+                self.series.over(Span { revision: begun, minute: Some(minute.max(warm.unwrap_or_default())) }).collect()
+            }
+        }
+    }
+
+    fn signal(&self, name: &Name, over: Over) -> Reading {
+        let Some(signal) = self.plan.signals.get(name.as_str()) else {
+            return Reading::none(Missing::NoSignal);
+        };
+        let last = self.signals.last(name.as_str());
+        let age_ms = |at: Instant| self.now.as_epoch_ms().saturating_sub(at.as_epoch_ms());
+        let is_within = |at: Instant, limit: Duration| age_ms(at) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX);
+        match (signal.kind, last) {
+            (SignalKind::Gauge, None) => Reading::none(Missing::NoGauge),
+            (SignalKind::Gauge, Some((at, value))) if is_within(at, signal.fresh.unwrap_or(FRESH_DEFAULT)) => {
+                Reading::of(value, 1.0)
+            }
+            (SignalKind::Gauge, Some((at, _))) => Reading::none(Missing::OldGauge { age_ms: age_ms(at) }),
+            (SignalKind::Count, None) => Reading::none(Missing::NoCount),
+            (SignalKind::Count, last) => {
+                if let Some(heartbeat) = signal.heartbeat
+                    && !last.is_some_and(|(at, _)| is_within(at, heartbeat))
+                {
+                    return Reading::none(Missing::silent(heartbeat));
+                }
+                let since = match over {
+                    Over::Last(duration) => before(self.now, duration.as_ms()).max(self.record.begun),
+                    Over::Stage => self.record.entered,
+                    Over::Attempt => self.record.begun,
+                };
+                Reading::of(self.signals.sum_since(name.as_str(), since), 1.0)
+            }
+        }
+    }
+}
+
+/// The windows of one span, on one side.
+struct Gathered<'a> {
+    windows: Vec<&'a Window>,
+    variant: Variant,
+    endpoint: Option<&'a Name>,
+}
+
+impl Gathered<'_> {
+    fn sum(&self, count: impl Fn(&Tally) -> u64) -> f64 {
+        // Not `sum`, whose sum of nothing is -0.
+        self.windows
+            .iter()
+            .filter_map(|window| window.tally(self.variant, self.endpoint))
+            .fold(0.0, |sum, tally| sum + count(tally) as f64)
+    }
+
+    fn sketch(&self, measure: &Measure) -> Cow<'_, Sketch> {
+        let mut sketches =
+            self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint)?.sketch(measure));
+        let Some(first) = sketches.next() else { return Cow::Owned(Sketch::default()) };
+        let mut all = Cow::Borrowed(first);
+        for sketch in sketches {
+            all.to_mut().merge(sketch);
+        }
+        all
+    }
+
+    fn sample<'s>(&'s self, sample: impl Fn(&'s Window) -> Option<&'s Sample>) -> Cow<'s, Sample> {
+        let mut samples = self.windows.iter().filter_map(|window| sample(window));
+        let Some(first) = samples.next() else { return Cow::Owned(Sample::EMPTY) };
+        let mut all = Cow::Borrowed(first);
+        for sample in samples {
+            all.to_mut().merge(sample);
+        }
+        all
+    }
+
+    fn reporters(&self, event: &str) -> Cow<'_, Sample> {
+        self.sample(|window| window.events.iter().find(|(name, _)| name.as_str() == event).map(|(_, sample)| sample))
+    }
+
+    fn quantile(&self, measure: &Measure, per_mille: u16) -> Reading {
+        let sketch = self.sketch(measure);
+        match sketch.quantile(per_mille) {
+            Some(value) => Reading::of(value, sketch.count() as f64),
+            None => Reading::none(Missing::Nothing),
+        }
+    }
+
+    /// How many requests something came of, each subject or client counted once a minute: one that tries
+    /// again and again makes no rate, and an outage is still one of 100 %.
+    fn rate(&self, metric: &Metric, requests: f64) -> Reading {
+        let Some(of) = metric.of_requests() else { return Reading::none(Missing::Nothing) };
+        let repeats = self.sum(|tally| tally.repeats(&of)).min(requests);
+        Reading::ratio((self.sum(|tally| tally.count(&of)) - repeats).max(0.0), requests - repeats)
+    }
+
+    fn read(&self, metric: &Metric) -> Reading {
+        let is_new = self.variant == Variant::New;
+        let requests = || self.sum(|tally| tally.requests);
+        let pages = || self.sum(|tally| tally.pages);
+        let subjects = || self.sample(|window| Some(&window.subjects));
+        match metric {
+            Metric::ErrorRate
+            | Metric::ClientErrorRate
+            | Metric::TimeoutRate
+            | Metric::StatusRate(_)
+            | Metric::AbandonedRate
+            | Metric::BrokenRate => self.rate(metric, requests()),
+            Metric::Errors => Reading::of(self.sum(|tally| tally.errors), requests()),
+            Metric::Requests => Reading::of(requests(), requests()),
+            Metric::Rescued => Reading::of(self.sum(|tally| tally.rescued), requests()),
+            Metric::Waited(quantile) => self.quantile(&Measure::Waited, quantile.per_mille()),
+            Metric::Latency(quantile) => self.quantile(&Measure::Latency, quantile.per_mille()),
+            Metric::Vital(vital, quantile) => self.quantile(&Measure::Vital(*vital), quantile.per_mille()),
+            Metric::Timing(name, quantile) => self.quantile(&Measure::Timing(name.clone()), quantile.per_mille()),
+            Metric::JsErrorRate => Reading::ratio(self.sum(|tally| tally.failed_pages), pages()),
+            Metric::JsErrors => Reading::of(self.sum(|tally| tally.js_errors), pages()),
+            Metric::Subjects => {
+                let subjects = subjects();
+                Reading::of(subjects.distinct(|seen| seen.is_new == is_new), subjects.distinct(|_| true))
+            }
+            Metric::Share => {
+                let subjects = subjects();
+                Reading::ratio(subjects.distinct(|seen| seen.is_new == is_new), subjects.distinct(|_| true))
+            }
+            Metric::Adoption => {
+                let reporters = self.reporters(VIEW);
+                let share = adoption::share(&reporters, &self.reporters(USED));
+                share.map_or_else(
+                    || Reading::none(Missing::NoPage),
+                    |share| Reading::of(share, reporters.distinct(|_| true)),
+                )
+            }
+            Metric::Event(name) => Reading::ratio(
+                self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new),
+                subjects().distinct(|seen| seen.is_new == is_new),
+            ),
+            Metric::Reporters(name) => {
+                let reporters = self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new);
+                Reading::of(reporters, reporters)
+            }
+            // Read without windows.
+            Metric::Signal(_) | Metric::Faults | Metric::Percentage => Reading::none(Missing::Nothing),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Messages to people and when they are due: alerts, their escalations, check-ins, and notices at certain times.
+//!
+//! Nothing is sent from here. What is due is found at each look, once, and stands in the history.
+
+use serde::{Deserialize, Serialize};
+
+use super::Evaluation;
+use crate::explain;
+use crate::judge::guard::guardrail_key;
+use tidegate_model::live::Phase;
+use tidegate_model::plan::words::{Action, Moment, Sign};
+use tidegate_model::plan::{Plan, Stage};
+use tidegate_model::record::Record;
+use tidegate_model::weekly::first_moment;
+use tidegate_model::{Duration, Instant};
+
+/// A message to people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// When it was due.
+    pub at: Instant,
+    /// `alert`, `escalation`, `checkin` or `notice`.
+    pub kind: &'static str,
+    /// The channels, or for an escalation and a check-in the role.
+    pub to: Vec<String>,
+    /// What it says.
+    pub text: String,
+    /// The figures that go with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<String>,
+    /// The guardrail that it is about, by its place among those in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guardrail: Option<usize>,
+}
+
+/// What has been told in this attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notifications {
+    /// When it was last looked up what is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) looked_at: Option<Instant>,
+    /// When stages were entered, and when else something happened that notices refer to.
+    pub(super) anchors: Vec<(String, Instant)>,
+    /// The notices that have been told, by index.
+    pub(super) told: Vec<u64>,
+    /// Guardrails that have fired and are true still: since when, and how many escalations were told.
+    pub(super) open: Vec<(String, Instant, u64)>,
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_ms()).unwrap_or(i64::MAX)
+}
+
+impl Notifications {
+    /// What has become due since the last look.
+    pub fn due(
+        &mut self,
+        plan: &Plan,
+        record: &Record,
+        evaluation: &Evaluation,
+        fired: &[String],
+        now: Instant,
+    ) -> Vec<Message> {
+        self.note_anchors(record, now);
+        let mut due = self.alerts(plan, evaluation, fired, now);
+        due.extend(self.escalations(plan, now));
+        due.extend(self.checkin(plan, record, evaluation, now));
+        due.extend(self.notices(plan, record, now));
+        self.looked_at = Some(now);
+        due
+    }
+
+    fn note_anchors(&mut self, record: &Record, now: Instant) {
+        let live = &record.live;
+        let mut note = |name: &str, at: Instant| {
+            if !self.anchors.iter().any(|(own, _)| own == name) {
+                self.anchors.push((name.to_owned(), at));
+            }
+        };
+        match live.phase {
+            Phase::Draft => {}
+            Phase::Running | Phase::Paused => {
+                note("start", record.begun);
+                note(live.stage.as_str(), record.entered);
+            }
+            Phase::RolledBack => note("rollback", live.since),
+            Phase::Completed => note("end", live.since),
+        }
+        if live.has_ended() {
+            note("end", now);
+        }
+    }
+
+    fn alerts(&mut self, plan: &Plan, evaluation: &Evaluation, still_true: &[String], now: Instant) -> Vec<Message> {
+        self.open.retain(|(key, _, _)| still_true.contains(key));
+        let mut alerts = Vec::new();
+        for fired in &evaluation.fired {
+            let Some(guardrail) = plan.guardrail(fired.guardrail) else { continue };
+            self.open.push((guardrail_key(fired.guardrail, guardrail), now, 0));
+            let what = guardrail.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+            let acts = match guardrail.then {
+                Action::Alert => String::new(),
+                then => format!(" and {}", explain::acts(&then.to_string())),
+            };
+            let text = format!("{} guardrail `{}` came true{acts}{what}", guardrail.severity, guardrail.when);
+            let figures = evaluation.guardrails.get(fired.guardrail).map_or_else(Vec::new, |judgement| {
+                judgement.figures.iter().map(|figure| figure.text.clone()).collect()
+            });
+            alerts.push(Message {
+                at: now,
+                kind: "alert",
+                to: guardrail.notify.iter().map(ToString::to_string).collect(),
+                text,
+                figures,
+                guardrail: Some(fired.guardrail),
+            });
+        }
+        alerts
+    }
+
+    fn escalations(&mut self, plan: &Plan, now: Instant) -> Vec<Message> {
+        let mut due = Vec::new();
+        for (key, since, told) in &mut self.open {
+            let guardrail = plan
+                .guardrails_in_force()
+                .enumerate()
+                .find(|(index, guardrail)| guardrail_key(*index, guardrail) == *key);
+            let Some((index, guardrail)) = guardrail else { continue };
+            let escalations = guardrail.escalate.iter().skip(usize::try_from(*told).unwrap_or(usize::MAX));
+            for escalation in escalations.take_while(|escalation| since.plus(escalation.after) <= now) {
+                *told += 1;
+                let what = escalation.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+                let text = format!(
+                    "the guardrail `{}` came true {} ago and is still true{what}",
+                    guardrail.when, escalation.after
+                );
+                due.push(Message {
+                    at: since.plus(escalation.after),
+                    kind: "escalation",
+                    to: vec![escalation.to.to_string()],
+                    text,
+                    figures: Vec::new(),
+                    guardrail: Some(index),
+                });
+            }
+        }
+        due
+    }
+
+    /// The check-in of the current stage, if its time has come; of several that were missed only the last.
+    fn checkin(&self, plan: &Plan, record: &Record, evaluation: &Evaluation, now: Instant) -> Option<Message> {
+        let live = &record.live;
+        if !matches!(live.phase, Phase::Running | Phase::Paused) || live.killed {
+            return None;
+        }
+        let stage = plan.stages.get(plan.stage_index(live.stage.as_str())?)?;
+        let since_entry = |at: Instant| at.as_epoch_ms().saturating_sub(record.entered.as_epoch_ms());
+        let passed = since_entry(now);
+        let rhythm = stage.checkins.iter().find(|checkin| checkin.until.is_none_or(|until| passed <= ms(until)))?;
+        let every = ms(rhythm.every).max(1);
+        let due = passed - passed.rem_euclid(every);
+        if due <= 0 || self.looked_at.is_some_and(|last| since_entry(last) >= due) {
+            return None;
+        }
+        let at = Instant::from_epoch_ms(record.entered.as_epoch_ms().saturating_add(due));
+        let count = |verdict: super::Verdict| evaluation.gates.iter().filter(|gate| gate.verdict == verdict).count();
+        let text = format!(
+            "check-in of {} at {} %: {} of {} gates pass, {} fail, {} inconclusive",
+            live.stage,
+            live.percentage,
+            count(super::Verdict::Pass),
+            evaluation.gates.len(),
+            count(super::Verdict::Fail),
+            count(super::Verdict::Inconclusive)
+        );
+        let figures = evaluation.gates.iter().map(|gate| gate.text.clone()).collect();
+        let to = stage.owner.iter().map(ToString::to_string).collect();
+        Some(Message { at, kind: "checkin", to, text, figures, guardrail: None })
+    }
+
+    fn notices(&mut self, plan: &Plan, record: &Record, now: Instant) -> Vec<Message> {
+        let mut ahead = None;
+        let mut due = Vec::new();
+        for (index, notice) in (0_u64..).zip(&plan.notices) {
+            if self.told.contains(&index) {
+                continue;
+            }
+            let expected = ahead.get_or_insert_with(|| expected(plan, record, now));
+            let Some(at) = self.moment(&notice.at, expected).filter(|at| *at <= now) else { continue };
+            self.told.push(index);
+            due.push(Message {
+                at,
+                kind: "notice",
+                to: notice.to.iter().map(ToString::to_string).collect(),
+                text: notice.text.clone(),
+                figures: Vec::new(),
+                guardrail: None,
+            });
+        }
+        due
+    }
+
+    /// When a moment is: of what has happened, or for a time before something, when that is expected.
+    fn moment(&self, moment: &Moment, expected: &[(&str, Instant)]) -> Option<Instant> {
+        let name = moment.anchor.as_str();
+        let happened = self.anchors.iter().find(|(own, _)| own == name).map(|(_, at)| *at);
+        match moment.offset {
+            None => happened,
+            Some((Sign::Plus, after)) => happened.map(|at| at.plus(after)),
+            // What has happened needs no announcement any more.
+            Some((Sign::Minus, before)) => {
+                let (_, at) = expected.iter().find(|(own, _)| *own == name && happened.is_none())?;
+                Some(Instant::from_epoch_ms(at.as_epoch_ms().saturating_sub(ms(before))))
+            }
+        }
+    }
+}
+
+/// When the stages ahead may be entered at the earliest, by the clock alone.
+fn expected<'a>(plan: &'a Plan, record: &Record, now: Instant) -> Vec<(&'a str, Instant)> {
+    let mut ahead = Vec::new();
+    let (mut at, rest): (Instant, &[Stage]) = match record.live.phase {
+        Phase::Draft => match plan.start {
+            Some(start) => {
+                ahead.push(("start", start));
+                (start, &plan.stages)
+            }
+            None => return ahead,
+        },
+        Phase::Running => {
+            let index = plan.stage_index(record.live.stage.as_str()).unwrap_or(0);
+            let hold = plan.stages.get(index).and_then(|stage| stage.hold);
+            let leave = record.held_since.zip(hold).map_or(now, |(since, hold)| since.plus(hold));
+            (leave.max(now), plan.stages.get(index + 1..).unwrap_or_default())
+        }
+        Phase::Paused | Phase::RolledBack | Phase::Completed => return ahead,
+    };
+    for stage in rest {
+        let open = if stage.enter.is_empty() { None } else { first_moment(&stage.enter, at.as_epoch_ms(), true) };
+        at = open.map_or(at, Instant::from_epoch_ms);
+        ahead.push((stage.name.as_str(), at));
+        at = stage.hold.map_or(at, |hold| at.plus(hold));
+    }
+    ahead.push(("end", at));
+    ahead
+}

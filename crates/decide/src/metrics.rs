@@ -1,0 +1,116 @@
+//! Everything measured of one rollout, and what is judged of it.
+
+use fnv::FnvHashMap;
+
+use super::evidence_history::EvidenceHistory;
+use super::judge::metrics_view::MetricsView;
+use super::judge::{Evaluation, Judge};
+use super::series::{FRUGALITY_MAX, Series};
+use super::signals::Signals;
+use tidegate_model::measured::{SlicedCounts, Window};
+use tidegate_model::plan::Plan;
+use tidegate_model::record::Record;
+use tidegate_model::{Instant, Name};
+
+/// The series of all rollouts together get more frugal at this size: half of what the controller may have.
+const SERIES_BYTES_MAX: usize = 24 << 20;
+
+/// The measurements of one rollout.
+#[derive(Clone, Debug, Default)]
+pub struct RolloutMetrics {
+    /// What was counted.
+    pub series: Series,
+    /// What others reported.
+    pub signals: Signals,
+    /// What the judge remembers.
+    pub judge: Judge,
+    /// The last look.
+    pub last: Option<Evaluation>,
+    /// How the evidence has gone lately.
+    pub trail: EvidenceHistory,
+    /// What comparisons may use of what has come in since then, by revision.
+    arrived: Vec<(u64, SlicedCounts)>,
+    /// When something counted last came in.
+    pub arrived_at: Option<Instant>,
+    has_arrived: bool,
+}
+
+impl RolloutMetrics {
+    /// Counts a part of a batch. Returns the minute and the revision of the window that it went to.
+    pub fn count(&mut self, window: Window, compared: &SlicedCounts, now: Instant) -> (u64, u64) {
+        let revision = window.revision;
+        if !compared.is_empty() {
+            match self.arrived.iter_mut().find(|(own, _)| *own == revision) {
+                Some((_, own)) => own.merge(compared),
+                None => self.arrived.push((revision, compared.clone())),
+            }
+        }
+        self.arrived_at = Some(now);
+        self.has_arrived = true;
+        self.series.add(window, now)
+    }
+
+    /// Whether something has come in since the last look.
+    pub const fn has_arrived(&self) -> bool {
+        self.has_arrived
+    }
+
+    /// Evaluates guardrails, gates of the current stage and the sample ratio, and takes in what has come
+    /// in as evidence. `faults` counts the configuration faults that isolates report.
+    pub fn evaluate(&mut self, plan: &Plan, record: &Record, faults: u64, now: Instant) -> &Evaluation {
+        let arrived = std::mem::take(&mut self.arrived);
+        self.has_arrived = false;
+        let mut metrics_view = MetricsView {
+            plan,
+            record,
+            series: &mut self.series,
+            signals: &self.signals,
+            faults,
+            arrived_at: self.arrived_at,
+            now,
+            after: None,
+        };
+        let evaluation = self.judge.evaluate(&mut metrics_view, &arrived);
+        self.last.insert(evaluation)
+    }
+
+    /// Takes note of how the evidence goes, for those who want to see it.
+    pub fn note_evidence(&mut self, plan: &Plan, record: &Record, now: Instant) {
+        if let Some(evaluation) = &self.last {
+            self.trail.note(evaluation, plan, &record.live.stage, now);
+        }
+    }
+}
+
+/// The metrics of a deployment.
+#[derive(Debug, Default)]
+pub struct MetricsOfAll(FnvHashMap<Name, RolloutMetrics>);
+
+impl MetricsOfAll {
+    /// The metrics of a rollout, if anything was ever written into it.
+    pub fn get(&self, key: &Name) -> Option<&RolloutMetrics> {
+        self.0.get(key)
+    }
+
+    /// The metrics of a rollout, to be written into.
+    pub fn get_mut(&mut self, key: &Name) -> &mut RolloutMetrics {
+        self.0.entry(key.clone()).or_default()
+    }
+
+    /// Takes the metrics of a rollout away.
+    pub fn remove(&mut self, key: &Name) {
+        self.0.remove(key);
+    }
+
+    /// How frugal their series have to be, given how frugal they have been: one step more where they take more
+    /// memory than there is for them. It never goes back: what was thinned does not come again.
+    pub fn frugality(&self, so_far: usize) -> usize {
+        let bytes: usize = self.0.values().map(|metrics| metrics.series.bytes()).sum();
+        if bytes > SERIES_BYTES_MAX { (so_far + 1).min(FRUGALITY_MAX) } else { so_far }
+    }
+
+    /// All of them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Name, &mut RolloutMetrics)> {
+        self.0.iter_mut()
+    }
+}

@@ -1,0 +1,32 @@
+//! What the clock has to say: the plan's `start`, its freeze, and when a stage may be entered.
+
+use super::{Moving, Refusal};
+use tidegate_model::Instant;
+use tidegate_model::weekly::first_moment;
+
+impl Moving<'_> {
+    /// Whether the plan's own time to start has come.
+    pub(super) fn is_begun(&self) -> Result<(), Refusal> {
+        match self.plan.start {
+            Some(start) if self.is_asked && start > self.now => Err(Refusal::Early(start)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the time allows to expose more subjects, in the stage at `index` if one is entered.
+    pub(super) fn is_time(&self, index: Option<usize>) -> Result<(), Refusal> {
+        let now_ms = self.now.as_epoch_ms();
+        let at = |moment: Option<i64>| moment.map(Instant::from_epoch_ms);
+        let free = first_moment(&self.plan.freeze, now_ms, false);
+        if !self.plan.freeze.is_empty() && free != Some(now_ms) {
+            return Err(Refusal::Frozen(at(free)));
+        }
+        match index.and_then(|index| self.plan.stages.get(index)) {
+            Some(stage) if !stage.enter.is_empty() => {
+                let open = first_moment(&stage.enter, now_ms, true);
+                if open == Some(now_ms) { Ok(()) } else { Err(Refusal::Enter(stage.name.clone(), at(open))) }
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What passes between an isolate and the controller: what it saw and counted goes there, what is newer comes back.
+//!
+//! What comes back is taken in at once; the highest revision wins. A batch is kept until the controller has
+//! acknowledged it, whatever became of the flush.
+
+use super::Isolate;
+use super::effect::Effect;
+use super::reading::ms;
+use tidegate_model::Instant;
+use tidegate_protocol::flush::{Answer, Flush};
+
+/// The flushes behind one request: one after the other while there is more, and the runtime lets them go on.
+#[derive(Debug)]
+pub struct FlushRun {
+    begun_ms: f64,
+}
+
+/// A flush that the controller has not answered yet.
+#[derive(Debug)]
+pub struct Ask {
+    /// The flush, as JSON.
+    pub text: String,
+    had_batch: bool,
+    /// `None` where the flush was wanted at once. What was counted waits for its own time.
+    run: Option<FlushRun>,
+}
+
+impl Isolate {
+    /// Begins the flushes behind a request.
+    pub(super) fn flush_due(&mut self, now: Instant) -> Vec<Effect> {
+        self.wait_or_ask(FlushRun { begun_ms: ms(now) }, now)
+    }
+
+    fn wait_or_ask(&mut self, run: FlushRun, now: Instant) -> Vec<Effect> {
+        let wait_ms = self.schedule.wait_ms(ms(now));
+        if wait_ms > 0.0 { vec![Effect::Wait(wait_ms, run)] } else { self.ask_with_counts(run, now) }
+    }
+
+    pub(super) fn ask_with_counts(&mut self, run: FlushRun, now: Instant) -> Vec<Effect> {
+        self.ask(&[], Some(run), now)
+    }
+
+    /// Asks the controller now, for the states of `wanted` too.
+    pub(super) fn ask_now(&mut self, wanted: &[String], now: Instant) -> Vec<Effect> {
+        self.ask(wanted, None, now)
+    }
+
+    fn ask(&mut self, wanted: &[String], run: Option<FlushRun>, now: Instant) -> Vec<Effect> {
+        self.schedule.begin(ms(now));
+        if !self.setup.has_controller {
+            self.schedule.give_up();
+            self.meter.stop();
+            return self.go_on_flushing(run, now);
+        }
+        self.configuration.note_suspect(self.meter.take_suspect(), ms(now));
+        let report = self.configuration.report(ms(now), wanted);
+        let may_have_batch = self.schedule.takes_batch();
+        // Without a name the controller could not tell this isolate's batches from another's.
+        let takes_counts = run.is_some() && !self.setup.id.is_empty() && may_have_batch;
+        let batch = if takes_counts { self.meter.take() } else { None };
+        let mut flush = Flush { isolate: self.setup.id.clone(), batch, ..report };
+        flush.faults.extend(self.meter.fault(ms(now)));
+        let text = serde_json::to_string(&flush).unwrap_or_default();
+        flush.batch.into_iter().for_each(|batch| self.meter.keep(batch));
+        let lost = self.meter.take_lost();
+        if lost > 0 {
+            self.configuration.log.warn(
+                "counts_lost",
+                "controller",
+                &format!("it takes less than is counted here; {lost} counts of minutes or requests had no room"),
+            );
+        }
+        vec![Effect::AskController(Ask { text, had_batch: takes_counts, run })]
+    }
+
+    pub(super) fn answered(&mut self, ask: Ask, outcome: Result<String, String>, now: Instant) -> Vec<Effect> {
+        let answer =
+            outcome.and_then(|text| Answer::parse(&text).ok_or_else(|| "its answer cannot be read".to_owned()));
+        match answer {
+            Ok(answer) => {
+                self.schedule.answered(answer.interval_ms);
+                self.configuration.absorb_answer(&answer, now);
+                if let Some(sequence) = answer.acknowledged {
+                    self.meter.acknowledge(sequence);
+                }
+                let lost = answer.refused.and_then(|refused| self.meter.refuse(&refused, ms(now)));
+                if let Some(sentence) = lost {
+                    self.configuration.log.warn("counts_lost", "controller", &sentence);
+                }
+            }
+            Err(error) => {
+                self.schedule.failed(ask.had_batch);
+                self.configuration.log.warn("controller_unreachable", "controller", &error);
+            }
+        }
+        self.go_on_flushing(ask.run, now)
+    }
+
+    fn go_on_flushing(&mut self, run: Option<FlushRun>, now: Instant) -> Vec<Effect> {
+        match run {
+            Some(run) if self.schedule.follows(self.meter.has_counts(), run.begun_ms, ms(now)) => {
+                self.wait_or_ask(run, now)
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! One isolate of the edge, as a machine without clock, network or platform.
+//!
+//! 1. Fresh for 5 s; then served stale while a read behind an answer renews it; after 60 s, or cold, the request
+//!    waits for KV and the controller, at most 200 ms. Ladder: memory → KV → the copy in the cache → nothing, and
+//!    then the caller falls back to `FALLBACK_UPSTREAM`.
+//! 2. What a request needs is synchronous: [`Isolate::ready`], its instruments, [`Isolate::work_due`].
+//! 3. What waits is not: an [`Input`] and the time go into [`Isolate::handle`], [`Effect`]s come out.
+//! 4. What does not parse changes nothing but the log; what is older never replaces what is newer.
+//! 5. What was counted is sent again unchanged until it is acknowledged, and never after.
+
+mod cached_copy;
+mod configuration;
+mod effect;
+mod flushing;
+mod reading;
+mod schedule;
+mod tokens;
+
+use std::rc::Rc;
+
+pub use self::cached_copy::CachedCopy;
+use self::configuration::Configuration;
+pub use self::effect::{Effect, Input, LogLine};
+pub use self::flushing::{Ask, FlushRun};
+pub use self::reading::Read;
+use self::schedule::FlushSchedule;
+pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
+use tidegate_model::Instant;
+use tidegate_protocol::address::Address;
+use tidegate_protocol::beacon::Report;
+use tidegate_protocol::config::Snapshot;
+use tidegate_protocol::exposure::{ExposureKey, Issuer};
+use tidegate_protocol::measuring::Instruments;
+use tidegate_protocol::meter::Meter;
+
+/// The longest that a request waits for its configuration, in milliseconds.
+pub const WAIT_MS_MAX: f64 = 200.0;
+/// The longest that the controller's answer to a flush is waited for, in milliseconds.
+pub const ANSWER_MS_MAX: f64 = 5_000.0;
+
+/// Younger than this, in milliseconds, nothing is read.
+const FRESH_MS: f64 = 5_000.0;
+/// Older than this, in milliseconds, the request waits.
+const STALE_MS_MAX: f64 = 60_000.0;
+/// What has not come back so many milliseconds after its time went down with its request.
+const MARK_MS_MAX: f64 = 5_000.0;
+
+/// What an isolate is given when its first request comes.
+#[derive(Default)]
+pub struct Setup {
+    /// Its name among all isolates; empty where there is no randomness, and then it sends no counts.
+    pub id: String,
+    /// Whether the deployment has a controller.
+    pub has_controller: bool,
+    /// Makes the tokens of pages; `None` without a usable key.
+    pub issuer: Option<Issuer>,
+}
+
+/// What one isolate knows, and what it has counted.
+#[derive(Default)]
+pub struct Isolate {
+    is_set_up: bool,
+    setup: Setup,
+    configuration: Configuration,
+    schedule: FlushSchedule,
+    meter: Meter,
+    tokens: TokenCache,
+}
+
+/// What a request is decided on.
+pub struct Ready {
+    /// The configuration.
+    pub snapshot: Rc<Snapshot>,
+    /// The rollout that takes the request.
+    pub number: Option<usize>,
+    /// Whether any configuration could be read.
+    pub is_configured: bool,
+}
+
+/// What is to be done behind a request. Each is due for one request only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkDue {
+    /// KV is to be read again: [`Input::ReadDue`].
+    pub is_read_due: bool,
+    /// The controller is to be asked: [`Input::FlushDue`].
+    pub is_flush_due: bool,
+}
+
+/// What `health` says of the snapshot.
+pub struct Health {
+    /// The plans' revision.
+    pub revision: u64,
+    /// The number of rollouts.
+    pub rollouts: usize,
+    /// Since KV last confirmed it, in milliseconds.
+    pub age_ms: Option<f64>,
+}
+
+impl Isolate {
+    /// Whether it has been given its [`Setup`].
+    pub const fn is_set_up(&self) -> bool {
+        self.is_set_up
+    }
+
+    /// Gives it what it needs before its first request.
+    pub fn set_up(&mut self, setup: Setup) {
+        self.setup = setup;
+        self.is_set_up = true;
+    }
+
+    /// The configuration for a request, or `None` where it must be waited for with [`Input::RequestWaits`] first.
+    pub fn ready(&mut self, address: &Address<'_>, has_waited: bool, now_ms: f64) -> Option<Ready> {
+        let configuration = &mut self.configuration;
+        let number = configuration.find(address.host(), address.path);
+        // While KV fails, one request in a while finds out; the others do not wait for it.
+        let must_wait = !configuration.has_just_failed(now_ms)
+            && (configuration.age_ms(now_ms) > STALE_MS_MAX || !configuration.is_ready(number, now_ms));
+        let is_due = has_waited || !must_wait;
+        is_due.then(|| Ready {
+            snapshot: Rc::clone(&configuration.snapshot),
+            number,
+            is_configured: configuration.is_configured() && (number.is_some() || configuration.is_whole()),
+        })
+    }
+
+    /// What is to be done behind this request.
+    pub fn work_due(&mut self, now_ms: f64) -> WorkDue {
+        WorkDue { is_read_due: self.configuration.take_read_due(now_ms), is_flush_due: self.schedule.take_due(now_ms) }
+    }
+
+    /// Whether the controller is to be asked behind an answer, which may have been counted too late for the flush
+    /// before it.
+    pub fn are_counts_due(&mut self, now_ms: f64) -> bool {
+        self.meter.has_counts() && self.schedule.take_due(now_ms)
+    }
+
+    /// All of its instruments, at a time.
+    pub const fn instruments(&mut self, now_ms: f64) -> Instruments<'_> {
+        Instruments { now_ms, meter: &mut self.meter, issuer: self.setup.issuer.as_mut() }
+    }
+
+    /// The key of pages' tokens; `None` where there is none.
+    pub fn exposure_key(&self) -> Option<&ExposureKey> {
+        self.setup.issuer.as_ref().map(Issuer::key)
+    }
+
+    /// Takes in what a page has reported; how many of the reports found no room.
+    pub fn report(&mut self, reports: Vec<Report>) -> usize {
+        reports.into_iter().map(|report| self.meter.report(report)).filter(|is_kept| !is_kept).count()
+    }
+
+    /// The tokens that have been verified.
+    pub const fn tokens(&self) -> &TokenCache {
+        &self.tokens
+    }
+
+    /// The configuration as it is now.
+    pub fn snapshot(&self) -> Rc<Snapshot> {
+        Rc::clone(&self.configuration.snapshot)
+    }
+
+    /// The state of the snapshot.
+    pub fn health(&self, now_ms: f64) -> Health {
+        let catalogue = &self.configuration.snapshot.catalogue;
+        Health {
+            revision: catalogue.revision,
+            rollouts: catalogue.rollouts.len(),
+            age_ms: self.configuration.read_at_ms.map(|at_ms| now_ms - at_ms),
+        }
+    }
+
+    /// Takes an input in. Returns what is to be done: what is to be logged first, the rest at the same time.
+    pub fn handle(&mut self, input: Input, now: Instant) -> Vec<Effect> {
+        let effects = match input {
+            Input::ReadDue => self.refresh(),
+            Input::FlushDue => self.flush_due(now),
+            Input::RequestWaits { host, path } => self.read_for_request(host, path, now),
+            Input::RequestWaited { is_done } => self.request_waited(is_done),
+            Input::RolloutWanted(key) => self.ask_now(&[key], now),
+            Input::RolloutAsked(key) => self.read_for_rollout(key, now),
+            Input::News => self.ask_now(&[], now),
+            Input::Texts(read, texts) => self.texts_read(read, texts, now),
+            Input::List(read, bytes) => self.list_read(read, bytes, now),
+            Input::CopyLoaded(text) => self.copy_loaded(text, now),
+            Input::CopySaved(outcome) => self.copy_saved(outcome),
+            Input::Answered(ask, outcome) => self.answered(ask, outcome, now),
+            Input::Waited(run) => self.ask_with_counts(run, now),
+            Input::TokenBrought(token, text) => self.tokens.check(&token, text, reading::ms(now)),
+            Input::KeysRead(check, keys) => {
+                let log = &mut self.configuration.log;
+                self.tokens.keys_read(check, keys, reading::ms(now), log)
+            }
+            Input::SignatureChecked(check, is_signed) => self.tokens.checked(check, is_signed, reading::ms(now)),
+        };
+        let lines = self.configuration.log.take();
+        if lines.is_empty() {
+            return effects;
+        }
+        lines.into_iter().map(Effect::Log).chain(effects).collect()
+    }
+}

@@ -1,0 +1,145 @@
+//! Prints a condition as it was written.
+
+use std::fmt::{Display, Formatter, Result};
+
+use super::{Bound, Condition, Metric, Op, Quantile, Term, Vital, Window};
+use crate::number::Plain;
+
+impl Condition {
+    /// All of these terms.
+    pub(super) fn of(terms: Vec<Term>) -> Self {
+        let texts: Vec<String> = terms.iter().map(Term::to_string).collect();
+        Self { terms, text: texts.join(" and ") }
+    }
+}
+
+impl Display for Condition {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Display for Term {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{}", self.metric)?;
+        if let Some(endpoint) = &self.endpoint {
+            write!(f, "@{endpoint}")?;
+        }
+        write!(f, " {} {}", self.op, self.bound)?;
+        if let Some(window) = &self.over {
+            write!(f, " over {window}")?;
+        }
+        if let Some(hold) = &self.hold {
+            write!(f, " for {hold}")?;
+        }
+        if let Some(min) = &self.min {
+            write!(f, " min {min}")?;
+        }
+        if let Some(min) = &self.min_subjects {
+            write!(f, " min {min} subjects")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Metric {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let (head, name, quantile) = match self {
+            Self::StatusRate(status) => return write!(f, "status.{status}_rate"),
+            Self::ErrorRate => ("error_rate", None, None),
+            Self::ClientErrorRate => ("client_error_rate", None, None),
+            Self::TimeoutRate => ("timeout_rate", None, None),
+            Self::AbandonedRate => ("abandoned_rate", None, None),
+            Self::BrokenRate => ("broken_rate", None, None),
+            Self::Waited(quantile) => ("waited", None, Some(quantile)),
+            Self::Errors => ("errors", None, None),
+            Self::Requests => ("requests", None, None),
+            Self::Latency(quantile) => ("latency", None, Some(quantile)),
+            Self::Rescued => ("rescued", None, None),
+            Self::Subjects => ("subjects", None, None),
+            Self::Share => ("share", None, None),
+            Self::Adoption => ("adoption", None, None),
+            Self::Vital(vital, quantile) => (vital.word(), None, Some(quantile)),
+            Self::JsErrorRate => ("js_error_rate", None, None),
+            Self::JsErrors => ("js_errors", None, None),
+            Self::Timing(name, quantile) => ("timing", Some(name), Some(quantile)),
+            Self::Event(name) => ("event", Some(name), None),
+            Self::Reporters(name) => ("reporters", Some(name), None),
+            Self::Signal(name) => ("signal", Some(name), None),
+            Self::Faults => ("faults", None, None),
+            Self::Percentage => ("percentage", None, None),
+        };
+        f.write_str(head)?;
+        if let Some(name) = name {
+            write!(f, ".{name}")?;
+        }
+        match quantile {
+            Some(quantile) => write!(f, ".{quantile}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Vital {
+    /// Its name in conditions.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Lcp => "lcp",
+            Self::Fcp => "fcp",
+            Self::Cls => "cls",
+            Self::Inp => "inp",
+            Self::Ttfb => "ttfb",
+        }
+    }
+}
+
+impl Display for Vital {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Display for Quantile {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self.0 % 10 {
+            0 => write!(f, "p{}", self.0 / 10),
+            tenth => write!(f, "p{}.{tenth}", self.0 / 10),
+        }
+    }
+}
+
+impl Display for Op {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::More => ">",
+            Self::AtLeast => ">=",
+            Self::Equal => "=",
+        })
+    }
+}
+
+impl Display for Bound {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let (number, unit) = match self {
+            Self::Number(number) => (number, ""),
+            Self::Percent(number) => (number, "%"),
+            Self::Milliseconds(number) => (number, "ms"),
+            Self::Seconds(number) => (number, "s"),
+            Self::Legacy(None) => return f.write_str("legacy"),
+            Self::Legacy(Some(factor)) => (factor, "x legacy"),
+        };
+        write!(f, "{}{unit}", Plain(*number))
+    }
+}
+
+impl Display for Window {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Last(duration) => write!(f, "{duration}"),
+            Self::Stage => f.write_str("stage"),
+            Self::Attempt => f.write_str("attempt"),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! What happened on one side: counts by kind, and distributions by measure.
+//!
+//! A tally is written with the fields that are not 0 alone, so a release that counts something more
+//! writes a field more. Nothing of it is believed that cannot have been counted.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::sketch::Sketch;
+use super::sliced::{Quantity, STATUSES};
+use crate::Name;
+use crate::condition::Vital;
+use crate::serial::{Word, is_zero, pairs};
+use crate::{deserialize_from_text, serialize_as_text};
+
+/// Names of timings and events are chosen by pages; so many are kept in one window.
+pub const NAMES_MAX: usize = 32;
+/// So many different statuses are kept of one side: the lowest, so that the order in which counts are
+/// added up means nothing.
+pub const STATUSES_MAX: usize = 16;
+/// The most that a window may count of anything; more is no isolate's, but damage.
+const COUNT_MAX: u64 = 1 << 40;
+
+/// Something measured as a distribution, in milliseconds but for CLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Upstream time to headers.
+    Latency,
+    /// How long those waited who gave up before there were headers.
+    Waited,
+    /// A web vital.
+    Vital(Vital),
+    /// A timing that pages report under a name.
+    Timing(Name),
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latency => f.write_str("latency"),
+            Self::Waited => f.write_str("waited"),
+            Self::Vital(vital) => write!(f, "{vital}"),
+            Self::Timing(name) => write!(f, "timing.{name}"),
+        }
+    }
+}
+
+serialize_as_text!(Measure);
+deserialize_from_text!(Measure);
+
+impl FromStr for Measure {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "latency" => return Ok(Self::Latency),
+            "waited" => return Ok(Self::Waited),
+            _ => {}
+        }
+        if let Some(vital) = Vital::ALL.into_iter().find(|vital| vital.word() == text) {
+            return Ok(Self::Vital(vital));
+        }
+        text.strip_prefix("timing.").and_then(|name| name.parse().ok()).map(Self::Timing).ok_or(())
+    }
+}
+
+impl Word for Measure {
+    const KINDS: &'static [&'static str] = &["timing."];
+}
+
+/// What happened on one side.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tally {
+    /// Requests that the side was asked to answer.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub requests: u64,
+    /// Those of them that failed, as the plan defines it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub errors: u64,
+    /// Those of them that it answered with a 4xx.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub client_errors: u64,
+    /// Those of them that had no headers in time.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub timeouts: u64,
+    /// Those of them that their clients gave up before there were headers.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub abandoned: u64,
+    /// Pages among them whose body ended early or stalled.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub broken: u64,
+    /// Those of them that legacy answered in its place.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rescued: u64,
+    /// Page views that reported.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pages: u64,
+    /// Those of them with a JavaScript error.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failed_pages: u64,
+    /// JavaScript errors.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub js_errors: u64,
+    /// By status, ascending: those of them that it answered with it, from 400. At most [`STATUSES_MAX`].
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "pairs::serialize",
+        deserialize_with = "read_statuses"
+    )]
+    pub statuses: Vec<(u16, u64)>,
+    /// How many of each of these had the same subject, or client, and the same minute as another. At most
+    /// [`NAMES_MAX`].
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "pairs::serialize",
+        deserialize_with = "read_repeats"
+    )]
+    pub repeats: Vec<(Quantity, u64)>,
+    /// Distributions.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "pairs")]
+    pub sketches: Vec<(Measure, Sketch)>,
+}
+
+impl Tally {
+    /// Checks what its format does not say.
+    ///
+    /// # Errors
+    /// With what cannot have been counted.
+    pub fn check(&self) -> Result<(), String> {
+        match self.counts().max() {
+            Some(count) if count >= COUNT_MAX => Err(format!("{count} is more than can be counted")),
+            _ => Ok(()),
+        }
+    }
+
+    /// All of its counts, but those in distributions.
+    fn counts(&self) -> impl Iterator<Item = u64> {
+        let plain = [
+            self.requests,
+            self.errors,
+            self.client_errors,
+            self.timeouts,
+            self.abandoned,
+            self.broken,
+            self.rescued,
+            self.pages,
+            self.failed_pages,
+            self.js_errors,
+        ];
+        let statuses = self.statuses.iter().map(|(_, count)| *count);
+        plain.into_iter().chain(statuses).chain(self.repeats.iter().map(|(_, count)| *count))
+    }
+
+    /// Adds another.
+    pub fn merge(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.requests, other.requests),
+            (&mut self.errors, other.errors),
+            (&mut self.client_errors, other.client_errors),
+            (&mut self.timeouts, other.timeouts),
+            (&mut self.abandoned, other.abandoned),
+            (&mut self.broken, other.broken),
+            (&mut self.rescued, other.rescued),
+            (&mut self.pages, other.pages),
+            (&mut self.failed_pages, other.failed_pages),
+            (&mut self.js_errors, other.js_errors),
+        ];
+        for (own, theirs) in pairs {
+            *own = own.saturating_add(theirs);
+        }
+        other.statuses.iter().for_each(|(status, count)| self.add_status(*status, *count));
+        other.repeats.iter().for_each(|(of, count)| self.add_repeats(of, *count));
+        for (measure, sketch) in &other.sketches {
+            if let Some(own) = self.sketch_mut(measure) {
+                own.merge(sketch);
+            }
+        }
+    }
+
+    /// Adds answers with a status; one under 400 is not kept.
+    pub fn add_status(&mut self, status: u16, count: u64) {
+        if !STATUSES.contains(&status) {
+            return;
+        }
+        match self.statuses.binary_search_by_key(&status, |(own, _)| *own) {
+            Ok(index) => {
+                if let Some((_, own)) = self.statuses.get_mut(index) {
+                    *own = own.saturating_add(count);
+                }
+            }
+            Err(index) if index < STATUSES_MAX => {
+                self.statuses.truncate(STATUSES_MAX - 1);
+                self.statuses.insert(index, (status, count));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Adds to how often something happened to a subject's minute to which it had happened already.
+    pub fn add_repeats(&mut self, of: &Quantity, count: u64) {
+        let is_full = self.repeats.len() >= NAMES_MAX;
+        match self.repeats.iter_mut().find(|(own, _)| own == of) {
+            Some((_, own)) => *own = own.saturating_add(count),
+            None if is_full => {}
+            None => self.repeats.push((of.clone(), count)),
+        }
+    }
+
+    /// How often something came of a request; `None` for what does not come of requests.
+    pub fn count_mut(&mut self, of: &Quantity) -> Option<&mut u64> {
+        match of {
+            Quantity::Errors => Some(&mut self.errors),
+            Quantity::ClientErrors => Some(&mut self.client_errors),
+            Quantity::Timeouts => Some(&mut self.timeouts),
+            Quantity::Abandoned => Some(&mut self.abandoned),
+            Quantity::Broken => Some(&mut self.broken),
+            Quantity::Status(_) | Quantity::JsErrors | Quantity::Event(_) => None,
+        }
+    }
+
+    /// How many requests something came of; 0 for what does not come of requests.
+    pub fn count(&self, of: &Quantity) -> u64 {
+        match of {
+            Quantity::Errors => self.errors,
+            Quantity::ClientErrors => self.client_errors,
+            Quantity::Timeouts => self.timeouts,
+            Quantity::Abandoned => self.abandoned,
+            Quantity::Broken => self.broken,
+            Quantity::Status(status) => {
+                self.statuses.iter().find(|(own, _)| own == status).map_or(0, |(_, count)| *count)
+            }
+            Quantity::JsErrors | Quantity::Event(_) => 0,
+        }
+    }
+
+    /// How many of them had the same subject, or client, and the same minute as another.
+    pub fn repeats(&self, of: &Quantity) -> u64 {
+        self.repeats.iter().find(|(own, _)| own == of).map_or(0, |(_, count)| *count)
+    }
+
+    /// The distribution of a measure.
+    pub fn sketch(&self, measure: &Measure) -> Option<&Sketch> {
+        self.sketches.iter().find(|(own, _)| own == measure).map(|(_, sketch)| sketch)
+    }
+
+    /// The same, to add to; `None` once there are too many names.
+    pub fn sketch_mut(&mut self, measure: &Measure) -> Option<&mut Sketch> {
+        let index = match self.sketches.iter().position(|(own, _)| own == measure) {
+            Some(index) => index,
+            None if matches!(measure, Measure::Timing(_)) && self.sketches.len() >= NAMES_MAX => return None,
+            None => {
+                self.sketches.push((measure.clone(), Sketch::default()));
+                self.sketches.len() - 1
+            }
+        };
+        self.sketches.get_mut(index).map(|(_, sketch)| sketch)
+    }
+}
+
+fn read_statuses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(u16, u64)>, D::Error> {
+    let mut tally = Tally::default();
+    let read: Vec<(Status, u64)> = pairs::deserialize(deserializer)?;
+    read.into_iter().for_each(|(status, count)| tally.add_status(status.0, count));
+    Ok(tally.statuses)
+}
+
+fn read_repeats<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Quantity, u64)>, D::Error> {
+    let mut tally = Tally::default();
+    let read: Vec<(Quantity, u64)> = pairs::deserialize(deserializer)?;
+    read.iter().for_each(|(of, count)| tally.add_repeats(of, *count));
+    Ok(tally.repeats)
+}
+
+/// A status that is counted one by one; no other stands where statuses do.
+struct Status(u16);
+
+impl FromStr for Status {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        status(text).map(Self).ok_or(())
+    }
+}
+
+impl Word for Status {
+    const KINDS: &'static [&'static str] = &[""];
+}
+
+/// One of the statuses that are counted one by one.
+pub fn status(text: &str) -> Option<u16> {
+    let has_digits = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|status| has_digits && STATUSES.contains(status))
+}

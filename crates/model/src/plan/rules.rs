@@ -1,0 +1,426 @@
+//! What no single field can tell: references that lead nowhere, percentages that fall, stages
+//! that cannot be reached, figures that nobody measures.
+
+mod names;
+mod requests;
+pub mod safety;
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use self::names::{Known, Names};
+use super::{ALPHA_DEFAULT, ENDPOINTS_MAX, Plan, Table};
+use crate::condition::{Condition, Metric};
+use crate::fault::{Fault, Faults, Severity, listed, nearest};
+use crate::node::{Node, Value};
+use crate::number::Plain;
+use crate::source::Source;
+use crate::weekly::Closed;
+use crate::{Name, Percentage};
+
+/// One step into a tree.
+#[derive(Clone, Copy)]
+pub(super) enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+use Step::{Index, Key};
+
+/// Collects faults about one plan and finds where they stand.
+pub(super) struct Rules<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) root: &'a Node,
+    /// Whether only that counts which tells what is to happen at all.
+    pub(super) is_of_meaning: bool,
+    pub faults: Faults,
+}
+
+/// Checks one plan. One that was accepted before and `is_stored` is checked by those rules alone without which
+/// nobody could tell what is to happen: what is only unwise, or has no effect, was its writer's decision.
+pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
+    let mut rules = Rules { is_of_meaning: is_stored, ..Rules::new(plan, root) };
+    let known = Known::of(plan);
+    rules.kind();
+    requests::check(&mut rules);
+    rules.identity();
+    rules.groups(&known);
+    rules.stages(&known);
+    rules.guardrails(&known);
+    rules.numbers();
+    rules.faults
+}
+
+impl<'a> Rules<'a> {
+    pub fn new(plan: &'a Plan, root: &'a Node) -> Self {
+        Self { plan, root, is_of_meaning: false, faults: Faults::default() }
+    }
+
+    fn note(&mut self, severity: Severity, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+        if severity == Severity::Warning && self.is_of_meaning {
+            return;
+        }
+        if !self.faults.has_room(severity) {
+            self.faults.count(severity);
+            return;
+        }
+        let mut path = String::new();
+        let mut node = Some(self.root);
+        let mut span = self.root.span.clone();
+        for step in steps {
+            let _ = match step {
+                Key(key) if path.is_empty() => write!(path, "{key}"),
+                Key(key) => write!(path, ".{key}"),
+                Index(index) => write!(path, "[{index}]"),
+            };
+            node = node.and_then(|node| child(node, *step));
+            span = node.and_then(|node| node.span.clone()).or(span);
+        }
+        self.faults.push(Fault { severity, path, span, message, help: help.into() });
+    }
+
+    /// Without this nobody could tell what is to happen.
+    pub fn error(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+        self.note(Severity::Error, steps, message, help);
+    }
+
+    /// This is unwise, or has no effect; a plan with it can be carried out all the same.
+    pub fn unwise(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+        if !self.is_of_meaning {
+            self.error(steps, message, help);
+        }
+    }
+
+    pub(super) fn warn(&mut self, steps: &[Step<'_>], message: String, help: impl Into<Option<String>>) {
+        self.note(Severity::Warning, steps, message, help);
+    }
+
+    /// `known` are the names of the table. Without a group nobody could tell who is meant; what else has a name
+    /// may be unknown to this release, and then does nothing.
+    fn refers<T>(&mut self, steps: &[Step<'_>], what: &str, name: &Name, table: &Table<T>, known: &Names<'_>) {
+        if !known.contain(name.as_str()) && (what == "group" || !self.is_of_meaning) {
+            let help = || match nearest(name.as_str(), table.names()) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None if table.is_empty() => format!("the plan has no {what}s"),
+                None => format!("known: {}", listed(table.names())),
+            };
+            let help = self.faults.are_few().then(help);
+            self.error(steps, format!("no {what} is called `{name}`"), help);
+        }
+    }
+
+    /// A rollout has routes and upstreams; a flag has neither.
+    fn kind(&mut self) {
+        let plan = self.plan;
+        // A field that could not be read has its own fault; that something was written there is what counts
+        // here. An empty list says nothing, and is left out where the plan is printed.
+        let is_there = |key| {
+            self.root.given(key).is_some_and(|node| !matches!(&node.value, Value::List(items) if items.is_empty()))
+        };
+        match &plan.upstreams {
+            None if !plan.routes.is_empty() && !is_there("upstreams") => {
+                self.error(
+                    &[Key("routes")],
+                    "a rollout with routes needs upstreams".into(),
+                    "add [upstreams] with `legacy` and `new`; a flag has neither".to_owned(),
+                );
+            }
+            Some(_) if plan.routes.is_empty() && !is_there("routes") => {
+                self.error(
+                    &[Key("upstreams")],
+                    "a rollout with upstreams needs routes".into(),
+                    "such as `routes = [\"/*\"]`".to_owned(),
+                );
+            }
+            Some(upstreams) if upstreams.legacy.place == upstreams.new.place => {
+                self.unwise(&[Key("upstreams"), Key("new")], "both upstreams are the same".into(), None);
+            }
+            _ => {}
+        }
+        if plan.values.is_some() && !plan.is_flag() {
+            self.unwise(
+                &[Key("values")],
+                "only a flag has values".into(),
+                "a rollout with upstreams is told by `tidegate-variant`".to_owned(),
+            );
+        }
+        let mut seen = HashSet::new();
+        for (index, route) in plan.routes.iter().enumerate() {
+            if !seen.insert(route) {
+                self.unwise(&[Key("routes"), Index(index)], format!("`{route}` stands here twice"), None);
+            }
+        }
+    }
+
+    fn identity(&mut self) {
+        let identity = &self.plan.identity;
+        if identity.from.is_empty() && !identity.anonymous {
+            self.unwise(
+                &[Key("identity")],
+                "nobody could be identified".into(),
+                "name a place in `from`, or set `anonymous = true`".to_owned(),
+            );
+        }
+        if let Some(domain) = &identity.domain
+            && !domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        {
+            self.error(&[Key("identity"), Key("domain")], format!("`{domain}` is not a domain"), None);
+        }
+        if !identity.anonymous {
+            for key in ["sticky", "same_site"]
+                .into_iter()
+                .filter(|key| self.root.given("identity").is_some_and(|node| node.given(key).is_some()))
+            {
+                self.unwise(
+                    &[Key("identity"), Key(key)],
+                    format!("`{key}` is about the id that Tidegate mints, and this plan mints none"),
+                    "set `anonymous = true`, or leave it out".to_owned(),
+                );
+            }
+        }
+        for (index, source) in identity.from.iter().enumerate() {
+            self.verifiable(&[Key("identity"), Key("from"), Index(index)], source);
+        }
+        for (name, token) in &identity.jwt.0 {
+            let steps = [Key("identity"), Key("jwt"), Key(name.as_str())];
+            let is_there = |key| {
+                self.root
+                    .given("identity")
+                    .and_then(|node| node.given("jwt")?.field(name.as_str())?.given(key))
+                    .is_some()
+            };
+            if is_there("secret") == is_there("jwks") {
+                self.error(&steps, format!("the token `{name}` needs either `secret` or `jwks`"), None);
+            }
+            if !matches!(token.from, Source::Header(_) | Source::Cookie(_)) {
+                self.error(&steps, format!("the token `{name}` comes from a header or a cookie"), None);
+            }
+        }
+    }
+
+    fn verifiable(&mut self, steps: &[Step<'_>], source: &Source) {
+        if let Source::Claim { token, .. } = source
+            && !self.plan.identity.jwt.contains(token.as_str())
+        {
+            self.warn(
+                steps,
+                format!("the token `{token}` is never verified, so `{source}` is always absent"),
+                format!("describe it in [identity.jwt.{token}] with `secret` or `jwks`"),
+            );
+        }
+    }
+
+    fn groups(&mut self, known: &Known<'_>) {
+        let plan = self.plan;
+        let used: Names<'_> = plan
+            .exclude
+            .iter()
+            .chain(&plan.eligible)
+            .chain(plan.stages.iter().flat_map(|stage| &stage.groups))
+            .map(Name::as_str)
+            .collect();
+        for (name, group) in &plan.groups.0 {
+            let steps = [Key("groups"), Key(name.as_str())];
+            if group.ids.is_empty() && group.matches.is_none() && !group.kv {
+                self.unwise(
+                    &steps,
+                    format!("nobody can be in the group `{name}`"),
+                    "give it `ids`, `match`, or `kv = true` for the KV key `group/NAME`".to_owned(),
+                );
+            }
+            if let Some(matches) = &group.matches {
+                self.verifiable(&steps, &matches.source);
+            }
+            if !used.contain(name.as_str()) {
+                self.warn(&steps, format!("no stage uses the group `{name}`"), None);
+            }
+        }
+        for (index, name) in plan.exclude.iter().enumerate() {
+            self.refers(&[Key("exclude"), Index(index)], "group", name, &plan.groups, &known.groups);
+        }
+        if let Some(name) = &plan.eligible {
+            self.refers(&[Key("eligible")], "group", name, &plan.groups, &known.groups);
+        }
+    }
+
+    fn stages(&mut self, known: &Known<'_>) {
+        let plan = self.plan;
+        let closed = Closed::of(&plan.freeze);
+        if plan.stages.is_empty() {
+            self.error(
+                &[Key("stage")],
+                "the plan has no stage".into(),
+                "add [[stage]] with `name` and `percentage`".to_owned(),
+            );
+        }
+        let mut highest = Percentage::ZERO;
+        for (index, stage) in plan.stages.iter().enumerate() {
+            let at = |rest: &[Step<'a>]| [&[Key("stage"), Index(index)], rest].concat();
+            if plan.stage_index(stage.name.as_str()).is_some_and(|first| first < index) {
+                self.error(
+                    &at(&[Key("name")]),
+                    format!("two stages are called `{}`, so this one cannot be reached", stage.name),
+                    None,
+                );
+            }
+            if stage.percentage < highest {
+                self.error(
+                    &at(&[Key("percentage")]),
+                    format!("the percentage falls from {highest} to {}", stage.percentage),
+                    "stages only widen; a way back is a rollback".to_owned(),
+                );
+            }
+            highest = highest.max(stage.percentage);
+            if !stage.enter.is_empty() && stage.enter.iter().all(|window| closed.covers(window)) {
+                self.unwise(
+                    &at(&[Key("enter")]),
+                    format!(
+                        "the stage `{}` cannot be reached: `freeze` covers every moment at which it may be entered",
+                        stage.name
+                    ),
+                    None,
+                );
+            }
+            for (n, name) in stage.groups.iter().enumerate() {
+                self.refers(&at(&[Key("groups"), Index(n)]), "group", name, &plan.groups, &known.groups);
+                if known.excluded.contain(name.as_str()) {
+                    self.warn(
+                        &at(&[Key("groups"), Index(n)]),
+                        format!("the group `{name}` is excluded, and that wins"),
+                        None,
+                    );
+                }
+            }
+            if let Some(owner) = &stage.owner {
+                self.refers(&at(&[Key("owner")]), "role", owner, &plan.roles, &known.roles);
+            }
+            for (n, gate) in stage.gates.iter().enumerate() {
+                self.condition(&at(&[Key("gates"), Index(n)]), &gate.when, known);
+                let compares = gate.when.terms.iter().any(|term| term.bound.is_legacy());
+                if compares && stage.percentage == Percentage::FULL && plan.holdout == Percentage::ZERO {
+                    self.warn(
+                        &at(&[Key("gates"), Index(n)]),
+                        "at 100 % legacy has no traffic to compare with".into(),
+                        "its figures of the last day are used; `holdout = \"1%\"` would keep a live comparison"
+                            .to_owned(),
+                    );
+                }
+            }
+            let is_last = index + 1 == plan.stages.len();
+            let waits = stage.hold.is_some() || !stage.gates.is_empty() || !stage.checklist.is_empty();
+            if !is_last && !waits && plan.advance.is_default() && !safety::is_rushed(plan, index) {
+                self.warn(
+                    &at(&[]),
+                    format!("the stage `{}` is left as soon as it is entered", stage.name),
+                    "give it a `hold`, `gates` or a `checklist`".to_owned(),
+                );
+            }
+        }
+    }
+
+    fn guardrails(&mut self, known: &Known<'_>) {
+        let plan = self.plan;
+        for (index, guardrail) in plan.guardrails.iter().enumerate() {
+            let at = |rest: &[Step<'a>]| [&[Key("guardrail"), Index(index)], rest].concat();
+            self.condition(&at(&[Key("when")]), &guardrail.when, known);
+            for (n, name) in guardrail.notify.iter().enumerate() {
+                self.refers(&at(&[Key("notify"), Index(n)]), "channel", name, &plan.channels, &known.channels);
+            }
+            for (n, escalation) in guardrail.escalate.iter().enumerate() {
+                self.refers(
+                    &at(&[Key("escalate"), Index(n), Key("to")]),
+                    "role",
+                    &escalation.to,
+                    &plan.roles,
+                    &known.roles,
+                );
+            }
+            for (n, name) in guardrail.stages.iter().enumerate() {
+                if !known.stages.contain(name.as_str()) {
+                    let stages = plan.stages.iter().map(|stage| stage.name.as_str());
+                    let help = nearest(name.as_str(), stages)
+                        .filter(|_| self.faults.are_few())
+                        .map(|known| format!("did you mean `{known}`?"));
+                    self.error(&at(&[Key("stages"), Index(n)]), format!("no stage is called `{name}`"), help);
+                }
+            }
+        }
+        for (index, notice) in plan.notices.iter().enumerate() {
+            for (n, name) in notice.to.iter().enumerate() {
+                self.refers(
+                    &[Key("notice"), Index(index), Key("to"), Index(n)],
+                    "channel",
+                    name,
+                    &plan.channels,
+                    &known.channels,
+                );
+            }
+        }
+    }
+
+    /// A condition on something that nobody measures could only ever be inconclusive.
+    fn condition(&mut self, steps: &[Step<'_>], condition: &Condition, known: &Known<'_>) {
+        let plan = self.plan;
+        for term in &condition.terms {
+            if let Metric::Signal(name) = &term.metric
+                && !known.signals.contain(name.as_str())
+            {
+                let near = if self.faults.are_few() { nearest(name.as_str(), plan.signals.names()) } else { None };
+                let help = near.map_or_else(
+                    || format!("declare it in [signals.{name}] with `kind = \"count\"` or `\"gauge\"`"),
+                    |known| format!("did you mean `{known}`?"),
+                );
+                self.unwise(steps, format!("nobody measures `{}`", term.metric), help);
+            }
+            if let Some(endpoint) = &term.endpoint {
+                self.refers(steps, "endpoint", endpoint, &plan.endpoints, &known.endpoints);
+                if known.late_endpoints.contain(endpoint.as_str()) {
+                    self.unwise(
+                        steps,
+                        format!("nobody measures the endpoint `{endpoint}`: {ENDPOINTS_MAX} come before it"),
+                        format!(
+                            "only a plan's first {ENDPOINTS_MAX} endpoints are measured: let it stand before others"
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    fn numbers(&mut self) {
+        let plan = self.plan;
+        let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
+        // What KV holds is read again, by a reader that is exact to fifteen digits.
+        let read_again = serde_json::to_string(&alpha).ok().and_then(|text| serde_json::from_str::<f64>(&text).ok());
+        if !(alpha > 0.0 && alpha <= 0.5) {
+            self.error(
+                &[Key("alpha")],
+                format!("{} is not an error probability", Plain(alpha)),
+                "more than 0 and at most 0.5; 0.01 where it is left out".to_owned(),
+            );
+        } else if read_again != Some(alpha) {
+            self.unwise(
+                &[Key("alpha")],
+                format!("{} has more digits than are kept", Plain(alpha)),
+                "at most fifteen".to_owned(),
+            );
+        }
+        if plan.holdout == Percentage::FULL {
+            self.unwise(&[Key("holdout")], "a holdout of 100 % leaves nobody".into(), None);
+        }
+        for (list, key) in [(&plan.after, "after"), (&plan.requires, "requires")] {
+            if let Some(index) = list.iter().position(|name| *name == plan.key) {
+                self.unwise(&[Key(key), Index(index)], format!("`{}` waits for itself", plan.key), None);
+            }
+        }
+    }
+}
+
+fn child<'n>(node: &'n Node, step: Step<'_>) -> Option<&'n Node> {
+    match (step, &node.value) {
+        (Key(key), _) => node.field(key),
+        (Index(index), Value::List(nodes)) => nodes.get(index),
+        // Where one value may stand for a list of one.
+        (Index(0), _) => Some(node),
+        (Index(_), _) => None,
+    }
+}

@@ -1,0 +1,255 @@
+//! What is wrong, or will hurt, in what a plan says of requests: upstreams, exceptions, rules for paths,
+//! failures, and what other sites post.
+
+use std::collections::HashSet;
+
+use super::Rules;
+use super::Step::{Index, Key};
+use crate::plan::{Backend, FailureKind, Failures, PathRule, Plan};
+use crate::route::{HostPattern, PathPattern, Route};
+
+/// Checks a plan.
+pub(super) fn check(rules: &mut Rules<'_>) {
+    let plan = rules.plan;
+    upstreams(rules);
+    let routes: HashSet<&Route> = plan.routes.iter().collect();
+    let taken = TakenPaths::of(&plan.routes);
+    for (index, route) in plan.except.iter().enumerate() {
+        if !taken.overlap(&route.path) || !plan.routes.iter().any(|own| overlap(own, route)) {
+            rules.warn(
+                &[Key("except"), Index(index)],
+                format!("no route takes `{route}`, so there is nothing to except"),
+                None,
+            );
+        }
+        if routes.contains(route) {
+            rules.unwise(
+                &[Key("except"), Index(index)],
+                format!("`{route}` is a route of this rollout too"),
+                "leave it out of one of the two".to_owned(),
+            );
+        }
+    }
+    failures(rules, &plan.failure, None);
+    let mut earlier = HashSet::new();
+    for (index, rule) in plan.paths.iter().enumerate() {
+        path(rules, index, rule, &taken, &earlier);
+        earlier.extend(&rule.paths);
+    }
+    posts_of_other_sites(rules);
+}
+
+fn upstreams(rules: &mut Rules<'_>) {
+    let Some(upstreams) = &rules.plan.upstreams else {
+        if let Some(key) = ["path", "except", "failure"].into_iter().find(|key| rules.root.given(key).is_some()) {
+            rules.unwise(&[Key(key)], format!("a flag routes no requests, so it has no `{key}`"), None);
+        }
+        return;
+    };
+    if upstreams.timeout.as_ms() == 0 {
+        rules.error(&[Key("upstreams"), Key("timeout")], "the timeout is zero".into(), None);
+    }
+    for (side, backend) in [("legacy", &upstreams.legacy), ("new", &upstreams.new)] {
+        self::backend(rules, &[Key("upstreams"), Key(side)], backend);
+    }
+}
+
+fn backend(rules: &mut Rules<'_>, steps: &[super::Step<'_>], backend: &Backend) {
+    if backend.timeout.is_some_and(|timeout| timeout.as_ms() == 0) {
+        rules.error(steps, "the timeout is zero".into(), None);
+    }
+    let Some(upstream) = backend.place.url() else {
+        if backend.origin != crate::plan::OriginPolicy::Public {
+            rules.warn(steps, "a Worker sees the public address, so its origin needs no rewriting".into(), None);
+        }
+        return;
+    };
+    if upstream.host().ends_with(".workers.dev") {
+        rules.warn(
+            steps,
+            format!("`{upstream}` is a Worker: a fetch between Workers of one account fails with error 1042 unless the flag `global_fetch_strictly_public` is set"),
+            "bind it in wrangler.toml ([[services]] binding = \"NEW\") and write `service:NEW`".to_owned(),
+        );
+    }
+    let is_own = |route: &&Route| !matches!(route.host, HostPattern::Any) && route.host.matches(upstream.host());
+    if let Some(route) = rules.plan.routes.iter().find(is_own) {
+        let message = format!("`{upstream}` is a host of the route `{route}`: requests to it would come back here");
+        rules.warn(steps, message, "an upstream needs a host of its own".to_owned());
+    }
+}
+
+fn failures(rules: &mut Rules<'_>, failures: &Failures, path: Option<usize>) {
+    if !failures.has(FailureKind::Class(5)) && !failures.0.iter().any(|kind| matches!(kind, FailureKind::Status(500..)))
+    {
+        let steps: &[super::Step<'_>] = match path {
+            Some(index) => &[Key("path"), Index(index), Key("failure")],
+            None => &[Key("failure")],
+        };
+        rules.warn(
+            steps,
+            "an answer of 5xx is no failure here: it is neither counted nor rescued".into(),
+            "add `\"5xx\"`".to_owned(),
+        );
+    }
+}
+
+/// `earlier` are the patterns of the rules before it.
+fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths<'_>, earlier: &HashSet<&PathPattern>) {
+    let plan = rules.plan;
+    let at = |key| [Key("path"), Index(index), Key(key)];
+    if rule.paths.is_empty() {
+        rules.unwise(&at("match"), "the rule matches no path".into(), None);
+    }
+    for (n, pattern) in rule.paths.iter().enumerate() {
+        let steps = [Key("path"), Index(index), Key("match"), Index(n)];
+        if earlier.contains(pattern) {
+            rules.unwise(
+                &steps,
+                format!("`{pattern}` stands in a rule before this one"),
+                "make one rule of the two".to_owned(),
+            );
+        }
+        if !plan.routes.is_empty() && !taken.overlap(pattern) {
+            rules.warn(&steps, format!("no route of this rollout takes `{pattern}`"), None);
+        }
+    }
+    let says_nothing = *rule == PathRule { paths: rule.paths.clone(), ..PathRule::default() };
+    if says_nothing && !rule.paths.is_empty() {
+        rules.warn(
+            &[Key("path"), Index(index)],
+            "the rule changes nothing".into(),
+            "one of timeout, rescue, measure, side, failure, upstream".to_owned(),
+        );
+    }
+    if rule.timeout.is_some_and(|timeout| timeout.as_ms() == 0) {
+        rules.error(&at("timeout"), "the timeout is zero".into(), None);
+    }
+    if let Some(failures) = &rule.failure {
+        self::failures(rules, failures, Some(index));
+    }
+    if rule.side.is_some() && rule.measure == Some(true) {
+        rules.unwise(
+            &at("measure"),
+            "a path that is pinned to one side compares nothing, so it is not measured".into(),
+            "leave `measure` out".to_owned(),
+        );
+    }
+    if let Some(backend) = &rule.upstream {
+        self::backend(rules, &at("upstream"), backend);
+        for (key, is_there) in [("rescue", rule.rescue == Some(true)), ("side", rule.side.is_some())] {
+            if is_there {
+                rules.unwise(
+                    &at(key),
+                    format!("both sides share the upstream of this path, so `{key}` changes nothing"),
+                    None,
+                );
+            }
+        }
+    }
+}
+
+/// Log-ins through other sites and payments come back as forms that those sites post, without the cookie of
+/// an anonymous visitor.
+fn posts_of_other_sites(rules: &mut Rules<'_>) {
+    let Plan { identity, paths, upstreams, .. } = rules.plan;
+    let is_decided = rules.root.given("identity").is_some_and(|node| node.given("same_site").is_some())
+        || paths.iter().any(|rule| rule.side.is_some());
+    if upstreams.is_some() && identity.anonymous && !is_decided {
+        rules.warn(
+            &[Key("identity")],
+            "forms that other sites post (Apple, SAML, 3-D Secure) come without an anonymous visitor's cookie, and go to legacy".into(),
+            "`same_site = \"none\"` lets the cookie come along; a [[path]] with `side` pins such a path; `same_site = \"lax\"` says that it is meant so".to_owned(),
+        );
+    }
+}
+
+fn overlap(a: &Route, b: &Route) -> bool {
+    paths_overlap(&a.path, &b.path) && hosts_overlap(&a.host, &b.host)
+}
+
+fn hosts_overlap(a: &HostPattern, b: &HostPattern) -> bool {
+    let is_under = |domain: &str, other: &str| domain.strip_suffix(other).is_some_and(|rest| rest.ends_with('.'));
+    match (a, b) {
+        (HostPattern::Any, _) | (_, HostPattern::Any) => true,
+        (HostPattern::Exactly(host), other) | (other, HostPattern::Exactly(host)) => other.matches(host),
+        (HostPattern::Under(a), HostPattern::Under(b)) => a == b || is_under(a, b) || is_under(b, a),
+    }
+}
+
+fn paths_overlap(a: &PathPattern, b: &PathPattern) -> bool {
+    match (a, b) {
+        (PathPattern::Exactly(path), other) | (other, PathPattern::Exactly(path)) => other.matches(path),
+        (PathPattern::Under(a), PathPattern::Under(b)) => is_under(a, b) || is_under(b, a),
+    }
+}
+
+/// Whether a path is `prefix`, or under it.
+fn is_under(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The paths of all routes in order, so that what overlaps with one is found without trying each.
+struct TakenPaths<'a> {
+    exact: Vec<&'a str>,
+    under: Vec<&'a str>,
+}
+
+impl<'a> TakenPaths<'a> {
+    fn of(routes: &'a [Route]) -> Self {
+        let mut paths = Self { exact: Vec::new(), under: Vec::new() };
+        for route in routes {
+            match &route.path {
+                PathPattern::Exactly(path) => paths.exact.push(path),
+                PathPattern::Under(path) => paths.under.push(path),
+            }
+        }
+        paths.exact.sort_unstable();
+        paths.under.sort_unstable();
+        paths
+    }
+
+    /// Whether a route takes a path that the pattern takes too.
+    fn overlap(&self, pattern: &PathPattern) -> bool {
+        match pattern {
+            PathPattern::Exactly(path) => self.exact.binary_search(&path.as_str()).is_ok() || self.covers(path),
+            PathPattern::Under(prefix) => {
+                self.covers(prefix) || has_under(&self.exact, prefix) || has_under(&self.under, prefix)
+            }
+        }
+    }
+
+    /// Whether a route takes everything under the path, or under one above it.
+    fn covers(&self, path: &str) -> bool {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        ends.filter_map(|end| path.get(..end)).any(|prefix| self.under.binary_search(&prefix).is_ok())
+    }
+}
+
+/// Whether one of the paths, which are in order, is `prefix` or under it.
+fn has_under(paths: &[&str], prefix: &str) -> bool {
+    let under = format!("{prefix}/");
+    let first = paths.partition_point(|path| *path < under.as_str());
+    paths.binary_search(&prefix).is_ok() || paths.get(first).is_some_and(|path| path.starts_with(&under))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overlaps_is_found_as_by_trying_each() {
+        let words = ["/*", "/", "/a", "/a/*", "/a/b", "/a/b/*", "/ab", "/ab/*", "/a-b/*", "/a/b/c/d", "/b/*"];
+        let patterns: Vec<PathPattern> = words.iter().filter_map(|word| word.parse().ok()).collect();
+        assert_eq!(patterns.len(), words.len());
+        for one in &patterns {
+            for other in &patterns {
+                let routes: Vec<Route> =
+                    [one, other].into_iter().map(|path| Route { host: HostPattern::Any, path: path.clone() }).collect();
+                for pattern in &patterns {
+                    let expected = routes.iter().any(|route| paths_overlap(&route.path, pattern));
+                    assert_eq!(TakenPaths::of(&routes).overlap(pattern), expected, "{one} {other} {pattern}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The parts of a plan that the controller works through: stages, guardrails, signals, messages.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser::SerializeMap as _;
+
+use super::words::{Action, ChannelKind, CheckIn, Level, Moment, Severity, SignalKind};
+use crate::condition::Condition;
+use crate::weekly::Weekly;
+use crate::{Duration, Name, Percentage};
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stage {
+    /// Unique in its plan.
+    pub name: Name,
+    /// The share of subjects on new.
+    pub percentage: Percentage,
+    /// Groups on new from here on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Name>,
+    /// How long it lasts at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Duration>,
+    /// When it may be entered; any time if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enter: Vec<Weekly>,
+    /// The role that looks after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Name>,
+    /// How often digests of the figures are made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checkins: Vec<CheckIn>,
+    /// What must be true to leave it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// What people must have approved to leave it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checklist: Vec<String>,
+    /// Remarks for operators.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A condition that must be true to leave a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// The condition.
+    pub when: Condition,
+    /// How long after the stage's entry nothing counts for it yet.
+    pub after: Option<Duration>,
+}
+
+impl Gate {
+    /// A gate that counts from the stage's entry on.
+    pub const fn new(when: Condition) -> Self {
+        Self { when, after: None }
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.after {
+            Some(after) => write!(f, "{}, after {after}", self.when),
+            None => self.when.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Gate {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(after) = self.after else { return self.when.serialize(serializer) };
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("when", &self.when)?;
+        map.serialize_entry("after", &after)?;
+        map.end()
+    }
+}
+
+/// A condition that must not come true, and what is done when it does.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Guardrail {
+    /// The condition.
+    pub when: Condition,
+    /// How long after the stage's entry nothing counts for it yet: caches are cold then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Duration>,
+    /// What is done.
+    pub then: Action,
+    /// How loud it is.
+    pub severity: Severity,
+    /// The channels told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Name>,
+    /// The stages in which it watches; all if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Name>,
+    /// Whom to involve if it lasts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub escalate: Vec<Escalation>,
+    /// What to do about it, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// Whom to involve when a guardrail's condition lasts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Escalation {
+    /// How long after it fired.
+    pub after: Duration,
+    /// The role.
+    pub to: Name,
+    /// What is due by then, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// A fact from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Signal {
+    /// Events or a level.
+    pub kind: SignalKind,
+    /// For events: silence longer than this is inconclusive instead of zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Duration>,
+    /// For a level: how long a value counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<Duration>,
+    /// What it is and who reports it, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// How long a level counts where the plan says nothing.
+pub const FRESH_DEFAULT: Duration = Duration::minutes(5);
+
+/// Where messages go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// What carries them.
+    pub kind: ChannelKind,
+    /// `secret:NAME`, or for mail an address.
+    pub target: String,
+}
+
+impl Serialize for Channel {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(&self.kind, &self.target)?;
+        map.end()
+    }
+}
+
+/// A message at a certain time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// When.
+    pub at: Moment,
+    /// To which channels.
+    pub to: Vec<Name>,
+    /// What it says.
+    pub text: String,
+}
+
+/// What could go wrong, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Risk {
+    /// The risk.
+    pub what: String,
+    /// How likely it is.
+    pub likelihood: Level,
+    /// How bad it would be.
+    pub impact: Level,
+    /// What is done about it.
+    pub mitigation: String,
+}

@@ -1,0 +1,317 @@
+//! The small closed vocabularies of a plan, each with the words that it allows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::fault::Explain;
+use crate::{Duration, Name, Percentage, serialize_as_text};
+
+/// Why a text is none of the words allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WordError {
+    word: String,
+    what: &'static str,
+    allowed: &'static str,
+}
+
+impl WordError {
+    /// `word` is not `what` (with its article); `allowed` would have been.
+    pub fn new(word: &str, what: &'static str, allowed: &'static str) -> Self {
+        Self { word: word.to_owned(), what, allowed }
+    }
+}
+
+impl std::error::Error for WordError {}
+
+impl fmt::Display for WordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not {}", self.word, self.what)
+    }
+}
+
+impl Explain for WordError {
+    fn help(&self) -> Option<String> {
+        Some(self.allowed.to_owned())
+    }
+}
+
+/// The place of `text` among `words`; behind the last of them if it is not there.
+#[inline(never)]
+pub(super) fn place(text: &str, words: &[&str]) -> usize {
+    words.iter().position(|word| *word == text).unwrap_or(words.len())
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident is $what:literal of { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? } allows $allowed:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::plan::words::WordError;
+
+            fn from_str(text: &str) -> Result<Self, $crate::plan::words::WordError> {
+                let known = [$(Self::$variant),+].get($crate::plan::words::place(text, &[$($word),+]));
+                known.copied().ok_or_else(|| $crate::plan::words::WordError::new(text, $what, $allowed))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $(Self::$variant => $word),+ })
+            }
+        }
+
+        crate::serialize_as_text!($name);
+    };
+}
+pub(super) use words;
+
+words! {
+    /// Who takes the next step.
+    Advance is "a way to advance" of {
+        /// The schedule.
+        Auto = "auto",
+        /// An operator.
+        Manual = "manual",
+    } allows "`auto` or `manual`"
+}
+
+impl Advance {
+    /// Whether this is what a plan that says nothing gets.
+    pub fn is_default(&self) -> bool {
+        *self == Self::Auto
+    }
+}
+
+words! {
+    /// What shared caches may keep of a response that depends on the cohort.
+    CachePolicy is "a cache policy" of {
+        /// Nothing: such responses become private.
+        Private = "private",
+        /// What the upstream says: the site's caches key on the variant.
+        Upstream = "upstream",
+    } allows "`private` or `upstream`"
+}
+
+impl CachePolicy {
+    /// Whether this is what a plan that says nothing gets.
+    pub fn is_default(&self) -> bool {
+        *self == Self::Private
+    }
+}
+
+words! {
+    /// How loud a guardrail is.
+    Severity is "a severity" of {
+        /// Someone is woken up.
+        Critical = "critical",
+        /// Someone looks in the morning.
+        Warning = "warning",
+    } allows "`critical` or `warning`"
+}
+
+words! {
+    /// How likely or how bad a risk is.
+    Level is "a level" of {
+        /// Hardly.
+        Low = "low",
+        /// Somewhat.
+        Medium = "medium",
+        /// Very.
+        High = "high",
+    } allows "`low`, `medium` or `high`"
+}
+
+words! {
+    /// What kind of fact a signal is.
+    SignalKind is "a kind of signal" of {
+        /// Events, added up; none reported is zero.
+        Count = "count",
+        /// A level; the last value counts.
+        Gauge = "gauge",
+    } allows "`count` or `gauge`"
+}
+
+words! {
+    /// What carries a message.
+    ChannelKind is "a kind of channel" of {
+        /// A Slack webhook.
+        Slack = "slack",
+        /// A Microsoft Teams webhook.
+        Teams = "teams",
+        /// Any webhook.
+        Webhook = "webhook",
+        /// A pager service's events address.
+        Pager = "pager",
+        /// Mail.
+        Email = "email",
+    } allows "`slack`, `teams`, `webhook`, `pager` or `email`"
+}
+
+/// What a guardrail does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Kill: legacy for everyone, above all else.
+    Off,
+    /// To 0 %, no groups.
+    Rollback,
+    /// To the stage before.
+    Previous,
+    /// To this percentage or the current one, whichever is less; then paused.
+    Reduce(Percentage),
+    /// Stay, and advance no further.
+    Pause,
+    /// Tell someone.
+    Alert,
+}
+
+impl FromStr for Action {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let plain = [Self::Off, Self::Rollback, Self::Previous, Self::Pause, Self::Alert];
+        let known = plain.get(place(text, &["off", "rollback", "previous", "pause", "alert"])).copied();
+        let known = known.or_else(|| text.strip_suffix('%')?.parse().ok().map(Self::Reduce));
+        known.ok_or_else(|| {
+            WordError::new(
+                text,
+                "an action",
+                "`off`, `rollback`, `previous`, `pause`, `alert` or a percentage such as `5%`",
+            )
+        })
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Rollback => f.write_str("rollback"),
+            Self::Previous => f.write_str("previous"),
+            Self::Reduce(percentage) => write!(f, "{percentage}%"),
+            Self::Pause => f.write_str("pause"),
+            Self::Alert => f.write_str("alert"),
+        }
+    }
+}
+
+serialize_as_text!(Action);
+
+/// The name of one of the Worker's secrets, written `secret:NAME`; its value never stands in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SecretName(pub Name);
+
+impl FromStr for SecretName {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let name = text.strip_prefix("secret:").and_then(|name| name.parse().ok());
+        name.map(Self).ok_or_else(|| WordError {
+            // The text may be the secret itself, so it is not repeated.
+            word: "the value".to_owned(),
+            what: "the name of a secret",
+            allowed: "`secret:NAME`, with the value set by `wrangler secret put NAME`",
+        })
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "secret:{}", self.0)
+    }
+}
+
+serialize_as_text!(SecretName);
+
+/// How often figures are looked at: `15m until 8h`, or `1h` for the rest of the stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckIn {
+    /// The time between two looks.
+    pub every: Duration,
+    /// Since the stage was entered; absent means to its end.
+    pub until: Option<Duration>,
+}
+
+impl FromStr for CheckIn {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let read = || {
+            let (every, until) = text.split_once(" until ").map_or((text, None), |(every, until)| (every, Some(until)));
+            let every: Duration = every.trim().parse().ok()?;
+            let until = match until {
+                Some(until) => Some(until.trim().parse().ok()?),
+                None => None,
+            };
+            (every.as_ms() > 0).then_some(Self { every, until })
+        };
+        read().ok_or_else(|| WordError::new(text, "a check-in", "`15m until 8h`, or `1h` for the rest of the stage"))
+    }
+}
+
+impl fmt::Display for CheckIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.until {
+            Some(until) => write!(f, "{} until {until}", self.every),
+            None => write!(f, "{}", self.every),
+        }
+    }
+}
+
+serialize_as_text!(CheckIn);
+
+/// When a notice is sent: a stage's entry, `start`, `end` or `rollback`, minus or plus a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The stage's name, `start`, `end` or `rollback`.
+    pub anchor: Name,
+    /// How long before (`-`) or after (`+`) it.
+    pub offset: Option<(Sign, Duration)>,
+}
+
+words! {
+    /// Before or after.
+    Sign is "a sign" of {
+        /// Before.
+        Minus = "-",
+        /// After.
+        Plus = "+",
+    } allows "`-` or `+`"
+}
+
+impl Moment {
+    /// The anchors that every plan has.
+    pub const ANCHORS: [&str; 3] = ["start", "end", "rollback"];
+
+    /// Reads a moment, given the names of the plan's stages: `beta-1` may be a stage, and
+    /// `beta-1d` a day before another.
+    ///
+    /// # Errors
+    /// When it names neither a stage nor one of [`Self::ANCHORS`], or its offset is no duration.
+    pub fn parse(text: &str, stages: &[&str]) -> Result<Self, WordError> {
+        let anchor = |word: &str| {
+            let is_known = stages.contains(&word) || Self::ANCHORS.contains(&word);
+            if is_known { word.parse::<Name>().ok() } else { None }
+        };
+        let shifted = || {
+            let (word, rest) = text.split_at(text.rfind(['-', '+'])?);
+            let (sign, duration) = rest.split_at(1);
+            Some(Self { anchor: anchor(word)?, offset: Some((sign.parse().ok()?, duration.parse().ok()?)) })
+        };
+        let moment = anchor(text).map(|anchor| Self { anchor, offset: None }).or_else(shifted);
+        let allowed = "a stage's name, `start`, `end` or `rollback`, with an offset such as `-1d` or `+2h`";
+        moment.ok_or_else(|| WordError::new(text, "a moment of this plan", allowed))
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.offset {
+            Some((sign, duration)) => write!(f, "{}{sign}{duration}", self.anchor),
+            None => write!(f, "{}", self.anchor),
+        }
+    }
+}
+
+serialize_as_text!(Moment);

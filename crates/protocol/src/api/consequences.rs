@@ -1,0 +1,420 @@
+//! What a command does, in words, made once for everybody who shows it: where the rollout goes, who moves,
+//! what the schedule makes of it, and what a person should know before they agree.
+//!
+//! The command `tidegate` and the console lay these sentences out and add none of their own. What they can
+//! do without is this: a kill must not wait for an answer to a dry run.
+
+use serde::{Deserialize, Serialize};
+
+use super::moves::{Moves, effective};
+use crate::api::view::Present;
+use tidegate_decide::ahead::{Ahead, Step};
+use tidegate_decide::ends;
+use tidegate_decide::explain::{listed, sentence};
+use tidegate_decide::forecast::Forecast;
+use tidegate_decide::judge::words::count;
+use tidegate_decide::offers::offers;
+use tidegate_decide::reports::{Reported, never_reported};
+use tidegate_decide::rollout::Rollout;
+use tidegate_decide::schedule::Blocker;
+use tidegate_model::Percentage;
+use tidegate_model::command::Command;
+use tidegate_model::live::{LiveState, Phase};
+
+/// So many stages are named that a change jumps over; of more, the first and the last.
+const STAGES_NAMED: usize = 4;
+
+/// What a command does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Consequences {
+    /// Where the rollout stands before.
+    pub before: Standing,
+    /// Where it stands after the command alone.
+    pub after: Standing,
+    /// What the schedule makes of it at once, and what it waits for then.
+    pub following: Vec<String>,
+    /// Who changes sides.
+    pub movers: Vec<String>,
+    /// What a person should know before they agree.
+    pub warnings: Vec<Warning>,
+    /// Whether the command stops something: then it needs no reason.
+    pub is_unconditional: bool,
+    /// Whether it needs the revision that it was decided on.
+    pub needs_revision: bool,
+}
+
+/// Where a rollout stands, in few words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Standing {
+    /// The stage.
+    pub stage: String,
+    /// The percentage in force.
+    pub percentage: f64,
+    /// What else differs: the phase, a kill, the attempt.
+    pub facts: Vec<String>,
+}
+
+/// Something to know before agreeing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Warning {
+    /// The stable code.
+    pub code: String,
+    /// The sentence.
+    pub text: String,
+}
+
+/// A command's change, and what follows of it.
+pub struct Change<'a> {
+    /// All rollouts, and the time.
+    pub present: &'a Present<'a>,
+    /// The rollout before.
+    pub before: &'a Rollout,
+    /// The rollout after the command alone.
+    pub after: &'a Rollout,
+    /// What the schedule makes of that.
+    pub ahead: &'a Ahead,
+    /// Whom all this moves.
+    pub moves: &'a Moves,
+    /// Of a start: what chance will do.
+    pub forecast: Option<&'a Forecast>,
+}
+
+impl Change<'_> {
+    /// Says what `command` does.
+    pub fn by(&self, command: &Command) -> Consequences {
+        Consequences {
+            before: self.standing(self.before),
+            after: self.standing(self.after),
+            following: self.following(),
+            movers: self.movers(),
+            warnings: self.warnings(command),
+            is_unconditional: command.is_stop(),
+            needs_revision: !command.needs_no_revision(),
+        }
+    }
+
+    fn states(&self) -> (&LiveState, &LiveState) {
+        (&self.before.record.live, &self.after.record.live)
+    }
+
+    fn standing(&self, rollout: &Rollout) -> Standing {
+        let (from, to) = self.states();
+        let live = &rollout.record.live;
+        let mut facts = Vec::new();
+        if (from.phase, from.killed, from.attempt) != (to.phase, to.killed, to.attempt) {
+            facts.push(live.phase.to_string().replace('_', " "));
+            facts.extend(live.killed.then(|| "killed".to_owned()));
+        }
+        if from.attempt != to.attempt {
+            facts.push(format!("attempt {}", live.attempt));
+        }
+        Standing { stage: live.stage.to_string(), percentage: share(effective(&rollout.plan, &rollout.record)), facts }
+    }
+
+    /// What the schedule makes of it at once, and what it waits for then.
+    fn following(&self) -> Vec<String> {
+        let steps: Vec<String> = self.ahead.steps.iter().map(step).collect();
+        let mut lines = Vec::new();
+        if !steps.is_empty() {
+            lines.push(sentence(&format!("and then at once: {}", steps.join(", "))));
+        }
+        let waits: Vec<String> =
+            self.ahead.outlook.blocked.iter().filter(|own| !is_said_by_state(own)).map(ToString::to_string).collect();
+        if self.ahead.rollout.record.live.phase == Phase::Running && !waits.is_empty() {
+            lines.push(sentence(&format!("then it waits: {}", waits.join("; "))));
+        }
+        lines
+    }
+
+    fn movers(&self) -> Vec<String> {
+        let (from, to) = self.states();
+        let groups = group_lines(from, to);
+        let (old, new) = match self.moves.direction() {
+            "new" => ("legacy", "new"),
+            "legacy" => ("new", "legacy"),
+            _ if from.killed && to.killed => return vec!["Already killed: 0 % on new.".to_owned()],
+            _ => {
+                let nobody = if groups.is_empty() { "Nobody moves." } else { "Nobody moves by percentage." };
+                return [vec![nobody.to_owned()], groups].concat();
+            }
+        };
+        let seen = self
+            .moves
+            .subjects()
+            .map(|subjects| format!(": about {} of those seen in the last day", count(subjects as f64)))
+            .unwrap_or_default();
+        [vec![format!("{} % of users move from {old} to {new}{seen}.", self.moves.share())], groups].concat()
+    }
+
+    fn warnings(&self, command: &Command) -> Vec<Warning> {
+        let mut warnings: Vec<(&'static str, String)> = self.against(command);
+        warnings.extend(self.skipped(command).into_iter().map(|text| ("skipped", format!("skipped: {text}"))));
+        if *command == Command::Start {
+            warnings.extend(self.forecast.into_iter().flat_map(by_chance).map(|text| ("chance", text)));
+            let names = never_reported(&self.before.plan, self.present.deployment.metrics.get(&self.before.plan.key));
+            warnings.extend(silent(&names, self.before.record.live.phase).map(|text| ("never_reported", text)));
+        }
+        warnings.extend(self.jump().map(|text| ("jump", text)));
+        warnings.extend(self.of_command(command));
+        let ends = ends::ends(&self.before.plan, &self.before.record, &self.ahead.rollout.record);
+        warnings.extend(ends.iter().map(|own| ("ends", own.to_string())));
+        warnings.into_iter().map(|(code, text)| Warning { code: code.to_owned(), text: sentence(&text) }).collect()
+    }
+
+    /// What speaks against a command that is done because somebody has named the rollout.
+    fn against(&self, command: &Command) -> Vec<(&'static str, String)> {
+        if !matches!(command, Command::Complete(Some(_))) {
+            return Vec::new();
+        }
+        let rollout = self.before;
+        let all = offers(&rollout.plan, &rollout.record, |command| rollout.allows(command), self.present.now);
+        let complete = all.not_now.iter().filter(|own| own.command == command.name());
+        complete.map(|own| ("confirmed", format!("done all the same: {}", own.reason()))).collect()
+    }
+
+    /// What would keep the schedule from doing this now.
+    fn skipped(&self, command: &Command) -> Vec<String> {
+        let is_rise = self.moves.direction() == "new";
+        let is_skipped = |own: &Blocker| match (command, own) {
+            (Command::Advance | Command::Complete(_), Blocker::Hold(..) | Blocker::Gates(..)) => true,
+            (
+                Command::Set(_),
+                Blocker::Hold(..)
+                | Blocker::Gates(..)
+                | Blocker::Checklist(_)
+                | Blocker::Freeze(_)
+                | Blocker::Enter(..),
+            ) => is_rise,
+            _ => false,
+        };
+        let outlook = self.present.deployment.outlook(self.before, self.present.now);
+        outlook.blocked.iter().filter(|own| is_skipped(own)).map(ToString::to_string).collect()
+    }
+
+    /// The stages that a change jumps over.
+    fn jump(&self) -> Option<String> {
+        let (from, to) = self.states();
+        let plan = &self.before.plan;
+        let place = |state: &LiveState| plan.stage_index(state.stage.as_str());
+        let (first, last) = (place(from)? + 1, place(to)?);
+        if from.phase == Phase::Draft {
+            return None;
+        }
+        let over: Vec<String> =
+            plan.stages.get(first..last).unwrap_or_default().iter().map(|stage| stage.name.to_string()).collect();
+        match over.as_slice() {
+            [] => None,
+            [first, .., last] if over.len() > STAGES_NAMED => {
+                Some(format!("this jumps over {} stages, {first} to {last}", over.len()))
+            }
+            _ => Some(format!("this jumps over {}", listed(&over))),
+        }
+    }
+
+    fn of_command(&self, command: &Command) -> Vec<(&'static str, String)> {
+        let (from, to) = self.states();
+        let attempt = format!("this begins attempt {}", to.attempt);
+        match command {
+            Command::Set(_) => [
+                (from.phase == Phase::Running).then(|| ("held", "it stays there until it is resumed".to_owned())),
+                (from.phase == Phase::RolledBack).then_some(("attempt", attempt)),
+                to.killed.then(|| ("killed", "it stays killed: 0 % on new until it is revived".to_owned())),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            Command::Resume(_) if from.phase == Phase::RolledBack => {
+                vec![("attempt", format!("{attempt}, in {}; its checklists start over", to.stage))]
+            }
+            Command::Complete(_) => vec![("all", "100 % of users go to new, and no stage follows".to_owned())],
+            Command::Advance if to.percentage == Percentage::FULL => {
+                vec![("all", "100 % of users go to new".to_owned())]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What gates and guardrails rely on, and nobody has ever reported.
+pub fn silent(names: &[Reported], phase: Phase) -> Option<String> {
+    let is_too_early = phase == Phase::Draft && names.iter().any(Reported::is_from_pages);
+    let why = if is_too_early { " (pages report once the rollout has started)" } else { "" };
+    let texts: Vec<String> = names.iter().map(ToString::to_string).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "never reported: {}{why}; gates and guardrails that need it stay inconclusive until then",
+            listed(&texts)
+        )
+    })
+}
+
+/// What chance alone does to the plan at the traffic that was measured.
+fn by_chance(forecast: &Forecast) -> Vec<String> {
+    let alarms = forecast.alarms.iter().filter(|alarm| alarm.is_frequent).map(|alarm| alarm.text.clone());
+    let needs = forecast.stages.iter().flat_map(|reach| {
+        let open = reach.needs.iter().filter(|need| !need.is_reached);
+        open.map(|need| format!("in {}: {}", reach.stage, need.text))
+    });
+    alarms.chain(needs).collect()
+}
+
+/// A kill takes groups off new too.
+fn group_lines(from: &LiveState, to: &LiveState) -> Vec<String> {
+    let groups = |state: &LiveState| {
+        if state.killed { Vec::new() } else { state.groups.iter().map(ToString::to_string).collect::<Vec<_>>() }
+    };
+    let (before, after) = (groups(from), groups(to));
+    let only = |these: &[String], those: &[String]| {
+        these.iter().filter(|group| !those.contains(group)).cloned().collect::<Vec<_>>()
+    };
+    let ways = [(only(&before, &after), "back to legacy"), (only(&after, &before), "to new")];
+    ways.into_iter()
+        .filter(|(groups, _)| !groups.is_empty())
+        .map(|(groups, way)| match groups.as_slice() {
+            [one] => format!("The group {one} goes {way}."),
+            several => format!("The groups {} go {way}.", listed(several)),
+        })
+        .collect()
+}
+
+fn step(step: &Step) -> String {
+    let place = || format!("{} {} %", step.state.stage, step.state.percentage);
+    match step.command {
+        Command::Complete(_) => "completed".to_owned(),
+        Command::End => "ended".to_owned(),
+        Command::Release => format!("released in {}", place()),
+        Command::Wait => "waits for the rollouts before it".to_owned(),
+        _ => place(),
+    }
+}
+
+/// Blockers that the state names as well.
+const fn is_said_by_state(blocker: &Blocker) -> bool {
+    matches!(blocker, Blocker::Draft | Blocker::Killed | Blocker::Paused | Blocker::RolledBack | Blocker::Completed)
+}
+
+fn share(percentage: Percentage) -> f64 {
+    f64::from(percentage.limit()) / f64::from(Percentage::FULL.limit()) * 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::super::moves::moves;
+    use super::*;
+    use tidegate_decide::deployment::Deployment;
+    use tidegate_decide::rollout::Order;
+    use tidegate_model::Instant;
+    use tidegate_model::command::{Cause, Setting, Target};
+    use tidegate_model::plan::set::read_rollout;
+
+    const LADDER: &str = r#"{"key":"demo","defaults":"none","identity":{"from":["header:x-user-id"]},"groups":{"team":{"ids":["ana"]},"sales":{"ids":["ben"]}},
+        "stage":[{"name":"canary","percentage":10,"groups":["team"],"hold":"48m","checklist":["Backups"]},{"name":"quarter","percentage":25,"groups":["team","sales"],"hold":"1h"},
+        {"name":"half","percentage":50,"groups":["team","sales"],"hold":"1h"},{"name":"full","percentage":100,"groups":["team","sales"],"hold":"1h"}]}"#;
+
+    fn now() -> Instant {
+        Instant::from_epoch_ms(1_780_000_000_000)
+    }
+
+    /// A rollout after these commands.
+    fn after(commands: &[Command]) -> Rollout {
+        let plan = Rc::new(read_rollout(LADDER).unwrap());
+        commands.iter().fold(Rollout::new(plan, LADDER.into(), 0, now()), |rollout, command| {
+            rollout.change(Order::new(command.clone(), "ana", "why".into()), now()).unwrap().rollout
+        })
+    }
+
+    fn told(before: &Rollout, command: &Command) -> Consequences {
+        let deployment = Deployment::default();
+        let present =
+            Present { deployment: &deployment, faults: &[], lists: &[], reaches: &[], isolates: 0, now: now() };
+        let changed = before.change(Order::new(command.clone(), "ana", "why".into()), now()).unwrap().rollout;
+        let ahead = deployment.ahead(&changed, now());
+        let moves = moves(&present, before, &ahead.rollout);
+        Change { present: &present, before, after: &changed, ahead: &ahead, moves: &moves, forecast: None }.by(command)
+    }
+
+    fn texts(told: &Consequences) -> Vec<&str> {
+        told.warnings.iter().map(|warning| warning.text.as_str()).collect()
+    }
+
+    fn set(percentage: &str) -> Command {
+        Command::Set(Setting::percentage(percentage.parse().unwrap()))
+    }
+
+    #[test]
+    fn a_step_says_from_where_to_where_who_moves_what_follows_and_what_it_skips() {
+        let running = after(&[Command::Start, Command::Approve("Backups".into())]);
+        let told = told(&running, &Command::Advance);
+        assert_eq!((told.before.percentage, told.after.stage.as_str()), (10.0, "quarter"));
+        assert_eq!(told.before.facts, Vec::<String>::new(), "only what differs is named");
+        assert_eq!(told.movers, ["15 % of users move from legacy to new.", "The group sales goes to new."]);
+        assert_eq!(told.following, ["Then it waits: the stage's hold of 1h is not over."]);
+        assert_eq!(texts(&told), ["Skipped: the stage's hold of 48m is not over."]);
+        assert!(told.needs_revision && !told.is_unconditional);
+    }
+
+    #[test]
+    fn a_kill_takes_groups_off_new_too_and_a_second_one_moves_nobody() {
+        let running = after(&[Command::Start]);
+        let kill = Command::Kill(Cause::Command);
+        let first = told(&running, &kill);
+        assert_eq!(first.movers, ["10 % of users move from new to legacy.", "The group team goes back to legacy."]);
+        assert_eq!((first.after.percentage, first.after.facts.join(", ").as_str()), (0.0, "running, killed"));
+        assert!(first.is_unconditional && !first.needs_revision && first.warnings.is_empty());
+        assert_eq!(told(&after(&[Command::Start, kill.clone()]), &kill).movers, ["Already killed: 0 % on new."]);
+    }
+
+    #[test]
+    fn a_set_warns_of_all_that_it_goes_around_over_what_it_jumps_and_that_it_stays_killed() {
+        let running = after(&[Command::Start]);
+        assert_eq!(
+            texts(&told(&running, &set("100"))),
+            [
+                "Skipped: the stage's hold of 48m is not over.",
+                "Skipped: not approved yet: Backups.",
+                "This jumps over quarter and half.",
+                "It stays there until it is resumed.",
+            ]
+        );
+        assert_eq!(texts(&told(&running, &set("5"))), ["It stays there until it is resumed."]);
+        let killed = after(&[Command::Start, Command::Kill(Cause::Command)]);
+        let low = told(&killed, &set("5"));
+        assert!(texts(&low).contains(&"It stays killed: 0 % on new until it is revived."), "{low:?}");
+    }
+
+    #[test]
+    fn after_a_rollback_it_says_which_attempt_begins_and_what_speaks_against_completing() {
+        let back = after(&[Command::Start, Command::Rollback(Target::Off)]);
+        let resumed = told(&back, &Command::Resume(None));
+        assert_eq!(texts(&resumed), ["This begins attempt 2, in canary; its checklists start over."]);
+        assert_eq!(
+            (resumed.before.facts.join(", ").as_str(), resumed.after.facts.join(", ").as_str()),
+            ("rolled back, attempt 1", "running, attempt 2")
+        );
+        let completed = told(&back, &Command::Complete(Some("demo".parse().unwrap())));
+        assert_eq!(
+            texts(&completed),
+            [
+                "Done all the same: the rollout is rolled back.",
+                "This jumps over quarter and half.",
+                "100 % of users go to new, and no stage follows.",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_never_reported_is_told_with_the_reason_where_it_is_too_early() {
+        let event = Reported::Event("order".parse().unwrap());
+        let signal = Reported::Signal("p1".parse().unwrap());
+        assert_eq!(silent(&[], Phase::Draft), None);
+        let draft = silent(&[event, signal.clone()], Phase::Draft).unwrap();
+        assert!(draft.starts_with("never reported: event.order and signal.p1 (pages report once"), "{draft}");
+        let started = silent(&[signal], Phase::Running).unwrap();
+        assert!(started.starts_with("never reported: signal.p1; gates"), "{started}");
+    }
+}

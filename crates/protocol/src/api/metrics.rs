@@ -1,0 +1,336 @@
+//! What was measured, as the API shows it: windows for plots, and the evidence of comparisons.
+
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::problem::{Problem, raw};
+use super::view::Present;
+use tidegate_decide::evidence_history::Line;
+use tidegate_decide::rollout::Rollout;
+use tidegate_decide::series::{MINUTE_MS, Span, minute_of};
+use tidegate_model::measured::{Measure, Sample, Side, Sketch, Tally, Window};
+use tidegate_model::number::Plain;
+use tidegate_model::plan::{ENDPOINTS_MAX, Plan};
+use tidegate_model::variant::Variant;
+use tidegate_model::{Duration, Instant, Name};
+
+/// What is shown where nobody says since when.
+const SINCE_MS_DEFAULT: i64 = 2 * 3_600_000;
+const DAY_MS: i64 = 86_400_000;
+/// The furthest back.
+const SINCE_MS_MAX: i64 = 90 * DAY_MS;
+/// Further back, there are hours.
+const MINUTES_MS_MAX: i64 = 2 * DAY_MS;
+
+/// Which windows are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Not before.
+    pub since: Instant,
+    /// How many minutes each spans: 1 or 60.
+    pub minutes: u32,
+    /// Of this endpoint; `None` is everywhere.
+    pub endpoint: Option<Name>,
+}
+
+impl Asked {
+    /// The first minute that is shown.
+    pub fn minute(&self) -> u64 {
+        let minute = minute_of(self.since);
+        minute - minute % u64::from(self.minutes)
+    }
+}
+
+/// Reads `since`, a moment or how long ago, and `endpoint`, one of the plan's.
+///
+/// # Errors
+/// When `since` is neither, or too long ago, and when the plan has no such endpoint.
+pub fn asked(since: Option<&str>, endpoint: Option<&str>, plan: &Plan, now: Instant) -> Result<Asked, Problem> {
+    let (since, minutes) = reach(since, now)?;
+    let endpoint = match endpoint {
+        None => None,
+        Some(name) => match plan.endpoints.0.iter().find(|(own, _)| own.as_str() == name) {
+            Some((own, _)) => Some(own.clone()),
+            None => {
+                return Err(Problem::malformed(
+                    format!("`endpoint={name}`: the plan has no endpoint of this name"),
+                    "`endpoints` of the answer lists them; without it, everything is shown as one",
+                ));
+            }
+        },
+    };
+    Ok(Asked { since, minutes, endpoint })
+}
+
+fn reach(since: Option<&str>, now: Instant) -> Result<(Instant, u32), Problem> {
+    let now_ms = now.as_epoch_ms();
+    let since_ms = match since {
+        None => now_ms - SINCE_MS_DEFAULT,
+        Some(text) => match (text.parse::<Duration>(), text.parse::<Instant>()) {
+            (Ok(ago), _) => now_ms.saturating_sub(i64::try_from(ago.as_ms()).unwrap_or(i64::MAX)),
+            (_, Ok(at)) => at.as_epoch_ms(),
+            _ => {
+                return Err(Problem::malformed(
+                    format!("`since={text}` is neither a time nor a duration"),
+                    "such as `2h`, or 2026-12-02T09:00:00Z",
+                ));
+            }
+        },
+    };
+    let ago_ms = now_ms - since_ms;
+    if ago_ms > SINCE_MS_MAX {
+        return Err(Problem::malformed(
+            format!("`since={}` is too long ago", since.unwrap_or_default()),
+            "at most 90d: nothing older is kept",
+        ));
+    }
+    Ok((Instant::from_epoch_ms(since_ms), if ago_ms > MINUTES_MS_MAX { 60 } else { 1 }))
+}
+
+#[derive(Serialize)]
+struct MetricsView<'a> {
+    rollout: &'a Name,
+    since: Instant,
+    at: Instant,
+    minutes: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<&'a Name>,
+    endpoints: Vec<&'a str>,
+    windows: &'a [Box<RawValue>],
+    evidence: Vec<EvidenceView<'a>>,
+}
+
+/// Shows windows, and what comparisons rest on now.
+pub fn metrics(present: &Present<'_>, rollout: &Rollout, asked: &Asked, windows: &[Box<RawValue>]) -> Box<RawValue> {
+    let key = &rollout.plan.key;
+    let lines = present.deployment.metrics.get(key).map_or(&[][..], |metrics| metrics.trail.lines());
+    raw(&MetricsView {
+        rollout: key,
+        since: asked.since,
+        at: present.now,
+        minutes: asked.minutes,
+        endpoint: asked.endpoint.as_ref(),
+        endpoints: rollout.plan.endpoints.names().take(ENDPOINTS_MAX).collect(),
+        windows,
+        evidence: lines.iter().map(evidence).collect(),
+    })
+}
+
+/// The evidence of one comparison.
+#[derive(Serialize)]
+struct EvidenceView<'a> {
+    of: &'static str,
+    condition: &'a str,
+    metric: &'a str,
+    e_value: Option<f64>,
+    e_needed: f64,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Instant>,
+    trail: Vec<(Instant, f64)>,
+}
+
+fn evidence(line: &Line) -> EvidenceView<'_> {
+    let Line { of, condition, metric, e_needed, text, .. } = line;
+    EvidenceView {
+        of,
+        condition,
+        metric,
+        e_value: line.e_value(),
+        e_needed: *e_needed,
+        text,
+        ended: line.ended(),
+        trail: line.points().collect(),
+    }
+}
+
+#[derive(Serialize)]
+struct WindowView<'a> {
+    at: Instant,
+    minutes: u32,
+    revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percentage: Option<f64>,
+    sides: Vec<SideView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subjects: Option<Subjects>,
+}
+
+/// Distinct subjects by side.
+#[derive(Serialize)]
+struct Subjects {
+    legacy: f64,
+    new: f64,
+}
+
+/// Shows one window, at one endpoint or everywhere.
+pub fn window(window: &Window, endpoint: Option<&Name>, percentage: Option<f64>) -> Box<RawValue> {
+    raw(&view(window, endpoint, percentage))
+}
+
+fn view<'w>(window: &'w Window, endpoint: Option<&Name>, percentage: Option<f64>) -> WindowView<'w> {
+    let sample = Some(&window.subjects).filter(|sample| !sample.is_empty());
+    let at = Instant::from_epoch_ms(i64::try_from(window.minute).unwrap_or(i64::MAX).saturating_mul(MINUTE_MS));
+    WindowView {
+        at,
+        minutes: window.minutes,
+        revision: window.revision,
+        percentage,
+        sides: window.sides.iter().filter(|(side, _)| side.endpoint.as_ref() == endpoint).map(SideView).collect(),
+        subjects: sample
+            .map(|sample| Subjects { legacy: distinct(sample, Variant::Legacy), new: distinct(sample, Variant::New) }),
+    }
+}
+
+/// A window that does not change any more, as it will be shown: nobody can be recognised in it, and it
+/// need not be worked out again. A JSON object by endpoint, with `""` for everywhere.
+pub fn last_views(window: &Window) -> String {
+    let endpoints = window.sides.iter().map(|(side, _)| side.endpoint.as_ref());
+    let mut views: Vec<(&str, WindowView<'_>)> = vec![("", view(window, None, None))];
+    for endpoint in endpoints.flatten() {
+        if !views.iter().any(|(own, _)| *own == endpoint.as_str()) {
+            views.push((endpoint.as_str(), view(window, Some(endpoint), None)));
+        }
+    }
+    raw(&ByEndpoint(views)).get().to_owned()
+}
+
+struct ByEndpoint<'a>(Vec<(&'a str, WindowView<'a>)>);
+
+impl Serialize for ByEndpoint<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(endpoint, view)| (endpoint, view)))
+    }
+}
+
+/// Shows one of [`last_views`] with the percentage, which it was stored without.
+pub fn with_percentage(view: &str, percentage: Option<f64>) -> Option<Box<RawValue>> {
+    let text = match percentage {
+        Some(percentage) => format!("{{\"percentage\":{},{}", Plain(percentage), view.strip_prefix('{')?),
+        None => view.to_owned(),
+    };
+    RawValue::from_string(text).ok()
+}
+
+/// How many subjects of a side there are.
+pub fn distinct(sample: &Sample, variant: Variant) -> f64 {
+    sample.distinct(|seen| seen.is_new == (variant == Variant::New)).round()
+}
+
+/// Who was seen within the last day; `None` for nobody.
+pub fn subjects_of_day(present: &Present<'_>, key: &Name) -> Option<Sample> {
+    let metrics = present.deployment.metrics.get(key)?;
+    let day = Span { revision: 0, minute: Some(minute_of(Instant::from_epoch_ms(present.now.as_epoch_ms() - DAY_MS))) };
+    let mut all = Sample::default();
+    metrics.series.over(day).for_each(|window| all.merge(&window.subjects));
+    Some(all).filter(|all| !all.is_empty())
+}
+
+/// The counts of a side, by name.
+pub const fn counts(tally: &Tally) -> [(&'static str, u64); 10] {
+    [
+        ("requests", tally.requests),
+        ("errors", tally.errors),
+        ("client_errors", tally.client_errors),
+        ("timeouts", tally.timeouts),
+        ("abandoned", tally.abandoned),
+        ("broken", tally.broken),
+        ("rescued", tally.rescued),
+        ("pages", tally.pages),
+        ("failed_pages", tally.failed_pages),
+        ("js_errors", tally.js_errors),
+    ]
+}
+
+struct SideView<'a>(&'a (Side, Tally));
+
+impl Serialize for SideView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (side, tally) = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("variant", &side.variant)?;
+        if let Some(endpoint) = &side.endpoint {
+            map.serialize_entry("endpoint", endpoint)?;
+        }
+        for (name, count) in counts(tally) {
+            map.serialize_entry(name, &count)?;
+        }
+        if !tally.statuses.is_empty() {
+            map.serialize_entry("statuses", &ByName(&tally.statuses))?;
+        }
+        if !tally.repeats.is_empty() {
+            map.serialize_entry("repeats", &ByName(&tally.repeats))?;
+        }
+        map.serialize_entry("measures", &Measures(&tally.sketches))?;
+        map.end()
+    }
+}
+
+/// Counts as an object.
+struct ByName<'a, T>(&'a [(T, u64)]);
+
+impl<T: Serialize> Serialize for ByName<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, count)| (name, count)))
+    }
+}
+
+struct Measures<'a>(&'a [(Measure, Sketch)]);
+
+impl Serialize for Measures<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(measure, sketch)| (measure, quantiles(sketch))))
+    }
+}
+
+#[derive(Serialize)]
+struct Quantiles {
+    count: u64,
+    p50: Option<f64>,
+    p75: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+}
+
+fn quantiles(sketch: &Sketch) -> Quantiles {
+    // Three digits are more than the sketch knows.
+    let at = |per_mille: u16| sketch.quantile(per_mille).map(|value| (value * 1e4).round() / 1e4);
+    Quantiles { count: sketch.count(), p50: at(500), p75: at(750), p95: at(950), p99: at(990) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_tells_what_came_of_its_requests() {
+        let mut window = Window::at(29_000_000, 7);
+        let shown = |window: &Window| serde_json::to_string(&view(window, None, None).sides).unwrap();
+        window.tally_mut(Variant::New, None).unwrap().requests = 70;
+        let counts = r#"{"variant":"new","requests":70,"errors":0,"client_errors":0,"timeouts":0,"abandoned":0,"broken":0,"rescued":0,"pages":0,"failed_pages":0,"js_errors":0"#;
+        assert_eq!(shown(&window), format!("[{counts},\"measures\":{{}}}}]"));
+        let tally = window.tally_mut(Variant::New, None).unwrap();
+        tally.add_status(404, 64);
+        tally.add_repeats(&tidegate_model::measured::Quantity::Status(404), 63);
+        assert_eq!(
+            shown(&window),
+            format!(r#"[{counts},"statuses":{{"404":64}},"repeats":{{"status.404":63}},"measures":{{}}}}]"#)
+        );
+    }
+
+    #[test]
+    fn since_is_a_moment_or_how_long_ago() {
+        let now = Instant::from_epoch_ms(1_800_000_000_000);
+        let minutes = |since: Option<&str>| {
+            reach(since, now).map(|(since, minutes)| (now.as_epoch_ms() - since.as_epoch_ms(), minutes)).ok()
+        };
+        assert_eq!(minutes(None), Some((7_200_000, 1)));
+        assert_eq!(minutes(Some("2d")), Some((172_800_000, 1)));
+        assert_eq!(minutes(Some("49h")), Some((176_400_000, 60)));
+        assert_eq!(minutes(Some("2027-01-15T07:00:00Z")), Some((3_600_000, 1)));
+        for wrong in ["91d", "", "-2h", "soon", "1970-01-01T00:00:00Z"] {
+            assert_eq!(minutes(Some(wrong)), None, "{wrong}");
+        }
+    }
+}

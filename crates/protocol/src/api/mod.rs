@@ -1,0 +1,263 @@
+//! The HTTP API under `/_tidegate/api/`, as values: who may, what is asked, what is answered.
+//!
+//! The isolate that gets a request authenticates it and passes it to the controller as a [`Call`];
+//! the controller answers with a [`Reply`]. Every refusal is a [`problem::Problem`].
+
+pub mod auth;
+pub mod body;
+pub mod commands;
+pub mod consequences;
+pub mod forecast;
+pub mod history;
+pub mod metrics;
+pub mod moves;
+pub mod plans;
+pub mod problem;
+pub mod prometheus;
+pub mod session;
+pub mod view;
+pub mod ways;
+
+use serde::Serialize;
+
+use self::problem::Problem;
+use tidegate_model::node::Node;
+use tidegate_model::plan::fields::Reader;
+
+/// The prefix of the API's paths.
+pub const PREFIX: &str = "/_tidegate/api/";
+/// Where Prometheus reads.
+pub const EXPOSITION: &str = "/_tidegate/metrics";
+/// The longest body of a set of plans, in bytes.
+pub const PLANS_BYTES_MAX: u32 = 1 << 20;
+/// The longest body of anything else, in bytes.
+pub const BODY_BYTES_MAX: u32 = 64 << 10;
+
+/// An authenticated request to the controller.
+#[derive(Debug, Default, Serialize)]
+pub struct Call {
+    /// Its method.
+    pub method: String,
+    /// Its path below the prefix.
+    pub path: String,
+    /// Its query, without `?`.
+    pub query: String,
+    /// Whose token it carried.
+    pub actor: String,
+    /// `If-Match`.
+    pub if_match: Option<String>,
+    /// `Idempotency-Key`.
+    pub key: Option<String>,
+    /// Its body.
+    pub body: String,
+    /// The text of `CONSOLE_HOST`, which no plan's route may name.
+    pub console_host: Option<String>,
+}
+
+impl Call {
+    /// Reads what an isolate has passed on.
+    pub fn parse(text: &str) -> Option<Self> {
+        let node: Node = serde_json::from_str(text).ok()?;
+        let r = &mut Reader::default();
+        let mut f = r.fields(&node)?;
+        Some(Self {
+            method: f.required(r, "method", Reader::text)?,
+            path: f.required(r, "path", Reader::text)?,
+            query: f.required(r, "query", Reader::text)?,
+            actor: f.required(r, "actor", Reader::text)?,
+            if_match: f.optional(r, "if_match", Reader::text),
+            key: f.optional(r, "key", Reader::text),
+            body: f.required(r, "body", Reader::text)?,
+            console_host: f.optional(r, "console_host", Reader::text),
+        })
+    }
+}
+
+/// An answer.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    /// Its status.
+    pub status: u16,
+    /// `application/json` or `application/problem+json`.
+    pub is_problem: bool,
+    /// The revision of the rollout that it tells of.
+    pub revision: Option<u64>,
+    /// `Allow`, of a 405.
+    pub allow: Option<String>,
+    /// `Retry-After` in seconds, of a 429.
+    pub retry_after_s: Option<u64>,
+    /// Its body.
+    pub body: String,
+}
+
+impl Reply {
+    /// Reads what the controller has answered, now or to the same request before.
+    pub fn parse(text: &str) -> Option<Self> {
+        let node: Node = serde_json::from_str(text).ok()?;
+        let r = &mut Reader::default();
+        let mut f = r.fields(&node)?;
+        Some(Self {
+            status: u16::try_from(f.required(r, "status", Reader::whole)?).ok()?,
+            is_problem: f.required(r, "is_problem", Reader::boolean)?,
+            revision: f.optional(r, "revision", Reader::whole),
+            allow: f.optional(r, "allow", Reader::text),
+            retry_after_s: f.optional(r, "retry_after_s", Reader::whole),
+            body: f.required(r, "body", Reader::text)?,
+        })
+    }
+
+    /// An answer whose body is JSON already.
+    pub fn text(body: String) -> Self {
+        Self { status: 200, is_problem: false, revision: None, allow: None, retry_after_s: None, body }
+    }
+
+    /// An answer in JSON.
+    pub fn json(status: u16, body: &impl Serialize) -> Self {
+        Self {
+            status,
+            is_problem: false,
+            revision: None,
+            allow: None,
+            retry_after_s: None,
+            body: serde_json::to_string(body).unwrap_or_default(),
+        }
+    }
+
+    /// The same with the revision of the rollout that it tells of.
+    #[must_use]
+    pub fn at(self, revision: u64) -> Self {
+        Self { revision: Some(revision), ..self }
+    }
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        let mut reply = Self {
+            is_problem: true,
+            allow: problem.allow.clone(),
+            retry_after_s: problem.retry_after_s,
+            ..Self::json(problem.status, &problem)
+        };
+        reply.revision = problem.revision;
+        reply
+    }
+}
+
+/// What a path of the API names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `rollouts`
+    Rollouts,
+    /// `rollouts/KEY`
+    Rollout(String),
+    /// `rollouts/KEY/commands`
+    Commands(String),
+    /// `rollouts/*/commands`
+    AllCommands,
+    /// `rollouts/KEY/history`
+    History(String),
+    /// `rollouts/KEY/messages`
+    Messages(String),
+    /// `rollouts/KEY/plan`
+    Plan(String),
+    /// `rollouts/KEY/signals`
+    Signals(String),
+    /// `rollouts/KEY/metrics`
+    Metrics(String),
+    /// `rollouts/KEY/previews`
+    Previews(String),
+    /// `plans`
+    Plans,
+    /// `assign`
+    Assign,
+    /// `openapi.json`
+    Description,
+    /// What Prometheus reads, which has a path of its own.
+    Exposition,
+}
+
+impl Route {
+    /// Finds what a request asks for.
+    ///
+    /// # Errors
+    /// When there is no such path, or it does not take the method.
+    pub fn find(method: &str, path: &str) -> Result<Self, Problem> {
+        let parts: Vec<&str> = path.split('/').collect();
+        let (route, methods) = match parts.as_slice() {
+            ["rollouts"] => (Self::Rollouts, "GET, HEAD"),
+            ["rollouts", "*" | "%2A", "commands"] => (Self::AllCommands, "POST"),
+            ["rollouts", key] => (Self::Rollout((*key).to_owned()), "GET, HEAD"),
+            ["rollouts", key, "commands"] => (Self::Commands((*key).to_owned()), "POST"),
+            ["rollouts", key, "messages"] => (Self::Messages((*key).to_owned()), "GET, HEAD"),
+            ["rollouts", key, "history"] => (Self::History((*key).to_owned()), "GET, HEAD"),
+            ["rollouts", key, "plan"] => (Self::Plan((*key).to_owned()), "GET, HEAD"),
+            ["rollouts", key, "signals"] => (Self::Signals((*key).to_owned()), "POST"),
+            ["rollouts", key, "metrics"] => (Self::Metrics((*key).to_owned()), "GET, HEAD"),
+            ["rollouts", key, "previews"] => (Self::Previews((*key).to_owned()), "POST"),
+            ["plans"] => (Self::Plans, "GET, HEAD, PUT"),
+            ["assign"] => (Self::Assign, "GET, HEAD"),
+            ["openapi.json"] => (Self::Description, "GET, HEAD"),
+            _ if path == EXPOSITION => (Self::Exposition, "GET, HEAD"),
+            _ => return Err(Problem::not_found(path)),
+        };
+        if methods.split(", ").any(|known| known == method) {
+            Ok(route)
+        } else {
+            Err(Problem::method_not_allowed(method, methods))
+        }
+    }
+}
+
+/// The value of a query's parameter, decoded.
+pub fn parameter(query: &str, name: &str) -> Option<String> {
+    query.split('&').find_map(|pair| {
+        let (own, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (own == name).then(|| decode(value))
+    })
+}
+
+/// Decodes `%41` and `+` as forms write them; what is malformed stays.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = |at: usize| {
+            tail.get(at).and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok())
+        };
+        (rest, bytes) = match (first, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => (tail.get(2..).unwrap_or_default(), pushed(bytes, high << 4 | low)),
+            (b'+', ..) => (tail, pushed(bytes, b' ')),
+            _ => (tail, pushed(bytes, *first)),
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn pushed(mut bytes: Vec<u8>, byte: u8) -> Vec<u8> {
+    bytes.push(byte);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_decoded() {
+        assert_eq!(parameter("rollout=demo&id=a%40b+c%C3%A9%zz", "id").as_deref(), Some("a@b cé%zz"));
+        assert_eq!(parameter("rollout=demo", "id"), None);
+        assert_eq!(parameter("id", "id").as_deref(), Some(""));
+    }
+
+    #[test]
+    fn paths_take_their_methods_only() {
+        assert_eq!(Route::find("GET", "rollouts/demo").ok(), Some(Route::Rollout("demo".into())));
+        assert_eq!(Route::find("HEAD", "rollouts").ok(), Some(Route::Rollouts));
+        assert_eq!(Route::find("POST", "rollouts/*/commands").ok(), Some(Route::AllCommands));
+        assert_eq!(
+            Route::find("DELETE", "rollouts/demo").err().map(|problem| (problem.status, problem.allow)),
+            Some((405, Some("GET, HEAD".into())))
+        );
+        assert_eq!(Route::find("GET", "rollouts/demo/").err().map(|problem| problem.status), Some(404));
+    }
+}

@@ -1,0 +1,295 @@
+//! Decides one request: its rollout's assignment, the flags that travel with it, and the cookie
+//! that keeps a minted id.
+//!
+//! Not every request is a person's. Preflights carry no id by their standard, browsers fetch manifests
+//! without cookies, and robots keep none: they are no subjects, get no id and are not measured.
+
+use std::cell::{OnceCell, RefCell};
+use std::fmt::Write as _;
+
+use super::address::Address;
+use super::config::Snapshot;
+use super::facts::{Facts, Known};
+use super::identity::{self, Asking, Newcomers, Subject};
+use tidegate_decide::assign::{Assignment, Variant, Visitor, assign};
+use tidegate_model::plan::{Identity, Plan, Robots};
+use tidegate_model::subject::SubjectHash;
+
+/// What was decided for one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// The assignment in the rollout that takes the request.
+    pub assignment: Option<Assignment>,
+    /// Who was assigned there, unless nobody is known.
+    pub subject: Option<SubjectHash>,
+    /// What stands in for the subject where nobody is known.
+    pub client: Option<SubjectHash>,
+    /// Whether the request is left out of what is measured: no person's.
+    pub is_unmeasured: bool,
+    /// The value of `tidegate-flags`; empty where there are none.
+    pub flags: String,
+    /// The assignments behind it, in its order.
+    pub flagged: Vec<Assigned>,
+    /// The values of `Set-Cookie` that keep the minted id.
+    pub cookies: Vec<String>,
+}
+
+/// An assignment, and where and to whom it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// The number of the rollout.
+    pub number: usize,
+    /// The outcome.
+    pub assignment: Assignment,
+    /// The subject, unless nobody is known.
+    pub subject: Option<SubjectHash>,
+}
+
+/// A request as it is decided.
+pub struct Request<'a, F> {
+    /// What it says.
+    pub facts: &'a F,
+    /// Where it goes.
+    pub address: Address<'a>,
+    /// Its method.
+    pub method: &'a str,
+    /// The hour, counted since 1970.
+    pub hour: u64,
+}
+
+/// Decides a request that the rollout `number` takes, or none.
+pub fn decide<F: Facts>(
+    snapshot: &Snapshot,
+    request: &Request<'_, F>,
+    number: Option<usize>,
+    newcomers: &impl Newcomers,
+) -> Decision {
+    let catalogue = &snapshot.catalogue;
+    let known = Known::new(request.facts, request.method);
+    let is_robot = known.is_robot()
+        || number.and_then(|number| catalogue.plan(number)).is_some_and(|plan| is_also_robot(plan, &known));
+    let is_person = !is_robot && known.header("sec-fetch-dest").as_deref() != Some("manifest");
+    let deciding = Deciding {
+        snapshot,
+        request,
+        known,
+        newcomers: Once { newcomers, minted: OnceCell::new() },
+        is_robot,
+        is_person,
+        subjects: (0..catalogue.identities.len()).map(|_| OnceCell::new()).collect(),
+        assigned: RefCell::new(Vec::new()),
+    };
+    let assignment = number.and_then(|number| deciding.assignment(number));
+    let mut flags = String::new();
+    let mut flagged = Vec::new();
+    for number in &catalogue.flags {
+        if let (Some(plan), Some(assignment)) = (catalogue.plan(*number), deciding.assignment(*number)) {
+            let separator = if flags.is_empty() { "" } else { ", " };
+            let _ = write!(flags, "{separator}{}={}", plan.key, flag_value(plan, assignment.variant));
+            flagged.push(Assigned { number: *number, assignment, subject: deciding.subject_in(*number).known });
+        }
+    }
+    let subject = assignment.and(number).map(|number| deciding.subject_in(number)).unwrap_or_default();
+    Decision {
+        assignment,
+        subject: subject.known,
+        client: subject.stand_in,
+        is_unmeasured: !is_person,
+        flags,
+        flagged,
+        cookies: deciding.cookies(),
+    }
+}
+
+fn is_also_robot<F: Facts>(plan: &Plan, known: &Known<'_, F>) -> bool {
+    let Robots { also, .. } = &plan.robots;
+    also.iter().any(|matches| known.matches(matches, |name| plan.identity.jwt.get(name)))
+}
+
+fn flag_value(plan: &Plan, variant: Variant) -> &str {
+    match (&plan.values, variant) {
+        (None, variant) => variant.as_str(),
+        (Some(values), Variant::New) => values.new.as_str(),
+        (Some(values), Variant::Legacy) => values.legacy.as_str(),
+    }
+}
+
+struct Deciding<'a, F, N> {
+    snapshot: &'a Snapshot,
+    request: &'a Request<'a, F>,
+    known: Known<'a, F>,
+    newcomers: Once<'a, N>,
+    is_robot: bool,
+    is_person: bool,
+    /// By number of identity list.
+    subjects: Vec<OnceCell<Subject>>,
+    /// By number of rollout, where one was needed. Empty until one rollout asks for another.
+    assigned: RefCell<Vec<Progress>>,
+}
+
+/// Mints one id for all identity lists.
+struct Once<'a, N> {
+    newcomers: &'a N,
+    minted: OnceCell<Option<String>>,
+}
+
+impl<N: Newcomers> Newcomers for Once<'_, N> {
+    fn mint(&self) -> Option<String> {
+        self.minted.get_or_init(|| self.newcomers.mint()).clone()
+    }
+
+    fn note_document(&self, client: SubjectHash, subject: SubjectHash) {
+        self.newcomers.note_document(client, subject);
+    }
+
+    fn last_document(&self, client: SubjectHash) -> Option<SubjectHash> {
+        self.newcomers.last_document(client)
+    }
+}
+
+/// Who a request is from: somebody known, or what stands in for somebody.
+#[derive(Clone, Copy, Default)]
+struct Who {
+    known: Option<SubjectHash>,
+    stand_in: Option<SubjectHash>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Progress {
+    #[default]
+    Open,
+    /// Asked for again while it is being decided: rollouts that require each other.
+    Deciding,
+    Done(Assignment),
+}
+
+impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
+    fn assignment(&self, number: usize) -> Option<Assignment> {
+        match self.progress(number) {
+            Progress::Done(assignment) => return Some(assignment),
+            Progress::Deciding => return None,
+            Progress::Open => {}
+        }
+        let standing = self.snapshot.standings.get(number)?;
+        let identity = self.snapshot.catalogue.rollouts.get(number)?.identity;
+        self.note(number, Progress::Deciding);
+        let assignment = assign(standing, &InRollout { deciding: self, number, identity });
+        self.note(number, Progress::Done(assignment));
+        Some(assignment)
+    }
+
+    fn progress(&self, number: usize) -> Progress {
+        self.assigned.borrow().get(number).copied().unwrap_or_default()
+    }
+
+    fn note(&self, number: usize, progress: Progress) {
+        let mut assigned = self.assigned.borrow_mut();
+        if assigned.is_empty() {
+            assigned.resize(self.snapshot.standings.len(), Progress::Open);
+        }
+        if let Some(slot) = assigned.get_mut(number) {
+            *slot = progress;
+        }
+    }
+
+    fn identity(&self, number: usize) -> Option<&'a Identity> {
+        self.snapshot.catalogue.identities.get(number)
+    }
+
+    fn resolved(&self, identity: usize) -> Option<&Subject> {
+        let list = self.identity(identity)?;
+        let resolve = || {
+            let asking = Asking {
+                known: &self.known,
+                address: &self.request.address,
+                hour: self.request.hour,
+                is_person: self.is_person,
+            };
+            identity::resolve(list, &asking, &self.newcomers)
+        };
+        Some(self.subjects.get(identity)?.get_or_init(resolve))
+    }
+
+    /// Who is assigned: somebody known, or else what stands in for somebody.
+    fn subject(&self, identity: usize) -> Option<SubjectHash> {
+        self.resolved(identity)?.hash
+    }
+
+    /// The subject in the eyes of a rollout; its assignment has asked for it before.
+    fn subject_in(&self, rollout: usize) -> Who {
+        let resolved = self.snapshot.catalogue.rollouts.get(rollout).and_then(|entry| self.resolved(entry.identity));
+        match resolved {
+            Some(subject) if subject.is_stand_in => Who { known: None, stand_in: subject.hash },
+            Some(subject) => Who { known: subject.hash, stand_in: None },
+            None => Who::default(),
+        }
+    }
+
+    fn is_in(&self, number: usize) -> Option<bool> {
+        let entry = self.snapshot.catalogue.groups.get(number)?;
+        let group = entry.group()?;
+        let tokens = |name: &str| entry.plan().identity.jwt.get(name);
+        if group.matches.as_ref().is_some_and(|matches| self.known.matches(matches, tokens)) {
+            return Some(true);
+        }
+        let Some(subject) = self.resolved(entry.identity)?.listed else { return Some(false) };
+        if group.fingerprints.contains(subject) {
+            return Some(true);
+        }
+        match entry.list {
+            None => Some(false),
+            Some(list) => self.snapshot.lists.get(list)?.as_ref().map(|list| list.contains(subject)),
+        }
+    }
+
+    fn cookies(&self) -> Vec<String> {
+        let mut cookies: Vec<String> = Vec::new();
+        for (number, subject) in self.subjects.iter().enumerate() {
+            if let Some(id) = subject.get().and_then(|subject| subject.cookie.as_ref())
+                && let Some(identity) = self.identity(number)
+            {
+                let cookie = identity::set_cookie(identity, id);
+                if !cookies.contains(&cookie) {
+                    cookies.push(cookie);
+                }
+            }
+        }
+        cookies
+    }
+}
+
+/// The request in the eyes of one rollout.
+struct InRollout<'d, 'a, F, N> {
+    deciding: &'d Deciding<'a, F, N>,
+    number: usize,
+    identity: usize,
+}
+
+impl<F: Facts, N: Newcomers> Visitor for InRollout<'_, '_, F, N> {
+    fn subject(&self) -> Option<SubjectHash> {
+        self.deciding.subject(self.identity)
+    }
+
+    fn is_robot(&self) -> bool {
+        self.deciding.is_robot
+            || self
+                .deciding
+                .snapshot
+                .catalogue
+                .plan(self.number)
+                .is_some_and(|plan| is_also_robot(plan, &self.deciding.known))
+    }
+
+    fn is_in(&self, group: usize) -> Option<bool> {
+        self.deciding.is_in(group)
+    }
+
+    fn chosen(&self) -> Option<Variant> {
+        let plan = self.deciding.snapshot.catalogue.plan(self.number)?;
+        self.deciding.known.preview(plan.key.as_str(), self.deciding.request.address.authority)
+    }
+
+    fn variant_in(&self, rollout: usize) -> Variant {
+        self.deciding.assignment(rollout).map_or(Variant::Legacy, |assignment| assignment.variant)
+    }
+}

@@ -1,0 +1,335 @@
+//! The way of one request, as a machine without input or output: given what happened, it says what
+//! is done next. Whoever drives it only asks upstreams and passes answers on.
+//!
+//! ```text
+//! start ─▶ Ask ─┬─▶ Answer                          the side of the assignment
+//!               ├─▶ Ask legacy ─▶ Answer            rescue: new has failed
+//!               ├─▶ Ask the other ─▶ Answer         skew: this side lacks the asset
+//!               ├─▶ Unregister                      this side lacks the service worker
+//!               ├─▶ Ask the other ─▶ Answer         preflight: this side permits nothing
+//!               └─▶ Sentence                        nobody answers
+//! ```
+
+mod answering;
+mod asking;
+mod outcome;
+mod preflight;
+
+use std::rc::Rc;
+
+use super::address::Address;
+use super::assets::{self, Asset};
+use super::config::Snapshot;
+use super::decision::Decision;
+use super::measuring::{Instruments, Measured, Seen};
+use super::message::{AnswerText, RequestText};
+use super::step::{NoAnswer, Remark, Step, Which};
+use super::terms::Terms;
+use tidegate_decide::assign::{Reason, Variant};
+use tidegate_model::plan::{Backend, FailureKind};
+
+/// A request that was decided.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The request.
+    pub request: RequestText,
+    /// What it was decided on.
+    pub snapshot: Rc<Snapshot>,
+    /// What was decided.
+    pub decision: Decision,
+    /// The number of the rollout that takes it.
+    pub number: Option<usize>,
+    /// When, in milliseconds since 1970.
+    pub started_ms: f64,
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub struct Exchange {
+    request: RequestText,
+    snapshot: Rc<Snapshot>,
+    decision: Decision,
+    target: Target,
+    started_ms: f64,
+    stage: Stage,
+}
+
+/// Where a request goes.
+#[derive(Debug)]
+enum Target {
+    Rollout(usize),
+    /// No rollout takes it.
+    Fallback {
+        backend: Backend,
+        is_configured: bool,
+    },
+}
+
+/// What was asked last.
+#[derive(Debug)]
+enum Stage {
+    First,
+    /// Legacy, since new has failed; the answer by which it failed, and when it did.
+    Rescue {
+        own: Option<AnswerText>,
+        failed_ms: f64,
+    },
+    /// The other side, since this one lacks the asset; its answer stands if the other lacks it too. What was
+    /// seen of it is counted by what the visitor gets.
+    Skew {
+        own: AnswerText,
+        seen: Seen,
+    },
+    /// The second side of a preflight, and what the first has answered.
+    Preflight {
+        first: Variant,
+        own: Option<AnswerText>,
+    },
+    /// Nothing more is to be asked.
+    Done,
+}
+
+/// What came of asking an upstream.
+pub type Outcome = Result<AnswerText, NoAnswer>;
+
+const NO_ANSWER: &str = "The site did not answer. Please try again.";
+const TOO_LATE: &str = "The site took too long to answer. Please try again.";
+impl Exchange {
+    /// Begins the way of a request.
+    ///
+    /// `fallback` is where requests go that no rollout takes, and `is_configured` whether any
+    /// configuration could be read.
+    ///
+    /// # Errors
+    /// With the sentence to answer, when there is nobody to ask.
+    pub fn start(begun: Accepted, fallback: Option<Backend>, is_configured: bool) -> Result<(Self, Step), Step> {
+        let Accepted { request, snapshot, decision, number, started_ms } = begun;
+        let has_upstreams =
+            |number: &usize| snapshot.catalogue.plan(*number).is_some_and(|plan| plan.upstreams.is_some());
+        let target = match (number.filter(has_upstreams), fallback) {
+            (Some(number), _) => Target::Rollout(number),
+            (None, Some(backend)) => Target::Fallback { backend, is_configured },
+            (None, None) if is_configured => {
+                return Err(Step::Sentence { status: 404, reason: "unrouted", text: "No rollout takes this address." });
+            }
+            (None, None) => {
+                return Err(Step::Sentence {
+                    status: 503,
+                    reason: "no_config",
+                    text: "The site is being set up. Please try again in a moment.",
+                });
+            }
+        };
+        let way = Self { request, snapshot, decision, target, started_ms, stage: Stage::First };
+        let step = way.first();
+        Ok((way, step))
+    }
+
+    fn first(&self) -> Step {
+        let Some(terms) = self.terms() else {
+            return match &self.target {
+                Target::Fallback { backend, .. } => {
+                    self.ask(backend, None, backend.timeout.map_or(0, |timeout| timeout.as_ms()))
+                }
+                Target::Rollout(_) => Step::Sentence { status: 503, reason: "no_config", text: NO_ANSWER },
+            };
+        };
+        if self.request.is_preflight() {
+            return self.ask_permission(preflight::first(&terms));
+        }
+        let variant = self.variant();
+        let limit = terms.limit(variant, self.may_rescue());
+        self.ask_side(variant, if limit.is_enforced { limit.ms } else { 0 })
+    }
+
+    /// Goes on with an upstream's answer, or with why there is none. The second value is for the log.
+    pub fn next(&mut self, outcome: Outcome, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::First if self.request.is_preflight() && self.terms().is_some() => self.after_preflight(outcome),
+            Stage::First => self.after_first(outcome, instruments),
+            Stage::Rescue { own, failed_ms } => self.after_rescue(outcome, own, failed_ms, instruments),
+            Stage::Skew { own, seen } => (self.after_skew(outcome, &own, &seen, instruments), None),
+            Stage::Preflight { first, own } => self.after_both(first, own, outcome),
+            Stage::Done => (Step::Answer { which: Which::Last, edits: None, watch_ms: 0 }, None),
+        }
+    }
+
+    fn after_first(&mut self, outcome: Outcome, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
+        if let Err(NoAnswer::Unsent(error)) = &outcome {
+            return (
+                Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER },
+                Some(self.remark("upload_broken", error.clone())),
+            );
+        }
+        let failure = self.failure(&outcome);
+        let seen = self.seen(&outcome, failure.is_some(), instruments.now_ms);
+        if let (Ok(answer), Some(asset)) = (&outcome, self.asset())
+            && Asset::is_missed(answer.status(), answer.content_type())
+        {
+            if asset == Asset::ServiceWorker {
+                self.count(&seen.replaced(200), instruments);
+                return (Step::Unregister { reason: self.reason(), script: assets::UNREGISTER }, None);
+            }
+            if self.terms().is_some_and(|terms| terms.has_skew()) {
+                return (self.ask_other_side(outcome, seen), None);
+            }
+        }
+        self.count(&seen, instruments);
+        if let Some(why) = failure.filter(|_| self.may_rescue()) {
+            self.stage = Stage::Rescue { own: outcome.ok(), failed_ms: instruments.now_ms };
+            let remark = self.remark("rescued", format!("{why}; legacy answers instead"));
+            let limit = self.terms().map(|terms| terms.limit(Variant::Legacy, false)).filter(|limit| limit.is_enforced);
+            return (self.ask_side(Variant::Legacy, limit.map_or(0, |limit| limit.ms)), Some(remark));
+        }
+        match outcome {
+            Ok(answer) => (self.pass_on(&answer, instruments), None),
+            Err(error) => self.no_answer(&error),
+        }
+    }
+
+    fn after_rescue(
+        &mut self,
+        outcome: Outcome,
+        own: Option<AnswerText>,
+        failed_ms: f64,
+        instruments: &mut Instruments<'_>,
+    ) -> (Step, Option<Remark>) {
+        let is_taken = outcome.as_ref().is_ok_and(|answer| self.can_replace(answer));
+        match (outcome, own) {
+            (Ok(answer), _) if is_taken => {
+                if answer.status() < 400 && self.is_measured() {
+                    self.measured().count_rescue(failed_ms, instruments);
+                }
+                (self.answer(&answer, Which::Last, Variant::Legacy, "rescued", None), None)
+            }
+            (Ok(_), Some(own)) => (self.answer(&own, Which::Before, self.variant(), self.reason(), None), None),
+            // A page in a file's place is worse than no file.
+            (Ok(_), None) if self.asset().is_some() => {
+                (Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER }, None)
+            }
+            (Ok(answer), None) => (self.answer(&answer, Which::Last, Variant::Legacy, "rescued", None), None),
+            (Err(error), Some(own)) => {
+                (self.answer(&own, Which::Before, self.variant(), self.reason(), None), Some(self.failed(&error)))
+            }
+            (Err(error), None) => self.no_answer(&error),
+        }
+    }
+
+    /// Whether legacy's answer is better than new's failure.
+    fn can_replace(&self, answer: &AnswerText) -> bool {
+        if self.asset().is_some() {
+            return Asset::is_found(answer.status(), answer.content_type());
+        }
+        self.terms().is_some_and(|terms| !terms.is_failure(answer.status()))
+            && !self.leads_back(answer, Variant::Legacy)
+    }
+
+    fn ask_other_side(&mut self, outcome: Outcome, seen: Seen) -> Step {
+        let Ok(own) = outcome else { return Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER } };
+        self.stage = Stage::Skew { own, seen };
+        let limit_ms = self.terms().map_or(0, |terms| terms.skew_limit_ms());
+        self.ask_side(self.variant().other(), limit_ms)
+    }
+
+    /// Takes note that the client has left before any answer.
+    pub fn abandon(&self, instruments: &mut Instruments<'_>) {
+        if matches!(self.stage, Stage::First) && self.is_measured() && !self.request.is_preflight() {
+            self.measured().count_abandoned(instruments.now_ms - self.started_ms, instruments);
+        }
+    }
+
+    /// Takes note that the body of the page that was passed on has ended early, or stalled.
+    pub fn note_broken(&self, instruments: &mut Instruments<'_>) {
+        let is_failure = self.terms().is_some_and(|terms| terms.counts(FailureKind::Broken));
+        self.measured().count_broken(is_failure, instruments);
+    }
+
+    fn is_measured(&self) -> bool {
+        !self.decision.is_unmeasured && self.terms().is_none_or(|terms| terms.is_measured())
+    }
+
+    fn measured(&self) -> Measured<'_> {
+        let number = match self.target {
+            Target::Rollout(number) => Some(number),
+            Target::Fallback { .. } => None,
+        };
+        let Address { authority: host, path, .. } = self.address();
+        Measured { snapshot: &self.snapshot, decision: &self.decision, number, host, path }
+    }
+
+    fn no_answer(&self, error: &NoAnswer) -> (Step, Option<Remark>) {
+        let (status, text) = if matches!(error, NoAnswer::Timeout(_)) { (504, TOO_LATE) } else { (502, NO_ANSWER) };
+        (Step::Sentence { status, reason: self.reason(), text }, Some(self.failed(error)))
+    }
+
+    fn failed(&self, error: &NoAnswer) -> Remark {
+        self.remark("upstream_failed", error.message().to_owned())
+    }
+
+    fn remark(&self, event: &'static str, message: String) -> Remark {
+        let subject = self.terms().map_or_else(|| "FALLBACK_UPSTREAM".to_owned(), |terms| terms.plan.key.to_string());
+        Remark { event, subject, message }
+    }
+
+    /// What holds for the request, where a rollout takes it.
+    fn terms(&self) -> Option<Terms<'_>> {
+        let Target::Rollout(number) = self.target else { return None };
+        Terms::of(self.snapshot.catalogue.plan(number)?, self.snapshot.standings.get(number), self.address().path)
+    }
+
+    /// Whether another visitor may get another answer.
+    fn is_split(&self) -> bool {
+        let is_preview = self.decision.assignment.is_some_and(|assignment| assignment.reason == Reason::Override);
+        self.terms().is_some_and(|terms| terms.keeps_apart() && (terms.has_started() || is_preview))
+    }
+
+    /// Whether browsers may hold either side's copies; what both sides share is one and the same.
+    fn is_varying(&self) -> bool {
+        self.is_split() && self.terms().is_some_and(|terms| terms.shared().is_none())
+    }
+
+    fn variant(&self) -> Variant {
+        let assigned = self.decision.assignment.map_or(Variant::Legacy, |assignment| assignment.variant);
+        self.terms().and_then(|terms| terms.pinned()).unwrap_or(assigned)
+    }
+
+    fn reason(&self) -> &'static str {
+        match (&self.target, self.decision.assignment) {
+            (Target::Rollout(_), _) if self.request.is_preflight() => "preflight",
+            (Target::Rollout(_), _) if self.terms().is_some_and(|terms| terms.pinned().is_some()) => "path",
+            (Target::Rollout(_), Some(assignment)) => assignment.reason.as_str(),
+            (Target::Fallback { is_configured: true, .. }, _) => "unrouted",
+            _ => "no_config",
+        }
+    }
+
+    /// Whether the request can be asked twice: it changes nothing, and it has no body that the first attempt
+    /// would have consumed.
+    fn is_repeatable(&self) -> bool {
+        self.request.is_read() && !self.request.has_body()
+    }
+
+    fn may_rescue(&self) -> bool {
+        let is_worker = self.asset() == Some(Asset::ServiceWorker);
+        self.is_repeatable()
+            && !is_worker
+            && self.variant() == Variant::New
+            && self.terms().is_some_and(|terms| terms.has_rescue())
+    }
+
+    /// The asset that the request asks for, while either side's may be wanted.
+    fn asset(&self) -> Option<Asset> {
+        let has_sides = self.terms().is_some_and(|terms| terms.has_started() && terms.shared().is_none());
+        if has_sides && self.is_repeatable() { Asset::of(&self.request, self.address().path) } else { None }
+    }
+
+    fn address(&self) -> Address<'_> {
+        // The URL was an address when the way began.
+        Address::parse(self.request.url()).unwrap_or(Address {
+            scheme: "https",
+            authority: "",
+            path: "/",
+            path_and_query: "/",
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! What a request says, asked for only when something depends on it.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use super::{cookie, preview};
+use tidegate_decide::assign::Variant;
+use tidegate_model::node::{Node, Value};
+use tidegate_model::plan::Token;
+use tidegate_model::source::{Match, Source};
+
+/// A request as the edge sees it.
+pub trait Facts {
+    /// The value of a header, several joined by `, `; its name in lower case.
+    fn header(&self, name: &str) -> Option<Cow<'_, str>>;
+    /// The two-letter country, as the platform tells it.
+    fn country(&self) -> Option<Cow<'_, str>>;
+    /// The claims of a token, if it is signed, meant for us, and within its time. One that `may_have_expired` is
+    /// taken after its time too.
+    fn claims(&self, token: &Token, text: &str, may_have_expired: bool) -> Option<Node>;
+    /// Whether the program that a `User-Agent` names is a robot.
+    fn is_robot(&self, _user_agent: &str) -> bool {
+        false
+    }
+    /// The side that the browser has chosen with a signed preview, on this host. Asked only where
+    /// the cookies hold one.
+    fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant>;
+}
+
+/// A request's facts, each read once.
+pub struct Known<'a, F> {
+    facts: &'a F,
+    method: &'a str,
+    cookies: OnceCell<Option<Cow<'a, str>>>,
+}
+
+impl<'a, F: Facts> Known<'a, F> {
+    /// Nothing is read yet.
+    pub fn new(facts: &'a F, method: &'a str) -> Self {
+        Self { facts, method, cookies: OnceCell::new() }
+    }
+
+    /// The method.
+    pub const fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// Whether the program that asks is a robot.
+    pub fn is_robot(&self) -> bool {
+        self.header("user-agent").is_some_and(|program| self.facts.is_robot(&program))
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.facts.header(name)
+    }
+
+    /// The `Cookie` header.
+    pub fn cookies(&self) -> &str {
+        self.cookies.get_or_init(|| self.facts.header("cookie")).as_deref().unwrap_or_default()
+    }
+
+    /// The side that the browser has chosen in a rollout.
+    pub fn preview(&self, rollout: &str, host: &str) -> Option<Variant> {
+        let cookies = self.cookies();
+        if cookies.contains(preview::COOKIE) { self.facts.preview(cookies, rollout, host) } else { None }
+    }
+
+    /// The value at a source, trimmed and not empty.
+    fn value<'t>(&self, source: &Source, tokens: impl Fn(&str) -> Option<&'t Token>) -> Option<String> {
+        self.value_of(source, tokens, false)
+    }
+
+    /// The same, where it says who somebody is: a token that has expired still does.
+    pub fn identifying<'t>(&self, source: &Source, tokens: impl Fn(&str) -> Option<&'t Token>) -> Option<String> {
+        self.value_of(source, tokens, true)
+    }
+
+    fn value_of<'t>(
+        &self,
+        source: &Source,
+        tokens: impl Fn(&str) -> Option<&'t Token>,
+        may_have_expired: bool,
+    ) -> Option<String> {
+        match source {
+            Source::Claim { token, path } => trimmed(&self.claim(tokens(token.as_str())?, path, may_have_expired)?),
+            plain => self.plain(plain),
+        }
+    }
+
+    /// The value at a source that is no claim.
+    fn plain(&self, source: &Source) -> Option<String> {
+        match source {
+            Source::Header(name) => trimmed(&self.header(name)?),
+            Source::Cookie(name) => trimmed(cookie::first(self.cookies(), name)?),
+            Source::Country => trimmed(&self.facts.country()?),
+            Source::Claim { .. } => None,
+        }
+    }
+
+    /// Whether a source holds one of a match's values.
+    pub fn matches<'t>(&self, matches: &Match, tokens: impl Fn(&str) -> Option<&'t Token>) -> bool {
+        self.value(&matches.source, tokens).is_some_and(|value| matches.is_met(&value))
+    }
+
+    /// The token's text, without a leading `Bearer`.
+    pub fn token_text(&self, token: &Token) -> Option<String> {
+        let text = self.plain(&token.from)?;
+        let bearer = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer "));
+        Some(bearer.and_then(|scheme| text.strip_prefix(scheme)).unwrap_or(&text).trim().to_owned())
+    }
+
+    fn claim(&self, token: &Token, path: &[String], may_have_expired: bool) -> Option<String> {
+        let claims = self.facts.claims(token, &self.token_text(token)?, may_have_expired)?;
+        let claim = path.iter().try_fold(&claims, |node, step| node.field(step))?;
+        match &claim.value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Integer(number) => Some(number.to_string()),
+            // As JSON writes it, so that the whole number 2.0 stays apart from 2.
+            Value::Float(number) => serde_json::to_string(number).ok(),
+            Value::Bool(value) => Some(value.to_string()),
+            _ => None,
+        }
+    }
+}
+
+fn trimmed(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.is_empty() { None } else { Some(text.to_owned()) }
+}

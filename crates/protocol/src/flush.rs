@@ -1,0 +1,330 @@
+//! What an isolate and the controller tell each other, about once a second.
+//!
+//! The isolate tells what it knows, what it has counted, and which texts of people it has seen in KV;
+//! the controller answers with what is newer. So a kill is everywhere within a second or two, however
+//! late KV is.
+//!
+//! What was counted travels in a [`Batch`], which has a number. One batch is under way at a time and is
+//! sent again unchanged until it is acknowledged; the controller keeps each isolate's last number,
+//! stored together with what it counted. So each batch counts once.
+//!
+//! While a release of Tidegate spreads, both sides may be of either release. So each message has a
+//! [`Version`], fields that are not known are passed over, and a batch that the controller cannot read is
+//! [`Refused`], which it says in its answer: it never acknowledges what it has not counted. The isolate
+//! tries again, since the next controller may be one that can read it, and gives up after
+//! [`REFUSALS_MAX`] refusals.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::beacon::Report;
+use tidegate_model::Name;
+use tidegate_model::measured::{SlicedCounts, Window};
+
+/// The longest text of KV that is passed on; a live state has a few hundred bytes.
+pub const TEXT_BYTES_MAX: usize = 2_048;
+/// So many lists are told of; who has more sees the first.
+pub const LISTS_MAX: usize = 100;
+/// A batch that was refused so often is given up: after that many intervals the controller is no longer
+/// being replaced by one that can read it.
+pub const REFUSALS_MAX: u32 = 10;
+
+/// The version of a message: that of the release that wrote it. It grows when a release writes what the one
+/// before cannot use.
+///
+/// 1. Isolates know nothing of refusals: what they sent and cannot be read has to be acknowledged.
+/// 2. Isolates give up what was refused [`REFUSALS_MAX`] times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Version(pub u32);
+
+impl Version {
+    /// That of messages that tell none.
+    pub const FIRST: Self = Self(1);
+    /// The first that knows of refusals.
+    pub const REFUSALS: Self = Self(2);
+    /// That of this release.
+    pub const OWN: Self = Self::REFUSALS;
+
+    const fn first() -> Self {
+        Self::FIRST
+    }
+}
+
+impl Default for Version {
+    fn default() -> Self {
+        Self::OWN
+    }
+}
+
+/// What an isolate tells.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Flush {
+    /// Its version.
+    #[serde(default = "Version::first")]
+    pub v: Version,
+    /// Which isolate it is.
+    pub isolate: String,
+    /// The revision of its plans; 0 where it has none.
+    pub plans: u64,
+    /// The greatest revision of plans that it saw in KV and did not take in as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
+    /// The rollouts that it serves, each with the revision that it knows; `None` asks for all.
+    #[serde(default)]
+    pub known: Option<Vec<(String, u64)>>,
+    /// What it saw under `stage/KEY` that no controller wrote: the rollout's key and the text.
+    pub texts: Vec<(String, String)>,
+    /// The kill keys that it saw: `kill/KEY`, `kill/*`.
+    pub kills: Vec<String>,
+    /// What is wrong with its configuration: the KV key and what is wrong.
+    pub faults: Vec<(String, String)>,
+    /// The lists of KV that it holds: the group's name and how many ids there are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<(String, u64)>,
+    /// What it has counted since the batch before; `None` for nothing.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
+    /// Where it has sent a batch that cannot be read: which, and why. It is not sent.
+    #[serde(skip)]
+    pub unreadable: Option<Refused>,
+}
+
+/// A batch that was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Its number; 0 where not even that can be read.
+    pub sequence: u64,
+    /// Why, for the log.
+    pub why: String,
+}
+
+/// A list of KV as isolates hold it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct HeldList {
+    /// The group's name.
+    pub group: String,
+    /// How many ids there are; several numbers while isolates hold different versions.
+    pub ids: Vec<u64>,
+}
+
+/// What one isolate has counted.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Its number, from 1, one more than that of the batch before.
+    pub sequence: u64,
+    /// By rollout, revision and minute.
+    pub counted: Vec<Counted>,
+    /// What pages told.
+    pub reports: Vec<Report>,
+}
+
+/// What was counted of one rollout under one revision in one minute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    /// The rollout.
+    pub rollout: Name,
+    /// The counts.
+    pub window: Window,
+    /// What a comparison may use of them.
+    #[serde(default, skip_serializing_if = "SlicedCounts::is_empty")]
+    pub compared: SlicedCounts,
+}
+
+/// What the controller answers.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Its version.
+    #[serde(default = "Version::first")]
+    pub v: Version,
+    /// After how long the isolate is to come again, in milliseconds.
+    pub interval_ms: u32,
+    /// The value of the KV key `plans`, where the isolate's plans are older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plans: Option<String>,
+    /// The states that are newer, or that it told of texts for.
+    pub states: Vec<RolloutUpdate>,
+    /// The number of the last batch of this isolate that is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<u64>,
+    /// The batch that this answers, where it was not taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+}
+
+/// The state of one rollout.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct RolloutUpdate {
+    /// The rollout's key.
+    pub key: String,
+    /// The state as it stands in KV.
+    pub state: String,
+    /// Texts that may still be read there and have been adopted.
+    pub echoes: Vec<String>,
+}
+
+impl Flush {
+    /// Reads what an isolate has sent; `None` for what is no flush. A batch that cannot be read takes nothing
+    /// else with it.
+    pub fn parse(text: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Carried<'a> {
+            #[serde(borrow, default)]
+            batch: Option<&'a RawValue>,
+        }
+
+        let mut flush: Self = serde_json::from_str(text).ok()?;
+        let Carried { batch } = serde_json::from_str(text).ok()?;
+        match batch.map(|batch| Batch::parse(batch.get())).transpose() {
+            Ok(batch) => flush.batch = batch,
+            Err(refused) => flush.unreadable = Some(refused),
+        }
+        Some(flush)
+    }
+}
+
+impl Batch {
+    /// Reads a batch, whole or not at all.
+    ///
+    /// # Errors
+    /// With its number and why it cannot be read.
+    pub fn parse(text: &str) -> Result<Self, Refused> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            sequence: u64,
+        }
+
+        let read = serde_json::from_str(text).map_err(|error| error.to_string());
+        read.and_then(|batch: Self| batch.check().map(|()| batch)).map_err(|why| {
+            let sequence = serde_json::from_str(text).map_or(0, |Numbered { sequence }| sequence);
+            Refused { sequence, why }
+        })
+    }
+
+    /// Checks what its format does not say.
+    fn check(&self) -> Result<(), String> {
+        self.counted.iter().try_for_each(|counted| counted.window.check())?;
+        self.reports.iter().try_for_each(Report::check)
+    }
+
+    /// Whether there is nothing in it.
+    pub const fn is_empty(&self) -> bool {
+        self.counted.is_empty() && self.reports.is_empty()
+    }
+}
+
+impl Answer {
+    /// Reads what the controller has answered; `None` for what is no answer.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_read_what_the_other_wrote() {
+        let counted = Counted {
+            rollout: "shop".parse().unwrap_or_else(|_| unreachable!()),
+            window: Window::at(29_000_000, 7),
+            compared: SlicedCounts::default(),
+        };
+        let batch = Batch { sequence: 4, counted: vec![counted], reports: Vec::new() };
+        let flush = Flush {
+            v: Version::OWN,
+            isolate: "i".into(),
+            plans: 3,
+            seen: Some(9),
+            known: Some(vec![("shop".into(), 7)]),
+            texts: vec![("shop".into(), "25\n".into())],
+            kills: vec!["kill/*".into()],
+            faults: vec![("stage/shop".into(), "odd".into())],
+            lists: vec![("beta".into(), 2)],
+            batch: Some(batch),
+            unreadable: None,
+        };
+        assert_eq!(Flush::parse(&serde_json::to_string(&flush).unwrap_or_default()), Some(flush));
+        let cold = Flush::default();
+        assert_eq!(Flush::parse(&serde_json::to_string(&cold).unwrap_or_default()), Some(cold));
+        let answer = Answer {
+            v: Version::OWN,
+            interval_ms: 1_000,
+            plans: Some("{\"v\":1}".into()),
+            states: vec![RolloutUpdate { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
+            acknowledged: Some(4),
+            refused: Some(Refused { sequence: 5, why: "it is torn".into() }),
+        };
+        assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
+    }
+
+    #[test]
+    fn an_isolate_of_an_earlier_release_tells_of_no_version_and_no_lists() {
+        let text = r#"{"isolate":"i","plans":3,"known":null,"texts":[],"kills":[],"faults":[]}"#;
+        let flush = Flush { isolate: "i".into(), plans: 3, ..Flush::default() };
+        assert_eq!(
+            Flush::parse(text),
+            Some(Flush { v: Version::FIRST, isolate: "i".into(), plans: 3, ..Flush::default() })
+        );
+        assert_eq!(
+            serde_json::to_string(&flush).ok(),
+            Some(text.replace("{\"isolate\"", "{\"v\":2,\"isolate\"")),
+            "beside its version it tells what the release before reads"
+        );
+        let later = text.replace("\"faults\"", "\"unheard\":{\"of\":1},\"faults\"");
+        assert!(Flush::parse(&later).is_some(), "what is new is left alone");
+    }
+
+    #[test]
+    fn an_answer_of_an_earlier_release_refuses_nothing() {
+        let text = r#"{"interval_ms":1000,"states":[],"acknowledged":4}"#;
+        let answer = Answer { interval_ms: 1_000, acknowledged: Some(4), ..Answer::default() };
+        assert_eq!(Answer::parse(text), Some(Answer { v: Version::FIRST, ..answer }));
+    }
+
+    const BATCH: &str = r#"{"sequence":9,"counted":[{"rollout":"shop","window":{"minute":1,"minutes":1,"revision":1,"sides":[{"variant":"new","requests":1}]}}],"reports":[]}"#;
+
+    #[test]
+    fn a_damaged_batch_is_refused_whole_and_keeps_its_number() {
+        assert_eq!(Batch::parse(BATCH).map(|batch| batch.counted.len()), Ok(1));
+        for (right, wrong) in [
+            ("\"requests\":1", "\"requests\":-1"),
+            ("\"requests\":1", "\"requests\":9999999999999999"),
+            ("\"new\"", "\"blue\""),
+            ("\"reports\":[]", "\"reports\":[{}]"),
+            ("\"rollout\":\"shop\",", ""),
+        ] {
+            assert!(BATCH.contains(right), "{right}");
+            let refused = Batch::parse(&BATCH.replace(right, wrong)).expect_err(wrong);
+            assert_eq!(refused.sequence, 9, "{wrong}");
+            assert!(!refused.why.is_empty());
+        }
+        assert_eq!(Batch::parse("{}").expect_err("there is no number").sequence, 0);
+    }
+
+    #[test]
+    fn a_damaged_batch_takes_nothing_else_of_its_flush_with_it() {
+        let flush = r#"{"v":2,"isolate":"i","plans":3,"known":[],"texts":[],"kills":["kill/*"],"faults":[],"batch":B}"#;
+        let damaged = flush.replace('B', &BATCH.replace("\"requests\":1", "\"requests\":1.5"));
+        let read = Flush::parse(&damaged).expect("the flush is whole");
+        assert_eq!((read.kills.len(), read.batch, read.unreadable.map(|refused| refused.sequence)), (1, None, Some(9)));
+    }
+
+    #[test]
+    fn what_a_later_release_adds_to_a_batch_is_passed_over() {
+        let own = Batch::parse(BATCH).expect("it is whole");
+        for (before, added) in [
+            ("\"sequence\":9", "\"spans\":[{\"a\":1}],"),
+            ("\"rollout\"", "\"zone\":\"eu\","),
+            ("\"minute\"", "\"shard\":3,"),
+            ("\"variant\"", "\"retried\":5,"),
+            ("\"variant\"", "\"sketches\":{\"warmth\":\"1 2\"},"),
+            ("\"window\"", "\"compared\":{\"trials\":[{\"of\":\"retries\",\"side\":1}],\"bins\":\"1\"},"),
+        ] {
+            let later = BATCH.replacen(before, &format!("{added}{before}"), 1);
+            assert_ne!(later, BATCH);
+            assert_eq!(Batch::parse(&later).as_ref(), Ok(&own), "{later}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! One window that is being counted.
+
+use super::SALT;
+use super::exposed::{Fresh, KINDS, Kinds};
+use crate::flush::Counted;
+use tidegate_decide::assign::Variant;
+use tidegate_decide::judge::comparing::statuses;
+use tidegate_model::Name;
+use tidegate_model::measured::sliced::STATUSES;
+use tidegate_model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
+use tidegate_model::plan::Plan;
+use tidegate_model::subject::fnv1a64;
+
+/// A side, everywhere or at an endpoint.
+type Side<'a> = (Variant, Option<&'a Name>);
+
+/// A window, and what sets its subjects apart from those of others.
+pub struct Row {
+    /// For the keys of its subjects.
+    pub salt: u64,
+    /// How many numbers there are to compare, and to tell of those who gave up.
+    pub cells: usize,
+    /// The window.
+    pub counted: Counted,
+    /// The statuses that the plan compares with legacy's.
+    statuses: Vec<u16>,
+}
+
+/// What happened, of which one request may have several parts one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Happened {
+    /// A request came.
+    pub is_request: bool,
+    /// What came of it.
+    pub kinds: Kinds,
+    /// Its answer's status.
+    pub status: Option<u16>,
+    /// The bucket of its time to headers.
+    pub latency: Option<i16>,
+    /// The bucket of how long its client waited before it gave up.
+    pub waited: Option<i16>,
+}
+
+impl Happened {
+    /// The status, if it is one that is counted by itself.
+    pub fn counted_status(&self) -> Option<u16> {
+        self.status.filter(|status| STATUSES.contains(status))
+    }
+
+    /// What was measured.
+    fn measured(&self) -> impl Iterator<Item = (Measure, i16)> {
+        let latency = self.latency.map(|bucket| (Measure::Latency, bucket));
+        latency.into_iter().chain(self.waited.map(|bucket| (Measure::Waited, bucket)))
+    }
+}
+
+/// A subject that the hash has dealt out.
+#[derive(Clone, Copy, Debug)]
+pub struct Dealt {
+    /// Its slice.
+    pub slice: u8,
+    /// What it is known by.
+    pub seen: Seen,
+}
+
+impl Row {
+    /// An empty minute.
+    pub fn new(plan: &Plan, revision: u64, minute: u64) -> Self {
+        let salt = fnv1a64(plan.key.as_str().as_bytes()) ^ revision.wrapping_mul(SALT);
+        let counted = Counted {
+            rollout: plan.key.clone(),
+            window: Window::at(minute, revision),
+            compared: SlicedCounts::default(),
+        };
+        Self { salt, cells: 0, counted, statuses: statuses(plan) }
+    }
+
+    /// Adds to the counts of a side. `bit` is that of its place.
+    pub fn add(
+        &mut self,
+        (variant, endpoint): Side<'_>,
+        happened: &Happened,
+        bit: u32,
+        fresh: &Fresh,
+        fresh_status: u32,
+    ) {
+        let Some(tally) = self.counted.window.tally_mut(variant, endpoint) else { return };
+        tally.requests = tally.requests.saturating_add(u64::from(happened.is_request));
+        for ((kind, fresh), _) in
+            KINDS.iter().zip(fresh.events).zip(happened.kinds).filter(|(_, has_happened)| *has_happened)
+        {
+            if let Some(count) = tally.count_mut(kind) {
+                *count = count.saturating_add(1);
+            }
+            if fresh & bit == 0 {
+                tally.add_repeats(kind, 1);
+            }
+        }
+        if let Some(status) = happened.counted_status() {
+            tally.add_status(status, 1);
+            if fresh_status & bit == 0 {
+                tally.add_repeats(&Quantity::Status(status), 1);
+            }
+        }
+        for (measure, bucket) in happened.measured() {
+            if let Some(sketch) = tally.sketch_mut(&measure) {
+                sketch.add(bucket, 1);
+            }
+        }
+        // Each may be a number more to tell; they are few.
+        self.cells += usize::from(happened.waited.is_some());
+    }
+
+    /// Adds to what comparisons may use of a side: a subject's first exposure and its first event of each
+    /// kind, and whatever was measured.
+    pub fn compare(
+        &mut self,
+        (variant, endpoint): Side<'_>,
+        happened: &Happened,
+        dealt: Dealt,
+        bit: u32,
+        fresh: &Fresh,
+        fresh_status: u32,
+    ) {
+        let Dealt { slice, seen } = dealt;
+        let Self { counted: Counted { compared, .. }, cells, statuses, .. } = self;
+        let mut add = |of: &Quantity, n: u32, x: u32| {
+            if n + x > 0
+                && let Some(trials) = compared.trials(of, endpoint, variant)
+            {
+                let before = trials.slices.len();
+                trials.add(slice, n, x);
+                *cells += trials.slices.len() - before;
+            }
+        };
+        let mut exposures = u32::from(fresh.exposures & bit != 0);
+        for ((kind, fresh), has_happened) in KINDS.iter().zip(fresh.events).zip(happened.kinds) {
+            // All of them have the exposures of the first.
+            add(kind, std::mem::take(&mut exposures), u32::from(has_happened && fresh & bit != 0));
+        }
+        if let Some(status) =
+            happened.counted_status().filter(|status| fresh_status & bit != 0 && statuses.contains(status))
+        {
+            add(&Quantity::Status(status), 0, 1);
+        }
+        // Who fails is told once, not again at each endpoint.
+        if endpoint.is_none() {
+            let kinds = KINDS
+                .iter()
+                .zip(fresh.events)
+                .zip(happened.kinds)
+                .filter(|((_, fresh), has_happened)| *has_happened && fresh & bit != 0);
+            let status = happened
+                .counted_status()
+                .filter(|status| fresh_status & bit != 0 && statuses.contains(status))
+                .map(Quantity::Status);
+            for of in kinds.map(|((kind, _), _)| kind).chain(&status) {
+                compared.fail(of, seen);
+                *cells += 1;
+            }
+        }
+        for (measure, bucket) in happened.measured() {
+            if let Some(values) = compared.values(&measure, endpoint, variant) {
+                let before = values.buckets.len();
+                values.add(slice, bucket, 1);
+                *cells += values.buckets.len() - before;
+            }
+        }
+    }
+
+    /// About how long its text is, rather too long.
+    pub fn bytes(&self) -> usize {
+        let Counted { window, compared, .. } = &self.counted;
+        let counts: usize =
+            window.sides.iter().map(|(_, tally)| 400 + tally.statuses.len() * 20 + tally.repeats.len() * 30).sum();
+        let sketches: usize = window
+            .sides
+            .iter()
+            .flat_map(|(_, tally)| &tally.sketches)
+            .map(|(_, sketch)| 400 + sketch.bins().count() * 9)
+            .sum();
+        let trials: usize = compared.trials.iter().map(|trials| 200 + trials.slices.len() * 12).sum();
+        let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
+        let failed: usize = compared.failed.iter().map(|failed| 50 + failed.subjects.iter().count() * 17).sum();
+        500 + failed + counts + sketches + trials + values + window.subjects.iter().count() * 17
+    }
+}

@@ -1,0 +1,58 @@
+//! A request as it is counted: for which rollout, in which minute, at which places.
+
+use crate::decision::Assigned;
+use tidegate_decide::assign::Reason;
+use tidegate_model::Name;
+use tidegate_model::plan::{ENDPOINTS_MAX, Endpoint, Plan};
+use tidegate_model::subject::SubjectHash;
+
+/// A request in the eyes of one rollout.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// The rollout's plan.
+    pub plan: &'a Plan,
+    /// What the request was assigned there.
+    pub assigned: Assigned,
+    /// The path that it asked for.
+    pub path: &'a str,
+    /// When the answer came, or it was clear that none would.
+    pub at_ms: f64,
+    /// Stands in for the subject of a request without one: at most one failure of it counts in a minute.
+    pub client: Option<SubjectHash>,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The status of its answer; `None` where none came.
+    pub status: Option<u16>,
+    /// Whether that is a failure, as the plan defines it.
+    pub is_failure: bool,
+    /// Whether there were no headers in time, also where legacy answered later than the limit.
+    pub is_timeout: bool,
+    /// The bucket of the time to headers; `None` where none came, or where the request had a body.
+    pub latency: Option<i16>,
+}
+
+/// Whether the hash alone has put a subject on its side.
+pub const fn is_compared(reason: Reason) -> bool {
+    matches!(reason, Reason::Bucketed | Reason::Holdout)
+}
+
+/// The minute of a time, counted since 1970.
+pub const fn minute_of(at_ms: f64) -> u64 {
+    (at_ms / 60_000.0) as u64
+}
+
+/// Where a path lies: everywhere (the lowest bit), and at each endpoint that takes it.
+pub fn places(plan: &Plan, path: &str) -> u32 {
+    let taken = |(index, (_, endpoint)): (usize, &(Name, Endpoint))| u32::from(endpoint.0.matches(path)) << (index + 1);
+    plan.endpoints.0.iter().take(ENDPOINTS_MAX).enumerate().map(taken).fold(1, |places, bit| places | bit)
+}
+
+/// The places of a mask, each with its bit; `None` is everywhere.
+pub fn at(plan: &Plan, places: u32) -> impl Iterator<Item = (u32, Option<&Name>)> {
+    let endpoints = plan.endpoints.0.iter().map(|(name, _)| Some(name));
+    let bits = (0..=ENDPOINTS_MAX).map(|bit| 1_u32 << bit);
+    bits.zip(std::iter::once(None).chain(endpoints)).filter(move |(bit, _)| places & bit != 0)
+}

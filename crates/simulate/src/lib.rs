@@ -1,0 +1,97 @@
+//! A rollout's whole life under a made-up clock and made-up traffic, lived by the controller that runs in operation:
+//! the assignment deals the subjects out, what they do is counted in windows as isolates count and comes to the
+//! controller in flushes, operators' commands come as calls, and what becomes of the rollout is the controller's doing.
+//!
+//! What is made up, and only that: the time, who comes and when, what new and legacy answer, what
+//! others report, and what operators do. A healthy world is made from the plan ([`healthy`]); a
+//! [`scenario`] does things to it. Rollouts of one file live in one deployment, so that they wait for and
+//! require each other; the requests are the same, but what new makes of one is each rollout's own matter.
+//!
+//! Operators start what has no `start`, and take a step that the plan leaves to them as soon as nothing
+//! else stands in the way. They tick checklists only where the scenario says so.
+//!
+//! Nothing here reads a clock or a file or starts a thread, so that a browser can run it too; the same
+//! seed gives the same life.
+
+mod act;
+pub mod chance;
+pub mod counts;
+mod ending;
+mod expected;
+pub mod healthy;
+pub mod life;
+mod platform;
+pub mod point;
+pub mod population;
+pub mod run;
+pub mod scenario;
+pub mod summary;
+pub mod told;
+pub mod traffic;
+pub mod world;
+
+pub use run::Simulation;
+pub use told::{Event, Kind, Outcome, Report, RunOutcome};
+
+use std::ops::RangeInclusive;
+
+use tidegate_model::plan::Plan;
+use tidegate_model::{Instant, Name};
+
+/// 4 January 2027, a Monday, at 08:00 UTC: where neither the settings nor a plan says when.
+pub const START_MS: i64 = 1_799_049_600_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// What is made up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Chance.
+    pub seed: u64,
+    /// How many subjects there are.
+    pub subjects: usize,
+    /// How many requests they make.
+    pub requests_per_hour: f64,
+    /// When it begins.
+    pub start: Option<Instant>,
+    /// How long it goes on at the most, in milliseconds.
+    pub until_ms: Option<i64>,
+    /// From one look to the next, in milliseconds, where that is not left to the simulation.
+    pub look_ms: Option<i64>,
+    /// The rollout that counts: the run ends with it.
+    pub rollout: Option<Name>,
+}
+
+/// How many subjects there may be.
+pub const SUBJECTS: RangeInclusive<u32> = 1..=1_000_000;
+/// How many requests they may make in an hour.
+pub const REQUESTS_PER_HOUR: RangeInclusive<u32> = 0..=10_000_000;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            subjects: 2_000,
+            requests_per_hour: 6_000.0,
+            start: None,
+            until_ms: None,
+            look_ms: None,
+            rollout: None,
+        }
+    }
+}
+
+impl Settings {
+    /// When it begins: as said, else with the first plan that says when, else on a Monday at 08:00 UTC.
+    pub fn start(&self, plans: &[Plan]) -> Instant {
+        let planned = || plans.iter().filter_map(|plan| plan.start).min();
+        self.start.or_else(planned).unwrap_or_else(|| Instant::from_epoch_ms(START_MS))
+    }
+
+    /// How long it goes on at the most: as said, else three times all holds, and two weeks.
+    pub fn until_ms(&self, plans: &[Plan]) -> i64 {
+        let holds: u64 =
+            plans.iter().flat_map(|plan| &plan.stages).filter_map(|stage| stage.hold).map(|hold| hold.as_ms()).sum();
+        self.until_ms
+            .unwrap_or_else(|| i64::try_from(holds.saturating_mul(3)).unwrap_or(i64::MAX).saturating_add(14 * DAY_MS))
+    }
+}

@@ -1,0 +1,199 @@
+//! Who comes: subjects with ids of their own, dealt out by the real assignment, some of whom come far
+//! more often than others.
+
+use std::rc::Rc;
+
+use fastrand::Rng;
+
+use super::chance::{Picks, normal};
+use tidegate_decide::assign::{Reason, Visitor, assign};
+use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
+use tidegate_decide::compiled::{CompiledRollout, GroupIndex};
+/// Of the requests within a visit, one in so many is for a page.
+pub use tidegate_decide::forecast::PAGE_ONE_IN;
+use tidegate_decide::series::minute_of;
+use tidegate_model::plan::Plan;
+use tidegate_model::record::Record;
+use tidegate_model::subject::SubjectHash;
+use tidegate_model::variant::Variant;
+use tidegate_model::{Instant, Name};
+
+/// How unequal subjects are: the standard deviation of the logarithm of their activity. The busiest
+/// tenth makes two fifths of the requests.
+const ACTIVITY_SIGMA: f64 = 1.0;
+/// A subject who has not come for so long begins another visit, with a page.
+const VISIT_MS: i64 = 30 * 60_000;
+/// Of the other requests, one in so many is no GET, so that nothing can answer in new's place.
+pub const WRITE_ONE_IN: u32 = 4;
+/// A group whose members the plan does not name has one in so many of the subjects.
+const MEMBERS_ONE_IN: u64 = 20;
+
+/// A subject.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    hash: SubjectHash,
+    /// Under the seed of samples.
+    pub sampled: u64,
+    /// In which slice comparisons have it.
+    pub slice: u8,
+    came_ms: Option<i64>,
+}
+
+/// A request, before it is known what comes of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// By whom.
+    pub subject: usize,
+    /// Whether it is a page view, whose browser reports.
+    pub is_page: bool,
+    /// Whether legacy may answer in new's place.
+    pub is_get: bool,
+    /// Picks the endpoint.
+    pub draw: u32,
+    /// In which minute it comes, counted since 1970.
+    pub minute: u64,
+}
+
+impl Request {
+    /// A number from 0 to 1 of this request's own, another for each `of`.
+    pub fn share(&self, of: u64) -> f64 {
+        let mut hash = u64::from(self.draw) << 32
+            ^ self.subject as u64
+            ^ self.minute.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ (of + 1).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (hash ^ hash >> 31) as f64 / u64::MAX as f64
+    }
+}
+
+/// Where a subject stands in one rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Assigned {
+    /// On new.
+    pub is_new: bool,
+    /// Whether the hash alone has put it there.
+    pub is_compared: bool,
+}
+
+/// All subjects.
+#[derive(Clone, Debug, Default)]
+pub struct Population {
+    /// In no order.
+    pub subjects: Vec<Subject>,
+    picks: Picks,
+}
+
+/// A rollout as the assignment knows it.
+pub struct Dealt {
+    plan: Rc<Plan>,
+    standing: CompiledRollout,
+}
+
+impl Population {
+    /// So many subjects, and those whom the plans name.
+    pub fn new(count: usize, plans: &[Rc<Plan>], chance: &mut Rng) -> Self {
+        let (sampled, sliced) = (Seed::of(SAMPLE_SALT), Seed::of(SLICES_SALT));
+        let subject = |id: &str| {
+            let hash = SubjectHash::of(id.as_bytes());
+            Subject { hash, sampled: sampled.hash(hash), slice: sliced.slice(hash), came_ms: None }
+        };
+        let mut named: Vec<&str> = plans
+            .iter()
+            .flat_map(|plan| &plan.groups.0)
+            .flat_map(|(_, group)| &group.ids)
+            .map(String::as_str)
+            .collect();
+        named.sort_unstable();
+        named.dedup();
+        let mut subjects: Vec<Subject> = named.into_iter().map(subject).collect();
+        let mut weights = vec![1.0; subjects.len()];
+        for _ in 0..count {
+            subjects.push(subject(&format!("user-{:016x}", chance.u64(..))));
+            weights.push((ACTIVITY_SIGMA * normal(chance)).exp());
+        }
+        Self { picks: Picks::new(&weights), subjects }
+    }
+
+    /// One request.
+    pub fn request(&mut self, at: Instant, chance: &mut Rng) -> Request {
+        let (now_ms, minute) = (at.as_epoch_ms(), minute_of(at));
+        let index = self.picks.pick(chance);
+        let mut is_page = chance.u32(..).is_multiple_of(PAGE_ONE_IN);
+        if let Some(subject) = self.subjects.get_mut(index) {
+            is_page |= subject.came_ms.is_none_or(|came_ms| now_ms - came_ms > VISIT_MS);
+            subject.came_ms = Some(now_ms);
+        }
+        let draw = chance.u32(..);
+        Request { subject: index, is_page, is_get: is_page || !(draw >> 8).is_multiple_of(WRITE_ONE_IN), draw, minute }
+    }
+
+    /// Where everybody stands in each rollout.
+    pub fn seats(&self, rollouts: &[Dealt]) -> Vec<Vec<Assigned>> {
+        let seat = |index: usize, subject: &Subject| {
+            let Some(dealt) = rollouts.get(index) else { return Assigned::default() };
+            let assignment =
+                assign(&dealt.standing, &Coming { rollouts, index, hash: subject.hash, depth: rollouts.len() });
+            Assigned {
+                is_new: assignment.variant == Variant::New,
+                is_compared: matches!(assignment.reason, Reason::Bucketed | Reason::Holdout),
+            }
+        };
+        (0..rollouts.len()).map(|index| self.subjects.iter().map(|subject| seat(index, subject)).collect()).collect()
+    }
+}
+
+impl Dealt {
+    /// A rollout in this state, among those with these keys.
+    pub fn new(plan: &Rc<Plan>, record: &Record, keys: &[Name]) -> Self {
+        let standing = CompiledRollout::new(plan, Some(&record.live), false, record.is_waiting, &Keys(keys));
+        Self { plan: Rc::clone(plan), standing }
+    }
+}
+
+struct Keys<'a>(&'a [Name]);
+
+impl GroupIndex for Keys<'_> {
+    fn group(&self, plan: &Plan, name: &str) -> Option<usize> {
+        plan.groups.names().position(|own| own == name)
+    }
+
+    fn rollout(&self, key: &str) -> Option<usize> {
+        self.0.iter().position(|own| own.as_str() == key)
+    }
+}
+
+/// A subject who comes to one rollout.
+struct Coming<'a> {
+    rollouts: &'a [Dealt],
+    index: usize,
+    hash: SubjectHash,
+    /// Rollouts that require each other in a circle are refused by `check`; here they end.
+    depth: usize,
+}
+
+impl Visitor for Coming<'_> {
+    fn subject(&self) -> Option<SubjectHash> {
+        Some(self.hash)
+    }
+
+    fn is_in(&self, group: usize) -> Option<bool> {
+        let (name, group) = self.rollouts.get(self.index)?.plan.groups.0.get(group)?;
+        let is_unnamed = group.kv || group.matches.is_some();
+        let is_member = is_unnamed && Seed::of(name.as_str()).hash(self.hash).is_multiple_of(MEMBERS_ONE_IN);
+        Some(is_member || group.fingerprints.contains(self.hash))
+    }
+
+    fn chosen(&self) -> Option<Variant> {
+        None
+    }
+
+    fn variant_in(&self, rollout: usize) -> Variant {
+        match (self.rollouts.get(rollout), self.depth) {
+            (Some(dealt), 1..) => {
+                assign(&dealt.standing, &Coming { index: rollout, depth: self.depth - 1, ..*self }).variant
+            }
+            _ => Variant::Legacy,
+        }
+    }
+}

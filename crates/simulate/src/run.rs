@@ -1,0 +1,372 @@
+//! The run, step by step: requests come and are counted, an isolate flushes the counts to the controller, and the
+//! controller's alarm rings at each time that it asks for. What it decides then is its own; nothing of it is decided
+//! here.
+//!
+//! The controller evaluates every ten seconds where it matters when something is noticed: in the first hour of a
+//! rollout, in the hour after the scenario did something to it, and in stages that last seconds. Else it evaluates
+//! every minute while the scenario has something in force, and every other minute while all is well, which is still
+//! less than the break between two evaluations that conditions with `for` allow. A step goes from one evaluation to the
+//! next, unless the scenario has something in between, or the controller changes something.
+
+use std::rc::Rc;
+
+use fastrand::Rng;
+
+use super::Settings;
+use super::chance::poisson;
+use super::life::SimulatedRollout;
+use super::platform::Platform;
+use super::population::{Assigned, Dealt, Population, Request};
+use super::scenario::{Scenario, What};
+use super::told::{Event, Outcome, Report};
+use tidegate_decide::deployment::Deployment;
+use tidegate_decide::series::{MINUTE_MS, minute_of};
+use tidegate_model::live::Phase;
+use tidegate_model::measured::{SlicedCounts, Window};
+use tidegate_model::plan::Plan;
+use tidegate_model::{Instant, Name};
+use tidegate_protocol::flush::Counted;
+
+/// A step where it matters.
+const STEP_MS_MIN: i64 = 10_000;
+/// A step while all is well.
+const STEP_MS_MAX: i64 = 2 * MINUTE_MS;
+/// For so long it does.
+const FINE_MS: i64 = 3_600_000;
+/// Stages with a shorter hold are looked at in fine steps.
+const HOLD_MS_MIN: u64 = 600_000;
+/// The controller's alarm rings at most so often in a step.
+const ALARMS_MAX: usize = 1_000;
+/// A flush arrives so much before the alarm rings that evaluates what it brings.
+const FLUSH_MS: i64 = 1;
+/// What the scenario does after a rollout has ended is given so long to show.
+const SHOWING_MS: i64 = 24 * 3_600_000;
+
+/// A deployment and its made-up world.
+pub struct Simulation {
+    pub(super) platform: Platform,
+    pub(super) lives: Vec<SimulatedRollout>,
+    pub(super) events: Vec<Event>,
+    /// Why the plans were refused; then there are no rollouts.
+    pub(super) refused: Option<String>,
+    /// How many changes there have been.
+    pub(super) changes: u64,
+    pub(super) start: Instant,
+    pub(super) now: Instant,
+    pub(super) settings: Settings,
+    until_ms: i64,
+    chance: Rng,
+    population: Population,
+    seats: Vec<Vec<Assigned>>,
+    /// The revision that each rollout has there.
+    revisions: Vec<u64>,
+    /// Whether each life goes on.
+    lived: Vec<bool>,
+    /// The changes up to which the seats are right.
+    seated: Option<u64>,
+    is_over: bool,
+}
+
+impl Simulation {
+    /// The plans of one deployment, and what happens to them.
+    pub fn new(plans: &[Plan], scenario: &Scenario, settings: &Settings) -> Self {
+        let mut chance = Rng::with_seed(settings.seed);
+        let start = settings.start(plans);
+        let mut shared: Vec<Rc<Plan>> = plans.iter().cloned().map(Rc::new).collect();
+        shared.sort_by(|one, other| one.key.cmp(&other.key));
+        let population = Population::new(settings.subjects, &shared, &mut chance);
+        let mut platform = Platform::default();
+        platform.evaluate_every(settings.look_ms.unwrap_or(STEP_MS_MIN), start);
+        let applied = platform.apply(&serde_json::to_string(plans).unwrap_or_default(), start);
+        let lives = shared
+            .iter()
+            .map(|plan| {
+                SimulatedRollout::new(plan, scenario, settings.requests_per_hour, population.subjects.len(), start)
+            })
+            .collect();
+        let mut simulation = Self {
+            platform,
+            refused: applied.err().map(|refused| refused.detail),
+            lives,
+            events: Vec::new(),
+            changes: 0,
+            start,
+            now: start,
+            settings: settings.clone(),
+            until_ms: settings.until_ms(plans),
+            chance,
+            population,
+            seats: Vec::new(),
+            revisions: Vec::new(),
+            lived: Vec::new(),
+            seated: None,
+            is_over: false,
+        };
+        simulation.lives.iter_mut().for_each(SimulatedRollout::place);
+        simulation.platform.ring(start);
+        simulation.take_in();
+        simulation.turn();
+        simulation.go_on();
+        simulation
+    }
+
+    /// Runs to the end.
+    pub fn run(mut self) -> Report {
+        while self.step() {}
+        self.report()
+    }
+
+    /// The deployment as it is now.
+    pub fn deployment(&self) -> &Deployment {
+        self.platform.deployment()
+    }
+
+    /// The time.
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// What has happened so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// When it began.
+    pub const fn began(&self) -> Instant {
+        self.start
+    }
+
+    /// Milliseconds since the start.
+    pub fn at_ms(&self) -> i64 {
+        self.now.as_epoch_ms() - self.start.as_epoch_ms()
+    }
+
+    /// The most that it may take, in milliseconds.
+    pub const fn until_ms(&self) -> i64 {
+        self.until_ms
+    }
+
+    /// One step; whether there is another.
+    pub fn step(&mut self) -> bool {
+        if self.is_over || self.at_ms() >= self.until_ms {
+            return false;
+        }
+        self.lived = self.lives.iter().map(|life| self.is_lived(life)).collect();
+        let from = self.now;
+        let evaluate_ms = self.evaluate_ms();
+        self.platform.evaluate_every(evaluate_ms, from);
+        self.seat();
+        let until = self.ring_until(self.step_until(evaluate_ms));
+        let counted = self.traffic(from, until.as_epoch_ms() - from.as_epoch_ms());
+        self.now = until;
+        self.report_signals();
+        self.platform.flush(counted, self.faults(), Instant::from_epoch_ms(until.as_epoch_ms() - FLUSH_MS));
+        self.platform.ring(until);
+        self.take_in();
+        self.go_on();
+        self.turn();
+        self.go_on();
+        self.is_over = self.is_settled();
+        true
+    }
+
+    /// Until when the next step goes: until the next evaluation, or until the scenario has something.
+    fn step_until(&self, evaluate_ms: i64) -> Instant {
+        let (now_ms, at_ms) = (self.now.as_epoch_ms(), self.at_ms());
+        let turn_ms = self.lives.iter().filter_map(|life| life.next_turn_ms(at_ms)).min();
+        let turn_ms = turn_ms.map(|turn_ms| (turn_ms - at_ms).max(STEP_MS_MIN));
+        let wanted_ms = if self.settings.look_ms.is_some() { None } else { turn_ms };
+        Instant::from_epoch_ms(now_ms + evaluate_ms.min(wanted_ms.unwrap_or(evaluate_ms)))
+    }
+
+    /// Rings the controller's alarm at each time before `until` that it asks for. Returns when something changed, which
+    /// ends the step: who comes later comes to another state.
+    fn ring_until(&mut self, until: Instant) -> Instant {
+        let changes = self.changes;
+        for _ in 0..ALARMS_MAX {
+            let Some(at) = self.platform.wake(self.now).filter(|at| *at < until) else { break };
+            self.now = self.now.max(at);
+            self.platform.ring(self.now);
+            self.take_in();
+            if self.changes != changes {
+                return self.now;
+            }
+        }
+        until
+    }
+
+    /// Others report what they measure.
+    fn report_signals(&mut self) {
+        let (now, at_ms) = (self.now, self.at_ms());
+        for life in self.lives.iter_mut().zip(&self.lived).filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
+            let platform = &mut self.platform;
+            let key = life.key.clone();
+            life.report(at_ms, |name, value| platform.report(&key, name, value, now));
+        }
+    }
+
+    /// What isolates find wrong with the configuration.
+    fn faults(&self) -> Vec<(String, String)> {
+        let lived = self.lives.iter().zip(&self.lived).filter(|(_, is_lived)| **is_lived).map(|(life, _)| life);
+        let of = |life: &SimulatedRollout| {
+            let subject = format!("stage/{}", life.key);
+            (1..=life.conditions.faults).map(move |fault| (subject.clone(), format!("fault {fault} of the scenario")))
+        };
+        lived.flat_map(of).collect()
+    }
+
+    /// From now to the next evaluation, in milliseconds.
+    fn evaluate_ms(&self) -> i64 {
+        if let Some(look_ms) = self.settings.look_ms {
+            return look_ms;
+        }
+        let at_ms = self.at_ms();
+        let is_recent = |ms: i64| at_ms - ms < FINE_MS;
+        let matters = |life: &SimulatedRollout| {
+            let Some(rollout) = self.deployment().rollouts.get(&life.key) else { return false };
+            let record = &rollout.record;
+            let runs = record.live.phase == Phase::Running && !record.is_waiting;
+            let stage = life.plan.stage_index(record.live.stage.as_str()).and_then(|index| life.plan.stages.get(index));
+            let is_short = stage.and_then(|stage| stage.hold).is_some_and(|hold| hold.as_ms() < HOLD_MS_MIN);
+            let begun_ms = record.begun.as_epoch_ms() - self.start.as_epoch_ms();
+            runs && (is_short || is_recent(begun_ms)) || life.harmed_ms.is_some_and(is_recent)
+        };
+        let is_harmed = |life: &SimulatedRollout| {
+            life.turns.iter().any(|turn| turn.is_on && !turn.is_over && !turn.line.what.is_by_hand())
+        };
+        let wanted_ms = match () {
+            () if self.lives.iter().any(matters) => STEP_MS_MIN,
+            () if self.lives.iter().any(is_harmed) => MINUTE_MS,
+            () => STEP_MS_MAX,
+        };
+        // Evaluations are at whole minutes, as windows are.
+        wanted_ms - self.now.as_epoch_ms().rem_euclid(wanted_ms)
+    }
+
+    /// Deals the subjects out, where anything has changed.
+    fn seat(&mut self) {
+        if self.seated == Some(self.changes) {
+            return;
+        }
+        let keys: Vec<Name> = self.lives.iter().map(|life| life.key.clone()).collect();
+        let rollouts = &self.platform.deployment().rollouts;
+        let dealt: Vec<Dealt> =
+            rollouts.iter().map(|rollout| Dealt::new(&rollout.plan, &rollout.record, &keys)).collect();
+        self.seats = self.population.seats(&dealt);
+        self.revisions = self.lives.iter().map(|life| life.live.revision).collect();
+        self.seated = Some(self.changes);
+    }
+
+    /// Lets requests come, to where the state at the beginning of the step deals them out: isolates learn of a new
+    /// one within a second or two. Returns what is counted of them.
+    fn traffic(&mut self, from: Instant, length_ms: i64) -> Vec<Counted> {
+        let count = poisson(&mut self.chance, self.settings.requests_per_hour * length_ms as f64 / 3_600_000.0);
+        let moment = |index: usize| {
+            Instant::from_epoch_ms(
+                from.as_epoch_ms()
+                    + length_ms * i64::try_from(index).unwrap_or_default() / i64::try_from(count).unwrap_or(i64::MAX),
+            )
+        };
+        let requests: Vec<Request> =
+            (0..count).map(|index| self.population.request(moment(index), &mut self.chance)).collect();
+        let mut flushed = Vec::new();
+        let lived = self.lives.iter_mut().zip(&self.seats).zip(&self.revisions).zip(&self.lived);
+        for ((life, seats), revision) in lived.filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
+            let (window, compared) =
+                life.traffic.count(&requests, &self.population, seats, minute_of(from), *revision, &mut self.chance);
+            if !window.sides.is_empty() {
+                flushed.push(Counted { rollout: life.key.clone(), window, compared });
+            }
+        }
+        flushed
+    }
+
+    /// Does what the scenario has for now.
+    fn turn(&mut self) {
+        let at_ms = self.at_ms();
+        for index in 0..self.lives.len() {
+            let Some(life) = self.lives.get_mut(index) else { continue };
+            let (begun, ended) = life.turn(at_ms);
+            for turn in begun {
+                self.begin(index, turn);
+            }
+            for turn in ended {
+                self.end(index, turn);
+            }
+            self.operate(index);
+        }
+    }
+
+    /// Reports that happen once.
+    pub(super) fn happen(&mut self, index: usize, what: &What) {
+        let (Some(life), now) = (self.lives.get(index), self.now) else { return };
+        match what {
+            What::Count(name, count) => self.platform.report(&life.key, name, *count, now),
+            What::Reporters(name, count) => {
+                let Some(rollout) = self.platform.deployment().rollouts.get(&life.key) else { return };
+                let mut window = Window::at(minute_of(now), rollout.record.live.revision);
+                let seats = self.seats.get(index).map_or(&[][..], Vec::as_slice);
+                life.traffic.reporters(
+                    name,
+                    usize::try_from(*count).unwrap_or_default(),
+                    &self.population,
+                    seats,
+                    &mut window,
+                );
+                let counted = Counted { rollout: life.key.clone(), window, compared: SlicedCounts::default() };
+                self.platform.flush(vec![counted], Vec::new(), now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether nothing more can happen that anybody wants to see.
+    fn is_settled(&self) -> bool {
+        let at_ms = self.at_ms();
+        let counts = |life: &&SimulatedRollout| self.settings.rollout.as_ref().is_none_or(|key| *key == life.key);
+        let is_over = |life: &SimulatedRollout| self.is_stuck(&life.key, self.lives.len()) && !self.is_showing(life);
+        self.lives.iter().filter(counts).all(is_over) && !self.lives.iter().any(|life| life.has_turns_after(at_ms))
+    }
+
+    /// Whether the scenario has done something to a rollout after its end, which may still show.
+    fn is_showing(&self, life: &SimulatedRollout) -> bool {
+        let ended_ms = life.last.as_ref().map(|(_, ended_ms)| *ended_ms);
+        life.harmed_ms
+            .is_some_and(|ms| ended_ms.is_some_and(|ended_ms| ms >= ended_ms) && self.at_ms() < ms + SHOWING_MS)
+    }
+
+    /// Whether there is anything to be seen of a rollout. Who has not begun serves nobody, so no guardrail
+    /// watches and no gate counts. Who has ended is left in peace unless the scenario goes on with it.
+    fn is_lived(&self, life: &SimulatedRollout) -> bool {
+        let Some(rollout) = self.deployment().rollouts.get(&life.key) else { return false };
+        let live = &rollout.record.live;
+        let goes_on =
+            Outcome::of(live) == Outcome::Unfinished || self.is_showing(life) || life.has_turns_after(self.at_ms());
+        goes_on && live.phase != Phase::Draft && !rollout.record.is_waiting
+    }
+
+    /// Whether a rollout goes nowhere by itself any more; `depth` bounds how far it is looked who
+    /// waits for whom.
+    fn is_stuck(&self, key: &Name, depth: usize) -> bool {
+        use tidegate_decide::schedule::Blocker;
+        let (Some(rollout), Some(life)) =
+            (self.deployment().rollouts.get(key), self.lives.iter().find(|life| life.key == *key))
+        else {
+            return true;
+        };
+        if Outcome::of(&rollout.record.live) != Outcome::Unfinished {
+            return true;
+        }
+        let is_for_good = |blocker: &Blocker| match blocker {
+            Blocker::Draft | Blocker::Checklist(_) => true,
+            Blocker::After(names) => names.iter().any(|name| {
+                let has_ended = self.deployment().rollouts.get(name).is_some_and(|other| other.record.live.has_ended());
+                !has_ended && depth > 0 && self.is_stuck(name, depth - 1)
+            }),
+            _ => false,
+        };
+        let is_passing =
+            |blocker: &Blocker| matches!(blocker, Blocker::Hold(..) | Blocker::Gates(..) | Blocker::SampleRatio(_));
+        life.blocked.iter().any(is_for_good) && !life.blocked.iter().any(is_passing)
+    }
+}
