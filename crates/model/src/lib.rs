@@ -16,6 +16,7 @@ pub mod measured;
 pub mod name;
 pub mod no_id;
 pub mod node;
+pub mod notification;
 pub mod number;
 pub mod percentage;
 pub mod plan;
