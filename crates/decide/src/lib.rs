@@ -15,6 +15,7 @@ pub mod firsts;
 pub mod forecast;
 pub mod judge;
 pub mod metrics;
+pub mod notify;
 pub mod offers;
 pub mod overdispersion;
 pub mod reconcile;

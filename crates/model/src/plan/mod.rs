@@ -8,6 +8,7 @@ pub mod defaults;
 pub mod fields;
 pub mod identity;
 pub mod limits;
+pub mod messages;
 pub mod read;
 pub mod rules;
 pub mod set;
@@ -26,7 +27,8 @@ use super::source::Match;
 use super::{Name, Percentage};
 pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
-pub use stage::{Channel, Gate, Guardrail, Notice, Risk, Signal, Stage};
+pub use messages::{Digest, Links, Notice, Role};
+pub use stage::{Channel, Gate, Guardrail, Risk, Signal, Stage};
 pub use upstreams::{
     Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams,
 };
@@ -79,7 +81,7 @@ pub struct Plan {
     pub signals: Table<Signal>,
     /// Who is who.
     #[serde(skip_serializing_if = "Table::is_empty")]
-    pub roles: Table<String>,
+    pub roles: Table<Role>,
     /// When it starts by itself, once the checklist is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<super::Instant>,
@@ -122,6 +124,9 @@ pub struct Plan {
     /// Remarks for operators.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Where people read on.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub links: Links,
     /// Where notices and alerts go.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub channels: Table<Channel>,
@@ -134,6 +139,9 @@ pub struct Plan {
     /// Conditions that must not come true.
     #[serde(rename = "guardrail", skip_serializing_if = "Vec::is_empty")]
     pub guardrails: Vec<Guardrail>,
+    /// The figures at certain hours.
+    #[serde(rename = "digest", skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<Digest>,
     /// Messages at certain times.
     #[serde(rename = "notice", skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Notice>,
