@@ -184,12 +184,12 @@ impl Telling<'_> {
     /// Why, with the figures that decided.
     fn why(&self) -> String {
         let why = explain::of_entry(self.entry);
-        let said = match &self.entry.cause {
-            Some(EntryCause::Operator) | None if why.is_empty() => format!("{} gave no reason", self.entry.actor),
-            Some(EntryCause::Operator) | None => format!("{}: {why}", self.entry.actor),
-            _ => why,
-        };
-        explain::sentence(&said)
+        match &self.entry.cause {
+            Some(EntryCause::Operator) | None if why.is_empty() => format!("{} gave no reason.", self.entry.actor),
+            // Names stay as they are written.
+            Some(EntryCause::Operator) | None => format!("{}: {}", self.entry.actor, explain::ended(&why)),
+            _ => explain::sentence(&why),
+        }
     }
 
     /// Something that needs nobody: it can be taken back.

@@ -122,3 +122,6 @@ pub fn sample(plan: &Plan, channel: &Name, console: Option<&str>, now: Instant) 
         ..Notification::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

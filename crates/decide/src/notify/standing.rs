@@ -72,7 +72,7 @@ fn ended(words: &Words<'_>, memory: &mut Memory, now_so: &[Standing]) -> Vec<Out
     memory.is_changed |= !over.is_empty();
     let told = over.into_iter().filter(|own| own.told.is_some() && !own.title.is_empty());
     let outgoing = told.map(|own| {
-        let what = format!("{}: over: {}", words.key(), own.title);
+        let what = format!("{}: resolved: {}", words.key(), own.title);
         let notification = Notification {
             why: format!("It had lasted since {}.", own.since.to_words()),
             incident: Some(incident(words, &own)),

@@ -183,13 +183,15 @@ fn of_message(words: &Words<'_>, message: &Message, memory: &Memory) -> Option<O
 /// A message of the communication plan: it goes out, or a person gets the text to send.
 fn notice(words: &Words<'_>, message: &Message, to: &[Name]) -> Option<Outgoing> {
     let notice = message.notice.and_then(|index| words.plan().notices.get(index))?;
-    let whom = notice.audience.map(|audience| format!(" to {}", audience.with_article())).unwrap_or_default();
+    let whom = notice.audience.map(|audience| format!(" to {}", audience.with_article()));
     let (what, action, command) = if notice.by.is_some() {
+        let whom = whom.unwrap_or_default();
         let what = format!("{}: a message{whom} is to be sent", words.key());
         let command = format!("tidegate approve {} {}", words.key(), words::quoted(&notice.text));
         (what, Some("Send the text, then tick it off.".to_owned()), Some(command))
     } else {
-        (format!("{}, message{whom}: {}", words.key(), notice.text), None, None)
+        let what = whom.map(|whom| format!(", message{whom}")).unwrap_or_default();
+        (format!("{}{what}: {}", words.key(), notice.text), None, None)
     };
     let notification = Notification {
         why: format!("The plan has this message for {}.", notice.at),
@@ -220,7 +222,7 @@ fn resolved(words: &Words<'_>, judge: &Judge, memory: &mut Memory) -> Vec<Outgoi
     memory.incidents = open;
     memory.is_changed |= !over.is_empty();
     let told = over.into_iter().map(|own| {
-        let what = format!("{}: over: {}", words.key(), own.title);
+        let what = format!("{}: resolved: {}", words.key(), own.title);
         let why = if own.has_acted {
             format!("Somebody has acted: {} is {} at {}.", words.key(), phase(words), words.place())
         } else {
