@@ -26,6 +26,7 @@ pub mod log;
 pub mod measuring;
 pub mod message;
 pub mod meter;
+pub mod notify;
 pub mod pace;
 pub mod preview;
 pub mod reach;

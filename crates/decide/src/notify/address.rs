@@ -1,7 +1,8 @@
 //! From names to channels, at one moment.
 
 use tidegate_model::notification::Urgency;
-use tidegate_model::plan::words::{Audience, ChannelKind};
+use tidegate_model::plan::channel::ChannelKind;
+use tidegate_model::plan::words::Audience;
 use tidegate_model::plan::{Channel, Plan};
 use tidegate_model::{Instant, Name};
 
@@ -15,7 +16,7 @@ pub fn resolve(plan: &Plan, names: &[Name], urgency: Urgency, at: Instant) -> Ve
 /// The channels of those who look after a stage. Nobody is woken up by what is not critical because they own it.
 pub fn of_owner(plan: &Plan, owner: Option<&Name>, urgency: Urgency, at: Instant) -> Vec<Name> {
     let channels = named(plan, owner.map(std::slice::from_ref).unwrap_or_default(), at);
-    let is_loud = |name: &Name| plan.channels.get(name.as_str()).is_some_and(is_pager);
+    let is_loud = |name: &Name| plan.channels.get(name.as_str()).is_some_and(Channel::is_pager);
     channels.into_iter().filter(|name| urgency == Urgency::Critical || !is_loud(name)).collect()
 }
 
@@ -61,24 +62,10 @@ fn unnamed(plan: &Plan, urgency: Urgency) -> Vec<Name> {
         found.map(|(name, _)| name.clone()).collect()
     };
     let is_critical = urgency == Urgency::Critical;
-    let found = those(&|channel| is_chat(channel) || is_critical && is_pager(channel));
+    let found = those(&|channel| channel.is_chat() || is_critical && channel.is_pager());
     if found.is_empty() {
-        those(&|channel| is_mail(channel) || is_pager(channel) && urgency > Urgency::Info)
+        those(&|channel| channel.kind() == ChannelKind::Mail || channel.is_pager() && urgency > Urgency::Info)
     } else {
         found
     }
-}
-
-/// Whether it wakes somebody up.
-fn is_pager(channel: &Channel) -> bool {
-    channel.kind == ChannelKind::Pager
-}
-
-/// Whether it is a team's conversation, or a program that hears all of it.
-fn is_chat(channel: &Channel) -> bool {
-    matches!(channel.kind, ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Webhook)
-}
-
-fn is_mail(channel: &Channel) -> bool {
-    channel.kind == ChannelKind::Email
 }

@@ -4,6 +4,7 @@
 //! types, in which nothing is left to parse. [`rules`] holds what no single field can tell, such
 //! as percentages that fall from one stage to the next.
 
+pub mod channel;
 pub mod defaults;
 pub mod fields;
 pub mod identity;
@@ -25,10 +26,11 @@ use super::group::Fingerprints;
 use super::route::{PathPattern, Route};
 use super::source::Match;
 use super::{Name, Percentage};
+pub use channel::Channel;
 pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
 pub use messages::{Digest, Links, Notice, Role};
-pub use stage::{Channel, Gate, Guardrail, Risk, Signal, Stage};
+pub use stage::{Gate, Guardrail, Risk, Signal, Stage};
 pub use upstreams::{
     Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams,
 };

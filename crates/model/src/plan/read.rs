@@ -5,9 +5,10 @@ mod requests;
 
 use self::messages::{digest, links, notice, role};
 use self::requests::{failures, identity, path_rule, robots, upstreams};
+use super::channel::read as channel;
 use super::fields::Reader;
-use super::stage::{Channel, Escalation, Gate, Guardrail, Risk, Signal, Stage};
-use super::words::{Action, Advance, CachePolicy, ChannelKind, Level, SecretName, Severity, SignalKind};
+use super::stage::{Escalation, Gate, Guardrail, Risk, Signal, Stage};
+use super::words::{Action, Advance, CachePolicy, Level, Severity, SignalKind};
 use super::{Defaults, Endpoint, Group, Identity, Plan, Values, limits, rules};
 use crate::fault::{Explain, Fault, Faults};
 use crate::group::Fingerprints;
@@ -205,27 +206,6 @@ fn signal(r: &mut Reader, node: &Node) -> Option<Signal> {
         _ => {}
     }
     Some(Signal { kind: kind?, heartbeat, fresh, description })
-}
-
-fn channel(r: &mut Reader, node: &Node) -> Option<Channel> {
-    let fields = r.fields(node)?;
-    let is_tolerant = r.is_tolerant();
-    let mut keys = fields.keys().filter(|key| !is_tolerant || key.parse::<ChannelKind>().is_ok());
-    let (Some(word), None) = (keys.next(), keys.next()) else {
-        r.error(
-            node.span.clone(),
-            "a channel has one field, its kind",
-            Some("such as `slack = \"secret:CHAT_URL\"`".into()),
-        );
-        return None;
-    };
-    let kind: Result<ChannelKind, _> = word.parse();
-    let kind = kind.map_err(|error| r.error(node.span.clone(), &error, error.help())).ok()?;
-    let target = node.field(word).and_then(|node| match kind {
-        ChannelKind::Email => r.text(node),
-        _ => r.parsed::<SecretName>(node).map(|secret| secret.to_string()),
-    })?;
-    Some(Channel { kind, target })
 }
 
 fn values(r: &mut Reader, node: &Node) -> Option<Values> {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
-use super::words::{Action, ChannelKind, CheckIn, Level, Severity, SignalKind};
+use super::words::{Action, CheckIn, Level, Severity, SignalKind};
 use crate::condition::Condition;
 use crate::weekly::Weekly;
 use crate::{Duration, Name, Percentage};
@@ -137,23 +137,6 @@ pub struct Signal {
 
 /// How long a level counts where the plan says nothing.
 pub const FRESH_DEFAULT: Duration = Duration::minutes(5);
-
-/// Where messages go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Channel {
-    /// What carries them.
-    pub kind: ChannelKind,
-    /// `secret:NAME`, or for mail an address.
-    pub target: String,
-}
-
-impl Serialize for Channel {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(&self.kind, &self.target)?;
-        map.end()
-    }
-}
 
 /// What could go wrong, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -133,22 +133,6 @@ words! {
     } allows "`count` or `gauge`"
 }
 
-words! {
-    /// What carries a message.
-    ChannelKind is "a kind of channel" of {
-        /// A Slack webhook.
-        Slack = "slack",
-        /// A Microsoft Teams webhook.
-        Teams = "teams",
-        /// Any webhook.
-        Webhook = "webhook",
-        /// A pager service's events address.
-        Pager = "pager",
-        /// Mail.
-        Email = "email",
-    } allows "`slack`, `teams`, `webhook`, `pager` or `email`"
-}
-
 /// What a guardrail does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -202,17 +186,37 @@ serialize_as_text!(Action);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecretName(pub Name);
 
-impl FromStr for SecretName {
-    type Err = WordError;
+/// Why a text is not the name of a secret. The text may be the secret itself, so it is not repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretNameError {
+    /// It is an address, and those carry keys.
+    Address,
+    /// It is something else.
+    NoName,
+}
 
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        let name = text.strip_prefix("secret:").and_then(|name| name.parse().ok());
-        name.map(Self).ok_or_else(|| WordError {
-            // The text may be the secret itself, so it is not repeated.
-            word: "the value".to_owned(),
-            what: "the name of a secret",
-            allowed: "`secret:NAME`, with the value set by `wrangler secret put NAME`",
+impl fmt::Display for SecretNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "an address stands here in plain text, and whoever reads the plan could use it",
+            Self::NoName => "this is not the name of a secret",
         })
+    }
+}
+
+impl Explain for SecretNameError {
+    fn help(&self) -> Option<String> {
+        Some("write `secret:NAME`, and set its value with `npx wrangler secret put NAME` (locally in .dev.vars)".into())
+    }
+}
+
+impl FromStr for SecretName {
+    type Err = SecretNameError;
+
+    fn from_str(text: &str) -> Result<Self, SecretNameError> {
+        let kind = if text.contains("://") { SecretNameError::Address } else { SecretNameError::NoName };
+        let name = text.strip_prefix("secret:").and_then(|name| name.parse().ok());
+        name.map(Self).ok_or(kind)
     }
 }
 

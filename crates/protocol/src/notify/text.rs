@@ -1,0 +1,191 @@
+//! A notification in words, for every channel alike.
+
+use std::fmt::Write as _;
+
+use tidegate_model::Instant;
+use tidegate_model::notification::{Link, Notification, NotificationKind, Urgency};
+
+/// How loud a message is, as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Somebody has to act now.
+    Critical,
+    /// Somebody has to look.
+    Warning,
+    /// Nothing is wrong.
+    Info,
+    /// What was wrong is over.
+    Resolved,
+    /// A sample.
+    Test,
+}
+
+impl Tone {
+    /// The tone of a notification.
+    pub fn of(n: &Notification) -> Self {
+        match (n.kind, n.urgency) {
+            (NotificationKind::Resolved, _) => Self::Resolved,
+            (NotificationKind::Test, _) => Self::Test,
+            (_, Urgency::Critical) => Self::Critical,
+            (_, Urgency::Warning) => Self::Warning,
+            (_, Urgency::Info) => Self::Info,
+        }
+    }
+
+    /// Its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Critical => "Critical",
+            Self::Warning => "Warning",
+            Self::Info => "Info",
+            Self::Resolved => "Resolved",
+            Self::Test => "Test",
+        }
+    }
+
+    /// Its sign: each has a shape of its own, for those who do not see the colour.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Critical => "🚨",
+            Self::Warning => "⚠️",
+            Self::Info => "ℹ️",
+            Self::Resolved => "✅",
+            Self::Test => "🧪",
+        }
+    }
+
+    /// Its colour, as red, green and blue in hex.
+    pub const fn color(self) -> &'static str {
+        match self {
+            Self::Critical => "#c8102e",
+            Self::Warning => "#d97706",
+            Self::Info => "#2563eb",
+            Self::Resolved => "#15803d",
+            Self::Test => "#6b7280",
+        }
+    }
+}
+
+/// A text of at most `chars_max` characters, `…` included where it was longer. Characters are counted as
+/// UTF-16 does, which is what vendors count, and never cut in two.
+pub fn cut(text: &str, chars_max: usize) -> String {
+    cut_as(text, chars_max, |c, out| out.push(c))
+}
+
+/// The same of a text whose characters `write` writes in another form, counted in that form.
+pub fn cut_as(text: &str, chars_max: usize, write: impl Fn(char, &mut String)) -> String {
+    let mut out = String::with_capacity(text.len().min(chars_max * 4));
+    let (mut used, mut fits) = (0, 0);
+    let mut piece = String::new();
+    for c in text.chars() {
+        piece.clear();
+        write(c, &mut piece);
+        used += piece.chars().map(char::len_utf16).sum::<usize>();
+        if used > chars_max {
+            out.truncate(fits);
+            out.push('…');
+            return out;
+        }
+        out.push_str(&piece);
+        // Up to here there is room for the sign of the cut.
+        if used < chars_max {
+            fits = out.len();
+        }
+    }
+    out
+}
+
+/// A text on one line, without characters that control anything.
+pub fn line(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if is_odd(c) { ' ' } else { c }).collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A text as it was written, without characters that control anything but line breaks.
+pub fn lines(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    text.chars().map(|c| if is_odd(c) && c != '\n' { ' ' } else { c }).collect()
+}
+
+/// Whether a character controls how others are shown: control characters, and those that turn the direction
+/// of writing, by which a text can be made to read as something else.
+fn is_odd(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Its links that are links: http or https, without anything that could end one early. A plan names them by
+/// keys, such as `runbook`.
+pub fn links(n: &Notification) -> impl Iterator<Item = (String, &str)> {
+    n.links.iter().filter(|link| is_link(&link.url)).map(|Link { title, url }| (capital(&line(title)), url.as_str()))
+}
+
+fn capital(title: &str) -> String {
+    let mut chars = title.chars();
+    chars.next().map_or_else(|| "Link".into(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+fn is_link(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"<>\"'`\\|{}^".contains(&byte);
+    rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_plain)) && url.len() <= 2_000
+}
+
+/// The figures that the sentence does not tell already.
+pub fn figures(n: &Notification) -> impl Iterator<Item = String> {
+    n.figures.iter().filter(|figure| !n.why.contains(figure.as_str())).map(|figure| line(figure))
+}
+
+/// The rollout, with what is being released.
+pub fn rollout(n: &Notification) -> String {
+    match &n.description {
+        Some(description) => format!("{}: {}", n.rollout, line(description)),
+        None => n.rollout.to_string(),
+    }
+}
+
+/// What stands below the sentences, each with its label.
+pub fn facts(n: &Notification) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("Rollout", rollout(n))];
+    let mut add = |label, text: &Option<String>| facts.extend(text.as_ref().map(|text| (label, line(text))));
+    add("Owner of the stage", &n.owner);
+    add("Next", &n.next);
+    add("For", &n.audience);
+    facts
+}
+
+/// A point in time for people: `2026-11-29 03:12 UTC`.
+pub fn at(at: Instant) -> String {
+    let text = at.to_string();
+    match (text.get(..10), text.get(11..16)) {
+        (Some(date), Some(time)) => format!("{date} {time} UTC"),
+        _ => text,
+    }
+}
+
+/// What kind of message it is, about which revision, and when: the small print.
+pub fn small_print(n: &Notification) -> String {
+    let revision = n.revision.map(|revision| format!(" · revision {revision}")).unwrap_or_default();
+    format!("{} · {}{revision}", Tone::of(n).word(), n.kind.as_str())
+}
+
+/// All of it as plain text, without the headline.
+pub fn plain(n: &Notification) -> String {
+    let mut text = String::new();
+    let mut paragraph = |label: &str, words: &str| {
+        if !words.is_empty() {
+            let separator = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{separator}{label}{words}");
+        }
+    };
+    paragraph("What to do: ", &n.action.as_deref().map(line).unwrap_or_default());
+    paragraph("", &n.text.as_deref().map(lines).unwrap_or_default());
+    let why: Vec<String> = [line(&n.why)].into_iter().chain(figures(n).map(|figure| format!("- {figure}"))).collect();
+    paragraph("", why.join("\n").trim());
+    let facts: Vec<String> = facts(n).into_iter().map(|(label, words)| format!("{label}: {words}")).collect();
+    paragraph("", &facts.join("\n"));
+    paragraph("To stop or undo it: ", &n.command.as_deref().map(line).unwrap_or_default());
+    let links: Vec<String> = links(n).map(|(title, url)| format!("{title}: {url}")).collect();
+    paragraph("", &links.join("\n"));
+    paragraph("", &format!("{} · {}", small_print(n), at(n.at)));
+    text
+}
