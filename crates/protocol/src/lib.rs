@@ -29,6 +29,7 @@ pub mod meter;
 pub mod pace;
 pub mod preview;
 pub mod reach;
+pub mod receive;
 pub mod respond;
 pub mod robots;
 pub mod routing;
