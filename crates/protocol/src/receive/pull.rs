@@ -56,6 +56,17 @@ pub fn authorization(secret: &str) -> String {
     if secret.contains(' ') { secret.to_owned() } else { format!("Bearer {secret}") }
 }
 
+/// What the platform says of a question that failed, without the address, which may be a secret.
+pub fn said(message: &str, url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let hidden = [url, rest, authority, host, name].into_iter().filter(|text| !text.is_empty());
+    let message = hidden.fold(message.to_owned(), |message, text| message.replace(text, "…"));
+    format!("it cannot be asked: {}", short(&message))
+}
+
 fn encoded(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len() * 2), |mut url, byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
