@@ -15,10 +15,11 @@ use crate::metrics::RolloutMetrics;
 use crate::rollout::Rollout;
 use crate::schedule::Blocker;
 use crate::series::{Series, minute_of};
+use crate::sources;
 use tidegate_model::condition::Metric;
 use tidegate_model::live::Phase;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
-use tidegate_model::plan::stage::FRESH_DEFAULT;
+use tidegate_model::plan::signal::FRESH_DEFAULT;
 use tidegate_model::plan::words::SignalKind;
 use tidegate_model::plan::{Guardrail, Plan};
 use tidegate_model::variant::Variant;
@@ -46,7 +47,7 @@ pub(super) fn told(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &Fact
         outgoing.extend(evaluation.messages.iter().filter_map(|message| of_message(words, message, &memory)));
         outgoing.extend(resolved(words, &metrics.judge, &mut memory));
     }
-    let mut now_so = faults(words, facts);
+    let mut now_so = faults(words, metrics, facts);
     if let Some(evaluation) = evaluation {
         now_so.extend(sample_ratio(words, evaluation));
     }
@@ -242,10 +243,15 @@ fn phase(words: &Words<'_>) -> String {
     words.rollout.record.live.phase.to_string().replace('_', " ")
 }
 
-fn faults(words: &Words<'_>, facts: &Facts) -> Vec<Standing> {
+fn faults(words: &Words<'_>, metrics: &RolloutMetrics, facts: &Facts) -> Vec<Standing> {
     let rollout = words.rollout;
     let mut standing: Vec<Standing> = Vec::new();
-    for fault in facts.faults.iter().chain(&rollout.fault).chain(&rollout.unread) {
+    // Before the start nobody relies on a source.
+    let of_sources = match rollout.record.live.phase {
+        Phase::Draft => Vec::new(),
+        _ => sources::faults(words.plan(), &metrics.sources, &metrics.signals, words.now),
+    };
+    for fault in facts.faults.iter().chain(&rollout.fault).chain(&rollout.unread).chain(&of_sources) {
         let what = format!("fault {}", fault.subject);
         if standing.iter().any(|own| own.what == what) {
             continue;
@@ -263,7 +269,7 @@ fn faults(words: &Words<'_>, facts: &Facts) -> Vec<Standing> {
         };
         standing.push(Standing {
             what,
-            after_ms: 0,
+            after_ms: patience_ms(words.plan(), metrics, &fault.subject),
             again_ms: None,
             title: Some(format!("fault of {}", fault.subject)),
             channels: reached(words, &[], Urgency::Warning),
@@ -271,6 +277,14 @@ fn faults(words: &Words<'_>, facts: &Facts) -> Vec<Standing> {
         });
     }
     standing
+}
+
+/// How long a fault has to last before it is told. A receiver to which nobody has ever sent anything has its time.
+fn patience_ms(plan: &Plan, metrics: &RolloutMetrics, subject: &str) -> i64 {
+    let Some(name) = subject.strip_prefix("receiver/") else { return 0 };
+    let has_sent = metrics.sources.receiver(name).is_some_and(|state| state.last_at.is_some());
+    let heartbeat = plan.receivers.get(name).and_then(|receiver| receiver.heartbeat).filter(|_| !has_sent);
+    heartbeat.map_or(0, |heartbeat| i64::try_from(heartbeat.as_ms()).unwrap_or(i64::MAX))
 }
 
 fn sample_ratio(words: &Words<'_>, evaluation: &Evaluation) -> Option<Standing> {

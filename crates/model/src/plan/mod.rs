@@ -11,8 +11,10 @@ pub mod identity;
 pub mod limits;
 pub mod messages;
 pub mod read;
+pub mod receiver;
 pub mod rules;
 pub mod set;
+pub mod signal;
 pub mod stage;
 pub mod together;
 pub mod upstreams;
@@ -30,7 +32,9 @@ pub use channel::Channel;
 pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
 pub use messages::{Digest, Links, Notice, Role};
-pub use stage::{Gate, Guardrail, Risk, Signal, Stage};
+pub use receiver::Receiver;
+pub use signal::Signal;
+pub use stage::{Gate, Guardrail, Risk, Stage};
 pub use upstreams::{
     Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams,
 };
@@ -81,6 +85,9 @@ pub struct Plan {
     /// Facts from outside.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub signals: Table<Signal>,
+    /// Where other tools send what becomes signals.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub receivers: Table<Receiver>,
     /// Who is who.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub roles: Table<Role>,

@@ -3,6 +3,7 @@
 
 mod messages;
 mod names;
+mod receivers;
 mod requests;
 pub mod safety;
 
@@ -48,6 +49,7 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     rules.stages(&known);
     rules.guardrails(&known);
     messages::check(&mut rules, &known);
+    receivers::check(&mut rules, &known);
     rules.numbers();
     rules.faults
 }
