@@ -3,13 +3,14 @@
 use web_sys::{Request, Response};
 use worker::Env;
 
-use super::{api, beacon, clock, console, glue, isolate, session};
+use super::{api, beacon, clock, console, glue, isolate, receive, session};
 use tidegate_model::number::{Plain, rounded};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
 use tidegate_protocol::console::is_for_everybody;
 use tidegate_protocol::preview::{self, PreviewKey};
+use tidegate_protocol::receive::PREFIX as RECEIVERS;
 use tidegate_protocol::www;
 
 /// A request to one of the paths.
@@ -79,6 +80,9 @@ async fn route(request: &AdminRequest<'_>) -> Response {
     }
     if let Some(path) = request.address.path.strip_prefix(PREFIX) {
         return api::route(request, path).await;
+    }
+    if let Some(name) = request.address.path.strip_prefix(RECEIVERS) {
+        return receive::serve(request, name).await;
     }
     let is_read = request.is_read();
     match request.address.path {

@@ -14,7 +14,9 @@ use tidegate_protocol::api::auth::{Credentials, Person, admit};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::prometheus::CONTENT_TYPE;
 use tidegate_protocol::api::session::{self, SessionKey};
-use tidegate_protocol::api::{BODY_BYTES_MAX, Call, EXPOSITION, PLANS_BYTES_MAX, Reply, Route, body, parameter};
+use tidegate_protocol::api::{
+    BODY_BYTES_MAX, Call, EXPOSITION, PLANS_BYTES_MAX, PREFIX, Reply, Route, body, parameter,
+};
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::preview::{self, PreviewKey};
 
@@ -62,9 +64,16 @@ pub fn admitted(request: &AdminRequest<'_>) -> Result<(Person, Option<u64>), Pro
     let credentials = Credentials {
         authorization: authorization.as_deref(),
         sessions: session::brought(&cookies),
+        reports: signals_of(request),
         ..sent.credentials(request)
     };
     admit(glue::text(request.env, "ADMIN_TOKENS").as_deref(), sessions.as_ref(), &credentials)
+}
+
+/// The rollout of which a request reports a signal, if it does.
+fn signals_of<'r>(request: &AdminRequest<'r>) -> Option<&'r str> {
+    let key = request.address.path.strip_prefix(PREFIX)?.strip_prefix("rollouts/")?.strip_suffix("/signals")?;
+    (request.method == "POST" && !key.contains('/')).then_some(key)
 }
 
 /// Where a browser says that a request was sent from, and to.
@@ -93,6 +102,7 @@ impl Sent {
             fetch_site: self.fetch_site.as_deref(),
             own_origin: &self.to,
             is_read: request.is_read(),
+            reports: None,
             now_s: clock::now_ms() / 1_000.0,
         }
     }
@@ -114,10 +124,12 @@ async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Problem
                 path: path.to_owned(),
                 query: request.query().to_owned(),
                 actor: person.name,
+                signal: person.scope.signal,
                 if_match: request.header("if-match"),
                 key: request.header("idempotency-key"),
                 console_host: if route == Route::Plans { glue::text(request.env, "CONSOLE_HOST") } else { None },
                 body,
+                received: None,
             };
             let reply = ask(request, &call, killed.as_deref()).await?;
             if !request.is_read() && !reply.is_problem {
@@ -134,7 +146,7 @@ async fn learn(request: &AdminRequest<'_>, is_kill: bool) {
 }
 
 /// Asks the controller; for a kill of `killed`, not for long.
-async fn ask(request: &AdminRequest<'_>, call: &Call, killed: Option<&str>) -> Result<Reply, Problem> {
+pub async fn ask(request: &AdminRequest<'_>, call: &Call, killed: Option<&str>) -> Result<Reply, Problem> {
     if !glue::has_controller(request.env) {
         return Err(Problem::no_controller());
     }

@@ -17,6 +17,7 @@ mod kv;
 mod log;
 mod mint;
 mod proxy;
+mod receive;
 mod session;
 mod storage;
 

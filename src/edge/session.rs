@@ -46,6 +46,9 @@ async fn sign_in(request: &AdminRequest<'_>) -> Result<Response, Problem> {
     let token = body::sign_in(&request.body(BODY_BYTES_MAX).await?)?;
     let (person, digest) = by_token(glue::text(request.env, "ADMIN_TOKENS").as_deref(), &token)?;
     FAILURES.with_borrow_mut(|failures| failures.give_back(&address));
+    if person.role == Role::Reporter {
+        return Err(Problem::only_reports(&person));
+    }
     let key = glue::text(request.env, "SIGNING_KEY")
         .and_then(|key| SessionKey::derive(&key))
         .ok_or_else(Problem::no_signing_key)?;

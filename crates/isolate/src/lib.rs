@@ -25,7 +25,8 @@ pub use self::flushing::{Ask, FlushRun};
 pub use self::reading::Read;
 use self::schedule::FlushSchedule;
 pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
-use tidegate_model::Instant;
+use tidegate_model::plan::Receiver;
+use tidegate_model::{Instant, Name};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::beacon::Report;
 use tidegate_protocol::config::Snapshot;
@@ -157,6 +158,13 @@ impl Isolate {
     /// The configuration as it is now.
     pub fn snapshot(&self) -> Rc<Snapshot> {
         Rc::clone(&self.configuration.snapshot)
+    }
+
+    /// The receivers of this name, each with the rollout whose plan has it.
+    pub fn receivers(&self, name: &str) -> Vec<(Name, Receiver)> {
+        let catalogue = &self.configuration.snapshot.catalogue;
+        let plans = (0..catalogue.rollouts.len()).filter_map(|number| catalogue.plan(number));
+        plans.filter_map(|plan| Some((plan.key.clone(), plan.receivers.get(name)?.clone()))).collect()
     }
 
     /// The state of the snapshot.

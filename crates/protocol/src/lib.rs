@@ -30,6 +30,7 @@ pub mod notify;
 pub mod pace;
 pub mod preview;
 pub mod reach;
+pub mod receive;
 pub mod respond;
 pub mod robots;
 pub mod routing;

@@ -281,7 +281,8 @@ fn level(term: &Term, share: f64) -> Option<(Level, f64)> {
             Metric::Latency(quantile)
             | Metric::Waited(quantile)
             | Metric::Vital(_, quantile)
-            | Metric::Timing(_, quantile),
+            | Metric::Timing(_, quantile)
+            | Metric::Value(_, quantile),
             _,
         ) => {
             let behind = 1.0 - f64::from(quantile.per_mille()) / 1_000.0;

@@ -123,7 +123,7 @@ impl Stretch<'_> {
         let window = if term.bound.is_legacy() { Window::Attempt } else { term.over.unwrap_or(WINDOW_DEFAULT) };
         let what = match term.metric {
             Metric::JsErrorRate | Metric::JsErrors | Metric::Vital(..) => "page views on new",
-            Metric::Timing(..) => "reports on new",
+            Metric::Timing(..) | Metric::Value(..) | Metric::ValueMean(_) => "reports on new",
             _ => "requests on new",
         };
         let is_counted = !matches!(

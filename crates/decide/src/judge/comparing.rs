@@ -95,6 +95,7 @@ impl ComparisonKey {
             Metric::Waited(quantile) => Some((Measure::Waited, quantile.per_mille())),
             Metric::Vital(vital, quantile) => Some((Measure::Vital(*vital), quantile.per_mille())),
             Metric::Timing(name, quantile) => Some((Measure::Timing(name.clone()), quantile.per_mille())),
+            Metric::Value(name, quantile) => Some((Measure::Value(name.clone()), quantile.per_mille())),
             _ => None,
         }
     }

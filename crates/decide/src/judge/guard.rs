@@ -1,5 +1,6 @@
 //! Guardrails that come true, and what they ask for.
 
+use super::notifications::Notifications;
 use super::{Evaluation, Judge, Judgement, Verdict};
 use crate::rollout::Order;
 use crate::transition::transition;
@@ -46,6 +47,21 @@ impl Judge {
             }
         }
         evaluation.fired = fired.into_iter().map(|(_, fired)| fired).collect();
+    }
+}
+
+impl Judge {
+    /// Whether a guardrail, by [`guardrail_key`], is true: it has fired, and was not seen false since.
+    pub fn is_true(&self, key: &str) -> bool {
+        self.fired.iter().any(|own| own == key)
+    }
+
+    /// When a notice, a check-in or an escalation is due because of the time alone, after now.
+    pub fn notices_due_at(judge: Option<&Self>, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
+        match judge {
+            Some(judge) => judge.notifications.due_at(plan, record, now),
+            None => Notifications::default().due_at(plan, record, now),
+        }
     }
 }
 

@@ -63,6 +63,8 @@ impl Display for Metric {
             Self::JsErrorRate => ("js_error_rate", None, None),
             Self::JsErrors => ("js_errors", None, None),
             Self::Timing(name, quantile) => ("timing", Some(name), Some(quantile)),
+            Self::ValueMean(name) => return write!(f, "value.{name}.mean"),
+            Self::Value(name, quantile) => ("value", Some(name), Some(quantile)),
             Self::Event(name) => ("event", Some(name), None),
             Self::Reporters(name) => ("reporters", Some(name), None),
             Self::Signal(name) => ("signal", Some(name), None),

@@ -7,7 +7,7 @@
 //! metric    = error_rate | errors | requests | latency.pNN | rescued | subjects | share | adoption
 //!           | client_error_rate | timeout_rate | status.NNN_rate | abandoned_rate | broken_rate | waited.pNN
 //!           | lcp.pNN | fcp.pNN | cls.pNN | inp.pNN | ttfb.pNN | js_error_rate | js_errors
-//!           | timing.NAME.pNN | event.NAME | reporters.NAME | signal.NAME | faults | percentage
+//!           | timing.NAME.pNN | value.NAME.mean | value.NAME.pNN | event.NAME | reporters.NAME | signal.NAME | faults | percentage
 //! op        = < | <= | > | >= | =
 //! bound     = 5 | 0.05% | 500ms | 2.5s | legacy | 1.3x legacy
 //! window    = duration | "stage" | "attempt"
@@ -108,6 +108,10 @@ pub enum Metric {
     JsErrors,
     /// A timing that the page reported under a name.
     Timing(Name, Quantile),
+    /// A number that the page reported under a name: the mean.
+    ValueMean(Name),
+    /// The same, a quantile.
+    Value(Name, Quantile),
     /// Share of subjects on new that reported the event, among those exposed.
     Event(Name),
     /// Number of distinct subjects on new that reported the event.
@@ -225,7 +229,7 @@ impl Metric {
             | Self::JsErrors
             | Self::Reporters(_)
             | Self::Faults => Dimension::Count,
-            Self::Vital(Vital::Cls, _) => Dimension::Score,
+            Self::Vital(Vital::Cls, _) | Self::ValueMean(_) | Self::Value(..) => Dimension::Score,
             Self::Latency(_) | Self::Waited(_) | Self::Vital(..) | Self::Timing(..) => Dimension::Time,
             Self::Signal(_) => Dimension::Free,
         }
@@ -241,6 +245,7 @@ impl Metric {
                     | Self::Vital(..)
                     | Self::JsErrorRate
                     | Self::Timing(..)
+                    | Self::Value(..)
                     | Self::Event(_)
             )
     }
@@ -282,6 +287,8 @@ impl Metric {
                 | Self::JsErrorRate
                 | Self::JsErrors
                 | Self::Timing(..)
+                | Self::ValueMean(_)
+                | Self::Value(..)
                 | Self::Event(_)
                 | Self::Reporters(_)
                 | Self::Adoption

@@ -9,7 +9,7 @@ use crate::name::is_name_byte;
 use crate::{Duration, Name};
 
 /// The metrics as an error lists them.
-pub(super) const METRICS: [&str; 27] = [
+pub(super) const METRICS: [&str; 29] = [
     "error_rate",
     "errors",
     "requests",
@@ -32,6 +32,8 @@ pub(super) const METRICS: [&str; 27] = [
     "js_error_rate",
     "js_errors",
     "timing.NAME.pNN",
+    "value.NAME.mean",
+    "value.NAME.pNN",
     "event.NAME",
     "reporters.NAME",
     "signal.NAME",
@@ -222,6 +224,7 @@ fn metric(word: Token<'_>) -> Result<Metric> {
             status.map(Metric::StatusRate).ok_or_else(|| word.refused(Problem::Status))
         }
         "timing" => timing(word, rest),
+        "value" => value(word, rest),
         "event" => Ok(Metric::Event(name_of("event")?)),
         "reporters" => Ok(Metric::Reporters(name_of("reporters")?)),
         "signal" => Ok(Metric::Signal(name_of("signal")?)),
@@ -240,6 +243,16 @@ fn timing(word: Token<'_>, rest: &str) -> Result<Metric> {
     let (name, quantile) = split.ok_or_else(|| word.refused(Problem::Quantile))?;
     let name = name.parse().map_err(|_| word.fault(Problem::Unnamed("timing")))?;
     Ok(Metric::Timing(name, quantile))
+}
+
+fn value(word: Token<'_>, rest: &str) -> Result<Metric> {
+    let unnamed = || word.fault(Problem::Unnamed("value"));
+    if let Some(name) = rest.strip_suffix(".mean") {
+        return name.parse().map(Metric::ValueMean).map_err(|_| unnamed());
+    }
+    let split = rest.rmatch_indices(".p").find_map(|(at, _)| Some((rest.get(..at)?, quantile(rest.get(at + 1..)?)?)));
+    let (name, quantile) = split.ok_or_else(|| word.refused(Problem::Statistic))?;
+    name.parse().map(|name| Metric::Value(name, quantile)).map_err(|_| unnamed())
 }
 
 fn quantile(text: &str) -> Option<Quantile> {
@@ -368,6 +381,8 @@ mod tests {
             "latency.p99.9 < 2.5s",
             "timing.tti.p75 < 3.5s",
             "timing.a.p50.x.p99.9 < 3.5s",
+            "value.charts.mean >= 3 over 1d min 200",
+            "value.charts.mean.p95 > 1.5x legacy",
             "cls.p75 < 0.1 and inp.p75 <= 200ms and js_error_rate <= legacy",
             "signal.db_cpu > 85% for 10m",
             "signal.db_p95 < 200ms",
@@ -403,6 +418,24 @@ mod tests {
         refuses("eror_rate > 5%", 1, "`eror_rate` is not a metric", "did you mean `error_rate`?");
         refuses("latency > 5s", 1, "`latency` names no quantile", "a quantile from p1 to p99.9, as in `latency.p95`");
         refuses(
+            "value.charts > 5",
+            1,
+            "`value.charts` names neither the mean nor a quantile",
+            "as in `value.charts.mean` or `value.charts.p95`",
+        );
+        refuses(
+            "value.charts.mean >= 3s",
+            22,
+            "`value.charts.mean` cannot be compared with `3s`",
+            "it takes a number without a unit, such as 0.1",
+        );
+        refuses(
+            "value.charts.mean > legacy",
+            21,
+            "`value.charts.mean` cannot be compared with legacy",
+            "rates, latencies, waiting times, web vitals, timings, quantiles of values and events can be; counts grow with the traffic",
+        );
+        refuses(
             "latency.p100 > 5s",
             1,
             "`latency.p100` names no quantile",
@@ -425,7 +458,7 @@ mod tests {
             "errors > 1.3x legacy",
             10,
             "`errors` cannot be compared with legacy",
-            "rates, latencies, waiting times, web vitals, timings and events can be; counts grow with the traffic",
+            "rates, latencies, waiting times, web vitals, timings, quantiles of values and events can be; counts grow with the traffic",
         );
         refuses(
             "error_rate > legacy over 5m",

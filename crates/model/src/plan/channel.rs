@@ -48,6 +48,25 @@ words! {
     } allows "`slack`, `teams`, `pagerduty`, `opsgenie`, `jsm`, `jira`, `mail`, `statuspage`, `sentry`, `grafana` or `webhook`"
 }
 
+impl ChannelKind {
+    /// The kind's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Teams => "teams",
+            Self::PagerDuty => "pagerduty",
+            Self::Opsgenie => "opsgenie",
+            Self::Jsm => "jsm",
+            Self::Jira => "jira",
+            Self::Mail => "mail",
+            Self::Statuspage => "statuspage",
+            Self::Sentry => "sentry",
+            Self::Grafana => "grafana",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
 words! {
     /// Where a vendor keeps an account.
     Region is "a region" of {

@@ -60,6 +60,7 @@ impl Day<'_> {
             Metric::Waited(_) => Some(Measure::Waited),
             Metric::Vital(vital, _) => Some(Measure::Vital(*vital)),
             Metric::Timing(name, _) => Some(Measure::Timing(name.clone())),
+            Metric::Value(name, _) => Some(Measure::Value(name.clone())),
             _ => None,
         };
         let of = |count: &dyn Fn(&Tally) -> u64| (count(&legacy), count(&legacy).saturating_add(count(&new)));

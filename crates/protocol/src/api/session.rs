@@ -93,7 +93,7 @@ mod tests {
     }
 
     fn person(name: &str) -> Person {
-        Person { name: name.into(), role: Role::Operator }
+        Person { name: name.into(), role: Role::Operator, scope: super::super::auth::Scope::default() }
     }
 
     #[track_caller]

@@ -84,7 +84,7 @@ const FIELD: &str = "#f3f4f6";
 
 fn html(n: &Notification) -> String {
     let tone = Tone::of(n);
-    let headline = escaped(&cut(&line(&n.headline), TEXT_CHARS));
+    let headline = escaped(&cut(&text::sentence(&n.headline), TEXT_CHARS));
     let mut rows = String::new();
     let mut row = |html: &str, space: u32, style: &str| {
         let _ = write!(
@@ -98,13 +98,13 @@ fn html(n: &Notification) -> String {
         "",
     );
     if let Some(action) = &n.action {
-        row(&format!("<b>What to do:</b> {}", sentence(&line(action))), 12, "");
+        row(&format!("<b>What to do:</b> {}", sentence(action)), 12, "");
     }
     if let Some(words) = &n.text {
         let words = escaped(&cut(&text::lines(words), TEXT_CHARS)).replace('\n', "<br>");
         row(&format!("<div style=\"border-left:3px solid #d0d7de;padding:2px 0 2px 12px\">{words}</div>"), 12, "");
     }
-    row(&sentence(&line(&n.why)), 12, "");
+    row(&sentence(&n.why), 12, "");
     let figures: Vec<String> =
         text::figures(n).map(|figure| format!("<li style=\"margin:0 0 4px\">{}</li>", sentence(&figure))).collect();
     if !figures.is_empty() {
@@ -156,7 +156,7 @@ fn link(title: &str, url: &str) -> String {
 
 /// A sentence with its code as code.
 fn sentence(words: &str) -> String {
-    let words = cut(words, TEXT_CHARS);
+    let words = cut(&text::sentence(words), TEXT_CHARS);
     let one = |span| match span {
         Span::Text(text) => escaped(text),
         Span::Code(code) => format!(

@@ -29,21 +29,23 @@ pub fn message(n: &Notification) -> Value {
     let headline = format!("{} {}", tone.sign(), text::line(&n.headline));
     let mut blocks = Vec::new();
     if text::line(&n.headline).encode_utf16().count() + 3 > HEADER_CHARS {
-        blocks.push(section(mrkdwn(&text::line(&n.headline), TEXT_CHARS)));
+        blocks.push(section(mrkdwn(&text::sentence(&n.headline), TEXT_CHARS)));
     }
     if let Some(action) = &n.action {
-        blocks.push(section(format!("*What to do:* {}", mrkdwn(&text::line(action), TEXT_CHARS))));
+        blocks.push(section(format!("*What to do:* {}", mrkdwn(&text::sentence(action), TEXT_CHARS))));
     }
     if let Some(words) = &n.text {
         blocks.push(section(quoted(&text::lines(words))));
     }
-    let why: Vec<String> =
-        [text::line(&n.why)].into_iter().chain(text::figures(n).map(|figure| format!("• {figure}"))).collect();
+    let why: Vec<String> = [text::sentence(&n.why)]
+        .into_iter()
+        .chain(text::figures(n).map(|figure| format!("• {}", text::sentence(&figure))))
+        .collect();
     let why = why.join("\n");
     if !why.trim().is_empty() {
         blocks.push(section(mrkdwn(why.trim(), SECTION_CHARS)));
     }
-    let field = |(label, words): (&str, String)| json!({ "type": "mrkdwn", "verbatim": true, "text": format!("*{label}*\n{}", mrkdwn(&words, FIELD_CHARS - 40)) });
+    let field = |(label, words): (&str, String)| json!({ "type": "mrkdwn", "verbatim": true, "text": format!("*{label}*\n{}", mrkdwn(&text::sentence(&words), FIELD_CHARS - 40)) });
     blocks.push(json!({ "type": "section", "fields": text::facts(n).into_iter().map(field).collect::<Value>() }));
     if let Some(command) = &n.command {
         // Within a code block nothing is markup but its own end.

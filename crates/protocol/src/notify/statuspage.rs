@@ -90,9 +90,11 @@ fn report(n: &Notification, is_open: bool) -> Option<Report> {
     let trouble = if n.urgency == Urgency::Critical { "partial_outage" } else { "degraded_performance" };
     let (status, words, component) = match n.kind {
         Kind::Alert | Kind::Fault => ("investigating", "We are looking into it.", trouble),
-        Kind::Rollback | Kind::Kill => {
-            ("monitoring", "We have gone back to the previous version, and are watching that all is well.", trouble)
-        }
+        Kind::Rollback | Kind::Kill => (
+            "monitoring",
+            "We have gone back to the previous version, and are watching that all is well.",
+            "degraded_performance",
+        ),
         Kind::Notice if n.text.is_some() => ("identified", "", trouble),
         Kind::Resolved if is_open => ("resolved", "The problem is over.", "operational"),
         _ => return None,

@@ -49,7 +49,7 @@ fn message(n: &Notification, chars_max: usize) -> Value {
 }
 
 fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
-    let headline = format!("{} {}", tone.sign(), text::line(&n.headline));
+    let headline = format!("{} {}", tone.sign(), text::sentence(&n.headline));
     let mut body = vec![json!({
         "type": "Container", "style": style(tone), "bleed": true,
         "items": [rich(&[run(&cut(&headline, chars_max.min(400)), json!({ "size": "Large", "weight": "Bolder" }))])],
@@ -115,7 +115,7 @@ fn sentence(text: &str) -> Vec<Value> {
         Span::Text(text) => run(text, json!({})),
         Span::Code(code) => run(code, json!({ "fontType": "Monospace" })),
     };
-    spans(text).into_iter().map(one).collect()
+    spans(&text::sentence(text)).into_iter().map(one).collect()
 }
 
 /// A text in which no card's function (`{{DATE(…)}}`) stands and no mention (`<at>`).

@@ -101,6 +101,19 @@ pub fn line(text: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A sentence on one line, in which no number is parted from its percent sign. Not for what is copied.
+pub fn sentence(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let text = line(text);
+    let mut chars = text.chars().peekable();
+    let mut is_after_digit = false;
+    while let Some(c) = chars.next() {
+        out.push(if c == ' ' && is_after_digit && chars.peek() == Some(&'%') { '\u{a0}' } else { c });
+        is_after_digit = c.is_ascii_digit();
+    }
+    out
+}
+
 /// A text as it was written, without characters that control anything but line breaks.
 pub fn lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
@@ -135,21 +148,18 @@ pub fn figures(n: &Notification) -> impl Iterator<Item = String> {
     n.figures.iter().filter(|figure| !n.why.contains(figure.as_str())).map(|figure| line(figure))
 }
 
-/// The rollout, with what is being released.
-pub fn rollout(n: &Notification) -> String {
-    match &n.description {
-        Some(description) => format!("{}: {}", n.rollout, line(description)),
-        None => n.rollout.to_string(),
-    }
-}
-
 /// What stands below the sentences, each with its label.
 pub fn facts(n: &Notification) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("Rollout", rollout(n))];
-    let mut add = |label, text: &Option<String>| facts.extend(text.as_ref().map(|text| (label, line(text))));
-    add("Owner of the stage", &n.owner);
-    add("Next", &n.next);
-    add("For", &n.audience);
+    let mut facts = Vec::new();
+    let mut add = |label, text: Option<&String>| facts.extend(text.map(|text| (label, line(text))));
+    add("Next", n.next.as_ref());
+    add("Stage owner", n.owner.as_ref());
+    let rollout = match &n.description {
+        Some(description) => format!("{} ({description})", n.rollout),
+        None => n.rollout.to_string(),
+    };
+    add("Rollout", Some(&rollout));
+    add("For", n.audience.as_ref());
     facts
 }
 
@@ -164,8 +174,10 @@ pub fn at(at: Instant) -> String {
 
 /// What kind of message it is, about which revision, and when: the small print.
 pub fn small_print(n: &Notification) -> String {
+    let (tone, kind) = (Tone::of(n).word(), n.kind.as_str());
+    let kind = if tone.eq_ignore_ascii_case(kind) { String::new() } else { format!(" · {kind}") };
     let revision = n.revision.map(|revision| format!(" · revision {revision}")).unwrap_or_default();
-    format!("{} · {}{revision}", Tone::of(n).word(), n.kind.as_str())
+    format!("{tone}{kind}{revision}")
 }
 
 /// All of it as plain text, without the headline.
