@@ -22,6 +22,8 @@ use tidegate_protocol::preview::{self, PreviewKey};
 
 /// The longest that the controller is waited for: it may be waiting for KV in turn.
 const ANSWER_MS_MAX: f64 = 10_000.0;
+/// The same for samples that are sent to channels: a receiver has ten seconds to answer.
+const TRIED_MS_MAX: f64 = 20_000.0;
 /// The same for a kill, which waits for nothing there: whoever kills must learn soon that they have to kill in
 /// another way.
 const KILLED_MS_MAX: f64 = 1_500.0;
@@ -127,6 +129,8 @@ async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Problem
                 signal: person.scope.signal,
                 if_match: request.header("if-match"),
                 key: request.header("idempotency-key"),
+                origin: (!request.is_read())
+                    .then(|| format!("{}://{}", request.address.scheme, request.address.authority)),
                 console_host: if route == Route::Plans { glue::text(request.env, "CONSOLE_HOST") } else { None },
                 body,
                 received: None,
@@ -151,7 +155,11 @@ pub async fn ask(request: &AdminRequest<'_>, call: &Call, killed: Option<&str>) 
         return Err(Problem::no_controller());
     }
     let text = serde_json::to_string(call).unwrap_or_default();
-    let ms = if killed.is_some() { KILLED_MS_MAX } else { ANSWER_MS_MAX };
+    let ms = match (killed, Route::find(&call.method, &call.path)) {
+        (Some(_), _) => KILLED_MS_MAX,
+        (None, Ok(Route::ChannelTest(_))) => TRIED_MS_MAX,
+        _ => ANSWER_MS_MAX,
+    };
     let answered = glue::ask_controller(request.env, "call", &text, ms).await;
     let text = answered.map_err(|error| {
         let why = glue::message(&error);

@@ -15,6 +15,7 @@ mod glue;
 mod isolate;
 mod kv;
 mod log;
+mod messages;
 mod mint;
 mod proxy;
 mod receive;

@@ -13,8 +13,10 @@
 mod adoption;
 mod crashes;
 mod isolates;
+mod outbox;
 mod people;
 mod races;
+mod receivers;
 mod schema;
 mod sqlite;
 mod whole;

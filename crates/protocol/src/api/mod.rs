@@ -11,6 +11,7 @@ pub mod forecast;
 pub mod history;
 pub mod metrics;
 pub mod moves;
+pub mod outbox;
 pub mod plans;
 pub mod problem;
 pub mod prometheus;
@@ -51,6 +52,9 @@ pub struct Call {
     pub key: Option<String>,
     /// Its body.
     pub body: String,
+    /// Where it was sent to, of a change: the console answers there too.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// The text of `CONSOLE_HOST`, which no plan's route may name.
     #[serde(default)]
     pub console_host: Option<String>,
@@ -162,6 +166,12 @@ pub enum Route {
     Metrics(String),
     /// `rollouts/KEY/previews`
     Previews(String),
+    /// `outbox`
+    Outbox,
+    /// `outbox/ID/retry`
+    OutboxRetry(String),
+    /// `channels/NAME/test`
+    ChannelTest(String),
     /// `plans`
     Plans,
     /// `assign`
@@ -190,6 +200,9 @@ impl Route {
             ["rollouts", key, "signals"] => (Self::Signals((*key).to_owned()), "POST"),
             ["rollouts", key, "metrics"] => (Self::Metrics((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "previews"] => (Self::Previews((*key).to_owned()), "POST"),
+            ["outbox"] => (Self::Outbox, "GET, HEAD"),
+            ["outbox", id, "retry"] => (Self::OutboxRetry((*id).to_owned()), "POST"),
+            ["channels", name, "test"] => (Self::ChannelTest((*name).to_owned()), "POST"),
             ["plans"] => (Self::Plans, "GET, HEAD, PUT"),
             ["assign"] => (Self::Assign, "GET, HEAD"),
             ["openapi.json"] => (Self::Description, "GET, HEAD"),
