@@ -218,7 +218,7 @@ async function beginning(response, bytesMax) {
  * @param {number} ms
  */
 export async function sendMail(env, binding, mail, ms) {
-  const bound = env[binding];
+  const bound = /** @type {{ send?: (mail: object) => Promise<unknown> } | undefined} */ (env[binding]);
   if (typeof bound?.send !== 'function') throw new Error('E_NO_BINDING: ');
   let timer;
   const late = new Promise(
