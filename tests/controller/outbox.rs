@@ -384,3 +384,82 @@ fn what_has_ended_goes_after_its_time_and_what_waits_stays() {
     assert!(sent.iter().all(|id| !ids(&world, "sent").contains(id)));
     assert!(waiting.iter().all(|id| ids(&world, "waiting").contains(id)));
 }
+
+/// A rollout whose guardrail pages somebody when `p1` is reported, and acts like this.
+fn paged(key: &str, then: &str) -> Value {
+    let mut plan = plan(key);
+    plan["signals"] = json!({"p1": {"kind": "count"}});
+    plan["channels"] = json!({"page": {"pagerduty": "secret:PAGE_KEY"}});
+    plan["guardrail"] = json!([
+        {"when": "signal.p1 > 0 over 1m", "then": then, "severity": "critical", "notify": ["page"]},
+    ]);
+    plan
+}
+
+fn report(world: &mut World, key: &str) {
+    let call = tidegate::protocol::api::Call {
+        method: "POST".into(),
+        path: format!("rollouts/{key}/signals"),
+        actor: "ana".into(),
+        body: json!({"name": "p1", "count": 1}).to_string(),
+        ..Default::default()
+    };
+    assert_eq!(world.call(call).unwrap().status, 202);
+}
+
+/// What a pager got: whether it opens or resolves an incident, and which.
+fn pages(world: &World) -> Vec<(bool, String)> {
+    let of = |own: &Got| {
+        let incident = own.notification.incident.clone().unwrap_or_default();
+        (own.notification.kind != NotificationKind::Resolved, incident)
+    };
+    world.receivers.of_channel("page").map(of).collect()
+}
+
+#[test]
+fn forty_incidents_at_once_are_one_page_which_is_resolved_with_the_last_of_them() {
+    let keys: Vec<String> = (0..40).map(|index| format!("page-{index:02}")).collect();
+    let plans: Vec<Value> = keys.iter().map(|key| paged(key, "rollback")).collect();
+    let mut world = deployed(1, &plans);
+    for key in &keys {
+        report(&mut world, key);
+    }
+    world.pass(2 * MINUTE_MS);
+    let opened = pages(&world);
+    assert!(!opened.is_empty() && opened.len() <= 3, "{opened:?}");
+    assert!(opened.iter().all(|(opens, incident)| *opens && *incident == opened[0].1), "{opened:?}");
+    let resume = |world: &mut World, key: &str| {
+        grant(world, command("ana", key, "it was the cluster", Some("*"), json!({"command": "resume"})));
+    };
+    for key in &keys[1..] {
+        resume(&mut world, key);
+    }
+    world.pass(5 * MINUTE_MS);
+    assert!(pages(&world).iter().all(|(opens, _)| *opens), "one of them is not over: {:?}", pages(&world));
+    resume(&mut world, &keys[0]);
+    world.pass(10 * MINUTE_MS);
+    let resolved: Vec<(bool, String)> = pages(&world).into_iter().filter(|(opens, _)| !opens).collect();
+    assert_eq!(resolved, [(false, opened[0].1.clone())], "{:?}", pages(&world));
+    assert_eq!(outbox(&mut world, "")["messages"], json!([]));
+}
+
+#[test]
+fn what_comes_and_goes_while_a_pager_is_down_is_opened_and_resolved_once() {
+    let mut world = deployed(1, &[paged("shop", "alert")]);
+    world.receivers.answers.insert("page", Answer::Fails);
+    for _ in 0..8 {
+        report(&mut world, "shop");
+        world.pass(3 * MINUTE_MS);
+    }
+    world.receivers.answers.insert("page", Answer::Takes(100));
+    grant(&mut world, post("outbox/*/retry"));
+    world.pass(2 * HOUR_MS);
+    let pages = pages(&world);
+    let (opened, resolved): (Vec<_>, Vec<_>) = pages.iter().partition(|(opens, _)| *opens);
+    assert!(!opened.is_empty() && pages.len() <= 6, "{pages:?}");
+    assert!(pages.last().is_some_and(|(opens, _)| !opens), "it is over: {pages:?}");
+    for (_, incident) in &opened {
+        let ends = resolved.iter().any(|(_, own)| own == incident);
+        assert!(ends, "what was opened is resolved: {pages:?}");
+    }
+}

@@ -5,12 +5,12 @@
 use clap::{Parser, Subcommand};
 
 use super::notify::NotifyArguments;
-use super::outbox::OutboxArguments;
 use super::operator::{
     ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments,
     KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
     StatusArguments,
 };
+use super::outbox::OutboxArguments;
 use super::plans::{AssignArguments, CheckArguments, CompileArguments, GroupArguments};
 use super::shell::{CompletionsArguments, ManArguments};
 use super::simulate::{self, SimulateArguments};

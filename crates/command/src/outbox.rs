@@ -187,7 +187,10 @@ fn shown(outbox: &Outbox, now: Instant, width: usize) -> String {
     let now = outbox.at.unwrap_or(now);
     let mut lines = Vec::new();
     if outbox.channels.is_empty() {
-        lines.push("No plan has channels: messages go nowhere. `[channels.chat]` with `slack = \"secret:CHAT_URL\"` adds one.".to_owned());
+        lines.push(
+            "No plan has channels: messages go nowhere. `[channels.chat]` with `slack = \"secret:CHAT_URL\"` adds one."
+                .to_owned(),
+        );
     }
     for channel in &outbox.channels {
         lines.push(of_channel(channel, now, width));
@@ -206,8 +209,20 @@ fn shown(outbox: &Outbox, now: Instant, width: usize) -> String {
 
 fn of_channel(channel: &Channel, now: Instant, width: usize) -> String {
     let kind = channel.kind.as_deref().map(|kind| format!(" ({kind})")).unwrap_or_default();
-    let style = if channel.is_dead { BAD } else if channel.fault.is_some() { WARN } else { GOOD };
-    let mark = if channel.is_dead { "✗" } else if channel.fault.is_some() { "!" } else { "✓" };
+    let style = if channel.is_dead {
+        BAD
+    } else if channel.fault.is_some() {
+        WARN
+    } else {
+        GOOD
+    };
+    let mark = if channel.is_dead {
+        "✗"
+    } else if channel.fault.is_some() {
+        "!"
+    } else {
+        "✓"
+    };
     let state = match (channel.is_dead, channel.waiting) {
         (true, _) => "dead".to_owned(),
         (_, 0) => "nothing waits".to_owned(),
@@ -236,7 +251,13 @@ fn of_message(message: &Message, now: Instant, width: usize) -> String {
         _ if message.tries == 0 => paint(DIM, "about to be sent"),
         _ => {
             let next = message.next_try.map(|at| format!(", next try {}", relative(at, now))).unwrap_or_default();
-            paint(WARN, format!("{} failed{next}", counted(usize::try_from(message.tries).unwrap_or(usize::MAX), "try").replace("trys", "tries")))
+            paint(
+                WARN,
+                format!(
+                    "{} failed{next}",
+                    counted(usize::try_from(message.tries).unwrap_or(usize::MAX), "try").replace("trys", "tries")
+                ),
+            )
         }
     };
     let error = message.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
