@@ -49,6 +49,8 @@ pub struct Outbox {
     pub in_flight: Vec<(String, Instant)>,
     /// Whether something has come that may have to be folded.
     is_unfolded: bool,
+    /// What this turn has left open of messages that opened several incidents: their numbers, own incidents, members.
+    left_open: Vec<(u64, String, Vec<String>)>,
 }
 
 /// A channel, and what waits for it.

@@ -41,7 +41,7 @@ impl Outbox {
             {
                 members.retain(|own| own != incident);
                 batch.members(number, &members);
-                self.note_members(number, &members);
+                self.note_members(number, &whole, &members);
                 if !members.is_empty() {
                     continue;
                 }
@@ -78,6 +78,10 @@ impl Outbox {
         channel: &Name,
         incident: &str,
     ) -> Result<Option<(u64, String, Vec<String>)>, StorageError> {
+        // What this turn stores cannot be read before it is committed.
+        if let Some(own) = self.left_open.iter().find(|(.., members)| members.iter().any(|own| own == incident)) {
+            return Ok(Some(own.clone()));
+        }
         let lines = self.lines.iter().filter(|line| line.channel == *channel);
         let waiting = lines
             .flat_map(|line| line.queue.iter().rev())
@@ -89,7 +93,9 @@ impl Outbox {
         }
     }
 
-    fn note_members(&mut self, number: u64, members: &[String]) {
+    fn note_members(&mut self, number: u64, incident: &str, members: &[String]) {
+        self.left_open.retain(|(own, ..)| *own != number);
+        self.left_open.push((number, incident.to_owned(), members.to_vec()));
         let waiting = self.lines.iter_mut().flat_map(|line| line.queue.iter_mut()).find(|own| own.number == number);
         if let Some(message) = waiting {
             message.members = members.to_vec();
@@ -178,6 +184,7 @@ impl State {
     /// # Errors
     /// When the storage refuses.
     pub fn dispatch(&mut self, turn: &mut Turn<'_>) -> Result<(), StorageError> {
+        self.outbox.left_open.clear();
         if self.outbox.is_empty() || !turn.storage.keeps() {
             return Ok(());
         }
