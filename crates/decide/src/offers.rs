@@ -191,7 +191,7 @@ mod tests {
     fn what_is_no_way_on_from_here_is_not_waited_for() {
         let plan = plan("");
         let running = after(&plan, &Record::draft(&plan, at(SATURDAY)), &Command::Start, SATURDAY);
-        let all = offers(&plan, &running, |_| true, at(SATURDAY));
+        let all = offers(&plan, &running, None, |_| true, at(SATURDAY));
         let names: Vec<&str> = all.not_now.iter().map(|own| own.command).collect();
         assert_eq!(names, ["start", "advance", "resume", "revive", "complete"]);
         assert_eq!(
