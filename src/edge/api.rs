@@ -14,7 +14,9 @@ use tidegate_protocol::api::auth::{Credentials, Person, admit};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::prometheus::CONTENT_TYPE;
 use tidegate_protocol::api::session::{self, SessionKey};
-use tidegate_protocol::api::{BODY_BYTES_MAX, Call, EXPOSITION, PLANS_BYTES_MAX, PREFIX, Reply, Route, body, parameter};
+use tidegate_protocol::api::{
+    BODY_BYTES_MAX, Call, EXPOSITION, PLANS_BYTES_MAX, PREFIX, Reply, Route, body, parameter,
+};
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::preview::{self, PreviewKey};
 

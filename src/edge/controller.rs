@@ -21,7 +21,9 @@ use worker::{Delay, Env};
 
 use super::storage::ObjectStorage;
 use super::{clock, glue, log};
-use tidegate_controller::{Controller, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, Publication, PublicationStep, ReadKv};
+use tidegate_controller::{
+    Controller, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, Publication, PublicationStep, ReadKv,
+};
 use tidegate_model::Instant;
 use tidegate_model::plan::signal::Address;
 use tidegate_model::plan::words::SecretName;

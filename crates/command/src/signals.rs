@@ -16,7 +16,8 @@ pub fn signal_line(signal: &Signal, now: Instant) -> (String, String) {
     let value = match (signal.value, signal.at) {
         (Some(value), Some(at)) => {
             let age = relative(at, now);
-            let what = if signal.kind == "count" { format!("{} counted", Plain(value)) } else { Plain(value).to_string() };
+            let what =
+                if signal.kind == "count" { format!("{} counted", Plain(value)) } else { Plain(value).to_string() };
             let stale = if signal.is_stale { "; that counts no more" } else { "" };
             format!("{} {what} {}", signal.name, paint(DIM, format!("({age}{from}{stale})")))
         }
@@ -32,7 +33,8 @@ pub fn signal_line(signal: &Signal, now: Instant) -> (String, String) {
 
 /// A receiver.
 pub fn receiver_line(receiver: &Receiver, now: Instant) -> (String, String) {
-    let last = receiver.last_at.map_or_else(|| "nothing has arrived".to_owned(), |at| format!("last {}", relative(at, now)));
+    let last =
+        receiver.last_at.map_or_else(|| "nothing has arrived".to_owned(), |at| format!("last {}", relative(at, now)));
     let firing = if receiver.firing > 0 { format!(", {} firing", receiver.firing) } else { String::new() };
     let mark = if receiver.is_silent { format!("{} ", paint(WARN, "!")) } else { String::new() };
     let about = format!("({}: {last}{firing})", receiver.kind);
@@ -54,12 +56,19 @@ mod tests {
         let now: Instant = "2026-12-02T14:00:00Z".parse().unwrap();
         let signal = |text: &str| serde_json::from_str::<Signal>(text).unwrap();
         says(
-            signal_line(&signal(r#"{"name":"cpu","kind":"gauge","source":"prometheus","value":0.42,"at":"2026-12-02T13:59:48Z"}"#), now),
+            signal_line(
+                &signal(
+                    r#"{"name":"cpu","kind":"gauge","source":"prometheus","value":0.42,"at":"2026-12-02T13:59:48Z"}"#,
+                ),
+                now,
+            ),
             "cpu 0.42 (12 s ago, from prometheus)",
         );
         says(
             signal_line(
-                &signal(r#"{"name":"cpu","kind":"gauge","source":"json","value":0.4,"at":"2026-12-02T13:50:00Z","is_stale":true,"error":"it answers 502"}"#),
+                &signal(
+                    r#"{"name":"cpu","kind":"gauge","source":"json","value":0.4,"at":"2026-12-02T13:50:00Z","is_stale":true,"error":"it answers 502"}"#,
+                ),
                 now,
             ),
             "! cpu 0.4 (10 min ago, from json; that counts no more): it answers 502",

@@ -21,6 +21,13 @@ pub struct Rhythm {
 impl Default for Rhythm {
     /// That of operation.
     fn default() -> Self {
-        Self { evaluate_ms: 10_000, evaluate_soon_ms: 2_000, poll_ms: 30_000, poll_fresh_ms: 2_000, fold_minutes: 1, asks: true }
+        Self {
+            evaluate_ms: 10_000,
+            evaluate_soon_ms: 2_000,
+            poll_ms: 30_000,
+            poll_fresh_ms: 2_000,
+            fold_minutes: 1,
+            asks: true,
+        }
     }
 }

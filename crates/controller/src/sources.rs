@@ -65,7 +65,9 @@ impl State {
         let mut batch = Batch::default();
         for (key, secret) in &received.proved {
             let found = key.parse::<Name>().ok().and_then(|key| self.deployment.rollouts.get(&key));
-            let Some((key, plan)) = found.map(|rollout| (rollout.plan.key.clone(), rollout.plan.clone())) else { continue };
+            let Some((key, plan)) = found.map(|rollout| (rollout.plan.key.clone(), rollout.plan.clone())) else {
+                continue;
+            };
             let Some(receiver) = plan.receivers.get(name) else { continue };
             // The isolate may have had an older plan.
             if receiver.secret().is_none_or(|own| own.0.as_str() != secret) {
@@ -85,7 +87,8 @@ impl State {
             let known = incoming::known(turn.storage, &key, name, &once, turn.now)?;
             batch.deliveries(&key, name, &once, turn.now);
             let sources = &mut self.deployment.metrics.get_mut(&key).sources;
-            let taken = sources.take(name, receiver, occurrences, &|once| known.iter().any(|own| own == once), turn.now);
+            let taken =
+                sources.take(name, receiver, occurrences, &|once| known.iter().any(|own| own == once), turn.now);
             batch.receiver(&key, name, turn.now);
             if let Some(state) = sources.receiver(name) {
                 for alert in &taken.changed {

@@ -197,7 +197,10 @@ impl State {
         let publish_at = self.has_unpublished().then(|| after(now, RETRY_MS));
         let evaluate_at = self.evaluate_at(now).map(|at| at.max(now));
         let due_at = self.deployment.wake(now);
-        let wake_at = [(!is_idle).then_some(poll_at), publish_at, due_at, evaluate_at, self.ask_at(now)].into_iter().flatten().min();
+        let wake_at = [(!is_idle).then_some(poll_at), publish_at, due_at, evaluate_at, self.ask_at(now)]
+            .into_iter()
+            .flatten()
+            .min();
         if let Some(wake_at) = wake_at
             && self.wakes_at.is_none_or(|set| set > wake_at || set < now)
         {

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 
 use super::store::{Batch, Storage, StorageError};
-use tidegate_model::{Instant, Name};
 use tidegate_model::plan::Signal;
+use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::{Call, Reply};
 use tidegate_protocol::flush::Answer;
 pub use tidegate_protocol::log::LogLine;

@@ -272,8 +272,10 @@ impl Sources {
     /// The gauges of which a sender says that it has no data, of what was stored.
     pub fn blank_levels(&self) -> Vec<String> {
         let alerts = self.receivers.values().flat_map(|state| state.alerts.values());
-        let mut blank: Vec<String> =
-            alerts.filter(|alert| alert.status == AlertStatus::NoData).flat_map(|alert| alert.signals.clone()).collect();
+        let mut blank: Vec<String> = alerts
+            .filter(|alert| alert.status == AlertStatus::NoData)
+            .flat_map(|alert| alert.signals.clone())
+            .collect();
         blank.sort_unstable();
         blank.dedup();
         blank.retain(|signal| self.level(signal) == AlertStatus::NoData);

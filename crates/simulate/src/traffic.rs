@@ -166,7 +166,9 @@ impl Traffic {
                         .into_iter()
                         .collect(),
                     Measure::Waited => latency.get(side).into_iter().flatten().map(|median| median * WAITED).collect(),
-                    Measure::Value(_) => values.get(side).and_then(|own| own.get(valued)).copied().into_iter().collect(),
+                    Measure::Value(_) => {
+                        values.get(side).and_then(|own| own.get(valued)).copied().into_iter().collect()
+                    }
                     Measure::Timing(_) => {
                         timings.get(side).and_then(|timings| timings.get(named)).copied().into_iter().collect()
                     }

@@ -306,9 +306,9 @@ impl Gathered<'_> {
             Metric::Value(name, quantile) => self.quantile(&Measure::Value(name.clone()), quantile.per_mille()),
             Metric::ValueMean(name) => {
                 let sums = self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint));
-                let (sum, count) = sums.map(|tally| tally.sum_of(name)).fold((0.0, 0_u64), |(sum, all), (own, count)| {
-                    (sum + own, all.saturating_add(count))
-                });
+                let (sum, count) = sums
+                    .map(|tally| tally.sum_of(name))
+                    .fold((0.0, 0_u64), |(sum, all), (own, count)| (sum + own, all.saturating_add(count)));
                 Reading::ratio(sum, count as f64)
             }
             Metric::JsErrorRate => Reading::ratio(self.sum(|tally| tally.failed_pages), pages()),

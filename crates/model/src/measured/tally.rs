@@ -283,7 +283,9 @@ impl Tally {
     pub fn sketch_mut(&mut self, measure: &Measure) -> Option<&mut Sketch> {
         let index = match self.sketches.iter().position(|(own, _)| own == measure) {
             Some(index) => index,
-            None if matches!(measure, Measure::Timing(_) | Measure::Value(_)) && self.sketches.len() >= NAMES_MAX => return None,
+            None if matches!(measure, Measure::Timing(_) | Measure::Value(_)) && self.sketches.len() >= NAMES_MAX => {
+                return None;
+            }
             None => {
                 self.sketches.push((measure.clone(), Sketch::default()));
                 self.sketches.len() - 1

@@ -205,7 +205,11 @@ pub fn receiver(r: &mut Reader, node: &Node) -> Option<Receiver> {
             } else {
                 "`token = \"secret:NAME\"`: the sender brings it as a bearer token, or as the password of basic authentication"
             };
-            r.error(node.span.clone(), "a receiver without a secret would take signals from anybody", Some(help.into()));
+            r.error(
+                node.span.clone(),
+                "a receiver without a secret would take signals from anybody",
+                Some(help.into()),
+            );
         }
         (true, true) => r.error(node.span.clone(), "a receiver has either `token` or `signing_secret`", None),
         (false, true) if !kind.signs() => {

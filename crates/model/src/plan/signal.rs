@@ -159,7 +159,11 @@ pub fn signal(r: &mut Reader, node: &Node) -> Option<Signal> {
     let mut f = r.fields(node)?;
     let is_pulled = node.given("prometheus").is_some() || node.given("json").is_some();
     let kind = if is_pulled {
-        f.optional(r, "kind", Reader::parsed).or(if node.given("kind").is_some() { None } else { Some(SignalKind::Gauge) })
+        f.optional(r, "kind", Reader::parsed).or(if node.given("kind").is_some() {
+            None
+        } else {
+            Some(SignalKind::Gauge)
+        })
     } else {
         f.required(r, "kind", Reader::parsed)
     };
@@ -213,7 +217,11 @@ fn prometheus(r: &mut Reader, node: &Node) -> Option<PrometheusQuery> {
     let token = f.optional(r, "token", Reader::parsed);
     f.end(r);
     if query.as_ref().is_some_and(|query| query.trim().is_empty()) {
-        r.error(node.span.clone(), "the query is empty", Some("PromQL that yields one number, such as `avg(db_cpu)`".into()));
+        r.error(
+            node.span.clone(),
+            "the query is empty",
+            Some("PromQL that yields one number, such as `avg(db_cpu)`".into()),
+        );
     }
     Some(PrometheusQuery { url: url?, query: query?, every, token })
 }

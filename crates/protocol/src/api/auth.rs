@@ -282,7 +282,8 @@ mod tests {
         }
         let foreign = Credentials { origin: Some("https://evil.example"), ..reports("Bearer secret", "shop") };
         answers(Some(REPORTERS), &foreign, "forbidden");
-        for role in ["reporter", "reporter/", "reporter/*", "reporter/a b", "reporter/a/", "reporter/a/b/c", "viewer/a"] {
+        for role in ["reporter", "reporter/", "reporter/*", "reporter/a b", "reporter/a/", "reporter/a/b/c", "viewer/a"]
+        {
             let entry = format!("ci:{role}:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b");
             answers(Some(&entry), &asked(Some("Bearer secret"), true), "bad-tokens");
         }

@@ -11,9 +11,9 @@
 mod alertmanager;
 mod datadog;
 mod pagerduty;
-mod sentry;
 pub mod proof;
 pub mod pull;
+mod sentry;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -121,10 +121,7 @@ pub fn occurrences(receiver: &Receiver, alerts: Vec<Alert>) -> Vec<Occurrence> {
             .signals
             .iter()
             .filter(|rule| alert.is_matched_by(rule))
-            .map(|rule| Matched {
-                outcome: rule.outcome.clone(),
-                number: rule.at.as_ref().map(|at| alert.number(at)),
-            })
+            .map(|rule| Matched { outcome: rule.outcome.clone(), number: rule.at.as_ref().map(|at| alert.number(at)) })
             .collect(),
         once: alert.once.map(|once| match once {
             Once::Id(id) => format!("id:{id}"),

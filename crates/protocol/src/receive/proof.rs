@@ -40,9 +40,7 @@ pub fn is_genuine(
         }),
         ReceiverKind::Grafana => header("x-grafana-alerting-signature").is_some_and(|signature| {
             // With a header for the time, Grafana signs `TIME:BODY`.
-            match header("x-grafana-alerting-timestamp")
-                .or_else(|| header("x-grafana-alerting-signature-timestamp"))
-            {
+            match header("x-grafana-alerting-timestamp").or_else(|| header("x-grafana-alerting-signature-timestamp")) {
                 Some(time) => {
                     let is_fresh = time.trim().parse().is_ok_and(|at: f64| (now_s - at).abs() <= SIGNED_S_MAX);
                     is_fresh & is_signed(secret, &[time.trim(), ":", body], &signature)

@@ -52,7 +52,15 @@ fn metric_alert(document: Value, action: &str, now: Instant) -> Option<Alert> {
         fields.extend(projects.map(|project| ("project".to_owned(), project.to_owned())));
     }
     // The incident begins once, whether at `warning` or at `critical`.
-    Some(Alert { key: format!("metric_alert/{rule}"), status, at: now, is_beginning: false, once: None, fields, document })
+    Some(Alert {
+        key: format!("metric_alert/{rule}"),
+        status,
+        at: now,
+        is_beginning: false,
+        once: None,
+        fields,
+        document,
+    })
 }
 
 fn event_alert(document: Value, now: Instant) -> Option<Alert> {
@@ -70,7 +78,15 @@ fn event_alert(document: Value, now: Instant) -> Option<Alert> {
         let tags: Vec<_> = tags.filter(|(name, _)| !fields.iter().any(|(own, _)| own == name)).collect();
         fields.extend(tags);
     }
-    Some(Alert { key: format!("issue/{issue}"), status: AlertStatus::Firing, at: now, is_beginning: false, once: event, fields, document })
+    Some(Alert {
+        key: format!("issue/{issue}"),
+        status: AlertStatus::Firing,
+        at: now,
+        is_beginning: false,
+        once: event,
+        fields,
+        document,
+    })
 }
 
 fn issue(document: Value, action: &str, now: Instant) -> Option<Alert> {

@@ -16,7 +16,8 @@ pub fn check(rules: &mut Rules<'_>, known: &Known<'_>) {
             rules.warn(
                 &[receivers, own],
                 format!("nothing becomes of what arrives at the receiver `{name}`"),
-                "give it `signals`, such as `[{ match = { alertname = \"DbCpuHigh\" }, set = \"db_cpu_high\" }]`".to_owned(),
+                "give it `signals`, such as `[{ match = { alertname = \"DbCpuHigh\" }, set = \"db_cpu_high\" }]`"
+                    .to_owned(),
             );
         }
         if receiver.heartbeat.is_none()
@@ -49,7 +50,11 @@ pub fn check(rules: &mut Rules<'_>, known: &Known<'_>) {
             if declared.kind != wanted {
                 rules.unwise(
                     &at,
-                    format!("`{}` makes a {wanted}, and the signal `{signal}` is a {}", rule.outcome.field(), declared.kind),
+                    format!(
+                        "`{}` makes a {wanted}, and the signal `{signal}` is a {}",
+                        rule.outcome.field(),
+                        declared.kind
+                    ),
                     format!("`kind = \"{wanted}\"` in [signals.{signal}]"),
                 );
             }

@@ -15,7 +15,13 @@ impl Problem {
     /// A reporter reports another signal than its own.
     pub fn not_its_signal(name: &str, signal: &str) -> Self {
         let detail = format!("the token of {name} may not report `{signal}`");
-        Self::new("forbidden", 403, "Forbidden", detail, "make a token for it with `tidegate token NAME --role reporter`")
+        Self::new(
+            "forbidden",
+            403,
+            "Forbidden",
+            detail,
+            "make a token for it with `tidegate token NAME --role reporter`",
+        )
     }
 
     /// No plan has the receiver that a delivery is for.
@@ -46,7 +52,9 @@ impl Problem {
             "no-secret",
             503,
             "The receiver's secret is not set",
-            format!("the secret of the receiver `{name}` is not set, or is shorter than 16 characters, so nobody can prove a delivery"),
+            format!(
+                "the secret of the receiver `{name}` is not set, or is shorter than 16 characters, so nobody can prove a delivery"
+            ),
             "set it with `npx wrangler secret put NAME`; `tidegate check` names it",
         )
     }

@@ -12,7 +12,6 @@ use tidegate_model::plan::words::SignalKind;
 use tidegate_model::plan::{Plan, Receiver, Signal};
 use tidegate_model::{Duration, Instant, Name};
 
-
 /// A signal.
 #[derive(Serialize)]
 pub struct SignalView<'a> {
