@@ -9,7 +9,7 @@ use tidegate::decide::sources::{AlertStatus, Sources, Taken};
 use tidegate::model::Instant;
 use tidegate::model::node::Node;
 use tidegate::model::plan::signal::Pull;
-use tidegate::model::plan::{Plan, Receiver, Signal, read};
+use tidegate::model::plan::{Plan, Signal, read};
 use tidegate::protocol::receive::proof::is_genuine;
 use tidegate::protocol::receive::pull::{self, Pulled};
 use tidegate::protocol::receive::{self, Alert, Received};
@@ -38,12 +38,12 @@ fn told(fields: &str) -> (Option<Plan>, Vec<String>) {
 
 const SIGNALS: &str = r#""signals":{"high":{"kind":"gauge"},"low":{"kind":"gauge"},"p1":{"kind":"count"},"level":{"kind":"gauge","fresh":"1h"}}"#;
 
-fn receiver(kind: &str, rules: &str) -> Receiver {
+fn receiving(kind: &str, rules: &str) -> Plan {
     let fields = format!(
         r#"{SIGNALS},"receivers":{{"in":{{"kind":"{kind}","token":"secret:IN_TOKEN","heartbeat":"10m","signals":{rules}}}}}"#
     );
     let (plan, faults) = told(&fields);
-    plan.unwrap_or_else(|| panic!("{faults:?}")).receivers.get("in").unwrap().clone()
+    plan.unwrap_or_else(|| panic!("{faults:?}"))
 }
 
 fn read_of(kind: &str, body: &str) -> Result<Vec<Alert>, String> {
@@ -56,7 +56,7 @@ fn field<'a>(alert: &'a Alert, name: &str) -> Option<&'a str> {
 
 /// Deliveries to one receiver, as the controller takes them in.
 struct Deliveries {
-    receiver: Receiver,
+    plan: Plan,
     sources: Sources,
     known: Vec<String>,
     levels: HashMap<String, f64>,
@@ -66,7 +66,7 @@ struct Deliveries {
 impl Deliveries {
     fn new(kind: &str, rules: &str) -> Self {
         let (sources, known) = (Sources::default(), Vec::new());
-        Self { receiver: receiver(kind, rules), sources, known, levels: HashMap::new(), counts: HashMap::new() }
+        Self { plan: receiving(kind, rules), sources, known, levels: HashMap::new(), counts: HashMap::new() }
     }
 
     fn deliver(&mut self, body: &str, at: Instant) -> Taken {
@@ -74,11 +74,12 @@ impl Deliveries {
     }
 
     fn try_deliver(&mut self, body: &str, at: Instant) -> Result<Taken, String> {
-        let alerts = receive::read(self.receiver.kind, &Received::default(), body, at)?;
-        let occurrences = receive::occurrences(&self.receiver, alerts);
+        let receiver = self.plan.receivers.get("in").unwrap();
+        let alerts = receive::read(receiver.kind, &Received::default(), body, at)?;
+        let occurrences = receive::occurrences(receiver, alerts);
         let once: Vec<String> = occurrences.iter().filter_map(|own| own.once.clone()).collect();
         let known = self.known.clone();
-        let taken = self.sources.take("in", &self.receiver, occurrences, &|id| known.iter().any(|own| own == id), at);
+        let taken = self.sources.take(&self.plan, "in", occurrences, &|id| known.iter().any(|own| own == id), at);
         self.known.extend(once);
         for (signal, value) in &taken.reports {
             *self.counts.entry(signal.clone()).or_default() += value;
