@@ -52,6 +52,7 @@ after(async () => {
   await Promise.all([legacy.close(), next.close()]);
 });
 
+/** @type {(name: string, body: any, options?: { token?: string, through?: any } & import('./wire.mjs').RequestOptions) => Promise<any>} */
 const deliver = (name, body, { token = TOKEN, through = gate, ...options } = {}) =>
   through.fetch(`/_tidegate/in/${name}`, {
     method: 'POST',
