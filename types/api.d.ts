@@ -203,6 +203,7 @@ export type Figure = {
       | 'no_signal'
       | 'no_gauge'
       | 'old_gauge'
+      | 'no_data'
       | 'no_count'
       | 'silent'
       | 'nothing';
@@ -294,6 +295,7 @@ export type StoredFigure = {
       | 'no_signal'
       | 'no_gauge'
       | 'old_gauge'
+      | 'no_data'
       | 'no_count'
       | 'silent'
       | 'nothing';
