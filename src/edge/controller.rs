@@ -155,8 +155,7 @@ fn handle(object: &Rc<Object>, input: Input) -> Result<Outcome, JsValue> {
             }
             Effect::Try(trial) => outcome.trial = Some(trial),
             Effect::WakeAt(at) => wake_at(object, at),
-            Effect::Log(line) if line.is_warning => log::warn(line.event, &line.subject, &line.message),
-            Effect::Log(line) => log::note(line.event, &line.subject, &line.message),
+            Effect::Log(line) => log::write(&line),
         }
     }
     Ok(outcome)

@@ -6,11 +6,8 @@
 
 mod admin;
 mod api;
-mod beacon;
 mod clock;
-mod console;
 mod controller;
-mod facts;
 mod glue;
 mod isolate;
 mod kv;
@@ -18,8 +15,6 @@ mod log;
 mod messages;
 mod mint;
 mod proxy;
-mod receive;
-mod session;
 mod storage;
 
 use wasm_bindgen::prelude::*;

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 use tidegate::controller::{
-    Controller, Delivered, Effect, Input, KvTexts, KvWrite, LogLine, Outgoing, Publication, PublicationStep, ReadKv,
-    Trial,
+    Controller, Delivered, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, LogLine, Outgoing, Publication,
+    PublicationStep, ReadKv, Trial,
 };
 use tidegate::model::Instant;
 use tidegate::model::history::Entry;
@@ -25,6 +25,8 @@ pub const START_MS: i64 = 1_795_424_400_000;
 const WRITE_MS_MAX: i64 = 10_000;
 /// A receiver has so long to answer.
 const LIMIT_MS: i64 = 10_000;
+/// A source of signals answers after this long.
+const SOURCE_MS: i64 = 50;
 
 /// The values that a key has had, and since when.
 type Versions = Vec<(i64, Option<String>)>;
@@ -72,6 +74,8 @@ enum Event {
     Delivered(Delivered),
     /// Samples have come back; whose call that was.
     Tried(Option<u64>, Trial),
+    /// A source of signals has answered, or not.
+    Fetched(Fetched),
 }
 
 pub struct World {
@@ -95,6 +99,10 @@ pub struct World {
     answer: Option<Answer>,
     /// Every text of KV that was handed in.
     pub seen: HashSet<String>,
+    /// What sources of signals answer from now on; nothing where they hang.
+    pub source: Option<Result<(u16, String), String>>,
+    /// What sources were asked, and when.
+    pub asked: Vec<(i64, Fetch)>,
 }
 
 impl World {
@@ -116,6 +124,8 @@ impl World {
             waiting: HashSet::new(),
             answer: None,
             seen: HashSet::new(),
+            source: None,
+            asked: Vec::new(),
         }
     }
 
@@ -222,8 +232,12 @@ impl World {
                 }
             }
             Effect::Publish(publication) => self.publish(publication),
-            // No plan of these tests has a source.
-            Effect::Fetch(_) => {}
+            Effect::Fetch(fetch) => {
+                self.asked.push((self.now_ms, fetch.clone()));
+                if let Some(answer) = self.source.clone() {
+                    self.schedule(self.now_ms + SOURCE_MS, Event::Fetched(Fetched { fetch, answer }));
+                }
+            }
             Effect::Send(outgoing) => outgoing.into_iter().for_each(|own| self.send(own)),
             Effect::Try(trial) => {
                 self.schedule(self.now_ms + 50, Event::Tried(owner, trial));
@@ -344,6 +358,7 @@ impl World {
                 let tried = trial.outgoing.iter().map(|(own, _)| self.receivers.tried(own)).collect();
                 self.input(owner, Input::Tried(trial, tried));
             }
+            Event::Fetched(fetched) => self.input(None, Input::Fetched(fetched)),
         }
         true
     }
