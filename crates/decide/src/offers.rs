@@ -6,7 +6,7 @@
 use super::transition::{Refusal, transition};
 use tidegate_model::Instant;
 use tidegate_model::command::{Cause, Command, Setting, Target};
-use tidegate_model::plan::Plan;
+use tidegate_model::plan::{Notice, Plan};
 use tidegate_model::record::{Approval, Record};
 
 /// So many windows are looked through; a week has fewer that matter.
@@ -53,6 +53,12 @@ impl NotNow {
 /// Tries every command of operators that `allows` lets through: one whose plan cannot be read allows few.
 pub fn offers(plan: &Plan, record: &Record, allows: impl Fn(&Command) -> bool, now: Instant) -> Offers {
     let open = record.checklist(plan).and_then(|of| record.open_items(&of, plan).into_iter().next());
+    // A message that comes again can be sent again.
+    let mut messages = plan.notices.iter().filter(|notice| notice.by.is_some());
+    let open = open.or_else(|| {
+        let unsent = |notice: &&Notice| notice.every.is_some() || record.sent(&notice.item()).is_none();
+        messages.find(unsent).map(Notice::item)
+    });
     let commands = [
         Command::Start,
         Command::Advance,

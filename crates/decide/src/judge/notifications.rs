@@ -49,7 +49,7 @@ pub struct Notifications {
     pub(super) anchors: Vec<(String, Instant)>,
     /// The notices that have been told, by index.
     pub(super) told: Vec<u64>,
-    /// When those that are told again and again were last told, by index.
+    /// When those that are told again and again, or that a person sends, were last told, by index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) repeated: Vec<(u64, Instant)>,
     /// Guardrails that have fired and are true still: since when, and how many escalations were told.
@@ -206,7 +206,7 @@ impl Notifications {
             if !self.told.contains(&index) {
                 self.told.push(index);
             }
-            if notice.every.is_some() {
+            if notice.every.is_some() || notice.by.is_some() {
                 self.repeated.retain(|(own, _)| *own != index);
                 self.repeated.push((index, at));
             }
@@ -226,6 +226,12 @@ impl Notifications {
             });
         }
         due
+    }
+
+    /// When the messages that people send were last handed to them, by their place in the plan.
+    pub(super) fn handed<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (&'a Notice, Instant)> {
+        let of = |(index, at): &(u64, Instant)| Some((plan.notices.get(usize::try_from(*index).ok()?)?, *at));
+        self.repeated.iter().filter_map(of).filter(|(notice, _)| notice.by.is_some())
     }
 
     /// When a notice that has been told is to be told again, while what it begins with lasts.

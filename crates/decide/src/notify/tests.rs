@@ -461,7 +461,7 @@ fn notices_come_before_a_start_weekly_by_a_person_and_on_dates() {
     );
     world.go(2 * DAY_MS);
     let own = world.sent.iter().find(|own| own.channel.as_str() == "mail").cloned().unwrap().notification;
-    assert_eq!(own.command.as_deref(), Some("tidegate approve shop 'How the week went'"));
+    assert_eq!(own.command.as_deref(), Some("tidegate approve shop 'Send to the client: How the week went'"));
     assert_eq!((own.text.as_deref(), own.audience.as_deref()), (Some("How the week went"), Some("client")));
     let names: Vec<String> = world.sent().into_iter().map(|(kind, to, text)| format!("{kind} {to}: {text}")).collect();
     assert_eq!(
@@ -472,7 +472,20 @@ fn notices_come_before_a_start_weekly_by_a_person_and_on_dates() {
             "notice chat: shop: It's Friday. Nobody has to do anything.",
         ]
     );
-    world.go(15 * DAY_MS);
+    world.go(HOUR_MS);
+    let item = "Send to the client: How the week went";
+    world.ana(Command::Approve(item.into()), "");
+    let handed = |world: &World| {
+        let rollout = world.deployment.rollouts.get(&world.key()).unwrap();
+        let judge = &world.deployment.metrics.get(&rollout.plan.key).unwrap().judge;
+        judge.handed(&rollout.plan, &rollout.record).map(|own| (own.item, own.sent.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(handed(&world), [(item.to_owned(), true)]);
+    world.go(7 * DAY_MS);
+    assert_eq!(handed(&world), [(item.to_owned(), false)], "the next one is to be sent too");
+    world.go(8 * DAY_MS);
+    let reminders = world.sent.iter().filter(|own| own.notification.kind == NotificationKind::Waiting).count();
+    assert_eq!(reminders, 8, "each day until it is sent or the rollout has ended");
     let weekly = world.sent().into_iter().filter(|(kind, to, _)| *kind == "notice" && to == "mail").count();
     assert_eq!(weekly, 2, "at the stage's entry, and after one week and two");
 }

@@ -56,6 +56,7 @@ pub(super) fn told(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &Fact
         now_so.extend(no_traffic(words, metrics));
     }
     now_so.extend(waiting(words, &memory));
+    now_so.extend(unsent(words, &metrics.judge));
     outgoing.extend(standing::told(words, &mut memory, now_so));
     outgoing.extend(digest::told(words, metrics, &mut memory));
     metrics.judge.notified = memory;
@@ -188,7 +189,7 @@ fn notice(words: &Words<'_>, message: &Message, to: &[Name]) -> Option<Outgoing>
     let (what, action, command) = if notice.by.is_some() {
         let whom = whom.unwrap_or_default();
         let what = format!("{}: a message{whom} is to be sent", words.key());
-        let command = format!("tidegate approve {} {}", words.key(), words::quoted(&notice.text));
+        let command = format!("tidegate approve {} {}", words.key(), words::quoted(&notice.item()));
         (what, Some("Send the text, then tick it off.".to_owned()), Some(command))
     } else {
         let what = whom.map(|whom| format!(", message{whom}")).unwrap_or_default();
@@ -411,6 +412,36 @@ fn no_traffic(words: &Words<'_>, metrics: &RolloutMetrics) -> Option<Standing> {
 fn requests(series: &Series, from_minute: u64, variant: Variant) -> f64 {
     let windows = series.iter().filter(|window| window.minute >= from_minute);
     windows.filter_map(|window| window.tally(variant, None)).map(|tally| tally.requests as f64).sum()
+}
+
+/// Messages that somebody was handed and has not sent: they are handed over again each day.
+fn unsent(words: &Words<'_>, judge: &Judge) -> Vec<Standing> {
+    let (plan, record) = (words.plan(), &words.rollout.record);
+    if record.live.has_ended() {
+        return Vec::new();
+    }
+    let open = judge.handed(plan, record).filter(|own| own.sent.is_none());
+    let standing = open.map(|own| {
+        let headline = format!("{}: not sent yet: {}", words.key(), own.item);
+        let action = "Send the text, then tick it off.".to_owned();
+        let notification = Notification {
+            why: format!("It was handed over on {}.", own.since.to_words()),
+            command: Some(format!("tidegate approve {} {}", words.key(), words::quoted(&own.item))),
+            audience: own.notice.audience.map(|audience| audience.to_string()),
+            text: Some(own.notice.text.clone()),
+            ..words.message(NotificationKind::Waiting, Urgency::Info, &headline, Some(action))
+        };
+        let by = own.notice.by.as_ref().map(std::slice::from_ref).unwrap_or_default();
+        Standing {
+            what: format!("unsent {} {}", own.since.as_epoch_ms(), own.item),
+            after_ms: REMINDER_MS,
+            again_ms: Some(REMINDER_MS),
+            title: None,
+            channels: address::resolve(plan, by, Urgency::Info, words.now),
+            notification,
+        }
+    });
+    standing.collect()
 }
 
 /// A person who is waited for, and gates that are not met though the time has come.
