@@ -16,6 +16,7 @@ mod isolates;
 mod people;
 mod races;
 mod schema;
+mod sources;
 mod sqlite;
 mod whole;
 mod world;

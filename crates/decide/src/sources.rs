@@ -144,11 +144,11 @@ impl Sources {
         self.pulls.entry(signal.to_owned()).or_default()
     }
 
-    /// Takes in a delivery. `is_known` says what was counted before.
+    /// Takes in a delivery for a receiver of the plan. `is_known` says what was counted before.
     pub fn take(
         &mut self,
+        plan: &Plan,
         name: &str,
-        receiver: &Receiver,
         occurrences: Vec<Occurrence>,
         is_known: &dyn Fn(&str) -> bool,
         now: Instant,
@@ -199,16 +199,29 @@ impl Sources {
             }
         }
         taken.forgotten = own.forget(now);
-        self.sum_up(receiver, counts, touched, &mut taken);
+        if let Some(receiver) = plan.receivers.get(name) {
+            self.sum_up(plan, receiver, counts, touched, &mut taken);
+        }
         taken
     }
 
     /// What counts and gauges come to after a delivery.
-    fn sum_up(&self, receiver: &Receiver, mut counts: Vec<(String, f64)>, mut touched: Vec<String>, taken: &mut Taken) {
+    fn sum_up(
+        &self,
+        plan: &Plan,
+        receiver: &Receiver,
+        mut counts: Vec<(String, f64)>,
+        mut touched: Vec<String>,
+        taken: &mut Taken,
+    ) {
+        // Of plain JSON, several may send to one receiver: whoever has a heartbeat of their own speaks for themselves.
+        let speaks_alone = |signal: &str| {
+            !receiver.kind.has_alerts() && plan.signals.get(signal).is_some_and(|own| own.heartbeat.is_some())
+        };
         for rule in &receiver.signals {
             match &rule.outcome {
                 // A zero says that somebody is there.
-                RuleOutcome::Count(signal) => add(&mut counts, signal.as_str(), 0.0),
+                RuleOutcome::Count(signal) if !speaks_alone(signal.as_str()) => add(&mut counts, signal.as_str(), 0.0),
                 RuleOutcome::Set(signal) if receiver.heartbeat.is_some() => touched.push(signal.to_string()),
                 _ => {}
             }

@@ -12,10 +12,10 @@ use tidegate_protocol::receive::BODY_PREFIX;
 pub const OF_ROLLOUTS: [&str; 4] = ["receivers", "alerts", "deliveries", "pulls"];
 /// The migration that these came with.
 pub const TABLES: [&str; 4] = [
-    "CREATE TABLE receivers (rollout TEXT NOT NULL, name TEXT NOT NULL, last_at INTEGER NOT NULL, PRIMARY KEY (rollout, name)) WITHOUT ROWID",
-    "CREATE TABLE alerts (rollout TEXT NOT NULL, receiver TEXT NOT NULL, alert TEXT NOT NULL, status TEXT NOT NULL, at INTEGER NOT NULL, delivered_at INTEGER NOT NULL, signals TEXT NOT NULL, PRIMARY KEY (rollout, receiver, alert)) WITHOUT ROWID",
-    "CREATE TABLE deliveries (rollout TEXT NOT NULL, receiver TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (rollout, receiver, id)) WITHOUT ROWID",
-    "CREATE TABLE pulls (rollout TEXT NOT NULL, signal TEXT NOT NULL, since INTEGER NOT NULL, error TEXT NOT NULL, is_blank INTEGER NOT NULL, PRIMARY KEY (rollout, signal)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS receivers (rollout TEXT NOT NULL, name TEXT NOT NULL, last_at INTEGER NOT NULL, PRIMARY KEY (rollout, name)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS alerts (rollout TEXT NOT NULL, receiver TEXT NOT NULL, alert TEXT NOT NULL, status TEXT NOT NULL, at INTEGER NOT NULL, delivered_at INTEGER NOT NULL, signals TEXT NOT NULL, PRIMARY KEY (rollout, receiver, alert)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS deliveries (rollout TEXT NOT NULL, receiver TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (rollout, receiver, id)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS pulls (rollout TEXT NOT NULL, signal TEXT NOT NULL, since INTEGER NOT NULL, error TEXT NOT NULL, is_blank INTEGER NOT NULL, PRIMARY KEY (rollout, signal)) WITHOUT ROWID",
 ];
 
 /// A delivery without a name of its own is known again for so long, in milliseconds: whoever retries does so soon.
