@@ -78,7 +78,7 @@ impl Judge {
         self.notifications.handed(plan).map(of)
     }
 
-    /// When a notice, a check-in or an escalation is due because of the time alone, after now.
+    /// When a notice, a check-in or an escalation is due because of the time alone.
     pub fn notices_due_at(judge: Option<&Self>, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
         match judge {
             Some(judge) => judge.notifications.due_at(plan, record, now),

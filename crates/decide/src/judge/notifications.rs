@@ -249,9 +249,9 @@ impl Notifications {
         is_on.then(|| last.plus(every))
     }
 
-    /// When there is something to be told because of the time alone, after now.
+    /// When there is something to be told because of the time alone; a time that has come is told by the next look.
     pub(super) fn due_at(&self, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
-        let expected = expected(plan, record, now);
+        let expected = if plan.notices.is_empty() { Vec::new() } else { expected(plan, record, now) };
         let notices = plan.notices.iter().enumerate().filter_map(|(place, notice)| {
             let index = place as u64;
             let is_told = self.told.contains(&index);
@@ -263,16 +263,17 @@ impl Notifications {
             let next = guardrail.escalate.get(usize::try_from(*told).ok()?)?;
             Some(since.plus(next.after))
         });
-        notices.chain(escalations).chain(self.next_checkin(plan, record, now)).filter(|at| *at > now).min()
+        notices.chain(escalations).chain(self.next_checkin(plan, record)).min()
     }
 
-    fn next_checkin(&self, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
+    fn next_checkin(&self, plan: &Plan, record: &Record) -> Option<Instant> {
         let live = &record.live;
         if !matches!(live.phase, Phase::Running | Phase::Paused) || live.killed {
             return None;
         }
         let stage = plan.stages.get(plan.stage_index(live.stage.as_str())?)?;
-        let passed = now.as_epoch_ms().saturating_sub(record.entered.as_epoch_ms());
+        let looked = self.looked_at.map_or(record.entered, |at| at.max(record.entered));
+        let passed = looked.as_epoch_ms().saturating_sub(record.entered.as_epoch_ms());
         let rhythm = stage.checkins.iter().find(|checkin| checkin.until.is_none_or(|until| passed <= ms(until)))?;
         let every = ms(rhythm.every).max(1);
         let next = (passed.div_euclid(every) + 1).saturating_mul(every);

@@ -83,7 +83,8 @@ impl Deployment {
         outgoing.into_iter().flat_map(Outgoing::addressed).collect()
     }
 
-    /// When [`Deployment::notify`] has to be called because of the time alone.
+    /// When the deployment has to be evaluated, and [`Deployment::notify`] called, because of the time alone. That
+    /// is now, or in the past, for as long as it was not done.
     pub fn notify_at(&self, now: Instant) -> Option<Instant> {
         let of = |rollout: &Rollout| {
             let judge = self.metrics.get(&rollout.plan.key).map(|metrics| &metrics.judge);
@@ -243,7 +244,7 @@ mod tests {
         fn sleep(&mut self, ms: i64) {
             let end = Instant::from_epoch_ms(self.now.as_epoch_ms() + ms);
             while let Some(at) = self.deployment.notify_at(self.now).filter(|at| *at <= end) {
-                self.now = at;
+                self.now = at.max(self.now);
                 self.look();
             }
             self.now = end;
