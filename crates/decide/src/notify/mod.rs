@@ -625,9 +625,9 @@ mod tests {
         assert_eq!(handed(&world), [(item.to_owned(), true)]);
         world.go(7 * DAY_MS);
         assert_eq!(handed(&world), [(item.to_owned(), false)], "the next one is to be sent too");
-        world.go(8 * DAY_MS);
+        world.go(12 * DAY_MS);
         let reminders = world.sent.iter().filter(|own| own.notification.kind == NotificationKind::Waiting).count();
-        assert_eq!(reminders, 8, "each day until it is sent or the rollout has ended");
+        assert_eq!(reminders, 9, "each day until it is sent or the rollout has ended");
         let weekly = world.sent().into_iter().filter(|(kind, to, _)| *kind == "notice" && to == "mail").count();
         assert_eq!(weekly, 2, "at the stage's entry, and after one week and two");
     }
