@@ -23,6 +23,12 @@ APT=(apt-get -qq -o "Dir::State::lists=$WORK/lists" -o "Dir::Cache=$WORK/cache" 
 (cd "$WORK" && "${APT[@]}" download prometheus prometheus-alertmanager >&2)
 for package in "$WORK"/*.deb; do dpkg-deb -x "$package" "$WORK/root"; done
 mkdir -p "$TARGET"
+# Debian's Alertmanager looks for its templates at the place where it is installed. A path of the same length means the
+# folder that it is started in.
+ALERTMANAGER=/usr/share/prometheus/alertmanager
+HERE=$(printf './%.0s' {1..17})
+LC_ALL=C sed -i "s#$ALERTMANAGER#$HERE#g" "$WORK/root/usr/bin/prometheus-alertmanager"
+cp "$WORK/root$ALERTMANAGER"/*.tmpl "$TARGET"
 for program in prometheus prometheus-alertmanager; do
   # Another run may do the same.
   cp "$WORK/root/usr/bin/$program" "$TARGET/$program.$$"

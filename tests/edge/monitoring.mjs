@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { until } from './harness.mjs';
 
@@ -35,7 +35,8 @@ export async function startExporter(name, value) {
 /** A program until it is stopped, once it is ready. */
 async function start(program, args, url) {
   const said = [];
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // There it finds its templates.
+  const child = spawn(program, args, { cwd: dirname(program), stdio: ['ignore', 'pipe', 'pipe'] });
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => said.push(String(chunk)));
   let isGone = false;
   const ended = new Promise((resolve) => child.once('exit', resolve)).then(() => (isGone = true));
