@@ -550,6 +550,8 @@ export type Rollout = {
   guardrails: Guardrail[];
   sample_ratio?: Judgement;
   checklist?: Checklist;
+  /** The messages of the plan that people were handed to send (`by` of a `[[notice]]`). `approve` ticks one off; nothing waits for them. Absent for none. */
+  to_send?: Item[];
   hold?: Hold;
   next?: Next;
   /** All that keeps the schedule from going on. */

@@ -1,6 +1,7 @@
 //! Numbers, times and names as people read them. Times are UTC, and say so.
 
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use tidegate_model::Instant;
 
@@ -62,13 +63,13 @@ pub fn relative(at: Instant, now: Instant) -> String {
 
 /// `14:05 UTC` today, `Wed 2 Dec 14:05 UTC` on another day, with the year where it is another.
 pub fn moment(at: Instant, now: Instant) -> String {
-    let (Some(at), Some(now)) = (at.in_utc(), now.in_utc()) else { return at.to_string() };
-    let format = match (at.date() == now.date(), at.year() == now.year()) {
-        (true, _) => "%H:%M UTC",
-        (false, true) => "%a %-d %b %H:%M UTC",
-        (false, false) => "%a %-d %b %Y %H:%M UTC",
-    };
-    at.strftime(format).to_string()
+    let (Some(at), Some(now)) = (date_time(at), date_time(now)) else { return at.to_string() };
+    let clock = format!("{:02}:{:02} UTC", at.hour(), at.minute());
+    if at.date() == now.date() {
+        return clock;
+    }
+    let day = format!("{} {} {}", short(&at.weekday().to_string()), at.day(), short(&at.month().to_string()));
+    if at.year() == now.year() { format!("{day} {clock}") } else { format!("{day} {} {clock}", at.year()) }
 }
 
 /// `in 4 min (14:05 UTC)`.
@@ -78,7 +79,16 @@ pub fn when(at: Instant, now: Instant) -> String {
 
 /// `2026-12-02 14:05:09 UTC`.
 pub fn stamp(at: Instant) -> String {
-    at.in_utc().map_or_else(|| at.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+    let Some(at) = date_time(at) else { return at.to_string() };
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    )
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -97,6 +107,14 @@ pub fn listed(items: &[impl AsRef<str>]) -> String {
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn date_time(at: Instant) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(at.as_epoch_ms().div_euclid(SECOND_MS)).ok()
+}
+
+fn short(name: &str) -> String {
+    name.chars().take(3).collect()
 }
 
 /// A JSON value as a person would write it: texts without their quotes.

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::SignedDuration;
-use jiff::civil::{DateTime, date};
-use jiff::fmt::temporal::Pieces;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::Duration;
 use super::fault::Explain;
@@ -17,16 +16,6 @@ pub struct Instant(i64);
 
 /// 9999-12-31T23:59:59.999Z, the last that RFC 3339 can write.
 const LATEST_MS: i64 = 253_402_300_799_999;
-
-/// What RFC 3339 can write and the crate's own timestamps cannot is the last day of the year 9999.
-const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
-
-fn epoch_ms(text: &str) -> Option<i64> {
-    let pieces = Pieces::parse(text).ok()?;
-    let shown = DateTime::from_parts(pieces.date(), pieces.time()?);
-    let offset_ms = i64::from(pieces.to_numeric_offset()?.seconds()) * 1_000;
-    i64::try_from(shown.duration_since(EPOCH).as_millis()).ok()?.checked_sub(offset_ms)
-}
 
 impl Instant {
     /// Milliseconds since 1970-01-01T00:00Z.
@@ -41,12 +30,10 @@ impl Instant {
 
     /// The instant as people say it: `Tue 1 Dec 2026 09:00 UTC`.
     pub fn to_words(self) -> String {
-        self.in_utc().map_or_else(String::new, |at| at.strftime("%a %-d %b %Y %H:%M UTC").to_string())
-    }
-
-    /// The date and the time in UTC.
-    pub fn in_utc(self) -> Option<DateTime> {
-        EPOCH.checked_add(SignedDuration::from_millis(self.0)).ok()
+        let Ok(at) = OffsetDateTime::from_unix_timestamp(self.0 / 1_000) else { return self.to_string() };
+        let short = |name: String| name.chars().take(3).collect::<String>();
+        let (day, month) = (short(at.weekday().to_string()), short(at.month().to_string()));
+        format!("{day} {} {month} {} {:02}:{:02} UTC", at.day(), at.year(), at.hour(), at.minute())
     }
 
     /// The instant so long after this one, at the latest the last of the year 9999.
@@ -79,14 +66,18 @@ impl FromStr for Instant {
 
     fn from_str(text: &str) -> Result<Self, InstantError> {
         let malformed = || InstantError(text.to_owned());
-        let epoch_ms = epoch_ms(text).ok_or_else(malformed)?;
+        let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| malformed())?;
+        let epoch_ms = instant.unix_timestamp() * 1_000 + i64::from(instant.millisecond());
         if (0..=LATEST_MS).contains(&epoch_ms) { Ok(Self(epoch_ms)) } else { Err(malformed()) }
     }
 }
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}Z", self.in_utc().ok_or(fmt::Error)?)
+        let second = OffsetDateTime::from_unix_timestamp(self.0 / 1_000).map_err(|_| fmt::Error)?;
+        let millisecond = u16::try_from(self.0 % 1_000).map_err(|_| fmt::Error)?;
+        let instant = second.replace_millisecond(millisecond).map_err(|_| fmt::Error)?;
+        f.write_str(&instant.format(&Rfc3339).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Notifications {
     pub(super) anchors: Vec<(String, Instant)>,
     /// The notices that have been told, by index.
     pub(super) told: Vec<u64>,
-    /// When those that are told again and again were last told, by index.
+    /// When those that are told again and again, or that a person sends, were last told, by index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) repeated: Vec<(u64, Instant)>,
     /// Guardrails that have fired and are true still: since when, and how many escalations were told.
@@ -206,7 +206,7 @@ impl Notifications {
             if !self.told.contains(&index) {
                 self.told.push(index);
             }
-            if notice.every.is_some() {
+            if notice.every.is_some() || notice.by.is_some() {
                 self.repeated.retain(|(own, _)| *own != index);
                 self.repeated.push((index, at));
             }
@@ -228,6 +228,12 @@ impl Notifications {
         due
     }
 
+    /// When the messages that people send were last handed to them, by their place in the plan.
+    pub(super) fn handed<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (&'a Notice, Instant)> {
+        let of = |(index, at): &(u64, Instant)| Some((plan.notices.get(usize::try_from(*index).ok()?)?, *at));
+        self.repeated.iter().filter_map(of).filter(|(notice, _)| notice.by.is_some())
+    }
+
     /// When a notice that has been told is to be told again, while what it begins with lasts.
     fn next_time(&self, index: u64, notice: &Notice, record: &Record) -> Option<Instant> {
         let every = notice.every.filter(|every| every.as_ms() > 0)?;
@@ -243,9 +249,9 @@ impl Notifications {
         is_on.then(|| last.plus(every))
     }
 
-    /// When there is something to be told because of the time alone, after now.
+    /// When there is something to be told because of the time alone; a time that has come is told by the next look.
     pub(super) fn due_at(&self, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
-        let expected = expected(plan, record, now);
+        let expected = if plan.notices.is_empty() { Vec::new() } else { expected(plan, record, now) };
         let notices = plan.notices.iter().enumerate().filter_map(|(place, notice)| {
             let index = place as u64;
             let is_told = self.told.contains(&index);
@@ -257,16 +263,17 @@ impl Notifications {
             let next = guardrail.escalate.get(usize::try_from(*told).ok()?)?;
             Some(since.plus(next.after))
         });
-        notices.chain(escalations).chain(self.next_checkin(plan, record, now)).filter(|at| *at > now).min()
+        notices.chain(escalations).chain(self.next_checkin(plan, record)).min()
     }
 
-    fn next_checkin(&self, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
+    fn next_checkin(&self, plan: &Plan, record: &Record) -> Option<Instant> {
         let live = &record.live;
         if !matches!(live.phase, Phase::Running | Phase::Paused) || live.killed {
             return None;
         }
         let stage = plan.stages.get(plan.stage_index(live.stage.as_str())?)?;
-        let passed = now.as_epoch_ms().saturating_sub(record.entered.as_epoch_ms());
+        let looked = self.looked_at.map_or(record.entered, |at| at.max(record.entered));
+        let passed = looked.as_epoch_ms().saturating_sub(record.entered.as_epoch_ms());
         let rhythm = stage.checkins.iter().find(|checkin| checkin.until.is_none_or(|until| passed <= ms(until)))?;
         let every = ms(rhythm.every).max(1);
         let next = (passed.div_euclid(every) + 1).saturating_mul(every);

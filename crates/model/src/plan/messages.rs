@@ -85,3 +85,13 @@ pub struct Notice {
     /// What it says.
     pub text: String,
 }
+
+impl Notice {
+    /// What whoever sends it ticks off.
+    pub fn item(&self) -> String {
+        match self.audience {
+            Some(audience) => format!("Send to {}: {}", audience.with_article(), self.text),
+            None => format!("Send: {}", self.text),
+        }
+    }
+}

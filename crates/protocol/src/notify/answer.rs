@@ -3,8 +3,9 @@
 //! An answer that another try cannot change is final, so that somebody hears of it now and not in a day:
 //! what the vendor says is wrong with the request, the key or the address. Everything else is tried again.
 
-use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 use super::text::cut;
 
@@ -77,8 +78,8 @@ impl Answer<'_> {
     pub fn after_ms(&self) -> Option<u64> {
         let after = self.header("retry-after")?;
         let seconds = after.parse().ok().or_else(|| {
-            let date = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
-            Some(date(after)?.duration_since(date(self.header("date")?)?).as_secs_f64())
+            let date = |text: &str| OffsetDateTime::parse(text, &Rfc2822).ok();
+            Some((date(after)? - date(self.header("date")?)?).as_seconds_f64())
         })?;
         after_seconds(seconds)
     }

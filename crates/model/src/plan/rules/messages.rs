@@ -178,3 +178,96 @@ fn addressee(rules: &mut Rules<'_>, addresses: &Addresses<'_>, steps: &[Step<'_>
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::node::Node;
+    use crate::plan::read;
+
+    /// The faults of a plan with these fields, as people read them.
+    fn faults(fields: &str) -> Vec<String> {
+        let text = format!(
+            r#"{{"key":"shop","channels":{{"chat":{{"slack":"secret:CHAT"}},"page":{{"pagerduty":"secret:PAGE"}}}},{fields}"stage":[{{"name":"full","percentage":100,"hold":"1h"}}]}}"#
+        );
+        let node: Node = serde_json::from_str(&text).unwrap();
+        read::plan(&node).1.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn roles_and_channels_may_be_named_alike() {
+        let fields = r#""roles":{"lead":{"person":"ana","tell":"chat","hours":["Mon-Fri 08:00-18:00 Europe/Berlin"],"otherwise":"duty"},"duty":{"tell":["page"]},"cto":"eva"},
+            "links":{"dashboard":"https://dash.example.com/d/1"},"digest":[{"at":["09:00 Europe/Berlin","Sat-Sun 10:00"],"to":["lead","chat"]}],
+            "guardrail":[{"when":"error_rate > 5%","then":"rollback","notify":["lead","page"],"escalate":[{"after":"5m","to":"page"}],"links":{"logs":"https://logs.example.com"}}],
+            "notice":[{"at":"full","to":"lead","text":"Now"},{"at":"full+1w","every":"1w","by":"lead","audience":"client","text":"Weekly"},{"at":"2026-12-24T08:00:00+01:00","to":["chat"],"audience":"users","text":"Then"}],"#;
+        assert_eq!(faults(fields), Vec::<String>::new());
+    }
+
+    #[test]
+    fn names_that_lead_nowhere_are_told_with_what_was_meant() {
+        let fields = r#""roles":{"lead":{"tell":["chta"]}},"digest":[{"at":"09:00","to":["leed"]}],"notice":[{"at":"full","to":["nobody-at-all"],"text":"Now"}],"#;
+        assert_eq!(
+            faults(fields),
+            [
+                "roles.lead.tell[0]: no channel is called `chta` (did you mean `chat`?)",
+                "digest[0].to[0]: no channel and no role is called `leed` (did you mean `lead`?)",
+                "notice[0].to[0]: no channel and no role is called `nobody-at-all` (known: lead, chat, page)",
+            ]
+        );
+    }
+
+    #[test]
+    fn roles_that_reach_nobody_are_told() {
+        let circle = r#""roles":{"a":{"tell":"chat","hours":"Mon-Fri 08:00-18:00","otherwise":"b"},"b":{"tell":"chat","hours":"Sat-Sun","otherwise":"a"},"c":{"tell":"chat","hours":"Sat-Sun","otherwise":"a"}},"#;
+        let told = |role: &str| {
+            format!(
+                "roles.{role}.otherwise: `otherwise` leads from `{role}` back to `{role}`, so nobody would be reached at some hours (let the last of them name a channel)"
+            )
+        };
+        assert_eq!(faults(circle), [told("a"), told("b")]);
+        let hours = r#""roles":{"a":{"tell":"chat","otherwise":"page"},"b":{"hours":"Sat-Sun","otherwise":"chat"},"c":{"tell":"chat","hours":"Mon-Sun"},"d":{"tell":"chat","hours":"Sat-Sun"},"chat":"ana"},"#;
+        assert_eq!(
+            faults(hours),
+            [
+                "roles.a.otherwise: `otherwise` is for the time outside of `hours`, and `a` has none (add `hours`, such as `hours = \"Mon-Fri 08:00-18:00 Europe/Berlin\"`)",
+                "roles.b.hours: `b` has hours, and no channel that reaches it in them (add `tell`, such as `tell = [\"chat\"]`)",
+                "roles.chat: a channel is called `chat` too, so nobody could tell which is addressed (give one of them another name)",
+                "roles.c.hours: the hours of `c` are the whole week (leave them out)",
+                "roles.d.hours: outside of its hours nobody is reached for `d` (name a role or a channel in `otherwise`)",
+            ]
+        );
+        let text = r#""roles":{"cto":"eva"},"notice":[{"at":"full","to":"cto","text":"Now"}],"#;
+        assert_eq!(
+            faults(text),
+            [
+                "notice[0].to[0]: the role `cto` has no channel, so this goes to those that get what nobody is named for (give it one: [roles.cto] with `tell = [\"CHANNEL\"]`)"
+            ]
+        );
+    }
+
+    #[test]
+    fn zones_hours_addresses_and_moments_are_read_strictly() {
+        let fields = r#""freeze":"Sat-Sun Europe/Berln","links":{"runbook":"wiki.example.com"},"digest":[{"at":"9 am","to":"chat"}],
+            "notice":[{"at":"sometime","to":"chat","text":"x"},{"at":"full","text":"x"},{"at":"full","to":"chat","audience":"everybody","text":"x"},{"at":"2026-12-24T08:00:00Z","every":"1w","to":"chat","text":"x"}],"#;
+        let faults = faults(fields);
+        let starts = [
+            "freeze: no time zone is called `Europe/Berln` (did you mean `Europe/Berlin`?)",
+            "links.runbook: `wiki.example.com` is not an address (such as `https://",
+            "digest[0].at: `9 am` is not an hour of the day (`09:00`,",
+            "notice[0].at: `sometime` is not a moment of this plan",
+            "notice[1]: `to` is missing",
+            "notice[2].audience: `everybody` is not an audience (`team`, `client` or `users`)",
+        ];
+        for start in starts {
+            assert!(faults.iter().any(|fault| fault.starts_with(start)), "{start}\n{faults:#?}");
+        }
+        assert_eq!(faults.len(), starts.len() + 1, "{faults:#?}");
+    }
+
+    #[test]
+    fn a_stored_plan_with_what_this_release_does_not_know_is_read() {
+        let text = r#"{"key":"shop","roles":{"lead":{"tell":["gone"],"mood":"calm"},"b":"ben"},"notice":[{"at":"full","to":["nobody"],"text":"x","tone":"warm"}],"stage":[{"name":"full","percentage":100}]}"#;
+        let node: Node = serde_json::from_str(text).unwrap();
+        let (plan, faults) = read::stored(&node);
+        assert!(plan.is_some(), "{faults:?}");
+    }
+}
