@@ -25,6 +25,8 @@ use tidegate_protocol::pace::Pace;
 const POLL_SOON_MS: i64 = 2_000;
 /// What isolates find wrong with the plans makes it look so often.
 const ALARM_MS: i64 = 10_000;
+/// What is due to be told is looked for at most so often, in milliseconds.
+const NOTIFY_MS_MIN: i64 = 1_000;
 /// A publication that failed is tried again after this long.
 const RETRY_MS: i64 = 1_000;
 /// One change calls for another at most so often, however the plans refer to each other.
@@ -197,13 +199,11 @@ impl State {
     /// When the storage refuses.
     pub fn advance(&mut self, turn: &mut Turn<'_>) -> Result<(), StorageError> {
         let now = turn.now;
-        let is_due = self.evaluate_at(now).is_some_and(|at| at <= now);
-        if is_due || self.deployment.due(now).is_some() {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        // Notices, digests and check-ins are found by an evaluation too, also where nothing is measured.
+        let is_to_be_told = turn.storage.keeps() && is_due(self.deployment.notify_at(now));
+        if is_due(self.evaluate_at(now)) || is_to_be_told || self.deployment.due(now).is_some() {
             self.evaluate(turn)?;
-        } else if self.deployment.notify_at(now).is_some_and(|at| at <= now) {
-            let mut batch = Batch::default();
-            self.notify(turn, &mut batch)?;
-            turn.commit(batch)?;
         }
         for _ in 0..CONSEQUENCES_MAX {
             let Some((key, order)) = self.deployment.due(now) else { break };
@@ -227,10 +227,11 @@ impl State {
         let publish_at = self.has_unpublished().then(|| after(now, RETRY_MS));
         let evaluate_at = self.evaluate_at(now).map(|at| at.max(now));
         let due_at = self.deployment.wake(now);
-        let notify_at = self.deployment.notify_at(now).filter(|_| turn.storage.keeps()).map(|at| at.max(now));
+        let notify_at = self.deployment.notify_at(now).filter(|_| turn.storage.keeps());
+        let notify_at = notify_at.map(|at| at.max(after(now, NOTIFY_MS_MIN)));
         let send_at = self.outbox.wake(now);
         let own = [publish_at, due_at, evaluate_at, self.ask_at(now), notify_at, send_at];
-        let wake_at = [(!is_idle).then_some(poll_at)].into_iter().chain(own).into_iter().flatten().min();
+        let wake_at = own.into_iter().chain([(!is_idle).then_some(poll_at)]).flatten().min();
         if let Some(wake_at) = wake_at
             && self.wakes_at.is_none_or(|set| set > wake_at || set < now)
         {
