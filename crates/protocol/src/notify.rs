@@ -93,7 +93,7 @@ pub fn request(
     let keys = Keys(secrets);
     match channel {
         Channel::Slack { url } => Ok(Request::json("POST", keys.address(url)?, &[], &slack::message(n))),
-        Channel::Teams { url } => teams::request(keys.address(url)?, n),
+        Channel::Teams { url } => Ok(teams::request(keys.address(url)?, n)),
         Channel::PagerDuty { key, region, url, .. } => pagerduty::request(&keys, key, *region, url.as_ref(), id, n),
         Channel::Opsgenie { key, region, team, url } => {
             let to = Alerts { key, base: alerts::opsgenie(*region), team: team.as_deref(), url: url.as_ref() };

@@ -35,7 +35,7 @@ pub fn message(n: &Notification) -> Value {
         blocks.push(section(format!("*What to do:* {}", mrkdwn(&text::sentence(action), TEXT_CHARS))));
     }
     if let Some(words) = &n.text {
-        blocks.push(section(quoted(&text::lines(words))));
+        blocks.push(section(quoted(words)));
     }
     let why: Vec<String> = [text::sentence(&n.why)]
         .into_iter()
@@ -49,7 +49,7 @@ pub fn message(n: &Notification) -> Value {
     blocks.push(json!({ "type": "section", "fields": text::facts(n).into_iter().map(field).collect::<Value>() }));
     if let Some(command) = &n.command {
         // Within a code block nothing is markup but its own end.
-        let code = cut_as(&text::line(command).replace('`', "'"), TEXT_CHARS, escape);
+        let code = cut_as(&disarmed(&text::line(command)).replace('`', "'"), TEXT_CHARS, escape);
         blocks.push(section(format!("*To stop or undo it*\n```{code}```")));
     }
     let links = links(n);
@@ -102,7 +102,8 @@ fn local_time(n: &Notification) -> String {
 
 /// The plan's own words, each line as a quote.
 fn quoted(words: &str) -> String {
-    let quoted = mrkdwn(words, TEXT_CHARS);
+    let paragraphs: Vec<String> = text::paragraphs(words).collect();
+    let quoted = mrkdwn(&paragraphs.join("\n"), TEXT_CHARS);
     quoted.lines().map(|line| format!(">{line}")).collect::<Vec<_>>().join("\n")
 }
 

@@ -14,18 +14,16 @@ use super::text::{self, Tone, cut};
 /// Teams takes 28 KB, but counts two bytes for each of ASCII where somebody between has re-encoded the body.
 const BYTES_MAX: usize = 14_000;
 /// How long each text may be: the first at which the whole fits.
-const CHARS: [usize; 5] = [2_000, 1_000, 500, 250, 100];
+const CHARS: [usize; 6] = [2_000, 1_000, 500, 250, 100, 40];
 /// Teams draws so many buttons side by side.
 const LINKS_MAX: usize = 6;
+/// So long may the addresses of all buttons be together.
+const URL_BYTES_MAX: usize = 3_000;
 
 /// A message.
-///
-/// # Errors
-/// When it does not fit, however short.
-pub fn request(url: String, n: &Notification) -> Result<Request, String> {
-    let mut bodies = CHARS.into_iter().map(|chars_max| message(n, chars_max));
-    let body = bodies.find(|body| body.to_string().len() <= BYTES_MAX);
-    body.map(|body| Request::json("POST", url, &[], &body)).ok_or_else(|| "it is too long for Microsoft Teams".into())
+pub fn request(url: String, n: &Notification) -> Request {
+    let body = text::fitting(&CHARS, |chars_max| message(n, chars_max), |body| body.to_string().len() <= BYTES_MAX);
+    Request::json("POST", url, &[], &body)
 }
 
 fn message(n: &Notification, chars_max: usize) -> Value {
@@ -64,7 +62,7 @@ fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
         runs.extend(sentence(&cut(&text::line(action), chars_max)));
         add(runs, "Medium");
     }
-    for words in n.text.iter().flat_map(|words| text::lines(words).lines().map(str::to_owned).collect::<Vec<_>>()) {
+    for words in n.text.iter().flat_map(|words| text::paragraphs(words)).take(10) {
         add(vec![run(&cut(&words, chars_max), json!({ "italic": true }))], "Small");
     }
     add(sentence(&cut(&text::line(&n.why), chars_max)), "Medium");
@@ -132,7 +130,13 @@ fn local_time(n: &Notification) -> String {
 
 fn links(n: &Notification, chars_max: usize) -> Vec<Value> {
     let button = |(title, url): (String, &str)| json!({ "type": "Action.OpenUrl", "title": cut(&literal(&title), chars_max.min(60)), "url": url });
-    text::links(n).take(LINKS_MAX).map(button).collect()
+    let mut room = URL_BYTES_MAX;
+    let fits = |(_, url): &(String, &str)| {
+        let left = room.checked_sub(url.len());
+        room = left.unwrap_or(room);
+        left.is_some()
+    };
+    text::links(n).filter(fits).take(LINKS_MAX).map(button).collect()
 }
 
 /// What an answer means. A workflow answers 202 before it posts; older connectors answer 200, and tell

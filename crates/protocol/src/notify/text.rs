@@ -5,6 +5,16 @@ use std::fmt::Write as _;
 use tidegate_model::Instant;
 use tidegate_model::notification::{Link, Notification, NotificationKind, Urgency};
 
+/// Nobody reads more figures in a message; the console has them all.
+const FIGURES_MAX: usize = 20;
+/// So long may each be.
+const FIGURE_CHARS: usize = 500;
+
+/// Nobody reads more paragraphs of a plan's words in a message.
+const PARAGRAPHS_MAX: usize = 20;
+/// Nobody follows more links.
+const LINKS_MAX: usize = 10;
+
 /// How loud a message is, as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -120,6 +130,18 @@ pub fn lines(text: &str) -> String {
     text.chars().map(|c| if is_odd(c) && c != '\n' { ' ' } else { c }).collect()
 }
 
+/// The paragraphs of a longer text, so many that they are read.
+pub fn paragraphs(text: &str) -> impl Iterator<Item = String> {
+    let lines: Vec<String> = text.lines().map(line).filter(|words| !words.is_empty()).take(PARAGRAPHS_MAX).collect();
+    lines.into_iter()
+}
+
+/// What `make` makes of the first size at which it `fits`; of the last size whatever comes of it.
+pub fn fitting<T>(sizes: &[usize], make: impl Fn(usize) -> T, fits: impl Fn(&T) -> bool) -> T {
+    let (last, larger) = sizes.split_last().map_or((0, &[][..]), |(last, larger)| (*last, larger));
+    larger.iter().map(|size| make(*size)).find(fits).unwrap_or_else(|| make(last))
+}
+
 /// Whether a character controls how others are shown: control characters, and those that turn the direction
 /// of writing, by which a text can be made to read as something else.
 fn is_odd(c: char) -> bool {
@@ -129,7 +151,11 @@ fn is_odd(c: char) -> bool {
 /// Its links that are links: http or https, without anything that could end one early. A plan names them by
 /// keys, such as `runbook`.
 pub fn links(n: &Notification) -> impl Iterator<Item = (String, &str)> {
-    n.links.iter().filter(|link| is_link(&link.url)).map(|Link { title, url }| (capital(&line(title)), url.as_str()))
+    n.links
+        .iter()
+        .filter(|link| is_link(&link.url))
+        .take(LINKS_MAX)
+        .map(|Link { title, url }| (capital(&line(title)), url.as_str()))
 }
 
 fn capital(title: &str) -> String {
@@ -143,9 +169,12 @@ fn is_link(url: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_plain)) && url.len() <= 2_000
 }
 
-/// The figures that the sentence does not tell already.
+/// The figures that the sentence does not tell already, so many that they are read.
 pub fn figures(n: &Notification) -> impl Iterator<Item = String> {
-    n.figures.iter().filter(|figure| !n.why.contains(figure.as_str())).map(|figure| line(figure))
+    let told = |figure: &&String| !figure.trim().is_empty() && !n.why.contains(figure.as_str());
+    let more = n.figures.iter().filter(told).count().saturating_sub(FIGURES_MAX);
+    let shown = n.figures.iter().filter(told).take(FIGURES_MAX).map(|figure| cut(&line(figure), FIGURE_CHARS));
+    shown.chain((more > 0).then(|| format!("and {more} more")))
 }
 
 /// What stands below the sentences, each with its label.
