@@ -65,7 +65,6 @@ pub fn message(n: &Notification) -> Value {
     };
     json!({
         "text": cut_as(&disarmed(&fallback), FALLBACK_CHARS, escape),
-        "mrkdwn": false,
         "link_names": false,
         "unfurl_links": false,
         "unfurl_media": false,
