@@ -16,6 +16,8 @@ const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const RENDERER = readFileSync('node_modules/adaptivecards/dist/adaptivecards.min.js', 'utf8');
 /** What a night brings: what is wrong, what was done, and that it is over. */
 const KINDS = (process.env.KINDS ?? 'alert,rollback,resolved').split(',');
+/** 03:12 in Berlin. */
+const AT = '2026-12-02T02:12:05Z';
 const ALL =
   'notice stage checkin digest waiting blocked fault alert rollback escalation kill resolved report test'.split(' ');
 
@@ -25,7 +27,9 @@ const ALL =
  */
 const sent = (channel, kind) =>
   JSON.parse(
-    execFileSync(COMMAND, ['--json', 'notify', 'preview', '--channel', channel, '--kind', kind], { encoding: 'utf8' }),
+    execFileSync(COMMAND, ['--json', 'notify', 'preview', '--channel', channel, '--kind', kind, '--at', AT], {
+      encoding: 'utf8',
+    }),
   );
 
 mkdirSync(FOLDER, { recursive: true });

@@ -358,6 +358,40 @@ fn in_jira_and_grafana_hostile_words_are_text() {
 }
 
 #[test]
+fn clients_and_users_are_told_the_plans_words_and_nothing_else() {
+    for audience in ["client", "users"] {
+        let n = Notification {
+            audience: Some(audience.into()),
+            text: Some("The pilot starts on Monday\nWrite to us at pilot@example.com.".into()),
+            ..of_kind(NotificationKind::Rollback)
+        };
+        for (name, channel) in channels() {
+            let told = match sent(&channel, &n, None) {
+                Request::Http { body, .. } => body,
+                Request::Mail { subject, text, html, .. } => {
+                    assert_eq!(subject, "The pilot starts on Monday");
+                    assert_eq!(text, "The pilot starts on Monday\n\nWrite to us at pilot@example.com.\n");
+                    html
+                }
+                Request::Nothing => continue,
+            };
+            for word in [
+                "error_rate",
+                "5.1",
+                "on-call",
+                "tidegate resume",
+                "legacy",
+                "ops.example.com",
+                "guardrail",
+                "ritical · ",
+            ] {
+                assert!(!told.contains(word), "{name}, {word}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_public_page_tells_no_figures_and_no_names() {
     let page = channel(json!({ "statuspage": "secret:PAGE_KEY", "page": "page" }));
     for kind in KINDS {

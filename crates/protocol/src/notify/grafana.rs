@@ -10,7 +10,7 @@ use super::Request;
 use super::answer::{Answer, Outcome};
 use super::keys::Keys;
 use super::markup::{escaped, segment};
-use super::text::{self, Tone, cut, line};
+use super::text::{self, cut, line};
 
 /// What is readable in a box beside a plot.
 const TEXT_CHARS: usize = 1_000;
@@ -39,7 +39,7 @@ pub fn request(
         (Kind::Alert | Kind::Stage | Kind::Rollback | Kind::Kill | Kind::Test, _) => {
             let mut body = json!({
                 "time": at,
-                "tags": ["tidegate", format!("rollout:{}", n.rollout), n.kind.as_str(), Tone::of(n).word().to_lowercase()],
+                "tags": ["tidegate", format!("rollout:{}", n.rollout), n.kind.as_str(), n.urgency.as_str()],
                 "text": words(n),
             });
             if let Some(dashboard) = dashboard {

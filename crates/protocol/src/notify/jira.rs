@@ -14,7 +14,7 @@ use super::answer::{Answer, Outcome};
 use super::keys::Keys;
 use super::markup::{Span, segment, spans};
 use super::pagerduty::summary;
-use super::text::{self, Tone, cut, line};
+use super::text::{self, cut, line};
 
 /// Jira refuses a longer summary.
 const SUMMARY_CHARS: usize = 255;
@@ -92,8 +92,7 @@ impl Document {
     fn of(&self, n: &Notification, headline: bool) -> Value {
         let mut content = Vec::new();
         if headline {
-            let words = format!("{} {}", Tone::of(n).sign(), line(&n.headline));
-            content.push(paragraph(vec![self.marked(&words, &json!([{ "type": "strong" }]))]));
+            content.push(paragraph(vec![self.marked(&text::signed_headline(n), &json!([{ "type": "strong" }]))]));
         }
         content.extend(n.action.iter().map(|action| self.labelled("What to do", action)));
         if let Some(words) = &n.text {
@@ -112,7 +111,7 @@ impl Document {
         for (title, url) in text::links(n) {
             content.push(paragraph(vec![self.marked(&title, &json!([{ "type": "link", "attrs": { "href": url } }]))]));
         }
-        content.push(self.plain(&format!("{} · {}", text::small_print(n), text::at(n.at))));
+        content.extend(text::small_print(n).map(|words| self.plain(&format!("{words} · {}", text::at(n.at)))));
         // Jira refuses what is empty.
         content.retain(|block| block["content"].as_array().is_some_and(|parts| !parts.is_empty()));
         json!({ "type": "doc", "version": 1, "content": content })

@@ -37,7 +37,7 @@ fn message(n: &Notification, chars_max: usize) -> Value {
                 "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
                 "type": "AdaptiveCard",
                 "version": "1.4",
-                "fallbackText": cut(&format!("{}: {}", tone.word(), text::line(&n.headline)), chars_max.min(300)),
+                "fallbackText": cut(&text::signed_headline(n), chars_max.min(300)),
                 "msteams": { "width": "Full" },
                 "body": body(n, tone, chars_max),
                 "actions": links(n, chars_max),
@@ -47,7 +47,7 @@ fn message(n: &Notification, chars_max: usize) -> Value {
 }
 
 fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
-    let headline = format!("{} {}", tone.sign(), text::sentence(&n.headline));
+    let headline = text::signed_headline(n);
     let mut body = vec![json!({
         "type": "Container", "style": style(tone), "bleed": true,
         "items": [rich(&[run(&cut(&headline, chars_max.min(400)), json!({ "size": "Large", "weight": "Bolder" }))])],
@@ -79,9 +79,11 @@ fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
         let label = run("To stop or undo it: ", json!({ "weight": "Bolder" }));
         add(vec![label, run(&code, json!({ "fontType": "Monospace" }))], "Medium");
     }
-    body.push(json!({
-        "type": "TextBlock", "isSubtle": true, "size": "Small", "wrap": true, "spacing": "Medium",
-        "text": format!("{} · {}", text::small_print(n), local_time(n)),
+    body.extend(text::small_print(n).map(|words| {
+        json!({
+            "type": "TextBlock", "isSubtle": true, "size": "Small", "wrap": true, "spacing": "Medium",
+            "text": format!("{words} · {}", local_time(n)),
+        })
     }));
     body.retain(|block| block["inlines"].as_array().is_none_or(|runs| !runs.is_empty()));
     body
@@ -93,7 +95,7 @@ const fn style(tone: Tone) -> &'static str {
         Tone::Warning => "warning",
         Tone::Info => "accent",
         Tone::Resolved => "good",
-        Tone::Test => "emphasis",
+        Tone::Test | Tone::Plain => "emphasis",
     }
 }
 
