@@ -17,6 +17,7 @@ mod kept;
 mod people;
 mod races;
 mod reach;
+mod schedule;
 mod schema;
 mod sqlite;
 mod whole;
