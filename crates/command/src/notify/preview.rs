@@ -172,7 +172,7 @@ fn show(request: &Request) -> Result<(), Failure> {
             Ok(())
         }
         Request::Http { method, url, headers, body } => {
-            print(&paint(BOLD, &format!("{method} {url}")))?;
+            print(&paint(BOLD, format!("{method} {url}")))?;
             for (name, value) in headers {
                 print(&format!("{name}: {value}"))?;
             }

@@ -6,11 +6,11 @@ use tidegate_model::Name;
 use tidegate_model::notification::{Notification, NotificationKind};
 use tidegate_model::plan::words::SecretName;
 
-use super::Request;
 use super::answer::{Answer, Outcome};
 use super::keys::Keys;
 use super::markup::{escaped, segment};
 use super::text::{self, cut, line};
+use super::{Request, put};
 
 /// What is readable in a box beside a plot.
 const TEXT_CHARS: usize = 1_000;
@@ -43,7 +43,7 @@ pub fn request(
                 "text": words(n),
             });
             if let Some(dashboard) = dashboard {
-                body["dashboardUID"] = json!(dashboard);
+                put(&mut body, "dashboardUID", dashboard.as_str());
             }
             Ok(Request::json("POST", annotations, &headers, &body))
         }

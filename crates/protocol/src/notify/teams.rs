@@ -6,10 +6,10 @@
 use serde_json::{Value, json};
 use tidegate_model::notification::Notification;
 
-use super::Request;
 use super::answer::{Answer, Outcome};
 use super::markup::{Span, spans};
 use super::text::{self, Tone, cut};
+use super::{Request, put};
 
 /// Teams takes 28 KB, but counts two bytes for each of ASCII where somebody between has re-encoded the body.
 const BYTES_MAX: usize = 14_000;
@@ -54,7 +54,7 @@ fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
     })];
     let mut add = |runs: Vec<Value>, spacing: &str| {
         let mut block = rich(&runs);
-        block["spacing"] = spacing.into();
+        put(&mut block, "spacing", spacing);
         body.push(block);
     };
     if let Some(action) = &n.action {
@@ -104,8 +104,8 @@ fn rich(runs: &[Value]) -> Value {
 }
 
 fn run(text: &str, mut with: Value) -> Value {
-    with["type"] = "TextRun".into();
-    with["text"] = literal(text).into();
+    put(&mut with, "type", "TextRun");
+    put(&mut with, "text", literal(text));
     with
 }
 
