@@ -98,7 +98,10 @@ const built = (title, folder) => ({
     };
   },
   seed(kv, _url, { origins }) {
-    const plans = execFileSync(CLI, ['compile', join(HERE, 'plan.toml')], { encoding: 'utf8' })
+    const plans = execFileSync(CLI, ['compile', join(HERE, 'plan.toml')], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
       .replaceAll('http://legacy.invalid', origins.legacy)
       .replaceAll('http://new.invalid', origins.new);
     const stages = JSON.parse(plans).rollouts.map(({ key }) => [`stage/${key}`, '50']);
