@@ -204,6 +204,7 @@ export type Figure = {
       | 'no_signal'
       | 'no_gauge'
       | 'old_gauge'
+      | 'no_data'
       | 'no_count'
       | 'silent'
       | 'nothing';
@@ -295,6 +296,7 @@ export type StoredFigure = {
       | 'no_signal'
       | 'no_gauge'
       | 'old_gauge'
+      | 'no_data'
       | 'no_count'
       | 'silent'
       | 'nothing';
@@ -572,6 +574,10 @@ export type Rollout = {
   /** The role that looks after the current stage. */
   owner?: Name;
   faults: ConfigFault[];
+  /** The plan's signals, with the last report of each. */
+  signals?: SignalState[];
+  /** Where other tools deliver what becomes signals. */
+  receivers?: ReceiverState[];
   /** Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that nobody has ever reported. */
   never_reported?: string[];
   /** The same in a sentence. */
@@ -1063,6 +1069,8 @@ export type Plan = {
   groups?: Record<string, Group>;
   /** Facts from outside, by name. */
   signals?: Record<string, SignalKind>;
+  /** Where other tools send what becomes signals, by name. */
+  receivers?: Record<string, Receiver>;
   /** Who is who. */
   roles?: Record<string, string>;
   /** When it starts by itself, after the checklist. */
@@ -1126,13 +1134,58 @@ export type Group = {
   kv?: boolean;
 };
 
+export type Receiver = {
+  kind: 'alertmanager' | 'grafana' | 'sentry' | 'datadog' | 'pagerduty' | 'json';
+  /** `secret:NAME`: each delivery brings it as a bearer token or as a password. */
+  token?: string;
+  /** `secret:NAME`: the sender signs with it. */
+  signing_secret?: string;
+  /** No delivery for longer is a fault, and its signals are inconclusive. */
+  heartbeat?: Duration;
+  signals?: {
+    /** Labels, fields or JSON pointers, and the values that they may have. */
+    match?: Record<string, string | string[]>;
+    /** A gauge: 1 while an alert fires. */
+    set?: Name;
+    /** A count: 1 for each new alert. */
+    count?: Name;
+    /** A gauge: the number at `at`. */
+    value?: Name;
+    /** A JSON pointer. */
+    at?: string;
+  }[];
+  description?: string;
+};
+
 export type SignalKind = {
   /** Events that are added up, or a level whose last value counts. */
-  kind: 'count' | 'gauge';
+  kind?: 'count' | 'gauge';
   /** Counts: silence for longer is inconclusive. */
   heartbeat?: Duration;
   /** Gauges: how long a value counts. Default: `5m`. */
   fresh?: Duration;
+  /** A query that Prometheus, or what speaks its API, answers with one number. The signal is a gauge. */
+  prometheus?: {
+    /** Its address, or `secret:NAME`. */
+    url: string;
+    /** PromQL. */
+    query: string;
+    /** How often. Default: `1m`. */
+    every?: Duration;
+    /** `secret:NAME`: a bearer token, or a whole `Authorization`. */
+    token?: string;
+  };
+  /** A JSON document that has a number at a path. The signal is a gauge. */
+  json?: {
+    /** Its address, or `secret:NAME`. */
+    url: string;
+    /** A JSON pointer. */
+    at: string;
+    /** How often. Default: `1m`. */
+    every?: Duration;
+    /** `secret:NAME`: a bearer token, or a whole `Authorization`. */
+    token?: string;
+  };
   description?: string;
 };
 
@@ -1223,6 +1276,52 @@ export type SignalReport =
       /** The level now, for `kind = "gauge"`. */
       value: number;
     };
+
+/** A signal, as it was last reported. */
+export type SignalState = {
+  name: Name;
+  kind: 'count' | 'gauge';
+  /** Whether somebody reports it, a receiver gets it, or Tidegate asks for it. */
+  source: 'reported' | 'receiver' | 'prometheus' | 'json';
+  receiver?: Name;
+  description?: string;
+  /** The last report: a gauge's value, or how many events it told of. */
+  value?: number;
+  at?: Time;
+  /** That is too old to count, or is known no more. */
+  is_stale?: boolean;
+  /** Why its source has no value. */
+  error?: string;
+  /** Since when it has none. */
+  since?: Time;
+};
+
+/** A receiver, and what has arrived there. */
+export type ReceiverState = {
+  name: Name;
+  kind: 'alertmanager' | 'grafana' | 'sentry' | 'datadog' | 'pagerduty' | 'json';
+  /** Where the tool posts to, on any host that Tidegate serves. */
+  path: string;
+  heartbeat?: Duration;
+  /** When something last arrived. */
+  last_at?: Time;
+  /** That is longer ago than its heartbeat. */
+  is_silent?: boolean;
+  /** How many alerts fire that its rules are about. */
+  firing: number;
+};
+
+export type DeliveryTaken = {
+  receiver: Name;
+  rollouts: {
+    rollout: Name;
+    /** How many alerts or facts it held. */
+    alerts: number;
+    /** How many of them were news. */
+    new: number;
+    signals: Name[];
+  }[];
+};
 
 export type SignalTaken = {
   rollout: Name;
@@ -1325,7 +1424,9 @@ export type Problem = {
     | 'urn:tidegate:problem:invalid-plans'
     | 'urn:tidegate:problem:no-controller'
     | 'urn:tidegate:problem:unavailable'
-    | 'urn:tidegate:problem:no-signing-key';
+    | 'urn:tidegate:problem:no-signing-key'
+    | 'urn:tidegate:problem:unknown-receiver'
+    | 'urn:tidegate:problem:no-secret';
   /** The kind in words. */
   title: string;
   /** The HTTP status. */

@@ -19,6 +19,7 @@ mod races;
 mod reach;
 mod schedule;
 mod schema;
+mod sources;
 mod sqlite;
 mod whole;
 mod world;

@@ -74,7 +74,11 @@ fn completes(world: &mut World, key: &str) {
     world.pass(LONG_MS);
     let entries = told(world, key);
     let (phase, percentage, _, blocked) = stands(world, key);
-    assert_eq!((phase.as_str(), percentage, blocked), ("completed", 100.0, vec!["completed".to_owned()]), "{entries:?}");
+    assert_eq!(
+        (phase.as_str(), percentage, blocked),
+        ("completed", 100.0, vec!["completed".to_owned()]),
+        "{entries:?}"
+    );
 }
 
 #[test]
@@ -178,8 +182,7 @@ fn a_plan_starts_on_time_once_its_checklist_is_done() {
     let start_ms = START_MS + HOUR_MS;
     let start = tidegate::model::Instant::from_epoch_ms(start_ms).to_string();
     let changes = json!({"start": start, "checklist": ["Ready"]});
-    let mut world =
-        applied(&[quick("timed", &changes, &json!({})), quick("unready", &changes, &json!({}))]);
+    let mut world = applied(&[quick("timed", &changes, &json!({})), quick("unready", &changes, &json!({}))]);
     grant(&mut world, orders("timed", json!({"command": "approve", "item": "Ready"})));
     assert_eq!(stands(&mut world, "timed").3, ["start"]);
     completes(&mut world, "timed");

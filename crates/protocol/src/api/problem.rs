@@ -1,5 +1,7 @@
 //! Problem documents (RFC 9457): the one place that turns what went wrong into an answer.
 
+mod receiving;
+
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 

@@ -127,6 +127,9 @@ impl SignIns {
     ) -> Result<Answer, Problem> {
         let (person, digest) = by_token(tokens, &body::sign_in(text)?)?;
         self.0.give_back(from);
+        if person.role == Role::Reporter {
+            return Err(Problem::only_reports(&person));
+        }
         let key = key.ok_or_else(Problem::no_signing_key)?;
         if !address.keeps_secure_cookies() {
             return Err(Problem::plain_http());
@@ -163,7 +166,6 @@ pub fn whose(person: &Person, ends_s: Option<u64>) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::auth::Role;
     use super::*;
 
     const ANA: Digest = [1; 32];
@@ -174,7 +176,7 @@ mod tests {
     }
 
     fn person(name: &str) -> Person {
-        Person { name: name.into(), role: Role::Operator }
+        Person { name: name.into(), role: Role::Operator, scope: super::super::auth::Scope::default() }
     }
 
     #[track_caller]
@@ -229,6 +231,7 @@ mod tests {
         let address = Address::parse(at).unwrap();
         let own_origin = format!("{}://{}", address.scheme, address.authority);
         let credentials = Credentials {
+            reports: None,
             authorization: None,
             sessions: Vec::new(),
             origin,

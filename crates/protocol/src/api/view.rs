@@ -1,8 +1,13 @@
 //! A rollout as the API shows it: where it stands, what happens next, what stands in its way, and
 //! what may be asked of it now.
 
+mod signals;
+
+use std::borrow::Cow;
+
 use serde::Serialize;
 
+use self::signals::{ReceiverView, SignalView};
 use super::consequences::silent;
 use super::moves::effective;
 use super::ways::{BlockerView, NotNowView, blocker, not_now};
@@ -14,6 +19,7 @@ use tidegate_decide::judge::{Figure, Judgement, Verdict};
 use tidegate_decide::reports::{Reported, never_reported};
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_decide::schedule::{Blocker, Next};
+use tidegate_decide::sources::faults;
 use tidegate_model::command::UNCONDITIONAL;
 use tidegate_model::live::{LiveState, Phase};
 use tidegate_model::plan::{Advance, Gate, Guardrail, Plan, Stage};
@@ -74,7 +80,11 @@ pub struct RolloutView<'a> {
     after_rollback: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
-    faults: Vec<&'a Noticed>,
+    faults: Vec<Cow<'a, Noticed>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signals: Vec<SignalView<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    receivers: Vec<ReceiverView<'a>>,
     /// What conditions rely on, and nobody has ever reported.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     never_reported: Vec<Reported>,
@@ -202,6 +212,8 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         .filter(|evaluation| evaluation.revision >= record.begun_revision);
     let gates = evaluation.map_or(&[][..], |evaluation| &evaluation.gates);
     let judgements = last.map_or(&[][..], |evaluation| &evaluation.guardrails);
+    let metrics = deployment.metrics.get(&plan.key);
+    let sources = metrics.map_or_else(Vec::new, |metrics| faults(plan, &metrics.sources, &metrics.signals, now));
     let silent_names = never_reported(plan, deployment.metrics.get(&plan.key));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     RolloutView {
@@ -234,7 +246,16 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         after: &plan.after,
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
-        faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).collect(),
+        faults: rollout
+            .unread
+            .iter()
+            .chain(&rollout.fault)
+            .chain(reported)
+            .map(Cow::Borrowed)
+            .chain(sources.into_iter().map(Cow::Owned))
+            .collect(),
+        signals: signals::signals(plan, metrics, now),
+        receivers: signals::receivers(plan, metrics, now),
         silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
         never_reported: silent_names,
         lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
