@@ -87,8 +87,7 @@ impl State {
             let known = incoming::known(turn.storage, &key, name, &once, turn.now)?;
             batch.deliveries(&key, name, &once, turn.now);
             let sources = &mut self.deployment.metrics.get_mut(&key).sources;
-            let taken =
-                sources.take(&plan, name, occurrences, &|once| known.iter().any(|own| own == once), turn.now);
+            let taken = sources.take(&plan, name, occurrences, &|once| known.iter().any(|own| own == once), turn.now);
             batch.receiver(&key, name, turn.now);
             if let Some(state) = sources.receiver(name) {
                 for alert in &taken.changed {
