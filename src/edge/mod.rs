@@ -6,19 +6,14 @@
 
 mod admin;
 mod api;
-mod beacon;
 mod clock;
-mod console;
 mod controller;
-mod facts;
 mod glue;
 mod isolate;
 mod kv;
 mod log;
 mod mint;
 mod proxy;
-mod receive;
-mod session;
 mod storage;
 
 use wasm_bindgen::prelude::*;

@@ -13,8 +13,11 @@
 mod adoption;
 mod crashes;
 mod isolates;
+mod kept;
 mod people;
 mod races;
+mod reach;
+mod schedule;
 mod schema;
 mod sources;
 mod sqlite;

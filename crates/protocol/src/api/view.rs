@@ -16,7 +16,6 @@ use crate::reach::Reach;
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::explain::{ELSEWHERE, UNJUDGED, listed, sentence};
 use tidegate_decide::judge::{Figure, Judgement, Verdict};
-use tidegate_decide::offers::offers;
 use tidegate_decide::reports::{Reported, never_reported};
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_decide::schedule::{Blocker, Next};
@@ -203,7 +202,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
     let &Present { deployment, now, .. } = present;
     let (plan, record) = (rollout.plan.as_ref(), &rollout.record);
     let outlook = deployment.outlook(rollout, now);
-    let offers = offers(plan, record, |command| rollout.allows(command), now);
+    let offers = deployment.offers(rollout, now);
     let evaluation = deployment.look_at(rollout);
     // Guardrails go on from stage to stage.
     let last = deployment
