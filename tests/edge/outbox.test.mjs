@@ -207,7 +207,7 @@ test('the command sends samples and says what came back', async () => {
     const all = await run('notify', 'test');
     assert.equal(all.code, 1, all.stdout);
     assert.match(all.stdout, /✗ bad \(webhook, of shop\): not sent, status 403/);
-    assert.match(all.stdout, /✗ post \(mail, of shop\): not sent.*EMAIL/s);
+    assert.match(all.stdout, /✗ post \(mail, of shop\): not sent.*no such `send_email` binding/);
     const none = await run('notify', 'test', 'goood');
     assert.equal(none.code, 1);
     assert.match(none.stdout, /did you mean `good`\?/);

@@ -543,11 +543,18 @@ mod tests {
         world.go(3 * MINUTE_MS);
         told(
             &mut world,
-            &[("fault", "chat", "shop: fault of group/beta. Mend it: until then the last good state stays.")],
+            &[(
+                "fault",
+                "chat",
+                "shop: the list of the group beta is faulty. Mend it: until then the last good list stays.",
+            )],
         );
         world.faults.clear();
         world.go(3 * MINUTE_MS);
-        told(&mut world, &[("resolved", "chat", "shop: resolved: fault of group/beta. Nobody has to do anything.")]);
+        told(
+            &mut world,
+            &[("resolved", "chat", "shop: resolved: the list of the group beta is faulty. Nobody has to do anything.")],
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Facts;
 use super::standing::Standing;
 use super::watch::reached;
-use super::words::Words;
+use super::words::{self, Words};
 use crate::explain;
 use crate::judge::words::count;
 use crate::judge::{Evaluation, Verdict};
@@ -37,22 +37,20 @@ pub(super) fn faults(words: &Words<'_>, metrics: &RolloutMetrics, facts: &Facts)
         if standing.iter().any(|own| own.what == what) {
             continue;
         }
-        let headline = format!("{}: fault of {}", words.key(), fault.subject);
+        let (trouble, action) = words::trouble(&fault.subject);
+        let headline = format!("{}: {trouble}", words.key());
+        let command =
+            if fault.subject.starts_with("channel/") { "outbox".to_owned() } else { format!("status {}", words.key()) };
         let notification = Notification {
             why: explain::sentence(&fault.message),
-            command: Some(format!("tidegate status {}", words.key())),
-            ..words.message(
-                NotificationKind::Fault,
-                Urgency::Warning,
-                &headline,
-                Some("Mend it: until then the last good state stays.".to_owned()),
-            )
+            command: Some(format!("tidegate {command}")),
+            ..words.message(NotificationKind::Fault, Urgency::Warning, &headline, Some(action.to_owned()))
         };
         standing.push(Standing {
             what,
             after_ms: patience_ms(words.plan(), metrics, &fault.subject),
             again_ms: None,
-            title: Some(format!("fault of {}", fault.subject)),
+            title: Some(trouble),
             channels: reached(words, &[], Urgency::Warning),
             notification,
         });

@@ -125,6 +125,25 @@ pub fn links(plan: &Plan, revision: Option<u64>, of: Option<&Links>, console: Op
     links
 }
 
+/// What is wrong with the subject of a fault, and what somebody has to do about it.
+pub fn trouble(subject: &str) -> (String, &'static str) {
+    match subject.split_once('/') {
+        Some(("channel", name)) => {
+            let what = format!("messages do not reach the channel {name}");
+            (what, "Mend the channel: what waits is sent then.")
+        }
+        Some(("receiver", name)) => (format!("the receiver {name} is silent"), "Check what sends to it."),
+        Some(("signal", name)) => (format!("the signal {name} has no value"), "Check its source."),
+        Some(("group", name)) => {
+            (format!("the list of the group {name} is faulty"), "Mend it: until then the last good list stays.")
+        }
+        Some(("stage" | "kill", _)) => {
+            (format!("the KV key {subject} is faulty"), "Mend it: until then the last good state stays.")
+        }
+        _ => (format!("fault of {subject}"), "Mend it: until then the last good state stays."),
+    }
+}
+
 /// How soon somebody has to look at what a guardrail says.
 pub const fn urgency(severity: Severity) -> Urgency {
     match severity {

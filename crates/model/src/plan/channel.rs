@@ -229,6 +229,11 @@ impl Channel {
         matches!(self, Self::PagerDuty { .. } | Self::Opsgenie { .. } | Self::Jsm { .. })
     }
 
+    /// Whether it is mail.
+    pub const fn is_mail(&self) -> bool {
+        matches!(self, Self::Mail { .. })
+    }
+
     /// Whether it takes everything that happens and wakes nobody: a room where people talk, or a record.
     pub const fn is_chat(&self) -> bool {
         matches!(

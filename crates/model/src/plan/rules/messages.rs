@@ -230,9 +230,9 @@ mod tests {
             [
                 "roles.a.otherwise: `otherwise` is for the time outside of `hours`, and `a` has none (add `hours`, such as `hours = \"Mon-Fri 08:00-18:00 Europe/Berlin\"`)",
                 "roles.b.hours: `b` has hours, and no channel that reaches it in them (add `tell`, such as `tell = [\"chat\"]`)",
-                "roles.chat: a channel is called `chat` too, so nobody could tell which is addressed (give one of them another name)",
                 "roles.c.hours: the hours of `c` are the whole week (leave them out)",
                 "roles.d.hours: outside of its hours nobody is reached for `d` (name a role or a channel in `otherwise`)",
+                "roles.chat: a channel is called `chat` too, so nobody could tell which is addressed (give one of them another name)",
             ]
         );
         let text = r#""roles":{"cto":"eva"},"notice":[{"at":"full","to":"cto","text":"Now"}],"#;
