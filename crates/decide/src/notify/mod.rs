@@ -496,6 +496,21 @@ mod tests {
     }
 
     #[test]
+    fn a_start_that_waits_for_a_person_is_told_when_its_time_has_come() {
+        let mut world = World::of(&format!(
+            r#"{{{HEAD}{CHANNELS}"start":"2026-12-10T08:00:00Z","checklist":["Tested"],"roles":{{"lead":{{"tell":["mail"]}}}},{STAGES}}}"#
+        ));
+        world.look();
+        world.sleep(8 * DAY_MS);
+        told(&mut world, &[]);
+        world.sleep(DAY_MS + MINUTE_MS);
+        told(&mut world, &[("waiting", "mail", "shop waits for a person to start. Approve 1 item.")]);
+        world.ana(Command::Approve("Tested".into()), "");
+        world.look();
+        told(&mut world, &[("stage", "chat", "shop has started: canary, 10 %. Nobody has to do anything.")]);
+    }
+
+    #[test]
     fn gates_that_are_not_met_when_the_time_has_come_are_told_after_an_hour() {
         let mut world = World::of(&format!(
             r#"{{{HEAD}{CHANNELS}"roles":{{"lead":{{"tell":["mail"]}}}},"stage":[{{"name":"canary","percentage":10,"hold":"1h","owner":"lead","gates":["signal.p1 < 1 over stage"]}},{{"name":"full","percentage":100,"hold":"1d"}}]}}"#
