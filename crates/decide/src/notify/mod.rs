@@ -483,11 +483,11 @@ mod tests {
         world.go(59 * MINUTE_MS);
         told(&mut world, &[]);
         world.go(2 * MINUTE_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person to leave canary. Approve 2 items.")]);
+        told(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
         world.go(23 * HOUR_MS);
         told(&mut world, &[]);
         world.go(HOUR_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person to leave canary. Approve 2 items.")]);
+        told(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
         world.ana(Command::Pause, "");
         world.look();
         world.sent.clear();
@@ -504,7 +504,7 @@ mod tests {
         world.sleep(8 * DAY_MS);
         told(&mut world, &[]);
         world.sleep(DAY_MS + MINUTE_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person to start. Approve 1 item.")]);
+        told(&mut world, &[("waiting", "mail", "shop waits for a person before it starts. Approve 1 item.")]);
         world.ana(Command::Approve("Tested".into()), "");
         world.look();
         told(&mut world, &[("stage", "chat", "shop has started: canary, 10 %. Nobody has to do anything.")]);
