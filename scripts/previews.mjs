@@ -16,6 +16,10 @@ const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const RENDERER = readFileSync('node_modules/adaptivecards/dist/adaptivecards.min.js', 'utf8');
 /** What a night brings: what is wrong, what was done, and that it is over. */
 const KINDS = (process.env.KINDS ?? 'alert,rollback,resolved').split(',');
+/** 03:12 in Berlin. */
+const AT = '2026-12-02T02:12:05Z';
+const ALL =
+  'notice stage checkin digest waiting blocked fault alert rollback escalation kill resolved report test'.split(' ');
 
 /**
  * @param {string} channel
@@ -23,7 +27,9 @@ const KINDS = (process.env.KINDS ?? 'alert,rollback,resolved').split(',');
  */
 const sent = (channel, kind) =>
   JSON.parse(
-    execFileSync(COMMAND, ['--json', 'notify', 'preview', '--channel', channel, '--kind', kind], { encoding: 'utf8' }),
+    execFileSync(COMMAND, ['--json', 'notify', 'preview', '--channel', channel, '--kind', kind, '--at', AT], {
+      encoding: 'utf8',
+    }),
   );
 
 mkdirSync(FOLDER, { recursive: true });
@@ -33,10 +39,23 @@ const browser = await chromium.launch({
 });
 try {
   await picture('slack', slackPage(KINDS.map((kind) => JSON.parse(sent('slack', kind).body))), 720);
-  await picture('teams', teamsPage(KINDS.map((kind) => JSON.parse(sent('teams', kind).body)), RENDERER), 720);
-  await picture('mail', mailPage(KINDS.map((kind) => sent('mail', kind).mail)), 720);
-  await picture('mail-dark', mailPage([sent('mail', 'rollback').mail]), 720, 'dark');
-  await picture('slack-phone', slackPage([JSON.parse(sent('slack', 'rollback').body)]), 390);
+  await picture(
+    'teams',
+    teamsPage(
+      KINDS.map((kind) => JSON.parse(sent('teams', kind).body)),
+      RENDERER,
+    ),
+    720,
+  );
+  await picture('mail', mailPage([sent('mail', 'rollback').mail]), 720);
+  // What the documents do not show is looked at all the same: a dark program, a phone, every kind.
+  if (FOLDER !== 'docs/images') {
+    const slack = (/** @type {string} */ kind) => JSON.parse(sent('slack', kind).body);
+    await picture('mail-dark', mailPage([sent('mail', 'rollback').mail]), 720, 'dark');
+    await picture('mail-kinds', mailPage(KINDS.map((kind) => sent('mail', kind).mail)), 720);
+    await picture('slack-phone', slackPage([slack('rollback')]), 390);
+    await picture('slack-kinds', slackPage(ALL.map(slack)), 720);
+  }
 } finally {
   await browser.close();
 }

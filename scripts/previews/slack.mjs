@@ -33,7 +33,8 @@ function message(body) {
 
 /** @param {any} one */
 function block(one) {
-  if (one.type === 'header') return `<div class="header">${one.text.text.replace(/&/g, '&amp;').replace(/</g, '&lt;')}</div>`;
+  if (one.type === 'header')
+    return `<div class="header">${one.text.text.replace(/&/g, '&amp;').replace(/</g, '&lt;')}</div>`;
   if (one.type === 'context')
     return `<div class="block context">${one.elements.map((/** @type {any} */ e) => mrkdwn(e.text)).join(' ')}</div>`;
   const fields = one.fields?.map((/** @type {any} */ field) => `<div>${mrkdwn(field.text)}</div>`).join('');
@@ -43,10 +44,19 @@ function block(one) {
 /** @param {string} text as it is sent: `&`, `<` and `>` of the text itself are escaped already */
 function mrkdwn(text) {
   const quoted = text
-    .replace(/(^|\n)>([^\n]*(?:\n>[^\n]*)*)/g, (_, before, lines) => `${before}<blockquote>${lines.replace(/\n>/g, '\n')}</blockquote>`)
+    .replace(
+      /(^|\n)>([^\n]*(?:\n>[^\n]*)*)/g,
+      (_, before, lines) => `${before}<blockquote>${lines.replace(/\n>/g, '\n')}</blockquote>`,
+    )
     .replace(/```([^`]*)```/g, '<pre>$1</pre>');
   return quoted
-    .replace(DATE, (_, seconds) => new Date(seconds * 1000).toLocaleString('en-US', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'Europe/Berlin' }))
+    .replace(DATE, (_, seconds) =>
+      new Date(seconds * 1000).toLocaleString('en-US', {
+        dateStyle: 'medium',
+        timeStyle: 'medium',
+        timeZone: 'Europe/Berlin',
+      }),
+    )
     .replace(/<(https?:[^|>]*)\|([^>]*)>/g, '<a href="$1">$2</a>')
     .replace(/`([^`\n]+)`/g, '<code>$1</code>')
     .replace(/(^|[\s>])\*([^*\n]+)\*(?=[\s<.,:]|$)/g, '$1<b>$2</b>')

@@ -4,14 +4,22 @@ const HOST = {
   fontFamily: "'Segoe UI', system-ui, sans-serif",
   spacing: { small: 4, default: 8, medium: 12, large: 16, extraLarge: 20, padding: 12 },
   fontSizes: { small: 12, default: 14, medium: 16, large: 18, extraLarge: 22 },
-  fontTypes: { default: { fontFamily: "'Segoe UI', system-ui, sans-serif" }, monospace: { fontFamily: "Consolas, 'Courier New', monospace" } },
+  fontTypes: {
+    default: { fontFamily: "'Segoe UI', system-ui, sans-serif" },
+    monospace: { fontFamily: "Consolas, 'Courier New', monospace" },
+  },
   containerStyles: Object.fromEntries(
-    Object.entries({ default: '#ffffff', emphasis: '#f0f0f0', accent: '#ebf3fc', good: '#e7f2da', warning: '#fbf6d9', attention: '#f9d9d9' }).map(
-      ([style, backgroundColor]) => [
-        style,
-        { backgroundColor, foregroundColors: { default: { default: '#242424', subtle: '#616161' } } },
-      ],
-    ),
+    Object.entries({
+      default: '#ffffff',
+      emphasis: '#f0f0f0',
+      accent: '#ebf3fc',
+      good: '#e7f2da',
+      warning: '#fbf6d9',
+      attention: '#f9d9d9',
+    }).map(([style, backgroundColor]) => [
+      style,
+      { backgroundColor, foregroundColors: { default: { default: '#242424', subtle: '#616161' } } },
+    ]),
   ),
   actions: { actionsOrientation: 'horizontal', actionAlignment: 'left', maxActions: 6 },
 };

@@ -26,6 +26,7 @@ mod ladder;
 mod note;
 mod notify;
 mod operator;
+mod outbox;
 mod paint;
 mod plan_file;
 mod plans;
@@ -139,6 +140,7 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Preview(command) => preview::run(&command, json),
         Command::Explain(command) => explain::run(&command, json),
         Command::Notify(command) => notify::run(&command, json),
+        Command::Outbox(command) => outbox::run(&command, json),
         Command::Token(command) => token::run(&command, json),
         Command::Completions(command) => shell::completions(&command),
         Command::Man(command) => shell::man(&command),

@@ -5,6 +5,7 @@ mod preview;
 use clap::{Args, Subcommand};
 
 use super::Failure;
+use super::outbox::{self, NotifyTestArguments};
 
 #[derive(Args)]
 pub struct NotifyArguments {
@@ -25,10 +26,20 @@ Examples:
   tidegate notify preview --channel mail --kind alert --html > mail.html
   tidegate notify preview --channel webhook --json notification.json")]
     Preview(preview::PreviewArguments),
+    /// Have a deployment send a sample to a channel, or to all, and print what came back
+    #[command(after_help = "\
+Exit code 1 where a receiver did not take it.
+
+Examples:
+  tidegate notify test
+  tidegate notify test chat
+  tidegate notify test page --rollout checkout")]
+    Test(NotifyTestArguments),
 }
 
 pub fn run(arguments: &NotifyArguments, json: bool) -> Result<(), Failure> {
     match &arguments.command {
         NotifyCommand::Preview(command) => preview::run(command, json),
+        NotifyCommand::Test(command) => outbox::test(command, json),
     }
 }

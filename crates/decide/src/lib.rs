@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod evidence_history;
 pub mod explain;
 pub mod firsts;
+pub mod folding;
 pub mod forecast;
 pub mod judge;
 pub mod metrics;

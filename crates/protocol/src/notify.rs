@@ -22,6 +22,7 @@ mod teams;
 mod text;
 mod webhook;
 
+use serde_json::Value;
 use tidegate_model::Instant;
 use tidegate_model::notification::Notification;
 use tidegate_model::plan::Channel;
@@ -68,10 +69,17 @@ pub enum Request {
 
 impl Request {
     /// A JSON body to an address.
-    fn json(method: &'static str, url: String, headers: &[(&str, String)], body: &serde_json::Value) -> Self {
+    fn json(method: &'static str, url: String, headers: &[(&str, String)], body: &Value) -> Self {
         let mut all = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
         all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         Self::Http { method, url, headers: all, body: body.to_string() }
+    }
+}
+
+/// Puts a field into an object of JSON.
+fn put(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value.into());
     }
 }
 
@@ -91,9 +99,10 @@ pub fn request(
     sent_at: Instant,
 ) -> Result<Request, String> {
     let keys = Keys(secrets);
+    let n = &*text::told(n);
     match channel {
         Channel::Slack { url } => Ok(Request::json("POST", keys.address(url)?, &[], &slack::message(n))),
-        Channel::Teams { url } => teams::request(keys.address(url)?, n),
+        Channel::Teams { url } => Ok(teams::request(keys.address(url)?, n)),
         Channel::PagerDuty { key, region, url, .. } => pagerduty::request(&keys, key, *region, url.as_ref(), id, n),
         Channel::Opsgenie { key, region, team, url } => {
             let to = Alerts { key, base: alerts::opsgenie(*region), team: team.as_deref(), url: url.as_ref() };

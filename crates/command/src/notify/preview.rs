@@ -11,11 +11,11 @@ use crate::clock::now;
 use crate::paint::{BOLD, note, paint, print, print_raw};
 use crate::plan_file::load_one;
 use crate::report;
-use tidegate_model::Name;
 use tidegate_model::notification::{Notification, NotificationKind};
 use tidegate_model::plan::channel::ChannelKind;
 use tidegate_model::plan::words::SecretName;
 use tidegate_model::plan::{Channel, Plan};
+use tidegate_model::{Instant, Name};
 use tidegate_protocol::notify::{Request, request, samples};
 
 #[derive(Args)]
@@ -32,6 +32,9 @@ pub struct PreviewArguments {
     /// What the message is about, as a sample of such a message [default: rollback]
     #[arg(long, value_name = "KIND", value_parser = kind, conflicts_with = "file")]
     kind: Option<NotificationKind>,
+    /// When a sample is of, such as 2026-12-02T03:12:00Z [default: now]
+    #[arg(long, value_name = "TIME", value_parser = str::parse::<Instant>, conflicts_with = "file")]
+    at: Option<Instant>,
     /// What an earlier message about the same incident brought back, such as a ticket's key
     #[arg(long, value_name = "REFERENCE")]
     reference: Option<String>,
@@ -55,7 +58,10 @@ pub fn run(arguments: &PreviewArguments, json: bool) -> Result<(), Failure> {
     let (channel, key) = channel(arguments)?;
     let notification = match &arguments.file {
         Some(path) => read(path)?,
-        None => samples::sample(arguments.kind.unwrap_or(NotificationKind::Rollback), key, now()),
+        None => {
+            let kind = arguments.kind.unwrap_or(NotificationKind::Rollback);
+            samples::sample(kind, key, arguments.at.unwrap_or_else(now))
+        }
     };
     let secrets = |name: &SecretName| Some(secret(name));
     let request = request("preview", &channel, &secrets, &notification, arguments.reference.as_deref(), now());
@@ -166,7 +172,7 @@ fn show(request: &Request) -> Result<(), Failure> {
             Ok(())
         }
         Request::Http { method, url, headers, body } => {
-            print(&paint(BOLD, &format!("{method} {url}")))?;
+            print(&paint(BOLD, format!("{method} {url}")))?;
             for (name, value) in headers {
                 print(&format!("{name}: {value}"))?;
             }

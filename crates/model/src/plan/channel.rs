@@ -9,6 +9,7 @@ mod written;
 use std::fmt;
 use std::str::FromStr;
 
+use super::fields::Reader;
 use super::words::{SecretName, WordError, words};
 use crate::{Name, serialize_as_text};
 pub(super) use written::read;
@@ -182,6 +183,13 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// Reads a channel as it was stored: a field that is not known is passed over.
+    pub fn parse(text: &str) -> Option<Self> {
+        let node = serde_json::from_str(text).ok()?;
+        let mut reader = Reader::of_stored();
+        read(&mut reader, &node).filter(|_| reader.faults.is_empty())
+    }
+
     /// What carries its messages.
     pub const fn kind(&self) -> ChannelKind {
         match self {
@@ -219,6 +227,11 @@ impl Channel {
     /// Whether it wakes somebody up.
     pub const fn is_pager(&self) -> bool {
         matches!(self, Self::PagerDuty { .. } | Self::Opsgenie { .. } | Self::Jsm { .. })
+    }
+
+    /// Whether it is mail.
+    pub const fn is_mail(&self) -> bool {
+        matches!(self, Self::Mail { .. })
     }
 
     /// Whether it takes everything that happens and wakes nobody: a room where people talk, or a record.

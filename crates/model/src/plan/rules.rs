@@ -1,6 +1,7 @@
 //! What no single field can tell: references that lead nowhere, percentages that fall, stages
 //! that cannot be reached, figures that nobody measures.
 
+mod channels;
 mod messages;
 mod names;
 mod receivers;
@@ -44,6 +45,7 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     let known = Known::of(plan);
     rules.kind();
     requests::check(&mut rules);
+    channels::check(&mut rules);
     rules.identity();
     rules.groups(&known);
     rules.stages(&known);

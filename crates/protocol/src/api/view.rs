@@ -35,6 +35,8 @@ pub struct Present<'a> {
     pub faults: &'a [Noticed],
     /// The lists of KV that isolates hold.
     pub lists: &'a [HeldList],
+    /// What is wrong with channels, by the rollouts whose plans have them.
+    pub channels: &'a [(Name, Noticed)],
     /// How far kills have come.
     pub reaches: &'a [Reach],
     /// How many isolates were heard in the last minute.
@@ -220,6 +222,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
     let sources = metrics.map_or_else(Vec::new, |metrics| faults(plan, &metrics.sources, &metrics.signals, now));
     let silent_names = never_reported(plan, deployment.metrics.get(&plan.key));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
+    let channels = present.channels.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
     RolloutView {
         key: &plan.key,
         description: plan.description.as_deref(),
@@ -256,6 +259,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
             .iter()
             .chain(&rollout.fault)
             .chain(reported)
+            .chain(channels)
             .map(Cow::Borrowed)
             .chain(sources.into_iter().map(Cow::Owned))
             .collect(),

@@ -6,12 +6,12 @@ use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::channel::Region;
 use tidegate_model::plan::words::SecretName;
 
-use super::Request;
 use super::answer::{Answer, Outcome, after_seconds};
 use super::keys::Keys;
 use super::markup::segment;
 use super::pagerduty::summary;
 use super::text::{self, cut, line};
+use super::{Request, put};
 
 /// The gateway to Jira Service Management.
 pub const JSM: &str = "https://api.atlassian.com/jsm/ops/integration";
@@ -88,7 +88,7 @@ impl Alerts<'_> {
             "tags": ["tidegate", n.kind.as_str()],
         });
         if let Some(team) = self.team {
-            alert["responders"] = json!([{ "name": team, "type": "team" }]);
+            put(&mut alert, "responders", json!([{ "name": team, "type": "team" }]));
         }
         alert
     }

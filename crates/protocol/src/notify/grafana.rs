@@ -6,11 +6,11 @@ use tidegate_model::Name;
 use tidegate_model::notification::{Notification, NotificationKind};
 use tidegate_model::plan::words::SecretName;
 
-use super::Request;
 use super::answer::{Answer, Outcome};
 use super::keys::Keys;
 use super::markup::{escaped, segment};
-use super::text::{self, Tone, cut, line};
+use super::text::{self, cut, line};
+use super::{Request, put};
 
 /// What is readable in a box beside a plot.
 const TEXT_CHARS: usize = 1_000;
@@ -39,11 +39,11 @@ pub fn request(
         (Kind::Alert | Kind::Stage | Kind::Rollback | Kind::Kill | Kind::Test, _) => {
             let mut body = json!({
                 "time": at,
-                "tags": ["tidegate", format!("rollout:{}", n.rollout), n.kind.as_str(), Tone::of(n).word().to_lowercase()],
+                "tags": ["tidegate", format!("rollout:{}", n.rollout), n.kind.as_str(), n.urgency.as_str()],
                 "text": words(n),
             });
             if let Some(dashboard) = dashboard {
-                body["dashboardUID"] = json!(dashboard);
+                put(&mut body, "dashboardUID", dashboard.as_str());
             }
             Ok(Request::json("POST", annotations, &headers, &body))
         }

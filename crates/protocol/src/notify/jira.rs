@@ -14,14 +14,14 @@ use super::answer::{Answer, Outcome};
 use super::keys::Keys;
 use super::markup::{Span, segment, spans};
 use super::pagerduty::summary;
-use super::text::{self, Tone, cut, line};
+use super::text::{self, cut, line};
 
 /// Jira refuses a longer summary.
 const SUMMARY_CHARS: usize = 255;
-/// Jira refuses a longer description or comment: 32,767 characters in all.
-const TEXT_CHARS: usize = 20_000;
-/// So long may each sentence of a document be.
-const SENTENCE_CHARS: usize = 2_000;
+/// Jira refuses a longer description or comment, a document's markup included: 32,767 characters.
+const TEXT_CHARS: usize = 30_000;
+/// How long each sentence of a document may be: the first at which the whole fits.
+const SENTENCE_CHARS: [usize; 4] = [2_000, 800, 300, 100];
 
 /// A message.
 ///
@@ -43,7 +43,7 @@ pub fn request(
     let headers = [("authorization", authorization), ("accept", "application/json".to_owned())];
     let is_cloud = is_cloud(&base);
     let api = format!("{base}/rest/api/{}/issue", if is_cloud { 3 } else { 2 });
-    let words = |headline: bool| if is_cloud { document(n, headline) } else { wiki(n, headline) };
+    let words = |headline: bool| if is_cloud { fitting(n, headline) } else { wiki(n, headline) };
     if let Some(issue) = reference {
         let url = format!("{api}/{}/comment", segment(issue));
         return Ok(Request::json("POST", url, &headers, &json!({ "body": words(true) })));
@@ -77,68 +77,79 @@ fn is_cloud(base: &str) -> bool {
     host.ends_with(".atlassian.net") || host == "api.atlassian.com" || host.ends_with(".jira.com")
 }
 
-/// All of it as a document.
-fn document(n: &Notification, headline: bool) -> Value {
-    let mut content = Vec::new();
-    if headline {
-        let strong = json!([{ "type": "strong" }]);
-        let words = format!("{} {}", Tone::of(n).sign(), line(&n.headline));
-        content.push(paragraph(vec![json!({ "type": "text", "text": cut(&words, SENTENCE_CHARS), "marks": strong })]));
-    }
-    if let Some(action) = &n.action {
-        content.push(labelled("What to do", action));
-    }
-    if let Some(words) = &n.text {
-        let quoted: Vec<Value> =
-            text::lines(words).lines().filter(|words| !words.trim().is_empty()).map(plain).collect();
-        if !quoted.is_empty() {
+/// All of it as a document that Jira takes.
+fn fitting(n: &Notification, headline: bool) -> Value {
+    let made = |chars_max| Document { chars_max }.of(n, headline);
+    text::fitting(&SENTENCE_CHARS, made, |document| document.to_string().encode_utf16().count() <= TEXT_CHARS)
+}
+
+/// Makes a document, each sentence of it at most so long.
+struct Document {
+    chars_max: usize,
+}
+
+impl Document {
+    fn of(&self, n: &Notification, headline: bool) -> Value {
+        let mut content = Vec::new();
+        if headline {
+            content.push(paragraph(vec![self.marked(&text::signed_headline(n), &json!([{ "type": "strong" }]))]));
+        }
+        content.extend(n.action.iter().map(|action| self.labelled("What to do", action)));
+        if let Some(words) = &n.text {
+            let quoted: Vec<Value> = text::paragraphs(words).map(|words| self.plain(&words)).collect();
             content.push(json!({ "type": "blockquote", "content": quoted }));
         }
+        content.push(paragraph(self.sentence(&n.why)));
+        let item = |figure: String| json!({ "type": "listItem", "content": [paragraph(self.sentence(&figure))] });
+        content.push(json!({ "type": "bulletList", "content": text::figures(n).map(item).collect::<Value>() }));
+        content.extend(text::facts(n).into_iter().map(|(label, words)| self.labelled(label, &words)));
+        if let Some(command) = &n.command {
+            content.push(self.labelled("To stop or undo it", ""));
+            let code = self.marked(command, &Value::Null);
+            content.push(json!({ "type": "codeBlock", "attrs": { "language": "bash" }, "content": [code] }));
+        }
+        for (title, url) in text::links(n) {
+            content.push(paragraph(vec![self.marked(&title, &json!([{ "type": "link", "attrs": { "href": url } }]))]));
+        }
+        content.extend(text::small_print(n).map(|words| self.plain(&format!("{words} · {}", text::at(n.at)))));
+        // Jira refuses what is empty.
+        content.retain(|block| block["content"].as_array().is_some_and(|parts| !parts.is_empty()));
+        json!({ "type": "doc", "version": 1, "content": content })
     }
-    content.push(paragraph(sentence(&line(&n.why))));
-    let figures: Vec<Value> = text::figures(n)
-        .map(|figure| json!({ "type": "listItem", "content": [paragraph(sentence(&figure))] }))
-        .collect();
-    if !figures.is_empty() {
-        content.push(json!({ "type": "bulletList", "content": figures }));
+
+    fn marked(&self, words: &str, marks: &Value) -> Value {
+        let words = line(words);
+        let words = if words.is_empty() { "–".to_owned() } else { cut(&words, self.chars_max) };
+        match marks {
+            Value::Null => json!({ "type": "text", "text": words }),
+            marks => json!({ "type": "text", "text": words, "marks": marks }),
+        }
     }
-    content.extend(text::facts(n).into_iter().map(|(label, words)| labelled(label, &words)));
-    if let Some(command) = &n.command {
-        content.push(labelled("To stop or undo it", ""));
-        let code = json!({ "type": "text", "text": cut(&line(command), SENTENCE_CHARS) });
-        content.push(json!({ "type": "codeBlock", "attrs": { "language": "bash" }, "content": [code] }));
+
+    fn plain(&self, words: &str) -> Value {
+        paragraph(vec![self.marked(words, &Value::Null)])
     }
-    for (title, url) in text::links(n) {
-        let marks = json!([{ "type": "link", "attrs": { "href": url } }]);
-        content.push(paragraph(vec![json!({ "type": "text", "text": cut(&title, 200), "marks": marks })]));
+
+    fn labelled(&self, label: &str, words: &str) -> Value {
+        let mut content =
+            vec![json!({ "type": "text", "text": format!("{label}: "), "marks": [{ "type": "strong" }] })];
+        content.extend(self.sentence(words));
+        paragraph(content)
     }
-    content.push(plain(&format!("{} · {}", text::small_print(n), text::at(n.at))));
-    content.retain(|block| block["content"].as_array().is_none_or(|parts| !parts.is_empty()));
-    json!({ "type": "doc", "version": 1, "content": content })
+
+    /// A sentence with its code as code.
+    fn sentence(&self, words: &str) -> Vec<Value> {
+        let words = cut(&line(words), self.chars_max);
+        let one = |span| match span {
+            Span::Text(text) => json!({ "type": "text", "text": text }),
+            Span::Code(code) => json!({ "type": "text", "text": code, "marks": [{ "type": "code" }] }),
+        };
+        spans(&words).into_iter().map(one).collect()
+    }
 }
 
 fn paragraph(content: Vec<Value>) -> Value {
     json!({ "type": "paragraph", "content": content })
-}
-
-fn plain(words: &str) -> Value {
-    paragraph(vec![json!({ "type": "text", "text": cut(words, SENTENCE_CHARS) })])
-}
-
-fn labelled(label: &str, words: &str) -> Value {
-    let mut content = vec![json!({ "type": "text", "text": format!("{label}: "), "marks": [{ "type": "strong" }] })];
-    content.extend(sentence(&line(words)));
-    paragraph(content)
-}
-
-/// A sentence with its code as code. An empty text is none: Jira refuses one.
-fn sentence(words: &str) -> Vec<Value> {
-    let words = cut(words, SENTENCE_CHARS);
-    let one = |span| match span {
-        Span::Text(text) => json!({ "type": "text", "text": text }),
-        Span::Code(code) => json!({ "type": "text", "text": code, "marks": [{ "type": "code" }] }),
-    };
-    spans(&words).into_iter().map(one).collect()
 }
 
 /// All of it as wiki markup.

@@ -52,12 +52,19 @@ pub fn request(
     Ok(Request::Mail {
         binding: binding.to_string(),
         to: to.iter().map(ToString::to_string).collect(),
-        subject: cut(&format!("[{}] {headline}", Tone::of(n).word()), SUBJECT_CHARS),
+        subject: cut(&subject(n), SUBJECT_CHARS),
         text: format!("{headline}\n\n{}", text::plain(n)),
         html: html(n),
         headers,
         from,
     })
+}
+
+fn subject(n: &Notification) -> String {
+    match Tone::of(n) {
+        Tone::Plain => line(&n.headline),
+        tone => format!("[{}] {}", tone.word(), line(&n.headline)),
+    }
 }
 
 fn sender(keys: &Keys<'_>) -> Result<String, String> {
@@ -82,64 +89,81 @@ const SOFT: &str = "#57606a";
 const GROUND: &str = "#ffffff";
 const FIELD: &str = "#f3f4f6";
 
+/// The rows of the one table, each with the space above it.
+#[derive(Default)]
+struct Rows(String);
+
+impl Rows {
+    fn add(&mut self, html: &str, space: u32) {
+        self.styled(html, space, "");
+    }
+
+    fn styled(&mut self, html: &str, space: u32, style: &str) {
+        if !html.is_empty() {
+            let _ = write!(
+                self.0,
+                "<tr><td style=\"padding:{space}px 24px 0;{FONT};font-size:15px;line-height:22px;color:{INK};{style}\">{html}</td></tr>"
+            );
+        }
+    }
+}
+
 fn html(n: &Notification) -> String {
     let tone = Tone::of(n);
     let headline = escaped(&cut(&text::sentence(&n.headline), TEXT_CHARS));
-    let mut rows = String::new();
-    let mut row = |html: &str, space: u32, style: &str| {
-        let _ = write!(
-            rows,
-            "<tr><td style=\"padding:{space}px 24px 0;{FONT};font-size:15px;line-height:22px;color:{INK};{style}\">{html}</td></tr>"
-        );
-    };
-    row(
-        &format!("<h1 style=\"margin:0;font-size:20px;line-height:27px;font-weight:600;color:{INK}\">{headline}</h1>"),
-        20,
-        "",
-    );
-    if let Some(action) = &n.action {
-        row(&format!("<b>What to do:</b> {}", sentence(action)), 12, "");
-    }
-    if let Some(words) = &n.text {
-        let words = escaped(&cut(&text::lines(words), TEXT_CHARS)).replace('\n', "<br>");
-        row(&format!("<div style=\"border-left:3px solid #d0d7de;padding:2px 0 2px 12px\">{words}</div>"), 12, "");
-    }
-    row(&sentence(&n.why), 12, "");
-    let figures: Vec<String> =
-        text::figures(n).map(|figure| format!("<li style=\"margin:0 0 4px\">{}</li>", sentence(&figure))).collect();
+    let mut rows = Rows::default();
+    let label = "font-size:13px;line-height:18px;font-weight:700;letter-spacing:.04em;text-transform:uppercase";
+    rows.styled(tone.word(), 16, &format!("{label};color:{}", tone.color()));
+    let title = "margin:0;font-size:20px;line-height:27px;font-weight:600";
+    rows.add(&format!("<h1 style=\"{title};color:{INK}\">{headline}</h1>"), 20);
+    let action = n.action.as_ref().map(|action| format!("<b>What to do:</b> {}", sentence(action)));
+    rows.add(&action.unwrap_or_default(), 12);
+    rows.add(&n.text.as_ref().map(|words| own_words(words, tone)).unwrap_or_default(), 12);
+    rows.add(&sentence(&n.why), 12);
+    let figure = |figure: String| format!("<li style=\"margin:0 0 4px\">{}</li>", sentence(&figure));
+    let figures: String = text::figures(n).map(figure).collect();
     if !figures.is_empty() {
-        row(&format!("<ul style=\"margin:0;padding:0 0 0 20px\">{}</ul>", figures.concat()), 8, "");
+        rows.add(&format!("<ul style=\"margin:0;padding:0 0 0 20px\">{figures}</ul>"), 8);
     }
-    let facts: Vec<String> = text::facts(n).into_iter().map(|fact| fact_row(&fact)).collect();
-    row(
-        &format!("<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\">{}</table>", facts.concat()),
-        14,
-        "",
-    );
-    if let Some(command) = &n.command {
-        let code = escaped(&cut(&line(command), TEXT_CHARS));
-        let code = format!(
-            "<div style=\"margin:6px 0 0;padding:10px 12px;background:{FIELD};border-radius:6px;{MONO};font-size:14px;color:{INK};word-break:break-word\">{code}</div>"
-        );
-        row(&format!("<b>To stop or undo it</b>{code}"), 14, "");
+    let facts: String = text::facts(n).iter().map(fact_row).collect();
+    if !facts.is_empty() {
+        let table = "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\">";
+        rows.add(&format!("{table}{facts}</table>"), 14);
     }
+    rows.add(&n.command.as_ref().map(|command| code(command)).unwrap_or_default(), 14);
     let links: Vec<String> = text::links(n).map(|(title, url)| link(&title, url)).collect();
-    if !links.is_empty() {
-        row(&links.join(" &nbsp;·&nbsp; "), 16, "");
-    }
-    let small = escaped(&format!("{} · {}", text::small_print(n), text::at(n.at)));
-    row(&small, 16, &format!("padding-bottom:20px;font-size:13px;line-height:18px;color:{SOFT}"));
+    rows.add(&links.join(" &nbsp;·&nbsp; "), 16);
+    let small = text::small_print(n).map(|words| escaped(&format!("{words} · {}", text::at(n.at))));
+    rows.styled(&small.unwrap_or_default(), 16, &format!("font-size:13px;line-height:18px;color:{SOFT}"));
+    rows.styled("&nbsp;", 0, "font-size:4px;line-height:20px");
+    page(&headline, tone, &rows.0)
+}
+
+fn page(headline: &str, tone: Tone, rows: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"supported-color-schemes\" content=\"light dark\">\
          <title>{headline}</title></head><body style=\"margin:0;padding:0;background:{FIELD}\">\
          <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"background:{FIELD}\"><tr><td align=\"center\" style=\"padding:16px 8px\">\
          <table role=\"presentation\" width=\"600\" cellpadding=\"0\" cellspacing=\"0\" style=\"width:100%;max-width:600px;background:{GROUND};border-radius:8px;border-top:6px solid {color}\">\
-         <tr><td style=\"padding:16px 24px 0;{FONT};font-size:13px;line-height:18px;font-weight:700;letter-spacing:.04em;text-transform:uppercase;color:{color}\">{word}</td></tr>\
          {rows}</table></td></tr></table></body></html>",
         color = tone.color(),
-        word = tone.word(),
     )
+}
+
+/// The plan's own words, marked as such unless they are all that there is.
+fn own_words(words: &str, tone: Tone) -> String {
+    let words = escaped(&cut(&text::lines(words), TEXT_CHARS)).replace('\n', "<br>");
+    if tone == Tone::Plain {
+        return words;
+    }
+    format!("<div style=\"border-left:3px solid #d0d7de;padding:2px 0 2px 12px\">{words}</div>")
+}
+
+fn code(command: &str) -> String {
+    let command = escaped(&cut(&line(command), TEXT_CHARS));
+    let style = "margin:6px 0 0;padding:10px 12px;border-radius:6px;font-size:14px;word-break:break-word";
+    format!("<b>To stop or undo it</b><div style=\"{style};background:{FIELD};{MONO};color:{INK}\">{command}</div>")
 }
 
 fn fact_row((label, words): &(&str, String)) -> String {

@@ -20,22 +20,24 @@ const SECTION_CHARS: usize = 3_000;
 const FIELD_CHARS: usize = 2_000;
 /// What fits beside a section's own words.
 const TEXT_CHARS: usize = 2_800;
+/// So much of a description is small print.
+const ROLLOUT_CHARS: usize = 300;
 /// The text that phones show; Slack itself cuts what is much longer.
 const FALLBACK_CHARS: usize = 600;
 
 /// The body of a message.
 pub fn message(n: &Notification) -> Value {
     let tone = Tone::of(n);
-    let headline = format!("{} {}", tone.sign(), text::line(&n.headline));
+    let headline = text::signed_headline(n);
     let mut blocks = Vec::new();
-    if text::line(&n.headline).encode_utf16().count() + 3 > HEADER_CHARS {
+    if headline.encode_utf16().count() > HEADER_CHARS {
         blocks.push(section(mrkdwn(&text::sentence(&n.headline), TEXT_CHARS)));
     }
     if let Some(action) = &n.action {
         blocks.push(section(format!("*What to do:* {}", mrkdwn(&text::sentence(action), TEXT_CHARS))));
     }
     if let Some(words) = &n.text {
-        blocks.push(section(quoted(&text::lines(words))));
+        blocks.push(section(quoted(words)));
     }
     let why: Vec<String> = [text::sentence(&n.why)]
         .into_iter()
@@ -45,27 +47,32 @@ pub fn message(n: &Notification) -> Value {
     if !why.trim().is_empty() {
         blocks.push(section(mrkdwn(why.trim(), SECTION_CHARS)));
     }
-    let field = |(label, words): (&str, String)| json!({ "type": "mrkdwn", "verbatim": true, "text": format!("*{label}*\n{}", mrkdwn(&text::sentence(&words), FIELD_CHARS - 40)) });
-    blocks.push(json!({ "type": "section", "fields": text::facts(n).into_iter().map(field).collect::<Value>() }));
+    // The headline names the rollout, so its description is small print here.
+    let (rollout, facts): (Vec<_>, Vec<_>) = text::facts(n).into_iter().partition(|(label, _)| *label == "Rollout");
+    if !facts.is_empty() {
+        blocks.push(json!({ "type": "section", "fields": facts.into_iter().map(field).collect::<Value>() }));
+    }
     if let Some(command) = &n.command {
         // Within a code block nothing is markup but its own end.
-        let code = cut_as(&text::line(command).replace('`', "'"), TEXT_CHARS, escape);
+        let code = cut_as(&disarmed(&text::line(command)).replace('`', "'"), TEXT_CHARS, escape);
         blocks.push(section(format!("*To stop or undo it*\n```{code}```")));
     }
     let links = links(n);
     if !links.is_empty() {
         blocks.push(section(links));
     }
-    blocks.push(json!({ "type": "context", "elements": [
-        { "type": "mrkdwn", "verbatim": true, "text": format!("{} · {}", text::small_print(n), local_time(n)) },
-    ]}));
+    let rollout: String =
+        rollout.iter().map(|(_, words)| format!(" · {}", mrkdwn(&text::sentence(words), ROLLOUT_CHARS))).collect();
+    if let Some(words) = text::small_print(n) {
+        let words = format!("{words}{rollout} · {}", local_time(n));
+        blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "verbatim": true, "text": words }] }));
+    }
     let fallback = match &n.action {
         Some(action) => format!("{headline} – {}", text::line(action)),
         None => headline.clone(),
     };
     json!({
         "text": cut_as(&disarmed(&fallback), FALLBACK_CHARS, escape),
-        "mrkdwn": false,
         "link_names": false,
         "unfurl_links": false,
         "unfurl_media": false,
@@ -76,6 +83,11 @@ pub fn message(n: &Notification) -> Value {
 
 fn section(mrkdwn: String) -> Value {
     json!({ "type": "section", "text": { "type": "mrkdwn", "verbatim": true, "text": mrkdwn } })
+}
+
+fn field((label, words): (&str, String)) -> Value {
+    let words = mrkdwn(&text::sentence(&words), FIELD_CHARS - 40);
+    json!({ "type": "mrkdwn", "verbatim": true, "text": format!("*{label}*\n{words}") })
 }
 
 /// The links, the console's first.
@@ -102,7 +114,8 @@ fn local_time(n: &Notification) -> String {
 
 /// The plan's own words, each line as a quote.
 fn quoted(words: &str) -> String {
-    let quoted = mrkdwn(words, TEXT_CHARS);
+    let paragraphs: Vec<String> = text::paragraphs(words).collect();
+    let quoted = mrkdwn(&paragraphs.join("\n"), TEXT_CHARS);
     quoted.lines().map(|line| format!(">{line}")).collect::<Vec<_>>().join("\n")
 }
 

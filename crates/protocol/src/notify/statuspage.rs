@@ -8,11 +8,11 @@ use tidegate_model::Name;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::words::SecretName;
 
-use super::Request;
 use super::answer::{Answer, Outcome};
 use super::keys::Keys;
 use super::markup::segment;
 use super::text::{cut, line, lines};
+use super::{Request, put};
 
 /// Statuspage's address.
 const BASE: &str = "https://api.statuspage.io";
@@ -62,16 +62,16 @@ impl Page<'_> {
         let mut incident = json!({ "status": report.status, "body": cut(&report.words, BODY_CHARS) });
         if !self.components.is_empty() {
             let states = self.components.iter().map(|id| (id.to_string(), report.component.into()));
-            incident["components"] = states.collect::<Map<String, Value>>().into();
-            incident["component_ids"] = json!(self.components);
+            put(&mut incident, "components", states.collect::<Map<String, Value>>());
+            put(&mut incident, "component_ids", json!(self.components));
         }
         if let Some(id) = reference {
             let url = format!("{incidents}/{}", segment(id));
             return Ok(Request::json("PATCH", url, &headers, &json!({ "incident": incident })));
         }
-        incident["name"] = cut(&name(n), NAME_CHARS).into();
+        put(&mut incident, "name", cut(&name(n), NAME_CHARS));
         if self.components.is_empty() {
-            incident["impact_override"] = if n.urgency == Urgency::Critical { "major" } else { "minor" }.into();
+            put(&mut incident, "impact_override", if n.urgency == Urgency::Critical { "major" } else { "minor" });
         }
         Ok(Request::json("POST", incidents, &headers, &json!({ "incident": incident })))
     }

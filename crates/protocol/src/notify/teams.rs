@@ -6,26 +6,24 @@
 use serde_json::{Value, json};
 use tidegate_model::notification::Notification;
 
-use super::Request;
 use super::answer::{Answer, Outcome};
 use super::markup::{Span, spans};
 use super::text::{self, Tone, cut};
+use super::{Request, put};
 
 /// Teams takes 28 KB, but counts two bytes for each of ASCII where somebody between has re-encoded the body.
 const BYTES_MAX: usize = 14_000;
 /// How long each text may be: the first at which the whole fits.
-const CHARS: [usize; 5] = [2_000, 1_000, 500, 250, 100];
+const CHARS: [usize; 6] = [2_000, 1_000, 500, 250, 100, 40];
 /// Teams draws so many buttons side by side.
 const LINKS_MAX: usize = 6;
+/// So long may the addresses of all buttons be together.
+const URL_BYTES_MAX: usize = 3_000;
 
 /// A message.
-///
-/// # Errors
-/// When it does not fit, however short.
-pub fn request(url: String, n: &Notification) -> Result<Request, String> {
-    let mut bodies = CHARS.into_iter().map(|chars_max| message(n, chars_max));
-    let body = bodies.find(|body| body.to_string().len() <= BYTES_MAX);
-    body.map(|body| Request::json("POST", url, &[], &body)).ok_or_else(|| "it is too long for Microsoft Teams".into())
+pub fn request(url: String, n: &Notification) -> Request {
+    let body = text::fitting(&CHARS, |chars_max| message(n, chars_max), |body| body.to_string().len() <= BYTES_MAX);
+    Request::json("POST", url, &[], &body)
 }
 
 fn message(n: &Notification, chars_max: usize) -> Value {
@@ -39,7 +37,7 @@ fn message(n: &Notification, chars_max: usize) -> Value {
                 "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
                 "type": "AdaptiveCard",
                 "version": "1.4",
-                "fallbackText": cut(&format!("{}: {}", tone.word(), text::line(&n.headline)), chars_max.min(300)),
+                "fallbackText": cut(&text::signed_headline(n), chars_max.min(300)),
                 "msteams": { "width": "Full" },
                 "body": body(n, tone, chars_max),
                 "actions": links(n, chars_max),
@@ -49,14 +47,14 @@ fn message(n: &Notification, chars_max: usize) -> Value {
 }
 
 fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
-    let headline = format!("{} {}", tone.sign(), text::sentence(&n.headline));
+    let headline = text::signed_headline(n);
     let mut body = vec![json!({
         "type": "Container", "style": style(tone), "bleed": true,
         "items": [rich(&[run(&cut(&headline, chars_max.min(400)), json!({ "size": "Large", "weight": "Bolder" }))])],
     })];
     let mut add = |runs: Vec<Value>, spacing: &str| {
         let mut block = rich(&runs);
-        block["spacing"] = spacing.into();
+        put(&mut block, "spacing", spacing);
         body.push(block);
     };
     if let Some(action) = &n.action {
@@ -64,7 +62,7 @@ fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
         runs.extend(sentence(&cut(&text::line(action), chars_max)));
         add(runs, "Medium");
     }
-    for words in n.text.iter().flat_map(|words| text::lines(words).lines().map(str::to_owned).collect::<Vec<_>>()) {
+    for words in n.text.iter().flat_map(|words| text::paragraphs(words)).take(10) {
         add(vec![run(&cut(&words, chars_max), json!({ "italic": true }))], "Small");
     }
     add(sentence(&cut(&text::line(&n.why), chars_max)), "Medium");
@@ -81,9 +79,11 @@ fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
         let label = run("To stop or undo it: ", json!({ "weight": "Bolder" }));
         add(vec![label, run(&code, json!({ "fontType": "Monospace" }))], "Medium");
     }
-    body.push(json!({
-        "type": "TextBlock", "isSubtle": true, "size": "Small", "wrap": true, "spacing": "Medium",
-        "text": format!("{} · {}", text::small_print(n), local_time(n)),
+    body.extend(text::small_print(n).map(|words| {
+        json!({
+            "type": "TextBlock", "isSubtle": true, "size": "Small", "wrap": true, "spacing": "Medium",
+            "text": format!("{words} · {}", local_time(n)),
+        })
     }));
     body.retain(|block| block["inlines"].as_array().is_none_or(|runs| !runs.is_empty()));
     body
@@ -95,7 +95,7 @@ const fn style(tone: Tone) -> &'static str {
         Tone::Warning => "warning",
         Tone::Info => "accent",
         Tone::Resolved => "good",
-        Tone::Test => "emphasis",
+        Tone::Test | Tone::Plain => "emphasis",
     }
 }
 
@@ -104,8 +104,8 @@ fn rich(runs: &[Value]) -> Value {
 }
 
 fn run(text: &str, mut with: Value) -> Value {
-    with["type"] = "TextRun".into();
-    with["text"] = literal(text).into();
+    put(&mut with, "type", "TextRun");
+    put(&mut with, "text", literal(text));
     with
 }
 
@@ -132,7 +132,13 @@ fn local_time(n: &Notification) -> String {
 
 fn links(n: &Notification, chars_max: usize) -> Vec<Value> {
     let button = |(title, url): (String, &str)| json!({ "type": "Action.OpenUrl", "title": cut(&literal(&title), chars_max.min(60)), "url": url });
-    text::links(n).take(LINKS_MAX).map(button).collect()
+    let mut room = URL_BYTES_MAX;
+    let fits = |(_, url): &(String, &str)| {
+        let left = room.checked_sub(url.len());
+        room = left.unwrap_or(room);
+        left.is_some()
+    };
+    text::links(n).filter(fits).take(LINKS_MAX).map(button).collect()
 }
 
 /// What an answer means. A workflow answers 202 before it posts; older connectors answer 200, and tell

@@ -1,9 +1,23 @@
 //! A notification in words, for every channel alike.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use tidegate_model::Instant;
 use tidegate_model::notification::{Link, Notification, NotificationKind, Urgency};
+
+/// Nobody reads more figures in a message; the console has them all.
+const FIGURES_MAX: usize = 20;
+/// So long may each be.
+const FIGURE_CHARS: usize = 500;
+
+/// Nobody reads more paragraphs of a plan's words in a message.
+const PARAGRAPHS_MAX: usize = 20;
+/// Nobody follows more links.
+const LINKS_MAX: usize = 10;
+
+/// A longer first line is no title.
+const TITLE_CHARS: usize = 120;
 
 /// How loud a message is, as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +32,16 @@ pub enum Tone {
     Resolved,
     /// A sample.
     Test,
+    /// A message to people outside of the team: the plan's words, and nothing of Tidegate's.
+    Plain,
 }
 
 impl Tone {
     /// The tone of a notification.
     pub fn of(n: &Notification) -> Self {
+        if is_for_outsiders(n) {
+            return Self::Plain;
+        }
         match (n.kind, n.urgency) {
             (NotificationKind::Resolved, _) => Self::Resolved,
             (NotificationKind::Test, _) => Self::Test,
@@ -40,6 +59,7 @@ impl Tone {
             Self::Info => "Info",
             Self::Resolved => "Resolved",
             Self::Test => "Test",
+            Self::Plain => "",
         }
     }
 
@@ -51,6 +71,7 @@ impl Tone {
             Self::Info => "ℹ️",
             Self::Resolved => "✅",
             Self::Test => "🧪",
+            Self::Plain => "",
         }
     }
 
@@ -61,9 +82,48 @@ impl Tone {
             Self::Warning => "#d97706",
             Self::Info => "#2563eb",
             Self::Resolved => "#15803d",
-            Self::Test => "#6b7280",
+            Self::Test | Self::Plain => "#6b7280",
         }
     }
+}
+
+/// Whether a message goes to clients or users, who are told the plan's words alone.
+fn is_for_outsiders(n: &Notification) -> bool {
+    matches!(n.audience.as_deref(), Some("client" | "users"))
+}
+
+/// What is told of a message: to people outside of the team the plan's words, whose first line is the headline.
+pub fn told(n: &Notification) -> Cow<'_, Notification> {
+    if !is_for_outsiders(n) {
+        return Cow::Borrowed(n);
+    }
+    let words = n.text.clone().unwrap_or_default();
+    let (first, rest) = words.trim().split_once('\n').unwrap_or((words.trim(), ""));
+    let (headline, text) = if line(first).encode_utf16().count() <= TITLE_CHARS && !first.trim().is_empty() {
+        (first, rest)
+    } else {
+        (n.description.as_deref().unwrap_or(n.rollout.as_str()), words.as_str())
+    };
+    Cow::Owned(Notification {
+        headline: line(headline),
+        text: Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        description: None,
+        revision: None,
+        action: None,
+        why: String::new(),
+        figures: Vec::new(),
+        owner: None,
+        next: None,
+        links: Vec::new(),
+        command: None,
+        entry: None,
+        ..n.clone()
+    })
+}
+
+/// The headline with the sign of its tone.
+pub fn signed_headline(n: &Notification) -> String {
+    format!("{} {}", Tone::of(n).sign(), sentence(&n.headline)).trim_start().to_owned()
 }
 
 /// A text of at most `chars_max` characters, `…` included where it was longer. Characters are counted as
@@ -120,6 +180,18 @@ pub fn lines(text: &str) -> String {
     text.chars().map(|c| if is_odd(c) && c != '\n' { ' ' } else { c }).collect()
 }
 
+/// The paragraphs of a longer text, so many that they are read.
+pub fn paragraphs(text: &str) -> impl Iterator<Item = String> {
+    let lines: Vec<String> = text.lines().map(line).filter(|words| !words.is_empty()).take(PARAGRAPHS_MAX).collect();
+    lines.into_iter()
+}
+
+/// What `make` makes of the first size at which it `fits`; of the last size whatever comes of it.
+pub fn fitting<T>(sizes: &[usize], make: impl Fn(usize) -> T, fits: impl Fn(&T) -> bool) -> T {
+    let (last, larger) = sizes.split_last().map_or((0, &[][..]), |(last, larger)| (*last, larger));
+    larger.iter().map(|size| make(*size)).find(fits).unwrap_or_else(|| make(last))
+}
+
 /// Whether a character controls how others are shown: control characters, and those that turn the direction
 /// of writing, by which a text can be made to read as something else.
 fn is_odd(c: char) -> bool {
@@ -129,7 +201,11 @@ fn is_odd(c: char) -> bool {
 /// Its links that are links: http or https, without anything that could end one early. A plan names them by
 /// keys, such as `runbook`.
 pub fn links(n: &Notification) -> impl Iterator<Item = (String, &str)> {
-    n.links.iter().filter(|link| is_link(&link.url)).map(|Link { title, url }| (capital(&line(title)), url.as_str()))
+    n.links
+        .iter()
+        .filter(|link| is_link(&link.url))
+        .take(LINKS_MAX)
+        .map(|Link { title, url }| (capital(&line(title)), url.as_str()))
 }
 
 fn capital(title: &str) -> String {
@@ -143,14 +219,20 @@ fn is_link(url: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_plain)) && url.len() <= 2_000
 }
 
-/// The figures that the sentence does not tell already.
+/// The figures that the sentence does not tell already, so many that they are read.
 pub fn figures(n: &Notification) -> impl Iterator<Item = String> {
-    n.figures.iter().filter(|figure| !n.why.contains(figure.as_str())).map(|figure| line(figure))
+    let told = |figure: &&String| !figure.trim().is_empty() && !n.why.contains(figure.as_str());
+    let more = n.figures.iter().filter(told).count().saturating_sub(FIGURES_MAX);
+    let shown = n.figures.iter().filter(told).take(FIGURES_MAX).map(|figure| cut(&line(figure), FIGURE_CHARS));
+    shown.chain((more > 0).then(|| format!("and {more} more")))
 }
 
 /// What stands below the sentences, each with its label.
 pub fn facts(n: &Notification) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
+    if is_for_outsiders(n) {
+        return facts;
+    }
     let mut add = |label, text: Option<&String>| facts.extend(text.map(|text| (label, line(text))));
     add("Next", n.next.as_ref());
     add("Stage owner", n.owner.as_ref());
@@ -172,12 +254,15 @@ pub fn at(at: Instant) -> String {
     }
 }
 
-/// What kind of message it is, about which revision, and when: the small print.
-pub fn small_print(n: &Notification) -> String {
+/// What kind of message it is, and about which revision: the small print, for the team alone.
+pub fn small_print(n: &Notification) -> Option<String> {
+    if is_for_outsiders(n) {
+        return None;
+    }
     let (tone, kind) = (Tone::of(n).word(), n.kind.as_str());
     let kind = if tone.eq_ignore_ascii_case(kind) { String::new() } else { format!(" · {kind}") };
     let revision = n.revision.map(|revision| format!(" · revision {revision}")).unwrap_or_default();
-    format!("{tone}{kind}{revision}")
+    Some(format!("{tone}{kind}{revision}"))
 }
 
 /// All of it as plain text, without the headline.
@@ -198,6 +283,6 @@ pub fn plain(n: &Notification) -> String {
     paragraph("To stop or undo it: ", &n.command.as_deref().map(line).unwrap_or_default());
     let links: Vec<String> = links(n).map(|(title, url)| format!("{title}: {url}")).collect();
     paragraph("", &links.join("\n"));
-    paragraph("", &format!("{} · {}", small_print(n), at(n.at)));
+    paragraph("", &small_print(n).map(|words| format!("{words} · {}", at(n.at))).unwrap_or_default());
     text
 }

@@ -236,3 +236,109 @@ impl<'de> Deserialize<'de> for Channel {
         read(&mut reader, &node).ok_or_else(|| D::Error::custom("it is no channel"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn attempt(fields: serde_json::Value, mut reader: Reader) -> (Option<Channel>, Vec<String>) {
+        let node: Node = serde_json::from_value(fields).unwrap();
+        let channel = read(&mut reader, &node);
+        let told = |fault: &crate::fault::Fault| match &fault.help {
+            Some(help) => format!("{}: {help}", fault.message),
+            None => fault.message.clone(),
+        };
+        (channel, reader.faults.iter().map(told).collect())
+    }
+
+    #[track_caller]
+    fn is_refused(fields: serde_json::Value, faults: &[&str]) {
+        assert_eq!(attempt(fields, Reader::default()).1, faults);
+    }
+
+    #[test]
+    fn each_kind_reads_and_is_printed_as_it_was_read() {
+        for fields in [
+            json!({ "slack": "secret:A" }),
+            json!({ "teams": "secret:A" }),
+            json!({ "pagerduty": "secret:A" }),
+            json!({ "pagerduty": "secret:A", "region": "eu", "url": "secret:B" }),
+            json!({ "opsgenie": "secret:A", "region": "eu", "team": "platform", "url": "secret:B" }),
+            json!({ "jsm": "secret:A", "team": "platform" }),
+            json!({ "jira": "secret:A", "user": "secret:B", "token": "secret:C", "project": "OPS", "issue_type": "Bug" }),
+            json!({ "mail": "ops@example.com" }),
+            json!({ "mail": ["a@example.com", "b@example.com"], "from": "t@example.com", "binding": "MAIL" }),
+            json!({ "statuspage": "secret:A", "page": "p1", "components": ["c1", "c2"] }),
+            json!({ "sentry": "secret:A", "signing_secret": "secret:B" }),
+            json!({ "grafana": "secret:A", "token": "secret:B", "dashboard": "shop" }),
+            json!({ "webhook": "secret:A", "signing_secret": "secret:B" }),
+            // As plans of before have it.
+            json!({ "webhook": "secret:A" }),
+            json!({ "pager": "secret:A" }),
+            json!({ "email": "the team" }),
+        ] {
+            let (channel, faults) = attempt(fields.clone(), Reader::default());
+            assert_eq!(faults, [""; 0], "{fields}");
+            let channel = channel.unwrap();
+            assert_eq!(serde_json::to_value(&channel).unwrap(), fields);
+            let word = fields.as_object().unwrap().keys().find(|key| WORDS.iter().any(|(word, _)| word == key));
+            let is_same = word.unwrap() == channel.kind().as_str();
+            assert!(is_same || is_of_before(word.unwrap()), "{fields}");
+            let named = fields
+                .as_object()
+                .unwrap()
+                .values()
+                .filter(|value| value.as_str().is_some_and(|text| text.starts_with("secret:")));
+            assert_eq!(channel.secrets().len(), named.count(), "{fields}");
+        }
+    }
+
+    #[test]
+    fn secrets_stand_in_a_plan_by_name_alone() {
+        let way_out =
+            "write `secret:NAME`, and set its value with `npx wrangler secret put NAME` (locally in .dev.vars)";
+        is_refused(
+            json!({ "slack": "https://hooks.slack.com/services/T0/B0/key" }),
+            &[&format!("an address stands here in plain text, and whoever reads the plan could use it: {way_out}")],
+        );
+        is_refused(
+            json!({ "pagerduty": "0123456789abcdef0123456789abcdef" }),
+            &[&format!("this is not the name of a secret: {way_out}")],
+        );
+    }
+
+    #[test]
+    fn faults_say_what_would_be_right() {
+        is_refused(json!({ "slac": "secret:A" }), &["the channel names no kind: did you mean `slack`?"]);
+        is_refused(
+            json!({ "carrier_pigeon": "secret:A" }),
+            &[
+                "the channel names no kind: such as `slack = \"secret:CHAT_URL\"`; the kinds: slack, teams, pagerduty, opsgenie, jsm, jira, mail, statuspage, sentry, grafana, webhook",
+            ],
+        );
+        is_refused(
+            json!({ "slack": "secret:A", "teams": "secret:B" }),
+            &["a channel has one kind, and this one has two: `slack` and `teams`: declare a channel for each"],
+        );
+        is_refused(json!({ "slack": "secret:A", "region": "eu" }), &["`region` is not a field: known here: slack"]);
+        is_refused(json!({ "pagerduty": "secret:A", "region": "mars" }), &["`mars` is not a region: `us` or `eu`"]);
+        is_refused(json!({ "jira": "secret:A" }), &["`token` is missing", "`project` is missing"]);
+        is_refused(
+            json!({ "mail": "Ana <ana@example.com>" }),
+            &["`Ana <ana@example.com>` is not a mail address: one address without a name, such as `ops@example.com`"],
+        );
+        is_refused(
+            json!({ "mail": [] }),
+            &["mail goes to 1 to 50 addresses, and these are 0: a list's own address has room for more"],
+        );
+        is_refused(json!({ "sentry": "secret:A" }), &["`signing_secret` is missing"]);
+    }
+
+    #[test]
+    fn what_another_release_has_stored_reads_as_far_as_it_is_known() {
+        let (channel, faults) = attempt(json!({ "slack": "secret:A", "thread": true }), Reader::of_stored());
+        assert_eq!((channel.map(|channel| channel.kind()), faults), (Some(ChannelKind::Slack), vec![]));
+    }
+}
