@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::after;
 use super::evaluation::Counting;
 use super::intake::Receipt;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, sending};
 use super::registry::IsolateRegistry;
 use super::rhythm::Rhythm;
 use super::store::{self, Batch, Removed, StorageError, Stored, counts, incoming};
@@ -31,8 +31,6 @@ const NOTIFY_MS_MIN: i64 = 1_000;
 const RETRY_MS: i64 = 1_000;
 /// One change calls for another at most so often, however the plans refer to each other.
 const CONSEQUENCES_MAX: usize = 1_000;
-/// Under this name the database holds where people find the console.
-const CONSOLE: &str = "console";
 /// What is in memory is loaded anew after this long, in milliseconds.
 const LOADED_MS_MAX: i64 = 86_400_000;
 
@@ -104,7 +102,7 @@ impl State {
         }
         let counting = Counting::new(totals, pruned_minute);
         let outbox = Outbox::load(turn.storage, &deployment, now)?;
-        let console = store::outbox::setting(turn.storage, CONSOLE)?;
+        let console = store::outbox::setting(turn.storage, sending::CONSOLE)?;
         let mut state = Self {
             deployment,
             polled_at: Instant::from_epoch_ms(0),
@@ -136,16 +134,7 @@ impl State {
     pub fn commit(&mut self, turn: &mut Turn<'_>, changes: Vec<Change>, mut batch: Batch) -> Result<(), StorageError> {
         for change in &changes {
             batch.change(change);
-            if turn.storage.keeps() {
-                let addressed = self.deployment.notify_change(change, self.console.as_deref());
-                let plan = &change.rollout.plan;
-                // Where the plan itself has changed, it goes where that says now.
-                let channel = |_: &Name, name: &Name| plan.channels.get(name.as_str());
-                self.outbox.post(turn.storage, &mut batch, addressed, channel, turn.now)?;
-            }
-        }
-        if turn.storage.keeps() {
-            self.remember_notified(&mut batch);
+            self.post_change(turn, &mut batch, change)?;
         }
         turn.commit(batch)?;
         let are_plans_new = changes.iter().any(|change| matches!(change.entry.command, Command::Apply { .. }));
@@ -343,21 +332,6 @@ impl State {
             self.faults.retain(|known| known.subject != subject);
             self.faults.push(Noticed { subject: subject.to_owned(), message, at: turn.now });
         }
-    }
-
-    /// Takes in where people find the console.
-    ///
-    /// # Errors
-    /// When the storage refuses.
-    pub fn see_console(&mut self, turn: &mut Turn<'_>, address: &str) -> Result<(), StorageError> {
-        if self.console.as_deref() == Some(address) {
-            return Ok(());
-        }
-        let mut batch = Batch::default();
-        batch.setting(CONSOLE, address);
-        turn.commit(batch)?;
-        self.console = Some(address.to_owned());
-        Ok(())
     }
 
     /// Takes in what an isolate has counted and what it saw in KV. Returns what became of its batch, where it
