@@ -230,9 +230,8 @@ fn gates_that_pass_or_that_nobody_can_tell_are_in_no_operators_way() {
 #[test]
 fn a_write_that_kv_carries_out_late_after_the_next_one_does_not_stand() {
     let mut world = deployed(1, &["shop"], 10);
-    let set = |percentage: u32| {
-        command("ana", "shop", "on", Some("*"), json!({"command": "set", "percentage": percentage}))
-    };
+    let set =
+        |percentage: u32| command("ana", "shop", "on", Some("*"), json!({"command": "set", "percentage": percentage}));
     world.kv.late_rate = 1.0;
     grant(&mut world, set(20));
     world.pass(1_000);
