@@ -36,6 +36,7 @@ pub struct Rollout {
     pub stages: Vec<Stage>,
     pub guardrails: Vec<Guardrail>,
     pub checklist: Option<Checklist>,
+    pub to_send: Vec<Item>,
     pub hold: Option<Hold>,
     pub next: Option<Next>,
     pub blocked: Vec<Block>,

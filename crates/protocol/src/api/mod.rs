@@ -13,6 +13,7 @@ pub mod history;
 pub mod local;
 pub mod metrics;
 pub mod moves;
+pub mod outbox;
 pub mod plans;
 pub mod problem;
 pub mod prometheus;
@@ -53,6 +54,9 @@ pub struct Call {
     pub key: Option<String>,
     /// Its body.
     pub body: String,
+    /// Scheme and host that it was sent to.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// The text of `CONSOLE_HOST`, which no plan's route may name.
     #[serde(default)]
     pub console_host: Option<String>,
@@ -175,6 +179,12 @@ pub enum Route {
     Metrics(String),
     /// `rollouts/KEY/previews`
     Previews(String),
+    /// `outbox`
+    Outbox,
+    /// `outbox/ID/retry`
+    OutboxRetry(String),
+    /// `channels/NAME/test`
+    ChannelTest(String),
     /// `plans`
     Plans,
     /// `assign`
@@ -203,6 +213,9 @@ impl Route {
             ["rollouts", key, "signals"] => (Self::Signals((*key).to_owned()), "POST"),
             ["rollouts", key, "metrics"] => (Self::Metrics((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "previews"] => (Self::Previews((*key).to_owned()), "POST"),
+            ["outbox"] => (Self::Outbox, "GET, HEAD"),
+            ["outbox", id, "retry"] => (Self::OutboxRetry((*id).to_owned()), "POST"),
+            ["channels", name, "test"] => (Self::ChannelTest((*name).to_owned()), "POST"),
             ["plans"] => (Self::Plans, "GET, HEAD, PUT"),
             ["assign"] => (Self::Assign, "GET, HEAD"),
             ["openapi.json"] => (Self::Description, "GET, HEAD"),

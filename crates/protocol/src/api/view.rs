@@ -15,7 +15,8 @@ use crate::flush::HeldList;
 use crate::reach::Reach;
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::explain::{ELSEWHERE, UNJUDGED, listed, sentence};
-use tidegate_decide::judge::{Figure, Judgement, Verdict};
+use tidegate_decide::judge::guard::Handed;
+use tidegate_decide::judge::{Figure, Judge, Judgement, Verdict};
 use tidegate_decide::reports::{Reported, never_reported};
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_decide::schedule::{Blocker, Next};
@@ -34,6 +35,8 @@ pub struct Present<'a> {
     pub faults: &'a [Noticed],
     /// The lists of KV that isolates hold.
     pub lists: &'a [HeldList],
+    /// What is wrong with channels, by the rollouts whose plans have them.
+    pub channels: &'a [(Name, Noticed)],
     /// How far kills have come.
     pub reaches: &'a [Reach],
     /// How many isolates were heard in the last minute.
@@ -60,6 +63,9 @@ pub struct RolloutView<'a> {
     sample_ratio: Option<&'a Judgement>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checklist: Option<ChecklistView<'a>>,
+    /// The messages that people were handed to send.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    to_send: Vec<ItemView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<HoldView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +160,7 @@ struct ChecklistView<'a> {
 
 #[derive(Serialize)]
 struct ItemView<'a> {
-    item: &'a str,
+    item: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approved: Option<ApprovedView<'a>>,
 }
@@ -216,6 +222,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
     let sources = metrics.map_or_else(Vec::new, |metrics| faults(plan, &metrics.sources, &metrics.signals, now));
     let silent_names = never_reported(plan, deployment.metrics.get(&plan.key));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
+    let channels = present.channels.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
     RolloutView {
         key: &plan.key,
         description: plan.description.as_deref(),
@@ -234,6 +241,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         checklist: record
             .checklist(plan)
             .map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
+        to_send: metrics.map_or_else(Vec::new, |metrics| to_send(plan, record, &metrics.judge)),
         hold: hold(plan, record, now),
         next: outlook.next.map(|own| next(own, &outlook.blocked)),
         blocked: outlook.blocked.iter().map(blocker).collect(),
@@ -251,6 +259,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
             .iter()
             .chain(&rollout.fault)
             .chain(reported)
+            .chain(channels)
             .map(Cow::Borrowed)
             .chain(sources.into_iter().map(Cow::Owned))
             .collect(),
@@ -326,10 +335,18 @@ fn guardrail<'a>(guardrail: &'a Guardrail, built_in: bool, judgement: Option<&'a
 
 fn items<'a>(record: &'a Record, of: &Checklist, items: &'a [String]) -> Vec<ItemView<'a>> {
     let view = |item: &'a String| ItemView {
-        item,
+        item: Cow::Borrowed(item),
         approved: record.approval(of, item).map(|approval| ApprovedView { by: &approval.by, at: approval.at }),
     };
     items.iter().map(view).collect()
+}
+
+fn to_send<'a>(plan: &'a Plan, record: &'a Record, judge: &'a Judge) -> Vec<ItemView<'a>> {
+    let view = |own: Handed<'a>| ItemView {
+        item: Cow::Owned(own.item),
+        approved: own.sent.map(|sent| ApprovedView { by: &sent.by, at: sent.at }),
+    };
+    judge.handed(plan, record).map(view).collect()
 }
 
 fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<HoldView> {
