@@ -173,7 +173,7 @@ impl State {
                     fetch.is_due |= is_due;
                     fetch.wanted.push((key, name));
                 }
-                None => fetches.push(Fetch { wanted: vec![(key, name)], signal, is_due }),
+                None => fetches.push(Fetch { wanted: vec![(key, name)], signal: Box::new(signal), is_due }),
             }
         }
         for fetch in fetches.into_iter().filter(|fetch| fetch.is_due) {

@@ -46,7 +46,7 @@ pub struct Fetch {
     /// The rollouts and signals that want the answer.
     pub wanted: Vec<(Name, Name)>,
     /// One of these signals: all of them have the same source.
-    pub signal: Signal,
+    pub signal: Box<Signal>,
     /// Whether it is to be asked now.
     pub(super) is_due: bool,
 }
