@@ -29,7 +29,6 @@ pub struct Got {
     pub channel: String,
     pub id: String,
     pub notification: Notification,
-    pub reference: Option<String>,
 }
 
 #[derive(Default)]
@@ -76,7 +75,6 @@ impl Receivers {
                 channel: outgoing.channel.to_string(),
                 id: outgoing.id,
                 notification: outgoing.notification,
-                reference: outgoing.reference,
             });
         }
     }

@@ -69,7 +69,7 @@ enum Event {
     Land(KvWrite, bool),
     Written(Publication, Vec<Option<String>>),
     /// A message reaches its receiver.
-    Arrive(Outgoing),
+    Arrive(Box<Outgoing>),
     /// What became of it comes back.
     Delivered(Delivered),
     /// Samples have come back; whose call that was.
@@ -251,7 +251,7 @@ impl World {
         assert_eq!(self.database.number(sql, &[&outgoing.id]), 1, "what is sent is stored");
         let (answer, takes_ms) = self.receivers.answer(&outgoing, self.now_ms);
         if takes_ms < LIMIT_MS {
-            self.schedule(self.now_ms + takes_ms / 2, Event::Arrive(outgoing.clone()));
+            self.schedule(self.now_ms + takes_ms / 2, Event::Arrive(Box::new(outgoing.clone())));
         }
         let delivered = Delivered { id: outgoing.id, delivery: answer };
         self.schedule(self.now_ms + takes_ms.min(LIMIT_MS), Event::Delivered(delivered));
@@ -352,7 +352,7 @@ impl World {
                 }
             }
             Event::Written(publication, errors) => self.input(None, Input::Written(publication, errors)),
-            Event::Arrive(outgoing) => self.receivers.take(outgoing, self.now_ms),
+            Event::Arrive(outgoing) => self.receivers.take(*outgoing, self.now_ms),
             Event::Delivered(delivered) => self.input(None, Input::Delivered(delivered)),
             Event::Tried(owner, trial) => {
                 let tried = trial.outgoing.iter().map(|(own, _)| self.receivers.tried(own)).collect();
