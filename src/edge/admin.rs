@@ -4,9 +4,9 @@ use web_sys::{Request, Response};
 use worker::Env;
 
 use super::{api, beacon, clock, console, glue, isolate, session};
-use tidegate_model::number::{Plain, rounded};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::api::problem::Problem;
+use tidegate_protocol::api::shapes::{Health, SnapshotHealth};
 use tidegate_protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
 use tidegate_protocol::console::is_for_everybody;
 use tidegate_protocol::preview::{self, PreviewKey};
@@ -120,13 +120,16 @@ pub fn answer(request: &AdminRequest<'_>, reply: &Reply) -> Response {
 
 fn health() -> Response {
     let health = isolate::with(|isolate| isolate.health(clock::now_ms()));
-    let age_ms = health.age_ms.map_or_else(|| "null".to_owned(), |age_ms| Plain(rounded(age_ms, 0)).to_string());
-    let body = format!(
-        r#"{{"status":"ok","version":"{}","snapshot":{{"revision":{},"rollouts":{},"age_ms":{age_ms}}}}}"#,
-        env!("CARGO_PKG_VERSION"),
-        health.revision,
-        health.rollouts
-    );
+    let health = Health {
+        status: "ok".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        snapshot: SnapshotHealth {
+            revision: health.revision,
+            rollouts: health.rollouts,
+            age_ms: health.age_ms.map(|age_ms| age_ms.round() as i64),
+        },
+    };
+    let body = serde_json::to_string(&health).unwrap_or_default();
     glue::plain(200, "application/json", "", &body)
 }
 

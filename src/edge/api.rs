@@ -1,19 +1,20 @@
 //! The API's requests as an isolate gets them: who asks is settled here, then most go to the
 //! controller. A change has reached this isolate when its answer leaves.
 
-use serde::Serialize;
 use web_sys::Response;
 
 use super::admin::{AdminRequest, answer};
 use super::{clock, console, glue, isolate};
 use tidegate_decide::assign::{Variant, Visitor, assign};
+use tidegate_decide::explain::assignment as why;
+use tidegate_model::Instant;
 use tidegate_model::route::HostPattern;
 use tidegate_model::subject::SubjectHash;
-use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::auth::{Credentials, Person, admit};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::prometheus::CONTENT_TYPE;
 use tidegate_protocol::api::session::{self, SessionKey};
+use tidegate_protocol::api::shapes::{self, Text};
 use tidegate_protocol::api::{BODY_BYTES_MAX, Call, EXPOSITION, PLANS_BYTES_MAX, Reply, Route, body, parameter};
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::preview::{self, PreviewKey};
@@ -176,29 +177,18 @@ async fn explain(request: &AdminRequest<'_>) -> Result<Reply, Problem> {
         return Err(Problem::unknown_rollout(&key, &[]));
     };
     let assignment = assign(standing, &subject);
-    Ok(Reply::json(
-        200,
-        &Explained {
-            rollout: &key,
-            id,
-            bucket: standing.bucket(hash),
-            variant: assignment.variant.as_str(),
-            reason: assignment.reason.as_str(),
-            stage: plan.stages.get(assignment.stage).map(|stage| &stage.name),
-            revision: assignment.revision,
-        },
-    ))
-}
-
-#[derive(Serialize)]
-struct Explained<'a> {
-    rollout: &'a str,
-    id: &'a str,
-    bucket: u32,
-    variant: &'static str,
-    reason: &'static str,
-    stage: Option<&'a Name>,
-    revision: u64,
+    let stage = plan.stages.get(assignment.stage).map_or("", |stage| stage.name.as_str());
+    let answer = shapes::Assignment {
+        rollout: key.as_str().into(),
+        id: id.to_owned(),
+        bucket: standing.bucket(hash),
+        variant: (&assignment.variant).into(),
+        reason: Text::word(assignment.reason.as_str()),
+        why: why(standing, stage, &assignment),
+        stage: stage.into(),
+        revision: assignment.revision,
+    };
+    Ok(Reply::json(200, &answer))
 }
 
 /// Rollouts that require each other in a circle are refused by the plans' rules; this is the end of
@@ -272,7 +262,8 @@ async fn preview_link(request: &AdminRequest<'_>, key: &str, text: &str) -> Resu
         .map_or("/".to_owned(), |route| route.start());
     let url = format!("{}://{host}{}?token={token}&to={path}", request.address.scheme, preview::PATH);
     let expires = Instant::from_epoch_ms((expires_ms / 1_000 * 1_000) as i64);
-    Ok(Reply::json(201, &Link { url: &url, variant: asked.variant.as_str(), host: &host, expires }))
+    let link = shapes::Preview { url, variant: (&asked.variant).into(), host, expires: expires.into() };
+    Ok(Reply::json(201, &link))
 }
 
 /// The host that the first of a rollout's routes names which names one.
@@ -281,12 +272,4 @@ fn first_host(snapshot: &Snapshot, number: usize) -> Option<String> {
         HostPattern::Exactly(host) => Some(host.clone()),
         _ => None,
     })
-}
-
-#[derive(Serialize)]
-struct Link<'a> {
-    url: &'a str,
-    variant: &'static str,
-    host: &'a str,
-    expires: Instant,
 }

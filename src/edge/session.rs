@@ -2,16 +2,16 @@
 
 use std::cell::RefCell;
 
-use serde::Serialize;
 use web_sys::Response;
 
 use super::admin::{AdminRequest, answer};
 use super::api::{Sent, admitted};
 use super::{clock, glue};
 use tidegate_model::Instant;
-use tidegate_protocol::api::auth::{Person, Role, by_token, is_cross_site};
+use tidegate_protocol::api::auth::{Person, by_token, is_cross_site};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session::{LIFE_S, SessionKey, begin, end};
+use tidegate_protocol::api::shapes::{Session, Text};
 use tidegate_protocol::api::{BODY_BYTES_MAX, body};
 use tidegate_protocol::limiter::{self, Limiter};
 
@@ -64,18 +64,15 @@ fn sign_out(request: &AdminRequest<'_>) -> Result<Response, Problem> {
     Ok(glue::empty(&format!("set-cookie:{}", end())))
 }
 
-#[derive(Serialize)]
-struct Whose<'a> {
-    name: &'a str,
-    role: Role,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<Instant>,
-}
-
 fn whose(request: &AdminRequest<'_>, person: &Person, ends_s: Option<u64>, headers: &str) -> Response {
     let expires = ends_s
         .and_then(|ends_s| i64::try_from(ends_s).ok())
         .map(|ends_s| Instant::from_epoch_ms(ends_s.saturating_mul(1_000)));
-    let body = serde_json::to_string(&Whose { name: &person.name, role: person.role, expires }).unwrap_or_default();
+    let body = serde_json::to_string(&Session {
+        name: person.name.clone(),
+        role: Text::word(person.role.as_str()),
+        expires: expires.into(),
+    })
+    .unwrap_or_default();
     glue::plain(200, "application/json", headers, if request.method == "HEAD" { "" } else { &body })
 }

@@ -261,7 +261,7 @@ test('a run can be stopped', async () => {
   await choose(page, 'ready plans/staged.toml');
   await page.getByLabel('Requests an hour').fill('60000');
   await run(page);
-  await page.getByText(/lived through, in/).waitFor();
+  await page.getByText(/simulated, in/).waitFor();
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await page.getByText(/^Stopped: /).waitFor();
 });

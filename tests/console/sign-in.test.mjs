@@ -35,7 +35,7 @@ test('a link with the token signs in on this machine, and the token leaves the a
   await page.goBack();
   assert.equal(page.url(), address, 'nor is it on the way back');
   const other = await open.page(undefined, { hash: link('not a token') });
-  await shows(other, '[role=alert]', 'This token is not known here.');
+  await shows(other, '[role=alert]', 'Unknown token.');
   assert.equal(other.url(), address);
 });
 
@@ -52,7 +52,7 @@ test('a wrong token is told so, and another one can be tried at once', async () 
   const page = await open.page();
   await page.getByLabel('Token').fill('not a token');
   await page.keyboard.press('Enter');
-  await shows(page, '[role=alert]', 'This token is not known here.');
+  await shows(page, '[role=alert]', 'Unknown token.');
   await signIn(page, open.deployment.tokens.operator);
   await shows(page, 'h1', 'Rollouts');
 });

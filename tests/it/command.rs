@@ -147,7 +147,7 @@ fn the_check_foretells_false_alarms_at_a_known_traffic() {
     let quiet = told("5/h");
     assert!(
         quiet.contains("      ! canary 10 %: 0.5 requests an hour on new, 4.5 on legacy")
-            && quiet.contains("50 requests on new do not come within the hold of 2 d: they take 4 d 4 h\n"),
+            && quiet.contains("50 requests on new do not arrive within the bake time of 2 d: they take 4 d 4 h\n"),
         "{quiet}"
     );
     let json: Value =

@@ -66,7 +66,7 @@ export function history({ dispatch, getState, clock }) {
   };
 }
 
-/** Entries with what led to them in the server's words: their `reason` and `figures`. */
+/** Entries in the server's words: what was `done`, the `reason` and `figures`, and the `outcome`. */
 function explained({ entries, explanations = [] }) {
   const known = new Map(explanations.map((one) => [one.revision, one]));
   return entries.map((entry) => ({ ...entry, ...known.get(entry.revision) }));

@@ -195,7 +195,7 @@ function outlined(root, { checked, settings, source }) {
         el(
           'p',
           { class: 'muted small' },
-          `${plural(plan.stages.length, 'stage')} with holds of ${lengthOf(plan)} in all, ${plural(plan.guardrails.length, 'guardrail')}`,
+          `${plural(plan.stages.length, 'stage')} with bake times of ${lengthOf(plan)} in all, ${plural(plan.guardrails.length, 'guardrail')}`,
         ),
         plan.guardrails.length > 0 &&
           el(

@@ -26,6 +26,6 @@ export const MEANINGS = [
     'Whether as many users are on new as the percentage says. A mismatch (SRM) means that both sides may not be comparable.',
   ],
   ['p75, p95', '75 or 95 of 100 are at most as slow as this.'],
-  ['over 5m, over stage', 'The time that counts: the last 5 minutes, or all of the stage so far.'],
+  ['over 5m, over stage', 'The time window: the last 5 minutes, or the whole stage so far.'],
   ['1.3x legacy', '1.3 times as much as legacy has.'],
 ];

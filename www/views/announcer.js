@@ -1,7 +1,6 @@
 // Tells screen readers what has changed: phase, stage and percentage, of the open rollout or of the
 // list, and whether there is contact.
 import { el } from '../parts/dom.js';
-import { told } from '../text/rollout.js';
 
 const TOLD_MAX = 3;
 
@@ -15,11 +14,11 @@ export function mount(root) {
     update({ route, rollout, rollouts, contact, session }) {
       const isLost = contact.isLost && session.status === 'in';
       if (isLost !== wasLost)
-        region.textContent = isLost ? 'No contact: what is shown is getting old.' : 'There is contact again.';
+        region.textContent = isLost ? 'No connection: the page shows old data.' : 'Connected again.';
       wasLost = isLost;
       const shown =
         route.view === 'rollout' ? [rollout.view].filter(Boolean) : route.view === 'list' ? (rollouts.items ?? []) : [];
-      const next = new Map(shown.map(({ key, state }) => [key, told(state)]));
+      const next = new Map(shown.map(({ key, summary }) => [key, summary]));
       const changed = [...next].filter(([key, text]) => known.has(key) && known.get(key) !== text);
       if (changed.length > 0)
         region.textContent = changed

@@ -16,7 +16,7 @@ import * as signIn from './sign-in.js';
 /** @import { Dispatch } from '../state/events.js' */
 
 const VIEWS = { list, rollout, rehearse, missing, 'sign-in': signIn };
-const TITLES = { list: 'Rollouts', rehearse: 'Rehearse', missing: 'Nothing here', 'sign-in': 'Sign in' };
+const TITLES = { list: 'Rollouts', rehearse: 'Rehearse', missing: 'Not found', 'sign-in': 'Sign in' };
 
 /** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {

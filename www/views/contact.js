@@ -12,7 +12,7 @@ const reserve = (root) =>
 export function mount(root) {
   root.className = 'contact';
   root.setAttribute('role', 'region');
-  root.setAttribute('aria-label', 'Contact');
+  root.setAttribute('aria-label', 'Connection');
   const title = el('strong');
   const text = el('span');
   const strip = el('div', { class: 'contact-strip' }, icon('offline'), el('span', {}, title, ' ', text));
@@ -24,11 +24,11 @@ export function mount(root) {
       if (!isShown) return reserve(root);
       replaceFor(root, 'strip', () => strip);
       const since = contact.lastAt ?? contact.lostAt;
-      setText(title, `No contact since ${second(since)}, for ${duration(now - since)}.`);
+      setText(title, `No connection since ${second(since)}, for ${duration(now - since)}.`);
       const { detail, help, status } = contact.problem;
       setText(
         text,
-        `${sentence(detail)} Tried ${contact.tries === 1 ? 'once' : `${contact.tries} times`}, again every 2 s.${status > 0 && help ? ` ${sentence(help)}` : ''}`,
+        `${sentence(detail)} Tried ${contact.tries === 1 ? 'once' : `${contact.tries} times`}; retrying every 2 s.${status > 0 && help ? ` ${sentence(help)}` : ''}`,
       );
       reserve(root);
     },

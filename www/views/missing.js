@@ -6,8 +6,8 @@ export function mount(root) {
     el(
       'div',
       { class: 'nothing' },
-      el('h1', { tabindex: '-1' }, 'There is nothing here'),
-      el('p', {}, 'This address means no page of the console. ', el('a', { href: '#/' }, 'All rollouts')),
+      el('h1', { tabindex: '-1' }, 'Page not found'),
+      el('p', {}, 'The console has no page at this address. ', el('a', { href: '#/' }, 'All rollouts')),
     ),
   );
   return { update() {}, unmount: () => root.replaceChildren() };

@@ -5,9 +5,9 @@ use super::change::send;
 use super::client::Client;
 use super::operator::{Consent, NoteArguments};
 use super::paint::{BOLD, WARN, note, paint, print, print_raw};
-use super::view::Changed;
 use super::{Failure, ask, change};
 use tidegate_model::command::Command;
+use tidegate_protocol::api::shapes::Changed;
 
 pub fn run(arguments: &NoteArguments, json: bool) -> Result<(), Failure> {
     let NoteArguments { key, text, connection } = arguments;

@@ -99,6 +99,11 @@ impl CompiledRollout {
         }
     }
 
+    /// Whether it is at 0 %, and no group is on new.
+    pub fn is_at_nobody(&self) -> bool {
+        self.limit == 0 && self.include.is_empty()
+    }
+
     /// The bucket that the subject has in this rollout, 0..=99_999.
     pub fn bucket(&self, subject: SubjectHash) -> u32 {
         self.seed.bucket(subject)

@@ -82,7 +82,7 @@ function updateHeld(root, reasons, now, dispatch) {
             el(
               'button',
               { type: 'button', class: 'link', onclick: () => dispatch({ type: 'ask', command: 'complete' }) },
-              'Complete all the same…',
+              'Complete anyway…',
             ),
         ),
       ),

@@ -155,7 +155,7 @@ function about({ percentage, groups, hold: length, owner, enter, gates, checklis
     kind === 'left' && (state.killed ? 'was in force before the kill' : 'was in force before'),
     view && view.state.percentage !== percentage && `now at ${percent(view.state.percentage)}`,
     groups?.length && `and ${listed(groups)}`,
-    length && !view?.hold && `hold ${spaced(length)}`,
+    length && !view?.hold && `bake time ${spaced(length)}`,
     asked.length &&
       (view
         ? `${asked.filter(({ verdict }) => verdict === 'pass').length} of ${plural(asked.length, 'gate')} met`

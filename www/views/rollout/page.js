@@ -87,11 +87,7 @@ function updateNothing(root, { route, rollout, contact }) {
     if (mark === 'lost')
       return [
         heading(route.key),
-        el(
-          'p',
-          {},
-          'Nothing is known of it here yet, and there is no contact. It appears as soon as the deployment answers.',
-        ),
+        el('p', {}, 'It is not loaded yet, and there is no connection. It appears as soon as the deployment answers.'),
       ];
     return [
       heading('No such rollout'),

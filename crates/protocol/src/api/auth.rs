@@ -21,10 +21,20 @@ const NAMES_OF_OUR_OWN: [&str; 3] = ["kv", "schedule", "guardrail"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// To look.
+    /// To read.
     Viewer,
-    /// To look and to change.
+    /// To read and to change.
     Operator,
+}
+
+impl Role {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+        }
+    }
 }
 
 /// Somebody with a token.

@@ -7,6 +7,8 @@ pub mod auth;
 pub mod body;
 pub mod commands;
 pub mod consequences;
+#[cfg(feature = "schema")]
+pub mod document;
 pub mod forecast;
 pub mod history;
 pub mod metrics;
@@ -15,8 +17,8 @@ pub mod plans;
 pub mod problem;
 pub mod prometheus;
 pub mod session;
+pub mod shapes;
 pub mod view;
-pub mod ways;
 
 use serde::Serialize;
 
