@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build/worker');
-const CLI = join(ROOT, 'target/release/tidegate');
+export const CLI = process.env.TIDEGATE_COMMAND ?? join(ROOT, 'target/release/tidegate');
 
 async function bundled(name) {
   const { outputFiles } = await build({

@@ -137,8 +137,7 @@ fn handle(object: &Rc<Object>, input: Input) -> Result<Outcome, JsValue> {
             Effect::ReadKv(read) => outcome.read = Some(read),
             Effect::Publish(publication) => object.in_background(publish(Rc::clone(object), publication)),
             Effect::WakeAt(at) => wake_at(object, at),
-            Effect::Log(line) if line.is_warning => log::warn(line.event, &line.subject, &line.message),
-            Effect::Log(line) => log::note(line.event, &line.subject, &line.message),
+            Effect::Log(line) => log::write(&line),
         }
     }
     Ok(outcome)

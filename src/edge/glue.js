@@ -3,24 +3,15 @@
 /** @import { Env } from '../../types/edge.js' */
 
 /**
- * An answer of our own; `headers` has a `name:value` on each line.
+ * An answer of our own; `headers` has a `name:value` on each line. The platform makes no 204 with a body.
  * @param {number} status
  * @param {string} contentType
  * @param {string} headers
- * @param {BodyInit | null} body
+ * @param {string} body
  */
 export function plain(status, contentType, headers, body) {
-  const answer = new Response(body, { status, headers: { 'content-type': contentType, 'cache-control': 'no-store' } });
-  for (const [name, value] of lines(headers)) answer.headers.append(name, value);
-  return answer;
-}
-
-/**
- * An answer that says nothing but its headers.
- * @param {string} headers
- */
-export function empty(headers) {
-  const answer = new Response(null, { status: 204, headers: { 'cache-control': 'no-store' } });
+  const [content, type] = status === 204 ? [null, {}] : [body, { 'content-type': contentType }];
+  const answer = new Response(content, { status, headers: { ...type, 'cache-control': 'no-store' } });
   for (const [name, value] of lines(headers)) answer.headers.append(name, value);
   return answer;
 }

@@ -5,12 +5,11 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 use worker::Env;
 
+use tidegate_protocol::answer::Answer;
+
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    pub fn plain(status: u16, content_type: &str, headers: &str, body: &str) -> Response;
-
-    /// An answer that says nothing but its headers.
-    pub fn empty(headers: &str) -> Response;
+    fn plain(status: u16, content_type: &str, headers: &str, body: &str) -> Response;
 
     /// One of the worker's static assets with these headers, where there is such a one.
     pub async fn asset(env: &JsValue, request: &Request, headers: &str) -> Option<Response>;
@@ -40,6 +39,11 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_name = isSigned)]
     pub async fn is_signed(jwk: &str, algorithm: &str, text: &str, signature: &Uint8Array) -> Result<bool, JsValue>;
+}
+
+/// One of Tidegate's own answers as a response.
+pub fn answer(Answer { status, content_type, headers, body }: &Answer) -> Response {
+    plain(*status, content_type, headers, body)
 }
 
 /// A text of the environment: a variable or a secret. Not by `Env::var`, which throws past Rust where a variable

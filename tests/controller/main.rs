@@ -13,8 +13,10 @@
 mod adoption;
 mod crashes;
 mod isolates;
+mod kept;
 mod people;
 mod races;
+mod reach;
 mod schema;
 mod sqlite;
 mod whole;

@@ -2,14 +2,20 @@
 //!
 //! A document that points to what is no longer there is worse than none, and nobody notices by reading.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics fails, as it should"
+)]
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tidegate::model::condition::Condition;
+use tidegate::model::condition::metric::METRICS;
+use tidegate::model::condition::{Condition, Dimension};
 
 /// The README is read in a few minutes or not at all; what does not fit belongs to `docs/`.
 const README_LINES_MAX: usize = 220;
@@ -162,6 +168,40 @@ fn every_condition_of_a_ready_made_plan_stands_in_it_letter_by_letter() {
         wrong.extend(conditions.filter(|condition| !plan.contains(condition)).map(String::from));
     }
     assert!(wrong.is_empty(), "docs/plans.md has conditions that no plan has:\n{}", wrong.join("\n"));
+}
+
+/// The words of a bound in the table of metrics.
+const fn words(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::Share => "percent",
+        Dimension::Count => "whole number",
+        Dimension::Time => "time",
+        Dimension::Score => "number",
+        Dimension::Free => "any",
+    }
+}
+
+#[test]
+fn the_reference_has_every_metric_as_it_is() {
+    let reference = read(root().join("docs/reference.md")).prose;
+    let rows = reference.iter().skip_while(|line| !line.starts_with("| metric")).skip(2);
+    let rows: Vec<Vec<&str>> =
+        rows.take_while(|line| line.starts_with('|')).map(|line| line.split('|').map(str::trim).collect()).collect();
+    for row in METRICS {
+        for syntax in row.syntax() {
+            let found = rows.iter().find(|cells| spans(cells[1]).any(|span| span == syntax));
+            let Some([_, _, bound, endpoint, legacy, ..]) = found.map(Vec::as_slice) else {
+                panic!("docs/reference.md has no `{syntax}`")
+            };
+            let dimension = if syntax.starts_with("cls") { Dimension::Score } else { row.spec.dimension };
+            let says = |is_so: bool| if is_so { "yes" } else { "–" };
+            assert_eq!(
+                (*bound, *endpoint, *legacy),
+                (words(dimension), says(row.spec.has_endpoints), says(row.spec.is_comparable)),
+                "{syntax}"
+            );
+        }
+    }
 }
 
 #[test]

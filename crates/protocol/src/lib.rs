@@ -5,6 +5,7 @@
 //! [`decision`] → [`forward`] → [`assets`] → [`respond`]; [`exchange`] leads it from one to the next.
 
 pub mod address;
+pub mod answer;
 pub mod api;
 pub mod assets;
 pub mod beacon;
@@ -26,7 +27,9 @@ pub mod log;
 pub mod measuring;
 pub mod message;
 pub mod meter;
+pub mod own_paths;
 pub mod pace;
+pub mod page;
 pub mod preview;
 pub mod reach;
 pub mod respond;

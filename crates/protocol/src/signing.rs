@@ -2,6 +2,7 @@
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 
 /// A key, ready to sign with.
 pub type Key = Hmac<Sha256>;
@@ -24,6 +25,11 @@ pub fn sign(key: &Key, text: &str) -> [u8; 32] {
     let mut mac = key.clone();
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().into()
+}
+
+/// Whether two secrets are the same, in a time that does not depend on where they differ; only how long they are shows.
+pub fn is_equal(one: &[u8], other: &[u8]) -> bool {
+    one.ct_eq(other).into()
 }
 
 /// Whether this is the signature of a text, compared in constant time.

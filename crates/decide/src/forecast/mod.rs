@@ -18,7 +18,9 @@ use serde::Serialize;
 use self::chance::{Level, Sliding};
 pub use reach::{Need, Reach};
 
-use tidegate_model::condition::{Bound, Condition, MIN_DEFAULT, Metric, Op, Term, WINDOW_DEFAULT, Window};
+use tidegate_model::condition::metric::Source;
+use tidegate_model::condition::{Bound, Condition, Op, Term, WINDOW_DEFAULT, Window};
+use tidegate_model::figure::Counted;
 use tidegate_model::percentage::BUCKETS;
 use tidegate_model::plan::words::Action;
 use tidegate_model::plan::{Guardrail, Plan, Stage};
@@ -266,7 +268,7 @@ pub fn hours(stage: &Stage) -> Option<f64> {
 /// matter of chance.
 fn level(term: &Term, share: f64) -> Option<(Level, f64)> {
     let bound = term.bound.figure();
-    let min = f64::from(term.min.unwrap_or(if term.metric == Metric::Rescued { 0 } else { MIN_DEFAULT }));
+    let min = f64::from(term.min.unwrap_or(term.metric.spec().min));
     let is_more = match term.op {
         Op::More | Op::AtLeast => true,
         Op::Less | Op::AtMost => false,
@@ -274,24 +276,18 @@ fn level(term: &Term, share: f64) -> Option<(Level, f64)> {
     };
     let is_strict = matches!(term.op, Op::More | Op::Less);
     let level = |per_observation: f64, base: f64, is_strict: bool| Level { per_observation, base, is_strict, min };
-    match (&term.metric, term.bound) {
-        (Metric::Errors | Metric::Rescued | Metric::JsErrors, _) if is_more => {
-            Some((level(0.0, bound, is_strict), share))
-        }
+    if let Some(quantile) = term.metric.quantile() {
         // A quantile exceeds a bound where more observations do than lie behind it.
-        (
-            Metric::Latency(quantile)
-            | Metric::Waited(quantile)
-            | Metric::Vital(_, quantile)
-            | Metric::Timing(_, quantile),
-            _,
-        ) => {
-            let behind = 1.0 - f64::from(quantile.per_mille()) / 1_000.0;
-            if is_more {
-                Some((level(behind, 0.0, true), share))
-            } else {
-                Some((level(1.0 - behind, 0.0, false), 1.0 - share))
-            }
+        let behind = 1.0 - f64::from(quantile.per_mille()) / 1_000.0;
+        return Some(if is_more {
+            (level(behind, 0.0, true), share)
+        } else {
+            (level(1.0 - behind, 0.0, false), 1.0 - share)
+        });
+    }
+    match (term.metric.spec().source, term.bound) {
+        (Source::Count(_), _) if is_more && term.metric.spec().of != Counted::Nothing => {
+            Some((level(0.0, bound, is_strict), share))
         }
         // What falls short of a share is what the rest of it exceeds.
         (_, Bound::Percent(_)) if is_more => Some((level(bound, 0.0, is_strict), share)),

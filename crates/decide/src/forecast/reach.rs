@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{Basis, HOUR_MS, hours, on_new, words};
 use tidegate_model::Name;
-use tidegate_model::condition::{MIN_DEFAULT, Metric, Term, WINDOW_DEFAULT, Window};
+use tidegate_model::condition::{MIN_DEFAULT, Term, WINDOW_DEFAULT, Window};
+use tidegate_model::figure::Counted;
 use tidegate_model::plan::{Plan, Stage};
 use tidegate_model::{Duration, Percentage};
 
@@ -123,24 +124,13 @@ impl Stretch<'_> {
     fn of_term(&self, term: &Term) -> Vec<Need> {
         let mut needs = Vec::new();
         let window = if term.bound.is_legacy() { Window::Attempt } else { term.over.unwrap_or(WINDOW_DEFAULT) };
-        let what = match term.metric {
-            Metric::JsErrorRate | Metric::JsErrors | Metric::Vital(..) => "page views on new",
-            Metric::Timing(..) => "reports on new",
+        let spec = term.metric.spec();
+        let what = match spec.of {
+            Counted::PageViews if term.metric.name().is_some() => "reports on new",
+            Counted::PageViews => "page views on new",
             _ => "requests on new",
         };
-        let is_counted = !matches!(
-            term.metric,
-            Metric::Requests
-                | Metric::Rescued
-                | Metric::Subjects
-                | Metric::Reporters(_)
-                | Metric::Signal(_)
-                | Metric::Faults
-                | Metric::Percentage
-                | Metric::Event(_)
-                | Metric::Share
-                | Metric::Adoption
-        );
+        let is_counted = spec.min > 0 && matches!(spec.of, Counted::Requests | Counted::PageViews);
         // What every comparison of requests needs stands there already.
         let is_said = term.bound.is_legacy()
             && term.min.is_none()

@@ -90,13 +90,7 @@ impl ComparisonKey {
 
     /// The quantile that it is about, in thousandths.
     fn quantile(&self) -> Option<(Measure, u16)> {
-        match &self.metric {
-            Metric::Latency(quantile) => Some((Measure::Latency, quantile.per_mille())),
-            Metric::Waited(quantile) => Some((Measure::Waited, quantile.per_mille())),
-            Metric::Vital(vital, quantile) => Some((Measure::Vital(*vital), quantile.per_mille())),
-            Metric::Timing(name, quantile) => Some((Measure::Timing(name.clone()), quantile.per_mille())),
-            _ => None,
-        }
+        self.metric.distribution().map(|(measure, quantile)| (measure, quantile.per_mille()))
     }
 
     /// The rate that it is about: what an exposure is, and what an event. Whatever comes of requests has

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::adoption::{self, VIEW};
 use crate::series::{MINUTE_MS, Series, Span, minute_of};
 use crate::signals::{Signals, before};
+use tidegate_model::condition::metric::Source;
 use tidegate_model::condition::{Metric, Window as Over};
 use tidegate_model::figure::Missing;
 use tidegate_model::live::Phase;
@@ -284,25 +285,23 @@ impl Gathered<'_> {
 
     fn read(&self, metric: &Metric) -> Reading {
         let is_new = self.variant == Variant::New;
+        let spec = metric.spec();
         let requests = || self.sum(|tally| tally.requests);
-        let pages = || self.sum(|tally| tally.pages);
+        let observations = || if spec.is_from_browsers { self.sum(|tally| tally.pages) } else { requests() };
         let subjects = || self.sample(|window| Some(&window.subjects));
+        match spec.source {
+            Source::Rate(_) => return self.rate(metric, requests()),
+            Source::Count(count) => return Reading::of(self.sum(count), observations()),
+            Source::PageShare(count) => return Reading::ratio(self.sum(count), observations()),
+            Source::Quantile(measure) => {
+                let distribution = measure(metric).zip(metric.quantile());
+                return distribution.map_or(Reading::none(Missing::Nothing), |(measure, quantile)| {
+                    self.quantile(&measure, quantile.per_mille())
+                });
+            }
+            Source::Subjects | Source::Stated => {}
+        }
         match metric {
-            Metric::ErrorRate
-            | Metric::ClientErrorRate
-            | Metric::TimeoutRate
-            | Metric::StatusRate(_)
-            | Metric::AbandonedRate
-            | Metric::BrokenRate => self.rate(metric, requests()),
-            Metric::Errors => Reading::of(self.sum(|tally| tally.errors), requests()),
-            Metric::Requests => Reading::of(requests(), requests()),
-            Metric::Rescued => Reading::of(self.sum(|tally| tally.rescued), requests()),
-            Metric::Waited(quantile) => self.quantile(&Measure::Waited, quantile.per_mille()),
-            Metric::Latency(quantile) => self.quantile(&Measure::Latency, quantile.per_mille()),
-            Metric::Vital(vital, quantile) => self.quantile(&Measure::Vital(*vital), quantile.per_mille()),
-            Metric::Timing(name, quantile) => self.quantile(&Measure::Timing(name.clone()), quantile.per_mille()),
-            Metric::JsErrorRate => Reading::ratio(self.sum(|tally| tally.failed_pages), pages()),
-            Metric::JsErrors => Reading::of(self.sum(|tally| tally.js_errors), pages()),
             Metric::Subjects => {
                 let subjects = subjects();
                 Reading::of(subjects.distinct(|seen| seen.is_new == is_new), subjects.distinct(|_| true))
@@ -327,8 +326,8 @@ impl Gathered<'_> {
                 let reporters = self.reporters(name.as_str()).distinct(|seen| seen.is_new == is_new);
                 Reading::of(reporters, reporters)
             }
-            // Read without windows.
-            Metric::Signal(_) | Metric::Faults | Metric::Percentage => Reading::none(Missing::Nothing),
+            // Read without windows, or above.
+            _ => Reading::none(Missing::Nothing),
         }
     }
 }

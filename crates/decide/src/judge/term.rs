@@ -4,8 +4,8 @@ use super::adoption::VIEW;
 use super::comparing::ComparisonTracker;
 use super::metrics_view::{MetricsView, Reading};
 use crate::series::MINUTE_MS;
-use tidegate_model::condition::{Bound, Dimension, MIN_DEFAULT, Metric, Op, Term, WINDOW_DEFAULT, Window};
-use tidegate_model::figure::{Basis, Because, Counted, Figure, Missing, Now, Unit};
+use tidegate_model::condition::{Bound, Dimension, Metric, Op, Term, WINDOW_DEFAULT, Window};
+use tidegate_model::figure::{Basis, Because, Figure, Missing, Now, Unit};
 use tidegate_model::plan::words::Action;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Duration, Instant};
@@ -72,7 +72,7 @@ impl<'c> Evaluator<'c, '_> {
             basis,
             then: self.then.map(|then| then.to_string()),
             span: span.map(|span| span.to_string()),
-            of: counted(&term.metric),
+            of: term.metric.spec().of,
             observations: new.observations,
             ..Figure::default()
         }
@@ -132,7 +132,7 @@ impl<'c> Evaluator<'c, '_> {
     fn absolute(&mut self, term: &Term) -> (Truth, Figure) {
         let over = term.over.unwrap_or(WINDOW_DEFAULT);
         let reading = self.metrics_view.read(&term.metric, term.endpoint.as_ref(), over, Variant::New);
-        let has_window = !matches!(term.metric, Metric::Percentage | Metric::Faults) && !self.is_gauge(term);
+        let has_window = term.metric.spec().has_window && !self.is_gauge(term);
         let mut figure = self.figure(term, &reading, Basis::Limit, has_window.then_some(over));
         if self.is_never_reported(term) {
             (figure.because, figure.span) = (Because::Missing { why: Missing::NoBeacon }, None);
@@ -207,31 +207,9 @@ fn unit(term: &Term) -> Unit {
     }
 }
 
-/// What observations of a metric are.
-fn counted(metric: &Metric) -> Counted {
-    match metric {
-        Metric::Signal(_) | Metric::Percentage | Metric::Faults | Metric::Requests | Metric::Reporters(_) => {
-            Counted::Nothing
-        }
-        Metric::Subjects | Metric::Share | Metric::Adoption | Metric::Event(_) => Counted::Users,
-        metric if metric.is_from_browsers() => Counted::PageViews,
-        _ => Counted::Requests,
-    }
-}
-
 /// The least number of observations.
 pub(super) fn min(term: &Term) -> f64 {
-    let needs_some = !matches!(
-        term.metric,
-        Metric::Requests
-            | Metric::Rescued
-            | Metric::Subjects
-            | Metric::Reporters(_)
-            | Metric::Signal(_)
-            | Metric::Faults
-            | Metric::Percentage
-    );
-    f64::from(term.min.unwrap_or(if needs_some { MIN_DEFAULT } else { 0 }))
+    f64::from(term.min.unwrap_or(term.metric.spec().min))
 }
 
 pub(super) fn holds(op: Op, value: f64, bound: f64) -> bool {

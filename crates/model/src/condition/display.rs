@@ -44,36 +44,15 @@ impl Display for Term {
 
 impl Display for Metric {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let (head, name, quantile) = match self {
+        match self {
             Self::StatusRate(status) => return write!(f, "status.{status}_rate"),
-            Self::ErrorRate => ("error_rate", None, None),
-            Self::ClientErrorRate => ("client_error_rate", None, None),
-            Self::TimeoutRate => ("timeout_rate", None, None),
-            Self::AbandonedRate => ("abandoned_rate", None, None),
-            Self::BrokenRate => ("broken_rate", None, None),
-            Self::Waited(quantile) => ("waited", None, Some(quantile)),
-            Self::Errors => ("errors", None, None),
-            Self::Requests => ("requests", None, None),
-            Self::Latency(quantile) => ("latency", None, Some(quantile)),
-            Self::Rescued => ("rescued", None, None),
-            Self::Subjects => ("subjects", None, None),
-            Self::Share => ("share", None, None),
-            Self::Adoption => ("adoption", None, None),
-            Self::Vital(vital, quantile) => (vital.word(), None, Some(quantile)),
-            Self::JsErrorRate => ("js_error_rate", None, None),
-            Self::JsErrors => ("js_errors", None, None),
-            Self::Timing(name, quantile) => ("timing", Some(name), Some(quantile)),
-            Self::Event(name) => ("event", Some(name), None),
-            Self::Reporters(name) => ("reporters", Some(name), None),
-            Self::Signal(name) => ("signal", Some(name), None),
-            Self::Faults => ("faults", None, None),
-            Self::Percentage => ("percentage", None, None),
-        };
-        f.write_str(head)?;
-        if let Some(name) = name {
+            Self::Vital(vital, _) => f.write_str(vital.word())?,
+            _ => f.write_str(self.spec().head)?,
+        }
+        if let Some(name) = self.name() {
             write!(f, ".{name}")?;
         }
-        match quantile {
+        match self.quantile() {
             Some(quantile) => write!(f, ".{quantile}"),
             None => Ok(()),
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::metric::{METRICS, Row};
 use crate::fault::Explain;
 
 /// A fault in a condition and where it stands.
@@ -20,7 +21,7 @@ pub enum Problem {
     /// The text ends where something must follow.
     Ended(&'static str),
     /// No metric has this name; the nearest that does.
-    UnknownMetric(String, Option<&'static str>),
+    UnknownMetric(String, Option<String>),
     /// A metric that takes a quantile has none, or a malformed one.
     Quantile(String),
     /// A rate of a status that is none, or not counted by itself.
@@ -92,7 +93,9 @@ impl Explain for ConditionError {
     fn help(&self) -> Option<String> {
         let help = match &self.problem {
             Problem::UnknownMetric(_, Some(nearest)) => return Some(format!("did you mean `{nearest}`?")),
-            Problem::UnknownMetric(_, None) => return Some(format!("one of {}", super::parse::METRICS.join(", "))),
+            Problem::UnknownMetric(_, None) => {
+                return Some(format!("one of {}", METRICS.iter().flat_map(Row::syntax).collect::<Vec<_>>().join(", ")));
+            }
             Problem::Unnamed(kind) => return Some(format!("as in `{kind}.NAME`")),
             Problem::Unit { allowed, .. } => return Some(format!("it takes {allowed}")),
             Problem::Ended(_) => "metric op bound, as in `error_rate < 1% over 5m`",

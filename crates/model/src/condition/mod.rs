@@ -18,27 +18,24 @@
 //! never has to deal with a latency in percent.
 //!
 //! ```
-//! use tidegate::model::condition::Condition;
+//! use tidegate_model::condition::Condition;
 //! let condition: Condition = "lcp.p75 <= 1.2x legacy and signal.p1 = 0 over stage".parse()?;
 //! assert_eq!(condition.to_string(), "lcp.p75 <= 1.2x legacy and signal.p1 = 0 over stage");
-//! # Ok::<(), tidegate::model::condition::ConditionError>(())
+//! # Ok::<(), tidegate_model::condition::ConditionError>(())
 //! ```
 
 mod display;
 mod error;
+pub mod metric;
 mod parse;
 
 pub use error::{ConditionError, Problem};
+pub use metric::{MIN_DEFAULT, Metric};
 
-use super::measured::Quantity;
 use super::{Duration, Name};
 
 /// The window of a term that names none.
 pub const WINDOW_DEFAULT: Window = Window::Last(Duration::minutes(5));
-/// The least number of observations for rates, quantiles and counted errors that name none:
-/// below it a single unlucky request would decide.
-pub const MIN_DEFAULT: u32 = 50;
-
 /// Terms that must all hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
@@ -67,57 +64,6 @@ pub struct Term {
     pub min: Option<u32>,
     /// The least number of different subjects on new.
     pub min_subjects: Option<u32>,
-}
-
-/// Something measured, always on the variant `new`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// Share of requests that failed, as the plan defines it: answered with a 5xx, too late or not at all.
-    ErrorRate,
-    /// Number of such requests.
-    Errors,
-    /// Share of requests answered with a 4xx.
-    ClientErrorRate,
-    /// Share of requests without headers in time.
-    TimeoutRate,
-    /// Share of requests answered with this status.
-    StatusRate(u16),
-    /// Share of requests that their clients gave up before there were headers.
-    AbandonedRate,
-    /// Pages whose body ended early or stalled, as a share of requests.
-    BrokenRate,
-    /// How long those waited who gave up.
-    Waited(Quantile),
-    /// Number of requests.
-    Requests,
-    /// Upstream time to headers.
-    Latency(Quantile),
-    /// Requests that legacy answered because new failed.
-    Rescued,
-    /// Distinct subjects on new.
-    Subjects,
-    /// Subjects on new among all.
-    Share,
-    /// Subjects that reported the event `used` among all subjects seen.
-    Adoption,
-    /// A web vital that browsers reported.
-    Vital(Vital, Quantile),
-    /// Page views with a JavaScript error.
-    JsErrorRate,
-    /// Number of JavaScript errors.
-    JsErrors,
-    /// A timing that the page reported under a name.
-    Timing(Name, Quantile),
-    /// Share of subjects on new that reported the event, among those exposed.
-    Event(Name),
-    /// Number of distinct subjects on new that reported the event.
-    Reporters(Name),
-    /// A fact from outside, declared under `signals`.
-    Signal(Name),
-    /// Configuration faults that isolates reported.
-    Faults,
-    /// The rollout's current percentage.
-    Percentage,
 }
 
 /// Google's web vitals and two of their companions.
@@ -205,88 +151,6 @@ pub enum Dimension {
 impl Vital {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Lcp, Self::Fcp, Self::Cls, Self::Inp, Self::Ttfb];
-}
-
-impl Metric {
-    /// What it is measured in.
-    pub fn dimension(&self) -> Dimension {
-        match self {
-            Self::ErrorRate
-            | Self::ClientErrorRate
-            | Self::TimeoutRate
-            | Self::StatusRate(_)
-            | Self::AbandonedRate
-            | Self::BrokenRate => Dimension::Share,
-            Self::Share | Self::Adoption | Self::JsErrorRate | Self::Event(_) | Self::Percentage => Dimension::Share,
-            Self::Errors
-            | Self::Requests
-            | Self::Rescued
-            | Self::Subjects
-            | Self::JsErrors
-            | Self::Reporters(_)
-            | Self::Faults => Dimension::Count,
-            Self::Vital(Vital::Cls, _) => Dimension::Score,
-            Self::Latency(_) | Self::Waited(_) | Self::Vital(..) | Self::Timing(..) => Dimension::Time,
-            Self::Signal(_) => Dimension::Free,
-        }
-    }
-
-    /// Whether legacy has a figure of the same kind that does not depend on how many subjects it has.
-    pub fn is_comparable(&self) -> bool {
-        self.of_requests().is_some()
-            || matches!(
-                self,
-                Self::Latency(_)
-                    | Self::Waited(_)
-                    | Self::Vital(..)
-                    | Self::JsErrorRate
-                    | Self::Timing(..)
-                    | Self::Event(_)
-            )
-    }
-
-    /// Whether the metric is measured per endpoint.
-    pub fn has_endpoints(&self) -> bool {
-        self.of_requests().is_some()
-            || matches!(
-                self,
-                Self::Errors
-                    | Self::Requests
-                    | Self::Latency(_)
-                    | Self::Waited(_)
-                    | Self::Rescued
-                    | Self::Vital(..)
-                    | Self::JsErrorRate
-                    | Self::JsErrors
-            )
-    }
-
-    /// What it is the rate of, where that is something that comes of requests.
-    pub const fn of_requests(&self) -> Option<Quantity> {
-        match self {
-            Self::ErrorRate => Some(Quantity::Errors),
-            Self::ClientErrorRate => Some(Quantity::ClientErrors),
-            Self::TimeoutRate => Some(Quantity::Timeouts),
-            Self::StatusRate(status) => Some(Quantity::Status(*status)),
-            Self::AbandonedRate => Some(Quantity::Abandoned),
-            Self::BrokenRate => Some(Quantity::Broken),
-            _ => None,
-        }
-    }
-
-    /// Whether a browser has to report it.
-    pub fn is_from_browsers(&self) -> bool {
-        matches!(
-            self,
-            Self::Vital(..)
-                | Self::JsErrorRate
-                | Self::JsErrors
-                | Self::Timing(..)
-                | Self::Event(_)
-                | Self::Reporters(_)
-                | Self::Adoption
-        )
-    }
 }
 
 impl Term {

@@ -3,60 +3,11 @@
 use std::ops::Range;
 use std::str::FromStr;
 
+use super::metric::{METRICS, Make, Row};
 use super::{Bound, Condition, ConditionError, Dimension, Metric, Op, Problem, Quantile, Term, Vital, Window};
 use crate::measured::tally::status;
 use crate::name::is_name_byte;
 use crate::{Duration, Name};
-
-/// The metrics as an error lists them.
-pub(super) const METRICS: [&str; 27] = [
-    "error_rate",
-    "errors",
-    "requests",
-    "latency.pNN",
-    "rescued",
-    "client_error_rate",
-    "timeout_rate",
-    "status.NNN_rate",
-    "abandoned_rate",
-    "broken_rate",
-    "waited.pNN",
-    "subjects",
-    "share",
-    "adoption",
-    "lcp.pNN",
-    "fcp.pNN",
-    "cls.pNN",
-    "inp.pNN",
-    "ttfb.pNN",
-    "js_error_rate",
-    "js_errors",
-    "timing.NAME.pNN",
-    "event.NAME",
-    "reporters.NAME",
-    "signal.NAME",
-    "faults",
-    "percentage",
-];
-
-/// The metrics that take neither a name nor a quantile.
-static PLAIN: [(&str, Metric); 15] = [
-    ("error_rate", Metric::ErrorRate),
-    ("client_error_rate", Metric::ClientErrorRate),
-    ("timeout_rate", Metric::TimeoutRate),
-    ("abandoned_rate", Metric::AbandonedRate),
-    ("broken_rate", Metric::BrokenRate),
-    ("errors", Metric::Errors),
-    ("requests", Metric::Requests),
-    ("rescued", Metric::Rescued),
-    ("subjects", Metric::Subjects),
-    ("share", Metric::Share),
-    ("adoption", Metric::Adoption),
-    ("js_error_rate", Metric::JsErrorRate),
-    ("js_errors", Metric::JsErrors),
-    ("faults", Metric::Faults),
-    ("percentage", Metric::Percentage),
-];
 
 /// The error is boxed, since it is large and handed on by every function here.
 type Result<T> = std::result::Result<T, Box<ConditionError>>;
@@ -197,7 +148,7 @@ fn clause<'a>(words: &mut Tokens<'a>, keyword: &'static str, bound: Bound) -> Re
 }
 
 fn endpoint(words: &mut Tokens<'_>, at: Token<'_>, metric: &Metric) -> Result<Name> {
-    if !metric.has_endpoints() {
+    if !metric.spec().has_endpoints {
         return Err(at.fault(Problem::NoEndpoint(metric.to_string())));
     }
     let word = words.expect("an endpoint")?;
@@ -206,40 +157,40 @@ fn endpoint(words: &mut Tokens<'_>, at: Token<'_>, metric: &Metric) -> Result<Na
 
 fn metric(word: Token<'_>) -> Result<Metric> {
     let (head, rest) = word.text.split_once('.').unwrap_or((word.text, ""));
-    if let Some((_, metric)) = PLAIN.iter().find(|(name, _)| *name == word.text) {
-        return Ok(metric.clone());
-    }
     let quantile_of = |text: &str| quantile(text).ok_or_else(|| word.refused(Problem::Quantile));
-    let name_of = |kind: &'static str| rest.parse::<Name>().map_err(|_| word.fault(Problem::Unnamed(kind)));
-    if let Some(vital) = Vital::ALL.into_iter().find(|vital| vital.word() == head) {
-        return Ok(Metric::Vital(vital, quantile_of(rest)?));
-    }
-    match head {
-        "latency" => Ok(Metric::Latency(quantile_of(rest)?)),
-        "waited" => Ok(Metric::Waited(quantile_of(rest)?)),
-        "status" => {
-            let status = rest.strip_suffix("_rate").and_then(status);
-            status.map(Metric::StatusRate).ok_or_else(|| word.refused(Problem::Status))
+    let name_of = |kind: &'static str, text: &str| text.parse::<Name>().map_err(|_| word.fault(Problem::Unnamed(kind)));
+    let vital = Vital::ALL.into_iter().find(|vital| vital.word() == head);
+    for Row { spec, make } in METRICS {
+        let is_meant = spec.head == head;
+        match make {
+            Make::Plain(metric) if spec.head == word.text => return Ok(metric.clone()),
+            Make::Quantile(make) if is_meant => return Ok(make(quantile_of(rest)?)),
+            Make::Name(make) if is_meant => return Ok(make(name_of(spec.head, rest)?)),
+            Make::NameAndQuantile(make) if is_meant => {
+                // p99.9 has a point of its own, so the quantile starts at the last `.p` and a digit.
+                let split = rest
+                    .rmatch_indices(".p")
+                    .find_map(|(at, _)| Some((rest.get(..at)?, quantile(rest.get(at + 1..)?)?)));
+                let (name, quantile) = split.ok_or_else(|| word.refused(Problem::Quantile))?;
+                return Ok(make(name_of(spec.head, name)?, quantile));
+            }
+            Make::Status(make) if is_meant => {
+                let status = rest.strip_suffix("_rate").and_then(status);
+                return status.map(make).ok_or_else(|| word.refused(Problem::Status));
+            }
+            Make::Vital(make) => {
+                if let Some(vital) = vital {
+                    return Ok(make(vital, quantile_of(rest)?));
+                }
+            }
+            _ => {}
         }
-        "timing" => timing(word, rest),
-        "event" => Ok(Metric::Event(name_of("event")?)),
-        "reporters" => Ok(Metric::Reporters(name_of("reporters")?)),
-        "signal" => Ok(Metric::Signal(name_of("signal")?)),
-        _ => {
-            let heads = METRICS.iter().map(|metric| metric.split_once('.').map_or(*metric, |(head, _)| head));
-            let nearest = crate::fault::nearest(head, heads);
-            let nearest = nearest.and_then(|head| METRICS.iter().find(|metric| metric.starts_with(head)).copied());
-            Err(word.fault(Problem::UnknownMetric(word.text.into(), nearest)))
-        }
     }
-}
-
-fn timing(word: Token<'_>, rest: &str) -> Result<Metric> {
-    // p99.9 has a point of its own, so the quantile starts at the last `.p` and a digit.
-    let split = rest.rmatch_indices(".p").find_map(|(at, _)| Some((rest.get(..at)?, quantile(rest.get(at + 1..)?)?)));
-    let (name, quantile) = split.ok_or_else(|| word.refused(Problem::Quantile))?;
-    let name = name.parse().map_err(|_| word.fault(Problem::Unnamed("timing")))?;
-    Ok(Metric::Timing(name, quantile))
+    let all: Vec<String> = METRICS.iter().flat_map(Row::syntax).collect();
+    let heads = all.iter().map(|metric| metric.split_once('.').map_or(metric.as_str(), |(head, _)| head));
+    let nearest = crate::fault::nearest(head, heads);
+    let nearest = nearest.and_then(|head| all.iter().find(|metric| metric.starts_with(head)).cloned());
+    Err(word.fault(Problem::UnknownMetric(word.text.into(), nearest)))
 }
 
 fn quantile(text: &str) -> Option<Quantile> {

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::problem::Problem;
 use super::session::{self, SessionKey};
+use crate::signing::is_equal;
 
 /// The SHA-256 of a token.
 pub type Digest = [u8; 32];
@@ -132,12 +133,6 @@ pub fn is_cross_site(credentials: &Credentials<'_>) -> bool {
 /// Whether a browser says that a page of this origin sends it.
 fn is_same_site(credentials: &Credentials<'_>) -> bool {
     credentials.origin.is_some() || credentials.fetch_site == Some("same-origin")
-}
-
-/// Equality whose time does not depend on where two digests differ.
-fn is_equal(one: &Digest, other: &Digest) -> bool {
-    let difference = one.iter().zip(other).fold(0, |difference, (a, b)| difference | (a ^ b));
-    std::hint::black_box(difference) == 0
 }
 
 fn entries(tokens: Option<&str>) -> Result<Vec<(Person, Digest)>, Problem> {

@@ -12,7 +12,6 @@ use tidegate_decide::ends;
 use tidegate_decide::explain::{listed, sentence};
 use tidegate_decide::forecast::Forecast;
 use tidegate_decide::judge::words::count;
-use tidegate_decide::offers::offers;
 use tidegate_decide::reports::{Reported, never_reported};
 use tidegate_decide::rollout::Rollout;
 use tidegate_decide::schedule::Blocker;
@@ -127,7 +126,7 @@ impl Change<'_> {
             return Vec::new();
         }
         let rollout = self.before;
-        let all = offers(&rollout.plan, &rollout.record, |command| rollout.allows(command), self.present.now);
+        let all = self.present.deployment.offers(rollout, self.present.now);
         let complete = all.not_now.iter().filter(|own| own.command == command.name());
         complete.map(|own| ("confirmed", format!("done all the same: {}", own.reason()))).collect()
     }

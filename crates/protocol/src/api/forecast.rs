@@ -8,7 +8,7 @@ use tidegate_decide::series::{Span, minute_of};
 use tidegate_model::Name;
 use tidegate_model::condition::{Metric, Term};
 use tidegate_model::measured::sketch::bucket;
-use tidegate_model::measured::{Measure, Tally, Window};
+use tidegate_model::measured::{Tally, Window};
 use tidegate_model::variant::Variant;
 
 /// What was measured in less time says nothing of an hour, in minutes.
@@ -55,13 +55,7 @@ impl Day<'_> {
     fn expected(&self, term: &Term) -> Option<Expected> {
         let endpoint = term.endpoint.as_ref();
         let (legacy, new) = (self.sum(Variant::Legacy, endpoint), self.sum(Variant::New, endpoint));
-        let measure = match &term.metric {
-            Metric::Latency(_) => Some(Measure::Latency),
-            Metric::Waited(_) => Some(Measure::Waited),
-            Metric::Vital(vital, _) => Some(Measure::Vital(*vital)),
-            Metric::Timing(name, _) => Some(Measure::Timing(name.clone())),
-            _ => None,
-        };
+        let measure = term.metric.distribution().map(|(measure, _)| measure);
         let of = |count: &dyn Fn(&Tally) -> u64| (count(&legacy), count(&legacy).saturating_add(count(&new)));
         let ((observed, all), counted) = match (&measure, &term.metric) {
             (Some(measure), _) => {
@@ -110,7 +104,7 @@ mod tests {
     use super::*;
     use tidegate_decide::deployment::Deployment;
     use tidegate_model::Instant;
-    use tidegate_model::measured::SlicedCounts;
+    use tidegate_model::measured::{Measure, SlicedCounts};
     use tidegate_model::plan::set::read_rollout;
 
     const PLAN: &str = r#"{"key":"shop","routes":["/*"],"upstreams":{"legacy":"https://l.example","new":"https://n.example"},

@@ -3,6 +3,7 @@
 //! The isolate that gets a request authenticates it and passes it to the controller as a [`Call`];
 //! the controller answers with a [`Reply`]. Every refusal is a [`problem::Problem`].
 
+pub mod asking;
 pub mod auth;
 pub mod body;
 pub mod commands;
@@ -11,6 +12,7 @@ pub mod consequences;
 pub mod document;
 pub mod forecast;
 pub mod history;
+pub mod local;
 pub mod metrics;
 pub mod moves;
 pub mod plans;
@@ -57,6 +59,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether it only reads.
+    pub fn is_read(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD")
+    }
+
     /// Reads what an isolate has passed on.
     pub fn parse(text: &str) -> Option<Self> {
         let node: Node = serde_json::from_str(text).ok()?;
@@ -206,6 +213,17 @@ impl Route {
             Ok(route)
         } else {
             Err(Problem::method_not_allowed(method, methods))
+        }
+    }
+}
+
+impl Route {
+    /// The longest body that a request with this method may have, in bytes; `None` where it has none.
+    pub fn body_bytes_max(&self, method: &str) -> Option<u32> {
+        match self {
+            _ if matches!(method, "GET" | "HEAD") => None,
+            Self::Plans => Some(PLANS_BYTES_MAX),
+            _ => Some(BODY_BYTES_MAX),
         }
     }
 }

@@ -12,7 +12,7 @@ use tidegate_decide::deployment::Deployment;
 use tidegate_decide::ends::Ends;
 use tidegate_decide::explain::{self, ELSEWHERE, UNJUDGED, listed, sentence};
 use tidegate_decide::judge::Judgement;
-use tidegate_decide::offers::{NotNow, offers};
+use tidegate_decide::offers::NotNow;
 use tidegate_decide::reports::never_reported;
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_decide::schedule::{Blocker, Next};
@@ -46,7 +46,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
     let &Present { deployment, now, .. } = present;
     let (plan, record) = (rollout.plan.as_ref(), &rollout.record);
     let outlook = deployment.outlook(rollout, now);
-    let offers = offers(plan, record, |command| rollout.allows(command), now);
+    let offers = deployment.offers(rollout, now);
     let evaluation = deployment.look_at(rollout);
     // Guardrails go on from stage to stage.
     let last = deployment

@@ -70,7 +70,7 @@ fn stages(rules: &mut Rules<'_>) {
 fn guardrails(rules: &mut Rules<'_>) {
     let plan = rules.plan;
     let acts = |guardrail: &&Guardrail| guardrail.then != Action::Alert;
-    let is_beacon = |guardrail: &Guardrail| guardrail.when.terms.iter().all(|term| term.metric.is_from_browsers());
+    let is_beacon = |guardrail: &Guardrail| guardrail.when.terms.iter().all(|term| term.metric.spec().is_from_browsers);
     let own_acts = plan.guardrails.iter().any(|guardrail| acts(&guardrail));
     let at: &[Step<'_>] = if rules.root.field("defaults").is_some() { &[Key("defaults")] } else { &[] };
     if plan.guardrails_in_force().filter(acts).count() == 0 {
