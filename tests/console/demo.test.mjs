@@ -52,7 +52,7 @@ test('whatever is done by hand is told, and nothing of it ends the demo', async 
   await demo.tidegate('resume', 'demo', '--yes', '--reason', 'go on');
   await demo.shows('running in');
   await demo.tidegate('kill', 'demo', '--yes');
-  await demo.shows('Killed: everybody is on legacy.');
+  await demo.shows('Killed: all traffic is on legacy.');
   await demo.tidegate('note', 'demo', 'why not');
   await demo.shows('operator: kill: no reason given');
   await demo.tidegate('revive', 'demo', '--yes', '--reason', 'enough');

@@ -11,7 +11,7 @@ mod shapes;
 use tidegate::model::fault::FAULTS_MAX;
 use tidegate::text::Source;
 use tidegate::text::plans::read_all;
-use tidegate::text::told::lines;
+use tidegate::text::fault_lines::lines;
 
 const CPU_MS_MAX: u64 = 10_000;
 

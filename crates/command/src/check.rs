@@ -12,7 +12,7 @@ use tidegate_decide::reports::{Reported, relied_on};
 use tidegate_model::fault::Severity;
 use tidegate_model::plan::{Gate, Plan};
 use tidegate_text::plans::Loaded;
-use tidegate_text::told::{FaultLine, lines};
+use tidegate_text::fault_lines::{FaultLine, lines};
 
 #[derive(Serialize)]
 struct Checked<'a> {

@@ -22,7 +22,7 @@ pub enum Mode {
     Killed,
     /// No live state could be read.
     Unknown,
-    /// Draft, waiting for another rollout, or rolled back to nobody.
+    /// Draft, waiting for another rollout, or rolled back to 0 %.
     Inactive,
     /// Subjects are told apart.
     Active,

@@ -1,11 +1,11 @@
-//! What operators and the scenario do in a run, and what is told of what the controller has done: it is read from
+//! What operators and the scenario do in a run, and the events of what the controller has done: they are read from
 //! its evaluations and its history.
 
 use super::life::SimulatedRollout;
 use super::platform::{OPERATOR, Refused};
 use super::run::Simulation;
 use super::scenario::What;
-use super::told::{Event, Kind};
+use super::outcome::{Event, Kind};
 use tidegate_decide::explain;
 use tidegate_decide::judge::{Evaluation, Fired};
 use tidegate_decide::schedule::Blocker;

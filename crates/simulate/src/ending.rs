@@ -2,7 +2,7 @@
 
 use super::life::SimulatedRollout;
 use super::run::Simulation;
-use super::told::{Outcome, Report, RunOutcome};
+use super::outcome::{Outcome, Report, RunOutcome};
 
 impl Simulation {
     /// What has become of it.

@@ -18,7 +18,7 @@ use super::life::SimulatedRollout;
 use super::platform::Platform;
 use super::population::{Assigned, Dealt, Population, Request};
 use super::scenario::{Scenario, What};
-use super::told::{Event, Outcome, Report};
+use super::outcome::{Event, Outcome, Report};
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::series::{MINUTE_MS, minute_of};
 use tidegate_model::live::Phase;

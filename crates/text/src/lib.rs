@@ -2,7 +2,7 @@
 //! command and the page Rehearse share it; the edge reads what was compiled and needs none of it.
 
 pub mod plans;
-pub mod told;
+pub mod fault_lines;
 
 use tidegate_model::fault::Fault;
 

@@ -1,4 +1,4 @@
-//! What is told of a simulated life: what happened and when, and how each rollout ended.
+//! The result of a simulated run: what happened and when, and how each rollout ended.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
