@@ -6,15 +6,14 @@ import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify, stripVTControlCharacters } from 'node:util';
-import { chromium } from 'playwright-core';
 import { COMMAND } from '../../scripts/command.mjs';
 import { entryOf } from '../../scripts/demo/watch.mjs';
+import { launch } from '../browser/chromium.mjs';
 import { ROOT } from '../browser/gate.mjs';
 import { shows } from './console.mjs';
 
 const COLUMNS = 80;
 const SHOWN_MS_MAX = 180_000;
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const run = promisify(execFile);
 
 let demo;
@@ -34,7 +33,7 @@ test('the token and a link that signs in stand above it, each whole on a line', 
 });
 
 test('the link signs in at once, and leaves no token in the address', async () => {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
+  const browser = await launch();
   try {
     const page = await browser.newPage();
     await page.goto(demo.link);

@@ -6,7 +6,7 @@ import { marksOf } from '../../www/state/marks.js';
 import { emptinessOf } from '../../www/state/missing.js';
 import { initial, reduce } from '../../www/state/plots.js';
 import { beginOf, gridOf } from '../../www/state/windows.js';
-import { measured } from '../../www/text/measures.js';
+import { measured } from '../../www/text/numbers.js';
 
 const MINUTE_MS = 60_000;
 const START = Date.parse('2026-12-02T10:00:00Z');

@@ -1,7 +1,7 @@
 // Signing in, and each way in which it can fail.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { tokenIn } from '../../www/net/link.js';
+import { tokenIn } from '../../www/net/session.js';
 import { eventually, openConsole, shows, signIn } from './console.mjs';
 import { quick, shop } from './plans.mjs';
 

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { reasonsOf, reasonText } from '../../www/text/commands.js';
-import { evidence, evidenceShare, figure } from '../../www/text/figures.js';
-import { count, percent, plural } from '../../www/text/numbers.js';
+import { count, evidence, evidenceShare, figure, percent, plural } from '../../www/text/numbers.js';
 import { cost, headline } from '../../www/text/rehearse.js';
 import { healthOf, nextOf, rank, verdictOf } from '../../www/text/rollout.js';
 import { ago, duration, time, until } from '../../www/text/time.js';

@@ -10,8 +10,8 @@ mod shapes;
 
 use tidegate::model::fault::FAULTS_MAX;
 use tidegate::text::Source;
-use tidegate::text::plans::read_all;
 use tidegate::text::fault_lines::lines;
+use tidegate::text::plans::read_all;
 
 const CPU_MS_MAX: u64 = 10_000;
 

@@ -1,8 +1,8 @@
 // The bake time of a stage as a bar that moves on by itself between two answers of the server.
 
 import { duration, millis, time } from '../text/time.js';
-import { bar } from './bar.js';
 import { el, setAttr, setText } from './dom.js';
+import { bar } from './small.js';
 
 export function hold() {
   const fill = bar();

@@ -1,7 +1,7 @@
 // The same with other seeds: one life may be luck. In the background, and it says how sure it is.
-import { bar } from '../parts/bar.js';
+
 import { el, replaceFor, setHidden, setText } from '../parts/dom.js';
-import { icon } from '../parts/icon.js';
+import { bar, icon } from '../parts/small.js';
 import { MANY } from '../state/rehearse.js';
 import { count, plural } from '../text/numbers.js';
 import { hours, OUTCOMES, rateLine } from '../text/rehearse.js';

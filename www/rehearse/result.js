@@ -1,11 +1,8 @@
 // What becomes of the plan: how far the run is, how it ended in one sentence, its life drawn, its
 // events, and the command that gives the same.
 
-import { bar } from '../parts/bar.js';
-import { coded } from '../parts/coded.js';
 import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
-import { icon } from '../parts/icon.js';
-import { note } from '../parts/note.js';
+import { bar, coded, icon, note } from '../parts/small.js';
 import { askedOf, outlineOf } from '../state/rehearse.js';
 import { percent } from '../text/numbers.js';
 import { commandOf, cost, elapsed, headline, OUTCOMES, why } from '../text/rehearse.js';

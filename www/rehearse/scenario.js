@@ -2,7 +2,7 @@
 // their text, which is what counts.
 
 import { el, keyed, replaceFor, setHidden, setText } from '../parts/dom.js';
-import { icon } from '../parts/icon.js';
+import { icon } from '../parts/small.js';
 import { outlineOf } from '../state/rehearse.js';
 import * as editor from './editor.js';
 import { presets } from './injections.js';

@@ -3,9 +3,8 @@
 // `{ id, group, title, unit, series, data, isPartial, thresholds, marks, note }`, as parts/plot.js draws it.
 import { count, plural } from '../text/numbers.js';
 import { evidenceCharts } from './evidence.js';
-import { marksOf } from './marks.js';
+import { judgedOf, marksOf, thresholdsOf } from './marks.js';
 import { missingOf } from './missing.js';
-import { judgedOf, thresholdsOf } from './thresholds.js';
 import { gridOf, measuresOf } from './windows.js';
 
 /** @import { Entry, Rollout } from '../../types/api.js' */

@@ -1,6 +1,6 @@
 // What is not measured yet, and how to get it. `{ what, how, code }`.
 
-import { isComparing } from './thresholds.js';
+import { isComparing } from './marks.js';
 
 const BEACON = '<script async src="/_tidegate/beacon.js"></script>';
 const VITALS = ['lcp', 'fcp', 'inp', 'cls', 'ttfb'];

@@ -1,6 +1,6 @@
 // The list of all rollouts, those that need attention first; flags have a table of their own below.
 import { el, keyed, replaceFor, setHidden, setText, setValue } from '../parts/dom.js';
-import { note } from '../parts/note.js';
+import { note } from '../parts/small.js';
 import { isOperator } from '../state/session.js';
 import { plural } from '../text/numbers.js';
 import { rank } from '../text/rollout.js';

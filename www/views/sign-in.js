@@ -2,7 +2,7 @@
 
 import { kindOf } from '../net/api.js';
 import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
-import { note } from '../parts/note.js';
+import { note } from '../parts/small.js';
 import { sentence } from '../text/words.js';
 
 /** @import { Dispatch } from '../state/events.js' */

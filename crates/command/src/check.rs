@@ -11,8 +11,8 @@ use tidegate_decide::forecast::Forecast;
 use tidegate_decide::reports::{Reported, relied_on};
 use tidegate_model::fault::Severity;
 use tidegate_model::plan::{Gate, Plan};
-use tidegate_text::plans::Loaded;
 use tidegate_text::fault_lines::{FaultLine, lines};
+use tidegate_text::plans::Loaded;
 
 #[derive(Serialize)]
 struct Checked<'a> {

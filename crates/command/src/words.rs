@@ -1,5 +1,6 @@
 //! Numbers, times and names as people read them. Times are UTC, and say so.
 
+pub use tidegate_decide::explain::listed;
 pub use tidegate_model::number::counted;
 use time::OffsetDateTime;
 
@@ -60,18 +61,6 @@ pub fn stamp(at: Instant) -> String {
         at.minute(),
         at.second()
     )
-}
-
-/// `a`, `a and b`, `a, b and c`.
-pub fn listed(items: &[impl AsRef<str>]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.as_ref().to_owned(),
-        [most @ .., last] => {
-            let most: Vec<&str> = most.iter().map(AsRef::as_ref).collect();
-            format!("{} and {}", most.join(", "), last.as_ref())
-        }
-    }
 }
 
 /// The text with its first letter large.

@@ -15,6 +15,19 @@ pub trait GroupIndex {
     fn rollout(&self, key: &str) -> Option<usize>;
 }
 
+/// A rollout by itself: no groups, and no other rollouts.
+pub struct Alone;
+
+impl GroupIndex for Alone {
+    fn group(&self, _: &Plan, _: &str) -> Option<usize> {
+        None
+    }
+
+    fn rollout(&self, _: &str) -> Option<usize> {
+        None
+    }
+}
+
 /// What holds for every subject alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

@@ -2,10 +2,10 @@
 //! its evaluations and its history.
 
 use super::life::SimulatedRollout;
+use super::outcome::{Event, Kind};
 use super::platform::{OPERATOR, Refused};
 use super::run::Simulation;
 use super::scenario::What;
-use super::outcome::{Event, Kind};
 use tidegate_decide::explain;
 use tidegate_decide::judge::{Evaluation, Fired};
 use tidegate_decide::schedule::Blocker;

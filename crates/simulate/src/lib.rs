@@ -20,18 +20,18 @@ mod ending;
 mod expected;
 pub mod healthy;
 pub mod life;
+pub mod outcome;
 mod platform;
 pub mod point;
 pub mod population;
 pub mod run;
 pub mod scenario;
 pub mod summary;
-pub mod outcome;
 pub mod traffic;
 pub mod world;
 
-pub use run::Simulation;
 pub use outcome::{Event, Kind, Outcome, Report, RunOutcome};
+pub use run::Simulation;
 
 use std::ops::RangeInclusive;
 

@@ -1,6 +1,6 @@
 // A command of one rollout: its own fields, and what the server's dry run says it would do.
 import { el, replaceFor, setAttr } from '../../parts/dom.js';
-import { icon } from '../../parts/icon.js';
+import { icon } from '../../parts/small.js';
 import { isReasonOptional } from '../../state/dialog.js';
 import { COMMANDS } from '../../text/commands.js';
 import { percent } from '../../text/numbers.js';

@@ -1,7 +1,7 @@
 // What the dialogs of commands have in common: what it does, a body, the reason, what the server said,
 // and the buttons.
 import { el, replaceFor, setAttr, setHidden, setText, setValue } from '../../parts/dom.js';
-import { note } from '../../parts/note.js';
+import { note } from '../../parts/small.js';
 import { isReasonOptional, missing } from '../../state/dialog.js';
 import { sentence } from '../../text/words.js';
 

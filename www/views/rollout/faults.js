@@ -1,7 +1,7 @@
 // What is wrong with the rollout's configuration: what, where, since when, and the way out. The last
 // good value stays in force meanwhile, so nothing here is lost in silence.
 import { el, replaceFor, setHidden } from '../../parts/dom.js';
-import { icon } from '../../parts/icon.js';
+import { icon } from '../../parts/small.js';
 import { time } from '../../text/time.js';
 import { sentence } from '../../text/words.js';
 

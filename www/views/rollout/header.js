@@ -1,16 +1,14 @@
 // Where the rollout is, at a glance: its name, phase and percentage, what comes next, and who changed
 // it last.
-import { badge } from '../../parts/badge.js';
-import { bar } from '../../parts/bar.js';
+
 import { el, replaceFor, setHidden, setText } from '../../parts/dom.js';
-import { icon } from '../../parts/icon.js';
+import { badge, bar, icon } from '../../parts/small.js';
 import { isStale } from '../../state/contact.js';
 import { rolloutHash } from '../../state/route.js';
-import { actor } from '../../text/changes.js';
 import { percent, plural } from '../../text/numbers.js';
 import { actedOf, isAway, lastMove, nextOf, phaseOf, stageOf } from '../../text/rollout.js';
 import { ago, time } from '../../text/time.js';
-import { listed, sentence, upper } from '../../text/words.js';
+import { actor, listed, sentence, upper } from '../../text/words.js';
 
 const ROUTES_MAX = 4;
 

@@ -4,9 +4,9 @@ import { el, keyed, setAttr, setHidden, setText } from '../../parts/dom.js';
 import { hasOlder, timelineOf } from '../../state/history.js';
 import { rolloutHash } from '../../state/route.js';
 import { isOperator } from '../../state/session.js';
-import { actor, messageKind } from '../../text/changes.js';
 import { plural } from '../../text/numbers.js';
 import { dayOf, second } from '../../text/time.js';
+import { actor, messageKind } from '../../text/words.js';
 
 /** @import { Dispatch, HistoryFilter } from '../../state/events.js' */
 

@@ -2,7 +2,7 @@
 // is done and of what is to come is folded away, until somebody wants to see it.
 import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
 import { hold } from '../../parts/hold.js';
-import { icon } from '../../parts/icon.js';
+import { icon } from '../../parts/small.js';
 import { percent, plural } from '../../text/numbers.js';
 import { blockersOf, isAway, phaseOf, position } from '../../text/rollout.js';
 import { time, until } from '../../text/time.js';

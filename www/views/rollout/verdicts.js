@@ -2,9 +2,9 @@
 // a sentence, and its figures.
 import { el, keyed, setHidden, setText } from '../../parts/dom.js';
 import { verdict } from '../../parts/verdict.js';
-import { MEANINGS } from '../../text/meanings.js';
 import { actedOf, lastMove, position } from '../../text/rollout.js';
 import { second } from '../../text/time.js';
+import { MEANINGS } from '../../text/words.js';
 
 const TRIGGERED = { rollback: 'rollback', kill: 'kill', pause: 'pause' };
 

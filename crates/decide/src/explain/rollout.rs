@@ -133,9 +133,8 @@ pub fn held_list(group: &str, ids: &[u64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compiled::GroupIndex;
+    use crate::compiled::Alone;
     use tidegate_model::command::Setting;
-    use tidegate_model::plan::Plan;
     use tidegate_model::plan::set::read_rollout;
 
     fn live(phase: Phase, killed: bool) -> LiveState {
@@ -208,18 +207,6 @@ mod tests {
         assert_eq!(inactive(&running), "the rollout waits for another one to end");
         let nobody = LiveState { percentage: Percentage::ZERO, ..live(Phase::RolledBack, false) };
         assert_eq!(inactive(&nobody), "the rollout is rolled back to 0 %");
-    }
-
-    struct Alone;
-
-    impl GroupIndex for Alone {
-        fn group(&self, _: &Plan, _: &str) -> Option<usize> {
-            None
-        }
-
-        fn rollout(&self, _: &str) -> Option<usize> {
-            None
-        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::metrics;
 use super::shapes::{Moves, Text};
 use super::view::Present;
-use tidegate_decide::compiled::{CompiledRollout, GroupIndex, Mode};
+use tidegate_decide::compiled::{Alone, CompiledRollout, Mode};
 use tidegate_decide::rollout::Rollout;
 use tidegate_model::Percentage;
 use tidegate_model::plan::Plan;
@@ -31,20 +31,7 @@ pub fn moves(present: &Present<'_>, before: &Rollout, after: &Rollout) -> Moves 
     }
 }
 
-/// A rollout alone: a percentage needs neither groups nor others.
-struct Alone;
-
-impl GroupIndex for Alone {
-    fn group(&self, _: &Plan, _: &str) -> Option<usize> {
-        None
-    }
-
-    fn rollout(&self, _: &str) -> Option<usize> {
-        None
-    }
-}
-
-/// The percentage that is in force: nobody while killed, not started or waiting.
+/// The percentage that is in effect: 0 while killed, not started or waiting. It needs neither groups nor others.
 pub fn effective(plan: &Plan, record: &Record) -> Percentage {
     match CompiledRollout::new(plan, Some(&record.live), false, record.is_waiting, &Alone).mode {
         Mode::Killed | Mode::Unknown | Mode::Inactive => Percentage::ZERO,
