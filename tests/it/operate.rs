@@ -703,8 +703,8 @@ fn every_way_of_not_reaching_tidegate_has_its_own_words() {
     let stranger = Server::new(vec![problem(401, "unauthorized", "the token is not known", json!({}))]);
     ends(&stranger.run(&["status"]), 1, &["error: the token is not known", "check TIDEGATE_TOKEN"]);
     let viewer =
-        Server::new(vec![problem(403, "forbidden", "the token of ana may look but not change anything", json!({}))]);
-    ends(&viewer.run(&sure(&["kill", "demo"])), 1, &["may look but not change", "--role operator"]);
+        Server::new(vec![problem(403, "forbidden", "the token of ana may read but not change anything", json!({}))]);
+    ends(&viewer.run(&sure(&["kill", "demo"])), 1, &["may read but not change", "--role operator"]);
     ends(
         &at(&plain_only().replace("http:", "https:")),
         1,

@@ -68,10 +68,10 @@ fn affected(all: &Rollouts, is_kill: bool) -> Vec<String> {
 fn foretold(meant: &[String], is_kill: bool) -> String {
     let count = counted(meant.len(), "rollout");
     match (meant.is_empty(), is_kill) {
-        (true, true) => "No rollout is alive".into(),
+        (true, true) => "All rollouts are killed already".into(),
         (true, false) => "No rollout is killed".into(),
         (false, true) => format!("{count}: all traffic goes to legacy in {}", listed(meant)),
-        (false, false) => format!("{count}: what it was before is in force again for {}", listed(meant)),
+        (false, false) => format!("Revives {count}: {}", listed(meant)),
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
             .unwrap();
         let foretold = |all, is_kill| foretold(&affected(all, is_kill), is_kill);
         assert_eq!(foretold(&all, true), "2 rollouts: all traffic goes to legacy in a and c");
-        assert_eq!(foretold(&all, false), "1 rollout: what it was before is in force again for b");
+        assert_eq!(foretold(&all, false), "Revives 1 rollout: b");
         assert_eq!(foretold(&Rollouts::default(), false), "No rollout is killed");
     }
 

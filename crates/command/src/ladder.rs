@@ -216,7 +216,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
     rows.push(("Guardrails", rollout.guardrails.iter().map(guardrail_line).collect()));
     if let Some(key) = &rollout.kill_key {
         let way_out = [
-            paint(BAD, format!("`{key}` stands in KV")),
+            paint(BAD, format!("`{key}` exists in KV")),
             "only deleting it there ends the kill (--local for `make dev`):".to_owned(),
             format!("npx wrangler kv key delete --binding ROLLOUTS '{key}' --remote"),
         ];
@@ -409,7 +409,7 @@ Allowed now advance, kill"
         assert!(told.starts_with("demo  killed (was paused in half at 50 %): 0 % on new\n"), "{told}");
         assert!(
             told.contains(
-                "Next        stays killed until the key in KV is deleted\nKill key    `kill/*` stands in KV\n"
+                "Next        stays killed until the key in KV is deleted\nKill key    `kill/*` exists in KV\n"
             ),
             "{told}"
         );

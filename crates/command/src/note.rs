@@ -26,7 +26,7 @@ pub fn run(arguments: &NoteArguments, json: bool) -> Result<(), Failure> {
 pub fn follow(client: &Client, rollout: &str, consent: &Consent) {
     let Some(text) = ask::afterwards(consent) else { return };
     match send(client, rollout, &Command::Note, &text, None) {
-        Ok(_) => note("  It stands in the history."),
+        Ok(_) => note("  Added to the history."),
         Err(error) => {
             let again = if rollout == "*" { String::new() } else { format!(": try `tidegate note {rollout} TEXT`") };
             note(&format!("{} the reason was not kept ({}){again}", paint(WARN, "!"), error.message()));

@@ -70,7 +70,7 @@ fn is_over(reach: Option<&Reach>) -> bool {
 fn said(told: &Option<Vec<Told>>) -> String {
     let Some(told) = told else {
         return format!(
-            "{} the deployment does not answer any more, so it is not known how far the kill has come: `tidegate status` tells",
+            "{} the deployment stopped answering, so it is unknown how far the kill has come: see `tidegate status`",
             paint(WARN, "!")
         );
     };

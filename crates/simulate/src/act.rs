@@ -175,7 +175,7 @@ impl Simulation {
         for _ in 0..STEPS_MAX {
             self.note_outlooks();
             let Some((index, command)) = self.left_to_operators() else { return };
-            if !self.command(index, &command, "nothing else stands in the way", true) {
+            if !self.command(index, &command, "nothing else blocks it", true) {
                 return;
             }
         }

@@ -156,7 +156,7 @@ fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
         return Err("has a name that is not 1 to 100 letters, digits, `-`, `_`, `.` or `@`");
     }
     if NAMES_OF_OUR_OWN.contains(&name) {
-        return Err("has a name that the history uses for what nobody commands");
+        return Err("has a name that the history reserves for automatic changes");
     }
     let role = match role {
         "viewer" => Role::Viewer,

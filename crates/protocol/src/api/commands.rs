@@ -121,7 +121,7 @@ pub fn answer_all(present: &Present<'_>, call: &Call) -> Result<(Vec<Change>, Re
         return Err(Problem::field(
             "command",
             &message,
-            "all at once are only killed, revived or noted upon; name a rollout for the others",
+            "only kill, revive and note work on all rollouts at once; name a rollout for the others",
         ));
     }
     if asked.is_dry_run {

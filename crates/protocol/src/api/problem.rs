@@ -76,7 +76,7 @@ impl Problem {
             401,
             "Unauthorized",
             detail,
-            "send `Authorization: Bearer TOKEN` with a token whose hash stands in ADMIN_TOKENS",
+            "send `Authorization: Bearer TOKEN` with a token whose hash is in ADMIN_TOKENS",
         )
     }
 
@@ -86,7 +86,7 @@ impl Problem {
             "forbidden",
             403,
             "Forbidden",
-            format!("the token of {name} may look but not change anything"),
+            format!("the token of {name} may read but not change anything"),
             "use an operator's token",
         )
     }
@@ -132,7 +132,7 @@ impl Problem {
             429,
             "Too many tries",
             detail,
-            "whoever is signed in stays so, and the command needs no sign-in: `tidegate status` with TIDEGATE_TOKEN",
+            "sessions stay signed in, and the command needs no sign-in: `tidegate status` with TIDEGATE_TOKEN",
         );
         Self { retry_after_s: Some(after_s), ..problem }
     }
