@@ -18,7 +18,7 @@ import { CLI, WORKERS } from './workers.mjs';
 
 const HELP = `node benches/edge/cold.mjs [--rounds 15] [--rollouts 100] [--json]
   --rounds    how many starts of each
-  --rollouts  how many rollouts beside three the memory is measured with
+  --rollouts  how many rollouts beside three the memory is measured with; 0: it is not measured
 TIDEGATE_BEFORE=FOLDER measures another build of the worker beside this one.`;
 
 const { values: options } = parseArgs({
@@ -38,6 +38,7 @@ const ROLLOUTS = Number(options.rollouts);
 /** Enough for the runtime to have compiled what it compiles, and for every rollout to have been read. */
 const WARM_UP = 3_000;
 const MEMORY_ROUNDS = 3;
+const TRIES_MAX = 10;
 const SETTLED_MS = 3_000;
 
 const wrangler = readConfig({ config: fileURLToPath(new URL('../../wrangler.toml', import.meta.url)) });
@@ -56,7 +57,11 @@ function configuration(lab, more) {
   try {
     const file = join(folder, 'plan.toml');
     writeFileSync(file, [text, ...copies].join('\n[[rollout]]'));
-    const plans = execFileSync(CLI, ['compile', file], { encoding: 'utf8', maxBuffer: 64 << 20 })
+    const plans = execFileSync(CLI, ['compile', file], {
+      encoding: 'utf8',
+      maxBuffer: 64 << 20,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
       .replaceAll('http://legacy.invalid', lab.origins.legacy)
       .replaceAll('http://new.invalid', lab.origins.new);
     return { plans, ...Object.fromEntries(JSON.parse(plans).rollouts.map(({ key }) => [`stage/${key}`, '50'])) };
@@ -65,20 +70,25 @@ function configuration(lab, more) {
   }
 }
 
+/** The controller is another object, elsewhere: without it the process does an isolate's work alone. */
+const ALONE = { durableObjects: {} };
+
 /** A workerd with one worker, from its start to its first answer: the milliseconds, and those of CPU in it. */
 async function coldStart(lab, name, values) {
-  const worker = await WORKERS[name].options({ origins: lab.origins, wrangler });
+  const worker = { ...(await WORKERS[name].options({ origins: lab.origins, wrangler })), ...ALONE };
   if (name !== 'pass') for (const [key, value] of Object.entries(values)) await lab.kv.put(key, value);
-  const begun = performance.now();
-  await lab.start({ [name]: worker }, platform);
-  const response = await fetch(new URL(PATH, lab.urls[name]), { headers: headers(1) });
-  const body = await response.text();
-  const took = { ms: performance.now() - begun, cpu: lab.cpuMs() };
-  if (response.status !== 200 || !body.endsWith('</html>')) throw new Error(`${name}: ${response.status} ${body}`);
-  if (WORKERS[name].header && response.headers.get('tidegate-reason') !== 'bucketed')
-    throw new Error(`${name}: its first answer is by ${response.headers.get('tidegate-reason')}`);
-  await lab.stop();
-  return took;
+  for (let tries = 1; ; tries += 1) {
+    const begun = performance.now();
+    await lab.start({ [name]: worker }, platform);
+    const response = await fetch(new URL(PATH, lab.urls[name]), { headers: headers(1) });
+    const body = await response.text();
+    const took = { ms: performance.now() - begun, cpu: lab.cpuMs() };
+    await lab.stop();
+    // A machine that is too busy lets KV be late, and then the answer is another one.
+    const isLate = WORKERS[name].header && response.headers.get('tidegate-reason') !== 'bucketed';
+    if (!isLate && response.status === 200 && body.endsWith('</html>')) return took;
+    if (tries === TRIES_MAX) throw new Error(`${name} does not answer as it should: ${response.status} ${body}`);
+  }
 }
 
 /** What a warm workerd has in memory, in MB. */
@@ -117,15 +127,16 @@ try {
     beyond_cpu_quartiles: [quantile(beyond(name, 'cpu'), 0.25), quantile(beyond(name, 'cpu'), 0.75)],
   }));
 
-  const many = configuration(lab, ROLLOUTS);
-  const alone = { durableObjects: {} };
+  const many = ROLLOUTS > 0 ? configuration(lab, ROLLOUTS) : {};
   const cases = [
     { what: 'pass-through', name: 'pass', values: {}, changes: {} },
-    { what: 'isolate, 3 rollouts', name: 'tidegate', values: few, changes: alone },
-    { what: `isolate, ${3 + ROLLOUTS} rollouts`, name: 'tidegate', values: many, changes: alone },
+    { what: 'isolate, 3 rollouts', name: 'tidegate', values: few, changes: ALONE },
+    { what: `isolate, ${3 + ROLLOUTS} rollouts`, name: 'tidegate', values: many, changes: ALONE },
     { what: 'isolate and controller, 3 rollouts', name: 'tidegate', values: few, changes: {} },
     { what: `isolate and controller, ${3 + ROLLOUTS} rollouts`, name: 'tidegate', values: many, changes: {} },
-  ].map((own) => ({ ...own, mbs: [] }));
+  ]
+    .filter(() => ROLLOUTS > 0)
+    .map((own) => ({ ...own, mbs: [] }));
   for (let round = 0; round < MEMORY_ROUNDS; round += 1)
     for (const { name, values, changes, mbs } of cases) mbs.push(await memory(lab, name, values, changes));
   const held = cases.map(({ what, mbs }) => ({ what, mb: median(mbs), range: [Math.min(...mbs), Math.max(...mbs)] }));
@@ -146,9 +157,7 @@ function show({ rounds, cold, memory: held }) {
       (row) =>
         `${row.worker.padEnd(18)}${cell(row.ms)}${cell(row.cpu_ms)}${cell(row.beyond_ms)}${cell(row.beyond_cpu_ms)}   ${row.beyond_cpu_quartiles.map((ms) => ms.toFixed(0)).join('-')}`,
     ),
-    '',
-    `What a warm workerd has in memory: medians of ${MEMORY_ROUNDS}`,
-    '',
+    ...(held.length > 0 ? ['', `What a warm workerd has in memory: medians of ${MEMORY_ROUNDS}`, ''] : []),
     ...held.map(
       ({ what, mb, range }) => `${what.padEnd(40)}${cell(mb, 1)} MB   ${range.map((one) => one.toFixed(1)).join('-')}`,
     ),

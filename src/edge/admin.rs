@@ -4,16 +4,17 @@ use web_sys::{Request, Response};
 use worker::Env;
 
 use super::{api, clock, glue, isolate};
-use tidegate_isolate::Reporting;
+use tidegate_isolate::{Delivery, Reporting};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
-use tidegate_protocol::api::BODY_BYTES_MAX;
+use tidegate_protocol::api::asking::Asking;
 use tidegate_protocol::api::auth::Credentials;
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
+use tidegate_protocol::api::{BODY_BYTES_MAX, Reply};
 use tidegate_protocol::beacon::body;
 use tidegate_protocol::own_paths::OwnPath;
-use tidegate_protocol::{preview, www};
+use tidegate_protocol::{preview, receive, www};
 
 /// A request to one of the paths.
 pub struct AdminRequest<'a> {
@@ -77,6 +78,7 @@ pub async fn serve(request: &Request, env: &Env) -> Response {
         OwnPath::SignIn => sign_in(&request).await,
         OwnPath::SignOut => session::sign_out(&Sent::read(&request).credentials()),
         OwnPath::Exposition => api::expose(&request).await,
+        OwnPath::Receiver(name) => deliver(&request, name).await.map(Answer::from),
         OwnPath::Api(path) => api::handle(&request, path).await.map(Answer::from),
     };
     glue::answer(&answered.unwrap_or_else(Answer::from).to(&request.method))
@@ -109,6 +111,21 @@ async fn take_report(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
     let text = request.body(body::BODY_BYTES_MAX).await?;
     isolate::act(|isolate| isolate.take_report(&reporting, &text, clock::now_ms()))?;
     Ok(Answer::empty())
+}
+
+/// Takes what another tool delivers to a receiver.
+async fn deliver(request: &AdminRequest<'_>, receiver: &str) -> Result<Reply, Problem> {
+    let from = request.from();
+    isolate::act(|isolate| isolate.deliveries.admit(&from, clock::now_ms()))?;
+    if let Some(ms_max) = isolate::act(|isolate| isolate.deliveries.news_ms_max(clock::now_ms())) {
+        isolate::learn(request.env, ms_max).await;
+    }
+    isolate::with(|isolate| isolate.knows_receiver(receiver))?;
+    let body = request.body(receive::BODY_BYTES_MAX).await?;
+    let (header, secret) = (|name: &str| request.header(name), |name: &str| request.text(name));
+    let delivery = Delivery { receiver, from: &from, header: &header, secret: &secret };
+    let call = isolate::act(|isolate| isolate.deliver(&delivery, body, clock::now_ms()))?;
+    api::ask(request, &Asking::delivery(call)).await
 }
 
 async fn sign_in(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
@@ -147,6 +164,7 @@ impl Sent {
             fetch_site: self.fetch_site.as_deref(),
             own_origin: &self.to,
             is_read: self.is_read,
+            reports: None,
             now_s: clock::now_ms() / 1_000.0,
         }
     }

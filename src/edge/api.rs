@@ -9,7 +9,7 @@ use tidegate_protocol::api::auth::{Credentials, Person, admit};
 use tidegate_protocol::api::local::{Explaining, Linking};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
-use tidegate_protocol::api::{Call, EXPOSITION, Reply, Route};
+use tidegate_protocol::api::{Call, EXPOSITION, Reply, Route, reported_on};
 
 /// Under this name the entry hands over the API's description.
 const DESCRIPTION: &str = "OPENAPI";
@@ -29,6 +29,7 @@ pub fn admitted(request: &AdminRequest<'_>) -> Result<(Person, Option<u64>), Pro
     let credentials = Credentials {
         authorization: authorization.as_deref(),
         sessions: session::brought(&cookies),
+        reports: reported_on(&request.method, request.address.path),
         ..sent.credentials()
     };
     isolate::with(|isolate| admit(tokens.as_deref(), isolate.settings().sessions.as_ref(), &credentials))
@@ -78,7 +79,10 @@ pub async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Pro
 }
 
 /// Asks the controller.
-async fn ask(request: &AdminRequest<'_>, asking: &Asking) -> Result<Reply, Problem> {
+///
+/// # Errors
+/// When there is none, or it does not answer.
+pub async fn ask(request: &AdminRequest<'_>, asking: &Asking) -> Result<Reply, Problem> {
     if !glue::has_controller(request.env) {
         return Err(Problem::no_controller());
     }

@@ -21,10 +21,15 @@ use worker::{Delay, Env};
 
 use super::storage::ObjectStorage;
 use super::{clock, glue, log};
-use tidegate_controller::{Controller, Effect, Input, KvTexts, KvWrite, Publication, PublicationStep, ReadKv};
+use tidegate_controller::{
+    Controller, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, Publication, PublicationStep, ReadKv,
+};
 use tidegate_model::Instant;
+use tidegate_model::plan::signal::Address;
+use tidegate_model::plan::words::SecretName;
 use tidegate_protocol::api::{Call, Reply};
 use tidegate_protocol::flush::{Answer, Flush};
+use tidegate_protocol::receive::pull;
 
 /// The binding of the KV namespace.
 const ROLLOUTS: &str = "ROLLOUTS";
@@ -135,6 +140,7 @@ fn handle(object: &Rc<Object>, input: Input) -> Result<Outcome, JsValue> {
             Effect::Answer(answer) => outcome.answer = Some(answer),
             Effect::Reply(reply) => outcome.reply = Some(reply),
             Effect::ReadKv(read) => outcome.read = Some(read),
+            Effect::Fetch(fetch) => object.in_background(ask_source(Rc::clone(object), fetch)),
             Effect::Publish(publication) => object.in_background(publish(Rc::clone(object), publication)),
             Effect::WakeAt(at) => wake_at(object, at),
             Effect::Log(line) => log::write(&line),
@@ -188,6 +194,30 @@ async fn read_late(object: Rc<Object>, mut read: ReadKv, mut reading: Reading) {
             None => return,
         }
     }
+}
+
+/// Asks a source of signals, and hands in what it answers.
+async fn ask_source(object: Rc<Object>, fetch: Fetch) {
+    let answer = answer_of(&object.env, &fetch).await;
+    handle_alone(&object, Input::Fetched(Fetched { fetch, answer }));
+}
+
+async fn answer_of(env: &Env, fetch: &Fetch) -> Result<(u16, String), String> {
+    let pull = fetch.signal.pull().ok_or("it has no source")?;
+    let secret = |name: &SecretName| {
+        let value = glue::text(env, name.0.as_str()).filter(|value| !value.trim().is_empty());
+        value.ok_or_else(|| format!("the secret {} is not set", name.0))
+    };
+    let address = match pull.url {
+        Address::Secret(name) => secret(name)?,
+        Address::Plain(url) => url.clone(),
+    };
+    let authorization = pull.token.map(|name| secret(name).map(|value| pull::authorization(&value))).transpose()?;
+    let url = pull::url(&pull, &address)?;
+    let asked = glue::ask_source(&url, authorization, pull::ANSWER_BYTES_MAX, pull::ANSWER_MS_MAX).await;
+    // What the platform says may have the address in it, which is a secret.
+    let answer = asked.map_err(|error| pull::said(&glue::message(&error), &url))?;
+    Ok((answer.status(), answer.body()))
 }
 
 /// Does one step of a publication, and hands in what came of it.

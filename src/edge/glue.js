@@ -96,8 +96,8 @@ export async function areSettledWithin(promises, ms) {
 }
 
 /**
- * The body of a request as text, or undefined where it is longer than `bytesMax`.
- * @param {Request} request
+ * The body of a request or an answer as text, or undefined where it is longer than `bytesMax`.
+ * @param {Request | Response} request
  * @param {number} bytesMax
  */
 export async function bodyText(request, bytesMax) {
@@ -120,6 +120,30 @@ export async function fetchText(url) {
   const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return response.text();
+}
+
+/**
+ * A small answer of another host, whole within a time. Redirects are not followed: the secret that goes along is
+ * for this host.
+ * @param {string} url
+ * @param {string | undefined} authorization
+ * @param {number} bytesMax
+ * @param {number} msMax
+ */
+export async function askSource(url, authorization, bytesMax, msMax) {
+  const headers = new Headers({ accept: 'application/json', 'user-agent': 'tidegate' });
+  if (authorization !== undefined) headers.set('authorization', authorization);
+  // The signal ends the body as well.
+  const signal = AbortSignal.timeout(msMax);
+  try {
+    const response = await fetch(url, { headers, redirect: 'manual', signal });
+    const body = await bodyText(response, bytesMax);
+    if (body === undefined) throw new Error(`its answer is longer than ${bytesMax >> 10} KB`);
+    return { status: response.status, body };
+  } catch (error) {
+    if (signal.aborted) throw new Error(`no answer within ${msMax / 1000} s`);
+    throw error;
+  }
 }
 
 const ALGORITHMS = {

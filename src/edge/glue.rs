@@ -37,6 +37,23 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = fetchText)]
     pub async fn fetch_text(url: &str) -> Result<String, JsValue>;
 
+    /// What another host has answered.
+    pub type SourceAnswer;
+
+    #[wasm_bindgen(method, getter)]
+    pub fn status(this: &SourceAnswer) -> u16;
+
+    #[wasm_bindgen(method, getter)]
+    pub fn body(this: &SourceAnswer) -> String;
+
+    #[wasm_bindgen(catch, js_name = askSource)]
+    pub async fn ask_source(
+        url: &str,
+        authorization: Option<String>,
+        bytes_max: u32,
+        ms_max: u32,
+    ) -> Result<SourceAnswer, JsValue>;
+
     #[wasm_bindgen(catch, js_name = isSigned)]
     pub async fn is_signed(jwk: &str, algorithm: &str, text: &str, signature: &Uint8Array) -> Result<bool, JsValue>;
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 use tidegate::controller::{
-    Controller, Effect, Input, KvTexts, KvWrite, LogLine, Publication, PublicationStep, ReadKv,
+    Controller, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, LogLine, Publication, PublicationStep, ReadKv,
 };
 use tidegate::model::Instant;
 use tidegate::model::history::Entry;
@@ -21,6 +21,8 @@ use crate::sqlite::Sqlite;
 pub const START_MS: i64 = 1_795_424_400_000;
 /// A write to KV is given up after this long.
 const WRITE_MS_MAX: i64 = 10_000;
+/// A source of signals answers after this long.
+const SOURCE_MS: i64 = 50;
 
 /// The values that a key has had, and since when.
 type Versions = Vec<(i64, Option<String>)>;
@@ -62,6 +64,8 @@ enum Event {
     /// A write reaches KV; whether it was given up before.
     Land(KvWrite, bool),
     Written(Publication, Vec<Option<String>>),
+    /// A source of signals has answered, or not.
+    Fetched(Fetched),
 }
 
 pub struct World {
@@ -83,6 +87,10 @@ pub struct World {
     answer: Option<Answer>,
     /// Every text of KV that was handed in.
     pub seen: HashSet<String>,
+    /// What sources of signals answer from now on; nothing where they hang.
+    pub source: Option<Result<(u16, String), String>>,
+    /// What sources were asked, and when.
+    pub asked: Vec<(i64, Fetch)>,
 }
 
 impl World {
@@ -103,6 +111,8 @@ impl World {
             waiting: HashSet::new(),
             answer: None,
             seen: HashSet::new(),
+            source: None,
+            asked: Vec::new(),
         }
     }
 
@@ -209,6 +219,12 @@ impl World {
                 }
             }
             Effect::Publish(publication) => self.publish(publication),
+            Effect::Fetch(fetch) => {
+                self.asked.push((self.now_ms, fetch.clone()));
+                if let Some(answer) = self.source.clone() {
+                    self.schedule(self.now_ms + SOURCE_MS, Event::Fetched(Fetched { fetch, answer }));
+                }
+            }
         }
     }
 
@@ -305,6 +321,7 @@ impl World {
                 }
             }
             Event::Written(publication, errors) => self.input(None, Input::Written(publication, errors)),
+            Event::Fetched(fetched) => self.input(None, Input::Fetched(fetched)),
         }
         true
     }

@@ -4,7 +4,7 @@ use tidegate::isolate::{Arrival, Isolate, Platform, Reporting, Setup};
 use tidegate::protocol::message::{AnswerText, RequestText};
 use tidegate::protocol::step::Step;
 
-use crate::world::{START_MS, World};
+use crate::world::{START_MS, World, plans};
 
 const NOW_MS: f64 = START_MS as f64;
 
@@ -26,6 +26,8 @@ fn warm(variables: &[(&str, &str)]) -> World {
     let mut world = World::new(&["a"]);
     let text = |name: &str| variables.iter().find(|(own, _)| *own == name).map(|(_, text)| (*text).to_owned());
     world.isolate.set_up(Setup::read(text, Some("one".into()), Some(1), true).0);
+    let identity = r#""identity":{"from":["header:x-user-id"]},"upstreams""#;
+    world.put("plans", &plans(1, &["a"]).replace(r#""upstreams""#, identity));
     world.ask("a");
     world
 }
@@ -34,7 +36,7 @@ const KEY: (&str, &str) = ("SIGNING_KEY", "a key of thirty-two bytes, or so");
 
 /// The token that a page gets.
 fn token(isolate: &mut Isolate) -> String {
-    let page = "GET\nhttps://shop.example/a/page\naccept:text/html\nsec-fetch-dest:document\nx-user-id:ana";
+    let page = "GET\nhttps://shop.example/a/page\naccept:text/html\nsec-fetch-dest:document\nsec-fetch-mode:navigate\nx-user-id:ana";
     let Arrival::Begins(number, Step::Ask { .. }) =
         isolate.arrive(RequestText::new(page.to_owned()), &Bare, false, NOW_MS)
     else {

@@ -175,7 +175,7 @@ Examples:
     Explain(ExplainArguments),
     /// Create a token for a person or a program, and its entry for ADMIN_TOKENS
     #[command(
-        after_help = "The token is printed to standard output, its entry to standard error.\n\nExamples:\n  tidegate token ana --role operator\n  export TIDEGATE_TOKEN=$(tidegate token ana --role operator)\n  tidegate token dashboard --role viewer"
+        after_help = "The token is printed to standard output, its entry to standard error.\n\nExamples:\n  tidegate token ana --role operator\n  export TIDEGATE_TOKEN=$(tidegate token ana --role operator)\n  tidegate token dashboard --role viewer\n  tidegate token tickets --role reporter --rollout checkout --signal p1"
     )]
     Token(TokenArguments),
     /// Print a completion script for your shell; it completes rollout keys too

@@ -34,6 +34,7 @@ mod reach;
 mod report;
 mod shell;
 mod signal;
+mod signals;
 mod simulate;
 mod status;
 mod token;

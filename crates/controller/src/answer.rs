@@ -53,6 +53,9 @@ type Answered = Result<Reply, Problem>;
 /// # Errors
 /// When the storage refuses.
 pub fn answer(state: &mut State, turn: &mut Turn<'_>, call: &Call, texts: &KvTexts) -> Result<Reply, StorageError> {
+    if let Some(received) = &call.received {
+        return state.receive(turn, received, &call.body);
+    }
     let answered = match Route::find(&call.method, &call.path) {
         Ok(route) if is_change(call, &route) => once(state, turn, call, &route, texts)?,
         Ok(route) => show(state, turn, call, &route)?,
@@ -294,6 +297,9 @@ fn signal(
         body::signal(&call.body, &rollout.plan).map(|reported| (rollout.plan.key.clone(), reported))
     });
     let (key, reported) = match reported {
+        Ok((_, reported)) if call.signal.as_ref().is_some_and(|own| *own != reported.name) => {
+            return Ok(Err(Problem::not_its_signal(&call.actor, &reported.name)));
+        }
         Ok(found) => found,
         Err(problem) => return Ok(Err(problem)),
     };
@@ -302,6 +308,7 @@ fn signal(
     let reply = Reply::json(202, &taken);
     let mut batch = Batch::default();
     Kept::keep(kept, &mut batch, &reply, now);
+    state.overrule(&key, &reported.name, &mut batch);
     state.take_signal(turn, &key, &reported, batch)?;
     Ok(Ok(reply))
 }

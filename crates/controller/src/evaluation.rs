@@ -82,7 +82,7 @@ impl Counting {
 }
 
 /// Whether somebody may be on new, so that guardrails watch.
-fn serves(record: &Record) -> bool {
+pub(super) fn serves(record: &Record) -> bool {
     let live = &record.live;
     let is_somebody = live.percentage > Percentage::ZERO || !live.groups.is_empty();
     !live.killed && live.phase != Phase::Draft && (live.phase != Phase::RolledBack || is_somebody)

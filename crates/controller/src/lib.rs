@@ -20,6 +20,7 @@ mod plans;
 mod publication;
 mod registry;
 mod rhythm;
+mod sources;
 mod state;
 mod store;
 mod turn;
@@ -28,12 +29,13 @@ use std::collections::HashMap;
 
 use self::answer::{Poll, poll_wanted};
 pub use self::rhythm::Rhythm;
+pub use self::sources::Fetched;
 use self::state::State;
 use self::store::Batch;
 pub use self::store::schema::migrate;
 pub use self::store::{Row, Statement, Storage, StorageError, Value};
 use self::turn::Turn;
-pub use self::turn::{Effect, KvTexts, KvWrite, LogLine, Publication, PublicationStep, Purpose, ReadKv};
+pub use self::turn::{Effect, Fetch, KvTexts, KvWrite, LogLine, Publication, PublicationStep, Purpose, ReadKv};
 use tidegate_decide::deployment::Deployment;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::Call;
@@ -56,6 +58,8 @@ pub enum Input {
     Call(Call),
     /// A signal of this rollout's plan is reported, as the API takes it in a call.
     Signal(Name, Reported),
+    /// What a source of signals has answered to [`Effect::Fetch`], or why it has not.
+    Fetched(Fetched),
     /// From now on things are done this often.
     Rhythm(Rhythm),
     /// The time has come that [`Effect::WakeAt`] named.
@@ -166,6 +170,10 @@ fn act(state: &mut State, turn: &mut Turn<'_>, input: Input) -> Result<Publishin
         Input::Signal(key, reported) => {
             // It makes nothing due earlier: the next evaluation is as soon as it was.
             state.take_signal(turn, &key, &reported, Batch::default())?;
+            return Ok(Publishing::AsItIs);
+        }
+        Input::Fetched(fetched) => {
+            state.fetched(turn, &fetched)?;
             return Ok(Publishing::AsItIs);
         }
         Input::Rhythm(rhythm) => {

@@ -14,11 +14,20 @@ pub struct Rhythm {
     pub poll_fresh_ms: i64,
     /// Old minutes become hours this often, in minutes.
     pub fold_minutes: u64,
+    /// Whether sources of signals are asked. In a simulated life they are part of the scenario.
+    pub asks: bool,
 }
 
 impl Default for Rhythm {
     /// That of operation.
     fn default() -> Self {
-        Self { evaluate_ms: 10_000, evaluate_soon_ms: 2_000, poll_ms: 30_000, poll_fresh_ms: 2_000, fold_minutes: 1 }
+        Self {
+            evaluate_ms: 10_000,
+            evaluate_soon_ms: 2_000,
+            poll_ms: 30_000,
+            poll_fresh_ms: 2_000,
+            fold_minutes: 1,
+            asks: true,
+        }
     }
 }

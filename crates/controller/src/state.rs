@@ -8,7 +8,7 @@ use super::evaluation::Counting;
 use super::intake::Receipt;
 use super::registry::IsolateRegistry;
 use super::rhythm::Rhythm;
-use super::store::{self, Batch, Removed, StorageError, Stored, counts};
+use super::store::{self, Batch, Removed, StorageError, Stored, counts, incoming};
 use super::turn::{Effect, KvTexts, Turn};
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::explain;
@@ -74,6 +74,7 @@ impl State {
         let mut unreadable: Vec<String> = Vec::new();
         let Stored { mut deployment, removed, pruned_minute } = store::load(turn, &mut unreadable)?;
         let totals = counts::load(turn, &mut deployment, &mut unreadable)?;
+        incoming::load(turn.storage, &mut deployment)?;
         let mut faults: Vec<Noticed> = Vec::new();
         for subject in unreadable {
             let message = "what was counted of it cannot be read by this version; it is left alone".to_owned();
@@ -180,13 +181,14 @@ impl State {
                 break;
             }
         }
+        self.ask_sources(turn);
         self.wake_in_time(turn);
         Ok(())
     }
 
     /// Each setting of the alarm is a write, so it is set where it would be too late; one that rings too early does
     /// no harm.
-    fn wake_in_time(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn wake_in_time(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
         let poll_at = after(self.polled_at, if self.is_outdated { POLL_SOON_MS } else { self.rhythm.poll_ms }).max(now);
         // Where there is no rollout there is nothing in KV to be adopted, but plans at the beginning.
@@ -195,7 +197,10 @@ impl State {
         let publish_at = self.has_unpublished().then(|| after(now, RETRY_MS));
         let evaluate_at = self.evaluate_at(now).map(|at| at.max(now));
         let due_at = self.deployment.wake(now);
-        let wake_at = [(!is_idle).then_some(poll_at), publish_at, due_at, evaluate_at].into_iter().flatten().min();
+        let wake_at = [(!is_idle).then_some(poll_at), publish_at, due_at, evaluate_at, self.ask_at(now)]
+            .into_iter()
+            .flatten()
+            .min();
         if let Some(wake_at) = wake_at
             && self.wakes_at.is_none_or(|set| set > wake_at || set < now)
         {

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::store::{Batch, Storage, StorageError};
+use tidegate_model::plan::Signal;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::{Call, Reply};
 use tidegate_protocol::flush::Answer;
@@ -24,12 +25,25 @@ pub enum Effect {
     Reply(Reply),
     /// Read KV, and hand in what it says. Whose input this comes of is kept waiting meanwhile.
     ReadKv(ReadKv),
+    /// Ask a source of signals in the background, and hand in what it answers.
+    Fetch(Fetch),
     /// Read KV or write to it in the background, and hand in what came of it.
     Publish(Publication),
     /// Call again at this time, in the place of any other.
     WakeAt(Instant),
     /// Log this.
     Log(LogLine),
+}
+
+/// A question to a source of signals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetch {
+    /// The rollouts and signals that want the answer.
+    pub wanted: Vec<(Name, Name)>,
+    /// One of these signals: all of them have the same source.
+    pub signal: Signal,
+    /// Whether it is to be asked now.
+    pub(super) is_due: bool,
 }
 
 /// A read of KV.

@@ -274,6 +274,7 @@ pub fn missing(why: Missing) -> String {
         Missing::NoSignal => "the plan has no such signal".to_owned(),
         Missing::NoGauge => "never reported".to_owned(),
         Missing::OldGauge { age_ms } => format!("the last report is {} old", rounded(age_ms)),
+        Missing::NoData => "its source has no data".to_owned(),
         Missing::NoCount => "never reported; report 0 to show that its source is connected".to_owned(),
         Missing::Silent { for_ms } => {
             format!("not reported for {}", rounded(i64::try_from(for_ms).unwrap_or(i64::MAX)))

@@ -24,4 +24,5 @@ pub mod rollout;
 pub mod schedule;
 pub mod series;
 pub mod signals;
+pub mod sources;
 pub mod transition;

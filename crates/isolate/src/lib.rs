@@ -10,6 +10,7 @@
 
 mod cached_copy;
 mod configuration;
+mod deliveries;
 mod effect;
 mod flushing;
 mod reading;
@@ -23,6 +24,7 @@ use std::rc::Rc;
 
 pub use self::cached_copy::CachedCopy;
 use self::configuration::Configuration;
+pub use self::deliveries::{Deliveries, Delivery};
 pub use self::effect::{Effect, Input, LogLine};
 pub use self::flushing::{Ask, FlushRun};
 pub use self::reading::Read;
@@ -99,6 +101,8 @@ pub struct Isolate {
     reports: Limiter,
     /// Who has tried to sign in lately.
     pub sign_ins: SignIns,
+    /// What other tools deliver.
+    pub deliveries: Deliveries,
 }
 
 impl Default for Isolate {
@@ -114,6 +118,7 @@ impl Default for Isolate {
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
             sign_ins: SignIns::default(),
+            deliveries: Deliveries::default(),
         }
     }
 }

@@ -98,7 +98,7 @@ schema! {
                 "type": "string",
                 "enum": [
                     "stale", "nothing_yet", "no_legacy", "no_page", "no_beacon", "no_event", "no_signal", "no_gauge",
-                    "old_gauge", "no_count", "silent", "nothing",
+                    "old_gauge", "no_data", "no_count", "silent", "nothing",
                 ],
             },
             "age_ms": { "type": "integer" },

@@ -32,6 +32,7 @@ pub mod pace;
 pub mod page;
 pub mod preview;
 pub mod reach;
+pub mod receive;
 pub mod respond;
 pub mod robots;
 pub mod routing;

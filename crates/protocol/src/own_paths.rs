@@ -10,7 +10,7 @@ use super::api::problem::Problem;
 use super::api::{EXPOSITION, PREFIX, session};
 use super::beacon::path::REPORTS;
 use super::console::{Console, is_for_everybody};
-use super::{preview, www};
+use super::{preview, receive, www};
 
 /// Whether the isolate is well.
 pub const HEALTH: &str = "/_tidegate/health";
@@ -34,6 +34,8 @@ pub enum OwnPath<'a> {
     Preview,
     /// What pages report.
     Reports,
+    /// A delivery for the receiver of this name.
+    Receiver(&'a str),
     /// A file of the console's, or the beacon's script.
     File,
     /// Nothing that there is: the answer.
@@ -62,10 +64,13 @@ impl<'a> OwnPath<'a> {
             HEALTH | preview::PATH => Self::Nothing(Problem::method_not_allowed(method, "GET, HEAD").into()),
             // The page names its files beside itself. Nothing else is on a host that is the console's own.
             "/_tidegate" | "/" if is_read => Self::Nothing(Answer::redirect(308, "/_tidegate/")),
-            path => match path.strip_prefix(PREFIX) {
-                Some(path) => Self::Api(path),
-                None if is_read && www::is_file(path) => Self::File,
-                None => Self::Nothing(Problem::not_found(path).into()),
+            path => match (path.strip_prefix(PREFIX), path.strip_prefix(receive::PREFIX)) {
+                (Some(path), _) => Self::Api(path),
+                // Grafana can be made to PUT.
+                (None, Some(name)) if matches!(method, "POST" | "PUT") => Self::Receiver(name),
+                (None, Some(_)) => Self::Nothing(Problem::method_not_allowed(method, "POST, PUT").into()),
+                (None, None) if is_read && www::is_file(path) => Self::File,
+                (None, None) => Self::Nothing(Problem::not_found(path).into()),
             },
         }
     }
@@ -98,6 +103,8 @@ mod tests {
             ("GET", "/_tidegate/api/session", OwnPath::SessionShown),
             ("POST", "/_tidegate/api/session", OwnPath::SignIn),
             ("DELETE", "/_tidegate/api/session", OwnPath::SignOut),
+            ("POST", "/_tidegate/in/alerts", OwnPath::Receiver("alerts")),
+            ("PUT", "/_tidegate/in/alerts", OwnPath::Receiver("alerts")),
             ("GET", "/_tidegate/", OwnPath::File),
             ("GET", "/_tidegate/beacon.js", OwnPath::File),
         ] {
@@ -112,6 +119,7 @@ mod tests {
         is_nothing("POST", "https://shop.example/_tidegate/", "", 404, "nosniff");
         is_nothing("POST", "https://shop.example/_tidegate/health", "", 405, "allow:GET, HEAD");
         is_nothing("PUT", "https://shop.example/_tidegate/api/session", "", 405, "allow:GET, HEAD, POST, DELETE");
+        is_nothing("GET", "https://shop.example/_tidegate/in/alerts", "", 405, "allow:POST, PUT");
         is_nothing("GET", "https://shop.example/_tidegate", "", 308, "location:/_tidegate/");
         is_nothing("GET", "https://ops.example/", "ops.example", 308, "location:/_tidegate/");
     }

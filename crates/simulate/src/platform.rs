@@ -82,6 +82,7 @@ impl Platform {
                 poll_ms: POLL_MS,
                 poll_fresh_ms: POLL_MS,
                 fold_minutes: FOLD_MINUTES,
+                asks: false,
             };
             self.handle(Input::Rhythm(rhythm), now);
         }
@@ -175,7 +176,7 @@ impl Platform {
                         inputs.push_back(Input::KvRead(read, Ok(texts)));
                     }
                     Effect::Publish(publication) => inputs.push_back(self.publish(publication)),
-                    Effect::Answer(_) | Effect::WakeAt(_) | Effect::Log(_) => {}
+                    Effect::Answer(_) | Effect::WakeAt(_) | Effect::Log(_) | Effect::Fetch(_) => {}
                 }
             }
         }

@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use super::chance::Spread;
 use super::counts::{Acc, Asked, Came, pack};
-use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VITAL_SIGMA, terms};
+use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VALUE_SIGMA, VITAL_SIGMA, terms};
 use super::population::{Assigned, Population, Request};
 use super::world::Conditions;
 use tidegate_decide::judge::adoption::VIEW;
@@ -71,9 +71,11 @@ impl Traffic {
         let has_waited = terms(plan).any(|term| matches!(term.metric, Metric::Waited(_)));
         let vitals = Vital::ALL.into_iter().filter(|vital| is_wanted(*vital)).map(Measure::Vital);
         let timings = healthy.timings.iter().map(|(name, _)| Measure::Timing(name.clone()));
+        let values = healthy.values.iter().map(|(name, _)| Measure::Value(name.clone()));
         let measures: Vec<Measure> = std::iter::once(Measure::Latency)
             .chain(vitals)
             .chain(timings)
+            .chain(values)
             .chain(has_waited.then_some(Measure::Waited))
             .collect();
         let waited = measures.iter().position(|measure| *measure == Measure::Waited);
@@ -90,6 +92,7 @@ impl Traffic {
                 Metric::Latency(_) => Some(Measure::Latency),
                 Metric::Vital(vital, _) => Some(Measure::Vital(*vital)),
                 Metric::Timing(name, _) => Some(Measure::Timing(name.clone())),
+                Metric::Value(name, _) => Some(Measure::Value(name.clone())),
                 Metric::Waited(_) => Some(Measure::Waited),
                 _ => None,
             };
@@ -148,8 +151,8 @@ impl Traffic {
     }
 
     fn spread(&mut self) {
-        let Conditions { latency, vitals, timings, .. } = &self.conditions;
-        let mut named = 0;
+        let Conditions { latency, vitals, timings, values, .. } = &self.conditions;
+        let (mut named, mut valued) = (0, 0);
         let mut spreads = Vec::new();
         for measure in &self.measures {
             let medians = |side: usize| -> Vec<f64> {
@@ -163,15 +166,23 @@ impl Traffic {
                         .into_iter()
                         .collect(),
                     Measure::Waited => latency.get(side).into_iter().flatten().map(|median| median * WAITED).collect(),
+                    Measure::Value(_) => {
+                        values.get(side).and_then(|own| own.get(valued)).copied().into_iter().collect()
+                    }
                     Measure::Timing(_) => {
                         timings.get(side).and_then(|timings| timings.get(named)).copied().into_iter().collect()
                     }
                 }
             };
-            let sigma = if *measure == Measure::Latency { LATENCY_SIGMA } else { VITAL_SIGMA };
+            let sigma = match measure {
+                Measure::Latency => LATENCY_SIGMA,
+                Measure::Value(_) => VALUE_SIGMA,
+                _ => VITAL_SIGMA,
+            };
             let of = |side: usize| medians(side).into_iter().map(|median| Spread::around(median, sigma)).collect();
             spreads.push([of(0), of(1)]);
             named += usize::from(matches!(measure, Measure::Timing(_)));
+            valued += usize::from(matches!(measure, Measure::Value(_)));
         }
         self.spreads = spreads;
     }

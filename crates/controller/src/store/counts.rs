@@ -7,7 +7,7 @@
 //! 3. So loading the last checkpoint and adding the log counts each acknowledged batch once, whatever
 //!    died when.
 
-use super::{Batch, Row, Storage, StorageError};
+use super::{Batch, Row, Storage, StorageError, incoming};
 use crate::turn::Turn;
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::judge::Judge;
@@ -134,7 +134,7 @@ impl Batch {
 
     /// The counts of a rollout go.
     pub fn forget_counts(&mut self, rollout: &str) {
-        for table in OF_ROLLOUTS {
+        for table in OF_ROLLOUTS.into_iter().chain(incoming::OF_ROLLOUTS) {
             self.push(format!("DELETE FROM {table} WHERE rollout = ?"), [rollout.into()]);
         }
     }
@@ -161,6 +161,7 @@ impl Batch {
             );
         }
         self.push("DELETE FROM nonces WHERE minute < ?", [before(NONCE_MINUTES_KEPT).into()]);
+        self.prune_deliveries(now);
         self.push("DELETE FROM isolates WHERE at < ?", [oldest_ms(ISOLATE_MS_KEPT).into()]);
     }
 }

@@ -6,6 +6,7 @@
 //! what is to outlast a crash.
 
 pub mod counts;
+pub mod incoming;
 pub mod schema;
 pub mod unread;
 

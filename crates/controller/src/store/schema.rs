@@ -9,7 +9,7 @@
 //!    a rollback of Tidegate itself: it leaves the number alone, names the columns that it knows in every statement,
 //!    and changes those alone. The newer release finds its own columns as they were when it comes back.
 
-use super::{Batch, Storage, StorageError};
+use super::{Batch, Storage, StorageError, incoming};
 use crate::turn::Turn;
 
 /// The tables of number 1.
@@ -35,7 +35,7 @@ const TABLES: [&str; 15] = [
 /// The number of a database that has no row `schema`.
 const UNNUMBERED: u64 = 1;
 /// The statements of the migration to number 2, to number 3 and so on. Only ever appended to.
-const MIGRATIONS: &[&[&str]] = &[];
+const MIGRATIONS: &[&[&str]] = &[&incoming::TABLES];
 /// The name of the row that holds the number.
 const SCHEMA: &str = "schema";
 

@@ -9,8 +9,10 @@ pub mod fields;
 pub mod identity;
 pub mod limits;
 pub mod read;
+pub mod receiver;
 pub mod rules;
 pub mod set;
+pub mod signal;
 pub mod stage;
 pub mod together;
 pub mod upstreams;
@@ -26,7 +28,9 @@ use super::source::Match;
 use super::{Name, Percentage};
 pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
-pub use stage::{Channel, Gate, Guardrail, Notice, Risk, Signal, Stage};
+pub use receiver::Receiver;
+pub use signal::Signal;
+pub use stage::{Channel, Gate, Guardrail, Notice, Risk, Stage};
 pub use upstreams::{
     Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams,
 };
@@ -77,6 +81,9 @@ pub struct Plan {
     /// Facts from outside.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub signals: Table<Signal>,
+    /// Where other tools send what becomes signals.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub receivers: Table<Receiver>,
     /// Who is who.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub roles: Table<String>,

@@ -4,8 +4,10 @@ mod requests;
 
 use self::requests::{failures, identity, path_rule, robots, upstreams};
 use super::fields::Reader;
-use super::stage::{Channel, Escalation, Gate, Guardrail, Notice, Risk, Signal, Stage};
-use super::words::{Action, Advance, CachePolicy, ChannelKind, Level, Moment, SecretName, Severity, SignalKind};
+use super::receiver::receiver;
+use super::signal::signal;
+use super::stage::{Channel, Escalation, Gate, Guardrail, Notice, Risk, Stage};
+use super::words::{Action, Advance, CachePolicy, ChannelKind, Level, Moment, SecretName, Severity};
 use super::{Defaults, Endpoint, Group, Identity, Plan, Values, limits, rules};
 use crate::fault::{Explain, Fault, Faults};
 use crate::group::Fingerprints;
@@ -112,6 +114,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         endpoints: f.optional(r, "endpoints", |r, node| r.table(node, endpoint)).unwrap_or_default(),
         groups: f.optional(r, "groups", |r, node| r.table(node, group)).unwrap_or_default(),
         signals: f.optional(r, "signals", |r, node| r.table(node, signal)).unwrap_or_default(),
+        receivers: f.optional(r, "receivers", |r, node| r.table(node, receiver)).unwrap_or_default(),
         roles: f.optional(r, "roles", |r, node| r.table(node, Reader::text)).unwrap_or_default(),
         start: f.optional(r, "start", Reader::parsed),
         checklist: f.optional(r, "checklist", Reader::texts).unwrap_or_default(),
@@ -182,25 +185,6 @@ fn group(r: &mut Reader, node: &Node) -> Option<Group> {
     f.end(r);
     let fingerprints = Fingerprints::of_ids(ids.iter().map(String::as_str));
     Some(Group { ids, fingerprints, matches, kv })
-}
-
-fn signal(r: &mut Reader, node: &Node) -> Option<Signal> {
-    let mut f = r.fields(node)?;
-    let kind = f.required(r, "kind", Reader::parsed);
-    let heartbeat = f.optional(r, "heartbeat", Reader::parsed);
-    let fresh = f.optional(r, "fresh", Reader::parsed);
-    let description = f.optional(r, "description", Reader::text);
-    f.end(r);
-    match kind {
-        Some(SignalKind::Count) if fresh.is_some() => {
-            r.error(node.span.clone(), "`fresh` is for gauges", Some("a count takes `heartbeat`".into()))
-        }
-        Some(SignalKind::Gauge) if heartbeat.is_some() => {
-            r.error(node.span.clone(), "`heartbeat` is for counts", Some("a gauge takes `fresh`".into()))
-        }
-        _ => {}
-    }
-    Some(Signal { kind: kind?, heartbeat, fresh, description })
 }
 
 fn channel(r: &mut Reader, node: &Node) -> Option<Channel> {

@@ -2,6 +2,7 @@
 //! that cannot be reached, figures that nobody measures.
 
 mod names;
+mod receivers;
 mod requests;
 pub mod safety;
 
@@ -46,6 +47,7 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     rules.groups(&known);
     rules.stages(&known);
     rules.guardrails(&known);
+    receivers::check(&mut rules, &known);
     rules.numbers();
     rules.faults
 }

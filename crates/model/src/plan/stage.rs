@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
-use super::words::{Action, ChannelKind, CheckIn, Level, Moment, Severity, SignalKind};
+use super::words::{Action, ChannelKind, CheckIn, Level, Moment, Severity};
 use crate::condition::Condition;
 use crate::weekly::Weekly;
 use crate::{Duration, Name, Percentage};
@@ -115,25 +115,6 @@ pub struct Escalation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
-
-/// A fact from outside.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Signal {
-    /// Events or a level.
-    pub kind: SignalKind,
-    /// For events: silence longer than this is inconclusive instead of zero.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heartbeat: Option<Duration>,
-    /// For a level: how long a value counts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fresh: Option<Duration>,
-    /// What it is and who reports it, for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-}
-
-/// How long a level counts where the plan says nothing.
-pub const FRESH_DEFAULT: Duration = Duration::minutes(5);
 
 /// Where messages go.
 #[derive(Clone, Debug, PartialEq, Eq)]

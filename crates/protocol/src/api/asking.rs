@@ -28,7 +28,12 @@ impl Asking {
         let killed = body::killed(route, &call.body);
         // To the controller HEAD is GET: the isolate leaves the body out.
         let method = if call.is_read() { "GET".to_owned() } else { call.method };
-        Self { call: Call { method, actor: person.name, ..call }, killed }
+        Self { call: Call { method, actor: person.name, signal: person.scope.signal, ..call }, killed }
+    }
+
+    /// A delivery for a receiver, which nobody asks for.
+    pub const fn delivery(call: Call) -> Self {
+        Self { call, killed: None }
     }
 
     /// The call as it is sent.
@@ -64,10 +69,10 @@ impl Asking {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::auth::Role;
+    use crate::api::auth::{Role, Scope};
 
     fn asking(method: &str, path: &str, body: &str) -> Asking {
-        let person = Person { name: "ana".into(), role: Role::Operator };
+        let person = Person { name: "ana".into(), role: Role::Operator, scope: Scope::default() };
         let call = Call { method: method.into(), path: path.into(), body: body.into(), ..Call::default() };
         Asking::new(&Route::find(method, path).unwrap(), person, call)
     }

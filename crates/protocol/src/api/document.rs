@@ -13,7 +13,7 @@ use super::shapes;
 
 /// The schemas of bodies that people and programs send: readers that name each fault with its place read them, no
 /// types. Tests in workerd hold both to each other.
-pub const BY_HAND: [&str; 27] = [
+pub const BY_HAND: [&str; 28] = [
     "Reason",
     "StopReason",
     "StartCommand",
@@ -33,6 +33,7 @@ pub const BY_HAND: [&str; 27] = [
     "Token",
     "Group",
     "SignalKind",
+    "Receiver",
     "Stage",
     "PlannedGuardrail",
     "Notice",
@@ -99,6 +100,7 @@ fn answers(generator: &mut SchemaGenerator) {
     add::<shapes::Metrics>(generator);
     add::<shapes::PlansApplied>(generator);
     add::<shapes::SignalTaken>(generator);
+    add::<shapes::DeliveryTaken>(generator);
     add::<shapes::Assignment>(generator);
     add::<shapes::Preview>(generator);
     add::<shapes::Session>(generator);

@@ -22,9 +22,10 @@ pub mod session;
 pub mod shapes;
 pub mod view;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::problem::Problem;
+use crate::receive::Received;
 use tidegate_model::node::Node;
 use tidegate_model::plan::fields::Reader;
 
@@ -38,7 +39,7 @@ pub const PLANS_BYTES_MAX: u32 = 1 << 20;
 pub const BODY_BYTES_MAX: u32 = 64 << 10;
 
 /// An authenticated request to the controller.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Call {
     /// Its method.
     pub method: String,
@@ -55,7 +56,14 @@ pub struct Call {
     /// Its body.
     pub body: String,
     /// The text of `CONSOLE_HOST`, which no plan's route may name.
+    #[serde(default)]
     pub console_host: Option<String>,
+    /// The one signal that its token may report; `None` for any.
+    #[serde(default)]
+    pub signal: Option<String>,
+    /// Where it is no call of the API but a delivery for a receiver: what the isolate has found of it.
+    #[serde(default)]
+    pub received: Option<Received>,
 }
 
 impl Call {
@@ -66,20 +74,14 @@ impl Call {
 
     /// Reads what an isolate has passed on.
     pub fn parse(text: &str) -> Option<Self> {
-        let node: Node = serde_json::from_str(text).ok()?;
-        let r = &mut Reader::default();
-        let mut f = r.fields(&node)?;
-        Some(Self {
-            method: f.required(r, "method", Reader::text)?,
-            path: f.required(r, "path", Reader::text)?,
-            query: f.required(r, "query", Reader::text)?,
-            actor: f.required(r, "actor", Reader::text)?,
-            if_match: f.optional(r, "if_match", Reader::text),
-            key: f.optional(r, "key", Reader::text),
-            body: f.required(r, "body", Reader::text)?,
-            console_host: f.optional(r, "console_host", Reader::text),
-        })
+        serde_json::from_str(text).ok()
     }
+}
+
+/// The rollout of which a request to this path reports a signal, if it does.
+pub fn reported_on<'p>(method: &str, path: &'p str) -> Option<&'p str> {
+    let key = path.strip_prefix(PREFIX)?.strip_prefix("rollouts/")?.strip_suffix("/signals")?;
+    (method == "POST" && !key.contains('/')).then_some(key)
 }
 
 /// An answer.

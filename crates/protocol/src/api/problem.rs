@@ -1,5 +1,7 @@
 //! Problem documents (RFC 9457): the one place that turns what went wrong into an answer.
 
+mod receiving;
+
 use serde::{Serialize, Serializer};
 
 use super::shapes::{self, RefusedPlan, Text};

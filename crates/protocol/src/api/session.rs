@@ -12,7 +12,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::auth::{Credentials, Digest, Person, by_token, is_cross_site};
+use super::auth::{Credentials, Digest, Person, Role, by_token, is_cross_site};
 use super::body;
 use super::problem::Problem;
 use super::shapes::{Session, Text};
@@ -127,6 +127,9 @@ impl SignIns {
     ) -> Result<Answer, Problem> {
         let (person, digest) = by_token(tokens, &body::sign_in(text)?)?;
         self.0.give_back(from);
+        if person.role == Role::Reporter {
+            return Err(Problem::only_reports(&person));
+        }
         let key = key.ok_or_else(Problem::no_signing_key)?;
         if !address.keeps_secure_cookies() {
             return Err(Problem::plain_http());
@@ -157,7 +160,6 @@ pub fn whose(person: &Person, ends_s: Option<u64>) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::auth::Role;
     use super::*;
 
     const ANA: Digest = [1; 32];
@@ -168,7 +170,7 @@ mod tests {
     }
 
     fn person(name: &str) -> Person {
-        Person { name: name.into(), role: Role::Operator }
+        Person { name: name.into(), role: Role::Operator, scope: super::super::auth::Scope::default() }
     }
 
     #[track_caller]
@@ -223,6 +225,7 @@ mod tests {
         let address = Address::parse(at).unwrap();
         let own_origin = format!("{}://{}", address.scheme, address.authority);
         let credentials = Credentials {
+            reports: None,
             authorization: None,
             sessions: Vec::new(),
             origin,

@@ -1,6 +1,8 @@
 //! A rollout as the API shows it: where it stands, what happens next, what stands in its way, and
 //! what may be asked of it now.
 
+mod signals;
+
 use std::fmt::Display;
 
 use super::consequences::silent;
@@ -16,6 +18,7 @@ use tidegate_decide::offers::NotNow;
 use tidegate_decide::reports::never_reported;
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_decide::schedule::{Blocker, Next};
+use tidegate_decide::sources::faults;
 use tidegate_decide::transition::Refusal;
 use tidegate_model::Instant;
 use tidegate_model::command::UNCONDITIONAL;
@@ -56,7 +59,9 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         .filter(|evaluation| evaluation.revision >= record.begun_revision);
     let gates = evaluation.map_or(&[][..], |evaluation| &evaluation.gates);
     let judgements = last.map_or(&[][..], |evaluation| &evaluation.guardrails);
-    let silent_names = never_reported(plan, deployment.metrics.get(&plan.key));
+    let metrics = deployment.metrics.get(&plan.key);
+    let silent_names = never_reported(plan, metrics);
+    let sources = metrics.map_or_else(Vec::new, |metrics| faults(plan, &metrics.sources, &metrics.signals, now));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     let is_its_list = |list: &&HeldList| plan.groups.get(&list.group).is_some_and(|group| group.kv);
     shapes::Rollout {
@@ -90,7 +95,9 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         after: texts(&plan.after),
         after_rollback: plan.after_rollback.clone(),
         notes: plan.notes.clone(),
-        faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).map(fault).collect(),
+        faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).chain(&sources).map(fault).collect(),
+        signals: signals::signals(plan, metrics, now),
+        receivers: signals::receivers(plan, metrics, now),
         silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
         never_reported: silent_names.iter().map(ToString::to_string).collect(),
         lists: present.lists.iter().filter(is_its_list).map(list).collect(),

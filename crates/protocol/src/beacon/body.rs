@@ -24,6 +24,8 @@ const METRICS_MAX: usize = 32;
 const EVENTS_MAX: usize = 16;
 /// The longest time: who takes ten minutes to load has gone.
 const TIME_MS_MAX: f64 = 600_000.0;
+/// The highest number that a page reports under a name.
+const VALUE_MAX: f64 = 1_000_000.0;
 /// The highest layout shift.
 const SHIFT_MAX: f64 = 100.0;
 /// So many errors of one page view count.
@@ -54,6 +56,7 @@ pub fn reports(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result
         .filter(|count| *count >= 0.0)
         .map_or(0, |count| count.min(JS_ERRORS_MAX) as u32);
     let measures = measures(node.field("metrics"));
+    let values = values(node.field("metrics"), &measures);
     let events = events(node.field("events"));
     for report in &mut reports {
         if screen > 0 {
@@ -61,6 +64,7 @@ pub fn reports(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result
         }
         report.js_errors = js_errors;
         report.measures.clone_from(&measures);
+        report.values.clone_from(&values);
         report.events.clone_from(&events);
     }
     Ok(reports)
@@ -94,11 +98,23 @@ fn measures(node: Option<&Node>) -> Vec<(Measure, i16)> {
             Measure::Latency | Measure::Waited => return None,
             Measure::Vital(Vital::Cls) => SHIFT_MAX,
             Measure::Vital(_) | Measure::Timing(_) => TIME_MS_MAX,
+            Measure::Value(_) => VALUE_MAX,
         };
         let value = number(&entry.node).filter(|value| *value <= max)?;
         Some((measure, sketch::bucket(value)?))
     });
     measured.take(METRICS_MAX).collect()
+}
+
+/// The numbers among them, in thousandths.
+fn values(node: Option<&Node>, measures: &[(Measure, i16)]) -> Vec<(Name, u64)> {
+    let of = |measure: &Measure| {
+        let Measure::Value(name) = measure else { return None };
+        let value = node?.field(&measure.to_string()).and_then(number)?;
+        // It is at least 0, and not over the highest.
+        Some((name.clone(), (value * 1_000.0).round() as u64))
+    };
+    measures.iter().filter_map(|(measure, _)| of(measure)).collect()
 }
 
 fn events(node: Option<&Node>) -> Vec<Name> {

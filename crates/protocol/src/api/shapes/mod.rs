@@ -16,6 +16,7 @@ mod others;
 mod problem;
 mod record;
 mod rollout;
+mod signals;
 mod text;
 pub mod vocabulary;
 
@@ -28,6 +29,7 @@ pub use rollout::{
     Adopted, Approved, Blocker, Checklist, ConfigFault, Gate, Guardrail, HeldList, Hold, Item, Judgement, Next, NotNow,
     Published, Reach, Rollout, Rollouts, StageView, State, Term,
 };
+pub use signals::{DeliveryTaken, DeliveryTakenBy, ReceiverState, SignalState};
 pub use text::{Percent, Text, Time};
 
 /// Derives what every shape has.

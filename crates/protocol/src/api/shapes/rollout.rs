@@ -7,6 +7,7 @@ use tidegate_model::plan::words::Severity;
 use tidegate_model::weekly::Weekly;
 use tidegate_model::{Duration, Name};
 
+use super::signals::{ReceiverState, SignalState};
 use super::text::readable;
 use super::vocabulary::{BlockedBy, ChecklistOf, CommandName, RefusalCode, ScheduledCommand, UnconditionalCommand};
 use super::{Percent, Text, Time, shape};
@@ -89,6 +90,10 @@ shape! {
         pub notes: Vec<String>,
         /// What is wrong with its configuration.
         pub faults: Vec<ConfigFault>,
+        /// The plan's signals, with the last report of each.
+        pub signals: Vec<SignalState>,
+        /// Where other tools deliver what becomes signals.
+        pub receivers: Vec<ReceiverState>,
         /// Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that
         /// were never reported.
         #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -90,6 +90,8 @@ vocabulary! {
     MessageKind is ["alert", "escalation", "checkin", "notice"];
     /// What a comparison serves.
     EvidenceOf is ["guardrail", "gate", "sample_ratio"];
+    /// Where a signal comes from.
+    SignalSource is ["reported", "receiver", "prometheus", "json"];
     /// What applying plans does to a rollout.
     PlanChange is ["added", "changed", "unchanged", "removed"];
     /// The first rule that applied. `unidentified`: no id. `excluded`: in a group that the plan excludes.
@@ -99,8 +101,8 @@ vocabulary! {
         "killed", "inactive", "excluded", "required", "completed", "group", "ineligible", "holdout", "bucketed",
         "unidentified",
     ];
-    /// What a token allows: `viewer` to read, `operator` to read and to change.
-    RoleName is ["viewer", "operator"];
+    /// What a token allows: `viewer` to read, `operator` to read and to change, `reporter` to report its signals.
+    RoleName is ["viewer", "operator", "reporter"];
     /// The kind of a problem. Stable: programs decide by it.
     ProblemType is [
         "urn:tidegate:problem:no-tokens", "urn:tidegate:problem:bad-tokens", "urn:tidegate:problem:unauthorized",
@@ -110,7 +112,8 @@ vocabulary! {
         "urn:tidegate:problem:malformed", "urn:tidegate:problem:revision-required",
         "urn:tidegate:problem:stale-revision", "urn:tidegate:problem:refused", "urn:tidegate:problem:key-reused",
         "urn:tidegate:problem:invalid-plans", "urn:tidegate:problem:no-controller",
-        "urn:tidegate:problem:unavailable", "urn:tidegate:problem:no-signing-key",
+        "urn:tidegate:problem:unavailable", "urn:tidegate:problem:no-signing-key", "urn:tidegate:problem:unknown-receiver",
+        "urn:tidegate:problem:no-secret",
     ];
 }
 
