@@ -41,8 +41,9 @@ $(COMMAND): $(SOURCES)
 demo: build ## Watch a rollout advance, break and roll back, with a thousand visitors (PORT=8787)
 	@PORT=$(PORT) node scripts/demo.mjs
 
-screenshots: build ## Take the README's pictures of the running demo (CHROMIUM= names another one)
+screenshots: build ## Take the pictures of the documents: messages, and the running demo (CHROMIUM= names another one)
 	@scripts/chromium.sh
+	@node scripts/previews.mjs
 	@PORT=$(PORT) node scripts/screenshots.mjs
 
 traffic: ## Send visitors through `make dev` (RATE=100 page views a second, VISITORS=1000 of them)

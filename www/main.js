@@ -2,6 +2,7 @@
 
 import { command } from './net/command.js';
 import { explain, history, metrics } from './net/details.js';
+import { outbox } from './net/outbox.js';
 import { createClock, poll } from './net/poll.js';
 import { session, takeToken } from './net/session.js';
 import { routeOf } from './state/route.js';
@@ -9,7 +10,7 @@ import { initial, reduce } from './state/state.js';
 import { createStore } from './state/store.js';
 import * as app from './views/app.js';
 
-const CONTROLLERS = [session, poll, command, metrics, history, explain];
+const CONTROLLERS = [session, poll, command, metrics, history, explain, outbox];
 
 // Before anything else sees the address.
 const token = takeToken();

@@ -46,7 +46,7 @@ const platform = {
   compatibilityDate: wrangler.compatibility_date,
   compatibilityFlags: wrangler.compatibility_flags,
 };
-const names = ['pass', 'tidegate', ...(process.env.TIDEGATE_BEFORE ? ['before'] : [])];
+const names = ['pass', 'tidegate', ...Object.keys(WORKERS).filter((name) => name.startsWith('before'))];
 
 /** The benchmark's plans and so many rollouts more, each with a path of its own; and their states. */
 function configuration(lab, more) {

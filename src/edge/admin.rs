@@ -148,7 +148,7 @@ impl Sent {
     /// Reads it off a request.
     pub fn read(request: &AdminRequest<'_>) -> Self {
         Self {
-            to: format!("{}://{}", request.address.scheme, request.address.authority),
+            to: request.address.origin(),
             origin: request.header("origin"),
             fetch_site: request.header("sec-fetch-site"),
             is_read: matches!(request.method.as_str(), "GET" | "HEAD"),

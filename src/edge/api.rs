@@ -69,6 +69,7 @@ pub async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Pro
                 query: request.query().to_owned(),
                 if_match: request.header("if-match"),
                 key: request.header("idempotency-key"),
+                origin: Some(request.address.origin()),
                 console_host: request.text("CONSOLE_HOST"),
                 body,
                 ..Call::default()

@@ -20,9 +20,10 @@ use worker::worker_sys::DurableObjectState;
 use worker::{Delay, Env};
 
 use super::storage::ObjectStorage;
-use super::{clock, glue, log};
+use super::{clock, glue, log, messages};
 use tidegate_controller::{
-    Controller, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, Publication, PublicationStep, ReadKv,
+    Controller, Delivered, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, Outgoing, Publication, PublicationStep,
+    ReadKv, Trial,
 };
 use tidegate_model::Instant;
 use tidegate_model::plan::signal::Address;
@@ -73,6 +74,7 @@ struct Outcome {
     answer: Option<Answer>,
     reply: Option<Reply>,
     read: Option<ReadKv>,
+    trial: Option<Trial>,
 }
 
 /// The object has been made anew: what is in memory may be of another one.
@@ -127,6 +129,10 @@ async fn settled(object: &Rc<Object>, input: Input) -> Result<Option<Reply>, JsV
     while let Some(read) = outcome.read {
         outcome = read_in_time(object, read).await?;
     }
+    if let Some(trial) = outcome.trial {
+        let tried = join_all(trial.outgoing.iter().map(|(own, _)| messages::deliver(&object.env, own))).await;
+        outcome = handle(object, Input::Tried(trial, tried))?;
+    }
     Ok(outcome.reply)
 }
 
@@ -142,6 +148,12 @@ fn handle(object: &Rc<Object>, input: Input) -> Result<Outcome, JsValue> {
             Effect::ReadKv(read) => outcome.read = Some(read),
             Effect::Fetch(fetch) => object.in_background(ask_source(Rc::clone(object), fetch)),
             Effect::Publish(publication) => object.in_background(publish(Rc::clone(object), publication)),
+            Effect::Send(outgoing) => {
+                for own in outgoing {
+                    object.in_background(send(Rc::clone(object), own));
+                }
+            }
+            Effect::Try(trial) => outcome.trial = Some(trial),
             Effect::WakeAt(at) => wake_at(object, at),
             Effect::Log(line) => log::write(&line),
         }
@@ -170,6 +182,12 @@ fn wake_at(object: &Object, at: Instant) {
             log::warn("alarm_unset", "controller", &glue::message(&error));
         }
     });
+}
+
+/// Sends a message, and hands in what became of it.
+async fn send(object: Rc<Object>, outgoing: Outgoing) {
+    let tried = messages::deliver(&object.env, &outgoing).await;
+    handle_alone(&object, Input::Delivered(Delivered { id: outgoing.id, delivery: tried.delivery }));
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<KvTexts, String>>>>;

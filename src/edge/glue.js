@@ -163,3 +163,63 @@ export async function isSigned(jwk, algorithm, text, signature) {
   const key = await crypto.subtle.importKey('jwk', JSON.parse(jwk), how, false, ['verify']);
   return crypto.subtle.verify(how, key, signature, new TextEncoder().encode(text));
 }
+
+/**
+ * Sends a request of the outbox, follows no redirect, and reads the beginning of the answer, all within `ms`:
+ * the status, the headers as JSON, and the text.
+ * @param {string} method
+ * @param {string} url
+ * @param {string} headers pairs, as JSON
+ * @param {string} body
+ * @param {number} ms
+ * @param {number} bytesMax
+ */
+export async function deliver(method, url, headers, body, ms, bytesMax) {
+  const signal = AbortSignal.timeout(ms);
+  const sent = { method, headers: JSON.parse(headers), body: body || undefined, redirect: 'manual', signal };
+  const response = await fetch(url, /** @type {RequestInit} */ (sent)).catch((error) => {
+    throw new Error(signal.aborted ? `no answer within ${ms / 1_000} s` : `no answer: ${error.message}`);
+  });
+  // Whoever has answered has answered, whatever becomes of the body.
+  const text = await beginning(response, bytesMax).catch(() => '');
+  return [response.status, JSON.stringify([...response.headers]), text];
+}
+
+/**
+ * @param {Response} response
+ * @param {number} bytesMax
+ */
+async function beginning(response, bytesMax) {
+  const chunks = [];
+  let length = 0;
+  // Leaving the loop cancels the rest.
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    length += chunk.byteLength;
+    if (length >= bytesMax) break;
+  }
+  return new TextDecoder().decode((await new Blob(chunks).arrayBuffer()).slice(0, bytesMax));
+}
+
+/**
+ * Sends a mail by a binding; throws `CODE: message` where that refuses.
+ * @param {Env} env
+ * @param {string} binding
+ * @param {string} mail as JSON
+ * @param {number} ms
+ */
+export async function sendMail(env, binding, mail, ms) {
+  const bound = /** @type {{ send?: (mail: object) => Promise<unknown> } | undefined} */ (env[binding]);
+  if (typeof bound?.send !== 'function') throw new Error('E_NO_BINDING: ');
+  let timer;
+  const late = new Promise(
+    (_, reject) => (timer = setTimeout(() => reject(new Error(`E_SLOW: no answer within ${ms / 1_000} s`)), ms)),
+  );
+  try {
+    await Promise.race([bound.send(JSON.parse(mail)), late]);
+  } catch (error) {
+    throw new Error(error.message.startsWith('E_') ? error.message : `${error.code ?? 'E_MAIL'}: ${error.message}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -54,6 +54,19 @@ extern "C" {
         ms_max: u32,
     ) -> Result<SourceAnswer, JsValue>;
 
+    #[wasm_bindgen(catch)]
+    pub async fn deliver(
+        method: &str,
+        url: &str,
+        headers: &str,
+        body: &str,
+        ms: u32,
+        bytes_max: u32,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = sendMail)]
+    pub async fn send_mail(env: &JsValue, binding: &str, mail: &str, ms: u32) -> Result<(), JsValue>;
+
     #[wasm_bindgen(catch, js_name = isSigned)]
     pub async fn is_signed(jwk: &str, algorithm: &str, text: &str, signature: &Uint8Array) -> Result<bool, JsValue>;
 }

@@ -12,6 +12,7 @@ mod glue;
 mod isolate;
 mod kv;
 mod log;
+mod messages;
 mod mint;
 mod proxy;
 mod storage;

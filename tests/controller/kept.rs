@@ -226,3 +226,21 @@ fn gates_that_pass_or_that_nobody_can_tell_are_in_no_operators_way() {
         grant(&mut world, command("ana", "shop", "enough", Some("*"), json!({"command": "complete"})));
     }
 }
+
+#[test]
+fn a_write_that_kv_carries_out_late_after_the_next_one_does_not_stand() {
+    let mut world = deployed(1, &["shop"], 10);
+    let set =
+        |percentage: u32| command("ana", "shop", "on", Some("*"), json!({"command": "set", "percentage": percentage}));
+    world.kv.late_rate = 1.0;
+    grant(&mut world, set(20));
+    world.pass(1_000);
+    world.kv.late_rate = 0.0;
+    grant(&mut world, set(30));
+    let revision = |text: &str| serde_json::from_str::<Value>(text).unwrap()["revision"].as_u64().unwrap();
+    world.pass(20_000);
+    let held: Vec<u64> =
+        world.kv.versions("stage/shop").iter().filter_map(|(_, text)| text.as_deref().map(revision)).collect();
+    assert!(held.windows(2).any(|pair| pair[0] > pair[1]), "the late write has come after the next one: {held:?}");
+    assert_eq!(held.last(), Some(&5), "and does not stand: {held:?}");
+}

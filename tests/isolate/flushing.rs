@@ -194,6 +194,7 @@ fn without_a_controller_nothing_is_asked_and_nothing_counted() {
     world.pass(2 * SECOND_MS);
     counted(&mut world, 5);
     world.count(0, 5);
+    assert!(!world.isolate.has_counts(), "nothing piles up that nobody will take");
     assert!(world.controller.flushes.is_empty());
     assert!(!world.isolate.are_counts_due(world.now_ms as f64));
     assert!(!world.isolate.work_due(world.now_ms as f64).is_flush_due);

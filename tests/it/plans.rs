@@ -477,7 +477,7 @@ mod analytics_beta {
     cases! { "analytics-playbook", "analytics-service", "10", CALM:
         a_p1_is_alphas_matter: ["signal.p1 = 1 at 30m"] => Nothing;
         latency_half_over_target: ["new.latency = 1s from 30m"] => Back("latency.p95 > 750ms over 5m");
-        gate_latency: ["new.latency = 600ms from 30m"] => Block("latency.p95 is");
+        gate_latency: ["new.latency = 560ms from 30m"] => Block("latency.p95 is");
     }
 }
 

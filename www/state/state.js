@@ -7,6 +7,7 @@ import * as explain from './explain.js';
 import * as flags from './flags.js';
 import * as history from './history.js';
 import * as list from './list.js';
+import * as outbox from './outbox.js';
 import * as plots from './plots.js';
 import * as rollout from './rollout.js';
 import * as route from './route.js';
@@ -26,6 +27,7 @@ import * as session from './session.js';
  * @property {history.History} history
  * @property {explain.Explain} explain
  * @property {flags.Flags} flags
+ * @property {outbox.OutboxState} outbox
  * @property {dialog.Dialog | null} dialog
  * @property {Toast[]} toasts
  */
@@ -66,6 +68,7 @@ const SLICES = {
   history,
   explain,
   flags,
+  outbox,
   dialog,
   toasts,
 };

@@ -6,6 +6,7 @@ import { isStale } from '../state/contact.js';
 import * as dialog from './dialog/dialog.js';
 import { mountAnnouncer, mountContact, mountHeader } from './frame.js';
 import * as list from './list.js';
+import * as outbox from './outbox.js';
 import * as rehearse from './rehearse.js';
 import * as rollout from './rollout/page.js';
 import * as signIn from './sign-in.js';
@@ -25,8 +26,14 @@ function mountMissing(root) {
   return { update() {}, unmount: () => root.replaceChildren() };
 }
 
-const VIEWS = { list, rollout, rehearse, missing: { mount: mountMissing }, 'sign-in': signIn };
-const TITLES = { list: 'Rollouts', rehearse: 'Rehearse', missing: 'Not found', 'sign-in': 'Sign in' };
+const VIEWS = { list, rollout, rehearse, outbox, missing: { mount: mountMissing }, 'sign-in': signIn };
+const TITLES = {
+  list: 'Rollouts',
+  rehearse: 'Rehearse',
+  outbox: 'Messages',
+  missing: 'Not found',
+  'sign-in': 'Sign in',
+};
 
 /** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {

@@ -2,10 +2,10 @@
 
 use serde_json::value::RawValue;
 
-use super::measures;
 use super::state::State;
 use super::store::{self, Batch, Storage, StorageError};
 use super::turn::{KvTexts, Turn};
+use super::{measures, outbox};
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_model::history::sha256_hex;
 use tidegate_model::{Instant, Name};
@@ -46,7 +46,7 @@ pub fn poll_wanted(call: &Call) -> Poll {
     }
 }
 
-type Answered = Result<Reply, Problem>;
+pub type Answered = Result<Reply, Problem>;
 
 /// Answers a call. `texts` is what KV holds of what the call names.
 ///
@@ -67,7 +67,7 @@ pub fn answer(state: &mut State, turn: &mut Turn<'_>, call: &Call, texts: &KvTex
 fn is_change(call: &Call, route: &Route) -> bool {
     match route {
         Route::Plans => call.method == "PUT",
-        Route::Commands(_) | Route::AllCommands | Route::Signals(_) => true,
+        Route::Commands(_) | Route::AllCommands | Route::Signals(_) | Route::OutboxRetry(_) => true,
         _ => false,
     }
 }
@@ -84,6 +84,7 @@ fn show(state: &State, turn: &mut Turn<'_>, call: &Call, route: &Route) -> Resul
         Route::Rollout(key) => {
             of(key).map(|rollout| Reply::json(200, &view::rollout(&present, rollout)).at(rollout.record.live.revision))
         }
+        Route::Outbox => outbox::answer::show(state, turn.storage, call, turn.now)?,
         Route::Metrics(key) => match of(key) {
             Ok(rollout) => measures::answer(&present, turn.storage, rollout, call)?,
             Err(problem) => Err(problem),
@@ -109,13 +110,20 @@ struct Shown {
     faults: Vec<Noticed>,
     lists: Vec<HeldList>,
     reaches: Vec<Reach>,
+    channels: Vec<(Name, Noticed)>,
     now: Instant,
 }
 
 impl Shown {
     fn of(state: &State, now: Instant) -> Self {
         let isolates = &state.isolates;
-        Self { faults: isolates.faults(now), lists: isolates.lists(now), reaches: isolates.reaches(now), now }
+        Self {
+            faults: isolates.faults(now),
+            lists: isolates.lists(now),
+            reaches: isolates.reaches(now),
+            channels: state.channel_faults(now),
+            now,
+        }
     }
 
     fn present<'a>(&'a self, state: &'a State) -> Present<'a> {
@@ -124,6 +132,7 @@ impl Shown {
             faults: &self.faults,
             lists: &self.lists,
             reaches: &self.reaches,
+            channels: &self.channels,
             isolates: state.isolates.count(),
             now: self.now,
         }
@@ -164,7 +173,7 @@ fn number(call: &Call, name: &'static str) -> Result<Option<u64>, Problem> {
 }
 
 /// How many items a page is to have.
-fn limit(call: &Call) -> Result<u64, Problem> {
+pub fn limit(call: &Call) -> Result<u64, Problem> {
     let limit = number(call, "limit")?.unwrap_or(HISTORY_DEFAULT);
     if (1..=HISTORY_MAX).contains(&limit) {
         Ok(limit)
@@ -282,6 +291,10 @@ fn change(
             Ok(Ok(reply))
         }
         Route::Signals(key) => signal(state, turn, call, key, kept),
+        Route::OutboxRetry(id) => {
+            let now = turn.now;
+            outbox::answer::retry(state, turn, id, |batch, reply| Kept::keep(kept, batch, reply, now))
+        }
         _ => apply(state, turn, call, texts, kept),
     }
 }

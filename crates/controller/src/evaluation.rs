@@ -134,9 +134,13 @@ impl State {
                 Err(refusal) => turn.warn("refused", key.as_str(), &refusal.to_string()),
             }
         }
-        let is_decided = has_fired || !messages.is_empty() || !changes.is_empty() || self.deployment.due(now).is_some();
+        let mut told = Batch::default();
+        let is_told = self.notify(turn, &mut told)?;
+        let is_decided =
+            has_fired || is_told || !messages.is_empty() || !changes.is_empty() || self.deployment.due(now).is_some();
         let is_due = is_decided || is_over(self.counting.stored_at, CHECKPOINT_MS, now);
         let mut batch = if is_due { self.checkpoint(turn) } else { Batch::default() };
+        batch.append(told);
         for (key, message) in &messages {
             batch.message(key, message);
         }

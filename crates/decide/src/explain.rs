@@ -347,8 +347,13 @@ pub fn sentence(text: &str) -> String {
     let is_name = word.trim_end_matches([',', ';', ':', '.']).contains(['_', '.', '`', '@']);
     let mut letters = text.chars();
     let first = letters.next().map(|first| if is_name { first.to_string() } else { first.to_uppercase().collect() });
+    ended(&format!("{}{}", first.unwrap_or_default(), letters.as_str()))
+}
+
+/// The text with an end.
+pub fn ended(text: &str) -> String {
     let end = if text.is_empty() || text.ends_with(['.', '!', '?', ':', '…']) { "" } else { "." };
-    format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
+    format!("{text}{end}")
 }
 
 /// A span of time as people say it, in its largest unit.

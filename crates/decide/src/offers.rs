@@ -6,7 +6,7 @@
 use super::transition::{Refusal, transition};
 use tidegate_model::Instant;
 use tidegate_model::command::{Cause, Command, Setting, Target};
-use tidegate_model::plan::Plan;
+use tidegate_model::plan::{Notice, Plan};
 use tidegate_model::record::{Approval, Record};
 
 /// So many windows are looked through; a week has fewer that matter.
@@ -60,6 +60,12 @@ pub fn offers(
     now: Instant,
 ) -> Offers {
     let open = record.checklist(plan).and_then(|of| record.open_items(&of, plan).into_iter().next());
+    // A message that comes again can be sent again.
+    let mut messages = plan.notices.iter().filter(|notice| notice.by.is_some());
+    let open = open.or_else(|| {
+        let unsent = |notice: &&Notice| notice.every.is_some() || record.sent(&notice.item()).is_none();
+        messages.find(unsent).map(Notice::item)
+    });
     let commands = [
         Command::Start,
         Command::Advance,

@@ -229,7 +229,12 @@ impl Isolate {
     /// Whether the controller is to be asked behind an answer, which may have been counted too late for the flush
     /// before it.
     pub fn are_counts_due(&mut self, now_ms: f64) -> bool {
-        self.meter.has_counts() && self.schedule.take_due(now_ms)
+        self.has_counts() && self.schedule.take_due(now_ms)
+    }
+
+    /// Whether anything was counted that is still to be sent.
+    pub fn has_counts(&self) -> bool {
+        self.meter.has_counts()
     }
 
     /// All of its instruments, at a time.

@@ -27,6 +27,7 @@ pub mod log;
 pub mod measuring;
 pub mod message;
 pub mod meter;
+pub mod notify;
 pub mod own_paths;
 pub mod pace;
 pub mod page;

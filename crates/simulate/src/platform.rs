@@ -176,7 +176,13 @@ impl Platform {
                         inputs.push_back(Input::KvRead(read, Ok(texts)));
                     }
                     Effect::Publish(publication) => inputs.push_back(self.publish(publication)),
-                    Effect::Answer(_) | Effect::WakeAt(_) | Effect::Log(_) | Effect::Fetch(_) => {}
+                    // Nobody is told of what is made up, and nobody is asked.
+                    Effect::Answer(_)
+                    | Effect::WakeAt(_)
+                    | Effect::Log(_)
+                    | Effect::Fetch(_)
+                    | Effect::Send(_)
+                    | Effect::Try(_) => {}
                 }
             }
         }

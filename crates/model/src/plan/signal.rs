@@ -82,7 +82,14 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, WordError> {
         if text.starts_with("secret:") {
-            return text.parse().map(Self::Secret);
+            let malformed = |_| {
+                WordError::new(
+                    "the value",
+                    "the name of a secret",
+                    "`secret:NAME`, with the value set by `wrangler secret put NAME`",
+                )
+            };
+            return text.parse().map(Self::Secret).map_err(malformed);
         }
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let authority = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());

@@ -7,6 +7,8 @@ use super::{Call, Reply, Route, body};
 
 /// The longest that the controller is waited for, in milliseconds: it may be waiting for KV in turn.
 const ANSWER_MS_MAX: f64 = 10_000.0;
+/// The same for samples that are sent to channels: each receiver has ten seconds to answer.
+const TRIED_MS_MAX: f64 = 20_000.0;
 /// The same for a kill, which waits for nothing there: whoever kills must learn soon that they have to kill in
 /// another way.
 const KILLED_MS_MAX: f64 = 1_500.0;
@@ -20,6 +22,8 @@ pub struct Asking {
     pub call: Call,
     /// Whom it kills: a rollout's key, or `*`.
     killed: Option<String>,
+    /// Whether it waits for receivers of messages in turn.
+    is_trial: bool,
 }
 
 impl Asking {
@@ -28,12 +32,13 @@ impl Asking {
         let killed = body::killed(route, &call.body);
         // To the controller HEAD is GET: the isolate leaves the body out.
         let method = if call.is_read() { "GET".to_owned() } else { call.method };
-        Self { call: Call { method, actor: person.name, signal: person.scope.signal, ..call }, killed }
+        let is_trial = matches!(route, Route::ChannelTest(_));
+        Self { call: Call { method, actor: person.name, signal: person.scope.signal, ..call }, killed, is_trial }
     }
 
     /// A delivery for a receiver, which nobody asks for.
     pub const fn delivery(call: Call) -> Self {
-        Self { call, killed: None }
+        Self { call, killed: None, is_trial: false }
     }
 
     /// The call as it is sent.
@@ -43,7 +48,11 @@ impl Asking {
 
     /// How long the controller is waited for, in milliseconds.
     pub const fn ms_max(&self) -> f64 {
-        if self.killed.is_some() { KILLED_MS_MAX } else { ANSWER_MS_MAX }
+        match (&self.killed, self.is_trial) {
+            (Some(_), _) => KILLED_MS_MAX,
+            (None, true) => TRIED_MS_MAX,
+            (None, false) => ANSWER_MS_MAX,
+        }
     }
 
     /// What the controller has answered, or why it has not.

@@ -278,8 +278,15 @@ mod tests {
 
     fn told(before: &Rollout, command: &Command) -> Consequences {
         let deployment = Deployment::default();
-        let present =
-            Present { deployment: &deployment, faults: &[], lists: &[], reaches: &[], isolates: 0, now: now() };
+        let present = Present {
+            deployment: &deployment,
+            faults: &[],
+            lists: &[],
+            channels: &[],
+            reaches: &[],
+            isolates: 0,
+            now: now(),
+        };
         let changed = before.change(Order::new(command.clone(), "ana", "why".into()), now()).unwrap().rollout;
         let ahead = deployment.ahead(&changed, now());
         let moves = moves(&present, before, &ahead.rollout);

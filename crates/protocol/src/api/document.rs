@@ -100,6 +100,9 @@ fn answers(generator: &mut SchemaGenerator) {
     add::<shapes::Metrics>(generator);
     add::<shapes::PlansApplied>(generator);
     add::<shapes::SignalTaken>(generator);
+    add::<shapes::Outbox>(generator);
+    add::<shapes::Retried>(generator);
+    add::<shapes::ChannelTests>(generator);
     add::<shapes::DeliveryTaken>(generator);
     add::<shapes::Assignment>(generator);
     add::<shapes::Preview>(generator);

@@ -55,6 +55,9 @@ pub struct Call {
     pub key: Option<String>,
     /// Its body.
     pub body: String,
+    /// Scheme and host that it was sent to.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// The text of `CONSOLE_HOST`, which no plan's route may name.
     #[serde(default)]
     pub console_host: Option<String>,
@@ -177,6 +180,12 @@ pub enum Route {
     Metrics(String),
     /// `rollouts/KEY/previews`
     Previews(String),
+    /// `outbox`
+    Outbox,
+    /// `outbox/ID/retry`
+    OutboxRetry(String),
+    /// `channels/NAME/test`
+    ChannelTest(String),
     /// `plans`
     Plans,
     /// `assign`
@@ -205,6 +214,9 @@ impl Route {
             ["rollouts", key, "signals"] => (Self::Signals((*key).to_owned()), "POST"),
             ["rollouts", key, "metrics"] => (Self::Metrics((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "previews"] => (Self::Previews((*key).to_owned()), "POST"),
+            ["outbox"] => (Self::Outbox, "GET, HEAD"),
+            ["outbox", id, "retry"] => (Self::OutboxRetry((*id).to_owned()), "POST"),
+            ["channels", name, "test"] => (Self::ChannelTest((*name).to_owned()), "POST"),
             ["plans"] => (Self::Plans, "GET, HEAD, PUT"),
             ["assign"] => (Self::Assign, "GET, HEAD"),
             ["openapi.json"] => (Self::Description, "GET, HEAD"),

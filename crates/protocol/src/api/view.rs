@@ -13,7 +13,8 @@ use crate::reach::Reach;
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::ends::Ends;
 use tidegate_decide::explain::{self, ELSEWHERE, UNJUDGED, listed, sentence};
-use tidegate_decide::judge::Judgement;
+use tidegate_decide::judge::guard::Handed;
+use tidegate_decide::judge::{Judge, Judgement};
 use tidegate_decide::offers::NotNow;
 use tidegate_decide::reports::never_reported;
 use tidegate_decide::rollout::{Noticed, Rollout};
@@ -21,6 +22,7 @@ use tidegate_decide::schedule::{Blocker, Next};
 use tidegate_decide::sources::faults;
 use tidegate_decide::transition::Refusal;
 use tidegate_model::Instant;
+use tidegate_model::Name;
 use tidegate_model::command::UNCONDITIONAL;
 use tidegate_model::condition::{Condition, Term};
 use tidegate_model::fault::Explain as _;
@@ -36,6 +38,8 @@ pub struct Present<'a> {
     pub faults: &'a [Noticed],
     /// The lists of KV that isolates hold.
     pub lists: &'a [HeldList],
+    /// What is wrong with channels, by the rollouts whose plans have them.
+    pub channels: &'a [(Name, Noticed)],
     /// How far kills have come.
     pub reaches: &'a [Reach],
     /// How many isolates were heard in the last minute.
@@ -64,6 +68,8 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
     let sources = metrics.map_or_else(Vec::new, |metrics| faults(plan, &metrics.sources, &metrics.signals, now));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     let is_its_list = |list: &&HeldList| plan.groups.get(&list.group).is_some_and(|group| group.kv);
+    let channels = present.channels.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
+    let reported = reported.chain(channels);
     shapes::Rollout {
         key: (&plan.key).into(),
         description: plan.description.clone(),
@@ -83,6 +89,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         checklist: record
             .checklist(plan)
             .map(|of| shapes::Checklist { of: Text::word(of.kind()), items: items(record, &of, of.items(plan)) }),
+        to_send: metrics.map_or_else(Vec::new, |metrics| to_send(plan, record, &metrics.judge)),
         hold: hold(plan, record, now),
         next: outlook.next.map(|own| next(own, &outlook.blocked)),
         blocked: outlook.blocked.iter().map(blocker).collect(),
@@ -249,6 +256,14 @@ fn items(record: &Record, of: &Checklist, items: &[String]) -> Vec<shapes::Item>
             .map(|approval| shapes::Approved { by: approval.by.clone(), at: approval.at.into() }),
     };
     items.iter().map(view).collect()
+}
+
+fn to_send(plan: &Plan, record: &Record, judge: &Judge) -> Vec<shapes::Item> {
+    let view = |own: Handed<'_>| shapes::Item {
+        item: own.item,
+        approved: own.sent.map(|sent| shapes::Approved { by: sent.by.clone(), at: sent.at.into() }),
+    };
+    judge.handed(plan, record).map(view).collect()
 }
 
 fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<shapes::Hold> {

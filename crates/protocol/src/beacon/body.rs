@@ -259,6 +259,30 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_a_page_are_added_up_exactly() {
+        let sum_of = |metrics: &str, name: &str| {
+            let window = read(&format!(",\"metrics\":{metrics}")).first().map(|report| report.count().window);
+            let tally = window.and_then(|window| window.tally(Variant::New, None).cloned()).unwrap_or_default();
+            tally.sum_of(&name.parse().unwrap_or_else(|_| unreachable!()))
+        };
+        assert_eq!(sum_of(r#"{"value.charts":4}"#, "charts"), (4.0, 1));
+        assert_eq!(sum_of(r#"{"value.charts":0}"#, "charts"), (0.0, 1));
+        assert_eq!(sum_of(r#"{"value.charts":1000000}"#, "charts"), (1_000_000.0, 1));
+        assert_eq!(sum_of(r#"{"value.charts":0.3336}"#, "charts"), (0.334, 1));
+        for wrong in ["-1", "1000001", "\"4\"", "null", "[4]", "1e300", "true"] {
+            assert_eq!(sum_of(&format!("{{\"value.charts\":{wrong}}}"), "charts"), (0.0, 0), "{wrong}");
+        }
+        let mut both = crate::beacon::Report::count(&read(r#","metrics":{"value.charts":4}"#)[0]).window;
+        let other = crate::beacon::Report::count(&read(r#","metrics":{"value.charts":3}"#)[0]).window;
+        both.merge(&other);
+        let tally = both.tally(Variant::New, None).cloned().unwrap_or_default();
+        assert_eq!(tally.sum_of(&"charts".parse().unwrap_or_else(|_| unreachable!())), (7.0, 2));
+        let text = serde_json::to_string(&tally).unwrap_or_default();
+        assert!(text.contains(r#""sums":{"charts":7000}"#), "{text}");
+        assert_eq!(serde_json::from_str(&text).ok(), Some(tally));
+    }
+
+    #[test]
     fn errors_and_events_are_bounded() {
         for (js_errors, expected) in [("7", 7), ("7.9", 7), ("1e18", 1_000), ("-1", 0), ("\"7\"", 0), ("{}", 0)] {
             assert_eq!(

@@ -13,6 +13,7 @@
 mod change;
 mod measured;
 mod others;
+mod outbox;
 mod problem;
 mod record;
 mod rollout;
@@ -23,6 +24,7 @@ pub mod vocabulary;
 pub use change::{AllDone, Changed, Consequences, Done, Ends, Moves, Refused, Standing, Step, Tried, Warning};
 pub use measured::{Evidence, Measured, MeasuredSide, Metrics, Quantiles, Subjects};
 pub use others::{Assignment, Health, PlanApplied, PlansApplied, Preview, Session, SignalTaken, SnapshotHealth};
+pub use outbox::{ChannelTest, ChannelTests, NotRetried, Outbox, OutboxChannel, OutboxMessage, Retried};
 pub use problem::{Fault, Problem, RefusedPlan};
 pub use record::{Entry, Explanation, History, Message, Messages, RecordedCommand, RollbackTo};
 pub use rollout::{

@@ -57,6 +57,10 @@ shape! {
         /// The checklist that counts now.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub checklist: Option<Checklist>,
+        /// The messages of the plan that people were handed to send (`by` of a `[[notice]]`). `approve` ticks one off;
+        /// nothing waits for them. Absent for none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub to_send: Vec<Item>,
         /// The bake time of the current stage.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub hold: Option<Hold>,

@@ -69,6 +69,10 @@ vocabulary! {
         "other-key", "nothing-open", "last-stage", "unknown-stage", "unknown-item", "approved-already",
         "would-rise", "running-plan", "unread-plan",
     ];
+    /// Whether a message was sent; `dead`: it was given up.
+    DeliveryState is ["waiting", "sent", "dead"];
+    /// What has become of a sample; `nothing` where this kind of channel has no test message.
+    TestOutcome is ["sent", "nothing", "failed", "refused"];
     /// What keeps the schedule from going on.
     BlockedBy is [
         "hold", "gates", "sample_ratio", "checklist", "freeze", "enter", "manual", "after", "start", "killed",
