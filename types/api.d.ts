@@ -422,12 +422,7 @@ export type Rollout = {
   sample_ratio?: Judgement;
   /** The checklist that counts now. */
   checklist?: Checklist;
-<<<<<<< HEAD
   /** The bake time of the current stage. */
-=======
-  /** The messages of the plan that people were handed to send (`by` of a `[[notice]]`). `approve` ticks one off; nothing waits for them. Absent for none. */
-  to_send?: Item[];
->>>>>>> int
   hold?: Hold;
   /** What the schedule will do next. */
   next?: Next;
@@ -883,116 +878,7 @@ export type Message = {
   guardrail?: number;
 };
 
-<<<<<<< HEAD
 /** A page of a history. */
-=======
-export type Outbox = {
-  messages: OutboxMessage[];
-  /** The channels of all plans, and those that something waits for. */
-  channels: OutboxChannel[];
-  at: Time;
-};
-
-export type OutboxMessage = {
-  /** Its receiver gets it too, each time that it is sent. */
-  id: string;
-  at: Time;
-  rollout: Name;
-  revision?: Revision;
-  channel: Name;
-  channel_kind?: ChannelKind;
-  /** What it is about. */
-  kind:
-    | 'alert'
-    | 'resolved'
-    | 'escalation'
-    | 'checkin'
-    | 'digest'
-    | 'notice'
-    | 'stage'
-    | 'rollback'
-    | 'kill'
-    | 'waiting'
-    | 'blocked'
-    | 'fault'
-    | 'report'
-    | 'test';
-  urgency: 'info' | 'warning' | 'critical';
-  /** Its first line. */
-  headline: string;
-  state: 'waiting' | 'sent' | 'dead';
-  tries: number;
-  next_try?: Time;
-  /** Why the last try failed. */
-  error?: string;
-  /** How many messages it is made of. */
-  folded: number;
-  ended_at?: Time;
-};
-
-export type OutboxChannel = {
-  channel: Name;
-  kind?: ChannelKind;
-  /** The rollouts whose plans define it like this. */
-  rollouts: Name[];
-  waiting: number;
-  oldest?: Time;
-  /** Whether its last message was given up. */
-  is_dead: boolean;
-  /** What is wrong with it. */
-  fault?: string;
-  /** What its last try failed over. */
-  error?: string;
-  /** Messages that were ever sent to channels of this name. */
-  sent: number;
-  /** Tries that have ever failed. */
-  failed: number;
-  /** Messages that were ever given up. */
-  dead: number;
-};
-
-/** What carries the messages of a channel. */
-export type ChannelKind =
-  | 'slack'
-  | 'teams'
-  | 'pagerduty'
-  | 'opsgenie'
-  | 'jsm'
-  | 'jira'
-  | 'mail'
-  | 'statuspage'
-  | 'sentry'
-  | 'grafana'
-  | 'webhook';
-
-export type Retried = {
-  /** The ids of the messages that are sent again now. */
-  retried: string[];
-  /** Those that are not. */
-  skipped: {
-    id: string;
-    why: string;
-  }[];
-};
-
-export type ChannelTests = {
-  tests: ChannelTest[];
-};
-
-export type ChannelTest = {
-  channel: Name;
-  kind: ChannelKind;
-  rollouts: Name[];
-  /** `nothing` where this kind of channel has no test message. */
-  outcome: 'sent' | 'nothing' | 'failed' | 'refused';
-  error?: string;
-  status?: number;
-  /** The beginning of the answer. */
-  body?: string;
-  took_ms: number;
-};
-
->>>>>>> int
 export type History = {
   /** The newest first, byte for byte as their hashes cover them. */
   entries: Entry[];
@@ -1684,4 +1570,110 @@ export type RefusedPlan = {
   detail: string;
   /** What to do. */
   help?: string;
+};
+
+export type Outbox = {
+  messages: OutboxMessage[];
+  /** The channels of all plans, and those that something waits for. */
+  channels: OutboxChannel[];
+  at: Time;
+};
+
+export type OutboxMessage = {
+  /** Its receiver gets it too, each time that it is sent. */
+  id: string;
+  at: Time;
+  rollout: Name;
+  revision?: Revision;
+  channel: Name;
+  channel_kind?: ChannelKind;
+  /** What it is about. */
+  kind:
+    | 'alert'
+    | 'resolved'
+    | 'escalation'
+    | 'checkin'
+    | 'digest'
+    | 'notice'
+    | 'stage'
+    | 'rollback'
+    | 'kill'
+    | 'waiting'
+    | 'blocked'
+    | 'fault'
+    | 'report'
+    | 'test';
+  urgency: 'info' | 'warning' | 'critical';
+  /** Its first line. */
+  headline: string;
+  state: 'waiting' | 'sent' | 'dead';
+  tries: number;
+  next_try?: Time;
+  /** Why the last try failed. */
+  error?: string;
+  /** How many messages it is made of. */
+  folded: number;
+  ended_at?: Time;
+};
+
+export type OutboxChannel = {
+  channel: Name;
+  kind?: ChannelKind;
+  /** The rollouts whose plans define it like this. */
+  rollouts: Name[];
+  waiting: number;
+  oldest?: Time;
+  /** Whether its last message was given up. */
+  is_dead: boolean;
+  /** What is wrong with it. */
+  fault?: string;
+  /** What its last try failed over. */
+  error?: string;
+  /** Messages that were ever sent to channels of this name. */
+  sent: number;
+  /** Tries that have ever failed. */
+  failed: number;
+  /** Messages that were ever given up. */
+  dead: number;
+};
+
+/** What carries the messages of a channel. */
+export type ChannelKind =
+  | 'slack'
+  | 'teams'
+  | 'pagerduty'
+  | 'opsgenie'
+  | 'jsm'
+  | 'jira'
+  | 'mail'
+  | 'statuspage'
+  | 'sentry'
+  | 'grafana'
+  | 'webhook';
+
+export type Retried = {
+  /** The ids of the messages that are sent again now. */
+  retried: string[];
+  /** Those that are not. */
+  skipped: {
+    id: string;
+    why: string;
+  }[];
+};
+
+export type ChannelTests = {
+  tests: ChannelTest[];
+};
+
+export type ChannelTest = {
+  channel: Name;
+  kind: ChannelKind;
+  rollouts: Name[];
+  /** `nothing` where this kind of channel has no test message. */
+  outcome: 'sent' | 'nothing' | 'failed' | 'refused';
+  error?: string;
+  status?: number;
+  /** The beginning of the answer. */
+  body?: string;
+  took_ms: number;
 };

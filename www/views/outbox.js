@@ -5,9 +5,9 @@ import { badge, note } from '../parts/small.js';
 import { messagesOf } from '../state/outbox.js';
 import { rolloutHash } from '../state/route.js';
 import { isOperator } from '../state/session.js';
-import { messageKind } from '../text/words.js';
 import { plural } from '../text/numbers.js';
 import { ago, time, until } from '../text/time.js';
+import { messageKind } from '../text/words.js';
 
 /** @import { Dispatch } from '../state/events.js' */
 
