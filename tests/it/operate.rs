@@ -732,7 +732,9 @@ fn the_status_of_one_and_of_all_and_of_none() {
     ends(
         &all.run(&["status"]),
         0,
-        &["ROLLOUT  STATE    STAGE       NOW   NEXT  BLOCKED BY\ndemo     running  canary 1/2  10 %  –     hold\n"],
+        &[
+            "ROLLOUT  STATE    STAGE       NOW   NEXT  BLOCKED BY\ndemo     running  canary 1/2  10 %  –     bake time\n",
+        ],
     );
     let none = Server::new(vec![ok(json!({ "rollouts": [] }))]);
     ends(&none.run(&["status"]), 0, &["tidegate apply PLAN.toml"]);
@@ -796,9 +798,11 @@ fn entry(revision: u64, previous: &str) -> Value {
 #[test]
 fn the_history_is_read_page_by_page() {
     let hash = |revision: u64| format!("{revision:064x}");
+    let explained =
+        json!([{ "revision": 3, "done": "advanced", "outcome": "running in canary at 10 %", "reason": "fine" }]);
     let pages = |first: u64| {
         vec![
-            ok(json!({ "entries": [entry(3, &hash(2)), entry(2, &hash(1))], "before": 2 })),
+            ok(json!({ "entries": [entry(3, &hash(2)), entry(2, &hash(1))], "explanations": explained, "before": 2 })),
             ok(json!({ "entries": [entry(first, &hash(0))], "before": null })),
         ]
     };
@@ -895,7 +899,7 @@ fn signals_previews_and_explanations() {
         json!({ "rollout": "demo", "name": "p1", "at": "2026-01-01T00:00:00Z" }),
         &[],
     )]);
-    ends(&server.run(&["signal", "demo", "p1"]), 0, &["demo: p1 counted once"]);
+    ends(&server.run(&["signal", "demo", "p1"]), 0, &["demo: p1 counted 1 time"]);
     ends(&server.run(&["signal", "demo", "db_cpu", "--value", "-0.5"]), 0, &["demo: db_cpu is -0.5"]);
     let bodies: Vec<Value> = server.asked().into_iter().map(|asked| asked.body).collect();
     assert_eq!(bodies, [json!({ "name": "p1", "count": 1 }), json!({ "name": "db_cpu", "value": -0.5 })]);
