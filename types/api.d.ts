@@ -422,6 +422,8 @@ export type Rollout = {
   sample_ratio?: Judgement;
   /** The checklist that counts now. */
   checklist?: Checklist;
+  /** The messages of the plan that people were handed to send (`by` of a `[[notice]]`). `approve` ticks one off; nothing waits for them. Absent for none. */
+  to_send?: Item[];
   /** The bake time of the current stage. */
   hold?: Hold;
   /** What the schedule will do next. */
@@ -1572,60 +1574,89 @@ export type RefusedPlan = {
   help?: string;
 };
 
+/** Messages out, and the channels that they go to. */
 export type Outbox = {
+  /** The newest first. */
   messages: OutboxMessage[];
   /** The channels of all plans, and those that something waits for. */
   channels: OutboxChannel[];
+  /** When this was so. */
   at: Time;
 };
 
+/** A message. */
 export type OutboxMessage = {
   /** Its receiver gets it too, each time that it is sent. */
   id: string;
+  /** When what it tells of happened. */
   at: Time;
+  /** The rollout that it is about; of several, one of them. */
   rollout: Name;
-  revision?: Revision;
+  /** The history entry that it is about. */
+  revision?: number;
+  /** The channel. */
   channel: Name;
-  channel_kind?: ChannelKind;
+  /** What carries it. */
+  channel_kind?:
+    | 'slack'
+    | 'teams'
+    | 'pagerduty'
+    | 'opsgenie'
+    | 'jsm'
+    | 'jira'
+    | 'mail'
+    | 'statuspage'
+    | 'sentry'
+    | 'grafana'
+    | 'webhook'
+    | null;
   /** What it is about. */
-  kind:
-    | 'alert'
-    | 'resolved'
-    | 'escalation'
-    | 'checkin'
-    | 'digest'
-    | 'notice'
-    | 'stage'
-    | 'rollback'
-    | 'kill'
-    | 'waiting'
-    | 'blocked'
-    | 'fault'
-    | 'report'
-    | 'test';
-  urgency: 'info' | 'warning' | 'critical';
+  kind: NotificationKind;
+  /** How soon somebody should look. */
+  urgency: Urgency;
   /** Its first line. */
   headline: string;
+  /** Whether it was sent. */
   state: 'waiting' | 'sent' | 'dead';
+  /** How often it was tried. */
   tries: number;
+  /** When it is tried next, of one that waits. */
   next_try?: Time;
   /** Why the last try failed. */
   error?: string;
   /** How many messages it is made of. */
   folded: number;
+  /** When it was sent or given up. */
   ended_at?: Time;
 };
 
+/** A channel as one or several plans define it alike. */
 export type OutboxChannel = {
+  /** Its name. */
   channel: Name;
-  kind?: ChannelKind;
+  /** What carries its messages. */
+  kind?:
+    | 'slack'
+    | 'teams'
+    | 'pagerduty'
+    | 'opsgenie'
+    | 'jsm'
+    | 'jira'
+    | 'mail'
+    | 'statuspage'
+    | 'sentry'
+    | 'grafana'
+    | 'webhook'
+    | null;
   /** The rollouts whose plans define it like this. */
   rollouts: Name[];
+  /** How many messages wait. */
   waiting: number;
+  /** When the oldest of them was caused. */
   oldest?: Time;
   /** Whether its last message was given up. */
   is_dead: boolean;
-  /** What is wrong with it. */
+  /** What is wrong with it, as a sentence. */
   fault?: string;
   /** What its last try failed over. */
   error?: string;
@@ -1637,43 +1668,75 @@ export type OutboxChannel = {
   dead: number;
 };
 
-/** What carries the messages of a channel. */
-export type ChannelKind =
-  | 'slack'
-  | 'teams'
-  | 'pagerduty'
-  | 'opsgenie'
-  | 'jsm'
-  | 'jira'
-  | 'mail'
-  | 'statuspage'
-  | 'sentry'
-  | 'grafana'
-  | 'webhook';
-
+/** Messages that are sent again. */
 export type Retried = {
   /** The ids of the messages that are sent again now. */
   retried: string[];
   /** Those that are not. */
-  skipped: {
-    id: string;
-    why: string;
-  }[];
+  skipped: NotRetried[];
 };
 
+/** Samples that were sent to channels. */
 export type ChannelTests = {
+  /** For each channel. */
   tests: ChannelTest[];
 };
 
+/** A sample that was sent to a channel. */
 export type ChannelTest = {
+  /** The channel. */
   channel: Name;
-  kind: ChannelKind;
+  /** What carries its messages. */
+  kind:
+    | 'slack'
+    | 'teams'
+    | 'pagerduty'
+    | 'opsgenie'
+    | 'jsm'
+    | 'jira'
+    | 'mail'
+    | 'statuspage'
+    | 'sentry'
+    | 'grafana'
+    | 'webhook';
+  /** The rollouts whose plans define it like this. */
   rollouts: Name[];
-  /** `nothing` where this kind of channel has no test message. */
+  /** What has become of it. */
   outcome: 'sent' | 'nothing' | 'failed' | 'refused';
+  /** What went wrong. */
   error?: string;
+  /** The status of the answer, where there was one. */
   status?: number;
-  /** The beginning of the answer. */
+  /** The beginning of the answer's body. */
   body?: string;
+  /** How long it took, in milliseconds. */
   took_ms: number;
+};
+
+/** What a notification is about. `alert`: A guardrail came true. `resolved`: What an earlier notification was about is over. `escalation`: A guardrail has been true for so long that somebody else is to know. `checkin`: The figures, at an interval of the stage. `digest`: The figures, at an hour of the day. `notice`: A message that the plan has for this time. `stage`: The rollout has gone on: started, advanced, set, paused, resumed, completed. `rollback`: The rollout was sent back. `kill`: All traffic goes to legacy until it is revived. `waiting`: A person is waited for. `blocked`: It does not go on, though its time has come. `fault`: Something is wrong with what Tidegate relies on. `report`: A report on a rollout that has ended. `test`: A sample, to see whether a channel works. */
+export type NotificationKind =
+  | 'alert'
+  | 'resolved'
+  | 'escalation'
+  | 'checkin'
+  | 'digest'
+  | 'notice'
+  | 'stage'
+  | 'rollback'
+  | 'kill'
+  | 'waiting'
+  | 'blocked'
+  | 'fault'
+  | 'report'
+  | 'test';
+
+/** How soon somebody should look. `info`: Whenever they like. `warning`: In working hours. `critical`: At once. */
+export type Urgency = 'info' | 'warning' | 'critical';
+
+/** A message that is not sent again. */
+export type NotRetried = {
+  /** Its id. */
+  id: string;
+  /** Why not. */
+  why: string;
 };

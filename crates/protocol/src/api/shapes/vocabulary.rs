@@ -111,7 +111,8 @@ vocabulary! {
     ProblemType is [
         "urn:tidegate:problem:no-tokens", "urn:tidegate:problem:bad-tokens", "urn:tidegate:problem:unauthorized",
         "urn:tidegate:problem:forbidden", "urn:tidegate:problem:cross-site", "urn:tidegate:problem:plain-http",
-        "urn:tidegate:problem:not-found", "urn:tidegate:problem:unknown-rollout",
+        "urn:tidegate:problem:not-found", "urn:tidegate:problem:unknown-message",
+        "urn:tidegate:problem:unknown-channel", "urn:tidegate:problem:unknown-rollout",
         "urn:tidegate:problem:method-not-allowed", "urn:tidegate:problem:too-large", "urn:tidegate:problem:too-many",
         "urn:tidegate:problem:malformed", "urn:tidegate:problem:revision-required",
         "urn:tidegate:problem:stale-revision", "urn:tidegate:problem:refused", "urn:tidegate:problem:key-reused",
