@@ -92,10 +92,11 @@ lint: setup ## Check layout, code and types: rustfmt, clippy natively and for wa
 	cargo clippy --target wasm32-unknown-unknown --lib -- -D warnings
 	cargo clippy --target wasm32-unknown-unknown --lib -p tidegate-rehearse -- -D warnings
 
-format: setup ## Lay the code out, and mend what Biome can mend safely
+format: setup ## Format the code, write the API’s document and its types, and fix what Biome can fix safely
 	cargo fmt
-	node scripts/api-types.mjs
+	cargo test --quiet --test it -- --ignored --exact openapi::write
 	npx biome check --write .
+	node scripts/api-types.mjs
 
 bench: bench-native bench-edge bench-cold bench-propagation bench-flushes size ## Measure against the goals: native, in workerd, propagation, flushes, size
 

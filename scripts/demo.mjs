@@ -79,14 +79,14 @@ async function run() {
 /** What was done last, but for what anybody may do, which is told by the state. */
 function noteOf({ rollout: { key, state }, entry }) {
   if (state.killed)
-    return `Killed: everybody is on legacy. Revive it in the console, by \`tidegate revive ${key}\`, or start over (s).`;
+    return `Killed: all traffic is on legacy. Revive it in the console, by \`tidegate revive ${key}\`, or start over (s).`;
   const told = {
     rolled_back:
       entry?.actor === 'guardrail'
         ? 'See in the console why it was rolled back, mend the new shop (h), start over (s).'
         : `Rolled back by hand. Resume it in the console or by \`tidegate resume ${key}\` (its checklist comes first), or start over (s).`,
     paused: `Held by hand. Resume it in the console, by \`tidegate resume ${key}\`, or start over (s).`,
-    completed: 'Completed by hand: everybody is on new. Start over (s), or roll it back.',
+    completed: 'Completed by hand: 100 % on new. Start over (s), or roll it back.',
   };
   return told[state.phase] ?? note;
 }

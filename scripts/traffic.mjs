@@ -17,7 +17,7 @@ let hasAnswered = false;
 setInterval(() => {
   const { legacy, new: next, rescued, failed, unanswered, reports } = visitors.take();
   hasAnswered ||= legacy + next + rescued + failed > 0;
-  if (!hasAnswered && unanswered) fail(`nobody answers on port ${PORT}: start \`make dev\` first, or name its PORT`);
+  if (!hasAnswered && unanswered) fail(`nothing answers on port ${PORT}: start \`make dev\` first, or name its PORT`);
   const parts = Object.entries({ legacy, new: next, rescued, failed, 'no answer': unanswered, reports }).filter(
     ([, times]) => times > 0,
   );

@@ -8,7 +8,7 @@
 //! - [`controller`]: the one writer of a deployment's states, as a machine: inputs and the time in, effects out.
 //! - [`isolate`]: what one isolate of the edge knows, as a machine likewise.
 //! - `edge`: wasm only, and the one place that names the platform. It stands in this package.
-//! - `simulate`: a rollout's whole life under a virtual clock and generated traffic, run by that controller.
+//! - `simulate`: a rollout's whole course under a virtual clock and generated traffic, run by that controller.
 //! - `text`: plans as people write them. Not for the edge, which reads what was compiled.
 //! - `rehearse`: a simulation as the console's page has it, a wasm of its own.
 //! - `cli`: native only. The command `tidegate`.

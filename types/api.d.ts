@@ -3,14 +3,11 @@
 /** Letters, digits, `_`, `-` and `.`; starts with a letter or a digit. */
 export type Name = string;
 
-/** Percent of all subjects, in steps of 0.001. A finer one is refused, never rounded. */
+/** Percent of all users, in steps of 0.001. A finer one is refused, never rounded. */
 export type Percentage = number;
 
 /** RFC 3339, in UTC. */
 export type Time = string;
-
-/** Grows by one with each history entry of a rollout; for plans, with each change of any plan. */
-export type Revision = number;
 
 /** A whole number and `ms`, `s`, `m`, `h`, `d` or `w`, such as `48h`. */
 export type Duration = string;
@@ -27,39 +24,14 @@ export type Reason = string;
 /** Why. It may be left out or empty, since nothing may be in the way of what stops something: the history then has `no reason given`, and the reason can follow by a `note`. */
 export type StopReason = string;
 
-/** `draft`: not started. `running`: the schedule advances it. `paused`: stays where it is. `rolled_back`: back at less, or at nobody. `completed`: everybody is on new. */
+/** `draft`: not started. `running`: the schedule advances it. `paused`: stays where it is. `rolled_back`: back at a smaller percentage, or at 0 %. `completed`: 100 % on new for good. */
 export type Phase = 'draft' | 'running' | 'paused' | 'rolled_back' | 'completed';
 
 /** Which frontend. */
 export type Variant = 'legacy' | 'new';
 
-/** No data is `inconclusive`, never a pass and never a fail. A guardrail passes while its condition is false. */
+/** What a condition says of the figures. `pass`: A gate's condition is true, a guardrail's is false. `fail`: A gate's condition is false, a guardrail's is true. `inconclusive`: Not enough data, which is never a pass and never a fail. */
 export type Verdict = 'pass' | 'fail' | 'inconclusive';
-
-/** The name of the token; or `schedule` (the plan), `kv` (an edit by hand in KV), `guardrail`. */
-export type Actor = string;
-
-/** `phase`: not in this phase. `killed`: revive it first. `not-killed`: there is nothing to revive. `kill-key`: a kill key stands in KV and only deleting it there ends the kill. `checklist`: items are open. `early`: before the plan's `start`. `guardrail`: one has acted, and nobody has gone on since. `gates`: gates of the stage fail. `other-key`: `confirm` names another rollout. `nothing-open`: nothing is left to approve. `frozen`: in a `freeze`. `enter`: outside the next stage's `enter`. `last-stage`: there is no next one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `would-rise`: a rollback goes down. `running-plan`: the plan of a started rollout cannot change in this way. `unread-plan`: what is stored of the rollout cannot be read; kill, pause and a rollback to 0 % work, and applying its plan anew mends it. */
-export type Refusal =
-  | 'phase'
-  | 'killed'
-  | 'not-killed'
-  | 'kill-key'
-  | 'checklist'
-  | 'early'
-  | 'frozen'
-  | 'enter'
-  | 'guardrail'
-  | 'gates'
-  | 'other-key'
-  | 'nothing-open'
-  | 'last-stage'
-  | 'unknown-stage'
-  | 'unknown-item'
-  | 'approved-already'
-  | 'would-rise'
-  | 'running-plan'
-  | 'unread-plan';
 
 /** A command of an operator. */
 export type CommandName =
@@ -72,17 +44,20 @@ export type CommandName =
   | 'kill'
   | 'revive'
   | 'approve'
-  | 'complete';
+  | 'complete'
+  | 'note';
 
 /** The live state of a rollout, as it is also published to KV. */
 export type State = {
-  revision: Revision;
+  /** Grows by one with each change. */
+  revision: number;
   /** The revision of the plan that it follows. */
   plan: number;
   /** One run through the stages; a resume after a rollback starts the next. */
   attempt: number;
+  /** How far it has come. */
   phase: Phase;
-  /** The kill switch: everybody is on legacy, whatever the phase. */
+  /** The kill switch: all traffic goes to legacy, whatever the phase. */
   killed: boolean;
   /** The current stage. */
   stage: Name;
@@ -90,31 +65,27 @@ export type State = {
   percentage: Percentage;
   /** On new beside the percentage: those of the stages up to the current one. */
   groups: Name[];
-  /** Since when the same subjects get the same side by it. */
+  /** Since when the same users get the same side by it. */
   since: Time;
-  /** Present and true once it has done its time in the last stage, so that rollouts that come after it may go. */
+  /** Present and true once its last stage is over, so that rollouts that come after it may go. */
   ended?: boolean;
   /** The edit by hand in KV that was adopted last. */
-  kv?: {
-    /** The value of the key `stage/KEY`, as it was read. */
-    text: string;
-    at: Time;
-  };
+  kv?: Adopted;
 };
 
 /** Whom a change moves, together with what the schedule makes of it at once. Groups are not counted. */
 export type Moves = {
-  /** In effect before, in percent. */
+  /** In effect before. */
   from: Percentage;
-  /** In effect after, in percent. */
+  /** In effect after. */
   to: Percentage;
-  /** The side to which subjects move. */
+  /** The side that users move to. */
   direction: 'new' | 'legacy' | 'none';
-  /** How many move, in percentage points of all subjects. */
+  /** How many move, in percentage points of all users. */
   share: Percentage;
-  /** How many of the subjects of the last day that is; null where none were seen. */
+  /** How many of the users of the last day that is; null where none were seen. */
   subjects: number | null;
-  /** Whether `share` follows from the percentages alone or from measured traffic. */
+  /** What `share` follows from. */
   basis: 'percentage' | 'traffic';
 };
 
@@ -123,216 +94,86 @@ export type Item = {
   /** The text of the item. */
   item: string;
   /** Absent while it is open. */
-  approved?: {
-    by: Actor;
-    at: Time;
-  };
+  approved?: Approved;
 };
 
-/** What one comparison rests on. */
+/** What one comparison of a condition rests on. */
 export type Figure = {
-  /** With its endpoint: `latency.p95@api`. */
+  /** The metric, with its endpoint: `latency.p95@api`. */
   metric: string;
   /** The endpoint alone. */
   endpoint?: string;
-  /** Of `value`, `legacy` and, but for a factor, `bound`. */
-  unit: 'share' | 'milliseconds' | 'number';
-  /** Of new: shares from 0 to 1, times in milliseconds. Null without observations. */
+  /** The unit of `value`, `legacy` and, but for a factor, of `bound`. */
+  unit: Unit;
+  /** On new: shares as fractions of 1, times in milliseconds. */
   value: number | null;
-  /** The same of legacy, where it is compared. */
+  /** On legacy, where it is compared. */
   legacy?: number | null;
-  op?: '<' | '<=' | '>' | '>=' | '=';
-  /** In the same unit; the factor of a comparison with legacy. */
+  /** `<`, `<=`, `>`, `>=` or `=`. */
+  op?: string;
+  /** The bound in the same unit; the factor of a comparison with legacy. */
   bound: number | null;
-  /** What it is compared with: a number; legacy, by a sequential test; legacy's last day with traffic; the split that the percentage promises. */
-  basis: 'limit' | 'legacy' | 'legacy_before' | 'sample_ratio';
-  /** When legacy was last measured. */
+  /** What it is compared with. */
+  basis: Basis;
+  /** When legacy was last measured, where its last day stands in. */
   legacy_until?: Time;
-  /** What the guardrail does where it comes true. */
+  /** What the guardrail does where it comes true, as the plan has it; none for a gate. */
   then?: string;
-  /** What it is measured over: a duration, `stage` or `attempt`. */
+  /** The span measured: a duration, `stage` or `attempt`; none where the metric has no span. */
   span?: string;
-  /** What observations are. */
-  of: 'requests' | 'page_views' | 'users' | 'nothing';
-  /** How many observations of new. */
+  /** What `observations` counts. */
+  of: Counted;
+  /** On how many observations of new the value rests. */
   observations: number;
-  /** How many of legacy. */
+  /** On how many of legacy, where it is compared. */
   observations_legacy?: number;
-  /** What the sequential test has counted on either side: a user's minutes, not requests. */
-  exposures?: {
-    new: number;
-    legacy: number;
-  };
-  /** The evidence of a comparison with legacy; null where it is too large for a number. */
+  /** The exposures that the sequential test used: it counts a user's minutes, not requests. */
+  exposures?: Exposures;
+  /** The evidence of a comparison, as a number: how many times likelier what was seen is if the condition is true. */
   e_value?: number | null;
-  /** The threshold from which evidence is significant: one in so many harmless releases reaches it. */
+  /** How much of it there has to be. */
   e_needed?: number | null;
-  /** What the evidence is for: that new has more than `bound` times legacy's, less, or more than twice that of the most that legacy's last day can have been. */
-  shows?: 'more' | 'less' | 'doubled';
-  /** The most that legacy's last day can have been. */
+  /** What the evidence is for. */
+  shows?: Shows;
+  /** The most that legacy's can have been, where that stands in for legacy. */
   legacy_most?: number;
   /** The same over the last minutes. */
-  now?: {
-    minutes: number;
-    value: number | null;
-    legacy?: number | null;
-    /** Requests that legacy answered in new's place. */
-    rescued: number;
-  };
-  /** Why the verdict is what it is, where the figures alone do not say it. */
-  because?: {
-    code:
-      | 'missing'
-      | 'too_few'
-      | 'too_few_users'
-      | 'too_few_of_legacy'
-      | 'held'
-      | 'few_affected'
-      | 'significant'
-      | 'not_significant'
-      | 'contrary'
-      | 'not_shown_worse'
-      | 'most_fail'
-      | 'legacy_gone';
-    missing?:
-      | 'stale'
-      | 'nothing_yet'
-      | 'no_legacy'
-      | 'no_page'
-      | 'no_beacon'
-      | 'no_event'
-      | 'no_signal'
-      | 'no_gauge'
-      | 'old_gauge'
-      | 'no_data'
-      | 'no_count'
-      | 'silent'
-      | 'nothing';
-    age_ms?: number;
-    for_ms?: number;
-    needed_ms?: number;
-    found?: number;
-    needed?: number;
-    /** How long the rest takes at the traffic so far. */
-    rest_ms?: number;
-    last?: Time;
-  };
-  /** The same in words. */
-  text: string;
+  now?: Now;
+  /** Why the answer is what it is, where the figures alone do not say it. */
+  because?: Because;
+  /** The same in a sentence. The API has it; the history does not store it. */
+  text?: string;
 };
 
-/** A figure as the history keeps it: the same without words. */
-export type StoredFigure = {
-  /** With its endpoint: `latency.p95@api`. */
-  metric: string;
-  /** The endpoint alone. */
-  endpoint?: string;
-  /** Of `value`, `legacy` and, but for a factor, `bound`. */
-  unit: 'share' | 'milliseconds' | 'number';
-  /** Of new: shares from 0 to 1, times in milliseconds. Null without observations. */
-  value: number | null;
-  /** The same of legacy, where it is compared. */
-  legacy?: number | null;
-  op?: '<' | '<=' | '>' | '>=' | '=';
-  /** In the same unit; the factor of a comparison with legacy. */
-  bound: number | null;
-  /** What it is compared with: a number; legacy, by a sequential test; legacy's last day with traffic; the split that the percentage promises. */
-  basis: 'limit' | 'legacy' | 'legacy_before' | 'sample_ratio';
-  /** When legacy was last measured. */
-  legacy_until?: Time;
-  /** What the guardrail does where it comes true. */
-  then?: string;
-  /** What it is measured over: a duration, `stage` or `attempt`. */
-  span?: string;
-  /** What observations are. */
-  of: 'requests' | 'page_views' | 'users' | 'nothing';
-  /** How many observations of new. */
-  observations: number;
-  /** How many of legacy. */
-  observations_legacy?: number;
-  /** What the sequential test has counted on either side: a user's minutes, not requests. */
-  exposures?: {
-    new: number;
-    legacy: number;
-  };
-  /** The evidence of a comparison with legacy; null where it is too large for a number. */
-  e_value?: number | null;
-  /** The threshold from which evidence is significant: one in so many harmless releases reaches it. */
-  e_needed?: number | null;
-  /** What the evidence is for: that new has more than `bound` times legacy's, less, or more than twice that of the most that legacy's last day can have been. */
-  shows?: 'more' | 'less' | 'doubled';
-  /** The most that legacy's last day can have been. */
-  legacy_most?: number;
-  /** The same over the last minutes. */
-  now?: {
-    minutes: number;
-    value: number | null;
-    legacy?: number | null;
-    /** Requests that legacy answered in new's place. */
-    rescued: number;
-  };
-  /** Why the verdict is what it is, where the figures alone do not say it. */
-  because?: {
-    code:
-      | 'missing'
-      | 'too_few'
-      | 'too_few_users'
-      | 'too_few_of_legacy'
-      | 'held'
-      | 'few_affected'
-      | 'significant'
-      | 'not_significant'
-      | 'contrary'
-      | 'not_shown_worse'
-      | 'most_fail'
-      | 'legacy_gone';
-    missing?:
-      | 'stale'
-      | 'nothing_yet'
-      | 'no_legacy'
-      | 'no_page'
-      | 'no_beacon'
-      | 'no_event'
-      | 'no_signal'
-      | 'no_gauge'
-      | 'old_gauge'
-      | 'no_data'
-      | 'no_count'
-      | 'silent'
-      | 'nothing';
-    age_ms?: number;
-    for_ms?: number;
-    needed_ms?: number;
-    found?: number;
-    needed?: number;
-    /** How long the rest takes at the traffic so far. */
-    rest_ms?: number;
-    last?: Time;
-  };
-};
-
-/** The sample ratio: whether as many users are on each side as the percentage says. */
+/** A verdict and what it rests on. */
 export type Judgement = {
+  /** The verdict. */
   verdict: Verdict;
   /** Since when it has been this. */
   since?: Time;
   /** Why, in words. */
   text: string;
+  /** The figures, one for each comparison. */
   figures: Figure[];
 };
 
+/** What was measured of a rollout. */
 export type Metrics = {
+  /** The rollout. */
   rollout: Name;
+  /** From when on. */
   since: Time;
   /** Now, by the controller's clock. */
   at: Time;
-  /** How many minutes a window spans. */
-  minutes: 1 | 60;
+  /** How many minutes a window spans: 1 or 60. */
+  minutes: number;
   /** The one that was asked for. */
   endpoint?: Name;
   /** Those of the plan that are measured. */
   endpoints: Name[];
+  /** The oldest first. Those that are over stand as they were stored. */
   windows: Measured[];
+  /** The sequential tests. */
   evidence: Evidence[];
 };
 
@@ -340,20 +181,21 @@ export type Metrics = {
 export type Measured = {
   /** When it begins. */
   at: Time;
-  minutes: 1 | 60;
-  revision: Revision;
+  /** How many minutes it spans: 1 or 60. */
+  minutes: number;
+  /** Under which revision. */
+  revision: number;
   /** In effect under this revision, where its history is known. */
   percentage?: Percentage;
+  /** The sides: of the whole rollout, or of the endpoint that was asked for. */
   sides: MeasuredSide[];
-  /** Distinct subjects of the whole rollout; to 1,024 exactly, then to about 3 %. */
-  subjects?: {
-    legacy: number;
-    new: number;
-  };
+  /** Distinct users of the whole rollout; to 1,024 exactly, then to about 3 %. */
+  subjects?: Subjects;
 };
 
 /** One side: of the whole rollout, or of the endpoint that was asked for. */
 export type MeasuredSide = {
+  /** Which. */
   variant: Variant;
   /** Absent for the whole rollout. */
   endpoint?: Name;
@@ -361,7 +203,7 @@ export type MeasuredSide = {
   requests: number;
   /** Those that failed, as the plan defines it: answered with a 5xx, too late or not at all. */
   errors: number;
-  /** Those that it answered with a 4xx. This and what follows is absent in windows that were counted before it was. */
+  /** Those that it answered with a 4xx. This and the next three are absent in windows of older versions. */
   client_errors?: number;
   /** Those that had no headers in time. */
   timeouts?: number;
@@ -369,43 +211,39 @@ export type MeasuredSide = {
   abandoned?: number;
   /** Pages whose body ended early or stalled. */
   broken?: number;
-  /** By status from 400: those answered with it. The lowest 16; absent for none. */
-  statuses?: Record<string, number>;
-  /** By `errors`, `client_errors`, `timeouts`, `abandoned`, `broken` or `status.NNN`: those of a subject or client that had one in the same minute already. Rates leave them out; absent for none. */
-  repeats?: Record<string, number>;
   /** Those that legacy answered in its place. */
   rescued: number;
   /** Page views that reported. */
   pages: number;
   /** Those with a JavaScript error. */
   failed_pages: number;
+  /** JavaScript errors. */
   js_errors: number;
+  /** By status from 400: those answered with it. The lowest 16; absent for none. */
+  statuses?: Record<string, number>;
+  /** By `errors`, `client_errors`, `timeouts`, `abandoned`, `broken` or `status.NNN`: those of a user or client that had one in the same minute already. Rates leave them out; absent for none. */
+  repeats?: Record<string, number>;
   /** By measure (`latency`, `waited`, `lcp`, `fcp`, `cls`, `inp`, `ttfb`, `timing.NAME`): quantiles to 2 %, in milliseconds but for `cls`. */
-  measures: Record<
-    string,
-    {
-      count: number;
-      p50: number | null;
-      p75: number | null;
-      p95: number | null;
-      p99: number | null;
-    }
-  >;
+  measures: Record<string, Quantiles>;
 };
 
-/** How far a comparison is from its decision. Evidence that is valid at every look: it may be looked at as often as one likes. */
+/** How far a comparison is from its decision: a sequential test, which may be evaluated as often as one likes. */
 export type Evidence = {
+  /** What it serves. */
   of: 'guardrail' | 'gate' | 'sample_ratio';
+  /** The condition. */
   condition: string;
+  /** The metric. */
   metric: string;
   /** Null where it is too large for a number. */
   e_value: number | null;
+  /** The threshold from which it is significant. */
   e_needed: number | null;
   /** The same in words. */
   text: string;
   /** The last minute of a comparison that is not made any more, such as after a rollback; it is shown for two hours. */
   ended?: Time;
-  /** `e_value` at the end of each minute of the last two hours in which it was looked at, the oldest first. A controller that starts anew begins a new one. */
+  /** `e_value` at the end of each minute of the last two hours in which it was evaluated, the oldest first. A controller that is restarted begins a new one. */
   trail: [Time, number | null][];
 };
 
@@ -413,50 +251,63 @@ export type Evidence = {
 export type Gate = {
   /** The condition, as in the plan. */
   condition: string;
+  /** Its comparisons. */
+  terms: Term[];
+  /** What it says now. */
   verdict: Verdict;
   /** The figures behind the verdict, in words. */
   text: string;
   /** Since when the verdict has been this. */
   since?: Time;
+  /** The figures, one for each comparison. */
   figures?: Figure[];
   /** It holds without being in the plan; `defaults = "none"` in the plan switches it off. Absent for the plan's own. */
-  built_in?: true;
+  built_in?: boolean;
 };
 
 /** A condition that acts when it comes true. */
 export type Guardrail = {
   /** The condition that must not come true. */
   when: string;
-  /** How long after a stage's entry nothing counts for it yet, such as `5m`; from the entry on where absent. */
-  after?: string;
+  /** Its comparisons. */
+  terms: Term[];
+  /** How long after a stage's entry nothing counts for it yet, such as `5m`; absent for none. */
+  after?: Duration;
   /** What is done: `off`, `rollback`, `previous`, `pause`, `alert`, or a percentage such as `5%`. */
   then: string;
-  /** `critical` wakes somebody up. */
+  /** The same in words: `rolls back`. */
+  acts: string;
+  /** `critical` pages somebody. */
   severity: 'critical' | 'warning';
+  /** What it says now. */
   verdict: Verdict;
   /** The figures behind the verdict, in words. */
   text: string;
   /** Since when the verdict has been this. */
   since?: Time;
+  /** The figures, one for each comparison. */
   figures?: Figure[];
   /** The stages in which it watches; all where absent. */
   stages?: Name[];
   /** It is in force without being in the plan; `defaults = "none"` in the plan switches it off. Absent for the plan's own. */
-  built_in?: true;
+  built_in?: boolean;
 };
 
 /** A stage of the plan and how far it is. */
 export type StageView = {
+  /** Its name. */
   name: Name;
+  /** Its percentage. */
   percentage: Percentage;
   /** On new from this stage on. */
   groups?: Name[];
-  /** How long it lasts at least. */
+  /** How long it lasts at least: its bake time. */
   hold?: Duration;
   /** The role that looks after it. */
   owner?: Name;
   /** When it may be entered. */
   enter?: Window[];
+  /** What has to be true before it is left. */
   gates: Gate[];
   /** Guards leaving the stage. */
   checklist: Item[];
@@ -464,8 +315,9 @@ export type StageView = {
 
 /** The checklist that counts now. */
 export type Checklist = {
-  /** Before the start, before the current stage is left, or before the resume after a rollback. */
+  /** What it guards. */
   of: 'start' | 'stage' | 'rollback';
+  /** Its items. */
   items: Item[];
 };
 
@@ -481,19 +333,25 @@ export type Hold = {
 
 /** What the schedule will do next. */
 export type Next = {
-  command: 'start' | 'advance' | 'complete' | 'end' | 'release';
+  /** The step. */
+  command: 'start' | 'advance' | 'complete' | 'release' | 'wait' | 'end';
+  /** The same in words: `advances to quarter (25 %)`. */
+  text: string;
+  /** The stage that it leads to. */
   stage?: Name;
+  /** The percentage that it leads to. */
   percentage?: Percentage;
   /** Absent while something other than time blocks. */
   at?: Time;
   /** When at the earliest, where `condition` has to be met as well. */
   earliest?: Time;
-  /** What has to be met beside the time: `2 gates pass`. */
+  /** What has to be met beside the time: `2 gates pass and 1 item is approved`. */
   condition?: string;
 };
 
 /** Something that keeps the schedule from going on. */
 export type Blocker = {
+  /** What it is. */
   by:
     | 'hold'
     | 'gates'
@@ -510,10 +368,12 @@ export type Blocker = {
     | 'completed'
     | 'draft'
     | 'last_stage';
-  /** In words. */
+  /** The same in words. */
   text: string;
   /** When it ends by itself. */
   until?: Time;
+  /** Whether the state says the same, such as `paused`: whoever shows the state need not show it again. */
+  is_state?: boolean;
 };
 
 /** A configuration fault. The last good value stays in force. */
@@ -522,37 +382,51 @@ export type ConfigFault = {
   subject: string;
   /** What is wrong with it. */
   message: string;
+  /** Since when. */
   at: Time;
 };
 
 /** The value of `group/NAME` in KV, as isolates hold it. */
 export type HeldList = {
+  /** The group. */
   group: Name;
   /** How many ids it has; several numbers while isolates hold different versions. */
   ids: number[];
+  /** The same in words. */
+  text: string;
 };
 
 /** A rollout, as an operator sees it. */
 export type Rollout = {
+  /** Names it everywhere. */
   key: Name;
   /** For people. */
   description?: string;
   /** The requests that it takes; none for a flag. */
   routes: string[];
-  /** Without upstreams: assigned on each request and told to the upstream. */
+  /** Without upstreams: assigned on each request, and passed on to the upstream. */
   is_flag: boolean;
+  /** Where it is, in words: `running in canary at 10 %`. */
+  summary: string;
+  /** The live state. */
   state: State;
   /** In effect now: 0 while killed, draft or waiting for another rollout. */
   percentage: Percentage;
   /** The key in KV that kills it. Only deleting it there ends the kill. */
   kill_key?: string;
+  /** The stages of the plan. */
   stages: StageView[];
+  /** The guardrails in force: the plan's own, then those that are built in. */
   guardrails: Guardrail[];
+  /** Whether as many users are on each side as the percentage says; absent where they are not split. */
   sample_ratio?: Judgement;
+  /** The checklist that counts now. */
   checklist?: Checklist;
   /** The messages of the plan that people were handed to send (`by` of a `[[notice]]`). `approve` ticks one off; nothing waits for them. Absent for none. */
   to_send?: Item[];
+  /** The bake time of the current stage. */
   hold?: Hold;
+  /** What the schedule will do next. */
   next?: Next;
   /** All that keeps the schedule from going on. */
   blocked: Blocker[];
@@ -562,42 +436,40 @@ export type Rollout = {
   unconditional: ('kill' | 'pause' | 'rollback' | 'note')[];
   /** The commands that would be refused now. */
   not_now: NotNow[];
+  /** How far a kill has come. */
   reach?: Reach;
-  /** It waits until these rollouts have ended. */
-  after?: Name[];
-  /** Remarks for operators. */
-  notes?: string[];
-  /** The plan's checklist for after a rollback. */
-  after_rollback?: string[];
-  /** When nothing advances. Rolling back always works. */
-  freeze?: Window[];
   /** Who takes the next step: the schedule or an operator. */
   advance: 'auto' | 'manual';
-  /** The role that looks after the current stage. */
-  owner?: Name;
+  /** When nothing advances. Rolling back always works. */
+  freeze?: Window[];
+  /** It waits until these rollouts have ended. */
+  after?: Name[];
+  /** The plan's checklist for after a rollback. */
+  after_rollback?: string[];
+  /** Remarks for operators. */
+  notes?: string[];
+  /** What is wrong with its configuration. */
   faults: ConfigFault[];
   /** The plan's signals, with the last report of each. */
-  signals?: SignalState[];
+  signals: SignalState[];
   /** Where other tools deliver what becomes signals. */
-  receivers?: ReceiverState[];
-  /** Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that nobody has ever reported. */
+  receivers: ReceiverState[];
+  /** Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that were never reported. */
   never_reported?: string[];
   /** The same in a sentence. */
   silence?: string;
   /** The lists of its groups in KV, as isolates held them within the last minute. */
   lists?: HeldList[];
-  /** The revision that KV holds. */
-  published: {
-    revision: Revision;
-    /** Whether that is the current one. If not, publishing is tried again until it succeeds. */
-    is_current: boolean;
-  };
+  /** What KV holds. */
+  published: Published;
 };
 
 /** A command that would be refused now. */
 export type NotNow = {
+  /** The command. */
   command: CommandName;
-  refusal: Refusal;
+  /** Why. */
+  refusal: RefusalCode;
   /** Why, in a sentence. */
   reason: string;
   /** What to do. */
@@ -607,31 +479,38 @@ export type NotNow = {
   /** Whether it becomes possible from here once the reason is gone. The others are no way on. */
   waits: boolean;
   /** It is done for whoever names the rollout in `confirm`. */
-  confirmable?: true;
+  confirmable?: boolean;
 };
 
-/** How far a kill has come, for the first ten minutes. An isolate that gets no requests tells nothing; its next request may still be answered from what it knew. */
+/** How far a kill has come, for the first ten minutes. An isolate that gets no requests confirms nothing; its next request may still be answered from what it knew. */
 export type Reach = {
   /** The revision that killed it. */
-  revision: Revision;
-  /** How many isolates were heard in the last minute. */
+  revision: number;
+  /** How many isolates were heard from in the last minute. */
   isolates: number;
-  /** How many of them have not told that they know of the kill. */
+  /** How many of them have not confirmed the kill. */
   behind: number;
-  /** For how long no request to new was told of, where none is behind. */
+  /** For how long no request to new was reported, where none is behind. */
   quiet_ms?: number;
+  /** The same in words. */
+  text: string;
 };
 
 /** A step of the schedule, and the state that it leads to. */
 export type Step = {
+  /** The step. */
   command: 'start' | 'advance' | 'complete' | 'release' | 'wait' | 'end';
+  /** The stage that it leads to. */
   stage: Name;
+  /** The percentage that it leads to. */
   percentage: Percentage;
+  /** The phase that it leads to. */
   phase: Phase;
 };
 
 /** Something that ends when a rollout completes. */
 export type Ends = {
+  /** What. */
   what: 'rescue' | 'skew' | 'holdout' | 'eligible' | 'comparisons';
   /** The same in a sentence. */
   text: string;
@@ -760,97 +639,75 @@ export type CommandForAll =
       reason: Reason;
     };
 
-/** A command in the history: one of the operators', or `apply` (the plan changed), `release` and `wait` (the rollouts named in `after` have ended, or no longer), `take_over` (the rollout goes on as KV held it before the controller knew it), `end` (a last stage under 100 % has done its time). */
-export type RecordedCommand =
-  | {
-      command: 'start';
-    }
-  | {
-      command: 'advance';
-    }
-  | {
-      command: 'set';
-      percentage: Percentage;
-      /** Where an edit in KV named another one than the percentage reaches. */
-      stage?: Name;
-      /** Where an edit in KV killed or revived too. */
-      killed?: boolean;
-      /** The value of `stage/KEY` in KV that asked for it, where the actor is `kv`. */
-      kv?: string;
-    }
-  | {
-      command: 'pause';
-    }
-  | {
-      command: 'resume';
-      /** Only from rolled_back. */
-      stage?: Name;
-    }
-  | {
-      command: 'rollback';
-      /** `off`: 0 %, and no groups. */
-      to?: ('off' | 'previous') | Percentage;
-    }
-  | {
-      command: 'kill';
-      /** The key in KV that did it, where the actor is `kv`. */
-      key?: string;
-      /** The value of `stage/KEY` in KV that asked for it, where the actor is `kv`. */
-      kv?: string;
-    }
-  | {
-      command: 'revive';
-      /** The key in KV that did it, where the actor is `kv`. */
-      key?: string;
-      /** The value of `stage/KEY` in KV that asked for it, where the actor is `kv`. */
-      kv?: string;
-    }
-  | {
-      command: 'approve';
-      /** The exact text of the item. */
-      item: string;
-    }
-  | {
-      command: 'complete';
-      confirm?: Name;
-    }
-  | {
-      command: 'note';
-    }
-  | {
-      command: 'apply';
-      plan: Revision;
-      /** Of the plan as JSON. */
-      digest: Hash;
-    }
-  | {
-      command: 'release' | 'wait' | 'end';
-    }
-  | {
-      command: 'take_over';
-      state: State;
-    };
+/** A command as the history keeps it, with the arguments that it has. */
+export type RecordedCommand = {
+  /** What was asked for. */
+  command:
+    | 'start'
+    | 'advance'
+    | 'set'
+    | 'pause'
+    | 'resume'
+    | 'rollback'
+    | 'kill'
+    | 'revive'
+    | 'approve'
+    | 'complete'
+    | 'note'
+    | 'apply'
+    | 'release'
+    | 'wait'
+    | 'take_over'
+    | 'end';
+  /** Of `set`. */
+  percentage?: Percentage;
+  /** Of `resume` after a rollback, and of `set` where an edit in KV named another stage than the percentage reaches. */
+  stage?: Name;
+  /** Of `set`, where an edit in KV killed or revived too. */
+  killed?: boolean;
+  /** Of `rollback`. */
+  to?: RollbackTo;
+  /** Of `approve`: the exact text of the item. */
+  item?: string;
+  /** Of `complete`, where something spoke against it: the rollout's key. */
+  confirm?: Name;
+  /** Of `apply`: the revision of the plans. */
+  plan?: number;
+  /** Of `apply`: of the plan as JSON. */
+  digest?: Hash;
+  /** The key in KV that killed or revived it, where the actor is `kv`. */
+  key?: string;
+  /** The value of `stage/KEY` in KV that asked for it, where the actor is `kv`. */
+  kv?: string;
+  /** Of `take_over`: the state that KV held. */
+  state?: State;
+};
 
-/** An entry of the history. Replaying the entries rebuilds the state. */
+/** An entry of the history, read tolerantly. Replaying the entries rebuilds the state. */
 export type Entry = {
+  /** The rollout's key. */
   rollout: Name;
   /** Of the rollout, after the change. */
-  revision: Revision;
+  revision: number;
+  /** When. */
   at: Time;
-  actor: Actor;
+  /** The name of the token; or `schedule` (the plan), `kv` (an edit by hand in KV), `guardrail`. */
+  actor: string;
+  /** What was asked for. */
   command: RecordedCommand;
+  /** What led to it; absent in entries of older versions. */
   cause?: Cause;
   /** Why, in the actor's words; empty where `cause` says all. Entries of older versions have the controller's own words here. */
   reason: string;
   /** The figures that decided, as sentences: in entries of older versions alone. */
   figures?: string[];
   /** The figures that decided: those of the guardrail, or of the gates of the stage that was left. */
-  measured?: StoredFigure[];
+  measured?: Figure[];
   /** The state after the change. */
   state: State;
   /** `hash` of the entry before; zeros for the first. */
   previous: Hash;
-  /** Of this entry and of `previous`: a history that was tampered with does not add up. */
+  /** SHA-256 of this entry and of `previous`: a history that was tampered with does not add up. */
   hash: Hash;
 };
 
@@ -869,30 +726,18 @@ export type Cause = {
   found?: 'text' | 'edited_state' | 'earlier_state' | 'gone' | 'key';
 };
 
-/** What a command does, in sentences: the command and the console show these. */
+/** What a command does, in sentences: the command `tidegate` and the console show these. */
 export type Consequences = {
+  /** Where the rollout stands before. */
   before: Standing;
-  /** After the command alone. */
+  /** Where it stands after the command alone. */
   after: Standing;
   /** What the schedule makes of it at once, and what it waits for then. */
   following: string[];
   /** Who changes sides. */
   movers: string[];
   /** What a person should know before they agree. */
-  warnings: {
-    code:
-      | 'confirmed'
-      | 'skipped'
-      | 'chance'
-      | 'never_reported'
-      | 'jump'
-      | 'held'
-      | 'attempt'
-      | 'killed'
-      | 'all'
-      | 'ends';
-    text: string;
-  }[];
+  warnings: Warning[];
   /** It stops something, and so needs no reason. */
   is_unconditional: boolean;
   /** It needs `If-Match`. */
@@ -901,16 +746,22 @@ export type Consequences = {
 
 /** Where a rollout stands. */
 export type Standing = {
-  stage: string;
-  /** The percentage in force. */
-  percentage: number;
+  /** The stage. */
+  stage: Name;
+  /** The percentage in effect. */
+  percentage: Percentage;
   /** What else the command changes: the phase, a kill, the attempt. */
   facts: string[];
 };
 
 /** What led to an entry, in sentences. */
 export type Explanation = {
-  revision: Revision;
+  /** Whose. */
+  revision: number;
+  /** What was done: `rolled it back to 0 %`. */
+  done: string;
+  /** Where the rollout was afterwards: `running in canary at 10 %`. */
+  outcome: string;
   /** The actor's own words, else what `cause` says. */
   reason: string;
   /** The figures that decided. */
@@ -919,9 +770,11 @@ export type Explanation = {
 
 /** What was done. */
 export type Done = {
+  /** The rollout, as the change leaves it. */
   rollout: Rollout;
+  /** The entry of the history, byte for byte as it is stored. */
   entry: Entry;
-  explanation: Consequences;
+  /** Whom it moves. */
   moves: Moves;
   /** What the schedule makes of it at once, until it next waits. Gates of stages that have yet to be entered count as inconclusive. */
   then: Step[];
@@ -929,14 +782,19 @@ export type Done = {
   waits: Blocker[];
   /** What ends, where all this completes the rollout. */
   ends: Ends[];
+  /** The same in sentences. */
+  explanation: Consequences;
 };
 
 /** What would be done. */
 export type Tried = {
-  dry_run: true;
-  explanation: Consequences;
+  /** Always true: nothing was done. */
+  dry_run: boolean;
+  /** The state now. */
   from: State;
+  /** The state after the command alone. */
   to: State;
+  /** Whom it moves. */
   moves: Moves;
   /** What the schedule makes of it at once, until it next waits. Gates of stages that have yet to be entered count as inconclusive. */
   then: Step[];
@@ -946,15 +804,17 @@ export type Tried = {
   ends: Ends[];
   /** Of a start, where legacy was measured for ten minutes or more. */
   forecast?: Forecast;
+  /** The same in sentences. */
+  explanation: Consequences;
 };
 
-/** What chance alone does to the plan on a healthy release, which is one like legacy of the last day. */
+/** What chance alone does to a plan. */
 export type Forecast = {
-  /** As measured, to both sides together. */
+  /** At so many requests an hour. */
   requests_per_hour: number;
-  /** The guardrails that compare a rate, a count or a quantile with a number. */
+  /** The absolute guardrails that watch a rate, a count or a quantile. */
   alarms: Alarm[];
-  /** Those that cannot be foretold: others report what they watch, or too little was measured. */
+  /** The guardrails that nobody can foretell: others report what they watch. */
   unforeseen?: string[];
   /** The stages with anybody on new by percentage. */
   stages: StageReach[];
@@ -966,51 +826,47 @@ export type Alarm = {
   when: string;
   /** What it does. */
   then: string;
-  /** Where it fires most often. */
+  /** The stage in which it fires most often. */
   stage: Name;
-  /** There, from one such alarm to the next on average; absent for hardly ever. */
+  /** There, so many hours pass between two such alarms on average; absent for hardly ever. */
   every_hours?: number;
-  /** That it fires on a healthy release in all holds together. */
+  /** The chance that it fires on a healthy release in all holds together. */
   chance: number;
-  /** More often than once in a week, or on more than one in twenty healthy releases. */
+  /** Whether that is more often than once in a week, or on more than one in twenty healthy releases. */
   is_frequent: boolean;
-  /** Conditions that see the same and hardly ever fire by chance. */
+  /** Conditions that see the same and would not. */
   would_not?: string[];
   /** All of this in a sentence. */
   text: string;
 };
 
-/** What a stage sees. */
+/** A stage at the traffic that is expected. */
 export type StageReach = {
+  /** The stage. */
   stage: Name;
+  /** Its share of subjects. */
   percentage: Percentage;
   /** How long it lasts at least. */
-  hold?: string;
+  hold?: Duration;
+  /** Requests an hour to new. */
   new_per_hour: number;
+  /** Requests an hour to legacy, from those who are compared. */
   legacy_per_hour: number;
-  needs: {
-    /** The comparison that asks for it; absent for the 50 on each side that every comparison needs. */
-    of?: string;
-    count: number;
-    /** Of what, and on which side. */
-    what: string;
-    /** Absent for ever. */
-    takes_ms?: number;
-    /** The stage's hold, or the comparison's own window. */
-    within_ms?: number;
-    is_reached: boolean;
-    text: string;
-  }[];
+  /** What has to be seen. */
+  needs: Need[];
 };
 
+/** A page of messages. */
 export type Messages = {
-  /** The newest first. */
+  /** The newest first, as they are stored. */
   messages: Message[];
   /** Pass it on for the next page; null on the last. */
   before: Time | null;
 };
 
+/** A message to people. */
 export type Message = {
+  /** When it was due. */
   at: Time;
   /** What it is. */
   kind: 'alert' | 'escalation' | 'checkin' | 'notice';
@@ -1024,119 +880,14 @@ export type Message = {
   guardrail?: number;
 };
 
-export type Outbox = {
-  messages: OutboxMessage[];
-  /** The channels of all plans, and those that something waits for. */
-  channels: OutboxChannel[];
-  at: Time;
-};
-
-export type OutboxMessage = {
-  /** Its receiver gets it too, each time that it is sent. */
-  id: string;
-  at: Time;
-  rollout: Name;
-  revision?: Revision;
-  channel: Name;
-  channel_kind?: ChannelKind;
-  /** What it is about. */
-  kind:
-    | 'alert'
-    | 'resolved'
-    | 'escalation'
-    | 'checkin'
-    | 'digest'
-    | 'notice'
-    | 'stage'
-    | 'rollback'
-    | 'kill'
-    | 'waiting'
-    | 'blocked'
-    | 'fault'
-    | 'report'
-    | 'test';
-  urgency: 'info' | 'warning' | 'critical';
-  /** Its first line. */
-  headline: string;
-  state: 'waiting' | 'sent' | 'dead';
-  tries: number;
-  next_try?: Time;
-  /** Why the last try failed. */
-  error?: string;
-  /** How many messages it is made of. */
-  folded: number;
-  ended_at?: Time;
-};
-
-export type OutboxChannel = {
-  channel: Name;
-  kind?: ChannelKind;
-  /** The rollouts whose plans define it like this. */
-  rollouts: Name[];
-  waiting: number;
-  oldest?: Time;
-  /** Whether its last message was given up. */
-  is_dead: boolean;
-  /** What is wrong with it. */
-  fault?: string;
-  /** What its last try failed over. */
-  error?: string;
-  /** Messages that were ever sent to channels of this name. */
-  sent: number;
-  /** Tries that have ever failed. */
-  failed: number;
-  /** Messages that were ever given up. */
-  dead: number;
-};
-
-/** What carries the messages of a channel. */
-export type ChannelKind =
-  | 'slack'
-  | 'teams'
-  | 'pagerduty'
-  | 'opsgenie'
-  | 'jsm'
-  | 'jira'
-  | 'mail'
-  | 'statuspage'
-  | 'sentry'
-  | 'grafana'
-  | 'webhook';
-
-export type Retried = {
-  /** The ids of the messages that are sent again now. */
-  retried: string[];
-  /** Those that are not. */
-  skipped: {
-    id: string;
-    why: string;
-  }[];
-};
-
-export type ChannelTests = {
-  tests: ChannelTest[];
-};
-
-export type ChannelTest = {
-  channel: Name;
-  kind: ChannelKind;
-  rollouts: Name[];
-  /** `nothing` where this kind of channel has no test message. */
-  outcome: 'sent' | 'nothing' | 'failed' | 'refused';
-  error?: string;
-  status?: number;
-  /** The beginning of the answer. */
-  body?: string;
-  took_ms: number;
-};
-
+/** A page of a history. */
 export type History = {
   /** The newest first, byte for byte as their hashes cover them. */
   entries: Entry[];
   /** What led to each of them, in sentences. */
   explanations: Explanation[];
   /** Pass it on for the next page; null on the last. */
-  before: Revision | null;
+  before: number | null;
 };
 
 /** A plan as JSON, as `tidegate compile` prints it. Its fields are explained in docs/reference.md. */
@@ -1360,14 +1111,12 @@ export type PlansToApply = {
   dry_run?: boolean;
 };
 
+/** What applying plans has done, or would do. */
 export type PlansApplied = {
   /** Of the plans, after the change. */
-  revision: Revision;
-  changes: {
-    rollout: Name;
-    change: 'added' | 'changed' | 'unchanged' | 'removed';
-    entry?: Entry;
-  }[];
+  revision: number;
+  /** By rollout. */
+  changes: PlanApplied[];
   /** Whether nothing was changed. */
   dry_run: boolean;
 };
@@ -1387,16 +1136,21 @@ export type SignalReport =
 
 /** A signal, as it was last reported. */
 export type SignalState = {
+  /** Its name. */
   name: Name;
+  /** What it is. */
   kind: 'count' | 'gauge';
   /** Whether somebody reports it, a receiver gets it, or Tidegate asks for it. */
   source: 'reported' | 'receiver' | 'prometheus' | 'json';
+  /** The receiver that gets it. */
   receiver?: Name;
+  /** For people. */
   description?: string;
-  /** The last report: a gauge's value, or how many events it told of. */
+  /** The last report: a gauge's value, or a number of events. */
   value?: number;
+  /** When that was. */
   at?: Time;
-  /** That is too old to count, or is known no more. */
+  /** It is too old to count, or its source has no data now. */
   is_stale?: boolean;
   /** Why its source has no value. */
   error?: string;
@@ -1406,10 +1160,13 @@ export type SignalState = {
 
 /** A receiver, and what has arrived there. */
 export type ReceiverState = {
+  /** Its name. */
   name: Name;
+  /** What sends to it. */
   kind: 'alertmanager' | 'grafana' | 'sentry' | 'datadog' | 'pagerduty' | 'json';
   /** Where the tool posts to, on any host that Tidegate serves. */
   path: string;
+  /** No delivery for longer is a fault. */
   heartbeat?: Duration;
   /** When something last arrived. */
   last_at?: Time;
@@ -1419,32 +1176,35 @@ export type ReceiverState = {
   firing: number;
 };
 
+/** A delivery that was taken in. */
 export type DeliveryTaken = {
+  /** The receiver. */
   receiver: Name;
-  rollouts: {
-    rollout: Name;
-    /** How many alerts or facts it held. */
-    alerts: number;
-    /** How many of them were news. */
-    new: number;
-    signals: Name[];
-  }[];
+  /** Those whose plan has it, and whose secret proves the delivery. */
+  rollouts: DeliveryTakenBy[];
 };
 
+/** A signal that was taken in. */
 export type SignalTaken = {
+  /** The rollout. */
   rollout: Name;
+  /** The signal. */
   name: Name;
+  /** When. */
   at: Time;
 };
 
-/** What one subject gets, and why. An id alone tells nothing about groups that match a header, a cookie, a claim or a country. */
+/** What one user gets, and why. An id alone says nothing about groups that match a header, a cookie, a claim or a country. */
 export type Assignment = {
+  /** The rollout. */
   rollout: Name;
+  /** The id that was asked for. */
   id: string;
   /** In steps of 0.001 %: under the percentage × 1,000 is new. */
   bucket: number;
+  /** The side. */
   variant: Variant;
-  /** The first rule that fitted. */
+  /** Why. */
   reason:
     | 'killed'
     | 'inactive'
@@ -1456,8 +1216,12 @@ export type Assignment = {
     | 'holdout'
     | 'bucketed'
     | 'unidentified';
+  /** The same as the end of a sentence: `bucket 46.629 % is above the current 25 %`. */
+  why: string;
+  /** The current stage. */
   stage: Name;
-  revision: Revision;
+  /** The revision of the state that decided. */
+  revision: number;
 };
 
 export type PreviewWanted = {
@@ -1468,36 +1232,39 @@ export type PreviewWanted = {
   host?: string;
 };
 
+/** A link that shows one browser the side of its choice. */
 export type Preview = {
   /** Open it in a browser. It holds a signature: whoever has it sees this variant. */
   url: string;
+  /** The side. */
   variant: Variant;
+  /** The host that it is for. */
   host: string;
+  /** When the link and its cookie end. */
   expires: Time;
 };
 
+/** Who is signed in. */
 export type Session = {
   /** The actor in the history. */
   name: string;
-  role: 'viewer' | 'operator';
+  /** What they may do. */
+  role: 'viewer' | 'operator' | 'reporter';
   /** When the session ends; a token has no such time. */
   expires?: Time;
 };
 
+/** That the worker runs, and what the isolate that answers knows. */
 export type Health = {
-  status: 'ok';
+  /** Always `ok`. */
+  status: string;
+  /** Of the worker. */
   version: string;
   /** The configuration in the memory of the isolate that answers. */
-  snapshot: {
-    /** Of the plans. */
-    revision: Revision;
-    /** How many. */
-    rollouts: number;
-    /** Milliseconds since KV last confirmed it; null before the first read. */
-    age_ms: number | null;
-  };
+  snapshot: SnapshotHealth;
 };
 
+/** One of several things that are wrong with a body. */
 export type Fault = {
   /** Whose plan it is in: its key, or `rollouts[N]` where that cannot be read. */
   rollout?: string;
@@ -1520,8 +1287,6 @@ export type Problem = {
     | 'urn:tidegate:problem:cross-site'
     | 'urn:tidegate:problem:plain-http'
     | 'urn:tidegate:problem:not-found'
-    | 'urn:tidegate:problem:unknown-message'
-    | 'urn:tidegate:problem:unknown-channel'
     | 'urn:tidegate:problem:unknown-rollout'
     | 'urn:tidegate:problem:method-not-allowed'
     | 'urn:tidegate:problem:too-large'
@@ -1545,19 +1310,433 @@ export type Problem = {
   detail: string;
   /** What to do. */
   help?: string;
+  /** Each fault, with its place. */
   faults?: Fault[];
+  /** Why the command was refused. */
+  refusal?: RefusalCode;
   /** The rollout as it is now. */
   current?: Rollout;
-  refusal?: Refusal;
   /** The key that has to be sent as `confirm` to do it all the same. */
   confirm?: Name;
   /** What would end then. */
   ends?: Ends[];
   /** Which plans were refused. None was applied. */
-  refusals?: {
-    rollout: Name;
-    refusal: Refusal;
-    detail: string;
-    help?: string;
-  }[];
+  refusals?: RefusedPlan[];
+};
+
+/** All rollouts. */
+export type Rollouts = {
+  /** By their keys. */
+  rollouts: Rollout[];
+  /** The revision of the plans. */
+  plans: number;
+  /** Now, by the controller's clock. */
+  at: Time;
+  /** What is wrong with the deployment as a whole, such as with the KV key `plans`. */
+  faults: ConfigFault[];
+};
+
+/** An edit by hand in KV that the controller has adopted. */
+export type Adopted = {
+  /** The value of the key `stage/KEY`, as it was read. */
+  text: string;
+  /** When it was adopted. */
+  at: Time;
+};
+
+/** One comparison of a condition. */
+export type Term = {
+  /** The metric, with its endpoint: `latency.p95@api`. */
+  metric: string;
+  /** The bound: shares from 0 to 1, times in milliseconds. Absent for a comparison with legacy. */
+  bound?: number;
+};
+
+/** The unit of a figure. `share`: A fraction of 1, shown as percent. `milliseconds`: Milliseconds. `number`: A plain number. */
+export type Unit = 'share' | 'milliseconds' | 'number';
+
+/** What a figure is compared with. `legacy`: The same figure of legacy, times the bound, by a sequential test. `legacy_before`: Legacy's figure of its last day with traffic, since too few users or none are on legacy. `sample_ratio`: The share of users that the percentage promises. `limit`: A number. */
+export type Basis = 'legacy' | 'legacy_before' | 'sample_ratio' | 'limit';
+
+/** What observations are. `requests`: Requests to the upstreams. `page_views`: Reports of browsers. `users`: Different users. `nothing`: Nothing that could be too few: a signal, a percentage, a count. */
+export type Counted = 'requests' | 'page_views' | 'users' | 'nothing';
+
+/** What the sequential test has counted on either side. */
+export type Exposures = {
+  /** Of new. */
+  new: number;
+  /** Of legacy. */
+  legacy: number;
+};
+
+/** What evidence is for. `less`: That new's figure is less than the bound times legacy's. `doubled`: That it is more than twice the bound times the most that legacy's can have been. `more`: That it is more than the bound times legacy's. */
+export type Shows = 'less' | 'doubled' | 'more';
+
+/** A figure over the last minutes. */
+export type Now = {
+  /** How many minutes: 1, 5 or 60. */
+  minutes: number;
+  /** On new. */
+  value: number | null;
+  /** On legacy, where it is compared. */
+  legacy?: number;
+  /** Requests of new in that time that legacy answered instead. */
+  rescued: number;
+};
+
+/** Why the verdict is what it is, where the figures alone do not say it. */
+export type Because = {
+  code:
+    | 'missing'
+    | 'too_few'
+    | 'too_few_users'
+    | 'too_few_of_legacy'
+    | 'held'
+    | 'few_affected'
+    | 'significant'
+    | 'not_significant'
+    | 'contrary'
+    | 'not_shown_worse'
+    | 'most_fail'
+    | 'legacy_gone';
+  missing?:
+    | 'stale'
+    | 'nothing_yet'
+    | 'no_legacy'
+    | 'no_page'
+    | 'no_beacon'
+    | 'no_event'
+    | 'no_signal'
+    | 'no_gauge'
+    | 'old_gauge'
+    | 'no_data'
+    | 'no_count'
+    | 'silent'
+    | 'nothing';
+  age_ms?: number;
+  for_ms?: number;
+  needed_ms?: number;
+  found?: number;
+  needed?: number;
+  /** How long the rest takes at the traffic so far. */
+  rest_ms?: number;
+  last?: Time;
+};
+
+/** Who has approved something, and when. */
+export type Approved = {
+  /** Who. */
+  by: string;
+  /** When. */
+  at: Time;
+};
+
+/** Why a command is refused. `phase`: not in this phase. `killed`: revive it first. `not-killed`: there is nothing to revive. `kill-key`: a kill key stands in KV and only deleting it there ends the kill. `checklist`: items are open. `early`: before the plan's `start`. `guardrail`: one has acted, and the rollout was not resumed since. `gates`: gates of the stage fail. `other-key`: `confirm` names another rollout. `nothing-open`: nothing is left to approve. `frozen`: in a `freeze`. `enter`: outside the next stage's `enter`. `last-stage`: there is no next one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `would-rise`: a rollback goes down. `running-plan`: the plan of a started rollout cannot change in this way. `unread-plan`: what is stored of the rollout cannot be read; kill, pause and a rollback to 0 % work, and applying its plan again mends it. */
+export type RefusalCode =
+  | 'phase'
+  | 'killed'
+  | 'not-killed'
+  | 'kill-key'
+  | 'checklist'
+  | 'early'
+  | 'frozen'
+  | 'enter'
+  | 'guardrail'
+  | 'gates'
+  | 'other-key'
+  | 'nothing-open'
+  | 'last-stage'
+  | 'unknown-stage'
+  | 'unknown-item'
+  | 'approved-already'
+  | 'would-rise'
+  | 'running-plan'
+  | 'unread-plan';
+
+/** The revision that KV holds. */
+export type Published = {
+  /** The revision. */
+  revision: number;
+  /** Whether that is the current one. If not, publishing is tried again until it succeeds. */
+  is_current: boolean;
+};
+
+/** Where a rollback goes: `off` (0 %, and no groups), `previous` (the stage before), or a smaller percentage. */
+export type RollbackTo = Percentage | ('off' | 'previous');
+
+/** Something to know before agreeing. */
+export type Warning = {
+  /** What it is about. */
+  code: 'confirmed' | 'skipped' | 'chance' | 'never_reported' | 'jump' | 'held' | 'attempt' | 'killed' | 'all' | 'ends';
+  /** The sentence. */
+  text: string;
+};
+
+/** Something that has to be seen. */
+export type Need = {
+  /** The term that asks for it; absent for what every comparison needs. */
+  of?: string;
+  /** How much. */
+  count: number;
+  /** Of what, and on which side. */
+  what: string;
+  /** How long it takes, in milliseconds; absent for ever. */
+  takes_ms?: number;
+  /** Within what it has to be, in milliseconds: the stage's hold, or the term's own window. */
+  within_ms?: number;
+  /** Whether it is. */
+  is_reached: boolean;
+  /** All of this in a sentence. */
+  text: string;
+};
+
+/** The answer to a command to all rollouts. */
+export type AllDone = {
+  /** Those that it changed, as they are now. */
+  rollouts: Rollout[];
+  /** Those that refused it. */
+  refused: Refused[];
+};
+
+/** A rollout that refused a command to all. */
+export type Refused = {
+  /** Its key. */
+  rollout: Name;
+  /** Why. */
+  detail: string;
+  /** What to do. */
+  help?: string;
+};
+
+/** Quantiles of what was measured; null without observations. */
+export type Quantiles = {
+  /** How many observations. */
+  count: number;
+  /** The median. */
+  p50: number | null;
+  /** The third quartile. */
+  p75: number | null;
+  /** The 95th percentile. */
+  p95: number | null;
+  /** The 99th percentile. */
+  p99: number | null;
+};
+
+/** Distinct users by side. */
+export type Subjects = {
+  /** On legacy. */
+  legacy: number;
+  /** On new. */
+  new: number;
+};
+
+/** What applying plans has done to one rollout. */
+export type PlanApplied = {
+  /** The rollout. */
+  rollout: Name;
+  /** What has become of it. */
+  change: 'added' | 'changed' | 'unchanged' | 'removed';
+  /** The entry of its history, where there is a new one. */
+  entry?: Entry;
+};
+
+/** What a delivery was to one rollout. */
+export type DeliveryTakenBy = {
+  /** The rollout. */
+  rollout: Name;
+  /** How many alerts or facts it held. */
+  alerts: number;
+  /** How many of them were news. */
+  new: number;
+  /** The signals that were reported. */
+  signals: Name[];
+};
+
+/** The configuration in the memory of an isolate. */
+export type SnapshotHealth = {
+  /** Of the plans. */
+  revision: number;
+  /** How many. */
+  rollouts: number;
+  /** Milliseconds since KV last confirmed it; null before the first read. */
+  age_ms: number | null;
+};
+
+/** A plan that a started rollout does not allow. */
+export type RefusedPlan = {
+  /** Its key. */
+  rollout: Name;
+  /** Why. */
+  refusal: RefusalCode;
+  /** Why, in a sentence. */
+  detail: string;
+  /** What to do. */
+  help?: string;
+};
+
+/** Messages out, and the channels that they go to. */
+export type Outbox = {
+  /** The newest first. */
+  messages: OutboxMessage[];
+  /** The channels of all plans, and those that something waits for. */
+  channels: OutboxChannel[];
+  /** When this was so. */
+  at: Time;
+};
+
+/** A message. */
+export type OutboxMessage = {
+  /** Its receiver gets it too, each time that it is sent. */
+  id: string;
+  /** When what it tells of happened. */
+  at: Time;
+  /** The rollout that it is about; of several, one of them. */
+  rollout: Name;
+  /** The history entry that it is about. */
+  revision?: number;
+  /** The channel. */
+  channel: Name;
+  /** What carries it. */
+  channel_kind?:
+    | 'slack'
+    | 'teams'
+    | 'pagerduty'
+    | 'opsgenie'
+    | 'jsm'
+    | 'jira'
+    | 'mail'
+    | 'statuspage'
+    | 'sentry'
+    | 'grafana'
+    | 'webhook'
+    | null;
+  /** What it is about. */
+  kind: NotificationKind;
+  /** How soon somebody should look. */
+  urgency: Urgency;
+  /** Its first line. */
+  headline: string;
+  /** Whether it was sent. */
+  state: 'waiting' | 'sent' | 'dead';
+  /** How often it was tried. */
+  tries: number;
+  /** When it is tried next, of one that waits. */
+  next_try?: Time;
+  /** Why the last try failed. */
+  error?: string;
+  /** How many messages it is made of. */
+  folded: number;
+  /** When it was sent or given up. */
+  ended_at?: Time;
+};
+
+/** A channel as one or several plans define it alike. */
+export type OutboxChannel = {
+  /** Its name. */
+  channel: Name;
+  /** What carries its messages. */
+  kind?:
+    | 'slack'
+    | 'teams'
+    | 'pagerduty'
+    | 'opsgenie'
+    | 'jsm'
+    | 'jira'
+    | 'mail'
+    | 'statuspage'
+    | 'sentry'
+    | 'grafana'
+    | 'webhook'
+    | null;
+  /** The rollouts whose plans define it like this. */
+  rollouts: Name[];
+  /** How many messages wait. */
+  waiting: number;
+  /** When the oldest of them was caused. */
+  oldest?: Time;
+  /** Whether its last message was given up. */
+  is_dead: boolean;
+  /** What is wrong with it, as a sentence. */
+  fault?: string;
+  /** What its last try failed over. */
+  error?: string;
+  /** Messages that were ever sent to channels of this name. */
+  sent: number;
+  /** Tries that have ever failed. */
+  failed: number;
+  /** Messages that were ever given up. */
+  dead: number;
+};
+
+/** Messages that are sent again. */
+export type Retried = {
+  /** The ids of the messages that are sent again now. */
+  retried: string[];
+  /** Those that are not. */
+  skipped: NotRetried[];
+};
+
+/** Samples that were sent to channels. */
+export type ChannelTests = {
+  /** For each channel. */
+  tests: ChannelTest[];
+};
+
+/** A sample that was sent to a channel. */
+export type ChannelTest = {
+  /** The channel. */
+  channel: Name;
+  /** What carries its messages. */
+  kind:
+    | 'slack'
+    | 'teams'
+    | 'pagerduty'
+    | 'opsgenie'
+    | 'jsm'
+    | 'jira'
+    | 'mail'
+    | 'statuspage'
+    | 'sentry'
+    | 'grafana'
+    | 'webhook';
+  /** The rollouts whose plans define it like this. */
+  rollouts: Name[];
+  /** What has become of it. */
+  outcome: 'sent' | 'nothing' | 'failed' | 'refused';
+  /** What went wrong. */
+  error?: string;
+  /** The status of the answer, where there was one. */
+  status?: number;
+  /** The beginning of the answer's body. */
+  body?: string;
+  /** How long it took, in milliseconds. */
+  took_ms: number;
+};
+
+/** What a notification is about. `alert`: A guardrail came true. `resolved`: What an earlier notification was about is over. `escalation`: A guardrail has been true for so long that somebody else is to know. `checkin`: The figures, at an interval of the stage. `digest`: The figures, at an hour of the day. `notice`: A message that the plan has for this time. `stage`: The rollout has gone on: started, advanced, set, paused, resumed, completed. `rollback`: The rollout was sent back. `kill`: All traffic goes to legacy until it is revived. `waiting`: A person is waited for. `blocked`: It does not go on, though its time has come. `fault`: Something is wrong with what Tidegate relies on. `report`: A report on a rollout that has ended. `test`: A sample, to see whether a channel works. */
+export type NotificationKind =
+  | 'alert'
+  | 'resolved'
+  | 'escalation'
+  | 'checkin'
+  | 'digest'
+  | 'notice'
+  | 'stage'
+  | 'rollback'
+  | 'kill'
+  | 'waiting'
+  | 'blocked'
+  | 'fault'
+  | 'report'
+  | 'test';
+
+/** How soon somebody should look. `info`: Whenever they like. `warning`: In working hours. `critical`: At once. */
+export type Urgency = 'info' | 'warning' | 'critical';
+
+/** A message that is not sent again. */
+export type NotRetried = {
+  /** Its id. */
+  id: string;
+  /** Why not. */
+  why: string;
 };

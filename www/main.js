@@ -1,13 +1,10 @@
 // Boots the console: the store, the controllers and the frame. Nothing else happens here.
-import { createClock } from './net/clock.js';
+
 import { command } from './net/command.js';
-import { explain } from './net/explain.js';
-import { history } from './net/history.js';
-import { takeToken } from './net/link.js';
-import { metrics } from './net/metrics.js';
+import { explain, history, metrics } from './net/details.js';
 import { outbox } from './net/outbox.js';
-import { poll } from './net/poll.js';
-import { session } from './net/session.js';
+import { createClock, poll } from './net/poll.js';
+import { session, takeToken } from './net/session.js';
 import { routeOf } from './state/route.js';
 import { initial, reduce } from './state/state.js';
 import { createStore } from './state/store.js';

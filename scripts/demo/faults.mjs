@@ -5,5 +5,5 @@ export const FAULTS = {
   l: { name: 'latency', what: 'every answer takes a second', switches: { delayMs: 1_000 } },
   p: { name: 'late pictures', what: 'what a page is about appears 3 s late', switches: { lcpMs: 3_000 } },
   j: { name: 'JavaScript errors', what: 'one page in ten carries a script that throws', switches: { jsErrors: 0.1 } },
-  o: { name: 'outage', what: 'it answers nobody', switches: { off: true } },
+  o: { name: 'outage', what: 'it does not answer', switches: { off: true } },
 };

@@ -2,7 +2,7 @@
 // or asks anything.
 
 const SECRETS = {
-  ADMIN_TOKENS: 'the API and the console are closed to everybody',
+  ADMIN_TOKENS: 'the API and the console are closed',
   SIGNING_KEY: 'there are no sessions, previews and page reports',
 };
 const FLAGS = {

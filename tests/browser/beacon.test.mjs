@@ -9,11 +9,11 @@ import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { chromium } from 'playwright-core';
 import { isOwn } from '../../www/beacon/errors.js';
 import { startFrontend } from '../frontends/serve.mjs';
+import { launch, launchWithProfile } from './chromium.mjs';
 import { openDeployment } from './deployment.mjs';
-import { CHROMIUM, EARLY, FLAGS, LATE } from './shop.mjs';
+import { EARLY, LATE } from './shop.mjs';
 
 const BYTES_MAX = 4_000;
 /** The beacon's paths under a name of the operator's. */
@@ -41,11 +41,7 @@ const newContext = (headers = {}) =>
   });
 
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: FLAGS,
-    ignoreDefaultArgs: ['--disable-back-forward-cache'],
-  });
+  browser = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
   shops = { legacy: await startFrontend('legacy'), next: await startFrontend('new') };
   strict = await startStrict();
   [app, other] = [await startApp(), await startApp()];
@@ -640,9 +636,8 @@ test("an extension's script fails in a page, and the page does not", async () =>
     join(scratch, 'fails.js'),
     "window.extended = () => { setTimeout(() => { throw new Error('of the extension'); }); Promise.reject(new Error('of the extension')); };",
   );
-  context = await chromium.launchPersistentContext(profile, {
-    executablePath: CHROMIUM,
-    args: [...FLAGS, `--load-extension=${scratch}`],
+  context = await launchWithProfile(profile, {
+    args: [`--load-extension=${scratch}`],
     ignoreDefaultArgs: ['--disable-extensions'],
     baseURL: deployment.origin,
     extraHTTPHeaders: { 'cf-connecting-ip': '192.0.2.250', 'x-user-id': EARLY },

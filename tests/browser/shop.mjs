@@ -2,20 +2,9 @@
 // Chromium. The rollout is `checkout`, for which the design gives the buckets of two users.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
 import { startFrontend } from '../frontends/serve.mjs';
+import { launch } from './chromium.mjs';
 import { openGate } from './gate.mjs';
-
-export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-export const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 const KEY = 'checkout';
 /** Two users and their buckets: at 50 % the early one is on new, the late one on legacy. */
@@ -42,7 +31,7 @@ stage = [{ name = "full", percentage = 100, hold = "1h" }]
 export async function openShop(percentage) {
   const sides = { legacy: await startFrontend('legacy'), new: await startFrontend('new') };
   const gate = await openGate({ key: KEY, plan: planFor(sides), percentage });
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const browser = await launch();
 
   const told = async (user) =>
     (await fetch(`${gate.origin}/about`, { headers: { Cookie: `uid=${user}` } })).headers.get('tidegate-variant');

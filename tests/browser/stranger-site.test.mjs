@@ -3,11 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
 import { STARTED } from '../edge/plans.mjs';
 import { file, startUpstream } from '../edge/upstream.mjs';
+import { launch } from './chromium.mjs';
 import { openGate } from './gate.mjs';
-import { CHROMIUM, FLAGS } from './shop.mjs';
 
 const OBEYED_MS_MAX = 60_000;
 const ACTION_MS_MAX = 60_000;
@@ -37,7 +36,7 @@ groups = { team = { ids = ["ana"] } }
 stage = [{ name = "half", percentage = 50, groups = ["team"], hold = "1h" }, { name = "full", percentage = 100 }]
 `,
   });
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  browser = await launch();
 });
 beforeEach(async () => {
   for (const site of [legacy, next]) site.reset();

@@ -104,7 +104,7 @@ test('set foretells each percentage that is typed, and warns of what it skips', 
   await number.fill('5');
   await shows(page, '.foretold', '5 % of users move from new to legacy');
   await number.fill('150');
-  await shows(page, '.foretold', 'Would not be done');
+  await shows(page, '.foretold', 'Not possible');
   await number.fill('2.5');
   const send = dialogOf(page).getByRole('button', { name: 'Set', exact: true });
   await eventually(async () =>
@@ -126,7 +126,7 @@ test('a rollback can stop on the way, and a resume begins the next attempt in a 
   await shows(page, '.title-line', 'Rolled back');
   await shows(page, '.percent-large', '4 %');
   await page.getByRole('button', { name: 'Resume' }).click();
-  await page.getByLabel('Begin the next attempt in').selectOption('full');
+  await page.getByLabel('Start the next attempt in').selectOption('full');
   await shows(page, '.foretold', 'This begins attempt 2, in full');
   await page.getByLabel('Reason').fill('Mended');
   await page.keyboard.press('Enter');
@@ -257,8 +257,8 @@ test('completing after a rollback says what speaks against it and what ends, and
   await open.deployment.command('page-11', 'rollback');
   const page = await open.page('operator', at('page-11'));
   await shows(page, '.commands-held', 'Complete: the rollout is rolled back.');
-  await page.getByRole('button', { name: 'Complete all the same…' }).click();
-  await shows(page, '.foretold', 'Would not be done: The rollout is rolled back.');
+  await page.getByRole('button', { name: 'Complete anyway…' }).click();
+  await shows(page, '.foretold', 'Not possible: The rollout is rolled back.');
   await shows(page, '.foretold', 'Comparisons end');
   await page.getByLabel('Reason').fill('Legacy is switched off');
   await page.getByLabel('Type page-11 to confirm').fill('page-11');

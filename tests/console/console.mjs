@@ -1,23 +1,10 @@
 // A browser in front of a deployment's console, for the tests: it signs in, and watches what the page
 // asks for and complains about.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { AXE, launch } from '../browser/chromium.mjs';
 import { openDeployment } from '../browser/deployment.mjs';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const AXE = fileURLToPath(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url));
 const ACTION_MS_MAX = 60_000;
 /** What Chromium itself says of answers that the console handles. */
 const OF_ANSWERS =
@@ -26,7 +13,7 @@ const OF_ANSWERS =
 /** A deployment with these plans, and a browser; `close` ends both. */
 export async function openConsole(options) {
   const deployment = await openDeployment(options);
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const browser = await launch();
   const opened = [];
   return {
     deployment,
@@ -99,7 +86,7 @@ export const dialogOf = (page) => page.locator('dialog[open]');
 
 /** axe finds nothing in what is shown. The page's context needs `bypassCSP`. */
 export async function assertAccessible(page, name) {
-  await page.evaluate(readFileSync(AXE, 'utf8'));
+  await page.evaluate(AXE);
   const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
   assert.ok(passes.length > 10, `axe has looked at ${name}`);
   assert.deepEqual(

@@ -15,7 +15,7 @@ test('lost contact is said, with its age, and ends by itself', async () => {
   const page = await open.page('operator', { hash: '#/rollouts/page-01' });
   await shows(page, '.percent-large', '10 %');
   await page.context().setOffline(true);
-  await shows(page, '.contact', 'No contact since');
+  await shows(page, '.contact', 'No connection since');
   await shows(page, '.age', 'as of ');
   await eventually(async () => assert.equal(await page.locator('main[data-stale]').count(), 1));
   await open.deployment.command('page-01', 'set', { percentage: 33 });

@@ -6,9 +6,9 @@ import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify, stripVTControlCharacters } from 'node:util';
-import { chromium } from 'playwright-core';
 import { COMMAND } from '../../scripts/command.mjs';
 import { entryOf } from '../../scripts/demo/watch.mjs';
+import { launch } from '../browser/chromium.mjs';
 import { ROOT } from '../browser/gate.mjs';
 import { shows } from './console.mjs';
 
@@ -16,7 +16,6 @@ const COLUMNS = 80;
 const SHOWN_MS_MAX = 180_000;
 /** So often the screen is drawn while an end would show. */
 const DRAWN_AGAIN = 6;
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const run = promisify(execFile);
 
 let demo;
@@ -36,7 +35,7 @@ test('the token and a link that signs in stand above it, each whole on a line', 
 });
 
 test('the link signs in at once, and leaves no token in the address', async () => {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
+  const browser = await launch();
   try {
     const page = await browser.newPage();
     await page.goto(demo.link);
@@ -54,7 +53,7 @@ test('whatever is done by hand is told, and nothing of it ends the demo', async 
   await demo.tidegate('resume', 'demo', '--yes', '--reason', 'go on');
   await demo.shows('running in');
   await demo.tidegate('kill', 'demo', '--yes');
-  await demo.shows('Killed: everybody is on legacy.');
+  await demo.shows('Killed: all traffic is on legacy.');
   await demo.tidegate('note', 'demo', 'why not');
   await demo.shows('operator: kill: no reason given');
   await demo.tidegate('revive', 'demo', '--yes', '--reason', 'enough');

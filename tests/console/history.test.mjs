@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as explain from '../../www/state/explain.js';
 import { hasOlder, initial, olderOf, reduce as reduceHistory, timelineOf } from '../../www/state/history.js';
-import { done } from '../../www/text/changes.js';
 
 const time = (minute, day = 2) => `2026-12-0${day}T10:${String(minute).padStart(2, '0')}:00Z`;
 /** @returns {any} */
@@ -13,7 +12,7 @@ const entry = (revision, at, command = 'advance') => ({
   actor: 'ana',
   command: { command },
   reason: 'why',
-  state: { phase: 'running', killed: false, stage: `s${revision}`, percentage: revision },
+  outcome: `running in s${revision}`,
 });
 const message = (at, kind = 'alert') => ({ at, kind, to: ['chat'], text: `${kind} of ${at}` });
 
@@ -42,7 +41,7 @@ test('entries and messages are one timeline, newest first, by day', () => {
     ['2026-12-01', 'checkin', 'r1'],
   ]);
   const from = (item) => ('from' in item ? item.from : undefined);
-  assert.equal(from(timelineOf(history)[0].items[0]).stage, 's2');
+  assert.equal(from(timelineOf(history)[0].items[0]), 'running in s2');
   assert.equal(from(timelineOf(history)[1].items.at(-1)), null, 'before the first there is nothing');
 });
 
@@ -151,43 +150,6 @@ test('a filter leaves changes or alerts, and looks no further back than it needs
 
 test('an answer for another rollout changes nothing', () => {
   assert.equal(reduce(opened, { type: 'history', key: 'other', items: [entry(1, time(1))], before: null }), opened);
-});
-
-test('changes are told in words', () => {
-  const words = [
-    [{ command: 'rollback' }, 'rolled it back to 0 %'],
-    [{ command: 'rollback', to: 5 }, 'rolled it back to 5 %'],
-    [{ command: 'set', percentage: 25, kv: '25' }, 'set it to 25 %: “25” in KV'],
-    [{ command: 'kill', key: 'kill/*' }, 'killed it: the key kill/* in KV'],
-    [{ command: 'dance' }, 'dance'],
-  ];
-  for (const [command, text] of words) assert.equal(done(command), text);
-});
-
-test('each reason of an assignment has words', () => {
-  const answer = { variant: 'legacy', bucket: 46_629, stage: 'quarter', revision: 4 };
-  /** @type {any} */
-  const view = { percentage: 25, state: { phase: 'running' } };
-  /** @param {any} given */
-  const whyOf = (given) => explain.whyOf(given, view);
-  for (const reason of [
-    'killed',
-    'override',
-    'inactive',
-    'unidentified',
-    'excluded',
-    'required',
-    'completed',
-    'group',
-    'ineligible',
-    'holdout',
-    'bucketed',
-    'no_config',
-  ]) {
-    assert.notEqual(whyOf({ ...answer, reason }), reason);
-  }
-  assert.equal(whyOf({ ...answer, reason: 'bucketed' }), 'bucket 46.629 % is above the current 25 %');
-  assert.equal(whyOf({ ...answer, reason: 'moonphase' }), 'moonphase');
 });
 
 test('an answer about another id comes too late', () => {

@@ -6,7 +6,7 @@ import { marksOf } from '../../www/state/marks.js';
 import { emptinessOf } from '../../www/state/missing.js';
 import { initial, reduce } from '../../www/state/plots.js';
 import { beginOf, gridOf } from '../../www/state/windows.js';
-import { measured } from '../../www/text/measures.js';
+import { measured } from '../../www/text/numbers.js';
 
 const MINUTE_MS = 60_000;
 const START = Date.parse('2026-12-02T10:00:00Z');
@@ -155,17 +155,26 @@ test('what else comes of requests is plotted where it has come, or where the pla
   assert.deepEqual(at(chart(data, 'client_error_rate'), 5), [0.4, 0], 'an old window has no such count');
   assert.equal(chart(data, 'client_error_rate').title, 'Client errors (4xx)');
   for (const id of ['timeout_rate', 'abandoned_rate', 'broken_rate']) assert.equal(chart(data, id), undefined);
-  const judged = { rollout: view({ guardrails: [{ when: 'broken_rate > legacy', then: 'rollback' }] }) };
+  const judged = {
+    rollout: view({
+      guardrails: [{ when: 'broken_rate > legacy', acts: 'rolls back', terms: [{ metric: 'broken_rate' }] }],
+    }),
+  };
   assert.deepEqual(at(chart(data, 'broken_rate', judged), 5), [0, 0]);
 });
 
 test('absolute bounds of guardrails become thresholds, each on the plot of its metric', () => {
   const guardrails = [
-    { when: 'error_rate > 5% over 1m min 20 and requests > 10', then: 'rollback' },
-    { when: 'error_rate > 1.3x legacy', then: 'rollback' },
-    { when: 'error_rate > legacy', then: 'rollback' },
-    { when: 'error_rate@api > 2%', then: '5%' },
-    { when: 'latency.p99 > 1.5s for 5m', then: 'alert' },
+    {
+      acts: 'rolls back',
+      terms: [
+        { metric: 'error_rate', bound: 0.05 },
+        { metric: 'requests', bound: 10 },
+      ],
+    },
+    { acts: 'rolls back', terms: [{ metric: 'error_rate' }] },
+    { acts: 'goes to 5 %', terms: [{ metric: 'error_rate@api', bound: 0.02 }] },
+    { acts: 'alerts', terms: [{ metric: 'latency.p99', bound: 1_500 }] },
   ];
   const data = answer([window(5, { sides: [side('new', { requests: 10, measures: latency(10, 5) })] })]);
   const rollout = view({ guardrails });
@@ -199,7 +208,9 @@ const evidenceChart = (given, { rollout, at } = {}) =>
   chart(answer([], { at, evidence: [{ ...EVIDENCE, ...given }] }), NAME, { rollout });
 
 test('evidence follows its trail, and one too large for a number is beyond measure', () => {
-  const rollout = view({ guardrails: [{ when: 'error_rate > legacy', then: 'rollback' }] });
+  const rollout = view({
+    guardrails: [{ when: 'error_rate > legacy', acts: 'rolls back', terms: [{ metric: 'error_rate' }] }],
+  });
   const one = evidenceChart(
     {
       e_value: null,
@@ -264,12 +275,14 @@ test('an answer for another range or rollout changes nothing', () => {
 test('what is not measured is listed with the way to get it', () => {
   const counted = { requests: 10, measures: latency(10, 5) };
   const nothing = charts(answer([window(5, { sides: [side('new', counted)] })])).missing;
-  assert.match(nothing.find(({ what }) => what.includes('browsers')).code, /beacon\.js/);
-  assert.match(nothing.find(({ what }) => what.startsWith('Evidence')).code, /legacy/);
+  assert.match(nothing.find(({ what }) => what.startsWith('Browser metrics')).code, /beacon\.js/);
+  assert.match(nothing.find(({ what }) => what.startsWith('Sequential test')).code, /legacy/);
   const compared = charts(answer([window(5, { sides: [side('new', counted)] })]), {
-    rollout: view({ guardrails: [{ when: 'error_rate > legacy', then: 'rollback' }] }),
+    rollout: view({
+      guardrails: [{ when: 'error_rate > legacy', acts: 'rolls back', terms: [{ metric: 'error_rate' }] }],
+    }),
   }).missing;
-  assert.match(compared.find(({ what }) => what.startsWith('Evidence')).how, /while there is traffic on new/);
+  assert.match(compared.find(({ what }) => what.startsWith('Sequential test')).how, /while there is traffic on new/);
 
   const lcp = {
     ...counted,
@@ -290,7 +303,7 @@ test('where figures begin is told if it is well after what was asked for', () =>
 
 test('a page with nothing says why', () => {
   assert.match(emptinessOf({ data: answer([]), view: view({ state: { phase: 'draft' } }) }), /not started/);
-  assert.match(emptinessOf({ data: answer([]), view: view() }), /No request .* \/\*/s);
+  assert.match(emptinessOf({ data: answer([]), view: view() }), /No requests .* \/\*/s);
   assert.equal(emptinessOf({ data: answer([window(1, { sides: [] })]), view: view() }), null);
   assert.deepEqual(charts(answer([])).charts, []);
 });

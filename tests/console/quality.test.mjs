@@ -70,12 +70,12 @@ for (const { name: look, ...context } of LOOKS) {
       }
     }
     await page.goto(`${open.deployment.console}#/nothing`);
-    await shows(page, 'h1', 'There is nothing here');
+    await shows(page, 'h1', 'Page not found');
     await check('an address that means nothing');
     await page.goto(`${open.deployment.console}#/rollouts/shop`);
     await shows(page, 'h1', 'shop');
     await page.context().setOffline(true);
-    await shows(page, '.contact', 'No contact since');
+    await shows(page, '.contact', 'No connection since');
     await check('lost contact');
   });
 }

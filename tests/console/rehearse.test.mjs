@@ -4,22 +4,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
 import { COMMAND } from '../../scripts/command.mjs';
+import { AXE, launch } from '../browser/chromium.mjs';
 import { openDeployment } from '../browser/deployment.mjs';
 import { eventually } from './console.mjs';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const AXE = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
 const STAGED = readFileSync('plans/staged.toml', 'utf8');
 const ACTION_MS_MAX = 60_000;
 const RUN_MS_MAX = 180_000;
@@ -30,7 +19,7 @@ let opened = [];
 
 before(async () => {
   deployment = await openDeployment({ plans: [readFileSync('plans/demo.toml', 'utf8')] });
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();
@@ -261,7 +250,7 @@ test('a run can be stopped', async () => {
   await choose(page, 'ready plans/staged.toml');
   await page.getByLabel('Requests an hour').fill('60000');
   await run(page);
-  await page.getByText(/lived through, in/).waitFor();
+  await page.getByText(/simulated, in/).waitFor();
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await page.getByText(/^Stopped: /).waitFor();
 });

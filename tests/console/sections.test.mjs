@@ -1,27 +1,14 @@
 // The console's plots, history, flags and explanations, in Chromium in front of the real worker: what
 // is on the screen is what the API says.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
-import { measured } from '../../www/text/measures.js';
+import { measured } from '../../www/text/numbers.js';
+import { AXE, launch } from '../browser/chromium.mjs';
 import { openDeployment } from '../browser/deployment.mjs';
 import { startFrontend } from '../frontends/serve.mjs';
 import { eventually } from './console.mjs';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WAIT_MS_MAX = 60_000;
 const VISITORS = 120;
 
@@ -47,7 +34,7 @@ const problems = [];
 before(async () => {
   [legacy, next] = await Promise.all([startFrontend('legacy'), startFrontend('new')]);
   gate = await openDeployment({ plans: [shopPlan(legacy, next), flagPlan('alpha', 75), flagPlan('beta', 5)] });
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  browser = await launch();
   page = await browser.newPage();
   page.setDefaultTimeout(WAIT_MS_MAX);
   page.on(

@@ -1,7 +1,7 @@
 // Signing in, and each way in which it can fail.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { tokenIn } from '../../www/net/link.js';
+import { tokenIn } from '../../www/net/session.js';
 import { eventually, openConsole, shows, signIn } from './console.mjs';
 import { quick, shop } from './plans.mjs';
 
@@ -35,7 +35,7 @@ test('a link with the token signs in on this machine, and the token leaves the a
   await page.goBack();
   assert.equal(page.url(), address, 'nor is it on the way back');
   const other = await open.page(undefined, { hash: link('not a token') });
-  await shows(other, '[role=alert]', 'This token is not known here.');
+  await shows(other, '[role=alert]', 'Unknown token.');
   assert.equal(other.url(), address);
 });
 
@@ -52,7 +52,7 @@ test('a wrong token is told so, and another one can be tried at once', async () 
   const page = await open.page();
   await page.getByLabel('Token').fill('not a token');
   await page.keyboard.press('Enter');
-  await shows(page, '[role=alert]', 'This token is not known here.');
+  await shows(page, '[role=alert]', 'Unknown token.');
   await signIn(page, open.deployment.tokens.operator);
   await shows(page, 'h1', 'Rollouts');
 });

@@ -147,7 +147,7 @@ fn the_check_foretells_false_alarms_at_a_known_traffic() {
     let quiet = told("5/h");
     assert!(
         quiet.contains("      ! canary 10 %: 0.5 requests an hour on new, 4.5 on legacy")
-            && quiet.contains("50 requests on new do not come within the hold of 2 d: they take 4 d 4 h\n"),
+            && quiet.contains("50 requests on new do not arrive within the bake time of 2 d: they take 4 d 4 h\n"),
         "{quiet}"
     );
     let json: Value =
@@ -194,7 +194,7 @@ const DAMAGES: [(&str, &str, &str, &str); 16] = [
     ("hold = \"48h\"", "hold = \"48 hours\"", "23:8", "`48 hours` is not a duration"),
     ("0.1%", "0.1", "24:24", "`error_rate` cannot be compared with `0.1`"),
     ("error_rate", "eror_rate", "24:11", "did you mean `error_rate`?"),
-    ("error_rate < 0.1%", "signal.p1 = 0", "24:10", "nobody measures `signal.p1`"),
+    ("error_rate < 0.1%", "signal.p1 = 0", "24:10", "`signal.p1` is not measured"),
     ("error_rate < 0.1%", "latency.p95@api < 1s", "24:10", "no endpoint is called `api`"),
     ("[\"team\"]", "[\"taem\"]", "17:11", "did you mean `team`?"),
     ("name = \"full\"", "name = \"canary\"", "27:8", "two stages are called `canary`"),
@@ -235,7 +235,7 @@ fn a_condition_on_an_endpoint_that_is_not_measured_any_more_is_a_fault() {
         text(&tidegate(&["check", &path], b"").stderr)
     };
     assert!(!check("e31").contains("error:"), "{}", check("e31"));
-    assert!(check("e32").contains("nobody measures the endpoint `e32`: 31 come before it"), "{}", check("e32"));
+    assert!(check("e32").contains("the endpoint `e32` is not measured: 31 come before it"), "{}", check("e32"));
 }
 
 #[test]

@@ -112,7 +112,10 @@ fn a_small_site_is_told_how_long_it_needs() {
         day.needs.iter().filter(|need| need.of.is_none()).map(|need| (need.text.as_str(), need.is_reached)).collect();
     assert_eq!(built_in, [("50 requests on new take 8 h 20 min", true), ("50 requests on legacy take 56 min", true)]);
     let hour = told("1h");
-    assert_eq!(hour.needs[0].text, "50 requests on new do not come within the hold of 1 h: they take 8 h 20 min");
+    assert_eq!(
+        hour.needs[0].text,
+        "50 requests on new do not arrive within the bake time of 1 h: they take 8 h 20 min"
+    );
     let own = hour.needs.iter().find(|need| need.of.is_some()).unwrap();
     assert_eq!(
         (own.text.as_str(), own.is_reached),

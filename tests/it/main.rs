@@ -17,6 +17,7 @@ mod forecast;
 mod judge;
 mod judging;
 mod measuring;
+mod openapi;
 mod operate;
 mod papers;
 mod plans;

@@ -155,11 +155,24 @@ fn state(revision: u64, stage: &str, percentage: f64, phase: &str) -> Value {
 fn rollout(state: &Value) -> Value {
     json!({
         "key": "demo", "routes": ["/*"], "is_flag": false, "state": state, "percentage": state["percentage"],
+        "summary": summary(state),
         "stages": [{ "name": "canary", "percentage": 10, "gates": [], "checklist": [] }, { "name": "quarter", "percentage": 25, "gates": [], "checklist": [] }],
-        "guardrails": [], "blocked": [{ "by": "hold", "text": "the stage's hold of 48h is not over" }], "commands": ["advance", "kill"],
+        "guardrails": [], "blocked": [{ "by": "hold", "text": "bake time of 48h not over" }], "commands": ["advance", "kill"],
         "checklist": { "of": "stage", "items": [{ "item": "Backups confirmed" }, { "item": "Rollback tested" }] },
         "advance": "auto", "faults": [], "published": { "revision": 12, "is_current": true }
     })
+}
+
+/// The words of the server for a state.
+fn summary(state: &Value) -> String {
+    let (stage, percentage) = (state["stage"].as_str().unwrap(), state["percentage"].as_f64().unwrap());
+    let phase = match state["phase"].as_str().unwrap() {
+        "draft" => "a draft".to_owned(),
+        "rolled_back" => format!("rolled back to {percentage} %"),
+        "completed" => "completed".to_owned(),
+        phase => format!("{phase} in {stage} at {percentage} %"),
+    };
+    if state["killed"] == true { format!("killed (was {phase})") } else { phase }
 }
 
 fn dry_run() -> Reply {
@@ -169,7 +182,7 @@ fn dry_run() -> Reply {
         "explanation": {
             "before": { "stage": "canary", "percentage": 10, "facts": [] }, "after": { "stage": "quarter", "percentage": 25, "facts": [] },
             "following": [], "movers": ["15 % of users move from legacy to new."], "is_unconditional": false, "needs_revision": true,
-            "warnings": [{ "code": "skipped", "text": "Skipped: the stage's hold of 48h is not over." }]
+            "warnings": [{ "code": "skipped", "text": "Skipped: bake time of 48h not over." }]
         }
     });
     Reply::Json(200, body, &[("etag", "\"12\"")])
@@ -203,7 +216,7 @@ fn a_change_is_sent_on_the_revision_that_was_looked_at() {
         &[
             "demo: canary 10 % → quarter 25 %",
             "15 % of users move from legacy to new.",
-            "! Skipped: the stage's hold of 48h is not over",
+            "! Skipped: bake time of 48h not over",
         ],
     );
     assert_eq!(out(&output), "demo is running in quarter at 25 %, revision 13\n");
@@ -256,7 +269,8 @@ fn whoever_stops_something_sends_one_request_and_no_revision() {
 /// A rollout that has just been killed, and how far that has come.
 fn killed(behind: u64, quiet_ms: Option<u64>) -> Value {
     let mut killed = rollout(&state(13, "canary", 10.0, "running"));
-    killed["reach"] = json!({ "revision": 13, "isolates": 2, "behind": behind, "quiet_ms": quiet_ms });
+    let text = format!("0 requests to new for {} ms", quiet_ms.unwrap_or_default());
+    killed["reach"] = json!({ "revision": 13, "isolates": 2, "behind": behind, "quiet_ms": quiet_ms, "text": text });
     killed
 }
 
@@ -267,11 +281,7 @@ fn a_kill_waits_until_no_isolate_serves_new_and_says_so() {
     ends(
         &server.run(&sure(&["kill", "demo"])),
         0,
-        &[
-            "demo is running",
-            "Waiting until no isolate serves new",
-            "0 requests to new for 3 s, confirmed by all 2 isolates heard in the last minute",
-        ],
+        &["demo is running", "Waiting until no isolate serves new", "0 requests to new for 3200 ms"],
     );
     assert_eq!(
         server.lines(),
@@ -284,7 +294,7 @@ fn a_kill_waits_until_no_isolate_serves_new_and_says_so() {
 
     let all =
         Server::new(vec![ok(json!({ "rollouts": [killed(2, None)], "refused": [] })), ok(killed(0, Some(9_000)))]);
-    ends(&all.run(&sure(&["kill", "--all"])), 0, &["0 requests to new for 9 s"]);
+    ends(&all.run(&sure(&["kill", "--all"])), 0, &["0 requests to new for 9000 ms"]);
     let programs = Server::new(vec![kill(), ok(killed(0, Some(3_000)))]);
     let output = programs.run(&sure(&["kill", "demo", "--json"]));
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["rollout"]["reach"]["behind"], 2);
@@ -693,8 +703,8 @@ fn every_way_of_not_reaching_tidegate_has_its_own_words() {
     let stranger = Server::new(vec![problem(401, "unauthorized", "the token is not known", json!({}))]);
     ends(&stranger.run(&["status"]), 1, &["error: the token is not known", "check TIDEGATE_TOKEN"]);
     let viewer =
-        Server::new(vec![problem(403, "forbidden", "the token of ana may look but not change anything", json!({}))]);
-    ends(&viewer.run(&sure(&["kill", "demo"])), 1, &["may look but not change", "--role operator"]);
+        Server::new(vec![problem(403, "forbidden", "the token of ana may read but not change anything", json!({}))]);
+    ends(&viewer.run(&sure(&["kill", "demo"])), 1, &["may read but not change", "--role operator"]);
     ends(
         &at(&plain_only().replace("http:", "https:")),
         1,
@@ -711,7 +721,7 @@ fn the_status_of_one_and_of_all_and_of_none() {
         &[
             "demo  running in canary at 10 %",
             "▸ canary  10 %",
-            "Blocked by  the stage's hold of 48h is not over",
+            "Blocked by  bake time of 48h not over",
             "1 [ ] Backups confirmed",
             "Allowed now advance, kill",
         ],
@@ -722,7 +732,9 @@ fn the_status_of_one_and_of_all_and_of_none() {
     ends(
         &all.run(&["status"]),
         0,
-        &["ROLLOUT  STATE    STAGE       NOW   NEXT  BLOCKED BY\ndemo     running  canary 1/2  10 %  –     hold\n"],
+        &[
+            "ROLLOUT  STATE    STAGE       NOW   NEXT  BLOCKED BY\ndemo     running  canary 1/2  10 %  –     bake time\n",
+        ],
     );
     let none = Server::new(vec![ok(json!({ "rollouts": [] }))]);
     ends(&none.run(&["status"]), 0, &["tidegate apply PLAN.toml"]);
@@ -786,9 +798,11 @@ fn entry(revision: u64, previous: &str) -> Value {
 #[test]
 fn the_history_is_read_page_by_page() {
     let hash = |revision: u64| format!("{revision:064x}");
+    let explained =
+        json!([{ "revision": 3, "done": "advanced", "outcome": "running in canary at 10 %", "reason": "fine" }]);
     let pages = |first: u64| {
         vec![
-            ok(json!({ "entries": [entry(3, &hash(2)), entry(2, &hash(1))], "before": 2 })),
+            ok(json!({ "entries": [entry(3, &hash(2)), entry(2, &hash(1))], "explanations": explained, "before": 2 })),
             ok(json!({ "entries": [entry(first, &hash(0))], "before": null })),
         ]
     };
@@ -885,7 +899,7 @@ fn signals_previews_and_explanations() {
         json!({ "rollout": "demo", "name": "p1", "at": "2026-01-01T00:00:00Z" }),
         &[],
     )]);
-    ends(&server.run(&["signal", "demo", "p1"]), 0, &["demo: p1 counted once"]);
+    ends(&server.run(&["signal", "demo", "p1"]), 0, &["demo: p1 counted 1 time"]);
     ends(&server.run(&["signal", "demo", "db_cpu", "--value", "-0.5"]), 0, &["demo: db_cpu is -0.5"]);
     let bodies: Vec<Value> = server.asked().into_iter().map(|asked| asked.body).collect();
     assert_eq!(bodies, [json!({ "name": "p1", "count": 1 }), json!({ "name": "db_cpu", "value": -0.5 })]);
@@ -926,8 +940,8 @@ fn a_watch_tells_each_change_once_and_goes_on_after_lost_contact() {
     assert_eq!(
         lines,
         [
-            "demo: running in canary at 10 %, revision 12; blocked by hold",
-            "demo: running in quarter at 25 %, revision 13; blocked by hold"
+            "demo: running in canary at 10 %, revision 12; blocked by bake time",
+            "demo: running in quarter at 25 %, revision 13; blocked by bake time"
         ]
     );
 }

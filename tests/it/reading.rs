@@ -10,8 +10,8 @@ mod shapes;
 
 use tidegate::model::fault::FAULTS_MAX;
 use tidegate::text::Source;
+use tidegate::text::fault_lines::lines;
 use tidegate::text::plans::read_all;
-use tidegate::text::told::lines;
 
 const CPU_MS_MAX: u64 = 10_000;
 

@@ -50,7 +50,7 @@ fn a_healthy_life_is_told_from_its_start_to_its_end() {
             && at("advance") < at("complete")
             && at("complete") < at("Completed in full at 100 %")
     );
-    assert!(told.contains("users were on new, with") && told.contains("failed for their users"));
+    assert!(told.contains("users on new, with") && told.contains(" failed"));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_failure_is_told_with_what_it_cost_and_when_it_was_noticed() {
     );
     let told = text(&simulate(&[DEMO, "--inject", "new.error_rate = 30% from quarter+20s"]).stdout);
     assert!(
-        told.contains("scenario") && told.contains("Rolled back in quarter at 0 %") && told.contains("noticed"),
+        told.contains("scenario") && told.contains("Rolled back in quarter at 0 %") && told.contains("detected"),
         "{told}"
     );
 }

@@ -3,7 +3,6 @@
 import { bodyOf, ifMatchOf, missing } from '../state/dialog.js';
 import { DONE } from '../text/commands.js';
 import { plural } from '../text/numbers.js';
-import { told } from '../text/rollout.js';
 import { request } from './api.js';
 
 /** @import { AllDialog, CommandDialog } from '../state/dialog.js' */
@@ -62,11 +61,11 @@ export function command({ dispatch, getState, clock }) {
       const { rollout } = answer.body;
       dispatch({ type: 'rollout', key: dialog.key, view: rollout, etag: answer.etag, sentAt, at: clock.now() });
       dispatch({ type: 'done', command: dialog.command, key: dialog.key, entry: answer.body.entry });
-      if (dialog.command === 'note') return toast(`It stands in the history of ${dialog.key}.`);
+      if (dialog.command === 'note') return toast(`Added to the history of ${dialog.key}.`);
       return toast(
         dialog.command === 'approve'
           ? `Approved for ${dialog.key}: ${dialog.form.item}`
-          : `${dialog.key} is ${told(rollout.state)}, revision ${rollout.state.revision}.`,
+          : `${dialog.key} is ${rollout.summary}, revision ${rollout.state.revision}.`,
       );
     }
     const { problem } = answer;

@@ -1,7 +1,7 @@
 // What a controller is: made once, with what it works on, and called after each event.
 import type { Dispatch, Event } from '../state/events.js';
 import type { State } from '../state/state.js';
-import type { Clock } from './clock.js';
+import type { Clock } from './poll.js';
 
 export type Means = {
   dispatch: Dispatch;

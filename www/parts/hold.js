@@ -1,8 +1,8 @@
-// The hold of a stage as a bar that moves on by itself between two answers of the server.
+// The bake time of a stage as a bar that moves on by itself between two answers of the server.
 
 import { duration, millis, time } from '../text/time.js';
-import { bar } from './bar.js';
 import { el, setAttr, setText } from './dom.js';
+import { bar } from './small.js';
 
 export function hold() {
   const fill = bar();
@@ -12,7 +12,13 @@ export function hold() {
     { class: 'hold' },
     el(
       'div',
-      { class: 'hold-bar', role: 'progressbar', 'aria-label': 'Hold', 'aria-valuemin': '0', 'aria-valuemax': '100' },
+      {
+        class: 'hold-bar',
+        role: 'progressbar',
+        'aria-label': 'Bake time',
+        'aria-valuemin': '0',
+        'aria-valuemax': '100',
+      },
       fill.root,
     ),
     text,
@@ -28,10 +34,10 @@ export function hold() {
         ? 'over'
         : until
           ? `${duration(length_ms - elapsed)} left, until ${time(until, now)}`
-          : 'stands still';
+          : 'paused';
       const words = isOver
-        ? `Hold of ${duration(length_ms)} is over`
-        : `Hold: ${duration(elapsed)} of ${duration(length_ms)}, ${rest}`;
+        ? `Bake time of ${duration(length_ms)} is over`
+        : `Bake time: ${duration(elapsed)} of ${duration(length_ms)}, ${rest}`;
       setText(text, words);
       setAttr(root.firstChild, 'aria-valuenow', Math.round(share * 100));
       setAttr(root.firstChild, 'aria-valuetext', words);

@@ -1,7 +1,7 @@
 // The drawn part of a plot, by uPlot. Colours come from the tokens at each drawing, so that they follow
 // the scheme; new is solid, legacy dashed, and what goes on still is dotted.
 import uPlot from 'uplot';
-import { ticked } from '../text/measures.js';
+import { ticked } from '../text/numbers.js';
 
 /** @import { Spec } from './plot.js' */
 

@@ -1,6 +1,6 @@
 // A plot's figures as a table, the newest first.
 
-import { measured } from '../text/measures.js';
+import { measured } from '../text/numbers.js';
 import { time } from '../text/time.js';
 import { el, setText } from './dom.js';
 

@@ -1,7 +1,7 @@
 // A plot of a few series over time, with a legend that tells the values under the cursor (else the
 // latest ones), and the same as a table. All plots of a page share the cursor.
 
-import { measured } from '../text/measures.js';
+import { measured } from '../text/numbers.js';
 import { time } from '../text/time.js';
 import { el, replaceFor, setAttr, setHidden, setText } from './dom.js';
 import * as canvas from './plot-canvas.js';

@@ -1,10 +1,10 @@
 // Short notices of what was done. They stay until they are read: good ones go by themselves after a
 // while, unless the pointer or the focus is on them.
 import { el, keyed, setAttr } from './dom.js';
-import { icon } from './icon.js';
+import { icon } from './small.js';
 
 /** @import { Dispatch } from '../state/events.js' */
-/** @import { Toast } from '../state/toasts.js' */
+/** @import { Toast } from '../state/state.js' */
 
 const SHOWN_MS = 8_000;
 

@@ -1,13 +1,11 @@
 // A condition with its verdict, the sentence behind it, and on demand its figures in tables.
 
-import { evidence, evidenceShare, figure } from '../text/figures.js';
-import { count, round } from '../text/numbers.js';
+import { count, evidence, evidenceShare, figure, round } from '../text/numbers.js';
 import { verdictOf } from '../text/rollout.js';
 import { ago } from '../text/time.js';
 import { sentence } from '../text/words.js';
-import { badge } from './badge.js';
-import { bar } from './bar.js';
 import { el, keyed, replaceFor, setAttr, setHidden, setText } from './dom.js';
+import { badge, bar } from './small.js';
 
 /** A row of a `kind`; `update({ condition, then?, verdict, hasActed?, isOff?, text, since, figures }, now)`. */
 export function verdict(kind) {

@@ -1,13 +1,12 @@
 // Which plan: one of the deployment, a ready-made one, or one's own, as a file or written here.
 
-import { coded } from '../parts/coded.js';
 import { el, replaceFor, setAttr, setHidden, setText, setValue } from '../parts/dom.js';
+import { coded } from '../parts/small.js';
 import { outlineOf } from '../state/rehearse.js';
 import { percent, plural } from '../text/numbers.js';
-import { deployedText } from './deployed.js';
 import * as editor from './editor.js';
 import { lengthOf } from './injections.js';
-import { READY_MADE } from './plans.js';
+import { deployedText, READY_MADE } from './plans.js';
 
 /** @import { RehearseDispatch } from '../state/rehearse-events.js' */
 
@@ -195,7 +194,7 @@ function outlined(root, { checked, settings, source }) {
         el(
           'p',
           { class: 'muted small' },
-          `${plural(plan.stages.length, 'stage')} with holds of ${lengthOf(plan)} in all, ${plural(plan.guardrails.length, 'guardrail')}`,
+          `${plural(plan.stages.length, 'stage')} with bake times of ${lengthOf(plan)} in all, ${plural(plan.guardrails.length, 'guardrail')}`,
         ),
         plan.guardrails.length > 0 &&
           el(

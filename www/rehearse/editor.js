@@ -1,7 +1,7 @@
 // A text with numbered lines, and what is wrong with it: each fault leads to its place.
-import { coded } from '../parts/coded.js';
+
 import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
-import { icon } from '../parts/icon.js';
+import { coded, icon } from '../parts/small.js';
 import { plural } from '../text/numbers.js';
 import { sentence } from '../text/words.js';
 

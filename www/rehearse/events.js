@@ -1,7 +1,7 @@
 // What happened in a run, in order, each with the figures that it rests on.
-import { coded } from '../parts/coded.js';
+
 import { el, keyed, setText } from '../parts/dom.js';
-import { icon } from '../parts/icon.js';
+import { coded, icon } from '../parts/small.js';
 import { percent, plural } from '../text/numbers.js';
 import { EVENT_ICONS, elapsed, eventWord } from '../text/rehearse.js';
 import { sentence } from '../text/words.js';

@@ -37,7 +37,7 @@ export function catalogue(outline) {
     ...vitals,
     figure('cls', 'CLS, at p75', { example: '0.3', hint: 'a number such as 0.3, or 2x' }),
     ...outline.timings.map((name) => figure(`timing.${name}`, `Timing ${name}, at p75`, TIME)),
-    { id: 'down', group: 'Outages', title: 'A side answers nothing', write: ({ side }) => `${side} down`, ...SIDED },
+    { id: 'down', group: 'Outages', title: 'A side does not answer', write: ({ side }) => `${side} down`, ...SIDED },
     {
       id: 'no-traffic',
       group: 'Outages',
@@ -135,7 +135,7 @@ function signalOf({ name, is_count }) {
       write: ({ amount }) => `signal.${name} = ${amount}`,
       isLasting: true,
       example: '95%',
-      hint: 'a level: 6, 85%, 700ms',
+      hint: 'a value: 6, 85%, 700ms',
     },
     {
       id: `silence ${name}`,

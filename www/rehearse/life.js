@@ -3,7 +3,6 @@
 
 import { el, keyed } from '../parts/dom.js';
 import * as plot from '../parts/plot.js';
-import { actionOf } from '../state/thresholds.js';
 import { eventWord } from '../text/rehearse.js';
 
 /** @import { Spec } from '../parts/plot.js' */
@@ -21,7 +20,7 @@ const DRAW_MS = 150;
 
 export function mount(root) {
   const grid = el('div', { class: 'life-plots' });
-  root.append(el('h3', {}, 'Over its time, which is the simulated clock’s, in UTC'), grid);
+  root.append(el('h3', {}, 'Over simulated time (UTC)'), grid);
   const update = keyed(
     grid,
     ({ id }) => id,
@@ -91,7 +90,7 @@ function specs(run, outline) {
       id: 'exposed',
       spec: {
         ...common,
-        title: 'Subjects who have seen new',
+        title: 'Users who have seen new',
         unit: 'count',
         series: [{ label: 'different users', side: 'new' }],
         data: [xs, column(({ subjects_exposed }) => subjects_exposed)],
@@ -99,7 +98,7 @@ function specs(run, outline) {
     },
     {
       id: 'errors',
-      spec: { ...common, title: 'Requests that fail', unit: 'share', series: sides, data: both('error_rate') },
+      spec: { ...common, title: 'Failed requests', unit: 'share', series: sides, data: both('error_rate') },
     },
     { id: 'latency', spec: { ...common, title: 'Latency, p95', unit: 'ms', series: sides, data: both('latency_ms') } },
   ];
@@ -107,7 +106,6 @@ function specs(run, outline) {
     const last = points.findLast(({ evidence }) => evidence[index] !== null)?.evidence[index];
     if (!last) return;
     const [, needed] = last;
-    const then = outline.guardrails[comparison.guardrail]?.then ?? '';
     found.push({
       id: `evidence ${comparison.text}`,
       spec: {
@@ -117,8 +115,8 @@ function specs(run, outline) {
         series: [{ label: 'evidence', side: 'evidence' }],
         data: [xs, column(({ evidence }) => evidence[index]?.[0] ?? null)],
         scale: { isLog: true, min: EVIDENCE_MIN, max: needed * EVIDENCE_OVER },
-        thresholds: [{ value: needed, text: actionOf(then) }],
-        note: 'It acts once enough different users have had such events: a few alone decide nothing.',
+        thresholds: [{ value: needed, text: outline.guardrails[comparison.guardrail]?.acts ?? 'acts' }],
+        note: 'It acts once enough different users are affected.',
       },
     });
   });

@@ -1,7 +1,7 @@
 // The same with other seeds: one life may be luck. In the background, and it says how sure it is.
-import { bar } from '../parts/bar.js';
+
 import { el, replaceFor, setHidden, setText } from '../parts/dom.js';
-import { icon } from '../parts/icon.js';
+import { bar, icon } from '../parts/small.js';
 import { MANY } from '../state/rehearse.js';
 import { count, plural } from '../text/numbers.js';
 import { hours, OUTCOMES, rateLine } from '../text/rehearse.js';
@@ -10,7 +10,11 @@ import { hours, OUTCOMES, rateLine } from '../text/rehearse.js';
 
 /** @param {RehearseDispatch} dispatch */
 export function mount(root, dispatch) {
-  const lead = el('p', { class: 'muted' }, `One life may be luck. ${MANY} of them tell how often each outcome comes.`);
+  const lead = el(
+    'p',
+    { class: 'muted' },
+    `A single run may be luck. ${MANY} runs with other seeds show how often each outcome occurs.`,
+  );
   const button = el('button', {
     type: 'button',
     class: 'button small',
@@ -54,7 +58,7 @@ function row(rate) {
     `after ${hours(rate.at_hours.median)} (${hours(rate.at_hours.p90)})`,
     `${plural(rate.subjects_exposed.median, 'user')} on new (${count(rate.subjects_exposed.p90)})`,
     `${plural(rate.requests_failed.median, 'failed request')} (${count(rate.requests_failed.p90)})`,
-    noticed && `noticed after ${plural(noticed.median, 'request')} to new (${count(noticed.p90)})`,
+    noticed && `detected after ${plural(noticed.median, 'request')} to new (${count(noticed.p90)})`,
   ];
   const share = bar('rate-bar');
   share.update(rate.rate, tone);
@@ -63,6 +67,6 @@ function row(rate) {
     { class: 'rate', 'data-tone': tone },
     el('p', { class: 'rate-head' }, icon(name), el('b', {}, word), el('span', { class: 'number' }, rateLine(rate))),
     share.root,
-    el('p', { class: 'muted small number' }, `Median (and nine in ten): ${facts.filter(Boolean).join(', ')}.`),
+    el('p', { class: 'muted small number' }, `Median (p90): ${facts.filter(Boolean).join(', ')}.`),
   );
 }

@@ -31,10 +31,10 @@ store.dispatch({ type: 'open' });
 /** @type {{ id: string, title: string, column: 'left' | 'right', part: Part }[]} */
 const SECTIONS = [
   { id: 'plan', title: 'Plan', column: 'left', part: chooser },
-  { id: 'scenario', title: 'What happens', column: 'left', part: scenario },
-  { id: 'settings', title: 'Traffic and chance', column: 'left', part: settings },
+  { id: 'scenario', title: 'Scenario', column: 'left', part: scenario },
+  { id: 'settings', title: 'Traffic and seed', column: 'left', part: settings },
   { id: 'life', title: 'Result', column: 'right', part: result },
-  { id: 'many', title: 'With other seeds', column: 'right', part: many },
+  { id: 'many', title: 'Other seeds', column: 'right', part: many },
 ];
 
 /** A head for the section, in which its title stands. */

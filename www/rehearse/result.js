@@ -1,11 +1,8 @@
 // What becomes of the plan: how far the run is, how it ended in one sentence, its life drawn, its
 // events, and the command that gives the same.
 
-import { bar } from '../parts/bar.js';
-import { coded } from '../parts/coded.js';
 import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
-import { icon } from '../parts/icon.js';
-import { note } from '../parts/note.js';
+import { bar, coded, icon, note } from '../parts/small.js';
 import { askedOf, outlineOf } from '../state/rehearse.js';
 import { percent } from '../text/numbers.js';
 import { commandOf, cost, elapsed, headline, OUTCOMES, why } from '../text/rehearse.js';
@@ -20,7 +17,7 @@ import * as life from './life.js';
 export function mount(root, dispatch) {
   const state = el('div', { class: 'result-state', 'aria-live': 'polite' });
   const progress = createProgress();
-  const stale = el('p', { class: 'muted small' }, 'What was asked for has changed since: run it again.');
+  const stale = el('p', { class: 'muted small' }, 'The inputs have changed since: run it again.');
   const drawn = el('div', { class: 'life' });
   const told = el('div', { class: 'result-events' });
   const command = createCommand();
@@ -83,14 +80,14 @@ function waiting(engine, source, checked) {
     return el(
       'p',
       { class: 'muted' },
-      'Choose a plan, say what goes wrong, and run it: here is drawn what the plan does about it, whom it reaches meanwhile, and how soon it goes back.',
+      'Choose a plan, add failures, and run it. This shows what the plan does about them, how many users are affected, and how soon it rolls back.',
     );
-  if (engine.status === 'loading') return el('p', { class: 'muted' }, 'The simulation is being loaded…');
+  if (engine.status === 'loading') return el('p', { class: 'muted' }, 'Loading the simulation…');
   if (checked && !checked.ok)
     return note(
       'warn',
       'This cannot be run yet.',
-      el('span', {}, 'What is wrong stands with the text, each with its line.'),
+      el('span', {}, 'The errors are shown beside the text, each with its line.'),
     );
   return el('p', { class: 'muted' }, 'Ready: press Run.');
 }
@@ -117,10 +114,10 @@ function verdict({ report, events: happened, status, took_ms }, outline) {
         'p',
         { class: 'small never' },
         icon('warning'),
-        el('span', {}, 'The time of this line never came: ', el('code', {}, line)),
+        el('span', {}, 'The time of this line was never reached: ', el('code', {}, line)),
       ),
     ),
-    el('p', { class: 'muted small' }, `Lived through in ${(took_ms / 1_000).toFixed(took_ms < 10_000 ? 1 : 0)} s.`),
+    el('p', { class: 'muted small' }, `Simulated in ${(took_ms / 1_000).toFixed(took_ms < 10_000 ? 1 : 0)} s.`),
   ];
 }
 
@@ -143,7 +140,7 @@ function createProgress() {
       own.update((index + 0.5) / outline.stages.length, 'accent');
       setText(
         text,
-        last ? `${elapsed(last.at_ms)} lived through, in ${last.stage} at ${percent(last.percentage)}` : 'Begins…',
+        last ? `${elapsed(last.at_ms)} simulated, in ${last.stage} at ${percent(last.percentage)}` : 'Starting…',
       );
     },
   };
@@ -158,7 +155,7 @@ function createCommand() {
   const root = el(
     'div',
     { class: 'command' },
-    el('h3', {}, 'The same on a command line'),
+    el('h3', {}, 'The same on the command line'),
     el('pre', { class: 'way-out', tabindex: '0' }, code),
     hint,
     el('p', { class: 'command-foot' }, copy, save, copied),

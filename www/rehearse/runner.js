@@ -43,7 +43,7 @@ function reasonOf(state) {
   const { engine, source, checked } = state;
   if (engine.status === 'failed') return 'The simulation could not be loaded.';
   if (source === null) return 'Choose a plan first.';
-  if (engine.status === 'loading') return 'The simulation is being loaded…';
+  if (engine.status === 'loading') return 'Loading the simulation…';
   if (!checked || checked.ok) return '';
   const of = (faults) => faults.filter(({ severity }) => severity !== 'warning').length;
   const wrong = [

@@ -2,7 +2,7 @@
 // their text, which is what counts.
 
 import { el, keyed, replaceFor, setHidden, setText } from '../parts/dom.js';
-import { icon } from '../parts/icon.js';
+import { icon } from '../parts/small.js';
 import { outlineOf } from '../state/rehearse.js';
 import * as editor from './editor.js';
 import { presets } from './injections.js';
@@ -24,7 +24,7 @@ export function mount(root, dispatch) {
   );
   const editorRoot = el('div', { class: 'editor-block' });
   const text = editor.mount(editorRoot, {
-    label: 'The same as text, one thing a line',
+    label: 'The same as text, one entry per line',
     rows: 4,
     onEdit: (value) => dispatch({ type: 'editScenario', text: value }),
   });
@@ -100,7 +100,7 @@ function createLine({ index, text }, dispatch) {
     root,
     update(_, faulty) {
       root.dataset.faulty = String(faulty.has(index + 1));
-      setText(state, faulty.has(index + 1) ? ' (cannot be understood, see below)' : '');
+      setText(state, faulty.has(index + 1) ? ' (error, see below)' : '');
     },
   };
 }

@@ -7,9 +7,9 @@ import { sentence } from '../text/words.js';
 
 /** @type {{ name: Amount, title: string, help: string }[]} */
 const FIELDS = [
-  { name: 'subjects', title: 'Users', help: 'How many there are' },
+  { name: 'subjects', title: 'Users', help: 'Number of users' },
   { name: 'requests_per_hour', title: 'Requests an hour', help: 'To both sides together' },
-  { name: 'seed', title: 'Seed', help: 'The same seed, the same life' },
+  { name: 'seed', title: 'Seed', help: 'The same seed gives the same run' },
 ];
 
 /** @param {RehearseDispatch} dispatch */

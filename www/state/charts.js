@@ -1,10 +1,10 @@
 // Which plots there are, and what is in them: from the API's metrics, the rollout and its history.
 // Only what was measured is plotted; what was not is listed with the way to get it. A chart is
 // `{ id, group, title, unit, series, data, isPartial, thresholds, marks, note }`, as parts/plot.js draws it.
+import { count, plural } from '../text/numbers.js';
 import { evidenceCharts } from './evidence.js';
-import { marksOf } from './marks.js';
+import { judgedOf, marksOf, thresholdsOf } from './marks.js';
 import { missingOf } from './missing.js';
-import { judgedOf, thresholdsOf } from './thresholds.js';
 import { gridOf, measuresOf } from './windows.js';
 
 /** @import { Entry, Rollout } from '../../types/api.js' */
@@ -153,7 +153,7 @@ function trafficCharts(context) {
   const requests = sidesChart(context, {
     id: 'requests',
     group: 'traffic',
-    title: 'Requests a minute',
+    title: 'Requests per minute',
     unit: 'count',
     value: perMinute,
   });
@@ -184,8 +184,8 @@ function shareChart({ grid, marks, view }) {
     thresholds: thresholdsOf(view, 'share'),
     marks,
     note: isShort
-      ? 'By the minute, users are kept for two hours; over 7 days and more they are there by the hour.'
-      : 'Groups count, so it may be above what is set.',
+      ? 'Users per minute are kept for two hours; ranges of 7 days and more show them per hour.'
+      : 'Includes groups, so it can be above the set percentage.',
   };
 }
 
@@ -209,7 +209,7 @@ function rescuedNote(cells) {
   const sum = (name) => cells.reduce((total, cell) => total + (cell?.new?.[name] ?? 0), 0);
   const [errors, rescued] = [sum('errors'), sum('rescued')];
   if (errors === 0) return '5xx responses, timeouts and broken pages, unless the plan says otherwise.';
-  return `New has had ${errors.toLocaleString('en-GB')} errors; legacy answered in its place ${rescued.toLocaleString('en-GB')} times.`;
+  return `${plural(errors, 'error')} on new, ${count(rescued)} rescued by legacy.`;
 }
 
 const hasCome = (cells, name) => cells.some((cell) => SIDES.some((side) => (cell?.[side]?.[name] ?? 0) > 0));

@@ -13,12 +13,13 @@ import type {
   Session,
   Tried,
 } from '../../types/api.js';
+import type { Explained } from './history.js';
 
 /** What went wrong: the API's problem document, or one that the console made in its place. */
 export type Problem = Pick<ApiProblem, 'detail'> & Partial<Omit<ApiProblem, 'type' | 'detail'>> & { type?: string };
 
 /** A command that a dialog can be of. */
-export type Command = CommandName | 'note';
+export type Command = CommandName;
 
 /** What was typed in a dialog: numbers are text until they are sent. */
 export type Form = {
@@ -50,7 +51,7 @@ type Answer =
   | { type: 'noRollout'; key: string; problem: Problem }
   | { type: 'metrics'; key: string; since: Since; endpoint: string | null; data: Metrics; at: number }
   | { type: 'noMetrics'; key: string; problem: Problem }
-  | { type: 'history'; key: string; items: Entry[]; before: number | null; isOlder: boolean }
+  | { type: 'history'; key: string; items: Explained[]; before: number | null; isOlder: boolean }
   | { type: 'messages'; key: string; items: Message[]; before: string | null; isOlder: boolean }
   | { type: 'noHistory'; key: string; problem: Problem }
   | { type: 'outbox'; view: Outbox; sentAt: number; at: number }

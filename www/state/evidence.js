@@ -1,5 +1,4 @@
 // The evidence of each comparison with its threshold over time, of the last two hours.
-import { actionOf } from './thresholds.js';
 
 /** The E-values that are drawn; under the least, nothing points at a difference. */
 const EVIDENCE_MIN = 0.01;
@@ -59,6 +58,5 @@ function meaning({ of, condition }, view) {
   // A gate's evidence may be of what it asks for or of the contrary; its text says which.
   if (of === 'gate') return 'enough';
   if (of === 'sample_ratio') return 'mismatch (SRM)';
-  const then = view?.guardrails.find(({ when }) => when === condition)?.then;
-  return then ? actionOf(then) : 'acts';
+  return view?.guardrails.find(({ when }) => when === condition)?.acts ?? 'acts';
 }

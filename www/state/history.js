@@ -3,12 +3,13 @@
 // older than that is shown. `before` tells where each goes on, null on the last page.
 import { millis } from '../text/time.js';
 
-/** @import { Entry, Message, State as LiveState } from '../../types/api.js' */
+/** @import { Entry, Explanation, Message } from '../../types/api.js' */
 /** @import { Event, HistoryFilter, Problem } from './events.js' */
+/** @typedef {Omit<Entry, 'figures'> & Explanation} Explained an entry in the server's words */
 /**
  * @typedef {object} History
  * @property {string | null} key
- * @property {Entry[] | null} entries
+ * @property {Explained[] | null} entries
  * @property {number | null} before
  * @property {Message[] | null} messages
  * @property {string | null} messagesBefore
@@ -17,7 +18,7 @@ import { millis } from '../text/time.js';
  * @property {HistoryFilter} filter
  * @property {number | null} revision the entry that the address names
  */
-/** @typedef {{ id: string, at: string, ms: number, entry: Entry, from: LiveState | null, message?: undefined, told?: undefined }} Change */
+/** @typedef {{ id: string, at: string, ms: number, entry: Explained, from: string | null, message?: undefined, told?: undefined }} Change */
 /** @typedef {{ id: string, at: string, ms: number, message: Message, told: number | undefined, entry?: undefined }} Said */
 
 /** @type {History} */
@@ -135,8 +136,8 @@ export function olderOf(history) {
 }
 
 /**
- * `[{ day, items }]`, newest first; `day` is `2026-12-02`. An item is an entry with the state `from`
- * which it came, where that is known, or a message; `told` is the revision with the same figures.
+ * `[{ day, items }]`, newest first; `day` is `2026-12-02`. An item is an entry with where the rollout was
+ * before (`from`), where that is known, or a message; `told` is the revision with the same figures.
  * @param {History} history
  */
 export function timelineOf(history) {
@@ -151,7 +152,7 @@ export function timelineOf(history) {
           at: entry.at,
           ms: millis(entry.at),
           entry,
-          from: all[index + 1]?.revision === entry.revision - 1 ? all[index + 1].state : null,
+          from: all[index + 1]?.revision === entry.revision - 1 ? all[index + 1].outcome : null,
         }));
   /** @type {Said[]} */
   const said =

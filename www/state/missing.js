@@ -1,6 +1,6 @@
 // What is not measured yet, and how to get it. `{ what, how, code }`.
 
-import { isComparing } from './thresholds.js';
+import { isComparing } from './marks.js';
 
 const BEACON = '<script async src="/_tidegate/beacon.js"></script>';
 const VITALS = ['lcp', 'fcp', 'inp', 'cls', 'ttfb'];
@@ -18,17 +18,16 @@ export function missingOf({ data, view, measures, cells }) {
 /** Why there is nothing at all; null where there is something. */
 export function emptinessOf({ data, view }) {
   if (!data || data.windows.length > 0) return null;
-  if (view?.state.phase === 'draft')
-    return 'Nothing was measured yet: the rollout has not started, and no request has come by.';
-  const routes = view?.routes.length > 0 ? ` It takes ${view.routes.join(', ')}.` : '';
-  return `No request of this rollout has come by in this time.${routes}`;
+  if (view?.state.phase === 'draft') return 'No data yet: the rollout has not started, and no requests have arrived.';
+  const routes = view?.routes.length > 0 ? ` Its routes: ${view.routes.join(', ')}.` : '';
+  return `No requests to this rollout in this period.${routes}`;
 }
 
 function browsers(measures, reported) {
   if (reported.size === 0) {
     return [
       {
-        what: 'What users’ browsers see (web vitals, JavaScript errors, timings): no page has reported.',
+        what: 'Browser metrics (web vitals, JavaScript errors, timings): no page has reported.',
         how: 'Add the beacon to the pages of both frontends:',
         code: BEACON,
       },
@@ -38,7 +37,7 @@ function browsers(measures, reported) {
   if (silent)
     return [
       {
-        what: `What browsers see on ${silent}: none of its pages has reported.`,
+        what: `Browser metrics of ${silent}: no page has reported.`,
         how: `If there are visitors on ${silent}, add the beacon to its pages too:`,
         code: BEACON,
       },
@@ -60,10 +59,10 @@ function browsers(measures, reported) {
 function comparisons(view) {
   if (view?.is_flag) return null;
   if (isComparing(view))
-    return { what: 'Evidence against legacy.', how: 'It is gathered while there is traffic on new.' };
+    return { what: 'Sequential test against legacy.', how: 'It runs while there is traffic on new.' };
   return {
-    what: 'Evidence: no guardrail compares with legacy.',
-    how: 'One that does needs no bound, and tells early:',
+    what: 'Sequential test: no guardrail compares with legacy.',
+    how: 'Such a guardrail needs no threshold, and detects problems early:',
     code: 'when = "error_rate > legacy"',
   };
 }

@@ -1,21 +1,20 @@
 // The console's whole state. `reduce` is the only way by which it changes. It is pure: no DOM, no
 // fetch, no clock; times and answers come in events. Each slice is a file with `initial` and
-// `reduce(slice, event, state)`.
+// `reduce(slice, event, state)`; the two smallest stand here.
 import * as contact from './contact.js';
 import * as dialog from './dialog.js';
 import * as explain from './explain.js';
 import * as flags from './flags.js';
 import * as history from './history.js';
 import * as list from './list.js';
-import * as now from './now.js';
 import * as outbox from './outbox.js';
 import * as plots from './plots.js';
 import * as rollout from './rollout.js';
 import * as route from './route.js';
 import * as session from './session.js';
-import * as toasts from './toasts.js';
 
-/** @import { Event } from './events.js' */
+/** @import { Event, Tone } from './events.js' */
+/** @typedef {{ id: string, text: string, tone: Tone }} Toast what was done just now, until it is dismissed */
 /**
  * @typedef {object} State
  * @property {route.Place} route
@@ -30,8 +29,32 @@ import * as toasts from './toasts.js';
  * @property {flags.Flags} flags
  * @property {outbox.OutboxState} outbox
  * @property {dialog.Dialog | null} dialog
- * @property {toasts.Toast[]} toasts
+ * @property {Toast[]} toasts
  */
+
+/** The server's clock in milliseconds, as the console estimates it. It moves once a second. */
+const now = {
+  initial: 0,
+  /**
+   * @param {number} before
+   * @param {Event} event
+   */
+  reduce: (before, event) => (event.type === 'clock' ? event.now : before),
+};
+
+const toasts = {
+  /** @type {Toast[]} */
+  initial: [],
+  /**
+   * @param {Toast[]} shown
+   * @param {Event} event
+   * @returns {Toast[]}
+   */
+  reduce(shown, event) {
+    if (event.type === 'toast') return [...shown, { id: event.id, text: event.text, tone: event.tone ?? 'good' }];
+    return event.type === 'dismiss' ? shown.filter(({ id }) => id !== event.id) : shown;
+  },
+};
 
 /** @type {{ [Name in keyof State]: { initial: State[Name], reduce(slice: State[Name], event: Event, state: State): State[Name] } }} */
 const SLICES = {

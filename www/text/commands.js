@@ -67,7 +67,7 @@ export const COMMANDS = {
     group: 'stop',
     shortcut: 'r',
     reason: 'Rolled back in the console, to be safe',
-    does: 'Takes users back to legacy. A resume begins the next attempt.',
+    does: 'Sends users back to legacy. A resume starts the next attempt.',
   },
   kill: {
     label: 'Kill',

@@ -1,5 +1,5 @@
 // A rehearsal in words: how it ended, what it cost, and the command that gives the same.
-import { count, percent, plural, share } from './numbers.js';
+import { percent, plural, share } from './numbers.js';
 import { sentence } from './words.js';
 
 const SECOND_MS = 1_000;
@@ -48,15 +48,15 @@ export function headline(fate, outline, events) {
 
 export const why = ({ reason }) => (reason === '' ? '' : sentence(reason));
 
-/** What it cost, and when it was noticed. */
+/** What it cost, and when it was detected. */
 export function cost(fate) {
   const isBack = fate.outcome === 'rolled_back';
   const seen = `${plural(fate.subjects_exposed, 'user')} ${isBack ? 'had seen' : 'saw'} new.`;
-  const failed = `They saw ${plural(fate.requests_failed, 'error')}${isBack ? ' before the rollback' : ''}${fate.requests_rescued > 0 ? `; ${count(fate.requests_rescued)} more were kept from them, as legacy answered instead` : ''}.`;
+  const failed = `They saw ${plural(fate.requests_failed, 'error')}${isBack ? ' before the rollback' : ''}${fate.requests_rescued > 0 ? `; ${plural(fate.requests_rescued, 'more request')} ${fate.requests_rescued === 1 ? 'was' : 'were'} rescued by legacy` : ''}.`;
   const noticed =
     fate.requests_until_detection === null
       ? ''
-      : ` The failure was noticed about ${minutes(fate.hours_until_detection)} after it began, after ${plural(fate.requests_until_detection, 'request')} to new.`;
+      : ` The failure was detected about ${minutes(fate.hours_until_detection)} after it began, after ${plural(fate.requests_until_detection, 'request')} to new.`;
   const alerts = fate.alerts > 0 ? ` ${plural(fate.alerts, 'alert')} fired.` : '';
   return `${seen} ${failed}${noticed}${alerts}`;
 }
@@ -86,7 +86,7 @@ export const EVENT_ICONS = {
   waiting: ['clock', 'calm'],
 };
 
-/** The command that lives the same life. */
+/** The command that gives the same run. */
 export function commandOf({ scenario, settings }, source, limits) {
   const words = ['tidegate', 'simulate', quoted(source.name)];
   for (const line of scenario.split('\n').map((text) => text.trim()))

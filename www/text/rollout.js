@@ -1,7 +1,7 @@
 // A rollout in words: its phase, its health, what comes next. It says what the server has said and
 // decides nothing.
-import { count, percent, plural } from './numbers.js';
-import { duration, time, until } from './time.js';
+import { percent, plural } from './numbers.js';
+import { time, until } from './time.js';
 
 /** @import { Rollout, Verdict } from '../../types/api.js' */
 
@@ -56,14 +56,6 @@ export function actedOf({ guardrails }, entry) {
   return known?.when === condition ? known : guardrails.find(({ when }) => when === condition);
 }
 
-/** `running in canary at 10 %` */
-export function told(state) {
-  const at = percent(state.percentage);
-  const phases = { draft: 'a draft', rolled_back: `rolled back to ${at}`, completed: 'completed' };
-  const phase = phases[state.phase] ?? `${state.phase} in ${state.stage} at ${at}`;
-  return state.killed ? `killed (was ${phase})` : phase;
-}
-
 /** The place of the current stage, from 0; -1 where the plan no longer has it. */
 export const position = (rollout) => rollout.stages.findIndex(({ name }) => name === rollout.state.stage);
 
@@ -95,15 +87,8 @@ export function healthOf({ guardrails }) {
   return guardrails.every(is('pass')) ? verdictOf('guardrail', { verdict: 'pass' }) : null;
 }
 
-/** How many ids a group's list in KV has; several numbers while isolates hold different versions. */
-export const listOf = ({ group, ids }) =>
-  `group ${group}: ${ids.length === 1 ? plural(ids[0], 'id') : `${ids.map(count).join(' or ')} ids`}`;
-
-/** Blockers that the state names as well. */
-export const BY_STATE = ['draft', 'killed', 'paused', 'rolled_back', 'completed'];
-
 /** Blockers beside the rollout's own state, which is told already. */
-export const blockersOf = ({ blocked }) => blocked.filter(({ by }) => !BY_STATE.includes(by));
+export const blockersOf = ({ blocked }) => blocked.filter(({ is_state: isState }) => !isState);
 
 /** What the schedule will do, or who has to. */
 export function nextOf(rollout, now) {
@@ -114,7 +99,7 @@ export function nextOf(rollout, now) {
   if (!next && opens && state.phase === 'draft')
     return `${WAITS.draft()}, possible ${until(opens, now)} (${time(opens, now)})`;
   if (!next) return WAITS[state.phase]?.(rollout) ?? 'nothing by itself';
-  return `${act(next)} ${whenOf(next, now)}`;
+  return `${next.text} ${whenOf(next, now)}`;
 }
 
 function whenOf({ at, earliest, condition }, now) {
@@ -145,34 +130,6 @@ const WAITS = {
   },
   completed: () => 'nothing: it is done',
 };
-
-function act({ command, stage, percentage }) {
-  const share = percentage === undefined ? '' : ` (${percent(percentage)})`;
-  const to = (word) => (stage ? ` ${word} ${stage}${share}` : '');
-  const acts = {
-    start: `starts${to('in')}`,
-    advance: `advances${to('to')}`,
-    complete: 'completes',
-    end: 'ends',
-    release: `is released${to('in')}`,
-  };
-  return acts[command] ?? command;
-}
-
-/**
- * How far a kill has come, in a sentence; nothing where there is nothing to tell.
- * @param {Pick<Rollout, 'reach'>} rollout
- */
-export function reachOf({ reach }) {
-  if (!reach) return '';
-  const { isolates, behind, quiet_ms: quiet } = reach;
-  if (isolates === 0) return 'No isolate was heard in the last minute, so nothing is served.';
-  const heard = `${plural(isolates, 'isolate')} heard in the last minute`;
-  if (behind === 0)
-    return `0 requests to new for ${duration(quiet)}, confirmed by ${isolates === 1 ? 'the one isolate' : `all ${plural(isolates, 'isolate')}`} heard in the last minute.`;
-  const [have, they] = behind === 1 ? ['has', 'it has'] : ['have', 'they have'];
-  return `${behind} of ${heard} ${have} not confirmed the kill yet: ${they} had no request since, or cannot reach the controller. The next requests there may still get new.`;
-}
 
 /** How much a rollout asks for attention: the smaller, the further up it stands. */
 export function rank({ state, faults, guardrails }) {

@@ -3,12 +3,9 @@
 import { el, setAttr } from '../parts/dom.js';
 import * as toasts from '../parts/toasts.js';
 import { isStale } from '../state/contact.js';
-import * as announcer from './announcer.js';
-import * as contact from './contact.js';
 import * as dialog from './dialog/dialog.js';
-import * as header from './header.js';
+import { mountAnnouncer, mountContact, mountHeader } from './frame.js';
 import * as list from './list.js';
-import * as missing from './missing.js';
 import * as outbox from './outbox.js';
 import * as rehearse from './rehearse.js';
 import * as rollout from './rollout/page.js';
@@ -16,12 +13,25 @@ import * as signIn from './sign-in.js';
 
 /** @import { Dispatch } from '../state/events.js' */
 
-const VIEWS = { list, rollout, rehearse, outbox, missing, 'sign-in': signIn };
+/** An address that means nothing here. */
+function mountMissing(root) {
+  root.append(
+    el(
+      'div',
+      { class: 'nothing' },
+      el('h1', { tabindex: '-1' }, 'Page not found'),
+      el('p', {}, 'The console has no page at this address. ', el('a', { href: '#/' }, 'All rollouts')),
+    ),
+  );
+  return { update() {}, unmount: () => root.replaceChildren() };
+}
+
+const VIEWS = { list, rollout, rehearse, outbox, missing: { mount: mountMissing }, 'sign-in': signIn };
 const TITLES = {
   list: 'Rollouts',
   rehearse: 'Rehearse',
   outbox: 'Messages',
-  missing: 'Nothing here',
+  missing: 'Not found',
   'sign-in': 'Sign in',
 };
 
@@ -42,10 +52,10 @@ export function mount(root, dispatch) {
   );
   root.append(skipLink, slots.header, slots.contact, main, slots.toasts, slots.announcer, slots.dialog);
   const parts = [
-    header.mount(slots.header, dispatch),
-    contact.mount(slots.contact),
+    mountHeader(slots.header, dispatch),
+    mountContact(slots.contact),
     toasts.mount(slots.toasts, dispatch),
-    announcer.mount(slots.announcer),
+    mountAnnouncer(slots.announcer),
     dialog.mount(slots.dialog, dispatch),
   ];
   let open = { name: null };

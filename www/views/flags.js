@@ -1,6 +1,7 @@
 // The flags: rollouts without upstreams of their own, one row each.
-import { badge } from '../parts/badge.js';
+
 import { el, keyed, setAttr, setHidden, setText } from '../parts/dom.js';
+import { badge } from '../parts/small.js';
 import { flagsOf } from '../state/flags.js';
 import { rolloutHash } from '../state/route.js';
 import { ago, time } from '../text/time.js';

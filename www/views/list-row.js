@@ -1,8 +1,7 @@
 // A rollout in the list: one line on a wide screen, a small card on a phone.
-import { badge } from '../parts/badge.js';
-import { bar } from '../parts/bar.js';
+
 import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
-import { icon } from '../parts/icon.js';
+import { badge, bar, icon } from '../parts/small.js';
 import { rolloutHash } from '../state/route.js';
 import { percent, plural } from '../text/numbers.js';
 import { healthOf, nextShort, phaseOf, stageOf } from '../text/rollout.js';

@@ -1,6 +1,6 @@
 // The list of all rollouts, those that need attention first; flags have a table of their own below.
 import { el, keyed, replaceFor, setHidden, setText, setValue } from '../parts/dom.js';
-import { note } from '../parts/note.js';
+import { note } from '../parts/small.js';
 import { isOperator } from '../state/session.js';
 import { plural } from '../text/numbers.js';
 import { rank } from '../text/rollout.js';
@@ -137,7 +137,7 @@ function updateFaults(root, { rollouts }) {
         'bad',
         `The deployment: ${subject}`,
         el('span', {}, sentence(message)),
-        el('span', { class: 'muted small' }, `The last good value stays in force. Seen ${time(at)}.`),
+        el('span', { class: 'muted small' }, `The last good value stays in effect. Seen ${time(at)}.`),
       ),
     ),
   );
@@ -160,14 +160,14 @@ function updateEmpty(root, items, found, text) {
       'div',
       { class: 'card empty' },
       el('h2', {}, 'No rollouts yet'),
-      el('p', {}, 'A rollout begins with a plan. Put one into force from a terminal:'),
+      el('p', {}, 'A rollout begins with a plan. Apply one from a terminal:'),
       el('p', {}, el('code', { class: 'command-line' }, 'tidegate apply PLAN')),
       el(
         'p',
         { class: 'muted' },
-        'It appears here at once, as a draft, and no user moves before it is started. What would a plan do, and whom would it hurt? ',
-        el('a', { href: '#/rehearse' }, 'Rehearse one'),
-        ' first.',
+        'It appears here at once as a draft; no traffic moves until it is started. To see what a plan would do: ',
+        el('a', { href: '#/rehearse' }, 'rehearse it'),
+        '.',
       ),
     );
   });

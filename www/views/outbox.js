@@ -1,14 +1,13 @@
 // Messages out: the channels and whether they work, what waits or was given up with what it failed over, and what was
 // sent lately.
-import { badge } from '../parts/badge.js';
 import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
-import { note } from '../parts/note.js';
+import { badge, note } from '../parts/small.js';
 import { messagesOf } from '../state/outbox.js';
 import { rolloutHash } from '../state/route.js';
 import { isOperator } from '../state/session.js';
-import { messageKind } from '../text/changes.js';
 import { plural } from '../text/numbers.js';
 import { ago, time, until } from '../text/time.js';
+import { messageKind } from '../text/words.js';
 
 /** @import { Dispatch } from '../state/events.js' */
 
@@ -63,7 +62,7 @@ export function mount(root, dispatch) {
       updateOpen(messages.open, context);
       updateSent(messages.sent, context);
       const isKnown = outbox.view !== null;
-      channels.update(isKnown, outbox.view?.channels.length, 'No plan has a channel, so nobody is told of anything.');
+      channels.update(isKnown, outbox.view?.channels.length, 'No plan has a channel, so messages go nowhere.');
       open.update(isKnown, messages.open.length, 'Nothing waits, and nothing was given up.');
       sent.update(isKnown, messages.sent.length, 'Nothing was sent in the last days.');
     },

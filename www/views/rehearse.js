@@ -1,6 +1,6 @@
 // The page Rehearse. It and the simulation are loaded when somebody opens it.
 import { el } from '../parts/dom.js';
-import { note } from '../parts/note.js';
+import { note } from '../parts/small.js';
 
 export function mount(root) {
   const body = el('div', { class: 'rehearse' });

@@ -2,7 +2,7 @@
 
 import { kindOf } from '../net/api.js';
 import { el, replaceFor, setAttr, setHidden, setText } from '../parts/dom.js';
-import { note } from '../parts/note.js';
+import { note } from '../parts/small.js';
 import { sentence } from '../text/words.js';
 
 /** @import { Dispatch } from '../state/events.js' */
@@ -32,9 +32,9 @@ export function mount(root, dispatch) {
     el(
       'p',
       { class: 'muted small', id: 'token-help' },
-      'An operator’s token changes rollouts, a viewer’s looks. ',
+      'An operator token can change rollouts, a viewer token is read-only. ',
       el('code', {}, 'tidegate token ana --role operator'),
-      ' makes one.',
+      ' creates one.',
     ),
     message,
     button,
@@ -56,7 +56,7 @@ export function mount(root, dispatch) {
       setText(
         lead,
         session.ended
-          ? `Your session has ended. Sign in to go on${place}.`
+          ? `Your session has ended. Sign in to continue${place}.`
           : 'The console reads and changes the rollouts of this deployment.',
       );
       setAttr(lead, 'role', session.ended && 'status');
@@ -87,8 +87,8 @@ function explained(problem) {
 
 const WORDS = {
   unauthorized: () => [
-    'This token is not known here.',
-    'It may be mistyped, of another deployment, or withdrawn. The sum of a good one stands in the secret ADMIN_TOKENS.',
+    'Unknown token.',
+    'It may be mistyped, revoked, or of another deployment. ADMIN_TOKENS of this deployment must hold its hash.',
   ],
   'no-tokens': () => [
     'No tokens are configured, so signing in is not possible.',
@@ -104,6 +104,6 @@ const WORDS = {
   ],
   unreachable: ({ detail }) => [
     `Not signed in: ${detail}.`,
-    'Check the network connection, and try again. The site goes on without the console.',
+    'Check the network connection, and try again. The site does not depend on the console.',
   ],
 };

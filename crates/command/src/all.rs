@@ -3,10 +3,10 @@
 use super::client::{Answer, Client};
 use super::operator::Consent;
 use super::paint::{BAD, BOLD, note, paint, print, print_raw};
-use super::view::{AllChanged, Rollouts};
 use super::words::{counted, listed};
 use super::{Failure, ask, change, reach};
 use tidegate_model::command::Command;
+use tidegate_protocol::api::shapes::{AllDone, Rollouts};
 
 pub fn run(command: &Command, consent: &Consent, json: bool) -> Result<(), Failure> {
     ask::check(consent, !command.is_stop())?;
@@ -17,9 +17,11 @@ pub fn run(command: &Command, consent: &Consent, json: bool) -> Result<(), Failu
         revive(&client, command, consent)
     };
     let (answer, meant) = done.map_err(|failure| change::with_way_out(failure, "*", command))?;
-    let mut changed: AllChanged = answer.read()?;
+    let mut changed: AllDone = answer.read()?;
     // To revive what is not killed is refused, but nobody asked for that.
-    changed.refused.retain(|refused| meant.as_ref().is_none_or(|meant| meant.contains(&refused.rollout)));
+    changed
+        .refused
+        .retain(|refused| meant.as_ref().is_none_or(|meant| meant.iter().any(|key| refused.rollout == key.as_str())));
     if json {
         print_raw(&answer.text)?;
     } else {
@@ -56,20 +58,24 @@ fn revive(client: &Client, command: &Command, consent: &Consent) -> Done {
 
 /// The rollouts that a kill, or else a revive, would change.
 fn affected(all: &Rollouts, is_kill: bool) -> Vec<String> {
-    all.rollouts.iter().filter(|rollout| rollout.state.killed != is_kill).map(|rollout| rollout.key.clone()).collect()
+    all.rollouts
+        .iter()
+        .filter(|rollout| rollout.state.killed != is_kill)
+        .map(|rollout| rollout.key.to_string())
+        .collect()
 }
 
 fn foretold(meant: &[String], is_kill: bool) -> String {
     let count = counted(meant.len(), "rollout");
     match (meant.is_empty(), is_kill) {
-        (true, true) => "No rollout is alive".into(),
+        (true, true) => "All rollouts are killed already".into(),
         (true, false) => "No rollout is killed".into(),
         (false, true) => format!("{count}: all traffic goes to legacy in {}", listed(meant)),
-        (false, false) => format!("{count}: what it was before is in force again for {}", listed(meant)),
+        (false, false) => format!("Revives {count}: {}", listed(meant)),
     }
 }
 
-fn told(changed: &AllChanged) -> String {
+fn told(changed: &AllDone) -> String {
     let mut lines: Vec<String> = changed.rollouts.iter().map(change::stands).collect();
     for refused in &changed.refused {
         let help = refused.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
@@ -91,7 +97,7 @@ mod tests {
             .unwrap();
         let foretold = |all, is_kill| foretold(&affected(all, is_kill), is_kill);
         assert_eq!(foretold(&all, true), "2 rollouts: all traffic goes to legacy in a and c");
-        assert_eq!(foretold(&all, false), "1 rollout: what it was before is in force again for b");
+        assert_eq!(foretold(&all, false), "Revives 1 rollout: b");
         assert_eq!(foretold(&Rollouts::default(), false), "No rollout is killed");
     }
 

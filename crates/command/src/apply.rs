@@ -6,10 +6,10 @@ use super::client::Client;
 use super::operator::ApplyArguments;
 use super::paint::{BAD, BOLD, DIM, GOOD, WARN, cell, note, paint, print, print_raw};
 use super::plan_file::load;
-use super::view::Applied;
 use super::words::counted;
 use super::{Failure, ask, check};
 use tidegate_model::plan::Plan;
+use tidegate_protocol::api::shapes::PlansApplied;
 use tidegate_text::plans::Loaded;
 
 pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
@@ -27,7 +27,7 @@ pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
     let put =
         |reason: Option<&str>, is_dry_run| client.send("PUT", "plans", &body(&rollouts, *prune, reason, is_dry_run));
     let looked = put(consent.reason.as_deref(), true)?;
-    let foreseen: Applied = looked.read()?;
+    let foreseen: PlansApplied = looked.read()?;
     if !(json && consent.yes) {
         note(&table(&foreseen));
     }
@@ -42,7 +42,7 @@ pub fn run(arguments: &ApplyArguments, json: bool) -> Result<(), Failure> {
     if json {
         return print_raw(&answer.text);
     }
-    let applied: Applied = answer.read()?;
+    let applied: PlansApplied = answer.read()?;
     print(&format!("{} applied; the plans are at revision {}", counted(count, "change"), applied.revision))
 }
 
@@ -63,7 +63,7 @@ fn body(rollouts: &[Value], prune: bool, reason: Option<&str>, is_dry_run: bool)
     body
 }
 
-fn table(foreseen: &Applied) -> String {
+fn table(foreseen: &PlansApplied) -> String {
     let width = foreseen.changes.iter().map(|change| change.rollout.chars().count()).max().unwrap_or_default();
     let mut lines = Vec::new();
     for change in &foreseen.changes {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_would_change_is_marked() {
-        let foreseen = serde_json::from_str(r#"{"changes":[{"rollout":"shop","change":"added"},{"rollout":"checkout","change":"changed"},{"rollout":"ai","change":"unchanged"},{"rollout":"old","change":"removed"}]}"#).unwrap();
+        let foreseen: PlansApplied = serde_json::from_str(r#"{"changes":[{"rollout":"shop","change":"added"},{"rollout":"checkout","change":"changed"},{"rollout":"ai","change":"unchanged"},{"rollout":"old","change":"removed"}]}"#).unwrap();
         assert_eq!(
             anstream::adapter::strip_str(&table(&foreseen)).to_string(),
             "+ shop      added\n~ checkout  changed\n= ai        unchanged\n- old       removed\n! 1 rollout will be removed; its history is kept, but no longer shown"

@@ -5,13 +5,13 @@ use serde_json::Value;
 
 use super::client::{Answer, Client};
 use super::clock::now;
-use super::ladder::checklist;
+use super::ladder::{checklist, summary};
 use super::operator::ApproveArguments;
 use super::paint::{BOLD, note, paint, print, print_raw};
-use super::view::{Changed, Checklist, Rollout};
 use super::words::counted;
 use super::{Failure, ask, change, wrap};
 use tidegate_model::command::Command;
+use tidegate_protocol::api::shapes::{Changed, Checklist, Rollout};
 
 pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
     let ApproveArguments { key, item, all, foresight, consent } = arguments;
@@ -127,7 +127,7 @@ fn open(list: &Checklist) -> Vec<&str> {
 
 fn overview(rollout: &Rollout, list: &Checklist) -> String {
     if list.items.is_empty() {
-        return format!("{}: no checklist counts now; it is {}", rollout.key, rollout.state.told());
+        return format!("{}: no checklist counts now; it is {}", rollout.key, summary(rollout));
     }
     let mut lines = checklist(list, now(), wrap::of_stdout());
     if !rollout.to_send.is_empty() {

@@ -20,8 +20,8 @@ use super::token::TokenArguments;
 #[command(name = "tidegate", version, about = "Release a new frontend step by step", max_term_width = 100)]
 #[command(after_help = "\
 The commands from `apply` to `explain` talk to a deployment:
-  TIDEGATE_URL     where it answers [default: http://localhost:8787]; or --url
-  TIDEGATE_TOKEN   the token that it knows you by; `tidegate token` makes one
+  TIDEGATE_URL     its address [default: http://localhost:8787]; or --url
+  TIDEGATE_TOKEN   your token; `tidegate token` creates one
   SSL_CERT_FILE    trust these certificates (PEM) instead of the public ones
   NO_COLOR         no colours
 
@@ -38,11 +38,12 @@ pub struct Arguments {
 pub enum Command {
     /// Check plans and show every fault, with file, line and column
     #[command(after_help = "\
-With --traffic it also tells what chance alone does on a healthy release (the
-healthy figures of `tidegate simulate`): how often each guardrail with a bound
-fires, which form of it would not, and for each stage how long its least
-numbers of observations take (50 on each side; a condition's own `min N`) and
-whether they come within its hold. Lines with ! want a change.
+With --traffic it also prints the false alarms to expect on a healthy release
+(the healthy figures of `tidegate simulate`): how often each guardrail with a
+bound fires by chance, and which form of it would not. For each stage it prints
+how long it takes to collect the minimum sample (50 on each side, or a
+condition's own `min N`), and whether that fits into the stage's bake time.
+Lines with ! need a change.
 
 Examples:
   tidegate check plans/checkout.toml
@@ -50,7 +51,7 @@ Examples:
   tidegate check plans/checkout.toml --traffic 60/h --subjects 150
   tidegate check --json plans/*.toml")]
     Check(CheckArguments),
-    /// Print plans as JSON, the value of the KV key `plans`
+    /// Print plans as JSON, as the KV key `plans` holds them
     #[command(
         after_help = "Examples:\n  tidegate compile plans/checkout.toml > plans.json\n  npx wrangler kv key put --remote --binding ROLLOUTS plans --path plans.json"
     )]
@@ -60,58 +61,58 @@ Examples:
         after_help = "Examples:\n  echo user-1 | tidegate assign plans/checkout.toml --percentage 25\n  tidegate assign plans/flags.toml --rollout search --stage canary < ids.txt"
     )]
     Assign(AssignArguments),
-    /// Live a plan through in seconds, healthy or with what a scenario does to it
-    #[command(after_long_help = simulate::HELP, after_help = "`--help` tells of the healthy world and of scenarios.")]
+    /// Simulate a rollout in seconds: a healthy release, or a scenario of failures
+    #[command(after_long_help = simulate::HELP, after_help = "`--help` describes the healthy release and the scenario language.")]
     Simulate(SimulateArguments),
-    /// Turn ids (one per line on standard input) into a compact list, the value of the KV key `group/NAME`
+    /// Compress ids (one per line on standard input) into the value of the KV key `group/NAME`
     #[command(
         after_help = "Examples:\n  tidegate group beta < ids.txt > beta.group\n  npx wrangler kv key put --remote --binding ROLLOUTS group/beta --path beta.group"
     )]
     Group(GroupArguments),
-    /// Judge counts (one comparison per line on standard input, as JSON) and print one JSON line for each
+    /// Run the sequential test on counts (JSON lines on standard input), one verdict per line
     #[command(after_help = "\
 A line holds the windows in the order in which they came: n exposures and x
 events of each side.
-  theta    fail where new's rate is shown to be more than theta times legacy's
+  theta    fail if new's rate is shown to be more than theta times legacy's
            [default: 1]
-  alpha    how often a harmless release may fail, however often one looks
-           [default: 0.01]
-  restart  true: start anew with each quarter of an hour, as in operation; each
-           window then needs \"minute\", counted from the attempt's start
+  alpha    the false alarm rate of the whole test, however often it is
+           evaluated [default: 0.01]
+  restart  true: restart the test every quarter of an hour, as in production;
+           each window then needs \"minute\", counted from the attempt's start
 
-The answer holds the natural logarithms of the evidence that new is worse and
-that it is not, and the verdict: fail, pass or inconclusive. Lines that cannot
-be read are told of and left out, with exit code 1. Events are taken as
-independent of each other.
+The answer holds the natural logarithm of the evidence that new is worse, and of
+the evidence that it is not, and the verdict: fail, pass or inconclusive. A line
+that cannot be read is reported and skipped, and the exit code is 1. Events are
+assumed to be independent of each other.
 
 Examples:
   echo '{\"windows\":[{\"legacy\":{\"n\":9500,\"x\":95},\"new\":{\"n\":500,\"x\":25}}]}' | tidegate judge
   tidegate judge < comparisons.jsonl")]
     Judge,
-    /// Put plans into force: shows what would change, asks, applies
+    /// Apply plans: shows what would change, asks, applies
     #[command(
-        after_help = "Rollouts that are not named stay as they are; --prune removes them.\n\nExamples:\n  tidegate apply plans/checkout.toml\n  tidegate apply plans/*.toml --env staging --prune\n  tidegate apply plans/checkout.toml --reason \"shorter holds\" --yes"
+        after_help = "Rollouts without a plan among these stay as they are; --prune removes them.\n\nExamples:\n  tidegate apply plans/checkout.toml\n  tidegate apply plans/*.toml --env staging --prune\n  tidegate apply plans/checkout.toml --reason \"shorter bake times\" --yes"
     )]
     Apply(ApplyArguments),
-    /// Show where all rollouts are, or one in full
+    /// Show the state of all rollouts, or one in full
     #[command(visible_aliases = ["list", "ls"], after_help = "Examples:\n  tidegate status\n  tidegate status checkout\n  tidegate status checkout --json")]
     Status(StatusArguments),
-    /// Show the same, live, until Ctrl-C; on a pipe, a line for each change
+    /// Show the same live, until Ctrl-C; into a pipe, one line per change
     #[command(
         after_help = "Examples:\n  tidegate watch\n  tidegate watch checkout\n  tidegate watch --json >> changes.jsonl"
     )]
     Watch(StatusArguments),
-    /// Show what has happened to a rollout, newest first
+    /// Show the history of a rollout, newest first
     #[command(
         after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify"
     )]
     History(HistoryArguments),
-    /// Begin a draft's first stage
+    /// Start a draft: enter its first stage
     #[command(
         after_help = "Examples:\n  tidegate start checkout --reason \"signed off by ben\"\n  tidegate start checkout --dry-run"
     )]
     Start(ChangeArguments),
-    /// Go on to the next stage; skips what is left of the hold and the gates, never the checklist
+    /// Advance to the next stage without waiting for bake time and gates; never skips the checklist
     #[command(
         after_help = "Example:\n  tidegate advance checkout --reason \"figures are fine, the sale starts at nine\""
     )]
@@ -121,72 +122,72 @@ Examples:
         after_help = "Examples:\n  tidegate set checkout 25\n  tidegate set checkout 0.5% --reason \"a first look\" --yes"
     )]
     Set(SetArguments),
-    /// Hold a rollout where it is
+    /// Pause a rollout at its current percentage
     #[command(
         after_help = "Examples:\n  tidegate pause checkout\n  tidegate pause checkout --reason \"looking into the errors\" --yes"
     )]
     Pause(ChangeArguments),
-    /// Let a paused rollout go on; after a rollback, begin its next attempt
+    /// Resume a paused rollout; after a rollback, start the next attempt
     #[command(
         after_help = "Examples:\n  tidegate resume checkout --reason \"it was the cache\"\n  tidegate resume checkout --stage canary"
     )]
     Resume(ResumeArguments),
-    /// Send a rollout back: to 0 %, to the stage before or to a smaller percentage
+    /// Roll back: to 0 %, to the previous stage or to a smaller percentage
     #[command(
         after_help = "Examples:\n  tidegate rollback checkout\n  tidegate rollback checkout --reason \"cart is empty\"\n  tidegate rollback checkout --to previous\n  tidegate rollback checkout --to 5 --reason \"too slow\" --yes"
     )]
     Rollback(RollbackArguments),
-    /// Force legacy for everyone, above all else
+    /// Send all traffic to legacy within seconds; overrides everything until revived
     #[command(
-        after_help = "Enter does it; the reason is asked for afterwards, and may be left out.\n\nExamples:\n  tidegate kill checkout\n  tidegate kill checkout --yes\n  tidegate kill --all --reason \"new cluster is down\" --yes\n\nWhere the API cannot be reached, KV kills as well:\n  npx wrangler kv key put --remote --binding ROLLOUTS kill/checkout on"
+        after_help = "Enter confirms. The reason is asked for afterwards and may be skipped.\n\nExamples:\n  tidegate kill checkout\n  tidegate kill checkout --yes\n  tidegate kill --all --reason \"new cluster is down\" --yes\n\nWhere the API cannot be reached, KV kills as well:\n  npx wrangler kv key put --remote --binding ROLLOUTS kill/checkout on"
     )]
     Kill(KillArguments),
-    /// End a kill: a rollout is again what it was
+    /// End a kill: users go back to the side they had before
     #[command(
         after_help = "Examples:\n  tidegate revive checkout --reason \"payments work again\"\n  tidegate revive --all"
     )]
     Revive(KillArguments),
-    /// Approve an item of the checklist that counts now; without ITEM, list what is open
+    /// Approve an item of the current checklist; without ITEM, list the open ones
     #[command(
         after_help = "ITEM is the item's text, the beginning of it, or its number in the list.\n\nExamples:\n  tidegate approve checkout\n  tidegate approve checkout 2 --reason \"restored to staging\"\n  tidegate approve checkout Backups --reason \"restored to staging\" --yes\n  tidegate approve checkout --all"
     )]
     Approve(ApproveArguments),
-    /// End a rollout: 100 % on new for good
+    /// Complete a rollout: 100 % on new for good
     #[command(
-        after_help = "It is refused while a checklist is open, after a rollback, and while nobody has answered a guardrail that acted; --confirm KEY does it all the same. Before it is done it says what ends with it.\n\nExamples:\n  tidegate complete checkout --reason \"two quiet weeks\"\n  tidegate complete checkout --dry-run\n  tidegate complete checkout --confirm checkout --reason \"legacy is switched off today\""
+        after_help = "Refused while a checklist is open, after a rollback, and after a guardrail has acted until the rollout is resumed; --confirm KEY does it all the same. It first says what ends with the rollout.\n\nExamples:\n  tidegate complete checkout --reason \"two quiet weeks\"\n  tidegate complete checkout --dry-run\n  tidegate complete checkout --confirm checkout --reason \"legacy is switched off today\""
     )]
     Complete(CompleteArguments),
-    /// Add something to a rollout's history, such as the reason of what was done in a hurry
+    /// Add a note to a rollout's history, such as the reason for a kill
     #[command(after_help = "Example:\n  tidegate note checkout \"killed because payments failed; ticket 4711\"")]
     Note(NoteArguments),
-    /// Report a fact from outside: an event counted, or a gauge's value
+    /// Report a signal: count events, or set a gauge
     #[command(
         after_help = "Examples:\n  tidegate signal checkout p1\n  tidegate signal checkout p1 --count 3\n  tidegate signal checkout db_cpu --value 0.7"
     )]
     Signal(SignalArguments),
-    /// Print a link that puts one browser on a side of your choice
+    /// Print a preview link: it shows one browser the side of your choice
     #[command(
-        after_help = "Only the link goes to standard output.\n\nExamples:\n  tidegate preview checkout new\n  tidegate preview checkout legacy --for 30m --host shop.example.com\n  tidegate preview checkout new | pbcopy"
+        after_help = "Only the link is printed to standard output.\n\nExamples:\n  tidegate preview checkout new\n  tidegate preview checkout legacy --for 30m --host shop.example.com\n  tidegate preview checkout new | pbcopy"
     )]
     Preview(PreviewArguments),
-    /// Say which side one id gets, and why
+    /// Explain which side a user gets, and why
     #[command(
-        after_help = "Examples:\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json\n\nA form that is refused with 403 behind Tidegate is mostly a check of the framework (Django, SvelteKit; Rails, Next.js and Laravel behind a proxy that they do not trust), which compares Origin with Host: docs/frameworks.md names the settings."
+        after_help = "Examples:\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json\n\nIf a form is refused with 403 behind Tidegate, it is usually a check of the framework (Django, SvelteKit; Rails, Next.js and Laravel behind a proxy that they do not trust), which compares Origin with Host: docs/frameworks.md names the settings."
     )]
     Explain(ExplainArguments),
-    /// See what messages to people look like
+    /// Preview messages to people, and send a sample
     Notify(NotifyArguments),
     /// Show the messages that wait or were given up, and the channels that they go to
     #[command(
         after_help = "Examples:\n  tidegate outbox\n  tidegate outbox --rollout checkout --sent\n  tidegate outbox --retry all\n  tidegate outbox --retry msg_1f0c2d9a3b4e5f60718293a4\n  tidegate outbox --json"
     )]
     Outbox(OutboxArguments),
-    /// Make a token for a person or a program, and its entry for ADMIN_TOKENS
+    /// Create a token for a person or a program, and its entry for ADMIN_TOKENS
     #[command(
-        after_help = "The token goes to standard output, its entry to standard error.\n\nExamples:\n  tidegate token ana --role operator\n  export TIDEGATE_TOKEN=$(tidegate token ana --role operator)\n  tidegate token dashboard --role viewer\n  tidegate token tickets --role reporter --rollout checkout --signal p1"
+        after_help = "The token is printed to standard output, its entry to standard error.\n\nExamples:\n  tidegate token ana --role operator\n  export TIDEGATE_TOKEN=$(tidegate token ana --role operator)\n  tidegate token dashboard --role viewer\n  tidegate token tickets --role reporter --rollout checkout --signal p1"
     )]
     Token(TokenArguments),
-    /// Print a script that completes this command in your shell, the rollouts' keys too
+    /// Print a completion script for your shell; it completes rollout keys too
     #[command(
         after_help = "Examples:\n  source <(tidegate completions bash)\n  tidegate completions bash > ~/.local/share/bash-completion/completions/tidegate\n  tidegate completions zsh > \"${fpath[1]}/_tidegate\"\n  tidegate completions fish > ~/.config/fish/completions/tidegate.fish"
     )]

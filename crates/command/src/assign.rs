@@ -17,7 +17,7 @@ use tidegate_model::live::{LiveState, Phase};
 use tidegate_model::plan::Plan;
 use tidegate_model::subject::SubjectHash;
 use tidegate_model::{Instant, fault::Explain};
-use tidegate_text::told::lines;
+use tidegate_text::fault_lines::lines;
 
 /// The progress bar is redrawn after so many ids.
 const IDS_PER_TICK: u64 = 16_384;

@@ -9,12 +9,11 @@ use super::client::{Answer, Client};
 use super::operator::{Consent, Foresight};
 use super::paint::{BOLD, WARN, note, paint, print, print_raw};
 use super::problem::Error;
-use super::view::{Changed, Rollout};
-use super::words::{percent, sentence};
-use super::{Failure, ask, reach, wrap};
+use super::words::sentence;
+use super::{Failure, ask, ladder, reach, wrap};
 use tidegate_model::Name;
 use tidegate_model::command::{Command, NO_REASON, Target};
-use tidegate_protocol::api::consequences::{Consequences, Standing};
+use tidegate_protocol::api::shapes::{Changed, Consequences, Rollout, Standing};
 
 pub fn run(key: &Name, command: &Command, foresight: &Foresight, consent: &Consent, json: bool) -> Result<(), Failure> {
     if foresight.dry_run {
@@ -80,7 +79,7 @@ fn standing(place: &Standing) -> String {
         return String::new();
     }
     let facts: String = place.facts.iter().map(|fact| format!(", {fact}")).collect();
-    format!("{} {}{facts}", place.stage, percent(place.percentage))
+    format!("{} {}{facts}", place.stage, place.percentage)
 }
 
 /// What the schedule has made of a command at once.
@@ -128,7 +127,7 @@ pub fn is_said(consent: &Consent) -> bool {
 
 /// Where a rollout stands after a command.
 pub fn stands(rollout: &Rollout) -> String {
-    format!("{} is {}, revision {}", paint(BOLD, &rollout.key), rollout.state.told(), rollout.state.revision)
+    format!("{} is {}, revision {}", paint(BOLD, &rollout.key), ladder::summary(rollout), rollout.state.revision)
 }
 
 fn stop(client: &Client, key: &Name, command: &Command, consent: &Consent) -> Result<Answer, Failure> {

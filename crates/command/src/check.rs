@@ -15,8 +15,8 @@ use tidegate_model::plan::signal::Address;
 use tidegate_model::plan::words::SecretName;
 use tidegate_model::plan::{Gate, Plan, Signal};
 use tidegate_protocol::receive::PREFIX;
+use tidegate_text::fault_lines::{FaultLine, lines};
 use tidegate_text::plans::Loaded;
-use tidegate_text::told::{FaultLine, lines};
 
 #[derive(Serialize)]
 struct Checked<'a> {
@@ -120,7 +120,7 @@ fn outline(plan: &Plan) -> String {
     let stages: Vec<String> =
         plan.stages.iter().map(|stage| format!("{} {} %", stage.name, stage.percentage)).collect();
     let kind = if plan.is_flag() { " (flag)" } else { "" };
-    let gates = plan.stages.iter().map(|stage| stage.gates.len()).sum();
+    let gates: usize = plan.stages.iter().map(|stage| stage.gates.len()).sum();
     let guards = [counted(gates, "gate"), counted(plan.guardrails.len(), "guardrail")].join(", ");
     let (guardrails, built_in_gates): (Vec<BuiltIn>, Vec<BuiltIn>) =
         built_in(plan).into_iter().partition(|own| own.what == "guardrail");

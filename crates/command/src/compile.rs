@@ -7,7 +7,7 @@ use super::plan_file::load;
 use super::plans::CompileArguments;
 use super::{Failure, report};
 use tidegate_model::plan::{Plan, set};
-use tidegate_text::told::lines;
+use tidegate_text::fault_lines::lines;
 
 pub fn run(arguments: &CompileArguments, json: bool) -> Result<(), Failure> {
     let loaded = load(&arguments.plans)?;

@@ -1,4 +1,4 @@
-//! `tidegate complete`: everybody on new for good. Where something speaks against it, it is done for
+//! `tidegate complete`: 100 % on new for good. Where something speaks against it, it is done for
 //! whoever names the rollout, after they have read what ends.
 
 use super::operator::CompleteArguments;

@@ -103,7 +103,7 @@ fn is_this_machine(origin: &str) -> bool {
 }
 
 fn token(value: Option<&str>) -> Result<&str, String> {
-    let help = "  help: export TIDEGATE_TOKEN=…; whoever runs the deployment makes one with `tidegate token NAME --role operator`";
+    let help = "  help: export TIDEGATE_TOKEN=…; the owner of the deployment creates one with `tidegate token NAME --role operator`";
     let token = value.map(str::trim).unwrap_or_default();
     if token.is_empty() {
         return Err(format!("TIDEGATE_TOKEN is not set, so Tidegate cannot know who asks\n{help}"));

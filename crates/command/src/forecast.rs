@@ -65,7 +65,7 @@ pub fn lines(forecast: &Forecast) -> Vec<String> {
     }
     if !forecast.unforeseen.is_empty() {
         lines.push(format!(
-            "  · {} on what others report or decide: not foretold",
+            "  · {} on what others report or decide: not predicted",
             counted(forecast.unforeseen.len(), "guardrail")
         ));
     }

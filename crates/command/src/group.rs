@@ -110,7 +110,7 @@ const DOUBTS: [Doubt; 7] = [
     Doubt(
         |id| id.contains(is_invisible),
         "with letters that do not show",
-        "they count as part of the id; type it anew",
+        "they count as part of the id; type it again",
     ),
     Doubt(|id| id.starts_with('#') || id.starts_with("//"), "with the mark of a comment", "every line counts as an id"),
     Doubt(
@@ -118,7 +118,7 @@ const DOUBTS: [Doubt; 7] = [
         "with percent signs",
         "ids are compared as they are sent, not decoded",
     ),
-    Doubt(is_no_id, "naming nobody", "a request with such a text has no id"),
+    Doubt(is_no_id, "with a placeholder", "a request with such a text has no id"),
 ];
 const QUOTES: [char; 6] = ['"', '\'', '`', '“', '”', '„'];
 
@@ -136,7 +136,7 @@ fn is_hex(letter: char) -> bool {
 fn doubts(lines: &[&str]) -> Vec<String> {
     let ids: Vec<&str> = lines.iter().map(|line| trimmed(line)).filter(|id| !id.is_empty()).collect();
     let Some(first) = ids.first() else {
-        return vec!["there is no id in it, so nobody will be in the group".into()];
+        return vec!["there is no id in it, so the group will be empty".into()];
     };
     if first.starts_with('[') || *first == "{" || first.starts_with("{\"") {
         return vec![format!(
@@ -234,7 +234,9 @@ mod tests {
     fn what_does_not_show_is_shown() {
         tells(
             "ana\u{200b}\nben\n",
-            &["1 id with letters that do not show, such as `ana\\u{200b}`: they count as part of the id; type it anew"],
+            &[
+                "1 id with letters that do not show, such as `ana\\u{200b}`: they count as part of the id; type it again",
+            ],
         );
         tells(
             "ana \n ana\nben\n",
@@ -249,9 +251,9 @@ mod tests {
                 "1 id with spaces inside, such as `# the team`: each line is one id",
                 "1 id with the mark of a comment, such as `# the team`: every line counts as an id",
                 "1 id with percent signs, such as `ana%40example.com`: ids are compared as they are sent, not decoded",
-                "1 id naming nobody, such as `null`: a request with such a text has no id",
+                "1 id with a placeholder, such as `null`: a request with such a text has no id",
             ],
         );
-        tells("\n\n", &["there is no id in it, so nobody will be in the group"]);
+        tells("\n\n", &["there is no id in it, so the group will be empty"]);
     }
 }

@@ -1,35 +1,16 @@
 //! `tidegate history`: what has happened to a rollout, as a person would tell it.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use tidegate_protocol::api::shapes::{Entry, Explanation, History, Message, Messages, Rollout};
 
 use super::client::{Answer, Client};
 use super::operator::HistoryArguments;
 use super::paint::{BOLD, DIM, NEXT, WARN, cell, paint, print, print_raw};
 use super::problem::Error;
-use super::view::{Asked, Entry, Explanation, Message, Messages, Rollout};
-use super::words::{number, percent, plain, stamp};
+use super::words::{counted, stamp};
 use super::{Failure, verify, wrap};
 
 /// The API's largest page.
 const PAGE_ENTRIES_MAX: u64 = 1_000;
-
-/// Entries as they came, newest first, and the revision before which there are more.
-pub struct Pages {
-    pub entries: Vec<Box<RawValue>>,
-    /// What led to them, in the server's words; of an older deployment they have it themselves.
-    pub explanations: Vec<Explanation>,
-    pub before: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    #[serde(default)]
-    entries: Vec<Box<RawValue>>,
-    #[serde(default)]
-    explanations: Vec<Explanation>,
-    before: Option<u64>,
-}
 
 pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
     let client = Client::new(&arguments.connection)?;
@@ -49,13 +30,9 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
     }
     let pages = fetch(&client, key, arguments.limit)?;
     if json {
-        let entries: Vec<&str> = pages.entries.iter().map(|entry| entry.get()).collect();
-        let before = pages.before.map_or_else(|| "null".to_owned(), |before| before.to_string());
-        return print_raw(&format!("{{\"entries\":[{}],\"before\":{before}}}", entries.join(",")));
+        return print_raw(&serde_json::to_string(&pages).unwrap_or_default());
     }
-    let mut entries: Vec<Entry> =
-        pages.entries.iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect();
-    explain(&mut entries, pages.explanations);
+    let entries = explained(&pages);
     print(&wrap::lines(
         &timeline(key, &entries, &messages(&client, key, &entries), pages.before.is_some()),
         wrap::of_stdout(),
@@ -64,17 +41,18 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
 
 /// What people were told since the oldest of the entries; nothing from a deployment that is older than
 /// messages are.
-fn messages(client: &Client, key: &str, entries: &[Entry]) -> Vec<Message> {
-    let since = entries.last().and_then(|entry| entry.at);
+fn messages(client: &Client, key: &str, entries: &[Explained]) -> Vec<Message> {
+    let since = entries.last().map(|entry| entry.entry.at).unwrap_or_default();
     let limit = PAGE_ENTRIES_MAX.to_string();
     let answer = client.get(&format!("rollouts/{key}/messages"), &[("limit", limit.as_str())]);
     let read: Messages = answer.and_then(|answer| answer.read()).unwrap_or_default();
-    read.messages.into_iter().filter(|message| message.at >= since).collect()
+    let known = read.messages.iter().filter_map(|message| serde_json::from_str::<Message>(message.get()).ok());
+    known.filter(|message| message.at >= since).collect()
 }
 
 /// Reads pages until there are `limit` entries or no more.
-fn fetch(client: &Client, key: &str, limit: u64) -> Result<Pages, Error> {
-    let mut pages = Pages { entries: Vec::new(), explanations: Vec::new(), before: None };
+fn fetch(client: &Client, key: &str, limit: u64) -> Result<History, Error> {
+    let mut pages = History::default();
     let mut left = limit;
     loop {
         let count = left.min(PAGE_ENTRIES_MAX).to_string();
@@ -82,7 +60,7 @@ fn fetch(client: &Client, key: &str, limit: u64) -> Result<Pages, Error> {
         let mut query = vec![("limit", count.as_str())];
         query.extend(before.as_deref().map(|before| ("before", before)));
         let answer: Answer = client.get(&format!("rollouts/{key}/history"), &query)?;
-        let page: Page = answer.read()?;
+        let page: History = answer.read()?;
         left = left.saturating_sub(u64::try_from(page.entries.len()).unwrap_or(u64::MAX));
         // A page that leads nowhere new would lead there for ever.
         let goes_on =
@@ -96,21 +74,35 @@ fn fetch(client: &Client, key: &str, limit: u64) -> Result<Pages, Error> {
     }
 }
 
-/// Puts what led to the entries with them.
-fn explain(entries: &mut [Entry], explanations: Vec<Explanation>) {
-    for explanation in explanations {
-        if let Some(entry) = entries.iter_mut().find(|entry| entry.revision == explanation.revision) {
-            (entry.reason, entry.figures) = (explanation.reason, explanation.figures);
-        }
-    }
+/// An entry, and what it says in the server's words.
+struct Explained {
+    entry: Entry,
+    words: Explanation,
+}
+
+/// The entries with their words. Those of an older deployment have some themselves.
+fn explained(pages: &History) -> Vec<Explained> {
+    let read = pages.entries.iter().filter_map(|entry| serde_json::from_str::<Entry>(entry.get()).ok());
+    read.map(|entry| {
+        let known = pages.explanations.iter().find(|own| own.revision == entry.revision).cloned();
+        let words = known.unwrap_or_else(|| Explanation {
+            reason: entry.reason.clone(),
+            figures: entry.figures.clone(),
+            ..Explanation::default()
+        });
+        let or = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
+        let done = or(words.done, entry.command.command.as_str());
+        let outcome = or(words.outcome, entry.state.phase.as_str());
+        Explained { words: Explanation { done, outcome, ..words }, entry }
+    })
+    .collect()
 }
 
 fn report(key: &str, verified: &verify::Verified, json: bool) -> Result<(), Failure> {
     if json {
         print_raw(&serde_json::to_string(verified).unwrap_or_default())?;
     } else if verified.faults.is_empty() {
-        let count = u64::try_from(verified.entries).unwrap_or(u64::MAX);
-        let entries = if count == 1 { "1 entry".to_owned() } else { format!("{} entries", number(count)) };
+        let entries = counted(verified.entries, "entry");
         print(&format!("{}: {entries}, none missing, changed or added", paint(BOLD, key)))?;
     }
     if verified.faults.is_empty() {
@@ -128,36 +120,36 @@ fn report(key: &str, verified: &verify::Verified, json: bool) -> Result<(), Fail
 }
 
 /// The entries, newest first.
-fn timeline(key: &str, entries: &[Entry], messages: &[Message], has_more: bool) -> String {
+fn timeline(key: &str, entries: &[Explained], messages: &[Message], has_more: bool) -> String {
     if entries.is_empty() {
         return format!("Nothing has happened to {key} yet.");
     }
-    let width =
-        |of: fn(&Entry) -> String| entries.iter().map(|entry| of(entry).chars().count()).max().unwrap_or_default();
-    let (revision_width, actor_width) = (width(revision), width(|entry| entry.actor.clone()));
+    let width = |of: &dyn Fn(&Entry) -> usize| entries.iter().map(|own| of(&own.entry)).max().unwrap_or_default();
+    let revision_width = width(&|entry| revision(entry).chars().count());
+    let actor_width = width(&|entry| entry.actor.chars().count());
     let mut lines = Vec::new();
     let mut messages = messages.iter().peekable();
-    for entry in entries {
+    for Explained { entry, words } in entries {
         while let Some(message) = messages.next_if(|message| message.at >= entry.at) {
             lines.push(said(message, revision_width));
             // An alert's figures stand with the change that it led to.
-            let is_said = message.figures.iter().all(|figure| entry.figures.contains(figure));
+            let is_said = message.figures.iter().all(|figure| words.figures.contains(figure));
             lines.extend(message.figures.iter().filter(|_| !is_said).map(|figure| figure_line(figure)));
         }
-        let at = entry.at.map(stamp).unwrap_or_default();
+        let at = entry.at.get().map(stamp).unwrap_or_default();
         let revision = format!("{:>revision_width$}", revision(entry));
-        let outcome = paint(NEXT, format!("→ {}", entry.state.told()));
+        let outcome = paint(NEXT, format!("→ {}", words.outcome));
         lines.push(format!(
             "{}  {}  {}  {}  {outcome}",
             paint(DIM, at),
             paint(DIM, revision),
             cell(BOLD, &entry.actor, actor_width),
-            told(&entry.command)
+            words.done
         ));
-        if !entry.reason.is_empty() {
-            lines.push(format!("    “{}”", entry.reason));
+        if !words.reason.is_empty() {
+            lines.push(format!("    “{}”", words.reason));
         }
-        lines.extend(entry.figures.iter().map(|figure| figure_line(figure)));
+        lines.extend(words.figures.iter().map(|figure| figure_line(figure)));
     }
     if has_more {
         lines.push(paint(
@@ -174,9 +166,10 @@ fn figure_line(figure: &str) -> String {
 
 /// A message, under the columns of the entries.
 fn said(message: &Message, revision_width: usize) -> String {
-    let at = message.at.map(stamp).unwrap_or_default();
+    let at = message.at.get().map(stamp).unwrap_or_default();
     let to = if message.to.is_empty() { String::new() } else { format!(" to {}", message.to.join(", ")) };
-    let style = if message.kind == "alert" || message.kind == "escalation" { WARN } else { DIM };
+    let is_loud = message.kind == "alert" || message.kind == "escalation";
+    let style = if is_loud { WARN } else { DIM };
     format!(
         "{}  {:revision_width$}  {}{to}: {}",
         paint(DIM, at),
@@ -190,79 +183,20 @@ fn revision(entry: &Entry) -> String {
     format!("r{}", entry.revision)
 }
 
-/// A command of the past.
-pub fn told(asked: &Asked) -> String {
-    let from_kv = |text: String| match (&asked.key, &asked.kv) {
-        (Some(key), _) => format!("{text}: the key {key} in KV"),
-        (None, Some(value)) => format!("{text}: `{value}` in KV"),
-        (None, None) => text,
-    };
-    match asked.command.as_str() {
-        "start" => "started it".into(),
-        "advance" => "advanced".into(),
-        "set" => from_kv(format!("set {}", percent(asked.percentage.unwrap_or_default()))),
-        "pause" => "paused it".into(),
-        "resume" => {
-            format!("resumed it{}", asked.stage.as_ref().map(|stage| format!(" in {stage}")).unwrap_or_default())
-        }
-        "rollback" => match asked.to.as_ref().map(plain).unwrap_or_default().as_str() {
-            "" | "off" => "rolled it back to 0 %".into(),
-            "previous" => "rolled it back to the stage before".into(),
-            to => format!("rolled it back to {to}"),
-        },
-        "kill" => from_kv("killed it".into()),
-        "revive" => match &asked.key {
-            Some(key) => format!("revived it: the key {key} is gone from KV"),
-            None => from_kv("revived it".into()),
-        },
-        "approve" => format!("approved “{}”", asked.item.as_deref().unwrap_or_default()),
-        "complete" => "completed it".into(),
-        "note" => "noted".into(),
-        "apply" => {
-            format!("applied the plans{}", asked.plan.map(|plan| format!(" of revision {plan}")).unwrap_or_default())
-        }
-        "take_over" => "took it over as it was set through KV".into(),
-        "release" => "released it: the rollouts before it have ended".into(),
-        "wait" => "made it wait: a rollout before it runs again".into(),
-        "end" => "ended it: the bake time of its last stage is over".into(),
-        other => other.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_command_is_told_as_what_was_done() {
-        for (asked, text) in [
-            (r#"{"command":"start"}"#, "started it"),
-            (r#"{"command":"set","percentage":2.5}"#, "set 2.5 %"),
-            (r#"{"command":"set","percentage":25,"kv":"25"}"#, "set 25 %: `25` in KV"),
-            (r#"{"command":"resume","stage":"canary"}"#, "resumed it in canary"),
-            (r#"{"command":"rollback"}"#, "rolled it back to 0 %"),
-            (r#"{"command":"rollback","to":"previous"}"#, "rolled it back to the stage before"),
-            (r#"{"command":"rollback","to":5}"#, "rolled it back to 5 %"),
-            (r#"{"command":"kill","key":"kill/*"}"#, "killed it: the key kill/* in KV"),
-            (r#"{"command":"revive","key":"kill/demo"}"#, "revived it: the key kill/demo is gone from KV"),
-            (r#"{"command":"approve","item":"Backups"}"#, "approved “Backups”"),
-            (r#"{"command":"apply","plan":7,"digest":"ab"}"#, "applied the plans of revision 7"),
-            (r#"{"command":"dance"}"#, "dance"),
-        ] {
-            assert_eq!(told(&serde_json::from_str(asked).unwrap()), text);
-        }
-    }
-
-    #[test]
     fn the_timeline_is_aligned_and_says_why() {
-        let entries: Vec<Entry> = serde_json::from_str(
-            r#"[{"revision":10,"at":"2026-12-02T14:05:09Z","actor":"guardrail","command":{"command":"rollback","to":"off"},"reason":"","state":{"phase":"rolled_back","stage":"canary","percentage":0}},
-                {"revision":9,"at":"2026-12-02T13:00:00Z","actor":"ana","command":{"command":"advance"},"reason":"fine so far","state":{"phase":"running","stage":"canary","percentage":10}}]"#,
+        let pages: History = serde_json::from_str(
+            r#"{"entries":[{"revision":10,"at":"2026-12-02T14:05:09Z","actor":"guardrail","command":{"command":"rollback","to":"off"},"reason":"","state":{"phase":"rolled_back","stage":"canary","percentage":0}},
+                {"revision":9,"at":"2026-12-02T13:00:00Z","actor":"ana","command":{"command":"advance"},"reason":"fine so far","state":{"phase":"running","stage":"canary","percentage":10}}],
+                "explanations":[{"revision":10,"done":"rolled it back to 0 %","outcome":"rolled back to 0 %","reason":"the guardrail `error_rate > 5% over 5m` came true","figures":["error_rate is 7.1 % over 5m"]}]}"#,
         )
         .unwrap();
         let messages: Vec<Message> = serde_json::from_str(r#"[{"at":"2026-12-02T14:05:10Z","kind":"alert","to":["chat","pager"],"text":"critical","figures":["error_rate is 7.1 % over 5m"]},{"at":"2026-12-02T13:30:00Z","kind":"checkin","to":["ben"],"text":"all well","figures":["lcp.p75 is 2 s"]}]"#).unwrap();
-        let mut entries = entries;
-        explain(&mut entries, serde_json::from_str(r#"[{"revision":10,"reason":"the guardrail `error_rate > 5% over 5m` came true","figures":["error_rate is 7.1 % over 5m"]}]"#).unwrap());
+        let entries = explained(&pages);
         assert_eq!(
             anstream::adapter::strip_str(&timeline("demo", &entries, &messages, true)).to_string(),
             "2026-12-02 14:05:10 UTC       alert to chat, pager: critical
@@ -271,7 +205,7 @@ mod tests {
     · error_rate is 7.1 % over 5m
 2026-12-02 13:30:00 UTC       check-in to ben: all well
     · lcp.p75 is 2 s
-2026-12-02 13:00:00 UTC   r9  ana        advanced  → running in canary at 10 %
+2026-12-02 13:00:00 UTC   r9  ana        advance  → running
     “fine so far”
 … and older ones: tidegate history demo --limit 20"
         );

@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap_complete::engine::CompletionCandidate;
 
 use super::client::Client;
-use super::view::{Rollout, Rollouts};
+use tidegate_protocol::api::shapes::{Rollout, Rollouts};
+
+use super::ladder::summary;
 
 /// Whoever presses a key waits no longer.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -24,7 +26,8 @@ pub fn rollouts() -> Vec<Rollout> {
 /// What can stand for a KEY that begins with `typed`.
 pub fn complete(typed: &OsStr) -> Vec<CompletionCandidate> {
     let begun = typed.to_string_lossy();
-    let candidate = |rollout: Rollout| CompletionCandidate::new(&rollout.key).help(Some(rollout.state.told().into()));
+    let candidate =
+        |rollout: Rollout| CompletionCandidate::new(rollout.key.as_str()).help(Some(summary(&rollout).into()));
     rollouts().into_iter().filter(|rollout| rollout.key.starts_with(begun.as_ref())).map(candidate).collect()
 }
 

@@ -42,7 +42,6 @@ mod status;
 mod token;
 mod verbs;
 mod verify;
-mod view;
 mod watch;
 mod words;
 mod wrap;

@@ -5,9 +5,9 @@ use super::change::send;
 use super::client::Client;
 use super::operator::{Consent, NoteArguments};
 use super::paint::{BOLD, WARN, note, paint, print, print_raw};
-use super::view::Changed;
 use super::{Failure, ask, change};
 use tidegate_model::command::Command;
+use tidegate_protocol::api::shapes::Changed;
 
 pub fn run(arguments: &NoteArguments, json: bool) -> Result<(), Failure> {
     let NoteArguments { key, text, connection } = arguments;
@@ -26,7 +26,7 @@ pub fn run(arguments: &NoteArguments, json: bool) -> Result<(), Failure> {
 pub fn follow(client: &Client, rollout: &str, consent: &Consent) {
     let Some(text) = ask::afterwards(consent) else { return };
     match send(client, rollout, &Command::Note, &text, None) {
-        Ok(_) => note("  It stands in the history."),
+        Ok(_) => note("  Added to the history."),
         Err(error) => {
             let again = if rollout == "*" { String::new() } else { format!(": try `tidegate note {rollout} TEXT`") };
             note(&format!("{} the reason was not kept ({}){again}", paint(WARN, "!"), error.message()));

@@ -25,10 +25,10 @@ pub struct Connection {
 /// How a change is agreed to.
 #[derive(Args)]
 pub struct Consent {
-    /// Why, for the history; what stops something needs none, and it can follow by `note`
+    /// The reason, for the history; kill, pause and rollback need none
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     pub yes: bool,
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub struct Consent {
 /// Whether a change is only looked at.
 #[derive(Args)]
 pub struct Foresight {
-    /// Only say what would happen; change nothing
+    /// Show what would happen, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -60,7 +60,7 @@ pub struct HistoryArguments {
     /// How many entries
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "verify")]
     pub limit: u64,
-    /// Check the whole history: that nothing is missing, changed or added
+    /// Verify the hash chain of the whole history: nothing missing, changed or added
     #[arg(long)]
     pub verify: bool,
     #[command(flatten)]
@@ -83,7 +83,7 @@ pub struct CompleteArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>)]
     pub key: Name,
-    /// The rollout's key once more: complete it although a checklist is open, it is rolled back or a guardrail has acted
+    /// The rollout's key again: complete it despite an open checklist, a rollback or a guardrail that has acted
     #[arg(long, value_name = "KEY", value_parser = explained::<Name>)]
     pub confirm: Option<Name>,
     #[command(flatten)]
@@ -111,7 +111,7 @@ pub struct ResumeArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
-    /// After a rollback: begin with this stage [default: the first]
+    /// After a rollback: start the next attempt in this stage [default: the first]
     #[arg(long, value_name = "NAME", value_parser = explained::<Name>)]
     pub stage: Option<Name>,
     #[command(flatten)]
@@ -125,7 +125,7 @@ pub struct RollbackArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
-    /// Where to: `off` (0 %), `previous` (the stage before) or a percentage
+    /// Where to: `off` (0 %), `previous` (the previous stage) or a percentage
     #[arg(long, value_name = "TARGET", default_value = "off", value_parser = target)]
     pub to: Target,
     #[command(flatten)]
@@ -153,7 +153,7 @@ pub struct ApproveArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
-    /// The item's text, the beginning of it, or its number
+    /// The item: its text, the beginning of it, or its number
     #[arg(value_name = "ITEM", conflicts_with = "all")]
     pub item: Option<String>,
     /// Every item that is open
@@ -170,7 +170,7 @@ pub struct NoteArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
-    /// What to remember, at most 1,000 characters
+    /// The note, at most 1,000 characters
     #[arg(value_name = "TEXT", value_parser = reason)]
     pub text: String,
     #[command(flatten)]
@@ -199,7 +199,7 @@ pub struct SignalArguments {
     /// How many events [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// What a gauge shows
+    /// The value of a gauge
     #[arg(long, value_name = "X", conflicts_with = "count", allow_negative_numbers = true, value_parser = finite)]
     pub value: Option<f64>,
     #[command(flatten)]
@@ -229,7 +229,7 @@ pub struct PreviewArguments {
     /// The side to see
     #[arg(value_name = "SIDE")]
     pub side: Side,
-    /// How long the browser stays there, at most 7d
+    /// How long the preview lasts, at most 7d
     #[arg(long = "for", value_name = "TIME", default_value = "2h", value_parser = explained::<Duration>)]
     pub length: Duration,
     /// The host to preview it on [default: the one of the URL]
@@ -244,7 +244,7 @@ pub struct ExplainArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
     pub key: Name,
-    /// The subject's id, as the plan's identity finds it
+    /// The user's id, as the plan's identity reads it from a request
     #[arg(value_name = "ID")]
     pub id: String,
     #[command(flatten)]
@@ -255,7 +255,7 @@ pub struct ExplainArguments {
 pub fn reason(text: &str) -> Result<String, String> {
     let text = text.trim();
     match text.chars().count() {
-        0 => Err("a reason needs words: whoever reads the history at night wants to know why".into()),
+        0 => Err("a reason needs words: whoever reads the history at 3 a.m. needs to know why".into()),
         length if length > REASON_MAX => {
             Err(format!("the reason is {length} characters long: at most {REASON_MAX} fit"))
         }

@@ -2,7 +2,6 @@
 //! `tidegate notify` that asks a deployment to send a sample.
 
 use clap::Args;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::Failure;
@@ -10,9 +9,11 @@ use super::client::Client;
 use super::clock::now;
 use super::operator::Connection;
 use super::paint::{BAD, BOLD, DIM, GOOD, WARN, paint, print, print_raw};
-use super::words::{counted, relative};
+use super::words::relative;
 use super::wrap::{self, hung};
 use tidegate_model::Instant;
+use tidegate_model::number::counted;
+use tidegate_protocol::api::shapes::{ChannelTest, ChannelTests, Outbox, OutboxChannel, OutboxMessage, Retried};
 
 #[derive(Args)]
 pub struct OutboxArguments {
@@ -44,75 +45,6 @@ pub struct NotifyTestArguments {
     pub connection: Connection,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Outbox {
-    messages: Vec<Message>,
-    channels: Vec<Channel>,
-    at: Option<Instant>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Message {
-    id: String,
-    at: Option<Instant>,
-    rollout: String,
-    channel: String,
-    kind: String,
-    headline: String,
-    state: String,
-    tries: u64,
-    next_try: Option<Instant>,
-    error: Option<String>,
-    ended_at: Option<Instant>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Channel {
-    channel: String,
-    kind: Option<String>,
-    rollouts: Vec<String>,
-    waiting: usize,
-    oldest: Option<Instant>,
-    is_dead: bool,
-    fault: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Retried {
-    retried: Vec<String>,
-    skipped: Vec<Skipped>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Skipped {
-    id: String,
-    why: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Tests {
-    tests: Vec<Test>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Test {
-    channel: String,
-    kind: String,
-    rollouts: Vec<String>,
-    outcome: String,
-    error: Option<String>,
-    status: Option<u16>,
-    body: String,
-    took_ms: u64,
-}
-
 pub fn run(arguments: &OutboxArguments, json: bool) -> Result<(), Failure> {
     let client = Client::new(&arguments.connection)?;
     if let Some(id) = &arguments.retry {
@@ -140,7 +72,7 @@ pub fn test(arguments: &NotifyTestArguments, json: bool) -> Result<(), Failure> 
     let channel = arguments.channel.as_deref().unwrap_or("*");
     let rollout = arguments.rollout.as_ref().map(|key| format!("?rollout={key}")).unwrap_or_default();
     let answer = client.send("POST", &format!("channels/{channel}/test{rollout}"), &json!({}))?;
-    let tests: Tests = answer.read()?;
+    let tests: ChannelTests = answer.read()?;
     if json {
         print_raw(&answer.text)?;
     } else {
@@ -164,8 +96,8 @@ fn retried(done: &Retried) -> String {
 }
 
 /// What a sample has brought back.
-fn tested(test: &Test, width: usize) -> String {
-    let (mark, told) = match test.outcome.as_str() {
+fn tested(test: &ChannelTest, width: usize) -> String {
+    let (mark, outcome) = match test.outcome.as_str() {
         "sent" => (paint(GOOD, "✓"), "the receiver took it"),
         "nothing" => (paint(DIM, "–"), "this kind of channel has no test message"),
         _ => (paint(BAD, "✗"), "not sent"),
@@ -173,7 +105,7 @@ fn tested(test: &Test, width: usize) -> String {
     let status = test.status.map(|status| format!(", status {status}")).unwrap_or_default();
     let error = test.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
     let name = format!("{} ({}, of {})", paint(BOLD, &test.channel), test.kind, test.rollouts.join(", "));
-    let mut text = hung(&format!("{mark} "), &format!("{name}: {told}{status}, {} ms{error}", test.took_ms), width);
+    let mut text = hung(&format!("{mark} "), &format!("{name}: {outcome}{status}, {} ms{error}", test.took_ms), width);
     if !test.body.trim().is_empty() {
         let body = test.body.split_whitespace().collect::<Vec<_>>().join(" ");
         text.push('\n');
@@ -184,7 +116,7 @@ fn tested(test: &Test, width: usize) -> String {
 
 /// The channels, and under them the messages.
 fn shown(outbox: &Outbox, now: Instant, width: usize) -> String {
-    let now = outbox.at.unwrap_or(now);
+    let now = outbox.at.get().unwrap_or(now);
     let mut lines = Vec::new();
     if outbox.channels.is_empty() {
         lines.push(
@@ -207,7 +139,7 @@ fn shown(outbox: &Outbox, now: Instant, width: usize) -> String {
     lines.join("\n")
 }
 
-fn of_channel(channel: &Channel, now: Instant, width: usize) -> String {
+fn of_channel(channel: &OutboxChannel, now: Instant, width: usize) -> String {
     let kind = channel.kind.as_deref().map(|kind| format!(" ({kind})")).unwrap_or_default();
     let style = if channel.is_dead {
         BAD
@@ -227,7 +159,8 @@ fn of_channel(channel: &Channel, now: Instant, width: usize) -> String {
         (true, _) => "dead".to_owned(),
         (_, 0) => "nothing waits".to_owned(),
         (_, count) => {
-            let oldest = channel.oldest.map(|at| format!(", the oldest {}", relative(at, now))).unwrap_or_default();
+            let oldest =
+                channel.oldest.get().map(|at| format!(", the oldest {}", relative(at, now))).unwrap_or_default();
             format!("{} wait{}{oldest}", counted(count, "message"), if count == 1 { "s" } else { "" })
         }
     };
@@ -240,24 +173,18 @@ fn of_channel(channel: &Channel, now: Instant, width: usize) -> String {
     )
 }
 
-fn of_message(message: &Message, now: Instant, width: usize) -> String {
-    let when = message.at.map(|at| relative(at, now)).unwrap_or_default();
+fn of_message(message: &OutboxMessage, now: Instant, width: usize) -> String {
+    let when = message.at.get().map(|at| relative(at, now)).unwrap_or_default();
     let state = match message.state.as_str() {
         "dead" => {
-            let at = message.ended_at.map(|at| format!(" {}", relative(at, now))).unwrap_or_default();
+            let at = message.ended_at.get().map(|at| format!(" {}", relative(at, now))).unwrap_or_default();
             paint(BAD, format!("given up{at}"))
         }
         "sent" => paint(GOOD, "sent"),
         _ if message.tries == 0 => paint(DIM, "about to be sent"),
         _ => {
-            let next = message.next_try.map(|at| format!(", next try {}", relative(at, now))).unwrap_or_default();
-            paint(
-                WARN,
-                format!(
-                    "{} failed{next}",
-                    counted(usize::try_from(message.tries).unwrap_or(usize::MAX), "try").replace("trys", "tries")
-                ),
-            )
+            let next = message.next_try.get().map(|at| format!(", next try {}", relative(at, now))).unwrap_or_default();
+            paint(WARN, format!("{} failed{next}", counted(message.tries, "try")))
         }
     };
     let error = message.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
@@ -309,7 +236,7 @@ Send what was given up again: tidegate outbox --retry all"
 
     #[test]
     fn what_a_sample_brought_back_is_told_with_its_status_and_body() {
-        let test: Test = serde_json::from_str(
+        let test: ChannelTest = serde_json::from_str(
             r#"{"channel":"chat","kind":"slack","rollouts":["shop"],"outcome":"refused","error":"403 Forbidden","status":403,"body":"invalid_token\n","took_ms":83}"#,
         )
         .unwrap();

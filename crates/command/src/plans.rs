@@ -10,10 +10,10 @@ use tidegate_model::{Name, Percentage};
 
 #[derive(Args)]
 pub struct PlanArguments {
-    /// Plans in TOML; together they are one deployment
+    /// Plans in TOML; checked together, as one deployment
     #[arg(required = true, value_name = "PLAN")]
     pub plans: Vec<PathBuf>,
-    /// Lay each plan's [environments.NAME] over it
+    /// Apply each plan's [environments.NAME] overrides
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
 }
@@ -22,11 +22,11 @@ pub struct PlanArguments {
 pub struct CheckArguments {
     #[command(flatten)]
     pub plans: PlanArguments,
-    /// Tell what chance does at so many requests to both sides: which guardrails fire on a healthy
-    /// release, and whether each stage sees enough. Such as 20000/h, 300/min, 5/s or 400000/day
+    /// Also predict false alarms and sample sizes at this traffic to both sides together, such as
+    /// 20000/h, 300/min, 5/s or 400000/day
     #[arg(long, value_name = "RATE", value_parser = str::parse::<PerHour>)]
     pub traffic: Option<PerHour>,
-    /// With --traffic: how many different subjects come, for conditions with `min N subjects`
+    /// With --traffic: the number of different users, for conditions with `min N subjects`
     #[arg(long, value_name = "N", requires = "traffic", value_parser = clap::value_parser!(u32).range(1..))]
     pub subjects: Option<u32>,
 }
@@ -35,7 +35,7 @@ pub struct CheckArguments {
 pub struct CompileArguments {
     #[command(flatten)]
     pub plans: PlanArguments,
-    /// The plans' revision; the edge ignores one older than it has [default: the time in seconds]
+    /// The plans' revision; isolates ignore one older than theirs [default: the time in seconds]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=REVISION_BY_HAND_MAX))]
     pub revision: Option<u64>,
 }
@@ -45,19 +45,19 @@ pub struct AssignArguments {
     /// The plan in TOML
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
-    /// Lay the plan's [environments.NAME] over it
+    /// Apply the plan's [environments.NAME] overrides
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
-    /// The rollout, where the plan holds several
+    /// The rollout, if the plan holds several
     #[arg(long, value_name = "KEY")]
     pub rollout: Option<String>,
-    /// As if this number stood under the KV key `stage/KEY`
+    /// As if the KV key `stage/KEY` held this percentage
     #[arg(long, value_name = "P", conflicts_with = "stage", value_parser = str::parse::<Percentage>)]
     pub percentage: Option<Percentage>,
     /// As if the rollout were in this stage [default: the first]
     #[arg(long, value_name = "NAME")]
     pub stage: Option<String>,
-    /// The value of a KV key `group/NAME`; may be repeated
+    /// A file with the value of the KV key `group/NAME`; may be repeated
     #[arg(long, value_name = "NAME=FILE")]
     pub group: Vec<String>,
 }

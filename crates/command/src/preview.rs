@@ -1,6 +1,5 @@
 //! `tidegate preview`: a link that puts one browser on a side. Only the link goes to standard output.
 
-use serde::Deserialize;
 use serde_json::json;
 
 use super::Failure;
@@ -10,15 +9,7 @@ use super::operator::PreviewArguments;
 use super::paint::{BOLD, note, paint, print_raw};
 use super::words::moment;
 use tidegate_model::Instant;
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Preview {
-    url: String,
-    host: String,
-    #[serde(deserialize_with = "super::view::instant")]
-    expires: Option<Instant>,
-}
+use tidegate_protocol::api::shapes::Preview;
 
 pub fn run(arguments: &PreviewArguments, json: bool) -> Result<(), Failure> {
     let PreviewArguments { key, side, length, host, connection } = arguments;
@@ -39,7 +30,7 @@ pub fn run(arguments: &PreviewArguments, json: bool) -> Result<(), Failure> {
 fn told(preview: &Preview, arguments: &PreviewArguments, now: Instant) -> String {
     let PreviewArguments { key, side, length, .. } = arguments;
     let host = &preview.host;
-    let until = preview.expires.map(|at| format!(" (until {})", moment(at, now))).unwrap_or_default();
+    let until = preview.expires.get().map(|at| format!(" (until {})", moment(at, now))).unwrap_or_default();
     let scheme = preview.url.split("://").next().filter(|scheme| *scheme == "http").unwrap_or("https");
     let side = paint(BOLD, side.as_str());
     format!(

@@ -1,10 +1,12 @@
 //! What can go wrong between the command and the API, each told with its way out.
 
-use serde::Deserialize;
-use serde_json::Value;
+use std::ops::Deref;
 
+use serde_json::Value;
+use tidegate_protocol::api::shapes;
+
+use super::ladder::summary;
 use super::paint::{BAD, BOLD, note, paint, print_raw};
-use super::view::{End, Rollout};
 use super::words::sentence;
 
 /// Why there is no answer to go on with.
@@ -42,33 +44,19 @@ pub enum Contact {
 }
 
 /// A problem document (RFC 9457) of the API.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub struct Problem {
-    pub r#type: String,
-    pub title: String,
-    pub detail: String,
-    pub help: Option<String>,
-    pub faults: Vec<Told>,
-    pub refusals: Vec<Told>,
-    pub current: Option<Rollout>,
-    /// The key that has to be named to do it all the same, and what would end then.
-    pub confirm: Option<String>,
-    pub ends: Vec<End>,
+    pub document: shapes::Problem,
     /// The document as it came.
-    #[serde(skip)]
     pub text: String,
 }
 
-/// One of several things that are wrong.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Told {
-    rollout: String,
-    path: String,
-    message: String,
-    detail: String,
-    help: Option<String>,
+impl Deref for Problem {
+    type Target = shapes::Problem;
+
+    fn deref(&self) -> &shapes::Problem {
+        &self.document
+    }
 }
 
 impl Problem {
@@ -94,29 +82,26 @@ impl Problem {
         Some(own.to_owned())
     }
 
-    /// What is wrong beside what the message says.
-    fn further(&self) -> Vec<&Told> {
-        let all: Vec<&Told> = self.faults.iter().chain(&self.refusals).collect();
-        if all.iter().any(|told| self.message().contains(told.what())) && all.len() == 1 { Vec::new() } else { all }
+    /// What is wrong beside what the message says, one line for each.
+    fn further(&self) -> Vec<String> {
+        let faults = self.faults.iter().map(|fault| {
+            let place = fault.rollout.iter().chain(Some(&fault.path).filter(|path| !path.is_empty()));
+            let place: Vec<&str> = place.map(String::as_str).collect();
+            (place.join(": "), fault.message.as_str(), fault.help.as_deref())
+        });
+        let refusals =
+            self.refusals.iter().map(|own| (own.rollout.to_string(), own.detail.as_str(), own.help.as_deref()));
+        let all: Vec<(String, &str, Option<&str>)> = faults.chain(refusals).collect();
+        match all.as_slice() {
+            [(_, message, _)] if self.message().contains(message) => Vec::new(),
+            _ => all.into_iter().map(line).collect(),
+        }
     }
 }
 
-impl Told {
-    fn what(&self) -> &str {
-        if self.message.is_empty() { &self.detail } else { &self.message }
-    }
-
-    fn line(&self) -> String {
-        let place = [&self.rollout, &self.path]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(": ");
-        let message = self.what();
-        let help = self.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        if place.is_empty() { format!("{message}{help}") } else { format!("{place}: {message}{help}") }
-    }
+fn line((place, message, help): (String, &str, Option<&str>)) -> String {
+    let help = help.map(|help| format!(" ({help})")).unwrap_or_default();
+    if place.is_empty() { format!("{message}{help}") } else { format!("{place}: {message}{help}") }
 }
 
 impl Error {
@@ -209,14 +194,10 @@ pub fn show(error: &Error, extra: Option<&str>, json: bool) {
 fn lines(error: &Error, extra: Option<&str>) -> Vec<String> {
     let mut lines = vec![format!("{} {}", paint(BAD.bold(), "error:"), paint(BOLD, error.message()))];
     if let Error::Problem(problem) = error {
-        lines.extend(problem.further().into_iter().map(|told| format!("  - {}", told.line())));
+        lines.extend(problem.further().iter().map(|line| format!("  - {line}")));
         if let Some(current) = &problem.current {
-            lines.push(format!(
-                "  now: {} is {}, revision {}",
-                current.key,
-                current.state.told(),
-                current.state.revision
-            ));
+            let revision = current.state.revision;
+            lines.push(format!("  now: {} is {}, revision {revision}", current.key, summary(current)));
         }
     }
     lines.extend(error.help().map(|help| format!("  help: {help}")));
@@ -231,19 +212,19 @@ pub fn read(text: &str) -> Option<Problem> {
     if !kind.starts_with("urn:tidegate:") {
         return None;
     }
-    let problem = serde_json::from_value(value.clone()).unwrap_or_else(|_| {
+    let document = serde_json::from_value(value.clone()).unwrap_or_else(|_| {
         // Extras of a newer Tidegate must not hide what it says.
         let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        Problem {
-            r#type: kind.to_owned(),
+        shapes::Problem {
+            r#type: kind.into(),
             title: field("title").unwrap_or_default(),
             detail: field("detail").unwrap_or_default(),
             help: field("help"),
-            ..Problem::default()
+            ..shapes::Problem::default()
         }
     });
-    let title = sentence(&problem.title);
-    Some(Problem { title, text: text.to_owned(), ..problem })
+    let title = sentence(&document.title);
+    Some(Problem { document: shapes::Problem { title, ..document }, text: text.to_owned() })
 }
 
 #[cfg(test)]
@@ -272,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_stale_revision_says_what_is_now() {
-        let text = r#"{"type":"urn:tidegate:problem:stale-revision","detail":"demo has changed since revision 12","current":{"key":"demo","state":{"revision":13,"phase":"paused","stage":"half","percentage":50}}}"#;
+        let text = r#"{"type":"urn:tidegate:problem:stale-revision","detail":"demo has changed since revision 12","current":{"key":"demo","summary":"paused in half at 50 %","state":{"revision":13}}}"#;
         assert_eq!(
             told(text),
             "error: demo has changed since revision 12\n  now: demo is paused in half at 50 %, revision 13\n  help: look again with `tidegate status`, then decide again"

@@ -7,21 +7,22 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::paint::{GOOD, WARN, note, paint};
-use super::view::{Reach, Rollout, Rollouts};
-use super::words::{counted, listed, span};
+use tidegate_protocol::api::shapes::{Reach, Rollout, Rollouts};
+
+use super::words::listed;
 
 /// So often it is asked how far the kill has come: for ten seconds.
 const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(500);
 /// No request to new for so long is quiet enough.
-const QUIET_MS: i64 = 3_000;
+const QUIET_MS: u64 = 3_000;
 
 /// One rollout's key, and how far its kill has come where the deployment tells.
 type Told = (String, Option<Reach>);
 
 /// Waits for the kills of these rollouts, as the answer to the command showed them.
 pub fn follow(client: &Client, killed: &[Rollout]) {
-    let told: Vec<Told> = killed.iter().map(|rollout| (rollout.key.clone(), rollout.reach.clone())).collect();
+    let told: Vec<Told> = killed.iter().map(|rollout| (rollout.key.to_string(), rollout.reach.clone())).collect();
     // An older deployment does not tell.
     if told.is_empty() || told.iter().any(|(_, reach)| reach.is_none()) {
         return;
@@ -35,7 +36,7 @@ pub fn follow(client: &Client, killed: &[Rollout]) {
             _ => client.get("rollouts", &[]).ok()?.read::<Rollouts>().ok()?.rollouts,
         };
         let is_meant = |rollout: &Rollout| killed.iter().any(|own| own.key == rollout.key);
-        Some(rollouts.into_iter().filter(is_meant).map(|rollout| (rollout.key, rollout.reach)).collect())
+        Some(rollouts.into_iter().filter(is_meant).map(|rollout| (rollout.key.to_string(), rollout.reach)).collect())
     };
     note(&said(&wait(told, look, || sleep(PAUSE))));
 }
@@ -69,39 +70,17 @@ fn is_over(reach: Option<&Reach>) -> bool {
 fn said(told: &Option<Vec<Told>>) -> String {
     let Some(told) = told else {
         return format!(
-            "{} the deployment does not answer any more, so it is not known how far the kill has come: `tidegate status` tells",
+            "{} the deployment stopped answering, so it is unknown how far the kill has come: see `tidegate status`",
             paint(WARN, "!")
         );
     };
     let open: Vec<&str> =
         told.iter().filter(|(_, reach)| !is_over(reach.as_ref())).map(|(key, _)| key.as_str()).collect();
     let known: Vec<&Reach> = told.iter().filter_map(|(_, reach)| reach.as_ref()).collect();
-    match known.iter().max_by_key(|reach| (reach.behind, -reach.quiet_ms.unwrap_or_default())) {
+    match known.iter().max_by_key(|reach| (reach.behind, std::cmp::Reverse(reach.quiet_ms.unwrap_or_default()))) {
         None => format!("{} revived meanwhile", paint(WARN, "!")),
-        Some(worst) if open.is_empty() => format!("{} {}", paint(GOOD, "✓"), words(worst)),
-        Some(worst) => format!("{} {}: {}", paint(WARN, "!"), listed(&open), words(worst)),
-    }
-}
-
-/// How far a kill has come, in a sentence.
-pub fn words(reach: &Reach) -> String {
-    let all = match reach.isolates {
-        1 => "the one isolate".to_owned(),
-        count => format!("all {}", counted(count, "isolate")),
-    };
-    match (reach.isolates, reach.behind, reach.quiet_ms) {
-        (0, ..) => "no isolate was heard in the last minute, so nothing is served".to_owned(),
-        (_, 0, quiet_ms) => format!(
-            "0 requests to new for {}, confirmed by {all} heard in the last minute",
-            span(quiet_ms.unwrap_or_default())
-        ),
-        (isolates, behind, _) => {
-            let (have, they) = if behind == 1 { ("has", "it has") } else { ("have", "they have") };
-            format!(
-                "{behind} of {} heard in the last minute {have} not confirmed the kill yet: {they} had no request since, or cannot reach the controller; the next requests there may still get new",
-                counted(isolates, "isolate")
-            )
-        }
+        Some(worst) if open.is_empty() => format!("{} {}", paint(GOOD, "✓"), worst.text),
+        Some(worst) => format!("{} {}: {}", paint(WARN, "!"), listed(&open), worst.text),
     }
 }
 
@@ -109,8 +88,8 @@ pub fn words(reach: &Reach) -> String {
 mod tests {
     use super::*;
 
-    fn reach(isolates: usize, behind: usize, quiet_ms: Option<i64>) -> Option<Reach> {
-        Some(Reach { isolates, behind, quiet_ms })
+    fn reach(isolates: usize, behind: usize, quiet_ms: Option<u64>) -> Option<Reach> {
+        Some(Reach { isolates, behind, quiet_ms, text: format!("{behind} of {isolates} behind"), ..Reach::default() })
     }
 
     fn after(looks: &[Option<Option<Reach>>]) -> (usize, String) {
@@ -127,21 +106,15 @@ mod tests {
     #[test]
     fn it_waits_until_all_know_and_it_has_been_quiet() {
         let looks = [Some(reach(2, 1, None)), Some(reach(2, 0, Some(400))), None, Some(reach(2, 0, Some(3_100)))];
-        assert_eq!(
-            after(&looks),
-            (4, "✓ 0 requests to new for 3 s, confirmed by all 2 isolates heard in the last minute".into())
-        );
-        assert_eq!(
-            after(&[Some(reach(0, 0, Some(0)))]),
-            (1, "✓ no isolate was heard in the last minute, so nothing is served".into())
-        );
+        assert_eq!(after(&looks), (4, "✓ 0 of 2 behind".into()));
+        assert_eq!(after(&[Some(reach(0, 0, Some(0)))]), (1, "✓ 0 of 0 behind".into()));
     }
 
     #[test]
     fn it_does_not_wait_for_ever_and_says_what_is_not_known() {
         let (asked, told) = after(&[Some(reach(4, 1, None))]);
         assert_eq!(asked, TRIES);
-        assert!(told.starts_with("! demo: 1 of 4 isolates heard in the last minute has not confirmed the kill yet: it has had no request since"), "{told}");
+        assert_eq!(told, "! demo: 1 of 4 behind");
         assert!(after(&[None]).1.contains("does not answer any more"));
         assert_eq!(after(&[Some(None)]), (1, "! revived meanwhile".into()));
     }

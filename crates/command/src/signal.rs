@@ -5,18 +5,15 @@ use serde_json::json;
 use super::client::Client;
 use super::operator::SignalArguments;
 use super::paint::{BOLD, paint, print, print_raw};
-use super::words::number;
 use super::{Failure, problem::Error};
+use tidegate_model::number::counted;
 
 pub fn run(arguments: &SignalArguments, json: bool) -> Result<(), Failure> {
     let SignalArguments { key, name, count, value, connection } = arguments;
     let client = Client::new(connection)?;
     let (body, told) = match (value, count.unwrap_or(1)) {
         (Some(value), _) => (json!({ "name": name, "value": value }), format!("is {value}")),
-        (None, count) => (
-            json!({ "name": name, "count": count }),
-            if count == 1 { "counted once".to_owned() } else { format!("counted {} times", number(count)) },
-        ),
+        (None, count) => (json!({ "name": name, "count": count }), format!("counted {}", counted(count, "time"))),
     };
     let answer = client.send("POST", &format!("rollouts/{key}/signals"), &body).map_err(twice)?;
     if json { print_raw(&answer.text) } else { print(&format!("{}: {name} {told}", paint(BOLD, key))) }

@@ -1,19 +1,19 @@
 //! The signals of a rollout as lines: each with its last value, where that came from, and what is wrong with it.
 
 use super::paint::{BAD, DIM, WARN, paint};
-use super::view::{Receiver, Signal};
 use super::words::relative;
 use tidegate_model::Instant;
 use tidegate_model::number::Plain;
+use tidegate_protocol::api::shapes::{ReceiverState, SignalState};
 
 /// A signal.
-pub fn signal_line(signal: &Signal, now: Instant) -> (String, String) {
+pub fn signal_line(signal: &SignalState, now: Instant) -> (String, String) {
     let from = match (signal.source.as_str(), &signal.receiver) {
         ("receiver", Some(receiver)) => format!(", from {receiver}"),
         ("reported" | "", _) => String::new(),
         (source, _) => format!(", from {source}"),
     };
-    let value = match (signal.value, signal.at) {
+    let value = match (signal.value, signal.at.get()) {
         (Some(value), Some(at)) => {
             let age = relative(at, now);
             let what =
@@ -32,9 +32,11 @@ pub fn signal_line(signal: &Signal, now: Instant) -> (String, String) {
 }
 
 /// A receiver.
-pub fn receiver_line(receiver: &Receiver, now: Instant) -> (String, String) {
-    let last =
-        receiver.last_at.map_or_else(|| "nothing has arrived".to_owned(), |at| format!("last {}", relative(at, now)));
+pub fn receiver_line(receiver: &ReceiverState, now: Instant) -> (String, String) {
+    let last = receiver
+        .last_at
+        .get()
+        .map_or_else(|| "nothing has arrived".to_owned(), |at| format!("last {}", relative(at, now)));
     let firing = if receiver.firing > 0 { format!(", {} firing", receiver.firing) } else { String::new() };
     let mark = if receiver.is_silent { format!("{} ", paint(WARN, "!")) } else { String::new() };
     let about = format!("({}: {last}{firing})", receiver.kind);
@@ -54,7 +56,7 @@ mod tests {
     #[test]
     fn a_signal_says_what_it_is_since_when_and_what_is_wrong() {
         let now: Instant = "2026-12-02T14:00:00Z".parse().unwrap();
-        let signal = |text: &str| serde_json::from_str::<Signal>(text).unwrap();
+        let signal = |text: &str| serde_json::from_str::<SignalState>(text).unwrap();
         says(
             signal_line(
                 &signal(
@@ -77,7 +79,7 @@ mod tests {
             signal_line(&signal(r#"{"name":"p1","kind":"count","source":"receiver","receiver":"alerts"}"#), now),
             "p1 (never reported, from alerts)",
         );
-        let receiver: Receiver = serde_json::from_str(
+        let receiver: ReceiverState = serde_json::from_str(
             r#"{"name":"alerts","kind":"alertmanager","path":"/_tidegate/in/alerts","last_at":"2026-12-02T13:59:00Z","firing":2}"#,
         )
         .unwrap();

@@ -4,11 +4,12 @@ use super::client::Client;
 use super::clock::now;
 use super::operator::StatusArguments;
 use super::paint::{BOLD, DIM, WARN, cell, paint, print, print_raw};
-use super::view::{Block, Rollout, Rollouts, Verdict};
-use super::words::{counted, percent, relative, span};
+use super::words::{counted, relative, span};
 use super::wrap::{self, hung};
 use super::{Failure, ladder};
+use tidegate_decide::judge::Verdict;
 use tidegate_model::Instant;
+use tidegate_protocol::api::shapes::{Blocker, Rollout, Rollouts};
 
 pub fn run(arguments: &StatusArguments, json: bool) -> Result<(), Failure> {
     let client = Client::new(&arguments.connection)?;
@@ -35,7 +36,7 @@ pub fn overview(all: &Rollouts, now: Instant, width: usize) -> String {
     }
     let header = ["ROLLOUT", "STATE", "STAGE", "NOW", "NEXT", "BLOCKED BY"].map(str::to_owned);
     // The server's clock made these times, so it also tells how far off they are.
-    let now = all.at.unwrap_or(now);
+    let now = all.at.get().unwrap_or(now);
     let rows: Vec<[String; 6]> = all.rollouts.iter().map(|rollout| row(rollout, now)).collect();
     let width_of = |column: usize| {
         rows.iter()
@@ -72,36 +73,32 @@ pub fn overview(all: &Rollouts, now: Instant, width: usize) -> String {
 
 fn row(rollout: &Rollout, now: Instant) -> [String; 6] {
     let state = &rollout.state;
-    let word = if state.killed { format!("killed ({})", state.phase_words()) } else { state.phase_words() };
+    let phase = state.phase.replace('_', " ");
+    let word = if state.killed { format!("killed ({phase})") } else { phase };
     let stage = match rollout.position() {
         _ if state.phase == "draft" => "–".into(),
         Some(index) => format!("{} {}/{}", state.stage, index + 1, rollout.stages.len()),
-        None => state.stage.clone(),
+        None => state.stage.to_string(),
     };
     let next = rollout.next.as_ref().filter(|_| !state.killed).map_or_else(
         || "–".to_owned(),
         |next| {
             let what = next.stage.as_ref().filter(|_| next.command != "complete").map_or_else(
-                || next.command.clone(),
-                |stage| {
-                    format!(
-                        "{stage}{}",
-                        next.percentage.map(|share| format!(" {}", percent(share))).unwrap_or_default()
-                    )
-                },
+                || next.command.to_string(),
+                |stage| format!("{stage}{}", next.percentage.map(|share| format!(" {share}")).unwrap_or_default()),
             );
-            let at = next.at.map(|at| format!(" {}", relative(at, now))).unwrap_or_default();
+            let at = next.at.get().map(|at| format!(" {}", relative(at, now))).unwrap_or_default();
             format!("{what}{at}")
         },
     );
     let blockers: Vec<String> = ladder::blockers(rollout).map(|block| few_words(block, rollout, now)).collect();
-    [rollout.key.clone(), word, stage, percent(rollout.percentage), next, blockers.join(", ")]
+    [rollout.key.to_string(), word, stage, rollout.percentage.to_string(), next, blockers.join(", ")]
 }
 
 /// A blocker in so few words that several fit a line.
-pub fn few_words(block: &Block, rollout: &Rollout, now: Instant) -> String {
-    let until =
-        block.until.map(|until| format!(" {}", span(until.as_epoch_ms() - now.as_epoch_ms()))).unwrap_or_default();
+pub fn few_words(block: &Blocker, rollout: &Rollout, now: Instant) -> String {
+    let until = block.until.get().map(|until| format!(" {}", span(until.as_epoch_ms() - now.as_epoch_ms())));
+    let until = until.unwrap_or_default();
     match block.by.as_str() {
         "gates" => {
             let gates = rollout
@@ -117,6 +114,7 @@ pub fn few_words(block: &Block, rollout: &Rollout, now: Instant) -> String {
             let done = items.iter().filter(|item| item.approved.is_some()).count();
             if items.is_empty() { "checklist".into() } else { format!("checklist {done}/{}", items.len()) }
         }
+        "hold" => format!("bake time{until}"),
         "enter" => format!("hours{until}"),
         "manual" => "by hand".into(),
         "last_stage" => "last stage".into(),
@@ -143,11 +141,11 @@ mod tests {
              "next":{"command":"advance","stage":"full","percentage":100,"at":"2026-12-02T14:04:00Z"},
              "blocked":[{"by":"hold","until":"2026-12-02T14:04:00Z"},{"by":"gates"},{"by":"checklist"}],
              "faults":[{"subject":"stage/checkout"}]},
-            {"key":"ai","state":{"phase":"rolled_back","killed":true,"stage":"half"},"stages":[{"name":"half"}],"blocked":[{"by":"killed"},{"by":"last_stage"}]}]}"#;
+            {"key":"ai","state":{"phase":"rolled_back","killed":true,"stage":"half"},"stages":[{"name":"half"}],"blocked":[{"by":"killed","is_state":true},{"by":"last_stage"}]}]}"#;
         assert_eq!(
             told(text),
             "ROLLOUT   STATE                 STAGE       NOW   NEXT                 BLOCKED BY
-checkout  running               canary 2/2  10 %  full 100 % in 4 min  hold 4 min, gates 1/2, checklist 1/3
+checkout  running               canary 2/2  10 %  full 100 % in 4 min  bake time 4 min, gates 1/2, checklist 1/3
 ai        killed (rolled back)  half 1/1    0 %   –                    last stage
 ! checkout has 1 fault: tidegate status checkout"
         );

@@ -19,10 +19,10 @@ const RESERVED: [&str; 3] = ["kv", "schedule", "guardrail"];
 
 #[derive(Args)]
 pub struct TokenArguments {
-    /// Whose token it is: the name in the history
+    /// The owner: the name in the history
     #[arg(value_name = "NAME", value_parser = name)]
     name: String,
-    /// What it may do: viewers look, operators also change, reporters report signals and nothing else
+    /// viewer: read only; operator: read and change; reporter: report signals only
     #[arg(long)]
     role: Role,
     /// A reporter's rollout; without it any rollout that has the signal

@@ -66,7 +66,7 @@ pub fn read() -> Arguments {
             }
             (ErrorKind::MissingRequiredArgument, _) if error.to_string().contains("<KEY>") => {
                 let _ = error.print();
-                let keys: Vec<String> = keys::rollouts().into_iter().map(|rollout| rollout.key).collect();
+                let keys: Vec<String> = keys::rollouts().into_iter().map(|rollout| rollout.key.to_string()).collect();
                 eprint!("{}", which(&keys, &words));
                 exit(error.exit_code());
             }

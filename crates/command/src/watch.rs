@@ -20,10 +20,11 @@ use super::operator::StatusArguments;
 use super::paint::{BAD, DIM, note, paint, print, print_raw};
 use super::problem::Error;
 use super::status::{few_words, overview, path};
-use super::view::{Block, Rollout, Rollouts, Verdict};
 use super::words::{counted, span, stamp};
 use super::{Failure, ladder, wrap};
+use tidegate_decide::judge::Verdict;
 use tidegate_model::Instant;
+use tidegate_protocol::api::shapes::{Blocker, Rollout, Rollouts, Time};
 
 /// From one answer to the next question, and from one picture to the next.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -153,12 +154,12 @@ fn changes(answer: &Answer, is_one: bool, told: &mut BTreeMap<String, String>) -
     let mut changed = Vec::new();
     for (rollout, text) in rollouts.iter().zip(texts) {
         let line = line(rollout);
-        if told.insert(rollout.key.clone(), line.clone()).as_ref() != Some(&line) {
+        if told.insert(rollout.key.to_string(), line.clone()).as_ref() != Some(&line) {
             changed.push((line, text));
         }
     }
     let gone: Vec<String> =
-        told.keys().filter(|key| !rollouts.iter().any(|rollout| rollout.key == **key)).cloned().collect();
+        told.keys().filter(|key| !rollouts.iter().any(|rollout| rollout.key == key.as_str())).cloned().collect();
     for key in &gone {
         told.remove(key);
     }
@@ -167,9 +168,10 @@ fn changes(answer: &Answer, is_one: bool, told: &mut BTreeMap<String, String>) -
 
 /// What counts as a change when it differs: no times, or every second would be one.
 fn line(rollout: &Rollout) -> String {
-    let mut line = format!("{}: {}, revision {}", rollout.key, rollout.state.told(), rollout.state.revision);
-    let timeless =
-        |block: &Block| few_words(&Block { until: None, ..block.clone() }, rollout, Instant::from_epoch_ms(0));
+    let mut line = format!("{}: {}, revision {}", rollout.key, ladder::summary(rollout), rollout.state.revision);
+    let timeless = |block: &Blocker| {
+        few_words(&Blocker { until: Time::default(), ..block.clone() }, rollout, Instant::from_epoch_ms(0))
+    };
     let blocked: Vec<String> = ladder::blockers(rollout).map(timeless).collect();
     if !blocked.is_empty() {
         line.push_str(&format!("; blocked by {}", blocked.join(", ")));
@@ -202,7 +204,7 @@ mod tests {
             .unwrap()
         };
         assert_eq!(line(&at(1, "2026-12-02T14:00:00Z")), line(&at(2, "2026-12-02T14:00:01Z")));
-        assert_eq!(line(&at(1, "2026-12-02T14:00:00Z")), "demo: running in half at 50 %, revision 3; blocked by hold");
+        assert_eq!(line(&at(1, "2026-12-02T14:00:00Z")), "demo: running, revision 3; blocked by bake time");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Numbers, times and names as people read them. Times are UTC, and say so.
 
-use serde_json::Value;
+pub use tidegate_decide::explain::listed;
+pub use tidegate_model::number::counted;
 use time::OffsetDateTime;
 
 use tidegate_model::Instant;
@@ -9,35 +10,6 @@ const SECOND_MS: i64 = 1_000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
-
-/// `25 %`, `0.001 %`.
-pub fn percent(percentage: f64) -> String {
-    let rounded = (percentage * 1_000.0).round() / 1_000.0;
-    // Minus zero is zero to everyone but a float.
-    format!("{} %", if rounded == 0.0 { 0.0 } else { rounded })
-}
-
-/// `1,234`.
-pub fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// `1 gate`, `2 gates`.
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{} {what}s", number(u64::try_from(count).unwrap_or(u64::MAX)))
-    }
-}
 
 /// `45 s`, `12 min`, `1 h 5 min`, `2 d 3 h`: the two largest units, rounded down.
 pub fn span(length_ms: i64) -> String {
@@ -91,18 +63,6 @@ pub fn stamp(at: Instant) -> String {
     )
 }
 
-/// `a`, `a and b`, `a, b and c`.
-pub fn listed(items: &[impl AsRef<str>]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.as_ref().to_owned(),
-        [most @ .., last] => {
-            let most: Vec<&str> = most.iter().map(AsRef::as_ref).collect();
-            format!("{} and {}", most.join(", "), last.as_ref())
-        }
-    }
-}
-
 /// The text with its first letter large.
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
@@ -117,38 +77,12 @@ fn short(name: &str) -> String {
     name.chars().take(3).collect()
 }
 
-/// A JSON value as a person would write it: texts without their quotes.
-pub fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), percent),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn at(text: &str) -> Instant {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn percentages_show_what_counts_of_them() {
-        for (percentage, text) in
-            [(25.0, "25 %"), (0.001, "0.001 %"), (100.0, "100 %"), (0.1 + 0.2, "0.3 %"), (-0.0, "0 %")]
-        {
-            assert_eq!(percent(percentage), text);
-        }
-    }
-
-    #[test]
-    fn large_numbers_are_grouped() {
-        for (value, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (60_312, "60,312"), (1_234_567, "1,234,567")] {
-            assert_eq!(number(value), text);
-        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Answers the API's calls: finds what is asked for, decides, stores, replies.
 
-use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::state::State;
 use super::store::{self, Batch, Storage, StorageError};
@@ -11,6 +11,7 @@ use tidegate_model::history::sha256_hex;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::history::page;
 use tidegate_protocol::api::problem::Problem;
+use tidegate_protocol::api::shapes;
 use tidegate_protocol::api::view::Present;
 use tidegate_protocol::api::{Call, Reply, Route, body, commands, parameter, view};
 use tidegate_protocol::console::Console;
@@ -146,22 +147,18 @@ fn find<'d>(state: &'d State, key: &str) -> Result<&'d Rollout, Problem> {
     })
 }
 
-#[derive(Serialize)]
-struct List<'a> {
-    rollouts: Vec<view::RolloutView<'a>>,
-    plans: u64,
-    at: Instant,
-    faults: Vec<&'a Noticed>,
-}
-
 fn list(state: &State, present: &Present<'_>) -> Reply {
     let own = || state.deployment.rollouts.iter();
-    let rollouts = own().map(|rollout| view::rollout(present, rollout)).collect();
     // Those of one rollout stand with it.
     let of_all =
         present.faults.iter().filter(|fault| !own().any(|rollout| view::is_about(&rollout.plan, &fault.subject)));
-    let faults = state.faults.iter().chain(of_all).collect();
-    Reply::json(200, &List { rollouts, plans: state.deployment.plans, at: present.now, faults })
+    let all = shapes::Rollouts {
+        rollouts: own().map(|rollout| view::rollout(present, rollout)).collect(),
+        plans: state.deployment.plans,
+        at: present.now.into(),
+        faults: state.faults.iter().chain(of_all).map(view::fault).collect(),
+    };
+    Reply::json(200, &all)
 }
 
 fn number(call: &Call, name: &'static str) -> Result<Option<u64>, Problem> {
@@ -195,9 +192,8 @@ fn messages(storage: &mut dyn Storage, key: &Name, call: &Call) -> Result<Answer
     };
     let messages = store::counts::messages(storage, key, before, limit)?;
     let last = messages.last().and_then(|(at, _)| *at).filter(|_| messages.len() as u64 == limit);
-    let texts: Vec<&str> = messages.iter().map(|(_, text)| text.as_str()).collect();
-    let before = last.map_or_else(|| "null".to_owned(), |at| format!("\"{at}\""));
-    Ok(Ok(Reply::text(format!("{{\"messages\":[{}],\"before\":{before}}}", texts.join(",")))))
+    let messages = messages.into_iter().filter_map(|(_, text)| RawValue::from_string(text).ok()).collect();
+    Ok(Ok(Reply::json(200, &shapes::Messages { messages, before: last.map(Into::into) })))
 }
 
 fn history(storage: &mut dyn Storage, key: &Name, call: &Call) -> Result<Answered, StorageError> {
@@ -320,14 +316,9 @@ fn signal(
         Ok(found) => found,
         Err(problem) => return Ok(Err(problem)),
     };
-    #[derive(Serialize)]
-    struct Accepted<'a> {
-        rollout: &'a Name,
-        name: &'a str,
-        at: Instant,
-    }
     let now = turn.now;
-    let reply = Reply::json(202, &Accepted { rollout: &key, name: &reported.name, at: now });
+    let taken = shapes::SignalTaken { rollout: (&key).into(), name: reported.name.as_str().into(), at: now.into() };
+    let reply = Reply::json(202, &taken);
     let mut batch = Batch::default();
     Kept::keep(kept, &mut batch, &reply, now);
     state.overrule(&key, &reported.name, &mut batch);
@@ -358,13 +349,8 @@ fn apply(
     }
     let is_changed = !applied.changes.is_empty() || !applied.removed.is_empty();
     let revision = if is_changed { applied.revision } else { state.deployment.plans };
-    #[derive(Serialize)]
-    struct Outcome<'a> {
-        revision: u64,
-        changes: &'a [tidegate_protocol::api::plans::Told],
-        dry_run: bool,
-    }
-    let reply = Reply::json(200, &Outcome { revision, changes: &applied.told, dry_run: is_dry_run });
+    let changes = applied.told.clone();
+    let reply = Reply::json(200, &shapes::PlansApplied { revision, changes, dry_run: is_dry_run });
     if is_dry_run {
         return Ok(Ok(reply));
     }

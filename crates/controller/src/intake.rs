@@ -100,7 +100,7 @@ impl State {
         let now = turn.now;
         let refuse = |why: String| Ok(Some(Refused { sequence: batch.sequence, why }));
         if !(1..REVISION_MAX).contains(&batch.sequence) {
-            return refuse("nobody can count on from its number".to_owned());
+            return refuse("its number is too large to count on from".to_owned());
         }
         let (reports, nonces) = new_reports(turn, &batch.reports)?;
         let counted: Vec<Counted> = batch

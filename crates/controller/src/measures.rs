@@ -50,7 +50,7 @@ pub fn answer(
         shown.insert(at, (key, metrics::window(&window, asked.endpoint.as_ref(), percentage(window.revision))));
     }
     let windows: Vec<Box<RawValue>> = shown.into_iter().map(|(_, window)| window).collect();
-    Ok(Ok(Reply::json(200, &metrics::metrics(present, rollout, &asked, &windows))))
+    Ok(Ok(Reply::json(200, &metrics::metrics(present, rollout, &asked, windows))))
 }
 
 /// The windows that are part of longer ones, as they were last.

@@ -1,4 +1,4 @@
-//! How often the controller does things by itself. What it does then is the same in any rhythm: a simulated life, which
+//! How often the controller does things by itself. What it does then is the same in any rhythm: a simulated run, which
 //! has weeks to live through in a second, has a slower one than operation.
 
 use super::state::State;

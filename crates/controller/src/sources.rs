@@ -3,8 +3,6 @@
 //! A delivery is taken in together with everything that keeps it from counting twice, in one commit, and only then
 //! answered. A source is asked behind the turn that finds it due; nothing ever waits for its answer.
 
-use serde::Serialize;
-
 use super::evaluation::serves;
 use super::state::State;
 use super::store::{Batch, StorageError, incoming};
@@ -18,6 +16,7 @@ use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::Reply;
 use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::api::problem::Problem;
+use tidegate_protocol::api::shapes::{DeliveryTaken, DeliveryTakenBy};
 use tidegate_protocol::receive::pull::{self, Pulled};
 use tidegate_protocol::receive::{self, Received};
 
@@ -28,23 +27,6 @@ pub struct Fetched {
     pub fetch: Fetch,
     /// The status and the body.
     pub answer: Result<(u16, String), String>,
-}
-
-#[derive(Serialize)]
-struct Accepted<'a> {
-    receiver: &'a str,
-    rollouts: Vec<AcceptedBy>,
-}
-
-#[derive(Serialize)]
-struct AcceptedBy {
-    rollout: Name,
-    /// How many alerts or facts arrived.
-    alerts: usize,
-    /// How many of them were news.
-    new: usize,
-    /// The signals that were reported.
-    signals: Vec<String>,
 }
 
 /// Whether anybody may want to know a rollout's signals. One that ended, or was taken back to nobody, waits for its
@@ -101,16 +83,17 @@ impl State {
                 batch.forget_alert(&key, name, alert);
             }
             let signals = self.report(&key, &taken, &mut batch, turn.now);
-            accepted.push(AcceptedBy { rollout: key, alerts: count, new: taken.news, signals });
+            let signals = signals.iter().map(|signal| signal.as_str().into()).collect();
+            accepted.push(DeliveryTakenBy { rollout: (&key).into(), alerts: count, new: taken.news, signals });
         }
         if accepted.is_empty() {
             return Ok(problem.into());
         }
         turn.commit(batch)?;
-        for AcceptedBy { rollout, new, signals, .. } in accepted.iter().filter(|own| own.new > 0) {
+        for DeliveryTakenBy { rollout, new, signals, .. } in accepted.iter().filter(|own| own.new > 0) {
             turn.note("received", rollout.as_str(), &format!("{new} new from {name}: {}", signals.join(", ")));
         }
-        Ok(Reply::json(202, &Accepted { receiver: name, rollouts: accepted }))
+        Ok(Reply::json(202, &DeliveryTaken { receiver: name.into(), rollouts: accepted }))
     }
 
     /// Takes in what a delivery says of signals. Where the storage refuses the batch, the state goes with it.

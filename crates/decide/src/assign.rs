@@ -19,7 +19,7 @@ pub enum Reason {
     Killed,
     /// This browser has chosen, with a signed override.
     Override,
-    /// Draft, waiting for another rollout, or rolled back to nobody.
+    /// Draft, waiting for another rollout, or rolled back to 0 %.
     Inactive,
     /// A crawler, a monitor or the like.
     Robot,

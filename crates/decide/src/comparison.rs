@@ -7,7 +7,7 @@
 //! taken within hours and averaged over all of them, the larger of both sides'.
 //!
 //! **A subject always in trouble** has events for as long as the attempt lasts. Which side got more of
-//! such subjects was settled when the hash dealt them out, so new's rate differs from legacy's for good
+//! such subjects was settled when the hash assigned them, so new's rate differs from legacy's for good
 //! although nothing is wrong. φ over the whole attempt tells by how much: given the slices, the
 //! logarithm of the ratio of the two rates has, beyond that of independent events, the variance
 //! ```text
@@ -39,7 +39,7 @@ use super::overdispersion::{SideSlices, Spread, factor};
 /// So many slices of one side have to hold events before φ can be relied on: with fewer, subjects with
 /// many events may simply not have come yet.
 const SLICES_MIN: usize = 20;
-/// The margin in standard deviations of what the hash may have dealt out. Harmless releases lie beyond
+/// The margin in standard deviations of what the hash may have assigned. Harmless releases lie beyond
 /// it once in 40 times, and of those only few are then far enough beyond to be shown.
 const MARGIN_DEVIATIONS: f64 = 2.0;
 /// Where the margin is larger than any ratio that is tried, nothing can be shown anyway.
@@ -47,7 +47,7 @@ const MARGIN_MAX: f64 = 20.0;
 /// What a subject does within so long is one cluster.
 const HOUR_MINUTES: f64 = 60.0;
 
-/// A comparison with legacy, growing window by window. It starts anew with each attempt.
+/// A comparison with legacy, growing window by window. It starts over with each attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     evidence: Evidence,

@@ -15,6 +15,19 @@ pub trait GroupIndex {
     fn rollout(&self, key: &str) -> Option<usize>;
 }
 
+/// A rollout by itself: no groups, and no other rollouts.
+pub struct Alone;
+
+impl GroupIndex for Alone {
+    fn group(&self, _: &Plan, _: &str) -> Option<usize> {
+        None
+    }
+
+    fn rollout(&self, _: &str) -> Option<usize> {
+        None
+    }
+}
+
 /// What holds for every subject alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -22,7 +35,7 @@ pub enum Mode {
     Killed,
     /// No live state could be read.
     Unknown,
-    /// Draft, waiting for another rollout, or rolled back to nobody.
+    /// Draft, waiting for another rollout, or rolled back to 0 %.
     Inactive,
     /// Subjects are told apart.
     Active,
@@ -97,6 +110,11 @@ impl CompiledRollout {
             eligible: plan.eligible.as_ref().map(group),
             requires: plan.requires.iter().map(|key| directory.rollout(key.as_str())).collect(),
         }
+    }
+
+    /// Whether it is at 0 %, and no group is on new.
+    pub fn is_at_nobody(&self) -> bool {
+        self.limit == 0 && self.include.is_empty()
     }
 
     /// The bucket that the subject has in this rollout, 0..=99_999.

@@ -1,6 +1,6 @@
 //! How the evidence of each comparison has gone lately, a point a minute for two hours: what plots show,
 //! and nothing is decided by. A comparison that has ended, by a rollback say, stays as long, since that
-//! is when people come to look. It is not stored; a controller that starts anew begins a new one.
+//! is when people come to look. It is not stored; a controller that starts over begins a new one.
 
 use std::collections::VecDeque;
 use std::fmt::Display;

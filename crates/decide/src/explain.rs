@@ -2,7 +2,11 @@
 //! change. What decides hands over values; the API answers with the sentences beside them, so that the
 //! command and the console only lay them out.
 
-use super::judge::words::{count, evidence, short};
+mod rollout;
+
+pub use rollout::{assignment, done, held_list, kill_reach, state, step};
+
+use super::judge::words::{count, counted, evidence, short};
 use super::rollout::Order;
 use tidegate_model::Instant;
 use tidegate_model::command::Command;
@@ -160,11 +164,8 @@ fn now_words(figure: &Figure, now: &Now) -> String {
         60 => "in the last hour".to_owned(),
         minutes => format!("in the last {minutes} minutes"),
     };
-    let rescued = if now.rescued > 0.0 {
-        format!(" ({} {} rescued)", count(now.rescued), if now.rescued < 2.0 { "request" } else { "requests" })
-    } else {
-        String::new()
-    };
+    let rescued =
+        if now.rescued > 0.0 { format!(" ({} rescued)", counted(now.rescued, "request")) } else { String::new() };
     format!("{sides} {over}{rescued}")
 }
 
@@ -189,7 +190,7 @@ fn tested(figure: &Figure) -> String {
 }
 
 fn exposures(used: Exposures) -> String {
-    format!("{} vs {} exposures", count(used.new), count(used.legacy))
+    format!("{} vs {}", count(used.new), counted(used.legacy, "exposure"))
 }
 
 /// What follows of it.
@@ -201,14 +202,14 @@ fn decided(figure: &Figure) -> String {
             let rest = rest_ms
                 .map(|rest| format!("; the rest takes about {} at this traffic", rounded(rest)))
                 .unwrap_or_default();
-            format!("not enough data: {} of {} {} on new{over}{rest}", count(found), Plain(needed), noun(figure.of))
+            format!("not enough data: {} of {} on new{over}{rest}", count(found), counted(needed, noun(figure.of)))
         }
         Because::TooFewUsers { found, needed } => {
             let over = figure.span.as_deref().map(|span| format!(" over {span}")).unwrap_or_default();
-            format!("not enough data: {} of {} users on new{over}", count(found), Plain(needed))
+            format!("not enough data: {} of {} on new{over}", count(found), counted(needed, "user"))
         }
         Because::TooFewOfLegacy { found, needed } => {
-            format!("not enough data: {} of {} {} on legacy", count(found), Plain(needed), noun(figure.of))
+            format!("not enough data: {} of {} on legacy", count(found), counted(needed, noun(figure.of)))
         }
         Because::Held { for_ms, needed_ms } => {
             let needed = i64::try_from(needed_ms).unwrap_or(i64::MAX);
@@ -295,21 +296,21 @@ fn span(figure: &Figure) -> String {
 fn of_new(figure: &Figure) -> String {
     match figure.of {
         Counted::Nothing => String::new(),
-        of => format!(", of {} {}", count(figure.observations), noun(of)),
+        of => format!(", of {}", counted(figure.observations, noun(of))),
     }
 }
 
 fn of_both(figure: &Figure) -> String {
-    let legacy = count(figure.observations_legacy.unwrap_or_default());
-    format!(", of {} vs {legacy} {}", count(figure.observations), noun(figure.of))
+    let legacy = counted(figure.observations_legacy.unwrap_or_default(), noun(figure.of));
+    format!(", of {} vs {legacy}", count(figure.observations))
 }
 
 const fn noun(of: Counted) -> &'static str {
     match of {
-        Counted::Requests => "requests",
-        Counted::PageViews => "page views",
-        Counted::Users => "users",
-        Counted::Nothing => "observations",
+        Counted::Requests => "request",
+        Counted::PageViews => "page view",
+        Counted::Users => "user",
+        Counted::Nothing => "observation",
     }
 }
 
@@ -328,11 +329,14 @@ pub fn amount(unit: Unit, value: f64) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub fn listed(items: &[String]) -> String {
+pub fn listed(items: &[impl AsRef<str>]) -> String {
     match items {
         [] => String::new(),
-        [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+        [one] => one.as_ref().to_owned(),
+        [most @ .., last] => {
+            let most: Vec<&str> = most.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", most.join(", "), last.as_ref())
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! First failures: of the subjects that were seen, when has each failed for the first time, and on which
 //! side?
 //!
-//! Subjects are what the hash deals out, so this is exact however errors cluster, and a small site's few
+//! Subjects are what the hash assigns, so this is exact however errors cluster, and a small site's few
 //! subjects show what its few requests cannot. When a subject fails for the first time in the attempt, it
 //! is on new with the probability `b/(a + b)`, with a and b the subjects of legacy and of new that were
 //! seen and have not failed, itself included. The likelihood ratio is that of [`super::evidence`], with
@@ -11,7 +11,7 @@
 //! Pérez-Ortiz, ter Schure, "The safe logrank test", AISTATS 2021.
 //!
 //! Who is at risk is known while the sample of the subjects holds all of them, 1,024. Beyond, the shares
-//! that the hash deals out stand in: while the sides do not differ, whoever fails next is on new with that
+//! that the hash assigns stand in: while the sides do not differ, whoever fails next is on new with that
 //! probability, whoever has failed before. (Corrected by the sampled subjects that have failed, of whom
 //! there are few on a small side, the test rolled up to 2.5 % of harmless releases back.)
 //!

@@ -1,6 +1,6 @@
 //! By how much the events of a side cluster: many of them may come from few subjects.
 //!
-//! The hash deals subjects out once, so a subject with many events puts them all on one side. Counts
+//! The hash assigns subjects once, so a subject with many events puts them all on one side. Counts
 //! are therefore kept in 100 slices of a second hash of the subject. A subject lies in one slice, so
 //! slices are independent however their subjects behave, and events that cluster show as slices that
 //! differ by more than independent events would:

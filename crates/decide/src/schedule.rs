@@ -107,6 +107,11 @@ impl Blocker {
         }
     }
 
+    /// Whether the state says the same, so that whoever shows the state need not show it again.
+    pub const fn is_state(&self) -> bool {
+        matches!(self, Self::Draft | Self::Killed | Self::Paused | Self::RolledBack | Self::Completed)
+    }
+
     /// When it ends by itself.
     pub const fn until(&self) -> Option<Instant> {
         match self {
@@ -150,7 +155,7 @@ impl fmt::Display for Blocker {
             }
             Self::Start(at) => write!(f, "the plan starts at {at}"),
             Self::Manual => f.write_str("the plan leaves advancing to an operator"),
-            Self::Hold(hold, _) => write!(f, "the stage's hold of {hold} is not over"),
+            Self::Hold(hold, _) => write!(f, "bake time of {hold} not over"),
             Self::Gates(failing, unknown) => {
                 if !failing.is_empty() {
                     write!(f, "not met: {}", few(failing))?;

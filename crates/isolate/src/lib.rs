@@ -39,6 +39,7 @@ use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session::SignIns;
+use tidegate_protocol::api::shapes;
 use tidegate_protocol::beacon::Report;
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::exposure::{ExposureKey, Issuer};
@@ -155,13 +156,16 @@ pub struct Health {
 impl Health {
     /// The answer of `GET /_tidegate/health`.
     pub fn answer(&self) -> Answer {
-        let age_ms = self.age_ms.map_or_else(|| "null".to_owned(), |age_ms| format!("{age_ms:.0}"));
-        Answer::json(format!(
-            r#"{{"status":"ok","version":"{}","snapshot":{{"revision":{},"rollouts":{},"age_ms":{age_ms}}}}}"#,
-            env!("CARGO_PKG_VERSION"),
-            self.revision,
-            self.rollouts
-        ))
+        let health = shapes::Health {
+            status: "ok".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            snapshot: shapes::SnapshotHealth {
+                revision: self.revision,
+                rollouts: self.rollouts,
+                age_ms: self.age_ms.map(|age_ms| age_ms.round() as i64),
+            },
+        };
+        Answer::json(serde_json::to_string(&health).unwrap_or_default())
     }
 }
 

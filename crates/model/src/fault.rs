@@ -6,6 +6,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::number::{Grouped, counted};
+
 /// Whether a fault makes the plan unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -135,29 +137,16 @@ impl Faults {
         for (severity, count, what) in [(Severity::Error, errors, "error"), (Severity::Warning, warnings, "warning")] {
             let kept = told.iter().filter(|fault| fault.severity == severity).count();
             if count > kept {
-                let plural = if count - kept == 1 { "" } else { "s" };
                 told.push(Fault {
                     severity,
                     path: String::new(),
                     span: None,
-                    message: format!("and {} more {what}{plural}", Grouped(count - kept)),
+                    message: format!("and {}", counted(count - kept, &format!("more {what}"))),
                     help: None,
                 });
             }
         }
         told
-    }
-}
-
-/// A count with its thousands set apart: `4,900`.
-pub struct Grouped(pub usize);
-
-impl fmt::Display for Grouped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 1_000 {
-            return write!(f, "{}", self.0);
-        }
-        write!(f, "{},{:03}", Self(self.0 / 1_000), self.0 % 1_000)
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Duration, Instant};
 
 /// What one comparison of a condition rests on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Figure {
     /// The metric, with its endpoint: `latency.p95@api`.
@@ -22,12 +23,14 @@ pub struct Figure {
     /// On new: shares as fractions of 1, times in milliseconds.
     pub value: Option<f64>,
     /// On legacy, where it is compared.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::OrTooLarge"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub legacy: Option<f64>,
     /// `<`, `<=`, `>`, `>=` or `=`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub op: String,
     /// The bound in the same unit; the factor of a comparison with legacy.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::OrTooLarge"))]
     pub bound: f64,
     /// What it is compared with.
     pub basis: Basis,
@@ -52,9 +55,11 @@ pub struct Figure {
     pub exposures: Option<Exposures>,
     /// The evidence of a comparison, as a number: how many times likelier what was seen is if the
     /// condition is true.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::OrTooLarge"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub e_value: Option<f64>,
     /// How much of it there has to be.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::OrTooLarge"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub e_needed: Option<f64>,
     /// What the evidence is for.
@@ -76,6 +81,7 @@ pub struct Figure {
 
 /// The unit of a figure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A fraction of 1, shown as percent.
@@ -90,6 +96,7 @@ pub enum Unit {
 
 /// What a figure is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// The same figure of legacy, times the bound, by a sequential test.
@@ -106,6 +113,7 @@ pub enum Basis {
 
 /// What observations are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Counted {
     /// Requests to the upstreams.
@@ -122,6 +130,7 @@ pub enum Counted {
 
 /// What the sequential test has counted on either side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Exposures {
     /// Of new.
@@ -132,6 +141,7 @@ pub struct Exposures {
 
 /// What evidence is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Shows {
     /// That new's figure is less than the bound times legacy's.
@@ -146,6 +156,7 @@ pub enum Shows {
 
 /// A figure over the last minutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Now {
     /// How many minutes: 1, 5 or 60.

@@ -23,6 +23,8 @@ pub mod percentage;
 pub mod plan;
 pub mod record;
 pub mod route;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod serial;
 pub mod source;
 pub mod subject;

@@ -10,6 +10,7 @@ use super::{Instant, Name};
 /// What a notification is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum NotificationKind {
     /// A guardrail came true.
     Alert,
@@ -28,7 +29,7 @@ pub enum NotificationKind {
     Stage,
     /// The rollout was sent back.
     Rollback,
-    /// Everybody is on legacy until it is revived.
+    /// All traffic goes to legacy until it is revived.
     Kill,
     /// A person is waited for.
     Waiting,
@@ -67,6 +68,7 @@ impl NotificationKind {
 /// How soon somebody should look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Urgency {
     /// Whenever they like.
     #[default]

@@ -82,6 +82,34 @@ pub fn rounded(value: f64, places: u32) -> f64 {
     ((units + u64::from(is_up)) as f64 / scale as f64).copysign(value)
 }
 
+/// A whole number with its thousands set apart: `4,900`.
+#[derive(Clone, Copy, Debug)]
+pub struct Grouped<T>(pub T);
+
+impl<T: Copy + TryInto<u64>> fmt::Display for Grouped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.0.try_into().unwrap_or(u64::MAX);
+        if number < 1_000 {
+            return write!(f, "{number}");
+        }
+        write!(f, "{},{:03}", Grouped(number / 1_000), number % 1_000)
+    }
+}
+
+/// So many of something, named in the singular: `1 gate`, `1,234 entries`.
+pub fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    if count == 1 { format!("1 {what}") } else { format!("{} {}", Grouped(count), plural(what)) }
+}
+
+/// The plural of a noun that has a regular one.
+pub fn plural(noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{noun}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +172,14 @@ mod tests {
                 "{value:e}"
             );
         }
+    }
+
+    #[test]
+    fn one_is_singular_and_all_else_is_plural() {
+        for (count, text) in [(0_u64, "0 entries"), (1, "1 entry"), (2, "2 entries"), (1_234_567, "1,234,567 entries")]
+        {
+            assert_eq!(counted(count, "entry"), text);
+        }
+        assert_eq!(counted(2_usize, "day"), "2 days");
     }
 }

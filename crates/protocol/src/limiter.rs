@@ -1,7 +1,7 @@
 //! How often one address may do something: a bucket of tokens that fills up again over time.
 //!
 //! Addresses are remembered by a hash, a fixed number of them; whoever was silent longest makes room
-//! and begins anew. A network of IPv6 counts as one address, since one machine has all of its
+//! and starts over. A network of IPv6 counts as one address, since one machine has all of its
 //! addresses. Looking one up walks the whole list, which is 80 KB and a few microseconds, and gives
 //! nobody a way to make it slower.
 

@@ -1,9 +1,9 @@
 //! How far a kill has come: which isolates still act on an older state.
 //!
-//! An isolate tells with each flush which revision of each rollout it knows. Whoever was heard in the
-//! last minute may serve new until it tells the kill's revision, or a later one. An isolate that gets no
-//! requests tells nothing, and serves nothing either: its next request may still be answered from what it
-//! knows, which is why it counts as behind.
+//! An isolate reports with each flush which revision of each rollout it has. One that was heard from in the
+//! last minute may serve new until it reports the kill's revision, or a later one. An isolate without requests
+//! reports nothing, and serves nothing either: its next request may still be answered from what it has, which is
+//! why it counts as behind.
 //!
 //! What was counted says whether new was served after all: requests to new under a revision before the
 //! kill's. They come late, so they are held against when they arrived.

@@ -1,7 +1,7 @@
 //! Which clients are robots: crawlers, monitors, link previews, mail scanners and feed readers that
 //! fetch by themselves.
 //!
-//! A robot keeps no cookie, so it would be dealt out anew with each request, and is nobody whose
+//! A robot keeps no cookie, so it would be assigned again with each request, and is nobody whose
 //! experience counts. It is known by what it says of itself in `User-Agent`; who pretends to be a
 //! browser is taken for one.
 //!

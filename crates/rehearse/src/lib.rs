@@ -18,8 +18,8 @@ use tidegate_simulate::scenario::{Scenario, parse};
 use tidegate_simulate::summary::summaries;
 use tidegate_simulate::{Event, RunOutcome, Settings, Simulation};
 use tidegate_text::Source;
+use tidegate_text::fault_lines::{FaultLine, lines};
 use tidegate_text::plans::read_all;
-use tidegate_text::told::{FaultLine, lines};
 
 /// Points are so close that a plot of any length shows none between them: each is this share of the
 /// time so far after the one before,

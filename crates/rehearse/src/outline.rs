@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use tidegate_decide::explain::acts;
 use tidegate_model::plan::Plan;
 use tidegate_model::plan::words::SignalKind;
 use tidegate_model::{Name, Percentage};
@@ -34,6 +35,8 @@ struct Stage {
 struct Guardrail {
     when: String,
     then: String,
+    /// What it does, in words.
+    acts: String,
 }
 
 #[derive(Serialize)]
@@ -67,7 +70,11 @@ impl Outline {
                 .collect(),
             guardrails: plan
                 .guardrails_in_force()
-                .map(|guardrail| Guardrail { when: guardrail.when.to_string(), then: guardrail.then.to_string() })
+                .map(|guardrail| Guardrail {
+                    when: guardrail.when.to_string(),
+                    then: guardrail.then.to_string(),
+                    acts: acts(&guardrail.then.to_string()),
+                })
                 .collect(),
             comparisons: comparisons(plan),
             endpoints: plan.endpoints.names().map(str::to_owned).collect(),

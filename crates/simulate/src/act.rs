@@ -1,11 +1,11 @@
-//! What operators and the scenario do in a run, and what is told of what the controller has done: it is read from
+//! What operators and the scenario do in a run, and the events of what the controller has done: they are read from
 //! its evaluations and its history.
 
 use super::life::SimulatedRollout;
+use super::outcome::{Event, Kind};
 use super::platform::{OPERATOR, Refused};
 use super::run::Simulation;
 use super::scenario::What;
-use super::told::{Event, Kind};
 use tidegate_decide::explain;
 use tidegate_decide::judge::{Evaluation, Fired};
 use tidegate_decide::schedule::Blocker;
@@ -175,7 +175,7 @@ impl Simulation {
         for _ in 0..STEPS_MAX {
             self.note_outlooks();
             let Some((index, command)) = self.left_to_operators() else { return };
-            if !self.command(index, &command, "nothing else stands in the way", true) {
+            if !self.command(index, &command, "nothing else blocks it", true) {
                 return;
             }
         }

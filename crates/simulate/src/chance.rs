@@ -1,4 +1,4 @@
-//! Chance, seeded: the same seed, the same life. Kept to what traffic needs: counts of arrivals, picks
+//! Chance, seeded: the same seed, the same run. Kept to what traffic needs: counts of arrivals, picks
 //! by weight, and times that are log-normal.
 
 use fastrand::Rng;

@@ -64,7 +64,7 @@ impl Acc {
         }
     }
 
-    /// Puts what was counted into a tally, and begins anew.
+    /// Puts what was counted into a tally, and starts over.
     pub fn close(&mut self, tally: &mut Tally) {
         (tally.requests, tally.errors, tally.rescued) = (self.requests, self.errors, self.rescued);
         (tally.pages, tally.failed_pages, tally.js_errors) = (self.pages, self.failed_pages, self.js_errors);

@@ -1,8 +1,8 @@
 //! What has become of a run, once it is over.
 
 use super::life::SimulatedRollout;
+use super::outcome::{Outcome, Report, RunOutcome};
 use super::run::Simulation;
-use super::told::{Outcome, Report, RunOutcome};
 
 impl Simulation {
     /// What has become of it.

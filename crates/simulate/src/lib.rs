@@ -1,17 +1,17 @@
-//! A rollout's whole life under a made-up clock and made-up traffic, lived by the controller that runs in operation:
-//! the assignment deals the subjects out, what they do is counted in windows as isolates count and comes to the
-//! controller in flushes, operators' commands come as calls, and what becomes of the rollout is the controller's doing.
+//! Simulates rollouts under a virtual clock and generated traffic, with the controller of production: users are
+//! assigned by the real assignment, their requests are counted in windows as isolates count them and reach the
+//! controller in flushes, operators' commands come as calls, and the controller alone decides what follows.
 //!
-//! What is made up, and only that: the time, who comes and when, what new and legacy answer, what
-//! others report, and what operators do. A healthy world is made from the plan ([`healthy`]); a
-//! [`scenario`] does things to it. Rollouts of one file live in one deployment, so that they wait for and
-//! require each other; the requests are the same, but what new makes of one is each rollout's own matter.
+//! Only these are generated: the time, who comes and when, what new and legacy answer, what others report, and what
+//! operators do. The healthy figures come from the plan ([`healthy`]); a [`scenario`] changes them. Rollouts of one
+//! file run in one deployment, so that they can wait for and require each other. They share the requests, but each
+//! has its own outcome on new.
 //!
-//! Operators start what has no `start`, and take a step that the plan leaves to them as soon as nothing
-//! else stands in the way. They tick checklists only where the scenario says so.
+//! Operators start plans without a `start`, and advance stages with `advance = "manual"` once nothing else blocks
+//! them. They approve checklist items only where the scenario says so.
 //!
-//! Nothing here reads a clock or a file or starts a thread, so that a browser can run it too; the same
-//! seed gives the same life.
+//! Nothing here reads a clock or a file or starts a thread, so that a browser can run it too; the same seed gives the
+//! same run.
 
 mod act;
 pub mod chance;
@@ -20,18 +20,18 @@ mod ending;
 mod expected;
 pub mod healthy;
 pub mod life;
+pub mod outcome;
 mod platform;
 pub mod point;
 pub mod population;
 pub mod run;
 pub mod scenario;
 pub mod summary;
-pub mod told;
 pub mod traffic;
 pub mod world;
 
+pub use outcome::{Event, Kind, Outcome, Report, RunOutcome};
 pub use run::Simulation;
-pub use told::{Event, Kind, Outcome, Report, RunOutcome};
 
 use std::ops::RangeInclusive;
 

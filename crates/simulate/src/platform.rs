@@ -1,4 +1,4 @@
-//! The controller of a simulated life, and the platform around it: the same controller that runs in operation, in a
+//! The controller of a simulated run, and the platform around it: the same controller that runs in operation, in a
 //! rhythm of its own.
 //!
 //! What it wants done is done at once: KV is never stale and never fails, and nobody edits it by hand. The storage
@@ -23,7 +23,7 @@ use tidegate_protocol::flush::{Batch, Counted, Flush};
 
 /// Whose commands an operator's are.
 pub const OPERATOR: &str = "operator";
-/// The one isolate of a simulated life: whoever comes is counted there.
+/// The one isolate of a simulated run: whoever comes is counted there.
 const ISOLATE: &str = "simulated";
 /// A flush tells of so many faults at the most, so more of them come in several.
 const FAULTS_PER_FLUSH: usize = 32;

@@ -1,4 +1,4 @@
-//! A rollout at one moment of its simulated life, as a plot shows it: where it stood, whom it had
+//! A rollout at one moment of its simulated run, as a plot shows it: where it stood, whom it had
 //! reached, and what both sides measured just before.
 
 use serde::Serialize;

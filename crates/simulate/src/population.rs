@@ -1,4 +1,4 @@
-//! Who comes: subjects with ids of their own, dealt out by the real assignment, some of whom come far
+//! Who comes: subjects with ids of their own, assigned by the real assignment, some of whom come far
 //! more often than others.
 
 use std::rc::Rc;

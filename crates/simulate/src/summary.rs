@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::told::{Outcome, RunOutcome};
+use super::outcome::{Outcome, RunOutcome};
 use tidegate_model::Name;
 
 /// The quantile of the normal distribution for intervals of 95 %.

@@ -1,6 +1,6 @@
 //! What comes of the requests of one step in one rollout, counted as an isolate counts it: a request once
 //! for the side that was asked, everywhere and at its endpoint; and for comparisons, of each subject that
-//! the hash dealt out, a minute's exposure and failure at most.
+//! the hash assigned, a minute's exposure and failure at most.
 
 mod closing;
 

@@ -1,8 +1,8 @@
 //! What people write, plans above all: read here, and told with line and column where it is wrong. The
 //! command and the page Rehearse share it; the edge reads what was compiled and needs none of it.
 
+pub mod fault_lines;
 pub mod plans;
-pub mod told;
 
 use tidegate_model::fault::Fault;
 

@@ -7,8 +7,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Source;
-use tidegate_model::fault::{Fault, Faults, Grouped, Severity};
+use tidegate_model::fault::{Fault, Faults, Severity};
 use tidegate_model::node::{Entry, Node, Value};
+use tidegate_model::number::Grouped;
 use tidegate_model::plan::limits::{ENVIRONMENTS_MAX, ROLLOUTS_MAX};
 use tidegate_model::plan::{Plan, read, together};
 

@@ -1,6 +1,6 @@
 // A command of one rollout: its own fields, and what the server's dry run says it would do.
 import { el, replaceFor, setAttr } from '../../parts/dom.js';
-import { icon } from '../../parts/icon.js';
+import { icon } from '../../parts/small.js';
 import { isReasonOptional } from '../../state/dialog.js';
 import { COMMANDS } from '../../text/commands.js';
 import { percent } from '../../text/numbers.js';
@@ -57,7 +57,7 @@ function updateForetold(root, { foretold: { tried, problem, isLoading }, command
   replaceFor(root, JSON.stringify([tried, problem?.detail, tried === null && isLoading]), () => {
     if (problem) return refused(problem);
     if (command === 'note') return [];
-    if (!tried) return el('p', { class: 'muted' }, 'Asking what it would do…');
+    if (!tried) return el('p', { class: 'muted' }, 'Checking the effect…');
     const { before, after, following, movers, warnings } = tried.explanation;
     return [
       command !== 'approve' && change(before, after),
@@ -71,10 +71,10 @@ function updateForetold(root, { foretold: { tried, problem, isLoading }, command
 const warning = (line) => el('p', { class: 'warning' }, icon('warning'), el('span', {}, line));
 
 function refused({ detail, help, confirm, ends = [] }) {
-  const why = warning(`Would not be done: ${sentence(detail)}`);
+  const why = warning(`Not possible: ${sentence(detail)}`);
   if (!confirm) return [why, help && el('p', { class: 'muted' }, sentence(help))];
   const ending = ends.map(({ text }) => warning(sentence(text)));
-  return [why, el('p', {}, 'To do it all the same, type its key below.'), ...ending];
+  return [why, el('p', {}, 'To do it anyway, type its key below.'), ...ending];
 }
 
 function change(before, after) {

@@ -1,13 +1,13 @@
 // The one dialog of the page, as the state names it. A native `<dialog>`: the browser keeps the focus
 // inside, and Esc cancels.
 import { el } from '../../parts/dom.js';
+import { KEYS } from '../rollout/shortcuts.js';
 import * as all from './all.js';
 import * as command from './command.js';
-import * as shortcuts from './shortcuts.js';
 
 /** @import { Dispatch } from '../../state/events.js' */
 
-const KINDS = { command, all, shortcuts };
+const KINDS = { command, all, shortcuts: { mount: mountKeys } };
 
 /** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
@@ -58,3 +58,26 @@ export function mount(root, dispatch) {
 
 /** @param {EventTarget | null} target */
 const isField = (target) => target instanceof Element && /^(input|textarea|select)$/i.test(target.tagName);
+
+/**
+ * The list of keys.
+ * @param {Dispatch} dispatch
+ */
+function mountKeys(dialog, dispatch) {
+  const close = el('button', { type: 'button', class: 'button', onclick: () => dispatch({ type: 'close' }) }, 'Close');
+  dialog.append(
+    el(
+      'div',
+      { class: 'dialog-body' },
+      el('h2', { id: 'dialog-title' }, 'Keys'),
+      el('p', { class: 'muted' }, 'On a rollout’s page, while nothing is being typed:'),
+      el(
+        'dl',
+        { class: 'keys' },
+        KEYS.map(([key, text]) => el('div', {}, el('dt', {}, el('kbd', {}, key)), el('dd', {}, text))),
+      ),
+      el('div', { class: 'dialog-actions' }, close),
+    ),
+  );
+  return { focus: () => close.focus(), update() {} };
+}

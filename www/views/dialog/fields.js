@@ -76,7 +76,7 @@ function stageField({ seen }, edit) {
     options,
   );
   return {
-    before: el('div', { class: 'field' }, el('label', { for: 'stage' }, 'Begin the next attempt in'), select),
+    before: el('div', { class: 'field' }, el('label', { for: 'stage' }, 'Start the next attempt in'), select),
     after: null,
     update: ({ form }) => setValue(select, form.stage),
   };
@@ -85,7 +85,7 @@ function stageField({ seen }, edit) {
 function rollbackFields({ seen }, edit) {
   const targets = [
     ['off', '0 %'],
-    ['previous', 'The stage before'],
+    ['previous', 'The previous stage'],
     ['percentage', 'A percentage'],
   ];
   const radios = targets.map(([value, label]) =>

@@ -1,9 +1,8 @@
 // What the dialogs of commands have in common: what it does, a body, the reason, what the server said,
 // and the buttons.
 import { el, replaceFor, setAttr, setHidden, setText, setValue } from '../../parts/dom.js';
-import { note } from '../../parts/note.js';
+import { note } from '../../parts/small.js';
 import { isReasonOptional, missing } from '../../state/dialog.js';
-import { told } from '../../text/rollout.js';
 import { sentence } from '../../text/words.js';
 
 /** @import { Dispatch } from '../../state/events.js' */
@@ -49,7 +48,7 @@ export function shell(dialog, dispatch, { asked, title, does, confirm, isDanger,
     el(
       'div',
       { class: 'field' },
-      el('label', { for: 'reason' }, command === 'note' ? 'Note' : isOptional ? 'Reason, if there is time' : 'Reason'),
+      el('label', { for: 'reason' }, command === 'note' ? 'Note' : isOptional ? 'Reason (optional)' : 'Reason'),
       reason,
     ),
     said,
@@ -107,12 +106,12 @@ const byHand = (key) =>
 
 /** Why it was not done, or that nobody knows. */
 function updateSaid(root, { status, problem, isStale, current, key, command }) {
-  const mark = `${status} ${isStale} ${problem?.detail} ${isStale && told(current.view.state)}`;
+  const mark = `${status} ${isStale} ${problem?.detail} ${isStale && current.view.summary}`;
   const isShown = isStale || status === 'refused' || status === 'unknown';
   setHidden(root, !isShown);
   replaceFor(root, mark, () => {
     if (status === 'unknown') {
-      const again = el('span', {}, 'Try again: it is done once, even if the first try arrived.');
+      const again = el('span', {}, 'Try again: it is done only once, even if the first request arrived.');
       return note(
         'warn',
         'It is unknown whether it was done.',
@@ -122,7 +121,7 @@ function updateSaid(root, { status, problem, isStale, current, key, command }) {
       );
     }
     const now =
-      isStale && el('span', {}, `${key} is now ${told(current.view.state)}, revision ${current.view.state.revision}.`);
+      isStale && el('span', {}, `${key} is now ${current.view.summary}, revision ${current.view.state.revision}.`);
     if (status === 'refused')
       return note(
         'bad',

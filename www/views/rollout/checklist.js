@@ -1,7 +1,7 @@
-// The checklist that counts now, and the messages that people were handed to send. A tick is the command `approve`, with a reason; what is ticked says by
-// whom.
+// The checklist that counts now, the messages that people were handed to send, and the remarks of the plan. A tick is the
+// command `approve`, with a reason; what is ticked says by whom.
 import { el, keyed, replaceFor, setHidden, setText } from '../../parts/dom.js';
-import { icon } from '../../parts/icon.js';
+import { icon } from '../../parts/small.js';
 import { isOperator } from '../../state/session.js';
 import { plural } from '../../text/numbers.js';
 import { ago } from '../../text/time.js';
@@ -77,5 +77,23 @@ function row({ item }, dispatch) {
       setHidden(by, !approved);
       setHidden(button, Boolean(approved) || !isAllowed);
     },
+  };
+}
+
+/** Remarks of the plan for operators, and when nothing advances. */
+export function mountNotes(root) {
+  const list = el('ul', { class: 'notes' });
+  root.append(list);
+  return {
+    update({ rollout: { view } }) {
+      const notes = [
+        ...(view.notes ?? []),
+        ...(view.freeze ?? []).map((window) => `Nothing advances ${window}.`),
+        ...(view.after?.length ? [`Waits until ${view.after.join(', ')} has ended.`] : []),
+      ];
+      setHidden(root, notes.length === 0);
+      replaceFor(list, notes.join('\n'), () => notes.map((text) => el('li', {}, text)));
+    },
+    unmount() {},
   };
 }

@@ -2,8 +2,7 @@
 // be waiting for, with the reason beside them. Those that stop something are in reach wherever one has
 // scrolled to.
 import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
-import { icon } from '../../parts/icon.js';
-import { jump } from '../../parts/jump.js';
+import { icon, jump } from '../../parts/small.js';
 import { isOperator } from '../../state/session.js';
 import { COMMANDS, reasonsOf, reasonText } from '../../text/commands.js';
 
@@ -82,7 +81,7 @@ function updateHeld(root, reasons, now, dispatch) {
             el(
               'button',
               { type: 'button', class: 'link', onclick: () => dispatch({ type: 'ask', command: 'complete' }) },
-              'Complete all the same…',
+              'Complete anyway…',
             ),
         ),
       ),

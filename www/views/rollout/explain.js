@@ -1,7 +1,7 @@
 // Which side one subject gets, and why. The server decides; it is asked again whenever the rollout has
 // changed, so that the answer on the screen is the one that holds.
 import { el, setAttr, setHidden, setText, svg } from '../../parts/dom.js';
-import { placeOf, whyOf } from '../../state/explain.js';
+import { placeOf } from '../../state/explain.js';
 import { percent } from '../../text/numbers.js';
 import { sentence } from '../../text/words.js';
 
@@ -33,7 +33,7 @@ export function mount(root, dispatch) {
   const help = el(
     'p',
     { class: 'muted small', id: 'explain-help' },
-    'As the plan’s identity has it: a user’s id, or the value of a cookie. Groups by header, cookie, claim or country cannot be known by the id alone.',
+    'As the plan’s identity reads it: a user id, or the value of a cookie. Groups by header, cookie, claim or country are not evaluated here.',
   );
   const answer = createAnswer();
   const problem = el('p', { class: 'explain-problem' });
@@ -66,7 +66,7 @@ function createAnswer() {
       setText(id, `“${answer.id}”`);
       setText(variant, answer.variant);
       setAttr(variant, 'data-variant', answer.variant);
-      setText(why, `${whyOf(answer, view)}.`);
+      setText(why, `${answer.why}.`);
       bar.update(answer, view);
       setText(
         basis,
@@ -96,8 +96,8 @@ function createBar() {
       const at = placeOf(answer);
       setAttr(share, 'width', percentage);
       setAttr(place, 'd', `M${at} 17V4M${at - 0.9} 1h1.8L${at} 6z`);
-      setText(left, `place ${percent(at)}`);
-      setText(right, percentage > 0 ? `new is under ${percent(percentage)}` : '0 % on new');
+      setText(left, `bucket ${percent(at)}`);
+      setText(right, percentage > 0 ? `new: below ${percent(percentage)}` : '0 % on new');
       setAttr(drawing, 'aria-label', `Their bucket is ${percent(at)}, and ${percent(percentage)} of users are on new`);
     },
   };

@@ -1,7 +1,7 @@
 // What is wrong with the rollout's configuration: what, where, since when, and the way out. The last
 // good value stays in force meanwhile, so nothing here is lost in silence.
 import { el, replaceFor, setHidden } from '../../parts/dom.js';
-import { icon } from '../../parts/icon.js';
+import { icon } from '../../parts/small.js';
 import { time } from '../../text/time.js';
 import { sentence } from '../../text/words.js';
 
@@ -22,7 +22,7 @@ export function mount(root) {
 
 const killed = (key) =>
   panel(
-    `${key} stands in KV`,
+    `Kill key ${key} in KV`,
     'While the key is there, all traffic goes to legacy, and a revive is refused.',
     `npx wrangler kv key delete --remote --binding ROLLOUTS '${key}'`,
     'Only deleting it ends the kill:',
@@ -43,7 +43,7 @@ function panel(subject, text, command, way) {
 function wayOut(subject, key) {
   const kind = subject.replace(/^`/, '').split('/')[0];
   return (
-    WAYS[kind]?.(subject.replaceAll('`', ''), key) ?? [null, 'The last good value stays in force until this is fixed.']
+    WAYS[kind]?.(subject.replaceAll('`', ''), key) ?? [null, 'The last good value stays in effect until this is fixed.']
   );
 }
 
@@ -58,14 +58,14 @@ const WAYS = {
   ],
   stage: (subject) => [
     `npx wrangler kv key delete --remote --binding ROLLOUTS '${subject}'`,
-    'The last good state stays in force. Write a percentage or `off` there, or delete it: the controller writes it again.',
+    'The last good state stays in effect. Write a percentage or `off` to the key, or delete it: the controller writes it again.',
   ],
   plans: () => [
     'tidegate check PLAN.toml && tidegate apply PLAN.toml',
-    'The last good plan stays in force. Check the plan, which names the line, and apply it again:',
+    'The last good plan stays in effect. Check the plan, which names the line, and apply it again:',
   ],
   group: (subject) => [
     `tidegate group ${subject.slice('group/'.length)} < ids.txt`,
-    'The last good list stays in force; where there is none, nobody is in the group. Write it again:',
+    'The last good list stays in effect; if there was none, the group is empty. Write it again:',
   ],
 };

@@ -1,16 +1,14 @@
 // Where the rollout is, at a glance: its name, phase and percentage, what comes next, and who changed
 // it last.
-import { badge } from '../../parts/badge.js';
-import { bar } from '../../parts/bar.js';
+
 import { el, replaceFor, setHidden, setText } from '../../parts/dom.js';
-import { icon } from '../../parts/icon.js';
+import { badge, bar, icon } from '../../parts/small.js';
 import { isStale } from '../../state/contact.js';
 import { rolloutHash } from '../../state/route.js';
-import { actor, done } from '../../text/changes.js';
 import { percent, plural } from '../../text/numbers.js';
-import { actedOf, isAway, lastMove, listOf, nextOf, phaseOf, reachOf, stageOf } from '../../text/rollout.js';
+import { actedOf, isAway, lastMove, nextOf, phaseOf, stageOf } from '../../text/rollout.js';
 import { ago, time } from '../../text/time.js';
-import { listed, upper } from '../../text/words.js';
+import { actor, listed, sentence, upper } from '../../text/words.js';
 
 const ROUTES_MAX = 4;
 
@@ -77,14 +75,14 @@ export function mount(root) {
       setText(nodes.age, `as of ${ago(at, now)}`);
       setText(nodes.caption, caption(view));
       setText(nodes.next, `${upper(nextOf(view, now))}.`);
-      setText(nodes.reach, reachOf(view));
+      setText(nodes.reach, sentence(view.reach?.text ?? ''));
       setHidden(nodes.reach, !view.reach);
       setText(nodes.facts, facts(view, now));
       updateLast(nodes.last, state);
       setHidden(nodes.published, view.published.is_current);
       setText(
         nodes.published,
-        `KV still holds revision ${view.published.revision}. Isolates hear of revision ${live.revision} from the controller; the writing is tried again until it succeeds.`,
+        `KV still holds revision ${view.published.revision}. Isolates get revision ${live.revision} from the controller; writing to KV is retried until it succeeds.`,
       );
     },
   };
@@ -116,9 +114,8 @@ function facts(view, now) {
     `since ${time(state.since, now)} (${ago(state.since, now)})`,
     `attempt ${state.attempt}`,
     `revision ${state.revision}`,
-    view.owner && `owner ${view.owner}`,
     view.advance === 'manual' && 'advances by hand only',
-    ...(view.lists ?? []).map(listOf),
+    ...(view.lists ?? []).map(({ text }) => text),
   ]
     .filter(Boolean)
     .join(' · ');
@@ -141,7 +138,7 @@ function lastOf(entry, guardrail) {
   if (!guardrail) return [entry.actor, ', ', age, entry.reason && `: “${entry.reason}”`];
   return [
     actor(entry.actor),
-    ` ${done(entry.command)} `,
+    ` ${entry.done} `,
     age,
     ': ',
     el('code', {}, guardrail.when),

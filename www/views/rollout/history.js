@@ -4,10 +4,9 @@ import { el, keyed, setAttr, setHidden, setText } from '../../parts/dom.js';
 import { hasOlder, timelineOf } from '../../state/history.js';
 import { rolloutHash } from '../../state/route.js';
 import { isOperator } from '../../state/session.js';
-import { actor, done, messageKind } from '../../text/changes.js';
 import { plural } from '../../text/numbers.js';
-import { told } from '../../text/rollout.js';
 import { dayOf, second } from '../../text/time.js';
+import { actor, messageKind } from '../../text/words.js';
 
 /** @import { Dispatch, HistoryFilter } from '../../state/events.js' */
 
@@ -57,12 +56,12 @@ export function mount(root, dispatch) {
       const isKnown = history.entries !== null && history.messages !== null;
       const timeline = isKnown ? timelineOf(history) : [];
       keepingPlace(days, () => updateDays(timeline, { key: route.key, now, revision: history.revision }));
-      setText(failed, history.problem ? `The history could not be fetched: ${history.problem.detail}.` : '');
+      setText(failed, history.problem ? `The history could not be loaded: ${history.problem.detail}.` : '');
       setHidden(failed, !history.problem);
-      setText(empty, isKnown ? NOTHING[history.filter] : 'Loading …');
+      setText(empty, isKnown ? NOTHING[history.filter] : 'Loading…');
       setHidden(empty, timeline.length > 0 || Boolean(history.problem));
       setHidden(older, !isKnown || !hasOlder(history));
-      setText(older, history.isLoading ? 'Loading …' : 'Show older');
+      setText(older, history.isLoading ? 'Loading…' : 'Show older');
       setAttr(older, 'aria-disabled', String(history.isLoading));
       if (!isKnown) return;
       const isOther = history.revision !== revealed.revision;
@@ -131,7 +130,7 @@ function createDay({ day }) {
 const createItem = (item) => (item.entry ? createChange(item) : createMessage(item));
 
 function createChange({ at, entry }) {
-  const { revision, command, reason, figures = [], state } = entry;
+  const { revision, command, done, reason, figures = [], outcome } = entry;
   const id = `history-r${revision}`;
   const fromText = el('span', {});
   const link = el(
@@ -147,8 +146,8 @@ function createChange({ at, entry }) {
     el(
       'div',
       { class: 'history-body' },
-      el('p', {}, el('b', {}, actor(entry.actor)), ` ${done(command)}`, link),
-      el('p', { class: 'history-way' }, fromText, el('span', { class: 'history-to' }, told(state))),
+      el('p', {}, el('b', {}, actor(entry.actor)), ` ${done}`, link),
+      el('p', { class: 'history-way' }, fromText, el('span', { class: 'history-to' }, outcome)),
       reason && el('p', { class: 'history-reason' }, `“${reason}”`),
       figuresOf(figures),
     ),
@@ -156,9 +155,8 @@ function createChange({ at, entry }) {
   return {
     root,
     update(item, context) {
-      const before = item.from ? told(item.from) : null;
-      setText(fromText, before && `${before} → `);
-      setHidden(fromText.parentElement, before === told(state));
+      setText(fromText, item.from && `${item.from} → `);
+      setHidden(fromText.parentElement, item.from === outcome);
       setAttr(link, 'href', `${rolloutHash(context.key)}/history/${revision}`);
       setAttr(root, 'data-linked', context.revision === revision);
     },

@@ -2,7 +2,7 @@
 // is done and of what is to come is folded away, until somebody wants to see it.
 import { el, keyed, replaceFor, setAttr, setHidden, setText } from '../../parts/dom.js';
 import { hold } from '../../parts/hold.js';
-import { icon } from '../../parts/icon.js';
+import { icon } from '../../parts/small.js';
 import { percent, plural } from '../../text/numbers.js';
 import { blockersOf, isAway, phaseOf, position } from '../../text/rollout.js';
 import { time, until } from '../../text/time.js';
@@ -155,7 +155,7 @@ function about({ percentage, groups, hold: length, owner, enter, gates, checklis
     kind === 'left' && (state.killed ? 'was in force before the kill' : 'was in force before'),
     view && view.state.percentage !== percentage && `now at ${percent(view.state.percentage)}`,
     groups?.length && `and ${listed(groups)}`,
-    length && !view?.hold && `hold ${spaced(length)}`,
+    length && !view?.hold && `bake time ${spaced(length)}`,
     asked.length &&
       (view
         ? `${asked.filter(({ verdict }) => verdict === 'pass').length} of ${plural(asked.length, 'gate')} met`

@@ -1,17 +1,38 @@
 // A rollout's page: where it is, what is wrong, what can be done, and its sections. Instead of it, a
 // screen for a key that nobody knows.
 import { el, replaceFor, setHidden, setText } from '../../parts/dom.js';
-import { jump } from '../../parts/jump.js';
-import { note } from '../../parts/note.js';
+import { jump, note } from '../../parts/small.js';
 import { ago, second } from '../../text/time.js';
 import { upper } from '../../text/words.js';
+import * as checklist from './checklist.js';
 import * as commands from './commands.js';
+import * as explain from './explain.js';
 import * as faults from './faults.js';
 import * as header from './header.js';
-import { SECTIONS } from './sections.js';
+import * as history from './history.js';
+import * as ladder from './ladder.js';
+import * as plots from './plots.js';
 import { shortcuts } from './shortcuts.js';
+import * as signals from './signals.js';
+import * as verdicts from './verdicts.js';
 
 /** @import { Dispatch } from '../../state/events.js' */
+
+/**
+ * The sections, in order. `column`: what one steers by stands on the left, what one watches on the right; on a phone the
+ * left comes first. Each is `{ mount(root, dispatch) }`, whose root is the section's element with its heading already in
+ * it; a section with nothing to say hides it.
+ */
+const SECTIONS = [
+  { id: 'stages', title: 'Stages', column: 'left', mount: ladder.mount },
+  { id: 'checklist', title: 'Checklist', column: 'left', mount: checklist.mount },
+  { id: 'notes', title: 'Notes', column: 'left', mount: checklist.mountNotes },
+  { id: 'explain', title: 'Explain a user', column: 'left', mount: explain.mount },
+  { id: 'verdicts', title: 'Guardrails and gates', column: 'right', mount: verdicts.mount },
+  { id: 'signals', title: 'Signals', column: 'right', mount: signals.mount },
+  { id: 'plots', title: 'New vs legacy', column: 'right', mount: plots.mount },
+  { id: 'history', title: 'History', column: 'right', mount: history.mount },
+];
 
 /** A longer one names all rollouts there are, which the list does better. */
 const HELP_MAX = 200;
@@ -87,11 +108,7 @@ function updateNothing(root, { route, rollout, contact }) {
     if (mark === 'lost')
       return [
         heading(route.key),
-        el(
-          'p',
-          {},
-          'Nothing is known of it here yet, and there is no contact. It appears as soon as the deployment answers.',
-        ),
+        el('p', {}, 'It is not loaded yet, and there is no connection. It appears as soon as the deployment answers.'),
       ];
     return [
       heading('No such rollout'),

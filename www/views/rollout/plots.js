@@ -18,7 +18,7 @@ const RANGES = [
   ['90d', '90 days'],
 ];
 const GROUPS = [
-  ['server', 'Errors and time to answer'],
+  ['server', 'Errors and response time'],
   ['evidence', 'Sequential test: evidence vs. threshold'],
   ['browser', 'In the browser'],
   ['traffic', 'Traffic'],
@@ -65,18 +65,15 @@ export function mount(root, dispatch) {
 }
 
 function tellState({ root, stale, empty, begin }, { data, at, problem, since }, view, now, isLost) {
-  const why = data ? emptinessOf({ data, view }) : problem ? null : 'Loading what was measured …';
+  const why = data ? emptinessOf({ data, view }) : problem ? null : 'Loading metrics…';
   setText(empty, why);
   setHidden(empty, !why);
   const isOld = data && (isLost || problem || now - at > FRESH_MS_MAX[data.minutes === 60 ? 'hour' : 'minute']);
-  const failed = problem ? ` What was measured could not be fetched: ${problem.detail}.` : '';
-  setText(stale, isOld ? `The plots are as they were ${ago(at, now)}.${failed}` : failed.trim());
+  const failed = problem ? ` The metrics could not be loaded: ${problem.detail}.` : '';
+  setText(stale, isOld ? `These plots are from ${ago(at, now)}.${failed}` : failed.trim());
   setHidden(stale, stale.textContent === '');
   const first = data && beginOf(data);
-  setText(
-    begin,
-    `${first ? `Nothing was measured before ${time(first, now).replace(' UTC', '')}. ` : ''}Times are UTC.`,
-  );
+  setText(begin, `${first ? `No data before ${time(first, now).replace(' UTC', '')}. ` : ''}Times are UTC.`);
   setAttr(root, 'aria-busy', String(!data && !problem));
   setAttr(root, 'data-since', since);
 }

@@ -2,14 +2,14 @@
 // a sentence, and its figures.
 import { el, keyed, setHidden, setText } from '../../parts/dom.js';
 import { verdict } from '../../parts/verdict.js';
-import { MEANINGS } from '../../text/meanings.js';
 import { actedOf, lastMove, position } from '../../text/rollout.js';
 import { second } from '../../text/time.js';
+import { MEANINGS } from '../../text/words.js';
 
 const TRIGGERED = { rollback: 'rollback', kill: 'kill', pause: 'pause' };
 
 export function mount(root) {
-  const guardrails = group('guardrail', 'Guardrails', 'They act by themselves when they come true.');
+  const guardrails = group('guardrail', 'Guardrails', 'They act automatically when their condition comes true.');
   const gates = group('gate', 'Gates', '');
   const ratio = group('ratio', 'Sample ratio', 'Whether as many users are on new as the percentage says.');
   const words = meanings();
@@ -33,7 +33,7 @@ export function mount(root) {
       );
       setText(
         gates.lead,
-        killed ? 'Killed: 0 % on new, and nothing advances.' : `They have to be met before ${stage?.name} is left.`,
+        killed ? 'Killed: 0 % on new, and nothing advances.' : `They must be met before ${stage?.name} is left.`,
       );
       ratio.update(view.sample_ratio ? [{ id: 'ratio', ...view.sample_ratio, condition: 'users on new' }] : [], now);
       const isWatched = view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0);

@@ -1,4 +1,4 @@
-//! `tidegate simulate`: what a plan would do, lived through in seconds.
+//! `tidegate simulate`: what a plan would do, simulated in seconds.
 
 mod arguments;
 mod runs;
@@ -12,7 +12,7 @@ use tidegate_model::plan::Plan;
 use tidegate_simulate::scenario::{Scenario, parse};
 use tidegate_simulate::{Settings, Simulation};
 use tidegate_text::Source;
-use tidegate_text::told::lines;
+use tidegate_text::fault_lines::lines;
 
 pub fn run(arguments: &SimulateArguments, json: bool) -> Result<(), Failure> {
     let loaded = load(&arguments.plans)?;

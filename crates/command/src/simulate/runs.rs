@@ -7,10 +7,10 @@ use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::timeline::{counted, hours, warn_of_never};
+use super::timeline::{hours, judged, warn_of_never};
 use crate::Failure;
 use crate::paint::{BAD, BOLD, DIM, GOOD, WARN, cell, paint, print, print_raw};
-use crate::words::number;
+use tidegate_model::number::{Grouped, counted};
 use tidegate_model::plan::Plan;
 use tidegate_simulate::scenario::Scenario;
 use tidegate_simulate::summary::{Summary, summaries};
@@ -22,7 +22,7 @@ pub fn run(plans: &[Plan], scenario: &Scenario, settings: &Settings, runs: u32, 
     if let Some(first) = reports.first() {
         warn_of_never(first);
     }
-    let fates: Vec<&RunOutcome> = reports.iter().flat_map(|report| counted(report, settings)).collect();
+    let fates: Vec<&RunOutcome> = reports.iter().flat_map(|report| judged(report, settings)).collect();
     if json {
         fates.iter().try_for_each(|fate| print_raw(&serde_json::to_string(fate).unwrap_or_default()))?;
     }
@@ -66,7 +66,7 @@ fn live(plans: &[Plan], scenario: &Scenario, settings: &Settings, runs: u32) -> 
 
 fn show(summary: &Summary) -> Result<(), Failure> {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    print(&format!("{}: {} runs", paint(BOLD, &summary.rollout), number(summary.runs as u64)))?;
+    print(&format!("{}: {}", paint(BOLD, &summary.rollout), counted(summary.runs as u64, "run")))?;
     for rate in &summary.outcomes {
         let style = match rate.outcome {
             Outcome::Completed => GOOD,
@@ -91,7 +91,7 @@ fn show(summary: &Summary) -> Result<(), Failure> {
         ))?;
         if let Some(requests) = rate.requests_until_detection {
             print(&format!(
-                "    noticed after {} requests to new (median), {} (p90)",
+                "    detected after {} requests to new (median), {} (p90)",
                 whole(requests.median),
                 whole(requests.p90)
             ))?;
@@ -101,5 +101,5 @@ fn show(summary: &Summary) -> Result<(), Failure> {
 }
 
 fn whole(value: f64) -> String {
-    number(value as u64)
+    Grouped(value as u64).to_string()
 }

@@ -2,7 +2,8 @@
 
 use crate::Failure;
 use crate::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, note, paint, print, print_raw};
-use crate::words::{moment, number, sentence, span};
+use crate::words::{moment, sentence, span};
+use tidegate_model::number::{Grouped, counted};
 use tidegate_simulate::{Event, Kind, Outcome, Report, RunOutcome, Settings};
 
 const TIME_WIDTH: usize = 10;
@@ -10,13 +11,13 @@ const TIME_WIDTH: usize = 10;
 /// A line for each rollout that counts.
 pub fn print_json(report: &Report, settings: &Settings) -> Result<(), Failure> {
     warn_of_never(report);
-    counted(report, settings)
+    judged(report, settings)
         .into_iter()
         .try_for_each(|fate| print_raw(&serde_json::to_string(fate).unwrap_or_default()))
 }
 
 /// The fates of the rollouts that count.
-pub fn counted<'a>(report: &'a Report, settings: &Settings) -> Vec<&'a RunOutcome> {
+pub fn judged<'a>(report: &'a Report, settings: &Settings) -> Vec<&'a RunOutcome> {
     report.fates.iter().filter(|fate| settings.rollout.as_ref().is_none_or(|key| *key == fate.rollout)).collect()
 }
 
@@ -28,7 +29,7 @@ pub fn warn_of_never(report: &Report) {
 }
 
 pub fn show(report: &Report, settings: &Settings, has_figures: bool) -> Result<(), Failure> {
-    let fates = counted(report, settings);
+    let fates = judged(report, settings);
     let is_shown = |event: &&Event| fates.iter().any(|fate| fate.rollout == event.rollout);
     let width = |of: fn(&Event) -> usize, head: &str| {
         report.events.iter().filter(is_shown).map(of).max().unwrap_or_default().max(head.len())
@@ -37,10 +38,10 @@ pub fn show(report: &Report, settings: &Settings, has_figures: bool) -> Result<(
     let stages = width(|event| event.stage.as_str().len(), "stage") + 2;
     let heads = fates.iter().map(|fate| fate.rollout.as_str()).collect::<Vec<_>>().join(", ");
     print(&format!(
-        "{}: {} users, {} requests an hour, from {}, seed {}\n",
+        "{}: {}, {} an hour, from {}, seed {}\n",
         paint(BOLD, heads),
-        number(settings.subjects as u64),
-        number(settings.requests_per_hour as u64),
+        counted(settings.subjects as u64, "user"),
+        counted(settings.requests_per_hour as u64, "request"),
         moment(report.start, tidegate_model::Instant::from_epoch_ms(0)),
         settings.seed
     ))?;
@@ -111,20 +112,24 @@ fn summary(fate: &RunOutcome, is_named: bool) -> String {
         lines.push(format!("  {}", fate.reason));
     }
     let mut cost = format!(
-        "  {} users were on new, with {} requests: {} failed for their users",
-        number(fate.subjects_exposed),
-        number(fate.requests_on_new),
-        number(fate.requests_failed)
+        "  {} on new, with {}: {} failed",
+        counted(fate.subjects_exposed, "user"),
+        counted(fate.requests_on_new, "request"),
+        Grouped(fate.requests_failed)
     );
     if fate.requests_rescued > 0 {
-        cost.push_str(&format!(", {} were rescued by legacy", number(fate.requests_rescued)));
+        cost.push_str(&format!(", {} rescued by legacy", Grouped(fate.requests_rescued)));
     }
     lines.push(cost);
     if let Some((requests, took)) = fate.requests_until_detection.zip(fate.hours_until_detection) {
-        lines.push(format!("  noticed {} after it began, and after {} requests to new", hours(took), number(requests)));
+        lines.push(format!(
+            "  detected {} after it began, and after {} to new",
+            hours(took),
+            counted(requests, "request")
+        ));
     }
     if fate.alerts > 0 {
-        lines.push(format!("  {} fired", crate::words::counted(fate.alerts, "alert")));
+        lines.push(format!("  {} fired", counted(fate.alerts, "alert")));
     }
     lines.join("\n")
 }

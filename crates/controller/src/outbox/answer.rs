@@ -8,9 +8,10 @@ use crate::store::{Batch, Storage, StorageError};
 use crate::turn::{Effect, Outgoing, Trial, Tried, Turn};
 use tidegate_decide::notify::sample;
 use tidegate_model::plan::Channel;
+use tidegate_model::plan::channel::ChannelKind;
 use tidegate_model::{Instant, Name};
-use tidegate_protocol::api::outbox::{ChannelView, MessageView, OutboxView, Retried, Skipped, TrialView, Trials};
 use tidegate_protocol::api::problem::Problem;
+use tidegate_protocol::api::shapes::{self, Text, Time};
 use tidegate_protocol::api::{Call, Reply, parameter};
 
 /// A sample goes to so many channels at once.
@@ -41,9 +42,11 @@ pub fn show(state: &State, storage: &mut dyn Storage, call: &Call, now: Instant)
     let messages = rows.iter().map(|row| view(state, row)).collect();
     let unused = unused(state);
     let lines = state.outbox.lines().iter().chain(&unused);
-    let mut channels: Vec<ChannelView<'_>> = lines.filter_map(|line| channel(state, line, &totals, now)).collect();
-    channels.sort_by(|a, b| (a.channel, &a.rollouts).cmp(&(b.channel, &b.rollouts)));
-    Ok(Ok(Reply::json(200, &OutboxView { messages, channels, at: now })))
+    let mut channels: Vec<shapes::OutboxChannel> =
+        lines.filter_map(|line| channel(state, line, &totals, now)).collect();
+    let key = |own: &shapes::OutboxChannel| (own.channel.to_string(), own.rollouts.join(", "));
+    channels.sort_by(|a, b| key(a).cmp(&key(b)));
+    Ok(Ok(Reply::json(200, &shapes::Outbox { messages, channels, at: now.into() })))
 }
 
 /// The channels of plans to which nothing was ever sent.
@@ -60,30 +63,30 @@ fn unused(state: &State) -> Vec<Line> {
     unused
 }
 
-fn view<'a>(state: &State, row: &'a Shown) -> MessageView<'a> {
+fn view(state: &State, row: &Shown) -> shapes::OutboxMessage {
     let Shown { message, notification, .. } = row;
     let target = state.outbox.line(&message.channel, &message.target);
     let is_waiting = row.state == "waiting";
-    MessageView {
-        id: &message.id,
-        at: message.at,
-        rollout: &message.rollout,
+    shapes::OutboxMessage {
+        id: message.id.clone(),
+        at: message.at.into(),
+        rollout: (&message.rollout).into(),
         revision: notification.revision,
-        channel: &message.channel,
-        channel_kind: target.and_then(|line| line.definition.as_ref()).map(Channel::kind),
-        kind: message.kind,
-        urgency: notification.urgency,
-        headline: &notification.headline,
-        state: &row.state,
+        channel: (&message.channel).into(),
+        channel_kind: target.and_then(|line| line.definition.as_ref()).map(kind),
+        kind: Text::word(message.kind.as_str()),
+        urgency: Text::word(notification.urgency.as_str()),
+        headline: notification.headline.clone(),
+        state: row.state.as_str().into(),
         tries: message.tries,
-        next_try: is_waiting.then_some(message.next_try),
-        error: Some(message.last_error.as_str()).filter(|error| !error.is_empty()),
+        next_try: Time::from(is_waiting.then_some(message.next_try)),
+        error: Some(message.last_error.clone()).filter(|error| !error.is_empty()),
         folded: message.folded,
-        ended_at: row.ended_at,
+        ended_at: row.ended_at.into(),
     }
 }
 
-fn channel<'a>(state: &State, line: &'a Line, totals: &[(String, [u64; 3])], now: Instant) -> Option<ChannelView<'a>> {
+fn channel(state: &State, line: &Line, totals: &[(String, [u64; 3])], now: Instant) -> Option<shapes::OutboxChannel> {
     let rollouts = users(state, line);
     // A definition that no plan has any more is of interest for what waits for it.
     if rollouts.is_empty() && line.waiting() == 0 {
@@ -91,19 +94,28 @@ fn channel<'a>(state: &State, line: &'a Line, totals: &[(String, [u64; 3])], now
     }
     let [sent, failed, dead] =
         totals.iter().find(|(name, _)| name == line.channel.as_str()).map(|(_, own)| *own).unwrap_or_default();
-    Some(ChannelView {
-        channel: &line.channel,
-        kind: line.definition.as_ref().map(Channel::kind),
-        rollouts,
+    Some(shapes::OutboxChannel {
+        channel: (&line.channel).into(),
+        kind: line.definition.as_ref().map(kind),
+        rollouts: rollouts.iter().map(Text::from).collect(),
         waiting: line.waiting(),
-        oldest: line.oldest(),
+        oldest: line.oldest().into(),
         is_dead: line.dead.is_some(),
         fault: line.fault(now).map(|(fault, _)| fault),
-        error: line.dead.as_ref().map(|(error, _)| error.as_str()).or_else(|| line.failing().map(|(error, ..)| error)),
+        error: line
+            .dead
+            .as_ref()
+            .map(|(error, _)| error.as_str())
+            .or_else(|| line.failing().map(|(error, ..)| error))
+            .map(str::to_owned),
         sent,
         failed,
         dead,
     })
+}
+
+fn kind(channel: &Channel) -> Text<ChannelKind> {
+    Text::word(channel.kind().as_str())
 }
 
 /// The rollouts whose plans define a line's channel like this.
@@ -136,10 +148,10 @@ pub fn retry(
     let mut again: Vec<Stored> = Vec::new();
     for (mut message, own) in found {
         if own == "sent" {
-            skipped.push(Skipped { id: message.id, why: "it was sent already" });
+            skipped.push(shapes::NotRetried { id: message.id, why: "it was sent already".into() });
         } else if stored::is_over(turn.storage, &message)? {
             // It would open again what was closed meanwhile.
-            skipped.push(Skipped { id: message.id, why: "what it is about was resolved since" });
+            skipped.push(shapes::NotRetried { id: message.id, why: "what it is about was resolved since".into() });
         } else {
             retried.push(message.id.clone());
             (message.since, message.next_try, message.tries) = (now, now, 0);
@@ -147,7 +159,7 @@ pub fn retry(
             again.push(message);
         }
     }
-    let reply = Reply::json(200, &Retried { retried, skipped });
+    let reply = Reply::json(200, &shapes::Retried { retried, skipped });
     keep(&mut batch, &reply);
     turn.commit(batch)?;
     for message in again {
@@ -201,16 +213,16 @@ fn trial(state: &State, name: &str, call: Box<Call>, now: Instant) -> Result<Tri
 pub fn tried(trial: &Trial, tried: &[Tried]) -> Reply {
     let views = trial.outgoing.iter().zip(tried).map(|((own, rollouts), tried)| {
         let (outcome, error) = tried.delivery.told();
-        TrialView {
-            channel: &own.channel,
-            kind: own.target.kind(),
-            rollouts,
-            outcome,
-            error,
+        shapes::ChannelTest {
+            channel: (&own.channel).into(),
+            kind: kind(&own.target),
+            rollouts: rollouts.iter().map(Text::from).collect(),
+            outcome: Text::word(outcome),
+            error: error.map(str::to_owned),
             status: tried.status,
-            body: &tried.body,
+            body: tried.body.clone(),
             took_ms: tried.took_ms,
         }
     });
-    Reply::json(200, &Trials { tests: views.collect() })
+    Reply::json(200, &shapes::ChannelTests { tests: views.collect() })
 }

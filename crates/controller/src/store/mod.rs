@@ -40,7 +40,7 @@ pub trait Storage {
     /// died after the commit and before its answer.
     fn commit(&mut self, statements: &[Statement]) -> Result<(), StorageError>;
 
-    /// Whether what is committed can be read again. Where it cannot, as in a simulated life, the controller prints
+    /// Whether what is committed can be read again. Where it cannot, as in a simulated run, the controller prints
     /// no counts for it and never drops what it has in memory.
     fn keeps(&self) -> bool {
         true

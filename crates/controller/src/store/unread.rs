@@ -57,7 +57,7 @@ pub(super) fn rollout(turn: &mut Turn<'_>, row: &Row) -> Result<Option<Rollout>,
     rollout.echoes = echoes.into_iter().map(|(text, ms)| Echo { text, overwritten: at(ms) }).collect();
     if !wrong.is_empty() {
         let message = format!(
-            "what is stored of it cannot be read by this version, so it is held where it is; kill, pause and rollback to 0 % work, and `tidegate apply` stores its plan anew: {}",
+            "what is stored of it cannot be read by this version, so it is held where it is; kill, pause and rollback to 0 % work, and `tidegate apply` stores its plan again: {}",
             wrong.join("; ")
         );
         turn.warn("rollout_unreadable", key.as_str(), &message);

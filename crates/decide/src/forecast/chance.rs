@@ -1,9 +1,9 @@
 //! How often a count among observations reaches a level by chance alone.
 //!
 //! Observations come one by one and each counts with the same small chance, independently. Over a sliding
-//! window of so many of them, the level is reached anew whenever one that counts arrives and closes the
+//! window of so many of them, the level is reached again whenever one that counts arrives and closes the
 //! gap, one that does not falls out of the window, or there are enough observations at all; each of these
-//! has a binomial chance at a Poisson number of observations. What is reached anew soon after it was
+//! has a binomial chance at a Poisson number of observations. What is reached again soon after it was
 //! reached before belongs to the same episode, which the factor 1 − expected/level takes into account
 //! (Alm, "On the distributions of scan statistics of a two-dimensional Poisson process", 1997, in one
 //! dimension). Over all observations since a beginning, the same is summed from the first look on.

@@ -64,6 +64,7 @@ pub struct Basis<'a> {
 
 /// What chance alone does to a plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Forecast {
     /// At so many requests an hour.
     pub requests_per_hour: f64,
@@ -78,6 +79,7 @@ pub struct Forecast {
 
 /// How often a guardrail fires by chance.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Alarm {
     /// Its condition.
     pub when: String,

@@ -13,6 +13,7 @@ use tidegate_model::{Duration, Percentage};
 
 /// A stage at the traffic that is expected.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "StageReach"))]
 pub struct Reach {
     /// The stage.
     pub stage: Name,
@@ -31,6 +32,7 @@ pub struct Reach {
 
 /// Something that has to be seen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Need {
     /// The term that asks for it; absent for what every comparison needs.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,7 +32,7 @@ pub(super) fn alarm(alarm: &Alarm, only_tells: bool, requests_per_hour: f64) -> 
     }
 }
 
-/// `50 requests on new take 3 min`, `… are not seen within the hold of 10 min: they take 2 h 30 min`.
+/// `50 requests on new take 3 min`, `… do not arrive within the bake time of 10 min: they take 2 h 30 min`.
 pub(super) fn need(need: &Need, is_window: bool) -> String {
     let Need { count: of, what, takes_ms, within_ms, .. } = need;
     let told = format!("{} {what}", count(*of));
@@ -44,7 +44,7 @@ pub(super) fn need(need: &Need, is_window: bool) -> String {
             format!("{name}{told} do not come within {within}, so it is mostly inconclusive: they take {takes}")
         }
         Some(within) if !need.is_reached => {
-            format!("{name}{told} do not come within the hold of {within}: they take {takes}")
+            format!("{name}{told} do not arrive within the bake time of {within}: they take {takes}")
         }
         _ => format!("{name}{told} take {takes}"),
     }

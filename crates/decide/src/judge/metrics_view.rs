@@ -83,7 +83,7 @@ impl MetricsView<'_> {
         is_exposed && !live.killed && !self.record.is_waiting
     }
 
-    /// The share of subjects that the hash deals out to new; `None` unless it deals some out to either side.
+    /// The share of subjects that the hash assigns to new; `None` unless it deals some out to either side.
     pub fn share(&self) -> Option<f64> {
         let live = &self.record.live;
         let share = |percentage: Percentage| f64::from(percentage.limit()) / f64::from(Percentage::FULL.limit());

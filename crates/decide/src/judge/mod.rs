@@ -39,16 +39,18 @@ use tidegate_model::plan::{ALPHA_DEFAULT, Gate, Guardrail, Plan};
 use tidegate_model::record::Record;
 use tidegate_model::{Duration, Instant};
 
-/// What a condition says of the figures. No data is never a pass and never a fail.
+/// What a condition says of the figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// All is well: a gate's condition is true, a guardrail's is not.
+    /// A gate's condition is true, a guardrail's is false.
     Pass,
-    /// It is not.
+    /// A gate's condition is false, a guardrail's is true.
     Fail,
-    /// Nobody can tell yet.
+    /// Not enough data, which is never a pass and never a fail.
     #[default]
+    #[serde(other)]
     Inconclusive,
 }
 

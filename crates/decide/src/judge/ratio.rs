@@ -1,4 +1,4 @@
-//! The sample-ratio check: whether the hash's deal has reached the sides as configured.
+//! The sample-ratio check: whether the assignment by hash has reached the sides as configured.
 //!
 //! Each distinct subject is on new with a known probability p. For y of n on new, the likelihood of a
 //! p drawn evenly from 0 to 1 against the configured one is

@@ -63,10 +63,7 @@ impl<'c> Evaluator<'c, '_> {
     /// What is known of a term's figure before anything else is looked at.
     pub(super) fn figure(&self, term: &Term, new: &Reading, basis: Basis, span: Option<Window>) -> Figure {
         Figure {
-            metric: match &term.endpoint {
-                Some(endpoint) => format!("{}@{endpoint}", term.metric),
-                None => term.metric.to_string(),
-            },
+            metric: term.metric_at_endpoint(),
             endpoint: term.endpoint.as_ref().map(ToString::to_string),
             unit: unit(term),
             value: new.value.ok(),

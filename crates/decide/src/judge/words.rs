@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use tidegate_model::number::{Plain, rounded};
+use tidegate_model::number::{self, Grouped, Plain, rounded};
 
 /// A number with three digits that matter, and none that say nothing.
 pub fn short(value: f64) -> String {
@@ -16,15 +16,12 @@ pub fn short(value: f64) -> String {
 
 /// A whole number, with thousands apart.
 pub fn count(value: f64) -> String {
-    let digits = Plain(rounded(value.max(0.0), 0)).to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    Grouped(value.max(0.0).round_ties_even() as u64).to_string()
+}
+
+/// So many of something, named in the singular: `1 request`, `1,234 requests`.
+pub fn counted(value: f64, what: &str) -> String {
+    number::counted(value.max(0.0).round_ties_even() as u64, what)
 }
 
 /// Evidence: beyond a million nobody needs to know how much more.

@@ -1,4 +1,4 @@
-//! Completing: everybody is on new for good, and legacy may stop to answer for it.
+//! Completing: 100 % on new for good, and legacy may stop to answer for it.
 //!
 //! So it is refused while something speaks against it: an open checklist, a rollback, a guardrail
 //! that has acted and that nobody has answered. Whoever names the rollout completes it all the same.

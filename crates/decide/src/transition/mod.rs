@@ -8,7 +8,7 @@
 //! 3. The percentage falls by a rollback, a `set` or the first stage of a new attempt alone; a kill
 //!    leaves it as it is.
 //! 4. A hold runs only while the rollout is running, not killed and not waiting for another one;
-//!    whatever interrupts it makes it begin anew.
+//!    whatever interrupts it makes it start over.
 //! 5. An operator may go around the hold and the gates, which are the clock's and the figures'
 //!    part; what people have agreed upon (checklist, `start`, freeze, `enter`) only a `set` goes
 //!    around. A `complete` with the rollout's key goes around the checklist.

@@ -153,6 +153,16 @@ impl Vital {
     pub const ALL: [Self; 5] = [Self::Lcp, Self::Fcp, Self::Cls, Self::Inp, Self::Ttfb];
 }
 
+impl Term {
+    /// The metric with its endpoint: `latency.p95@api`.
+    pub fn metric_at_endpoint(&self) -> String {
+        match &self.endpoint {
+            Some(endpoint) => format!("{}@{endpoint}", self.metric),
+            None => self.metric.to_string(),
+        }
+    }
+}
+
 impl Bound {
     /// Whether the metric is compared with legacy's.
     pub const fn is_legacy(self) -> bool {

@@ -1,6 +1,6 @@
-//! What a comparison with legacy may use: only subjects that the hash dealt out, in slices.
+//! What a comparison with legacy may use: only subjects that the hash assigned, in slices.
 //!
-//! Errors cluster by user, and the hash deals users out once. So everything here is kept by slice, a
+//! Errors cluster by user, and the hash assigns users once. So everything here is kept by slice, a
 //! hundredth of the subjects by a second hash: how much the slices differ tells how much the events
 //! cluster.
 

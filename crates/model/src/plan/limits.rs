@@ -2,8 +2,8 @@
 //! speak of. The controller is single-threaded, so that a kill waits for whatever is read before it.
 
 use super::fields::Reader;
-use crate::fault::Grouped;
 use crate::node::{Node, Value};
+use crate::number::Grouped;
 
 /// The longest value of the KV key `plans`, and all plans of a deployment together, in bytes.
 pub const SET_BYTES_MAX: usize = 4 << 20;

@@ -146,7 +146,7 @@ impl<'a> Rules<'a> {
             self.unwise(
                 &[Key("values")],
                 "only a flag has values".into(),
-                "a rollout with upstreams is told by `tidegate-variant`".to_owned(),
+                "upstreams of a rollout get `tidegate-variant`".to_owned(),
             );
         }
         let mut seen = HashSet::new();
@@ -162,7 +162,7 @@ impl<'a> Rules<'a> {
         if identity.from.is_empty() && !identity.anonymous {
             self.unwise(
                 &[Key("identity")],
-                "nobody could be identified".into(),
+                "no user could be identified".into(),
                 "name a place in `from`, or set `anonymous = true`".to_owned(),
             );
         }
@@ -229,7 +229,7 @@ impl<'a> Rules<'a> {
             if group.ids.is_empty() && group.matches.is_none() && !group.kv {
                 self.unwise(
                     &steps,
-                    format!("nobody can be in the group `{name}`"),
+                    format!("the group `{name}` can have no members"),
                     "give it `ids`, `match`, or `kv = true` for the KV key `group/NAME`".to_owned(),
                 );
             }
@@ -349,14 +349,14 @@ impl<'a> Rules<'a> {
                     || format!("declare it in [signals.{name}] with `kind = \"count\"` or `\"gauge\"`"),
                     |known| format!("did you mean `{known}`?"),
                 );
-                self.unwise(steps, format!("nobody measures `{}`", term.metric), help);
+                self.unwise(steps, format!("`{}` is not measured", term.metric), help);
             }
             if let Some(endpoint) = &term.endpoint {
                 self.refers(steps, "endpoint", endpoint, &plan.endpoints, &known.endpoints);
                 if known.late_endpoints.contain(endpoint.as_str()) {
                     self.unwise(
                         steps,
-                        format!("nobody measures the endpoint `{endpoint}`: {ENDPOINTS_MAX} come before it"),
+                        format!("the endpoint `{endpoint}` is not measured: {ENDPOINTS_MAX} come before it"),
                         format!(
                             "only a plan's first {ENDPOINTS_MAX} endpoints are measured: let it stand before others"
                         ),
@@ -385,7 +385,7 @@ impl<'a> Rules<'a> {
             );
         }
         if plan.holdout == Percentage::FULL {
-            self.unwise(&[Key("holdout")], "a holdout of 100 % leaves nobody".into(), None);
+            self.unwise(&[Key("holdout")], "a holdout of 100 % leaves no users for new".into(), None);
         }
         for (list, key) in [(&plan.after, "after"), (&plan.requires, "requires")] {
             if let Some(index) = list.iter().position(|name| *name == plan.key) {

@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 
 use super::limits::{REVISION_BY_HAND_MAX, REVISION_MAX, ROLLOUTS_MAX, SET_BYTES_MAX};
 use super::{Plan, read};
-use crate::fault::{Fault, Grouped};
+use crate::fault::Fault;
 use crate::node::Node;
+use crate::number::Grouped;
 
 /// The version of the format.
 const VERSION: u32 = 1;

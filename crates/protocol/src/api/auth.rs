@@ -25,10 +25,21 @@ const NAMES_OF_OUR_OWN: [&str; 3] = ["kv", "schedule", "guardrail"];
 pub enum Role {
     /// To report signals.
     Reporter,
-    /// To look.
+    /// To read.
     Viewer,
-    /// To look and to change.
+    /// To read and to change.
     Operator,
+}
+
+impl Role {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reporter => "reporter",
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+        }
+    }
 }
 
 /// Somebody with a token.
@@ -180,7 +191,7 @@ fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
         return Err("has a name that is not 1 to 100 letters, digits, `-`, `_`, `.` or `@`");
     }
     if NAMES_OF_OUR_OWN.contains(&name) {
-        return Err("has a name that the history uses for what nobody commands");
+        return Err("has a name that the history reserves for automatic changes");
     }
     let (role, scope) = match role.split_once('/').unwrap_or((role, "")) {
         ("viewer", "") => (Role::Viewer, Scope::default()),

@@ -91,7 +91,7 @@ fn reason(r: &mut Reader, node: &Node) -> Option<String> {
         r.error(
             None,
             format_args!("the reason has {length} characters"),
-            Some(format!("1 to {REASON_CHARS_MAX}: what the history should tell about why")),
+            Some(format!("1 to {REASON_CHARS_MAX}: the reason, for the history")),
         );
         return None;
     }

@@ -1,24 +1,19 @@
 //! Answers a command: what becomes of it, or why nothing does.
 
-use std::cell::OnceCell;
-
-use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::consequences::{self, Consequences};
-use super::moves::{Moves, moves};
-use super::problem::{Problem, raw};
-use super::view::{self, Present, RolloutView};
-use super::ways::{BlockerView, EndsView, blocker, ends};
-use super::{Call, Reply, body, forecast};
-use tidegate_decide::ahead::{Ahead, Step};
+use super::moves::moves;
+use super::problem::Problem;
+use super::shapes::{self, AllDone, Done, Refused, Step, Text, Tried};
+use super::view::{self, Present};
+use super::{Call, Reply, body, consequences, forecast};
+use crate::reach::Reach;
+use tidegate_decide::ahead;
 use tidegate_decide::ends as decide;
-use tidegate_decide::forecast::Forecast;
 use tidegate_decide::rollout::{Change, Order, Rollout};
 use tidegate_decide::transition::Refusal;
 use tidegate_model::command::Command;
-use tidegate_model::live::{LiveState, Phase};
-use tidegate_model::{Name, Percentage};
+use tidegate_model::fault::Explain as _;
 
 /// What becomes of a command.
 pub struct Outcome {
@@ -28,60 +23,12 @@ pub struct Outcome {
     pub reply: Reply,
 }
 
-#[derive(Serialize)]
-struct Done<'a> {
-    rollout: RolloutView<'a>,
-    entry: Box<RawValue>,
-    moves: Moves,
-    #[serde(flatten)]
-    ahead: AheadView,
-    explanation: Consequences,
-}
-
-#[derive(Serialize)]
-struct Tried<'a> {
-    dry_run: bool,
-    from: &'a LiveState,
-    to: &'a LiveState,
-    moves: Moves,
-    #[serde(flatten)]
-    ahead: AheadView,
-    /// Of a start: what chance will do to the plan, at what was measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    forecast: Option<Forecast>,
-    explanation: Consequences,
-}
-
-/// What the schedule makes of a command at once.
-#[derive(Serialize)]
-struct AheadView {
-    /// Its steps, until it next waits.
-    then: Vec<StepView>,
-    /// What it waits for then.
-    waits: Vec<BlockerView>,
-    /// What ends, where all this completes the rollout.
-    ends: Vec<EndsView>,
-}
-
-#[derive(Serialize)]
-struct StepView {
-    command: &'static str,
-    stage: Name,
-    percentage: Percentage,
-    phase: Phase,
-}
-
-fn view_ahead(before: &Rollout, ahead: &Ahead) -> AheadView {
-    let step = |step: &Step| StepView {
-        command: step.command.name(),
-        stage: step.state.stage.clone(),
-        percentage: step.state.percentage,
-        phase: step.state.phase,
-    };
-    AheadView {
-        then: ahead.steps.iter().map(step).collect(),
-        waits: ahead.outlook.blocked.iter().map(blocker).collect(),
-        ends: ends(&decide::ends(&before.plan, &before.record, &ahead.rollout.record)),
+fn step(step: &ahead::Step) -> Step {
+    Step {
+        command: Text::word(step.command.name()),
+        stage: (&step.state.stage).into(),
+        percentage: step.state.percentage.into(),
+        phase: (&step.state.phase).into(),
     }
 }
 
@@ -92,8 +39,7 @@ fn view_ahead(before: &Rollout, ahead: &Ahead) -> AheadView {
 pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<Outcome, Problem> {
     let asked = body::command(&call.body)?;
     let revision = rollout.record.live.revision;
-    let current = OnceCell::new();
-    let current = || current.get_or_init(|| raw(&view::rollout(present, rollout))).clone();
+    let current = || view::rollout(present, rollout);
     match call.if_match.as_deref().map(str::trim) {
         Some("*") => {}
         Some(asked) if asked.trim_matches('"') == revision.to_string() => {}
@@ -109,7 +55,9 @@ pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<O
         .map_err(|refusal| refused(rollout, &refusal, revision, current()))?;
     let foreseen = present.deployment.ahead(&change.rollout, present.now);
     let moves = moves(present, rollout, &foreseen.rollout);
-    let ahead = view_ahead(rollout, &foreseen);
+    let then = foreseen.steps.iter().map(step).collect();
+    let waits = foreseen.outlook.blocked.iter().map(view::blocker).collect();
+    let ends = view::ends(&decide::ends(&rollout.plan, &rollout.record, &foreseen.rollout.record));
     let is_forecast = asked.is_dry_run && command == Command::Start;
     let forecast = if is_forecast { forecast::measured(present, rollout) } else { None };
     let explanation = consequences::Change {
@@ -124,51 +72,42 @@ pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<O
     if asked.is_dry_run {
         let tried = Tried {
             dry_run: true,
-            from: &rollout.record.live,
-            to: &change.rollout.record.live,
+            from: view::state(&rollout.record.live),
+            to: view::state(&change.rollout.record.live),
             moves,
-            ahead,
+            then,
+            waits,
+            ends,
             forecast,
             explanation,
         };
         return Ok(Outcome { change: None, reply: Reply::json(200, &tried).at(revision) });
     }
     let entry = RawValue::from_string(change.text.clone()).unwrap_or_default();
-    let done = Done { rollout: after(present, &change), entry, moves, ahead, explanation };
+    let done = Done { rollout: after(present, &change), entry, moves, then, waits, ends, explanation };
     let reply = Reply::json(200, &done).at(change.entry.revision);
     Ok(Outcome { change: Some(change), reply })
 }
 
 /// The rollout as a change leaves it.
-fn after<'a>(present: &Present<'a>, change: &'a Change) -> RolloutView<'a> {
+fn after(present: &Present<'_>, change: &Change) -> shapes::Rollout {
     let mut shown = view::rollout(present, &change.rollout);
     if matches!(change.entry.command, Command::Kill(_)) {
-        shown.begin_reach(present.isolates);
+        // Just now: none of the isolates can have confirmed it.
+        let Rollout { plan, record, .. } = &change.rollout;
+        shown.reach = Some(view::reach(&Reach::begun(&plan.key, record.live.revision, present.isolates)));
     }
     shown
 }
 
 /// A refusal; where naming the rollout goes around it, with the name and with what would end.
-fn refused(rollout: &Rollout, refusal: &Refusal, revision: u64, current: Box<RawValue>) -> Problem {
-    let problem = Problem::refused(refusal, revision, current);
-    match refusal {
-        Refusal::Unconfirmed(key, _) => {
-            problem.with("confirm", raw(key)).with("ends", raw(&ends(&decide::at_completion(&rollout.plan))))
-        }
-        _ => problem,
+fn refused(rollout: &Rollout, refusal: &Refusal, revision: u64, current: shapes::Rollout) -> Problem {
+    let mut problem = Problem::refused(refusal, revision, current);
+    if let Refusal::Unconfirmed(key, _) = refusal {
+        problem.more.confirm = Some(key.into());
+        problem.more.ends = view::ends(&decide::at_completion(&rollout.plan));
     }
-}
-
-#[derive(Serialize)]
-struct AllDone<'a> {
-    rollouts: Vec<RolloutView<'a>>,
-    refused: Vec<Refused>,
-}
-
-#[derive(Serialize)]
-struct Refused {
-    rollout: String,
-    detail: String,
+    problem
 }
 
 /// Works out a kill or a revive of every rollout, or a note to each.
@@ -182,7 +121,7 @@ pub fn answer_all(present: &Present<'_>, call: &Call) -> Result<(Vec<Change>, Re
         return Err(Problem::field(
             "command",
             &message,
-            "all at once are only killed, revived or noted upon; name a rollout for the others",
+            "only kill, revive and note work on all rollouts at once; name a rollout for the others",
         ));
     }
     if asked.is_dry_run {
@@ -199,7 +138,8 @@ pub fn answer_all(present: &Present<'_>, call: &Call) -> Result<(Vec<Change>, Re
         match rollout.change(order, present.now) {
             Ok(change) => changes.push(change),
             Err(refusal) => {
-                refused.push(Refused { rollout: rollout.plan.key.to_string(), detail: refusal.to_string() })
+                let rollout = (&rollout.plan.key).into();
+                refused.push(Refused { rollout, detail: refusal.to_string(), help: refusal.help() });
             }
         }
     }

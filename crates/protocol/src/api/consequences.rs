@@ -4,9 +4,8 @@
 //! The command `tidegate` and the console lay these sentences out and add none of their own. What they can
 //! do without is this: a kill must not wait for an answer to a dry run.
 
-use serde::{Deserialize, Serialize};
-
-use super::moves::{Moves, effective};
+use super::moves::effective;
+use super::shapes::{Consequences, Moves, Standing, Text, Warning};
 use crate::api::view::Present;
 use tidegate_decide::ahead::{Ahead, Step};
 use tidegate_decide::ends;
@@ -22,48 +21,6 @@ use tidegate_model::live::{LiveState, Phase};
 
 /// So many stages are named that a change jumps over; of more, the first and the last.
 const STAGES_NAMED: usize = 4;
-
-/// What a command does.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Consequences {
-    /// Where the rollout stands before.
-    pub before: Standing,
-    /// Where it stands after the command alone.
-    pub after: Standing,
-    /// What the schedule makes of it at once, and what it waits for then.
-    pub following: Vec<String>,
-    /// Who changes sides.
-    pub movers: Vec<String>,
-    /// What a person should know before they agree.
-    pub warnings: Vec<Warning>,
-    /// Whether the command stops something: then it needs no reason.
-    pub is_unconditional: bool,
-    /// Whether it needs the revision that it was decided on.
-    pub needs_revision: bool,
-}
-
-/// Where a rollout stands, in few words.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Standing {
-    /// The stage.
-    pub stage: String,
-    /// The percentage in force.
-    pub percentage: f64,
-    /// What else differs: the phase, a kill, the attempt.
-    pub facts: Vec<String>,
-}
-
-/// Something to know before agreeing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Warning {
-    /// The stable code.
-    pub code: String,
-    /// The sentence.
-    pub text: String,
-}
 
 /// A command's change, and what follows of it.
 pub struct Change<'a> {
@@ -110,7 +67,7 @@ impl Change<'_> {
         if from.attempt != to.attempt {
             facts.push(format!("attempt {}", live.attempt));
         }
-        Standing { stage: live.stage.to_string(), percentage: share(effective(&rollout.plan, &rollout.record)), facts }
+        Standing { stage: (&live.stage).into(), percentage: effective(&rollout.plan, &rollout.record).into(), facts }
     }
 
     /// What the schedule makes of it at once, and what it waits for then.
@@ -121,7 +78,7 @@ impl Change<'_> {
             lines.push(sentence(&format!("and then at once: {}", steps.join(", "))));
         }
         let waits: Vec<String> =
-            self.ahead.outlook.blocked.iter().filter(|own| !is_said_by_state(own)).map(ToString::to_string).collect();
+            self.ahead.outlook.blocked.iter().filter(|own| !own.is_state()).map(ToString::to_string).collect();
         if self.ahead.rollout.record.live.phase == Phase::Running && !waits.is_empty() {
             lines.push(sentence(&format!("then it waits: {}", waits.join("; "))));
         }
@@ -131,7 +88,7 @@ impl Change<'_> {
     fn movers(&self) -> Vec<String> {
         let (from, to) = self.states();
         let groups = group_lines(from, to);
-        let (old, new) = match self.moves.direction() {
+        let (old, new) = match self.moves.direction.as_str() {
             "new" => ("legacy", "new"),
             "legacy" => ("new", "legacy"),
             _ if from.killed && to.killed => return vec!["Already killed: 0 % on new.".to_owned()],
@@ -142,10 +99,10 @@ impl Change<'_> {
         };
         let seen = self
             .moves
-            .subjects()
+            .subjects
             .map(|subjects| format!(": about {} of those seen in the last day", count(subjects as f64)))
             .unwrap_or_default();
-        [vec![format!("{} % of users move from {old} to {new}{seen}.", self.moves.share())], groups].concat()
+        [vec![format!("{} of users move from {old} to {new}{seen}.", self.moves.share)], groups].concat()
     }
 
     fn warnings(&self, command: &Command) -> Vec<Warning> {
@@ -160,7 +117,7 @@ impl Change<'_> {
         warnings.extend(self.of_command(command));
         let ends = ends::ends(&self.before.plan, &self.before.record, &self.ahead.rollout.record);
         warnings.extend(ends.iter().map(|own| ("ends", own.to_string())));
-        warnings.into_iter().map(|(code, text)| Warning { code: code.to_owned(), text: sentence(&text) }).collect()
+        warnings.into_iter().map(|(code, text)| Warning { code: Text::word(code), text: sentence(&text) }).collect()
     }
 
     /// What speaks against a command that is done because somebody has named the rollout.
@@ -176,7 +133,7 @@ impl Change<'_> {
 
     /// What would keep the schedule from doing this now.
     fn skipped(&self, command: &Command) -> Vec<String> {
-        let is_rise = self.moves.direction() == "new";
+        let is_rise = self.moves.direction == "new";
         let is_skipped = |own: &Blocker| match (command, own) {
             (Command::Advance | Command::Complete(_), Blocker::Hold(..) | Blocker::Gates(..)) => true,
             (
@@ -290,20 +247,12 @@ fn step(step: &Step) -> String {
     }
 }
 
-/// Blockers that the state names as well.
-const fn is_said_by_state(blocker: &Blocker) -> bool {
-    matches!(blocker, Blocker::Draft | Blocker::Killed | Blocker::Paused | Blocker::RolledBack | Blocker::Completed)
-}
-
-fn share(percentage: Percentage) -> f64 {
-    f64::from(percentage.limit()) / f64::from(Percentage::FULL.limit()) * 100.0
-}
-
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
 
     use super::super::moves::moves;
+    use super::super::shapes::Percent;
     use super::*;
     use tidegate_decide::deployment::Deployment;
     use tidegate_decide::rollout::Order;
@@ -356,11 +305,11 @@ mod tests {
     fn a_step_says_from_where_to_where_who_moves_what_follows_and_what_it_skips() {
         let running = after(&[Command::Start, Command::Approve("Backups".into())]);
         let told = told(&running, &Command::Advance);
-        assert_eq!((told.before.percentage, told.after.stage.as_str()), (10.0, "quarter"));
+        assert_eq!((told.before.percentage, told.after.stage.as_str()), (Percent(10.0), "quarter"));
         assert_eq!(told.before.facts, Vec::<String>::new(), "only what differs is named");
         assert_eq!(told.movers, ["15 % of users move from legacy to new.", "The group sales goes to new."]);
-        assert_eq!(told.following, ["Then it waits: the stage's hold of 1h is not over."]);
-        assert_eq!(texts(&told), ["Skipped: the stage's hold of 48m is not over."]);
+        assert_eq!(told.following, ["Then it waits: bake time of 1h not over."]);
+        assert_eq!(texts(&told), ["Skipped: bake time of 48m not over."]);
         assert!(told.needs_revision && !told.is_unconditional);
     }
 
@@ -370,7 +319,7 @@ mod tests {
         let kill = Command::Kill(Cause::Command);
         let first = told(&running, &kill);
         assert_eq!(first.movers, ["10 % of users move from new to legacy.", "The group team goes back to legacy."]);
-        assert_eq!((first.after.percentage, first.after.facts.join(", ").as_str()), (0.0, "running, killed"));
+        assert_eq!((first.after.percentage, first.after.facts.join(", ").as_str()), (Percent(0.0), "running, killed"));
         assert!(first.is_unconditional && !first.needs_revision && first.warnings.is_empty());
         assert_eq!(told(&after(&[Command::Start, kill.clone()]), &kill).movers, ["Already killed: 0 % on new."]);
     }
@@ -381,7 +330,7 @@ mod tests {
         assert_eq!(
             texts(&told(&running, &set("100"))),
             [
-                "Skipped: the stage's hold of 48m is not over.",
+                "Skipped: bake time of 48m not over.",
                 "Skipped: not approved yet: Backups.",
                 "This jumps over quarter and half.",
                 "It stays there until it is resumed.",

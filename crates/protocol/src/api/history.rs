@@ -1,44 +1,30 @@
 //! Pages of a rollout's history: each entry as it is stored, byte for byte, so that its hash can be
 //! checked, and beside it what led to it in sentences.
 
-use serde::Serialize;
-use serde_json::value::RawValue;
-
 use super::Reply;
+use super::shapes::{Explanation, History};
 use tidegate_decide::explain;
 use tidegate_model::history::Entry;
 
-#[derive(Serialize)]
-struct Page<'a> {
-    entries: Vec<&'a RawValue>,
-    explanations: Vec<Explanation>,
-    before: Option<u64>,
-}
-
-/// What led to an entry.
-#[derive(Serialize)]
-struct Explanation {
-    revision: u64,
-    reason: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    figures: Vec<String>,
-}
-
 /// A page of entries, newest first, each with its revision; `before` is where the next page goes on.
 pub fn page(entries: &[(u64, String)], before: Option<u64>) -> Reply {
-    Reply::json(
-        200,
-        &Page {
-            entries: entries.iter().filter_map(|(_, text)| serde_json::from_str(text).ok()).collect(),
-            explanations: entries.iter().filter_map(|(_, text)| explanation(text)).collect(),
-            before,
-        },
-    )
+    let history = History {
+        entries: entries.iter().filter_map(|(_, text)| serde_json::from_str(text).ok()).collect(),
+        explanations: entries.iter().filter_map(|(_, text)| explanation(text)).collect(),
+        before,
+    };
+    Reply::json(200, &history)
 }
 
 fn explanation(text: &str) -> Option<Explanation> {
     let (entry, _) = Entry::parse(text).ok()?;
-    Some(Explanation { revision: entry.revision, reason: explain::why(&entry), figures: explain::figures(&entry) })
+    Some(Explanation {
+        revision: entry.revision,
+        done: explain::done(&entry.command),
+        outcome: explain::state(&entry.state),
+        reason: explain::why(&entry),
+        figures: explain::figures(&entry),
+    })
 }
 
 #[cfg(test)]
@@ -84,9 +70,9 @@ mod tests {
         assert_eq!(
             told["explanations"],
             serde_json::json!([
-                {"revision": 3, "reason": "the guardrail `error_rate > 5%` came true",
+                {"revision": 3, "done": "rolled it back to 0 %", "outcome": "rolled back to 0 %", "reason": "the guardrail `error_rate > 5%` came true",
                  "figures": ["error_rate is 7 % over 5m; rolls back above 5 %"]},
-                {"revision": 3, "reason": "old words", "figures": ["old figure"]},
+                {"revision": 3, "done": "rolled it back to 0 %", "outcome": "rolled back to 0 %", "reason": "old words", "figures": ["old figure"]},
             ])
         );
     }

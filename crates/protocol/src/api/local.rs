@@ -1,17 +1,17 @@
 //! What an isolate answers of the API itself: who gets which side, and links to previews.
 
-use serde::Serialize;
-
 use super::problem::Problem;
+use super::shapes::{self, Text};
 use super::{Reply, body, parameter};
 use crate::address::Address;
 use crate::config::Snapshot;
 use crate::console::Console;
 use crate::preview::{self, PreviewKey};
 use tidegate_decide::assign::{Variant, Visitor, assign};
+use tidegate_decide::explain;
+use tidegate_model::Instant;
 use tidegate_model::route::HostPattern;
 use tidegate_model::subject::SubjectHash;
-use tidegate_model::{Instant, Name};
 
 /// Rollouts that require each other in a circle are refused by the plans' rules; this is the end of what could slip
 /// through.
@@ -65,30 +65,19 @@ impl Explaining {
         // An empty id has a bucket like any other, but a request with it has no id.
         let subject = Subject { snapshot, hash: Some(hash).filter(|_| !self.id.is_empty()), depth: 0 };
         let assignment = assign(compiled, &subject);
-        Ok(Reply::json(
-            200,
-            &Explained {
-                rollout: &self.rollout,
-                id: &self.id,
-                bucket: compiled.bucket(hash),
-                variant: assignment.variant.as_str(),
-                reason: assignment.reason.as_str(),
-                stage: plan.stages.get(assignment.stage).map(|stage| &stage.name),
-                revision: assignment.revision,
-            },
-        ))
+        let stage = plan.stages.get(assignment.stage).map_or("", |stage| stage.name.as_str());
+        let answer = shapes::Assignment {
+            rollout: self.rollout.as_str().into(),
+            id: self.id.clone(),
+            bucket: compiled.bucket(hash),
+            variant: (&assignment.variant).into(),
+            reason: Text::word(assignment.reason.as_str()),
+            why: explain::assignment(compiled, stage, &assignment),
+            stage: stage.into(),
+            revision: assignment.revision,
+        };
+        Ok(Reply::json(200, &answer))
     }
-}
-
-#[derive(Serialize)]
-struct Explained<'a> {
-    rollout: &'a str,
-    id: &'a str,
-    bucket: u32,
-    variant: &'static str,
-    reason: &'static str,
-    stage: Option<&'a Name>,
-    revision: u64,
 }
 
 /// A subject of whom only the id is known.
@@ -176,16 +165,9 @@ impl Linking {
         let path = routes.first().map_or("/".to_owned(), |route| route.start());
         let url = format!("{}://{host}{}?token={token}&to={path}", address.scheme, preview::PATH);
         let expires = Instant::from_epoch_ms(i64::try_from(expires_s).unwrap_or(i64::MAX).saturating_mul(1_000));
-        Ok(Reply::json(201, &Link { url: &url, variant: self.asked.variant.as_str(), host: &host, expires }))
+        let link = shapes::Preview { url, variant: (&self.asked.variant).into(), host, expires: expires.into() };
+        Ok(Reply::json(201, &link))
     }
-}
-
-#[derive(Serialize)]
-struct Link<'a> {
-    url: &'a str,
-    variant: &'static str,
-    host: &'a str,
-    expires: Instant,
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! What was measured, as the API shows it: windows for plots, and the evidence of comparisons.
 
-use serde::ser::SerializeMap as _;
-use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 
-use super::problem::{Problem, raw};
+use super::problem::Problem;
+use super::shapes::{self, Measured, MeasuredSide, Metrics, Quantiles, Subjects, Text};
 use super::view::Present;
 use tidegate_decide::evidence_history::Line;
 use tidegate_decide::rollout::Rollout;
 use tidegate_decide::series::{MINUTE_MS, Span, minute_of};
-use tidegate_model::measured::{Measure, Sample, Side, Sketch, Tally, Window};
+use tidegate_model::measured::{Sample, Side, Sketch, Tally, Window};
 use tidegate_model::number::Plain;
 use tidegate_model::plan::{ENDPOINTS_MAX, Plan};
 use tidegate_model::variant::Variant;
@@ -88,80 +89,33 @@ fn reach(since: Option<&str>, now: Instant) -> Result<(Instant, u32), Problem> {
     Ok((Instant::from_epoch_ms(since_ms), if ago_ms > MINUTES_MS_MAX { 60 } else { 1 }))
 }
 
-#[derive(Serialize)]
-struct MetricsView<'a> {
-    rollout: &'a Name,
-    since: Instant,
-    at: Instant,
-    minutes: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    endpoint: Option<&'a Name>,
-    endpoints: Vec<&'a str>,
-    windows: &'a [Box<RawValue>],
-    evidence: Vec<EvidenceView<'a>>,
-}
-
 /// Shows windows, and what comparisons rest on now.
-pub fn metrics(present: &Present<'_>, rollout: &Rollout, asked: &Asked, windows: &[Box<RawValue>]) -> Box<RawValue> {
+pub fn metrics(present: &Present<'_>, rollout: &Rollout, asked: &Asked, windows: Vec<Box<RawValue>>) -> Metrics {
     let key = &rollout.plan.key;
     let lines = present.deployment.metrics.get(key).map_or(&[][..], |metrics| metrics.trail.lines());
-    raw(&MetricsView {
-        rollout: key,
-        since: asked.since,
-        at: present.now,
+    Metrics {
+        rollout: key.into(),
+        since: asked.since.into(),
+        at: present.now.into(),
         minutes: asked.minutes,
-        endpoint: asked.endpoint.as_ref(),
-        endpoints: rollout.plan.endpoints.names().take(ENDPOINTS_MAX).collect(),
+        endpoint: asked.endpoint.as_ref().map(Text::from),
+        endpoints: rollout.plan.endpoints.names().take(ENDPOINTS_MAX).map(Text::from).collect(),
         windows,
         evidence: lines.iter().map(evidence).collect(),
-    })
-}
-
-/// The evidence of one comparison.
-#[derive(Serialize)]
-struct EvidenceView<'a> {
-    of: &'static str,
-    condition: &'a str,
-    metric: &'a str,
-    e_value: Option<f64>,
-    e_needed: f64,
-    text: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<Instant>,
-    trail: Vec<(Instant, f64)>,
-}
-
-fn evidence(line: &Line) -> EvidenceView<'_> {
-    let Line { of, condition, metric, e_needed, text, .. } = line;
-    EvidenceView {
-        of,
-        condition,
-        metric,
-        e_value: line.e_value(),
-        e_needed: *e_needed,
-        text,
-        ended: line.ended(),
-        trail: line.points().collect(),
     }
 }
 
-#[derive(Serialize)]
-struct WindowView<'a> {
-    at: Instant,
-    minutes: u32,
-    revision: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    percentage: Option<f64>,
-    sides: Vec<SideView<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subjects: Option<Subjects>,
-}
-
-/// Distinct subjects by side.
-#[derive(Serialize)]
-struct Subjects {
-    legacy: f64,
-    new: f64,
+fn evidence(line: &Line) -> shapes::Evidence {
+    shapes::Evidence {
+        of: Text::word(line.of),
+        condition: line.condition.clone(),
+        metric: line.metric.clone(),
+        e_value: line.e_value(),
+        e_needed: Some(line.e_needed),
+        text: line.text.clone(),
+        ended: line.ended().into(),
+        trail: line.points().map(|(at, e_value)| (at.into(), Some(e_value))).collect(),
+    }
 }
 
 /// Shows one window, at one endpoint or everywhere.
@@ -169,15 +123,19 @@ pub fn window(window: &Window, endpoint: Option<&Name>, percentage: Option<f64>)
     raw(&view(window, endpoint, percentage))
 }
 
-fn view<'w>(window: &'w Window, endpoint: Option<&Name>, percentage: Option<f64>) -> WindowView<'w> {
+fn raw(view: &Measured) -> Box<RawValue> {
+    serde_json::value::to_raw_value(view).unwrap_or_default()
+}
+
+fn view(window: &Window, endpoint: Option<&Name>, percentage: Option<f64>) -> Measured {
     let sample = Some(&window.subjects).filter(|sample| !sample.is_empty());
     let at = Instant::from_epoch_ms(i64::try_from(window.minute).unwrap_or(i64::MAX).saturating_mul(MINUTE_MS));
-    WindowView {
-        at,
+    Measured {
+        at: at.into(),
         minutes: window.minutes,
         revision: window.revision,
-        percentage,
-        sides: window.sides.iter().filter(|(side, _)| side.endpoint.as_ref() == endpoint).map(SideView).collect(),
+        percentage: percentage.map(shapes::Percent),
+        sides: window.sides.iter().filter(|(side, _)| side.endpoint.as_ref() == endpoint).map(measured_side).collect(),
         subjects: sample
             .map(|sample| Subjects { legacy: distinct(sample, Variant::Legacy), new: distinct(sample, Variant::New) }),
     }
@@ -186,22 +144,10 @@ fn view<'w>(window: &'w Window, endpoint: Option<&Name>, percentage: Option<f64>
 /// A window that does not change any more, as it will be shown: nobody can be recognised in it, and it
 /// need not be worked out again. A JSON object by endpoint, with `""` for everywhere.
 pub fn last_views(window: &Window) -> String {
-    let endpoints = window.sides.iter().map(|(side, _)| side.endpoint.as_ref());
-    let mut views: Vec<(&str, WindowView<'_>)> = vec![("", view(window, None, None))];
-    for endpoint in endpoints.flatten() {
-        if !views.iter().any(|(own, _)| *own == endpoint.as_str()) {
-            views.push((endpoint.as_str(), view(window, Some(endpoint), None)));
-        }
-    }
-    raw(&ByEndpoint(views)).get().to_owned()
-}
-
-struct ByEndpoint<'a>(Vec<(&'a str, WindowView<'a>)>);
-
-impl Serialize for ByEndpoint<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(endpoint, view)| (endpoint, view)))
-    }
+    let endpoints = window.sides.iter().filter_map(|(side, _)| side.endpoint.as_ref());
+    let mut views = BTreeMap::from([("", view(window, None, None))]);
+    views.extend(endpoints.map(|endpoint| (endpoint.as_str(), view(window, Some(endpoint), None))));
+    serde_json::to_string(&views).unwrap_or_default()
 }
 
 /// Shows one of [`last_views`] with the percentage, which it was stored without.
@@ -243,54 +189,28 @@ pub const fn counts(tally: &Tally) -> [(&'static str, u64); 10] {
     ]
 }
 
-struct SideView<'a>(&'a (Side, Tally));
-
-impl Serialize for SideView<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (side, tally) = self.0;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("variant", &side.variant)?;
-        if let Some(endpoint) = &side.endpoint {
-            map.serialize_entry("endpoint", endpoint)?;
-        }
-        for (name, count) in counts(tally) {
-            map.serialize_entry(name, &count)?;
-        }
-        if !tally.statuses.is_empty() {
-            map.serialize_entry("statuses", &ByName(&tally.statuses))?;
-        }
-        if !tally.repeats.is_empty() {
-            map.serialize_entry("repeats", &ByName(&tally.repeats))?;
-        }
-        map.serialize_entry("measures", &Measures(&tally.sketches))?;
-        map.end()
+fn measured_side((side, tally): &(Side, Tally)) -> MeasuredSide {
+    MeasuredSide {
+        variant: (&side.variant).into(),
+        endpoint: side.endpoint.as_ref().map(Text::from),
+        requests: tally.requests,
+        errors: tally.errors,
+        client_errors: Some(tally.client_errors),
+        timeouts: Some(tally.timeouts),
+        abandoned: Some(tally.abandoned),
+        broken: Some(tally.broken),
+        rescued: tally.rescued,
+        pages: tally.pages,
+        failed_pages: tally.failed_pages,
+        js_errors: tally.js_errors,
+        statuses: by_name(&tally.statuses),
+        repeats: by_name(&tally.repeats),
+        measures: tally.sketches.iter().map(|(measure, sketch)| (measure.to_string(), quantiles(sketch))).collect(),
     }
 }
 
-/// Counts as an object.
-struct ByName<'a, T>(&'a [(T, u64)]);
-
-impl<T: Serialize> Serialize for ByName<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, count)| (name, count)))
-    }
-}
-
-struct Measures<'a>(&'a [(Measure, Sketch)]);
-
-impl Serialize for Measures<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(measure, sketch)| (measure, quantiles(sketch))))
-    }
-}
-
-#[derive(Serialize)]
-struct Quantiles {
-    count: u64,
-    p50: Option<f64>,
-    p75: Option<f64>,
-    p95: Option<f64>,
-    p99: Option<f64>,
+fn by_name<T: std::fmt::Display>(counts: &[(T, u64)]) -> BTreeMap<String, u64> {
+    counts.iter().map(|(name, count)| (name.to_string(), *count)).collect()
 }
 
 fn quantiles(sketch: &Sketch) -> Quantiles {

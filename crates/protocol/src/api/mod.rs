@@ -8,18 +8,19 @@ pub mod auth;
 pub mod body;
 pub mod commands;
 pub mod consequences;
+#[cfg(feature = "schema")]
+pub mod document;
 pub mod forecast;
 pub mod history;
 pub mod local;
 pub mod metrics;
 pub mod moves;
-pub mod outbox;
 pub mod plans;
 pub mod problem;
 pub mod prometheus;
 pub mod session;
+pub mod shapes;
 pub mod view;
-pub mod ways;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,42 +1,13 @@
 //! Whom a change moves.
 
-use serde::Serialize;
-
 use super::metrics;
+use super::shapes::{Moves, Text};
 use super::view::Present;
-use tidegate_decide::compiled::{CompiledRollout, GroupIndex, Mode};
+use tidegate_decide::compiled::{Alone, CompiledRollout, Mode};
 use tidegate_decide::rollout::Rollout;
 use tidegate_model::Percentage;
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
-
-/// How many subjects a change moves, and to which side.
-#[derive(Debug, PartialEq, Serialize)]
-pub struct Moves {
-    from: Percentage,
-    to: Percentage,
-    direction: &'static str,
-    share: Percentage,
-    subjects: Option<u64>,
-    basis: &'static str,
-}
-
-impl Moves {
-    /// The side that users move to: `new`, `legacy` or `none`.
-    pub const fn direction(&self) -> &'static str {
-        self.direction
-    }
-
-    /// The share of users that move.
-    pub const fn share(&self) -> Percentage {
-        self.share
-    }
-
-    /// How many of the last day's users that is, where they were counted.
-    pub const fn subjects(&self) -> Option<u64> {
-        self.subjects
-    }
-}
 
 /// Compares what is in force before and after a change. The subjects are those of the last day.
 pub fn moves(present: &Present<'_>, before: &Rollout, after: &Rollout) -> Moves {
@@ -50,23 +21,17 @@ pub fn moves(present: &Present<'_>, before: &Rollout, after: &Rollout) -> Moves 
     let share = Percentage::from_limit(limit).unwrap_or_default();
     let all = metrics::subjects_of_day(present, &before.plan.key).map(|sample| sample.distinct(|_| true));
     let subjects = all.map(|all| (all * f64::from(limit) / f64::from(Percentage::FULL.limit())).round() as u64);
-    Moves { from, to, direction, share, subjects, basis: "percentage" }
-}
-
-/// A rollout alone: a percentage needs neither groups nor others.
-struct Alone;
-
-impl GroupIndex for Alone {
-    fn group(&self, _: &Plan, _: &str) -> Option<usize> {
-        None
-    }
-
-    fn rollout(&self, _: &str) -> Option<usize> {
-        None
+    Moves {
+        from: from.into(),
+        to: to.into(),
+        direction: Text::word(direction),
+        share: share.into(),
+        subjects,
+        basis: Text::word("percentage"),
     }
 }
 
-/// The percentage that is in force: nobody while killed, not started or waiting.
+/// The percentage that is in effect: 0 while killed, not started or waiting. It needs neither groups nor others.
 pub fn effective(plan: &Plan, record: &Record) -> Percentage {
     match CompiledRollout::new(plan, Some(&record.live), false, record.is_waiting, &Alone).mode {
         Mode::Killed | Mode::Unknown | Mode::Inactive => Percentage::ZERO,

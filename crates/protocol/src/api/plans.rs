@@ -3,19 +3,20 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::body::Plans;
 use super::problem::Problem;
+use super::shapes::{PlanApplied, Text};
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::rollout::{Change, Order, Rollout};
 use tidegate_decide::transition::{KV, Refusal, amend};
 use tidegate_model::command::Command;
-use tidegate_model::fault::{Fault, Faults, Grouped, Severity};
+use tidegate_model::fault::{Fault, Faults, Severity};
 use tidegate_model::history::{KvFound, sha256_hex};
 use tidegate_model::live::Phase;
 use tidegate_model::node::Node;
+use tidegate_model::number::Grouped;
 use tidegate_model::plan::limits::{ROLLOUTS_MAX, SET_BYTES_MAX};
 use tidegate_model::plan::set::read_rollout;
 use tidegate_model::plan::{Plan, read, together};
@@ -32,17 +33,8 @@ pub struct Applied {
     pub changes: Vec<Change>,
     /// The rollouts that go.
     pub removed: Vec<Name>,
-    /// What is told of each.
-    pub told: Vec<Told>,
-}
-
-/// What is told of a rollout.
-#[derive(Serialize)]
-pub struct Told {
-    rollout: Name,
-    change: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entry: Option<Box<RawValue>>,
+    /// What is answered of each.
+    pub told: Vec<PlanApplied>,
 }
 
 /// A plan that was sent, read.
@@ -82,7 +74,7 @@ pub fn apply(
         let text: Rc<str> = serde_json::to_string(&plan).unwrap_or_default().into();
         let known = deployment.rollouts.get(&plan.key);
         if known.is_some_and(|known| known.plan_text == text && known.unread.is_none()) {
-            told.push(Told { rollout: plan.key, change: "unchanged", entry: None });
+            told.push(PlanApplied { rollout: (&plan.key).into(), change: Text::word("unchanged"), entry: None });
             continue;
         }
         if let Some(Err(refusal)) =
@@ -105,9 +97,9 @@ pub fn apply(
         };
         match rollout.change(order, now) {
             Ok(change) => {
-                told.push(Told {
-                    rollout: key,
-                    change: if known.is_some() { "changed" } else { "added" },
+                told.push(PlanApplied {
+                    rollout: (&key).into(),
+                    change: Text::word(if known.is_some() { "changed" } else { "added" }),
                     entry: RawValue::from_string(change.text.clone()).ok(),
                 });
                 changes.push(change);
@@ -115,7 +107,11 @@ pub fn apply(
             Err(refusal) => refusals.push((key.to_string(), refusal)),
         }
     }
-    told.extend(removed.iter().map(|key| Told { rollout: key.clone(), change: "removed", entry: None }));
+    told.extend(removed.iter().map(|key| PlanApplied {
+        rollout: key.into(),
+        change: Text::word("removed"),
+        entry: None,
+    }));
     if !refusals.is_empty() {
         return Err(Problem::refused_plans(&refusals));
     }

@@ -1,10 +1,11 @@
 //! Problem documents (RFC 9457): the one place that turns what went wrong into an answer.
 
+mod messages;
 mod receiving;
 
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use serde_json::value::RawValue;
+use serde::{Serialize, Serializer};
 
+use super::shapes::{self, RefusedPlan, Text};
 use tidegate_decide::transition::Refusal;
 use tidegate_model::fault::{Explain, Fault, Severity};
 
@@ -21,8 +22,8 @@ pub struct Problem {
     pub detail: String,
     /// What to do.
     pub help: Option<String>,
-    /// Further members, as JSON.
-    pub extra: Vec<(&'static str, Box<RawValue>)>,
+    /// Further members of the document; those above are empty in it.
+    pub more: Box<shapes::Problem>,
     /// The methods that would have been allowed.
     pub allow: Option<String>,
     /// After how many seconds to try again.
@@ -46,18 +47,11 @@ impl Problem {
             title,
             detail: detail.into(),
             help: help.map(str::to_owned),
-            extra: Vec::new(),
+            more: Box::default(),
             allow: None,
             retry_after_s: None,
             revision: None,
         }
-    }
-
-    /// The same with a further member.
-    #[must_use]
-    pub fn with(mut self, name: &'static str, value: Box<RawValue>) -> Self {
-        self.extra.push((name, value));
-        self
     }
 
     /// `ADMIN_TOKENS` is not set.
@@ -85,7 +79,7 @@ impl Problem {
             401,
             "Unauthorized",
             detail,
-            "send `Authorization: Bearer TOKEN` with a token whose hash stands in ADMIN_TOKENS",
+            "send `Authorization: Bearer TOKEN` with a token whose hash is in ADMIN_TOKENS",
         )
     }
 
@@ -95,7 +89,7 @@ impl Problem {
             "forbidden",
             403,
             "Forbidden",
-            format!("the token of {name} may look but not change anything"),
+            format!("the token of {name} may read but not change anything"),
             "use an operator's token",
         )
     }
@@ -130,7 +124,7 @@ impl Problem {
             429,
             "Too many tries",
             detail,
-            "whoever is signed in stays so, and the command needs no sign-in: `tidegate status` with TIDEGATE_TOKEN",
+            "sessions stay signed in, and the command needs no sign-in: `tidegate status` with TIDEGATE_TOKEN",
         );
         Self { retry_after_s: Some(after_s), ..problem }
     }
@@ -204,7 +198,8 @@ impl Problem {
             .first()
             .and_then(|fault| fault.help.clone())
             .or_else(|| Some("`/_tidegate/api/openapi.json` describes what is expected".into()));
-        problem.with("faults", raw(&faults.iter().map(|fault| FaultView::new(None, fault)).collect::<Vec<_>>()))
+        problem.more.faults = faults.iter().map(|own| fault(None, own)).collect();
+        problem
     }
 
     /// One field that is wrong.
@@ -225,17 +220,15 @@ impl Problem {
             (Some(rollout), Some(fault)) => format!("{rollout}: {fault}"),
             (_, fault) => fault.map_or_else(String::new, ToString::to_string),
         };
-        let problem = Self::new(
+        let mut problem = Self::new(
             "invalid-plans",
             422,
             "The plans have errors",
             detail,
             "`tidegate check PLAN` shows each with its line; nothing was applied",
         );
-        problem.with(
-            "faults",
-            raw(&names.zip(&faults).map(|(rollout, fault)| FaultView::new(rollout, fault)).collect::<Vec<_>>()),
-        )
+        problem.more.faults = names.zip(&faults).map(|(rollout, own)| fault(rollout, own)).collect();
+        problem
     }
 
     /// A plan of this rollout has a route that names the console's host.
@@ -264,24 +257,27 @@ impl Problem {
     }
 
     /// Somebody was faster.
-    pub fn stale_revision(asked: &str, revision: u64, current: Box<RawValue>) -> Self {
+    pub fn stale_revision(asked: &str, revision: u64, current: shapes::Rollout) -> Self {
         let detail = format!("decided on revision {asked}, but the rollout is at {revision} by now");
-        let problem = Self::new(
+        let mut problem = Self::new(
             "stale-revision",
             412,
             "Stale revision",
             detail,
             "look at what it is now (`current`), and decide again",
         );
-        Self { revision: Some(revision), ..problem }.with("current", current)
+        problem.more.current = Some(Box::new(current));
+        Self { revision: Some(revision), ..problem }
     }
 
     /// The command is refused.
-    pub fn refused(refusal: &Refusal, revision: u64, current: Box<RawValue>) -> Self {
+    pub fn refused(refusal: &Refusal, revision: u64, current: shapes::Rollout) -> Self {
         let mut problem = Self::new("refused", 409, "Refused", refusal.to_string(), None);
         problem.help = refusal.help();
         problem.revision = Some(revision);
-        problem.with("refusal", raw(&refusal.code())).with("current", current)
+        problem.more.refusal = Some(Text::word(refusal.code()));
+        problem.more.current = Some(Box::new(current));
+        problem
     }
 
     /// Plans that started rollouts do not allow.
@@ -289,13 +285,14 @@ impl Problem {
         let detail = refusals.first().map_or_else(String::new, |(key, refusal)| format!("{key}: {refusal}"));
         let mut problem = Self::new("refused", 409, "Refused", detail, None);
         problem.help = refusals.first().and_then(|(_, refusal)| refusal.help());
-        let view = |(rollout, refusal): &(String, Refusal)| RefusalView {
-            rollout: rollout.clone(),
-            refusal: refusal.code(),
+        let view = |(rollout, refusal): &(String, Refusal)| RefusedPlan {
+            rollout: rollout.as_str().into(),
+            refusal: Text::word(refusal.code()),
             detail: refusal.to_string(),
             help: refusal.help(),
         };
-        problem.with("refusals", raw(&refusals.iter().map(view).collect::<Vec<_>>()))
+        problem.more.refusals = refusals.iter().map(view).collect();
+        problem
     }
 
     /// An `Idempotency-Key` that another request had.
@@ -343,54 +340,25 @@ impl Problem {
     }
 }
 
-/// Anything as JSON, ready to stand in an answer.
-pub fn raw(value: &impl Serialize) -> Box<RawValue> {
-    serde_json::value::to_raw_value(value).unwrap_or_default()
-}
-
-#[derive(serde::Serialize)]
-struct FaultView<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rollout: Option<&'a str>,
-    path: &'a str,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<&'a str>,
-}
-
-impl<'a> FaultView<'a> {
-    fn new(rollout: Option<&'a String>, fault: &'a Fault) -> Self {
-        Self {
-            rollout: rollout.map(String::as_str),
-            path: &fault.path,
-            message: &fault.message,
-            help: fault.help.as_deref(),
-        }
+fn fault(rollout: Option<&String>, fault: &Fault) -> shapes::Fault {
+    shapes::Fault {
+        rollout: rollout.cloned(),
+        path: fault.path.clone(),
+        message: fault.message.clone(),
+        help: fault.help.clone(),
     }
-}
-
-#[derive(serde::Serialize)]
-struct RefusalView {
-    rollout: String,
-    refusal: &'static str,
-    detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<String>,
 }
 
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", &format_args!("urn:tidegate:problem:{}", self.kind))?;
-        map.serialize_entry("title", self.title)?;
-        map.serialize_entry("status", &self.status)?;
-        map.serialize_entry("detail", &self.detail)?;
-        if let Some(help) = &self.help {
-            map.serialize_entry("help", help)?;
-        }
-        for (name, value) in &self.extra {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
+        let document = shapes::Problem {
+            r#type: format!("urn:tidegate:problem:{}", self.kind).as_str().into(),
+            title: self.title.to_owned(),
+            status: self.status,
+            detail: self.detail.clone(),
+            help: self.help.clone(),
+            ..(*self.more).clone()
+        };
+        document.serialize(serializer)
     }
 }

@@ -1,7 +1,7 @@
 //! What Prometheus reads: text exposition, version 0.0.4.
 //!
 //! Counters and histograms count since the rollout's first window, whatever stage, attempt or plan; they
-//! begin anew only with a rollout that was removed and added again. A sample without `endpoint` is of the
+//! start over only with a rollout that was removed and added again. A sample without `endpoint` is of the
 //! whole rollout, and those with one are parts of it.
 
 mod counted;

@@ -15,11 +15,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::auth::{Credentials, Digest, Person, Role, by_token, is_cross_site};
 use super::body;
 use super::problem::Problem;
+use super::shapes::{Session, Text};
 use crate::address::Address;
 use crate::answer::Answer;
 use crate::limiter::{self, Limiter};
 use crate::{cookie, signing};
-use serde::Serialize;
 use tidegate_model::Instant;
 
 const COOKIE: &str = "__Secure-tidegate-session";
@@ -147,20 +147,14 @@ pub fn sign_out(credentials: &Credentials<'_>) -> Result<Answer, Problem> {
     if is_cross_site(credentials) { Err(Problem::cross_site()) } else { Ok(Answer::empty().with("set-cookie", &end())) }
 }
 
-#[derive(Serialize)]
-struct Whose<'a> {
-    name: &'a str,
-    role: Role,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<Instant>,
-}
-
 /// Who is signed in, and until when, in seconds since 1970.
 pub fn whose(person: &Person, ends_s: Option<u64>) -> Answer {
     let expires = ends_s
         .and_then(|ends_s| i64::try_from(ends_s).ok())
         .map(|ends_s| Instant::from_epoch_ms(ends_s.saturating_mul(1_000)));
-    let body = serde_json::to_string(&Whose { name: &person.name, role: person.role, expires });
+    let session =
+        Session { name: person.name.clone(), role: Text::word(person.role.as_str()), expires: expires.into() };
+    let body = serde_json::to_string(&session);
     Answer::json(body.unwrap_or_default())
 }
 

@@ -3,29 +3,32 @@
 
 mod signals;
 
-use std::borrow::Cow;
+use std::fmt::Display;
 
-use serde::Serialize;
-
-use self::signals::{ReceiverView, SignalView};
 use super::consequences::silent;
 use super::moves::effective;
-use super::ways::{BlockerView, NotNowView, blocker, not_now};
+use super::shapes::{self, Text};
 use crate::flush::HeldList;
 use crate::reach::Reach;
 use tidegate_decide::deployment::Deployment;
-use tidegate_decide::explain::{ELSEWHERE, UNJUDGED, listed, sentence};
+use tidegate_decide::ends::Ends;
+use tidegate_decide::explain::{self, ELSEWHERE, UNJUDGED, listed, sentence};
 use tidegate_decide::judge::guard::Handed;
-use tidegate_decide::judge::{Figure, Judge, Judgement, Verdict};
-use tidegate_decide::reports::{Reported, never_reported};
+use tidegate_decide::judge::{Judge, Judgement};
+use tidegate_decide::offers::NotNow;
+use tidegate_decide::reports::never_reported;
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_decide::schedule::{Blocker, Next};
 use tidegate_decide::sources::faults;
+use tidegate_decide::transition::Refusal;
+use tidegate_model::Instant;
+use tidegate_model::Name;
 use tidegate_model::command::UNCONDITIONAL;
+use tidegate_model::condition::{Condition, Term};
+use tidegate_model::fault::Explain as _;
 use tidegate_model::live::{LiveState, Phase};
-use tidegate_model::plan::{Advance, Gate, Guardrail, Plan, Stage};
+use tidegate_model::plan::{Gate, Guardrail, Plan, Stage};
 use tidegate_model::record::{Checklist, Record};
-use tidegate_model::{Duration, Instant, Name, Percentage};
 
 /// What there is to be shown.
 pub struct Present<'a> {
@@ -45,166 +48,8 @@ pub struct Present<'a> {
     pub now: Instant,
 }
 
-/// A rollout.
-#[derive(Serialize)]
-pub struct RolloutView<'a> {
-    key: &'a Name,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-    routes: &'a [tidegate_model::route::Route],
-    is_flag: bool,
-    state: &'a LiveState,
-    percentage: Percentage,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kill_key: Option<&'a str>,
-    stages: Vec<StageView<'a>>,
-    guardrails: Vec<GuardrailView<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sample_ratio: Option<&'a Judgement>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checklist: Option<ChecklistView<'a>>,
-    /// The messages that people were handed to send.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    to_send: Vec<ItemView<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hold: Option<HoldView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<NextView>,
-    blocked: Vec<BlockerView>,
-    commands: Vec<&'static str>,
-    /// The commands that may be sent without the revision that they were decided on.
-    unconditional: Vec<&'static str>,
-    not_now: Vec<NotNowView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reach: Option<Reach>,
-    advance: Advance,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    freeze: &'a [tidegate_model::weekly::Weekly],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    after: &'a [Name],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    after_rollback: &'a [String],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    notes: &'a [String],
-    faults: Vec<Cow<'a, Noticed>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    signals: Vec<SignalView<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    receivers: Vec<ReceiverView<'a>>,
-    /// What conditions rely on, and nobody has ever reported.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    never_reported: Vec<Reported>,
-    /// The same in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    silence: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    lists: Vec<&'a HeldList>,
-    published: Published,
-}
-
-#[derive(Serialize)]
-struct StageView<'a> {
-    name: &'a Name,
-    percentage: Percentage,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    groups: &'a [Name],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hold: Option<tidegate_model::Duration>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    owner: Option<&'a Name>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    enter: &'a [tidegate_model::weekly::Weekly],
-    gates: Vec<GateView<'a>>,
-    checklist: Vec<ItemView<'a>>,
-}
-
-#[derive(Serialize)]
-struct GateView<'a> {
-    condition: String,
-    verdict: Verdict,
-    text: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<Instant>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    figures: &'a [Figure],
-    /// Whether it is in force without being in the plan.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    built_in: bool,
-}
-
-#[derive(Serialize)]
-struct GuardrailView<'a> {
-    when: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Duration>,
-    then: String,
-    severity: tidegate_model::plan::words::Severity,
-    verdict: Verdict,
-    text: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<Instant>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    figures: &'a [Figure],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    stages: &'a [Name],
-    /// Whether it is in force without being in the plan.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    built_in: bool,
-}
-
-#[derive(Serialize)]
-struct ChecklistView<'a> {
-    of: &'static str,
-    items: Vec<ItemView<'a>>,
-}
-
-#[derive(Serialize)]
-struct ItemView<'a> {
-    item: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    approved: Option<ApprovedView<'a>>,
-}
-
-#[derive(Serialize)]
-struct ApprovedView<'a> {
-    by: &'a str,
-    at: Instant,
-}
-
-#[derive(Serialize)]
-struct HoldView {
-    length_ms: u64,
-    elapsed_ms: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<Instant>,
-}
-
-#[derive(Serialize)]
-struct NextView {
-    command: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stage: Option<Name>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    percentage: Option<Percentage>,
-    /// When, where the time alone stands in the way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<Instant>,
-    /// When at the earliest, where `condition` has to be met as well.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    earliest: Option<Instant>,
-    /// What has to be met beside the time: `2 gates pass and 1 item is approved`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    condition: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Published {
-    revision: u64,
-    is_current: bool,
-}
-
 /// Shows a rollout.
-pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'a> {
+pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
     let &Present { deployment, now, .. } = present;
     let (plan, record) = (rollout.plan.as_ref(), &rollout.record);
     let outlook = deployment.outlook(rollout, now);
@@ -219,63 +64,51 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
     let gates = evaluation.map_or(&[][..], |evaluation| &evaluation.gates);
     let judgements = last.map_or(&[][..], |evaluation| &evaluation.guardrails);
     let metrics = deployment.metrics.get(&plan.key);
+    let silent_names = never_reported(plan, metrics);
     let sources = metrics.map_or_else(Vec::new, |metrics| faults(plan, &metrics.sources, &metrics.signals, now));
-    let silent_names = never_reported(plan, deployment.metrics.get(&plan.key));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
+    let is_its_list = |list: &&HeldList| plan.groups.get(&list.group).is_some_and(|group| group.kv);
     let channels = present.channels.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
-    RolloutView {
-        key: &plan.key,
-        description: plan.description.as_deref(),
-        routes: &plan.routes,
+    let reported = reported.chain(channels);
+    shapes::Rollout {
+        key: (&plan.key).into(),
+        description: plan.description.clone(),
+        routes: plan.routes.iter().map(ToString::to_string).collect(),
         is_flag: plan.is_flag(),
-        state: &record.live,
-        percentage: effective(plan, record),
-        kill_key: record.kill_key.as_deref(),
-        stages: plan.stages.iter().enumerate().map(|(index, own)| stage(plan, record, (index, own), gates)).collect(),
+        summary: explain::state(&record.live),
+        state: state(&record.live),
+        percentage: effective(plan, record).into(),
+        kill_key: record.kill_key.clone(),
+        stages: (0..).zip(&plan.stages).map(|(index, own)| stage(plan, record, (index, own), gates)).collect(),
         guardrails: plan
             .guardrails_in_force()
             .enumerate()
             .map(|(index, own)| guardrail(own, index >= plan.guardrails.len(), judgements.get(index)))
             .collect(),
-        sample_ratio: evaluation.and_then(|evaluation| evaluation.sample_ratio.as_ref()),
+        sample_ratio: evaluation.and_then(|evaluation| evaluation.sample_ratio.as_ref()).map(judgement),
         checklist: record
             .checklist(plan)
-            .map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
+            .map(|of| shapes::Checklist { of: Text::word(of.kind()), items: items(record, &of, of.items(plan)) }),
         to_send: metrics.map_or_else(Vec::new, |metrics| to_send(plan, record, &metrics.judge)),
         hold: hold(plan, record, now),
         next: outlook.next.map(|own| next(own, &outlook.blocked)),
         blocked: outlook.blocked.iter().map(blocker).collect(),
-        commands: offers.now,
-        unconditional: UNCONDITIONAL.to_vec(),
+        commands: offers.now.into_iter().map(Text::word).collect(),
+        unconditional: UNCONDITIONAL.map(Text::word).to_vec(),
         not_now: offers.not_now.iter().map(not_now).collect(),
-        reach: present.reaches.iter().find(|reach| record.live.killed && reach.key == plan.key).cloned(),
-        advance: plan.advance,
-        freeze: &plan.freeze,
-        after: &plan.after,
-        after_rollback: &plan.after_rollback,
-        notes: &plan.notes,
-        faults: rollout
-            .unread
-            .iter()
-            .chain(&rollout.fault)
-            .chain(reported)
-            .chain(channels)
-            .map(Cow::Borrowed)
-            .chain(sources.into_iter().map(Cow::Owned))
-            .collect(),
+        reach: present.reaches.iter().find(|reach| record.live.killed && reach.key == plan.key).map(reach),
+        advance: (&plan.advance).into(),
+        freeze: texts(&plan.freeze),
+        after: texts(&plan.after),
+        after_rollback: plan.after_rollback.clone(),
+        notes: plan.notes.clone(),
+        faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).chain(&sources).map(fault).collect(),
         signals: signals::signals(plan, metrics, now),
         receivers: signals::receivers(plan, metrics, now),
         silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
-        never_reported: silent_names,
-        lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
-        published: Published { revision: rollout.published, is_current: rollout.is_published() },
-    }
-}
-
-impl RolloutView<'_> {
-    /// The same just after it was killed: none of so many isolates has told that it knows.
-    pub fn begin_reach(&mut self, isolates: usize) {
-        self.reach = Some(Reach::begun(self.key, self.state.revision, isolates));
+        never_reported: silent_names.iter().map(ToString::to_string).collect(),
+        lists: present.lists.iter().filter(is_its_list).map(list).collect(),
+        published: shapes::Published { revision: rollout.published, is_current: rollout.is_published() },
     }
 }
 
@@ -288,86 +121,172 @@ pub fn is_about(plan: &Plan, subject: &str) -> bool {
     }
 }
 
-fn stage<'a>(
-    plan: &'a Plan,
-    record: &'a Record,
-    (index, stage): (usize, &'a Stage),
-    judgements: &'a [Judgement],
-) -> StageView<'a> {
+/// Shows a live state.
+pub fn state(live: &LiveState) -> shapes::State {
+    shapes::State {
+        revision: live.revision,
+        plan: live.plan,
+        attempt: live.attempt,
+        phase: (&live.phase).into(),
+        killed: live.killed,
+        stage: (&live.stage).into(),
+        percentage: live.percentage.into(),
+        groups: texts(&live.groups),
+        since: live.since.into(),
+        ended: live.ended,
+        kv: live.kv.as_ref().map(|kv| shapes::Adopted { text: kv.text.clone(), at: kv.at.into() }),
+    }
+}
+
+/// Shows a fault of a configuration.
+pub fn fault(fault: &Noticed) -> shapes::ConfigFault {
+    shapes::ConfigFault { subject: fault.subject.clone(), message: fault.message.clone(), at: fault.at.into() }
+}
+
+/// Shows how far a kill has come.
+pub fn reach(reach: &Reach) -> shapes::Reach {
+    let Reach { revision, isolates, behind, quiet_ms, .. } = *reach;
+    let text = explain::kill_reach(isolates, behind, quiet_ms.unwrap_or_default());
+    shapes::Reach { revision, isolates, behind, quiet_ms: quiet_ms.and_then(|ms| u64::try_from(ms).ok()), text }
+}
+
+fn list(list: &HeldList) -> shapes::HeldList {
+    shapes::HeldList {
+        group: list.group.as_str().into(),
+        ids: list.ids.clone(),
+        text: explain::held_list(&list.group, &list.ids),
+    }
+}
+
+/// Shows what keeps the schedule from going on.
+pub fn blocker(blocker: &Blocker) -> shapes::Blocker {
+    shapes::Blocker {
+        by: Text::word(blocker.code()),
+        text: blocker.to_string(),
+        until: blocker.until().into(),
+        is_state: blocker.is_state(),
+    }
+}
+
+/// Shows why a command is not possible.
+fn not_now(own: &NotNow) -> shapes::NotNow {
+    let first = own.refusals.first();
+    shapes::NotNow {
+        command: Text::word(own.command),
+        refusal: Text::word(first.map_or("", Refusal::code)),
+        reason: own.reason(),
+        help: first.and_then(Refusal::help),
+        at: own.at.into(),
+        waits: own.is_waited_for(),
+        confirmable: own.is_confirmable(),
+    }
+}
+
+/// Shows what a completion ends.
+pub fn ends(ends: &[Ends]) -> Vec<shapes::Ends> {
+    ends.iter().map(|own| shapes::Ends { what: Text::word(own.code()), text: own.to_string() }).collect()
+}
+
+fn texts<T: Display>(values: &[T]) -> Vec<Text<T>> {
+    values.iter().map(Text::from).collect()
+}
+
+fn stage(plan: &Plan, record: &Record, (index, stage): (usize, &Stage), judgements: &[Judgement]) -> shapes::StageView {
     let is_current = record.live.stage == stage.name;
     let gate = |(index, gate): (usize, &Gate)| {
-        let judgement = judgements.get(index).filter(|_| is_current);
-        GateView {
-            condition: gate.to_string(),
-            built_in: index >= stage.gates.len(),
-            verdict: judgement.map_or(Verdict::Inconclusive, |own| own.verdict),
-            text: judgement.map_or(if is_current { UNJUDGED } else { ELSEWHERE }, |own| &own.text),
-            since: judgement.and_then(|own| own.since),
-            figures: judgement.map_or(&[], |own| &own.figures),
-        }
+        let judged = judgements.get(index).filter(|_| is_current).map(judgement);
+        let unjudged = if is_current { UNJUDGED } else { ELSEWHERE };
+        let shapes::Judgement { verdict, since, text, figures } = judged.unwrap_or_else(|| open(unjudged));
+        let built_in = index >= stage.gates.len();
+        shapes::Gate { condition: gate.to_string(), terms: terms(&gate.when), verdict, text, since, figures, built_in }
     };
-    StageView {
-        name: &stage.name,
-        percentage: stage.percentage,
-        groups: &stage.groups,
-        hold: stage.hold,
-        owner: stage.owner.as_ref(),
-        enter: &stage.enter,
+    shapes::StageView {
+        name: (&stage.name).into(),
+        percentage: stage.percentage.into(),
+        groups: texts(&stage.groups),
+        hold: stage.hold.as_ref().map(Text::from),
+        owner: stage.owner.as_ref().map(Text::from),
+        enter: texts(&stage.enter),
         gates: plan.gates_in_force(index).enumerate().map(gate).collect(),
         checklist: items(record, &Checklist::Stage(stage.name.clone()), &stage.checklist),
     }
 }
 
-fn guardrail<'a>(guardrail: &'a Guardrail, built_in: bool, judgement: Option<&'a Judgement>) -> GuardrailView<'a> {
-    GuardrailView {
+fn guardrail(guardrail: &Guardrail, built_in: bool, judged: Option<&Judgement>) -> shapes::Guardrail {
+    let shapes::Judgement { verdict, since, text, figures } = judged.map_or_else(|| open(UNJUDGED), judgement);
+    shapes::Guardrail {
         when: guardrail.when.to_string(),
-        after: guardrail.after,
+        terms: terms(&guardrail.when),
+        after: guardrail.after.as_ref().map(Text::from),
         then: guardrail.then.to_string(),
-        severity: guardrail.severity,
-        verdict: judgement.map_or(Verdict::Inconclusive, |own| own.verdict),
-        text: judgement.map_or(UNJUDGED, |own| &own.text),
-        since: judgement.and_then(|own| own.since),
-        figures: judgement.map_or(&[], |own| &own.figures),
-        stages: &guardrail.stages,
+        acts: explain::acts(&guardrail.then.to_string()),
+        severity: (&guardrail.severity).into(),
+        verdict,
+        text,
+        since,
+        figures,
+        stages: texts(&guardrail.stages),
         built_in,
     }
 }
 
-fn items<'a>(record: &'a Record, of: &Checklist, items: &'a [String]) -> Vec<ItemView<'a>> {
-    let view = |item: &'a String| ItemView {
-        item: Cow::Borrowed(item),
-        approved: record.approval(of, item).map(|approval| ApprovedView { by: &approval.by, at: approval.at }),
+fn terms(condition: &Condition) -> Vec<shapes::Term> {
+    let term = |own: &Term| shapes::Term {
+        metric: own.metric_at_endpoint(),
+        bound: (!own.bound.is_legacy()).then(|| own.bound.figure()),
+    };
+    condition.terms.iter().map(term).collect()
+}
+
+fn judgement(own: &Judgement) -> shapes::Judgement {
+    let Judgement { verdict, since, text, figures } = own.clone();
+    shapes::Judgement { verdict, since: since.into(), text, figures }
+}
+
+/// No verdict, for this reason.
+fn open(why: &str) -> shapes::Judgement {
+    shapes::Judgement { text: why.to_owned(), ..shapes::Judgement::default() }
+}
+
+fn items(record: &Record, of: &Checklist, items: &[String]) -> Vec<shapes::Item> {
+    let view = |item: &String| shapes::Item {
+        item: item.clone(),
+        approved: record
+            .approval(of, item)
+            .map(|approval| shapes::Approved { by: approval.by.clone(), at: approval.at.into() }),
     };
     items.iter().map(view).collect()
 }
 
-fn to_send<'a>(plan: &'a Plan, record: &'a Record, judge: &'a Judge) -> Vec<ItemView<'a>> {
-    let view = |own: Handed<'a>| ItemView {
-        item: Cow::Owned(own.item),
-        approved: own.sent.map(|sent| ApprovedView { by: &sent.by, at: sent.at }),
+fn to_send(plan: &Plan, record: &Record, judge: &Judge) -> Vec<shapes::Item> {
+    let view = |own: Handed<'_>| shapes::Item {
+        item: own.item,
+        approved: own.sent.map(|sent| shapes::Approved { by: sent.by.clone(), at: sent.at.into() }),
     };
     judge.handed(plan, record).map(view).collect()
 }
 
-fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<HoldView> {
+fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<shapes::Hold> {
     if !matches!(record.live.phase, Phase::Running | Phase::Paused) {
         return None;
     }
     let length = plan.stages.get(plan.stage_index(record.live.stage.as_str())?)?.hold?;
-    let length_ms = i64::try_from(length.as_ms()).unwrap_or(i64::MAX);
     let elapsed_ms = record.held_since.map_or(0, |since| now.as_epoch_ms().saturating_sub(since.as_epoch_ms()));
+    let elapsed_ms = u64::try_from(elapsed_ms).unwrap_or_default().min(length.as_ms());
     let until = record.held_since.map(|since| since.plus(length));
-    Some(HoldView { length_ms: length.as_ms(), elapsed_ms: elapsed_ms.clamp(0, length_ms), until })
+    Some(shapes::Hold { length_ms: length.as_ms(), elapsed_ms, until: until.into() })
 }
 
-fn next(next: Next, blocked: &[Blocker]) -> NextView {
+fn next(next: Next, blocked: &[Blocker]) -> shapes::Next {
     let conditions: Vec<String> = blocked.iter().filter_map(Blocker::condition).collect();
-    NextView {
-        command: next.command.name(),
-        stage: next.stage,
-        percentage: next.percentage,
-        at: next.at,
-        earliest: blocked.iter().filter_map(Blocker::until).max().filter(|_| next.at.is_none()),
+    let earliest = blocked.iter().filter_map(Blocker::until).max().filter(|_| next.at.is_none());
+    shapes::Next {
+        command: Text::word(next.command.name()),
+        text: explain::step(next.command.name(), next.stage.as_ref(), next.percentage),
+        stage: next.stage.as_ref().map(Text::from),
+        percentage: next.percentage.map(Into::into),
+        at: next.at.into(),
+        earliest: earliest.into(),
         condition: (!conditions.is_empty()).then(|| listed(&conditions)),
     }
 }

@@ -15,7 +15,7 @@
 //! tenth are more than that, so whoever is over a limit is known, and whoever is not is not taken for it.
 //! (Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k elements", ICDT 2005.)
 //!
-//! What is here is in memory alone. It begins anew with the controller, which counts too little then, never too
+//! What is here is in memory alone. It starts over with the controller, which counts too little then, never too
 //! much.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -39,7 +39,7 @@ impl std::fmt::Display for Partial {
             Self::Empty => f.write_str("the value of `plans` has no rollouts; those known before stay"),
             Self::Keyless(count) => write!(
                 f,
-                "{count} of the rollouts in the value of `plans` cannot be told by their key, so those known before stay"
+                "{count} of the rollouts in the value of `plans` cannot be identified by their key, so those known before stay"
             ),
             Self::Lacks(keys) => write!(
                 f,

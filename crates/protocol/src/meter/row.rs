@@ -54,7 +54,7 @@ impl Happened {
     }
 }
 
-/// A subject that the hash has dealt out.
+/// A subject that the hash has assigned.
 #[derive(Clone, Copy, Debug)]
 pub struct Dealt {
     /// Its slice.

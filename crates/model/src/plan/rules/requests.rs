@@ -105,7 +105,7 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths
         if earlier.contains(pattern) {
             rules.unwise(
                 &steps,
-                format!("`{pattern}` stands in a rule before this one"),
+                format!("`{pattern}` is in a rule before this one"),
                 "make one rule of the two".to_owned(),
             );
         }

@@ -41,7 +41,7 @@ fn stages(rules: &mut Rules<'_>) {
     for (index, stage) in plan.stages.iter().enumerate() {
         if is_rushed(plan, index) {
             let message = format!(
-                "the stage `{}` raises the percentage to {} % and has neither a hold nor a gate of its own, so nobody looks at its figures before the next stage",
+                "the stage `{}` raises the percentage to {} % and has neither a hold nor a gate of its own, so the next stage follows before anyone sees its figures",
                 stage.name, stage.percentage
             );
             rules.error(&[Key("stage"), Index(index)], message, "give it a `hold`, such as \"1h\", or `gates`; a `checklist` or `advance = \"manual\"` waits for people".to_owned());
@@ -61,7 +61,7 @@ fn stages(rules: &mut Rules<'_>) {
         };
         rules.warn(
             &[Key("stage"), Index(index)],
-            format!("the last stage `{}` has no `hold`, so the rollout completes {when}, before anybody has seen it with everybody on new", last.name),
+            format!("the last stage `{}` has no `hold`, so the rollout completes {when}, before anyone has seen it at 100 %", last.name),
             "give it a `hold`, such as \"1d\"".to_owned(),
         );
     }
@@ -77,7 +77,7 @@ fn guardrails(rules: &mut Rules<'_>) {
         let message = if plan.guardrails.is_empty() {
             "nothing guards this rollout: the built-in guardrails are off, and the plan has none of its own"
         } else {
-            "nothing guards this rollout: the built-in guardrails are off, and its own only tell somebody"
+            "nothing guards this rollout: the built-in guardrails are off, and its own only send alerts"
         };
         rules.warn(at, message.to_owned(), "leave `defaults = \"none\"` out, or add a [[guardrail]] such as `when = \"error_rate > legacy\"` with `then = \"rollback\"`".to_owned());
     } else if !own_acts {
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(
             last(""),
             [
-                "warning stage[1]: the last stage `full` has no `hold`, so the rollout completes as soon as its gates pass, before anybody has seen it with everybody on new"
+                "warning stage[1]: the last stage `full` has no `hold`, so the rollout completes as soon as its gates pass, before anyone has seen it at 100 %"
             ]
         );
         assert!(
@@ -200,7 +200,7 @@ mod tests {
         ));
         assert!(
             of(r#""defaults":"none","guardrail":[{"when":"errors > 5","then":"alert"}]"#)[0]
-                .ends_with("its own only tell somebody")
+                .ends_with("its own only send alerts")
         );
         assert!(
             of(r#""defaults":"builtin""#)[0].starts_with("warning : only the built-in guardrails guard this rollout")

@@ -1,0 +1,152 @@
+//! What was measured, for plots.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tidegate_model::Name;
+use tidegate_model::variant::Variant;
+
+use super::vocabulary::EvidenceOf;
+use super::{Percent, Text, Time, shape};
+
+/// What was measured of a rollout.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Metrics {
+    /// The rollout.
+    pub rollout: Text<Name>,
+    /// From when on.
+    pub since: Time,
+    /// Now, by the controller's clock.
+    pub at: Time,
+    /// How many minutes a window spans: 1 or 60.
+    pub minutes: u32,
+    /// The one that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Text<Name>>,
+    /// Those of the plan that are measured.
+    pub endpoints: Vec<Text<Name>>,
+    /// The oldest first. Those that are over stand as they were stored.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<Measured>"))]
+    pub windows: Vec<Box<RawValue>>,
+    /// The sequential tests.
+    pub evidence: Vec<Evidence>,
+}
+
+shape! {
+    /// What was measured under one revision in one minute or hour.
+    pub struct Measured {
+        /// When it begins.
+        pub at: Time,
+        /// How many minutes it spans: 1 or 60.
+        pub minutes: u32,
+        /// Under which revision.
+        pub revision: u64,
+        /// In effect under this revision, where its history is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub percentage: Option<Percent>,
+        /// The sides: of the whole rollout, or of the endpoint that was asked for.
+        pub sides: Vec<MeasuredSide>,
+        /// Distinct users of the whole rollout; to 1,024 exactly, then to about 3 %.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub subjects: Option<Subjects>,
+    }
+}
+
+shape! {
+    /// Distinct users by side.
+    pub struct Subjects {
+        /// On legacy.
+        pub legacy: f64,
+        /// On new.
+        pub new: f64,
+    }
+}
+
+shape! {
+    /// One side: of the whole rollout, or of the endpoint that was asked for.
+    pub struct MeasuredSide {
+        /// Which.
+        pub variant: Text<Variant>,
+        /// Absent for the whole rollout.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub endpoint: Option<Text<Name>>,
+        /// That the side was asked to answer.
+        pub requests: u64,
+        /// Those that failed, as the plan defines it: answered with a 5xx, too late or not at all.
+        pub errors: u64,
+        /// Those that it answered with a 4xx. This and the next three are absent in windows of older versions.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub client_errors: Option<u64>,
+        /// Those that had no headers in time.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub timeouts: Option<u64>,
+        /// Those that their clients gave up before there were headers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub abandoned: Option<u64>,
+        /// Pages whose body ended early or stalled.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub broken: Option<u64>,
+        /// Those that legacy answered in its place.
+        pub rescued: u64,
+        /// Page views that reported.
+        pub pages: u64,
+        /// Those with a JavaScript error.
+        pub failed_pages: u64,
+        /// JavaScript errors.
+        pub js_errors: u64,
+        /// By status from 400: those answered with it. The lowest 16; absent for none.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        pub statuses: BTreeMap<String, u64>,
+        /// By `errors`, `client_errors`, `timeouts`, `abandoned`, `broken` or `status.NNN`: those of a user or client
+        /// that had one in the same minute already. Rates leave them out; absent for none.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        pub repeats: BTreeMap<String, u64>,
+        /// By measure (`latency`, `waited`, `lcp`, `fcp`, `cls`, `inp`, `ttfb`, `timing.NAME`): quantiles to 2 %, in
+        /// milliseconds but for `cls`.
+        pub measures: BTreeMap<String, Quantiles>,
+    }
+}
+
+shape! {
+    /// Quantiles of what was measured; null without observations.
+    pub struct Quantiles {
+        /// How many observations.
+        pub count: u64,
+        /// The median.
+        pub p50: Option<f64>,
+        /// The third quartile.
+        pub p75: Option<f64>,
+        /// The 95th percentile.
+        pub p95: Option<f64>,
+        /// The 99th percentile.
+        pub p99: Option<f64>,
+    }
+}
+
+shape! {
+    /// How far a comparison is from its decision: a sequential test, which may be evaluated as often as one likes.
+    pub struct Evidence {
+        /// What it serves.
+        pub of: Text<EvidenceOf>,
+        /// The condition.
+        pub condition: String,
+        /// The metric.
+        pub metric: String,
+        /// Null where it is too large for a number.
+        pub e_value: Option<f64>,
+        /// The threshold from which it is significant.
+        pub e_needed: Option<f64>,
+        /// The same in words.
+        pub text: String,
+        /// The last minute of a comparison that is not made any more, such as after a rollback; it is shown for two
+        /// hours.
+        #[serde(skip_serializing_if = "Time::is_unknown")]
+        pub ended: Time,
+        /// `e_value` at the end of each minute of the last two hours in which it was evaluated, the oldest first. A
+        /// controller that is restarted begins a new one.
+        pub trail: Vec<(Time, Option<f64>)>,
+    }
+}

@@ -1,0 +1,46 @@
+//! The shapes of the API's answers, once: the worker writes them, the command reads them, and the OpenAPI document
+//! is made of them (`make format` writes it, and a test holds it to them).
+//!
+//! 1. What is written is as the document says. A field that may be absent has `skip_serializing_if`.
+//! 2. Reading is tolerant: a field that is missing has its default, one that is not known here is ignored, and a
+//!    word that is not known here ([`Text`]) stays as it is. So an older command can still stop a rollout of a newer
+//!    deployment, and a newer command one of an older.
+//! 3. Fields are only added.
+//!
+//! To add a shape: a struct in [`shape!`] here, its name in [`document`](super::document), the route in
+//! `openapi.json` by hand with a `$ref` to it, then `make format`.
+
+mod change;
+mod measured;
+mod others;
+mod outbox;
+mod problem;
+mod record;
+mod rollout;
+mod signals;
+mod text;
+pub mod vocabulary;
+
+pub use change::{AllDone, Changed, Consequences, Done, Ends, Moves, Refused, Standing, Step, Tried, Warning};
+pub use measured::{Evidence, Measured, MeasuredSide, Metrics, Quantiles, Subjects};
+pub use others::{Assignment, Health, PlanApplied, PlansApplied, Preview, Session, SignalTaken, SnapshotHealth};
+pub use outbox::{ChannelTest, ChannelTests, NotRetried, Outbox, OutboxChannel, OutboxMessage, Retried};
+pub use problem::{Fault, Problem, RefusedPlan};
+pub use record::{Entry, Explanation, History, Message, Messages, RecordedCommand, RollbackTo};
+pub use rollout::{
+    Adopted, Approved, Blocker, Checklist, ConfigFault, Gate, Guardrail, HeldList, Hold, Item, Judgement, Next, NotNow,
+    Published, Reach, Rollout, Rollouts, StageView, State, Term,
+};
+pub use signals::{DeliveryTaken, DeliveryTakenBy, ReceiverState, SignalState};
+pub use text::{Percent, Text, Time};
+
+/// Derives what every shape has.
+macro_rules! shape {
+    ($shape:item) => {
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[serde(default)]
+        $shape
+    };
+}
+use shape;

@@ -1,0 +1,88 @@
+//! Signals: what others report, and where it comes from.
+
+use tidegate_model::plan::receiver::ReceiverKind;
+use tidegate_model::plan::words::SignalKind;
+use tidegate_model::{Duration, Name};
+
+use super::vocabulary::SignalSource;
+use super::{Text, Time, shape};
+
+shape! {
+    /// A signal, as it was last reported.
+    pub struct SignalState {
+        /// Its name.
+        pub name: Text<Name>,
+        /// What it is.
+        pub kind: Text<SignalKind>,
+        /// Whether somebody reports it, a receiver gets it, or Tidegate asks for it.
+        pub source: Text<SignalSource>,
+        /// The receiver that gets it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub receiver: Option<Text<Name>>,
+        /// For people.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub description: Option<String>,
+        /// The last report: a gauge's value, or a number of events.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub value: Option<f64>,
+        /// When that was.
+        #[serde(skip_serializing_if = "Time::is_unknown")]
+        pub at: Time,
+        /// It is too old to count, or its source has no data now.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        pub is_stale: bool,
+        /// Why its source has no value.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub error: Option<String>,
+        /// Since when it has none.
+        #[serde(skip_serializing_if = "Time::is_unknown")]
+        pub since: Time,
+    }
+}
+
+shape! {
+    /// A receiver, and what has arrived there.
+    pub struct ReceiverState {
+        /// Its name.
+        pub name: Text<Name>,
+        /// What sends to it.
+        pub kind: Text<ReceiverKind>,
+        /// Where the tool posts to, on any host that Tidegate serves.
+        pub path: String,
+        /// No delivery for longer is a fault.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub heartbeat: Option<Text<Duration>>,
+        /// When something last arrived.
+        #[serde(skip_serializing_if = "Time::is_unknown")]
+        pub last_at: Time,
+        /// That is longer ago than its heartbeat.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        pub is_silent: bool,
+        /// How many alerts fire that its rules are about.
+        pub firing: usize,
+    }
+}
+
+shape! {
+    /// A delivery that was taken in.
+    pub struct DeliveryTaken {
+        /// The receiver.
+        pub receiver: Text<Name>,
+        /// Those whose plan has it, and whose secret proves the delivery.
+        pub rollouts: Vec<DeliveryTakenBy>,
+    }
+}
+
+shape! {
+    /// What a delivery was to one rollout.
+    pub struct DeliveryTakenBy {
+        /// The rollout.
+        pub rollout: Text<Name>,
+        /// How many alerts or facts it held.
+        pub alerts: usize,
+        /// How many of them were news.
+        pub new: usize,
+        /// The signals that were reported.
+        pub signals: Vec<Text<Name>>,
+    }
+}
