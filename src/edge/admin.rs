@@ -4,7 +4,7 @@ use web_sys::{Request, Response};
 use worker::Env;
 
 use super::{api, beacon, clock, console, glue, isolate, session};
-use tidegate_model::number::{Plain, rounded};
+use tidegate_model::number::rounded;
 use tidegate_protocol::address::Address;
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
@@ -120,7 +120,7 @@ pub fn answer(request: &AdminRequest<'_>, reply: &Reply) -> Response {
 
 fn health() -> Response {
     let health = isolate::with(|isolate| isolate.health(clock::now_ms()));
-    let age_ms = health.age_ms.map_or_else(|| "null".to_owned(), |age_ms| Plain(rounded(age_ms, 0)).to_string());
+    let age_ms = health.age_ms.map_or_else(|| "null".to_owned(), |age_ms| rounded(age_ms, 0).to_string());
     let body = format!(
         r#"{{"status":"ok","version":"{}","snapshot":{{"revision":{},"rollouts":{},"age_ms":{age_ms}}}}}"#,
         env!("CARGO_PKG_VERSION"),

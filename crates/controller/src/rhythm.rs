@@ -1,6 +1,8 @@
 //! How often the controller does things by itself. What it does then is the same in any rhythm: a simulated life, which
 //! has weeks to live through in a second, has a slower one than operation.
 
+use tidegate_decide::judge::term::Manner;
+
 /// How often things are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rhythm {
@@ -12,6 +14,8 @@ pub struct Rhythm {
     pub poll_ms: i64,
     /// It is polled again after this long where there is an occasion, in milliseconds.
     pub poll_fresh_ms: i64,
+    /// How evaluations are made.
+    pub manner: Manner,
     /// Old minutes become hours this often, in minutes.
     pub fold_minutes: u64,
 }
@@ -19,6 +23,13 @@ pub struct Rhythm {
 impl Default for Rhythm {
     /// That of operation.
     fn default() -> Self {
-        Self { evaluate_ms: 10_000, evaluate_soon_ms: 2_000, poll_ms: 30_000, poll_fresh_ms: 2_000, fold_minutes: 1 }
+        Self {
+            evaluate_ms: 10_000,
+            evaluate_soon_ms: 2_000,
+            poll_ms: 30_000,
+            poll_fresh_ms: 2_000,
+            manner: Manner::default(),
+            fold_minutes: 1,
+        }
     }
 }

@@ -8,7 +8,6 @@ use tidegate_model::Instant;
 use tidegate_model::command::Command;
 use tidegate_model::figure::{Basis, Because, Counted, Exposures, Figure, Missing, Now, Shows, Unit};
 use tidegate_model::history::{Entry, EntryCause, KvFound};
-use tidegate_model::number::Plain;
 
 /// What a guardrail says while nothing goes to new.
 pub const NOBODY_ON_NEW: &str = "no traffic on new";
@@ -174,7 +173,7 @@ fn tested(figure: &Figure) -> String {
     if figure.basis == Basis::SampleRatio {
         return String::new();
     }
-    let times = if (figure.bound - 1.0).abs() < 1e-9 { String::new() } else { format!("{}x ", Plain(figure.bound)) };
+    let times = if (figure.bound - 1.0).abs() < 1e-9 { String::new() } else { format!("{}x ", figure.bound) };
     let what = match figure.shows.unwrap_or_default() {
         Shows::More => format!("more than {times}legacy's"),
         Shows::Less => format!("less than {times}legacy's"),
@@ -201,14 +200,14 @@ fn decided(figure: &Figure) -> String {
             let rest = rest_ms
                 .map(|rest| format!("; the rest takes about {} at this traffic", rounded(rest)))
                 .unwrap_or_default();
-            format!("not enough data: {} of {} {} on new{over}{rest}", count(found), Plain(needed), noun(figure.of))
+            format!("not enough data: {} of {needed} {} on new{over}{rest}", count(found), noun(figure.of))
         }
         Because::TooFewUsers { found, needed } => {
             let over = figure.span.as_deref().map(|span| format!(" over {span}")).unwrap_or_default();
-            format!("not enough data: {} of {} users on new{over}", count(found), Plain(needed))
+            format!("not enough data: {} of {needed} users on new{over}", count(found))
         }
         Because::TooFewOfLegacy { found, needed } => {
-            format!("not enough data: {} of {} {} on legacy", count(found), Plain(needed), noun(figure.of))
+            format!("not enough data: {} of {needed} {} on legacy", count(found), noun(figure.of))
         }
         Because::Held { for_ms, needed_ms } => {
             let needed = i64::try_from(needed_ms).unwrap_or(i64::MAX);

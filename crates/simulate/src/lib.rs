@@ -23,11 +23,13 @@ pub mod life;
 mod platform;
 pub mod point;
 pub mod population;
+mod rhythm;
 pub mod run;
 pub mod scenario;
 pub mod summary;
 pub mod told;
 pub mod traffic;
+mod watch;
 pub mod world;
 
 pub use run::Simulation;

@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use tidegate_model::number::{Plain, rounded};
+use tidegate_model::number::rounded;
 
 /// A number with three digits that matter, and none that say nothing.
 pub fn short(value: f64) -> String {
@@ -11,12 +11,12 @@ pub fn short(value: f64) -> String {
         _ if size >= 1.0 => 2,
         _ => 3,
     };
-    Plain(rounded(value, places)).to_string()
+    rounded(value, places).to_string()
 }
 
 /// A whole number, with thousands apart.
 pub fn count(value: f64) -> String {
-    let digits = Plain(rounded(value.max(0.0), 0)).to_string();
+    let digits = rounded(value.max(0.0), 0).to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
