@@ -9,7 +9,7 @@ SOURCES := $(shell find src crates -name '*.rs') Cargo.toml Cargo.lock $(wildcar
 export WRANGLER_SEND_METRICS := false
 export CONSOLE_HOST
 
-.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser test-build build build-edge build-rehearse build-www build-command bench bench-native bench-edge bench-propagation bench-flushes judge-bench soak size lint format deploy deploy-check clean setup
+.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser test-build build build-edge build-rehearse build-www build-command bench bench-native bench-edge bench-cold bench-propagation bench-flushes judge-bench soak size lint format deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -41,8 +41,9 @@ $(COMMAND): $(SOURCES)
 demo: build ## Watch a rollout advance, break and roll back, with a thousand visitors (PORT=8787)
 	@PORT=$(PORT) node scripts/demo.mjs
 
-screenshots: build ## Take the README's pictures of the running demo (CHROMIUM= names another one)
+screenshots: build ## Take the pictures of the documents: messages, and the running demo (CHROMIUM= names another one)
 	@scripts/chromium.sh
+	@node scripts/previews.mjs
 	@PORT=$(PORT) node scripts/screenshots.mjs
 
 traffic: ## Send visitors through `make dev` (RATE=100 page views a second, VISITORS=1000 of them)
@@ -96,7 +97,7 @@ format: setup ## Lay the code out, and mend what Biome can mend safely
 	node scripts/api-types.mjs
 	npx biome check --write .
 
-bench: bench-native bench-edge bench-propagation bench-flushes size ## Measure against the goals: native, in workerd, propagation, flushes, size
+bench: bench-native bench-edge bench-cold bench-propagation bench-flushes size ## Measure against the goals: native, in workerd, propagation, flushes, size
 
 bench-native: setup ## Measure assignments, routing, groups and the reading of large plans natively
 	cargo bench --quiet --bench decisions
@@ -104,6 +105,9 @@ bench-native: setup ## Measure assignments, routing, groups and the reading of l
 
 bench-edge: build ## Measure requests against other workers in the same workerd
 	node benches/edge/run.mjs
+
+bench-cold: build ## Measure the start of an isolate beside a bare pass-through's, and what is in memory then
+	node benches/edge/cold.mjs
 
 bench-propagation: build ## Measure how long commands take to reach every isolate, whatever KV does
 	node benches/edge/propagation.mjs

@@ -233,6 +233,7 @@ fn report(rollout: Name, n: u32) -> Report {
         is_view: true,
         js_errors: 1,
         measures: vec![(Measure::Vital(Vital::Lcp), 190)],
+        values: Vec::new(),
         events: vec![format!("event-{}", n / 2_000).parse().unwrap()],
     }
 }

@@ -39,7 +39,7 @@ export type Verdict = 'pass' | 'fail' | 'inconclusive';
 /** The name of the token; or `schedule` (the plan), `kv` (an edit by hand in KV), `guardrail`. */
 export type Actor = string;
 
-/** `phase`: not in this phase. `killed`: revive it first. `not-killed`: there is nothing to revive. `kill-key`: a kill key stands in KV and only deleting it there ends the kill. `checklist`: items are open. `early`: before the plan's `start`. `guardrail`: one has acted, and nobody has gone on since. `other-key`: `confirm` names another rollout. `nothing-open`: nothing is left to approve. `frozen`: in a `freeze`. `enter`: outside the next stage's `enter`. `last-stage`: there is no next one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `would-rise`: a rollback goes down. `running-plan`: the plan of a started rollout cannot change in this way. `unread-plan`: what is stored of the rollout cannot be read; kill, pause and a rollback to 0 % work, and applying its plan anew mends it. */
+/** `phase`: not in this phase. `killed`: revive it first. `not-killed`: there is nothing to revive. `kill-key`: a kill key stands in KV and only deleting it there ends the kill. `checklist`: items are open. `early`: before the plan's `start`. `guardrail`: one has acted, and nobody has gone on since. `gates`: gates of the stage fail. `other-key`: `confirm` names another rollout. `nothing-open`: nothing is left to approve. `frozen`: in a `freeze`. `enter`: outside the next stage's `enter`. `last-stage`: there is no next one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `would-rise`: a rollback goes down. `running-plan`: the plan of a started rollout cannot change in this way. `unread-plan`: what is stored of the rollout cannot be read; kill, pause and a rollback to 0 % work, and applying its plan anew mends it. */
 export type Refusal =
   | 'phase'
   | 'killed'
@@ -50,6 +50,7 @@ export type Refusal =
   | 'frozen'
   | 'enter'
   | 'guardrail'
+  | 'gates'
   | 'other-key'
   | 'nothing-open'
   | 'last-stage'
@@ -203,6 +204,7 @@ export type Figure = {
       | 'no_signal'
       | 'no_gauge'
       | 'old_gauge'
+      | 'no_data'
       | 'no_count'
       | 'silent'
       | 'nothing';
@@ -294,6 +296,7 @@ export type StoredFigure = {
       | 'no_signal'
       | 'no_gauge'
       | 'old_gauge'
+      | 'no_data'
       | 'no_count'
       | 'silent'
       | 'nothing';
@@ -547,6 +550,8 @@ export type Rollout = {
   guardrails: Guardrail[];
   sample_ratio?: Judgement;
   checklist?: Checklist;
+  /** The messages of the plan that people were handed to send (`by` of a `[[notice]]`). `approve` ticks one off; nothing waits for them. Absent for none. */
+  to_send?: Item[];
   hold?: Hold;
   next?: Next;
   /** All that keeps the schedule from going on. */
@@ -571,6 +576,10 @@ export type Rollout = {
   /** The role that looks after the current stage. */
   owner?: Name;
   faults: ConfigFault[];
+  /** The plan's signals, with the last report of each. */
+  signals?: SignalState[];
+  /** Where other tools deliver what becomes signals. */
+  receivers?: ReceiverState[];
   /** Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that nobody has ever reported. */
   never_reported?: string[];
   /** The same in a sentence. */
@@ -1015,6 +1024,112 @@ export type Message = {
   guardrail?: number;
 };
 
+export type Outbox = {
+  messages: OutboxMessage[];
+  /** The channels of all plans, and those that something waits for. */
+  channels: OutboxChannel[];
+  at: Time;
+};
+
+export type OutboxMessage = {
+  /** Its receiver gets it too, each time that it is sent. */
+  id: string;
+  at: Time;
+  rollout: Name;
+  revision?: Revision;
+  channel: Name;
+  channel_kind?: ChannelKind;
+  /** What it is about. */
+  kind:
+    | 'alert'
+    | 'resolved'
+    | 'escalation'
+    | 'checkin'
+    | 'digest'
+    | 'notice'
+    | 'stage'
+    | 'rollback'
+    | 'kill'
+    | 'waiting'
+    | 'blocked'
+    | 'fault'
+    | 'report'
+    | 'test';
+  urgency: 'info' | 'warning' | 'critical';
+  /** Its first line. */
+  headline: string;
+  state: 'waiting' | 'sent' | 'dead';
+  tries: number;
+  next_try?: Time;
+  /** Why the last try failed. */
+  error?: string;
+  /** How many messages it is made of. */
+  folded: number;
+  ended_at?: Time;
+};
+
+export type OutboxChannel = {
+  channel: Name;
+  kind?: ChannelKind;
+  /** The rollouts whose plans define it like this. */
+  rollouts: Name[];
+  waiting: number;
+  oldest?: Time;
+  /** Whether its last message was given up. */
+  is_dead: boolean;
+  /** What is wrong with it. */
+  fault?: string;
+  /** What its last try failed over. */
+  error?: string;
+  /** Messages that were ever sent to channels of this name. */
+  sent: number;
+  /** Tries that have ever failed. */
+  failed: number;
+  /** Messages that were ever given up. */
+  dead: number;
+};
+
+/** What carries the messages of a channel. */
+export type ChannelKind =
+  | 'slack'
+  | 'teams'
+  | 'pagerduty'
+  | 'opsgenie'
+  | 'jsm'
+  | 'jira'
+  | 'mail'
+  | 'statuspage'
+  | 'sentry'
+  | 'grafana'
+  | 'webhook';
+
+export type Retried = {
+  /** The ids of the messages that are sent again now. */
+  retried: string[];
+  /** Those that are not. */
+  skipped: {
+    id: string;
+    why: string;
+  }[];
+};
+
+export type ChannelTests = {
+  tests: ChannelTest[];
+};
+
+export type ChannelTest = {
+  channel: Name;
+  kind: ChannelKind;
+  rollouts: Name[];
+  /** `nothing` where this kind of channel has no test message. */
+  outcome: 'sent' | 'nothing' | 'failed' | 'refused';
+  error?: string;
+  status?: number;
+  /** The beginning of the answer. */
+  body?: string;
+  took_ms: number;
+};
+
 export type History = {
   /** The newest first, byte for byte as their hashes cover them. */
   entries: Entry[];
@@ -1062,6 +1177,8 @@ export type Plan = {
   groups?: Record<string, Group>;
   /** Facts from outside, by name. */
   signals?: Record<string, SignalKind>;
+  /** Where other tools send what becomes signals, by name. */
+  receivers?: Record<string, Receiver>;
   /** Who is who. */
   roles?: Record<string, string>;
   /** When it starts by itself, after the checklist. */
@@ -1125,13 +1242,58 @@ export type Group = {
   kv?: boolean;
 };
 
+export type Receiver = {
+  kind: 'alertmanager' | 'grafana' | 'sentry' | 'datadog' | 'pagerduty' | 'json';
+  /** `secret:NAME`: each delivery brings it as a bearer token or as a password. */
+  token?: string;
+  /** `secret:NAME`: the sender signs with it. */
+  signing_secret?: string;
+  /** No delivery for longer is a fault, and its signals are inconclusive. */
+  heartbeat?: Duration;
+  signals?: {
+    /** Labels, fields or JSON pointers, and the values that they may have. */
+    match?: Record<string, string | string[]>;
+    /** A gauge: 1 while an alert fires. */
+    set?: Name;
+    /** A count: 1 for each new alert. */
+    count?: Name;
+    /** A gauge: the number at `at`. */
+    value?: Name;
+    /** A JSON pointer. */
+    at?: string;
+  }[];
+  description?: string;
+};
+
 export type SignalKind = {
   /** Events that are added up, or a level whose last value counts. */
-  kind: 'count' | 'gauge';
+  kind?: 'count' | 'gauge';
   /** Counts: silence for longer is inconclusive. */
   heartbeat?: Duration;
   /** Gauges: how long a value counts. Default: `5m`. */
   fresh?: Duration;
+  /** A query that Prometheus, or what speaks its API, answers with one number. The signal is a gauge. */
+  prometheus?: {
+    /** Its address, or `secret:NAME`. */
+    url: string;
+    /** PromQL. */
+    query: string;
+    /** How often. Default: `1m`. */
+    every?: Duration;
+    /** `secret:NAME`: a bearer token, or a whole `Authorization`. */
+    token?: string;
+  };
+  /** A JSON document that has a number at a path. The signal is a gauge. */
+  json?: {
+    /** Its address, or `secret:NAME`. */
+    url: string;
+    /** A JSON pointer. */
+    at: string;
+    /** How often. Default: `1m`. */
+    every?: Duration;
+    /** `secret:NAME`: a bearer token, or a whole `Authorization`. */
+    token?: string;
+  };
   description?: string;
 };
 
@@ -1222,6 +1384,52 @@ export type SignalReport =
       /** The level now, for `kind = "gauge"`. */
       value: number;
     };
+
+/** A signal, as it was last reported. */
+export type SignalState = {
+  name: Name;
+  kind: 'count' | 'gauge';
+  /** Whether somebody reports it, a receiver gets it, or Tidegate asks for it. */
+  source: 'reported' | 'receiver' | 'prometheus' | 'json';
+  receiver?: Name;
+  description?: string;
+  /** The last report: a gauge's value, or how many events it told of. */
+  value?: number;
+  at?: Time;
+  /** That is too old to count, or is known no more. */
+  is_stale?: boolean;
+  /** Why its source has no value. */
+  error?: string;
+  /** Since when it has none. */
+  since?: Time;
+};
+
+/** A receiver, and what has arrived there. */
+export type ReceiverState = {
+  name: Name;
+  kind: 'alertmanager' | 'grafana' | 'sentry' | 'datadog' | 'pagerduty' | 'json';
+  /** Where the tool posts to, on any host that Tidegate serves. */
+  path: string;
+  heartbeat?: Duration;
+  /** When something last arrived. */
+  last_at?: Time;
+  /** That is longer ago than its heartbeat. */
+  is_silent?: boolean;
+  /** How many alerts fire that its rules are about. */
+  firing: number;
+};
+
+export type DeliveryTaken = {
+  receiver: Name;
+  rollouts: {
+    rollout: Name;
+    /** How many alerts or facts it held. */
+    alerts: number;
+    /** How many of them were news. */
+    new: number;
+    signals: Name[];
+  }[];
+};
 
 export type SignalTaken = {
   rollout: Name;
@@ -1324,7 +1532,9 @@ export type Problem = {
     | 'urn:tidegate:problem:invalid-plans'
     | 'urn:tidegate:problem:no-controller'
     | 'urn:tidegate:problem:unavailable'
-    | 'urn:tidegate:problem:no-signing-key';
+    | 'urn:tidegate:problem:no-signing-key'
+    | 'urn:tidegate:problem:unknown-receiver'
+    | 'urn:tidegate:problem:no-secret';
   /** The kind in words. */
   title: string;
   /** The HTTP status. */

@@ -10,7 +10,7 @@ export interface Env {
   [binding: string]: unknown;
 }
 
-/** What the wasm module exports. Times are in milliseconds since 1970; steps are texts (src/edge/proxy.rs). */
+/** What the wasm module exports. Times are in milliseconds since 1970; steps are texts (crates/protocol/src/step.rs). */
 export interface Gate {
   fetch(request: Request, env: object): Promise<Response>;
   start(text: string, request: Request, env: Env, hasWaited: boolean, nowMs: number): string;
@@ -18,7 +18,8 @@ export interface Gate {
   answered(number: number, answer: string, nowMs: number): string;
   failed(number: number, why: string, error: string, nowMs: number): string;
   left(number: number, isSent: boolean, nowMs: number): void;
-  ended(number: number, isWhole: boolean, nowMs: number): void;
+  ended(number: number, isWhole: boolean, page: string | undefined, nowMs: number): void;
+  bodiless(number: number, status: number, nowMs: number): void;
   workDue(nowMs: number): number;
   countsDue(nowMs: number): boolean;
   refresh(env: Env): Promise<void>;

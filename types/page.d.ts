@@ -5,6 +5,7 @@ interface Beacon {
   variant?: string;
   stage?: string;
   time(name: string, ms: number): void;
+  value(name: string, number: number): void;
   event(name: string): void;
   view(): void;
 }

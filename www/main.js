@@ -5,6 +5,7 @@ import { explain } from './net/explain.js';
 import { history } from './net/history.js';
 import { takeToken } from './net/link.js';
 import { metrics } from './net/metrics.js';
+import { outbox } from './net/outbox.js';
 import { poll } from './net/poll.js';
 import { session } from './net/session.js';
 import { routeOf } from './state/route.js';
@@ -12,7 +13,7 @@ import { initial, reduce } from './state/state.js';
 import { createStore } from './state/store.js';
 import * as app from './views/app.js';
 
-const CONTROLLERS = [session, poll, command, metrics, history, explain];
+const CONTROLLERS = [session, poll, command, metrics, history, explain, outbox];
 
 // Before anything else sees the address.
 const token = takeToken();

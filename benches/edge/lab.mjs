@@ -86,10 +86,27 @@ export class Lab {
     return { cpu: (cpuMicros(this.workerd) - before) / requests, time: micros / requests };
   }
 
+  /** The CPU that workerd has taken since its start, in ms. */
+  cpuMs() {
+    return cpuMicros(this.workerd) / 1e3;
+  }
+
+  /** What workerd has in memory, in MB. */
+  residentMb() {
+    const pages = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.workerd}/status`, 'utf8'));
+    return Number(pages[1]) / 1024;
+  }
+
+  /** Ends the workerd; another one may start. */
+  async stop() {
+    await this.miniflare?.dispose();
+    this.miniflare = undefined;
+  }
+
   async close() {
     this.upstream.disconnect();
     this.load.disconnect();
-    await this.miniflare?.dispose();
+    await this.stop();
     await this.kv?.close();
   }
 }

@@ -18,7 +18,7 @@ const HELP = `node benches/edge/run.mjs [--quick] [--json] [--kv inside] [--only
   --kv      \`outside\` (default): KV is a server outside the measured process, as in production;
             \`inside\`: Miniflare's, whose work then counts as its readers'
   --only    of router,growthbook,tidegate,before: what to measure beside the pass-through
-TIDEGATE_BEFORE=FOLDER measures another build of the worker beside this one.`;
+TIDEGATE_BEFORE=FOLDER measures another build of the worker beside this one; several go with \`:\` between them.`;
 
 const { values: options } = parseArgs({
   options: {
@@ -40,7 +40,9 @@ const WARM_UP = options.quick ? 2_000 : 5_000;
 
 function chosen() {
   const only = options.only?.split(',') ?? Object.keys(WORKERS);
-  const names = Object.keys(WORKERS).filter((name) => name === 'pass' || name === 'control' || only.includes(name));
+  const names = Object.keys(WORKERS).filter(
+    (name) => name === 'pass' || name === 'control' || only.includes(name.replace(/\d+$/, '')),
+  );
   return names.filter((name) => {
     const missing = WORKERS[name].missing?.() ?? [];
     if (missing.length > 0)

@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const BUILD = process.env.TIDEGATE_BUILD ?? join(ROOT, 'build/worker');
-const CLI = join(ROOT, 'target/release/tidegate');
+export const CLI = process.env.TIDEGATE_COMMAND ?? join(ROOT, 'target/release/tidegate');
 
 async function bundled(name) {
   const { outputFiles } = await build({
@@ -98,7 +98,10 @@ const built = (title, folder) => ({
     };
   },
   seed(kv, _url, { origins }) {
-    const plans = execFileSync(CLI, ['compile', join(HERE, 'plan.toml')], { encoding: 'utf8' })
+    const plans = execFileSync(CLI, ['compile', join(HERE, 'plan.toml')], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
       .replaceAll('http://legacy.invalid', origins.legacy)
       .replaceAll('http://new.invalid', origins.new);
     const stages = JSON.parse(plans).rollouts.map(({ key }) => [`stage/${key}`, '50']);
@@ -108,8 +111,11 @@ const built = (title, folder) => ({
 });
 
 const tidegate = built('Tidegate', BUILD);
-/** Another build to measure beside it: what a change costs, in one run. */
-const before = process.env.TIDEGATE_BEFORE && { before: built('Tidegate before', process.env.TIDEGATE_BEFORE) };
+/** Other builds to measure beside it: what a change costs, in one run. */
+const folders = process.env.TIDEGATE_BEFORE?.split(':') ?? [];
+const before = Object.fromEntries(
+  folders.map((folder, n) => [`before${n || ''}`, built(folders.length > 1 ? folder : 'Tidegate before', folder)]),
+);
 
 /** In the order in which they run; `control` is the pass-through a second time. */
 export const WORKERS = {

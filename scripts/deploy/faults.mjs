@@ -44,6 +44,7 @@ export function judge({ config, consoleHost, plans, secrets }) {
   judgeWays(config, routes, host, refuse);
   judgeConsole({ ours, host, routes, plans }, refuse, warn);
   judgeUpstreams({ config, routes, plans }, refuse);
+  judgeMail({ config, plans, secrets }, refuse);
   judgeSecrets({ plans, secrets }, refuse, (what, help) => unknown.push({ what, help }));
   if (config.vars?.BEACON_ONE_NETWORK === 'allow')
     warn(
@@ -91,6 +92,27 @@ function judgeKv({ kv_namespaces: namespaces }, refuse) {
   else if (NO_ID.test(own.id ?? '')) refuse('The KV namespace ROLLOUTS has the placeholder for an id.', way);
   else if (!IS_ID.test(own.id))
     refuse(`\`${own.id}\` is no id of a KV namespace, which has 32 hexadecimal digits.`, way);
+}
+
+/** Mail needs the platform's binding, and a sender. */
+function judgeMail({ config, plans, secrets }, refuse) {
+  const isSet = (name) => config.vars?.[name] !== undefined || (Array.isArray(secrets) && secrets.includes(name));
+  for (const { file, plan } of plans) {
+    for (const [name, channel] of Object.entries(plan?.channels ?? {})) {
+      if (channel.mail === undefined && channel.email === undefined) continue;
+      const binding = channel.binding ?? 'EMAIL';
+      if (!config.send_email?.some((own) => own.name === binding))
+        refuse(
+          `${file}: the channel ${name} sends mail by ${binding}, and the worker has no such binding.`,
+          `add [[send_email]] with name = "${binding}"`,
+        );
+      if (channel.from === undefined && !isSet('MAIL_FROM'))
+        refuse(
+          `${file}: the channel ${name} sends mail from nobody.`,
+          '`from` in the channel, or MAIL_FROM under [vars]',
+        );
+    }
+  }
 }
 
 function judgeWays({ workers_dev: isOnWorkersDev }, routes, host, refuse) {

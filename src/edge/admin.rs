@@ -1,16 +1,20 @@
-//! The admin paths, under `/_tidegate/`: on every host, or on the console's alone where it has one.
+//! Requests that are Tidegate's own, under `/_tidegate/` or on the console's host.
 
 use web_sys::{Request, Response};
 use worker::Env;
 
-use super::{api, beacon, clock, console, glue, isolate, session};
-use tidegate_model::number::rounded;
+use super::{api, clock, glue, isolate};
+use tidegate_isolate::{Delivery, Reporting};
 use tidegate_protocol::address::Address;
+use tidegate_protocol::answer::Answer;
+use tidegate_protocol::api::asking::Asking;
+use tidegate_protocol::api::auth::Credentials;
 use tidegate_protocol::api::problem::Problem;
-use tidegate_protocol::api::{EXPOSITION, PREFIX, Reply, parameter};
-use tidegate_protocol::console::is_for_everybody;
-use tidegate_protocol::preview::{self, PreviewKey};
-use tidegate_protocol::www;
+use tidegate_protocol::api::session;
+use tidegate_protocol::api::{BODY_BYTES_MAX, Reply};
+use tidegate_protocol::beacon::body;
+use tidegate_protocol::own_paths::OwnPath;
+use tidegate_protocol::{preview, receive, www};
 
 /// A request to one of the paths.
 pub struct AdminRequest<'a> {
@@ -35,6 +39,11 @@ impl AdminRequest<'_> {
         self.raw.headers().get(name).ok().flatten()
     }
 
+    /// The network address that it comes from.
+    fn from(&self) -> String {
+        self.header("cf-connecting-ip").unwrap_or_default()
+    }
+
     /// Its body as text.
     ///
     /// # Errors
@@ -46,9 +55,9 @@ impl AdminRequest<'_> {
         read.ok_or_else(|| Problem::too_large(bytes_max))
     }
 
-    /// Whether it only reads.
-    pub fn is_read(&self) -> bool {
-        matches!(self.method.as_str(), "GET" | "HEAD")
+    /// A variable or a secret of the environment.
+    pub fn text(&self, name: &str) -> Option<String> {
+        glue::text(self.env, name)
     }
 }
 
@@ -56,117 +65,107 @@ impl AdminRequest<'_> {
 pub async fn serve(request: &Request, env: &Env) -> Response {
     isolate::prepare(env);
     let url = request.url();
-    // The URL was an address when the request was found to be one of these.
-    let address =
-        Address::parse(&url).unwrap_or(Address { scheme: "https", authority: "", path: "/", path_and_query: "/" });
-    route(&AdminRequest { method: request.method(), address, raw: request, env }).await
-}
-
-/// Answers a path under `/_tidegate/`.
-async fn route(request: &AdminRequest<'_>) -> Response {
-    if !is_for_everybody(request.address.path)
-        && !console::with(request.env, |console| console.serves(&request.address))
-    {
-        return glue::plain(
-            404,
-            "text/plain; charset=utf-8",
-            "",
-            if request.method == "HEAD" { "" } else { "Not found.\n" },
-        );
-    }
-    if request.address.path == session::PATH {
-        return session::serve(request).await;
-    }
-    if let Some(path) = request.address.path.strip_prefix(PREFIX) {
-        return api::route(request, path).await;
-    }
-    let is_read = request.is_read();
-    match request.address.path {
-        EXPOSITION => api::expose(request).await,
-        "/_tidegate/health" if is_read => health(),
-        preview::PATH if is_read => open_preview(request),
-        beacon::PATH => beacon::serve(request).await,
-        "/_tidegate/health" | preview::PATH => {
-            answer(request, &Problem::method_not_allowed(&request.method, "GET, HEAD").into())
-        }
-        // The page names its files beside itself. Nothing else is on a host that is the console's own.
-        "/_tidegate" | "/" if is_read => glue::plain(308, "text/plain; charset=utf-8", "location:/_tidegate/", ""),
-        path if is_read && www::is_file(path) => file(request).await,
-        path => answer(request, &Problem::not_found(path).into()),
-    }
+    let Some(address) = Address::parse(&url) else { return glue::answer(&Answer::text(400, "This is no address.")) };
+    let request = AdminRequest { method: request.method(), address, raw: request, env };
+    let path = isolate::with(|isolate| OwnPath::find(&request.method, &request.address, &isolate.settings().console));
+    let answered = match path {
+        OwnPath::File => return file(&request).await,
+        OwnPath::Nothing(answer) => Ok(answer),
+        OwnPath::Health => Ok(isolate::with(|isolate| isolate.health(clock::now_ms())).answer()),
+        OwnPath::Preview => Ok(open_preview(&request)),
+        OwnPath::Reports => take_report(&request).await,
+        OwnPath::SessionShown => api::admitted(&request).map(|(person, ends_s)| session::whose(&person, ends_s)),
+        OwnPath::SignIn => sign_in(&request).await,
+        OwnPath::SignOut => session::sign_out(&Sent::read(&request).credentials()),
+        OwnPath::Exposition => api::expose(&request).await,
+        OwnPath::Receiver(name) => deliver(&request, name).await.map(Answer::from),
+        OwnPath::Api(path) => api::handle(&request, path).await.map(Answer::from),
+    };
+    glue::answer(&answered.unwrap_or_else(Answer::from).to(&request.method))
 }
 
 /// The console or the beacon's script.
 async fn file(request: &AdminRequest<'_>) -> Response {
     let found = glue::asset(request.env, request.raw, &www::headers(request.address.path)).await;
-    found.unwrap_or_else(|| answer(request, &Problem::not_found(request.address.path).into()))
+    found.unwrap_or_else(|| glue::answer(&Answer::from(Problem::not_found(request.address.path)).to(&request.method)))
 }
 
-/// A reply as a response.
-pub fn answer(request: &AdminRequest<'_>, reply: &Reply) -> Response {
-    let content_type = if reply.is_problem { "application/problem+json" } else { "application/json" };
-    let etag = reply.revision.map(|revision| format!("etag:\"{revision}\"\n")).unwrap_or_default();
-    let allow = reply.allow.as_ref().map(|allow| format!("allow:{allow}\n")).unwrap_or_default();
-    let retry = reply.retry_after_s.map(|seconds| format!("retry-after:{seconds}\n")).unwrap_or_default();
-    let challenge = if reply.status == 401 { "www-authenticate:Bearer realm=\"tidegate\"\n" } else { "" };
-    let body = if request.method == "HEAD" { "" } else { &reply.body };
-    glue::plain(
-        reply.status,
-        content_type,
-        &format!("{etag}{allow}{retry}{challenge}x-content-type-options:nosniff"),
-        body,
-    )
+fn open_preview(request: &AdminRequest<'_>) -> Answer {
+    let now_s = clock::now_ms() / 1_000.0;
+    isolate::with(|isolate| {
+        preview::open(request.query(), request.address.authority, isolate.settings().previews.as_ref(), now_s)
+    })
 }
 
-fn health() -> Response {
-    let health = isolate::with(|isolate| isolate.health(clock::now_ms()));
-    let age_ms = health.age_ms.map_or_else(|| "null".to_owned(), |age_ms| rounded(age_ms, 0).to_string());
-    let body = format!(
-        r#"{{"status":"ok","version":"{}","snapshot":{{"revision":{},"rollouts":{},"age_ms":{age_ms}}}}}"#,
-        env!("CARGO_PKG_VERSION"),
-        health.revision,
-        health.rollouts
-    );
-    glue::plain(200, "application/json", "", &body)
-}
-
-/// Makes the browser keep the choice that the link's token makes, and sends it to the rollout.
-fn open_preview(request: &AdminRequest<'_>) -> Response {
-    let query = request.query();
-    let to = preview::destination(parameter(query, "to").as_deref());
-    let cookie = match parameter(query, "end") {
-        Some(key) if key.parse::<tidegate_model::Name>().is_ok() => preview::set_cookie(&key, None, 0),
-        Some(_) => {
-            return glue::plain(
-                400,
-                "text/plain; charset=utf-8",
-                "",
-                "This link ends no preview: its rollout has no valid name.\n",
-            );
-        }
-        None => {
-            let now_s = clock::now_ms() / 1_000.0;
-            let token = parameter(query, "token").unwrap_or_default();
-            let key = glue::text(request.env, "SIGNING_KEY").and_then(|key| PreviewKey::derive(&key));
-            match key.as_ref().and_then(|key| key.verify(&token, request.address.authority, now_s)) {
-                Some(choice) => {
-                    preview::set_cookie(choice.rollout, Some(&token), choice.expires_s.saturating_sub(now_s as u64))
-                }
-                None => {
-                    return glue::plain(
-                        403,
-                        "text/plain; charset=utf-8",
-                        "",
-                        "This preview link is expired, damaged, or meant for another host. Ask for a new one.\n",
-                    );
-                }
-            }
-        }
+/// Takes what a page reports.
+async fn take_report(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
+    let (from, origin, fetch_site) = (request.from(), request.header("origin"), request.header("sec-fetch-site"));
+    let reporting = Reporting {
+        method: &request.method,
+        from: &from,
+        origin: origin.as_deref(),
+        fetch_site: fetch_site.as_deref(),
+        host: request.address.authority,
     };
-    glue::plain(
-        303,
-        "text/plain; charset=utf-8",
-        &format!("location:{to}\nset-cookie:{cookie}\nreferrer-policy:no-referrer\nclear-site-data:\"cache\""),
-        "",
-    )
+    isolate::act(|isolate| isolate.admit_report(&reporting, clock::now_ms()))?;
+    let text = request.body(body::BODY_BYTES_MAX).await?;
+    isolate::act(|isolate| isolate.take_report(&reporting, &text, clock::now_ms()))?;
+    Ok(Answer::empty())
+}
+
+/// Takes what another tool delivers to a receiver.
+async fn deliver(request: &AdminRequest<'_>, receiver: &str) -> Result<Reply, Problem> {
+    let from = request.from();
+    isolate::act(|isolate| isolate.deliveries.admit(&from, clock::now_ms()))?;
+    if let Some(ms_max) = isolate::act(|isolate| isolate.deliveries.news_ms_max(clock::now_ms())) {
+        isolate::learn(request.env, ms_max).await;
+    }
+    isolate::with(|isolate| isolate.knows_receiver(receiver))?;
+    let body = request.body(receive::BODY_BYTES_MAX).await?;
+    let (header, secret) = (|name: &str| request.header(name), |name: &str| request.text(name));
+    let delivery = Delivery { receiver, from: &from, header: &header, secret: &secret };
+    let call = isolate::act(|isolate| isolate.deliver(&delivery, body, clock::now_ms()))?;
+    api::ask(request, &Asking::delivery(call)).await
+}
+
+async fn sign_in(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
+    let (from, sent) = (request.from(), Sent::read(request));
+    isolate::act(|isolate| isolate.sign_ins.admit(&sent.credentials(), &from, clock::now_ms()))?;
+    let text = request.body(BODY_BYTES_MAX).await?;
+    let tokens = request.text("ADMIN_TOKENS");
+    isolate::act(|isolate| isolate.sign_in(&text, &from, tokens.as_deref(), &request.address, clock::now_ms()))
+}
+
+/// Where a browser says that a request was sent from, and to.
+pub struct Sent {
+    to: String,
+    origin: Option<String>,
+    fetch_site: Option<String>,
+    is_read: bool,
+}
+
+impl Sent {
+    /// Reads it off a request.
+    pub fn read(request: &AdminRequest<'_>) -> Self {
+        Self {
+            to: request.address.origin(),
+            origin: request.header("origin"),
+            fetch_site: request.header("sec-fetch-site"),
+            is_read: matches!(request.method.as_str(), "GET" | "HEAD"),
+        }
+    }
+
+    /// What this says of who sends it.
+    pub fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            authorization: None,
+            sessions: Vec::new(),
+            origin: self.origin.as_deref(),
+            fetch_site: self.fetch_site.as_deref(),
+            own_origin: &self.to,
+            is_read: self.is_read,
+            reports: None,
+            now_s: clock::now_ms() / 1_000.0,
+        }
+    }
 }

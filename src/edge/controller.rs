@@ -20,11 +20,17 @@ use worker::worker_sys::DurableObjectState;
 use worker::{Delay, Env};
 
 use super::storage::ObjectStorage;
-use super::{clock, glue, log};
-use tidegate_controller::{Controller, Effect, Input, KvTexts, KvWrite, Publication, PublicationStep, ReadKv};
+use super::{clock, glue, log, messages};
+use tidegate_controller::{
+    Controller, Delivered, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, Outgoing, Publication, PublicationStep,
+    ReadKv, Trial,
+};
 use tidegate_model::Instant;
+use tidegate_model::plan::signal::Address;
+use tidegate_model::plan::words::SecretName;
 use tidegate_protocol::api::{Call, Reply};
 use tidegate_protocol::flush::{Answer, Flush};
+use tidegate_protocol::receive::pull;
 
 /// The binding of the KV namespace.
 const ROLLOUTS: &str = "ROLLOUTS";
@@ -68,6 +74,7 @@ struct Outcome {
     answer: Option<Answer>,
     reply: Option<Reply>,
     read: Option<ReadKv>,
+    trial: Option<Trial>,
 }
 
 /// The object has been made anew: what is in memory may be of another one.
@@ -122,6 +129,10 @@ async fn settled(object: &Rc<Object>, input: Input) -> Result<Option<Reply>, JsV
     while let Some(read) = outcome.read {
         outcome = read_in_time(object, read).await?;
     }
+    if let Some(trial) = outcome.trial {
+        let tried = join_all(trial.outgoing.iter().map(|(own, _)| messages::deliver(&object.env, own))).await;
+        outcome = handle(object, Input::Tried(trial, tried))?;
+    }
     Ok(outcome.reply)
 }
 
@@ -135,10 +146,16 @@ fn handle(object: &Rc<Object>, input: Input) -> Result<Outcome, JsValue> {
             Effect::Answer(answer) => outcome.answer = Some(answer),
             Effect::Reply(reply) => outcome.reply = Some(reply),
             Effect::ReadKv(read) => outcome.read = Some(read),
+            Effect::Fetch(fetch) => object.in_background(ask_source(Rc::clone(object), fetch)),
             Effect::Publish(publication) => object.in_background(publish(Rc::clone(object), publication)),
+            Effect::Send(outgoing) => {
+                for own in outgoing {
+                    object.in_background(send(Rc::clone(object), own));
+                }
+            }
+            Effect::Try(trial) => outcome.trial = Some(trial),
             Effect::WakeAt(at) => wake_at(object, at),
-            Effect::Log(line) if line.is_warning => log::warn(line.event, &line.subject, &line.message),
-            Effect::Log(line) => log::note(line.event, &line.subject, &line.message),
+            Effect::Log(line) => log::write(&line),
         }
     }
     Ok(outcome)
@@ -167,6 +184,12 @@ fn wake_at(object: &Object, at: Instant) {
     });
 }
 
+/// Sends a message, and hands in what became of it.
+async fn send(object: Rc<Object>, outgoing: Outgoing) {
+    let tried = messages::deliver(&object.env, &outgoing).await;
+    handle_alone(&object, Input::Delivered(Delivered { id: outgoing.id, delivery: tried.delivery }));
+}
+
 type Reading = Pin<Box<dyn Future<Output = Result<KvTexts, String>>>>;
 
 /// Reads KV. What comes too late is handed in when it comes.
@@ -189,6 +212,30 @@ async fn read_late(object: Rc<Object>, mut read: ReadKv, mut reading: Reading) {
             None => return,
         }
     }
+}
+
+/// Asks a source of signals, and hands in what it answers.
+async fn ask_source(object: Rc<Object>, fetch: Fetch) {
+    let answer = answer_of(&object.env, &fetch).await;
+    handle_alone(&object, Input::Fetched(Fetched { fetch, answer }));
+}
+
+async fn answer_of(env: &Env, fetch: &Fetch) -> Result<(u16, String), String> {
+    let pull = fetch.signal.pull().ok_or("it has no source")?;
+    let secret = |name: &SecretName| {
+        let value = glue::text(env, name.0.as_str()).filter(|value| !value.trim().is_empty());
+        value.ok_or_else(|| format!("the secret {} is not set", name.0))
+    };
+    let address = match pull.url {
+        Address::Secret(name) => secret(name)?,
+        Address::Plain(url) => url.clone(),
+    };
+    let authorization = pull.token.map(|name| secret(name).map(|value| pull::authorization(&value))).transpose()?;
+    let url = pull::url(&pull, &address)?;
+    let asked = glue::ask_source(&url, authorization, pull::ANSWER_BYTES_MAX, pull::ANSWER_MS_MAX).await;
+    // What the platform says may have the address in it, which is a secret.
+    let answer = asked.map_err(|error| pull::said(&glue::message(&error), &url))?;
+    Ok((answer.status(), answer.body()))
 }
 
 /// Does one step of a publication, and hands in what came of it.

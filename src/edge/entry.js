@@ -3,7 +3,7 @@
 // worker-build's own entry wraps each request in two Proxies, an eighth of the CPU that a bare
 // proxy takes. What it does for a module like ours is done in module.js.
 
-import { answer, discard, endsWell, Late, readRequest, readResponse, send, Upload } from './http.js';
+import { answer, discard, Late, readRequest, readResponse, send, Upload, watched } from './http.js';
 import { module, noteTrap } from './module.js';
 import openapi from './openapi.json';
 
@@ -214,7 +214,7 @@ function chosen(which, last, before) {
 
 /**
  * The answer with its edits, or as it is where the runtime refuses to copy it. A page is read a second time
- * beside its reader, to see that it ends as it should and is not blank.
+ * beside its reader, to see that it ends as it should and what is in it.
  * @param {Gate} gate
  * @param {Response} response
  * @param {string} edits
@@ -223,12 +223,12 @@ function chosen(which, last, before) {
  * @param {ExecutionContext} context
  */
 function edited(gate, response, edits, number, watchMs, context) {
-  if (watchMs > 0 && response.body === null) gate.ended(number, response.status !== 200, Date.now());
+  if (watchMs > 0 && response.body === null) gate.bodiless(number, response.status, Date.now());
   if (watchMs === 0 || response.body === null) return marked(response, edits, response.body);
   const [body, copy] = response.body.tee();
   context.waitUntil(
-    endsWell(copy, watchMs)
-      .then((isWhole) => gate.ended(number, isWhole, Date.now()))
+    watched(copy, watchMs)
+      .then(({ isWhole, page }) => gate.ended(number, isWhole, page, Date.now()))
       .catch((error) => noteTrap('page', error)),
   );
   return marked(response, edits, body);

@@ -3,24 +3,15 @@
 /** @import { Env } from '../../types/edge.js' */
 
 /**
- * An answer of our own; `headers` has a `name:value` on each line.
+ * An answer of our own; `headers` has a `name:value` on each line. The platform makes no 204 with a body.
  * @param {number} status
  * @param {string} contentType
  * @param {string} headers
- * @param {BodyInit | null} body
+ * @param {string} body
  */
 export function plain(status, contentType, headers, body) {
-  const answer = new Response(body, { status, headers: { 'content-type': contentType, 'cache-control': 'no-store' } });
-  for (const [name, value] of lines(headers)) answer.headers.append(name, value);
-  return answer;
-}
-
-/**
- * An answer that says nothing but its headers.
- * @param {string} headers
- */
-export function empty(headers) {
-  const answer = new Response(null, { status: 204, headers: { 'cache-control': 'no-store' } });
+  const [content, type] = status === 204 ? [null, {}] : [body, { 'content-type': contentType }];
+  const answer = new Response(content, { status, headers: { ...type, 'cache-control': 'no-store' } });
   for (const [name, value] of lines(headers)) answer.headers.append(name, value);
   return answer;
 }
@@ -105,8 +96,8 @@ export async function areSettledWithin(promises, ms) {
 }
 
 /**
- * The body of a request as text, or undefined where it is longer than `bytesMax`.
- * @param {Request} request
+ * The body of a request or an answer as text, or undefined where it is longer than `bytesMax`.
+ * @param {Request | Response} request
  * @param {number} bytesMax
  */
 export async function bodyText(request, bytesMax) {
@@ -131,6 +122,30 @@ export async function fetchText(url) {
   return response.text();
 }
 
+/**
+ * A small answer of another host, whole within a time. Redirects are not followed: the secret that goes along is
+ * for this host.
+ * @param {string} url
+ * @param {string | undefined} authorization
+ * @param {number} bytesMax
+ * @param {number} msMax
+ */
+export async function askSource(url, authorization, bytesMax, msMax) {
+  const headers = new Headers({ accept: 'application/json', 'user-agent': 'tidegate' });
+  if (authorization !== undefined) headers.set('authorization', authorization);
+  // The signal ends the body as well.
+  const signal = AbortSignal.timeout(msMax);
+  try {
+    const response = await fetch(url, { headers, redirect: 'manual', signal });
+    const body = await bodyText(response, bytesMax);
+    if (body === undefined) throw new Error(`its answer is longer than ${bytesMax >> 10} KB`);
+    return { status: response.status, body };
+  } catch (error) {
+    if (signal.aborted) throw new Error(`no answer within ${msMax / 1000} s`);
+    throw error;
+  }
+}
+
 const ALGORITHMS = {
   RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
   ES256: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
@@ -147,4 +162,64 @@ export async function isSigned(jwk, algorithm, text, signature) {
   const how = ALGORITHMS[algorithm];
   const key = await crypto.subtle.importKey('jwk', JSON.parse(jwk), how, false, ['verify']);
   return crypto.subtle.verify(how, key, signature, new TextEncoder().encode(text));
+}
+
+/**
+ * Sends a request of the outbox, follows no redirect, and reads the beginning of the answer, all within `ms`:
+ * the status, the headers as JSON, and the text.
+ * @param {string} method
+ * @param {string} url
+ * @param {string} headers pairs, as JSON
+ * @param {string} body
+ * @param {number} ms
+ * @param {number} bytesMax
+ */
+export async function deliver(method, url, headers, body, ms, bytesMax) {
+  const signal = AbortSignal.timeout(ms);
+  const sent = { method, headers: JSON.parse(headers), body: body || undefined, redirect: 'manual', signal };
+  const response = await fetch(url, /** @type {RequestInit} */ (sent)).catch((error) => {
+    throw new Error(signal.aborted ? `no answer within ${ms / 1_000} s` : `no answer: ${error.message}`);
+  });
+  // Whoever has answered has answered, whatever becomes of the body.
+  const text = await beginning(response, bytesMax).catch(() => '');
+  return [response.status, JSON.stringify([...response.headers]), text];
+}
+
+/**
+ * @param {Response} response
+ * @param {number} bytesMax
+ */
+async function beginning(response, bytesMax) {
+  const chunks = [];
+  let length = 0;
+  // Leaving the loop cancels the rest.
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    length += chunk.byteLength;
+    if (length >= bytesMax) break;
+  }
+  return new TextDecoder().decode((await new Blob(chunks).arrayBuffer()).slice(0, bytesMax));
+}
+
+/**
+ * Sends a mail by a binding; throws `CODE: message` where that refuses.
+ * @param {Env} env
+ * @param {string} binding
+ * @param {string} mail as JSON
+ * @param {number} ms
+ */
+export async function sendMail(env, binding, mail, ms) {
+  const bound = /** @type {{ send?: (mail: object) => Promise<unknown> } | undefined} */ (env[binding]);
+  if (typeof bound?.send !== 'function') throw new Error('E_NO_BINDING: ');
+  let timer;
+  const late = new Promise(
+    (_, reject) => (timer = setTimeout(() => reject(new Error(`E_SLOW: no answer within ${ms / 1_000} s`)), ms)),
+  );
+  try {
+    await Promise.race([bound.send(JSON.parse(mail)), late]);
+  } catch (error) {
+    throw new Error(error.message.startsWith('E_') ? error.message : `${error.code ?? 'E_MAIL'}: ${error.message}`);
+  } finally {
+    clearTimeout(timer);
+  }
 }

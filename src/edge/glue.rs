@@ -5,12 +5,11 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 use worker::Env;
 
+use tidegate_protocol::answer::Answer;
+
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    pub fn plain(status: u16, content_type: &str, headers: &str, body: &str) -> Response;
-
-    /// An answer that says nothing but its headers.
-    pub fn empty(headers: &str) -> Response;
+    fn plain(status: u16, content_type: &str, headers: &str, body: &str) -> Response;
 
     /// One of the worker's static assets with these headers, where there is such a one.
     pub async fn asset(env: &JsValue, request: &Request, headers: &str) -> Option<Response>;
@@ -38,8 +37,43 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = fetchText)]
     pub async fn fetch_text(url: &str) -> Result<String, JsValue>;
 
+    /// What another host has answered.
+    pub type SourceAnswer;
+
+    #[wasm_bindgen(method, getter)]
+    pub fn status(this: &SourceAnswer) -> u16;
+
+    #[wasm_bindgen(method, getter)]
+    pub fn body(this: &SourceAnswer) -> String;
+
+    #[wasm_bindgen(catch, js_name = askSource)]
+    pub async fn ask_source(
+        url: &str,
+        authorization: Option<String>,
+        bytes_max: u32,
+        ms_max: u32,
+    ) -> Result<SourceAnswer, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub async fn deliver(
+        method: &str,
+        url: &str,
+        headers: &str,
+        body: &str,
+        ms: u32,
+        bytes_max: u32,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = sendMail)]
+    pub async fn send_mail(env: &JsValue, binding: &str, mail: &str, ms: u32) -> Result<(), JsValue>;
+
     #[wasm_bindgen(catch, js_name = isSigned)]
     pub async fn is_signed(jwk: &str, algorithm: &str, text: &str, signature: &Uint8Array) -> Result<bool, JsValue>;
+}
+
+/// One of Tidegate's own answers as a response.
+pub fn answer(Answer { status, content_type, headers, body }: &Answer) -> Response {
+    plain(*status, content_type, headers, body)
 }
 
 /// A text of the environment: a variable or a secret. Not by `Env::var`, which throws past Rust where a variable

@@ -201,23 +201,18 @@ function readerOf(body) {
   }
 }
 
-/** A longer page is not blank. */
-const BLANK_BYTES_MAX = 2_048;
-
-/** What is left of a page that shows nothing and loads nothing: no more than its frame. */
-const FRAME = /<!--[\s\S]*?-->|<!doctype[^>]*>|<\/?(?:html|head|body)(?:\s[^>]*)?>|\s+/gi;
-
-/** @param {Uint8Array} bytes */
-const isBlank = (bytes) => new TextDecoder('latin1').decode(bytes).replace(FRAME, '') === '';
+/** So long a body is handed over whole. */
+const SHORT_BYTES_MAX = 2_048;
 
 /**
- * Reads a body to its end; whether that comes, within so many milliseconds, and there was anything in it.
+ * Reads a body to its end; whether that comes within so many milliseconds, and the text of a short one.
  * @param {ReadableStream<Uint8Array>} body
  * @param {number} withinMs
+ * @returns {Promise<{ isWhole: boolean, page?: string }>}
  */
-export async function endsWell(body, withinMs) {
+export async function watched(body, withinMs) {
   const reader = readerOf(body);
-  const first = new Uint8Array(BLANK_BYTES_MAX);
+  const first = new Uint8Array(SHORT_BYTES_MAX);
   let timer,
     isLate = false;
   const late = new Promise((resolve) => (timer = setTimeout(() => resolve((isLate = true)), withinMs)));
@@ -227,8 +222,8 @@ export async function endsWell(body, withinMs) {
     let buffer = new ArrayBuffer(READ_BYTES);
     for (let length = 0; length < WATCHED_BYTES_MAX && !isLate; ) {
       const { done, value } = await reader.read(new Uint8Array(buffer));
-      if (done) return isShort && isBlank(first.subarray(0, length));
-      isShort &&= length + value.byteLength <= BLANK_BYTES_MAX;
+      if (done) return isShort ? new TextDecoder('latin1').decode(first.subarray(0, length)) : undefined;
+      isShort &&= length + value.byteLength <= SHORT_BYTES_MAX;
       if (isShort) first.set(value, length);
       length += value.byteLength;
       const used = /** @type {ArrayBuffer} */ (value.buffer);
@@ -237,10 +232,10 @@ export async function endsWell(body, withinMs) {
   };
   const reading = read();
   try {
-    const isBare = await Promise.race([reading, late]);
-    return !isLate && !isBare;
+    const page = await Promise.race([reading, late]);
+    return isLate ? { isWhole: false } : { isWhole: true, page: /** @type {string | undefined} */ (page) };
   } catch {
-    return false;
+    return { isWhole: false };
   } finally {
     clearTimeout(timer);
     reading.catch(() => {});

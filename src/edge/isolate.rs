@@ -16,7 +16,6 @@ use worker::{Delay, Env};
 use super::{clock, glue, kv, log, mint};
 use tidegate_isolate::{ANSWER_MS_MAX, Effect, Input, Isolate, Setup, SignatureCheck, WAIT_MS_MAX};
 use tidegate_protocol::address::Address;
-use tidegate_protocol::exposure::{ExposureKey, Issuer};
 
 thread_local! {
     static ISOLATE: RefCell<Isolate> = RefCell::default();
@@ -27,17 +26,21 @@ pub fn with<T>(act: impl FnOnce(&mut Isolate) -> T) -> T {
     ISOLATE.with_borrow_mut(act)
 }
 
-/// Gives the isolate its name and its keys, unless it has them. The environment never changes in an isolate.
+/// The same, and writes what there is to be logged.
+pub fn act<T>(act: impl FnOnce(&mut Isolate) -> T) -> T {
+    let (done, log) = with(|isolate| (act(isolate), isolate.take_log()));
+    log.iter().for_each(log::write);
+    done
+}
+
+/// Gives the isolate its name and its settings, unless it has them. The environment never changes in an isolate.
 pub fn prepare(env: &Env) {
     if with(|isolate| isolate.is_set_up()) {
         return;
     }
-    let key = glue::text(env, "SIGNING_KEY").and_then(|key| ExposureKey::derive(&key));
-    let setup = Setup {
-        id: mint::id().unwrap_or_default(),
-        has_controller: glue::has_controller(env),
-        issuer: key.zip(mint::number()).map(|(key, number)| Issuer::new(key, number)),
-    };
+    let text = |name: &str| glue::text(env, name);
+    let (setup, log) = Setup::read(text, mint::id(), mint::number(), glue::has_controller(env));
+    log.iter().for_each(log::write);
     with(|isolate| isolate.set_up(setup));
 }
 
@@ -69,8 +72,9 @@ pub async fn flush(env: Env) {
 
 /// Reads what a request for this URL needs and lacks, and waits for it at most 200 ms. What takes longer goes on
 /// behind the answer.
-pub async fn prepare_request(env: &Env, address: &Address<'_>, wait_until: &Function) {
-    if with(|isolate| isolate.ready(address, false, clock::now_ms())).is_some() {
+pub async fn prepare_request(env: &Env, url: &str, wait_until: &Function) {
+    let Some(address) = Address::parse(url) else { return };
+    if with(|isolate| isolate.ready(&address, false, clock::now_ms())).is_some() {
         return;
     }
     let (host, path) = (address.host().to_owned(), address.path.to_owned());
@@ -92,13 +96,13 @@ pub async fn prepare_rollout(env: &Env, key: &str) {
     }
 }
 
-/// Asks the controller for its news, and waits for them for so many milliseconds, or for as long as it takes.
-pub async fn learn(env: &Env, ms_max: Option<f64>) {
-    match ms_max {
-        None => run(env, Input::News).await,
-        Some(ms) => {
-            glue::are_settled_within(&start(env, Input::News), ms).await;
-        }
+/// Asks the controller for its news, and waits for them for so many milliseconds; infinite for as long as it takes.
+pub async fn learn(env: &Env, ms_max: f64) {
+    // A timer of the platform's for infinity is over at once.
+    if ms_max.is_finite() {
+        glue::are_settled_within(&start(env, Input::News), ms_max).await;
+    } else {
+        run(env, Input::News).await;
     }
 }
 
@@ -132,12 +136,8 @@ async fn follow(env: &Env, effects: Vec<Effect>) {
 fn handle(input: Input) -> Vec<Effect> {
     let effects = with(|isolate| isolate.handle(input, clock::now()));
     let is_open = |effect: Effect| match effect {
-        Effect::Log(line) if line.is_warning => {
-            log::warn(line.event, &line.subject, &line.message);
-            None
-        }
         Effect::Log(line) => {
-            log::note(line.event, &line.subject, &line.message);
+            log::write(&line);
             None
         }
         effect => Some(effect),

@@ -6,18 +6,15 @@
 
 mod admin;
 mod api;
-mod beacon;
 mod clock;
-mod console;
 mod controller;
-mod facts;
 mod glue;
 mod isolate;
 mod kv;
 mod log;
+mod messages;
 mod mint;
 mod proxy;
-mod session;
 mod storage;
 
 use wasm_bindgen::prelude::*;

@@ -326,6 +326,29 @@ test('nothing is told twice, however often the page is hidden and comes back', a
   );
 });
 
+test('the last number of a view counts, once the page is hidden', async () => {
+  const before = (await counted('checkout')).new.measures['value.charts'] ?? 0;
+  const page = await open('/', { 'x-user-id': EARLY });
+  await page.evaluate(() => {
+    for (const number of /** @type {any[]} */ ([1, 2, NaN, '3', 4, {}, undefined])) tidegate.value('charts', number);
+    tidegate.value(/** @type {any} */ ({}), 1);
+    tidegate.value('no name', 1);
+  });
+  await glance(page);
+  await page.evaluate(() => tidegate.value('charts', 9));
+  await glance(page);
+  const told = (await sent(page)).flatMap(({ metrics }) => Object.entries(metrics));
+  assert.deepEqual(
+    told.filter(([name]) => name.startsWith('value.')),
+    [['value.charts', 4]],
+  );
+  await untilCounted(
+    'checkout',
+    ({ new: { measures } }) => measures['value.charts'] === before + 1,
+    'the number is counted',
+  );
+});
+
 test('a page reports soon after its load what is final, and its first errors soon after them', async () => {
   const page = await open('/about', { 'x-user-id': EARLY });
   const reported = (count) =>

@@ -14,6 +14,8 @@ import { shows } from './console.mjs';
 
 const COLUMNS = 80;
 const SHOWN_MS_MAX = 180_000;
+/** So often the screen is drawn while an end would show. */
+const DRAWN_AGAIN = 6;
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const run = promisify(execFile);
 
@@ -60,7 +62,7 @@ test('whatever is done by hand is told, and nothing of it ends the demo', async 
   await demo.shows('Rolled back by hand.');
   await demo.tidegate('set', 'demo', '10', '--yes', '--reason', 'a few of them');
   await demo.shows('paused in canary at 10 %');
-  await sleep(2_500);
+  await demo.draws();
   assert.equal(demo.isRunning(), true);
 });
 
@@ -70,7 +72,7 @@ test('its own rollback does not end it either, and `q` does', async () => {
   demo.press('o');
   await demo.tidegate('set', 'demo', '50', '--yes', '--reason', 'so that it is seen at once');
   await demo.shows('guardrail: rollback');
-  await sleep(2_500);
+  await demo.draws();
   assert.equal(demo.isRunning(), true);
   for (const row of demo.rows()) assert.ok(row.length < COLUMNS, row);
   demo.press('q');
@@ -126,6 +128,16 @@ async function openDemo() {
           isRunning && Date.now() < deadline,
           `${isRunning ? '' : 'it has ended, and '}nothing shows ${text}:\n${output.slice(-3_000)}`,
         );
+        await sleep(100);
+      }
+    },
+    /** Waits until the screen has been drawn again, several times. */
+    async draws() {
+      const drawn = () => output.split(/\u001b\[\d+A/).length;
+      const enough = drawn() + DRAWN_AGAIN;
+      const deadline = Date.now() + SHOWN_MS_MAX;
+      while (isRunning && drawn() < enough) {
+        assert.ok(Date.now() < deadline, 'nothing is drawn any more');
         await sleep(100);
       }
     },

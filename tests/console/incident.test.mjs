@@ -17,18 +17,25 @@ after_rollback = ["Cause found"]
 stage = [{ name = "canary", percentage = 10, hold = "1h", gates = ["error_rate < 1% over stage"] }, { name = "full", percentage = 100 }]
 guardrail = [{ when = "signal.p1 > 0 over 5m", then = "rollback" }, { when = "error_rate > 5% over 5m", then = "rollback" }]
 `;
+/** One signal is reported by hand, one is asked for where nobody answers, and one comes from a tool that is silent. */
+const signalled = plan('signalled').replace(
+  'signals = { p1 = { kind = "count" } }',
+  'signals = { p1 = { kind = "count" }, cpu = { json = { url = "http://127.0.0.1:9/", at = "/cpu" } }, high = { kind = "gauge" } }\n' +
+    'receivers = { alerts = { kind = "alertmanager", token = "secret:ALERTS_TOKEN", heartbeat = "10m", signals = [{ set = "high" }] } }',
+);
 const hashed = (token) => createHash('sha256').update(token).digest('hex');
 
 let open;
 before(async () => {
   open = await openConsole({
-    plans: [plan('alarmed'), plan('killed'), plan('quiet')],
+    plans: [plan('alarmed'), plan('killed'), plan('quiet'), signalled],
     bindings: { ADMIN_TOKENS: `operator:operator:${hashed(TOKENS.operator)},vic:viewer:${hashed(TOKENS.viewer)}` },
   });
   const { api, command } = open.deployment;
   for (const key of ['alarmed', 'killed', 'quiet']) await command(key, 'start');
   await command('killed', 'kill');
   await api('POST', 'rollouts/alarmed/signals', { name: 'p1', count: 1 });
+  await api('POST', 'rollouts/signalled/signals', { name: 'p1', count: 0 });
 });
 after(() => open?.close());
 
@@ -57,6 +64,19 @@ test('the guardrail that acted says so, and the header names it in a few words',
   await shows(page, '#history', 'the figures are those of r3.');
   await page.locator('#history-r3 summary').click();
   await shows(page, '#history-r3', figures[0]);
+});
+
+test('a signal says what it is, where it comes from, and what is wrong with that', async () => {
+  const page = await open.page('viewer', at('signalled'));
+  const row = (name) => page.locator('#signals .signal', { has: page.locator(`code:text-is("${name}")`) });
+  await eventually(async () => assert.match(await row('p1').innerText(), /^p1\s+0 counted\s+(just now|\d+ \w+ ago)$/));
+  await eventually(async () =>
+    assert.match(await row('cpu').innerText(), /^cpu\s+–\s+never reported, from JSON\s+It cannot be asked: /),
+  );
+  assert.match(await row('high').innerText(), /^high\s+–\s+never reported, from alerts$/);
+  assert.match(await row('/_tidegate/in/alerts').innerText(), /alertmanager, nothing has arrived, expected every 10m$/);
+  await shows(page, '.fault[aria-label="Fault: receiver/alerts"]', 'No delivery has arrived');
+  await shows(page, '.fault[aria-label="Fault: signal/cpu"]', 'has no value');
 });
 
 test('after a rollback the ladder shows what is in force, and where it came from', async () => {

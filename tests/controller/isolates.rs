@@ -114,7 +114,7 @@ impl System {
         own.isolate = Isolate::default();
         own.asks.clear();
         let id = self.name(place);
-        self.places[place].isolate.set_up(Setup { id, has_controller: true, issuer: None });
+        self.places[place].isolate.set_up(Setup { id, has_controller: true, issuer: None, ..Setup::default() });
     }
 
     fn send(&mut self, place: usize, after_ms: i64, message: Message) {
@@ -179,6 +179,23 @@ impl System {
             self.input(place, Input::FlushDue);
         }
         served
+    }
+
+    /// A command came to a place, which asks for the controller's news.
+    pub fn news(&mut self, place: usize) {
+        self.input(place, Input::News);
+    }
+
+    /// The same, and the controller's answer is lost.
+    pub fn news_in_vain(&mut self, place: usize) {
+        let (lost, now) = (self.network.lost, self.world.now());
+        for effect in self.places[place].isolate.handle(Input::News, now) {
+            if let Effect::AskController(ask) = effect {
+                self.network.lost = 1.0;
+                self.flush(place, self.places[place].life, 0, &ask.text);
+                self.network.lost = lost;
+            }
+        }
     }
 
     fn input(&mut self, place: usize, input: Input) {

@@ -13,9 +13,15 @@
 mod adoption;
 mod crashes;
 mod isolates;
+mod kept;
+mod outbox;
 mod people;
 mod races;
+mod reach;
+mod receivers;
+mod schedule;
 mod schema;
+mod sources;
 mod sqlite;
 mod whole;
 mod world;

@@ -8,19 +8,25 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 use tidegate::controller::{
-    Controller, Effect, Input, KvTexts, KvWrite, LogLine, Publication, PublicationStep, ReadKv,
+    Controller, Delivered, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, LogLine, Outgoing, Publication,
+    PublicationStep, ReadKv, Trial,
 };
 use tidegate::model::Instant;
 use tidegate::model::history::Entry;
 use tidegate::protocol::api::{Call, Reply};
 use tidegate::protocol::flush::{Answer, Flush};
 
+use crate::receivers::Receivers;
 use crate::sqlite::Sqlite;
 
 /// A Monday, 09:00.
 pub const START_MS: i64 = 1_795_424_400_000;
 /// A write to KV is given up after this long.
 const WRITE_MS_MAX: i64 = 10_000;
+/// A receiver has so long to answer.
+const LIMIT_MS: i64 = 10_000;
+/// A source of signals answers after this long.
+const SOURCE_MS: i64 = 50;
 
 /// The values that a key has had, and since when.
 type Versions = Vec<(i64, Option<String>)>;
@@ -62,12 +68,22 @@ enum Event {
     /// A write reaches KV; whether it was given up before.
     Land(KvWrite, bool),
     Written(Publication, Vec<Option<String>>),
+    /// A message reaches its receiver.
+    Arrive(Outgoing),
+    /// What became of it comes back.
+    Delivered(Delivered),
+    /// Samples have come back; whose call that was.
+    Tried(Option<u64>, Trial),
+    /// A source of signals has answered, or not.
+    Fetched(Fetched),
 }
 
 pub struct World {
     pub now_ms: i64,
     pub database: Sqlite,
     pub kv: Kv,
+    /// Whom messages go to.
+    pub receivers: Receivers,
     pub dice: fastrand::Rng,
     pub log: Vec<LogLine>,
     controller: Controller,
@@ -83,6 +99,10 @@ pub struct World {
     answer: Option<Answer>,
     /// Every text of KV that was handed in.
     pub seen: HashSet<String>,
+    /// What sources of signals answer from now on; nothing where they hang.
+    pub source: Option<Result<(u16, String), String>>,
+    /// What sources were asked, and when.
+    pub asked: Vec<(i64, Fetch)>,
 }
 
 impl World {
@@ -91,6 +111,7 @@ impl World {
             now_ms: START_MS,
             database: Sqlite::new(),
             kv: Kv::default(),
+            receivers: Receivers::default(),
             dice: fastrand::Rng::with_seed(seed),
             log: Vec::new(),
             controller: Controller::default(),
@@ -103,6 +124,8 @@ impl World {
             waiting: HashSet::new(),
             answer: None,
             seen: HashSet::new(),
+            source: None,
+            asked: Vec::new(),
         }
     }
 
@@ -209,7 +232,29 @@ impl World {
                 }
             }
             Effect::Publish(publication) => self.publish(publication),
+            Effect::Fetch(fetch) => {
+                self.asked.push((self.now_ms, fetch.clone()));
+                if let Some(answer) = self.source.clone() {
+                    self.schedule(self.now_ms + SOURCE_MS, Event::Fetched(Fetched { fetch, answer }));
+                }
+            }
+            Effect::Send(outgoing) => outgoing.into_iter().for_each(|own| self.send(own)),
+            Effect::Try(trial) => {
+                self.schedule(self.now_ms + 50, Event::Tried(owner, trial));
+            }
         }
+    }
+
+    /// A message goes out: it reaches its receiver, and what that says comes back.
+    fn send(&mut self, outgoing: Outgoing) {
+        let sql = "SELECT COUNT(*) FROM outbox WHERE id = ? AND state = 'waiting'";
+        assert_eq!(self.database.number(sql, &[&outgoing.id]), 1, "what is sent is stored");
+        let (answer, takes_ms) = self.receivers.answer(&outgoing, self.now_ms);
+        if takes_ms < LIMIT_MS {
+            self.schedule(self.now_ms + takes_ms / 2, Event::Arrive(outgoing.clone()));
+        }
+        let delivered = Delivered { id: outgoing.id, delivery: answer };
+        self.schedule(self.now_ms + takes_ms.min(LIMIT_MS), Event::Delivered(delivered));
     }
 
     fn publish(&mut self, publication: Publication) {
@@ -274,6 +319,8 @@ impl World {
         for (at, event) in events {
             match event {
                 Event::Alarm => drop(self.events.insert(at, event)),
+                // What is on the wire may get there.
+                Event::Arrive(_) if self.dice.bool() => drop(self.events.insert(at, event)),
                 Event::Land(write, _) if self.dice.bool() => drop(self.events.insert(at, Event::Land(write, false))),
                 _ => {}
             }
@@ -305,6 +352,13 @@ impl World {
                 }
             }
             Event::Written(publication, errors) => self.input(None, Input::Written(publication, errors)),
+            Event::Arrive(outgoing) => self.receivers.take(outgoing, self.now_ms),
+            Event::Delivered(delivered) => self.input(None, Input::Delivered(delivered)),
+            Event::Tried(owner, trial) => {
+                let tried = trial.outgoing.iter().map(|(own, _)| self.receivers.tried(own)).collect();
+                self.input(owner, Input::Tried(trial, tried));
+            }
+            Event::Fetched(fetched) => self.input(None, Input::Fetched(fetched)),
         }
         true
     }

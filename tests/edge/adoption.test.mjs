@@ -2,7 +2,6 @@
 // once: with an entry in the history, under the actor `kv`, and a whole state back in KV.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ADOPTED_MS, audit, granted, openControlled, operator, published, told } from './control.mjs';
 import { openGate, until } from './harness.mjs';
 import { completed, plan, written } from './plans.mjs';
@@ -13,13 +12,8 @@ const REPORTED_MS = 60_000;
 
 /** So many reads of a key must leave a settled rollout as it is. */
 const LOOKS = 6;
-/** How late KV may be read in the test of that, and how long an isolate keeps what it read. */
+/** How late KV may be read in the test of that. */
 const STALE_MS = 10_000;
-const REFRESH_MS = 6_000;
-/** For so long the controller is content with its last look at KV. */
-const LOOK_MS = 2_500;
-/** So long KV may hold old values, and so long their coming back is no news. */
-const ECHO_MS = 125_000;
 /** How long an isolate may go on with what it read before. */
 const OBEYED_MS_MAX = 60_000;
 
@@ -166,61 +160,6 @@ describe('by hand in KV,', { concurrency: true }, () => {
       });
     });
 
-    test('counts once, and moves nobody twice, however late it is read again', async () => {
-      await withGate(['shop'], { isolates: 4 }, async ({ gate, ana, adopts, restores, byHand }) => {
-        /** Asserts that everybody is told `outcome` for as long as older values may be read. */
-        const stays = async (outcome) => {
-          const end = performance.now() + STALE_MS + REFRESH_MS;
-          await until(
-            async () => {
-              await ana.rollout('shop');
-              for (const isolate of gate.isolates) assert.equal(await told(isolate, 'shop'), outcome, isolate.name);
-              return performance.now() > end;
-            },
-            () => 'older values to be gone',
-            2 * STALE_MS + REFRESH_MS,
-          );
-        };
-        const everywhere = (outcome) =>
-          until(
-            async () => {
-              await ana.rollout('shop');
-              const outcomes = await Promise.all(gate.isolates.map((isolate) => told(isolate, 'shop')));
-              return outcomes.every((each) => each === outcome);
-            },
-            () => `everybody to be told ${outcome}`,
-            ADOPTED_MS,
-          );
-
-        // A key that reads still miss is another matter, and another test.
-        await until(
-          () => performance.now() - gate.kv.versions('stage/shop').at(-1).at > STALE_MS,
-          () => 'the key to be known',
-          2 * STALE_MS,
-        );
-        gate.kv.staleMs = STALE_MS;
-        for (const [count, percentage, outcome] of [
-          [1, 0, 'legacy bucketed'],
-          [2, 100, 'new bucketed'],
-        ]) {
-          await gate.putStage('shop', `${percentage}`);
-          await everywhere(outcome);
-          await restores('shop', await adopts('shop', { command: 'set', percentage }, count));
-        }
-        await everywhere('new bucketed');
-        await stays('new bucketed');
-        await ana.orders('shop', 'rollback');
-        await everywhere('legacy inactive');
-        await stays('legacy inactive');
-        assert.deepEqual(
-          (await byHand('shop')).map(({ command }) => command.percentage),
-          [0, 100],
-        );
-        gate.kv.staleMs = 0;
-        await audit(gate, 'shop');
-      });
-    });
-
     test('is not written over unread while reads still miss the new key', async () => {
       await withGate(['shop'], {}, async ({ gate, ana, adopts }) => {
         await until(
@@ -229,8 +168,6 @@ describe('by hand in KV,', { concurrency: true }, () => {
         );
         // Each read is as old as it may be.
         Object.assign(gate.kv, { staleMs: STALE_MS, chance: { next: () => 0.99, happens: () => false } });
-        // The next question makes the controller look again.
-        await sleep(LOOK_MS);
         await gate.putStage('shop', '0');
         const counts = until(
           async () => (await ana.rollout('shop')).state.percentage === 0,
@@ -404,42 +341,5 @@ describe('by hand in KV,', { concurrency: true }, () => {
     } finally {
       await gate.close();
     }
-  });
-
-  // The two minutes are a law of tests/it/control.rs; here they take two minutes: SLOW=1 waits for them.
-  describe('minutes later', { concurrency: true, skip: !process.env.SLOW && 'SLOW=1 runs it' }, () => {
-    test('a kill ends whose key is gone, and an isolate that slept brings no old edit back', async () => {
-      await withGate(['killed', 'edited'], { isolates: 2 }, async ({ gate, ana, obeys, adopts, byHand }) => {
-        const sleeper = gate.isolates[1];
-        await gate.kill('killed');
-        await obeys('killed', 'legacy killed');
-        await adopts('killed', { command: 'kill', key: 'kill/killed' });
-        await gate.kv.delete('kill/killed');
-
-        // Its last request makes it read KV in the background, after it has told the controller what it knew.
-        await told(sleeper, 'edited');
-        await sleep(REFRESH_MS);
-        await ana.rollout('killed');
-        gate.kv.delayMs = 400;
-        await gate.putStage('edited', '0');
-        await told(sleeper, 'edited');
-        await sleep(REFRESH_MS);
-        gate.kv.delayMs = 0;
-        await adopts('edited', { command: 'set', percentage: 0 });
-        await ana.orders('edited', 'set', { percentage: 50 });
-        await sleep(ECHO_MS);
-
-        await adopts('killed', { command: 'revive' }, 2);
-        await obeys('killed', 'new bucketed');
-        const { state } = await ana.rollout('edited');
-        for (let times = 0; times < 10; times += 1) {
-          await told(sleeper, 'edited');
-          await sleep(REFRESH_MS / 10);
-        }
-        assert.equal((await ana.rollout('edited')).state.revision, state.revision);
-        assert.equal((await byHand('edited')).length, 1, 'the edit counts once');
-        await audit(gate, 'edited');
-      });
-    });
   });
 });

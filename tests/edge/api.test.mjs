@@ -6,7 +6,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { granted, operator } from './control.mjs';
 import { CLI, openGate, PUBLIC_HOST, TOKENS, until, writeToml } from './harness.mjs';
 import { DOCUMENT as API, checked, faultyExamples, neverAnswered, neverSeen, operations, SESSION } from './openapi.mjs';
@@ -19,8 +18,6 @@ const COMMANDS = ['start', 'advance', 'set', 'pause', 'resume', 'rollback', 'kil
 const OBEYED_MS_MAX = 60_000;
 /** The controller's alarm comes at a hold's end; the rest is for a busy machine. */
 const SCHEDULED_MS_MAX = 120_000;
-/** How long a rollout must stay where it is, its hold of 1 s being over. */
-const STANDS_MS = 3_000;
 
 let legacy, next, gate, api, ana, ben, vic;
 before(async () => {
@@ -1465,13 +1462,6 @@ describe('by itself, a plan', { concurrency: true }, () => {
   const completes = (key) => becomes(key, ({ state }) => state.phase === 'completed', 'to complete');
   const told = async (key) => (await ana.history(key)).map(({ command, actor }) => `${command.command} ${actor}`);
   const blockers = ({ blocked }) => blocked.map(({ by }) => by);
-  /** Asserts that a rollout is where it was, its holds being long over. */
-  const stands = async (key) => {
-    const { state } = await is(key);
-    await sleep(STANDS_MS);
-    assert.deepEqual((await is(key)).state, state, `${key} stays`);
-  };
-
   test('goes through its stages to the end', async () => {
     await apply(unwatched('goes', { stage: quick() }));
     const { rollout: first } = await ana.orders('goes', 'start');
@@ -1497,151 +1487,16 @@ describe('by itself, a plan', { concurrency: true }, () => {
     );
     for (const { reason } of entries) assert.ok(reason.length > 0, 'each entry says why');
   });
-
-  test('waits while it is paused, and holds anew', async () => {
-    await apply(unwatched('pauses', { stage: quick({ hold: '4s' }) }));
-    await ana.orders('pauses', 'start');
-    const { rollout: paused } = await ana.orders('pauses', 'pause');
-    assert.deepEqual([blockers(paused), paused.hold.until, paused.state.stage], [['paused'], undefined, 'canary']);
-    await sleep(2_000);
-    await stands('pauses');
-    await ana.orders('pauses', 'resume');
-    await completes('pauses');
-    const entries = await ana.history('pauses');
-    const resumed = entries.findIndex(({ command }) => command.command === 'resume');
-    assert.ok(Date.parse(entries[resumed + 1].at) - Date.parse(entries[resumed].at) >= 4_000);
-  });
-
-  test('waits while it is killed', async () => {
-    await apply(unwatched('dies', { stage: quick({ hold: '4s' }) }));
-    await ana.orders('dies', 'start');
-    await ana.orders('dies', 'kill');
-    await sleep(2_000);
-    await stands('dies');
-    await ana.orders('dies', 'revive');
-    await completes('dies');
-  });
-
-  test('waits for its checklist', async () => {
-    await apply(unwatched('checks', { stage: quick({ checklist: ['Looked at', 'Signed off'] }) }));
-    await ana.orders('checks', 'start');
-    await becomes('checks', (now) => !blockers(now).includes('hold'), 'to have held');
-    await ana.orders('checks', 'approve', { item: 'Looked at' });
-    const { blocked, next: step } = await is('checks');
-    assert.deepEqual([blocked.map(({ by }) => by), step.command, step.at], [['checklist'], 'advance', undefined]);
-    await stands('checks');
-    await ana.orders('checks', 'approve', { item: 'Signed off' });
-    await completes('checks');
-  });
-
-  test('waits for an operator where it says so', async () => {
-    await apply(unwatched('manual', { advance: 'manual', stage: quick() }));
-    await ana.orders('manual', 'start');
-    await becomes('manual', (now) => !blockers(now).includes('hold'), 'to have held');
-    assert.deepEqual(blockers(await is('manual')), ['manual']);
-    await stands('manual');
-    assert.equal((await ana.orders('manual', 'advance')).rollout.state.stage, 'half');
-  });
-
-  test('waits out a freeze, in which nobody else advances it either', async () => {
-    await apply(unwatched('freezes', { stage: quick({ hold: '1h' }) }));
-    await ana.orders('freezes', 'start');
-    await apply(unwatched('freezes', { freeze: ['Mon-Sun 00:00-24:00 UTC'], stage: quick() }));
-    await becomes('freezes', (now) => !blockers(now).includes('hold'), 'to have held');
-    assert.deepEqual(blockers(await is('freezes')), ['freeze']);
-    refused(await ana.command('freezes', 'advance'), 'frozen');
-    assert.equal(
-      (await ana.command('freezes', 'set', { percentage: 20, dry_run: true })).status,
-      200,
-      '`set` goes around it',
-    );
-    await stands('freezes');
-    await apply(unwatched('freezes', { stage: quick() }));
-    await completes('freezes');
-  });
-
-  test('shows when a freeze ends, and waits for the hours in which a stage may be entered', async () => {
-    const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
-    const day = (ms) => days[new Date(ms).getUTCDay()];
-    const [today, tomorrow, after] = [0, 1, 2].map((n) => day(Date.now() + n * 86_400_000));
-    const stage = [quick()[0], { name: 'full', percentage: 100, enter: [`${tomorrow}-${after} 00:00-24:00 UTC`] }];
-    await apply(unwatched('enters', { stage }));
-    await ana.orders('enters', 'start');
-    const waiting = await becomes('enters', (now) => !blockers(now).includes('hold'), 'to have held');
-    const midnight = new Date(Math.ceil(Date.now() / 86_400_000) * 86_400_000).getTime();
-    assert.deepEqual(
-      [blockers(waiting), Date.parse(waiting.blocked[0].until), Date.parse(waiting.next.at)],
-      [['enter'], midnight, midnight],
-    );
-    refused(await ana.command('enters', 'advance'), 'enter');
-    await apply(unwatched('enters', { stage, freeze: [`${today} 00:00-24:00 UTC`] }));
-    const frozen = await is('enters');
-    assert.deepEqual(
-      [blockers(frozen).sort(), Date.parse(frozen.blocked.find(({ by }) => by === 'freeze').until)],
-      [['enter', 'freeze'], midnight],
-    );
-  });
-
-  test('waits for another rollout', async () => {
-    await apply(
-      unwatched('core', { advance: 'manual', stage: quick() }),
-      unwatched('late', { after: ['core'], stage: quick() }),
-    );
-    await ana.orders('core', 'start');
-    await ana.orders('late', 'start');
-    const waiting = await is('late');
-    assert.deepEqual(
-      [waiting.state.phase, waiting.percentage, blockers(waiting).includes('after')],
-      ['running', 0, true],
-    );
-    await stands('late');
-    await ana.orders('core', 'complete');
-    await completes('late');
-    assert.deepEqual((await told('late')).slice(2, 4), ['release schedule', 'advance schedule']);
-  });
-
-  test('starts on time, once its checklist is done', async () => {
-    const start = new Date(Date.now() + 10_000).toISOString();
-    const changes = { start, checklist: ['Ready'], stage: quick() };
-    await apply(unwatched('timed', changes), unwatched('unready', changes));
-    const { rollout: ready } = await ana.orders('timed', 'approve', { item: 'Ready' });
-    assert.deepEqual(
-      [ready.next.command, Date.parse(ready.next.at), blockers(ready)],
-      ['start', Date.parse(start), ['start']],
-    );
-    await completes('timed');
-    assert.deepEqual((await told('timed')).slice(1, 3), ['approve ana', 'start schedule']);
-    assert.ok(Date.parse((await ana.history('timed'))[2].at) >= Date.parse(start));
-    assert.deepEqual([(await is('unready')).state.phase, blockers(await is('unready'))], ['draft', ['checklist']]);
-    await ana.orders('unready', 'approve', { item: 'Ready' });
-    await completes('unready');
-  });
-
-  test('ends in a last stage under 100 %, and stays there', async () => {
-    await apply(
-      unwatched('ends', { stage: [{ name: 'canary', percentage: 10, hold: '1s' }] }),
-      unwatched('follows', { after: ['ends'], stage: quick() }),
-    );
-    await ana.orders('ends', 'start');
-    await ana.orders('follows', 'start');
-    const ended = await becomes('ends', (now) => blockers(now).includes('last_stage'), 'to end');
-    assert.deepEqual(
-      [ended.state.phase, ended.percentage, (await told('ends')).at(-1)],
-      ['running', 10, 'end schedule'],
-    );
-    await completes('follows');
-    assert.equal((await is('ends')).state.phase, 'running');
-  });
 });
 
 // Last, since it tells what the tests above have left out.
 test('every operation of the document has been answered, and every problem was had', () => {
-  // session.test.mjs has the session's.
+  // session.test.mjs has the session's, and receivers.test.mjs the deliveries.
   assert.deepEqual(
-    neverAnswered().filter((name) => !name.endsWith(SESSION)),
+    neverAnswered().filter((name) => !name.endsWith(SESSION) && !name.endsWith('{receiver}')),
     [],
   );
-  const unreachable = ['no-controller', 'unavailable', 'plain-http', 'too-many'];
+  const unreachable = ['no-controller', 'unavailable', 'plain-http', 'too-many', 'unknown-receiver', 'no-secret'];
   assert.deepEqual(
     neverSeen().filter((kind) => !unreachable.includes(kind)),
     [],

@@ -187,46 +187,6 @@ describe('with plans', () => {
     assert.deepEqual(told(through), ['legacy', 'rescued']);
   });
 
-  test('an isolate reads the live state only of rollouts that it serves', async () => {
-    await gate.load(rollouts(['a', 'b', 'c']), { a: '100', b: '100', c: '100' }, { cold: true });
-    gate.kv.reads.length = 0;
-    await becomes('b', ['new', 'bucketed']);
-    assert.ok(gate.kv.reads.includes('stage/b'));
-    assert.deepEqual(
-      gate.kv.reads.filter((key) => ['stage/a', 'stage/c'].includes(key)),
-      [],
-    );
-  });
-
-  test('requests that find a cold isolate at once do not undo what each other have read', async () => {
-    const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
-    for (const delayMs of [0, 30]) {
-      await gate.load(rollouts(keys), Object.fromEntries(keys.map((key) => [key, '100'])), { cold: true });
-      await gate.kill('f');
-      gate.kv.delayMs = delayMs;
-      await Promise.all(keys.map((key) => ask(`/${key}/page`)));
-      for (const key of keys) await becomes(key, key === 'f' ? ['legacy', 'killed'] : ['new', 'bucketed']);
-    }
-  });
-
-  test('KV that is too slow for the first request is obeyed as soon as it has answered', async () => {
-    await gate.load(rollouts(['a']), { a: '100' }, { cold: true });
-    gate.kv.delayMs = 400;
-    await ask('/a/page');
-    await until(
-      async () => told(await ask('/a/page'))[1] === 'bucketed',
-      () => 'the configuration',
-    );
-  });
-
-  test('a warm isolate reads nothing for the next request', async () => {
-    await gate.load(rollouts(['a']), { a: '100' });
-    await ask('/a/page');
-    gate.kv.reads.length = 0;
-    for (let i = 0; i < 20; i += 1) await ask('/a/page');
-    assert.deepEqual(gate.kv.reads, []);
-  });
-
   test('a cold isolate that cannot read KV uses the copy that the last one kept', async () => {
     await gate.load(rollouts(['a']), { a: '100' });
     assert.deepEqual(told(await ask('/a/page')), ['new', 'bucketed']);

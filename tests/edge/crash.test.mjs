@@ -1,5 +1,5 @@
-// workerd dies in the middle of changes, again and again: what was granted is on record, once, and
-// KV learns of it without anybody's help.
+// workerd dies in the middle of changes: what was granted is on record, once, and KV learns of it without
+// anybody's help. That this holds between any two steps is a law of tests/controller/crashes.rs, in virtual time.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,8 +9,8 @@ import { until } from './harness.mjs';
 import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
-const CHANGES = 1_000;
-const CRASHES = 20;
+const CHANGES = 150;
+const CRASHES = 3;
 const LANES = 8;
 /** Of each rollout; the second one waits for the first in the controller. */
 const AT_ONCE = 2;
@@ -95,7 +95,7 @@ async function agreement(gate, lanes) {
   return Math.max(...(await Promise.all(lanes.map(reach))));
 }
 
-test('workerd killed twenty times over a thousand changes', async (t) => {
+test('workerd killed again and again in the middle of changes', async (t) => {
   const seed = newSeed();
   t.diagnostic(`SEED=${seed} repeats the choices`);
   const dice = chance(seed);
@@ -111,7 +111,7 @@ test('workerd killed twenty times over a thousand changes', async (t) => {
       let over = false;
       const running = lanes.flatMap((lane) => Array.from({ length: AT_ONCE }, () => lane.run(() => over)));
       await until(
-        () => answered() >= (CHANGES / CRASHES) * crash - dice.below(20),
+        () => answered() >= (CHANGES / CRASHES) * crash - dice.below(10),
         () => 'changes to be made',
         60_000,
       );
@@ -135,10 +135,10 @@ test('workerd killed twenty times over a thousand changes', async (t) => {
       `${answered()} changes, ${unanswered} of them asked again after ${CRASHES} crashes; KV lacked a granted one ${unpublished} times`,
     );
     t.diagnostic(
-      `KV agreed after ${agreedAfter[CRASHES / 2].toFixed(0)} ms (median), ${agreedAfter.at(-1).toFixed(0)} ms at most`,
+      `KV agreed after ${agreedAfter[Math.floor(CRASHES / 2)].toFixed(0)} ms (median), ${agreedAfter.at(-1).toFixed(0)} ms at most`,
     );
-    assert.ok(answered() >= CHANGES - 20);
-    assert.ok(unanswered > CRASHES && unpublished > CRASHES, 'the crashes met changes and writes under way');
+    assert.ok(answered() >= CHANGES - 10);
+    assert.ok(unanswered > 0 && unpublished > 0, 'the crashes met changes and writes under way');
     for (const lane of lanes) lane.verify(await audit(gate, lane.key));
   } finally {
     await gate.close();

@@ -137,6 +137,21 @@ describe('what cannot work is refused', () => {
       { plans: { 'shop.toml': { ...PLAN, channels: { chat: { slack: 'secret:CHAT_URL' } } } } },
       /CHAT_URL is not set.*wrangler secret put CHAT_URL/,
     ],
+    'mail without a binding': [
+      {
+        plans: {
+          'shop.toml': { ...PLAN, channels: { ops: { mail: 'ops@example.com', from: 'tidegate@example.com' } } },
+        },
+      },
+      /the channel ops sends mail by EMAIL, and the worker has no such binding.*\[\[send_email\]\] with name = "EMAIL"/,
+    ],
+    'mail without a sender': [
+      {
+        edits: [['[vars]', '[[send_email]]\nname = "EMAIL"\n\n[vars]']],
+        plans: { 'shop.toml': { ...PLAN, channels: { ops: { mail: 'ops@example.com' } } } },
+      },
+      /the channel ops sends mail from nobody.*MAIL_FROM/,
+    ],
     'a fallback on a host that a route takes': [
       { edits: [['"https://legacy.shop.example.com"', '"https://shop.example.com"']] },
       /FALLBACK_UPSTREAM, https:\/\/shop\.example\.com, .* `shop\.example\.com\/\*` takes: .* loop/,

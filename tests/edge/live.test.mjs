@@ -98,36 +98,6 @@ describe('a warm isolate', { concurrency: true }, () => {
     });
   });
 
-  test('obeys newer plans, and ignores older ones', async () => {
-    await withGate({ first: '100' }, {}, async ({ gate, obeys, stands }) => {
-      await gate.putStage('second', '100');
-      await gate.putPlans([rollout('first'), rollout('second')], { revision: 5 });
-      await obeys('second', 'new bucketed');
-      await gate.putPlans([rollout('first')], { revision: 4 });
-      await stands('second', 'new bucketed', 'plans');
-    });
-  });
-
-  test('keeps the last good plans when it cannot read new ones', async () => {
-    await withGate({ shop: '100' }, {}, async ({ gate, stands }) => {
-      await gate.kv.put('plans', '{"v":1,"revision":6,"rollouts":');
-      await stands('shop', 'new bucketed', 'plans');
-      await gate.logged(/plans/);
-    });
-  });
-
-  test('keeps the last good plan of a rollout whose new one is broken', async () => {
-    await withGate({ broken: '100', sound: '100' }, {}, async ({ gate, stands }) => {
-      const rollouts = [
-        { ...rollout('broken'), advance: 'surprise' },
-        { ...rollout('sound'), description: 'changed' },
-      ];
-      await gate.kv.put('plans', JSON.stringify({ v: 1, revision: 6, rollouts }));
-      await Promise.all([stands('broken', 'new bucketed', 'plans'), stands('sound', 'new bucketed', 'plans')]);
-      await gate.logged(/broken.*surprise|surprise.*broken/);
-    });
-  });
-
   test('goes on without KV, and obeys it again when it is back', async () => {
     await withGate({ shop: '100' }, {}, async ({ gate, obeys, stands }) => {
       gate.kv.mode = 'error';

@@ -25,6 +25,16 @@ const held = async (gate) => {
     return undefined;
   }
 };
+/** Waits until the plans have been read anew, by every reader that reads them as visitors come: two of them. */
+const readAgain = async (gate) => {
+  const reads = () => gate.kv.reads.filter((key) => key === 'plans').length;
+  const enough = reads() + 3;
+  await until(
+    async () => reads() >= enough,
+    () => 'the plans to be read again',
+    ADOPTED_MS,
+  );
+};
 const set = (revision, rollouts) => JSON.stringify({ v: 1, revision: 'N', rollouts }).replace('"N"', String(revision));
 
 /** Visitors of every rollout, from now on until `stop`, which resolves with what they were told, each once. */
@@ -100,8 +110,8 @@ describe('a set of plans by hand', () => {
             JSON.stringify(faults),
           );
         }
-        // What was read before the set was written back is served for a while.
-        await sleep(6_000);
+        // What was read before the set was written back is served until it is read again.
+        await readAgain(gate);
         assert.deepEqual(await going.stop(), ['200 new bucketed'], 'nobody notices');
         await ana.orders('shop', 'kill');
         await until(
@@ -187,7 +197,12 @@ describe('a stored plan that the controller cannot read', () => {
         assert.equal((await ana.history('shop')).at(-1).command.command, 'set');
         // Another rollout's change publishes all plans.
         await ana.apply([plan(legacy, next, { key: 'more', routes: ['/more/*'] })]);
-        await sleep(3_000);
+        await until(
+          async () => (await held(gate))?.rollouts.some(({ key }) => key === 'more'),
+          () => 'the plans in KV',
+          ADOPTED_MS,
+        );
+        await readAgain(gate);
         assert.deepEqual(await going.stop(), ['200 new bucketed'], 'nobody notices');
         await ana.orders('shop', 'kill');
         await until(

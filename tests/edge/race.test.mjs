@@ -1,5 +1,6 @@
 // Two operators through two isolates and a third hand in KV, all at once, over a KV that is late, stale and fails: no
-// accepted command is lost, no edit counts twice, and everybody ends with the same state.
+// accepted command is lost, no edit counts twice, and everybody ends with the same state. Thousands of rounds are a
+// law of tests/controller/races.rs, in virtual time.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,8 +10,8 @@ import { until } from './harness.mjs';
 import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
 
-const ROUNDS = 1_000;
-const LANES = 8;
+const ROUNDS = 160;
+const LANES = 4;
 const STALE_MS = 3_000;
 /** Whose clocks are compared: workerd's and ours, on one machine, but read at different times. */
 const CLOCKS_MS = 1_000;
@@ -195,7 +196,7 @@ class Lane {
   }
 }
 
-test('a thousand rounds of two operators and edits by hand', async (t) => {
+test('rounds of two operators and edits by hand', async (t) => {
   const seed = newSeed();
   t.diagnostic(`SEED=${seed} repeats the choices`);
   const keys = Array.from({ length: LANES }, (_, n) => `lane-${n}`);
@@ -241,7 +242,7 @@ test('a thousand rounds of two operators and edits by hand', async (t) => {
     t.diagnostic(
       `${accepted} commands accepted, ${stale} stale, ${refused} refused; ${edits} edits by hand, ${adopted} entries of them and of kill keys`,
     );
-    assert.ok(accepted > 200 && stale > 50 && adopted > 20, 'the race was one');
+    assert.ok(accepted > 20 && stale > 5 && adopted > 2, 'the race was one');
   } finally {
     await gate.close();
   }

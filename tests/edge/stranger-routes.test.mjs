@@ -2,14 +2,12 @@
 // frontends that are Workers behind a service binding. workers-sdk#11215, cloudflare-docs#13157.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openControlled, operator } from './control.mjs';
 import { openGate, PUBLIC_HOST, until } from './harness.mjs';
 import { ANA, asset, DOCUMENT, flag, half, idsOn, STARTED, written } from './plans.mjs';
 import { startUpstream, streaming } from './upstream.mjs';
 
 const [EVE] = idsOn('legacy').map((id) => ({ 'x-user-id': id }));
-const SETTLED_MS = 2_500;
 
 let legacy, next, api, other, fallback, all;
 before(async () => {
@@ -268,11 +266,15 @@ describe('a backend that both sides share', () => {
   test('is measured for each side', async () => {
     const own = await openControlled([half(legacy, next, { path: rules(), defaults: 'none' })]);
     try {
+      let answered = 0;
       await until(
-        async () => (await own.fetch('/warm', { headers: ANA })).get('tidegate-variant') === 'new',
+        async () => {
+          const variant = (await own.fetch('/warm', { headers: ANA })).get('tidegate-variant');
+          answered += Number(variant !== undefined && variant !== null);
+          return variant === 'new';
+        },
         () => 'the rollout to run',
       );
-      await sleep(SETTLED_MS);
       const sums = async () => {
         const { windows } = (await operator(own).get('rollouts/p/metrics')).body;
         return ['new', 'legacy'].flatMap((variant) =>
@@ -284,15 +286,27 @@ describe('a backend that both sides share', () => {
           ),
         );
       };
-      const earlier = await sums();
+      const earlier = await until(
+        async () => {
+          const found = await sums();
+          return found[0] + found[2] >= answered && found;
+        },
+        () => 'what was asked so far to be counted',
+      );
       api.otherwise({ status: 503 });
       for (const id of [...idsOn('new', 4), ...idsOn('legacy', 3)])
         await own.fetch('/api/x', { headers: { 'x-user-id': id, ...asset('empty') } });
-      await sleep(SETTLED_MS);
-      assert.deepEqual(
-        (await sums()).map((count, index) => count - earlier[index]),
-        [4, 4, 3, 3],
+      let added;
+      await until(
+        async () => {
+          // Isolates tell what they have counted behind their answers.
+          await own.fetch('/_tidegate/health');
+          added = (await sums()).map((count, index) => count - earlier[index]);
+          return added[0] + added[2] >= 7;
+        },
+        () => `each side's requests to be counted, and not ${added}`,
       );
+      assert.deepEqual(added, [4, 4, 3, 3]);
     } finally {
       await own.close();
     }

@@ -1,8 +1,10 @@
 //! What is sent to the controller and when, and that each request counts once whatever becomes of the answers.
 
-use tidegate::isolate::Effect;
+use tidegate::isolate::{Effect, Input};
+use tidegate::model::live::{LiveState, LiveText};
+use tidegate::protocol::flush::RolloutUpdate;
 
-use crate::world::{Mood, SECOND_MS, World};
+use crate::world::{Mood, SECOND_MS, World, update, written};
 
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 
@@ -192,6 +194,7 @@ fn without_a_controller_nothing_is_asked_and_nothing_counted() {
     world.pass(2 * SECOND_MS);
     counted(&mut world, 5);
     world.count(0, 5);
+    assert!(!world.isolate.has_counts(), "nothing piles up that nobody will take");
     assert!(world.controller.flushes.is_empty());
     assert!(!world.isolate.are_counts_due(world.now_ms as f64));
     assert!(!world.isolate.work_due(world.now_ms as f64).is_flush_due);
@@ -215,4 +218,26 @@ fn a_command_is_learned_at_once_and_takes_no_counts_along() {
     let now = tidegate::model::Instant::from_epoch_ms(world.now_ms);
     let effects = world.isolate.handle(tidegate::isolate::Input::News, now);
     assert!(matches!(effects.as_slice(), [Effect::AskController(ask)] if !ask.text.contains("\"batch\"")));
+}
+
+#[test]
+fn a_kill_that_the_controller_tells_of_is_confirmed_at_once_and_once() {
+    let mut world = warm();
+    let killed = |revision: u64| {
+        let Ok(LiveText::Written(state)) = LiveText::parse(&written(revision, "100")) else { unreachable!() };
+        let state = LiveState { killed: true, ..state }.to_json();
+        RolloutUpdate { key: "a".into(), state, echoes: Vec::new() }
+    };
+    world.controller.flushes.clear();
+    world.controller.updates = vec![killed(8)];
+    world.input(Input::News);
+    let known: Vec<_> = world.controller.flushes.iter().map(|flush| flush.known.clone().unwrap()[0].1).collect();
+    assert_eq!(known, [0, 8], "without another request");
+    // What the flush before has said already is not said again, however often the state comes.
+    world.controller.updates = vec![killed(8)];
+    world.input(Input::News);
+    assert_eq!(world.controller.flushes.len(), 3);
+    world.controller.updates = vec![update("a", 9, "0", &[])];
+    world.input(Input::News);
+    assert_eq!(world.controller.flushes.len(), 4, "only a kill is waited for");
 }

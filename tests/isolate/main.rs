@@ -1,10 +1,18 @@
 //! One isolate of the edge in virtual time: what it reads and when, what it believes, what it sends and when.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics fails, as it should"
+)]
 #![cfg(not(target_arch = "wasm32"))]
 
 mod believing;
 mod flushing;
 mod reading;
+mod reports;
+mod requests;
 mod tokens;
 mod world;

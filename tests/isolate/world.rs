@@ -114,7 +114,7 @@ impl World {
     /// The isolate is gone; another one comes.
     pub fn restart(&mut self, has_controller: bool) {
         self.isolate = Isolate::default();
-        self.isolate.set_up(Setup { id: "one".to_owned(), has_controller, issuer: None });
+        self.isolate.set_up(Setup { id: "one".to_owned(), has_controller, issuer: None, ..Setup::default() });
         self.hanging.clear();
         self.timers.clear();
     }

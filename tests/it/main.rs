@@ -22,6 +22,7 @@ mod papers;
 mod plans;
 mod printing;
 mod reading;
+mod receiving;
 mod rehearse;
 mod simulate;
 mod structure;

@@ -632,6 +632,7 @@ fn reports_wait_up_to_a_number() {
         is_view: true,
         js_errors: 0,
         measures: vec![(Measure::Timing(long.clone()), 5); 32],
+        values: Vec::new(),
         events: vec![long.clone(); 16],
     };
     assert_eq!((0..2_000).filter(|_| meter.report(report())).count(), 500);

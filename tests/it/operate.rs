@@ -333,7 +333,7 @@ fn a_completion_that_is_advised_against_says_what_ends_and_wants_the_key() {
     ends(
         &server.run(&sure(&["complete", "demo"])),
         1,
-        &["error: not approved yet: Cause found", "! Rescue ends: legacy no longer answers", "--confirm demo"],
+        &["error: not approved yet: Cause found", "! Rescue ends: legacy no longer answers.\n", "--confirm demo"],
     );
     let server = Server::new(vec![dry_run(), done()]);
     ends(&server.run(&sure(&["complete", "demo", "--confirm", "demo"])), 0, &["demo is running"]);

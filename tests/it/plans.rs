@@ -477,7 +477,7 @@ mod analytics_beta {
     cases! { "analytics-playbook", "analytics-service", "10", CALM:
         a_p1_is_alphas_matter: ["signal.p1 = 1 at 30m"] => Nothing;
         latency_half_over_target: ["new.latency = 1s from 30m"] => Back("latency.p95 > 750ms over 5m");
-        gate_latency: ["new.latency = 600ms from 30m"] => Block("latency.p95 is");
+        gate_latency: ["new.latency = 560ms from 30m"] => Block("latency.p95 is");
     }
 }
 
@@ -542,7 +542,7 @@ mod analytics_full {
         vector_queries: ["signal.vector_p95 = 120ms from 70m"] => Block("signal.vector_p95 is 120");
         inference: ["signal.inference_avg = 350ms from 70m"] => Block("signal.inference_avg is 350");
         forecasts: ["signal.forecast_accuracy = 79% from 30m"] => Block("signal.forecast_accuracy is 79 %");
-        charts: ["signal.charts_per_session = 3 from 30m"] => Block("signal.charts_per_session is 3");
+        charts: ["value.charts_viewed = 1 from 30m"] => Block("value.charts_viewed.mean is");
         click_through: ["signal.click_through = 14% from 30m"] => Block("signal.click_through is 14 %");
         repeat_use: ["signal.repeat_use = 59% from 30m"] => Block("signal.repeat_use is 59 %");
         time_to_insight: ["signal.time_to_insight = 31% from 30m"] => Block("signal.time_to_insight is 31 %");

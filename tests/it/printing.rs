@@ -32,7 +32,7 @@ fn rollout() -> Value {
         "endpoints": { "api": "path:/checkout/api/*" },
         "groups": { "team": { "ids": ["ana@example.com", "ben"] }, "sales": { "match": "header:x-department =sales| support" }, "pilots": { "kv": true } },
         "signals": { "p1": { "kind": "count", "heartbeat": "10m", "description": "incidents" }, "db_cpu": { "kind": "gauge", "fresh": "5m" } },
-        "roles": { "on-call": "ana", "lead": "ben" },
+        "roles": { "on-call": "ana", "lead": { "person": "ben", "tell": ["chat"], "hours": "Mon-Fri 08:00-18:00 Europe/Berlin", "otherwise": "on-call" }, "duty": { "tell": "mail" } }, "links": { "dashboard": "https://dash.example.com/d/1" }, "digest": [{ "at": ["09:00 Europe/Berlin", "Mon-Fri 10:00"], "to": "lead" }],
         "start": "2026-12-02T09:00:00Z", "checklist": ["Staging signed off"], "advance": "manual", "freeze": ["Fri 17:00-Mon 08:00 UTC"],
         "holdout": "5%", "exclude": ["sales"], "eligible": "pilots", "salt": "salt", "alpha": 0.02, "after": ["core"], "requires": ["base"],
         "after_rollback": ["Look"], "notes": ["a", "b"], "channels": { "chat": { "slack": "secret:CHAT" }, "mail": { "email": "ops@example.com" } },
@@ -43,11 +43,11 @@ fn rollout() -> Value {
         ],
         "defaults": "builtin",
         "guardrail": [
-            { "when": "error_rate > 5% over 5m", "after": "5m", "then": "rollback", "severity": "warning", "notify": ["chat"], "stages": ["canary-1"], "escalate": [{ "after": "15m", "to": "lead", "text": "call" }], "text": "look" },
+            { "when": "error_rate > 5% over 5m", "after": "5m", "then": "rollback", "severity": "warning", "notify": ["chat"], "stages": ["canary-1"], "escalate": [{ "after": "15m", "to": "lead", "text": "call" }], "text": "look", "links": { "logs": "https://logs.example.com" } },
             { "when": "signal.db_cpu > 80% over 5m for 2m", "then": "5%" },
             { "when": "js_error_rate > 2% min 100", "then": "alert" }
         ],
-        "notice": [{ "at": "canary-1-1d", "to": ["chat"], "text": "soon" }, { "at": "end+2h", "to": "mail", "text": "done" }],
+        "notice": [{ "at": "canary-1-1d", "to": ["chat"], "text": "soon" }, { "at": "full", "every": "1w", "by": "lead", "audience": "client", "text": "weekly" }, { "at": "2026-12-24T08:00:00+01:00", "to": "duty", "text": "a date" }, { "at": "end+2h", "to": "mail", "text": "done" }],
         "risk": [{ "what": "it breaks", "likelihood": "low", "impact": "high", "mitigation": "roll back" }],
         "environments": { "staging": { "routes": ["staging.example.com/*"] } }
     })

@@ -4,6 +4,7 @@
 // - TTFB and FCP are as soon as they are known. They go some seconds after the load, with the view
 //   itself: a page that crashes or hangs later counts, and healthy ones are not counted later than it.
 // - LCP is at the first click or key, or when the page is hidden; CLS and INP when it is hidden.
+// - So are the numbers that a page reports: how many there are of something is known at the end.
 // - Errors go soon after the first one. How many there were is what that report says.
 // A screen of an app that changes its screens in the browser is a page view of its own for errors, events
 // and timings, with a number that the server makes a nonce of. The five vitals stay those of the load.
@@ -30,6 +31,8 @@ let known = new Set(),
   metrics = {},
   events = [],
   errors = 0;
+/** Numbers, by name, that are not final yet. */
+let numbers = {};
 /** Vitals that are final only after the screen that was loaded. */
 let late = {};
 const vitals = new Set();
@@ -76,6 +79,13 @@ const send = safely(() => {
   post(report);
 });
 
+/** What the screen leaves behind is final. */
+const sendAll = () => {
+  for (const name in numbers) [metrics[name], hasNews] = [numbers[name], true];
+  numbers = {};
+  send();
+};
+
 const sendSoon = () => {
   timer ||= setTimeout(send, SOON_MS);
 };
@@ -93,6 +103,11 @@ const tidegate = {
   time: safely((name, ms) => {
     if (mayName(name) && ms === +ms && isNew(`timing.${name}`)) metrics[`timing.${name}`] = ms;
   }),
+  /** Notes a number, such as how many charts were opened. The last one counts, once the page is hidden. */
+  value: safely((name, number) => {
+    const key = `value.${name}`;
+    if (number === +number && (key in numbers || (mayName(name) && isNew(key)))) numbers[key] = number;
+  }),
   /** Notes that something has happened in this view; `used` is what `adoption` counts. */
   event: safely((name) => {
     if (mayName(name) && events.length < EVENTS_MAX && isNew(`event.${name}`)) events.push(name);
@@ -103,7 +118,7 @@ const tidegate = {
     const isUntouched = known.size + errors < 1 && !hasFailed;
     if (!token || document.prerendering || view >= SCREENS_MAX || (isUntouched && nowMs - sinceMs < SCREEN_MS_MIN))
       return;
-    send();
+    sendAll();
     view += 1;
     [known, hasFailed, hasNews, sinceMs] = [new Set(), false, true, nowMs];
     sendSoon();
@@ -143,7 +158,7 @@ const begin = safely(() => {
   // web-vitals listens while the event is captured, so its last values are there before this. A page that
   // goes while it is seen gets `pagehide` first and is hidden after it; a hidden one gets that alone.
   const sendIfHidden = () => {
-    if (document.visibilityState === 'hidden') send();
+    if (document.visibilityState === 'hidden') sendAll();
   };
   addEventListener('visibilitychange', sendIfHidden);
   addEventListener('pagehide', sendIfHidden);

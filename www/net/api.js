@@ -18,11 +18,12 @@ const TIMEOUT_MS = 8_000;
 /**
  * @param {string} method
  * @param {string} path under `/_tidegate/api/`
- * @param {{ body?: unknown, ifMatch?: string, idempotencyKey?: string, signal?: AbortSignal }} [options]
+ * @param {{ body?: unknown, ifMatch?: string, idempotencyKey?: string, signal?: AbortSignal, timeoutMs?: number }} [options]
  * @returns {Promise<Answer>}
  */
-export async function request(method, path, { body, ifMatch, idempotencyKey, signal } = {}) {
-  const limit = limited(signal);
+export async function request(method, path, options = {}) {
+  const { body, ifMatch, idempotencyKey, signal, timeoutMs = TIMEOUT_MS } = options;
+  const limit = limited(signal, timeoutMs);
   /** @type {Record<string, string>} */
   const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
@@ -49,16 +50,17 @@ export async function request(method, path, { body, ifMatch, idempotencyKey, sig
 
 /**
  * A signal that ends with the caller's, or when the time is over.
- * @param {AbortSignal} [signal]
+ * @param {AbortSignal | undefined} signal
+ * @param {number} timeoutMs
  */
-function limited(signal) {
+function limited(signal, timeoutMs) {
   const controller = new AbortController();
   const abort = () => controller.abort();
   let isOver = false;
   const timer = setTimeout(() => {
     isOver = true;
     abort();
-  }, TIMEOUT_MS);
+  }, timeoutMs);
   signal?.addEventListener('abort', abort);
   if (signal?.aborted) abort();
   return {

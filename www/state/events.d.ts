@@ -8,6 +8,7 @@ import type {
   Entry,
   Message,
   Metrics,
+  Outbox,
   Rollout,
   Session,
   Tried,
@@ -31,7 +32,7 @@ export type Form = {
 
 /** What the address says. */
 export type Route = {
-  view: 'list' | 'rehearse' | 'missing' | 'rollout';
+  view: 'list' | 'rehearse' | 'outbox' | 'missing' | 'rollout';
   key: string | null;
   revision?: number;
 };
@@ -52,6 +53,9 @@ type Answer =
   | { type: 'history'; key: string; items: Entry[]; before: number | null; isOlder: boolean }
   | { type: 'messages'; key: string; items: Message[]; before: string | null; isOlder: boolean }
   | { type: 'noHistory'; key: string; problem: Problem }
+  | { type: 'outbox'; view: Outbox; sentAt: number; at: number }
+  | { type: 'noOutbox'; problem: Problem }
+  | { type: 'sentAgain' }
   | { type: 'explained'; key: string; id: string; answer: Assignment }
   | { type: 'unexplained'; key: string; id: string; problem: Problem };
 
@@ -92,6 +96,8 @@ type OfView =
   | { type: 'chooseSince'; since: Since }
   | { type: 'chooseEndpoint'; endpoint: string | null }
   | { type: 'explain'; id: string }
+  | { type: 'sendAgain'; id: string }
+  | { type: 'testChannel'; channel: string; rollout: string }
   | { type: 'toast'; id: string; text: string; tone?: Tone }
   | { type: 'dismiss'; id: string };
 

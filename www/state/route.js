@@ -23,6 +23,7 @@ export function routeOf(hash) {
   const path = hash.replace(/^#\/?/, '');
   if (path === '') return { view: 'list', key: null };
   if (path === 'rehearse') return { view: 'rehearse', key: null };
+  if (path === 'outbox') return { view: 'outbox', key: null };
   const [, key, revision] = /^rollouts\/([^/]+)(?:\/history\/(\d{1,15}))?$/.exec(path) ?? [];
   if (!key) return { view: 'missing', key: null };
   return { view: 'rollout', key: decoded(key), ...(revision && { revision: Number(revision) }) };

@@ -8,6 +8,7 @@ import * as flags from './flags.js';
 import * as history from './history.js';
 import * as list from './list.js';
 import * as now from './now.js';
+import * as outbox from './outbox.js';
 import * as plots from './plots.js';
 import * as rollout from './rollout.js';
 import * as route from './route.js';
@@ -27,6 +28,7 @@ import * as toasts from './toasts.js';
  * @property {history.History} history
  * @property {explain.Explain} explain
  * @property {flags.Flags} flags
+ * @property {outbox.OutboxState} outbox
  * @property {dialog.Dialog | null} dialog
  * @property {toasts.Toast[]} toasts
  */
@@ -43,6 +45,7 @@ const SLICES = {
   history,
   explain,
   flags,
+  outbox,
   dialog,
   toasts,
 };

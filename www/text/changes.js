@@ -2,7 +2,22 @@
 import { percent } from './numbers.js';
 
 const ACTORS = { schedule: 'The schedule', guardrail: 'A guardrail', kv: 'An edit in KV' };
-const KINDS = { alert: 'Alert', escalation: 'Escalation', checkin: 'Check-in', notice: 'Notice' };
+const KINDS = {
+  alert: 'Alert',
+  escalation: 'Escalation',
+  checkin: 'Check-in',
+  notice: 'Notice',
+  resolved: 'Resolved',
+  digest: 'Digest',
+  stage: 'Stage',
+  rollback: 'Rollback',
+  kill: 'Kill',
+  waiting: 'Waits for a person',
+  blocked: 'Blocked',
+  fault: 'Fault',
+  report: 'Report',
+  test: 'Test',
+};
 
 export const actor = (name) => ACTORS[name] ?? name;
 export const messageKind = (kind) => KINDS[kind] ?? kind;

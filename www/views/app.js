@@ -9,14 +9,21 @@ import * as dialog from './dialog/dialog.js';
 import * as header from './header.js';
 import * as list from './list.js';
 import * as missing from './missing.js';
+import * as outbox from './outbox.js';
 import * as rehearse from './rehearse.js';
 import * as rollout from './rollout/page.js';
 import * as signIn from './sign-in.js';
 
 /** @import { Dispatch } from '../state/events.js' */
 
-const VIEWS = { list, rollout, rehearse, missing, 'sign-in': signIn };
-const TITLES = { list: 'Rollouts', rehearse: 'Rehearse', missing: 'Nothing here', 'sign-in': 'Sign in' };
+const VIEWS = { list, rollout, rehearse, outbox, missing, 'sign-in': signIn };
+const TITLES = {
+  list: 'Rollouts',
+  rehearse: 'Rehearse',
+  outbox: 'Messages',
+  missing: 'Nothing here',
+  'sign-in': 'Sign in',
+};
 
 /** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {

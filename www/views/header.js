@@ -5,7 +5,11 @@ import { el, setAttr, setHidden, setText, svg } from '../parts/dom.js';
 
 /** @param {Dispatch} dispatch */
 export function mount(root, dispatch) {
-  const links = { list: el('a', { href: '#/' }, 'Rollouts'), rehearse: el('a', { href: '#/rehearse' }, 'Rehearse') };
+  const links = {
+    list: el('a', { href: '#/' }, 'Rollouts'),
+    outbox: el('a', { href: '#/outbox' }, 'Messages'),
+    rehearse: el('a', { href: '#/rehearse' }, 'Rehearse'),
+  };
   const name = el('span', { class: 'who-name' });
   const role = el('span', { class: 'who-role' });
   const who = el(
@@ -24,7 +28,7 @@ export function mount(root, dispatch) {
     ),
     el('button', { type: 'button', class: 'button quiet', onclick: () => dispatch({ type: 'signOut' }) }, 'Sign out'),
   );
-  const nav = el('nav', { 'aria-label': 'Pages' }, links.list, links.rehearse);
+  const nav = el('nav', { 'aria-label': 'Pages' }, links.list, links.outbox, links.rehearse);
   root.append(el('div', { class: 'top-line' }, el('a', { class: 'brand', href: '#/' }, logo(), 'Tidegate'), nav, who));
 
   return {
@@ -40,6 +44,7 @@ export function mount(root, dispatch) {
         'aria-current',
         isIn && (route.view === 'list' ? 'page' : route.view === 'rollout' && 'true'),
       );
+      setAttr(links.outbox, 'aria-current', isIn && route.view === 'outbox' && 'page');
       setAttr(links.rehearse, 'aria-current', isIn && route.view === 'rehearse' && 'page');
     },
   };

@@ -22,13 +22,13 @@ pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
     let client = Client::new(&consent.connection)?;
     let looked = client.get(&format!("rollouts/{key}"), &[])?;
     let rollout: Rollout = looked.read()?;
-    let list = rollout.checklist.clone().unwrap_or_default();
+    let list = to_tick(&rollout);
     if is_question {
         return if json { print_raw(&checklist_json(&looked)) } else { print(&overview(&rollout, &list)) };
     }
     let items = match item {
         Some(item) => vec![find(&list, item).map_err(Failure::Usage)?.to_owned()],
-        None => open(&list).into_iter().map(str::to_owned).collect(),
+        None => open(&rollout.checklist.clone().unwrap_or_default()).into_iter().map(str::to_owned).collect(),
     };
     if items.is_empty() {
         return if json { print_raw("[]") } else { print(&overview(&rollout, &list)) };
@@ -55,11 +55,18 @@ pub fn run(arguments: &ApproveArguments, json: bool) -> Result<(), Failure> {
     }
     let Some(last) = answers.last() else { return Ok(()) };
     let changed: Changed = last.read()?;
-    let left = open(&changed.rollout.checklist.clone().unwrap_or_default()).len();
+    let left = open(&to_tick(&changed.rollout)).len();
     let rest = if left == 0 { "nothing is open".to_owned() } else { format!("{} still open", counted(left, "item")) };
     print(&format!("{}; {rest}", change::stands(&changed.rollout)))?;
     change::tell_following(&changed);
     Ok(())
+}
+
+/// The checklist that counts now, and behind it the messages to send: these keep nothing from going on.
+fn to_tick(rollout: &Rollout) -> Checklist {
+    let mut list = rollout.checklist.clone().unwrap_or_default();
+    list.items.extend(rollout.to_send.iter().cloned());
+    list
 }
 
 /// Each approval is decided on the revision that the one before has made.
@@ -123,6 +130,9 @@ fn overview(rollout: &Rollout, list: &Checklist) -> String {
         return format!("{}: no checklist counts now; it is {}", rollout.key, rollout.state.told());
     }
     let mut lines = checklist(list, now(), wrap::of_stdout());
+    if !rollout.to_send.is_empty() {
+        lines.push("Messages to send are ticked off too; nothing waits for them.".to_owned());
+    }
     let left = open(list).len();
     let rest = if left == 0 {
         "All is approved.".into()

@@ -4,11 +4,13 @@
 
 use clap::{Parser, Subcommand};
 
+use super::notify::NotifyArguments;
 use super::operator::{
     ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments,
     KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
     StatusArguments,
 };
+use super::outbox::OutboxArguments;
 use super::plans::{AssignArguments, CheckArguments, CompileArguments, GroupArguments};
 use super::shell::{CompletionsArguments, ManArguments};
 use super::simulate::{self, SimulateArguments};
@@ -172,9 +174,16 @@ Examples:
         after_help = "Examples:\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json\n\nA form that is refused with 403 behind Tidegate is mostly a check of the framework (Django, SvelteKit; Rails, Next.js and Laravel behind a proxy that they do not trust), which compares Origin with Host: docs/frameworks.md names the settings."
     )]
     Explain(ExplainArguments),
+    /// See what messages to people look like
+    Notify(NotifyArguments),
+    /// Show the messages that wait or were given up, and the channels that they go to
+    #[command(
+        after_help = "Examples:\n  tidegate outbox\n  tidegate outbox --rollout checkout --sent\n  tidegate outbox --retry all\n  tidegate outbox --retry msg_1f0c2d9a3b4e5f60718293a4\n  tidegate outbox --json"
+    )]
+    Outbox(OutboxArguments),
     /// Make a token for a person or a program, and its entry for ADMIN_TOKENS
     #[command(
-        after_help = "The token goes to standard output, its entry to standard error.\n\nExamples:\n  tidegate token ana --role operator\n  export TIDEGATE_TOKEN=$(tidegate token ana --role operator)\n  tidegate token dashboard --role viewer"
+        after_help = "The token goes to standard output, its entry to standard error.\n\nExamples:\n  tidegate token ana --role operator\n  export TIDEGATE_TOKEN=$(tidegate token ana --role operator)\n  tidegate token dashboard --role viewer\n  tidegate token tickets --role reporter --rollout checkout --signal p1"
     )]
     Token(TokenArguments),
     /// Print a script that completes this command in your shell, the rollouts' keys too

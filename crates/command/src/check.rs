@@ -9,8 +9,12 @@ use super::words::counted;
 use super::{Failure, report};
 use tidegate_decide::forecast::Forecast;
 use tidegate_decide::reports::{Reported, relied_on};
+use tidegate_decide::sources::receiver_of;
 use tidegate_model::fault::Severity;
-use tidegate_model::plan::{Gate, Plan};
+use tidegate_model::plan::signal::Address;
+use tidegate_model::plan::words::SecretName;
+use tidegate_model::plan::{Gate, Plan, Signal};
+use tidegate_protocol::receive::PREFIX;
 use tidegate_text::plans::Loaded;
 use tidegate_text::told::{FaultLine, lines};
 
@@ -168,13 +172,41 @@ fn reliance(plan: &Plan) -> String {
     if !from_pages.is_empty() {
         parts.push(format!("{} (pages load /_tidegate/beacon.js)", named(&from_pages)));
     }
-    if !signals.is_empty() {
-        parts.push(format!(
-            "{} (POST /_tidegate/api/rollouts/{}/signals, or `tidegate signal {} NAME`)",
-            named(&signals),
-            plan.key,
-            plan.key
-        ));
+    let mut places: Vec<(String, Vec<Reported>)> = Vec::new();
+    for reported in signals {
+        let place = place(plan, &reported);
+        match places.iter_mut().find(|(own, _)| *own == place) {
+            Some((_, all)) => all.push(reported),
+            None => places.push((place, vec![reported])),
+        }
     }
+    parts.extend(places.iter().map(|(place, all)| format!("{} ({place})", named(all))));
     if parts.is_empty() { String::new() } else { format!("\n    relies on reports of: {}", parts.join("; ")) }
+}
+
+/// Where a signal comes from, and which secrets that takes.
+fn place(plan: &Plan, reported: &Reported) -> String {
+    let Reported::Signal(name) = reported else { return String::new() };
+    if let Some(pull) = plan.signals.get(name.as_str()).and_then(Signal::pull) {
+        let url = match pull.url {
+            Address::Secret(secret) => Some(secret),
+            Address::Plain(_) => None,
+        };
+        return format!("Tidegate asks for it{}", secrets(url.into_iter().chain(pull.token)));
+    }
+    match receiver_of(plan, name.as_str()).and_then(|name| Some((name, plan.receivers.get(name.as_str())?))) {
+        Some((name, receiver)) => format!("{PREFIX}{name}{}", secrets(receiver.secret().into_iter())),
+        None => {
+            format!("POST /_tidegate/api/rollouts/{}/signals, or `tidegate signal {} NAME`", plan.key, plan.key)
+        }
+    }
+}
+
+fn secrets<'s>(names: impl Iterator<Item = &'s SecretName>) -> String {
+    let names: Vec<&str> = names.map(|secret| secret.0.as_str()).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!(", with the secret {one}"),
+        several => format!(", with the secrets {}", several.join(" and ")),
+    }
 }

@@ -4,8 +4,8 @@
 use super::operator::CompleteArguments;
 use super::paint::{WARN, note, paint};
 use super::problem::Error;
-use super::words::sentence;
 use super::{Failure, ask, change};
+use tidegate_decide::explain::sentence;
 use tidegate_model::command::Command;
 
 pub fn run(arguments: &CompleteArguments, json: bool) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use anstyle::Style;
 
 use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
 use super::reach;
+use super::signals::{receiver_line, signal_line};
 use super::view::{Block, Checklist, Gate, Guardrail, Hold, List, Rollout, Stage, Verdict};
 use super::words::{counted, listed, moment, number, percent, plain, relative, sentence, span, when};
 use super::wrap::hung;
@@ -224,6 +225,8 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
         "No reports",
         rollout.silence.iter().map(|text| (format!("{} ", paint(WARN, "!")), text.clone())).collect(),
     ));
+    rows.push(("Signals", rollout.signals.iter().map(|own| signal_line(own, now)).collect()));
+    rows.push(("Receivers", rollout.receivers.iter().map(|own| receiver_line(own, now)).collect()));
     rows.push(("Lists", rollout.lists.iter().map(|list| unmarked(list_line(list))).collect()));
     if let Some(published) = &rollout.published {
         let held = published.revision.map_or_else(|| "nothing".to_owned(), |revision| format!("revision {revision}"));

@@ -24,7 +24,9 @@ mod judge;
 mod keys;
 mod ladder;
 mod note;
+mod notify;
 mod operator;
+mod outbox;
 mod paint;
 mod plan_file;
 mod plans;
@@ -34,6 +36,7 @@ mod reach;
 mod report;
 mod shell;
 mod signal;
+mod signals;
 mod simulate;
 mod status;
 mod token;
@@ -136,6 +139,8 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Signal(command) => signal::run(&command, json),
         Command::Preview(command) => preview::run(&command, json),
         Command::Explain(command) => explain::run(&command, json),
+        Command::Notify(command) => notify::run(&command, json),
+        Command::Outbox(command) => outbox::run(&command, json),
         Command::Token(command) => token::run(&command, json),
         Command::Completions(command) => shell::completions(&command),
         Command::Man(command) => shell::man(&command),

@@ -22,25 +22,29 @@ pub struct TokenArguments {
     /// Whose token it is: the name in the history
     #[arg(value_name = "NAME", value_parser = name)]
     name: String,
-    /// What it may do: viewers look, operators also change
+    /// What it may do: viewers look, operators also change, reporters report signals and nothing else
     #[arg(long)]
     role: Role,
+    /// A reporter's rollout; without it any rollout that has the signal
+    #[arg(long, value_name = "KEY", value_parser = scope)]
+    rollout: Option<String>,
+    /// A reporter's signal; without it all signals of the rollout
+    #[arg(long, value_name = "NAME", value_parser = scope)]
+    signal: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Role {
     Viewer,
     Operator,
+    Reporter,
 }
 
 pub fn run(arguments: &TokenArguments, json: bool) -> Result<(), Failure> {
     let name = &arguments.name;
-    let role = match arguments.role {
-        Role::Viewer => "viewer",
-        Role::Operator => "operator",
-    };
+    let role = role(arguments).map_err(|why| Failure::Usage(why.to_owned()))?;
     let token = format!("tg_{}", URL_SAFE_NO_PAD.encode(random()?));
-    let entry = entry(name, role, &token);
+    let entry = entry(name, &role, &token);
     if json {
         return print_raw(&json!({ "name": name, "role": role, "token": token, "entry": entry }).to_string());
     }
@@ -52,6 +56,26 @@ pub fn run(arguments: &TokenArguments, json: bool) -> Result<(), Failure> {
     note(&format!("  {entry}"));
     note("In production: npx wrangler secret put ADMIN_TOKENS. On this machine: ADMIN_TOKENS=\"…\" in .dev.vars");
     print_raw(&token)
+}
+
+/// The role as the entry has it.
+fn role(TokenArguments { role, rollout, signal, .. }: &TokenArguments) -> Result<String, &'static str> {
+    match (role, rollout, signal) {
+        (Role::Viewer, None, None) => Ok("viewer".to_owned()),
+        (Role::Operator, None, None) => Ok("operator".to_owned()),
+        (Role::Viewer | Role::Operator, ..) => Err("`--rollout` and `--signal` are for `--role reporter`"),
+        (Role::Reporter, None, None) => {
+            Err("a reporter's token says what it may report: `--rollout KEY`, `--signal NAME`, or both")
+        }
+        (Role::Reporter, Some(rollout), None) => Ok(format!("reporter/{rollout}")),
+        (Role::Reporter, rollout, Some(signal)) => {
+            Ok(format!("reporter/{}/{signal}", rollout.as_deref().unwrap_or("*")))
+        }
+    }
+}
+
+fn scope(text: &str) -> Result<String, String> {
+    text.parse::<tidegate_model::Name>().map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 fn random() -> Result<[u8; TOKEN_BYTES], Failure> {
@@ -90,6 +114,19 @@ mod tests {
             entry("ana", "viewer", "abc"),
             "ana:viewer:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+    }
+
+    #[test]
+    fn a_reporter_says_what_it_reports() {
+        let of = |role: Role, rollout: Option<&str>, signal: Option<&str>| {
+            let (rollout, signal) = (rollout.map(str::to_owned), signal.map(str::to_owned));
+            super::role(&TokenArguments { name: "ci".to_owned(), role, rollout, signal })
+        };
+        assert_eq!(of(Role::Reporter, Some("shop"), None).as_deref(), Ok("reporter/shop"));
+        assert_eq!(of(Role::Reporter, Some("shop"), Some("p1")).as_deref(), Ok("reporter/shop/p1"));
+        assert_eq!(of(Role::Reporter, None, Some("p1")).as_deref(), Ok("reporter/*/p1"));
+        assert_eq!(of(Role::Viewer, None, None).as_deref(), Ok("viewer"));
+        assert!(of(Role::Reporter, None, None).is_err() && of(Role::Operator, Some("shop"), None).is_err());
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub struct Rollout {
     pub stages: Vec<Stage>,
     pub guardrails: Vec<Guardrail>,
     pub checklist: Option<Checklist>,
+    pub to_send: Vec<Item>,
     pub hold: Option<Hold>,
     pub next: Option<Next>,
     pub blocked: Vec<Block>,
@@ -47,8 +48,37 @@ pub struct Rollout {
     pub faults: Vec<Fault>,
     /// What conditions rely on and was never reported, in a sentence.
     pub silence: Option<String>,
+    pub signals: Vec<Signal>,
+    pub receivers: Vec<Receiver>,
     pub lists: Vec<List>,
     pub published: Option<Published>,
+}
+
+/// A fact from outside.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Signal {
+    pub name: String,
+    pub kind: String,
+    pub source: String,
+    pub receiver: Option<String>,
+    pub value: Option<f64>,
+    #[serde(deserialize_with = "instant")]
+    pub at: Option<Instant>,
+    pub is_stale: bool,
+    pub error: Option<String>,
+}
+
+/// Where other tools send what becomes signals.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Receiver {
+    pub kind: String,
+    pub path: String,
+    #[serde(deserialize_with = "instant")]
+    pub last_at: Option<Instant>,
+    pub is_silent: bool,
+    pub firing: usize,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::measures;
 use super::state::State;
 use super::store::{self, Batch, Storage, StorageError};
 use super::turn::{KvTexts, Turn};
+use super::{measures, outbox};
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_model::history::sha256_hex;
 use tidegate_model::{Instant, Name};
@@ -45,13 +45,16 @@ pub fn poll_wanted(call: &Call) -> Poll {
     }
 }
 
-type Answered = Result<Reply, Problem>;
+pub type Answered = Result<Reply, Problem>;
 
 /// Answers a call. `texts` is what KV holds of what the call names.
 ///
 /// # Errors
 /// When the storage refuses.
 pub fn answer(state: &mut State, turn: &mut Turn<'_>, call: &Call, texts: &KvTexts) -> Result<Reply, StorageError> {
+    if let Some(received) = &call.received {
+        return state.receive(turn, received, &call.body);
+    }
     let answered = match Route::find(&call.method, &call.path) {
         Ok(route) if is_change(call, &route) => once(state, turn, call, &route, texts)?,
         Ok(route) => show(state, turn, call, &route)?,
@@ -63,7 +66,7 @@ pub fn answer(state: &mut State, turn: &mut Turn<'_>, call: &Call, texts: &KvTex
 fn is_change(call: &Call, route: &Route) -> bool {
     match route {
         Route::Plans => call.method == "PUT",
-        Route::Commands(_) | Route::AllCommands | Route::Signals(_) => true,
+        Route::Commands(_) | Route::AllCommands | Route::Signals(_) | Route::OutboxRetry(_) => true,
         _ => false,
     }
 }
@@ -80,6 +83,7 @@ fn show(state: &State, turn: &mut Turn<'_>, call: &Call, route: &Route) -> Resul
         Route::Rollout(key) => {
             of(key).map(|rollout| Reply::json(200, &view::rollout(&present, rollout)).at(rollout.record.live.revision))
         }
+        Route::Outbox => outbox::answer::show(state, turn.storage, call, turn.now)?,
         Route::Metrics(key) => match of(key) {
             Ok(rollout) => measures::answer(&present, turn.storage, rollout, call)?,
             Err(problem) => Err(problem),
@@ -105,13 +109,20 @@ struct Shown {
     faults: Vec<Noticed>,
     lists: Vec<HeldList>,
     reaches: Vec<Reach>,
+    channels: Vec<(Name, Noticed)>,
     now: Instant,
 }
 
 impl Shown {
     fn of(state: &State, now: Instant) -> Self {
         let isolates = &state.isolates;
-        Self { faults: isolates.faults(now), lists: isolates.lists(now), reaches: isolates.reaches(now), now }
+        Self {
+            faults: isolates.faults(now),
+            lists: isolates.lists(now),
+            reaches: isolates.reaches(now),
+            channels: state.channel_faults(now),
+            now,
+        }
     }
 
     fn present<'a>(&'a self, state: &'a State) -> Present<'a> {
@@ -120,6 +131,7 @@ impl Shown {
             faults: &self.faults,
             lists: &self.lists,
             reaches: &self.reaches,
+            channels: &self.channels,
             isolates: state.isolates.count(),
             now: self.now,
         }
@@ -164,7 +176,7 @@ fn number(call: &Call, name: &'static str) -> Result<Option<u64>, Problem> {
 }
 
 /// How many items a page is to have.
-fn limit(call: &Call) -> Result<u64, Problem> {
+pub fn limit(call: &Call) -> Result<u64, Problem> {
     let limit = number(call, "limit")?.unwrap_or(HISTORY_DEFAULT);
     if (1..=HISTORY_MAX).contains(&limit) {
         Ok(limit)
@@ -283,6 +295,10 @@ fn change(
             Ok(Ok(reply))
         }
         Route::Signals(key) => signal(state, turn, call, key, kept),
+        Route::OutboxRetry(id) => {
+            let now = turn.now;
+            outbox::answer::retry(state, turn, id, |batch, reply| Kept::keep(kept, batch, reply, now))
+        }
         _ => apply(state, turn, call, texts, kept),
     }
 }
@@ -298,6 +314,9 @@ fn signal(
         body::signal(&call.body, &rollout.plan).map(|reported| (rollout.plan.key.clone(), reported))
     });
     let (key, reported) = match reported {
+        Ok((_, reported)) if call.signal.as_ref().is_some_and(|own| *own != reported.name) => {
+            return Ok(Err(Problem::not_its_signal(&call.actor, &reported.name)));
+        }
         Ok(found) => found,
         Err(problem) => return Ok(Err(problem)),
     };
@@ -311,6 +330,7 @@ fn signal(
     let reply = Reply::json(202, &Accepted { rollout: &key, name: &reported.name, at: now });
     let mut batch = Batch::default();
     Kept::keep(kept, &mut batch, &reply, now);
+    state.overrule(&key, &reported.name, &mut batch);
     state.take_signal(turn, &key, &reported, batch)?;
     Ok(Ok(reply))
 }

@@ -82,7 +82,7 @@ impl Counting {
 }
 
 /// Whether somebody may be on new, so that guardrails watch.
-fn serves(record: &Record) -> bool {
+pub(super) fn serves(record: &Record) -> bool {
     let live = &record.live;
     let is_somebody = live.percentage > Percentage::ZERO || !live.groups.is_empty();
     !live.killed && live.phase != Phase::Draft && (live.phase != Phase::RolledBack || is_somebody)
@@ -134,9 +134,13 @@ impl State {
                 Err(refusal) => turn.warn("refused", key.as_str(), &refusal.to_string()),
             }
         }
-        let is_decided = has_fired || !messages.is_empty() || !changes.is_empty() || self.deployment.due(now).is_some();
+        let mut told = Batch::default();
+        let is_told = self.notify(turn, &mut told)?;
+        let is_decided =
+            has_fired || is_told || !messages.is_empty() || !changes.is_empty() || self.deployment.due(now).is_some();
         let is_due = is_decided || is_over(self.counting.stored_at, CHECKPOINT_MS, now);
         let mut batch = if is_due { self.checkpoint(turn) } else { Batch::default() };
+        batch.append(told);
         for (key, message) in &messages {
             batch.message(key, message);
         }

@@ -16,10 +16,12 @@ mod answer;
 mod evaluation;
 mod intake;
 mod measures;
+mod outbox;
 mod plans;
 mod publication;
 mod registry;
 mod rhythm;
+mod sources;
 mod state;
 mod store;
 mod turn;
@@ -28,16 +30,20 @@ use std::collections::HashMap;
 
 use self::answer::{Poll, poll_wanted};
 pub use self::rhythm::Rhythm;
+pub use self::sources::Fetched;
 use self::state::State;
 use self::store::Batch;
 pub use self::store::schema::migrate;
 pub use self::store::{Row, Statement, Storage, StorageError, Value};
 use self::turn::Turn;
-pub use self::turn::{Effect, KvTexts, KvWrite, LogLine, Publication, PublicationStep, Purpose, ReadKv};
+pub use self::turn::{
+    Delivered, Delivery, Effect, Fetch, KvTexts, KvWrite, LogLine, Outgoing, Publication, PublicationStep, Purpose,
+    ReadKv, Trial, Tried,
+};
 use tidegate_decide::deployment::Deployment;
 use tidegate_model::{Instant, Name};
-use tidegate_protocol::api::Call;
 use tidegate_protocol::api::body::Reported;
+use tidegate_protocol::api::{Call, Route};
 use tidegate_protocol::flush::Flush;
 
 /// How long a question waits for KV, in milliseconds.
@@ -56,6 +62,8 @@ pub enum Input {
     Call(Call),
     /// A signal of this rollout's plan is reported, as the API takes it in a call.
     Signal(Name, Reported),
+    /// What a source of signals has answered to [`Effect::Fetch`], or why it has not.
+    Fetched(Fetched),
     /// From now on things are done this often.
     Rhythm(Rhythm),
     /// The time has come that [`Effect::WakeAt`] named.
@@ -70,6 +78,10 @@ pub enum Input {
     Written(Publication, Vec<Option<String>>),
     /// A write that was given up has reached KV after all, under this key.
     WrittenLate(String),
+    /// What became of a message.
+    Delivered(Delivered),
+    /// What came back from samples.
+    Tried(Trial, Vec<Tried>),
 }
 
 /// The controller of one deployment.
@@ -79,6 +91,8 @@ pub struct Controller {
     state: Option<State>,
     /// Whether a publication is under way. There is one at a time: of two writes to one key, KV may keep either.
     is_publishing: bool,
+    /// The messages that are under way, and since when: they are so whatever the storage refuses meanwhile.
+    in_flight: Vec<(String, Instant)>,
 }
 
 impl Controller {
@@ -97,6 +111,9 @@ impl Controller {
         }
         let mut turn = Turn::new(storage, now);
         let is_publication = matches!(input, Input::Looked(..) | Input::Written(..));
+        if let Input::Delivered(delivered) = &input {
+            self.in_flight.retain(|(id, _)| *id != delivered.id);
+        }
         let done = self.loaded(&mut turn).and_then(|mut state| {
             let publishing = act(&mut state, &mut turn, input)?;
             if publishing == Publishing::Ended {
@@ -105,10 +122,13 @@ impl Controller {
             if publishing == Publishing::Wanted && !self.is_publishing && state.has_unpublished() {
                 self.is_publishing = state.publish(&mut turn, 0)?;
             }
+            // Last: whatever else a turn does comes out before its messages.
+            state.dispatch(&mut turn)?;
             Ok(state)
         });
         match done {
             Ok(state) => {
+                self.in_flight.clone_from(&state.outbox.in_flight);
                 self.state = Some(state);
                 Ok(turn.finish())
             }
@@ -136,6 +156,7 @@ impl Controller {
             Some(state) => Ok(state),
             None => {
                 let mut state = State::load(turn)?;
+                state.outbox.in_flight.clone_from(&self.in_flight);
                 // The figures are stored, but not what was made of them.
                 state.advance(turn)?;
                 Ok(state)
@@ -168,6 +189,10 @@ fn act(state: &mut State, turn: &mut Turn<'_>, input: Input) -> Result<Publishin
             state.take_signal(turn, &key, &reported, Batch::default())?;
             return Ok(Publishing::AsItIs);
         }
+        Input::Fetched(fetched) => {
+            state.fetched(turn, &fetched)?;
+            return Ok(Publishing::AsItIs);
+        }
         Input::Rhythm(rhythm) => {
             state.set_rhythm(turn, rhythm);
             return Ok(Publishing::AsItIs);
@@ -187,6 +212,14 @@ fn act(state: &mut State, turn: &mut Turn<'_>, input: Input) -> Result<Publishin
         Input::WrittenLate(key) => {
             state.note_written_late(&key);
             state.advance(turn)?;
+        }
+        Input::Delivered(delivered) => {
+            state.delivered(turn, delivered)?;
+            return Ok(Publishing::AsItIs);
+        }
+        Input::Tried(trial, tried) => {
+            turn.push(Effect::Reply(outbox::answer::tried(&trial, &tried)));
+            return Ok(Publishing::AsItIs);
         }
     }
     Ok(Publishing::Wanted)
@@ -208,6 +241,14 @@ fn flushed(state: &mut State, turn: &mut Turn<'_>, mut flush: Flush) -> Result<(
 }
 
 fn called(state: &mut State, turn: &mut Turn<'_>, call: Call) -> Result<(), StorageError> {
+    // Whoever changes something does so where the console answers too.
+    if let Some(origin) = call.origin.as_ref().filter(|_| !call.is_read()) {
+        state.see_console(turn, origin)?;
+    }
+    if let Ok(Route::ChannelTest(name)) = Route::find(&call.method, &call.path) {
+        outbox::answer::begin_trial(state, turn, &name, Box::new(call));
+        return Ok(());
+    }
     let wanted = poll_wanted(&call);
     let call = Some(Box::new(call));
     match wanted {

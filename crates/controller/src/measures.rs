@@ -97,6 +97,7 @@ pub fn expose(state: &State, turn: &mut Turn<'_>) -> Result<Reply, StorageError>
         deployment: &state.deployment,
         faults: &faults,
         lists: &[],
+        channels: &[],
         reaches: &[],
         isolates: state.isolates.count(),
         now,
@@ -106,6 +107,7 @@ pub fn expose(state: &State, turn: &mut Turn<'_>) -> Result<Reply, StorageError>
         totals: state.counting.totals(),
         isolates: state.isolates.count(),
         changes: &last_changes(turn.storage)?,
+        messages: &state.outbox.counts(turn.storage)?,
     };
     Ok(Reply::text(exposition(&exposed)))
 }

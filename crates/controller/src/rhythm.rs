@@ -18,6 +18,8 @@ pub struct Rhythm {
     pub manner: Manner,
     /// Old minutes become hours this often, in minutes.
     pub fold_minutes: u64,
+    /// Whether sources of signals are asked. In a simulated life they are part of the scenario.
+    pub asks: bool,
 }
 
 impl Default for Rhythm {
@@ -30,6 +32,7 @@ impl Default for Rhythm {
             poll_fresh_ms: 2_000,
             manner: Manner::default(),
             fold_minutes: 1,
+            asks: true,
         }
     }
 }

@@ -6,13 +6,15 @@ use std::borrow::Cow;
 use super::after;
 use super::evaluation::Counting;
 use super::intake::Receipt;
+use super::outbox::Outbox;
 use super::registry::IsolateRegistry;
 use super::rhythm::Rhythm;
-use super::store::{self, Batch, Removed, StorageError, Stored, counts};
+use super::store::{self, Batch, Removed, StorageError, Stored, counts, incoming};
 use super::turn::{Effect, KvTexts, Turn};
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::explain;
 use tidegate_decide::rollout::{Change, Noticed, Order, Rollout};
+use tidegate_model::command::Command;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::beacon::networks::Networks;
@@ -27,6 +29,8 @@ const ALARM_MS: i64 = 10_000;
 const RETRY_MS: i64 = 1_000;
 /// One change calls for another at most so often, however the plans refer to each other.
 const CONSEQUENCES_MAX: usize = 1_000;
+/// Under this name the database holds where people find the console.
+const CONSOLE: &str = "console";
 /// What is in memory is loaded anew after this long, in milliseconds.
 const LOADED_MS_MAX: i64 = 86_400_000;
 
@@ -56,6 +60,10 @@ pub struct State {
     pub plans_published_at: Instant,
     /// What stood under the KV key `plans` and was written over, by its hash, and when.
     pub written_over: Option<(u64, Instant)>,
+    /// Messages out.
+    pub outbox: Outbox,
+    /// Where people find the console, once that is known.
+    pub console: Option<String>,
     /// When isolates last made this look at plans that they cannot read.
     alarmed_at: Option<Instant>,
     /// When all this was loaded.
@@ -74,6 +82,7 @@ impl State {
         let mut unreadable: Vec<String> = Vec::new();
         let Stored { mut deployment, removed, pruned_minute } = store::load(turn, &mut unreadable)?;
         let totals = counts::load(turn, &mut deployment, &mut unreadable)?;
+        incoming::load(turn.storage, &mut deployment)?;
         let mut faults: Vec<Noticed> = Vec::new();
         for subject in unreadable {
             let message = "what was counted of it cannot be read by this version; it is left alone".to_owned();
@@ -92,6 +101,8 @@ impl State {
             isolates.note_kill(&rollout.plan.key, rollout.record.live.revision, now);
         }
         let counting = Counting::new(totals, pruned_minute);
+        let outbox = Outbox::load(turn.storage, &deployment, now)?;
+        let console = store::outbox::setting(turn.storage, CONSOLE)?;
         let mut state = Self {
             deployment,
             polled_at: Instant::from_epoch_ms(0),
@@ -105,6 +116,8 @@ impl State {
             is_outdated: false,
             plans_published_at: now,
             written_over: None,
+            outbox,
+            console,
             alarmed_at: None,
             loaded_at: now,
             wakes_at: None,
@@ -121,8 +134,19 @@ impl State {
     pub fn commit(&mut self, turn: &mut Turn<'_>, changes: Vec<Change>, mut batch: Batch) -> Result<(), StorageError> {
         for change in &changes {
             batch.change(change);
+            if turn.storage.keeps() {
+                let addressed = self.deployment.notify_change(change, self.console.as_deref());
+                let plan = &change.rollout.plan;
+                // Where the plan itself has changed, it goes where that says now.
+                let channel = |_: &Name, name: &Name| plan.channels.get(name.as_str());
+                self.outbox.post(turn.storage, &mut batch, addressed, channel, turn.now)?;
+            }
+        }
+        if turn.storage.keeps() {
+            self.remember_notified(&mut batch);
         }
         turn.commit(batch)?;
+        let are_plans_new = changes.iter().any(|change| matches!(change.entry.command, Command::Apply { .. }));
         for change in changes {
             let entry = &change.entry;
             let state = &entry.state;
@@ -143,6 +167,9 @@ impl State {
             );
             self.isolates.note_change(&change, entry.at);
             self.deployment.accept(change);
+        }
+        if are_plans_new {
+            self.outbox.regroup(&self.deployment);
         }
         Ok(())
     }
@@ -173,6 +200,10 @@ impl State {
         let is_due = self.evaluate_at(now).is_some_and(|at| at <= now);
         if is_due || self.deployment.due(now).is_some() {
             self.evaluate(turn)?;
+        } else if self.deployment.notify_at(now).is_some_and(|at| at <= now) {
+            let mut batch = Batch::default();
+            self.notify(turn, &mut batch)?;
+            turn.commit(batch)?;
         }
         for _ in 0..CONSEQUENCES_MAX {
             let Some((key, order)) = self.deployment.due(now) else { break };
@@ -180,13 +211,14 @@ impl State {
                 break;
             }
         }
+        self.ask_sources(turn);
         self.wake_in_time(turn);
         Ok(())
     }
 
     /// Each setting of the alarm is a write, so it is set where it would be too late; one that rings too early does
     /// no harm.
-    fn wake_in_time(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn wake_in_time(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
         let poll_at = after(self.polled_at, if self.is_outdated { POLL_SOON_MS } else { self.rhythm.poll_ms }).max(now);
         // Where there is no rollout there is nothing in KV to be adopted, but plans at the beginning.
@@ -195,7 +227,10 @@ impl State {
         let publish_at = self.has_unpublished().then(|| after(now, RETRY_MS));
         let evaluate_at = self.evaluate_at(now).map(|at| at.max(now));
         let due_at = self.deployment.wake(now);
-        let wake_at = [(!is_idle).then_some(poll_at), publish_at, due_at, evaluate_at].into_iter().flatten().min();
+        let notify_at = self.deployment.notify_at(now).filter(|_| turn.storage.keeps()).map(|at| at.max(now));
+        let send_at = self.outbox.wake(now);
+        let own = [publish_at, due_at, evaluate_at, self.ask_at(now), notify_at, send_at];
+        let wake_at = [(!is_idle).then_some(poll_at)].into_iter().chain(own).into_iter().flatten().min();
         if let Some(wake_at) = wake_at
             && self.wakes_at.is_none_or(|set| set > wake_at || set < now)
         {
@@ -308,6 +343,21 @@ impl State {
             self.faults.retain(|known| known.subject != subject);
             self.faults.push(Noticed { subject: subject.to_owned(), message, at: turn.now });
         }
+    }
+
+    /// Takes in where people find the console.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub fn see_console(&mut self, turn: &mut Turn<'_>, address: &str) -> Result<(), StorageError> {
+        if self.console.as_deref() == Some(address) {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        batch.setting(CONSOLE, address);
+        turn.commit(batch)?;
+        self.console = Some(address.to_owned());
+        Ok(())
     }
 
     /// Takes in what an isolate has counted and what it saw in KV. Returns what became of its batch, where it

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 
 use super::store::{Batch, Storage, StorageError};
+use tidegate_model::notification::Notification;
+use tidegate_model::plan::{Channel, Signal};
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::{Call, Reply};
 use tidegate_protocol::flush::Answer;
@@ -24,12 +26,120 @@ pub enum Effect {
     Reply(Reply),
     /// Read KV, and hand in what it says. Whose input this comes of is kept waiting meanwhile.
     ReadKv(ReadKv),
+    /// Ask a source of signals in the background, and hand in what it answers.
+    Fetch(Fetch),
     /// Read KV or write to it in the background, and hand in what came of it.
     Publish(Publication),
+    /// Send these messages in the background, and hand in what became of each.
+    Send(Vec<Outgoing>),
+    /// Send samples, and hand in what came back. The call is kept waiting meanwhile.
+    Try(Trial),
     /// Call again at this time, in the place of any other.
     WakeAt(Instant),
     /// Log this.
     Log(LogLine),
+}
+
+/// A question to a source of signals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetch {
+    /// The rollouts and signals that want the answer.
+    pub wanted: Vec<(Name, Name)>,
+    /// One of these signals: all of them have the same source.
+    pub signal: Signal,
+    /// Whether it is to be asked now.
+    pub(super) is_due: bool,
+}
+
+/// A message on its way.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Its id: the same each time that it is sent.
+    pub id: String,
+    /// The channel's name.
+    pub channel: Name,
+    /// The channel.
+    pub target: Channel,
+    /// What it says.
+    pub notification: Notification,
+    /// What the receiver called what it made of an earlier message of the same incident.
+    pub reference: Option<String>,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The receiver has taken it.
+    Sent {
+        /// What the receiver calls what it has made of it.
+        reference: Option<String>,
+    },
+    /// The channel has no use for it.
+    Nothing,
+    /// It was not sent, and is to be tried again.
+    Failed {
+        /// After how many milliseconds at the least, where the receiver has said so.
+        after_ms: Option<u64>,
+        /// Why, as a sentence.
+        error: String,
+        /// Whether that is how things are set up here, such as a secret that is missing.
+        is_configuration: bool,
+    },
+    /// The receiver will never take it.
+    Dead {
+        /// Why, as a sentence.
+        error: String,
+    },
+}
+
+impl Delivery {
+    /// The outcome as the API has it, and what went wrong.
+    pub fn told(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Sent { .. } => ("sent", None),
+            Self::Nothing => ("nothing", None),
+            Self::Failed { error, .. } => ("failed", Some(error)),
+            Self::Dead { error } => ("refused", Some(error)),
+        }
+    }
+}
+
+/// What became of which message.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// Its id.
+    pub id: String,
+    /// What became of it.
+    pub delivery: Delivery,
+}
+
+/// Samples that are sent for whoever wants to know whether channels work.
+#[derive(Debug)]
+pub struct Trial {
+    /// The call that is answered afterwards.
+    pub call: Box<Call>,
+    /// The samples, each with the rollouts whose plans define its channel alike.
+    pub outgoing: Vec<(Outgoing, Vec<Name>)>,
+}
+
+/// What came back from a try.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// What became of it.
+    pub delivery: Delivery,
+    /// The status of the answer, where there was one.
+    pub status: Option<u16>,
+    /// The beginning of the answer's body.
+    pub body: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+impl Tried {
+    /// A try that nobody has answered over HTTP.
+    pub const fn without_answer(delivery: Delivery) -> Self {
+        Self { delivery, status: None, body: String::new(), took_ms: 0 }
+    }
 }
 
 /// A read of KV.

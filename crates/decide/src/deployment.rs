@@ -6,8 +6,10 @@
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Verdict};
 use super::metrics::MetricsOfAll;
+use super::offers::{Offers, offers};
 use super::rollout::{Change, Order, Rollout};
-use super::schedule::{Facts, Outlook, outlook};
+use super::schedule::{Facts, Outlook, failing_gates, outlook};
+use super::transition::Refusal;
 use tidegate_model::command::Command;
 use tidegate_model::history::EntryCause;
 use tidegate_model::plan::Plan;
@@ -105,6 +107,32 @@ impl Deployment {
             .filter(|ratio| ratio.verdict == Verdict::Fail)
             .map(|ratio| ratio.text.clone());
         Facts { awaited, gates, unfair }
+    }
+
+    /// What becomes of a rollout under a person's order. Nobody completes a rollout whose gates fail, unless they
+    /// name it.
+    ///
+    /// # Errors
+    /// With the reason, when the command is refused.
+    pub fn change(&self, rollout: &Rollout, order: Order, now: Instant) -> Result<Change, Refusal> {
+        let completes = order.command == Command::Complete(None);
+        let change = rollout.change(order, now)?;
+        match self.against_completion(rollout, now).filter(|_| completes) {
+            Some(refusal) => Err(refusal),
+            None => Ok(change),
+        }
+    }
+
+    /// What people may ask of a rollout now, and what not.
+    pub fn offers(&self, rollout: &Rollout, now: Instant) -> Offers {
+        let against_completion = self.against_completion(rollout, now);
+        offers(&rollout.plan, &rollout.record, against_completion.as_ref(), |command| rollout.allows(command), now)
+    }
+
+    /// What the figures say against completing a rollout.
+    fn against_completion(&self, rollout: &Rollout, now: Instant) -> Option<Refusal> {
+        let failing = failing_gates(&rollout.plan, &rollout.record, &self.facts(rollout), now);
+        (!failing.is_empty()).then(|| Refusal::Unconfirmed(rollout.plan.key.clone(), Box::new(Refusal::Gates(failing))))
     }
 
     /// The last look at a rollout, if that was in its present stage.

@@ -272,6 +272,7 @@ pub fn missing(why: Missing) -> String {
         Missing::NoSignal => "the plan has no such signal".to_owned(),
         Missing::NoGauge => "never reported".to_owned(),
         Missing::OldGauge { age_ms } => format!("the last report is {} old", rounded(age_ms)),
+        Missing::NoData => "its source has no data".to_owned(),
         Missing::NoCount => "never reported; report 0 to show that its source is connected".to_owned(),
         Missing::Silent { for_ms } => {
             format!("not reported for {}", rounded(i64::try_from(for_ms).unwrap_or(i64::MAX)))
@@ -341,8 +342,13 @@ pub fn sentence(text: &str) -> String {
     let is_name = word.trim_end_matches([',', ';', ':', '.']).contains(['_', '.', '`', '@']);
     let mut letters = text.chars();
     let first = letters.next().map(|first| if is_name { first.to_string() } else { first.to_uppercase().collect() });
+    ended(&format!("{}{}", first.unwrap_or_default(), letters.as_str()))
+}
+
+/// The text with an end.
+pub fn ended(text: &str) -> String {
     let end = if text.is_empty() || text.ends_with(['.', '!', '?', ':', '…']) { "" } else { "." };
-    format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
+    format!("{text}{end}")
 }
 
 /// A span of time as people say it, in its largest unit.

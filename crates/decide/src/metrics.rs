@@ -8,6 +8,7 @@ use super::judge::term::Manner;
 use super::judge::{Evaluation, Judge};
 use super::series::{FRUGALITY_MAX, Series};
 use super::signals::Signals;
+use super::sources::Sources;
 use tidegate_model::measured::{SlicedCounts, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
@@ -23,6 +24,8 @@ pub struct RolloutMetrics {
     pub series: Series,
     /// What others reported.
     pub signals: Signals,
+    /// Where that comes from.
+    pub sources: Sources,
     /// What the judge remembers.
     pub judge: Judge,
     /// The last look.

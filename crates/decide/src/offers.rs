@@ -6,7 +6,7 @@
 use super::transition::{Refusal, transition};
 use tidegate_model::Instant;
 use tidegate_model::command::{Cause, Command, Setting, Target};
-use tidegate_model::plan::Plan;
+use tidegate_model::plan::{Notice, Plan};
 use tidegate_model::record::{Approval, Record};
 
 /// So many windows are looked through; a week has fewer that matter.
@@ -51,8 +51,21 @@ impl NotNow {
 }
 
 /// Tries every command of operators that `allows` lets through: one whose plan cannot be read allows few.
-pub fn offers(plan: &Plan, record: &Record, allows: impl Fn(&Command) -> bool, now: Instant) -> Offers {
+/// `against_completion` is what the figures say against completing it.
+pub fn offers(
+    plan: &Plan,
+    record: &Record,
+    against_completion: Option<&Refusal>,
+    allows: impl Fn(&Command) -> bool,
+    now: Instant,
+) -> Offers {
     let open = record.checklist(plan).and_then(|of| record.open_items(&of, plan).into_iter().next());
+    // A message that comes again can be sent again.
+    let mut messages = plan.notices.iter().filter(|notice| notice.by.is_some());
+    let open = open.or_else(|| {
+        let unsent = |notice: &&Notice| notice.every.is_some() || record.sent(&notice.item()).is_none();
+        messages.find(unsent).map(Notice::item)
+    });
     let commands = [
         Command::Start,
         Command::Advance,
@@ -71,6 +84,10 @@ pub fn offers(plan: &Plan, record: &Record, allows: impl Fn(&Command) -> bool, n
         let (refusals, at) = match &command {
             _ if !allows(&command) => (vec![Refusal::UnreadPlan], None),
             Command::Approve(_) if open.is_none() => (vec![Refusal::NothingOpen], None),
+            Command::Complete(_) => match (obstacles(plan, record, &command, now), against_completion) {
+                ((none, _), Some(refusal)) if none.is_empty() => (vec![refusal.clone()], None),
+                (found, _) => found,
+            },
             _ => obstacles(plan, record, &command, now),
         };
         if refusals.is_empty() {
@@ -139,7 +156,7 @@ mod tests {
     }
 
     fn told(plan: &Plan, record: &Record, now: &str) -> Vec<String> {
-        let offers = offers(plan, record, |_| true, at(now));
+        let offers = offers(plan, record, None, |_| true, at(now));
         let line = |own: &NotNow| {
             format!(
                 "{}: {}{}{}",
@@ -180,7 +197,7 @@ mod tests {
     fn what_is_no_way_on_from_here_is_not_waited_for() {
         let plan = plan("");
         let running = after(&plan, &Record::draft(&plan, at(SATURDAY)), &Command::Start, SATURDAY);
-        let all = offers(&plan, &running, |_| true, at(SATURDAY));
+        let all = offers(&plan, &running, None, |_| true, at(SATURDAY));
         let names: Vec<&str> = all.not_now.iter().map(|own| own.command).collect();
         assert_eq!(names, ["start", "advance", "resume", "revive", "complete"]);
         assert_eq!(

@@ -26,6 +26,8 @@ pub enum Reported {
     Used,
     /// A timing of pages.
     Timing(Name),
+    /// A number of pages.
+    Value(Name),
     /// A web vital.
     Vital(Vital),
     /// Page views, and their JavaScript errors.
@@ -40,6 +42,7 @@ impl Reported {
             Metric::Event(name) | Metric::Reporters(name) => Self::Event(name.clone()),
             Metric::Adoption => Self::Used,
             Metric::Timing(name, _) => Self::Timing(name.clone()),
+            Metric::ValueMean(name) | Metric::Value(name, _) => Self::Value(name.clone()),
             Metric::Vital(vital, _) => Self::Vital(*vital),
             Metric::JsErrorRate | Metric::JsErrors => Self::Pages,
             Metric::Signal(name) => Self::Signal(name.clone()),
@@ -60,6 +63,7 @@ impl Reported {
             Self::Event(name) => has_event(name.as_str()),
             Self::Used => has_event(USED),
             Self::Timing(name) => has_measure(&Measure::Timing(name.clone())),
+            Self::Value(name) => has_measure(&Measure::Value(name.clone())),
             Self::Vital(vital) => has_measure(&Measure::Vital(*vital)),
             Self::Pages => {
                 has_event(VIEW)
@@ -78,6 +82,7 @@ impl fmt::Display for Reported {
             Self::Event(name) => write!(f, "event.{name}"),
             Self::Used => write!(f, "event.{USED} (adoption)"),
             Self::Timing(name) => write!(f, "timing.{name}"),
+            Self::Value(name) => write!(f, "value.{name}"),
             Self::Vital(vital) => write!(f, "{vital}"),
             Self::Pages => f.write_str("JavaScript errors"),
             Self::Signal(name) => write!(f, "signal.{name}"),

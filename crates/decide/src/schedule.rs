@@ -177,6 +177,15 @@ fn few(gates: &[String]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
+/// The gates of the present stage that fail: those that were judged, and that new has not met.
+pub fn failing_gates(plan: &Plan, record: &Record, facts: &Facts, now: Instant) -> Vec<String> {
+    let stage = plan.stage_index(record.live.stage.as_str()).unwrap_or(0);
+    match (Looking { plan, record, facts, now }).gates(stage) {
+        Some(Blocker::Gates(failing, _)) => failing,
+        _ => Vec::new(),
+    }
+}
+
 /// Looks ahead.
 pub fn outlook(plan: &Plan, record: &Record, facts: &Facts, now: Instant) -> Outlook {
     let looking = Looking { plan, record, facts, now };

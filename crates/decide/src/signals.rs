@@ -17,6 +17,8 @@ struct Reports {
     minutes: Vec<(u64, f64)>,
     /// The last one.
     last: Option<(Instant, f64)>,
+    /// Since when whoever watches it says that there is no data.
+    blank: Option<Instant>,
 }
 
 impl Signals {
@@ -26,9 +28,22 @@ impl Signals {
         self.restore(name, minute, value, at, value);
         let reports = self.reports(name);
         if let Some(reports) = reports {
+            reports.blank = None;
             let old = reports.minutes.partition_point(|(own, _)| own + MINUTES_MAX < minute);
             reports.minutes.drain(..old);
         }
+    }
+
+    /// Whoever watches it says that there is no data: what was reported before counts no more.
+    pub fn blank(&mut self, name: &str, at: Instant) {
+        if let Some(reports) = self.reports(name) {
+            reports.blank.get_or_insert(at);
+        }
+    }
+
+    /// Since when whoever watches it says that there is no data.
+    pub fn blank_since(&self, name: &str) -> Option<Instant> {
+        self.get(name).and_then(|reports| reports.blank)
     }
 
     /// Takes in what was stored of one minute: the sum, and the last report.

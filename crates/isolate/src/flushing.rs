@@ -1,6 +1,6 @@
 //! What passes between an isolate and the controller: what it saw and counted goes there, what is newer comes back.
 //!
-//! What comes back is taken in at once; the highest revision wins. A batch is kept until the controller has
+//! What comes back is taken in at once; the highest revision wins. A kill is confirmed at once. A batch is kept until the controller has
 //! acknowledged it, whatever became of the flush.
 
 use super::Isolate;
@@ -20,6 +20,8 @@ pub struct FlushRun {
 pub struct Ask {
     /// The flush, as JSON.
     pub text: String,
+    /// The revisions that it says are known; `None` where it asks for everything.
+    known: Option<Vec<(String, u64)>>,
     had_batch: bool,
     /// `None` where the flush was wanted at once. What was counted waits for its own time.
     run: Option<FlushRun>,
@@ -61,7 +63,7 @@ impl Isolate {
         let mut flush = Flush { isolate: self.setup.id.clone(), batch, ..report };
         flush.faults.extend(self.meter.fault(ms(now)));
         let text = serde_json::to_string(&flush).unwrap_or_default();
-        flush.batch.into_iter().for_each(|batch| self.meter.keep(batch));
+        flush.batch.take().into_iter().for_each(|batch| self.meter.keep(batch));
         let lost = self.meter.take_lost();
         if lost > 0 {
             self.configuration.log.warn(
@@ -70,7 +72,7 @@ impl Isolate {
                 &format!("it takes less than is counted here; {lost} counts of minutes or requests had no room"),
             );
         }
-        vec![Effect::AskController(Ask { text, had_batch: takes_counts, run })]
+        vec![Effect::AskController(Ask { text, known: flush.known, had_batch: takes_counts, run })]
     }
 
     pub(super) fn answered(&mut self, ask: Ask, outcome: Result<String, String>, now: Instant) -> Vec<Effect> {
@@ -79,13 +81,17 @@ impl Isolate {
         match answer {
             Ok(answer) => {
                 self.schedule.answered(answer.interval_ms);
-                self.configuration.absorb_answer(&answer, now);
+                let is_unconfirmed = self.configuration.absorb_answer(&answer, ask.known.as_deref(), now);
                 if let Some(sequence) = answer.acknowledged {
                     self.meter.acknowledge(sequence);
                 }
                 let lost = answer.refused.and_then(|refused| self.meter.refuse(&refused, ms(now)));
                 if let Some(sentence) = lost {
                     self.configuration.log.warn("counts_lost", "controller", &sentence);
+                }
+                // Whoever has killed waits for every isolate's word, and no further request may come.
+                if is_unconfirmed {
+                    return self.ask(&[], ask.run, now);
                 }
             }
             Err(error) => {

@@ -10,26 +10,39 @@
 
 mod cached_copy;
 mod configuration;
+mod deliveries;
 mod effect;
 mod flushing;
 mod reading;
+mod reports;
+mod requests;
 mod schedule;
+mod settings;
 mod tokens;
 
 use std::rc::Rc;
 
 pub use self::cached_copy::CachedCopy;
 use self::configuration::Configuration;
+pub use self::deliveries::{Deliveries, Delivery};
 pub use self::effect::{Effect, Input, LogLine};
 pub use self::flushing::{Ask, FlushRun};
 pub use self::reading::Read;
+pub use self::reports::Reporting;
+pub use self::requests::{Arrival, Platform};
+use self::requests::{Clients, InFlight};
 use self::schedule::FlushSchedule;
+pub use self::settings::Settings;
 pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
 use tidegate_model::Instant;
 use tidegate_protocol::address::Address;
+use tidegate_protocol::answer::Answer;
+use tidegate_protocol::api::problem::Problem;
+use tidegate_protocol::api::session::SignIns;
 use tidegate_protocol::beacon::Report;
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::exposure::{ExposureKey, Issuer};
+use tidegate_protocol::limiter::{self, Limiter};
 use tidegate_protocol::measuring::Instruments;
 use tidegate_protocol::meter::Meter;
 
@@ -54,10 +67,27 @@ pub struct Setup {
     pub has_controller: bool,
     /// Makes the tokens of pages; `None` without a usable key.
     pub issuer: Option<Issuer>,
+    /// What the environment says.
+    pub settings: Settings,
+}
+
+impl Setup {
+    /// What an isolate gets from the environment's variables and secrets, and from randomness: its name and a number
+    /// that no other isolate has. The second value is to be logged.
+    pub fn read(
+        text: impl Fn(&str) -> Option<String>,
+        id: Option<String>,
+        random: Option<u64>,
+        has_controller: bool,
+    ) -> (Self, Vec<LogLine>) {
+        let key = text("SIGNING_KEY").and_then(|key| ExposureKey::derive(&key));
+        let issuer = key.zip(random).map(|(key, random)| Issuer::new(key, random));
+        let (settings, log) = Settings::read(text);
+        (Self { id: id.unwrap_or_default(), has_controller, issuer, settings }, log)
+    }
 }
 
 /// What one isolate knows, and what it has counted.
-#[derive(Default)]
 pub struct Isolate {
     is_set_up: bool,
     setup: Setup,
@@ -65,6 +95,31 @@ pub struct Isolate {
     schedule: FlushSchedule,
     meter: Meter,
     tokens: TokenCache,
+    in_flight: InFlight,
+    clients: Clients,
+    reports: Limiter,
+    /// Who has tried to sign in lately.
+    pub sign_ins: SignIns,
+    /// What other tools deliver.
+    pub deliveries: Deliveries,
+}
+
+impl Default for Isolate {
+    fn default() -> Self {
+        Self {
+            is_set_up: false,
+            setup: Setup::default(),
+            configuration: Configuration::default(),
+            schedule: FlushSchedule::default(),
+            meter: Meter::default(),
+            tokens: TokenCache::default(),
+            in_flight: InFlight::default(),
+            clients: Clients::default(),
+            reports: Limiter::new(limiter::REPORTS),
+            sign_ins: SignIns::default(),
+            deliveries: Deliveries::default(),
+        }
+    }
 }
 
 /// What a request is decided on.
@@ -87,6 +142,7 @@ pub struct WorkDue {
 }
 
 /// What `health` says of the snapshot.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Health {
     /// The plans' revision.
     pub revision: u64,
@@ -94,6 +150,19 @@ pub struct Health {
     pub rollouts: usize,
     /// Since KV last confirmed it, in milliseconds.
     pub age_ms: Option<f64>,
+}
+
+impl Health {
+    /// The answer of `GET /_tidegate/health`.
+    pub fn answer(&self) -> Answer {
+        let age_ms = self.age_ms.map_or_else(|| "null".to_owned(), |age_ms| format!("{age_ms:.0}"));
+        Answer::json(format!(
+            r#"{{"status":"ok","version":"{}","snapshot":{{"revision":{},"rollouts":{},"age_ms":{age_ms}}}}}"#,
+            env!("CARGO_PKG_VERSION"),
+            self.revision,
+            self.rollouts
+        ))
+    }
 }
 
 impl Isolate {
@@ -106,6 +175,31 @@ impl Isolate {
     pub fn set_up(&mut self, setup: Setup) {
         self.setup = setup;
         self.is_set_up = true;
+    }
+
+    /// What the environment says.
+    pub const fn settings(&self) -> &Settings {
+        &self.setup.settings
+    }
+
+    /// What there is to be logged since it was taken last.
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        self.configuration.log.take()
+    }
+
+    /// Begins the session of whoever sends a token in the body `text`: [`SignIns::begin`].
+    ///
+    /// # Errors
+    /// When it is nobody's token, or there can be no session.
+    pub fn sign_in(
+        &mut self,
+        text: &str,
+        from: &str,
+        tokens: Option<&str>,
+        address: &Address<'_>,
+        now_ms: f64,
+    ) -> Result<Answer, Problem> {
+        self.sign_ins.begin(text, from, tokens, self.setup.settings.sessions.as_ref(), address, now_ms)
     }
 
     /// The configuration for a request, or `None` where it must be waited for with [`Input::RequestWaits`] first.
@@ -131,7 +225,12 @@ impl Isolate {
     /// Whether the controller is to be asked behind an answer, which may have been counted too late for the flush
     /// before it.
     pub fn are_counts_due(&mut self, now_ms: f64) -> bool {
-        self.meter.has_counts() && self.schedule.take_due(now_ms)
+        self.has_counts() && self.schedule.take_due(now_ms)
+    }
+
+    /// Whether anything was counted that is still to be sent.
+    pub fn has_counts(&self) -> bool {
+        self.meter.has_counts()
     }
 
     /// All of its instruments, at a time.

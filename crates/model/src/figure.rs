@@ -259,6 +259,8 @@ pub enum Missing {
         /// How old, in milliseconds.
         age_ms: i64,
     },
+    /// Whoever watches it says that there is no data.
+    NoData,
     /// Nobody has ever reported the counted signal.
     NoCount,
     /// The counted signal's reports have stopped.

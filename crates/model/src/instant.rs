@@ -28,6 +28,14 @@ impl Instant {
         Self(epoch_ms.clamp(0, LATEST_MS))
     }
 
+    /// The instant as people say it: `Tue 1 Dec 2026 09:00 UTC`.
+    pub fn to_words(self) -> String {
+        let Ok(at) = OffsetDateTime::from_unix_timestamp(self.0 / 1_000) else { return self.to_string() };
+        let short = |name: String| name.chars().take(3).collect::<String>();
+        let (day, month) = (short(at.weekday().to_string()), short(at.month().to_string()));
+        format!("{day} {} {month} {} {:02}:{:02} UTC", at.day(), at.year(), at.hour(), at.minute())
+    }
+
     /// The instant so long after this one, at the latest the last of the year 9999.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
@@ -91,6 +99,13 @@ mod tests {
             assert_eq!(text.parse::<Instant>().map(|instant| instant.to_string()), Ok(printed.to_owned()));
         }
         assert_eq!(Instant::from_epoch_ms(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn people_read_the_day_too() {
+        let words = |text: &str| text.parse::<Instant>().unwrap().to_words();
+        assert_eq!(words("2026-12-01T09:00:59Z"), "Tue 1 Dec 2026 09:00 UTC");
+        assert_eq!(words("2026-12-01T00:05:00+01:00"), "Mon 30 Nov 2026 23:05 UTC");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod condition;
+pub mod daily;
 pub mod duration;
 pub mod fault;
 pub mod figure;
@@ -16,6 +17,7 @@ pub mod measured;
 pub mod name;
 pub mod no_id;
 pub mod node;
+pub mod notification;
 pub mod number;
 pub mod percentage;
 pub mod plan;
@@ -27,6 +29,7 @@ pub mod subject;
 pub mod upstream;
 pub mod variant;
 pub mod weekly;
+pub mod zone;
 
 pub use duration::Duration;
 pub use instant::Instant;

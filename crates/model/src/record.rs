@@ -41,6 +41,20 @@ pub struct Record {
     pub acted: Option<Instant>,
     /// The items of checklists that are done.
     pub approvals: Vec<Approval>,
+    /// The messages that people have sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sent: Vec<Sent>,
+}
+
+/// A message of the plan that a person has sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    /// The message, as [`super::plan::Notice::item`] has it.
+    pub item: String,
+    /// Who sent it.
+    pub by: String,
+    /// When that was said.
+    pub at: Instant,
 }
 
 /// An item of a checklist that is done.
@@ -106,7 +120,13 @@ impl Record {
             held_since: None,
             acted: None,
             approvals: Vec::new(),
+            sent: Vec::new(),
         }
+    }
+
+    /// The last time that a message was said to be sent.
+    pub fn sent(&self, item: &str) -> Option<&Sent> {
+        self.sent.iter().rfind(|sent| sent.item == item)
     }
 
     /// The approval of an item.
@@ -158,6 +178,7 @@ fn record(r: &mut Reader, node: &Node) -> Option<Record> {
     let held_since = f.optional(r, "held_since", Reader::parsed);
     let acted = f.optional(r, "acted", Reader::parsed);
     let approvals = f.required(r, "approvals", |r, node| r.list(node, approval));
+    let sent_items = f.optional(r, "sent", |r, node| r.list(node, sent)).unwrap_or_default();
     f.end(r);
     Some(Record {
         live: live?,
@@ -172,6 +193,7 @@ fn record(r: &mut Reader, node: &Node) -> Option<Record> {
         held_since,
         acted,
         approvals: approvals?,
+        sent: sent_items,
     })
 }
 
@@ -191,6 +213,15 @@ fn approval(r: &mut Reader, node: &Node) -> Option<Approval> {
     let at = f.required(r, "at", Reader::parsed);
     f.end(r);
     Some(Approval { of: of?, item: item?, by: by?, at: at? })
+}
+
+fn sent(r: &mut Reader, node: &Node) -> Option<Sent> {
+    let mut f = r.fields(node)?;
+    let item = f.required(r, "item", Reader::text);
+    let by = f.required(r, "by", Reader::text);
+    let at = f.required(r, "at", Reader::parsed);
+    f.end(r);
+    Some(Sent { item: item?, by: by?, at: at? })
 }
 
 impl fmt::Display for Checklist {

@@ -14,6 +14,11 @@ pub struct Address<'a> {
 }
 
 impl<'a> Address<'a> {
+    /// Scheme and host, as browsers write where something comes from.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
     /// Splits a URL, or returns `None` when it has no scheme.
     pub fn parse(url: &'a str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;

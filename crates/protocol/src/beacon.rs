@@ -55,6 +55,9 @@ pub struct Report {
     /// Measures: of what, and the bucket of the sketch.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
     pub measures: Vec<(Measure, i16)>,
+    /// What the numbers among them are, in thousandths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
+    pub values: Vec<(Name, u64)>,
     /// Events, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Name>,
@@ -121,8 +124,12 @@ impl Report {
             if let Some(tally) = window.tally_mut(self.variant, endpoint) {
                 (tally.pages, tally.failed_pages, tally.js_errors) = (view, failed, u64::from(self.js_errors));
                 for (measure, bucket) in &self.measures {
-                    if let Some(sketch) = tally.sketch_mut(measure) {
-                        sketch.add(*bucket, 1);
+                    let Some(sketch) = tally.sketch_mut(measure) else { continue };
+                    sketch.add(*bucket, 1);
+                    if let Measure::Value(name) = measure
+                        && let Some((_, value)) = self.values.iter().find(|(own, _)| own == name)
+                    {
+                        tally.add_sum(name, *value);
                     }
                 }
             }
@@ -187,6 +194,7 @@ mod tests {
             is_view: true,
             js_errors: 2,
             measures: vec![(Measure::Vital(Vital::Lcp), 190), (Measure::Timing(name("tti")), -3)],
+            values: Vec::new(),
             events: vec![name("used")],
         }
     }

@@ -12,7 +12,7 @@
 
 use super::address::Address;
 use super::beacon::path::{REPORTS, SCRIPT};
-use super::preview;
+use super::{preview, receive};
 use tidegate_model::route::{HostPattern, Route};
 
 /// Where the console answers.
@@ -64,9 +64,9 @@ fn is_host(text: &str) -> bool {
     is_name && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a path is one that pages and probes need on every host.
+/// Whether a path is one that pages, probes and other tools need on every host. A receiver has a secret of its own.
 pub fn is_for_everybody(path: &str) -> bool {
-    matches!(path, "/_tidegate/health" | preview::PATH | REPORTS | SCRIPT)
+    matches!(path, "/_tidegate/health" | preview::PATH | REPORTS | SCRIPT) || path.starts_with(receive::PREFIX)
 }
 
 #[cfg(test)]

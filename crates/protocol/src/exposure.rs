@@ -155,6 +155,7 @@ fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
         is_view: true,
         js_errors: 0,
         measures: Vec::new(),
+        values: Vec::new(),
         events: Vec::new(),
     })
 }

@@ -5,6 +5,7 @@
 //! [`decision`] → [`forward`] → [`assets`] → [`respond`]; [`exchange`] leads it from one to the next.
 
 pub mod address;
+pub mod answer;
 pub mod api;
 pub mod assets;
 pub mod beacon;
@@ -26,9 +27,13 @@ pub mod log;
 pub mod measuring;
 pub mod message;
 pub mod meter;
+pub mod notify;
+pub mod own_paths;
 pub mod pace;
+pub mod page;
 pub mod preview;
 pub mod reach;
+pub mod receive;
 pub mod respond;
 pub mod robots;
 pub mod routing;

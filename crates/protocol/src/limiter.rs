@@ -23,6 +23,8 @@ pub struct Rate {
 pub const REPORTS: Rate = Rate { burst: 60.0, per_ms: 1.0 / 1_000.0 };
 /// Who mistypes a token tries again a few times; who guesses would need for ever.
 pub const SIGN_INS: Rate = Rate { burst: 10.0, per_ms: 10.0 / 60_000.0 };
+/// A tool whose secret is wrong tries again with each delivery.
+pub const DELIVERIES: Rate = Rate { burst: 60.0, per_ms: 1.0 / 1_000.0 };
 
 /// Who has done it lately.
 pub struct Limiter {

@@ -13,8 +13,11 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::answer::Answer;
+use super::api::parameter;
 use super::{cookie, signing};
 use tidegate_decide::assign::Variant;
+use tidegate_model::Name;
 
 /// The start of the names of the cookies; the rollout's key follows.
 pub const COOKIE: &str = "__Host-tidegate-preview-";
@@ -95,6 +98,28 @@ pub fn destination(asked: Option<&str>) -> String {
     })
 }
 
+/// Opens a preview's link: makes the browser keep the choice of its token, or end it, and leads to the rollout.
+pub fn open(query: &str, host: &str, key: Option<&PreviewKey>, now_s: f64) -> Answer {
+    let cookie = match parameter(query, "end") {
+        Some(rollout) if rollout.parse::<Name>().is_ok() => set_cookie(&rollout, None, 0),
+        Some(_) => return Answer::text(400, "This link ends no preview: its rollout has no valid name."),
+        None => {
+            let token = parameter(query, "token").unwrap_or_default();
+            match key.and_then(|key| key.verify(&token, host, now_s)) {
+                Some(choice) => set_cookie(choice.rollout, Some(&token), choice.expires_s.saturating_sub(now_s as u64)),
+                None => {
+                    let text = "This preview link is expired, damaged, or meant for another host. Ask for a new one.";
+                    return Answer::text(403, text);
+                }
+            }
+        }
+    };
+    Answer::redirect(303, &destination(parameter(query, "to").as_deref()))
+        .with("set-cookie", &cookie)
+        .with("referrer-policy", "no-referrer")
+        .with("clear-site-data", "\"cache\"")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +178,28 @@ mod tests {
             chooses(&format!("{COOKIE}shop={token}"), "shop", "shop.example.com", NOW_S, None);
         }
         assert!(PreviewKey::derive("short").is_none());
+    }
+
+    #[test]
+    fn a_link_sets_its_choice_or_ends_it_and_leads_to_the_rollout() {
+        let own = key("a key of thirty-two bytes, or so");
+        let token = own.sign("shop", Variant::New, "shop.example.com", 1_000_060);
+        let answer = open(&format!("token={token}&to=/shop/"), "shop.example.com", Some(&own), NOW_S);
+        assert_eq!(answer.status, 303);
+        let cookie = set_cookie("shop", Some(&token), 60);
+        let headers =
+            format!("location:/shop/\nset-cookie:{cookie}\nreferrer-policy:no-referrer\nclear-site-data:\"cache\"");
+        assert_eq!(answer.headers, headers);
+        let ended = open("end=shop", "shop.example.com", None, NOW_S);
+        assert!(ended.status == 303 && ended.headers.contains("-shop=; ") && ended.headers.contains("Max-Age=0"));
+        assert_eq!(open("end=a%0Ab", "shop.example.com", Some(&own), NOW_S).status, 400);
+        for (query, host, key) in [
+            (format!("token={token}"), "evil.example.com", Some(&own)),
+            (format!("token={token}x"), "shop.example.com", Some(&own)),
+            (format!("token={token}"), "shop.example.com", None),
+            (String::new(), "shop.example.com", Some(&own)),
+        ] {
+            assert_eq!(open(&query, host, key, NOW_S).status, 403, "{query}");
+        }
     }
 }

@@ -43,6 +43,30 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Whether the request goes on: an answer is waited for, or watched.
+    pub const fn is_followed(&self) -> bool {
+        matches!(self, Self::Ask { .. } | Self::Answer { watch_ms: 1.., .. })
+    }
+
+    /// The step of the request with this number, as the platform's driver reads it: its name on the first line, then
+    /// a value on each. Edits come last, and may have several lines; so may a script.
+    pub fn to_text(&self, number: u32) -> String {
+        match self {
+            Self::Ask { service, url, edits, timeout_ms } => {
+                let service = service.as_deref().unwrap_or_default();
+                format!("ask\n{number}\n{timeout_ms}\n{service}\n{url}\n{}", edits.as_str())
+            }
+            Self::Answer { which, edits: Some(edits), watch_ms } => {
+                format!("answer\n{number}\n{watch_ms}\n{}\n{}", which.as_str(), edits.as_str())
+            }
+            Self::Answer { which, edits: None, .. } => format!("untouched\n{}", which.as_str()),
+            Self::Sentence { status, reason, text } => format!("sentence\n{status}\n{reason}\n{text}"),
+            Self::Unregister { reason, script } => format!("unregister\n{reason}\n{script}"),
+        }
+    }
+}
+
 /// One of the answers to a request that was asked twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -50,6 +74,15 @@ pub enum Which {
     Last,
     /// The one before.
     Before,
+}
+
+impl Which {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::Before => "before",
+        }
+    }
 }
 
 /// Why an upstream has not answered.
@@ -64,6 +97,15 @@ pub enum NoAnswer {
 }
 
 impl NoAnswer {
+    /// What the platform's driver says: `timeout`, `unsent`, or anything else.
+    pub fn new(why: &str, message: String) -> Self {
+        match why {
+            "timeout" => Self::Timeout(message),
+            "unsent" => Self::Unsent(message),
+            _ => Self::Unreachable(message),
+        }
+    }
+
     /// What the platform says.
     pub fn message(&self) -> &str {
         match self {
@@ -81,4 +123,46 @@ pub struct Remark {
     pub subject: String,
     /// What happened.
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_a_text_whose_first_line_names_it() {
+        let mut edits = HeaderEdits::default();
+        edits.set("a", "b:c");
+        edits.remove("d");
+        let url = "https://n.example/x".to_owned();
+        let ask = Step::Ask { service: None, url, edits: edits.clone(), timeout_ms: 300 };
+        assert_eq!(ask.to_text(7), "ask\n7\n300\n\nhttps://n.example/x\n=a:b:c\n-d");
+        let Step::Ask { url, edits: own, .. } = &ask else { unreachable!() };
+        let (url, own, service) = (url.clone(), own.clone(), Some("NEW".to_owned()));
+        let bound = Step::Ask { service, url, edits: own, timeout_ms: 0 };
+        assert_eq!(bound.to_text(7), "ask\n7\n0\nNEW\nhttps://n.example/x\n=a:b:c\n-d");
+        let answer = |which, edits, watch_ms| Step::Answer { which, edits, watch_ms };
+        assert_eq!(answer(Which::Last, Some(edits), 5).to_text(7), "answer\n7\n5\nlast\n=a:b:c\n-d");
+        assert_eq!(answer(Which::Before, None, 0).to_text(7), "untouched\nbefore");
+        let sentence = Step::Sentence { status: 404, reason: "unrouted", text: "No." };
+        assert_eq!(sentence.to_text(0), "sentence\n404\nunrouted\nNo.");
+        let unregister = Step::Unregister { reason: "killed", script: "a\nb" };
+        assert_eq!(unregister.to_text(0), "unregister\nkilled\na\nb");
+    }
+
+    #[test]
+    fn a_request_goes_on_while_an_answer_is_waited_for_or_watched() {
+        let answer = |watch_ms| Step::Answer { which: Which::Last, edits: None, watch_ms };
+        let ask = Step::Ask { service: None, url: String::new(), edits: HeaderEdits::default(), timeout_ms: 0 };
+        assert!(ask.is_followed() && answer(1).is_followed() && !answer(0).is_followed());
+        assert!(!Step::Sentence { status: 404, reason: "", text: "" }.is_followed());
+    }
+
+    #[test]
+    fn what_the_driver_says_of_silence_is_understood() {
+        let of = |why| NoAnswer::new(why, "x".to_owned());
+        assert_eq!(of("timeout"), NoAnswer::Timeout("x".to_owned()));
+        assert_eq!(of("unsent"), NoAnswer::Unsent("x".to_owned()));
+        assert_eq!(of("unreachable"), NoAnswer::Unreachable("x".to_owned()));
+    }
 }

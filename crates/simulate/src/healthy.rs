@@ -4,7 +4,7 @@
 //! Where the plan says nothing, these: 0.02 % of requests fail and 0.5 % are answered with a 4xx. Where a
 //! condition is about it, 0.2 % are given up by their clients, and 0.05 % time out or break; else nobody
 //! gives up, and nothing times out or breaks. 0.2 % of page views have a JavaScript error, latency is 300 ms at p95; LCP 1.8 s, FCP 1.1 s, CLS 0.05, INP 150 ms, TTFB 400 ms and every
-//! named timing 2 s at p75. A bound moves them: errors to a fifth of it, times to seven tenths. A level
+//! named timing 2 s at p75. A number that pages report is like a level from outside. A bound moves them: errors to a fifth of it, times to seven tenths. A level
 //! from outside lies at half of what it must stay under, or a tenth over what it must exceed (halfway
 //! to 100 % for a share).
 
@@ -20,6 +20,8 @@ use tidegate_model::plan::words::SignalKind;
 pub const LATENCY_SIGMA: f64 = 0.45;
 /// The same of what browsers measure: p75 is 1.27 times the median.
 pub const VITAL_SIGMA: f64 = 0.35;
+/// The same of numbers that pages report: p95 is 1.18 times the median.
+pub const VALUE_SIGMA: f64 = 0.1;
 /// The quantile that a figure of latency means where none is named, in thousandths.
 pub const LATENCY_QUANTILE: u16 = 950;
 /// The same of what browsers measure.
@@ -55,6 +57,8 @@ pub struct Healthy {
     pub vitals: [f64; 5],
     /// The medians of the timings that the plan names.
     pub timings: Vec<(Name, f64)>,
+    /// The medians of the numbers of pages that the plan names.
+    pub values: Vec<(Name, f64)>,
     /// Events that the plan names, each with the share of subjects on new who report it.
     pub events: Vec<(Name, f64)>,
     /// What the plan's signals report: the value of a level, or how many events an hour.
@@ -118,6 +122,7 @@ impl Healthy {
             latency: time(at(LATENCY_MS, LATENCY_QUANTILE, LATENCY_SIGMA), latency),
             vitals,
             timings: timings(plan),
+            values: values(plan),
             events: events(plan),
             signals: signals(plan),
         }
@@ -227,6 +232,25 @@ fn timings(plan: &Plan) -> Vec<(Name, f64)> {
         })
     };
     names.into_iter().map(|name| (name.clone(), time(default, of(&name)))).collect()
+}
+
+fn values(plan: &Plan) -> Vec<(Name, f64)> {
+    let mut names: Vec<Name> = Vec::new();
+    for term in terms(plan) {
+        if let Metric::ValueMean(name) | Metric::Value(name, _) = &term.metric {
+            named(&mut names, name.clone());
+        }
+    }
+    let of = |name: &Name| {
+        range(plan, |metric| match metric {
+            Metric::ValueMean(own) if own == name => Some(1.0),
+            Metric::Value(own, quantile) if own == name => {
+                Some((-deviations(quantile.per_mille()) * VALUE_SIGMA).exp())
+            }
+            _ => None,
+        })
+    };
+    names.into_iter().map(|name| (name.clone(), level(of(&name)))).collect()
 }
 
 /// Events that the plan wants to see are reported by most; those that it does not, by nobody.

@@ -8,9 +8,9 @@ use super::traffic::Traffic;
 use super::watch::Watch;
 use super::world::{Conditions, Injection};
 use tidegate_decide::schedule::Blocker;
+use tidegate_decide::sources::{fresh_for, heartbeat_of};
 use tidegate_model::live::LiveState;
 use tidegate_model::plan::Plan;
-use tidegate_model::plan::stage::FRESH_DEFAULT;
 use tidegate_model::plan::words::SignalKind;
 use tidegate_model::record::Record;
 use tidegate_model::{Instant, Name};
@@ -182,8 +182,8 @@ impl SimulatedRollout {
                 continue;
             }
             let limit = match signal.kind {
-                SignalKind::Gauge => Some(signal.fresh.unwrap_or(FRESH_DEFAULT)),
-                SignalKind::Count => signal.heartbeat,
+                SignalKind::Gauge => fresh_for(&self.plan, name.as_str()),
+                SignalKind::Count => heartbeat_of(&self.plan, name.as_str()),
             };
             let every_ms = limit.map_or(REPORT_MS, |limit| i64::try_from(limit.as_ms() / 2).unwrap_or(i64::MAX));
             let is_first = *next_ms == 0;

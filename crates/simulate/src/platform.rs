@@ -86,6 +86,7 @@ impl Platform {
                 poll_fresh_ms: POLL_MS,
                 manner: Manner { gap_ms: 2 * CALM_MS, explains },
                 fold_minutes: FOLD_MINUTES,
+                asks: false,
             };
             self.handle(Input::Rhythm(rhythm), now);
         }
@@ -179,7 +180,13 @@ impl Platform {
                         inputs.push_back(Input::KvRead(read, Ok(texts)));
                     }
                     Effect::Publish(publication) => inputs.push_back(self.publish(publication)),
-                    Effect::Answer(_) | Effect::WakeAt(_) | Effect::Log(_) => {}
+                    // Nobody is told of what is made up, and nobody is asked.
+                    Effect::Answer(_)
+                    | Effect::WakeAt(_)
+                    | Effect::Log(_)
+                    | Effect::Fetch(_)
+                    | Effect::Send(_)
+                    | Effect::Try(_) => {}
                 }
             }
         }

@@ -20,7 +20,7 @@ use tidegate_model::variant::Variant;
 
 use super::chance::{Chance, Spread};
 use super::counts::{Asked, Came, Fate, Observed, Place, Troubles};
-use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VITAL_SIGMA, terms};
+use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VALUE_SIGMA, VITAL_SIGMA, terms};
 use super::population::{Assigned, Population, Request};
 use super::world::Conditions;
 
@@ -175,8 +175,8 @@ impl Traffic {
                 place.fate = Fate::of(&self.conditions, side, index);
             }
         }
-        let Conditions { latency, vitals, timings, .. } = &self.conditions;
-        let mut named = 0;
+        let Conditions { latency, vitals, timings, values, .. } = &self.conditions;
+        let (mut named, mut valued) = (0, 0);
         for measured in &mut self.measured {
             let medians = |side: usize| -> Vec<f64> {
                 match &measured.of {
@@ -189,15 +189,23 @@ impl Traffic {
                         .into_iter()
                         .collect(),
                     Measure::Waited => latency.get(side).into_iter().flatten().map(|median| median * WAITED).collect(),
+                    Measure::Value(_) => {
+                        values.get(side).and_then(|own| own.get(valued)).copied().into_iter().collect()
+                    }
                     Measure::Timing(_) => {
                         timings.get(side).and_then(|timings| timings.get(named)).copied().into_iter().collect()
                     }
                 }
             };
-            let sigma = if measured.of == Measure::Latency { LATENCY_SIGMA } else { VITAL_SIGMA };
+            let sigma = match measured.of {
+                Measure::Latency => LATENCY_SIGMA,
+                Measure::Value(_) => VALUE_SIGMA,
+                _ => VITAL_SIGMA,
+            };
             let of = |side: usize| medians(side).into_iter().map(|median| Spread::around(median, sigma)).collect();
             measured.spreads = [of(0), of(1)];
             named += usize::from(matches!(measured.of, Measure::Timing(_)));
+            valued += usize::from(matches!(measured.of, Measure::Value(_)));
         }
     }
 
@@ -401,12 +409,13 @@ fn measured(plan: &Plan, healthy: &Healthy) -> Vec<Measured> {
     let vitals = Vital::ALL.into_iter().map(Measure::Vital).filter(is_wanted);
     let timings = healthy.timings.iter().map(|(name, _)| Measure::Timing(name.clone()));
     let waited = Some(Measure::Waited).filter(is_wanted);
-    let all = std::iter::once(Measure::Latency).chain(vitals).chain(timings).chain(waited);
+    let values = healthy.values.iter().map(|(name, _)| Measure::Value(name.clone()));
+    let all = std::iter::once(Measure::Latency).chain(vitals).chain(timings).chain(values).chain(waited);
     let of = |of: Measure| {
         let kind = match of {
             Measure::Latency => Observed::Answers,
             Measure::Waited => Observed::Abandoned,
-            Measure::Vital(_) | Measure::Timing(_) => Observed::Pages,
+            Measure::Vital(_) | Measure::Timing(_) | Measure::Value(_) => Observed::Pages,
         };
         Measured { of, kind, spreads: Default::default(), compared: Vec::new() }
     };

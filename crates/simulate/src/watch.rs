@@ -184,7 +184,10 @@ fn is_static(term: &Term) -> bool {
 /// The length of a term's span, in minutes, where what is counted can be watched.
 fn minutes(term: &Term) -> Option<u64> {
     let is_upwards = matches!(term.op, Op::More | Op::AtLeast) && !term.bound.is_legacy();
-    let is_counted = !matches!(term.metric.spec().source, Source::Subjects | Source::Stated);
+    let is_counted = matches!(
+        term.metric.spec().source,
+        Source::Rate(_) | Source::Count(_) | Source::PageShare(_) | Source::Quantile(_)
+    );
     let Over::Last(length) = term.over.unwrap_or(WINDOW_DEFAULT) else { return None };
     let minutes = length.as_ms().div_ceil(MINUTE_MS.unsigned_abs());
     (is_upwards && is_counted && minutes <= MINUTES_MAX).then_some(minutes)

@@ -70,6 +70,8 @@ pub struct Conditions {
     pub vitals: [[f64; 5]; 2],
     /// The medians of the named timings, in the order of the healthy ones.
     pub timings: [Vec<f64>; 2],
+    /// The medians of the named numbers, in the order of the healthy ones.
+    pub values: [Vec<f64>; 2],
     /// The share of page views with a JavaScript error.
     pub js_errors: [f64; 2],
     /// The share of subjects on new who report each event, in the order of the healthy ones.
@@ -91,12 +93,14 @@ impl Conditions {
     pub fn of<'a>(plan: &Plan, healthy: &Healthy, done: impl Iterator<Item = &'a What>) -> Self {
         let places = plan.endpoints.0.len() + 1;
         let timings: Vec<f64> = healthy.timings.iter().map(|(_, median)| *median).collect();
+        let values: Vec<f64> = healthy.values.iter().map(|(_, median)| *median).collect();
         let mut conditions = Self {
             errors: [vec![healthy.error_rate; places], vec![healthy.error_rate; places]],
             rates: healthy.rates.map(|rate| [vec![rate; places], vec![rate; places]]),
             latency: [vec![healthy.latency; places], vec![healthy.latency; places]],
             vitals: [healthy.vitals; 2],
             timings: [timings.clone(), timings],
+            values: [values.clone(), values],
             js_errors: [healthy.js_error_rate; 2],
             events: healthy.events.iter().map(|(_, share)| *share).collect(),
             signals: healthy.signals.iter().map(|(_, value)| Some(*value)).collect(),
@@ -166,6 +170,13 @@ impl Conditions {
                 let normal = index.and_then(|index| healthy.vitals.get(index)).copied().unwrap_or_default();
                 if let Some(vitals) = self.vitals.get_mut(side) {
                     set(vitals, index, value(normal, of_vital));
+                }
+            }
+            Figure::Value(name) => {
+                let index = healthy.values.iter().position(|(own, _)| own == name);
+                let normal = index.and_then(|index| healthy.values.get(index)).map_or(0.0, |(_, median)| *median);
+                if let Some(values) = self.values.get_mut(side) {
+                    set(values, index, value(normal, 1.0));
                 }
             }
             Figure::Timing(name) => {

@@ -1,8 +1,9 @@
-// The checklist that counts now. A tick is the command `approve`, with a reason; what is ticked says by
+// The checklist that counts now, and the messages that people were handed to send. A tick is the command `approve`, with a reason; what is ticked says by
 // whom.
 import { el, keyed, replaceFor, setHidden, setText } from '../../parts/dom.js';
 import { icon } from '../../parts/icon.js';
 import { isOperator } from '../../state/session.js';
+import { plural } from '../../text/numbers.js';
 import { ago } from '../../text/time.js';
 
 /** @import { Dispatch } from '../../state/events.js' */
@@ -25,13 +26,21 @@ export function mount(root, dispatch) {
     update(state) {
       const { view, problem } = state.rollout;
       const items = view.checklist?.items ?? [];
-      setHidden(root, items.length === 0);
-      if (items.length === 0) return;
+      const messages = view.to_send ?? [];
+      setHidden(root, items.length + messages.length === 0);
+      if (items.length + messages.length === 0) return;
+      const done = items.filter(({ approved }) => approved).length;
+      const unsent = messages.filter(({ approved }) => !approved).length;
       setText(
         lead,
-        `${BEFORE[view.checklist.of]}: ${items.filter(({ approved }) => approved).length} of ${items.length} done`,
+        [
+          items.length && `${BEFORE[view.checklist.of]}: ${done} of ${items.length} done`,
+          messages.length && `${unsent} of ${plural(messages.length, 'message')} to be sent; nothing waits for them`,
+        ]
+          .filter(Boolean)
+          .join('. '),
       );
-      update(items, state.now, isOperator(state) && !problem && view.commands.includes('approve'));
+      update([...items, ...messages], state.now, isOperator(state) && !problem && view.commands.includes('approve'));
     },
     unmount() {},
   };

@@ -48,6 +48,14 @@ function wayOut(subject, key) {
 }
 
 const WAYS = {
+  signal: () => [
+    null,
+    'Its conditions are inconclusive meanwhile, and no pass. Look at the source that the plan names.',
+  ],
+  receiver: () => [
+    null,
+    'Its signals are inconclusive meanwhile, and no pass. Look whether the tool runs, and sends with the right secret.',
+  ],
   stage: (subject) => [
     `npx wrangler kv key delete --remote --binding ROLLOUTS '${subject}'`,
     'The last good state stays in force. Write a percentage or `off` there, or delete it: the controller writes it again.',

@@ -7,6 +7,7 @@ import * as history from './history.js';
 import * as ladder from './ladder.js';
 import * as notes from './notes.js';
 import * as plots from './plots.js';
+import * as signals from './signals.js';
 import * as verdicts from './verdicts.js';
 
 export const SECTIONS = [
@@ -15,6 +16,7 @@ export const SECTIONS = [
   { id: 'notes', title: 'Notes', column: 'left', mount: notes.mount },
   { id: 'explain', title: 'Explain a user', column: 'left', mount: explain.mount },
   { id: 'verdicts', title: 'Guardrails and gates', column: 'right', mount: verdicts.mount },
+  { id: 'signals', title: 'Signals', column: 'right', mount: signals.mount },
   { id: 'plots', title: 'New vs legacy', column: 'right', mount: plots.mount },
   { id: 'history', title: 'History', column: 'right', mount: history.mount },
 ];

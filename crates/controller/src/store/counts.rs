@@ -7,12 +7,13 @@
 //! 3. So loading the last checkpoint and adding the log counts each acknowledged batch once, whatever
 //!    died when.
 
-use super::{Batch, Row, Storage, StorageError};
+use super::{Batch, Row, Storage, StorageError, incoming};
 use crate::turn::Turn;
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::judge::Judge;
 use tidegate_decide::judge::notifications::Message;
 use tidegate_decide::metrics::RolloutMetrics;
+use tidegate_decide::notify::Memory;
 use tidegate_decide::series::minute_of;
 use tidegate_model::measured::Window;
 use tidegate_model::record::Record;
@@ -20,7 +21,7 @@ use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::metrics::{Asked, last_views};
 
 /// What is stored of each rollout's counts; it goes with the rollout.
-const OF_ROLLOUTS: [&str; 5] = ["windows", "totals", "judges", "signal_minutes", "messages"];
+const OF_ROLLOUTS: [&str; 6] = ["windows", "totals", "judges", "signal_minutes", "messages", "notified"];
 
 /// JavaScript's numbers are whole up to here.
 pub const REVISION_MAX: u64 = 1 << 53;
@@ -115,6 +116,12 @@ impl Batch {
         self.put("judges", 1, [("rollout", rollout.into()), ("state", judge.to_json().into())]);
     }
 
+    /// What a rollout remembers of what people were told.
+    pub fn notified(&mut self, rollout: &Name, memory: &Memory) {
+        let state = serde_json::to_string(memory).unwrap_or_default();
+        self.put("notified", 1, [("rollout", rollout.into()), ("state", state.into())]);
+    }
+
     /// A report of a signal.
     pub fn signal(&mut self, rollout: &Name, name: &str, value: f64, now: Instant) {
         self.push(
@@ -134,7 +141,7 @@ impl Batch {
 
     /// The counts of a rollout go.
     pub fn forget_counts(&mut self, rollout: &str) {
-        for table in OF_ROLLOUTS {
+        for table in OF_ROLLOUTS.into_iter().chain(incoming::OF_ROLLOUTS) {
             self.push(format!("DELETE FROM {table} WHERE rollout = ?"), [rollout.into()]);
         }
     }
@@ -160,7 +167,9 @@ impl Batch {
                 [rollout.into(), oldest_ms(MESSAGE_MS_KEPT).into()],
             );
         }
+        self.prune_outbox(now);
         self.push("DELETE FROM nonces WHERE minute < ?", [before(NONCE_MINUTES_KEPT).into()]);
+        self.prune_deliveries(now);
         self.push("DELETE FROM isolates WHERE at < ?", [oldest_ms(ISOLATE_MS_KEPT).into()]);
     }
 }
@@ -243,6 +252,13 @@ pub fn load(
             match Judge::parse(row.text(0)) {
                 Some(judge) => metrics.judge = judge,
                 None => unreadable.push(key.to_string()),
+            }
+        }
+        for row in turn.storage.rows("SELECT state FROM notified WHERE rollout = ?", &[(&key).into()])? {
+            // It is newer than what the judge was stored with: changes are told of between checkpoints.
+            match serde_json::from_str(row.text(0)) {
+                Ok(memory) => metrics.judge.notified = memory,
+                Err(_) => unreadable.push(key.to_string()),
             }
         }
         for row in turn.storage.rows(

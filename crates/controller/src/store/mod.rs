@@ -6,6 +6,8 @@
 //! what is to outlast a crash.
 
 pub mod counts;
+pub mod incoming;
+pub mod outbox;
 pub mod schema;
 pub mod unread;
 
@@ -215,6 +217,11 @@ impl Batch {
             updates.join(", ")
         );
         self.push(sql, columns.map(|(_, value)| value));
+    }
+
+    /// Takes the statements of another batch in, behind its own.
+    pub fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
     }
 
     /// A rollout as it is now.

@@ -9,7 +9,7 @@
 //!    a rollback of Tidegate itself: it leaves the number alone, names the columns that it knows in every statement,
 //!    and changes those alone. The newer release finds its own columns as they were when it comes back.
 
-use super::{Batch, Storage, StorageError};
+use super::{Batch, Storage, StorageError, incoming};
 use crate::turn::Turn;
 
 /// The tables of number 1.
@@ -35,7 +35,17 @@ const TABLES: [&str; 15] = [
 /// The number of a database that has no row `schema`.
 const UNNUMBERED: u64 = 1;
 /// The statements of the migration to number 2, to number 3 and so on. Only ever appended to.
-const MIGRATIONS: &[&[&str]] = &[];
+const MIGRATIONS: &[&[&str]] = &[OUTBOX, &incoming::TABLES];
+/// Messages out: the messages themselves, how many of each channel, what rollouts remember of what people were told,
+/// and texts of the deployment.
+const OUTBOX: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, since INTEGER NOT NULL, rollout TEXT NOT NULL, entry INTEGER NOT NULL, channel TEXT NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL, incident TEXT NOT NULL, members TEXT NOT NULL, folded INTEGER NOT NULL, body TEXT NOT NULL, tries INTEGER NOT NULL, next_try INTEGER NOT NULL, state TEXT NOT NULL, is_configuration INTEGER NOT NULL, last_error TEXT NOT NULL, reference TEXT NOT NULL, ended_at INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS outbox_by_state ON outbox (state, number)",
+    "CREATE INDEX IF NOT EXISTS outbox_by_incident ON outbox (channel, incident)",
+    "CREATE TABLE IF NOT EXISTS outbox_totals (channel TEXT PRIMARY KEY, sent INTEGER NOT NULL, failed INTEGER NOT NULL, dead INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS notified (rollout TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+];
 /// The name of the row that holds the number.
 const SCHEMA: &str = "schema";
 

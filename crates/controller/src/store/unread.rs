@@ -108,6 +108,7 @@ fn record_of(live: LiveState) -> Record {
         exposed_revision: revision,
         held_since: None,
         approvals: Vec::new(),
+        sent: Vec::new(),
         acted: None,
         live,
     }

@@ -1,5 +1,6 @@
 //! Guardrails that come true, and what they ask for.
 
+use super::notifications::Notifications;
 use super::{Evaluation, Judge, Judgement, Verdict};
 use crate::rollout::Order;
 use crate::transition::transition;
@@ -8,8 +9,8 @@ use tidegate_model::command::{Cause, Command, Setting, Target};
 use tidegate_model::history::EntryCause;
 use tidegate_model::live::Phase;
 use tidegate_model::plan::words::Action;
-use tidegate_model::plan::{Guardrail, Plan};
-use tidegate_model::record::Record;
+use tidegate_model::plan::{Guardrail, Notice, Plan};
+use tidegate_model::record::{Record, Sent};
 
 /// The actor of what a guardrail asks for.
 pub const GUARDRAIL: &str = "guardrail";
@@ -23,6 +24,18 @@ pub struct Fired {
     pub order: Option<Order>,
     /// The figures, in a sentence.
     pub text: String,
+}
+
+/// A message that a person was handed to send.
+pub struct Handed<'a> {
+    /// The message.
+    pub notice: &'a Notice,
+    /// What is ticked off.
+    pub item: String,
+    /// When it was handed to them.
+    pub since: Instant,
+    /// Who has sent it, and when.
+    pub sent: Option<&'a Sent>,
 }
 
 impl Judge {
@@ -46,6 +59,31 @@ impl Judge {
             }
         }
         evaluation.fired = fired.into_iter().map(|(_, fired)| fired).collect();
+    }
+}
+
+impl Judge {
+    /// Whether a guardrail, by [`guardrail_key`], is true: it has fired, and was not seen false since.
+    pub fn is_true(&self, key: &str) -> bool {
+        self.fired.iter().any(|own| own == key)
+    }
+
+    /// The messages that people were handed to send, each with when that was and whether it is done.
+    pub fn handed<'a>(&'a self, plan: &'a Plan, record: &'a Record) -> impl Iterator<Item = Handed<'a>> {
+        let of = |(notice, since): (&'a Notice, Instant)| {
+            let item = notice.item();
+            let sent = record.sent(&item).filter(|sent| sent.at >= since);
+            Handed { notice, item, since, sent }
+        };
+        self.notifications.handed(plan).map(of)
+    }
+
+    /// When a notice, a check-in or an escalation is due because of the time alone.
+    pub fn notices_due_at(judge: Option<&Self>, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
+        match judge {
+            Some(judge) => judge.notifications.due_at(plan, record, now),
+            None => Notifications::default().due_at(plan, record, now),
+        }
     }
 }
 

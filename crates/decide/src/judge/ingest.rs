@@ -15,7 +15,12 @@ impl Judge {
     /// guardrails ask, and its gates.
     pub(super) fn begin(&mut self, plan: &Plan, record: &Record) -> (usize, usize) {
         if self.begun_revision != record.begun_revision {
-            *self = Self { begun_revision: record.begun_revision, looked_at: self.looked_at, ..Self::default() };
+            *self = Self {
+                begun_revision: record.begun_revision,
+                looked_at: self.looked_at,
+                notified: std::mem::take(&mut self.notified),
+                ..Self::default()
+            };
         }
         let (mut questions, gates) = questions(plan);
         let counts = (questions.len(), gates.len());

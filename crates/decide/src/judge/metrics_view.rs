@@ -6,13 +6,13 @@ use super::adoption::{self, VIEW};
 use super::term::Manner;
 use crate::series::{MINUTE_MS, Series, Span, minute_of};
 use crate::signals::{Signals, before};
+use crate::sources::{fresh_for, heartbeat_of};
 use tidegate_model::condition::metric::Source;
 use tidegate_model::condition::{Metric, Window as Over};
 use tidegate_model::figure::Missing;
 use tidegate_model::live::Phase;
 use tidegate_model::measured::{Measure, Sample, Sketch, Tally, Window};
 use tidegate_model::plan::Plan;
-use tidegate_model::plan::stage::FRESH_DEFAULT;
 use tidegate_model::plan::words::SignalKind;
 use tidegate_model::record::Record;
 use tidegate_model::variant::Variant;
@@ -205,15 +205,17 @@ impl MetricsView<'_> {
         let last = self.signals.last(name.as_str());
         let age_ms = |at: Instant| self.now.as_epoch_ms().saturating_sub(at.as_epoch_ms());
         let is_within = |at: Instant, limit: Duration| age_ms(at) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX);
+        let is_fresh = |at: Instant| fresh_for(self.plan, name.as_str()).is_none_or(|limit| is_within(at, limit));
         match (signal.kind, last) {
-            (SignalKind::Gauge, None) => Reading::none(Missing::NoGauge),
-            (SignalKind::Gauge, Some((at, value))) if is_within(at, signal.fresh.unwrap_or(FRESH_DEFAULT)) => {
-                Reading::of(value, 1.0)
+            (SignalKind::Gauge, _) if self.signals.blank_since(name.as_str()).is_some() => {
+                Reading::none(Missing::NoData)
             }
+            (SignalKind::Gauge, None) => Reading::none(Missing::NoGauge),
+            (SignalKind::Gauge, Some((at, value))) if is_fresh(at) => Reading::of(value, 1.0),
             (SignalKind::Gauge, Some((at, _))) => Reading::none(Missing::OldGauge { age_ms: age_ms(at) }),
             (SignalKind::Count, None) => Reading::none(Missing::NoCount),
             (SignalKind::Count, last) => {
-                if let Some(heartbeat) = signal.heartbeat
+                if let Some(heartbeat) = heartbeat_of(self.plan, name.as_str())
                     && !last.is_some_and(|(at, _)| is_within(at, heartbeat))
                 {
                     return Reading::none(Missing::silent(heartbeat));
@@ -278,6 +280,15 @@ impl Gathered<'_> {
         }
     }
 
+    /// The mean of the numbers that pages report under a name.
+    fn mean(&self, name: &Name) -> Reading {
+        let tallies = self.windows.iter().filter_map(|window| window.tally(self.variant, self.endpoint));
+        let (sum, count) = tallies
+            .map(|tally| tally.sum_of(name))
+            .fold((0.0, 0_u64), |(sum, all), (own, count)| (sum + own, all.saturating_add(count)));
+        Reading::ratio(sum, count as f64)
+    }
+
     /// How many requests something came of, each subject or client counted once a minute: one that tries
     /// again and again makes no rate, and an outage is still one of 100 %.
     fn rate(&self, metric: &Metric, requests: f64) -> Reading {
@@ -301,6 +312,9 @@ impl Gathered<'_> {
                 return distribution.map_or(Reading::none(Missing::Nothing), |(measure, quantile)| {
                     self.quantile(&measure, quantile.per_mille())
                 });
+            }
+            Source::Mean => {
+                return metric.name().map_or(Reading::none(Missing::Nothing), |name| self.mean(name));
             }
             Source::Subjects | Source::Stated => {}
         }

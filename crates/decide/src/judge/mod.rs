@@ -30,6 +30,7 @@ use self::ratio::Ratio;
 use self::term::{Evaluator, Truth};
 use super::explain;
 use super::firsts::Firsts;
+use super::notify::Memory;
 use super::rollout::Order;
 use tidegate_model::condition::{Condition, Term};
 use tidegate_model::figure::{Basis, Because, Counted, Missing, Unit};
@@ -117,8 +118,10 @@ pub struct Judge {
     fired: Vec<String>,
     /// Since when each verdict has been what it is.
     since: Vec<(String, Verdict, Instant)>,
-    /// What has been told.
+    /// What has been told of this attempt.
     notifications: Notifications,
+    /// What has been told to channels.
+    pub notified: Memory,
     /// The stretch in which a sample ratio mismatch was shown.
     unfair_revision: Option<u64>,
     /// The last look.

@@ -9,7 +9,7 @@ use crate::explain;
 use crate::judge::guard::guardrail_key;
 use tidegate_model::live::Phase;
 use tidegate_model::plan::words::{Action, Moment, Sign};
-use tidegate_model::plan::{Plan, Stage};
+use tidegate_model::plan::{Notice, Plan, Stage};
 use tidegate_model::record::Record;
 use tidegate_model::weekly::first_moment;
 use tidegate_model::{Duration, Instant};
@@ -31,6 +31,12 @@ pub struct Message {
     /// The guardrail that it is about, by its place among those in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guardrail: Option<usize>,
+    /// The notice that it is, by its place in the plan.
+    #[serde(skip)]
+    pub notice: Option<usize>,
+    /// The plan's own words in it.
+    #[serde(skip)]
+    pub own_text: Option<String>,
 }
 
 /// What has been told in this attempt.
@@ -43,6 +49,9 @@ pub struct Notifications {
     pub(super) anchors: Vec<(String, Instant)>,
     /// The notices that have been told, by index.
     pub(super) told: Vec<u64>,
+    /// When those that are told again and again, or that a person sends, were last told, by index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) repeated: Vec<(u64, Instant)>,
     /// Guardrails that have fired and are true still: since when, and how many escalations were told.
     pub(super) open: Vec<(String, Instant, u64)>,
 }
@@ -113,6 +122,8 @@ impl Notifications {
                 text,
                 figures,
                 guardrail: Some(fired.guardrail),
+                notice: None,
+                own_text: guardrail.text.clone(),
             });
         }
         alerts
@@ -141,6 +152,8 @@ impl Notifications {
                     text,
                     figures: Vec::new(),
                     guardrail: Some(index),
+                    notice: None,
+                    own_text: escalation.text.clone(),
                 });
             }
         }
@@ -175,36 +188,107 @@ impl Notifications {
         );
         let figures = evaluation.gates.iter().map(|gate| gate.text.clone()).collect();
         let to = stage.owner.iter().map(ToString::to_string).collect();
-        Some(Message { at, kind: "checkin", to, text, figures, guardrail: None })
+        Some(Message { at, kind: "checkin", to, text, figures, guardrail: None, notice: None, own_text: None })
     }
 
     fn notices(&mut self, plan: &Plan, record: &Record, now: Instant) -> Vec<Message> {
         let mut ahead = None;
         let mut due = Vec::new();
-        for (index, notice) in (0_u64..).zip(&plan.notices) {
-            if self.told.contains(&index) {
+        for (place, notice) in plan.notices.iter().enumerate() {
+            let index = place as u64;
+            let at = if self.told.contains(&index) {
+                self.next_time(index, notice, record).filter(|next| *next <= now).map(|next| last_of(next, notice, now))
+            } else {
+                let expected = ahead.get_or_insert_with(|| expected(plan, record, now));
+                self.moment(&notice.at, expected).filter(|at| *at <= now)
+            };
+            let Some(at) = at else { continue };
+            if !self.told.contains(&index) {
+                self.told.push(index);
+            }
+            if notice.every.is_some() || notice.by.is_some() {
+                self.repeated.retain(|(own, _)| *own != index);
+                self.repeated.push((index, at));
+            }
+            // A date that had passed when the plan came into force needs no announcement.
+            if matches!(notice.at, Moment::Date(_)) && self.looked_at.is_none_or(|last| at < last) {
                 continue;
             }
-            let expected = ahead.get_or_insert_with(|| expected(plan, record, now));
-            let Some(at) = self.moment(&notice.at, expected).filter(|at| *at <= now) else { continue };
-            self.told.push(index);
             due.push(Message {
                 at,
                 kind: "notice",
-                to: notice.to.iter().map(ToString::to_string).collect(),
+                to: notice.to.iter().chain(&notice.by).map(ToString::to_string).collect(),
                 text: notice.text.clone(),
                 figures: Vec::new(),
                 guardrail: None,
+                notice: Some(place),
+                own_text: Some(notice.text.clone()),
             });
         }
         due
     }
 
+    /// When the messages that people send were last handed to them, by their place in the plan.
+    pub(super) fn handed<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (&'a Notice, Instant)> {
+        let of = |(index, at): &(u64, Instant)| Some((plan.notices.get(usize::try_from(*index).ok()?)?, *at));
+        self.repeated.iter().filter_map(of).filter(|(notice, _)| notice.by.is_some())
+    }
+
+    /// When a notice that has been told is to be told again, while what it begins with lasts.
+    fn next_time(&self, index: u64, notice: &Notice, record: &Record) -> Option<Instant> {
+        let every = notice.every.filter(|every| every.as_ms() > 0)?;
+        let (_, last) = self.repeated.iter().find(|(own, _)| *own == index)?;
+        let Moment::Near { anchor, .. } = &notice.at else { return None };
+        let live = &record.live;
+        let is_on = match anchor.as_str() {
+            "rollback" => live.phase == Phase::RolledBack,
+            "end" => false,
+            "start" => live.phase != Phase::Draft && !live.has_ended(),
+            stage => matches!(live.phase, Phase::Running | Phase::Paused) && live.stage.as_str() == stage,
+        };
+        is_on.then(|| last.plus(every))
+    }
+
+    /// When there is something to be told because of the time alone; a time that has come is told by the next look.
+    pub(super) fn due_at(&self, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
+        let expected = if plan.notices.is_empty() { Vec::new() } else { expected(plan, record, now) };
+        let notices = plan.notices.iter().enumerate().filter_map(|(place, notice)| {
+            let index = place as u64;
+            let is_told = self.told.contains(&index);
+            if is_told { self.next_time(index, notice, record) } else { self.moment(&notice.at, &expected) }
+        });
+        let escalations = self.open.iter().filter_map(|(key, since, told)| {
+            let mut guardrails = plan.guardrails_in_force().enumerate();
+            let (_, guardrail) = guardrails.find(|(index, own)| guardrail_key(*index, own) == *key)?;
+            let next = guardrail.escalate.get(usize::try_from(*told).ok()?)?;
+            Some(since.plus(next.after))
+        });
+        notices.chain(escalations).chain(self.next_checkin(plan, record)).min()
+    }
+
+    fn next_checkin(&self, plan: &Plan, record: &Record) -> Option<Instant> {
+        let live = &record.live;
+        if !matches!(live.phase, Phase::Running | Phase::Paused) || live.killed {
+            return None;
+        }
+        let stage = plan.stages.get(plan.stage_index(live.stage.as_str())?)?;
+        let looked = self.looked_at.map_or(record.entered, |at| at.max(record.entered));
+        let passed = looked.as_epoch_ms().saturating_sub(record.entered.as_epoch_ms());
+        let rhythm = stage.checkins.iter().find(|checkin| checkin.until.is_none_or(|until| passed <= ms(until)))?;
+        let every = ms(rhythm.every).max(1);
+        let next = (passed.div_euclid(every) + 1).saturating_mul(every);
+        Some(Instant::from_epoch_ms(record.entered.as_epoch_ms().saturating_add(next)))
+    }
+
     /// When a moment is: of what has happened, or for a time before something, when that is expected.
     fn moment(&self, moment: &Moment, expected: &[(&str, Instant)]) -> Option<Instant> {
-        let name = moment.anchor.as_str();
+        let (anchor, offset) = match moment {
+            Moment::Date(at) => return Some(*at),
+            Moment::Near { anchor, offset } => (anchor, offset),
+        };
+        let name = anchor.as_str();
         let happened = self.anchors.iter().find(|(own, _)| own == name).map(|(_, at)| *at);
-        match moment.offset {
+        match *offset {
             None => happened,
             Some((Sign::Plus, after)) => happened.map(|at| at.plus(after)),
             // What has happened needs no announcement any more.
@@ -214,6 +298,13 @@ impl Notifications {
             }
         }
     }
+}
+
+/// The last of the times from `next` on that have come; those before it were missed.
+fn last_of(next: Instant, notice: &Notice, now: Instant) -> Instant {
+    let every = notice.every.map_or(1, ms).max(1);
+    let passed = now.as_epoch_ms().saturating_sub(next.as_epoch_ms());
+    Instant::from_epoch_ms(next.as_epoch_ms().saturating_add(passed - passed.rem_euclid(every)))
 }
 
 /// When the stages ahead may be entered at the earliest, by the clock alone.

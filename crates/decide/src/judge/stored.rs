@@ -13,6 +13,7 @@ use super::notifications::Notifications;
 use super::{Judge, Verdict};
 use crate::comparison::Comparison;
 use crate::firsts::{FirstEvidence, Firsts};
+use crate::notify::Memory;
 use crate::overdispersion::SideSlices;
 use tidegate_model::condition::Condition;
 use tidegate_model::measured::Quantity;
@@ -31,6 +32,8 @@ struct StoredJudge<'a> {
     since: Cow<'a, [(String, Verdict, Instant)]>,
     #[serde(default, rename = "agenda")]
     notifications: Cow<'a, Notifications>,
+    #[serde(default)]
+    notified: Cow<'a, Memory>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unfair_revision: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +106,7 @@ impl Judge {
             fired: Cow::Borrowed(&self.fired),
             since: Cow::Borrowed(&self.since),
             notifications: Cow::Borrowed(&self.notifications),
+            notified: Cow::Borrowed(&self.notified),
             unfair_revision: self.unfair_revision,
             looked_at: self.looked_at,
         };
@@ -120,6 +124,7 @@ impl Judge {
             fired: stored.fired.into_owned(),
             since: stored.since.into_owned(),
             notifications: stored.notifications.into_owned(),
+            notified: stored.notified.into_owned(),
             unfair_revision: stored.unfair_revision,
             looked_at: stored.looked_at,
         })

@@ -26,7 +26,7 @@ use super::reconcile::isolate::held_at;
 use tidegate_model::command::{Cause, Command, Setting, Target};
 use tidegate_model::live::{Adopted, LiveState, Phase};
 use tidegate_model::plan::Plan;
-use tidegate_model::record::{Approval, Checklist, Record};
+use tidegate_model::record::{Approval, Checklist, Record, Sent};
 use tidegate_model::{Instant, Name, Percentage};
 
 /// The actor of what stands in KV.
@@ -94,6 +94,7 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
     }
     if live.attempt != record.live.attempt {
         next.approvals.retain(|approval| approval.of == Checklist::Start);
+        next.sent.clear();
     }
     next.acted = acted(record.acted, command, actor, now);
     next.held_since = held_since(&next, record, now);
@@ -315,10 +316,24 @@ impl Moving<'_> {
         }
     }
 
+    /// A message that a person was handed has been sent. One that comes again is sent again.
+    fn sent(&self, comes_again: bool, item: &str, actor: &str) -> Result<Record, Refusal> {
+        if let Some(sent) = self.last.sent(item).filter(|_| !comes_again) {
+            return Err(Refusal::ApprovedAlready(item.to_owned(), sent.by.clone()));
+        }
+        let mut record = self.last.clone();
+        record.sent.retain(|sent| sent.item != item);
+        record.sent.push(Sent { item: item.to_owned(), by: actor.to_owned(), at: self.now });
+        Ok(record)
+    }
+
     fn approve(&self, item: &str, actor: &str) -> Result<Record, Refusal> {
         let of = self.last.checklist(self.plan);
         let known = of.as_ref().map_or(&[][..], |of| of.items(self.plan));
         let Some(of) = of.filter(|_| known.iter().any(|own| own == item)) else {
+            if let Some(notice) = self.plan.notices.iter().find(|own| own.by.is_some() && own.item() == item) {
+                return self.sent(notice.every.is_some(), item, actor);
+            }
             return Err(Refusal::UnknownItem(item.to_owned(), known.to_vec()));
         };
         if let Some(approval) = self.last.approval(&of, item) {

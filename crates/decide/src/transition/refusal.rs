@@ -28,6 +28,8 @@ pub enum Refusal {
     Enter(Name, Option<Instant>),
     /// A guardrail has acted, and nobody has gone on since.
     Acted(Instant),
+    /// These gates of the stage fail, and nobody completes a rollout on that.
+    Gates(Vec<String>),
     /// What speaks against completing the rollout with this key. Whoever names it goes around that.
     Unconfirmed(Name, Box<Refusal>),
     /// The key that was given as a confirmation, and the rollout's.
@@ -61,6 +63,7 @@ impl Refusal {
             Self::Unconfirmed(_, why) => why.code(),
             Self::Early(_) => "early",
             Self::Acted(_) => "guardrail",
+            Self::Gates(_) => "gates",
             Self::OtherKey(..) => "other-key",
             Self::NothingOpen => "nothing-open",
             Self::Phase(..) => "phase",
@@ -120,6 +123,11 @@ impl fmt::Display for Refusal {
             Self::Checklist(_, items) => write!(f, "not approved yet: {}", items.join("; ")),
             Self::Early(_) => f.write_str("the plan's start has not come"),
             Self::Acted(at) => write!(f, "a guardrail acted at {at}, and the rollout was not resumed since"),
+            Self::Gates(failing) => {
+                let (gates, fail) = if failing.len() == 1 { ("gate", "fails") } else { ("gates", "fail") };
+                let failing: Vec<String> = failing.iter().map(|gate| format!("`{gate}`")).collect();
+                write!(f, "the {gates} {} {fail}", failing.join(", "))
+            }
             Self::Unconfirmed(_, why) => why.fmt(f),
             Self::OtherKey(given, key) => write!(f, "`confirm` names `{given}`, but this is `{key}`"),
             Self::NothingOpen => f.write_str("nothing is open on the checklist that counts now"),
@@ -157,6 +165,7 @@ impl Explain for Refusal {
             Self::Checklist(..) => "`approve` each once it is true".to_owned(),
             Self::Early(at) => format!("{}`set` goes around it", until(&Some(*at))),
             Self::Acted(_) => "`resume` it once the cause is found".to_owned(),
+            Self::Gates(_) => "`rollback` takes new back; a rollout completes once its gates pass".to_owned(),
             Self::Unconfirmed(key, why) => format!(
                 "{}; to complete it all the same, name it: `--confirm {key}`, in the API `\"confirm\":\"{key}\"`",
                 why.help().unwrap_or_default()

@@ -116,20 +116,24 @@ impl Configuration {
     }
 
     /// Takes in what the controller has answered. An edit by hand that it has not adopted yet stands
-    /// under the same revision and stays.
-    pub fn absorb_answer(&mut self, answer: &Answer, now: Instant) {
+    /// under the same revision and stays. `known` is what the flush said that it answers. Returns whether the
+    /// controller does not know yet that a kill is known here.
+    pub fn absorb_answer(&mut self, answer: &Answer, known: Option<&[(String, u64)]>, now: Instant) -> bool {
         self.answered_at_ms = Some(now.as_epoch_ms() as f64);
         let catalogue = match &answer.plans {
             Some(plans) => self.take_answered_plans(plans),
             None => Rc::clone(&self.snapshot.catalogue),
         };
         let mut states = self.states.clone();
+        let said = |key: &str| known?.iter().find(|(own, _)| own == key).map(|(_, revision)| *revision);
+        let mut is_kill_unconfirmed = false;
         for RolloutUpdate { key, state, echoes } in &answer.states {
             let Ok(LiveText::Written(state)) = LiveText::parse(state) else {
                 self.log.warn("answer_unreadable", key, "the controller's state cannot be read");
                 continue;
             };
             self.updated_at_ms.insert(key.clone(), now.as_epoch_ms() as f64);
+            is_kill_unconfirmed |= state.killed && said(key).is_none_or(|revision| revision < state.revision);
             let is_newer = states.live.get(key).is_none_or(|known| known.revision < state.revision);
             let echoes = Echoes { texts: echoes.clone(), said_at: now };
             let is_echo = self.by_hand.get(key).is_some_and(|text| echoes.contain(text, now));
@@ -144,5 +148,6 @@ impl Configuration {
             self.states = states;
             self.rebuild(catalogue);
         }
+        is_kill_unconfirmed
     }
 }

@@ -51,6 +51,9 @@ impl Display for Metric {
         if let Some(name) = self.name() {
             write!(f, ".{name}")?;
         }
+        if let Self::ValueMean(_) = self {
+            return f.write_str(".mean");
+        }
         match self.quantile() {
             Some(quantile) => write!(f, ".{quantile}"),
             None => Ok(()),

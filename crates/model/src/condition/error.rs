@@ -24,6 +24,8 @@ pub enum Problem {
     UnknownMetric(String, Option<String>),
     /// A metric that takes a quantile has none, or a malformed one.
     Quantile(String),
+    /// A value that pages report, without the mean or a quantile of it.
+    Statistic(String),
     /// A rate of a status that is none, or not counted by itself.
     Status(String),
     /// A metric that takes a name has none.
@@ -71,6 +73,7 @@ impl fmt::Display for ConditionError {
             Problem::Unnamed(kind) => (*kind, "needs a name"),
             Problem::UnknownMetric(name, _) => (name.as_str(), "is not a metric"),
             Problem::Quantile(name) => (name.as_str(), "names no quantile"),
+            Problem::Statistic(name) => (name.as_str(), "names neither the mean nor a quantile"),
             Problem::Status(name) => (name.as_str(), "names no status"),
             Problem::Op(text) => (text.as_str(), "is not a comparison"),
             Problem::Bound(text) => (text.as_str(), "is not a bound"),
@@ -100,11 +103,12 @@ impl Explain for ConditionError {
             Problem::Unit { allowed, .. } => return Some(format!("it takes {allowed}")),
             Problem::Ended(_) => "metric op bound, as in `error_rate < 1% over 5m`",
             Problem::Quantile(_) => "a quantile from p1 to p99.9, as in `latency.p95`",
+            Problem::Statistic(_) => "as in `value.charts.mean` or `value.charts.p95`",
             Problem::Status(_) => "a status from 400 to 599, as in `status.403_rate`",
             Problem::Op(_) => "one of <, <=, >, >=, =",
             Problem::Bound(_) => "a bound such as 5, 0.05%, 500ms, 2.5s, legacy or `1.3x legacy`",
             Problem::NoLegacy(_) => {
-                "rates, latencies, waiting times, web vitals, timings and events can be; counts grow with the traffic"
+                "rates, latencies, waiting times, web vitals, timings, quantiles of values and events can be; counts grow with the traffic"
             }
             Problem::LegacyClause(_) => "it is a sequential test over the whole attempt",
             Problem::LegacyEqual => "use <= or >",

@@ -45,6 +45,8 @@ pub enum Source {
     PageShare(fn(&Tally) -> u64),
     /// A quantile of this distribution.
     Quantile(fn(&Metric) -> Option<Measure>),
+    /// The mean of the numbers that pages report under its name.
+    Mean,
     /// Subjects that were seen, and events that they reported: the judge knows how.
     Subjects,
     /// What isolates, the state or other programs say, without windows.
@@ -80,6 +82,7 @@ macro_rules! metrics {
         plain { $($(#[$plain_doc:meta])* $plain:ident = $plain_spec:expr;)* }
         quantile { $($(#[$quantile_doc:meta])* $quantile:ident = $quantile_spec:expr;)* }
         name { $($(#[$name_doc:meta])* $name:ident = $name_spec:expr;)* }
+        name_and_mean { $($(#[$mean_doc:meta])* $mean:ident = $mean_spec:expr;)* }
         name_and_quantile { $($(#[$both_doc:meta])* $both:ident = $both_spec:expr;)* }
         status { $(#[$status_doc:meta])* $status:ident = $status_spec:expr; }
         vital { $(#[$vital_doc:meta])* $vital:ident = $vital_spec:expr; }
@@ -90,6 +93,7 @@ macro_rules! metrics {
             $($(#[$plain_doc])* $plain,)*
             $($(#[$quantile_doc])* $quantile(Quantile),)*
             $($(#[$name_doc])* $name(Name),)*
+            $($(#[$mean_doc])* $mean(Name),)*
             $($(#[$both_doc])* $both(Name, Quantile),)*
             $(#[$status_doc])* $status(u16),
             $(#[$vital_doc])* $vital(Vital, Quantile),
@@ -100,6 +104,7 @@ macro_rules! metrics {
             $(Row { spec: $plain_spec, make: Make::Plain(Metric::$plain) },)*
             $(Row { spec: $quantile_spec, make: Make::Quantile(Metric::$quantile) },)*
             $(Row { spec: $name_spec, make: Make::Name(Metric::$name) },)*
+            $(Row { spec: $mean_spec, make: Make::NameAndMean(Metric::$mean) },)*
             $(Row { spec: $both_spec, make: Make::NameAndQuantile(Metric::$both) },)*
             Row { spec: $status_spec, make: Make::Status(Metric::$status) },
             Row { spec: $vital_spec, make: Make::Vital(Metric::$vital) },
@@ -112,6 +117,7 @@ macro_rules! metrics {
                     $(Self::$plain => const { &$plain_spec },)*
                     $(Self::$quantile(_) => const { &$quantile_spec },)*
                     $(Self::$name(_) => const { &$name_spec },)*
+                    $(Self::$mean(_) => const { &$mean_spec },)*
                     $(Self::$both(..) => const { &$both_spec },)*
                     Self::$status(_) => const { &$status_spec },
                     Self::$vital(..) => const { &$vital_spec },
@@ -122,6 +128,7 @@ macro_rules! metrics {
             pub const fn name(&self) -> Option<&Name> {
                 match self {
                     $(Self::$name(name) => Some(name),)*
+                    $(Self::$mean(name) => Some(name),)*
                     $(Self::$both(name, _) => Some(name),)*
                     _ => None,
                 }
@@ -215,7 +222,30 @@ metrics! {
         /// A fact from outside, declared under `signals`.
         Signal = MetricSpec { head: "signal", dimension: Dimension::Free, has_window: true, ..STATED };
     }
+    name_and_mean {
+        /// A number that pages report under a name: the mean.
+        ValueMean = MetricSpec {
+            head: "value",
+            dimension: Dimension::Score,
+            of: Counted::PageViews,
+            source: Source::Mean,
+            is_comparable: false,
+            has_endpoints: false,
+            is_from_browsers: true,
+            ..RATE
+        };
+    }
     name_and_quantile {
+        /// The same, a quantile.
+        Value = MetricSpec {
+            head: "value",
+            dimension: Dimension::Score,
+            of: Counted::PageViews,
+            source: Source::Quantile(|metric| metric.name().cloned().map(Measure::Value)),
+            has_endpoints: false,
+            is_from_browsers: true,
+            ..QUANTILE
+        };
         /// A timing that the page reported under a name.
         Timing = MetricSpec {
             head: "timing",
@@ -267,6 +297,8 @@ pub enum Make {
     Quantile(fn(Quantile) -> Metric),
     /// `.NAME`
     Name(fn(Name) -> Metric),
+    /// `.NAME.mean`
+    NameAndMean(fn(Name) -> Metric),
     /// `.NAME.pNN`
     NameAndQuantile(fn(Name, Quantile) -> Metric),
     /// `.NNN_rate`
@@ -283,6 +315,7 @@ impl Row {
             Make::Plain(_) => vec![head.to_owned()],
             Make::Quantile(_) => vec![format!("{head}.pNN")],
             Make::Name(_) => vec![format!("{head}.NAME")],
+            Make::NameAndMean(_) => vec![format!("{head}.NAME.mean")],
             Make::NameAndQuantile(_) => vec![format!("{head}.NAME.pNN")],
             Make::Status(_) => vec![format!("{head}.NNN_rate")],
             Make::Vital(_) => Vital::ALL.iter().map(|vital| format!("{vital}.pNN")).collect(),

@@ -166,12 +166,18 @@ fn metric(word: Token<'_>) -> Result<Metric> {
             Make::Plain(metric) if spec.head == word.text => return Ok(metric.clone()),
             Make::Quantile(make) if is_meant => return Ok(make(quantile_of(rest)?)),
             Make::Name(make) if is_meant => return Ok(make(name_of(spec.head, rest)?)),
+            Make::NameAndMean(make) if is_meant && rest.ends_with(".mean") => {
+                return Ok(make(name_of(spec.head, rest.strip_suffix(".mean").unwrap_or(rest))?));
+            }
             Make::NameAndQuantile(make) if is_meant => {
                 // p99.9 has a point of its own, so the quantile starts at the last `.p` and a digit.
                 let split = rest
                     .rmatch_indices(".p")
                     .find_map(|(at, _)| Some((rest.get(..at)?, quantile(rest.get(at + 1..)?)?)));
-                let (name, quantile) = split.ok_or_else(|| word.refused(Problem::Quantile))?;
+                let has_mean =
+                    METRICS.iter().any(|row| row.spec.head == head && matches!(row.make, Make::NameAndMean(_)));
+                let refused = || word.refused(if has_mean { Problem::Statistic } else { Problem::Quantile });
+                let (name, quantile) = split.ok_or_else(refused)?;
                 return Ok(make(name_of(spec.head, name)?, quantile));
             }
             Make::Status(make) if is_meant => {
@@ -319,6 +325,8 @@ mod tests {
             "latency.p99.9 < 2.5s",
             "timing.tti.p75 < 3.5s",
             "timing.a.p50.x.p99.9 < 3.5s",
+            "value.charts.mean >= 3 over 1d min 200",
+            "value.charts.mean.p95 > 1.5x legacy",
             "cls.p75 < 0.1 and inp.p75 <= 200ms and js_error_rate <= legacy",
             "signal.db_cpu > 85% for 10m",
             "signal.db_p95 < 200ms",
@@ -354,6 +362,24 @@ mod tests {
         refuses("eror_rate > 5%", 1, "`eror_rate` is not a metric", "did you mean `error_rate`?");
         refuses("latency > 5s", 1, "`latency` names no quantile", "a quantile from p1 to p99.9, as in `latency.p95`");
         refuses(
+            "value.charts > 5",
+            1,
+            "`value.charts` names neither the mean nor a quantile",
+            "as in `value.charts.mean` or `value.charts.p95`",
+        );
+        refuses(
+            "value.charts.mean >= 3s",
+            22,
+            "`value.charts.mean` cannot be compared with `3s`",
+            "it takes a number without a unit, such as 0.1",
+        );
+        refuses(
+            "value.charts.mean > legacy",
+            21,
+            "`value.charts.mean` cannot be compared with legacy",
+            "rates, latencies, waiting times, web vitals, timings, quantiles of values and events can be; counts grow with the traffic",
+        );
+        refuses(
             "latency.p100 > 5s",
             1,
             "`latency.p100` names no quantile",
@@ -376,7 +402,7 @@ mod tests {
             "errors > 1.3x legacy",
             10,
             "`errors` cannot be compared with legacy",
-            "rates, latencies, waiting times, web vitals, timings and events can be; counts grow with the traffic",
+            "rates, latencies, waiting times, web vitals, timings, quantiles of values and events can be; counts grow with the traffic",
         );
         refuses(
             "error_rate > legacy over 5m",

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::sketch::Sketch;
+use super::sketch::{Sketch, value};
 use super::sliced::{Quantity, STATUSES};
 use crate::Name;
 use crate::condition::Vital;
@@ -34,6 +34,8 @@ pub enum Measure {
     Vital(Vital),
     /// A timing that pages report under a name.
     Timing(Name),
+    /// A number that pages report under a name.
+    Value(Name),
 }
 
 impl fmt::Display for Measure {
@@ -43,6 +45,7 @@ impl fmt::Display for Measure {
             Self::Waited => f.write_str("waited"),
             Self::Vital(vital) => write!(f, "{vital}"),
             Self::Timing(name) => write!(f, "timing.{name}"),
+            Self::Value(name) => write!(f, "value.{name}"),
         }
     }
 }
@@ -62,12 +65,15 @@ impl FromStr for Measure {
         if let Some(vital) = Vital::ALL.into_iter().find(|vital| vital.word() == text) {
             return Ok(Self::Vital(vital));
         }
+        if let Some(name) = text.strip_prefix("value.") {
+            return name.parse().map(Self::Value).map_err(|_| ());
+        }
         text.strip_prefix("timing.").and_then(|name| name.parse().ok()).map(Self::Timing).ok_or(())
     }
 }
 
 impl Word for Measure {
-    const KINDS: &'static [&'static str] = &["timing."];
+    const KINDS: &'static [&'static str] = &["timing.", "value."];
 }
 
 /// What happened on one side.
@@ -122,6 +128,9 @@ pub struct Tally {
     /// Distributions.
     #[serde(skip_serializing_if = "Vec::is_empty", with = "pairs")]
     pub sketches: Vec<(Measure, Sketch)>,
+    /// What the numbers that pages report come to, in thousandths, by name: a distribution knows them to 2 % alone.
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "pairs")]
+    pub sums: Vec<(Name, u64)>,
 }
 
 impl Tally {
@@ -178,6 +187,30 @@ impl Tally {
                 own.merge(sketch);
             }
         }
+        for (name, sum) in &other.sums {
+            if self.sketch(&Measure::Value(name.clone())).is_some() {
+                self.add_sum(name, *sum);
+            }
+        }
+    }
+
+    /// Adds to what the numbers of a name come to, in thousandths.
+    pub fn add_sum(&mut self, name: &Name, thousandths: u64) {
+        let is_full = self.sums.len() >= NAMES_MAX;
+        match self.sums.iter_mut().find(|(own, _)| own == name) {
+            Some((_, own)) => *own = own.saturating_add(thousandths),
+            None if is_full => {}
+            None => self.sums.push((name.clone(), thousandths)),
+        }
+    }
+
+    /// What the numbers of a name come to, and how many there are. Where only their distribution is known, that
+    /// says it to 2 %.
+    pub fn sum_of(&self, name: &Name) -> (f64, u64) {
+        let Some(sketch) = self.sketch(&Measure::Value(name.clone())) else { return (0.0, 0) };
+        let sum = self.sums.iter().find(|(own, _)| own == name).map(|(_, sum)| *sum as f64 / 1_000.0);
+        let estimate = || sketch.bins().map(|(bin, count)| value(bin) * count as f64).sum();
+        (sum.unwrap_or_else(estimate), sketch.count())
     }
 
     /// Adds answers with a status; one under 400 is not kept.
@@ -250,7 +283,9 @@ impl Tally {
     pub fn sketch_mut(&mut self, measure: &Measure) -> Option<&mut Sketch> {
         let index = match self.sketches.iter().position(|(own, _)| own == measure) {
             Some(index) => index,
-            None if matches!(measure, Measure::Timing(_)) && self.sketches.len() >= NAMES_MAX => return None,
+            None if matches!(measure, Measure::Timing(_) | Measure::Value(_)) && self.sketches.len() >= NAMES_MAX => {
+                return None;
+            }
             None => {
                 self.sketches.push((measure.clone(), Sketch::default()));
                 self.sketches.len() - 1

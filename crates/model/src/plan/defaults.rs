@@ -72,6 +72,7 @@ static BUILT_IN: LazyLock<Vec<Guardrail>> = LazyLock::new(|| {
         stages: Vec::new(),
         escalate: Vec::new(),
         text: None,
+        links: super::Links::default(),
     };
     CONDITIONS.iter().filter_map(|condition| condition.parse().ok()).map(guardrail).collect()
 });

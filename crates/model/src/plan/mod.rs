@@ -4,13 +4,17 @@
 //! types, in which nothing is left to parse. [`rules`] holds what no single field can tell, such
 //! as percentages that fall from one stage to the next.
 
+pub mod channel;
 pub mod defaults;
 pub mod fields;
 pub mod identity;
 pub mod limits;
+pub mod messages;
 pub mod read;
+pub mod receiver;
 pub mod rules;
 pub mod set;
+pub mod signal;
 pub mod stage;
 pub mod together;
 pub mod upstreams;
@@ -24,9 +28,13 @@ use super::group::Fingerprints;
 use super::route::{PathPattern, Route};
 use super::source::Match;
 use super::{Name, Percentage};
+pub use channel::Channel;
 pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
-pub use stage::{Channel, Gate, Guardrail, Notice, Risk, Signal, Stage};
+pub use messages::{Digest, Links, Notice, Role};
+pub use receiver::Receiver;
+pub use signal::Signal;
+pub use stage::{Gate, Guardrail, Risk, Stage};
 pub use upstreams::{
     Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams,
 };
@@ -77,9 +85,12 @@ pub struct Plan {
     /// Facts from outside.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub signals: Table<Signal>,
+    /// Where other tools send what becomes signals.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub receivers: Table<Receiver>,
     /// Who is who.
     #[serde(skip_serializing_if = "Table::is_empty")]
-    pub roles: Table<String>,
+    pub roles: Table<Role>,
     /// When it starts by itself, once the checklist is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<super::Instant>,
@@ -122,6 +133,9 @@ pub struct Plan {
     /// Remarks for operators.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Where people read on.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    pub links: Links,
     /// Where notices and alerts go.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub channels: Table<Channel>,
@@ -134,6 +148,9 @@ pub struct Plan {
     /// Conditions that must not come true.
     #[serde(rename = "guardrail", skip_serializing_if = "Vec::is_empty")]
     pub guardrails: Vec<Guardrail>,
+    /// The figures at certain hours.
+    #[serde(rename = "digest", skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<Digest>,
     /// Messages at certain times.
     #[serde(rename = "notice", skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Notice>,

@@ -1,11 +1,16 @@
 //! From a tree to a plan.
 
+mod messages;
 mod requests;
 
+use self::messages::{digest, links, notice, role};
 use self::requests::{failures, identity, path_rule, robots, upstreams};
+use super::channel::read as channel;
 use super::fields::Reader;
-use super::stage::{Channel, Escalation, Gate, Guardrail, Notice, Risk, Signal, Stage};
-use super::words::{Action, Advance, CachePolicy, ChannelKind, Level, Moment, SecretName, Severity, SignalKind};
+use super::receiver::receiver;
+use super::signal::signal;
+use super::stage::{Escalation, Gate, Guardrail, Risk, Stage};
+use super::words::{Action, Advance, CachePolicy, Level, Severity};
 use super::{Defaults, Endpoint, Group, Identity, Plan, Values, limits, rules};
 use crate::fault::{Explain, Fault, Faults};
 use crate::group::Fingerprints;
@@ -112,7 +117,8 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         endpoints: f.optional(r, "endpoints", |r, node| r.table(node, endpoint)).unwrap_or_default(),
         groups: f.optional(r, "groups", |r, node| r.table(node, group)).unwrap_or_default(),
         signals: f.optional(r, "signals", |r, node| r.table(node, signal)).unwrap_or_default(),
-        roles: f.optional(r, "roles", |r, node| r.table(node, Reader::text)).unwrap_or_default(),
+        receivers: f.optional(r, "receivers", |r, node| r.table(node, receiver)).unwrap_or_default(),
+        roles: f.optional(r, "roles", |r, node| r.table(node, role)).unwrap_or_default(),
         start: f.optional(r, "start", Reader::parsed),
         checklist: f.optional(r, "checklist", Reader::texts).unwrap_or_default(),
         advance: f.optional(r, "advance", Reader::parsed).unwrap_or(Advance::Auto),
@@ -127,9 +133,11 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         values: f.optional(r, "values", values),
         after_rollback: f.optional(r, "after_rollback", Reader::texts).unwrap_or_default(),
         notes: f.optional(r, "notes", Reader::text_or_more).unwrap_or_default(),
+        links: f.optional(r, "links", links).unwrap_or_default(),
         channels: f.optional(r, "channels", |r, node| r.table(node, channel)).unwrap_or_default(),
         defaults: f.optional(r, "defaults", Reader::parsed).unwrap_or(Defaults::BuiltIn),
         guardrails: f.optional(r, "guardrail", |r, node| r.list(node, guardrail)).unwrap_or_default(),
+        digests: f.optional(r, "digest", |r, node| r.list(node, digest)).unwrap_or_default(),
         notices: f.optional(r, "notice", |r, node| r.list(node, |r, node| notice(r, node, &names))).unwrap_or_default(),
         risks: f.optional(r, "risk", |r, node| r.list(node, risk)).unwrap_or_default(),
         key: key.clone().unwrap_or_else(Name::unreadable),
@@ -184,46 +192,6 @@ fn group(r: &mut Reader, node: &Node) -> Option<Group> {
     Some(Group { ids, fingerprints, matches, kv })
 }
 
-fn signal(r: &mut Reader, node: &Node) -> Option<Signal> {
-    let mut f = r.fields(node)?;
-    let kind = f.required(r, "kind", Reader::parsed);
-    let heartbeat = f.optional(r, "heartbeat", Reader::parsed);
-    let fresh = f.optional(r, "fresh", Reader::parsed);
-    let description = f.optional(r, "description", Reader::text);
-    f.end(r);
-    match kind {
-        Some(SignalKind::Count) if fresh.is_some() => {
-            r.error(node.span.clone(), "`fresh` is for gauges", Some("a count takes `heartbeat`".into()))
-        }
-        Some(SignalKind::Gauge) if heartbeat.is_some() => {
-            r.error(node.span.clone(), "`heartbeat` is for counts", Some("a gauge takes `fresh`".into()))
-        }
-        _ => {}
-    }
-    Some(Signal { kind: kind?, heartbeat, fresh, description })
-}
-
-fn channel(r: &mut Reader, node: &Node) -> Option<Channel> {
-    let fields = r.fields(node)?;
-    let is_tolerant = r.is_tolerant();
-    let mut keys = fields.keys().filter(|key| !is_tolerant || key.parse::<ChannelKind>().is_ok());
-    let (Some(word), None) = (keys.next(), keys.next()) else {
-        r.error(
-            node.span.clone(),
-            "a channel has one field, its kind",
-            Some("such as `slack = \"secret:CHAT_URL\"`".into()),
-        );
-        return None;
-    };
-    let kind: Result<ChannelKind, _> = word.parse();
-    let kind = kind.map_err(|error| r.error(node.span.clone(), &error, error.help())).ok()?;
-    let target = node.field(word).and_then(|node| match kind {
-        ChannelKind::Email => r.text(node),
-        _ => r.parsed::<SecretName>(node).map(|secret| secret.to_string()),
-    })?;
-    Some(Channel { kind, target })
-}
-
 fn values(r: &mut Reader, node: &Node) -> Option<Values> {
     let mut f = r.fields(node)?;
     let new = f.required(r, "new", Reader::parsed);
@@ -274,10 +242,12 @@ fn guardrail(r: &mut Reader, node: &Node) -> Option<Guardrail> {
     let stages = f.optional(r, "stages", Reader::parsed_one_or_more).unwrap_or_default();
     let escalate = f.optional(r, "escalate", |r, node| r.list(node, escalation)).unwrap_or_default();
     let text = f.optional(r, "text", Reader::text);
+    let links = f.optional(r, "links", links).unwrap_or_default();
     f.end(r);
     let then = then?;
     let quiet = if then == Action::Alert { Severity::Warning } else { Severity::Critical };
-    Some(Guardrail { when: when?, after, then, severity: severity.unwrap_or(quiet), notify, stages, escalate, text })
+    let severity = severity.unwrap_or(quiet);
+    Some(Guardrail { when: when?, after, then, severity, notify, stages, escalate, text, links })
 }
 
 fn escalation(r: &mut Reader, node: &Node) -> Option<Escalation> {
@@ -287,15 +257,6 @@ fn escalation(r: &mut Reader, node: &Node) -> Option<Escalation> {
     let text = f.optional(r, "text", Reader::text);
     f.end(r);
     Some(Escalation { after: after?, to: to?, text })
-}
-
-fn notice(r: &mut Reader, node: &Node, stages: &[&str]) -> Option<Notice> {
-    let mut f = r.fields(node)?;
-    let at = f.required(r, "at", |r, node| r.parsed_by(node, |text| Moment::parse(text, stages)));
-    let to = f.required(r, "to", Reader::parsed_one_or_more);
-    let text = f.required(r, "text", Reader::text);
-    f.end(r);
-    Some(Notice { at: at?, to: to?, text: text? })
 }
 
 fn risk(r: &mut Reader, node: &Node) -> Option<Risk> {

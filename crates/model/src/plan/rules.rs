@@ -1,7 +1,10 @@
 //! What no single field can tell: references that lead nowhere, percentages that fall, stages
 //! that cannot be reached, figures that nobody measures.
 
+mod channels;
+mod messages;
 mod names;
+mod receivers;
 mod requests;
 pub mod safety;
 
@@ -41,10 +44,13 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     let known = Known::of(plan);
     rules.kind();
     requests::check(&mut rules);
+    channels::check(&mut rules);
     rules.identity();
     rules.groups(&known);
     rules.stages(&known);
     rules.guardrails(&known);
+    messages::check(&mut rules, &known);
+    receivers::check(&mut rules, &known);
     rules.numbers();
     rules.faults
 }
@@ -289,9 +295,6 @@ impl<'a> Rules<'a> {
                     );
                 }
             }
-            if let Some(owner) = &stage.owner {
-                self.refers(&at(&[Key("owner")]), "role", owner, &plan.roles, &known.roles);
-            }
             for (n, gate) in stage.gates.iter().enumerate() {
                 self.condition(&at(&[Key("gates"), Index(n)]), &gate.when, known);
                 let compares = gate.when.terms.iter().any(|term| term.bound.is_legacy());
@@ -321,18 +324,6 @@ impl<'a> Rules<'a> {
         for (index, guardrail) in plan.guardrails.iter().enumerate() {
             let at = |rest: &[Step<'a>]| [&[Key("guardrail"), Index(index)], rest].concat();
             self.condition(&at(&[Key("when")]), &guardrail.when, known);
-            for (n, name) in guardrail.notify.iter().enumerate() {
-                self.refers(&at(&[Key("notify"), Index(n)]), "channel", name, &plan.channels, &known.channels);
-            }
-            for (n, escalation) in guardrail.escalate.iter().enumerate() {
-                self.refers(
-                    &at(&[Key("escalate"), Index(n), Key("to")]),
-                    "role",
-                    &escalation.to,
-                    &plan.roles,
-                    &known.roles,
-                );
-            }
             for (n, name) in guardrail.stages.iter().enumerate() {
                 if !known.stages.contain(name.as_str()) {
                     let stages = plan.stages.iter().map(|stage| stage.name.as_str());
@@ -341,17 +332,6 @@ impl<'a> Rules<'a> {
                         .map(|known| format!("did you mean `{known}`?"));
                     self.error(&at(&[Key("stages"), Index(n)]), format!("no stage is called `{name}`"), help);
                 }
-            }
-        }
-        for (index, notice) in plan.notices.iter().enumerate() {
-            for (n, name) in notice.to.iter().enumerate() {
-                self.refers(
-                    &[Key("notice"), Index(index), Key("to"), Index(n)],
-                    "channel",
-                    name,
-                    &plan.channels,
-                    &known.channels,
-                );
             }
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
-use super::words::{Action, ChannelKind, CheckIn, Level, Moment, Severity, SignalKind};
+use super::words::{Action, CheckIn, Level, Severity};
 use crate::condition::Condition;
 use crate::weekly::Weekly;
 use crate::{Duration, Name, Percentage};
@@ -90,7 +90,7 @@ pub struct Guardrail {
     pub then: Action,
     /// How loud it is.
     pub severity: Severity,
-    /// The channels told.
+    /// The channels and roles told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Name>,
     /// The stages in which it watches; all if empty.
@@ -102,6 +102,9 @@ pub struct Guardrail {
     /// What to do about it, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Where people read on, before what the plan links to.
+    #[serde(skip_serializing_if = "super::Table::is_empty")]
+    pub links: super::Links,
 }
 
 /// Whom to involve when a guardrail's condition lasts.
@@ -109,58 +112,11 @@ pub struct Guardrail {
 pub struct Escalation {
     /// How long after it fired.
     pub after: Duration,
-    /// The role.
+    /// The role or channel.
     pub to: Name,
     /// What is due by then, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-}
-
-/// A fact from outside.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Signal {
-    /// Events or a level.
-    pub kind: SignalKind,
-    /// For events: silence longer than this is inconclusive instead of zero.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heartbeat: Option<Duration>,
-    /// For a level: how long a value counts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fresh: Option<Duration>,
-    /// What it is and who reports it, for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-}
-
-/// How long a level counts where the plan says nothing.
-pub const FRESH_DEFAULT: Duration = Duration::minutes(5);
-
-/// Where messages go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Channel {
-    /// What carries them.
-    pub kind: ChannelKind,
-    /// `secret:NAME`, or for mail an address.
-    pub target: String,
-}
-
-impl Serialize for Channel {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(&self.kind, &self.target)?;
-        map.end()
-    }
-}
-
-/// A message at a certain time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Notice {
-    /// When.
-    pub at: Moment,
-    /// To which channels.
-    pub to: Vec<Name>,
-    /// What it says.
-    pub text: String,
 }
 
 /// What could go wrong, for people.

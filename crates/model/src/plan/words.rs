@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::fault::Explain;
-use crate::{Duration, Name, Percentage, serialize_as_text};
+use crate::{Duration, Instant, Name, Percentage, serialize_as_text};
 
 /// Why a text is none of the words allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,22 +133,6 @@ words! {
     } allows "`count` or `gauge`"
 }
 
-words! {
-    /// What carries a message.
-    ChannelKind is "a kind of channel" of {
-        /// A Slack webhook.
-        Slack = "slack",
-        /// A Microsoft Teams webhook.
-        Teams = "teams",
-        /// Any webhook.
-        Webhook = "webhook",
-        /// A pager service's events address.
-        Pager = "pager",
-        /// Mail.
-        Email = "email",
-    } allows "`slack`, `teams`, `webhook`, `pager` or `email`"
-}
-
 /// What a guardrail does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -202,17 +186,37 @@ serialize_as_text!(Action);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecretName(pub Name);
 
-impl FromStr for SecretName {
-    type Err = WordError;
+/// Why a text is not the name of a secret. The text may be the secret itself, so it is not repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretNameError {
+    /// It is an address, and those carry keys.
+    Address,
+    /// It is something else.
+    NoName,
+}
 
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        let name = text.strip_prefix("secret:").and_then(|name| name.parse().ok());
-        name.map(Self).ok_or_else(|| WordError {
-            // The text may be the secret itself, so it is not repeated.
-            word: "the value".to_owned(),
-            what: "the name of a secret",
-            allowed: "`secret:NAME`, with the value set by `wrangler secret put NAME`",
+impl fmt::Display for SecretNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "an address stands here in plain text, and whoever reads the plan could use it",
+            Self::NoName => "this is not the name of a secret",
         })
+    }
+}
+
+impl Explain for SecretNameError {
+    fn help(&self) -> Option<String> {
+        Some("write `secret:NAME`, and set its value with `npx wrangler secret put NAME` (locally in .dev.vars)".into())
+    }
+}
+
+impl FromStr for SecretName {
+    type Err = SecretNameError;
+
+    fn from_str(text: &str) -> Result<Self, SecretNameError> {
+        let kind = if text.contains("://") { SecretNameError::Address } else { SecretNameError::NoName };
+        let name = text.strip_prefix("secret:").and_then(|name| name.parse().ok());
+        name.map(Self).ok_or(kind)
     }
 }
 
@@ -261,13 +265,69 @@ impl fmt::Display for CheckIn {
 
 serialize_as_text!(CheckIn);
 
-/// When a notice is sent: a stage's entry, `start`, `end` or `rollback`, minus or plus a time.
+words! {
+    /// Whom a message of the communication plan is for.
+    Audience is "an audience" of {
+        /// Those who release.
+        Team = "team",
+        /// Those for whom it is released.
+        Client = "client",
+        /// Those who use it.
+        Users = "users",
+    } allows "`team`, `client` or `users`"
+}
+
+impl Audience {
+    /// `the team`, `the client`, `users`.
+    pub const fn with_article(self) -> &'static str {
+        match self {
+            Self::Team => "the team",
+            Self::Client => "the client",
+            Self::Users => "users",
+        }
+    }
+}
+
+/// An address that people open, such as a dashboard's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Url(String);
+
+impl FromStr for Url {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let is_whole = rest.is_some_and(|rest| {
+            let has_host = rest.starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '[');
+            has_host && !rest.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+        });
+        if is_whole {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(WordError::new(text, "an address", "such as `https://grafana.example.com/d/checkout`"))
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+serialize_as_text!(Url);
+
+/// When a notice is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// The stage's name, `start`, `end` or `rollback`.
-    pub anchor: Name,
-    /// How long before (`-`) or after (`+`) it.
-    pub offset: Option<(Sign, Duration)>,
+pub enum Moment {
+    /// At something that happens, or before or after it.
+    Near {
+        /// The stage's name, `start`, `end` or `rollback`.
+        anchor: Name,
+        /// How long before (`-`) or after (`+`) it.
+        offset: Option<(Sign, Duration)>,
+    },
+    /// On a day, at an hour.
+    Date(Instant),
 }
 
 words! {
@@ -288,7 +348,7 @@ impl Moment {
     /// `beta-1d` a day before another.
     ///
     /// # Errors
-    /// When it names neither a stage nor one of [`Self::ANCHORS`], or its offset is no duration.
+    /// When it names neither a stage nor one of [`Self::ANCHORS`], nor is a date, or its offset is no duration.
     pub fn parse(text: &str, stages: &[&str]) -> Result<Self, WordError> {
         let anchor = |word: &str| {
             let is_known = stages.contains(&word) || Self::ANCHORS.contains(&word);
@@ -297,19 +357,21 @@ impl Moment {
         let shifted = || {
             let (word, rest) = text.split_at(text.rfind(['-', '+'])?);
             let (sign, duration) = rest.split_at(1);
-            Some(Self { anchor: anchor(word)?, offset: Some((sign.parse().ok()?, duration.parse().ok()?)) })
+            Some(Self::Near { anchor: anchor(word)?, offset: Some((sign.parse().ok()?, duration.parse().ok()?)) })
         };
-        let moment = anchor(text).map(|anchor| Self { anchor, offset: None }).or_else(shifted);
-        let allowed = "a stage's name, `start`, `end` or `rollback`, with an offset such as `-1d` or `+2h`";
+        let moment = anchor(text).map(|anchor| Self::Near { anchor, offset: None }).or_else(shifted);
+        let moment = moment.or_else(|| text.parse().ok().map(Self::Date));
+        let allowed = "a stage's name, `start`, `end` or `rollback`, with an offset such as `-1d` or `+2h`; or a date such as 2026-12-02T09:00:00Z";
         moment.ok_or_else(|| WordError::new(text, "a moment of this plan", allowed))
     }
 }
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.offset {
-            Some((sign, duration)) => write!(f, "{}{sign}{duration}", self.anchor),
-            None => write!(f, "{}", self.anchor),
+        match self {
+            Self::Near { anchor, offset: Some((sign, duration)) } => write!(f, "{anchor}{sign}{duration}"),
+            Self::Near { anchor, offset: None } => anchor.fmt(f),
+            Self::Date(at) => at.fmt(f),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! 1. Without tokens in `ADMIN_TOKENS` the API is closed; it is never open.
 //! 2. A token is known by its SHA-256 only. Every entry is compared, each in constant time.
-//! 3. A viewer may look; a change needs an operator.
+//! 3. A viewer may look; a change needs an operator. A reporter may report the signals that its token names, and
+//!    do nothing else, not even look: such a token stands in other systems.
 //! 4. A change that a browser sends must come from a page of the same origin. One under a session, which
 //!    a browser sends by itself, must prove it.
 
@@ -22,6 +23,8 @@ const NAMES_OF_OUR_OWN: [&str; 3] = ["kv", "schedule", "guardrail"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// To report signals.
+    Reporter,
     /// To look.
     Viewer,
     /// To look and to change.
@@ -35,6 +38,28 @@ pub struct Person {
     pub name: String,
     /// What the token allows.
     pub role: Role,
+    /// Which signals a reporter may report.
+    pub scope: Scope,
+}
+
+/// Which signals a token may report; what is not named is not limited.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Those of this rollout.
+    pub rollout: Option<String>,
+    /// Those of this name.
+    pub signal: Option<String>,
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.signal, &self.rollout) {
+            (Some(signal), Some(rollout)) => write!(f, "the signal {signal} of {rollout}"),
+            (Some(signal), None) => write!(f, "the signal {signal}"),
+            (None, Some(rollout)) => write!(f, "the signals of {rollout}"),
+            (None, None) => f.write_str("signals"),
+        }
+    }
 }
 
 /// What a request says of who sends it.
@@ -51,6 +76,8 @@ pub struct Credentials<'a> {
     pub own_origin: &'a str,
     /// Whether it only reads.
     pub is_read: bool,
+    /// The rollout of which it reports a signal, where it does that.
+    pub reports: Option<&'a str>,
     /// The time, in seconds since 1970.
     pub now_s: f64,
 }
@@ -79,6 +106,13 @@ pub fn admit(
             return Err(Problem::unauthorized("the request carries no token"));
         }
     };
+    if person.role == Role::Reporter {
+        let is_its = |rollout: &str| person.scope.rollout.as_ref().is_none_or(|own| own == rollout);
+        return match credentials.reports {
+            Some(rollout) if is_its(rollout) && !is_cross_site(credentials) => Ok((person, ends_s)),
+            _ => Err(Problem::only_reports(&person)),
+        };
+    }
     if credentials.is_read {
         return Ok((person, ends_s));
     }
@@ -148,13 +182,25 @@ fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
     if NAMES_OF_OUR_OWN.contains(&name) {
         return Err("has a name that the history uses for what nobody commands");
     }
-    let role = match role {
-        "viewer" => Role::Viewer,
-        "operator" => Role::Operator,
-        _ => return Err("has a role that is neither `viewer` nor `operator`"),
+    let (role, scope) = match role.split_once('/').unwrap_or((role, "")) {
+        ("viewer", "") => (Role::Viewer, Scope::default()),
+        ("operator", "") => (Role::Operator, Scope::default()),
+        ("reporter", scope) => (Role::Reporter, scope_of(scope)?),
+        _ => return Err("has a role that is neither `viewer`, `operator` nor `reporter/ROLLOUT/SIGNAL`"),
     };
     let digest = hex(digest).ok_or("does not end with 64 hexadecimal digits, the SHA-256 of the token")?;
-    Ok((Person { name: name.to_owned(), role }, digest))
+    Ok((Person { name: name.to_owned(), role, scope }, digest))
+}
+
+/// `ROLLOUT`, `ROLLOUT/SIGNAL`, or `*/SIGNAL` for any rollout's.
+fn scope_of(text: &str) -> Result<Scope, &'static str> {
+    let (rollout, signal) = text.split_once('/').map_or((text, None), |(rollout, signal)| (rollout, Some(signal)));
+    let is_name = |text: &str| text.parse::<tidegate_model::Name>().is_ok();
+    let is_any = rollout == "*";
+    if !(is_name(rollout) || is_any && signal.is_some()) || !signal.is_none_or(is_name) {
+        return Err("has a reporter that is not `reporter/ROLLOUT`, `reporter/ROLLOUT/SIGNAL` or `reporter/*/SIGNAL`");
+    }
+    Ok(Scope { rollout: (!is_any).then(|| rollout.to_owned()), signal: signal.map(str::to_owned) })
 }
 
 fn hex(text: &str) -> Option<Digest> {
@@ -179,6 +225,7 @@ mod tests {
             fetch_site: None,
             own_origin: "https://shop.example.com",
             is_read,
+            reports: None,
             now_s: 0.0,
         }
     }
@@ -216,6 +263,28 @@ mod tests {
         for wrong in [None, Some("Bearer wrong"), Some("Bearer "), Some("secret"), Some("Basic secret")] {
             answers(Some(TOKENS), &asked(wrong, true), "unauthorized");
         }
+    }
+
+    #[test]
+    fn a_reporter_reports_its_signals_and_does_nothing_else() {
+        const REPORTERS: &str = "ci:reporter/shop/p1:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b,desk:reporter/*/p1:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa";
+        let reports = |token, rollout| Credentials { reports: Some(rollout), ..asked(Some(token), false) };
+        answers(Some(REPORTERS), &reports("Bearer secret", "shop"), "ci");
+        answers(Some(REPORTERS), &reports("Bearer secret", "other"), "forbidden");
+        answers(Some(REPORTERS), &reports("Bearer other", "shop"), "desk");
+        for is_read in [true, false] {
+            answers(Some(REPORTERS), &asked(Some("Bearer secret"), is_read), "forbidden");
+        }
+        let foreign = Credentials { origin: Some("https://evil.example"), ..reports("Bearer secret", "shop") };
+        answers(Some(REPORTERS), &foreign, "forbidden");
+        for role in ["reporter", "reporter/", "reporter/*", "reporter/a b", "reporter/a/", "reporter/a/b/c", "viewer/a"]
+        {
+            let entry = format!("ci:{role}:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b");
+            answers(Some(&entry), &asked(Some("Bearer secret"), true), "bad-tokens");
+        }
+        let entry = "ci:reporter/shop/p1:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+        let scope = by_token(Some(entry), "secret").map(|(person, _)| person.scope.to_string());
+        assert_eq!(scope.ok().as_deref(), Some("the signal p1 of shop"));
     }
 
     #[test]

@@ -103,8 +103,10 @@ pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<O
     }
     let command = asked.command.clone();
     let order = Order::new(asked.command, call.actor.clone(), asked.reason);
-    let change =
-        rollout.change(order, present.now).map_err(|refusal| refused(rollout, &refusal, revision, current()))?;
+    let change = present
+        .deployment
+        .change(rollout, order, present.now)
+        .map_err(|refusal| refused(rollout, &refusal, revision, current()))?;
     let foreseen = present.deployment.ahead(&change.rollout, present.now);
     let moves = moves(present, rollout, &foreseen.rollout);
     let ahead = view_ahead(rollout, &foreseen);

@@ -13,7 +13,6 @@ use tidegate_decide::ends;
 use tidegate_decide::explain::{listed, sentence};
 use tidegate_decide::forecast::Forecast;
 use tidegate_decide::judge::words::count;
-use tidegate_decide::offers::offers;
 use tidegate_decide::reports::{Reported, never_reported};
 use tidegate_decide::rollout::Rollout;
 use tidegate_decide::schedule::Blocker;
@@ -170,7 +169,7 @@ impl Change<'_> {
             return Vec::new();
         }
         let rollout = self.before;
-        let all = offers(&rollout.plan, &rollout.record, |command| rollout.allows(command), self.present.now);
+        let all = self.present.deployment.offers(rollout, self.present.now);
         let complete = all.not_now.iter().filter(|own| own.command == command.name());
         complete.map(|own| ("confirmed", format!("done all the same: {}", own.reason()))).collect()
     }
@@ -330,8 +329,15 @@ mod tests {
 
     fn told(before: &Rollout, command: &Command) -> Consequences {
         let deployment = Deployment::default();
-        let present =
-            Present { deployment: &deployment, faults: &[], lists: &[], reaches: &[], isolates: 0, now: now() };
+        let present = Present {
+            deployment: &deployment,
+            faults: &[],
+            lists: &[],
+            channels: &[],
+            reaches: &[],
+            isolates: 0,
+            now: now(),
+        };
         let changed = before.change(Order::new(command.clone(), "ana", "why".into()), now()).unwrap().rollout;
         let ahead = deployment.ahead(&changed, now());
         let moves = moves(&present, before, &ahead.rollout);

@@ -131,6 +131,7 @@ mod tests {
             deployment: &deployment,
             faults: &[],
             lists: &[],
+            channels: &[],
             reaches: &[],
             isolates: 0,
             now: at(start + minutes - 1),

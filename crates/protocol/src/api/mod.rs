@@ -3,14 +3,17 @@
 //! The isolate that gets a request authenticates it and passes it to the controller as a [`Call`];
 //! the controller answers with a [`Reply`]. Every refusal is a [`problem::Problem`].
 
+pub mod asking;
 pub mod auth;
 pub mod body;
 pub mod commands;
 pub mod consequences;
 pub mod forecast;
 pub mod history;
+pub mod local;
 pub mod metrics;
 pub mod moves;
+pub mod outbox;
 pub mod plans;
 pub mod problem;
 pub mod prometheus;
@@ -18,9 +21,10 @@ pub mod session;
 pub mod view;
 pub mod ways;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::problem::Problem;
+use crate::receive::Received;
 use tidegate_model::node::Node;
 use tidegate_model::plan::fields::Reader;
 
@@ -34,7 +38,7 @@ pub const PLANS_BYTES_MAX: u32 = 1 << 20;
 pub const BODY_BYTES_MAX: u32 = 64 << 10;
 
 /// An authenticated request to the controller.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Call {
     /// Its method.
     pub method: String,
@@ -50,27 +54,36 @@ pub struct Call {
     pub key: Option<String>,
     /// Its body.
     pub body: String,
+    /// Scheme and host that it was sent to.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// The text of `CONSOLE_HOST`, which no plan's route may name.
+    #[serde(default)]
     pub console_host: Option<String>,
+    /// The one signal that its token may report; `None` for any.
+    #[serde(default)]
+    pub signal: Option<String>,
+    /// Where it is no call of the API but a delivery for a receiver: what the isolate has found of it.
+    #[serde(default)]
+    pub received: Option<Received>,
 }
 
 impl Call {
+    /// Whether it only reads.
+    pub fn is_read(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD")
+    }
+
     /// Reads what an isolate has passed on.
     pub fn parse(text: &str) -> Option<Self> {
-        let node: Node = serde_json::from_str(text).ok()?;
-        let r = &mut Reader::default();
-        let mut f = r.fields(&node)?;
-        Some(Self {
-            method: f.required(r, "method", Reader::text)?,
-            path: f.required(r, "path", Reader::text)?,
-            query: f.required(r, "query", Reader::text)?,
-            actor: f.required(r, "actor", Reader::text)?,
-            if_match: f.optional(r, "if_match", Reader::text),
-            key: f.optional(r, "key", Reader::text),
-            body: f.required(r, "body", Reader::text)?,
-            console_host: f.optional(r, "console_host", Reader::text),
-        })
+        serde_json::from_str(text).ok()
     }
+}
+
+/// The rollout of which a request to this path reports a signal, if it does.
+pub fn reported_on<'p>(method: &str, path: &'p str) -> Option<&'p str> {
+    let key = path.strip_prefix(PREFIX)?.strip_prefix("rollouts/")?.strip_suffix("/signals")?;
+    (method == "POST" && !key.contains('/')).then_some(key)
 }
 
 /// An answer.
@@ -166,6 +179,12 @@ pub enum Route {
     Metrics(String),
     /// `rollouts/KEY/previews`
     Previews(String),
+    /// `outbox`
+    Outbox,
+    /// `outbox/ID/retry`
+    OutboxRetry(String),
+    /// `channels/NAME/test`
+    ChannelTest(String),
     /// `plans`
     Plans,
     /// `assign`
@@ -194,6 +213,9 @@ impl Route {
             ["rollouts", key, "signals"] => (Self::Signals((*key).to_owned()), "POST"),
             ["rollouts", key, "metrics"] => (Self::Metrics((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "previews"] => (Self::Previews((*key).to_owned()), "POST"),
+            ["outbox"] => (Self::Outbox, "GET, HEAD"),
+            ["outbox", id, "retry"] => (Self::OutboxRetry((*id).to_owned()), "POST"),
+            ["channels", name, "test"] => (Self::ChannelTest((*name).to_owned()), "POST"),
             ["plans"] => (Self::Plans, "GET, HEAD, PUT"),
             ["assign"] => (Self::Assign, "GET, HEAD"),
             ["openapi.json"] => (Self::Description, "GET, HEAD"),
@@ -204,6 +226,17 @@ impl Route {
             Ok(route)
         } else {
             Err(Problem::method_not_allowed(method, methods))
+        }
+    }
+}
+
+impl Route {
+    /// The longest body that a request with this method may have, in bytes; `None` where it has none.
+    pub fn body_bytes_max(&self, method: &str) -> Option<u32> {
+        match self {
+            _ if matches!(method, "GET" | "HEAD") => None,
+            Self::Plans => Some(PLANS_BYTES_MAX),
+            _ => Some(BODY_BYTES_MAX),
         }
     }
 }

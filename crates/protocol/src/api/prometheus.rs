@@ -35,6 +35,25 @@ pub struct Exposed<'a> {
     pub isolates: usize,
     /// The last change of each rollout.
     pub changes: &'a [LastChange],
+    /// Messages out, by channel.
+    pub messages: &'a [MessagesOf],
+}
+
+/// Messages to the channels of one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessagesOf {
+    /// The name.
+    pub channel: String,
+    /// Messages that were ever sent.
+    pub sent: u64,
+    /// Tries that ever failed.
+    pub failed: u64,
+    /// Messages that were ever given up.
+    pub dead: u64,
+    /// Messages that wait.
+    pub waiting: usize,
+    /// When the oldest of them was caused.
+    pub oldest: Option<Instant>,
 }
 
 /// The last change of a rollout.
@@ -104,6 +123,7 @@ pub fn exposition(exposed: &Exposed<'_>) -> String {
     counted::measure(&mut text, exposed.totals);
     state(&mut text, exposed);
     judge(&mut text, &exposed.present);
+    messages(&mut text, exposed);
     text.0
 }
 
@@ -208,6 +228,29 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
     }
     text.family("tidegate_build_info", "gauge", "The version of the controller.");
     text.sample("tidegate_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+}
+
+fn messages(text: &mut Text, exposed: &Exposed<'_>) {
+    let now_ms = exposed.present.now.as_epoch_ms();
+    type Figure = fn(&MessagesOf) -> u64;
+    let figures: [(&str, &str, &str, Figure); 4] = [
+        ("tidegate_messages_sent_total", "counter", "Messages that a channel has taken.", |own| own.sent),
+        ("tidegate_messages_failed_total", "counter", "Tries to send a message that failed.", |own| own.failed),
+        ("tidegate_messages_dead_total", "counter", "Messages that were given up.", |own| own.dead),
+        ("tidegate_messages_waiting", "gauge", "Messages that wait.", |own| own.waiting as u64),
+    ];
+    for (name, kind, help, figure) in figures {
+        text.family(name, kind, help);
+        for own in exposed.messages {
+            text.sample(name, &[("channel", &own.channel)], figure(own) as f64);
+        }
+    }
+    let name = "tidegate_messages_oldest_age_seconds";
+    text.family(name, "gauge", "How long the oldest message that waits has waited; 0 where none does.");
+    for own in exposed.messages {
+        let age_ms = own.oldest.map_or(0, |at| now_ms.saturating_sub(at.as_epoch_ms()).max(0));
+        text.sample(name, &[("channel", &own.channel)], age_ms as f64 / MS_PER_SECOND);
+    }
 }
 
 /// A judgement with the labels that tell which it is.

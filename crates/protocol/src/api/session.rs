@@ -12,8 +12,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::auth::{Digest, Person};
+use super::auth::{Credentials, Digest, Person, Role, by_token, is_cross_site};
+use super::body;
+use super::problem::Problem;
+use crate::address::Address;
+use crate::answer::Answer;
+use crate::limiter::{self, Limiter};
 use crate::{cookie, signing};
+use serde::Serialize;
+use tidegate_model::Instant;
 
 const COOKIE: &str = "__Secure-tidegate-session";
 const USE: &[u8] = b"tidegate session 1";
@@ -80,9 +87,85 @@ fn find_one(key: &SessionKey, known: &[(Person, Digest)], value: &str, now_s: f6
     known.iter().find(is_it).map(|(person, _)| (person.clone(), expires_s))
 }
 
+/// The path of the console's session.
+pub const PATH: &str = "/_tidegate/api/session";
+
+/// Who has tried to sign in lately.
+pub struct SignIns(Limiter);
+
+impl Default for SignIns {
+    fn default() -> Self {
+        Self(Limiter::new(limiter::SIGN_INS))
+    }
+}
+
+impl SignIns {
+    /// Admits an attempt from a network address. It is counted before anything is waited for, so that many at once
+    /// are no way around; a right token gives it back.
+    ///
+    /// # Errors
+    /// When another site's page sends it, or there were too many.
+    pub fn admit(&mut self, credentials: &Credentials<'_>, from: &str, now_ms: f64) -> Result<(), Problem> {
+        if is_cross_site(credentials) {
+            return Err(Problem::cross_site());
+        }
+        if self.0.admit(from, now_ms) { Ok(()) } else { Err(Problem::too_many_sign_ins(self.0.wait_s(from))) }
+    }
+
+    /// Begins the session of whoever sends a token in the body `text`. `tokens` is the value of `ADMIN_TOKENS`.
+    ///
+    /// # Errors
+    /// When it is nobody's token, or there can be no session.
+    pub fn begin(
+        &mut self,
+        text: &str,
+        from: &str,
+        tokens: Option<&str>,
+        key: Option<&SessionKey>,
+        address: &Address<'_>,
+        now_ms: f64,
+    ) -> Result<Answer, Problem> {
+        let (person, digest) = by_token(tokens, &body::sign_in(text)?)?;
+        self.0.give_back(from);
+        if person.role == Role::Reporter {
+            return Err(Problem::only_reports(&person));
+        }
+        let key = key.ok_or_else(Problem::no_signing_key)?;
+        if !address.keeps_secure_cookies() {
+            return Err(Problem::plain_http());
+        }
+        let ends_s = (now_ms / 1_000.0) as u64 + LIFE_S;
+        Ok(whose(&person, Some(ends_s)).with("set-cookie", &begin(key, &person, &digest, ends_s)))
+    }
+}
+
+/// Ends the session.
+///
+/// # Errors
+/// When another site's page sends it.
+pub fn sign_out(credentials: &Credentials<'_>) -> Result<Answer, Problem> {
+    if is_cross_site(credentials) { Err(Problem::cross_site()) } else { Ok(Answer::empty().with("set-cookie", &end())) }
+}
+
+#[derive(Serialize)]
+struct Whose<'a> {
+    name: &'a str,
+    role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<Instant>,
+}
+
+/// Who is signed in, and until when, in seconds since 1970.
+pub fn whose(person: &Person, ends_s: Option<u64>) -> Answer {
+    let expires = ends_s
+        .and_then(|ends_s| i64::try_from(ends_s).ok())
+        .map(|ends_s| Instant::from_epoch_ms(ends_s.saturating_mul(1_000)));
+    let body = serde_json::to_string(&Whose { name: &person.name, role: person.role, expires });
+    Answer::json(body.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::auth::Role;
     use super::*;
 
     const ANA: Digest = [1; 32];
@@ -93,7 +176,7 @@ mod tests {
     }
 
     fn person(name: &str) -> Person {
-        Person { name: name.into(), role: Role::Operator }
+        Person { name: name.into(), role: Role::Operator, scope: super::super::auth::Scope::default() }
     }
 
     #[track_caller]
@@ -141,5 +224,61 @@ mod tests {
             is_of(&format!("{COOKIE}={value}"), &[("ana", ANA)], 1.0, None);
         }
         assert!(SessionKey::derive("short").is_none());
+    }
+
+    /// A sign-in from 192.0.2.1, with a body, at an address.
+    fn sign_in(sign_ins: &mut SignIns, origin: Option<&str>, body: &str, at: &str) -> Result<Answer, Problem> {
+        let address = Address::parse(at).unwrap();
+        let own_origin = format!("{}://{}", address.scheme, address.authority);
+        let credentials = Credentials {
+            reports: None,
+            authorization: None,
+            sessions: Vec::new(),
+            origin,
+            fetch_site: None,
+            own_origin: &own_origin,
+            is_read: false,
+            now_s: 0.0,
+        };
+        sign_ins.admit(&credentials, "192.0.2.1", 0.0)?;
+        // SHA-256 of `token`.
+        let tokens = "ana:operator:3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
+        let key = key("a key of thirty-two bytes, or so");
+        sign_ins.begin(body, "192.0.2.1", Some(tokens), Some(&key), &address, 5_000.0)
+    }
+
+    const OPS: &str = "https://ops.example/_tidegate/api/session";
+
+    #[test]
+    fn a_token_begins_a_session_that_no_script_can_read() {
+        let answer = sign_in(&mut SignIns::default(), None, r#"{"token":"token"}"#, OPS).unwrap();
+        assert_eq!(answer.body, r#"{"name":"ana","role":"operator","expires":"1970-01-01T12:00:05Z"}"#);
+        assert!(answer.headers.starts_with("set-cookie:__Secure-tidegate-session=ana~43205."), "{}", answer.headers);
+        assert!(answer.headers.contains("HttpOnly; SameSite=Strict; Max-Age=43200"), "{}", answer.headers);
+        let plain = sign_in(&mut SignIns::default(), None, r#"{"token":"token"}"#, "http://ops.example/").unwrap_err();
+        assert_eq!(plain.kind, Problem::plain_http().kind);
+    }
+
+    #[test]
+    fn wrong_tokens_are_limited_and_right_ones_are_not() {
+        let mut sign_ins = SignIns::default();
+        for _ in 0..20 {
+            assert!(sign_in(&mut sign_ins, None, r#"{"token":"token"}"#, OPS).is_ok());
+        }
+        for _ in 0..10 {
+            assert_eq!(sign_in(&mut sign_ins, None, r#"{"token":"guess"}"#, OPS).unwrap_err().status, 401);
+        }
+        let refused = sign_in(&mut sign_ins, None, r#"{"token":"token"}"#, OPS).unwrap_err();
+        assert_eq!((refused.status, refused.retry_after_s), (429, Some(6)));
+    }
+
+    #[test]
+    fn another_sites_page_signs_nobody_in_and_uses_nothing_up() {
+        let mut sign_ins = SignIns::default();
+        for _ in 0..20 {
+            let refused = sign_in(&mut sign_ins, Some("https://evil.example"), r#"{"token":"token"}"#, OPS);
+            assert_eq!(refused.unwrap_err().kind, Problem::cross_site().kind);
+        }
+        assert!(sign_in(&mut sign_ins, Some("https://ops.example"), r#"{"token":"token"}"#, OPS).is_ok());
     }
 }

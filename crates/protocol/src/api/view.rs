@@ -1,8 +1,13 @@
 //! A rollout as the API shows it: where it stands, what happens next, what stands in its way, and
 //! what may be asked of it now.
 
+mod signals;
+
+use std::borrow::Cow;
+
 use serde::Serialize;
 
+use self::signals::{ReceiverView, SignalView};
 use super::consequences::silent;
 use super::moves::effective;
 use super::ways::{BlockerView, NotNowView, blocker, not_now};
@@ -10,11 +15,12 @@ use crate::flush::HeldList;
 use crate::reach::Reach;
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::explain::{ELSEWHERE, UNJUDGED, listed, sentence};
-use tidegate_decide::judge::{Figure, Judgement, Verdict};
-use tidegate_decide::offers::offers;
+use tidegate_decide::judge::guard::Handed;
+use tidegate_decide::judge::{Figure, Judge, Judgement, Verdict};
 use tidegate_decide::reports::{Reported, never_reported};
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_decide::schedule::{Blocker, Next};
+use tidegate_decide::sources::faults;
 use tidegate_model::command::UNCONDITIONAL;
 use tidegate_model::live::{LiveState, Phase};
 use tidegate_model::plan::{Advance, Gate, Guardrail, Plan, Stage};
@@ -29,6 +35,8 @@ pub struct Present<'a> {
     pub faults: &'a [Noticed],
     /// The lists of KV that isolates hold.
     pub lists: &'a [HeldList],
+    /// What is wrong with channels, by the rollouts whose plans have them.
+    pub channels: &'a [(Name, Noticed)],
     /// How far kills have come.
     pub reaches: &'a [Reach],
     /// How many isolates were heard in the last minute.
@@ -55,6 +63,9 @@ pub struct RolloutView<'a> {
     sample_ratio: Option<&'a Judgement>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checklist: Option<ChecklistView<'a>>,
+    /// The messages that people were handed to send.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    to_send: Vec<ItemView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<HoldView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +86,11 @@ pub struct RolloutView<'a> {
     after_rollback: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
-    faults: Vec<&'a Noticed>,
+    faults: Vec<Cow<'a, Noticed>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signals: Vec<SignalView<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    receivers: Vec<ReceiverView<'a>>,
     /// What conditions rely on, and nobody has ever reported.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     never_reported: Vec<Reported>,
@@ -145,7 +160,7 @@ struct ChecklistView<'a> {
 
 #[derive(Serialize)]
 struct ItemView<'a> {
-    item: &'a str,
+    item: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approved: Option<ApprovedView<'a>>,
 }
@@ -193,7 +208,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
     let &Present { deployment, now, .. } = present;
     let (plan, record) = (rollout.plan.as_ref(), &rollout.record);
     let outlook = deployment.outlook(rollout, now);
-    let offers = offers(plan, record, |command| rollout.allows(command), now);
+    let offers = deployment.offers(rollout, now);
     let evaluation = deployment.look_at(rollout);
     // Guardrails go on from stage to stage.
     let last = deployment
@@ -203,8 +218,11 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         .filter(|evaluation| evaluation.revision >= record.begun_revision);
     let gates = evaluation.map_or(&[][..], |evaluation| &evaluation.gates);
     let judgements = last.map_or(&[][..], |evaluation| &evaluation.guardrails);
+    let metrics = deployment.metrics.get(&plan.key);
+    let sources = metrics.map_or_else(Vec::new, |metrics| faults(plan, &metrics.sources, &metrics.signals, now));
     let silent_names = never_reported(plan, deployment.metrics.get(&plan.key));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
+    let channels = present.channels.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
     RolloutView {
         key: &plan.key,
         description: plan.description.as_deref(),
@@ -223,6 +241,7 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         checklist: record
             .checklist(plan)
             .map(|of| ChecklistView { of: of.kind(), items: items(record, &of, of.items(plan)) }),
+        to_send: metrics.map_or_else(Vec::new, |metrics| to_send(plan, record, &metrics.judge)),
         hold: hold(plan, record, now),
         next: outlook.next.map(|own| next(own, &outlook.blocked)),
         blocked: outlook.blocked.iter().map(blocker).collect(),
@@ -235,7 +254,17 @@ pub fn rollout<'a>(present: &Present<'a>, rollout: &'a Rollout) -> RolloutView<'
         after: &plan.after,
         after_rollback: &plan.after_rollback,
         notes: &plan.notes,
-        faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).collect(),
+        faults: rollout
+            .unread
+            .iter()
+            .chain(&rollout.fault)
+            .chain(reported)
+            .chain(channels)
+            .map(Cow::Borrowed)
+            .chain(sources.into_iter().map(Cow::Owned))
+            .collect(),
+        signals: signals::signals(plan, metrics, now),
+        receivers: signals::receivers(plan, metrics, now),
         silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
         never_reported: silent_names,
         lists: present.lists.iter().filter(|list| plan.groups.get(&list.group).is_some_and(|group| group.kv)).collect(),
@@ -306,10 +335,18 @@ fn guardrail<'a>(guardrail: &'a Guardrail, built_in: bool, judgement: Option<&'a
 
 fn items<'a>(record: &'a Record, of: &Checklist, items: &'a [String]) -> Vec<ItemView<'a>> {
     let view = |item: &'a String| ItemView {
-        item,
+        item: Cow::Borrowed(item),
         approved: record.approval(of, item).map(|approval| ApprovedView { by: &approval.by, at: approval.at }),
     };
     items.iter().map(view).collect()
+}
+
+fn to_send<'a>(plan: &'a Plan, record: &'a Record, judge: &'a Judge) -> Vec<ItemView<'a>> {
+    let view = |own: Handed<'a>| ItemView {
+        item: Cow::Owned(own.item),
+        approved: own.sent.map(|sent| ApprovedView { by: &sent.by, at: sent.at }),
+    };
+    judge.handed(plan, record).map(view).collect()
 }
 
 fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<HoldView> {

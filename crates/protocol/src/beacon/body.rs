@@ -24,6 +24,8 @@ const METRICS_MAX: usize = 32;
 const EVENTS_MAX: usize = 16;
 /// The longest time: who takes ten minutes to load has gone.
 const TIME_MS_MAX: f64 = 600_000.0;
+/// The highest number that a page reports under a name.
+const VALUE_MAX: f64 = 1_000_000.0;
 /// The highest layout shift.
 const SHIFT_MAX: f64 = 100.0;
 /// So many errors of one page view count.
@@ -54,6 +56,7 @@ pub fn reports(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result
         .filter(|count| *count >= 0.0)
         .map_or(0, |count| count.min(JS_ERRORS_MAX) as u32);
     let measures = measures(node.field("metrics"));
+    let values = values(node.field("metrics"), &measures);
     let events = events(node.field("events"));
     for report in &mut reports {
         if screen > 0 {
@@ -61,6 +64,7 @@ pub fn reports(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result
         }
         report.js_errors = js_errors;
         report.measures.clone_from(&measures);
+        report.values.clone_from(&values);
         report.events.clone_from(&events);
     }
     Ok(reports)
@@ -94,11 +98,23 @@ fn measures(node: Option<&Node>) -> Vec<(Measure, i16)> {
             Measure::Latency | Measure::Waited => return None,
             Measure::Vital(Vital::Cls) => SHIFT_MAX,
             Measure::Vital(_) | Measure::Timing(_) => TIME_MS_MAX,
+            Measure::Value(_) => VALUE_MAX,
         };
         let value = number(&entry.node).filter(|value| *value <= max)?;
         Some((measure, sketch::bucket(value)?))
     });
     measured.take(METRICS_MAX).collect()
+}
+
+/// The numbers among them, in thousandths.
+fn values(node: Option<&Node>, measures: &[(Measure, i16)]) -> Vec<(Name, u64)> {
+    let of = |measure: &Measure| {
+        let Measure::Value(name) = measure else { return None };
+        let value = node?.field(&measure.to_string()).and_then(number)?;
+        // It is at least 0, and not over the highest.
+        Some((name.clone(), (value * 1_000.0).round() as u64))
+    };
+    measures.iter().filter_map(|(measure, _)| of(measure)).collect()
 }
 
 fn events(node: Option<&Node>) -> Vec<Name> {
@@ -240,6 +256,30 @@ mod tests {
         measured(r#"{"latency":5,"speed":5,"timing.":5,"timing. x":5,"timing.é":5,"LCP":5,"":5}"#, &[]);
         measured("[1,2]", &[]);
         measured("null", &[]);
+    }
+
+    #[test]
+    fn numbers_of_a_page_are_added_up_exactly() {
+        let sum_of = |metrics: &str, name: &str| {
+            let window = read(&format!(",\"metrics\":{metrics}")).first().map(|report| report.count().window);
+            let tally = window.and_then(|window| window.tally(Variant::New, None).cloned()).unwrap_or_default();
+            tally.sum_of(&name.parse().unwrap_or_else(|_| unreachable!()))
+        };
+        assert_eq!(sum_of(r#"{"value.charts":4}"#, "charts"), (4.0, 1));
+        assert_eq!(sum_of(r#"{"value.charts":0}"#, "charts"), (0.0, 1));
+        assert_eq!(sum_of(r#"{"value.charts":1000000}"#, "charts"), (1_000_000.0, 1));
+        assert_eq!(sum_of(r#"{"value.charts":0.3336}"#, "charts"), (0.334, 1));
+        for wrong in ["-1", "1000001", "\"4\"", "null", "[4]", "1e300", "true"] {
+            assert_eq!(sum_of(&format!("{{\"value.charts\":{wrong}}}"), "charts"), (0.0, 0), "{wrong}");
+        }
+        let mut both = crate::beacon::Report::count(&read(r#","metrics":{"value.charts":4}"#)[0]).window;
+        let other = crate::beacon::Report::count(&read(r#","metrics":{"value.charts":3}"#)[0]).window;
+        both.merge(&other);
+        let tally = both.tally(Variant::New, None).cloned().unwrap_or_default();
+        assert_eq!(tally.sum_of(&"charts".parse().unwrap_or_else(|_| unreachable!())), (7.0, 2));
+        let text = serde_json::to_string(&tally).unwrap_or_default();
+        assert!(text.contains(r#""sums":{"charts":7000}"#), "{text}");
+        assert_eq!(serde_json::from_str(&text).ok(), Some(tally));
     }
 
     #[test]

@@ -263,6 +263,7 @@ mod tests {
             is_view: true,
             js_errors: 0,
             measures: Vec::new(),
+            values: Vec::new(),
             events: Vec::new(),
         }
     }

@@ -329,7 +329,7 @@ impl Meter {
 fn bytes(report: &Report) -> usize {
     let names = report.endpoints.iter().chain(&report.events).map(|name| name.as_str().len() + 3);
     let measures = report.measures.iter().map(|(measure, _)| match measure {
-        Measure::Timing(name) => name.as_str().len() + 20,
+        Measure::Timing(name) | Measure::Value(name) => name.as_str().len() + 20,
         Measure::Latency | Measure::Waited | Measure::Vital(_) => 20,
     });
     400 + names.chain(measures).sum::<usize>()

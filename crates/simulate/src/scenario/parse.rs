@@ -267,6 +267,16 @@ impl<'a> Parser<'_, 'a> {
             "latency" => Figure::Latency,
             "js_error_rate" => Figure::JsErrorRate,
             _ if let Some(of) = rate(text) => Figure::Rate(of),
+            _ if let Some(value) = text.strip_prefix("value.") => {
+                let known = self.names(|metric| match metric {
+                    Metric::ValueMean(name) | Metric::Value(name, _) => Some(name.as_str()),
+                    _ => None,
+                });
+                if !known.contains(&value) {
+                    return Err(word.fault(format!("no condition is about `value.{value}`"), meant(value, &known)));
+                }
+                Figure::Value(name(word, value)?)
+            }
             _ => match (Vital::ALL.into_iter().find(|vital| vital.word() == text), text.strip_prefix("timing.")) {
                 (Some(vital), _) => Figure::Vital(vital),
                 (None, Some(timing)) => {

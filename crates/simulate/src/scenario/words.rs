@@ -219,20 +219,22 @@ pub fn name(word: &Token<'_>, text: &str) -> Result<Name, Fault> {
 /// Where it is no amount of this figure.
 pub fn amount_of(figure: &Figure, word: &Token<'_>) -> Result<Amount, Fault> {
     let is_share = matches!(figure, Figure::ErrorRate | Figure::Rate(_) | Figure::JsErrorRate);
+    let is_number = matches!(figure, Figure::Vital(Vital::Cls) | Figure::Value(_));
     match number(word) {
         Some((times, "x")) => return Ok(Amount::Times(times)),
         Some((_, "%")) if is_share => return share(word).map(Amount::Value),
-        Some((ms, "ms")) if !is_share && *figure != Figure::Vital(Vital::Cls) && ms > 0.0 => {
+        Some((ms, "ms")) if !is_share && !is_number && ms > 0.0 => {
             return Ok(Amount::Value(ms));
         }
-        Some((seconds, "s")) if !is_share && *figure != Figure::Vital(Vital::Cls) && seconds > 0.0 => {
+        Some((seconds, "s")) if !is_share && !is_number && seconds > 0.0 => {
             return Ok(Amount::Value(seconds * 1_000.0));
         }
-        Some((score, "")) if *figure == Figure::Vital(Vital::Cls) && score > 0.0 => return Ok(Amount::Value(score)),
+        Some((score, "")) if is_number && score > 0.0 => return Ok(Amount::Value(score)),
         _ => {}
     }
     let help = match figure {
         Figure::Vital(Vital::Cls) => "a score such as 0.3, or `1.6x` the healthy one",
+        Figure::Value(_) => "a number such as 3, or `0.5x` the healthy one",
         _ if is_share => "a percentage such as 2%, or `5x` the healthy one",
         _ => "a time such as 900ms or 4s, or `1.6x` the healthy one",
     };

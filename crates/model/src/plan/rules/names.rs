@@ -25,7 +25,6 @@ impl Names<'_> {
 pub struct Known<'a> {
     pub groups: Names<'a>,
     pub excluded: Names<'a>,
-    pub roles: Names<'a>,
     pub channels: Names<'a>,
     pub signals: Names<'a>,
     pub stages: Names<'a>,
@@ -40,7 +39,6 @@ impl<'a> Known<'a> {
         Self {
             groups: plan.groups.names().collect(),
             excluded: plan.exclude.iter().map(Name::as_str).collect(),
-            roles: plan.roles.names().collect(),
             channels: plan.channels.names().collect(),
             signals: plan.signals.names().collect(),
             stages: plan.stages.iter().map(|stage| stage.name.as_str()).collect(),

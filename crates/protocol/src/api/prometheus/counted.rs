@@ -12,6 +12,8 @@ use tidegate_model::variant::Variant;
 const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// Those of layout shifts.
 const SHIFTS: [f64; 8] = [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0];
+/// Those of numbers that pages report.
+const NUMBERS: [f64; 10] = [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1_000.0, 10_000.0];
 
 /// Counters.
 pub fn count(text: &mut Text, totals: &[(Name, Window)]) {
@@ -77,7 +79,7 @@ fn labels<'a>(key: &'a Name, variant: Variant, endpoint: Option<&'a Name>) -> [L
 
 /// Histograms.
 pub fn measure(text: &mut Text, totals: &[(Name, Window)]) {
-    let families: [(&str, &str, &[f64], f64); 5] = [
+    let families: [(&str, &str, &[f64], f64); 6] = [
         ("tidegate_request_duration_seconds", "Upstream time to headers.", &SECONDS, MS_PER_SECOND),
         ("tidegate_web_vital_seconds", "Web vitals that are times, as browsers report them.", &SECONDS, MS_PER_SECOND),
         ("tidegate_layout_shift", "Cumulative layout shift, as browsers report it.", &SHIFTS, 1.0),
@@ -88,6 +90,7 @@ pub fn measure(text: &mut Text, totals: &[(Name, Window)]) {
             &SECONDS,
             MS_PER_SECOND,
         ),
+        ("tidegate_page_value", "Numbers that pages report under names of their own.", &NUMBERS, 1.0),
     ];
     for (index, (name, help, bounds, unit)) in families.into_iter().enumerate() {
         text.family(name, "histogram", help);
@@ -101,6 +104,7 @@ pub fn measure(text: &mut Text, totals: &[(Name, Window)]) {
                         Measure::Vital(vital) => (1, ("vital", vital.word())),
                         Measure::Timing(timing) => (3, ("timing", timing.as_str())),
                         Measure::Waited => (4, ("", "")),
+                        Measure::Value(own) => (5, ("value", own.as_str())),
                     };
                     if own == index {
                         histogram(text, name, &[rollout, variant, endpoint, what], sketch, bounds, unit);

@@ -1,0 +1,84 @@
+//! The signals of a rollout as lines: each with its last value, where that came from, and what is wrong with it.
+
+use super::paint::{BAD, DIM, WARN, paint};
+use super::view::{Receiver, Signal};
+use super::words::relative;
+use tidegate_model::Instant;
+
+/// A signal.
+pub fn signal_line(signal: &Signal, now: Instant) -> (String, String) {
+    let from = match (signal.source.as_str(), &signal.receiver) {
+        ("receiver", Some(receiver)) => format!(", from {receiver}"),
+        ("reported" | "", _) => String::new(),
+        (source, _) => format!(", from {source}"),
+    };
+    let value = match (signal.value, signal.at) {
+        (Some(value), Some(at)) => {
+            let age = relative(at, now);
+            let what = if signal.kind == "count" { format!("{value} counted") } else { value.to_string() };
+            let stale = if signal.is_stale { "; that counts no more" } else { "" };
+            format!("{} {what} {}", signal.name, paint(DIM, format!("({age}{from}{stale})")))
+        }
+        _ => format!("{} {}", signal.name, paint(DIM, format!("(never reported{from})"))),
+    };
+    let (mark, error) = match &signal.error {
+        Some(error) => (format!("{} ", paint(BAD, "!")), format!(": {error}")),
+        None if signal.is_stale => (format!("{} ", paint(WARN, "!")), String::new()),
+        None => (String::new(), String::new()),
+    };
+    (mark, format!("{value}{error}"))
+}
+
+/// A receiver.
+pub fn receiver_line(receiver: &Receiver, now: Instant) -> (String, String) {
+    let last =
+        receiver.last_at.map_or_else(|| "nothing has arrived".to_owned(), |at| format!("last {}", relative(at, now)));
+    let firing = if receiver.firing > 0 { format!(", {} firing", receiver.firing) } else { String::new() };
+    let mark = if receiver.is_silent { format!("{} ", paint(WARN, "!")) } else { String::new() };
+    let about = format!("({}: {last}{firing})", receiver.kind);
+    (mark, format!("{} {}", receiver.path, paint(DIM, about)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn says(line: (String, String), expected: &str) {
+        let text = format!("{}{}", line.0, line.1);
+        assert_eq!(anstream::adapter::strip_str(&text).to_string(), expected);
+    }
+
+    #[test]
+    fn a_signal_says_what_it_is_since_when_and_what_is_wrong() {
+        let now: Instant = "2026-12-02T14:00:00Z".parse().unwrap();
+        let signal = |text: &str| serde_json::from_str::<Signal>(text).unwrap();
+        says(
+            signal_line(
+                &signal(
+                    r#"{"name":"cpu","kind":"gauge","source":"prometheus","value":0.42,"at":"2026-12-02T13:59:48Z"}"#,
+                ),
+                now,
+            ),
+            "cpu 0.42 (12 s ago, from prometheus)",
+        );
+        says(
+            signal_line(
+                &signal(
+                    r#"{"name":"cpu","kind":"gauge","source":"json","value":0.4,"at":"2026-12-02T13:50:00Z","is_stale":true,"error":"it answers 502"}"#,
+                ),
+                now,
+            ),
+            "! cpu 0.4 (10 min ago, from json; that counts no more): it answers 502",
+        );
+        says(
+            signal_line(&signal(r#"{"name":"p1","kind":"count","source":"receiver","receiver":"alerts"}"#), now),
+            "p1 (never reported, from alerts)",
+        );
+        let receiver: Receiver = serde_json::from_str(
+            r#"{"name":"alerts","kind":"alertmanager","path":"/_tidegate/in/alerts","last_at":"2026-12-02T13:59:00Z","firing":2}"#,
+        )
+        .unwrap();
+        says(receiver_line(&receiver, now), "/_tidegate/in/alerts (alertmanager: last 1 min ago, 2 firing)");
+    }
+}

@@ -1,0 +1,82 @@
+//! What has been told, so that nothing is told twice. It is stored with what a judge remembers.
+
+use serde::{Deserialize, Serialize};
+
+use tidegate_model::{Instant, Name};
+
+/// What has been told of one rollout.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// What was told as an incident and is not over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) incidents: Vec<Incident>,
+    /// What lasts: since when, and when it was last told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) standing: Vec<Told>,
+    /// Until when digests are told, or need not be told any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) digested: Option<Instant>,
+    /// Whether it was changed since it was last stored.
+    #[serde(skip)]
+    pub(super) is_changed: bool,
+}
+
+/// Something that was told and whose end is told too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Incident {
+    /// What its beginning and its end have in common.
+    pub key: String,
+    /// The guardrail that it is about, as the judge remembers it; none where a person acted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guardrail: Option<String>,
+    /// Whether the rollout was changed by it: then it is not over before a person has acted.
+    pub has_acted: bool,
+    /// Whether the rollout was killed.
+    pub is_kill: bool,
+    /// What it was, for its end.
+    pub title: String,
+    /// Who was told.
+    pub channels: Vec<Name>,
+}
+
+/// Something that lasts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Told {
+    /// What.
+    pub what: String,
+    /// Since when.
+    pub since: Instant,
+    /// When it was last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Instant>,
+    /// When it is to be told next, where the time alone decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Instant>,
+    /// Who was told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<Name>,
+    /// What it was, for its end; empty where its end is not told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+}
+
+impl Memory {
+    /// Whether it was changed since this was last asked: then it has to be stored.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.is_changed)
+    }
+
+    /// Takes note of an incident.
+    pub(super) fn open(&mut self, incident: Incident) {
+        self.is_changed = true;
+        self.incidents.retain(|own| own.key != incident.key);
+        self.incidents.push(incident);
+    }
+
+    /// Since when something has lasted.
+    pub(super) fn since(&self, what: &str) -> Option<Instant> {
+        self.standing.iter().find(|own| own.what == what).map(|own| own.since)
+    }
+}

@@ -1,0 +1,92 @@
+//! What lasts: a fault, a silence, a person who is waited for. It is told once when it has lasted long enough,
+//! some of it again and again while it lasts, and its end to those who were told.
+
+use super::Outgoing;
+use super::memory::{Memory, Told};
+use super::words::Words;
+use tidegate_model::notification::{Notification, NotificationKind, Urgency};
+use tidegate_model::{Instant, Name};
+
+/// Something that is so now.
+pub(super) struct Standing {
+    /// Under which it is remembered.
+    pub what: String,
+    /// How long it has to last before it is told, in milliseconds.
+    pub after_ms: i64,
+    /// After how long it is told again, in milliseconds.
+    pub again_ms: Option<i64>,
+    /// What its end is about; `None` where its end shows in something else.
+    pub title: Option<String>,
+    /// Who is told.
+    pub channels: Vec<Name>,
+    /// The message.
+    pub notification: Notification,
+}
+
+/// Tells what has begun, what lasts and what has ended since the look before.
+pub(super) fn told(words: &Words<'_>, memory: &mut Memory, now_so: Vec<Standing>) -> Vec<Outgoing> {
+    let now = words.now;
+    let mut outgoing = ended(words, memory, &now_so);
+    for standing in now_so {
+        let index = memory.standing.iter().position(|own| own.what == standing.what).unwrap_or_else(|| {
+            memory.is_changed = true;
+            memory.standing.push(Told {
+                what: standing.what.clone(),
+                since: now,
+                told: None,
+                due: None,
+                channels: Vec::new(),
+                title: String::new(),
+            });
+            memory.standing.len() - 1
+        });
+        let Some(own) = memory.standing.get_mut(index) else { continue };
+        let due = match own.told {
+            None => Some(later(own.since, standing.after_ms)),
+            Some(told) => standing.again_ms.map(|again_ms| later(told, again_ms)),
+        };
+        let is_due = due.is_some_and(|due| due <= now);
+        let next = if is_due { standing.again_ms.map(|again_ms| later(now, again_ms)) } else { due };
+        memory.is_changed |= next != own.due;
+        own.due = next;
+        if !is_due {
+            continue;
+        }
+        (own.told, own.title) = (Some(now), standing.title.unwrap_or_default());
+        own.channels.clone_from(&standing.channels);
+        memory.is_changed = true;
+        let mut notification = standing.notification;
+        if !own.title.is_empty() {
+            notification.incident = Some(incident(words, own));
+        }
+        outgoing.push(Outgoing { channels: standing.channels, notification });
+    }
+    outgoing
+}
+
+/// What is not so any more.
+fn ended(words: &Words<'_>, memory: &mut Memory, now_so: &[Standing]) -> Vec<Outgoing> {
+    let is_so = |own: &Told| now_so.iter().any(|standing| standing.what == own.what);
+    let (lasting, over): (Vec<Told>, Vec<Told>) = std::mem::take(&mut memory.standing).into_iter().partition(is_so);
+    memory.standing = lasting;
+    memory.is_changed |= !over.is_empty();
+    let told = over.into_iter().filter(|own| own.told.is_some() && !own.title.is_empty());
+    let outgoing = told.map(|own| {
+        let what = format!("{}: resolved: {}", words.key(), own.title);
+        let notification = Notification {
+            why: format!("It had lasted since {}.", own.since.to_words()),
+            incident: Some(incident(words, &own)),
+            ..words.message(NotificationKind::Resolved, Urgency::Info, &what, None)
+        };
+        Outgoing { channels: own.channels, notification }
+    });
+    outgoing.collect()
+}
+
+fn incident(words: &Words<'_>, own: &Told) -> String {
+    super::change::incident_of(words.key(), &own.what, own.since.as_epoch_ms())
+}
+
+fn later(at: Instant, ms: i64) -> Instant {
+    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
+}

@@ -1,0 +1,272 @@
+//! The requests of one isolate, from their arrival to the end of their answers.
+//!
+//! 1. What is Tidegate's own goes no further: its paths, the beacon's under the operator's name, the console's host.
+//! 2. A request that lacks its configuration, or the proof of a token that it brings, waits once and begins again.
+//! 3. An answer that comes is the next step of its own request. Of requests that never come back, the oldest make
+//!    room.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use super::tokens::TokenCache;
+use super::{Isolate, Ready};
+use tidegate_decide::assign::Variant;
+use tidegate_model::node::Node;
+use tidegate_model::plan::{Backend, Place, Token};
+use tidegate_model::route::is_own;
+use tidegate_model::subject::SubjectHash;
+use tidegate_protocol::address::Address;
+use tidegate_protocol::beacon;
+use tidegate_protocol::cookieless::Cookieless;
+use tidegate_protocol::decision::{self, Decision};
+use tidegate_protocol::exchange::{Accepted, Exchange, Outcome};
+use tidegate_protocol::facts::Facts;
+use tidegate_protocol::identity::Newcomers;
+use tidegate_protocol::jwt;
+use tidegate_protocol::message::RequestText;
+use tidegate_protocol::page::is_blank;
+use tidegate_protocol::preview::{self, PreviewKey};
+use tidegate_protocol::robots::Robots;
+use tidegate_protocol::step::{Remark, Step, Which};
+
+/// At most so many requests are in flight in one isolate; workerd itself allows far fewer. One that was cancelled
+/// never completes, so the oldest is evicted.
+const IN_FLIGHT_MAX: usize = 4_096;
+const HOUR_MS: f64 = 3_600_000.0;
+
+/// What is asked of the platform in the middle of a request, because hardly any request needs it.
+pub trait Platform {
+    /// The two-letter country that the request came from.
+    fn country(&self) -> Option<String>;
+    /// A variable or a secret of the environment.
+    fn text(&self, name: &str) -> Option<String>;
+    /// A new random id.
+    fn id(&self) -> Option<String>;
+}
+
+/// What is to be done with a request that has arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is Tidegate's own; its standard URL, where it was asked for under another name.
+    Own(Option<String>),
+    /// It has to wait, with [`super::Input::RequestWaits`] and its [`Isolate::pending`] tokens, and then begins again.
+    Waits,
+    /// The number of the request, and its first step.
+    Begins(u32, Step),
+}
+
+impl Arrival {
+    /// As the platform's driver reads it: `own`, with the standard URL on the second line; `wait`; or the step.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Own(None) => "own".to_owned(),
+            Self::Own(Some(url)) => format!("own\n{url}"),
+            Self::Waits => "wait".to_owned(),
+            Self::Begins(number, step) => step.to_text(*number),
+        }
+    }
+}
+
+/// The requests that wait for their upstreams, or whose answers are watched.
+#[derive(Default)]
+pub(super) struct InFlight {
+    last: u32,
+    /// The least number first; boxed, so that making room moves little.
+    exchanges: Vec<(u32, Box<Exchange>)>,
+}
+
+impl InFlight {
+    fn add(&mut self, exchange: Exchange) -> u32 {
+        self.last = self.last.wrapping_add(1);
+        self.keep(self.last, Box::new(exchange));
+        self.last
+    }
+
+    fn keep(&mut self, number: u32, exchange: Box<Exchange>) {
+        if self.exchanges.len() >= IN_FLIGHT_MAX {
+            self.exchanges.remove(0);
+        }
+        let at = self.exchanges.partition_point(|(own, _)| *own < number);
+        self.exchanges.insert(at, (number, exchange));
+    }
+
+    fn take(&mut self, number: u32) -> Option<Box<Exchange>> {
+        let at = self.exchanges.binary_search_by_key(&number, |(own, _)| *own).ok()?;
+        Some(self.exchanges.remove(at).1)
+    }
+}
+
+/// The clients of one isolate that it remembers for a while.
+#[derive(Default)]
+pub(super) struct Clients {
+    robots: RefCell<Robots>,
+    cookieless: RefCell<Cookieless>,
+}
+
+/// What a request says, and what is asked of the platform only when something depends on it.
+struct RequestFacts<'a, P> {
+    request: &'a RequestText,
+    platform: &'a P,
+    tokens: &'a TokenCache,
+    clients: &'a Clients,
+    previews: Option<&'a PreviewKey>,
+    now_ms: f64,
+}
+
+impl<P: Platform> Facts for RequestFacts<'_, P> {
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.request.header(name).map(Cow::Borrowed)
+    }
+
+    fn country(&self) -> Option<Cow<'_, str>> {
+        self.platform.country().map(Cow::Owned)
+    }
+
+    fn claims(&self, token: &Token, text: &str, may_have_expired: bool) -> Option<Node> {
+        let Some(secret) = &token.secret else {
+            return self.tokens.claims(token, text, may_have_expired, self.now_ms);
+        };
+        let key = self.platform.text(secret.0.as_str())?;
+        jwt::verify_hs256(text, key.as_bytes(), token, self.now_ms / 1_000.0, may_have_expired)
+    }
+
+    fn is_robot(&self, user_agent: &str) -> bool {
+        self.clients.robots.borrow_mut().is_robot(user_agent)
+    }
+
+    fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {
+        preview::chosen(cookies, rollout, host, self.previews?, self.now_ms / 1_000.0)
+    }
+}
+
+impl<P: Platform> Newcomers for RequestFacts<'_, P> {
+    fn mint(&self) -> Option<String> {
+        self.platform.id()
+    }
+
+    fn note_document(&self, client: SubjectHash, subject: SubjectHash) {
+        self.clients.cookieless.borrow_mut().note_document(client, subject, self.now_ms);
+    }
+
+    fn last_document(&self, client: SubjectHash) -> Option<SubjectHash> {
+        self.clients.cookieless.borrow().subject(client, self.now_ms)
+    }
+}
+
+impl Isolate {
+    /// Takes a request in. `has_waited` says whether it has waited before, and goes on with what is known.
+    pub fn arrive(&mut self, request: RequestText, platform: &impl Platform, has_waited: bool, now_ms: f64) -> Arrival {
+        let Some(address) = Address::parse(request.url()) else {
+            let text = "The request's address could not be read.";
+            return Arrival::Begins(0, Step::Sentence { status: 400, reason: "unreadable", text });
+        };
+        if let Some(own) = self.own(&address) {
+            return own;
+        }
+        let Some(ready) = self.ready(&address, has_waited, now_ms) else { return Arrival::Waits };
+        let facts = self.facts(&request, platform, now_ms);
+        if !has_waited && !self.tokens.pending(&ready.snapshot, ready.number, &facts, now_ms).is_empty() {
+            return Arrival::Waits;
+        }
+        let decision = if request.is_preflight() {
+            Decision { is_unmeasured: true, ..Decision::default() }
+        } else {
+            let hour = (now_ms / HOUR_MS) as u64;
+            let asked = decision::Request { facts: &facts, address, method: request.method(), hour };
+            decision::decide(&ready.snapshot, &asked, ready.number, &facts)
+        };
+        let fallback = self.fallback(&ready, &address);
+        self.note_unconfigured(&ready, fallback.is_some());
+        let Ready { snapshot, number, is_configured } = ready;
+        let accepted = Accepted { request, snapshot, decision, number, started_ms: now_ms };
+        match Exchange::start(accepted, fallback, is_configured) {
+            Err(step) => Arrival::Begins(0, step),
+            Ok((exchange, step)) => Arrival::Begins(self.in_flight.add(exchange), step),
+        }
+    }
+
+    /// Whether a request is Tidegate's own.
+    fn own(&self, address: &Address<'_>) -> Option<Arrival> {
+        let settings = &self.setup.settings;
+        if is_own(address.path) {
+            return Some(Arrival::Own(None));
+        }
+        if let Some(path) = beacon::own_path(settings.beacon_path.as_ref(), address.path) {
+            let query = address.path_and_query.strip_prefix(address.path).unwrap_or_default();
+            return Some(Arrival::Own(Some(format!("{}://{}{path}{query}", address.scheme, address.authority))));
+        }
+        settings.console.owns(address).then_some(Arrival::Own(None))
+    }
+
+    fn facts<'a, P>(&'a self, request: &'a RequestText, platform: &'a P, now_ms: f64) -> RequestFacts<'a, P> {
+        let previews = self.setup.settings.previews.as_ref();
+        RequestFacts { request, platform, tokens: &self.tokens, clients: &self.clients, previews, now_ms }
+    }
+
+    /// Where a request goes that no rollout takes.
+    fn fallback(&self, ready: &Ready, address: &Address<'_>) -> Option<Backend> {
+        if ready.number.is_some() {
+            return None;
+        }
+        let named = self.setup.settings.fallback.clone().map(|upstream| Backend::from(Place::Url(upstream)));
+        named.or_else(|| ready.snapshot.catalogue.excepting(address).cloned())
+    }
+
+    fn note_unconfigured(&mut self, ready: &Ready, has_fallback: bool) {
+        if !ready.is_configured {
+            let message = if has_fallback {
+                "no configuration could be read; FALLBACK_UPSTREAM answers"
+            } else {
+                "no configuration could be read, and FALLBACK_UPSTREAM names no upstream"
+            };
+            self.configuration.log.warn("no_config", "configuration", message);
+        }
+    }
+
+    /// The tokens of a request that are still to be verified, with their texts: [`super::Input::TokenBrought`].
+    pub fn pending(&mut self, request: &RequestText, platform: &impl Platform, now_ms: f64) -> Vec<(Token, String)> {
+        let Some(address) = Address::parse(request.url()) else { return Vec::new() };
+        let Some(ready) = self.ready(&address, true, now_ms) else { return Vec::new() };
+        self.tokens.pending(&ready.snapshot, ready.number, &self.facts(request, platform, now_ms), now_ms)
+    }
+
+    /// Goes on with a request: an upstream has answered, or has not.
+    pub fn go_on(&mut self, number: u32, outcome: Outcome, now_ms: f64) -> Step {
+        let Some(mut exchange) = self.in_flight.take(number) else {
+            let message = "too many requests were in flight at once; the answer is passed on unmarked";
+            self.configuration.log.warn("exchange_evicted", "proxy", message);
+            return Step::Answer { which: Which::Last, edits: None, watch_ms: 0 };
+        };
+        let (step, remark) = exchange.next(outcome, &mut self.instruments(now_ms));
+        if let Some(Remark { event, subject, message }) = remark {
+            self.configuration.log.warn(event, &subject, &message);
+        }
+        if step.is_followed() {
+            self.in_flight.keep(number, exchange);
+        }
+        step
+    }
+
+    /// Lets go of a request whose client has left. It counts as abandoned unless its own body was still being sent.
+    pub fn abandon(&mut self, number: u32, is_sent: bool, now_ms: f64) {
+        if let Some(exchange) = self.in_flight.take(number).filter(|_| is_sent) {
+            exchange.abandon(&mut self.instruments(now_ms));
+        }
+    }
+
+    /// Lets go of a request whose answer was to be watched and has no body: a page must have one.
+    pub fn end_without_body(&mut self, number: u32, status: u16, now_ms: f64) {
+        self.end(number, status != 200, None, now_ms);
+    }
+
+    /// Lets go of a request whose answer was watched: whether its body ended as it should, and all of it where it is
+    /// short.
+    pub fn end(&mut self, number: u32, is_whole: bool, page: Option<&str>, now_ms: f64) {
+        let is_well = is_whole && !page.is_some_and(is_blank);
+        if let Some(exchange) = self.in_flight.take(number).filter(|_| !is_well) {
+            let message = "a page's body ended early, took too long, or was blank";
+            self.configuration.log.warn("page_broken", "proxy", message);
+            exchange.note_broken(&mut self.instruments(now_ms));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Roles, links, digests and notices of a plan.
+
+use crate::node::{Node, Value};
+use crate::plan::fields::Reader;
+use crate::plan::messages::{Digest, Links, Notice, Role};
+use crate::plan::words::Moment;
+
+/// A text, which names a person, or a table.
+pub fn role(r: &mut Reader, node: &Node) -> Option<Role> {
+    if !matches!(node.value, Value::Table(_)) {
+        return r.text(node).map(|person| Role { person: Some(person), ..Role::default() });
+    }
+    let mut f = r.fields(node)?;
+    let role = Role {
+        person: f.optional(r, "person", Reader::text),
+        tell: f.optional(r, "tell", Reader::parsed_one_or_more).unwrap_or_default(),
+        hours: f.optional(r, "hours", Reader::parsed_one_or_more).unwrap_or_default(),
+        otherwise: f.optional(r, "otherwise", Reader::parsed),
+    };
+    f.end(r);
+    Some(role)
+}
+
+pub fn links(r: &mut Reader, node: &Node) -> Option<Links> {
+    r.table(node, Reader::parsed)
+}
+
+pub fn digest(r: &mut Reader, node: &Node) -> Option<Digest> {
+    let mut f = r.fields(node)?;
+    let at = f.required(r, "at", Reader::parsed_one_or_more);
+    let to = f.required(r, "to", Reader::parsed_one_or_more);
+    f.end(r);
+    Some(Digest { at: at?, to: to? })
+}
+
+pub fn notice(r: &mut Reader, node: &Node, stages: &[&str]) -> Option<Notice> {
+    let mut f = r.fields(node)?;
+    let at = f.required(r, "at", |r, node| r.parsed_by(node, |text| Moment::parse(text, stages)));
+    let every = f.optional(r, "every", Reader::parsed);
+    let by = f.optional(r, "by", Reader::parsed);
+    let to = if by.is_some() {
+        f.optional(r, "to", Reader::parsed_one_or_more)
+    } else {
+        f.required(r, "to", Reader::parsed_one_or_more)
+    };
+    let audience = f.optional(r, "audience", Reader::parsed);
+    let text = f.required(r, "text", Reader::text);
+    f.end(r);
+    Some(Notice { at: at?, every, to: to.unwrap_or_default(), by, audience, text: text? })
+}

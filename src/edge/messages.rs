@@ -1,0 +1,87 @@
+//! Messages on their way: secrets out of the environment, a request or a mail within ten seconds, and what came of it.
+//!
+//! 1. A message goes behind the turn that hands it out, and nobody waits for it.
+//! 2. Secrets are read here, when a message goes, and stand nowhere else.
+//! 3. A redirect is not followed: it would take the message, and what signs it, to somebody who was not named.
+
+use js_sys::Array;
+use wasm_bindgen::prelude::*;
+use worker::Env;
+
+use super::{clock, glue};
+use tidegate_controller::{Delivery, Outgoing, Tried};
+use tidegate_model::plan::words::SecretName;
+use tidegate_protocol::notify::{Outcome, Request, outcome, request};
+
+/// A receiver has so long to answer, in milliseconds.
+const ANSWER_MS_MAX: u32 = 10_000;
+/// So much of an answer is read, in bytes.
+const BODY_BYTES_MAX: u32 = 8 << 10;
+/// So much of an answer is shown to whoever has sent a sample, in characters.
+const SHOWN_CHARS_MAX: usize = 500;
+
+/// Sends a message, and says what came back.
+pub async fn deliver(env: &Env, outgoing: &Outgoing) -> Tried {
+    let began_ms = clock::now_ms();
+    let secrets = |name: &SecretName| glue::text(env, name.0.as_str());
+    let asked = request(
+        &outgoing.id,
+        &outgoing.target,
+        &secrets,
+        &outgoing.notification,
+        outgoing.reference.as_deref(),
+        clock::now(),
+    );
+    let mut tried = match asked {
+        // Nothing can be sent as things are set up.
+        Err(error) => Tried::without_answer(Delivery::Failed { after_ms: None, error, is_configuration: true }),
+        Ok(Request::Nothing) => Tried::without_answer(Delivery::Nothing),
+        Ok(Request::Http { method, url, headers, body }) => {
+            post(outgoing, method, &url, &serde_json::to_string(&headers).unwrap_or_default(), &body).await
+        }
+        Ok(Request::Mail { binding, from, to, subject, text, html, headers }) => {
+            let mail = serde_json::json!({
+                "from": from, "to": to, "subject": subject, "text": text, "html": html,
+                "headers": headers.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            });
+            send_mail(env, outgoing, &binding, &mail.to_string()).await
+        }
+    };
+    tried.took_ms = (clock::now_ms() - began_ms) as u64;
+    tried
+}
+
+async fn post(outgoing: &Outgoing, method: &str, url: &str, headers: &str, body: &str) -> Tried {
+    let answer = glue::deliver(method, url, headers, body, ANSWER_MS_MAX, BODY_BYTES_MAX).await;
+    let parts: Array = match answer.map(JsCast::dyn_into) {
+        Ok(Ok(parts)) => parts,
+        Ok(Err(_)) => return Tried::without_answer(failed("the answer cannot be read".to_owned())),
+        Err(error) => return Tried::without_answer(failed(glue::message(&error))),
+    };
+    let status = parts.get(0).as_f64().map_or(0, |status| status as u16);
+    let headers: Vec<(String, String)> =
+        parts.get(1).as_string().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let body = parts.get(2).as_string().unwrap_or_default();
+    let delivery = of(outcome(&outgoing.target, status, &headers, &body));
+    Tried { delivery, status: Some(status), body: body.chars().take(SHOWN_CHARS_MAX).collect(), took_ms: 0 }
+}
+
+async fn send_mail(env: &Env, outgoing: &Outgoing, binding: &str, mail: &str) -> Tried {
+    let (status, told) = match glue::send_mail(env, binding, mail, ANSWER_MS_MAX).await {
+        Ok(()) => (200, String::new()),
+        Err(error) => (0, glue::message(&error)),
+    };
+    Tried::without_answer(of(outcome(&outgoing.target, status, &[], &told)))
+}
+
+const fn failed(error: String) -> Delivery {
+    Delivery::Failed { after_ms: None, error, is_configuration: false }
+}
+
+fn of(outcome: Outcome) -> Delivery {
+    match outcome {
+        Outcome::Sent { reference } => Delivery::Sent { reference },
+        Outcome::Retry { after_ms, error } => Delivery::Failed { after_ms, error, is_configuration: false },
+        Outcome::Dead { error } => Delivery::Dead { error },
+    }
+}
