@@ -437,7 +437,7 @@ mod staged_expanded {
     use Does::{Back, Block, Tell};
     cases! { "staged", "staged", "25", CALM:
         more_than_twice_as_slow: ["new.latency = 2.2x from 30m"] => Back("latency.p95 > 1.5x legacy");
-        nearly_half_as_slow_again: ["new.latency = 1.45x from 30m"] => Tell("latency.p95 > 1.2x legacy");
+        three_fifths_slower: ["new.latency = 1.6x from 30m"] => Tell("latency.p95 > 1.2x legacy");
         errors: ["new.error_rate = 1.8% from 30m", "legacy.error_rate = 1.8% from 30m"] => Tell("error_rate > 1.5% over 15m");
         slow: ["new.latency = 2.9s from 30m", "legacy.latency = 2.9s from 30m"] => Tell("latency.p95 > 2.5s over 15m");
         cpu: ["signal.cpu = 81% from 30m"] => Tell("signal.cpu > 80%");

@@ -4,7 +4,7 @@
 //! rollout, in the hour after the scenario did something to it, and in stages that last seconds. Else it evaluates
 //! every minute while the scenario has something in force, and every other minute while all is well.
 //!
-//! Where all is calm it evaluates every half an hour, and as soon as a guardrail may have come true ([`watch`]): that
+//! Where all is calm it evaluates every quarter of an hour, and as soon as a guardrail may have come true ([`watch`]): that
 //! is, where the scenario has done nothing, nothing but a time is waited for, and no guardrail is near to coming true.
 //! What must hold without a break has one where two evaluations are further apart than that. A step goes from one
 //! evaluation to the next, unless the scenario has something in between, or the controller changes something; what is
@@ -26,8 +26,9 @@ use super::run::Simulation;
 pub const STEP_MS_MIN: i64 = 10_000;
 /// A step while all is well.
 const STEP_MS_MAX: i64 = 2 * MINUTE_MS;
-/// A step while all is calm.
-pub const CALM_MS: i64 = 30 * MINUTE_MS;
+/// A step while all is calm. In each quarter of an hour a comparison lays a new stake, which a longer step would play on
+/// what came before it.
+pub const CALM_MS: i64 = 15 * MINUTE_MS;
 /// For so long it does.
 const FINE_MS: i64 = 3_600_000;
 /// Stages with a shorter hold are looked at in fine steps.

@@ -105,8 +105,8 @@ impl Watch {
         let gates = index.into_iter().flat_map(|index| plan.gates_in_force(index));
         gates.flat_map(|gate| &gate.when.terms).for_each(&mut narrow);
         // Windows begin at whole multiples of their length.
-        self.window_ms =
-            [CALM_MS, CALM_MS / 3, 5 * MINUTE_MS].into_iter().find(|own| *own <= window_ms).unwrap_or(WINDOW_MS_MIN);
+        let lengths = [CALM_MS, 5 * MINUTE_MS];
+        self.window_ms = lengths.into_iter().find(|own| *own <= window_ms).unwrap_or(WINDOW_MS_MIN);
         if !is_as_planned {
             self.window_ms = WINDOW_MS_MIN;
         }
