@@ -1520,6 +1520,8 @@ export type Problem = {
     | 'urn:tidegate:problem:cross-site'
     | 'urn:tidegate:problem:plain-http'
     | 'urn:tidegate:problem:not-found'
+    | 'urn:tidegate:problem:unknown-message'
+    | 'urn:tidegate:problem:unknown-channel'
     | 'urn:tidegate:problem:unknown-rollout'
     | 'urn:tidegate:problem:method-not-allowed'
     | 'urn:tidegate:problem:too-large'

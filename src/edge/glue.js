@@ -210,7 +210,7 @@ async function beginning(response, bytesMax) {
  */
 export async function sendMail(env, binding, mail, ms) {
   const bound = /** @type {{ send?: (mail: object) => Promise<unknown> } | undefined} */ (env[binding]);
-  if (typeof bound?.send !== 'function') throw new Error('E_NO_BINDING: ');
+  if (typeof bound?.send !== 'function') throw new Error(`E_NO_BINDING: ${binding}`);
   let timer;
   const late = new Promise(
     (_, reject) => (timer = setTimeout(() => reject(new Error(`E_SLOW: no answer within ${ms / 1_000} s`)), ms)),

@@ -1489,6 +1489,33 @@ describe('by itself, a plan', { concurrency: true }, () => {
   });
 });
 
+describe('messages out', () => {
+  test('are listed and sent again, and a channel is tested', async () => {
+    await afresh();
+    await started('tells', { channels: { chat: { slack: 'secret:NOBODY_SET_IT' } } });
+    const { messages, channels } = await until(
+      async () => {
+        const outbox = granted(await vic.get('outbox?state=waiting,dead,sent&rollout=tells&limit=10'));
+        return outbox.messages.some(({ tries }) => tries > 0) && outbox;
+      },
+      () => 'a message to have been tried',
+    );
+    const tried = messages.find(({ tries }) => tries > 0);
+    assert.match(tried.error, /NOBODY_SET_IT is not set/);
+    assert.deepEqual(
+      channels.map(({ channel, kind, rollouts }) => [channel, kind, rollouts]),
+      [['chat', 'slack', ['tells']]],
+    );
+    const { retried } = granted(await ana.ask('POST', `outbox/${tried.id}/retry`, {}));
+    assert.deepEqual(retried, [tried.id]);
+    problem(await ana.ask('POST', 'outbox/msg_nothing/retry', {}), 404, 'unknown-message');
+    const [one] = granted(await ana.ask('POST', 'channels/chat/test?rollout=tells', {})).tests;
+    assert.deepEqual([one.channel, one.outcome], ['chat', 'failed']);
+    assert.match(problem(await ana.ask('POST', 'channels/chta/test', {}), 404, 'unknown-channel').help, /`chat`/);
+    problem(await ana.get('outbox?state=lost'), 400, 'malformed');
+  });
+});
+
 // Last, since it tells what the tests above have left out.
 test('every operation of the document has been answered, and every problem was had', () => {
   // session.test.mjs has the session's, and receivers.test.mjs the deliveries.

@@ -3,6 +3,9 @@
 
 use tidegate_decide::judge::term::Manner;
 
+use super::state::State;
+use super::turn::Turn;
+
 /// How often things are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rhythm {
@@ -34,5 +37,14 @@ impl Default for Rhythm {
             fold_minutes: 1,
             asks: true,
         }
+    }
+}
+
+impl State {
+    /// Goes on in another rhythm from now on.
+    pub fn set_rhythm(&mut self, turn: &mut Turn<'_>, rhythm: Rhythm) {
+        self.rhythm = rhythm;
+        self.deployment.manner = rhythm.manner;
+        self.wake_in_time(turn);
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::after;
 use super::evaluation::Counting;
 use super::intake::Receipt;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, sending};
 use super::registry::IsolateRegistry;
 use super::rhythm::Rhythm;
 use super::store::{self, Batch, Removed, StorageError, Stored, counts, incoming};
@@ -16,7 +16,6 @@ use tidegate_decide::explain;
 use tidegate_decide::rollout::{Change, Noticed, Order, Rollout};
 use tidegate_model::command::Command;
 use tidegate_model::{Instant, Name};
-use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::beacon::networks::Networks;
 use tidegate_protocol::flush::{Answer, Flush, RolloutUpdate};
 use tidegate_protocol::pace::Pace;
@@ -25,12 +24,12 @@ use tidegate_protocol::pace::Pace;
 const POLL_SOON_MS: i64 = 2_000;
 /// What isolates find wrong with the plans makes it look so often.
 const ALARM_MS: i64 = 10_000;
+/// What is due to be told is looked for at most so often, in milliseconds.
+const NOTIFY_MS_MIN: i64 = 1_000;
 /// A publication that failed is tried again after this long.
 const RETRY_MS: i64 = 1_000;
 /// One change calls for another at most so often, however the plans refer to each other.
 const CONSEQUENCES_MAX: usize = 1_000;
-/// Under this name the database holds where people find the console.
-const CONSOLE: &str = "console";
 /// What is in memory is loaded anew after this long, in milliseconds.
 const LOADED_MS_MAX: i64 = 86_400_000;
 
@@ -102,7 +101,7 @@ impl State {
         }
         let counting = Counting::new(totals, pruned_minute);
         let outbox = Outbox::load(turn.storage, &deployment, now)?;
-        let console = store::outbox::setting(turn.storage, CONSOLE)?;
+        let console = store::outbox::setting(turn.storage, sending::CONSOLE)?;
         let mut state = Self {
             deployment,
             polled_at: Instant::from_epoch_ms(0),
@@ -134,16 +133,7 @@ impl State {
     pub fn commit(&mut self, turn: &mut Turn<'_>, changes: Vec<Change>, mut batch: Batch) -> Result<(), StorageError> {
         for change in &changes {
             batch.change(change);
-            if turn.storage.keeps() {
-                let addressed = self.deployment.notify_change(change, self.console.as_deref());
-                let plan = &change.rollout.plan;
-                // Where the plan itself has changed, it goes where that says now.
-                let channel = |_: &Name, name: &Name| plan.channels.get(name.as_str());
-                self.outbox.post(turn.storage, &mut batch, addressed, channel, turn.now)?;
-            }
-        }
-        if turn.storage.keeps() {
-            self.remember_notified(&mut batch);
+            self.post_change(turn, &mut batch, change)?;
         }
         turn.commit(batch)?;
         let are_plans_new = changes.iter().any(|change| matches!(change.entry.command, Command::Apply { .. }));
@@ -197,13 +187,11 @@ impl State {
     /// When the storage refuses.
     pub fn advance(&mut self, turn: &mut Turn<'_>) -> Result<(), StorageError> {
         let now = turn.now;
-        let is_due = self.evaluate_at(now).is_some_and(|at| at <= now);
-        if is_due || self.deployment.due(now).is_some() {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        // Notices, digests and check-ins are found by an evaluation too, also where nothing is measured.
+        let is_to_be_told = turn.storage.keeps() && is_due(self.deployment.notify_at(now));
+        if is_due(self.evaluate_at(now)) || is_to_be_told || self.deployment.due(now).is_some() {
             self.evaluate(turn)?;
-        } else if self.deployment.notify_at(now).is_some_and(|at| at <= now) {
-            let mut batch = Batch::default();
-            self.notify(turn, &mut batch)?;
-            turn.commit(batch)?;
         }
         for _ in 0..CONSEQUENCES_MAX {
             let Some((key, order)) = self.deployment.due(now) else { break };
@@ -227,40 +215,17 @@ impl State {
         let publish_at = self.has_unpublished().then(|| after(now, RETRY_MS));
         let evaluate_at = self.evaluate_at(now).map(|at| at.max(now));
         let due_at = self.deployment.wake(now);
-        let notify_at = self.deployment.notify_at(now).filter(|_| turn.storage.keeps()).map(|at| at.max(now));
+        let notify_at = self.deployment.notify_at(now).filter(|_| turn.storage.keeps());
+        let notify_at = notify_at.map(|at| at.max(after(now, NOTIFY_MS_MIN)));
         let send_at = self.outbox.wake(now);
         let own = [publish_at, due_at, evaluate_at, self.ask_at(now), notify_at, send_at];
-        let wake_at = [(!is_idle).then_some(poll_at)].into_iter().chain(own).into_iter().flatten().min();
+        let wake_at = own.into_iter().chain([(!is_idle).then_some(poll_at)]).flatten().min();
         if let Some(wake_at) = wake_at
             && self.wakes_at.is_none_or(|set| set > wake_at || set < now)
         {
             turn.push(Effect::WakeAt(wake_at));
             self.wakes_at = Some(wake_at);
         }
-    }
-
-    /// Goes on in another rhythm from now on.
-    pub fn set_rhythm(&mut self, turn: &mut Turn<'_>, rhythm: Rhythm) {
-        self.rhythm = rhythm;
-        self.deployment.manner = rhythm.manner;
-        self.wake_in_time(turn);
-    }
-
-    /// Stores a report of a signal, together with what else is in the batch, and counts it.
-    ///
-    /// # Errors
-    /// When the storage refuses; then nothing was counted.
-    pub fn take_signal(
-        &mut self,
-        turn: &mut Turn<'_>,
-        key: &Name,
-        reported: &Reported,
-        mut batch: Batch,
-    ) -> Result<(), StorageError> {
-        batch.signal(key, &reported.name, reported.value, turn.now);
-        turn.commit(batch)?;
-        self.deployment.metrics.get_mut(key).signals.report(&reported.name, reported.value, turn.now);
-        Ok(())
     }
 
     /// For when the alarm is set.
@@ -343,21 +308,6 @@ impl State {
             self.faults.retain(|known| known.subject != subject);
             self.faults.push(Noticed { subject: subject.to_owned(), message, at: turn.now });
         }
-    }
-
-    /// Takes in where people find the console.
-    ///
-    /// # Errors
-    /// When the storage refuses.
-    pub fn see_console(&mut self, turn: &mut Turn<'_>, address: &str) -> Result<(), StorageError> {
-        if self.console.as_deref() == Some(address) {
-            return Ok(());
-        }
-        let mut batch = Batch::default();
-        batch.setting(CONSOLE, address);
-        turn.commit(batch)?;
-        self.console = Some(address.to_owned());
-        Ok(())
     }
 
     /// Takes in what an isolate has counted and what it saw in KV. Returns what became of its batch, where it

@@ -49,11 +49,6 @@ impl Weekly {
             .any(|(from, to)| (*from..*to).contains(&minute) || (*from..*to).contains(&(minute + WEEK_MINUTES)))
     }
 
-    /// Whether it is the whole week.
-    pub fn is_always(&self) -> bool {
-        (0..WEEK_MINUTES).all(|minute| self.contains_minute(minute))
-    }
-
     /// The moments around `epoch_ms` at which it may open or close.
     fn edges(&self, epoch_ms: i64) -> impl Iterator<Item = i64> {
         let week = (self.zone.local_ms(epoch_ms) + EPOCH_OFFSET_MS).div_euclid(WEEK_MS);
@@ -85,6 +80,11 @@ impl Closed {
     /// Those of these windows.
     pub fn of(windows: &[Weekly]) -> Self {
         Self(REFERENCES_MS.iter().map(|reference_ms| open_before(windows, *reference_ms)).collect())
+    }
+
+    /// Whether every minute of the week is in one of those.
+    pub fn is_everything(&self) -> bool {
+        self.0.iter().all(|open| open.last() == Some(&0))
     }
 
     /// Whether no minute is in this window without being in one of those.
@@ -122,13 +122,11 @@ pub fn first_moment(windows: &[Weekly], epoch_ms: i64, is_inside: bool) -> Optio
     }
     // Only where a stretch begins or ends, or clocks are changed, can that change.
     let horizon = epoch_ms.saturating_add((WEEKS_AHEAD + 1) * WEEK_MS);
-    let mut first: Option<i64> = None;
-    for at in windows.iter().flat_map(|window| window.edges(epoch_ms)) {
-        if at > epoch_ms && at <= horizon && first.is_none_or(|first| at < first) && is_it(&at) {
-            first = Some(at);
-        }
-    }
-    first
+    let edges = windows.iter().flat_map(|window| window.edges(epoch_ms));
+    let mut edges: Vec<i64> = edges.filter(|at| *at > epoch_ms && *at <= horizon).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    edges.into_iter().find(is_it)
 }
 
 /// Why a text is no weekly window.

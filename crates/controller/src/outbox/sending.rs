@@ -9,12 +9,14 @@ use crate::store::outbox::{self as stored, Ending, Stored};
 use crate::store::{Batch, Storage, StorageError};
 use crate::turn::{Delivered, Delivery, Effect, Outgoing, Turn};
 use tidegate_decide::notify::{Addressed, Facts, channel_dead};
-use tidegate_decide::rollout::{Noticed, Rollout};
+use tidegate_decide::rollout::{Change, Noticed, Rollout};
 use tidegate_model::notification::NotificationKind;
 use tidegate_model::plan::Channel;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::view::is_about;
 
+/// Under this name the database holds where people find the console.
+pub const CONSOLE: &str = "console";
 /// So many messages wait for a channel that records each change; then the oldest are given up.
 const WAITING_MAX: usize = 500;
 
@@ -119,6 +121,38 @@ impl State {
             deployment.rollouts.get(rollout).and_then(|own| own.plan.channels.get(name.as_str()))
         };
         outbox.post(turn.storage, batch, addressed, channel, turn.now)
+    }
+
+    /// Takes in what people are told of a change, before it is stored.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub fn post_change(&mut self, turn: &mut Turn<'_>, batch: &mut Batch, change: &Change) -> Result<(), StorageError> {
+        if !turn.storage.keeps() {
+            return Ok(());
+        }
+        let addressed = self.deployment.notify_change(change, self.console.as_deref());
+        let plan = &change.rollout.plan;
+        // Where the plan itself has changed, it goes where that says now.
+        let channel = |_: &Name, name: &Name| plan.channels.get(name.as_str());
+        self.outbox.post(turn.storage, batch, addressed, channel, turn.now)?;
+        self.remember_notified(batch);
+        Ok(())
+    }
+
+    /// Takes in where people find the console.
+    ///
+    /// # Errors
+    /// When the storage refuses.
+    pub fn see_console(&mut self, turn: &mut Turn<'_>, address: &str) -> Result<(), StorageError> {
+        if self.console.as_deref() == Some(address) {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        batch.setting(CONSOLE, address);
+        turn.commit(batch)?;
+        self.console = Some(address.to_owned());
+        Ok(())
     }
 
     /// What is wrong with channels, by the rollouts whose plans have them.

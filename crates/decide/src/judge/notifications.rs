@@ -263,7 +263,10 @@ impl Notifications {
             let next = guardrail.escalate.get(usize::try_from(*told).ok()?)?;
             Some(since.plus(next.after))
         });
-        notices.chain(escalations).chain(self.next_checkin(plan, record)).min()
+        // At the time of a start that does not happen, somebody is waited for.
+        let is_draft = record.live.phase == Phase::Draft;
+        let start = plan.start.filter(|start| is_draft && self.looked_at.is_none_or(|looked| looked < *start));
+        notices.chain(escalations).chain(self.next_checkin(plan, record)).chain(start).min()
     }
 
     fn next_checkin(&self, plan: &Plan, record: &Record) -> Option<Instant> {

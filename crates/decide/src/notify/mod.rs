@@ -483,16 +483,31 @@ mod tests {
         world.go(59 * MINUTE_MS);
         told(&mut world, &[]);
         world.go(2 * MINUTE_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person to leave canary. Approve 2 items.")]);
+        told(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
         world.go(23 * HOUR_MS);
         told(&mut world, &[]);
         world.go(HOUR_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person to leave canary. Approve 2 items.")]);
+        told(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
         world.ana(Command::Pause, "");
         world.look();
         world.sent.clear();
         world.sleep(25 * HOUR_MS);
         told(&mut world, &[("waiting", "mail", "shop is still paused at 10 %. Resume it when the cause is found.")]);
+    }
+
+    #[test]
+    fn a_start_that_waits_for_a_person_is_told_when_its_time_has_come() {
+        let mut world = World::of(&format!(
+            r#"{{{HEAD}{CHANNELS}"start":"2026-12-10T08:00:00Z","checklist":["Tested"],"roles":{{"lead":{{"tell":["mail"]}}}},{STAGES}}}"#
+        ));
+        world.look();
+        world.sleep(8 * DAY_MS);
+        told(&mut world, &[]);
+        world.sleep(DAY_MS + MINUTE_MS);
+        told(&mut world, &[("waiting", "mail", "shop waits for a person before it starts. Approve 1 item.")]);
+        world.ana(Command::Approve("Tested".into()), "");
+        world.look();
+        told(&mut world, &[("stage", "chat", "shop has started: canary, 10 %. Nobody has to do anything.")]);
     }
 
     #[test]

@@ -48,7 +48,11 @@ pub(super) fn waiting(words: &Words<'_>, memory: &Memory) -> Option<Standing> {
             Some(items) => (format!("Approve {items} items."), "approve"),
             None => ("Advance it, or leave it where it is.".to_owned(), "advance"),
         };
-        let of = if live.phase == Phase::Draft { "to start".to_owned() } else { format!("to leave {place}") };
+        let of = if live.phase == Phase::Draft {
+            "before it starts".to_owned()
+        } else {
+            format!("before it leaves {place}")
+        };
         let headline = format!("{key} waits for a person {of}");
         (
             format!("waiting {} {place} {}", live.attempt, command),

@@ -32,7 +32,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(
+    pub(super) fn new(
         kind: &'static str,
         status: u16,
         title: &'static str,
@@ -111,17 +111,6 @@ impl Problem {
         )
     }
 
-    /// A report of a page of another host.
-    pub fn foreign_report() -> Self {
-        Self::new(
-            "cross-site",
-            403,
-            "Not from another site",
-            "a browser sends this from a page of another host",
-            "let each page report to the host that it came from",
-        )
-    }
-
     /// A sign-in over plain HTTP, where a browser would not keep the session's cookie.
     pub fn plain_http() -> Self {
         Self::new(
@@ -174,32 +163,6 @@ impl Problem {
         problem.help = Some(match tidegate_model::fault::nearest(key, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => "there are none yet: `tidegate apply PLAN` makes one".to_owned(),
-            None => format!("known: {}", known.join(", ")),
-        });
-        problem
-    }
-
-    /// No such message.
-    pub fn unknown_message(id: &str) -> Self {
-        Self::new(
-            "unknown-message",
-            404,
-            "No such message",
-            format!("no message has the id `{id}`"),
-            "`tidegate outbox` lists them; those that were sent are kept for a week",
-        )
-    }
-
-    /// No plan has such a channel, or none at all.
-    pub fn unknown_channel(name: &str, rollout: Option<&str>, known: &[String]) -> Self {
-        let whose = rollout.map_or_else(|| "no plan has".to_owned(), |key| format!("the plan of `{key}` has not"));
-        let what = if matches!(name, "*" | "%2A") { "a channel".to_owned() } else { format!("a channel `{name}`") };
-        let mut problem = Self::new("unknown-channel", 404, "No such channel", format!("{whose} {what}"), None);
-        problem.help = Some(match tidegate_model::fault::nearest(name, known.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => {
-                "`[channels.chat]` with `slack = \"secret:CHAT_URL\"` in a plan adds one".to_owned()
-            }
             None => format!("known: {}", known.join(", ")),
         });
         problem

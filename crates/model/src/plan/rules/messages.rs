@@ -10,6 +10,7 @@ use crate::fault::{listed, nearest};
 use crate::plan::Plan;
 use crate::plan::messages::Role;
 use crate::plan::words::Moment;
+use crate::weekly::Closed;
 
 /// Who is meant to get what a name stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,7 +121,7 @@ fn hours(rules: &mut Rules<'_>, name: &Name, role: &Role) {
             format!("`{name}` has hours, and no channel that reaches it in them"),
             "add `tell`, such as `tell = [\"chat\"]`".to_owned(),
         );
-    } else if crate::weekly::first_moment(&role.hours, 0, false).is_none() {
+    } else if Closed::of(&role.hours).is_everything() {
         rules.warn(&at, format!("the hours of `{name}` are the whole week"), "leave them out".to_owned());
     } else if role.otherwise.is_none() {
         rules.warn(
