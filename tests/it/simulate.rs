@@ -109,7 +109,8 @@ fn operators_do_what_the_scenario_has() {
 
 #[test]
 fn new_that_is_down_is_rescued_and_rolled_back() {
-    let fate = &lines(&simulate(&[DEMO, "--json", "--inject", "new down from half+10s"]))[0];
+    let busy = ["--requests-per-hour", "60000"];
+    let fate = &lines(&simulate(&[&[DEMO, "--json", "--inject", "new down from half+10s"], &busy[..]].concat()))[0];
     assert_eq!(fate["outcome"], "rolled_back");
     // What is no GET cannot be answered in new's place.
     assert!(fate["requests_rescued"].as_u64().unwrap() > 3 * fate["requests_failed"].as_u64().unwrap(), "{fate}");

@@ -87,6 +87,8 @@ fn decisions_read_no_clock_no_randomness_and_no_environment() {
         "std::net::Tcp",
         "getrandom",
         "fastrand",
+        "rand_distr",
+        "rand_xoshiro",
         "js_sys",
         "web_sys",
         "wasm_bindgen",

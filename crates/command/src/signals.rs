@@ -3,7 +3,6 @@
 use super::paint::{BAD, DIM, WARN, paint};
 use super::words::relative;
 use tidegate_model::Instant;
-use tidegate_model::number::Plain;
 use tidegate_protocol::api::shapes::{ReceiverState, SignalState};
 
 /// A signal.
@@ -16,8 +15,7 @@ pub fn signal_line(signal: &SignalState, now: Instant) -> (String, String) {
     let value = match (signal.value, signal.at.get()) {
         (Some(value), Some(at)) => {
             let age = relative(at, now);
-            let what =
-                if signal.kind == "count" { format!("{} counted", Plain(value)) } else { Plain(value).to_string() };
+            let what = if signal.kind == "count" { format!("{value} counted") } else { value.to_string() };
             let stale = if signal.is_stale { "; that counts no more" } else { "" };
             format!("{} {what} {}", signal.name, paint(DIM, format!("({age}{from}{stale})")))
         }

@@ -59,10 +59,11 @@ impl State {
     ///
     /// # Errors
     /// When the storage refuses; then nothing was counted.
-    pub fn take_batch(&mut self, turn: &mut Turn<'_>, flush: &Flush) -> Result<Option<Receipt>, StorageError> {
+    pub fn take_batch(&mut self, turn: &mut Turn<'_>, flush: &mut Flush) -> Result<Option<Receipt>, StorageError> {
         let now = turn.now;
+        let batch = flush.batch.take();
         let isolate = flush.isolate.as_str();
-        let sequence = flush.batch.as_ref().map(|batch| batch.sequence);
+        let sequence = batch.as_ref().map(|batch| batch.sequence);
         let Some(sequence) = sequence.or(flush.unreadable.as_ref().map(|refused| refused.sequence)) else {
             return Ok(None);
         };
@@ -71,7 +72,7 @@ impl State {
             None => counts::last_sequence(turn.storage, isolate)?,
         };
         let is_repeated = sequence <= last && sequence > 0;
-        let refused = match (&flush.batch, &flush.unreadable) {
+        let refused = match (batch, &flush.unreadable) {
             _ if is_repeated => None,
             (Some(batch), _) => self.take_in(turn, isolate, batch)?,
             (None, unreadable) => unreadable.clone(),
@@ -96,29 +97,25 @@ impl State {
     }
 
     /// Takes in a batch that has not come before, or says why not.
-    fn take_in(&mut self, turn: &mut Turn<'_>, isolate: &str, batch: &Batch) -> Result<Option<Refused>, StorageError> {
+    fn take_in(&mut self, turn: &mut Turn<'_>, isolate: &str, batch: Batch) -> Result<Option<Refused>, StorageError> {
         let now = turn.now;
-        let refuse = |why: String| Ok(Some(Refused { sequence: batch.sequence, why }));
-        if !(1..REVISION_MAX).contains(&batch.sequence) {
+        let Batch { sequence, mut counted, reports: reported } = batch;
+        let refuse = |why: String| Ok(Some(Refused { sequence, why }));
+        if !(1..REVISION_MAX).contains(&sequence) {
             return refuse("its number is too large to count on from".to_owned());
         }
-        let (reports, nonces) = new_reports(turn, &batch.reports)?;
-        let counted: Vec<Counted> = batch
-            .counted
-            .iter()
-            .filter(|counted| {
-                self.is_known(turn, &counted.rollout, counted.window.revision) && is_plausible(turn, counted)
-            })
-            .cloned()
-            .collect();
+        let (reports, nonces) = new_reports(turn, &reported)?;
+        counted.retain(|counted| {
+            self.is_known(turn, &counted.rollout, counted.window.revision) && is_plausible(turn, counted)
+        });
         let known: Vec<Report> =
             reports.into_iter().filter(|report| self.is_known(turn, &report.rollout, report.revision)).collect();
         // What is over a network's share has used up its nonce, and is in no log.
         let reports: Vec<Report> =
             known.into_iter().filter_map(|report| self.networks.admit(report, minute_of(now))).collect();
-        let accepted = Batch { sequence: batch.sequence, counted, reports };
+        let accepted = Batch { sequence, counted, reports };
         let mut statements = Statements::default();
-        statements.isolate(isolate, batch.sequence, now);
+        statements.isolate(isolate, sequence, now);
         statements.nonces(&nonces);
         if !accepted.is_empty() && turn.storage.keeps() {
             let text = serde_json::to_string(&accepted).unwrap_or_default();
@@ -128,7 +125,7 @@ impl State {
             statements.log(self.counting.logged + 1, &text, now);
         }
         turn.commit(statements)?;
-        self.isolates.note_sequence(isolate.to_owned(), batch.sequence, now);
+        self.isolates.note_sequence(isolate.to_owned(), sequence, now);
         if !accepted.is_empty() {
             self.counting.logged += 1;
             self.absorb(accepted, now);

@@ -178,7 +178,7 @@ enum Publishing {
 
 fn act(state: &mut State, turn: &mut Turn<'_>, input: Input) -> Result<Publishing, StorageError> {
     match input {
-        Input::Flush(flush) => flushed(state, turn, &flush)?,
+        Input::Flush(flush) => flushed(state, turn, flush)?,
         Input::FlushCost(ms, flushes) => {
             state.pace.note(ms, flushes);
             return Ok(Publishing::AsItIs);
@@ -229,13 +229,13 @@ const fn under_way(goes_on: bool) -> Publishing {
     if goes_on { Publishing::AsItIs } else { Publishing::Ended }
 }
 
-fn flushed(state: &mut State, turn: &mut Turn<'_>, flush: &Flush) -> Result<(), StorageError> {
-    let acknowledged = state.take_flush(turn, flush)?;
+fn flushed(state: &mut State, turn: &mut Turn<'_>, mut flush: Flush) -> Result<(), StorageError> {
+    let acknowledged = state.take_flush(turn, &mut flush)?;
     // What the counts lead to is in the answer already.
-    if !state.is_quiet(flush, turn.now) {
+    if !state.is_quiet(&flush, turn.now) {
         state.advance(turn)?;
     }
-    let answer = state.answer(flush, acknowledged, turn.now);
+    let answer = state.answer(&flush, acknowledged, turn.now);
     turn.push(Effect::Answer(answer));
     Ok(())
 }

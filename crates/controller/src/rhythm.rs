@@ -1,6 +1,8 @@
 //! How often the controller does things by itself. What it does then is the same in any rhythm: a simulated run, which
 //! has weeks to live through in a second, has a slower one than operation.
 
+use tidegate_decide::judge::term::Manner;
+
 use super::state::State;
 use super::turn::Turn;
 
@@ -15,6 +17,8 @@ pub struct Rhythm {
     pub poll_ms: i64,
     /// It is polled again after this long where there is an occasion, in milliseconds.
     pub poll_fresh_ms: i64,
+    /// How evaluations are made.
+    pub manner: Manner,
     /// Old minutes become hours this often, in minutes.
     pub fold_minutes: u64,
     /// Whether sources of signals are asked. In a simulated life they are part of the scenario.
@@ -29,6 +33,7 @@ impl Default for Rhythm {
             evaluate_soon_ms: 2_000,
             poll_ms: 30_000,
             poll_fresh_ms: 2_000,
+            manner: Manner::default(),
             fold_minutes: 1,
             asks: true,
         }
@@ -39,6 +44,7 @@ impl State {
     /// Goes on in another rhythm from now on.
     pub fn set_rhythm(&mut self, turn: &mut Turn<'_>, rhythm: Rhythm) {
         self.rhythm = rhythm;
+        self.deployment.manner = rhythm.manner;
         self.wake_in_time(turn);
     }
 }

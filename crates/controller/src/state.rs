@@ -311,11 +311,11 @@ impl State {
     }
 
     /// Takes in what an isolate has counted and what it saw in KV. Returns what became of its batch, where it
-    /// sent one.
+    /// sent one; the batch itself is taken out of the flush.
     ///
     /// # Errors
     /// When the storage refuses.
-    pub fn take_flush(&mut self, turn: &mut Turn<'_>, flush: &Flush) -> Result<Option<Receipt>, StorageError> {
+    pub fn take_flush(&mut self, turn: &mut Turn<'_>, flush: &mut Flush) -> Result<Option<Receipt>, StorageError> {
         let now = turn.now;
         self.is_outdated =
             flush.plans.max(flush.seen.unwrap_or_default()) > self.deployment.plans || self.is_alarmed(flush, now);

@@ -3,6 +3,7 @@
 //! A change is made in two steps, so that nothing is ever known here that is not stored: a rollout's
 //! `change` works it out and leaves everything as it is; once it is committed, `accept` takes it in.
 
+use super::judge::term::Manner;
 use super::judge::{Evaluation, Verdict};
 use super::metrics::MetricsOfAll;
 use super::offers::{Offers, offers};
@@ -29,6 +30,8 @@ pub struct Deployment {
     pub rollouts: Rollouts,
     /// What was measured of them.
     pub metrics: MetricsOfAll,
+    /// How they are evaluated.
+    pub manner: Manner,
 }
 
 /// Rollouts in the order of their keys.
@@ -147,6 +150,7 @@ impl Deployment {
         for rollout in self.rollouts.iter().filter(|rollout| rollout.unread.is_none()) {
             let key = &rollout.plan.key;
             let metrics = self.metrics.get_mut(key);
+            metrics.manner = self.manner;
             let evaluation = metrics.evaluate(&rollout.plan, &rollout.record, faults(key), now);
             orders.extend(evaluation.order().map(|order| (key.clone(), order.clone())));
             metrics.note_evidence(&rollout.plan, &rollout.record, now);

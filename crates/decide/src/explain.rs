@@ -12,7 +12,6 @@ use tidegate_model::Instant;
 use tidegate_model::command::Command;
 use tidegate_model::figure::{Basis, Because, Counted, Exposures, Figure, Missing, Now, Shows, Unit};
 use tidegate_model::history::{Entry, EntryCause, KvFound};
-use tidegate_model::number::Plain;
 
 /// What a guardrail says while nothing goes to new.
 pub const NOBODY_ON_NEW: &str = "no traffic on new";
@@ -175,7 +174,7 @@ fn tested(figure: &Figure) -> String {
     if figure.basis == Basis::SampleRatio {
         return String::new();
     }
-    let times = if (figure.bound - 1.0).abs() < 1e-9 { String::new() } else { format!("{}x ", Plain(figure.bound)) };
+    let times = if (figure.bound - 1.0).abs() < 1e-9 { String::new() } else { format!("{}x ", figure.bound) };
     let what = match figure.shows.unwrap_or_default() {
         Shows::More => format!("more than {times}legacy's"),
         Shows::Less => format!("less than {times}legacy's"),

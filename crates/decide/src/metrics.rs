@@ -4,6 +4,7 @@ use fnv::FnvHashMap;
 
 use super::evidence_history::EvidenceHistory;
 use super::judge::metrics_view::MetricsView;
+use super::judge::term::Manner;
 use super::judge::{Evaluation, Judge};
 use super::series::{FRUGALITY_MAX, Series};
 use super::signals::Signals;
@@ -35,6 +36,8 @@ pub struct RolloutMetrics {
     arrived: Vec<(u64, SlicedCounts)>,
     /// When something counted last came in.
     pub arrived_at: Option<Instant>,
+    /// How it is evaluated.
+    pub manner: Manner,
     has_arrived: bool,
 }
 
@@ -71,6 +74,7 @@ impl RolloutMetrics {
             faults,
             arrived_at: self.arrived_at,
             now,
+            manner: self.manner,
             after: None,
         };
         let evaluation = self.judge.evaluate(&mut metrics_view, &arrived);

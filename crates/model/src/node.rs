@@ -9,8 +9,6 @@ use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::number::Plain;
-
 /// So many fields are compared with each other as they come; of more, their names are put in order, since
 /// nobody may make the reading long.
 const FIELDS_COMPARED: usize = 50;
@@ -96,7 +94,7 @@ impl fmt::Display for Value {
             Self::Text(text) if text.chars().count() <= 60 => write!(f, "`{text}`"),
             Self::Text(_) => f.write_str("a long text"),
             Self::Integer(number) => write!(f, "{number}"),
-            Self::Float(number) => write!(f, "{}", Plain(*number)),
+            Self::Float(number) => write!(f, "{number}"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::List(_) => f.write_str("a list"),
             Self::Table(_) => f.write_str("a table"),

@@ -237,7 +237,7 @@ impl Simulation {
 
     /// Takes note of a change, and tells of it; what is applied and what is ticked off is told by whoever does so.
     fn changed(&mut self, index: usize, entry: Entry) {
-        let at_ms = self.at_ms();
+        let (at_ms, requests_per_hour) = (self.at_ms(), self.settings.requests_per_hour);
         let Some(life) = self.lives.get_mut(index) else { return };
         let (reason, figures) = (explain::of_entry(&entry), explain::figures(&entry));
         let (before, after) = (std::mem::replace(&mut life.live, entry.state), life.live.clone());
@@ -253,6 +253,9 @@ impl Simulation {
         {
             let stage = after.stage.clone();
             life.enter(&stage, at_ms);
+        }
+        if (&before.stage, before.percentage, before.phase) != (&after.stage, after.percentage, after.phase) {
+            life.watch.enter(&life.plan, &life.healthy, &after, requests_per_hour);
         }
         let has_fallen = after.percentage < before.percentage || after.killed && !before.killed;
         let is_forward = after.percentage > before.percentage
@@ -300,7 +303,10 @@ impl Simulation {
                 && let Some(evaluation) = evaluation
             {
                 let open = evaluation.gates.iter().filter(|gate| gate.verdict != tidegate_decide::judge::Verdict::Pass);
-                texts.extend(open.map(|gate| gate.text.clone()));
+                texts.extend(open.map(|gate| match gate.text.as_str() {
+                    "" => gate.figures.iter().map(explain::figure).collect::<Vec<_>>().join("; "),
+                    text => text.to_owned(),
+                }));
             }
         }
         texts.join("; ")

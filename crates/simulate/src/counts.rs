@@ -1,46 +1,169 @@
-//! What has been counted of a step, before it becomes a window.
+//! What has been counted of a window, before it becomes one.
 
-use super::healthy::RATES;
-use super::population::Request;
 use tidegate_model::measured::sliced::SLICES;
 use tidegate_model::measured::{Quantity, Sample, Seen, Tally};
 
-/// The counts of a side, everywhere or at one endpoint.
-#[derive(Clone, Debug, Default)]
-pub struct Acc {
+use super::healthy::RATES;
+use super::population::Request;
+use super::world::Conditions;
+
+/// Where errors cluster, one in so many subjects has all of them.
+const CLUSTER_ONE_IN: u64 = 20;
+
+/// Of what a distribution has values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// Requests that were answered.
+    Answers,
+    /// Page views whose browsers reported.
+    Pages,
+    /// Requests whose clients gave up.
+    Abandoned,
+}
+
+impl Observed {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Answers, Self::Pages, Self::Abandoned];
+}
+
+/// What was counted of a side at one place: elsewhere, or at an endpoint.
+#[derive(Clone, Debug)]
+pub struct Place {
     /// Requests.
     pub requests: u64,
-    /// Those of them that failed.
-    pub errors: u64,
+    /// JavaScript errors.
+    pub js_errors: u64,
+    /// What may come of requests here.
+    pub fate: Fate,
+    /// In the order of [`Observed::ALL`].
+    values: [Values; Observed::ALL.len()],
+}
+
+/// What may come of requests to a side at one place.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fate {
+    /// Nobody comes.
+    pub is_empty: bool,
+    /// Nothing is answered.
+    is_down: bool,
+    /// The share that fails.
+    errors: f64,
+    /// Whether few subjects have all of the failures.
+    is_clustered: bool,
+    /// The shares of what else may come of them, in the order of [`RATES`].
+    rates: [f64; RATES.len()],
+}
+
+impl Fate {
+    /// Under these conditions.
+    pub fn of(conditions: &Conditions, side: usize, place: usize) -> Self {
+        let of =
+            |pair: &[Vec<f64>; 2]| pair.get(side).and_then(|places| places.get(place)).copied().unwrap_or_default();
+        Self {
+            is_empty: conditions.is_empty.get(side).copied().unwrap_or_default(),
+            is_down: conditions.is_down.get(side).copied().unwrap_or_default(),
+            errors: of(&conditions.errors),
+            is_clustered: conditions.is_clustered,
+            rates: conditions.rates.each_ref().map(of),
+        }
+    }
+
+    /// The share of a subject's requests that fails.
+    pub const fn error_rate(&self, sampled: u64) -> f64 {
+        match (self.is_clustered, (sampled >> 7).is_multiple_of(CLUSTER_ONE_IN)) {
+            (false, _) => self.errors,
+            (true, true) => self.errors * CLUSTER_ONE_IN as f64,
+            (true, false) => 0.0,
+        }
+    }
+
+    /// Whether anything but a failure may come of this request.
+    pub fn is_eventful(&self, request: &Request) -> bool {
+        self.is_down || (0..).zip(&self.rates).any(|(of, rate)| *rate > 0.0 && request.share(of) < *rate)
+    }
+}
+
+/// So many values, which nobody has picked yet.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    /// How many.
+    pub count: usize,
+    /// Where comparisons ask for it: for each, the slice of whom comparisons may use.
+    pub slices: Vec<Option<u8>>,
+    keeps_slices: bool,
+}
+
+impl Place {
+    /// Nothing yet; `keeps_slices` tells of what comparisons ask for.
+    pub fn new(keeps_slices: [bool; Observed::ALL.len()]) -> Self {
+        Self {
+            requests: 0,
+            js_errors: 0,
+            fate: Fate::default(),
+            values: keeps_slices.map(|keeps_slices| Values { keeps_slices, ..Values::default() }),
+        }
+    }
+
+    /// Adds a value.
+    pub fn observe(&mut self, of: Observed, slice: Option<u8>) {
+        let [answers, pages, abandoned] = &mut self.values;
+        let values = match of {
+            Observed::Answers => answers,
+            Observed::Pages => pages,
+            Observed::Abandoned => abandoned,
+        };
+        values.count += 1;
+        if values.keeps_slices {
+            values.slices.push(slice);
+        }
+    }
+
+    /// The values of this kind.
+    pub const fn values(&self, of: Observed) -> &Values {
+        let [answers, pages, abandoned] = &self.values;
+        match of {
+            Observed::Answers => answers,
+            Observed::Pages => pages,
+            Observed::Abandoned => abandoned,
+        }
+    }
+
+    /// Page views that reported.
+    pub const fn pages(&self) -> u64 {
+        self.values(Observed::Pages).count as u64
+    }
+
+    /// Begins anew.
+    pub fn clear(&mut self) {
+        (self.requests, self.js_errors) = (0, 0);
+        for values in &mut self.values {
+            values.count = 0;
+            values.slices.clear();
+        }
+    }
+}
+
+/// What has come of the requests to a side, everywhere or at one endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Troubles {
+    /// Requests that failed.
+    errors: u64,
     /// What else came of them, in the order of [`RATES`].
-    pub others: [u64; RATES.len()],
+    others: [u64; RATES.len()],
     /// Those that were answered with a 500.
-    pub refused: u64,
+    refused: u64,
+    /// Those of them that legacy answered.
+    rescued: u64,
     /// Of what came of them: how much had the same subject and minute as another.
     repeats: Vec<(Quantity, u64)>,
     /// Of what came of them: the minute in which that came of each subject's requests last.
     last: Vec<(Quantity, Vec<u64>)>,
-    /// Those of them that legacy answered.
-    pub rescued: u64,
-    /// Page views that reported.
-    pub pages: u64,
-    /// Those of them with a JavaScript error.
-    pub failed_pages: u64,
-    /// JavaScript errors.
-    pub js_errors: u64,
-    /// By measure: each observation, packed.
-    pub values: Vec<Vec<u32>>,
 }
 
-impl Acc {
-    /// Nothing yet, of so many measures.
-    pub fn new(measures: usize) -> Self {
-        Self { values: vec![Vec::new(); measures], ..Self::default() }
-    }
-
-    /// Adds a request, and what came of it.
+impl Troubles {
+    /// Adds what came of a request, of one of so many subjects.
     pub fn add(&mut self, request: &Request, came: &Came, subjects: usize) {
-        self.requests += 1;
+        self.rescued += u64::from(came.is_rescued);
         for of in came.of() {
             let count = match &of {
                 Quantity::Errors => Some(&mut self.errors),
@@ -66,8 +189,7 @@ impl Acc {
 
     /// Puts what was counted into a tally, and starts over.
     pub fn close(&mut self, tally: &mut Tally) {
-        (tally.requests, tally.errors, tally.rescued) = (self.requests, self.errors, self.rescued);
-        (tally.pages, tally.failed_pages, tally.js_errors) = (self.pages, self.failed_pages, self.js_errors);
+        (tally.errors, tally.rescued) = (self.errors, self.rescued);
         for ((of, _), count) in RATES.iter().zip(self.others) {
             if let Some(own) = tally.count_mut(of) {
                 *own = count;
@@ -81,8 +203,7 @@ impl Acc {
         for (of, count) in self.repeats.drain(..) {
             tally.add_repeats(&of, count);
         }
-        *self =
-            Self { values: std::mem::take(&mut self.values), last: std::mem::take(&mut self.last), ..Self::default() };
+        *self = Self { last: std::mem::take(&mut self.last), ..Self::default() };
     }
 }
 
@@ -95,8 +216,9 @@ pub struct Came {
     pub others: [bool; RATES.len()],
     /// It was answered with a 500.
     pub is_refused: bool,
+    /// Legacy answered it.
+    pub is_rescued: bool,
 }
-
 impl Came {
     /// Each of them.
     fn of(self) -> impl Iterator<Item = Quantity> {
@@ -115,21 +237,6 @@ impl Came {
     }
 }
 
-/// The slice of a subject that is not compared.
-const NO_SLICE: u32 = 255;
-
-/// An observation as one number that sorts by its bucket, then by its slice.
-pub fn pack(bucket: i16, slice: Option<u8>) -> u32 {
-    (i32::from(bucket) - i32::from(i16::MIN)).unsigned_abs() << 8 | slice.map_or(NO_SLICE, u32::from)
-}
-
-/// The bucket of an observation, and the slice of whoever is compared.
-pub fn unpack(value: u32) -> (i16, Option<u8>) {
-    let bucket = i16::try_from((value >> 8) as i32 + i32::from(i16::MIN)).unwrap_or_default();
-    let slice = value & 255;
-    (bucket, u8::try_from(slice).ok().filter(|_| slice != NO_SLICE))
-}
-
 /// A rate that a comparison asks for.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -137,12 +244,11 @@ pub struct Asked {
     pub of: Quantity,
     /// Everywhere, or the endpoint of this index.
     pub place: usize,
-    /// The minute in which each subject was exposed last, and failed last.
-    exposed: Vec<u64>,
-    failed: Vec<u64>,
+    /// The minute in which it came of each subject's requests last.
+    last: Vec<u64>,
     /// By side and slice: exposures and events.
     pub slices: [Vec<(u32, u32)>; 2],
-    /// Who failed, on either side.
+    /// Of whose requests it came, on either side.
     pub who: Sample,
 }
 
@@ -150,14 +256,7 @@ impl Asked {
     /// Nothing yet, of so many subjects.
     pub fn new(of: Quantity, place: usize, subjects: usize) -> Self {
         let slices = vec![(0, 0); usize::from(SLICES)];
-        Self {
-            of,
-            place,
-            exposed: vec![0; subjects],
-            failed: vec![0; subjects],
-            slices: [slices.clone(), slices],
-            who: Sample::EMPTY,
-        }
+        Self { of, place, last: vec![0; subjects], slices: [slices.clone(), slices], who: Sample::EMPTY }
     }
 
     /// Whether it is something that comes of requests.
@@ -165,19 +264,23 @@ impl Asked {
         !matches!(self.of, Quantity::JsErrors | Quantity::Event(_))
     }
 
-    /// Adds a request of a subject, which is one exposure a minute at most, and one failure.
+    /// Whether it is asked for of this place, alone or with all others.
+    pub const fn is_at(&self, place: usize) -> bool {
+        self.place == 0 || self.place == place
+    }
+
+    /// Adds what came of a request of a subject, which is one event a minute at most. (Whatever comes of requests has
+    /// the exposures of errors, which are added when the minute is over.)
     pub fn add_request(&mut self, side: usize, slice: u8, request: &Request, came: &Came, seen: Seen) {
-        let fresh = |minutes: &mut Vec<u64>| {
-            minutes
-                .get_mut(request.subject)
-                .is_some_and(|last| std::mem::replace(last, request.minute) != request.minute)
-        };
-        // Whatever comes of requests has the exposures of errors.
-        let n = self.of == Quantity::Errors && fresh(&mut self.exposed);
-        let x = came.has(&self.of) && fresh(&mut self.failed);
-        self.add(side, slice, u32::from(n), u32::from(x));
-        if x && self.place == 0 {
-            self.who.add(seen);
+        if !came.has(&self.of) {
+            return;
+        }
+        let last = self.last.get_mut(request.subject);
+        if last.is_some_and(|last| std::mem::replace(last, request.minute) != request.minute) {
+            self.add(side, slice, 0, 1);
+            if self.place == 0 {
+                self.who.add(seen);
+            }
         }
     }
 
@@ -193,8 +296,8 @@ impl Asked {
 }
 
 /// Tells of each thing of a sorted list how often it is there.
-pub fn runs<T: PartialEq + Copy>(sorted: impl Iterator<Item = T>, mut tell: impl FnMut(T, u64)) {
-    let mut last: Option<(T, u64)> = None;
+pub fn runs<T: PartialEq + Copy>(sorted: impl Iterator<Item = T>, mut tell: impl FnMut(T, u32)) {
+    let mut last: Option<(T, u32)> = None;
     for thing in sorted {
         match &mut last {
             Some((own, count)) if *own == thing => *count += 1,

@@ -24,10 +24,12 @@ pub mod outcome;
 mod platform;
 pub mod point;
 pub mod population;
+mod rhythm;
 pub mod run;
 pub mod scenario;
 pub mod summary;
 pub mod traffic;
+mod watch;
 pub mod world;
 
 pub use outcome::{Event, Kind, Outcome, Report, RunOutcome};

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::healthy::Healthy;
 use super::scenario::{Line, Scenario, What};
 use super::traffic::Traffic;
+use super::watch::Watch;
 use super::world::{Conditions, Injection};
 use tidegate_decide::schedule::Blocker;
 use tidegate_decide::sources::{fresh_for, heartbeat_of};
@@ -63,6 +64,8 @@ pub struct SimulatedRollout {
     pub ticked: Option<u64>,
     /// Why operators could not start it, once that has been told.
     pub refused: Option<String>,
+    /// Whether a guardrail may come true.
+    pub watch: Watch,
 }
 
 impl SimulatedRollout {
@@ -96,6 +99,7 @@ impl SimulatedRollout {
             stage: plan.stages.first().map_or_else(|| plan.key.clone(), |stage| stage.name.clone()),
             ticked: None,
             refused: None,
+            watch: Watch::new(plan),
         }
     }
 

@@ -14,12 +14,15 @@ use tidegate_controller::{
     Value,
 };
 use tidegate_decide::deployment::Deployment;
+use tidegate_decide::judge::term::Manner;
 use tidegate_model::command::Command;
 use tidegate_model::history::Entry;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::api::{Call, Reply};
 use tidegate_protocol::flush::{Batch, Counted, Flush};
+
+use super::rhythm::CALM_MS;
 
 /// Whose commands an operator's are.
 pub const OPERATOR: &str = "operator";
@@ -42,8 +45,8 @@ pub struct Platform {
     kv: KvTexts,
     /// The number of the isolate's last batch.
     sequence: u64,
-    /// From one evaluation to the next, in milliseconds.
-    evaluate_ms: Option<i64>,
+    /// From one evaluation to the next, in milliseconds, and whether they are put into words.
+    rhythm: Option<(i64, bool)>,
     /// Stands in where the controller knows nothing.
     nothing: Deployment,
 }
@@ -73,14 +76,15 @@ impl Platform {
         std::mem::take(&mut self.history.0)
     }
 
-    /// Lets the controller evaluate so often from now on.
-    pub fn evaluate_every(&mut self, evaluate_ms: i64, now: Instant) {
-        if self.evaluate_ms.replace(evaluate_ms) != Some(evaluate_ms) {
+    /// Lets the controller evaluate so often from now on, in milliseconds, and in words where somebody reads them.
+    pub fn evaluate_every(&mut self, evaluate_ms: i64, explains: bool, now: Instant) {
+        if self.rhythm.replace((evaluate_ms, explains)) != Some((evaluate_ms, explains)) {
             let rhythm = Rhythm {
                 evaluate_ms,
                 evaluate_soon_ms: evaluate_ms,
                 poll_ms: POLL_MS,
                 poll_fresh_ms: POLL_MS,
+                manner: Manner { gap_ms: 2 * CALM_MS, explains },
                 fold_minutes: FOLD_MINUTES,
                 asks: false,
             };

@@ -77,7 +77,7 @@ impl Simulation {
         let life = self.lives.iter().find(|life| life.key == *key)?;
         let live = &self.deployment().rollouts.get(key)?.record.live;
         let metrics = self.deployment().metrics.get(key);
-        let span_ms = (self.at_ms() / SPAN_SHARE).clamp(SPAN_MS_MIN, SPAN_MS_MAX);
+        let span_ms = (self.at_ms() / SPAN_SHARE).clamp(SPAN_MS_MIN, SPAN_MS_MAX).max(self.stepped_ms);
         let minute = minute_of(self.now()).saturating_sub(span_ms.unsigned_abs() / MINUTE_MS.unsigned_abs());
         let figures = |variant: Variant| {
             metrics.map_or_else(Figures::default, |metrics| figures(&metrics.series, minute, variant))

@@ -3,9 +3,11 @@
 
 use std::rc::Rc;
 
-use fastrand::Rng;
+use rand::Rng as _;
+use rand_distr::Distribution as _;
+use rand_distr::weighted::WeightedAliasIndex;
 
-use super::chance::{Picks, normal};
+use super::chance::{Chance, normal};
 use tidegate_decide::assign::{Reason, Visitor, assign};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use tidegate_decide::compiled::{CompiledRollout, GroupIndex};
@@ -36,7 +38,6 @@ pub struct Subject {
     pub sampled: u64,
     /// In which slice comparisons have it.
     pub slice: u8,
-    came_ms: Option<i64>,
 }
 
 /// A request, before it is known what comes of it.
@@ -55,6 +56,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// At which of so many places it is.
+    pub const fn place(&self, places: usize) -> usize {
+        (self.draw as u64 * places as u64 >> 32) as usize
+    }
+
     /// A number from 0 to 1 of this request's own, another for each `of`.
     pub fn share(&self, of: u64) -> f64 {
         let mut hash = u64::from(self.draw) << 32
@@ -77,11 +83,13 @@ pub struct Assigned {
 }
 
 /// All subjects.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Population {
-    /// In no order.
+    /// In the order of their hashes under the seed of samples.
     pub subjects: Vec<Subject>,
-    picks: Picks,
+    /// When each has come last; a time before all others where it has not come yet.
+    came_ms: Vec<i64>,
+    picks: Option<WeightedAliasIndex<f64>>,
 }
 
 /// A rollout as the assignment knows it.
@@ -92,11 +100,11 @@ pub struct Dealt {
 
 impl Population {
     /// So many subjects, and those whom the plans name.
-    pub fn new(count: usize, plans: &[Rc<Plan>], chance: &mut Rng) -> Self {
+    pub fn new(count: usize, plans: &[Rc<Plan>], chance: &mut Chance) -> Self {
         let (sampled, sliced) = (Seed::of(SAMPLE_SALT), Seed::of(SLICES_SALT));
         let subject = |id: &str| {
             let hash = SubjectHash::of(id.as_bytes());
-            Subject { hash, sampled: sampled.hash(hash), slice: sliced.slice(hash), came_ms: None }
+            Subject { hash, sampled: sampled.hash(hash), slice: sliced.slice(hash) }
         };
         let mut named: Vec<&str> = plans
             .iter()
@@ -106,26 +114,33 @@ impl Population {
             .collect();
         named.sort_unstable();
         named.dedup();
-        let mut subjects: Vec<Subject> = named.into_iter().map(subject).collect();
-        let mut weights = vec![1.0; subjects.len()];
+        let mut weighted: Vec<(Subject, f64)> = named.into_iter().map(|id| (subject(id), 1.0)).collect();
         for _ in 0..count {
-            subjects.push(subject(&format!("user-{:016x}", chance.u64(..))));
-            weights.push((ACTIVITY_SIGMA * normal(chance)).exp());
+            let id = format!("user-{:016x}", chance.next_u64());
+            weighted.push((subject(&id), (ACTIVITY_SIGMA * normal(chance)).exp()));
         }
-        Self { picks: Picks::new(&weights), subjects }
+        weighted.sort_by_key(|(subject, _)| subject.sampled);
+        let (subjects, weights): (Vec<Subject>, Vec<f64>) = weighted.into_iter().unzip();
+        Self { came_ms: vec![i64::MIN; subjects.len()], picks: WeightedAliasIndex::new(weights).ok(), subjects }
     }
 
-    /// One request.
-    pub fn request(&mut self, at: Instant, chance: &mut Rng) -> Request {
-        let (now_ms, minute) = (at.as_epoch_ms(), minute_of(at));
-        let index = self.picks.pick(chance);
-        let mut is_page = chance.u32(..).is_multiple_of(PAGE_ONE_IN);
-        if let Some(subject) = self.subjects.get_mut(index) {
-            is_page |= subject.came_ms.is_none_or(|came_ms| now_ms - came_ms > VISIT_MS);
-            subject.came_ms = Some(now_ms);
-        }
-        let draw = chance.u32(..);
-        Request { subject: index, is_page, is_get: is_page || !(draw >> 8).is_multiple_of(WRITE_ONE_IN), draw, minute }
+    /// So many requests, evenly spread over this time, in milliseconds.
+    pub fn requests(&mut self, from: Instant, length_ms: i64, count: usize, chance: &mut Chance) -> Vec<Request> {
+        let Some(picks) = &self.picks else { return Vec::new() };
+        let every_ms = length_ms as f64 / count.max(1) as f64;
+        let request = |index: usize| {
+            let at_ms = from.as_epoch_ms() + (every_ms * index as f64) as i64;
+            let subject = picks.sample(chance);
+            let (draw, page) = (chance.next_u32(), chance.next_u32());
+            let mut is_page = page.is_multiple_of(PAGE_ONE_IN);
+            if let Some(came_ms) = self.came_ms.get_mut(subject) {
+                is_page |= at_ms.saturating_sub(*came_ms) > VISIT_MS;
+                *came_ms = at_ms;
+            }
+            let is_get = is_page || !(draw >> 8).is_multiple_of(WRITE_ONE_IN);
+            Request { subject, is_page, is_get, draw, minute: minute_of(Instant::from_epoch_ms(at_ms)) }
+        };
+        (0..count).map(request).collect()
     }
 
     /// Where everybody stands in each rollout.

@@ -1,23 +1,18 @@
 //! The run, step by step: requests come and are counted, an isolate flushes the counts to the controller, and the
 //! controller's alarm rings at each time that it asks for. What it decides then is its own; nothing of it is decided
 //! here.
-//!
-//! The controller evaluates every ten seconds where it matters when something is noticed: in the first hour of a
-//! rollout, in the hour after the scenario did something to it, and in stages that last seconds. Else it evaluates
-//! every minute while the scenario has something in force, and every other minute while all is well, which is still
-//! less than the break between two evaluations that conditions with `for` allow. A step goes from one evaluation to the
-//! next, unless the scenario has something in between, or the controller changes something.
 
 use std::rc::Rc;
 
-use fastrand::Rng;
+use rand_xoshiro::rand_core::SeedableRng as _;
 
 use super::Settings;
-use super::chance::poisson;
+use super::chance::{Chance, poisson};
 use super::life::SimulatedRollout;
 use super::outcome::{Event, Outcome, Report};
 use super::platform::Platform;
-use super::population::{Assigned, Dealt, Population, Request};
+use super::population::{Assigned, Dealt, Population};
+use super::rhythm::STEP_MS_MIN;
 use super::scenario::{Scenario, What};
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::series::{MINUTE_MS, minute_of};
@@ -27,14 +22,8 @@ use tidegate_model::plan::Plan;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::flush::Counted;
 
-/// A step where it matters.
-const STEP_MS_MIN: i64 = 10_000;
-/// A step while all is well.
-const STEP_MS_MAX: i64 = 2 * MINUTE_MS;
-/// For so long it does.
-const FINE_MS: i64 = 3_600_000;
-/// Stages with a shorter hold are looked at in fine steps.
-const HOLD_MS_MIN: u64 = 600_000;
+/// What is counted of so long is one window.
+const WINDOW_MS: i64 = 2 * MINUTE_MS;
 /// The controller's alarm rings at most so often in a step.
 const ALARMS_MAX: usize = 1_000;
 /// A flush arrives so much before the alarm rings that evaluates what it brings.
@@ -55,13 +44,15 @@ pub struct Simulation {
     pub(super) now: Instant,
     pub(super) settings: Settings,
     until_ms: i64,
-    chance: Rng,
+    chance: Chance,
     population: Population,
     seats: Vec<Vec<Assigned>>,
     /// The revision that each rollout has there.
     revisions: Vec<u64>,
     /// Whether each life goes on.
-    lived: Vec<bool>,
+    pub(super) lived: Vec<bool>,
+    /// How long the last step was, in milliseconds.
+    pub(super) stepped_ms: i64,
     /// The changes up to which the seats are right.
     seated: Option<u64>,
     is_over: bool,
@@ -70,13 +61,13 @@ pub struct Simulation {
 impl Simulation {
     /// The plans of one deployment, and what happens to them.
     pub fn new(plans: &[Plan], scenario: &Scenario, settings: &Settings) -> Self {
-        let mut chance = Rng::with_seed(settings.seed);
+        let mut chance = Chance::seed_from_u64(settings.seed);
         let start = settings.start(plans);
         let mut shared: Vec<Rc<Plan>> = plans.iter().cloned().map(Rc::new).collect();
         shared.sort_by(|one, other| one.key.cmp(&other.key));
         let population = Population::new(settings.subjects, &shared, &mut chance);
         let mut platform = Platform::default();
-        platform.evaluate_every(settings.look_ms.unwrap_or(STEP_MS_MIN), start);
+        platform.evaluate_every(settings.look_ms.unwrap_or(STEP_MS_MIN), true, start);
         let applied = platform.apply(&serde_json::to_string(plans).unwrap_or_default(), start);
         let lives = shared
             .iter()
@@ -99,6 +90,7 @@ impl Simulation {
             seats: Vec::new(),
             revisions: Vec::new(),
             lived: Vec::new(),
+            stepped_ms: 0,
             seated: None,
             is_over: false,
         };
@@ -154,13 +146,19 @@ impl Simulation {
         self.lived = self.lives.iter().map(|life| self.is_lived(life)).collect();
         let from = self.now;
         let evaluate_ms = self.evaluate_ms();
-        self.platform.evaluate_every(evaluate_ms, from);
+        let is_read = self.is_read();
+        self.platform.evaluate_every(evaluate_ms, is_read, from);
         self.seat();
-        let until = self.ring_until(self.step_until(evaluate_ms));
-        let counted = self.traffic(from, until.as_epoch_ms() - from.as_epoch_ms());
+        let wanted = self.ring_until(self.step_until(evaluate_ms));
+        let (counted, reached) = self.traffic(from, wanted);
+        let until = reached.max(self.now);
         self.now = until;
+        self.stepped_ms = until.as_epoch_ms() - from.as_epoch_ms();
         self.report_signals();
         self.platform.flush(counted, self.faults(), Instant::from_epoch_ms(until.as_epoch_ms() - FLUSH_MS));
+        if until < wanted {
+            self.platform.evaluate_every(STEP_MS_MIN, is_read, until);
+        }
         self.platform.ring(until);
         self.take_in();
         self.go_on();
@@ -215,34 +213,6 @@ impl Simulation {
         lived.flat_map(of).collect()
     }
 
-    /// From now to the next evaluation, in milliseconds.
-    fn evaluate_ms(&self) -> i64 {
-        if let Some(look_ms) = self.settings.look_ms {
-            return look_ms;
-        }
-        let at_ms = self.at_ms();
-        let is_recent = |ms: i64| at_ms - ms < FINE_MS;
-        let matters = |life: &SimulatedRollout| {
-            let Some(rollout) = self.deployment().rollouts.get(&life.key) else { return false };
-            let record = &rollout.record;
-            let runs = record.live.phase == Phase::Running && !record.is_waiting;
-            let stage = life.plan.stage_index(record.live.stage.as_str()).and_then(|index| life.plan.stages.get(index));
-            let is_short = stage.and_then(|stage| stage.hold).is_some_and(|hold| hold.as_ms() < HOLD_MS_MIN);
-            let begun_ms = record.begun.as_epoch_ms() - self.start.as_epoch_ms();
-            runs && (is_short || is_recent(begun_ms)) || life.harmed_ms.is_some_and(is_recent)
-        };
-        let is_harmed = |life: &SimulatedRollout| {
-            life.turns.iter().any(|turn| turn.is_on && !turn.is_over && !turn.line.what.is_by_hand())
-        };
-        let wanted_ms = match () {
-            () if self.lives.iter().any(matters) => STEP_MS_MIN,
-            () if self.lives.iter().any(is_harmed) => MINUTE_MS,
-            () => STEP_MS_MAX,
-        };
-        // Evaluations are at whole minutes, as windows are.
-        wanted_ms - self.now.as_epoch_ms().rem_euclid(wanted_ms)
-    }
-
     /// Deals the subjects out, where anything has changed.
     fn seat(&mut self) {
         if self.seated == Some(self.changes) {
@@ -258,27 +228,43 @@ impl Simulation {
     }
 
     /// Lets requests come, to where the state at the beginning of the step deals them out: isolates learn of a new
-    /// one within a second or two. Returns what is counted of them.
-    fn traffic(&mut self, from: Instant, length_ms: i64) -> Vec<Counted> {
-        let count = poisson(&mut self.chance, self.settings.requests_per_hour * length_ms as f64 / 3_600_000.0);
-        let moment = |index: usize| {
-            Instant::from_epoch_ms(
-                from.as_epoch_ms()
-                    + length_ms * i64::try_from(index).unwrap_or_default() / i64::try_from(count).unwrap_or(i64::MAX),
-            )
-        };
-        let requests: Vec<Request> =
-            (0..count).map(|index| self.population.request(moment(index), &mut self.chance)).collect();
+    /// one within a second or two. Returns what is counted of them, and until when they came: a calm step ends as soon as
+    /// it is calm no longer.
+    fn traffic(&mut self, from: Instant, until: Instant) -> (Vec<Counted>, Instant) {
+        let is_calm = self.settings.look_ms.is_none() && self.is_calm();
+        let window_ms = if is_calm { self.calm_window_ms() } else { WINDOW_MS };
         let mut flushed = Vec::new();
-        let lived = self.lives.iter_mut().zip(&self.seats).zip(&self.revisions).zip(&self.lived);
-        for ((life, seats), revision) in lived.filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
-            let (window, compared) =
-                life.traffic.count(&requests, &self.population, seats, minute_of(from), *revision, &mut self.chance);
-            if !window.sides.is_empty() {
-                flushed.push(Counted { rollout: life.key.clone(), window, compared });
+        let mut at_ms = from.as_epoch_ms();
+        while at_ms < until.as_epoch_ms() {
+            let end_ms = (at_ms - at_ms.rem_euclid(window_ms) + window_ms).min(until.as_epoch_ms());
+            self.window(Instant::from_epoch_ms(at_ms), end_ms - at_ms, &mut flushed);
+            at_ms = end_ms;
+            if is_calm && !self.is_calm() {
+                break;
             }
         }
-        flushed
+        // An isolate says once in a flush what comparisons may use.
+        for life in &mut self.lives {
+            if let Some(last) = flushed.iter_mut().rev().find(|counted| counted.rollout == life.key) {
+                last.compared = life.traffic.compared();
+            }
+        }
+        (flushed, Instant::from_epoch_ms(at_ms))
+    }
+
+    /// The same for one window.
+    fn window(&mut self, from: Instant, length_ms: i64, flushed: &mut Vec<Counted>) {
+        let count = poisson(&mut self.chance, self.settings.requests_per_hour * length_ms as f64 / 3_600_000.0);
+        let requests = self.population.requests(from, length_ms, count, &mut self.chance);
+        let lived = self.lives.iter_mut().zip(&self.seats).zip(&self.revisions).zip(&self.lived);
+        for ((life, seats), revision) in lived.filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
+            let window =
+                life.traffic.count(&requests, &self.population, seats, minute_of(from), *revision, &mut self.chance);
+            if !window.sides.is_empty() {
+                life.watch.note(&life.plan, &window);
+                flushed.push(Counted { rollout: life.key.clone(), window, compared: SlicedCounts::default() });
+            }
+        }
     }
 
     /// Does what the scenario has for now.

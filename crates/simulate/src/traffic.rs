@@ -1,27 +1,29 @@
 //! What comes of the requests of one step in one rollout, counted as an isolate counts it: a request once
 //! for the side that was asked, everywhere and at its endpoint; and for comparisons, of each subject that
 //! the hash assigned, a minute's exposure and failure at most.
+//!
+//! A life has millions of requests, and nothing comes of nearly all of them. So a request only marks its subject as
+//! seen and picks what comes of it; who was exposed is counted at the end of each minute, and how long answers took,
+//! which depends on nobody, is picked when the window is closed ([`closing`]).
 
 mod closing;
 
-use fastrand::Rng;
-
-use super::chance::Spread;
-use super::counts::{Acc, Asked, Came, pack};
-use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VALUE_SIGMA, VITAL_SIGMA, terms};
-use super::population::{Assigned, Population, Request};
-use super::world::Conditions;
+use fixedbitset::FixedBitSet;
+use rand::RngExt as _;
 use tidegate_decide::judge::adoption::VIEW;
 use tidegate_decide::judge::comparing::questions;
 use tidegate_model::Name;
 use tidegate_model::condition::{Metric, Vital};
-use tidegate_model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
+use tidegate_model::measured::{Measure, Quantity, Seen, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 
-const SIDES: [Variant; 2] = [Variant::Legacy, Variant::New];
-/// Where errors cluster, one in so many subjects has all of them.
-const CLUSTER_ONE_IN: u64 = 20;
+use super::chance::{Chance, Spread};
+use super::counts::{Asked, Came, Fate, Observed, Place, Troubles};
+use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VALUE_SIGMA, VITAL_SIGMA, terms};
+use super::population::{Assigned, Population, Request};
+use super::world::Conditions;
+
 /// Who gives up has waited so many times as long as an answer takes.
 pub const WAITED: f64 = 5.0;
 
@@ -44,64 +46,76 @@ pub struct Traffic {
     has_rescue: bool,
     /// The healthy shares of what comes of requests.
     healthy_rates: [f64; RATES.len()],
-    /// The measure of how long those waited who gave up, where a condition is about it.
-    waited: Option<usize>,
-    /// Latency first, then what browsers measure.
-    measures: Vec<Measure>,
-    /// By measure and side: of latency for each place, of the others one.
-    spreads: Vec<[Vec<Spread>; 2]>,
-    /// By measure: at which places a comparison asks for it.
-    compared: Vec<Vec<usize>>,
+    /// What is measured as a distribution: latency first.
+    measured: Vec<Measured>,
     asked: Vec<Asked>,
     /// The event of all who report, where the plan asks for it.
     view: Option<Name>,
-    events: Vec<Name>,
+    /// The events of the plan, and who on new reports each.
+    events: Vec<(Name, FixedBitSet)>,
     conditions: Conditions,
-    accs: [Vec<Acc>; 2],
-    is_exposed: Vec<bool>,
+    /// Whether it is known who reports the events under these conditions.
+    has_reporters: bool,
+    /// By side: what was counted elsewhere, then at each endpoint.
+    places: [Vec<Place>; 2],
+    /// By side: what has come of requests everywhere, then at each endpoint.
+    troubles: [Vec<Troubles>; 2],
+    seen: SeenSubjects,
     /// What has come of it.
     pub toll: Toll,
+}
+
+/// Who has come.
+struct SeenSubjects {
+    /// In the minute under way.
+    minute: FixedBitSet,
+    /// The same at each endpoint where a comparison asks for it: the endpoint's place first.
+    places: Vec<(usize, FixedBitSet)>,
+    /// In the window under way.
+    window: FixedBitSet,
+    /// Those of them whose browsers reported.
+    reporting: FixedBitSet,
+    /// On new, ever.
+    exposed: FixedBitSet,
+}
+
+/// Whose request it is, and where it goes.
+struct Who {
+    side: usize,
+    place: usize,
+    sampled: u64,
+    /// The slice of whom comparisons may use.
+    slice: Option<u8>,
+}
+
+/// A distribution that a condition is about.
+struct Measured {
+    of: Measure,
+    /// Of what there are values.
+    kind: Observed,
+    /// By side: of latency for each place, of the others one.
+    spreads: [Vec<Spread>; 2],
+    /// At which places a comparison asks for it: by side, slice and bucket, packed.
+    compared: Vec<(usize, [Vec<u32>; 2])>,
 }
 
 impl Traffic {
     /// The traffic of a plan's rollout among so many subjects.
     pub fn new(plan: &Plan, healthy: &Healthy, conditions: Conditions, subjects: usize) -> Self {
-        let is_wanted =
-            |vital: Vital| terms(plan).any(|term| matches!(term.metric, Metric::Vital(own, _) if own == vital));
-        let has_waited = terms(plan).any(|term| matches!(term.metric, Metric::Waited(_)));
-        let vitals = Vital::ALL.into_iter().filter(|vital| is_wanted(*vital)).map(Measure::Vital);
-        let timings = healthy.timings.iter().map(|(name, _)| Measure::Timing(name.clone()));
-        let values = healthy.values.iter().map(|(name, _)| Measure::Value(name.clone()));
-        let measures: Vec<Measure> = std::iter::once(Measure::Latency)
-            .chain(vitals)
-            .chain(timings)
-            .chain(values)
-            .chain(has_waited.then_some(Measure::Waited))
-            .collect();
-        let waited = measures.iter().position(|measure| *measure == Measure::Waited);
         let endpoints: Vec<Name> = plan.endpoints.0.iter().map(|(name, _)| name.clone()).collect();
         let place = |endpoint: Option<&Name>| {
             endpoint.and_then(|name| endpoints.iter().position(|own| own == name)).map_or(0, |index| index + 1)
         };
-        let mut compared = vec![Vec::new(); measures.len()];
+        let mut measured = measured(plan, healthy);
         let mut asked: Vec<Asked> = Vec::new();
         let (guardrails, gates) = questions(plan);
         for question in guardrails.iter().chain(&gates) {
             let place = place(question.endpoint.as_ref());
-            let measure = match &question.metric {
-                Metric::Latency(_) => Some(Measure::Latency),
-                Metric::Vital(vital, _) => Some(Measure::Vital(*vital)),
-                Metric::Timing(name, _) => Some(Measure::Timing(name.clone())),
-                Metric::Value(name, _) => Some(Measure::Value(name.clone())),
-                Metric::Waited(_) => Some(Measure::Waited),
-                _ => None,
-            };
-            if let Some(places) = measure
-                .and_then(|measure| measures.iter().position(|own| *own == measure))
-                .and_then(|index| compared.get_mut(index))
-                && !places.contains(&place)
+            let distribution = question.metric.distribution().map(|(measure, _)| measure);
+            if let Some(own) = measured.iter_mut().find(|own| Some(&own.of) == distribution.as_ref())
+                && own.compared.iter().all(|(compared, _)| *compared != place)
             {
-                places.push(place);
+                own.compared.push((place, Default::default()));
             }
             let quantities = question.quantities().map(|(exposures, events)| [exposures, events]);
             for of in quantities.into_iter().flatten() {
@@ -110,32 +124,36 @@ impl Traffic {
                 }
             }
         }
-        let acc = Acc::new(measures.len());
-        let accs = vec![acc; endpoints.len() + 1];
-        let view = if terms(plan)
-            .any(|term| matches!(term.metric, Metric::Adoption | Metric::Event(_) | Metric::Reporters(_)))
-        {
-            VIEW.parse().ok()
-        } else {
-            None
-        };
-        let events = healthy.events.iter().map(|(name, _)| name.clone()).collect();
-        let has_rescue =
-            plan.upstreams.as_ref().is_some_and(|upstreams| upstreams.rescue != tidegate_model::plan::Rescue::Off);
+        let is_told = |metric: &Metric| matches!(metric, Metric::Adoption | Metric::Event(_) | Metric::Reporters(_));
+        let view = VIEW.parse().ok().filter(|_| terms(plan).any(|term| is_told(&term.metric)));
+        let nobody = FixedBitSet::with_capacity(subjects);
+        let of_place = |asked: &Asked| (asked.of == Quantity::Errors && asked.place > 0).then_some(asked.place);
+        let seen_at = asked.iter().filter_map(of_place).map(|place| (place, nobody.clone())).collect();
+        let keeps = |kind: Observed| measured.iter().any(|own| own.kind == kind && !own.compared.is_empty());
+        let places = vec![Place::new(Observed::ALL.map(keeps)); endpoints.len() + 1];
+        let troubles = vec![Troubles::default(); endpoints.len() + 1];
         let mut traffic = Self {
             endpoints,
-            has_rescue,
+            has_rescue: plan
+                .upstreams
+                .as_ref()
+                .is_some_and(|upstreams| upstreams.rescue != tidegate_model::plan::Rescue::Off),
             healthy_rates: healthy.rates,
-            waited,
-            measures,
-            spreads: Vec::new(),
-            compared,
+            measured,
             asked,
             view,
-            events,
+            events: healthy.events.iter().map(|(name, _)| (name.clone(), nobody.clone())).collect(),
             conditions,
-            accs: [accs.clone(), accs],
-            is_exposed: vec![false; subjects],
+            has_reporters: false,
+            places: [places.clone(), places],
+            troubles: [troubles.clone(), troubles],
+            seen: SeenSubjects {
+                minute: nobody.clone(),
+                places: seen_at,
+                window: nobody.clone(),
+                reporting: nobody.clone(),
+                exposed: nobody,
+            },
             toll: Toll::default(),
         };
         traffic.spread();
@@ -146,17 +164,22 @@ impl Traffic {
     pub fn suffer(&mut self, conditions: Conditions) {
         if self.conditions != conditions {
             self.conditions = conditions;
+            self.has_reporters = false;
             self.spread();
         }
     }
 
     fn spread(&mut self) {
+        for (side, places) in self.places.iter_mut().enumerate() {
+            for (index, place) in places.iter_mut().enumerate() {
+                place.fate = Fate::of(&self.conditions, side, index);
+            }
+        }
         let Conditions { latency, vitals, timings, values, .. } = &self.conditions;
         let (mut named, mut valued) = (0, 0);
-        let mut spreads = Vec::new();
-        for measure in &self.measures {
+        for measured in &mut self.measured {
             let medians = |side: usize| -> Vec<f64> {
-                match measure {
+                match &measured.of {
                     Measure::Latency => latency.get(side).cloned().unwrap_or_default(),
                     Measure::Vital(vital) => Vital::ALL
                         .iter()
@@ -174,20 +197,31 @@ impl Traffic {
                     }
                 }
             };
-            let sigma = match measure {
+            let sigma = match measured.of {
                 Measure::Latency => LATENCY_SIGMA,
                 Measure::Value(_) => VALUE_SIGMA,
                 _ => VITAL_SIGMA,
             };
             let of = |side: usize| medians(side).into_iter().map(|median| Spread::around(median, sigma)).collect();
-            spreads.push([of(0), of(1)]);
-            named += usize::from(matches!(measure, Measure::Timing(_)));
-            valued += usize::from(matches!(measure, Measure::Value(_)));
+            measured.spreads = [of(0), of(1)];
+            named += usize::from(matches!(measured.of, Measure::Timing(_)));
+            valued += usize::from(matches!(measured.of, Measure::Value(_)));
         }
-        self.spreads = spreads;
     }
 
-    /// Counts the requests of one step, which go into the window of its first minute.
+    /// Finds out who on new reports each event: who does so once does so always, and for each event others do.
+    fn note_reporters(&mut self, population: &Population) {
+        for (index, ((_, reporters), share)) in self.events.iter_mut().zip(&self.conditions.events).enumerate() {
+            reporters.clear();
+            for (at, subject) in population.subjects.iter().enumerate() {
+                let own = subject.sampled.rotate_left(17 * (index as u32 + 1)) as f64 / u64::MAX as f64;
+                reporters.set(at, own < *share);
+            }
+        }
+        self.has_reporters = true;
+    }
+
+    /// Counts the requests of one window, in their order.
     pub fn count(
         &mut self,
         requests: &[Request],
@@ -195,40 +229,62 @@ impl Traffic {
         seats: &[Assigned],
         minute: u64,
         revision: u64,
-        chance: &mut Rng,
-    ) -> (Window, SlicedCounts) {
-        let mut window = Window::at(minute, revision);
+        chance: &mut Chance,
+    ) -> Window {
+        if !self.has_reporters {
+            self.note_reporters(population);
+        }
+        let mut at = minute;
         for request in requests {
+            if request.minute != at {
+                self.close_minute(population, seats);
+                at = request.minute;
+            }
             let (Some(subject), Some(seat)) = (population.subjects.get(request.subject), seats.get(request.subject))
             else {
                 continue;
             };
-            let side = usize::from(seat.is_new);
-            if self.conditions.is_empty.get(side).copied().unwrap_or_default() {
-                continue;
-            }
-            let variant = if seat.is_new { Variant::New } else { Variant::Legacy };
-            let seen = Seen::new(subject.sampled, variant, seat.is_compared);
-            window.subjects.add(seen);
-            let slice = seat.is_compared.then_some(subject.slice);
-            let is_reported = self.answer(request, side, subject.sampled, slice, chance);
-            if is_reported {
-                self.view(&mut window, seen);
-                self.browse(request, side, slice, chance);
-                if seat.is_new {
-                    self.report(&mut window, seen, subject.sampled, slice);
-                }
-            }
+            let who = Who {
+                side: usize::from(seat.is_new),
+                place: request.place(self.endpoints.len() + 1),
+                sampled: subject.sampled,
+                slice: seat.is_compared.then_some(subject.slice),
+            };
+            self.answer(request, &who, chance);
         }
-        self.close(window)
+        self.close_minute(population, seats);
+        self.close(Window::at(minute, revision), population, seats, chance)
     }
 
-    /// What the side makes of a request; whether a browser reports of it.
-    fn answer(&mut self, request: &Request, side: usize, sampled: u64, slice: Option<u8>, chance: &mut Rng) -> bool {
-        let place = request.draw as usize % (self.endpoints.len() + 1);
-        let is_down = self.conditions.is_down.get(side).copied().unwrap_or_default();
-        let is_refused = !is_down && chance.f64() < self.error_rate(side, place, sampled);
-        let [client_error, timeout, abandoned, broken] = self.others(request, side, place);
+    /// What the side makes of a request.
+    fn answer(&mut self, request: &Request, who: &Who, chance: &mut Chance) {
+        let Some(place) = self.places.get_mut(who.side).and_then(|places| places.get_mut(who.place)) else { return };
+        if place.fate.is_empty {
+            return;
+        }
+        place.requests += 1;
+        self.seen.minute.insert(request.subject);
+        for (_, subjects) in self.seen.places.iter_mut().filter(|(own, _)| *own == who.place) {
+            subjects.insert(request.subject);
+        }
+        // One number is enough to see that nothing comes of a request, as of nearly all.
+        let is_refused = chance.random::<f64>() < place.fate.error_rate(who.sampled);
+        let is_well = if is_refused || place.fate.is_eventful(request) {
+            self.trouble(request, who, is_refused, chance)
+        } else {
+            place.observe(Observed::Answers, who.slice);
+            true
+        };
+        if request.is_page && is_well {
+            self.browse(request, who, chance);
+        }
+    }
+
+    /// What comes of a request that not all is well with; whether its page reports all the same.
+    fn trouble(&mut self, request: &Request, who: &Who, is_refused: bool, chance: &mut Chance) -> bool {
+        let is_down = self.conditions.is_down.get(who.side).copied().unwrap_or_default();
+        let is_refused = is_refused && !is_down;
+        let [client_error, timeout, abandoned, broken] = self.others(request, who);
         let is_abandoned = abandoned.is_some() && !is_down;
         let is_refused = is_refused && !is_abandoned;
         let is_timeout = timeout.is_some() && !is_down && !is_abandoned;
@@ -236,64 +292,50 @@ impl Traffic {
         let is_client_error = client_error.is_some() && !is_late && !is_abandoned;
         let is_broken = broken.is_some() && !is_late && !is_abandoned;
         let is_error = is_late || is_broken;
+        // What comes of a healthy request is nobody's trouble.
+        let is_trouble = is_client_error && client_error == Some(true) || is_abandoned && abandoned == Some(true);
+        let is_rescued = is_late && who.side == 1 && self.has_rescue && request.is_get;
+        if who.side == 1 {
+            let is_legacy_no_help = is_rescued && chance.random::<f64>() < self.legacy_error_rate(who);
+            self.toll.rescued += u64::from(is_rescued);
+            self.toll.failed += u64::from(is_error && !is_rescued || is_legacy_no_help || is_trouble);
+        }
+        if is_abandoned {
+            self.observe(Observed::Abandoned, who);
+        } else if !is_down && !is_timeout {
+            self.observe(Observed::Answers, who);
+        }
         let came = Came {
             is_error,
             others: [is_client_error, is_timeout, is_abandoned, is_broken],
             is_refused: is_refused && !is_timeout,
+            is_rescued,
         };
-        // What comes of a healthy request is nobody's trouble.
-        let is_trouble = is_client_error && client_error == Some(true) || is_abandoned && abandoned == Some(true);
-        let is_rescued = is_late && side == 1 && self.has_rescue && request.is_get;
-        if side == 1 {
-            self.toll.on_new += 1;
-            if let Some(is_exposed) = self.is_exposed.get_mut(request.subject).filter(|is_exposed| !**is_exposed) {
-                *is_exposed = true;
-                self.toll.exposed += 1;
-            }
-            let is_legacy_no_help = is_rescued && chance.f64() < self.error_rate(0, place, sampled);
-            self.toll.rescued += u64::from(is_rescued);
-            self.toll.failed += u64::from(is_error && !is_rescued || is_legacy_no_help || is_trouble);
-        }
-        let latency = if is_down { None } else { self.pick(0, side, place, chance) };
-        let latency = latency.filter(|_| !is_abandoned && !is_timeout);
-        let waited = self.waited.filter(|_| is_abandoned).and_then(|index| self.pick(index, side, place, chance));
-        for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
-            if let Some(acc) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)) {
-                acc.add(request, &came, self.is_exposed.len());
-                acc.rescued += u64::from(is_rescued);
-                if let (Some(bucket), Some(values)) = (latency, acc.values.first_mut()) {
-                    values.push(pack(bucket, slice));
-                }
-                if let (Some(bucket), Some(values)) = (waited, self.waited.and_then(|index| acc.values.get_mut(index)))
-                {
-                    values.push(pack(bucket, slice));
-                }
+        self.note(request, who, &came);
+        !is_error && !is_abandoned && !is_trouble
+    }
+
+    /// Counts what has come of a request.
+    fn note(&mut self, request: &Request, who: &Who, came: &Came) {
+        let subjects = self.seen.window.len();
+        for at in [Some(0), Some(who.place).filter(|place| *place > 0)].into_iter().flatten() {
+            if let Some(troubles) = self.troubles.get_mut(who.side).and_then(|places| places.get_mut(at)) {
+                troubles.add(request, came, subjects);
             }
         }
-        if let Some(slice) = slice {
-            for asked in self
-                .asked
-                .iter_mut()
-                .filter(|asked| asked.is_of_requests() && (asked.place == 0 || asked.place == place))
-            {
-                asked.add_request(
-                    side,
-                    slice,
-                    request,
-                    &came,
-                    Seen::new(sampled, if side == 1 { Variant::New } else { Variant::Legacy }, true),
-                );
-            }
+        let Some(slice) = who.slice else { return };
+        let seen = Seen::new(who.sampled, if who.side == 1 { Variant::New } else { Variant::Legacy }, true);
+        for asked in self.asked.iter_mut().filter(|asked| asked.is_at(who.place) && asked.is_of_requests()) {
+            asked.add_request(who.side, slice, request, came, seen);
         }
-        request.is_page && !is_error && !is_abandoned && !is_trouble
     }
 
     /// What beside an error comes of a request, in the order of [`RATES`]; of what does, whether more than
     /// the healthy share would have had it.
-    fn others(&self, request: &Request, side: usize, place: usize) -> [Option<bool>; RATES.len()] {
+    fn others(&self, request: &Request, who: &Who) -> [Option<bool>; RATES.len()] {
         let mut of = 0;
         self.conditions.rates.each_ref().map(|rates| {
-            let rate = rates.get(side).and_then(|rates| rates.get(place)).copied().unwrap_or_default();
+            let rate = rates.get(who.side).and_then(|rates| rates.get(who.place)).copied().unwrap_or_default();
             let healthy = self.healthy_rates.get(of).copied().unwrap_or_default();
             let share = request.share(of as u64);
             of += 1;
@@ -301,75 +343,42 @@ impl Traffic {
         })
     }
 
-    fn error_rate(&self, side: usize, place: usize, sampled: u64) -> f64 {
-        let rate = self.conditions.errors.get(side).and_then(|rates| rates.get(place)).copied().unwrap_or_default();
-        match (self.conditions.is_clustered, (sampled >> 7).is_multiple_of(CLUSTER_ONE_IN)) {
-            (false, _) => rate,
-            (true, true) => rate * CLUSTER_ONE_IN as f64,
-            (true, false) => 0.0,
-        }
+    fn legacy_error_rate(&self, who: &Who) -> f64 {
+        let place = self.places.first().and_then(|places| places.get(who.place));
+        place.map_or(0.0, |place| place.fate.error_rate(who.sampled))
     }
 
-    fn pick(&self, measure: usize, side: usize, place: usize, chance: &mut Rng) -> Option<i16> {
-        let spreads = self.spreads.get(measure)?.get(side)?;
-        spreads.get(place).or_else(|| spreads.first()).map(|spread| spread.pick(chance))
-    }
-
-    /// What a page view measures in the browser.
-    fn browse(&mut self, request: &Request, side: usize, slice: Option<u8>, chance: &mut Rng) {
-        let place = request.draw as usize % (self.endpoints.len() + 1);
-        let js_errors = chance.f64() < self.conditions.js_errors.get(side).copied().unwrap_or_default();
-        for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
-            if let Some(acc) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)) {
-                acc.pages += 1;
-                acc.failed_pages += u64::from(js_errors);
-                acc.js_errors += u64::from(js_errors);
-            }
+    /// A page whose browser reports.
+    fn browse(&mut self, request: &Request, who: &Who, chance: &mut Chance) {
+        let js_error = chance.random::<f64>() < self.conditions.js_errors.get(who.side).copied().unwrap_or_default();
+        self.seen.reporting.insert(request.subject);
+        self.observe(Observed::Pages, who);
+        if let Some(place) = self.place(who).filter(|_| js_error) {
+            place.js_errors += 1;
         }
-        for measure in (1..self.measures.len()).filter(|measure| self.waited != Some(*measure)) {
-            let Some(bucket) = self.pick(measure, side, 0, chance) else { continue };
-            for at in [Some(0), Some(place).filter(|place| *place > 0)].into_iter().flatten() {
-                if let Some(values) = self.accs.get_mut(side).and_then(|accs| accs.get_mut(at)?.values.get_mut(measure))
-                {
-                    values.push(pack(bucket, slice));
+        let Some(slice) = who.slice else { return };
+        for asked in self.asked.iter_mut().filter(|asked| asked.is_at(who.place)) {
+            match &asked.of {
+                Quantity::JsErrors => asked.add(who.side, slice, 1, u32::from(js_error)),
+                Quantity::Event(name) if who.side == 1 => {
+                    let reporters = self.events.iter().find(|(own, _)| own == name).map(|(_, reporters)| reporters);
+                    let does = reporters.is_some_and(|reporters| reporters.contains(request.subject));
+                    asked.add(1, slice, 0, u32::from(does));
                 }
-            }
-        }
-        if let Some(slice) = slice {
-            for asked in self
-                .asked
-                .iter_mut()
-                .filter(|asked| asked.of == Quantity::JsErrors && (asked.place == 0 || asked.place == place))
-            {
-                asked.add(side, slice, 1, u32::from(js_errors));
+                _ => {}
             }
         }
     }
 
-    /// Somebody reports.
-    fn view(&self, window: &mut Window, seen: Seen) {
-        if let Some(sample) = self.view.as_ref().and_then(|view| window.event_mut(view)) {
-            sample.add(seen);
+    /// Takes note of a value, which is picked when the window is closed.
+    fn observe(&mut self, kind: Observed, who: &Who) {
+        if let Some(place) = self.place(who) {
+            place.observe(kind, who.slice);
         }
     }
 
-    /// The events that a page view on new tells of.
-    fn report(&mut self, window: &mut Window, seen: Seen, sampled: u64, slice: Option<u8>) {
-        for (index, name) in self.events.iter().enumerate() {
-            let share = self.conditions.events.get(index).copied().unwrap_or_default();
-            // Who does so once does so always; for each event others do.
-            let own = sampled.rotate_left(17 * (index as u32 + 1)) as f64 / u64::MAX as f64;
-            if own >= share {
-                continue;
-            }
-            if let Some(sample) = window.event_mut(name) {
-                sample.add(seen);
-            }
-            if let Some(slice) = slice {
-                let is_it = |asked: &&mut Asked| matches!(&asked.of, Quantity::Event(of) if of == name);
-                self.asked.iter_mut().filter(is_it).for_each(|asked| asked.add(1, slice, 0, 1));
-            }
-        }
+    fn place(&mut self, who: &Who) -> Option<&mut Place> {
+        self.places.get_mut(who.side)?.get_mut(who.place)
     }
 
     /// Lets so many different subjects on new report an event, in this window.
@@ -384,10 +393,31 @@ impl Traffic {
         let on_new = population.subjects.iter().zip(seats).filter(|(_, seat)| seat.is_new);
         for (subject, seat) in on_new.take(count) {
             let seen = Seen::new(subject.sampled, Variant::New, seat.is_compared);
-            self.view(window, seen);
-            if let Some(sample) = window.event_mut(name) {
-                sample.add(seen);
+            for event in self.view.iter().chain([name]) {
+                if let Some(sample) = window.event_mut(event) {
+                    sample.add(seen);
+                }
             }
         }
     }
+}
+
+/// The distributions that a plan's conditions are about; latency is always measured.
+fn measured(plan: &Plan, healthy: &Healthy) -> Vec<Measured> {
+    let is_wanted =
+        |measure: &Measure| terms(plan).any(|term| term.metric.distribution().is_some_and(|(own, _)| own == *measure));
+    let vitals = Vital::ALL.into_iter().map(Measure::Vital).filter(is_wanted);
+    let timings = healthy.timings.iter().map(|(name, _)| Measure::Timing(name.clone()));
+    let waited = Some(Measure::Waited).filter(is_wanted);
+    let values = healthy.values.iter().map(|(name, _)| Measure::Value(name.clone()));
+    let all = std::iter::once(Measure::Latency).chain(vitals).chain(timings).chain(values).chain(waited);
+    let of = |of: Measure| {
+        let kind = match of {
+            Measure::Latency => Observed::Answers,
+            Measure::Waited => Observed::Abandoned,
+            Measure::Vital(_) | Measure::Timing(_) | Measure::Value(_) => Observed::Pages,
+        };
+        Measured { of, kind, spreads: Default::default(), compared: Vec::new() }
+    };
+    all.map(of).collect()
 }

@@ -127,6 +127,15 @@ pub fn forecast(plan: &Plan, basis: &Basis<'_>) -> Forecast {
     forecast
 }
 
+/// How often an hour chance alone makes an absolute guardrail fire, by stage; `None` where nobody can foretell it.
+pub fn alarms_per_hour(plan: &Plan, guardrail: &Guardrail, basis: &Basis<'_>) -> Option<Vec<(Name, f64)>> {
+    if guardrail.when.terms.iter().any(|term| term.bound.is_legacy()) {
+        return None;
+    }
+    let odds = odds(plan, basis, guardrail, &guardrail.when)?;
+    Some(odds.0.into_iter().map(|own| (own.stage, own.per_hour)).collect())
+}
+
 impl Forecast {
     /// The alarms that come too often.
     pub fn frequent(&self) -> impl Iterator<Item = &Alarm> {

@@ -16,15 +16,22 @@ pub const VIEW: &str = "view";
 /// The share of the reporters who are among the users too; `None` where nobody reports.
 pub fn share(reporters: &Sample, users: &Sample) -> Option<f64> {
     let end = end(reporters).min(end(users));
-    let upto = |sample: &Sample| {
-        let mut hashes: Vec<u64> = sample.iter().map(|seen| seen.hash).filter(|hash| *hash <= end).collect();
-        // Who was seen on both sides stands there twice.
-        hashes.dedup();
-        hashes
-    };
-    let (reporters, users) = (upto(reporters), upto(users));
-    let both = reporters.iter().filter(|hash| users.binary_search(hash).is_ok()).count();
-    (!reporters.is_empty()).then(|| both as f64 / reporters.len() as f64)
+    let (mut reporters, mut users) = (hashes(reporters, end), hashes(users, end).peekable());
+    let (mut all, mut both) = (0_u64, 0_u64);
+    // Both ascend.
+    reporters.by_ref().for_each(|reporter| {
+        while users.next_if(|user| *user < reporter).is_some() {}
+        all += 1;
+        both += u64::from(users.peek() == Some(&reporter));
+    });
+    (all > 0).then(|| both as f64 / all as f64)
+}
+
+/// The hashes of a sample up to this one, ascending; who was seen on both sides stands there once.
+fn hashes(sample: &Sample, end: u64) -> impl Iterator<Item = u64> {
+    let mut last = None;
+    let hashes = sample.iter().map(|seen| seen.hash).take_while(move |hash| *hash <= end);
+    hashes.filter(move |hash| last.replace(*hash) != Some(*hash))
 }
 
 /// The hash up to which a sample has everybody.

@@ -17,7 +17,6 @@ use crate::series::{Series, Span, minute_of};
 use tidegate_model::condition::{Metric, Op, Term};
 use tidegate_model::measured::sketch::shift;
 use tidegate_model::measured::{Measure, Quantity, Sketch, SlicedCounts};
-use tidegate_model::number::Plain;
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Duration, Instant, Name};
@@ -80,7 +79,7 @@ impl ComparisonKey {
     pub fn key(&self) -> String {
         let sign = if self.direction == Direction::More { '>' } else { '<' };
         let endpoint = self.endpoint.as_ref().map(|endpoint| format!("@{endpoint}")).unwrap_or_default();
-        format!("{}{endpoint} {sign} {}", self.metric, Plain(self.theta))
+        format!("{}{endpoint} {sign} {}", self.metric, self.theta)
     }
 
     /// Whether legacy's quantile is the same for both: it is looked up once.

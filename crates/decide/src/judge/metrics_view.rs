@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::adoption::{self, VIEW};
+use super::term::Manner;
 use crate::series::{MINUTE_MS, Series, Span, minute_of};
 use crate::signals::{Signals, before};
 use crate::sources::{fresh_for, heartbeat_of};
@@ -42,6 +43,8 @@ pub struct MetricsView<'a> {
     pub arrived_at: Option<Instant>,
     /// The time.
     pub now: Instant,
+    /// How it is evaluated.
+    pub manner: Manner,
     /// How long after a stage's entry nothing counts, for the condition that is read for.
     pub after: Option<Duration>,
 }

@@ -151,8 +151,13 @@ impl Judge {
             alpha: share(of_guardrails, alpha),
             then: None,
         };
-        evaluation.guardrails =
-            plan.guardrails_in_force().map(|guardrail| watched(&mut evaluator, guardrail)).collect();
+        evaluation.guardrails = plan
+            .guardrails_in_force()
+            .map(|guardrail| match watched(&mut evaluator, guardrail) {
+                judgement if judgement.verdict == Verdict::Fail => in_words(&mut evaluator, guardrail, judgement),
+                judgement => judgement,
+            })
+            .collect();
         evaluator.alpha = share(of_gates / 2, alpha);
         let stage = plan.stage_index(record.live.stage.as_str());
         evaluation.gates = stage.map_or_else(Vec::new, |stage| {
@@ -238,6 +243,16 @@ fn watched(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail) -> Judgemen
     judgement
 }
 
+/// The same with its words, where it has none yet: what comes true is told to people.
+fn in_words(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail, judgement: Judgement) -> Judgement {
+    if std::mem::replace(&mut evaluator.metrics_view.manner.explains, true) {
+        return judgement;
+    }
+    let judgement = watched(evaluator, guardrail);
+    evaluator.metrics_view.manner.explains = false;
+    judgement
+}
+
 /// What a gate says now: `pass` where its condition is true.
 fn passed(evaluator: &mut Evaluator<'_, '_>, gate: &Gate) -> Judgement {
     judged(evaluator, &gate.when, gate.after, true)
@@ -253,9 +268,12 @@ fn judged(
         return Judgement { text: explain::warming_up(&after.to_string()), ..Judgement::default() };
     }
     evaluator.metrics_view.after = after;
+    let explains = evaluator.metrics_view.manner.explains;
     let mut answer = |term: &Term| {
         let (truth, mut figure) = if is_gate { evaluator.gate(term) } else { evaluator.guardrail(term) };
-        figure.text = explain::figure(&figure);
+        if explains {
+            figure.text = explain::figure(&figure);
+        }
         (truth, figure)
     };
     let answers: Vec<(Truth, Figure)> = condition.terms.iter().map(&mut answer).collect();

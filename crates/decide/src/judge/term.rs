@@ -10,8 +10,23 @@ use tidegate_model::plan::words::Action;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Duration, Instant};
 
-/// A break between two looks that is longer than this breaks what must hold without one.
-const GAP_MS: i64 = 150_000;
+/// How evaluations are made. What comes of them is the same, but for what must hold without a break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// A break between two evaluations that is longer than this, in milliseconds, breaks what must hold without one.
+    pub gap_ms: i64,
+    /// Whether each figure is put into words, with what happens now beside it. Where not, only a guardrail that comes
+    /// true is.
+    pub explains: bool,
+}
+
+impl Default for Manner {
+    /// That of operation, in which there is an evaluation every ten seconds, and people read each.
+    fn default() -> Self {
+        Self { gap_ms: 150_000, explains: true }
+    }
+}
+
 /// What happens now: over so many minutes, where there are so many observations.
 const NOW: [(u32, f64); 3] = [(1, 20.0), (5, 5.0), (60, 1.0)];
 
@@ -107,6 +122,9 @@ impl<'c> Evaluator<'c, '_> {
 
     /// The figures of the last minute, or of the last five where a minute has few: what happens now leads.
     pub(super) fn now(&mut self, term: &Term, with_legacy: bool) -> Option<Now> {
+        if !self.metrics_view.manner.explains {
+            return None;
+        }
         let endpoint = term.endpoint.as_ref();
         let mut over = |minutes: u32| {
             let over = Window::Last(Duration::minutes(minutes));
@@ -184,7 +202,7 @@ impl<'c> Evaluator<'c, '_> {
         match self.held.iter_mut().find(|(own, _, _)| *own == key) {
             Some((_, since, seen)) => {
                 let gap_ms = now.as_epoch_ms().saturating_sub(seen.as_epoch_ms());
-                if !(0..=GAP_MS).contains(&gap_ms) {
+                if !(0..=self.metrics_view.manner.gap_ms).contains(&gap_ms) {
                     *since = now;
                 }
                 *seen = now;

@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use tidegate_model::number::{self, Grouped, Plain, rounded};
+use tidegate_model::number::{self, Grouped, rounded};
 
 /// A number with three digits that matter, and none that say nothing.
 pub fn short(value: f64) -> String {
@@ -11,7 +11,7 @@ pub fn short(value: f64) -> String {
         _ if size >= 1.0 => 2,
         _ => 3,
     };
-    Plain(rounded(value, places)).to_string()
+    rounded(value, places).to_string()
 }
 
 /// A whole number, with thousands apart.

@@ -3,7 +3,6 @@
 use std::fmt::{Display, Formatter, Result};
 
 use super::{Bound, Condition, Metric, Op, Quantile, Term, Vital, Window};
-use crate::number::Plain;
 
 impl Condition {
     /// All of these terms.
@@ -112,7 +111,7 @@ impl Display for Bound {
             Self::Legacy(None) => return f.write_str("legacy"),
             Self::Legacy(Some(factor)) => (factor, "x legacy"),
         };
-        write!(f, "{}{unit}", Plain(*number))
+        write!(f, "{number}{unit}")
     }
 }
 

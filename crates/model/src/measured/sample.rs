@@ -58,6 +58,16 @@ impl Sample {
     /// Nobody.
     pub const EMPTY: Self = Self { seen: Vec::new(), is_thinned: false };
 
+    /// These subjects, which come in the order of their hashes.
+    pub fn of(seen: impl Iterator<Item = Seen>) -> Self {
+        let mut sample = Self::default();
+        // Of the same hash, new stands behind legacy: as many, once sorted.
+        sample.seen.extend(seen.map(Seen::pack).take(SAMPLE_MAX));
+        sample.seen.sort_unstable();
+        sample.seen.dedup();
+        sample
+    }
+
     /// Adds a subject; one that is known changes nothing.
     pub fn add(&mut self, seen: Seen) {
         self.add_packed(seen.pack());
@@ -87,18 +97,31 @@ impl Sample {
     }
 
     fn merge_all(&mut self, other: &Self) {
-        // Both ascend, so each of ours is passed once, and nothing behind the last of a full sample counts.
-        let mut at = 0;
-        for seen in &other.seen {
-            at += self.seen.iter().skip(at).take_while(|own| *own < seen).count();
-            match self.seen.get(at) {
-                _ if at >= SAMPLE_MAX => break,
-                Some(own) if own == seen => {}
-                _ => {
-                    self.seen.truncate(SAMPLE_MAX - 1);
-                    self.seen.insert(at, *seen);
+        let mut theirs = other.seen.iter().copied().peekable();
+        // Most of a busy side's subjects are known: nothing is written for those.
+        let known = self.seen.iter().position(|own| {
+            while theirs.next_if_eq(own).is_some() {}
+            theirs.peek().is_some_and(|their| their < own)
+        });
+        let at = known.unwrap_or(self.seen.len());
+        if theirs.peek().is_none() || at >= SAMPLE_MAX {
+            return;
+        }
+        let rest = self.seen.split_off(at);
+        self.seen.reserve(SAMPLE_MAX.min(at + rest.len() + theirs.len()) - at);
+        let mut ours = rest.into_iter().peekable();
+        while self.seen.len() < SAMPLE_MAX {
+            let next = match (ours.peek(), theirs.peek()) {
+                (Some(own), Some(their)) if own == their => {
+                    theirs.next();
+                    ours.next()
                 }
-            }
+                (Some(own), Some(their)) if own > their => theirs.next(),
+                (Some(_), _) => ours.next(),
+                (None, _) => theirs.next(),
+            };
+            let Some(next) = next else { break };
+            self.seen.push(next);
         }
     }
 
@@ -135,10 +158,10 @@ impl Sample {
     /// How many distinct subjects there are like this: exact while the sample is not full, then with a
     /// standard error of 3 % of all.
     pub fn distinct(&self, is_wanted: impl Fn(&Seen) -> bool) -> f64 {
-        let mut hashes: Vec<u64> = self.iter().filter(|seen| is_wanted(seen)).map(|seen| seen.hash).collect();
+        let mut last = None;
         // Who was seen on both sides, or before and after a start, stands here more than once.
-        hashes.dedup();
-        let wanted = hashes.len() as f64;
+        let is_another = |seen: &Seen| last.replace(seen.hash) != Some(seen.hash);
+        let wanted = self.iter().filter(|seen| is_wanted(seen)).filter(is_another).count() as f64;
         match self.end() {
             Some(end) => {
                 let width = (end as f64 + 1.0) / (1_u64 << HASH_BITS) as f64;

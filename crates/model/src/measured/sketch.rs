@@ -65,6 +65,19 @@ impl Sketch {
         }
     }
 
+    /// Adds so many values of each bucket, from `low` on. What lies beyond the buckets that there are is left out.
+    pub fn add_all(&mut self, low: i16, counts: &[u64]) {
+        let is_some = |(bucket, count): &(i16, &u64)| **count > 0 && BUCKETS.contains(bucket);
+        let mut found = (low..).zip(counts).filter(is_some);
+        let Some((first, _)) = found.next() else { return };
+        let last = found.last().map_or(first, |(bucket, _)| bucket);
+        let length = usize::try_from(last - first).unwrap_or_default() + 1;
+        let skipped = usize::try_from(first - low).unwrap_or_default();
+        for (own, count) in self.reach(first, length).iter_mut().zip(counts.iter().skip(skipped).take(length)) {
+            *own = own.saturating_add(*count);
+        }
+    }
+
     /// The counts from this bucket on, for at least so many buckets.
     fn reach(&mut self, low: i16, length: usize) -> &mut [u64] {
         if length == 0 {

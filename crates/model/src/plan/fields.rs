@@ -13,7 +13,6 @@ pub use self::asked::Fields;
 use super::Table;
 use crate::fault::{Explain, FAULTS_MAX, Fault, Faults, HELPED_MAX, Severity};
 use crate::node::{Entry, Node, Value};
-use crate::number::Plain;
 use crate::{Name, Percentage};
 
 /// Collects faults, and knows at which place of the tree it is.
@@ -176,7 +175,7 @@ impl Reader {
             Value::Text(text) => text.clone(),
             // The shortest text that reads back as the same double is what people wrote.
             Value::Integer(number) => number.to_string(),
-            Value::Float(number) => Plain(*number).to_string(),
+            Value::Float(number) => number.to_string(),
             _ => {
                 self.expected(node, "a percentage");
                 return None;

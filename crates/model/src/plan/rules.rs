@@ -16,7 +16,6 @@ use super::{ALPHA_DEFAULT, ENDPOINTS_MAX, Plan, Table};
 use crate::condition::{Condition, Metric};
 use crate::fault::{Fault, Faults, Severity, listed, nearest};
 use crate::node::{Node, Value};
-use crate::number::Plain;
 use crate::source::Source;
 use crate::weekly::Closed;
 use crate::{Name, Percentage};
@@ -374,13 +373,13 @@ impl<'a> Rules<'a> {
         if !(alpha > 0.0 && alpha <= 0.5) {
             self.error(
                 &[Key("alpha")],
-                format!("{} is not an error probability", Plain(alpha)),
+                format!("{alpha} is not an error probability"),
                 "more than 0 and at most 0.5; 0.01 where it is left out".to_owned(),
             );
         } else if read_again != Some(alpha) {
             self.unwise(
                 &[Key("alpha")],
-                format!("{} has more digits than are kept", Plain(alpha)),
+                format!("{alpha} has more digits than are kept"),
                 "at most fifteen".to_owned(),
             );
         }

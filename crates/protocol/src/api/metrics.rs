@@ -11,7 +11,6 @@ use tidegate_decide::evidence_history::Line;
 use tidegate_decide::rollout::Rollout;
 use tidegate_decide::series::{MINUTE_MS, Span, minute_of};
 use tidegate_model::measured::{Sample, Side, Sketch, Tally, Window};
-use tidegate_model::number::Plain;
 use tidegate_model::plan::{ENDPOINTS_MAX, Plan};
 use tidegate_model::variant::Variant;
 use tidegate_model::{Duration, Instant, Name};
@@ -153,7 +152,7 @@ pub fn last_views(window: &Window) -> String {
 /// Shows one of [`last_views`] with the percentage, which it was stored without.
 pub fn with_percentage(view: &str, percentage: Option<f64>) -> Option<Box<RawValue>> {
     let text = match percentage {
-        Some(percentage) => format!("{{\"percentage\":{},{}", Plain(percentage), view.strip_prefix('{')?),
+        Some(percentage) => format!("{{\"percentage\":{percentage},{}", view.strip_prefix('{')?),
         None => view.to_owned(),
     };
     RawValue::from_string(text).ok()

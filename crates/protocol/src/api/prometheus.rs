@@ -15,7 +15,6 @@ use tidegate_decide::judge::{Figure, Judgement, Verdict};
 use tidegate_decide::rollout::Rollout;
 use tidegate_model::live::Phase;
 use tidegate_model::measured::Window;
-use tidegate_model::number::Plain;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Instant, Name};
 
@@ -101,7 +100,7 @@ impl Text {
             _ if value.is_nan() => writeln!(self.0, " NaN"),
             f64::INFINITY => writeln!(self.0, " +Inf"),
             f64::NEG_INFINITY => writeln!(self.0, " -Inf"),
-            _ => writeln!(self.0, " {}", Plain(value)),
+            _ => writeln!(self.0, " {value}"),
         };
     }
 

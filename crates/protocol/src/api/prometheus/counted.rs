@@ -6,7 +6,6 @@ use tidegate_model::Name;
 use tidegate_model::condition::Vital;
 use tidegate_model::measured::sketch::value;
 use tidegate_model::measured::{Measure, Sketch, Tally, Window};
-use tidegate_model::number::Plain;
 use tidegate_model::variant::Variant;
 
 /// The upper bounds of histograms of times, in seconds.
@@ -125,7 +124,7 @@ fn histogram(text: &mut Text, name: &str, labels: &[Label<'_>; 4], sketch: &Sket
             .bins()
             .filter(|(bin, _)| value(*bin) <= bound * unit)
             .fold(0, |sum: u64, (_, count)| sum.saturating_add(count));
-        text.sample(&bucket, &[a, b, c, d, ("le", &Plain(*bound).to_string())], under as f64);
+        text.sample(&bucket, &[a, b, c, d, ("le", &bound.to_string())], under as f64);
     }
     let all = sketch.count() as f64;
     text.sample(&bucket, &[a, b, c, d, ("le", "+Inf")], all);
