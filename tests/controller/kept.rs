@@ -244,3 +244,38 @@ fn a_write_that_kv_carries_out_late_after_the_next_one_does_not_stand() {
     assert!(held.windows(2).any(|pair| pair[0] > pair[1]), "the late write has come after the next one: {held:?}");
     assert_eq!(held.last(), Some(&5), "and does not stand: {held:?}");
 }
+
+#[test]
+fn a_batch_that_nobody_can_take_is_refused_and_not_acknowledged() {
+    let mut world = deployed(1, &["shop"], 10);
+    let flush = |world: &World, sequence: u64| {
+        let flush = counts(world, "isolate", sequence, "shop", 5);
+        Flush { v: tidegate::protocol::flush::Version::REFUSALS, ..flush }
+    };
+    let odd = flush(&world, 1 << 60);
+    let answer = world.flush(odd).unwrap();
+    assert_eq!(answer.refused.map(|refused| refused.sequence), Some(1 << 60));
+    assert_eq!((answer.acknowledged, counted(&mut world, "shop")), (Some(0), 0));
+    let next = flush(&world, 1);
+    assert_eq!(world.flush(next).unwrap().acknowledged, Some(1));
+    assert_eq!(counted(&mut world, "shop"), 5);
+}
+
+#[test]
+fn counts_of_a_revision_that_never_was_are_left_out() {
+    let mut world = deployed(1, &["shop"], 10);
+    let mut flush = counts(&world, "isolate", 1, "shop", 5);
+    flush.batch.as_mut().unwrap().counted[0].window.revision = 99;
+    assert_eq!(world.flush(flush).unwrap().acknowledged, Some(1));
+    assert_eq!(counted(&mut world, "shop"), 0);
+    assert!(world.log.iter().any(|line| line.event == "counts_dropped"));
+}
+
+#[test]
+fn a_state_that_somebody_took_out_of_kv_is_written_again() {
+    let mut world = deployed(1, &["shop"], 10);
+    let state = world.held("stage/shop").unwrap().to_owned();
+    world.put("stage/shop", None);
+    world.pass(ECHO_MS + 60_000);
+    assert_eq!(world.held("stage/shop"), Some(state.as_str()), "once a stale read cannot be the reason");
+}

@@ -1,6 +1,9 @@
 //! How often the controller does things by itself. What it does then is the same in any rhythm: a simulated life, which
 //! has weeks to live through in a second, has a slower one than operation.
 
+use super::state::State;
+use super::turn::Turn;
+
 /// How often things are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rhythm {
@@ -29,5 +32,13 @@ impl Default for Rhythm {
             fold_minutes: 1,
             asks: true,
         }
+    }
+}
+
+impl State {
+    /// Goes on in another rhythm from now on.
+    pub fn set_rhythm(&mut self, turn: &mut Turn<'_>, rhythm: Rhythm) {
+        self.rhythm = rhythm;
+        self.wake_in_time(turn);
     }
 }

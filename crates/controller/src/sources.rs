@@ -16,6 +16,7 @@ use tidegate_model::record::Record;
 use tidegate_model::subject::fnv1a64;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::Reply;
+use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::receive::pull::{self, Pulled};
 use tidegate_protocol::receive::{self, Received};
@@ -128,6 +129,23 @@ impl State {
             names.push(signal.clone());
         }
         names
+    }
+
+    /// Stores a report of a signal, together with what else is in the batch, and counts it.
+    ///
+    /// # Errors
+    /// When the storage refuses; then nothing was counted.
+    pub fn take_signal(
+        &mut self,
+        turn: &mut Turn<'_>,
+        key: &Name,
+        reported: &Reported,
+        mut batch: Batch,
+    ) -> Result<(), StorageError> {
+        batch.signal(key, &reported.name, reported.value, turn.now);
+        turn.commit(batch)?;
+        self.deployment.metrics.get_mut(key).signals.report(&reported.name, reported.value, turn.now);
+        Ok(())
     }
 
     /// Somebody has reported a gauge by hand, so alerts that set it do so no more.

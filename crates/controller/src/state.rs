@@ -16,7 +16,6 @@ use tidegate_decide::explain;
 use tidegate_decide::rollout::{Change, Noticed, Order, Rollout};
 use tidegate_model::command::Command;
 use tidegate_model::{Instant, Name};
-use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::beacon::networks::Networks;
 use tidegate_protocol::flush::{Answer, Flush, RolloutUpdate};
 use tidegate_protocol::pace::Pace;
@@ -227,29 +226,6 @@ impl State {
             turn.push(Effect::WakeAt(wake_at));
             self.wakes_at = Some(wake_at);
         }
-    }
-
-    /// Goes on in another rhythm from now on.
-    pub fn set_rhythm(&mut self, turn: &mut Turn<'_>, rhythm: Rhythm) {
-        self.rhythm = rhythm;
-        self.wake_in_time(turn);
-    }
-
-    /// Stores a report of a signal, together with what else is in the batch, and counts it.
-    ///
-    /// # Errors
-    /// When the storage refuses; then nothing was counted.
-    pub fn take_signal(
-        &mut self,
-        turn: &mut Turn<'_>,
-        key: &Name,
-        reported: &Reported,
-        mut batch: Batch,
-    ) -> Result<(), StorageError> {
-        batch.signal(key, &reported.name, reported.value, turn.now);
-        turn.commit(batch)?;
-        self.deployment.metrics.get_mut(key).signals.report(&reported.name, reported.value, turn.now);
-        Ok(())
     }
 
     /// For when the alarm is set.

@@ -74,7 +74,6 @@ pub struct Notice {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<Duration>,
     /// The channels and roles that it goes out to.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<Name>,
     /// The role that sends it: it gets the text to send, instead of those whom it is for.
     #[serde(skip_serializing_if = "Option::is_none")]

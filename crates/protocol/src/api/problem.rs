@@ -111,17 +111,6 @@ impl Problem {
         )
     }
 
-    /// A report of a page of another host.
-    pub fn foreign_report() -> Self {
-        Self::new(
-            "cross-site",
-            403,
-            "Not from another site",
-            "a browser sends this from a page of another host",
-            "let each page report to the host that it came from",
-        )
-    }
-
     /// A sign-in over plain HTTP, where a browser would not keep the session's cookie.
     pub fn plain_http() -> Self {
         Self::new(

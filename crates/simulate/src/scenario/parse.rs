@@ -267,29 +267,20 @@ impl<'a> Parser<'_, 'a> {
             "latency" => Figure::Latency,
             "js_error_rate" => Figure::JsErrorRate,
             _ if let Some(of) = rate(text) => Figure::Rate(of),
-            _ if let Some(value) = text.strip_prefix("value.") => {
-                let known = self.names(|metric| match metric {
-                    Metric::ValueMean(name) | Metric::Value(name, _) => Some(name.as_str()),
-                    _ => None,
-                });
-                if !known.contains(&value) {
-                    return Err(word.fault(format!("no condition is about `value.{value}`"), meant(value, &known)));
-                }
-                Figure::Value(name(word, value)?)
-            }
-            _ => match (Vital::ALL.into_iter().find(|vital| vital.word() == text), text.strip_prefix("timing.")) {
+            _ => match (Vital::ALL.into_iter().find(|vital| vital.word() == text), text.split_once('.')) {
                 (Some(vital), _) => Figure::Vital(vital),
-                (None, Some(timing)) => {
-                    let known = self
-                        .names(|metric| if let Metric::Timing(name, _) = metric { Some(name.as_str()) } else { None });
-                    if !known.contains(&timing) {
-                        return Err(
-                            word.fault(format!("no condition is about `timing.{timing}`"), meant(timing, &known))
-                        );
+                (None, Some((kind @ ("timing" | "value"), own))) => {
+                    let known = self.names(|metric| match metric {
+                        Metric::Timing(name, _) if kind == "timing" => Some(name.as_str()),
+                        Metric::ValueMean(name) | Metric::Value(name, _) if kind == "value" => Some(name.as_str()),
+                        _ => None,
+                    });
+                    if !known.contains(&own) {
+                        return Err(word.fault(format!("no condition is about `{text}`"), meant(own, &known)));
                     }
-                    Figure::Timing(name(word, timing)?)
+                    if kind == "timing" { Figure::Timing(name(word, own)?) } else { Figure::Value(name(word, own)?) }
                 }
-                (None, None) => return Ok(None),
+                (None, _) => return Ok(None),
             },
         }))
     }

@@ -5,6 +5,17 @@ use crate::api::auth::Person;
 use tidegate_model::plan::receiver::ReceiverKind;
 
 impl Problem {
+    /// A report of a page of another host.
+    pub fn foreign_report() -> Self {
+        Self::new(
+            "cross-site",
+            403,
+            "Not from another site",
+            "a browser sends this from a page of another host",
+            "let each page report to the host that it came from",
+        )
+    }
+
     /// A reporter asks for anything but its signals.
     pub fn only_reports(person: &Person) -> Self {
         let detail = format!("the token of {} may report {} and nothing else", person.name, person.scope);
