@@ -620,7 +620,7 @@ fn plans_of_receivers_and_sources_are_read_strictly_and_print_back() {
         ),
         (
             r#""receivers":{"a":{"kind":"json","token":"s3cret-itself","heartbeat":"1m"}}"#,
-            "receivers.a.token: `the value` is not the name of a secret (`secret:NAME`, with the value set by `wrangler secret put NAME`)",
+            "receivers.a.token: this is not the name of a secret (write `secret:NAME`, and set its value with `npx wrangler secret put NAME` (locally in .dev.vars))",
         ),
         (
             r#""receivers":{"a":{"kind":"json","token":"secret:A","signals":[{"set":"x","at":"/y"}]}},"signals":{"x":{"kind":"gauge"}}"#,
