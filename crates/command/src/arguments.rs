@@ -175,7 +175,10 @@ Examples:
         after_help = "Examples:\n  tidegate explain checkout user-1\n  tidegate explain checkout ana@example.com --json\n\nIf a form is refused with 403 behind Tidegate, it is usually a check of the framework (Django, SvelteKit; Rails, Next.js and Laravel behind a proxy that they do not trust), which compares Origin with Host: docs/frameworks.md names the settings."
     )]
     Explain(ExplainArguments),
-    /// Preview messages to people, and send a sample
+    /// See what messages to people look like, and whether they arrive
+    #[command(
+        after_help = "Examples:\n  tidegate notify preview --channel slack --kind rollback\n  tidegate notify preview --plan plans/checkout.toml --channel chat\n  tidegate notify test\n  tidegate notify test chat"
+    )]
     Notify(NotifyArguments),
     /// Show the messages that wait or were given up, and the channels that they go to
     #[command(

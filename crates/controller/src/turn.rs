@@ -18,6 +18,7 @@ pub use tidegate_protocol::log::LogLine;
 pub type KvTexts = HashMap<String, String>;
 
 /// What the platform is to do.
+#[allow(clippy::large_enum_variant, reason = "a turn has few effects, and each is handed on at once")]
 #[derive(Debug)]
 pub enum Effect {
     /// Answer the isolate whose flush this was.

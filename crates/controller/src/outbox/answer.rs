@@ -45,7 +45,7 @@ pub fn show(state: &State, storage: &mut dyn Storage, call: &Call, now: Instant)
     let mut channels: Vec<shapes::OutboxChannel> =
         lines.filter_map(|line| channel(state, line, &totals, now)).collect();
     let key = |own: &shapes::OutboxChannel| (own.channel.to_string(), own.rollouts.join(", "));
-    channels.sort_by(|a, b| key(a).cmp(&key(b)));
+    channels.sort_by_key(key);
     Ok(Ok(Reply::json(200, &shapes::Outbox { messages, channels, at: now.into() })))
 }
 
