@@ -1096,7 +1096,7 @@ export type Risk = {
 /** All plans, as in the KV key `plans`. */
 export type Plans = {
   v: 1;
-  revision: Revision;
+  revision: number;
   rollouts: Plan[];
 };
 
@@ -1287,6 +1287,8 @@ export type Problem = {
     | 'urn:tidegate:problem:cross-site'
     | 'urn:tidegate:problem:plain-http'
     | 'urn:tidegate:problem:not-found'
+    | 'urn:tidegate:problem:unknown-message'
+    | 'urn:tidegate:problem:unknown-channel'
     | 'urn:tidegate:problem:unknown-rollout'
     | 'urn:tidegate:problem:method-not-allowed'
     | 'urn:tidegate:problem:too-large'
@@ -1608,8 +1610,7 @@ export type OutboxMessage = {
     | 'statuspage'
     | 'sentry'
     | 'grafana'
-    | 'webhook'
-    | null;
+    | 'webhook';
   /** What it is about. */
   kind: NotificationKind;
   /** How soon somebody should look. */
@@ -1646,8 +1647,7 @@ export type OutboxChannel = {
     | 'statuspage'
     | 'sentry'
     | 'grafana'
-    | 'webhook'
-    | null;
+    | 'webhook';
   /** The rollouts whose plans define it like this. */
   rollouts: Name[];
   /** How many messages wait. */

@@ -171,6 +171,9 @@ fn never_null(keywords: &mut Map<String, Value>) {
                 property.insert("type".into(), one);
             }
         }
+        if let Some(Value::Array(words)) = property.get_mut("enum") {
+            words.retain(|word| !word.is_null());
+        }
         let is_null = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "null");
         if let Some(Value::Array(either)) = property.get("anyOf")
             && let [one, null] = either.as_slice()
