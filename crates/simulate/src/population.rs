@@ -58,7 +58,7 @@ pub struct Request {
 impl Request {
     /// At which of so many places it is.
     pub const fn place(&self, places: usize) -> usize {
-        (self.draw as u64 * places as u64 >> 32) as usize
+        ((self.draw as u64 * places as u64) >> 32) as usize
     }
 
     /// A number from 0 to 1 of this request's own, another for each `of`.
