@@ -176,6 +176,9 @@ Examples:
     )]
     Explain(ExplainArguments),
     /// Preview messages to people, and send a sample
+    #[command(
+        after_help = "Examples:\n  tidegate notify preview --channel slack --kind rollback\n  tidegate notify preview --plan plans/checkout.toml --channel chat\n  tidegate notify test chat"
+    )]
     Notify(NotifyArguments),
     /// Show the messages that wait or were given up, and the channels that they go to
     #[command(
