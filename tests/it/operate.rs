@@ -916,7 +916,7 @@ fn signals_previews_and_explanations() {
     assert_eq!(preview.asked()[0].body, json!({ "variant": "new", "for": "30m", "host": "shop.example.com" }));
 
     let explain = Server::new(vec![ok(
-        json!({ "rollout": "demo", "id": "ana", "bucket": 4200, "variant": "new", "reason": "bucketed", "stage": "canary", "revision": 12 }),
+        json!({ "rollout": "demo", "id": "ana", "bucket": 4200, "variant": "new", "reason": "bucketed", "why": "bucket 4.2 % is under the percentage of the stage canary", "stage": "canary", "revision": 12 }),
     )]);
     ends(
         &explain.run(&["explain", "demo", "ana"]),
