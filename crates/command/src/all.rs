@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn those_that_are_refused_are_told_with_why() {
-        let changed = serde_json::from_str(r#"{"rollouts":[{"key":"a","state":{"revision":4,"phase":"draft"}}],"refused":[{"rollout":"b","detail":"kill/b stands in KV"}]}"#).unwrap();
+        let changed = serde_json::from_str(r#"{"rollouts":[{"key":"a","summary":"a draft","state":{"revision":4,"phase":"draft"}}],"refused":[{"rollout":"b","detail":"kill/b stands in KV"}]}"#).unwrap();
         assert_eq!(
             anstream::adapter::strip_str(&told(&changed)).to_string(),
             "a is a draft, revision 4\nrefused: b: kill/b stands in KV"

@@ -96,6 +96,10 @@ fn table(foreseen: &PlansApplied) -> String {
 mod tests {
     use super::*;
 
+    fn json(text: &str) -> serde_json::Value {
+        serde_json::from_str(text).unwrap()
+    }
+
     #[test]
     fn what_would_change_is_marked() {
         let foreseen: PlansApplied = serde_json::from_str(r#"{"changes":[{"rollout":"shop","change":"added"},{"rollout":"checkout","change":"changed"},{"rollout":"ai","change":"unchanged"},{"rollout":"old","change":"removed"}]}"#).unwrap();
@@ -107,10 +111,10 @@ mod tests {
 
     #[test]
     fn a_reason_is_sent_only_where_there_is_one() {
-        assert_eq!(body(&[], true, None, true).to_string(), r#"{"dry_run":true,"prune":true,"rollouts":[]}"#);
+        assert_eq!(body(&[], true, None, true), json(r#"{"dry_run":true,"prune":true,"rollouts":[]}"#));
         assert_eq!(
-            body(&[], false, Some("why"), false).to_string(),
-            r#"{"dry_run":false,"prune":false,"reason":"why","rollouts":[]}"#
+            body(&[], false, Some("why"), false),
+            json(r#"{"dry_run":false,"prune":false,"reason":"why","rollouts":[]}"#)
         );
     }
 }

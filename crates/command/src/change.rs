@@ -211,16 +211,20 @@ mod tests {
     use tidegate_model::Percentage;
     use tidegate_model::command::{Cause, Setting};
 
+    fn json(text: &str) -> serde_json::Value {
+        serde_json::from_str(text).unwrap()
+    }
+
     #[test]
     fn a_command_travels_with_its_arguments_and_its_reason() {
-        assert_eq!(body(&Command::Start, None, true).to_string(), r#"{"command":"start","dry_run":true}"#);
+        assert_eq!(body(&Command::Start, None, true), json(r#"{"command":"start","dry_run":true}"#));
         assert_eq!(
-            body(&Command::Rollback(Target::Previous), Some("why"), false).to_string(),
-            r#"{"command":"rollback","reason":"why","to":"previous"}"#
+            body(&Command::Rollback(Target::Previous), Some("why"), false),
+            json(r#"{"command":"rollback","reason":"why","to":"previous"}"#)
         );
         assert_eq!(
-            body(&Command::Kill(Cause::Command), Some("why"), false).to_string(),
-            r#"{"command":"kill","reason":"why"}"#
+            body(&Command::Kill(Cause::Command), Some("why"), false),
+            json(r#"{"command":"kill","reason":"why"}"#)
         );
     }
 

@@ -192,7 +192,7 @@ fn of_message(message: &OutboxMessage, now: Instant, width: usize) -> String {
     hung(
         "  ",
         &format!(
-            "{}  {} to {}, {when}, {state}{error}\n“{}”",
+            "{}  {} to {}, {when}, {state}{error}\n  “{}”",
             paint(DIM, &message.id),
             kind,
             paint(BOLD, &message.channel),

@@ -115,7 +115,7 @@ mod tests {
         let (asked, told) = after(&[Some(reach(4, 1, None))]);
         assert_eq!(asked, TRIES);
         assert_eq!(told, "! demo: 1 of 4 behind");
-        assert!(after(&[None]).1.contains("does not answer any more"));
+        assert!(after(&[None]).1.contains("the deployment stopped answering"));
         assert_eq!(after(&[Some(None)]), (1, "! revived meanwhile".into()));
     }
 }

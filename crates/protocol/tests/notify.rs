@@ -112,7 +112,10 @@ fn golden(name: &str, found: &str) {
         std::fs::write(&path, found).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == found, "{path} differs; GOLDEN=write writes it anew. Found:\n{found}");
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap_or(serde_json::Value::Null);
+    // A build with the document's schemas keeps the order of members; the worker sorts them.
+    let is_same = kept == found || (path.ends_with(".json") && read(&kept) == read(found));
+    assert!(is_same, "{path} differs; GOLDEN=write writes it anew. Found:\n{found}");
 }
 
 #[test]

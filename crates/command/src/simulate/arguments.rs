@@ -27,7 +27,8 @@ guardrail:
   events    99.5 % of the users on new report the events that the plan wants to
             see, half of them those that it counts users of; no other events
 Operators start plans without a `start`, and advance stages with `advance =
-\"manual\"` once nothing else blocks them. Only `approve` approves checklist items.
+\"manual\"` once nothing else blocks them. Only `approve` approves items of a
+checklist.
 
 A scenario has one entry per line (--scenario FILE, or --inject for each):
   new.error_rate = 2% from 6h to 8h       also @ENDPOINT; legacy.error_rate;

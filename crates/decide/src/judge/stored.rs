@@ -32,7 +32,7 @@ struct StoredJudge<'a> {
     since: Cow<'a, [(String, Verdict, Instant)]>,
     #[serde(default, rename = "agenda")]
     notifications: Cow<'a, Notifications>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Memory::is_empty")]
     notified: Cow<'a, Memory>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unfair_revision: Option<u64>,

@@ -63,6 +63,11 @@ pub(super) struct Told {
 }
 
 impl Memory {
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.incidents.is_empty() && self.standing.is_empty() && self.digested.is_none()
+    }
+
     /// Whether it was changed since this was last asked: then it has to be stored.
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.is_changed)

@@ -26,6 +26,11 @@ fn all_spans(text: &str) -> Vec<Span<'_>> {
     let mut spans = Vec::new();
     let (mut rest, mut from) = (text, 0);
     while let Some(start) = rest.get(from..).and_then(|tail| tail.find('`')).map(|at| from + at) {
+        let run = rest.get(start..).unwrap_or_default().bytes().take_while(|byte| *byte == b'`').count();
+        if run > 1 {
+            from = start + run;
+            continue;
+        }
         let inner = rest.get(start + 1..).unwrap_or_default();
         match inner.find(['`', '\n']) {
             Some(length) if length > 0 && inner.as_bytes().get(length) == Some(&b'`') => {

@@ -23,13 +23,15 @@ pub mod vocabulary;
 
 pub use change::{AllDone, Changed, Consequences, Done, Ends, Moves, Refused, Standing, Step, Tried, Warning};
 pub use measured::{Evidence, Measured, MeasuredSide, Metrics, Quantiles, Subjects};
-pub use others::{Assignment, Health, PlanApplied, PlansApplied, Preview, Session, SignalTaken, SnapshotHealth};
+pub use others::{
+    Assignment, ConfigFault, Health, HeldList, PlanApplied, PlansApplied, Preview, Session, SignalTaken, SnapshotHealth,
+};
 pub use outbox::{ChannelTest, ChannelTests, NotRetried, Outbox, OutboxChannel, OutboxMessage, Retried};
 pub use problem::{Fault, Problem, RefusedPlan};
 pub use record::{Entry, Explanation, History, Message, Messages, RecordedCommand, RollbackTo};
 pub use rollout::{
-    Adopted, Approved, Blocker, Checklist, ConfigFault, Gate, Guardrail, HeldList, Hold, Item, Judgement, Next, NotNow,
-    Published, Reach, Rollout, Rollouts, StageView, State, Term,
+    Adopted, Approved, Blocker, Checklist, Gate, Guardrail, Hold, Item, Judgement, Next, NotNow, Published, Reach,
+    Rollout, Rollouts, StageView, State, Term,
 };
 pub use signals::{DeliveryTaken, DeliveryTakenBy, ReceiverState, SignalState};
 pub use text::{Percent, Text, Time};

@@ -121,3 +121,27 @@ shape! {
         pub age_ms: Option<i64>,
     }
 }
+
+shape! {
+    /// A configuration fault. The last good value stays in force.
+    pub struct ConfigFault {
+        /// What is at fault, such as a KV key.
+        pub subject: String,
+        /// What is wrong with it.
+        pub message: String,
+        /// Since when.
+        pub at: Time,
+    }
+}
+
+shape! {
+    /// The value of `group/NAME` in KV, as isolates hold it.
+    pub struct HeldList {
+        /// The group.
+        pub group: Text<Name>,
+        /// How many ids it has; several numbers while isolates hold different versions.
+        pub ids: Vec<u64>,
+        /// The same in words.
+        pub text: String,
+    }
+}

@@ -7,6 +7,7 @@ use tidegate_model::plan::words::Severity;
 use tidegate_model::weekly::Weekly;
 use tidegate_model::{Duration, Name};
 
+use super::others::{ConfigFault, HeldList};
 use super::signals::{ReceiverState, SignalState};
 use super::text::readable;
 use super::vocabulary::{BlockedBy, ChecklistOf, CommandName, RefusalCode, ScheduledCommand, UnconditionalCommand};
@@ -394,30 +395,6 @@ shape! {
         /// For how long no request to new was reported, where none is behind.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub quiet_ms: Option<u64>,
-        /// The same in words.
-        pub text: String,
-    }
-}
-
-shape! {
-    /// A configuration fault. The last good value stays in force.
-    pub struct ConfigFault {
-        /// What is at fault, such as a KV key.
-        pub subject: String,
-        /// What is wrong with it.
-        pub message: String,
-        /// Since when.
-        pub at: Time,
-    }
-}
-
-shape! {
-    /// The value of `group/NAME` in KV, as isolates hold it.
-    pub struct HeldList {
-        /// The group.
-        pub group: Text<Name>,
-        /// How many ids it has; several numbers while isolates hold different versions.
-        pub ids: Vec<u64>,
         /// The same in words.
         pub text: String,
     }
