@@ -171,6 +171,9 @@ test('who is in a group is not told to the browser', async () => {
   assert.doesNotMatch(JSON.stringify(through.headers), /team/);
 });
 
+/** Lists without the sentence that says the same. */
+const idsOf = (lists) => lists.map(({ group, ids }) => ({ group, ids }));
+
 describe('a list in KV', () => {
   /**
    * What KV holds, and what is told of it.
@@ -214,7 +217,8 @@ describe('a list in KV', () => {
           () => `${key} to be told of`,
         );
         if (Array.isArray(expected)) {
-          assert.deepEqual(seen, { lists: [{ group: key, ids: expected }], faults: [] });
+          assert.deepEqual(idsOf(seen.lists), [{ group: key, ids: expected }]);
+          assert.deepEqual(seen.faults, []);
           return;
         }
         assert.deepEqual(seen.lists, []);
@@ -237,15 +241,15 @@ describe('a list in KV', () => {
       ],
     });
     assert.deepEqual(
-      (await operated.rollout('marked')).lists,
+      idsOf((await operated.rollout('marked')).lists),
       [{ group: 'marked', ids: [2, 7] }],
       'as isolates differ',
     );
     await controlled.flush({ isolate: 'other', lists: [['marked', 2]] });
-    assert.deepEqual((await operated.rollout('marked')).lists, [{ group: 'marked', ids: [2] }]);
+    assert.deepEqual(idsOf((await operated.rollout('marked')).lists), [{ group: 'marked', ids: [2] }]);
     await controlled.flush({ isolate: 'other' });
     assert.deepEqual(
-      (await operated.rollout('marked')).lists,
+      idsOf((await operated.rollout('marked')).lists),
       [{ group: 'marked', ids: [2] }],
       'an isolate of an earlier version',
     );

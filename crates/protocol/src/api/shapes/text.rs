@@ -142,7 +142,8 @@ pub struct Percent(pub f64);
 
 impl From<Percentage> for Percent {
     fn from(share: Percentage) -> Self {
-        Self(f64::from(share.limit()) / f64::from(Percentage::FULL.limit()) * 100.0)
+        // A division alone is the nearest number there is: 7, not 7.000000000000001.
+        Self(f64::from(share.limit()) / (f64::from(Percentage::FULL.limit()) / 100.0))
     }
 }
 
@@ -214,5 +215,18 @@ mod schema {
         Text<T>, T, T;
         Time, Instant;
         Percent, Percentage;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_sent_as_it_is_written() {
+        for limit in 0..=Percentage::FULL.limit() {
+            let share = Percentage::from_limit(limit).unwrap();
+            assert_eq!(serde_json::to_string(&Percent::from(share)).unwrap(), share.to_string());
+        }
     }
 }
