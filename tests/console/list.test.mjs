@@ -15,7 +15,7 @@ const names = (page) => page.locator('.row-name a').allTextContents();
 test('an empty list says how to begin, and fills by itself', async () => {
   const page = await open.page('operator');
   await shows(page, '.empty', 'tidegate apply PLAN');
-  await page.getByRole('link', { name: 'Rehearse one' }).waitFor();
+  await page.getByRole('link', { name: 'rehearse it' }).waitFor();
   await open.deployment.apply([long(), ...many(49)]);
   await shows(page, '.row-name a', 'page-01');
 });

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { COMMAND } from '../../scripts/command.mjs';
+import { deployedText } from '../../www/rehearse/deployed.js';
 import { catalogue, lineOf, presets } from '../../www/rehearse/injections.js';
-import { deployedText } from '../../www/rehearse/plans.js';
 
 let engine;
 

@@ -102,7 +102,7 @@ async function finds(page) {
 
 test('a failure is injected by form, and the plan goes back as the command says', async () => {
   const page = await rehearse();
-  await page.getByText('Choose a plan, say what goes wrong').waitFor();
+  await page.getByText('Choose a plan, add failures').waitFor();
   await finds(page);
   await choose(page, 'ready plans/staged.toml');
   await page.getByLabel('How much').fill('20%');
@@ -263,7 +263,7 @@ test('a simulation that cannot be loaded says so, and can be loaded again', asyn
   await finds(page);
   await page.context().unroute('**/*.wasm');
   await page.getByRole('button', { name: 'Try again' }).click();
-  await page.getByText('Choose a plan, say what goes wrong').waitFor();
+  await page.getByText('Choose a plan, add failures').waitFor();
 });
 
 test('it holds on a phone and in the dark', async () => {

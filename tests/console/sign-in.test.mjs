@@ -76,7 +76,7 @@ test('an ended session asks to sign in, and goes on where one was', async () => 
   const page = await open.page('operator', { hash: '#/rollouts/shop' });
   await shows(page, 'h1', 'shop');
   await page.context().clearCookies();
-  await shows(page, '.sign-in', 'Your session has ended. Sign in to go on with shop.');
+  await shows(page, '.sign-in', 'Your session has ended. Sign in to continue with shop.');
   await signIn(page, open.deployment.tokens.operator);
   await shows(page, 'h1', 'shop');
 });

@@ -136,7 +136,10 @@ describe('a kill', () => {
         env,
       });
       assert.match(stdout, /killed \(was paused/);
-      assert.match(stderr, /✓ 0 requests to new for [3-9]s, confirmed by all \d isolates heard from in the last minute/);
+      assert.match(
+        stderr,
+        /✓ 0 requests to new for [3-9]s, confirmed by all \d isolates heard from in the last minute/,
+      );
       assert.deepEqual(
         users.stories().map((story) => story.at(-1)),
         users.stories().map(() => 'legacy killed'),

@@ -61,7 +61,12 @@ describe('on the database and the KV of the release before', () => {
     t.after(() => gate.close());
     const ana = operator(gate);
     const shown = await ana.rollout('shop');
-    assert.deepEqual(shown.faults, []);
+    // Channels were only declared by the release before. Now they send, and one without its secret says so.
+    const isOfChannel = ({ subject, message }) => subject.startsWith('channel/') && message.includes('is not set');
+    assert.deepEqual(
+      shown.faults.filter((fault) => !isOfChannel(fault)),
+      [],
+    );
     const { revision, phase, stage, percentage, groups, since } = shown.state;
     assert.deepEqual(
       { revision, phase, stage, percentage, groups, since },

@@ -4,9 +4,10 @@ import { el, replaceFor, setAttr, setHidden, setText, setValue } from '../parts/
 import { coded } from '../parts/small.js';
 import { outlineOf } from '../state/rehearse.js';
 import { percent, plural } from '../text/numbers.js';
+import { deployedText } from './deployed.js';
 import * as editor from './editor.js';
 import { lengthOf } from './injections.js';
-import { deployedText, READY_MADE } from './plans.js';
+import { READY_MADE } from './plans.js';
 
 /** @import { RehearseDispatch } from '../state/rehearse-events.js' */
 

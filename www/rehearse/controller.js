@@ -2,8 +2,8 @@
 // what is written a moment after it was, runs, stops, and runs many.
 
 import { askedOf, isSound, MANY } from '../state/rehearse.js';
+import { fetchDeployed } from './deployed.js';
 import { open } from './engine.js';
-import { fetchDeployed } from './plans.js';
 
 /** Long enough to go on typing. */
 const CHECK_MS = 150;

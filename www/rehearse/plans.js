@@ -1,10 +1,9 @@
-// The plans that the page has by itself, and those of the deployment.
+// The plans that the page has by itself.
 import admin from '../../plans/admin-workbench.toml';
 import analytics from '../../plans/analytics-playbook.toml';
 import dark from '../../plans/dark-launch.toml';
 import demo from '../../plans/demo.toml';
 import staged from '../../plans/staged.toml';
-import { request } from '../net/api.js';
 
 /** The ready-made ones, under the paths that they have in the project. */
 export const READY_MADE = [
@@ -18,20 +17,3 @@ export const READY_MADE = [
   },
   { path: 'plans/dark-launch.toml', title: 'dark-launch: eleven flags in five phases', text: dark },
 ];
-
-/** The plans of the deployment. → `{ plans }` or `{ problem }` */
-export async function fetchDeployed() {
-  const { ok, body, problem } = await request('GET', 'plans');
-  return ok ? { plans: body.rollouts } : { problem };
-}
-
-/** The one with this key, with those that it waits for or requires, without which it is none. */
-export function deployedText(plans, key) {
-  const wanted = [key];
-  for (const next of wanted) {
-    const plan = plans.find((own) => own.key === next);
-    for (const other of [...(plan?.after ?? []), ...(plan?.requires ?? [])])
-      if (!wanted.includes(other)) wanted.push(other);
-  }
-  return JSON.stringify({ v: 1, revision: 1, rollouts: plans.filter((plan) => wanted.includes(plan.key)) }, null, 2);
-}
