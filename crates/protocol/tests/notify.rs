@@ -89,12 +89,19 @@ fn told(request: &Request) -> String {
     }
 }
 
+/// A header without the value of a signature, which depends on the order of the body's members. Another test
+/// verifies signatures by the vendors' own packages.
+fn unsigned((name, value): &(String, String)) -> (String, String) {
+    let value = if name.ends_with("signature") { "signature" } else { value.as_str() };
+    (name.clone(), value.to_owned())
+}
+
 /// A request in full, as it stands in a golden file.
 fn whole(request: &Request) -> Value {
     match request {
         Request::Nothing => Value::Null,
         Request::Http { method, url, headers, body } => json!({
-            "request": format!("{method} {url}"), "headers": headers,
+            "request": format!("{method} {url}"), "headers": headers.iter().map(unsigned).collect::<Vec<_>>(),
             "body": serde_json::from_str(body).unwrap_or_else(|_| Value::from(body.as_str())),
         }),
         Request::Mail { binding, from, to, subject, text, html, headers } => json!({
