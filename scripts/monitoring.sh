@@ -16,22 +16,22 @@ fi
 echo "monitoring: unpacking Debian's packages prometheus and prometheus-alertmanager (once, about a minute)" >&2
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
-mkdir -p "$WORK/lists/partial" "$WORK/cache/archives/partial" "$WORK/root"
+mkdir -p "$WORK/lists/partial" "$WORK/cache/archives/partial" "$WORK/unpacked"
 # Lists of our own, so that they are those of today.
 APT=(apt-get -qq -o "Dir::State::lists=$WORK/lists" -o "Dir::Cache=$WORK/cache" -o Debug::NoLocking=1 -o APT::Sandbox::User=)
 "${APT[@]}" update >&2
 (cd "$WORK" && "${APT[@]}" download prometheus prometheus-alertmanager >&2)
-for package in "$WORK"/*.deb; do dpkg-deb -x "$package" "$WORK/root"; done
+for package in "$WORK"/*.deb; do dpkg-deb -x "$package" "$WORK/unpacked"; done
 mkdir -p "$TARGET"
 # Debian's Alertmanager looks for its templates at the place where it is installed. A path of the same length means the
 # folder that it is started in.
 ALERTMANAGER=/usr/share/prometheus/alertmanager
 HERE=$(printf './%.0s' {1..17})
-LC_ALL=C sed -i "s#$ALERTMANAGER#$HERE#g" "$WORK/root/usr/bin/prometheus-alertmanager"
-cp "$WORK/root$ALERTMANAGER"/*.tmpl "$TARGET"
+LC_ALL=C sed -i "s#$ALERTMANAGER#$HERE#g" "$WORK/unpacked/usr/bin/prometheus-alertmanager"
+cp "$WORK/unpacked$ALERTMANAGER"/*.tmpl "$TARGET"
 for program in prometheus prometheus-alertmanager; do
   # Another run may do the same.
-  cp "$WORK/root/usr/bin/$program" "$TARGET/$program.$$"
+  cp "$WORK/unpacked/usr/bin/$program" "$TARGET/$program.$$"
   mv "$TARGET/$program.$$" "$TARGET/$program"
 done
 echo "$TARGET"
