@@ -17,6 +17,7 @@ use super::Failure;
 use super::connection::Settings;
 use super::operator::Connection;
 use super::problem::{self, Contact, Error};
+use tidegate_protocol::address::encoded;
 
 /// Under what every path of the API stands.
 const BASE: &str = "/_tidegate/api/";
@@ -67,7 +68,7 @@ impl Client {
         let mut path = path.to_owned();
         for (index, (name, value)) in query.iter().enumerate() {
             path.push_str(if index == 0 { "?" } else { "&" });
-            path.push_str(&format!("{name}={}", escaped(value)));
+            path.push_str(&format!("{name}={}", encoded(value)));
         }
         self.run("GET", &path, None, &[])
     }
@@ -174,26 +175,13 @@ fn unique_key() -> String {
     format!("{:016x}{:016x}", half(), half())
 }
 
-/// Escapes whatever a query might take for something else.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_id_passes_a_query_unharmed() {
-        assert_eq!(escaped("ana+1@example.com&x=ü"), "ana%2B1%40example.com%26x%3D%C3%BC");
+        assert_eq!(encoded("ana+1@example.com&x=ü"), "ana%2B1%40example.com%26x%3D%C3%BC");
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! The parts of a request's URL, borrowed from it.
+//! The parts of a request's URL, borrowed from it, and the parts of those that are asked.
+
+use std::fmt::Write as _;
 
 /// The URL of a request as the runtime gives it: absolute, normalised, without a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,19 @@ impl<'a> Address<'a> {
             || host.starts_with("127.")
             || host == "[::1]"
     }
+}
+
+/// A text as one part of a URL: a segment of its path, or a value of its query. All but RFC 3986's unreserved
+/// characters are percent-encoded.
+pub fn encoded(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len() + 16), |mut url, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            url.push(char::from(byte));
+        } else {
+            let _ = write!(url, "%{byte:02X}");
+        }
+        url
+    })
 }
 
 #[cfg(test)]

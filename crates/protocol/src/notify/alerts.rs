@@ -8,10 +8,10 @@ use tidegate_model::plan::words::SecretName;
 
 use super::answer::{Answer, Outcome, after_seconds};
 use super::keys::Keys;
-use super::markup::segment;
 use super::pagerduty::summary;
 use super::text::{self, cut, line};
 use super::{Request, put};
+use crate::address::encoded;
 
 /// The gateway to Jira Service Management.
 pub const JSM: &str = "https://api.atlassian.com/jsm/ops/integration";
@@ -57,7 +57,7 @@ impl Alerts<'_> {
         match n.kind {
             Kind::Resolved if n.incident.is_none() => Ok(Request::Nothing),
             Kind::Resolved => {
-                let url = format!("{base}/v2/alerts/{}/close?identifierType=alias", segment(&alias));
+                let url = format!("{base}/v2/alerts/{}/close?identifierType=alias", encoded(&alias));
                 let note = cut(&line(&format!("{} {}", n.headline, n.why)), DESCRIPTION_CHARS);
                 Ok(Request::json("POST", url, &headers, &json!({ "source": "Tidegate", "note": note })))
             }

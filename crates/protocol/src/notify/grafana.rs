@@ -8,9 +8,10 @@ use tidegate_model::plan::words::SecretName;
 
 use super::answer::{Answer, Outcome};
 use super::keys::Keys;
-use super::markup::{escaped, segment};
+use super::markup::escaped;
 use super::text::{self, cut, line};
 use super::{Request, put};
+use crate::address::encoded;
 
 /// What is readable in a box beside a plot.
 const TEXT_CHARS: usize = 1_000;
@@ -33,7 +34,7 @@ pub fn request(
     let at = n.at.as_epoch_ms();
     match (n.kind, reference) {
         (Kind::Resolved, Some(id)) => {
-            let url = format!("{annotations}/{}", segment(id));
+            let url = format!("{annotations}/{}", encoded(id));
             Ok(Request::json("PATCH", url, &headers, &json!({ "timeEnd": at })))
         }
         (Kind::Alert | Kind::Stage | Kind::Rollback | Kind::Kill | Kind::Test, _) => {

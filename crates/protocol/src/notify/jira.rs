@@ -12,9 +12,10 @@ use tidegate_model::plan::Channel;
 use super::Request;
 use super::answer::{Answer, Outcome};
 use super::keys::Keys;
-use super::markup::{Span, segment, spans};
+use super::markup::{Span, spans};
 use super::pagerduty::summary;
 use super::text::{self, cut, line};
+use crate::address::encoded;
 
 /// Jira refuses a longer summary.
 const SUMMARY_CHARS: usize = 255;
@@ -45,7 +46,7 @@ pub fn request(
     let api = format!("{base}/rest/api/{}/issue", if is_cloud { 3 } else { 2 });
     let words = |headline: bool| if is_cloud { fitting(n, headline) } else { wiki(n, headline) };
     if let Some(issue) = reference {
-        let url = format!("{api}/{}/comment", segment(issue));
+        let url = format!("{api}/{}/comment", encoded(issue));
         return Ok(Request::json("POST", url, &headers, &json!({ "body": words(true) })));
     }
     if !opens(n) {

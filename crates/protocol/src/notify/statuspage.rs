@@ -10,9 +10,9 @@ use tidegate_model::plan::words::SecretName;
 
 use super::answer::{Answer, Outcome};
 use super::keys::Keys;
-use super::markup::segment;
 use super::text::{cut, line, lines};
 use super::{Request, put};
+use crate::address::encoded;
 
 /// Statuspage's address.
 const BASE: &str = "https://api.statuspage.io";
@@ -50,7 +50,7 @@ impl Page<'_> {
     pub fn request(&self, keys: &Keys<'_>, n: &Notification, reference: Option<&str>) -> Result<Request, String> {
         let authorization = format!("OAuth {}", keys.text(self.key)?);
         let base = self.url.map_or_else(|| Ok(BASE.to_owned()), |url| keys.base(url))?;
-        let page = format!("{base}/v1/pages/{}", segment(self.page.as_str()));
+        let page = format!("{base}/v1/pages/{}", encoded(self.page.as_str()));
         if n.kind == NotificationKind::Test {
             // The public must not read a sample: whether the key fits shows without one.
             let headers = vec![("authorization".to_owned(), authorization)];
@@ -66,7 +66,7 @@ impl Page<'_> {
             put(&mut incident, "component_ids", json!(self.components));
         }
         if let Some(id) = reference {
-            let url = format!("{incidents}/{}", segment(id));
+            let url = format!("{incidents}/{}", encoded(id));
             return Ok(Request::json("PATCH", url, &headers, &json!({ "incident": incident })));
         }
         put(&mut incident, "name", cut(&name(n), NAME_CHARS));

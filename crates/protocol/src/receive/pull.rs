@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::number_of;
+use crate::address::encoded;
 use tidegate_model::plan::signal::{Asked, Pull};
 
 /// The longest answer, in bytes.
@@ -65,17 +66,6 @@ pub fn said(message: &str, url: &str) -> String {
     let hidden = [url, rest, authority, host, name].into_iter().filter(|text| !text.is_empty());
     let message = hidden.fold(message.to_owned(), |message, text| message.replace(text, "…"));
     format!("it cannot be asked: {}", short(&message))
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len() * 2), |mut url, byte| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            url.push(char::from(byte));
-        } else {
-            let _ = write!(url, "%{byte:02X}");
-        }
-        url
-    })
 }
 
 /// Reads an answer.
