@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
+use tidegate::decide::binned::BinnedComparison;
 use tidegate::decide::comparison::Comparison;
 use tidegate::decide::evidence::{Count, Evidence, Window};
-use tidegate::decide::firsts::{AtRisk, FirstEvidence, Firsts, average};
+use tidegate::decide::firsts::{AtRisk, FirstEvidence, Firsts, average, mixed};
 use tidegate::decide::overdispersion::{SideSlices, Slices, factor};
+use tidegate::decide::past::Weights;
 use tidegate::model::measured::{Quantity, Sample};
 
 use crate::traffic::Minutes;
@@ -18,8 +20,12 @@ pub enum Judge {
     Bare(Box<Evidence>),
     /// With restarts, divided by φ over the whole attempt.
     WholeFactor(Box<(Evidence, SideSlices)>),
-    /// What operates: exposures, and subjects' first failures.
-    Tidegate(Box<(Comparison, Firsts, FirstEvidence)>),
+    /// What operates: exposures by slice and by bin, and subjects' first failures.
+    Tidegate(Box<(Comparison, BinnedComparison, Firsts, FirstEvidence)>),
+    /// What operated before: exposures by slice, and subjects' first failures.
+    Before(Box<(Comparison, Firsts, FirstEvidence)>),
+    /// Exposures by bin alone.
+    Bins(Box<BinnedComparison>),
     /// Exposures alone.
     Exposures(Box<Comparison>),
     /// First failures alone.
@@ -32,8 +38,23 @@ pub enum Judge {
     MannWhitney(Box<MannWhitney>),
 }
 
+/// Which judges are compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// All of them.
+    All,
+    /// Tidegate's own tests, the judge of before, and the z-test: these are asked of many more releases.
+    Own,
+}
+
 /// The columns of the tables, in this order.
-pub fn all() -> Vec<(&'static str, Judge)> {
+pub fn columns(columns: Columns) -> Vec<(&'static str, Judge)> {
+    let own = ["**Tidegate**", "before", "bins only", "subjects only", "z-test"];
+    all().into_iter().filter(|(name, _)| columns == Columns::All || own.contains(name)).collect()
+}
+
+fn all() -> Vec<(&'static str, Judge)> {
+    let first = || (Firsts::new(Quantity::Errors, None), FirstEvidence::new(1.0, false));
     let fixed = |success_min, every, failures_max| Judge::Fixed {
         success_min,
         every,
@@ -47,15 +68,22 @@ pub fn all() -> Vec<(&'static str, Judge)> {
             "**Tidegate**",
             Judge::Tidegate(Box::new((
                 Comparison::worse(1.0),
+                BinnedComparison::worse(1.0),
                 Firsts::new(Quantity::Errors, None),
                 FirstEvidence::new(1.0, false),
             ))),
         ),
-        ("exposures only", Judge::Exposures(Box::new(Comparison::worse(1.0)))),
         (
-            "subjects only",
-            Judge::Subjects(Box::new((Firsts::new(Quantity::Errors, None), FirstEvidence::new(1.0, false)))),
+            "before",
+            Judge::Before(Box::new((
+                Comparison::worse(1.0).restarting_quickly(),
+                Firsts::new(Quantity::Errors, None),
+                FirstEvidence::new(1.0, false).restarting_quickly(),
+            ))),
         ),
+        ("bins only", Judge::Bins(Box::new(BinnedComparison::worse(1.0)))),
+        ("slices only", Judge::Exposures(Box::new(Comparison::worse(1.0)))),
+        ("subjects only", Judge::Subjects(Box::new(first()))),
         ("φ of all", Judge::WholeFactor(Box::new((Evidence::restarting(1.0), SideSlices::default())))),
         ("restart only", Judge::Bare(Box::new(Evidence::restarting(1.0)))),
         ("plain", Judge::Bare(Box::new(Evidence::plain(1.0)))),
@@ -67,6 +95,15 @@ pub fn all() -> Vec<(&'static str, Judge)> {
 }
 
 impl Judge {
+    /// Tells it what bins did before. It is told again whenever bins move.
+    pub fn weigh(&mut self, weights: &Weights) {
+        match self {
+            Self::Tidegate(inner) => inner.1.weigh(weights.clone()),
+            Self::Bins(binned) => binned.weigh(weights.clone()),
+            _ => {}
+        }
+    }
+
     pub fn evaluate(&mut self, seen: &Minutes, everybody: &Sample, minute: f64, minutes: f64, share: f64) -> bool {
         let window = &seen.slices;
         let first = |firsts: &mut Firsts, evidence: &mut FirstEvidence| {
@@ -87,6 +124,21 @@ impl Judge {
                 seen.legacy.with_events().max(seen.new.with_events()) >= 20 && evidence.is_shown(ALPHA)
             }
             Self::Tidegate(inner) => {
+                let (comparison, binned, firsts, evidence) = inner.as_mut();
+                comparison.add(window, minute);
+                binned.add(&seen.bins, minute);
+                let ready = |is_ready: bool, log_e: f64| is_ready.then_some(log_e);
+                mixed([
+                    ready(comparison.is_ready(), comparison.log_e()),
+                    ready(binned.is_ready(), binned.log_e()),
+                    first(firsts, evidence),
+                ]) >= -ALPHA.ln()
+            }
+            Self::Bins(binned) => {
+                binned.add(&seen.bins, minute);
+                binned.is_ready() && binned.log_e() >= -ALPHA.ln()
+            }
+            Self::Before(inner) => {
                 let (comparison, firsts, evidence) = inner.as_mut();
                 comparison.add(window, minute);
                 let exposures = comparison.is_ready().then(|| comparison.log_e());

@@ -18,7 +18,10 @@
 //!
 //! **Restarts**: a product that has run for two healthy days lies so deep that a failure has first to
 //! pay that debt off. So half of the weight starts with the attempt, and the rest with each quarter
-//! of an hour, the j-th getting 1/2 · 1/(j(j+1)); what has not started yet counts as 1.
+//! of an hour, the j-th getting 1/2 · (T(j−1) − T(j)) with T(j) = 1/(1 + ln(1 + j)/5); what has not
+//! started yet counts as 1. T falls so slowly that after two days, when j is 192, a quarter of an hour
+//! still has 1/8,000 of the weight; 1/(j(j+1)), which attempts had that began under an earlier release,
+//! leaves it a tenth of that.
 //!
 //! Ville's inequality: Ville 1939; e-processes by mixing: Shafer 2021, Ramdas et al. 2023.
 
@@ -70,6 +73,14 @@ enum Starts {
     Quarterly,
 }
 
+/// How slowly the weights of the quarters fall.
+const SLOWNESS: f64 = 0.2;
+
+/// What is left of the weight of all quarters after the j-th.
+fn left_after(quarter: f64) -> f64 {
+    1.0 / (1.0 + SLOWNESS * quarter.ln_1p())
+}
+
 /// Evidence that grows window by window.
 /// What is read of it differs from what was printed in the last digit at most.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,18 +96,50 @@ pub struct Evidence {
     waiting: f64,
     /// The quarter of the last window, from 1.
     quarter: f64,
+    /// Whether the weights of the quarters fall slowly. An attempt keeps what it began with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_slow: bool,
 }
 
 impl Evidence {
     /// No evidence yet that new's rate is more than `theta` (above 0) times legacy's, all of it to be
     /// counted from the first window.
     pub const fn plain(theta: f64) -> Self {
-        Self { theta, starts: Starts::Once, log_products: [0.0; GRID], waiting: 0.0, quarter: 0.0 }
+        Self { theta, starts: Starts::Once, log_products: [0.0; GRID], waiting: 0.0, quarter: 0.0, is_slow: false }
     }
 
     /// The same with a new start in each quarter of an hour.
     pub const fn restarting(theta: f64) -> Self {
-        Self { theta, starts: Starts::Quarterly, log_products: [f64::NEG_INFINITY; GRID], waiting: 1.0, quarter: 0.0 }
+        Self { is_slow: true, ..Self::restarting_quickly(theta) }
+    }
+
+    /// The same with the weights of earlier releases, of which late quarters have hardly any.
+    #[must_use]
+    pub const fn restarted_quickly(self) -> Self {
+        Self::restarting_quickly(self.theta)
+    }
+
+    const fn restarting_quickly(theta: f64) -> Self {
+        Self {
+            theta,
+            starts: Starts::Quarterly,
+            log_products: [f64::NEG_INFINITY; GRID],
+            waiting: 1.0,
+            quarter: 0.0,
+            is_slow: false,
+        }
+    }
+
+    /// The weight that starts with an attempt.
+    #[must_use]
+    pub const fn weight_first() -> f64 {
+        WEIGHT_FIRST
+    }
+
+    /// The weight that starts with a quarter of an hour, counted from 1.
+    #[must_use]
+    pub fn weight_of(quarter: f64) -> f64 {
+        (1.0 - WEIGHT_FIRST) * (left_after(quarter - 1.0) - left_after(quarter))
     }
 
     /// Takes a window in, which began `minute` minutes after the attempt. `factor` (at least 1)
@@ -123,9 +166,13 @@ impl Evidence {
         }
         let quarter = (minute.max(0.0) / QUARTER_MINUTES).floor() + 1.0;
         let first = if self.quarter == 0.0 { WEIGHT_FIRST } else { 0.0 };
-        let fresh = if quarter > self.quarter { (1.0 - WEIGHT_FIRST) / (quarter * (quarter + 1.0)) } else { 0.0 };
+        let share = match (quarter > self.quarter, self.is_slow) {
+            (false, _) => 0.0,
+            (true, true) => left_after(quarter - 1.0) - left_after(quarter),
+            (true, false) => 1.0 / (quarter * (quarter + 1.0)),
+        };
         self.quarter = self.quarter.max(quarter);
-        let weight = first + fresh;
+        let weight = (first + (1.0 - WEIGHT_FIRST) * share).min(self.waiting);
         self.waiting = (self.waiting - weight).max(0.0);
         weight
     }

@@ -3,6 +3,8 @@
 
 pub mod ahead;
 pub mod assign;
+pub mod binned;
+pub mod bins;
 pub mod cohort;
 pub mod comparison;
 pub mod compiled;
@@ -14,11 +16,13 @@ pub mod explain;
 pub mod firsts;
 pub mod folding;
 pub mod forecast;
+pub mod interval;
 pub mod judge;
 pub mod metrics;
 pub mod notify;
 pub mod offers;
 pub mod overdispersion;
+pub mod past;
 pub mod reconcile;
 pub mod replay;
 pub mod reports;

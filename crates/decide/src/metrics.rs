@@ -3,10 +3,12 @@
 use fnv::FnvHashMap;
 
 use super::evidence_history::EvidenceHistory;
+use super::judge::comparing::rates;
 use super::judge::metrics_view::MetricsView;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Judge};
-use super::series::{FRUGALITY_MAX, Series};
+use super::past::Pasts;
+use super::series::{FRUGALITY_MAX, Series, minute_of};
 use super::signals::Signals;
 use super::sources::Sources;
 use tidegate_model::measured::{SlicedCounts, Window};
@@ -26,6 +28,8 @@ pub struct RolloutMetrics {
     pub signals: Signals,
     /// Where that comes from.
     pub sources: Sources,
+    /// What bins did on legacy.
+    pub pasts: Pasts,
     /// What the judge remembers.
     pub judge: Judge,
     /// The last look.
@@ -71,6 +75,7 @@ impl RolloutMetrics {
             record,
             series: &mut self.series,
             signals: &self.signals,
+            pasts: &self.pasts,
             faults,
             arrived_at: self.arrived_at,
             now,
@@ -78,6 +83,11 @@ impl RolloutMetrics {
             after: None,
         };
         let evaluation = self.judge.evaluate(&mut metrics_view, &arrived);
+        // A window is judged by what was known before it.
+        if arrived.iter().any(|(_, compared)| !compared.binned.is_empty()) {
+            self.pasts.keep(&rates(plan));
+            arrived.iter().for_each(|(_, compared)| self.pasts.take(compared, minute_of(now)));
+        }
         self.last.insert(evaluation)
     }
 

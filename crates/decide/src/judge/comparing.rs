@@ -10,19 +10,25 @@
 
 use super::alone::Alone;
 use super::metrics_view::Reading;
+use crate::binned::BinnedComparison;
+use crate::bins::{BinCounts, SideBins};
 use crate::comparison::Comparison;
-use crate::firsts::{FirstEvidence, average};
+use crate::firsts::{FirstEvidence, average, mixed};
+use crate::interval::Ratios;
 use crate::overdispersion::SideSlices;
+use crate::past::{Past, Pasts};
 use crate::series::{Series, Span, minute_of};
 use tidegate_model::condition::{Metric, Op, Term};
 use tidegate_model::measured::sketch::shift;
-use tidegate_model::measured::{Measure, Quantity, Sketch, SlicedCounts};
+use tidegate_model::measured::{BinnedCounts, Measure, Quantity, Sketch, SlicedCounts};
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Duration, Instant, Name};
 
 /// Legacy's quantile is taken from the last hour.
 const EDGE_MINUTES: u64 = 60;
+/// Bins are counted of so many rates of a plan, those that come first in it.
+const RATES_MAX: usize = 16;
 /// Fewer observations of legacy make no quantile.
 const EDGE_MIN: u64 = 50;
 
@@ -108,6 +114,15 @@ impl ComparisonKey {
         self.metric.of_requests().filter(|_| self.endpoint.is_none())
     }
 
+    /// The same by bin, of what comes of requests.
+    fn binned(&self) -> Option<BinnedComparison> {
+        self.metric.of_requests()?;
+        Some(match self.direction {
+            Direction::More => BinnedComparison::worse(self.theta),
+            Direction::Less => BinnedComparison::not_worse(self.theta),
+        })
+    }
+
     /// Evidence for it that nothing has been added to.
     fn comparison(&self) -> Comparison {
         // The factor of a quantile is in the edges.
@@ -117,6 +132,34 @@ impl ComparisonKey {
             Direction::Less => Comparison::not_worse(theta),
         }
     }
+}
+
+/// The exposures and events by bin of what a question is about; `None` where there are none.
+fn bins_of(question: &ComparisonKey, compared: &SlicedCounts) -> Option<SideBins> {
+    let of = question.metric.of_requests()?;
+    let mut bins = SideBins::default();
+    for variant in [Variant::Legacy, Variant::New] {
+        let side = if variant == Variant::New { &mut bins.new } else { &mut bins.legacy };
+        *side = side_of(&of, question.endpoint.as_ref(), variant, compared);
+    }
+    let is_none = |own: &BinCounts| own.n.is_empty() && own.x.is_empty();
+    let is_empty = is_none(&bins.legacy) && is_none(&bins.new);
+    (!is_empty).then_some(bins)
+}
+
+/// The same of one side and of a rate.
+pub fn side_of(of: &Quantity, endpoint: Option<&Name>, variant: Variant, compared: &SlicedCounts) -> BinCounts {
+    let mut side = BinCounts::default();
+    let is_here = |own: &&BinnedCounts| own.variant == variant && own.endpoint.as_ref() == endpoint;
+    for own in compared.binned.iter().filter(is_here) {
+        if own.of == Quantity::Errors {
+            own.exposures.iter().for_each(|(bin, n)| side.n.add(usize::from(*bin), *n as f32));
+        }
+        if own.of == *of {
+            own.events.iter().for_each(|(bin, x)| side.x.add(usize::from(*bin), *x as f32));
+        }
+    }
+    side
 }
 
 /// All comparisons that a plan makes: those of its guardrails, and those of its gates, which need the
@@ -163,6 +206,18 @@ pub fn statuses(plan: &Plan) -> Vec<u16> {
     statuses
 }
 
+/// What a plan compares of requests, and where: bins are counted of these.
+pub fn rates(plan: &Plan) -> Vec<(Quantity, Option<Name>)> {
+    let (guardrails, gates) = questions(plan);
+    let mut rates: Vec<(Quantity, Option<Name>)> = Vec::new();
+    for question in guardrails.into_iter().chain(gates) {
+        let rate = question.metric.of_requests().map(|of| (of, question.endpoint));
+        rates.extend(rate.filter(|rate| !rates.contains(rate)));
+    }
+    rates.truncate(RATES_MAX);
+    rates
+}
+
 /// The evidence for one question in this attempt.
 #[derive(Clone, Debug)]
 pub struct ComparisonTracker {
@@ -170,12 +225,18 @@ pub struct ComparisonTracker {
     pub question: ComparisonKey,
     /// The evidence of exposures and events.
     pub comparison: Comparison,
+    /// The same with each bin measured by its own past.
+    pub binned: Option<BinnedComparison>,
     /// That of the subjects' first failures.
     pub first: Option<FirstEvidence>,
+    /// Between what the ratio of both rates lies.
+    pub ratios: Ratios,
     /// What new's rate tells beside legacy's last one, where legacy has gone.
     pub alone: Option<Alone>,
     /// What has arrived while one side had no exposures, by revision.
     pub open: Vec<(u64, SideSlices)>,
+    /// The same by bin, of the last revision.
+    pub(super) open_bins: (u64, SideBins),
     /// The bucket in which legacy's quantile lies, and the minute in which that was looked up.
     pub edge: Option<(i16, u64)>,
     /// When evidence was last added.
@@ -188,10 +249,13 @@ impl ComparisonTracker {
         let first = question.first().map(|_| FirstEvidence::new(question.theta, question.direction == Direction::Less));
         Self {
             comparison: question.comparison(),
+            binned: question.binned(),
             first,
+            ratios: Ratios::default(),
             alone: None,
             question,
             open: Vec::new(),
+            open_bins: (0, SideBins::default()),
             edge: None,
             added_at: None,
         }
@@ -199,29 +263,45 @@ impl ComparisonTracker {
 
     /// The natural logarithm of the evidence; 0 is none.
     pub fn log_e(&self) -> f64 {
-        match &self.first {
-            Some(first) => average(Some(self.comparison.log_e()), Some(first.log_e())),
-            None => self.comparison.log_e(),
-        }
+        self.together([true; 3])
     }
 
     /// Whether enough has been seen to show anything.
     pub fn is_ready(&self) -> bool {
-        self.comparison.is_ready() || self.first.as_ref().is_some_and(FirstEvidence::is_ready)
+        self.ready().contains(&true)
     }
 
     /// Whether it is shown at the level `alpha`.
     pub fn is_shown(&self, alpha: f64) -> bool {
-        let Some(first) = &self.first else { return self.comparison.is_shown(alpha) };
-        let ready = |is_ready: bool, log_e: f64| is_ready.then_some(log_e);
-        average(ready(self.comparison.is_ready(), self.comparison.log_e()), ready(first.is_ready(), first.log_e()))
-            >= -alpha.ln()
+        self.together(self.ready()) >= -alpha.ln()
     }
 
     /// Whether the subjects alone show it, of whom a handful may be enough.
     pub fn is_shown_by_subjects(&self, alpha: f64) -> bool {
-        let first = self.first.as_ref().filter(|first| first.is_ready());
-        first.is_some_and(|first| average(Some(first.log_e()), None) >= -alpha.ln())
+        let [_, _, first] = self.ready();
+        first && self.together([false, false, true]) >= -alpha.ln()
+    }
+
+    /// Which parts have seen enough to show anything: slices, bins and first failures.
+    fn ready(&self) -> [bool; 3] {
+        [
+            self.comparison.is_ready(),
+            self.binned.as_ref().is_some_and(BinnedComparison::is_ready),
+            self.first.as_ref().is_some_and(FirstEvidence::is_ready),
+        ]
+    }
+
+    /// The evidence of these parts. What is no rate of requests has slices alone, and counts them alone; at an
+    /// endpoint there are no first failures, and bins count as much as slices.
+    fn together(&self, [slices, bins, first]: [bool; 3]) -> f64 {
+        let log_e = |is_used: bool, log_e: Option<f64>| log_e.filter(|_| is_used);
+        let slices = log_e(slices, Some(self.comparison.log_e()));
+        let Some(binned) = &self.binned else { return slices.unwrap_or(f64::NEG_INFINITY) };
+        let bins = log_e(bins, Some(binned.log_e()));
+        match &self.first {
+            Some(own) => mixed([slices, bins, log_e(first, Some(own.log_e()))]),
+            None => average(slices, bins),
+        }
     }
 
     /// Takes in what has arrived under a revision, `minute` minutes after the attempt began.
@@ -237,9 +317,49 @@ impl ComparisonTracker {
         window.merge(&arrived);
         if window.is_closed() {
             let (_, window) = self.open.remove(index);
+            let factor = self.comparison.factor();
             self.comparison.add(&window, minute);
+            if self.binned.is_none() || compared.binned.is_empty() {
+                self.ratios.add(&window.total(), factor, minute);
+            }
             self.added_at = Some(now);
         }
+    }
+
+    /// Weighs the bins by what they did before: whenever bins have moved.
+    pub fn weigh(&mut self, pasts: &Pasts) {
+        let Some(binned) = &mut self.binned else { return };
+        let past = self.question.metric.of_requests().and_then(|of| pasts.get(&of, self.question.endpoint.as_ref()));
+        binned.weigh(past.map(Past::weights).unwrap_or_default());
+    }
+
+    /// Takes in the same by bin. A window of an older revision waits no longer.
+    pub fn take_bins(&mut self, revision: u64, compared: &SlicedCounts, minute: f64) {
+        let Some(binned) = &mut self.binned else { return };
+        let Some(arrived) = bins_of(&self.question, compared) else { return };
+        if self.open_bins.0 != revision {
+            self.open_bins = (revision, SideBins::default());
+        }
+        let (_, window) = &mut self.open_bins;
+        window.merge(&arrived);
+        if window.is_closed() {
+            let window = std::mem::take(window);
+            self.ratios.add(&binned.weighed(&window), binned.factor(), minute);
+            binned.add(&window, minute);
+        }
+    }
+
+    /// By how much events cluster, and the hash may have set the sides apart: as bins tell, or slices.
+    pub fn corrections(&self) -> (f64, f64) {
+        match &self.binned {
+            Some(binned) if binned.has_exposures() => (binned.factor(), binned.margin()),
+            _ => (self.comparison.factor(), self.comparison.margin()),
+        }
+    }
+
+    /// The evidence of what is ready, as a logarithm: what it counts among other comparisons.
+    pub fn log_e_ready(&self) -> f64 {
+        self.together(self.ready())
     }
 
     /// Takes in what has arrived of new where nobody comparable is on legacy. `legacy` reads its last rate.
