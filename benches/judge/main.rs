@@ -14,7 +14,8 @@ use figures::{Found, delay, head, row, share};
 use indicatif::{ProgressBar, ProgressStyle};
 use judges::{Columns, Judge, columns, z_score};
 use tidegate::decide::evidence::{Count, Evidence, Window};
-use tidegate::model::measured::Seen;
+use tidegate::decide::firsts::{AtRisk, Firsts};
+use tidegate::model::measured::{Quantity, Seen};
 use tidegate::model::variant::Variant;
 use traffic::{Kind, Minutes, Site, Traffic, poisson};
 
@@ -181,10 +182,11 @@ fn match_figures() {
 /// Whether each judge rolls a harmless release back within a day. `share` 0 is the ramp; `disturb` adds
 /// to the windows.
 fn harmless_run(site: Site, share: f64, seed: u64, disturb: impl Fn(&mut Minutes, f64, f64)) -> Vec<bool> {
-    let mut judges: Vec<Judge> = columns(Columns::Own).into_iter().map(|(_, judge)| judge).collect();
+    let mut judges: Vec<Judge> = columns(Columns::Few).into_iter().map(|(_, judge)| judge).collect();
     let mut fired = vec![false; judges.len()];
     let mut past = Traffic::past(site, seed);
     let mut before = f64::NAN;
+    let mut firsts = Firsts::new(Quantity::Errors, None);
     let mut traffic = Traffic::new(site, if share > 0.0 { share } else { RAMP[0] }, seed);
     let mut minute: f64 = 0.0;
     while minute < HEALTHY_HOURS * 60.0 - 1e-6 {
@@ -200,8 +202,9 @@ fn harmless_run(site: Site, share: f64, seed: u64, disturb: impl Fn(&mut Minutes
         disturb(&mut window, minute, minutes);
         // The day before ended with the minute 1,440.
         past.take(&window.bins.legacy, minute as u64 + 1_500 + 60);
+        let found = firsts.take(&window.failed, Some(AtRisk { seen: &traffic.everybody, share: now }));
         for (judge, fired) in judges.iter_mut().zip(&mut fired) {
-            *fired = *fired || judge.evaluate(&window, &traffic.everybody, minute, minutes, now);
+            *fired = *fired || judge.evaluate(&window, &found, minute, minutes, now);
         }
         minute += minutes;
     }
@@ -212,7 +215,7 @@ fn print_harmless(name: &str, shares: &[f64], run: impl Fn(f64, u64) -> Vec<bool
     for now in shares {
         let runs = in_parallel(name, runs(HEALTHY_RUNS), |seed| run(*now, seed as u64));
         let label = if *now > 0.0 { format!("{} %", now * 100.0) } else { "1, 5, 25, 50 %".to_owned() };
-        let cells = (0..columns(Columns::Own).len())
+        let cells = (0..columns(Columns::Few).len())
             .map(|judge| share(runs.iter().filter(|fired| fired[judge]).count(), runs.len()));
         row([name.to_owned(), label].into_iter().chain(cells));
     }
@@ -220,10 +223,13 @@ fn print_harmless(name: &str, shares: &[f64], run: impl Fn(f64, u64) -> Vec<bool
 
 fn harmless() {
     println!("\n## Harmless releases rolled back within 24 hours, % (95 %)");
-    let names = columns(Columns::Own).into_iter().map(|(name, _)| name);
+    let names = columns(Columns::Few).into_iter().map(|(name, _)| name);
     head(["errors", "on new"].into_iter().chain(names).map(str::to_owned));
-    for (name, site) in SITES {
-        print_harmless(name, &[0.01, 0.05, 0.25, 0.0], |share, seed| harmless_run(site, share, seed, |_, _, _| {}));
+    let asked = std::env::var("JUDGE_BENCH_ROWS").unwrap_or_default();
+    for (index, (name, site)) in SITES.into_iter().enumerate().filter(|(_, (name, _))| name.contains(&asked)) {
+        // The traffic that this page began with at all shares; what was added, at those that say most.
+        let shares: &[f64] = if index < 6 { &[0.01, 0.05, 0.25, 0.0] } else { &[0.01, 0.05, 0.0] };
+        print_harmless(name, shares, |share, seed| harmless_run(site, share, seed, |_, _, _| {}));
     }
 }
 
@@ -263,20 +269,22 @@ fn gone_bad(name: &str, site: Site, shares: &[f64], healthy_hours: &[f64], asked
 fn gone_bad_run(site: Site, share: f64, healthy_hours: f64, seed: u64, asked: Columns) -> Vec<Vec<Found>> {
     let mut judges: Vec<(Judge, bool)> = columns(asked).into_iter().map(|(_, judge)| (judge, false)).collect();
     let mut traffic = Traffic::new(site, share, seed);
+    let mut firsts = Firsts::new(Quantity::Errors, None);
     let weights = Traffic::past(site, seed).weights();
     judges.iter_mut().for_each(|(judge, _)| judge.weigh(&weights));
     let mut start: f64 = 0.0;
     while start < healthy_hours * 60.0 {
         let window = traffic.window(1.0);
+        let found = firsts.take(&window.failed, Some(AtRisk { seen: &traffic.everybody, share }));
         for (judge, is_early) in &mut judges {
-            *is_early = *is_early || judge.evaluate(&window, &traffic.everybody, start, 1.0, share);
+            *is_early = *is_early || judge.evaluate(&window, &found, start, 1.0, share);
         }
         start += 1.0;
     }
-    RATIOS.into_iter().map(|ratio| watch(traffic.clone(), judges.clone(), ratio, start, share)).collect()
+    RATIOS.into_iter().map(|ratio| watch(traffic.clone(), judges.clone(), firsts.clone(), ratio, start, share)).collect()
 }
 
-fn watch(mut traffic: Traffic, mut judges: Vec<(Judge, bool)>, ratio: f64, start: f64, share: f64) -> Vec<Found> {
+fn watch(mut traffic: Traffic, mut judges: Vec<(Judge, bool)>, mut firsts: Firsts, ratio: f64, start: f64, share: f64) -> Vec<Found> {
     traffic.ratio = ratio;
     let mut found: Vec<Found> =
         judges.iter().map(|(_, is_early)| if *is_early { Found::Early } else { Found::Never }).collect();
@@ -284,8 +292,9 @@ fn watch(mut traffic: Traffic, mut judges: Vec<(Judge, bool)>, ratio: f64, start
     while evaluation * LOOK < WATCHED_MINUTES && found.iter().any(|found| matches!(found, Found::Never)) {
         let minute = start + evaluation * LOOK;
         let window = traffic.window(LOOK);
+        let seen = firsts.take(&window.failed, Some(AtRisk { seen: &traffic.everybody, share }));
         for ((judge, _), found) in judges.iter_mut().zip(&mut found) {
-            if matches!(found, Found::Never) && judge.evaluate(&window, &traffic.everybody, minute, LOOK, share) {
+            if matches!(found, Found::Never) && judge.evaluate(&window, &seen, minute, LOOK, share) {
                 *found = Found::After(minute + LOOK - start);
             }
         }

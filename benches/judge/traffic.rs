@@ -140,6 +140,7 @@ impl Traffic {
     /// What the bins of a site did on legacy on the day before: the same subjects, other events.
     pub fn past(site: Site, seed: u64) -> Past {
         let mut traffic = Self::new(site, 0.0, seed);
+        traffic.random = Rng::with_seed(!seed);
         traffic.troubled = (site.subjects as f64 * TROUBLED_SHARE * site.churn) as usize;
         traffic.share = f64::NAN;
         traffic.set_share(0.0);

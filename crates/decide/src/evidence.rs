@@ -18,10 +18,16 @@
 //!
 //! **Restarts**: a product that has run for two healthy days lies so deep that a failure has first to
 //! pay that debt off. So half of the weight starts with the attempt, and the rest with each quarter
-//! of an hour, the j-th getting 1/2 · (T(j−1) − T(j)) with T(j) = 1/(1 + ln(1 + j)/5); what has not
-//! started yet counts as 1. T falls so slowly that after two days, when j is 192, a quarter of an hour
-//! still has 1/8,000 of the weight; 1/(j(j+1)), which attempts had that began under an earlier release,
-//! leaves it a tenth of that.
+//! of an hour, the j-th getting 1/2 · (T(j−1) − T(j)); what has not started yet counts as 1. T falls with
+//! the logarithm of j to a tenth after four weeks, and more slowly from then on:
+//! ```text
+//! T(j) = 0.9 · max(0, 1 − ln(1 + j)/ln(1 + 2688)) + 0.1/(1 + ln(1 + j))
+//! ```
+//! So after two days, when j is 192, a quarter of an hour still has 1/3,300 of the weight; 1/(j(j+1)), which
+//! attempts had that began under an earlier release, leaves it 1/74,000.
+//!
+//! **Which λ are likely**: a regression is more often a small one, and a large one is found soon anyway. So
+//! the weights of the grid fall with λ/θ to the power of −1.5.
 //!
 //! Ville's inequality: Ville 1939; e-processes by mixing: Shafer 2021, Ramdas et al. 2023.
 
@@ -73,12 +79,16 @@ enum Starts {
     Quarterly,
 }
 
-/// How slowly the weights of the quarters fall.
-const SLOWNESS: f64 = 0.2;
+/// Nine tenths of the weight of the quarters are spent on so many, which is four weeks.
+const QUARTERS: f64 = 2_688.0;
+const LATER: f64 = 0.1;
+/// The weights of the grid fall with this power of λ/θ.
+const POWER: f64 = 1.5;
 
 /// What is left of the weight of all quarters after the j-th.
 fn left_after(quarter: f64) -> f64 {
-    1.0 / (1.0 + SLOWNESS * quarter.ln_1p())
+    let log = quarter.ln_1p();
+    (1.0 - LATER) * (1.0 - log / QUARTERS.ln_1p()).max(0.0) + LATER / (1.0 + log)
 }
 
 /// Evidence that grows window by window.
@@ -96,7 +106,8 @@ pub struct Evidence {
     waiting: f64,
     /// The quarter of the last window, from 1.
     quarter: f64,
-    /// Whether the weights of the quarters fall slowly. An attempt keeps what it began with.
+    /// Whether the weights of the quarters fall slowly, and those of the grid with λ. An attempt keeps what it
+    /// began with.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_slow: bool,
 }
@@ -180,12 +191,18 @@ impl Evidence {
     /// The natural logarithm of the evidence; 0 is none. It refutes the hypothesis at the level α once
     /// it has reached ln(1/α).
     pub fn log_e(&self) -> f64 {
+        let power = if self.is_slow { POWER } else { 0.0 };
         let largest = self.log_products.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if largest == f64::NEG_INFINITY {
             return self.waiting.ln();
         }
-        let sum: f64 = self.log_products.iter().map(|log_product| (log_product - largest).exp()).sum();
-        let products = largest + (sum / GRID as f64).ln();
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (log_product, log_relative) in self.log_products.iter().zip(log_ratios()) {
+            let weight = (-power * log_relative).exp();
+            sum += weight * (log_product - largest).exp();
+            weights += weight;
+        }
+        let products = largest + (sum / weights).ln();
         if self.waiting > 0.0 { log_sum(products, self.waiting.ln()) } else { products }
     }
 
