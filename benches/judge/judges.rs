@@ -130,11 +130,12 @@ impl Judge {
                 comparison.add(window, minute);
                 binned.add(&seen.bins, minute);
                 let ready = |is_ready: bool, log_e: f64| is_ready.then_some(log_e);
-                mixed([
-                    ready(comparison.is_ready(), comparison.log_e()),
-                    ready(binned.is_ready(), binned.log_e()),
-                    first(evidence),
-                ]) >= -ALPHA.ln()
+                let slices = ready(comparison.is_ready(), comparison.log_e());
+                let log_e = match ready(binned.is_ready(), binned.log_e()) {
+                    None => average(slices, first(evidence)),
+                    bins => mixed([slices, bins, first(evidence)]),
+                };
+                log_e >= -ALPHA.ln()
             }
             Self::Bins(binned) => {
                 binned.add(&seen.bins, minute);
@@ -150,9 +151,7 @@ impl Judge {
                 comparison.add(window, minute);
                 comparison.is_shown(ALPHA)
             }
-            Self::Subjects(evidence) => {
-                first(evidence).is_some_and(|log_e| log_e >= -ALPHA.ln())
-            }
+            Self::Subjects(evidence) => first(evidence).is_some_and(|log_e| log_e >= -ALPHA.ln()),
             Self::Fixed { success_min, every, failures_max, count, until, failures } => {
                 count.n += total.new.n;
                 count.x += total.new.x;

@@ -58,7 +58,8 @@ const SITES: [(&str, Site); 12] = [
 ];
 
 fn main() {
-    let is_asked = |name: &str| std::env::var("JUDGE_BENCH").map_or(true, |asked| asked.split(',').any(|own| own == name));
+    let is_asked =
+        |name: &str| std::env::var("JUDGE_BENCH").map_or(true, |asked| asked.split(',').any(|own| own == name));
     if is_asked("figures") {
         match_figures();
     }
@@ -74,7 +75,13 @@ fn main() {
         for (name, site) in [SITES[0], SITES[4], SITES[5]] {
             gone_bad(name, site, &SHARES, &[0.0, 1.0, 48.0], Columns::All);
         }
-        gone_bad("independent, legacy at 0.1 %", Site { rate: 0.001, ..SITES[0].1 }, &SHARES[1..2], &[0.0, 48.0], Columns::All);
+        gone_bad(
+            "independent, legacy at 0.1 %",
+            Site { rate: 0.001, ..SITES[0].1 },
+            &SHARES[1..2],
+            &[0.0, 48.0],
+            Columns::All,
+        );
     }
 }
 
@@ -281,10 +288,20 @@ fn gone_bad_run(site: Site, share: f64, healthy_hours: f64, seed: u64, asked: Co
         }
         start += 1.0;
     }
-    RATIOS.into_iter().map(|ratio| watch(traffic.clone(), judges.clone(), firsts.clone(), ratio, start, share)).collect()
+    RATIOS
+        .into_iter()
+        .map(|ratio| watch(traffic.clone(), judges.clone(), firsts.clone(), ratio, start, share))
+        .collect()
 }
 
-fn watch(mut traffic: Traffic, mut judges: Vec<(Judge, bool)>, mut firsts: Firsts, ratio: f64, start: f64, share: f64) -> Vec<Found> {
+fn watch(
+    mut traffic: Traffic,
+    mut judges: Vec<(Judge, bool)>,
+    mut firsts: Firsts,
+    ratio: f64,
+    start: f64,
+    share: f64,
+) -> Vec<Found> {
     traffic.ratio = ratio;
     let mut found: Vec<Found> =
         judges.iter().map(|(_, is_early)| if *is_early { Found::Early } else { Found::Never }).collect();

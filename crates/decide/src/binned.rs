@@ -212,8 +212,8 @@ impl BinnedComparison {
         seen.merge(&self.hour);
         let SideBins { legacy, new } = &seen;
         let bins = |own: &BinCounts| own.n.iter().take(NEW_BINS_MIN).count();
-        self.now.is_ready =
-            bins(legacy).min(bins(new)) >= NEW_BINS_MIN && legacy.x.iter().count().max(new.x.iter().count()) >= BINS_MIN;
+        self.now.is_ready = bins(legacy).min(bins(new)) >= NEW_BINS_MIN
+            && legacy.x.iter().count().max(new.x.iter().count()) >= BINS_MIN;
         self.now.slope = self.slope(&seen);
         let bins_of = |own: &BinCounts| own.n.iter().count() as f64;
         let (legacy, new) = (bins_of(&seen.legacy), bins_of(&seen.new));

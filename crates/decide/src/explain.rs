@@ -3,9 +3,11 @@
 //! command and the console only lay them out.
 
 mod rollout;
+mod standing;
 
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
+use self::standing::standing;
 use super::judge::words::{count, counted, evidence, short};
 use super::rollout::Order;
 use tidegate_model::Instant;
@@ -112,7 +114,7 @@ pub fn figure(figure: &Figure) -> String {
             format!("{name}: {}", decided(figure))
         }
         _ => {
-            let parts = [measured(figure), tested(figure), decided(figure)];
+            let parts = [measured(figure), standing(figure), tested(figure), decided(figure)];
             parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
         }
     }

@@ -184,7 +184,7 @@ pub fn average(one: Option<f64>, other: Option<f64>) -> f64 {
     log_sum(log(one), log(other)) - std::f64::consts::LN_2
 }
 
-/// What a slice of the evidence counts beside the other parts: that of exposures by slice, of exposures by
+/// What each part of the evidence counts: that of exposures by slice, of exposures by
 /// bin, and of first failures. Each alone needs the reciprocal as much.
 pub const PARTS: [f64; 3] = [0.2, 0.4, 0.4];
 

@@ -3,7 +3,7 @@
 use fnv::FnvHashMap;
 
 use super::evidence_history::EvidenceHistory;
-use super::judge::comparing::rates;
+use super::judge::by_bin::rates;
 use super::judge::metrics_view::MetricsView;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Judge};

@@ -19,7 +19,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bins::{BINS, BinCounts};
-use super::judge::comparing::side_of;
+use super::judge::by_bin::side_of;
 use tidegate_model::Name;
 use tidegate_model::measured::{Quantity, SlicedCounts};
 use tidegate_model::serial::known_entries;
@@ -120,14 +120,7 @@ impl Past {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(of: Quantity, endpoint: Option<Name>) -> Self {
-        Self {
-            of,
-            endpoint,
-            halves: <[BinCounts; 2]>::default(),
-            open: BinCounts::default(),
-            hour: 0,
-            hours: 0.0,
-        }
+        Self { of, endpoint, halves: <[BinCounts; 2]>::default(), open: BinCounts::default(), hour: 0, hours: 0.0 }
     }
 
     /// Takes in what bins did on legacy in a minute (since 1970). What comes late counts in the hour under way.
@@ -225,7 +218,8 @@ pub struct Pasts(#[serde(deserialize_with = "known_entries::<Quantity, _, _>")] 
 impl Pasts {
     /// Of each of these rates, and of no other.
     pub fn keep(&mut self, rates: &[(Quantity, Option<Name>)]) {
-        let is_of = |past: &Past, (of, endpoint): &(Quantity, Option<Name>)| past.of == *of && past.endpoint == *endpoint;
+        let is_of =
+            |past: &Past, (of, endpoint): &(Quantity, Option<Name>)| past.of == *of && past.endpoint == *endpoint;
         self.0.retain(|past| rates.iter().any(|rate| is_of(past, rate)));
         for rate in rates {
             if !self.0.iter().any(|past| is_of(past, rate)) {

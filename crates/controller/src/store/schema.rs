@@ -47,8 +47,9 @@ const OUTBOX: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 ];
 /// What bins did on legacy before, and the evidence by bin of the attempt under way.
-const BINS: &[&str] =
-    &["CREATE TABLE IF NOT EXISTS bins (rollout TEXT PRIMARY KEY, past TEXT NOT NULL, evidence TEXT NOT NULL) WITHOUT ROWID"];
+const BINS: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS bins (rollout TEXT PRIMARY KEY, past TEXT NOT NULL, evidence TEXT NOT NULL) WITHOUT ROWID",
+];
 /// The name of the row that holds the number.
 const SCHEMA: &str = "schema";
 

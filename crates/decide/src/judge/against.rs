@@ -7,9 +7,9 @@
 use super::comparing::{ComparisonKey, ComparisonTracker, Direction};
 use super::metrics_view::Reading;
 use super::term::{Evaluator, Truth, holds, min};
+use crate::interval::{Interval, RATIO_ASKED, log_missing};
 use tidegate_model::Duration;
 use tidegate_model::condition::{Metric, Op, Term, Window};
-use crate::interval::{Interval, RATIO_ASKED, log_missing};
 use tidegate_model::figure::{Basis, Because, Exposures, Figure, Missing, Needs, Ratio, Shows, Stands};
 use tidegate_model::plan::ALPHA_DEFAULT;
 use tidegate_model::variant::Variant;

@@ -9,9 +9,10 @@
 //! events enter once.
 
 use super::alone::Alone;
+use super::by_bin::bins_of;
 use super::metrics_view::Reading;
 use crate::binned::BinnedComparison;
-use crate::bins::{BinCounts, SideBins};
+use crate::bins::SideBins;
 use crate::comparison::Comparison;
 use crate::firsts::{FirstEvidence, average, mixed};
 use crate::interval::Ratios;
@@ -20,15 +21,13 @@ use crate::past::{Past, Pasts};
 use crate::series::{Series, Span, minute_of};
 use tidegate_model::condition::{Metric, Op, Term};
 use tidegate_model::measured::sketch::shift;
-use tidegate_model::measured::{BinnedCounts, Measure, Quantity, Sketch, SlicedCounts};
+use tidegate_model::measured::{Measure, Quantity, Sketch, SlicedCounts};
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Duration, Instant, Name};
 
 /// Legacy's quantile is taken from the last hour.
 const EDGE_MINUTES: u64 = 60;
-/// Bins are counted of so many rates of a plan, those that come first in it.
-const RATES_MAX: usize = 16;
 /// Fewer observations of legacy make no quantile.
 const EDGE_MIN: u64 = 50;
 
@@ -134,34 +133,6 @@ impl ComparisonKey {
     }
 }
 
-/// The exposures and events by bin of what a question is about; `None` where there are none.
-fn bins_of(question: &ComparisonKey, compared: &SlicedCounts) -> Option<SideBins> {
-    let of = question.metric.of_requests()?;
-    let mut bins = SideBins::default();
-    for variant in [Variant::Legacy, Variant::New] {
-        let side = if variant == Variant::New { &mut bins.new } else { &mut bins.legacy };
-        *side = side_of(&of, question.endpoint.as_ref(), variant, compared);
-    }
-    let is_none = |own: &BinCounts| own.n.is_empty() && own.x.is_empty();
-    let is_empty = is_none(&bins.legacy) && is_none(&bins.new);
-    (!is_empty).then_some(bins)
-}
-
-/// The same of one side and of a rate.
-pub fn side_of(of: &Quantity, endpoint: Option<&Name>, variant: Variant, compared: &SlicedCounts) -> BinCounts {
-    let mut side = BinCounts::default();
-    let is_here = |own: &&BinnedCounts| own.variant == variant && own.endpoint.as_ref() == endpoint;
-    for own in compared.binned.iter().filter(is_here) {
-        if own.of == Quantity::Errors {
-            own.exposures.iter().for_each(|(bin, n)| side.n.add(usize::from(*bin), *n as f32));
-        }
-        if own.of == *of {
-            own.events.iter().for_each(|(bin, x)| side.x.add(usize::from(*bin), *x as f32));
-        }
-    }
-    side
-}
-
 /// All comparisons that a plan makes: those of its guardrails, and those of its gates, which need the
 /// evidence against them too.
 pub fn questions(plan: &Plan) -> (Vec<ComparisonKey>, Vec<ComparisonKey>) {
@@ -204,18 +175,6 @@ pub fn statuses(plan: &Plan) -> Vec<u16> {
     statuses.sort_unstable();
     statuses.dedup();
     statuses
-}
-
-/// What a plan compares of requests, and where: bins are counted of these.
-pub fn rates(plan: &Plan) -> Vec<(Quantity, Option<Name>)> {
-    let (guardrails, gates) = questions(plan);
-    let mut rates: Vec<(Quantity, Option<Name>)> = Vec::new();
-    for question in guardrails.into_iter().chain(gates) {
-        let rate = question.metric.of_requests().map(|of| (of, question.endpoint));
-        rates.extend(rate.filter(|rate| !rates.contains(rate)));
-    }
-    rates.truncate(RATES_MAX);
-    rates
 }
 
 /// The evidence for one question in this attempt.
@@ -291,16 +250,17 @@ impl ComparisonTracker {
         ]
     }
 
-    /// The evidence of these parts. What is no rate of requests has slices alone, and counts them alone; at an
-    /// endpoint there are no first failures, and bins count as much as slices.
+    /// The evidence of these parts. Until bins are enough to show anything, as with isolates that do not count
+    /// them and where a handful of bins is on new, slices and first failures share it evenly.
     fn together(&self, [slices, bins, first]: [bool; 3]) -> f64 {
         let log_e = |is_used: bool, log_e: Option<f64>| log_e.filter(|_| is_used);
         let slices = log_e(slices, Some(self.comparison.log_e()));
-        let Some(binned) = &self.binned else { return slices.unwrap_or(f64::NEG_INFINITY) };
-        let bins = log_e(bins, Some(binned.log_e()));
-        match &self.first {
-            Some(own) => mixed([slices, bins, log_e(first, Some(own.log_e()))]),
-            None => average(slices, bins),
+        let firsts = self.first.as_ref().map(|own| log_e(first, Some(own.log_e())));
+        let binned = self.binned.as_ref().filter(|own| own.is_ready()).map(|own| log_e(bins, Some(own.log_e())));
+        match (binned, firsts) {
+            (Some(bins), Some(firsts)) => mixed([slices, bins, firsts]),
+            (Some(other), None) | (None, Some(other)) => average(slices, other),
+            (None, None) => slices.unwrap_or(f64::NEG_INFINITY),
         }
     }
 

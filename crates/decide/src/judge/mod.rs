@@ -7,6 +7,7 @@
 pub mod adoption;
 mod against;
 pub mod alone;
+pub mod by_bin;
 pub mod comparing;
 pub mod guard;
 mod ingest;
@@ -148,8 +149,7 @@ impl Judge {
         self.take(metrics_view, arrived);
         let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
         // Those of guardrails come first.
-        let log_e: Vec<f64> =
-            self.gatherings.iter().take(of_guardrails).map(ComparisonTracker::log_e_ready).collect();
+        let log_e: Vec<f64> = self.gatherings.iter().take(of_guardrails).map(ComparisonTracker::log_e_ready).collect();
         let mut evaluation = Evaluation { at: Some(now), revision: record.live.revision, ..Evaluation::default() };
         let mut evaluator = Evaluator {
             metrics_view,

@@ -50,11 +50,8 @@ impl Judge {
         if comparisons.is_empty() {
             return None;
         }
-        let stored = StoredBins {
-            begun_revision: self.begun_revision,
-            weighed_revision: self.weighed_revision,
-            comparisons,
-        };
+        let stored =
+            StoredBins { begun_revision: self.begun_revision, weighed_revision: self.weighed_revision, comparisons };
         serde_json::to_string(&stored).ok()
     }
 

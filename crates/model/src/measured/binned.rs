@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn what_is_no_text_of_counts_is_refused() {
-        for text in ["", "x", "s!", "s_________________A", "d!", "dggggggggA", "dg", &format!("d{}", "A".repeat(1_001))] {
+        for text in ["", "x", "s!", "s_________________A", "d!", "dggggggggA", "dg", &format!("d{}", "A".repeat(1_001))]
+        {
             assert_eq!(decode(text), None, "{text}");
         }
     }

@@ -4,7 +4,8 @@ use super::SALT;
 use super::exposed::{Fresh, KINDS, Kinds};
 use crate::flush::Counted;
 use tidegate_decide::assign::Variant;
-use tidegate_decide::judge::comparing::{rates, statuses};
+use tidegate_decide::judge::by_bin::rates;
+use tidegate_decide::judge::comparing::statuses;
 use tidegate_model::Name;
 use tidegate_model::measured::sliced::STATUSES;
 use tidegate_model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
@@ -219,9 +220,9 @@ impl Row {
         let trials: usize = compared.trials.iter().map(|trials| 200 + trials.slices.len() * 12).sum();
         let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
         let failed: usize = compared.failed.iter().map(|failed| 50 + failed.subjects.iter().count() * 17).sum();
-        let digits = |rows: &[(u16, u32)]| rows.iter().map(|(_, count)| (*count as usize).min(4)).sum::<usize>().min(4_000);
-        let binned: usize =
-            compared.binned.iter().map(|own| 120 + digits(&own.exposures) + digits(&own.events)).sum();
+        let digits =
+            |rows: &[(u16, u32)]| rows.iter().map(|(_, count)| (*count as usize).min(4)).sum::<usize>().min(4_000);
+        let binned: usize = compared.binned.iter().map(|own| 120 + digits(&own.exposures) + digits(&own.events)).sum();
         500 + failed + binned + counts + sketches + trials + values + window.subjects.iter().count() * 17
     }
 }
