@@ -19,6 +19,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::bins::{BINS, BinCounts};
+use super::firsts::PARTS;
+use super::interval::{RATIO_ASKED, log_missing, minutes_needed};
 use super::judge::by_bin::side_of;
 use tidegate_model::Name;
 use tidegate_model::measured::{Quantity, SlicedCounts};
@@ -102,6 +104,18 @@ fn unit(thousandths: u32) -> f32 {
     thousandths as f32 / 1_000.0
 }
 
+/// What the past is worth to a release.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outlook {
+    /// How many hours of legacy's traffic are known, each counting as much as is left of it.
+    pub hours: f64,
+    /// How many events new's bins have had on legacy for each that they should have had: far from 1, the salt
+    /// has dealt an unlucky cohort.
+    pub cohort: f64,
+    /// In about how many minutes a doubling would be found; `None` for never.
+    pub minutes: Option<f64>,
+}
+
 impl Weights {
     /// That of a bin, above 0.
     #[must_use]
@@ -183,6 +197,28 @@ impl Past {
             of_b += b * b;
         }
         if of_a <= 0.0 || of_b <= 0.0 { 0.0 } else { (both / (of_a * of_b).sqrt() - CHANCE).clamp(0.0, 1.0) }
+    }
+
+    /// What it is worth to a release that begins with this share (above 0 and below 1) of the bins on new.
+    #[must_use]
+    pub fn outlook(&self, share: f64, alpha: f64) -> Option<Outlook> {
+        let weights = self.weights();
+        let [a, b] = &self.halves;
+        let events = a.x.sum() + b.x.sum();
+        if self.hours < 1.0 || events < EVENTS_MIN || !(share > 0.0 && share < 1.0) {
+            return None;
+        }
+        let end = (share * BINS as f64).round() as usize;
+        let of_new = (0..end).map(|bin| weights.get(bin)).sum::<f64>() / end.max(1) as f64;
+        let of_all = (0..BINS).map(|bin| weights.get(bin)).sum::<f64>() / BINS as f64;
+        let variance =
+            if weights.events > 0.0 { weights.noise / weights.events / (share * (1.0 - share)) } else { 0.0 };
+        let margin = (2.0 * variance.sqrt()).exp();
+        let a_minute = events / self.hours / 60.0;
+        let missing = log_missing(-(alpha * PARTS[1]).ln(), 0.0);
+        let minutes =
+            minutes_needed([(1.0 - share) * a_minute, share * a_minute], 1.0, margin, RATIO_ASKED, 1.0, missing);
+        Some(Outlook { hours: self.hours, cohort: of_new / of_all, minutes })
     }
 
     /// The weights that follow from it.
@@ -300,6 +336,16 @@ mod tests {
         counts.n.add(0, 1.0);
         old.take(&counts, 60 * 2_000);
         assert!(old.weights().is_even(), "{} h", old.hours());
+    }
+
+    #[test]
+    fn a_release_is_told_what_the_past_is_worth_and_how_lucky_its_cohort_is() {
+        let past = past(24, |bin, _| if bin < 100 { 2.0 } else { 0.2 });
+        let unlucky = past.outlook(0.05, 0.01).unwrap();
+        assert!((unlucky.cohort - 5.0).abs() < 0.6 && (unlucky.hours - 22.0).abs() < 2.0, "{unlucky:?}");
+        assert!(unlucky.minutes.is_some_and(|minutes| (30.0..300.0).contains(&minutes)), "{unlucky:?}");
+        assert!(past.outlook(0.5, 0.01).unwrap().minutes < unlucky.minutes);
+        assert_eq!(past.outlook(1.0, 0.01), None);
     }
 
     #[test]
