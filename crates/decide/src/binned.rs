@@ -362,7 +362,7 @@ mod tests {
                 comparison.is_ready() && comparison.log_e() >= 100_f64.ln()
             })
         };
-        assert!(found(weights(0)).is_some_and(|minute| minute < 750), "{:?}", found(weights(0)));
+        assert!(found(weights(0)).is_some_and(|minute| minute < 770), "{:?}", found(weights(0)));
         assert!(found(Weights::default()).is_none_or(|minute| minute > 800));
     }
 

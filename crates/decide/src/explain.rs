@@ -2,11 +2,11 @@
 //! change. What decides hands over values; the API answers with the sentences beside them, so that the
 //! command and the console only lay them out.
 
-mod known;
+mod before;
 mod rollout;
 mod standing;
 
-pub use known::known;
+pub use before::known_before;
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
 use self::standing::standing;

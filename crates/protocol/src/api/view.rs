@@ -105,7 +105,9 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).chain(&sources).map(fault).collect(),
         signals: signals::signals(plan, metrics, now),
         receivers: signals::receivers(plan, metrics, now),
-        known: metrics.and_then(|metrics| explain::known(plan, record, &metrics.pasts)).map(|text| sentence(&text)),
+        known: metrics
+            .and_then(|metrics| explain::known_before(plan, record, &metrics.pasts))
+            .map(|text| sentence(&text)),
         silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
         never_reported: silent_names.iter().map(ToString::to_string).collect(),
         lists: present.lists.iter().filter(is_its_list).map(list).collect(),
