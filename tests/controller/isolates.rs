@@ -283,7 +283,10 @@ impl System {
             return self.carry_out(place, outside);
         }
         let answer = self.world.flush(flush);
-        self.note(format!("{whom} flushes {batch:?}, {}", if answer.is_some() { "and is answered" } else { "in vain" }));
+        self.note(format!(
+            "{whom} flushes {batch:?}, {}",
+            if answer.is_some() { "and is answered" } else { "in vain" }
+        ));
         self.push();
         if let Some(answer) = answer {
             self.answer(caller, Ok(answer));
@@ -363,7 +366,9 @@ impl System {
     fn deliver(&mut self, place: usize, life: u32, message: Message) {
         match message {
             Message::Flush(receiver, caller, text) => return self.flush(receiver, caller, &text),
-            Message::Tick(relay, life) if self.relay(relay).life == life => return self.hand_in(relay, relay::Input::Tick),
+            Message::Tick(relay, life) if self.relay(relay).life == life => {
+                return self.hand_in(relay, relay::Input::Tick);
+            }
             Message::Tick(..) => return,
             Message::Alarm(relay) => return self.hand_in(relay, relay::Input::Alarm),
             Message::News(relay, text) => return self.hand_in(relay, relay::Input::News(text)),

@@ -53,9 +53,8 @@ impl State {
                 all().filter(|rollout| is_told(rollout.plan.key.as_str())).map(tell).collect()
             }
             Some(known) => {
-                let is_news = |key: &str, known: u64, rollout: &Rollout| {
-                    known < rollout.record.live.revision || is_told(key)
-                };
+                let is_news =
+                    |key: &str, known: u64, rollout: &Rollout| known < rollout.record.live.revision || is_told(key);
                 let found = |(key, known): &(String, u64)| {
                     self.deployment.rollouts.get(&key.parse().ok()?).filter(|rollout| is_news(key, *known, rollout))
                 };

@@ -89,7 +89,8 @@ impl Kills {
             if let Some(relayed) = &flush.relay {
                 let is_behind = relayed.behind(key.as_str(), kill.revision) > 0;
                 let was_behind = kill.behind.remove(&isolate);
-                let was_so = if is_behind { kill.relays_behind.insert(isolate) } else { kill.relays_behind.remove(&isolate) };
+                let was_so =
+                    if is_behind { kill.relays_behind.insert(isolate) } else { kill.relays_behind.remove(&isolate) };
                 if is_behind || was_behind || was_so {
                     kill.loud_at = now;
                 }

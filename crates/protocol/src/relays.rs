@@ -173,7 +173,9 @@ impl Planner {
 
 /// A number for what a set of states is, in whatever order it comes: the keys and their revisions.
 pub fn digest<'a>(states: impl Iterator<Item = (&'a str, u64)>) -> u64 {
-    states.fold(0, |sum: u64, (key, revision)| sum.wrapping_add(fmix64(fnv1a64(key.as_bytes()) ^ fmix64(revision.wrapping_add(1)))))
+    states.fold(0, |sum: u64, (key, revision)| {
+        sum.wrapping_add(fmix64(fnv1a64(key.as_bytes()) ^ fmix64(revision.wrapping_add(1))))
+    })
 }
 
 /// The bucket of a hash among so many, of which it changes as seldom as can be when their number does.

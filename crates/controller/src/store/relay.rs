@@ -17,6 +17,9 @@ const TABLES: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS relay_marks (isolate TEXT PRIMARY KEY, sequence INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS relay_numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 ];
+/// The names of the numbers of its place.
+const LEVEL: &str = "level";
+const NUMBER: &str = "number";
 /// The name of the number of the last batch that went.
 const GONE: &str = "gone";
 /// An isolate's number is kept this long after it last came, in milliseconds.
@@ -54,6 +57,13 @@ impl Batch {
         );
     }
 
+    /// The relay's place.
+    pub fn place(&mut self, place: Place) {
+        for (name, value) in [(LEVEL, u32::from(place.level)), (NUMBER, place.number)] {
+            self.put("relay_numbers", 1, [("name", name.into()), ("value", value.into())]);
+        }
+    }
+
     /// The batches up to this number have been brought up. The numbers of what they were added up from stay.
     pub fn let_go(&mut self, number: u64, marks: &Marks, now: Instant) {
         for (isolate, sequence) in marks {
@@ -66,24 +76,40 @@ impl Batch {
     }
 }
 
+/// Makes the tables where there are none.
+fn open(storage: &mut dyn Storage) -> Result<(), StorageError> {
+    let mut tables = Batch::default();
+    for sql in TABLES {
+        tables.push(sql, []);
+    }
+    tables.commit(storage)
+}
+
+/// The place of the relay that this storage is; `None` where it was never called.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn place(storage: &mut dyn Storage) -> Result<Option<Place>, StorageError> {
+    open(storage)?;
+    let rows = storage.rows("SELECT name, value FROM relay_numbers", &[])?;
+    let number = |name: &str| -> Option<u32> {
+        rows.iter().find(|row| row.text(0) == name).and_then(|row| row.number(1).try_into().ok())
+    };
+    let place = number(LEVEL).zip(number(NUMBER));
+    Ok(place.and_then(|(level, number)| Some(Place { level: level.try_into().ok()?, number })))
+}
+
 /// Opens the storage of a relay: the batches that it keeps in their order, the numbers that stand beside them, and the
 /// number of the last batch that there was.
 ///
 /// # Errors
 /// When the storage refuses.
 pub fn load(storage: &mut dyn Storage) -> Result<(Vec<Kept>, Marks, u64), StorageError> {
-    let mut tables = Batch::default();
-    for sql in TABLES {
-        tables.push(sql, []);
-    }
-    tables.commit(storage)?;
+    open(storage)?;
     let rows = storage.rows("SELECT number, receiver, marks, batch FROM relay_batches ORDER BY number", &[])?;
     let marks = rows.iter().flat_map(|row| serde_json::from_str::<Marks>(row.text(2)).unwrap_or_default()).collect();
-    let kept = |row: &Row| Kept {
-        number: row.number(0),
-        receiver: row.text(1).parse().ok(),
-        text: row.text(3).to_owned(),
-    };
+    let kept =
+        |row: &Row| Kept { number: row.number(0), receiver: row.text(1).parse().ok(), text: row.text(3).to_owned() };
     let kept: Vec<Kept> = rows.iter().map(kept).collect();
     let gone = storage.rows("SELECT value FROM relay_numbers WHERE name = ?", &[GONE.into()])?;
     let gone = gone.first().map_or(0, |row| row.number(0));
