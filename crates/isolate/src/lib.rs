@@ -46,6 +46,7 @@ use tidegate_protocol::exposure::{ExposureKey, Issuer};
 use tidegate_protocol::limiter::{self, Limiter};
 use tidegate_protocol::measuring::Instruments;
 use tidegate_protocol::meter::Meter;
+use tidegate_protocol::relays::{Layout, Place};
 
 /// The longest that a request waits for its configuration, in milliseconds.
 pub const WAIT_MS_MAX: f64 = 200.0;
@@ -94,6 +95,10 @@ pub struct Isolate {
     setup: Setup,
     configuration: Configuration,
     schedule: FlushSchedule,
+    /// Which relays there are, as it was told last.
+    layout: Layout,
+    /// Whom the batch goes to that is under way, or the next one; `None` for the controller.
+    receiver: Option<Place>,
     meter: Meter,
     tokens: TokenCache,
     in_flight: InFlight,
@@ -112,6 +117,8 @@ impl Default for Isolate {
             setup: Setup::default(),
             configuration: Configuration::default(),
             schedule: FlushSchedule::default(),
+            layout: Layout::default(),
+            receiver: None,
             meter: Meter::default(),
             tokens: TokenCache::default(),
             in_flight: InFlight::default(),

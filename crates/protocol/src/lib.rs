@@ -34,6 +34,7 @@ pub mod page;
 pub mod preview;
 pub mod reach;
 pub mod receive;
+pub mod relays;
 pub mod respond;
 pub mod robots;
 pub mod routing;
