@@ -8,6 +8,8 @@
 //! 4. What does not parse changes nothing but the log; what is older never replaces what is newer.
 //! 5. What was counted is sent again unchanged until it is acknowledged, and never after.
 
+mod breaker;
+mod breakers;
 mod cached_copy;
 mod configuration;
 mod deliveries;
@@ -22,6 +24,7 @@ mod tokens;
 
 use std::rc::Rc;
 
+use self::breakers::Breakers;
 pub use self::cached_copy::CachedCopy;
 use self::configuration::Configuration;
 pub use self::deliveries::{Deliveries, Delivery};
@@ -102,6 +105,7 @@ pub struct Isolate {
     meter: Meter,
     tokens: TokenCache,
     in_flight: InFlight,
+    breakers: Breakers,
     clients: Clients,
     reports: Limiter,
     /// Who has tried to sign in lately.
@@ -122,6 +126,7 @@ impl Default for Isolate {
             meter: Meter::default(),
             tokens: TokenCache::default(),
             in_flight: InFlight::default(),
+            breakers: Breakers::default(),
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
             sign_ins: SignIns::default(),
@@ -184,6 +189,7 @@ impl Isolate {
 
     /// Gives it what it needs before its first request.
     pub fn set_up(&mut self, setup: Setup) {
+        self.breakers = Breakers::of(&setup.id);
         self.setup = setup;
         self.is_set_up = true;
     }
