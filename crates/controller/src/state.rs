@@ -17,7 +17,7 @@ use tidegate_decide::rollout::{Change, Noticed, Order, Rollout};
 use tidegate_model::command::Command;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::beacon::networks::Networks;
-use tidegate_protocol::flush::{Answer, Flush, RolloutUpdate};
+use tidegate_protocol::flush::{Answer, Flush, PageMessages, RolloutUpdate};
 use tidegate_protocol::pace::Pace;
 
 /// KV is polled this soon where isolates have seen that somebody wrote plans.
@@ -389,7 +389,11 @@ impl State {
             Some(Receipt { stored, refused }) => (Some(stored), refused),
             None => (None, None),
         };
-        Answer { interval_ms, plans, states, acknowledged, refused, ..Answer::default() }
+        let messages = flush.messages.and_then(|known| {
+            let shown = PageMessages::of(self.deployment.shown(now));
+            (shown.digest != known).then_some(shown)
+        });
+        Answer { interval_ms, plans, states, acknowledged, refused, messages, ..Answer::default() }
     }
 
     /// The plans as the KV key `plans` holds them.

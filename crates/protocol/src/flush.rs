@@ -18,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::beacon::Report;
+use tidegate_decide::notify::in_app::InAppMessage;
 use tidegate_model::Name;
 use tidegate_model::measured::{SlicedCounts, Window};
+use tidegate_model::subject::fnv1a64;
 
 /// The longest text of KV that is passed on; a live state has a few hundred bytes.
 pub const TEXT_BYTES_MAX: usize = 2_048;
@@ -82,6 +84,9 @@ pub struct Flush {
     /// The lists of KV that it holds: the group's name and how many ids there are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<(String, u64)>,
+    /// The digest of the messages that it knows for pages; `None` of a release that shows none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
     /// What it has counted since the batch before; `None` for nothing.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
@@ -150,6 +155,26 @@ pub struct Answer {
     /// The batch that this answers, where it was not taken in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
+    /// The messages that pages show, where the isolate knows others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<PageMessages>,
+}
+
+/// The messages that pages show now, of all rollouts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageMessages {
+    /// A number that is another one for other messages; 0 for none.
+    pub digest: u64,
+    /// The messages.
+    pub list: Vec<InAppMessage>,
+}
+
+impl PageMessages {
+    /// These messages.
+    pub fn of(list: Vec<InAppMessage>) -> Self {
+        let text = if list.is_empty() { String::new() } else { serde_json::to_string(&list).unwrap_or_default() };
+        Self { digest: if text.is_empty() { 0 } else { fnv1a64(text.as_bytes()) >> 11 }, list }
+    }
 }
 
 /// The state of one rollout.
@@ -242,6 +267,7 @@ mod tests {
             kills: vec!["kill/*".into()],
             faults: vec![("stage/shop".into(), "odd".into())],
             lists: vec![("beta".into(), 2)],
+            messages: Some(7),
             batch: Some(batch),
             unreadable: None,
         };
@@ -255,6 +281,7 @@ mod tests {
             states: vec![RolloutUpdate { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
             acknowledged: Some(4),
             refused: Some(Refused { sequence: 5, why: "it is torn".into() }),
+            messages: Some(PageMessages { digest: 7, list: Vec::new() }),
         };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
     }

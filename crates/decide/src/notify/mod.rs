@@ -12,7 +12,9 @@
 pub mod address;
 mod change;
 mod digest;
+pub mod in_app;
 mod memory;
+mod report;
 mod standing;
 mod troubles;
 mod waiting;
@@ -58,15 +60,17 @@ impl Outgoing {
 }
 
 impl Deployment {
-    /// What is told of a change, before it is accepted. `console` is the public address of the console, without a
+    /// What is told of a change, before it is accepted; of an end also how it went. `console` is the public address of the console, without a
     /// slash at its end.
     pub fn notify_change(&mut self, change: &Change, console: Option<&str>) -> Vec<Addressed> {
         let outlook = self.outlook(&change.rollout, change.entry.at);
         let before = self.rollouts.get(&change.key).map(|rollout| rollout.record.clone());
-        let memory = &mut self.metrics.get_mut(&change.key).judge.notified;
+        let metrics = self.metrics.get_mut(&change.key);
         let words = words::Words { rollout: &change.rollout, outlook: &outlook, console, now: change.entry.at };
-        let outgoing = change::told(&words, before.as_ref(), change, memory);
-        outgoing.into_iter().flat_map(Outgoing::addressed).collect()
+        let outgoing = change::told(&words, before.as_ref(), change, &mut metrics.judge.notified);
+        let has_ended = before.is_some_and(|before| !before.live.has_ended()) && change.entry.state.has_ended();
+        let report = has_ended.then(|| report::told(&words, metrics));
+        outgoing.into_iter().chain(report).flat_map(Outgoing::addressed).collect()
     }
 
     /// What evaluations and the time show. To be called after each evaluation, and at [`Deployment::notify_at`].

@@ -8,11 +8,12 @@ mod counted;
 
 use std::fmt::Write as _;
 
-use super::metrics::{distinct, subjects_of_day};
+use super::metrics::{distinct, sessions_of_day, subjects_of_day};
 use super::moves::effective;
 use super::view::{Present, is_about};
 use tidegate_decide::judge::{Figure, Judgement, Verdict};
 use tidegate_decide::rollout::Rollout;
+use tidegate_decide::sessions::Ended;
 use tidegate_model::live::Phase;
 use tidegate_model::measured::Window;
 use tidegate_model::variant::Variant;
@@ -174,6 +175,17 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
                     distinct(&sample, variant),
                 );
             }
+        }
+    }
+    text.family("tidegate_sessions", "gauge", "Sessions of the last day.");
+    for rollout in rollouts() {
+        let sessions = sessions_of_day(&exposed.present, &rollout.plan.key);
+        for variant in [Variant::Legacy, Variant::New].into_iter().filter(|_| sessions != Ended::default()) {
+            text.sample(
+                "tidegate_sessions",
+                &[("rollout", &of(rollout)), ("variant", variant.as_str())],
+                sessions.of(variant).round(),
+            );
         }
     }
     text.family("tidegate_signal", "gauge", "The last report of a signal.");
