@@ -31,14 +31,15 @@ const keep = (id) => {
 /**
  * Shows the messages of an answer that are new, and adds them to those of the page.
  * @param {any} messages
- * @param {object[]} shown
+ * @param {PageMessage[]} shown
  */
 export const show = (messages, shown) => {
   const known = kept();
-  for (const { id, kind, title, text, link, rollout } of messages) {
-    if (![id, kind, title, text].every(isText) || had.has(id) || known.includes(id)) continue;
+  for (const message of messages) {
+    const { id, rollout, kind, title, text, link } = message ?? {};
+    if (![id, rollout, kind, title, text].every(isText) || had.has(id) || known.includes(id)) continue;
     had.add(id);
-    const detail = { id, kind, title, text, link: LINK.test(link) ? link : undefined, rollout, dismiss: () => keep(id) };
+    const detail = { id, rollout, kind, title, text, ...(LINK.test(link) && { link }), dismiss: () => keep(id) };
     shown.push(detail);
     // Listeners that throw do not reach this.
     if (dispatchEvent(new CustomEvent('tidegate:message', { detail, cancelable: true }))) keep(id);

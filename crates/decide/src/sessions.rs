@@ -165,7 +165,8 @@ mod tests {
             folded.fold(at(START + minute), &mut |_| ());
         }
         let by_hand = |is_new: bool| {
-            let own = minutes_of.iter().enumerate().filter(|(subject, _)| (subject % 3 == 0) == is_new);
+            let came = minutes_of.iter().enumerate().filter(|(_, minutes)| !minutes.is_empty());
+            let own = came.filter(|(subject, _)| (subject % 3 == 0) == is_new);
             own.map(|(_, minutes)| minutes.windows(2).filter(|pair| pair[1] - pair[0] > PAUSE_MINUTES).count() + 1)
                 .sum::<usize>() as f64
         };

@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn what_is_no_beacon_is_refused_and_a_foreign_token_too() {
         let status = |text: &str| {
-            reports(text, &key(), HOST, MINUTE).map_err(|problem| problem.status).map(|reports| reports.len())
+            super::read(text, &key(), HOST, MINUTE).map_err(|problem| problem.status).map(|body| body.reports.len())
         };
         let lcp = |value: &str| format!("{{\"token\":\"{}\",\"metrics\":{{\"lcp\":{value}}}}}", token());
         for text in [
@@ -352,11 +352,11 @@ mod tests {
             assert_eq!(status(&format!("{{\"token\":\"{token}\"}}")), Err(403), "{token}");
         }
         assert!(
-            matches!(reports(&lcp("5"), &key(), HOST, MINUTE + 721), Err(Problem { status: 403, .. })),
+            matches!(super::read(&lcp("5"), &key(), HOST, MINUTE + 721), Err(Problem { status: 403, .. })),
             "it has expired"
         );
         assert!(
-            matches!(reports(&lcp("5"), &key(), HOST, MINUTE - 6), Err(Problem { status: 403, .. })),
+            matches!(super::read(&lcp("5"), &key(), HOST, MINUTE - 6), Err(Problem { status: 403, .. })),
             "it is from the future"
         );
     }

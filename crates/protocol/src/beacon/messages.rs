@@ -83,7 +83,10 @@ mod tests {
 
     const HOST: &str = "shop.example.com";
     const MINUTE: u64 = 29_000_000;
-    const NOW: Instant = Instant::from_epoch_ms(29_000_000 * 60_000);
+
+    fn now() -> Instant {
+        Instant::from_epoch_ms(29_000_000 * 60_000)
+    }
 
     fn key() -> ExposureKey {
         ExposureKey::derive("a key of thirty-two bytes, or so").unwrap()
@@ -113,7 +116,7 @@ mod tests {
             groups: Vec::new(),
             text: "It is here\nThe new checkout.".into(),
             link: Some("/new".into()),
-            until: Instant::from_epoch_ms(NOW.as_epoch_ms() + 1),
+            until: Instant::from_epoch_ms(now().as_epoch_ms() + 1),
         }
     }
 
@@ -124,15 +127,15 @@ mod tests {
             message("shop", Some(Variant::Legacy)),
             message("banner", None),
             message("elsewhere", None),
-            InAppMessage { until: NOW, ..message("shop", None) },
+            InAppMessage { until: now(), ..message("shop", None) },
         ];
         let told = |variant| -> Vec<String> {
-            let found = of_page(&all, &page(variant, 5), &key(), |_, _| false, NOW);
+            let found = of_page(&all, &page(variant, 5), &key(), |_, _| false, now());
             found.iter().map(|own| own.rollout.to_string()).collect()
         };
         assert_eq!((told(Variant::New), told(Variant::Legacy)), (vec!["shop".to_owned(), "banner".into()], vec!["shop".to_owned(), "banner".into()]));
         let own = message("shop", None);
-        let found = of_page(std::slice::from_ref(&own), &page(Variant::New, 5), &key(), |_, _| false, NOW);
+        let found = of_page(std::slice::from_ref(&own), &page(Variant::New, 5), &key(), |_, _| false, now());
         let [only] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((only.kind, only.title, only.text, only.link), ("launch", "It is here", "The new checkout.", Some("/new")));
         assert_eq!(body(&[]), None);
@@ -146,22 +149,22 @@ mod tests {
         let all = [invited, message("shop", Some(Variant::Legacy))];
         let shown = |member: &str| {
             let is_in = |rollout: &Name, group: &Name| rollout.as_str() == "shop" && group.as_str() == member;
-            of_page(&all, &page(Variant::Legacy, 5), &key(), is_in, NOW).len()
+            of_page(&all, &page(Variant::Legacy, 5), &key(), is_in, now()).len()
         };
         assert_eq!((shown("team"), shown("beta"), shown("other")), (2, 2, 1));
         let never = |_: &Name, _: &Name| -> bool { panic!("nobody has to know") };
-        assert_eq!(of_page(&all[1..], &page(Variant::Legacy, 5), &key(), never, NOW).len(), 1);
-        assert_eq!(of_page(&all[..1], &page(Variant::New, 5), &key(), never, NOW).len(), 0, "it is on new already");
+        assert_eq!(of_page(&all[1..], &page(Variant::Legacy, 5), &key(), never, now()).len(), 1);
+        assert_eq!(of_page(&all[..1], &page(Variant::New, 5), &key(), never, now()).len(), 0, "it is on new already");
     }
 
     #[test]
     fn asking_again_is_answered_the_same_and_another_visitor_gets_another_id() {
         let all = [message("shop", None)];
-        let id = |subject| of_page(&all, &page(Variant::New, subject), &key(), |_, _| false, NOW).remove(0).id;
+        let id = |subject| of_page(&all, &page(Variant::New, subject), &key(), |_, _| false, now()).remove(0).id;
         assert_eq!(id(5), id(5));
         assert_ne!(id(5), id(6));
         let many: Vec<InAppMessage> = (0..50).map(|_| message("shop", None)).collect();
-        assert_eq!(of_page(&many, &page(Variant::New, 5), &key(), |_, _| false, NOW).len(), OF_PAGE_MAX);
-        assert_eq!(of_page(&all, &[], &key(), |_, _| true, NOW).len(), 0, "without a token nothing is said");
+        assert_eq!(of_page(&many, &page(Variant::New, 5), &key(), |_, _| false, now()).len(), OF_PAGE_MAX);
+        assert_eq!(of_page(&all, &[], &key(), |_, _| true, now()).len(), 0, "without a token nothing is said");
     }
 }
