@@ -9,7 +9,7 @@ use tidegate_isolate::{Delivery, Reporting};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
 use tidegate_protocol::api::asking::Asking;
-use tidegate_protocol::api::auth::Credentials;
+use tidegate_protocol::api::auth::{Credentials, all_tokens};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
 use tidegate_protocol::api::{BODY_BYTES_MAX, Reply};
@@ -143,7 +143,7 @@ async fn sign_in(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
     let (from, sent) = (request.from(), Sent::read(request));
     isolate::act(|isolate| isolate.sign_ins.admit(&sent.credentials(), &from, clock::now_ms()))?;
     let text = request.body(BODY_BYTES_MAX).await?;
-    let tokens = request.text("ADMIN_TOKENS");
+    let tokens = all_tokens(|name| request.text(name));
     isolate::act(|isolate| isolate.sign_in(&text, &from, tokens.as_deref(), &request.address, clock::now_ms()))
 }
 

@@ -198,6 +198,18 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
             }
         }
     }
+    text.family("tidegate_source_up", "gauge", "Whether the source that a signal is asked of has answered with a value.");
+    for rollout in rollouts() {
+        let asked = rollout.plan.signals.0.iter().filter(|(_, signal)| signal.pull().is_some());
+        for (name, _) in asked {
+            let state = deployment.metrics.get(&rollout.plan.key).and_then(|own| own.sources.pull(name.as_str()));
+            // One that was not asked yet is neither.
+            if let Some(state) = state {
+                let is_up = f64::from(u8::from(state.error.is_none()));
+                text.sample("tidegate_source_up", &[("rollout", &of(rollout)), ("signal", name.as_str())], is_up);
+            }
+        }
+    }
     text.family(
         "tidegate_faults",
         "gauge",
