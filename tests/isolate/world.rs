@@ -303,7 +303,8 @@ impl Controller {
                 self.stored.push(batch);
             }
         }
-        let messages = Some(self.messages.clone()).filter(|own| flush.messages.is_some_and(|known| known != own.digest));
+        let messages =
+            Some(self.messages.clone()).filter(|own| flush.messages.is_some_and(|known| known != own.digest));
         self.flushes.push(flush);
         let answer = Answer {
             messages,

@@ -100,8 +100,12 @@ impl Isolate {
             } else {
                 Ok(AnswerText::new(format!("{status}\n\ncontent-type:text/html; charset=utf-8")))
             };
-            let mut instruments =
-                Instruments { now_ms: self.now_ms, meter: &mut self.meter, issuer: self.issuer.as_mut(), messages: &[] };
+            let mut instruments = Instruments {
+                now_ms: self.now_ms,
+                meter: &mut self.meter,
+                issuer: self.issuer.as_mut(),
+                messages: &[],
+            };
             step = way.next(outcome, &mut instruments).0;
         }
         match step {

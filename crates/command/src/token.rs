@@ -55,9 +55,7 @@ pub fn run(arguments: &TokenArguments, json: bool) -> Result<(), Failure> {
     let secret = if matches!(arguments.role, Role::Reporter) { "REPORTER_TOKENS" } else { "ADMIN_TOKENS" };
     note(&format!("Add this entry to {secret}, which holds all entries, with commas between:"));
     note(&format!("  {entry}"));
-    note(&format!(
-        "In production: npx wrangler secret put {secret}. On this machine: {secret}=\"…\" in .dev.vars"
-    ));
+    note(&format!("In production: npx wrangler secret put {secret}. On this machine: {secret}=\"…\" in .dev.vars"));
     print_raw(&token)
 }
 

@@ -75,13 +75,7 @@ impl Isolate {
     }
 
     /// What a page is to show, as the answer to its report. The report's own request says who is in which group.
-    pub fn answer_page(
-        &self,
-        asking: &Asking,
-        request: &RequestText,
-        platform: &impl Platform,
-        now_ms: f64,
-    ) -> Answer {
+    pub fn answer_page(&self, asking: &Asking, request: &RequestText, platform: &impl Platform, now_ms: f64) -> Answer {
         let (Some(key), Some(address)) = (self.exposure_key(), Address::parse(request.url())) else {
             return Answer::empty();
         };

@@ -198,7 +198,12 @@ impl Isolate {
         settings.console.owns(address).then_some(Arrival::Own(None))
     }
 
-    pub(super) fn facts<'a, P>(&'a self, request: &'a RequestText, platform: &'a P, now_ms: f64) -> RequestFacts<'a, P> {
+    pub(super) fn facts<'a, P>(
+        &'a self,
+        request: &'a RequestText,
+        platform: &'a P,
+        now_ms: f64,
+    ) -> RequestFacts<'a, P> {
         let previews = self.setup.settings.previews.as_ref();
         RequestFacts { request, platform, tokens: &self.tokens, clients: &self.clients, previews, now_ms }
     }

@@ -12,8 +12,8 @@ use super::message::{AnswerText, RequestText};
 use super::meter::{self, Meter, Outcome, Visit};
 use tidegate_decide::assign::{Reason, Variant};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
-use tidegate_model::measured::{self, sketch};
 use tidegate_decide::notify::in_app::InAppMessage;
+use tidegate_model::measured::{self, sketch};
 use tidegate_model::plan::Plan;
 
 /// What measures, at the moment at which something happens.
@@ -126,9 +126,8 @@ impl<'a> Measured<'a> {
     pub fn token(self, instruments: &mut Instruments<'_>) -> Option<String> {
         let Instruments { messages, .. } = *instruments;
         let issuer = instruments.issuer.as_deref_mut()?;
-        let has_message = |plan: &Plan| {
-            messages.iter().any(|own| own.rollout == plan.key && own.side != Some(Variant::New))
-        };
+        let has_message =
+            |plan: &Plan| messages.iter().any(|own| own.rollout == plan.key && own.side != Some(Variant::New));
         let (sampled, sliced) = (Seed::of(SAMPLE_SALT), Seed::of(SLICES_SALT));
         let exposures = self.assigned().filter_map(|(plan, Assigned { assignment, subject, .. })| {
             // A rollout that has taken everybody back, or has not begun, gives nobody anything that could be measured.

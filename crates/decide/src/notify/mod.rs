@@ -721,7 +721,10 @@ mod tests {
         world.ana(Command::Rollback(Target::Off), "");
         world.ana(Command::Resume(None), "");
         world.look();
-        let again = world.sent().into_iter().filter(|(kind, to, text)| (*kind, to.as_str(), text.as_str()) == ("waiting", "mail", asked));
+        let again = world
+            .sent()
+            .into_iter()
+            .filter(|(kind, to, text)| (*kind, to.as_str(), text.as_str()) == ("waiting", "mail", asked));
         assert_eq!(again.count(), 1, "the next attempt asks anew");
     }
 
@@ -751,14 +754,20 @@ mod tests {
 
     #[test]
     fn a_resume_within_a_signals_window_does_not_fire_the_guardrail_again() {
-        let mut world = World::new(
-            r#""roles":{"lead":"ben"},"guardrail":[{"when":"signal.p1 > 0 over 10s","then":"rollback"}],"#,
-        );
+        let mut world =
+            World::new(r#""roles":{"lead":"ben"},"guardrail":[{"when":"signal.p1 > 0 over 10s","then":"rollback"}],"#);
         world.start();
         world.go(5 * MINUTE_MS);
         world.p1(3.0);
         world.look();
-        told(&mut world, &[("rollback", "chat page", "shop was rolled back to 0 %: everybody is on legacy. Find the cause; then resume it.")]);
+        told(
+            &mut world,
+            &[(
+                "rollback",
+                "chat page",
+                "shop was rolled back to 0 %: everybody is on legacy. Find the cause; then resume it.",
+            )],
+        );
         world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 5_000);
         world.ana(Command::Resume(None), "it was the cache");
         world.sent.clear();

@@ -6,11 +6,11 @@ use crate::explain;
 use crate::judge::words::count;
 use crate::metrics::RolloutMetrics;
 use crate::series::Span;
+use tidegate_model::Name;
 use tidegate_model::figure::Unit;
 use tidegate_model::measured::Sample;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::variant::Variant;
-use tidegate_model::Name;
 
 /// The report on an attempt that has led to the end.
 pub(super) fn told(words: &Words<'_>, metrics: &RolloutMetrics) -> Outgoing {

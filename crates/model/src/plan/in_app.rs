@@ -45,7 +45,11 @@ impl FromStr for PageLink {
         if is_page || text.parse::<Url>().is_ok() && is_plain {
             return Ok(Self(text.to_owned()));
         }
-        Err(WordError::new(text, "a link of a message in the app", "a path such as `/new`, or `https://example.com/new`"))
+        Err(WordError::new(
+            text,
+            "a link of a message in the app",
+            "a path such as `/new`, or `https://example.com/new`",
+        ))
     }
 }
 
@@ -100,9 +104,17 @@ mod tests {
         for right in ["/", "/new?from=banner#top", "https://example.com/new", "http://localhost:8787/x"] {
             assert_eq!(right.parse::<PageLink>().map(|link| link.to_string()).as_deref(), Ok(right));
         }
-        for wrong in
-            ["", "new", "//evil.example", "/\\evil.example", "javascript:alert(1)", "data:text/html,x", "/a b", "https://", "mailto:a@b.c"]
-        {
+        for wrong in [
+            "",
+            "new",
+            "//evil.example",
+            "/\\evil.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "/a b",
+            "https://",
+            "mailto:a@b.c",
+        ] {
             assert!(wrong.parse::<PageLink>().is_err(), "{wrong}");
         }
     }

@@ -184,7 +184,8 @@ fn is_same_site(credentials: &Credentials<'_>) -> bool {
 }
 
 fn entries(tokens: Option<&str>) -> Result<Vec<(Person, Digest)>, Problem> {
-    let (text, reporters) = tokens.and_then(|text| text.split_once(REPORTERS)).unwrap_or((tokens.unwrap_or_default(), ""));
+    let (text, reporters) =
+        tokens.and_then(|text| text.split_once(REPORTERS)).unwrap_or((tokens.unwrap_or_default(), ""));
     if text.trim().is_empty() {
         return Err(Problem::no_tokens());
     }
@@ -253,9 +254,8 @@ mod tests {
     #[test]
     fn reporters_have_a_secret_of_their_own_in_which_nobody_else_counts() {
         let digest = "9d5ed678fe57bcca610140957afab571b1f7c5f7d0b0c4a5d8a6c5b3f1a7f0c1";
-        let hash = |token: &str| {
-            Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-        };
+        let hash =
+            |token: &str| Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let reporters = format!(
             "desk:reporter/shop/p1:{}, eve:operator:{}, broken:reporter/shop:{}x",
             hash("desk"),

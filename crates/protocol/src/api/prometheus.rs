@@ -198,7 +198,11 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
             }
         }
     }
-    text.family("tidegate_source_up", "gauge", "Whether the source that a signal is asked of has answered with a value.");
+    text.family(
+        "tidegate_source_up",
+        "gauge",
+        "Whether the source that a signal is asked of has answered with a value.",
+    );
     for rollout in rollouts() {
         let asked = rollout.plan.signals.0.iter().filter(|(_, signal)| signal.pull().is_some());
         for (name, _) in asked {

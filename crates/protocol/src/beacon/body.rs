@@ -220,7 +220,12 @@ mod tests {
 
     #[test]
     fn a_page_asks_for_messages_by_saying_so() {
-        for (rest, asks) in [("", false), (",\"messages\":true", true), (",\"messages\":false", false), (",\"messages\":\"true\"", false)] {
+        for (rest, asks) in [
+            ("", false),
+            (",\"messages\":true", true),
+            (",\"messages\":false", false),
+            (",\"messages\":\"true\"", false),
+        ] {
             assert_eq!(body(rest).asks, asks, "{rest}");
         }
     }

@@ -103,7 +103,8 @@ mod tests {
             endpoints: Vec::new(),
             is_counted: true,
         };
-        let token = Issuer::new(key(), subject).issue(HOST, MINUTE, ["shop", "banner"].into_iter().map(exposure)).unwrap();
+        let token =
+            Issuer::new(key(), subject).issue(HOST, MINUTE, ["shop", "banner"].into_iter().map(exposure)).unwrap();
         read(&format!(r#"{{"token":"{token}","messages":true}}"#), &key(), HOST, MINUTE).unwrap().reports
     }
 
@@ -133,19 +134,34 @@ mod tests {
             let found = of_page(&all, &page(variant, 5), &key(), |_, _| false, now());
             found.iter().map(|own| own.rollout.to_string()).collect()
         };
-        assert_eq!((told(Variant::New), told(Variant::Legacy)), (vec!["shop".to_owned(), "banner".into()], vec!["shop".to_owned(), "banner".into()]));
+        assert_eq!(
+            (told(Variant::New), told(Variant::Legacy)),
+            (vec!["shop".to_owned(), "banner".into()], vec!["shop".to_owned(), "banner".into()])
+        );
         let own = message("shop", None);
         let found = of_page(std::slice::from_ref(&own), &page(Variant::New, 5), &key(), |_, _| false, now());
         let [only] = found.as_slice() else { panic!("{found:?}") };
-        assert_eq!((only.kind, only.title, only.text, only.link), ("launch", "It is here", "The new checkout.", Some("/new")));
+        assert_eq!(
+            (only.kind, only.title, only.text, only.link),
+            ("launch", "It is here", "The new checkout.", Some("/new"))
+        );
         assert_eq!(body(&[]), None);
         let text = body(&found).unwrap();
-        assert_eq!(text, format!(r#"{{"messages":[{{"id":"{}","rollout":"shop","kind":"launch","title":"It is here","text":"The new checkout.","link":"/new"}}]}}"#, only.id));
+        assert_eq!(
+            text,
+            format!(
+                r#"{{"messages":[{{"id":"{}","rollout":"shop","kind":"launch","title":"It is here","text":"The new checkout.","link":"/new"}}]}}"#,
+                only.id
+            )
+        );
     }
 
     #[test]
     fn a_group_is_asked_for_only_where_a_message_is_for_one() {
-        let invited = InAppMessage { groups: vec!["beta".parse().unwrap(), "team".parse().unwrap()], ..message("shop", Some(Variant::Legacy)) };
+        let invited = InAppMessage {
+            groups: vec!["beta".parse().unwrap(), "team".parse().unwrap()],
+            ..message("shop", Some(Variant::Legacy))
+        };
         let all = [invited, message("shop", Some(Variant::Legacy))];
         let shown = |member: &str| {
             let is_in = |rollout: &Name, group: &Name| rollout.as_str() == "shop" && group.as_str() == member;
