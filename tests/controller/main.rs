@@ -19,6 +19,7 @@ mod people;
 mod races;
 mod reach;
 mod receivers;
+mod relays;
 mod schedule;
 mod schema;
 mod sources;

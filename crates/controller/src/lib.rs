@@ -20,10 +20,12 @@ mod outbox;
 mod plans;
 mod publication;
 mod registry;
+pub mod relay;
 mod rhythm;
 mod sources;
 mod state;
 mod store;
+mod telling;
 mod turn;
 
 use std::collections::HashMap;
