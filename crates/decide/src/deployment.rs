@@ -92,6 +92,10 @@ impl Rollouts {
 impl Deployment {
     /// Takes in a change that has been stored.
     pub fn accept(&mut self, change: Change) {
+        let record = &change.rollout.record;
+        if record.begun_revision == record.live.revision {
+            self.metrics.get_mut(&change.key).signals.begin(record.begun);
+        }
         self.rollouts.insert(change.rollout);
     }
 

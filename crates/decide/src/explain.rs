@@ -309,6 +309,7 @@ const fn noun(of: Counted) -> &'static str {
         Counted::Requests => "request",
         Counted::PageViews => "page view",
         Counted::Users => "user",
+        Counted::Sessions => "session",
         Counted::Nothing => "observation",
     }
 }

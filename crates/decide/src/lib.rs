@@ -25,6 +25,7 @@ pub mod reports;
 pub mod rollout;
 pub mod schedule;
 pub mod series;
+pub mod sessions;
 pub mod signals;
 pub mod sources;
 pub mod transition;

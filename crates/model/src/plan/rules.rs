@@ -221,6 +221,7 @@ impl<'a> Rules<'a> {
             .iter()
             .chain(&plan.eligible)
             .chain(plan.stages.iter().flat_map(|stage| &stage.groups))
+            .chain(plan.notices.iter().filter_map(|notice| notice.in_app.as_ref()).flat_map(|in_app| &in_app.groups))
             .map(Name::as_str)
             .collect();
         for (name, group) in &plan.groups.0 {
