@@ -17,6 +17,7 @@ pub mod decision;
 pub mod exchange;
 pub mod exposure;
 pub mod facts;
+pub mod feed;
 pub mod flush;
 pub mod forward;
 pub mod headers;
