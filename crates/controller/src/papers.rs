@@ -14,6 +14,7 @@ use tidegate_model::measured::Window;
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Instant, Name};
+use tidegate_paper::dates::{Dates, dates};
 use tidegate_paper::document::Document;
 use tidegate_paper::report::{self, Minute, SideFigures};
 use tidegate_paper::runbook::{self, Load, Subject};
@@ -223,6 +224,15 @@ pub fn timeline(
                 told.iter().flat_map(|(own, _, events)| events.iter().map(|event| (own.plan.key.as_str(), event)));
             Ok(Reply::paper(Media::Calendar, ics::print(&name, host, events, now)))
         }
-        Some(other) => Err(Problem::malformed(format!("`format={other}`"), "`json` or `ics`")),
+        Some("html" | "markdown") => {
+            let name = only.map_or_else(
+                || "all rollouts".to_owned(),
+                |own| own.plan.description.clone().unwrap_or_else(|| own.plan.key.to_string()),
+            );
+            let all: Vec<Dates<'_>> =
+                told.iter().map(|(own, forecast, events)| Dates { plan: own.plan, forecast, events }).collect();
+            printed(call, &dates(&name, &all, now))
+        }
+        Some(other) => Err(Problem::malformed(format!("`format={other}`"), "`json`, `ics`, `html` or `markdown`")),
     })
 }

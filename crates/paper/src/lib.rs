@@ -4,6 +4,7 @@
 //! so that both say the same. Every word of a plan or a history is somebody's text, and no renderer takes it for
 //! markup. Sentences about figures, verdicts and commands are those of `decide::explain`.
 
+pub mod dates;
 pub mod document;
 pub mod html;
 pub mod ics;

@@ -165,10 +165,7 @@ fn escaped(words: &str) -> String {
     let words = one_line(words);
     let mut out = String::with_capacity(words.len());
     for letter in words.chars() {
-        if matches!(
-            letter,
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&' | '$' | '{' | '}' | '!' | '@'
-        ) {
+        if matches!(letter, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&') {
             out.push('\\');
         }
         out.push(letter);

@@ -24,10 +24,10 @@ pub enum Kind {
     Done,
     /// It starts.
     Start,
-    /// A stage, from its entry to the next.
-    Stage,
     /// A stage's bake time is over.
     Hold,
+    /// A stage, from its entry to the next.
+    Stage,
     /// The figures are looked at, at an interval.
     Checkin,
     /// A message goes out.
@@ -42,7 +42,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in words.
-    pub const WORDS: [&str; 9] = ["done", "start", "stage", "hold", "checkin", "notice", "freeze", "approval", "end"];
+    pub const WORDS: [&str; 9] = ["done", "start", "hold", "stage", "checkin", "notice", "freeze", "approval", "end"];
 
     /// The kind's word.
     pub const fn as_str(self) -> &'static str {

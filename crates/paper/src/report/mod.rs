@@ -214,70 +214,78 @@ impl Writing<'_> {
         blocks
     }
 
-    /// What the last stage asks for: each met or not, with its figure.
+    /// What the release has to show at its full share: each met or not, with its figure. That is what the stages at
+    /// the last one's percentage ask for.
     fn criteria(&self) -> Vec<Block> {
         let plan = self.plan;
-        let Some(index) = plan.stages.len().checked_sub(1) else { return Vec::new() };
-        let Some(last) = plan.stages.get(index) else { return Vec::new() };
-        let completed =
-            self.input.history.iter().rfind(|entry| matches!(entry.command, Command::Complete(_) | Command::End));
-        let is_there = self.record.live.stage == last.name && self.record.live.phase == Phase::Running;
+        let Some(full) = plan.stages.last().map(|stage| stage.percentage) else { return Vec::new() };
         let mut table = Table::new(&["Criterion", "Met", "Figure"]);
-        for (n, gate) in plan.gates_in_force(index).enumerate() {
-            let words = format!("{} ", explain::condition(&gate.when, plan));
-            let (met, figure) = match (completed, self.input.gates.get(n).filter(|_| is_there)) {
-                (Some(entry), _) => (
-                    Text::default()
-                        .toned(Tone::Good, if entry.actor == "schedule" { "met" } else { "completed by hand" }),
-                    figures_of(entry, gate),
-                ),
-                (None, Some(judged)) => (verdict(judged.verdict), sentence(&judged.text)),
-                (None, None) => {
-                    (Text::default().toned(Tone::Bad, "not met"), self.not_reached(gate, last.name.as_str()))
-                }
-            };
-            table.rows.push(vec![Text::from(words).code(gate.when.to_string()), met, Text::from(figure)]);
-        }
-        let of = Checklist::Stage(last.name.clone());
-        for item in &last.checklist {
-            let approval = self.record.approval(&of, item);
-            let met = match approval {
-                Some(_) => Text::default().toned(Tone::Good, "met"),
-                None => Text::default().toned(Tone::Bad, "open"),
-            };
-            let by = approval.map(|own| format!("{}, {}", own.by, self.at(own.at))).unwrap_or_default();
-            table.rows.push(vec![Text::from(item.text.as_str()), met, Text::from(by)]);
+        for (index, stage) in plan.stages.iter().enumerate().filter(|(_, stage)| stage.percentage == full) {
+            let left = self.left(stage.name.as_str());
+            let is_there = self.record.live.stage == stage.name && self.record.live.phase == Phase::Running;
+            for (n, gate) in plan.gates_in_force(index).enumerate() {
+                let words = format!("{} ", explain::condition(&gate.when, plan));
+                let (met, figure) = match (left, self.input.gates.get(n).filter(|_| is_there)) {
+                    (Some(entry), _) => {
+                        let met = if entry.actor == "schedule" { "met" } else { "passed by hand" };
+                        (Text::default().toned(Tone::Good, met), figures_of(entry, gate))
+                    }
+                    (None, Some(judged)) => (verdict(judged.verdict), sentence(&judged.text)),
+                    (None, None) => {
+                        (Text::default().toned(Tone::Bad, "not met"), self.not_reached(gate, stage.name.as_str()))
+                    }
+                };
+                table.rows.push(vec![Text::from(words).code(gate.when.to_string()), met, Text::from(figure)]);
+            }
+            let of = Checklist::Stage(stage.name.clone());
+            for item in &stage.checklist {
+                let approval = self.record.approval(&of, item);
+                let met = match approval {
+                    Some(_) => Text::default().toned(Tone::Good, "met"),
+                    None => Text::default().toned(Tone::Bad, "open"),
+                };
+                let by = approval.map(|own| format!("{}, {}", own.by, self.at(own.at))).unwrap_or_default();
+                table.rows.push(vec![Text::from(item.text.as_str()), met, Text::from(by)]);
+            }
         }
         if table.rows.is_empty() {
             return Vec::new();
         }
-        let met = table
-            .rows
-            .iter()
-            .filter(|row| row.get(1).is_some_and(|cell| matches!(cell.words().as_str(), "met" | "completed by hand")))
-            .count();
+        let is_met =
+            |row: &&Vec<Text>| row.get(1).is_some_and(|cell| matches!(cell.words().as_str(), "met" | "passed by hand"));
+        let met = table.rows.iter().filter(is_met).count();
         vec![
             Block::Paragraph(Text::from(format!(
-                "What the plan asks for in its last stage, {}, before the rollout counts as a success: {met} of {} met.",
-                last.name,
+                "What the plan asks for at {full} %, before the rollout counts as a success: {met} of {} met.",
                 table.rows.len()
             ))),
             Block::Table(table),
         ]
     }
 
+    /// The step by which a stage was left for the next, or by which the rollout ended in it, in this attempt.
+    fn left(&self, stage: &str) -> Option<&Entry> {
+        let attempt = self.record.live.attempt;
+        let steps = self.input.history.windows(2).filter_map(|pair| match pair {
+            [before, entry] if before.state.stage.as_str() == stage && entry.state.attempt == attempt => Some(entry),
+            _ => None,
+        });
+        let is_step = |entry: &&Entry| matches!(entry.command, Command::Advance | Command::Complete(_) | Command::End);
+        steps.filter(is_step).last()
+    }
+
     /// Why a criterion has no verdict, with what was measured at the end.
-    fn not_reached(&self, gate: &Gate, last: &str) -> String {
+    fn not_reached(&self, gate: &Gate, stage: &str) -> String {
         let names: Vec<String> = gate.when.terms.iter().map(|term| term.metric_at_endpoint()).collect();
         let seen = self.input.history.iter().rev().find_map(|entry| {
             let own = entry.measured.iter().find(|figure| names.contains(&figure.metric))?;
             Some(format!("; on {}: {}", self.at(entry.at), explain::figure(own)))
         });
-        let is_there = self.record.live.stage.as_str() == last;
-        let why = if is_there {
-            format!("the rollout went back before {last} was over")
+        let was_there = self.input.history.iter().any(|entry| entry.state.stage.as_str() == stage);
+        let why = if was_there {
+            format!("the rollout went back before {stage} was over")
         } else {
-            format!("{last} was not reached")
+            format!("{stage} was not reached")
         };
         sentence(&format!("{why}{}", seen.unwrap_or_default()))
     }

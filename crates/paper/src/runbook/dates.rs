@@ -3,7 +3,7 @@
 use super::Writing;
 use crate::document::{Block, Table, Text};
 use tidegate_decide::explain::{readable, sentence, spelled};
-use tidegate_decide::timeline::{Ahead, Event, Kind, events, outlook};
+use tidegate_decide::timeline::{Ahead, Event, Kind, events};
 use tidegate_model::Instant;
 use tidegate_model::plan::Notice;
 use tidegate_model::plan::words::{Moment, Sign};
@@ -44,7 +44,7 @@ impl Writing<'_> {
             ]);
         }
         let note = "Dates from the second stage on are the earliest possible ones. T is the start.";
-        let mut blocks = vec![Block::Paragraph(Text::from(outlook(self.plan, self.forecast, &self.zone)))];
+        let mut blocks = Vec::new();
         if !table.rows.is_empty() {
             blocks.push(Block::Table(table));
             blocks.push(Block::Paragraph(Text::from(note)));

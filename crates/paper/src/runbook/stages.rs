@@ -115,7 +115,7 @@ impl Writing<'_> {
         if !plan.freeze.is_empty() {
             let windows: Vec<String> = plan.freeze.iter().map(ToString::to_string).collect();
             blocks.push(Block::Paragraph(Text::from(format!(
-                "Change freeze: nothing goes on {}. Going back always works.",
+                "Change freeze, in which no step forward is taken: {}. Going back always works.",
                 windows.join("; ")
             ))));
         }
