@@ -20,7 +20,7 @@ use worker::worker_sys::DurableObjectState;
 use worker::{Delay, Env};
 
 use super::storage::ObjectStorage;
-use super::{clock, glue, log, messages};
+use super::{clock, glue, log, messages, relay};
 use tidegate_controller::{
     Controller, Delivered, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, Outgoing, Publication, PublicationStep,
     ReadKv, Trial,
@@ -46,18 +46,21 @@ thread_local! {
 }
 
 /// The object, as its events find it.
-struct Object {
-    state: worker::State,
-    env: Env,
+pub struct Object {
+    /// Its storage and its alarm.
+    pub state: worker::State,
+    /// The worker's bindings.
+    pub env: Env,
 }
 
 impl Object {
-    fn new(state: DurableObjectState, env: Env) -> Rc<Self> {
+    /// The object of an event.
+    pub fn new(state: DurableObjectState, env: Env) -> Rc<Self> {
         Rc::new(Self { state: state.into(), env })
     }
 
     /// Lets something go on after the event that called for it.
-    fn in_background(&self, act: impl Future<Output = ()> + 'static) {
+    pub fn in_background(&self, act: impl Future<Output = ()> + 'static) {
         let done = future_to_promise(async move {
             act.await;
             Ok(JsValue::UNDEFINED)
@@ -148,6 +151,7 @@ fn handle(object: &Rc<Object>, input: Input) -> Result<Outcome, JsValue> {
             Effect::ReadKv(read) => outcome.read = Some(read),
             Effect::Fetch(fetch) => object.in_background(ask_source(Rc::clone(object), fetch)),
             Effect::Publish(publication) => object.in_background(publish(Rc::clone(object), publication)),
+            Effect::Push(places, text) => relay::push(object, &places, &text),
             Effect::Send(outgoing) => {
                 for own in outgoing {
                     object.in_background(send(Rc::clone(object), own));
@@ -170,7 +174,7 @@ fn handle_alone(object: &Rc<Object>, input: Input) -> Outcome {
 }
 
 /// Sets the alarm. The call itself is part of this turn, as the commits are; what it may say later is logged.
-fn wake_at(object: &Object, at: Instant) {
+pub fn wake_at(object: &Object, at: Instant) {
     let date = js_sys::Date::new(&JsValue::from_f64(at.as_epoch_ms() as f64));
     let set = object.state.storage().as_raw().set_alarm(date, js_sys::Object::new());
     spawn_local(async move {

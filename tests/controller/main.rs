@@ -20,6 +20,7 @@ mod people;
 mod races;
 mod reach;
 mod receivers;
+mod relays;
 mod schedule;
 mod schema;
 mod sources;

@@ -22,10 +22,12 @@ mod papers;
 mod plans;
 mod publication;
 mod registry;
+pub mod relay;
 mod rhythm;
 mod sources;
 mod state;
 mod store;
+mod telling;
 mod turn;
 
 use std::collections::HashMap;

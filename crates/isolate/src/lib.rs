@@ -8,6 +8,8 @@
 //! 4. What does not parse changes nothing but the log; what is older never replaces what is newer.
 //! 5. What was counted is sent again unchanged until it is acknowledged, and never after.
 
+mod breaker;
+mod breakers;
 mod cached_copy;
 mod configuration;
 mod deliveries;
@@ -22,6 +24,7 @@ mod tokens;
 
 use std::rc::Rc;
 
+use self::breakers::Breakers;
 pub use self::cached_copy::CachedCopy;
 use self::configuration::Configuration;
 pub use self::deliveries::{Deliveries, Delivery};
@@ -46,6 +49,7 @@ use tidegate_protocol::exposure::{ExposureKey, Issuer};
 use tidegate_protocol::limiter::{self, Limiter};
 use tidegate_protocol::measuring::Instruments;
 use tidegate_protocol::meter::Meter;
+use tidegate_protocol::relays::{Layout, Place};
 
 /// The longest that a request waits for its configuration, in milliseconds.
 pub const WAIT_MS_MAX: f64 = 200.0;
@@ -94,9 +98,14 @@ pub struct Isolate {
     setup: Setup,
     configuration: Configuration,
     schedule: FlushSchedule,
+    /// Which relays there are, as it was told last.
+    layout: Layout,
+    /// Whom the batch goes to that is under way, or the next one; `None` for the controller.
+    receiver: Option<Place>,
     meter: Meter,
     tokens: TokenCache,
     in_flight: InFlight,
+    breakers: Breakers,
     clients: Clients,
     reports: Limiter,
     /// Who has tried to sign in lately.
@@ -112,9 +121,12 @@ impl Default for Isolate {
             setup: Setup::default(),
             configuration: Configuration::default(),
             schedule: FlushSchedule::default(),
+            layout: Layout::default(),
+            receiver: None,
             meter: Meter::default(),
             tokens: TokenCache::default(),
             in_flight: InFlight::default(),
+            breakers: Breakers::default(),
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
             sign_ins: SignIns::default(),
@@ -177,6 +189,7 @@ impl Isolate {
 
     /// Gives it what it needs before its first request.
     pub fn set_up(&mut self, setup: Setup) {
+        self.breakers = Breakers::of(&setup.id);
         self.setup = setup;
         self.is_set_up = true;
     }

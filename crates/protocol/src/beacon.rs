@@ -163,6 +163,16 @@ impl Report {
         Counted { rollout: self.rollout.clone(), window, compared }
     }
 
+    /// About how long its text is in bytes, rather too long.
+    pub fn bytes(&self) -> usize {
+        let names = self.endpoints.iter().chain(&self.events).map(|name| name.as_str().len() + 3);
+        let measures = self.measures.iter().map(|(measure, _)| match measure {
+            Measure::Timing(name) | Measure::Value(name) => name.as_str().len() + 20,
+            Measure::Latency | Measure::Waited | Measure::Vital(_) => 20,
+        });
+        400 + names.chain(measures).sum::<usize>()
+    }
+
     /// Checks what its format does not say.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use tidegate_model::measured::sliced::SLICES;
 use tidegate_model::measured::{Quantity, Sample, Seen, Tally};
+use tidegate_model::plan::{Breaker, Plan, Rescue};
 
 use super::healthy::RATES;
 use super::population::Request;
@@ -46,6 +47,8 @@ pub struct Fate {
     pub is_empty: bool,
     /// Nothing is answered.
     is_down: bool,
+    /// Whether a breaker keeps its requests from it.
+    is_open: bool,
     /// The share that fails.
     errors: f64,
     /// Whether few subjects have all of the failures.
@@ -56,21 +59,32 @@ pub struct Fate {
 
 impl Fate {
     /// Under these conditions.
-    pub fn of(conditions: &Conditions, side: usize, place: usize) -> Self {
+    pub fn of(conditions: &Conditions, side: usize, place: usize, rescues: Rescues) -> Self {
         let of =
             |pair: &[Vec<f64>; 2]| pair.get(side).and_then(|places| places.get(place)).copied().unwrap_or_default();
+        let is_down = conditions.is_down.get(side).copied().unwrap_or_default();
+        let errors = of(&conditions.errors);
+        let is_open = side == 1 && rescues.breaker != Breaker::Off && (is_down || errors >= BREAKER_SHARE);
         Self {
             is_empty: conditions.is_empty.get(side).copied().unwrap_or_default(),
-            is_down: conditions.is_down.get(side).copied().unwrap_or_default(),
-            errors: of(&conditions.errors),
+            is_down,
+            is_open,
+            errors,
             is_clustered: conditions.is_clustered,
             rates: conditions.rates.each_ref().map(of),
         }
     }
 
+    /// Whether a breaker keeps its requests from it.
+    pub const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// The share of a subject's requests that fails.
     pub const fn error_rate(&self, sampled: u64) -> f64 {
         match (self.is_clustered, (sampled >> 7).is_multiple_of(CLUSTER_ONE_IN)) {
+            // What is kept from it counts as failed.
+            _ if self.is_open => 1.0,
             (false, _) => self.errors,
             (true, true) => self.errors * CLUSTER_ONE_IN as f64,
             (true, false) => 0.0,
@@ -80,6 +94,29 @@ impl Fate {
     /// Whether anything but a failure may come of this request.
     pub fn is_eventful(&self, request: &Request) -> bool {
         self.is_down || (0..).zip(&self.rates).any(|(of, rate)| *rate > 0.0 && request.share(of) < *rate)
+    }
+}
+
+/// The share of failures at which a breaker opens. How many answers it takes is less than a simulated minute has.
+const BREAKER_SHARE: f64 = 0.5;
+
+/// Which requests to new legacy answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Rescues {
+    is_on: bool,
+    breaker: Breaker,
+}
+
+impl Rescues {
+    /// By the plan.
+    pub fn of(plan: &Plan) -> Self {
+        let upstreams = plan.upstreams.as_ref().filter(|upstreams| upstreams.rescue != Rescue::Off);
+        Self { is_on: upstreams.is_some(), breaker: upstreams.map_or(Breaker::Off, |upstreams| upstreams.breaker) }
+    }
+
+    /// Whether legacy answers a request that fails, with the breaker open or not.
+    pub fn covers(&self, is_get: bool, is_open: bool) -> bool {
+        self.is_on && (is_get || (is_open && self.breaker == Breaker::On))
     }
 }
 

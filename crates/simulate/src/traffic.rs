@@ -19,7 +19,7 @@ use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 
 use super::chance::{Chance, Spread};
-use super::counts::{Asked, Came, Fate, Observed, Place, Troubles};
+use super::counts::{Asked, Came, Fate, Observed, Place, Rescues, Troubles};
 use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VALUE_SIGMA, VITAL_SIGMA, terms};
 use super::population::{Assigned, Population, Request};
 use super::world::Conditions;
@@ -43,7 +43,7 @@ pub struct Toll {
 /// The traffic of one rollout.
 pub struct Traffic {
     endpoints: Vec<Name>,
-    has_rescue: bool,
+    rescues: Rescues,
     /// The healthy shares of what comes of requests.
     healthy_rates: [f64; RATES.len()],
     /// What is measured as a distribution: latency first.
@@ -134,10 +134,7 @@ impl Traffic {
         let troubles = vec![Troubles::default(); endpoints.len() + 1];
         let mut traffic = Self {
             endpoints,
-            has_rescue: plan
-                .upstreams
-                .as_ref()
-                .is_some_and(|upstreams| upstreams.rescue != tidegate_model::plan::Rescue::Off),
+            rescues: Rescues::of(plan),
             healthy_rates: healthy.rates,
             measured,
             asked,
@@ -172,7 +169,7 @@ impl Traffic {
     fn spread(&mut self) {
         for (side, places) in self.places.iter_mut().enumerate() {
             for (index, place) in places.iter_mut().enumerate() {
-                place.fate = Fate::of(&self.conditions, side, index);
+                place.fate = Fate::of(&self.conditions, side, index, self.rescues);
             }
         }
         let Conditions { latency, vitals, timings, values, .. } = &self.conditions;
@@ -294,7 +291,8 @@ impl Traffic {
         let is_error = is_late || is_broken;
         // What comes of a healthy request is nobody's trouble.
         let is_trouble = is_client_error && client_error == Some(true) || is_abandoned && abandoned == Some(true);
-        let is_rescued = is_late && who.side == 1 && self.has_rescue && request.is_get;
+        let is_open = self.place(who).is_some_and(|place| place.fate.is_open());
+        let is_rescued = is_late && who.side == 1 && self.rescues.covers(request.is_get, is_open);
         if who.side == 1 {
             let is_legacy_no_help = is_rescued && chance.random::<f64>() < self.legacy_error_rate(who);
             self.toll.rescued += u64::from(is_rescued);

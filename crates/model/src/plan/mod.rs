@@ -42,7 +42,8 @@ pub use receiver::Receiver;
 pub use signal::Signal;
 pub use stage::{Gate, Guardrail, Risk, Stage};
 pub use upstreams::{
-    Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams,
+    Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT,
+    Upstreams,
 };
 pub use words::{Advance, CachePolicy};
 
