@@ -87,6 +87,7 @@ pub async fn serve(request: &Request, env: &Env) -> Response {
         OwnPath::SignIn => sign_in(&request).await,
         OwnPath::SignOut => session::sign_out(&Sent::read(&request).credentials()),
         OwnPath::Exposition => api::expose(&request).await,
+        OwnPath::Feed(name) => api::calendar(&request, name).await.map(Answer::from),
         OwnPath::Receiver(name) => deliver(&request, name).await.map(Answer::from),
         OwnPath::Api(path) => api::handle(&request, path).await.map(Answer::from),
     };

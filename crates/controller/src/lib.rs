@@ -14,9 +14,11 @@
 
 mod answer;
 mod evaluation;
+mod freeze;
 mod intake;
 mod measures;
 mod outbox;
+mod papers;
 mod plans;
 mod publication;
 mod registry;

@@ -3,6 +3,7 @@
 
 pub mod ahead;
 pub mod assign;
+pub mod checklists;
 pub mod cohort;
 pub mod comparison;
 pub mod compiled;
@@ -28,4 +29,5 @@ pub mod series;
 pub mod sessions;
 pub mod signals;
 pub mod sources;
+pub mod timeline;
 pub mod transition;
