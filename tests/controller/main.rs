@@ -15,6 +15,7 @@ mod crashes;
 mod isolates;
 mod kept;
 mod outbox;
+mod papers;
 mod people;
 mod races;
 mod reach;

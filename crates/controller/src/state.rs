@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::after;
 use super::evaluation::Counting;
+use super::freeze;
 use super::intake::Receipt;
 use super::outbox::{Outbox, sending};
 use super::registry::IsolateRegistry;
@@ -85,6 +86,7 @@ impl State {
         let Stored { mut deployment, removed, pruned_minute, layout } = store::load(turn, &mut unreadable)?;
         let totals = counts::load(turn, &mut deployment, &mut unreadable)?;
         incoming::load(turn.storage, &mut deployment)?;
+        deployment.freeze = freeze::load(turn.storage)?;
         let mut faults: Vec<Noticed> = Vec::new();
         for subject in unreadable {
             let message = "what was counted of it cannot be read by this version; it is left alone".to_owned();

@@ -31,7 +31,7 @@ pub use self::deliveries::{Deliveries, Delivery};
 pub use self::effect::{Effect, Input, LogLine};
 pub use self::flushing::{Ask, FlushRun};
 pub use self::reading::Read;
-pub use self::reports::Reporting;
+pub use self::reports::{Asking, Reporting};
 pub use self::requests::{Arrival, Platform};
 use self::requests::{Clients, InFlight};
 use self::schedule::FlushSchedule;
@@ -46,6 +46,7 @@ use tidegate_protocol::api::shapes;
 use tidegate_protocol::beacon::Report;
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::exposure::{ExposureKey, Issuer};
+use tidegate_protocol::flush::PageMessages;
 use tidegate_protocol::limiter::{self, Limiter};
 use tidegate_protocol::measuring::Instruments;
 use tidegate_protocol::meter::Meter;
@@ -108,6 +109,8 @@ pub struct Isolate {
     breakers: Breakers,
     clients: Clients,
     reports: Limiter,
+    /// What pages show now.
+    messages: PageMessages,
     /// Who has tried to sign in lately.
     pub sign_ins: SignIns,
     /// What other tools deliver.
@@ -129,6 +132,7 @@ impl Default for Isolate {
             breakers: Breakers::default(),
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
+            messages: PageMessages::default(),
             sign_ins: SignIns::default(),
             deliveries: Deliveries::default(),
         }
@@ -251,8 +255,9 @@ impl Isolate {
     }
 
     /// All of its instruments, at a time.
-    pub const fn instruments(&mut self, now_ms: f64) -> Instruments<'_> {
-        Instruments { now_ms, meter: &mut self.meter, issuer: self.setup.issuer.as_mut() }
+    pub fn instruments(&mut self, now_ms: f64) -> Instruments<'_> {
+        let issuer = self.setup.issuer.as_mut();
+        Instruments { now_ms, meter: &mut self.meter, issuer, messages: &self.messages.list }
     }
 
     /// The key of pages' tokens; `None` where there is none.
@@ -262,7 +267,8 @@ impl Isolate {
 
     /// Takes in what a page has reported; how many of the reports found no room.
     pub fn report(&mut self, reports: Vec<Report>) -> usize {
-        reports.into_iter().map(|report| self.meter.report(report)).filter(|is_kept| !is_kept).count()
+        let counted = reports.into_iter().filter(|report| report.is_counted);
+        counted.map(|report| self.meter.report(report)).filter(|is_kept| !is_kept).count()
     }
 
     /// The tokens that have been verified.

@@ -18,6 +18,7 @@ pub mod diversion;
 pub mod exchange;
 pub mod exposure;
 pub mod facts;
+pub mod feed;
 pub mod flush;
 pub mod forward;
 pub mod headers;

@@ -65,6 +65,7 @@ impl State {
             faults: faults.take(FAULTS_MAX).collect(),
             lists: lists.take(LISTS_MAX).collect(),
             relay: Some(relayed),
+            messages: Some(self.known.messages()),
             ..Flush::default()
         }
     }
