@@ -28,3 +28,4 @@ pub mod series;
 pub mod signals;
 pub mod sources;
 pub mod transition;
+pub mod versions;

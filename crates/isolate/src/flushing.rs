@@ -60,7 +60,8 @@ impl Isolate {
         // Without a name the controller could not tell this isolate's batches from another's.
         let takes_counts = run.is_some() && !self.setup.id.is_empty() && may_have_batch;
         let batch = if takes_counts { self.meter.take() } else { None };
-        let mut flush = Flush { isolate: self.setup.id.clone(), batch, ..report };
+        let versions = self.versions.take();
+        let mut flush = Flush { isolate: self.setup.id.clone(), batch, versions, ..report };
         flush.faults.extend(self.meter.fault(ms(now)));
         let text = serde_json::to_string(&flush).unwrap_or_default();
         flush.batch.take().into_iter().for_each(|batch| self.meter.keep(batch));

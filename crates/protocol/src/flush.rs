@@ -25,6 +25,8 @@ use tidegate_model::measured::{SlicedCounts, Window};
 pub const TEXT_BYTES_MAX: usize = 2_048;
 /// So many lists are told of; who has more sees the first.
 pub const LISTS_MAX: usize = 100;
+/// So many versions are told of at once.
+pub const VERSIONS_MAX: usize = 64;
 /// A batch that was refused so often is given up: after that many intervals the controller is no longer
 /// being replaced by one that can read it.
 pub const REFUSALS_MAX: u32 = 10;
@@ -82,6 +84,9 @@ pub struct Flush {
     /// The lists of KV that it holds: the group's name and how many ids there are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<(String, u64)>,
+    /// The versions that answers of new have named since the flush before: the rollout's key and the version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<(String, String)>,
     /// What it has counted since the batch before; `None` for nothing.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
