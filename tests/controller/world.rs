@@ -15,6 +15,7 @@ use tidegate::model::Instant;
 use tidegate::model::history::Entry;
 use tidegate::protocol::api::{Call, Reply};
 use tidegate::protocol::flush::{Answer, Flush};
+use tidegate::protocol::relays::Place;
 
 use crate::receivers::Receivers;
 use crate::sqlite::Sqlite;
@@ -103,6 +104,8 @@ pub struct World {
     pub source: Option<Result<(u16, String), String>>,
     /// What sources were asked, and when.
     pub asked: Vec<(i64, Fetch)>,
+    /// What goes to relays unasked.
+    pub pushed: Vec<(Vec<Place>, String)>,
 }
 
 impl World {
@@ -126,6 +129,7 @@ impl World {
             seen: HashSet::new(),
             source: None,
             asked: Vec::new(),
+            pushed: Vec::new(),
         }
     }
 
@@ -237,6 +241,12 @@ impl World {
                 if let Some(answer) = self.source.clone() {
                     self.schedule(self.now_ms + SOURCE_MS, Event::Fetched(Fetched { fetch, answer }));
                 }
+            }
+            Effect::Push(places, text) => {
+                for told in &Answer::parse(&text).unwrap().states {
+                    self.assert_stored(&told.key, &told.state);
+                }
+                self.pushed.push((places, text));
             }
             Effect::Send(outgoing) => outgoing.into_iter().for_each(|own| self.send(own)),
             Effect::Try(trial) => {

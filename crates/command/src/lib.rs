@@ -18,6 +18,7 @@ mod complete;
 mod connection;
 mod explain;
 mod forecast;
+mod freeze;
 mod group;
 mod history;
 mod judge;
@@ -28,6 +29,7 @@ mod notify;
 mod operator;
 mod outbox;
 mod paint;
+mod paper;
 mod plan_file;
 mod plans;
 mod preview;
@@ -114,6 +116,10 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Status(command) => status::run(&command, json),
         Command::Watch(command) => watch::run(&command, json),
         Command::History(command) => history::run(&command, json),
+        Command::Freeze(command) => freeze::run(&command, json),
+        Command::Runbook(command) => paper::runbook(&command, json),
+        Command::Timeline(command) => paper::timeline(&command, json),
+        Command::Report(command) => paper::report(&command, json),
         Command::Start(command) => simple(&command, &Change::Start),
         Command::Advance(command) => simple(&command, &Change::Advance),
         Command::Set(command) => change::run(

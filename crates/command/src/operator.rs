@@ -279,7 +279,7 @@ pub fn reason(text: &str) -> Result<String, String> {
     }
 }
 
-fn explained<T: FromStr>(text: &str) -> Result<T, String>
+pub fn explained<T: FromStr>(text: &str) -> Result<T, String>
 where
     T::Err: Explain,
 {

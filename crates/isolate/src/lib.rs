@@ -32,7 +32,7 @@ pub use self::deliveries::{Deliveries, Delivery};
 pub use self::effect::{Effect, Input, LogLine};
 pub use self::flushing::{Ask, FlushRun};
 pub use self::reading::Read;
-pub use self::reports::Reporting;
+pub use self::reports::{Asking, Reporting};
 pub use self::requests::{Arrival, Platform};
 use self::requests::{Clients, InFlight};
 use self::schedule::FlushSchedule;
@@ -49,9 +49,11 @@ use tidegate_protocol::beacon::Report;
 use tidegate_protocol::choice::{Choosing, Chosen};
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::exposure::{ExposureKey, Issuer};
+use tidegate_protocol::flush::PageMessages;
 use tidegate_protocol::limiter::{self, Limiter};
 use tidegate_protocol::measuring::Instruments;
 use tidegate_protocol::meter::Meter;
+use tidegate_protocol::relays::{Layout, Place};
 
 /// The longest that a request waits for its configuration, in milliseconds.
 pub const WAIT_MS_MAX: f64 = 200.0;
@@ -100,6 +102,10 @@ pub struct Isolate {
     setup: Setup,
     configuration: Configuration,
     schedule: FlushSchedule,
+    /// Which relays there are, as it was told last.
+    layout: Layout,
+    /// Whom the batch goes to that is under way, or the next one; `None` for the controller.
+    receiver: Option<Place>,
     meter: Meter,
     tokens: TokenCache,
     in_flight: InFlight,
@@ -108,6 +114,8 @@ pub struct Isolate {
     clients: Clients,
     reports: Limiter,
     choices: Limiter,
+    /// What pages show now.
+    messages: PageMessages,
     /// Who has tried to sign in lately.
     pub sign_ins: SignIns,
     /// What other tools deliver.
@@ -121,6 +129,8 @@ impl Default for Isolate {
             setup: Setup::default(),
             configuration: Configuration::default(),
             schedule: FlushSchedule::default(),
+            layout: Layout::default(),
+            receiver: None,
             meter: Meter::default(),
             tokens: TokenCache::default(),
             in_flight: InFlight::default(),
@@ -129,6 +139,7 @@ impl Default for Isolate {
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
             choices: Limiter::new(limiter::CHOICES),
+            messages: PageMessages::default(),
             sign_ins: SignIns::default(),
             deliveries: Deliveries::default(),
         }
@@ -251,8 +262,9 @@ impl Isolate {
     }
 
     /// All of its instruments, at a time.
-    pub const fn instruments(&mut self, now_ms: f64) -> Instruments<'_> {
-        Instruments { now_ms, meter: &mut self.meter, issuer: self.setup.issuer.as_mut() }
+    pub fn instruments(&mut self, now_ms: f64) -> Instruments<'_> {
+        let issuer = self.setup.issuer.as_mut();
+        Instruments { now_ms, meter: &mut self.meter, issuer, messages: &self.messages.list }
     }
 
     /// Whether the plan of a rollout is known here.
@@ -279,7 +291,8 @@ impl Isolate {
 
     /// Takes in what a page has reported; how many of the reports found no room.
     pub fn report(&mut self, reports: Vec<Report>) -> usize {
-        reports.into_iter().map(|report| self.meter.report(report)).filter(|is_kept| !is_kept).count()
+        let counted = reports.into_iter().filter(|report| report.is_counted);
+        counted.map(|report| self.meter.report(report)).filter(|is_kept| !is_kept).count()
     }
 
     /// The tokens that have been verified.

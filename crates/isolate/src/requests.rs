@@ -112,7 +112,7 @@ pub(super) struct Clients {
 }
 
 /// What a request says, and what is asked of the platform only when something depends on it.
-struct RequestFacts<'a, P> {
+pub(super) struct RequestFacts<'a, P> {
     request: &'a RequestText,
     platform: &'a P,
     tokens: &'a TokenCache,
@@ -238,7 +238,12 @@ impl Isolate {
         settings.console.owns(address).then_some(Arrival::Own(None))
     }
 
-    fn facts<'a, P>(&'a self, request: &'a RequestText, platform: &'a P, now_ms: f64) -> RequestFacts<'a, P> {
+    pub(super) fn facts<'a, P>(
+        &'a self,
+        request: &'a RequestText,
+        platform: &'a P,
+        now_ms: f64,
+    ) -> RequestFacts<'a, P> {
         let Settings { previews, choices, .. } = &self.setup.settings;
         let (previews, choices) = (previews.as_ref(), choices.as_ref());
         RequestFacts { request, platform, tokens: &self.tokens, clients: &self.clients, previews, choices, now_ms }

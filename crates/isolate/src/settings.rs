@@ -5,6 +5,7 @@ use tidegate_protocol::api::session::SessionKey;
 use tidegate_protocol::beacon::path::BeaconPath;
 use tidegate_protocol::choice::ChoiceKey;
 use tidegate_protocol::console::Console;
+use tidegate_protocol::feed::FeedKey;
 use tidegate_protocol::log::LogLine;
 use tidegate_protocol::preview::PreviewKey;
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub choices: Option<ChoiceKey>,
     /// Signs the console's sessions; `None` likewise.
     pub sessions: Option<SessionKey>,
+    /// Signs the addresses of calendars; `None` likewise.
+    pub feeds: Option<FeedKey>,
 }
 
 impl Settings {
@@ -57,6 +60,7 @@ impl Settings {
             previews: PreviewKey::derive(&key),
             choices: ChoiceKey::derive(&key),
             sessions: SessionKey::derive(&key),
+            feeds: FeedKey::derive(&key),
         };
         (settings, log)
     }

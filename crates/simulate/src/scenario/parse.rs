@@ -172,7 +172,7 @@ impl<'a> Parser<'_, 'a> {
                             .chain(plan.stages.iter().flat_map(|stage| &stage.checklist))
                             .chain(&plan.after_rollback)
                     })
-                    .map(String::as_str)
+                    .map(|item| item.text.as_str())
                     .collect();
                 if !known.contains(&item) {
                     return Err(word.fault(format!("no checklist has the item `{item}`"), meant(item, &known)));
