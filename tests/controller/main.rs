@@ -25,6 +25,7 @@ mod schedule;
 mod schema;
 mod sources;
 mod sqlite;
+mod versions;
 mod whole;
 mod world;
 

@@ -7,9 +7,9 @@ use clap::{Parser, Subcommand};
 use super::freeze::FreezeArguments;
 use super::notify::NotifyArguments;
 use super::operator::{
-    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments,
-    KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
-    StatusArguments,
+    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, DeployedArguments, ExplainArguments,
+    HistoryArguments, KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments,
+    SignalArguments, StatusArguments,
 };
 use super::outbox::OutboxArguments;
 use super::paper::{ReportArguments, RunbookArguments, TimelineArguments};
@@ -182,6 +182,11 @@ Examples:
     /// Add a note to a rollout's history, such as the reason for a kill
     #[command(after_help = "Example:\n  tidegate note checkout \"killed because payments failed; ticket 4711\"")]
     Note(NoteArguments),
+    /// Tell which version of new was deployed, from CI: the stage's bake time, figures and evidence begin anew
+    #[command(
+        after_help = "A plan with `redeploy = \"continue\"` lets them go on. Where new's answers name their version, `version = \"header:NAME\"` under [upstreams] new does without this command.\n\nExample:\n  tidegate deployed checkout v2.1.0"
+    )]
+    Deployed(DeployedArguments),
     /// Report a signal: count events, or set a gauge
     #[command(
         after_help = "Examples:\n  tidegate signal checkout p1\n  tidegate signal checkout p1 --count 3\n  tidegate signal checkout db_cpu --value 0.7"

@@ -172,7 +172,8 @@ impl Deployment {
             let metrics = self.metrics.get_mut(key);
             metrics.manner = self.manner;
             let evaluation = metrics.evaluate(&rollout.plan, &rollout.record, faults(key), now);
-            orders.extend(evaluation.order().map(|order| (key.clone(), order.clone())));
+            let order = evaluation.order().cloned().or_else(|| rollout.deployed(&metrics.versions, now));
+            orders.extend(order.map(|order| (key.clone(), order)));
             metrics.note_evidence(&rollout.plan, &rollout.record, now);
         }
         orders

@@ -67,6 +67,7 @@ fn because(command: &Command, cause: Option<&EntryCause>, reason: &str) -> Strin
         // Whoever gives a reason says it better, and entries of before have nothing else.
         _ if !reason.is_empty() => reason.to_owned(),
         Some(EntryCause::Guardrail { condition, .. }) => format!("the guardrail `{condition}` came true"),
+        Some(EntryCause::Served { header }) => format!("its answers say so in `{header}`"),
         Some(EntryCause::Kv { key, text, found }) => kv(key, text.as_deref(), *found),
         Some(EntryCause::Schedule { stage, hold, after }) => {
             scheduled(command, stage.as_deref(), hold.as_deref(), &after.join(", "))

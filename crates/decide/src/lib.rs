@@ -31,3 +31,4 @@ pub mod signals;
 pub mod sources;
 pub mod timeline;
 pub mod transition;
+pub mod versions;

@@ -9,6 +9,7 @@ use super::judge::{Evaluation, Judge};
 use super::series::{FRUGALITY_MAX, Series};
 use super::signals::Signals;
 use super::sources::Sources;
+use super::versions::Versions;
 use tidegate_model::measured::{SlicedCounts, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
@@ -26,6 +27,8 @@ pub struct RolloutMetrics {
     pub signals: Signals,
     /// Where that comes from.
     pub sources: Sources,
+    /// Which versions of new answer.
+    pub versions: Versions,
     /// What the judge remembers.
     pub judge: Judge,
     /// The last look.

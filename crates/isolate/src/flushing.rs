@@ -71,8 +71,8 @@ impl Isolate {
         }
         let receiver = if takes_counts { self.receiver } else { None };
         let batch = if takes_counts { self.meter.take() } else { None };
-        let messages = Some(self.messages.digest);
-        let mut flush = Flush { isolate: self.setup.id.clone(), messages, batch, ..report };
+        let (messages, versions) = (Some(self.messages.digest), self.versions.take());
+        let mut flush = Flush { isolate: self.setup.id.clone(), messages, batch, versions, ..report };
         flush.faults.extend(self.meter.fault(ms(now)));
         let text = serde_json::to_string(&flush).unwrap_or_default();
         flush.batch.take().into_iter().for_each(|batch| self.meter.keep(batch));

@@ -310,6 +310,11 @@ impl<F: Facts, N: Newcomers> Visitor for InRollout<'_, '_, F, N> {
         self.deciding.known.preview(plan.key.as_str(), self.deciding.request.address.authority)
     }
 
+    fn own_choice(&self) -> Option<Variant> {
+        let plan = self.deciding.snapshot.catalogue.plan(self.number)?;
+        self.deciding.known.choice(plan.key.as_str(), self.deciding.request.address.authority)
+    }
+
     fn variant_in(&self, rollout: usize) -> Variant {
         self.deciding.assignment(rollout).map_or(Variant::Legacy, |assignment| assignment.variant)
     }

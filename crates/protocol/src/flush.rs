@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::beacon::Report;
-use tidegate_decide::notify::in_app::InAppMessage;
 use super::relays::Layout;
+use tidegate_decide::notify::in_app::InAppMessage;
 use tidegate_model::Name;
 use tidegate_model::measured::{SlicedCounts, Window};
 use tidegate_model::subject::fnv1a64;
@@ -28,6 +28,8 @@ use tidegate_model::subject::fnv1a64;
 pub const TEXT_BYTES_MAX: usize = 2_048;
 /// So many lists are told of; who has more sees the first.
 pub const LISTS_MAX: usize = 100;
+/// So many versions are told of at once.
+pub const VERSIONS_MAX: usize = 64;
 /// A batch that was refused so often is given up: after that many intervals the controller is no longer
 /// being replaced by one that can read it.
 pub const REFUSALS_MAX: u32 = 10;
@@ -88,6 +90,9 @@ pub struct Flush {
     /// The lists of KV that it holds: the group's name and how many ids there are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<(String, u64)>,
+    /// The versions that answers of new have named since the flush before: the rollout's key and the version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<(String, String)>,
     /// The digest of the messages that it knows for pages; `None` of a release that shows none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<u64>,

@@ -19,7 +19,7 @@ use tidegate_decide::series::minute_of;
 use tidegate_model::measured::Window;
 use tidegate_model::record::Record;
 use tidegate_model::{Instant, Name};
-use tidegate_protocol::api::metrics::{Asked, last_views};
+use tidegate_protocol::api::metrics::{Asked, InForce, last_views};
 
 /// What is stored of each rollout's counts; it goes with the rollout.
 const OF_ROLLOUTS: [&str; 6] = ["windows", "totals", "judges", "signal_minutes", "messages", "notified"];
@@ -360,14 +360,16 @@ pub fn views(
     }
 }
 
-/// The percentage in effect under each revision that has windows from this minute on.
+/// What was in force under each revision that has windows from this minute on.
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn percentages(storage: &mut dyn Storage, key: &Name, minute: u64) -> Result<Vec<(u64, f64)>, StorageError> {
-    let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
+pub fn in_force(storage: &mut dyn Storage, key: &Name, minute: u64) -> Result<Vec<(u64, InForce)>, StorageError> {
+    let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END, COALESCE(entry ->> '$.state.version', '') FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
     let rows = storage.rows(statement, &[key.into(), minute.into()])?;
-    Ok(rows.iter().map(|row| (row.number(0), row.real(1))).collect())
+    let version = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let of = |row: &Row| InForce { percentage: row.real(1), version: version(row.text(2)) };
+    Ok(rows.iter().map(|row| (row.number(0), of(row))).collect())
 }
 
 /// Up to `limit` messages before a moment, the newest first, as JSON.

@@ -162,9 +162,12 @@ impl Telling<'_> {
                 let what = format!("{key} waits again: a rollout before it has not ended any more");
                 Some(self.gone_on(&what))
             }
-            Command::Revive(_) | Command::Approve(_) | Command::Note | Command::Apply { .. } | Command::TakeOver(_) => {
-                None
-            }
+            Command::Revive(_)
+            | Command::Approve(_)
+            | Command::Note
+            | Command::Deployed(_)
+            | Command::Apply { .. }
+            | Command::TakeOver(_) => None,
         }
     }
 

@@ -62,6 +62,9 @@ shape! {
         /// nothing waits for them. Absent for none.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub to_send: Vec<Item>,
+        /// The versions of new that have answered in the last half a minute, where they are several: one is being deployed.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub versions: Vec<String>,
         /// The bake time of the current stage.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub hold: Option<Hold>,
@@ -145,6 +148,9 @@ shape! {
         /// Present and true once its last stage is over, so that rollouts that come after it may go.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         pub ended: bool,
+        /// The version of new that answers, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub version: Option<String>,
         /// The edit by hand in KV that was adopted last.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub kv: Option<Adopted>,
