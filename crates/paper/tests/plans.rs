@@ -49,11 +49,17 @@ fn words_of_html(page: &str) -> String {
     for (index, part) in body.split('<').enumerate() {
         let text = if index == 0 { part } else { part.split_once('>').map_or("", |(_, text)| text) };
         // What breaks a line is a space; what is inside of one is nothing.
-        let is_inline = ["code", "/code", "strong", "/strong", "a ", "/a", "span", "/span"].iter().any(|tag| part.starts_with(tag));
+        let is_inline =
+            ["code", "/code", "strong", "/strong", "a ", "/a", "span", "/span"].iter().any(|tag| part.starts_with(tag));
         words.push_str(if is_inline { "" } else { " " });
         words.push_str(text);
     }
-    let words = words.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&");
+    let words = words
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&amp;", "&");
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -98,7 +104,11 @@ fn facts(plan: &Plan) -> Vec<String> {
         all.push(format!("signal.{name}"));
         all.extend(signal.description.as_ref().map(|text| text.replace('`', "")));
     }
-    for back in [format!("tidegate kill {}", plan.key), format!("tidegate rollback {} --to 1", plan.key), format!("kill/{}", plan.key)] {
+    for back in [
+        format!("tidegate kill {}", plan.key),
+        format!("tidegate rollback {} --to 1", plan.key),
+        format!("kill/{}", plan.key),
+    ] {
         if !back.contains("--to") || plan.stages.iter().any(|stage| stage.percentage > "1".parse().unwrap()) {
             all.push(back);
         }
@@ -142,5 +152,8 @@ fn dates_hang_on_the_start_and_the_load_on_the_traffic() {
     }
     let load = Load { requests_per_hour: 20_000.0, new_per_hour: 2_000.0, users: Some(900.0) };
     let text = markdown::print(&document("admin-workbench", Some(load)));
-    assert!(text.contains("about 2.5 times today's requests to the new version: 5,000 requests an hour, 225 users a day"), "{text}");
+    assert!(
+        text.contains("about 2.5 times today's requests to the new version: 5,000 requests an hour, 225 users a day"),
+        "{text}"
+    );
 }
