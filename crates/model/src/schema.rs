@@ -70,6 +70,7 @@ schema! {
     Window as "Window": {
         "type": "string",
         "description": "Days, or a recurring part of the week: `2026-12-24/2027-01-02 Europe/Berlin`, `Mon-Thu 08:00-16:00 UTC`, `Fri 17:00-Mon 08:00`.",
+        "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2}(/[0-9]{4}-[0-9]{2}-[0-9]{2})?|(Mon|Tue|Wed|Thu|Fri|Sat|Sun).*)( [^ ]+)?$",
     };
     Phase as "Phase": {
         "type": "string",
