@@ -4,17 +4,20 @@
 
 use clap::{Parser, Subcommand};
 
+use super::doctor::DoctorArguments;
 use super::notify::NotifyArguments;
 use super::operator::{
     ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments,
     KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
-    StatusArguments,
+    StatusArguments, StatusOnceArguments,
 };
 use super::outbox::OutboxArguments;
 use super::plans::{AssignArguments, CheckArguments, CompileArguments, GroupArguments};
+use super::served::VerifyArguments;
 use super::shell::{CompletionsArguments, ManArguments};
 use super::simulate::{self, SimulateArguments};
 use super::token::TokenArguments;
+use super::wait::WaitArguments;
 
 #[derive(Parser)]
 #[command(name = "tidegate", version, about = "Release a new frontend step by step", max_term_width = 100)]
@@ -25,7 +28,8 @@ The commands from `apply` to `explain` talk to a deployment:
   SSL_CERT_FILE    trust these certificates (PEM) instead of the public ones
   NO_COLOR         no colours
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage.")]
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage; of `wait`, `verify` and
+`status --check` also 3 rolled back or killed, 4 waits for a person, 5 timed out.")]
 pub struct Arguments {
     /// Print JSON for programs instead of text for people
     #[arg(long, global = true)]
@@ -95,13 +99,65 @@ Examples:
     )]
     Apply(ApplyArguments),
     /// Show the state of all rollouts, or one in full
-    #[command(visible_aliases = ["list", "ls"], after_help = "Examples:\n  tidegate status\n  tidegate status checkout\n  tidegate status checkout --json")]
-    Status(StatusArguments),
-    /// Show the same live, until Ctrl-C; into a pipe, one line per change
+    #[command(visible_aliases = ["list", "ls"], after_help = "Examples:\n  tidegate status\n  tidegate status checkout\n  tidegate status checkout --json\n  tidegate status --check || echo \"somebody has to look\"")]
+    Status(StatusOnceArguments),
+    /// Show the same live, until it ends or Ctrl-C; into a pipe, one line per change
     #[command(
         after_help = "Examples:\n  tidegate watch\n  tidegate watch checkout\n  tidegate watch --json >> changes.jsonl"
     )]
     Watch(StatusArguments),
+    /// Wait until a rollout has come so far; the exit code says how it ended
+    #[command(after_help = "\
+It reads, and changes nothing. What passes by itself is waited out: bake times,
+gates, a deployment that does not answer for a while.
+
+Exit codes:
+  0  it is where --until says, or further
+  1  the API refused
+  3  it is rolled back, or killed
+  4  only a person can go on: a checklist, a pause, a start or a step by hand
+     (--patient waits for them too)
+  5  the time is over
+
+Examples:
+  tidegate wait checkout --until canary --timeout 2h
+  tidegate wait checkout --until completed --timeout 14d --patient
+  tidegate wait checkout --json | jq -r .outcome")]
+    Wait(WaitArguments),
+    /// Verify from outside that visitors get what the rollout's state says
+    #[command(after_help = "\
+It asks the public host as browsers do, each request a new visitor, until all of
+them get the side that they should, every isolate is on the rollout's revision,
+and what is served is not from a cache. Legacy alone is expected where a rollout
+is killed, at 0 % or a draft; new alone where it is completed; else either side,
+by a decision of this rollout.
+
+Exit codes:
+  0  what is served is as expected
+  1  the API or the public host cannot be asked
+  3  --expect new or split, and it is rolled back or killed
+  4  --expect new or split, and it is a draft or at 0 %: a person has to go on
+  5  within --timeout it was not so
+
+Examples:
+  tidegate kill checkout --yes && tidegate verify checkout
+  tidegate verify checkout --expect legacy --timeout 1m
+  tidegate verify checkout --at https://shop.example.com/checkout/ --requests 50")]
+    Verify(VerifyArguments),
+    /// Look at the live sites and the deployment for what will hurt in a rollout
+    #[command(after_help = "\
+It asks the public host, both upstreams under their own names and the API, a few
+requests each, and changes nothing. Each finding says what is so, why it hurts in
+a rollout, and how to mend it. Without PLAN it takes the plans in force.
+
+Exit codes: 0 nothing found, 1 findings (or it could not look), 2 wrong usage.
+
+Examples:
+  tidegate doctor
+  tidegate doctor plans/checkout.toml
+  tidegate doctor plans/checkout.toml --sites-only --public https://staging.example.com
+  tidegate doctor --json | jq -r '.findings[].code'")]
+    Doctor(DoctorArguments),
     /// Show the history of a rollout, newest first
     #[command(
         after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify"

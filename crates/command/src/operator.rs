@@ -53,6 +53,18 @@ pub struct StatusArguments {
 }
 
 #[derive(Args)]
+pub struct StatusOnceArguments {
+    /// The rollout [default: all]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Option<Name>,
+    /// For scripts: also tell by the exit code. 0: goes on or is done; 3: rolled back or killed; 4: waits for a person
+    #[arg(long)]
+    pub check: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args)]
 pub struct HistoryArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
@@ -263,7 +275,7 @@ pub fn reason(text: &str) -> Result<String, String> {
     }
 }
 
-fn explained<T: FromStr>(text: &str) -> Result<T, String>
+pub fn explained<T: FromStr>(text: &str) -> Result<T, String>
 where
     T::Err: Explain,
 {

@@ -29,6 +29,8 @@ pub struct IsolateRegistry {
     swept_ms: i64,
     faults: Vec<Fault>,
     kills: Kills,
+    /// The same of everything that takes users back, kills and rollbacks.
+    backs: Kills,
 }
 
 /// An isolate.
@@ -105,6 +107,7 @@ impl IsolateRegistry {
     /// An isolate has sent which states it knows.
     pub fn note_known(&mut self, flush: &Flush, now: Instant) {
         self.kills.hear(flush, now);
+        self.backs.hear(flush, now);
     }
 
     /// A rollout has been changed: a kill is watched on its way.
@@ -121,6 +124,21 @@ impl IsolateRegistry {
         let there =
             self.isolates.iter().filter(|(_, own)| is_recent(own.last, now)).map(|(isolate, _)| isolate.as_str());
         self.kills.begin(key, revision, there, now);
+    }
+
+    /// A rollout is taken back by this revision, which isolates may not know yet.
+    pub fn note_back(&mut self, key: &Name, revision: u64, now: Instant) {
+        let there =
+            self.isolates.iter().filter(|(_, own)| is_recent(own.last, now)).map(|(isolate, _)| isolate.as_str());
+        self.backs.begin(key, revision, there, now);
+    }
+
+    /// How many isolates there are, and how many of them may go by a state from before a rollout was taken back.
+    pub fn behind(&self, key: &Name, now: Instant) -> (usize, usize) {
+        let there: Vec<&str> =
+            self.isolates.iter().filter(|(_, own)| is_recent(own.last, now)).map(|(isolate, _)| isolate.as_str()).collect();
+        let reaches = self.backs.reaches(there.iter().copied(), now);
+        (there.len(), reaches.into_iter().find(|own| own.key == *key).map_or(0, |own| own.behind))
     }
 
     /// How far kills have come.

@@ -21,7 +21,8 @@ pub struct Rhythm {
     pub manner: Manner,
     /// Old minutes become hours this often, in minutes.
     pub fold_minutes: u64,
-    /// Whether sources of signals are asked. In a simulated life they are part of the scenario.
+    /// Whether sources of signals and hooks are asked, and probes made. In a simulated life they are part of the
+    /// scenario.
     pub asks: bool,
 }
 
@@ -45,6 +46,7 @@ impl State {
     pub fn set_rhythm(&mut self, turn: &mut Turn<'_>, rhythm: Rhythm) {
         self.rhythm = rhythm;
         self.deployment.manner = rhythm.manner;
+        self.deployment.hooks_say_go = !rhythm.asks;
         self.wake_in_time(turn);
     }
 }

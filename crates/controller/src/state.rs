@@ -2,6 +2,7 @@
 //! nothing can come in between working a change out and storing it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::after;
 use super::evaluation::Counting;
@@ -14,6 +15,7 @@ use super::turn::{Effect, KvTexts, Turn};
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::explain;
 use tidegate_decide::rollout::{Change, Noticed, Order, Rollout};
+use tidegate_decide::verification::Verification;
 use tidegate_model::command::Command;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::beacon::networks::Networks;
@@ -53,6 +55,8 @@ pub struct State {
     pub pace: Pace,
     /// How often things are done.
     pub rhythm: Rhythm,
+    /// Rollbacks and kills that are verified.
+    pub verifications: BTreeMap<Name, Verification>,
     /// Isolates have newer plans than these: somebody wrote them into KV by hand.
     is_outdated: bool,
     /// When KV last took the plans, or all this was loaded.
@@ -112,6 +116,7 @@ impl State {
             networks: Networks::default(),
             pace: Pace::default(),
             rhythm: Rhythm::default(),
+            verifications: BTreeMap::new(),
             is_outdated: false,
             plans_published_at: now,
             written_over: None,
@@ -122,6 +127,7 @@ impl State {
             wakes_at: None,
         };
         state.replay_log(turn)?;
+        state.restore_verifications(now);
         Ok(state)
     }
 
@@ -156,6 +162,7 @@ impl State {
                 ),
             );
             self.isolates.note_change(&change, entry.at);
+            self.note_errands(&change, turn.now);
             self.deployment.accept(change);
         }
         if are_plans_new {
@@ -200,6 +207,7 @@ impl State {
             }
         }
         self.ask_sources(turn);
+        self.run_errands(turn)?;
         self.wake_in_time(turn);
         Ok(())
     }
@@ -218,7 +226,7 @@ impl State {
         let notify_at = self.deployment.notify_at(now).filter(|_| turn.storage.keeps());
         let notify_at = notify_at.map(|at| at.max(after(now, NOTIFY_MS_MIN)));
         let send_at = self.outbox.wake(now);
-        let own = [publish_at, due_at, evaluate_at, self.ask_at(now), notify_at, send_at];
+        let own = [publish_at, due_at, evaluate_at, self.ask_at(now), self.errands_at(now), notify_at, send_at];
         let wake_at = own.into_iter().chain([(!is_idle).then_some(poll_at)]).flatten().min();
         if let Some(wake_at) = wake_at
             && self.wakes_at.is_none_or(|set| set > wake_at || set < now)

@@ -3,6 +3,7 @@
 //! A change is made in two steps, so that nothing is ever known here that is not stored: a rollout's
 //! `change` works it out and leaves everything as it is; once it is committed, `accept` takes it in.
 
+use super::hooks::Hooks;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Verdict};
 use super::metrics::MetricsOfAll;
@@ -32,6 +33,8 @@ pub struct Deployment {
     pub metrics: MetricsOfAll,
     /// How they are evaluated.
     pub manner: Manner,
+    /// Whether hooks count as having said go, as in a simulated life, which asks nobody.
+    pub hooks_say_go: bool,
 }
 
 /// Rollouts in the order of their keys.
@@ -106,7 +109,13 @@ impl Deployment {
             .and_then(|evaluation| evaluation.sample_ratio.as_ref())
             .filter(|ratio| ratio.verdict == Verdict::Fail)
             .map(|ratio| ratio.text.clone());
-        Facts { awaited, gates, unfair }
+        let metrics = self.metrics.get(&rollout.plan.key).filter(|_| !rollout.plan.hooks.is_empty());
+        let hooks = match metrics {
+            _ if self.hooks_say_go || rollout.plan.hooks.is_empty() => Vec::new(),
+            Some(metrics) => metrics.hooks.open(&rollout.plan, &rollout.record),
+            None => Hooks::default().open(&rollout.plan, &rollout.record),
+        };
+        Facts { awaited, gates, unfair, hooks }
     }
 
     /// What becomes of a rollout under a person's order. Nobody completes a rollout whose gates fail, unless they

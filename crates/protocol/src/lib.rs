@@ -14,6 +14,7 @@ pub mod console;
 pub mod cookie;
 pub mod cookieless;
 pub mod decision;
+pub mod errand;
 pub mod exchange;
 pub mod exposure;
 pub mod facts;
