@@ -4,6 +4,8 @@
 
 use clap::{Parser, Subcommand};
 
+use super::archive::ArchiveArguments;
+use super::backup::{BackupArguments, RestoreArguments};
 use super::doctor::DoctorArguments;
 use super::notify::NotifyArguments;
 use super::operator::{
@@ -16,6 +18,7 @@ use super::plans::{AssignArguments, CheckArguments, CompileArguments, GroupArgum
 use super::served::VerifyArguments;
 use super::shell::{CompletionsArguments, ManArguments};
 use super::simulate::{self, SimulateArguments};
+use super::stale::StaleArguments;
 use super::token::TokenArguments;
 use super::wait::WaitArguments;
 
@@ -158,9 +161,49 @@ Examples:
   tidegate doctor plans/checkout.toml --sites-only --public https://staging.example.com
   tidegate doctor --json | jq -r '.findings[].code'")]
     Doctor(DoctorArguments),
+    /// Report rollouts and flags that nobody needs any more: who left them, since when, and where the code asks
+    #[command(after_help = "\
+Ended, rolled back, killed, paused or never started, and so for the time of
+--after. Of a flag, --code shows the lines that name it, by `git grep`.
+
+Examples:
+  tidegate stale
+  tidegate stale --after 30d --code ~/src/shop
+  tidegate stale --json | jq -r '.stale[].rollout'")]
+    Stale(StaleArguments),
+    /// Archive a rollout that is over: its history and plan into a file, its figures out of the deployment
+    #[command(after_help = "\
+The file has one JSON document a line: plan, state, the whole history (verified
+before it is written), messages and measured hours. Then the rollout is removed
+from the deployment, which keeps the history and frees the rest.
+
+Examples:
+  tidegate archive checkout
+  tidegate archive checkout --out archive/checkout.ndjson --yes
+  tidegate archive checkout --keep")]
+    Archive(ArchiveArguments),
+    /// Back up all that the controller has stored, into one file
+    #[command(after_help = "\
+Plans, states, histories, figures and messages of all rollouts, at one moment.
+Secrets are not in it. The ids that plans name are: keep it as you keep plans.
+
+Examples:
+  tidegate backup tidegate-2026-12-02.json
+  tidegate backup - | age -r KEY > backup.age")]
+    Backup(BackupArguments),
+    /// Restore a backup into a deployment that has nothing
+    #[command(after_help = "\
+It goes on exactly where the backup was made: stages, bake times, evidence,
+checklists. Refused where there is, or was, any rollout. Groups in KV are no part
+of it: write them again.
+
+Examples:
+  tidegate restore tidegate-2026-12-02.json --url https://ops2.example.com
+  tidegate restore tidegate-2026-12-02.json --yes")]
+    Restore(RestoreArguments),
     /// Show the history of a rollout, newest first
     #[command(
-        after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify"
+        after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify\n  tidegate history checkout --export > checkout.ndjson"
     )]
     History(HistoryArguments),
     /// Start a draft: enter its first stage

@@ -7,9 +7,11 @@
 mod all;
 mod apply;
 mod approve;
+mod archive;
 mod arguments;
 mod ask;
 mod assign;
+mod backup;
 mod change;
 mod check;
 mod client;
@@ -41,6 +43,7 @@ mod shell;
 mod signal;
 mod signals;
 mod simulate;
+mod stale;
 mod standing;
 mod status;
 mod token;
@@ -124,6 +127,10 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Wait(command) => wait::run(&command, json),
         Command::Verify(command) => served::run(&command, json),
         Command::Doctor(command) => doctor::run(&command, json),
+        Command::Stale(command) => stale::run(&command, json),
+        Command::Archive(command) => archive::run(&command, json),
+        Command::Backup(command) => backup::backup(&command, json),
+        Command::Restore(command) => backup::restore(&command, json),
         Command::History(command) => history::run(&command, json),
         Command::Start(command) => simple(&command, &Change::Start),
         Command::Advance(command) => simple(&command, &Change::Advance),

@@ -75,6 +75,9 @@ pub struct HistoryArguments {
     /// Verify the hash chain of the whole history: nothing missing, changed or added
     #[arg(long)]
     pub verify: bool,
+    /// Print the whole history as JSON lines (NDJSON), oldest first, each entry as it was hashed
+    #[arg(long, conflicts_with_all = ["verify", "limit"])]
+    pub export: bool,
     #[command(flatten)]
     pub connection: Connection,
 }

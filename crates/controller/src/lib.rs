@@ -13,6 +13,7 @@
 //!    an effect speaks of.
 
 mod answer;
+mod backup;
 mod errands;
 mod evaluation;
 mod intake;
