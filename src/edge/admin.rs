@@ -3,16 +3,18 @@
 use web_sys::{Request, Response};
 use worker::Env;
 
+use super::proxy::Asked;
 use super::{api, clock, glue, isolate};
 use tidegate_isolate::{Delivery, Reporting};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
 use tidegate_protocol::api::asking::Asking;
-use tidegate_protocol::api::auth::Credentials;
+use tidegate_protocol::api::auth::{Credentials, all_tokens};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
 use tidegate_protocol::api::{BODY_BYTES_MAX, Reply};
 use tidegate_protocol::beacon::body;
+use tidegate_protocol::message::RequestText;
 use tidegate_protocol::own_paths::OwnPath;
 use tidegate_protocol::{preview, receive, www};
 
@@ -37,6 +39,13 @@ impl AdminRequest<'_> {
     /// A header.
     pub fn header(&self, name: &str) -> Option<String> {
         self.raw.headers().get(name).ok().flatten()
+    }
+
+    /// All that it says but its body.
+    fn to_text(&self) -> RequestText {
+        let headers = worker::Headers(self.raw.headers());
+        let lines = headers.entries().map(|(name, value)| format!("\n{name}:{value}"));
+        RequestText::new([format!("{}\n{}", self.method, self.raw.url())].into_iter().chain(lines).collect())
     }
 
     /// The network address that it comes from.
@@ -78,6 +87,7 @@ pub async fn serve(request: &Request, env: &Env) -> Response {
         OwnPath::SignIn => sign_in(&request).await,
         OwnPath::SignOut => session::sign_out(&Sent::read(&request).credentials()),
         OwnPath::Exposition => api::expose(&request).await,
+        OwnPath::Feed(name) => api::calendar(&request, name).await.map(Answer::from),
         OwnPath::Receiver(name) => deliver(&request, name).await.map(Answer::from),
         OwnPath::Api(path) => api::handle(&request, path).await.map(Answer::from),
     };
@@ -109,8 +119,10 @@ async fn take_report(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
     };
     isolate::act(|isolate| isolate.admit_report(&reporting, clock::now_ms()))?;
     let text = request.body(body::BODY_BYTES_MAX).await?;
-    isolate::act(|isolate| isolate.take_report(&reporting, &text, clock::now_ms()))?;
-    Ok(Answer::empty())
+    let asking = isolate::act(|isolate| isolate.take_report(&reporting, &text, clock::now_ms()))?;
+    let Some(asking) = asking else { return Ok(Answer::empty()) };
+    let asked = Asked { request: request.raw, env: request.env };
+    Ok(isolate::with(|isolate| isolate.answer_page(&asking, &request.to_text(), &asked, clock::now_ms())))
 }
 
 /// Takes what another tool delivers to a receiver.
@@ -132,7 +144,7 @@ async fn sign_in(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
     let (from, sent) = (request.from(), Sent::read(request));
     isolate::act(|isolate| isolate.sign_ins.admit(&sent.credentials(), &from, clock::now_ms()))?;
     let text = request.body(BODY_BYTES_MAX).await?;
-    let tokens = request.text("ADMIN_TOKENS");
+    let tokens = all_tokens(|name| request.text(name));
     isolate::act(|isolate| isolate.sign_in(&text, &from, tokens.as_deref(), &request.address, clock::now_ms()))
 }
 

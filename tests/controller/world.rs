@@ -16,6 +16,7 @@ use tidegate::model::history::Entry;
 use tidegate::protocol::api::{Call, Reply};
 use tidegate::protocol::errand::{ErrandAnswer, ErrandRequest};
 use tidegate::protocol::flush::{Answer, Flush};
+use tidegate::protocol::relays::Place;
 
 use crate::receivers::Receivers;
 use crate::sqlite::Sqlite;
@@ -112,6 +113,8 @@ pub struct World {
     pub errands: Vec<(i64, ErrandRequest)>,
     /// What the environment holds.
     pub environment: HashMap<&'static str, &'static str>,
+    /// What goes to relays unasked.
+    pub pushed: Vec<(Vec<Place>, String)>,
 }
 
 impl World {
@@ -138,6 +141,7 @@ impl World {
             hosts: Vec::new(),
             errands: Vec::new(),
             environment: HashMap::new(),
+            pushed: Vec::new(),
         }
     }
 
@@ -251,6 +255,12 @@ impl World {
                 }
             }
             Effect::Errand(errand) => self.run_errand(errand),
+            Effect::Push(places, text) => {
+                for told in &Answer::parse(&text).unwrap().states {
+                    self.assert_stored(&told.key, &told.state);
+                }
+                self.pushed.push((places, text));
+            }
             Effect::Send(outgoing) => outgoing.into_iter().for_each(|own| self.send(own)),
             Effect::Try(trial) => {
                 self.schedule(self.now_ms + 50, Event::Tried(owner, trial));

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use super::archive::ArchiveArguments;
 use super::backup::{BackupArguments, RestoreArguments};
 use super::doctor::DoctorArguments;
+use super::freeze::FreezeArguments;
 use super::notify::NotifyArguments;
 use super::operator::{
     ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments,
@@ -14,6 +15,7 @@ use super::operator::{
     StatusArguments, StatusOnceArguments,
 };
 use super::outbox::OutboxArguments;
+use super::paper::{ReportArguments, RunbookArguments, TimelineArguments};
 use super::plans::{AssignArguments, CheckArguments, CompileArguments, GroupArguments};
 use super::served::VerifyArguments;
 use super::shell::{CompletionsArguments, ManArguments};
@@ -206,6 +208,26 @@ Examples:
         after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify\n  tidegate history checkout --export > checkout.ndjson"
     )]
     History(HistoryArguments),
+    /// Show or set when no rollout of the deployment advances; rolling back always works
+    #[command(
+        after_help = "It holds beside the freezes of plans.\n\nExamples:\n  tidegate freeze\n  tidegate freeze \"2026-12-24/2027-01-02 Europe/Berlin\" --reason \"holidays\"\n  tidegate freeze \"Fri 15:00-Mon 08:00 Europe/Berlin\" 2026-11-27 --reason \"sale\"\n  tidegate freeze --lift --reason \"back at work\""
+    )]
+    Freeze(FreezeArguments),
+    /// Write the runbook of a plan, or of a rollout of the deployment: all that somebody on call has to know
+    #[command(
+        after_help = "A file is read as a plan, and needs no deployment; anything else is the key of a rollout, whose runbook also has what was measured and ticked.\n\nExamples:\n  tidegate runbook plans/checkout.toml > runbook.md\n  tidegate runbook plans/checkout.toml --html > runbook.html\n  tidegate runbook plans/checkout.toml --traffic 20000/h\n  tidegate runbook checkout --html > runbook.html"
+    )]
+    Runbook(RunbookArguments),
+    /// Show what was and what is to come, with dates: stages, messages, freezes, what is due and by whom
+    #[command(
+        after_help = "Dates ahead are the earliest possible: every gate passes, and every item is ticked in time.\n\nExamples:\n  tidegate timeline\n  tidegate timeline checkout\n  tidegate timeline plans/checkout.toml\n  tidegate timeline checkout --json\n  tidegate timeline checkout --ics > checkout.ics\n  tidegate timeline --feed"
+    )]
+    Timeline(TimelineArguments),
+    /// Write the report of a rollout: what happened, to whom, for how long and why
+    #[command(
+        after_help = "After the end, or an incident: minute by minute with figures and causes, and the skeleton of a blameless post-mortem with what is known filled in.\n\nExamples:\n  tidegate report checkout > report.md\n  tidegate report checkout --html > report.html"
+    )]
+    Report(ReportArguments),
     /// Start a draft: enter its first stage
     #[command(
         after_help = "Examples:\n  tidegate start checkout --reason \"signed off by ben\"\n  tidegate start checkout --dry-run"

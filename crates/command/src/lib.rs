@@ -22,6 +22,7 @@ mod connection;
 mod doctor;
 mod explain;
 mod forecast;
+mod freeze;
 mod group;
 mod history;
 mod judge;
@@ -32,6 +33,7 @@ mod notify;
 mod operator;
 mod outbox;
 mod paint;
+mod paper;
 mod plan_file;
 mod plans;
 mod preview;
@@ -132,6 +134,10 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Backup(command) => backup::backup(&command, json),
         Command::Restore(command) => backup::restore(&command, json),
         Command::History(command) => history::run(&command, json),
+        Command::Freeze(command) => freeze::run(&command, json),
+        Command::Runbook(command) => paper::runbook(&command, json),
+        Command::Timeline(command) => paper::timeline(&command, json),
+        Command::Report(command) => paper::report(&command, json),
         Command::Start(command) => simple(&command, &Change::Start),
         Command::Advance(command) => simple(&command, &Change::Advance),
         Command::Set(command) => change::run(

@@ -273,7 +273,10 @@ mod tests {
             let connection = Connection { url: Some("http://localhost:8787/_tidegate/".into()) };
             page(&rollout("", &format!(r#","routes":[{routes}]"#)), &connection).ok()
         };
-        assert_eq!(at(r#""*.example.com/*","shop.example.com/checkout/*""#).as_deref(), Some("https://shop.example.com/checkout/"));
+        assert_eq!(
+            at(r#""*.example.com/*","shop.example.com/checkout/*""#).as_deref(),
+            Some("https://shop.example.com/checkout/")
+        );
         assert_eq!(at(r#""/*""#).as_deref(), Some("http://localhost:8787/"));
         assert_eq!(at(r#""shop.example.com/a""#).as_deref(), Some("https://shop.example.com/a"));
         assert_eq!(at(""), None);

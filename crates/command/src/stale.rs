@@ -95,9 +95,13 @@ fn of(rollout: &Rollout, entries: &[Entry], after: Duration, now: Instant) -> Op
     let state = &rollout.state;
     let (what, todo) = match Standing::of(rollout) {
         Standing::Done => ("has ended", format!("{code}archive it: tidegate archive {key}")),
-        Standing::RolledBack if state.killed => ("is killed", format!("revive it, or archive it: tidegate archive {key}")),
+        Standing::RolledBack if state.killed => {
+            ("is killed", format!("revive it, or archive it: tidegate archive {key}"))
+        }
         Standing::RolledBack => ("is rolled back", format!("resume it, or {code}archive it: tidegate archive {key}")),
-        _ if state.phase == "draft" => ("was never started", format!("start it, or archive it: tidegate archive {key}")),
+        _ if state.phase == "draft" => {
+            ("was never started", format!("start it, or archive it: tidegate archive {key}"))
+        }
         _ if state.phase == "paused" => ("is paused", format!("resume it, or roll it back: tidegate resume {key}")),
         Standing::WaitingForPerson => ("waits for a person", format!("see what for: tidegate status {key}")),
         // What goes on by itself has a hold, and may be long.
@@ -160,7 +164,8 @@ mod tests {
     use super::*;
 
     fn stale(state: &str, entries: &str) -> Option<(&'static str, String, String)> {
-        let rollout: Rollout = serde_json::from_str(&format!(r#"{{"key":"new-cart","is_flag":true,{state}}}"#)).unwrap();
+        let rollout: Rollout =
+            serde_json::from_str(&format!(r#"{{"key":"new-cart","is_flag":true,{state}}}"#)).unwrap();
         let entries: Vec<Entry> = serde_json::from_str(entries).unwrap();
         let now = "2026-12-20T09:00:00Z".parse().unwrap();
         of(&rollout, &entries, "14d".parse().unwrap(), now).map(|own| (own.what, own.by, own.todo))

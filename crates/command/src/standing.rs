@@ -45,8 +45,7 @@ impl Standing {
         }
         let blocked = &rollout.blocked;
         let is_held = blocked.iter().any(|block| HELD.contains(&block.by.as_str()));
-        let is_by_people =
-            !blocked.is_empty() && blocked.iter().all(|block| BY_PEOPLE.contains(&block.by.as_str()));
+        let is_by_people = !blocked.is_empty() && blocked.iter().all(|block| BY_PEOPLE.contains(&block.by.as_str()));
         if is_held || is_by_people { Self::WaitingForPerson } else { Self::GoingOn }
     }
 

@@ -25,7 +25,11 @@ pub fn run(arguments: &StatusOnceArguments, json: bool) -> Result<(), Failure> {
         let worst = all.rollouts.iter().map(Standing::of).max().unwrap_or(Standing::Done);
         (overview(&all, now, wrap::of_stdout()), worst)
     };
-    if json { print_raw(&answer.text)? } else { print(&text)? }
+    if json {
+        print_raw(&answer.text)?
+    } else {
+        print(&text)?
+    }
     match standing.code() {
         0 => Ok(()),
         code if arguments.check => Err(Failure::Code(code)),

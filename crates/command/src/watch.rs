@@ -84,9 +84,7 @@ impl Seen {
             && if is_one {
                 answer.read::<Rollout>().is_ok_and(|rollout| is_done(&rollout))
             } else {
-                answer
-                    .read::<Rollouts>()
-                    .is_ok_and(|all| !all.rollouts.is_empty() && all.rollouts.iter().all(is_done))
+                answer.read::<Rollouts>().is_ok_and(|all| !all.rollouts.is_empty() && all.rollouts.iter().all(is_done))
             }
     }
 

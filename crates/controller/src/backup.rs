@@ -136,7 +136,8 @@ fn statements(storage: &mut dyn Storage, text: &str) -> Result<Result<Batch, Str
         let own = columns(storage, table)?;
         let names: Vec<&str> =
             content.get("columns").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
-        let wanted: Vec<(usize, &str)> = (0..).zip(names).filter(|(_, name)| own.iter().any(|own| own == name)).collect();
+        let wanted: Vec<(usize, &str)> =
+            (0..).zip(names).filter(|(_, name)| own.iter().any(|own| own == name)).collect();
         let list: Vec<&str> = wanted.iter().map(|(_, name)| *name).collect();
         let sql = format!(
             "INSERT OR REPLACE INTO {table} ({}) VALUES ({})",

@@ -154,9 +154,11 @@ impl State {
         });
         watched.flat_map(|rollout| {
             let sides = |probe: &'_ Probe| probe.on.clone();
-            rollout.plan.probes.iter().flat_map(move |probe| {
-                sides(probe).into_iter().map(move |variant| (rollout, probe, variant))
-            })
+            rollout
+                .plan
+                .probes
+                .iter()
+                .flat_map(move |probe| sides(probe).into_iter().map(move |variant| (rollout, probe, variant)))
         })
     }
 
@@ -168,7 +170,8 @@ impl State {
     /// The hooks that steps wait for, each with when it is asked: those before a step once nothing else blocks it.
     fn hooks_to_ask(&self, now: Instant) -> Vec<(Name, usize, Instant)> {
         let mut wanted = Vec::new();
-        let with_hooks = self.deployment.rollouts.iter().filter(|own| own.unread.is_none() && !own.plan.hooks.is_empty());
+        let with_hooks =
+            self.deployment.rollouts.iter().filter(|own| own.unread.is_none() && !own.plan.hooks.is_empty());
         for rollout in with_hooks.filter(|own| own.record.live.phase == Phase::Running && !own.record.live.killed) {
             let blocked = self.deployment.outlook(rollout, now).blocked;
             let [.., Blocker::Hook(open)] = blocked.as_slice() else {
@@ -219,7 +222,7 @@ impl State {
                 Some(metrics) => settled(&metrics.series, &rollout.record, own.revision, now),
                 None => verification::Found { text: "nothing was measured".to_owned(), is_fine: None },
             };
-            let isolates = self.isolates.behind(&key, now);
+            let isolates = self.isolates.back(&key, now);
             if let Some(found) = own.conclude(isolates, figures, now) {
                 self.verifications.remove(&key);
                 self.tell_verified(turn, &key, &found)?;
@@ -283,7 +286,11 @@ impl State {
                 let is_fault = answer.is_err();
                 if self.deployment.metrics.get_mut(&key).hooks.answer(index, &record, answer, now) {
                     let text = format!("the hook `{}`: {line}", hook.at);
-                    if is_fault { turn.warn("hook", key.as_str(), &text) } else { turn.note("hook", key.as_str(), &text) }
+                    if is_fault {
+                        turn.warn("hook", key.as_str(), &text)
+                    } else {
+                        turn.note("hook", key.as_str(), &text)
+                    }
                 }
                 if let Some(said) = stop {
                     let cause = EntryCause::Hook { hook: hook.at.to_string(), said };
@@ -317,11 +324,11 @@ impl State {
         let failure = errand::probe_failure(&probe.expect, answer);
         let took_ms = answer.as_ref().map_or(0, |answer| answer.took_ms);
         let passed = if failure.is_none() { 1.0 } else { 0.0 };
-        let counts =
-            [(counter(&probe.name, variant, false), 1.0), (counter(&probe.name, variant, true), passed)];
+        let counts = [(counter(&probe.name, variant, false), 1.0), (counter(&probe.name, variant, true), passed)];
         let mut batch = Batch::default();
+        let minute = self.deployment.metrics.get_mut(key).signals.minute(now);
         for (name, value) in &counts {
-            batch.signal(key, name, *value, now);
+            batch.signal(key, name, minute, *value, now);
         }
         turn.commit(batch)?;
         let metrics = self.deployment.metrics.get_mut(key);
@@ -335,7 +342,9 @@ impl State {
             Some(why) if !had_failed => {
                 turn.warn("probe", key.as_str(), &format!("{} on {variant}: {why}", probe.path));
             }
-            None if had_failed => turn.note("probe", key.as_str(), &format!("{} on {variant} passes again", probe.path)),
+            None if had_failed => {
+                turn.note("probe", key.as_str(), &format!("{} on {variant} passes again", probe.path))
+            }
             _ => {}
         }
         Ok(())

@@ -16,16 +16,20 @@ mod answer;
 mod backup;
 mod errands;
 mod evaluation;
+mod freeze;
 mod intake;
 mod measures;
 mod outbox;
+mod papers;
 mod plans;
 mod publication;
 mod registry;
+pub mod relay;
 mod rhythm;
 mod sources;
 mod state;
 mod store;
+mod telling;
 mod turn;
 
 use std::collections::HashMap;
@@ -52,8 +56,12 @@ use tidegate_protocol::flush::Flush;
 
 /// How long a question waits for KV, in milliseconds.
 const POLL_WAIT_MS: i64 = 300;
-/// How long a command waits for KV that depends on what KV says, in milliseconds.
+/// How long plans wait for KV, which may hold states of theirs already, and an alarm; in milliseconds.
 const POLL_NEEDED_WAIT_MS: i64 = 2_000;
+/// How long a `revive` waits for KV, where a kill key may stand, in milliseconds. It is to be in force within two
+/// seconds, of which isolates take more than one. A key that is seen later kills again, and isolates that see it never
+/// stop obeying it.
+const POLL_REVIVE_WAIT_MS: i64 = 500;
 
 /// What comes in.
 #[derive(Debug)]
@@ -261,7 +269,7 @@ fn called(state: &mut State, turn: &mut Turn<'_>, call: Call) -> Result<(), Stor
     let call = Some(Box::new(call));
     match wanted {
         Poll::Fresh if state.is_poll_due(turn.now) => poll(state, turn, POLL_WAIT_MS, call),
-        Poll::Now => poll(state, turn, POLL_NEEDED_WAIT_MS, call),
+        Poll::Now => poll(state, turn, POLL_REVIVE_WAIT_MS, call),
         Poll::Texts(keys) if !keys.is_empty() => {
             let until = after(turn.now, POLL_NEEDED_WAIT_MS);
             turn.push(Effect::ReadKv(ReadKv { keys, until, purpose: Purpose::Call, call }));

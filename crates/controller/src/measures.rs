@@ -34,6 +34,20 @@ pub fn answer(
         Ok(asked) => asked,
         Err(problem) => return Ok(Err(problem)),
     };
+    let windows = windows(present, storage, rollout, &asked)?;
+    Ok(Ok(Reply::json(200, &metrics::metrics(present, rollout, &asked, windows))))
+}
+
+/// The windows that are asked for, in the order of time, each as JSON.
+///
+/// # Errors
+/// When the storage refuses.
+pub fn windows(
+    present: &Present<'_>,
+    storage: &mut dyn Storage,
+    rollout: &Rollout,
+    asked: &Asked,
+) -> Result<Vec<Box<RawValue>>, StorageError> {
     let percentages = percentages(storage, &rollout.plan.key, asked.minute())?;
     let percentage = |revision: u64| {
         percentages
@@ -42,15 +56,14 @@ pub fn answer(
             .and_then(|index| percentages.get(index))
             .map(|(_, percentage)| *percentage)
     };
-    let mut shown = stored(storage, rollout, &asked, &percentage)?;
+    let mut shown = stored(storage, rollout, asked, &percentage)?;
     // Nearly all of them come in order.
-    for window in in_memory(present, rollout, &asked) {
+    for window in in_memory(present, rollout, asked) {
         let key = (window.minute, window.revision);
         let at = shown.partition_point(|(own, _)| *own <= key);
         shown.insert(at, (key, metrics::window(&window, asked.endpoint.as_ref(), percentage(window.revision))));
     }
-    let windows: Vec<Box<RawValue>> = shown.into_iter().map(|(_, window)| window).collect();
-    Ok(Ok(Reply::json(200, &metrics::metrics(present, rollout, &asked, windows))))
+    Ok(shown.into_iter().map(|(_, window)| window).collect())
 }
 
 /// The windows that are part of longer ones, as they were last.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::after;
 use super::evaluation::Counting;
+use super::freeze;
 use super::intake::Receipt;
 use super::outbox::{Outbox, sending};
 use super::registry::IsolateRegistry;
@@ -14,13 +15,14 @@ use super::store::{self, Batch, Removed, StorageError, Stored, counts, incoming}
 use super::turn::{Effect, KvTexts, Turn};
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::explain;
-use tidegate_decide::rollout::{Change, Noticed, Order, Rollout};
+use tidegate_decide::rollout::{Change, Noticed, Order};
 use tidegate_decide::verification::Verification;
 use tidegate_model::command::Command;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::beacon::networks::Networks;
-use tidegate_protocol::flush::{Answer, Flush, RolloutUpdate};
+use tidegate_protocol::flush::Flush;
 use tidegate_protocol::pace::Pace;
+use tidegate_protocol::relays::Planner;
 
 /// KV is polled this soon where isolates have seen that somebody wrote plans.
 const POLL_SOON_MS: i64 = 2_000;
@@ -53,6 +55,8 @@ pub struct State {
     pub networks: Networks,
     /// What flushes cost.
     pub pace: Pace,
+    /// Which relays there are.
+    pub planner: Planner,
     /// How often things are done.
     pub rhythm: Rhythm,
     /// Rollbacks and kills that are verified.
@@ -83,9 +87,10 @@ impl State {
     pub fn load(turn: &mut Turn<'_>) -> Result<Self, StorageError> {
         let now = turn.now;
         let mut unreadable: Vec<String> = Vec::new();
-        let Stored { mut deployment, removed, pruned_minute } = store::load(turn, &mut unreadable)?;
+        let Stored { mut deployment, removed, pruned_minute, layout } = store::load(turn, &mut unreadable)?;
         let totals = counts::load(turn, &mut deployment, &mut unreadable)?;
         incoming::load(turn.storage, &mut deployment)?;
+        deployment.freeze = freeze::load(turn.storage)?;
         let mut faults: Vec<Noticed> = Vec::new();
         for subject in unreadable {
             let message = "what was counted of it cannot be read by this version; it is left alone".to_owned();
@@ -115,6 +120,7 @@ impl State {
             isolates,
             networks: Networks::default(),
             pace: Pace::default(),
+            planner: Planner::new(layout),
             rhythm: Rhythm::default(),
             verifications: BTreeMap::new(),
             is_outdated: false,
@@ -142,6 +148,7 @@ impl State {
             self.post_change(turn, &mut batch, change)?;
         }
         turn.commit(batch)?;
+        self.push(turn, changes.iter().map(|change| &change.rollout));
         let are_plans_new = changes.iter().any(|change| matches!(change.entry.command, Command::Apply { .. }));
         for change in changes {
             let entry = &change.entry;
@@ -327,7 +334,9 @@ impl State {
         let now = turn.now;
         self.is_outdated =
             flush.plans.max(flush.seen.unwrap_or_default()) > self.deployment.plans || self.is_alarmed(flush, now);
-        self.isolates.note(&flush.isolate, now);
+        if self.isolates.note(flush, now) {
+            self.plan_relays(turn)?;
+        }
         self.isolates.note_known(flush, now);
         self.isolates.note_faults(&flush.faults, now);
         self.isolates.note_lists(&flush.isolate, &flush.lists);
@@ -370,34 +379,6 @@ impl State {
             && self.wakes_at.is_some_and(|wakes_at| {
                 wakes_at > now && evaluate_at.is_none_or(|evaluate_at| evaluate_at > now && wakes_at <= evaluate_at)
             })
-    }
-
-    /// What an isolate is answered.
-    pub fn answer(&self, flush: &Flush, receipt: Option<Receipt>, now: Instant) -> Answer {
-        let tell = |rollout: &Rollout| RolloutUpdate {
-            key: rollout.plan.key.to_string(),
-            state: rollout.record.live.to_json(),
-            echoes: rollout.echoes(now).map(str::to_owned).collect(),
-        };
-        let is_news = |key: &str, known: u64, rollout: &Rollout| {
-            known < rollout.record.live.revision || flush.texts.iter().any(|(told, _)| told == key)
-        };
-        let states = match &flush.known {
-            None => self.deployment.rollouts.iter().map(tell).collect(),
-            Some(known) => {
-                let found = |(key, known): &(String, u64)| {
-                    self.deployment.rollouts.get(&key.parse().ok()?).filter(|rollout| is_news(key, *known, rollout))
-                };
-                known.iter().filter_map(found).map(tell).collect()
-            }
-        };
-        let interval_ms = self.pace.interval_ms(self.isolates.count(), &flush.isolate);
-        let plans = (flush.plans < self.deployment.plans).then(|| self.plans_text());
-        let (acknowledged, refused) = match receipt {
-            Some(Receipt { stored, refused }) => (Some(stored), refused),
-            None => (None, None),
-        };
-        Answer { interval_ms, plans, states, acknowledged, refused, ..Answer::default() }
     }
 
     /// The plans as the KV key `plans` holds them.

@@ -2,8 +2,10 @@
 //! change. What decides hands over values; the API answers with the sentences beside them, so that the
 //! command and the console only lay them out.
 
+mod condition;
 mod rollout;
 
+pub use condition::{condition, metric, readable, spelled};
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
 use super::judge::words::{count, counted, evidence, short};
@@ -311,6 +313,7 @@ const fn noun(of: Counted) -> &'static str {
         Counted::Requests => "request",
         Counted::PageViews => "page view",
         Counted::Users => "user",
+        Counted::Sessions => "session",
         Counted::Nothing => "observation",
     }
 }

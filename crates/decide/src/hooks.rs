@@ -129,13 +129,7 @@ impl Hooks {
     }
 
     /// It has answered, or why it has not. Returns whether what people see has changed.
-    pub fn answer(
-        &mut self,
-        index: usize,
-        record: &Record,
-        answer: Result<HookAnswer, String>,
-        now: Instant,
-    ) -> bool {
+    pub fn answer(&mut self, index: usize, record: &Record, answer: Result<HookAnswer, String>, now: Instant) -> bool {
         let state = self.state_mut(index, record);
         let before = (state.answer.clone(), state.error.as_ref().map(|(_, why)| why.clone()));
         state.asked_at = None;

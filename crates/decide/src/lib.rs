@@ -3,6 +3,7 @@
 
 pub mod ahead;
 pub mod assign;
+pub mod checklists;
 pub mod cohort;
 pub mod comparison;
 pub mod compiled;
@@ -27,7 +28,9 @@ pub mod reports;
 pub mod rollout;
 pub mod schedule;
 pub mod series;
+pub mod sessions;
 pub mod signals;
 pub mod sources;
+pub mod timeline;
 pub mod transition;
 pub mod verification;

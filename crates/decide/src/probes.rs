@@ -190,7 +190,8 @@ mod tests {
     fn failures_in_a_row_are_a_fault_and_end_with_a_pass() {
         let (mut probes, own) = (Probes::default(), probe());
         let plan = |probe: Probe| {
-            let text = r#"{"key":"a","identity":{"from":["header:x-user-id"]},"stage":[{"name":"b","percentage":100}]}"#;
+            let text =
+                r#"{"key":"a","identity":{"from":["header:x-user-id"]},"stage":[{"name":"b","percentage":100}]}"#;
             let mut plan = tidegate_model::plan::set::read_rollout(text).unwrap();
             plan.probes.push(probe);
             plan

@@ -7,11 +7,11 @@ use std::fmt;
 
 use super::hooks::OpenHook;
 use super::judge::Verdict;
+use tidegate_model::calendar::first_moment;
 use tidegate_model::command::Command;
 use tidegate_model::live::Phase;
 use tidegate_model::plan::{Advance, Plan, Stage};
 use tidegate_model::record::Record;
-use tidegate_model::weekly::{Weekly, first_moment};
 use tidegate_model::{Duration, Instant, Name, Percentage};
 
 /// What the schedule knows beside the plan and the record.
@@ -175,7 +175,8 @@ impl fmt::Display for Blocker {
             Self::SampleRatio(why) => f.write_str(why),
             Self::Checklist(items) => write!(f, "not approved yet: {}", items.join("; ")),
             Self::Hook(hooks) => {
-                let hooks: Vec<String> = hooks.iter().map(|own| format!("the hook `{}` {}", own.at, own.said)).collect();
+                let hooks: Vec<String> =
+                    hooks.iter().map(|own| format!("the hook `{}` {}", own.at, own.said)).collect();
                 f.write_str(&hooks.join("; "))
             }
             Self::Freeze(_) => f.write_str("change freeze"),
@@ -353,18 +354,17 @@ impl Looking<'_> {
         (!open.is_empty()).then_some(Blocker::Hook(open))
     }
 
-    fn moment(&self, windows: &[Weekly], is_inside: bool) -> Option<Option<Instant>> {
-        let now_ms = self.now.as_epoch_ms();
-        let found = first_moment(windows, now_ms, is_inside);
-        (found != Some(now_ms)).then(|| found.map(Instant::from_epoch_ms))
-    }
-
     fn freeze(&self) -> Option<Blocker> {
-        if self.plan.freeze.is_empty() { None } else { self.moment(&self.plan.freeze, false).map(Blocker::Freeze) }
+        if self.plan.freeze.is_empty() {
+            return None;
+        }
+        let free = first_moment(&self.plan.freeze, self.now.as_epoch_ms(), false).map(Instant::from_epoch_ms);
+        (free != Some(self.now)).then_some(Blocker::Freeze(free))
     }
 
     fn enter(&self, stage: Option<&Stage>) -> Option<Blocker> {
-        let stage = stage.filter(|stage| !stage.enter.is_empty())?;
-        self.moment(&stage.enter, true).map(|at| Blocker::Enter(stage.name.clone(), at))
+        let stage = stage?;
+        let open = stage.opens(self.now);
+        (open != Some(self.now)).then(|| Blocker::Enter(stage.name.clone(), open))
     }
 }

@@ -87,10 +87,10 @@ impl Verification {
     /// What was found, once there is nothing more to wait for.
     pub fn conclude(&self, isolates: Isolates, figures: Found, now: Instant) -> Option<Vec<Found>> {
         let age_ms = now.as_epoch_ms().saturating_sub(self.began.as_epoch_ms());
-        let outside = self.outside.clone().unwrap_or_else(|| Found {
-            text: "nobody could look from outside".to_owned(),
-            is_fine: None,
-        });
+        let outside = self
+            .outside
+            .clone()
+            .unwrap_or_else(|| Found { text: "nobody could look from outside".to_owned(), is_fine: None });
         let isolates = of_isolates(isolates, self.revision);
         let is_seen = self.outside.is_some() && outside.is_fine != Some(false);
         let is_settled = figures.is_fine == Some(true) || figures.is_fine.is_none() && age_ms >= FIGURES_MS;
@@ -110,7 +110,16 @@ pub fn told(found: &[Found]) -> String {
 /// The message that stands beside the history.
 pub fn message(found: &[Found], to: Vec<String>, now: Instant) -> Message {
     let text = told(found);
-    Message { at: now, kind: VERIFICATION, to, text, figures: Vec::new(), guardrail: None, notice: None, own_text: None }
+    Message {
+        at: now,
+        kind: VERIFICATION,
+        to,
+        text,
+        figures: Vec::new(),
+        guardrail: None,
+        notice: None,
+        own_text: None,
+    }
 }
 
 fn later(at: Instant, ms: i64) -> Instant {

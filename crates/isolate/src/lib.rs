@@ -8,6 +8,8 @@
 //! 4. What does not parse changes nothing but the log; what is older never replaces what is newer.
 //! 5. What was counted is sent again unchanged until it is acknowledged, and never after.
 
+mod breaker;
+mod breakers;
 mod cached_copy;
 mod configuration;
 mod deliveries;
@@ -22,13 +24,14 @@ mod tokens;
 
 use std::rc::Rc;
 
+use self::breakers::Breakers;
 pub use self::cached_copy::CachedCopy;
 use self::configuration::Configuration;
 pub use self::deliveries::{Deliveries, Delivery};
 pub use self::effect::{Effect, Input, LogLine};
 pub use self::flushing::{Ask, FlushRun};
 pub use self::reading::Read;
-pub use self::reports::Reporting;
+pub use self::reports::{Asking, Reporting};
 pub use self::requests::{Arrival, Platform};
 use self::requests::{Clients, InFlight};
 use self::schedule::FlushSchedule;
@@ -43,9 +46,11 @@ use tidegate_protocol::api::shapes;
 use tidegate_protocol::beacon::Report;
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::exposure::{ExposureKey, Issuer};
+use tidegate_protocol::flush::PageMessages;
 use tidegate_protocol::limiter::{self, Limiter};
 use tidegate_protocol::measuring::Instruments;
 use tidegate_protocol::meter::Meter;
+use tidegate_protocol::relays::{Layout, Place};
 
 /// The longest that a request waits for its configuration, in milliseconds.
 pub const WAIT_MS_MAX: f64 = 200.0;
@@ -94,11 +99,18 @@ pub struct Isolate {
     setup: Setup,
     configuration: Configuration,
     schedule: FlushSchedule,
+    /// Which relays there are, as it was told last.
+    layout: Layout,
+    /// Whom the batch goes to that is under way, or the next one; `None` for the controller.
+    receiver: Option<Place>,
     meter: Meter,
     tokens: TokenCache,
     in_flight: InFlight,
+    breakers: Breakers,
     clients: Clients,
     reports: Limiter,
+    /// What pages show now.
+    messages: PageMessages,
     /// Who has tried to sign in lately.
     pub sign_ins: SignIns,
     /// What other tools deliver.
@@ -112,11 +124,15 @@ impl Default for Isolate {
             setup: Setup::default(),
             configuration: Configuration::default(),
             schedule: FlushSchedule::default(),
+            layout: Layout::default(),
+            receiver: None,
             meter: Meter::default(),
             tokens: TokenCache::default(),
             in_flight: InFlight::default(),
+            breakers: Breakers::default(),
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
+            messages: PageMessages::default(),
             sign_ins: SignIns::default(),
             deliveries: Deliveries::default(),
         }
@@ -177,6 +193,7 @@ impl Isolate {
 
     /// Gives it what it needs before its first request.
     pub fn set_up(&mut self, setup: Setup) {
+        self.breakers = Breakers::of(&setup.id);
         self.setup = setup;
         self.is_set_up = true;
     }
@@ -238,8 +255,9 @@ impl Isolate {
     }
 
     /// All of its instruments, at a time.
-    pub const fn instruments(&mut self, now_ms: f64) -> Instruments<'_> {
-        Instruments { now_ms, meter: &mut self.meter, issuer: self.setup.issuer.as_mut() }
+    pub fn instruments(&mut self, now_ms: f64) -> Instruments<'_> {
+        let issuer = self.setup.issuer.as_mut();
+        Instruments { now_ms, meter: &mut self.meter, issuer, messages: &self.messages.list }
     }
 
     /// The key of pages' tokens; `None` where there is none.
@@ -249,7 +267,8 @@ impl Isolate {
 
     /// Takes in what a page has reported; how many of the reports found no room.
     pub fn report(&mut self, reports: Vec<Report>) -> usize {
-        reports.into_iter().map(|report| self.meter.report(report)).filter(|is_kept| !is_kept).count()
+        let counted = reports.into_iter().filter(|report| report.is_counted);
+        counted.map(|report| self.meter.report(report)).filter(|is_kept| !is_kept).count()
     }
 
     /// The tokens that have been verified.

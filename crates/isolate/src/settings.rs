@@ -4,6 +4,7 @@ use tidegate_model::upstream::Upstream;
 use tidegate_protocol::api::session::SessionKey;
 use tidegate_protocol::beacon::path::BeaconPath;
 use tidegate_protocol::console::Console;
+use tidegate_protocol::feed::FeedKey;
 use tidegate_protocol::log::LogLine;
 use tidegate_protocol::preview::PreviewKey;
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub previews: Option<PreviewKey>,
     /// Signs the console's sessions; `None` likewise.
     pub sessions: Option<SessionKey>,
+    /// Signs the addresses of calendars; `None` likewise.
+    pub feeds: Option<FeedKey>,
 }
 
 impl Settings {
@@ -53,6 +56,7 @@ impl Settings {
             is_one_network: text("BEACON_ONE_NETWORK").as_deref() == Some("allow"),
             previews: PreviewKey::derive(&key),
             sessions: SessionKey::derive(&key),
+            feeds: FeedKey::derive(&key),
         };
         (settings, log)
     }

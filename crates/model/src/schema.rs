@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::calendar::Window;
 use crate::figure::Because;
 use crate::history::EntryCause;
 use crate::live::Phase;
 use crate::variant::Variant;
-use crate::weekly::Weekly;
 use crate::{Duration, Instant, Name, Percentage};
 
 /// A number; JSON has null for one that is too large, or for none.
@@ -67,10 +67,9 @@ schema! {
         "description": "A whole number and `ms`, `s`, `m`, `h`, `d` or `w`, such as `48h`.",
         "pattern": "^[0-9]{1,10}(ms|s|m|h|d|w)$",
     };
-    Weekly as "Window": {
+    Window as "Window": {
         "type": "string",
-        "description": "A recurring part of the week: `Mon-Thu 08:00-16:00 UTC`, or `Fri 17:00-Mon 08:00 UTC`.",
-        "pattern": " (UTC|[+-][0-9]{2}:[0-9]{2})$",
+        "description": "Days, or a recurring part of the week: `2026-12-24/2027-01-02 Europe/Berlin`, `Mon-Thu 08:00-16:00 UTC`, `Fri 17:00-Mon 08:00`.",
     };
     Phase as "Phase": {
         "type": "string",

@@ -279,10 +279,9 @@ pub fn seen(answer: &Result<ErrandAnswer, String>, is_all_legacy: bool) -> Found
     };
     let status = answer.status;
     match (answer.header("tidegate-variant"), answer.header("tidegate-reason")) {
-        (None, None) => Found {
-            text: format!("the public site answers {status}, and not through Tidegate"),
-            is_fine: Some(false),
-        },
+        (None, None) => {
+            Found { text: format!("the public site answers {status}, and not through Tidegate"), is_fine: Some(false) }
+        }
         (variant, reason) => {
             let (variant, reason) = (variant.unwrap_or("no side"), reason.unwrap_or("no reason"));
             let text = format!("a new visitor gets {variant} ({reason}), status {status}");
@@ -311,7 +310,10 @@ mod tests {
 
     #[test]
     fn a_probe_asks_as_tidegate_does() {
-        let plan = plan(r#""shop.example/*""#, r#""probe":[{"path":"/login","on":["new","legacy"],"expect":{"under":"2s"}}],"#);
+        let plan = plan(
+            r#""shop.example/*""#,
+            r#""probe":[{"path":"/login","on":["new","legacy"],"expect":{"under":"2s"}}],"#,
+        );
         let legacy = probe(&plan, &plan.probes[0], Variant::Legacy).unwrap();
         assert_eq!((legacy.url.as_str(), legacy.service, legacy.ms_max), ("https://old.example/login", None, 2_500));
         assert!(legacy.headers.contains(&("x-forwarded-host".into(), "shop.example".into())));
@@ -321,11 +323,7 @@ mod tests {
 
     #[test]
     fn a_probe_passes_when_all_is_as_expected() {
-        let expect = Expectation {
-            status: 200,
-            contains: Some("Sign in".into()),
-            under: Some(Duration::seconds(1)),
-        };
+        let expect = Expectation { status: 200, contains: Some("Sign in".into()), under: Some(Duration::seconds(1)) };
         assert_eq!(probe_failure(&expect, &answer(200, "<b>Sign in</b>")), None);
         let failure = |answer| probe_failure(&expect, &answer).unwrap();
         assert_eq!(failure(answer(503, "Sign in")), "it answers 503, and 200 is expected");
@@ -360,7 +358,8 @@ mod tests {
 
     #[test]
     fn a_hook_is_asked_by_a_signed_event_under_one_id() {
-        let plan = plan(r#""/*""#, r#""hook":[{"at":"before full","webhook":"secret:U","signing_secret":"secret:K"}],"#);
+        let plan =
+            plan(r#""/*""#, r#""hook":[{"at":"before full","webhook":"secret:U","signing_secret":"secret:K"}],"#);
         let record = Record::draft(&plan, Instant::from_epoch_ms(0));
         let asked = Asked { plan: &plan, record: &record, hook: &plan.hooks[0], index: 0 };
         let event = asked.event(Instant::from_epoch_ms(1_780_000_000_000));
@@ -392,8 +391,14 @@ mod tests {
         assert_eq!(seen(&marked("new"), false).is_fine, Some(true));
         assert_eq!(seen(&answer(200, ""), true).is_fine, Some(false));
         assert_eq!(seen(&Err("its host has no address".into()), true).is_fine, None);
-        assert_eq!(outside(&plan(r#""*.a.example/x/*""#, ""), Some("https://ops.example"), None).unwrap().url, "https://ops.example/x/");
+        assert_eq!(
+            outside(&plan(r#""*.a.example/x/*""#, ""), Some("https://ops.example"), None).unwrap().url,
+            "https://ops.example/x/"
+        );
         assert_eq!(outside(&plan(r#""b.example/*""#, ""), None, None).unwrap().url, "https://b.example/");
-        assert_eq!(outside(&plan(r#""b.example/*""#, ""), None, Some("http://[::1]:1/")).unwrap().url, "http://[::1]:1/");
+        assert_eq!(
+            outside(&plan(r#""b.example/*""#, ""), None, Some("http://[::1]:1/")).unwrap().url,
+            "http://[::1]:1/"
+        );
     }
 }

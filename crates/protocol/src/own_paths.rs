@@ -10,7 +10,7 @@ use super::api::problem::Problem;
 use super::api::{EXPOSITION, PREFIX, session};
 use super::beacon::path::REPORTS;
 use super::console::{Console, is_for_everybody};
-use super::{preview, receive, www};
+use super::{feed, preview, receive, www};
 
 /// Whether the isolate is well.
 pub const HEALTH: &str = "/_tidegate/health";
@@ -34,6 +34,8 @@ pub enum OwnPath<'a> {
     Preview,
     /// What pages report.
     Reports,
+    /// The calendar of this name.
+    Feed(&'a str),
     /// A delivery for the receiver of this name.
     Receiver(&'a str),
     /// A file of the console's, or the beacon's script.
@@ -63,6 +65,7 @@ impl<'a> OwnPath<'a> {
             preview::PATH if is_read => Self::Preview,
             HEALTH | preview::PATH => Self::Nothing(Problem::method_not_allowed(method, "GET, HEAD").into()),
             // The page names its files beside itself. Nothing else is on a host that is the console's own.
+            path if is_read && feed::name(path).is_some() => Self::Feed(feed::name(path).unwrap_or_default()),
             "/_tidegate" | "/" if is_read => Self::Nothing(Answer::redirect(308, "/_tidegate/")),
             path => match (path.strip_prefix(PREFIX), path.strip_prefix(receive::PREFIX)) {
                 (Some(path), _) => Self::Api(path),
@@ -105,6 +108,7 @@ mod tests {
             ("DELETE", "/_tidegate/api/session", OwnPath::SignOut),
             ("POST", "/_tidegate/in/alerts", OwnPath::Receiver("alerts")),
             ("PUT", "/_tidegate/in/alerts", OwnPath::Receiver("alerts")),
+            ("GET", "/_tidegate/timeline/shop.ics?token=x", OwnPath::Feed("shop")),
             ("GET", "/_tidegate/", OwnPath::File),
             ("GET", "/_tidegate/beacon.js", OwnPath::File),
         ] {

@@ -2,7 +2,7 @@
 
 use tidegate_decide::assign::Variant;
 use tidegate_decide::compiled::{CompiledRollout, Mode};
-use tidegate_model::plan::{Backend, CachePolicy, FailureKind, PathRules, Plan, Rescue, Upstreams};
+use tidegate_model::plan::{Backend, Breaker, CachePolicy, FailureKind, PathRules, Plan, Rescue, Upstreams};
 
 /// So long an asset is waited for that the other side may have.
 const SKEW_MS_MAX: u64 = 3_000;
@@ -94,6 +94,17 @@ impl<'a> Terms<'a> {
     pub fn has_rescue(&self) -> bool {
         let is_wanted = self.rules.find(|rule| rule.rescue).unwrap_or(self.upstreams.rescue != Rescue::Off);
         is_wanted && self.shared().is_none() && !self.has_ended()
+    }
+
+    /// Whether a breaker may keep a request from new while new fails.
+    pub fn has_breaker(&self, is_read: bool) -> bool {
+        let breaker = self.rules.find(|rule| rule.breaker).unwrap_or(self.upstreams.breaker);
+        let is_wanted = match breaker {
+            Breaker::On => true,
+            Breaker::Reads => is_read,
+            Breaker::Off => false,
+        };
+        is_wanted && self.has_rescue()
     }
 
     /// Whether the other side may give an asset that one side lacks.

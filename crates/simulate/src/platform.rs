@@ -21,6 +21,7 @@ use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::api::{Call, Reply};
 use tidegate_protocol::flush::{Batch, Counted, Flush};
+use tidegate_protocol::relays::Sizes;
 
 use super::rhythm::CALM_MS;
 
@@ -87,6 +88,7 @@ impl Platform {
                 manner: Manner { gap_ms: 2 * CALM_MS, explains },
                 fold_minutes: FOLD_MINUTES,
                 asks: false,
+                sizes: Sizes::default(),
             };
             self.handle(Input::Rhythm(rhythm), now);
         }
@@ -186,6 +188,7 @@ impl Platform {
                     | Effect::Log(_)
                     | Effect::Fetch(_)
                     | Effect::Errand(_)
+                    | Effect::Push(..)
                     | Effect::Send(_)
                     | Effect::Try(_) => {}
                 }

@@ -62,9 +62,13 @@ fn plan(client: &Client, key: &str) -> Option<Plan> {
 fn refused(error: &Error, api: &str, findings: &mut Findings) {
     let (code, help) = match error {
         Error::Problem(problem) => match problem.kind() {
-            "no-tokens" => ("no-tokens", "`tidegate token NAME --role operator`, then `npx wrangler secret put ADMIN_TOKENS`"),
+            "no-tokens" => {
+                ("no-tokens", "`tidegate token NAME --role operator`, then `npx wrangler secret put ADMIN_TOKENS`")
+            }
             "bad-tokens" => ("bad-tokens", "set ADMIN_TOKENS again with what `tidegate token` prints"),
-            "unauthorized" | "forbidden" => ("token-refused", "set TIDEGATE_TOKEN to a token whose entry is in ADMIN_TOKENS"),
+            "unauthorized" | "forbidden" => {
+                ("token-refused", "set TIDEGATE_TOKEN to a token whose entry is in ADMIN_TOKENS")
+            }
             "no-controller" | "unavailable" => {
                 ("controller-down", "see `npx wrangler tail`; the worker needs the Durable Object CONTROLLER")
             }
@@ -111,7 +115,10 @@ fn of_rollout(rollout: &Rollout, at: Instant, findings: &mut Findings) {
         findings.error(
             "kv-behind",
             key,
-            format!("KV holds revision {}, and the rollout is at {}", rollout.published.revision, rollout.state.revision),
+            format!(
+                "KV holds revision {}, and the rollout is at {}",
+                rollout.published.revision, rollout.state.revision
+            ),
             "an isolate that starts without the controller goes by the old state",
             "see whether KV takes writes: `npx wrangler tail` shows `kv_unwritable`",
         );

@@ -42,7 +42,8 @@ impl Cookie {
     fn refused(&self, public: &str, upstream: &str) -> Option<String> {
         let name = &self.name;
         if let Some(domain) = self.domain.as_deref().filter(|domain| !domain.is_empty()) {
-            let is_its = |host: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+            let is_its =
+                |host: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
             // The upstream's own name is taken off on the way.
             if !is_its(public) && domain != upstream {
                 return Some(format!("the cookie `{name}` is for {domain}, and visitors are on {public}"));
@@ -104,7 +105,10 @@ pub fn caching(answer: &Answer, is_kept_upstream: bool, findings: &mut Findings)
         findings.error(
             "shared-page",
             &answer.url,
-            format!("the page may be kept by shared caches ({}), and the plan has cache = \"upstream\"", directives.join(", ")),
+            format!(
+                "the page may be kept by shared caches ({}), and the plan has cache = \"upstream\"",
+                directives.join(", ")
+            ),
             "a cache in front of Tidegate answers users of one side with the page of the other",
             "`Cache-Control: private, no-cache` on pages, or leave `cache` out of the plan",
         );
@@ -176,7 +180,9 @@ fn stops(policy: &str, wanted: &str) -> Option<String> {
     let lets = sources.split_whitespace().any(|own| {
         let own = own.to_ascii_lowercase();
         // A host or a hash may be meant; only what plainly lets nothing of the site is told.
-        matches!(own.as_str(), "'self'" | "*" | "https:" | "http:") || own.contains('.') || own.contains("localhost")
+        matches!(own.as_str(), "'self'" | "*" | "https:" | "http:")
+            || own.contains('.')
+            || own.contains("localhost")
             || own.contains("127.0.0.1")
     });
     (!lets).then(|| format!("{name} {sources}").trim().to_owned())

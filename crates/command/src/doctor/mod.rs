@@ -242,9 +242,15 @@ mod tests {
             let site = site(&plan, public, "http://localhost:8787");
             (site.public, site.path)
         };
-        assert_eq!(at(r#""shop.example.com/checkout/*""#, None), ("https://shop.example.com".into(), "/checkout/".into()));
+        assert_eq!(
+            at(r#""shop.example.com/checkout/*""#, None),
+            ("https://shop.example.com".into(), "/checkout/".into())
+        );
         assert_eq!(at(r#""/*""#, None), ("http://localhost:8787".into(), "/".into()));
-        assert_eq!(at(r#""*.example.com/*","www.example.com/a""#, None), ("https://www.example.com".into(), "/a".into()));
+        assert_eq!(
+            at(r#""*.example.com/*","www.example.com/a""#, None),
+            ("https://www.example.com".into(), "/a".into())
+        );
         assert_eq!(at(r#""shop.example.com/*""#, Some("http://a:1")), ("http://a:1".into(), "/".into()));
     }
 

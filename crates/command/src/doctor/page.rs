@@ -90,9 +90,10 @@ impl Page {
                 let href = value("href").and_then(address);
                 if rel.split_whitespace().any(|own| own == "canonical") {
                     self.canonical = href;
-                } else if rel.split_whitespace().any(|own| {
-                    matches!(own, "stylesheet" | "icon" | "preload" | "modulepreload" | "manifest")
-                }) {
+                } else if rel
+                    .split_whitespace()
+                    .any(|own| matches!(own, "stylesheet" | "icon" | "preload" | "modulepreload" | "manifest"))
+                {
                     keep(&mut self.loads, href);
                 }
             }

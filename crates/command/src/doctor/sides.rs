@@ -16,13 +16,7 @@ const TITLE_WORD_MIN: usize = 3;
 /// Titles that say that something is wrong.
 const BROKEN_TITLES: [&str; 6] = ["error", "not found", "404", "500", "application error", "untitled"];
 
-pub fn check(
-    site: &Site<'_>,
-    visited: Option<&Answer>,
-    seen: &[Seen],
-    web: &mut Web,
-    findings: &mut Findings,
-) {
+pub fn check(site: &Site<'_>, visited: Option<&Answer>, seen: &[Seen], web: &mut Web, findings: &mut Findings) {
     let counts_on_pages = needs_beacon(site.plan);
     for side in seen.iter().filter(|side| side.answer.is_html()) {
         mixed(side, site, findings);
@@ -83,7 +77,8 @@ fn mixed(side: &Seen, site: &Site<'_>, findings: &mut Findings) {
 
 /// Whether the page itself names the host: its own references were made absolute when they were read.
 fn is_absolute(address: &str, side: &Seen) -> bool {
-    side.answer.body.contains(address) || address.split_once("://").is_some_and(|(_, rest)| side.answer.body.contains(&format!("\"//{rest}")))
+    side.answer.body.contains(address)
+        || address.split_once("://").is_some_and(|(_, rest)| side.answer.body.contains(&format!("\"//{rest}")))
 }
 
 fn indexing(legacy: &Seen, new: &Seen, findings: &mut Findings) {
@@ -156,9 +151,8 @@ fn pages(site: &Site<'_>, legacy: &Seen, new: &Seen, web: &mut Web, findings: &m
     let own = forwarded(site);
     let headers: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
     for path in paths.into_iter().filter(taken).take(PAGES_MAX) {
-        let mut status = |side: &Seen| {
-            web.document(&format!("{}{path}", side.base), &headers).ok().map(|answer| answer.status)
-        };
+        let mut status =
+            |side: &Seen| web.document(&format!("{}{path}", side.base), &headers).ok().map(|answer| answer.status);
         let (Some(old), Some(other)) = (status(legacy), status(new)) else { return };
         if old < 400 && other >= 400 {
             findings.error(

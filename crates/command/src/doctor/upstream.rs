@@ -112,14 +112,7 @@ fn answers(
 }
 
 /// What it makes of the public host: it must neither refuse it nor lead back to it.
-fn host(
-    site: &Site<'_>,
-    variant: Variant,
-    answer: &Answer,
-    base: &str,
-    web: &mut Web,
-    findings: &mut Findings,
-) {
+fn host(site: &Site<'_>, variant: Variant, answer: &Answer, base: &str, web: &mut Web, findings: &mut Findings) {
     let side = variant.as_str();
     if let Some(to) = answer.location() {
         let public = format!("{}{}", site.public, site.path);
@@ -159,14 +152,7 @@ fn is_same_path(a: &str, b: &str) -> bool {
 }
 
 /// A form from the public origin, to a path that nothing takes: a check of origins refuses it before it is missed.
-fn origin(
-    site: &Site<'_>,
-    variant: Variant,
-    base: &str,
-    own_origin: &str,
-    web: &mut Web,
-    findings: &mut Findings,
-) {
+fn origin(site: &Site<'_>, variant: Variant, base: &str, own_origin: &str, web: &mut Web, findings: &mut Findings) {
     let url = format!("{base}{NOWHERE}");
     let forwarded = forwarded(site);
     let mut headers: Vec<(&str, &str)> = forwarded.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -213,7 +199,8 @@ fn is_open(url: &str, public: &str, web: &mut Web, findings: &mut Findings) {
         findings.warn(
             "upstream-indexed",
             url,
-            "the upstream shows its pages under its own name, and does not ask search engines to leave them out".to_owned(),
+            "the upstream shows its pages under its own name, and does not ask search engines to leave them out"
+                .to_owned(),
             "people come in by search results or bookmarks past Tidegate: no kill and no rollback reaches them",
             "`X-Robots-Tag: noindex` unless `x-forwarded-host` is the public host, or a canonical link there",
         );

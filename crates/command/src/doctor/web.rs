@@ -259,7 +259,10 @@ mod tests {
     #[test]
     fn an_address_has_an_origin_a_host_and_a_path() {
         assert_eq!(origin_of("https://shop.example?x"), "https://shop.example");
-        assert_eq!((host_of("http://Shop.Example:80/a").as_str(), host_of("http://[::1]:8/").as_str()), ("shop.example", "[::1]"));
+        assert_eq!(
+            (host_of("http://Shop.Example:80/a").as_str(), host_of("http://[::1]:8/").as_str()),
+            ("shop.example", "[::1]")
+        );
         assert_eq!((path_of("https://shop.example"), path_of("https://shop.example/a?b#c")), ("/", "/a?b"));
     }
 

@@ -332,17 +332,21 @@ impl Moving<'_> {
     fn approve(&self, item: &str, actor: &str) -> Result<Record, Refusal> {
         let of = self.last.checklist(self.plan);
         let known = of.as_ref().map_or(&[][..], |of| of.items(self.plan));
-        let Some(of) = of.filter(|_| known.iter().any(|own| own == item)) else {
+        let Some((of, own)) = of.as_ref().zip(known.iter().find(|own| own.text == item)) else {
             if let Some(notice) = self.plan.notices.iter().find(|own| own.by.is_some() && own.item() == item) {
                 return self.sent(notice.every.is_some(), item, actor);
             }
-            return Err(Refusal::UnknownItem(item.to_owned(), known.to_vec()));
+            let known = known.iter().map(|own| own.text.clone()).collect();
+            return Err(Refusal::UnknownItem(item.to_owned(), known));
         };
-        if let Some(approval) = self.last.approval(&of, item) {
+        if let Some(approval) = self.last.approval(of, own) {
             return Err(Refusal::ApprovedAlready(item.to_owned(), approval.by.clone()));
         }
+        if self.is_asked && self.last.approvals(of, item).any(|approval| approval.by == actor) {
+            return Err(Refusal::SamePerson(item.to_owned(), own.approvals));
+        }
         let mut record = self.last.clone();
-        record.approvals.push(Approval { of, item: item.to_owned(), by: actor.to_owned(), at: self.now });
+        record.approvals.push(Approval { of: of.clone(), item: item.to_owned(), by: actor.to_owned(), at: self.now });
         Ok(record)
     }
 

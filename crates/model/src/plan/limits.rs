@@ -7,6 +7,9 @@ use crate::number::Grouped;
 
 /// The longest value of the KV key `plans`, and all plans of a deployment together, in bytes.
 pub const SET_BYTES_MAX: usize = 4 << 20;
+/// The longest plan, in bytes of its JSON: it is stored in one row with its rollout's record, and a row of the
+/// platform's SQLite holds 2 MB.
+pub const PLAN_BYTES_MAX: usize = 1 << 20;
 /// The most rollouts of a deployment.
 pub const ROLLOUTS_MAX: usize = 1_000;
 /// The most environments of a plan: each is read as a plan of its own.

@@ -5,9 +5,11 @@
 //! as percentages that fall from one stage to the next.
 
 pub mod channel;
+pub mod checklist;
 pub mod defaults;
 pub mod fields;
 pub mod identity;
+pub mod in_app;
 pub mod limits;
 pub mod messages;
 pub mod probe;
@@ -25,20 +27,27 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::calendar::Window;
+use super::daily::Daily;
 use super::group::Fingerprints;
 use super::route::{PathPattern, Route};
 use super::source::Match;
+use super::weekly::Weekly;
+use super::zone::Zone;
 use super::{Name, Percentage};
 pub use channel::Channel;
+pub use checklist::{Due, Item};
 pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
+pub use in_app::{InApp, InAppKind, ShownTo};
 pub use messages::{Digest, Links, Notice, Role};
 pub use probe::{Hook, Probe};
 pub use receiver::Receiver;
 pub use signal::Signal;
 pub use stage::{Gate, Guardrail, Risk, Stage};
 pub use upstreams::{
-    Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams,
+    Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT,
+    Upstreams,
 };
 pub use words::{Advance, CachePolicy};
 
@@ -104,13 +113,13 @@ pub struct Plan {
     pub start: Option<super::Instant>,
     /// What must be done before the start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub checklist: Vec<String>,
+    pub checklist: Vec<Item>,
     /// Who takes the next step.
     #[serde(skip_serializing_if = "Advance::is_default")]
     pub advance: Advance,
     /// When nothing advances.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub freeze: Vec<super::weekly::Weekly>,
+    pub freeze: Vec<super::calendar::Window>,
     /// The share that stays on legacy whatever the stage says.
     #[serde(skip_serializing_if = "is_zero")]
     pub holdout: Percentage,
@@ -137,7 +146,7 @@ pub struct Plan {
     pub values: Option<Values>,
     /// What people do after a rollback, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub after_rollback: Vec<String>,
+    pub after_rollback: Vec<Item>,
     /// Remarks for operators.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -171,6 +180,14 @@ impl Plan {
     /// What the buckets are seeded with.
     pub fn salt(&self) -> &str {
         self.salt.as_deref().unwrap_or(self.key.as_str())
+    }
+
+    /// The zone of those who release: the first that the plan's windows and hours name, else UTC.
+    pub fn zone(&self) -> Zone {
+        let windows = self.freeze.iter().chain(self.stages.iter().flat_map(|stage| &stage.enter)).map(Window::zone);
+        let hours = self.roles.0.iter().flat_map(|(_, role)| &role.hours).map(Weekly::zone);
+        let digests = self.digests.iter().flat_map(|digest| &digest.at).map(Daily::zone);
+        windows.chain(hours).chain(digests).find(|zone| **zone != Zone::UTC).cloned().unwrap_or(Zone::UTC)
     }
 
     /// Whether this is a flag: assigned and told to the upstream, but routing nothing.

@@ -75,8 +75,11 @@ impl ProbePath {
     /// The path as a name: `/account/login?x=1` is `account-login`, `/` is `root`.
     fn name(&self) -> Option<Name> {
         let path = self.0.split('?').next().unwrap_or_default().trim_matches('/');
-        let text: String =
-            path.chars().map(|own| if u8::try_from(own).is_ok_and(is_name_byte) { own } else { '-' }).take(60).collect();
+        let text: String = path
+            .chars()
+            .map(|own| if u8::try_from(own).is_ok_and(is_name_byte) { own } else { '-' })
+            .take(60)
+            .collect();
         let text = text.trim_matches(['-', '.', '_']);
         if text.is_empty() { "root".parse().ok() } else { text.parse().ok() }
     }
@@ -247,7 +250,6 @@ pub fn hook(r: &mut Reader, node: &Node) -> Option<Hook> {
     Some(Hook { at: at?, url: url?, signing_secret: signing_secret?, timeout, description })
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,8 +306,10 @@ mod tests {
         for (value, fault) in [
             (whole("at canary", "1s"), "`at canary` is not a moment of a hook"),
             (whole("before canary", "1m"), "a hook cannot have 1m"),
-            (json!({ "at": "before a", "webhook": "https://a.example", "signing_secret": "secret:B" }),
-                "an address stands here in plain text, and whoever reads the plan could use it"),
+            (
+                json!({ "at": "before a", "webhook": "https://a.example", "signing_secret": "secret:B" }),
+                "an address stands here in plain text, and whoever reads the plan could use it",
+            ),
             (json!({ "at": "before a", "webhook": "secret:A" }), "`signing_secret` is missing"),
         ] {
             assert_eq!(read(hook, value.clone()).1, [fault], "{value}");

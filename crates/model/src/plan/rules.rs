@@ -2,6 +2,7 @@
 //! that cannot be reached, figures that nobody measures.
 
 mod channels;
+mod checklists;
 mod messages;
 mod names;
 mod probes;
@@ -14,6 +15,7 @@ use std::fmt::Write as _;
 
 use self::names::{Known, Names};
 use super::{ALPHA_DEFAULT, ENDPOINTS_MAX, Plan, Table};
+use crate::calendar::Window;
 use crate::condition::{Condition, Metric};
 use crate::fault::{Fault, Faults, Severity, listed, nearest};
 use crate::node::{Node, Value};
@@ -51,6 +53,7 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     rules.stages(&known);
     rules.guardrails(&known);
     messages::check(&mut rules, &known);
+    checklists::check(&mut rules, &known);
     receivers::check(&mut rules, &known);
     probes::check(&mut rules, &known);
     rules.numbers();
@@ -223,6 +226,7 @@ impl<'a> Rules<'a> {
             .iter()
             .chain(&plan.eligible)
             .chain(plan.stages.iter().flat_map(|stage| &stage.groups))
+            .chain(plan.notices.iter().filter_map(|notice| notice.in_app.as_ref()).flat_map(|in_app| &in_app.groups))
             .map(Name::as_str)
             .collect();
         for (name, group) in &plan.groups.0 {
@@ -251,7 +255,7 @@ impl<'a> Rules<'a> {
 
     fn stages(&mut self, known: &Known<'_>) {
         let plan = self.plan;
-        let closed = Closed::of(&plan.freeze);
+        let closed = Closed::of(plan.freeze.iter().filter_map(Window::weekly));
         if plan.stages.is_empty() {
             self.error(
                 &[Key("stage")],
@@ -277,7 +281,7 @@ impl<'a> Rules<'a> {
                 );
             }
             highest = highest.max(stage.percentage);
-            if !stage.enter.is_empty() && stage.enter.iter().all(|window| closed.covers(window)) {
+            if !stage.enter.is_empty() && stage.enter.iter().all(|window| is_frozen(plan, &closed, window)) {
                 self.unwise(
                     &at(&[Key("enter")]),
                     format!(
@@ -404,6 +408,18 @@ impl<'a> Rules<'a> {
                 self.unwise(&[Key(key), Index(index)], format!("`{}` waits for itself", plan.key), None);
             }
         }
+    }
+}
+
+/// Whether no moment of a window is free of the plan's freeze.
+fn is_frozen(plan: &Plan, closed: &Closed, window: &Window) -> bool {
+    match window {
+        Window::Weekly(weekly) => closed.covers(weekly),
+        Window::Days(days) => plan
+            .freeze
+            .iter()
+            .filter_map(Window::days)
+            .any(|frozen| frozen.start() <= days.start() && days.end() <= frozen.end()),
     }
 }
 

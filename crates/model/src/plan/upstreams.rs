@@ -27,6 +27,9 @@ pub struct Upstreams {
     /// How long legacy answers where new fails.
     #[serde(skip_serializing_if = "Rescue::is_default")]
     pub rescue: Rescue,
+    /// Which requests legacy answers at once while new fails.
+    #[serde(skip_serializing_if = "Breaker::is_default")]
+    pub breaker: Breaker,
     /// How long an upstream may take to send headers. Requests to new that legacy can answer are given up
     /// then; any other that takes longer counts as a time-out, on both sides alike.
     pub timeout: Duration,
@@ -191,6 +194,35 @@ impl Serialize for Rescue {
     }
 }
 
+/// Which requests legacy answers at once while new fails, so that new is not asked and nobody waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Breaker {
+    /// None: new is asked each time.
+    Off,
+    /// GET and HEAD: what changes something waits for new.
+    Reads,
+    /// All.
+    #[default]
+    On,
+}
+
+impl Breaker {
+    /// Whether this is what a plan that says nothing gets.
+    pub fn is_default(&self) -> bool {
+        *self == Self::On
+    }
+}
+
+impl Serialize for Breaker {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_bool(false),
+            Self::On => serializer.serialize_bool(true),
+            Self::Reads => serializer.serialize_str("reads"),
+        }
+    }
+}
+
 /// What holds for some paths of a rollout. What a rule leaves out is as the next less specific one, and at
 /// last the plan, has it.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
@@ -204,6 +236,9 @@ pub struct PathRule {
     /// Whether legacy answers where new fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rescue: Option<bool>,
+    /// Which requests legacy answers at once while new fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
     /// Whether its requests are measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measure: Option<bool>,

@@ -10,6 +10,7 @@ use super::view::Present;
 use tidegate_decide::evidence_history::Line;
 use tidegate_decide::rollout::Rollout;
 use tidegate_decide::series::{MINUTE_MS, Span, minute_of};
+use tidegate_decide::sessions::Ended;
 use tidegate_model::measured::{Sample, Side, Sketch, Tally, Window};
 use tidegate_model::plan::{ENDPOINTS_MAX, Plan};
 use tidegate_model::variant::Variant;
@@ -166,10 +167,19 @@ pub fn distinct(sample: &Sample, variant: Variant) -> f64 {
 /// Who was seen within the last day; `None` for nobody.
 pub fn subjects_of_day(present: &Present<'_>, key: &Name) -> Option<Sample> {
     let metrics = present.deployment.metrics.get(key)?;
-    let day = Span { revision: 0, minute: Some(minute_of(Instant::from_epoch_ms(present.now.as_epoch_ms() - DAY_MS))) };
     let mut all = Sample::default();
-    metrics.series.over(day).for_each(|window| all.merge(&window.subjects));
+    metrics.series.over(last_day(present)).for_each(|window| all.merge(&window.subjects));
     Some(all).filter(|all| !all.is_empty())
+}
+
+/// The sessions of the last day.
+pub fn sessions_of_day(present: &Present<'_>, key: &Name) -> Ended {
+    let metrics = present.deployment.metrics.get(key);
+    metrics.map_or_else(Ended::default, |metrics| metrics.series.sessions(last_day(present)))
+}
+
+fn last_day(present: &Present<'_>) -> Span {
+    Span { revision: 0, minute: Some(minute_of(Instant::from_epoch_ms(present.now.as_epoch_ms() - DAY_MS))) }
 }
 
 /// The counts of a side, by name.

@@ -3,6 +3,7 @@
 
 mod probes;
 mod signals;
+pub mod timeline;
 
 use std::fmt::Display;
 
@@ -27,8 +28,8 @@ use tidegate_model::command::UNCONDITIONAL;
 use tidegate_model::condition::{Condition, Term};
 use tidegate_model::fault::Explain as _;
 use tidegate_model::live::{LiveState, Phase};
-use tidegate_model::plan::{Gate, Guardrail, Plan, Stage};
-use tidegate_model::record::{Checklist, Record};
+use tidegate_model::plan::{Gate, Guardrail, Item, Plan, Stage};
+use tidegate_model::record::{Approval, Checklist, Record};
 
 /// What there is to be shown.
 pub struct Present<'a> {
@@ -98,9 +99,9 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         not_now: offers.not_now.iter().map(not_now).collect(),
         reach: present.reaches.iter().find(|reach| record.live.killed && reach.key == plan.key).map(reach),
         advance: (&plan.advance).into(),
-        freeze: texts(&plan.freeze),
+        freeze: texts(&deployment.in_force(rollout).freeze),
         after: texts(&plan.after),
-        after_rollback: plan.after_rollback.clone(),
+        after_rollback: plan.after_rollback.iter().map(|item| item.text.clone()).collect(),
         notes: plan.notes.clone(),
         faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).chain(&sources).map(fault).collect(),
         signals: signals::signals(plan, metrics, now),
@@ -208,6 +209,7 @@ fn stage(plan: &Plan, record: &Record, (index, stage): (usize, &Stage), judgemen
         hold: stage.hold.as_ref().map(Text::from),
         owner: stage.owner.as_ref().map(Text::from),
         enter: texts(&stage.enter),
+        not_before: stage.not_before.into(),
         gates: plan.gates_in_force(index).enumerate().map(gate).collect(),
         checklist: items(record, &Checklist::Stage(stage.name.clone()), &stage.checklist),
     }
@@ -249,12 +251,22 @@ fn open(why: &str) -> shapes::Judgement {
     shapes::Judgement { text: why.to_owned(), ..shapes::Judgement::default() }
 }
 
-fn items(record: &Record, of: &Checklist, items: &[String]) -> Vec<shapes::Item> {
-    let view = |item: &String| shapes::Item {
-        item: item.clone(),
-        approved: record
-            .approval(of, item)
-            .map(|approval| shapes::Approved { by: approval.by.clone(), at: approval.at.into() }),
+fn items(record: &Record, of: &Checklist, items: &[Item]) -> Vec<shapes::Item> {
+    let approved = |own: &Approval| shapes::Approved { by: own.by.clone(), at: own.at.into() };
+    let view = |item: &Item| shapes::Item {
+        item: item.text.clone(),
+        approved: record.approval(of, item).map(approved),
+        approvals: if item.approvals > 1 {
+            record.approvals(of, &item.text).map(approved).collect()
+        } else {
+            Vec::new()
+        },
+        needed: (item.approvals > 1).then_some(item.approvals),
+        owner: item.owner.clone(),
+        role: item.role.as_ref().map(Text::from),
+        due: item.due.as_ref().map(ToString::to_string),
+        note: item.note.clone(),
+        link: item.link.as_ref().map(ToString::to_string),
     };
     items.iter().map(view).collect()
 }
@@ -263,6 +275,7 @@ fn to_send(plan: &Plan, record: &Record, judge: &Judge) -> Vec<shapes::Item> {
     let view = |own: Handed<'_>| shapes::Item {
         item: own.item,
         approved: own.sent.map(|sent| shapes::Approved { by: sent.by.clone(), at: sent.at.into() }),
+        ..shapes::Item::default()
     };
     judge.handed(plan, record).map(view).collect()
 }

@@ -172,7 +172,7 @@ impl<'a> Parser<'_, 'a> {
                             .chain(plan.stages.iter().flat_map(|stage| &stage.checklist))
                             .chain(&plan.after_rollback)
                     })
-                    .map(String::as_str)
+                    .map(|item| item.text.as_str())
                     .collect();
                 if !known.contains(&item) {
                     return Err(word.fault(format!("no checklist has the item `{item}`"), meant(item, &known)));
@@ -343,8 +343,7 @@ impl<'a> Parser<'_, 'a> {
     }
 
     fn probe(&mut self, word: &Token<'a>, probe: &str) -> Result<(What, When), Fault> {
-        let known: Vec<&str> =
-            self.plans.iter().flat_map(|plan| &plan.probes).map(|own| own.name.as_str()).collect();
+        let known: Vec<&str> = self.plans.iter().flat_map(|plan| &plan.probes).map(|own| own.name.as_str()).collect();
         if !known.contains(&probe) {
             return Err(word.fault(format!("no probe is called `{probe}`"), meant(probe, &known)));
         }
@@ -352,7 +351,9 @@ impl<'a> Parser<'_, 'a> {
         self.equals()?;
         let amount = self.r.wanted("the share that passes", "50%")?;
         match number(&amount) {
-            Some((percent, "%")) if (0.0..=100.0).contains(&percent) => Ok((What::Probe(name, percent / 100.0), self.span()?)),
+            Some((percent, "%")) if (0.0..=100.0).contains(&percent) => {
+                Ok((What::Probe(name, percent / 100.0), self.span()?))
+            }
             _ => Err(amount.fault(format!("`{}` is no share", amount.text), "a percentage such as 50%")),
         }
     }

@@ -44,7 +44,12 @@ impl<'a> Known<'a> {
             excluded: plan.exclude.iter().map(Name::as_str).collect(),
             channels: plan.channels.names().collect(),
             signals: plan.signals.names().collect(),
-            probes: plan.probes.iter().filter(|own| own.on.contains(&Variant::New)).map(|own| own.name.as_str()).collect(),
+            probes: plan
+                .probes
+                .iter()
+                .filter(|own| own.on.contains(&Variant::New))
+                .map(|own| own.name.as_str())
+                .collect(),
             stages: plan.stages.iter().map(|stage| stage.name.as_str()).collect(),
             endpoints: plan.endpoints.names().collect(),
             late_endpoints: plan.endpoints.names().skip(ENDPOINTS_MAX).collect(),

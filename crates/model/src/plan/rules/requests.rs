@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::Rules;
 use super::Step::{Index, Key};
-use crate::plan::{Backend, FailureKind, Failures, PathRule, Plan};
+use crate::plan::{Backend, Breaker, FailureKind, Failures, PathRule, Plan, Rescue};
 use crate::route::{HostPattern, PathPattern, Route};
 
 /// Checks a plan.
@@ -48,6 +48,14 @@ fn upstreams(rules: &mut Rules<'_>) {
     };
     if upstreams.timeout.as_ms() == 0 {
         rules.error(&[Key("upstreams"), Key("timeout")], "the timeout is zero".into(), None);
+    }
+    let says_breaker = rules.root.given("upstreams").is_some_and(|node| node.given("breaker").is_some());
+    if upstreams.rescue == Rescue::Off && says_breaker && upstreams.breaker != Breaker::Off {
+        rules.unwise(
+            &[Key("upstreams"), Key("breaker")],
+            "without `rescue` legacy answers for new at no time, so there is nothing for a breaker to do".into(),
+            "leave `breaker` out, or `rescue = true`".to_owned(),
+        );
     }
     for (side, backend) in [("legacy", &upstreams.legacy), ("new", &upstreams.new)] {
         self::backend(rules, &[Key("upstreams"), Key(side)], backend);
@@ -118,7 +126,7 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths
         rules.warn(
             &[Key("path"), Index(index)],
             "the rule changes nothing".into(),
-            "one of timeout, rescue, measure, side, failure, upstream".to_owned(),
+            "one of timeout, rescue, breaker, measure, side, failure, upstream".to_owned(),
         );
     }
     if rule.timeout.is_some_and(|timeout| timeout.as_ms() == 0) {

@@ -60,13 +60,15 @@ vocabulary! {
     /// `checklist`: items are open. `early`: before the plan's `start`. `guardrail`: one has acted, and the rollout
     /// was not resumed since. `gates`: gates of the stage fail. `other-key`: `confirm` names another rollout. `nothing-open`: nothing is left to
     /// approve. `frozen`: in a `freeze`. `enter`: outside the next stage's `enter`. `last-stage`: there is no next
-    /// one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `would-rise`: a
+    /// one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `same-person`: the item needs several
+    /// people. `other-role`: it is for another role. `would-rise`: a
     /// rollback goes down. `running-plan`: the plan of a started rollout cannot change in this way. `unread-plan`:
     /// what is stored of the rollout cannot be read; kill, pause and a rollback to 0 % work, and applying its plan
     /// again mends it.
     RefusalCode is [
         "phase", "killed", "not-killed", "kill-key", "checklist", "early", "frozen", "enter", "guardrail", "gates",
         "other-key", "nothing-open", "last-stage", "unknown-stage", "unknown-item", "approved-already",
+        "same-person", "other-role",
         "would-rise", "running-plan", "unread-plan",
     ];
     /// Whether a message was sent; `dead`: it was given up.

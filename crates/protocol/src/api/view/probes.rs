@@ -14,13 +14,7 @@ pub fn probes(plan: &Plan, metrics: Option<&RolloutMetrics>, record: &Record, no
     sides.map(|(probe, variant)| of(probe, variant, metrics, record, now)).collect()
 }
 
-fn of(
-    probe: &Probe,
-    variant: Variant,
-    metrics: Option<&RolloutMetrics>,
-    record: &Record,
-    now: Instant,
-) -> ProbeState {
+fn of(probe: &Probe, variant: Variant, metrics: Option<&RolloutMetrics>, record: &Record, now: Instant) -> ProbeState {
     let last = metrics.and_then(|metrics| metrics.probes.get(&probe.name, variant)?.last.as_ref());
     let passed = metrics.and_then(|metrics| share(probe, variant, &metrics.signals, record.entered, now).ok());
     ProbeState {
