@@ -247,6 +247,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
         "No reports",
         rollout.silence.iter().map(|text| (format!("{} ", paint(WARN, "!")), text.clone())).collect(),
     ));
+    rows.push(("Before", rollout.known.iter().cloned().map(unmarked).collect()));
     rows.push(("Signals", rollout.signals.iter().map(|own| signal_line(own, now)).collect()));
     rows.push(("Receivers", rollout.receivers.iter().map(|own| receiver_line(own, now)).collect()));
     rows.push(("Lists", rollout.lists.iter().map(|list| unmarked(list.text.clone())).collect()));

@@ -3,11 +3,15 @@
 //! command and the console only lay them out.
 
 mod condition;
+mod known;
 mod rollout;
+mod standing;
 
 pub use condition::{condition, metric, readable, spelled};
+pub use known::known;
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
+use self::standing::standing;
 use super::judge::words::{count, counted, evidence, short};
 use super::rollout::Order;
 use tidegate_model::Instant;
@@ -117,7 +121,7 @@ pub fn figure(figure: &Figure) -> String {
             format!("{name}: {}", decided(figure))
         }
         _ => {
-            let parts = [measured(figure), tested(figure), decided(figure)];
+            let parts = [measured(figure), standing(figure), tested(figure), decided(figure)];
             parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
         }
     }

@@ -4,12 +4,14 @@ use fnv::FnvHashMap;
 
 use super::evidence_history::EvidenceHistory;
 use super::hooks::Hooks;
+use super::judge::by_bin::rates;
 use super::judge::metrics_view::MetricsView;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Judge};
+use super::past::Pasts;
 use super::probes::Probes;
 use super::rollout::Noticed;
-use super::series::{FRUGALITY_MAX, Series};
+use super::series::{FRUGALITY_MAX, Series, minute_of};
 use super::signals::Signals;
 use super::sources::{self, Sources};
 use super::versions::Versions;
@@ -37,6 +39,8 @@ pub struct RolloutMetrics {
     pub probes: Probes,
     /// What the plan's hooks have said.
     pub hooks: Hooks,
+    /// What bins did on legacy.
+    pub pasts: Pasts,
     /// What the judge remembers.
     pub judge: Judge,
     /// The last look.
@@ -82,6 +86,7 @@ impl RolloutMetrics {
             record,
             series: &mut self.series,
             signals: &self.signals,
+            pasts: &self.pasts,
             faults,
             arrived_at: self.arrived_at,
             now,
@@ -89,6 +94,11 @@ impl RolloutMetrics {
             after: None,
         };
         let evaluation = self.judge.evaluate(&mut metrics_view, &arrived);
+        // A window is judged by what was known before it.
+        if arrived.iter().any(|(_, compared)| !compared.binned.is_empty()) {
+            self.pasts.keep(&rates(plan));
+            arrived.iter().for_each(|(_, compared)| self.pasts.take(compared, minute_of(now)));
+        }
         self.last.insert(evaluation)
     }
 

@@ -249,7 +249,10 @@ impl Counted {
         let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
         let failed: usize = compared.failed.iter().map(|failed| 50 + failed.subjects.iter().count() * 17).sum();
         let events: usize = window.events.iter().map(|(_, sample)| 100 + sample.iter().count() * 17).sum();
-        500 + failed + counts + sketches + trials + values + events + window.subjects.iter().count() * 17
+        let digits =
+            |rows: &[(u16, u32)]| rows.iter().map(|(_, count)| (*count as usize).min(4)).sum::<usize>().min(4_000);
+        let binned: usize = compared.binned.iter().map(|own| 120 + digits(&own.exposures) + digits(&own.events)).sum();
+        500 + failed + binned + counts + sketches + trials + values + events + window.subjects.iter().count() * 17
     }
 }
 
