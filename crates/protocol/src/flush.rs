@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::beacon::Report;
-use tidegate_decide::notify::in_app::InAppMessage;
 use super::relays::Layout;
+use tidegate_decide::notify::in_app::InAppMessage;
 use tidegate_model::Name;
 use tidegate_model::measured::{SlicedCounts, Window};
 use tidegate_model::subject::fnv1a64;
