@@ -50,6 +50,8 @@ pub fn metric(metric: &Metric) -> String {
         Metric::Adoption => "the share of all users who have used what is new".to_owned(),
         Metric::JsErrorRate => "the share of page views with a JavaScript error".to_owned(),
         Metric::JsErrors => "the number of JavaScript errors".to_owned(),
+        Metric::Sessions => "the number of visits".to_owned(),
+        Metric::ErrorsPerSession => "the mean number of JavaScript errors in a visit".to_owned(),
         Metric::Faults => "the number of configuration faults".to_owned(),
         Metric::Percentage => "the percentage in force".to_owned(),
         Metric::Latency(quantile) => of(quantile, "response times"),
