@@ -107,7 +107,7 @@ fn stopped(sentence: &str) -> String {
     if sentence.ends_with(['.', '!', '?', ':']) { sentence.to_owned() } else { format!("{sentence}.") }
 }
 
-/// An incident's key: the same for all that is told of it.
+/// An incident's key: the same for all messages about it.
 fn dedup_key(incident: &str) -> String {
     if incident.encode_utf16().count() <= DEDUP_CHARS {
         return incident.to_owned();
