@@ -13,17 +13,21 @@
 mod adoption;
 mod bins;
 mod crashes;
+mod errands;
 mod isolates;
 mod kept;
 mod outbox;
+mod papers;
 mod people;
 mod races;
 mod reach;
 mod receivers;
+mod relays;
 mod schedule;
 mod schema;
 mod sources;
 mod sqlite;
+mod versions;
 mod whole;
 mod world;
 

@@ -21,6 +21,7 @@ use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::api::{Call, Reply};
 use tidegate_protocol::flush::{Batch, Counted, Flush};
+use tidegate_protocol::relays::Sizes;
 
 use super::rhythm::CALM_MS;
 
@@ -87,6 +88,7 @@ impl Platform {
                 manner: Manner { gap_ms: 2 * CALM_MS, explains },
                 fold_minutes: FOLD_MINUTES,
                 asks: false,
+                sizes: Sizes::default(),
             };
             self.handle(Input::Rhythm(rhythm), now);
         }
@@ -129,8 +131,8 @@ impl Platform {
     }
 
     /// A signal is reported.
-    pub fn report(&mut self, key: &Name, name: &Name, value: f64, now: Instant) {
-        self.handle(Input::Signal(key.clone(), Reported { name: name.to_string(), value }), now);
+    pub fn report(&mut self, key: &Name, name: &str, value: f64, now: Instant) {
+        self.handle(Input::Signal(key.clone(), Reported { name: name.to_owned(), value }), now);
     }
 
     /// The isolate sends what it has counted, and what is wrong with its configuration.
@@ -185,6 +187,8 @@ impl Platform {
                     | Effect::WakeAt(_)
                     | Effect::Log(_)
                     | Effect::Fetch(_)
+                    | Effect::Errand(_)
+                    | Effect::Push(..)
                     | Effect::Send(_)
                     | Effect::Try(_) => {}
                 }

@@ -58,7 +58,9 @@ impl Judge {
     /// Takes in what has arrived, but in a warm-up.
     pub(super) fn take(&mut self, metrics_view: &mut MetricsView<'_>, arrived: &[(u64, SlicedCounts)]) {
         let (record, now) = (metrics_view.record, metrics_view.now);
-        let minute = now.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms()) as f64 / 60_000.0;
+        // What has arrived began with the look before: a stake that is laid now must not be played on it.
+        let since = self.looked_at.unwrap_or(now).clamp(record.begun.min(now), now);
+        let minute = since.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms()) as f64 / 60_000.0;
         let is_alone = metrics_view.is_alone();
         for (revision, compared) in arrived.iter().filter(|(revision, _)| *revision >= record.begun_revision) {
             for gathering in self.gatherings.iter_mut().filter(|own| !metrics_view.is_warming_up(own.question.after)) {

@@ -28,7 +28,7 @@ use tidegate_decide::assign::{Reason, Variant};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use tidegate_model::Name;
 use tidegate_model::measured::binned::BINS;
-use tidegate_model::measured::{Measure, Seen, sketch};
+use tidegate_model::measured::{Seen, sketch};
 use tidegate_model::percentage::BUCKETS;
 use tidegate_model::plan::Plan;
 
@@ -213,6 +213,11 @@ impl Meter {
         self.under_way.is_some() || !self.rows.is_empty() || !self.reports.is_empty()
     }
 
+    /// Whether a batch has been sent that is not acknowledged.
+    pub const fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     /// The batch that is to be sent: the one before until it is acknowledged, else what was counted
     /// since; `None` for nothing. Whoever sends it gives it back with [`Meter::keep`].
     pub fn take(&mut self) -> Option<Batch> {
@@ -229,7 +234,7 @@ impl Meter {
         }
         self.sequence += 1;
         let windows = fitting(self.rows.iter().map(Row::bytes), BATCH_WINDOWS_BYTES);
-        let reports = fitting(self.reports.iter().map(bytes), BATCH_REPORTS_BYTES);
+        let reports = fitting(self.reports.iter().map(Report::bytes), BATCH_REPORTS_BYTES);
         let counted = self.rows.drain(..windows).map(|row| row.counted).collect();
         Some(Batch { sequence: self.sequence, counted, reports: self.reports.drain(..reports).collect() })
     }
@@ -336,16 +341,6 @@ impl Meter {
 /// The bin of a bucket: each is a thousandth of all.
 const fn bin_of(bucket: u32) -> u16 {
     (bucket as u64 * BINS as u64 / BUCKETS as u64) as u16
-}
-
-/// About how long the text of a report is, rather too long.
-fn bytes(report: &Report) -> usize {
-    let names = report.endpoints.iter().chain(&report.events).map(|name| name.as_str().len() + 3);
-    let measures = report.measures.iter().map(|(measure, _)| match measure {
-        Measure::Timing(name) | Measure::Value(name) => name.as_str().len() + 20,
-        Measure::Latency | Measure::Waited | Measure::Vital(_) => 20,
-    });
-    400 + names.chain(measures).sum::<usize>()
 }
 
 /// How many of these, from the first, are not longer than `bytes_max` together; one is in any case.

@@ -208,21 +208,6 @@ impl Row {
 
     /// About how long its text is, rather too long.
     pub fn bytes(&self) -> usize {
-        let Counted { window, compared, .. } = &self.counted;
-        let counts: usize =
-            window.sides.iter().map(|(_, tally)| 400 + tally.statuses.len() * 20 + tally.repeats.len() * 30).sum();
-        let sketches: usize = window
-            .sides
-            .iter()
-            .flat_map(|(_, tally)| &tally.sketches)
-            .map(|(_, sketch)| 400 + sketch.bins().count() * 9)
-            .sum();
-        let trials: usize = compared.trials.iter().map(|trials| 200 + trials.slices.len() * 12).sum();
-        let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
-        let failed: usize = compared.failed.iter().map(|failed| 50 + failed.subjects.iter().count() * 17).sum();
-        let digits =
-            |rows: &[(u16, u32)]| rows.iter().map(|(_, count)| (*count as usize).min(4)).sum::<usize>().min(4_000);
-        let binned: usize = compared.binned.iter().map(|own| 120 + digits(&own.exposures) + digits(&own.events)).sum();
-        500 + failed + binned + counts + sketches + trials + values + window.subjects.iter().count() * 17
+        self.counted.bytes()
     }
 }
