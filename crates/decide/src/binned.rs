@@ -279,6 +279,12 @@ impl BinnedComparison {
         self.now.slope
     }
 
+    /// How much memory its bins take, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.seen.bytes() + self.hour.bytes()
+    }
+
     /// Whether anything was seen on both sides since the weights were set.
     #[must_use]
     pub fn has_exposures(&self) -> bool {
