@@ -212,7 +212,7 @@ fn while_nobody_is_on_new_bins_count_what_the_plan_compares_and_nothing_else_is_
     assert_eq!(binned(&counted[0], &Quantity::Errors), (vec![(0, 2)], vec![(0, 1)]), "a subject's minute counts once");
     assert_eq!(binned(&counted[0], &Quantity::ClientErrors), (vec![], vec![(0, 1)]));
     assert_eq!(counted[0].compared.binned.len(), 2, "no guardrail compares an endpoint or time-outs");
-    isolate.ask(Who { reason: Reason::Group, ..who(3, Variant::New) }, "/", "", &[500]);
+    isolate.ask(Who { reason: Reason::Group, ..who(3, Variant::New) }, "/", "", &[500, 200]);
     assert!(isolate.counted()[0].compared.binned.is_empty(), "whom the hash has not assigned is in no bin");
 }
 
@@ -224,7 +224,7 @@ fn a_flush_grows_by_less_than_three_tenths() {
         for id in 0..subjects {
             let variant = if id % 20 == 0 { Variant::New } else { Variant::Legacy };
             isolate.bucket = (id * 7_919 % 100_000) as u32;
-            isolate.ask(who(id, variant), "/", "", &[if id % 100 == 0 { 500 } else { 200 }]);
+            isolate.ask(who(id, variant), "/", "", if id % 100 == 1 { &[500] } else { &[200] });
         }
         let batch = isolate.meter.take().unwrap();
         let with = serde_json::to_string(&batch).unwrap();

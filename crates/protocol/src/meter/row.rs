@@ -186,8 +186,9 @@ impl Row {
         let is_compared = |of: &Quantity| rates.iter().any(|(own, at)| own == of && at.as_ref() == endpoint);
         let mut add = |of: &Quantity, n: u32, x: u32| {
             if let Some(binned) = compared.binned(of, endpoint, variant) {
+                let before = binned.exposures.len() + binned.events.len();
                 binned.add(bin, n, x);
-                *cells += 1;
+                *cells += binned.exposures.len() + binned.events.len() - before;
             }
         };
         if fresh.exposures & bit != 0 && rates.iter().any(|(_, at)| at.as_ref() == endpoint) {
