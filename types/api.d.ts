@@ -1362,8 +1362,8 @@ export type Unit = 'share' | 'milliseconds' | 'number';
 /** What a figure is compared with. `legacy`: The same figure of legacy, times the bound, by a sequential test. `legacy_before`: Legacy's figure of its last day with traffic, since too few users or none are on legacy. `sample_ratio`: The share of users that the percentage promises. `limit`: A number. */
 export type Basis = 'legacy' | 'legacy_before' | 'sample_ratio' | 'limit';
 
-/** What observations are. `requests`: Requests to the upstreams. `page_views`: Reports of browsers. `users`: Different users. `nothing`: Nothing that could be too few: a signal, a percentage, a count. */
-export type Counted = 'requests' | 'page_views' | 'users' | 'nothing';
+/** What observations are. `requests`: Requests to the upstreams. `page_views`: Reports of browsers. `users`: Different users. `sessions`: Visits without a pause of half an hour. `nothing`: Nothing that could be too few: a signal, a percentage, a count. */
+export type Counted = 'requests' | 'page_views' | 'users' | 'sessions' | 'nothing';
 
 /** What the sequential test has counted on either side. */
 export type Exposures = {

@@ -5,7 +5,7 @@ use super::admin::{AdminRequest, Sent};
 use super::{clock, glue, isolate};
 use tidegate_protocol::answer::Answer;
 use tidegate_protocol::api::asking::Asking;
-use tidegate_protocol::api::auth::{Credentials, Person, admit};
+use tidegate_protocol::api::auth::{Credentials, Person, admit, all_tokens};
 use tidegate_protocol::api::local::{Explaining, Linking};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
@@ -26,7 +26,7 @@ pub async fn expose(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
 /// When they may not do it.
 pub fn admitted(request: &AdminRequest<'_>) -> Result<(Person, Option<u64>), Problem> {
     let (authorization, cookies) = (request.header("authorization"), request.header("cookie").unwrap_or_default());
-    let (sent, tokens) = (Sent::read(request), request.text("ADMIN_TOKENS"));
+    let (sent, tokens) = (Sent::read(request), all_tokens(|name| request.text(name)));
     let credentials = Credentials {
         authorization: authorization.as_deref(),
         sessions: session::brought(&cookies),

@@ -12,6 +12,7 @@
 
 mod adoption;
 mod crashes;
+mod errands;
 mod isolates;
 mod kept;
 mod outbox;
@@ -25,6 +26,7 @@ mod schedule;
 mod schema;
 mod sources;
 mod sqlite;
+mod versions;
 mod whole;
 mod world;
 

@@ -7,7 +7,7 @@ use super::store::{Batch, StorageError};
 use super::turn::{Effect, Turn};
 use tidegate_decide::rollout::Rollout;
 use tidegate_model::Instant;
-use tidegate_protocol::flush::{Answer, Flush, RolloutUpdate, Version};
+use tidegate_protocol::flush::{Answer, Flush, PageMessages, RolloutUpdate, Version};
 use tidegate_protocol::relays::digest;
 
 impl State {
@@ -75,7 +75,11 @@ impl State {
         if receiver.is_some() {
             self.isolates.dismiss(&flush.isolate);
         }
-        Answer { interval_ms, plans, states, acknowledged, refused, layout, is_whole, ..Answer::default() }
+        let messages = flush.messages.and_then(|known| {
+            let shown = PageMessages::of(self.deployment.shown(now));
+            (shown.digest != known).then_some(shown)
+        });
+        Answer { interval_ms, plans, states, acknowledged, refused, messages, layout, is_whole, ..Answer::default() }
     }
 }
 

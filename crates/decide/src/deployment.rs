@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::hooks::Hooks;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Verdict};
 use super::metrics::MetricsOfAll;
@@ -36,6 +37,8 @@ pub struct Deployment {
     pub metrics: MetricsOfAll,
     /// How they are evaluated.
     pub manner: Manner,
+    /// Whether hooks count as having said go, as in a simulated life, which asks nobody.
+    pub hooks_say_go: bool,
     /// When no rollout advances, beside what their plans say.
     pub freeze: Vec<Window>,
 }
@@ -98,6 +101,10 @@ impl Rollouts {
 impl Deployment {
     /// Takes in a change that has been stored.
     pub fn accept(&mut self, change: Change) {
+        let record = &change.rollout.record;
+        if record.begun_revision == record.live.revision {
+            self.metrics.get_mut(&change.key).signals.begin(record.begun);
+        }
         self.rollouts.insert(change.rollout);
     }
 
@@ -112,7 +119,13 @@ impl Deployment {
             .and_then(|evaluation| evaluation.sample_ratio.as_ref())
             .filter(|ratio| ratio.verdict == Verdict::Fail)
             .map(|ratio| ratio.text.clone());
-        Facts { awaited, gates, unfair }
+        let metrics = self.metrics.get(&rollout.plan.key).filter(|_| !rollout.plan.hooks.is_empty());
+        let hooks = match metrics {
+            _ if self.hooks_say_go || rollout.plan.hooks.is_empty() => Vec::new(),
+            Some(metrics) => metrics.hooks.open(&rollout.plan, &rollout.record),
+            None => Hooks::default().open(&rollout.plan, &rollout.record),
+        };
+        Facts { awaited, gates, unfair, hooks }
     }
 
     /// What becomes of a rollout under a person's order. Nobody completes a rollout whose gates fail, unless they
@@ -168,7 +181,8 @@ impl Deployment {
             let metrics = self.metrics.get_mut(key);
             metrics.manner = self.manner;
             let evaluation = metrics.evaluate(&rollout.plan, &rollout.record, faults(key), now);
-            orders.extend(evaluation.order().map(|order| (key.clone(), order.clone())));
+            let order = evaluation.order().cloned().or_else(|| rollout.deployed(&metrics.versions, now));
+            orders.extend(order.map(|order| (key.clone(), order)));
             metrics.note_evidence(&rollout.plan, &rollout.record, now);
         }
         orders

@@ -71,7 +71,8 @@ impl Isolate {
         }
         let receiver = if takes_counts { self.receiver } else { None };
         let batch = if takes_counts { self.meter.take() } else { None };
-        let mut flush = Flush { isolate: self.setup.id.clone(), batch, ..report };
+        let (messages, versions) = (Some(self.messages.digest), self.versions.take());
+        let mut flush = Flush { isolate: self.setup.id.clone(), messages, batch, versions, ..report };
         flush.faults.extend(self.meter.fault(ms(now)));
         let text = serde_json::to_string(&flush).unwrap_or_default();
         flush.batch.take().into_iter().for_each(|batch| self.meter.keep(batch));
@@ -94,6 +95,9 @@ impl Isolate {
                 self.schedule.answered(answer.interval_ms);
                 self.layout = answer.layout.filter(|told| told.at > self.layout.at).unwrap_or(self.layout);
                 let is_unconfirmed = self.configuration.absorb_answer(&answer, ask.known.as_deref(), now);
+                if let Some(messages) = answer.messages {
+                    self.messages = messages;
+                }
                 if let Some(sequence) = answer.acknowledged {
                     self.meter.acknowledge(sequence);
                 }

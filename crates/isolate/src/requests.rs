@@ -10,7 +10,7 @@ use std::cell::RefCell;
 
 use super::breakers::{BreakerRemark, Slot};
 use super::tokens::TokenCache;
-use super::{Isolate, Ready};
+use super::{Isolate, Ready, Settings};
 use tidegate_decide::assign::Variant;
 use tidegate_model::node::Node;
 use tidegate_model::plan::{Backend, Place, Token};
@@ -18,6 +18,7 @@ use tidegate_model::route::is_own;
 use tidegate_model::subject::SubjectHash;
 use tidegate_protocol::address::Address;
 use tidegate_protocol::beacon;
+use tidegate_protocol::choice::{self, ChoiceKey};
 use tidegate_protocol::cookieless::Cookieless;
 use tidegate_protocol::decision::{self, Decision};
 use tidegate_protocol::exchange::{Accepted, Exchange, Outcome};
@@ -111,12 +112,13 @@ pub(super) struct Clients {
 }
 
 /// What a request says, and what is asked of the platform only when something depends on it.
-struct RequestFacts<'a, P> {
+pub(super) struct RequestFacts<'a, P> {
     request: &'a RequestText,
     platform: &'a P,
     tokens: &'a TokenCache,
     clients: &'a Clients,
     previews: Option<&'a PreviewKey>,
+    choices: Option<&'a ChoiceKey>,
     now_ms: f64,
 }
 
@@ -143,6 +145,10 @@ impl<P: Platform> Facts for RequestFacts<'_, P> {
 
     fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {
         preview::chosen(cookies, rollout, host, self.previews?, self.now_ms / 1_000.0)
+    }
+
+    fn choice(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {
+        choice::chosen(cookies, rollout, host, self.choices?, self.now_ms / 1_000.0)
     }
 }
 
@@ -232,9 +238,15 @@ impl Isolate {
         settings.console.owns(address).then_some(Arrival::Own(None))
     }
 
-    fn facts<'a, P>(&'a self, request: &'a RequestText, platform: &'a P, now_ms: f64) -> RequestFacts<'a, P> {
-        let previews = self.setup.settings.previews.as_ref();
-        RequestFacts { request, platform, tokens: &self.tokens, clients: &self.clients, previews, now_ms }
+    pub(super) fn facts<'a, P>(
+        &'a self,
+        request: &'a RequestText,
+        platform: &'a P,
+        now_ms: f64,
+    ) -> RequestFacts<'a, P> {
+        let Settings { previews, choices, .. } = &self.setup.settings;
+        let (previews, choices) = (previews.as_ref(), choices.as_ref());
+        RequestFacts { request, platform, tokens: &self.tokens, clients: &self.clients, previews, choices, now_ms }
     }
 
     /// Where a request goes that no rollout takes.
@@ -271,6 +283,11 @@ impl Isolate {
             self.configuration.log.warn("exchange_evicted", "proxy", message);
             return Step::Answer { which: Which::Last, edits: None, watch_ms: 0 };
         };
+        if let Ok(answer) = &outcome
+            && let Some((plan, version)) = way.exchange.version(answer)
+        {
+            self.versions.note(&plan.key, version);
+        }
         let (step, remark) = way.exchange.next(outcome, &mut self.instruments(now_ms));
         self.tell_breaker(&mut way, now_ms);
         if let Some(Remark { event, subject, message }) = remark {

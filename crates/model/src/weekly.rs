@@ -23,6 +23,12 @@ const WEEK_MS: i64 = WEEK_MINUTES as i64 * MINUTE_MS;
 const EPOCH_OFFSET_MS: i64 = 3 * DAY_MINUTES as i64 * MINUTE_MS;
 /// A window whose time is skipped on the day of a change opens a week later; so many weeks are looked at.
 const WEEKS_AHEAD: i64 = 2;
+/// Where nothing changes within so long, all that is ahead is looked at: most windows open or close within a day.
+pub(crate) const NEAR_MS: i64 = DAY_MINUTES as i64 * MINUTE_MS;
+/// All that is ahead: behind it every week is like the last.
+pub(crate) const AHEAD_MS: i64 = (WEEKS_AHEAD + 1) * WEEK_MS;
+/// Clocks are changed by a day at the most: Samoa skipped one in 2011.
+const CHANGE_MS_MAX: i64 = DAY_MINUTES as i64 * MINUTE_MS;
 /// Moments in the winter and in the summer of a year, when no zone changes its clocks.
 const REFERENCES_MS: [i64; 2] = [1_768_435_200_000, 1_784_073_600_000];
 
@@ -54,22 +60,27 @@ impl Weekly {
             .any(|(from, to)| (*from..*to).contains(&minute) || (*from..*to).contains(&(minute + WEEK_MINUTES)))
     }
 
-    /// The moments around `epoch_ms` at which it may open or close.
-    fn edges(&self, epoch_ms: i64) -> impl Iterator<Item = i64> {
-        let week = (self.zone.local_ms(epoch_ms) + EPOCH_OFFSET_MS).div_euclid(WEEK_MS);
+    /// The moments around `epoch_ms` at which it may open or close, all of those in the next `ahead_ms` among them.
+    fn edges(&self, epoch_ms: i64, ahead_ms: i64) -> impl Iterator<Item = i64> {
+        let local_ms = self.zone.local_ms(epoch_ms);
+        let week = (local_ms + EPOCH_OFFSET_MS).div_euclid(WEEK_MS);
         let edges = self.stretches.iter().flat_map(|(from, to)| [*from, *to]);
         let shown = edges.flat_map(move |minute| {
             (week - 1..=week + WEEKS_AHEAD)
                 .map(move |week| week * WEEK_MS - EPOCH_OFFSET_MS + i64::from(minute) * MINUTE_MS)
         });
-        let moments = shown.flat_map(|local_ms| <[i64; 2]>::from(self.zone.moments(local_ms)));
+        // When clocks show a time is dear to find out.
+        let near = local_ms - CHANGE_MS_MAX..=local_ms + ahead_ms + CHANGE_MS_MAX;
+        let moments = shown
+            .filter(move |shown_ms| near.contains(shown_ms))
+            .flat_map(|local_ms| <[i64; 2]>::from(self.zone.moments(local_ms)));
         moments.chain(self.zone.next_change(epoch_ms))
     }
 
-    /// Those of them that lie ahead, for some weeks: behind them every week is like the last.
-    pub(crate) fn edges_ahead(&self, epoch_ms: i64) -> impl Iterator<Item = i64> {
-        let horizon = epoch_ms.saturating_add((WEEKS_AHEAD + 1) * WEEK_MS);
-        self.edges(epoch_ms).filter(move |at| *at > epoch_ms && *at <= horizon)
+    /// Those of them that lie ahead, at most `ahead_ms` milliseconds.
+    pub(crate) fn edges_ahead(&self, epoch_ms: i64, ahead_ms: i64) -> impl Iterator<Item = i64> {
+        let horizon = epoch_ms.saturating_add(ahead_ms);
+        self.edges(epoch_ms, ahead_ms).filter(move |at| *at > epoch_ms && *at <= horizon)
     }
 
     /// Its stretches in minutes of the week of UTC, as clocks are set at a moment.

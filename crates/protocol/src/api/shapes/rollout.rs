@@ -9,7 +9,7 @@ use tidegate_model::{Duration, Name};
 
 use super::checklist::{Checklist, Item};
 use super::others::{ConfigFault, HeldList};
-use super::signals::{ReceiverState, SignalState};
+use super::signals::{ProbeState, ReceiverState, SignalState};
 use super::text::readable;
 use super::vocabulary::{BlockedBy, CommandName, RefusalCode, ScheduledCommand, UnconditionalCommand};
 use super::{Percent, Text, Time, shape};
@@ -63,6 +63,9 @@ shape! {
         /// nothing waits for them. Absent for none.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub to_send: Vec<Item>,
+        /// The versions of new that have answered in the last half a minute, where they are several: one is being deployed.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub versions: Vec<String>,
         /// The bake time of the current stage.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub hold: Option<Hold>,
@@ -100,6 +103,9 @@ shape! {
         pub signals: Vec<SignalState>,
         /// Where other tools deliver what becomes signals.
         pub receivers: Vec<ReceiverState>,
+        /// The plan's probes, each on each of its sides, with what came of the last one. Absent for none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub probes: Vec<ProbeState>,
         /// Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that
         /// were never reported.
         #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -146,6 +152,9 @@ shape! {
         /// Present and true once its last stage is over, so that rollouts that come after it may go.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         pub ended: bool,
+        /// The version of new that answers, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub version: Option<String>,
         /// The edit by hand in KV that was adopted last.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub kv: Option<Adopted>,
