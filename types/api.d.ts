@@ -12,7 +12,7 @@ export type Time = string;
 /** A whole number and `ms`, `s`, `m`, `h`, `d` or `w`, such as `48h`. */
 export type Duration = string;
 
-/** A recurring part of the week: `Mon-Thu 08:00-16:00 UTC`, or `Fri 17:00-Mon 08:00 UTC`. */
+/** Days, or a recurring part of the week: `2026-12-24/2027-01-02 Europe/Berlin`, `Mon-Thu 08:00-16:00 UTC`, `Fri 17:00-Mon 08:00`. */
 export type Window = string;
 
 /** SHA-256 in lower-case hexadecimal. */
@@ -614,6 +614,17 @@ export type NoteCommand = {
   dry_run?: boolean;
 };
 
+/** Another version of new was deployed: the bake time of its stage, its figures and its evidence begin anew, unless the plan says `redeploy = "continue"`. It needs no reason and no `If-Match`. The history keeps it as a `note` with a `version`. */
+export type DeployedCommand = {
+  command: 'deployed';
+  /** At most 100 visible ASCII characters, without `"` and `\`. */
+  version: string;
+  /** What is in it. */
+  reason?: Reason;
+  /** Only say what would happen; change nothing. */
+  dry_run?: boolean;
+};
+
 /** What an operator asks for. */
 export type Command =
   | StartCommand
@@ -626,7 +637,8 @@ export type Command =
   | ReviveCommand
   | ApproveCommand
   | CompleteCommand
-  | NoteCommand;
+  | NoteCommand
+  | DeployedCommand;
 
 /** What can be asked for all rollouts at once. */
 export type CommandForAll =
