@@ -185,6 +185,10 @@ pub struct Answer {
     /// Whether these are the states of all rollouts that there are; told to relays alone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_whole: bool,
+    /// Whether an isolate that asks for everything is told nothing here and is to ask its relay, as thousands of new
+    /// ones do at once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_elsewhere: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -318,6 +322,7 @@ mod tests {
             refused: Some(Refused { sequence: 5, why: "it is torn".into() }),
             layout: Some(Layout { leaves: 3, fan: 25, at: 7 }),
             is_whole: true,
+            is_elsewhere: true,
         };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
     }
