@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { unstable_readConfig as readConfig } from 'wrangler';
 import { Lab } from './lab.mjs';
 import { median, quantile } from './report.mjs';
-import { headers, PATH } from './request.mjs';
+import { document } from './request.mjs';
 import { CLI, WORKERS } from './workers.mjs';
 
 const HELP = `node benches/edge/cold.mjs [--rounds 15] [--rollouts 100] [--json]
@@ -36,7 +36,8 @@ if (options.help) {
 const ROUNDS = Number(options.rounds);
 const ROLLOUTS = Number(options.rollouts);
 /** Enough for the runtime to have compiled what it compiles, and for every rollout to have been read. */
-const WARM_UP = 3_000;
+const WARM_UP = /** @type {const} */ ({ kind: 'documents', views: 3_000, requests: 3_000 });
+const PAGE = document(1);
 const MEMORY_ROUNDS = 3;
 const TRIES_MAX = 10;
 const SETTLED_MS = 3_000;
@@ -80,7 +81,7 @@ async function coldStart(lab, name, values) {
   for (let tries = 1; ; tries += 1) {
     const begun = performance.now();
     await lab.start({ [name]: worker }, platform);
-    const response = await fetch(new URL(PATH, lab.urls[name]), { headers: headers(1) });
+    const response = await fetch(new URL(PAGE.path, lab.urls[name]), { headers: PAGE.headers });
     const body = await response.text();
     const took = { ms: performance.now() - begun, cpu: lab.cpuMs() };
     await lab.stop();
@@ -97,7 +98,7 @@ async function memory(lab, name, values, changes = {}) {
   for (const [key, value] of Object.entries(values)) await lab.kv.put(key, value);
   await lab.start({ [name]: worker }, platform);
   for (const key of Object.keys(values).filter((key) => key.startsWith('stage/')))
-    await (await fetch(new URL(`/${key.slice(6)}/basket`, lab.urls[name]), { headers: headers(1) })).text();
+    await (await fetch(new URL(`/${key.slice(6)}/basket`, lab.urls[name]), { headers: PAGE.headers })).text();
   await lab.measure(name, WARM_UP);
   // The controller evaluates and stores in between.
   await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));

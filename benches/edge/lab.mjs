@@ -1,4 +1,4 @@
-// What the benchmark stands on: an upstream and a load generator in processes of their own, all
+// What the benchmark stands on: an upstream, a load generator, KV and the controllers in processes of their own, all
 // workers in one workerd, and the CPU time of that workerd.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,10 +20,31 @@ function cpuMicros(pid) {
   return nanos.reduce((sum, thread) => sum + thread, 0) / 1e3;
 }
 
-function workerdPid() {
+function workerdPids() {
   const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ');
-  return children.find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'workerd');
+  return children.filter((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'workerd');
 }
+
+const LISTEN = { host: '127.0.0.1', port: 0 };
+
+/** Passes calls on to the controller of its own process. */
+const CLERK = `export default {
+  async fetch(request, env) {
+    const controller = env.CONTROLLER.get(env.CONTROLLER.idFromName('tidegate'));
+    const what = new URL(request.url).pathname.slice(1);
+    return new Response(await controller[what](await request.text()));
+  },
+};`;
+
+/** Stands for the binding of a Durable Object that lives in another process. */
+const remote = (url) => `export default () => {
+  const ask = (what) => async (text) => {
+    const response = await fetch(${JSON.stringify(url)} + what, { method: 'POST', body: text });
+    if (!response.ok) throw new Error(await response.text());
+    return response.text();
+  };
+  return { idFromName: (name) => name, get: () => ({ flush: ask('flush'), call: ask('call') }) };
+};`;
 
 export class Lab {
   /** @type {Awaited<ReturnType<typeof startKv>> | undefined} */
@@ -34,6 +55,9 @@ export class Lab {
   load;
   /** @type {{ legacy: string, new: string }} */
   origins;
+  /** @type {Miniflare | undefined} */
+  controllers;
+  #view = 0;
 
   /** `kv`: `outside`, a server in this process, or `inside`, Miniflare's own in the measured workerd. */
   static async open({ kv }) {
@@ -46,29 +70,72 @@ export class Lab {
     return lab;
   }
 
-  /** Starts `workers`, `{ name: Miniflare's options }`, each behind a listening socket of its own. */
-  async start(workers, { compatibilityDate, compatibilityFlags }) {
+  /**
+   * Starts `workers`, `{ name: Miniflare's options }`, each behind a listening socket of its own. With
+   * `isControllerOutside`, their Durable Objects run in a workerd of their own, as in production.
+   */
+  async start(workers, platform, { isControllerOutside = false } = {}) {
+    const shared = ({ compatibilityDate, compatibilityFlags }, name, options) => ({
+      name,
+      compatibilityDate,
+      compatibilityFlags,
+      ...options,
+      ...(this.kv && {
+        kvNamespaces: [],
+        unsafeBindings: options.kvNamespaces?.map((binding) => kvBinding(binding, this.kv.port)),
+      }),
+    });
+    const known = new Set(workerdPids());
+    const wrapped = isControllerOutside ? await this.#startControllers(workers, platform, shared) : {};
+    for (const pid of workerdPids()) known.add(pid);
     this.miniflare = new Miniflare({
       cf: false,
-      workers: Object.entries(workers).map(([name, options]) => ({
-        name,
-        compatibilityDate,
-        compatibilityFlags,
-        ...options,
-        ...(this.kv && {
-          kvNamespaces: [],
-          unsafeBindings: options.kvNamespaces?.map((binding) => kvBinding(binding, this.kv.port)),
-        }),
-        // Miniflare's entry worker and its filter for outbound headers are JavaScript workers too:
-        // left in, they would raise the price of the pass-through, and so lower every ratio to it.
-        unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
-        stripCfConnectingIp: false,
-      })),
+      workers: [
+        ...Object.entries(workers).map(([name, options]) => ({
+          ...shared(platform, name, options),
+          ...(wrapped[name] && { durableObjects: {}, wrappedBindings: { CONTROLLER: `remote-${name}` } }),
+          // Miniflare's entry worker and its filter for outbound headers are JavaScript workers too:
+          // left in, they would raise the price of the pass-through, and so lower every ratio to it.
+          unsafeDirectSockets: [LISTEN],
+          stripCfConnectingIp: false,
+        })),
+        ...Object.values(wrapped),
+      ],
     });
     await this.miniflare.ready;
-    this.workerd = workerdPid();
+    this.workerd = workerdPids().find((pid) => !known.has(pid));
     this.urls = {};
     for (const name of Object.keys(workers)) this.urls[name] = await this.miniflare.unsafeGetDirectURL(name);
+  }
+
+  /** The workers that stand for the controllers' bindings, by name of their worker. */
+  async #startControllers(workers, platform, shared) {
+    const owners = Object.entries(workers).filter(([, { durableObjects }]) => durableObjects?.CONTROLLER);
+    if (owners.length === 0) return {};
+    this.controllers = new Miniflare({
+      cf: false,
+      workers: owners.flatMap(([name, options]) => [
+        shared(platform, name, options),
+        {
+          ...shared(platform, `clerk-${name}`, {}),
+          modules: [{ type: 'ESModule', path: 'clerk.mjs', contents: CLERK }],
+          durableObjects: {
+            CONTROLLER: { ...options.durableObjects.CONTROLLER, scriptName: name },
+          },
+          unsafeDirectSockets: [LISTEN],
+        },
+      ]),
+    });
+    await this.controllers.ready;
+    const stands = {};
+    for (const [name] of owners) {
+      const url = (await this.controllers.unsafeGetDirectURL(`clerk-${name}`)).href;
+      stands[name] = {
+        name: `remote-${name}`,
+        modules: [{ type: 'ESModule', path: 'remote.mjs', contents: remote(url) }],
+      };
+    }
+    return stands;
   }
 
   /** Writes `values` into a worker's KV. */
@@ -77,10 +144,15 @@ export class Lab {
     for (const [key, value] of Object.entries(values)) await kv.put(key, value);
   }
 
-  /** Sends `requests` to a worker; the µs of CPU in workerd, and of time, that one took. */
-  async measure(name, requests) {
+  /**
+   * Sends the documents, or all requests, of so many page views to a worker; the µs of CPU in workerd, and of time,
+   * that each request took. Every view is another one, and `views` the same for all workers of a round.
+   * @param {string} name
+   * @param {{ kind: 'documents' | 'views', views: number, requests: number, first?: number }} work
+   */
+  async measure(name, { kind, views, requests, first = (this.#view += views) }) {
     const before = cpuMicros(this.workerd);
-    this.load.send({ port: Number(this.urls[name].port), requests, concurrency: CONCURRENCY });
+    this.load.send({ port: Number(this.urls[name].port), kind, first, views, concurrency: CONCURRENCY });
     const [{ micros, error }] = await once(this.load, 'message');
     if (error) throw new Error(`${name}: ${error}`);
     return { cpu: (cpuMicros(this.workerd) - before) / requests, time: micros / requests };
@@ -100,7 +172,8 @@ export class Lab {
   /** Ends the workerd; another one may start. */
   async stop() {
     await this.miniflare?.dispose();
-    this.miniflare = undefined;
+    await this.controllers?.dispose();
+    [this.miniflare, this.controllers] = [undefined, undefined];
   }
 
   async close() {

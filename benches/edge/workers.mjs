@@ -29,6 +29,15 @@ const pass = {
   },
 };
 
+/** What decides and marks as Tidegate does, and does nothing that cannot be seen. */
+const floor = {
+  title: 'JavaScript floor',
+  async options({ origins }) {
+    return { modules: await bundled('floor'), bindings: { LEGACY: origins.legacy, NEW: origins.new } };
+  },
+  header: 'tidegate-variant',
+};
+
 const router = {
   title: 'hand-rolled router',
   async options({ origins }) {
@@ -117,9 +126,10 @@ const before = Object.fromEntries(
   folders.map((folder, n) => [`before${n || ''}`, built(folders.length > 1 ? folder : 'Tidegate before', folder)]),
 );
 
-/** In the order in which they run; `control` is the pass-through a second time. */
+/** `control` is the pass-through a second time. */
 export const WORKERS = {
   pass,
+  floor,
   router,
   growthbook,
   tidegate,

@@ -12,9 +12,11 @@
 
 mod adoption;
 mod crashes;
+mod errands;
 mod isolates;
 mod kept;
 mod outbox;
+mod papers;
 mod people;
 mod races;
 mod reach;
@@ -24,6 +26,7 @@ mod schedule;
 mod schema;
 mod sources;
 mod sqlite;
+mod versions;
 mod whole;
 mod world;
 

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Miniflare } from 'miniflare';
+import { Log, LogLevel, Miniflare } from 'miniflare';
 import { WebSocket } from 'ws';
 import { COMMAND } from '../../scripts/command.mjs';
 import { workerConfig } from '../../scripts/dev/config.mjs';
@@ -80,6 +80,7 @@ const CLERK = `export default {
  * @property {boolean} [storage] whether there is a way into what the controller has stored (../storage.mjs)
  * @property {boolean} [trouble] whether the binding TROUBLE may break something (trouble.mjs)
  * @property {Record<string, { port: number }>} [services] service bindings by name, each to the port of a stub frontend
+ * @property {Record<string, any>[]} [email] `send_email` bindings, as in wrangler.toml; what they send is in `gate.mails`
  */
 
 /**
@@ -95,12 +96,25 @@ export async function openGate({
   storage = false,
   trouble = false,
   services = {},
+  email = [],
 } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-edge-'));
   const kv = kind === 'stub' ? await startKv() : miniflareKv();
-  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services });
+  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services, email });
   await gate.restart();
   return gate;
+}
+
+/** Keeps what Miniflare's `send_email` logs. */
+class MailLog extends Log {
+  constructor(mails) {
+    super(LogLevel.INFO);
+    this.mails = mails;
+  }
+
+  log(text) {
+    if (text.includes('send_email binding called')) this.mails.push(text);
+  }
 }
 
 class Gate {
@@ -118,7 +132,11 @@ class Gate {
   clerkOrigin = '';
 
   /** @param {Required<Omit<GateOptions, 'kv'>> & { scratch: string, kv: Kv }} parts */
-  constructor({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services }) {
+  /** What Miniflare says of each mail: its head, and the files that hold its texts. */
+  mails = [];
+
+  constructor({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services, email }) {
+    this.email = email;
     this.hasController = controller;
     this.hasStorage = storage;
     this.hasTrouble = trouble;
@@ -210,6 +228,7 @@ class Gate {
     const modules = this.hasStorage ? withStorage(built) : this.hasTrouble ? withTrouble(built) : built;
     return {
       cf: false,
+      ...(this.email.length > 0 && { log: new MailLog(this.mails) }),
       defaultPersistRoot: this.#state(),
       kvPersist: join(this.scratch, 'kv'),
       handleRuntimeStdio: (out, err) => {
@@ -224,6 +243,7 @@ class Gate {
           durableObjects: this.hasController ? ofController(durableObjects, name) : {},
           bindings: { ...SECRETS, ...this.bindings },
           serviceBindings: this.serviceBindings,
+          ...(this.email.length > 0 && { email: { send_email: this.email } }),
           ...(ownKv ? { unsafeBindings: [kvBinding('ROLLOUTS', this.kv.port)] } : { kvNamespaces: ['ROLLOUTS'] }),
         })),
         {

@@ -10,6 +10,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod believing;
+mod breakers;
 mod flushing;
 mod reading;
 mod reports;

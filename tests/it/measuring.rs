@@ -100,8 +100,12 @@ impl Isolate {
             } else {
                 Ok(AnswerText::new(format!("{status}\n\ncontent-type:text/html; charset=utf-8")))
             };
-            let mut instruments =
-                Instruments { now_ms: self.now_ms, meter: &mut self.meter, issuer: self.issuer.as_mut() };
+            let mut instruments = Instruments {
+                now_ms: self.now_ms,
+                meter: &mut self.meter,
+                issuer: self.issuer.as_mut(),
+                messages: &[],
+            };
             step = way.next(outcome, &mut instruments).0;
         }
         match step {
@@ -619,6 +623,7 @@ fn reports_wait_up_to_a_number() {
     let mut meter = Meter::default();
     let long = name(&"e".repeat(100));
     let report = || Report {
+        is_counted: true,
         rollout: name("shop"),
         revision: 1,
         minute: MINUTE,

@@ -7,7 +7,7 @@ use super::store::{Batch, StorageError};
 use super::turn::{Effect, Turn};
 use tidegate_decide::rollout::Rollout;
 use tidegate_model::Instant;
-use tidegate_protocol::flush::{Answer, Flush, RolloutUpdate, Version};
+use tidegate_protocol::flush::{Answer, Flush, PageMessages, RolloutUpdate, Version};
 use tidegate_protocol::relays::digest;
 
 impl State {
@@ -77,12 +77,17 @@ impl State {
         if receiver.is_some() {
             self.isolates.dismiss(&flush.isolate);
         }
+        let messages = flush.messages.filter(|_| !is_elsewhere).and_then(|known| {
+            let shown = PageMessages::of(self.deployment.shown(now));
+            (shown.digest != known).then_some(shown)
+        });
         Answer {
             interval_ms,
             plans,
             states,
             acknowledged,
             refused,
+            messages,
             layout,
             is_whole,
             is_elsewhere,

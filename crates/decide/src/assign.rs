@@ -31,6 +31,8 @@ pub enum Reason {
     Required,
     /// The rollout has completed.
     Completed,
+    /// This browser's user has chosen, as the plan allows.
+    Chosen,
     /// In a group of a stage up to the current one.
     Group,
     /// Not in the plan's `eligible` group.
@@ -54,6 +56,7 @@ impl Reason {
             Self::Excluded => "excluded",
             Self::Required => "required",
             Self::Completed => "completed",
+            Self::Chosen => "chosen",
             Self::Group => "group",
             Self::Ineligible => "ineligible",
             Self::Holdout => "holdout",
@@ -95,6 +98,10 @@ pub trait Visitor {
     fn is_in(&self, group: usize) -> Option<bool>;
     /// The variant that a signed override has chosen.
     fn chosen(&self) -> Option<Variant>;
+    /// The variant that the browser's user has chosen.
+    fn own_choice(&self) -> Option<Variant> {
+        None
+    }
     /// The variant in another rollout, by its number.
     fn variant_in(&self, rollout: usize) -> Variant;
 }
@@ -147,6 +154,11 @@ fn decide(
     }
     if standing.mode == Mode::Completed {
         return (New, Reason::Completed);
+    }
+    if standing.has_choice()
+        && let Some(variant) = visitor.own_choice().filter(|variant| standing.may_choose(*variant))
+    {
+        return (variant, Reason::Chosen);
     }
     if standing.include.iter().any(|group| visitor.is_in(*group) == Some(true)) {
         return (New, Reason::Group);

@@ -95,8 +95,10 @@ impl Firsts {
             let [a, b] = self.at_risk(&at_risk, [x, y]);
             window = Window { legacy: Count { n: a, x }, new: Count { n: b, x: y } };
         }
-        self.failed.0.extend(fresh.into_iter().map(|(hash, _)| hash));
-        self.failed.0.sort_unstable();
+        if !fresh.is_empty() {
+            self.failed.0.extend(fresh.into_iter().map(|(hash, _)| hash));
+            self.failed.0.sort_unstable();
+        }
         if let Some(end) = self.failed.0.get(FAILED_MAX).copied() {
             self.narrow(end);
         }

@@ -85,7 +85,8 @@ impl Isolate {
             None => receiver,
         };
         let batch = if takes_counts { self.meter.take() } else { None };
-        let mut flush = Flush { isolate: self.setup.id.clone(), batch, ..report };
+        let (messages, versions) = (Some(self.messages.digest), self.versions.take());
+        let mut flush = Flush { isolate: self.setup.id.clone(), messages, batch, versions, ..report };
         flush.faults.extend(self.meter.fault(ms(now)));
         let text = serde_json::to_string(&flush).unwrap_or_default();
         flush.batch.take().into_iter().for_each(|batch| self.meter.keep(batch));
@@ -110,6 +111,9 @@ impl Isolate {
                 // A new isolate learns from its relay what there is to be known.
                 let is_unconfirmed =
                     answer.is_elsewhere || self.configuration.absorb_answer(&answer, ask.known.as_deref(), now);
+                if let Some(messages) = answer.messages {
+                    self.messages = messages;
+                }
                 if let Some(sequence) = answer.acknowledged {
                     self.meter.acknowledge(sequence);
                 }

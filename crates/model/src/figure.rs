@@ -122,6 +122,8 @@ pub enum Counted {
     PageViews,
     /// Different users.
     Users,
+    /// Visits without a pause of half an hour.
+    Sessions,
     /// Nothing that could be too few: a signal, a percentage, a count.
     #[default]
     #[serde(other)]

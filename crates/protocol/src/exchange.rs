@@ -2,7 +2,7 @@
 //! is done next. Whoever drives it only asks upstreams and passes answers on.
 //!
 //! ```text
-//! start ─▶ Ask ─┬─▶ Answer                          the side of the assignment
+//! start ─▶ Ask ─┬─▶ Answer                          the side of the assignment, or legacy for new
 //!               ├─▶ Ask legacy ─▶ Answer            rescue: new has failed
 //!               ├─▶ Ask the other ─▶ Answer         skew: this side lacks the asset
 //!               ├─▶ Unregister                      this side lacks the service worker
@@ -12,6 +12,7 @@
 
 mod answering;
 mod asking;
+mod diverting;
 mod outcome;
 mod preflight;
 
@@ -21,6 +22,7 @@ use super::address::Address;
 use super::assets::{self, Asset};
 use super::config::Snapshot;
 use super::decision::Decision;
+use super::diversion::{News, Passage};
 use super::measuring::{Instruments, Measured, Seen};
 use super::message::{AnswerText, RequestText};
 use super::step::{NoAnswer, Remark, Step, Which};
@@ -52,6 +54,10 @@ pub struct Exchange {
     target: Target,
     started_ms: f64,
     stage: Stage,
+    /// Whether a breaker wants to know what comes of it.
+    is_guarded: bool,
+    passage: Passage,
+    news: Option<News>,
 }
 
 /// Where a request goes.
@@ -80,6 +86,12 @@ enum Stage {
         own: AnswerText,
         seen: Seen,
     },
+    /// Legacy, since a breaker keeps the request from new.
+    Diverted,
+    /// New after all, since legacy has failed or lacks the asset; its answer stands where new fails as well.
+    Back {
+        own: Option<AnswerText>,
+    },
     /// The second side of a preflight, and what the first has answered.
     Preflight {
         first: Variant,
@@ -103,6 +115,16 @@ impl Exchange {
     /// # Errors
     /// With the sentence to answer, when there is nobody to ask.
     pub fn start(begun: Accepted, fallback: Option<Backend>, is_configured: bool) -> Result<(Self, Step), Step> {
+        let way = Self::of(begun, fallback, is_configured)?;
+        let step = way.first();
+        Ok((way, step))
+    }
+
+    /// A request whose way is to begin, with [`Exchange::begin`].
+    ///
+    /// # Errors
+    /// With the sentence to answer, when there is nobody to ask.
+    pub fn of(begun: Accepted, fallback: Option<Backend>, is_configured: bool) -> Result<Self, Step> {
         let Accepted { request, snapshot, decision, number, started_ms } = begun;
         let has_upstreams =
             |number: &usize| snapshot.catalogue.plan(*number).is_some_and(|plan| plan.upstreams.is_some());
@@ -120,9 +142,17 @@ impl Exchange {
                 });
             }
         };
-        let way = Self { request, snapshot, decision, target, started_ms, stage: Stage::First };
-        let step = way.first();
-        Ok((way, step))
+        Ok(Self {
+            request,
+            snapshot,
+            decision,
+            target,
+            started_ms,
+            stage: Stage::First,
+            is_guarded: false,
+            passage: Passage::Free,
+            news: None,
+        })
     }
 
     fn first(&self) -> Step {
@@ -138,8 +168,13 @@ impl Exchange {
             return self.ask_permission(preflight::first(&terms));
         }
         let variant = self.variant();
-        let limit = terms.limit(variant, self.may_rescue());
-        self.ask_side(variant, if limit.is_enforced { limit.ms } else { 0 })
+        let may_rescue = self.may_rescue();
+        let limit = terms.limit(variant, may_rescue);
+        let limit_ms = match self.passage {
+            Passage::Probe(limit_ms) if may_rescue => limit_ms,
+            _ => limit.ms,
+        };
+        self.ask_side(variant, if limit.is_enforced { limit_ms } else { 0 })
     }
 
     /// Goes on with an upstream's answer, or with why there is none. The second value is for the log.
@@ -148,6 +183,8 @@ impl Exchange {
             Stage::First if self.request.is_preflight() && self.terms().is_some() => self.after_preflight(outcome),
             Stage::First => self.after_first(outcome, instruments),
             Stage::Rescue { own, failed_ms } => self.after_rescue(outcome, own, failed_ms, instruments),
+            Stage::Diverted => self.after_diverted(outcome, instruments),
+            Stage::Back { own } => self.after_back(outcome, own),
             Stage::Skew { own, seen } => (self.after_skew(outcome, &own, &seen, instruments), None),
             Stage::Preflight { first, own } => self.after_both(first, own, outcome),
             Stage::Done => (Step::Answer { which: Which::Last, edits: None, watch_ms: 0 }, None),
@@ -156,12 +193,10 @@ impl Exchange {
 
     fn after_first(&mut self, outcome: Outcome, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
         if let Err(NoAnswer::Unsent(error)) = &outcome {
-            return (
-                Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER },
-                Some(self.remark("upload_broken", error.clone())),
-            );
+            return self.unsent(error);
         }
         let failure = self.failure(&outcome);
+        self.note_trial(&outcome, failure.is_some(), instruments.now_ms);
         let seen = self.seen(&outcome, failure.is_some(), instruments.now_ms);
         if let (Ok(answer), Some(asset)) = (&outcome, self.asset())
             && Asset::is_missed(answer.status(), answer.content_type())
@@ -231,9 +266,13 @@ impl Exchange {
         self.ask_side(self.variant().other(), limit_ms)
     }
 
-    /// Takes note that the client has left before any answer.
-    pub fn abandon(&self, instruments: &mut Instruments<'_>) {
-        if matches!(self.stage, Stage::First) && self.is_measured() && !self.request.is_preflight() {
+    /// Takes note that the client has left before any answer. It counts as abandoned unless its own body was still
+    /// being sent.
+    pub fn abandon(&mut self, is_sent: bool, instruments: &mut Instruments<'_>) {
+        if matches!(self.passage, Passage::Probe(_)) {
+            self.news = Some(News::ProbeLost);
+        }
+        if is_sent && matches!(self.stage, Stage::First) && self.is_measured() && !self.request.is_preflight() {
             self.measured().count_abandoned(instruments.now_ms - self.started_ms, instruments);
         }
     }
@@ -255,6 +294,13 @@ impl Exchange {
         };
         let Address { authority: host, path, .. } = self.address();
         Measured { snapshot: &self.snapshot, decision: &self.decision, number, host, path }
+    }
+
+    fn unsent(&self, error: &str) -> (Step, Option<Remark>) {
+        (
+            Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER },
+            Some(self.remark("upload_broken", error.to_owned())),
+        )
     }
 
     fn no_answer(&self, error: &NoAnswer) -> (Step, Option<Remark>) {
@@ -310,11 +356,14 @@ impl Exchange {
     }
 
     fn may_rescue(&self) -> bool {
-        let is_worker = self.asset() == Some(Asset::ServiceWorker);
         self.is_repeatable()
-            && !is_worker
+            && !self.is_service_worker()
             && self.variant() == Variant::New
             && self.terms().is_some_and(|terms| terms.has_rescue())
+    }
+
+    fn is_service_worker(&self) -> bool {
+        self.asset() == Some(Asset::ServiceWorker)
     }
 
     /// The asset that the request asks for, while either side's may be wanted.

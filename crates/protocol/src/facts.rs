@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::{cookie, preview};
+use super::{choice, cookie, preview};
 use tidegate_decide::assign::Variant;
 use tidegate_model::node::{Node, Value};
 use tidegate_model::plan::Token;
@@ -25,6 +25,11 @@ pub trait Facts {
     /// The side that the browser has chosen with a signed preview, on this host. Asked only where
     /// the cookies hold one.
     fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant>;
+    /// The side that the browser's user has chosen on this host, where the plan allows that. Asked only where the
+    /// cookies hold such a choice.
+    fn choice(&self, _cookies: &str, _rollout: &str, _host: &str) -> Option<Variant> {
+        None
+    }
 }
 
 /// A request's facts, each read once.
@@ -64,6 +69,12 @@ impl<'a, F: Facts> Known<'a, F> {
     pub fn preview(&self, rollout: &str, host: &str) -> Option<Variant> {
         let cookies = self.cookies();
         if cookies.contains(preview::COOKIE) { self.facts.preview(cookies, rollout, host) } else { None }
+    }
+
+    /// The side that the browser's user has chosen in a rollout.
+    pub fn choice(&self, rollout: &str, host: &str) -> Option<Variant> {
+        let cookies = self.cookies();
+        if cookies.contains(choice::COOKIE) { self.facts.choice(cookies, rollout, host) } else { None }
     }
 
     /// The value at a source, trimmed and not empty.

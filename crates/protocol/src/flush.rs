@@ -19,13 +19,17 @@ use serde_json::value::RawValue;
 
 use super::beacon::Report;
 use super::relays::Layout;
+use tidegate_decide::notify::in_app::InAppMessage;
 use tidegate_model::Name;
 use tidegate_model::measured::{SlicedCounts, Window};
+use tidegate_model::subject::fnv1a64;
 
 /// The longest text of KV that is passed on; a live state has a few hundred bytes.
 pub const TEXT_BYTES_MAX: usize = 2_048;
 /// So many lists are told of; who has more sees the first.
 pub const LISTS_MAX: usize = 100;
+/// So many versions are told of at once.
+pub const VERSIONS_MAX: usize = 64;
 /// A batch that was refused so often is given up: after that many intervals the controller is no longer
 /// being replaced by one that can read it.
 pub const REFUSALS_MAX: u32 = 10;
@@ -86,6 +90,12 @@ pub struct Flush {
     /// The lists of KV that it holds: the group's name and how many ids there are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<(String, u64)>,
+    /// The versions that answers of new have named since the flush before: the rollout's key and the version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<(String, String)>,
+    /// The digest of the messages that it knows for pages; `None` of a release that shows none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
     /// What a relay tells of those below it; `None` from an isolate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<Relayed>,
@@ -179,6 +189,9 @@ pub struct Answer {
     /// The batch that this answers, where it was not taken in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
+    /// The messages that pages show, where the isolate knows others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<PageMessages>,
     /// Which relays there are; `None` says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
@@ -189,6 +202,23 @@ pub struct Answer {
     /// ones do at once.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_elsewhere: bool,
+}
+
+/// The messages that pages show now, of all rollouts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageMessages {
+    /// A number that is another one for other messages; 0 for none.
+    pub digest: u64,
+    /// The messages.
+    pub list: Vec<InAppMessage>,
+}
+
+impl PageMessages {
+    /// These messages.
+    pub fn of(list: Vec<InAppMessage>) -> Self {
+        let text = if list.is_empty() { String::new() } else { serde_json::to_string(&list).unwrap_or_default() };
+        Self { digest: if text.is_empty() { 0 } else { fnv1a64(text.as_bytes()) >> 11 }, list }
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -306,6 +336,8 @@ mod tests {
             kills: vec!["kill/*".into()],
             faults: vec![("stage/shop".into(), "odd".into())],
             lists: vec![("beta".into(), 2)],
+            messages: Some(7),
+            versions: Vec::new(),
             relay: Some(Relayed { isolates: 9, behind: vec![("shop".into(), 8, 2)], digest: u64::MAX }),
             batch: Some(batch),
             unreadable: None,
@@ -320,6 +352,7 @@ mod tests {
             states: vec![RolloutUpdate { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
             acknowledged: Some(4),
             refused: Some(Refused { sequence: 5, why: "it is torn".into() }),
+            messages: Some(PageMessages { digest: 7, list: Vec::new() }),
             layout: Some(Layout { leaves: 3, fan: 25, at: 7 }),
             is_whole: true,
             is_elsewhere: true,

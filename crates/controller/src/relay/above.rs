@@ -65,10 +65,12 @@ impl State {
             seen: Some(self.seen).filter(|seen| *seen > self.known.plans()),
             known: Some(Vec::new()),
             texts: self.texts.keys().take(NEWS_MAX).cloned().collect(),
+            versions: self.versions.keys().cloned().collect(),
             kills: self.kills.keys().take(NEWS_MAX).cloned().collect(),
             faults: faults.take(FAULTS_MAX).collect(),
             lists: lists.take(LISTS_MAX).collect(),
             relay: Some(relayed),
+            messages: Some(self.known.messages()),
             ..Flush::default()
         }
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tidegate_decide::reconcile::isolate::ECHO_MS;
 use tidegate_model::Instant;
 use tidegate_model::live::LiveText;
-use tidegate_protocol::flush::{Answer, Flush, RolloutUpdate, Version};
+use tidegate_protocol::flush::{Answer, Flush, PageMessages, RolloutUpdate, Version};
 use tidegate_protocol::relays::{Layout, digest};
 
 /// Who has not been told anything from above for so long, in milliseconds, tells nothing below: whoever asks is to ask
@@ -22,6 +22,8 @@ pub struct Known {
     states: BTreeMap<String, State>,
     /// The plans' revision, and the value of the KV key `plans`.
     plans: Option<(u64, String)>,
+    /// What pages show.
+    messages: PageMessages,
     /// Which relays there are.
     pub layout: Layout,
     /// When it was told something from above.
@@ -44,6 +46,11 @@ impl Known {
     /// The plans' revision; 0 for none.
     pub fn plans(&self) -> u64 {
         self.plans.as_ref().map_or(0, |(revision, _)| *revision)
+    }
+
+    /// The digest of what pages show.
+    pub const fn messages(&self) -> u64 {
+        self.messages.digest
     }
 
     /// What its states are, as one number.
@@ -73,6 +80,7 @@ impl Known {
         let plans = answer.plans.and_then(|text| Some((revision(&text)?, text)));
         let plans = plans.filter(|(revision, _)| *revision > self.plans());
         let are_plans_new = plans.is_some();
+        self.messages = answer.messages.unwrap_or_else(|| std::mem::take(&mut self.messages));
         if plans.is_some() {
             self.plans = plans;
         }
@@ -124,7 +132,8 @@ impl Known {
             }
         };
         let plans = self.plans.as_ref().filter(|(revision, _)| flush.plans < *revision).map(|(_, text)| text.clone());
-        Answer { interval_ms, plans, states, is_whole, layout: Some(self.layout), ..Answer::default() }
+        let messages = flush.messages.filter(|known| *known != self.messages.digest).map(|_| self.messages.clone());
+        Answer { interval_ms, plans, states, is_whole, messages, layout: Some(self.layout), ..Answer::default() }
     }
 }
 

@@ -12,7 +12,9 @@
 pub mod address;
 mod change;
 mod digest;
+pub mod in_app;
 mod memory;
+mod report;
 mod standing;
 mod troubles;
 mod waiting;
@@ -23,8 +25,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::memory::Memory;
 use crate::deployment::Deployment;
+use crate::explain;
 use crate::rollout::{Change, Noticed, Rollout};
-use tidegate_model::notification::{Notification, NotificationKind};
+use crate::verification::{self, Found};
+use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::Plan;
 use tidegate_model::{Instant, Name};
 
@@ -58,15 +62,17 @@ impl Outgoing {
 }
 
 impl Deployment {
-    /// What is told of a change, before it is accepted. `console` is the public address of the console, without a
+    /// What is told of a change, before it is accepted; of an end also how it went. `console` is the public address of the console, without a
     /// slash at its end.
     pub fn notify_change(&mut self, change: &Change, console: Option<&str>) -> Vec<Addressed> {
         let outlook = self.outlook(&change.rollout, change.entry.at);
         let before = self.rollouts.get(&change.key).map(|rollout| rollout.record.clone());
-        let memory = &mut self.metrics.get_mut(&change.key).judge.notified;
+        let metrics = self.metrics.get_mut(&change.key);
         let words = words::Words { rollout: &change.rollout, outlook: &outlook, console, now: change.entry.at };
-        let outgoing = change::told(&words, before.as_ref(), change, memory);
-        outgoing.into_iter().flat_map(Outgoing::addressed).collect()
+        let outgoing = change::told(&words, before.as_ref(), change, &mut metrics.judge.notified);
+        let has_ended = before.is_some_and(|before| !before.live.has_ended()) && change.entry.state.has_ended();
+        let report = has_ended.then(|| report::told(&words, metrics));
+        outgoing.into_iter().chain(report).flat_map(Outgoing::addressed).collect()
     }
 
     /// What evaluations and the time show. To be called after each evaluation, and at [`Deployment::notify_at`].
@@ -112,6 +118,34 @@ pub fn channel_dead(
     Outgoing { channels, notification }.addressed().collect()
 }
 
+/// What was found after a rollback or a kill, for those whom rollbacks reach.
+pub fn verified(
+    deployment: &Deployment,
+    key: &Name,
+    found: &[Found],
+    console: Option<&str>,
+    now: Instant,
+) -> Vec<Addressed> {
+    let Some(rollout) = deployment.rollouts.get(key) else { return Vec::new() };
+    let outlook = deployment.outlook(rollout, now);
+    let words = words::Words { rollout, outlook: &outlook, console, now };
+    let is_wrong = found.iter().any(|own| own.is_fine == Some(false));
+    let (kind, urgency, what) = if is_wrong {
+        (NotificationKind::Fault, Urgency::Critical, format!("{key} is not taken back as it should be"))
+    } else {
+        (NotificationKind::Report, Urgency::Warning, format!("{key} is taken back, as was verified"))
+    };
+    let action = is_wrong.then(|| "See where visitors are still on new.".to_owned());
+    let notification = Notification {
+        why: explain::ended(&explain::sentence(&verification::told(found))),
+        command: Some(format!("tidegate verify {key}")),
+        revision: Some(rollout.record.live.revision),
+        ..words.message(kind, urgency, &what, action)
+    };
+    let channels = address::resolve(&rollout.plan, &[], urgency, now);
+    Outgoing { channels, notification }.addressed().collect()
+}
+
 /// A sample, to see whether a channel works.
 pub fn sample(plan: &Plan, channel: &Name, console: Option<&str>, now: Instant) -> Notification {
     Notification {
@@ -136,7 +170,6 @@ mod tests {
     use tidegate_model::command::{Cause, Command, Setting, Target};
     use tidegate_model::history::KvFound;
     use tidegate_model::measured::{SlicedCounts, Window};
-    use tidegate_model::notification::Urgency;
     use tidegate_model::plan::set::read_rollout;
     use tidegate_model::variant::Variant;
 
@@ -652,6 +685,128 @@ mod tests {
         assert_eq!(reminders, 9, "each day until it is sent or the rollout has ended");
         let weekly = world.sent().into_iter().filter(|(kind, to, _)| *kind == "notice" && to == "mail").count();
         assert_eq!(weekly, 2, "at the stage's entry, and after one week and two");
+    }
+
+    /// What pages show: kind, and the side.
+    fn shown(world: &World) -> Vec<(String, Option<Variant>)> {
+        world.deployment.shown(world.now).into_iter().map(|own| (own.kind, own.side)).collect()
+    }
+
+    #[test]
+    fn pages_show_a_message_from_its_moment_on_while_it_lasts_and_an_incident_alone_after_a_rollback() {
+        let mut world = World::of(&format!(
+            r#"{{{HEAD}{CHANNELS}"start":"2026-12-10T08:00:00Z","groups":{{"beta":{{"ids":["a"]}}}},"notice":[
+            {{"at":"start-3d","audience":"users","text":"Try it","in_app":{{"to":"legacy","group":"beta","link":"/try"}}}},
+            {{"at":"full","to":"client","audience":"users","text":"It is here","in_app":"new"}},
+            {{"at":"rollback","audience":"users","text":"We have gone back","in_app":{{"to":"all","for":"1h"}}}}],
+            "guardrail":[{{"when":"signal.p1 > 1 over 10m","then":"rollback"}}],
+            "stage":[{{"name":"canary","percentage":10,"hold":"1d"}},{{"name":"full","percentage":100,"hold":"9d"}}]}}"#
+        ));
+        world.look();
+        assert_eq!(shown(&world), []);
+        world.sleep(7 * DAY_MS);
+        let invitation = ("preview".to_owned(), Some(Variant::Legacy));
+        assert_eq!(shown(&world), std::slice::from_ref(&invitation));
+        let own = world.deployment.shown(world.now).remove(0);
+        assert_eq!((own.link.as_deref(), own.groups.len(), own.text.as_str()), (Some("/try"), 1, "Try it"));
+        assert_eq!(world.sent(), [], "nobody else is told what pages alone show");
+        world.sleep(3 * DAY_MS);
+        world.go(DAY_MS + HOUR_MS);
+        let launch = ("launch".to_owned(), Some(Variant::New));
+        assert_eq!(shown(&world), std::slice::from_ref(&launch), "the invitation was to what has begun now");
+        let id = |world: &World| world.deployment.shown(world.now).into_iter().map(|own| own.id).collect::<Vec<_>>();
+        let before = id(&world);
+        world.store();
+        world.go(HOUR_MS);
+        assert_eq!(id(&world), before, "it is the same one");
+        assert!(world.sent().iter().any(|(kind, to, _)| *kind == "notice" && to == "client"), "and goes out");
+        world.p1(3.0);
+        world.go(2 * MINUTE_MS);
+        assert_eq!(shown(&world), [("incident".to_owned(), None)]);
+        world.go(HOUR_MS);
+        assert_eq!(shown(&world), [], "an hour is over");
+        world.ana(Command::Resume(None), "");
+        world.go(DAY_MS + HOUR_MS);
+        assert_eq!(shown(&world), [launch], "the next attempt begins anew");
+        assert_ne!(id(&world), before);
+    }
+
+    #[test]
+    fn approvals_are_asked_for_when_the_stage_begins_once_and_by_those_who_look_after_it() {
+        let mut world = World::of(&format!(
+            r#"{{{HEAD}{CHANNELS}"roles":{{"lead":{{"tell":["mail"]}}}},"stage":[{{"name":"canary","percentage":10,"hold":"1d","owner":"lead","checklist":["Tested","Signed off"]}},{{"name":"full","percentage":100,"hold":"1d"}}]}}"#
+        ));
+        world.ana(Command::Start, "");
+        world.sent.clear();
+        world.look();
+        let own = world.sent.first().cloned().unwrap().notification;
+        assert_eq!(own.figures, ["Tested.", "Signed off."]);
+        assert_eq!(own.command.as_deref(), Some("tidegate approve shop"));
+        let asked = "shop asks for 2 approvals before it leaves canary. Approve each once it is so.";
+        told(&mut world, &[("waiting", "mail", asked)]);
+        world.ana(Command::Approve("Tested".into()), "");
+        world.go(HOUR_MS);
+        told(&mut world, &[]);
+        world.ana(Command::Rollback(Target::Off), "");
+        world.ana(Command::Resume(None), "");
+        world.look();
+        let again = world
+            .sent()
+            .into_iter()
+            .filter(|(kind, to, text)| (*kind, to.as_str(), text.as_str()) == ("waiting", "mail", asked));
+        assert_eq!(again.count(), 1, "the next attempt asks anew");
+    }
+
+    #[test]
+    fn an_end_is_told_with_how_it_went_once() {
+        let mut world = World::new(r#""roles":{"lead":"ben"},"digest":[{"at":"09:00 Europe/Berlin","to":["mail"]}],"#);
+        world.start();
+        world.requests = (90, 10);
+        world.go(DAY_MS + HOUR_MS);
+        world.requests = (0, 100);
+        world.go(DAY_MS + 2 * HOUR_MS);
+        let reports: Vec<Addressed> =
+            world.sent.iter().filter(|own| own.notification.kind == NotificationKind::Report).cloned().collect();
+        let [report] = reports.as_slice() else { panic!("{reports:?}") };
+        assert_eq!(report.channel.as_str(), "mail");
+        let own = &report.notification;
+        assert_eq!(own.headline, "shop: how it went: 2d to 100 % on new. Nobody has to do anything.");
+        assert_eq!(own.why, "It has come through 2 stages in 2d, in the first attempt.");
+        assert_eq!(
+            own.figures,
+            [
+                "Requests: 153,000 (0 % failed) on new, 135,000 (0 % failed) on legacy.",
+                "Users: 0 on new, 0 on legacy; sessions: 0 and 0."
+            ]
+        );
+    }
+
+    #[test]
+    fn a_resume_within_a_signals_window_does_not_fire_the_guardrail_again() {
+        let mut world =
+            World::new(r#""roles":{"lead":"ben"},"guardrail":[{"when":"signal.p1 > 0 over 10s","then":"rollback"}],"#);
+        world.start();
+        world.go(5 * MINUTE_MS);
+        world.p1(3.0);
+        world.look();
+        told(
+            &mut world,
+            &[(
+                "rollback",
+                "chat page",
+                "shop was rolled back to 0 %: everybody is on legacy. Find the cause; then resume it.",
+            )],
+        );
+        world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 5_000);
+        world.ana(Command::Resume(None), "it was the cache");
+        world.sent.clear();
+        world.look();
+        let phase = |world: &World| world.deployment.rollouts.get(&world.key()).unwrap().record.live.phase;
+        assert_eq!(phase(&world), tidegate_model::live::Phase::Running);
+        world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 5_000);
+        world.p1(1.0);
+        world.look();
+        assert_eq!(phase(&world), tidegate_model::live::Phase::RolledBack, "what comes after it counts at once");
     }
 
     #[test]

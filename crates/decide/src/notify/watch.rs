@@ -35,6 +35,7 @@ pub(super) fn told(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &Fact
         now_so.extend(troubles::no_traffic(words, metrics));
     }
     now_so.extend(waiting::waiting(words, &memory));
+    now_so.extend(waiting::asked(words));
     now_so.extend(waiting::unsent(words, &metrics.judge));
     outgoing.extend(standing::told(words, &mut memory, now_so));
     outgoing.extend(digest::told(words, metrics, &mut memory));
@@ -164,6 +165,10 @@ fn of_message(words: &Words<'_>, message: &Message, memory: &Memory) -> Option<O
 /// A message of the communication plan: it goes out, or a person gets the text to send.
 fn notice(words: &Words<'_>, message: &Message, to: &[Name]) -> Option<Outgoing> {
     let notice = message.notice.and_then(|index| words.plan().notices.get(index))?;
+    if notice.in_app.is_some() && notice.to.is_empty() && notice.by.is_none() {
+        // The site's pages show it, and nobody else.
+        return None;
+    }
     let whom = notice.audience.map(|audience| format!(" to {}", audience.with_article()));
     let (what, action, command) = if notice.by.is_some() {
         let whom = whom.unwrap_or_default();

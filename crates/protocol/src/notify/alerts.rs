@@ -52,7 +52,7 @@ impl Alerts<'_> {
     pub fn request(&self, keys: &Keys<'_>, id: &str, n: &Notification) -> Result<Request, String> {
         use NotificationKind as Kind;
         let headers = [("authorization", format!("GenieKey {}", keys.text(self.key)?))];
-        let base = self.url.map_or_else(|| Ok(self.base.to_owned()), |url| keys.base(url))?;
+        let base = self.url.map_or_else(|| Ok(self.base.to_owned()), |url| keys.base(url, "/v2/alerts"))?;
         let alias = cut(n.incident.as_deref().unwrap_or(id), ALIAS_CHARS);
         match n.kind {
             Kind::Resolved if n.incident.is_none() => Ok(Request::Nothing),

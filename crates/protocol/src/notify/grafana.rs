@@ -29,7 +29,7 @@ pub fn request(
     reference: Option<&str>,
 ) -> Result<Request, String> {
     use NotificationKind as Kind;
-    let annotations = format!("{}/api/annotations", keys.base(url)?);
+    let annotations = format!("{}/api/annotations", keys.base(url, "/api/annotations")?);
     let headers = [("authorization", format!("Bearer {}", keys.text(token)?))];
     let at = n.at.as_epoch_ms();
     match (n.kind, reference) {

@@ -35,7 +35,7 @@ pub fn request(
     reference: Option<&str>,
 ) -> Result<Request, String> {
     let Channel::Jira { url, user, token, project, issue_type } = channel else { return Ok(Request::Nothing) };
-    let base = keys.base(url)?;
+    let base = keys.base(url, "/rest")?;
     let token = keys.text(token)?;
     let authorization = match user {
         Some(user) => format!("Basic {}", STANDARD.encode(format!("{}:{token}", keys.text(user)?))),

@@ -68,8 +68,8 @@ pub fn message(n: &Notification) -> Value {
         blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "verbatim": true, "text": words }] }));
     }
     let fallback = match &n.action {
-        Some(action) => format!("{headline} – {}", text::line(action)),
-        None => headline.clone(),
+        Some(action) if !headline.contains(&text::sentence(action)) => format!("{headline} – {}", text::line(action)),
+        _ => headline.clone(),
     };
     json!({
         "text": cut_as(&disarmed(&fallback), FALLBACK_CHARS, escape),

@@ -19,6 +19,7 @@ mod record;
 mod rollout;
 mod signals;
 mod text;
+mod timeline;
 pub mod vocabulary;
 
 pub use change::{AllDone, Changed, Consequences, Done, Ends, Moves, Refused, Standing, Step, Tried, Warning};
@@ -33,8 +34,9 @@ pub use rollout::{
     Adopted, Approved, Blocker, Checklist, Gate, Guardrail, Hold, Item, Judgement, Next, NotNow, Published, Reach,
     Rollout, Rollouts, StageView, State, Term,
 };
-pub use signals::{DeliveryTaken, DeliveryTakenBy, ReceiverState, SignalState};
+pub use signals::{DeliveryTaken, DeliveryTakenBy, ProbeState, ReceiverState, SignalState};
 pub use text::{Percent, Text, Time};
+pub use timeline::{Freeze, RolloutTimeline, Timeline, TimelineEvent, TimelineKind};
 
 /// Derives what every shape has.
 macro_rules! shape {

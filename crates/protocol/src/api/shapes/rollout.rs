@@ -1,14 +1,14 @@
 //! A rollout as the API shows it.
 
 use tidegate_decide::judge::{Figure, Verdict};
+use tidegate_model::calendar::Window;
 use tidegate_model::live::Phase;
 use tidegate_model::plan::Advance;
 use tidegate_model::plan::words::Severity;
-use tidegate_model::weekly::Weekly;
 use tidegate_model::{Duration, Name};
 
 use super::others::{ConfigFault, HeldList};
-use super::signals::{ReceiverState, SignalState};
+use super::signals::{ProbeState, ReceiverState, SignalState};
 use super::text::readable;
 use super::vocabulary::{BlockedBy, ChecklistOf, CommandName, RefusalCode, ScheduledCommand, UnconditionalCommand};
 use super::{Percent, Text, Time, shape};
@@ -62,6 +62,9 @@ shape! {
         /// nothing waits for them. Absent for none.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub to_send: Vec<Item>,
+        /// The versions of new that have answered in the last half a minute, where they are several: one is being deployed.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub versions: Vec<String>,
         /// The bake time of the current stage.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub hold: Option<Hold>,
@@ -83,7 +86,7 @@ shape! {
         pub advance: Text<Advance>,
         /// When nothing advances. Rolling back always works.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        pub freeze: Vec<Text<Weekly>>,
+        pub freeze: Vec<Text<Window>>,
         /// It waits until these rollouts have ended.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub after: Vec<Text<Name>>,
@@ -99,6 +102,9 @@ shape! {
         pub signals: Vec<SignalState>,
         /// Where other tools deliver what becomes signals.
         pub receivers: Vec<ReceiverState>,
+        /// The plan's probes, each on each of its sides, with what came of the last one. Absent for none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub probes: Vec<ProbeState>,
         /// Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that
         /// were never reported.
         #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -145,6 +151,9 @@ shape! {
         /// Present and true once its last stage is over, so that rollouts that come after it may go.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         pub ended: bool,
+        /// The version of new that answers, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub version: Option<String>,
         /// The edit by hand in KV that was adopted last.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub kv: Option<Adopted>,
@@ -179,7 +188,10 @@ shape! {
         pub owner: Option<Text<Name>>,
         /// When it may be entered.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        pub enter: Vec<Text<Weekly>>,
+        pub enter: Vec<Text<Window>>,
+        /// Before this it is not entered.
+        #[serde(skip_serializing_if = "Time::is_unknown")]
+        pub not_before: Time,
         /// What has to be true before it is left.
         pub gates: Vec<Gate>,
         /// Guards leaving the stage.
@@ -289,9 +301,30 @@ shape! {
     pub struct Item {
         /// The text of the item.
         pub item: String,
-        /// Absent while it is open.
+        /// Absent while it is open: while fewer have ticked it than it asks for.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub approved: Option<Approved>,
+        /// Who has ticked it so far, where it asks for several people. Absent for none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub approvals: Vec<Approved>,
+        /// How many different people it asks for; absent for one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub needed: Option<u8>,
+        /// Who sees to it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub owner: Option<String>,
+        /// The role that alone may tick it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub role: Option<Text<Name>>,
+        /// By when, as the plan has it: a day, a time, or around a stage's entry.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub due: Option<String>,
+        /// A remark.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub note: Option<String>,
+        /// Where to look.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub link: Option<String>,
     }
 }
 
