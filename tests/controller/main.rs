@@ -12,6 +12,7 @@
 
 mod adoption;
 mod crashes;
+mod errands;
 mod isolates;
 mod kept;
 mod outbox;

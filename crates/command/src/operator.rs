@@ -54,6 +54,18 @@ pub struct StatusArguments {
 }
 
 #[derive(Args)]
+pub struct StatusOnceArguments {
+    /// The rollout [default: all]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Option<Name>,
+    /// For scripts: also tell by the exit code. 0: goes on or is done; 3: rolled back or killed; 4: waits for a person
+    #[arg(long)]
+    pub check: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args)]
 pub struct HistoryArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
@@ -64,6 +76,9 @@ pub struct HistoryArguments {
     /// Verify the hash chain of the whole history: nothing missing, changed or added
     #[arg(long)]
     pub verify: bool,
+    /// Print the whole history as JSON lines (NDJSON), oldest first, each entry as it was hashed
+    #[arg(long, conflicts_with_all = ["verify", "limit"])]
+    pub export: bool,
     #[command(flatten)]
     pub connection: Connection,
 }

@@ -72,6 +72,8 @@ fn because(command: &Command, cause: Option<&EntryCause>, reason: &str) -> Strin
         Some(EntryCause::Schedule { stage, hold, after }) => {
             scheduled(command, stage.as_deref(), hold.as_deref(), &after.join(", "))
         }
+        Some(EntryCause::Hook { hook, said }) if said.is_empty() => format!("the hook `{hook}` says stop"),
+        Some(EntryCause::Hook { hook, said }) => format!("the hook `{hook}` says stop: {said}"),
         _ if matches!(command, Command::Apply { .. }) => "a plan was applied".to_owned(),
         _ => String::new(),
     }

@@ -3,13 +3,17 @@
 use fnv::FnvHashMap;
 
 use super::evidence_history::EvidenceHistory;
+use super::hooks::Hooks;
 use super::judge::metrics_view::MetricsView;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Judge};
+use super::probes::Probes;
+use super::rollout::Noticed;
 use super::series::{FRUGALITY_MAX, Series};
 use super::signals::Signals;
-use super::sources::Sources;
+use super::sources::{self, Sources};
 use super::versions::Versions;
+use super::{hooks, probes};
 use tidegate_model::measured::{SlicedCounts, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
@@ -29,6 +33,10 @@ pub struct RolloutMetrics {
     pub sources: Sources,
     /// Which versions of new answer.
     pub versions: Versions,
+    /// What was last seen of the plan's probes.
+    pub probes: Probes,
+    /// What the plan's hooks have said.
+    pub hooks: Hooks,
     /// What the judge remembers.
     pub judge: Judge,
     /// The last look.
@@ -82,6 +90,14 @@ impl RolloutMetrics {
         };
         let evaluation = self.judge.evaluate(&mut metrics_view, &arrived);
         self.last.insert(evaluation)
+    }
+
+    /// What is wrong with the receivers, sources, probes and hooks of a plan.
+    pub fn faults(&self, plan: &Plan, record: &Record, now: Instant) -> Vec<Noticed> {
+        let mut faults = sources::faults(plan, &self.sources, &self.signals, now);
+        faults.extend(probes::faults(plan, &self.probes));
+        faults.extend(hooks::faults(plan, record, &self.hooks));
+        faults
     }
 
     /// Takes note of how the evidence goes, for those who want to see it.

@@ -333,6 +333,7 @@ mod tests {
             faults: vec![("stage/shop".into(), "odd".into())],
             lists: vec![("beta".into(), 2)],
             messages: Some(7),
+            versions: Vec::new(),
             relay: Some(Relayed { isolates: 9, behind: vec![("shop".into(), 8, 2)], digest: u64::MAX }),
             batch: Some(batch),
             unreadable: None,

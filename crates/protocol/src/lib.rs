@@ -16,6 +16,7 @@ pub mod cookie;
 pub mod cookieless;
 pub mod decision;
 pub mod diversion;
+pub mod errand;
 pub mod exchange;
 pub mod exposure;
 pub mod facts;

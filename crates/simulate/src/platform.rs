@@ -131,8 +131,8 @@ impl Platform {
     }
 
     /// A signal is reported.
-    pub fn report(&mut self, key: &Name, name: &Name, value: f64, now: Instant) {
-        self.handle(Input::Signal(key.clone(), Reported { name: name.to_string(), value }), now);
+    pub fn report(&mut self, key: &Name, name: &str, value: f64, now: Instant) {
+        self.handle(Input::Signal(key.clone(), Reported { name: name.to_owned(), value }), now);
     }
 
     /// The isolate sends what it has counted, and what is wrong with its configuration.
@@ -187,6 +187,7 @@ impl Platform {
                     | Effect::WakeAt(_)
                     | Effect::Log(_)
                     | Effect::Fetch(_)
+                    | Effect::Errand(_)
                     | Effect::Push(..)
                     | Effect::Send(_)
                     | Effect::Try(_) => {}

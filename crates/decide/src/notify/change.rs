@@ -120,7 +120,7 @@ impl Telling<'_> {
         match &self.entry.command {
             Command::Rollback(_) => Some(self.taken_back()),
             // What a guardrail sets is less.
-            Command::Set(_) | Command::Pause if self.is_guardrail() => Some(self.taken_back()),
+            Command::Set(_) | Command::Pause if self.is_guardrail() || self.is_hook() => Some(self.taken_back()),
             Command::Kill(cause) => Some(self.killed(cause)),
             Command::Revive(_) if !live.killed => {
                 let what = format!("{key} was revived{}: {}", self.by(), words.place());
@@ -173,6 +173,10 @@ impl Telling<'_> {
 
     fn is_guardrail(&self) -> bool {
         matches!(self.entry.cause, Some(EntryCause::Guardrail { .. }))
+    }
+
+    fn is_hook(&self) -> bool {
+        matches!(self.entry.cause, Some(EntryCause::Hook { .. }))
     }
 
     /// ` by ana`; nothing of what the plan's schedule does.

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod in_app;
 pub mod limits;
 pub mod messages;
+pub mod probe;
 pub mod read;
 pub mod receiver;
 pub mod rules;
@@ -40,6 +41,7 @@ pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
 pub use in_app::{InApp, InAppKind, ShownTo};
 pub use messages::{Digest, Links, Notice, Role};
+pub use probe::{Hook, Probe};
 pub use receiver::Receiver;
 pub use signal::Signal;
 pub use stage::{Gate, Guardrail, Risk, Stage};
@@ -97,6 +99,12 @@ pub struct Plan {
     /// Where other tools send what becomes signals.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub receivers: Table<Receiver>,
+    /// Pages that the controller asks for again and again.
+    #[serde(rename = "probe", skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
+    /// What is asked before a stage is entered, or left.
+    #[serde(rename = "hook", skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
     /// Who is who.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub roles: Table<Role>,
@@ -204,6 +212,11 @@ impl Plan {
     /// Whether this is a flag: assigned and told to the upstream, but routing nothing.
     pub fn is_flag(&self) -> bool {
         self.upstreams.is_none()
+    }
+
+    /// The probe called `name`.
+    pub fn probe(&self, name: &str) -> Option<&Probe> {
+        self.probes.iter().find(|probe| probe.name.as_str() == name)
     }
 
     /// The index of the stage called `name`.

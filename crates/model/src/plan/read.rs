@@ -7,6 +7,7 @@ use self::messages::{checklist, digest, links, notice, role};
 use self::requests::{failures, identity, path_rule, robots, upstreams};
 use super::channel::read as channel;
 use super::fields::Reader;
+use super::probe::{hook, probe};
 use super::receiver::receiver;
 use super::signal::signal;
 use super::stage::{Escalation, Gate, Guardrail, Risk, Stage};
@@ -119,6 +120,8 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         groups: f.optional(r, "groups", |r, node| r.table(node, group)).unwrap_or_default(),
         signals: f.optional(r, "signals", |r, node| r.table(node, signal)).unwrap_or_default(),
         receivers: f.optional(r, "receivers", |r, node| r.table(node, receiver)).unwrap_or_default(),
+        probes: f.optional(r, "probe", |r, node| r.list(node, probe)).unwrap_or_default(),
+        hooks: f.optional(r, "hook", |r, node| r.list(node, hook)).unwrap_or_default(),
         roles: f.optional(r, "roles", |r, node| r.table(node, role)).unwrap_or_default(),
         start: f.optional(r, "start", point_in_time),
         checklist: f.optional(r, "checklist", checklist).unwrap_or_default(),

@@ -5,6 +5,7 @@ mod channels;
 mod checklists;
 mod messages;
 mod names;
+mod probes;
 mod receivers;
 mod requests;
 pub mod safety;
@@ -54,6 +55,7 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     messages::check(&mut rules, &known);
     checklists::check(&mut rules, &known);
     receivers::check(&mut rules, &known);
+    probes::check(&mut rules, &known);
     rules.numbers();
     rules.faults
 }
@@ -350,6 +352,17 @@ impl<'a> Rules<'a> {
                 let near = if self.faults.are_few() { nearest(name.as_str(), plan.signals.names()) } else { None };
                 let help = near.map_or_else(
                     || format!("declare it in [signals.{name}] with `kind = \"count\"` or `\"gauge\"`"),
+                    |known| format!("did you mean `{known}`?"),
+                );
+                self.unwise(steps, format!("`{}` is not measured", term.metric), help);
+            }
+            if let Metric::Probe(name) = &term.metric
+                && !known.probes.contain(name.as_str())
+            {
+                let names = plan.probes.iter().map(|own| own.name.as_str());
+                let near = if self.faults.are_few() { nearest(name.as_str(), names) } else { None };
+                let help = near.map_or_else(
+                    || format!("add [[probe]] with `name = \"{name}\"` and `new` among `on`"),
                     |known| format!("did you mean `{known}`?"),
                 );
                 self.unwise(steps, format!("`{}` is not measured", term.metric), help);

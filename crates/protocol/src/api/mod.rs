@@ -35,6 +35,8 @@ pub const PREFIX: &str = "/_tidegate/api/";
 pub const EXPOSITION: &str = "/_tidegate/metrics";
 /// The longest body of a set of plans, in bytes.
 pub const PLANS_BYTES_MAX: u32 = 1 << 20;
+/// The longest body of a backup, in bytes: what a call to the controller can carry.
+pub const BACKUP_BYTES_MAX: u32 = 24 << 20;
 /// The longest body of anything else, in bytes.
 pub const BODY_BYTES_MAX: u32 = 64 << 10;
 
@@ -237,6 +239,8 @@ pub enum Route {
     ChannelTest(String),
     /// `plans`
     Plans,
+    /// `backup`
+    Backup,
     /// `assign`
     Assign,
     /// `openapi.json`
@@ -272,6 +276,7 @@ impl Route {
             ["outbox", id, "retry"] => (Self::OutboxRetry((*id).to_owned()), "POST"),
             ["channels", name, "test"] => (Self::ChannelTest((*name).to_owned()), "POST"),
             ["plans"] => (Self::Plans, "GET, HEAD, PUT"),
+            ["backup"] => (Self::Backup, "GET, HEAD, PUT"),
             ["assign"] => (Self::Assign, "GET, HEAD"),
             ["openapi.json"] => (Self::Description, "GET, HEAD"),
             _ if path == EXPOSITION => (Self::Exposition, "GET, HEAD"),
@@ -291,6 +296,7 @@ impl Route {
         match self {
             _ if matches!(method, "GET" | "HEAD") => None,
             Self::Plans => Some(PLANS_BYTES_MAX),
+            Self::Backup => Some(BACKUP_BYTES_MAX),
             _ => Some(BODY_BYTES_MAX),
         }
     }

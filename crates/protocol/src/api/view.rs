@@ -1,6 +1,7 @@
 //! A rollout as the API shows it: where it stands, what happens next, what stands in its way, and
 //! what may be asked of it now.
 
+mod probes;
 mod signals;
 pub mod timeline;
 
@@ -21,7 +22,6 @@ use tidegate_decide::offers::NotNow;
 use tidegate_decide::reports::never_reported;
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_decide::schedule::{Blocker, Next};
-use tidegate_decide::sources::faults;
 use tidegate_decide::transition::Refusal;
 use tidegate_model::Instant;
 use tidegate_model::Name;
@@ -67,7 +67,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
     let judgements = last.map_or(&[][..], |evaluation| &evaluation.guardrails);
     let metrics = deployment.metrics.get(&plan.key);
     let silent_names = never_reported(plan, metrics);
-    let sources = metrics.map_or_else(Vec::new, |metrics| faults(plan, &metrics.sources, &metrics.signals, now));
+    let sources = metrics.map_or_else(Vec::new, |metrics| metrics.faults(plan, record, now));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     let is_its_list = |list: &&HeldList| plan.groups.get(&list.group).is_some_and(|group| group.kv);
     let channels = present.channels.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
@@ -108,6 +108,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).chain(&sources).map(fault).collect(),
         signals: signals::signals(plan, metrics, now),
         receivers: signals::receivers(plan, metrics, now),
+        probes: probes::probes(plan, metrics, record, now),
         silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
         never_reported: silent_names.iter().map(ToString::to_string).collect(),
         lists: present.lists.iter().filter(is_its_list).map(list).collect(),

@@ -34,7 +34,7 @@ pub use rollout::{
     Adopted, Approved, Blocker, Checklist, Gate, Guardrail, Hold, Item, Judgement, Next, NotNow, Published, Reach,
     Rollout, Rollouts, StageView, State, Term,
 };
-pub use signals::{DeliveryTaken, DeliveryTakenBy, ReceiverState, SignalState};
+pub use signals::{DeliveryTaken, DeliveryTakenBy, ProbeState, ReceiverState, SignalState};
 pub use text::{Percent, Text, Time};
 pub use timeline::{Freeze, RolloutTimeline, Timeline, TimelineEvent, TimelineKind};
 

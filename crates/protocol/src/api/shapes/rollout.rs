@@ -8,7 +8,7 @@ use tidegate_model::plan::words::Severity;
 use tidegate_model::{Duration, Name};
 
 use super::others::{ConfigFault, HeldList};
-use super::signals::{ReceiverState, SignalState};
+use super::signals::{ProbeState, ReceiverState, SignalState};
 use super::text::readable;
 use super::vocabulary::{BlockedBy, ChecklistOf, CommandName, RefusalCode, ScheduledCommand, UnconditionalCommand};
 use super::{Percent, Text, Time, shape};
@@ -102,6 +102,9 @@ shape! {
         pub signals: Vec<SignalState>,
         /// Where other tools deliver what becomes signals.
         pub receivers: Vec<ReceiverState>,
+        /// The plan's probes, each on each of its sides, with what came of the last one. Absent for none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub probes: Vec<ProbeState>,
         /// Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that
         /// were never reported.
         #[serde(skip_serializing_if = "Vec::is_empty")]
