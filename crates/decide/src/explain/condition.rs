@@ -46,8 +46,6 @@ pub fn metric(metric: &Metric) -> String {
         Metric::Requests => "the number of requests".to_owned(),
         Metric::Rescued => "the number of requests that legacy answered in new's place".to_owned(),
         Metric::Subjects => "the number of users on new".to_owned(),
-        Metric::Sessions => "the number of sessions on new".to_owned(),
-        Metric::ErrorsPerSession => "the failed requests of a session".to_owned(),
         Metric::Share => "the share of users on new".to_owned(),
         Metric::Adoption => "the share of all users who have used what is new".to_owned(),
         Metric::JsErrorRate => "the share of page views with a JavaScript error".to_owned(),
