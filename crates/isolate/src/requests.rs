@@ -30,6 +30,7 @@ use tidegate_protocol::page::is_blank;
 use tidegate_protocol::preview::{self, PreviewKey};
 use tidegate_protocol::robots::Robots;
 use tidegate_protocol::step::{Remark, Step, Which};
+use tidegate_protocol::visit::{Given, Told, VisitKey};
 
 /// At most so many requests are in flight in one isolate; workerd itself allows far fewer. One that was cancelled
 /// never completes, so the oldest is evicted.
@@ -119,6 +120,7 @@ pub(super) struct RequestFacts<'a, P> {
     clients: &'a Clients,
     previews: Option<&'a PreviewKey>,
     choices: Option<&'a ChoiceKey>,
+    visits: Option<&'a VisitKey>,
     now_ms: f64,
 }
 
@@ -145,6 +147,14 @@ impl<P: Platform> Facts for RequestFacts<'_, P> {
 
     fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {
         preview::chosen(cookies, rollout, host, self.previews?, self.now_ms / 1_000.0)
+    }
+
+    fn visit(&self, cookies: &str, rollout: &str, host: &str) -> Option<Told> {
+        self.visits?.told(cookies, rollout, host, self.now_ms / 1_000.0)
+    }
+
+    fn renewed(&self, told: Option<&Told>, given: &Given<'_>) -> Option<String> {
+        self.visits?.renewed(told, given, self.now_ms / 1_000.0)
     }
 
     fn choice(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {
@@ -244,9 +254,10 @@ impl Isolate {
         platform: &'a P,
         now_ms: f64,
     ) -> RequestFacts<'a, P> {
-        let Settings { previews, choices, .. } = &self.setup.settings;
-        let (previews, choices) = (previews.as_ref(), choices.as_ref());
-        RequestFacts { request, platform, tokens: &self.tokens, clients: &self.clients, previews, choices, now_ms }
+        let Settings { previews, choices, visits, .. } = &self.setup.settings;
+        let (previews, choices, visits) = (previews.as_ref(), choices.as_ref(), visits.as_ref());
+        let (tokens, clients) = (&self.tokens, &self.clients);
+        RequestFacts { request, platform, tokens, clients, previews, choices, visits, now_ms }
     }
 
     /// Where a request goes that no rollout takes.
