@@ -36,6 +36,10 @@ function cookiesSet(head) {
 
 class Connection {
   #received = null;
+  /** @type {(head: string) => void} */
+  resolve;
+  /** @type {(error: Error) => void} */
+  reject;
 
   constructor(port) {
     this.port = port;

@@ -39,7 +39,14 @@ fn z_score(seen: &Window) -> f64 {
 
 #[test]
 fn of_a_thousand_harmless_ramps_looked_at_every_ten_seconds_hardly_any_is_rolled_back() {
-    let site = Site { kind: Kind::Independent, subjects: 2_000, exposures_per_minute: 6_000.0, rate: 0.01 };
+    let site = Site {
+        kind: Kind::Independent,
+        subjects: 2_000,
+        exposures_per_minute: 6_000.0,
+        rate: 0.01,
+        churn: 0.0,
+        is_proportional: false,
+    };
     let told = yes(&runs(1_000, |seed| {
         let mut traffic = Traffic::new(site, 0.01, seed);
         let mut comparison = Comparison::worse(1.0);
@@ -94,7 +101,7 @@ fn the_plain_evidence_finds_what_it_should_as_soon_as_it_should() {
 /// Harmless releases of six hours, looked at every minute: how many of the comparisons roll back, and
 /// how many of the same evidence without regard to clusters.
 fn clustered(kind: Kind, subjects: usize, share: f64, count: u64) -> [usize; 2] {
-    let site = Site { kind, subjects, exposures_per_minute: 6_000.0, rate: 0.01 };
+    let site = Site { kind, subjects, exposures_per_minute: 6_000.0, rate: 0.01, churn: 0.0, is_proportional: false };
     yes(&runs(count, |seed| {
         let mut traffic = Traffic::new(site, share, seed);
         let (mut comparison, mut bare) = (Comparison::worse(1.0), Evidence::restarting(1.0));
@@ -125,7 +132,14 @@ fn errors_that_cluster_by_user_roll_hardly_anything_back() {
 
 #[test]
 fn a_release_that_turns_bad_after_a_day_is_found_although_some_users_are_always_in_trouble() {
-    let site = Site { kind: Kind::Persistent, subjects: 100_000, exposures_per_minute: 6_000.0, rate: 0.01 };
+    let site = Site {
+        kind: Kind::Persistent,
+        subjects: 100_000,
+        exposures_per_minute: 6_000.0,
+        rate: 0.01,
+        churn: 0.0,
+        is_proportional: false,
+    };
     let mut delays = runs(10, |seed| {
         let mut traffic = Traffic::new(site, 0.05, seed);
         let mut comparison = Comparison::worse(1.0);
@@ -156,7 +170,14 @@ fn first_failures(site: Site, share: f64, ratio: f64, minutes: u32, seed: u64) -
 
 #[test]
 fn first_failures_show_a_doubling_where_few_subjects_cause_most_errors_and_nothing_where_there_is_nothing() {
-    let site = Site { kind: Kind::Persistent, subjects: 20_000, exposures_per_minute: 6_000.0, rate: 0.01 };
+    let site = Site {
+        kind: Kind::Persistent,
+        subjects: 20_000,
+        exposures_per_minute: 6_000.0,
+        rate: 0.01,
+        churn: 0.0,
+        is_proportional: false,
+    };
     let harmless = runs(200, |seed| first_failures(site, 0.05, 1.0, 360, seed)).into_iter().flatten().count();
     assert!(harmless <= 2, "{harmless} of 200");
     let mut delays: Vec<u32> =
