@@ -22,6 +22,7 @@ mod races;
 mod reach;
 mod receivers;
 mod relays;
+mod scale;
 mod schedule;
 mod schema;
 mod sources;
