@@ -23,6 +23,7 @@ mod races;
 mod reach;
 mod receivers;
 mod relays;
+mod scale;
 mod schedule;
 mod schema;
 mod sources;
