@@ -75,7 +75,9 @@ async function use(given) {
         .filter(Boolean)
         .map((line) => line.split(/=(.*)/s).slice(0, 2)),
     );
-    const own = Object.fromEntries(Object.entries(step.env ?? {}).map(([name, text]) => [name, evaluated(text, inputs)]));
+    const own = Object.fromEntries(
+      Object.entries(step.env ?? {}).map(([name, text]) => [name, evaluated(text, inputs)]),
+    );
     const env = {
       PATH: process.env.PATH,
       HOME: temp,
