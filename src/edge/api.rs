@@ -40,6 +40,7 @@ pub fn admitted(request: &AdminRequest<'_>) -> Result<(Person, Option<u64>), Pro
 pub async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Problem> {
     let (person, _) = admitted(request)?;
     let route = Route::find(&request.method, path)?;
+    route.admits(&person)?;
     let body = match route.body_bytes_max(&request.method) {
         Some(bytes_max) => request.body(bytes_max).await?,
         None => String::new(),

@@ -11,6 +11,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod adoption;
+mod backup;
 mod bins;
 mod crashes;
 mod errands;
