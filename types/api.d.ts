@@ -935,7 +935,7 @@ export type Plan = {
   /** When it starts by itself, after the checklist. */
   start?: string;
   /** Before the start. */
-  checklist?: string[];
+  checklist?: ChecklistItem[];
   /** Who takes the next step. */
   advance?: 'auto' | 'manual';
   /** When nothing advances. */
@@ -962,7 +962,7 @@ export type Plan = {
     legacy: Name;
   };
   /** The checklist after a rollback. */
-  after_rollback?: string[];
+  after_rollback?: ChecklistItem[];
   notes?: string[];
   /** Where messages go: one of `slack`, `teams`, `webhook`, `pager` as `secret:NAME`, or `email`. */
   channels?: Record<string, Record<string, string>>;
@@ -1055,12 +1055,14 @@ export type Stage = {
   groups?: Name[];
   hold?: Duration;
   enter?: Window[];
+  /** Before this it is not entered. */
+  not_before?: string;
   owner?: Name;
   /** `15m until 8h`, or `1h` for the rest. */
   checkins?: string[];
   /** Conditions. */
   gates?: string[];
-  checklist?: string[];
+  checklist?: ChecklistItem[];
   notes?: string[];
 };
 
@@ -1739,4 +1741,28 @@ export type NotRetried = {
   id: string;
   /** Why not. */
   why: string;
+};
+
+/** An item of a checklist: a text, or a text and what else is known of it. */
+export type ChecklistItem =
+  | string
+  | {
+      /** Names the item. */
+      text: string;
+      /** Who sees to it: a role, or a person. */
+      owner?: string;
+      /** The role that alone may tick it. */
+      role?: Name;
+      /** By when: `2026-12-01`, or a stage, `start` or `end` with an offset such as `-1d`. */
+      due?: string;
+      note?: string;
+      link?: string;
+      /** How many different people have to tick it. */
+      approvals?: number;
+    };
+
+export type FreezeWanted = {
+  /** None lifts it. */
+  freeze: Window[];
+  reason?: Reason;
 };

@@ -10,6 +10,7 @@ use tidegate_protocol::api::local::{Explaining, Linking};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
 use tidegate_protocol::api::{Call, EXPOSITION, Reply, Route, reported_on};
+use tidegate_protocol::feed;
 
 /// Under this name the entry hands over the API's description.
 const DESCRIPTION: &str = "OPENAPI";
@@ -70,6 +71,10 @@ pub async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Pro
                 if_match: request.header("if-match"),
                 key: request.header("idempotency-key"),
                 origin: Some(request.address.origin()),
+                feed: isolate::with(|isolate| {
+                    let own = feed::shown_by(path).zip(isolate.settings().feeds.as_ref());
+                    own.map(|(rollout, key)| key.address(&request.address.origin(), rollout))
+                }),
                 console_host: request.text("CONSOLE_HOST"),
                 body,
                 ..Call::default()
@@ -77,6 +82,17 @@ pub async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Pro
             ask(request, &Asking::new(&route, person, call)).await
         }
     }
+}
+
+/// Answers a calendar, whose address is signed.
+///
+/// # Errors
+/// When it is not, or there is no answer.
+pub async fn calendar(request: &AdminRequest<'_>, name: &str) -> Result<Reply, Problem> {
+    let call =
+        isolate::with(|isolate| isolate.settings().feeds.as_ref().and_then(|key| key.call(name, request.query())));
+    let call = call.ok_or_else(|| Problem::not_found(request.address.path))?;
+    ask(request, &Asking::delivery(call)).await
 }
 
 /// Asks the controller.

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, join_all, select, try_join_all};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use worker::kv::KvError;
@@ -22,8 +22,8 @@ use worker::{Delay, Env};
 use super::storage::ObjectStorage;
 use super::{clock, glue, log, messages, relay};
 use tidegate_controller::{
-    Controller, Delivered, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, Outgoing, Publication, PublicationStep,
-    ReadKv, Trial,
+    Controller, Delivered, Effect, Errand, Fetch, Fetched, Input, KvTexts, KvWrite, Outgoing, Publication,
+    PublicationStep, ReadKv, Trial,
 };
 use tidegate_model::Instant;
 use tidegate_model::plan::signal::Address;
@@ -149,6 +149,7 @@ fn handle(object: &Rc<Object>, input: Input) -> Result<Outcome, JsValue> {
             Effect::Answer(answer) => outcome.answer = Some(answer),
             Effect::Reply(reply) => outcome.reply = Some(reply),
             Effect::ReadKv(read) => outcome.read = Some(read),
+            Effect::Errand(errand) => object.in_background(run_errand(Rc::clone(object), errand)),
             Effect::Fetch(fetch) => object.in_background(ask_source(Rc::clone(object), fetch)),
             Effect::Publish(publication) => object.in_background(publish(Rc::clone(object), publication)),
             Effect::Push(places, text) => relay::push(object, &places, &text),
@@ -222,6 +223,16 @@ async fn read_late(object: Rc<Object>, mut read: ReadKv, mut reading: Reading) {
 async fn ask_source(object: Rc<Object>, fetch: Fetch) {
     let answer = answer_of(&object.env, &fetch).await;
     handle_alone(&object, Input::Fetched(Fetched { fetch, answer }));
+}
+
+/// Runs an errand, and hands in what comes of it.
+async fn run_errand(object: Rc<Object>, errand: Errand) {
+    let text = |name: &str| glue::text(&object.env, name).filter(|value| !value.trim().is_empty());
+    let answer = match errand.request(&text, clock::now()) {
+        Ok(request) => messages::ask(&object.env, &request).await,
+        Err(why) => Err(why),
+    };
+    handle_alone(&object, Input::Returned(Box::new(errand), answer));
 }
 
 async fn answer_of(env: &Env, fetch: &Fetch) -> Result<(u16, String), String> {
@@ -311,12 +322,10 @@ fn texts(env: &Env, keys: &[String]) -> Reading {
     let (env, keys) = (env.clone(), keys.to_vec());
     Box::pin(async move {
         let kv = env.kv(ROLLOUTS).map_err(|error| error.to_string())?;
-        let mut texts = HashMap::with_capacity(keys.len());
-        for chunk in keys.chunks(KEYS_MAX) {
-            let found = kv.get_bulk(chunk).cache_ttl(CACHE_S).text().await.map_err(said)?;
-            texts.extend(found.into_iter().filter_map(|(key, text)| Some((key, text?))));
-        }
-        Ok(texts)
+        // At once: a thousand rollouts are twenty reads, and a command may wait for them.
+        let reads = keys.chunks(KEYS_MAX).map(|chunk| kv.get_bulk(chunk).cache_ttl(CACHE_S).text());
+        let found = try_join_all(reads).await.map_err(said)?;
+        Ok(found.into_iter().flatten().filter_map(|(key, text)| Some((key, text?))).collect())
     })
 }
 

@@ -76,6 +76,9 @@ pub struct System {
     pub counted: HashMap<String, Counts>,
     /// What the controller has got, by isolate and number, and whether it has acknowledged that.
     pub batches: HashMap<(String, u64), (Counts, bool)>,
+    /// How many answers acknowledged a batch: of relays, and of the controller.
+    pub relayed: u64,
+    pub direct: u64,
     pub trace: VecDeque<String>,
     seed: u64,
 }
@@ -102,6 +105,8 @@ impl System {
             acted_by: HashMap::new(),
             counted: HashMap::new(),
             batches: HashMap::new(),
+            relayed: 0,
+            direct: 0,
             trace: VecDeque::new(),
             seed,
         };
@@ -289,6 +294,7 @@ impl System {
         ));
         self.push();
         if let Some(answer) = answer {
+            self.direct += u64::from(answer.acknowledged.is_some() && matches!(caller, Caller::Isolate(..)));
             self.answer(caller, Ok(answer));
         }
     }
@@ -319,7 +325,11 @@ impl System {
     fn carry_out(&mut self, place: Place, outside: Vec<Outside>) {
         for own in outside {
             match own {
-                Outside::Answer(caller, outcome) => self.answer(caller, outcome),
+                Outside::Answer(caller, outcome) => {
+                    let has_acknowledged = outcome.as_ref().is_ok_and(|answer| answer.acknowledged.is_some());
+                    self.relayed += u64::from(has_acknowledged && matches!(caller, Caller::Isolate(..)));
+                    self.answer(caller, outcome);
+                }
                 Outside::Ask(receiver, caller, text) => {
                     self.carry(receiver, &caller, &text);
                     if let Caller::Relay(_, life, id) = caller {

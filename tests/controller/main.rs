@@ -11,10 +11,13 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod adoption;
+mod bins;
 mod crashes;
+mod errands;
 mod isolates;
 mod kept;
 mod outbox;
+mod papers;
 mod people;
 mod races;
 mod reach;
@@ -24,6 +27,7 @@ mod schedule;
 mod schema;
 mod sources;
 mod sqlite;
+mod versions;
 mod whole;
 mod world;
 

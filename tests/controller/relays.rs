@@ -30,7 +30,7 @@ pub enum Outside {
 
 /// One relay.
 pub struct Object {
-    place: Place,
+    pub place: Place,
     relay: Relay,
     pub database: Sqlite,
     pub life: u32,
@@ -129,6 +129,14 @@ impl Object {
         self.relay = Relay::default();
         self.held.clear();
         self.asks.clear();
+    }
+
+    /// Whether it has brought anything up, or tried to.
+    pub fn has_sent(&self) -> bool {
+        self.ids > 0
+            && self.database.number("SELECT COUNT(*) FROM relay_batches", &[])
+                + self.database.number("SELECT value FROM relay_numbers WHERE name = 'gone'", &[])
+                > 0
     }
 
     /// What it has stored and may not have brought up: requests by rollout.

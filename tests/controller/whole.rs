@@ -69,7 +69,12 @@ impl Life {
         system.network = network;
         let kv = &mut system.world.kv;
         (kv.stale_ms, kv.jitter_ms, kv.fail_rate, kv.late_rate) = (stale_ms, jitter_ms, fail_rate, late_rate);
-        Self { system, calls: Vec::new(), called: 0, edits: Vec::new(), keys: HashMap::new() }
+        let has_relays = system.world.dice.u32(0..4) > 0;
+        let mut life = Self { system, calls: Vec::new(), called: 0, edits: Vec::new(), keys: HashMap::new() };
+        if has_relays {
+            life.move_isolates();
+        }
+        life
     }
 
     fn key(&mut self) -> &'static str {
@@ -96,8 +101,8 @@ impl Life {
                 self.system.note(format!("{name} begins"));
             }
             76..=77 => self.fail(),
-            78 => self.fail_a_relay(),
-            79 => self.move_isolates(),
+            78..=81 => self.fail_a_relay(),
+            82 => self.move_isolates(),
             _ => {
                 let ms = self.system.world.dice.i64(0..4_000);
                 self.system.pass(ms);
@@ -340,8 +345,34 @@ impl Life {
     }
 }
 
-/// One life; how often the controller died or its storage refused.
-fn live(seed: u64) -> u32 {
+/// What the faults of lives met.
+#[derive(Clone, Copy, Default)]
+struct Met {
+    /// How often the controller died or its storage refused.
+    controller: u64,
+    /// The same of relays.
+    relays: u64,
+    /// Batches that isolates had acknowledged by relays, and those by the controller itself.
+    relayed: u64,
+    direct: u64,
+    /// The most levels of relays that a batch went through.
+    levels: u8,
+}
+
+impl Met {
+    fn and(self, other: Self) -> Self {
+        Self {
+            controller: self.controller + other.controller,
+            relays: self.relays + other.relays,
+            relayed: self.relayed + other.relayed,
+            direct: self.direct + other.direct,
+            levels: self.levels.max(other.levels),
+        }
+    }
+}
+
+/// One life.
+fn live(seed: u64) -> Met {
     let mut life = Life::begin(seed);
     for step in 0..STEPS {
         life.act();
@@ -362,22 +393,36 @@ fn live(seed: u64) -> u32 {
     }
     life.verify_nothing_is_left();
     life.verify_counts(true);
-    let world = &life.system.world;
+    let (world, relays) = (&life.system.world, life.system.relays.values());
     assert!(world.now() > Instant::from_epoch_ms(crate::world::START_MS));
-    world.crashes + world.database.faults
+    Met {
+        controller: u64::from(world.crashes + world.database.faults),
+        relays: relays.clone().map(|relay| u64::from(relay.crashes + relay.database.faults)).sum(),
+        relayed: life.system.relayed,
+        direct: life.system.direct,
+        levels: relays.filter(|relay| relay.has_sent()).map(|relay| relay.place.level).max().unwrap_or(0),
+    }
 }
 
 #[test]
 fn the_whole_system_keeps_its_promises_whatever_fails() {
     let lives = seeds(LIVES);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let faults: u32 = std::thread::scope(|scope| {
+    let met = std::thread::scope(|scope| {
         let workers = lives
             .chunks(lives.len().div_ceil(cores))
-            .map(|seeds| scope.spawn(|| seeds.iter().map(|seed| live(*seed)).sum::<u32>()));
-        workers.collect::<Vec<_>>().into_iter().map(|worker| worker.join().expect("its lives hold")).sum()
+            .map(|seeds| scope.spawn(|| seeds.iter().map(|seed| live(*seed)).fold(Met::default(), Met::and)));
+        let workers: Vec<_> = workers.collect();
+        workers.into_iter().map(|worker| worker.join().expect("its lives hold")).fold(Met::default(), Met::and)
     });
-    assert!(faults as usize >= lives.len(), "the lives saw {faults} faults");
+    if lives.len() > 1 {
+        let each = lives.len() as u64;
+        assert!(met.controller >= each, "the lives saw {} faults of controllers", met.controller);
+        assert!(met.relays >= each, "the lives saw {} faults of relays", met.relays);
+        assert!(met.relayed >= 20 * each, "relays acknowledged {} batches", met.relayed);
+        assert!(met.direct >= 5 * each, "controllers acknowledged {} batches", met.direct);
+        assert!(met.levels >= 3, "relays stood above each other on {} levels", met.levels);
+    }
 }
 
 /// `make soak`: lives one after the other, from `SEED` on, for so many `MINUTES`; without them until one fails.
@@ -389,7 +434,8 @@ fn soak() {
     let (begun, minutes) = (Clock::now(), number("MINUTES"));
     let mut faults = 0;
     for (lives, seed) in (1_u64..).zip(number("SEED").unwrap_or(1)..) {
-        faults += u64::from(live(seed));
+        let met = live(seed);
+        faults += met.controller + met.relays;
         if lives % 100 == 0 {
             eprintln!("{lives} lives, {faults} faults, {} s: the last seed was {seed}", begun.elapsed().as_secs());
         }

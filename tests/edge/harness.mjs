@@ -51,11 +51,16 @@ const BARE = `export default {
   },
 };`;
 
-/** Tells the controller what an isolate would. */
+/** Tells the controller what an isolate would, or a relay; many at once where the body is a list of `[relay, text]`. */
 const CLERK = `export default {
   async fetch(request, env) {
-    const controller = env.CONTROLLER.get(env.CONTROLLER.idFromName('tidegate'));
-    return new Response(await controller.flush(await request.text()));
+    const object = (name) => env.CONTROLLER.get(env.CONTROLLER.idFromName(name));
+    const flush = (relay, text) => (relay ? object(relay).relay(relay, text) : object('tidegate').flush(text));
+    const text = await request.text();
+    if (!text.startsWith('[')) return new Response(await flush(request.headers.get('tidegate-relay'), text));
+    const answers = JSON.parse(text).map(([relay, text]) =>
+      flush(relay, text).then((answer) => [answer], (error) => [null, error.message]));
+    return Response.json(await Promise.all(answers));
   },
 };`;
 
@@ -293,10 +298,15 @@ class Gate {
   /**
    * Tells the controller what an isolate would, and resolves with its answer.
    * @param {{ v?: number, isolate?: string, plans?: number, known?: any[], texts?: any[], kills?: any[], faults?: any[], lists?: any, batch?: any }} [flush]
+   * @param {string} [relay] the relay that is told instead
    */
-  async flush({ v, isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
+  async flush(
+    { v, isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {},
+    relay,
+  ) {
     const { status, text } = await this.tell(
       JSON.stringify({ v, isolate, plans, known, texts, kills, faults, lists, batch }),
+      relay,
     );
     assert.equal(status, 200, text);
     return JSON.parse(text);
@@ -305,9 +315,11 @@ class Gate {
   /**
    * The same with whatever text.
    * @param {string} body
+   * @param {string} [relay]
    */
-  tell(body) {
-    return fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body });
+  tell(body, relay) {
+    const headers = relay ? { 'tidegate-relay': relay } : {};
+    return fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', headers, body });
   }
 
   /**

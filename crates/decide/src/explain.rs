@@ -2,10 +2,16 @@
 //! change. What decides hands over values; the API answers with the sentences beside them, so that the
 //! command and the console only lay them out.
 
+mod condition;
+mod known;
 mod rollout;
+mod standing;
 
+pub use condition::{condition, metric, readable, spelled};
+pub use known::known;
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
+use self::standing::standing;
 use super::judge::words::{count, counted, evidence, short};
 use super::rollout::Order;
 use tidegate_model::Instant;
@@ -65,10 +71,13 @@ fn because(command: &Command, cause: Option<&EntryCause>, reason: &str) -> Strin
         // Whoever gives a reason says it better, and entries of before have nothing else.
         _ if !reason.is_empty() => reason.to_owned(),
         Some(EntryCause::Guardrail { condition, .. }) => format!("the guardrail `{condition}` came true"),
+        Some(EntryCause::Served { header }) => format!("its answers say so in `{header}`"),
         Some(EntryCause::Kv { key, text, found }) => kv(key, text.as_deref(), *found),
         Some(EntryCause::Schedule { stage, hold, after }) => {
             scheduled(command, stage.as_deref(), hold.as_deref(), &after.join(", "))
         }
+        Some(EntryCause::Hook { hook, said }) if said.is_empty() => format!("the hook `{hook}` says stop"),
+        Some(EntryCause::Hook { hook, said }) => format!("the hook `{hook}` says stop: {said}"),
         _ if matches!(command, Command::Apply { .. }) => "a plan was applied".to_owned(),
         _ => String::new(),
     }
@@ -112,7 +121,7 @@ pub fn figure(figure: &Figure) -> String {
             format!("{name}: {}", decided(figure))
         }
         _ => {
-            let parts = [measured(figure), tested(figure), decided(figure)];
+            let parts = [measured(figure), standing(figure), tested(figure), decided(figure)];
             parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
         }
     }

@@ -3,12 +3,19 @@
 use fnv::FnvHashMap;
 
 use super::evidence_history::EvidenceHistory;
+use super::hooks::Hooks;
+use super::judge::by_bin::rates;
 use super::judge::metrics_view::MetricsView;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Judge};
-use super::series::{FRUGALITY_MAX, Series};
+use super::past::Pasts;
+use super::probes::Probes;
+use super::rollout::Noticed;
+use super::series::{FRUGALITY_MAX, Series, minute_of};
 use super::signals::Signals;
-use super::sources::Sources;
+use super::sources::{self, Sources};
+use super::versions::Versions;
+use super::{hooks, probes};
 use tidegate_model::measured::{SlicedCounts, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
@@ -26,6 +33,14 @@ pub struct RolloutMetrics {
     pub signals: Signals,
     /// Where that comes from.
     pub sources: Sources,
+    /// Which versions of new answer.
+    pub versions: Versions,
+    /// What was last seen of the plan's probes.
+    pub probes: Probes,
+    /// What the plan's hooks have said.
+    pub hooks: Hooks,
+    /// What bins did on legacy.
+    pub pasts: Pasts,
     /// What the judge remembers.
     pub judge: Judge,
     /// The last look.
@@ -71,6 +86,7 @@ impl RolloutMetrics {
             record,
             series: &mut self.series,
             signals: &self.signals,
+            pasts: &self.pasts,
             faults,
             arrived_at: self.arrived_at,
             now,
@@ -78,7 +94,20 @@ impl RolloutMetrics {
             after: None,
         };
         let evaluation = self.judge.evaluate(&mut metrics_view, &arrived);
+        // A window is judged by what was known before it.
+        if arrived.iter().any(|(_, compared)| !compared.binned.is_empty()) {
+            self.pasts.keep(&rates(plan));
+            arrived.iter().for_each(|(_, compared)| self.pasts.take(compared, minute_of(now)));
+        }
         self.last.insert(evaluation)
+    }
+
+    /// What is wrong with the receivers, sources, probes and hooks of a plan.
+    pub fn faults(&self, plan: &Plan, record: &Record, now: Instant) -> Vec<Noticed> {
+        let mut faults = sources::faults(plan, &self.sources, &self.signals, now);
+        faults.extend(probes::faults(plan, &self.probes));
+        faults.extend(hooks::faults(plan, record, &self.hooks));
+        faults
     }
 
     /// Takes note of how the evidence goes, for those who want to see it.

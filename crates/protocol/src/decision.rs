@@ -11,7 +11,8 @@ use super::address::Address;
 use super::config::Snapshot;
 use super::facts::{Facts, Known};
 use super::identity::{self, Asking, Newcomers, Subject};
-use tidegate_decide::assign::{Assignment, Variant, Visitor, assign};
+use super::visit::{self, Given, Told};
+use tidegate_decide::assign::{Assignment, Variant, Visit, Visitor, assign};
 use tidegate_decide::compiled::GroupIndex as _;
 use tidegate_model::Name;
 use tidegate_model::plan::{Identity, Plan, Robots};
@@ -90,7 +91,7 @@ pub fn decide<F: Facts>(
         is_unmeasured: !is_person,
         flags,
         flagged,
-        cookies: deciding.cookies(),
+        cookies: deciding.cookies(number.zip(assignment)),
     }
 }
 
@@ -263,8 +264,29 @@ impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
         }
     }
 
-    fn cookies(&self) -> Vec<String> {
-        let mut cookies: Vec<String> = Vec::new();
+    /// The visit that the request is part of in a rollout.
+    fn visit(&self, number: usize) -> Option<Told> {
+        let plan = self.snapshot.catalogue.plan(number)?;
+        self.known.visit(plan.key.as_str(), self.request.address.authority)
+    }
+
+    /// The cookie by which a visit begins or goes on, where the plan wants it and one is due.
+    fn visit_cookie(&self, number: usize, assignment: Assignment) -> Option<String> {
+        let plan = self.snapshot.catalogue.plan(number).filter(|plan| plan.sticky_moves.is_some() && self.is_person)?;
+        let (destination, accept) = (self.known.header("sec-fetch-dest"), self.known.header("accept"));
+        let given = Given {
+            rollout: plan.key.as_str(),
+            host: self.request.address.authority,
+            variant: assignment.variant,
+            reason: assignment.reason,
+            asked: visit::asked(destination.as_deref(), accept.as_deref()),
+        };
+        self.request.facts.renewed(self.visit(number).as_ref(), &given)
+    }
+
+    fn cookies(&self, assigned: Option<(usize, Assignment)>) -> Vec<String> {
+        let visit = assigned.and_then(|(number, assignment)| self.visit_cookie(number, assignment));
+        let mut cookies: Vec<String> = visit.into_iter().collect();
         for (number, subject) in self.subjects.iter().enumerate() {
             if let Some(id) = subject.get().and_then(|subject| subject.cookie.as_ref())
                 && let Some(identity) = self.identity(number)
@@ -308,6 +330,15 @@ impl<F: Facts, N: Newcomers> Visitor for InRollout<'_, '_, F, N> {
     fn chosen(&self) -> Option<Variant> {
         let plan = self.deciding.snapshot.catalogue.plan(self.number)?;
         self.deciding.known.preview(plan.key.as_str(), self.deciding.request.address.authority)
+    }
+
+    fn visit(&self) -> Option<Visit> {
+        Some(self.deciding.visit(self.number)?.visit)
+    }
+
+    fn own_choice(&self) -> Option<Variant> {
+        let plan = self.deciding.snapshot.catalogue.plan(self.number)?;
+        self.deciding.known.choice(plan.key.as_str(), self.deciding.request.address.authority)
     }
 
     fn variant_in(&self, rollout: usize) -> Variant {

@@ -269,8 +269,8 @@ impl Exchange {
     /// Takes note that the client has left before any answer. It counts as abandoned unless its own body was still
     /// being sent.
     pub fn abandon(&mut self, is_sent: bool, instruments: &mut Instruments<'_>) {
-        if matches!(self.passage, Passage::Probe(_)) {
-            self.news = Some(News::ProbeLost);
+        if self.is_guarded && matches!(self.stage, Stage::First) {
+            self.news = Some(News::Left { is_probe: matches!(self.passage, Passage::Probe(_)) });
         }
         if is_sent && matches!(self.stage, Stage::First) && self.is_measured() && !self.request.is_preflight() {
             self.measured().count_abandoned(instruments.now_ms - self.started_ms, instruments);

@@ -11,7 +11,6 @@ use tidegate_model::live::Phase;
 use tidegate_model::plan::words::{Action, Moment, Sign};
 use tidegate_model::plan::{Notice, Plan, Stage};
 use tidegate_model::record::Record;
-use tidegate_model::weekly::first_moment;
 use tidegate_model::{Duration, Instant};
 
 /// A message to people.
@@ -337,8 +336,7 @@ fn expected<'a>(plan: &'a Plan, record: &Record, now: Instant) -> Vec<(&'a str, 
         Phase::Paused | Phase::RolledBack | Phase::Completed => return ahead,
     };
     for stage in rest {
-        let open = if stage.enter.is_empty() { None } else { first_moment(&stage.enter, at.as_epoch_ms(), true) };
-        at = open.map_or(at, Instant::from_epoch_ms);
+        at = stage.opens(at).unwrap_or(at);
         ahead.push((stage.name.as_str(), at));
         at = stage.hold.map_or(at, |hold| at.plus(hold));
     }

@@ -53,13 +53,15 @@ pub struct Person {
     pub scope: Scope,
 }
 
-/// Which signals a token may report; what is not named is not limited.
+/// Which signals a token may report, where what is not named is not limited; and the roles that an operator has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Those of this rollout.
     pub rollout: Option<String>,
     /// Those of this name.
     pub signal: Option<String>,
+    /// The roles of plans that an operator has: these may tick items of checklists that ask for them.
+    pub roles: Vec<String>,
 }
 
 impl std::fmt::Display for Scope {
@@ -219,8 +221,13 @@ fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
     let (role, scope) = match role.split_once('/').unwrap_or((role, "")) {
         ("viewer", "") => (Role::Viewer, Scope::default()),
         ("operator", "") => (Role::Operator, Scope::default()),
+        ("operator", roles) => (Role::Operator, roles_of(roles)?),
         ("reporter", scope) => (Role::Reporter, scope_of(scope)?),
-        _ => return Err("has a role that is neither `viewer`, `operator` nor `reporter/ROLLOUT/SIGNAL`"),
+        _ => {
+            return Err(
+                "has a role that is neither `viewer`, `operator`, `operator/ROLE+ROLE` nor `reporter/ROLLOUT/SIGNAL`",
+            );
+        }
     };
     let digest = hex(digest).ok_or("does not end with 64 hexadecimal digits, the SHA-256 of the token")?;
     Ok((Person { name: name.to_owned(), role, scope }, digest))
@@ -234,7 +241,18 @@ fn scope_of(text: &str) -> Result<Scope, &'static str> {
     if !(is_name(rollout) || is_any && signal.is_some()) || !signal.is_none_or(is_name) {
         return Err("has a reporter that is not `reporter/ROLLOUT`, `reporter/ROLLOUT/SIGNAL` or `reporter/*/SIGNAL`");
     }
-    Ok(Scope { rollout: (!is_any).then(|| rollout.to_owned()), signal: signal.map(str::to_owned) })
+    Ok(Scope { rollout: (!is_any).then(|| rollout.to_owned()), signal: signal.map(str::to_owned), ..Scope::default() })
+}
+
+/// `ROLE`, or several of them: `qa-lead+dba`.
+fn roles_of(text: &str) -> Result<Scope, &'static str> {
+    let is_name = |role: &str| role.parse::<tidegate_model::Name>().is_ok();
+    let roles: Vec<String> = text.split('+').map(str::to_owned).collect();
+    if roles.iter().all(|role| is_name(role)) {
+        Ok(Scope { roles, ..Scope::default() })
+    } else {
+        Err("has an operator whose roles are not names such as `operator/qa-lead+dba`")
+    }
 }
 
 fn hex(text: &str) -> Option<Digest> {

@@ -168,7 +168,7 @@ pub fn outcome(answer: &Answer<'_>) -> Outcome {
         Outcome::Dead { .. } if answer.status == 401 => Outcome::Dead {
             error: "Jira answered 401: user and token do not fit together, or the token has expired".into(),
         },
-        Outcome::Dead { error } => match told(&json) {
+        Outcome::Dead { error } => match described(&json) {
             words if words.is_empty() => Outcome::Dead { error },
             words => Outcome::Dead { error: format!("Jira answered {}: {}", answer.status, cut(&words, 400)) },
         },
@@ -177,7 +177,7 @@ pub fn outcome(answer: &Answer<'_>) -> Outcome {
 }
 
 /// What Jira says is wrong: with the whole, and with single fields.
-fn told(json: &Value) -> String {
+fn described(json: &Value) -> String {
     let whole = json.get("errorMessages").and_then(Value::as_array).into_iter().flatten();
     let whole = whole.filter_map(Value::as_str).map(str::to_owned);
     let fields = json.get("errors").and_then(Value::as_object).into_iter().flatten();

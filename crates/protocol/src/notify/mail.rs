@@ -130,7 +130,7 @@ fn html(n: &Notification) -> String {
         let table = "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\">";
         rows.add(&format!("{table}{facts}</table>"), 14);
     }
-    rows.add(&n.command.as_ref().map(|command| code(command)).unwrap_or_default(), 14);
+    rows.add(&n.command.as_ref().map(|command| code(text::command_label(n), command)).unwrap_or_default(), 14);
     let links: Vec<String> = text::links(n).map(|(title, url)| link(&title, url)).collect();
     rows.add(&links.join(" &nbsp;·&nbsp; "), 16);
     let small = text::small_print(n).map(|words| escaped(&format!("{words} · {}", text::at(n.at))));

@@ -197,9 +197,9 @@ pub fn outcome(answer: &Answer<'_>) -> Outcome {
         }
         let word = json.get("error").and_then(Value::as_str).unwrap_or(body);
         if matches!(word, "ratelimited" | "rate_limited" | "message_limit_exceeded") {
-            return answer.retry(answer.told("Slack"));
+            return answer.retry(answer.describe("Slack"));
         }
-        return Outcome::Dead { error: format!("{} instead of `ok`", answer.told("Slack")) };
+        return Outcome::Dead { error: format!("{} instead of `ok`", answer.describe("Slack")) };
     }
     let known = MEANINGS.into_iter().find(|(word, _)| *word == body);
     match (known, answer.by_status("Slack", true)) {

@@ -144,15 +144,15 @@ fn links(n: &Notification, chars_max: usize) -> Vec<Value> {
 /// What an answer means. A workflow answers 202 before it posts; older connectors answer 200, and tell
 /// in the body when they could not.
 pub fn outcome(answer: &Answer<'_>) -> Outcome {
-    let told = || answer.told("Microsoft Teams");
+    let error = || answer.describe("Microsoft Teams");
     if answer.is_success() {
         let failed = answer.body.contains("delivery failed") || answer.body.contains("HTTP error");
         return match failed {
             false => Outcome::Sent { reference: None },
             true if ["error 429", "error 5", "error 412"].iter().any(|error| answer.body.contains(error)) => {
-                answer.retry(told())
+                answer.retry(error())
             }
-            true => Outcome::Dead { error: told() },
+            true => Outcome::Dead { error: error() },
         };
     }
     match answer.by_status("Microsoft Teams", true) {

@@ -87,13 +87,13 @@ impl Tone {
     }
 }
 
-/// Whether a message goes to clients or users, who are told the plan's words alone.
+/// Whether a message goes to clients or users, who get the plan's words alone.
 fn is_for_outsiders(n: &Notification) -> bool {
     matches!(n.audience.as_deref(), Some("client" | "users"))
 }
 
-/// What is told of a message: to people outside of the team the plan's words, whose first line is the headline.
-pub fn told(n: &Notification) -> Cow<'_, Notification> {
+/// What goes out of a message: to people outside of the team the plan's words, whose first line is the headline.
+pub fn for_audience(n: &Notification) -> Cow<'_, Notification> {
     if !is_for_outsiders(n) {
         return Cow::Borrowed(n);
     }
@@ -219,11 +219,11 @@ fn is_link(url: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_plain)) && url.len() <= 2_000
 }
 
-/// The figures that the sentence does not tell already, so many that they are read.
+/// The figures that the sentence does not have already, so many that they are read.
 pub fn figures(n: &Notification) -> impl Iterator<Item = String> {
-    let told = |figure: &&String| !figure.trim().is_empty() && !n.why.contains(figure.as_str());
-    let more = n.figures.iter().filter(told).count().saturating_sub(FIGURES_MAX);
-    let shown = n.figures.iter().filter(told).take(FIGURES_MAX).map(|figure| cut(&line(figure), FIGURE_CHARS));
+    let is_new = |figure: &&String| !figure.trim().is_empty() && !n.why.contains(figure.as_str());
+    let more = n.figures.iter().filter(is_new).count().saturating_sub(FIGURES_MAX);
+    let shown = n.figures.iter().filter(is_new).take(FIGURES_MAX).map(|figure| cut(&line(figure), FIGURE_CHARS));
     shown.chain((more > 0).then(|| format!("and {more} more")))
 }
 

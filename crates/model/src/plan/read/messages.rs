@@ -1,6 +1,7 @@
-//! Roles, links, digests and notices of a plan.
+//! Roles, links, digests, notices and checklists of a plan.
 
 use crate::node::{Node, Value};
+use crate::plan::checklist::Item;
 use crate::plan::fields::Reader;
 use crate::plan::in_app::InApp;
 use crate::plan::messages::{Digest, Links, Notice, Role};
@@ -64,4 +65,29 @@ fn in_app(r: &mut Reader, node: &Node) -> Option<InApp> {
     let lasts = f.optional(r, "for", Reader::parsed);
     f.end(r);
     Some(InApp { to: to?, groups, kind, link, lasts })
+}
+
+pub fn checklist(r: &mut Reader, node: &Node) -> Option<Vec<Item>> {
+    r.list(node, item)
+}
+
+/// A text, or a table of one and what else is known of the item.
+fn item(r: &mut Reader, node: &Node) -> Option<Item> {
+    if !matches!(node.value, Value::Table(_)) {
+        return r.text(node).map(|text| Item::of(&text));
+    }
+    let mut f = r.fields(node)?;
+    let text = f.required(r, "text", Reader::text);
+    let item = Item {
+        owner: f.optional(r, "owner", Reader::text),
+        role: f.optional(r, "role", Reader::parsed),
+        due: f.optional(r, "due", Reader::parsed),
+        note: f.optional(r, "note", Reader::text),
+        link: f.optional(r, "link", Reader::parsed),
+        // Zero of them, or too many, are a rule's matter.
+        approvals: f.optional(r, "approvals", Reader::whole).map_or(1, |count| u8::try_from(count).unwrap_or(u8::MAX)),
+        text: text.clone().unwrap_or_default(),
+    };
+    f.end(r);
+    text.map(|_| item)
 }
