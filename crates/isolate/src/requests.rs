@@ -35,7 +35,7 @@ use tidegate_protocol::visit::{Given, Told, VisitKey};
 /// At most so many requests are in flight in one isolate; workerd itself allows far fewer. One that was cancelled
 /// never completes, so the oldest is evicted.
 const IN_FLIGHT_MAX: usize = 4_096;
-const HOUR_MS: f64 = 3_600_000.0;
+pub(super) const HOUR_MS: f64 = 3_600_000.0;
 
 /// What is asked of the platform in the middle of a request, because hardly any request needs it.
 pub trait Platform {

@@ -742,7 +742,7 @@ mod tests {
         let own = world.sent.first().cloned().unwrap().notification;
         assert_eq!(own.figures, ["Tested.", "Signed off."]);
         assert_eq!(own.command.as_deref(), Some("tidegate approve shop"));
-        let asked = "shop asks for 2 approvals before it leaves canary. Approve each once it is so.";
+        let asked = "shop asks for 2 approvals before it leaves canary. Approve each once it is done.";
         sends(&mut world, &[("waiting", "mail", asked)]);
         world.ana(Command::Approve("Tested".into()), "");
         world.go(HOUR_MS);
