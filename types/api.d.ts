@@ -373,6 +373,7 @@ export type Blocker = {
     | 'gates'
     | 'sample_ratio'
     | 'checklist'
+    | 'hook'
     | 'freeze'
     | 'enter'
     | 'manual'
@@ -470,6 +471,8 @@ export type Rollout = {
   signals: SignalState[];
   /** Where other tools deliver what becomes signals. */
   receivers: ReceiverState[];
+  /** The plan's probes, each on each of its sides, with what came of the last one. Absent for none. */
+  probes?: ProbeState[];
   /** Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that were never reported. */
   never_reported?: string[];
   /** The same in a sentence. */
@@ -739,9 +742,9 @@ export type Entry = {
   hash: Hash;
 };
 
-/** What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`. */
+/** What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`; `hook`, a hook of the plan that said stop. */
 export type Cause = {
-  by: 'operator' | 'schedule' | 'guardrail' | 'kv';
+  by: 'operator' | 'schedule' | 'guardrail' | 'kv' | 'hook';
   stage?: string;
   hold?: Duration;
   after?: Name[];
@@ -752,6 +755,10 @@ export type Cause = {
   text?: string;
   /** What it was: a text that somebody wrote, a state of the controller that somebody edited, one from before the controller knew the rollout, a key that is gone, or the key itself. */
   found?: 'text' | 'edited_state' | 'earlier_state' | 'gone' | 'key';
+  /** When the hook is asked, such as `before canary`. */
+  hook?: string;
+  /** What it said. */
+  said?: string;
 };
 
 /** What a command does, in sentences: the command `tidegate` and the console show these. */
@@ -897,7 +904,7 @@ export type Message = {
   /** When it was due. */
   at: Time;
   /** What it is. */
-  kind: 'alert' | 'escalation' | 'checkin' | 'notice';
+  kind: 'alert' | 'escalation' | 'checkin' | 'notice' | 'verification';
   /** Channels; of an escalation and a check-in the role. */
   to: string[];
   /** What it says. */
@@ -958,6 +965,27 @@ export type Plan = {
   signals?: Record<string, SignalKind>;
   /** Where other tools send what becomes signals, by name. */
   receivers?: Record<string, Receiver>;
+  /** Pages that the controller asks for again and again. */
+  probe?: {
+    name?: Name;
+    path: string;
+    on?: Variant[];
+    every?: Duration;
+    expect?: {
+      status?: number;
+      contains?: string;
+      under?: Duration;
+    };
+  }[];
+  /** What is asked before a stage is entered, or left. */
+  hook?: {
+    /** `before STAGE` or `after STAGE`. */
+    at: string;
+    webhook: string;
+    signing_secret: string;
+    timeout?: Duration;
+    description?: string;
+  }[];
   /** Who is who. */
   roles?: Record<string, string>;
   /** When it starts by itself, after the checklist. */
@@ -1186,6 +1214,26 @@ export type SignalState = {
   error?: string;
   /** Since when it has none. */
   since?: Time;
+};
+
+/** A probe of one side, as it was last made. */
+export type ProbeState = {
+  /** Its name, as in `probe.NAME`. */
+  name: Name;
+  /** The path that is asked for. */
+  path: string;
+  /** The side that is asked. */
+  on: Variant;
+  /** How often. */
+  every: Duration;
+  /** The share that passed since the stage was entered, from 0 to 1; absent where none was made. */
+  passed?: number;
+  /** When the last one was answered. */
+  at?: Time;
+  /** How long that took, in milliseconds. */
+  took_ms?: number;
+  /** What was not as expected; absent where it passed. */
+  failure?: string;
 };
 
 /** A receiver, and what has arrived there. */

@@ -113,6 +113,10 @@ shape! {
         /// The same in a sentence.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub silence: Option<String>,
+        /// While nobody is on new: what is known of legacy, and how soon a doubling of its errors would be found.
+        /// Absent where nothing is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub known: Option<String>,
         /// The lists of its groups in KV, as isolates held them within the last minute.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub lists: Vec<HeldList>,
