@@ -12,7 +12,7 @@ export type Time = string;
 /** A whole number and `ms`, `s`, `m`, `h`, `d` or `w`, such as `48h`. */
 export type Duration = string;
 
-/** A recurring part of the week: `Mon-Thu 08:00-16:00 UTC`, or `Fri 17:00-Mon 08:00 UTC`. */
+/** Days, or a recurring part of the week: `2026-12-24/2027-01-02 Europe/Berlin`, `Mon-Thu 08:00-16:00 UTC`, `Fri 17:00-Mon 08:00`. */
 export type Window = string;
 
 /** SHA-256 in lower-case hexadecimal. */
@@ -93,8 +93,22 @@ export type Moves = {
 export type Item = {
   /** The text of the item. */
   item: string;
-  /** Absent while it is open. */
+  /** Absent while it is open: while fewer have ticked it than it asks for. */
   approved?: Approved;
+  /** Who has ticked it so far, where it asks for several people. Absent for none. */
+  approvals?: Approved[];
+  /** How many different people it asks for; absent for one. */
+  needed?: number;
+  /** Who sees to it. */
+  owner?: string;
+  /** The role that alone may tick it. */
+  role?: Name;
+  /** By when, as the plan has it: a day, a time, or around a stage's entry. */
+  due?: string;
+  /** A remark. */
+  note?: string;
+  /** Where to look. */
+  link?: string;
 };
 
 /** What one comparison of a condition rests on. */
@@ -307,6 +321,8 @@ export type StageView = {
   owner?: Name;
   /** When it may be entered. */
   enter?: Window[];
+  /** Before this it is not entered. */
+  not_before?: Time;
   /** What has to be true before it is left. */
   gates: Gate[];
   /** Guards leaving the stage. */
@@ -617,6 +633,17 @@ export type NoteCommand = {
   dry_run?: boolean;
 };
 
+/** Another version of new was deployed: the bake time of its stage, its figures and its evidence begin anew, unless the plan says `redeploy = "continue"`. It needs no reason and no `If-Match`. The history keeps it as a `note` with a `version`. */
+export type DeployedCommand = {
+  command: 'deployed';
+  /** At most 100 visible ASCII characters, without `"` and `\`. */
+  version: string;
+  /** What is in it. */
+  reason?: Reason;
+  /** Only say what would happen; change nothing. */
+  dry_run?: boolean;
+};
+
 /** What an operator asks for. */
 export type Command =
   | StartCommand
@@ -629,7 +656,8 @@ export type Command =
   | ReviveCommand
   | ApproveCommand
   | CompleteCommand
-  | NoteCommand;
+  | NoteCommand
+  | DeployedCommand;
 
 /** What can be asked for all rollouts at once. */
 export type CommandForAll =
@@ -1483,7 +1511,7 @@ export type Approved = {
   at: Time;
 };
 
-/** Why a command is refused. `phase`: not in this phase. `killed`: revive it first. `not-killed`: there is nothing to revive. `kill-key`: a kill key stands in KV and only deleting it there ends the kill. `checklist`: items are open. `early`: before the plan's `start`. `guardrail`: one has acted, and the rollout was not resumed since. `gates`: gates of the stage fail. `other-key`: `confirm` names another rollout. `nothing-open`: nothing is left to approve. `frozen`: in a `freeze`. `enter`: outside the next stage's `enter`. `last-stage`: there is no next one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `would-rise`: a rollback goes down. `running-plan`: the plan of a started rollout cannot change in this way. `unread-plan`: what is stored of the rollout cannot be read; kill, pause and a rollback to 0 % work, and applying its plan again mends it. */
+/** Why a command is refused. `phase`: not in this phase. `killed`: revive it first. `not-killed`: there is nothing to revive. `kill-key`: a kill key stands in KV and only deleting it there ends the kill. `checklist`: items are open. `early`: before the plan's `start`. `guardrail`: one has acted, and the rollout was not resumed since. `gates`: gates of the stage fail. `other-key`: `confirm` names another rollout. `nothing-open`: nothing is left to approve. `frozen`: in a `freeze`. `enter`: outside the next stage's `enter`. `last-stage`: there is no next one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `same-person`: the item needs several people. `other-role`: it is for another role. `would-rise`: a rollback goes down. `running-plan`: the plan of a started rollout cannot change in this way. `unread-plan`: what is stored of the rollout cannot be read; kill, pause and a rollback to 0 % work, and applying its plan again mends it. */
 export type RefusalCode =
   | 'phase'
   | 'killed'
@@ -1501,6 +1529,8 @@ export type RefusalCode =
   | 'unknown-stage'
   | 'unknown-item'
   | 'approved-already'
+  | 'same-person'
+  | 'other-role'
   | 'would-rise'
   | 'running-plan'
   | 'unread-plan';
@@ -1813,4 +1843,60 @@ export type FreezeWanted = {
   /** None lifts it. */
   freeze: Window[];
   reason?: Reason;
+};
+
+/** What was and what is to come. */
+export type Timeline = {
+  /** Now, by the controller's clock. */
+  at: Time;
+  /** The address that calendars can subscribe to. Whoever has it can read the dates; another `SIGNING_KEY` ends it. Absent where nothing is signed. */
+  feed?: string;
+  /** The rollouts, by their keys. */
+  rollouts: RolloutTimeline[];
+};
+
+/** The dates of a rollout. */
+export type RolloutTimeline = {
+  /** Its key. */
+  rollout: Name;
+  /** When it will be done, in a sentence. */
+  outlook: string;
+  /** When it started or will; absent where nobody can tell. */
+  start?: Time;
+  /** When it will be done at the earliest: if every gate passes and every item is ticked in time. */
+  end?: Time;
+  /** In the order of time. */
+  events: TimelineEvent[];
+};
+
+/** Something that has a date. */
+export type TimelineEvent = {
+  /** The same whenever it is told, within its rollout. */
+  id: string;
+  /** When, or from when on. */
+  at: Time;
+  /** Until when, of what lasts. */
+  until?: Time;
+  /** What it is: `done` (it was done), `start`, `stage`, `hold` (bake time over), `checkin`, `notice`, `freeze`, `approval` (an item is due), `end`. */
+  kind: 'done' | 'start' | 'hold' | 'stage' | 'checkin' | 'notice' | 'freeze' | 'approval' | 'end';
+  /** What happens, or happened. */
+  title: string;
+  /** More of it. */
+  detail?: string;
+  /** Who has to act, or has acted. */
+  who?: string;
+  /** Whether it is over, or has begun. */
+  past: boolean;
+};
+
+/** When no rollout of the deployment advances. Rolling back always works. */
+export type Freeze = {
+  /** The windows; none for no freeze. */
+  freeze: Window[];
+  /** Who has set it. */
+  by?: string;
+  /** When. */
+  at?: Time;
+  /** Why. */
+  reason?: string;
 };

@@ -12,6 +12,7 @@
 
 mod adoption;
 mod backup;
+mod bins;
 mod crashes;
 mod errands;
 mod isolates;
@@ -23,10 +24,12 @@ mod races;
 mod reach;
 mod receivers;
 mod relays;
+mod scale;
 mod schedule;
 mod schema;
 mod sources;
 mod sqlite;
+mod versions;
 mod whole;
 mod world;
 

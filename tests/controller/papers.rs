@@ -55,10 +55,8 @@ fn broken() -> World {
     for sequence in 1..=14 {
         minute(&mut world, sequence, (100, 0, 0));
     }
-    for sequence in 15..=16 {
-        minute(&mut world, sequence, (800, 400, 350));
-    }
-    for sequence in 17..=20 {
+    minute(&mut world, 15, (800, 400, 350));
+    for sequence in 16..=20 {
         minute(&mut world, sequence, (0, 0, 0));
     }
     world

@@ -10,9 +10,9 @@ use super::doctor::DoctorArguments;
 use super::freeze::FreezeArguments;
 use super::notify::NotifyArguments;
 use super::operator::{
-    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments,
-    KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
-    StatusArguments, StatusOnceArguments,
+    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, DeployedArguments, ExplainArguments,
+    HistoryArguments, KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments,
+    SignalArguments, StatusArguments, StatusOnceArguments,
 };
 use super::outbox::OutboxArguments;
 use super::paper::{ReportArguments, RunbookArguments, TimelineArguments};
@@ -90,7 +90,9 @@ events of each side.
            each window then needs \"minute\", counted from the attempt's start
 
 The answer holds the natural logarithm of the evidence that new is worse, and of
-the evidence that it is not, and the verdict: fail, pass or inconclusive. A line
+the evidence that it is not, and the verdict: fail, pass or inconclusive; between
+what new's rate over legacy's lies (`ratio`, valid at any time, null for no
+bound), and how many minutes more it would take to show twice the bound. A line
 that cannot be read is reported and skipped, and the exit code is 1. Events are
 assumed to be independent of each other.
 
@@ -282,6 +284,11 @@ Examples:
     /// Add a note to a rollout's history, such as the reason for a kill
     #[command(after_help = "Example:\n  tidegate note checkout \"killed because payments failed; ticket 4711\"")]
     Note(NoteArguments),
+    /// Tell which version of new was deployed, from CI: the stage's bake time, figures and evidence begin anew
+    #[command(
+        after_help = "A plan with `redeploy = \"continue\"` lets them go on. Where new's answers name their version, `version = \"header:NAME\"` under [upstreams] new does without this command.\n\nExample:\n  tidegate deployed checkout v2.1.0"
+    )]
+    Deployed(DeployedArguments),
     /// Report a signal: count events, or set a gauge
     #[command(
         after_help = "Examples:\n  tidegate signal checkout p1\n  tidegate signal checkout p1 --count 3\n  tidegate signal checkout db_cpu --value 0.7"

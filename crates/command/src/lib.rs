@@ -159,6 +159,7 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Approve(command) => approve::run(&command, json),
         Command::Complete(command) => complete::run(&command, json),
         Command::Note(command) => note::run(&command, json),
+        Command::Deployed(command) => note::deployed(&command, json),
         Command::Signal(command) => signal::run(&command, json),
         Command::Preview(command) => preview::run(&command, json),
         Command::Explain(command) => explain::run(&command, json),

@@ -10,6 +10,7 @@ use super::keys;
 use super::plans::PlanArguments;
 use tidegate_model::command::Target;
 use tidegate_model::fault::Explain;
+use tidegate_model::version::Version;
 use tidegate_model::{Duration, Name, Percentage};
 
 /// The longest reason, in characters.
@@ -188,6 +189,21 @@ pub struct NoteArguments {
     /// The note, at most 1,000 characters
     #[arg(value_name = "TEXT", value_parser = reason)]
     pub text: String,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args)]
+pub struct DeployedArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// The version, such as v2.1.0 or a commit
+    #[arg(value_name = "VERSION", value_parser = explained::<Version>)]
+    pub version: Version,
+    /// What is in it, for the history
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub reason: Option<String>,
     #[command(flatten)]
     pub connection: Connection,
 }

@@ -69,11 +69,19 @@ mod tests {
         let now: Instant = "2026-12-02T14:00:00Z".parse().unwrap();
         let probe = |text: &str| serde_json::from_str::<ProbeState>(text).unwrap();
         says(
-            probe_line(&probe(r#"{"path":"/login","on":"new","passed":0.9666,"at":"2026-12-02T13:59:30Z","took_ms":120}"#), now),
+            probe_line(
+                &probe(r#"{"path":"/login","on":"new","passed":0.9666,"at":"2026-12-02T13:59:30Z","took_ms":120}"#),
+                now,
+            ),
             "/login on new 96.7 % pass (30 s ago, 120 ms)",
         );
         says(
-            probe_line(&probe(r#"{"path":"/","on":"legacy","at":"2026-12-02T13:59:30Z","failure":"it answers 503, and 200 is expected"}"#), now),
+            probe_line(
+                &probe(
+                    r#"{"path":"/","on":"legacy","at":"2026-12-02T13:59:30Z","failure":"it answers 503, and 200 is expected"}"#,
+                ),
+                now,
+            ),
             "! / on legacy (30 s ago): it answers 503, and 200 is expected",
         );
         says(probe_line(&probe(r#"{"path":"/","on":"new"}"#), now), "/ on new (not made yet)");

@@ -20,7 +20,7 @@ use tidegate_decide::verification::Verification;
 use tidegate_model::command::Command;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::beacon::networks::Networks;
-use tidegate_protocol::flush::Flush;
+use tidegate_protocol::flush::{Flush, VERSIONS_MAX};
 use tidegate_protocol::pace::Pace;
 use tidegate_protocol::relays::Planner;
 
@@ -340,6 +340,7 @@ impl State {
         self.isolates.note_known(flush, now);
         self.isolates.note_faults(&flush.faults, now);
         self.isolates.note_lists(&flush.isolate, &flush.lists);
+        self.see_versions(flush, now);
         for (key, text) in &flush.texts {
             if let Ok(key) = key.parse() {
                 self.see_text(turn, &key, text)?;
@@ -357,6 +358,17 @@ impl State {
             }
         }
         self.take_batch(turn, flush)
+    }
+
+    /// Takes note of the versions that answers of new have named.
+    fn see_versions(&mut self, flush: &Flush, now: Instant) {
+        for (key, version) in flush.versions.iter().take(VERSIONS_MAX) {
+            if let (Ok(key), Ok(version)) = (key.parse(), version.parse())
+                && self.deployment.rollouts.get(&key).is_some()
+            {
+                self.deployment.metrics.get_mut(&key).versions.note(version, now);
+            }
+        }
     }
 
     /// Whether an isolate has found something wrong with the plans in KV, which is looked at now and then.

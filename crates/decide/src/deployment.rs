@@ -176,12 +176,14 @@ impl Deployment {
     /// faults that isolates report of one.
     pub fn evaluate(&mut self, faults: impl Fn(&Name) -> u64, now: Instant) -> Vec<(Name, Order)> {
         let mut orders = Vec::new();
+        self.metrics.bound_bins();
         for rollout in self.rollouts.iter().filter(|rollout| rollout.unread.is_none()) {
             let key = &rollout.plan.key;
             let metrics = self.metrics.get_mut(key);
             metrics.manner = self.manner;
             let evaluation = metrics.evaluate(&rollout.plan, &rollout.record, faults(key), now);
-            orders.extend(evaluation.order().map(|order| (key.clone(), order.clone())));
+            let order = evaluation.order().cloned().or_else(|| rollout.deployed(&metrics.versions, now));
+            orders.extend(order.map(|order| (key.clone(), order)));
             metrics.note_evidence(&rollout.plan, &rollout.record, now);
         }
         orders

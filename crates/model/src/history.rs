@@ -98,6 +98,11 @@ pub enum EntryCause {
         #[serde(default)]
         found: KvFound,
     },
+    /// Answers of new, in this header.
+    Served {
+        /// Its name.
+        header: String,
+    },
     /// Something that this version does not know.
     #[serde(other)]
     Unknown,

@@ -122,11 +122,16 @@ fn print_check(out: &mut String, check: &Check) {
 }
 
 fn print_table(out: &mut String, table: &Table) {
-    out.push_str("<div class=\"table\"><table>\n<thead><tr>");
-    for name in &table.head {
-        let _ = write!(out, "<th scope=\"col\">{}</th>", escaped(name));
+    out.push_str("<div class=\"table\"><table>\n");
+    // A table of names and values needs no head.
+    if table.head.iter().any(|name| !name.is_empty()) {
+        out.push_str("<thead><tr>");
+        for name in &table.head {
+            let _ = write!(out, "<th scope=\"col\">{}</th>", escaped(name));
+        }
+        out.push_str("</tr></thead>\n");
     }
-    out.push_str("</tr></thead>\n<tbody>\n");
+    out.push_str("<tbody>\n");
     for row in &table.rows {
         out.push_str("<tr>");
         for cell in row {

@@ -34,7 +34,7 @@ use super::route::{PathPattern, Route};
 use super::source::Match;
 use super::weekly::Weekly;
 use super::zone::Zone;
-use super::{Name, Percentage};
+use super::{Duration, Name, Percentage};
 pub use channel::Channel;
 pub use checklist::{Due, Item};
 pub use defaults::Defaults;
@@ -46,10 +46,10 @@ pub use receiver::Receiver;
 pub use signal::Signal;
 pub use stage::{Gate, Guardrail, Risk, Stage};
 pub use upstreams::{
-    Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT,
-    Upstreams,
+    Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Redeploy, Rescue,
+    TIMEOUT_DEFAULT, Upstreams, VersionSource,
 };
-pub use words::{Advance, CachePolicy};
+pub use words::{Advance, CachePolicy, Choice, StickyMoves};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;
@@ -117,12 +117,24 @@ pub struct Plan {
     /// Who takes the next step.
     #[serde(skip_serializing_if = "Advance::is_default")]
     pub advance: Advance,
+    /// What another version of new means to a stage that is under way.
+    #[serde(skip_serializing_if = "Redeploy::is_default")]
+    pub redeploy: Redeploy,
     /// When nothing advances.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<super::calendar::Window>,
     /// The share that stays on legacy whatever the stage says.
     #[serde(skip_serializing_if = "is_zero")]
     pub holdout: Percentage,
+    /// What people may choose for their own browser; nothing where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
+    /// How long a choice lasts.
+    #[serde(skip_serializing_if = "is_choice_default")]
+    pub choice_for: Duration,
+    /// Who keeps their side for a while when the percentage moves; nobody where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticky_moves: Option<StickyMoves>,
     /// Groups that stay on legacy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Name>,
@@ -174,6 +186,13 @@ pub struct Plan {
     /// What could go wrong, for people.
     #[serde(rename = "risk", skip_serializing_if = "Vec::is_empty")]
     pub risks: Vec<Risk>,
+}
+
+/// How long a choice lasts where the plan says nothing.
+pub const CHOICE_DEFAULT: Duration = Duration::minutes(14 * 24 * 60);
+
+fn is_choice_default(length: &Duration) -> bool {
+    *length == CHOICE_DEFAULT
 }
 
 impl Plan {

@@ -12,7 +12,7 @@ use super::receiver::receiver;
 use super::signal::signal;
 use super::stage::{Escalation, Gate, Guardrail, Risk, Stage};
 use super::words::{Action, Advance, CachePolicy, Level, Severity};
-use super::{Defaults, Endpoint, Group, Identity, Plan, Values, limits, rules};
+use super::{CHOICE_DEFAULT, Defaults, Endpoint, Group, Identity, Plan, Redeploy, Values, limits, rules};
 use crate::calendar::point;
 use crate::fault::{Explain, Fault, Faults};
 use crate::group::Fingerprints;
@@ -126,7 +126,11 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         start: f.optional(r, "start", point_in_time),
         checklist: f.optional(r, "checklist", checklist).unwrap_or_default(),
         advance: f.optional(r, "advance", Reader::parsed).unwrap_or(Advance::Auto),
+        redeploy: f.optional(r, "redeploy", Reader::parsed).unwrap_or(Redeploy::Restart),
         freeze: f.optional(r, "freeze", Reader::parsed_one_or_more).unwrap_or_default(),
+        choice: f.optional(r, "choice", Reader::parsed),
+        sticky_moves: f.optional(r, "sticky_moves", Reader::parsed),
+        choice_for: f.optional(r, "choice_for", Reader::parsed).unwrap_or(CHOICE_DEFAULT),
         holdout: f.optional(r, "holdout", Reader::percentage).unwrap_or(Percentage::ZERO),
         exclude: f.optional(r, "exclude", Reader::parsed_one_or_more).unwrap_or_default(),
         eligible: f.optional(r, "eligible", Reader::parsed),

@@ -155,7 +155,8 @@ impl Writing<'_> {
             incident.before.map(|before| format!(", from {} at {} %", before.state.stage, before.state.percentage));
         let why = explain::of_entry(entry);
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-        sentence(&format!("{who} {}{}{why}", explain::done(&entry.command), stage.unwrap_or_default()))
+        // Names stay as they are written.
+        explain::ended(&format!("{who} {}{}{why}", explain::done(&entry.command), stage.unwrap_or_default()))
     }
 
     /// Who was affected, in a sentence.

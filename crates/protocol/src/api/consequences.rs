@@ -135,7 +135,9 @@ impl Change<'_> {
     fn skipped(&self, command: &Command) -> Vec<String> {
         let is_rise = self.moves.direction == "new";
         let is_skipped = |own: &Blocker| match (command, own) {
-            (Command::Advance | Command::Complete(_), Blocker::Hold(..) | Blocker::Gates(..) | Blocker::Hook(_)) => true,
+            (Command::Advance | Command::Complete(_), Blocker::Hold(..) | Blocker::Gates(..) | Blocker::Hook(_)) => {
+                true
+            }
             (
                 Command::Set(_),
                 Blocker::Hold(..)
