@@ -103,10 +103,11 @@ format: setup ## Format the code, write the API’s document and its types, and 
 
 bench: bench-native bench-edge bench-cold bench-propagation bench-flushes size ## Measure against the goals: native, in workerd, propagation, flushes, size
 
-bench-native: setup ## Measure assignments, routing, groups and the reading of large plans natively
+bench-native: setup ## Measure assignments, routing, groups, large plans and a thousand rollouts natively
 	cargo bench --quiet --bench decisions
 	cargo bench --quiet --package tidegate-isolate
 	cargo bench --quiet --bench plans
+	cargo bench --quiet --bench rollouts
 
 bench-edge: build ## Measure requests against other workers in the same workerd
 	node benches/edge/run.mjs
@@ -117,7 +118,7 @@ bench-cold: build ## Measure the start of an isolate beside a bare pass-through'
 bench-propagation: build ## Measure how long commands take to reach every isolate, whatever KV does
 	node benches/edge/propagation.mjs
 
-bench-flushes: build ## Measure how many isolates one controller takes, and that it loses no count
+bench-flushes: build ## Measure thousands of isolates that report by relays, that no count is lost, and how long a kill takes
 	node benches/edge/flushes.mjs
 
 judge-bench: setup ## Compare judges of a release on the same made-up traffic (a few minutes)

@@ -220,6 +220,7 @@ fn an_isolate_whose_counts_nobody_takes_does_too() {
 /// The report of the nth page, from a network of its own, with an event that hardly any other has.
 fn report(rollout: Name, n: u32) -> Report {
     Report {
+        is_counted: true,
         rollout,
         revision: REVISION,
         minute: START_MINUTE,

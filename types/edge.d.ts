@@ -29,6 +29,11 @@ export interface Gate {
   controllerFlush(context: DurableObjectState, env: Env, text: string): string;
   controllerTook(context: DurableObjectState, env: Env, ms: number, flushes: number): void;
   controllerAlarm(context: DurableObjectState, env: Env): Promise<void>;
+  relayOpened(id: string): void;
+  relayFlush(context: DurableObjectState, env: Env, name: string, text: string): Promise<string>;
+  relayNews(context: DurableObjectState, env: Env, name: string, text: string): void;
+  relayTook(context: DurableObjectState, env: Env, name: string, ms: number, flushes: number): void;
+  relayAlarm(context: DurableObjectState, env: Env): void;
   /** Starts a new instance in place of one that has trapped. */
   __wbg_reset_state(): void;
 }

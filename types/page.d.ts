@@ -1,6 +1,21 @@
 // What a page has beside the DOM.
+
+/** A message that the site shows to its user. */
+interface PageMessage {
+  id: string;
+  rollout: string;
+  kind: 'preview' | 'launch' | 'incident';
+  title: string;
+  text: string;
+  link?: string;
+  /** It does not come again. */
+  dismiss(): void;
+}
+
 interface Beacon {
   rollouts: { rollout: string; variant: string; stage: string }[];
+  /** What this page was given to show. */
+  messages: PageMessage[];
   rollout?: string;
   variant?: string;
   stage?: string;

@@ -3,16 +3,19 @@
 use web_sys::{Request, Response};
 use worker::Env;
 
+use super::proxy::Asked;
 use super::{api, clock, glue, isolate};
 use tidegate_isolate::{Delivery, Reporting};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
 use tidegate_protocol::api::asking::Asking;
-use tidegate_protocol::api::auth::Credentials;
+use tidegate_protocol::api::auth::{Credentials, all_tokens};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
 use tidegate_protocol::api::{BODY_BYTES_MAX, Reply};
 use tidegate_protocol::beacon::body;
+use tidegate_protocol::choice::{self, Choosing, Chosen};
+use tidegate_protocol::message::RequestText;
 use tidegate_protocol::own_paths::OwnPath;
 use tidegate_protocol::{preview, receive, www};
 
@@ -37,6 +40,13 @@ impl AdminRequest<'_> {
     /// A header.
     pub fn header(&self, name: &str) -> Option<String> {
         self.raw.headers().get(name).ok().flatten()
+    }
+
+    /// All that it says but its body.
+    fn to_text(&self) -> RequestText {
+        let headers = worker::Headers(self.raw.headers());
+        let lines = headers.entries().map(|(name, value)| format!("\n{name}:{value}"));
+        RequestText::new([format!("{}\n{}", self.method, self.raw.url())].into_iter().chain(lines).collect())
     }
 
     /// The network address that it comes from.
@@ -73,11 +83,13 @@ pub async fn serve(request: &Request, env: &Env) -> Response {
         OwnPath::Nothing(answer) => Ok(answer),
         OwnPath::Health => Ok(isolate::with(|isolate| isolate.health(clock::now_ms())).answer()),
         OwnPath::Preview => Ok(open_preview(&request)),
+        OwnPath::Choose => Ok(choose(&request).await),
         OwnPath::Reports => take_report(&request).await,
         OwnPath::SessionShown => api::admitted(&request).map(|(person, ends_s)| session::whose(&person, ends_s)),
         OwnPath::SignIn => sign_in(&request).await,
         OwnPath::SignOut => session::sign_out(&Sent::read(&request).credentials()),
         OwnPath::Exposition => api::expose(&request).await,
+        OwnPath::Feed(name) => api::calendar(&request, name).await.map(Answer::from),
         OwnPath::Receiver(name) => deliver(&request, name).await.map(Answer::from),
         OwnPath::Api(path) => api::handle(&request, path).await.map(Answer::from),
     };
@@ -97,6 +109,34 @@ fn open_preview(request: &AdminRequest<'_>) -> Answer {
     })
 }
 
+/// Lets somebody choose a side. What it counts as is told before the answer, which does not depend on it.
+async fn choose(request: &AdminRequest<'_>) -> Answer {
+    let form = if request.method == "POST" { request.body(choice::BODY_BYTES_MAX).await } else { Ok(String::new()) };
+    let fields = [request.query(), &form.unwrap_or_default()].join("&");
+    let header = |name: &str| request.header(name);
+    let (origin, fetch_site, referer) = (header("origin"), header("sec-fetch-site"), header("referer"));
+    let (purpose, cookies) = (header("sec-purpose").or_else(|| header("purpose")), header("cookie"));
+    let choosing = Choosing {
+        method: &request.method,
+        address: request.address,
+        fields: &fields,
+        origin: origin.as_deref(),
+        fetch_site: fetch_site.as_deref(),
+        purpose: purpose.as_deref(),
+        referer: referer.as_deref(),
+        cookies: cookies.as_deref().unwrap_or_default(),
+    };
+    if let Some(key) = choosing.rollout().filter(|key| !isolate::with(|isolate| isolate.knows(key))) {
+        isolate::prepare_rollout(request.env, key.as_str()).await;
+    }
+    let from = request.from();
+    let Chosen { answer, signals } = isolate::act(|isolate| isolate.choose(&choosing, &from, clock::now_ms()));
+    for call in signals {
+        let _ = api::ask(request, &Asking::delivery(call)).await;
+    }
+    answer
+}
+
 /// Takes what a page reports.
 async fn take_report(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
     let (from, origin, fetch_site) = (request.from(), request.header("origin"), request.header("sec-fetch-site"));
@@ -109,8 +149,10 @@ async fn take_report(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
     };
     isolate::act(|isolate| isolate.admit_report(&reporting, clock::now_ms()))?;
     let text = request.body(body::BODY_BYTES_MAX).await?;
-    isolate::act(|isolate| isolate.take_report(&reporting, &text, clock::now_ms()))?;
-    Ok(Answer::empty())
+    let asking = isolate::act(|isolate| isolate.take_report(&reporting, &text, clock::now_ms()))?;
+    let Some(asking) = asking else { return Ok(Answer::empty()) };
+    let asked = Asked { request: request.raw, env: request.env };
+    Ok(isolate::with(|isolate| isolate.answer_page(&asking, &request.to_text(), &asked, clock::now_ms())))
 }
 
 /// Takes what another tool delivers to a receiver.
@@ -132,7 +174,7 @@ async fn sign_in(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
     let (from, sent) = (request.from(), Sent::read(request));
     isolate::act(|isolate| isolate.sign_ins.admit(&sent.credentials(), &from, clock::now_ms()))?;
     let text = request.body(BODY_BYTES_MAX).await?;
-    let tokens = request.text("ADMIN_TOKENS");
+    let tokens = all_tokens(|name| request.text(name));
     isolate::act(|isolate| isolate.sign_in(&text, &from, tokens.as_deref(), &request.address, clock::now_ms()))
 }
 

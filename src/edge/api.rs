@@ -5,11 +5,12 @@ use super::admin::{AdminRequest, Sent};
 use super::{clock, glue, isolate};
 use tidegate_protocol::answer::Answer;
 use tidegate_protocol::api::asking::Asking;
-use tidegate_protocol::api::auth::{Credentials, Person, admit};
+use tidegate_protocol::api::auth::{Credentials, Person, admit, all_tokens};
 use tidegate_protocol::api::local::{Explaining, Linking};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
 use tidegate_protocol::api::{Call, DESCRIPTION, EXPOSITION, Reply, Route, reported_on};
+use tidegate_protocol::feed;
 
 /// Answers Prometheus, which has a path of its own.
 pub async fn expose(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
@@ -22,7 +23,7 @@ pub async fn expose(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
 /// When they may not do it.
 pub fn admitted(request: &AdminRequest<'_>) -> Result<(Person, Option<u64>), Problem> {
     let (authorization, cookies) = (request.header("authorization"), request.header("cookie").unwrap_or_default());
-    let (sent, tokens) = (Sent::read(request), request.text("ADMIN_TOKENS"));
+    let (sent, tokens) = (Sent::read(request), all_tokens(|name| request.text(name)));
     let credentials = Credentials {
         authorization: authorization.as_deref(),
         sessions: session::brought(&cookies),
@@ -39,6 +40,7 @@ pub fn admitted(request: &AdminRequest<'_>) -> Result<(Person, Option<u64>), Pro
 pub async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Problem> {
     let (person, _) = admitted(request)?;
     let route = Route::find(&request.method, path)?;
+    route.admits(&person)?;
     let body = match route.body_bytes_max(&request.method) {
         Some(bytes_max) => request.body(bytes_max).await?,
         None => String::new(),
@@ -67,6 +69,10 @@ pub async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Pro
                 if_match: request.header("if-match"),
                 key: request.header("idempotency-key"),
                 origin: Some(request.address.origin()),
+                feed: isolate::with(|isolate| {
+                    let own = feed::shown_by(path).zip(isolate.settings().feeds.as_ref());
+                    own.map(|(rollout, key)| key.address(&request.address.origin(), rollout))
+                }),
                 console_host: request.text("CONSOLE_HOST"),
                 body,
                 ..Call::default()
@@ -74,6 +80,17 @@ pub async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Pro
             ask(request, &Asking::new(&route, person, call)).await
         }
     }
+}
+
+/// Answers a calendar, whose address is signed.
+///
+/// # Errors
+/// When it is not, or there is no answer.
+pub async fn calendar(request: &AdminRequest<'_>, name: &str) -> Result<Reply, Problem> {
+    let call =
+        isolate::with(|isolate| isolate.settings().feeds.as_ref().and_then(|key| key.call(name, request.query())));
+    let call = call.ok_or_else(|| Problem::not_found(request.address.path))?;
+    ask(request, &Asking::delivery(call)).await
 }
 
 /// Asks the controller.

@@ -1,4 +1,5 @@
-// The controller's Durable Object. The wasm module decides and acts; this passes on what comes in.
+// The controller's Durable Object, and those of relays, which have other names. The wasm module decides and acts; this
+// passes on what comes in.
 import { DurableObject } from 'cloudflare:workers';
 import { module, noteTrap } from './module.js';
 
@@ -8,6 +9,8 @@ import { module, noteTrap } from './module.js';
 export class Controller extends DurableObject {
   #flushes = 0;
   #isTiming = false;
+  /** Whether it is a relay. */
+  #isRelay;
 
   /**
    * @param {DurableObjectState} context
@@ -15,7 +18,8 @@ export class Controller extends DurableObject {
    */
   constructor(context, env) {
     super(context, env);
-    this.#run((gate) => gate.controllerOpened());
+    this.#isRelay = !context.id.equals(env.CONTROLLER.idFromName('tidegate'));
+    this.#run((gate) => (this.#isRelay ? gate.relayOpened(context.id.toString()) : gate.controllerOpened()));
   }
 
   /**
@@ -31,26 +35,48 @@ export class Controller extends DurableObject {
    * @param {string} text
    */
   flush(text) {
-    this.#time();
+    this.#time((gate, ms, flushes) => gate.controllerTook(this.ctx, this.env, ms, flushes));
     return this.#run((gate) => gate.controllerFlush(this.ctx, this.env, text));
   }
 
+  /**
+   * Answers an isolate, or a relay below, as the relay of this name.
+   * @param {string} name
+   * @param {string} text
+   */
+  relay(name, text) {
+    this.#time((gate, ms, flushes) => gate.relayTook(this.ctx, this.env, name, ms, flushes));
+    return this.#run((gate) => gate.relayFlush(this.ctx, this.env, name, text));
+  }
+
+  /**
+   * Takes what comes unasked from above, as the relay of this name: an answer in JSON.
+   * @param {string} name
+   * @param {string} text
+   */
+  news(name, text) {
+    return this.#run((gate) => gate.relayNews(this.ctx, this.env, name, text));
+  }
+
   async alarm() {
-    await this.#run((gate) => gate.controllerAlarm(this.ctx, this.env));
+    await this.#run((gate) =>
+      this.#isRelay ? gate.relayAlarm(this.ctx, this.env) : gate.controllerAlarm(this.ctx, this.env),
+    );
   }
 
   /**
    * Measures what flushes cost. The clock stands still while something is worked out, so it is read again
    * when the event loop has come round: in between lies what was answered meanwhile.
+   * @param {(gate: Gate, ms: number, flushes: number) => void} took
    */
-  #time() {
+  #time(took) {
     this.#flushes += 1;
     if (this.#isTiming) return;
     this.#isTiming = true;
     const [before, since] = [this.#flushes - 1, Date.now()];
     setTimeout(() => {
       this.#isTiming = false;
-      module().controllerTook(this.ctx, this.env, Date.now() - since, this.#flushes - before);
+      took(module(), Date.now() - since, this.#flushes - before);
     }, 0);
   }
 

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, join_all, select, try_join_all};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use worker::kv::KvError;
@@ -20,10 +20,10 @@ use worker::worker_sys::DurableObjectState;
 use worker::{Delay, Env};
 
 use super::storage::ObjectStorage;
-use super::{clock, glue, log, messages};
+use super::{clock, glue, log, messages, relay};
 use tidegate_controller::{
-    Controller, Delivered, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, Outgoing, Publication, PublicationStep,
-    ReadKv, Trial,
+    Controller, Delivered, Effect, Errand, Fetch, Fetched, Input, KvTexts, KvWrite, Outgoing, Publication,
+    PublicationStep, ReadKv, Trial,
 };
 use tidegate_model::Instant;
 use tidegate_model::plan::signal::Address;
@@ -46,18 +46,21 @@ thread_local! {
 }
 
 /// The object, as its events find it.
-struct Object {
-    state: worker::State,
-    env: Env,
+pub struct Object {
+    /// Its storage and its alarm.
+    pub state: worker::State,
+    /// The worker's bindings.
+    pub env: Env,
 }
 
 impl Object {
-    fn new(state: DurableObjectState, env: Env) -> Rc<Self> {
+    /// The object of an event.
+    pub fn new(state: DurableObjectState, env: Env) -> Rc<Self> {
         Rc::new(Self { state: state.into(), env })
     }
 
     /// Lets something go on after the event that called for it.
-    fn in_background(&self, act: impl Future<Output = ()> + 'static) {
+    pub fn in_background(&self, act: impl Future<Output = ()> + 'static) {
         let done = future_to_promise(async move {
             act.await;
             Ok(JsValue::UNDEFINED)
@@ -146,8 +149,10 @@ fn handle(object: &Rc<Object>, input: Input) -> Result<Outcome, JsValue> {
             Effect::Answer(answer) => outcome.answer = Some(answer),
             Effect::Reply(reply) => outcome.reply = Some(reply),
             Effect::ReadKv(read) => outcome.read = Some(read),
+            Effect::Errand(errand) => object.in_background(run_errand(Rc::clone(object), errand)),
             Effect::Fetch(fetch) => object.in_background(ask_source(Rc::clone(object), fetch)),
             Effect::Publish(publication) => object.in_background(publish(Rc::clone(object), publication)),
+            Effect::Push(places, text) => relay::push(object, &places, &text),
             Effect::Send(outgoing) => {
                 for own in outgoing {
                     object.in_background(send(Rc::clone(object), own));
@@ -170,7 +175,7 @@ fn handle_alone(object: &Rc<Object>, input: Input) -> Outcome {
 }
 
 /// Sets the alarm. The call itself is part of this turn, as the commits are; what it may say later is logged.
-fn wake_at(object: &Object, at: Instant) {
+pub fn wake_at(object: &Object, at: Instant) {
     let date = js_sys::Date::new(&JsValue::from_f64(at.as_epoch_ms() as f64));
     let set = object.state.storage().as_raw().set_alarm(date, js_sys::Object::new());
     spawn_local(async move {
@@ -218,6 +223,16 @@ async fn read_late(object: Rc<Object>, mut read: ReadKv, mut reading: Reading) {
 async fn ask_source(object: Rc<Object>, fetch: Fetch) {
     let answer = answer_of(&object.env, &fetch).await;
     handle_alone(&object, Input::Fetched(Fetched { fetch, answer }));
+}
+
+/// Runs an errand, and hands in what comes of it.
+async fn run_errand(object: Rc<Object>, errand: Errand) {
+    let text = |name: &str| glue::text(&object.env, name).filter(|value| !value.trim().is_empty());
+    let answer = match errand.request(&text, clock::now()) {
+        Ok(request) => messages::ask(&object.env, &request).await,
+        Err(why) => Err(why),
+    };
+    handle_alone(&object, Input::Returned(Box::new(errand), answer));
 }
 
 async fn answer_of(env: &Env, fetch: &Fetch) -> Result<(u16, String), String> {
@@ -307,12 +322,10 @@ fn texts(env: &Env, keys: &[String]) -> Reading {
     let (env, keys) = (env.clone(), keys.to_vec());
     Box::pin(async move {
         let kv = env.kv(ROLLOUTS).map_err(|error| error.to_string())?;
-        let mut texts = HashMap::with_capacity(keys.len());
-        for chunk in keys.chunks(KEYS_MAX) {
-            let found = kv.get_bulk(chunk).cache_ttl(CACHE_S).text().await.map_err(said)?;
-            texts.extend(found.into_iter().filter_map(|(key, text)| Some((key, text?))));
-        }
-        Ok(texts)
+        // At once: a thousand rollouts are twenty reads, and a command may wait for them.
+        let reads = keys.chunks(KEYS_MAX).map(|chunk| kv.get_bulk(chunk).cache_ttl(CACHE_S).text());
+        let found = try_join_all(reads).await.map_err(said)?;
+        Ok(found.into_iter().flatten().filter_map(|(key, text)| Some((key, text?))).collect())
     })
 }
 

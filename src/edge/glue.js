@@ -60,6 +60,29 @@ export async function saveCopy(copy) {
 export const hasController = (env) => env.CONTROLLER !== undefined;
 
 /**
+ * The controller's object, or a relay's, which is one of the same class.
+ * @param {Env} env
+ * @param {string} [name]
+ */
+const object = (env, name = 'tidegate') => env.CONTROLLER.get(env.CONTROLLER.idFromName(name));
+
+/**
+ * @param {Promise<string>} answer
+ * @param {number} ms
+ */
+async function within(answer, ms) {
+  let timer;
+  const late = new Promise(
+    (_, reject) => (timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)),
+  );
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
  * Asks the controller, and waits for its answer only so long.
  * @param {Env} env
  * @param {'call' | 'flush'} what
@@ -67,16 +90,28 @@ export const hasController = (env) => env.CONTROLLER !== undefined;
  * @param {number} ms
  */
 export async function askController(env, what, text, ms) {
-  const controller = env.CONTROLLER.get(env.CONTROLLER.idFromName('tidegate'));
-  let timer;
-  const late = new Promise(
-    (_, reject) => (timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)),
-  );
-  try {
-    return await Promise.race([controller[what](text), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return within(object(env)[what](text), ms);
+}
+
+/**
+ * The same of a relay.
+ * @param {Env} env
+ * @param {string} name
+ * @param {string} text
+ * @param {number} ms
+ */
+export async function askRelay(env, name, text, ms) {
+  return within(object(env, name).relay(name, text), ms);
+}
+
+/**
+ * Tells a relay what it did not ask for.
+ * @param {Env} env
+ * @param {string} name
+ * @param {string} text
+ */
+export async function tellRelay(env, name, text) {
+  await object(env, name).news(name, text);
 }
 
 /**
@@ -175,9 +210,40 @@ export async function isSigned(jwk, algorithm, text, signature) {
  * @param {number} bytesMax
  */
 export async function deliver(method, url, headers, body, ms, bytesMax) {
+  return asked(fetch, method, url, headers, body, ms, bytesMax);
+}
+
+/**
+ * The same, of a service binding where one is named.
+ * @param {Env} env
+ * @param {string | undefined} service
+ * @param {string} method
+ * @param {string} url
+ * @param {string} headers pairs, as JSON
+ * @param {string} body
+ * @param {number} ms
+ * @param {number} bytesMax
+ */
+export async function ask(env, service, method, url, headers, body, ms, bytesMax) {
+  if (service === undefined) return asked(fetch, method, url, headers, body, ms, bytesMax);
+  const bound = /** @type {{ fetch: typeof fetch } | undefined} */ (env[service]);
+  if (typeof bound?.fetch !== 'function') throw new Error(`there is no service binding ${service}`);
+  return asked((to, how) => bound.fetch(to, how), method, url, headers, body, ms, bytesMax);
+}
+
+/**
+ * @param {(url: string, request: RequestInit) => Promise<Response>} by
+ * @param {string} method
+ * @param {string} url
+ * @param {string} headers pairs, as JSON
+ * @param {string} body
+ * @param {number} ms
+ * @param {number} bytesMax
+ */
+async function asked(by, method, url, headers, body, ms, bytesMax) {
   const signal = AbortSignal.timeout(ms);
   const sent = { method, headers: JSON.parse(headers), body: body || undefined, redirect: 'manual', signal };
-  const response = await fetch(url, /** @type {RequestInit} */ (sent)).catch((error) => {
+  const response = await by(url, /** @type {RequestInit} */ (sent)).catch((error) => {
     throw new Error(signal.aborted ? `no answer within ${ms / 1_000} s` : `no answer: ${error.message}`);
   });
   // Whoever has answered has answered, whatever becomes of the body.

@@ -22,6 +22,12 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = askController)]
     pub async fn ask_controller(env: &JsValue, what: &str, text: &str, ms: f64) -> Result<String, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = askRelay)]
+    pub async fn ask_relay(env: &JsValue, name: &str, text: &str, ms: f64) -> Result<String, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = tellRelay)]
+    pub async fn tell_relay(env: &JsValue, name: &str, text: &str) -> Result<(), JsValue>;
+
     #[wasm_bindgen(js_name = areSettledWithin)]
     pub async fn are_settled_within(promises: &Array, ms: f64) -> bool;
 
@@ -56,6 +62,19 @@ extern "C" {
 
     #[wasm_bindgen(catch)]
     pub async fn deliver(
+        method: &str,
+        url: &str,
+        headers: &str,
+        body: &str,
+        ms: u32,
+        bytes_max: u32,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    #[allow(clippy::too_many_arguments, reason = "it is a function of JavaScript")]
+    pub async fn ask(
+        env: &JsValue,
+        service: Option<String>,
         method: &str,
         url: &str,
         headers: &str,

@@ -159,7 +159,10 @@ async fn perform(env: &Env, effect: Effect) -> Option<Input> {
         Effect::LoadCopy => Input::CopyLoaded(said(glue::load_copy().await)),
         Effect::SaveCopy(copy) => Input::CopySaved(said(glue::save_copy(&copy).await)),
         Effect::AskController(ask) => {
-            let answer = glue::ask_controller(env, "flush", &ask.text, ANSWER_MS_MAX).await;
+            let answer = match ask.receiver {
+                Some(relay) => glue::ask_relay(env, &relay.to_string(), &ask.text, ANSWER_MS_MAX).await,
+                None => glue::ask_controller(env, "flush", &ask.text, ANSWER_MS_MAX).await,
+            };
             Input::Answered(ask, said(answer))
         }
         Effect::Wait(ms, run) => {

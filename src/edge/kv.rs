@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::future::try_join_all;
 use wasm_bindgen::JsValue;
 use worker::kv::KvStore;
 
@@ -20,12 +21,9 @@ const BYTES_CACHE_S: u64 = 60;
 /// When KV cannot be read.
 pub async fn texts(env: &JsValue, keys: &[String]) -> Result<HashMap<String, String>, JsValue> {
     let kv = KvStore::from_this(env, ROLLOUTS)?;
-    let mut texts = HashMap::with_capacity(keys.len());
-    for chunk in keys.chunks(KEYS_MAX) {
-        let found = kv.get_bulk(chunk).cache_ttl(TEXT_CACHE_S).text().await?;
-        texts.extend(found.into_iter().filter_map(|(key, text)| Some((key, text?))));
-    }
-    Ok(texts)
+    let reads = keys.chunks(KEYS_MAX).map(|chunk| kv.get_bulk(chunk).cache_ttl(TEXT_CACHE_S).text());
+    let found = try_join_all(reads).await?;
+    Ok(found.into_iter().flatten().filter_map(|(key, text)| Some((key, text?))).collect())
 }
 
 /// The bytes of a key, unless it does not exist.

@@ -15,6 +15,7 @@ mod log;
 mod messages;
 mod mint;
 mod proxy;
+mod relay;
 mod storage;
 
 use wasm_bindgen::prelude::*;

@@ -14,9 +14,11 @@ use tidegate_protocol::message::{AnswerText, RequestText};
 use tidegate_protocol::step::NoAnswer;
 
 /// What is asked of the platform in the middle of a request.
-struct Asked<'a> {
-    request: &'a Request,
-    env: &'a Env,
+pub struct Asked<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// The worker's bindings.
+    pub env: &'a Env,
 }
 
 impl Platform for Asked<'_> {

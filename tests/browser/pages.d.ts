@@ -14,6 +14,8 @@ interface Window {
   failed: Promise<string>;
   failedFile: string;
   reports: { js_errors: number }[];
+  /** The messages that its listener got. */
+  got: { id: string; kind: string; title: string }[];
   /** Of a browser's extension. */
   extended(): void;
 }

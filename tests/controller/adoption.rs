@@ -236,3 +236,23 @@ fn what_cannot_be_read_is_a_fault_until_it_is_gone() {
     settled(&mut world, "shop");
     assert!(!rollout(&mut world, "shop")["faults"].to_string().contains("ten percent"));
 }
+
+#[test]
+fn a_revive_waits_half_a_second_for_a_late_kv_and_a_key_that_is_seen_later_kills_again() {
+    let mut granted = 0;
+    for seed in 1..=20 {
+        let mut world = deployed(seed, &["shop"], 100);
+        grant(&mut world, command("ana", "shop", "stop", Some("*"), json!({"command": "kill"})));
+        world.pass(60_000);
+        world.kv.jitter_ms = 4_000;
+        world.put("kill/shop", Some("on"));
+        let from_ms = world.now_ms;
+        let revive = command("ana", "shop", "go on", Some("*"), json!({"command": "revive"}));
+        let reply = world.call(revive).expect("nothing dies");
+        assert!(world.now_ms - from_ms <= 500, "it took {} ms", world.now_ms - from_ms);
+        granted += u32::from(reply.status == 200);
+        world.pass(60_000);
+        assert_eq!(rollout(&mut world, "shop")["state"]["killed"], true, "the key stands: seed {seed}");
+    }
+    assert!(granted > 5, "KV was late for {granted} of them");
+}

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use tidegate::controller::relay;
 use tidegate::decide::assign::{Variant, Visitor, assign};
 use tidegate::isolate::{Ask, Effect, FlushRun, Input, Isolate, Read, Setup};
 use tidegate::model::subject::SubjectHash;
@@ -10,7 +11,9 @@ use tidegate::protocol::address::Address;
 use tidegate::protocol::decision::Assigned;
 use tidegate::protocol::flush::{Answer, Flush};
 use tidegate::protocol::meter::{Outcome, Visit};
+use tidegate::protocol::relays::Place;
 
+use crate::relays::{Caller, Object, Outside};
 use crate::world::World;
 
 /// An isolate waits so long for an answer, in milliseconds, and a request for its configuration.
@@ -33,7 +36,7 @@ pub struct Network {
 }
 
 /// Where isolates run, one after the other.
-struct Place {
+struct Site {
     isolate: Isolate,
     life: u32,
     cache: Option<String>,
@@ -41,7 +44,15 @@ struct Place {
 }
 
 enum Message {
-    Flush(u64, String),
+    /// A flush to a relay, or to the controller.
+    Flush(Option<Place>, Caller, String),
+    /// A relay's tick, in one of its lives, and its alarm.
+    Tick(Place, u32),
+    Alarm(Place),
+    /// An answer to a relay's flush, in one of its lives.
+    Answered(Place, u32, u64, Result<String, String>),
+    /// What goes to a relay unasked.
+    News(Place, String),
     Answer(u64, Result<String, String>),
     Texts(Read, Result<HashMap<String, String>, String>),
     Waited(FlushRun),
@@ -54,7 +65,8 @@ type Counts = BTreeMap<String, u64>;
 pub struct System {
     pub world: World,
     pub network: Network,
-    places: Vec<Place>,
+    places: Vec<Site>,
+    pub relays: BTreeMap<Place, Object>,
     /// By time and number: for which place, in which life of its isolate, and what.
     messages: BTreeMap<(i64, u64), (usize, u32, Message)>,
     ids: u64,
@@ -64,6 +76,9 @@ pub struct System {
     pub counted: HashMap<String, Counts>,
     /// What the controller has got, by isolate and number, and whether it has acknowledged that.
     pub batches: HashMap<(String, u64), (Counts, bool)>,
+    /// How many answers acknowledged a batch: of relays, and of the controller.
+    pub relayed: u64,
+    pub direct: u64,
     pub trace: VecDeque<String>,
     seed: u64,
 }
@@ -79,16 +94,19 @@ impl Drop for System {
 
 impl System {
     pub fn new(seed: u64, world: World, places: usize) -> Self {
-        let place = || Place { isolate: Isolate::default(), life: 0, cache: None, asks: HashMap::new() };
+        let place = || Site { isolate: Isolate::default(), life: 0, cache: None, asks: HashMap::new() };
         let mut system = Self {
             world,
             network: Network::default(),
             places: (0..places).map(|_| place()).collect(),
+            relays: BTreeMap::new(),
             messages: BTreeMap::new(),
             ids: 0,
             acted_by: HashMap::new(),
             counted: HashMap::new(),
             batches: HashMap::new(),
+            relayed: 0,
+            direct: 0,
             trace: VecDeque::new(),
             seed,
         };
@@ -192,7 +210,8 @@ impl System {
         for effect in self.places[place].isolate.handle(Input::News, now) {
             if let Effect::AskController(ask) = effect {
                 self.network.lost = 1.0;
-                self.flush(place, self.places[place].life, 0, &ask.text);
+                let caller = Caller::Isolate(place, self.places[place].life, 0, self.name(place));
+                self.flush(None, caller, &ask.text);
                 self.network.lost = lost;
             }
         }
@@ -233,21 +252,26 @@ impl System {
     fn ask(&mut self, place: usize, ask: Ask) {
         self.ids += 1;
         let id = self.ids;
-        for _ in 0..1 + u32::from(self.world.dice.f64() < self.network.twice) {
-            if !self.is_lost() {
-                let way_ms = self.way_ms();
-                self.send(place, way_ms, Message::Flush(id, ask.text.clone()));
-            }
-        }
+        let caller = Caller::Isolate(place, self.places[place].life, id, self.name(place));
+        self.carry(ask.receiver, &caller, &ask.text);
         self.places[place].asks.insert(id, ask);
         self.send(place, ANSWER_MS_MAX, Message::Answer(id, Err("no answer".to_owned())));
     }
 
-    /// A flush reaches the controller.
-    fn flush(&mut self, place: usize, life: u32, id: u64, text: &str) {
+    /// The network carries a flush, or loses it, or carries it twice.
+    fn carry(&mut self, receiver: Option<Place>, caller: &Caller, text: &str) {
+        for _ in 0..1 + u32::from(self.world.dice.f64() < self.network.twice) {
+            if !self.is_lost() {
+                let way_ms = self.way_ms();
+                self.send(0, way_ms, Message::Flush(receiver, caller.clone(), text.to_owned()));
+            }
+        }
+    }
+
+    /// A flush reaches the controller, or a relay.
+    fn flush(&mut self, receiver: Option<Place>, caller: Caller, text: &str) {
         let flush = Flush::parse(text).unwrap();
-        let isolate = flush.isolate.clone();
-        if let Some(batch) = &flush.batch {
+        if let (Caller::Isolate(.., isolate), Some(batch)) = (&caller, &flush.batch) {
             let mut counts = Counts::new();
             for counted in &batch.counted {
                 let requests: u64 = counted.window.sides.iter().map(|(_, tally)| tally.requests).sum();
@@ -256,14 +280,90 @@ impl System {
             let known = self.batches.entry((isolate.clone(), batch.sequence)).or_insert((counts.clone(), false));
             assert_eq!(known.0, counts, "batch {} of {isolate} is sent again unchanged", batch.sequence);
         }
-        let answer = self.world.flush(flush);
-        self.note(format!("{isolate} flushes, {}", if answer.is_some() { "and is answered" } else { "in vain" }));
-        let Some(answer) = answer else { return };
-        self.acknowledge(&isolate, &answer);
-        if !self.is_lost() && self.places[place].life == life {
-            let way_ms = self.way_ms();
-            self.send(place, way_ms, Message::Answer(id, Ok(serde_json::to_string(&answer).unwrap())));
+        let (whom, batch) = (flush.isolate.clone(), flush.batch.as_ref().map(|batch| batch.sequence));
+        if let Some(place) = receiver {
+            self.note(format!("{whom} flushes {batch:?} to {place}"));
+            let now = self.world.now();
+            let outside = self.relay(place).flush(caller, text, now);
+            return self.carry_out(place, outside);
         }
+        let answer = self.world.flush(flush);
+        self.note(format!(
+            "{whom} flushes {batch:?}, {}",
+            if answer.is_some() { "and is answered" } else { "in vain" }
+        ));
+        self.push();
+        if let Some(answer) = answer {
+            self.direct += u64::from(answer.acknowledged.is_some() && matches!(caller, Caller::Isolate(..)));
+            self.answer(caller, Ok(answer));
+        }
+    }
+
+    /// Whoever has sent a flush is answered, unless that is lost.
+    fn answer(&mut self, caller: Caller, outcome: Result<Answer, String>) {
+        if let (Caller::Isolate(.., isolate), Ok(answer)) = (&caller, &outcome) {
+            self.acknowledge(isolate, answer);
+        }
+        let outcome = outcome.map(|answer| serde_json::to_string(&answer).unwrap());
+        if self.is_lost() {
+            return;
+        }
+        let way_ms = self.way_ms();
+        match caller {
+            Caller::Isolate(place, life, id, _) if self.places[place].life == life => {
+                self.send(place, way_ms, Message::Answer(id, outcome));
+            }
+            Caller::Isolate(..) => {}
+            Caller::Relay(place, life, id) => self.send(0, way_ms, Message::Answered(place, life, id, outcome)),
+        }
+    }
+
+    pub fn relay(&mut self, place: Place) -> &mut Object {
+        self.relays.entry(place).or_insert_with(|| Object::new(place))
+    }
+
+    fn carry_out(&mut self, place: Place, outside: Vec<Outside>) {
+        for own in outside {
+            match own {
+                Outside::Answer(caller, outcome) => {
+                    let has_acknowledged = outcome.as_ref().is_ok_and(|answer| answer.acknowledged.is_some());
+                    self.relayed += u64::from(has_acknowledged && matches!(caller, Caller::Isolate(..)));
+                    self.answer(caller, outcome);
+                }
+                Outside::Ask(receiver, caller, text) => {
+                    self.carry(receiver, &caller, &text);
+                    if let Caller::Relay(_, life, id) = caller {
+                        let late = Message::Answered(place, life, id, Err("no answer".to_owned()));
+                        self.send(0, ANSWER_MS_MAX, late);
+                    }
+                }
+                Outside::Push(places, text) => self.world.pushed.push((places, text)),
+                Outside::TickIn(ms, life) => self.send(0, ms, Message::Tick(place, life)),
+                Outside::WakeAt(at) => {
+                    self.send(0, at.as_epoch_ms() - self.world.now_ms, Message::Alarm(place));
+                }
+            }
+        }
+        self.push();
+    }
+
+    /// Sends what goes to relays unasked.
+    fn push(&mut self) {
+        for (places, text) in std::mem::take(&mut self.world.pushed) {
+            for place in places {
+                if !self.is_lost() {
+                    let way_ms = self.way_ms();
+                    self.send(0, way_ms, Message::News(place, text.clone()));
+                }
+            }
+        }
+    }
+
+    /// A relay takes an input in.
+    fn hand_in(&mut self, place: Place, input: relay::Input) {
+        let now = self.world.now();
+        let outside = self.relay(place).input(input, now);
+        self.carry_out(place, outside);
     }
 
     fn acknowledge(&mut self, isolate: &str, answer: &Answer) {
@@ -274,8 +374,23 @@ impl System {
     }
 
     fn deliver(&mut self, place: usize, life: u32, message: Message) {
-        if let Message::Flush(id, text) = message {
-            return self.flush(place, life, id, &text);
+        match message {
+            Message::Flush(receiver, caller, text) => return self.flush(receiver, caller, &text),
+            Message::Tick(relay, life) if self.relay(relay).life == life => {
+                return self.hand_in(relay, relay::Input::Tick);
+            }
+            Message::Tick(..) => return,
+            Message::Alarm(relay) => return self.hand_in(relay, relay::Input::Alarm),
+            Message::News(relay, text) => return self.hand_in(relay, relay::Input::News(text)),
+            Message::Answered(relay, life, id, outcome) => {
+                if self.relay(relay).life == life {
+                    let now = self.world.now();
+                    let outside = self.relay(relay).answered(id, outcome, now);
+                    self.carry_out(relay, outside);
+                }
+                return;
+            }
+            _ => {}
         }
         if self.places[place].life != life {
             return;
@@ -289,7 +404,7 @@ impl System {
             Message::Texts(read, texts) => self.input(place, Input::Texts(read, texts)),
             Message::Waited(run) => self.input(place, Input::Waited(run)),
             Message::RequestWaited => self.input(place, Input::RequestWaited { is_done: false }),
-            Message::Flush(..) => {}
+            _ => {}
         }
     }
 
@@ -299,9 +414,16 @@ impl System {
         while let Some(entry) = self.messages.first_entry().filter(|entry| entry.key().0 <= end_ms) {
             let ((at_ms, _), (place, life, message)) = entry.remove_entry();
             self.world.pass((at_ms - self.world.now_ms).max(0));
+            self.push();
             self.deliver(place, life, message);
         }
         self.world.pass((end_ms - self.world.now_ms).max(0));
+        self.push();
+    }
+
+    /// What relays have stored of a rollout and may not have brought up.
+    pub fn at_relays(&self, key: &str) -> u64 {
+        self.relays.values().filter_map(|relay| relay.stored().get(key).copied()).sum()
     }
 
     /// What the controller has acknowledged of a rollout, and all that it has got.

@@ -11,18 +11,25 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod adoption;
+mod backup;
+mod bins;
 mod crashes;
+mod errands;
 mod isolates;
 mod kept;
 mod outbox;
+mod papers;
 mod people;
 mod races;
 mod reach;
 mod receivers;
+mod relays;
+mod scale;
 mod schedule;
 mod schema;
 mod sources;
 mod sqlite;
+mod versions;
 mod whole;
 mod world;
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tidegate::controller::Input;
 use tidegate::model::notification::NotificationKind;
+use tidegate::protocol::flush::Flush;
 
 use crate::people::{command, get, grant, history, plan, put_plans, rollout};
 use crate::receivers::{Answer, Got};
@@ -462,4 +463,29 @@ fn what_comes_and_goes_while_a_pager_is_down_is_opened_and_resolved_once() {
         let ends = resolved.iter().any(|(_, own)| own == incident);
         assert!(ends, "what was opened is resolved: {pages:?}");
     }
+}
+
+#[test]
+fn isolates_learn_what_pages_show_once_whatever_dies_and_that_it_is_over() {
+    let mut own = plan("shop");
+    own["notice"] = json!([{"at": "rollback", "audience": "users", "text": "We have gone back", "in_app": {"to": "all", "for": "1h"}}]);
+    let mut world = deployed(1, &[own]);
+    let ask = |world: &mut World, known: Option<u64>| {
+        let flush = Flush { isolate: "one".into(), messages: known, ..Flush::default() };
+        world.flush(flush).expect("nothing dies").messages
+    };
+    assert_eq!(ask(&mut world, Some(0)), None, "there is nothing to show");
+    grant(&mut world, command("ana", "shop", "the cart is empty", Some("*"), json!({"command": "rollback"})));
+    world.pass(10_000);
+    let told = ask(&mut world, Some(0)).expect("it is news");
+    let [message] = told.list.as_slice() else { panic!("{told:?}") };
+    assert_eq!((message.kind.as_str(), message.text.as_str()), ("incident", "We have gone back"));
+    assert_eq!(ask(&mut world, Some(told.digest)), None, "it is known");
+    assert_eq!(ask(&mut world, None), None, "an isolate of the release before shows none");
+    world.crash();
+    world.input(None, Input::Alarm);
+    world.pass(10_000);
+    assert_eq!(ask(&mut world, Some(told.digest)), None, "it is the same one");
+    world.pass(HOUR_MS);
+    assert_eq!(ask(&mut world, Some(told.digest)).map(|own| own.list), Some(Vec::new()));
 }

@@ -6,17 +6,21 @@
 //! 3. What is published or answered is stored (the world checks it), and KV comes to hold what is stored.
 //! 4. No isolate goes back to an older revision. Once nothing fails any more, each acts by the last one, and a kill
 //!    reaches all within seconds.
-//! 5. What was edited by hand is adopted once at the most, and no stale read ends a kill.
+//! 5. All of that holds whether isolates report to the controller or to relays, however many levels of these there are,
+//!    and while that changes; and where relays die and their storage refuses.
+//! 6. What was edited by hand is adopted once at the most, and no stale read ends a kill.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant as Clock};
 
 use serde_json::{Value, json};
+use tidegate::controller::Rhythm;
 use tidegate::decide::assign::Variant;
 use tidegate::model::Instant;
 use tidegate::model::command::{Cause, Command, Setting};
 use tidegate::model::history::Entry;
 use tidegate::protocol::api::Call;
+use tidegate::protocol::relays::{Place, Sizes};
 
 use crate::isolates::{Network, System};
 use crate::people::{command, deployed, get, grant, history, settled};
@@ -65,7 +69,12 @@ impl Life {
         system.network = network;
         let kv = &mut system.world.kv;
         (kv.stale_ms, kv.jitter_ms, kv.fail_rate, kv.late_rate) = (stale_ms, jitter_ms, fail_rate, late_rate);
-        Self { system, calls: Vec::new(), called: 0, edits: Vec::new(), keys: HashMap::new() }
+        let has_relays = system.world.dice.u32(0..4) > 0;
+        let mut life = Self { system, calls: Vec::new(), called: 0, edits: Vec::new(), keys: HashMap::new() };
+        if has_relays {
+            life.move_isolates();
+        }
+        life
     }
 
     fn key(&mut self) -> &'static str {
@@ -91,7 +100,9 @@ impl Life {
                 let name = self.system.name(place);
                 self.system.note(format!("{name} begins"));
             }
-            76..=79 => self.fail(),
+            76..=77 => self.fail(),
+            78..=81 => self.fail_a_relay(),
+            82 => self.move_isolates(),
             _ => {
                 let ms = self.system.world.dice.i64(0..4_000);
                 self.system.pass(ms);
@@ -184,6 +195,35 @@ impl Life {
         self.system.note(told);
     }
 
+    /// A relay dies, or its storage refuses.
+    fn fail_a_relay(&mut self) {
+        let places: Vec<Place> = self.system.relays.keys().copied().collect();
+        if places.is_empty() {
+            return;
+        }
+        let dice = &mut self.system.world.dice;
+        let place = places[dice.usize(0..places.len())];
+        let (which, after) = (dice.u32(0..4), dice.u32(0..4));
+        let relay = self.system.relay(place);
+        match which {
+            0 => relay.crash(),
+            1 => relay.effects_left = Some(after),
+            2 => relay.database.fault = Some(Fault::Refuse(after + 1)),
+            _ => relay.database.fault = Some(Fault::Swallow(after + 1)),
+        }
+        self.system.note(format!("{place} fails: {which} after {after}"));
+    }
+
+    /// The controller wants more relays, or fewer, or none.
+    fn move_isolates(&mut self) {
+        let dice = &mut self.system.world.dice;
+        let grow = Sizes { direct_max: 1, per_relay: dice.usize(1..4), fan: dice.u32(2..4), calm_ms: 1_000 };
+        let shrink = Sizes { direct_max: 1_000, per_relay: 1_000, ..grow };
+        let sizes = if dice.u32(0..4) > 0 { grow } else { shrink };
+        self.system.note(format!("{sizes:?}"));
+        self.system.world.input(None, tidegate::controller::Input::Rhythm(Rhythm { sizes, ..Rhythm::default() }));
+    }
+
     /// Nothing fails any more, and everything settles.
     fn calm(&mut self) {
         let system = &mut self.system;
@@ -191,6 +231,10 @@ impl Life {
         system.network = Network::default();
         let world = &mut system.world;
         (world.effects_left, world.database.fault) = (None, None);
+        for relay in system.relays.values_mut() {
+            (relay.effects_left, relay.database.fault) = (None, None);
+        }
+        let world = &mut system.world;
         (world.kv.jitter_ms, world.kv.fail_rate, world.kv.late_rate) = (0, 0.0, 0.0);
         for key in KEYS {
             world.put(&format!("kill/{key}"), None);
@@ -261,8 +305,8 @@ impl Life {
         }
     }
 
-    /// The controller has counted what it has acknowledged, and no more than it has got.
-    fn verify_counts(&mut self) {
+    /// The controller has counted what was acknowledged, unless relays still have it, and no more than was sent.
+    fn verify_counts(&mut self, is_settled: bool) {
         let shown = self.system.world.call(get("/_tidegate/metrics", "")).expect("nothing dies").body;
         for key in KEYS {
             let of = |variant: &str| {
@@ -271,7 +315,11 @@ impl Life {
                 count.map_or(0, |count| count.parse::<f64>().unwrap() as u64)
             };
             let (counted, (sure, most)) = (of("new") + of("legacy"), self.system.requests(key));
-            assert!((sure..=most).contains(&counted), "{key}: {counted} counted, {sure} acknowledged, {most} sent");
+            let on_the_way = if is_settled { 0 } else { self.system.at_relays(key) };
+            assert!(
+                counted <= most && sure <= counted + on_the_way,
+                "{key}: {counted} counted, {sure} acknowledged, {on_the_way} at relays, {most} sent"
+            );
         }
     }
 
@@ -297,19 +345,45 @@ impl Life {
     }
 }
 
-/// One life; how often the controller died or its storage refused.
-fn live(seed: u64) -> u32 {
+/// What the faults of lives met.
+#[derive(Clone, Copy, Default)]
+struct Met {
+    /// How often the controller died or its storage refused.
+    controller: u64,
+    /// The same of relays.
+    relays: u64,
+    /// Batches that isolates had acknowledged by relays, and those by the controller itself.
+    relayed: u64,
+    direct: u64,
+    /// The most levels of relays that a batch went through.
+    levels: u8,
+}
+
+impl Met {
+    fn and(self, other: Self) -> Self {
+        Self {
+            controller: self.controller + other.controller,
+            relays: self.relays + other.relays,
+            relayed: self.relayed + other.relayed,
+            direct: self.direct + other.direct,
+            levels: self.levels.max(other.levels),
+        }
+    }
+}
+
+/// One life.
+fn live(seed: u64) -> Met {
     let mut life = Life::begin(seed);
     for step in 0..STEPS {
         life.act();
         if step % 50 == 49 {
             (life.system.world.effects_left, life.system.world.database.fault) = (None, None);
-            life.verify_counts();
+            life.verify_counts(false);
             KEYS.iter().for_each(|key| drop(history(&life.system.world, key)));
         }
     }
     life.calm();
-    life.verify_counts();
+    life.verify_counts(false);
     life.verify();
     life.verify_reach();
     life.visit(REACH_MS);
@@ -318,22 +392,37 @@ fn live(seed: u64) -> u32 {
         life.system.pass(3_000);
     }
     life.verify_nothing_is_left();
-    let world = &life.system.world;
+    life.verify_counts(true);
+    let (world, relays) = (&life.system.world, life.system.relays.values());
     assert!(world.now() > Instant::from_epoch_ms(crate::world::START_MS));
-    world.crashes + world.database.faults
+    Met {
+        controller: u64::from(world.crashes + world.database.faults),
+        relays: relays.clone().map(|relay| u64::from(relay.crashes + relay.database.faults)).sum(),
+        relayed: life.system.relayed,
+        direct: life.system.direct,
+        levels: relays.filter(|relay| relay.has_sent()).map(|relay| relay.place.level).max().unwrap_or(0),
+    }
 }
 
 #[test]
 fn the_whole_system_keeps_its_promises_whatever_fails() {
     let lives = seeds(LIVES);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let faults: u32 = std::thread::scope(|scope| {
+    let met = std::thread::scope(|scope| {
         let workers = lives
             .chunks(lives.len().div_ceil(cores))
-            .map(|seeds| scope.spawn(|| seeds.iter().map(|seed| live(*seed)).sum::<u32>()));
-        workers.collect::<Vec<_>>().into_iter().map(|worker| worker.join().expect("its lives hold")).sum()
+            .map(|seeds| scope.spawn(|| seeds.iter().map(|seed| live(*seed)).fold(Met::default(), Met::and)));
+        let workers: Vec<_> = workers.collect();
+        workers.into_iter().map(|worker| worker.join().expect("its lives hold")).fold(Met::default(), Met::and)
     });
-    assert!(faults as usize >= lives.len(), "the lives saw {faults} faults");
+    if lives.len() > 1 {
+        let each = lives.len() as u64;
+        assert!(met.controller >= each, "the lives saw {} faults of controllers", met.controller);
+        assert!(met.relays >= each, "the lives saw {} faults of relays", met.relays);
+        assert!(met.relayed >= 20 * each, "relays acknowledged {} batches", met.relayed);
+        assert!(met.direct >= 5 * each, "controllers acknowledged {} batches", met.direct);
+        assert!(met.levels >= 3, "relays stood above each other on {} levels", met.levels);
+    }
 }
 
 /// `make soak`: lives one after the other, from `SEED` on, for so many `MINUTES`; without them until one fails.
@@ -345,7 +434,8 @@ fn soak() {
     let (begun, minutes) = (Clock::now(), number("MINUTES"));
     let mut faults = 0;
     for (lives, seed) in (1_u64..).zip(number("SEED").unwrap_or(1)..) {
-        faults += u64::from(live(seed));
+        let met = live(seed);
+        faults += met.controller + met.relays;
         if lives % 100 == 0 {
             eprintln!("{lives} lives, {faults} faults, {} s: the last seed was {seed}", begun.elapsed().as_secs());
         }

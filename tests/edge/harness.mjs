@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Miniflare } from 'miniflare';
+import { Log, LogLevel, Miniflare } from 'miniflare';
 import { WebSocket } from 'ws';
 import { COMMAND } from '../../scripts/command.mjs';
 import { workerConfig } from '../../scripts/dev/config.mjs';
@@ -51,11 +51,16 @@ const BARE = `export default {
   },
 };`;
 
-/** Tells the controller what an isolate would. */
+/** Tells the controller what an isolate would, or a relay; many at once where the body is a list of `[relay, text]`. */
 const CLERK = `export default {
   async fetch(request, env) {
-    const controller = env.CONTROLLER.get(env.CONTROLLER.idFromName('tidegate'));
-    return new Response(await controller.flush(await request.text()));
+    const object = (name) => env.CONTROLLER.get(env.CONTROLLER.idFromName(name));
+    const flush = (relay, text) => (relay ? object(relay).relay(relay, text) : object('tidegate').flush(text));
+    const text = await request.text();
+    if (!text.startsWith('[')) return new Response(await flush(request.headers.get('tidegate-relay'), text));
+    const answers = JSON.parse(text).map(([relay, text]) =>
+      flush(relay, text).then((answer) => [answer], (error) => [null, error.message]));
+    return Response.json(await Promise.all(answers));
   },
 };`;
 
@@ -75,6 +80,7 @@ const CLERK = `export default {
  * @property {boolean} [storage] whether there is a way into what the controller has stored (../storage.mjs)
  * @property {boolean} [trouble] whether the binding TROUBLE may break something (trouble.mjs)
  * @property {Record<string, { port: number }>} [services] service bindings by name, each to the port of a stub frontend
+ * @property {Record<string, any>[]} [email] `send_email` bindings, as in wrangler.toml; what they send is in `gate.mails`
  */
 
 /**
@@ -90,12 +96,25 @@ export async function openGate({
   storage = false,
   trouble = false,
   services = {},
+  email = [],
 } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), 'tidegate-edge-'));
   const kv = kind === 'stub' ? await startKv() : miniflareKv();
-  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services });
+  const gate = new Gate({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services, email });
   await gate.restart();
   return gate;
+}
+
+/** Keeps what Miniflare's `send_email` logs. */
+class MailLog extends Log {
+  constructor(mails) {
+    super(LogLevel.INFO);
+    this.mails = mails;
+  }
+
+  log(text) {
+    if (text.includes('send_email binding called')) this.mails.push(text);
+  }
 }
 
 class Gate {
@@ -113,7 +132,11 @@ class Gate {
   clerkOrigin = '';
 
   /** @param {Required<Omit<GateOptions, 'kv'>> & { scratch: string, kv: Kv }} parts */
-  constructor({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services }) {
+  /** What Miniflare says of each mail: its head, and the files that hold its texts. */
+  mails = [];
+
+  constructor({ scratch, kv, bindings, bare, isolates, controller, storage, trouble, services, email }) {
+    this.email = email;
     this.hasController = controller;
     this.hasStorage = storage;
     this.hasTrouble = trouble;
@@ -205,6 +228,7 @@ class Gate {
     const modules = this.hasStorage ? withStorage(built) : this.hasTrouble ? withTrouble(built) : built;
     return {
       cf: false,
+      ...(this.email.length > 0 && { log: new MailLog(this.mails) }),
       defaultPersistRoot: this.#state(),
       kvPersist: join(this.scratch, 'kv'),
       handleRuntimeStdio: (out, err) => {
@@ -219,6 +243,7 @@ class Gate {
           durableObjects: this.hasController ? ofController(durableObjects, name) : {},
           bindings: { ...SECRETS, ...this.bindings },
           serviceBindings: this.serviceBindings,
+          ...(this.email.length > 0 && { email: { send_email: this.email } }),
           ...(ownKv ? { unsafeBindings: [kvBinding('ROLLOUTS', this.kv.port)] } : { kvNamespaces: ['ROLLOUTS'] }),
         })),
         {
@@ -273,10 +298,15 @@ class Gate {
   /**
    * Tells the controller what an isolate would, and resolves with its answer.
    * @param {{ v?: number, isolate?: string, plans?: number, known?: any[], texts?: any[], kills?: any[], faults?: any[], lists?: any, batch?: any }} [flush]
+   * @param {string} [relay] the relay that is told instead
    */
-  async flush({ v, isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {}) {
+  async flush(
+    { v, isolate = 'i', plans = 0, known = [], texts = [], kills = [], faults = [], lists, batch } = {},
+    relay,
+  ) {
     const { status, text } = await this.tell(
       JSON.stringify({ v, isolate, plans, known, texts, kills, faults, lists, batch }),
+      relay,
     );
     assert.equal(status, 200, text);
     return JSON.parse(text);
@@ -285,9 +315,11 @@ class Gate {
   /**
    * The same with whatever text.
    * @param {string} body
+   * @param {string} [relay]
    */
-  tell(body) {
-    return fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', body });
+  tell(body, relay) {
+    const headers = relay ? { 'tidegate-relay': relay } : {};
+    return fetchRaw(this.clerkOrigin, '/', { ...PUBLIC, method: 'POST', headers, body });
   }
 
   /**

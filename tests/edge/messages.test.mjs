@@ -242,6 +242,113 @@ test('Sentry finds its own signature, and reads each change', () => {
   }
 });
 
+test("Opsgenie's and Jira Service Management's alerts are of the types of Opsgenie's own client", () => {
+  // `CreateAlertPayload` and `CloseAlertPayload` of its package `opsgenie-sdk` 2.1.5 (PyPI), which is made from its
+  // OpenAPI document; the lengths are those of its documents.
+  const text = (maxLength) => ({ type: 'string', maxLength });
+  const words = (maxItems, maxLength) => ({ type: 'array', maxItems, items: text(maxLength) });
+  const recipient = {
+    type: 'object',
+    required: ['type'],
+    properties: {
+      type: { enum: ['user', 'team', 'escalation', 'schedule'] },
+      id: text(100),
+      name: text(100),
+      username: text(100),
+    },
+    additionalProperties: false,
+  };
+  const recipients = { type: 'array', maxItems: 50, items: recipient };
+  const common = { user: text(100), note: text(25_000), source: text(100) };
+  const ajv = new Ajv({ allErrors: true });
+  const isAlert = ajv.compile({
+    type: 'object',
+    required: ['message'],
+    properties: {
+      ...common,
+      message: { ...text(130), minLength: 1 },
+      alias: text(512),
+      description: text(15_000),
+      responders: recipients,
+      visibleTo: recipients,
+      actions: words(10, 50),
+      tags: words(20, 50),
+      details: { type: 'object', additionalProperties: { type: 'string' } },
+      entity: text(512),
+      priority: { enum: ['P1', 'P2', 'P3', 'P4', 'P5'] },
+    },
+    additionalProperties: false,
+  });
+  const isClose = ajv.compile({ type: 'object', properties: common, additionalProperties: false });
+  for (const [channel, base] of [
+    ['opsgenie', 'https://api.opsgenie.com/v2/alerts'],
+    ['jsm', 'https://api.atlassian.com/jsm/ops/integration/v2/alerts'],
+  ]) {
+    const sent = allOf(channel);
+    assert.ok(sent.length >= 7, `${sent.length}`);
+    let closed = 0;
+    for (const { method, url, headers, body } of sent) {
+      assert.deepEqual([method, headers.authorization.split(' ')[0]], ['POST', 'GenieKey']);
+      const isClosing = url !== base;
+      if (isClosing) assert.match(url.slice(base.length), /^\/[^/]+\/close\?identifierType=alias$/);
+      const isValid = isClosing ? isClose : isAlert;
+      assert.ok(isValid(JSON.parse(body)), JSON.stringify(isValid.errors));
+      closed += Number(isClosing);
+    }
+    assert.equal(closed, 1);
+  }
+  assert.ok(!isAlert({ message: 'x', priority: 'P6' }) && !isAlert({ alias: 'x' }));
+});
+
+test("Statuspage's incidents are as its OpenAPI document says", () => {
+  // `postPagesPageIdIncidents` and `patchPagesPageIdIncidents` of version 1.0.0, of which PyPI's
+  // `atlassian-statuspage` 1.0.2 is made.
+  const incident = {
+    type: 'object',
+    properties: {
+      name: { type: 'string', minLength: 1 },
+      status: {
+        enum: 'investigating identified monitoring resolved scheduled in_progress verifying completed postmortem'.split(
+          ' ',
+        ),
+      },
+      impact_override: { enum: ['none', 'maintenance', 'minor', 'major', 'critical'] },
+      body: { type: 'string' },
+      components: {
+        type: 'object',
+        additionalProperties: {
+          enum: ['operational', 'under_maintenance', 'degraded_performance', 'partial_outage', 'major_outage', ''],
+        },
+      },
+      component_ids: { type: 'array', items: { type: 'string' } },
+      deliver_notifications: { type: 'boolean' },
+      metadata: { type: 'object' },
+    },
+    additionalProperties: false,
+  };
+  const of = (required) => ({
+    type: 'object',
+    required: ['incident'],
+    properties: { incident: { ...incident, required } },
+    additionalProperties: false,
+  });
+  const ajv = new Ajv({ allErrors: true });
+  const isOpened = ajv.compile(of(['name']));
+  const isChanged = ajv.compile(of([]));
+  const opened = allOf('statuspage').filter(({ method }) => method === 'POST');
+  const changed = allOf('statuspage', '--reference', 'p31zjtct2jer').filter(({ method }) => method === 'PATCH');
+  assert.ok(opened.length >= 3 && changed.length >= 3, `${opened.length}, ${changed.length}`);
+  for (const { url, body } of opened) {
+    assert.match(url, /^https:\/\/api\.statuspage\.io\/v1\/pages\/[^/]+\/incidents$/);
+    assert.ok(isOpened(JSON.parse(body)), JSON.stringify(isOpened.errors));
+  }
+  for (const { url, body } of changed) {
+    assert.match(url, /\/incidents\/p31zjtct2jer$/);
+    assert.ok(isChanged(JSON.parse(body)), JSON.stringify(isChanged.errors));
+  }
+  assert.ok(!isOpened({ incident: { name: 'x', status: 'open' } }) && !isOpened({ incident: { status: 'resolved' } }));
+});
+
 test("Jira's documents are as Atlassian's schema says", () => {
   const schema = readFileSync(`${ROOT}/node_modules/@atlaskit/adf-schema/json-schema/v1/full.json`, 'utf8');
   const isDocument = new Ajv4({ allErrors: false, strict: false }).compile(JSON.parse(schema));

@@ -10,8 +10,10 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod believing;
+mod breakers;
 mod flushing;
 mod reading;
+mod relays;
 mod reports;
 mod requests;
 mod tokens;

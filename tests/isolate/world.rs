@@ -11,7 +11,7 @@ use tidegate::model::plan::set::read_rollout;
 use tidegate::model::subject::SubjectHash;
 use tidegate::protocol::address::Address;
 use tidegate::protocol::decision::Assigned;
-use tidegate::protocol::flush::{Answer, Batch, Flush, RolloutUpdate};
+use tidegate::protocol::flush::{Answer, Batch, Flush, PageMessages, RolloutUpdate};
 use tidegate::protocol::meter::{Outcome, Visit};
 
 pub const START_MS: i64 = 29_000_000 * 60_000;
@@ -57,6 +57,8 @@ pub struct Controller {
     pub stored: Vec<Batch>,
     pub updates: Vec<RolloutUpdate>,
     pub plans: Option<String>,
+    /// What pages are to show; where an isolate knows others it is told.
+    pub messages: PageMessages,
 }
 
 pub fn rollout(key: &str) -> String {
@@ -97,6 +99,7 @@ impl World {
                 stored: Vec::new(),
                 updates: Vec::new(),
                 plans: None,
+                messages: PageMessages::default(),
             },
             log: Vec::new(),
             reads: Vec::new(),
@@ -300,8 +303,11 @@ impl Controller {
                 self.stored.push(batch);
             }
         }
+        let messages =
+            Some(self.messages.clone()).filter(|own| flush.messages.is_some_and(|known| known != own.digest));
         self.flushes.push(flush);
         let answer = Answer {
+            messages,
             interval_ms: self.interval_ms,
             plans: self.plans.take(),
             states: std::mem::take(&mut self.updates),

@@ -41,7 +41,7 @@ fn refused() -> Outcome {
 }
 
 fn next(way: &mut Exchange, outcome: Outcome) -> (Step, Option<Remark>) {
-    way.next(outcome, &mut Instruments { now_ms: 5.0, meter: &mut Meter::default(), issuer: None })
+    way.next(outcome, &mut Instruments { now_ms: 5.0, meter: &mut Meter::default(), issuer: None, messages: &[] })
 }
 
 fn asked(step: &Step) -> String {

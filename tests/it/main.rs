@@ -13,6 +13,7 @@ mod configuration;
 mod control;
 mod evidence;
 mod exchange;
+mod flush_size;
 mod forecast;
 mod judge;
 mod judging;

@@ -9,8 +9,10 @@
 // A screen of an app that changes its screens in the browser is a page view of its own for errors, events
 // and timings, with a number that the server makes a nonce of. The five vitals stay those of the load.
 // What comes back from the back/forward cache was not served: it has no token, and no values of its own.
+// While the page is seen, a report also asks for messages that the page is to show: see messages.js.
 import { onCLS, onFCP, onINP, onLCP, onTTFB } from 'web-vitals';
 import { isOwn, watch } from './errors.js';
+import { show } from './messages.js';
 
 const { src, dataset } = /** @type {Partial<HTMLScriptElement>} */ (document.currentScript ?? {});
 /** Reports go where the script comes from, which may have a name of the operator's. */
@@ -61,8 +63,14 @@ const isNew = (word) => {
 const mayName = (name) => name === `${name}` && NAME.test(name) && known.size < NAMES_MAX;
 
 const post = (report) => {
-  const body = JSON.stringify({ token, ...report });
-  if (!navigator.sendBeacon?.(URL, body)) fetch(URL, { method: 'POST', body, keepalive: true }).catch(() => {});
+  const messages = document.visibilityState === 'visible' || undefined;
+  const body = JSON.stringify({ token, ...report, messages });
+  // A beacon brings no answer, and goes where the page does.
+  if (messages || !navigator.sendBeacon?.(URL, body))
+    fetch(URL, { method: 'POST', body, keepalive: true })
+      .then((answer) => messages && answer.status === 200 && answer.json())
+      .then((answer) => answer && show(answer.messages, tidegate.messages))
+      .catch(() => {});
 };
 
 const send = safely(() => {
@@ -99,6 +107,8 @@ const fail = (event) => {
 
 const tidegate = {
   rollouts: [],
+  /** What this page was given to show. */
+  messages: [],
   /** Notes how long something took, in milliseconds. The server leaves out what cannot be. */
   time: safely((name, ms) => {
     if (mayName(name) && ms === +ms && isNew(`timing.${name}`)) metrics[`timing.${name}`] = ms;
@@ -134,6 +144,8 @@ const begin = safely(() => {
     .slice(0, token.lastIndexOf('.'))
     .split('~')
     .slice(3)
+    // A rollout that has given this page nothing has a message for it at most.
+    .filter((exposure) => !exposure.endsWith(':-'))
     .map((exposure) => {
       const [rollout, variant, stage] = exposure.split(':');
       return { rollout, variant, stage };

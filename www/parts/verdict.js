@@ -78,7 +78,7 @@ function figureTable() {
 /** Facts that do not belong to a side. */
 const OF_NO_SIDE = /^(signal|faults|percentage)\b/;
 
-const COUNTED = { requests: 'Requests', page_views: 'Page views', users: 'Users' };
+const COUNTED = { requests: 'Requests', page_views: 'Page views', users: 'Users', sessions: 'Sessions' };
 
 /** Requests and the exposures of the sequential test are different counts, so each has its name. */
 function rows({ metric, value, legacy, bound, of, observations, observations_legacy, exposures, e_value, e_needed }) {

@@ -63,14 +63,15 @@ impl Client {
         Some(Self { settings: Settings::quick(url, patience)? })
     }
 
+    /// Asks for a paper, which is no JSON; `query` is escaped here.
+    pub fn text(&self, path: &str, query: &[(&str, &str)]) -> Result<String, Error> {
+        let path = asked(path, query);
+        self.run_for("GET", &path, None, &[], is_paper).map(|answer| answer.text)
+    }
+
     /// Asks; `query` is escaped here.
     pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Error> {
-        let mut path = path.to_owned();
-        for (index, (name, value)) in query.iter().enumerate() {
-            path.push_str(if index == 0 { "?" } else { "&" });
-            path.push_str(&format!("{name}={}", encoded(value)));
-        }
-        self.run("GET", &path, None, &[])
+        self.run("GET", &asked(path, query), None, &[])
     }
 
     /// Sends something that must not be sent twice.
@@ -94,6 +95,17 @@ impl Client {
     }
 
     fn run(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Result<Answer, Error> {
+        self.run_for(method, path, body, headers, is_json)
+    }
+
+    fn run_for(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+        is_wanted: fn(&str, &str) -> bool,
+    ) -> Result<Answer, Error> {
         let Settings { agent, origin, authorization } = &self.settings;
         let url = format!("{origin}{BASE}{path}");
         let mut request = Request::builder()
@@ -112,11 +124,36 @@ impl Client {
                 .and_then(|request| agent.run(request)),
             None => request.body(()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
         };
-        answer(origin, url, response.map_err(|error| lost(origin, error))?)
+        answer(origin, url, response.map_err(|error| lost(origin, error))?, is_wanted)
     }
 }
 
-fn answer(origin: &str, url: String, mut response: Response<Body>) -> Result<Answer, Error> {
+fn asked(path: &str, query: &[(&str, &str)]) -> String {
+    let mut path = path.to_owned();
+    for (index, (name, value)) in query.iter().enumerate() {
+        path.push_str(if index == 0 { "?" } else { "&" });
+        path.push_str(&format!("{name}={}", encoded(value)));
+    }
+    path
+}
+
+fn is_json(content_type: &str, text: &str) -> bool {
+    content_type.contains("json") && text.trim_start().starts_with(['{', '['])
+}
+
+/// Whether it is a paper of Tidegate's: a page of another service is none.
+fn is_paper(content_type: &str, text: &str) -> bool {
+    [("text/html", "<!doctype html>"), ("text/markdown", "# "), ("text/calendar", "BEGIN:VCALENDAR")]
+        .iter()
+        .any(|(kind, begin)| content_type.starts_with(kind) && text.starts_with(begin))
+}
+
+fn answer(
+    origin: &str,
+    url: String,
+    mut response: Response<Body>,
+    is_wanted: fn(&str, &str) -> bool,
+) -> Result<Answer, Error> {
     let status = response.status();
     let header =
         |headers: &HeaderMap, name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -134,8 +171,7 @@ fn answer(origin: &str, url: String, mut response: Response<Body>) -> Result<Ans
         .lossy_utf8(true)
         .read_to_string()
         .map_err(|error| lost(origin, error))?;
-    let is_json = content_type.contains("json") && text.trim_start().starts_with(['{', '[']);
-    if status.is_success() && is_json {
+    if status.is_success() && is_wanted(&content_type, &text) {
         return Ok(Answer { etag, text, url });
     }
     Err(match problem::read(&text) {

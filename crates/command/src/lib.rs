@@ -1,14 +1,17 @@
 //! The command `tidegate`: native only, and the one place that reads files and arguments.
 //!
-//! Exit codes: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output, everything
-//! else to standard error; colours to terminals only.
+//! Exit codes: 0 done, 1 refused or failed, 2 wrong usage; for scripts that wait also 3 rolled back or killed, 4 waits
+//! for a person, 5 timed out. Results go to standard output, everything else to standard error; colours to terminals
+//! only.
 
 mod all;
 mod apply;
 mod approve;
+mod archive;
 mod arguments;
 mod ask;
 mod assign;
+mod backup;
 mod change;
 mod check;
 mod client;
@@ -16,8 +19,10 @@ mod clock;
 mod compile;
 mod complete;
 mod connection;
+mod doctor;
 mod explain;
 mod forecast;
+mod freeze;
 mod group;
 mod history;
 mod judge;
@@ -28,20 +33,25 @@ mod notify;
 mod operator;
 mod outbox;
 mod paint;
+mod paper;
 mod plan_file;
 mod plans;
 mod preview;
 mod problem;
 mod reach;
 mod report;
+mod served;
 mod shell;
 mod signal;
 mod signals;
 mod simulate;
+mod stale;
+mod standing;
 mod status;
 mod token;
 mod verbs;
 mod verify;
+mod wait;
 mod watch;
 mod words;
 mod wrap;
@@ -58,6 +68,8 @@ use tidegate_model::command::{Cause, Command as Change, Setting};
 enum Failure {
     /// The reasons have been shown.
     Refused,
+    /// What was asked for is told, and this exit code says how it stands.
+    Code(u8),
     /// The person said no.
     Cancelled,
     /// An argument does not fit the plan, or the place where the command runs.
@@ -74,6 +86,7 @@ impl Failure {
     fn exit_code(self, json: bool) -> ExitCode {
         match self {
             Self::Refused => {}
+            Self::Code(code) => return code.into(),
             Self::Cancelled => paint::note("Nothing was changed."),
             Self::Usage(message) => {
                 eprintln!("error: {message}\n\nFor more information, try '--help'.");
@@ -113,7 +126,18 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Apply(command) => apply::run(&command, json),
         Command::Status(command) => status::run(&command, json),
         Command::Watch(command) => watch::run(&command, json),
+        Command::Wait(command) => wait::run(&command, json),
+        Command::Verify(command) => served::run(&command, json),
+        Command::Doctor(command) => doctor::run(&command, json),
+        Command::Stale(command) => stale::run(&command, json),
+        Command::Archive(command) => archive::run(&command, json),
+        Command::Backup(command) => backup::backup(&command, json),
+        Command::Restore(command) => backup::restore(&command, json),
         Command::History(command) => history::run(&command, json),
+        Command::Freeze(command) => freeze::run(&command, json),
+        Command::Runbook(command) => paper::runbook(&command, json),
+        Command::Timeline(command) => paper::timeline(&command, json),
+        Command::Report(command) => paper::report(&command, json),
         Command::Start(command) => simple(&command, &Change::Start),
         Command::Advance(command) => simple(&command, &Change::Advance),
         Command::Set(command) => change::run(
@@ -135,6 +159,7 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Approve(command) => approve::run(&command, json),
         Command::Complete(command) => complete::run(&command, json),
         Command::Note(command) => note::run(&command, json),
+        Command::Deployed(command) => note::deployed(&command, json),
         Command::Signal(command) => signal::run(&command, json),
         Command::Preview(command) => preview::run(&command, json),
         Command::Explain(command) => explain::run(&command, json),

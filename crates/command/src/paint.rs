@@ -41,6 +41,14 @@ pub fn print(text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::Io("standard output".into(), error))
 }
 
+/// Writes a text byte for byte, with the end that it has.
+pub fn print_exactly(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::Io("standard output".into(), error))
+}
+
 /// Writes a text that programs read, never with colours.
 pub fn print_raw(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();

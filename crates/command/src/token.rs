@@ -1,4 +1,4 @@
-//! `tidegate token`: a random token and its entry for `ADMIN_TOKENS`, which holds only its hash.
+//! `tidegate token`: a random token and its entry for `ADMIN_TOKENS`, or `REPORTER_TOKENS`, which hold only its hash.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -52,9 +52,10 @@ pub fn run(arguments: &TokenArguments, json: bool) -> Result<(), Failure> {
         "{} is the token of {name}. It is shown this once: export TIDEGATE_TOKEN=…",
         paint(BOLD, "Standard output")
     ));
-    note("Add this entry to ADMIN_TOKENS, which holds all entries, with commas between:");
+    let secret = if matches!(arguments.role, Role::Reporter) { "REPORTER_TOKENS" } else { "ADMIN_TOKENS" };
+    note(&format!("Add this entry to {secret}, which holds all entries, with commas between:"));
     note(&format!("  {entry}"));
-    note("In production: npx wrangler secret put ADMIN_TOKENS. On this machine: ADMIN_TOKENS=\"…\" in .dev.vars");
+    note(&format!("In production: npx wrangler secret put {secret}. On this machine: {secret}=\"…\" in .dev.vars"));
     print_raw(&token)
 }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::state::State;
 use super::store::{self, Batch, Storage, StorageError};
 use super::turn::{KvTexts, Turn};
-use super::{measures, outbox};
+use super::{freeze, measures, outbox, papers};
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_model::history::sha256_hex;
 use tidegate_model::{Instant, Name};
@@ -66,7 +66,7 @@ pub fn answer(state: &mut State, turn: &mut Turn<'_>, call: &Call, texts: &KvTex
 
 fn is_change(call: &Call, route: &Route) -> bool {
     match route {
-        Route::Plans => call.method == "PUT",
+        Route::Plans | Route::Backup | Route::Freeze => call.method == "PUT",
         Route::Commands(_) | Route::AllCommands | Route::Signals(_) | Route::OutboxRetry(_) => true,
         _ => false,
     }
@@ -81,6 +81,7 @@ fn show(state: &State, turn: &mut Turn<'_>, call: &Call, route: &Route) -> Resul
         Route::Rollouts => Ok(list(state, &present)),
         Route::Exposition => Ok(measures::expose(state, turn)?),
         Route::Plans => Ok(Reply::text(state.plans_text())),
+        Route::Backup => Ok(super::backup::show(turn)?),
         Route::Rollout(key) => {
             of(key).map(|rollout| Reply::json(200, &view::rollout(&present, rollout)).at(rollout.record.live.revision))
         }
@@ -97,6 +98,17 @@ fn show(state: &State, turn: &mut Turn<'_>, call: &Call, route: &Route) -> Resul
             Ok(rollout) => messages(turn.storage, &rollout.plan.key, call)?,
             Err(problem) => Err(problem),
         },
+        Route::Timeline(key) => match of(key) {
+            Ok(rollout) => papers::timeline(state, turn, Some(rollout), call)?,
+            Err(problem) => Err(problem),
+        },
+        Route::AllTimelines => papers::timeline(state, turn, None, call)?,
+        Route::Runbook(key) => of(key).and_then(|rollout| papers::runbook(state, rollout, call, turn.now)),
+        Route::Report(key) => match of(key) {
+            Ok(rollout) => papers::report(state, turn.storage, &shown, rollout, call, turn.now)?,
+            Err(problem) => Err(problem),
+        },
+        Route::Freeze => freeze::show(turn.storage)?,
         Route::Plan(key) => match of(key) {
             Ok(rollout) => plan(turn.storage, rollout, call)?,
             Err(problem) => Err(problem),
@@ -106,7 +118,7 @@ fn show(state: &State, turn: &mut Turn<'_>, call: &Call, route: &Route) -> Resul
 }
 
 /// What views show beside the deployment.
-struct Shown {
+pub struct Shown {
     faults: Vec<Noticed>,
     lists: Vec<HeldList>,
     reaches: Vec<Reach>,
@@ -126,7 +138,7 @@ impl Shown {
         }
     }
 
-    fn present<'a>(&'a self, state: &'a State) -> Present<'a> {
+    pub fn present<'a>(&'a self, state: &'a State) -> Present<'a> {
         Present {
             deployment: &state.deployment,
             faults: &self.faults,
@@ -269,6 +281,7 @@ fn change(
     let shown = Shown::of(state, turn.now);
     let mut batch = Batch::default();
     match route {
+        Route::Backup => super::backup::restore(state, turn, call),
         Route::Commands(key) => {
             let present = shown.present(state);
             let outcome = match find(state, key).and_then(|rollout| commands::answer(&present, rollout, call)) {
@@ -291,6 +304,10 @@ fn change(
             Ok(Ok(reply))
         }
         Route::Signals(key) => signal(state, turn, call, key, kept),
+        Route::Freeze => {
+            let now = turn.now;
+            freeze::set(state, turn, call, |batch, reply| Kept::keep(kept, batch, reply, now))
+        }
         Route::OutboxRetry(id) => {
             let now = turn.now;
             outbox::answer::retry(state, turn, id, |batch, reply| Kept::keep(kept, batch, reply, now))

@@ -106,7 +106,11 @@ impl State {
         }
         let (reports, nonces) = new_reports(turn, &reported)?;
         counted.retain(|counted| {
-            self.is_known(turn, &counted.rollout, counted.window.revision) && is_plausible(turn, counted)
+            let is_plausible = is_plausible(counted);
+            if !is_plausible {
+                turn.warn("counts_dropped", counted.rollout.as_str(), IMPLAUSIBLE);
+            }
+            is_plausible && self.is_known(turn, &counted.rollout, counted.window.revision)
         });
         let known: Vec<Report> =
             reports.into_iter().filter(|report| self.is_known(turn, &report.rollout, report.revision)).collect();
@@ -203,15 +207,14 @@ fn new_reports<'b>(turn: &mut Turn<'_>, reports: &'b [Report]) -> Result<(Vec<Re
     Ok((kept, nonces))
 }
 
-/// Whether an isolate can have counted this.
-fn is_plausible(turn: &mut Turn<'_>, counted: &Counted) -> bool {
+/// What is logged of counts that are not plausible.
+pub const IMPLAUSIBLE: &str = "an isolate counted more than there can be";
+
+/// Whether an isolate, or thousands of them, can have counted this.
+pub fn is_plausible(counted: &Counted) -> bool {
     let is_small = |tally: &Tally| {
         counts_of(tally).iter().all(|(_, count)| *count < COUNT_MAX)
             && tally.sketches.iter().all(|(_, sketch)| sketch.count() < COUNT_MAX)
     };
-    let is_plausible = counted.window.sides.iter().all(|(_, tally)| is_small(tally));
-    if !is_plausible {
-        turn.warn("counts_dropped", counted.rollout.as_str(), "an isolate counted more than there can be");
-    }
-    is_plausible
+    counted.window.sides.iter().all(|(_, tally)| is_small(tally))
 }

@@ -13,22 +13,29 @@
 //!    an effect speaks of.
 
 mod answer;
+mod backup;
+mod errands;
 mod evaluation;
+mod freeze;
 mod intake;
 mod measures;
 mod outbox;
+mod papers;
 mod plans;
 mod publication;
 mod registry;
+pub mod relay;
 mod rhythm;
 mod sources;
 mod state;
 mod store;
+mod telling;
 mod turn;
 
 use std::collections::HashMap;
 
 use self::answer::{Poll, poll_wanted};
+pub use self::errands::Errand;
 pub use self::rhythm::Rhythm;
 pub use self::sources::Fetched;
 use self::state::State;
@@ -44,12 +51,17 @@ use tidegate_decide::deployment::Deployment;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::api::{Call, Route};
+use tidegate_protocol::errand::ErrandAnswer;
 use tidegate_protocol::flush::Flush;
 
 /// How long a question waits for KV, in milliseconds.
 const POLL_WAIT_MS: i64 = 300;
-/// How long a command waits for KV that depends on what KV says, in milliseconds.
+/// How long plans wait for KV, which may hold states of theirs already, and an alarm; in milliseconds.
 const POLL_NEEDED_WAIT_MS: i64 = 2_000;
+/// How long a `revive` waits for KV, where a kill key may stand, in milliseconds. It is to be in force within two
+/// seconds, of which isolates take more than one. A key that is seen later kills again, and isolates that see it never
+/// stop obeying it.
+const POLL_REVIVE_WAIT_MS: i64 = 500;
 
 /// What comes in.
 #[derive(Debug)]
@@ -64,6 +76,8 @@ pub enum Input {
     Signal(Name, Reported),
     /// What a source of signals has answered to [`Effect::Fetch`], or why it has not.
     Fetched(Fetched),
+    /// What has come of an errand, or why nothing has.
+    Returned(Box<Errand>, Result<ErrandAnswer, String>),
     /// From now on things are done this often.
     Rhythm(Rhythm),
     /// The time has come that [`Effect::WakeAt`] named.
@@ -193,6 +207,8 @@ fn act(state: &mut State, turn: &mut Turn<'_>, input: Input) -> Result<Publishin
             state.fetched(turn, &fetched)?;
             return Ok(Publishing::AsItIs);
         }
+        // A step may have waited for it.
+        Input::Returned(errand, answer) => state.returned(turn, *errand, answer)?,
         Input::Rhythm(rhythm) => {
             state.set_rhythm(turn, rhythm);
             return Ok(Publishing::AsItIs);
@@ -253,7 +269,7 @@ fn called(state: &mut State, turn: &mut Turn<'_>, call: Call) -> Result<(), Stor
     let call = Some(Box::new(call));
     match wanted {
         Poll::Fresh if state.is_poll_due(turn.now) => poll(state, turn, POLL_WAIT_MS, call),
-        Poll::Now => poll(state, turn, POLL_NEEDED_WAIT_MS, call),
+        Poll::Now => poll(state, turn, POLL_REVIVE_WAIT_MS, call),
         Poll::Texts(keys) if !keys.is_empty() => {
             let until = after(turn.now, POLL_NEEDED_WAIT_MS);
             turn.push(Effect::ReadKv(ReadKv { keys, until, purpose: Purpose::Call, call }));

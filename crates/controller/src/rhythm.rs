@@ -5,6 +5,7 @@ use tidegate_decide::judge::term::Manner;
 
 use super::state::State;
 use super::turn::Turn;
+use tidegate_protocol::relays::Sizes;
 
 /// How often things are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,10 @@ pub struct Rhythm {
     pub manner: Manner,
     /// Old minutes become hours this often, in minutes.
     pub fold_minutes: u64,
-    /// Whether sources of signals are asked. In a simulated life they are part of the scenario.
+    /// How many report to one object.
+    pub sizes: Sizes,
+    /// Whether sources of signals and hooks are asked, and probes made. In a simulated life they are part of the
+    /// scenario.
     pub asks: bool,
 }
 
@@ -35,6 +39,7 @@ impl Default for Rhythm {
             poll_fresh_ms: 2_000,
             manner: Manner::default(),
             fold_minutes: 1,
+            sizes: Sizes::default(),
             asks: true,
         }
     }
@@ -45,6 +50,8 @@ impl State {
     pub fn set_rhythm(&mut self, turn: &mut Turn<'_>, rhythm: Rhythm) {
         self.rhythm = rhythm;
         self.deployment.manner = rhythm.manner;
+        self.deployment.hooks_say_go = !rhythm.asks;
+        self.planner.sizes = rhythm.sizes;
         self.wake_in_time(turn);
     }
 }

@@ -31,7 +31,7 @@ pub struct Fetched {
 
 /// Whether anybody may want to know a rollout's signals. One that ended, or was taken back to nobody, waits for its
 /// next attempt, and its sources are asked again then.
-fn is_watched(record: &Record) -> bool {
+pub(super) fn is_watched(record: &Record) -> bool {
     let is_open = matches!(record.live.phase, Phase::Draft | Phase::Running | Phase::Paused);
     !record.live.killed && (is_open || serves(record))
 }
@@ -103,7 +103,7 @@ impl State {
         let signals = &mut self.deployment.metrics.get_mut(key).signals;
         let mut names = Vec::new();
         for (signal, value) in taken.reports.iter().filter(|(signal, _)| is_known(signal)) {
-            batch.signal(key, signal, *value, now);
+            batch.signal(key, signal, signals.minute(now), *value, now);
             signals.report(signal, *value, now);
             names.push(signal.clone());
         }
@@ -125,7 +125,8 @@ impl State {
         reported: &Reported,
         mut batch: Batch,
     ) -> Result<(), StorageError> {
-        batch.signal(key, &reported.name, reported.value, turn.now);
+        let minute = self.deployment.metrics.get_mut(key).signals.minute(turn.now);
+        batch.signal(key, &reported.name, minute, reported.value, turn.now);
         turn.commit(batch)?;
         self.deployment.metrics.get_mut(key).signals.report(&reported.name, reported.value, turn.now);
         Ok(())
@@ -216,7 +217,7 @@ impl State {
             let metrics = self.deployment.metrics.get_mut(key);
             let error = match &pulled {
                 Pulled::Value(value) => {
-                    batch.signal(key, name.as_str(), *value, now);
+                    batch.signal(key, name.as_str(), metrics.signals.minute(now), *value, now);
                     metrics.signals.report(name.as_str(), *value, now);
                     None
                 }

@@ -2,9 +2,11 @@
 //! nothing can come in between working a change out and storing it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::after;
 use super::evaluation::Counting;
+use super::freeze;
 use super::intake::Receipt;
 use super::outbox::{Outbox, sending};
 use super::registry::IsolateRegistry;
@@ -13,12 +15,14 @@ use super::store::{self, Batch, Removed, StorageError, Stored, counts, incoming}
 use super::turn::{Effect, KvTexts, Turn};
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::explain;
-use tidegate_decide::rollout::{Change, Noticed, Order, Rollout};
+use tidegate_decide::rollout::{Change, Noticed, Order};
+use tidegate_decide::verification::Verification;
 use tidegate_model::command::Command;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::beacon::networks::Networks;
-use tidegate_protocol::flush::{Answer, Flush, RolloutUpdate};
+use tidegate_protocol::flush::{Flush, VERSIONS_MAX};
 use tidegate_protocol::pace::Pace;
+use tidegate_protocol::relays::Planner;
 
 /// KV is polled this soon where isolates have seen that somebody wrote plans.
 const POLL_SOON_MS: i64 = 2_000;
@@ -51,8 +55,12 @@ pub struct State {
     pub networks: Networks,
     /// What flushes cost.
     pub pace: Pace,
+    /// Which relays there are.
+    pub planner: Planner,
     /// How often things are done.
     pub rhythm: Rhythm,
+    /// Rollbacks and kills that are verified.
+    pub verifications: BTreeMap<Name, Verification>,
     /// Isolates have newer plans than these: somebody wrote them into KV by hand.
     is_outdated: bool,
     /// When KV last took the plans, or all this was loaded.
@@ -79,9 +87,10 @@ impl State {
     pub fn load(turn: &mut Turn<'_>) -> Result<Self, StorageError> {
         let now = turn.now;
         let mut unreadable: Vec<String> = Vec::new();
-        let Stored { mut deployment, removed, pruned_minute } = store::load(turn, &mut unreadable)?;
+        let Stored { mut deployment, removed, pruned_minute, layout } = store::load(turn, &mut unreadable)?;
         let totals = counts::load(turn, &mut deployment, &mut unreadable)?;
         incoming::load(turn.storage, &mut deployment)?;
+        deployment.freeze = freeze::load(turn.storage)?;
         let mut faults: Vec<Noticed> = Vec::new();
         for subject in unreadable {
             let message = "what was counted of it cannot be read by this version; it is left alone".to_owned();
@@ -111,7 +120,9 @@ impl State {
             isolates,
             networks: Networks::default(),
             pace: Pace::default(),
+            planner: Planner::new(layout),
             rhythm: Rhythm::default(),
+            verifications: BTreeMap::new(),
             is_outdated: false,
             plans_published_at: now,
             written_over: None,
@@ -122,6 +133,7 @@ impl State {
             wakes_at: None,
         };
         state.replay_log(turn)?;
+        state.restore_verifications(now);
         Ok(state)
     }
 
@@ -136,6 +148,7 @@ impl State {
             self.post_change(turn, &mut batch, change)?;
         }
         turn.commit(batch)?;
+        self.push(turn, changes.iter().map(|change| &change.rollout));
         let are_plans_new = changes.iter().any(|change| matches!(change.entry.command, Command::Apply { .. }));
         for change in changes {
             let entry = &change.entry;
@@ -156,6 +169,7 @@ impl State {
                 ),
             );
             self.isolates.note_change(&change, entry.at);
+            self.note_errands(&change, turn.now);
             self.deployment.accept(change);
         }
         if are_plans_new {
@@ -200,6 +214,7 @@ impl State {
             }
         }
         self.ask_sources(turn);
+        self.run_errands(turn)?;
         self.wake_in_time(turn);
         Ok(())
     }
@@ -218,7 +233,7 @@ impl State {
         let notify_at = self.deployment.notify_at(now).filter(|_| turn.storage.keeps());
         let notify_at = notify_at.map(|at| at.max(after(now, NOTIFY_MS_MIN)));
         let send_at = self.outbox.wake(now);
-        let own = [publish_at, due_at, evaluate_at, self.ask_at(now), notify_at, send_at];
+        let own = [publish_at, due_at, evaluate_at, self.ask_at(now), self.errands_at(now), notify_at, send_at];
         let wake_at = own.into_iter().chain([(!is_idle).then_some(poll_at)]).flatten().min();
         if let Some(wake_at) = wake_at
             && self.wakes_at.is_none_or(|set| set > wake_at || set < now)
@@ -319,10 +334,13 @@ impl State {
         let now = turn.now;
         self.is_outdated =
             flush.plans.max(flush.seen.unwrap_or_default()) > self.deployment.plans || self.is_alarmed(flush, now);
-        self.isolates.note(&flush.isolate, now);
+        if self.isolates.note(flush, now) {
+            self.plan_relays(turn)?;
+        }
         self.isolates.note_known(flush, now);
         self.isolates.note_faults(&flush.faults, now);
         self.isolates.note_lists(&flush.isolate, &flush.lists);
+        self.see_versions(flush, now);
         for (key, text) in &flush.texts {
             if let Ok(key) = key.parse() {
                 self.see_text(turn, &key, text)?;
@@ -340,6 +358,17 @@ impl State {
             }
         }
         self.take_batch(turn, flush)
+    }
+
+    /// Takes note of the versions that answers of new have named.
+    fn see_versions(&mut self, flush: &Flush, now: Instant) {
+        for (key, version) in flush.versions.iter().take(VERSIONS_MAX) {
+            if let (Ok(key), Ok(version)) = (key.parse(), version.parse())
+                && self.deployment.rollouts.get(&key).is_some()
+            {
+                self.deployment.metrics.get_mut(&key).versions.note(version, now);
+            }
+        }
     }
 
     /// Whether an isolate has found something wrong with the plans in KV, which is looked at now and then.
@@ -362,34 +391,6 @@ impl State {
             && self.wakes_at.is_some_and(|wakes_at| {
                 wakes_at > now && evaluate_at.is_none_or(|evaluate_at| evaluate_at > now && wakes_at <= evaluate_at)
             })
-    }
-
-    /// What an isolate is answered.
-    pub fn answer(&self, flush: &Flush, receipt: Option<Receipt>, now: Instant) -> Answer {
-        let tell = |rollout: &Rollout| RolloutUpdate {
-            key: rollout.plan.key.to_string(),
-            state: rollout.record.live.to_json(),
-            echoes: rollout.echoes(now).map(str::to_owned).collect(),
-        };
-        let is_news = |key: &str, known: u64, rollout: &Rollout| {
-            known < rollout.record.live.revision || flush.texts.iter().any(|(told, _)| told == key)
-        };
-        let states = match &flush.known {
-            None => self.deployment.rollouts.iter().map(tell).collect(),
-            Some(known) => {
-                let found = |(key, known): &(String, u64)| {
-                    self.deployment.rollouts.get(&key.parse().ok()?).filter(|rollout| is_news(key, *known, rollout))
-                };
-                known.iter().filter_map(found).map(tell).collect()
-            }
-        };
-        let interval_ms = self.pace.interval_ms(self.isolates.count(), &flush.isolate);
-        let plans = (flush.plans < self.deployment.plans).then(|| self.plans_text());
-        let (acknowledged, refused) = match receipt {
-            Some(Receipt { stored, refused }) => (Some(stored), refused),
-            None => (None, None),
-        };
-        Answer { interval_ms, plans, states, acknowledged, refused, ..Answer::default() }
     }
 
     /// The plans as the KV key `plans` holds them.

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::errands::Errand;
 use super::store::{Batch, Storage, StorageError};
 use tidegate_model::notification::Notification;
 use tidegate_model::plan::{Channel, Signal};
@@ -13,6 +14,7 @@ use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::{Call, Reply};
 use tidegate_protocol::flush::Answer;
 pub use tidegate_protocol::log::LogLine;
+use tidegate_protocol::relays::Place;
 
 /// What KV holds under keys; those that do not exist are left out.
 pub type KvTexts = HashMap<String, String>;
@@ -29,8 +31,12 @@ pub enum Effect {
     ReadKv(ReadKv),
     /// Ask a source of signals in the background, and hand in what it answers.
     Fetch(Fetch),
+    /// Ask another host in the background, and hand in what comes of it.
+    Errand(Errand),
     /// Read KV or write to it in the background, and hand in what came of it.
     Publish(Publication),
+    /// Send this to these relays, and do not wait for them: whoever misses it asks within a second.
+    Push(Vec<Place>, String),
     /// Send these messages in the background, and hand in what became of each.
     Send(Vec<Outgoing>),
     /// Send samples, and hand in what came back. The call is kept waiting meanwhile.

@@ -57,7 +57,7 @@ impl Seed {
 }
 
 /// The finaliser of MurmurHash3 (Appleby, 2011): each bit of the input changes half of the output's.
-const fn fmix64(mut k: u64) -> u64 {
+pub const fn fmix64(mut k: u64) -> u64 {
     k ^= k >> 33;
     k = k.wrapping_mul(0xff51_afd7_ed55_8ccd);
     k ^= k >> 33;

@@ -3,6 +3,10 @@
 //! A change is made in two steps, so that nothing is ever known here that is not stored: a rollout's
 //! `change` works it out and leaves everything as it is; once it is committed, `accept` takes it in.
 
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::hooks::Hooks;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Verdict};
 use super::metrics::MetricsOfAll;
@@ -10,6 +14,7 @@ use super::offers::{Offers, offers};
 use super::rollout::{Change, Order, Rollout};
 use super::schedule::{Facts, Outlook, failing_gates, outlook};
 use super::transition::Refusal;
+use tidegate_model::calendar::Window;
 use tidegate_model::command::Command;
 use tidegate_model::history::EntryCause;
 use tidegate_model::plan::Plan;
@@ -32,6 +37,10 @@ pub struct Deployment {
     pub metrics: MetricsOfAll,
     /// How they are evaluated.
     pub manner: Manner,
+    /// Whether hooks count as having said go, as in a simulated life, which asks nobody.
+    pub hooks_say_go: bool,
+    /// When no rollout advances, beside what their plans say.
+    pub freeze: Vec<Window>,
 }
 
 /// Rollouts in the order of their keys.
@@ -92,6 +101,10 @@ impl Rollouts {
 impl Deployment {
     /// Takes in a change that has been stored.
     pub fn accept(&mut self, change: Change) {
+        let record = &change.rollout.record;
+        if record.begun_revision == record.live.revision {
+            self.metrics.get_mut(&change.key).signals.begin(record.begun);
+        }
         self.rollouts.insert(change.rollout);
     }
 
@@ -106,7 +119,13 @@ impl Deployment {
             .and_then(|evaluation| evaluation.sample_ratio.as_ref())
             .filter(|ratio| ratio.verdict == Verdict::Fail)
             .map(|ratio| ratio.text.clone());
-        Facts { awaited, gates, unfair }
+        let metrics = self.metrics.get(&rollout.plan.key).filter(|_| !rollout.plan.hooks.is_empty());
+        let hooks = match metrics {
+            _ if self.hooks_say_go || rollout.plan.hooks.is_empty() => Vec::new(),
+            Some(metrics) => metrics.hooks.open(&rollout.plan, &rollout.record),
+            None => Hooks::default().open(&rollout.plan, &rollout.record),
+        };
+        Facts { awaited, gates, unfair, hooks }
     }
 
     /// What becomes of a rollout under a person's order. Nobody completes a rollout whose gates fail, unless they
@@ -116,7 +135,11 @@ impl Deployment {
     /// With the reason, when the command is refused.
     pub fn change(&self, rollout: &Rollout, order: Order, now: Instant) -> Result<Change, Refusal> {
         let completes = order.command == Command::Complete(None);
-        let change = rollout.change(order, now)?;
+        let mut change = match self.in_force(rollout) {
+            Cow::Borrowed(_) => rollout.change(order, now)?,
+            Cow::Owned(plan) => Rollout { plan: Rc::new(plan), ..rollout.clone() }.change(order, now)?,
+        };
+        change.rollout.plan = Rc::clone(&rollout.plan);
         match self.against_completion(rollout, now).filter(|_| completes) {
             Some(refusal) => Err(refusal),
             None => Ok(change),
@@ -126,7 +149,13 @@ impl Deployment {
     /// What people may ask of a rollout now, and what not.
     pub fn offers(&self, rollout: &Rollout, now: Instant) -> Offers {
         let against_completion = self.against_completion(rollout, now);
-        offers(&rollout.plan, &rollout.record, against_completion.as_ref(), |command| rollout.allows(command), now)
+        offers(
+            &self.in_force(rollout),
+            &rollout.record,
+            against_completion.as_ref(),
+            |command| rollout.allows(command),
+            now,
+        )
     }
 
     /// What the figures say against completing a rollout.
@@ -147,12 +176,14 @@ impl Deployment {
     /// faults that isolates report of one.
     pub fn evaluate(&mut self, faults: impl Fn(&Name) -> u64, now: Instant) -> Vec<(Name, Order)> {
         let mut orders = Vec::new();
+        self.metrics.bound_bins();
         for rollout in self.rollouts.iter().filter(|rollout| rollout.unread.is_none()) {
             let key = &rollout.plan.key;
             let metrics = self.metrics.get_mut(key);
             metrics.manner = self.manner;
             let evaluation = metrics.evaluate(&rollout.plan, &rollout.record, faults(key), now);
-            orders.extend(evaluation.order().map(|order| (key.clone(), order.clone())));
+            let order = evaluation.order().cloned().or_else(|| rollout.deployed(&metrics.versions, now));
+            orders.extend(order.map(|order| (key.clone(), order)));
             metrics.note_evidence(&rollout.plan, &rollout.record, now);
         }
         orders
@@ -160,7 +191,16 @@ impl Deployment {
 
     /// What happens next to a rollout.
     pub fn outlook(&self, rollout: &Rollout, now: Instant) -> Outlook {
-        outlook(&rollout.plan, &rollout.record, &self.facts(rollout), now)
+        outlook(&self.in_force(rollout), &rollout.record, &self.facts(rollout), now)
+    }
+
+    /// A rollout's plan with the freeze of the whole deployment in it.
+    pub fn in_force<'r>(&self, rollout: &'r Rollout) -> Cow<'r, Plan> {
+        if self.freeze.is_empty() {
+            return Cow::Borrowed(&rollout.plan);
+        }
+        let freeze = rollout.plan.freeze.iter().chain(&self.freeze).cloned().collect();
+        Cow::Owned(Plan { freeze, ..rollout.plan.as_ref().clone() })
     }
 
     /// What the schedule wants done now, of any rollout.

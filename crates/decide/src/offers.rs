@@ -6,6 +6,7 @@
 use super::transition::{Refusal, transition};
 use tidegate_model::Instant;
 use tidegate_model::command::{Cause, Command, Setting, Target};
+use tidegate_model::plan::checklist::APPROVALS_MAX;
 use tidegate_model::plan::{Notice, Plan};
 use tidegate_model::record::{Approval, Record};
 
@@ -114,12 +115,11 @@ fn obstacles(plan: &Plan, record: &Record, command: &Command, now: Instant) -> (
             // What else is in the way is told with it.
             (Refusal::Checklist(of, items), _) => {
                 needs_only_time = false;
-                record.approvals.extend(items.iter().map(|item| Approval {
-                    of: of.clone(),
-                    item: item.clone(),
-                    by: String::new(),
-                    at,
-                }));
+                // As if as many people as any item may ask for had ticked each.
+                for item in items.iter().flat_map(|item| std::iter::repeat_n(item, usize::from(APPROVALS_MAX))) {
+                    let approval = Approval { of: of.clone(), item: item.clone(), by: String::new(), at };
+                    record.approvals.push(approval);
+                }
             }
             (Refusal::Unconfirmed(key, _), _) => {
                 needs_only_time = false;

@@ -5,6 +5,7 @@
 //! began it, whatever minute that was in. A span of more than two hours is made of whole hours, one of more
 //! than three days of whole days.
 
+use crate::sessions::{self, Ended};
 use tidegate_model::Instant;
 use tidegate_model::measured::Window;
 
@@ -125,9 +126,19 @@ impl Series {
             }
             let (old, kept): (Vec<Window>, Vec<Window>) =
                 std::mem::take(&mut self.windows).into_iter().partition(is_old);
+            // An hour does not know any more who came when.
+            let sessions = if length < HOUR && longer >= HOUR {
+                let others: Vec<&Window> = kept.iter().filter(|window| u64::from(window.minutes) < HOUR).collect();
+                sessions::ended(&old.iter().collect::<Vec<_>>(), &others)
+            } else {
+                Vec::new()
+            };
             self.windows = kept;
-            for mut window in old {
+            for (index, mut window) in old.into_iter().enumerate() {
                 tell(&window);
+                if let Some(ended) = sessions.get(index) {
+                    ended.count_into(&mut window);
+                }
                 window.minute -= window.minute % longer;
                 window.minutes = u32::try_from(longer).unwrap_or(u32::MAX);
                 let place = (window.minute, window.minutes, window.revision);
@@ -177,6 +188,25 @@ impl Series {
             let end = window.minute + u64::from(window.minutes);
             window.revision >= span.revision && span.minute.is_none_or(|minute| end > minute)
         })
+    }
+
+    /// How many sessions had their last request in a span, on legacy and on new; those that go on count too.
+    pub fn sessions(&self, span: Span) -> Ended {
+        let (recent, folded): (Vec<&Window>, Vec<&Window>) =
+            self.over(span).partition(|window| u64::from(window.minutes) < HOUR);
+        let later: Vec<&Window> = match recent.first() {
+            Some(first) => {
+                let is_other = |window: &&Window| {
+                    u64::from(window.minutes) < HOUR && window.minute >= first.minute && window.revision < span.revision
+                };
+                self.windows.iter().filter(is_other).collect()
+            }
+            None => Vec::new(),
+        };
+        let mut all = Ended::default();
+        sessions::ended(&recent, &later).iter().for_each(|own| all.add(own));
+        folded.into_iter().for_each(|window| all.add(&Ended::counted(window)));
+        all
     }
 
     /// Everything from this revision on, kept up to date once it has been asked for. Only the last few

@@ -1,4 +1,7 @@
 //! What others report of a rollout: counted events by the minute, and the last value of each.
+//!
+//! An attempt begins in the middle of a minute, and what was reported in that minute before it is none of its own: a
+//! resume would roll back again at once. So what comes in the rest of the minute stands with the next one.
 
 use super::series::minute_of;
 use tidegate_model::Instant;
@@ -8,7 +11,11 @@ const MINUTES_MAX: u64 = 90 * 24 * 60;
 
 /// The reports of one rollout, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Signals(Vec<(String, Reports)>);
+pub struct Signals {
+    of: Vec<(String, Reports)>,
+    /// The first minute that belongs to the attempt alone.
+    first_minute: u64,
+}
 
 /// The reports of one signal.
 #[derive(Clone, Debug, Default)]
@@ -22,9 +29,20 @@ struct Reports {
 }
 
 impl Signals {
+    /// An attempt begins: nothing that was reported before counts in it.
+    pub fn begin(&mut self, at: Instant) {
+        self.first_minute = minute_of(at) + 1;
+    }
+
+    /// The minute with which a report at this moment stands.
+    pub fn minute(&self, at: Instant) -> u64 {
+        let minute = minute_of(at);
+        if minute + 1 == self.first_minute { self.first_minute } else { minute }
+    }
+
     /// Takes a report.
     pub fn report(&mut self, name: &str, value: f64, at: Instant) {
-        let minute = minute_of(at);
+        let minute = self.minute(at);
         self.restore(name, minute, value, at, value);
         let reports = self.reports(name);
         if let Some(reports) = reports {
@@ -65,20 +83,20 @@ impl Signals {
     }
 
     fn reports(&mut self, name: &str) -> Option<&mut Reports> {
-        let index = self.0.iter().position(|(own, _)| own == name).unwrap_or_else(|| {
-            self.0.push((name.to_owned(), Reports::default()));
-            self.0.len() - 1
+        let index = self.of.iter().position(|(own, _)| own == name).unwrap_or_else(|| {
+            self.of.push((name.to_owned(), Reports::default()));
+            self.of.len() - 1
         });
-        self.0.get_mut(index).map(|(_, reports)| reports)
+        self.of.get_mut(index).map(|(_, reports)| reports)
     }
 
     fn get(&self, name: &str) -> Option<&Reports> {
-        self.0.iter().find(|(own, _)| own == name).map(|(_, reports)| reports)
+        self.of.iter().find(|(own, _)| own == name).map(|(_, reports)| reports)
     }
 
-    /// How much was reported since a moment, which counts by its whole minute.
+    /// How much was reported since a moment, which counts by its whole minute, and in this attempt.
     pub fn sum_since(&self, name: &str, since: Instant) -> f64 {
-        let minute = minute_of(since);
+        let minute = minute_of(since).max(self.first_minute);
         let Some(reports) = self.get(name) else { return 0.0 };
         reports.minutes.iter().rev().take_while(|(own, _)| *own >= minute).fold(0.0, |sum, (_, own)| sum + own)
     }
@@ -92,4 +110,40 @@ impl Signals {
 /// The moment so many milliseconds before another.
 pub fn before(now: Instant, ms: u64) -> Instant {
     Instant::from_epoch_ms(now.as_epoch_ms().saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Instant {
+        Instant::from_epoch_ms(seconds * 1_000)
+    }
+
+    #[test]
+    fn what_was_reported_before_an_attempt_in_its_first_minute_does_not_count_and_what_comes_after_does() {
+        let mut signals = Signals::default();
+        signals.report("p1", 3.0, at(600));
+        assert_eq!(signals.sum_since("p1", at(595)), 3.0);
+        signals.begin(at(620));
+        assert_eq!(signals.sum_since("p1", at(615)), 0.0, "a window that reaches before it");
+        assert_eq!(signals.sum_since("p1", at(0)), 0.0);
+        signals.report("p1", 1.0, at(625));
+        assert_eq!(signals.sum_since("p1", at(620)), 1.0);
+        signals.report("p1", 1.0, at(700));
+        assert_eq!(signals.sum_since("p1", at(620)), 2.0);
+        assert_eq!(signals.minute(at(59)), 0, "another minute stays itself");
+    }
+
+    #[test]
+    fn what_is_stored_by_its_minute_counts_the_same_once_it_is_read_again() {
+        let mut signals = Signals::default();
+        signals.begin(at(620));
+        let minute = signals.minute(at(625));
+        let mut again = Signals::default();
+        again.restore("p1", 10, 3.0, at(600), 3.0);
+        again.restore("p1", minute, 1.0, at(625), 1.0);
+        again.begin(at(620));
+        assert_eq!(again.sum_since("p1", at(615)), 1.0);
+    }
 }

@@ -2,12 +2,18 @@
 //!
 //! What comes back is taken in at once; the highest revision wins. A kill is confirmed at once. A batch is kept until the controller has
 //! acknowledged it, whatever became of the flush.
+//!
+//! Where the controller has told of relays, what is counted goes to one of them, and what is new comes from there. A
+//! batch that was sent once goes to the same receiver until it is acknowledged: no other could tell whether it has been
+//! counted. What an operator waits for is asked of the controller itself; after a flush that was not answered another
+//! relay is asked, without a batch.
 
 use super::Isolate;
 use super::effect::Effect;
 use super::reading::ms;
 use tidegate_model::Instant;
 use tidegate_protocol::flush::{Answer, Flush};
+use tidegate_protocol::relays::Place;
 
 /// The flushes behind one request: one after the other while there is more, and the runtime lets them go on.
 #[derive(Debug)]
@@ -18,6 +24,8 @@ pub struct FlushRun {
 /// A flush that the controller has not answered yet.
 #[derive(Debug)]
 pub struct Ask {
+    /// The relay that it goes to; `None` for the controller.
+    pub receiver: Option<Place>,
     /// The flush, as JSON.
     pub text: String,
     /// The revisions that it says are known; `None` where it asks for everything.
@@ -39,15 +47,23 @@ impl Isolate {
     }
 
     pub(super) fn ask_with_counts(&mut self, run: FlushRun, now: Instant) -> Vec<Effect> {
-        self.ask(&[], Some(run), now)
+        self.ask(&[], Some(run), None, now)
     }
 
     /// Asks the controller now, for the states of `wanted` too.
     pub(super) fn ask_now(&mut self, wanted: &[String], now: Instant) -> Vec<Effect> {
-        self.ask(wanted, None, now)
+        self.ask(wanted, None, None, now)
     }
 
-    fn ask(&mut self, wanted: &[String], run: Option<FlushRun>, now: Instant) -> Vec<Effect> {
+    /// The same of its relay, where it knows of one.
+    pub(super) fn ask_near(&mut self, wanted: &[String], now: Instant) -> Vec<Effect> {
+        let receiver = self.layout.of(&self.setup.id);
+        self.ask(wanted, None, receiver, now)
+    }
+
+    /// Asks for what is new, also of `wanted`: with what was counted where the flush belongs to a `run`, else of
+    /// `receiver`, `None` being the controller.
+    fn ask(&mut self, wanted: &[String], run: Option<FlushRun>, receiver: Option<Place>, now: Instant) -> Vec<Effect> {
         self.schedule.begin(ms(now));
         if !self.setup.has_controller {
             self.schedule.give_up();
@@ -59,8 +75,18 @@ impl Isolate {
         let may_have_batch = self.schedule.takes_batch();
         // Without a name the controller could not tell this isolate's batches from another's.
         let takes_counts = run.is_some() && !self.setup.id.is_empty() && may_have_batch;
+        if !self.meter.is_under_way() {
+            self.receiver = self.layout.of(&self.setup.id);
+        }
+        let receiver = match &run {
+            Some(_) if takes_counts => self.receiver,
+            // After a failure: not of the one that has not answered.
+            Some(_) => self.layout.of(&self.setup.id).and_then(|own| self.layout.beside(own)),
+            None => receiver,
+        };
         let batch = if takes_counts { self.meter.take() } else { None };
-        let mut flush = Flush { isolate: self.setup.id.clone(), batch, ..report };
+        let (messages, versions) = (Some(self.messages.digest), self.versions.take());
+        let mut flush = Flush { isolate: self.setup.id.clone(), messages, batch, versions, ..report };
         flush.faults.extend(self.meter.fault(ms(now)));
         let text = serde_json::to_string(&flush).unwrap_or_default();
         flush.batch.take().into_iter().for_each(|batch| self.meter.keep(batch));
@@ -72,7 +98,7 @@ impl Isolate {
                 &format!("it takes less than is counted here; {lost} counts of minutes or requests had no room"),
             );
         }
-        vec![Effect::AskController(Ask { text, known: flush.known, had_batch: takes_counts, run })]
+        vec![Effect::AskController(Ask { receiver, text, known: flush.known, had_batch: takes_counts, run })]
     }
 
     pub(super) fn answered(&mut self, ask: Ask, outcome: Result<String, String>, now: Instant) -> Vec<Effect> {
@@ -81,7 +107,13 @@ impl Isolate {
         match answer {
             Ok(answer) => {
                 self.schedule.answered(answer.interval_ms);
-                let is_unconfirmed = self.configuration.absorb_answer(&answer, ask.known.as_deref(), now);
+                self.layout = answer.layout.filter(|told| told.at > self.layout.at).unwrap_or(self.layout);
+                // A new isolate learns from its relay what there is to be known.
+                let is_unconfirmed =
+                    answer.is_elsewhere || self.configuration.absorb_answer(&answer, ask.known.as_deref(), now);
+                if let Some(messages) = answer.messages {
+                    self.messages = messages;
+                }
                 if let Some(sequence) = answer.acknowledged {
                     self.meter.acknowledge(sequence);
                 }
@@ -90,13 +122,16 @@ impl Isolate {
                     self.configuration.log.warn("counts_lost", "controller", &sentence);
                 }
                 // Whoever has killed waits for every isolate's word, and no further request may come.
-                if is_unconfirmed {
-                    return self.ask(&[], ask.run, now);
+                let relay = self.layout.of(&self.setup.id);
+                if is_unconfirmed && (!answer.is_elsewhere || relay.is_some()) {
+                    let receiver = if answer.is_elsewhere { relay } else { ask.receiver };
+                    return self.ask(&[], ask.run, receiver, now);
                 }
             }
             Err(error) => {
                 self.schedule.failed(ask.had_batch);
-                self.configuration.log.warn("controller_unreachable", "controller", &error);
+                let receiver = ask.receiver.map_or_else(|| "controller".to_owned(), |place| place.to_string());
+                self.configuration.log.warn("controller_unreachable", &receiver, &error);
             }
         }
         self.go_on_flushing(ask.run, now)

@@ -8,6 +8,8 @@
 //! 4. What does not parse changes nothing but the log; what is older never replaces what is newer.
 //! 5. What was counted is sent again unchanged until it is acknowledged, and never after.
 
+mod breaker;
+mod breakers;
 mod cached_copy;
 mod configuration;
 mod deliveries;
@@ -19,33 +21,39 @@ mod requests;
 mod schedule;
 mod settings;
 mod tokens;
+mod versions;
 
 use std::rc::Rc;
 
+use self::breakers::Breakers;
 pub use self::cached_copy::CachedCopy;
 use self::configuration::Configuration;
 pub use self::deliveries::{Deliveries, Delivery};
 pub use self::effect::{Effect, Input, LogLine};
 pub use self::flushing::{Ask, FlushRun};
 pub use self::reading::Read;
-pub use self::reports::Reporting;
+pub use self::reports::{Asking, Reporting};
 pub use self::requests::{Arrival, Platform};
 use self::requests::{Clients, InFlight};
 use self::schedule::FlushSchedule;
 pub use self::settings::Settings;
 pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
-use tidegate_model::Instant;
+use self::versions::SeenVersions;
+use tidegate_model::{Instant, Name};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session::SignIns;
 use tidegate_protocol::api::shapes;
 use tidegate_protocol::beacon::Report;
+use tidegate_protocol::choice::{Choosing, Chosen};
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::exposure::{ExposureKey, Issuer};
+use tidegate_protocol::flush::PageMessages;
 use tidegate_protocol::limiter::{self, Limiter};
 use tidegate_protocol::measuring::Instruments;
 use tidegate_protocol::meter::Meter;
+use tidegate_protocol::relays::{Layout, Place};
 
 /// The longest that a request waits for its configuration, in milliseconds.
 pub const WAIT_MS_MAX: f64 = 200.0;
@@ -94,11 +102,20 @@ pub struct Isolate {
     setup: Setup,
     configuration: Configuration,
     schedule: FlushSchedule,
+    /// Which relays there are, as it was told last.
+    layout: Layout,
+    /// Whom the batch goes to that is under way, or the next one; `None` for the controller.
+    receiver: Option<Place>,
     meter: Meter,
     tokens: TokenCache,
     in_flight: InFlight,
+    breakers: Breakers,
+    versions: SeenVersions,
     clients: Clients,
     reports: Limiter,
+    choices: Limiter,
+    /// What pages show now.
+    messages: PageMessages,
     /// Who has tried to sign in lately.
     pub sign_ins: SignIns,
     /// What other tools deliver.
@@ -112,11 +129,17 @@ impl Default for Isolate {
             setup: Setup::default(),
             configuration: Configuration::default(),
             schedule: FlushSchedule::default(),
+            layout: Layout::default(),
+            receiver: None,
             meter: Meter::default(),
             tokens: TokenCache::default(),
             in_flight: InFlight::default(),
+            breakers: Breakers::default(),
+            versions: SeenVersions::default(),
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
+            choices: Limiter::new(limiter::CHOICES),
+            messages: PageMessages::default(),
             sign_ins: SignIns::default(),
             deliveries: Deliveries::default(),
         }
@@ -177,6 +200,7 @@ impl Isolate {
 
     /// Gives it what it needs before its first request.
     pub fn set_up(&mut self, setup: Setup) {
+        self.breakers = Breakers::of(&setup.id);
         self.setup = setup;
         self.is_set_up = true;
     }
@@ -238,8 +262,26 @@ impl Isolate {
     }
 
     /// All of its instruments, at a time.
-    pub const fn instruments(&mut self, now_ms: f64) -> Instruments<'_> {
-        Instruments { now_ms, meter: &mut self.meter, issuer: self.setup.issuer.as_mut() }
+    pub fn instruments(&mut self, now_ms: f64) -> Instruments<'_> {
+        let issuer = self.setup.issuer.as_mut();
+        Instruments { now_ms, meter: &mut self.meter, issuer, messages: &self.messages.list }
+    }
+
+    /// Whether the plan of a rollout is known here.
+    pub fn knows(&self, rollout: &Name) -> bool {
+        self.configuration.snapshot.catalogue.number_of(rollout.as_str()).is_some()
+    }
+
+    /// What becomes of a request to choose a side that comes from a network address.
+    pub fn choose(&mut self, choosing: &Choosing<'_>, from: &str, now_ms: f64) -> Chosen {
+        let catalogue = &self.configuration.snapshot.catalogue;
+        let plan = choosing.rollout().and_then(|key| catalogue.plan(catalogue.number_of(key.as_str())?));
+        let key = self.setup.settings.choices.as_ref();
+        let mut chosen = choosing.answer(plan.map(AsRef::as_ref), key, now_ms / 1_000.0);
+        if !chosen.signals.is_empty() && !self.choices.admit(from, now_ms) {
+            chosen.signals.clear();
+        }
+        chosen
     }
 
     /// The key of pages' tokens; `None` where there is none.
@@ -249,7 +291,8 @@ impl Isolate {
 
     /// Takes in what a page has reported; how many of the reports found no room.
     pub fn report(&mut self, reports: Vec<Report>) -> usize {
-        reports.into_iter().map(|report| self.meter.report(report)).filter(|is_kept| !is_kept).count()
+        let counted = reports.into_iter().filter(|report| report.is_counted);
+        counted.map(|report| self.meter.report(report)).filter(|is_kept| !is_kept).count()
     }
 
     /// The tokens that have been verified.

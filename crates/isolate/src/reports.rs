@@ -1,8 +1,16 @@
-//! What pages report to one isolate: who may, how often, and what of it goes into the next batch.
+//! What pages report to one isolate: who may, how often, and what of it goes into the next batch; and what pages are to
+//! show, in the answer to it.
 
-use super::Isolate;
+use super::requests::HOUR_MS;
+use super::{Isolate, Platform};
+use tidegate_model::{Instant, Name};
+use tidegate_protocol::address::Address;
+use tidegate_protocol::answer::Answer;
 use tidegate_protocol::api::problem::Problem;
-use tidegate_protocol::beacon::{body, is_foreign};
+use tidegate_protocol::beacon::messages::{self, of_page};
+use tidegate_protocol::beacon::{Report, body, is_foreign};
+use tidegate_protocol::decision::{self, is_in_group};
+use tidegate_protocol::message::RequestText;
 use tidegate_protocol::meter::minute_of;
 
 /// A request that brings a report.
@@ -17,6 +25,12 @@ pub struct Reporting<'a> {
     pub fetch_site: Option<&'a str>,
     /// The host that it was sent to, with its port.
     pub host: &'a str,
+}
+
+/// A page that asks for messages.
+#[derive(Debug)]
+pub struct Asking {
+    reports: Vec<Report>,
 }
 
 impl Isolate {
@@ -37,20 +51,42 @@ impl Isolate {
         Ok(())
     }
 
-    /// Takes in the body of a report.
+    /// Takes in the body of a report. Where the page asks for messages and there are any, [`Self::answer_page`] has its
+    /// answer.
     ///
     /// # Errors
     /// When nobody can read it, its token does not count, or there is no key to verify that with.
-    pub fn take_report(&mut self, reporting: &Reporting<'_>, text: &str, now_ms: f64) -> Result<(), Problem> {
+    pub fn take_report(
+        &mut self,
+        reporting: &Reporting<'_>,
+        text: &str,
+        now_ms: f64,
+    ) -> Result<Option<Asking>, Problem> {
         let key = self.exposure_key().ok_or_else(Problem::no_signing_key)?;
         let minute = minute_of(now_ms);
-        let mut reports = body::reports(text, key, reporting.host, minute)?;
+        let body::Body { mut reports, asks } = body::read(text, key, reporting.host, minute)?;
         let network = (!self.setup.settings.is_one_network).then(|| key.network(reporting.from, minute));
         reports.iter_mut().for_each(|report| report.network = network);
+        let asking = (asks && !self.messages.list.is_empty()).then(|| Asking { reports: reports.clone() });
         if self.report(reports) > 0 {
             let message = "more pages report than the controller takes; what came last is dropped";
             self.configuration.log.warn("reports_dropped", "beacon", message);
         }
-        Ok(())
+        Ok(asking)
+    }
+
+    /// What a page is to show, as the answer to its report. The report's own request says who is in which group.
+    pub fn answer_page(&self, asking: &Asking, request: &RequestText, platform: &impl Platform, now_ms: f64) -> Answer {
+        let (Some(key), Some(address)) = (self.exposure_key(), Address::parse(request.url())) else {
+            return Answer::empty();
+        };
+        let facts = self.facts(request, platform, now_ms);
+        let hour = (now_ms / HOUR_MS) as u64;
+        let asked = decision::Request { facts: &facts, address, method: request.method(), hour };
+        let snapshot = self.snapshot();
+        let is_in = |rollout: &Name, group: &Name| is_in_group(&snapshot, &asked, rollout, group, &facts);
+        let now = Instant::from_epoch_ms(now_ms as i64);
+        let shown = of_page(&self.messages.list, &asking.reports, key, is_in, now);
+        messages::body(&shown).map_or_else(Answer::empty, Answer::json)
     }
 }

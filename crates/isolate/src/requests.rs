@@ -8,8 +8,9 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
+use super::breakers::{BreakerRemark, Slot};
 use super::tokens::TokenCache;
-use super::{Isolate, Ready};
+use super::{Isolate, Ready, Settings};
 use tidegate_decide::assign::Variant;
 use tidegate_model::node::Node;
 use tidegate_model::plan::{Backend, Place, Token};
@@ -17,6 +18,7 @@ use tidegate_model::route::is_own;
 use tidegate_model::subject::SubjectHash;
 use tidegate_protocol::address::Address;
 use tidegate_protocol::beacon;
+use tidegate_protocol::choice::{self, ChoiceKey};
 use tidegate_protocol::cookieless::Cookieless;
 use tidegate_protocol::decision::{self, Decision};
 use tidegate_protocol::exchange::{Accepted, Exchange, Outcome};
@@ -28,11 +30,12 @@ use tidegate_protocol::page::is_blank;
 use tidegate_protocol::preview::{self, PreviewKey};
 use tidegate_protocol::robots::Robots;
 use tidegate_protocol::step::{Remark, Step, Which};
+use tidegate_protocol::visit::{Given, Told, VisitKey};
 
 /// At most so many requests are in flight in one isolate; workerd itself allows far fewer. One that was cancelled
 /// never completes, so the oldest is evicted.
 const IN_FLIGHT_MAX: usize = 4_096;
-const HOUR_MS: f64 = 3_600_000.0;
+pub(super) const HOUR_MS: f64 = 3_600_000.0;
 
 /// What is asked of the platform in the middle of a request, because hardly any request needs it.
 pub trait Platform {
@@ -72,17 +75,23 @@ impl Arrival {
 pub(super) struct InFlight {
     last: u32,
     /// The least number first; boxed, so that making room moves little.
-    exchanges: Vec<(u32, Box<Exchange>)>,
+    exchanges: Vec<(u32, Box<OnItsWay>)>,
+}
+
+struct OnItsWay {
+    exchange: Exchange,
+    /// The breaker that it has passed.
+    breaker: Option<Slot>,
 }
 
 impl InFlight {
-    fn add(&mut self, exchange: Exchange) -> u32 {
+    fn add(&mut self, exchange: Exchange, breaker: Option<Slot>) -> u32 {
         self.last = self.last.wrapping_add(1);
-        self.keep(self.last, Box::new(exchange));
+        self.keep(self.last, Box::new(OnItsWay { exchange, breaker }));
         self.last
     }
 
-    fn keep(&mut self, number: u32, exchange: Box<Exchange>) {
+    fn keep(&mut self, number: u32, exchange: Box<OnItsWay>) {
         if self.exchanges.len() >= IN_FLIGHT_MAX {
             self.exchanges.remove(0);
         }
@@ -90,7 +99,7 @@ impl InFlight {
         self.exchanges.insert(at, (number, exchange));
     }
 
-    fn take(&mut self, number: u32) -> Option<Box<Exchange>> {
+    fn take(&mut self, number: u32) -> Option<Box<OnItsWay>> {
         let at = self.exchanges.binary_search_by_key(&number, |(own, _)| *own).ok()?;
         Some(self.exchanges.remove(at).1)
     }
@@ -104,12 +113,14 @@ pub(super) struct Clients {
 }
 
 /// What a request says, and what is asked of the platform only when something depends on it.
-struct RequestFacts<'a, P> {
+pub(super) struct RequestFacts<'a, P> {
     request: &'a RequestText,
     platform: &'a P,
     tokens: &'a TokenCache,
     clients: &'a Clients,
     previews: Option<&'a PreviewKey>,
+    choices: Option<&'a ChoiceKey>,
+    visits: Option<&'a VisitKey>,
     now_ms: f64,
 }
 
@@ -136,6 +147,18 @@ impl<P: Platform> Facts for RequestFacts<'_, P> {
 
     fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {
         preview::chosen(cookies, rollout, host, self.previews?, self.now_ms / 1_000.0)
+    }
+
+    fn visit(&self, cookies: &str, rollout: &str, host: &str) -> Option<Told> {
+        self.visits?.told(cookies, rollout, host, self.now_ms / 1_000.0)
+    }
+
+    fn renewed(&self, told: Option<&Told>, given: &Given<'_>) -> Option<String> {
+        self.visits?.renewed(told, given, self.now_ms / 1_000.0)
+    }
+
+    fn choice(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {
+        choice::chosen(cookies, rollout, host, self.choices?, self.now_ms / 1_000.0)
     }
 }
 
@@ -179,9 +202,36 @@ impl Isolate {
         self.note_unconfigured(&ready, fallback.is_some());
         let Ready { snapshot, number, is_configured } = ready;
         let accepted = Accepted { request, snapshot, decision, number, started_ms: now_ms };
-        match Exchange::start(accepted, fallback, is_configured) {
+        match Exchange::of(accepted, fallback, is_configured) {
             Err(step) => Arrival::Begins(0, step),
-            Ok((exchange, step)) => Arrival::Begins(self.in_flight.add(exchange), step),
+            Ok(exchange) => self.begin(exchange, now_ms),
+        }
+    }
+
+    /// Begins the way of a request, as its breaker lets it.
+    fn begin(&mut self, mut exchange: Exchange, now_ms: f64) -> Arrival {
+        let passed = exchange.guarded().and_then(|guarded| self.breakers.pass(&guarded, now_ms));
+        let (breaker, passage, remark) =
+            passed.map_or((None, None, None), |(slot, passage, remark)| (Some(slot), Some(passage), remark));
+        self.log_breaker(remark);
+        let step = exchange.begin(passage, &mut self.instruments(now_ms));
+        Arrival::Begins(self.in_flight.add(exchange, breaker), step)
+    }
+
+    fn tell_breaker(&mut self, way: &mut OnItsWay, now_ms: f64) {
+        let remark =
+            way.breaker.zip(way.exchange.take_news()).and_then(|(slot, news)| self.breakers.note(slot, news, now_ms));
+        self.log_breaker(remark);
+    }
+
+    fn log_breaker(&mut self, remark: Option<BreakerRemark>) {
+        if let Some(BreakerRemark { is_open, rollout, message }) = remark {
+            let log = &mut self.configuration.log;
+            if is_open {
+                log.warn("breaker_open", &rollout, &message)
+            } else {
+                log.note("breaker_closed", &rollout, &message)
+            }
         }
     }
 
@@ -198,9 +248,16 @@ impl Isolate {
         settings.console.owns(address).then_some(Arrival::Own(None))
     }
 
-    fn facts<'a, P>(&'a self, request: &'a RequestText, platform: &'a P, now_ms: f64) -> RequestFacts<'a, P> {
-        let previews = self.setup.settings.previews.as_ref();
-        RequestFacts { request, platform, tokens: &self.tokens, clients: &self.clients, previews, now_ms }
+    pub(super) fn facts<'a, P>(
+        &'a self,
+        request: &'a RequestText,
+        platform: &'a P,
+        now_ms: f64,
+    ) -> RequestFacts<'a, P> {
+        let Settings { previews, choices, visits, .. } = &self.setup.settings;
+        let (previews, choices, visits) = (previews.as_ref(), choices.as_ref(), visits.as_ref());
+        let (tokens, clients) = (&self.tokens, &self.clients);
+        RequestFacts { request, platform, tokens, clients, previews, choices, visits, now_ms }
     }
 
     /// Where a request goes that no rollout takes.
@@ -232,26 +289,32 @@ impl Isolate {
 
     /// Goes on with a request: an upstream has answered, or has not.
     pub fn go_on(&mut self, number: u32, outcome: Outcome, now_ms: f64) -> Step {
-        let Some(mut exchange) = self.in_flight.take(number) else {
+        let Some(mut way) = self.in_flight.take(number) else {
             let message = "too many requests were in flight at once; the answer is passed on unmarked";
             self.configuration.log.warn("exchange_evicted", "proxy", message);
             return Step::Answer { which: Which::Last, edits: None, watch_ms: 0 };
         };
-        let (step, remark) = exchange.next(outcome, &mut self.instruments(now_ms));
+        if let Ok(answer) = &outcome
+            && let Some((plan, version)) = way.exchange.version(answer)
+        {
+            self.versions.note(&plan.key, version);
+        }
+        let (step, remark) = way.exchange.next(outcome, &mut self.instruments(now_ms));
+        self.tell_breaker(&mut way, now_ms);
         if let Some(Remark { event, subject, message }) = remark {
             self.configuration.log.warn(event, &subject, &message);
         }
         if step.is_followed() {
-            self.in_flight.keep(number, exchange);
+            self.in_flight.keep(number, way);
         }
         step
     }
 
     /// Lets go of a request whose client has left. It counts as abandoned unless its own body was still being sent.
     pub fn abandon(&mut self, number: u32, is_sent: bool, now_ms: f64) {
-        if let Some(exchange) = self.in_flight.take(number).filter(|_| is_sent) {
-            exchange.abandon(&mut self.instruments(now_ms));
-        }
+        let Some(mut way) = self.in_flight.take(number) else { return };
+        way.exchange.abandon(is_sent, &mut self.instruments(now_ms));
+        self.tell_breaker(&mut way, now_ms);
     }
 
     /// Lets go of a request whose answer was to be watched and has no body: a page must have one.
@@ -263,10 +326,10 @@ impl Isolate {
     /// short.
     pub fn end(&mut self, number: u32, is_whole: bool, page: Option<&str>, now_ms: f64) {
         let is_well = is_whole && !page.is_some_and(is_blank);
-        if let Some(exchange) = self.in_flight.take(number).filter(|_| !is_well) {
+        if let Some(way) = self.in_flight.take(number).filter(|_| !is_well) {
             let message = "a page's body ended early, took too long, or was blank";
             self.configuration.log.warn("page_broken", "proxy", message);
-            exchange.note_broken(&mut self.instruments(now_ms));
+            way.exchange.note_broken(&mut self.instruments(now_ms));
         }
     }
 }

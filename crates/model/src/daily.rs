@@ -30,6 +30,11 @@ pub struct Daily {
 }
 
 impl Daily {
+    /// Whose clocks count.
+    pub const fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
     /// The last time that it was, now included.
     pub fn last(&self, now: Instant) -> Option<Instant> {
         self.around(now).rfind(|at| *at <= now)

@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Duration;
 use super::fault::Explain;
+use super::zone::Zone;
 use super::{deserialize_from_text, serialize_as_text};
 
 /// A point in time, to the millisecond: milliseconds since 1970-01-01T00:00Z.
@@ -30,10 +31,17 @@ impl Instant {
 
     /// The instant as people say it: `Tue 1 Dec 2026 09:00 UTC`.
     pub fn to_words(self) -> String {
-        let Ok(at) = OffsetDateTime::from_unix_timestamp(self.0 / 1_000) else { return self.to_string() };
+        format!("{} UTC", self.shown_by(&Zone::UTC))
+    }
+
+    /// What calendar and clock of a zone show: `Tue 1 Dec 2026 10:00`.
+    pub fn shown_by(self, zone: &Zone) -> String {
+        let Ok(at) = OffsetDateTime::from_unix_timestamp(zone.local_ms(self.0).div_euclid(1_000)) else {
+            return self.to_string();
+        };
         let short = |name: String| name.chars().take(3).collect::<String>();
         let (day, month) = (short(at.weekday().to_string()), short(at.month().to_string()));
-        format!("{day} {} {month} {} {:02}:{:02} UTC", at.day(), at.year(), at.hour(), at.minute())
+        format!("{day} {} {month} {} {:02}:{:02}", at.day(), at.year(), at.hour(), at.minute())
     }
 
     /// The instant so long after this one, at the latest the last of the year 9999.

@@ -3,6 +3,7 @@
 //! Text becomes a typed value at the border (`"10%"` a [`Percentage`], `"error_rate < 1%"` a
 //! [`condition::Condition`]) and prints back as the same text, so nothing later has to parse again.
 
+pub mod calendar;
 pub mod command;
 pub mod condition;
 pub mod daily;
@@ -30,6 +31,7 @@ pub mod source;
 pub mod subject;
 pub mod upstream;
 pub mod variant;
+pub mod version;
 pub mod weekly;
 pub mod zone;
 

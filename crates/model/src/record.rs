@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::live::{self, LiveState, Phase};
 use super::node::Node;
-use super::plan::Plan;
 use super::plan::fields::Reader;
 use super::plan::words::WordError;
+use super::plan::{Item, Plan};
 use super::{Instant, Name, serialize_as_text};
 
 /// A rollout as the controller knows it, at one revision.
@@ -39,7 +39,7 @@ pub struct Record {
     /// When a guardrail acted, until somebody goes on all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acted: Option<Instant>,
-    /// The items of checklists that are done.
+    /// Who has ticked items of checklists.
     pub approvals: Vec<Approval>,
     /// The messages that people have sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -92,7 +92,7 @@ impl Checklist {
     }
 
     /// Its items.
-    pub fn items<'a>(&self, plan: &'a Plan) -> &'a [String] {
+    pub fn items<'a>(&self, plan: &'a Plan) -> &'a [Item] {
         match self {
             Self::Start => &plan.checklist,
             Self::Stage(name) => plan
@@ -129,9 +129,14 @@ impl Record {
         self.sent.iter().rfind(|sent| sent.item == item)
     }
 
-    /// The approval of an item.
-    pub fn approval(&self, of: &Checklist, item: &str) -> Option<&Approval> {
-        self.approvals.iter().find(|approval| approval.of == *of && approval.item == item)
+    /// Who has ticked an item so far, one after another.
+    pub fn approvals<'a>(&'a self, of: &'a Checklist, item: &'a str) -> impl Iterator<Item = &'a Approval> {
+        self.approvals.iter().filter(move |approval| approval.of == *of && approval.item == item)
+    }
+
+    /// The approval that settled an item: the last that it asks for.
+    pub fn approval<'a>(&'a self, of: &'a Checklist, item: &'a Item) -> Option<&'a Approval> {
+        self.approvals(of, &item.text).nth(usize::from(item.approvals.max(1)) - 1)
     }
 
     /// The checklist that counts now, if the plan has one there.
@@ -145,9 +150,9 @@ impl Record {
         Some(of).filter(|of| !of.items(plan).is_empty())
     }
 
-    /// The items of a checklist that nobody has approved.
+    /// The items of a checklist that are not settled.
     pub fn open_items(&self, of: &Checklist, plan: &Plan) -> Vec<String> {
-        of.items(plan).iter().filter(|item| self.approval(of, item).is_none()).cloned().collect()
+        of.items(plan).iter().filter(|item| self.approval(of, item).is_none()).map(|item| item.text.clone()).collect()
     }
 
     /// The record as the controller stores it.

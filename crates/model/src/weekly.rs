@@ -23,6 +23,12 @@ const WEEK_MS: i64 = WEEK_MINUTES as i64 * MINUTE_MS;
 const EPOCH_OFFSET_MS: i64 = 3 * DAY_MINUTES as i64 * MINUTE_MS;
 /// A window whose time is skipped on the day of a change opens a week later; so many weeks are looked at.
 const WEEKS_AHEAD: i64 = 2;
+/// Where nothing changes within so long, all that is ahead is looked at: most windows open or close within a day.
+pub(crate) const NEAR_MS: i64 = DAY_MINUTES as i64 * MINUTE_MS;
+/// All that is ahead: behind it every week is like the last.
+pub(crate) const AHEAD_MS: i64 = (WEEKS_AHEAD + 1) * WEEK_MS;
+/// Clocks are changed by a day at the most: Samoa skipped one in 2011.
+const CHANGE_MS_MAX: i64 = DAY_MINUTES as i64 * MINUTE_MS;
 /// Moments in the winter and in the summer of a year, when no zone changes its clocks.
 const REFERENCES_MS: [i64; 2] = [1_768_435_200_000, 1_784_073_600_000];
 
@@ -43,22 +49,38 @@ impl Weekly {
         u32::try_from(minute).is_ok_and(|minute| self.contains_minute(minute))
     }
 
+    /// Whose clocks count.
+    pub const fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
     fn contains_minute(&self, minute: u32) -> bool {
         self.stretches
             .iter()
             .any(|(from, to)| (*from..*to).contains(&minute) || (*from..*to).contains(&(minute + WEEK_MINUTES)))
     }
 
-    /// The moments around `epoch_ms` at which it may open or close.
-    fn edges(&self, epoch_ms: i64) -> impl Iterator<Item = i64> {
-        let week = (self.zone.local_ms(epoch_ms) + EPOCH_OFFSET_MS).div_euclid(WEEK_MS);
+    /// The moments around `epoch_ms` at which it may open or close, all of those in the next `ahead_ms` among them.
+    fn edges(&self, epoch_ms: i64, ahead_ms: i64) -> impl Iterator<Item = i64> {
+        let local_ms = self.zone.local_ms(epoch_ms);
+        let week = (local_ms + EPOCH_OFFSET_MS).div_euclid(WEEK_MS);
         let edges = self.stretches.iter().flat_map(|(from, to)| [*from, *to]);
         let shown = edges.flat_map(move |minute| {
             (week - 1..=week + WEEKS_AHEAD)
                 .map(move |week| week * WEEK_MS - EPOCH_OFFSET_MS + i64::from(minute) * MINUTE_MS)
         });
-        let moments = shown.flat_map(|local_ms| <[i64; 2]>::from(self.zone.moments(local_ms)));
+        // When clocks show a time is dear to find out.
+        let near = local_ms - CHANGE_MS_MAX..=local_ms + ahead_ms + CHANGE_MS_MAX;
+        let moments = shown
+            .filter(move |shown_ms| near.contains(shown_ms))
+            .flat_map(|local_ms| <[i64; 2]>::from(self.zone.moments(local_ms)));
         moments.chain(self.zone.next_change(epoch_ms))
+    }
+
+    /// Those of them that lie ahead, at most `ahead_ms` milliseconds.
+    pub(crate) fn edges_ahead(&self, epoch_ms: i64, ahead_ms: i64) -> impl Iterator<Item = i64> {
+        let horizon = epoch_ms.saturating_add(ahead_ms);
+        self.edges(epoch_ms, ahead_ms).filter(move |at| *at > epoch_ms && *at <= horizon)
     }
 
     /// Its stretches in minutes of the week of UTC, as clocks are set at a moment.
@@ -78,8 +100,9 @@ pub struct Closed(Vec<Vec<u32>>);
 
 impl Closed {
     /// Those of these windows.
-    pub fn of(windows: &[Weekly]) -> Self {
-        Self(REFERENCES_MS.iter().map(|reference_ms| open_before(windows, *reference_ms)).collect())
+    pub fn of<'w>(windows: impl IntoIterator<Item = &'w Weekly>) -> Self {
+        let windows: Vec<&Weekly> = windows.into_iter().collect();
+        Self(REFERENCES_MS.iter().map(|reference_ms| open_before(&windows, *reference_ms)).collect())
     }
 
     /// Whether every minute of the week is in one of those.
@@ -96,7 +119,7 @@ impl Closed {
     }
 }
 
-fn open_before(windows: &[Weekly], reference_ms: i64) -> Vec<u32> {
+fn open_before(windows: &[&Weekly], reference_ms: i64) -> Vec<u32> {
     let mut minutes = vec![false; WEEK_MINUTES as usize];
     for minute in windows.iter().flat_map(|window| window.in_utc(reference_ms)).flat_map(|(from, to)| from..to) {
         if let Some(is_closed) = minutes.get_mut((minute % WEEK_MINUTES) as usize) {
@@ -113,22 +136,6 @@ fn open_before(windows: &[Weekly], reference_ms: i64) -> Vec<u32> {
     open
 }
 
-/// The first moment from `epoch_ms` on that lies in one of these windows, if `is_inside`, or else in
-/// none of them; `None` where the week has no such moment.
-pub fn first_moment(windows: &[Weekly], epoch_ms: i64, is_inside: bool) -> Option<i64> {
-    let is_it = |ms: &i64| windows.iter().any(|window| window.contains(*ms)) == is_inside;
-    if is_it(&epoch_ms) {
-        return Some(epoch_ms);
-    }
-    // Only where a stretch begins or ends, or clocks are changed, can that change.
-    let horizon = epoch_ms.saturating_add((WEEKS_AHEAD + 1) * WEEK_MS);
-    let edges = windows.iter().flat_map(|window| window.edges(epoch_ms));
-    let mut edges: Vec<i64> = edges.filter(|at| *at > epoch_ms && *at <= horizon).collect();
-    edges.sort_unstable();
-    edges.dedup();
-    edges.into_iter().find(is_it)
-}
-
 /// Why a text is no weekly window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeeklyError {
@@ -139,6 +146,11 @@ pub struct WeeklyError {
 impl WeeklyError {
     fn of(text: &str) -> Self {
         Self { text: text.to_owned(), zone: None }
+    }
+
+    /// Whether its zone alone is wrong.
+    pub const fn is_zone(&self) -> bool {
+        self.zone.is_some()
     }
 }
 
@@ -256,6 +268,11 @@ mod tests {
 
     fn ms(at: &str) -> i64 {
         at.parse::<crate::Instant>().unwrap().as_epoch_ms()
+    }
+
+    fn first_moment(windows: &[Weekly], epoch_ms: i64, is_inside: bool) -> Option<i64> {
+        let windows: Vec<_> = windows.iter().cloned().map(crate::calendar::Window::Weekly).collect();
+        crate::calendar::first_moment(&windows, epoch_ms, is_inside)
     }
 
     fn windows(text: &str) -> Vec<Weekly> {

@@ -44,6 +44,19 @@ impl Zone {
         found().unwrap_or((local_ms, local_ms))
     }
 
+    /// What it is called: `UTC`, `Europe/Berlin`, `+02:00`.
+    pub fn name(&self) -> String {
+        if let Some(name) = self.0.iana_name() {
+            return name.to_owned();
+        }
+        let minutes = self.offset_ms(0) / 60_000;
+        if minutes == 0 {
+            return "UTC".to_owned();
+        }
+        let sign = if minutes < 0 { '-' } else { '+' };
+        format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+    }
+
     /// The next moment after this one at which its clocks are changed.
     pub fn next_change(&self, epoch_ms: i64) -> Option<i64> {
         self.0.following(timestamp(epoch_ms)?).next().map(|change| change.timestamp().as_millisecond())

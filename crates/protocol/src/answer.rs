@@ -1,11 +1,13 @@
 //! Tidegate's own answers, as values.
 
-use super::api::Reply;
 use super::api::problem::Problem;
 use super::api::prometheus;
+use super::api::{Media, Reply};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+/// What a page of ours may do: show itself, here or within the console, and open links.
+const SANDBOX: &str = "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
 
 /// An answer of Tidegate's own. No cache keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +72,18 @@ impl Answer {
 
 impl From<Reply> for Answer {
     fn from(reply: Reply) -> Self {
-        let content_type = if reply.is_problem { "application/problem+json" } else { JSON };
+        let content_type = match reply.media {
+            _ if reply.is_problem => "application/problem+json",
+            None => JSON,
+            Some(Media::Html) => "text/html; charset=utf-8",
+            Some(Media::Markdown) => "text/markdown; charset=utf-8",
+            Some(Media::Calendar) => tidegate_paper::ics::CONTENT_TYPE,
+        };
         let mut answer = Self { status: reply.status, content_type, headers: String::new(), body: reply.body };
+        if reply.media == Some(Media::Html) {
+            // What people have written stands in it, and it comes from where sessions count.
+            answer = answer.with("content-security-policy", &format!("{}; {SANDBOX}", tidegate_paper::html::POLICY));
+        }
         if let Some(revision) = reply.revision {
             answer = answer.with("etag", &format!("\"{revision}\""));
         }

@@ -4,6 +4,7 @@
 //! is a page view of its own, under a nonce that is made of the page's and that no page has.
 
 pub mod body;
+pub mod messages;
 pub mod networks;
 pub mod path;
 
@@ -24,6 +25,9 @@ use tidegate_model::variant::Variant;
 /// told before is the controller's to know: a nonce counts once per metric.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// Whether it counts. What does not goes no further than the isolate.
+    #[serde(skip, default = "counts")]
+    pub is_counted: bool,
     /// The rollout that the page was assigned in.
     pub rollout: Name,
     /// Under which revision.
@@ -61,6 +65,10 @@ pub struct Report {
     /// Events, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Name>,
+}
+
+const fn counts() -> bool {
+    true
 }
 
 /// Whether a browser says that a page of another host sends a report. A page that wants to be named to nobody
@@ -163,6 +171,16 @@ impl Report {
         Counted { rollout: self.rollout.clone(), window, compared }
     }
 
+    /// About how long its text is in bytes, rather too long.
+    pub fn bytes(&self) -> usize {
+        let names = self.endpoints.iter().chain(&self.events).map(|name| name.as_str().len() + 3);
+        let measures = self.measures.iter().map(|(measure, _)| match measure {
+            Measure::Timing(name) | Measure::Value(name) => name.as_str().len() + 20,
+            Measure::Latency | Measure::Waited | Measure::Vital(_) => 20,
+        });
+        400 + names.chain(measures).sum::<usize>()
+    }
+
     /// Checks what its format does not say.
     ///
     /// # Errors
@@ -181,6 +199,7 @@ mod tests {
     fn report() -> Report {
         let name = |text: &str| text.parse().unwrap_or_else(|_| unreachable!());
         Report {
+            is_counted: true,
             rollout: name("shop"),
             revision: 7,
             minute: 29_000_000,

@@ -10,7 +10,10 @@ use super::address::Address;
 use super::config::Snapshot;
 use super::facts::{Facts, Known};
 use super::identity::{self, Asking, Newcomers, Subject};
-use tidegate_decide::assign::{Assignment, Variant, Visitor, assign};
+use super::visit::{self, Given, Told};
+use tidegate_decide::assign::{Assignment, Variant, Visit, Visitor, assign};
+use tidegate_decide::compiled::GroupIndex as _;
+use tidegate_model::Name;
 use tidegate_model::plan::{Identity, Plan, Robots};
 use tidegate_model::subject::SubjectHash;
 
@@ -68,16 +71,7 @@ pub fn decide<F: Facts>(
     let is_robot = known.is_robot()
         || number.and_then(|number| catalogue.plan(number)).is_some_and(|plan| is_also_robot(plan, &known));
     let is_person = !is_robot && known.header("sec-fetch-dest").as_deref() != Some("manifest");
-    let deciding = Deciding {
-        snapshot,
-        request,
-        known,
-        newcomers: Once { newcomers, minted: OnceCell::new() },
-        is_robot,
-        is_person,
-        subjects: (0..catalogue.identities.len()).map(|_| OnceCell::new()).collect(),
-        assigned: RefCell::new(Vec::new()),
-    };
+    let deciding = Deciding::new(snapshot, request, known, newcomers, is_robot, is_person);
     let assignment = number.and_then(|number| deciding.assignment(number));
     let mut flags = String::new();
     let mut flagged = Vec::with_capacity(catalogue.flags.len());
@@ -102,8 +96,23 @@ pub fn decide<F: Facts>(
         is_unmeasured: !is_person,
         flags,
         flagged,
-        cookies: deciding.cookies(),
+        cookies: deciding.cookies(number.zip(assignment)),
     }
+}
+
+/// Whether whoever sends a request is in a group of a rollout; not where that cannot be known.
+pub fn is_in_group<F: Facts>(
+    snapshot: &Snapshot,
+    request: &Request<'_, F>,
+    rollout: &Name,
+    group: &Name,
+    newcomers: &impl Newcomers,
+) -> bool {
+    let catalogue = &snapshot.catalogue;
+    let plan = catalogue.number_of(rollout.as_str()).and_then(|number| catalogue.plan(number));
+    let Some(group) = plan.and_then(|plan| catalogue.group(plan, group.as_str())) else { return false };
+    let known = Known::new(request.facts, request.method);
+    Deciding::new(snapshot, request, known, newcomers, false, true).is_in(group) == Some(true)
 }
 
 fn is_also_robot<F: Facts>(plan: &Plan, known: &Known<'_, F>) -> bool {
@@ -161,6 +170,19 @@ enum Progress {
 }
 
 impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
+    fn new(
+        snapshot: &'a Snapshot,
+        request: &'a Request<'a, F>,
+        known: Known<'a, F>,
+        newcomers: &'a N,
+        is_robot: bool,
+        is_person: bool,
+    ) -> Self {
+        let subjects = (0..snapshot.catalogue.identities.len()).map(|_| OnceCell::new()).collect();
+        let newcomers = Once { newcomers, minted: OnceCell::new() };
+        Self { snapshot, request, known, newcomers, is_robot, is_person, subjects, assigned: RefCell::default() }
+    }
+
     fn assignment(&self, number: usize) -> Option<Assignment> {
         match self.progress(number) {
             Progress::Done(assignment) => return Some(assignment),
@@ -239,8 +261,29 @@ impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
         }
     }
 
-    fn cookies(&self) -> Vec<String> {
-        let mut cookies: Vec<String> = Vec::new();
+    /// The visit that the request is part of in a rollout.
+    fn visit(&self, number: usize) -> Option<Told> {
+        let plan = self.snapshot.catalogue.plan(number)?;
+        self.known.visit(plan.key.as_str(), self.request.address.authority)
+    }
+
+    /// The cookie by which a visit begins or goes on, where the plan wants it and one is due.
+    fn visit_cookie(&self, number: usize, assignment: Assignment) -> Option<String> {
+        let plan = self.snapshot.catalogue.plan(number).filter(|plan| plan.sticky_moves.is_some() && self.is_person)?;
+        let (destination, accept) = (self.known.header("sec-fetch-dest"), self.known.header("accept"));
+        let given = Given {
+            rollout: plan.key.as_str(),
+            host: self.request.address.authority,
+            variant: assignment.variant,
+            reason: assignment.reason,
+            asked: visit::asked(destination.as_deref(), accept.as_deref()),
+        };
+        self.request.facts.renewed(self.visit(number).as_ref(), &given)
+    }
+
+    fn cookies(&self, assigned: Option<(usize, Assignment)>) -> Vec<String> {
+        let visit = assigned.and_then(|(number, assignment)| self.visit_cookie(number, assignment));
+        let mut cookies: Vec<String> = visit.into_iter().collect();
         for (number, subject) in self.subjects.iter().enumerate() {
             if let Some(id) = subject.get().and_then(|subject| subject.cookie.as_ref())
                 && let Some(identity) = self.identity(number)
@@ -284,6 +327,15 @@ impl<F: Facts, N: Newcomers> Visitor for InRollout<'_, '_, F, N> {
     fn chosen(&self) -> Option<Variant> {
         let plan = self.deciding.snapshot.catalogue.plan(self.number)?;
         self.deciding.known.preview(plan.key.as_str(), self.deciding.request.address.authority)
+    }
+
+    fn visit(&self) -> Option<Visit> {
+        Some(self.deciding.visit(self.number)?.visit)
+    }
+
+    fn own_choice(&self) -> Option<Variant> {
+        let plan = self.deciding.snapshot.catalogue.plan(self.number)?;
+        self.deciding.known.choice(plan.key.as_str(), self.deciding.request.address.authority)
     }
 
     fn variant_in(&self, rollout: usize) -> Variant {

@@ -2,7 +2,7 @@
 //! is done next. Whoever drives it only asks upstreams and passes answers on.
 //!
 //! ```text
-//! start ─▶ Ask ─┬─▶ Answer                          the side of the assignment
+//! start ─▶ Ask ─┬─▶ Answer                          the side of the assignment, or legacy for new
 //!               ├─▶ Ask legacy ─▶ Answer            rescue: new has failed
 //!               ├─▶ Ask the other ─▶ Answer         skew: this side lacks the asset
 //!               ├─▶ Unregister                      this side lacks the service worker
@@ -12,6 +12,7 @@
 
 mod answering;
 mod asking;
+mod diverting;
 mod outcome;
 mod preflight;
 
@@ -21,6 +22,7 @@ use super::address::Address;
 use super::assets::{self, Asset};
 use super::config::Snapshot;
 use super::decision::Decision;
+use super::diversion::{News, Passage};
 use super::measuring::{Instruments, Measured, Seen};
 use super::message::{AnswerText, RequestText};
 use super::step::{NoAnswer, Remark, Step, Which};
@@ -52,6 +54,10 @@ pub struct Exchange {
     target: Target,
     started_ms: f64,
     stage: Stage,
+    /// Whether a breaker wants to know what comes of it.
+    is_guarded: bool,
+    passage: Passage,
+    news: Option<News>,
     holds: Holds,
 }
 
@@ -130,6 +136,12 @@ enum Stage {
         own: AnswerText,
         seen: Seen,
     },
+    /// Legacy, since a breaker keeps the request from new.
+    Diverted,
+    /// New after all, since legacy has failed or lacks the asset; its answer stands where new fails as well.
+    Back {
+        own: Option<AnswerText>,
+    },
     /// The second side of a preflight, and what the first has answered.
     Preflight {
         first: Variant,
@@ -153,6 +165,16 @@ impl Exchange {
     /// # Errors
     /// With the sentence to answer, when there is nobody to ask.
     pub fn start(begun: Accepted, fallback: Option<Backend>, is_configured: bool) -> Result<(Self, Step), Step> {
+        let way = Self::of(begun, fallback, is_configured)?;
+        let step = way.first();
+        Ok((way, step))
+    }
+
+    /// A request whose way is to begin, with [`Exchange::begin`].
+    ///
+    /// # Errors
+    /// With the sentence to answer, when there is nobody to ask.
+    pub fn of(begun: Accepted, fallback: Option<Backend>, is_configured: bool) -> Result<Self, Step> {
         let Accepted { request, snapshot, decision, number, started_ms } = begun;
         let has_upstreams =
             |number: &usize| snapshot.catalogue.plan(*number).is_some_and(|plan| plan.upstreams.is_some());
@@ -170,11 +192,20 @@ impl Exchange {
                 });
             }
         };
-        let mut way =
-            Self { request, snapshot, decision, target, started_ms, stage: Stage::First, holds: Holds::NOTHING };
+        let mut way = Self {
+            request,
+            snapshot,
+            decision,
+            target,
+            started_ms,
+            stage: Stage::First,
+            is_guarded: false,
+            passage: Passage::Free,
+            news: None,
+            holds: Holds::NOTHING,
+        };
         way.holds = Holds::of(&way);
-        let step = way.first();
-        Ok((way, step))
+        Ok(way)
     }
 
     fn first(&self) -> Step {
@@ -190,8 +221,13 @@ impl Exchange {
             return self.ask_permission(preflight::first(&terms));
         }
         let variant = self.variant();
-        let limit = terms.limit(variant, self.may_rescue());
-        self.ask_side(variant, if limit.is_enforced { limit.ms } else { 0 })
+        let may_rescue = self.may_rescue();
+        let limit = terms.limit(variant, may_rescue);
+        let limit_ms = match self.passage {
+            Passage::Probe(limit_ms) if may_rescue => limit_ms,
+            _ => limit.ms,
+        };
+        self.ask_side(variant, if limit.is_enforced { limit_ms } else { 0 })
     }
 
     /// Goes on with an upstream's answer, or with why there is none. The second value is for the log.
@@ -200,6 +236,8 @@ impl Exchange {
             Stage::First if self.request.is_preflight() && self.terms().is_some() => self.after_preflight(outcome),
             Stage::First => self.after_first(outcome, instruments),
             Stage::Rescue { own, failed_ms } => self.after_rescue(outcome, own, failed_ms, instruments),
+            Stage::Diverted => self.after_diverted(outcome, instruments),
+            Stage::Back { own } => self.after_back(outcome, own),
             Stage::Skew { own, seen } => (self.after_skew(outcome, &own, &seen, instruments), None),
             Stage::Preflight { first, own } => self.after_both(first, own, outcome),
             Stage::Done => (Step::Answer { which: Which::Last, edits: None, watch_ms: 0 }, None),
@@ -208,12 +246,10 @@ impl Exchange {
 
     fn after_first(&mut self, outcome: Outcome, instruments: &mut Instruments<'_>) -> (Step, Option<Remark>) {
         if let Err(NoAnswer::Unsent(error)) = &outcome {
-            return (
-                Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER },
-                Some(self.remark("upload_broken", error.clone())),
-            );
+            return self.unsent(error);
         }
         let failure = self.failure(&outcome);
+        self.note_trial(&outcome, failure.is_some(), instruments.now_ms);
         let seen = self.seen(&outcome, failure.is_some(), instruments.now_ms);
         if let (Ok(answer), Some(asset)) = (&outcome, self.asset())
             && Asset::is_missed(answer.status(), answer.content_type())
@@ -283,9 +319,13 @@ impl Exchange {
         self.ask_side(self.variant().other(), limit_ms)
     }
 
-    /// Takes note that the client has left before any answer.
-    pub fn abandon(&self, instruments: &mut Instruments<'_>) {
-        if matches!(self.stage, Stage::First) && self.is_measured() && !self.request.is_preflight() {
+    /// Takes note that the client has left before any answer. It counts as abandoned unless its own body was still
+    /// being sent.
+    pub fn abandon(&mut self, is_sent: bool, instruments: &mut Instruments<'_>) {
+        if self.is_guarded && matches!(self.stage, Stage::First) {
+            self.news = Some(News::Left { is_probe: matches!(self.passage, Passage::Probe(_)) });
+        }
+        if is_sent && matches!(self.stage, Stage::First) && self.is_measured() && !self.request.is_preflight() {
             self.measured().count_abandoned(instruments.now_ms - self.started_ms, instruments);
         }
     }
@@ -307,6 +347,13 @@ impl Exchange {
         };
         let Address { authority: host, path, .. } = self.address();
         Measured { snapshot: &self.snapshot, decision: &self.decision, number, host, path }
+    }
+
+    fn unsent(&self, error: &str) -> (Step, Option<Remark>) {
+        (
+            Step::Sentence { status: 502, reason: self.reason(), text: NO_ANSWER },
+            Some(self.remark("upload_broken", error.to_owned())),
+        )
     }
 
     fn no_answer(&self, error: &NoAnswer) -> (Step, Option<Remark>) {

@@ -4,7 +4,7 @@
 //! Server-Timing: tidegate;desc="TOKEN"
 //! TOKEN    = body "." base64url(HMAC-SHA-256(key, body "\n" HOST))
 //! body     = "1~" MINUTE "~" NONCE { "~" exposure }
-//! exposure = ROLLOUT ":" VARIANT ":" STAGE ":" REVISION ":" SUBJECT ":" [ENDPOINT {"," ENDPOINT}]
+//! exposure = ROLLOUT ":" VARIANT ":" STAGE ":" REVISION ":" SUBJECT ":" [ENDPOINT {"," ENDPOINT}] [":-"]
 //! key      = HMAC-SHA-256(SIGNING_KEY, "tidegate exposure 2")
 //! ```
 //! `HOST` is the page's, with its port: the token counts there alone, and does not name it.
@@ -12,7 +12,8 @@
 //! count. The exposure at place i counts under `NONCE + i`, which no other view has, and the page's n-th
 //! further screen under `NONCE + i + n · 2^48`, which no isolate counts up to. The first exposure is the
 //! rollout's that routed the page, flags follow. None of these characters stands in a name, so a page reads what it was given with two
-//! `split`s, after cutting at the last `.`.
+//! `split`s, after cutting at the last `.`. `:-` marks what is not counted: the rollout has given the page nothing, and
+//! has a message for it.
 //!
 //! `SUBJECT` is sealed: the subject's hash for samples and its slice, XORed with a mask that only
 //! Tidegate can make of the nonce. In the open it would be a name of the user that every script of
@@ -46,6 +47,7 @@ const AHEAD_MINUTES: u64 = 5;
 const USE_SIGN: &[u8] = b"tidegate exposure 2";
 const USE_SEAL: &[u8] = b"tidegate exposure subject 1";
 const USE_NETWORK: &[u8] = b"tidegate beacon network 1";
+const USE_MESSAGE: &[u8] = b"tidegate message 1";
 const DAY_MINUTES: u64 = 24 * 60;
 /// In a subject's place: it has no slice, since the hash did not deal it out.
 const NO_SLICE: u8 = 127;
@@ -67,6 +69,8 @@ pub struct Exposure<'a> {
     pub slice: Option<u8>,
     /// The endpoints of the plan that the page is at.
     pub endpoints: Vec<&'a str>,
+    /// Whether what the page reports counts.
+    pub is_counted: bool,
 }
 
 /// The keys of tokens, made from `SIGNING_KEY`.
@@ -74,6 +78,7 @@ pub struct ExposureKey {
     sign: Key,
     seal: Key,
     network: Key,
+    message: Key,
 }
 
 /// Makes an isolate's tokens.
@@ -90,6 +95,7 @@ impl ExposureKey {
             sign: signing::derive(signing_key, USE_SIGN)?,
             seal: signing::derive(signing_key, USE_SEAL)?,
             network: signing::derive(signing_key, USE_NETWORK)?,
+            message: signing::derive(signing_key, USE_MESSAGE)?,
         })
     }
 
@@ -98,6 +104,13 @@ impl ExposureKey {
     pub fn network(&self, address: &str, minute: u64) -> u32 {
         let [a, b, c, d, ..] = signing::sign(&self.network, &format!("{}~{}", minute / DAY_MINUTES, network(address)));
         u32::from_le_bytes([a, b, c, d])
+    }
+
+    /// A message's id for one subject: what a browser remembers names nobody, and is another one for whoever signs in
+    /// there next.
+    pub fn message(&self, rollout: &Name, id: &str, subject: u64) -> String {
+        let [a, b, c, d, e, f, g, h, i, ..] = signing::sign(&self.message, &format!("{rollout}~{id}~{subject:x}"));
+        URL_SAFE_NO_PAD.encode([a, b, c, d, e, f, g, h, i])
     }
 
     /// The exposures of a token of a page on `host` that counts at `minute`, each as a report that tells nothing
@@ -140,8 +153,10 @@ fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
     let subject = u64::from_str_radix(next()?, 16).ok()? ^ mask;
     let endpoints =
         next()?.split(',').filter(|name| !name.is_empty()).map(str::parse).collect::<Result<Vec<Name>, _>>().ok()?;
+    let is_counted = next() != Some("-");
     let slice = (subject >> HASH_BITS) as u8;
     Some(Report {
+        is_counted,
         rollout,
         revision,
         minute,
@@ -188,12 +203,13 @@ impl Issuer {
             }
             let slice = u64::from(exposure.slice.unwrap_or(NO_SLICE));
             let subject = (exposure.subject | slice << HASH_BITS) ^ mask;
-            let Exposure { rollout, variant, stage, revision, endpoints, .. } = exposure;
+            let Exposure { rollout, variant, stage, revision, endpoints, is_counted, .. } = exposure;
             let _ = write!(body, "~{rollout}:{variant}:{stage}:{revision}:{subject:016x}:");
             for (index, endpoint) in endpoints.iter().take(ENDPOINTS_MAX).enumerate() {
                 let comma = if index > 0 { "," } else { "" };
                 let _ = write!(body, "{comma}{endpoint}");
             }
+            body.push_str(if is_counted { "" } else { ":-" });
             self.count = self.count.wrapping_add(1);
         }
         if body.len() == empty {
@@ -225,6 +241,7 @@ mod tests {
             subject: (1 << HASH_BITS) - 5,
             slice: Some(99),
             endpoints: vec!["cart", "api.v2"],
+            is_counted: true,
         }
     }
 
@@ -237,6 +254,7 @@ mod tests {
             subject: 12,
             slice: None,
             endpoints: Vec::new(),
+            is_counted: true,
         }
     }
 
@@ -279,6 +297,28 @@ mod tests {
         };
         let subject = |token: &str| token.split(':').nth(4).map(str::to_owned);
         assert_ne!(subject(&sealed(12, 1)), subject(&sealed(12, 2)), "two views of one user have nothing in common");
+    }
+
+    #[test]
+    fn what_is_not_counted_says_so() {
+        let uncounted = Exposure { is_counted: false, ..routed() };
+        let token = Issuer::new(key(KEY), 1).issue(HOST, MINUTE, [uncounted, flag()].into_iter()).unwrap_or_default();
+        let reports = key(KEY).verify(&token, HOST, MINUTE).unwrap_or_default();
+        let told: Vec<_> = reports.iter().map(|r| (r.rollout.as_str(), r.is_counted, r.endpoints.len())).collect();
+        assert_eq!(told, [("shop", false, 2), ("banner", true, 0)]);
+        let counted = key(KEY).verify(&token.replacen(":-", "", 1), HOST, MINUTE);
+        assert!(counted.is_none(), "no page makes itself count");
+    }
+
+    #[test]
+    fn a_messages_id_is_the_same_for_one_subject_alone_and_names_nobody() {
+        let shop: Name = "shop".parse().unwrap_or_else(|_| unreachable!());
+        let id = |text: &str, message, subject| key(text).message(&shop, message, subject);
+        assert_eq!(id(KEY, "1-0-5", 7), id(KEY, "1-0-5", 7));
+        assert_eq!(id(KEY, "1-0-5", 7).len(), 12);
+        for other in [id(KEY, "1-0-5", 8), id(KEY, "2-0-5", 7), id("another key, of thirty-two bytes", "1-0-5", 7)] {
+            assert_ne!(id(KEY, "1-0-5", 7), other);
+        }
     }
 
     #[test]

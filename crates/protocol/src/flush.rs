@@ -18,13 +18,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::beacon::Report;
+use super::relays::Layout;
+use tidegate_decide::notify::in_app::InAppMessage;
 use tidegate_model::Name;
 use tidegate_model::measured::{SlicedCounts, Window};
+use tidegate_model::subject::fnv1a64;
 
 /// The longest text of KV that is passed on; a live state has a few hundred bytes.
 pub const TEXT_BYTES_MAX: usize = 2_048;
 /// So many lists are told of; who has more sees the first.
 pub const LISTS_MAX: usize = 100;
+/// So many versions are told of at once.
+pub const VERSIONS_MAX: usize = 64;
 /// A batch that was refused so often is given up: after that many intervals the controller is no longer
 /// being replaced by one that can read it.
 pub const REFUSALS_MAX: u32 = 10;
@@ -34,6 +39,7 @@ pub const REFUSALS_MAX: u32 = 10;
 ///
 /// 1. Isolates know nothing of refusals: what they sent and cannot be read has to be acknowledged.
 /// 2. Isolates give up what was refused [`REFUSALS_MAX`] times.
+/// 3. Isolates report to the relays that they are told of, and the controller takes reports of relays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub u32);
@@ -43,8 +49,10 @@ impl Version {
     pub const FIRST: Self = Self(1);
     /// The first that knows of refusals.
     pub const REFUSALS: Self = Self(2);
+    /// The first that knows of relays.
+    pub const RELAYS: Self = Self(3);
     /// That of this release.
-    pub const OWN: Self = Self::REFUSALS;
+    pub const OWN: Self = Self::RELAYS;
 
     const fn first() -> Self {
         Self::FIRST
@@ -82,12 +90,43 @@ pub struct Flush {
     /// The lists of KV that it holds: the group's name and how many ids there are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<(String, u64)>,
+    /// The versions that answers of new have named since the flush before: the rollout's key and the version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<(String, String)>,
+    /// The digest of the messages that it knows for pages; `None` of a release that shows none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
+    /// What a relay tells of those below it; `None` from an isolate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<Relayed>,
     /// What it has counted since the batch before; `None` for nothing.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
     /// Where it has sent a batch that cannot be read: which, and why. It is not sent.
     #[serde(skip)]
     pub unreadable: Option<Refused>,
+}
+
+/// What a relay tells of the isolates that report to it, by whichever relays below it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relayed {
+    /// How many have come within the last minute.
+    pub isolates: usize,
+    /// The rollouts that it knows to be killed: each with the revision of the kill, and how many of the isolates have
+    /// not said that they know of it.
+    #[serde(default)]
+    pub behind: Vec<(String, u64, usize)>,
+    /// [`super::relays::digest`] of the states that it knows.
+    pub digest: u64,
+}
+
+impl Relayed {
+    /// How many isolates may not know yet that this revision has killed a rollout. A relay that does not know of it
+    /// speaks for none of them.
+    pub fn behind(&self, key: &str, revision: u64) -> usize {
+        let known = self.behind.iter().find(|(own, at, _)| own == key && *at >= revision);
+        known.map_or(self.isolates, |(_, _, behind)| *behind)
+    }
 }
 
 /// A batch that was not taken in.
@@ -150,10 +189,45 @@ pub struct Answer {
     /// The batch that this answers, where it was not taken in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
+    /// The messages that pages show, where the isolate knows others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<PageMessages>,
+    /// Which relays there are; `None` says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
+    /// Whether these are the states of all rollouts that there are; told to relays alone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_whole: bool,
+    /// Whether an isolate that asks for everything is told nothing here and is to ask its relay, as thousands of new
+    /// ones do at once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_elsewhere: bool,
+}
+
+/// The messages that pages show now, of all rollouts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageMessages {
+    /// A number that is another one for other messages; 0 for none.
+    pub digest: u64,
+    /// The messages.
+    pub list: Vec<InAppMessage>,
+}
+
+impl PageMessages {
+    /// These messages.
+    pub fn of(list: Vec<InAppMessage>) -> Self {
+        let text = if list.is_empty() { String::new() } else { serde_json::to_string(&list).unwrap_or_default() };
+        Self { digest: if text.is_empty() { 0 } else { fnv1a64(text.as_bytes()) >> 11 }, list }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_false(own: &bool) -> bool {
+    !*own
 }
 
 /// The state of one rollout.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RolloutUpdate {
     /// The rollout's key.
     pub key: String,
@@ -161,6 +235,29 @@ pub struct RolloutUpdate {
     pub state: String,
     /// Texts that may still be read there and have been adopted.
     pub echoes: Vec<String>,
+}
+
+impl Counted {
+    /// About how long its text is in bytes, rather too long.
+    pub fn bytes(&self) -> usize {
+        let Self { window, compared, .. } = self;
+        let counts: usize =
+            window.sides.iter().map(|(_, tally)| 400 + tally.statuses.len() * 20 + tally.repeats.len() * 30).sum();
+        let sketches: usize = window
+            .sides
+            .iter()
+            .flat_map(|(_, tally)| &tally.sketches)
+            .map(|(_, sketch)| 400 + sketch.bins().count() * 9)
+            .sum();
+        let trials: usize = compared.trials.iter().map(|trials| 200 + trials.slices.len() * 12).sum();
+        let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
+        let failed: usize = compared.failed.iter().map(|failed| 50 + failed.subjects.iter().count() * 17).sum();
+        let events: usize = window.events.iter().map(|(_, sample)| 100 + sample.iter().count() * 17).sum();
+        let digits =
+            |rows: &[(u16, u32)]| rows.iter().map(|(_, count)| (*count as usize).min(4)).sum::<usize>().min(4_000);
+        let binned: usize = compared.binned.iter().map(|own| 120 + digits(&own.exposures) + digits(&own.events)).sum();
+        500 + failed + binned + counts + sketches + trials + values + events + window.subjects.iter().count() * 17
+    }
 }
 
 impl Flush {
@@ -242,6 +339,9 @@ mod tests {
             kills: vec!["kill/*".into()],
             faults: vec![("stage/shop".into(), "odd".into())],
             lists: vec![("beta".into(), 2)],
+            messages: Some(7),
+            versions: Vec::new(),
+            relay: Some(Relayed { isolates: 9, behind: vec![("shop".into(), 8, 2)], digest: u64::MAX }),
             batch: Some(batch),
             unreadable: None,
         };
@@ -255,6 +355,10 @@ mod tests {
             states: vec![RolloutUpdate { key: "shop".into(), state: "{}".into(), echoes: vec!["25".into()] }],
             acknowledged: Some(4),
             refused: Some(Refused { sequence: 5, why: "it is torn".into() }),
+            messages: Some(PageMessages { digest: 7, list: Vec::new() }),
+            layout: Some(Layout { leaves: 3, fan: 25, at: 7 }),
+            is_whole: true,
+            is_elsewhere: true,
         };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
     }
@@ -269,7 +373,7 @@ mod tests {
         );
         assert_eq!(
             serde_json::to_string(&flush).ok(),
-            Some(text.replace("{\"isolate\"", "{\"v\":2,\"isolate\"")),
+            Some(text.replace("{\"isolate\"", "{\"v\":3,\"isolate\"")),
             "beside its version it tells what the release before reads"
         );
         let later = text.replace("\"faults\"", "\"unheard\":{\"of\":1},\"faults\"");

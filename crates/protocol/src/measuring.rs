@@ -10,8 +10,9 @@ use super::decision::{Assigned, Decision};
 use super::exposure::{Exposure, Issuer};
 use super::message::{AnswerText, RequestText};
 use super::meter::{self, Meter, Outcome, Visit};
-use tidegate_decide::assign::Reason;
+use tidegate_decide::assign::{Reason, Variant};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
+use tidegate_decide::notify::in_app::InAppMessage;
 use tidegate_model::measured::{self, sketch};
 use tidegate_model::plan::Plan;
 
@@ -23,6 +24,8 @@ pub struct Instruments<'a> {
     pub meter: &'a mut Meter,
     /// Makes tokens; `None` without a key.
     pub issuer: Option<&'a mut Issuer>,
+    /// What pages show now: pages that are not counted have a token where they may show something.
+    pub messages: &'a [InAppMessage],
 }
 
 /// What was seen of an answer, or of its absence.
@@ -121,11 +124,15 @@ impl<'a> Measured<'a> {
 
     /// The token of a page, which stands for what its subject was given.
     pub fn token(self, instruments: &mut Instruments<'_>) -> Option<String> {
+        let Instruments { messages, .. } = *instruments;
         let issuer = instruments.issuer.as_deref_mut()?;
+        let has_message =
+            |plan: &Plan| messages.iter().any(|own| own.rollout == plan.key && own.side != Some(Variant::New));
         let (sampled, sliced) = (Seed::of(SAMPLE_SALT), Seed::of(SLICES_SALT));
         let exposures = self.assigned().filter_map(|(plan, Assigned { assignment, subject, .. })| {
-            let is_given = !matches!(assignment.reason, Reason::Killed | Reason::Inactive);
-            let subject = subject.filter(|_| is_given)?;
+            // A rollout that has taken everybody back, or has not begun, gives nobody anything that could be measured.
+            let is_counted = !matches!(assignment.reason, Reason::Killed | Reason::Inactive);
+            let subject = subject.filter(|_| is_counted || has_message(plan))?;
             let is_compared = meter::is_compared(assignment.reason);
             Some(Exposure {
                 rollout: plan.key.as_str(),
@@ -134,6 +141,7 @@ impl<'a> Measured<'a> {
                 revision: assignment.revision,
                 subject: measured::Seen::new(sampled.hash(subject), assignment.variant, is_compared).hash,
                 slice: is_compared.then(|| sliced.slice(subject)),
+                is_counted,
                 endpoints: meter::at(plan, meter::places(plan, self.path))
                     .filter_map(|(_, endpoint)| endpoint)
                     .map(|name| name.as_str())

@@ -10,7 +10,7 @@ mod alerts;
 mod answer;
 mod grafana;
 mod jira;
-mod keys;
+pub(crate) mod keys;
 mod mail;
 mod markup;
 mod pagerduty;
@@ -20,7 +20,7 @@ mod slack;
 mod statuspage;
 mod teams;
 mod text;
-mod webhook;
+pub(crate) mod webhook;
 
 use serde_json::Value;
 use tidegate_model::Instant;
@@ -99,7 +99,7 @@ pub fn request(
     sent_at: Instant,
 ) -> Result<Request, String> {
     let keys = Keys(secrets);
-    let n = &*text::told(n);
+    let n = &*text::for_audience(n);
     match channel {
         Channel::Slack { url } => Ok(Request::json("POST", keys.address(url)?, &[], &slack::message(n))),
         Channel::Teams { url } => Ok(teams::request(keys.address(url)?, n)),

@@ -5,6 +5,8 @@
 //! reports nothing, and serves nothing either: its next request may still be answered from what it has, which is
 //! why it counts as behind.
 //!
+//! Isolates that report to a relay are spoken for by it: [`super::flush::Relayed`].
+//!
 //! What was counted says whether new was served after all: requests to new under a revision before the
 //! kill's. They come late, so they are held against when they arrived.
 
@@ -13,7 +15,7 @@ use std::collections::HashSet;
 use fnv::FnvHashMap;
 use serde::Serialize;
 
-use super::flush::{Counted, Flush};
+use super::flush::{Counted, Flush, Relayed};
 use tidegate_decide::assign::Variant;
 use tidegate_model::subject::fnv1a64;
 use tidegate_model::{Instant, Name};
@@ -55,6 +57,8 @@ struct Kill {
     begun_at: Instant,
     /// The isolates that may not know of it, by the hashes of their names.
     behind: HashSet<u64>,
+    /// The relays with isolates that may not, likewise.
+    relays_behind: HashSet<u64>,
     /// When something last spoke against everybody being on legacy.
     loud_at: Instant,
 }
@@ -63,7 +67,8 @@ impl Kills {
     /// A rollout has been killed, while these isolates were there.
     pub fn begin<'a>(&mut self, key: &Name, revision: u64, isolates: impl Iterator<Item = &'a str>, now: Instant) {
         let behind = isolates.map(hash).collect();
-        self.0.insert(key.clone(), Kill { revision, begun_at: now, behind, loud_at: now });
+        let kill = Kill { revision, begun_at: now, behind, relays_behind: HashSet::new(), loud_at: now };
+        self.0.insert(key.clone(), kill);
     }
 
     /// It is killed no longer.
@@ -81,6 +86,16 @@ impl Kills {
         let known: FnvHashMap<&str, u64> =
             flush.known.iter().flatten().map(|(key, revision)| (key.as_str(), *revision)).collect();
         for (key, kill) in &mut self.0 {
+            if let Some(relayed) = &flush.relay {
+                let is_behind = relayed.behind(key.as_str(), kill.revision) > 0;
+                let was_behind = kill.behind.remove(&isolate);
+                let was_so =
+                    if is_behind { kill.relays_behind.insert(isolate) } else { kill.relays_behind.remove(&isolate) };
+                if is_behind || was_behind || was_so {
+                    kill.loud_at = now;
+                }
+                continue;
+            }
             // One that does not serve the rollout cannot serve it wrongly; one that asks for everything may.
             let is_behind =
                 flush.known.is_none() || known.get(key.as_str()).is_some_and(|revision| *revision < kill.revision);
@@ -97,19 +112,29 @@ impl Kills {
         }
     }
 
-    /// How far each kill has come. `isolates` are those that were heard in the last minute.
-    pub fn reaches<'a>(&self, isolates: impl Iterator<Item = &'a str>, now: Instant) -> Vec<Reach> {
+    /// How far each kill has come. `isolates` are those that were heard in the last minute, and what those of them tell
+    /// that are relays.
+    pub fn reaches<'a>(
+        &self,
+        isolates: impl Iterator<Item = (&'a str, Option<&'a Relayed>)>,
+        now: Instant,
+    ) -> Vec<Reach> {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let there: Vec<u64> = isolates.map(hash).collect();
+        let there: Vec<(u64, Option<&Relayed>)> = isolates.map(|(name, relayed)| (hash(name), relayed)).collect();
+        let isolates = there.iter().map(|(_, relayed)| relayed.map_or(1, |own| own.isolates)).sum();
         let reach = |(key, kill): (&Name, &Kill)| {
-            let behind = there.iter().filter(|own| kill.behind.contains(own)).count();
+            let is_behind = |(own, relayed): &(u64, Option<&Relayed>)| match relayed {
+                Some(relayed) => relayed.behind(key.as_str(), kill.revision),
+                None => usize::from(kill.behind.contains(own)),
+            };
+            let behind: usize = there.iter().map(is_behind).sum();
             let quiet_ms = now.as_epoch_ms().saturating_sub(kill.loud_at.as_epoch_ms()).max(0);
             Reach {
                 key: key.clone(),
                 revision: kill.revision,
-                isolates: there.len(),
+                isolates,
                 behind,
                 quiet_ms: (behind == 0).then_some(quiet_ms),
             }
@@ -165,7 +190,7 @@ mod tests {
 
     #[track_caller]
     fn stands(kills: &Kills, isolates: &[&str], now_ms: i64, behind: usize, quiet_ms: Option<i64>) {
-        let told = kills.reaches(isolates.iter().copied(), at(now_ms));
+        let told = kills.reaches(isolates.iter().map(|own| (*own, None)), at(now_ms));
         assert_eq!(
             told.iter().map(|own| (own.isolates, own.behind, own.quiet_ms)).collect::<Vec<_>>(),
             [(isolates.len(), behind, quiet_ms)]
@@ -213,9 +238,37 @@ mod tests {
     fn a_kill_that_has_ended_or_is_long_ago_is_not_told_of() {
         let mut kills = killed();
         kills.hear(&knows("a", Some(7)), at(WATCHED_MS));
-        assert_eq!(kills.reaches(["a"].into_iter(), at(WATCHED_MS)), []);
+        assert_eq!(kills.reaches([("a", None)].into_iter(), at(WATCHED_MS)), []);
         let mut kills = killed();
         kills.end(&"shop".parse().unwrap());
-        assert_eq!(kills.reaches(["a"].into_iter(), at(1)), []);
+        assert_eq!(kills.reaches([("a", None)].into_iter(), at(1)), []);
+    }
+
+    #[test]
+    fn a_relay_speaks_for_its_isolates_once_it_knows_of_the_kill_itself() {
+        let mut kills = killed();
+        for isolate in ["a", "b"] {
+            kills.hear(&knows(isolate, Some(8)), at(1_000));
+        }
+        let stands = |kills: &Kills, relayed: &Relayed, now_ms: i64| {
+            let there = [("a", None), ("b", None), ("relay-1-0", Some(relayed))];
+            kills.reaches(there.into_iter(), at(now_ms)).pop().map(|own| (own.isolates, own.behind, own.quiet_ms))
+        };
+        let mut relayed = Relayed { isolates: 200, ..Relayed::default() };
+        let hear = |kills: &mut Kills, relayed: &Relayed, now_ms: i64| {
+            let flush = Flush { relay: Some(relayed.clone()), ..knows("relay-1-0", None) };
+            kills.hear(&flush, at(now_ms));
+        };
+        hear(&mut kills, &relayed, 1_200);
+        assert_eq!(stands(&kills, &relayed, 1_200), Some((202, 200, None)), "it does not know of it");
+        relayed.behind = vec![("shop".into(), 7, 0)];
+        hear(&mut kills, &relayed, 1_300);
+        assert_eq!(stands(&kills, &relayed, 1_300), Some((202, 200, None)), "it knows of an earlier one");
+        relayed.behind = vec![("shop".into(), 8, 3)];
+        hear(&mut kills, &relayed, 1_400);
+        assert_eq!(stands(&kills, &relayed, 1_400), Some((202, 3, None)));
+        relayed.behind = vec![("shop".into(), 9, 0)];
+        hear(&mut kills, &relayed, 1_500);
+        assert_eq!(stands(&kills, &relayed, 1_900), Some((202, 0, Some(400))), "it has been quiet since they know");
     }
 }

@@ -2,7 +2,9 @@
 
 use tidegate_decide::assign::Variant;
 use tidegate_decide::compiled::{CompiledRollout, Mode};
-use tidegate_model::plan::{Backend, CachePolicy, FailureKind, PathRules, Plan, Rescue, Upstreams};
+use tidegate_model::plan::{
+    Backend, Breaker, CachePolicy, FailureKind, PathRules, Plan, Rescue, Upstreams, VersionSource,
+};
 
 /// So long an asset is waited for that the other side may have.
 const SKEW_MS_MAX: u64 = 3_000;
@@ -66,6 +68,11 @@ impl<'a> Terms<'a> {
         self.shared().unwrap_or_else(|| self.upstreams.side(variant))
     }
 
+    /// Where new's answers say which version it is.
+    pub fn new_version(&self) -> Option<&'a VersionSource> {
+        self.upstreams.new.version.as_ref().filter(|_| self.shared().is_none())
+    }
+
     /// Every backend whose addresses are to become public.
     pub fn backends(&self) -> impl Iterator<Item = &'a Backend> {
         [&self.upstreams.legacy, &self.upstreams.new].into_iter().chain(self.shared())
@@ -94,6 +101,17 @@ impl<'a> Terms<'a> {
     pub fn has_rescue(&self) -> bool {
         let is_wanted = self.rules.find(|rule| rule.rescue).unwrap_or(self.upstreams.rescue != Rescue::Off);
         is_wanted && self.shared().is_none() && !self.has_ended()
+    }
+
+    /// Whether a breaker may keep a request from new while new fails.
+    pub fn has_breaker(&self, is_read: bool) -> bool {
+        let breaker = self.rules.find(|rule| rule.breaker).unwrap_or(self.upstreams.breaker);
+        let is_wanted = match breaker {
+            Breaker::On => true,
+            Breaker::Reads => is_read,
+            Breaker::Off => false,
+        };
+        is_wanted && self.has_rescue()
     }
 
     /// Whether the other side may give an asset that one side lacks.

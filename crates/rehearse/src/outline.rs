@@ -86,7 +86,7 @@ impl Outline {
                 .collect(),
             timings: names(healthy.timings),
             events: names(healthy.events),
-            checklist: items.cloned().collect(),
+            checklist: items.map(|item| item.text.clone()).collect(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Chance, seeded: the same seed, the same life, on every platform. Numbers and the usual distributions come from
 //! `rand_xoshiro` and `rand_distr`; what is here is what traffic needs beside them.
+//!
+//! A life picks millions of subjects and values by weight, and looks at as many requests for the few of which something
+//! comes. So [`Picks`] takes half of a number where the library takes two, and [`Rare`] skips what nothing comes of.
 
-use rand_distr::weighted::WeightedAliasIndex;
-use rand_distr::{Distribution as _, Poisson, StandardNormal};
+use rand_distr::{Distribution as _, Geometric, Poisson, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use tidegate_model::measured::sketch::{GAMMA, bucket};
@@ -39,6 +41,86 @@ pub fn deviations(per_mille: u16) -> f64 {
     low
 }
 
+/// Picks among things by their weight, in the same time however many there are (Walker, "An efficient method for
+/// generating discrete random variables with general distributions", 1977).
+#[derive(Clone, Debug, Default)]
+pub struct Picks {
+    /// For each thing: how much of its slot is its own, of 2^32, and whose the rest is.
+    slots: Vec<(u32, u32)>,
+}
+
+impl Picks {
+    /// By these weights, none under 0; of more things than there are numbers of 32 bits the first ones.
+    pub fn new(weights: &[f64]) -> Self {
+        let sum: f64 = weights.iter().sum();
+        let of_slots = weights.len() as f64 / sum.max(f64::MIN_POSITIVE);
+        let mut slots: Vec<(f64, u32)> = (0..).zip(weights).map(|(index, weight)| (weight * of_slots, index)).collect();
+        let is_small = |slots: &[(f64, u32)], index: u32| slots.get(index as usize).is_some_and(|slot| slot.0 < 1.0);
+        let (mut small, mut large): (Vec<u32>, Vec<u32>) =
+            (0..).take(slots.len()).partition(|index| is_small(&slots, *index));
+        while let (Some(poor), Some(rich)) = (small.pop(), large.pop()) {
+            let mut given = 0.0;
+            if let Some(slot) = slots.get_mut(poor as usize) {
+                (given, slot.1) = (1.0 - slot.0, rich);
+            }
+            if let Some(slot) = slots.get_mut(rich as usize) {
+                slot.0 -= given;
+            }
+            if is_small(&slots, rich) { small.push(rich) } else { large.push(rich) }
+        }
+        Self { slots: slots.into_iter().map(|(own, other)| ((own * 2_f64.powi(32)) as u32, other)).collect() }
+    }
+
+    /// One of them, by 32 bits of chance; 0 where there is none. Which slot it is and which part of that are the two
+    /// halves of one product: of a million things, each has its weight to a few thousandths of a slot.
+    pub fn pick(&self, number: u32) -> usize {
+        let drawn = u64::from(number) * self.slots.len() as u64;
+        let index = (drawn >> 32) as usize;
+        match self.slots.get(index) {
+            Some((own, other)) if drawn as u32 >= *own => *other as usize,
+            Some(_) => index,
+            None => 0,
+        }
+    }
+}
+
+/// Something that comes of few: those that it does not come of are skipped together.
+#[derive(Clone, Copy, Debug)]
+pub struct Rare {
+    share: f64,
+    /// Of so many it does not come before it does; `None` while nobody knows.
+    skipped: Option<u64>,
+}
+
+impl Rare {
+    /// Of this share, from 0 to 1.
+    pub const fn new(share: f64) -> Self {
+        Self { share, skipped: None }
+    }
+
+    /// The share of which it comes.
+    pub const fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// Of how many of the next `count` it does not come before the first of which it does: all of them, where it comes
+    /// of none. That one is not among the next any more.
+    pub fn skip(&mut self, count: usize, chance: &mut Chance) -> usize {
+        let skipped = self.skipped.unwrap_or_else(|| {
+            // Of a share of 0 it never comes.
+            Geometric::new(self.share.clamp(0.0, 1.0)).map_or(u64::MAX, |skipped| skipped.sample(chance))
+        });
+        let (count_left, is_reached) = (skipped.saturating_sub(count as u64), skipped < count as u64);
+        self.skipped = (!is_reached).then_some(if skipped == u64::MAX { u64::MAX } else { count_left });
+        if is_reached { skipped as usize } else { count }
+    }
+
+    /// Whether it comes of the next one.
+    pub fn comes(&mut self, chance: &mut Chance) -> bool {
+        self.skip(1, chance) == 0
+    }
+}
+
 /// A log-normal distribution, as the buckets of a sketch.
 #[derive(Clone, Debug)]
 pub struct Spread {
@@ -46,8 +128,8 @@ pub struct Spread {
     pub first: i16,
     /// How many buckets occur.
     pub length: usize,
-    /// Picks one of them by its weight; `None` where a single one occurs.
-    picks: Option<WeightedAliasIndex<f64>>,
+    /// Picks one of them by its weight.
+    picks: Picks,
 }
 
 impl Spread {
@@ -57,17 +139,18 @@ impl Spread {
         let (first, last) = (edge(-DEVIATIONS_MAX), edge(DEVIATIONS_MAX));
         let under = |bucket: i16| share_under((f64::from(bucket) * GAMMA.ln() - median.ln()) / sigma);
         let weights: Vec<f64> = (first..=last).map(|bucket| (under(bucket) - under(bucket - 1)).max(0.0)).collect();
-        Self { first, length: weights.len(), picks: WeightedAliasIndex::new(weights).ok() }
+        Self { first, length: weights.len(), picks: Picks::new(&weights) }
     }
 
-    /// One value's bucket, counted from the first.
-    pub fn pick(&self, chance: &mut Chance) -> usize {
-        self.picks.as_ref().map_or(0, |picks| picks.sample(chance))
+    /// The bucket of one value, counted from the first, by 32 bits of chance.
+    pub fn pick(&self, number: u32) -> usize {
+        self.picks.pick(number)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rand::Rng as _;
     use rand_xoshiro::rand_core::SeedableRng as _;
     use tidegate_model::measured::Sketch;
 
@@ -90,7 +173,7 @@ mod tests {
         let spread = Spread::around(300.0, 0.45);
         let mut sketch = Sketch::default();
         (0..100_000).for_each(|_| {
-            let bucket = spread.pick(&mut chance);
+            let bucket = spread.pick(chance.next_u32());
             assert!(bucket < spread.length);
             sketch.add(spread.first + bucket as i16, 1);
         });
@@ -98,6 +181,42 @@ mod tests {
             let expected = 300.0 * (deviations(per_mille) * 0.45).exp();
             let found = sketch.quantile(per_mille).unwrap_or_default();
             assert!((found / expected - 1.0).abs() < 0.04, "p{per_mille}: {found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn picks_follow_their_weights() {
+        let mut chance = Chance::seed_from_u64(2);
+        let weights = [1.0, 0.0, 5.0, 2.0, 0.01];
+        let picks = Picks::new(&weights);
+        let (mut counts, count) = ([0_u32; 5], 400_000);
+        (0..count).for_each(|_| counts[picks.pick(chance.next_u32())] += 1);
+        assert_eq!(counts[1], 0);
+        for (found, weight) in counts.into_iter().zip(weights) {
+            let expected = f64::from(count) * weight / 8.01;
+            // Five standard errors.
+            assert!((f64::from(found) - expected).abs() <= 5.0 * expected.sqrt(), "{counts:?}");
+        }
+        assert_eq!((Picks::new(&[]).pick(7), Picks::new(&[3.0]).pick(u32::MAX)), (0, 0));
+    }
+
+    #[test]
+    fn what_is_rare_comes_of_its_share_however_it_is_asked_for() {
+        let mut chance = Chance::seed_from_u64(4);
+        for share in [0.0, 0.001, 0.03, 0.5, 1.0] {
+            let (mut rare, mut found, mut asked) = (Rare::new(share), 0_u32, 0);
+            while asked < 200_000 {
+                let count = 1 + chance.next_u32() as usize % 300;
+                let mut left = count;
+                while left > 0 {
+                    let skipped = rare.skip(left, &mut chance);
+                    found += u32::from(skipped < left);
+                    left = left.saturating_sub(skipped + 1);
+                }
+                asked += count;
+            }
+            let expected = asked as f64 * share;
+            assert!((f64::from(found) - expected).abs() <= 5.0 * (expected * (1.0 - share)).sqrt(), "{share}: {found}");
         }
     }
 

@@ -1,8 +1,11 @@
 //! What has been counted of a window, before it becomes one.
 
+use rand::RngExt as _;
 use tidegate_model::measured::sliced::SLICES;
 use tidegate_model::measured::{Quantity, Sample, Seen, Tally};
+use tidegate_model::plan::{Breaker, Plan, Rescue};
 
+use super::chance::Chance;
 use super::healthy::RATES;
 use super::population::Request;
 use super::world::Conditions;
@@ -46,6 +49,8 @@ pub struct Fate {
     pub is_empty: bool,
     /// Nothing is answered.
     is_down: bool,
+    /// Whether a breaker keeps its requests from it.
+    is_open: bool,
     /// The share that fails.
     errors: f64,
     /// Whether few subjects have all of the failures.
@@ -56,51 +61,131 @@ pub struct Fate {
 
 impl Fate {
     /// Under these conditions.
-    pub fn of(conditions: &Conditions, side: usize, place: usize) -> Self {
+    pub fn of(conditions: &Conditions, side: usize, place: usize, rescues: Rescues) -> Self {
         let of =
             |pair: &[Vec<f64>; 2]| pair.get(side).and_then(|places| places.get(place)).copied().unwrap_or_default();
+        let is_down = conditions.is_down.get(side).copied().unwrap_or_default();
+        let errors = of(&conditions.errors);
+        let is_open = side == 1 && rescues.breaker != Breaker::Off && (is_down || errors >= BREAKER_SHARE);
         Self {
             is_empty: conditions.is_empty.get(side).copied().unwrap_or_default(),
-            is_down: conditions.is_down.get(side).copied().unwrap_or_default(),
-            errors: of(&conditions.errors),
+            is_down,
+            is_open,
+            errors,
             is_clustered: conditions.is_clustered,
             rates: conditions.rates.each_ref().map(of),
         }
     }
 
+    /// Whether a breaker keeps its requests from it.
+    pub const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// The share of a subject's requests that fails.
     pub const fn error_rate(&self, sampled: u64) -> f64 {
-        match (self.is_clustered, (sampled >> 7).is_multiple_of(CLUSTER_ONE_IN)) {
+        self.error_rate_of((sampled >> 7).is_multiple_of(CLUSTER_ONE_IN))
+    }
+
+    const fn error_rate_of(&self, is_hit: bool) -> f64 {
+        match (self.is_clustered, is_hit) {
+            // What is kept from it counts as failed.
+            _ if self.is_open => 1.0,
             (false, _) => self.errors,
             (true, true) => self.errors * CLUSTER_ONE_IN as f64,
             (true, false) => 0.0,
         }
     }
 
-    /// Whether anything but a failure may come of this request.
-    pub fn is_eventful(&self, request: &Request) -> bool {
-        self.is_down || (0..).zip(&self.rates).any(|(of, rate)| *rate > 0.0 && request.share(of) < *rate)
+    /// The share of requests of which anything comes, at the most: whoever's they are.
+    pub fn share_max(&self) -> f64 {
+        if self.is_empty { 0.0 } else { self.any(self.error_rate_of(true)) }
+    }
+
+    /// The share of a subject's requests of which anything comes.
+    pub fn share(&self, sampled: u64) -> f64 {
+        if self.is_empty { 0.0 } else { self.any(self.error_rate(sampled)) }
+    }
+
+    fn any(&self, error_rate: f64) -> f64 {
+        let well = self.rates.iter().fold(1.0 - error_rate.min(1.0), |well, rate| well * (1.0 - rate));
+        if self.is_down { 1.0 } else { 1.0 - well }
+    }
+
+    /// What comes of a subject's request of which anything does, each thing by its own share and independent of the
+    /// others: whether it fails, and what else; of what else, whether more than these shares would have had it.
+    pub fn strike(
+        &self,
+        sampled: u64,
+        healthy: &[f64; RATES.len()],
+        chance: &mut Chance,
+    ) -> (bool, [Option<bool>; RATES.len()]) {
+        // Of what is asked about and all after it, the share of which anything comes; `None` once something has.
+        let mut rest = Some(self.share(sampled));
+        let mut comes = |rate: f64, chance: &mut Chance| {
+            let has_come = chance.random::<f64>() < rest.map_or(rate, |rest| rate / rest);
+            rest = rest.filter(|_| !has_come).map(|rest| 1.0 - (1.0 - rest) / (1.0 - rate));
+            has_come
+        };
+        let is_refused = comes(self.error_rate(sampled).min(1.0), chance);
+        let mut others = [None; RATES.len()];
+        for ((own, rate), healthy) in others.iter_mut().zip(self.rates).zip(healthy) {
+            if rate > 0.0 && comes(rate, chance) {
+                *own = Some(chance.random::<f64>() * rate >= *healthy);
+            }
+        }
+        (is_refused, others)
+    }
+}
+
+/// The share of failures at which a breaker opens. How many answers it takes is less than a simulated minute has.
+const BREAKER_SHARE: f64 = 0.5;
+
+/// Which requests to new legacy answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Rescues {
+    is_on: bool,
+    breaker: Breaker,
+}
+
+impl Rescues {
+    /// By the plan.
+    pub fn of(plan: &Plan) -> Self {
+        let upstreams = plan.upstreams.as_ref().filter(|upstreams| upstreams.rescue != Rescue::Off);
+        Self { is_on: upstreams.is_some(), breaker: upstreams.map_or(Breaker::Off, |upstreams| upstreams.breaker) }
+    }
+
+    /// Whether legacy answers a request that fails, with the breaker open or not.
+    pub fn covers(&self, is_get: bool, is_open: bool) -> bool {
+        self.is_on && (is_get || (is_open && self.breaker == Breaker::On))
     }
 }
 
 /// So many values, which nobody has picked yet.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
-    /// How many.
-    pub count: usize,
-    /// Where comparisons ask for it: for each, the slice of whom comparisons may use.
-    pub slices: Vec<Option<u8>>,
-    keeps_slices: bool,
+    /// How many there are of whom comparisons may not use.
+    pub others: u32,
+    /// How many there are in each slice of whom comparisons may use. Where no comparison asks for it, all are others.
+    pub slices: Vec<u32>,
+}
+
+impl Values {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        u64::from(self.others) + self.slices.iter().map(|count| u64::from(*count)).sum::<u64>()
+    }
 }
 
 impl Place {
     /// Nothing yet; `keeps_slices` tells of what comparisons ask for.
     pub fn new(keeps_slices: [bool; Observed::ALL.len()]) -> Self {
+        let slices = |keeps: bool| vec![0; if keeps { usize::from(SLICES) } else { 0 }];
         Self {
             requests: 0,
             js_errors: 0,
             fate: Fate::default(),
-            values: keeps_slices.map(|keeps_slices| Values { keeps_slices, ..Values::default() }),
+            values: keeps_slices.map(|keeps| Values { others: 0, slices: slices(keeps) }),
         }
     }
 
@@ -112,9 +197,9 @@ impl Place {
             Observed::Pages => pages,
             Observed::Abandoned => abandoned,
         };
-        values.count += 1;
-        if values.keeps_slices {
-            values.slices.push(slice);
+        match slice.and_then(|slice| values.slices.get_mut(usize::from(slice))) {
+            Some(own) => *own += 1,
+            None => values.others += 1,
         }
     }
 
@@ -129,16 +214,16 @@ impl Place {
     }
 
     /// Page views that reported.
-    pub const fn pages(&self) -> u64 {
-        self.values(Observed::Pages).count as u64
+    pub fn pages(&self) -> u64 {
+        self.values(Observed::Pages).count()
     }
 
     /// Begins anew.
     pub fn clear(&mut self) {
         (self.requests, self.js_errors) = (0, 0);
         for values in &mut self.values {
-            values.count = 0;
-            values.slices.clear();
+            values.others = 0;
+            values.slices.fill(0);
         }
     }
 }
@@ -157,7 +242,7 @@ pub struct Troubles {
     /// Of what came of them: how much had the same subject and minute as another.
     repeats: Vec<(Quantity, u64)>,
     /// Of what came of them: the minute in which that came of each subject's requests last.
-    last: Vec<(Quantity, Vec<u64>)>,
+    last: Vec<(Quantity, Vec<u32>)>,
 }
 
 impl Troubles {
@@ -177,7 +262,7 @@ impl Troubles {
                 self.last.push((of.clone(), vec![0; subjects]));
                 self.last.len() - 1
             });
-            let last = self.last.get_mut(index).and_then(|(_, minutes)| minutes.get_mut(request.subject));
+            let last = self.last.get_mut(index).and_then(|(_, minutes)| minutes.get_mut(request.subject as usize));
             if last.is_some_and(|last| std::mem::replace(last, request.minute) == request.minute) {
                 match self.repeats.iter_mut().find(|(own, _)| *own == of) {
                     Some((_, count)) => *count += 1,
@@ -245,7 +330,7 @@ pub struct Asked {
     /// Everywhere, or the endpoint of this index.
     pub place: usize,
     /// The minute in which it came of each subject's requests last.
-    last: Vec<u64>,
+    last: Vec<u32>,
     /// By side and slice: exposures and events.
     pub slices: [Vec<(u32, u32)>; 2],
     /// Of whose requests it came, on either side.
@@ -275,7 +360,7 @@ impl Asked {
         if !came.has(&self.of) {
             return;
         }
-        let last = self.last.get_mut(request.subject);
+        let last = self.last.get_mut(request.subject as usize);
         if last.is_some_and(|last| std::mem::replace(last, request.minute) != request.minute) {
             self.add(side, slice, 0, 1);
             if self.place == 0 {
@@ -292,23 +377,5 @@ impl Asked {
             *exposures += n;
             *events += x;
         }
-    }
-}
-
-/// Tells of each thing of a sorted list how often it is there.
-pub fn runs<T: PartialEq + Copy>(sorted: impl Iterator<Item = T>, mut tell: impl FnMut(T, u32)) {
-    let mut last: Option<(T, u32)> = None;
-    for thing in sorted {
-        match &mut last {
-            Some((own, count)) if *own == thing => *count += 1,
-            _ => {
-                if let Some((own, count)) = last.replace((thing, 1)) {
-                    tell(own, count);
-                }
-            }
-        }
-    }
-    if let Some((own, count)) = last {
-        tell(own, count);
     }
 }

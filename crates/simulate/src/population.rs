@@ -3,17 +3,16 @@
 
 use std::rc::Rc;
 
+use fixedbitset::FixedBitSet;
 use rand::Rng as _;
-use rand_distr::Distribution as _;
-use rand_distr::weighted::WeightedAliasIndex;
 
-use super::chance::{Chance, normal};
+use super::chance::{Chance, Picks, normal};
 use tidegate_decide::assign::{Reason, Visitor, assign};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use tidegate_decide::compiled::{CompiledRollout, GroupIndex};
 /// Of the requests within a visit, one in so many is for a page.
 pub use tidegate_decide::forecast::PAGE_ONE_IN;
-use tidegate_decide::series::minute_of;
+use tidegate_decide::series::{MINUTE_MS, minute_of};
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
 use tidegate_model::subject::SubjectHash;
@@ -25,6 +24,8 @@ use tidegate_model::{Instant, Name};
 const ACTIVITY_SIGMA: f64 = 1.0;
 /// A subject who has not come for so long begins another visit, with a page.
 const VISIT_MS: i64 = 30 * 60_000;
+/// The bits of a fraction of a millisecond.
+const FRACTION_BITS: u32 = 16;
 /// Of the other requests, one in so many is no GET, so that nothing can answer in new's place.
 pub const WRITE_ONE_IN: u32 = 4;
 /// A group whose members the plan does not name has one in so many of the subjects.
@@ -37,39 +38,28 @@ pub struct Subject {
     /// Under the seed of samples.
     pub sampled: u64,
     /// In which slice comparisons have it.
-    pub slice: u8,
+    slice: u8,
 }
 
 /// A request, before it is known what comes of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
     /// By whom.
-    pub subject: usize,
+    pub subject: u32,
+    /// In which minute it comes, counted since 1970.
+    pub minute: u32,
+    /// Picks the endpoint.
+    draw: u32,
     /// Whether it is a page view, whose browser reports.
     pub is_page: bool,
     /// Whether legacy may answer in new's place.
     pub is_get: bool,
-    /// Picks the endpoint.
-    pub draw: u32,
-    /// In which minute it comes, counted since 1970.
-    pub minute: u64,
 }
 
 impl Request {
     /// At which of so many places it is.
     pub const fn place(&self, places: usize) -> usize {
         ((self.draw as u64 * places as u64) >> 32) as usize
-    }
-
-    /// A number from 0 to 1 of this request's own, another for each `of`.
-    pub fn share(&self, of: u64) -> f64 {
-        let mut hash = u64::from(self.draw) << 32
-            ^ self.subject as u64
-            ^ self.minute.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            ^ (of + 1).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (hash ^ hash >> 31) as f64 / u64::MAX as f64
     }
 }
 
@@ -78,8 +68,17 @@ impl Request {
 pub struct Assigned {
     /// On new.
     pub is_new: bool,
-    /// Whether the hash alone has put it there.
-    pub is_compared: bool,
+    /// The slice in which comparisons have it, where the hash alone has put it there.
+    pub slice: Option<u8>,
+}
+
+/// Where everybody stands in one rollout.
+#[derive(Clone, Debug, Default)]
+pub struct Seats {
+    /// In the order of the population.
+    pub all: Vec<Assigned>,
+    /// Who is on new.
+    pub on_new: FixedBitSet,
 }
 
 /// All subjects.
@@ -89,7 +88,7 @@ pub struct Population {
     pub subjects: Vec<Subject>,
     /// When each has come last; a time before all others where it has not come yet.
     came_ms: Vec<i64>,
-    picks: Option<WeightedAliasIndex<f64>>,
+    picks: Picks,
 }
 
 /// A rollout as the assignment knows it.
@@ -121,40 +120,62 @@ impl Population {
         }
         weighted.sort_by_key(|(subject, _)| subject.sampled);
         let (subjects, weights): (Vec<Subject>, Vec<f64>) = weighted.into_iter().unzip();
-        Self { came_ms: vec![i64::MIN; subjects.len()], picks: WeightedAliasIndex::new(weights).ok(), subjects }
+        Self { came_ms: vec![i64::MIN; subjects.len()], picks: Picks::new(&weights), subjects }
     }
 
-    /// So many requests, evenly spread over this time, in milliseconds.
-    pub fn requests(&mut self, from: Instant, length_ms: i64, count: usize, chance: &mut Chance) -> Vec<Request> {
-        let Some(picks) = &self.picks else { return Vec::new() };
-        let every_ms = length_ms as f64 / count.max(1) as f64;
-        let request = |index: usize| {
-            let at_ms = from.as_epoch_ms() + (every_ms * index as f64) as i64;
-            let subject = picks.sample(chance);
-            let (draw, page) = (chance.next_u32(), chance.next_u32());
-            let mut is_page = page.is_multiple_of(PAGE_ONE_IN);
+    /// So many requests, evenly spread over this time, in milliseconds, in the place of those that `requests` had.
+    pub fn requests(
+        &mut self,
+        from: Instant,
+        length_ms: i64,
+        count: usize,
+        chance: &mut Chance,
+        requests: &mut Vec<Request>,
+    ) {
+        requests.clear();
+        if self.subjects.is_empty() {
+            return;
+        }
+        // In 65,536ths of a millisecond.
+        let every = (length_ms << FRACTION_BITS) / i64::try_from(count.max(1)).unwrap_or(i64::MAX);
+        let mut at = from.as_epoch_ms() << FRACTION_BITS;
+        let mut minute = minute_of(from) as u32;
+        let mut minute_ends_ms = (i64::from(minute) + 1) * MINUTE_MS;
+        requests.extend((0..count).map(|_| {
+            let at_ms = at >> FRACTION_BITS;
+            at += every;
+            while at_ms >= minute_ends_ms {
+                (minute, minute_ends_ms) = (minute + 1, minute_ends_ms + MINUTE_MS);
+            }
+            let number = chance.next_u64();
+            let (subject, draw) = (self.picks.pick((number >> 32) as u32), number as u32);
+            // The place is in the upper bits.
+            let mut is_page = draw.is_multiple_of(PAGE_ONE_IN);
             if let Some(came_ms) = self.came_ms.get_mut(subject) {
                 is_page |= at_ms.saturating_sub(*came_ms) > VISIT_MS;
                 *came_ms = at_ms;
             }
             let is_get = is_page || !(draw >> 8).is_multiple_of(WRITE_ONE_IN);
-            Request { subject, is_page, is_get, draw, minute: minute_of(Instant::from_epoch_ms(at_ms)) }
-        };
-        (0..count).map(request).collect()
+            Request { subject: subject as u32, minute, draw, is_page, is_get }
+        }));
     }
 
     /// Where everybody stands in each rollout.
-    pub fn seats(&self, rollouts: &[Dealt]) -> Vec<Vec<Assigned>> {
+    pub fn seats(&self, rollouts: &[Dealt]) -> Vec<Seats> {
         let seat = |index: usize, subject: &Subject| {
             let Some(dealt) = rollouts.get(index) else { return Assigned::default() };
             let assignment =
                 assign(&dealt.standing, &Coming { rollouts, index, hash: subject.hash, depth: rollouts.len() });
-            Assigned {
-                is_new: assignment.variant == Variant::New,
-                is_compared: matches!(assignment.reason, Reason::Bucketed | Reason::Holdout),
-            }
+            let is_compared = matches!(assignment.reason, Reason::Bucketed | Reason::Holdout);
+            Assigned { is_new: assignment.variant == Variant::New, slice: is_compared.then_some(subject.slice) }
         };
-        (0..rollouts.len()).map(|index| self.subjects.iter().map(|subject| seat(index, subject)).collect()).collect()
+        let of = |index: usize| {
+            let all: Vec<Assigned> = self.subjects.iter().map(|subject| seat(index, subject)).collect();
+            let mut on_new = FixedBitSet::with_capacity(all.len());
+            all.iter().enumerate().for_each(|(index, seat)| on_new.set(index, seat.is_new));
+            Seats { all, on_new }
+        };
+        (0..rollouts.len()).map(of).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use super::chance::{Chance, poisson};
 use super::life::SimulatedRollout;
 use super::outcome::{Event, Outcome, Report};
 use super::platform::Platform;
-use super::population::{Assigned, Dealt, Population};
+use super::population::{Dealt, Population, Request, Seats};
 use super::rhythm::STEP_MS_MIN;
 use super::scenario::{Scenario, What};
 use tidegate_decide::deployment::Deployment;
@@ -46,7 +46,9 @@ pub struct Simulation {
     until_ms: i64,
     chance: Chance,
     population: Population,
-    seats: Vec<Vec<Assigned>>,
+    seats: Vec<Seats>,
+    /// The requests of one window; what is here is of the last one.
+    requests: Vec<Request>,
     /// The revision that each rollout has there.
     revisions: Vec<u64>,
     /// Whether each life goes on.
@@ -88,6 +90,7 @@ impl Simulation {
             chance,
             population,
             seats: Vec::new(),
+            requests: Vec::new(),
             revisions: Vec::new(),
             lived: Vec::new(),
             stepped_ms: 0,
@@ -255,11 +258,17 @@ impl Simulation {
     /// The same for one window.
     fn window(&mut self, from: Instant, length_ms: i64, flushed: &mut Vec<Counted>) {
         let count = poisson(&mut self.chance, self.settings.requests_per_hour * length_ms as f64 / 3_600_000.0);
-        let requests = self.population.requests(from, length_ms, count, &mut self.chance);
+        self.population.requests(from, length_ms, count, &mut self.chance, &mut self.requests);
         let lived = self.lives.iter_mut().zip(&self.seats).zip(&self.revisions).zip(&self.lived);
         for ((life, seats), revision) in lived.filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
-            let window =
-                life.traffic.count(&requests, &self.population, seats, minute_of(from), *revision, &mut self.chance);
+            let window = life.traffic.count(
+                &self.requests,
+                &self.population,
+                seats,
+                minute_of(from),
+                *revision,
+                &mut self.chance,
+            );
             if !window.sides.is_empty() {
                 life.watch.note(&life.plan, &window);
                 flushed.push(Counted { rollout: life.key.clone(), window, compared: SlicedCounts::default() });
@@ -287,18 +296,14 @@ impl Simulation {
     pub(super) fn happen(&mut self, index: usize, what: &What) {
         let (Some(life), now) = (self.lives.get(index), self.now) else { return };
         match what {
-            What::Count(name, count) => self.platform.report(&life.key, name, *count, now),
+            What::Count(name, count) => self.platform.report(&life.key, name.as_str(), *count, now),
             What::Reporters(name, count) => {
                 let Some(rollout) = self.platform.deployment().rollouts.get(&life.key) else { return };
                 let mut window = Window::at(minute_of(now), rollout.record.live.revision);
-                let seats = self.seats.get(index).map_or(&[][..], Vec::as_slice);
-                life.traffic.reporters(
-                    name,
-                    usize::try_from(*count).unwrap_or_default(),
-                    &self.population,
-                    seats,
-                    &mut window,
-                );
+                if let Some(seats) = self.seats.get(index) {
+                    let count = usize::try_from(*count).unwrap_or_default();
+                    life.traffic.reporters(name, count, &self.population, seats, &mut window);
+                }
                 let counted = Counted { rollout: life.key.clone(), window, compared: SlicedCounts::default() };
                 self.platform.flush(vec![counted], Vec::new(), now);
             }

@@ -2,9 +2,9 @@
 //! for the side that was asked, everywhere and at its endpoint; and for comparisons, of each subject that
 //! the hash assigned, a minute's exposure and failure at most.
 //!
-//! A life has millions of requests, and nothing comes of nearly all of them. So a request only marks its subject as
-//! seen and picks what comes of it; who was exposed is counted at the end of each minute, and how long answers took,
-//! which depends on nobody, is picked when the window is closed ([`closing`]).
+//! A life has millions of requests, and nothing comes of nearly all of them. So those of which nothing comes are skipped
+//! together, and only mark their subjects as seen; and how long answers took, which depends on nobody, is picked when
+//! the window is closed ([`closing`]).
 
 mod closing;
 
@@ -14,14 +14,15 @@ use tidegate_decide::judge::adoption::VIEW;
 use tidegate_decide::judge::comparing::questions;
 use tidegate_model::Name;
 use tidegate_model::condition::{Metric, Vital};
+use tidegate_model::measured::sliced::SLICES;
 use tidegate_model::measured::{Measure, Quantity, Seen, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 
-use super::chance::{Chance, Spread};
-use super::counts::{Asked, Came, Fate, Observed, Place, Troubles};
+use super::chance::{Chance, Rare, Spread};
+use super::counts::{Asked, Came, Fate, Observed, Place, Rescues, Troubles};
 use super::healthy::{Healthy, LATENCY_SIGMA, RATES, VALUE_SIGMA, VITAL_SIGMA, terms};
-use super::population::{Assigned, Population, Request};
+use super::population::{Assigned, Population, Request, Seats};
 use super::world::Conditions;
 
 /// Who gives up has waited so many times as long as an answer takes.
@@ -43,17 +44,23 @@ pub struct Toll {
 /// The traffic of one rollout.
 pub struct Traffic {
     endpoints: Vec<Name>,
-    has_rescue: bool,
+    rescues: Rescues,
     /// The healthy shares of what comes of requests.
     healthy_rates: [f64; RATES.len()],
     /// What is measured as a distribution: latency first.
     measured: Vec<Measured>,
     asked: Vec<Asked>,
+    /// The index of who is exposed to errors anywhere.
+    exposed: Option<usize>,
     /// The event of all who report, where the plan asks for it.
     view: Option<Name>,
     /// The events of the plan, and who on new reports each.
     events: Vec<(Name, FixedBitSet)>,
     conditions: Conditions,
+    /// Requests of which anything may come, wherever they go and whoever's they are.
+    eventful: Rare,
+    /// Page views that may have a JavaScript error, likewise.
+    failing: Rare,
     /// Whether it is known who reports the events under these conditions.
     has_reporters: bool,
     /// By side: what was counted elsewhere, then at each endpoint.
@@ -69,8 +76,9 @@ pub struct Traffic {
 struct SeenSubjects {
     /// In the minute under way.
     minute: FixedBitSet,
-    /// The same at each endpoint where a comparison asks for it: the endpoint's place first.
-    places: Vec<(usize, FixedBitSet)>,
+    /// What a comparison asks for, in the minute under way: the place of an endpoint, the index of who is exposed to
+    /// errors there, and who has come.
+    places: Vec<(usize, usize, FixedBitSet)>,
     /// In the window under way.
     window: FixedBitSet,
     /// Those of them whose browsers reported.
@@ -83,7 +91,6 @@ struct SeenSubjects {
 struct Who {
     side: usize,
     place: usize,
-    sampled: u64,
     /// The slice of whom comparisons may use.
     slice: Option<u8>,
 }
@@ -95,8 +102,8 @@ struct Measured {
     kind: Observed,
     /// By side: of latency for each place, of the others one.
     spreads: [Vec<Spread>; 2],
-    /// At which places a comparison asks for it: by side, slice and bucket, packed.
-    compared: Vec<(usize, [Vec<u32>; 2])>,
+    /// At which places a comparison asks for it: by side and slice, the buckets.
+    compared: Vec<(usize, [Vec<Vec<i16>>; 2])>,
 }
 
 impl Traffic {
@@ -115,7 +122,8 @@ impl Traffic {
             if let Some(own) = measured.iter_mut().find(|own| Some(&own.of) == distribution.as_ref())
                 && own.compared.iter().all(|(compared, _)| *compared != place)
             {
-                own.compared.push((place, Default::default()));
+                let nothing = vec![Vec::new(); usize::from(SLICES)];
+                own.compared.push((place, [nothing.clone(), nothing]));
             }
             let quantities = question.quantities().map(|(exposures, events)| [exposures, events]);
             for of in quantities.into_iter().flatten() {
@@ -127,23 +135,25 @@ impl Traffic {
         let is_told = |metric: &Metric| matches!(metric, Metric::Adoption | Metric::Event(_) | Metric::Reporters(_));
         let view = VIEW.parse().ok().filter(|_| terms(plan).any(|term| is_told(&term.metric)));
         let nobody = FixedBitSet::with_capacity(subjects);
-        let of_place = |asked: &Asked| (asked.of == Quantity::Errors && asked.place > 0).then_some(asked.place);
-        let seen_at = asked.iter().filter_map(of_place).map(|place| (place, nobody.clone())).collect();
+        let exposures = |place: usize| asked.iter().position(|own| own.of == Quantity::Errors && own.place == place);
+        let of_place = |place: usize| Some((place, exposures(place)?, nobody.clone()));
+        let seen_at = (1..=endpoints.len()).filter_map(of_place).collect();
+        let exposed = exposures(0);
         let keeps = |kind: Observed| measured.iter().any(|own| own.kind == kind && !own.compared.is_empty());
         let places = vec![Place::new(Observed::ALL.map(keeps)); endpoints.len() + 1];
         let troubles = vec![Troubles::default(); endpoints.len() + 1];
         let mut traffic = Self {
             endpoints,
-            has_rescue: plan
-                .upstreams
-                .as_ref()
-                .is_some_and(|upstreams| upstreams.rescue != tidegate_model::plan::Rescue::Off),
+            rescues: Rescues::of(plan),
             healthy_rates: healthy.rates,
             measured,
             asked,
+            exposed,
             view,
             events: healthy.events.iter().map(|(name, _)| (name.clone(), nobody.clone())).collect(),
             conditions,
+            eventful: Rare::new(0.0),
+            failing: Rare::new(0.0),
             has_reporters: false,
             places: [places.clone(), places],
             troubles: [troubles.clone(), troubles],
@@ -170,11 +180,15 @@ impl Traffic {
     }
 
     fn spread(&mut self) {
+        let mut share: f64 = 0.0;
         for (side, places) in self.places.iter_mut().enumerate() {
             for (index, place) in places.iter_mut().enumerate() {
-                place.fate = Fate::of(&self.conditions, side, index);
+                place.fate = Fate::of(&self.conditions, side, index, self.rescues);
+                share = share.max(place.fate.share_max());
             }
         }
+        self.eventful = Rare::new(share.min(1.0));
+        self.failing = Rare::new(self.conditions.js_errors.into_iter().fold(0.0, f64::max));
         let Conditions { latency, vitals, timings, values, .. } = &self.conditions;
         let (mut named, mut valued) = (0, 0);
         for measured in &mut self.measured {
@@ -226,7 +240,7 @@ impl Traffic {
         &mut self,
         requests: &[Request],
         population: &Population,
-        seats: &[Assigned],
+        seats: &Seats,
         minute: u64,
         revision: u64,
         chance: &mut Chance,
@@ -234,57 +248,79 @@ impl Traffic {
         if !self.has_reporters {
             self.note_reporters(population);
         }
-        let mut at = minute;
-        for request in requests {
-            if request.minute != at {
-                self.close_minute(population, seats);
-                at = request.minute;
+        for mut rest in requests.chunk_by(|one, other| one.minute == other.minute) {
+            while !rest.is_empty() {
+                let quiet = self.eventful.skip(rest.len(), chance);
+                let (before, from) = rest.split_at_checked(quiet).unwrap_or((rest, &[]));
+                for request in before {
+                    self.arrive(request, seats, chance);
+                }
+                let Some((request, after)) = from.split_first() else { break };
+                self.perhaps(request, population, seats, chance);
+                rest = after;
             }
-            let (Some(subject), Some(seat)) = (population.subjects.get(request.subject), seats.get(request.subject))
-            else {
-                continue;
-            };
-            let who = Who {
-                side: usize::from(seat.is_new),
-                place: request.place(self.endpoints.len() + 1),
-                sampled: subject.sampled,
-                slice: seat.is_compared.then_some(subject.slice),
-            };
-            self.answer(request, &who, chance);
+            self.seen.window.union_with(&self.seen.minute);
+            self.seen.minute.clear();
+            self.seen.places.iter_mut().for_each(|(.., subjects)| subjects.clear());
         }
-        self.close_minute(population, seats);
         self.close(Window::at(minute, revision), population, seats, chance)
     }
 
-    /// What the side makes of a request.
-    fn answer(&mut self, request: &Request, who: &Who, chance: &mut Chance) {
-        let Some(place) = self.places.get_mut(who.side).and_then(|places| places.get_mut(who.place)) else { return };
-        if place.fate.is_empty {
-            return;
-        }
-        place.requests += 1;
-        self.seen.minute.insert(request.subject);
-        for (_, subjects) in self.seen.places.iter_mut().filter(|(own, _)| *own == who.place) {
-            subjects.insert(request.subject);
-        }
-        // One number is enough to see that nothing comes of a request, as of nearly all.
-        let is_refused = chance.random::<f64>() < place.fate.error_rate(who.sampled);
-        let is_well = if is_refused || place.fate.is_eventful(request) {
-            self.trouble(request, who, is_refused, chance)
-        } else {
-            place.observe(Observed::Answers, who.slice);
-            true
-        };
-        if request.is_page && is_well {
-            self.browse(request, who, chance);
+    /// A request comes, of which nothing comes but an answer.
+    fn arrive(&mut self, request: &Request, seats: &Seats, chance: &mut Chance) {
+        let Some(who) = self.meet(request, seats) else { return };
+        self.observe(Observed::Answers, &who);
+        if request.is_page {
+            self.browse(request, &who, chance);
         }
     }
 
+    /// A request comes, of which something comes where the side that it goes to has as much of that as any.
+    fn perhaps(&mut self, request: &Request, population: &Population, seats: &Seats, chance: &mut Chance) {
+        let Some(who) = self.meet(request, seats) else { return };
+        let sampled = population.subjects.get(request.subject as usize).map_or(0, |subject| subject.sampled);
+        let share = self.place(&who).map_or(0.0, |place| place.fate.share(sampled));
+        let is_well = if chance.random::<f64>() * self.eventful.share() < share {
+            self.trouble(request, &who, sampled, chance)
+        } else {
+            self.observe(Observed::Answers, &who);
+            true
+        };
+        if request.is_page && is_well {
+            self.browse(request, &who, chance);
+        }
+    }
+
+    /// Counts a request and whose it is; `None` where nobody comes.
+    fn meet(&mut self, request: &Request, seats: &Seats) -> Option<Who> {
+        let Assigned { is_new, slice } = *seats.all.get(request.subject as usize)?;
+        let who = Who { side: usize::from(is_new), place: request.place(self.endpoints.len() + 1), slice };
+        let place = self.places.get_mut(who.side)?.get_mut(who.place)?;
+        if place.fate.is_empty {
+            return None;
+        }
+        place.requests += 1;
+        // Whoever comes in a minute, and may be compared, is exposed once.
+        let subject = request.subject as usize;
+        let everywhere = if self.seen.minute.put(subject) { None } else { self.exposed };
+        let places = self.seen.places.iter_mut().filter(|(at, ..)| *at == who.place);
+        let there = places.filter_map(|(_, asked, subjects)| (!subjects.put(subject)).then_some(*asked));
+        if let Some(slice) = who.slice {
+            for asked in everywhere.into_iter().chain(there) {
+                if let Some(asked) = self.asked.get_mut(asked) {
+                    asked.add(who.side, slice, 1, 0);
+                }
+            }
+        }
+        Some(who)
+    }
+
     /// What comes of a request that not all is well with; whether its page reports all the same.
-    fn trouble(&mut self, request: &Request, who: &Who, is_refused: bool, chance: &mut Chance) -> bool {
+    fn trouble(&mut self, request: &Request, who: &Who, sampled: u64, chance: &mut Chance) -> bool {
         let is_down = self.conditions.is_down.get(who.side).copied().unwrap_or_default();
-        let is_refused = is_refused && !is_down;
-        let [client_error, timeout, abandoned, broken] = self.others(request, who);
+        let healthy = self.healthy_rates;
+        let struck = self.place(who).filter(|_| !is_down).map(|place| place.fate.strike(sampled, &healthy, chance));
+        let (is_refused, [client_error, timeout, abandoned, broken]) = struck.unwrap_or_default();
         let is_abandoned = abandoned.is_some() && !is_down;
         let is_refused = is_refused && !is_abandoned;
         let is_timeout = timeout.is_some() && !is_down && !is_abandoned;
@@ -294,9 +330,10 @@ impl Traffic {
         let is_error = is_late || is_broken;
         // What comes of a healthy request is nobody's trouble.
         let is_trouble = is_client_error && client_error == Some(true) || is_abandoned && abandoned == Some(true);
-        let is_rescued = is_late && who.side == 1 && self.has_rescue && request.is_get;
+        let is_open = self.place(who).is_some_and(|place| place.fate.is_open());
+        let is_rescued = is_late && who.side == 1 && self.rescues.covers(request.is_get, is_open);
         if who.side == 1 {
-            let is_legacy_no_help = is_rescued && chance.random::<f64>() < self.legacy_error_rate(who);
+            let is_legacy_no_help = is_rescued && chance.random::<f64>() < self.legacy_error_rate(who, sampled);
             self.toll.rescued += u64::from(is_rescued);
             self.toll.failed += u64::from(is_error && !is_rescued || is_legacy_no_help || is_trouble);
         }
@@ -311,12 +348,12 @@ impl Traffic {
             is_refused: is_refused && !is_timeout,
             is_rescued,
         };
-        self.note(request, who, &came);
+        self.note(request, who, sampled, &came);
         !is_error && !is_abandoned && !is_trouble
     }
 
     /// Counts what has come of a request.
-    fn note(&mut self, request: &Request, who: &Who, came: &Came) {
+    fn note(&mut self, request: &Request, who: &Who, sampled: u64, came: &Came) {
         let subjects = self.seen.window.len();
         for at in [Some(0), Some(who.place).filter(|place| *place > 0)].into_iter().flatten() {
             if let Some(troubles) = self.troubles.get_mut(who.side).and_then(|places| places.get_mut(at)) {
@@ -324,34 +361,24 @@ impl Traffic {
             }
         }
         let Some(slice) = who.slice else { return };
-        let seen = Seen::new(who.sampled, if who.side == 1 { Variant::New } else { Variant::Legacy }, true);
+        let seen = Seen::new(sampled, if who.side == 1 { Variant::New } else { Variant::Legacy }, true);
         for asked in self.asked.iter_mut().filter(|asked| asked.is_at(who.place) && asked.is_of_requests()) {
             asked.add_request(who.side, slice, request, came, seen);
         }
     }
 
-    /// What beside an error comes of a request, in the order of [`RATES`]; of what does, whether more than
-    /// the healthy share would have had it.
-    fn others(&self, request: &Request, who: &Who) -> [Option<bool>; RATES.len()] {
-        let mut of = 0;
-        self.conditions.rates.each_ref().map(|rates| {
-            let rate = rates.get(who.side).and_then(|rates| rates.get(who.place)).copied().unwrap_or_default();
-            let healthy = self.healthy_rates.get(of).copied().unwrap_or_default();
-            let share = request.share(of as u64);
-            of += 1;
-            (share < rate).then_some(share >= healthy)
-        })
-    }
-
-    fn legacy_error_rate(&self, who: &Who) -> f64 {
+    fn legacy_error_rate(&self, who: &Who, sampled: u64) -> f64 {
         let place = self.places.first().and_then(|places| places.get(who.place));
-        place.map_or(0.0, |place| place.fate.error_rate(who.sampled))
+        place.map_or(0.0, |place| place.fate.error_rate(sampled))
     }
 
     /// A page whose browser reports.
     fn browse(&mut self, request: &Request, who: &Who, chance: &mut Chance) {
-        let js_error = chance.random::<f64>() < self.conditions.js_errors.get(who.side).copied().unwrap_or_default();
-        self.seen.reporting.insert(request.subject);
+        let js_error = self.failing.comes(chance) && {
+            let share = self.conditions.js_errors.get(who.side).copied().unwrap_or_default();
+            chance.random::<f64>() * self.failing.share() < share
+        };
+        self.seen.reporting.insert(request.subject as usize);
         self.observe(Observed::Pages, who);
         if let Some(place) = self.place(who).filter(|_| js_error) {
             place.js_errors += 1;
@@ -362,7 +389,7 @@ impl Traffic {
                 Quantity::JsErrors => asked.add(who.side, slice, 1, u32::from(js_error)),
                 Quantity::Event(name) if who.side == 1 => {
                     let reporters = self.events.iter().find(|(own, _)| own == name).map(|(_, reporters)| reporters);
-                    let does = reporters.is_some_and(|reporters| reporters.contains(request.subject));
+                    let does = reporters.is_some_and(|reporters| reporters.contains(request.subject as usize));
                     asked.add(1, slice, 0, u32::from(does));
                 }
                 _ => {}
@@ -382,17 +409,10 @@ impl Traffic {
     }
 
     /// Lets so many different subjects on new report an event, in this window.
-    pub fn reporters(
-        &self,
-        name: &Name,
-        count: usize,
-        population: &Population,
-        seats: &[Assigned],
-        window: &mut Window,
-    ) {
-        let on_new = population.subjects.iter().zip(seats).filter(|(_, seat)| seat.is_new);
+    pub fn reporters(&self, name: &Name, count: usize, population: &Population, seats: &Seats, window: &mut Window) {
+        let on_new = population.subjects.iter().zip(&seats.all).filter(|(_, seat)| seat.is_new);
         for (subject, seat) in on_new.take(count) {
-            let seen = Seen::new(subject.sampled, Variant::New, seat.is_compared);
+            let seen = Seen::new(subject.sampled, Variant::New, seat.slice.is_some());
             for event in self.view.iter().chain([name]) {
                 if let Some(sample) = window.event_mut(event) {
                     sample.add(seen);

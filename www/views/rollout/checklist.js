@@ -66,18 +66,36 @@ function row({ item }, dispatch) {
   const root = el('li', {}, mark, el('span', { class: 'check-text' }, el('span', {}, item), by), button);
   return {
     root,
-    update({ approved }, now, isAllowed) {
+    update(shown, now, isAllowed) {
+      const { approved } = shown;
       replaceFor(mark, String(Boolean(approved)), () =>
         approved
           ? [icon('pass'), el('span', { class: 'visually-hidden' }, 'Done: ')]
           : el('span', { class: 'visually-hidden' }, 'Open: '),
       );
       root.dataset.done = String(Boolean(approved));
-      setText(by, approved ? `${approved.by}, ${ago(approved.at, now)}` : '');
-      setHidden(by, !approved);
+      const said = about(shown, now);
+      setText(by, said);
+      setHidden(by, said === '');
       setHidden(button, Boolean(approved) || !isAllowed);
     },
   };
+}
+
+/** Who has ticked it and when; while it is open, who is to, by when, and where to look. */
+function about({ approved, approvals = [], needed, owner, role, due, note }, now) {
+  const by = ({ by: name, at }) => `${name}, ${ago(at, now)}`;
+  if (approved) return (needed ? approvals : [approved]).map(by).join('; ');
+  return [
+    needed &&
+      `${approvals.length} of ${needed} people${approvals.length > 0 ? `: ${approvals.map(by).join('; ')}` : ''}`,
+    role && `only ${role} may approve it`,
+    owner && `owner: ${owner}`,
+    due && `due: ${due}`,
+    note,
+  ]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 /** Remarks of the plan for operators, and when nothing advances. */

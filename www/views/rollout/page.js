@@ -11,6 +11,7 @@ import * as faults from './faults.js';
 import * as header from './header.js';
 import * as history from './history.js';
 import * as ladder from './ladder.js';
+import * as papers from './papers.js';
 import * as plots from './plots.js';
 import { shortcuts } from './shortcuts.js';
 import * as signals from './signals.js';
@@ -28,6 +29,7 @@ const SECTIONS = [
   { id: 'checklist', title: 'Checklist', column: 'left', mount: checklist.mount },
   { id: 'notes', title: 'Notes', column: 'left', mount: checklist.mountNotes },
   { id: 'explain', title: 'Explain a user', column: 'left', mount: explain.mount },
+  { id: 'papers', title: 'Papers', column: 'left', mount: papers.mount },
   { id: 'verdicts', title: 'Guardrails and gates', column: 'right', mount: verdicts.mount },
   { id: 'signals', title: 'Signals', column: 'right', mount: signals.mount },
   { id: 'plots', title: 'New vs legacy', column: 'right', mount: plots.mount },

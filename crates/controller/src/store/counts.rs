@@ -14,14 +14,15 @@ use tidegate_decide::judge::Judge;
 use tidegate_decide::judge::notifications::Message;
 use tidegate_decide::metrics::RolloutMetrics;
 use tidegate_decide::notify::Memory;
+use tidegate_decide::rollout::Rollout;
 use tidegate_decide::series::minute_of;
 use tidegate_model::measured::Window;
 use tidegate_model::record::Record;
 use tidegate_model::{Instant, Name};
-use tidegate_protocol::api::metrics::{Asked, last_views};
+use tidegate_protocol::api::metrics::{Asked, InForce, last_views};
 
 /// What is stored of each rollout's counts; it goes with the rollout.
-const OF_ROLLOUTS: [&str; 6] = ["windows", "totals", "judges", "signal_minutes", "messages", "notified"];
+const OF_ROLLOUTS: [&str; 7] = ["windows", "totals", "judges", "signal_minutes", "messages", "notified", "bins"];
 
 /// JavaScript's numbers are whole up to here.
 pub const REVISION_MAX: u64 = 1 << 53;
@@ -116,17 +117,27 @@ impl Batch {
         self.put("judges", 1, [("rollout", rollout.into()), ("state", judge.to_json().into())]);
     }
 
+    /// What bins did before, and the evidence by bin.
+    pub fn bins(&mut self, rollout: &Name, metrics: &RolloutMetrics) {
+        let evidence = metrics.judge.bins_to_json().unwrap_or_default();
+        if metrics.pasts.is_empty() && evidence.is_empty() {
+            return;
+        }
+        let past = serde_json::to_string(&metrics.pasts).unwrap_or_default();
+        self.put("bins", 1, [("rollout", rollout.into()), ("past", past.into()), ("evidence", evidence.into())]);
+    }
+
     /// What a rollout remembers of what people were told.
     pub fn notified(&mut self, rollout: &Name, memory: &Memory) {
         let state = serde_json::to_string(memory).unwrap_or_default();
         self.put("notified", 1, [("rollout", rollout.into()), ("state", state.into())]);
     }
 
-    /// A report of a signal.
-    pub fn signal(&mut self, rollout: &Name, name: &str, value: f64, now: Instant) {
+    /// A report of a signal, with the minute that it stands with.
+    pub fn signal(&mut self, rollout: &Name, name: &str, minute: u64, value: f64, now: Instant) {
         self.push(
             "INSERT INTO signal_minutes (rollout, name, minute, sum, last_at, last) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sum = sum + excluded.sum, last_at = excluded.last_at, last = excluded.last",
-            [rollout.into(), name.into(), minute_of(now).into(), value.into(), now.into(), value.into()],
+            [rollout.into(), name.into(), minute.into(), value.into(), now.into(), value.into()],
         );
     }
 
@@ -227,12 +238,12 @@ pub fn load(
 ) -> Result<Totals, StorageError> {
     let now = turn.now;
     let mut totals = Totals::new();
-    let keys: Vec<(Name, u64, u64)> = deployment
-        .rollouts
-        .iter()
-        .map(|rollout| (rollout.plan.key.clone(), rollout.record.begun_revision, begun_minute(&rollout.record, now)))
-        .collect();
-    for (key, begun_revision, begun_minute) in keys {
+    let of = |rollout: &Rollout| {
+        let record = &rollout.record;
+        (rollout.plan.key.clone(), record.begun, record.begun_revision, begun_minute(record, now))
+    };
+    let keys: Vec<(Name, Instant, u64, u64)> = deployment.rollouts.iter().map(of).collect();
+    for (key, begun, begun_revision, begun_minute) in keys {
         let metrics = deployment.metrics.get_mut(&key);
         // What an earlier attempt counted is nobody's evidence; legacy's last day is compared with.
         let day = minute_of(now).saturating_sub(DAY_MINUTES);
@@ -254,6 +265,17 @@ pub fn load(
                 None => unreadable.push(key.to_string()),
             }
         }
+        for row in turn.storage.rows("SELECT past, evidence FROM bins WHERE rollout = ?", &[(&key).into()])? {
+            // Without either, comparisons know less and are as right.
+            match serde_json::from_str(row.text(0)) {
+                Ok(pasts) => metrics.pasts = pasts,
+                Err(error) => turn.warn("bins", key.as_str(), &format!("the past of the bins cannot be read: {error}")),
+            }
+            let evidence = row.text(1);
+            if let Err(error) = if evidence.is_empty() { Ok(()) } else { metrics.judge.restore_bins(evidence) } {
+                turn.warn("bins", key.as_str(), &format!("the evidence by bin cannot be read: {error}"));
+            }
+        }
         for row in turn.storage.rows("SELECT state FROM notified WHERE rollout = ?", &[(&key).into()])? {
             // It is newer than what the judge was stored with: changes are told of between checkpoints.
             match serde_json::from_str(row.text(0)) {
@@ -267,6 +289,7 @@ pub fn load(
         )? {
             restore_signal(metrics, &row);
         }
+        metrics.signals.begin(begun);
         for row in turn.storage.rows("SELECT data, arrived_at FROM totals WHERE rollout = ?", &[(&key).into()])? {
             metrics.arrived_at = row.moment(1);
             match Window::parse(row.text(0)) {
@@ -358,14 +381,16 @@ pub fn views(
     }
 }
 
-/// The percentage in effect under each revision that has windows from this minute on.
+/// What was in force under each revision that has windows from this minute on.
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn percentages(storage: &mut dyn Storage, key: &Name, minute: u64) -> Result<Vec<(u64, f64)>, StorageError> {
-    let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
+pub fn in_force(storage: &mut dyn Storage, key: &Name, minute: u64) -> Result<Vec<(u64, InForce)>, StorageError> {
+    let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END, COALESCE(entry ->> '$.state.version', '') FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
     let rows = storage.rows(statement, &[key.into(), minute.into()])?;
-    Ok(rows.iter().map(|row| (row.number(0), row.real(1))).collect())
+    let version = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let of = |row: &Row| InForce { percentage: row.real(1), version: version(row.text(2)) };
+    Ok(rows.iter().map(|row| (row.number(0), of(row))).collect())
 }
 
 /// Up to `limit` messages before a moment, the newest first, as JSON.

@@ -8,6 +8,7 @@
 pub mod counts;
 pub mod incoming;
 pub mod outbox;
+pub mod relay;
 pub mod schema;
 pub mod unread;
 
@@ -24,6 +25,7 @@ use tidegate_model::plan::limits::REVISION_MAX;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::Reply;
 use tidegate_protocol::api::prometheus::LastChange;
+use tidegate_protocol::relays::Layout;
 
 /// A database, as far as the controller needs one.
 pub trait Storage {
@@ -141,7 +143,7 @@ pub struct Statement {
 pub struct Row(pub Vec<Value>);
 
 impl Row {
-    fn text(&self, column: usize) -> &str {
+    pub(super) fn text(&self, column: usize) -> &str {
         match self.0.get(column) {
             Some(Value::Text(text)) => text,
             _ => "",
@@ -219,6 +221,16 @@ impl Batch {
         self.push(sql, columns.map(|(_, value)| value));
     }
 
+    /// A statement as it is.
+    pub fn statement(&mut self, statement: Statement) {
+        self.0.push(statement);
+    }
+
+    /// How many statements there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Takes the statements of another batch in, behind its own.
     pub fn append(&mut self, other: Self) {
         self.0.extend(other.0);
@@ -285,6 +297,13 @@ impl Batch {
         self.put("deployment", 1, [("name", name.into()), ("value", value.into())]);
     }
 
+    /// Which relays there are.
+    pub fn layout(&mut self, layout: &Layout) {
+        self.number("relays", layout.leaves.into());
+        self.number("relays_fan", layout.fan.into());
+        self.number("relays_at", u64::try_from(layout.at).unwrap_or_default());
+    }
+
     /// The answer to a request, for when it is sent again.
     pub fn answer(&mut self, key: &str, request: &str, reply: &Reply, now: Instant) {
         let oldest_ms = now.as_epoch_ms() - ANSWER_MS_MAX;
@@ -313,6 +332,8 @@ pub struct Stored {
     pub removed: Vec<Removed>,
     /// When what was too old last went.
     pub pruned_minute: u64,
+    /// Which relays there are.
+    pub layout: Layout,
 }
 
 /// Opens the storage and loads the deployment, and the rollouts that went. Rollouts of which nothing can be
@@ -324,10 +345,14 @@ pub fn load(turn: &mut Turn<'_>, unreadable: &mut Vec<String>) -> Result<Stored,
     schema::open(turn)?;
     let mut deployment = Deployment::default();
     let mut pruned_minute = 0;
+    let mut layout = Layout::default();
     for row in turn.storage.rows("SELECT name, value FROM deployment", &[])? {
         match row.text(0) {
             "pruned_minute" => pruned_minute = row.number(1),
             "plans" => deployment.plans = row.number(1),
+            "relays" => layout.leaves = u32::try_from(row.number(1)).unwrap_or_default(),
+            "relays_fan" => layout.fan = u32::try_from(row.number(1)).unwrap_or_default(),
+            "relays_at" => layout.at = i64::try_from(row.number(1)).unwrap_or_default(),
             "plans_published" => deployment.plans_published = row.number(1),
             _ => {}
         }
@@ -351,7 +376,7 @@ pub fn load(turn: &mut Turn<'_>, unreadable: &mut Vec<String>) -> Result<Stored,
     let read =
         |row: Row| Removed { key: row.text(0).to_owned(), revision: row.number(1), is_in_kv: row.number(2) == 1 };
     let removed = turn.storage.rows("SELECT key, revision, in_kv FROM removed", &[])?.into_iter().map(read).collect();
-    Ok(Stored { deployment, removed, pruned_minute })
+    Ok(Stored { deployment, removed, pruned_minute, layout })
 }
 
 /// Up to `limit` entries of a history before a revision, the newest first.

@@ -78,6 +78,11 @@ impl Judge {
         self.notifications.handed(plan).map(of)
     }
 
+    /// The messages that pages show, by their place in the plan, each with when it was last told.
+    pub fn shown<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (u64, &'a Notice, Instant)> {
+        self.notifications.shown(plan)
+    }
+
     /// When a notice, a check-in or an escalation is due because of the time alone.
     pub fn notices_due_at(judge: Option<&Self>, plan: &Plan, record: &Record, now: Instant) -> Option<Instant> {
         match judge {

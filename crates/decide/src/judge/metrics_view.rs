@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use super::adoption::{self, VIEW};
 use super::term::Manner;
+use crate::past::Pasts;
+use crate::probes;
 use crate::series::{MINUTE_MS, Series, Span, minute_of};
 use crate::signals::{Signals, before};
 use crate::sources::{fresh_for, heartbeat_of};
@@ -37,6 +39,8 @@ pub struct MetricsView<'a> {
     pub series: &'a mut Series,
     /// What others reported.
     pub signals: &'a Signals,
+    /// What bins did before.
+    pub pasts: &'a Pasts,
     /// Configuration faults that isolates report.
     pub faults: u64,
     /// When something counted last came in.
@@ -123,10 +127,14 @@ impl MetricsView<'_> {
                 );
             }
             Metric::Faults => return Reading::of(self.faults as f64, 1.0),
+            Metric::Probe(name) => return self.probe(name, over, variant),
             _ => {}
         }
         if let Some(why) = self.stale(over) {
             return Reading::none(why);
+        }
+        if matches!(metric, Metric::Sessions | Metric::ErrorsPerSession) {
+            return self.sessions(metric, over, variant);
         }
         let windows = self.windows(over);
         let gathered = Gathered { windows, variant, endpoint };
@@ -174,28 +182,62 @@ impl MetricsView<'_> {
         self.now.as_epoch_ms().saturating_sub(since.as_epoch_ms())
     }
 
-    /// The windows of a span; none reaches before the attempt.
-    fn windows(&mut self, over: Over) -> Vec<&Window> {
-        let begun = self.record.begun_revision;
-        // The first whole minute that counts.
-        let warm = self.after.map(|after| {
-            let since = if over == Over::Attempt { self.record.begun } else { self.record.entered };
-            minute_of(since.plus(after).plus(Duration::minutes(1)))
-        });
+    /// The first whole minute that counts, where something is left out after the stage's entry.
+    fn warm(&self, over: Over) -> Option<u64> {
+        let since = if over == Over::Attempt { self.record.begun } else { self.record.entered };
+        self.after.map(|after| minute_of(since.plus(after).plus(Duration::minutes(1))))
+    }
+
+    /// Since when a span measures; none reaches before the attempt.
+    fn span(&self, over: Over) -> Span {
+        let (begun, warm) = (self.record.begun_revision, self.warm(over));
         match over {
-            Over::Stage | Over::Attempt if warm.is_some() => {
-                let revision = if over == Over::Stage { self.record.entered_revision.max(begun) } else { begun };
-                self.series.over(Span { revision, minute: warm }).collect()
-            }
-            Over::Stage => vec![self.series.since(self.record.entered_revision.max(begun))],
-            Over::Attempt => vec![self.series.since(begun)],
+            Over::Stage => Span { revision: self.record.entered_revision.max(begun), minute: warm },
+            Over::Attempt => Span { revision: begun, minute: warm },
             Over::Last(duration) => {
                 // Whole minutes, the one under way included.
                 let minutes = duration.as_ms().div_ceil(MINUTE_MS.unsigned_abs());
                 let minute = minute_of(self.now).saturating_sub(minutes);
-                self.series.over(Span { revision: begun, minute: Some(minute.max(warm.unwrap_or_default())) }).collect()
+                Span { revision: begun, minute: Some(minute.max(warm.unwrap_or_default())) }
             }
         }
+    }
+
+    fn probe(&self, name: &Name, over: Over, variant: Variant) -> Reading {
+        let Some(probe) = self.plan.probe(name.as_str()) else { return Reading::none(Missing::Nothing) };
+        match probes::share(probe, variant, self.signals, self.begin_of(over), self.now) {
+            Ok((share, rounds)) => Reading::of(share, rounds),
+            Err(why) => Reading::none(why),
+        }
+    }
+
+    /// When a span begins; none reaches before the attempt.
+    fn begin_of(&self, over: Over) -> Instant {
+        match over {
+            Over::Last(duration) => before(self.now, duration.as_ms()).max(self.record.begun),
+            Over::Stage => self.record.entered,
+            Over::Attempt => self.record.begun,
+        }
+    }
+
+    /// The windows of a span.
+    fn windows(&mut self, over: Over) -> Vec<&Window> {
+        match (over, self.span(over)) {
+            // Kept up to date, however long it is.
+            (Over::Stage | Over::Attempt, Span { revision, minute: None }) => vec![self.series.since(revision)],
+            (_, span) => self.series.over(span).collect(),
+        }
+    }
+
+    /// Sessions of a span, and what failed in them. They are found minute by minute, so no running sum has them.
+    fn sessions(&self, metric: &Metric, over: Over, variant: Variant) -> Reading {
+        let span = self.span(over);
+        let sessions = self.series.sessions(span).of(variant);
+        if *metric == Metric::Sessions {
+            return Reading::of(sessions.round(), sessions);
+        }
+        let gathered = Gathered { windows: self.series.over(span).collect(), variant, endpoint: None };
+        Reading::ratio(gathered.sum(|tally| tally.errors), sessions)
     }
 
     fn signal(&self, name: &Name, over: Over) -> Reading {
@@ -220,12 +262,7 @@ impl MetricsView<'_> {
                 {
                     return Reading::none(Missing::silent(heartbeat));
                 }
-                let since = match over {
-                    Over::Last(duration) => before(self.now, duration.as_ms()).max(self.record.begun),
-                    Over::Stage => self.record.entered,
-                    Over::Attempt => self.record.begun,
-                };
-                Reading::of(self.signals.sum_since(name.as_str(), since), 1.0)
+                Reading::of(self.signals.sum_since(name.as_str(), self.begin_of(over)), 1.0)
             }
         }
     }

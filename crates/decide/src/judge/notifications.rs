@@ -11,7 +11,6 @@ use tidegate_model::live::Phase;
 use tidegate_model::plan::words::{Action, Moment, Sign};
 use tidegate_model::plan::{Notice, Plan, Stage};
 use tidegate_model::record::Record;
-use tidegate_model::weekly::first_moment;
 use tidegate_model::{Duration, Instant};
 
 /// A message to people.
@@ -49,7 +48,7 @@ pub struct Notifications {
     pub(super) anchors: Vec<(String, Instant)>,
     /// The notices that have been told, by index.
     pub(super) told: Vec<u64>,
-    /// When those that are told again and again, or that a person sends, were last told, by index.
+    /// When those that are told again and again, that a person sends, or that pages show, were last told, by index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) repeated: Vec<(u64, Instant)>,
     /// Guardrails that have fired and are true still: since when, and how many escalations were told.
@@ -206,12 +205,13 @@ impl Notifications {
             if !self.told.contains(&index) {
                 self.told.push(index);
             }
-            if notice.every.is_some() || notice.by.is_some() {
+            // A date that had passed when the plan came into force needs no announcement.
+            let is_late = matches!(notice.at, Moment::Date(_)) && self.looked_at.is_none_or(|last| at < last);
+            if notice.every.is_some() || notice.by.is_some() || notice.in_app.is_some() && !is_late {
                 self.repeated.retain(|(own, _)| *own != index);
                 self.repeated.push((index, at));
             }
-            // A date that had passed when the plan came into force needs no announcement.
-            if matches!(notice.at, Moment::Date(_)) && self.looked_at.is_none_or(|last| at < last) {
+            if is_late {
                 continue;
             }
             due.push(Message {
@@ -232,6 +232,12 @@ impl Notifications {
     pub(super) fn handed<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (&'a Notice, Instant)> {
         let of = |(index, at): &(u64, Instant)| Some((plan.notices.get(usize::try_from(*index).ok()?)?, *at));
         self.repeated.iter().filter_map(of).filter(|(notice, _)| notice.by.is_some())
+    }
+
+    /// When the messages that pages show were last told, by their place in the plan.
+    pub(crate) fn shown<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (u64, &'a Notice, Instant)> {
+        let of = |(index, at): &(u64, Instant)| Some((*index, plan.notices.get(usize::try_from(*index).ok()?)?, *at));
+        self.repeated.iter().filter_map(of).filter(|(_, notice, _)| notice.in_app.is_some())
     }
 
     /// When a notice that has been told is to be told again, while what it begins with lasts.
@@ -330,8 +336,7 @@ fn expected<'a>(plan: &'a Plan, record: &Record, now: Instant) -> Vec<(&'a str, 
         Phase::Paused | Phase::RolledBack | Phase::Completed => return ahead,
     };
     for stage in rest {
-        let open = if stage.enter.is_empty() { None } else { first_moment(&stage.enter, at.as_epoch_ms(), true) };
-        at = open.map_or(at, Instant::from_epoch_ms);
+        at = stage.opens(at).unwrap_or(at);
         ahead.push((stage.name.as_str(), at));
         at = stage.hold.map_or(at, |hold| at.plus(hold));
     }

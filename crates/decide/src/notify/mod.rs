@@ -1,18 +1,20 @@
-//! Who is told what, and when: from what has happened to messages with an address.
+//! Who gets which message, and when: from what has happened to messages with an address.
 //!
 //! Nothing is sent from here. What a turn gives back is stored with what caused it, in one commit, together with
 //! what is remembered of it ([`Memory`], a part of what the judge remembers). So a crash loses no message and makes
-//! none twice: each occurrence is told once, however often it is looked at.
+//! none twice: each occurrence makes one, however often it is looked at.
 //!
-//! 1. A change of a rollout is told with its history entry: [`Deployment::notify_change`].
-//! 2. What evaluations and the time show is told when it begins, some of it again while it lasts, and its end to
-//!    those who were told of its beginning: [`Deployment::notify`].
+//! 1. A change of a rollout is reported with its history entry: [`Deployment::notify_change`].
+//! 2. What evaluations and the time show is reported when it begins, some of it again while it lasts, and its end to
+//!    those who got a message of its beginning: [`Deployment::notify`].
 //! 3. Names become channels at the moment at which this is decided, since roles have hours.
 
 pub mod address;
 mod change;
 mod digest;
+pub mod in_app;
 mod memory;
+mod report;
 mod standing;
 mod troubles;
 mod waiting;
@@ -23,8 +25,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::memory::Memory;
 use crate::deployment::Deployment;
+use crate::explain;
 use crate::rollout::{Change, Noticed, Rollout};
-use tidegate_model::notification::{Notification, NotificationKind};
+use crate::verification::{self, Found};
+use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::Plan;
 use tidegate_model::{Instant, Name};
 
@@ -58,15 +62,17 @@ impl Outgoing {
 }
 
 impl Deployment {
-    /// What is told of a change, before it is accepted. `console` is the public address of the console, without a
+    /// The messages about a change, before it is accepted; of an end also how it went. `console` is the public address of the console, without a
     /// slash at its end.
     pub fn notify_change(&mut self, change: &Change, console: Option<&str>) -> Vec<Addressed> {
         let outlook = self.outlook(&change.rollout, change.entry.at);
         let before = self.rollouts.get(&change.key).map(|rollout| rollout.record.clone());
-        let memory = &mut self.metrics.get_mut(&change.key).judge.notified;
+        let metrics = self.metrics.get_mut(&change.key);
         let words = words::Words { rollout: &change.rollout, outlook: &outlook, console, now: change.entry.at };
-        let outgoing = change::told(&words, before.as_ref(), change, memory);
-        outgoing.into_iter().flat_map(Outgoing::addressed).collect()
+        let outgoing = change::messages(&words, before.as_ref(), change, &mut metrics.judge.notified);
+        let has_ended = before.is_some_and(|before| !before.live.has_ended()) && change.entry.state.has_ended();
+        let report = has_ended.then(|| report::message(&words, metrics));
+        outgoing.into_iter().chain(report).flat_map(Outgoing::addressed).collect()
     }
 
     /// What evaluations and the time show. To be called after each evaluation, and at [`Deployment::notify_at`].
@@ -78,7 +84,7 @@ impl Deployment {
             let (outlook, facts) = (self.outlook(rollout, now), facts(rollout));
             let words = words::Words { rollout, outlook: &outlook, console, now };
             let metrics = self.metrics.get_mut(&key);
-            outgoing.extend(watch::told(&words, metrics, &facts));
+            outgoing.extend(watch::messages(&words, metrics, &facts));
         }
         outgoing.into_iter().flat_map(Outgoing::addressed).collect()
     }
@@ -94,7 +100,7 @@ impl Deployment {
     }
 }
 
-/// What the other channels are told of one that takes no messages any more.
+/// The message to the other channels about one that takes no messages any more.
 pub fn channel_dead(
     deployment: &Deployment,
     key: &Name,
@@ -109,6 +115,34 @@ pub fn channel_dead(
     let notification = words.channel_dead(channel, error);
     let others = address::resolve(&rollout.plan, &[], notification.urgency, now);
     let channels = others.into_iter().filter(|own| own != channel).collect();
+    Outgoing { channels, notification }.addressed().collect()
+}
+
+/// What was found after a rollback or a kill, for those whom rollbacks reach.
+pub fn verified(
+    deployment: &Deployment,
+    key: &Name,
+    found: &[Found],
+    console: Option<&str>,
+    now: Instant,
+) -> Vec<Addressed> {
+    let Some(rollout) = deployment.rollouts.get(key) else { return Vec::new() };
+    let outlook = deployment.outlook(rollout, now);
+    let words = words::Words { rollout, outlook: &outlook, console, now };
+    let is_wrong = found.iter().any(|own| own.is_fine == Some(false));
+    let (kind, urgency, what) = if is_wrong {
+        (NotificationKind::Fault, Urgency::Critical, format!("{key} is not taken back as it should be"))
+    } else {
+        (NotificationKind::Report, Urgency::Warning, format!("{key} is taken back, as was verified"))
+    };
+    let action = is_wrong.then(|| "See where visitors are still on new.".to_owned());
+    let notification = Notification {
+        why: explain::ended(&explain::sentence(&verification::told(found))),
+        command: Some(format!("tidegate verify {key}")),
+        revision: Some(rollout.record.live.revision),
+        ..words.message(kind, urgency, &what, action)
+    };
+    let channels = address::resolve(&rollout.plan, &[], urgency, now);
     Outgoing { channels, notification }.addressed().collect()
 }
 
@@ -136,7 +170,6 @@ mod tests {
     use tidegate_model::command::{Cause, Command, Setting, Target};
     use tidegate_model::history::KvFound;
     use tidegate_model::measured::{SlicedCounts, Window};
-    use tidegate_model::notification::Urgency;
     use tidegate_model::plan::set::read_rollout;
     use tidegate_model::variant::Variant;
 
@@ -188,8 +221,8 @@ mod tests {
                 .unwrap()
                 .change(order, self.now)
                 .unwrap_or_else(|error| panic!("{error}"));
-            let told = self.deployment.notify_change(&change, Some("https://console.example.com"));
-            self.sent.extend(told);
+            let sent = self.deployment.notify_change(&change, Some("https://console.example.com"));
+            self.sent.extend(sent);
             self.deployment.accept(change);
             self.store();
         }
@@ -219,8 +252,8 @@ mod tests {
             }
             let orders = self.deployment.evaluate(|_| 0, self.now);
             let facts = Facts { faults: self.faults.clone() };
-            let told = self.deployment.notify(&|_| facts.clone(), Some("https://console.example.com"), self.now);
-            self.sent.extend(told);
+            let sent = self.deployment.notify(&|_| facts.clone(), Some("https://console.example.com"), self.now);
+            self.sent.extend(sent);
             self.store();
             for (_, order) in orders {
                 self.do_as(order);
@@ -264,21 +297,21 @@ mod tests {
 
         /// What was sent since this was last asked: kind, channels, headline.
         fn sent(&mut self) -> Vec<(&'static str, String, String)> {
-            let mut told: Vec<(&'static str, String, String)> = Vec::new();
+            let mut sent: Vec<(&'static str, String, String)> = Vec::new();
             for Addressed { channel, notification } in std::mem::take(&mut self.sent) {
                 let (kind, headline) = (notification.kind.as_str(), notification.headline);
-                match told.last_mut().filter(|(own, _, text)| *own == kind && *text == headline) {
+                match sent.last_mut().filter(|(own, _, text)| *own == kind && *text == headline) {
                     Some((_, channels, _)) => *channels = format!("{channels} {channel}"),
-                    None => told.push((kind, channel.to_string(), headline)),
+                    None => sent.push((kind, channel.to_string(), headline)),
                 }
             }
-            told
+            sent
         }
     }
 
     /// Brings what was sent into a form to be compared with.
     #[track_caller]
-    fn told(world: &mut World, expected: &[(&str, &str, &str)]) {
+    fn sends(world: &mut World, expected: &[(&str, &str, &str)]) {
         let sent = world.sent();
         let sent: Vec<(&str, &str, &str)> =
             sent.iter().map(|(kind, channels, headline)| (*kind, channels.as_str(), headline.as_str())).collect();
@@ -294,7 +327,7 @@ mod tests {
         world.p1(3.0);
         world.look();
         let first = world.sent.first().cloned().unwrap().notification;
-        told(
+        sends(
             &mut world,
             &[(
                 "rollback",
@@ -323,7 +356,7 @@ mod tests {
         assert_eq!(first.entry.as_ref().and_then(|entry| entry["revision"].as_u64()), Some(2));
 
         world.go(HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.ana(Command::Approve("Cause found".into()), "a bad deploy");
         world.ana(Command::Resume(None), "fixed");
         world.sent();
@@ -331,7 +364,7 @@ mod tests {
         let end = world.sent.first().cloned().unwrap().notification;
         assert_eq!(end.incident, first.incident);
         assert!(first.incident.is_some_and(|own| own.starts_with("tidegate-shop-") && own.len() < 255));
-        told(
+        sends(
             &mut world,
             &[(
                 "resolved",
@@ -340,7 +373,7 @@ mod tests {
             )],
         );
         world.go(HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
     }
 
     #[test]
@@ -351,7 +384,7 @@ mod tests {
         world.start();
         world.p1(3.0);
         world.go(30 * MINUTE_MS);
-        told(
+        sends(
             &mut world,
             &[
                 (
@@ -374,10 +407,10 @@ mod tests {
     fn what_people_do_is_told_to_the_conversation_and_wakes_nobody() {
         let mut world = World::new(r#""roles":{"lead":{"tell":["page"]}},"#);
         world.ana(Command::Start, "signed off");
-        told(&mut world, &[("stage", "chat", "shop has started by ana: canary, 10 %. Nobody has to do anything.")]);
+        sends(&mut world, &[("stage", "chat", "shop has started by ana: canary, 10 %. Nobody has to do anything.")]);
         world.look();
         world.ana(Command::Kill(Cause::Command), "");
-        told(
+        sends(
             &mut world,
             &[(
                 "kill",
@@ -388,7 +421,7 @@ mod tests {
         world.go(10 * MINUTE_MS);
         world.ana(Command::Revive(Cause::Command), "it was the cache");
         world.go(10 * MINUTE_MS);
-        told(
+        sends(
             &mut world,
             &[
                 ("stage", "chat", "shop was revived by ana: canary, 10 %. Nobody has to do anything."),
@@ -400,7 +433,7 @@ mod tests {
         let by_hand = world.sent.first().cloned().unwrap().notification;
         assert_eq!(by_hand.command.as_deref(), Some("tidegate set shop 10"));
         assert_eq!(by_hand.why, "The KV key `stage/shop` was set to `25`.");
-        told(
+        sends(
             &mut world,
             &[(
                 "stage",
@@ -447,10 +480,10 @@ mod tests {
     fn a_digest_comes_at_its_hour_and_after_a_downtime_once() {
         let mut world = World::new(r#""roles":{"lead":"ben"},"digest":[{"at":"09:00 Europe/Berlin","to":["mail"]}],"#);
         world.sleep(3 * DAY_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.start();
         world.go(10 * MINUTE_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.ana(Command::Pause, "");
         world.sent.clear();
         world.look();
@@ -481,18 +514,18 @@ mod tests {
         ));
         world.start();
         world.go(59 * MINUTE_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.go(2 * MINUTE_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
+        sends(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
         world.go(23 * HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.go(HOUR_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
+        sends(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
         world.ana(Command::Pause, "");
         world.look();
         world.sent.clear();
         world.sleep(25 * HOUR_MS);
-        told(&mut world, &[("waiting", "mail", "shop is still paused at 10 %. Resume it when the cause is found.")]);
+        sends(&mut world, &[("waiting", "mail", "shop is still paused at 10 %. Resume it when the cause is found.")]);
     }
 
     #[test]
@@ -502,12 +535,12 @@ mod tests {
         ));
         world.look();
         world.sleep(8 * DAY_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.sleep(DAY_MS + MINUTE_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person before it starts. Approve 1 item.")]);
+        sends(&mut world, &[("waiting", "mail", "shop waits for a person before it starts. Approve 1 item.")]);
         world.ana(Command::Approve("Tested".into()), "");
         world.look();
-        told(&mut world, &[("stage", "chat", "shop has started: canary, 10 %. Nobody has to do anything.")]);
+        sends(&mut world, &[("stage", "chat", "shop has started: canary, 10 %. Nobody has to do anything.")]);
     }
 
     #[test]
@@ -518,11 +551,11 @@ mod tests {
         world.start();
         world.p1(3.0);
         world.go(119 * MINUTE_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.go(2 * MINUTE_MS);
         let first = world.sent.first().cloned().unwrap().notification;
         assert_eq!(first.why, "Not met: `signal.p1 < 1 over stage`. This has been so since Tue 1 Dec 2026 09:00 UTC.");
-        told(
+        sends(
             &mut world,
             &[(
                 "blocked",
@@ -543,20 +576,20 @@ mod tests {
         let now = world.now;
         world.deployment.metrics.get_mut(&key).signals.report("cpu", 0.5, now);
         world.go(10 * MINUTE_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.go(30 * MINUTE_MS);
-        told(&mut world, &[("fault", "chat", "shop: the signal cpu has gone silent. Mend what reports it.")]);
+        sends(&mut world, &[("fault", "chat", "shop: the signal cpu has gone silent. Mend what reports it.")]);
         let now = world.now;
         world.deployment.metrics.get_mut(&key).signals.report("cpu", 0.5, now);
         world.go(2 * MINUTE_MS);
-        told(
+        sends(
             &mut world,
             &[("resolved", "chat", "shop: resolved: the silence of the signal cpu. Nobody has to do anything.")],
         );
         world.faults =
             vec![Noticed { subject: "group/beta".into(), message: "it cannot be read".into(), at: world.now }];
         world.go(3 * MINUTE_MS);
-        told(
+        sends(
             &mut world,
             &[(
                 "fault",
@@ -566,7 +599,7 @@ mod tests {
         );
         world.faults.clear();
         world.go(3 * MINUTE_MS);
-        told(
+        sends(
             &mut world,
             &[("resolved", "chat", "shop: resolved: the list of the group beta is faulty. Nobody has to do anything.")],
         );
@@ -580,19 +613,19 @@ mod tests {
         world.go(2 * HOUR_MS);
         world.requests = (0, 0);
         world.go(2 * HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.requests = (20, 2);
         world.go(2 * HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.requests = (0, 0);
         world.go(2 * HOUR_MS);
-        told(
+        sends(
             &mut world,
             &[("fault", "chat", "shop: no requests arrive. Check the routes and whatever stands before Tidegate.")],
         );
         world.requests = (200, 0);
         world.go(HOUR_MS);
-        told(
+        sends(
             &mut world,
             &[
                 ("resolved", "chat", "shop: resolved: no traffic. Nobody has to do anything."),
@@ -616,9 +649,9 @@ mod tests {
             "stage":[{{"name":"canary","percentage":10,"hold":"15d"}},{{"name":"full","percentage":100,"hold":"1d"}}]}}"#
         ));
         world.look();
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.sleep(8 * DAY_MS);
-        told(
+        sends(
             &mut world,
             &[("notice", "client", "shop, message to the client: It starts in three days. Nobody has to do anything.")],
         );
@@ -654,12 +687,134 @@ mod tests {
         assert_eq!(weekly, 2, "at the stage's entry, and after one week and two");
     }
 
+    /// What pages show: kind, and the side.
+    fn shown(world: &World) -> Vec<(String, Option<Variant>)> {
+        world.deployment.shown(world.now).into_iter().map(|own| (own.kind, own.side)).collect()
+    }
+
+    #[test]
+    fn pages_show_a_message_from_its_moment_on_while_it_lasts_and_an_incident_alone_after_a_rollback() {
+        let mut world = World::of(&format!(
+            r#"{{{HEAD}{CHANNELS}"start":"2026-12-10T08:00:00Z","groups":{{"beta":{{"ids":["a"]}}}},"notice":[
+            {{"at":"start-3d","audience":"users","text":"Try it","in_app":{{"to":"legacy","group":"beta","link":"/try"}}}},
+            {{"at":"full","to":"client","audience":"users","text":"It is here","in_app":"new"}},
+            {{"at":"rollback","audience":"users","text":"We have gone back","in_app":{{"to":"all","for":"1h"}}}}],
+            "guardrail":[{{"when":"signal.p1 > 1 over 10m","then":"rollback"}}],
+            "stage":[{{"name":"canary","percentage":10,"hold":"1d"}},{{"name":"full","percentage":100,"hold":"9d"}}]}}"#
+        ));
+        world.look();
+        assert_eq!(shown(&world), []);
+        world.sleep(7 * DAY_MS);
+        let invitation = ("preview".to_owned(), Some(Variant::Legacy));
+        assert_eq!(shown(&world), std::slice::from_ref(&invitation));
+        let own = world.deployment.shown(world.now).remove(0);
+        assert_eq!((own.link.as_deref(), own.groups.len(), own.text.as_str()), (Some("/try"), 1, "Try it"));
+        assert_eq!(world.sent(), [], "what pages alone show goes to nobody else");
+        world.sleep(3 * DAY_MS);
+        world.go(DAY_MS + HOUR_MS);
+        let launch = ("launch".to_owned(), Some(Variant::New));
+        assert_eq!(shown(&world), std::slice::from_ref(&launch), "the invitation was to what has begun now");
+        let id = |world: &World| world.deployment.shown(world.now).into_iter().map(|own| own.id).collect::<Vec<_>>();
+        let before = id(&world);
+        world.store();
+        world.go(HOUR_MS);
+        assert_eq!(id(&world), before, "it is the same one");
+        assert!(world.sent().iter().any(|(kind, to, _)| *kind == "notice" && to == "client"), "and goes out");
+        world.p1(3.0);
+        world.go(2 * MINUTE_MS);
+        assert_eq!(shown(&world), [("incident".to_owned(), None)]);
+        world.go(HOUR_MS);
+        assert_eq!(shown(&world), [], "an hour is over");
+        world.ana(Command::Resume(None), "");
+        world.go(DAY_MS + HOUR_MS);
+        assert_eq!(shown(&world), [launch], "the next attempt begins anew");
+        assert_ne!(id(&world), before);
+    }
+
+    #[test]
+    fn approvals_are_asked_for_when_the_stage_begins_once_and_by_those_who_look_after_it() {
+        let mut world = World::of(&format!(
+            r#"{{{HEAD}{CHANNELS}"roles":{{"lead":{{"tell":["mail"]}}}},"stage":[{{"name":"canary","percentage":10,"hold":"1d","owner":"lead","checklist":["Tested","Signed off"]}},{{"name":"full","percentage":100,"hold":"1d"}}]}}"#
+        ));
+        world.ana(Command::Start, "");
+        world.sent.clear();
+        world.look();
+        let own = world.sent.first().cloned().unwrap().notification;
+        assert_eq!(own.figures, ["Tested.", "Signed off."]);
+        assert_eq!(own.command.as_deref(), Some("tidegate approve shop"));
+        let asked = "shop asks for 2 approvals before it leaves canary. Approve each once it is done.";
+        sends(&mut world, &[("waiting", "mail", asked)]);
+        world.ana(Command::Approve("Tested".into()), "");
+        world.go(HOUR_MS);
+        sends(&mut world, &[]);
+        world.ana(Command::Rollback(Target::Off), "");
+        world.ana(Command::Resume(None), "");
+        world.look();
+        let again = world
+            .sent()
+            .into_iter()
+            .filter(|(kind, to, text)| (*kind, to.as_str(), text.as_str()) == ("waiting", "mail", asked));
+        assert_eq!(again.count(), 1, "the next attempt asks anew");
+    }
+
+    #[test]
+    fn an_end_is_told_with_how_it_went_once() {
+        let mut world = World::new(r#""roles":{"lead":"ben"},"digest":[{"at":"09:00 Europe/Berlin","to":["mail"]}],"#);
+        world.start();
+        world.requests = (90, 10);
+        world.go(DAY_MS + HOUR_MS);
+        world.requests = (0, 100);
+        world.go(DAY_MS + 2 * HOUR_MS);
+        let reports: Vec<Addressed> =
+            world.sent.iter().filter(|own| own.notification.kind == NotificationKind::Report).cloned().collect();
+        let [report] = reports.as_slice() else { panic!("{reports:?}") };
+        assert_eq!(report.channel.as_str(), "mail");
+        let own = &report.notification;
+        assert_eq!(own.headline, "shop: how it went: 2d to 100 % on new. Nobody has to do anything.");
+        assert_eq!(own.why, "It has come through 2 stages in 2d, in the first attempt.");
+        assert_eq!(
+            own.figures,
+            [
+                "Requests: 153,000 (0 % failed) on new, 135,000 (0 % failed) on legacy.",
+                "Users: 0 on new, 0 on legacy; sessions: 0 and 0."
+            ]
+        );
+    }
+
+    #[test]
+    fn a_resume_within_a_signals_window_does_not_fire_the_guardrail_again() {
+        let mut world =
+            World::new(r#""roles":{"lead":"ben"},"guardrail":[{"when":"signal.p1 > 0 over 10s","then":"rollback"}],"#);
+        world.start();
+        world.go(5 * MINUTE_MS);
+        world.p1(3.0);
+        world.look();
+        sends(
+            &mut world,
+            &[(
+                "rollback",
+                "chat page",
+                "shop was rolled back to 0 %: everybody is on legacy. Find the cause; then resume it.",
+            )],
+        );
+        world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 5_000);
+        world.ana(Command::Resume(None), "it was the cache");
+        world.sent.clear();
+        world.look();
+        let phase = |world: &World| world.deployment.rollouts.get(&world.key()).unwrap().record.live.phase;
+        assert_eq!(phase(&world), tidegate_model::live::Phase::Running);
+        world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 5_000);
+        world.p1(1.0);
+        world.look();
+        assert_eq!(phase(&world), tidegate_model::live::Phase::RolledBack, "what comes after it counts at once");
+    }
+
     #[test]
     fn a_dead_channel_is_told_through_the_others() {
         let mut world = World::new(r#""roles":{"lead":"ben"},"#);
         world.sent =
             channel_dead(&world.deployment, &world.key(), &"page".parse().unwrap(), "410 Gone", None, world.now);
-        told(
+        sends(
             &mut world,
             &[(
                 "fault",

@@ -44,6 +44,10 @@ pub enum Refusal {
     UnknownItem(String, Vec<String>),
     /// The item is done already, by whom.
     ApprovedAlready(String, String),
+    /// The item needs so many different people, and this one has ticked it.
+    SamePerson(String, u8),
+    /// The item is for whoever has this role of the plan; who that is, where the plan says so.
+    OtherRole(String, Name, Option<String>),
     /// A rollback never leads to more; from, to.
     WouldRise(Percentage, Percentage),
     /// The plans without it would take new away from its subjects.
@@ -77,6 +81,8 @@ impl Refusal {
             Self::UnknownStage(..) => "unknown-stage",
             Self::UnknownItem(..) => "unknown-item",
             Self::ApprovedAlready(..) => "approved-already",
+            Self::SamePerson(..) => "same-person",
+            Self::OtherRole(..) => "other-role",
             Self::WouldRise(..) => "would-rise",
             Self::InUse | Self::RunningPlan(_) => "running-plan",
             Self::UnreadPlan => "unread-plan",
@@ -137,6 +143,13 @@ impl fmt::Display for Refusal {
             Self::UnknownStage(name, _) => write!(f, "no stage is called `{name}`"),
             Self::UnknownItem(item, _) => write!(f, "`{item}` is not on the checklist that counts now"),
             Self::ApprovedAlready(item, by) => write!(f, "`{item}` has been approved by {by}"),
+            Self::SamePerson(item, people) => {
+                write!(f, "`{item}` needs {people} different people, and you have approved it")
+            }
+            Self::OtherRole(item, role, Some(person)) => {
+                write!(f, "`{item}` is for the role {role} ({person}) to approve")
+            }
+            Self::OtherRole(item, role, None) => write!(f, "`{item}` is for the role {role} to approve"),
             Self::WouldRise(from, to) => write!(f, "a rollback from {from} % to {to} % would be an advance"),
             Self::InUse => f.write_str("users are on new because of it"),
             Self::UnreadPlan => f.write_str("the stored plan cannot be read"),
@@ -176,6 +189,10 @@ impl Explain for Refusal {
             Self::LastStage => "`complete` ends the rollout".to_owned(),
             Self::UnknownStage(word, known) | Self::UnknownItem(word, known) => one_of(word, known),
             Self::ApprovedAlready(..) => "it counts until the next attempt".to_owned(),
+            Self::SamePerson(..) => "somebody else approves it too, with a token or a sign-in of their own".to_owned(),
+            Self::OtherRole(_, role, _) => format!(
+                "it takes the name of the role's `person`, a token that has the role (`NAME:operator/{role}:…` in ADMIN_TOKENS), or a group of Cloudflare Access that is mapped to it"
+            ),
             Self::WouldRise(..) => "`set` raises a percentage".to_owned(),
             Self::InUse => "roll it back, kill or complete it before it goes".to_owned(),
             Self::UnreadPlan => {

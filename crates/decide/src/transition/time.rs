@@ -2,7 +2,7 @@
 
 use super::{Moving, Refusal};
 use tidegate_model::Instant;
-use tidegate_model::weekly::first_moment;
+use tidegate_model::calendar::first_moment;
 
 impl Moving<'_> {
     /// Whether the plan's own time to start has come.
@@ -22,11 +22,11 @@ impl Moving<'_> {
             return Err(Refusal::Frozen(at(free)));
         }
         match index.and_then(|index| self.plan.stages.get(index)) {
-            Some(stage) if !stage.enter.is_empty() => {
-                let open = first_moment(&stage.enter, now_ms, true);
-                if open == Some(now_ms) { Ok(()) } else { Err(Refusal::Enter(stage.name.clone(), at(open))) }
+            Some(stage) => {
+                let open = stage.opens(self.now);
+                if open == Some(self.now) { Ok(()) } else { Err(Refusal::Enter(stage.name.clone(), open)) }
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }

@@ -176,6 +176,21 @@ metrics! {
         Rescued = MetricSpec { head: "rescued", min: 0, source: Source::Count(|tally| tally.rescued), ..COUNT };
         /// Distinct subjects on new.
         Subjects = MetricSpec { head: "subjects", dimension: Dimension::Count, min: 0, ..SUBJECTS };
+        /// Sessions on new: a subject's requests without a pause of 30 minutes.
+        Sessions = MetricSpec {
+            head: "sessions",
+            dimension: Dimension::Count,
+            of: Counted::Nothing,
+            min: 0,
+            ..SUBJECTS
+        };
+        /// Failed requests of a session on new, on average.
+        ErrorsPerSession = MetricSpec {
+            head: "errors_per_session",
+            dimension: Dimension::Score,
+            of: Counted::Sessions,
+            ..SUBJECTS
+        };
         /// Subjects on new among all.
         Share = MetricSpec { head: "share", ..SUBJECTS };
         /// Subjects that reported the event `used` among all who reported anything.
@@ -219,6 +234,8 @@ metrics! {
             is_from_browsers: true,
             ..SUBJECTS
         };
+        /// Share of the probes of new that found what they expect.
+        Probe = MetricSpec { head: "probe", has_window: true, ..STATED };
         /// A fact from outside, declared under `signals`.
         Signal = MetricSpec { head: "signal", dimension: Dimension::Free, has_window: true, ..STATED };
     }

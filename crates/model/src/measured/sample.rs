@@ -60,7 +60,7 @@ impl Sample {
 
     /// These subjects, which come in the order of their hashes.
     pub fn of(seen: impl Iterator<Item = Seen>) -> Self {
-        let mut sample = Self::default();
+        let mut sample = Self { seen: Vec::with_capacity(SAMPLE_MAX), ..Self::default() };
         // Of the same hash, new stands behind legacy: as many, once sorted.
         sample.seen.extend(seen.map(Seen::pack).take(SAMPLE_MAX));
         sample.seen.sort_unstable();
@@ -97,16 +97,19 @@ impl Sample {
     }
 
     fn merge_all(&mut self, other: &Self) {
-        let mut theirs = other.seen.iter().copied().peekable();
         // Most of a busy side's subjects are known: nothing is written for those.
-        let known = self.seen.iter().position(|own| {
-            while theirs.next_if_eq(own).is_some() {}
-            theirs.peek().is_some_and(|their| their < own)
-        });
-        let at = known.unwrap_or(self.seen.len());
-        if theirs.peek().is_none() || at >= SAMPLE_MAX {
+        let (mut at, mut theirs) = (0, other.seen.as_slice());
+        while let Some((their, rest)) = theirs.split_first() {
+            at += self.seen.iter().skip(at).take_while(|own| *own < their).count();
+            if self.seen.get(at) != Some(their) {
+                break;
+            }
+            (at, theirs) = (at + 1, rest);
+        }
+        if theirs.is_empty() || at >= SAMPLE_MAX {
             return;
         }
+        let mut theirs = theirs.iter().copied().peekable();
         let rest = self.seen.split_off(at);
         self.seen.reserve(SAMPLE_MAX.min(at + rest.len() + theirs.len()) - at);
         let mut ours = rest.into_iter().peekable();

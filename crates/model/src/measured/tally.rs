@@ -110,6 +110,9 @@ pub struct Tally {
     /// JavaScript errors.
     #[serde(skip_serializing_if = "is_zero")]
     pub js_errors: u64,
+    /// Sessions whose last request it was. A minute's are counted when it becomes part of a longer window.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sessions: u64,
     /// By status, ascending: those of them that it answered with it, from 400. At most [`STATUSES_MAX`].
     #[serde(
         skip_serializing_if = "Vec::is_empty",
@@ -158,6 +161,7 @@ impl Tally {
             self.pages,
             self.failed_pages,
             self.js_errors,
+            self.sessions,
         ];
         let statuses = self.statuses.iter().map(|(_, count)| *count);
         plain.into_iter().chain(statuses).chain(self.repeats.iter().map(|(_, count)| *count))
@@ -176,6 +180,7 @@ impl Tally {
             (&mut self.pages, other.pages),
             (&mut self.failed_pages, other.failed_pages),
             (&mut self.js_errors, other.js_errors),
+            (&mut self.sessions, other.sessions),
         ];
         for (own, theirs) in pairs {
             *own = own.saturating_add(theirs);

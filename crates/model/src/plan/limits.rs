@@ -7,6 +7,9 @@ use crate::number::Grouped;
 
 /// The longest value of the KV key `plans`, and all plans of a deployment together, in bytes.
 pub const SET_BYTES_MAX: usize = 4 << 20;
+/// The longest plan, in bytes of its JSON: it is stored in one row with its rollout's record, and a row of the
+/// platform's SQLite holds 2 MB.
+pub const PLAN_BYTES_MAX: usize = 1 << 20;
 /// The most rollouts of a deployment.
 pub const ROLLOUTS_MAX: usize = 1_000;
 /// The most environments of a plan: each is read as a plan of its own.
@@ -25,6 +28,8 @@ fn items_max(field: &str) -> (usize, Option<&'static str>) {
         "stage" | "freeze" | "enter" | "checkins" | "jwt" => (100, None),
         // Each of them is tried for each request.
         "except" | "match" => (100, Some("a `/*` at the end takes everything under a path")),
+        // Each is a request every so often.
+        "probe" | "hook" => (50, None),
         "path" => (200, Some("one rule may have several paths in `match`")),
         "guardrail" => (500, None),
         "routes" => (10_000, Some("a `/*` at the end takes everything under a path")),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
 use super::Table;
+use super::in_app::{InApp, InAppKind, ShownTo};
 use super::words::{Audience, Moment, Url};
 use crate::daily::Daily;
 use crate::weekly::Weekly;
@@ -81,11 +82,26 @@ pub struct Notice {
     /// Whom it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<Audience>,
+    /// How the site's own pages show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_app: Option<InApp>,
     /// What it says.
     pub text: String,
 }
 
 impl Notice {
+    /// What it is about in the app: an incident where its moment is a rollback, an invitation on legacy's pages, else
+    /// a launch. `None` where it is not shown there.
+    pub fn in_app_kind(&self) -> Option<InAppKind> {
+        let in_app = self.in_app.as_ref()?;
+        let is_rollback = matches!(&self.at, Moment::Near { anchor, .. } if anchor.as_str() == "rollback");
+        Some(in_app.kind.unwrap_or(match in_app.to {
+            _ if is_rollback => InAppKind::Incident,
+            ShownTo::Legacy => InAppKind::Preview,
+            ShownTo::All | ShownTo::New => InAppKind::Launch,
+        }))
+    }
+
     /// What whoever sends it ticks off.
     pub fn item(&self) -> String {
         match self.audience {

@@ -5,11 +5,14 @@
 //! as percentages that fall from one stage to the next.
 
 pub mod channel;
+pub mod checklist;
 pub mod defaults;
 pub mod fields;
 pub mod identity;
+pub mod in_app;
 pub mod limits;
 pub mod messages;
+pub mod probe;
 pub mod read;
 pub mod receiver;
 pub mod rules;
@@ -24,21 +27,29 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::calendar::Window;
+use super::daily::Daily;
 use super::group::Fingerprints;
 use super::route::{PathPattern, Route};
 use super::source::Match;
-use super::{Name, Percentage};
+use super::weekly::Weekly;
+use super::zone::Zone;
+use super::{Duration, Name, Percentage};
 pub use channel::Channel;
+pub use checklist::{Due, Item};
 pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
+pub use in_app::{InApp, InAppKind, ShownTo};
 pub use messages::{Digest, Links, Notice, Role};
+pub use probe::{Hook, Probe};
 pub use receiver::Receiver;
 pub use signal::Signal;
 pub use stage::{Gate, Guardrail, Risk, Stage};
 pub use upstreams::{
-    Backend, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT, Upstreams,
+    Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Redeploy, Rescue,
+    TIMEOUT_DEFAULT, Upstreams, VersionSource,
 };
-pub use words::{Advance, CachePolicy};
+pub use words::{Advance, CachePolicy, Choice, StickyMoves};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;
@@ -88,6 +99,12 @@ pub struct Plan {
     /// Where other tools send what becomes signals.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub receivers: Table<Receiver>,
+    /// Pages that the controller asks for again and again.
+    #[serde(rename = "probe", skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
+    /// What is asked before a stage is entered, or left.
+    #[serde(rename = "hook", skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
     /// Who is who.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub roles: Table<Role>,
@@ -96,16 +113,28 @@ pub struct Plan {
     pub start: Option<super::Instant>,
     /// What must be done before the start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub checklist: Vec<String>,
+    pub checklist: Vec<Item>,
     /// Who takes the next step.
     #[serde(skip_serializing_if = "Advance::is_default")]
     pub advance: Advance,
+    /// What another version of new means to a stage that is under way.
+    #[serde(skip_serializing_if = "Redeploy::is_default")]
+    pub redeploy: Redeploy,
     /// When nothing advances.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub freeze: Vec<super::weekly::Weekly>,
+    pub freeze: Vec<super::calendar::Window>,
     /// The share that stays on legacy whatever the stage says.
     #[serde(skip_serializing_if = "is_zero")]
     pub holdout: Percentage,
+    /// What people may choose for their own browser; nothing where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
+    /// How long a choice lasts.
+    #[serde(skip_serializing_if = "is_choice_default")]
+    pub choice_for: Duration,
+    /// Who keeps their side for a while when the percentage moves; nobody where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticky_moves: Option<StickyMoves>,
     /// Groups that stay on legacy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Name>,
@@ -129,7 +158,7 @@ pub struct Plan {
     pub values: Option<Values>,
     /// What people do after a rollback, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub after_rollback: Vec<String>,
+    pub after_rollback: Vec<Item>,
     /// Remarks for operators.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -159,15 +188,35 @@ pub struct Plan {
     pub risks: Vec<Risk>,
 }
 
+/// How long a choice lasts where the plan says nothing.
+pub const CHOICE_DEFAULT: Duration = Duration::minutes(14 * 24 * 60);
+
+fn is_choice_default(length: &Duration) -> bool {
+    *length == CHOICE_DEFAULT
+}
+
 impl Plan {
     /// What the buckets are seeded with.
     pub fn salt(&self) -> &str {
         self.salt.as_deref().unwrap_or(self.key.as_str())
     }
 
+    /// The zone of those who release: the first that the plan's windows and hours name, else UTC.
+    pub fn zone(&self) -> Zone {
+        let windows = self.freeze.iter().chain(self.stages.iter().flat_map(|stage| &stage.enter)).map(Window::zone);
+        let hours = self.roles.0.iter().flat_map(|(_, role)| &role.hours).map(Weekly::zone);
+        let digests = self.digests.iter().flat_map(|digest| &digest.at).map(Daily::zone);
+        windows.chain(hours).chain(digests).find(|zone| **zone != Zone::UTC).cloned().unwrap_or(Zone::UTC)
+    }
+
     /// Whether this is a flag: assigned and told to the upstream, but routing nothing.
     pub fn is_flag(&self) -> bool {
         self.upstreams.is_none()
+    }
+
+    /// The probe called `name`.
+    pub fn probe(&self, name: &str) -> Option<&Probe> {
+        self.probes.iter().find(|probe| probe.name.as_str() == name)
     }
 
     /// The index of the stage called `name`.

@@ -3,19 +3,21 @@
 mod messages;
 mod requests;
 
-use self::messages::{digest, links, notice, role};
+use self::messages::{checklist, digest, links, notice, role};
 use self::requests::{failures, identity, path_rule, robots, upstreams};
 use super::channel::read as channel;
 use super::fields::Reader;
+use super::probe::{hook, probe};
 use super::receiver::receiver;
 use super::signal::signal;
 use super::stage::{Escalation, Gate, Guardrail, Risk, Stage};
 use super::words::{Action, Advance, CachePolicy, Level, Severity};
-use super::{Defaults, Endpoint, Group, Identity, Plan, Values, limits, rules};
+use super::{CHOICE_DEFAULT, Defaults, Endpoint, Group, Identity, Plan, Redeploy, Values, limits, rules};
+use crate::calendar::point;
 use crate::fault::{Explain, Fault, Faults};
 use crate::group::Fingerprints;
 use crate::node::{Node, Value};
-use crate::{Name, Percentage};
+use crate::{Instant, Name, Percentage};
 
 /// Reads one rollout's plan, as somebody has written it.
 ///
@@ -118,11 +120,17 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         groups: f.optional(r, "groups", |r, node| r.table(node, group)).unwrap_or_default(),
         signals: f.optional(r, "signals", |r, node| r.table(node, signal)).unwrap_or_default(),
         receivers: f.optional(r, "receivers", |r, node| r.table(node, receiver)).unwrap_or_default(),
+        probes: f.optional(r, "probe", |r, node| r.list(node, probe)).unwrap_or_default(),
+        hooks: f.optional(r, "hook", |r, node| r.list(node, hook)).unwrap_or_default(),
         roles: f.optional(r, "roles", |r, node| r.table(node, role)).unwrap_or_default(),
-        start: f.optional(r, "start", Reader::parsed),
-        checklist: f.optional(r, "checklist", Reader::texts).unwrap_or_default(),
+        start: f.optional(r, "start", point_in_time),
+        checklist: f.optional(r, "checklist", checklist).unwrap_or_default(),
         advance: f.optional(r, "advance", Reader::parsed).unwrap_or(Advance::Auto),
+        redeploy: f.optional(r, "redeploy", Reader::parsed).unwrap_or(Redeploy::Restart),
         freeze: f.optional(r, "freeze", Reader::parsed_one_or_more).unwrap_or_default(),
+        choice: f.optional(r, "choice", Reader::parsed),
+        sticky_moves: f.optional(r, "sticky_moves", Reader::parsed),
+        choice_for: f.optional(r, "choice_for", Reader::parsed).unwrap_or(CHOICE_DEFAULT),
         holdout: f.optional(r, "holdout", Reader::percentage).unwrap_or(Percentage::ZERO),
         exclude: f.optional(r, "exclude", Reader::parsed_one_or_more).unwrap_or_default(),
         eligible: f.optional(r, "eligible", Reader::parsed),
@@ -131,7 +139,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         after: f.optional(r, "after", Reader::parsed_one_or_more).unwrap_or_default(),
         requires: f.optional(r, "requires", Reader::parsed_one_or_more).unwrap_or_default(),
         values: f.optional(r, "values", values),
-        after_rollback: f.optional(r, "after_rollback", Reader::texts).unwrap_or_default(),
+        after_rollback: f.optional(r, "after_rollback", checklist).unwrap_or_default(),
         notes: f.optional(r, "notes", Reader::text_or_more).unwrap_or_default(),
         links: f.optional(r, "links", links).unwrap_or_default(),
         channels: f.optional(r, "channels", |r, node| r.table(node, channel)).unwrap_or_default(),
@@ -208,16 +216,21 @@ fn stage(r: &mut Reader, node: &Node) -> Option<Stage> {
         groups: f.optional(r, "groups", Reader::parsed_one_or_more).unwrap_or_default(),
         hold: f.optional(r, "hold", Reader::parsed),
         enter: f.optional(r, "enter", Reader::parsed_one_or_more).unwrap_or_default(),
+        not_before: f.optional(r, "not_before", point_in_time),
         owner: f.optional(r, "owner", Reader::parsed),
         checkins: f.optional(r, "checkins", Reader::parsed_one_or_more).unwrap_or_default(),
         gates: f.optional(r, "gates", |r, node| r.list(node, gate)).unwrap_or_default(),
-        checklist: f.optional(r, "checklist", Reader::texts).unwrap_or_default(),
+        checklist: f.optional(r, "checklist", checklist).unwrap_or_default(),
         notes: f.optional(r, "notes", Reader::text_or_more).unwrap_or_default(),
         name: name.unwrap_or_else(Name::unreadable),
         percentage: percentage.unwrap_or(Percentage::ZERO),
     };
     f.end(r);
     Some(stage)
+}
+
+fn point_in_time(r: &mut Reader, node: &Node) -> Option<Instant> {
+    r.parsed_by(node, point)
 }
 
 /// A condition, or a table of one and `after`.

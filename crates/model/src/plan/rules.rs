@@ -2,8 +2,10 @@
 //! that cannot be reached, figures that nobody measures.
 
 mod channels;
+mod checklists;
 mod messages;
 mod names;
+mod probes;
 mod receivers;
 mod requests;
 pub mod safety;
@@ -13,6 +15,7 @@ use std::fmt::Write as _;
 
 use self::names::{Known, Names};
 use super::{ALPHA_DEFAULT, ENDPOINTS_MAX, Plan, Table};
+use crate::calendar::Window;
 use crate::condition::{Condition, Metric};
 use crate::fault::{Fault, Faults, Severity, listed, nearest};
 use crate::node::{Node, Value};
@@ -50,7 +53,9 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     rules.stages(&known);
     rules.guardrails(&known);
     messages::check(&mut rules, &known);
+    checklists::check(&mut rules, &known);
     receivers::check(&mut rules, &known);
+    probes::check(&mut rules, &known);
     rules.numbers();
     rules.faults
 }
@@ -221,6 +226,7 @@ impl<'a> Rules<'a> {
             .iter()
             .chain(&plan.eligible)
             .chain(plan.stages.iter().flat_map(|stage| &stage.groups))
+            .chain(plan.notices.iter().filter_map(|notice| notice.in_app.as_ref()).flat_map(|in_app| &in_app.groups))
             .map(Name::as_str)
             .collect();
         for (name, group) in &plan.groups.0 {
@@ -249,7 +255,7 @@ impl<'a> Rules<'a> {
 
     fn stages(&mut self, known: &Known<'_>) {
         let plan = self.plan;
-        let closed = Closed::of(&plan.freeze);
+        let closed = Closed::of(plan.freeze.iter().filter_map(Window::weekly));
         if plan.stages.is_empty() {
             self.error(
                 &[Key("stage")],
@@ -275,7 +281,7 @@ impl<'a> Rules<'a> {
                 );
             }
             highest = highest.max(stage.percentage);
-            if !stage.enter.is_empty() && stage.enter.iter().all(|window| closed.covers(window)) {
+            if !stage.enter.is_empty() && stage.enter.iter().all(|window| is_frozen(plan, &closed, window)) {
                 self.unwise(
                     &at(&[Key("enter")]),
                     format!(
@@ -350,6 +356,7 @@ impl<'a> Rules<'a> {
                 );
                 self.unwise(steps, format!("`{}` is not measured", term.metric), help);
             }
+            probes::measured(self, steps, term, known);
             if let Some(endpoint) = &term.endpoint {
                 self.refers(steps, "endpoint", endpoint, &plan.endpoints, &known.endpoints);
                 if known.late_endpoints.contain(endpoint.as_str()) {
@@ -391,6 +398,18 @@ impl<'a> Rules<'a> {
                 self.unwise(&[Key(key), Index(index)], format!("`{}` waits for itself", plan.key), None);
             }
         }
+    }
+}
+
+/// Whether no moment of a window is free of the plan's freeze.
+fn is_frozen(plan: &Plan, closed: &Closed, window: &Window) -> bool {
+    match window {
+        Window::Weekly(weekly) => closed.covers(weekly),
+        Window::Days(days) => plan
+            .freeze
+            .iter()
+            .filter_map(Window::days)
+            .any(|frozen| frozen.start() <= days.start() && days.end() <= frozen.end()),
     }
 }
 

@@ -5,10 +5,11 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
+use super::checklist::Item;
 use super::words::{Action, CheckIn, Level, Severity};
+use crate::calendar::{Window, first_moment};
 use crate::condition::Condition;
-use crate::weekly::Weekly;
-use crate::{Duration, Name, Percentage};
+use crate::{Duration, Instant, Name, Percentage};
 
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,7 +26,10 @@ pub struct Stage {
     pub hold: Option<Duration>,
     /// When it may be entered; any time if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub enter: Vec<Weekly>,
+    pub enter: Vec<Window>,
+    /// Before this it is not entered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Instant>,
     /// The role that looks after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Name>,
@@ -37,10 +41,21 @@ pub struct Stage {
     pub gates: Vec<Gate>,
     /// What people must have approved to leave it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub checklist: Vec<String>,
+    pub checklist: Vec<Item>,
     /// Remarks for operators.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+impl Stage {
+    /// The first moment from this one on at which the calendar lets it be entered; `None` where there is none.
+    pub fn opens(&self, from: Instant) -> Option<Instant> {
+        let from = self.not_before.map_or(from, |at| at.max(from));
+        if self.enter.is_empty() {
+            return Some(from);
+        }
+        first_moment(&self.enter, from.as_epoch_ms(), true).map(Instant::from_epoch_ms)
+    }
 }
 
 /// A condition that must be true to leave a stage.

@@ -33,7 +33,9 @@ impl Asking {
         // To the controller HEAD is GET: the isolate leaves the body out.
         let method = if call.is_read() { "GET".to_owned() } else { call.method };
         let is_trial = matches!(route, Route::ChannelTest(_));
-        Self { call: Call { method, actor: person.name, signal: person.scope.signal, ..call }, killed, is_trial }
+        let scope = person.scope;
+        let call = Call { method, actor: person.name, roles: scope.roles, signal: scope.signal, ..call };
+        Self { call, killed, is_trial }
     }
 
     /// A delivery for a receiver, which nobody asks for.

@@ -53,13 +53,15 @@ pub struct Person {
     pub scope: Scope,
 }
 
-/// Which signals a token may report; what is not named is not limited.
+/// Which signals a token may report, where what is not named is not limited; and the roles that an operator has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Those of this rollout.
     pub rollout: Option<String>,
     /// Those of this name.
     pub signal: Option<String>,
+    /// The roles of plans that an operator has: these may tick items of checklists that ask for them.
+    pub roles: Vec<String>,
 }
 
 impl std::fmt::Display for Scope {
@@ -93,7 +95,20 @@ pub struct Credentials<'a> {
     pub now_s: f64,
 }
 
-/// Admits a request, or says why not. `tokens` is the value of `ADMIN_TOKENS`; without `sessions` there
+/// Stands between the entries of `ADMIN_TOKENS` and those of `REPORTER_TOKENS`; no entry has it.
+const REPORTERS: char = '\u{1e}';
+
+/// All entries, as the secrets hold them. Reporters have a secret of their own: a release that does not know their role
+/// refuses every entry of `ADMIN_TOKENS` where one of them has it, and does not look at `REPORTER_TOKENS` at all.
+pub fn all_tokens(secret: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let tokens = secret("ADMIN_TOKENS")?;
+    Some(match secret("REPORTER_TOKENS") {
+        Some(reporters) => format!("{tokens}{REPORTERS}{reporters}"),
+        None => tokens,
+    })
+}
+
+/// Admits a request, or says why not. `tokens` is what [`all_tokens`] found; without `sessions` there
 /// are none. The second value is when the session ends, in seconds since 1970.
 ///
 /// # Errors
@@ -171,14 +186,24 @@ fn is_same_site(credentials: &Credentials<'_>) -> bool {
 }
 
 fn entries(tokens: Option<&str>) -> Result<Vec<(Person, Digest)>, Problem> {
-    let text = tokens.map(str::trim).filter(|tokens| !tokens.is_empty()).ok_or_else(Problem::no_tokens)?;
-    let texts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
-    texts
+    let (text, reporters) =
+        tokens.and_then(|text| text.split_once(REPORTERS)).unwrap_or((tokens.unwrap_or_default(), ""));
+    if text.trim().is_empty() {
+        return Err(Problem::no_tokens());
+    }
+    let mut entries = split(text)
         .enumerate()
         .map(|(index, entry)| {
             read(entry).map_err(|why| Problem::bad_tokens(format!("entry {} of ADMIN_TOKENS {why}", index + 1)))
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    // Nobody who operates is locked out by a slip in what other systems hold.
+    entries.extend(split(reporters).filter_map(|entry| read(entry).ok()).filter(|(own, _)| own.role == Role::Reporter));
+    Ok(entries)
+}
+
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty())
 }
 
 fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
@@ -196,8 +221,13 @@ fn read(entry: &str) -> Result<(Person, Digest), &'static str> {
     let (role, scope) = match role.split_once('/').unwrap_or((role, "")) {
         ("viewer", "") => (Role::Viewer, Scope::default()),
         ("operator", "") => (Role::Operator, Scope::default()),
+        ("operator", roles) => (Role::Operator, roles_of(roles)?),
         ("reporter", scope) => (Role::Reporter, scope_of(scope)?),
-        _ => return Err("has a role that is neither `viewer`, `operator` nor `reporter/ROLLOUT/SIGNAL`"),
+        _ => {
+            return Err(
+                "has a role that is neither `viewer`, `operator`, `operator/ROLE+ROLE` nor `reporter/ROLLOUT/SIGNAL`",
+            );
+        }
     };
     let digest = hex(digest).ok_or("does not end with 64 hexadecimal digits, the SHA-256 of the token")?;
     Ok((Person { name: name.to_owned(), role, scope }, digest))
@@ -211,7 +241,18 @@ fn scope_of(text: &str) -> Result<Scope, &'static str> {
     if !(is_name(rollout) || is_any && signal.is_some()) || !signal.is_none_or(is_name) {
         return Err("has a reporter that is not `reporter/ROLLOUT`, `reporter/ROLLOUT/SIGNAL` or `reporter/*/SIGNAL`");
     }
-    Ok(Scope { rollout: (!is_any).then(|| rollout.to_owned()), signal: signal.map(str::to_owned) })
+    Ok(Scope { rollout: (!is_any).then(|| rollout.to_owned()), signal: signal.map(str::to_owned), ..Scope::default() })
+}
+
+/// `ROLE`, or several of them: `qa-lead+dba`.
+fn roles_of(text: &str) -> Result<Scope, &'static str> {
+    let is_name = |role: &str| role.parse::<tidegate_model::Name>().is_ok();
+    let roles: Vec<String> = text.split('+').map(str::to_owned).collect();
+    if roles.iter().all(|role| is_name(role)) {
+        Ok(Scope { roles, ..Scope::default() })
+    } else {
+        Err("has an operator whose roles are not names such as `operator/qa-lead+dba`")
+    }
 }
 
 fn hex(text: &str) -> Option<Digest> {
@@ -227,6 +268,30 @@ mod tests {
 
     // The SHA-256 of `secret` and of `other`.
     const TOKENS: &str = "ana:operator:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b,\n vic:viewer:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa";
+
+    #[test]
+    fn reporters_have_a_secret_of_their_own_in_which_nobody_else_counts() {
+        let digest = "9d5ed678fe57bcca610140957afab571b1f7c5f7d0b0c4a5d8a6c5b3f1a7f0c1";
+        let hash =
+            |token: &str| Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let reporters = format!(
+            "desk:reporter/shop/p1:{}, eve:operator:{}, broken:reporter/shop:{}x",
+            hash("desk"),
+            hash("eve"),
+            digest
+        );
+        let tokens = all_tokens(|name| match name {
+            "ADMIN_TOKENS" => Some(TOKENS.to_owned()),
+            "REPORTER_TOKENS" => Some(reporters.clone()),
+            _ => None,
+        });
+        let role = |token: &str| by_token(tokens.as_deref(), token).map(|(person, _)| person.role).ok();
+        assert_eq!(
+            [role("secret"), role("desk"), role("eve"), role("broken")],
+            [Some(Role::Operator), Some(Role::Reporter), None, None]
+        );
+        assert_eq!(all_tokens(|name| (name == "REPORTER_TOKENS").then(|| reporters.clone())), None, "it opens nothing");
+    }
 
     fn asked<'a>(authorization: Option<&'a str>, is_read: bool) -> Credentials<'a> {
         Credentials {

@@ -4,6 +4,7 @@
 use super::Route;
 use super::problem::Problem;
 use tidegate_decide::assign::Variant;
+use tidegate_model::calendar::Window;
 use tidegate_model::command::{self, Command, NO_REASON};
 use tidegate_model::fault::{Fault, Severity};
 use tidegate_model::node::{Node, Value};
@@ -39,7 +40,8 @@ pub fn command(text: &str) -> Result<Asked, Problem> {
         let command = command::read_operators(r, &mut f);
         let is_dry_run = f.optional(r, "dry_run", Reader::boolean).unwrap_or(false);
         let is_stop = matches!(&command, Some(Some(command)) if command.is_stop());
-        let reason = match (is_stop, is_dry_run) {
+        let is_fact = matches!(&command, Some(Some(Command::Deployed(_))));
+        let reason = match (is_stop, is_dry_run || is_fact) {
             (true, _) => Some(f.optional(r, "reason", stop_reason).flatten().unwrap_or_else(|| NO_REASON.to_owned())),
             (false, true) => f.optional(r, "reason", reason).or_else(|| Some(String::new())),
             (false, false) => f.required(r, "reason", reason),
@@ -76,6 +78,33 @@ pub fn sign_in(text: &str) -> Result<String, Problem> {
         token
     })
 }
+
+/// When no rollout is to advance, and why.
+///
+/// # Errors
+/// With every fault.
+pub fn freeze(text: &str) -> Result<(Vec<Window>, String), Problem> {
+    read(text, |r, node| {
+        let mut f = r.fields(node)?;
+        let windows = f.required(r, "freeze", |r, node| {
+            let windows = r.parsed_one_or_more::<Window>(node)?;
+            if windows.len() > FREEZES_MAX {
+                r.error(
+                    None,
+                    format_args!("{} windows are too many", windows.len()),
+                    Some(format!("at most {FREEZES_MAX}")),
+                );
+            }
+            Some(windows)
+        });
+        let reason = f.optional(r, "reason", reason).unwrap_or_default();
+        f.end(r);
+        Some((windows?, reason))
+    })
+}
+
+/// The most windows of a freeze, as of a plan's.
+const FREEZES_MAX: usize = 100;
 
 /// The reason of what stops something; the inner `None` for an empty one, of a script's variable say.
 fn stop_reason(r: &mut Reader, node: &Node) -> Option<Option<String>> {

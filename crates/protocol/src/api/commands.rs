@@ -9,6 +9,7 @@ use super::view::{self, Present};
 use super::{Call, Reply, body, consequences, forecast};
 use crate::reach::Reach;
 use tidegate_decide::ahead;
+use tidegate_decide::checklists::may_tick;
 use tidegate_decide::ends as decide;
 use tidegate_decide::rollout::{Change, Order, Rollout};
 use tidegate_decide::transition::Refusal;
@@ -48,6 +49,10 @@ pub fn answer(present: &Present<'_>, rollout: &Rollout, call: &Call) -> Result<O
         None => return Err(Problem::revision_required(revision)),
     }
     let command = asked.command.clone();
+    if let Command::Approve(item) = &command {
+        may_tick(&rollout.plan, &rollout.record, item, &call.actor, &call.roles)
+            .map_err(|refusal| refused(rollout, &refusal, revision, current()))?;
+    }
     let order = Order::new(asked.command, call.actor.clone(), asked.reason);
     let change = present
         .deployment

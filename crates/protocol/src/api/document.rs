@@ -13,7 +13,7 @@ use super::shapes;
 
 /// The schemas of bodies that people and programs send: readers that name each fault with its place read them, no
 /// types. Tests in workerd hold both to each other.
-pub const BY_HAND: [&str; 28] = [
+pub const BY_HAND: [&str; 30] = [
     "Reason",
     "StopReason",
     "StartCommand",
@@ -42,6 +42,8 @@ pub const BY_HAND: [&str; 28] = [
     "PlansToApply",
     "SignalReport",
     "PreviewWanted",
+    "ChecklistItem",
+    "FreezeWanted",
 ];
 
 /// The numbers of Rust's types, which JSON does not tell apart.
@@ -108,6 +110,8 @@ fn answers(generator: &mut SchemaGenerator) {
     add::<shapes::Preview>(generator);
     add::<shapes::Session>(generator);
     add::<shapes::Health>(generator);
+    add::<shapes::Timeline>(generator);
+    add::<shapes::Freeze>(generator);
     add::<shapes::Problem>(generator);
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
@@ -10,6 +11,7 @@ use super::view::Present;
 use tidegate_decide::evidence_history::Line;
 use tidegate_decide::rollout::Rollout;
 use tidegate_decide::series::{MINUTE_MS, Span, minute_of};
+use tidegate_decide::sessions::Ended;
 use tidegate_model::measured::{Sample, Side, Sketch, Tally, Window};
 use tidegate_model::plan::{ENDPOINTS_MAX, Plan};
 use tidegate_model::variant::Variant;
@@ -117,23 +119,33 @@ fn evidence(line: &Line) -> shapes::Evidence {
     }
 }
 
+/// What was in force under a revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InForce {
+    /// The percentage in effect.
+    pub percentage: f64,
+    /// The version of new, where it was known.
+    pub version: Option<String>,
+}
+
 /// Shows one window, at one endpoint or everywhere.
-pub fn window(window: &Window, endpoint: Option<&Name>, percentage: Option<f64>) -> Box<RawValue> {
-    raw(&view(window, endpoint, percentage))
+pub fn window(window: &Window, endpoint: Option<&Name>, under: Option<&InForce>) -> Box<RawValue> {
+    raw(&view(window, endpoint, under))
 }
 
 fn raw(view: &Measured) -> Box<RawValue> {
     serde_json::value::to_raw_value(view).unwrap_or_default()
 }
 
-fn view(window: &Window, endpoint: Option<&Name>, percentage: Option<f64>) -> Measured {
+fn view(window: &Window, endpoint: Option<&Name>, under: Option<&InForce>) -> Measured {
     let sample = Some(&window.subjects).filter(|sample| !sample.is_empty());
     let at = Instant::from_epoch_ms(i64::try_from(window.minute).unwrap_or(i64::MAX).saturating_mul(MINUTE_MS));
     Measured {
         at: at.into(),
         minutes: window.minutes,
         revision: window.revision,
-        percentage: percentage.map(shapes::Percent),
+        percentage: under.map(|under| shapes::Percent(under.percentage)),
+        version: under.and_then(|under| under.version.clone()),
         sides: window.sides.iter().filter(|(side, _)| side.endpoint.as_ref() == endpoint).map(measured_side).collect(),
         subjects: sample
             .map(|sample| Subjects { legacy: distinct(sample, Variant::Legacy), new: distinct(sample, Variant::New) }),
@@ -149,10 +161,14 @@ pub fn last_views(window: &Window) -> String {
     serde_json::to_string(&views).unwrap_or_default()
 }
 
-/// Shows one of [`last_views`] with the percentage, which it was stored without.
-pub fn with_percentage(view: &str, percentage: Option<f64>) -> Option<Box<RawValue>> {
-    let text = match percentage {
-        Some(percentage) => format!("{{\"percentage\":{percentage},{}", view.strip_prefix('{')?),
+/// Shows one of [`last_views`] with the percentage and the version, which it was stored without.
+pub fn with_state(view: &str, under: Option<&InForce>) -> Option<Box<RawValue>> {
+    let text = match under {
+        Some(InForce { percentage, version }) => {
+            let version = version.as_ref().map(|version| format!("\"version\":{},", Value::from(version.as_str())));
+            let version = version.unwrap_or_default();
+            format!("{{\"percentage\":{percentage},{version}{}", view.strip_prefix('{')?)
+        }
         None => view.to_owned(),
     };
     RawValue::from_string(text).ok()
@@ -166,10 +182,19 @@ pub fn distinct(sample: &Sample, variant: Variant) -> f64 {
 /// Who was seen within the last day; `None` for nobody.
 pub fn subjects_of_day(present: &Present<'_>, key: &Name) -> Option<Sample> {
     let metrics = present.deployment.metrics.get(key)?;
-    let day = Span { revision: 0, minute: Some(minute_of(Instant::from_epoch_ms(present.now.as_epoch_ms() - DAY_MS))) };
     let mut all = Sample::default();
-    metrics.series.over(day).for_each(|window| all.merge(&window.subjects));
+    metrics.series.over(last_day(present)).for_each(|window| all.merge(&window.subjects));
     Some(all).filter(|all| !all.is_empty())
+}
+
+/// The sessions of the last day.
+pub fn sessions_of_day(present: &Present<'_>, key: &Name) -> Ended {
+    let metrics = present.deployment.metrics.get(key);
+    metrics.map_or_else(Ended::default, |metrics| metrics.series.sessions(last_day(present)))
+}
+
+fn last_day(present: &Present<'_>) -> Span {
+    Span { revision: 0, minute: Some(minute_of(Instant::from_epoch_ms(present.now.as_epoch_ms() - DAY_MS))) }
 }
 
 /// The counts of a side, by name.

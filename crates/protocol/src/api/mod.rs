@@ -24,6 +24,7 @@ pub mod view;
 
 use serde::{Deserialize, Serialize};
 
+use self::auth::{Person, Role};
 use self::problem::Problem;
 use crate::receive::Received;
 use tidegate_model::node::Node;
@@ -39,6 +40,8 @@ pub const PREFIX: &str = "/_tidegate/api/";
 pub const EXPOSITION: &str = "/_tidegate/metrics";
 /// The longest body of a set of plans, in bytes.
 pub const PLANS_BYTES_MAX: u32 = 1 << 20;
+/// The longest body of a backup, in bytes: what a call to the controller can carry.
+pub const BACKUP_BYTES_MAX: u32 = 24 << 20;
 /// The longest body of anything else, in bytes.
 pub const BODY_BYTES_MAX: u32 = 64 << 10;
 
@@ -53,6 +56,12 @@ pub struct Call {
     pub query: String,
     /// Whose token it carried.
     pub actor: String,
+    /// The address of a calendar of the same dates, signed; `None` where nothing is signed.
+    #[serde(default)]
+    pub feed: Option<String>,
+    /// The roles of plans that they have by their token or their groups.
+    #[serde(default)]
+    pub roles: Vec<String>,
     /// `If-Match`.
     pub if_match: Option<String>,
     /// `Idempotency-Key`.
@@ -104,6 +113,9 @@ pub struct Reply {
     pub allow: Option<String>,
     /// `Retry-After` in seconds, of a 429.
     pub retry_after_s: Option<u64>,
+    /// What its body is, where it is no JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<Media>,
     /// Its body.
     pub body: String,
 }
@@ -120,13 +132,14 @@ impl Reply {
             revision: f.optional(r, "revision", Reader::whole),
             allow: f.optional(r, "allow", Reader::text),
             retry_after_s: f.optional(r, "retry_after_s", Reader::whole),
+            media: f.optional(r, "media", Reader::text).and_then(|word| Media::of(&word)),
             body: f.required(r, "body", Reader::text)?,
         })
     }
 
     /// An answer whose body is JSON already.
     pub fn text(body: String) -> Self {
-        Self { status: 200, is_problem: false, revision: None, allow: None, retry_after_s: None, body }
+        Self { status: 200, is_problem: false, revision: None, allow: None, retry_after_s: None, media: None, body }
     }
 
     /// An answer in JSON.
@@ -137,8 +150,14 @@ impl Reply {
             revision: None,
             allow: None,
             retry_after_s: None,
+            media: None,
             body: serde_json::to_string(body).unwrap_or_default(),
         }
+    }
+
+    /// A paper.
+    pub fn paper(media: Media, body: String) -> Self {
+        Self { media: Some(media), ..Self::text(body) }
     }
 
     /// The same with the revision of the rollout that it tells of.
@@ -158,6 +177,29 @@ impl From<Problem> for Reply {
         };
         reply.revision = problem.revision;
         reply
+    }
+}
+
+/// What a body is that is no JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Media {
+    /// A page.
+    Html,
+    /// A text with marks.
+    Markdown,
+    /// A calendar.
+    Calendar,
+}
+
+impl Media {
+    fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "html" => Self::Html,
+            "markdown" => Self::Markdown,
+            "calendar" => Self::Calendar,
+            _ => return None,
+        })
     }
 }
 
@@ -184,6 +226,16 @@ pub enum Route {
     Metrics(String),
     /// `rollouts/KEY/previews`
     Previews(String),
+    /// `rollouts/KEY/timeline`
+    Timeline(String),
+    /// `timeline`
+    AllTimelines,
+    /// `rollouts/KEY/runbook`
+    Runbook(String),
+    /// `rollouts/KEY/report`
+    Report(String),
+    /// `freeze`
+    Freeze,
     /// `outbox`
     Outbox,
     /// `outbox/ID/retry`
@@ -192,6 +244,8 @@ pub enum Route {
     ChannelTest(String),
     /// `plans`
     Plans,
+    /// `backup`
+    Backup,
     /// `assign`
     Assign,
     /// `openapi.json`
@@ -218,10 +272,16 @@ impl Route {
             ["rollouts", key, "signals"] => (Self::Signals((*key).to_owned()), "POST"),
             ["rollouts", key, "metrics"] => (Self::Metrics((*key).to_owned()), "GET, HEAD"),
             ["rollouts", key, "previews"] => (Self::Previews((*key).to_owned()), "POST"),
+            ["rollouts", key, "timeline"] => (Self::Timeline((*key).to_owned()), "GET, HEAD"),
+            ["rollouts", key, "runbook"] => (Self::Runbook((*key).to_owned()), "GET, HEAD"),
+            ["rollouts", key, "report"] => (Self::Report((*key).to_owned()), "GET, HEAD"),
+            ["timeline"] => (Self::AllTimelines, "GET, HEAD"),
+            ["freeze"] => (Self::Freeze, "GET, HEAD, PUT"),
             ["outbox"] => (Self::Outbox, "GET, HEAD"),
             ["outbox", id, "retry"] => (Self::OutboxRetry((*id).to_owned()), "POST"),
             ["channels", name, "test"] => (Self::ChannelTest((*name).to_owned()), "POST"),
             ["plans"] => (Self::Plans, "GET, HEAD, PUT"),
+            ["backup"] => (Self::Backup, "GET, HEAD, PUT"),
             ["assign"] => (Self::Assign, "GET, HEAD"),
             ["openapi.json"] => (Self::Description, "GET, HEAD"),
             _ if path == EXPOSITION => (Self::Exposition, "GET, HEAD"),
@@ -236,11 +296,23 @@ impl Route {
 }
 
 impl Route {
+    /// Whether somebody who was admitted may ask for this: what holds everything is for operators alone.
+    ///
+    /// # Errors
+    /// With the problem to answer.
+    pub fn admits(&self, person: &Person) -> Result<(), Problem> {
+        match self {
+            Self::Backup if person.role != Role::Operator => Err(Problem::forbidden(&person.name)),
+            _ => Ok(()),
+        }
+    }
+
     /// The longest body that a request with this method may have, in bytes; `None` where it has none.
     pub fn body_bytes_max(&self, method: &str) -> Option<u32> {
         match self {
             _ if matches!(method, "GET" | "HEAD") => None,
             Self::Plans => Some(PLANS_BYTES_MAX),
+            Self::Backup => Some(BACKUP_BYTES_MAX),
             _ => Some(BODY_BYTES_MAX),
         }
     }

@@ -8,11 +8,12 @@ mod counted;
 
 use std::fmt::Write as _;
 
-use super::metrics::{distinct, subjects_of_day};
+use super::metrics::{distinct, sessions_of_day, subjects_of_day};
 use super::moves::effective;
 use super::view::{Present, is_about};
 use tidegate_decide::judge::{Figure, Judgement, Verdict};
 use tidegate_decide::rollout::Rollout;
+use tidegate_decide::sessions::Ended;
 use tidegate_model::live::Phase;
 use tidegate_model::measured::Window;
 use tidegate_model::variant::Variant;
@@ -176,6 +177,17 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
             }
         }
     }
+    text.family("tidegate_sessions", "gauge", "Sessions of the last day.");
+    for rollout in rollouts() {
+        let sessions = sessions_of_day(&exposed.present, &rollout.plan.key);
+        for variant in [Variant::Legacy, Variant::New].into_iter().filter(|_| sessions != Ended::default()) {
+            text.sample(
+                "tidegate_sessions",
+                &[("rollout", &of(rollout)), ("variant", variant.as_str())],
+                sessions.of(variant).round(),
+            );
+        }
+    }
     text.family("tidegate_signal", "gauge", "The last report of a signal.");
     for rollout in rollouts() {
         for name in rollout.plan.signals.names() {
@@ -183,6 +195,22 @@ fn state(text: &mut Text, exposed: &Exposed<'_>) {
                 deployment.metrics.get(&rollout.plan.key).and_then(|metrics| metrics.signals.last(name))
             {
                 text.sample("tidegate_signal", &[("rollout", &of(rollout)), ("signal", name)], value);
+            }
+        }
+    }
+    text.family(
+        "tidegate_source_up",
+        "gauge",
+        "Whether the source that a signal is asked of has answered with a value.",
+    );
+    for rollout in rollouts() {
+        let asked = rollout.plan.signals.0.iter().filter(|(_, signal)| signal.pull().is_some());
+        for (name, _) in asked {
+            let state = deployment.metrics.get(&rollout.plan.key).and_then(|own| own.sources.pull(name.as_str()));
+            // One that was not asked yet is neither.
+            if let Some(state) = state {
+                let is_up = f64::from(u8::from(state.error.is_none()));
+                text.sample("tidegate_source_up", &[("rollout", &of(rollout)), ("signal", name.as_str())], is_up);
             }
         }
     }

@@ -1,7 +1,9 @@
 //! A rollout as the API shows it: where it stands, what happens next, what stands in its way, and
 //! what may be asked of it now.
 
+mod probes;
 mod signals;
+pub mod timeline;
 
 use std::fmt::Display;
 
@@ -15,11 +17,11 @@ use tidegate_decide::ends::Ends;
 use tidegate_decide::explain::{self, ELSEWHERE, UNJUDGED, listed, sentence};
 use tidegate_decide::judge::guard::Handed;
 use tidegate_decide::judge::{Judge, Judgement};
+use tidegate_decide::metrics::RolloutMetrics;
 use tidegate_decide::offers::NotNow;
 use tidegate_decide::reports::never_reported;
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_decide::schedule::{Blocker, Next};
-use tidegate_decide::sources::faults;
 use tidegate_decide::transition::Refusal;
 use tidegate_model::Instant;
 use tidegate_model::Name;
@@ -27,8 +29,8 @@ use tidegate_model::command::UNCONDITIONAL;
 use tidegate_model::condition::{Condition, Term};
 use tidegate_model::fault::Explain as _;
 use tidegate_model::live::{LiveState, Phase};
-use tidegate_model::plan::{Gate, Guardrail, Plan, Stage};
-use tidegate_model::record::{Checklist, Record};
+use tidegate_model::plan::{Gate, Guardrail, Item, Plan, Stage};
+use tidegate_model::record::{Approval, Checklist, Record};
 
 /// What there is to be shown.
 pub struct Present<'a> {
@@ -65,7 +67,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
     let judgements = last.map_or(&[][..], |evaluation| &evaluation.guardrails);
     let metrics = deployment.metrics.get(&plan.key);
     let silent_names = never_reported(plan, metrics);
-    let sources = metrics.map_or_else(Vec::new, |metrics| faults(plan, &metrics.sources, &metrics.signals, now));
+    let sources = metrics.map_or_else(Vec::new, |metrics| metrics.faults(plan, record, now));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     let is_its_list = |list: &&HeldList| plan.groups.get(&list.group).is_some_and(|group| group.kv);
     let channels = present.channels.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
@@ -90,6 +92,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
             .checklist(plan)
             .map(|of| shapes::Checklist { of: Text::word(of.kind()), items: items(record, &of, of.items(plan)) }),
         to_send: metrics.map_or_else(Vec::new, |metrics| to_send(plan, record, &metrics.judge)),
+        versions: metrics.map_or_else(Vec::new, |metrics| versions(metrics, now)),
         hold: hold(plan, record, now),
         next: outlook.next.map(|own| next(own, &outlook.blocked)),
         blocked: outlook.blocked.iter().map(blocker).collect(),
@@ -98,13 +101,17 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         not_now: offers.not_now.iter().map(not_now).collect(),
         reach: present.reaches.iter().find(|reach| record.live.killed && reach.key == plan.key).map(reach),
         advance: (&plan.advance).into(),
-        freeze: texts(&plan.freeze),
+        freeze: texts(&deployment.in_force(rollout).freeze),
         after: texts(&plan.after),
-        after_rollback: plan.after_rollback.clone(),
+        after_rollback: plan.after_rollback.iter().map(|item| item.text.clone()).collect(),
         notes: plan.notes.clone(),
         faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).chain(&sources).map(fault).collect(),
         signals: signals::signals(plan, metrics, now),
         receivers: signals::receivers(plan, metrics, now),
+        probes: probes::probes(plan, metrics, record, now),
+        known: metrics
+            .and_then(|metrics| explain::known_before(plan, record, &metrics.pasts))
+            .map(|text| sentence(&text)),
         silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
         never_reported: silent_names.iter().map(ToString::to_string).collect(),
         lists: present.lists.iter().filter(is_its_list).map(list).collect(),
@@ -121,6 +128,12 @@ pub fn is_about(plan: &Plan, subject: &str) -> bool {
     }
 }
 
+/// The versions of new that answer now, where they are several.
+fn versions(metrics: &RolloutMetrics, now: Instant) -> Vec<String> {
+    let serving: Vec<String> = metrics.versions.serving(now).map(ToString::to_string).collect();
+    if serving.len() > 1 { serving } else { Vec::new() }
+}
+
 /// Shows a live state.
 pub fn state(live: &LiveState) -> shapes::State {
     shapes::State {
@@ -134,6 +147,7 @@ pub fn state(live: &LiveState) -> shapes::State {
         groups: texts(&live.groups),
         since: live.since.into(),
         ended: live.ended,
+        version: live.version.as_ref().map(ToString::to_string),
         kv: live.kv.as_ref().map(|kv| shapes::Adopted { text: kv.text.clone(), at: kv.at.into() }),
     }
 }
@@ -207,6 +221,7 @@ fn stage(plan: &Plan, record: &Record, (index, stage): (usize, &Stage), judgemen
         hold: stage.hold.as_ref().map(Text::from),
         owner: stage.owner.as_ref().map(Text::from),
         enter: texts(&stage.enter),
+        not_before: stage.not_before.into(),
         gates: plan.gates_in_force(index).enumerate().map(gate).collect(),
         checklist: items(record, &Checklist::Stage(stage.name.clone()), &stage.checklist),
     }
@@ -248,12 +263,22 @@ fn open(why: &str) -> shapes::Judgement {
     shapes::Judgement { text: why.to_owned(), ..shapes::Judgement::default() }
 }
 
-fn items(record: &Record, of: &Checklist, items: &[String]) -> Vec<shapes::Item> {
-    let view = |item: &String| shapes::Item {
-        item: item.clone(),
-        approved: record
-            .approval(of, item)
-            .map(|approval| shapes::Approved { by: approval.by.clone(), at: approval.at.into() }),
+fn items(record: &Record, of: &Checklist, items: &[Item]) -> Vec<shapes::Item> {
+    let approved = |own: &Approval| shapes::Approved { by: own.by.clone(), at: own.at.into() };
+    let view = |item: &Item| shapes::Item {
+        item: item.text.clone(),
+        approved: record.approval(of, item).map(approved),
+        approvals: if item.approvals > 1 {
+            record.approvals(of, &item.text).map(approved).collect()
+        } else {
+            Vec::new()
+        },
+        needed: (item.approvals > 1).then_some(item.approvals),
+        owner: item.owner.clone(),
+        role: item.role.as_ref().map(Text::from),
+        due: item.due.as_ref().map(ToString::to_string),
+        note: item.note.clone(),
+        link: item.link.as_ref().map(ToString::to_string),
     };
     items.iter().map(view).collect()
 }
@@ -262,6 +287,7 @@ fn to_send(plan: &Plan, record: &Record, judge: &Judge) -> Vec<shapes::Item> {
     let view = |own: Handed<'_>| shapes::Item {
         item: own.item,
         approved: own.sent.map(|sent| shapes::Approved { by: sent.by.clone(), at: sent.at.into() }),
+        ..shapes::Item::default()
     };
     judge.handed(plan, record).map(view).collect()
 }

@@ -2,9 +2,9 @@
 //!
 //! ```json
 //! {"token":"…","metrics":{"lcp":1234.5,"cls":0.02,"timing.tti":2300},"js_errors":2,"events":["used"]}
-//! {"token":"…","view":1,"metrics":{},"js_errors":0,"events":["used"]}
+//! {"token":"…","view":1,"metrics":{},"js_errors":0,"events":["used"],"messages":true}
 //! ```
-//! `view` is the screen of an app that changes its screens in the browser, after the first, which is 0.
+//! `messages` asks for what the page is to show. `view` is the screen of an app that changes its screens in the browser, after the first, which is 0.
 //! What is wrong with one metric or event leaves out that one; what is not known is ignored. Only a
 //! body that is no JSON, that brings no token or is about no screen that there is, is refused whole.
 
@@ -31,11 +31,20 @@ const SHIFT_MAX: f64 = 100.0;
 /// So many errors of one page view count.
 const JS_ERRORS_MAX: f64 = 1_000.0;
 
-/// Reads a body that was sent to `host`, and makes it one report for each exposure of its token at `minute`.
+/// What a page has sent.
+#[derive(Debug, Default)]
+pub struct Body {
+    /// What it reports, once for each exposure of its token.
+    pub reports: Vec<Report>,
+    /// Whether it asks for messages to show.
+    pub asks: bool,
+}
+
+/// Reads a body that was sent to `host` at `minute`.
 ///
 /// # Errors
 /// When it cannot be read, or its token does not count.
-pub fn reports(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result<Vec<Report>, Problem> {
+pub fn read(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result<Body, Problem> {
     let node: Node = serde_json::from_str(text).map_err(|error| {
         Problem::malformed(format!("the body is no JSON: {error}"), "send what `/_tidegate/beacon.js` sends")
     })?;
@@ -67,7 +76,8 @@ pub fn reports(text: &str, key: &ExposureKey, host: &str, minute: u64) -> Result
         report.values.clone_from(&values);
         report.events.clone_from(&events);
     }
-    Ok(reports)
+    let asks = matches!(node.field("messages").map(|node| &node.value), Some(Value::Bool(true)));
+    Ok(Body { reports, asks })
 }
 
 fn number(node: &Node) -> Option<f64> {
@@ -185,12 +195,17 @@ mod tests {
             subject: 5,
             slice: Some(3),
             endpoints: Vec::new(),
+            is_counted: true,
         };
         Issuer::new(key(), 1).issue(HOST, MINUTE, ["shop", "banner"].into_iter().map(exposure)).unwrap_or_default()
     }
 
     fn read(rest: &str) -> Vec<Report> {
-        reports(&format!("{{\"token\":\"{}\"{rest}}}", token()), &key(), HOST, MINUTE).unwrap_or_default()
+        body(rest).reports
+    }
+
+    fn body(rest: &str) -> Body {
+        super::read(&format!("{{\"token\":\"{}\"{rest}}}", token()), &key(), HOST, MINUTE).unwrap_or_default()
     }
 
     #[track_caller]
@@ -201,6 +216,18 @@ mod tests {
             .map(|report| report.measures.iter().map(|(measure, _)| measure.to_string()).collect())
             .collect();
         assert_eq!(names, vec![expected.to_vec(); 2], "{metrics}");
+    }
+
+    #[test]
+    fn a_page_asks_for_messages_by_saying_so() {
+        for (rest, asks) in [
+            ("", false),
+            (",\"messages\":true", true),
+            (",\"messages\":false", false),
+            (",\"messages\":\"true\"", false),
+        ] {
+            assert_eq!(body(rest).asks, asks, "{rest}");
+        }
     }
 
     #[test]
@@ -309,7 +336,7 @@ mod tests {
     #[test]
     fn what_is_no_beacon_is_refused_and_a_foreign_token_too() {
         let status = |text: &str| {
-            reports(text, &key(), HOST, MINUTE).map_err(|problem| problem.status).map(|reports| reports.len())
+            super::read(text, &key(), HOST, MINUTE).map_err(|problem| problem.status).map(|body| body.reports.len())
         };
         let lcp = |value: &str| format!("{{\"token\":\"{}\",\"metrics\":{{\"lcp\":{value}}}}}", token());
         for text in [
@@ -330,11 +357,11 @@ mod tests {
             assert_eq!(status(&format!("{{\"token\":\"{token}\"}}")), Err(403), "{token}");
         }
         assert!(
-            matches!(reports(&lcp("5"), &key(), HOST, MINUTE + 721), Err(Problem { status: 403, .. })),
+            matches!(super::read(&lcp("5"), &key(), HOST, MINUTE + 721), Err(Problem { status: 403, .. })),
             "it has expired"
         );
         assert!(
-            matches!(reports(&lcp("5"), &key(), HOST, MINUTE - 6), Err(Problem { status: 403, .. })),
+            matches!(super::read(&lcp("5"), &key(), HOST, MINUTE - 6), Err(Problem { status: 403, .. })),
             "it is from the future"
         );
     }

@@ -250,6 +250,7 @@ mod tests {
 
     fn report(network: u32, variant: Variant) -> Report {
         Report {
+            is_counted: true,
             rollout: "shop".parse().unwrap(),
             revision: 7,
             minute: MINUTE,

@@ -52,7 +52,7 @@ impl Alerts<'_> {
     pub fn request(&self, keys: &Keys<'_>, id: &str, n: &Notification) -> Result<Request, String> {
         use NotificationKind as Kind;
         let headers = [("authorization", format!("GenieKey {}", keys.text(self.key)?))];
-        let base = self.url.map_or_else(|| Ok(self.base.to_owned()), |url| keys.base(url))?;
+        let base = self.url.map_or_else(|| Ok(self.base.to_owned()), |url| keys.base(url, "/v2/alerts"))?;
         let alias = cut(n.incident.as_deref().unwrap_or(id), ALIAS_CHARS);
         match n.kind {
             Kind::Resolved if n.incident.is_none() => Ok(Request::Nothing),
@@ -68,7 +68,7 @@ impl Alerts<'_> {
 
     fn alert(&self, alias: &str, n: &Notification) -> Value {
         let mut details = Map::new();
-        let command = n.command.as_deref().map(|command| ("To stop or undo it", line(command)));
+        let command = n.command.as_deref().map(|command| (text::command_label(n), line(command)));
         for (label, words) in text::facts(n).into_iter().chain(command) {
             details.insert(label.to_owned(), cut(&words, DETAIL_CHARS).into());
         }

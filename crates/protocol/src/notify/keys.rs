@@ -46,12 +46,15 @@ impl Keys<'_> {
         }
     }
 
-    /// The base of an API's paths: an address without a slash at its end.
+    /// The base of an API's paths: an address without a slash at its end. Where a vendor shows an address whole, people
+    /// take it whole: `path` is what is asked for there, and may stand at its end.
     ///
     /// # Errors
     /// As [`Self::address`].
-    pub fn base(&self, secret: &SecretName) -> Result<String, String> {
-        Ok(self.address(secret)?.trim_end_matches('/').to_owned())
+    pub fn base(&self, secret: &SecretName, path: &str) -> Result<String, String> {
+        let address = self.address(secret)?;
+        let base = address.trim_end_matches('/');
+        Ok(base.strip_suffix(path).unwrap_or(base).trim_end_matches('/').to_owned())
     }
 }
 

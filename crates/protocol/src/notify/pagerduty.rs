@@ -21,6 +21,8 @@ const SUMMARY_CHARS: usize = 1_024;
 const DEDUP_CHARS: usize = 255;
 /// PagerDuty takes 512 KB; so long may each detail be.
 const DETAIL_CHARS: usize = 8_000;
+/// Where events go; PagerDuty's documents name it with the host.
+const ENQUEUE: &str = "/v2/enqueue";
 /// Keys of rulesets begin with it, and take no change events.
 const RULESET: char = 'R';
 
@@ -45,11 +47,11 @@ pub fn request(
         ));
     }
     let base = match (url, region) {
-        (Some(url), _) => keys.base(url)?,
+        (Some(url), _) => keys.base(url, ENQUEUE)?,
         (None, Region::Us) => "https://events.pagerduty.com".into(),
         (None, Region::Eu) => "https://events.eu.pagerduty.com".into(),
     };
-    let enqueue = |body: &Value| Ok(Request::json("POST", format!("{base}/v2/enqueue"), &[], body));
+    let enqueue = |body: &Value| Ok(Request::json("POST", format!("{base}{ENQUEUE}"), &[], body));
     let dedup_key = dedup_key(n.incident.as_deref().unwrap_or(id));
     match n.kind {
         Kind::Resolved if n.incident.is_none() => Ok(Request::Nothing),
@@ -93,9 +95,9 @@ pub fn request(
     }
 }
 
-/// What is read on a phone, and read out by it.
+/// What is read on a phone, and read out by it: what happened and what to do, each once.
 pub fn summary(n: &Notification) -> String {
-    match &n.action {
+    match n.action.as_ref().filter(|action| !line(&n.headline).contains(&line(action))) {
         Some(action) => format!("{} {}", stopped(&line(&n.headline)), line(action)),
         None => line(&n.headline),
     }
@@ -105,7 +107,7 @@ fn stopped(sentence: &str) -> String {
     if sentence.ends_with(['.', '!', '?', ':']) { sentence.to_owned() } else { format!("{sentence}.") }
 }
 
-/// An incident's key: the same for all that is told of it.
+/// An incident's key: the same for all messages about it.
 fn dedup_key(incident: &str) -> String {
     if incident.encode_utf16().count() <= DEDUP_CHARS {
         return incident.to_owned();
@@ -132,7 +134,7 @@ fn details(n: &Notification) -> Map<String, Value> {
     for (label, words) in text::facts(n) {
         add(&label.to_lowercase(), words);
     }
-    add("to stop or undo it", n.command.as_deref().map(line).unwrap_or_default());
+    add(&text::command_label(n).to_lowercase(), n.command.as_deref().map(line).unwrap_or_default());
     add("revision", n.revision.map(|revision| revision.to_string()).unwrap_or_default());
     details
 }

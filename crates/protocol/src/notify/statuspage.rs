@@ -49,7 +49,7 @@ impl Page<'_> {
     /// When the key is not set.
     pub fn request(&self, keys: &Keys<'_>, n: &Notification, reference: Option<&str>) -> Result<Request, String> {
         let authorization = format!("OAuth {}", keys.text(self.key)?);
-        let base = self.url.map_or_else(|| Ok(BASE.to_owned()), |url| keys.base(url))?;
+        let base = self.url.map_or_else(|| Ok(BASE.to_owned()), |url| keys.base(url, "/v1"))?;
         let page = format!("{base}/v1/pages/{}", encoded(self.page.as_str()));
         if n.kind == NotificationKind::Test {
             // The public must not read a sample: whether the key fits shows without one.

@@ -1,14 +1,14 @@
 //! Whether a delivery is genuine: it carries the receiver's secret, or is signed with it.
 //!
-//! Comparisons take the same time wherever two values differ (`subtle`, and the `hmac` crate, which does likewise).
+//! Comparisons take the same time wherever two values differ ([`is_equal`], and the `hmac` crate, which does likewise).
 //! A signature covers the body letter by letter, so the body is read as text and never written anew before.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use sha2::Sha256;
 
+use crate::signing::is_equal;
 use tidegate_model::plan::receiver::{Receiver, ReceiverKind};
 
 /// A shorter secret is guessed.
@@ -65,11 +65,6 @@ fn brings(authorization: &str, secret: &str) -> bool {
     let Ok(decoded) = STANDARD.decode(value) else { return false };
     let password = decoded.iter().position(|byte| *byte == b':').and_then(|colon| decoded.get(colon + 1..));
     password.is_some_and(|password| is_equal(password, secret.as_bytes()))
-}
-
-/// Equality whose time tells neither where two texts differ nor how long the secret is: their hashes are compared.
-fn is_equal(one: &[u8], other: &[u8]) -> bool {
-    Sha256::digest(one).as_slice().ct_eq(Sha256::digest(other).as_slice()).into()
 }
 
 /// Whether this is the signature of a text, in hexadecimal digits.

@@ -1,55 +1,32 @@
-//! Closes minutes and windows: who was exposed, how long answers took, and what of it may be compared.
+//! Closes windows: who has come, how long answers took, and what of it may be compared.
 
 use fixedbitset::FixedBitSet;
+use rand::Rng as _;
 use tidegate_model::Name;
-use tidegate_model::measured::sliced::{Failed, SLICES};
-use tidegate_model::measured::{Quantity, Sample, Seen, Sketch, SlicedCounts, Window};
+use tidegate_model::measured::sliced::Failed;
+use tidegate_model::measured::{Sample, Seen, Sketch, SlicedCounts, Window};
 use tidegate_model::variant::Variant;
 
 use super::{Measured, Traffic};
-use crate::chance::Chance;
-use crate::counts::{Place, runs};
-use crate::population::{Assigned, Population};
+use crate::chance::{Chance, Spread};
+use crate::counts::Place;
+use crate::population::{Population, Seats};
 
-/// Fewer values than one in so many of what they may be are sorted, more are counted.
-const SPARSE: usize = 16;
 const SIDES: [Variant; 2] = [Variant::Legacy, Variant::New];
 
 impl Traffic {
-    /// A minute is over: whoever has come in it, and may be compared, was exposed once.
-    pub(super) fn close_minute(&mut self, population: &Population, seats: &[Assigned]) {
-        let everywhere = (0, &mut self.seen.minute);
-        self.seen.window.union_with(everywhere.1);
-        let places = self.seen.places.iter_mut().map(|(place, subjects)| (*place, subjects));
-        for (place, subjects) in std::iter::once(everywhere).chain(places) {
-            if let Some(asked) =
-                self.asked.iter_mut().find(|asked| asked.of == Quantity::Errors && asked.place == place)
-            {
-                for index in subjects.ones() {
-                    let Some((subject, seat)) = population.subjects.get(index).zip(seats.get(index)) else { continue };
-                    if seat.is_compared {
-                        asked.add(usize::from(seat.is_new), subject.slice, 1, 0);
-                    }
-                }
-            }
-            subjects.clear();
-        }
-    }
-
     /// Puts what was counted into the window.
     pub(super) fn close(
         &mut self,
         mut window: Window,
         population: &Population,
-        seats: &[Assigned],
+        seats: &Seats,
         chance: &mut Chance,
     ) -> Window {
         window.subjects = sample(&self.seen.window, population, seats);
-        for index in self.seen.window.ones() {
-            if seats.get(index).is_some_and(|seat| seat.is_new) {
-                self.seen.exposed.insert(index);
-            }
-        }
+        let mut on_new = self.seen.window.clone();
+        on_new.intersect_with(&seats.on_new);
+        self.seen.exposed.union_with(&on_new);
         self.toll.exposed = self.seen.exposed.count_ones(..) as u64;
         self.close_events(&mut window, population, seats);
         for (side, variant) in SIDES.into_iter().enumerate() {
@@ -90,7 +67,7 @@ impl Traffic {
     }
 
     /// Who has reported what in the window.
-    fn close_events(&mut self, window: &mut Window, population: &Population, seats: &[Assigned]) {
+    fn close_events(&mut self, window: &mut Window, population: &Population, seats: &Seats) {
         let reporting = &mut self.seen.reporting;
         if let Some(own) = self.view.as_ref().filter(|_| !reporting.is_clear()).and_then(|view| window.event_mut(view))
         {
@@ -100,8 +77,8 @@ impl Traffic {
             return;
         }
         // Only what is new has events.
-        let on_new: FixedBitSet =
-            reporting.ones().filter(|index| seats.get(*index).is_some_and(|seat| seat.is_new)).collect();
+        let mut on_new = reporting.clone();
+        on_new.intersect_with(&seats.on_new);
         for (name, reporters) in &self.events {
             let mut who = on_new.clone();
             who.intersect_with(reporters);
@@ -118,11 +95,10 @@ impl Traffic {
         for measured in &mut self.measured {
             for (place, sides) in &mut measured.compared {
                 for (variant, values) in SIDES.into_iter().zip(sides) {
-                    if !values.is_empty()
+                    if values.iter().any(|values| !values.is_empty())
                         && let Some(own) = all.values(&measured.of, endpoint_of(*place), variant)
                     {
                         own.buckets = rows(values);
-                        values.clear();
                     }
                 }
             }
@@ -162,25 +138,30 @@ impl Measured {
     ) {
         let Some(spreads) = self.spreads.get(side) else { return };
         let mut everywhere = Sketch::default();
-        let mut counts: Vec<u64> = Vec::new();
+        let (mut counts, mut picked): (Vec<u64>, Vec<i16>) = Default::default();
         for (at, place) in places.iter().enumerate() {
             let values = place.values(self.kind);
-            let Some(spread) = spreads.get(at).or_else(|| spreads.first()).filter(|_| values.count > 0) else {
+            let Some(spread) = spreads.get(at).or_else(|| spreads.first()).filter(|_| values.count() > 0) else {
                 continue;
             };
             counts.clear();
             counts.resize(spread.length, 0);
-            for index in 0..values.count {
-                let bucket = spread.pick(chance);
+            pick(spread, values.others, chance, |bucket| {
                 if let Some(own) = counts.get_mut(bucket) {
                     *own += 1;
                 }
-                if let Some(Some(slice)) = values.slices.get(index) {
-                    let value = pack(*slice, spread.first.saturating_add_unsigned(u16::try_from(bucket).unwrap_or(0)));
-                    for (_, sides) in self.compared.iter_mut().filter(|(own, _)| *own == 0 || *own == at) {
-                        if let Some(values) = sides.get_mut(side) {
-                            values.push(value);
-                        }
+            });
+            for (slice, count) in values.slices.iter().enumerate().filter(|(_, count)| **count > 0) {
+                picked.clear();
+                pick(spread, *count, chance, |bucket| {
+                    if let Some(own) = counts.get_mut(bucket) {
+                        *own += 1;
+                    }
+                    picked.push(spread.first.saturating_add_unsigned(u16::try_from(bucket).unwrap_or(0)));
+                });
+                for (_, sides) in self.compared.iter_mut().filter(|(own, _)| *own == 0 || *own == at) {
+                    if let Some(own) = sides.get_mut(side).and_then(|slices| slices.get_mut(slice)) {
+                        own.extend_from_slice(&picked);
                     }
                 }
             }
@@ -200,47 +181,39 @@ impl Measured {
     }
 }
 
+/// Picks so many values; one number is enough for two.
+fn pick(spread: &Spread, count: u32, chance: &mut Chance, mut take: impl FnMut(usize)) {
+    for _ in 0..count / 2 {
+        let number = chance.next_u64();
+        take(spread.pick((number >> 32) as u32));
+        take(spread.pick(number as u32));
+    }
+    if count % 2 == 1 {
+        take(spread.pick(chance.next_u32()));
+    }
+}
+
 /// These subjects, as a window has them. The population is in the order of samples.
-fn sample(subjects: &FixedBitSet, population: &Population, seats: &[Assigned]) -> Sample {
+fn sample(subjects: &FixedBitSet, population: &Population, seats: &Seats) -> Sample {
     let seen = |index: usize| {
-        let (subject, seat) = population.subjects.get(index).zip(seats.get(index))?;
+        let (subject, seat) = population.subjects.get(index).zip(seats.all.get(index))?;
         let variant = if seat.is_new { Variant::New } else { Variant::Legacy };
-        Some(Seen::new(subject.sampled, variant, seat.is_compared))
+        Some(Seen::new(subject.sampled, variant, seat.slice.is_some()))
     };
     Sample::of(subjects.ones().filter_map(seen))
 }
 
-/// How often each value is there, by slice and bucket, ascending.
-fn rows(values: &mut [u32]) -> Vec<(u8, i16, u32)> {
-    let buckets = values.iter().map(|value| unpack(*value).1);
-    let (low, high) = buckets.fold((i16::MAX, i16::MIN), |(low, high), bucket| (low.min(bucket), high.max(bucket)));
-    let width = usize::from(high.abs_diff(low)) + 1;
-    let mut rows = Vec::new();
-    if values.len() * SPARSE < width * usize::from(SLICES) {
+/// How often each bucket is there, by slice and bucket, ascending; the slices are empty then.
+fn rows(slices: &mut [Vec<i16>]) -> Vec<(u8, i16, u32)> {
+    let mut rows = Vec::with_capacity(slices.iter().map(Vec::len).sum());
+    for (slice, values) in (0..).zip(slices) {
         values.sort_unstable();
-        runs(values.iter().map(|value| unpack(*value)), |(slice, bucket), count| rows.push((slice, bucket, count)));
-        return rows;
-    }
-    // Where there are many it is faster to count than to sort.
-    let mut counts = vec![0_u32; width * usize::from(SLICES)];
-    for (slice, bucket) in values.iter().map(|value| unpack(*value)) {
-        if let Some(own) = counts.get_mut(usize::from(slice) * width + usize::from(bucket.abs_diff(low))) {
-            *own += 1;
-        }
-    }
-    for (slice, counts) in (0..SLICES).zip(counts.chunks(width)) {
-        rows.extend((low..).zip(counts).filter(|(_, own)| **own > 0).map(|(bucket, own)| (slice, bucket, *own)));
+        rows.extend(
+            values
+                .chunk_by(|one, other| one == other)
+                .filter_map(|same| Some((slice, *same.first()?, u32::try_from(same.len()).unwrap_or(u32::MAX)))),
+        );
+        values.clear();
     }
     rows
-}
-
-/// A value as one number that sorts by its slice, then by its bucket.
-fn pack(slice: u8, bucket: i16) -> u32 {
-    u32::from(slice) << 16 | (i32::from(bucket) - i32::from(i16::MIN)).unsigned_abs()
-}
-
-/// The slice and the bucket of a value.
-fn unpack(value: u32) -> (u8, i16) {
-    let bucket = (value & 0xffff).cast_signed() + i32::from(i16::MIN);
-    (u8::try_from(value >> 16).unwrap_or_default(), i16::try_from(bucket).unwrap_or_default())
 }

@@ -5,7 +5,7 @@ use crate::node::{Node, Value};
 use crate::plan::fields::Reader;
 use crate::plan::words::WordError;
 use crate::plan::{
-    Backend, Failures, Identity, OriginPolicy, PathRule, Place, Rescue, Robots, TIMEOUT_DEFAULT, Table, Token,
+    Backend, Breaker, Failures, Identity, OriginPolicy, PathRule, Place, Rescue, Robots, TIMEOUT_DEFAULT, Table, Token,
     Upstreams,
 };
 use crate::route::PathPattern;
@@ -17,9 +17,10 @@ pub(super) fn upstreams(r: &mut Reader, node: &Node) -> Option<Upstreams> {
     let legacy = f.required(r, "legacy", backend);
     let new = f.required(r, "new", backend);
     let rescue = f.optional(r, "rescue", rescue).unwrap_or_default();
+    let breaker = f.optional(r, "breaker", breaker).unwrap_or_default();
     let timeout = f.optional(r, "timeout", Reader::parsed).unwrap_or(TIMEOUT_DEFAULT);
     f.end(r);
-    Some(Upstreams { legacy: legacy?, new: new?, rescue, timeout })
+    Some(Upstreams { legacy: legacy?, new: new?, rescue, breaker, timeout })
 }
 
 /// An address, a service binding, or a table with either as its `url`.
@@ -31,8 +32,9 @@ fn backend(r: &mut Reader, node: &Node) -> Option<Backend> {
     let place = f.required(r, "url", Reader::parsed);
     let origin = f.optional(r, "origin", Reader::parsed).unwrap_or(OriginPolicy::Public);
     let timeout = f.optional(r, "timeout", Reader::parsed);
+    let version = f.optional(r, "version", Reader::parsed);
     f.end(r);
-    Some(Backend { place: place?, origin, timeout })
+    Some(Backend { place: place?, origin, timeout, version })
 }
 
 fn rescue(r: &mut Reader, node: &Node) -> Option<Rescue> {
@@ -52,6 +54,22 @@ fn rescue(r: &mut Reader, node: &Node) -> Option<Rescue> {
     }
 }
 
+fn breaker(r: &mut Reader, node: &Node) -> Option<Breaker> {
+    match &node.value {
+        Value::Bool(true) => Some(Breaker::On),
+        Value::Bool(false) => Some(Breaker::Off),
+        Value::Text(text) if text == "reads" => Some(Breaker::Reads),
+        other => {
+            r.error(
+                node.span.clone(),
+                format_args!("{other} says not which requests legacy answers while new fails"),
+                Some("`true`, `false` or `\"reads\"`".into()),
+            );
+            None
+        }
+    }
+}
+
 pub(super) fn failures(r: &mut Reader, node: &Node) -> Option<Failures> {
     r.parsed_one_or_more(node).map(Failures)
 }
@@ -63,6 +81,7 @@ pub(super) fn path_rule(r: &mut Reader, node: &Node) -> Option<PathRule> {
         paths: paths.unwrap_or_default(),
         timeout: f.optional(r, "timeout", Reader::parsed),
         rescue: f.optional(r, "rescue", Reader::boolean),
+        breaker: f.optional(r, "breaker", breaker),
         measure: f.optional(r, "measure", Reader::boolean),
         side: f.optional(r, "side", |r, node| r.parsed_by(node, side)),
         failure: f.optional(r, "failure", failures),

@@ -8,8 +8,8 @@ use super::{Rules, Step};
 use crate::Name;
 use crate::fault::{listed, nearest};
 use crate::plan::Plan;
-use crate::plan::messages::Role;
-use crate::plan::words::Moment;
+use crate::plan::messages::{Notice, Role};
+use crate::plan::words::{Audience, CachePolicy, Moment};
 use crate::weekly::Closed;
 
 /// Who is meant to get what a name stands for.
@@ -60,6 +60,7 @@ pub fn check(rules: &mut Rules<'_>, known: &Known<'_>) {
         if let Some(by) = &notice.by {
             addressee(rules, addresses, &at("by"), by, Use::Reached);
         }
+        in_app(rules, known, index, notice);
         if notice.every.is_some_and(|every| every.as_ms() == 0) {
             rules.unwise(&at("every"), "it would be sent all the time".into(), "such as `1w`".to_owned());
         }
@@ -70,6 +71,32 @@ pub fn check(rules: &mut Rules<'_>, known: &Known<'_>) {
                 "it is repeated while that lasts".to_owned(),
             );
         }
+    }
+}
+
+/// Checks a message that the site's pages show.
+fn in_app(rules: &mut Rules<'_>, known: &Known<'_>, index: usize, notice: &Notice) {
+    let Some(in_app) = &notice.in_app else { return };
+    let at = |key: &'static str| [Key("notice"), Index(index), Key("in_app"), Key(key)];
+    let whole = [Key("notice"), Index(index), Key("in_app")];
+    for (n, name) in in_app.groups.iter().enumerate() {
+        let steps = [Key("notice"), Index(index), Key("in_app"), Key("group"), Index(n)];
+        rules.refers(&steps, "group", name, &rules.plan.groups, &known.groups);
+    }
+    if notice.audience != Some(Audience::Users) {
+        let help = "add `audience = \"users\"`, or leave `in_app` out".to_owned();
+        rules.unwise(&whole, "users see it, and it is not for them".into(), help);
+    }
+    if notice.by.is_some() {
+        let help = "leave out `by`, or `in_app`".to_owned();
+        rules.unwise(&whole, "a text that a person sends cannot be shown by itself".into(), help);
+    }
+    if in_app.lasts.is_some_and(|lasts| lasts.as_ms() == 0) {
+        rules.unwise(&at("for"), "it would never be shown".into(), "such as `7d`".to_owned());
+    }
+    if rules.plan.cache == CachePolicy::Upstream {
+        let help = "without `cache = \"upstream\"` they have one".to_owned();
+        rules.warn(&whole, "pages that shared caches keep have no token, and so show no messages".into(), help);
     }
 }
 

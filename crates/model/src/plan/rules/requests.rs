@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::Rules;
 use super::Step::{Index, Key};
-use crate::plan::{Backend, FailureKind, Failures, PathRule, Plan};
+use crate::plan::{Backend, Breaker, FailureKind, Failures, PathRule, Plan, Rescue};
 use crate::route::{HostPattern, PathPattern, Route};
 
 /// Checks a plan.
@@ -37,6 +37,21 @@ pub(super) fn check(rules: &mut Rules<'_>) {
         earlier.extend(&rule.paths);
     }
     posts_of_other_sites(rules);
+    choice(rules);
+}
+
+fn choice(rules: &mut Rules<'_>) {
+    let Plan { choice, choice_for, .. } = rules.plan;
+    if choice_for.as_ms() == 0 {
+        rules.error(&[Key("choice_for")], "a choice would end at once".into(), None);
+    }
+    if choice.is_none() && rules.root.given("choice_for").is_some() {
+        rules.unwise(
+            &[Key("choice_for")],
+            "nothing can be chosen".into(),
+            "`choice = \"out\"` lets people go back to legacy".to_owned(),
+        );
+    }
 }
 
 fn upstreams(rules: &mut Rules<'_>) {
@@ -49,12 +64,23 @@ fn upstreams(rules: &mut Rules<'_>) {
     if upstreams.timeout.as_ms() == 0 {
         rules.error(&[Key("upstreams"), Key("timeout")], "the timeout is zero".into(), None);
     }
+    let says_breaker = rules.root.given("upstreams").is_some_and(|node| node.given("breaker").is_some());
+    if upstreams.rescue == Rescue::Off && says_breaker && upstreams.breaker != Breaker::Off {
+        rules.unwise(
+            &[Key("upstreams"), Key("breaker")],
+            "without `rescue` legacy answers for new at no time, so there is nothing for a breaker to do".into(),
+            "leave `breaker` out, or `rescue = true`".to_owned(),
+        );
+    }
     for (side, backend) in [("legacy", &upstreams.legacy), ("new", &upstreams.new)] {
         self::backend(rules, &[Key("upstreams"), Key(side)], backend);
     }
 }
 
 fn backend(rules: &mut Rules<'_>, steps: &[super::Step<'_>], backend: &Backend) {
+    if backend.version.is_some() && !matches!(steps.last(), Some(Key("new"))) {
+        rules.unwise(steps, "only new's version is looked at".into(), "leave `version` out here".to_owned());
+    }
     if backend.timeout.is_some_and(|timeout| timeout.as_ms() == 0) {
         rules.error(steps, "the timeout is zero".into(), None);
     }
@@ -118,7 +144,7 @@ fn path(rules: &mut Rules<'_>, index: usize, rule: &PathRule, taken: &TakenPaths
         rules.warn(
             &[Key("path"), Index(index)],
             "the rule changes nothing".into(),
-            "one of timeout, rescue, measure, side, failure, upstream".to_owned(),
+            "one of timeout, rescue, breaker, measure, side, failure, upstream".to_owned(),
         );
     }
     if rule.timeout.is_some_and(|timeout| timeout.as_ms() == 0) {

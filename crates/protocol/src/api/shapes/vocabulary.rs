@@ -60,13 +60,15 @@ vocabulary! {
     /// `checklist`: items are open. `early`: before the plan's `start`. `guardrail`: one has acted, and the rollout
     /// was not resumed since. `gates`: gates of the stage fail. `other-key`: `confirm` names another rollout. `nothing-open`: nothing is left to
     /// approve. `frozen`: in a `freeze`. `enter`: outside the next stage's `enter`. `last-stage`: there is no next
-    /// one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `would-rise`: a
+    /// one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `same-person`: the item needs several
+    /// people. `other-role`: it is for another role. `would-rise`: a
     /// rollback goes down. `running-plan`: the plan of a started rollout cannot change in this way. `unread-plan`:
     /// what is stored of the rollout cannot be read; kill, pause and a rollback to 0 % work, and applying its plan
     /// again mends it.
     RefusalCode is [
         "phase", "killed", "not-killed", "kill-key", "checklist", "early", "frozen", "enter", "guardrail", "gates",
         "other-key", "nothing-open", "last-stage", "unknown-stage", "unknown-item", "approved-already",
+        "same-person", "other-role",
         "would-rise", "running-plan", "unread-plan",
     ];
     /// Whether a message was sent; `dead`: it was given up.
@@ -75,7 +77,7 @@ vocabulary! {
     TestOutcome is ["sent", "nothing", "failed", "refused"];
     /// What keeps the schedule from going on.
     BlockedBy is [
-        "hold", "gates", "sample_ratio", "checklist", "freeze", "enter", "manual", "after", "start", "killed",
+        "hold", "gates", "sample_ratio", "checklist", "hook", "freeze", "enter", "manual", "after", "start", "killed",
         "paused", "rolled_back", "completed", "draft", "last_stage",
     ];
     /// What ends when a rollout completes.
@@ -91,7 +93,7 @@ vocabulary! {
     /// Before the start, before the current stage is left, or before the resume after a rollback.
     ChecklistOf is ["start", "stage", "rollback"];
     /// What a message is.
-    MessageKind is ["alert", "escalation", "checkin", "notice"];
+    MessageKind is ["alert", "escalation", "checkin", "notice", "verification"];
     /// What a comparison serves.
     EvidenceOf is ["guardrail", "gate", "sample_ratio"];
     /// Where a signal comes from.
@@ -102,7 +104,7 @@ vocabulary! {
     /// `required`: on legacy in a rollout that this one requires. `ineligible`: not in the plan's eligible group.
     /// `holdout`: in the share that stays on legacy at every percentage.
     AssignmentReason is [
-        "killed", "inactive", "excluded", "required", "completed", "group", "ineligible", "holdout", "bucketed",
+        "killed", "inactive", "excluded", "required", "completed", "chosen", "visit", "group", "ineligible", "holdout", "bucketed",
         "unidentified",
     ];
     /// What a token allows: `viewer` to read, `operator` to read and to change, `reporter` to report its signals.

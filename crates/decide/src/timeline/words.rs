@@ -1,0 +1,86 @@
+//! What a timeline says.
+
+use super::{Forecast, Premise};
+use crate::explain;
+use tidegate_model::number::counted;
+use tidegate_model::plan::{Item, Plan, Stage};
+use tidegate_model::zone::Zone;
+
+/// A role with its person, else the name as it stands.
+pub(super) fn person(plan: &Plan, name: &str) -> String {
+    match plan.roles.get(name).and_then(|role| role.person.as_deref()) {
+        Some(person) => format!("{name} ({person})"),
+        None => name.to_owned(),
+    }
+}
+
+/// What a stage asks of people and figures.
+pub(super) fn stage(stage: &Stage) -> Option<String> {
+    let mut parts = Vec::new();
+    if let Some(hold) = stage.hold {
+        parts.push(format!("lasts at least {}", explain::spelled(&hold.to_string())));
+    }
+    if !stage.groups.is_empty() {
+        let names: Vec<&str> = stage.groups.iter().map(tidegate_model::Name::as_str).collect();
+        parts.push(format!("with the groups {}", names.join(", ")));
+    }
+    if !stage.gates.is_empty() {
+        parts.push(counted(stage.gates.len(), "gate"));
+    }
+    if !stage.checklist.is_empty() {
+        parts.push(format!("{} to tick", counted(stage.checklist.len(), "item")));
+    }
+    (!parts.is_empty()).then(|| explain::sentence(&parts.join("; ")))
+}
+
+/// What follows a stage's bake time.
+pub(super) fn after_hold(plan: &Plan, index: usize) -> String {
+    let next = match plan.stages.get(index + 1) {
+        Some(next) => format!("{} ({} %) follows", next.name, next.percentage),
+        None => "the rollout ends".to_owned(),
+    };
+    let open = plan.stages.get(index).map_or(0, |stage| stage.checklist.len());
+    let items = if open == 0 { String::new() } else { format!(" and {} ticked", counted(open, "item")) };
+    explain::sentence(&format!("once all gates pass{items}, {next}"))
+}
+
+/// What an item is for.
+pub(super) fn item(item: &Item, what: &str) -> String {
+    let mut parts = vec![what.to_owned()];
+    if item.approvals > 1 {
+        parts.push(format!("by {} different people", item.approvals));
+    }
+    if let Some(role) = &item.role {
+        parts.push(format!("by the role {role}"));
+    }
+    parts.extend(item.note.clone());
+    parts.extend(item.link.as_ref().map(ToString::to_string));
+    explain::sentence(&parts.join("; "))
+}
+
+/// When it will be done, in a sentence.
+pub fn outlook(plan: &Plan, forecast: &Forecast, zone: &Zone) -> String {
+    if forecast.stays.is_empty() {
+        return match forecast.end {
+            Some(_) => "It is done.".to_owned(),
+            None => "Nobody can tell when it will be done: the calendar leaves no time for its first stage.".to_owned(),
+        };
+    }
+    let Some(end) = forecast.end else {
+        let stuck = forecast.stays.last().and_then(|stay| plan.stages.get(stay.stage + 1));
+        let stage = stuck.map(|stage| format!(" the stage {}", stage.name)).unwrap_or_default();
+        return format!("Nobody can tell when it will be done: the calendar leaves no time for{stage}.");
+    };
+    let premise = match forecast.premise {
+        Some(Premise::Start) => "if it is started now, ",
+        Some(Premise::Resume) => "if it is resumed now, ",
+        Some(Premise::Revive) => "if it is revived now, ",
+        Some(Premise::Manual) => "if each step is taken as soon as it can be, ",
+        None => "",
+    };
+    let zone_name = zone.name();
+    explain::sentence(&format!(
+        "{premise}it is done on {} ({zone_name}) at the earliest: every gate passes, and every item is ticked in time",
+        end.shown_by(zone)
+    ))
+}

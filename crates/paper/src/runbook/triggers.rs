@@ -1,0 +1,173 @@
+//! What happens by itself, what people have to decide, and the way to a decision.
+
+use super::Writing;
+use super::stages::stages_of;
+use crate::document::{Block, Table, Text, Tone};
+use tidegate_decide::explain::{self, sentence, spelled};
+use tidegate_model::Name;
+use tidegate_model::plan::Guardrail;
+use tidegate_model::plan::stage::Escalation;
+use tidegate_model::plan::words::Action;
+
+impl Writing<'_> {
+    /// Every trigger, and what it does by itself. The severest first.
+    pub(super) fn triggers(&self) -> Vec<Block> {
+        let plan = self.plan;
+        let mut all: Vec<(&Guardrail, bool)> =
+            plan.guardrails_in_force().enumerate().map(|(n, own)| (own, n >= plan.guardrails.len())).collect();
+        if all.is_empty() {
+            return Vec::new();
+        }
+        all.sort_by_key(|(own, _)| weight(own.then));
+        let mut table = Table::new(&["If", "In", "Tidegate", "Who is told"]);
+        for (own, built_in) in all {
+            let after =
+                own.after.map(|after| format!(", from {} after a stage's entry on", spelled(&after.to_string())));
+            let when = Text::from(format!("{}{} ", explain::condition(&own.when, plan), after.unwrap_or_default()))
+                .code(own.when.to_string());
+            let stages = if own.stages.is_empty() {
+                "every stage".to_owned()
+            } else {
+                stages_of(&own.stages).trim_start_matches(" in ").to_owned()
+            };
+            let tone = if own.then == Action::Alert { Tone::Plain } else { Tone::Bad };
+            let built_in = if built_in { " (of every rollout)" } else { "" };
+            let then = Text::default().toned(tone, does(own.then)).plain(built_in);
+            let mut told = vec![self.channels(&own.notify)];
+            told.extend(own.escalate.iter().map(|escalation| self.escalation(escalation)));
+            let mut text = Text::from(told.join("; "));
+            if let Some(own_text) = &own.text {
+                text = text.plain(". ").strong(sentence(own_text));
+            }
+            for (name, url) in &own.links.0 {
+                text = text.plain(" ").link(explain::readable(name.as_str()), url.to_string());
+            }
+            table.rows.push(vec![when, Text::from(stages), then, text]);
+        }
+        vec![
+            Block::Paragraph(Text::from(
+                "Tidegate looks every ten seconds, and sooner when figures come in. When several come true at once, the severest acts, and every alert is sent.",
+            )),
+            Block::Table(table),
+        ]
+    }
+
+    fn escalation(&self, own: &Escalation) -> String {
+        let text = own.text.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
+        format!("after {}, if it lasts, {}{text}", spelled(&own.after.to_string()), self.who(own.to.as_str()))
+    }
+
+    pub(super) fn channels(&self, names: &[Name]) -> String {
+        if names.is_empty() {
+            return "the team's channels".to_owned();
+        }
+        names.iter().map(|name| self.addressee(name)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The questions in their order, by stages: the way from what is seen to what is done.
+    pub(super) fn tree(&self) -> Vec<Block> {
+        let plan = self.plan;
+        let own: Vec<&Guardrail> = plan.guardrails_in_force().collect();
+        if own.len() < 2 {
+            return Vec::new();
+        }
+        // Those that watch in the same stages belong together, in the order in which they first stand.
+        let mut sets: Vec<Vec<Name>> = Vec::new();
+        for guardrail in &own {
+            if !sets.contains(&guardrail.stages) {
+                sets.push(guardrail.stages.clone());
+            }
+        }
+        let mut blocks = vec![Block::Paragraph(Text::from(
+            "From the first question down. What Tidegate does by itself is done when you read this; what is left is for people.",
+        ))];
+        for set in sets {
+            let title = if set.is_empty() {
+                "In every stage".to_owned()
+            } else {
+                format!("In {}", set.iter().map(Name::as_str).collect::<Vec<_>>().join(", "))
+            };
+            let mut those: Vec<&&Guardrail> = own.iter().filter(|guardrail| guardrail.stages == set).collect();
+            those.sort_by_key(|guardrail| weight(guardrail.then));
+            let count = those.len();
+            let steps = those.into_iter().enumerate().map(|(index, guardrail)| {
+                let then = if guardrail.then == Action::Alert {
+                    match &guardrail.text {
+                        Some(text) => format!("people decide: {}", sentence(text)),
+                        None => "people are told, and decide (below).".to_owned(),
+                    }
+                } else {
+                    let text = guardrail.text.as_deref().map(|text| format!(" {}", sentence(text))).unwrap_or_default();
+                    format!("Tidegate {}.{text}", does(guardrail.then))
+                };
+                let otherwise = if index + 1 == count { " Otherwise: go on, and keep looking." } else { "" };
+                Text::default()
+                    .plain(sentence_of_question(&explain::condition(&guardrail.when, plan)))
+                    .plain(" → ")
+                    .toned(if guardrail.then == Action::Alert { Tone::Plain } else { Tone::Bad }, then)
+                    .plain(otherwise)
+            });
+            blocks.push(self.heading(title));
+            blocks.push(Block::Steps(steps.collect()));
+        }
+        blocks
+    }
+
+    /// Who decides what else, and which commands there are for it.
+    pub(super) fn decisions(&self) -> Vec<Block> {
+        let plan = self.plan;
+        let key = &plan.key;
+        let mut blocks = Vec::new();
+        let mut owners = Table::new(&["In", "Who decides"]);
+        for stage in &plan.stages {
+            if let Some(owner) = &stage.owner {
+                owners.rows.push(vec![Text::from(stage.name.as_str()), Text::from(self.who(owner.as_str()))]);
+            }
+        }
+        if !owners.rows.is_empty() {
+            blocks.push(Block::Table(owners));
+        }
+        let mut table = Table::new(&["Decision", "Command"]);
+        let mut row = |what: &str, command: String| {
+            table.rows.push(vec![Text::from(what), Text::default().code(command)]);
+        };
+        row("Hold it where it is, and look", format!("tidegate pause {key} --reason \"…\""));
+        row("Go on after a pause, or begin the next try after a rollback", format!("tidegate resume {key}"));
+        row("Go on without waiting for bake time and gates", format!("tidegate advance {key} --reason \"…\""));
+        row("Take back users, or all", format!("tidegate rollback {key} --reason \"…\""));
+        row("Tick an item", format!("tidegate approve {key}"));
+        row("See what a command would do, and do nothing", format!("tidegate advance {key} --dry-run"));
+        row("Say why, afterwards", format!("tidegate note {key} \"…\""));
+        blocks.push(Block::Table(table));
+        blocks
+    }
+}
+
+/// The severest first.
+const fn weight(action: Action) -> u8 {
+    match action {
+        Action::Off => 0,
+        Action::Rollback => 1,
+        Action::Previous => 2,
+        Action::Reduce(_) => 3,
+        Action::Pause => 4,
+        Action::Alert => 5,
+    }
+}
+
+/// What it does, in words that need no others.
+fn does(action: Action) -> String {
+    let what = explain::acts(&action.to_string());
+    match action {
+        Action::Off => format!("{what} it: everybody gets legacy"),
+        Action::Rollback => format!("{what} to 0 %"),
+        Action::Previous => what,
+        Action::Reduce(_) => format!("{what} and holds it there"),
+        Action::Pause => format!("{what} it: nobody new is added"),
+        Action::Alert => "tells people, and does nothing else".to_owned(),
+    }
+}
+
+fn sentence_of_question(condition: &str) -> String {
+    format!("Is it so that {condition}?")
+}
