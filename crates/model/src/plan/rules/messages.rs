@@ -292,7 +292,7 @@ mod tests {
             "notice[3].in_app: `old` is not a side of a message in the app (`all`, `new` or `legacy`)",
             "notice[4].in_app.link: `javascript:alert(1)` is not a link of a message in the app",
             "notice[4].in_app.kind: `news` is not a kind of message in the app (`preview`, `launch` or `incident`)",
-            "notice[4].in_app.tone",
+            "notice[4].in_app: `tone` is not a field",
             "notice[5]: `to` is missing",
         ] {
             assert!(faults.iter().any(|fault| fault.starts_with(start)), "{start}\n{faults:#?}");
