@@ -35,7 +35,7 @@ const SHARES: [f64; 3] = [0.01, 0.05, 0.25];
 const RAMP: [f64; 4] = [0.01, 0.05, 0.25, 0.5];
 
 const fn site(kind: Kind, subjects: usize) -> Site {
-    Site { kind, subjects, exposures_per_minute: 6_000.0, rate: 0.01, churn: 0.0, is_proportional: false }
+    Site::of(kind, subjects)
 }
 
 const fn churned(churn: f64) -> Site {

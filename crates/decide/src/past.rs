@@ -280,6 +280,12 @@ impl Pasts {
         self.0.iter().find(|past| past.of == *of && past.endpoint.as_ref() == endpoint)
     }
 
+    /// How much memory it takes, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|past| past.open.bytes() + past.halves.iter().map(BinCounts::bytes).sum::<usize>()).sum()
+    }
+
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

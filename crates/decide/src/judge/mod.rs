@@ -32,6 +32,7 @@ use self::notifications::{Message, Notifications};
 use self::ratio::Ratio;
 use self::sharing::levels;
 use self::term::{Evaluator, Truth};
+use super::binned::BinnedComparison;
 use super::explain;
 use super::firsts::Firsts;
 use super::notify::Memory;
@@ -185,6 +186,11 @@ impl Judge {
         self.held.retain(|(_, _, seen)| *seen == now);
         self.looked_at = Some(now);
         evaluation
+    }
+
+    /// How much memory bins take, in bytes.
+    pub fn bins_bytes(&self) -> usize {
+        self.gatherings.iter().filter_map(|own| own.binned.as_ref()).map(BinnedComparison::bytes).sum()
     }
 
     fn sample_ratio(&mut self, metrics_view: &mut MetricsView<'_>) -> Option<Judgement> {

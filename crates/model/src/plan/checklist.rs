@@ -142,7 +142,6 @@ serialize_as_text!(Due);
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::node::Node;
     use crate::plan::read;
 

@@ -13,7 +13,7 @@ use tidegate_model::record::Record;
 const UNLUCKY: f64 = 1.5;
 
 /// The sentence, while nobody is on new; `None` where nothing is known, or nothing compares failures.
-pub fn known(plan: &Plan, record: &Record, pasts: &Pasts) -> Option<String> {
+pub fn known_before(plan: &Plan, record: &Record, pasts: &Pasts) -> Option<String> {
     let live = &record.live;
     if live.phase == Phase::Completed || live.percentage > Percentage::ZERO {
         return None;
