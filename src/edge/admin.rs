@@ -14,6 +14,7 @@ use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
 use tidegate_protocol::api::{BODY_BYTES_MAX, Reply};
 use tidegate_protocol::beacon::body;
+use tidegate_protocol::choice::{self, Choosing, Chosen};
 use tidegate_protocol::message::RequestText;
 use tidegate_protocol::own_paths::OwnPath;
 use tidegate_protocol::{preview, receive, www};
@@ -82,6 +83,7 @@ pub async fn serve(request: &Request, env: &Env) -> Response {
         OwnPath::Nothing(answer) => Ok(answer),
         OwnPath::Health => Ok(isolate::with(|isolate| isolate.health(clock::now_ms())).answer()),
         OwnPath::Preview => Ok(open_preview(&request)),
+        OwnPath::Choose => Ok(choose(&request).await),
         OwnPath::Reports => take_report(&request).await,
         OwnPath::SessionShown => api::admitted(&request).map(|(person, ends_s)| session::whose(&person, ends_s)),
         OwnPath::SignIn => sign_in(&request).await,
@@ -105,6 +107,34 @@ fn open_preview(request: &AdminRequest<'_>) -> Answer {
     isolate::with(|isolate| {
         preview::open(request.query(), request.address.authority, isolate.settings().previews.as_ref(), now_s)
     })
+}
+
+/// Lets somebody choose a side. What it counts as is told before the answer, which does not depend on it.
+async fn choose(request: &AdminRequest<'_>) -> Answer {
+    let form = if request.method == "POST" { request.body(choice::BODY_BYTES_MAX).await } else { Ok(String::new()) };
+    let fields = [request.query(), &form.unwrap_or_default()].join("&");
+    let header = |name: &str| request.header(name);
+    let (origin, fetch_site, referer) = (header("origin"), header("sec-fetch-site"), header("referer"));
+    let (purpose, cookies) = (header("sec-purpose").or_else(|| header("purpose")), header("cookie"));
+    let choosing = Choosing {
+        method: &request.method,
+        address: request.address,
+        fields: &fields,
+        origin: origin.as_deref(),
+        fetch_site: fetch_site.as_deref(),
+        purpose: purpose.as_deref(),
+        referer: referer.as_deref(),
+        cookies: cookies.as_deref().unwrap_or_default(),
+    };
+    if let Some(key) = choosing.rollout().filter(|key| !isolate::with(|isolate| isolate.knows(key))) {
+        isolate::prepare_rollout(request.env, key.as_str()).await;
+    }
+    let from = request.from();
+    let Chosen { answer, signals } = isolate::act(|isolate| isolate.choose(&choosing, &from, clock::now_ms()));
+    for call in signals {
+        let _ = api::ask(request, &Asking::delivery(call)).await;
+    }
+    answer
 }
 
 /// Takes what a page reports.

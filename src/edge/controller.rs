@@ -22,8 +22,8 @@ use worker::{Delay, Env};
 use super::storage::ObjectStorage;
 use super::{clock, glue, log, messages, relay};
 use tidegate_controller::{
-    Controller, Delivered, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, Outgoing, Publication, PublicationStep,
-    ReadKv, Trial,
+    Controller, Delivered, Effect, Errand, Fetch, Fetched, Input, KvTexts, KvWrite, Outgoing, Publication,
+    PublicationStep, ReadKv, Trial,
 };
 use tidegate_model::Instant;
 use tidegate_model::plan::signal::Address;
@@ -149,6 +149,7 @@ fn handle(object: &Rc<Object>, input: Input) -> Result<Outcome, JsValue> {
             Effect::Answer(answer) => outcome.answer = Some(answer),
             Effect::Reply(reply) => outcome.reply = Some(reply),
             Effect::ReadKv(read) => outcome.read = Some(read),
+            Effect::Errand(errand) => object.in_background(run_errand(Rc::clone(object), errand)),
             Effect::Fetch(fetch) => object.in_background(ask_source(Rc::clone(object), fetch)),
             Effect::Publish(publication) => object.in_background(publish(Rc::clone(object), publication)),
             Effect::Push(places, text) => relay::push(object, &places, &text),
@@ -222,6 +223,16 @@ async fn read_late(object: Rc<Object>, mut read: ReadKv, mut reading: Reading) {
 async fn ask_source(object: Rc<Object>, fetch: Fetch) {
     let answer = answer_of(&object.env, &fetch).await;
     handle_alone(&object, Input::Fetched(Fetched { fetch, answer }));
+}
+
+/// Runs an errand, and hands in what comes of it.
+async fn run_errand(object: Rc<Object>, errand: Errand) {
+    let text = |name: &str| glue::text(&object.env, name).filter(|value| !value.trim().is_empty());
+    let answer = match errand.request(&text, clock::now()) {
+        Ok(request) => messages::ask(&object.env, &request).await,
+        Err(why) => Err(why),
+    };
+    handle_alone(&object, Input::Returned(Box::new(errand), answer));
 }
 
 async fn answer_of(env: &Env, fetch: &Fetch) -> Result<(u16, String), String> {

@@ -210,9 +210,40 @@ export async function isSigned(jwk, algorithm, text, signature) {
  * @param {number} bytesMax
  */
 export async function deliver(method, url, headers, body, ms, bytesMax) {
+  return asked(fetch, method, url, headers, body, ms, bytesMax);
+}
+
+/**
+ * The same, of a service binding where one is named.
+ * @param {Env} env
+ * @param {string | undefined} service
+ * @param {string} method
+ * @param {string} url
+ * @param {string} headers pairs, as JSON
+ * @param {string} body
+ * @param {number} ms
+ * @param {number} bytesMax
+ */
+export async function ask(env, service, method, url, headers, body, ms, bytesMax) {
+  if (service === undefined) return asked(fetch, method, url, headers, body, ms, bytesMax);
+  const bound = /** @type {{ fetch: typeof fetch } | undefined} */ (env[service]);
+  if (typeof bound?.fetch !== 'function') throw new Error(`there is no service binding ${service}`);
+  return asked((to, how) => bound.fetch(to, how), method, url, headers, body, ms, bytesMax);
+}
+
+/**
+ * @param {(url: string, request: RequestInit) => Promise<Response>} by
+ * @param {string} method
+ * @param {string} url
+ * @param {string} headers pairs, as JSON
+ * @param {string} body
+ * @param {number} ms
+ * @param {number} bytesMax
+ */
+async function asked(by, method, url, headers, body, ms, bytesMax) {
   const signal = AbortSignal.timeout(ms);
   const sent = { method, headers: JSON.parse(headers), body: body || undefined, redirect: 'manual', signal };
-  const response = await fetch(url, /** @type {RequestInit} */ (sent)).catch((error) => {
+  const response = await by(url, /** @type {RequestInit} */ (sent)).catch((error) => {
     throw new Error(signal.aborted ? `no answer within ${ms / 1_000} s` : `no answer: ${error.message}`);
   });
   // Whoever has answered has answered, whatever becomes of the body.

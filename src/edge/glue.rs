@@ -70,6 +70,19 @@ extern "C" {
         bytes_max: u32,
     ) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch)]
+    #[allow(clippy::too_many_arguments, reason = "it is a function of JavaScript")]
+    pub async fn ask(
+        env: &JsValue,
+        service: Option<String>,
+        method: &str,
+        url: &str,
+        headers: &str,
+        body: &str,
+        ms: u32,
+        bytes_max: u32,
+    ) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(catch, js_name = sendMail)]
     pub async fn send_mail(env: &JsValue, binding: &str, mail: &str, ms: u32) -> Result<(), JsValue>;
 

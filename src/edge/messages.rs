@@ -11,7 +11,9 @@ use worker::Env;
 use super::{clock, glue};
 use tidegate_controller::{Delivery, Outgoing, Tried};
 use tidegate_model::plan::words::SecretName;
+use tidegate_protocol::errand::{ErrandAnswer, ErrandRequest};
 use tidegate_protocol::notify::{Outcome, Request, outcome, request};
+use tidegate_protocol::receive::pull;
 
 /// A receiver has so long to answer, in milliseconds.
 const ANSWER_MS_MAX: u32 = 10_000;
@@ -64,6 +66,26 @@ async fn post(outgoing: &Outgoing, method: &str, url: &str, headers: &str, body:
     let body = parts.get(2).as_string().unwrap_or_default();
     let delivery = of(outcome(&outgoing.target, status, &headers, &body));
     Tried { delivery, status: Some(status), body: body.chars().take(SHOWN_CHARS_MAX).collect(), took_ms: 0 }
+}
+
+/// Asks another host, or a Worker that is bound to this one.
+///
+/// # Errors
+/// When there is no answer: why.
+pub async fn ask(env: &Env, request: &ErrandRequest) -> Result<ErrandAnswer, String> {
+    let ErrandRequest { service, method, url, headers, body, ms_max, bytes_max } = request;
+    let headers = serde_json::to_string(headers).unwrap_or_default();
+    let began_ms = clock::now_ms();
+    let asked = glue::ask(env, service.clone(), method, url, &headers, body, *ms_max, *bytes_max).await;
+    // What the platform says may have an address in it, which is a secret.
+    let parts = asked.map_err(|error| pull::said(&glue::message(&error), url))?;
+    let parts: Array = parts.dyn_into().map_err(|_| "the answer cannot be read".to_owned())?;
+    Ok(ErrandAnswer {
+        status: parts.get(0).as_f64().map_or(0, |status| status as u16),
+        headers: parts.get(1).as_string().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        body: parts.get(2).as_string().unwrap_or_default(),
+        took_ms: (clock::now_ms() - began_ms).max(0.0) as u64,
+    })
 }
 
 async fn send_mail(env: &Env, outgoing: &Outgoing, binding: &str, mail: &str) -> Tried {

@@ -11,7 +11,10 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod adoption;
+mod backup;
+mod bins;
 mod crashes;
+mod errands;
 mod isolates;
 mod kept;
 mod outbox;
@@ -21,10 +24,12 @@ mod races;
 mod reach;
 mod receivers;
 mod relays;
+mod scale;
 mod schedule;
 mod schema;
 mod sources;
 mod sqlite;
+mod versions;
 mod whole;
 mod world;
 

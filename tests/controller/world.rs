@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 use tidegate::controller::{
-    Controller, Delivered, Effect, Fetch, Fetched, Input, KvTexts, KvWrite, LogLine, Outgoing, Publication,
+    Controller, Delivered, Effect, Errand, Fetch, Fetched, Input, KvTexts, KvWrite, LogLine, Outgoing, Publication,
     PublicationStep, ReadKv, Trial,
 };
 use tidegate::model::Instant;
 use tidegate::model::history::Entry;
 use tidegate::protocol::api::{Call, Reply};
+use tidegate::protocol::errand::{ErrandAnswer, ErrandRequest};
 use tidegate::protocol::flush::{Answer, Flush};
 use tidegate::protocol::relays::Place;
 
@@ -77,6 +78,8 @@ enum Event {
     Tried(Option<u64>, Trial),
     /// A source of signals has answered, or not.
     Fetched(Fetched),
+    /// Something has come of an errand, or not.
+    Returned(Box<Errand>, Result<ErrandAnswer, String>),
 }
 
 pub struct World {
@@ -104,6 +107,12 @@ pub struct World {
     pub source: Option<Result<(u16, String), String>>,
     /// What sources were asked, and when.
     pub asked: Vec<(i64, Fetch)>,
+    /// What errands are answered from now on, by the beginning of their addresses; what is not here hangs.
+    pub hosts: Vec<(&'static str, Result<ErrandAnswer, String>)>,
+    /// What errands have asked, and when.
+    pub errands: Vec<(i64, ErrandRequest)>,
+    /// What the environment holds.
+    pub environment: HashMap<&'static str, &'static str>,
     /// What goes to relays unasked.
     pub pushed: Vec<(Vec<Place>, String)>,
 }
@@ -129,6 +138,9 @@ impl World {
             seen: HashSet::new(),
             source: None,
             asked: Vec::new(),
+            hosts: Vec::new(),
+            errands: Vec::new(),
+            environment: HashMap::new(),
             pushed: Vec::new(),
         }
     }
@@ -242,6 +254,7 @@ impl World {
                     self.schedule(self.now_ms + SOURCE_MS, Event::Fetched(Fetched { fetch, answer }));
                 }
             }
+            Effect::Errand(errand) => self.run_errand(errand),
             Effect::Push(places, text) => {
                 for told in &Answer::parse(&text).unwrap().states {
                     self.assert_stored(&told.key, &told.state);
@@ -253,6 +266,20 @@ impl World {
                 self.schedule(self.now_ms + 50, Event::Tried(owner, trial));
             }
         }
+    }
+
+    fn run_errand(&mut self, errand: Errand) {
+        let text = |name: &str| self.environment.get(name).map(|value| (*value).to_owned());
+        let answer = match errand.request(&text, self.now()) {
+            Ok(request) => {
+                self.errands.push((self.now_ms, request.clone()));
+                let found = self.hosts.iter().find(|(host, _)| request.url.starts_with(host));
+                let Some((_, answer)) = found else { return };
+                answer.clone()
+            }
+            Err(why) => Err(why),
+        };
+        self.schedule(self.now_ms + SOURCE_MS, Event::Returned(Box::new(errand), answer));
     }
 
     /// A message goes out: it reaches its receiver, and what that says comes back.
@@ -369,6 +396,7 @@ impl World {
                 self.input(owner, Input::Tried(trial, tried));
             }
             Event::Fetched(fetched) => self.input(None, Input::Fetched(fetched)),
+            Event::Returned(errand, answer) => self.input(None, Input::Returned(errand, answer)),
         }
         true
     }

@@ -1517,6 +1517,62 @@ describe('messages out', () => {
   });
 });
 
+describe('papers', () => {
+  test('are pages that run nothing, Markdown, and calendars', async () => {
+    await afresh();
+    const hostile = '<img src=x onerror=alert(1)>';
+    await started('told', { description: hostile });
+    for (const paper of ['runbook', 'report', 'timeline']) {
+      const page = await vic.get(`rollouts/told/${paper}?format=html`);
+      assert.equal(page.get('content-type'), 'text/html; charset=utf-8');
+      assert.match(page.get('content-security-policy'), /^default-src 'none'; .*sandbox/);
+      assert.ok(page.text.includes('&lt;img') && !/<img|<script/.test(page.text));
+      const text = await vic.get(`rollouts/told/${paper}?format=markdown`);
+      assert.match(`${text.get('content-type')} ${text.text}`, /^text\/markdown; charset=utf-8 # /);
+      problem(await vic.get(`rollouts/told/${paper}?format=pdf`), 400, 'malformed');
+      problem(await vic.get(`rollouts/tolt/${paper}`), 404, 'unknown-rollout');
+    }
+    assert.match((await vic.get('timeline?format=ics')).text, /^BEGIN:VCALENDAR\r\n/);
+  });
+
+  test('have a calendar whose address is signed, and which needs nothing else', async () => {
+    const { feed } = granted(await vic.get('rollouts/told/timeline'));
+    const { pathname, search } = new URL(feed);
+    const calendar = await api.fetch(pathname + search);
+    assert.deepEqual([calendar.status, calendar.get('content-type')], [200, 'text/calendar; charset=utf-8']);
+    assert.match(calendar.text, /\r\nUID:told-stage-/);
+    for (const other of [pathname, pathname.replace('told', 'all') + search, `${pathname}${search}x`])
+      assert.equal((await api.fetch(other)).status, 404, other);
+    const all = new URL(granted(await vic.get('timeline')).feed);
+    assert.equal((await api.fetch(all.pathname + all.search)).status, 200);
+  });
+
+  test('say when nothing advances, which an operator sets', async () => {
+    const put = (who, freeze) => who.ask('PUT', 'freeze', { freeze, reason: 'holidays' });
+    problem(await put(vic, []), 403, 'forbidden');
+    problem(await put(ana, ['tomorrow']), 400, 'malformed');
+    const { by } = granted(await put(ana, ['Mon-Sun Europe/Berlin']));
+    assert.equal(by, 'ana');
+    refused(await ana.command('told', 'advance'), 'frozen');
+    assert.deepEqual(granted(await vic.get('freeze')).freeze, ['Mon-Sun Europe/Berlin']);
+    granted(await put(ana, []));
+  });
+
+  test('have items that ask for a role, and for two people', async () => {
+    const checklist = ['Free', { text: 'Signed off', role: 'lead' }, { text: 'Go', approvals: 2 }];
+    await apply(rollout('asked', { roles: { lead: 'ben' }, checklist }));
+    const approve = (who, item) => who.command('asked', 'approve', { item });
+    refused(await approve(ana, 'Signed off'), 'other-role');
+    granted(await approve(ben, 'Signed off'));
+    granted(await approve(ana, 'Go'));
+    refused(await approve(ana, 'Go'), 'same-person');
+    refused(await ana.command('asked', 'start'), 'checklist');
+    granted(await approve(ben, 'Go'));
+    granted(await approve(ben, 'Free'));
+    granted(await ana.command('asked', 'start'));
+  });
+});
+
 // Last, since it tells what the tests above have left out.
 test('every operation of the document has been answered, and every problem was had', () => {
   // session.test.mjs has the session's, and receivers.test.mjs the deliveries.

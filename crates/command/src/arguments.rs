@@ -4,19 +4,25 @@
 
 use clap::{Parser, Subcommand};
 
+use super::archive::ArchiveArguments;
+use super::backup::{BackupArguments, RestoreArguments};
+use super::doctor::DoctorArguments;
 use super::freeze::FreezeArguments;
 use super::notify::NotifyArguments;
 use super::operator::{
-    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, ExplainArguments, HistoryArguments,
-    KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments, SignalArguments,
-    StatusArguments,
+    ApplyArguments, ApproveArguments, ChangeArguments, CompleteArguments, DeployedArguments, ExplainArguments,
+    HistoryArguments, KillArguments, NoteArguments, PreviewArguments, ResumeArguments, RollbackArguments, SetArguments,
+    SignalArguments, StatusArguments, StatusOnceArguments,
 };
 use super::outbox::OutboxArguments;
 use super::paper::{ReportArguments, RunbookArguments, TimelineArguments};
 use super::plans::{AssignArguments, CheckArguments, CompileArguments, GroupArguments};
+use super::served::VerifyArguments;
 use super::shell::{CompletionsArguments, ManArguments};
 use super::simulate::{self, SimulateArguments};
+use super::stale::StaleArguments;
 use super::token::TokenArguments;
+use super::wait::WaitArguments;
 
 #[derive(Parser)]
 #[command(name = "tidegate", version, about = "Release a new frontend step by step", max_term_width = 100)]
@@ -27,7 +33,8 @@ The commands from `apply` to `explain` talk to a deployment:
   SSL_CERT_FILE    trust these certificates (PEM) instead of the public ones
   NO_COLOR         no colours
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage.")]
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage; of `wait`, `verify` and
+`status --check` also 3 rolled back or killed, 4 waits for a person, 5 timed out.")]
 pub struct Arguments {
     /// Print JSON for programs instead of text for people
     #[arg(long, global = true)]
@@ -83,7 +90,9 @@ events of each side.
            each window then needs \"minute\", counted from the attempt's start
 
 The answer holds the natural logarithm of the evidence that new is worse, and of
-the evidence that it is not, and the verdict: fail, pass or inconclusive. A line
+the evidence that it is not, and the verdict: fail, pass or inconclusive; between
+what new's rate over legacy's lies (`ratio`, valid at any time, null for no
+bound), and how many minutes more it would take to show twice the bound. A line
 that cannot be read is reported and skipped, and the exit code is 1. Events are
 assumed to be independent of each other.
 
@@ -97,16 +106,109 @@ Examples:
     )]
     Apply(ApplyArguments),
     /// Show the state of all rollouts, or one in full
-    #[command(visible_aliases = ["list", "ls"], after_help = "Examples:\n  tidegate status\n  tidegate status checkout\n  tidegate status checkout --json")]
-    Status(StatusArguments),
-    /// Show the same live, until Ctrl-C; into a pipe, one line per change
+    #[command(visible_aliases = ["list", "ls"], after_help = "Examples:\n  tidegate status\n  tidegate status checkout\n  tidegate status checkout --json\n  tidegate status --check || echo \"somebody has to look\"")]
+    Status(StatusOnceArguments),
+    /// Show the same live, until it ends or Ctrl-C; into a pipe, one line per change
     #[command(
         after_help = "Examples:\n  tidegate watch\n  tidegate watch checkout\n  tidegate watch --json >> changes.jsonl"
     )]
     Watch(StatusArguments),
+    /// Wait until a rollout has come so far; the exit code says how it ended
+    #[command(after_help = "\
+It reads, and changes nothing. What passes by itself is waited out: bake times,
+gates, a deployment that does not answer for a while.
+
+Exit codes:
+  0  it is where --until says, or further
+  1  the API refused
+  3  it is rolled back, or killed
+  4  only a person can go on: a checklist, a pause, a start or a step by hand
+     (--patient waits for them too)
+  5  the time is over
+
+Examples:
+  tidegate wait checkout --until canary --timeout 2h
+  tidegate wait checkout --until completed --timeout 14d --patient
+  tidegate wait checkout --json | jq -r .outcome")]
+    Wait(WaitArguments),
+    /// Verify from outside that visitors get what the rollout's state says
+    #[command(after_help = "\
+It asks the public host as browsers do, each request a new visitor, until all of
+them get the side that they should, every isolate is on the rollout's revision,
+and what is served is not from a cache. Legacy alone is expected where a rollout
+is killed, at 0 % or a draft; new alone where it is completed; else either side,
+by a decision of this rollout.
+
+Exit codes:
+  0  what is served is as expected
+  1  the API or the public host cannot be asked
+  3  --expect new or split, and it is rolled back or killed
+  4  --expect new or split, and it is a draft or at 0 %: a person has to go on
+  5  within --timeout it was not so
+
+Examples:
+  tidegate kill checkout --yes && tidegate verify checkout
+  tidegate verify checkout --expect legacy --timeout 1m
+  tidegate verify checkout --at https://shop.example.com/checkout/ --requests 50")]
+    Verify(VerifyArguments),
+    /// Look at the live sites and the deployment for what will hurt in a rollout
+    #[command(after_help = "\
+It asks the public host, both upstreams under their own names and the API, a few
+requests each, and changes nothing. Each finding says what is so, why it hurts in
+a rollout, and how to mend it. Without PLAN it takes the plans in force.
+
+Exit codes: 0 nothing found, 1 findings (or it could not look), 2 wrong usage.
+
+Examples:
+  tidegate doctor
+  tidegate doctor plans/checkout.toml
+  tidegate doctor plans/checkout.toml --sites-only --public https://staging.example.com
+  tidegate doctor --json | jq -r '.findings[].code'")]
+    Doctor(DoctorArguments),
+    /// Report rollouts and flags that nobody needs any more: who left them, since when, and where the code asks
+    #[command(after_help = "\
+Ended, rolled back, killed, paused or never started, and so for the time of
+--after. Of a flag, --code shows the lines that name it, by `git grep`.
+
+Examples:
+  tidegate stale
+  tidegate stale --after 30d --code ~/src/shop
+  tidegate stale --json | jq -r '.stale[].rollout'")]
+    Stale(StaleArguments),
+    /// Archive a rollout that is over: its history and plan into a file, its figures out of the deployment
+    #[command(after_help = "\
+The file has one JSON document a line: plan, state, the whole history (verified
+before it is written), messages and measured hours. Then the rollout is removed
+from the deployment, which keeps the history and frees the rest. One that sends
+users to new is only removed with --routed.
+
+Examples:
+  tidegate archive checkout
+  tidegate archive checkout --out archive/checkout.ndjson --yes
+  tidegate archive checkout --keep")]
+    Archive(ArchiveArguments),
+    /// Back up all that the controller has stored, into one file
+    #[command(after_help = "\
+Plans, states, histories, figures and messages of all rollouts, at one moment.
+Secrets are not in it. The ids that plans name are: keep it as you keep plans.
+
+Examples:
+  tidegate backup tidegate-2026-12-02.json
+  tidegate backup - | age -r KEY > backup.age")]
+    Backup(BackupArguments),
+    /// Restore a backup into a deployment that has nothing
+    #[command(after_help = "\
+It goes on exactly where the backup was made: stages, bake times, evidence,
+checklists. Refused where there is, or was, any rollout. Groups in KV are no part
+of it: write them again.
+
+Examples:
+  tidegate restore tidegate-2026-12-02.json --url https://ops2.example.com
+  tidegate restore tidegate-2026-12-02.json --yes")]
+    Restore(RestoreArguments),
     /// Show the history of a rollout, newest first
     #[command(
-        after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify"
+        after_help = "Examples:\n  tidegate history checkout\n  tidegate history checkout --limit 200\n  tidegate history checkout --verify\n  tidegate history checkout --export > checkout.ndjson"
     )]
     History(HistoryArguments),
     /// Show or set when no rollout of the deployment advances; rolling back always works
@@ -182,6 +284,11 @@ Examples:
     /// Add a note to a rollout's history, such as the reason for a kill
     #[command(after_help = "Example:\n  tidegate note checkout \"killed because payments failed; ticket 4711\"")]
     Note(NoteArguments),
+    /// Tell which version of new was deployed, from CI: the stage's bake time, figures and evidence begin anew
+    #[command(
+        after_help = "A plan with `redeploy = \"continue\"` lets them go on. Where new's answers name their version, `version = \"header:NAME\"` under [upstreams] new does without this command.\n\nExample:\n  tidegate deployed checkout v2.1.0"
+    )]
+    Deployed(DeployedArguments),
     /// Report a signal: count events, or set a gauge
     #[command(
         after_help = "Examples:\n  tidegate signal checkout p1\n  tidegate signal checkout p1 --count 3\n  tidegate signal checkout db_cpu --value 0.7"

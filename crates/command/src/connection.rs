@@ -58,15 +58,15 @@ impl Settings {
         if is_this_machine(&origin) {
             config = config.proxy(None);
         }
-        if let Some(roots) = roots()? {
-            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+        if let Some(tls) = tls()? {
+            config = config.tls_config(tls);
         }
         Ok(Self { agent: config.build().new_agent(), origin, authorization: format!("Bearer {token}") })
     }
 }
 
 /// The URL, and what it comes from.
-fn given(url: Option<String>) -> (String, &'static str) {
+pub fn given(url: Option<String>) -> (String, &'static str) {
     match (url, std::env::var("TIDEGATE_URL")) {
         (Some(url), _) => (url, "--url"),
         (None, Ok(url)) if !url.trim().is_empty() => (url, "TIDEGATE_URL"),
@@ -79,7 +79,7 @@ fn own_token() -> Result<String, String> {
 }
 
 /// Scheme, host and port of a URL, whatever page of the site it names.
-fn origin(text: &str) -> Result<String, String> {
+pub fn origin(text: &str) -> Result<String, String> {
     let text = text.trim();
     let help = "write an address of a site behind Tidegate, such as https://shop.example.com";
     let uri: Uri = text.parse().map_err(|_| format!("`{text}` is not a URL: {help}"))?;
@@ -112,6 +112,11 @@ fn token(value: Option<&str>) -> Result<&str, String> {
         return Err(format!("TIDEGATE_TOKEN holds characters that no header can carry\n{help}"));
     }
     Ok(token)
+}
+
+/// How TLS is spoken, where that is not as usual.
+pub fn tls() -> Result<Option<TlsConfig>, Failure> {
+    Ok(roots()?.map(|roots| TlsConfig::builder().root_certs(roots).build()))
 }
 
 /// The certificates that `SSL_CERT_FILE` names, for deployments behind a private authority.

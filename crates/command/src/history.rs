@@ -19,14 +19,14 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
         // Asked first: what happens meanwhile makes the history longer, never shorter.
         let known: Rollout = client.get(&format!("rollouts/{key}"), &[])?.read()?;
         let pages = fetch(&client, key, u64::MAX)?;
-        let oldest_first: Vec<&str> = pages.entries.iter().rev().map(|entry| entry.get()).collect();
-        let plan = |revision: u64| {
-            client
-                .get(&format!("rollouts/{key}/plan"), &[("revision", revision.to_string().as_str())])
-                .ok()
-                .map(|answer| answer.text)
-        };
-        return report(key, &verify::verify(&oldest_first, plan, known.state.revision), json);
+        return report(key, &replayed(&client, key, &pages, known.state.revision), json);
+    }
+    if arguments.export {
+        let pages = fetch(&client, key, u64::MAX)?;
+        for entry in pages.entries.iter().rev() {
+            print_raw(entry.get())?;
+        }
+        return Ok(());
     }
     let pages = fetch(&client, key, arguments.limit)?;
     if json {
@@ -37,6 +37,25 @@ pub fn run(arguments: &HistoryArguments, json: bool) -> Result<(), Failure> {
         &timeline(key, &entries, &messages(&client, key, &entries), pages.before.is_some()),
         wrap::of_stdout(),
     ))
+}
+
+/// Replays a whole history.
+fn replayed(client: &Client, key: &str, pages: &History, revision: u64) -> verify::Verified {
+    let oldest_first: Vec<&str> = pages.entries.iter().rev().map(|entry| entry.get()).collect();
+    let plan = |revision: u64| {
+        client
+            .get(&format!("rollouts/{key}/plan"), &[("revision", revision.to_string().as_str())])
+            .ok()
+            .map(|answer| answer.text)
+    };
+    verify::verify(&oldest_first, plan, revision)
+}
+
+/// Refuses a history that does not hold together.
+pub fn verified(client: &Client, key: &str, pages: &History) -> Result<(), Failure> {
+    let last = pages.entries.first().and_then(|entry| serde_json::from_str::<Entry>(entry.get()).ok());
+    let found = replayed(client, key, pages, last.map_or(0, |entry| entry.revision));
+    if found.faults.is_empty() { Ok(()) } else { report(key, &found, true) }
 }
 
 /// What people were told since the oldest of the entries; nothing from a deployment that is older than
@@ -51,7 +70,7 @@ fn messages(client: &Client, key: &str, entries: &[Explained]) -> Vec<Message> {
 }
 
 /// Reads pages until there are `limit` entries or no more.
-fn fetch(client: &Client, key: &str, limit: u64) -> Result<History, Error> {
+pub fn fetch(client: &Client, key: &str, limit: u64) -> Result<History, Error> {
     let mut pages = History::default();
     let mut left = limit;
     loop {

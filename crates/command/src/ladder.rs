@@ -4,7 +4,7 @@
 use anstyle::Style;
 
 use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
-use super::signals::{receiver_line, signal_line};
+use super::signals::{probe_line, receiver_line, signal_line};
 use super::words::{counted, listed, moment, relative, span, when};
 use super::wrap::hung;
 use tidegate_decide::judge::Verdict;
@@ -76,6 +76,7 @@ fn headline(rollout: &Rollout, now: Instant) -> Vec<String> {
             .filter(|_| state.revision > 0)
             .map(|since| format!("since {} ({})", moment(since, now), relative(since, now))),
     );
+    facts.extend(versions(rollout));
     if rollout.advance == "manual" {
         facts.push("advances by hand only".into());
     }
@@ -84,6 +85,17 @@ fn headline(rollout: &Rollout, now: Instant) -> Vec<String> {
     let place = if rollout.is_flag { "a flag".to_owned() } else { rollout.routes.join(" ") };
     lines.extend([place, facts.join(" · ")].into_iter().filter(|line| !line.is_empty()).map(|line| paint(DIM, line)));
     lines
+}
+
+/// Which version of new answers, and which others do while one is being deployed.
+fn versions(rollout: &Rollout) -> Option<String> {
+    let known = rollout.state.version.as_deref();
+    let others: Vec<&str> = rollout.versions.iter().map(String::as_str).filter(|own| Some(*own) != known).collect();
+    match (known, others.as_slice()) {
+        (known, []) => known.map(|version| format!("new is {version}")),
+        (Some(version), others) => Some(format!("new is {version} and, in part, {}", others.join(", "))),
+        (None, others) => Some(format!("new is {}", others.join(" and "))),
+    }
 }
 
 /// What stands at the beginning of a line, and what hangs beside it where the line is too long.
@@ -235,8 +247,10 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
         "No reports",
         rollout.silence.iter().map(|text| (format!("{} ", paint(WARN, "!")), text.clone())).collect(),
     ));
+    rows.push(("Before", rollout.known.iter().cloned().map(unmarked).collect()));
     rows.push(("Signals", rollout.signals.iter().map(|own| signal_line(own, now)).collect()));
     rows.push(("Receivers", rollout.receivers.iter().map(|own| receiver_line(own, now)).collect()));
+    rows.push(("Probes", rollout.probes.iter().map(|own| probe_line(own, now)).collect()));
     rows.push(("Lists", rollout.lists.iter().map(|list| unmarked(list.text.clone())).collect()));
     let revision = rollout.published.revision;
     let published = if rollout.published.is_current {

@@ -1,14 +1,17 @@
 //! The command `tidegate`: native only, and the one place that reads files and arguments.
 //!
-//! Exit codes: 0 done, 1 refused or failed, 2 wrong usage. Results go to standard output, everything
-//! else to standard error; colours to terminals only.
+//! Exit codes: 0 done, 1 refused or failed, 2 wrong usage; for scripts that wait also 3 rolled back or killed, 4 waits
+//! for a person, 5 timed out. Results go to standard output, everything else to standard error; colours to terminals
+//! only.
 
 mod all;
 mod apply;
 mod approve;
+mod archive;
 mod arguments;
 mod ask;
 mod assign;
+mod backup;
 mod change;
 mod check;
 mod client;
@@ -16,6 +19,7 @@ mod clock;
 mod compile;
 mod complete;
 mod connection;
+mod doctor;
 mod explain;
 mod forecast;
 mod freeze;
@@ -36,14 +40,18 @@ mod preview;
 mod problem;
 mod reach;
 mod report;
+mod served;
 mod shell;
 mod signal;
 mod signals;
 mod simulate;
+mod stale;
+mod standing;
 mod status;
 mod token;
 mod verbs;
 mod verify;
+mod wait;
 mod watch;
 mod words;
 mod wrap;
@@ -60,6 +68,8 @@ use tidegate_model::command::{Cause, Command as Change, Setting};
 enum Failure {
     /// The reasons have been shown.
     Refused,
+    /// What was asked for is told, and this exit code says how it stands.
+    Code(u8),
     /// The person said no.
     Cancelled,
     /// An argument does not fit the plan, or the place where the command runs.
@@ -76,6 +86,7 @@ impl Failure {
     fn exit_code(self, json: bool) -> ExitCode {
         match self {
             Self::Refused => {}
+            Self::Code(code) => return code.into(),
             Self::Cancelled => paint::note("Nothing was changed."),
             Self::Usage(message) => {
                 eprintln!("error: {message}\n\nFor more information, try '--help'.");
@@ -115,6 +126,13 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Apply(command) => apply::run(&command, json),
         Command::Status(command) => status::run(&command, json),
         Command::Watch(command) => watch::run(&command, json),
+        Command::Wait(command) => wait::run(&command, json),
+        Command::Verify(command) => served::run(&command, json),
+        Command::Doctor(command) => doctor::run(&command, json),
+        Command::Stale(command) => stale::run(&command, json),
+        Command::Archive(command) => archive::run(&command, json),
+        Command::Backup(command) => backup::backup(&command, json),
+        Command::Restore(command) => backup::restore(&command, json),
         Command::History(command) => history::run(&command, json),
         Command::Freeze(command) => freeze::run(&command, json),
         Command::Runbook(command) => paper::runbook(&command, json),
@@ -141,6 +159,7 @@ fn run(command: Command, json: bool) -> Result<(), Failure> {
         Command::Approve(command) => approve::run(&command, json),
         Command::Complete(command) => complete::run(&command, json),
         Command::Note(command) => note::run(&command, json),
+        Command::Deployed(command) => note::deployed(&command, json),
         Command::Signal(command) => signal::run(&command, json),
         Command::Preview(command) => preview::run(&command, json),
         Command::Explain(command) => explain::run(&command, json),

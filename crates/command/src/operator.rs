@@ -10,6 +10,7 @@ use super::keys;
 use super::plans::PlanArguments;
 use tidegate_model::command::Target;
 use tidegate_model::fault::Explain;
+use tidegate_model::version::Version;
 use tidegate_model::{Duration, Name, Percentage};
 
 /// The longest reason, in characters.
@@ -53,6 +54,18 @@ pub struct StatusArguments {
 }
 
 #[derive(Args)]
+pub struct StatusOnceArguments {
+    /// The rollout [default: all]
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Option<Name>,
+    /// For scripts: also tell by the exit code. 0: goes on or is done; 3: rolled back or killed; 4: waits for a person
+    #[arg(long)]
+    pub check: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args)]
 pub struct HistoryArguments {
     /// The rollout
     #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
@@ -63,6 +76,9 @@ pub struct HistoryArguments {
     /// Verify the hash chain of the whole history: nothing missing, changed or added
     #[arg(long)]
     pub verify: bool,
+    /// Print the whole history as JSON lines (NDJSON), oldest first, each entry as it was hashed
+    #[arg(long, conflicts_with_all = ["verify", "limit"])]
+    pub export: bool,
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -173,6 +189,21 @@ pub struct NoteArguments {
     /// The note, at most 1,000 characters
     #[arg(value_name = "TEXT", value_parser = reason)]
     pub text: String,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Args)]
+pub struct DeployedArguments {
+    /// The rollout
+    #[arg(value_name = "KEY", value_parser = explained::<Name>, add = ArgValueCompleter::new(keys::complete))]
+    pub key: Name,
+    /// The version, such as v2.1.0 or a commit
+    #[arg(value_name = "VERSION", value_parser = explained::<Version>)]
+    pub version: Version,
+    /// What is in it, for the history
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub reason: Option<String>,
     #[command(flatten)]
     pub connection: Connection,
 }

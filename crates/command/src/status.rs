@@ -2,31 +2,44 @@
 
 use super::client::Client;
 use super::clock::now;
-use super::operator::StatusArguments;
+use super::operator::StatusOnceArguments;
 use super::paint::{BOLD, DIM, WARN, cell, paint, print, print_raw};
+use super::standing::Standing;
 use super::words::{counted, relative, span};
 use super::wrap::{self, hung};
 use super::{Failure, ladder};
 use tidegate_decide::judge::Verdict;
-use tidegate_model::Instant;
+use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::shapes::{Blocker, Rollout, Rollouts};
 
-pub fn run(arguments: &StatusArguments, json: bool) -> Result<(), Failure> {
+pub fn run(arguments: &StatusOnceArguments, json: bool) -> Result<(), Failure> {
     let client = Client::new(&arguments.connection)?;
-    let answer = client.get(&path(arguments), &[])?;
+    let answer = client.get(&path(arguments.key.as_ref()), &[])?;
+    let now = now();
+    let (text, standing) = if arguments.key.is_some() {
+        let rollout: Rollout = answer.read()?;
+        (ladder::page(&rollout, now, wrap::of_stdout()), Standing::of(&rollout))
+    } else {
+        let all: Rollouts = answer.read()?;
+        // The one that needs somebody most speaks for all.
+        let worst = all.rollouts.iter().map(Standing::of).max().unwrap_or(Standing::Done);
+        (overview(&all, now, wrap::of_stdout()), worst)
+    };
     if json {
-        return print_raw(&answer.text);
+        print_raw(&answer.text)?
+    } else {
+        print(&text)?
     }
-    if arguments.key.is_some() {
-        return print(&ladder::page(&answer.read()?, now(), wrap::of_stdout()));
+    match standing.code() {
+        0 => Ok(()),
+        code if arguments.check => Err(Failure::Code(code)),
+        _ => Ok(()),
     }
-    let all: Rollouts = answer.read()?;
-    print(&overview(&all, now(), wrap::of_stdout()))
 }
 
 /// Where the API tells of what was asked for.
-pub fn path(arguments: &StatusArguments) -> String {
-    arguments.key.as_ref().map_or_else(|| "rollouts".to_owned(), |key| format!("rollouts/{key}"))
+pub fn path(key: Option<&Name>) -> String {
+    key.map_or_else(|| "rollouts".to_owned(), |key| format!("rollouts/{key}"))
 }
 
 /// All rollouts, a line for each, or more where one is longer than this width.

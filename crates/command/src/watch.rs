@@ -1,7 +1,8 @@
 //! `tidegate watch`: the status, live. One thread asks, the other draws, so that the age of what is
 //! shown goes on while an answer is late.
 //!
-//! Nothing has to be put back at the end: Ctrl-C leaves the last picture where it is.
+//! It ends by itself once nothing is left to watch: all rollouts that are watched have ended, or are gone. Nothing has
+//! to be put back at the end: Ctrl-C leaves the last picture where it is.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, stdout};
@@ -19,6 +20,7 @@ use super::clock::now;
 use super::operator::StatusArguments;
 use super::paint::{BAD, DIM, note, paint, print, print_raw};
 use super::problem::Error;
+use super::standing::Standing;
 use super::status::{few_words, overview, path};
 use super::words::{counted, span, stamp};
 use super::{Failure, ladder, wrap};
@@ -46,7 +48,7 @@ struct RawRollouts {
 
 pub fn run(arguments: &StatusArguments, json: bool) -> Result<(), Failure> {
     let client = Client::new(&arguments.connection)?;
-    let path = path(arguments);
+    let path = path(arguments.key.as_ref());
     // Who has the address or the token wrong hears of it before anything is drawn.
     let first = Seen { answer: client.get(&path, &[])?, at: now(), lost: None };
     let is_one = arguments.key.is_some();
@@ -73,6 +75,19 @@ impl Seen {
         Ok(())
     }
 
+    /// Whether everything that is watched has ended. While there is no contact nobody knows; and whoever watches before
+    /// there is anything waits for it.
+    fn is_over(&self, is_one: bool) -> bool {
+        let answer = &self.answer;
+        let is_done = |rollout: &Rollout| Standing::of(rollout) == Standing::Done;
+        self.lost.is_none()
+            && if is_one {
+                answer.read::<Rollout>().is_ok_and(|rollout| is_done(&rollout))
+            } else {
+                answer.read::<Rollouts>().is_ok_and(|all| !all.rollouts.is_empty() && all.rollouts.iter().all(is_done))
+            }
+    }
+
     fn age(&self, now: Instant) -> String {
         span(now.as_epoch_ms() - self.at.as_epoch_ms())
     }
@@ -85,6 +100,11 @@ fn draw(mut seen: Seen, answers: &Answers, is_one: bool) -> Result<(), Failure> 
     loop {
         let picture = picture(&seen, is_one, now(), wrap::of_stdout())?;
         screen.set_message(if has_colours { picture } else { anstream::adapter::strip_str(&picture).to_string() });
+        if seen.is_over(is_one) {
+            screen.abandon();
+            note("Nothing is left to watch.");
+            return Ok(());
+        }
         let next = match answers.recv_timeout(INTERVAL) {
             Ok(answer) => seen.take(answer),
             Err(RecvTimeoutError::Timeout) => Ok(()),
@@ -128,6 +148,10 @@ fn list(mut seen: Seen, answers: &Answers, is_one: bool, json: bool) -> Result<(
         }
         for key in changes.gone.iter().filter(|_| !json) {
             print(&format!("{}  {key}: is gone", stamp(seen.at)))?;
+        }
+        if seen.is_over(is_one) {
+            note("nothing is left to watch");
+            return Ok(());
         }
         match answers.recv() {
             Ok(next) => seen.take(next)?,

@@ -66,8 +66,7 @@ pub fn answer(state: &mut State, turn: &mut Turn<'_>, call: &Call, texts: &KvTex
 
 fn is_change(call: &Call, route: &Route) -> bool {
     match route {
-        Route::Plans => call.method == "PUT",
-        Route::Freeze => call.method == "PUT",
+        Route::Plans | Route::Backup | Route::Freeze => call.method == "PUT",
         Route::Commands(_) | Route::AllCommands | Route::Signals(_) | Route::OutboxRetry(_) => true,
         _ => false,
     }
@@ -82,6 +81,7 @@ fn show(state: &State, turn: &mut Turn<'_>, call: &Call, route: &Route) -> Resul
         Route::Rollouts => Ok(list(state, &present)),
         Route::Exposition => Ok(measures::expose(state, turn)?),
         Route::Plans => Ok(Reply::text(state.plans_text())),
+        Route::Backup => Ok(super::backup::show(turn)?),
         Route::Rollout(key) => {
             of(key).map(|rollout| Reply::json(200, &view::rollout(&present, rollout)).at(rollout.record.live.revision))
         }
@@ -281,6 +281,7 @@ fn change(
     let shown = Shown::of(state, turn.now);
     let mut batch = Batch::default();
     match route {
+        Route::Backup => super::backup::restore(state, turn, call),
         Route::Commands(key) => {
             let present = shown.present(state);
             let outcome = match find(state, key).and_then(|rollout| commands::answer(&present, rollout, call)) {

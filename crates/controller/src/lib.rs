@@ -13,6 +13,8 @@
 //!    an effect speaks of.
 
 mod answer;
+mod backup;
+mod errands;
 mod evaluation;
 mod freeze;
 mod intake;
@@ -33,6 +35,7 @@ mod turn;
 use std::collections::HashMap;
 
 use self::answer::{Poll, poll_wanted};
+pub use self::errands::Errand;
 pub use self::rhythm::Rhythm;
 pub use self::sources::Fetched;
 use self::state::State;
@@ -48,6 +51,7 @@ use tidegate_decide::deployment::Deployment;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::api::{Call, Route};
+use tidegate_protocol::errand::ErrandAnswer;
 use tidegate_protocol::flush::Flush;
 
 /// How long a question waits for KV, in milliseconds.
@@ -72,6 +76,8 @@ pub enum Input {
     Signal(Name, Reported),
     /// What a source of signals has answered to [`Effect::Fetch`], or why it has not.
     Fetched(Fetched),
+    /// What has come of an errand, or why nothing has.
+    Returned(Box<Errand>, Result<ErrandAnswer, String>),
     /// From now on things are done this often.
     Rhythm(Rhythm),
     /// The time has come that [`Effect::WakeAt`] named.
@@ -201,6 +207,8 @@ fn act(state: &mut State, turn: &mut Turn<'_>, input: Input) -> Result<Publishin
             state.fetched(turn, &fetched)?;
             return Ok(Publishing::AsItIs);
         }
+        // A step may have waited for it.
+        Input::Returned(errand, answer) => state.returned(turn, *errand, answer)?,
         Input::Rhythm(rhythm) => {
             state.set_rhythm(turn, rhythm);
             return Ok(Publishing::AsItIs);

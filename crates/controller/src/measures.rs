@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::state::State;
-use super::store::counts::{percentages, views};
+use super::store::counts::{in_force, views};
 use super::store::{Storage, StorageError, last_changes};
 use super::turn::Turn;
 use tidegate_decide::rollout::Rollout;
 use tidegate_model::measured::Window;
-use tidegate_protocol::api::metrics::{self, Asked};
+use tidegate_protocol::api::metrics::{self, Asked, InForce};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::prometheus::{Exposed, exposition};
 use tidegate_protocol::api::view::Present;
@@ -48,34 +48,34 @@ pub fn windows(
     rollout: &Rollout,
     asked: &Asked,
 ) -> Result<Vec<Box<RawValue>>, StorageError> {
-    let percentages = percentages(storage, &rollout.plan.key, asked.minute())?;
-    let percentage = |revision: u64| {
-        percentages
+    let in_force = in_force(storage, &rollout.plan.key, asked.minute())?;
+    let under = |revision: u64| {
+        in_force
             .binary_search_by_key(&revision, |(own, _)| *own)
             .ok()
-            .and_then(|index| percentages.get(index))
-            .map(|(_, percentage)| *percentage)
+            .and_then(|index| in_force.get(index))
+            .map(|(_, under)| under)
     };
-    let mut shown = stored(storage, rollout, asked, &percentage)?;
+    let mut shown = stored(storage, rollout, asked, &under)?;
     // Nearly all of them come in order.
     for window in in_memory(present, rollout, asked) {
         let key = (window.minute, window.revision);
         let at = shown.partition_point(|(own, _)| *own <= key);
-        shown.insert(at, (key, metrics::window(&window, asked.endpoint.as_ref(), percentage(window.revision))));
+        shown.insert(at, (key, metrics::window(&window, asked.endpoint.as_ref(), under(window.revision))));
     }
     Ok(shown.into_iter().map(|(_, window)| window).collect())
 }
 
 /// The windows that are part of longer ones, as they were last.
-fn stored(
+fn stored<'f>(
     storage: &mut dyn Storage,
     rollout: &Rollout,
     asked: &Asked,
-    percentage: &dyn Fn(u64) -> Option<f64>,
+    under: &dyn Fn(u64) -> Option<&'f InForce>,
 ) -> Result<Vec<Shown>, StorageError> {
     let mut shown: Vec<Shown> = Vec::new();
     views(storage, &rollout.plan.key, asked, &mut |minute, revision, view| {
-        shown.extend(metrics::with_percentage(view, percentage(revision)).map(|view| ((minute, revision), view)));
+        shown.extend(metrics::with_state(view, under(revision)).map(|view| ((minute, revision), view)));
     })?;
     Ok(shown)
 }

@@ -27,6 +27,8 @@ use tidegate_protocol::api::{Call, Media, Reply, parameter};
 
 /// So many entries of a history make a paper, the newest.
 const ENTRIES_MAX: u64 = 1_000;
+/// Of each where all rollouts are told together.
+const ENTRIES_OF_ALL_MAX: u64 = 30;
 /// And so many messages to people.
 const MESSAGES_MAX: u64 = 200;
 /// What was measured before an attempt shows how it was, in milliseconds.
@@ -91,7 +93,7 @@ pub fn report(
     now: Instant,
 ) -> Result<Answered, StorageError> {
     let key = &rollout.plan.key;
-    let history = history(storage, key)?;
+    let history = history(storage, key, ENTRIES_MAX)?;
     let present = shown.present(state);
     let now_ms = now.as_epoch_ms();
     let begun_ms = rollout.record.begun.as_epoch_ms() - BEFORE_MS;
@@ -178,8 +180,8 @@ fn told(storage: &mut dyn Storage, key: &Name, since: Instant) -> Result<Vec<(In
 }
 
 /// The history of a rollout, the oldest entry first.
-fn history(storage: &mut dyn Storage, key: &Name) -> Result<Vec<Entry>, StorageError> {
-    let mut entries = store::history(storage, key, u64::MAX, ENTRIES_MAX)?;
+fn history(storage: &mut dyn Storage, key: &Name, most: u64) -> Result<Vec<Entry>, StorageError> {
+    let mut entries = store::history(storage, key, u64::MAX, most)?;
     entries.reverse();
     Ok(entries.iter().filter_map(|(_, text)| Entry::parse(text).ok()).map(|(entry, _)| entry).collect())
 }
@@ -205,7 +207,8 @@ pub fn timeline(
         if only.is_some_and(|only| only.plan.key != own.plan.key) {
             continue;
         }
-        let history = history(turn.storage, &own.plan.key)?;
+        let entries = if only.is_some() { ENTRIES_MAX } else { ENTRIES_OF_ALL_MAX };
+        let history = history(turn.storage, &own.plan.key, entries)?;
         told.push((*own, forecast, events(own, forecast, &history, now)));
     }
     Ok(match parameter(&call.query, "format").as_deref() {

@@ -30,6 +30,8 @@ pub struct IsolateRegistry {
     swept_ms: i64,
     faults: Vec<Fault>,
     kills: Kills,
+    /// The same of everything that takes users back, kills and rollbacks.
+    backs: Kills,
 }
 
 /// An isolate.
@@ -140,6 +142,7 @@ impl IsolateRegistry {
     /// An isolate has sent which states it knows.
     pub fn note_known(&mut self, flush: &Flush, now: Instant) {
         self.kills.hear(flush, now);
+        self.backs.hear(flush, now);
     }
 
     /// The same, to be asked for later with [`Self::behind`].
@@ -174,6 +177,19 @@ impl IsolateRegistry {
     pub fn note_kill(&mut self, key: &Name, revision: u64, now: Instant) {
         let there: Vec<String> = self.present(now).map(|(isolate, _)| isolate.to_owned()).collect();
         self.kills.begin(key, revision, there.iter().map(String::as_str), now);
+    }
+
+    /// A rollout is taken back by this revision, which isolates may not know yet.
+    pub fn note_back(&mut self, key: &Name, revision: u64, now: Instant) {
+        let there: Vec<String> = self.present(now).map(|(isolate, _)| isolate.to_owned()).collect();
+        self.backs.begin(key, revision, there.iter().map(String::as_str), now);
+    }
+
+    /// How many isolates there are, and how many of them may go by a state from before a rollout was taken back.
+    pub fn back(&self, key: &Name, now: Instant) -> (usize, usize) {
+        let there = self.present(now).map(|(isolate, own)| (isolate, own.relayed.as_ref()));
+        let own = self.backs.reaches(there, now).into_iter().find(|own| own.key == *key);
+        own.map_or((0, 0), |own| (own.isolates, own.behind))
     }
 
     /// How far kills have come.

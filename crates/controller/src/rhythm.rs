@@ -24,7 +24,8 @@ pub struct Rhythm {
     pub fold_minutes: u64,
     /// How many report to one object.
     pub sizes: Sizes,
-    /// Whether sources of signals are asked. In a simulated life they are part of the scenario.
+    /// Whether sources of signals and hooks are asked, and probes made. In a simulated life they are part of the
+    /// scenario.
     pub asks: bool,
 }
 
@@ -49,6 +50,7 @@ impl State {
     pub fn set_rhythm(&mut self, turn: &mut Turn<'_>, rhythm: Rhythm) {
         self.rhythm = rhythm;
         self.deployment.manner = rhythm.manner;
+        self.deployment.hooks_say_go = !rhythm.asks;
         self.planner.sizes = rhythm.sizes;
         self.wake_in_time(turn);
     }

@@ -31,7 +31,7 @@ pub struct Fetched {
 
 /// Whether anybody may want to know a rollout's signals. One that ended, or was taken back to nobody, waits for its
 /// next attempt, and its sources are asked again then.
-fn is_watched(record: &Record) -> bool {
+pub(super) fn is_watched(record: &Record) -> bool {
     let is_open = matches!(record.live.phase, Phase::Draft | Phase::Running | Phase::Paused);
     !record.live.killed && (is_open || serves(record))
 }

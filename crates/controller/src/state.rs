@@ -2,6 +2,7 @@
 //! nothing can come in between working a change out and storing it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::after;
 use super::evaluation::Counting;
@@ -15,10 +16,11 @@ use super::turn::{Effect, KvTexts, Turn};
 use tidegate_decide::deployment::Deployment;
 use tidegate_decide::explain;
 use tidegate_decide::rollout::{Change, Noticed, Order};
+use tidegate_decide::verification::Verification;
 use tidegate_model::command::Command;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::beacon::networks::Networks;
-use tidegate_protocol::flush::Flush;
+use tidegate_protocol::flush::{Flush, VERSIONS_MAX};
 use tidegate_protocol::pace::Pace;
 use tidegate_protocol::relays::Planner;
 
@@ -57,6 +59,8 @@ pub struct State {
     pub planner: Planner,
     /// How often things are done.
     pub rhythm: Rhythm,
+    /// Rollbacks and kills that are verified.
+    pub verifications: BTreeMap<Name, Verification>,
     /// Isolates have newer plans than these: somebody wrote them into KV by hand.
     is_outdated: bool,
     /// When KV last took the plans, or all this was loaded.
@@ -118,6 +122,7 @@ impl State {
             pace: Pace::default(),
             planner: Planner::new(layout),
             rhythm: Rhythm::default(),
+            verifications: BTreeMap::new(),
             is_outdated: false,
             plans_published_at: now,
             written_over: None,
@@ -128,6 +133,7 @@ impl State {
             wakes_at: None,
         };
         state.replay_log(turn)?;
+        state.restore_verifications(now);
         Ok(state)
     }
 
@@ -163,6 +169,7 @@ impl State {
                 ),
             );
             self.isolates.note_change(&change, entry.at);
+            self.note_errands(&change, turn.now);
             self.deployment.accept(change);
         }
         if are_plans_new {
@@ -207,6 +214,7 @@ impl State {
             }
         }
         self.ask_sources(turn);
+        self.run_errands(turn)?;
         self.wake_in_time(turn);
         Ok(())
     }
@@ -225,7 +233,7 @@ impl State {
         let notify_at = self.deployment.notify_at(now).filter(|_| turn.storage.keeps());
         let notify_at = notify_at.map(|at| at.max(after(now, NOTIFY_MS_MIN)));
         let send_at = self.outbox.wake(now);
-        let own = [publish_at, due_at, evaluate_at, self.ask_at(now), notify_at, send_at];
+        let own = [publish_at, due_at, evaluate_at, self.ask_at(now), self.errands_at(now), notify_at, send_at];
         let wake_at = own.into_iter().chain([(!is_idle).then_some(poll_at)]).flatten().min();
         if let Some(wake_at) = wake_at
             && self.wakes_at.is_none_or(|set| set > wake_at || set < now)
@@ -332,6 +340,7 @@ impl State {
         self.isolates.note_known(flush, now);
         self.isolates.note_faults(&flush.faults, now);
         self.isolates.note_lists(&flush.isolate, &flush.lists);
+        self.see_versions(flush, now);
         for (key, text) in &flush.texts {
             if let Ok(key) = key.parse() {
                 self.see_text(turn, &key, text)?;
@@ -349,6 +358,17 @@ impl State {
             }
         }
         self.take_batch(turn, flush)
+    }
+
+    /// Takes note of the versions that answers of new have named.
+    fn see_versions(&mut self, flush: &Flush, now: Instant) {
+        for (key, version) in flush.versions.iter().take(VERSIONS_MAX) {
+            if let (Ok(key), Ok(version)) = (key.parse(), version.parse())
+                && self.deployment.rollouts.get(&key).is_some()
+            {
+                self.deployment.metrics.get_mut(&key).versions.note(version, now);
+            }
+        }
     }
 
     /// Whether an isolate has found something wrong with the plans in KV, which is looked at now and then.

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::errands::Errand;
 use super::store::{Batch, Storage, StorageError};
 use tidegate_model::notification::Notification;
 use tidegate_model::plan::{Channel, Signal};
@@ -30,6 +31,8 @@ pub enum Effect {
     ReadKv(ReadKv),
     /// Ask a source of signals in the background, and hand in what it answers.
     Fetch(Fetch),
+    /// Ask another host in the background, and hand in what comes of it.
+    Errand(Errand),
     /// Read KV or write to it in the background, and hand in what came of it.
     Publish(Publication),
     /// Send this to these relays, and do not wait for them: whoever misses it asks within a second.

@@ -4,8 +4,9 @@
 
 use super::cohort::Seed;
 use tidegate_model::live::{LiveState, Phase};
-use tidegate_model::plan::{Plan, RobotSide};
+use tidegate_model::plan::{Plan, RobotSide, StickyMoves};
 use tidegate_model::subject::SubjectHash;
+use tidegate_model::variant::Variant;
 
 /// Finds the number under which a deployment knows a group or a rollout.
 pub trait GroupIndex {
@@ -43,6 +44,18 @@ pub enum Mode {
     Completed,
 }
 
+/// The step before which a visit began that stays where it is.
+fn visits_since_s(plan: &Plan, known: &LiveState) -> Option<u64> {
+    let since_s = u64::try_from(known.since.as_epoch_ms() / 1_000).ok()?;
+    plan.sticky_moves.map(|StickyMoves::Visit| since_s)
+}
+
+/// What people may choose: to go to legacy, and to new. A rollback is above who wants to be on new.
+fn choices(plan: &Plan, phase: Phase) -> [bool; 2] {
+    let allows = |variant| plan.choice.is_some_and(|choice| choice.allows(variant));
+    [allows(Variant::Legacy), allows(Variant::New) && phase != Phase::RolledBack]
+}
+
 /// A rollout at one revision, ready to assign.
 #[derive(Clone, Debug)]
 pub struct CompiledRollout {
@@ -54,6 +67,10 @@ pub struct CompiledRollout {
     pub stage: usize,
     /// Whether the rollout has ever been started, so that browsers may hold what new has sent.
     pub has_started: bool,
+    /// What people may choose: to go to legacy, and to new.
+    choices: [bool; 2],
+    /// Visits that began before this, in seconds since 1970, stay where they are.
+    pub(super) visits_since_s: Option<u64>,
     pub(super) robots: RobotSide,
     pub(super) seed: Seed,
     pub(super) limit: u32,
@@ -99,6 +116,8 @@ impl CompiledRollout {
             revision: known.revision,
             // Nobody knows where no state can be read.
             has_started: state.is_none_or(|state| state.phase != Phase::Draft),
+            choices: choices(plan, known.phase),
+            visits_since_s: visits_since_s(plan, known),
             robots: plan.robots.side,
             stage: plan.stage_index(known.stage.as_str()).unwrap_or(0),
             seed: Seed::of(plan.salt()),
@@ -110,6 +129,18 @@ impl CompiledRollout {
             eligible: plan.eligible.as_ref().map(group),
             requires: plan.requires.iter().map(|key| directory.rollout(key.as_str())).collect(),
         }
+    }
+
+    /// Whether there is anything to choose.
+    pub const fn has_choice(&self) -> bool {
+        let [out, into] = self.choices;
+        out || into
+    }
+
+    /// Whether people may choose a side now.
+    pub fn may_choose(&self, variant: Variant) -> bool {
+        let [out, into] = self.choices;
+        if variant == Variant::New { into } else { out }
     }
 
     /// Whether it is at 0 %, and no group is on new.

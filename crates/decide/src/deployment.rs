@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::hooks::Hooks;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Verdict};
 use super::metrics::MetricsOfAll;
@@ -36,6 +37,8 @@ pub struct Deployment {
     pub metrics: MetricsOfAll,
     /// How they are evaluated.
     pub manner: Manner,
+    /// Whether hooks count as having said go, as in a simulated life, which asks nobody.
+    pub hooks_say_go: bool,
     /// When no rollout advances, beside what their plans say.
     pub freeze: Vec<Window>,
 }
@@ -116,7 +119,13 @@ impl Deployment {
             .and_then(|evaluation| evaluation.sample_ratio.as_ref())
             .filter(|ratio| ratio.verdict == Verdict::Fail)
             .map(|ratio| ratio.text.clone());
-        Facts { awaited, gates, unfair }
+        let metrics = self.metrics.get(&rollout.plan.key).filter(|_| !rollout.plan.hooks.is_empty());
+        let hooks = match metrics {
+            _ if self.hooks_say_go || rollout.plan.hooks.is_empty() => Vec::new(),
+            Some(metrics) => metrics.hooks.open(&rollout.plan, &rollout.record),
+            None => Hooks::default().open(&rollout.plan, &rollout.record),
+        };
+        Facts { awaited, gates, unfair, hooks }
     }
 
     /// What becomes of a rollout under a person's order. Nobody completes a rollout whose gates fail, unless they
@@ -167,12 +176,14 @@ impl Deployment {
     /// faults that isolates report of one.
     pub fn evaluate(&mut self, faults: impl Fn(&Name) -> u64, now: Instant) -> Vec<(Name, Order)> {
         let mut orders = Vec::new();
+        self.metrics.bound_bins();
         for rollout in self.rollouts.iter().filter(|rollout| rollout.unread.is_none()) {
             let key = &rollout.plan.key;
             let metrics = self.metrics.get_mut(key);
             metrics.manner = self.manner;
             let evaluation = metrics.evaluate(&rollout.plan, &rollout.record, faults(key), now);
-            orders.extend(evaluation.order().map(|order| (key.clone(), order.clone())));
+            let order = evaluation.order().cloned().or_else(|| rollout.deployed(&metrics.versions, now));
+            orders.extend(order.map(|order| (key.clone(), order)));
             metrics.note_evidence(&rollout.plan, &rollout.record, now);
         }
         orders

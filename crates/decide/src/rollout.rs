@@ -7,9 +7,11 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::deployment::SCHEDULE;
 use super::reconcile::controller::{Echo, KvObservation, sight};
 use super::reconcile::isolate::ECHO_MS;
 use super::transition::{KV, Refusal, transition};
+use super::versions::Versions;
 use tidegate_model::command::{Cause, Command, Target};
 use tidegate_model::figure::Figure;
 use tidegate_model::history::{Entry, EntryCause, FIRST, KvFound};
@@ -159,6 +161,14 @@ impl Rollout {
         Ok(Change { key: self.plan.key.clone(), entry, text, rollout })
     }
 
+    /// What is to be noted of the versions that new's answers name.
+    pub fn deployed(&self, versions: &Versions, now: Instant) -> Option<Order> {
+        let source = self.plan.upstreams.as_ref()?.new.version.as_ref()?;
+        let version = versions.settled(self.record.live.version.as_ref(), now)?;
+        let cause = EntryCause::Served { header: source.header.clone() };
+        Some(Order::caused(Command::Deployed(version.clone()), SCHEDULE, cause, Vec::new()))
+    }
+
     /// Whether a command needs no more than what can be told of a rollout whose plan cannot be read.
     pub fn allows(&self, command: &Command) -> bool {
         let needs_no_plan = || {
@@ -168,6 +178,7 @@ impl Rollout {
                     | Command::Revive(_)
                     | Command::Pause
                     | Command::Note
+                    | Command::Deployed(_)
                     | Command::Rollback(Target::Off)
                     | Command::Apply { .. }
             )

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::hooks::OpenHook;
 use super::judge::Verdict;
 use tidegate_model::calendar::first_moment;
 use tidegate_model::command::Command;
@@ -22,6 +23,8 @@ pub struct Facts {
     pub gates: Vec<Verdict>,
     /// Why the sides cannot be compared, where the deal was shown to be unfair.
     pub unfair: Option<String>,
+    /// The hooks that have not said that the next step may happen.
+    pub hooks: Vec<OpenHook>,
 }
 
 /// What happens next, and what stands in its way.
@@ -79,6 +82,8 @@ pub enum Blocker {
     SampleRatio(String),
     /// Open items.
     Checklist(Vec<String>),
+    /// Hooks that have not said go.
+    Hook(Vec<OpenHook>),
     /// A freeze.
     Freeze(Option<Instant>),
     /// The next stage's `enter`.
@@ -102,6 +107,7 @@ impl Blocker {
             Self::Gates(..) => "gates",
             Self::SampleRatio(_) => "sample_ratio",
             Self::Checklist(_) => "checklist",
+            Self::Hook(_) => "hook",
             Self::Freeze(_) => "freeze",
             Self::Enter(..) => "enter",
         }
@@ -131,6 +137,7 @@ impl Blocker {
         Some(match self {
             Self::Gates(failing, unknown) => counted(failing.len() + unknown.len(), "gate passes", "gates pass"),
             Self::Checklist(items) => counted(items.len(), "item is approved", "items are approved"),
+            Self::Hook(hooks) => counted(hooks.len(), "hook says go", "hooks say go"),
             Self::After(names) => counted(names.len(), "rollout before it has ended", "rollouts before it have ended"),
             Self::Manual => "an operator advances it".to_owned(),
             Self::SampleRatio(_) => "the sample ratio is OK".to_owned(),
@@ -167,6 +174,11 @@ impl fmt::Display for Blocker {
             }
             Self::SampleRatio(why) => f.write_str(why),
             Self::Checklist(items) => write!(f, "not approved yet: {}", items.join("; ")),
+            Self::Hook(hooks) => {
+                let hooks: Vec<String> =
+                    hooks.iter().map(|own| format!("the hook `{}` {}", own.at, own.said)).collect();
+                f.write_str(&hooks.join("; "))
+            }
             Self::Freeze(_) => f.write_str("change freeze"),
             Self::Enter(stage, _) => write!(f, "the stage {stage} may not be entered at this time"),
         }
@@ -287,6 +299,7 @@ impl Looking<'_> {
             .chain(self.gates(index))
             .chain(unfair)
             .chain(self.checklist())
+            .chain(self.hooks(following.is_some()))
             .collect();
         let is_whole = self.record.live.percentage == Percentage::FULL;
         match following {
@@ -332,6 +345,13 @@ impl Looking<'_> {
     fn checklist(&self) -> Option<Blocker> {
         let open = self.record.open_items(&self.record.checklist(self.plan)?, self.plan);
         (!open.is_empty()).then_some(Blocker::Checklist(open))
+    }
+
+    fn hooks(&self, has_following: bool) -> Option<Blocker> {
+        // What stands before a stage that does not follow is never asked.
+        let open: Vec<OpenHook> =
+            self.facts.hooks.iter().filter(|own| has_following || !own.is_last).cloned().collect();
+        (!open.is_empty()).then_some(Blocker::Hook(open))
     }
 
     fn freeze(&self) -> Option<Blocker> {

@@ -21,6 +21,7 @@ mod requests;
 mod schedule;
 mod settings;
 mod tokens;
+mod versions;
 
 use std::rc::Rc;
 
@@ -37,13 +38,15 @@ use self::requests::{Clients, InFlight};
 use self::schedule::FlushSchedule;
 pub use self::settings::Settings;
 pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
-use tidegate_model::Instant;
+use self::versions::SeenVersions;
+use tidegate_model::{Instant, Name};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session::SignIns;
 use tidegate_protocol::api::shapes;
 use tidegate_protocol::beacon::Report;
+use tidegate_protocol::choice::{Choosing, Chosen};
 use tidegate_protocol::config::Snapshot;
 use tidegate_protocol::exposure::{ExposureKey, Issuer};
 use tidegate_protocol::flush::PageMessages;
@@ -107,8 +110,10 @@ pub struct Isolate {
     tokens: TokenCache,
     in_flight: InFlight,
     breakers: Breakers,
+    versions: SeenVersions,
     clients: Clients,
     reports: Limiter,
+    choices: Limiter,
     /// What pages show now.
     messages: PageMessages,
     /// Who has tried to sign in lately.
@@ -130,8 +135,10 @@ impl Default for Isolate {
             tokens: TokenCache::default(),
             in_flight: InFlight::default(),
             breakers: Breakers::default(),
+            versions: SeenVersions::default(),
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
+            choices: Limiter::new(limiter::CHOICES),
             messages: PageMessages::default(),
             sign_ins: SignIns::default(),
             deliveries: Deliveries::default(),
@@ -258,6 +265,23 @@ impl Isolate {
     pub fn instruments(&mut self, now_ms: f64) -> Instruments<'_> {
         let issuer = self.setup.issuer.as_mut();
         Instruments { now_ms, meter: &mut self.meter, issuer, messages: &self.messages.list }
+    }
+
+    /// Whether the plan of a rollout is known here.
+    pub fn knows(&self, rollout: &Name) -> bool {
+        self.configuration.snapshot.catalogue.number_of(rollout.as_str()).is_some()
+    }
+
+    /// What becomes of a request to choose a side that comes from a network address.
+    pub fn choose(&mut self, choosing: &Choosing<'_>, from: &str, now_ms: f64) -> Chosen {
+        let catalogue = &self.configuration.snapshot.catalogue;
+        let plan = choosing.rollout().and_then(|key| catalogue.plan(catalogue.number_of(key.as_str())?));
+        let key = self.setup.settings.choices.as_ref();
+        let mut chosen = choosing.answer(plan.map(AsRef::as_ref), key, now_ms / 1_000.0);
+        if !chosen.signals.is_empty() && !self.choices.admit(from, now_ms) {
+            chosen.signals.clear();
+        }
+        chosen
     }
 
     /// The key of pages' tokens; `None` where there is none.

@@ -3,10 +3,12 @@
 use tidegate_model::upstream::Upstream;
 use tidegate_protocol::api::session::SessionKey;
 use tidegate_protocol::beacon::path::BeaconPath;
+use tidegate_protocol::choice::ChoiceKey;
 use tidegate_protocol::console::Console;
 use tidegate_protocol::feed::FeedKey;
 use tidegate_protocol::log::LogLine;
 use tidegate_protocol::preview::PreviewKey;
+use tidegate_protocol::visit::VisitKey;
 
 /// What the environment says.
 #[derive(Default)]
@@ -22,6 +24,10 @@ pub struct Settings {
     pub is_one_network: bool,
     /// Signs previews; `None` without a usable `SIGNING_KEY`.
     pub previews: Option<PreviewKey>,
+    /// Signs what people choose; `None` likewise.
+    pub choices: Option<ChoiceKey>,
+    /// Signs visits; `None` likewise.
+    pub visits: Option<VisitKey>,
     /// Signs the console's sessions; `None` likewise.
     pub sessions: Option<SessionKey>,
     /// Signs the addresses of calendars; `None` likewise.
@@ -55,6 +61,8 @@ impl Settings {
             fallback,
             is_one_network: text("BEACON_ONE_NETWORK").as_deref() == Some("allow"),
             previews: PreviewKey::derive(&key),
+            choices: ChoiceKey::derive(&key),
+            visits: VisitKey::derive(&key),
             sessions: SessionKey::derive(&key),
             feeds: FeedKey::derive(&key),
         };

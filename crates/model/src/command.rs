@@ -12,6 +12,7 @@ use super::node::{Node, Value};
 use super::plan::fields::{Fields, Reader};
 use super::plan::words::WordError;
 use super::record::live_state;
+use super::version::Version;
 use super::{Name, Percentage};
 
 /// A command to one rollout.
@@ -39,6 +40,8 @@ pub enum Command {
     Complete(Option<Name>),
     /// Nothing changes; its reason is something to remember, such as why somebody has killed it.
     Note,
+    /// Another version of new answers.
+    Deployed(Version),
     /// Another plan.
     Apply {
         /// The plans' revision from which it is in force.
@@ -113,6 +116,7 @@ impl Command {
             Self::Approve(_) => "approve",
             Self::Complete(_) => "complete",
             Self::Note => "note",
+            Self::Deployed(_) => "deployed",
             Self::Apply { .. } => "apply",
             Self::TakeOver(_) => "take_over",
             Self::Release => "release",
@@ -136,9 +140,10 @@ impl Command {
         matches!(self, Self::Kill(_) | Self::Pause | Self::Rollback(_))
     }
 
-    /// Whether it may be asked for without the revision that it was decided on.
+    /// Whether it may be asked for without the revision that it was decided on. What was deployed is so, whatever
+    /// else has happened.
     pub fn needs_no_revision(&self) -> bool {
-        UNCONDITIONAL.contains(&self.name())
+        UNCONDITIONAL.contains(&self.name()) || matches!(self, Self::Deployed(_))
     }
 }
 
@@ -150,8 +155,10 @@ pub const UNCONDITIONAL: [&str; 4] = ["kill", "pause", "rollback", "note"];
 pub const NO_REASON: &str = "no reason given";
 
 /// What operators may ask for.
-pub const OPERATORS: [&str; 11] =
-    ["start", "advance", "set", "pause", "resume", "rollback", "kill", "revive", "approve", "complete", "note"];
+pub const OPERATORS: [&str; 12] = [
+    "start", "advance", "set", "pause", "resume", "rollback", "kill", "revive", "approve", "complete", "note",
+    "deployed",
+];
 
 /// Reads a command that an operator asks for: the field `command` and its arguments. The outer
 /// `None` says that there is no such command, and so nobody knows its arguments.
@@ -209,7 +216,11 @@ fn read_common(r: &mut Reader, f: &mut Fields<'_>, name: &str) -> Option<Command
         },
         "approve" => f.required(r, "item", Reader::text).map(Command::Approve),
         "complete" => Some(Command::Complete(f.optional(r, "confirm", Reader::parsed))),
-        "note" => Some(Command::Note),
+        "deployed" => f.required(r, "version", Reader::parsed).map(Command::Deployed),
+        "note" => match f.node("version") {
+            None => Some(Command::Note),
+            Some(_) => f.required(r, "version", Reader::parsed).map(Command::Deployed),
+        },
         _ => None,
     }
 }
@@ -244,7 +255,9 @@ fn cause(r: &mut Reader, f: &mut Fields<'_>) -> Option<Cause> {
 impl Serialize for Command {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("command", self.name())?;
+        // The release before knows no `deployed`, and reads it as the note that it is then.
+        let name = if matches!(self, Self::Deployed(_)) { "note" } else { self.name() };
+        map.serialize_entry("command", name)?;
         match self {
             Self::Set(setting) => {
                 map.serialize_entry("percentage", &setting.percentage)?;
@@ -268,6 +281,7 @@ impl Serialize for Command {
             Self::Kill(Cause::Text(text)) | Self::Revive(Cause::Text(text)) => map.serialize_entry("kv", text)?,
             Self::Kill(Cause::Key(key)) | Self::Revive(Cause::Key(key)) => map.serialize_entry("key", key)?,
             Self::Approve(item) => map.serialize_entry("item", item)?,
+            Self::Deployed(version) => map.serialize_entry("version", version)?,
             Self::TakeOver(state) => map.serialize_entry("state", state)?,
             Self::Apply { plan, digest } => {
                 map.serialize_entry("plan", plan)?;
@@ -288,6 +302,7 @@ impl fmt::Display for Command {
             Self::Rollback(Target::Previous) => f.write_str(" to the previous stage"),
             Self::Rollback(Target::Percentage(percentage)) => write!(f, " to {percentage} %"),
             Self::Approve(item) => write!(f, " `{item}`"),
+            Self::Deployed(version) => write!(f, " {version}"),
             _ => Ok(()),
         }
     }
@@ -327,6 +342,7 @@ mod tests {
             r#"{"command":"complete"}"#,
             r#"{"command":"complete","confirm":"demo"}"#,
             r#"{"command":"note"}"#,
+            r#"{"command":"note","version":"v2.1.0"}"#,
             r#"{"command":"apply","plan":7,"digest":"ab"}"#,
             r#"{"command":"take_over","state":{"revision":3,"plan":1,"attempt":1,"phase":"completed","killed":false,"stage":"full","percentage":100,"groups":[],"since":"2026-11-01T00:00:00Z"}}"#,
             r#"{"command":"release"}"#,
@@ -354,7 +370,7 @@ mod tests {
         refuses(r#"{"command":"sett","percentage":5}"#, "command: `sett` is not a command (did you mean `set`?)");
         refuses(
             r#"{"command":"apply","plan":5,"digest":""}"#,
-            "command: `apply` is not a command (start, advance, set, pause, resume, rollback, kill, revive, approve, complete, note)",
+            "command: `apply` is not a command (start, advance, set, pause, resume, rollback, kill, revive, approve, complete, note, deployed)",
         );
         refuses(r#"{"command":"set"}"#, "`percentage` is missing");
         refuses(

@@ -79,6 +79,14 @@ pub enum EntryCause {
         /// Its condition.
         condition: String,
     },
+    /// A hook of the plan that said stop.
+    Hook {
+        /// When it is asked: `before canary`.
+        hook: String,
+        /// What it said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        said: String,
+    },
     /// What was read in KV.
     Kv {
         /// The key.
@@ -89,6 +97,11 @@ pub enum EntryCause {
         /// What it meant.
         #[serde(default)]
         found: KvFound,
+    },
+    /// Answers of new, in this header.
+    Served {
+        /// Its name.
+        header: String,
     },
     /// Something that this version does not know.
     #[serde(other)]

@@ -31,6 +31,7 @@ pub mod source;
 pub mod subject;
 pub mod upstream;
 pub mod variant;
+pub mod version;
 pub mod weekly;
 pub mod zone;
 

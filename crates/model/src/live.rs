@@ -16,6 +16,7 @@ use super::plan::fields::{Fields, Reader};
 use super::plan::limits::REVISION_MAX;
 use super::plan::words::WordError;
 use super::subject::fnv1a64;
+use super::version::Version;
 use super::{Instant, Name, Percentage, serialize_as_text};
 
 /// The version of the format.
@@ -60,6 +61,9 @@ pub struct LiveState {
     /// Whether it has done its time in the last stage, so that rollouts that come after it may go.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
+    /// The version of new that answers, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
     /// The edit by hand that was adopted last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv: Option<Adopted>,
@@ -88,6 +92,7 @@ impl LiveState {
             groups: Vec::new(),
             since: Instant::from_epoch_ms(0),
             ended: false,
+            version: None,
             kv: None,
         }
     }
@@ -245,6 +250,7 @@ pub(super) fn fields(r: &mut Reader, f: &mut Fields<'_>) -> Option<LiveState> {
     let groups = f.required(r, "groups", Reader::parsed_list);
     let since = f.required(r, "since", Reader::parsed);
     let ended = f.optional(r, "ended", Reader::boolean).unwrap_or(false);
+    let version = f.optional(r, "version", Reader::parsed);
     let kv = f.optional(r, "kv", adopted);
     Some(LiveState {
         revision: revision?,
@@ -257,6 +263,7 @@ pub(super) fn fields(r: &mut Reader, f: &mut Fields<'_>) -> Option<LiveState> {
         groups: groups?,
         since: since?,
         ended,
+        version,
         kv,
     })
 }
@@ -314,6 +321,7 @@ mod tests {
             groups: vec!["team".parse().unwrap_or_else(|_| Name::unreadable())],
             since: Instant::from_epoch_ms(1_780_000_000_000),
             ended: false,
+            version: "v2.1.0".parse().ok(),
             kv: Some(Adopted { text: "2.5".into(), at: Instant::from_epoch_ms(1_780_000_000_000) }),
         }
     }

@@ -70,6 +70,7 @@ schema! {
     Window as "Window": {
         "type": "string",
         "description": "Days, or a recurring part of the week: `2026-12-24/2027-01-02 Europe/Berlin`, `Mon-Thu 08:00-16:00 UTC`, `Fri 17:00-Mon 08:00`.",
+        "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2}(/[0-9]{4}-[0-9]{2}-[0-9]{2})?|(Mon|Tue|Wed|Thu|Fri|Sat|Sun).*)( [^ ]+)?$",
     };
     Phase as "Phase": {
         "type": "string",
@@ -111,10 +112,10 @@ schema! {
     };
     EntryCause as "Cause": {
         "type": "object",
-        "description": "What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`.",
+        "description": "What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`; `served`, the version that answers of new name in a `header`; `hook`, a hook of the plan that said stop.",
         "required": ["by"],
         "properties": {
-            "by": { "type": "string", "enum": ["operator", "schedule", "guardrail", "kv"] },
+            "by": { "type": "string", "enum": ["operator", "schedule", "guardrail", "kv", "served", "hook"] },
             "stage": { "type": "string" },
             "hold": { "$ref": "#/components/schemas/Duration" },
             "after": { "type": "array", "items": { "$ref": "#/components/schemas/Name" } },
@@ -122,11 +123,14 @@ schema! {
             "condition": { "type": "string" },
             "key": { "type": "string" },
             "text": { "type": "string", "description": "What was read under the key." },
+            "header": { "type": "string" },
             "found": {
                 "type": "string",
                 "description": "What it was: a text that somebody wrote, a state of the controller that somebody edited, one from before the controller knew the rollout, a key that is gone, or the key itself.",
                 "enum": ["text", "edited_state", "earlier_state", "gone", "key"],
             },
+            "hook": { "type": "string", "description": "When the hook is asked, such as `before canary`." },
+            "said": { "type": "string", "description": "What it said." },
         },
     };
 }

@@ -12,7 +12,7 @@
 
 use super::address::Address;
 use super::beacon::path::{REPORTS, SCRIPT};
-use super::{preview, receive};
+use super::{choice, preview, receive};
 use tidegate_model::route::{HostPattern, Route};
 
 /// Where the console answers.
@@ -66,7 +66,8 @@ fn is_host(text: &str) -> bool {
 
 /// Whether a path is one that pages, probes and other tools need on every host. A receiver has a secret of its own.
 pub fn is_for_everybody(path: &str) -> bool {
-    matches!(path, "/_tidegate/health" | preview::PATH | REPORTS | SCRIPT) || path.starts_with(receive::PREFIX)
+    matches!(path, "/_tidegate/health" | preview::PATH | choice::PATH | REPORTS | SCRIPT)
+        || path.starts_with(receive::PREFIX)
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ use tidegate_model::subject::fnv1a64;
 pub const TEXT_BYTES_MAX: usize = 2_048;
 /// So many lists are told of; who has more sees the first.
 pub const LISTS_MAX: usize = 100;
+/// So many versions are told of at once.
+pub const VERSIONS_MAX: usize = 64;
 /// A batch that was refused so often is given up: after that many intervals the controller is no longer
 /// being replaced by one that can read it.
 pub const REFUSALS_MAX: u32 = 10;
@@ -88,6 +90,9 @@ pub struct Flush {
     /// The lists of KV that it holds: the group's name and how many ids there are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<(String, u64)>,
+    /// The versions that answers of new have named since the flush before: the rollout's key and the version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<(String, String)>,
     /// The digest of the messages that it knows for pages; `None` of a release that shows none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<u64>,
@@ -193,6 +198,10 @@ pub struct Answer {
     /// Whether these are the states of all rollouts that there are; told to relays alone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_whole: bool,
+    /// Whether an isolate that asks for everything is told nothing here and is to ask its relay, as thousands of new
+    /// ones do at once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_elsewhere: bool,
 }
 
 /// The messages that pages show now, of all rollouts.
@@ -244,7 +253,10 @@ impl Counted {
         let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
         let failed: usize = compared.failed.iter().map(|failed| 50 + failed.subjects.iter().count() * 17).sum();
         let events: usize = window.events.iter().map(|(_, sample)| 100 + sample.iter().count() * 17).sum();
-        500 + failed + counts + sketches + trials + values + events + window.subjects.iter().count() * 17
+        let digits =
+            |rows: &[(u16, u32)]| rows.iter().map(|(_, count)| (*count as usize).min(4)).sum::<usize>().min(4_000);
+        let binned: usize = compared.binned.iter().map(|own| 120 + digits(&own.exposures) + digits(&own.events)).sum();
+        500 + failed + binned + counts + sketches + trials + values + events + window.subjects.iter().count() * 17
     }
 }
 
@@ -328,6 +340,7 @@ mod tests {
             faults: vec![("stage/shop".into(), "odd".into())],
             lists: vec![("beta".into(), 2)],
             messages: Some(7),
+            versions: Vec::new(),
             relay: Some(Relayed { isolates: 9, behind: vec![("shop".into(), 8, 2)], digest: u64::MAX }),
             batch: Some(batch),
             unreadable: None,
@@ -345,6 +358,7 @@ mod tests {
             messages: Some(PageMessages { digest: 7, list: Vec::new() }),
             layout: Some(Layout { leaves: 3, fan: 25, at: 7 }),
             is_whole: true,
+            is_elsewhere: true,
         };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
     }

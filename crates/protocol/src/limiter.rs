@@ -26,6 +26,9 @@ pub const SIGN_INS: Rate = Rate { burst: 10.0, per_ms: 10.0 / 60_000.0 };
 /// A tool whose secret is wrong tries again with each delivery.
 pub const DELIVERIES: Rate = Rate { burst: 60.0, per_ms: 1.0 / 1_000.0 };
 
+/// Who changes their mind more often counts no more.
+pub const CHOICES: Rate = Rate { burst: 10.0, per_ms: 10.0 / 60_000.0 };
+
 /// Who has done it lately.
 pub struct Limiter {
     rate: Rate,

@@ -10,7 +10,7 @@ mod alerts;
 mod answer;
 mod grafana;
 mod jira;
-mod keys;
+pub(crate) mod keys;
 mod mail;
 mod markup;
 mod pagerduty;
@@ -20,7 +20,7 @@ mod slack;
 mod statuspage;
 mod teams;
 mod text;
-mod webhook;
+pub(crate) mod webhook;
 
 use serde_json::Value;
 use tidegate_model::Instant;

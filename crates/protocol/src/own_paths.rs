@@ -10,7 +10,7 @@ use super::api::problem::Problem;
 use super::api::{EXPOSITION, PREFIX, session};
 use super::beacon::path::REPORTS;
 use super::console::{Console, is_for_everybody};
-use super::{feed, preview, receive, www};
+use super::{choice, feed, preview, receive, www};
 
 /// Whether the isolate is well.
 pub const HEALTH: &str = "/_tidegate/health";
@@ -32,6 +32,8 @@ pub enum OwnPath<'a> {
     Health,
     /// A preview's link.
     Preview,
+    /// To choose a side.
+    Choose,
     /// What pages report.
     Reports,
     /// The calendar of this name.
@@ -63,6 +65,8 @@ impl<'a> OwnPath<'a> {
             REPORTS => Self::Reports,
             HEALTH if is_read => Self::Health,
             preview::PATH if is_read => Self::Preview,
+            choice::PATH if is_read || method == "POST" => Self::Choose,
+            choice::PATH => Self::Nothing(Problem::method_not_allowed(method, "GET, HEAD, POST").into()),
             HEALTH | preview::PATH => Self::Nothing(Problem::method_not_allowed(method, "GET, HEAD").into()),
             // The page names its files beside itself. Nothing else is on a host that is the console's own.
             path if is_read && feed::name(path).is_some() => Self::Feed(feed::name(path).unwrap_or_default()),
@@ -100,6 +104,7 @@ mod tests {
         for (method, path, expected) in [
             ("GET", "/_tidegate/health?x", OwnPath::Health),
             ("HEAD", "/_tidegate/preview?token=a", OwnPath::Preview),
+            ("POST", "/_tidegate/choose", OwnPath::Choose),
             ("POST", "/_tidegate/beacon", OwnPath::Reports),
             ("PUT", "/_tidegate/beacon", OwnPath::Reports),
             ("GET", "/_tidegate/metrics", OwnPath::Exposition),
@@ -134,7 +139,13 @@ mod tests {
             is_nothing("GET", &format!("https://shop.example{path}"), "ops.example", 404, "");
             assert!(!matches!(find("GET", &format!("https://ops.example{path}"), "ops.example"), OwnPath::Nothing(_)));
         }
-        for path in ["/_tidegate/health", "/_tidegate/preview", "/_tidegate/beacon", "/_tidegate/beacon.js"] {
+        for path in [
+            "/_tidegate/health",
+            "/_tidegate/preview",
+            "/_tidegate/choose",
+            "/_tidegate/beacon",
+            "/_tidegate/beacon.js",
+        ] {
             assert!(!matches!(find("GET", &format!("https://shop.example{path}"), "ops.example"), OwnPath::Nothing(_)));
         }
     }

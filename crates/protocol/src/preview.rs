@@ -31,7 +31,12 @@ pub struct PreviewKey(signing::Key);
 impl PreviewKey {
     /// Derives the key; `None` where the signing key is too short to be one.
     pub fn derive(signing_key: &str) -> Option<Self> {
-        signing::derive(signing_key, USE).map(Self)
+        Self::derive_for(signing_key, USE)
+    }
+
+    /// Derives a key for another use.
+    pub(super) fn derive_for(signing_key: &str, used_for: &[u8]) -> Option<Self> {
+        signing::derive(signing_key, used_for).map(Self)
     }
 
     /// Signs a choice that counts until `expires_s` (seconds since 1970).

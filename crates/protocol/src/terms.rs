@@ -2,7 +2,9 @@
 
 use tidegate_decide::assign::Variant;
 use tidegate_decide::compiled::{CompiledRollout, Mode};
-use tidegate_model::plan::{Backend, Breaker, CachePolicy, FailureKind, PathRules, Plan, Rescue, Upstreams};
+use tidegate_model::plan::{
+    Backend, Breaker, CachePolicy, FailureKind, PathRules, Plan, Rescue, Upstreams, VersionSource,
+};
 
 /// So long an asset is waited for that the other side may have.
 const SKEW_MS_MAX: u64 = 3_000;
@@ -64,6 +66,11 @@ impl<'a> Terms<'a> {
     /// The backend that answers for a side.
     pub fn backend(&self, variant: Variant) -> &'a Backend {
         self.shared().unwrap_or_else(|| self.upstreams.side(variant))
+    }
+
+    /// Where new's answers say which version it is.
+    pub fn new_version(&self) -> Option<&'a VersionSource> {
+        self.upstreams.new.version.as_ref().filter(|_| self.shared().is_none())
     }
 
     /// Every backend whose addresses are to become public.

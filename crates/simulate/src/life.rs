@@ -7,12 +7,14 @@ use super::scenario::{Line, Scenario, What};
 use super::traffic::Traffic;
 use super::watch::Watch;
 use super::world::{Conditions, Injection};
+use tidegate_decide::probes::counter;
 use tidegate_decide::schedule::Blocker;
 use tidegate_decide::sources::{fresh_for, heartbeat_of};
 use tidegate_model::live::LiveState;
 use tidegate_model::plan::Plan;
 use tidegate_model::plan::words::SignalKind;
 use tidegate_model::record::Record;
+use tidegate_model::variant::Variant;
 use tidegate_model::{Instant, Name};
 
 /// Somebody whose reports are not expected at any time reports this often.
@@ -36,6 +38,8 @@ pub struct SimulatedRollout {
     entered: Vec<(Name, i64)>,
     /// When each signal is reported next.
     reports: Vec<i64>,
+    /// When each probe is made next.
+    probed: Vec<i64>,
     /// When the scenario last did something to it, beside what people did.
     pub harmed_ms: Option<i64>,
     /// When it first did, and how many requests new had had.
@@ -80,6 +84,7 @@ impl SimulatedRollout {
             key: plan.key.clone(),
             plan: Rc::clone(plan),
             reports: vec![0; healthy.signals.len()],
+            probed: vec![0; plan.probes.len()],
             healthy,
             conditions,
             traffic,
@@ -145,6 +150,7 @@ impl SimulatedRollout {
             self.traffic.suffer(self.conditions.clone());
             // Whoever measures a level tells of a change at once.
             self.reports.fill(at_ms);
+            self.probed.fill(at_ms);
         }
         (begun, ended)
     }
@@ -173,7 +179,19 @@ impl SimulatedRollout {
     }
 
     /// Reports what others measure.
-    pub fn report(&mut self, at_ms: i64, mut tell: impl FnMut(&Name, f64)) {
+    pub fn report(&mut self, at_ms: i64, mut tell: impl FnMut(&str, f64)) {
+        for ((probe, share), next_ms) in self.plan.probes.iter().zip(&self.conditions.probes).zip(&mut self.probed) {
+            if *next_ms > at_ms {
+                continue;
+            }
+            *next_ms = at_ms.saturating_add(i64::try_from(probe.every.as_ms()).unwrap_or(i64::MAX));
+            for variant in &probe.on {
+                // What the scenario does to a probe is done to new.
+                let passed = if *variant == Variant::New { *share } else { 1.0 };
+                tell(&counter(&probe.name, *variant, false), 1.0);
+                tell(&counter(&probe.name, *variant, true), passed);
+            }
+        }
         for (((name, _), value), next_ms) in
             self.healthy.signals.iter().zip(&self.conditions.signals).zip(&mut self.reports)
         {
@@ -191,7 +209,7 @@ impl SimulatedRollout {
             // Of a count that nobody waits for, nothing is reported where there is nothing, but once, to
             // show that somebody is there.
             if *value > 0.0 || limit.is_some() || is_first {
-                tell(name, *value);
+                tell(name.as_str(), *value);
             }
         }
     }

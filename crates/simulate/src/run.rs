@@ -296,7 +296,7 @@ impl Simulation {
     pub(super) fn happen(&mut self, index: usize, what: &What) {
         let (Some(life), now) = (self.lives.get(index), self.now) else { return };
         match what {
-            What::Count(name, count) => self.platform.report(&life.key, name, *count, now),
+            What::Count(name, count) => self.platform.report(&life.key, name.as_str(), *count, now),
             What::Reporters(name, count) => {
                 let Some(rollout) = self.platform.deployment().rollouts.get(&life.key) else { return };
                 let mut window = Window::at(minute_of(now), rollout.record.live.revision);

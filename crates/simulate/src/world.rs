@@ -78,6 +78,8 @@ pub struct Conditions {
     pub events: Vec<f64>,
     /// What each signal reports, in the order of the healthy ones; `None` for nothing.
     pub signals: Vec<Option<f64>>,
+    /// The share of each probe of new that passes, in the plan's order.
+    pub probes: Vec<f64>,
     /// Sides that answer nothing.
     pub is_down: [bool; 2],
     /// Sides that nobody comes to.
@@ -104,6 +106,7 @@ impl Conditions {
             js_errors: [healthy.js_error_rate; 2],
             events: healthy.events.iter().map(|(_, share)| *share).collect(),
             signals: healthy.signals.iter().map(|(_, value)| Some(*value)).collect(),
+            probes: vec![1.0; plan.probes.len()],
             is_down: [false; 2],
             is_empty: [false; 2],
             is_clustered: false,
@@ -122,6 +125,9 @@ impl Conditions {
             What::Gauge(name, value) => set(&mut self.signals, of(&healthy.signals, name), Some(*value)),
             What::Silence(name) => set(&mut self.signals, of(&healthy.signals, name), None),
             What::Share(name, share) => set(&mut self.events, of(&healthy.events, name), *share),
+            What::Probe(name, share) => {
+                set(&mut self.probes, plan.probes.iter().position(|own| own.name == *name), *share);
+            }
             What::Faults(count) => self.faults = *count,
             What::Down(side) => set(&mut self.is_down, Some(place(*side)), true),
             What::NoTraffic(Some(side)) => set(&mut self.is_empty, Some(place(*side)), true),

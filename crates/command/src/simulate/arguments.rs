@@ -41,6 +41,7 @@ A scenario has one entry per line (--scenario FILE, or --inject for each):
   signal.p1 = 6 at 30h                    6 events at that time (a count)
   signal.db_pool = 100% from 5h           this value from then on (a gauge)
   silence signal.db_p95 from 5h for 1h    no reports
+  probe.login = 50% from 5h               this share of the probes of new passes
   event.failure = 12 at 3h                12 different users on new report it
   event.used = 20% from canary+1d         20 % of the users on new report it
   new down from 3h                        new does not answer; with `rescue`,

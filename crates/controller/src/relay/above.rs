@@ -24,7 +24,11 @@ impl State {
         let first = self.kept.front().filter(|_| is_regular && !is_detour);
         let receiver = match first {
             Some(own) => own.receiver,
-            None if is_detour => None,
+            // Not the one that has not answered.
+            None if is_detour => {
+                let layout = &self.known.layout;
+                layout.above(self.place).and_then(|above| layout.beside(above))
+            }
             None => self.known.layout.above(self.place),
         };
         let (number, batch) = (first.map(|own| own.number), first.map(|own| own.text.clone()));
@@ -61,6 +65,7 @@ impl State {
             seen: Some(self.seen).filter(|seen| *seen > self.known.plans()),
             known: Some(Vec::new()),
             texts: self.texts.keys().take(NEWS_MAX).cloned().collect(),
+            versions: self.versions.keys().cloned().collect(),
             kills: self.kills.keys().take(NEWS_MAX).cloned().collect(),
             faults: faults.take(FAULTS_MAX).collect(),
             lists: lists.take(LISTS_MAX).collect(),

@@ -14,7 +14,7 @@ use crate::store::counts::REVISION_MAX;
 use crate::store::relay::{self as store, Kept};
 use crate::store::{Batch as Statements, StorageError};
 use tidegate_model::Instant;
-use tidegate_protocol::flush::{Answer, Batch, Flush, Refused};
+use tidegate_protocol::flush::{Answer, Batch, Flush, Refused, VERSIONS_MAX};
 use tidegate_protocol::pace::Pace;
 use tidegate_protocol::relays::Place;
 
@@ -67,11 +67,13 @@ pub struct State {
     /// Edits by hand and kill keys that isolates see: a rollout's key and a text, or a kill key; each since when.
     pub(super) texts: HashMap<(String, String), Instant>,
     pub(super) kills: HashMap<String, Instant>,
+    /// The versions that answers of new name: a rollout's key and the version, each since when.
+    pub(super) versions: HashMap<(String, String), Instant>,
     /// The greatest revision of plans that isolates have seen.
     pub(super) seen: u64,
     /// When the flush was sent that is under way.
     pub(super) asking_since: Option<Instant>,
-    /// The last one was not answered: the next goes to the controller itself, without a batch.
+    /// The last one was not answered: the next goes elsewhere, without a batch.
     pub(super) has_failed: bool,
     pub(super) asked_at: Option<Instant>,
     pub(super) tick_at: Option<Instant>,
@@ -108,6 +110,7 @@ impl State {
             gone_at: turn.now,
             refusals: 0,
             texts: HashMap::new(),
+            versions: HashMap::new(),
             kills: HashMap::new(),
             seen: 0,
             asking_since: None,
@@ -183,6 +186,12 @@ impl State {
         for kill in &flush.kills {
             is_new |= self.kills.insert(kill.clone(), now).is_none();
         }
+        for version in flush.versions.iter().take(VERSIONS_MAX) {
+            if self.versions.len() < VERSIONS_MAX || self.versions.contains_key(version) {
+                self.versions.insert(version.clone(), now);
+            }
+        }
+        self.versions.retain(|_, at| !is_over(*at, 2 * TICK_MS, now));
         self.texts.retain(|_, at| !is_over(*at, 2 * TICK_MS, now));
         self.kills.retain(|_, at| !is_over(*at, 2 * TICK_MS, now));
         is_new

@@ -19,10 +19,10 @@ use tidegate_decide::series::minute_of;
 use tidegate_model::measured::Window;
 use tidegate_model::record::Record;
 use tidegate_model::{Instant, Name};
-use tidegate_protocol::api::metrics::{Asked, last_views};
+use tidegate_protocol::api::metrics::{Asked, InForce, last_views};
 
 /// What is stored of each rollout's counts; it goes with the rollout.
-const OF_ROLLOUTS: [&str; 6] = ["windows", "totals", "judges", "signal_minutes", "messages", "notified"];
+const OF_ROLLOUTS: [&str; 7] = ["windows", "totals", "judges", "signal_minutes", "messages", "notified", "bins"];
 
 /// JavaScript's numbers are whole up to here.
 pub const REVISION_MAX: u64 = 1 << 53;
@@ -115,6 +115,16 @@ impl Batch {
     /// What a judge remembers.
     pub fn judge(&mut self, rollout: &Name, judge: &Judge) {
         self.put("judges", 1, [("rollout", rollout.into()), ("state", judge.to_json().into())]);
+    }
+
+    /// What bins did before, and the evidence by bin.
+    pub fn bins(&mut self, rollout: &Name, metrics: &RolloutMetrics) {
+        let evidence = metrics.judge.bins_to_json().unwrap_or_default();
+        if metrics.pasts.is_empty() && evidence.is_empty() {
+            return;
+        }
+        let past = serde_json::to_string(&metrics.pasts).unwrap_or_default();
+        self.put("bins", 1, [("rollout", rollout.into()), ("past", past.into()), ("evidence", evidence.into())]);
     }
 
     /// What a rollout remembers of what people were told.
@@ -255,6 +265,17 @@ pub fn load(
                 None => unreadable.push(key.to_string()),
             }
         }
+        for row in turn.storage.rows("SELECT past, evidence FROM bins WHERE rollout = ?", &[(&key).into()])? {
+            // Without either, comparisons know less and are as right.
+            match serde_json::from_str(row.text(0)) {
+                Ok(pasts) => metrics.pasts = pasts,
+                Err(error) => turn.warn("bins", key.as_str(), &format!("the past of the bins cannot be read: {error}")),
+            }
+            let evidence = row.text(1);
+            if let Err(error) = if evidence.is_empty() { Ok(()) } else { metrics.judge.restore_bins(evidence) } {
+                turn.warn("bins", key.as_str(), &format!("the evidence by bin cannot be read: {error}"));
+            }
+        }
         for row in turn.storage.rows("SELECT state FROM notified WHERE rollout = ?", &[(&key).into()])? {
             // It is newer than what the judge was stored with: changes are told of between checkpoints.
             match serde_json::from_str(row.text(0)) {
@@ -360,14 +381,16 @@ pub fn views(
     }
 }
 
-/// The percentage in effect under each revision that has windows from this minute on.
+/// What was in force under each revision that has windows from this minute on.
 ///
 /// # Errors
 /// When the storage refuses.
-pub fn percentages(storage: &mut dyn Storage, key: &Name, minute: u64) -> Result<Vec<(u64, f64)>, StorageError> {
-    let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
+pub fn in_force(storage: &mut dyn Storage, key: &Name, minute: u64) -> Result<Vec<(u64, InForce)>, StorageError> {
+    let statement = "SELECT revision, CASE WHEN entry ->> '$.state.killed' OR entry ->> '$.state.phase' = 'draft' THEN 0 ELSE entry ->> '$.state.percentage' END, COALESCE(entry ->> '$.state.version', '') FROM history WHERE rollout = ?1 AND revision >= (SELECT COALESCE(MIN(revision), 0) FROM windows WHERE rollout = ?1 AND minute >= ?2) ORDER BY revision";
     let rows = storage.rows(statement, &[key.into(), minute.into()])?;
-    Ok(rows.iter().map(|row| (row.number(0), row.real(1))).collect())
+    let version = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let of = |row: &Row| InForce { percentage: row.real(1), version: version(row.text(2)) };
+    Ok(rows.iter().map(|row| (row.number(0), of(row))).collect())
 }
 
 /// Up to `limit` messages before a moment, the newest first, as JSON.

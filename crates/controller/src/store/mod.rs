@@ -143,7 +143,7 @@ pub struct Statement {
 pub struct Row(pub Vec<Value>);
 
 impl Row {
-    fn text(&self, column: usize) -> &str {
+    pub(super) fn text(&self, column: usize) -> &str {
         match self.0.get(column) {
             Some(Value::Text(text)) => text,
             _ => "",
@@ -219,6 +219,16 @@ impl Batch {
             updates.join(", ")
         );
         self.push(sql, columns.map(|(_, value)| value));
+    }
+
+    /// A statement as it is.
+    pub fn statement(&mut self, statement: Statement) {
+        self.0.push(statement);
+    }
+
+    /// How many statements there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Takes the statements of another batch in, behind its own.

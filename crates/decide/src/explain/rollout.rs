@@ -46,6 +46,7 @@ pub fn done(command: &Command) -> String {
         Command::Approve(item) => format!("approved “{item}”"),
         Command::Complete(_) => "completed it".to_owned(),
         Command::Note => "added a note".to_owned(),
+        Command::Deployed(version) => format!("noted that new is {version} now"),
         Command::Apply { plan, .. } => format!("applied the plans of revision {plan}"),
         Command::TakeOver(_) => "took it over as it was set through KV".to_owned(),
         Command::Release => "released it: the rollouts before it have ended".to_owned(),
@@ -82,6 +83,10 @@ pub fn assignment(rollout: &CompiledRollout, stage: &str, assignment: &Assignmen
         Reason::Excluded => "the user is in a group that the plan excludes".to_owned(),
         Reason::Required => "the user is on legacy in another rollout, which this one requires".to_owned(),
         Reason::Completed => "the rollout has completed".to_owned(),
+        Reason::Chosen => "the user of this browser has chosen it".to_owned(),
+        Reason::Visit => {
+            "the visit began on this side before the last step, and ends after 30 minutes without a request".to_owned()
+        }
         Reason::Group => format!("the user is in a group that is on new in the stage {stage}"),
         Reason::Ineligible => "the user is not in the plan's eligible group".to_owned(),
         Reason::Holdout => "the user is in the holdout, which stays on legacy at every percentage".to_owned(),
@@ -149,6 +154,7 @@ mod tests {
             groups: Vec::new(),
             since: tidegate_model::Instant::from_epoch_ms(0),
             ended: false,
+            version: None,
             kv: None,
         }
     }

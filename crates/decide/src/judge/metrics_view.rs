@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use super::adoption::{self, VIEW};
 use super::term::Manner;
+use crate::past::Pasts;
+use crate::probes;
 use crate::series::{MINUTE_MS, Series, Span, minute_of};
 use crate::signals::{Signals, before};
 use crate::sources::{fresh_for, heartbeat_of};
@@ -37,6 +39,8 @@ pub struct MetricsView<'a> {
     pub series: &'a mut Series,
     /// What others reported.
     pub signals: &'a Signals,
+    /// What bins did before.
+    pub pasts: &'a Pasts,
     /// Configuration faults that isolates report.
     pub faults: u64,
     /// When something counted last came in.
@@ -123,6 +127,7 @@ impl MetricsView<'_> {
                 );
             }
             Metric::Faults => return Reading::of(self.faults as f64, 1.0),
+            Metric::Probe(name) => return self.probe(name, over, variant),
             _ => {}
         }
         if let Some(why) = self.stale(over) {
@@ -198,6 +203,23 @@ impl MetricsView<'_> {
         }
     }
 
+    fn probe(&self, name: &Name, over: Over, variant: Variant) -> Reading {
+        let Some(probe) = self.plan.probe(name.as_str()) else { return Reading::none(Missing::Nothing) };
+        match probes::share(probe, variant, self.signals, self.begin_of(over), self.now) {
+            Ok((share, rounds)) => Reading::of(share, rounds),
+            Err(why) => Reading::none(why),
+        }
+    }
+
+    /// When a span begins; none reaches before the attempt.
+    fn begin_of(&self, over: Over) -> Instant {
+        match over {
+            Over::Last(duration) => before(self.now, duration.as_ms()).max(self.record.begun),
+            Over::Stage => self.record.entered,
+            Over::Attempt => self.record.begun,
+        }
+    }
+
     /// The windows of a span.
     fn windows(&mut self, over: Over) -> Vec<&Window> {
         match (over, self.span(over)) {
@@ -240,12 +262,7 @@ impl MetricsView<'_> {
                 {
                     return Reading::none(Missing::silent(heartbeat));
                 }
-                let since = match over {
-                    Over::Last(duration) => before(self.now, duration.as_ms()).max(self.record.begun),
-                    Over::Stage => self.record.entered,
-                    Over::Attempt => self.record.begun,
-                };
-                Reading::of(self.signals.sum_since(name.as_str(), since), 1.0)
+                Reading::of(self.signals.sum_since(name.as_str(), self.begin_of(over)), 1.0)
             }
         }
     }

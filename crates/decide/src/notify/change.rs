@@ -120,7 +120,7 @@ impl Telling<'_> {
         match &self.entry.command {
             Command::Rollback(_) => Some(self.taken_back()),
             // What a guardrail sets is less.
-            Command::Set(_) | Command::Pause if self.is_guardrail() => Some(self.taken_back()),
+            Command::Set(_) | Command::Pause if self.is_guardrail() || self.is_hook() => Some(self.taken_back()),
             Command::Kill(cause) => Some(self.killed(cause)),
             Command::Revive(_) if !live.killed => {
                 let what = format!("{key} was revived{}: {}", self.by(), words.place());
@@ -162,14 +162,21 @@ impl Telling<'_> {
                 let what = format!("{key} waits again: a rollout before it has not ended any more");
                 Some(self.gone_on(&what))
             }
-            Command::Revive(_) | Command::Approve(_) | Command::Note | Command::Apply { .. } | Command::TakeOver(_) => {
-                None
-            }
+            Command::Revive(_)
+            | Command::Approve(_)
+            | Command::Note
+            | Command::Deployed(_)
+            | Command::Apply { .. }
+            | Command::TakeOver(_) => None,
         }
     }
 
     fn is_guardrail(&self) -> bool {
         matches!(self.entry.cause, Some(EntryCause::Guardrail { .. }))
+    }
+
+    fn is_hook(&self) -> bool {
+        matches!(self.entry.cause, Some(EntryCause::Hook { .. }))
     }
 
     /// ` by ana`; nothing of what the plan's schedule does.

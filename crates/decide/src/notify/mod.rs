@@ -25,9 +25,12 @@ use serde::{Deserialize, Serialize};
 
 pub use self::memory::Memory;
 use crate::deployment::Deployment;
+use crate::explain;
 use crate::rollout::{Change, Noticed, Rollout};
-use tidegate_model::notification::{Notification, NotificationKind};
+use crate::verification::{self, Found};
+use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::Plan;
+use tidegate_model::plan::channel::ChannelKind;
 use tidegate_model::{Instant, Name};
 
 /// A message with its address.
@@ -116,6 +119,41 @@ pub fn channel_dead(
     Outgoing { channels, notification }.addressed().collect()
 }
 
+/// What was found after a rollback or a kill, for those whom rollbacks reach.
+pub fn verified(
+    deployment: &Deployment,
+    key: &Name,
+    found: &[Found],
+    console: Option<&str>,
+    now: Instant,
+) -> Vec<Addressed> {
+    let Some(rollout) = deployment.rollouts.get(key) else { return Vec::new() };
+    let outlook = deployment.outlook(rollout, now);
+    let words = words::Words { rollout, outlook: &outlook, console, now };
+    let is_wrong = found.iter().any(|own| own.is_fine == Some(false));
+    let (kind, urgency, what) = if is_wrong {
+        (NotificationKind::Fault, Urgency::Critical, format!("{key} is not taken back as it should be"))
+    } else {
+        (NotificationKind::Report, Urgency::Warning, format!("{key} is taken back, as was verified"))
+    };
+    let action = is_wrong.then(|| "See where visitors are still on new.".to_owned());
+    let notification = Notification {
+        why: explain::ended(&explain::sentence(&verification::told(found))),
+        command: Some(format!("tidegate verify {key}")),
+        revision: Some(rollout.record.live.revision),
+        ..words.message(kind, urgency, &what, action)
+    };
+    let mut channels = address::resolve(&rollout.plan, &[], urgency, now);
+    // What keeps incidents has no use for a report.
+    channels.retain(|name| is_wrong || rollout.plan.channels.get(name.as_str()).is_some_and(|own| is_read(own.kind())));
+    Outgoing { channels, notification }.addressed().collect()
+}
+
+/// Whether people read what goes there.
+const fn is_read(kind: ChannelKind) -> bool {
+    matches!(kind, ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Mail | ChannelKind::Webhook)
+}
+
 /// A sample, to see whether a channel works.
 pub fn sample(plan: &Plan, channel: &Name, console: Option<&str>, now: Instant) -> Notification {
     Notification {
@@ -140,7 +178,6 @@ mod tests {
     use tidegate_model::command::{Cause, Command, Setting, Target};
     use tidegate_model::history::KvFound;
     use tidegate_model::measured::{SlicedCounts, Window};
-    use tidegate_model::notification::Urgency;
     use tidegate_model::plan::set::read_rollout;
     use tidegate_model::variant::Variant;
 
@@ -713,7 +750,7 @@ mod tests {
         let own = world.sent.first().cloned().unwrap().notification;
         assert_eq!(own.figures, ["Tested.", "Signed off."]);
         assert_eq!(own.command.as_deref(), Some("tidegate approve shop"));
-        let asked = "shop asks for 2 approvals before it leaves canary. Approve each once it is so.";
+        let asked = "shop asks for 2 approvals before it leaves canary. Approve each once it is done.";
         sends(&mut world, &[("waiting", "mail", asked)]);
         world.ana(Command::Approve("Tested".into()), "");
         world.go(HOUR_MS);

@@ -9,7 +9,6 @@ use crate::judge::words::count;
 use crate::judge::{Evaluation, Verdict};
 use crate::metrics::RolloutMetrics;
 use crate::series::{Series, minute_of};
-use crate::sources;
 use tidegate_model::condition::Metric;
 use tidegate_model::live::Phase;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
@@ -30,7 +29,7 @@ pub(super) fn faults(words: &Words<'_>, metrics: &RolloutMetrics, facts: &Facts)
     // Before the start nobody relies on a source.
     let of_sources = match rollout.record.live.phase {
         Phase::Draft => Vec::new(),
-        _ => sources::faults(words.plan(), &metrics.sources, &metrics.signals, words.now),
+        _ => metrics.faults(words.plan(), &rollout.record, words.now),
     };
     for fault in facts.faults.iter().chain(&rollout.fault).chain(&rollout.unread).chain(&of_sources) {
         let what = format!("fault {}", fault.subject);

@@ -134,6 +134,10 @@ pub fn trouble(subject: &str) -> (String, &'static str) {
         }
         Some(("receiver", name)) => (format!("the receiver {name} is silent"), "Check what sends to it."),
         Some(("signal", name)) => (format!("the signal {name} has no value"), "Check its source."),
+        Some(("probe", name)) => (format!("the probe {name} fails"), "Look at the page that it asks for."),
+        Some(("hook", at)) => {
+            (format!("the hook {} does not answer", at.replace('/', " ")), "Mend it: the step waits for it.")
+        }
         Some(("group", name)) => {
             (format!("the list of the group {name} is faulty"), "Mend it: until then the last good list stays.")
         }

@@ -194,13 +194,18 @@ impl Telling<'_> {
             let Some(stage) = self.plan.stages.get(stay.stage) else { continue };
             let mut from = stay.from;
             for (index, checkin) in stage.checkins.iter().enumerate() {
-                let until = checkin.until.map(|until| stay.from.plus(until)).or(stay.until);
+                let own_end = checkin.until.map(|until| stay.from.plus(until));
+                let until = match (own_end, stay.until) {
+                    (Some(own), Some(left)) => Some(own.min(left)),
+                    (own, left) => own.or(left),
+                };
                 let title = format!("{}: figures every {}", stage.name, explain::spelled(&checkin.every.to_string()));
                 let mut own = self.event(format!("checkin-{}-{index}", stage.name), Kind::Checkin, from, title);
                 own.until = until;
                 own.who = self.shown(stage.owner.as_ref());
                 from = until.unwrap_or(from);
-                if own.until.is_none_or(|until| until > self.now) {
+                // One that begins as the stage ends never comes.
+                if own.until.is_none_or(|until| until > self.now && until > own.at) {
                     all.push(own);
                 }
             }

@@ -9,10 +9,12 @@
 //!    leaves it as it is.
 //! 4. A hold runs only while the rollout is running, not killed and not waiting for another one;
 //!    whatever interrupts it makes it start over.
-//! 5. An operator may go around the hold and the gates, which are the clock's and the figures'
+//! 5. Another version of new makes the hold start over too, and with it the figures and the evidence, unless the
+//!    plan says `redeploy = "continue"`.
+//! 6. An operator may go around the hold and the gates, which are the clock's and the figures'
 //!    part; what people have agreed upon (checklist, `start`, freeze, `enter`) only a `set` goes
 //!    around. A `complete` with the rollout's key goes around the checklist.
-//! 6. What stands in a history was allowed by the rules of its day, so [`replayed`] asks less.
+//! 7. What stands in a history was allowed by the rules of its day, so [`replayed`] asks less.
 
 pub mod amend;
 mod complete;
@@ -21,16 +23,20 @@ mod time;
 
 pub use refusal::Refusal;
 
+use super::deployment::SCHEDULE;
 use super::judge::GUARDRAIL;
 use super::reconcile::isolate::held_at;
 use tidegate_model::command::{Cause, Command, Setting, Target};
 use tidegate_model::live::{Adopted, LiveState, Phase};
-use tidegate_model::plan::Plan;
+use tidegate_model::plan::{Plan, Redeploy};
 use tidegate_model::record::{Approval, Checklist, Record, Sent};
+use tidegate_model::version::Version;
 use tidegate_model::{Instant, Name, Percentage};
 
 /// The actor of what stands in KV.
 pub const KV: &str = "kv";
+/// The actor of what a hook of the plan says.
+pub const HOOK: &str = "hook";
 
 /// The record after a command, under `plan` (of an `apply`, the new one).
 ///
@@ -68,6 +74,7 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
         Command::Approve(item) => moving.approve(item, actor)?,
         Command::Complete(confirm) => moving.complete(confirm.as_ref())?,
         Command::Note => record.clone(),
+        Command::Deployed(version) => moving.deployed(version),
         Command::Apply { plan, .. } => moving.apply(*plan)?,
         Command::TakeOver(state) => moving.take_over(state),
         Command::Release | Command::Wait => moving.waiting(matches!(command, Command::Wait)),
@@ -89,7 +96,12 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
     if has_begun || live.stage != record.live.stage {
         (next.entered, next.entered_revision) = (now, live.revision);
     }
-    if has_begun {
+    // What another build has shown says nothing of this one.
+    let is_other_build = moving.is_other_build(live, actor);
+    if is_other_build {
+        (next.entered, next.entered_revision, next.exposed_revision) = (now, live.revision, live.revision);
+    }
+    if has_begun || is_other_build {
         (next.begun, next.begun_revision) = (now, live.revision);
     }
     if live.attempt != record.live.attempt {
@@ -97,7 +109,7 @@ fn moved(moving: &Moving<'_>, command: &Command, actor: &str) -> Result<Record, 
         next.sent.clear();
     }
     next.acted = acted(record.acted, command, actor, now);
-    next.held_since = held_since(&next, record, now);
+    next.held_since = held_since(&next, record, now).map(|since| if is_other_build { now } else { since });
     Ok(next)
 }
 
@@ -346,6 +358,22 @@ impl Moving<'_> {
         let mut record = self.last.clone();
         record.approvals.push(Approval { of: of.clone(), item: item.to_owned(), by: actor.to_owned(), at: self.now });
         Ok(record)
+    }
+
+    fn deployed(&self, version: &Version) -> Record {
+        let live = LiveState { version: Some(version.clone()), ..self.last.live.clone() };
+        Record { live, ..self.last.clone() }
+    }
+
+    /// Whether a stage that is under way, its figures and its evidence begin anew: another version of new answers. The
+    /// first that its answers name is the one that was there all along; one that somebody deploys is not.
+    fn is_other_build(&self, next: &LiveState, actor: &str) -> bool {
+        let (last, version) = (&self.last.live, &next.version);
+        let is_under_way = !matches!(last.phase, Phase::Draft | Phase::Completed);
+        self.plan.redeploy == Redeploy::Restart
+            && is_under_way
+            && last.version != *version
+            && (last.version.is_some() || actor != SCHEDULE)
     }
 
     fn apply(&self, revision: u64) -> Result<Record, Refusal> {

@@ -234,6 +234,8 @@ metrics! {
             is_from_browsers: true,
             ..SUBJECTS
         };
+        /// Share of the probes of new that found what they expect.
+        Probe = MetricSpec { head: "probe", has_window: true, ..STATED };
         /// A fact from outside, declared under `signals`.
         Signal = MetricSpec { head: "signal", dimension: Dimension::Free, has_window: true, ..STATED };
     }

@@ -7,7 +7,7 @@
 //! metric    = error_rate | errors | requests | latency.pNN | rescued | subjects | share | adoption
 //!           | client_error_rate | timeout_rate | status.NNN_rate | abandoned_rate | broken_rate | waited.pNN
 //!           | lcp.pNN | fcp.pNN | cls.pNN | inp.pNN | ttfb.pNN | js_error_rate | js_errors
-//!           | timing.NAME.pNN | value.NAME.mean | value.NAME.pNN | event.NAME | reporters.NAME | signal.NAME | faults | percentage
+//!           | timing.NAME.pNN | value.NAME.mean | value.NAME.pNN | event.NAME | reporters.NAME | signal.NAME | probe.NAME | faults | percentage
 //! op        = < | <= | > | >= | =
 //! bound     = 5 | 0.05% | 500ms | 2.5s | legacy | 1.3x legacy
 //! window    = duration | "stage" | "attempt"

@@ -28,6 +28,8 @@ fn items_max(field: &str) -> (usize, Option<&'static str>) {
         "stage" | "freeze" | "enter" | "checkins" | "jwt" => (100, None),
         // Each of them is tried for each request.
         "except" | "match" => (100, Some("a `/*` at the end takes everything under a path")),
+        // Each is a request every so often.
+        "probe" | "hook" => (50, None),
         "path" => (200, Some("one rule may have several paths in `match`")),
         "guardrail" => (500, None),
         "routes" => (10_000, Some("a `/*` at the end takes everything under a path")),

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod in_app;
 pub mod limits;
 pub mod messages;
+pub mod probe;
 pub mod read;
 pub mod receiver;
 pub mod rules;
@@ -33,21 +34,22 @@ use super::route::{PathPattern, Route};
 use super::source::Match;
 use super::weekly::Weekly;
 use super::zone::Zone;
-use super::{Name, Percentage};
+use super::{Duration, Name, Percentage};
 pub use channel::Channel;
 pub use checklist::{Due, Item};
 pub use defaults::Defaults;
 pub use identity::{Identity, RobotSide, Robots, SameSite, Sticky, Token};
 pub use in_app::{InApp, InAppKind, ShownTo};
 pub use messages::{Digest, Links, Notice, Role};
+pub use probe::{Hook, Probe};
 pub use receiver::Receiver;
 pub use signal::Signal;
 pub use stage::{Gate, Guardrail, Risk, Stage};
 pub use upstreams::{
-    Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Rescue, TIMEOUT_DEFAULT,
-    Upstreams,
+    Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Redeploy, Rescue,
+    TIMEOUT_DEFAULT, Upstreams, VersionSource,
 };
-pub use words::{Advance, CachePolicy};
+pub use words::{Advance, CachePolicy, Choice, StickyMoves};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;
@@ -97,6 +99,12 @@ pub struct Plan {
     /// Where other tools send what becomes signals.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub receivers: Table<Receiver>,
+    /// Pages that the controller asks for again and again.
+    #[serde(rename = "probe", skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
+    /// What is asked before a stage is entered, or left.
+    #[serde(rename = "hook", skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
     /// Who is who.
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub roles: Table<Role>,
@@ -109,12 +117,24 @@ pub struct Plan {
     /// Who takes the next step.
     #[serde(skip_serializing_if = "Advance::is_default")]
     pub advance: Advance,
+    /// What another version of new means to a stage that is under way.
+    #[serde(skip_serializing_if = "Redeploy::is_default")]
+    pub redeploy: Redeploy,
     /// When nothing advances.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<super::calendar::Window>,
     /// The share that stays on legacy whatever the stage says.
     #[serde(skip_serializing_if = "is_zero")]
     pub holdout: Percentage,
+    /// What people may choose for their own browser; nothing where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
+    /// How long a choice lasts.
+    #[serde(skip_serializing_if = "is_choice_default")]
+    pub choice_for: Duration,
+    /// Who keeps their side for a while when the percentage moves; nobody where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticky_moves: Option<StickyMoves>,
     /// Groups that stay on legacy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Name>,
@@ -168,6 +188,13 @@ pub struct Plan {
     pub risks: Vec<Risk>,
 }
 
+/// How long a choice lasts where the plan says nothing.
+pub const CHOICE_DEFAULT: Duration = Duration::minutes(14 * 24 * 60);
+
+fn is_choice_default(length: &Duration) -> bool {
+    *length == CHOICE_DEFAULT
+}
+
 impl Plan {
     /// What the buckets are seeded with.
     pub fn salt(&self) -> &str {
@@ -185,6 +212,11 @@ impl Plan {
     /// Whether this is a flag: assigned and told to the upstream, but routing nothing.
     pub fn is_flag(&self) -> bool {
         self.upstreams.is_none()
+    }
+
+    /// The probe called `name`.
+    pub fn probe(&self, name: &str) -> Option<&Probe> {
+        self.probes.iter().find(|probe| probe.name.as_str() == name)
     }
 
     /// The index of the stage called `name`.

@@ -7,11 +7,12 @@ use self::messages::{checklist, digest, links, notice, role};
 use self::requests::{failures, identity, path_rule, robots, upstreams};
 use super::channel::read as channel;
 use super::fields::Reader;
+use super::probe::{hook, probe};
 use super::receiver::receiver;
 use super::signal::signal;
 use super::stage::{Escalation, Gate, Guardrail, Risk, Stage};
 use super::words::{Action, Advance, CachePolicy, Level, Severity};
-use super::{Defaults, Endpoint, Group, Identity, Plan, Values, limits, rules};
+use super::{CHOICE_DEFAULT, Defaults, Endpoint, Group, Identity, Plan, Redeploy, Values, limits, rules};
 use crate::calendar::point;
 use crate::fault::{Explain, Fault, Faults};
 use crate::group::Fingerprints;
@@ -119,11 +120,17 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         groups: f.optional(r, "groups", |r, node| r.table(node, group)).unwrap_or_default(),
         signals: f.optional(r, "signals", |r, node| r.table(node, signal)).unwrap_or_default(),
         receivers: f.optional(r, "receivers", |r, node| r.table(node, receiver)).unwrap_or_default(),
+        probes: f.optional(r, "probe", |r, node| r.list(node, probe)).unwrap_or_default(),
+        hooks: f.optional(r, "hook", |r, node| r.list(node, hook)).unwrap_or_default(),
         roles: f.optional(r, "roles", |r, node| r.table(node, role)).unwrap_or_default(),
         start: f.optional(r, "start", point_in_time),
         checklist: f.optional(r, "checklist", checklist).unwrap_or_default(),
         advance: f.optional(r, "advance", Reader::parsed).unwrap_or(Advance::Auto),
+        redeploy: f.optional(r, "redeploy", Reader::parsed).unwrap_or(Redeploy::Restart),
         freeze: f.optional(r, "freeze", Reader::parsed_one_or_more).unwrap_or_default(),
+        choice: f.optional(r, "choice", Reader::parsed),
+        sticky_moves: f.optional(r, "sticky_moves", Reader::parsed),
+        choice_for: f.optional(r, "choice_for", Reader::parsed).unwrap_or(CHOICE_DEFAULT),
         holdout: f.optional(r, "holdout", Reader::percentage).unwrap_or(Percentage::ZERO),
         exclude: f.optional(r, "exclude", Reader::parsed_one_or_more).unwrap_or_default(),
         eligible: f.optional(r, "eligible", Reader::parsed),

@@ -5,6 +5,7 @@ mod channels;
 mod checklists;
 mod messages;
 mod names;
+mod probes;
 mod receivers;
 mod requests;
 pub mod safety;
@@ -54,6 +55,7 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     messages::check(&mut rules, &known);
     checklists::check(&mut rules, &known);
     receivers::check(&mut rules, &known);
+    probes::check(&mut rules, &known);
     rules.numbers();
     rules.faults
 }
@@ -354,6 +356,7 @@ impl<'a> Rules<'a> {
                 );
                 self.unwise(steps, format!("`{}` is not measured", term.metric), help);
             }
+            probes::measured(self, steps, term, known);
             if let Some(endpoint) = &term.endpoint {
                 self.refers(steps, "endpoint", endpoint, &plan.endpoints, &known.endpoints);
                 if known.late_endpoints.contain(endpoint.as_str()) {

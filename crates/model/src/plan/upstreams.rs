@@ -54,17 +54,19 @@ pub struct Backend {
     pub origin: OriginPolicy,
     /// How long it may take to send headers, whatever is asked; without limit where absent.
     pub timeout: Option<Duration>,
+    /// Where its answers say which version it is.
+    pub version: Option<VersionSource>,
 }
 
 impl From<Place> for Backend {
     fn from(place: Place) -> Self {
-        Self { place, origin: OriginPolicy::Public, timeout: None }
+        Self { place, origin: OriginPolicy::Public, timeout: None, version: None }
     }
 }
 
 impl Serialize for Backend {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.origin == OriginPolicy::Public && self.timeout.is_none() {
+        if self.origin == OriginPolicy::Public && self.timeout.is_none() && self.version.is_none() {
             return self.place.serialize(serializer);
         }
         let mut map = serializer.serialize_map(None)?;
@@ -75,7 +77,54 @@ impl Serialize for Backend {
         if let Some(timeout) = &self.timeout {
             map.serialize_entry("timeout", timeout)?;
         }
+        if let Some(version) = &self.version {
+            map.serialize_entry("version", version)?;
+        }
         map.end()
+    }
+}
+
+/// Where answers say which version of a frontend has given them: `header:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionSource {
+    /// The header's name, in lower case.
+    pub header: String,
+}
+
+impl FromStr for VersionSource {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let header = text.strip_prefix("header:").filter(|name| !name.is_empty() && name.bytes().all(is_token));
+        header.map(|name| Self { header: name.to_ascii_lowercase() }).ok_or_else(|| {
+            WordError::new(text, "where a version stands", "a header of new's answers, such as `header:x-build`")
+        })
+    }
+}
+
+impl fmt::Display for VersionSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "header:{}", self.header)
+    }
+}
+
+serialize_as_text!(VersionSource);
+
+super::words::words! {
+    /// What another version of new means to a stage that is under way.
+    Redeploy is "what a deployment means" of {
+        /// Its hold, figures and evidence begin anew.
+        Restart = "restart",
+        /// They go on.
+        Continue = "continue",
+    } allows "`restart` or `continue`"
+}
+
+impl Redeploy {
+    /// Whether this is what a plan that says nothing gets.
+    pub fn is_default(&self) -> bool {
+        *self == Self::Restart
     }
 }
 

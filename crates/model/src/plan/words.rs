@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::fault::Explain;
+use crate::variant::Variant;
 use crate::{Duration, Instant, Name, Percentage, serialize_as_text};
 
 /// Why a text is none of the words allowed.
@@ -113,6 +114,37 @@ impl CachePolicy {
     /// Whether this is what a plan that says nothing gets.
     pub fn is_default(&self) -> bool {
         *self == Self::Private
+    }
+}
+
+words! {
+    /// Who keeps their side for a while when the percentage moves.
+    StickyMoves is "a way to move people" of {
+        /// Who is in a visit, until it ends.
+        Visit = "visit",
+    } allows "`visit`"
+}
+
+words! {
+    /// What people may choose for their own browser.
+    Choice is "what people may choose" of {
+        /// To go to new.
+        In = "in",
+        /// To go back to legacy.
+        Out = "out",
+        /// Either.
+        Both = "both",
+    } allows "`in`, `out` or `both`"
+}
+
+impl Choice {
+    /// Whether somebody may choose this side.
+    pub fn allows(self, variant: Variant) -> bool {
+        match self {
+            Self::Both => true,
+            Self::In => variant == Variant::New,
+            Self::Out => variant == Variant::Legacy,
+        }
     }
 }
 

@@ -40,7 +40,8 @@ pub fn command(text: &str) -> Result<Asked, Problem> {
         let command = command::read_operators(r, &mut f);
         let is_dry_run = f.optional(r, "dry_run", Reader::boolean).unwrap_or(false);
         let is_stop = matches!(&command, Some(Some(command)) if command.is_stop());
-        let reason = match (is_stop, is_dry_run) {
+        let is_fact = matches!(&command, Some(Some(Command::Deployed(_))));
+        let reason = match (is_stop, is_dry_run || is_fact) {
             (true, _) => Some(f.optional(r, "reason", stop_reason).flatten().unwrap_or_else(|| NO_REASON.to_owned())),
             (false, true) => f.optional(r, "reason", reason).or_else(|| Some(String::new())),
             (false, false) => f.required(r, "reason", reason),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
@@ -118,23 +119,33 @@ fn evidence(line: &Line) -> shapes::Evidence {
     }
 }
 
+/// What was in force under a revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InForce {
+    /// The percentage in effect.
+    pub percentage: f64,
+    /// The version of new, where it was known.
+    pub version: Option<String>,
+}
+
 /// Shows one window, at one endpoint or everywhere.
-pub fn window(window: &Window, endpoint: Option<&Name>, percentage: Option<f64>) -> Box<RawValue> {
-    raw(&view(window, endpoint, percentage))
+pub fn window(window: &Window, endpoint: Option<&Name>, under: Option<&InForce>) -> Box<RawValue> {
+    raw(&view(window, endpoint, under))
 }
 
 fn raw(view: &Measured) -> Box<RawValue> {
     serde_json::value::to_raw_value(view).unwrap_or_default()
 }
 
-fn view(window: &Window, endpoint: Option<&Name>, percentage: Option<f64>) -> Measured {
+fn view(window: &Window, endpoint: Option<&Name>, under: Option<&InForce>) -> Measured {
     let sample = Some(&window.subjects).filter(|sample| !sample.is_empty());
     let at = Instant::from_epoch_ms(i64::try_from(window.minute).unwrap_or(i64::MAX).saturating_mul(MINUTE_MS));
     Measured {
         at: at.into(),
         minutes: window.minutes,
         revision: window.revision,
-        percentage: percentage.map(shapes::Percent),
+        percentage: under.map(|under| shapes::Percent(under.percentage)),
+        version: under.and_then(|under| under.version.clone()),
         sides: window.sides.iter().filter(|(side, _)| side.endpoint.as_ref() == endpoint).map(measured_side).collect(),
         subjects: sample
             .map(|sample| Subjects { legacy: distinct(sample, Variant::Legacy), new: distinct(sample, Variant::New) }),
@@ -150,10 +161,14 @@ pub fn last_views(window: &Window) -> String {
     serde_json::to_string(&views).unwrap_or_default()
 }
 
-/// Shows one of [`last_views`] with the percentage, which it was stored without.
-pub fn with_percentage(view: &str, percentage: Option<f64>) -> Option<Box<RawValue>> {
-    let text = match percentage {
-        Some(percentage) => format!("{{\"percentage\":{percentage},{}", view.strip_prefix('{')?),
+/// Shows one of [`last_views`] with the percentage and the version, which it was stored without.
+pub fn with_state(view: &str, under: Option<&InForce>) -> Option<Box<RawValue>> {
+    let text = match under {
+        Some(InForce { percentage, version }) => {
+            let version = version.as_ref().map(|version| format!("\"version\":{},", Value::from(version.as_str())));
+            let version = version.unwrap_or_default();
+            format!("{{\"percentage\":{percentage},{version}{}", view.strip_prefix('{')?)
+        }
         None => view.to_owned(),
     };
     RawValue::from_string(text).ok()

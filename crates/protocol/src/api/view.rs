@@ -1,6 +1,7 @@
 //! A rollout as the API shows it: where it stands, what happens next, what stands in its way, and
 //! what may be asked of it now.
 
+mod probes;
 mod signals;
 pub mod timeline;
 
@@ -16,11 +17,11 @@ use tidegate_decide::ends::Ends;
 use tidegate_decide::explain::{self, ELSEWHERE, UNJUDGED, listed, sentence};
 use tidegate_decide::judge::guard::Handed;
 use tidegate_decide::judge::{Judge, Judgement};
+use tidegate_decide::metrics::RolloutMetrics;
 use tidegate_decide::offers::NotNow;
 use tidegate_decide::reports::never_reported;
 use tidegate_decide::rollout::{Noticed, Rollout};
 use tidegate_decide::schedule::{Blocker, Next};
-use tidegate_decide::sources::faults;
 use tidegate_decide::transition::Refusal;
 use tidegate_model::Instant;
 use tidegate_model::Name;
@@ -66,7 +67,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
     let judgements = last.map_or(&[][..], |evaluation| &evaluation.guardrails);
     let metrics = deployment.metrics.get(&plan.key);
     let silent_names = never_reported(plan, metrics);
-    let sources = metrics.map_or_else(Vec::new, |metrics| faults(plan, &metrics.sources, &metrics.signals, now));
+    let sources = metrics.map_or_else(Vec::new, |metrics| metrics.faults(plan, record, now));
     let reported = present.faults.iter().filter(|fault| is_about(plan, &fault.subject));
     let is_its_list = |list: &&HeldList| plan.groups.get(&list.group).is_some_and(|group| group.kv);
     let channels = present.channels.iter().filter(|(key, _)| *key == plan.key).map(|(_, fault)| fault);
@@ -91,6 +92,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
             .checklist(plan)
             .map(|of| shapes::Checklist { of: Text::word(of.kind()), items: items(record, &of, of.items(plan)) }),
         to_send: metrics.map_or_else(Vec::new, |metrics| to_send(plan, record, &metrics.judge)),
+        versions: metrics.map_or_else(Vec::new, |metrics| versions(metrics, now)),
         hold: hold(plan, record, now),
         next: outlook.next.map(|own| next(own, &outlook.blocked)),
         blocked: outlook.blocked.iter().map(blocker).collect(),
@@ -106,6 +108,10 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         faults: rollout.unread.iter().chain(&rollout.fault).chain(reported).chain(&sources).map(fault).collect(),
         signals: signals::signals(plan, metrics, now),
         receivers: signals::receivers(plan, metrics, now),
+        probes: probes::probes(plan, metrics, record, now),
+        known: metrics
+            .and_then(|metrics| explain::known_before(plan, record, &metrics.pasts))
+            .map(|text| sentence(&text)),
         silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
         never_reported: silent_names.iter().map(ToString::to_string).collect(),
         lists: present.lists.iter().filter(is_its_list).map(list).collect(),
@@ -122,6 +128,12 @@ pub fn is_about(plan: &Plan, subject: &str) -> bool {
     }
 }
 
+/// The versions of new that answer now, where they are several.
+fn versions(metrics: &RolloutMetrics, now: Instant) -> Vec<String> {
+    let serving: Vec<String> = metrics.versions.serving(now).map(ToString::to_string).collect();
+    if serving.len() > 1 { serving } else { Vec::new() }
+}
+
 /// Shows a live state.
 pub fn state(live: &LiveState) -> shapes::State {
     shapes::State {
@@ -135,6 +147,7 @@ pub fn state(live: &LiveState) -> shapes::State {
         groups: texts(&live.groups),
         since: live.since.into(),
         ended: live.ended,
+        version: live.version.as_ref().map(ToString::to_string),
         kv: live.kv.as_ref().map(|kv| shapes::Adopted { text: kv.text.clone(), at: kv.at.into() }),
     }
 }

@@ -1,12 +1,13 @@
 //! Requests that a breaker keeps from new: legacy answers at once, whatever their method, since new was not asked.
 //!
-//! 1. Each counts as a request to new that failed, so that who judges sees the outage, and as rescued where legacy
-//!    has answered it.
+//! 1. Each counts as a request to new that failed as the last one did, so that who judges sees the outage, and as
+//!    rescued where legacy has answered it.
 //! 2. It is never worse for the visitor than without a breaker: where legacy fails or lacks the asset, new is asked
 //!    after all, and the breaker is told that legacy is no help.
 
 use super::{Exchange, Outcome, Stage, Target};
-use crate::diversion::{Guarded, News, Passage, Trial};
+use crate::assets::Asset;
+use crate::diversion::{Failure, Guarded, News, Passage, Trial};
 use crate::measuring::{Instruments, Seen};
 use crate::message::AnswerText;
 use crate::step::{NoAnswer, Remark, Step, Which};
@@ -17,7 +18,10 @@ impl Exchange {
     pub fn guarded(&self) -> Option<Guarded<'_>> {
         let Target::Rollout(number) = self.target else { return None };
         let terms = self.terms().filter(|_| self.variant() == Variant::New)?;
-        if !terms.has_breaker(self.request.is_read()) || self.request.is_preflight() || self.is_service_worker() {
+        if !terms.has_breaker(self.request.is_read())
+            || self.request.is_preflight()
+            || self.asset() == Some(Asset::ServiceWorker)
+        {
             return None;
         }
         let limit_ms = terms.limit(Variant::New, true).ms as f64;
@@ -29,10 +33,8 @@ impl Exchange {
     pub fn begin(&mut self, passage: Option<Passage>, instruments: &mut Instruments<'_>) -> Step {
         self.is_guarded = passage.is_some();
         self.passage = passage.unwrap_or_default();
-        if self.passage != Passage::Diverted {
-            return self.first();
-        }
-        self.count(&Seen { is_failure: true, ..Seen::default() }, instruments);
+        let Passage::Diverted(Failure { status, is_timeout }) = self.passage else { return self.first() };
+        self.count(&Seen { status, is_failure: true, is_timeout, latency_ms: None }, instruments);
         self.stage = Stage::Diverted;
         let limit = self.terms().map(|terms| terms.limit(Variant::Legacy, false)).filter(|limit| limit.is_enforced);
         self.ask_side(Variant::Legacy, limit.map_or(0, |limit| limit.ms))
@@ -51,8 +53,8 @@ impl Exchange {
         let is_clients = outcome.as_ref().is_ok_and(|answer| (400..500).contains(&answer.status()));
         let seen = self.seen(outcome, has_failed, now_ms);
         self.news = Some(News::Tried(Trial {
-            is_failure: (has_failed || seen.is_failure) && !is_clients,
-            is_timeout: seen.is_timeout && !is_clients,
+            failure: ((has_failed || seen.is_failure) && !is_clients)
+                .then_some(Failure { status: seen.status, is_timeout: seen.is_timeout }),
             took_ms: now_ms - self.started_ms,
             is_probe: matches!(self.passage, Passage::Probe(_)),
         }));

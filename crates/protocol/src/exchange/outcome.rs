@@ -3,12 +3,13 @@
 //! A file that the other side gives is counted as given: whoever is moved from one side to the other asks for
 //! files of the side that was left, and that is nobody's error.
 
-use super::{Exchange, Outcome};
+use super::{Exchange, Outcome, Stage};
 use crate::assets::Asset;
 use crate::measuring::{Instruments, Seen};
 use crate::message::AnswerText;
 use crate::step::{NoAnswer, Step, Which};
-use tidegate_model::plan::FailureKind;
+use tidegate_decide::assign::Variant;
+use tidegate_model::plan::{FailureKind, Plan};
 
 impl Exchange {
     /// Why the outcome is a failure of the side that was asked, if it is one.
@@ -24,6 +25,13 @@ impl Exchange {
             }
             Ok(_) => None,
         }
+    }
+
+    /// What an answer of new says of its version, where the plan names a header for it.
+    pub fn version<'a>(&'a self, answer: &'a AnswerText) -> Option<(&'a Plan, &'a str)> {
+        let terms = self.terms().filter(|_| matches!(self.stage, Stage::First) && self.variant() == Variant::New)?;
+        let source = terms.new_version()?;
+        Some((terms.plan, answer.header(&source.header)?))
     }
 
     /// Whether headers came after the time that the plan gives, on whichever side. How long an upload takes is

@@ -41,21 +41,35 @@ pub fn request(
         ("webhook-timestamp".to_owned(), timestamp.clone()),
     ];
     if let Some(secret) = signing_secret {
-        let value = keys.text(secret)?;
-        let sign = |key: Vec<u8>| {
-            let parts = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body.as_bytes()];
-            format!("v1,{}", STANDARD.encode(hmac_sha256(&key, &parts)))
-        };
-        let signatures: Option<Vec<String>> = value.split_whitespace().map(|text| key(text).map(sign)).collect();
-        let signatures = signatures.ok_or_else(|| {
-            format!(
-                "the secret {} is no key of Standard Webhooks, `whsec_` and 24 to 64 bytes in base64: `echo \"whsec_$(openssl rand -base64 32)\"` makes one",
-                secret.0
-            )
-        })?;
-        headers.push(("webhook-signature".to_owned(), signatures.join(" ")));
+        headers.push(("webhook-signature".to_owned(), signature(keys, secret, id, &timestamp, &body)?));
     }
     Ok(Request::Http { method: "POST", url, headers, body })
+}
+
+/// The header `webhook-signature`: one signature of each key that the secret holds.
+///
+/// # Errors
+/// When the secret is not set, or holds what is no key.
+pub fn signature(
+    keys: &Keys<'_>,
+    secret: &SecretName,
+    id: &str,
+    timestamp: &str,
+    body: &str,
+) -> Result<String, String> {
+    let value = keys.text(secret)?;
+    let sign = |key: Vec<u8>| {
+        let parts = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body.as_bytes()];
+        format!("v1,{}", STANDARD.encode(hmac_sha256(&key, &parts)))
+    };
+    let signatures: Option<Vec<String>> = value.split_whitespace().map(|text| key(text).map(sign)).collect();
+    let signatures = signatures.ok_or_else(|| {
+        format!(
+            "the secret {} is no key of Standard Webhooks, `whsec_` and 24 to 64 bytes in base64: `echo \"whsec_$(openssl rand -base64 32)\"` makes one",
+            secret.0
+        )
+    })?;
+    Ok(signatures.join(" "))
 }
 
 /// The event.

@@ -7,6 +7,7 @@
 //!         | "signal."NAME "=" level span signal.db_pool = 100% from 5h   (a gauge)
 //!         | "event."NAME "=" count at    event.failure = 12 at 3h        (12 users on new)
 //!         | "event."NAME "=" share span  event.used = 20% from canary+1d
+//!         | "probe."NAME "=" share span  probe.login = 50% from 5h       (the share that passes on new)
 //!         | "faults" "=" count [ span ]  configuration faults that isolates report
 //!         | side "down" [ span ]         new down from 3h
 //!         | "no traffic" [ "on" side ] [ span ]
@@ -79,6 +80,8 @@ pub enum What {
     Reporters(Name, u32),
     /// This share of the users on new report an event.
     Share(Name, f64),
+    /// This share of the probes of new passes.
+    Probe(Name, f64),
     /// So many configuration faults are reported.
     Faults(u64),
     /// A side answers nothing.

@@ -225,6 +225,9 @@ impl<'a> Parser<'_, 'a> {
         if let Some(signal) = word.text.strip_prefix("signal.") {
             return self.reported(word, signal);
         }
+        if let Some(probe) = word.text.strip_prefix("probe.") {
+            return self.probe(word, probe);
+        }
         if let Some(event) = word.text.strip_prefix("event.") {
             return self.event(word, event);
         }
@@ -336,6 +339,22 @@ impl<'a> Parser<'_, 'a> {
                 Err(word.fault(format!("`signal.{signal}` is a gauge, and that lasts"), WHEN_HELP))
             }
             (SignalKind::Gauge, _) => Ok((What::Gauge(name, value), self.span()?)),
+        }
+    }
+
+    fn probe(&mut self, word: &Token<'a>, probe: &str) -> Result<(What, When), Fault> {
+        let known: Vec<&str> = self.plans.iter().flat_map(|plan| &plan.probes).map(|own| own.name.as_str()).collect();
+        if !known.contains(&probe) {
+            return Err(word.fault(format!("no probe is called `{probe}`"), meant(probe, &known)));
+        }
+        let name = name(word, probe)?;
+        self.equals()?;
+        let amount = self.r.wanted("the share that passes", "50%")?;
+        match number(&amount) {
+            Some((percent, "%")) if (0.0..=100.0).contains(&percent) => {
+                Ok((What::Probe(name, percent / 100.0), self.span()?))
+            }
+            _ => Err(amount.fault(format!("`{}` is no share", amount.text), "a percentage such as 50%")),
         }
     }
 

@@ -32,8 +32,9 @@ fn backend(r: &mut Reader, node: &Node) -> Option<Backend> {
     let place = f.required(r, "url", Reader::parsed);
     let origin = f.optional(r, "origin", Reader::parsed).unwrap_or(OriginPolicy::Public);
     let timeout = f.optional(r, "timeout", Reader::parsed);
+    let version = f.optional(r, "version", Reader::parsed);
     f.end(r);
-    Some(Backend { place: place?, origin, timeout })
+    Some(Backend { place: place?, origin, timeout, version })
 }
 
 fn rescue(r: &mut Reader, node: &Node) -> Option<Rescue> {

@@ -2,6 +2,7 @@
 
 use crate::Name;
 use crate::plan::{ENDPOINTS_MAX, Plan};
+use crate::variant::Variant;
 
 /// Names in order.
 pub struct Names<'a>(Vec<&'a str>);
@@ -27,6 +28,8 @@ pub struct Known<'a> {
     pub excluded: Names<'a>,
     pub channels: Names<'a>,
     pub signals: Names<'a>,
+    /// Those that new is asked by.
+    pub probes: Names<'a>,
     pub stages: Names<'a>,
     pub endpoints: Names<'a>,
     /// Those that are not measured, since so many come before them.
@@ -41,6 +44,12 @@ impl<'a> Known<'a> {
             excluded: plan.exclude.iter().map(Name::as_str).collect(),
             channels: plan.channels.names().collect(),
             signals: plan.signals.names().collect(),
+            probes: plan
+                .probes
+                .iter()
+                .filter(|own| own.on.contains(&Variant::New))
+                .map(|own| own.name.as_str())
+                .collect(),
             stages: plan.stages.iter().map(|stage| stage.name.as_str()).collect(),
             endpoints: plan.endpoints.names().collect(),
             late_endpoints: plan.endpoints.names().skip(ENDPOINTS_MAX).collect(),

@@ -37,6 +37,21 @@ pub(super) fn check(rules: &mut Rules<'_>) {
         earlier.extend(&rule.paths);
     }
     posts_of_other_sites(rules);
+    choice(rules);
+}
+
+fn choice(rules: &mut Rules<'_>) {
+    let Plan { choice, choice_for, .. } = rules.plan;
+    if choice_for.as_ms() == 0 {
+        rules.error(&[Key("choice_for")], "a choice would end at once".into(), None);
+    }
+    if choice.is_none() && rules.root.given("choice_for").is_some() {
+        rules.unwise(
+            &[Key("choice_for")],
+            "nothing can be chosen".into(),
+            "`choice = \"out\"` lets people go back to legacy".to_owned(),
+        );
+    }
 }
 
 fn upstreams(rules: &mut Rules<'_>) {
@@ -63,6 +78,9 @@ fn upstreams(rules: &mut Rules<'_>) {
 }
 
 fn backend(rules: &mut Rules<'_>, steps: &[super::Step<'_>], backend: &Backend) {
+    if backend.version.is_some() && !matches!(steps.last(), Some(Key("new"))) {
+        rules.unwise(steps, "only new's version is looked at".into(), "leave `version` out here".to_owned());
+    }
     if backend.timeout.is_some_and(|timeout| timeout.as_ms() == 0) {
         rules.error(steps, "the timeout is zero".into(), None);
     }

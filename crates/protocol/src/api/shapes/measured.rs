@@ -47,6 +47,9 @@ shape! {
         /// In effect under this revision, where its history is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub percentage: Option<Percent>,
+        /// The version of new under this revision, where it was known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub version: Option<String>,
         /// The sides: of the whole rollout, or of the endpoint that was asked for.
         pub sides: Vec<MeasuredSide>,
         /// Distinct users of the whole rollout; to 1,024 exactly, then to about 3 %.

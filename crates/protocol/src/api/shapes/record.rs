@@ -83,6 +83,9 @@ shape! {
         /// Of `complete`, where something spoke against it: the rollout's key.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub confirm: Option<Text<Name>>,
+        /// Of `note`, where it says which version of new was deployed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub version: Option<String>,
         /// Of `apply`: the revision of the plans.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub plan: Option<u64>,

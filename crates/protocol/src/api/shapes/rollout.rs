@@ -7,10 +7,11 @@ use tidegate_model::plan::Advance;
 use tidegate_model::plan::words::Severity;
 use tidegate_model::{Duration, Name};
 
+use super::checklist::{Checklist, Item};
 use super::others::{ConfigFault, HeldList};
-use super::signals::{ReceiverState, SignalState};
+use super::signals::{ProbeState, ReceiverState, SignalState};
 use super::text::readable;
-use super::vocabulary::{BlockedBy, ChecklistOf, CommandName, RefusalCode, ScheduledCommand, UnconditionalCommand};
+use super::vocabulary::{BlockedBy, CommandName, RefusalCode, ScheduledCommand, UnconditionalCommand};
 use super::{Percent, Text, Time, shape};
 
 shape! {
@@ -62,6 +63,9 @@ shape! {
         /// nothing waits for them. Absent for none.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub to_send: Vec<Item>,
+        /// The versions of new that have answered in the last half a minute, where they are several: one is being deployed.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub versions: Vec<String>,
         /// The bake time of the current stage.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub hold: Option<Hold>,
@@ -99,6 +103,9 @@ shape! {
         pub signals: Vec<SignalState>,
         /// Where other tools deliver what becomes signals.
         pub receivers: Vec<ReceiverState>,
+        /// The plan's probes, each on each of its sides, with what came of the last one. Absent for none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub probes: Vec<ProbeState>,
         /// Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that
         /// were never reported.
         #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -106,6 +113,10 @@ shape! {
         /// The same in a sentence.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub silence: Option<String>,
+        /// While nobody is on new: what is known of legacy, and how soon a doubling of its errors would be found.
+        /// Absent where nothing is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub known: Option<String>,
         /// The lists of its groups in KV, as isolates held them within the last minute.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub lists: Vec<HeldList>,
@@ -145,6 +156,9 @@ shape! {
         /// Present and true once its last stage is over, so that rollouts that come after it may go.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         pub ended: bool,
+        /// The version of new that answers, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub version: Option<String>,
         /// The edit by hand in KV that was adopted last.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub kv: Option<Adopted>,
@@ -274,58 +288,6 @@ shape! {
         /// The figures, one for each comparison.
         #[serde(deserialize_with = "readable")]
         pub figures: Vec<Figure>,
-    }
-}
-
-shape! {
-    /// The checklist that counts now.
-    pub struct Checklist {
-        /// What it guards.
-        pub of: Text<ChecklistOf>,
-        /// Its items.
-        pub items: Vec<Item>,
-    }
-}
-
-shape! {
-    /// An item of a checklist.
-    pub struct Item {
-        /// The text of the item.
-        pub item: String,
-        /// Absent while it is open: while fewer have ticked it than it asks for.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub approved: Option<Approved>,
-        /// Who has ticked it so far, where it asks for several people. Absent for none.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        pub approvals: Vec<Approved>,
-        /// How many different people it asks for; absent for one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub needed: Option<u8>,
-        /// Who sees to it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub owner: Option<String>,
-        /// The role that alone may tick it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub role: Option<Text<Name>>,
-        /// By when, as the plan has it: a day, a time, or around a stage's entry.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub due: Option<String>,
-        /// A remark.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub note: Option<String>,
-        /// Where to look.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub link: Option<String>,
-    }
-}
-
-shape! {
-    /// Who has approved something, and when.
-    pub struct Approved {
-        /// Who.
-        pub by: String,
-        /// When.
-        pub at: Time,
     }
 }
 

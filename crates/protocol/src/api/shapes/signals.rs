@@ -2,6 +2,7 @@
 
 use tidegate_model::plan::receiver::ReceiverKind;
 use tidegate_model::plan::words::SignalKind;
+use tidegate_model::variant::Variant;
 use tidegate_model::{Duration, Name};
 
 use super::vocabulary::SignalSource;
@@ -60,6 +61,32 @@ shape! {
         pub is_silent: bool,
         /// How many alerts fire that its rules are about.
         pub firing: usize,
+    }
+}
+
+shape! {
+    /// A probe of one side, as it was last made.
+    pub struct ProbeState {
+        /// Its name, as in `probe.NAME`.
+        pub name: Text<Name>,
+        /// The path that is asked for.
+        pub path: String,
+        /// The side that is asked.
+        pub on: Text<Variant>,
+        /// How often.
+        pub every: Text<Duration>,
+        /// The share that passed since the stage was entered, from 0 to 1; absent where none was made.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub passed: Option<f64>,
+        /// When the last one was answered.
+        #[serde(skip_serializing_if = "Time::is_unknown")]
+        pub at: Time,
+        /// How long that took, in milliseconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub took_ms: Option<u64>,
+        /// What was not as expected; absent where it passed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub failure: Option<String>,
     }
 }
 

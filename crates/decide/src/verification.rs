@@ -1,0 +1,244 @@
+//! Verification: whether a rollback or a kill has come to where it counts.
+//!
+//! 1. It looks from outside, at the isolates and at the figures, and says what it saw. What nobody could see is said
+//!    so, and is neither fine nor wrong.
+//! 2. It ends as soon as all is as it should be, and in two minutes at the latest; whatever was found then stands
+//!    beside the history, and goes to those who are told of rollbacks. It changes nothing, and makes no revision: who
+//!    decides meanwhile is not in its way.
+
+use crate::judge::notifications::Message;
+use crate::series::{MINUTE_MS, Series, Span, minute_of};
+use tidegate_model::live::LiveState;
+use tidegate_model::record::Record;
+use tidegate_model::variant::Variant;
+use tidegate_model::{Instant, Percentage};
+
+/// The kind of the message that says what was found.
+pub const VERIFICATION: &str = "verification";
+/// The first look is this long after the change, in milliseconds: isolates learn of it within two seconds.
+const FIRST_MS: i64 = 3_000;
+/// From one look to the next, in milliseconds.
+const AGAIN_MS: i64 = 5_000;
+/// A look that has had no answer for so long is given up, in milliseconds.
+const UNANSWERED_MS: i64 = 15_000;
+/// What is not as it should be by then is told, in milliseconds.
+const END_MS: i64 = 120_000;
+/// Figures are waited for this long where all else is fine, in milliseconds: a minute has to be over.
+const FIGURES_MS: i64 = 75_000;
+/// Fewer requests than this say nothing of errors.
+const REQUESTS_MIN: u64 = 20;
+/// Legacy's errors of this long before are what it is held against, in minutes.
+const BEFORE_MINUTES: u64 = 60;
+/// Errors have settled under twice what they were before, or under this share more.
+const SETTLED_FACTOR: f64 = 2.0;
+const SETTLED_SHARE: f64 = 0.01;
+
+/// Something that was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What was seen, as a sentence without its full stop.
+    pub text: String,
+    /// Whether that is as it should be; absent where nobody could tell.
+    pub is_fine: Option<bool>,
+}
+
+/// A verification under way.
+#[derive(Clone, Debug)]
+pub struct Verification {
+    /// The revision that took the rollout back.
+    pub revision: u64,
+    began: Instant,
+    asked_at: Option<Instant>,
+    next_at: Instant,
+    /// What the last look from outside saw.
+    outside: Option<Found>,
+}
+
+/// How far isolates have come: how many there are, and how many of them go by an older state.
+pub type Isolates = (usize, usize);
+
+impl Verification {
+    /// A rollout has been taken back by this revision.
+    pub fn begin(revision: u64, now: Instant) -> Self {
+        Self { revision, began: now, asked_at: None, next_at: later(now, FIRST_MS), outside: None }
+    }
+
+    /// When to look from outside next.
+    pub fn due_at(&self, now: Instant) -> Instant {
+        match self.asked_at {
+            // A clock that was set back says nothing.
+            Some(asked) if asked <= now => later(asked, UNANSWERED_MS),
+            _ => self.next_at,
+        }
+    }
+
+    /// It is looked at from outside.
+    pub fn ask(&mut self, now: Instant) {
+        self.asked_at = Some(now);
+    }
+
+    /// What was seen from outside.
+    pub fn see(&mut self, found: Found, now: Instant) {
+        self.asked_at = None;
+        // Once it is as it should be, only the time is waited for.
+        self.next_at = if found.is_fine == Some(false) { later(now, AGAIN_MS) } else { later(self.began, END_MS) };
+        self.outside = Some(found);
+    }
+
+    /// What was found, once there is nothing more to wait for.
+    pub fn conclude(&self, isolates: Isolates, figures: Found, now: Instant) -> Option<Vec<Found>> {
+        let age_ms = now.as_epoch_ms().saturating_sub(self.began.as_epoch_ms());
+        let outside = self
+            .outside
+            .clone()
+            .unwrap_or_else(|| Found { text: "nobody could look from outside".to_owned(), is_fine: None });
+        let isolates = of_isolates(isolates, self.revision);
+        let is_seen = self.outside.is_some() && outside.is_fine != Some(false);
+        let is_settled = figures.is_fine == Some(true) || figures.is_fine.is_none() && age_ms >= FIGURES_MS;
+        let is_over = age_ms >= END_MS || is_seen && isolates.is_fine == Some(true) && is_settled;
+        is_over.then(|| vec![outside, isolates, figures])
+    }
+}
+
+/// What was found as one sentence: what is not as it should be first, then what nobody could tell last.
+pub fn told(found: &[Found]) -> String {
+    let those = |wanted: Option<bool>| found.iter().filter(move |own| own.is_fine == wanted);
+    let lead = if those(Some(false)).next().is_none() { "verified" } else { "not as it should be" };
+    let all = those(Some(false)).chain(those(Some(true))).chain(those(None));
+    format!("{lead}: {}", all.map(|own| own.text.as_str()).collect::<Vec<_>>().join("; "))
+}
+
+/// The message that stands beside the history.
+pub fn message(found: &[Found], to: Vec<String>, now: Instant) -> Message {
+    let text = told(found);
+    Message {
+        at: now,
+        kind: VERIFICATION,
+        to,
+        text,
+        figures: Vec::new(),
+        guardrail: None,
+        notice: None,
+        own_text: None,
+    }
+}
+
+fn later(at: Instant, ms: i64) -> Instant {
+    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
+}
+
+fn of_isolates((all, behind): Isolates, revision: u64) -> Found {
+    let text = match (all, behind) {
+        (0, _) => "no isolate was there in the last minute".to_owned(),
+        (1, 0) => format!("the one isolate of the last minute goes by revision {revision} or later"),
+        (_, 0) => format!("all {all} isolates of the last minute go by revision {revision} or later"),
+        _ => format!("{behind} of {all} isolates go by a state before revision {revision}"),
+    };
+    Found { text, is_fine: Some(behind == 0) }
+}
+
+/// Whether a state sends everybody to legacy.
+pub fn is_all_legacy(live: &LiveState) -> bool {
+    live.killed || live.percentage == Percentage::ZERO && live.groups.is_empty()
+}
+
+/// Whether errors have settled since a revision, on legacy, where users are now.
+pub fn settled(series: &Series, record: &Record, revision: u64, now: Instant) -> Found {
+    let tally = |is_wanted: &dyn Fn(u64) -> bool, minute: Option<u64>| {
+        let windows = series.over(Span { revision: record.begun_revision, minute });
+        let tallies =
+            windows.filter(|window| is_wanted(window.revision)).filter_map(|own| own.tally(Variant::Legacy, None));
+        tallies.fold((0_u64, 0_u64), |(requests, errors), own| (requests + own.requests, errors + own.errors))
+    };
+    let (requests, errors) = tally(&|own| own >= revision, None);
+    if requests < REQUESTS_MIN {
+        let text = format!("too few requests since then to say whether errors settle ({requests})");
+        return Found { text, is_fine: None };
+    }
+    let since = minute_of(now).saturating_sub(BEFORE_MINUTES);
+    let (before, failed_before) = tally(&|own| own < revision, Some(since));
+    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    let (rate, rate_before) = (share(errors, requests), share(failed_before, before));
+    let is_fine = rate <= (rate_before * SETTLED_FACTOR).max(rate_before + SETTLED_SHARE);
+    let text = format!(
+        "errors on legacy: {:.2} % of {requests} requests since, {:.2} % in the hour before",
+        rate * 100.0,
+        rate_before * 100.0
+    );
+    Found { text, is_fine: Some(is_fine) }
+}
+
+/// When a verification has to be looked at again, because of the time alone.
+pub fn wake(verification: &Verification, now: Instant) -> Instant {
+    let ends = [later(verification.began, FIGURES_MS), later(verification.began, END_MS)];
+    let ends = ends.into_iter().filter(|at| *at > now);
+    ends.chain([verification.due_at(now)]).min().unwrap_or(now).max(later(now, MINUTE_MS / 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_model::measured::Window;
+    use tidegate_model::plan::set::read_rollout;
+
+    fn at(s: i64) -> Instant {
+        Instant::from_epoch_ms(1_780_000_000_000 + s * 1_000)
+    }
+
+    fn found(is_fine: Option<bool>) -> Found {
+        Found { text: "x".into(), is_fine }
+    }
+
+    #[test]
+    fn it_ends_once_all_is_as_it_should_be() {
+        let mut own = Verification::begin(7, at(0));
+        assert_eq!(own.due_at(at(0)), at(3));
+        assert_eq!(own.conclude((2, 0), found(Some(true)), at(3)), None, "nobody has looked yet");
+        own.ask(at(3));
+        own.see(found(Some(false)), at(4));
+        assert_eq!(own.conclude((2, 0), found(Some(true)), at(5)), None);
+        assert_eq!(own.due_at(at(5)), at(9));
+        own.see(found(Some(true)), at(9));
+        assert_eq!(own.conclude((2, 1), found(Some(true)), at(10)), None, "an isolate is behind");
+        let all = own.conclude((2, 0), found(Some(true)), at(11)).unwrap();
+        assert_eq!(all[1].text, "all 2 isolates of the last minute go by revision 7 or later");
+    }
+
+    #[test]
+    fn it_ends_in_any_case_and_says_what_is_wrong() {
+        let own = Verification::begin(7, at(0));
+        let all = own.conclude((3, 1), found(None), at(120)).unwrap();
+        assert_eq!(
+            all.iter().map(|own| (own.text.as_str(), own.is_fine)).collect::<Vec<_>>(),
+            [
+                ("nobody could look from outside", None),
+                ("1 of 3 isolates go by a state before revision 7", Some(false)),
+                ("x", None)
+            ]
+        );
+        assert_eq!(
+            told(&all),
+            "not as it should be: 1 of 3 isolates go by a state before revision 7; nobody could look from outside; x"
+        );
+    }
+
+    #[test]
+    fn errors_are_held_against_the_hour_before() {
+        let text = r#"{"key":"a","identity":{"from":["header:x-user-id"]},"stage":[{"name":"b","percentage":100}]}"#;
+        let record = Record::draft(&read_rollout(text).unwrap(), at(0));
+        let (mut series, now) = (Series::default(), at(0));
+        let mut count = |revision: u64, requests: u64, errors: u64| {
+            let mut window = Window::at(minute_of(now), revision);
+            if let Some(tally) = window.tally_mut(Variant::Legacy, None) {
+                (tally.requests, tally.errors) = (requests, errors);
+            }
+            series.add(window, now);
+            series.clone()
+        };
+        assert_eq!(settled(&count(6, 1_000, 1), &record, 7, now).is_fine, None);
+        let found = settled(&count(7, 100, 1), &record, 7, now);
+        assert_eq!(found.text, "errors on legacy: 1.00 % of 100 requests since, 0.10 % in the hour before");
+        assert_eq!(found.is_fine, Some(true));
+        assert_eq!(settled(&count(7, 100, 50), &record, 7, now).is_fine, Some(false));
+    }
+}
