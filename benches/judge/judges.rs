@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
+use tidegate::decide::binned::BinnedComparison;
 use tidegate::decide::comparison::Comparison;
 use tidegate::decide::evidence::{Count, Evidence, Window};
-use tidegate::decide::firsts::{AtRisk, FirstEvidence, Firsts, average};
+use tidegate::decide::firsts::{FirstEvidence, average, mixed};
 use tidegate::decide::overdispersion::{SideSlices, Slices, factor};
-use tidegate::model::measured::{Quantity, Sample};
+use tidegate::decide::past::Weights;
 
 use crate::traffic::Minutes;
 
@@ -18,12 +19,16 @@ pub enum Judge {
     Bare(Box<Evidence>),
     /// With restarts, divided by φ over the whole attempt.
     WholeFactor(Box<(Evidence, SideSlices)>),
-    /// What operates: exposures, and subjects' first failures.
-    Tidegate(Box<(Comparison, Firsts, FirstEvidence)>),
+    /// What operates: exposures by slice and by bin, and subjects' first failures.
+    Tidegate(Box<(Comparison, BinnedComparison, FirstEvidence)>),
+    /// What operated before: exposures by slice, and subjects' first failures.
+    Before(Box<(Comparison, FirstEvidence)>),
+    /// Exposures by bin alone.
+    Bins(Box<BinnedComparison>),
     /// Exposures alone.
     Exposures(Box<Comparison>),
     /// First failures alone.
-    Subjects(Box<(Firsts, FirstEvidence)>),
+    Subjects(Box<FirstEvidence>),
     /// A bound on the success rate, checked every so many minutes; so many failed checks are one too many.
     Fixed { success_min: f64, every: f64, failures_max: u32, count: Count, until: f64, failures: u32 },
     /// A two-proportion z-test of everything so far, at each look.
@@ -32,8 +37,28 @@ pub enum Judge {
     MannWhitney(Box<MannWhitney>),
 }
 
+/// Which judges are compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// All of them.
+    All,
+    /// Tidegate, the judge of before, two of its parts, and the z-test.
+    Own,
+    /// Tidegate, the judge of before and the z-test: these are asked of many more releases.
+    Few,
+}
+
 /// The columns of the tables, in this order.
-pub fn all() -> Vec<(&'static str, Judge)> {
+pub fn columns(columns: Columns) -> Vec<(&'static str, Judge)> {
+    let asked: &[&str] = match columns {
+        Columns::All => return all(),
+        Columns::Own => &["**Tidegate**", "before", "bins only", "subjects only", "z-test"],
+        Columns::Few => &["**Tidegate**", "before", "z-test"],
+    };
+    all().into_iter().filter(|(name, _)| asked.contains(name)).collect()
+}
+
+fn all() -> Vec<(&'static str, Judge)> {
     let fixed = |success_min, every, failures_max| Judge::Fixed {
         success_min,
         every,
@@ -47,15 +72,20 @@ pub fn all() -> Vec<(&'static str, Judge)> {
             "**Tidegate**",
             Judge::Tidegate(Box::new((
                 Comparison::worse(1.0),
-                Firsts::new(Quantity::Errors, None),
+                BinnedComparison::worse(1.0),
                 FirstEvidence::new(1.0, false),
             ))),
         ),
-        ("exposures only", Judge::Exposures(Box::new(Comparison::worse(1.0)))),
         (
-            "subjects only",
-            Judge::Subjects(Box::new((Firsts::new(Quantity::Errors, None), FirstEvidence::new(1.0, false)))),
+            "before",
+            Judge::Before(Box::new((
+                Comparison::worse(1.0).restarting_quickly(),
+                FirstEvidence::new(1.0, false).restarting_quickly(),
+            ))),
         ),
+        ("bins only", Judge::Bins(Box::new(BinnedComparison::worse(1.0)))),
+        ("slices only", Judge::Exposures(Box::new(Comparison::worse(1.0)))),
+        ("subjects only", Judge::Subjects(Box::new(FirstEvidence::new(1.0, false)))),
         ("φ of all", Judge::WholeFactor(Box::new((Evidence::restarting(1.0), SideSlices::default())))),
         ("restart only", Judge::Bare(Box::new(Evidence::restarting(1.0)))),
         ("plain", Judge::Bare(Box::new(Evidence::plain(1.0)))),
@@ -67,11 +97,20 @@ pub fn all() -> Vec<(&'static str, Judge)> {
 }
 
 impl Judge {
-    pub fn evaluate(&mut self, seen: &Minutes, everybody: &Sample, minute: f64, minutes: f64, share: f64) -> bool {
+    /// Tells it what bins did before. It is told again whenever bins move.
+    pub fn weigh(&mut self, weights: &Weights) {
+        match self {
+            Self::Tidegate(inner) => inner.1.weigh(weights.clone()),
+            Self::Bins(binned) => binned.weigh(weights.clone()),
+            _ => {}
+        }
+    }
+
+    /// `found` are the subjects at risk, and those that failed for the first time.
+    pub fn evaluate(&mut self, seen: &Minutes, found: &Window, minute: f64, minutes: f64, share: f64) -> bool {
         let window = &seen.slices;
-        let first = |firsts: &mut Firsts, evidence: &mut FirstEvidence| {
-            let found = firsts.take(&seen.failed, Some(AtRisk { seen: everybody, share }));
-            evidence.add(&found, minute);
+        let first = |evidence: &mut FirstEvidence| {
+            evidence.add(found, minute);
             evidence.is_ready().then(|| evidence.log_e())
         };
         let total = window.total();
@@ -87,19 +126,32 @@ impl Judge {
                 seen.legacy.with_events().max(seen.new.with_events()) >= 20 && evidence.is_shown(ALPHA)
             }
             Self::Tidegate(inner) => {
-                let (comparison, firsts, evidence) = inner.as_mut();
+                let (comparison, binned, evidence) = inner.as_mut();
+                comparison.add(window, minute);
+                binned.add(&seen.bins, minute);
+                let ready = |is_ready: bool, log_e: f64| is_ready.then_some(log_e);
+                let slices = ready(comparison.is_ready(), comparison.log_e());
+                let log_e = match ready(binned.is_ready(), binned.log_e()) {
+                    None => average(slices, first(evidence)),
+                    bins => mixed([slices, bins, first(evidence)]),
+                };
+                log_e >= -ALPHA.ln()
+            }
+            Self::Bins(binned) => {
+                binned.add(&seen.bins, minute);
+                binned.is_ready() && binned.log_e() >= -ALPHA.ln()
+            }
+            Self::Before(inner) => {
+                let (comparison, evidence) = inner.as_mut();
                 comparison.add(window, minute);
                 let exposures = comparison.is_ready().then(|| comparison.log_e());
-                average(exposures, first(firsts, evidence)) >= -ALPHA.ln()
+                average(exposures, first(evidence)) >= -ALPHA.ln()
             }
             Self::Exposures(comparison) => {
                 comparison.add(window, minute);
                 comparison.is_shown(ALPHA)
             }
-            Self::Subjects(inner) => {
-                let (firsts, evidence) = inner.as_mut();
-                first(firsts, evidence).is_some_and(|log_e| log_e >= -ALPHA.ln())
-            }
+            Self::Subjects(evidence) => first(evidence).is_some_and(|log_e| log_e >= -ALPHA.ln()),
             Self::Fixed { success_min, every, failures_max, count, until, failures } => {
                 count.n += total.new.n;
                 count.x += total.new.x;

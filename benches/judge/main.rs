@@ -12,16 +12,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fastrand::Rng;
 use figures::{Found, delay, head, row, share};
 use indicatif::{ProgressBar, ProgressStyle};
-use judges::{Judge, all, z_score};
+use judges::{Columns, Judge, columns, z_score};
 use tidegate::decide::evidence::{Count, Evidence, Window};
-use tidegate::model::measured::Seen;
+use tidegate::decide::firsts::{AtRisk, Firsts};
+use tidegate::model::measured::{Quantity, Seen};
 use tidegate::model::variant::Variant;
 use traffic::{Kind, Minutes, Site, Traffic, poisson};
 
 const THREADS: usize = 2;
 /// Looks come every ten seconds, and in long healthy stretches every minute.
 const LOOK: f64 = 1.0 / 6.0;
-const HEALTHY_RUNS: usize = 400;
+const HEALTHY_RUNS: usize = 250;
 const HEALTHY_HOURS: f64 = 24.0;
 /// After so long looks come every minute.
 const CLOSE_HOURS: f64 = 2.0;
@@ -34,33 +35,72 @@ const SHARES: [f64; 3] = [0.01, 0.05, 0.25];
 const RAMP: [f64; 4] = [0.01, 0.05, 0.25, 0.5];
 
 const fn site(kind: Kind, subjects: usize) -> Site {
-    Site { kind, subjects, exposures_per_minute: 6_000.0, rate: 0.01 }
+    Site::of(kind, subjects)
 }
 
-const SITES: [(&str, Site); 6] = [
+const fn churned(churn: f64) -> Site {
+    Site { churn, ..site(Kind::Persistent, 20_000) }
+}
+
+const SITES: [(&str, Site); 12] = [
     ("independent", site(Kind::Independent, 200_000)),
     ("bursts on both sides", site(Kind::Bursts, 200_000)),
     ("episodes of 10 events", site(Kind::Episodes(10), 200_000)),
     ("episodes of 60 events", site(Kind::Episodes(60), 200_000)),
     ("1 % cause 80 %, 200,000 subjects", site(Kind::Persistent, 200_000)),
     ("1 % cause 80 %, 20,000 subjects", site(Kind::Persistent, 20_000)),
+    ("the same, 10 % of them others than before", churned(0.1)),
+    ("the same, half of them others", churned(0.5)),
+    ("the same, all of them others", churned(1.0)),
+    ("seasons: by the time of day", site(Kind::Seasons, 200_000)),
+    ("outage of both sides", site(Kind::Outage, 200_000)),
+    ("robots on both sides", site(Kind::Robots, 200_000)),
 ];
 
 fn main() {
-    // The tables that docs/judging.md begins with, in a few minutes.
-    if std::env::var_os("JUDGE_BENCH_SHORT").is_some() {
+    let is_asked =
+        |name: &str| std::env::var("JUDGE_BENCH").map_or(true, |asked| asked.split(',').any(|own| own == name));
+    if is_asked("figures") {
+        match_figures();
+    }
+    if is_asked("bad") {
+        gone_bad_at_five();
+    }
+    if is_asked("harmless") {
+        harmless();
+        harmless_where_hard();
+    }
+    // Half an hour more, for what stands in the folds of docs/judging.md.
+    if std::env::var_os("JUDGE_BENCH_LONG").is_some() {
         for (name, site) in [SITES[0], SITES[4], SITES[5]] {
-            gone_bad(name, site, &SHARES[1..2], &[0.0, 48.0]);
+            gone_bad(name, site, &SHARES, &[0.0, 1.0, 48.0], Columns::All);
         }
-        return;
+        gone_bad(
+            "independent, legacy at 0.1 %",
+            Site { rate: 0.001, ..SITES[0].1 },
+            &SHARES[1..2],
+            &[0.0, 48.0],
+            Columns::All,
+        );
     }
-    match_figures();
-    harmless();
-    harmless_where_hard();
-    for (name, site) in [SITES[0], SITES[4], SITES[5]] {
-        gone_bad(name, site, &SHARES, &[0.0, 1.0, 48.0]);
+}
+
+fn runs(of: usize) -> usize {
+    std::env::var("JUDGE_BENCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(of)
+}
+
+/// The tables that docs/judging.md begins with.
+fn gone_bad_at_five() {
+    for (name, site) in [SITES[0], SITES[4]] {
+        gone_bad(name, site, &SHARES[1..2], &[0.0, 48.0], Columns::Own);
     }
-    gone_bad("independent, legacy at 0.1 %", Site { rate: 0.001, ..SITES[0].1 }, &SHARES[1..2], &[0.0, 48.0]);
+    let (name, clustered) = SITES[5];
+    gone_bad(name, clustered, &SHARES[1..2], &[0.0, 12.0, 48.0], Columns::Own);
+    gone_bad(name, clustered, &SHARES[..1], &[0.0], Columns::Own);
+    let own = Site { is_proportional: true, ..clustered };
+    gone_bad(&format!("{name}, each subject's own errors multiplied"), own, &SHARES[1..2], &[0.0, 12.0], Columns::Own);
+    let churned = Site { churn: 0.5, ..own };
+    gone_bad("the same, half of the 1 % others than before", churned, &SHARES[1..2], &[0.0], Columns::Own);
 }
 
 /// Runs `run` for 0..count on all threads; the results in their order.
@@ -149,18 +189,29 @@ fn match_figures() {
 /// Whether each judge rolls a harmless release back within a day. `share` 0 is the ramp; `disturb` adds
 /// to the windows.
 fn harmless_run(site: Site, share: f64, seed: u64, disturb: impl Fn(&mut Minutes, f64, f64)) -> Vec<bool> {
-    let mut judges: Vec<Judge> = all().into_iter().map(|(_, judge)| judge).collect();
+    let mut judges: Vec<Judge> = columns(Columns::Few).into_iter().map(|(_, judge)| judge).collect();
     let mut fired = vec![false; judges.len()];
+    let mut past = Traffic::past(site, seed);
+    let mut before = f64::NAN;
+    let mut firsts = Firsts::new(Quantity::Errors, None);
     let mut traffic = Traffic::new(site, if share > 0.0 { share } else { RAMP[0] }, seed);
     let mut minute: f64 = 0.0;
     while minute < HEALTHY_HOURS * 60.0 - 1e-6 {
         let minutes = if minute < CLOSE_HOURS * 60.0 { LOOK } else { 1.0 };
         let now = if share > 0.0 { share } else { RAMP[(minute / (HEALTHY_HOURS * 15.0)) as usize] };
-        traffic.set_share(now);
+        if now != before {
+            traffic.set_share(now);
+            before = now;
+            let weights = past.weights();
+            judges.iter_mut().for_each(|judge| judge.weigh(&weights));
+        }
         let mut window = traffic.window(minutes);
         disturb(&mut window, minute, minutes);
+        // The day before ended with the minute 1,440.
+        past.take(&window.bins.legacy, minute as u64 + 1_500 + 60);
+        let found = firsts.take(&window.failed, Some(AtRisk { seen: &traffic.everybody, share: now }));
         for (judge, fired) in judges.iter_mut().zip(&mut fired) {
-            *fired = *fired || judge.evaluate(&window, &traffic.everybody, minute, minutes, now);
+            *fired = *fired || judge.evaluate(&window, &found, minute, minutes, now);
         }
         minute += minutes;
     }
@@ -169,18 +220,23 @@ fn harmless_run(site: Site, share: f64, seed: u64, disturb: impl Fn(&mut Minutes
 
 fn print_harmless(name: &str, shares: &[f64], run: impl Fn(f64, u64) -> Vec<bool> + Sync) {
     for now in shares {
-        let runs = in_parallel(name, HEALTHY_RUNS, |seed| run(*now, seed as u64));
+        let runs = in_parallel(name, runs(HEALTHY_RUNS), |seed| run(*now, seed as u64));
         let label = if *now > 0.0 { format!("{} %", now * 100.0) } else { "1, 5, 25, 50 %".to_owned() };
-        let cells = (0..all().len()).map(|judge| share(runs.iter().filter(|fired| fired[judge]).count(), HEALTHY_RUNS));
+        let cells = (0..columns(Columns::Few).len())
+            .map(|judge| share(runs.iter().filter(|fired| fired[judge]).count(), runs.len()));
         row([name.to_owned(), label].into_iter().chain(cells));
     }
 }
 
 fn harmless() {
     println!("\n## Harmless releases rolled back within 24 hours, % (95 %)");
-    head(["errors", "on new"].into_iter().chain(all().into_iter().map(|(name, _)| name)).map(str::to_owned));
-    for (name, site) in SITES {
-        print_harmless(name, &[0.01, 0.05, 0.25, 0.0], |share, seed| harmless_run(site, share, seed, |_, _, _| {}));
+    let names = columns(Columns::Few).into_iter().map(|(name, _)| name);
+    head(["errors", "on new"].into_iter().chain(names).map(str::to_owned));
+    let asked = std::env::var("JUDGE_BENCH_ROWS").unwrap_or_default();
+    for (index, (name, site)) in SITES.into_iter().enumerate().filter(|(_, (name, _))| name.contains(&asked)) {
+        // The traffic that this page began with at all shares; what was added, at those that say most.
+        let shares: &[f64] = if index < 6 { &[0.01, 0.05, 0.25, 0.0] } else { &[0.01, 0.05, 0.0] };
+        print_harmless(name, shares, |share, seed| harmless_run(site, share, seed, |_, _, _| {}));
     }
 }
 
@@ -189,6 +245,7 @@ fn harmless_where_hard() {
     let loops = |window: &mut Minutes, minute: f64, minutes: f64| {
         if (60.0..240.0).contains(&minute) {
             window.slices.new.add(7, 0.0, minutes);
+            window.bins.new.x.add(0, minutes as f32);
             window.failed.add(Seen::new(7 << 40, Variant::New, true));
         }
     };
@@ -199,15 +256,16 @@ fn harmless_where_hard() {
 }
 
 /// After how many minutes each judge finds each regression, after so many healthy hours.
-fn gone_bad(name: &str, site: Site, shares: &[f64], healthy_hours: &[f64]) {
+fn gone_bad(name: &str, site: Site, shares: &[f64], healthy_hours: &[f64], asked: Columns) {
     println!("\n## Minutes until a regression is found, median / p90: {name}");
-    head(["on new", "healthy h", "×"].into_iter().chain(all().into_iter().map(|(name, _)| name)).map(str::to_owned));
+    let names: Vec<&str> = columns(asked).into_iter().map(|(name, _)| name).collect();
+    head(["on new", "healthy h", "×"].into_iter().chain(names.iter().copied()).map(str::to_owned));
     for share in shares {
         for hours in healthy_hours {
-            let runs = in_parallel(name, BAD_RUNS, |seed| gone_bad_run(site, *share, *hours, seed as u64));
+            let runs = in_parallel(name, runs(BAD_RUNS), |seed| gone_bad_run(site, *share, *hours, seed as u64, asked));
             for (index, ratio) in RATIOS.into_iter().enumerate() {
                 let cells =
-                    (0..all().len()).map(|judge| delay(&runs.iter().map(|run| run[index][judge]).collect::<Vec<_>>()));
+                    (0..names.len()).map(|judge| delay(&runs.iter().map(|run| run[index][judge]).collect::<Vec<_>>()));
                 row([format!("{} %", share * 100.0), format!("{hours}"), format!("{ratio}")].into_iter().chain(cells));
             }
         }
@@ -215,21 +273,35 @@ fn gone_bad(name: &str, site: Site, shares: &[f64], healthy_hours: &[f64]) {
 }
 
 /// By ratio and judge.
-fn gone_bad_run(site: Site, share: f64, healthy_hours: f64, seed: u64) -> Vec<Vec<Found>> {
-    let mut judges: Vec<(Judge, bool)> = all().into_iter().map(|(_, judge)| (judge, false)).collect();
+fn gone_bad_run(site: Site, share: f64, healthy_hours: f64, seed: u64, asked: Columns) -> Vec<Vec<Found>> {
+    let mut judges: Vec<(Judge, bool)> = columns(asked).into_iter().map(|(_, judge)| (judge, false)).collect();
     let mut traffic = Traffic::new(site, share, seed);
+    let mut firsts = Firsts::new(Quantity::Errors, None);
+    let weights = Traffic::past(site, seed).weights();
+    judges.iter_mut().for_each(|(judge, _)| judge.weigh(&weights));
     let mut start: f64 = 0.0;
     while start < healthy_hours * 60.0 {
         let window = traffic.window(1.0);
+        let found = firsts.take(&window.failed, Some(AtRisk { seen: &traffic.everybody, share }));
         for (judge, is_early) in &mut judges {
-            *is_early = *is_early || judge.evaluate(&window, &traffic.everybody, start, 1.0, share);
+            *is_early = *is_early || judge.evaluate(&window, &found, start, 1.0, share);
         }
         start += 1.0;
     }
-    RATIOS.into_iter().map(|ratio| watch(traffic.clone(), judges.clone(), ratio, start, share)).collect()
+    RATIOS
+        .into_iter()
+        .map(|ratio| watch(traffic.clone(), judges.clone(), firsts.clone(), ratio, start, share))
+        .collect()
 }
 
-fn watch(mut traffic: Traffic, mut judges: Vec<(Judge, bool)>, ratio: f64, start: f64, share: f64) -> Vec<Found> {
+fn watch(
+    mut traffic: Traffic,
+    mut judges: Vec<(Judge, bool)>,
+    mut firsts: Firsts,
+    ratio: f64,
+    start: f64,
+    share: f64,
+) -> Vec<Found> {
     traffic.ratio = ratio;
     let mut found: Vec<Found> =
         judges.iter().map(|(_, is_early)| if *is_early { Found::Early } else { Found::Never }).collect();
@@ -237,8 +309,9 @@ fn watch(mut traffic: Traffic, mut judges: Vec<(Judge, bool)>, ratio: f64, start
     while evaluation * LOOK < WATCHED_MINUTES && found.iter().any(|found| matches!(found, Found::Never)) {
         let minute = start + evaluation * LOOK;
         let window = traffic.window(LOOK);
+        let seen = firsts.take(&window.failed, Some(AtRisk { seen: &traffic.everybody, share }));
         for ((judge, _), found) in judges.iter_mut().zip(&mut found) {
-            if matches!(found, Found::Never) && judge.evaluate(&window, &traffic.everybody, minute, LOOK, share) {
+            if matches!(found, Found::Never) && judge.evaluate(&window, &seen, minute, LOOK, share) {
                 *found = Found::After(minute + LOOK - start);
             }
         }

@@ -5,8 +5,10 @@
 //! How many there are is not random, which nothing depends on; events are.
 
 use fastrand::Rng;
+use tidegate::decide::bins::{BINS, BinCounts, SideBins};
 use tidegate::decide::overdispersion::{SLICES, SideSlices, Slices};
-use tidegate::model::measured::{Sample, Seen};
+use tidegate::decide::past::Past;
+use tidegate::model::measured::{Quantity, Sample, Seen};
 use tidegate::model::variant::Variant;
 
 /// How events come about. On average they have the same rate everywhere.
@@ -20,6 +22,12 @@ pub enum Kind {
     Episodes(u16),
     /// One subject in a hundred causes four events in five, for as long as the release lasts.
     Persistent,
+    /// The rate follows the time of day, from a fifth to nine fifths, on both sides.
+    Seasons,
+    /// For half an hour in the third, every third exposure fails, on both sides.
+    Outage,
+    /// From the second hour to the fifth, 40 robots come each minute, and each time in vain.
+    Robots,
 }
 
 /// A site and what is released there.
@@ -31,11 +39,25 @@ pub struct Site {
     pub exposures_per_minute: f64,
     /// Legacy's rate of events.
     pub rate: f64,
+    /// What part of the subjects that cause most errors were others before the release, from 0 to 1.
+    pub churn: f64,
+    /// Whether a regression multiplies each subject's own errors. Else what it adds befalls everybody alike.
+    pub is_proportional: bool,
+}
+
+impl Site {
+    /// One with 6,000 exposures a minute, of which legacy fails 1 %.
+    pub const fn of(kind: Kind, subjects: usize) -> Self {
+        Self { kind, subjects, exposures_per_minute: 6_000.0, rate: 0.01, churn: 0.0, is_proportional: false }
+    }
 }
 
 const TROUBLED_SHARE: f64 = 0.01;
 const TROUBLED_EVENTS_SHARE: f64 = 0.8;
 const BURST_FACTOR: f64 = 10.0;
+const ROBOTS: usize = 40;
+/// What judges may know of the time before.
+const PAST_HOURS: f64 = 24.0;
 
 #[derive(Clone, Copy)]
 struct Subject {
@@ -44,13 +66,28 @@ struct Subject {
     hash: u64,
 }
 
+impl Subject {
+    fn bin(&self) -> usize {
+        (f64::from(self.bucket) * BINS as f64) as usize
+    }
+}
+
 /// What the judges see of some minutes.
 #[derive(Default)]
 pub struct Minutes {
     /// Exposures and events by slice.
     pub slices: SideSlices,
+    /// The same by bin.
+    pub bins: SideBins,
     /// The subjects that failed.
     pub failed: Sample,
+}
+
+/// The counts of one side.
+#[derive(Default)]
+struct Counts {
+    slices: Slices,
+    bins: BinCounts,
 }
 
 /// The subjects of one side and what they are at.
@@ -61,6 +98,8 @@ struct Side {
     troubled: Vec<u32>,
     /// How the exposures are shared out among the slices.
     weights: Vec<f64>,
+    /// And among the bins.
+    bins: BinCounts,
     /// The subjects with an episode under way.
     episodes: Vec<u32>,
 }
@@ -79,6 +118,8 @@ pub struct Traffic {
     pub ratio: f64,
     minute: f64,
     burst: f64,
+    /// The first of the subjects that cause most errors.
+    troubled: usize,
 }
 
 impl Traffic {
@@ -97,9 +138,28 @@ impl Traffic {
             ratio: 1.0,
             minute: 0.0,
             burst: 1.0,
+            troubled: 0,
         };
         traffic.set_share(share);
         traffic
+    }
+
+    /// What the bins of a site did on legacy on the day before: the same subjects, other events.
+    pub fn past(site: Site, seed: u64) -> Past {
+        let mut traffic = Self::new(site, 0.0, seed);
+        traffic.random = Rng::with_seed(!seed);
+        traffic.troubled = (site.subjects as f64 * TROUBLED_SHARE * site.churn) as usize;
+        traffic.share = f64::NAN;
+        traffic.set_share(0.0);
+        let mut past = Past::new(Quantity::Errors, None);
+        let minutes = if matches!(site.kind, Kind::Episodes(_) | Kind::Bursts) { 1.0 } else { 20.0 };
+        let mut minute = 0.0;
+        while minute < PAST_HOURS * 60.0 {
+            past.take(&traffic.window(minutes).bins.legacy, minute as u64 + 60);
+            minute += minutes;
+        }
+        past.take(&BinCounts::default(), minute as u64 + 120);
+        past
     }
 
     /// Deals the subjects out again: who was on new stays there when the share grows.
@@ -115,15 +175,17 @@ impl Traffic {
             let is_new = f64::from(subject.bucket) < share;
             self.everybody.add(seen(subject, usize::from(is_new)));
             let side = &mut self.sides[usize::from(is_new)];
-            if index < troubled { side.troubled.push(index as u32) } else { side.subjects.push(index as u32) }
+            let is_troubled = (self.troubled..self.troubled + troubled).contains(&index);
+            if is_troubled { side.troubled.push(index as u32) } else { side.subjects.push(index as u32) }
         }
         for (side, episodes) in self.sides.iter_mut().zip(episodes) {
             side.episodes = episodes;
             side.weights = vec![0.0; SLICES];
-            side.subjects
-                .iter()
-                .chain(&side.troubled)
-                .for_each(|subject| side.weights[usize::from(self.subjects[*subject as usize].slice)] += 1.0);
+            side.bins = BinCounts::default();
+            for subject in side.subjects.iter().chain(&side.troubled).map(|index| &self.subjects[*index as usize]) {
+                side.weights[usize::from(subject.slice)] += 1.0;
+                side.bins.n.add(subject.bin(), 1.0);
+            }
         }
     }
 
@@ -133,31 +195,54 @@ impl Traffic {
             let normal = 1.0 / (1.0 + (BURST_FACTOR - 1.0) / 10.0);
             self.burst = if self.random.f64() < 0.1 { BURST_FACTOR * normal } else { normal };
         }
+        let hour = self.minute / 60.0;
+        match self.site.kind {
+            Kind::Seasons => self.burst = 1.0 + 0.8 * (hour / 24.0 * std::f64::consts::TAU).sin(),
+            Kind::Outage => self.burst = if (3.0..3.5).contains(&hour) { 33.0 } else { 1.0 },
+            _ => {}
+        }
         self.minute += minutes;
         let per_subject = self.site.exposures_per_minute * minutes / self.subjects.len() as f64;
         let mut failed = Sample::EMPTY;
         let (legacy, new) =
             (self.side(0, per_subject, minutes, &mut failed), self.side(1, per_subject, minutes, &mut failed));
-        Minutes { slices: SideSlices { legacy, new }, failed }
+        Minutes {
+            slices: SideSlices { legacy: legacy.slices, new: new.slices },
+            bins: SideBins { legacy: legacy.bins, new: new.bins },
+            failed,
+        }
     }
 
-    fn side(&mut self, which: usize, per_subject: f64, minutes: f64, failed: &mut Sample) -> Slices {
-        let Self { site, random, subjects, sides, ratio, burst, .. } = self;
+    fn side(&mut self, which: usize, per_subject: f64, minutes: f64, failed: &mut Sample) -> Counts {
+        let Self { site, random, subjects, sides, ratio, burst, minute, .. } = self;
         let side = &mut sides[which];
-        let mut slices = Slices::default();
-        let mut fail = |slices: &mut Slices, subject: u32, events: f64| {
+        let mut counts = Counts::default();
+        let mut fail = |counts: &mut Counts, subject: u32, events: f64| {
             let subject = &subjects[subject as usize];
-            slices.add(usize::from(subject.slice), 0.0, events);
+            counts.slices.add(usize::from(subject.slice), 0.0, events);
+            counts.bins.x.add(subject.bin(), events as f32);
             failed.add(seen(subject, which));
         };
-        side.weights.iter().enumerate().for_each(|(slice, weight)| slices.add(slice, weight * per_subject, 0.0));
+        side.weights.iter().enumerate().for_each(|(slice, weight)| counts.slices.add(slice, weight * per_subject, 0.0));
+        counts.bins.n = side.bins.n.clone();
+        counts.bins.n.scale(per_subject as f32);
         let all = side.subjects.len() as f64 + side.troubled.len() as f64;
         let expected = all * per_subject * site.rate * *burst;
         // What a regression adds befalls everybody alike.
         let added = if which == 1 { expected * (*ratio - 1.0) } else { 0.0 };
         match site.kind {
-            Kind::Independent | Kind::Bursts => {
-                draw(random, &side.subjects, expected + added, |subject| fail(&mut slices, subject, 1.0))
+            Kind::Independent | Kind::Bursts | Kind::Seasons | Kind::Outage | Kind::Robots => {
+                draw(random, &side.subjects, expected + added, |subject| fail(&mut counts, subject, 1.0));
+                if site.kind == Kind::Robots && (120.0..300.0).contains(minute) {
+                    // They come under ids of their own, the last ones of all.
+                    let first = (subjects.len() - ROBOTS) as u32;
+                    for robot in side.subjects.iter().filter(|subject| **subject >= first) {
+                        fail(&mut counts, *robot, minutes);
+                        let robot = &subjects[*robot as usize];
+                        counts.slices.add(usize::from(robot.slice), minutes, 0.0);
+                        counts.bins.n.add(robot.bin(), minutes as f32);
+                    }
+                }
             }
             Kind::Episodes(events) => {
                 let events = f64::from(events);
@@ -167,27 +252,31 @@ impl Traffic {
                     if random.f64() >= minutes.min(1.0) {
                         return true;
                     }
-                    fail(&mut slices, *subject, minutes.max(1.0));
+                    fail(&mut counts, *subject, minutes.max(1.0));
                     random.f64() * events >= minutes.max(1.0)
                 });
             }
             Kind::Persistent => {
-                let exposures = |subjects: &[u32]| subjects.len() as f64 * per_subject * site.rate;
+                let (times, added) = match (which, site.is_proportional) {
+                    (1, true) => (*ratio, 0.0),
+                    _ => (1.0, added),
+                };
+                let exposures = |subjects: &[u32]| times * subjects.len() as f64 * per_subject * site.rate;
                 draw(
                     random,
                     &side.subjects,
                     exposures(&side.subjects) * (1.0 - TROUBLED_EVENTS_SHARE) / (1.0 - TROUBLED_SHARE) + added,
-                    |subject| fail(&mut slices, subject, 1.0),
+                    |subject| fail(&mut counts, subject, 1.0),
                 );
                 draw(
                     random,
                     &side.troubled,
                     exposures(&side.troubled) * TROUBLED_EVENTS_SHARE / TROUBLED_SHARE,
-                    |subject| fail(&mut slices, subject, 1.0),
+                    |subject| fail(&mut counts, subject, 1.0),
                 );
             }
         }
-        slices
+        counts
     }
 }
 

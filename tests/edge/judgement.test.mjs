@@ -109,7 +109,7 @@ describe('the judge in operation', { concurrency: false }, () => {
         // The built-in guardrail on client errors is the third that is compared with legacy.
         assert.match(
           last.figures[0],
-          /^error_rate is [\d.]+ % on new vs [\d.]+ % on legacy .*evidence that it is more than legacy's: [\w\d,. ]+ \(threshold 300\), from [\d,]+ vs [\d,]+ exposures; significant$/,
+          /^error_rate is [\d.]+ % on new vs [\d.]+ % on legacy .*evidence that it is more than legacy's: [\w\d,. ]+ \(threshold [\d,]+\), from [\d,]+ vs [\d,]+ exposures; significant$/,
         );
         const { observations, observations_legacy: ofLegacy, exposures } = last.measured[0];
         assert.ok(observations > 0 && ofLegacy > 0 && exposures.new > 0 && exposures.legacy > 0);

@@ -234,7 +234,7 @@ fn started() -> Rollout {
 
 #[track_caller]
 fn blocks(rollout: &Rollout, gates: &[Verdict], now_ms: i64, expected: &[&str]) {
-    let facts = Facts { awaited: Vec::new(), gates: gates.to_vec(), unfair: None };
+    let facts = Facts { gates: gates.to_vec(), ..Facts::default() };
     let seen = outlook(&rollout.plan, &rollout.record, &facts, at(now_ms));
     let blocked: Vec<&str> = seen.blocked.iter().map(|blocker| blocker.code()).collect();
     assert_eq!(blocked, expected);

@@ -5,8 +5,10 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 #[path = "../../benches/judge/traffic.rs"]
+#[allow(dead_code, reason = "the bench uses all of it")]
 mod traffic;
 
+use tidegate::decide::binned::BinnedComparison;
 use tidegate::decide::comparison::Comparison;
 use tidegate::decide::evidence::{Count, Evidence, Window};
 use tidegate::decide::firsts::{AtRisk, FirstEvidence, Firsts, average};
@@ -39,7 +41,7 @@ fn z_score(seen: &Window) -> f64 {
 
 #[test]
 fn of_a_thousand_harmless_ramps_looked_at_every_ten_seconds_hardly_any_is_rolled_back() {
-    let site = Site { kind: Kind::Independent, subjects: 2_000, exposures_per_minute: 6_000.0, rate: 0.01 };
+    let site = Site::of(Kind::Independent, 2_000);
     let told = yes(&runs(1_000, |seed| {
         let mut traffic = Traffic::new(site, 0.01, seed);
         let mut comparison = Comparison::worse(1.0);
@@ -91,10 +93,37 @@ fn the_plain_evidence_finds_what_it_should_as_soon_as_it_should() {
     }
 }
 
+/// Releases of six hours at 5 %, judged by bin after a day of past, of whose heavy users so many have gone since:
+/// after how many minutes each rolls back, counted from when it goes bad (`ratio` times legacy's own errors).
+fn by_bin(churn: f64, ratio: f64, count: u64) -> Vec<Option<i32>> {
+    let site = Site { churn, is_proportional: true, ..Site::of(Kind::Persistent, 20_000) };
+    runs(count, |seed| {
+        let mut traffic = Traffic::new(site, 0.05, seed);
+        let mut comparison = BinnedComparison::worse(1.0);
+        comparison.weigh(Traffic::past(site, seed).weights());
+        (0..360).find(|minute| {
+            traffic.ratio = if *minute < 120 { 1.0 } else { ratio };
+            comparison.add(&traffic.window(1.0).bins, f64::from(*minute));
+            comparison.is_ready() && comparison.log_e() >= -ALPHA.ln()
+        })
+    })
+}
+
+#[test]
+fn a_day_of_past_shows_a_doubling_of_what_few_users_cause_and_rolls_no_harmless_release_back() {
+    for churn in [0.0, 0.5, 1.0] {
+        let early = by_bin(churn, 1.0, 40).iter().filter(|found| found.is_some()).count();
+        assert!(early <= 1, "{early} of 40 harmless ones, with a churn of {churn}");
+    }
+    let mut found: Vec<i32> = by_bin(0.0, 2.0, 40).into_iter().map(|found| found.map_or(999, |at| at - 120)).collect();
+    found.sort_unstable();
+    assert!(found[0] >= 0 && found[20] <= 25 && found[36] <= 60, "{found:?}");
+}
+
 /// Harmless releases of six hours, looked at every minute: how many of the comparisons roll back, and
 /// how many of the same evidence without regard to clusters.
 fn clustered(kind: Kind, subjects: usize, share: f64, count: u64) -> [usize; 2] {
-    let site = Site { kind, subjects, exposures_per_minute: 6_000.0, rate: 0.01 };
+    let site = Site::of(kind, subjects);
     yes(&runs(count, |seed| {
         let mut traffic = Traffic::new(site, share, seed);
         let (mut comparison, mut bare) = (Comparison::worse(1.0), Evidence::restarting(1.0));
@@ -125,7 +154,7 @@ fn errors_that_cluster_by_user_roll_hardly_anything_back() {
 
 #[test]
 fn a_release_that_turns_bad_after_a_day_is_found_although_some_users_are_always_in_trouble() {
-    let site = Site { kind: Kind::Persistent, subjects: 100_000, exposures_per_minute: 6_000.0, rate: 0.01 };
+    let site = Site::of(Kind::Persistent, 100_000);
     let mut delays = runs(10, |seed| {
         let mut traffic = Traffic::new(site, 0.05, seed);
         let mut comparison = Comparison::worse(1.0);
@@ -156,7 +185,7 @@ fn first_failures(site: Site, share: f64, ratio: f64, minutes: u32, seed: u64) -
 
 #[test]
 fn first_failures_show_a_doubling_where_few_subjects_cause_most_errors_and_nothing_where_there_is_nothing() {
-    let site = Site { kind: Kind::Persistent, subjects: 20_000, exposures_per_minute: 6_000.0, rate: 0.01 };
+    let site = Site::of(Kind::Persistent, 20_000);
     let harmless = runs(200, |seed| first_failures(site, 0.05, 1.0, 360, seed)).into_iter().flatten().count();
     assert!(harmless <= 2, "{harmless} of 200");
     let mut delays: Vec<u32> =

@@ -3,7 +3,8 @@
 //! ```text
 //! ln LR(λ) = y · ln(λ/θ) − (x + y) · ln((a + λb) / (a + θb))        λ/θ = 1.1 · (20/1.1)^(i/31), i = 0..=31
 //! plain    E = Σ over λ of Π LR(λ) / 32
-//! restart  S(λ) ← (S(λ) + w) · LR(λ), E = Σ over λ of S(λ) / 32 + 1 − Σ w
+//! restart  S(λ) ← (S(λ) + w) · LR(λ), E = Σ over λ of (λ/θ)^−1.5 · S(λ) / Σ over λ of (λ/θ)^−1.5 + 1 − Σ w
+//! ratio    ends of the grid 2^(i/6), i = −30..=30, where L(λ) is α/2 of its mean, straight between two of them
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
@@ -34,7 +35,7 @@ fn assert_judged(input: &str, worse: f64, ok: f64, verdict: &str) {
     assert!(is_near("log_e_worse", worse) && is_near("log_e_ok", ok), "{line}");
     assert_eq!(
         (line["verdict"].as_str().unwrap(), output.status.code(), line.as_object().unwrap().len()),
-        (verdict, Some(0), 3)
+        (verdict, Some(0), 5)
     );
 }
 
@@ -51,6 +52,17 @@ fn the_evidence_is_the_formulas() {
         -5.131851374645044,
         "fail",
     );
+}
+
+#[test]
+fn between_what_the_ratio_lies_is_said_beside_it() {
+    let of = |input: &str| -> Value { serde_json::from_slice(&judge(input).stdout).unwrap() };
+    let line = of(&format!("{{{TWO}"));
+    assert_eq!(line["ratio"], serde_json::json!([0.918, 30.634]));
+    assert_eq!(line["minutes_to_show_double"], Value::Null, "no time has passed");
+    let window = |minute: u32| format!(r#"{{"minute":{minute},"legacy":{{"n":5700,"x":57}},"new":{{"n":300,"x":3}}}}"#);
+    let line = of(&format!(r#"{{"restart":true,"windows":[{}]}}"#, (0..10).map(window).collect::<Vec<_>>().join(",")));
+    assert!(line["minutes_to_show_double"].as_f64().is_some_and(|minutes| (3.0..15.0).contains(&minutes)), "{line}");
 }
 
 #[test]
@@ -72,8 +84,8 @@ fn new_starts_come_with_the_quarters_of_an_hour() {
     let windows = [(0, 9, 0), (10, 11, 1), (20, 8, 4), (50, 9, 7)].map(window).join(",");
     assert_judged(
         &format!(r#"{{"restart":true,"windows":[{windows}]}}"#),
-        11.472902712505082,
-        -1.8341952013016956,
+        8.827436231707306,
+        -0.807422784510601,
         "fail",
     );
 }
@@ -82,7 +94,7 @@ fn new_starts_come_with_the_quarters_of_an_hour() {
 fn alpha_says_how_much_evidence_is_enough() {
     let verdict = |alpha: &str| judge(&format!("{{{alpha}{TWO}")).stdout;
     let ends_with = |alpha: &str, verdict_expected: &str| {
-        String::from_utf8(verdict(alpha)).unwrap().ends_with(&format!("\"{verdict_expected}\"}}\n"))
+        String::from_utf8(verdict(alpha)).unwrap().contains(&format!("\"verdict\":\"{verdict_expected}\""))
     };
     assert!(ends_with("", "fail"), "0.01 where nothing is said");
     assert!(

@@ -57,6 +57,8 @@ struct World {
     new: Behaviour,
     /// Whether the judge is stored and read again after each look.
     is_evicted: bool,
+    /// Whether one subject in a hundred causes nearly all errors, on either side.
+    is_heavy: bool,
 }
 
 fn at(ms: i64) -> Instant {
@@ -81,6 +83,12 @@ impl World {
     }
 
     fn with(plan: &str) -> Self {
+        let mut world = Self::draft(plan);
+        world.order(Command::Start);
+        world
+    }
+
+    fn draft(plan: &str) -> Self {
         let plan = Rc::new(read_rollout(plan).unwrap_or_else(|faults| panic!("{faults:?}")));
         let text = serde_json::to_string(plan.as_ref()).unwrap();
         let digest = sha256_hex(text.as_bytes());
@@ -95,9 +103,9 @@ impl World {
             legacy: WELL,
             new: WELL,
             is_evicted: false,
+            is_heavy: false,
         };
         world.order(Command::Apply { plan: 1, digest });
-        world.order(Command::Start);
         world
     }
 
@@ -117,10 +125,16 @@ impl World {
         let mut window = Window::at(minute_of(at(self.now_ms)), live.revision);
         let mut compared = SlicedCounts::default();
         for _ in 0..requests {
-            let subject = SubjectHash::of(format!("user-{}", self.chance.u32(0..20_000)).as_bytes());
+            let number = self.chance.u32(0..20_000);
+            let subject = SubjectHash::of(format!("user-{number}").as_bytes());
             let variant = if seed.bucket(subject) < live.percentage.limit() { Variant::New } else { Variant::Legacy };
             let side = if variant == Variant::New { self.new } else { self.legacy };
-            let is_error = self.chance.f64() < side.error_rate;
+            let times = match self.is_heavy {
+                true if number % 100 == 0 => 80.0,
+                true => 0.2,
+                false => 1.0,
+            };
+            let is_error = self.chance.f64() < side.error_rate * times;
             let is_client_error = !is_error && self.clients.f64() < side.client_error_rate;
             let latency = side.latency_ms * (1.0 + self.chance.f64() * self.chance.f64() * 4.0);
             let bucket = sketch::bucket(latency).unwrap();
@@ -147,6 +161,9 @@ impl World {
                 0,
                 u32::from(is_client_error),
             );
+            let bin = (seed.bucket(subject) / 100) as u16;
+            compared.binned(&Quantity::Errors, None, variant).unwrap().add(bin, 1, u32::from(is_error));
+            compared.binned(&Quantity::ClientErrors, None, variant).unwrap().add(bin, 0, u32::from(is_client_error));
             compared.values(&Measure::Latency, None, variant).unwrap().add(slices.slice(subject), bucket, 1);
         }
         self.metrics.count(window, &compared, at(self.now_ms));
@@ -155,7 +172,11 @@ impl World {
     fn evaluate(&mut self) -> Evaluation {
         let evaluation = self.metrics.evaluate(&self.rollout.plan, &self.rollout.record, 0, at(self.now_ms)).clone();
         if self.is_evicted {
+            let bins = self.metrics.judge.bins_to_json().expect("comparisons are by bin");
             self.metrics.judge = Judge::parse(&self.metrics.judge.to_json()).expect("what is stored can be read");
+            self.metrics.judge.restore_bins(&bins).expect("what is stored can be read");
+            let pasts = serde_json::to_string(&self.metrics.pasts).expect("the past is plain");
+            self.metrics.pasts = serde_json::from_str(&pasts).expect("what is stored can be read");
         }
         evaluation
     }
@@ -571,6 +592,39 @@ fn a_judge_that_is_stored_and_read_goes_on_alike() {
             .collect::<Vec<_>>()
     };
     assert_eq!(run(true), run(false));
+}
+
+/// Twelve hours of a draft's traffic, and then a release: errors that nearly all come from few subjects do not hide
+/// a doubling, and are no reason to roll back.
+#[test]
+fn what_bins_did_in_the_draft_is_known_when_the_release_starts() {
+    let plan = |share: u32| {
+        format!(
+            r#"{{"key": "shop", "defaults": "none", "identity": {{"from": ["header:x-user-id"]}}, "routes": ["/*"],
+            "upstreams": {{"legacy": "https://old.example.com", "new": "https://new.example.com"}},
+            "stage": [{{"name": "canary", "percentage": {share}}}], "guardrail": {}}}"#,
+            one("error_rate > legacy", "rollback")
+        )
+    };
+    let mut world = World::draft(&plan(10));
+    world.is_heavy = true;
+    for _ in 0..144 {
+        world.now_ms += 5 * MINUTE_MS;
+        world.traffic(2_000);
+        world.evaluate();
+    }
+    let worth = world.metrics.pasts.get(&Quantity::Errors, None).map(|past| (past.hours(), past.worth()));
+    assert!(worth.is_some_and(|(hours, worth)| hours > 9.0 && worth > 0.5), "{worth:?}");
+    world.order(Command::Start);
+    assert!(world.until_fired(2 * HOUR_MS).is_none(), "harmless");
+    let evaluation = world.step();
+    let figure = &evaluation.guardrails[0].figures[0];
+    assert!(figure.stands.is_some() && figure.ratio.is_some(), "{figure:?}");
+    world.new.error_rate = 0.03;
+    let found = world.until_fired(HOUR_MS);
+    let (after_ms, evaluation) = found.expect("three times as many errors, of the same subjects");
+    assert!(after_ms <= 30 * MINUTE_MS, "{} min", after_ms / MINUTE_MS);
+    assert!(evaluation.guardrails[0].text.contains("worse, "), "{}", evaluation.guardrails[0].text);
 }
 
 #[test]

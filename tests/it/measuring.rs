@@ -33,6 +33,8 @@ struct Isolate {
     meter: Meter,
     issuer: Option<Issuer>,
     now_ms: f64,
+    /// The bucket of whoever asks.
+    bucket: u32,
 }
 
 /// What a request is assigned, and who it is.
@@ -65,15 +67,15 @@ impl Isolate {
         }
         let snapshot = Rc::new(Snapshot::new(Rc::new(catalogue), &states, Vec::new()));
         let issuer = Some(Issuer::new(ExposureKey::derive(KEY).unwrap(), 1));
-        Self { snapshot, meter: Meter::default(), issuer, now_ms: START_MS }
+        Self { snapshot, meter: Meter::default(), issuer, now_ms: START_MS, bucket: 1 }
     }
 
     /// Sends a request, and lets its upstreams answer with these statuses (0: not at all), each after
     /// 100 ms. Returns the changes to the last answer's headers.
     fn ask(&mut self, who: Who, path: &str, headers: &str, answers: &[u16]) -> String {
         let subject = Some(SubjectHash::of(&who.id.to_le_bytes()));
-        let assignment =
-            |variant, reason| Assignment { variant, reason, stage: 0, bucket: Some(1), revision: REVISION };
+        let bucket = Some(self.bucket);
+        let assignment = |variant, reason| Assignment { variant, reason, stage: 0, bucket, revision: REVISION };
         let flagged =
             who.flag.map(|variant| Assigned { number: 1, assignment: assignment(variant, Reason::Bucketed), subject });
         let decision = Decision {
@@ -190,6 +192,50 @@ fn a_failure_after_the_batch_adds_an_event_without_an_exposure() {
     assert_eq!(trials(&isolate.counted()[0], Variant::Legacy, None), (1, 0));
     isolate.ask(who(1, Variant::Legacy), "/", "", &[0]);
     assert_eq!(trials(&isolate.counted()[0], Variant::Legacy, None), (0, 1));
+}
+
+/// Exposures and events of a rate by bin.
+fn binned(counted: &Counted, of: &Quantity) -> (Vec<(u16, u32)>, Vec<(u16, u32)>) {
+    let own = counted.compared.binned.iter().find(|own| own.of == *of);
+    own.map(|own| (own.exposures.clone(), own.events.clone())).unwrap_or_default()
+}
+
+#[test]
+fn while_nobody_is_on_new_bins_count_what_the_plan_compares_and_nothing_else_is_compared() {
+    let mut isolate = Isolate::new("private");
+    let draft = |id: u64| Who { reason: Reason::Inactive, ..who(id, Variant::Legacy) };
+    for (id, status) in [(1, 200), (1, 500), (1, 500), (2, 404)] {
+        isolate.ask(draft(id), "/api/orders", "", &[status]);
+    }
+    let counted = isolate.counted();
+    assert!(counted[0].compared.trials.is_empty() && counted[0].compared.failed.is_empty());
+    assert_eq!(binned(&counted[0], &Quantity::Errors), (vec![(0, 2)], vec![(0, 1)]), "a subject's minute counts once");
+    assert_eq!(binned(&counted[0], &Quantity::ClientErrors), (vec![], vec![(0, 1)]));
+    assert_eq!(counted[0].compared.binned.len(), 2, "no guardrail compares an endpoint or time-outs");
+    isolate.ask(Who { reason: Reason::Group, ..who(3, Variant::New) }, "/", "", &[500]);
+    assert!(isolate.counted()[0].compared.binned.is_empty(), "whom the hash has not assigned is in no bin");
+}
+
+/// A batch of a second of a busy isolate: what bins add to it.
+#[test]
+fn a_flush_grows_by_less_than_three_tenths() {
+    for subjects in [20_u64, 100, 1_000] {
+        let mut isolate = Isolate::new("private");
+        for id in 0..subjects {
+            let variant = if id % 20 == 0 { Variant::New } else { Variant::Legacy };
+            isolate.bucket = (id * 7_919 % 100_000) as u32;
+            isolate.ask(who(id, variant), "/", "", &[if id % 100 == 0 { 500 } else { 200 }]);
+        }
+        let batch = isolate.meter.take().unwrap();
+        let with = serde_json::to_string(&batch).unwrap();
+        let mut without = batch;
+        without.counted.iter_mut().for_each(|counted| counted.compared.binned.clear());
+        let without = serde_json::to_string(&without).unwrap();
+        assert!(with.contains("\"binned\"") && !without.contains("binned"));
+        let times = with.len() as f64 / without.len() as f64;
+        assert!(times < 1.3, "{subjects} subjects: {} instead of {} bytes", with.len(), without.len());
+        assert!(Batch::parse(&without).is_ok(), "an isolate of the release before sends this");
+    }
 }
 
 #[test]

@@ -90,7 +90,9 @@ events of each side.
            each window then needs \"minute\", counted from the attempt's start
 
 The answer holds the natural logarithm of the evidence that new is worse, and of
-the evidence that it is not, and the verdict: fail, pass or inconclusive. A line
+the evidence that it is not, and the verdict: fail, pass or inconclusive; between
+what new's rate over legacy's lies (`ratio`, valid at any time, null for no
+bound), and how many minutes more it would take to show twice the bound. A line
 that cannot be read is reported and skipped, and the exit code is 1. Events are
 assumed to be independent of each other.
 
@@ -177,7 +179,8 @@ Examples:
     #[command(after_help = "\
 The file has one JSON document a line: plan, state, the whole history (verified
 before it is written), messages and measured hours. Then the rollout is removed
-from the deployment, which keeps the history and frees the rest.
+from the deployment, which keeps the history and frees the rest. One that sends
+users to new is only removed with --routed.
 
 Examples:
   tidegate archive checkout

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Failure;
 use super::paint::{BAD, note, paint};
 use tidegate_decide::evidence::{Count, Evidence, Window};
+use tidegate_decide::interval::{RATIO_ASKED, Ratios, log_missing};
 use tidegate_decide::judge::Verdict;
 use tidegate_model::fault::Fault;
 use tidegate_model::node::Node;
@@ -41,6 +42,10 @@ struct Line {
     log_e_worse: f64,
     log_e_ok: f64,
     verdict: &'static str,
+    /// Between what new's rate over legacy's lies, at 1 − α; null for no bound.
+    ratio: [Option<f64>; 2],
+    /// How many minutes more it takes to show a rate that is twice the bound; null where nothing tells.
+    minutes_to_show_double: Option<f64>,
 }
 
 pub fn run() -> Result<(), Failure> {
@@ -80,16 +85,29 @@ fn judge_all() -> io::Result<bool> {
 fn judge(case: &Case) -> Line {
     let start = if case.is_restarting { Evidence::restarting } else { Evidence::plain };
     let (mut worse, mut ok) = (start(case.theta), start(1.0 / case.theta));
+    let (mut ratios, mut last) = (Ratios::default(), 0.0_f64);
     for Timed { window, minute } in &case.windows {
         worse.add(window, 1.0, *minute);
         ok.add(&window.mirrored(), 1.0, *minute);
+        ratios.add(window, 1.0, *minute);
+        last = last.max(*minute);
     }
+    let tenths = |value: f64| (value * 1e3).round() / 1e3;
+    let ratio = ratios.interval(case.alpha, 1.0).map_or([None; 2], |own| [own.from.map(tenths), own.to.map(tenths)]);
+    let missing = log_missing(-case.alpha.ln(), last);
+    let minutes = ratios.minutes_needed(case.theta, case.theta * RATIO_ASKED, 1.0, missing);
     let verdict = match (worse.is_shown(case.alpha), ok.is_shown(case.alpha)) {
         (true, _) => Verdict::Fail,
         (false, true) => Verdict::Pass,
         (false, false) => Verdict::Inconclusive,
     };
-    Line { log_e_worse: worse.log_e(), log_e_ok: ok.log_e(), verdict: verdict.as_str() }
+    Line {
+        log_e_worse: worse.log_e(),
+        log_e_ok: ok.log_e(),
+        verdict: verdict.as_str(),
+        ratio,
+        minutes_to_show_double: minutes.map(tenths),
+    }
 }
 
 /// What is wrong with a line, and the way out.

@@ -14,6 +14,8 @@ use tidegate_model::measured::Window;
 use tidegate_model::record::Record;
 use tidegate_model::{Instant, Name, Percentage};
 
+/// What is kept by bin is stored this often: there is more of it, and less is lost with it.
+const BINS_MS: i64 = 60_000;
 /// The log is checkpointed this often, and whenever something was decided.
 const CHECKPOINT_MS: i64 = 10_000;
 
@@ -30,6 +32,8 @@ pub struct Counting {
     has_arrived: bool,
     evaluated_at: Option<Instant>,
     stored_at: Option<Instant>,
+    /// When what is kept by bin was last stored.
+    bins_at: Option<Instant>,
     /// When what is too old last went.
     pruned_minute: u64,
     /// How frugal the series are.
@@ -187,6 +191,15 @@ impl State {
             own.logged = 0;
         }
         own.stored_at = Some(now);
+        if turn.storage.keeps() && is_over(own.bins_at, BINS_MS, now) {
+            own.bins_at = Some(now);
+            for rollout in self.deployment.rollouts.iter() {
+                let key = &rollout.plan.key;
+                if let Some(metrics) = self.deployment.metrics.get(key) {
+                    batch.bins(key, metrics);
+                }
+            }
+        }
         let minute = minute_of(now);
         if minute >= own.pruned_minute.saturating_add(self.rhythm.fold_minutes) {
             own.pruned_minute = minute;

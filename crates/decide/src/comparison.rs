@@ -77,6 +77,13 @@ impl Comparison {
         Self::new(1.0 / theta, true)
     }
 
+    /// The same with the restarts of earlier releases, to be compared with.
+    #[must_use]
+    pub fn restarting_quickly(mut self) -> Self {
+        self.evidence = self.evidence.restarted_quickly();
+        self
+    }
+
     fn new(theta: f64, is_mirrored: bool) -> Self {
         let (seen, hour) = (SideSlices::default(), SideSlices::default());
         Self {

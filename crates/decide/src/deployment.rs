@@ -176,6 +176,7 @@ impl Deployment {
     /// faults that isolates report of one.
     pub fn evaluate(&mut self, faults: impl Fn(&Name) -> u64, now: Instant) -> Vec<(Name, Order)> {
         let mut orders = Vec::new();
+        self.metrics.bound_bins();
         for rollout in self.rollouts.iter().filter(|rollout| rollout.unread.is_none()) {
             let key = &rollout.plan.key;
             let metrics = self.metrics.get_mut(key);

@@ -18,7 +18,16 @@
 //!
 //! **Restarts**: a product that has run for two healthy days lies so deep that a failure has first to
 //! pay that debt off. So half of the weight starts with the attempt, and the rest with each quarter
-//! of an hour, the j-th getting 1/2 · 1/(j(j+1)); what has not started yet counts as 1.
+//! of an hour, the j-th getting 1/2 · (T(j−1) − T(j)); what has not started yet counts as 1. T falls with
+//! the logarithm of j to a tenth after four weeks, and more slowly from then on:
+//! ```text
+//! T(j) = 0.9 · max(0, 1 − ln(1 + j)/ln(1 + 2688)) + 0.1/(1 + ln(1 + j))
+//! ```
+//! So after two days, when j is 192, a quarter of an hour still has 1/3,300 of the weight; 1/(j(j+1)), which
+//! attempts had that began under an earlier release, leaves it 1/74,000.
+//!
+//! **Which λ are likely**: a regression is more often a small one, and a large one is found soon anyway. So
+//! the weights of the grid fall with λ/θ to the power of −1.5.
 //!
 //! Ville's inequality: Ville 1939; e-processes by mixing: Shafer 2021, Ramdas et al. 2023.
 
@@ -70,6 +79,18 @@ enum Starts {
     Quarterly,
 }
 
+/// Nine tenths of the weight of the quarters are spent on so many, which is four weeks.
+const QUARTERS: f64 = 2_688.0;
+const LATER: f64 = 0.1;
+/// The weights of the grid fall with this power of λ/θ.
+const POWER: f64 = 1.5;
+
+/// What is left of the weight of all quarters after the j-th.
+fn left_after(quarter: f64) -> f64 {
+    let log = quarter.ln_1p();
+    (1.0 - LATER) * (1.0 - log / QUARTERS.ln_1p()).max(0.0) + LATER / (1.0 + log)
+}
+
 /// Evidence that grows window by window.
 /// What is read of it differs from what was printed in the last digit at most.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,18 +106,51 @@ pub struct Evidence {
     waiting: f64,
     /// The quarter of the last window, from 1.
     quarter: f64,
+    /// Whether the weights of the quarters fall slowly, and those of the grid with λ. An attempt keeps what it
+    /// began with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_slow: bool,
 }
 
 impl Evidence {
     /// No evidence yet that new's rate is more than `theta` (above 0) times legacy's, all of it to be
     /// counted from the first window.
     pub const fn plain(theta: f64) -> Self {
-        Self { theta, starts: Starts::Once, log_products: [0.0; GRID], waiting: 0.0, quarter: 0.0 }
+        Self { theta, starts: Starts::Once, log_products: [0.0; GRID], waiting: 0.0, quarter: 0.0, is_slow: false }
     }
 
     /// The same with a new start in each quarter of an hour.
     pub const fn restarting(theta: f64) -> Self {
-        Self { theta, starts: Starts::Quarterly, log_products: [f64::NEG_INFINITY; GRID], waiting: 1.0, quarter: 0.0 }
+        Self { is_slow: true, ..Self::restarting_quickly(theta) }
+    }
+
+    /// The same with the weights of earlier releases, of which late quarters have hardly any.
+    #[must_use]
+    pub const fn restarted_quickly(self) -> Self {
+        Self::restarting_quickly(self.theta)
+    }
+
+    const fn restarting_quickly(theta: f64) -> Self {
+        Self {
+            theta,
+            starts: Starts::Quarterly,
+            log_products: [f64::NEG_INFINITY; GRID],
+            waiting: 1.0,
+            quarter: 0.0,
+            is_slow: false,
+        }
+    }
+
+    /// The weight that starts with an attempt.
+    #[must_use]
+    pub const fn weight_first() -> f64 {
+        WEIGHT_FIRST
+    }
+
+    /// The weight that starts with a quarter of an hour, counted from 1.
+    #[must_use]
+    pub fn weight_of(quarter: f64) -> f64 {
+        (1.0 - WEIGHT_FIRST) * (left_after(quarter - 1.0) - left_after(quarter))
     }
 
     /// Takes a window in, which began `minute` minutes after the attempt. `factor` (at least 1)
@@ -123,9 +177,13 @@ impl Evidence {
         }
         let quarter = (minute.max(0.0) / QUARTER_MINUTES).floor() + 1.0;
         let first = if self.quarter == 0.0 { WEIGHT_FIRST } else { 0.0 };
-        let fresh = if quarter > self.quarter { (1.0 - WEIGHT_FIRST) / (quarter * (quarter + 1.0)) } else { 0.0 };
+        let share = match (quarter > self.quarter, self.is_slow) {
+            (false, _) => 0.0,
+            (true, true) => left_after(quarter - 1.0) - left_after(quarter),
+            (true, false) => 1.0 / (quarter * (quarter + 1.0)),
+        };
         self.quarter = self.quarter.max(quarter);
-        let weight = first + fresh;
+        let weight = (first + (1.0 - WEIGHT_FIRST) * share).min(self.waiting);
         self.waiting = (self.waiting - weight).max(0.0);
         weight
     }
@@ -133,12 +191,18 @@ impl Evidence {
     /// The natural logarithm of the evidence; 0 is none. It refutes the hypothesis at the level α once
     /// it has reached ln(1/α).
     pub fn log_e(&self) -> f64 {
+        let power = if self.is_slow { POWER } else { 0.0 };
         let largest = self.log_products.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if largest == f64::NEG_INFINITY {
             return self.waiting.ln();
         }
-        let sum: f64 = self.log_products.iter().map(|log_product| (log_product - largest).exp()).sum();
-        let products = largest + (sum / GRID as f64).ln();
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (log_product, log_relative) in self.log_products.iter().zip(log_ratios()) {
+            let weight = (-power * log_relative).exp();
+            sum += weight * (log_product - largest).exp();
+            weights += weight;
+        }
+        let products = largest + (sum / weights).ln();
         if self.waiting > 0.0 { log_sum(products, self.waiting.ln()) } else { products }
     }
 

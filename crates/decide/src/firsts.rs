@@ -152,6 +152,13 @@ impl FirstEvidence {
         Self { evidence: Evidence::restarting(theta), is_mirrored, counts: [0.0, 0.0] }
     }
 
+    /// The same with the restarts of earlier releases, to be compared with.
+    #[must_use]
+    pub const fn restarting_quickly(mut self) -> Self {
+        self.evidence = self.evidence.restarted_quickly();
+        self
+    }
+
     /// Takes in what [`Firsts::take`] has found, `minute` minutes after the attempt began.
     pub fn add(&mut self, window: &Window, minute: f64) {
         let [legacy, new] = &mut self.counts;
@@ -177,6 +184,17 @@ impl FirstEvidence {
 pub fn average(one: Option<f64>, other: Option<f64>) -> f64 {
     let log = |evidence: Option<f64>| evidence.unwrap_or(f64::NEG_INFINITY);
     log_sum(log(one), log(other)) - std::f64::consts::LN_2
+}
+
+/// What each part of the evidence counts: that of exposures by slice, of exposures by
+/// bin, and of first failures. Each alone needs the reciprocal as much.
+pub const PARTS: [f64; 3] = [0.2, 0.4, 0.4];
+
+/// The evidence of parts together, as logarithms; `None` is one that shows nothing. A weighted mean of
+/// e-values is one, however they depend on each other.
+pub fn mixed(parts: [Option<f64>; 3]) -> f64 {
+    let weighed = parts.into_iter().zip(PARTS).filter_map(|(log_e, weight)| Some(log_e? + weight.ln()));
+    weighed.fold(f64::NEG_INFINITY, log_sum)
 }
 
 /// Ascending hashes, printed as packed numbers.

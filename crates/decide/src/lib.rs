@@ -3,6 +3,8 @@
 
 pub mod ahead;
 pub mod assign;
+pub mod binned;
+pub mod bins;
 pub mod checklists;
 pub mod cohort;
 pub mod comparison;
@@ -16,11 +18,13 @@ pub mod firsts;
 pub mod folding;
 pub mod forecast;
 pub mod hooks;
+pub mod interval;
 pub mod judge;
 pub mod metrics;
 pub mod notify;
 pub mod offers;
 pub mod overdispersion;
+pub mod past;
 pub mod probes;
 pub mod reconcile;
 pub mod replay;

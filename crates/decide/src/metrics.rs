@@ -4,12 +4,14 @@ use fnv::FnvHashMap;
 
 use super::evidence_history::EvidenceHistory;
 use super::hooks::Hooks;
+use super::judge::by_bin::rates;
 use super::judge::metrics_view::MetricsView;
 use super::judge::term::Manner;
 use super::judge::{Evaluation, Judge};
+use super::past::Pasts;
 use super::probes::Probes;
 use super::rollout::Noticed;
-use super::series::{FRUGALITY_MAX, Series};
+use super::series::{FRUGALITY_MAX, Series, minute_of};
 use super::signals::Signals;
 use super::sources::{self, Sources};
 use super::versions::Versions;
@@ -21,6 +23,8 @@ use tidegate_model::{Instant, Name};
 
 /// The series of all rollouts together get more frugal at this size: half of what the controller may have.
 const SERIES_BYTES_MAX: usize = 24 << 20;
+/// Once bins take so much memory, those of rollouts that have none yet are not kept: slices judge them.
+const BINS_BYTES_MAX: usize = 12 << 20;
 
 /// The measurements of one rollout.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +41,8 @@ pub struct RolloutMetrics {
     pub probes: Probes,
     /// What the plan's hooks have said.
     pub hooks: Hooks,
+    /// What bins did on legacy.
+    pub pasts: Pasts,
     /// What the judge remembers.
     pub judge: Judge,
     /// The last look.
@@ -49,6 +55,8 @@ pub struct RolloutMetrics {
     pub arrived_at: Option<Instant>,
     /// How it is evaluated.
     pub manner: Manner,
+    /// Whether others leave no room for its bins.
+    is_crowded: bool,
     has_arrived: bool,
 }
 
@@ -61,10 +69,18 @@ impl RolloutMetrics {
                 Some((_, own)) => own.merge(compared),
                 None => self.arrived.push((revision, compared.clone())),
             }
+            if self.is_crowded {
+                self.arrived.iter_mut().for_each(|(_, own)| own.binned.clear());
+            }
         }
         self.arrived_at = Some(now);
         self.has_arrived = true;
         self.series.add(window, now)
+    }
+
+    /// How much memory its bins take, in bytes.
+    fn bins_bytes(&self) -> usize {
+        self.pasts.bytes() + self.judge.bins_bytes()
     }
 
     /// Whether something has come in since the last look.
@@ -82,6 +98,7 @@ impl RolloutMetrics {
             record,
             series: &mut self.series,
             signals: &self.signals,
+            pasts: &self.pasts,
             faults,
             arrived_at: self.arrived_at,
             now,
@@ -89,6 +106,11 @@ impl RolloutMetrics {
             after: None,
         };
         let evaluation = self.judge.evaluate(&mut metrics_view, &arrived);
+        // A window is judged by what was known before it.
+        if arrived.iter().any(|(_, compared)| !compared.binned.is_empty()) {
+            self.pasts.keep(&rates(plan));
+            arrived.iter().for_each(|(_, compared)| self.pasts.take(compared, minute_of(now)));
+        }
         self.last.insert(evaluation)
     }
 
@@ -135,8 +157,49 @@ impl MetricsOfAll {
         if bytes > SERIES_BYTES_MAX { (so_far + 1).min(FRUGALITY_MAX) } else { so_far }
     }
 
+    /// Keeps bins within their memory.
+    pub fn bound_bins(&mut self) {
+        let bytes: usize = self.0.values().map(RolloutMetrics::bins_bytes).sum();
+        for metrics in self.0.values_mut() {
+            metrics.is_crowded = bytes > BINS_BYTES_MAX && metrics.bins_bytes() == 0;
+        }
+    }
+
     /// All of them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Name, &mut RolloutMetrics)> {
         self.0.iter_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_model::measured::Quantity;
+    use tidegate_model::plan::set::read_rollout;
+    use tidegate_model::variant::Variant;
+
+    #[test]
+    fn bins_of_many_rollouts_stay_within_their_memory() {
+        let mut all = MetricsOfAll::default();
+        let now = Instant::from_epoch_ms(60_000);
+        let mut compared = SlicedCounts::default();
+        compared.binned(&Quantity::Errors, None, Variant::Legacy).unwrap().add(7, 1, 1);
+        let plan = r#"{"key":"r","identity":{"from":["cookie:uid"]},"stage":[{"name":"full","percentage":50}],"guardrail":[{"when":"error_rate > legacy","then":"alert"}]}"#;
+        let plan = read_rollout(plan).unwrap_or_else(|_| unreachable!());
+        for number in 0..4_000 {
+            let metrics = all.get_mut(&format!("r{number}").parse().unwrap());
+            metrics.count(Window::at(1, 1), &compared, now);
+            let arrived = std::mem::take(&mut metrics.arrived);
+            if arrived.iter().any(|(_, own)| !own.binned.is_empty()) {
+                metrics.pasts.keep(&rates(&plan));
+                arrived.iter().for_each(|(_, own)| metrics.pasts.take(own, 1));
+            }
+            all.bound_bins();
+            // A rollout that is new is counted from its first look on.
+            all.get_mut(&format!("r{}", number + 1).parse().unwrap());
+            all.bound_bins();
+        }
+        let bytes: usize = all.0.values().map(RolloutMetrics::bins_bytes).sum();
+        assert!((BINS_BYTES_MAX..BINS_BYTES_MAX + 64_000).contains(&bytes), "{bytes}");
     }
 }

@@ -35,7 +35,7 @@ use tidegate_protocol::visit::{Given, Told, VisitKey};
 /// At most so many requests are in flight in one isolate; workerd itself allows far fewer. One that was cancelled
 /// never completes, so the oldest is evicted.
 const IN_FLIGHT_MAX: usize = 4_096;
-const HOUR_MS: f64 = 3_600_000.0;
+pub(super) const HOUR_MS: f64 = 3_600_000.0;
 
 /// What is asked of the platform in the middle of a request, because hardly any request needs it.
 pub trait Platform {
@@ -179,7 +179,7 @@ impl<P: Platform> Newcomers for RequestFacts<'_, P> {
 impl Isolate {
     /// Takes a request in. `has_waited` says whether it has waited before, and goes on with what is known.
     pub fn arrive(&mut self, request: RequestText, platform: &impl Platform, has_waited: bool, now_ms: f64) -> Arrival {
-        let Some(address) = Address::parse(request.url()) else {
+        let Some(address) = request.address() else {
             let text = "The request's address could not be read.";
             return Arrival::Begins(0, Step::Sentence { status: 400, reason: "unreadable", text });
         };
@@ -282,7 +282,7 @@ impl Isolate {
 
     /// The tokens of a request that are still to be verified, with their texts: [`super::Input::TokenBrought`].
     pub fn pending(&mut self, request: &RequestText, platform: &impl Platform, now_ms: f64) -> Vec<(Token, String)> {
-        let Some(address) = Address::parse(request.url()) else { return Vec::new() };
+        let Some(address) = request.address() else { return Vec::new() };
         let Some(ready) = self.ready(&address, true, now_ms) else { return Vec::new() };
         self.tokens.pending(&ready.snapshot, ready.number, &self.facts(request, platform, now_ms), now_ms)
     }

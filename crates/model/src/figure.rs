@@ -65,6 +65,15 @@ pub struct Figure {
     /// What the evidence is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shows: Option<Shows>,
+    /// Between what new's figure lies, as a multiple of legacy's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<Ratio>,
+    /// What the comparison says so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stands: Option<Stands>,
+    /// How much longer it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
     /// The most that legacy's can have been, where that stands in for legacy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub legacy_most: Option<f64>,
@@ -154,6 +163,50 @@ pub enum Shows {
     #[default]
     #[serde(other)]
     More,
+}
+
+/// New's figure as a multiple of legacy's: an interval that may be read at any time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Ratio {
+    /// At least so many times; none where nothing can be said yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<f64>,
+    /// At most so many times; none where nothing can be said yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<f64>,
+    /// How sure that is, from 0 to 1: the chance that the truth is never outside.
+    pub level: f64,
+    /// Over the last so many minutes.
+    pub minutes: f64,
+}
+
+/// What a comparison says so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Stands {
+    /// New is worse than the bound.
+    Worse,
+    /// New is not worse, or by less than a quarter.
+    NotWorse,
+    /// More is needed.
+    #[default]
+    #[serde(other)]
+    Unclear,
+}
+
+/// How much longer a comparison needs, at this traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Needs {
+    /// About so many minutes.
+    pub minutes: f64,
+    /// If new's figure is so many times legacy's; none for as much as it seems to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
 }
 
 /// A figure over the last minutes.

@@ -5,7 +5,6 @@
 //! without cookies, and robots keep none: they are no subjects, get no id and are not measured.
 
 use std::cell::{OnceCell, RefCell};
-use std::fmt::Write as _;
 
 use super::address::Address;
 use super::config::Snapshot;
@@ -75,11 +74,17 @@ pub fn decide<F: Facts>(
     let deciding = Deciding::new(snapshot, request, known, newcomers, is_robot, is_person);
     let assignment = number.and_then(|number| deciding.assignment(number));
     let mut flags = String::new();
-    let mut flagged = Vec::new();
+    let mut flagged = Vec::with_capacity(catalogue.flags.len());
     for number in &catalogue.flags {
-        if let (Some(plan), Some(assignment)) = (catalogue.plan(*number), deciding.assignment(*number)) {
-            let separator = if flags.is_empty() { "" } else { ", " };
-            let _ = write!(flags, "{separator}{}={}", plan.key, flag_value(plan, assignment.variant));
+        if let (Some(entry), Some(assignment)) = (catalogue.rollouts.get(*number), deciding.assignment(*number)) {
+            let own = entry.flag(assignment.variant);
+            if flags.is_empty() {
+                // Room for all of them, if they are about as long as the first.
+                flags.reserve(catalogue.flags.len() * (own.len() + 4));
+            } else {
+                flags.push_str(", ");
+            }
+            flags.push_str(own);
             flagged.push(Assigned { number: *number, assignment, subject: deciding.subject_in(*number).known });
         }
     }
@@ -113,14 +118,6 @@ pub fn is_in_group<F: Facts>(
 fn is_also_robot<F: Facts>(plan: &Plan, known: &Known<'_, F>) -> bool {
     let Robots { also, .. } = &plan.robots;
     also.iter().any(|matches| known.matches(matches, |name| plan.identity.jwt.get(name)))
-}
-
-fn flag_value(plan: &Plan, variant: Variant) -> &str {
-    match (&plan.values, variant) {
-        (None, variant) => variant.as_str(),
-        (Some(values), Variant::New) => values.new.as_str(),
-        (Some(values), Variant::Legacy) => values.legacy.as_str(),
-    }
 }
 
 struct Deciding<'a, F, N> {

@@ -46,12 +46,14 @@ pub struct Known<'a, F> {
     facts: &'a F,
     method: &'a str,
     cookies: OnceCell<Option<Cow<'a, str>>>,
+    /// Whether the cookies hold a preview of any rollout.
+    has_preview: OnceCell<bool>,
 }
 
 impl<'a, F: Facts> Known<'a, F> {
     /// Nothing is read yet.
     pub fn new(facts: &'a F, method: &'a str) -> Self {
-        Self { facts, method, cookies: OnceCell::new() }
+        Self { facts, method, cookies: OnceCell::new(), has_preview: OnceCell::new() }
     }
 
     /// The method.
@@ -77,7 +79,8 @@ impl<'a, F: Facts> Known<'a, F> {
     /// The side that the browser has chosen in a rollout.
     pub fn preview(&self, rollout: &str, host: &str) -> Option<Variant> {
         let cookies = self.cookies();
-        if cookies.contains(preview::COOKIE) { self.facts.preview(cookies, rollout, host) } else { None }
+        let has_preview = *self.has_preview.get_or_init(|| cookies.contains(preview::COOKIE));
+        if has_preview { self.facts.preview(cookies, rollout, host) } else { None }
     }
 
     /// The visit that this is part of in a rollout.

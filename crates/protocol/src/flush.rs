@@ -198,6 +198,10 @@ pub struct Answer {
     /// Whether these are the states of all rollouts that there are; told to relays alone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_whole: bool,
+    /// Whether an isolate that asks for everything is told nothing here and is to ask its relay, as thousands of new
+    /// ones do at once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_elsewhere: bool,
 }
 
 /// The messages that pages show now, of all rollouts.
@@ -249,7 +253,10 @@ impl Counted {
         let values: usize = compared.values.iter().map(|values| 200 + values.buckets.len() * 12).sum();
         let failed: usize = compared.failed.iter().map(|failed| 50 + failed.subjects.iter().count() * 17).sum();
         let events: usize = window.events.iter().map(|(_, sample)| 100 + sample.iter().count() * 17).sum();
-        500 + failed + counts + sketches + trials + values + events + window.subjects.iter().count() * 17
+        let digits =
+            |rows: &[(u16, u32)]| rows.iter().map(|(_, count)| (*count as usize).min(4)).sum::<usize>().min(4_000);
+        let binned: usize = compared.binned.iter().map(|own| 120 + digits(&own.exposures) + digits(&own.events)).sum();
+        500 + failed + binned + counts + sketches + trials + values + events + window.subjects.iter().count() * 17
     }
 }
 
@@ -351,6 +358,7 @@ mod tests {
             messages: Some(PageMessages { digest: 7, list: Vec::new() }),
             layout: Some(Layout { leaves: 3, fan: 25, at: 7 }),
             is_whole: true,
+            is_elsewhere: true,
         };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
     }

@@ -99,7 +99,7 @@ pub fn request(
     sent_at: Instant,
 ) -> Result<Request, String> {
     let keys = Keys(secrets);
-    let n = &*text::told(n);
+    let n = &*text::for_audience(n);
     match channel {
         Channel::Slack { url } => Ok(Request::json("POST", keys.address(url)?, &[], &slack::message(n))),
         Channel::Teams { url } => Ok(teams::request(keys.address(url)?, n)),

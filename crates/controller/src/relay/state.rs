@@ -73,7 +73,7 @@ pub struct State {
     pub(super) seen: u64,
     /// When the flush was sent that is under way.
     pub(super) asking_since: Option<Instant>,
-    /// The last one was not answered: the next goes to the controller itself, without a batch.
+    /// The last one was not answered: the next goes elsewhere, without a batch.
     pub(super) has_failed: bool,
     pub(super) asked_at: Option<Instant>,
     pub(super) tick_at: Option<Instant>,

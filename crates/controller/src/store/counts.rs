@@ -22,7 +22,7 @@ use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::metrics::{Asked, InForce, last_views};
 
 /// What is stored of each rollout's counts; it goes with the rollout.
-const OF_ROLLOUTS: [&str; 6] = ["windows", "totals", "judges", "signal_minutes", "messages", "notified"];
+const OF_ROLLOUTS: [&str; 7] = ["windows", "totals", "judges", "signal_minutes", "messages", "notified", "bins"];
 
 /// JavaScript's numbers are whole up to here.
 pub const REVISION_MAX: u64 = 1 << 53;
@@ -115,6 +115,16 @@ impl Batch {
     /// What a judge remembers.
     pub fn judge(&mut self, rollout: &Name, judge: &Judge) {
         self.put("judges", 1, [("rollout", rollout.into()), ("state", judge.to_json().into())]);
+    }
+
+    /// What bins did before, and the evidence by bin.
+    pub fn bins(&mut self, rollout: &Name, metrics: &RolloutMetrics) {
+        let evidence = metrics.judge.bins_to_json().unwrap_or_default();
+        if metrics.pasts.is_empty() && evidence.is_empty() {
+            return;
+        }
+        let past = serde_json::to_string(&metrics.pasts).unwrap_or_default();
+        self.put("bins", 1, [("rollout", rollout.into()), ("past", past.into()), ("evidence", evidence.into())]);
     }
 
     /// What a rollout remembers of what people were told.
@@ -253,6 +263,17 @@ pub fn load(
             match Judge::parse(row.text(0)) {
                 Some(judge) => metrics.judge = judge,
                 None => unreadable.push(key.to_string()),
+            }
+        }
+        for row in turn.storage.rows("SELECT past, evidence FROM bins WHERE rollout = ?", &[(&key).into()])? {
+            // Without either, comparisons know less and are as right.
+            match serde_json::from_str(row.text(0)) {
+                Ok(pasts) => metrics.pasts = pasts,
+                Err(error) => turn.warn("bins", key.as_str(), &format!("the past of the bins cannot be read: {error}")),
+            }
+            let evidence = row.text(1);
+            if let Err(error) = if evidence.is_empty() { Ok(()) } else { metrics.judge.restore_bins(evidence) } {
+                turn.warn("bins", key.as_str(), &format!("the evidence by bin cannot be read: {error}"));
             }
         }
         for row in turn.storage.rows("SELECT state FROM notified WHERE rollout = ?", &[(&key).into()])? {

@@ -35,7 +35,7 @@ const TABLES: [&str; 15] = [
 /// The number of a database that has no row `schema`.
 const UNNUMBERED: u64 = 1;
 /// The statements of the migration to number 2, to number 3 and so on. Only ever appended to.
-const MIGRATIONS: &[&[&str]] = &[OUTBOX, &incoming::TABLES];
+const MIGRATIONS: &[&[&str]] = &[OUTBOX, &incoming::TABLES, BINS];
 /// Messages out: the messages themselves, how many of each channel, what rollouts remember of what people were told,
 /// and texts of the deployment.
 const OUTBOX: &[&str] = &[
@@ -45,6 +45,10 @@ const OUTBOX: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS outbox_totals (channel TEXT PRIMARY KEY, sent INTEGER NOT NULL, failed INTEGER NOT NULL, dead INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS notified (rollout TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+];
+/// What bins did on legacy before, and the evidence by bin of the attempt under way.
+const BINS: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS bins (rollout TEXT PRIMARY KEY, past TEXT NOT NULL, evidence TEXT NOT NULL) WITHOUT ROWID",
 ];
 /// The name of the row that holds the number.
 const SCHEMA: &str = "schema";

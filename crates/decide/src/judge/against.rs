@@ -7,13 +7,19 @@
 use super::comparing::{ComparisonKey, ComparisonTracker, Direction};
 use super::metrics_view::Reading;
 use super::term::{Evaluator, Truth, holds, min};
+use crate::interval::{Interval, RATIO_ASKED, log_missing};
 use tidegate_model::Duration;
 use tidegate_model::condition::{Metric, Op, Term, Window};
-use tidegate_model::figure::{Basis, Because, Exposures, Figure, Missing, Shows};
+use tidegate_model::figure::{Basis, Because, Exposures, Figure, Missing, Needs, Ratio, Shows, Stands};
+use tidegate_model::plan::ALPHA_DEFAULT;
 use tidegate_model::variant::Variant;
 
 /// No comparison with less than a tenth more can be shown in a reasonable time.
 const LENIENT: f64 = 1.1;
+/// New is not worse where it is at most so many times the bound.
+const NOT_WORSE: f64 = 1.25;
+/// Less evidence than this is as good as none, as a logarithm.
+const LOG_E_SOME: f64 = 1.0;
 /// Where this share of new's requests fails, and so many times legacy's, nothing is taken for chance.
 const MOST: f64 = 0.5;
 const MOST_TIMES: f64 = 2.0;
@@ -27,25 +33,29 @@ impl<'c> Evaluator<'c, '_> {
             return self.guardrail_without_legacy(term);
         }
         let mut figure = self.compared(term);
-        let Some(gathering) = self.gathering(term, direction) else { return (Truth::Unknown, figure) };
-        self.add_evidence(&mut figure, gathering);
-        if gathering.alone.as_ref().is_some_and(|alone| alone.is_shown(self.alpha)) {
+        let Some((gathering, alpha)) = self.gathering(term, direction) else { return (Truth::Unknown, figure) };
+        self.add_evidence(&mut figure, gathering, alpha);
+        if gathering.alone.as_ref().is_some_and(|alone| alone.is_shown(alpha)) {
             return self.guardrail_without_legacy(term);
         }
+        self.add_interval(&mut figure, gathering, alpha);
         if !gathering.is_ready() {
             figure.because = Because::FewAffected;
             return (Truth::Unknown, figure);
         }
         // A handful of subjects that fail for the first time is no small number of observations.
-        if term.min.is_none() && term.min_subjects.is_none() && gathering.is_shown_by_subjects(self.alpha) {
-            figure.because = Because::Significant;
+        if term.min.is_none() && term.min_subjects.is_none() && gathering.is_shown_by_subjects(alpha) {
+            (figure.because, figure.stands, figure.needs) = (Because::Significant, Some(Stands::Worse), None);
             return (Truth::True, figure);
         }
         if self.is_too_few(term, Window::Attempt, &mut figure) {
             return (Truth::Unknown, figure);
         }
-        let is_shown = gathering.is_shown(self.alpha);
+        let is_shown = gathering.is_shown(alpha);
         figure.because = if is_shown { Because::Significant } else { Because::NotSignificant };
+        if is_shown {
+            (figure.stands, figure.needs) = (Some(Stands::Worse), None);
+        }
         (is_shown.into(), figure)
     }
 
@@ -56,7 +66,7 @@ impl<'c> Evaluator<'c, '_> {
             return self.gate_without_legacy(term);
         }
         let mut figure = self.compared(term);
-        let (Some(gathering), Some(against)) =
+        let (Some((gathering, alpha)), Some((against, _))) =
             (self.gathering(term, direction), self.gathering(term, direction.other()))
         else {
             return (Truth::Unknown, figure);
@@ -67,12 +77,13 @@ impl<'c> Evaluator<'c, '_> {
             figure.because = Because::Missing { why: Missing::NoEvent };
             return (Truth::Unknown, figure);
         }
-        let is_refuted = against.is_ready() && against.is_shown(self.alpha)
-            || against.alone.as_ref().is_some_and(|alone| alone.is_shown(self.alpha));
+        let is_refuted = against.is_ready() && against.is_shown(alpha)
+            || against.alone.as_ref().is_some_and(|alone| alone.is_shown(alpha));
         let is_lenient = is_lenient(term);
-        self.add_evidence(&mut figure, if is_lenient || is_refuted { against } else { gathering });
+        self.add_evidence(&mut figure, if is_lenient || is_refuted { against } else { gathering }, alpha);
+        self.add_interval(&mut figure, against, alpha);
         if is_refuted {
-            figure.because = Because::Contrary;
+            (figure.because, figure.stands, figure.needs) = (Because::Contrary, Some(Stands::Worse), None);
             return (Truth::False, figure);
         }
         // What new has shown in an earlier stage says nothing of this one.
@@ -92,8 +103,11 @@ impl<'c> Evaluator<'c, '_> {
             return (Truth::Unknown, figure);
         }
         // Neither shown nor refuted: more figures are needed.
-        let is_shown = gathering.is_shown(self.alpha);
+        let is_shown = gathering.is_shown(alpha);
         figure.because = if is_shown { Because::Significant } else { Because::NotSignificant };
+        if is_shown {
+            (figure.stands, figure.needs) = (Some(Stands::NotWorse), None);
+        }
         (if is_shown { Truth::True } else { Truth::Unknown }, figure)
     }
 
@@ -119,9 +133,44 @@ impl<'c> Evaluator<'c, '_> {
         (Truth::True, figure)
     }
 
-    fn gathering(&self, term: &Term, direction: Direction) -> Option<&'c ComparisonTracker> {
+    /// The evidence for a term, and the level that it has to reach.
+    fn gathering(&self, term: &Term, direction: Direction) -> Option<(&'c ComparisonTracker, f64)> {
         let question = ComparisonKey::of(term, direction, self.metrics_view.after)?;
-        self.gatherings.iter().find(|gathering| gathering.question == question)
+        let index = self.gatherings.iter().position(|gathering| gathering.question == question)?;
+        Some((self.gatherings.get(index)?, self.alphas.get(index).copied()?))
+    }
+
+    /// Between what the ratio lies, what that says, and how much longer it takes to say more.
+    fn add_interval(&self, figure: &mut Figure, tracker: &ComparisonTracker, alpha: f64) {
+        if !self.metrics_view.manner.explains || tracker.question.quantities().is_none() {
+            return;
+        }
+        let (factor, margin) = tracker.corrections();
+        let level = self.metrics_view.plan.alpha.unwrap_or(ALPHA_DEFAULT);
+        let Some(Interval { from, to, minutes }) = tracker.ratios.interval(level, margin) else { return };
+        figure.ratio = Some(Ratio { from, to, level: 1.0 - level, minutes });
+        let is_more = tracker.question.direction == Direction::More;
+        let theta = tracker.question.theta;
+        let is_fine = if is_more {
+            to.is_some_and(|to| to <= theta * NOT_WORSE)
+        } else {
+            from.is_some_and(|from| from >= theta / NOT_WORSE)
+        };
+        figure.stands = Some(if is_fine { Stands::NotWorse } else { Stands::Unclear });
+        if is_fine || !is_more {
+            return;
+        }
+        let (log_e, log_needed) = (tracker.log_e_ready(), -alpha.ln());
+        let seems = tracker.ratios.ratio_over(minutes).filter(|seems| log_e > LOG_E_SOME && *seems > theta * margin);
+        let ratio = seems.unwrap_or(theta * RATIO_ASKED);
+        let missing = match seems {
+            Some(_) => (log_needed - log_e).max(0.0),
+            None => log_missing(log_needed, self.metrics_view.length_ms(Window::Attempt) as f64 / 60_000.0),
+        };
+        figure.needs = tracker
+            .ratios
+            .minutes_needed(theta * margin, ratio, factor, missing)
+            .map(|minutes| Needs { minutes, ratio: seems.is_none().then_some(ratio) });
     }
 
     /// The figures of both sides: of now, and in this attempt.
@@ -139,17 +188,17 @@ impl<'c> Evaluator<'c, '_> {
     }
 
     /// How much evidence there is, for what, and from how many exposures.
-    fn add_evidence(&self, figure: &mut Figure, gathering: &ComparisonTracker) {
+    fn add_evidence(&self, figure: &mut Figure, gathering: &ComparisonTracker, alpha: f64) {
         let used = gathering.comparison.observations();
         figure.exposures = Some(Exposures { new: used.new.n, legacy: used.legacy.n });
         let is_more = gathering.question.direction == Direction::More;
-        self.add(figure, gathering.log_e(), if is_more { Shows::More } else { Shows::Less });
+        self.add(figure, gathering.log_e(), if is_more { Shows::More } else { Shows::Less }, alpha);
     }
 
     /// Evidence, as a logarithm.
-    fn add(&self, figure: &mut Figure, log_e: f64, shows: Shows) {
+    fn add(&self, figure: &mut Figure, log_e: f64, shows: Shows, alpha: f64) {
         figure.e_value = Some(log_e.exp().min(1e300));
-        figure.e_needed = Some(1.0 / self.alpha);
+        figure.e_needed = Some(1.0 / alpha);
         figure.shows = Some(shows);
     }
 
@@ -172,19 +221,21 @@ impl<'c> Evaluator<'c, '_> {
     /// A guardrail's comparison where nobody is on legacy.
     fn guardrail_without_legacy(&mut self, term: &Term) -> (Truth, Figure) {
         let (mut figure, _) = self.beside_last(term);
-        let Some(gathering) = self.gathering(term, Direction::of(term.op)) else { return (Truth::Unknown, figure) };
+        let Some((gathering, alpha)) = self.gathering(term, Direction::of(term.op)) else {
+            return (Truth::Unknown, figure);
+        };
         let Some(alone) = &gathering.alone else {
             figure.because = Because::LegacyGone { last: gathering.added_at };
             return (Truth::Unknown, figure);
         };
-        self.add(&mut figure, alone.log_e(), Shows::Doubled);
+        self.add(&mut figure, alone.log_e(), Shows::Doubled, alpha);
         figure.legacy_most = Some(alone.rate);
         figure.exposures = None;
         if !alone.is_ready() {
             figure.because = Because::FewAffected;
             return (Truth::Unknown, figure);
         }
-        let is_shown = alone.is_shown(self.alpha);
+        let is_shown = alone.is_shown(alpha);
         figure.because = if is_shown { Because::Significant } else { Because::NotSignificant };
         (is_shown.into(), figure)
     }
@@ -197,9 +248,8 @@ impl<'c> Evaluator<'c, '_> {
             return (Truth::Unknown, figure);
         }
         if is_lenient(term) {
-            let against =
-                self.gathering(term, Direction::of(term.op).other()).and_then(|against| against.alone.as_ref());
-            if against.is_some_and(|alone| alone.is_shown(self.alpha)) {
+            let against = self.gathering(term, Direction::of(term.op).other());
+            if against.is_some_and(|(own, alpha)| own.alone.as_ref().is_some_and(|alone| alone.is_shown(alpha))) {
                 figure.because = Because::Contrary;
                 return (Truth::False, figure);
             }

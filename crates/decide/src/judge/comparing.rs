@@ -9,10 +9,15 @@
 //! events enter once.
 
 use super::alone::Alone;
+use super::by_bin::bins_of;
 use super::metrics_view::Reading;
+use crate::binned::BinnedComparison;
+use crate::bins::SideBins;
 use crate::comparison::Comparison;
-use crate::firsts::{FirstEvidence, average};
+use crate::firsts::{FirstEvidence, average, mixed};
+use crate::interval::Ratios;
 use crate::overdispersion::SideSlices;
+use crate::past::{Past, Pasts};
 use crate::series::{Series, Span, minute_of};
 use tidegate_model::condition::{Metric, Op, Term};
 use tidegate_model::measured::sketch::shift;
@@ -108,6 +113,15 @@ impl ComparisonKey {
         self.metric.of_requests().filter(|_| self.endpoint.is_none())
     }
 
+    /// The same by bin, of what comes of requests.
+    fn binned(&self) -> Option<BinnedComparison> {
+        self.metric.of_requests()?;
+        Some(match self.direction {
+            Direction::More => BinnedComparison::worse(self.theta),
+            Direction::Less => BinnedComparison::not_worse(self.theta),
+        })
+    }
+
     /// Evidence for it that nothing has been added to.
     fn comparison(&self) -> Comparison {
         // The factor of a quantile is in the edges.
@@ -170,12 +184,18 @@ pub struct ComparisonTracker {
     pub question: ComparisonKey,
     /// The evidence of exposures and events.
     pub comparison: Comparison,
+    /// The same with each bin measured by its own past.
+    pub binned: Option<BinnedComparison>,
     /// That of the subjects' first failures.
     pub first: Option<FirstEvidence>,
+    /// Between what the ratio of both rates lies.
+    pub ratios: Ratios,
     /// What new's rate tells beside legacy's last one, where legacy has gone.
     pub alone: Option<Alone>,
     /// What has arrived while one side had no exposures, by revision.
     pub open: Vec<(u64, SideSlices)>,
+    /// The same by bin, of the last revision.
+    pub(super) open_bins: (u64, SideBins),
     /// The bucket in which legacy's quantile lies, and the minute in which that was looked up.
     pub edge: Option<(i16, u64)>,
     /// When evidence was last added.
@@ -188,10 +208,13 @@ impl ComparisonTracker {
         let first = question.first().map(|_| FirstEvidence::new(question.theta, question.direction == Direction::Less));
         Self {
             comparison: question.comparison(),
+            binned: question.binned(),
             first,
+            ratios: Ratios::default(),
             alone: None,
             question,
             open: Vec::new(),
+            open_bins: (0, SideBins::default()),
             edge: None,
             added_at: None,
         }
@@ -199,29 +222,46 @@ impl ComparisonTracker {
 
     /// The natural logarithm of the evidence; 0 is none.
     pub fn log_e(&self) -> f64 {
-        match &self.first {
-            Some(first) => average(Some(self.comparison.log_e()), Some(first.log_e())),
-            None => self.comparison.log_e(),
-        }
+        self.together([true; 3])
     }
 
     /// Whether enough has been seen to show anything.
     pub fn is_ready(&self) -> bool {
-        self.comparison.is_ready() || self.first.as_ref().is_some_and(FirstEvidence::is_ready)
+        self.ready().contains(&true)
     }
 
     /// Whether it is shown at the level `alpha`.
     pub fn is_shown(&self, alpha: f64) -> bool {
-        let Some(first) = &self.first else { return self.comparison.is_shown(alpha) };
-        let ready = |is_ready: bool, log_e: f64| is_ready.then_some(log_e);
-        average(ready(self.comparison.is_ready(), self.comparison.log_e()), ready(first.is_ready(), first.log_e()))
-            >= -alpha.ln()
+        self.together(self.ready()) >= -alpha.ln()
     }
 
     /// Whether the subjects alone show it, of whom a handful may be enough.
     pub fn is_shown_by_subjects(&self, alpha: f64) -> bool {
-        let first = self.first.as_ref().filter(|first| first.is_ready());
-        first.is_some_and(|first| average(Some(first.log_e()), None) >= -alpha.ln())
+        let [_, _, first] = self.ready();
+        first && self.together([false, false, true]) >= -alpha.ln()
+    }
+
+    /// Which parts have seen enough to show anything: slices, bins and first failures.
+    fn ready(&self) -> [bool; 3] {
+        [
+            self.comparison.is_ready(),
+            self.binned.as_ref().is_some_and(BinnedComparison::is_ready),
+            self.first.as_ref().is_some_and(FirstEvidence::is_ready),
+        ]
+    }
+
+    /// The evidence of these parts. Until bins are enough to show anything, as with isolates that do not count
+    /// them and where a handful of bins is on new, slices and first failures share it evenly.
+    fn together(&self, [slices, bins, first]: [bool; 3]) -> f64 {
+        let log_e = |is_used: bool, log_e: Option<f64>| log_e.filter(|_| is_used);
+        let slices = log_e(slices, Some(self.comparison.log_e()));
+        let firsts = self.first.as_ref().map(|own| log_e(first, Some(own.log_e())));
+        let binned = self.binned.as_ref().filter(|own| own.is_ready()).map(|own| log_e(bins, Some(own.log_e())));
+        match (binned, firsts) {
+            (Some(bins), Some(firsts)) => mixed([slices, bins, firsts]),
+            (Some(other), None) | (None, Some(other)) => average(slices, other),
+            (None, None) => slices.unwrap_or(f64::NEG_INFINITY),
+        }
     }
 
     /// Takes in what has arrived under a revision, `minute` minutes after the attempt began.
@@ -237,9 +277,49 @@ impl ComparisonTracker {
         window.merge(&arrived);
         if window.is_closed() {
             let (_, window) = self.open.remove(index);
+            let factor = self.comparison.factor();
             self.comparison.add(&window, minute);
+            if self.binned.is_none() || compared.binned.is_empty() {
+                self.ratios.add(&window.total(), factor, minute);
+            }
             self.added_at = Some(now);
         }
+    }
+
+    /// Weighs the bins by what they did before: whenever bins have moved.
+    pub fn weigh(&mut self, pasts: &Pasts) {
+        let Some(binned) = &mut self.binned else { return };
+        let past = self.question.metric.of_requests().and_then(|of| pasts.get(&of, self.question.endpoint.as_ref()));
+        binned.weigh(past.map(Past::weights).unwrap_or_default());
+    }
+
+    /// Takes in the same by bin. A window of an older revision waits no longer.
+    pub fn take_bins(&mut self, revision: u64, compared: &SlicedCounts, minute: f64) {
+        let Some(binned) = &mut self.binned else { return };
+        let Some(arrived) = bins_of(&self.question, compared) else { return };
+        if self.open_bins.0 != revision {
+            self.open_bins = (revision, SideBins::default());
+        }
+        let (_, window) = &mut self.open_bins;
+        window.merge(&arrived);
+        if window.is_closed() {
+            let window = std::mem::take(window);
+            self.ratios.add(&binned.weighed(&window), binned.factor(), minute);
+            binned.add(&window, minute);
+        }
+    }
+
+    /// By how much events cluster, and the hash may have set the sides apart: as bins tell, or slices.
+    pub fn corrections(&self) -> (f64, f64) {
+        match &self.binned {
+            Some(binned) if binned.has_exposures() => (binned.factor(), binned.margin()),
+            _ => (self.comparison.factor(), self.comparison.margin()),
+        }
+    }
+
+    /// The evidence of what is ready, as a logarithm: what it counts among other comparisons.
+    pub fn log_e_ready(&self) -> f64 {
+        self.together(self.ready())
     }
 
     /// Takes in what has arrived of new where nobody comparable is on legacy. `legacy` reads its last rate.

@@ -5,6 +5,7 @@ use super::comparing::{ComparisonTracker, questions};
 use super::metrics_view::MetricsView;
 use crate::evidence::Window;
 use crate::firsts::{AtRisk, Firsts};
+use crate::past::Pasts;
 use tidegate_model::Duration;
 use tidegate_model::measured::{Quantity, SlicedCounts};
 use tidegate_model::plan::Plan;
@@ -13,7 +14,7 @@ use tidegate_model::record::Record;
 impl Judge {
     /// A new attempt begins without evidence; another plan asks other questions. Returns how many its
     /// guardrails ask, and its gates.
-    pub(super) fn begin(&mut self, plan: &Plan, record: &Record) -> (usize, usize) {
+    pub(super) fn begin(&mut self, plan: &Plan, record: &Record, pasts: &Pasts) -> (usize, usize) {
         if self.begun_revision != record.begun_revision {
             *self = Self {
                 begun_revision: record.begun_revision,
@@ -26,9 +27,19 @@ impl Judge {
         let counts = (questions.len(), gates.len());
         questions.extend(gates.into_iter().filter(|gate| !questions.contains(gate)).collect::<Vec<_>>());
         self.gatherings.retain(|gathering| questions.contains(&gathering.question));
-        for question in questions {
-            if !self.gatherings.iter().any(|gathering| gathering.question == question) {
-                self.gatherings.push(ComparisonTracker::new(question));
+        for question in &questions {
+            if !self.gatherings.iter().any(|gathering| gathering.question == *question) {
+                let mut gathering = ComparisonTracker::new(question.clone());
+                gathering.weigh(pasts);
+                self.gatherings.push(gathering);
+            }
+        }
+        // Those of guardrails first: they share α.
+        self.gatherings.sort_by_key(|own| questions.iter().position(|question| *question == own.question));
+        if self.weighed_revision != Some(record.exposed_revision) {
+            self.weighed_revision = Some(record.exposed_revision);
+            for gathering in &mut self.gatherings {
+                gathering.weigh(pasts);
             }
         }
         let wanted: Vec<(Quantity, Option<Duration>)> =
@@ -47,11 +58,14 @@ impl Judge {
     /// Takes in what has arrived, but in a warm-up.
     pub(super) fn take(&mut self, metrics_view: &mut MetricsView<'_>, arrived: &[(u64, SlicedCounts)]) {
         let (record, now) = (metrics_view.record, metrics_view.now);
-        let minute = now.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms()) as f64 / 60_000.0;
+        // What has arrived began with the look before: a stake that is laid now must not be played on it.
+        let since = self.looked_at.unwrap_or(now).clamp(record.begun.min(now), now);
+        let minute = since.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms()) as f64 / 60_000.0;
         let is_alone = metrics_view.is_alone();
         for (revision, compared) in arrived.iter().filter(|(revision, _)| *revision >= record.begun_revision) {
             for gathering in self.gatherings.iter_mut().filter(|own| !metrics_view.is_warming_up(own.question.after)) {
                 gathering.take(*revision, compared, minute, now);
+                gathering.take_bins(*revision, compared, minute);
                 if !is_alone {
                     gathering.alone = None;
                 } else if *revision >= record.exposed_revision {

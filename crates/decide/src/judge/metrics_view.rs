@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::adoption::{self, VIEW};
 use super::term::Manner;
+use crate::past::Pasts;
 use crate::probes;
 use crate::series::{MINUTE_MS, Series, Span, minute_of};
 use crate::signals::{Signals, before};
@@ -38,6 +39,8 @@ pub struct MetricsView<'a> {
     pub series: &'a mut Series,
     /// What others reported.
     pub signals: &'a Signals,
+    /// What bins did before.
+    pub pasts: &'a Pasts,
     /// Configuration faults that isolates report.
     pub faults: u64,
     /// When something counted last came in.

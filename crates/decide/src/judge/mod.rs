@@ -7,13 +7,16 @@
 pub mod adoption;
 mod against;
 pub mod alone;
+pub mod by_bin;
 pub mod comparing;
 pub mod guard;
 mod ingest;
 pub mod metrics_view;
 pub mod notifications;
 pub mod ratio;
+pub mod sharing;
 mod stored;
+mod stored_bins;
 pub mod term;
 pub mod words;
 
@@ -27,7 +30,9 @@ use self::guard::guardrail_key;
 use self::metrics_view::MetricsView;
 use self::notifications::{Message, Notifications};
 use self::ratio::Ratio;
+use self::sharing::levels;
 use self::term::{Evaluator, Truth};
+use super::binned::BinnedComparison;
 use super::explain;
 use super::firsts::Firsts;
 use super::notify::Memory;
@@ -112,6 +117,8 @@ pub struct Judge {
     begun_revision: u64,
     /// The evidence of each comparison.
     pub gatherings: Vec<ComparisonTracker>,
+    /// The percentage under which the bins were last weighed, by the revision that set it.
+    weighed_revision: Option<u64>,
     /// The subjects that have failed.
     firsts: Vec<Firsts>,
     /// Since when each condition of time has been true, and when that was last seen.
@@ -139,16 +146,17 @@ impl Judge {
             // The clock has jumped back: what was measured then is of the future.
             self.held.clear();
         }
-        let (of_guardrails, of_gates) = self.begin(plan, record);
+        let (of_guardrails, of_gates) = self.begin(plan, record, metrics_view.pasts);
         self.take(metrics_view, arrived);
         let alpha = plan.alpha.unwrap_or(ALPHA_DEFAULT);
-        let share = |questions: usize, alpha: f64| alpha / questions.max(1) as f64;
+        // Those of guardrails come first.
+        let log_e: Vec<f64> = self.gatherings.iter().take(of_guardrails).map(ComparisonTracker::log_e_ready).collect();
         let mut evaluation = Evaluation { at: Some(now), revision: record.live.revision, ..Evaluation::default() };
         let mut evaluator = Evaluator {
             metrics_view,
             gatherings: &self.gatherings,
             held: &mut self.held,
-            alpha: share(of_guardrails, alpha),
+            alphas: levels(&log_e, alpha),
             then: None,
         };
         evaluation.guardrails = plan
@@ -158,7 +166,7 @@ impl Judge {
                 judgement => judgement,
             })
             .collect();
-        evaluator.alpha = share(of_gates / 2, alpha);
+        evaluator.alphas = vec![alpha / (of_gates / 2).max(1) as f64; self.gatherings.len()];
         let stage = plan.stage_index(record.live.stage.as_str());
         evaluation.gates = stage.map_or_else(Vec::new, |stage| {
             plan.gates_in_force(stage).map(|gate| passed(&mut evaluator, gate)).collect()
@@ -178,6 +186,11 @@ impl Judge {
         self.held.retain(|(_, _, seen)| *seen == now);
         self.looked_at = Some(now);
         evaluation
+    }
+
+    /// How much memory bins take, in bytes.
+    pub fn bins_bytes(&self) -> usize {
+        self.gatherings.iter().filter_map(|own| own.binned.as_ref()).map(BinnedComparison::bytes).sum()
     }
 
     fn sample_ratio(&mut self, metrics_view: &mut MetricsView<'_>) -> Option<Judgement> {

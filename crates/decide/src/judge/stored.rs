@@ -85,6 +85,9 @@ impl<'a> StoredTracker<'a> {
         let fresh = ComparisonTracker::new(question);
         Some(ComparisonTracker {
             comparison: self.comparison.into_owned(),
+            binned: fresh.binned,
+            open_bins: fresh.open_bins,
+            ratios: fresh.ratios,
             first: self.first.map(Cow::into_owned).or(fresh.first),
             alone: self.alone.map(Cow::into_owned),
             open: self.open.into_owned(),
@@ -118,6 +121,7 @@ impl Judge {
         let stored: StoredJudge<'_> = serde_json::from_str(text).ok()?;
         Some(Self {
             begun_revision: stored.begun_revision,
+            weighed_revision: None,
             gatherings: stored.gatherings.into_iter().filter_map(StoredTracker::read).collect(),
             firsts: stored.firsts.into_owned(),
             held: stored.held.into_owned(),

@@ -58,8 +58,8 @@ pub struct Evaluator<'c, 's> {
     pub gatherings: &'c [ComparisonTracker],
     /// Since when each term has been true, and when that was last seen.
     pub held: &'c mut Vec<(String, Instant, Instant)>,
-    /// The error that each comparison may spend.
-    pub alpha: f64,
+    /// The level that each has to reach, in the order of `gatherings`.
+    pub alphas: Vec<f64>,
     /// What the guardrail that is judged does where it comes true; none for a gate.
     pub then: Option<Action>,
 }

@@ -1,4 +1,4 @@
-//! What is told of a change of a rollout, with its history entry.
+//! The messages about a change of a rollout, with its history entry.
 
 use super::memory::{Incident, Memory};
 use super::words::{self, Words};
@@ -15,8 +15,8 @@ use tidegate_model::plan::Guardrail;
 use tidegate_model::record::Record;
 use tidegate_model::subject::fnv1a64;
 
-/// What is told of a change; nothing of those that nobody outside has to know of.
-pub(super) fn told(
+/// The messages about a change; none about those that concern only the rollout itself.
+pub(super) fn messages(
     words: &Words<'_>,
     before: Option<&Record>,
     change: &Change,

@@ -24,7 +24,7 @@ fn is_under_way(rollout: &Rollout) -> bool {
 }
 
 /// The digests that have become due since they were last looked for.
-pub(super) fn told(words: &Words<'_>, metrics: &RolloutMetrics, memory: &mut Memory) -> Vec<Outgoing> {
+pub(super) fn messages(words: &Words<'_>, metrics: &RolloutMetrics, memory: &mut Memory) -> Vec<Outgoing> {
     let (plan, now) = (words.plan(), words.now);
     if plan.digests.is_empty() {
         return Vec::new();

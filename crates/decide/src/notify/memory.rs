@@ -1,20 +1,20 @@
-//! What has been told, so that nothing is told twice. It is stored with what a judge remembers.
+//! Which messages have been made, so that none is made twice. It is stored with what a judge remembers.
 
 use serde::{Deserialize, Serialize};
 
 use tidegate_model::{Instant, Name};
 
-/// What has been told of one rollout.
+/// Which messages have been made about one rollout.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
-    /// What was told as an incident and is not over.
+    /// What was reported as an incident and is not over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) incidents: Vec<Incident>,
-    /// What lasts: since when, and when it was last told.
+    /// What lasts: since when, and when it was last reported.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) standing: Vec<Told>,
-    /// Until when digests are told, or need not be told any more.
+    pub(super) standing: Vec<Lasting>,
+    /// Until when digests are made, or need not be made any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) digested: Option<Instant>,
     /// Whether it was changed since it was last stored.
@@ -22,7 +22,7 @@ pub struct Memory {
     pub(super) is_changed: bool,
 }
 
-/// Something that was told and whose end is told too.
+/// Something that was reported and whose end is reported too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Incident {
@@ -37,27 +37,27 @@ pub(super) struct Incident {
     pub is_kill: bool,
     /// What it was, for its end.
     pub title: String,
-    /// Who was told.
+    /// Who got the messages.
     pub channels: Vec<Name>,
 }
 
 /// Something that lasts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Told {
+pub(super) struct Lasting {
     /// What.
     pub what: String,
     /// Since when.
     pub since: Instant,
-    /// When it was last told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<Instant>,
-    /// When it is to be told next, where the time alone decides.
+    /// When it was last reported.
+    #[serde(default, rename = "told", skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Instant>,
+    /// When it is to be reported next, where the time alone decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Instant>,
-    /// Who was told.
+    /// Who got the messages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<Name>,
-    /// What it was, for its end; empty where its end is not told.
+    /// What it was, for its end; empty where its end is not reported.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub title: String,
 }

@@ -1,12 +1,12 @@
-//! Who is told what, and when: from what has happened to messages with an address.
+//! Who gets which message, and when: from what has happened to messages with an address.
 //!
 //! Nothing is sent from here. What a turn gives back is stored with what caused it, in one commit, together with
 //! what is remembered of it ([`Memory`], a part of what the judge remembers). So a crash loses no message and makes
-//! none twice: each occurrence is told once, however often it is looked at.
+//! none twice: each occurrence makes one, however often it is looked at.
 //!
-//! 1. A change of a rollout is told with its history entry: [`Deployment::notify_change`].
-//! 2. What evaluations and the time show is told when it begins, some of it again while it lasts, and its end to
-//!    those who were told of its beginning: [`Deployment::notify`].
+//! 1. A change of a rollout is reported with its history entry: [`Deployment::notify_change`].
+//! 2. What evaluations and the time show is reported when it begins, some of it again while it lasts, and its end to
+//!    those who got a message of its beginning: [`Deployment::notify`].
 //! 3. Names become channels at the moment at which this is decided, since roles have hours.
 
 pub mod address;
@@ -30,6 +30,7 @@ use crate::rollout::{Change, Noticed, Rollout};
 use crate::verification::{self, Found};
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::Plan;
+use tidegate_model::plan::channel::ChannelKind;
 use tidegate_model::{Instant, Name};
 
 /// A message with its address.
@@ -62,16 +63,16 @@ impl Outgoing {
 }
 
 impl Deployment {
-    /// What is told of a change, before it is accepted; of an end also how it went. `console` is the public address of the console, without a
+    /// The messages about a change, before it is accepted; of an end also how it went. `console` is the public address of the console, without a
     /// slash at its end.
     pub fn notify_change(&mut self, change: &Change, console: Option<&str>) -> Vec<Addressed> {
         let outlook = self.outlook(&change.rollout, change.entry.at);
         let before = self.rollouts.get(&change.key).map(|rollout| rollout.record.clone());
         let metrics = self.metrics.get_mut(&change.key);
         let words = words::Words { rollout: &change.rollout, outlook: &outlook, console, now: change.entry.at };
-        let outgoing = change::told(&words, before.as_ref(), change, &mut metrics.judge.notified);
+        let outgoing = change::messages(&words, before.as_ref(), change, &mut metrics.judge.notified);
         let has_ended = before.is_some_and(|before| !before.live.has_ended()) && change.entry.state.has_ended();
-        let report = has_ended.then(|| report::told(&words, metrics));
+        let report = has_ended.then(|| report::message(&words, metrics));
         outgoing.into_iter().chain(report).flat_map(Outgoing::addressed).collect()
     }
 
@@ -84,7 +85,7 @@ impl Deployment {
             let (outlook, facts) = (self.outlook(rollout, now), facts(rollout));
             let words = words::Words { rollout, outlook: &outlook, console, now };
             let metrics = self.metrics.get_mut(&key);
-            outgoing.extend(watch::told(&words, metrics, &facts));
+            outgoing.extend(watch::messages(&words, metrics, &facts));
         }
         outgoing.into_iter().flat_map(Outgoing::addressed).collect()
     }
@@ -100,7 +101,7 @@ impl Deployment {
     }
 }
 
-/// What the other channels are told of one that takes no messages any more.
+/// The message to the other channels about one that takes no messages any more.
 pub fn channel_dead(
     deployment: &Deployment,
     key: &Name,
@@ -142,8 +143,15 @@ pub fn verified(
         revision: Some(rollout.record.live.revision),
         ..words.message(kind, urgency, &what, action)
     };
-    let channels = address::resolve(&rollout.plan, &[], urgency, now);
+    let mut channels = address::resolve(&rollout.plan, &[], urgency, now);
+    // What keeps incidents has no use for a report.
+    channels.retain(|name| is_wrong || rollout.plan.channels.get(name.as_str()).is_some_and(|own| is_read(own.kind())));
     Outgoing { channels, notification }.addressed().collect()
+}
+
+/// Whether people read what goes there.
+const fn is_read(kind: ChannelKind) -> bool {
+    matches!(kind, ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Mail | ChannelKind::Webhook)
 }
 
 /// A sample, to see whether a channel works.
@@ -221,8 +229,8 @@ mod tests {
                 .unwrap()
                 .change(order, self.now)
                 .unwrap_or_else(|error| panic!("{error}"));
-            let told = self.deployment.notify_change(&change, Some("https://console.example.com"));
-            self.sent.extend(told);
+            let sent = self.deployment.notify_change(&change, Some("https://console.example.com"));
+            self.sent.extend(sent);
             self.deployment.accept(change);
             self.store();
         }
@@ -252,8 +260,8 @@ mod tests {
             }
             let orders = self.deployment.evaluate(|_| 0, self.now);
             let facts = Facts { faults: self.faults.clone() };
-            let told = self.deployment.notify(&|_| facts.clone(), Some("https://console.example.com"), self.now);
-            self.sent.extend(told);
+            let sent = self.deployment.notify(&|_| facts.clone(), Some("https://console.example.com"), self.now);
+            self.sent.extend(sent);
             self.store();
             for (_, order) in orders {
                 self.do_as(order);
@@ -297,21 +305,21 @@ mod tests {
 
         /// What was sent since this was last asked: kind, channels, headline.
         fn sent(&mut self) -> Vec<(&'static str, String, String)> {
-            let mut told: Vec<(&'static str, String, String)> = Vec::new();
+            let mut sent: Vec<(&'static str, String, String)> = Vec::new();
             for Addressed { channel, notification } in std::mem::take(&mut self.sent) {
                 let (kind, headline) = (notification.kind.as_str(), notification.headline);
-                match told.last_mut().filter(|(own, _, text)| *own == kind && *text == headline) {
+                match sent.last_mut().filter(|(own, _, text)| *own == kind && *text == headline) {
                     Some((_, channels, _)) => *channels = format!("{channels} {channel}"),
-                    None => told.push((kind, channel.to_string(), headline)),
+                    None => sent.push((kind, channel.to_string(), headline)),
                 }
             }
-            told
+            sent
         }
     }
 
     /// Brings what was sent into a form to be compared with.
     #[track_caller]
-    fn told(world: &mut World, expected: &[(&str, &str, &str)]) {
+    fn sends(world: &mut World, expected: &[(&str, &str, &str)]) {
         let sent = world.sent();
         let sent: Vec<(&str, &str, &str)> =
             sent.iter().map(|(kind, channels, headline)| (*kind, channels.as_str(), headline.as_str())).collect();
@@ -327,7 +335,7 @@ mod tests {
         world.p1(3.0);
         world.look();
         let first = world.sent.first().cloned().unwrap().notification;
-        told(
+        sends(
             &mut world,
             &[(
                 "rollback",
@@ -356,7 +364,7 @@ mod tests {
         assert_eq!(first.entry.as_ref().and_then(|entry| entry["revision"].as_u64()), Some(2));
 
         world.go(HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.ana(Command::Approve("Cause found".into()), "a bad deploy");
         world.ana(Command::Resume(None), "fixed");
         world.sent();
@@ -364,7 +372,7 @@ mod tests {
         let end = world.sent.first().cloned().unwrap().notification;
         assert_eq!(end.incident, first.incident);
         assert!(first.incident.is_some_and(|own| own.starts_with("tidegate-shop-") && own.len() < 255));
-        told(
+        sends(
             &mut world,
             &[(
                 "resolved",
@@ -373,7 +381,7 @@ mod tests {
             )],
         );
         world.go(HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
     }
 
     #[test]
@@ -384,7 +392,7 @@ mod tests {
         world.start();
         world.p1(3.0);
         world.go(30 * MINUTE_MS);
-        told(
+        sends(
             &mut world,
             &[
                 (
@@ -407,10 +415,10 @@ mod tests {
     fn what_people_do_is_told_to_the_conversation_and_wakes_nobody() {
         let mut world = World::new(r#""roles":{"lead":{"tell":["page"]}},"#);
         world.ana(Command::Start, "signed off");
-        told(&mut world, &[("stage", "chat", "shop has started by ana: canary, 10 %. Nobody has to do anything.")]);
+        sends(&mut world, &[("stage", "chat", "shop has started by ana: canary, 10 %. Nobody has to do anything.")]);
         world.look();
         world.ana(Command::Kill(Cause::Command), "");
-        told(
+        sends(
             &mut world,
             &[(
                 "kill",
@@ -421,7 +429,7 @@ mod tests {
         world.go(10 * MINUTE_MS);
         world.ana(Command::Revive(Cause::Command), "it was the cache");
         world.go(10 * MINUTE_MS);
-        told(
+        sends(
             &mut world,
             &[
                 ("stage", "chat", "shop was revived by ana: canary, 10 %. Nobody has to do anything."),
@@ -433,7 +441,7 @@ mod tests {
         let by_hand = world.sent.first().cloned().unwrap().notification;
         assert_eq!(by_hand.command.as_deref(), Some("tidegate set shop 10"));
         assert_eq!(by_hand.why, "The KV key `stage/shop` was set to `25`.");
-        told(
+        sends(
             &mut world,
             &[(
                 "stage",
@@ -480,10 +488,10 @@ mod tests {
     fn a_digest_comes_at_its_hour_and_after_a_downtime_once() {
         let mut world = World::new(r#""roles":{"lead":"ben"},"digest":[{"at":"09:00 Europe/Berlin","to":["mail"]}],"#);
         world.sleep(3 * DAY_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.start();
         world.go(10 * MINUTE_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.ana(Command::Pause, "");
         world.sent.clear();
         world.look();
@@ -514,18 +522,18 @@ mod tests {
         ));
         world.start();
         world.go(59 * MINUTE_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.go(2 * MINUTE_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
+        sends(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
         world.go(23 * HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.go(HOUR_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
+        sends(&mut world, &[("waiting", "mail", "shop waits for a person before it leaves canary. Approve 2 items.")]);
         world.ana(Command::Pause, "");
         world.look();
         world.sent.clear();
         world.sleep(25 * HOUR_MS);
-        told(&mut world, &[("waiting", "mail", "shop is still paused at 10 %. Resume it when the cause is found.")]);
+        sends(&mut world, &[("waiting", "mail", "shop is still paused at 10 %. Resume it when the cause is found.")]);
     }
 
     #[test]
@@ -535,12 +543,12 @@ mod tests {
         ));
         world.look();
         world.sleep(8 * DAY_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.sleep(DAY_MS + MINUTE_MS);
-        told(&mut world, &[("waiting", "mail", "shop waits for a person before it starts. Approve 1 item.")]);
+        sends(&mut world, &[("waiting", "mail", "shop waits for a person before it starts. Approve 1 item.")]);
         world.ana(Command::Approve("Tested".into()), "");
         world.look();
-        told(&mut world, &[("stage", "chat", "shop has started: canary, 10 %. Nobody has to do anything.")]);
+        sends(&mut world, &[("stage", "chat", "shop has started: canary, 10 %. Nobody has to do anything.")]);
     }
 
     #[test]
@@ -551,11 +559,11 @@ mod tests {
         world.start();
         world.p1(3.0);
         world.go(119 * MINUTE_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.go(2 * MINUTE_MS);
         let first = world.sent.first().cloned().unwrap().notification;
         assert_eq!(first.why, "Not met: `signal.p1 < 1 over stage`. This has been so since Tue 1 Dec 2026 09:00 UTC.");
-        told(
+        sends(
             &mut world,
             &[(
                 "blocked",
@@ -576,20 +584,20 @@ mod tests {
         let now = world.now;
         world.deployment.metrics.get_mut(&key).signals.report("cpu", 0.5, now);
         world.go(10 * MINUTE_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.go(30 * MINUTE_MS);
-        told(&mut world, &[("fault", "chat", "shop: the signal cpu has gone silent. Mend what reports it.")]);
+        sends(&mut world, &[("fault", "chat", "shop: the signal cpu has gone silent. Mend what reports it.")]);
         let now = world.now;
         world.deployment.metrics.get_mut(&key).signals.report("cpu", 0.5, now);
         world.go(2 * MINUTE_MS);
-        told(
+        sends(
             &mut world,
             &[("resolved", "chat", "shop: resolved: the silence of the signal cpu. Nobody has to do anything.")],
         );
         world.faults =
             vec![Noticed { subject: "group/beta".into(), message: "it cannot be read".into(), at: world.now }];
         world.go(3 * MINUTE_MS);
-        told(
+        sends(
             &mut world,
             &[(
                 "fault",
@@ -599,7 +607,7 @@ mod tests {
         );
         world.faults.clear();
         world.go(3 * MINUTE_MS);
-        told(
+        sends(
             &mut world,
             &[("resolved", "chat", "shop: resolved: the list of the group beta is faulty. Nobody has to do anything.")],
         );
@@ -613,19 +621,19 @@ mod tests {
         world.go(2 * HOUR_MS);
         world.requests = (0, 0);
         world.go(2 * HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.requests = (20, 2);
         world.go(2 * HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.requests = (0, 0);
         world.go(2 * HOUR_MS);
-        told(
+        sends(
             &mut world,
             &[("fault", "chat", "shop: no requests arrive. Check the routes and whatever stands before Tidegate.")],
         );
         world.requests = (200, 0);
         world.go(HOUR_MS);
-        told(
+        sends(
             &mut world,
             &[
                 ("resolved", "chat", "shop: resolved: no traffic. Nobody has to do anything."),
@@ -649,9 +657,9 @@ mod tests {
             "stage":[{{"name":"canary","percentage":10,"hold":"15d"}},{{"name":"full","percentage":100,"hold":"1d"}}]}}"#
         ));
         world.look();
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.sleep(8 * DAY_MS);
-        told(
+        sends(
             &mut world,
             &[("notice", "client", "shop, message to the client: It starts in three days. Nobody has to do anything.")],
         );
@@ -709,7 +717,7 @@ mod tests {
         assert_eq!(shown(&world), std::slice::from_ref(&invitation));
         let own = world.deployment.shown(world.now).remove(0);
         assert_eq!((own.link.as_deref(), own.groups.len(), own.text.as_str()), (Some("/try"), 1, "Try it"));
-        assert_eq!(world.sent(), [], "nobody else is told what pages alone show");
+        assert_eq!(world.sent(), [], "what pages alone show goes to nobody else");
         world.sleep(3 * DAY_MS);
         world.go(DAY_MS + HOUR_MS);
         let launch = ("launch".to_owned(), Some(Variant::New));
@@ -742,11 +750,11 @@ mod tests {
         let own = world.sent.first().cloned().unwrap().notification;
         assert_eq!(own.figures, ["Tested.", "Signed off."]);
         assert_eq!(own.command.as_deref(), Some("tidegate approve shop"));
-        let asked = "shop asks for 2 approvals before it leaves canary. Approve each once it is so.";
-        told(&mut world, &[("waiting", "mail", asked)]);
+        let asked = "shop asks for 2 approvals before it leaves canary. Approve each once it is done.";
+        sends(&mut world, &[("waiting", "mail", asked)]);
         world.ana(Command::Approve("Tested".into()), "");
         world.go(HOUR_MS);
-        told(&mut world, &[]);
+        sends(&mut world, &[]);
         world.ana(Command::Rollback(Target::Off), "");
         world.ana(Command::Resume(None), "");
         world.look();
@@ -789,7 +797,7 @@ mod tests {
         world.go(5 * MINUTE_MS);
         world.p1(3.0);
         world.look();
-        told(
+        sends(
             &mut world,
             &[(
                 "rollback",
@@ -814,7 +822,7 @@ mod tests {
         let mut world = World::new(r#""roles":{"lead":"ben"},"#);
         world.sent =
             channel_dead(&world.deployment, &world.key(), &"page".parse().unwrap(), "410 Gone", None, world.now);
-        told(
+        sends(
             &mut world,
             &[(
                 "fault",

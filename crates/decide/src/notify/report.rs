@@ -13,7 +13,7 @@ use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::variant::Variant;
 
 /// The report on an attempt that has led to the end.
-pub(super) fn told(words: &Words<'_>, metrics: &RolloutMetrics) -> Outgoing {
+pub(super) fn message(words: &Words<'_>, metrics: &RolloutMetrics) -> Outgoing {
     let (plan, record) = (words.plan(), &words.rollout.record);
     let live = &record.live;
     let took_ms = words.now.as_epoch_ms().saturating_sub(record.begun.as_epoch_ms());

@@ -18,7 +18,7 @@ use tidegate_model::plan::words::SignalKind;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Name, Percentage};
 
-/// No request for this long is told, where so many came in the hour before that chance does not explain it.
+/// No request for this long is reported, where so many came in the hour before that chance does not explain it.
 const SILENCE_MS: i64 = 15 * 60_000;
 /// At this rate chance leaves a quarter of an hour empty once in 10^10 times.
 const REQUESTS_AN_HOUR_MIN: f64 = 100.0;
@@ -57,7 +57,7 @@ pub(super) fn faults(words: &Words<'_>, metrics: &RolloutMetrics, facts: &Facts)
     standing
 }
 
-/// How long a fault has to last before it is told. A receiver to which nobody has ever sent anything has its time.
+/// How long a fault has to last before it is reported. A receiver that has never got anything has its time.
 fn patience_ms(plan: &Plan, metrics: &RolloutMetrics, subject: &str) -> i64 {
     let Some(name) = subject.strip_prefix("receiver/") else { return 0 };
     let has_sent = metrics.sources.receiver(name).is_some_and(|state| state.last_at.is_some());

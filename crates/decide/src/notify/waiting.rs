@@ -12,7 +12,7 @@ use tidegate_model::live::Phase;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 
 const HOUR_MS: i64 = 60 * 60_000;
-/// A rollout whose gates are not met when its time has come is told to be blocked after this long: many are met soon.
+/// A rollout whose gates are not met when its time has come is reported as blocked after this long: many are met soon.
 const BLOCKED_MS: i64 = HOUR_MS;
 /// Whoever is waited for is reminded this often.
 const REMINDER_MS: i64 = 24 * HOUR_MS;
@@ -94,18 +94,18 @@ pub(super) fn waiting(words: &Words<'_>, memory: &Memory) -> Option<Standing> {
     })
 }
 
-/// Approvals that the stage asks for, told when it is entered: whoever gives them may need days for it.
+/// Approvals that the stage asks for, announced when it is entered: whoever gives them may need days for it.
 pub(super) fn asked(words: &Words<'_>) -> Option<Standing> {
     let (key, live, blocked) = (words.key(), &words.rollout.record.live, &words.outlook.blocked);
     if live.killed || live.phase != Phase::Running {
         return None;
     }
     let open = blocked.iter().find_map(|own| if let Blocker::Checklist(items) = own { Some(items) } else { None })?;
-    // Where nothing else is in the way somebody is waited for, and told so.
+    // Where nothing else is in the way, a person is waited for and gets a message of that.
     let is_last = blocked.iter().all(|own| matches!(own, Blocker::Checklist(_) | Blocker::Manual));
     let (asks, action) = match open.len() {
-        1 => ("an approval".to_owned(), "Approve it once it is so.".to_owned()),
-        items => (format!("{items} approvals"), "Approve each once it is so.".to_owned()),
+        1 => ("an approval".to_owned(), "Approve it once it is done.".to_owned()),
+        items => (format!("{items} approvals"), "Approve each once it is done.".to_owned()),
     };
     let item = open.first().filter(|_| open.len() == 1).map(|item| format!(" {}", words::quoted(item)));
     let headline = format!("{key} asks for {asks} before it leaves {}", live.stage);

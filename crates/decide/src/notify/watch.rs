@@ -16,8 +16,8 @@ use tidegate_model::plan::Guardrail;
 use tidegate_model::plan::words::Severity;
 use tidegate_model::{Instant, Name};
 
-/// What is told after an evaluation, or because of the time.
-pub(super) fn told(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &Facts) -> Vec<Outgoing> {
+/// The messages after an evaluation, or because of the time.
+pub(super) fn messages(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &Facts) -> Vec<Outgoing> {
     let mut memory = std::mem::take(&mut metrics.judge.notified);
     let mut outgoing = Vec::new();
     let evaluation = metrics.last.as_ref().filter(|last| last.at == Some(words.now) && words.rollout.unread.is_none());
@@ -37,13 +37,13 @@ pub(super) fn told(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &Fact
     now_so.extend(waiting::waiting(words, &memory));
     now_so.extend(waiting::asked(words));
     now_so.extend(waiting::unsent(words, &metrics.judge));
-    outgoing.extend(standing::told(words, &mut memory, now_so));
-    outgoing.extend(digest::told(words, metrics, &mut memory));
+    outgoing.extend(standing::messages(words, &mut memory, now_so));
+    outgoing.extend(digest::messages(words, metrics, &mut memory));
     metrics.judge.notified = memory;
     outgoing
 }
 
-/// When there is something to be told because of the time alone.
+/// When there is a message because of the time alone.
 pub(super) fn due_at(rollout: &Rollout, judge: Option<&Judge>, now: Instant) -> Option<Instant> {
     let memory = judge.map(|judge| &judge.notified);
     let standing = memory.into_iter().flat_map(|memory| &memory.standing).filter_map(|own| own.due).min();
@@ -56,7 +56,7 @@ pub(super) fn due_at(rollout: &Rollout, judge: Option<&Judge>, now: Instant) -> 
 }
 
 fn alerts(words: &Words<'_>, evaluation: &Evaluation, memory: &mut Memory) -> Vec<Outgoing> {
-    // The severest one that acts is told with the change that it makes.
+    // The severest one that acts is reported with the change that it makes.
     let acting = evaluation.fired.iter().position(|fired| fired.order.is_some());
     let mut alerts = Vec::new();
     for (_, fired) in evaluation.fired.iter().enumerate().filter(|(index, _)| Some(*index) != acting) {
@@ -156,7 +156,7 @@ fn of_message(words: &Words<'_>, message: &Message, memory: &Memory) -> Option<O
             Outgoing { channels: owners(words, Urgency::Info), notification }
         }
         ("notice", _) => notice(words, message, &to)?,
-        // Alerts are told with all that is known of them.
+        // Alerts are reported with all that is known of them.
         _ => return None,
     };
     Some(Outgoing { notification: Notification { at: message.at, ..outgoing.notification }, ..outgoing })
@@ -207,7 +207,7 @@ fn resolved(words: &Words<'_>, judge: &Judge, memory: &mut Memory) -> Vec<Outgoi
         std::mem::take(&mut memory.incidents).into_iter().partition(is_over);
     memory.incidents = open;
     memory.is_changed |= !over.is_empty();
-    let told = over.into_iter().map(|own| {
+    let resolved = over.into_iter().map(|own| {
         let what = format!("{}: resolved: {}", words.key(), own.title);
         let why = if own.has_acted {
             format!("Somebody has acted: {} is {} at {}.", words.key(), phase(words), words.place())
@@ -221,7 +221,7 @@ fn resolved(words: &Words<'_>, judge: &Judge, memory: &mut Memory) -> Vec<Outgoi
         };
         Outgoing { channels: own.channels, notification }
     });
-    told.collect()
+    resolved.collect()
 }
 
 pub(super) fn phase(words: &Words<'_>) -> String {

@@ -8,9 +8,10 @@
 //! ├─ sides: variant and endpoint ─▶ Tally    counts, and a Sketch for each Measure
 //! ├─ subjects                     ─▶ Sample   who was seen, on which side
 //! └─ events                       ─▶ Sample   who reported which event
-//! SlicedCounts  what a comparison with legacy may use: bucketed subjects alone, in slices
+//! SlicedCounts  what a comparison with legacy may use: bucketed subjects alone, in slices, and in bins
 //! ```
 
+pub mod binned;
 pub mod packed;
 pub mod sample;
 pub mod sketch;
@@ -18,6 +19,7 @@ pub mod sliced;
 pub mod tally;
 pub mod window;
 
+pub use binned::BinnedCounts;
 pub use sample::{Sample, Seen};
 pub use sketch::Sketch;
 pub use sliced::{Exposures, Measurements, Quantity, SlicedCounts};

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::binned::BinnedCounts;
 use super::packed::{pack, unpack};
 use super::sample::{Sample, Seen};
 use super::tally::{self, Measure};
@@ -136,12 +137,16 @@ pub struct SlicedCounts {
     /// Subjects that failed.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_entries::<Quantity, _, _>")]
     pub failed: Vec<Failed>,
+    /// Rates by bin, of what the plan compares. While nobody is on new they are all that there is: what
+    /// bins did before.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_entries::<Quantity, _, _>")]
+    pub binned: Vec<BinnedCounts>,
 }
 
 impl SlicedCounts {
     /// Whether there is nothing.
     pub const fn is_empty(&self) -> bool {
-        self.trials.is_empty() && self.values.is_empty() && self.failed.is_empty()
+        self.trials.is_empty() && self.values.is_empty() && self.failed.is_empty() && self.binned.is_empty()
     }
 
     /// The trials of this kind, made if there are none.
@@ -175,6 +180,25 @@ impl SlicedCounts {
         self.values.get_mut(index)
     }
 
+    /// The counts by bin of this kind, made if there are none.
+    pub fn binned(&mut self, of: &Quantity, endpoint: Option<&Name>, variant: Variant) -> Option<&mut BinnedCounts> {
+        let index = self
+            .binned
+            .iter()
+            .position(|own| own.of == *of && own.variant == variant && own.endpoint.as_ref() == endpoint);
+        let index = index.unwrap_or_else(|| {
+            self.binned.push(BinnedCounts {
+                of: of.clone(),
+                endpoint: endpoint.cloned(),
+                variant,
+                exposures: Vec::new(),
+                events: Vec::new(),
+            });
+            self.binned.len() - 1
+        });
+        self.binned.get_mut(index)
+    }
+
     /// Adds a subject that failed.
     pub fn fail(&mut self, of: &Quantity, subject: Seen) {
         if let Some(failed) = self.failed(of) {
@@ -206,6 +230,11 @@ impl SlicedCounts {
         for theirs in &other.failed {
             if let Some(own) = self.failed(&theirs.of) {
                 own.subjects.merge(&theirs.subjects);
+            }
+        }
+        for theirs in &other.binned {
+            if let Some(own) = self.binned(&theirs.of, theirs.endpoint.as_ref(), theirs.variant) {
+                own.merge(theirs);
             }
         }
     }

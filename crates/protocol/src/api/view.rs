@@ -109,6 +109,9 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         signals: signals::signals(plan, metrics, now),
         receivers: signals::receivers(plan, metrics, now),
         probes: probes::probes(plan, metrics, record, now),
+        known: metrics
+            .and_then(|metrics| explain::known_before(plan, record, &metrics.pasts))
+            .map(|text| sentence(&text)),
         silence: silent(&silent_names, record.live.phase).map(|text| sentence(&text)),
         never_reported: silent_names.iter().map(ToString::to_string).collect(),
         lists: present.lists.iter().filter(is_its_list).map(list).collect(),

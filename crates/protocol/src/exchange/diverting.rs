@@ -6,6 +6,7 @@
 //!    after all, and the breaker is told that legacy is no help.
 
 use super::{Exchange, Outcome, Stage, Target};
+use crate::assets::Asset;
 use crate::diversion::{Failure, Guarded, News, Passage, Trial};
 use crate::measuring::{Instruments, Seen};
 use crate::message::AnswerText;
@@ -17,7 +18,10 @@ impl Exchange {
     pub fn guarded(&self) -> Option<Guarded<'_>> {
         let Target::Rollout(number) = self.target else { return None };
         let terms = self.terms().filter(|_| self.variant() == Variant::New)?;
-        if !terms.has_breaker(self.request.is_read()) || self.request.is_preflight() || self.is_service_worker() {
+        if !terms.has_breaker(self.request.is_read())
+            || self.request.is_preflight()
+            || self.asset() == Some(Asset::ServiceWorker)
+        {
             return None;
         }
         let limit_ms = terms.limit(Variant::New, true).ms as f64;

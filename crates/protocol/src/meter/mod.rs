@@ -24,10 +24,12 @@ pub use self::visit::{Outcome, Visit, at, is_compared, minute_of, places};
 use super::beacon::Report;
 use super::decision::Assigned;
 use super::flush::{Batch, Counted, REFUSALS_MAX, Refused};
-use tidegate_decide::assign::Variant;
+use tidegate_decide::assign::{Reason, Variant};
 use tidegate_decide::cohort::{SAMPLE_SALT, SLICES_SALT, Seed};
 use tidegate_model::Name;
+use tidegate_model::measured::binned::BINS;
 use tidegate_model::measured::{Seen, sketch};
+use tidegate_model::percentage::BUCKETS;
 use tidegate_model::plan::Plan;
 
 /// So many windows wait for a batch: four hours of one rollout, or a minute of 256 flags.
@@ -142,14 +144,17 @@ impl Meter {
             .or_else(|| visit.client.map(|client| self.sampled.hash(client).rotate_left(32)))
             .map(|hash| hash ^ salt);
         let mut slice = subject.filter(|_| is_compared(assignment.reason)).map(|subject| self.sliced.slice(subject));
+        // While nobody is on new, what bins do is their past.
+        let is_past = assignment.reason == Reason::Inactive && subject.is_some();
+        let mut bin = assignment.bucket.filter(|_| slice.is_some() || is_past).map(bin_of);
         let mut fresh = Fresh::ALL;
         if let Some(key) = key
-            && slice.is_some()
+            && (slice.is_some() || bin.is_some())
         {
             match self.exposed.note(minute, key, places, happened.kinds) {
                 Some(own) => fresh = own,
                 // A subject for whom there is no room is not compared at all, on whichever side it is.
-                None => slice = None,
+                None => (slice, bin) = (None, None),
             }
         } else if let Some(key) = key
             && happened.kinds.contains(&true)
@@ -176,6 +181,9 @@ impl Meter {
             row.add(side, happened, bit, &fresh, fresh_status);
             if let Some((slice, seen)) = slice.zip(seen) {
                 row.compare(side, happened, Dealt { slice, seen }, bit, &fresh, fresh_status);
+            }
+            if let Some(bin) = bin {
+                row.bin(side, happened, bin, bit, &fresh, fresh_status);
             }
         }
     }
@@ -328,6 +336,11 @@ impl Meter {
         self.rows.push(Row::new(plan, revision, minute));
         Some(self.rows.len() - 1)
     }
+}
+
+/// The bin of a bucket: each is a thousandth of all.
+const fn bin_of(bucket: u32) -> u16 {
+    (bucket as u64 * BINS as u64 / BUCKETS as u64) as u16
 }
 
 /// How many of these, from the first, are not longer than `bytes_max` together; one is in any case.

@@ -4,6 +4,7 @@ use super::SALT;
 use super::exposed::{Fresh, KINDS, Kinds};
 use crate::flush::Counted;
 use tidegate_decide::assign::Variant;
+use tidegate_decide::judge::by_bin::rates;
 use tidegate_decide::judge::comparing::statuses;
 use tidegate_model::Name;
 use tidegate_model::measured::sliced::STATUSES;
@@ -24,6 +25,8 @@ pub struct Row {
     pub counted: Counted,
     /// The statuses that the plan compares with legacy's.
     statuses: Vec<u16>,
+    /// What else of requests it compares, and where.
+    rates: Vec<(Quantity, Option<Name>)>,
 }
 
 /// What happened, of which one request may have several parts one after the other.
@@ -72,7 +75,7 @@ impl Row {
             window: Window::at(minute, revision),
             compared: SlicedCounts::default(),
         };
-        Self { salt, cells: 0, counted, statuses: statuses(plan) }
+        Self { salt, cells: 0, counted, statuses: statuses(plan), rates: rates(plan) }
     }
 
     /// Adds to the counts of a side. `bit` is that of its place.
@@ -165,6 +168,41 @@ impl Row {
                 values.add(slice, bucket, 1);
                 *cells += values.buckets.len() - before;
             }
+        }
+    }
+
+    /// Adds to the counts by bin of what the plan compares at a place: a subject's first exposure, and its
+    /// first event of each kind.
+    pub fn bin(
+        &mut self,
+        (variant, endpoint): Side<'_>,
+        happened: &Happened,
+        bin: u16,
+        bit: u32,
+        fresh: &Fresh,
+        fresh_status: u32,
+    ) {
+        let Self { counted: Counted { compared, .. }, cells, rates, .. } = self;
+        let is_compared = |of: &Quantity| rates.iter().any(|(own, at)| own == of && at.as_ref() == endpoint);
+        let mut add = |of: &Quantity, n: u32, x: u32| {
+            if let Some(binned) = compared.binned(of, endpoint, variant) {
+                binned.add(bin, n, x);
+                *cells += 1;
+            }
+        };
+        if fresh.exposures & bit != 0 && rates.iter().any(|(_, at)| at.as_ref() == endpoint) {
+            // All kinds have the exposures of the first.
+            add(&Quantity::Errors, 1, 0);
+        }
+        for ((kind, fresh), has_happened) in KINDS.iter().zip(fresh.events).zip(happened.kinds) {
+            if has_happened && fresh & bit != 0 && is_compared(kind) {
+                add(kind, 0, 1);
+            }
+        }
+        if let Some(status) = happened.counted_status().filter(|_| fresh_status & bit != 0).map(Quantity::Status)
+            && is_compared(&status)
+        {
+            add(&status, 0, 1);
         }
     }
 

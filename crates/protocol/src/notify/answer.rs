@@ -33,7 +33,7 @@ pub enum Outcome {
 
 /// Nothing is waited for longer: after a day a message is given up.
 const AFTER_MS_MAX: f64 = 86_400_000.0;
-/// So much of an answer's body is told.
+/// So much of an answer's body is quoted.
 const EXCERPT_CHARS: usize = 200;
 
 /// An answer over HTTP.
@@ -64,7 +64,7 @@ impl Answer<'_> {
     }
 
     /// What `receiver` answered, in a sentence.
-    pub fn told(&self, receiver: &str) -> String {
+    pub fn describe(&self, receiver: &str) -> String {
         let body = self.body.trim();
         // A page is no sentence.
         if body.is_empty() || body.starts_with('<') {
@@ -91,7 +91,7 @@ impl Answer<'_> {
 
     /// What the status alone means. `is_final` says whether a refusal (4xx) that names no other meaning is.
     pub fn by_status(&self, receiver: &str, is_final: bool) -> Outcome {
-        let told = || self.told(receiver);
+        let error = || self.describe(receiver);
         match self.status {
             200..=299 => Outcome::Sent { reference: None },
             301 | 308 => Outcome::Dead {
@@ -100,10 +100,10 @@ impl Answer<'_> {
                     self.status
                 ),
             },
-            404 | 410 => Outcome::Dead { error: format!("{}: nothing takes messages at that address", told()) },
-            408 | 420 | 425 | 429 => self.retry(told()),
-            400..=499 if is_final => Outcome::Dead { error: told() },
-            _ => self.retry(told()),
+            404 | 410 => Outcome::Dead { error: format!("{}: nothing takes messages at that address", error()) },
+            408 | 420 | 425 | 429 => self.retry(error()),
+            400..=499 if is_final => Outcome::Dead { error: error() },
+            _ => self.retry(error()),
         }
     }
 }

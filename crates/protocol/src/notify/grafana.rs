@@ -73,7 +73,7 @@ pub fn outcome(answer: &Answer<'_>) -> Outcome {
             Outcome::Sent { reference: answer.json().get("id").and_then(Value::as_u64).map(|id| id.to_string()) }
         }
         Outcome::Dead { .. } if matches!(answer.status, 401 | 403) => {
-            Outcome::Dead { error: format!("{}: the token may not write annotations", answer.told("Grafana")) }
+            Outcome::Dead { error: format!("{}: the token may not write annotations", answer.describe("Grafana")) }
         }
         outcome => outcome,
     }

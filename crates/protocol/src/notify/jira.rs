@@ -105,7 +105,7 @@ impl Document {
         content.push(json!({ "type": "bulletList", "content": text::figures(n).map(item).collect::<Value>() }));
         content.extend(text::facts(n).into_iter().map(|(label, words)| self.labelled(label, &words)));
         if let Some(command) = &n.command {
-            content.push(self.labelled("To stop or undo it", ""));
+            content.push(self.labelled(text::command_label(n), ""));
             let code = self.marked(command, &Value::Null);
             content.push(json!({ "type": "codeBlock", "attrs": { "language": "bash" }, "content": [code] }));
         }
@@ -168,7 +168,7 @@ pub fn outcome(answer: &Answer<'_>) -> Outcome {
         Outcome::Dead { .. } if answer.status == 401 => Outcome::Dead {
             error: "Jira answered 401: user and token do not fit together, or the token has expired".into(),
         },
-        Outcome::Dead { error } => match told(&json) {
+        Outcome::Dead { error } => match described(&json) {
             words if words.is_empty() => Outcome::Dead { error },
             words => Outcome::Dead { error: format!("Jira answered {}: {}", answer.status, cut(&words, 400)) },
         },
@@ -177,7 +177,7 @@ pub fn outcome(answer: &Answer<'_>) -> Outcome {
 }
 
 /// What Jira says is wrong: with the whole, and with single fields.
-fn told(json: &Value) -> String {
+fn described(json: &Value) -> String {
     let whole = json.get("errorMessages").and_then(Value::as_array).into_iter().flatten();
     let whole = whole.filter_map(Value::as_str).map(str::to_owned);
     let fields = json.get("errors").and_then(Value::as_object).into_iter().flatten();

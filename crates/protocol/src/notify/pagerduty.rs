@@ -107,7 +107,7 @@ fn stopped(sentence: &str) -> String {
     if sentence.ends_with(['.', '!', '?', ':']) { sentence.to_owned() } else { format!("{sentence}.") }
 }
 
-/// An incident's key: the same for all that is told of it.
+/// An incident's key: the same for all messages about it.
 fn dedup_key(incident: &str) -> String {
     if incident.encode_utf16().count() <= DEDUP_CHARS {
         return incident.to_owned();
@@ -134,7 +134,7 @@ fn details(n: &Notification) -> Map<String, Value> {
     for (label, words) in text::facts(n) {
         add(&label.to_lowercase(), words);
     }
-    add("to stop or undo it", n.command.as_deref().map(line).unwrap_or_default());
+    add(&text::command_label(n).to_lowercase(), n.command.as_deref().map(line).unwrap_or_default());
     add("revision", n.revision.map(|revision| revision.to_string()).unwrap_or_default());
     details
 }

@@ -69,7 +69,7 @@ pub fn outcome(answer: &Answer<'_>) -> Outcome {
     if answer.is_success() {
         return match answer.json() {
             Value::Object(errors) if !errors.is_empty() => {
-                Outcome::Dead { error: format!("{}: Sentry could not read the change", answer.told("Sentry")) }
+                Outcome::Dead { error: format!("{}: Sentry could not read the change", answer.describe("Sentry")) }
             }
             _ => Outcome::Sent { reference: None },
         };

@@ -55,7 +55,7 @@ pub fn message(n: &Notification) -> Value {
     if let Some(command) = &n.command {
         // Within a code block nothing is markup but its own end.
         let code = cut_as(&disarmed(&text::line(command)).replace('`', "'"), TEXT_CHARS, escape);
-        blocks.push(section(format!("*To stop or undo it*\n```{code}```")));
+        blocks.push(section(format!("*{}*\n```{code}```", text::command_label(n))));
     }
     let links = links(n);
     if !links.is_empty() {
@@ -197,9 +197,9 @@ pub fn outcome(answer: &Answer<'_>) -> Outcome {
         }
         let word = json.get("error").and_then(Value::as_str).unwrap_or(body);
         if matches!(word, "ratelimited" | "rate_limited" | "message_limit_exceeded") {
-            return answer.retry(answer.told("Slack"));
+            return answer.retry(answer.describe("Slack"));
         }
-        return Outcome::Dead { error: format!("{} instead of `ok`", answer.told("Slack")) };
+        return Outcome::Dead { error: format!("{} instead of `ok`", answer.describe("Slack")) };
     }
     let known = MEANINGS.into_iter().find(|(word, _)| *word == body);
     match (known, answer.by_status("Slack", true)) {

@@ -76,7 +76,7 @@ fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
     }
     if let Some(command) = &n.command {
         let code = cut(&text::line(command), chars_max.min(500));
-        let label = run("To stop or undo it: ", json!({ "weight": "Bolder" }));
+        let label = run(&format!("{}: ", text::command_label(n)), json!({ "weight": "Bolder" }));
         add(vec![label, run(&code, json!({ "fontType": "Monospace" }))], "Medium");
     }
     body.extend(text::small_print(n).map(|words| {
@@ -144,15 +144,15 @@ fn links(n: &Notification, chars_max: usize) -> Vec<Value> {
 /// What an answer means. A workflow answers 202 before it posts; older connectors answer 200, and tell
 /// in the body when they could not.
 pub fn outcome(answer: &Answer<'_>) -> Outcome {
-    let told = || answer.told("Microsoft Teams");
+    let error = || answer.describe("Microsoft Teams");
     if answer.is_success() {
         let failed = answer.body.contains("delivery failed") || answer.body.contains("HTTP error");
         return match failed {
             false => Outcome::Sent { reference: None },
             true if ["error 429", "error 5", "error 412"].iter().any(|error| answer.body.contains(error)) => {
-                answer.retry(told())
+                answer.retry(error())
             }
-            true => Outcome::Dead { error: told() },
+            true => Outcome::Dead { error: error() },
         };
     }
     match answer.by_status("Microsoft Teams", true) {

@@ -87,13 +87,13 @@ impl Tone {
     }
 }
 
-/// Whether a message goes to clients or users, who are told the plan's words alone.
+/// Whether a message goes to clients or users, who get the plan's words alone.
 fn is_for_outsiders(n: &Notification) -> bool {
     matches!(n.audience.as_deref(), Some("client" | "users"))
 }
 
-/// What is told of a message: to people outside of the team the plan's words, whose first line is the headline.
-pub fn told(n: &Notification) -> Cow<'_, Notification> {
+/// What goes out of a message: to people outside of the team the plan's words, whose first line is the headline.
+pub fn for_audience(n: &Notification) -> Cow<'_, Notification> {
     if !is_for_outsiders(n) {
         return Cow::Borrowed(n);
     }
@@ -219,11 +219,11 @@ fn is_link(url: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_plain)) && url.len() <= 2_000
 }
 
-/// The figures that the sentence does not tell already, so many that they are read.
+/// The figures that the sentence does not have already, so many that they are read.
 pub fn figures(n: &Notification) -> impl Iterator<Item = String> {
-    let told = |figure: &&String| !figure.trim().is_empty() && !n.why.contains(figure.as_str());
-    let more = n.figures.iter().filter(told).count().saturating_sub(FIGURES_MAX);
-    let shown = n.figures.iter().filter(told).take(FIGURES_MAX).map(|figure| cut(&line(figure), FIGURE_CHARS));
+    let is_new = |figure: &&String| !figure.trim().is_empty() && !n.why.contains(figure.as_str());
+    let more = n.figures.iter().filter(is_new).count().saturating_sub(FIGURES_MAX);
+    let shown = n.figures.iter().filter(is_new).take(FIGURES_MAX).map(|figure| cut(&line(figure), FIGURE_CHARS));
     shown.chain((more > 0).then(|| format!("and {more} more")))
 }
 
@@ -243,6 +243,19 @@ pub fn facts(n: &Notification) -> Vec<(&'static str, String)> {
     add("Rollout", Some(&rollout));
     add("For", n.audience.as_ref());
     facts
+}
+
+/// What the command of a message is for.
+pub const fn command_label(n: &Notification) -> &'static str {
+    match n.kind {
+        // It does what is asked for, and takes nothing back.
+        NotificationKind::Waiting
+        | NotificationKind::Blocked
+        | NotificationKind::Notice
+        | NotificationKind::Fault
+        | NotificationKind::Test => "Command",
+        _ => "To stop or undo it",
+    }
 }
 
 /// A point in time for people: `2026-11-29 03:12 UTC`.
@@ -280,7 +293,8 @@ pub fn plain(n: &Notification) -> String {
     paragraph("", why.join("\n").trim());
     let facts: Vec<String> = facts(n).into_iter().map(|(label, words)| format!("{label}: {words}")).collect();
     paragraph("", &facts.join("\n"));
-    paragraph("To stop or undo it: ", &n.command.as_deref().map(line).unwrap_or_default());
+    let label = format!("{}: ", command_label(n));
+    paragraph(&label, &n.command.as_deref().map(line).unwrap_or_default());
     let links: Vec<String> = links(n).map(|(title, url)| format!("{title}: {url}")).collect();
     paragraph("", &links.join("\n"));
     paragraph("", &small_print(n).map(|words| format!("{words} · {}", at(n.at))).unwrap_or_default());
