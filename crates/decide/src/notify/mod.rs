@@ -30,6 +30,7 @@ use crate::rollout::{Change, Noticed, Rollout};
 use crate::verification::{self, Found};
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::Plan;
+use tidegate_model::plan::channel::ChannelKind;
 use tidegate_model::{Instant, Name};
 
 /// A message with its address.
@@ -142,8 +143,15 @@ pub fn verified(
         revision: Some(rollout.record.live.revision),
         ..words.message(kind, urgency, &what, action)
     };
-    let channels = address::resolve(&rollout.plan, &[], urgency, now);
+    let mut channels = address::resolve(&rollout.plan, &[], urgency, now);
+    // What keeps incidents has no use for a report.
+    channels.retain(|name| is_wrong || rollout.plan.channels.get(name.as_str()).is_some_and(|own| is_read(own.kind())));
     Outgoing { channels, notification }.addressed().collect()
+}
+
+/// Whether people read what goes there.
+const fn is_read(kind: ChannelKind) -> bool {
+    matches!(kind, ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Mail | ChannelKind::Webhook)
 }
 
 /// A sample, to see whether a channel works.
