@@ -250,3 +250,26 @@ fn numbers_go_on_after_everything_has_gone_and_the_relay_has_died() {
     alone.tick(1_000);
     assert_eq!(alone.brought, [1, 2], "a number is used once, and what has gone is known");
 }
+
+#[test]
+fn news_do_not_wait_for_the_tick_and_the_batch_that_came_for_them_counts_once() {
+    let mut alone = Alone::new();
+    alone.flush("warm", None);
+    let mut world = crate::people::deployed(1, &["shop"], 50);
+    let known = tidegate::protocol::flush::Flush { isolate: "other".into(), ..Default::default() };
+    let states = world.flush(known).unwrap().states;
+    let news = serde_json::to_string(&Answer { states, ..Answer::default() }).unwrap();
+    let now = alone.now();
+    let outside = alone.object.input(Input::News(news), now);
+    alone.follow(outside);
+    let mut flush = counts(&world, "a", 1, "shop", 10);
+    flush.known = Some(vec![("shop".into(), 1)]);
+    let text = serde_json::to_string(&flush).unwrap();
+    let outside = alone.object.flush(Caller::Isolate(0, 0, 0, "a".into()), &text, now);
+    let answers = alone.follow(outside);
+    let answer = answers[0].as_ref().unwrap();
+    assert_eq!((answer.states.len(), answer.acknowledged), (1, None), "it is told at once, and nothing is stored yet");
+    assert!(alone.flush("a", Some(1)).is_empty(), "it comes again, knowing that");
+    assert_eq!(acknowledged(&alone.tick(1_000)), [Some(1)]);
+    assert_eq!(alone.brought, [1]);
+}
