@@ -22,7 +22,7 @@ use traffic::{Kind, Minutes, Site, Traffic, poisson};
 const THREADS: usize = 2;
 /// Looks come every ten seconds, and in long healthy stretches every minute.
 const LOOK: f64 = 1.0 / 6.0;
-const HEALTHY_RUNS: usize = 1_000;
+const HEALTHY_RUNS: usize = 250;
 const HEALTHY_HOURS: f64 = 24.0;
 /// After so long looks come every minute.
 const CLOSE_HOURS: f64 = 2.0;

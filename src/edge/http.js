@@ -280,18 +280,22 @@ export async function watched(body, response, withinMs) {
 async function read(reader, bytes, state) {
   let short = '';
   let isShort = !(bytes > SHORT_BYTES_MAX);
-  let buffer = buffers.pop() ?? new ArrayBuffer(READ_BYTES);
+  // A reader that ignores it gives pieces that are others' as well.
+  const isOurs = reader instanceof ReadableStreamBYOBReader;
+  /** @type {ArrayBuffer | undefined} */
+  let buffer = (isOurs && buffers.pop()) || new ArrayBuffer(READ_BYTES);
   // The last read is spared where the length is known.
   for (let length = 0; length < WATCHED_BYTES_MAX && length !== bytes && !state.isLate; ) {
-    const { done, value } = await reader.read(new Uint8Array(buffer));
+    const { done, value } = await reader.read(new Uint8Array(buffer ?? new ArrayBuffer(READ_BYTES)));
+    // A read takes the buffer away, and gives it back under another name, but not always with the end.
+    const used = /** @type {ArrayBuffer | undefined} */ (value?.buffer);
+    buffer = isOurs && used?.byteLength === READ_BYTES ? used : undefined;
     if (done) break;
     length += value.byteLength;
     isShort &&= length <= SHORT_BYTES_MAX;
     if (isShort) short += latin1(value);
-    const used = /** @type {ArrayBuffer} */ (value.buffer);
-    buffer = used.byteLength === READ_BYTES ? used : new ArrayBuffer(READ_BYTES);
   }
-  if (buffers.length < BUFFERS_MAX) buffers.push(buffer);
+  if (buffer !== undefined && isOurs && buffers.length < BUFFERS_MAX) buffers.push(buffer);
   return isShort ? short : undefined;
 }
 

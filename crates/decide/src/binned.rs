@@ -34,8 +34,9 @@ use super::past::Weights;
 const BINS_MIN: usize = 20;
 /// And so many have to be on either side.
 pub const NEW_BINS_MIN: usize = 5;
-/// The margin in standard deviations.
-const MARGIN_DEVIATIONS: f64 = 2.0;
+/// The margin in standard deviations: half a one more than without a past, where that made it small.
+/// With two, one of 60 harmless releases was rolled back of those whose heavy users were all others than before.
+const MARGIN_DEVIATIONS: f64 = 2.5;
 const MARGIN_MAX: f64 = 20.0;
 const HOUR_MINUTES: f64 = 60.0;
 /// In the first minutes corrections are made with each window.
@@ -352,7 +353,7 @@ mod tests {
         };
         let known = run(weights(0));
         assert!(known.is_ready() && known.log_e() < 0.5, "{}", known.log_e());
-        assert!(known.margin() < 1.3 && known.factor() < 1.1, "{} {}", known.margin(), known.factor());
+        assert!(known.margin() < 1.4 && known.factor() < 1.1, "{} {}", known.margin(), known.factor());
         // Without a past the margin has to be wide enough for such luck, and hides a regression as large.
         assert!(run(Weights::default()).margin() > 1.8);
     }

@@ -148,15 +148,20 @@ fn line(text: &Text) -> String {
 
 fn span(span: &Span) -> String {
     match span {
-        Span::Plain(words) => escaped(words),
-        Span::Strong(words) => format!("<strong>{}</strong>", escaped(words)),
-        Span::Toned(tone, words) => format!("<strong class=\"{}\">{}</strong>", tone.as_str(), escaped(words)),
+        Span::Plain(words) => kept_together(words),
+        Span::Strong(words) => format!("<strong>{}</strong>", kept_together(words)),
+        Span::Toned(tone, words) => format!("<strong class=\"{}\">{}</strong>", tone.as_str(), kept_together(words)),
         Span::Code(code) => format!("<code>{}</code>", escaped(code)),
         Span::Link(words, address) if is_address(address) => {
             format!("<a href=\"{}\" rel=\"noopener noreferrer\">{}</a>", escaped(address), escaped(words))
         }
         Span::Link(words, address) => escaped(&format!("{words} ({address})")),
     }
+}
+
+/// Words of an element, in which a percentage is not torn apart.
+fn kept_together(words: &str) -> String {
+    escaped(words).replace(" %", "\u{a0}%")
 }
 
 /// Words of which nothing is markup, in an element or in an attribute.

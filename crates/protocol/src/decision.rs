@@ -74,7 +74,7 @@ pub fn decide<F: Facts>(
     let deciding = Deciding::new(snapshot, request, known, newcomers, is_robot, is_person);
     let assignment = number.and_then(|number| deciding.assignment(number));
     let mut flags = String::new();
-    let mut flagged = Vec::new();
+    let mut flagged = Vec::with_capacity(catalogue.flags.len());
     for number in &catalogue.flags {
         if let (Some(entry), Some(assignment)) = (catalogue.rollouts.get(*number), deciding.assignment(*number)) {
             let own = entry.flag(assignment.variant);

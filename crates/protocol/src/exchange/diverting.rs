@@ -45,16 +45,17 @@ impl Exchange {
         self.news.take()
     }
 
-    /// A client's error says nothing of the upstream, whatever the plan counts as a failure.
+    /// A client's error says nothing of the upstream, whatever the plan counts as a failure; and one that answers late
+    /// does not hang.
     pub(super) fn note_trial(&mut self, outcome: &Outcome, has_failed: bool, now_ms: f64) {
         if !self.is_guarded {
             return;
         }
         let is_clients = outcome.as_ref().is_ok_and(|answer| (400..500).contains(&answer.status()));
-        let seen = self.seen(outcome, has_failed, now_ms);
+        let status = outcome.as_ref().ok().map(AnswerText::status);
+        let is_timeout = matches!(outcome, Err(NoAnswer::Timeout(_)));
         self.news = Some(News::Tried(Trial {
-            failure: ((has_failed || seen.is_failure) && !is_clients)
-                .then_some(Failure { status: seen.status, is_timeout: seen.is_timeout }),
+            failure: (has_failed && !is_clients).then_some(Failure { status, is_timeout }),
             took_ms: now_ms - self.started_ms,
             is_probe: matches!(self.passage, Passage::Probe(_)),
         }));
@@ -68,20 +69,20 @@ impl Exchange {
         if let Err(NoAnswer::Unsent(error)) = &outcome {
             return self.unsent(error);
         }
+        let limit_ms = self.terms().map_or(0, |terms| terms.limit(Variant::New, true).ms);
+        let is_late = !self.request.has_body() && instruments.now_ms - self.started_ms > limit_ms as f64;
+        if is_late || outcome.as_ref().map_or(true, |answer| answer.status() >= 500) {
+            self.news = Some(News::LegacyFailed);
+        }
         if let Some(answer) = outcome.as_ref().ok().filter(|answer| self.can_replace(answer)) {
             if answer.status() < 400 && self.is_measured() {
                 self.measured().count_rescue(self.started_ms, instruments);
             }
             return (self.answer(answer, Which::Last, Variant::Legacy, "rescued", None), None);
         }
-        if outcome.as_ref().map_or(true, |answer| answer.status() >= 500) {
-            self.news = Some(News::LegacyFailed);
-        }
         if self.is_repeatable() {
             let is_asset = self.asset().is_some();
-            let limit_ms = self
-                .terms()
-                .map_or(0, |terms| if is_asset { terms.skew_limit_ms() } else { terms.limit(Variant::New, true).ms });
+            let limit_ms = if is_asset { self.terms().map_or(0, |terms| terms.skew_limit_ms()) } else { limit_ms };
             self.stage = Stage::Back { own: outcome.ok() };
             return (self.ask_side(Variant::New, limit_ms), None);
         }
