@@ -9,7 +9,7 @@ SOURCES := $(shell find src crates -name '*.rs') Cargo.toml Cargo.lock $(wildcar
 export WRANGLER_SEND_METRICS := false
 export CONSOLE_HOST
 
-.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cache test-frameworks test-browser test-build build build-edge build-rehearse build-www build-command bench bench-native bench-edge bench-cold bench-propagation bench-flushes judge-bench soak size lint format deploy deploy-check clean setup
+.PHONY: help dev demo screenshots traffic test test-native test-wasm test-edge test-cost test-cache test-frameworks test-browser test-build build build-edge build-rehearse build-www build-command bench bench-native bench-edge bench-cold bench-propagation bench-flushes judge-bench soak size lint format deploy deploy-check clean setup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -50,12 +50,12 @@ traffic: ## Send visitors through `make dev` (RATE=100 page views a second, VISI
 	@PORT=$(PORT) node scripts/traffic.mjs
 
 test: setup ## Run all tests: native, wasm, workerd, HTTP caches, frameworks, browser
-	@MAKE="$(MAKE)" scripts/test.sh lint test-native test-wasm test-build test-edge test-cache test-frameworks test-browser
+	@MAKE="$(MAKE)" scripts/test.sh lint test-native test-wasm test-build test-edge test-cost test-cache test-frameworks test-browser
 
 test-build: setup
 	@$(MAKE) --no-print-directory -j3 build-edge build-www build-command
 
-test-edge test-cache test-frameworks test-browser: export TIDEGATE_COMMAND = $(CURDIR)/target/debug/tidegate
+test-edge test-cost test-cache test-frameworks test-browser: export TIDEGATE_COMMAND = $(CURDIR)/target/debug/tidegate
 
 test-native: setup ## Run the native tests
 	cargo test --quiet --workspace
@@ -66,6 +66,9 @@ test-wasm: setup ## Run the laws of cohorts and assignments on wasm
 
 test-edge: test-build ## Run the tests of the request path in workerd
 	node --test --test-concurrency=2 --test-reporter=spec tests/edge/*.test.mjs
+
+test-cost: test-build ## Hold the CPU per request to a loose bound beside a pass-through's, so that it cannot grow unseen
+	node benches/edge/run.mjs --only tidegate --quick --rounds 24 --at-most documents=3.5,views=2.8
 
 test-frameworks: test-build ## Put sites of real frameworks behind the worker: SvelteKit, Django, Next.js (PYTHON= names another one)
 	@scripts/frameworks.sh >/dev/null
@@ -102,6 +105,7 @@ bench: bench-native bench-edge bench-cold bench-propagation bench-flushes size #
 
 bench-native: setup ## Measure assignments, routing, groups, large plans and a thousand rollouts natively
 	cargo bench --quiet --bench decisions
+	cargo bench --quiet --package tidegate-isolate
 	cargo bench --quiet --bench plans
 	cargo bench --quiet --bench rollouts
 

@@ -1,20 +1,14 @@
 //! What a thousand rollouts cost, a hundred of them busy (`make bench-native`): the controller's turns on SQLite itself,
 //! beside those of ten; and an isolate's snapshot and routing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "a benchmark has no input, and reads the clock"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a benchmark has no input")]
 
 #[path = "../tests/controller/sqlite.rs"]
 #[allow(dead_code, unreachable_pub, reason = "its faults are for tests")]
 mod sqlite;
 
 use std::alloc::System;
-use std::time::{Duration, Instant as Clock};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -38,6 +32,12 @@ const SECONDS: i64 = 60;
 const FLUSH_GOAL: Duration = Duration::from_millis(2);
 const LOOK_GOAL: Duration = Duration::from_millis(500);
 
+/// The CPU that this thread has taken so far, as Linux counts it: others on the machine do not matter.
+fn cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
 struct Bench {
     controller: Controller,
     storage: Sqlite,
@@ -47,9 +47,9 @@ struct Bench {
 
 impl Bench {
     fn handle(&mut self, input: Input) -> Duration {
-        let begun = Clock::now();
+        let begun = cpu();
         let effects = self.controller.handle(&mut self.storage, input, Instant::from_epoch_ms(self.now_ms)).unwrap();
-        let took = begun.elapsed();
+        let took = cpu() - begun;
         for effect in effects {
             match effect {
                 Effect::Reply(reply) => self.reply = Some(reply),
@@ -148,12 +148,13 @@ fn measure(rollouts: usize, busy: usize) -> Row {
         }
     }
     let heap_mb = (stats() - before) as f64 / f64::from(1 << 20);
-    flushes.sort_unstable();
-    let list = bench.call("GET", "rollouts", Value::Null);
+    let list = (0..100).map(|_| bench.call("GET", "rollouts", Value::Null)).sum::<Duration>() / 100;
     let kill = bench.call("POST", "rollouts/rollout-0/commands", json!({"command": "kill"}));
     Row {
-        flush: flushes[flushes.len() / 2],
-        flush_max: flushes[flushes.len() - 1],
+        // The kernel counts CPU in ticks of some milliseconds: of so many reports the mean is right, and the longest
+        // to a tick.
+        flush: flushes.iter().sum::<Duration>() / flushes.len() as u32,
+        flush_max: flushes.iter().copied().max().unwrap_or_default(),
         alarm_max: alarms.into_iter().max().unwrap_or_default(),
         list,
         kill,
@@ -163,7 +164,7 @@ fn measure(rollouts: usize, busy: usize) -> Row {
 
 fn main() {
     println!(
-        "The controller natively, {ISOLATES} isolates that report every second; a wasm takes about three times as long\n"
+        "CPU of the controller natively, {ISOLATES} isolates that report every second; a wasm takes about three times as long\n"
     );
     println!(
         "{:>9} {:>6} {:>12} {:>12} {:>12} {:>12} {:>12} {:>8}",
@@ -185,22 +186,22 @@ fn main() {
         is_met &= row.flush <= FLUSH_GOAL && row.alarm_max.max(row.flush_max) <= LOOK_GOAL;
     }
     println!(
-        "\ngoal: half of the reports within {FLUSH_GOAL:?}, no look longer than {LOOK_GOAL:?}: {}",
+        "\ngoal: a report within {FLUSH_GOAL:?}, no look longer than {LOOK_GOAL:?}: {}",
         if is_met { "met" } else { "MISSED" }
     );
     let plans: Vec<String> = (0..1_000).map(|n| plan(n).to_string()).collect();
     let text = format!(r#"{{"v":1,"revision":1,"rollouts":[{}]}}"#, plans.join(","));
-    let begun = Clock::now();
+    let begun = cpu();
     let (catalogue, _) = Catalogue::compile(&text, None).unwrap();
-    let first = begun.elapsed();
-    let begun = Clock::now();
+    let first = cpu() - begun;
+    let begun = cpu();
     let (again, _) = Catalogue::compile(&text.replace("/r7/*", "/r7x/*"), Some(&catalogue)).unwrap();
     println!(
         "an isolate compiles {} plans ({} KB) in {} ms, and after one of them has changed in {} ms",
         again.rollouts.len(),
         text.len() >> 10,
         first.as_millis(),
-        begun.elapsed().as_millis()
+        (cpu() - begun).as_millis()
     );
     if !is_met {
         std::process::exit(1);

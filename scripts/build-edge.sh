@@ -8,15 +8,14 @@ BIN=node_modules/.bin
 STAGING=target/staging/edge
 WASM=target/wasm32-unknown-unknown/edge/tidegate.wasm
 
-# SHA-256 in a loop rather than unrolled: Tidegate hashes tokens and entries, not files. And no path of
-# this machine in the wasm, which is then the same wherever it is built.
-export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="--cfg sha2_backend_soft=\"compact\" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src="
+# No path of this machine in the wasm, which is then the same wherever it is built.
+export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src="
 # Compiled while cargo works, where it is missing.
 scripts/wasm-bindgen.sh >/dev/null &
 # With an rlib among the crate types, cargo would leave LTO out.
 cargo rustc --crate-type cdylib --profile edge --target wasm32-unknown-unknown --lib
 wait $!
-inputs="$(cat "$WASM" src/edge/*.js crates/protocol/src/api/openapi.json "$0" package-lock.json | sha256sum)"
+inputs="$(cat "$WASM" src/edge/*.js "$0" package-lock.json | sha256sum)"
 if [ -f build/worker/index.js ] && [ "$(cat "$STAGING/inputs" 2>/dev/null)" = "$inputs" ]; then exit 0; fi
 
 rm -rf "$STAGING"
@@ -31,10 +30,9 @@ rm -rf "$STAGING"
   --enable-mutable-globals --enable-sign-ext \
   --enable-nontrapping-float-to-int --enable-bulk-memory --enable-multivalue --enable-reference-types --enable-exception-handling
 cp src/edge/{entry,http,module,controller}.js "$STAGING/"
-node -e 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0))))' < crates/protocol/src/api/openapi.json > "$STAGING/openapi.json"
 mkdir -p build/worker
 "$BIN/esbuild" "$STAGING/entry.js" --bundle --format=esm --minify --external:./index_bg.wasm '--external:cloudflare:*' \
-  --loader:.json=text --log-level=warning --log-override:duplicate-object-key=silent --outfile=build/worker/index.js
+  --log-level=warning --log-override:duplicate-object-key=silent --outfile=build/worker/index.js
 cp "$STAGING/index_bg.wasm" build/worker/index_bg.wasm
 printf '%s' "$inputs" > "$STAGING/inputs"
 printf 'built: worker, %s bytes of wasm gzipped\n' "$(gzip -9 -c build/worker/index_bg.wasm | wc -c)" >&2

@@ -12,7 +12,7 @@ export type Time = string;
 /** A whole number and `ms`, `s`, `m`, `h`, `d` or `w`, such as `48h`. */
 export type Duration = string;
 
-/** A recurring part of the week: `Mon-Thu 08:00-16:00 UTC`, or `Fri 17:00-Mon 08:00 UTC`. */
+/** Days, or a recurring part of the week: `2026-12-24/2027-01-02 Europe/Berlin`, `Mon-Thu 08:00-16:00 UTC`, `Fri 17:00-Mon 08:00`. */
 export type Window = string;
 
 /** SHA-256 in lower-case hexadecimal. */
@@ -93,8 +93,22 @@ export type Moves = {
 export type Item = {
   /** The text of the item. */
   item: string;
-  /** Absent while it is open. */
+  /** Absent while it is open: while fewer have ticked it than it asks for. */
   approved?: Approved;
+  /** Who has ticked it so far, where it asks for several people. Absent for none. */
+  approvals?: Approved[];
+  /** How many different people it asks for; absent for one. */
+  needed?: number;
+  /** Who sees to it. */
+  owner?: string;
+  /** The role that alone may tick it. */
+  role?: Name;
+  /** By when, as the plan has it: a day, a time, or around a stage's entry. */
+  due?: string;
+  /** A remark. */
+  note?: string;
+  /** Where to look. */
+  link?: string;
 };
 
 /** What one comparison of a condition rests on. */
@@ -307,6 +321,8 @@ export type StageView = {
   owner?: Name;
   /** When it may be entered. */
   enter?: Window[];
+  /** Before this it is not entered. */
+  not_before?: Time;
   /** What has to be true before it is left. */
   gates: Gate[];
   /** Guards leaving the stage. */
@@ -357,6 +373,7 @@ export type Blocker = {
     | 'gates'
     | 'sample_ratio'
     | 'checklist'
+    | 'hook'
     | 'freeze'
     | 'enter'
     | 'manual'
@@ -454,6 +471,8 @@ export type Rollout = {
   signals: SignalState[];
   /** Where other tools deliver what becomes signals. */
   receivers: ReceiverState[];
+  /** The plan's probes, each on each of its sides, with what came of the last one. Absent for none. */
+  probes?: ProbeState[];
   /** Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that were never reported. */
   never_reported?: string[];
   /** The same in a sentence. */
@@ -614,6 +633,17 @@ export type NoteCommand = {
   dry_run?: boolean;
 };
 
+/** Another version of new was deployed: the bake time of its stage, its figures and its evidence begin anew, unless the plan says `redeploy = "continue"`. It needs no reason and no `If-Match`. The history keeps it as a `note` with a `version`. */
+export type DeployedCommand = {
+  command: 'deployed';
+  /** At most 100 visible ASCII characters, without `"` and `\`. */
+  version: string;
+  /** What is in it. */
+  reason?: Reason;
+  /** Only say what would happen; change nothing. */
+  dry_run?: boolean;
+};
+
 /** What an operator asks for. */
 export type Command =
   | StartCommand
@@ -626,7 +656,8 @@ export type Command =
   | ReviveCommand
   | ApproveCommand
   | CompleteCommand
-  | NoteCommand;
+  | NoteCommand
+  | DeployedCommand;
 
 /** What can be asked for all rollouts at once. */
 export type CommandForAll =
@@ -711,9 +742,9 @@ export type Entry = {
   hash: Hash;
 };
 
-/** What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`. */
+/** What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`; `hook`, a hook of the plan that said stop. */
 export type Cause = {
-  by: 'operator' | 'schedule' | 'guardrail' | 'kv';
+  by: 'operator' | 'schedule' | 'guardrail' | 'kv' | 'hook';
   stage?: string;
   hold?: Duration;
   after?: Name[];
@@ -724,6 +755,10 @@ export type Cause = {
   text?: string;
   /** What it was: a text that somebody wrote, a state of the controller that somebody edited, one from before the controller knew the rollout, a key that is gone, or the key itself. */
   found?: 'text' | 'edited_state' | 'earlier_state' | 'gone' | 'key';
+  /** When the hook is asked, such as `before canary`. */
+  hook?: string;
+  /** What it said. */
+  said?: string;
 };
 
 /** What a command does, in sentences: the command `tidegate` and the console show these. */
@@ -869,7 +904,7 @@ export type Message = {
   /** When it was due. */
   at: Time;
   /** What it is. */
-  kind: 'alert' | 'escalation' | 'checkin' | 'notice';
+  kind: 'alert' | 'escalation' | 'checkin' | 'notice' | 'verification';
   /** Channels; of an escalation and a check-in the role. */
   to: string[];
   /** What it says. */
@@ -930,6 +965,27 @@ export type Plan = {
   signals?: Record<string, SignalKind>;
   /** Where other tools send what becomes signals, by name. */
   receivers?: Record<string, Receiver>;
+  /** Pages that the controller asks for again and again. */
+  probe?: {
+    name?: Name;
+    path: string;
+    on?: Variant[];
+    every?: Duration;
+    expect?: {
+      status?: number;
+      contains?: string;
+      under?: Duration;
+    };
+  }[];
+  /** What is asked before a stage is entered, or left. */
+  hook?: {
+    /** `before STAGE` or `after STAGE`. */
+    at: string;
+    webhook: string;
+    signing_secret: string;
+    timeout?: Duration;
+    description?: string;
+  }[];
   /** Who is who. */
   roles?: Record<string, string>;
   /** When it starts by itself, after the checklist. */
@@ -1158,6 +1214,26 @@ export type SignalState = {
   error?: string;
   /** Since when it has none. */
   since?: Time;
+};
+
+/** A probe of one side, as it was last made. */
+export type ProbeState = {
+  /** Its name, as in `probe.NAME`. */
+  name: Name;
+  /** The path that is asked for. */
+  path: string;
+  /** The side that is asked. */
+  on: Variant;
+  /** How often. */
+  every: Duration;
+  /** The share that passed since the stage was entered, from 0 to 1; absent where none was made. */
+  passed?: number;
+  /** When the last one was answered. */
+  at?: Time;
+  /** How long that took, in milliseconds. */
+  took_ms?: number;
+  /** What was not as expected; absent where it passed. */
+  failure?: string;
 };
 
 /** A receiver, and what has arrived there. */
@@ -1435,7 +1511,7 @@ export type Approved = {
   at: Time;
 };
 
-/** Why a command is refused. `phase`: not in this phase. `killed`: revive it first. `not-killed`: there is nothing to revive. `kill-key`: a kill key stands in KV and only deleting it there ends the kill. `checklist`: items are open. `early`: before the plan's `start`. `guardrail`: one has acted, and the rollout was not resumed since. `gates`: gates of the stage fail. `other-key`: `confirm` names another rollout. `nothing-open`: nothing is left to approve. `frozen`: in a `freeze`. `enter`: outside the next stage's `enter`. `last-stage`: there is no next one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `would-rise`: a rollback goes down. `running-plan`: the plan of a started rollout cannot change in this way. `unread-plan`: what is stored of the rollout cannot be read; kill, pause and a rollback to 0 % work, and applying its plan again mends it. */
+/** Why a command is refused. `phase`: not in this phase. `killed`: revive it first. `not-killed`: there is nothing to revive. `kill-key`: a kill key stands in KV and only deleting it there ends the kill. `checklist`: items are open. `early`: before the plan's `start`. `guardrail`: one has acted, and the rollout was not resumed since. `gates`: gates of the stage fail. `other-key`: `confirm` names another rollout. `nothing-open`: nothing is left to approve. `frozen`: in a `freeze`. `enter`: outside the next stage's `enter`. `last-stage`: there is no next one. `unknown-stage`, `unknown-item`: the plan has none of that name. `approved-already`. `same-person`: the item needs several people. `other-role`: it is for another role. `would-rise`: a rollback goes down. `running-plan`: the plan of a started rollout cannot change in this way. `unread-plan`: what is stored of the rollout cannot be read; kill, pause and a rollback to 0 % work, and applying its plan again mends it. */
 export type RefusalCode =
   | 'phase'
   | 'killed'
@@ -1453,6 +1529,8 @@ export type RefusalCode =
   | 'unknown-stage'
   | 'unknown-item'
   | 'approved-already'
+  | 'same-person'
+  | 'other-role'
   | 'would-rise'
   | 'running-plan'
   | 'unread-plan';
@@ -1765,4 +1843,60 @@ export type FreezeWanted = {
   /** None lifts it. */
   freeze: Window[];
   reason?: Reason;
+};
+
+/** What was and what is to come. */
+export type Timeline = {
+  /** Now, by the controller's clock. */
+  at: Time;
+  /** The address that calendars can subscribe to. Whoever has it can read the dates; another `SIGNING_KEY` ends it. Absent where nothing is signed. */
+  feed?: string;
+  /** The rollouts, by their keys. */
+  rollouts: RolloutTimeline[];
+};
+
+/** The dates of a rollout. */
+export type RolloutTimeline = {
+  /** Its key. */
+  rollout: Name;
+  /** When it will be done, in a sentence. */
+  outlook: string;
+  /** When it started or will; absent where nobody can tell. */
+  start?: Time;
+  /** When it will be done at the earliest: if every gate passes and every item is ticked in time. */
+  end?: Time;
+  /** In the order of time. */
+  events: TimelineEvent[];
+};
+
+/** Something that has a date. */
+export type TimelineEvent = {
+  /** The same whenever it is told, within its rollout. */
+  id: string;
+  /** When, or from when on. */
+  at: Time;
+  /** Until when, of what lasts. */
+  until?: Time;
+  /** What it is: `done` (it was done), `start`, `stage`, `hold` (bake time over), `checkin`, `notice`, `freeze`, `approval` (an item is due), `end`. */
+  kind: 'done' | 'start' | 'hold' | 'stage' | 'checkin' | 'notice' | 'freeze' | 'approval' | 'end';
+  /** What happens, or happened. */
+  title: string;
+  /** More of it. */
+  detail?: string;
+  /** Who has to act, or has acted. */
+  who?: string;
+  /** Whether it is over, or has begun. */
+  past: boolean;
+};
+
+/** When no rollout of the deployment advances. Rolling back always works. */
+export type Freeze = {
+  /** The windows; none for no freeze. */
+  freeze: Window[];
+  /** Who has set it. */
+  by?: string;
+  /** When. */
+  at?: Time;
+  /** Why. */
+  reason?: string;
 };

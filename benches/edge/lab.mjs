@@ -146,16 +146,16 @@ export class Lab {
 
   /**
    * Sends the documents, or all requests, of so many page views to a worker; the µs of CPU in workerd, and of time,
-   * that each request took. Every view is another one, and `views` the same for all workers of a round.
+   * that each request took, and how long half of the answers took at most, and 99 of 100. Every view is another one, and `views` the same for all workers of a round.
    * @param {string} name
    * @param {{ kind: 'documents' | 'views', views: number, requests: number, first?: number }} work
    */
   async measure(name, { kind, views, requests, first = (this.#view += views) }) {
     const before = cpuMicros(this.workerd);
     this.load.send({ port: Number(this.urls[name].port), kind, first, views, concurrency: CONCURRENCY });
-    const [{ micros, error }] = await once(this.load, 'message');
+    const [{ micros, half, most, error }] = await once(this.load, 'message');
     if (error) throw new Error(`${name}: ${error}`);
-    return { cpu: (cpuMicros(this.workerd) - before) / requests, time: micros / requests };
+    return { cpu: (cpuMicros(this.workerd) - before) / requests, time: micros / requests, half, most };
   }
 
   /** The CPU that workerd has taken since its start, in ms. */

@@ -1,6 +1,7 @@
 // The load generator: keep-alive connections with one request in flight on each, over raw sockets,
 // so that it takes little of the machine from what it measures.
 import { connect } from 'node:net';
+import { quantile } from './report.mjs';
 import { document, rest } from './request.mjs';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -36,6 +37,12 @@ function cookiesSet(head) {
 
 class Connection {
   #received = null;
+  /** How long each answer took, in µs. */
+  times = [];
+  /** @type {(head: string) => void} */
+  resolve;
+  /** @type {(error: Error) => void} */
+  reject;
 
   constructor(port) {
     this.port = port;
@@ -47,8 +54,13 @@ class Connection {
 
   /** Sends a request; the head of its answer, once the whole answer is there. */
   ask(request, cookies = '') {
+    const start = process.hrtime.bigint();
     return new Promise((resolve, reject) => {
-      Object.assign(this, { resolve, reject });
+      const done = (head) => {
+        this.times.push(Number(process.hrtime.bigint() - start) / 1e3);
+        resolve(head);
+      };
+      Object.assign(this, { resolve: done, reject });
       this.socket.write(bytesOf(request, this.port, cookies));
     });
   }
@@ -90,12 +102,14 @@ async function round({ port, kind, first, views, concurrency }) {
   } finally {
     for (const { socket } of connections) socket.destroy();
   }
-  return Number(process.hrtime.bigint() - start) / 1e3;
+  const micros = Number(process.hrtime.bigint() - start) / 1e3;
+  const times = connections.flatMap((connection) => connection.times);
+  return { micros, half: quantile(times, 0.5), most: quantile(times, 0.99) };
 }
 
 process.on('message', async (/** @type {Parameters<typeof round>[0]} */ message) => {
   try {
-    process.send({ micros: await round(message) });
+    process.send(await round(message));
   } catch (error) {
     process.send({ error: error.message });
   }

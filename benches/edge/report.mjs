@@ -30,6 +30,7 @@ export function summarise(workers, kind, rounds, requests) {
     cpu_us: median(cpu(name)),
     cpu_us_min: Math.min(...cpu(name)),
     requests_per_second: 1e6 / median(rounds[name].map(({ time }) => time)),
+    latency_ms: ['half', 'most'].map((what) => median(rounds[name].map((round) => round[what])) / 1e3),
     ...ratioTo(base, cpu(name)),
     to_floor: rounds.floor && ratioTo(cpu('floor'), cpu(name)),
   }));
@@ -50,10 +51,10 @@ export function show({ kind, rounds, requests_per_round: requests, workers }) {
   return [
     `CPU in workerd per request, ${TITLES[kind]}; ${rounds} rounds of ${requests} requests each`,
     '',
-    `${''.padEnd(22)}${'µs CPU'.padStart(8)}${'least'.padStart(8)}${'req/s'.padStart(8)}${'x pass'.padStart(8)}   middle half${'x floor'.padStart(10)}   middle half`,
+    `${''.padEnd(22)}${'µs CPU'.padStart(8)}${'least'.padStart(8)}${'req/s'.padStart(8)}${'p50 ms'.padStart(8)}${'p99 ms'.padStart(8)}${'x pass'.padStart(8)}   middle half${'x floor'.padStart(10)}   middle half`,
     ...workers.map(
       (row) =>
-        `${row.worker.padEnd(22)}${row.cpu_us.toFixed(0).padStart(8)}${row.cpu_us_min.toFixed(0).padStart(8)}${row.requests_per_second.toFixed(0).padStart(8)}` +
+        `${row.worker.padEnd(22)}${row.cpu_us.toFixed(0).padStart(8)}${row.cpu_us_min.toFixed(0).padStart(8)}${row.requests_per_second.toFixed(0).padStart(8)}${row.latency_ms.map((ms) => ms.toFixed(1).padStart(8)).join('')}` +
         `${row.ratio.toFixed(2).padStart(8)}   ${span(row.quartiles).padEnd(11)}` +
         (row.to_floor ? `${row.to_floor.ratio.toFixed(2).padStart(10)}   ${span(row.to_floor.quartiles)}` : ''),
     ),

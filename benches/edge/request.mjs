@@ -14,8 +14,7 @@ const KINDS = [...Array(11).fill('known'), ...Array(6).fill('remembered'), ...Ar
 export const SHARES = 'of 20 visitors the site knows 11, Tidegate remembers 6, and 3 are new';
 
 const COMMON = {
-  'User-Agent':
-    'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
+  'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
   'Accept-Language': 'en-GB,en;q=0.9,de;q=0.8',
   'Accept-Encoding': 'gzip, deflate, br, zstd',
   'Sec-Fetch-Site': 'same-origin',
@@ -47,7 +46,7 @@ const hash = (n) => (Math.imul(n + 1, 0x9e3779b1) >>> 0).toString(16).padStart(8
 
 /** `uid` for the router, the floor and Tidegate, `gbuuid` for GrowthBook. */
 function cookiesOf(view) {
-  const user = Math.floor(view / KINDS.length) % USERS;
+  const user = view % USERS;
   const own = {
     known: `; uid=user-${user}; gbuuid=user-${user}`,
     remembered: `; __Host-tidegate-id=AAAAAAAAAAAAAAAAAA${hash(user).slice(0, 4)}; gbuuid=old-${user}`,

@@ -38,7 +38,12 @@ const DATA = {
   'x-powered-by': 'Express',
 };
 
-const TYPES = { js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', png: 'image/png', woff2: 'font/woff2' };
+const TYPES = {
+  js: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  png: 'image/png',
+  woff2: 'font/woff2',
+};
 const FILE_BYTES = { js: 12_000, css: 6_000, png: 9_000, woff2: 16_000 };
 
 function page(side) {
@@ -56,7 +61,9 @@ ${items.join('\n')}
 
 const PAGES = { legacy: page('legacy'), new: page('new') };
 const FILES = Object.fromEntries(Object.entries(FILE_BYTES).map(([kind, bytes]) => [kind, Buffer.alloc(bytes, 'x')]));
-const CALL = Buffer.from(JSON.stringify({ items: Array.from({ length: 12 }, (_, id) => ({ id, price: `${id}.90`, stock: true })) }));
+const CALL = Buffer.from(
+  JSON.stringify({ items: Array.from({ length: 12 }, (_, id) => ({ id, price: `${id}.90`, stock: true })) }),
+);
 
 /** What is at a path. */
 function found(url, side) {

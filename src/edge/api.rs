@@ -9,11 +9,8 @@ use tidegate_protocol::api::auth::{Credentials, Person, admit, all_tokens};
 use tidegate_protocol::api::local::{Explaining, Linking};
 use tidegate_protocol::api::problem::Problem;
 use tidegate_protocol::api::session;
-use tidegate_protocol::api::{Call, EXPOSITION, Reply, Route, reported_on};
+use tidegate_protocol::api::{Call, DESCRIPTION, EXPOSITION, Reply, Route, reported_on};
 use tidegate_protocol::feed;
-
-/// Under this name the entry hands over the API's description.
-const DESCRIPTION: &str = "OPENAPI";
 
 /// Answers Prometheus, which has a path of its own.
 pub async fn expose(request: &AdminRequest<'_>) -> Result<Answer, Problem> {
@@ -43,12 +40,13 @@ pub fn admitted(request: &AdminRequest<'_>) -> Result<(Person, Option<u64>), Pro
 pub async fn handle(request: &AdminRequest<'_>, path: &str) -> Result<Reply, Problem> {
     let (person, _) = admitted(request)?;
     let route = Route::find(&request.method, path)?;
+    route.admits(&person)?;
     let body = match route.body_bytes_max(&request.method) {
         Some(bytes_max) => request.body(bytes_max).await?,
         None => String::new(),
     };
     match &route {
-        Route::Description => Ok(Reply::text(request.text(DESCRIPTION).unwrap_or_default())),
+        Route::Description => Ok(Reply::text(DESCRIPTION.to_owned())),
         Route::Assign => {
             let asked = Explaining::read(request.query())?;
             isolate::prepare_rollout(request.env, &asked.rollout).await;

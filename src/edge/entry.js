@@ -5,7 +5,6 @@
 
 import { answer, discard, Late, readRequest, readResponse, send, Upload, watched } from './http.js';
 import { module, noteTrap } from './module.js';
-import openapi from './openapi.json';
 
 export { Controller } from './controller.js';
 
@@ -44,8 +43,7 @@ const KV_DUE = 1,
  */
 async function serve(gate, text, request, env, context) {
   let step = gate.start(text, request, env, false, Date.now());
-  if (step.startsWith('own'))
-    return gate.fetch(new Request(step.slice(4) || urlOf(text), request), { ...env, OPENAPI: openapi });
+  if (step.startsWith('own')) return gate.fetch(new Request(step.slice(4) || urlOf(text), request), env);
   if (step === 'wait') {
     const waitUntil = (promise) => context.waitUntil(promise.catch(() => {}));
     await gate.prepare(env, text, request, waitUntil);
@@ -227,7 +225,7 @@ function edited(gate, response, edits, number, watchMs, context) {
   if (watchMs === 0 || response.body === null) return marked(response, edits, response.body);
   const [body, copy] = response.body.tee();
   context.waitUntil(
-    watched(copy, watchMs)
+    watched(copy, response, watchMs)
       .then(({ isWhole, page }) => gate.ended(number, isWhole, page, Date.now()))
       .catch((error) => noteTrap('page', error)),
   );

@@ -226,7 +226,7 @@ export async function deliver(method, url, headers, body, ms, bytesMax) {
  */
 export async function ask(env, service, method, url, headers, body, ms, bytesMax) {
   if (service === undefined) return asked(fetch, method, url, headers, body, ms, bytesMax);
-  const bound = /** @type {{ fetch?: typeof fetch } | undefined} */ (env[service]);
+  const bound = /** @type {{ fetch: typeof fetch } | undefined} */ (env[service]);
   if (typeof bound?.fetch !== 'function') throw new Error(`there is no service binding ${service}`);
   return asked((to, how) => bound.fetch(to, how), method, url, headers, body, ms, bytesMax);
 }

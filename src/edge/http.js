@@ -27,8 +27,18 @@ const ODD_URL = /\/\.|%2e|:443\/|:80\//i;
 export function readRequest(request) {
   let { url } = request;
   if (!PLAIN_URL.test(url) || ODD_URL.test(url)) url = new URL(url).href;
-  let text = `${request.method}\n${url}`;
-  for (const [name, value] of request.headers) text += `\n${name}:${value}`;
+  return `${request.method}\n${url}${lines(request.headers)}`;
+}
+
+/**
+ * Header lines, each after a line feed. `forEach` makes no pair and no iterator of each.
+ * @param {Headers} headers
+ */
+function lines(headers) {
+  let text = '';
+  headers.forEach((value, name) => {
+    text += `\n${name}:${value}`;
+  });
   return text;
 }
 
@@ -135,23 +145,34 @@ export function send(upstream, service, timeoutMs, upload) {
  * @returns {Promise<Response>}
  */
 function inTime(answered, timeoutMs, uploaded) {
-  let timer,
-    isSettled = false;
-  /** @type {Promise<never>} */
-  const late = new Promise((_, reject) => {
+  return new Promise((resolve, reject) => {
+    let timer,
+      isSettled = false,
+      isLate = false;
     const start = () => {
       if (isSettled) return;
       timer = setTimeout(() => {
+        isLate = true;
         reject(new Late(`no headers within ${timeoutMs} ms`));
-        answered.then(discard, () => {});
       }, timeoutMs);
     };
+    const settle = () => {
+      isSettled = true;
+      clearTimeout(timer);
+    };
+    answered.then(
+      (response) => {
+        if (isLate) return discard(response);
+        settle();
+        resolve(response);
+      },
+      (error) => {
+        settle();
+        reject(error);
+      },
+    );
     if (uploaded) uploaded.then(start);
     else start();
-  });
-  return Promise.race([answered, late]).finally(() => {
-    isSettled = true;
-    clearTimeout(timer);
   });
 }
 
@@ -163,9 +184,7 @@ function inTime(answered, timeoutMs, uploaded) {
 export function readResponse(response, url) {
   const { status, headers } = response;
   const location = status >= 301 && status <= 308 ? headers.get('location') : null;
-  let text = `${status}\n${location === null ? '' : (URL.parse(location, url)?.href ?? '')}`;
-  for (const [name, value] of headers) text += `\n${name}:${value}`;
-  return text;
+  return `${status}\n${location === null ? '' : (URL.parse(location, url)?.href ?? '')}${lines(headers)}`;
 }
 
 /**
@@ -187,7 +206,15 @@ export function answer(response, edits, body = response.body) {
 /** Where a page says no length, so much of it is watched. */
 const WATCHED_BYTES_MAX = 1_048_576;
 
-const READ_BYTES = 65_536;
+/** So much is read at once. */
+const READ_BYTES = 16_384;
+
+/**
+ * What pages were read into, for the next ones: to make a buffer costs as much as to read a page.
+ * @type {ArrayBuffer[]}
+ */
+const buffers = [];
+const BUFFERS_MAX = 16;
 
 /**
  * A reader that takes a buffer of ours, which a stream made in JavaScript cannot: then one that ignores it.
@@ -205,35 +232,35 @@ function readerOf(body) {
 const SHORT_BYTES_MAX = 2_048;
 
 /**
- * Reads a body to its end; whether that comes within so many milliseconds, and the text of a short one.
+ * How many bytes there are to be read of an answer's body; `NaN` where its headers do not say.
+ * @param {Response} response
+ */
+function lengthOf({ headers }) {
+  return headers.get('content-encoding') === null ? Number(headers.get('content-length') ?? NaN) : NaN;
+}
+
+/**
+ * Reads a copy of an answer's body to its end; whether that comes within so many milliseconds, and the text of a
+ * short one.
  * @param {ReadableStream<Uint8Array>} body
+ * @param {Response} response
  * @param {number} withinMs
  * @returns {Promise<{ isWhole: boolean, page?: string }>}
  */
-export async function watched(body, withinMs) {
+export async function watched(body, response, withinMs) {
   const reader = readerOf(body);
-  const first = new Uint8Array(SHORT_BYTES_MAX);
-  let timer,
-    isLate = false;
-  const late = new Promise((resolve) => (timer = setTimeout(() => resolve((isLate = true)), withinMs)));
-  // As much as is there, and no more: whoever waits for more here keeps the visitor waiting too.
-  const read = async () => {
-    let isShort = true;
-    let buffer = new ArrayBuffer(READ_BYTES);
-    for (let length = 0; length < WATCHED_BYTES_MAX && !isLate; ) {
-      const { done, value } = await reader.read(new Uint8Array(buffer));
-      if (done) return isShort ? new TextDecoder('latin1').decode(first.subarray(0, length)) : undefined;
-      isShort &&= length + value.byteLength <= SHORT_BYTES_MAX;
-      if (isShort) first.set(value, length);
-      length += value.byteLength;
-      const used = /** @type {ArrayBuffer} */ (value.buffer);
-      buffer = used.byteLength === READ_BYTES ? used : new ArrayBuffer(READ_BYTES);
-    }
-  };
-  const reading = read();
+  const state = { isLate: false };
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(() => {
+      state.isLate = true;
+      resolve(undefined);
+    }, withinMs);
+  });
+  const reading = read(reader, lengthOf(response), state);
   try {
     const page = await Promise.race([reading, late]);
-    return isLate ? { isWhole: false } : { isWhole: true, page: /** @type {string | undefined} */ (page) };
+    return state.isLate ? { isWhole: false } : { isWhole: true, page: /** @type {string | undefined} */ (page) };
   } catch {
     return { isWhole: false };
   } finally {
@@ -242,6 +269,38 @@ export async function watched(body, withinMs) {
     reader.cancel().catch(() => {});
   }
 }
+
+/**
+ * The text of a short body, once it has ended. As much is read as is there, and no more: whoever waits for more
+ * here keeps the visitor waiting too.
+ * @param {ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array>} reader
+ * @param {number} bytes how many there are to be, or `NaN`
+ * @param {{ isLate: boolean }} state
+ */
+async function read(reader, bytes, state) {
+  let short = '';
+  let isShort = !(bytes > SHORT_BYTES_MAX);
+  // A reader that ignores it gives pieces that are others' as well.
+  const isOurs = reader instanceof ReadableStreamBYOBReader;
+  /** @type {ArrayBuffer | undefined} */
+  let buffer = (isOurs && buffers.pop()) || new ArrayBuffer(READ_BYTES);
+  // The last read is spared where the length is known.
+  for (let length = 0; length < WATCHED_BYTES_MAX && length !== bytes && !state.isLate; ) {
+    const { done, value } = await reader.read(new Uint8Array(buffer ?? new ArrayBuffer(READ_BYTES)));
+    // A read takes the buffer away, and gives it back under another name, but not always with the end.
+    const used = /** @type {ArrayBuffer | undefined} */ (value?.buffer);
+    buffer = isOurs && used?.byteLength === READ_BYTES ? used : undefined;
+    if (done) break;
+    length += value.byteLength;
+    isShort &&= length <= SHORT_BYTES_MAX;
+    if (isShort) short += latin1(value);
+  }
+  if (buffer !== undefined && isOurs && buffers.length < BUFFERS_MAX) buffers.push(buffer);
+  return isShort ? short : undefined;
+}
+
+/** @param {Uint8Array} bytes */
+const latin1 = (bytes) => new TextDecoder('latin1').decode(bytes);
 
 /**
  * Lets go of an answer that nobody will read.

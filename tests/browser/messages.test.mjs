@@ -77,7 +77,18 @@ async function messages(path = '/') {
   return { page, got, status: report.status() };
 }
 
-/** The same, once the isolate knows of a message. */
+/** Waits until a user's pages have a token of this side, under which they ask. */
+async function untilToken(user, side) {
+  const deadline = Date.now() + KNOWN_MS_MAX;
+  for (;;) {
+    const { headers } = await fetch(deployment.origin, { headers: { cookie: `uid=${user}`, accept: 'text/html' } });
+    if (headers.get('tidegate-variant') === side && /tidegate;desc=/.test(headers.get('server-timing') ?? '')) return;
+    assert.ok(Date.now() < deadline, `pages of ${user} have a token on ${side}`);
+    await sleep(50);
+  }
+}
+
+/** The same as `messages`, once the isolate knows of a message. */
 async function untilMessages() {
   const deadline = Date.now() + KNOWN_MS_MAX;
   for (;;) {
@@ -90,6 +101,7 @@ async function untilMessages() {
 }
 
 test('a launch reaches a page of new as text, and once', async () => {
+  await untilToken(EARLY, 'new');
   await visitor(EARLY);
   const { page, got } = await untilMessages();
   const [{ id, ...message }] = got;
@@ -178,6 +190,7 @@ test('a forged answer, a repeated one and a forged question do no harm', async (
 
 test('after a rollback an incident reaches everybody, and what such pages report counts nowhere', async () => {
   await deployment.command('checkout', 'rollback');
+  await untilToken(EARLY, 'legacy');
   await visitor(EARLY);
   const { got, page } = await untilMessages();
   assert.deepEqual(

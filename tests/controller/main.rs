@@ -11,6 +11,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod adoption;
+mod backup;
 mod bins;
 mod crashes;
 mod errands;
@@ -23,6 +24,7 @@ mod races;
 mod reach;
 mod receivers;
 mod relays;
+mod scale;
 mod schedule;
 mod schema;
 mod sources;

@@ -7,7 +7,9 @@ use tidegate::model::Instant;
 use tidegate::protocol::flush::{Answer, Batch};
 use tidegate::protocol::relays::Place;
 
+use crate::people::counts;
 use crate::sqlite::Sqlite;
+use crate::world::World;
 
 /// Who sends a flush.
 #[derive(Clone, Debug)]
@@ -154,4 +156,120 @@ impl Object {
         }
         counts
     }
+}
+
+/// A relay on its own, under a controller that acknowledges whatever comes.
+struct Alone {
+    object: Object,
+    now_ms: i64,
+    /// The numbers of the batches that were brought up.
+    brought: Vec<u64>,
+}
+
+impl Alone {
+    fn new() -> Self {
+        let place = Place { level: 1, number: 3 };
+        Self { object: Object::new(place), now_ms: crate::world::START_MS, brought: Vec::new() }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_epoch_ms(self.now_ms)
+    }
+
+    /// Does what the relay wants done; the answers to isolates.
+    fn follow(&mut self, outside: Vec<Outside>) -> Vec<Result<Answer, String>> {
+        let mut answers = Vec::new();
+        let mut open = std::collections::VecDeque::from(outside);
+        while let Some(own) = open.pop_front() {
+            match own {
+                Outside::Answer(_, outcome) => answers.push(outcome),
+                Outside::Ask(_, Caller::Relay(_, _, id), text) => {
+                    let flush = tidegate::protocol::flush::Flush::parse(&text).unwrap();
+                    let acknowledged = flush.batch.map(|batch| batch.sequence);
+                    self.brought.extend(acknowledged);
+                    let answer = Answer { acknowledged, ..Answer::default() };
+                    let now = self.now();
+                    open.extend(self.object.answered(id, Ok(serde_json::to_string(&answer).unwrap()), now));
+                }
+                _ => {}
+            }
+        }
+        answers
+    }
+
+    fn flush(&mut self, isolate: &str, sequence: Option<u64>) -> Vec<Result<Answer, String>> {
+        let mut world = World::new(1);
+        world.now_ms = self.now_ms;
+        let mut flush = counts(&world, isolate, sequence.unwrap_or(1), "shop", 10);
+        flush.batch = flush.batch.filter(|_| sequence.is_some());
+        let (now, text) = (self.now(), serde_json::to_string(&flush).unwrap());
+        let outside = self.object.flush(Caller::Isolate(0, 0, 0, isolate.to_owned()), &text, now);
+        self.follow(outside)
+    }
+
+    fn tick(&mut self, after_ms: i64) -> Vec<Result<Answer, String>> {
+        self.now_ms += after_ms;
+        let now = self.now();
+        let outside = self.object.input(Input::Tick, now);
+        self.follow(outside)
+    }
+}
+
+fn acknowledged(answers: &[Result<Answer, String>]) -> Vec<Option<u64>> {
+    answers.iter().map(|answer| answer.as_ref().unwrap().acknowledged).collect()
+}
+
+#[test]
+fn a_batch_is_acknowledged_when_it_is_stored_and_a_second_of_them_is_one() {
+    let mut alone = Alone::new();
+    assert_eq!(acknowledged(&alone.flush("warm", None)), [None], "who brings nothing waits for nobody");
+    for isolate in ["a", "b", "c"] {
+        assert!(alone.flush(isolate, Some(1)).is_empty(), "it waits for the tick");
+    }
+    assert_eq!(acknowledged(&alone.tick(1_000)), [Some(1); 3]);
+    assert_eq!(alone.brought, [1], "it is one batch");
+    assert!(alone.flush("a", Some(1)).is_empty());
+    assert_eq!(acknowledged(&alone.tick(1_000)), [Some(1)]);
+    assert_eq!(alone.brought, [1], "one that comes again counts no more");
+}
+
+#[test]
+fn numbers_go_on_after_everything_has_gone_and_the_relay_has_died() {
+    let mut alone = Alone::new();
+    alone.flush("a", Some(1));
+    alone.tick(1_000);
+    alone.tick(1_000);
+    alone.now_ms += 61_000;
+    alone.flush("a", None);
+    alone.tick(1_000);
+    assert_eq!(alone.object.database.number("SELECT COUNT(*) FROM relay_batches", &[]), 0, "it has gone");
+    alone.object.crash();
+    alone.flush("a", Some(1));
+    alone.flush("a", Some(2));
+    alone.tick(1_000);
+    alone.tick(1_000);
+    assert_eq!(alone.brought, [1, 2], "a number is used once, and what has gone is known");
+}
+
+#[test]
+fn news_do_not_wait_for_the_tick_and_the_batch_that_came_for_them_counts_once() {
+    let mut alone = Alone::new();
+    alone.flush("warm", None);
+    let mut world = crate::people::deployed(1, &["shop"], 50);
+    let known = tidegate::protocol::flush::Flush { isolate: "other".into(), ..Default::default() };
+    let states = world.flush(known).unwrap().states;
+    let news = serde_json::to_string(&Answer { states, ..Answer::default() }).unwrap();
+    let now = alone.now();
+    let outside = alone.object.input(Input::News(news), now);
+    alone.follow(outside);
+    let mut flush = counts(&world, "a", 1, "shop", 10);
+    flush.known = Some(vec![("shop".into(), 1)]);
+    let text = serde_json::to_string(&flush).unwrap();
+    let outside = alone.object.flush(Caller::Isolate(0, 0, 0, "a".into()), &text, now);
+    let answers = alone.follow(outside);
+    let answer = answers[0].as_ref().unwrap();
+    assert_eq!((answer.states.len(), answer.acknowledged), (1, None), "it is told at once, and nothing is stored yet");
+    assert!(alone.flush("a", Some(1)).is_empty(), "it comes again, knowing that");
+    assert_eq!(acknowledged(&alone.tick(1_000)), [Some(1)]);
+    assert_eq!(alone.brought, [1]);
 }

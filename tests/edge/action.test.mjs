@@ -75,7 +75,9 @@ async function use(given) {
         .filter(Boolean)
         .map((line) => line.split(/=(.*)/s).slice(0, 2)),
     );
-    const own = Object.fromEntries(Object.entries(step.env ?? {}).map(([name, text]) => [name, evaluated(text, inputs)]));
+    const own = Object.fromEntries(
+      Object.entries(step.env ?? {}).map(([name, text]) => [name, evaluated(text, inputs)]),
+    );
     const env = {
       PATH: process.env.PATH,
       HOME: temp,
@@ -130,7 +132,7 @@ describe('on a pull request', () => {
     writeToml(staged(), join(scratch, 'good.toml'));
     const { code, outputs, summary, log } = await use({ run: 'check', plans: 'good.toml' });
     assert.equal(code, 0, log);
-    assert.match(outputs.comment, /^### Tidegate\n\n#### ✅ `good\.toml`\n\n````text\ngood\.toml: ok\n/);
+    assert.match(outputs.comment, /^### Tidegate\n\n#### ✅ `good\.toml`\n\n````text\n[\s\S]*good\.toml: ok/);
     assert.match(
       outputs.comment,
       /<summary>✅ a healthy release, simulated<\/summary>[\s\S]*Completed in full at 100 %/,

@@ -28,7 +28,8 @@ const NOWHERE = 404;
  */
 async function startShop(side) {
   const shop = await startFrontend(side);
-  const own = { url: '', /** @type {Plant} */ plant: () => {}, close: () => Promise.resolve() };
+  /** @type {{ url: string, plant: Plant, close: () => Promise<void> }} */
+  const own = { url: '', plant: () => {}, close: () => Promise.resolve() };
   const server = http.createServer(async (request, response) => {
     const answer = await asked(shop.url, request);
     // Under its own name it is not to be found by search engines.

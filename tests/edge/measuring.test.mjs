@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { operator } from './control.mjs';
-import { openGate, until } from './harness.mjs';
+import { openGate, TOKENS, until } from './harness.mjs';
 import { marker, settled } from './marker.mjs';
 import { ANA, DOCUMENT, flag, plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
@@ -122,4 +122,16 @@ test('a hundred users at once are counted one by one', async () => {
   const all = () =>
     Promise.all(Array.from({ length: 100 }, (_, n) => ask('/page', { headers: { 'x-user-id': `user-${n}` } })));
   assert.deepEqual(await counted('shop', all), { requests: 100, latency: 100 });
+});
+
+test('visits are counted as sessions, each once', async () => {
+  const sessions = async () => {
+    const { text } = await gate.fetch('/_tidegate/metrics', { headers: { authorization: `Bearer ${TOKENS.vic}` } });
+    return Number(/^tidegate_sessions\{rollout="shop",variant="new"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+  };
+  const before = await sessions();
+  for (const visitor of ['visitor-1', 'visitor-2', 'visitor-3'])
+    for (const path of ['/one', '/two']) await ask(path, { headers: { 'x-user-id': visitor } });
+  await settled(gate);
+  assert.equal((await sessions()) - before, 3);
 });

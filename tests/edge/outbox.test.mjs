@@ -286,7 +286,7 @@ test(`workerd killed ${CRASHES} times while messages go out loses none, and repe
       const running = (async () => {
         while (!over) await send();
       })();
-      const goal = changes.got.length + 5 + dice.below(15);
+      const goal = changes.got.length + 2 + dice.below(6);
       await until(
         () => changes.got.length >= goal,
         () => 'messages to go out',

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { operator } from './control.mjs';
-import { openGate, TOKENS, until } from './harness.mjs';
+import { openGate, until } from './harness.mjs';
 import { startExporter, startMonitoring } from './monitoring.mjs';
 import { checked } from './openapi.mjs';
 import { flag, plan } from './plans.mjs';

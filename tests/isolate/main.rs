@@ -13,6 +13,7 @@ mod believing;
 mod breakers;
 mod flushing;
 mod reading;
+mod relays;
 mod reports;
 mod requests;
 mod tokens;

@@ -184,6 +184,7 @@ fn pages_of_a_rollout_that_took_everybody_back_can_show_an_incident_and_what_the
     let mut world = warm(&[KEY]);
     let mut back = update("a", 9, "0", &[]);
     back.state = rolled_back(&back.state);
+    world.put("stage/a", &back.state);
     world.controller.updates = vec![back];
     world.pass(2_000);
     world.ask("a");

@@ -17,7 +17,7 @@ const STAMP = /(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z/g;
 /** A duration of a plan with a space: `48h` → `48 h`. */
 export const spaced = (duration) => duration.replace(/^(\d+)m$/, '$1 min').replace(/^(\d+)([a-z])/, '$1 $2');
 
-const ACTORS = { schedule: 'The schedule', guardrail: 'A guardrail', kv: 'An edit in KV' };
+const ACTORS = { schedule: 'The schedule', guardrail: 'A guardrail', kv: 'An edit in KV', hook: 'A hook' };
 const KINDS = {
   alert: 'Alert',
   escalation: 'Escalation',
@@ -33,6 +33,7 @@ const KINDS = {
   fault: 'Fault',
   report: 'Report',
   test: 'Test',
+  verification: 'Verification',
 };
 
 export const actor = (name) => ACTORS[name] ?? name;

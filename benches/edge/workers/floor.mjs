@@ -5,7 +5,7 @@
 
 const ID = '__Host-tidegate-id';
 
-function valueOf(cookies, name) {
+function cookieIn(cookies, name) {
   const at = `; ${cookies}`.indexOf(`; ${name}=`);
   if (at < 0) return undefined;
   const from = at + name.length + 1;
@@ -19,7 +19,10 @@ function bucket(salt, id) {
   return (hash >>> 0) % 100;
 }
 
-const drawn = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))).slice(0, 22).replace(/[+/]/g, '_');
+const drawn = () =>
+  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
+    .slice(0, 22)
+    .replace(/[+/]/g, '_');
 
 const TOKEN = `tidegate;desc="1~29000000~${'0'.repeat(32)}~checkout:new:half:1:${'0'.repeat(16)}:basket~search-suggestions:new:half:1:${'0'.repeat(16)}:~free-delivery-banner:new:half:1:${'0'.repeat(16)}:.${'A'.repeat(43)}"`;
 
@@ -29,7 +32,7 @@ export default {
     const at = url.indexOf('/', 'https://'.length);
     const cookies = headers.get('cookie') ?? '';
     const isDocument = headers.get('sec-fetch-dest') === 'document';
-    let id = valueOf(cookies, 'uid') ?? valueOf(cookies, ID);
+    let id = cookieIn(cookies, 'uid') ?? cookieIn(cookies, ID);
     const minted = id === undefined && isDocument ? drawn() : undefined;
     id ??= minted ?? headers.get('user-agent');
     const variant = bucket(0x811c9dc5, id) < 50 ? 'new' : 'legacy';

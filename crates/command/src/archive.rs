@@ -2,7 +2,9 @@
 //!
 //! 1. The file is written and checked first: its history is whole, and replays. Only then the rollout is removed.
 //! 2. Only what is over is archived: it has ended, is rolled back to nobody, or was never started.
-//! 3. The controller keeps the history and the plans of what is removed; counts, windows and evidence go.
+//! 3. While users are on new by it, it is not removed unless somebody says that they get there without it: its plan is
+//!    what takes them there.
+//! 4. The controller keeps the history and the plans of what is removed; counts, windows and evidence go.
 
 use std::path::PathBuf;
 
@@ -32,6 +34,9 @@ pub struct ArchiveArguments {
     /// Write the file, and leave the rollout where it is
     #[arg(long)]
     pub keep: bool,
+    /// Its users get to new without its plan: FALLBACK_UPSTREAM is new's address by now, or DNS leads there
+    #[arg(long)]
+    pub routed: bool,
     #[command(flatten)]
     pub consent: Consent,
 }
@@ -43,7 +48,7 @@ struct Plans {
 }
 
 pub fn run(arguments: &ArchiveArguments, json: bool) -> Result<(), Failure> {
-    let ArchiveArguments { key, out, keep, consent } = arguments;
+    let ArchiveArguments { key, out, keep, routed, consent } = arguments;
     let client = Client::new(&consent.connection)?;
     let shown = client.get(&format!("rollouts/{key}"), &[])?;
     let rollout: Rollout = shown.read()?;
@@ -62,6 +67,17 @@ pub fn run(arguments: &ArchiveArguments, json: bool) -> Result<(), Failure> {
     note(&format!("{} {}", paint(GOOD, "✓"), file.display()));
     if *keep {
         return told(json, key, &file, false);
+    }
+    if rollout.percentage.to_string() != "0 %" && !rollout.is_flag && !routed {
+        return Err(Failure::Told {
+            message: format!(
+                "{key} stays in the deployment: its plan is what sends {} of its users to new, and without it all of them would go to FALLBACK_UPSTREAM",
+                rollout.percentage
+            ),
+            help: format!(
+                "set FALLBACK_UPSTREAM to new's address and deploy that; then archive it again with --routed and another --out"
+            ),
+        });
     }
     if !consent.yes {
         ask::confirm(&format!("Remove {key} from the deployment? Its history stays stored, its figures go."))?;

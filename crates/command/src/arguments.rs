@@ -179,7 +179,8 @@ Examples:
     #[command(after_help = "\
 The file has one JSON document a line: plan, state, the whole history (verified
 before it is written), messages and measured hours. Then the rollout is removed
-from the deployment, which keeps the history and frees the rest.
+from the deployment, which keeps the history and frees the rest. One that sends
+users to new is only removed with --routed.
 
 Examples:
   tidegate archive checkout

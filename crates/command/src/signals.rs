@@ -1,9 +1,9 @@
-//! The signals of a rollout as lines: each with its last value, where that came from, and what is wrong with it.
+//! The signals, receivers and probes of a rollout as lines: each with what was last seen, and what is wrong with it.
 
 use super::paint::{BAD, DIM, WARN, paint};
 use super::words::relative;
 use tidegate_model::Instant;
-use tidegate_protocol::api::shapes::{ReceiverState, SignalState};
+use tidegate_protocol::api::shapes::{ProbeState, ReceiverState, SignalState};
 
 /// A signal.
 pub fn signal_line(signal: &SignalState, now: Instant) -> (String, String) {
@@ -41,6 +41,19 @@ pub fn receiver_line(receiver: &ReceiverState, now: Instant) -> (String, String)
     (mark, format!("{} {}", receiver.path, paint(DIM, about)))
 }
 
+/// A probe of one side.
+pub fn probe_line(probe: &ProbeState, now: Instant) -> (String, String) {
+    let passed = probe.passed.map_or_else(String::new, |share| format!(" {:.1} % pass", share * 100.0));
+    let last = match (probe.at.get(), probe.took_ms) {
+        (Some(at), Some(ms)) => format!("({}, {ms} ms)", relative(at, now)),
+        (Some(at), None) => format!("({})", relative(at, now)),
+        (None, _) => "(not made yet)".to_owned(),
+    };
+    let mark = if probe.failure.is_some() { format!("{} ", paint(BAD, "!")) } else { String::new() };
+    let failure = probe.failure.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    (mark, format!("{} on {}{passed} {}{failure}", probe.path, probe.on, paint(DIM, last)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +62,29 @@ mod tests {
     fn says(line: (String, String), expected: &str) {
         let text = format!("{}{}", line.0, line.1);
         assert_eq!(anstream::adapter::strip_str(&text).to_string(), expected);
+    }
+
+    #[test]
+    fn a_probe_says_how_many_pass_and_what_was_not_as_expected() {
+        let now: Instant = "2026-12-02T14:00:00Z".parse().unwrap();
+        let probe = |text: &str| serde_json::from_str::<ProbeState>(text).unwrap();
+        says(
+            probe_line(
+                &probe(r#"{"path":"/login","on":"new","passed":0.9666,"at":"2026-12-02T13:59:30Z","took_ms":120}"#),
+                now,
+            ),
+            "/login on new 96.7 % pass (30 s ago, 120 ms)",
+        );
+        says(
+            probe_line(
+                &probe(
+                    r#"{"path":"/","on":"legacy","at":"2026-12-02T13:59:30Z","failure":"it answers 503, and 200 is expected"}"#,
+                ),
+                now,
+            ),
+            "! / on legacy (30 s ago): it answers 503, and 200 is expected",
+        );
+        says(probe_line(&probe(r#"{"path":"/","on":"new"}"#), now), "/ on new (not made yet)");
     }
 
     #[test]

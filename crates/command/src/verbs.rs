@@ -43,7 +43,7 @@ const VERBS: [(&[&str], &[Meant]); 14] = [
     (&["undo", "revert", "back"], &[PREVIOUS, ROLLBACK, REVIVE, HISTORY]),
     (&["on", "enable", "begin", "run", "go"], &[START, RESUME, REVIVE]),
     (&["continue", "unpause", "retry"], &[RESUME]),
-    (&["hold", "freeze", "suspend"], &[PAUSE]),
+    (&["hold", "suspend"], &[PAUSE]),
     (&["finish", "done", "end"], &[COMPLETE]),
     (&["scale", "weight", "percent", "percentage"], &[SET]),
     (&["deploy", "create", "update", "publish", "release"], &[APPLY, START]),

@@ -93,8 +93,8 @@ pub fn restore(state: &mut State, turn: &mut Turn<'_>, call: &Call) -> Result<An
             "restore into a new deployment: another Worker, or another Durable Object",
         )));
     }
-    let batch = match statements(turn.storage, &call.body)? {
-        Ok(batch) => batch,
+    let statements = match statements(turn.storage, &call.body)? {
+        Ok(statements) => statements,
         Err(why) => {
             return Ok(Err(Problem::malformed(
                 format!("this is no backup that can be restored: {why}"),
@@ -102,8 +102,8 @@ pub fn restore(state: &mut State, turn: &mut Turn<'_>, call: &Call) -> Result<An
             )));
         }
     };
-    let rows = batch.len();
-    turn.commit(batch)?;
+    let rows = statements.len();
+    turn.commit(Batch::from(statements))?;
     let (rhythm, console) = (state.rhythm, state.console.clone());
     *state = State::load(turn)?;
     state.rhythm = rhythm;
@@ -115,7 +115,7 @@ pub fn restore(state: &mut State, turn: &mut Turn<'_>, call: &Call) -> Result<An
 }
 
 /// The statements that write a backup, or why it cannot be written.
-fn statements(storage: &mut dyn Storage, text: &str) -> Result<Result<Batch, String>, StorageError> {
+fn statements(storage: &mut dyn Storage, text: &str) -> Result<Result<Vec<Statement>, String>, StorageError> {
     let Ok(document) = serde_json::from_str::<Json>(text) else { return Ok(Err("it is no JSON".to_owned())) };
     if document.get("tidegate").and_then(Json::as_str) != Some("backup") {
         return Ok(Err("it is something else".to_owned()));
@@ -127,7 +127,7 @@ fn statements(storage: &mut dyn Storage, text: &str) -> Result<Result<Batch, Str
         return Ok(Err("it has no tables".to_owned()));
     };
     let known = tables(storage)?;
-    let mut batch = Batch::default();
+    let mut all = Vec::new();
     for (table, content) in stored {
         // What a newer release has beside is of no use to this one.
         if !known.contains(table) {
@@ -151,10 +151,10 @@ fn statements(storage: &mut dyn Storage, text: &str) -> Result<Result<Batch, Str
             }
             let values: Option<Vec<Value>> = wanted.iter().map(|(index, _)| value_of(row.get(*index)?)).collect();
             let Some(parameters) = values else { return Ok(Err(format!("a row of `{table}` cannot be read"))) };
-            batch.statement(Statement { sql: sql.clone().into(), parameters });
+            all.push(Statement { sql: sql.clone().into(), parameters });
         }
     }
     // The new deployment's KV holds nothing yet.
-    batch.statement(Statement { sql: "UPDATE rollouts SET published = 0".into(), parameters: Vec::new() });
-    Ok(Ok(batch))
+    all.push(Statement { sql: "UPDATE rollouts SET published = 0".into(), parameters: Vec::new() });
+    Ok(Ok(all))
 }

@@ -11,12 +11,12 @@ use super::sources::is_watched;
 use super::state::State;
 use super::store::{Batch, StorageError};
 use super::turn::{Effect, Turn};
-use tidegate_decide::hooks::HookAnswer;
+use tidegate_decide::hooks::{HOOK, HookAnswer};
+use tidegate_decide::notify;
 use tidegate_decide::probes::{ProbeResult, counter};
 use tidegate_decide::rollout::{Change, Order, Rollout};
 use tidegate_decide::schedule::Blocker;
 use tidegate_decide::verification::{self, Verification, is_all_legacy, settled};
-use tidegate_decide::{notify, transition};
 use tidegate_model::command::Command;
 use tidegate_model::history::EntryCause;
 use tidegate_model::live::Phase;
@@ -294,7 +294,7 @@ impl State {
                 }
                 if let Some(said) = stop {
                     let cause = EntryCause::Hook { hook: hook.at.to_string(), said };
-                    self.carry_out(turn, &key, Order::caused(Command::Pause, transition::HOOK, cause, Vec::new()))?;
+                    self.carry_out(turn, &key, Order::caused(Command::Pause, HOOK, cause, Vec::new()))?;
                 }
             }
             What::Outside { revision, .. } => {

@@ -46,7 +46,14 @@ impl State {
         let tell = |rollout: &Rollout| update(rollout, now);
         let revisions = all().map(|rollout| (rollout.plan.key.as_str(), rollout.record.live.revision));
         let is_whole = flush.relay.as_ref().is_some_and(|relay| relay.digest != digest(revisions));
+        let layout = Some(self.planner.layout).filter(|layout| layout.at > 0 && flush.v >= Version::RELAYS);
+        let receiver = layout.and_then(|layout| match flush.isolate.parse() {
+            Ok(place) => layout.above(place),
+            Err(()) => layout.of(&flush.isolate),
+        });
+        let is_elsewhere = receiver.is_some() && flush.known.is_none();
         let states = match &flush.known {
+            None if is_elsewhere => Vec::new(),
             None => all().map(tell).collect(),
             Some(_) if is_whole => all().map(tell).collect(),
             Some(_) if flush.relay.is_some() => {
@@ -62,24 +69,30 @@ impl State {
             }
         };
         let interval_ms = self.pace.interval_ms(self.isolates.reporters(), &flush.isolate);
-        let plans = (flush.plans < self.deployment.plans).then(|| self.plans_text());
+        let plans = (flush.plans < self.deployment.plans && !is_elsewhere).then(|| self.plans_text());
         let (acknowledged, refused) = match receipt {
             Some(Receipt { stored, refused }) => (Some(stored), refused),
             None => (None, None),
         };
-        let layout = Some(self.planner.layout).filter(|layout| layout.at > 0 && flush.v >= Version::RELAYS);
-        let receiver = layout.and_then(|layout| match flush.isolate.parse() {
-            Ok(place) => layout.above(place),
-            Err(()) => layout.of(&flush.isolate),
-        });
         if receiver.is_some() {
             self.isolates.dismiss(&flush.isolate);
         }
-        let messages = flush.messages.and_then(|known| {
+        let messages = flush.messages.filter(|_| !is_elsewhere).and_then(|known| {
             let shown = PageMessages::of(self.deployment.shown(now));
             (shown.digest != known).then_some(shown)
         });
-        Answer { interval_ms, plans, states, acknowledged, refused, messages, layout, is_whole, ..Answer::default() }
+        Answer {
+            interval_ms,
+            plans,
+            states,
+            acknowledged,
+            refused,
+            messages,
+            layout,
+            is_whole,
+            is_elsewhere,
+            ..Answer::default()
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Reason {
     Completed,
     /// This browser's user has chosen, as the plan allows.
     Chosen,
+    /// In a visit that began before the last step, and ends where it began.
+    Visit,
     /// In a group of a stage up to the current one.
     Group,
     /// Not in the plan's `eligible` group.
@@ -57,6 +59,7 @@ impl Reason {
             Self::Required => "required",
             Self::Completed => "completed",
             Self::Chosen => "chosen",
+            Self::Visit => "visit",
             Self::Group => "group",
             Self::Ineligible => "ineligible",
             Self::Holdout => "holdout",
@@ -86,6 +89,15 @@ pub struct Assignment {
     pub revision: u64,
 }
 
+/// A visit that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The side on which it is.
+    pub variant: Variant,
+    /// When it began, in seconds since 1970.
+    pub begun_s: u64,
+}
+
 /// What an assignment asks about the request.
 pub trait Visitor {
     /// The subject, unless the request has none.
@@ -100,6 +112,10 @@ pub trait Visitor {
     fn chosen(&self) -> Option<Variant>;
     /// The variant that the browser's user has chosen.
     fn own_choice(&self) -> Option<Variant> {
+        None
+    }
+    /// The visit that this is part of.
+    fn visit(&self) -> Option<Visit> {
         None
     }
     /// The variant in another rollout, by its number.
@@ -160,6 +176,11 @@ fn decide(
     {
         return (variant, Reason::Chosen);
     }
+    if let Some(since_s) = standing.visits_since_s
+        && let Some(visit) = visitor.visit().filter(|visit| visit.begun_s < since_s)
+    {
+        return (visit.variant, Reason::Visit);
+    }
     if standing.include.iter().any(|group| visitor.is_in(*group) == Some(true)) {
         return (New, Reason::Group);
     }
@@ -171,4 +192,94 @@ fn decide(
     }
     let variant = if bucket < standing.limit { New } else { Legacy };
     (variant, Reason::Bucketed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compiled::Alone;
+    use tidegate_model::Instant;
+    use tidegate_model::live::{LiveState, Phase};
+    use tidegate_model::plan::set::read_rollout;
+
+    const STEP_S: u64 = 1_780_000_000;
+
+    /// Somebody who has chosen, or is in a visit.
+    #[derive(Clone, Copy, Default)]
+    struct Somebody {
+        choice: Option<Variant>,
+        visit: Option<Visit>,
+    }
+
+    impl Visitor for Somebody {
+        fn subject(&self) -> Option<SubjectHash> {
+            Some(SubjectHash::of(b"somebody"))
+        }
+        fn is_in(&self, _: usize) -> Option<bool> {
+            Some(false)
+        }
+        fn chosen(&self) -> Option<Variant> {
+            None
+        }
+        fn own_choice(&self) -> Option<Variant> {
+            self.choice
+        }
+        fn visit(&self) -> Option<Visit> {
+            self.visit
+        }
+        fn variant_in(&self, _: usize) -> Variant {
+            Variant::Legacy
+        }
+    }
+
+    /// The side in a phase at a percentage, and why, under a plan with these fields.
+    fn given(fields: &str, phase: Phase, percentage: &str, who: Somebody) -> String {
+        let text = format!(
+            r#"{{"key":"shop","routes":["/*"],"upstreams":{{"legacy":"https://l.example","new":"https://n.example"}},{fields}"stage":[{{"name":"full","percentage":100}}]}}"#
+        );
+        let plan = read_rollout(&text).unwrap_or_else(|_| unreachable!("{text}"));
+        let percentage = percentage.parse().unwrap_or_default();
+        let since = Instant::from_epoch_ms(STEP_S as i64 * 1_000);
+        let state = LiveState { phase, percentage, since, ..LiveState::draft(&plan) };
+        let compiled = CompiledRollout::new(&plan, Some(&state), false, false, &Alone);
+        let Assignment { variant, reason, .. } = assign(&compiled, &who);
+        format!("{variant} {reason}")
+    }
+
+    #[test]
+    fn a_choice_counts_where_the_plan_allows_it_and_a_rollback_is_above_an_opt_in() {
+        let who = |choice| Somebody { choice: Some(choice), ..Somebody::default() };
+        let (into, out) = (who(Variant::New), who(Variant::Legacy));
+        for (choice, phase, percentage, who, expected) in [
+            (r#""choice":"both","#, Phase::Running, "0.001", into, "new chosen"),
+            (r#""choice":"both","#, Phase::Paused, "100", out, "legacy chosen"),
+            (r#""choice":"out","#, Phase::Running, "0.001", into, "legacy bucketed"),
+            (r#""choice":"in","#, Phase::Running, "100", out, "new bucketed"),
+            ("", Phase::Running, "100", out, "new bucketed"),
+            (r#""choice":"both","#, Phase::RolledBack, "0.001", into, "legacy bucketed"),
+            (r#""choice":"both","#, Phase::RolledBack, "100", out, "legacy chosen"),
+            (r#""choice":"both","#, Phase::RolledBack, "0", into, "legacy inactive"),
+            (r#""choice":"both","#, Phase::Completed, "100", out, "new completed"),
+            (r#""choice":"both","#, Phase::Draft, "0", into, "legacy inactive"),
+        ] {
+            assert_eq!(given(choice, phase, percentage, who), expected, "{choice} {phase} {percentage}");
+        }
+    }
+
+    #[test]
+    fn a_visit_from_before_the_step_stays_where_it_is_up_and_down() {
+        let visit = |variant, begun_s| Somebody { visit: Some(Visit { variant, begun_s }), ..Somebody::default() };
+        let plan = r#""sticky_moves":"visit","#;
+        let (legacy, new) = (visit(Variant::Legacy, STEP_S - 1), visit(Variant::New, STEP_S - 1));
+        for (plan, phase, percentage, who, expected) in [
+            (plan, Phase::Running, "100", legacy, "legacy visit"),
+            (plan, Phase::RolledBack, "0.001", new, "new visit"),
+            (plan, Phase::Running, "100", new, "new visit"),
+            (plan, Phase::Running, "100", visit(Variant::Legacy, STEP_S), "new bucketed"),
+            (plan, Phase::RolledBack, "0", new, "legacy inactive"),
+            ("", Phase::Running, "100", legacy, "new bucketed"),
+        ] {
+            assert_eq!(given(plan, phase, percentage, who), expected, "{phase} {percentage}");
+        }
+    }
 }

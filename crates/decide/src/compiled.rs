@@ -4,7 +4,7 @@
 
 use super::cohort::Seed;
 use tidegate_model::live::{LiveState, Phase};
-use tidegate_model::plan::{Plan, RobotSide};
+use tidegate_model::plan::{Plan, RobotSide, StickyMoves};
 use tidegate_model::subject::SubjectHash;
 use tidegate_model::variant::Variant;
 
@@ -44,6 +44,12 @@ pub enum Mode {
     Completed,
 }
 
+/// The step before which a visit began that stays where it is.
+fn visits_since_s(plan: &Plan, known: &LiveState) -> Option<u64> {
+    let since_s = u64::try_from(known.since.as_epoch_ms() / 1_000).ok()?;
+    plan.sticky_moves.map(|StickyMoves::Visit| since_s)
+}
+
 /// What people may choose: to go to legacy, and to new. A rollback is above who wants to be on new.
 fn choices(plan: &Plan, phase: Phase) -> [bool; 2] {
     let allows = |variant| plan.choice.is_some_and(|choice| choice.allows(variant));
@@ -63,6 +69,8 @@ pub struct CompiledRollout {
     pub has_started: bool,
     /// What people may choose: to go to legacy, and to new.
     choices: [bool; 2],
+    /// Visits that began before this, in seconds since 1970, stay where they are.
+    pub(super) visits_since_s: Option<u64>,
     pub(super) robots: RobotSide,
     pub(super) seed: Seed,
     pub(super) limit: u32,
@@ -109,6 +117,7 @@ impl CompiledRollout {
             // Nobody knows where no state can be read.
             has_started: state.is_none_or(|state| state.phase != Phase::Draft),
             choices: choices(plan, known.phase),
+            visits_since_s: visits_since_s(plan, known),
             robots: plan.robots.side,
             stage: plan.stage_index(known.stage.as_str()).unwrap_or(0),
             seed: Seed::of(plan.salt()),

@@ -140,11 +140,11 @@ fn measured(figure: &Figure) -> String {
         ),
         Basis::Limit => {
             let now = now.map(|now| format!("{now}; ")).unwrap_or_default();
-            let value = known(figure.unit, figure.value);
+            let value = or_unknown(figure.unit, figure.value);
             format!("{name} is {now}{value}{}{}; {}", span(figure), of_new(figure), limit(figure))
         }
         Basis::Legacy => {
-            let (new, legacy) = (known(figure.unit, figure.value), known(figure.unit, figure.legacy));
+            let (new, legacy) = (or_unknown(figure.unit, figure.value), or_unknown(figure.unit, figure.legacy));
             let of = of_both(figure);
             match now {
                 Some(now) => format!("{name} is {now}; {new} vs {legacy} since this attempt began{of}"),
@@ -154,16 +154,16 @@ fn measured(figure: &Figure) -> String {
         Basis::LegacyBefore => {
             let now = now.map(|now| format!("{now}, ")).unwrap_or_default();
             let until = figure.legacy_until.map(|until| format!(", measured until {until}")).unwrap_or_default();
-            let (new, legacy) = (known(figure.unit, figure.value), known(figure.unit, figure.legacy));
+            let (new, legacy) = (or_unknown(figure.unit, figure.value), or_unknown(figure.unit, figure.legacy));
             format!("{name} is {now}{new} on new over stage, and was {legacy} on legacy in its last day{until}")
         }
     }
 }
 
 fn now_words(figure: &Figure, now: &Now) -> String {
-    let value = known(figure.unit, now.value);
+    let value = or_unknown(figure.unit, now.value);
     let sides = if figure.basis == Basis::Legacy {
-        format!("{value} on new vs {} on legacy", known(figure.unit, now.legacy))
+        format!("{value} on new vs {} on legacy", or_unknown(figure.unit, now.legacy))
     } else {
         value
     };
@@ -189,7 +189,7 @@ fn tested(figure: &Figure) -> String {
         Shows::Less => format!("less than {times}legacy's"),
         Shows::Doubled => format!(
             "more than twice {times}the most that legacy's can have been, {}",
-            known(figure.unit, figure.legacy_most)
+            or_unknown(figure.unit, figure.legacy_most)
         ),
     };
     let from = figure.exposures.map(|used| format!(", from {}", exposures(used))).unwrap_or_default();
@@ -323,7 +323,7 @@ const fn noun(of: Counted) -> &'static str {
     }
 }
 
-fn known(unit: Unit, value: Option<f64>) -> String {
+fn or_unknown(unit: Unit, value: Option<f64>) -> String {
     value.map_or_else(|| "unknown".to_owned(), |value| amount(unit, value))
 }
 

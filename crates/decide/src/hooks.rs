@@ -13,6 +13,8 @@ use tidegate_model::plan::{Hook, Plan};
 use tidegate_model::record::Record;
 use tidegate_model::{Duration, Instant};
 
+/// The actor of what a hook says.
+pub const HOOK: &str = "hook";
 /// A question that has had no answer for so long is given up, in milliseconds: longer than it may take.
 const UNANSWERED_MS: i64 = 60_000;
 /// A hook that says `wait` is asked again after this long where it says nothing else.

@@ -80,7 +80,8 @@ impl Verification {
     /// What was seen from outside.
     pub fn see(&mut self, found: Found, now: Instant) {
         self.asked_at = None;
-        self.next_at = later(now, AGAIN_MS);
+        // Once it is as it should be, only the time is waited for.
+        self.next_at = if found.is_fine == Some(false) { later(now, AGAIN_MS) } else { later(self.began, END_MS) };
         self.outside = Some(found);
     }
 
@@ -169,7 +170,9 @@ pub fn settled(series: &Series, record: &Record, revision: u64, now: Instant) ->
 
 /// When a verification has to be looked at again, because of the time alone.
 pub fn wake(verification: &Verification, now: Instant) -> Instant {
-    verification.due_at(now).min(later(verification.began, END_MS)).max(later(now, MINUTE_MS / 60))
+    let ends = [later(verification.began, FIGURES_MS), later(verification.began, END_MS)];
+    let ends = ends.into_iter().filter(|at| *at > now);
+    ends.chain([verification.due_at(now)]).min().unwrap_or(now).max(later(now, MINUTE_MS / 60))
 }
 
 #[cfg(test)]

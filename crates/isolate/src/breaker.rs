@@ -20,7 +20,7 @@
 //! with exponential backoff and jitter). A share alone would open on the first failure of a quiet path, and
 //! consecutive failures alone never on one that fails every other time.
 
-use tidegate_protocol::diversion::{Passage, Trial};
+use tidegate_protocol::diversion::{Failure, Passage, Trial};
 
 /// The counts go back so far.
 const WINDOW_S: u64 = 10;
@@ -88,6 +88,8 @@ pub struct Breaker {
     known: u32,
     slowest_ms: f64,
     is_opened_by_silence: bool,
+    /// How the last one failed.
+    last_failure: Failure,
     /// How often probes have failed since it opened.
     failed_probes: i32,
     /// Tells one pause's jitter from another's.
@@ -102,7 +104,8 @@ impl Breaker {
         match self.state {
             State::Closed if self.is_silent(limit_ms, now_ms) => {
                 self.is_opened_by_silence = true;
-                (Passage::Diverted, Some(self.open("it answers no more", seed, now_ms)))
+                self.last_failure = Failure { status: None, is_timeout: true };
+                (self.diverted(), Some(self.open("it answers no more", seed, now_ms)))
             }
             State::Closed => {
                 // How long an upload takes is its client's affair.
@@ -114,16 +117,18 @@ impl Breaker {
             }
             State::Open { until_ms } => {
                 let is_due = now_ms >= until_ms && (may_probe || now_ms >= until_ms + self.pause_ms());
-                (if is_due { self.probe(limit_ms, now_ms) } else { Passage::Diverted }, None)
+                (if is_due { self.probe(limit_ms, now_ms) } else { self.diverted() }, None)
             }
             State::Probing { lost_at_ms } if now_ms >= lost_at_ms && may_probe => (self.probe(limit_ms, now_ms), None),
-            State::Probing { .. } => (Passage::Diverted, None),
+            State::Probing { .. } => (self.diverted(), None),
         }
     }
 
     /// Takes note of what came of a request that was sent.
     pub fn note(&mut self, trial: Trial, seed: u64, now_ms: f64) -> Option<Turn> {
-        let Trial { is_failure, is_timeout, took_ms, is_probe } = trial;
+        let Trial { failure, took_ms, is_probe } = trial;
+        let (is_failure, is_timeout) = (failure.is_some(), failure.is_some_and(|failure| failure.is_timeout));
+        self.last_failure = failure.unwrap_or(self.last_failure);
         if !is_timeout {
             self.unanswered = 0;
             self.known = (self.known + 1).min(KNOWN_MIN);
@@ -151,11 +156,17 @@ impl Breaker {
         Some(Turn::Closed)
     }
 
-    /// Takes note that the client of a probe has left before it was answered: another is sent.
-    pub fn note_lost_probe(&mut self, now_ms: f64) {
-        if matches!(self.state, State::Probing { .. }) {
+    /// Takes note that a client has left before there was an answer: that says nothing of new, and where it was a
+    /// probe's, another is sent.
+    pub fn note_left(&mut self, is_probe: bool, now_ms: f64) {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        if is_probe && matches!(self.state, State::Probing { .. }) {
             self.state = State::Open { until_ms: now_ms };
         }
+    }
+
+    const fn diverted(&self) -> Passage {
+        Passage::Diverted(self.last_failure)
     }
 
     fn note_closed(&mut self, is_failure: bool, is_timeout: bool, seed: u64, now_ms: f64) -> Option<Turn> {
@@ -238,9 +249,11 @@ mod tests {
         seed: u64,
     }
 
-    const GOOD: Trial = Trial { is_failure: false, is_timeout: false, took_ms: 20.0, is_probe: false };
-    const BAD: Trial = Trial { is_failure: true, ..GOOD };
-    const LATE: Trial = Trial { is_timeout: true, took_ms: LIMIT_MS, ..BAD };
+    const GOOD: Trial = Trial { failure: None, took_ms: 20.0, is_probe: false };
+    const BROKEN: Failure = Failure { status: Some(503), is_timeout: false };
+    const SILENT: Failure = Failure { status: None, is_timeout: true };
+    const BAD: Trial = Trial { failure: Some(BROKEN), ..GOOD };
+    const LATE: Trial = Trial { failure: Some(SILENT), took_ms: LIMIT_MS, ..GOOD };
 
     impl Tried {
         fn new() -> Self {
@@ -259,7 +272,7 @@ mod tests {
         }
 
         fn is_open(&mut self) -> bool {
-            self.pass() == Passage::Diverted
+            matches!(self.pass(), Passage::Diverted(_))
         }
 
         /// The seconds until a request is let through as a probe, and how long that one has.
@@ -269,7 +282,7 @@ mod tests {
             loop {
                 match self.pass() {
                     Passage::Probe(limit_ms) => return ((self.now_ms - begun_ms) / 1_000.0, limit_ms),
-                    Passage::Diverted => self.now_ms += 100.0,
+                    Passage::Diverted(_) => self.now_ms += 100.0,
                     Passage::Free => panic!("it is closed"),
                 }
                 assert!(self.now_ms - begun_ms < 100_000.0, "it never probes");
@@ -367,6 +380,24 @@ mod tests {
         }
         tried.now_ms += 60_000.0;
         assert_eq!(tried.pass(), Passage::Free, "four that were given up are too few");
+        let mut tried = Tried::new();
+        for _ in 0..5 {
+            tried.send(GOOD);
+        }
+        for _ in 0..20 {
+            assert_eq!(tried.pass(), Passage::Free, "whose clients have left says nothing");
+            tried.now_ms += 400.0;
+            tried.breaker.note_left(false, tried.now_ms);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_from_it_counts_as_the_last_one_that_failed() {
+        let mut tried = Tried::opened();
+        assert_eq!(tried.pass(), Passage::Diverted(SILENT));
+        tried.pause();
+        assert_eq!(tried.probed(BAD), None);
+        assert_eq!(tried.pass(), Passage::Diverted(BROKEN));
     }
 
     #[test]
@@ -441,7 +472,7 @@ mod tests {
         let mut tried = Tried::opened();
         tried.pause();
         assert!((1.9..2.2).contains(&tried.pause().0), "its limit, and a second");
-        tried.breaker.note_lost_probe(tried.now_ms);
+        tried.breaker.note_left(true, tried.now_ms);
         assert_eq!(tried.pass(), Passage::Probe(1_000));
     }
 
@@ -449,7 +480,7 @@ mod tests {
     fn what_legacy_could_not_answer_after_a_probe_waits_for_twice_the_pause() {
         let mut tried = Tried::opened();
         let begun_ms = tried.now_ms;
-        while tried.breaker.pass(LIMIT_MS, false, 1, tried.now_ms).0 == Passage::Diverted {
+        while matches!(tried.breaker.pass(LIMIT_MS, false, 1, tried.now_ms).0, Passage::Diverted(_)) {
             tried.now_ms += 100.0;
         }
         assert!((9_000.0..11_200.0).contains(&(tried.now_ms - begun_ms)), "{}", tried.now_ms - begun_ms);

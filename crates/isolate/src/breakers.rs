@@ -73,8 +73,8 @@ impl Breakers {
         let turn = match news {
             News::Tried(trial) => entry.breaker.note(trial, seed, now_ms),
             News::LegacyFailed => entry.breaker.close(),
-            News::ProbeLost => {
-                entry.breaker.note_lost_probe(now_ms);
+            News::Left { is_probe } => {
+                entry.breaker.note_left(is_probe, now_ms);
                 None
             }
         };

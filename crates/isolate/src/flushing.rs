@@ -5,7 +5,8 @@
 //!
 //! Where the controller has told of relays, what is counted goes to one of them, and what is new comes from there. A
 //! batch that was sent once goes to the same receiver until it is acknowledged: no other could tell whether it has been
-//! counted. Whatever is wanted at once, and whatever follows a flush that was not answered, is asked of the controller.
+//! counted. What an operator waits for is asked of the controller itself; after a flush that was not answered another
+//! relay is asked, without a batch.
 
 use super::Isolate;
 use super::effect::Effect;
@@ -46,15 +47,23 @@ impl Isolate {
     }
 
     pub(super) fn ask_with_counts(&mut self, run: FlushRun, now: Instant) -> Vec<Effect> {
-        self.ask(&[], Some(run), now)
+        self.ask(&[], Some(run), None, now)
     }
 
     /// Asks the controller now, for the states of `wanted` too.
     pub(super) fn ask_now(&mut self, wanted: &[String], now: Instant) -> Vec<Effect> {
-        self.ask(wanted, None, now)
+        self.ask(wanted, None, None, now)
     }
 
-    fn ask(&mut self, wanted: &[String], run: Option<FlushRun>, now: Instant) -> Vec<Effect> {
+    /// The same of its relay, where it knows of one.
+    pub(super) fn ask_near(&mut self, wanted: &[String], now: Instant) -> Vec<Effect> {
+        let receiver = self.layout.of(&self.setup.id);
+        self.ask(wanted, None, receiver, now)
+    }
+
+    /// Asks for what is new, also of `wanted`: with what was counted where the flush belongs to a `run`, else of
+    /// `receiver`, `None` being the controller.
+    fn ask(&mut self, wanted: &[String], run: Option<FlushRun>, receiver: Option<Place>, now: Instant) -> Vec<Effect> {
         self.schedule.begin(ms(now));
         if !self.setup.has_controller {
             self.schedule.give_up();
@@ -69,7 +78,12 @@ impl Isolate {
         if !self.meter.is_under_way() {
             self.receiver = self.layout.of(&self.setup.id);
         }
-        let receiver = if takes_counts { self.receiver } else { None };
+        let receiver = match &run {
+            Some(_) if takes_counts => self.receiver,
+            // After a failure: not of the one that has not answered.
+            Some(_) => self.layout.of(&self.setup.id).and_then(|own| self.layout.beside(own)),
+            None => receiver,
+        };
         let batch = if takes_counts { self.meter.take() } else { None };
         let (messages, versions) = (Some(self.messages.digest), self.versions.take());
         let mut flush = Flush { isolate: self.setup.id.clone(), messages, batch, versions, ..report };
@@ -94,7 +108,9 @@ impl Isolate {
             Ok(answer) => {
                 self.schedule.answered(answer.interval_ms);
                 self.layout = answer.layout.filter(|told| told.at > self.layout.at).unwrap_or(self.layout);
-                let is_unconfirmed = self.configuration.absorb_answer(&answer, ask.known.as_deref(), now);
+                // A new isolate learns from its relay what there is to be known.
+                let is_unconfirmed =
+                    answer.is_elsewhere || self.configuration.absorb_answer(&answer, ask.known.as_deref(), now);
                 if let Some(messages) = answer.messages {
                     self.messages = messages;
                 }
@@ -106,8 +122,10 @@ impl Isolate {
                     self.configuration.log.warn("counts_lost", "controller", &sentence);
                 }
                 // Whoever has killed waits for every isolate's word, and no further request may come.
-                if is_unconfirmed {
-                    return self.ask(&[], ask.run, now);
+                let relay = self.layout.of(&self.setup.id);
+                if is_unconfirmed && (!answer.is_elsewhere || relay.is_some()) {
+                    let receiver = if answer.is_elsewhere { relay } else { ask.receiver };
+                    return self.ask(&[], ask.run, receiver, now);
                 }
             }
             Err(error) => {

@@ -67,7 +67,7 @@ impl Isolate {
             (false, false) => vec![self.read(&wanted, Purpose::RequestAgain)],
             (false, true) => self.end_read(&Purpose::RequestAgain, None, now),
         };
-        effects.extend(self.ask_now(&wanted, now));
+        effects.extend(self.ask_near(&wanted, now));
         effects
     }
 

@@ -1,6 +1,7 @@
 //! What pages report to one isolate: who may, how often, and what of it goes into the next batch; and what pages are to
 //! show, in the answer to it.
 
+use super::requests::HOUR_MS;
 use super::{Isolate, Platform};
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::address::Address;
@@ -80,7 +81,7 @@ impl Isolate {
             return Answer::empty();
         };
         let facts = self.facts(request, platform, now_ms);
-        let hour = (now_ms / 3_600_000.0) as u64;
+        let hour = (now_ms / HOUR_MS) as u64;
         let asked = decision::Request { facts: &facts, address, method: request.method(), hour };
         let snapshot = self.snapshot();
         let is_in = |rollout: &Name, group: &Name| is_in_group(&snapshot, &asked, rollout, group, &facts);

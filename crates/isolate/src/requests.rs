@@ -30,11 +30,12 @@ use tidegate_protocol::page::is_blank;
 use tidegate_protocol::preview::{self, PreviewKey};
 use tidegate_protocol::robots::Robots;
 use tidegate_protocol::step::{Remark, Step, Which};
+use tidegate_protocol::visit::{Given, Told, VisitKey};
 
 /// At most so many requests are in flight in one isolate; workerd itself allows far fewer. One that was cancelled
 /// never completes, so the oldest is evicted.
 const IN_FLIGHT_MAX: usize = 4_096;
-const HOUR_MS: f64 = 3_600_000.0;
+pub(super) const HOUR_MS: f64 = 3_600_000.0;
 
 /// What is asked of the platform in the middle of a request, because hardly any request needs it.
 pub trait Platform {
@@ -119,6 +120,7 @@ pub(super) struct RequestFacts<'a, P> {
     clients: &'a Clients,
     previews: Option<&'a PreviewKey>,
     choices: Option<&'a ChoiceKey>,
+    visits: Option<&'a VisitKey>,
     now_ms: f64,
 }
 
@@ -147,6 +149,14 @@ impl<P: Platform> Facts for RequestFacts<'_, P> {
         preview::chosen(cookies, rollout, host, self.previews?, self.now_ms / 1_000.0)
     }
 
+    fn visit(&self, cookies: &str, rollout: &str, host: &str) -> Option<Told> {
+        self.visits?.told(cookies, rollout, host, self.now_ms / 1_000.0)
+    }
+
+    fn renewed(&self, told: Option<&Told>, given: &Given<'_>) -> Option<String> {
+        self.visits?.renewed(told, given, self.now_ms / 1_000.0)
+    }
+
     fn choice(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant> {
         choice::chosen(cookies, rollout, host, self.choices?, self.now_ms / 1_000.0)
     }
@@ -169,7 +179,7 @@ impl<P: Platform> Newcomers for RequestFacts<'_, P> {
 impl Isolate {
     /// Takes a request in. `has_waited` says whether it has waited before, and goes on with what is known.
     pub fn arrive(&mut self, request: RequestText, platform: &impl Platform, has_waited: bool, now_ms: f64) -> Arrival {
-        let Some(address) = Address::parse(request.url()) else {
+        let Some(address) = request.address() else {
             let text = "The request's address could not be read.";
             return Arrival::Begins(0, Step::Sentence { status: 400, reason: "unreadable", text });
         };
@@ -244,9 +254,10 @@ impl Isolate {
         platform: &'a P,
         now_ms: f64,
     ) -> RequestFacts<'a, P> {
-        let Settings { previews, choices, .. } = &self.setup.settings;
-        let (previews, choices) = (previews.as_ref(), choices.as_ref());
-        RequestFacts { request, platform, tokens: &self.tokens, clients: &self.clients, previews, choices, now_ms }
+        let Settings { previews, choices, visits, .. } = &self.setup.settings;
+        let (previews, choices, visits) = (previews.as_ref(), choices.as_ref(), visits.as_ref());
+        let (tokens, clients) = (&self.tokens, &self.clients);
+        RequestFacts { request, platform, tokens, clients, previews, choices, visits, now_ms }
     }
 
     /// Where a request goes that no rollout takes.
@@ -271,7 +282,7 @@ impl Isolate {
 
     /// The tokens of a request that are still to be verified, with their texts: [`super::Input::TokenBrought`].
     pub fn pending(&mut self, request: &RequestText, platform: &impl Platform, now_ms: f64) -> Vec<(Token, String)> {
-        let Some(address) = Address::parse(request.url()) else { return Vec::new() };
+        let Some(address) = request.address() else { return Vec::new() };
         let Some(ready) = self.ready(&address, true, now_ms) else { return Vec::new() };
         self.tokens.pending(&ready.snapshot, ready.number, &self.facts(request, platform, now_ms), now_ms)
     }

@@ -8,6 +8,7 @@ use tidegate_protocol::console::Console;
 use tidegate_protocol::feed::FeedKey;
 use tidegate_protocol::log::LogLine;
 use tidegate_protocol::preview::PreviewKey;
+use tidegate_protocol::visit::VisitKey;
 
 /// What the environment says.
 #[derive(Default)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub previews: Option<PreviewKey>,
     /// Signs what people choose; `None` likewise.
     pub choices: Option<ChoiceKey>,
+    /// Signs visits; `None` likewise.
+    pub visits: Option<VisitKey>,
     /// Signs the console's sessions; `None` likewise.
     pub sessions: Option<SessionKey>,
     /// Signs the addresses of calendars; `None` likewise.
@@ -59,6 +62,7 @@ impl Settings {
             is_one_network: text("BEACON_ONE_NETWORK").as_deref() == Some("allow"),
             previews: PreviewKey::derive(&key),
             choices: ChoiceKey::derive(&key),
+            visits: VisitKey::derive(&key),
             sessions: SessionKey::derive(&key),
             feeds: FeedKey::derive(&key),
         };

@@ -157,7 +157,7 @@ impl From<&str> for Text {
     fn from(words: &str) -> Self {
         let parts: Vec<&str> = words.split('`').collect();
         // Backticks without a partner are what they are.
-        if parts.len() % 2 == 0 {
+        if parts.len().is_multiple_of(2) {
             return Self::default().plain(words);
         }
         let spans = parts.into_iter().enumerate().filter(|(_, part)| !part.is_empty());

@@ -122,11 +122,16 @@ fn print_check(out: &mut String, check: &Check) {
 }
 
 fn print_table(out: &mut String, table: &Table) {
-    out.push_str("<div class=\"table\"><table>\n<thead><tr>");
-    for name in &table.head {
-        let _ = write!(out, "<th scope=\"col\">{}</th>", escaped(name));
+    out.push_str("<div class=\"table\"><table>\n");
+    // A table of names and values needs no head.
+    if table.head.iter().any(|name| !name.is_empty()) {
+        out.push_str("<thead><tr>");
+        for name in &table.head {
+            let _ = write!(out, "<th scope=\"col\">{}</th>", escaped(name));
+        }
+        out.push_str("</tr></thead>\n");
     }
-    out.push_str("</tr></thead>\n<tbody>\n");
+    out.push_str("<tbody>\n");
     for row in &table.rows {
         out.push_str("<tr>");
         for cell in row {
@@ -143,15 +148,20 @@ fn line(text: &Text) -> String {
 
 fn span(span: &Span) -> String {
     match span {
-        Span::Plain(words) => escaped(words),
-        Span::Strong(words) => format!("<strong>{}</strong>", escaped(words)),
-        Span::Toned(tone, words) => format!("<strong class=\"{}\">{}</strong>", tone.as_str(), escaped(words)),
+        Span::Plain(words) => kept_together(words),
+        Span::Strong(words) => format!("<strong>{}</strong>", kept_together(words)),
+        Span::Toned(tone, words) => format!("<strong class=\"{}\">{}</strong>", tone.as_str(), kept_together(words)),
         Span::Code(code) => format!("<code>{}</code>", escaped(code)),
         Span::Link(words, address) if is_address(address) => {
             format!("<a href=\"{}\" rel=\"noopener noreferrer\">{}</a>", escaped(address), escaped(words))
         }
         Span::Link(words, address) => escaped(&format!("{words} ({address})")),
     }
+}
+
+/// Words of an element, in which a percentage is not torn apart.
+fn kept_together(words: &str) -> String {
+    escaped(words).replace(" %", "\u{a0}%")
 }
 
 /// Words of which nothing is markup, in an element or in an attribute.

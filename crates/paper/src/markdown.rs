@@ -90,7 +90,13 @@ fn figures(plot: &Plot) -> Table {
     let mut table = Table { head, rows: Vec::new() };
     let count = plot.lines.iter().map(|line| line.points.len()).max().unwrap_or_default();
     let step = count.div_ceil(PLOT_ROWS_MAX).max(1);
-    for index in (0..count).step_by(step) {
+    for begin in (0..count).step_by(step) {
+        // Of each stretch its peak, so that no peak is left out.
+        let value = |index: usize| plot.lines.first().and_then(|line| line.points.get(index)).and_then(|(_, own)| *own);
+        let peak = |one: &usize, other: &usize| {
+            value(*one).unwrap_or(f64::MIN).total_cmp(&value(*other).unwrap_or(f64::MIN)).then(other.cmp(one))
+        };
+        let Some(index) = (begin..(begin + step).min(count)).max_by(peak) else { continue };
         let Some((at, _)) = plot.lines.iter().find_map(|line| line.points.get(index)) else { continue };
         let mut row = vec![Text::default().plain(at.shown_by(&plot.zone))];
         row.extend(plot.lines.iter().map(|line| {

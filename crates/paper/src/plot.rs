@@ -12,7 +12,7 @@ use tidegate_model::figure::Unit;
 use tidegate_model::{Instant, zone::Zone};
 
 const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 212.0;
+const HEIGHT: f64 = 216.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 708.0;
 const TOP: f64 = 30.0;
@@ -224,9 +224,9 @@ fn legend(out: &mut String, plot: &Plot) {
             colour(line.side),
             dash(line.side),
             x + 28.0,
-            HEIGHT - 2.0,
+            HEIGHT - 5.0,
             escaped(line.name),
-            y = HEIGHT - 6.0,
+            y = HEIGHT - 9.0,
         );
         x += 60.0 + 7.0 * line.name.chars().count() as f64;
     }

@@ -13,6 +13,7 @@ use fnv::FnvHashMap;
 
 use super::address::Address;
 use super::routing::Router;
+use tidegate_decide::assign::Variant;
 use tidegate_decide::compiled::{CompiledRollout, GroupIndex};
 use tidegate_model::fault::Severity;
 use tidegate_model::group::Fingerprints;
@@ -56,6 +57,28 @@ pub struct Entry {
     source: u64,
     /// Its plan has errors, and no good one is known: all that it is for is that legacy answers.
     is_broken: bool,
+    /// What requests say of it upstream, for legacy and for new: a thousand of them are written in one header.
+    flags: [Box<str>; 2],
+}
+
+impl Entry {
+    /// What `tidegate-flags` says of this rollout where it assigns this side: `KEY=VALUE`.
+    pub const fn flag(&self, variant: Variant) -> &str {
+        let [legacy, new] = &self.flags;
+        match variant {
+            Variant::Legacy => legacy,
+            Variant::New => new,
+        }
+    }
+}
+
+fn flags(plan: &Plan) -> [Box<str>; 2] {
+    let value = |variant: Variant| match (&plan.values, variant) {
+        (None, variant) => variant.as_str(),
+        (Some(values), Variant::New) => values.new.as_str(),
+        (Some(values), Variant::Legacy) => values.legacy.as_str(),
+    };
+    [Variant::Legacy, Variant::New].map(|variant| [plan.key.as_str(), "=", value(variant)].concat().into_boxed_str())
 }
 
 /// A group of one plan.
@@ -194,7 +217,8 @@ impl Catalogue {
             self.flags.push(number);
         }
         self.by_key.insert(plan.key.to_string(), number);
-        self.rollouts.push(Entry { plan, identity, first_group, source, is_broken });
+        let flags = flags(&plan);
+        self.rollouts.push(Entry { plan, identity, first_group, source, is_broken, flags });
     }
 
     fn list_number(&mut self, name: &str) -> usize {

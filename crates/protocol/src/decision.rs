@@ -5,13 +5,13 @@
 //! without cookies, and robots keep none: they are no subjects, get no id and are not measured.
 
 use std::cell::{OnceCell, RefCell};
-use std::fmt::Write as _;
 
 use super::address::Address;
 use super::config::Snapshot;
 use super::facts::{Facts, Known};
 use super::identity::{self, Asking, Newcomers, Subject};
-use tidegate_decide::assign::{Assignment, Variant, Visitor, assign};
+use super::visit::{self, Given, Told};
+use tidegate_decide::assign::{Assignment, Variant, Visit, Visitor, assign};
 use tidegate_decide::compiled::GroupIndex as _;
 use tidegate_model::Name;
 use tidegate_model::plan::{Identity, Plan, Robots};
@@ -74,11 +74,17 @@ pub fn decide<F: Facts>(
     let deciding = Deciding::new(snapshot, request, known, newcomers, is_robot, is_person);
     let assignment = number.and_then(|number| deciding.assignment(number));
     let mut flags = String::new();
-    let mut flagged = Vec::new();
+    let mut flagged = Vec::with_capacity(catalogue.flags.len());
     for number in &catalogue.flags {
-        if let (Some(plan), Some(assignment)) = (catalogue.plan(*number), deciding.assignment(*number)) {
-            let separator = if flags.is_empty() { "" } else { ", " };
-            let _ = write!(flags, "{separator}{}={}", plan.key, flag_value(plan, assignment.variant));
+        if let (Some(entry), Some(assignment)) = (catalogue.rollouts.get(*number), deciding.assignment(*number)) {
+            let own = entry.flag(assignment.variant);
+            if flags.is_empty() {
+                // Room for all of them, if they are about as long as the first.
+                flags.reserve(catalogue.flags.len() * (own.len() + 4));
+            } else {
+                flags.push_str(", ");
+            }
+            flags.push_str(own);
             flagged.push(Assigned { number: *number, assignment, subject: deciding.subject_in(*number).known });
         }
     }
@@ -90,7 +96,7 @@ pub fn decide<F: Facts>(
         is_unmeasured: !is_person,
         flags,
         flagged,
-        cookies: deciding.cookies(),
+        cookies: deciding.cookies(number.zip(assignment)),
     }
 }
 
@@ -112,14 +118,6 @@ pub fn is_in_group<F: Facts>(
 fn is_also_robot<F: Facts>(plan: &Plan, known: &Known<'_, F>) -> bool {
     let Robots { also, .. } = &plan.robots;
     also.iter().any(|matches| known.matches(matches, |name| plan.identity.jwt.get(name)))
-}
-
-fn flag_value(plan: &Plan, variant: Variant) -> &str {
-    match (&plan.values, variant) {
-        (None, variant) => variant.as_str(),
-        (Some(values), Variant::New) => values.new.as_str(),
-        (Some(values), Variant::Legacy) => values.legacy.as_str(),
-    }
 }
 
 struct Deciding<'a, F, N> {
@@ -263,8 +261,29 @@ impl<'a, F: Facts, N: Newcomers> Deciding<'a, F, N> {
         }
     }
 
-    fn cookies(&self) -> Vec<String> {
-        let mut cookies: Vec<String> = Vec::new();
+    /// The visit that the request is part of in a rollout.
+    fn visit(&self, number: usize) -> Option<Told> {
+        let plan = self.snapshot.catalogue.plan(number)?;
+        self.known.visit(plan.key.as_str(), self.request.address.authority)
+    }
+
+    /// The cookie by which a visit begins or goes on, where the plan wants it and one is due.
+    fn visit_cookie(&self, number: usize, assignment: Assignment) -> Option<String> {
+        let plan = self.snapshot.catalogue.plan(number).filter(|plan| plan.sticky_moves.is_some() && self.is_person)?;
+        let (destination, accept) = (self.known.header("sec-fetch-dest"), self.known.header("accept"));
+        let given = Given {
+            rollout: plan.key.as_str(),
+            host: self.request.address.authority,
+            variant: assignment.variant,
+            reason: assignment.reason,
+            asked: visit::asked(destination.as_deref(), accept.as_deref()),
+        };
+        self.request.facts.renewed(self.visit(number).as_ref(), &given)
+    }
+
+    fn cookies(&self, assigned: Option<(usize, Assignment)>) -> Vec<String> {
+        let visit = assigned.and_then(|(number, assignment)| self.visit_cookie(number, assignment));
+        let mut cookies: Vec<String> = visit.into_iter().collect();
         for (number, subject) in self.subjects.iter().enumerate() {
             if let Some(id) = subject.get().and_then(|subject| subject.cookie.as_ref())
                 && let Some(identity) = self.identity(number)
@@ -308,6 +327,10 @@ impl<F: Facts, N: Newcomers> Visitor for InRollout<'_, '_, F, N> {
     fn chosen(&self) -> Option<Variant> {
         let plan = self.deciding.snapshot.catalogue.plan(self.number)?;
         self.deciding.known.preview(plan.key.as_str(), self.deciding.request.address.authority)
+    }
+
+    fn visit(&self) -> Option<Visit> {
+        Some(self.deciding.visit(self.number)?.visit)
     }
 
     fn own_choice(&self) -> Option<Variant> {

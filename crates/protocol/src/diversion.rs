@@ -11,8 +11,17 @@ pub enum Passage {
     /// It is sent, and tells whether others may be. Where legacy can answer in its place, it is given up after so many
     /// milliseconds.
     Probe(u64),
-    /// It is not sent; legacy answers.
-    Diverted,
+    /// It is not sent, and counts as what the last one that failed was; legacy answers.
+    Diverted(Failure),
+}
+
+/// How new has failed last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// The status; `None` where no answer came.
+    pub status: Option<u16>,
+    /// Whether headers did not come in time.
+    pub is_timeout: bool,
 }
 
 /// A request that a breaker may keep from new.
@@ -33,10 +42,8 @@ pub struct Guarded<'a> {
 /// What came of a request that a breaker has let through.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
-    /// Whether new failed.
-    pub is_failure: bool,
-    /// Whether it failed for want of headers in time.
-    pub is_timeout: bool,
+    /// How new failed, where it did.
+    pub failure: Option<Failure>,
     /// From the request's arrival to headers or to the failure, in milliseconds.
     pub took_ms: f64,
     /// Whether it was a probe.
@@ -50,6 +57,9 @@ pub enum News {
     Tried(Trial),
     /// Legacy was asked in its place, and failed as well.
     LegacyFailed,
-    /// The client of a probe has left.
-    ProbeLost,
+    /// The client has left before there was an answer; of a probe, or of another.
+    Left {
+        /// Whether it was a probe.
+        is_probe: bool,
+    },
 }

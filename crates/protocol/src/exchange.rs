@@ -58,6 +58,56 @@ pub struct Exchange {
     is_guarded: bool,
     passage: Passage,
     news: Option<News>,
+    holds: Holds,
+}
+
+/// What holds for a request on all of its way, worked out once: it is asked for some fifty times.
+#[derive(Clone, Copy, Debug)]
+struct Holds {
+    /// The side of the assignment, or the one to which a rule pins the path.
+    variant: Variant,
+    /// The asset that the request asks for, while either side's may be wanted.
+    asset: Option<Asset>,
+    /// Whether another visitor may get another answer.
+    is_split: bool,
+    /// Whether browsers may hold either side's copies; what both sides share is one and the same.
+    is_varying: bool,
+    is_measured: bool,
+    may_rescue: bool,
+}
+
+impl Holds {
+    const NOTHING: Self = Self {
+        variant: Variant::Legacy,
+        asset: None,
+        is_split: false,
+        is_varying: false,
+        is_measured: false,
+        may_rescue: false,
+    };
+
+    fn of(way: &Exchange) -> Self {
+        let terms = way.terms();
+        let terms = terms.as_ref();
+        let assignment = way.decision.assignment;
+        let assigned = assignment.map_or(Variant::Legacy, |assignment| assignment.variant);
+        let variant = terms.and_then(Terms::pinned).unwrap_or(assigned);
+        let has_sides = terms.is_some_and(|terms| terms.has_started() && terms.shared().is_none());
+        let asset = if has_sides && way.is_repeatable() { Asset::of(&way.request, way.address().path) } else { None };
+        let is_preview = assignment.is_some_and(|assignment| assignment.reason == Reason::Override);
+        let is_split = terms.is_some_and(|terms| terms.keeps_apart() && (terms.has_started() || is_preview));
+        Self {
+            variant,
+            asset,
+            is_split,
+            is_varying: is_split && terms.is_some_and(|terms| terms.shared().is_none()),
+            is_measured: !way.decision.is_unmeasured && terms.is_none_or(Terms::is_measured),
+            may_rescue: way.is_repeatable()
+                && asset != Some(Asset::ServiceWorker)
+                && variant == Variant::New
+                && terms.is_some_and(Terms::has_rescue),
+        }
+    }
 }
 
 /// Where a request goes.
@@ -142,7 +192,7 @@ impl Exchange {
                 });
             }
         };
-        Ok(Self {
+        let mut way = Self {
             request,
             snapshot,
             decision,
@@ -152,7 +202,10 @@ impl Exchange {
             is_guarded: false,
             passage: Passage::Free,
             news: None,
-        })
+            holds: Holds::NOTHING,
+        };
+        way.holds = Holds::of(&way);
+        Ok(way)
     }
 
     fn first(&self) -> Step {
@@ -269,8 +322,8 @@ impl Exchange {
     /// Takes note that the client has left before any answer. It counts as abandoned unless its own body was still
     /// being sent.
     pub fn abandon(&mut self, is_sent: bool, instruments: &mut Instruments<'_>) {
-        if matches!(self.passage, Passage::Probe(_)) {
-            self.news = Some(News::ProbeLost);
+        if self.is_guarded && matches!(self.stage, Stage::First) {
+            self.news = Some(News::Left { is_probe: matches!(self.passage, Passage::Probe(_)) });
         }
         if is_sent && matches!(self.stage, Stage::First) && self.is_measured() && !self.request.is_preflight() {
             self.measured().count_abandoned(instruments.now_ms - self.started_ms, instruments);
@@ -283,8 +336,8 @@ impl Exchange {
         self.measured().count_broken(is_failure, instruments);
     }
 
-    fn is_measured(&self) -> bool {
-        !self.decision.is_unmeasured && self.terms().is_none_or(|terms| terms.is_measured())
+    const fn is_measured(&self) -> bool {
+        self.holds.is_measured
     }
 
     fn measured(&self) -> Measured<'_> {
@@ -323,20 +376,16 @@ impl Exchange {
         Terms::of(self.snapshot.catalogue.plan(number)?, self.snapshot.standings.get(number), self.address().path)
     }
 
-    /// Whether another visitor may get another answer.
-    fn is_split(&self) -> bool {
-        let is_preview = self.decision.assignment.is_some_and(|assignment| assignment.reason == Reason::Override);
-        self.terms().is_some_and(|terms| terms.keeps_apart() && (terms.has_started() || is_preview))
+    const fn is_split(&self) -> bool {
+        self.holds.is_split
     }
 
-    /// Whether browsers may hold either side's copies; what both sides share is one and the same.
-    fn is_varying(&self) -> bool {
-        self.is_split() && self.terms().is_some_and(|terms| terms.shared().is_none())
+    const fn is_varying(&self) -> bool {
+        self.holds.is_varying
     }
 
-    fn variant(&self) -> Variant {
-        let assigned = self.decision.assignment.map_or(Variant::Legacy, |assignment| assignment.variant);
-        self.terms().and_then(|terms| terms.pinned()).unwrap_or(assigned)
+    const fn variant(&self) -> Variant {
+        self.holds.variant
     }
 
     fn reason(&self) -> &'static str {
@@ -355,30 +404,16 @@ impl Exchange {
         self.request.is_read() && !self.request.has_body()
     }
 
-    fn may_rescue(&self) -> bool {
-        self.is_repeatable()
-            && !self.is_service_worker()
-            && self.variant() == Variant::New
-            && self.terms().is_some_and(|terms| terms.has_rescue())
+    const fn may_rescue(&self) -> bool {
+        self.holds.may_rescue
     }
 
-    fn is_service_worker(&self) -> bool {
-        self.asset() == Some(Asset::ServiceWorker)
-    }
-
-    /// The asset that the request asks for, while either side's may be wanted.
-    fn asset(&self) -> Option<Asset> {
-        let has_sides = self.terms().is_some_and(|terms| terms.has_started() && terms.shared().is_none());
-        if has_sides && self.is_repeatable() { Asset::of(&self.request, self.address().path) } else { None }
+    const fn asset(&self) -> Option<Asset> {
+        self.holds.asset
     }
 
     fn address(&self) -> Address<'_> {
         // The URL was an address when the way began.
-        Address::parse(self.request.url()).unwrap_or(Address {
-            scheme: "https",
-            authority: "",
-            path: "/",
-            path_and_query: "/",
-        })
+        self.request.address().unwrap_or(Address { scheme: "https", authority: "", path: "/", path_and_query: "/" })
     }
 }

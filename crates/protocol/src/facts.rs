@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use super::visit::{self, Given, Told};
 use super::{choice, cookie, preview};
 use tidegate_decide::assign::Variant;
 use tidegate_model::node::{Node, Value};
@@ -25,6 +26,14 @@ pub trait Facts {
     /// The side that the browser has chosen with a signed preview, on this host. Asked only where
     /// the cookies hold one.
     fn preview(&self, cookies: &str, rollout: &str, host: &str) -> Option<Variant>;
+    /// The visit that the browser's cookies tell of. Asked only where they hold one, and the plan wants it.
+    fn visit(&self, _cookies: &str, _rollout: &str, _host: &str) -> Option<Told> {
+        None
+    }
+    /// The cookie by which a visit begins or goes on, where one is due.
+    fn renewed(&self, _told: Option<&Told>, _given: &Given<'_>) -> Option<String> {
+        None
+    }
     /// The side that the browser's user has chosen on this host, where the plan allows that. Asked only where the
     /// cookies hold such a choice.
     fn choice(&self, _cookies: &str, _rollout: &str, _host: &str) -> Option<Variant> {
@@ -37,12 +46,14 @@ pub struct Known<'a, F> {
     facts: &'a F,
     method: &'a str,
     cookies: OnceCell<Option<Cow<'a, str>>>,
+    /// Whether the cookies hold a preview of any rollout.
+    has_preview: OnceCell<bool>,
 }
 
 impl<'a, F: Facts> Known<'a, F> {
     /// Nothing is read yet.
     pub fn new(facts: &'a F, method: &'a str) -> Self {
-        Self { facts, method, cookies: OnceCell::new() }
+        Self { facts, method, cookies: OnceCell::new(), has_preview: OnceCell::new() }
     }
 
     /// The method.
@@ -68,7 +79,14 @@ impl<'a, F: Facts> Known<'a, F> {
     /// The side that the browser has chosen in a rollout.
     pub fn preview(&self, rollout: &str, host: &str) -> Option<Variant> {
         let cookies = self.cookies();
-        if cookies.contains(preview::COOKIE) { self.facts.preview(cookies, rollout, host) } else { None }
+        let has_preview = *self.has_preview.get_or_init(|| cookies.contains(preview::COOKIE));
+        if has_preview { self.facts.preview(cookies, rollout, host) } else { None }
+    }
+
+    /// The visit that this is part of in a rollout.
+    pub fn visit(&self, rollout: &str, host: &str) -> Option<Told> {
+        let cookies = self.cookies();
+        if cookies.contains(visit::COOKIE) { self.facts.visit(cookies, rollout, host) } else { None }
     }
 
     /// The side that the browser's user has chosen in a rollout.

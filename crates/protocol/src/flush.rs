@@ -198,6 +198,10 @@ pub struct Answer {
     /// Whether these are the states of all rollouts that there are; told to relays alone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_whole: bool,
+    /// Whether an isolate that asks for everything is told nothing here and is to ask its relay, as thousands of new
+    /// ones do at once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_elsewhere: bool,
 }
 
 /// The messages that pages show now, of all rollouts.
@@ -354,6 +358,7 @@ mod tests {
             messages: Some(PageMessages { digest: 7, list: Vec::new() }),
             layout: Some(Layout { leaves: 3, fan: 25, at: 7 }),
             is_whole: true,
+            is_elsewhere: true,
         };
         assert_eq!(Answer::parse(&serde_json::to_string(&answer).unwrap_or_default()), Some(answer));
     }

@@ -47,4 +47,5 @@ pub mod step;
 pub mod terms;
 pub mod translate;
 pub mod validators;
+pub mod visit;
 pub mod www;

@@ -2,14 +2,53 @@
 
 use std::ops::Range;
 
+use super::address::Address;
+
 /// A request: its method, its URL, then its headers as `name:value`, a line each.
 #[derive(Debug)]
 pub struct RequestText {
     text: String,
     method: Range<usize>,
     url: Range<usize>,
-    /// The name and the value of each header.
-    headers: Vec<(Range<usize>, Range<usize>)>,
+    /// Where the URL's parts are; `None` where it has to be split again.
+    parts: Option<Parts>,
+    headers: Headers,
+}
+
+/// Where the parts of a URL end, in bytes from its beginning: it is asked for its parts some forty times.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    scheme: usize,
+    authority: usize,
+    path: usize,
+    query: usize,
+}
+
+impl Parts {
+    const SCHEME_END: usize = "://".len();
+
+    fn of(url: &str) -> Option<Self> {
+        let address = Address::parse(url)?;
+        let scheme = address.scheme.len();
+        let authority = scheme + Self::SCHEME_END + address.authority.len();
+        let parts = Self {
+            scheme,
+            authority,
+            path: authority + address.path.len(),
+            query: authority + address.path_and_query.len(),
+        };
+        // What a URL leaves out, such as its path, stands nowhere in it.
+        (parts.split(url) == Some(address)).then_some(parts)
+    }
+
+    fn split(self, url: &str) -> Option<Address<'_>> {
+        Some(Address {
+            scheme: url.get(..self.scheme)?,
+            authority: url.get(self.scheme + Self::SCHEME_END..self.authority)?,
+            path: url.get(self.authority..self.path)?,
+            path_and_query: url.get(self.authority..self.query)?,
+        })
+    }
 }
 
 impl RequestText {
@@ -19,8 +58,9 @@ impl RequestText {
         let mut lines = Lines { text: &text, at: 0 };
         let method = lines.next().unwrap_or_default();
         let url = lines.next().unwrap_or_default();
-        let headers = header_lines(&text, lines);
-        Self { method, url, headers, text }
+        let headers = Headers::read(&text, lines);
+        let parts = text.get(url.clone()).and_then(Parts::of);
+        Self { method, url, parts, headers, text }
     }
 
     fn part(&self, range: &Range<usize>) -> &str {
@@ -37,20 +77,25 @@ impl RequestText {
         self.part(&self.url)
     }
 
+    /// The parts of the URL; `None` where it has no scheme.
+    pub fn address(&self) -> Option<Address<'_>> {
+        let url = self.url();
+        self.parts.and_then(|parts| parts.split(url)).or_else(|| Address::parse(url))
+    }
+
     /// The names of the headers, in lower case.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.headers.iter().map(|(name, _)| self.part(name))
+        self.headers.all(&self.text).map(|(name, _)| name)
     }
 
     /// The headers, their names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers.iter().map(|(name, value)| (self.part(name), self.part(value)))
+        self.headers.all(&self.text)
     }
 
     /// The value of a header, its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let is_it = |own: &Range<usize>| own.len() == name.len() && self.part(own) == name;
-        self.headers.iter().find(|(own, _)| is_it(own)).map(|(_, value)| self.part(value))
+        self.headers.values(&self.text, name).next()
     }
 
     /// Whether it only reads: GET or HEAD.
@@ -101,8 +146,7 @@ pub struct AnswerText {
     text: String,
     status: u16,
     target: Range<usize>,
-    /// The name and the value of each header.
-    headers: Vec<(Range<usize>, Range<usize>)>,
+    headers: Headers,
 }
 
 impl AnswerText {
@@ -112,7 +156,7 @@ impl AnswerText {
         // A malformed status, which the runtime never gives, counts as a failure.
         let status = lines.next().and_then(|line| text.get(line)?.parse().ok()).unwrap_or(599);
         let target = lines.next().unwrap_or_default();
-        let headers = header_lines(&text, lines);
+        let headers = Headers::read(&text, lines);
         Self { status, target, headers, text }
     }
 
@@ -132,20 +176,17 @@ impl AnswerText {
 
     /// The first value of a header, its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers().find(|(own, _)| *own == name).map(|(_, value)| value)
+        self.headers.values(&self.text, name).next()
     }
 
     /// The values of a header, which are several for `set-cookie`.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers
-            .iter()
-            .filter(move |(own, _)| own.len() == name.len() && self.part(own) == name)
-            .map(|(_, value)| self.part(value))
+        self.headers.values(&self.text, name)
     }
 
     /// The headers, their names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers.iter().map(|(name, value)| (self.part(name), self.part(value)))
+        self.headers.all(&self.text)
     }
 
     /// The `Content-Type`.
@@ -154,21 +195,84 @@ impl AnswerText {
     }
 }
 
-/// The name and the value in each of these lines.
-fn header_lines(text: &str, lines: Lines<'_>) -> Vec<(Range<usize>, Range<usize>)> {
-    let mut headers = Vec::with_capacity(32);
-    for line in lines {
-        if let Some(colon) = text.get(line.clone()).and_then(|line| line.find(':')) {
-            let colon = line.start + colon;
-            headers.push((line.start..colon, colon + 1..line.end));
+/// Where the headers of a text are.
+#[derive(Debug)]
+struct Headers(Vec<Line>);
+
+#[derive(Debug)]
+struct Line {
+    /// Sets most names apart without a look at them.
+    mark: u32,
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+impl Headers {
+    fn read(text: &str, lines: Lines<'_>) -> Self {
+        let mut headers = Vec::with_capacity(32);
+        for line in lines {
+            if let Some(colon) = text.get(line.clone()).and_then(|line| line.find(':')) {
+                let colon = line.start + colon;
+                let name = line.start..colon;
+                headers.push(Line { mark: text.get(name.clone()).map_or(0, mark), name, value: colon + 1..line.end });
+            }
         }
+        Self(headers)
     }
-    headers
+
+    /// All of them, in their order.
+    fn all<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let part = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+        self.0.iter().map(move |line| (part(&line.name), part(&line.value)))
+    }
+
+    /// The values of those with a name, in their order.
+    fn values<'a, 'n>(&'a self, text: &'a str, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
+        let mark = mark(name);
+        let is_it = move |line: &&Line| line.mark == mark && text.get(line.name.clone()) == Some(name);
+        self.0.iter().filter(is_it).filter_map(|line| text.get(line.value.clone()))
+    }
+}
+
+/// A name's length, its first and last letters and the one in the middle.
+fn mark(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    let at = |index: usize| bytes.get(index).copied().unwrap_or_default();
+    u32::from_le_bytes([bytes.len() as u8, at(0), at(bytes.len() / 2), at(bytes.len().saturating_sub(1))])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_requests_address_is_its_urls_whatever_that_leaves_out() {
+        for url in [
+            "https://shop.example.com/a/b?c=/d",
+            "https://shop.example.com/a#e",
+            "https://shop.example.com/?#e",
+            "http://localhost:8787",
+            "http://localhost:8787?a",
+            "http://[::1]:80/",
+            "https:///x",
+            "https://höst/ü?ö",
+            "/relative",
+            "",
+        ] {
+            let request = RequestText::new(format!("GET\n{url}\na:b"));
+            assert_eq!(request.address(), Address::parse(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn headers_are_told_apart_whose_marks_are_the_same() {
+        let request = RequestText::new("GET\nhttps://a/\nx-aa-z:1\nx-ab-z:2\nx-aa-z:3\nab:4\n:5\nabc:".into());
+        assert_eq!(mark("x-aa-z"), mark("x-ba-z"), "the same mark");
+        let of = |name| request.header(name);
+        assert_eq!((of("x-aa-z"), of("x-ab-z"), of("x-ba-z")), (Some("1"), Some("2"), None));
+        assert_eq!((of("ab"), of(""), of("abc"), of("ac"), of("b")), (Some("4"), Some("5"), Some(""), None, None));
+        assert_eq!(request.names().collect::<Vec<_>>(), ["x-aa-z", "x-ab-z", "x-aa-z", "ab", "", "abc"]);
+    }
 
     #[test]
     fn an_answers_parts_are_found() {

@@ -86,6 +86,14 @@ impl Layout {
         (size > 0).then(|| Place { level, number: place.number % size })
     }
 
+    /// The one to be asked where a relay does not answer: the next of its level, or the controller where there is no
+    /// other. So what a relay cannot do is never the controller's at once, which would be everybody's.
+    pub fn beside(&self, place: Place) -> Option<Place> {
+        let size = self.size(place.level);
+        let next = place.number.wrapping_add(1).checked_rem(size)?;
+        (size > 1).then_some(Place { level: place.level, number: next })
+    }
+
     /// Those that report to a relay, or to the controller, of the relays of this layout.
     pub fn below(&self, place: Option<Place>) -> Vec<Place> {
         let level = match place {
@@ -125,10 +133,11 @@ pub struct Sizes {
 
 impl Default for Sizes {
     /// Those of operation. A report takes an object about 1 ms of CPU and isolates come every second, so a relay of
-    /// 200 is busy for a fifth of its time: it has room for a burst, and for others of twice the length. A controller
-    /// commits each report, 2 ms, and judges besides.
+    /// 200 is busy for a fifth of its time, and has room for a burst. A controller commits each report by itself, a
+    /// relay all of a second together: from some ten isolates on the rows that this saves are worth more than a relay
+    /// costs (docs/scale.md).
     fn default() -> Self {
-        Self { direct_max: 100, per_relay: 200, fan: 25, calm_ms: 600_000 }
+        Self { direct_max: 16, per_relay: 200, fan: 32, calm_ms: 600_000 }
     }
 }
 
@@ -240,10 +249,21 @@ mod tests {
     }
 
     #[test]
+    fn who_is_not_answered_asks_the_next_relay_and_the_controller_where_there_is_none() {
+        let own = layout(3, 2);
+        let place = |level, number| Place { level, number };
+        assert_eq!(own.beside(place(1, 0)), Some(place(1, 1)));
+        assert_eq!(own.beside(place(1, 2)), Some(place(1, 0)));
+        assert_eq!(own.beside(place(2, 1)), Some(place(2, 0)));
+        assert_eq!(own.beside(place(3, 0)), None);
+        assert_eq!(layout(1, 2).beside(place(1, 0)), None);
+    }
+
+    #[test]
     fn a_layout_grows_at_once_and_shrinks_when_it_is_calm() {
         let mut planner = Planner::default();
-        assert!(!planner.note(100, 0));
-        assert!(planner.note(101, 1) && planner.layout.leaves == 1, "{:?}", planner.layout);
+        assert!(!planner.note(16, 0));
+        assert!(planner.note(17, 1) && planner.layout.leaves == 1, "{:?}", planner.layout);
         assert!(!planner.note(200, 2));
         assert!(planner.note(100_000, 3) && planner.layout.leaves == 750, "{:?}", planner.layout);
         assert!(!planner.note(150_000, 4));

@@ -165,15 +165,16 @@ fn made_revalidated(cache_control: Option<&str>) -> Option<String> {
             "proxy-revalidate",
             "no-cache",
         ];
-        lives.contains(&name_of(directive).as_str())
+        is_one_of(&lives, directive)
     };
     let kept = directives.into_iter().filter(|directive| !lasts(directive));
     Some(kept.chain(["no-cache", "private"]).collect::<Vec<_>>().join(", "))
 }
 
-/// The name of a directive, in lower case.
-fn name_of(directive: &str) -> String {
-    directive.split('=').next().unwrap_or_default().trim().to_ascii_lowercase()
+/// Whether a directive has one of these names.
+fn is_one_of(names: &[&str], directive: &str) -> bool {
+    let own = directive.split('=').next().unwrap_or_default().trim();
+    names.iter().any(|name| name.eq_ignore_ascii_case(own))
 }
 
 /// The `Cache-Control` that keeps an answer out of shared caches, or `None` where they would not
@@ -185,13 +186,13 @@ fn made_private(cache_control: Option<&str>, is_stored_without: bool) -> Option<
     }
     // `private="field"` names single fields and leaves the rest to shared caches.
     let is_unshared =
-        directives.iter().any(|directive| matches!(directive.to_ascii_lowercase().as_str(), "private" | "no-store"));
+        directives.iter().any(|own| ["private", "no-store"].iter().any(|name| name.eq_ignore_ascii_case(own)));
     if is_unshared {
         return None;
     }
-    let kept = directives.into_iter().filter(|directive| {
-        !matches!(name_of(directive).as_str(), "public" | "s-maxage" | "proxy-revalidate" | "private")
-    });
+    let kept = directives
+        .into_iter()
+        .filter(|directive| !is_one_of(&["public", "s-maxage", "proxy-revalidate", "private"], directive));
     Some(kept.chain(["private"]).collect::<Vec<_>>().join(", "))
 }
 

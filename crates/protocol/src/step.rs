@@ -55,10 +55,12 @@ impl Step {
         match self {
             Self::Ask { service, url, edits, timeout_ms } => {
                 let service = service.as_deref().unwrap_or_default();
-                format!("ask\n{number}\n{timeout_ms}\n{service}\n{url}\n{}", edits.as_str())
+                let (number, timeout_ms) = (number.to_string(), timeout_ms.to_string());
+                ["ask\n", &number, "\n", &timeout_ms, "\n", service, "\n", url, "\n", edits.as_str()].concat()
             }
             Self::Answer { which, edits: Some(edits), watch_ms } => {
-                format!("answer\n{number}\n{watch_ms}\n{}\n{}", which.as_str(), edits.as_str())
+                let (number, watch_ms) = (number.to_string(), watch_ms.to_string());
+                ["answer\n", &number, "\n", &watch_ms, "\n", which.as_str(), "\n", edits.as_str()].concat()
             }
             Self::Answer { which, edits: None, .. } => format!("untouched\n{}", which.as_str()),
             Self::Sentence { status, reason, text } => format!("sentence\n{status}\n{reason}\n{text}"),

@@ -13,7 +13,9 @@ use tidegate_model::Instant;
 use tidegate_model::command::Command;
 use tidegate_model::history::Entry;
 use tidegate_model::live::Phase;
+use tidegate_model::plan::Item;
 use tidegate_model::plan::words::Action;
+use tidegate_model::record::Checklist;
 
 /// Operators take at most so many steps at once, however the plans refer to each other.
 const STEPS_MAX: usize = 1_000;
@@ -57,11 +59,15 @@ impl Simulation {
         let Some(life) = self.lives.get(index) else { return };
         let Some(rollout) = self.deployment().rollouts.get(&life.key) else { return };
         let (record, plan) = (&rollout.record, &rollout.plan);
-        let open = record.checklist(plan).map(|of| record.open_items(&of, plan)).unwrap_or_default();
-        let wanted =
-            |item: &String| life.turns.iter().any(|turn| turn.is_on && turn.line.what == What::Approve(item.clone()));
+        let is_open = |of: &Checklist, item: &Item| record.approval(of, item).is_none();
+        let open: Vec<Item> = record
+            .checklist(plan)
+            .map_or_else(Vec::new, |of| of.items(plan).iter().filter(|item| is_open(&of, item)).cloned().collect());
+        let wanted = |item: &Item| {
+            life.turns.iter().any(|turn| turn.is_on && turn.line.what == What::Approve(item.text.clone()))
+        };
         let is_all = life.ticks_all();
-        let items: Vec<String> = if life.ticked == Some(record.live.revision) {
+        let items: Vec<Item> = if life.ticked == Some(record.live.revision) {
             Vec::new()
         } else {
             open.iter().filter(|item| is_all || wanted(item)).cloned().collect()
@@ -85,12 +91,15 @@ impl Simulation {
                 _ => format!("of {}", record.live.stage),
             };
             let text = if items.len() == 1 {
-                format!("ticked {what}: {}", items.concat())
+                format!("ticked {what}: {}", items.iter().map(|item| item.text.as_str()).collect::<String>())
             } else {
                 format!("ticked {what}: {} items", items.len())
             };
+            let key = life.key.clone();
             for item in items {
-                self.command(index, &Command::Approve(item), &text, false);
+                // Who is refused tells nothing: the item stays open.
+                let _ = self.platform.approve(&key, &item, &text, self.now);
+                self.take_in();
             }
             self.tell(index, Kind::Change, OPERATOR, "approve", text);
         }

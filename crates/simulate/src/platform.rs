@@ -17,6 +17,7 @@ use tidegate_decide::deployment::Deployment;
 use tidegate_decide::judge::term::Manner;
 use tidegate_model::command::Command;
 use tidegate_model::history::Entry;
+use tidegate_model::plan::Item;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::api::body::Reported;
 use tidegate_protocol::api::{Call, Reply};
@@ -115,15 +116,37 @@ impl Platform {
         self.call("POST", format!("rollouts/{key}/commands"), body.to_string(), now)
     }
 
+    /// As many operators as an item asks for tick it, in the role that it asks for.
+    ///
+    /// # Errors
+    /// When one of them is refused.
+    pub fn approve(&mut self, key: &Name, item: &Item, reason: &str, now: Instant) -> Result<(), Refused> {
+        let body = serde_json::json!({ "command": "approve", "item": item.text, "reason": reason }).to_string();
+        for person in 1..=item.approvals.max(1) {
+            let actor = if person == 1 { OPERATOR.to_owned() } else { format!("{OPERATOR}-{person}") };
+            let roles = item.role.iter().map(ToString::to_string).collect();
+            let call = Call { actor, roles, ..Self::asked("POST", format!("rollouts/{key}/commands"), body.clone()) };
+            self.send_call(call, now)?;
+        }
+        Ok(())
+    }
+
     fn call(&mut self, method: &str, path: String, body: String, now: Instant) -> Result<(), Refused> {
-        let call = Call {
+        self.send_call(Self::asked(method, path, body), now)
+    }
+
+    fn asked(method: &str, path: String, body: String) -> Call {
+        Call {
             method: method.to_owned(),
             path,
             actor: OPERATOR.to_owned(),
             if_match: Some("*".to_owned()),
             body,
             ..Call::default()
-        };
+        }
+    }
+
+    fn send_call(&mut self, call: Call, now: Instant) -> Result<(), Refused> {
         match self.handle(Input::Call(call), now) {
             Some(reply) if !reply.is_problem => Ok(()),
             reply => Err(reply.and_then(|reply| serde_json::from_str(&reply.body).ok()).unwrap_or_default()),

@@ -113,7 +113,7 @@ impl Traffic {
         let place = |endpoint: Option<&Name>| {
             endpoint.and_then(|name| endpoints.iter().position(|own| own == name)).map_or(0, |index| index + 1)
         };
-        let mut measured = measured(plan, healthy);
+        let mut measured = closing::measured(plan, healthy);
         let mut asked: Vec<Asked> = Vec::new();
         let (guardrails, gates) = questions(plan);
         for question in guardrails.iter().chain(&gates) {
@@ -420,24 +420,4 @@ impl Traffic {
             }
         }
     }
-}
-
-/// The distributions that a plan's conditions are about; latency is always measured.
-fn measured(plan: &Plan, healthy: &Healthy) -> Vec<Measured> {
-    let is_wanted =
-        |measure: &Measure| terms(plan).any(|term| term.metric.distribution().is_some_and(|(own, _)| own == *measure));
-    let vitals = Vital::ALL.into_iter().map(Measure::Vital).filter(is_wanted);
-    let timings = healthy.timings.iter().map(|(name, _)| Measure::Timing(name.clone()));
-    let waited = Some(Measure::Waited).filter(is_wanted);
-    let values = healthy.values.iter().map(|(name, _)| Measure::Value(name.clone()));
-    let all = std::iter::once(Measure::Latency).chain(vitals).chain(timings).chain(values).chain(waited);
-    let of = |of: Measure| {
-        let kind = match of {
-            Measure::Latency => Observed::Answers,
-            Measure::Waited => Observed::Abandoned,
-            Measure::Vital(_) | Measure::Timing(_) | Measure::Value(_) => Observed::Pages,
-        };
-        Measured { of, kind, spreads: Default::default(), compared: Vec::new() }
-    };
-    all.map(of).collect()
 }

@@ -24,7 +24,11 @@ impl State {
         let first = self.kept.front().filter(|_| is_regular && !is_detour);
         let receiver = match first {
             Some(own) => own.receiver,
-            None if is_detour => None,
+            // Not the one that has not answered.
+            None if is_detour => {
+                let layout = &self.known.layout;
+                layout.above(self.place).and_then(|above| layout.beside(above))
+            }
             None => self.known.layout.above(self.place),
         };
         let (number, batch) = (first.map(|own| own.number), first.map(|own| own.text.clone()));

@@ -13,6 +13,8 @@ use tidegate_protocol::relays::{Layout, digest};
 /// Who has not been told anything from above for so long, in milliseconds, tells nothing below: whoever asks is to ask
 /// elsewhere.
 const FRESH_MS: i64 = 5_000;
+/// News are told at once for so long after they came, in milliseconds: by then who wants to know does.
+const NEWS_MS: i64 = 5_000;
 /// Kills are spoken of for so long, in milliseconds: longer than the controller watches them.
 const KILL_MS: i64 = 700_000;
 
@@ -104,6 +106,16 @@ impl Known {
         let told = update.clone();
         self.states.insert(update.key.clone(), State { update, revision, killed: state.killed, at: now });
         is_newer.then_some(told)
+    }
+
+    /// Whether an isolate lacks a state that came just now. It is answered at once then, and not with the next tick:
+    /// held for a second, a kill would take longer than it may.
+    pub fn has_news_for(&self, flush: &Flush, now: Instant) -> bool {
+        let is_late = |state: &State| (now.as_epoch_ms() - state.at.as_epoch_ms()).abs() < NEWS_MS;
+        let lacks = |(key, known): &(String, u64)| {
+            self.states.get(key).is_some_and(|state| *known < state.revision && is_late(state))
+        };
+        flush.relay.is_none() && flush.known.iter().flatten().any(lacks)
     }
 
     /// What it answers to a flush, without what became of its batch.

@@ -73,7 +73,7 @@ pub struct State {
     pub(super) seen: u64,
     /// When the flush was sent that is under way.
     pub(super) asking_since: Option<Instant>,
-    /// The last one was not answered: the next goes to the controller itself, without a batch.
+    /// The last one was not answered: the next goes elsewhere, without a batch.
     pub(super) has_failed: bool,
     pub(super) asked_at: Option<Instant>,
     pub(super) tick_at: Option<Instant>,
@@ -163,9 +163,12 @@ impl State {
         let is_urgent = self.note_news(&flush, now);
         let had_batch = flush.batch.is_some() || flush.unreadable.is_some();
         let refused = self.take_batch(turn, &mut flush)?;
-        // One with a batch waits for the tick that stores it, and any waits for what only those above know.
-        let held = Held { number, since: now, flush, refused, had_batch };
-        if had_batch || !self.known.is_fresh(now) {
+        // One with a batch waits for the tick that stores it, and any waits for what only those above know. News do not
+        // wait: the batch is not acknowledged with them, and comes again.
+        let is_fresh = self.known.is_fresh(now);
+        let has_news = is_fresh && self.known.has_news_for(&flush, now);
+        let held = Held { number, since: now, flush, refused, had_batch: had_batch && !has_news };
+        if held.had_batch || !is_fresh {
             self.held.push(held);
         } else {
             self.answer(turn, held);

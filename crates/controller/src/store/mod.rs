@@ -200,6 +200,12 @@ fn at(ms: i64) -> Option<Instant> {
 #[derive(Clone, Debug, Default)]
 pub struct Batch(Vec<Statement>);
 
+impl From<Vec<Statement>> for Batch {
+    fn from(statements: Vec<Statement>) -> Self {
+        Self(statements)
+    }
+}
+
 impl Batch {
     fn push<const N: usize>(&mut self, sql: impl Into<Cow<'static, str>>, parameters: [Value; N]) {
         self.0.push(Statement { sql: sql.into(), parameters: parameters.into() });
@@ -219,16 +225,6 @@ impl Batch {
             updates.join(", ")
         );
         self.push(sql, columns.map(|(_, value)| value));
-    }
-
-    /// A statement as it is.
-    pub fn statement(&mut self, statement: Statement) {
-        self.0.push(statement);
-    }
-
-    /// How many statements there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
     }
 
     /// Takes the statements of another batch in, behind its own.

@@ -84,6 +84,9 @@ pub fn assignment(rollout: &CompiledRollout, stage: &str, assignment: &Assignmen
         Reason::Required => "the user is on legacy in another rollout, which this one requires".to_owned(),
         Reason::Completed => "the rollout has completed".to_owned(),
         Reason::Chosen => "the user of this browser has chosen it".to_owned(),
+        Reason::Visit => {
+            "the visit began on this side before the last step, and ends after 30 minutes without a request".to_owned()
+        }
         Reason::Group => format!("the user is in a group that is on new in the stage {stage}"),
         Reason::Ineligible => "the user is not in the plan's eligible group".to_owned(),
         Reason::Holdout => "the user is in the holdout, which stays on legacy at every percentage".to_owned(),

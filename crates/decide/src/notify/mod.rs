@@ -30,6 +30,7 @@ use crate::rollout::{Change, Noticed, Rollout};
 use crate::verification::{self, Found};
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::plan::Plan;
+use tidegate_model::plan::channel::ChannelKind;
 use tidegate_model::{Instant, Name};
 
 /// A message with its address.
@@ -142,8 +143,15 @@ pub fn verified(
         revision: Some(rollout.record.live.revision),
         ..words.message(kind, urgency, &what, action)
     };
-    let channels = address::resolve(&rollout.plan, &[], urgency, now);
+    let mut channels = address::resolve(&rollout.plan, &[], urgency, now);
+    // What keeps incidents has no use for a report.
+    channels.retain(|name| is_wrong || rollout.plan.channels.get(name.as_str()).is_some_and(|own| is_read(own.kind())));
     Outgoing { channels, notification }.addressed().collect()
+}
+
+/// Whether people read what goes there.
+const fn is_read(kind: ChannelKind) -> bool {
+    matches!(kind, ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Mail | ChannelKind::Webhook)
 }
 
 /// A sample, to see whether a channel works.
@@ -742,7 +750,7 @@ mod tests {
         let own = world.sent.first().cloned().unwrap().notification;
         assert_eq!(own.figures, ["Tested.", "Signed off."]);
         assert_eq!(own.command.as_deref(), Some("tidegate approve shop"));
-        let asked = "shop asks for 2 approvals before it leaves canary. Approve each once it is so.";
+        let asked = "shop asks for 2 approvals before it leaves canary. Approve each once it is done.";
         sends(&mut world, &[("waiting", "mail", asked)]);
         world.ana(Command::Approve("Tested".into()), "");
         world.go(HOUR_MS);

@@ -104,8 +104,8 @@ pub(super) fn asked(words: &Words<'_>) -> Option<Standing> {
     // Where nothing else is in the way, a person is waited for and gets a message of that.
     let is_last = blocked.iter().all(|own| matches!(own, Blocker::Checklist(_) | Blocker::Manual));
     let (asks, action) = match open.len() {
-        1 => ("an approval".to_owned(), "Approve it once it is so.".to_owned()),
-        items => (format!("{items} approvals"), "Approve each once it is so.".to_owned()),
+        1 => ("an approval".to_owned(), "Approve it once it is done.".to_owned()),
+        items => (format!("{items} approvals"), "Approve each once it is done.".to_owned()),
     };
     let item = open.first().filter(|_| open.len() == 1).map(|item| format!(" {}", words::quoted(item)));
     let headline = format!("{key} asks for {asks} before it leaves {}", live.stage);

@@ -35,8 +35,6 @@ use tidegate_model::{Instant, Name, Percentage};
 
 /// The actor of what stands in KV.
 pub const KV: &str = "kv";
-/// The actor of what a hook of the plan says.
-pub const HOOK: &str = "hook";
 
 /// The record after a command, under `plan` (of an `apply`, the new one).
 ///

@@ -113,7 +113,10 @@ impl FromStr for Due {
         let is_date = text.starts_with(|letter: char| letter.is_ascii_digit());
         let due = match text.parse() {
             Ok(at) => Some(Self::At(at)),
-            Err(_) if is_date && !text.contains('/') => text.parse().ok().map(Self::Day),
+            // A zone has a slash too; several days are no day.
+            Err(_) if is_date && text.split(' ').next().is_none_or(|date| !date.contains('/')) => {
+                text.parse().ok().map(Self::Day)
+            }
             Err(_) if is_date => None,
             Err(_) => near(),
         };
@@ -142,7 +145,6 @@ serialize_as_text!(Due);
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::node::Node;
     use crate::plan::read;
 

@@ -49,7 +49,7 @@ pub use upstreams::{
     Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Redeploy, Rescue,
     TIMEOUT_DEFAULT, Upstreams, VersionSource,
 };
-pub use words::{Advance, CachePolicy, Choice};
+pub use words::{Advance, CachePolicy, Choice, StickyMoves};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;
@@ -132,6 +132,9 @@ pub struct Plan {
     /// How long a choice lasts.
     #[serde(skip_serializing_if = "is_choice_default")]
     pub choice_for: Duration,
+    /// Who keeps their side for a while when the percentage moves; nobody where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticky_moves: Option<StickyMoves>,
     /// Groups that stay on legacy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Name>,

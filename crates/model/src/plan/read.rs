@@ -129,6 +129,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         redeploy: f.optional(r, "redeploy", Reader::parsed).unwrap_or(Redeploy::Restart),
         freeze: f.optional(r, "freeze", Reader::parsed_one_or_more).unwrap_or_default(),
         choice: f.optional(r, "choice", Reader::parsed),
+        sticky_moves: f.optional(r, "sticky_moves", Reader::parsed),
         choice_for: f.optional(r, "choice_for", Reader::parsed).unwrap_or(CHOICE_DEFAULT),
         holdout: f.optional(r, "holdout", Reader::percentage).unwrap_or(Percentage::ZERO),
         exclude: f.optional(r, "exclude", Reader::parsed_one_or_more).unwrap_or_default(),

@@ -356,17 +356,7 @@ impl<'a> Rules<'a> {
                 );
                 self.unwise(steps, format!("`{}` is not measured", term.metric), help);
             }
-            if let Metric::Probe(name) = &term.metric
-                && !known.probes.contain(name.as_str())
-            {
-                let names = plan.probes.iter().map(|own| own.name.as_str());
-                let near = if self.faults.are_few() { nearest(name.as_str(), names) } else { None };
-                let help = near.map_or_else(
-                    || format!("add [[probe]] with `name = \"{name}\"` and `new` among `on`"),
-                    |known| format!("did you mean `{known}`?"),
-                );
-                self.unwise(steps, format!("`{}` is not measured", term.metric), help);
-            }
+            probes::measured(self, steps, term, known);
             if let Some(endpoint) = &term.endpoint {
                 self.refers(steps, "endpoint", endpoint, &plan.endpoints, &known.endpoints);
                 if known.late_endpoints.contain(endpoint.as_str()) {

@@ -118,6 +118,14 @@ impl CachePolicy {
 }
 
 words! {
+    /// Who keeps their side for a while when the percentage moves.
+    StickyMoves is "a way to move people" of {
+        /// Who is in a visit, until it ends.
+        Visit = "visit",
+    } allows "`visit`"
+}
+
+words! {
     /// What people may choose for their own browser.
     Choice is "what people may choose" of {
         /// To go to new.

@@ -10,6 +10,7 @@ use tidegate_decide::explain::{self, sentence};
 use tidegate_decide::series::MINUTE_MS;
 use tidegate_model::Instant;
 use tidegate_model::command::{Cause, Command};
+use tidegate_model::condition::Condition;
 use tidegate_model::figure::{Basis, Figure, Unit};
 use tidegate_model::history::{Entry, EntryCause};
 use tidegate_model::number::{Grouped, counted};
@@ -153,10 +154,26 @@ impl Writing<'_> {
         };
         let stage =
             incident.before.map(|before| format!(", from {} at {} %", before.state.stage, before.state.percentage));
-        let why = explain::of_entry(entry);
-        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
         // Names stay as they are written.
-        explain::ended(&format!("{who} {}{}{why}", explain::done(&entry.command), stage.unwrap_or_default()))
+        let what = format!("{who} {}{}", explain::done(&entry.command), stage.unwrap_or_default());
+        explain::ended(&format!("{what}{}", self.because(entry)))
+    }
+
+    /// Why, in words that need no others; the figures follow.
+    fn because(&self, entry: &Entry) -> String {
+        let condition = match &entry.cause {
+            Some(EntryCause::Guardrail { condition, .. }) => condition.parse::<Condition>().ok(),
+            _ => None,
+        };
+        match condition {
+            Some(condition) => {
+                format!(", because {} (the guardrail `{condition}`)", explain::condition(&condition, self.plan))
+            }
+            None => {
+                let why = explain::why(entry);
+                if why.is_empty() { why } else { format!(": {why}") }
+            }
+        }
     }
 
     /// Who was affected, in a sentence.

@@ -271,7 +271,7 @@ impl Writing<'_> {
             _ => None,
         });
         let is_step = |entry: &&Entry| matches!(entry.command, Command::Advance | Command::Complete(_) | Command::End);
-        steps.filter(is_step).last()
+        steps.rev().find(is_step)
     }
 
     /// Why a criterion has no verdict, with what was measured at the end.

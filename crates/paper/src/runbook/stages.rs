@@ -5,7 +5,7 @@ use crate::document::{Block, Check, Table, Text, Tone};
 use tidegate_decide::explain::{self, readable, sentence, spelled};
 use tidegate_model::number::Grouped;
 use tidegate_model::plan::checklist::Due;
-use tidegate_model::plan::{Advance, Gate, Item, Plan, Stage};
+use tidegate_model::plan::{Advance, Gate, Item, Plan, Probe, Stage};
 use tidegate_model::record::Checklist;
 use tidegate_model::{Instant, Name, Percentage};
 
@@ -213,6 +213,13 @@ impl Writing<'_> {
                 .collect();
             facts.push(Text::from(format!("Figures to the owner: {}.", every.join(", then "))));
         }
+        for hook in self.plan.hooks.iter().filter(|hook| hook.at.stage == stage.name) {
+            let what = hook.description.as_deref().map(|what| format!(": {what}")).unwrap_or_default();
+            facts.push(Text::from(sentence(&format!(
+                "{} it another system is asked whether to go on{what}; it may say go, wait or stop",
+                hook.at.side
+            ))));
+        }
         facts.extend(stage.notes.iter().map(|note| Text::from(sentence(note))));
         blocks.extend(facts.into_list());
         blocks.extend(self.go_or_no_go(index, stage));
@@ -304,11 +311,33 @@ impl Writing<'_> {
             })
             .collect();
         blocks.extend(dashboards.into_list());
+        blocks.extend(self.probes());
         blocks.push(Block::Paragraph(Text::from(format!(
             "All figures of this moment: `tidegate status {key}`, or the console. With less than the least number of observations (50 where a condition names none) a figure says nothing: the release neither goes on nor back by it.",
             key = plan.key
         ))));
         blocks
+    }
+}
+
+impl Writing<'_> {
+    /// The pages that the controller asks for by itself.
+    fn probes(&self) -> Vec<Block> {
+        let probe = |own: &Probe| {
+            let sides: Vec<String> = own.on.iter().map(ToString::to_string).collect();
+            let mut expected = vec![format!("status {}", own.expect.status)];
+            expected.extend(own.expect.contains.as_ref().map(|text| format!("with “{text}”")));
+            expected.extend(own.expect.under.map(|under| format!("within {}", spelled(&under.to_string()))));
+            Text::from(format!(
+                "Probe {}: `{}` on {}, every {}; expected: {}",
+                readable(own.name.as_str()),
+                own.path,
+                sides.join(" and "),
+                spelled(&own.every.to_string()),
+                expected.join(", ")
+            ))
+        };
+        self.plan.probes.iter().map(probe).collect::<Vec<_>>().into_list()
     }
 }
 

@@ -135,11 +135,14 @@ impl Change<'_> {
     fn skipped(&self, command: &Command) -> Vec<String> {
         let is_rise = self.moves.direction == "new";
         let is_skipped = |own: &Blocker| match (command, own) {
-            (Command::Advance | Command::Complete(_), Blocker::Hold(..) | Blocker::Gates(..)) => true,
+            (Command::Advance | Command::Complete(_), Blocker::Hold(..) | Blocker::Gates(..) | Blocker::Hook(_)) => {
+                true
+            }
             (
                 Command::Set(_),
                 Blocker::Hold(..)
                 | Blocker::Gates(..)
+                | Blocker::Hook(_)
                 | Blocker::Checklist(_)
                 | Blocker::Freeze(_)
                 | Blocker::Enter(..),

@@ -1,12 +1,13 @@
 //! Requests that a breaker keeps from new: legacy answers at once, whatever their method, since new was not asked.
 //!
-//! 1. Each counts as a request to new that failed, so that who judges sees the outage, and as rescued where legacy
-//!    has answered it.
+//! 1. Each counts as a request to new that failed as the last one did, so that who judges sees the outage, and as
+//!    rescued where legacy has answered it.
 //! 2. It is never worse for the visitor than without a breaker: where legacy fails or lacks the asset, new is asked
 //!    after all, and the breaker is told that legacy is no help.
 
 use super::{Exchange, Outcome, Stage, Target};
-use crate::diversion::{Guarded, News, Passage, Trial};
+use crate::assets::Asset;
+use crate::diversion::{Failure, Guarded, News, Passage, Trial};
 use crate::measuring::{Instruments, Seen};
 use crate::message::AnswerText;
 use crate::step::{NoAnswer, Remark, Step, Which};
@@ -17,7 +18,10 @@ impl Exchange {
     pub fn guarded(&self) -> Option<Guarded<'_>> {
         let Target::Rollout(number) = self.target else { return None };
         let terms = self.terms().filter(|_| self.variant() == Variant::New)?;
-        if !terms.has_breaker(self.request.is_read()) || self.request.is_preflight() || self.is_service_worker() {
+        if !terms.has_breaker(self.request.is_read())
+            || self.request.is_preflight()
+            || self.asset() == Some(Asset::ServiceWorker)
+        {
             return None;
         }
         let limit_ms = terms.limit(Variant::New, true).ms as f64;
@@ -29,10 +33,8 @@ impl Exchange {
     pub fn begin(&mut self, passage: Option<Passage>, instruments: &mut Instruments<'_>) -> Step {
         self.is_guarded = passage.is_some();
         self.passage = passage.unwrap_or_default();
-        if self.passage != Passage::Diverted {
-            return self.first();
-        }
-        self.count(&Seen { is_failure: true, ..Seen::default() }, instruments);
+        let Passage::Diverted(Failure { status, is_timeout }) = self.passage else { return self.first() };
+        self.count(&Seen { status, is_failure: true, is_timeout, latency_ms: None }, instruments);
         self.stage = Stage::Diverted;
         let limit = self.terms().map(|terms| terms.limit(Variant::Legacy, false)).filter(|limit| limit.is_enforced);
         self.ask_side(Variant::Legacy, limit.map_or(0, |limit| limit.ms))
@@ -43,16 +45,17 @@ impl Exchange {
         self.news.take()
     }
 
-    /// A client's error says nothing of the upstream, whatever the plan counts as a failure.
+    /// A client's error says nothing of the upstream, whatever the plan counts as a failure; and one that answers late
+    /// does not hang.
     pub(super) fn note_trial(&mut self, outcome: &Outcome, has_failed: bool, now_ms: f64) {
         if !self.is_guarded {
             return;
         }
         let is_clients = outcome.as_ref().is_ok_and(|answer| (400..500).contains(&answer.status()));
-        let seen = self.seen(outcome, has_failed, now_ms);
+        let status = outcome.as_ref().ok().map(AnswerText::status);
+        let is_timeout = matches!(outcome, Err(NoAnswer::Timeout(_)));
         self.news = Some(News::Tried(Trial {
-            is_failure: (has_failed || seen.is_failure) && !is_clients,
-            is_timeout: seen.is_timeout && !is_clients,
+            failure: (has_failed && !is_clients).then_some(Failure { status, is_timeout }),
             took_ms: now_ms - self.started_ms,
             is_probe: matches!(self.passage, Passage::Probe(_)),
         }));
@@ -66,20 +69,20 @@ impl Exchange {
         if let Err(NoAnswer::Unsent(error)) = &outcome {
             return self.unsent(error);
         }
+        let limit_ms = self.terms().map_or(0, |terms| terms.limit(Variant::New, true).ms);
+        let is_late = !self.request.has_body() && instruments.now_ms - self.started_ms > limit_ms as f64;
+        if is_late || outcome.as_ref().map_or(true, |answer| answer.status() >= 500) {
+            self.news = Some(News::LegacyFailed);
+        }
         if let Some(answer) = outcome.as_ref().ok().filter(|answer| self.can_replace(answer)) {
             if answer.status() < 400 && self.is_measured() {
                 self.measured().count_rescue(self.started_ms, instruments);
             }
             return (self.answer(answer, Which::Last, Variant::Legacy, "rescued", None), None);
         }
-        if outcome.as_ref().map_or(true, |answer| answer.status() >= 500) {
-            self.news = Some(News::LegacyFailed);
-        }
         if self.is_repeatable() {
             let is_asset = self.asset().is_some();
-            let limit_ms = self
-                .terms()
-                .map_or(0, |terms| if is_asset { terms.skew_limit_ms() } else { terms.limit(Variant::New, true).ms });
+            let limit_ms = if is_asset { self.terms().map_or(0, |terms| terms.skew_limit_ms()) } else { limit_ms };
             self.stage = Stage::Back { own: outcome.ok() };
             return (self.ask_side(Variant::New, limit_ms), None);
         }

@@ -105,7 +105,7 @@ impl Document {
         content.push(json!({ "type": "bulletList", "content": text::figures(n).map(item).collect::<Value>() }));
         content.extend(text::facts(n).into_iter().map(|(label, words)| self.labelled(label, &words)));
         if let Some(command) = &n.command {
-            content.push(self.labelled("To stop or undo it", ""));
+            content.push(self.labelled(text::command_label(n), ""));
             let code = self.marked(command, &Value::Null);
             content.push(json!({ "type": "codeBlock", "attrs": { "language": "bash" }, "content": [code] }));
         }

@@ -55,7 +55,7 @@ pub fn message(n: &Notification) -> Value {
     if let Some(command) = &n.command {
         // Within a code block nothing is markup but its own end.
         let code = cut_as(&disarmed(&text::line(command)).replace('`', "'"), TEXT_CHARS, escape);
-        blocks.push(section(format!("*To stop or undo it*\n```{code}```")));
+        blocks.push(section(format!("*{}*\n```{code}```", text::command_label(n))));
     }
     let links = links(n);
     if !links.is_empty() {

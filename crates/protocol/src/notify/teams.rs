@@ -76,7 +76,7 @@ fn body(n: &Notification, tone: Tone, chars_max: usize) -> Vec<Value> {
     }
     if let Some(command) = &n.command {
         let code = cut(&text::line(command), chars_max.min(500));
-        let label = run("To stop or undo it: ", json!({ "weight": "Bolder" }));
+        let label = run(&format!("{}: ", text::command_label(n)), json!({ "weight": "Bolder" }));
         add(vec![label, run(&code, json!({ "fontType": "Monospace" }))], "Medium");
     }
     body.extend(text::small_print(n).map(|words| {

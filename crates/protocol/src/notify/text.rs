@@ -245,6 +245,19 @@ pub fn facts(n: &Notification) -> Vec<(&'static str, String)> {
     facts
 }
 
+/// What the command of a message is for.
+pub const fn command_label(n: &Notification) -> &'static str {
+    match n.kind {
+        // It does what is asked for, and takes nothing back.
+        NotificationKind::Waiting
+        | NotificationKind::Blocked
+        | NotificationKind::Notice
+        | NotificationKind::Fault
+        | NotificationKind::Test => "Command",
+        _ => "To stop or undo it",
+    }
+}
+
 /// A point in time for people: `2026-11-29 03:12 UTC`.
 pub fn at(at: Instant) -> String {
     let text = at.to_string();
@@ -280,7 +293,8 @@ pub fn plain(n: &Notification) -> String {
     paragraph("", why.join("\n").trim());
     let facts: Vec<String> = facts(n).into_iter().map(|(label, words)| format!("{label}: {words}")).collect();
     paragraph("", &facts.join("\n"));
-    paragraph("To stop or undo it: ", &n.command.as_deref().map(line).unwrap_or_default());
+    let label = format!("{}: ", command_label(n));
+    paragraph(&label, &n.command.as_deref().map(line).unwrap_or_default());
     let links: Vec<String> = links(n).map(|(title, url)| format!("{title}: {url}")).collect();
     paragraph("", &links.join("\n"));
     paragraph("", &small_print(n).map(|words| format!("{words} · {}", at(n.at))).unwrap_or_default());

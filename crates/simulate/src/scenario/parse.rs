@@ -1,6 +1,8 @@
 //! Reads a scenario, against the plans that it is about: what no plan knows is an error with its place,
 //! since an injection that does nothing would look like a plan that endures it. All errors at once.
 
+mod probes;
+
 use super::words::{Reader, Token, amount_of, duration, fault, meant, name, number, one_of, rate, share, whole, words};
 use super::{Amount, Figure, Line, Moment, Scenario, Until, What, When};
 use crate::healthy::{is_asked, terms};
@@ -339,22 +341,6 @@ impl<'a> Parser<'_, 'a> {
                 Err(word.fault(format!("`signal.{signal}` is a gauge, and that lasts"), WHEN_HELP))
             }
             (SignalKind::Gauge, _) => Ok((What::Gauge(name, value), self.span()?)),
-        }
-    }
-
-    fn probe(&mut self, word: &Token<'a>, probe: &str) -> Result<(What, When), Fault> {
-        let known: Vec<&str> = self.plans.iter().flat_map(|plan| &plan.probes).map(|own| own.name.as_str()).collect();
-        if !known.contains(&probe) {
-            return Err(word.fault(format!("no probe is called `{probe}`"), meant(probe, &known)));
-        }
-        let name = name(word, probe)?;
-        self.equals()?;
-        let amount = self.r.wanted("the share that passes", "50%")?;
-        match number(&amount) {
-            Some((percent, "%")) if (0.0..=100.0).contains(&percent) => {
-                Ok((What::Probe(name, percent / 100.0), self.span()?))
-            }
-            _ => Err(amount.fault(format!("`{}` is no share", amount.text), "a percentage such as 50%")),
         }
     }
 

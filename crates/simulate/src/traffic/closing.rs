@@ -3,13 +3,16 @@
 use fixedbitset::FixedBitSet;
 use rand::Rng as _;
 use tidegate_model::Name;
+use tidegate_model::condition::Vital;
 use tidegate_model::measured::sliced::Failed;
-use tidegate_model::measured::{Sample, Seen, Sketch, SlicedCounts, Window};
+use tidegate_model::measured::{Measure, Sample, Seen, Sketch, SlicedCounts, Window};
+use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
 
 use super::{Measured, Traffic};
 use crate::chance::{Chance, Spread};
-use crate::counts::Place;
+use crate::counts::{Observed, Place};
+use crate::healthy::{Healthy, terms};
 use crate::population::{Population, Seats};
 
 const SIDES: [Variant; 2] = [Variant::Legacy, Variant::New];
@@ -216,4 +219,24 @@ fn rows(slices: &mut [Vec<i16>]) -> Vec<(u8, i16, u32)> {
         values.clear();
     }
     rows
+}
+
+/// The distributions that a plan's conditions are about; latency is always measured.
+pub(super) fn measured(plan: &Plan, healthy: &Healthy) -> Vec<Measured> {
+    let is_wanted =
+        |measure: &Measure| terms(plan).any(|term| term.metric.distribution().is_some_and(|(own, _)| own == *measure));
+    let vitals = Vital::ALL.into_iter().map(Measure::Vital).filter(is_wanted);
+    let timings = healthy.timings.iter().map(|(name, _)| Measure::Timing(name.clone()));
+    let waited = Some(Measure::Waited).filter(is_wanted);
+    let values = healthy.values.iter().map(|(name, _)| Measure::Value(name.clone()));
+    let all = std::iter::once(Measure::Latency).chain(vitals).chain(timings).chain(values).chain(waited);
+    let of = |of: Measure| {
+        let kind = match of {
+            Measure::Latency => Observed::Answers,
+            Measure::Waited => Observed::Abandoned,
+            Measure::Vital(_) | Measure::Timing(_) | Measure::Value(_) => Observed::Pages,
+        };
+        Measured { of, kind, spreads: Default::default(), compared: Vec::new() }
+    };
+    all.map(of).collect()
 }

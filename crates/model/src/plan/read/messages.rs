@@ -41,7 +41,8 @@ pub fn notice(r: &mut Reader, node: &Node, stages: &[&str]) -> Option<Notice> {
     let every = f.optional(r, "every", Reader::parsed);
     let by = f.optional(r, "by", Reader::parsed);
     let in_app = f.optional(r, "in_app", in_app);
-    let to = if by.is_some() || in_app.is_some() {
+    // One that cannot be read has its own fault.
+    let to = if by.is_some() || node.given("in_app").is_some() {
         f.optional(r, "to", Reader::parsed_one_or_more)
     } else {
         f.required(r, "to", Reader::parsed_one_or_more)

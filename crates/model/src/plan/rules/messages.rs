@@ -273,6 +273,33 @@ mod tests {
     }
 
     #[test]
+    fn what_pages_show_is_for_users_goes_by_itself_and_to_groups_that_there_are() {
+        let right = r#""groups":{"beta":{"ids":["a"]}},"notice":[{"at":"full","audience":"users","text":"x","in_app":"new"},{"at":"rollback","audience":"users","text":"x","in_app":{"to":"all","group":["beta"],"kind":"incident","link":"/status","for":"1d"}}],"#;
+        assert_eq!(faults(right), Vec::<String>::new());
+        let wrong = r#""roles":{"lead":{"tell":["chat"]}},"groups":{"beta":{"ids":["a"]}},"notice":[
+            {"at":"full","to":"chat","text":"x","in_app":"new"},
+            {"at":"full","by":"lead","audience":"users","text":"x","in_app":"all"},
+            {"at":"full","audience":"users","text":"x","in_app":{"to":"legacy","group":"beto","for":"0d"}},
+            {"at":"full","audience":"users","text":"x","in_app":"old"},
+            {"at":"full","audience":"users","text":"x","in_app":{"to":"new","link":"javascript:alert(1)","kind":"news","tone":"warm"}},
+            {"at":"full","audience":"users","text":"x"}],"#;
+        let faults = faults(wrong);
+        for start in [
+            "notice[0].in_app: users see it, and it is not for them (add `audience = \"users\"`, or leave `in_app` out)",
+            "notice[1].in_app: a text that a person sends cannot be shown by itself (leave out `by`, or `in_app`)",
+            "notice[2].in_app.group[0]: no group is called `beto` (did you mean `beta`?)",
+            "notice[2].in_app.for: it would never be shown (such as `7d`)",
+            "notice[3].in_app: `old` is not a side of a message in the app (`all`, `new` or `legacy`)",
+            "notice[4].in_app.link: `javascript:alert(1)` is not a link of a message in the app",
+            "notice[4].in_app.kind: `news` is not a kind of message in the app (`preview`, `launch` or `incident`)",
+            "notice[4].in_app: `tone` is not a field",
+            "notice[5]: `to` is missing",
+        ] {
+            assert!(faults.iter().any(|fault| fault.starts_with(start)), "{start}\n{faults:#?}");
+        }
+    }
+
+    #[test]
     fn zones_hours_addresses_and_moments_are_read_strictly() {
         let fields = r#""freeze":"Sat-Sun Europe/Berln","links":{"runbook":"wiki.example.com"},"digest":[{"at":"9 am","to":"chat"}],
             "notice":[{"at":"sometime","to":"chat","text":"x"},{"at":"full","text":"x"},{"at":"full","to":"chat","audience":"everybody","text":"x"},{"at":"2026-12-24T08:00:00Z","every":"1w","to":"chat","text":"x"}],"#;

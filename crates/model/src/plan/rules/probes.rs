@@ -1,8 +1,10 @@
 //! Probes and hooks that could not do what their writer wants.
 
-use super::Rules;
 use super::Step::{Index, Key};
 use super::names::Known;
+use super::{Rules, Step};
+use crate::condition::{Metric, Term};
+use crate::fault::nearest;
 use crate::plan::probe::HookSide;
 
 /// Checks the probes and hooks of one plan.
@@ -42,4 +44,19 @@ pub fn check(rules: &mut Rules<'_>, known: &Known<'_>) {
             );
         }
     }
+}
+
+/// A term about a probe that new is never asked by could only ever be inconclusive.
+pub fn measured(rules: &mut Rules<'_>, steps: &[Step<'_>], term: &Term, known: &Known<'_>) {
+    let Metric::Probe(name) = &term.metric else { return };
+    if known.probes.contain(name.as_str()) {
+        return;
+    }
+    let names = rules.plan.probes.iter().map(|own| own.name.as_str());
+    let near = if rules.faults.are_few() { nearest(name.as_str(), names) } else { None };
+    let help = near.filter(|near| *near != name.as_str()).map_or_else(
+        || format!("add [[probe]] with `name = \"{name}\"` and `new` among `on`"),
+        |known| format!("did you mean `{known}`?"),
+    );
+    rules.unwise(steps, format!("`{}` is not measured", term.metric), help);
 }

@@ -11,6 +11,7 @@
 //! `openapi.json` by hand with a `$ref` to it, then `make format`.
 
 mod change;
+mod checklist;
 mod measured;
 mod others;
 mod outbox;
@@ -23,6 +24,7 @@ mod timeline;
 pub mod vocabulary;
 
 pub use change::{AllDone, Changed, Consequences, Done, Ends, Moves, Refused, Standing, Step, Tried, Warning};
+pub use checklist::{Approved, Checklist, Item};
 pub use measured::{Evidence, Measured, MeasuredSide, Metrics, Quantiles, Subjects};
 pub use others::{
     Assignment, ConfigFault, Health, HeldList, PlanApplied, PlansApplied, Preview, Session, SignalTaken, SnapshotHealth,
@@ -31,8 +33,8 @@ pub use outbox::{ChannelTest, ChannelTests, NotRetried, Outbox, OutboxChannel, O
 pub use problem::{Fault, Problem, RefusedPlan};
 pub use record::{Entry, Explanation, History, Message, Messages, RecordedCommand, RollbackTo};
 pub use rollout::{
-    Adopted, Approved, Blocker, Checklist, Gate, Guardrail, Hold, Item, Judgement, Next, NotNow, Published, Reach,
-    Rollout, Rollouts, StageView, State, Term,
+    Adopted, Blocker, Gate, Guardrail, Hold, Judgement, Next, NotNow, Published, Reach, Rollout, Rollouts, StageView,
+    State, Term,
 };
 pub use signals::{DeliveryTaken, DeliveryTakenBy, ProbeState, ReceiverState, SignalState};
 pub use text::{Percent, Text, Time};

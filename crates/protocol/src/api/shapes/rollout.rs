@@ -7,10 +7,11 @@ use tidegate_model::plan::Advance;
 use tidegate_model::plan::words::Severity;
 use tidegate_model::{Duration, Name};
 
+use super::checklist::{Checklist, Item};
 use super::others::{ConfigFault, HeldList};
 use super::signals::{ProbeState, ReceiverState, SignalState};
 use super::text::readable;
-use super::vocabulary::{BlockedBy, ChecklistOf, CommandName, RefusalCode, ScheduledCommand, UnconditionalCommand};
+use super::vocabulary::{BlockedBy, CommandName, RefusalCode, ScheduledCommand, UnconditionalCommand};
 use super::{Percent, Text, Time, shape};
 
 shape! {
@@ -287,58 +288,6 @@ shape! {
         /// The figures, one for each comparison.
         #[serde(deserialize_with = "readable")]
         pub figures: Vec<Figure>,
-    }
-}
-
-shape! {
-    /// The checklist that counts now.
-    pub struct Checklist {
-        /// What it guards.
-        pub of: Text<ChecklistOf>,
-        /// Its items.
-        pub items: Vec<Item>,
-    }
-}
-
-shape! {
-    /// An item of a checklist.
-    pub struct Item {
-        /// The text of the item.
-        pub item: String,
-        /// Absent while it is open: while fewer have ticked it than it asks for.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub approved: Option<Approved>,
-        /// Who has ticked it so far, where it asks for several people. Absent for none.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        pub approvals: Vec<Approved>,
-        /// How many different people it asks for; absent for one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub needed: Option<u8>,
-        /// Who sees to it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub owner: Option<String>,
-        /// The role that alone may tick it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub role: Option<Text<Name>>,
-        /// By when, as the plan has it: a day, a time, or around a stage's entry.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub due: Option<String>,
-        /// A remark.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub note: Option<String>,
-        /// Where to look.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub link: Option<String>,
-    }
-}
-
-shape! {
-    /// Who has approved something, and when.
-    pub struct Approved {
-        /// Who.
-        pub by: String,
-        /// When.
-        pub at: Time,
     }
 }
 

@@ -104,7 +104,7 @@ vocabulary! {
     /// `required`: on legacy in a rollout that this one requires. `ineligible`: not in the plan's eligible group.
     /// `holdout`: in the share that stays on legacy at every percentage.
     AssignmentReason is [
-        "killed", "inactive", "excluded", "required", "completed", "chosen", "group", "ineligible", "holdout", "bucketed",
+        "killed", "inactive", "excluded", "required", "completed", "chosen", "visit", "group", "ineligible", "holdout", "bucketed",
         "unidentified",
     ];
     /// What a token allows: `viewer` to read, `operator` to read and to change, `reporter` to report its signals.
