@@ -45,7 +45,8 @@ export type CommandName =
   | 'revive'
   | 'approve'
   | 'complete'
-  | 'note';
+  | 'note'
+  | 'deployed';
 
 /** The live state of a rollout, as it is also published to KV. */
 export type State = {
@@ -69,6 +70,8 @@ export type State = {
   since: Time;
   /** Present and true once its last stage is over, so that rollouts that come after it may go. */
   ended?: boolean;
+  /** The version of new that answers, where that is known. */
+  version?: string;
   /** The edit by hand in KV that was adopted last. */
   kv?: Adopted;
 };
@@ -149,6 +152,12 @@ export type Figure = {
   e_needed?: number | null;
   /** What the evidence is for. */
   shows?: Shows;
+  /** Between what new's figure lies, as a multiple of legacy's. */
+  ratio?: Ratio;
+  /** What the comparison says so far. */
+  stands?: Stands;
+  /** How much longer it needs. */
+  needs?: Needs;
   /** The most that legacy's can have been, where that stands in for legacy. */
   legacy_most?: number;
   /** The same over the last minutes. */
@@ -201,6 +210,8 @@ export type Measured = {
   revision: number;
   /** In effect under this revision, where its history is known. */
   percentage?: Percentage;
+  /** The version of new under this revision, where it was known. */
+  version?: string;
   /** The sides: of the whole rollout, or of the endpoint that was asked for. */
   sides: MeasuredSide[];
   /** Distinct users of the whole rollout; to 1,024 exactly, then to about 3 %. */
@@ -441,6 +452,8 @@ export type Rollout = {
   checklist?: Checklist;
   /** The messages of the plan that people were handed to send (`by` of a `[[notice]]`). `approve` ticks one off; nothing waits for them. Absent for none. */
   to_send?: Item[];
+  /** The versions of new that have answered in the last half a minute, where they are several: one is being deployed. */
+  versions?: string[];
   /** The bake time of the current stage. */
   hold?: Hold;
   /** What the schedule will do next. */
@@ -477,6 +490,8 @@ export type Rollout = {
   never_reported?: string[];
   /** The same in a sentence. */
   silence?: string;
+  /** While nobody is on new: what is known of legacy, and how soon a doubling of its errors would be found. Absent where nothing is. */
+  known?: string;
   /** The lists of its groups in KV, as isolates held them within the last minute. */
   lists?: HeldList[];
   /** What KV holds. */
@@ -633,17 +648,6 @@ export type NoteCommand = {
   dry_run?: boolean;
 };
 
-/** Another version of new was deployed: the bake time of its stage, its figures and its evidence begin anew, unless the plan says `redeploy = "continue"`. It needs no reason and no `If-Match`. The history keeps it as a `note` with a `version`. */
-export type DeployedCommand = {
-  command: 'deployed';
-  /** At most 100 visible ASCII characters, without `"` and `\`. */
-  version: string;
-  /** What is in it. */
-  reason?: Reason;
-  /** Only say what would happen; change nothing. */
-  dry_run?: boolean;
-};
-
 /** What an operator asks for. */
 export type Command =
   | StartCommand
@@ -702,6 +706,8 @@ export type RecordedCommand = {
   item?: string;
   /** Of `complete`, where something spoke against it: the rollout's key. */
   confirm?: Name;
+  /** Of `note`, where it says which version of new was deployed. */
+  version?: string;
   /** Of `apply`: the revision of the plans. */
   plan?: number;
   /** Of `apply`: of the plan as JSON. */
@@ -742,9 +748,9 @@ export type Entry = {
   hash: Hash;
 };
 
-/** What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`; `hook`, a hook of the plan that said stop. */
+/** What led to a change: `operator`, a person's command; `schedule`, the plan, with the `stage` that was left and its `hold`, or the rollouts that it comes `after`; `guardrail`, one that came true, by its `index` among those of the rollout and its `condition`; `kv`, what was found under a `key`; `served`, the version that answers of new name in a `header`; `hook`, a hook of the plan that said stop. */
 export type Cause = {
-  by: 'operator' | 'schedule' | 'guardrail' | 'kv' | 'hook';
+  by: 'operator' | 'schedule' | 'guardrail' | 'kv' | 'served' | 'hook';
   stage?: string;
   hold?: Duration;
   after?: Name[];
@@ -753,6 +759,7 @@ export type Cause = {
   key?: string;
   /** What was read under the key. */
   text?: string;
+  header?: string;
   /** What it was: a text that somebody wrote, a state of the controller that somebody edited, one from before the controller knew the rollout, a key that is gone, or the key itself. */
   found?: 'text' | 'edited_state' | 'earlier_state' | 'gone' | 'key';
   /** When the hook is asked, such as `before canary`. */
@@ -1289,6 +1296,8 @@ export type Assignment = {
     | 'excluded'
     | 'required'
     | 'completed'
+    | 'chosen'
+    | 'visit'
     | 'group'
     | 'ineligible'
     | 'holdout'
@@ -1899,4 +1908,27 @@ export type Freeze = {
   at?: Time;
   /** Why. */
   reason?: string;
+};
+
+/** New's figure as a multiple of legacy's: an interval that may be read at any time. */
+export type Ratio = {
+  /** At least so many times; none where nothing can be said yet. */
+  from?: number;
+  /** At most so many times; none where nothing can be said yet. */
+  to?: number;
+  /** How sure that is, from 0 to 1: the chance that the truth is never outside. */
+  level: number;
+  /** Over the last so many minutes. */
+  minutes: number;
+};
+
+/** What a comparison says so far. `worse`: New is worse than the bound. `not_worse`: New is not worse, or by less than a quarter. `unclear`: More is needed. */
+export type Stands = 'worse' | 'not_worse' | 'unclear';
+
+/** How much longer a comparison needs, at this traffic. */
+export type Needs = {
+  /** About so many minutes. */
+  minutes: number;
+  /** If new's figure is so many times legacy's; none for as much as it seems to be. */
+  ratio?: number;
 };
