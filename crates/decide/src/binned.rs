@@ -248,7 +248,7 @@ impl BinnedComparison {
         for side in [&seen.legacy, &seen.new] {
             let exposures = side.n.sum();
             let level = side.x.sum() / exposures;
-            if !(level > 0.0) {
+            if level.is_nan() || level <= 0.0 {
                 continue;
             }
             let mean = side.n.iter().map(|(bin, n)| f64::from(n) * self.weights.get(bin)).sum::<f64>() / exposures;

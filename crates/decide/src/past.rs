@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn bins_that_are_always_in_trouble_weigh_more() {
-        let past = past(24, |bin, _| if bin % 50 == 0 { 8.0 } else { 0.2 });
+        let past = past(24, |bin, _| if bin.is_multiple_of(50) { 8.0 } else { 0.2 });
         let weights = past.weights();
         assert!(past.worth() > 0.95 && weights.noise < 3.0, "{} {}", past.worth(), weights.noise);
         let ratio = weights.get(100) / weights.get(101);
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn trouble_that_passes_within_hours_makes_no_weights() {
-        let past = past(24, |bin, hour| if (bin as u64 + 131 * (hour / 2)) % 50 == 0 { 8.0 } else { 0.2 });
+        let past = past(24, |bin, hour| if (bin as u64 + 131 * (hour / 2)).is_multiple_of(50) { 8.0 } else { 0.2 });
         assert!(past.worth() < 0.1, "{}", past.worth());
     }
 
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_short_past_and_a_forgotten_one_make_no_weights() {
-        let heavy = |bin: usize, _| if bin % 50 == 0 { 8.0 } else { 0.2 };
+        let heavy = |bin: usize, _| if bin.is_multiple_of(50) { 8.0 } else { 0.2 };
         assert!(past(5, heavy).weights().is_even());
         let mut old = past(24, heavy);
         let mut counts = BinCounts::default();
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn what_is_stored_reads_back_and_weighs_alike() {
-        let past = past(24, |bin, _| if bin % 50 == 0 { 8.0 } else { 0.25 });
+        let past = past(24, |bin, _| if bin.is_multiple_of(50) { 8.0 } else { 0.25 });
         let text = serde_json::to_string(&past).unwrap();
         let read: Past = serde_json::from_str(&text).unwrap();
         assert!(text.len() < 20_000, "{}", text.len());

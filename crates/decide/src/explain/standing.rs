@@ -12,7 +12,7 @@ const MINUTES_MAX: f64 = 60.0 * 24.0 * 14.0;
 pub fn standing(figure: &Figure) -> String {
     let parts = [
         figure.stands.map(verdict).map(str::to_owned),
-        figure.ratio.as_ref().map(|ratio| between(ratio)),
+        figure.ratio.as_ref().map(between),
         figure.needs.as_ref().map(needs),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
