@@ -90,7 +90,8 @@ pub fn alarm(state: DurableObjectState, env: Env) -> Result<(), JsValue> {
     let object = Object::new(state, env);
     let stored = Relay::place(&mut ObjectStorage::of(&object.state));
     if let Some(place) = stored.map_err(|error| JsValue::from_str(&error.to_string()))? {
-        handle(&object, place, Input::Alarm);
+        // The platform rings again after an alarm that failed.
+        try_handle(&object, place, Input::Alarm).map_err(|error| JsValue::from_str(&error))?;
     }
     Ok(())
 }
@@ -104,8 +105,13 @@ fn with<T>(object: &Object, act: impl FnOnce(&mut Running) -> T) -> T {
     RELAYS.with_borrow_mut(|relays| act(relays.entry(id).or_default()))
 }
 
-/// Hands an input in, and does what the relay says. Where its storage refuses, whoever waits gets an error.
+/// Hands an input in, and does what the relay says. Where its storage refuses, whoever waits gets an error, and only an
+/// alarm comes again by itself.
 fn handle(object: &Rc<Object>, place: Place, input: Input) {
+    let _ = try_handle(object, place, input);
+}
+
+fn try_handle(object: &Rc<Object>, place: Place, input: Input) -> Result<(), String> {
     let handled =
         with(object, |running| running.relay.handle(&mut ObjectStorage::of(&object.state), place, input, clock::now()));
     let effects = match handled {
@@ -116,7 +122,7 @@ fn handle(object: &Rc<Object>, place: Place, input: Input) {
             for (_, reject) in calls.into_values() {
                 settle(&reject, &error.to_string());
             }
-            return;
+            return Err(error.to_string());
         }
     };
     for effect in effects {
@@ -139,6 +145,7 @@ fn handle(object: &Rc<Object>, place: Place, input: Input) {
             Effect::Log(line) => log::write(&line),
         }
     }
+    Ok(())
 }
 
 fn settle(reject: &Function, why: &str) {

@@ -30,6 +30,9 @@ pub enum Outside {
     WakeAt(Instant),
 }
 
+/// An alarm that failed rings again after so long, in milliseconds.
+const ALARM_AGAIN_MS: i64 = 2_000;
+
 /// One relay.
 pub struct Object {
     pub place: Place,
@@ -75,6 +78,9 @@ impl Object {
 
     pub fn input(&mut self, input: Input, now: Instant) -> Vec<Outside> {
         let faults = self.database.faults;
+        // The platform rings again after an alarm that failed.
+        let again = matches!(input, Input::Alarm)
+            .then(|| Outside::WakeAt(Instant::from_epoch_ms(now.as_epoch_ms() + ALARM_AGAIN_MS)));
         let effects = match self.relay.handle(&mut self.database, self.place, input, now) {
             Ok(effects) => {
                 assert_eq!(self.database.faults, faults, "the storage has refused, and there are effects all the same");
@@ -86,14 +92,24 @@ impl Object {
                     self.crash();
                 }
                 let held = std::mem::take(&mut self.held).into_values();
-                return held.map(|caller| Outside::Answer(caller, Err("it refuses".to_owned()))).collect();
+                let refused = held.map(|caller| Outside::Answer(caller, Err("it refuses".to_owned())));
+                return refused.chain(again).collect();
             }
         };
-        let mut outside = Vec::new();
+        // An alarm is set in the transaction of what is stored in the same turn.
+        let is_set = |effect: &Effect| matches!(effect, Effect::WakeAt(_));
+        let (set, effects): (Vec<_>, Vec<_>) = effects.into_iter().partition(is_set);
+        let mut outside: Vec<Outside> = Vec::new();
+        for effect in set {
+            if let Effect::WakeAt(at) = effect {
+                outside.push(Outside::WakeAt(at));
+            }
+        }
         for effect in effects {
             match &mut self.effects_left {
                 Some(0) => {
                     self.crash();
+                    outside.extend(again);
                     return outside;
                 }
                 Some(left) => *left -= 1,
@@ -116,7 +132,7 @@ impl Object {
                 }
                 Effect::Push(places, text) => outside.push(Outside::Push(places, text)),
                 Effect::TickIn(ms) => outside.push(Outside::TickIn(ms, self.life)),
-                Effect::WakeAt(at) => outside.push(Outside::WakeAt(at)),
+                Effect::WakeAt(_) => unreachable!("it was set before"),
                 Effect::Log(_) => {}
             }
         }

@@ -73,7 +73,7 @@ fn one_that_answers_name_is_an_entry_and_begins_the_stage_anew_once_it_answers_a
     let shown = rollout(&mut world, "shop");
     assert_eq!((&shown["versions"], &shown["state"]["version"]), (&Value::Null, &json!("v2")));
     answers(&mut world, &["v2"], 60);
-    assert_eq!(told(&world).last().map(String::as_str), Some("advance v2 by schedule"));
+    assert!(told(&world).contains(&"advance v2 by schedule".to_owned()), "{:?}", told(&world));
 }
 
 #[test]

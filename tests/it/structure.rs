@@ -46,6 +46,7 @@ fn before_tests(text: &str) -> &str {
 fn data_flows_one_way() {
     for (index, layer) in LAYERS.iter().enumerate() {
         let manifest = fs::read_to_string(root().join("crates").join(layer).join("Cargo.toml")).unwrap();
+        let manifest = manifest.split("[dev-dependencies]").next().unwrap();
         for used in manifest.lines().filter_map(|line| line.strip_prefix("tidegate-")) {
             let used = used.split(['.', ' ']).next().unwrap();
             assert!(LAYERS[index + 1..].contains(&used), "{layer} uses {used}");
@@ -107,7 +108,8 @@ fn decisions_read_no_clock_no_randomness_and_no_environment() {
 fn the_controller_commits_in_one_place_and_takes_changes_in_behind_it() {
     for (path, text) in sources("controller") {
         let accepted = text.matches(".accept(").count();
-        assert_eq!(accepted, usize::from(path.ends_with("state.rs")), "{} accepts changes", path.display());
+        let is_door = path.ends_with("controller/src/state.rs");
+        assert_eq!(accepted, usize::from(is_door), "{} accepts changes", path.display());
         let is_store = path.parent().is_some_and(|folder| folder.ends_with("store"));
         let commits = text.matches(".commit(self.storage)").count() + text.matches("storage.commit(").count();
         assert!(is_store || commits == usize::from(path.ends_with("turn.rs")), "{} commits by itself", path.display());

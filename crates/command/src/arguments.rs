@@ -90,8 +90,8 @@ events of each side.
            each window then needs \"minute\", counted from the attempt's start
 
 The answer holds the natural logarithm of the evidence that new is worse, and of
-the evidence that it is not, and the verdict: fail, pass or inconclusive; between
-what new's rate over legacy's lies (`ratio`, valid at any time, null for no
+the evidence that it is not, and the verdict: fail, pass or inconclusive; what
+new's rate over legacy's lies between (`ratio`, valid at any time, null for no
 bound), and how many minutes more it would take to show twice the bound. A line
 that cannot be read is reported and skipped, and the exit code is 1. Events are
 assumed to be independent of each other.

@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn no_batch_is_longer_than_can_be_stored_and_nothing_is_left_out() {
         let mut merged = Merged::default();
-        for isolate in 0..400_i32 {
+        for isolate in 0..900_i32 {
             let mut own = counted("shop", 1, 1);
             if let Some(values) = own.compared.values(&Measure::Latency, None, Variant::New) {
                 // Spread as far as buckets go: more than any latencies are.
@@ -132,7 +132,7 @@ mod tests {
         let batches = merged.take(1);
         assert!(batches.len() > 1);
         assert!(batches.iter().all(|batch| serde_json::to_string(batch).unwrap_or_default().len() < 1 << 20));
-        assert_eq!(requests(&batches), 400);
+        assert_eq!(requests(&batches), 900);
         let numbers: Vec<u64> = batches.iter().map(|batch| batch.sequence).collect();
         assert_eq!(numbers, (1..=batches.len() as u64).collect::<Vec<_>>());
     }

@@ -1,19 +1,17 @@
 //! The one door through which every change of a rollout goes: an operator's, the schedule's, KV's.
 //!
-//! Total and pure: the same record, command and time give the same record, so a history can be
-//! replayed. What never changes, whatever the command:
+//! Total and pure: the same record, command and time give the same record, so a history can be replayed. What never
+//! changes, whatever the command:
 //!
 //! 1. A revision is one more than the last.
 //! 2. A kill and a rollback are possible from every phase.
-//! 3. The percentage falls by a rollback, a `set` or the first stage of a new attempt alone; a kill
-//!    leaves it as it is.
-//! 4. A hold runs only while the rollout is running, not killed and not waiting for another one;
-//!    whatever interrupts it makes it start over.
-//! 5. Another version of new makes the hold start over too, and with it the figures and the evidence, unless the
-//!    plan says `redeploy = "continue"`.
-//! 6. An operator may go around the hold and the gates, which are the clock's and the figures'
-//!    part; what people have agreed upon (checklist, `start`, freeze, `enter`) only a `set` goes
-//!    around. A `complete` with the rollout's key goes around the checklist.
+//! 3. The percentage falls by a rollback, a `set` or the first stage of a new attempt alone; a kill leaves it as it is.
+//! 4. A hold runs only while the rollout is running, not killed and not waiting for another one; whatever interrupts it
+//!    makes it start over.
+//! 5. So does another version of new, with the figures and the evidence, unless the plan has `redeploy = "continue"`.
+//! 6. An operator may go around the hold and the gates, which are the clock's and the figures' part; what people have
+//!    agreed upon (checklist, `start`, freeze, `enter`) only a `set` goes around. A `complete` with the rollout's key
+//!    goes around the checklist.
 //! 7. What stands in a history was allowed by the rules of its day, so [`replayed`] asks less.
 
 pub mod amend;
