@@ -648,6 +648,17 @@ export type NoteCommand = {
   dry_run?: boolean;
 };
 
+/** Another version of new was deployed: the bake time of its stage, its figures and its evidence begin anew, unless the plan says `redeploy = "continue"`. It needs no reason and no `If-Match`. The history keeps it as a `note` with a `version`. */
+export type DeployedCommand = {
+  command: 'deployed';
+  /** At most 100 visible ASCII characters, without `"` and `\`. */
+  version: string;
+  /** What is in it. */
+  reason?: Reason;
+  /** Only say what would happen; change nothing. */
+  dry_run?: boolean;
+};
+
 /** What an operator asks for. */
 export type Command =
   | StartCommand

@@ -154,8 +154,8 @@ Examples:
     /// Look at the live sites and the deployment for what will hurt in a rollout
     #[command(after_help = "\
 It asks the public host, both upstreams under their own names and the API, a few
-requests each, and changes nothing. Each finding says what is so, why it hurts in
-a rollout, and how to mend it. Without PLAN it takes the plans in force.
+requests each, and changes nothing. Each finding says what is so, why it hurts
+in a rollout, and how to mend it. Without PLAN it takes the plans in force.
 
 Exit codes: 0 nothing found, 1 findings (or it could not look), 2 wrong usage.
 
