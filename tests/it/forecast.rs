@@ -65,7 +65,7 @@ fn agrees(guardrail: &str, percentage: u32, requests_per_hour: f64, runs: u64) {
 
 #[test]
 fn a_share_of_few_page_views_fires_as_often_as_is_foretold() {
-    agrees("js_error_rate > 2%", 10, 20_000.0, 40);
+    agrees("js_error_rate > 2%", 10, 20_000.0, 200);
 }
 
 #[test]

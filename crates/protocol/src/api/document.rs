@@ -13,7 +13,7 @@ use super::shapes;
 
 /// The schemas of bodies that people and programs send: readers that name each fault with its place read them, no
 /// types. Tests in workerd hold both to each other.
-pub const BY_HAND: [&str; 30] = [
+pub const BY_HAND: [&str; 31] = [
     "Reason",
     "StopReason",
     "StartCommand",
@@ -27,6 +27,7 @@ pub const BY_HAND: [&str; 30] = [
     "ApproveCommand",
     "CompleteCommand",
     "NoteCommand",
+    "DeployedCommand",
     "Command",
     "CommandForAll",
     "Plan",
