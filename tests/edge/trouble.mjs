@@ -1,18 +1,34 @@
 // The worker as it was built, with trouble where a test wants it: the binding TROUBLE names what is wrong.
 // - `hang`: the controller answers no call for a minute
-// - `trap`: whatever the wasm module reads of the environment breaks it, as a panic would, but without the words of one
+// - `trap`: the first step of a request breaks, as by a panic of the wasm module, but without the words of one
 const ENTRY = `
 import worker, { Controller as Built } from './index.js';
 
 const broken = (env) => new Proxy(env, {
   get(target, name) {
-    if (name === 'BEACON_PATH' || name === 'ADMIN_TOKENS') throw new Error('a trap for the tests');
+    if (name === 'BEACON_PATH') throw new Error('a trap for the tests');
     return target[name];
   },
 });
 
+// The clock is read once for the module's first step, inside whatever catches its traps.
+const trapped = async (request, env, context) => {
+  const { now } = Date;
+  let reads = 0;
+  Date.now = () => {
+    reads += 1;
+    if (reads === 1) throw new Error('a trap for the tests');
+    return now();
+  };
+  try {
+    return await worker.fetch(request, broken(env), context);
+  } finally {
+    Date.now = now;
+  }
+};
+
 export default {
-  fetch: (request, env, context) => worker.fetch(request, env.TROUBLE === 'trap' ? broken(env) : env, context),
+  fetch: (request, env, context) => (env.TROUBLE === 'trap' ? trapped : worker.fetch)(request, env, context),
 };
 
 export class Controller extends Built {
