@@ -43,7 +43,7 @@ enum Event {
     Due(usize),
     Flush(Option<Place>, Caller, String),
     Answer(Caller, Result<Answer, String>),
-    Tick(Place, u32),
+    Tick(Place),
     News(Place, String),
 }
 
@@ -176,7 +176,7 @@ impl Scale {
                 Outside::Answer(caller, outcome) => self.carry(Event::Answer(caller, outcome)),
                 Outside::Ask(receiver, caller, text) => self.carry(Event::Flush(receiver, caller, text)),
                 Outside::Push(places, text) => self.world.pushed.push((places, text)),
-                Outside::TickIn(ms, life) => self.after(ms, Event::Tick(place, life)),
+                Outside::TickIn(ms, _) => self.after(ms, Event::Tick(place)),
                 Outside::WakeAt(_) => {}
             }
         }
@@ -205,7 +205,7 @@ impl Scale {
                 Event::Due(n) => self.due(n),
                 Event::Flush(receiver, caller, text) => self.flush(receiver, caller, &text),
                 Event::Answer(caller, outcome) => self.answer(caller, outcome),
-                Event::Tick(place, _) => self.hand_in(place, relay::Input::Tick),
+                Event::Tick(place) => self.hand_in(place, relay::Input::Tick),
                 Event::News(place, text) => self.hand_in(place, relay::Input::News(text)),
             }
         }

@@ -130,7 +130,7 @@ impl World {
             let variant = if seed.bucket(subject) < live.percentage.limit() { Variant::New } else { Variant::Legacy };
             let side = if variant == Variant::New { self.new } else { self.legacy };
             let times = match self.is_heavy {
-                true if number % 100 == 0 => 80.0,
+                true if number.is_multiple_of(100) => 80.0,
                 true => 0.2,
                 false => 1.0,
             };

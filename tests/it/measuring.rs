@@ -194,8 +194,11 @@ fn a_failure_after_the_batch_adds_an_event_without_an_exposure() {
     assert_eq!(trials(&isolate.counted()[0], Variant::Legacy, None), (0, 1));
 }
 
+/// Numbers by bin.
+type Bins = Vec<(u16, u32)>;
+
 /// Exposures and events of a rate by bin.
-fn binned(counted: &Counted, of: &Quantity) -> (Vec<(u16, u32)>, Vec<(u16, u32)>) {
+fn binned(counted: &Counted, of: &Quantity) -> (Bins, Bins) {
     let own = counted.compared.binned.iter().find(|own| own.of == *of);
     own.map(|own| (own.exposures.clone(), own.events.clone())).unwrap_or_default()
 }

@@ -74,9 +74,7 @@ pub fn run(arguments: &ArchiveArguments, json: bool) -> Result<(), Failure> {
                 "{key} stays in the deployment: its plan is what sends {} of its users to new, and without it all of them would go to FALLBACK_UPSTREAM",
                 rollout.percentage
             ),
-            help: format!(
-                "set FALLBACK_UPSTREAM to new's address and deploy that; then archive it again with --routed and another --out"
-            ),
+            help: "set FALLBACK_UPSTREAM to new's address and deploy that; then archive it again with --routed and another --out".to_owned(),
         });
     }
     if !consent.yes {
