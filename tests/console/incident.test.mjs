@@ -173,7 +173,7 @@ test('on a phone every section is one key away', async () => {
   await eventually(async () =>
     assert.deepEqual(
       await jumps.getByRole('link').allInnerTexts(),
-      ['Stages', 'Explain a user', 'Guardrails and gates', 'Signals', 'New vs legacy', 'History'],
+      ['Stages', 'Explain a user', 'Papers', 'Guardrails and gates', 'Signals', 'New vs legacy', 'History'],
       'those that have something to say',
     ),
   );
