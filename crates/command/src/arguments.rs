@@ -34,7 +34,8 @@ The commands from `apply` to `explain` talk to a deployment:
   NO_COLOR         no colours
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage; of `wait`, `verify` and
-`status --check` also 3 rolled back or killed, 4 waits for a person, 5 timed out.")]
+`status --check` also 3 rolled back or killed, 4 waits for a person, 5 timed
+out.")]
 pub struct Arguments {
     /// Print JSON for programs instead of text for people
     #[arg(long, global = true)]
@@ -199,8 +200,8 @@ Examples:
     /// Restore a backup into a deployment that has nothing
     #[command(after_help = "\
 It goes on exactly where the backup was made: stages, bake times, evidence,
-checklists. Refused where there is, or was, any rollout. Groups in KV are no part
-of it: write them again.
+checklists. Refused where there is, or was, any rollout. Groups in KV are no
+part of it: write them again.
 
 Examples:
   tidegate restore tidegate-2026-12-02.json --url https://ops2.example.com
