@@ -2,6 +2,7 @@
 //! decides is stored together with it.
 
 use super::after;
+use super::is_over;
 use super::state::State;
 use super::store::counts::Totals;
 use super::store::{Batch, StorageError};
@@ -92,11 +93,6 @@ pub(super) fn serves(record: &Record) -> bool {
     !live.killed && live.phase != Phase::Draft && (live.phase != Phase::RolledBack || is_somebody)
 }
 
-fn is_over(since: Option<Instant>, ms: i64, now: Instant) -> bool {
-    // A clock that has been set back says nothing about how long ago that was.
-    since.is_none_or(|since| since > now || now.as_epoch_ms() - since.as_epoch_ms() >= ms)
-}
-
 impl State {
     /// When the rollouts are to be evaluated next.
     pub fn evaluate_at(&self, now: Instant) -> Option<Instant> {
@@ -142,7 +138,7 @@ impl State {
         let is_told = self.notify(turn, &mut told)?;
         let is_decided =
             has_fired || is_told || !messages.is_empty() || !changes.is_empty() || self.deployment.due(now).is_some();
-        let is_due = is_decided || is_over(self.counting.stored_at, CHECKPOINT_MS, now);
+        let is_due = is_decided || self.counting.stored_at.is_none_or(|at| is_over(at, CHECKPOINT_MS, now));
         let mut batch = if is_due { self.checkpoint(turn) } else { Batch::default() };
         batch.append(told);
         for (key, message) in &messages {
@@ -191,7 +187,7 @@ impl State {
             own.logged = 0;
         }
         own.stored_at = Some(now);
-        if turn.storage.keeps() && is_over(own.bins_at, BINS_MS, now) {
+        if turn.storage.keeps() && own.bins_at.is_none_or(|at| is_over(at, BINS_MS, now)) {
             own.bins_at = Some(now);
             for rollout in self.deployment.rollouts.iter() {
                 let key = &rollout.plan.key;

@@ -328,3 +328,8 @@ fn reply(state: &mut State, turn: &mut Turn<'_>, call: Option<Box<Call>>, texts:
 fn after(at: Instant, ms: i64) -> Instant {
     Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
 }
+
+/// Whether so much time has passed. A clock that was set back says nothing about how long ago that was, so it has.
+fn is_over(since: Instant, ms: i64, now: Instant) -> bool {
+    !(0..ms).contains(&(now.as_epoch_ms() - since.as_epoch_ms()))
+}

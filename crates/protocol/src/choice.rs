@@ -18,6 +18,7 @@ use super::address::Address;
 use super::answer::Answer;
 use super::api::{Call, parameter};
 use super::cookie;
+use super::notify::markup::escaped;
 use super::preview::{PreviewKey, destination};
 use tidegate_decide::assign::Variant;
 use tidegate_model::Name;
@@ -198,20 +199,6 @@ fn call(plan: &Plan, signal: &str) -> Call {
         body: format!("{{\"name\":\"{signal}\",\"count\":1}}"),
         ..Call::default()
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut safe, c| {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            _ => safe.push(c),
-        }
-        safe
-    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod grafana;
 mod jira;
 pub(crate) mod keys;
 mod mail;
-mod markup;
+pub(crate) mod markup;
 mod pagerduty;
 pub mod samples;
 mod sentry;

@@ -7,12 +7,12 @@ use super::known::Known;
 use super::merged::Merged;
 use super::turn::Turn;
 use super::{Effect, Input};
-use crate::after;
 use crate::intake::{IMPLAUSIBLE, is_plausible};
 use crate::registry::IsolateRegistry;
 use crate::store::counts::REVISION_MAX;
 use crate::store::relay::{self as store, Kept};
 use crate::store::{Batch as Statements, StorageError};
+use crate::{after, is_over};
 use tidegate_model::Instant;
 use tidegate_protocol::flush::{Answer, Batch, Flush, Refused, VERSIONS_MAX};
 use tidegate_protocol::pace::Pace;
@@ -335,9 +335,4 @@ impl State {
 
 fn keep(batch: &Batch, receiver: Option<Place>) -> Kept {
     Kept { number: batch.sequence, receiver, text: serde_json::to_string(batch).unwrap_or_default() }
-}
-
-/// Whether so much time has passed; a clock that was set back says that it has.
-pub(super) fn is_over(since: Instant, ms: i64, now: Instant) -> bool {
-    !(0..ms).contains(&(now.as_epoch_ms() - since.as_epoch_ms()))
 }

@@ -97,8 +97,8 @@ pub fn guardrail_key(index: usize, guardrail: &Guardrail) -> String {
     format!("{index} {}", guardrail.when)
 }
 
-/// The severest acts first.
-const fn severity(action: Action) -> u8 {
+/// The severest acts first: 0 for it, and more for what is milder.
+pub const fn severity(action: Action) -> u8 {
     match action {
         Action::Off => 0,
         Action::Rollback => 1,

@@ -4,6 +4,7 @@ use super::Writing;
 use super::stages::stages_of;
 use crate::document::{Block, Table, Text, Tone};
 use tidegate_decide::explain::{self, sentence, spelled};
+use tidegate_decide::judge::guard::severity;
 use tidegate_model::Name;
 use tidegate_model::plan::Guardrail;
 use tidegate_model::plan::stage::Escalation;
@@ -18,7 +19,7 @@ impl Writing<'_> {
         if all.is_empty() {
             return Vec::new();
         }
-        all.sort_by_key(|(own, _)| weight(own.then));
+        all.sort_by_key(|(own, _)| severity(own.then));
         let mut table = Table::new(&["If", "In", "Tidegate", "Who is told"]);
         for (own, built_in) in all {
             let after =
@@ -88,7 +89,7 @@ impl Writing<'_> {
                 format!("In {}", set.iter().map(Name::as_str).collect::<Vec<_>>().join(", "))
             };
             let mut those: Vec<&&Guardrail> = own.iter().filter(|guardrail| guardrail.stages == set).collect();
-            those.sort_by_key(|guardrail| weight(guardrail.then));
+            those.sort_by_key(|guardrail| severity(guardrail.then));
             let count = those.len();
             let steps = those.into_iter().enumerate().map(|(index, guardrail)| {
                 let then = if guardrail.then == Action::Alert {
@@ -140,18 +141,6 @@ impl Writing<'_> {
         row("Say why, afterwards", format!("tidegate note {key} \"…\""));
         blocks.push(Block::Table(table));
         blocks
-    }
-}
-
-/// The severest first.
-const fn weight(action: Action) -> u8 {
-    match action {
-        Action::Off => 0,
-        Action::Rollback => 1,
-        Action::Previous => 2,
-        Action::Reduce(_) => 3,
-        Action::Pause => 4,
-        Action::Alert => 5,
     }
 }
 
