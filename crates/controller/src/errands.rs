@@ -174,13 +174,9 @@ impl State {
             self.deployment.rollouts.iter().filter(|own| own.unread.is_none() && !own.plan.hooks.is_empty());
         for rollout in with_hooks.filter(|own| own.record.live.phase == Phase::Running && !own.record.live.killed) {
             let blocked = self.deployment.outlook(rollout, now).blocked;
-            let [.., Blocker::Hook(open)] = blocked.as_slice() else {
-                let open = blocked.iter().find_map(|own| if let Blocker::Hook(open) = own { Some(open) } else { None });
-                wanted.extend(self.asked(rollout, open.into_iter().flatten().filter(|own| !own.is_last), now));
-                continue;
-            };
             let is_alone = blocked.len() == 1;
-            wanted.extend(self.asked(rollout, open.iter().filter(|own| is_alone || !own.is_last), now));
+            let open = blocked.iter().find_map(|own| if let Blocker::Hook(open) = own { Some(open) } else { None });
+            wanted.extend(self.asked(rollout, open.into_iter().flatten().filter(|own| is_alone || !own.is_last), now));
         }
         wanted
     }
