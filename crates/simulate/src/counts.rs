@@ -184,8 +184,6 @@ impl Place {
         Self {
             requests: 0,
             js_errors: 0,
-            scripts: Vec::new(),
-            is_mixed: false,
             fate: Fate::default(),
             values: keeps_slices.map(|keeps| Values { others: 0, slices: slices(keeps) }),
         }
