@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { createServer } from 'node:http';
 import { after, before, describe, test } from 'node:test';
+import { operator } from './control.mjs';
 import { openGate, TOKENS, until } from './harness.mjs';
 import { plan } from './plans.mjs';
 import { startUpstream } from './upstream.mjs';
@@ -41,7 +42,7 @@ before(async () => {
         'ana@example.com:operator, @example.com:viewer, group:release:operator/qa-lead, service:c1.access:operator',
     },
   });
-  await gate.load([plan(legacy, next)], { shop: '100' });
+  await operator(gate).apply(gate.compiled([plan(legacy, next)]));
 });
 after(async () => {
   await gate?.close();
@@ -111,11 +112,11 @@ describe('a sign-in by Cloudflare Access', () => {
   });
 
   test('is a name in the history', async () => {
-    const noted = await ask('rollouts/shop/notes', {
+    const noted = await ask('rollouts/shop/commands', {
       assertion: token(),
       method: 'POST',
-      headers: SAME_ORIGIN,
-      body: { text: 'looked at it' },
+      headers: { ...SAME_ORIGIN, 'If-Match': '*' },
+      body: { command: 'note', reason: 'looked at it' },
     });
     assert.equal(noted.status, 200, noted.text);
     const { text } = await ask('rollouts/shop/history', { assertion: token() });
@@ -142,7 +143,7 @@ describe('a sign-in by Cloudflare Access', () => {
     }
     assert.match(await who(token(), { 'Sec-Fetch-Site': 'cross-site' }), /cross-site/);
     const { text } = await ask('rollouts/shop', { assertion: token() });
-    assert.equal(JSON.parse(text).killed, undefined, 'nothing was killed');
+    assert.equal(JSON.parse(text).state.killed, false, 'nothing was killed');
   });
 
   test('without a role may nothing, and says so', async () => {

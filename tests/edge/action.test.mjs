@@ -171,7 +171,7 @@ describe('with a deployment', () => {
     const entries = (await ana.history('shop')).map(({ reason, command }) => [command.version, reason]);
     assert.deepEqual(entries, [
       [undefined, `commit ${SHA}`],
-      [SHA, null],
+      [SHA, ''],
       ['v2.1.0', 'mends the cart'],
     ]);
 
