@@ -221,7 +221,7 @@ mod tests {
         own.see(found(Some(false)), at(4));
         assert_eq!(own.conclude((2, 0), found(Some(true)), None, at(5)), None);
         assert_eq!(own.due_at(at(5)), at(9));
-        own.see(found(Some(true)), None, at(9));
+        own.see(found(Some(true)), at(9));
         assert_eq!(own.conclude((2, 1), found(Some(true)), None, at(10)), None, "an isolate is behind");
         let all = own.conclude((2, 0), found(Some(true)), None, at(11)).unwrap();
         assert_eq!(all[1].text, "all 2 isolates of the last minute go by revision 7 or later");
