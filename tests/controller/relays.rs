@@ -80,7 +80,7 @@ impl Object {
         let faults = self.database.faults;
         // The platform rings again after an alarm that failed.
         let again = matches!(input, Input::Alarm)
-            .then(|| Outside::WakeAt(Instant::from_epoch_ms(now.as_epoch_ms() + ALARM_AGAIN_MS)));
+            .then(|| Outside::WakeAt(now.plus_ms(ALARM_AGAIN_MS)));
         let effects = match self.relay.handle(&mut self.database, self.place, input, now) {
             Ok(effects) => {
                 assert_eq!(self.database.faults, faults, "the storage has refused, and there are effects all the same");

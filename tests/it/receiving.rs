@@ -30,7 +30,7 @@ fn now() -> Instant {
 }
 
 fn later(minutes: i64) -> Instant {
-    Instant::from_epoch_ms(now().as_epoch_ms() + minutes * 60_000)
+    now().plus_ms(minutes * 60_000)
 }
 
 /// The plan of a flag with these signals and receivers, and what is said of it.

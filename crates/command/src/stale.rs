@@ -86,7 +86,7 @@ fn of(rollout: &Rollout, entries: &[Entry], after: Duration, now: Instant) -> Op
     let last = entries.iter().find(|entry| entry.command.command != "note" && entry.command.command != "apply");
     let last = last.or_else(|| entries.first());
     let since = last.and_then(|entry| entry.at.get()).or(rollout.state.since.get());
-    let for_ms = since.map_or(0, |since| now.as_epoch_ms().saturating_sub(since.as_epoch_ms()));
+    let for_ms = since.map_or(0, |since| now.ms_since(since));
     if u64::try_from(for_ms).unwrap_or_default() < after.as_ms() {
         return None;
     }

@@ -110,7 +110,7 @@ fn row(rollout: &Rollout, now: Instant) -> [String; 6] {
 
 /// A blocker in so few words that several fit a line.
 pub fn few_words(block: &Blocker, rollout: &Rollout, now: Instant) -> String {
-    let until = block.until.get().map(|until| format!(" {}", span(until.as_epoch_ms() - now.as_epoch_ms())));
+    let until = block.until.get().map(|until| format!(" {}", span(until.ms_since(now))));
     let until = until.unwrap_or_default();
     match block.by.as_str() {
         "gates" => {

@@ -120,7 +120,7 @@ pub fn run(arguments: &WaitArguments, json: bool) -> Result<(), Failure> {
         until: arguments.until.as_str(),
         outcome,
         exit_code: outcome.code(),
-        waited_ms: now().as_epoch_ms().saturating_sub(began.as_epoch_ms()),
+        waited_ms: now().ms_since(began),
         text: &text,
         state: seen.as_ref().map(|rollout| &rollout.state),
     };
@@ -182,7 +182,7 @@ fn is_reached(rollout: &Rollout, until: &Name) -> bool {
 
 /// How long is left, in milliseconds. A clock that was set back leaves no more than there was.
 pub fn left_ms(began: Instant, timeout: Duration, now: Instant) -> u64 {
-    let gone_ms = now.as_epoch_ms().saturating_sub(began.as_epoch_ms());
+    let gone_ms = now.ms_since(began);
     timeout.as_ms().saturating_sub(u64::try_from(gone_ms).unwrap_or_default())
 }
 
@@ -237,7 +237,7 @@ impl Progress {
         // What counts down is no change.
         let timeless = text.split(", until ").next().unwrap_or_default();
         if *self.last.borrow() != timeless {
-            note(&format!("{:>6}  {text}", span(now().as_epoch_ms().saturating_sub(began.as_epoch_ms()))));
+            note(&format!("{:>6}  {text}", span(now().ms_since(began))));
             timeless.clone_into(&mut self.last.borrow_mut());
         }
     }

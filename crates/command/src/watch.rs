@@ -89,7 +89,7 @@ impl Seen {
     }
 
     fn age(&self, now: Instant) -> String {
-        span(now.as_epoch_ms() - self.at.as_epoch_ms())
+        span(now.ms_since(self.at))
     }
 }
 

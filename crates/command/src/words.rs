@@ -26,7 +26,7 @@ pub fn span(length_ms: i64) -> String {
 
 /// `in 4 min`, `4 min ago`, `now`.
 pub fn relative(at: Instant, now: Instant) -> String {
-    match at.as_epoch_ms() - now.as_epoch_ms() {
+    match at.ms_since(now) {
         ms if ms >= SECOND_MS => format!("in {}", span(ms)),
         ms if ms <= -SECOND_MS => format!("{} ago", span(-ms)),
         _ => "now".into(),

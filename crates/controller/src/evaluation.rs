@@ -1,7 +1,6 @@
 //! An evaluation judges what has come in, and a checkpoint stores what the log adds up to. What an evaluation
 //! decides is stored together with it.
 
-use super::after;
 use super::is_over;
 use super::state::State;
 use super::store::counts::Totals;
@@ -110,7 +109,7 @@ impl State {
         } else {
             return None;
         };
-        Some(own.evaluated_at.filter(|at| *at <= now).map_or(now, |at| after(at, after_ms)))
+        Some(own.evaluated_at.filter(|at| *at <= now).map_or(now, |at| at.plus_ms(after_ms)))
     }
 
     /// Evaluates all rollouts, and stores what comes of it.

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::after;
 use super::evaluation::Counting;
 use super::freeze;
 use super::intake::Receipt;
@@ -223,15 +222,15 @@ impl State {
     /// no harm.
     pub(super) fn wake_in_time(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
-        let poll_at = after(self.polled_at, if self.is_outdated { POLL_SOON_MS } else { self.rhythm.poll_ms }).max(now);
+        let poll_at = self.polled_at.plus_ms(if self.is_outdated { POLL_SOON_MS } else { self.rhythm.poll_ms }).max(now);
         // Where there is no rollout there is nothing in KV to be adopted, but plans at the beginning.
         let is_idle =
             self.deployment.rollouts.iter().next().is_none() && self.polled_at.as_epoch_ms() > 0 && !self.is_outdated;
-        let publish_at = self.has_unpublished().then(|| after(now, RETRY_MS));
+        let publish_at = self.has_unpublished().then(|| now.plus_ms(RETRY_MS));
         let evaluate_at = self.evaluate_at(now).map(|at| at.max(now));
         let due_at = self.deployment.wake(now);
         let notify_at = self.deployment.notify_at(now).filter(|_| turn.storage.keeps());
-        let notify_at = notify_at.map(|at| at.max(after(now, NOTIFY_MS_MIN)));
+        let notify_at = notify_at.map(|at| at.max(now.plus_ms(NOTIFY_MS_MIN)));
         let send_at = self.outbox.wake(now);
         let own = [publish_at, due_at, evaluate_at, self.ask_at(now), self.errands_at(now), notify_at, send_at];
         let wake_at = own.into_iter().chain([(!is_idle).then_some(poll_at)]).flatten().min();
@@ -255,12 +254,12 @@ impl State {
 
     /// Whether somebody who wants to know what KV says is not content with the last poll.
     pub fn is_poll_due(&self, now: Instant) -> bool {
-        now.as_epoch_ms() - self.polled_at.as_epoch_ms() >= self.rhythm.poll_fresh_ms
+        now.ms_since(self.polled_at) >= self.rhythm.poll_fresh_ms
     }
 
     /// Memory only grows: what was counted long ago is loaded shorter than it is counted.
     pub fn is_old(&self, now: Instant) -> bool {
-        now.as_epoch_ms() - self.loaded_at.as_epoch_ms() > LOADED_MS_MAX
+        now.ms_since(self.loaded_at) > LOADED_MS_MAX
     }
 
     /// Takes in what a poll has found in KV.
@@ -373,7 +372,7 @@ impl State {
 
     /// Whether an isolate has found something wrong with the plans in KV, which is looked at now and then.
     fn is_alarmed(&mut self, flush: &Flush, now: Instant) -> bool {
-        let is_due = |at: Instant| now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) >= ALARM_MS;
+        let is_due = |at: Instant| now.ms_since(at) >= ALARM_MS;
         let is_alarmed =
             flush.faults.iter().any(|(subject, _)| subject == "plans") && self.alarmed_at.is_none_or(is_due);
         if is_alarmed {

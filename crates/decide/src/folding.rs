@@ -196,7 +196,7 @@ fn clock(at: Instant) -> String {
 
 /// How much time lies between two moments, for people.
 fn within(first: Instant, last: Instant) -> String {
-    let seconds = last.as_epoch_ms().saturating_sub(first.as_epoch_ms()).max(0) / 1_000;
+    let seconds = last.ms_since(first).max(0) / 1_000;
     match seconds {
         0..=1 => "a second".to_owned(),
         2..=119 => format!("{seconds} s"),

@@ -62,14 +62,14 @@ pub type Isolates = (usize, usize);
 impl Verification {
     /// A rollout has been taken back by this revision.
     pub fn begin(revision: u64, now: Instant) -> Self {
-        Self { revision, began: now, asked_at: None, next_at: later(now, FIRST_MS), outside: None }
+        Self { revision, began: now, asked_at: None, next_at: now.plus_ms(FIRST_MS), outside: None }
     }
 
     /// When to look from outside next.
     pub fn due_at(&self, now: Instant) -> Instant {
         match self.asked_at {
             // A clock that was set back says nothing.
-            Some(asked) if asked <= now => later(asked, UNANSWERED_MS),
+            Some(asked) if asked <= now => asked.plus_ms(UNANSWERED_MS),
             _ => self.next_at,
         }
     }
@@ -83,7 +83,7 @@ impl Verification {
     pub fn see(&mut self, found: Found, now: Instant) {
         self.asked_at = None;
         // Once it is as it should be, only the time is waited for.
-        self.next_at = if found.is_fine == Some(false) { later(now, AGAIN_MS) } else { later(self.began, END_MS) };
+        self.next_at = if found.is_fine == Some(false) { now.plus_ms(AGAIN_MS) } else { self.began.plus_ms(END_MS) };
         self.outside = Some(found);
     }
 
@@ -95,7 +95,7 @@ impl Verification {
         version: Option<Found>,
         now: Instant,
     ) -> Option<Vec<Found>> {
-        let age_ms = now.as_epoch_ms().saturating_sub(self.began.as_epoch_ms());
+        let age_ms = now.ms_since(self.began);
         let outside = self
             .outside
             .clone()
@@ -130,10 +130,6 @@ pub fn message(found: &[Found], to: Vec<String>, now: Instant) -> Message {
         notice: None,
         own_text: None,
     }
-}
-
-fn later(at: Instant, ms: i64) -> Instant {
-    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
 }
 
 fn of_isolates((all, behind): Isolates, revision: u64) -> Found {
@@ -193,9 +189,9 @@ pub fn settled(series: &Series, record: &Record, revision: u64, now: Instant) ->
 
 /// When a verification has to be looked at again, because of the time alone.
 pub fn wake(verification: &Verification, now: Instant) -> Instant {
-    let ends = [later(verification.began, FIGURES_MS), later(verification.began, END_MS)];
+    let ends = [verification.began.plus_ms(FIGURES_MS), verification.began.plus_ms(END_MS)];
     let ends = ends.into_iter().filter(|at| *at > now);
-    ends.chain([verification.due_at(now)]).min().unwrap_or(now).max(later(now, MINUTE_MS / 60))
+    ends.chain([verification.due_at(now)]).min().unwrap_or(now).max(now.plus_ms(MINUTE_MS / 60))
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ impl Looks {
     pub fn due_at(&self, now: Instant) -> Instant {
         match (self.asked_at, self.next_at) {
             // A clock that was set back says nothing.
-            (Some(asked), _) if asked <= now => later(asked, UNANSWERED_MS),
+            (Some(asked), _) if asked <= now => asked.plus_ms(UNANSWERED_MS),
             (_, next) => next.unwrap_or(now),
         }
     }
@@ -57,7 +57,7 @@ impl Looks {
     /// What the look has found.
     pub fn answer(&mut self, failure: Option<String>, now: Instant) {
         let asked_at = self.asked_at.take().unwrap_or(now);
-        self.next_at = Some(later(asked_at, LOOK_MS).max(now));
+        self.next_at = Some(asked_at.plus_ms(LOOK_MS).max(now));
         match failure {
             Some(why) => {
                 self.failures = self.failures.saturating_add(1);
@@ -76,10 +76,6 @@ impl Looks {
     }
 }
 
-fn later(at: Instant, ms: i64) -> Instant {
-    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
-}
-
 #[derive(Clone, Debug)]
 struct Sighting {
     version: Version,
@@ -87,14 +83,10 @@ struct Sighting {
     last: Instant,
 }
 
-fn since_ms(at: Instant, now: Instant) -> i64 {
-    now.as_epoch_ms().saturating_sub(at.as_epoch_ms())
-}
-
 impl Versions {
     /// An answer of new has said this.
     pub fn note(&mut self, version: Version, now: Instant) {
-        self.0.retain(|own| since_ms(own.last, now) < GONE_MS);
+        self.0.retain(|own| now.ms_since(own.last) < GONE_MS);
         match self.0.iter_mut().find(|own| own.version == version) {
             Some(own) => own.last = now,
             None => {
@@ -106,15 +98,15 @@ impl Versions {
 
     /// Those that were seen within the last half a minute.
     pub fn serving(&self, now: Instant) -> impl Iterator<Item = &Version> {
-        self.0.iter().filter(move |own| since_ms(own.last, now) < ALONE_MS).map(|own| &own.version)
+        self.0.iter().filter(move |own| now.ms_since(own.last) < ALONE_MS).map(|own| &own.version)
     }
 
     /// The version that is to be noted as deployed in the place of `current`, if any is.
     pub fn settled(&self, current: Option<&Version>, now: Instant) -> Option<&Version> {
-        let mut serving = self.0.iter().filter(|own| since_ms(own.last, now) < ALONE_MS);
+        let mut serving = self.0.iter().filter(|own| now.ms_since(own.last) < ALONE_MS);
         let only = serving.next().filter(|_| serving.next().is_none())?;
         let is_other = current != Some(&only.version);
-        let is_long_enough = current.is_none() || since_ms(only.first, now) >= ALONE_MS;
+        let is_long_enough = current.is_none() || now.ms_since(only.first) >= ALONE_MS;
         (is_other && is_long_enough).then_some(&only.version)
     }
 }

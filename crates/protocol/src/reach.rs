@@ -78,7 +78,7 @@ impl Kills {
 
     /// An isolate has told what it knows and what it has counted.
     pub fn hear(&mut self, flush: &Flush, now: Instant) {
-        self.0.retain(|_, kill| (now.as_epoch_ms() - kill.begun_at.as_epoch_ms()).abs() < WATCHED_MS);
+        self.0.retain(|_, kill| now.ms_since(kill.begun_at).abs() < WATCHED_MS);
         if self.0.is_empty() {
             return;
         }
@@ -130,7 +130,7 @@ impl Kills {
                 None => usize::from(kill.behind.contains(own)),
             };
             let behind: usize = there.iter().map(is_behind).sum();
-            let quiet_ms = now.as_epoch_ms().saturating_sub(kill.loud_at.as_epoch_ms()).max(0);
+            let quiet_ms = now.ms_since(kill.loud_at).max(0);
             Reach {
                 key: key.clone(),
                 revision: kill.revision,

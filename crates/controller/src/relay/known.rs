@@ -42,7 +42,7 @@ struct State {
 impl Known {
     /// Whether it may speak for those above.
     pub fn is_fresh(&self, now: Instant) -> bool {
-        self.heard_at.is_some_and(|at| (now.as_epoch_ms() - at.as_epoch_ms()).abs() < FRESH_MS)
+        self.heard_at.is_some_and(|at| now.ms_since(at).abs() < FRESH_MS)
     }
 
     /// The plans' revision; 0 for none.
@@ -62,7 +62,7 @@ impl Known {
 
     /// The rollouts that have been killed lately, each with the revision.
     pub fn kills(&self, now: Instant) -> impl Iterator<Item = (&str, u64)> {
-        let is_late = move |state: &State| state.killed && now.as_epoch_ms() - state.at.as_epoch_ms() < KILL_MS;
+        let is_late = move |state: &State| state.killed && now.ms_since(state.at) < KILL_MS;
         self.states.iter().filter(move |(_, state)| is_late(state)).map(|(key, state)| (key.as_str(), state.revision))
     }
 
@@ -111,7 +111,7 @@ impl Known {
     /// Whether an isolate lacks a state that came just now. It is answered at once then, and not with the next tick:
     /// held for a second, a kill would take longer than it may.
     pub fn has_news_for(&self, flush: &Flush, now: Instant) -> bool {
-        let is_late = |state: &State| (now.as_epoch_ms() - state.at.as_epoch_ms()).abs() < NEWS_MS;
+        let is_late = |state: &State| now.ms_since(state.at).abs() < NEWS_MS;
         let lacks = |(key, known): &(String, u64)| {
             self.states.get(key).is_some_and(|state| *known < state.revision && is_late(state))
         };
@@ -124,7 +124,7 @@ impl Known {
         let tell = |state: &State| {
             let mut update = state.update.clone();
             // Echoes are such for a while after they were told of.
-            if now.as_epoch_ms() - state.at.as_epoch_ms() >= ECHO_MS {
+            if now.ms_since(state.at) >= ECHO_MS {
                 update.echoes.clear();
             }
             update

@@ -12,7 +12,7 @@ use crate::registry::IsolateRegistry;
 use crate::store::counts::REVISION_MAX;
 use crate::store::relay::{self as store, Kept};
 use crate::store::{Batch as Statements, StorageError};
-use crate::{after, is_over};
+use crate::is_over;
 use tidegate_model::Instant;
 use tidegate_protocol::flush::{Answer, Batch, Flush, Refused, VERSIONS_MAX};
 use tidegate_protocol::pace::Pace;
@@ -321,12 +321,12 @@ impl State {
         let now = turn.now;
         let is_busy = !self.held.is_empty() || !self.kept.is_empty() || !is_over(self.busy_at, IDLE_MS, now);
         // One that is long over has got lost.
-        if is_busy && self.tick_at.is_none_or(|at| now > after(at, TICK_MS)) {
-            self.tick_at = Some(after(now, TICK_MS));
+        if is_busy && self.tick_at.is_none_or(|at| now > at.plus_ms(TICK_MS)) {
+            self.tick_at = Some(now.plus_ms(TICK_MS));
             turn.push(Effect::TickIn(TICK_MS));
         }
         if !self.kept.is_empty() && self.alarm_at.is_none_or(|at| at <= now) {
-            let at = after(now, ALARM_MS);
+            let at = now.plus_ms(ALARM_MS);
             self.alarm_at = Some(at);
             turn.push(Effect::WakeAt(at));
         }

@@ -166,7 +166,7 @@ impl Notifications {
             return None;
         }
         let stage = plan.stages.get(plan.stage_index(live.stage.as_str())?)?;
-        let since_entry = |at: Instant| at.as_epoch_ms().saturating_sub(record.entered.as_epoch_ms());
+        let since_entry = |at: Instant| at.ms_since(record.entered);
         let passed = since_entry(now);
         let rhythm = stage.checkins.iter().find(|checkin| checkin.until.is_none_or(|until| passed <= ms(until)))?;
         let every = ms(rhythm.every).max(1);
@@ -174,7 +174,7 @@ impl Notifications {
         if due <= 0 || self.looked_at.is_some_and(|last| since_entry(last) >= due) {
             return None;
         }
-        let at = Instant::from_epoch_ms(record.entered.as_epoch_ms().saturating_add(due));
+        let at = record.entered.plus_ms(due);
         let count = |verdict: super::Verdict| evaluation.gates.iter().filter(|gate| gate.verdict == verdict).count();
         let text = format!(
             "check-in of {} at {} %: {} of {} gates pass, {} fail, {} inconclusive",
@@ -282,11 +282,11 @@ impl Notifications {
         }
         let stage = plan.stages.get(plan.stage_index(live.stage.as_str())?)?;
         let looked = self.looked_at.map_or(record.entered, |at| at.max(record.entered));
-        let passed = looked.as_epoch_ms().saturating_sub(record.entered.as_epoch_ms());
+        let passed = looked.ms_since(record.entered);
         let rhythm = stage.checkins.iter().find(|checkin| checkin.until.is_none_or(|until| passed <= ms(until)))?;
         let every = ms(rhythm.every).max(1);
         let next = (passed.div_euclid(every) + 1).saturating_mul(every);
-        Some(Instant::from_epoch_ms(record.entered.as_epoch_ms().saturating_add(next)))
+        Some(record.entered.plus_ms(next))
     }
 
     /// When a moment is: of what has happened, or for a time before something, when that is expected.
@@ -303,7 +303,7 @@ impl Notifications {
             // What has happened needs no announcement any more.
             Some((Sign::Minus, before)) => {
                 let (_, at) = expected.iter().find(|(own, _)| *own == name && happened.is_none())?;
-                Some(Instant::from_epoch_ms(at.as_epoch_ms().saturating_sub(ms(before))))
+                Some(at.minus_ms(ms(before)))
             }
         }
     }
@@ -312,8 +312,8 @@ impl Notifications {
 /// The last of the times from `next` on that have come; those before it were missed.
 fn last_of(next: Instant, notice: &Notice, now: Instant) -> Instant {
     let every = notice.every.map_or(1, ms).max(1);
-    let passed = now.as_epoch_ms().saturating_sub(next.as_epoch_ms());
-    Instant::from_epoch_ms(next.as_epoch_ms().saturating_add(passed - passed.rem_euclid(every)))
+    let passed = now.ms_since(next);
+    next.plus_ms(passed - passed.rem_euclid(every))
 }
 
 /// When the stages ahead may be entered at the earliest, by the clock alone.

@@ -276,14 +276,14 @@ mod tests {
         /// Looks every minute for so long.
         fn go(&mut self, ms: i64) {
             for _ in 0..ms / MINUTE_MS {
-                self.now = Instant::from_epoch_ms(self.now.as_epoch_ms() + MINUTE_MS);
+                self.now = self.now.plus_ms(MINUTE_MS);
                 self.look();
             }
         }
 
         /// Looks when `notify_at` says so, and at no other time.
         fn sleep(&mut self, ms: i64) {
-            let end = Instant::from_epoch_ms(self.now.as_epoch_ms() + ms);
+            let end = self.now.plus_ms(ms);
             while let Some(at) = self.deployment.notify_at(self.now).filter(|at| *at <= end) {
                 self.now = at.max(self.now);
                 self.look();
@@ -509,7 +509,7 @@ mod tests {
         );
         assert_eq!(digest(&mut world), 1);
         // Nobody was there for three days.
-        world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 3 * DAY_MS);
+        world.now = world.now.plus_ms(3 * DAY_MS);
         world.look();
         world.look();
         assert_eq!(digest(&mut world), 1);
@@ -805,13 +805,13 @@ mod tests {
                 "shop was rolled back to 0 %: everybody is on legacy. Find the cause; then resume it.",
             )],
         );
-        world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 5_000);
+        world.now = world.now.plus_ms(5_000);
         world.ana(Command::Resume(None), "it was the cache");
         world.sent.clear();
         world.look();
         let phase = |world: &World| world.deployment.rollouts.get(&world.key()).unwrap().record.live.phase;
         assert_eq!(phase(&world), tidegate_model::live::Phase::Running);
-        world.now = Instant::from_epoch_ms(world.now.as_epoch_ms() + 5_000);
+        world.now = world.now.plus_ms(5_000);
         world.p1(1.0);
         world.look();
         assert_eq!(phase(&world), tidegate_model::live::Phase::RolledBack, "what comes after it counts at once");

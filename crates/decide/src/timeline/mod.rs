@@ -173,7 +173,7 @@ impl Forecast {
             Sign::Plus => at.plus(*duration),
             Sign::Minus => {
                 let ms = i64::try_from(duration.as_ms()).unwrap_or(i64::MAX);
-                Instant::from_epoch_ms(at.as_epoch_ms().saturating_sub(ms))
+                at.minus_ms(ms)
             }
         })
     }

@@ -96,7 +96,7 @@ impl Writing<'_> {
         let seen = match &incident.entry.cause {
             Some(EntryCause::Guardrail { condition, .. }) => {
                 let detection = incident.began.map(|began| {
-                    format!(", at most {} after it began", span(incident.entry.at.as_epoch_ms() - began.as_epoch_ms()))
+                    format!(", at most {} after it began", span(incident.entry.at.ms_since(began)))
                 });
                 format!("The guardrail `{condition}` saw it{}, and acted by itself.", detection.unwrap_or_default())
             }

@@ -117,7 +117,7 @@ mod tests {
             groups: Vec::new(),
             text: "It is here\nThe new checkout.".into(),
             link: Some("/new".into()),
-            until: Instant::from_epoch_ms(now().as_epoch_ms() + 1),
+            until: now().plus_ms(1),
         }
     }
 

@@ -10,7 +10,7 @@ use tidegate_model::plan::{Plan, Receiver, Signal};
 use tidegate_model::{Duration, Instant, Name};
 
 fn is_within(at: Instant, limit: Duration, now: Instant) -> bool {
-    now.as_epoch_ms().saturating_sub(at.as_epoch_ms()) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX)
+    now.ms_since(at) <= i64::try_from(limit.as_ms()).unwrap_or(i64::MAX)
 }
 
 /// Shows the signals of a plan.
