@@ -201,7 +201,7 @@ impl<'c> Evaluator<'c, '_> {
         let now = self.metrics_view.now;
         match self.held.iter_mut().find(|(own, _, _)| *own == key) {
             Some((_, since, seen)) => {
-                let gap_ms = now.ms_since(seen);
+                let gap_ms = now.ms_since(*seen);
                 if !(0..=self.metrics_view.manner.gap_ms).contains(&gap_ms) {
                     *since = now;
                 }

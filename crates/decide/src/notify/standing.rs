@@ -5,7 +5,7 @@ use super::Outgoing;
 use super::memory::{Lasting, Memory};
 use super::words::Words;
 use tidegate_model::notification::{Notification, NotificationKind, Urgency};
-use tidegate_model::{Instant, Name};
+use tidegate_model::Name;
 
 /// Something that is so now.
 pub(super) struct Standing {
