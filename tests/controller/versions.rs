@@ -38,14 +38,14 @@ fn deployed(version: &str) -> Call {
 }
 
 /// The commands so far, each with the version that was known then.
-fn told(world: &World) -> Vec<String> {
+fn reported(world: &World) -> Vec<String> {
     let entries = history(world, "shop");
     let of = |version: Option<&str>| version.map(|version| format!(" {version}")).unwrap_or_default();
-    let told = entries.iter().skip(2).map(|entry| {
+    let reported = entries.iter().skip(2).map(|entry| {
         let version = entry.state.version.as_ref().map(ToString::to_string);
         format!("{}{} by {}", entry.command.name(), of(version.as_deref()), entry.actor)
     });
-    told.collect()
+    reported.collect()
 }
 
 /// How many minutes of the hold are left.
@@ -60,7 +60,7 @@ fn one_that_answers_name_is_an_entry_and_begins_the_stage_anew_once_it_answers_a
     let mut world = started(&json!({}));
     answers(&mut world, &["v1"], 30);
     assert_eq!(
-        (told(&world), left(&mut world)),
+        (reported(&world), left(&mut world)),
         (vec!["deployed v1 by schedule".to_owned()], 30),
         "it was there before"
     );
@@ -69,12 +69,12 @@ fn one_that_answers_name_is_an_entry_and_begins_the_stage_anew_once_it_answers_a
     assert_eq!((&shown["versions"], &shown["state"]["version"]), (&json!(["v1", "v2"]), &json!("v1")));
     assert_eq!(left(&mut world), 20, "while both answer nothing is begun");
     answers(&mut world, &["v2"], 5);
-    assert_eq!(told(&world), ["deployed v1 by schedule", "deployed v2 by schedule"]);
+    assert_eq!(reported(&world), ["deployed v1 by schedule", "deployed v2 by schedule"]);
     assert!((55..60).contains(&left(&mut world)), "{}", left(&mut world));
     let shown = rollout(&mut world, "shop");
     assert_eq!((&shown["versions"], &shown["state"]["version"]), (&Value::Null, &json!("v2")));
     answers(&mut world, &["v2"], 60);
-    assert!(told(&world).contains(&"advance v2 by schedule".to_owned()), "{:?}", told(&world));
+    assert!(reported(&world).contains(&"advance v2 by schedule".to_owned()), "{:?}", reported(&world));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn what_is_deployed_by_hand_begins_the_stage_anew_the_first_time_too() {
     let mut world = started(&json!({}));
     world.pass(30 * MINUTE_MS);
     grant(&mut world, deployed("v2.1.0"));
-    assert_eq!((told(&world), left(&mut world)), (vec!["deployed v2.1.0 by ana".to_owned()], 60));
+    assert_eq!((reported(&world), left(&mut world)), (vec!["deployed v2.1.0 by ana".to_owned()], 60));
     world.pass(30 * MINUTE_MS);
     grant(&mut world, deployed("v2.1.0"));
     assert_eq!(left(&mut world), 30, "the same again is no other");
@@ -94,7 +94,10 @@ fn a_plan_may_let_the_stage_go_on() {
     world.pass(30 * MINUTE_MS);
     grant(&mut world, deployed("v1"));
     grant(&mut world, deployed("v2"));
-    assert_eq!((told(&world), left(&mut world)), (vec!["deployed v1 by ana".into(), "deployed v2 by ana".into()], 30));
+    assert_eq!(
+        (reported(&world), left(&mut world)),
+        (vec!["deployed v1 by ana".into(), "deployed v2 by ana".into()], 30)
+    );
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn what_is_no_version_is_refused_with_the_way_out() {
     assert_eq!(reply.status, 400);
     assert!(reply.body.contains("`a b` is not a version"), "{}", reply.body);
     answers(&mut world, &["a b", "\"x\""], 2);
-    assert_eq!(told(&world), [""; 0]);
+    assert_eq!(reported(&world), [""; 0]);
 }
 
 /// New answers to the controller with a file of this tag.
@@ -143,11 +146,11 @@ fn the_tag_of_a_file_is_a_version_that_the_controller_asks_for() {
     world.pass(MINUTE_MS);
     let looks = world.errands.iter().filter(|(_, own)| own.url == "https://new.example/version.json").count();
     assert!((5..=7).contains(&looks), "{looks} in a minute");
-    assert!(told(&world).contains(&"deployed b7 by schedule".to_owned()), "{:?}", told(&world));
+    assert!(reported(&world).contains(&"deployed b7 by schedule".to_owned()), "{:?}", reported(&world));
     world.pass(20 * MINUTE_MS);
     tagged(&mut world, "W/\"b8\"");
     world.pass(2 * MINUTE_MS);
-    assert!(told(&world).contains(&"deployed b8 by schedule".to_owned()), "{:?}", told(&world));
+    assert!(reported(&world).contains(&"deployed b8 by schedule".to_owned()), "{:?}", reported(&world));
     assert!((57..60).contains(&left(&mut world)), "{}", left(&mut world));
     world.hosts =
         vec![("https://new.example/version.json", Ok(ErrandAnswer { status: 404, ..ErrandAnswer::default() }))];

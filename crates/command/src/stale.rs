@@ -153,7 +153,7 @@ fn lines(folder: &Path, name: &str) -> Result<Vec<String>, Failure> {
         let text = String::from_utf8_lossy(&out.stdout);
         return Ok(text.lines().map(|line| line.chars().take(200).collect()).collect());
     }
-    Err(Failure::Told {
+    Err(Failure::WithHelp {
         message: format!("{}: {}", name_of(), String::from_utf8_lossy(&out.stderr).trim()),
         help: "name a folder inside a git repository".to_owned(),
     })
@@ -175,7 +175,7 @@ mod tests {
         {"at":"2026-12-01T09:00:00Z","actor":"ana","command":{"command":"complete"}}]"#;
 
     #[test]
-    fn what_has_ended_long_ago_is_told_with_who_left_it() {
+    fn what_has_ended_long_ago_is_reported_with_who_left_it() {
         assert_eq!(
             stale(r#""state":{"phase":"completed"}"#, OLD),
             Some((

@@ -277,7 +277,7 @@ impl State {
         batch.message(key, &verification::message(found, to, now));
         self.post(turn, &mut batch, addressed)?;
         turn.commit(batch)?;
-        turn.note("verified", key.as_str(), &verification::told(found));
+        turn.note("verified", key.as_str(), &verification::reported(found));
         Ok(())
     }
 

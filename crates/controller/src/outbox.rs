@@ -320,7 +320,7 @@ impl Outbox {
 
     /// The lines whose first message goes now, by their index.
     fn due(&mut self, now: Instant) -> Vec<usize> {
-        self.in_flight.retain(|(_, since)| now.ms_since(since) < LOST_MS);
+        self.in_flight.retain(|(_, since)| now.ms_since(*since) < LOST_MS);
         let is_failing = |line: &Line| line.queue.front().is_some_and(|head| head.tries > 0);
         let flying: Vec<&Line> = self.lines.iter().filter(|line| self.is_in_flight(line)).collect();
         let mut failing = flying.iter().filter(|line| is_failing(line)).count();

@@ -272,4 +272,3 @@ fn key_of(rollout: &Node) -> Option<Name> {
         _ => None,
     }
 }
-

@@ -27,7 +27,7 @@ use tidegate_protocol::relays::Planner;
 const POLL_SOON_MS: i64 = 2_000;
 /// What isolates find wrong with the plans makes it look so often.
 const ALARM_MS: i64 = 10_000;
-/// What is due to be told is looked for at most so often, in milliseconds.
+/// Messages that are due are looked for at most so often, in milliseconds.
 const NOTIFY_MS_MIN: i64 = 1_000;
 /// A publication that failed is tried again after this long.
 const RETRY_MS: i64 = 1_000;
@@ -202,8 +202,8 @@ impl State {
         let now = turn.now;
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         // Notices, digests and check-ins are found by an evaluation too, also where nothing is measured.
-        let is_to_be_told = turn.storage.keeps() && is_due(self.deployment.notify_at(now));
-        if is_due(self.evaluate_at(now)) || is_to_be_told || self.deployment.due(now).is_some() {
+        let is_to_be_reported = turn.storage.keeps() && is_due(self.deployment.notify_at(now));
+        if is_due(self.evaluate_at(now)) || is_to_be_reported || self.deployment.due(now).is_some() {
             self.evaluate(turn)?;
         }
         for _ in 0..CONSEQUENCES_MAX {
@@ -222,7 +222,8 @@ impl State {
     /// no harm.
     pub(super) fn wake_in_time(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
-        let poll_at = self.polled_at.plus_ms(if self.is_outdated { POLL_SOON_MS } else { self.rhythm.poll_ms }).max(now);
+        let poll_at =
+            self.polled_at.plus_ms(if self.is_outdated { POLL_SOON_MS } else { self.rhythm.poll_ms }).max(now);
         // Where there is no rollout there is nothing in KV to be adopted, but plans at the beginning.
         let is_idle =
             self.deployment.rollouts.iter().next().is_none() && self.polled_at.as_epoch_ms() > 0 && !self.is_outdated;
@@ -381,7 +382,7 @@ impl State {
         is_alarmed
     }
 
-    /// Whether nothing is due, a flush has told nothing that changes anything, and the controller wakes in
+    /// Whether nothing is due, no flush has brought anything that changes anything, and the controller wakes in
     /// time for what it counted.
     pub fn is_quiet(&self, flush: &Flush, now: Instant) -> bool {
         let brings_news = self.is_outdated || !flush.texts.is_empty() || !flush.kills.is_empty();

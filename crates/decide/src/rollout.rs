@@ -42,7 +42,7 @@ pub struct Rollout {
     pub key_gone_at: Option<Instant>,
     /// What is wrong with its `stage/KEY`.
     pub fault: Option<Noticed>,
-    /// Why what is stored of it cannot be read. Its plan is then what could be told of it, on which nobody
+    /// Why what is stored of it cannot be read. Its plan is then what could be reported it, on which nobody
     /// acts: it is held where it is, and only taken back or killed.
     pub unread: Option<Noticed>,
 }
@@ -169,7 +169,7 @@ impl Rollout {
         Some(Order::caused(Command::Deployed(version.clone()), SCHEDULE, cause, Vec::new()))
     }
 
-    /// Whether a command needs no more than what can be told of a rollout whose plan cannot be read.
+    /// Whether a command needs no more than what can be read of a rollout whose plan cannot be read.
     pub fn allows(&self, command: &Command) -> bool {
         let needs_no_plan = || {
             matches!(
@@ -253,7 +253,7 @@ impl Rollout {
             ),
             KvObservation::Garbage(error) => format!("{error}; the last good state stays"),
         };
-        if self.fault.as_ref().is_none_or(|told| told.message != message) {
+        if self.fault.as_ref().is_none_or(|reported| reported.message != message) {
             self.fault = Some(Noticed { subject, message, at: now });
         }
         None

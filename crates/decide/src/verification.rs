@@ -3,7 +3,7 @@
 //! 1. It looks from outside, at the isolates and at the figures, and says what it saw. What nobody could see is said
 //!    so, and is neither fine nor wrong.
 //! 2. It ends as soon as all is as it should be, and in two minutes at the latest; whatever was found then stands
-//!    beside the history, and goes to those who are told of rollbacks. It changes nothing, and makes no revision: who
+//!    beside the history, and goes to those who are reported rollbacks. It changes nothing, and makes no revision: who
 //!    decides meanwhile is not in its way.
 
 use crate::judge::notifications::Message;
@@ -23,7 +23,7 @@ const FIRST_MS: i64 = 3_000;
 const AGAIN_MS: i64 = 5_000;
 /// A look that has had no answer for so long is given up, in milliseconds.
 const UNANSWERED_MS: i64 = 15_000;
-/// What is not as it should be by then is told, in milliseconds.
+/// What is not as it should be by then is reported, in milliseconds.
 const END_MS: i64 = 120_000;
 /// Figures are waited for this long where all else is fine, in milliseconds: a minute has to be over.
 const FIGURES_MS: i64 = 75_000;
@@ -110,7 +110,7 @@ impl Verification {
 }
 
 /// What was found as one sentence: what is not as it should be first, then what nobody could tell last.
-pub fn told(found: &[Found]) -> String {
+pub fn reported(found: &[Found]) -> String {
     let those = |wanted: Option<bool>| found.iter().filter(move |own| own.is_fine == wanted);
     let lead = if those(Some(false)).next().is_none() { "verified" } else { "not as it should be" };
     let all = those(Some(false)).chain(those(Some(true))).chain(those(None));
@@ -119,7 +119,7 @@ pub fn told(found: &[Found]) -> String {
 
 /// The message that stands beside the history.
 pub fn message(found: &[Found], to: Vec<String>, now: Instant) -> Message {
-    let text = told(found);
+    let text = reported(found);
     Message {
         at: now,
         kind: VERIFICATION,
@@ -236,7 +236,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            told(&all),
+            reported(&all),
             "not as it should be: 1 of 3 isolates go by a state before revision 7; nobody could look from outside; x"
         );
     }

@@ -32,10 +32,7 @@ pub fn print<'a>(name: &str, host: &str, events: impl Iterator<Item = (&'a str, 
     out.line(&format!("REFRESH-INTERVAL;VALUE=DURATION:{REFRESH}"));
     out.line(&format!("X-PUBLISHED-TTL:{REFRESH}"));
     for (key, event) in events {
-        let until = event
-            .until
-            .filter(|until| *until > event.at)
-            .unwrap_or_else(|| event.at.plus_ms(MOMENT_MS));
+        let until = event.until.filter(|until| *until > event.at).unwrap_or_else(|| event.at.plus_ms(MOMENT_MS));
         out.line("BEGIN:VEVENT");
         out.text("UID", &format!("{key}-{}@{host}", event.id));
         out.line(&format!("DTSTAMP:{}", utc(now)));

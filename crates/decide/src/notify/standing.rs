@@ -4,8 +4,8 @@
 use super::Outgoing;
 use super::memory::{Lasting, Memory};
 use super::words::Words;
-use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 use tidegate_model::Name;
+use tidegate_model::notification::{Notification, NotificationKind, Urgency};
 
 /// Something that is so now.
 pub(super) struct Standing {
@@ -87,4 +87,3 @@ fn ended(words: &Words<'_>, memory: &mut Memory, now_so: &[Standing]) -> Vec<Out
 fn incident(words: &Words<'_>, own: &Lasting) -> String {
     super::change::incident_of(words.key(), &own.what, own.since.as_epoch_ms())
 }
-

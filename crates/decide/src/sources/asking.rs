@@ -37,9 +37,7 @@ impl PullState {
     pub fn due_at(&self, now: Instant) -> Instant {
         match (self.asked_at, self.next_at) {
             // A clock that was set back says nothing.
-            (Some(asked), _) if asked <= now => {
-                asked.plus_ms(UNANSWERED_MS)
-            }
+            (Some(asked), _) if asked <= now => asked.plus_ms(UNANSWERED_MS),
             (_, Some(next)) => next,
             (_, None) => now,
         }

@@ -157,9 +157,11 @@ impl Writing<'_> {
             Some(side.requests as f64)
         })));
         if has(&|side| side.latency_p95_ms) {
-            blocks.push(Block::Plot(plot("Response times: 95 of 100 answers come within", Unit::Milliseconds, &|side| {
-                side.latency_p95_ms
-            })));
+            blocks.push(Block::Plot(plot(
+                "Response times: 95 of 100 answers come within",
+                Unit::Milliseconds,
+                &|side| side.latency_p95_ms,
+            )));
         }
         if has(&|side| (side.pages > 0).then_some(0.0)) {
             blocks.push(Block::Plot(plot("Share of page views with a JavaScript error", Unit::Share, &|side| {

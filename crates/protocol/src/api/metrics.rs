@@ -266,9 +266,8 @@ mod tests {
     #[test]
     fn since_is_a_moment_or_how_long_ago() {
         let now = Instant::from_epoch_ms(1_800_000_000_000);
-        let minutes = |since: Option<&str>| {
-            reach(since, now).map(|(since, minutes)| (now.ms_since(since), minutes)).ok()
-        };
+        let minutes =
+            |since: Option<&str>| reach(since, now).map(|(since, minutes)| (now.ms_since(since), minutes)).ok();
         assert_eq!(minutes(None), Some((7_200_000, 1)));
         assert_eq!(minutes(Some("2d")), Some((172_800_000, 1)));
         assert_eq!(minutes(Some("49h")), Some((176_400_000, 60)));

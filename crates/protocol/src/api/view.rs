@@ -44,7 +44,7 @@ pub struct Present<'a> {
     pub channels: &'a [(Name, Noticed)],
     /// How far kills have come.
     pub reaches: &'a [Reach],
-    /// How many isolates were heard in the last minute.
+    /// How many isolates have reported in the last minute.
     pub isolates: usize,
     /// The time.
     pub now: Instant,
