@@ -1006,8 +1006,8 @@ export type Plan = {
   }[];
   /** Who is who. */
   roles?: Record<string, string>;
-  /** When it starts by itself, after the checklist. */
-  start?: string;
+  /** When it starts by itself, after the checklist: then, or with the next version of new. */
+  start?: string | 'on deploy';
   /** Before the start. */
   checklist?: ChecklistItem[];
   /** Who takes the next step. */
@@ -1350,6 +1350,8 @@ export type Session = {
   role: 'viewer' | 'operator' | 'reporter';
   /** When the session ends; a token has no such time. */
   expires?: Time;
+  /** Where the sign-in is ended, where `DELETE` does not end it: of Cloudflare Access. */
+  sign_out?: string;
 };
 
 /** That the worker runs, and what the isolate that answers knows. */

@@ -87,7 +87,7 @@ fn a_report_says_what_happened_to_whom_for_how_long_and_why() {
         "| **Time to detect** |",
         "| **Time to recover** |",
         "the sale begins",
-        "## What each gate saw",
+        "## What was asked before each step (gates)",
         "### canary left on",
         "not met",
         "## Success criteria",

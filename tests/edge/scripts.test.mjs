@@ -94,7 +94,7 @@ test('the history is exported as it was hashed, and a rollout that is over is ar
   const documents = lines.map((line) => JSON.parse(line));
   assert.deepEqual(
     documents.map(({ kind }) => kind),
-    ['archive', 'plan', 'state', 'entry', 'entry', 'entry', 'messages', 'metrics'],
+    ['archive', 'plan', 'state', 'entry', 'entry', 'entry', 'messages', 'metrics', 'report'],
   );
   assert.equal((await ana.get('rollouts/new-cart')).status, 404);
   assert.equal((await ana.get('rollouts/shop')).status, 200);

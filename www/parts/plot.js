@@ -20,6 +20,7 @@ import * as figures from './plot-table.js';
  * @property {{ value: number, text: string }} [threshold] short for one of `thresholds`
  * @property {{ value: number, text: string }[]} [thresholds]
  * @property {{ at: number, text: string, isBad: boolean }[]} [marks]
+ * @property {string[]} [versions] the version of new in each cell, which the table shows
  * @property {string} [note]
  * @property {string} [empty] what stands in place of a plot that has no figures
  */

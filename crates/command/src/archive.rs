@@ -91,8 +91,8 @@ fn is_over(rollout: &Rollout) -> bool {
     state.phase == "completed" || state.ended || state.phase == "draft" || state.phase == "rolled_back" && is_nobody
 }
 
-/// The archive, one JSON document a line: what it is, the plan, the state, the history from its first entry, messages
-/// and measured hours.
+/// The archive, one JSON document a line: what it is, the plan, the state, the history from its first entry, messages,
+/// measured hours, and the report as a page, which only the deployment can still write now.
 fn document(client: &Client, key: &Name, state: &str) -> Result<String, Failure> {
     let history = fetch(client, key.as_str(), u64::MAX)?;
     verified(client, key.as_str(), &history)?;
@@ -109,6 +109,8 @@ fn document(client: &Client, key: &Name, state: &str) -> Result<String, Failure>
         lines.push(line("messages", &messages.text));
     }
     lines.push(line("metrics", &client.get(&format!("rollouts/{key}/metrics"), &[])?.text));
+    let report = client.text(&format!("rollouts/{key}/report"), &[("format", "html")])?;
+    lines.push(json!({ "kind": "report", "value": report }).to_string());
     Ok(lines.join("\n") + "\n")
 }
 

@@ -165,7 +165,7 @@ impl Rollout {
     pub fn deployed(&self, versions: &Versions, now: Instant) -> Option<Order> {
         let source = self.plan.upstreams.as_ref()?.new.version.as_ref()?;
         let version = versions.settled(self.record.live.version.as_ref(), now)?;
-        let cause = EntryCause::Served { header: source.header.clone() };
+        let cause = EntryCause::Served { header: source.header().map_or_else(|| source.to_string(), str::to_owned) };
         Some(Order::caused(Command::Deployed(version.clone()), SCHEDULE, cause, Vec::new()))
     }
 

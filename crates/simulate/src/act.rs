@@ -13,8 +13,8 @@ use tidegate_model::Instant;
 use tidegate_model::command::Command;
 use tidegate_model::history::Entry;
 use tidegate_model::live::Phase;
-use tidegate_model::plan::Item;
 use tidegate_model::plan::words::Action;
+use tidegate_model::plan::{Item, Start};
 use tidegate_model::record::Checklist;
 
 /// Operators take at most so many steps at once, however the plans refer to each other.
@@ -115,6 +115,10 @@ impl Simulation {
             .rollouts
             .get(&life.key)
             .is_some_and(|rollout| rollout.record.live.phase == Phase::Draft && !rollout.record.live.killed);
+        if is_draft && life.plan.start == Some(Start::OnDeploy) {
+            self.deploy(index);
+            return;
+        }
         if !is_draft || life.plan.start.is_some() || is_left_to_scenario {
             return;
         }
@@ -122,6 +126,17 @@ impl Simulation {
         let is_done = self.command(index, &Command::Start, "operators start what has no `start`", is_reported);
         if let Some(life) = self.lives.get_mut(index).filter(|_| is_done) {
             life.refused = None;
+        }
+    }
+
+    /// Operators deploy what starts with a deployment, unless the scenario does.
+    fn deploy(&mut self, index: usize) {
+        let Some(life) = self.lives.get(index) else { return };
+        let is_left_to_scenario =
+            life.turns.iter().any(|turn| matches!(turn.line.what, What::Command(Command::Deployed(_))));
+        let is_open = self.deployment().rollouts.get(&life.key).is_some_and(|rollout| !rollout.record.is_deployed);
+        if let Some(version) = "v1".parse().ok().filter(|_| is_open && !is_left_to_scenario) {
+            self.command(index, &Command::Deployed(version), "operators deploy what starts with a deployment", true);
         }
     }
 

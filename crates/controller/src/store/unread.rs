@@ -101,6 +101,7 @@ fn record_of(live: LiveState) -> Record {
         is_killed: live.killed,
         kill_key: None,
         is_waiting: false,
+        is_deployed: false,
         begun: since,
         begun_revision: revision,
         entered: since,

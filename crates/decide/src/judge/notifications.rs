@@ -272,7 +272,7 @@ impl Notifications {
         });
         // At the time of a start that does not happen, somebody is waited for.
         let is_draft = record.live.phase == Phase::Draft;
-        let start = plan.start.filter(|start| is_draft && self.looked_at.is_none_or(|looked| looked < *start));
+        let start = plan.start_at().filter(|start| is_draft && self.looked_at.is_none_or(|looked| looked < *start));
         notices.chain(escalations).chain(self.next_checkin(plan, record)).chain(start).min()
     }
 
@@ -321,7 +321,7 @@ fn last_of(next: Instant, notice: &Notice, now: Instant) -> Instant {
 fn expected<'a>(plan: &'a Plan, record: &Record, now: Instant) -> Vec<(&'a str, Instant)> {
     let mut ahead = Vec::new();
     let (mut at, rest): (Instant, &[Stage]) = match record.live.phase {
-        Phase::Draft => match plan.start {
+        Phase::Draft => match plan.start_at() {
             Some(start) => {
                 ahead.push(("start", start));
                 (start, &plan.stages)

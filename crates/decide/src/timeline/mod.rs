@@ -97,8 +97,8 @@ fn one(ahead: &Ahead<'_>, after: Option<Instant>, now: Instant) -> Forecast {
     let plan = ahead.plan;
     let from = after.map_or(now, |after| after.max(now));
     let Some(record) = ahead.record else {
-        let start = plan.start.map_or(from, |start| start.max(from));
-        let premise = plan.start.is_none().then_some(Premise::Start);
+        let start = plan.start_at().map_or(from, |start| start.max(from));
+        let premise = plan.start_at().is_none().then_some(Premise::Start);
         return walk(plan, premise, Enter { stage: 0, at: start, now, is_inside: false, held_since: None });
     };
     let index = plan.stage_index(record.live.stage.as_str()).unwrap_or(0);
@@ -113,8 +113,8 @@ fn one(ahead: &Ahead<'_>, after: Option<Instant>, now: Instant) -> Forecast {
     let killed = record.live.killed.then_some(Premise::Revive);
     match record.live.phase {
         Phase::Draft => {
-            let start = plan.start.map_or(from, |start| start.max(from));
-            let premise = killed.or_else(|| plan.start.is_none().then_some(Premise::Start));
+            let start = plan.start_at().map_or(from, |start| start.max(from));
+            let premise = killed.or_else(|| plan.start_at().is_none().then_some(Premise::Start));
             walk(plan, premise, Enter { stage: 0, at: start, now, is_inside: false, held_since: None })
         }
         Phase::Running => {

@@ -3,7 +3,7 @@
 use super::{Forecast, Premise};
 use crate::explain;
 use tidegate_model::number::counted;
-use tidegate_model::plan::{Item, Plan, Stage};
+use tidegate_model::plan::{Item, Plan, Stage, Start};
 use tidegate_model::zone::Zone;
 
 /// A role with its person, else the name as it stands.
@@ -72,6 +72,7 @@ pub fn outlook(plan: &Plan, forecast: &Forecast, zone: &Zone) -> String {
         return format!("When it will be done is unknown: the calendar leaves no time for{stage}.");
     };
     let premise = match forecast.premise {
+        Some(Premise::Start) if plan.start == Some(Start::OnDeploy) => "if new is deployed now, ",
         Some(Premise::Start) => "if it is started now, ",
         Some(Premise::Resume) => "if it is resumed now, ",
         Some(Premise::Revive) => "if it is revived now, ",

@@ -258,8 +258,14 @@ impl Writing<'_> {
         if shown.is_empty() {
             return Vec::new();
         }
-        let mut table =
-            Table::new(&["Minute", "Requests to new", "Failed", "Rescued by legacy", "p95 of new", "Failed on legacy"]);
+        let mut table = Table::new(&[
+            "Minute",
+            "Requests to new",
+            "Failed",
+            "Answered by the old version",
+            "95 of 100 answers within",
+            "Failed on the old version",
+        ]);
         let skipped = shown.len().saturating_sub(ROWS_MAX);
         for minute in shown.into_iter().skip(skipped) {
             let amount = |unit: Unit, value: Option<f64>| {

@@ -15,7 +15,7 @@ use tidegate_model::plan::words::SignalKind;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Name, Percentage};
 
-const THINGS: [&str; 26] = [
+const THINGS: [&str; 27] = [
     "new.error_rate",
     "new.client_error_rate",
     "new.timeout_rate",
@@ -42,6 +42,7 @@ const THINGS: [&str; 26] = [
     "kill",
     "revive",
     "set",
+    "deploy",
 ];
 const FIGURES: [&str; 13] = [
     "error_rate",
@@ -218,6 +219,13 @@ impl<'a> Parser<'_, 'a> {
             "set" => {
                 let word = self.r.wanted("the percentage", "`set 25% at 3h`")?;
                 Command::Set(Setting::percentage(percentage(&word)?))
+            }
+            "deploy" => {
+                let word = self.r.wanted("the version", "`deploy v2 at 8h`")?;
+                let version = word.text.parse();
+                Command::Deployed(version.map_err(|error: tidegate_model::version::VersionError| {
+                    word.fault(error.to_string(), error.help().unwrap_or_default())
+                })?)
             }
             _ => return Ok(None),
         }))
@@ -522,6 +530,11 @@ mod tests {
             "# nothing\n\nrollback to previous at 1h\n",
             What::Command(Command::Rollback(Target::Previous)),
             When::At(moment(None, HOUR_MS)),
+        );
+        reads(
+            "deploy v2.1.0 at canary+1h",
+            What::Command(Command::Deployed("v2.1.0".parse().unwrap())),
+            When::At(moment(Some("canary"), HOUR_MS)),
         );
         assert_eq!(read("approve everything # all").unwrap().lines[0].text, "approve everything");
     }
