@@ -44,7 +44,7 @@ let numbers = {};
 /** Vitals that are final only after the screen that was loaded. */
 let late = {};
 const vitals = new Set();
-/** Whether errors were told. */
+/** Whether errors were reported. */
 let hasFailed = false;
 /** The view itself is the first thing to tell. */
 let hasNews = true;
@@ -91,8 +91,8 @@ const send = safely(() => {
   late = {};
   if (Object.keys(ofLoad).length > 0) post({ metrics: ofLoad });
   if (!hasNews) return;
-  const told = failures.length > 0 ? failures : undefined;
-  const report = { view: view || undefined, metrics, events, js_errors: errors, errors: told, mixed };
+  const shown = failures.length > 0 ? failures : undefined;
+  const report = { view: view || undefined, metrics, events, js_errors: errors, errors: shown, mixed };
   mixed = undefined;
   failures = [];
   hasFailed ||= errors > 0;
@@ -191,7 +191,7 @@ const begin = safely(() => {
   onFCP(report);
   onCLS(report);
   onINP(report);
-  // Told once the page is loaded, and not while it is prerendered.
+  // Reported once the page is loaded, and not while it is prerendered.
   onTTFB((metric) => {
     report(metric);
     sendSoon();

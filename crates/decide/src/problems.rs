@@ -78,7 +78,7 @@ pub fn look(
     let mut all = Vec::new();
     for (kind, text) in found {
         let (since, has_acted) = remembered(&mut metrics.judge, kind, now);
-        if kind == ProblemKind::ConfigFault && now.as_epoch_ms() - since.as_epoch_ms() < FAULT_MS {
+        if kind == ProblemKind::ConfigFault && now.ms_since(since) < FAULT_MS {
             continue;
         }
         let then = plan.response(kind);
@@ -165,7 +165,7 @@ pub struct Silence {
 pub fn no_traffic(record: &Record, metrics: &RolloutMetrics, now: Instant) -> Option<Silence> {
     let last = metrics.arrived_at?;
     let since = last.max(record.live.since);
-    let is_quiet = now.as_epoch_ms() - since.as_epoch_ms() >= SILENCE_MS;
+    let is_quiet = now.ms_since(since) >= SILENCE_MS;
     let hour = minute_of(last).saturating_sub(HOUR_MINUTES);
     let of = |from: u64, variant: Variant| sum(&metrics.series, from, variant, |tally| tally.requests);
     let before = of(hour, Variant::Legacy) + of(hour, Variant::New);
@@ -286,7 +286,7 @@ fn identity_mixed(record: &Record, metrics: &RolloutMetrics) -> Option<String> {
 }
 
 fn is_settled(record: &Record, ms: i64, now: Instant) -> bool {
-    now.as_epoch_ms() - record.live.since.as_epoch_ms() >= ms
+    now.ms_since(record.live.since) >= ms
 }
 
 fn sum(series: &Series, from_minute: u64, variant: Variant, of: impl Fn(&Tally) -> u64) -> f64 {

@@ -102,7 +102,7 @@ pub struct Evaluation {
     pub problems: Vec<Found>,
     /// The guardrails that came true at this look, the severest first.
     pub fired: Vec<Fired>,
-    /// What people are to be told since the look before.
+    /// What people are to be reported since the look before.
     pub messages: Vec<Message>,
 }
 
@@ -134,9 +134,9 @@ pub struct Judge {
     pub problems: Vec<Lasting>,
     /// Since when each verdict has been what it is.
     since: Vec<(String, Verdict, Instant)>,
-    /// What has been told of this attempt.
+    /// What has been sent in this attempt.
     notifications: Notifications,
-    /// What has been told to channels.
+    /// What has been reported to channels.
     pub notified: Memory,
     /// The stretch in which a sample ratio mismatch was shown.
     unfair_revision: Option<u64>,
@@ -263,7 +263,7 @@ fn watched(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail) -> Judgemen
     judgement
 }
 
-/// The same with its words, where it has none yet: what comes true is told to people.
+/// The same with its words, where it has none yet: what comes true is reported to people.
 fn in_words(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail, judgement: Judgement) -> Judgement {
     if std::mem::replace(&mut evaluator.metrics_view.manner.explains, true) {
         return judgement;

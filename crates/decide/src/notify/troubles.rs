@@ -121,7 +121,7 @@ fn responds(plan: &Plan, kind: ProblemKind) -> String {
     acts.map_or_else(String::new, |acts| format!(" The plan has Tidegate act on it: it {acts}."))
 }
 
-/// What else was found at the last look that nobody is told of otherwise.
+/// What else was found at the last look that nobody is reported otherwise.
 pub(super) fn found(words: &Words<'_>, metrics: &RolloutMetrics) -> Vec<Standing> {
     let record = &words.rollout.record;
     let last = metrics.last.as_ref().filter(|last| last.revision >= record.begun_revision);

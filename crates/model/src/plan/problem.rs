@@ -30,15 +30,15 @@ words! {
 words! {
     /// What is done about a problem, the mildest first.
     Response is "what is done about a problem" of {
-        /// It is shown, and nobody is told.
+        /// It is shown, and nobody is reported.
         Show = "show",
-        /// People are told.
+        /// People are reported.
         Alert = "alert",
-        /// People are told, and no stage is left while it lasts.
+        /// People are reported, and no stage is left while it lasts.
         Hold = "hold",
-        /// People are told, and the rollout is paused.
+        /// People are reported, and the rollout is paused.
         Pause = "pause",
-        /// People are told, and everybody goes back to legacy.
+        /// People are reported, and everybody goes back to legacy.
         Rollback = "rollback",
     } allows "`show`, `alert`, `hold`, `pause` or `rollback`"
 }
@@ -82,7 +82,7 @@ impl ProblemKind {
 }
 
 impl Response {
-    /// Whether people are told.
+    /// Whether people are reported.
     pub fn tells(self) -> bool {
         self != Self::Show
     }

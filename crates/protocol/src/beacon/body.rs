@@ -31,7 +31,7 @@ const VALUE_MAX: f64 = 1_000_000.0;
 const SHIFT_MAX: f64 = 100.0;
 /// So many errors of one page view count.
 const JS_ERRORS_MAX: f64 = 1_000.0;
-/// And so many different ones are told apart.
+/// And so many different ones are distinguished.
 const SCRIPTS_MAX: usize = 3;
 
 /// What a page has sent.
@@ -265,11 +265,11 @@ mod tests {
         let reports = read(
             r#","metrics":{"lcp":1234.5,"timing.tti":2300},"js_errors":2,"events":["used","failure","used"],"later":{}"#,
         );
-        let told: Vec<_> = reports
+        let counted: Vec<_> = reports
             .iter()
             .map(|r| (r.rollout.as_str(), r.variant, r.js_errors, r.measures.len(), r.events.len(), r.is_view))
             .collect();
-        assert_eq!(told, [("shop", Variant::New, 2, 2, 2, true), ("banner", Variant::New, 2, 2, 2, true)]);
+        assert_eq!(counted, [("shop", Variant::New, 2, 2, 2, true), ("banner", Variant::New, 2, 2, 2, true)]);
     }
 
     #[test]
