@@ -172,6 +172,9 @@ impl Meter {
         let seen = hash.map(|hash| Seen::new(hash, assignment.variant, is_compared(assignment.reason)));
         if let Some(seen) = seen {
             row.counted.window.subjects.add(seen);
+            if happened.is_failure() {
+                row.counted.window.failing.add(seen);
+            }
         }
         if let Some(subject) = subject.filter(|_| happened.is_request) {
             self.heaviest.note(number, &visit.plan.key, minute, subject);
