@@ -125,8 +125,8 @@ fn is_held(view: &Value) -> bool {
     view["blocked"].as_array().unwrap().iter().any(|own| own["by"] == "problem" || own["by"] == "sample_ratio")
 }
 
-/// How many messages have told of a problem, and not of a change.
-fn told(world: &mut World) -> usize {
+/// How many messages have reported a problem, and not of a change.
+fn reported(world: &mut World) -> usize {
     world.pass(MINUTE_MS);
     let all: Vec<String> =
         world.receivers.of_channel("chat").map(|got| got.notification.kind.as_str().to_owned()).collect();
@@ -149,14 +149,14 @@ fn each_problem_is_found_shown_and_met_as_the_table_says_where_the_plan_says_not
         assert!(found(&view, kind)["text"].as_str().unwrap().len() > 20, "{kind}");
         assert!(found(&view, kind)["since"].is_string(), "{kind}");
         assert_eq!((view["state"]["phase"].as_str(), is_held(&view)), (Some("running"), holds), "{kind}");
-        assert_eq!(told(&mut world) > 0, tells, "{kind}");
+        assert_eq!(reported(&mut world) > 0, tells, "{kind}");
         let others = KINDS.iter().filter(|own| **own != kind && found(&view, own)["is_found"] == true);
         assert_eq!(others.collect::<Vec<_>>(), [&""; 0], "{kind} is not taken for another");
     }
 }
 
 #[test]
-fn a_problem_is_shown_to_nobody_told_held_paused_or_rolled_back_as_the_plan_says_once() {
+fn a_problem_is_shown_to_nobody_reported_held_paused_or_rolled_back_as_the_plan_says_once() {
     for kind in KINDS {
         for (then, phase, holds, tells) in [
             ("show", "running", false, false),
@@ -176,7 +176,7 @@ fn a_problem_is_shown_to_nobody_told_held_paused_or_rolled_back_as_the_plan_says
                 let why = page["explanations"][0]["reason"].as_str().unwrap();
                 assert!(why.starts_with(&format!("the problem `{kind}` was found: ")), "{why}");
             } else {
-                assert_eq!(told(&mut world) > 0, tells, "{kind} {then}");
+                assert_eq!(reported(&mut world) > 0, tells, "{kind} {then}");
             }
         }
     }

@@ -91,8 +91,8 @@ const send = safely(() => {
   late = {};
   if (Object.keys(ofLoad).length > 0) post({ metrics: ofLoad });
   if (!hasNews) return;
-  const told = failures.length > 0 ? failures : undefined;
-  const report = { view: view || undefined, metrics, events, js_errors: errors, errors: told, mixed };
+  const shown = failures.length > 0 ? failures : undefined;
+  const report = { view: view || undefined, metrics, events, js_errors: errors, errors: shown, mixed };
   mixed = undefined;
   failures = [];
   hasFailed ||= errors > 0;

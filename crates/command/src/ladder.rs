@@ -383,7 +383,7 @@ mod tests {
             "guardrails":[{"when":"error_rate > 5%","then":"rollback","mode":"observe","acts":"would have rolled back","observed_at":"2026-12-02T13:12:00Z","verdict":"fail","text":"7 %"}],
             "what_broke":["5xx at api (/api/*): 38 of 500 requests on new, 2 of 9,500 on legacy","120 users of new had a failed request"],
             "problems":[{"on":"srm","then":"hold","is_found":false},{"on":"no_traffic","then":"rollback","is_found":true,"text":"The last request came at 13:40.","since":"2026-12-02T13:55:00Z"}]}"#;
-        let page = told(text);
+        let page = shown(text);
         for line in [
             "Guardrails  ✗ error_rate > 5% → rollback (observes)  would have rolled back at 13:12 UTC; now: 7 %",
             "What broke  5xx at api (/api/*): 38 of 500 requests on new, 2 of 9,500 on legacy",

@@ -119,7 +119,7 @@ impl Commonest {
 mod tests {
     use super::*;
 
-    fn told(own: &Commonest) -> Vec<(&str, u64, u64)> {
+    fn reported(own: &Commonest) -> Vec<(&str, u64, u64)> {
         own.most().into_iter().map(|kind| (kind.what.as_str(), kind.count, kind.first)).collect()
     }
 
@@ -131,10 +131,10 @@ mod tests {
         met.iter().for_each(|(what, minute)| forwards.add(what, *minute));
         met.iter().rev().for_each(|(what, minute)| backwards.add(what, *minute));
         assert_eq!(forwards, backwards);
-        assert_eq!(told(&forwards)[0], ("kind 0", 6, 100));
+        assert_eq!(reported(&forwards)[0], ("kind 0", 6, 100));
         let mut merged = forwards.clone();
         merged.merge(&backwards);
-        assert_eq!((told(&merged)[0], merged.missed()), (("kind 0", 12, 100), 0));
+        assert_eq!((reported(&merged)[0], merged.missed()), (("kind 0", 12, 100), 0));
         let text = serde_json::to_string(&merged).unwrap();
         assert_eq!(serde_json::from_str::<Commonest>(&text).unwrap(), merged);
     }
@@ -149,7 +149,7 @@ mod tests {
             one.add(&what, n);
             own.merge(&one);
         }
-        let all = told(&own);
+        let all = reported(&own);
         assert!(all.len() <= KINDS_MAX, "{all:?}");
         for real in ["real 0", "real 1", "real 2"] {
             let kind = own.get(real).unwrap();

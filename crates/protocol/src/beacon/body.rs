@@ -31,7 +31,7 @@ const VALUE_MAX: f64 = 1_000_000.0;
 const SHIFT_MAX: f64 = 100.0;
 /// So many errors of one page view count.
 const JS_ERRORS_MAX: f64 = 1_000.0;
-/// And so many different ones are told apart.
+/// And so many different ones are distinguished.
 const SCRIPTS_MAX: usize = 3;
 
 /// What a page has sent.
