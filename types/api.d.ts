@@ -522,7 +522,7 @@ export type NotNow = {
 export type Reach = {
   /** The revision that killed it. */
   revision: number;
-  /** How many isolates were heard from in the last minute. */
+  /** How many isolates have reported in the last minute. */
   isolates: number;
   /** How many of them have not confirmed the kill. */
   behind: number;
@@ -1008,8 +1008,8 @@ export type Plan = {
   }[];
   /** Who is who. */
   roles?: Record<string, string>;
-  /** When it starts by itself, after the checklist. */
-  start?: string;
+  /** When it starts by itself, after the checklist: then, or with the next version of new. */
+  start?: string | 'on deploy';
   /** Before the start. */
   checklist?: ChecklistItem[];
   /** Who takes the next step. */
@@ -1357,6 +1357,8 @@ export type Session = {
   role: 'viewer' | 'operator' | 'reporter';
   /** When the session ends; a token has no such time. */
   expires?: Time;
+  /** Where the sign-in is ended, where `DELETE` does not end it: of Cloudflare Access. */
+  sign_out?: string;
 };
 
 /** That the worker runs, and what the isolate that answers knows. */
@@ -1906,7 +1908,7 @@ export type RolloutTimeline = {
 
 /** Something that has a date. */
 export type TimelineEvent = {
-  /** The same whenever it is told, within its rollout. */
+  /** The same whenever it is asked for, within its rollout. */
   id: string;
   /** When, or from when on. */
   at: Time;

@@ -43,7 +43,7 @@ export async function openGate({ key, plan, percentage }) {
     async isKept(key) {
       const cache = await (await miniflare.getCaches()).open('tidegate-kept');
       const found = await cache.match(key);
-      await found?.body?.cancel();
+      await found?.arrayBuffer();
       return found !== undefined;
     },
     setPercentage: (next) => kv.put(`stage/${key}`, String(next)),

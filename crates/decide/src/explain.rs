@@ -71,6 +71,7 @@ fn because(command: &Command, cause: Option<&EntryCause>, reason: &str) -> Strin
         // Whoever gives a reason says it better, and entries of before have nothing else.
         _ if !reason.is_empty() => reason.to_owned(),
         Some(EntryCause::Guardrail { condition, .. }) => format!("the guardrail `{condition}` came true"),
+        Some(EntryCause::Served { header }) if header.contains(' ') => format!("the `{header}` says so"),
         Some(EntryCause::Served { header }) => format!("its answers say so in `{header}`"),
         Some(EntryCause::Kv { key, text, found }) => kv(key, text.as_deref(), *found),
         Some(EntryCause::Schedule { stage, hold, after }) => {
@@ -98,7 +99,7 @@ fn kv(key: &str, text: Option<&str>, found: KvFound) -> String {
 
 fn scheduled(command: &Command, stage: Option<&str>, hold: Option<&str>, after: &str) -> String {
     match (command, stage, hold) {
-        (Command::Start, ..) => "the plan's start time has come, and its checklist is approved".to_owned(),
+        (Command::Start, ..) => "the plan's start has come, and its checklist is approved".to_owned(),
         (Command::Release, ..) => format!("the rollouts before it have ended: {after}"),
         (Command::Wait, ..) => format!("a rollout before it runs again: {after}"),
         (_, Some(stage), Some(hold)) => format!("bake time of {stage} ({hold}) over, all gates passed"),

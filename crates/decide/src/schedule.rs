@@ -10,7 +10,7 @@ use super::judge::Verdict;
 use tidegate_model::calendar::first_moment;
 use tidegate_model::command::Command;
 use tidegate_model::live::Phase;
-use tidegate_model::plan::{Advance, Plan, Stage};
+use tidegate_model::plan::{Advance, Plan, Stage, Start};
 use tidegate_model::record::Record;
 use tidegate_model::{Duration, Instant, Name, Percentage};
 
@@ -72,6 +72,8 @@ pub enum Blocker {
     After(Vec<Name>),
     /// The plan's `start`.
     Start(Instant),
+    /// The same, which is a deployment of new.
+    Deploy,
     /// `advance = "manual"`.
     Manual,
     /// The stage's hold, which has lasted for so many milliseconds.
@@ -101,7 +103,7 @@ impl Blocker {
             Self::Killed => "killed",
             Self::LastStage => "last_stage",
             Self::After(_) => "after",
-            Self::Start(_) => "start",
+            Self::Start(_) | Self::Deploy => "start",
             Self::Manual => "manual",
             Self::Hold(..) => "hold",
             Self::Gates(..) => "gates",
@@ -161,6 +163,7 @@ impl fmt::Display for Blocker {
                 write!(f, "waits until {} {} ended", names.join(", "), if names.len() == 1 { "has" } else { "have" })
             }
             Self::Start(at) => write!(f, "the plan starts at {at}"),
+            Self::Deploy => f.write_str("the plan starts once another version of new is deployed"),
             Self::Manual => f.write_str("the plan leaves advancing to an operator"),
             Self::Hold(hold, _) => write!(f, "bake time of {hold} not over"),
             Self::Gates(failing, unknown) => {
@@ -207,13 +210,13 @@ pub fn failing_gates(plan: &Plan, record: &Record, facts: &Facts, now: Instant) 
 pub fn outlook(plan: &Plan, record: &Record, facts: &Facts, now: Instant) -> Outlook {
     let looking = Looking { plan, record, facts, now };
     let is_started = !matches!(record.live.phase, Phase::Draft | Phase::Completed);
-    // Whether others have ended is told at once, whatever else blocks.
-    let told = match (is_started, record.is_waiting, facts.awaited.is_empty()) {
+    // Whether others have ended is reported at once, whatever else blocks.
+    let reported = match (is_started, record.is_waiting, facts.awaited.is_empty()) {
         (true, true, true) => Some(Command::Release),
         (true, false, false) => Some(Command::Wait),
         _ => None,
     };
-    if let Some(command) = told {
+    if let Some(command) = reported {
         return Outlook { due: Some(command), ..Outlook::default() };
     }
     let (step, blocked) = looking.next();
@@ -254,7 +257,12 @@ impl Looking<'_> {
         let live = &self.record.live;
         let killed = live.killed.then_some(Blocker::Killed);
         match live.phase {
-            Phase::Draft => match self.plan.start {
+            Phase::Draft => match self.plan.start_at() {
+                None if self.plan.start == Some(Start::OnDeploy) => {
+                    let open = (!self.record.is_deployed).then_some(Blocker::Deploy);
+                    let blocked = killed.into_iter().chain(open).chain(self.before_start(None)).collect();
+                    (Some((Command::Start, Some(0))), blocked)
+                }
                 None => (
                     None,
                     [Some(Blocker::Draft), killed].into_iter().flatten().chain(self.before_start(None)).collect(),

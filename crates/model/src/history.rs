@@ -100,7 +100,7 @@ pub enum EntryCause {
     },
     /// Answers of new, in this header.
     Served {
-        /// Its name.
+        /// Its name; `etag of PATH` where it is the `ETag` of a file.
         header: String,
     },
     /// Something that this version does not know.

@@ -49,7 +49,7 @@ pub use upstreams::{
     Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Redeploy, Rescue,
     TIMEOUT_DEFAULT, Upstreams, VersionSource,
 };
-pub use words::{Advance, CachePolicy, Choice, StickyMoves};
+pub use words::{Advance, CachePolicy, Choice, Start, StickyMoves};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;
@@ -110,7 +110,7 @@ pub struct Plan {
     pub roles: Table<Role>,
     /// When it starts by itself, once the checklist is done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub start: Option<super::Instant>,
+    pub start: Option<Start>,
     /// What must be done before the start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checklist: Vec<Item>,
@@ -205,6 +205,14 @@ fn is_choice_default(length: &Duration) -> bool {
 }
 
 impl Plan {
+    /// The moment at which it starts by itself, where it names one.
+    pub const fn start_at(&self) -> Option<super::Instant> {
+        match self.start {
+            Some(Start::At(at)) => Some(at),
+            Some(Start::OnDeploy) | None => None,
+        }
+    }
+
     /// What the buckets are seeded with.
     pub fn salt(&self) -> &str {
         self.salt.as_deref().unwrap_or(self.key.as_str())
@@ -218,7 +226,7 @@ impl Plan {
         windows.chain(hours).chain(digests).find(|zone| **zone != Zone::UTC).cloned().unwrap_or(Zone::UTC)
     }
 
-    /// Whether this is a flag: assigned and told to the upstream, but routing nothing.
+    /// Whether this is a flag: assigned and named to the upstream, but routing nothing.
     pub fn is_flag(&self) -> bool {
         self.upstreams.is_none()
     }

@@ -11,7 +11,7 @@ use super::probe::{hook, probe};
 use super::receiver::receiver;
 use super::signal::signal;
 use super::stage::{Escalation, Gate, Guardrail, Risk, Stage};
-use super::words::{Action, Advance, CachePolicy, Level, Severity};
+use super::words::{Action, Advance, CachePolicy, Level, Severity, Start, WordError};
 use super::{CHOICE_DEFAULT, Defaults, Endpoint, Group, Identity, Plan, Redeploy, Values, limits, rules};
 use crate::calendar::point;
 use crate::fault::{Explain, Fault, Faults};
@@ -123,7 +123,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         probes: f.optional(r, "probe", |r, node| r.list(node, probe)).unwrap_or_default(),
         hooks: f.optional(r, "hook", |r, node| r.list(node, hook)).unwrap_or_default(),
         roles: f.optional(r, "roles", |r, node| r.table(node, role)).unwrap_or_default(),
-        start: f.optional(r, "start", point_in_time),
+        start: f.optional(r, "start", start),
         checklist: f.optional(r, "checklist", checklist).unwrap_or_default(),
         advance: f.optional(r, "advance", Reader::parsed).unwrap_or(Advance::Auto),
         redeploy: f.optional(r, "redeploy", Reader::parsed).unwrap_or(Redeploy::Restart),
@@ -230,6 +230,18 @@ fn stage(r: &mut Reader, node: &Node) -> Option<Stage> {
     };
     f.end(r);
     Some(stage)
+}
+
+/// A moment, or `on deploy`.
+fn start(r: &mut Reader, node: &Node) -> Option<Start> {
+    match &node.value {
+        Value::Text(text) if text == Start::ON_DEPLOY => Some(Start::OnDeploy),
+        Value::Text(text) if text.starts_with("on") => r.parsed_by(node, |text| {
+            let allowed = "`on deploy`, or a date and time such as `2026-12-02T09:00:00Z`";
+            Err(WordError::new(text, "when a draft starts", allowed))
+        }),
+        _ => point_in_time(r, node).map(Start::At),
+    }
 }
 
 fn point_in_time(r: &mut Reader, node: &Node) -> Option<Instant> {

@@ -95,6 +95,9 @@ shape! {
         /// When the session ends; a token has no such time.
         #[serde(skip_serializing_if = "Time::is_unknown")]
         pub expires: Time,
+        /// Where the sign-in is ended, where `DELETE` does not end it: of Cloudflare Access.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub sign_out: Option<String>,
     }
 }
 
