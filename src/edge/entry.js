@@ -5,6 +5,7 @@
 
 import { answer, discard, Late, readRequest, readResponse, send, Upload, watched } from './http.js';
 import { module, noteTrap } from './module.js';
+import { copied, spareBody } from './shadow.js';
 
 export { Controller } from './controller.js';
 
@@ -99,7 +100,8 @@ function words(step, count) {
  * @returns {Promise<Response>}
  */
 async function follow(gate, step, request, env, context) {
-  let last, before, number;
+  let last, before, number, spare;
+  let isCopied = false;
   const upload = new Upload();
   // A client that leaves takes its request with it, so what it leaves behind is noted here and now.
   let isOpen = true;
@@ -135,9 +137,18 @@ async function follow(gate, step, request, env, context) {
         isOpen = false;
         const [, id, watchMs, which, edits] = words(step, 5);
         // The module names an answer that has come.
-        const taken = /** @type {Response} */ (chosen(which, last, before));
+        let taken = /** @type {Response} */ (chosen(which, last, before));
+        if (isCopied) taken = copied(gate, taken, Number(id), request, spare, env, context);
         return edited(gate, taken, edits, Number(id), Number(watchMs), context);
       }
+      case 'spare':
+        spare = spareBody(request);
+        step = step.slice(kind.length + 1);
+        break;
+      case 'copy':
+        isCopied = true;
+        step = step.slice(kind.length + 1);
+        break;
       case 'untouched':
         isOpen = false;
         return (

@@ -113,7 +113,7 @@ impl Isolate {
         match step {
             Step::Answer { edits, .. } => edits.map(|edits| edits.as_str().to_owned()).unwrap_or_default(),
             Step::Sentence { status, .. } => status.to_string(),
-            Step::Ask { .. } | Step::Unregister { .. } => unreachable!("one answer was missing"),
+            Step::Ask { .. } | Step::Unregister { .. } | Step::Beside(..) => unreachable!("one answer was missing"),
         }
     }
 

@@ -20,6 +20,7 @@ mod reports;
 mod requests;
 mod schedule;
 mod settings;
+mod shadows;
 mod tokens;
 mod versions;
 
@@ -37,8 +38,10 @@ pub use self::requests::{Arrival, Platform};
 use self::requests::{Clients, InFlight};
 use self::schedule::FlushSchedule;
 pub use self::settings::Settings;
+use self::shadows::Shadows;
 pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
 use self::versions::SeenVersions;
+use tidegate_model::subject::fnv1a64;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
@@ -111,6 +114,7 @@ pub struct Isolate {
     in_flight: InFlight,
     breakers: Breakers,
     versions: SeenVersions,
+    shadows: Shadows,
     clients: Clients,
     reports: Limiter,
     choices: Limiter,
@@ -136,6 +140,7 @@ impl Default for Isolate {
             in_flight: InFlight::default(),
             breakers: Breakers::default(),
             versions: SeenVersions::default(),
+            shadows: Shadows::default(),
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
             choices: Limiter::new(limiter::CHOICES),
@@ -201,6 +206,7 @@ impl Isolate {
     /// Gives it what it needs before its first request.
     pub fn set_up(&mut self, setup: Setup) {
         self.breakers = Breakers::of(&setup.id);
+        self.shadows = Shadows::of(fnv1a64(setup.id.as_bytes()));
         self.setup = setup;
         self.is_set_up = true;
     }

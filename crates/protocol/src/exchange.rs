@@ -15,7 +15,9 @@ mod asking;
 mod diverting;
 mod outcome;
 mod preflight;
+mod shadowing;
 
+pub use self::shadowing::Copyable;
 use std::rc::Rc;
 
 use super::address::Address;

@@ -25,6 +25,8 @@ pub enum Step {
         /// How long its body may take, where it is watched whether that ends as it should (0: it is not).
         watch_ms: u64,
     },
+    /// Do that step, and something beside it that its visitor sees nothing of.
+    Beside(Aside, Box<Step>),
     /// Answer with a plain sentence.
     Sentence {
         /// The status.
@@ -45,8 +47,11 @@ pub enum Step {
 
 impl Step {
     /// Whether the request goes on: an answer is waited for, or watched.
-    pub const fn is_followed(&self) -> bool {
-        matches!(self, Self::Ask { .. } | Self::Answer { watch_ms: 1.., .. })
+    pub fn is_followed(&self) -> bool {
+        match self {
+            Self::Beside(_, step) => step.is_followed(),
+            step => matches!(step, Self::Ask { .. } | Self::Answer { watch_ms: 1.., .. }),
+        }
     }
 
     /// The step of the request with this number, as the platform's driver reads it: its name on the first line, then
@@ -63,8 +68,27 @@ impl Step {
                 ["answer\n", &number, "\n", &watch_ms, "\n", which.as_str(), "\n", edits.as_str()].concat()
             }
             Self::Answer { which, edits: None, .. } => format!("untouched\n{}", which.as_str()),
+            Self::Beside(aside, step) => [aside.as_str(), "\n", &step.to_text(number)].concat(),
             Self::Sentence { status, reason, text } => format!("sentence\n{status}\n{reason}\n{text}"),
             Self::Unregister { reason, script } => format!("unregister\n{reason}\n{script}"),
+        }
+    }
+}
+
+/// What is done beside a step, for a request that is copied to new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aside {
+    /// Its body is kept, which the upstream that is asked takes.
+    Spare,
+    /// The copy is sent, once the answer is on its way.
+    Copy,
+}
+
+impl Aside {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Spare => "spare",
+            Self::Copy => "copy",
         }
     }
 }
@@ -146,6 +170,8 @@ mod tests {
         let answer = |which, edits, watch_ms| Step::Answer { which, edits, watch_ms };
         assert_eq!(answer(Which::Last, Some(edits), 5).to_text(7), "answer\n7\n5\nlast\n=a:b:c\n-d");
         assert_eq!(answer(Which::Before, None, 0).to_text(7), "untouched\nbefore");
+        let copied = Step::Beside(Aside::Copy, Box::new(answer(Which::Last, None, 0)));
+        assert_eq!(copied.to_text(7), "copy\nuntouched\nlast");
         let sentence = Step::Sentence { status: 404, reason: "unrouted", text: "No." };
         assert_eq!(sentence.to_text(0), "sentence\n404\nunrouted\nNo.");
         let unregister = Step::Unregister { reason: "killed", script: "a\nb" };
