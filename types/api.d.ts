@@ -528,7 +528,7 @@ export type NotNow = {
 export type Reach = {
   /** The revision that killed it. */
   revision: number;
-  /** How many isolates were heard from in the last minute. */
+  /** How many isolates have reported in the last minute. */
   isolates: number;
   /** How many of them have not confirmed the kill. */
   behind: number;
@@ -1899,7 +1899,7 @@ export type RolloutTimeline = {
 
 /** Something that has a date. */
 export type TimelineEvent = {
-  /** The same whenever it is told, within its rollout. */
+  /** The same whenever it is asked for, within its rollout. */
   id: string;
   /** When, or from when on. */
   at: Time;

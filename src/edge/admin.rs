@@ -109,7 +109,7 @@ fn open_preview(request: &AdminRequest<'_>) -> Answer {
     })
 }
 
-/// Lets somebody choose a side. What it counts as is told before the answer, which does not depend on it.
+/// Lets somebody choose a side. What it counts as is reported before the answer, which does not depend on it.
 async fn choose(request: &AdminRequest<'_>) -> Answer {
     let form = if request.method == "POST" { request.body(choice::BODY_BYTES_MAX).await } else { Ok(String::new()) };
     let fields = [request.query(), &form.unwrap_or_default()].join("&");

@@ -57,7 +57,7 @@ async function serve(gate, text, request, env, context) {
 }
 
 /**
- * Behind an answer: what was counted of it is told, unless that is under way.
+ * Behind an answer: what was counted of it is reported, unless that is under way.
  * @param {Env} env
  * @param {ExecutionContext} context
  */

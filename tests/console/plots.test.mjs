@@ -294,7 +294,7 @@ test('what is not measured is listed with the way to get it', () => {
   assert.ok(half.charts.some(({ id }) => id === 'lcp.p75') && !half.charts.some(({ id }) => id === 'fcp.p75'));
 });
 
-test('where figures begin is told if it is well after what was asked for', () => {
+test('where figures begin is reported if it is well after what was asked for', () => {
   const windows = [window(29, { sides: [] })];
   assert.equal(beginOf(answer(windows)), START + 29 * MINUTE_MS);
   assert.equal(beginOf(answer(windows, { since: minute(28) })), null);

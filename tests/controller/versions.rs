@@ -37,14 +37,14 @@ fn deployed(version: &str) -> Call {
 }
 
 /// The commands so far, each with the version that was known then.
-fn told(world: &World) -> Vec<String> {
+fn reported(world: &World) -> Vec<String> {
     let entries = history(world, "shop");
     let of = |version: Option<&str>| version.map(|version| format!(" {version}")).unwrap_or_default();
-    let told = entries.iter().skip(2).map(|entry| {
+    let reported = entries.iter().skip(2).map(|entry| {
         let version = entry.state.version.as_ref().map(ToString::to_string);
         format!("{}{} by {}", entry.command.name(), of(version.as_deref()), entry.actor)
     });
-    told.collect()
+    reported.collect()
 }
 
 /// How many minutes of the hold are left.
@@ -59,7 +59,7 @@ fn one_that_answers_name_is_an_entry_and_begins_the_stage_anew_once_it_answers_a
     let mut world = started(&json!({}));
     answers(&mut world, &["v1"], 30);
     assert_eq!(
-        (told(&world), left(&mut world)),
+        (reported(&world), left(&mut world)),
         (vec!["deployed v1 by schedule".to_owned()], 30),
         "it was there before"
     );
@@ -68,12 +68,12 @@ fn one_that_answers_name_is_an_entry_and_begins_the_stage_anew_once_it_answers_a
     assert_eq!((&shown["versions"], &shown["state"]["version"]), (&json!(["v1", "v2"]), &json!("v1")));
     assert_eq!(left(&mut world), 20, "while both answer nothing is begun");
     answers(&mut world, &["v2"], 5);
-    assert_eq!(told(&world), ["deployed v1 by schedule", "deployed v2 by schedule"]);
+    assert_eq!(reported(&world), ["deployed v1 by schedule", "deployed v2 by schedule"]);
     assert!((55..60).contains(&left(&mut world)), "{}", left(&mut world));
     let shown = rollout(&mut world, "shop");
     assert_eq!((&shown["versions"], &shown["state"]["version"]), (&Value::Null, &json!("v2")));
     answers(&mut world, &["v2"], 60);
-    assert!(told(&world).contains(&"advance v2 by schedule".to_owned()), "{:?}", told(&world));
+    assert!(reported(&world).contains(&"advance v2 by schedule".to_owned()), "{:?}", reported(&world));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn what_is_deployed_by_hand_begins_the_stage_anew_the_first_time_too() {
     let mut world = started(&json!({}));
     world.pass(30 * MINUTE_MS);
     grant(&mut world, deployed("v2.1.0"));
-    assert_eq!((told(&world), left(&mut world)), (vec!["deployed v2.1.0 by ana".to_owned()], 60));
+    assert_eq!((reported(&world), left(&mut world)), (vec!["deployed v2.1.0 by ana".to_owned()], 60));
     world.pass(30 * MINUTE_MS);
     grant(&mut world, deployed("v2.1.0"));
     assert_eq!(left(&mut world), 30, "the same again is no other");
@@ -93,7 +93,10 @@ fn a_plan_may_let_the_stage_go_on() {
     world.pass(30 * MINUTE_MS);
     grant(&mut world, deployed("v1"));
     grant(&mut world, deployed("v2"));
-    assert_eq!((told(&world), left(&mut world)), (vec!["deployed v1 by ana".into(), "deployed v2 by ana".into()], 30));
+    assert_eq!(
+        (reported(&world), left(&mut world)),
+        (vec!["deployed v1 by ana".into(), "deployed v2 by ana".into()], 30)
+    );
 }
 
 #[test]
@@ -115,5 +118,5 @@ fn what_is_no_version_is_refused_with_the_way_out() {
     assert_eq!(reply.status, 400);
     assert!(reply.body.contains("`a b` is not a version"), "{}", reply.body);
     answers(&mut world, &["a b", "\"x\""], 2);
-    assert_eq!(told(&world), [""; 0]);
+    assert_eq!(reported(&world), [""; 0]);
 }

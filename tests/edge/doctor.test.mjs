@@ -118,8 +118,8 @@ async function look({ changes = {}, options = [], env = {} } = {}) {
       resolve({ code: error ? error.code : 0, stdout, stderr }),
     ),
   );
-  const told = stdout ? JSON.parse(stdout) : { findings: [] };
-  return { code, stderr, ...told, codes: told.findings.map((own) => own.code) };
+  const assigned = stdout ? JSON.parse(stdout) : { findings: [] };
+  return { code, stderr, ...assigned, codes: assigned.findings.map((own) => own.code) };
 }
 
 /**
@@ -157,16 +157,16 @@ test('nothing is found on healthy shops, with a few requests to each host', asyn
 test('without a plan it takes those in force', async () => {
   const env = { ...process.env, TIDEGATE_URL: gate.plainOrigin, TIDEGATE_TOKEN: TOKENS.ana };
   shops.new.plant = withHeader('set-cookie', 'a=1; Domain=other.example');
-  const told = await new Promise((resolve) =>
+  const assigned = await new Promise((resolve) =>
     execFile(CLI, ['doctor', '--config', join(gate.scratch, 'none.toml')], { env }, (error, stdout) =>
       resolve({ code: error?.code, stdout }),
     ),
   );
   shops.new.plant = () => {};
-  assert.equal(told.code, 1);
-  assert.match(told.stdout, /✗ the cookie `a` is for other\.example/);
-  assert.match(told.stdout, /why {3}\S/);
-  assert.match(told.stdout, /mend {2}\S/);
+  assert.equal(assigned.code, 1);
+  assert.match(assigned.stdout, /✗ the cookie `a` is for other\.example/);
+  assert.match(assigned.stdout, /why {3}\S/);
+  assert.match(assigned.stdout, /mend {2}\S/);
 });
 
 describe('a planted fault is found, and nothing else', () => {

@@ -1,4 +1,4 @@
-//! Which of legacy's requests are copied to new, what of that is counted, and what is told.
+//! Which of legacy's requests are copied to new, what of that is counted, and what is reported.
 
 use tidegate::isolate::{Arrival, Platform, Setup};
 use tidegate::model::measured::{Measure, Tally};
@@ -194,9 +194,10 @@ fn a_copy_is_no_request_and_no_exposure_and_counts_by_itself() {
     let on_new: usize = counted.map(|own| own.window.subjects.iter().filter(|seen| seen.is_new).count()).sum();
     assert_eq!(on_new, 0);
     let samples: Vec<_> = site.world.controller.flushes.iter().flat_map(|flush| &flush.shadow).collect();
-    let told: Vec<_> = samples.iter().map(|own| (own.sample.path.as_str(), own.sample.differences.clone())).collect();
+    let reported: Vec<_> =
+        samples.iter().map(|own| (own.sample.path.as_str(), own.sample.differences.clone())).collect();
     let of = |difference| ("/a/orders/*", vec![difference]);
-    assert_eq!(told, [of(Difference::Title), of(Difference::Status), of(Difference::NoAnswer)]);
+    assert_eq!(reported, [of(Difference::Title), of(Difference::Status), of(Difference::NoAnswer)]);
     assert!(!serde_json::to_string(&samples).unwrap().contains("token"));
 }
 

@@ -38,7 +38,7 @@ let numbers = {};
 /** Vitals that are final only after the screen that was loaded. */
 let late = {};
 const vitals = new Set();
-/** Whether errors were told. */
+/** Whether errors were reported. */
 let hasFailed = false;
 /** The view itself is the first thing to tell. */
 let hasNews = true;
@@ -162,7 +162,7 @@ const begin = safely(() => {
   onFCP(report);
   onCLS(report);
   onINP(report);
-  // Told once the page is loaded, and not while it is prerendered.
+  // Reported once the page is loaded, and not while it is prerendered.
   onTTFB((metric) => {
     report(metric);
     sendSoon();

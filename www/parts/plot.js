@@ -38,7 +38,7 @@ export function mount(root) {
   let structure = null;
   let cursor = null;
 
-  const told = () => tell(parts, spec, cursor);
+  const shown = () => tell(parts, spec, cursor);
   const draw = () => {
     const width = Math.floor(parts.canvas.clientWidth);
     if (!spec || spec.empty || width === 0) return;
@@ -52,7 +52,7 @@ export function mount(root) {
       () => spec,
       (index) => {
         cursor = index;
-        told();
+        shown();
       },
     );
   };
@@ -78,7 +78,7 @@ export function mount(root) {
       if (spec.empty) return;
       if (drawing && structure === canvas.structureOf(spec)) drawing.update();
       else draw();
-      told();
+      shown();
       if (!parts.table.hidden) table.update(spec);
     },
     unmount() {

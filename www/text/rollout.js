@@ -87,7 +87,7 @@ export function healthOf({ guardrails }) {
   return guardrails.every(is('pass')) ? verdictOf('guardrail', { verdict: 'pass' }) : null;
 }
 
-/** Blockers beside the rollout's own state, which is told already. */
+/** Blockers beside the rollout's own state, which is reported already. */
 export const blockersOf = ({ blocked }) => blocked.filter(({ is_state: isState }) => !isState);
 
 /** What the schedule will do, or who has to. */

@@ -292,7 +292,7 @@ fn not_now(rollout: &Rollout, now: Instant) -> Vec<String> {
     lines.into_iter().map(|(commands, why)| format!("{} ({why})", commands.join(", "))).collect()
 }
 
-/// What blocks a rollout beside its own state, which is told already.
+/// What blocks a rollout beside its own state, which is reported already.
 pub fn blockers(rollout: &Rollout) -> impl Iterator<Item = &Blocker> {
     rollout.blocked.iter().filter(|block| !block.is_state)
 }
@@ -356,7 +356,7 @@ mod tests {
     use super::super::wrap::UNBROKEN;
     use super::*;
 
-    fn told(rollout: &str) -> String {
+    fn shown(rollout: &str) -> String {
         let rollout: Rollout = serde_json::from_str(rollout).unwrap();
         anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), UNBROKEN)).to_string()
     }
@@ -376,7 +376,7 @@ mod tests {
             "faults":[{"subject":"group/team","message":"is damaged","at":"2026-12-02T13:59:00Z"}],"silence":"Never reported: event.order.","lists":[{"group":"beta","ids":[2],"text":"group beta: 2 ids"}],
             "published":{"revision":11,"is_current":false}}"#;
         assert_eq!(
-            told(text),
+            shown(text),
             "demo  running in quarter at 25 %
 The new shop
 /*
@@ -414,37 +414,37 @@ Allowed now advance, kill"
             "guardrails": [{ "when": "error_rate > legacy", "then": "rollback", "verdict": "fail", "text": text }],
         }))
         .unwrap();
-        let told =
+        let shown =
             anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), 60)).to_string();
-        assert!(told.lines().all(|line| line.chars().count() <= 60), "{told}");
-        assert!(told.contains("\n      gate ✓ error_rate < 1%  error_rate is 0.686 % on new\n             and 0 % on legacy in this attempt, of 4,080 and\n             13,249 observations\n"), "{told}");
-        assert!(told.contains("\nGuardrails  ✗ error_rate > legacy → rollback  error_rate is\n              0.686 % on new and 0 % on legacy in this\n"), "{told}");
+        assert!(shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
+        assert!(shown.contains("\n      gate ✓ error_rate < 1%  error_rate is 0.686 % on new\n             and 0 % on legacy in this attempt, of 4,080 and\n             13,249 observations\n"), "{shown}");
+        assert!(shown.contains("\nGuardrails  ✗ error_rate > legacy → rollback  error_rate is\n              0.686 % on new and 0 % on legacy in this\n"), "{shown}");
     }
 
     #[test]
     fn a_killed_rollout_says_so_first_and_how_it_ends() {
         let text = r#"{"key":"demo","kill_key":"kill/*","summary":"killed (was paused in half at 50 %)","state":{"revision":3,"attempt":1,"phase":"paused","killed":true,"stage":"half","percentage":50},"stages":[{"name":"half","percentage":50}]}"#;
-        let told = told(text);
-        assert!(told.starts_with("demo  killed (was paused in half at 50 %): 0 % on new\n"), "{told}");
+        let shown = shown(text);
+        assert!(shown.starts_with("demo  killed (was paused in half at 50 %): 0 % on new\n"), "{shown}");
         assert!(
-            told.contains(
+            shown.contains(
                 "Next        stays killed until the key in KV is deleted\nKill key    `kill/*` exists in KV\n"
             ),
-            "{told}"
+            "{shown}"
         );
     }
 
     #[test]
     fn a_draft_has_no_current_stage() {
         let text = r#"{"key":"dark","is_flag":true,"state":{"phase":"draft","stage":"on","percentage":0},"stages":[{"name":"on","percentage":100}],"checklist":{"of":"start","items":[{"item":"Signed off"}]}}"#;
-        let told = told(text);
+        let shown = shown(text);
         assert!(
-            told.contains("a flag\n")
-                && told.contains("  · on 100 %\n")
-                && told.contains("Checklist, before it starts\n  1 [ ] Signed off\n"),
-            "{told}"
+            shown.contains("a flag\n")
+                && shown.contains("  · on 100 %\n")
+                && shown.contains("Checklist, before it starts\n  1 [ ] Signed off\n"),
+            "{shown}"
         );
-        assert!(told.contains("Next        waits for `tidegate start dark`"), "{told}");
+        assert!(shown.contains("Next        waits for `tidegate start dark`"), "{shown}");
     }
 
     #[test]
@@ -454,23 +454,23 @@ Allowed now advance, kill"
             {"command":"resume","reason":"the rollout has not been started","waits":false},
             {"command":"advance","reason":"the rollout is killed","waits":true},{"command":"complete","reason":"the rollout is killed","waits":true}],
             "reach":{"revision":3,"isolates":2,"behind":1,"text":"1 of 2 isolates has not confirmed"}}"#;
-        let told = told(text);
-        assert!(told.ends_with("Allowed now set, kill\nNot now     start (change freeze, until Fri 4 Dec 00:00 UTC (in 1 d 10 h))\n            advance, complete (the rollout is killed)"), "{told}");
+        let shown = shown(text);
+        assert!(shown.ends_with("Allowed now set, kill\nNot now     start (change freeze, until Fri 4 Dec 00:00 UTC (in 1 d 10 h))\n            advance, complete (the rollout is killed)"), "{shown}");
         assert!(
-            told.contains("Next        waits for `tidegate start demo`, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)\n"),
-            "{told}"
+            shown.contains("Next        waits for `tidegate start demo`, possible in 1 d 10 h (Fri 4 Dec 00:00 UTC)\n"),
+            "{shown}"
         );
-        assert!(told.contains("Isolates    1 of 2 isolates has not confirmed"), "{told}");
+        assert!(shown.contains("Isolates    1 of 2 isolates has not confirmed"), "{shown}");
     }
 
     #[test]
-    fn a_percentage_beside_its_stage_is_told() {
+    fn a_percentage_beside_its_stage_is_reported() {
         let text = r#"{"key":"demo","percentage":0,"summary":"running in half at 40 %","state":{"phase":"running","stage":"half","percentage":40},"stages":[{"name":"half","percentage":50}],"hold":{"length_ms":60000,"elapsed_ms":15000}}"#;
-        let told = told(text);
-        assert!(told.starts_with("demo  running in half at 40 %, in effect 0 %\n"), "{told}");
+        let shown = shown(text);
+        assert!(shown.starts_with("demo  running in half at 40 %, in effect 0 %\n"), "{shown}");
         assert!(
-            told.contains("▸ half 50 %  now at 40 %\n      bake time █████░░░░░░░░░░░░░░░ 15 s of 1 min, paused"),
-            "{told}"
+            shown.contains("▸ half 50 %  now at 40 %\n      bake time █████░░░░░░░░░░░░░░░ 15 s of 1 min, paused"),
+            "{shown}"
         );
     }
 }

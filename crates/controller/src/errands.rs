@@ -93,7 +93,7 @@ impl State {
     pub(super) fn restore_verifications(&mut self, now: Instant) {
         let is_back = |rollout: &&Rollout| {
             let live = &rollout.record.live;
-            let age_ms = now.as_epoch_ms().saturating_sub(live.since.as_epoch_ms());
+            let age_ms = now.ms_since(live.since);
             (live.killed || live.phase == Phase::RolledBack) && (0..RECENT_MS).contains(&age_ms)
         };
         let back: Vec<(Name, u64)> = self
@@ -244,7 +244,7 @@ impl State {
         batch.message(key, &verification::message(found, to, now));
         self.post(turn, &mut batch, addressed)?;
         turn.commit(batch)?;
-        turn.note("verified", key.as_str(), &verification::told(found));
+        turn.note("verified", key.as_str(), &verification::reported(found));
         Ok(())
     }
 

@@ -207,13 +207,13 @@ pub fn failing_gates(plan: &Plan, record: &Record, facts: &Facts, now: Instant) 
 pub fn outlook(plan: &Plan, record: &Record, facts: &Facts, now: Instant) -> Outlook {
     let looking = Looking { plan, record, facts, now };
     let is_started = !matches!(record.live.phase, Phase::Draft | Phase::Completed);
-    // Whether others have ended is told at once, whatever else blocks.
-    let told = match (is_started, record.is_waiting, facts.awaited.is_empty()) {
+    // Whether others have ended is reported at once, whatever else blocks.
+    let reported = match (is_started, record.is_waiting, facts.awaited.is_empty()) {
         (true, true, true) => Some(Command::Release),
         (true, false, false) => Some(Command::Wait),
         _ => None,
     };
-    if let Some(command) = told {
+    if let Some(command) = reported {
         return Outlook { due: Some(command), ..Outlook::default() };
     }
     let (step, blocked) = looking.next();

@@ -3,7 +3,7 @@
 //! 1. It looks from outside, at the isolates and at the figures, and says what it saw. What nobody could see is said
 //!    so, and is neither fine nor wrong.
 //! 2. It ends as soon as all is as it should be, and in two minutes at the latest; whatever was found then stands
-//!    beside the history, and goes to those who are told of rollbacks. It changes nothing, and makes no revision: who
+//!    beside the history, and goes to those who are reported rollbacks. It changes nothing, and makes no revision: who
 //!    decides meanwhile is not in its way.
 
 use crate::judge::notifications::Message;
@@ -21,7 +21,7 @@ const FIRST_MS: i64 = 3_000;
 const AGAIN_MS: i64 = 5_000;
 /// A look that has had no answer for so long is given up, in milliseconds.
 const UNANSWERED_MS: i64 = 15_000;
-/// What is not as it should be by then is told, in milliseconds.
+/// What is not as it should be by then is reported, in milliseconds.
 const END_MS: i64 = 120_000;
 /// Figures are waited for this long where all else is fine, in milliseconds: a minute has to be over.
 const FIGURES_MS: i64 = 75_000;
@@ -60,14 +60,14 @@ pub type Isolates = (usize, usize);
 impl Verification {
     /// A rollout has been taken back by this revision.
     pub fn begin(revision: u64, now: Instant) -> Self {
-        Self { revision, began: now, asked_at: None, next_at: later(now, FIRST_MS), outside: None }
+        Self { revision, began: now, asked_at: None, next_at: now.plus_ms(FIRST_MS), outside: None }
     }
 
     /// When to look from outside next.
     pub fn due_at(&self, now: Instant) -> Instant {
         match self.asked_at {
             // A clock that was set back says nothing.
-            Some(asked) if asked <= now => later(asked, UNANSWERED_MS),
+            Some(asked) if asked <= now => asked.plus_ms(UNANSWERED_MS),
             _ => self.next_at,
         }
     }
@@ -81,13 +81,13 @@ impl Verification {
     pub fn see(&mut self, found: Found, now: Instant) {
         self.asked_at = None;
         // Once it is as it should be, only the time is waited for.
-        self.next_at = if found.is_fine == Some(false) { later(now, AGAIN_MS) } else { later(self.began, END_MS) };
+        self.next_at = if found.is_fine == Some(false) { now.plus_ms(AGAIN_MS) } else { self.began.plus_ms(END_MS) };
         self.outside = Some(found);
     }
 
     /// What was found, once there is nothing more to wait for.
     pub fn conclude(&self, isolates: Isolates, figures: Found, now: Instant) -> Option<Vec<Found>> {
-        let age_ms = now.as_epoch_ms().saturating_sub(self.began.as_epoch_ms());
+        let age_ms = now.ms_since(self.began);
         let outside = self
             .outside
             .clone()
@@ -101,7 +101,7 @@ impl Verification {
 }
 
 /// What was found as one sentence: what is not as it should be first, then what nobody could tell last.
-pub fn told(found: &[Found]) -> String {
+pub fn reported(found: &[Found]) -> String {
     let those = |wanted: Option<bool>| found.iter().filter(move |own| own.is_fine == wanted);
     let lead = if those(Some(false)).next().is_none() { "verified" } else { "not as it should be" };
     let all = those(Some(false)).chain(those(Some(true))).chain(those(None));
@@ -110,7 +110,7 @@ pub fn told(found: &[Found]) -> String {
 
 /// The message that stands beside the history.
 pub fn message(found: &[Found], to: Vec<String>, now: Instant) -> Message {
-    let text = told(found);
+    let text = reported(found);
     Message {
         at: now,
         kind: VERIFICATION,
@@ -121,10 +121,6 @@ pub fn message(found: &[Found], to: Vec<String>, now: Instant) -> Message {
         notice: None,
         own_text: None,
     }
-}
-
-fn later(at: Instant, ms: i64) -> Instant {
-    Instant::from_epoch_ms(at.as_epoch_ms().saturating_add(ms))
 }
 
 fn of_isolates((all, behind): Isolates, revision: u64) -> Found {
@@ -170,9 +166,9 @@ pub fn settled(series: &Series, record: &Record, revision: u64, now: Instant) ->
 
 /// When a verification has to be looked at again, because of the time alone.
 pub fn wake(verification: &Verification, now: Instant) -> Instant {
-    let ends = [later(verification.began, FIGURES_MS), later(verification.began, END_MS)];
+    let ends = [verification.began.plus_ms(FIGURES_MS), verification.began.plus_ms(END_MS)];
     let ends = ends.into_iter().filter(|at| *at > now);
-    ends.chain([verification.due_at(now)]).min().unwrap_or(now).max(later(now, MINUTE_MS / 60))
+    ends.chain([verification.due_at(now)]).min().unwrap_or(now).max(now.plus_ms(MINUTE_MS / 60))
 }
 
 #[cfg(test)]
@@ -217,7 +213,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            told(&all),
+            reported(&all),
             "not as it should be: 1 of 3 isolates go by a state before revision 7; nobody could look from outside; x"
         );
     }

@@ -26,14 +26,10 @@ struct Sighting {
     last: Instant,
 }
 
-fn since_ms(at: Instant, now: Instant) -> i64 {
-    now.as_epoch_ms().saturating_sub(at.as_epoch_ms())
-}
-
 impl Versions {
     /// An answer of new has said this.
     pub fn note(&mut self, version: Version, now: Instant) {
-        self.0.retain(|own| since_ms(own.last, now) < GONE_MS);
+        self.0.retain(|own| now.ms_since(own.last) < GONE_MS);
         match self.0.iter_mut().find(|own| own.version == version) {
             Some(own) => own.last = now,
             None => {
@@ -45,15 +41,15 @@ impl Versions {
 
     /// Those that were seen within the last half a minute.
     pub fn serving(&self, now: Instant) -> impl Iterator<Item = &Version> {
-        self.0.iter().filter(move |own| since_ms(own.last, now) < ALONE_MS).map(|own| &own.version)
+        self.0.iter().filter(move |own| now.ms_since(own.last) < ALONE_MS).map(|own| &own.version)
     }
 
     /// The version that is to be noted as deployed in the place of `current`, if any is.
     pub fn settled(&self, current: Option<&Version>, now: Instant) -> Option<&Version> {
-        let mut serving = self.0.iter().filter(|own| since_ms(own.last, now) < ALONE_MS);
+        let mut serving = self.0.iter().filter(|own| now.ms_since(own.last) < ALONE_MS);
         let only = serving.next().filter(|_| serving.next().is_none())?;
         let is_other = current != Some(&only.version);
-        let is_long_enough = current.is_none() || since_ms(only.first, now) >= ALONE_MS;
+        let is_long_enough = current.is_none() || now.ms_since(only.first) >= ALONE_MS;
         (is_other && is_long_enough).then_some(&only.version)
     }
 }

@@ -105,7 +105,7 @@ pub struct Isolate {
     setup: Setup,
     configuration: Configuration,
     schedule: FlushSchedule,
-    /// Which relays there are, as it was told last.
+    /// Which relays there are, as it last came.
     layout: Layout,
     /// Whom the batch goes to that is under way, or the next one; `None` for the controller.
     receiver: Option<Place>,

@@ -21,8 +21,8 @@ use tidegate_model::measured::{Measure, Quantity, Seen, SlicedCounts, Window};
 use tidegate_model::serial::pairs;
 use tidegate_model::variant::Variant;
 
-/// What one page view told of one rollout, already bounded and with its token verified. Whether it was
-/// told before is the controller's to know: a nonce counts once per metric.
+/// What one page view reported of one rollout, already bounded and with its token verified. Whether it was
+/// reported before is the controller's to know: a nonce counts once per metric.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Whether it counts. What does not goes no further than the isolate.
@@ -90,7 +90,7 @@ pub const SCREENS_MAX: u16 = 200;
 impl Report {
     /// Makes it the report of the page's `screen`-th screen after the first. The digits in which the screen
     /// goes are zeros in a page's own nonce, since no isolate answers 2^48 pages. Where the screen is,
-    /// nobody is told: it counts at no endpoint.
+    /// it is reported to nobody: it counts at no endpoint.
     pub fn to_screen(&mut self, screen: u16, minute: u64) {
         if let Some((isolate, count)) = self.nonce.split_at_checked(16)
             && let Ok(count) = u64::from_str_radix(count, 16)

@@ -3,7 +3,7 @@
 //!
 //! 1. A probe asks as Tidegate asks for a visitor, and follows no redirect: a redirect is an answer.
 //! 2. A hook's answer is one of three words. Whatever else comes is no answer.
-//! 3. Nothing of a body is kept or told; what is told of an answer is its status, its time, and whether a text was
+//! 3. Nothing of a body is kept or reported; what is reported of an answer is its status, its time, and whether a text was
 //!    found.
 
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub const PUBLIC_ORIGIN: &str = "PUBLIC_ORIGIN";
 const PAGE_BYTES_MAX: u32 = 512 << 10;
 /// So much of a hook's answer is read, in bytes.
 const HOOK_BYTES_MAX: u32 = 8 << 10;
-/// So much of a hook's own words is told, in characters.
+/// So much of a hook's own words is passed on, in characters.
 const SAID_CHARS_MAX: usize = 200;
 /// A look from outside takes so long at the most, in milliseconds.
 const OUTSIDE_MS_MAX: u32 = 10_000;
@@ -112,7 +112,7 @@ pub fn probe(plan: &Plan, probe: &Probe, variant: Variant) -> Result<ErrandReque
         headers.extend(owned(&[("x-forwarded-host", host), ("x-forwarded-proto", "https")]));
     }
     let ms_max = probe.expect.under.unwrap_or(PROBE_MAX).as_ms().min(PROBE_MAX.as_ms());
-    // What is late by a little is told with its time.
+    // What is late by a little is reported with its time.
     let ms_max = u32::try_from(ms_max.saturating_add(500)).unwrap_or(u32::MAX);
     Ok(ErrandRequest { service, method: "GET", url, headers, body: String::new(), ms_max, bytes_max: PAGE_BYTES_MAX })
 }

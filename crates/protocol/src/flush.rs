@@ -27,11 +27,11 @@ use tidegate_model::subject::fnv1a64;
 
 /// The longest text of KV that is passed on; a live state has a few hundred bytes.
 pub const TEXT_BYTES_MAX: usize = 2_048;
-/// So many lists are told of; who has more sees the first.
+/// So many lists are reported; who has more sees the first.
 pub const LISTS_MAX: usize = 100;
-/// So many versions are told of at once.
+/// So many versions are reported at once.
 pub const VERSIONS_MAX: usize = 64;
-/// So many samples of copies are told of at once.
+/// So many samples of copies are reported at once.
 pub const SHADOW_SAMPLES_MAX: usize = 64;
 /// A batch that was refused so often is given up: after that many intervals the controller is no longer
 /// being replaced by one that can read it.
@@ -42,7 +42,7 @@ pub const REFUSALS_MAX: u32 = 10;
 ///
 /// 1. Isolates know nothing of refusals: what they sent and cannot be read has to be acknowledged.
 /// 2. Isolates give up what was refused [`REFUSALS_MAX`] times.
-/// 3. Isolates report to the relays that they are told of, and the controller takes reports of relays.
+/// 3. Isolates report to the relays that are named to them, and the controller takes reports of relays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub u32);
@@ -160,7 +160,7 @@ pub struct Batch {
     pub sequence: u64,
     /// By rollout, revision and minute.
     pub counted: Vec<Counted>,
-    /// What pages told.
+    /// What pages reported.
     pub reports: Vec<Report>,
 }
 
@@ -187,7 +187,7 @@ pub struct Answer {
     /// The value of the KV key `plans`, where the isolate's plans are older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plans: Option<String>,
-    /// The states that are newer, or that it told of texts for.
+    /// The states that are newer, or of whose texts it reported.
     pub states: Vec<RolloutUpdate>,
     /// The number of the last batch of this isolate that is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,10 +201,10 @@ pub struct Answer {
     /// Which relays there are; `None` says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
-    /// Whether these are the states of all rollouts that there are; told to relays alone.
+    /// Whether these are the states of all rollouts that there are; sent to relays alone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_whole: bool,
-    /// Whether an isolate that asks for everything is told nothing here and is to ask its relay, as thousands of new
+    /// Whether an isolate that asks for everything is sent nothing here and is to ask its relay, as thousands of new
     /// ones do at once.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_elsewhere: bool,

@@ -11,7 +11,7 @@ use tidegate_protocol::flush::{Answer, Flush, LISTS_MAX, REFUSALS_MAX, Refused, 
 
 /// An answer from above is waited for so long, in milliseconds.
 pub(super) const ANSWER_MS_MAX: i64 = 5_000;
-/// So many edits by hand and kill keys are told of at once.
+/// So many edits by hand and kill keys are reported at once.
 const NEWS_MAX: usize = 1_000;
 /// Faults that isolates report are passed on, so many.
 const FAULTS_MAX: usize = 32;
@@ -32,7 +32,7 @@ impl State {
             None => self.known.layout.above(self.place),
         };
         let (number, batch) = (first.map(|own| own.number), first.map(|own| own.text.clone()));
-        // Samples are told once: what goes down with an ask is no loss.
+        // Samples are reported once: what goes down with an ask is no loss.
         let shadow = std::mem::take(&mut self.shadow);
         let report = Flush { shadow, ..self.report(now) };
         let mut text = serde_json::to_string(&report).unwrap_or_default();

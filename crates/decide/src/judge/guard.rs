@@ -78,7 +78,7 @@ impl Judge {
         self.notifications.handed(plan).map(of)
     }
 
-    /// The messages that pages show, by their place in the plan, each with when it was last told.
+    /// The messages that pages show, by their place in the plan, each with when it was last sent.
     pub fn shown<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (u64, &'a Notice, Instant)> {
         self.notifications.shown(plan)
     }

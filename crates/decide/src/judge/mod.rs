@@ -99,7 +99,7 @@ pub struct Evaluation {
     pub sample_ratio: Option<Judgement>,
     /// The guardrails that came true at this look, the severest first.
     pub fired: Vec<Fired>,
-    /// What people are to be told since the look before.
+    /// What people are to be reported since the look before.
     pub messages: Vec<Message>,
 }
 
@@ -127,9 +127,9 @@ pub struct Judge {
     fired: Vec<String>,
     /// Since when each verdict has been what it is.
     since: Vec<(String, Verdict, Instant)>,
-    /// What has been told of this attempt.
+    /// What has been sent in this attempt.
     notifications: Notifications,
-    /// What has been told to channels.
+    /// What has been reported to channels.
     pub notified: Memory,
     /// The stretch in which a sample ratio mismatch was shown.
     unfair_revision: Option<u64>,
@@ -257,7 +257,7 @@ fn watched(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail) -> Judgemen
     judgement
 }
 
-/// The same with its words, where it has none yet: what comes true is told to people.
+/// The same with its words, where it has none yet: what comes true is reported to people.
 fn in_words(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail, judgement: Judgement) -> Judgement {
     if std::mem::replace(&mut evaluator.metrics_view.manner.explains, true) {
         return judgement;

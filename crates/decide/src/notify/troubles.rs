@@ -143,7 +143,7 @@ pub(super) fn no_traffic(words: &Words<'_>, metrics: &RolloutMetrics) -> Option<
     }
     let last = metrics.arrived_at?;
     let since = last.max(record.live.since);
-    let is_quiet = now.as_epoch_ms() - since.as_epoch_ms() >= SILENCE_MS;
+    let is_quiet = now.ms_since(since) >= SILENCE_MS;
     let before = requests(&metrics.series, minute_of(last).saturating_sub(60), Variant::Legacy)
         + requests(&metrics.series, minute_of(last).saturating_sub(60), Variant::New);
     let (what, headline, why) = if is_quiet && before >= REQUESTS_AN_HOUR_MIN {
@@ -152,7 +152,7 @@ pub(super) fn no_traffic(words: &Words<'_>, metrics: &RolloutMetrics) -> Option<
     } else {
         let share = f64::from(record.live.percentage.limit()) / f64::from(Percentage::FULL.limit());
         let from = minute_of(now).saturating_sub(15);
-        let is_settled = now.as_epoch_ms() - record.live.since.as_epoch_ms() >= SILENCE_MS;
+        let is_settled = now.ms_since(record.live.since) >= SILENCE_MS;
         let (legacy, new) =
             (requests(&metrics.series, from, Variant::Legacy), requests(&metrics.series, from, Variant::New));
         let expected = if share < 1.0 { legacy * share / (1.0 - share) } else { 0.0 };

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_happen_is_not_told() {
+    fn what_did_not_happen_is_not_reported() {
         let mut window = Window::at(29_000_000, 7);
         if let Some(tally) = window.tally_mut(Variant::New, None) {
             tally.requests = 3;

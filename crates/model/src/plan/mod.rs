@@ -214,7 +214,7 @@ impl Plan {
         windows.chain(hours).chain(digests).find(|zone| **zone != Zone::UTC).cloned().unwrap_or(Zone::UTC)
     }
 
-    /// Whether this is a flag: assigned and told to the upstream, but routing nothing.
+    /// Whether this is a flag: assigned and named to the upstream, but routing nothing.
     pub fn is_flag(&self) -> bool {
         self.upstreams.is_none()
     }

@@ -108,7 +108,7 @@ pub struct Guardrail {
     pub then: Action,
     /// How loud it is.
     pub severity: Severity,
-    /// The channels and roles told.
+    /// The channels and roles that are notified.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Name>,
     /// The stages in which it watches; all if empty.

@@ -188,7 +188,7 @@ impl Writing<'_> {
         let lasted = incident
             .over
             .zip(incident.began)
-            .map(|(over, began)| format!("It lasted about {}. ", span(over.as_epoch_ms() - began.as_epoch_ms())));
+            .map(|(over, began)| format!("It lasted about {}. ", span(over.ms_since(began))));
         let users = incident.minutes.iter().filter_map(|minute| minute.users).fold(0.0, f64::max);
         let users = if users >= 1.0 {
             format!(" About {} users were on the new version then.", Grouped(users.round() as u64))
@@ -220,7 +220,7 @@ impl Writing<'_> {
         let over = incident.over.map_or_else(|| "to be found out".to_owned(), |over| self.at(over));
         row("Over", over, Text::from("no request of a user reached the new version any more"));
         if let Some(began) = incident.began {
-            let detection = entry.at.as_epoch_ms() - began.as_epoch_ms();
+            let detection = entry.at.ms_since(began);
             row(
                 "Time to detect",
                 format!("at most {}", span(detection)),
@@ -228,7 +228,7 @@ impl Writing<'_> {
             );
         }
         if let Some(over) = incident.over {
-            let recovery = (over.as_epoch_ms() - entry.at.as_epoch_ms()).max(0);
+            let recovery = over.ms_since(entry.at).max(0);
             row(
                 "Time to recover",
                 format!("at most {}", span(recovery)),

@@ -8,7 +8,7 @@ use tidegate_model::Instant;
 use tidegate_model::command::Command;
 use tidegate_model::history::{Entry, EntryCause};
 
-/// So many steps are told in full; of a longer history, the last.
+/// So many steps are shown in full; of a longer history, the last.
 const STEPS_MAX: usize = 200;
 
 /// Whether an entry is a step that changes who gets what.
@@ -46,7 +46,7 @@ impl Writing<'_> {
                 ],
             ));
         }
-        for (at, text) in self.input.told {
+        for (at, text) in self.input.sent {
             rows.push((
                 *at,
                 vec![
@@ -95,9 +95,9 @@ impl Writing<'_> {
         };
         let seen = match &incident.entry.cause {
             Some(EntryCause::Guardrail { condition, .. }) => {
-                let detection = incident.began.map(|began| {
-                    format!(", at most {} after it began", span(incident.entry.at.as_epoch_ms() - began.as_epoch_ms()))
-                });
+                let detection = incident
+                    .began
+                    .map(|began| format!(", at most {} after it began", span(incident.entry.at.ms_since(began))));
                 format!("The guardrail `{condition}` saw it{}, and acted by itself.", detection.unwrap_or_default())
             }
             _ => format!("{} saw it and acted; no guardrail did.", incident.entry.actor),

@@ -35,8 +35,8 @@ pub struct Input<'a> {
     pub minutes: &'a [Minute],
     /// Different users on new in this attempt, where they were counted.
     pub users: Option<f64>,
-    /// What people were told: when, and what.
-    pub told: &'a [(Instant, String)],
+    /// Messages to people: when, and what.
+    pub sent: &'a [(Instant, String)],
     /// The gates of the present stage, as they were last judged.
     pub gates: &'a [Judgement],
     /// The public address of the console.

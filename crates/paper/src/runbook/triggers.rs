@@ -20,7 +20,7 @@ impl Writing<'_> {
             return Vec::new();
         }
         all.sort_by_key(|(own, _)| severity(own.then));
-        let mut table = Table::new(&["If", "In", "Tidegate", "Who is told"]);
+        let mut table = Table::new(&["If", "In", "Tidegate", "Who is notified"]);
         for (own, built_in) in all {
             let after =
                 own.after.map(|after| format!(", from {} after a stage's entry on", spelled(&after.to_string())));
@@ -34,9 +34,9 @@ impl Writing<'_> {
             let tone = if own.then == Action::Alert { Tone::Plain } else { Tone::Bad };
             let built_in = if built_in { " (of every rollout)" } else { "" };
             let then = Text::default().toned(tone, does(own.then)).plain(built_in);
-            let mut told = vec![self.channels(&own.notify)];
-            told.extend(own.escalate.iter().map(|escalation| self.escalation(escalation)));
-            let mut text = Text::from(told.join("; "));
+            let mut shown = vec![self.channels(&own.notify)];
+            shown.extend(own.escalate.iter().map(|escalation| self.escalation(escalation)));
+            let mut text = Text::from(shown.join("; "));
             if let Some(own_text) = &own.text {
                 text = text.plain(". ").strong(sentence(own_text));
             }
@@ -95,7 +95,7 @@ impl Writing<'_> {
                 let then = if guardrail.then == Action::Alert {
                     match &guardrail.text {
                         Some(text) => format!("people decide: {}", sentence(text)),
-                        None => "people are told, and decide (below).".to_owned(),
+                        None => "people are notified, and decide (below).".to_owned(),
                     }
                 } else {
                     let text = guardrail.text.as_deref().map(|text| format!(" {}", sentence(text))).unwrap_or_default();

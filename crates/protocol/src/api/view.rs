@@ -45,7 +45,7 @@ pub struct Present<'a> {
     pub channels: &'a [(Name, Noticed)],
     /// How far kills have come.
     pub reaches: &'a [Reach],
-    /// How many isolates were heard in the last minute.
+    /// How many isolates have reported in the last minute.
     pub isolates: usize,
     /// The time.
     pub now: Instant,
@@ -299,7 +299,7 @@ fn hold(plan: &Plan, record: &Record, now: Instant) -> Option<shapes::Hold> {
         return None;
     }
     let length = plan.stages.get(plan.stage_index(record.live.stage.as_str())?)?.hold?;
-    let elapsed_ms = record.held_since.map_or(0, |since| now.as_epoch_ms().saturating_sub(since.as_epoch_ms()));
+    let elapsed_ms = record.held_since.map_or(0, |since| now.ms_since(since));
     let elapsed_ms = u64::try_from(elapsed_ms).unwrap_or_default().min(length.as_ms());
     let until = record.held_since.map(|since| since.plus(length));
     Some(shapes::Hold { length_ms: length.as_ms(), elapsed_ms, until: until.into() })

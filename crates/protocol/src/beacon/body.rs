@@ -235,11 +235,11 @@ mod tests {
         let reports = read(
             r#","metrics":{"lcp":1234.5,"timing.tti":2300},"js_errors":2,"events":["used","failure","used"],"later":{}"#,
         );
-        let told: Vec<_> = reports
+        let counted: Vec<_> = reports
             .iter()
             .map(|r| (r.rollout.as_str(), r.variant, r.js_errors, r.measures.len(), r.events.len(), r.is_view))
             .collect();
-        assert_eq!(told, [("shop", Variant::New, 2, 2, 2, true), ("banner", Variant::New, 2, 2, 2, true)]);
+        assert_eq!(counted, [("shop", Variant::New, 2, 2, 2, true), ("banner", Variant::New, 2, 2, 2, true)]);
     }
 
     #[test]

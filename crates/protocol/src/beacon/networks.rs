@@ -41,7 +41,7 @@ const SHARE: u64 = 4;
 const SHARE_OF_VALUES: u64 = 10;
 /// So many networks of a side are counted.
 const HEAVY: usize = 32;
-/// So many things of a rollout are told apart, for each side. Pages choose the names of events and timings, so
+/// So many things of a rollout are distinguished, for each side. Pages choose the names of events and timings, so
 /// the one that the fewest networks have reported makes room.
 const THINGS_MAX: usize = 40;
 const HOUR_MINUTES: u64 = 60;
@@ -359,7 +359,7 @@ mod tests {
             measures: vec![(Measure::Timing(name.clone()), 5)],
             ..report(network, variant)
         };
-        for (network, variant, told) in [
+        for (network, variant, reported) in [
             (1, Variant::New, 0),
             (1, Variant::New, 0),
             (2, Variant::Legacy, 0),
@@ -370,7 +370,7 @@ mod tests {
             let counted = networks.admit(telling(network, variant), MINUTE).unwrap();
             assert_eq!(
                 (counted.events.len(), counted.measures.len(), counted.is_view),
-                (told, told, true),
+                (reported, reported, true),
                 "{network} {variant}"
             );
         }

@@ -213,7 +213,7 @@ impl Meter {
         }
     }
 
-    /// Takes in what a page has told; whether there was room for it.
+    /// Takes in what a page has reported; whether there was room for it.
     pub fn report(&mut self, report: Report) -> bool {
         let has_room = self.reports.len() < REPORTS_MAX;
         if has_room && !self.is_off {
@@ -295,7 +295,7 @@ impl Meter {
     }
 
     /// A rollout of which one id made an implausible share of an isolate's requests within a minute, and
-    /// that share; each minute is told once. The id is nobody's business.
+    /// that share; each minute is reported once. The id is nobody's business.
     pub fn take_suspect(&mut self) -> Option<(Name, f64)> {
         self.heaviest.take()
     }

@@ -173,7 +173,7 @@ impl Row {
         {
             add(&Quantity::Status(status), 0, 1);
         }
-        // Who fails is told once, not again at each endpoint.
+        // Who fails is reported once, not again at each endpoint.
         if endpoint.is_none() {
             let kinds = KINDS
                 .iter()

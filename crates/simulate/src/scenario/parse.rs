@@ -452,9 +452,9 @@ mod tests {
     #[track_caller]
     fn refuses(text: &str, meant: &str, message: &str, help: &str) {
         let faults = read(text).expect_err("it is read");
-        let told = &faults[0];
-        assert_eq!((&text[told.span.clone().unwrap()], told.message.as_str()), (meant, message));
-        assert!(told.help.as_ref().unwrap().contains(help), "{:?}", told.help);
+        let listed = &faults[0];
+        assert_eq!((&text[listed.span.clone().unwrap()], listed.message.as_str()), (meant, message));
+        assert!(listed.help.as_ref().unwrap().contains(help), "{:?}", listed.help);
     }
 
     fn moment(stage: Option<&str>, offset_ms: i64) -> Moment {
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_told_with_its_place_and_the_way_out() {
+    fn what_cannot_be_meant_is_reported_with_its_place_and_the_way_out() {
         refuses(
             "new.eror_rate = 2%",
             "new.eror_rate",

@@ -378,7 +378,7 @@ shape! {
     pub struct Reach {
         /// The revision that killed it.
         pub revision: u64,
-        /// How many isolates were heard from in the last minute.
+        /// How many isolates have reported in the last minute.
         pub isolates: usize,
         /// How many of them have not confirmed the kill.
         pub behind: usize,
