@@ -24,6 +24,19 @@ export interface Gate {
   bodiless(number: number, status: number, nowMs: number): void;
   copying(number: number): string;
   headersToKeep(answer: string): string | undefined;
+  /** How the copy of a request goes to new: how much is read, then a step; empty where there is none. */
+  copy(number: number): string;
+  copied(
+    number: number,
+    answer: string | undefined,
+    why: string,
+    tookMs: number,
+    legacy: Uint8Array | undefined,
+    isLegacyWhole: boolean,
+    own: Uint8Array | undefined,
+    isOwnWhole: boolean,
+    nowMs: number,
+  ): void;
   workDue(nowMs: number): number;
   countsDue(nowMs: number): boolean;
   refresh(env: Env): Promise<void>;

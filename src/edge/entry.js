@@ -6,6 +6,7 @@
 import { answer, discard, Late, readRequest, readResponse, send, Upload, watched } from './http.js';
 import { keep, recall } from './kept.js';
 import { module, noteTrap } from './module.js';
+import { copied, spareBody } from './shadow.js';
 
 export { Controller } from './controller.js';
 
@@ -100,7 +101,8 @@ function words(step, count) {
  * @returns {Promise<Response>}
  */
 async function follow(gate, step, request, env, context) {
-  let last, before, kept, number;
+  let last, before, kept, number, spare;
+  let isCopied = false;
   const upload = new Upload();
   // A client that leaves takes its request with it, so what it leaves behind is noted here and now.
   let isOpen = true;
@@ -148,9 +150,18 @@ async function follow(gate, step, request, env, context) {
         const [, id, watchMs, which, edits] = words(step, 5);
         if (kind === 'keep') context.waitUntil(keep(gate, Number(id), env));
         // The module names an answer that has come.
-        const taken = /** @type {Response} */ (chosen(which, last, before, kept));
+        let taken = /** @type {Response} */ (chosen(which, last, before, kept));
+        if (isCopied) taken = copied(gate, taken, Number(id), request, spare, env, context);
         return edited(gate, taken, edits, Number(id), Number(watchMs), context);
       }
+      case 'spare':
+        spare = spareBody(request);
+        step = step.slice(kind.length + 1);
+        break;
+      case 'copy':
+        isCopied = true;
+        step = step.slice(kind.length + 1);
+        break;
       case 'untouched':
         isOpen = false;
         return (

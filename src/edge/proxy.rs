@@ -12,6 +12,7 @@ use super::{clock, glue, isolate, mint};
 use tidegate_isolate::{Input, Platform};
 use tidegate_protocol::kept;
 use tidegate_protocol::message::{AnswerText, RequestText};
+use tidegate_protocol::shadow::{Body, Finished};
 use tidegate_protocol::step::NoAnswer;
 
 /// What is asked of the platform in the middle of a request.
@@ -96,4 +97,34 @@ pub fn copying(number: u32) -> String {
 #[wasm_bindgen(js_name = headersToKeep)]
 pub fn headers_to_keep(answer: String) -> Option<String> {
     kept::headers(&AnswerText::new(answer))
+}
+
+/// How the copy of a request goes to new: how much of each answer's body is read, then the step; empty where there is
+/// none.
+#[wasm_bindgen]
+pub fn copy(number: u32) -> String {
+    isolate::with(|isolate| {
+        let copy = isolate.copy_beside(number);
+        copy.map(|(ask, bytes_max)| format!("{bytes_max}\n{}", ask.to_text(number))).unwrap_or_default()
+    })
+}
+
+/// Ends the copy of a request: new's answer, or why there is none, and what was read of both bodies.
+#[wasm_bindgen]
+#[allow(clippy::too_many_arguments, reason = "it is called from JavaScript")]
+pub fn copied(
+    number: u32,
+    answer: Option<String>,
+    why: &str,
+    took_ms: f64,
+    legacy: Option<Vec<u8>>,
+    is_legacy_whole: bool,
+    new: Option<Vec<u8>>,
+    is_new_whole: bool,
+    now_ms: f64,
+) {
+    let outcome = answer.map(AnswerText::new).ok_or_else(|| NoAnswer::new(why, String::new()));
+    let legacy = Body { bytes: legacy.as_deref(), is_whole: is_legacy_whole };
+    let new = Body { bytes: new.as_deref(), is_whole: is_new_whole };
+    isolate::act(|isolate| isolate.copied(number, &Finished { outcome, took_ms, legacy, new }, now_ms));
 }

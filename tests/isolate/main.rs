@@ -16,5 +16,6 @@ mod reading;
 mod relays;
 mod reports;
 mod requests;
+mod shadows;
 mod tokens;
 mod world;

@@ -26,5 +26,6 @@ mod printing;
 mod reading;
 mod receiving;
 mod rehearse;
+mod shadow;
 mod simulate;
 mod structure;

@@ -114,7 +114,9 @@ impl Isolate {
             Step::Answer { edits, .. } => edits.map(|edits| edits.as_str().to_owned()).unwrap_or_default(),
             Step::Sentence { status, .. } => status.to_string(),
             Step::Keep { edits } => edits.as_str().to_owned(),
-            Step::Ask { .. } | Step::Recall { .. } | Step::Unregister { .. } => unreachable!("one answer was missing"),
+            Step::Ask { .. } | Step::Recall { .. } | Step::Unregister { .. } | Step::Beside(..) => {
+                unreachable!("one answer was missing")
+            }
         }
     }
 

@@ -35,9 +35,9 @@ fn rollout() -> Value {
         "roles": { "on-call": "ana", "lead": { "person": "ben", "tell": ["chat"], "hours": "Mon-Fri 08:00-18:00 Europe/Berlin", "otherwise": "on-call" }, "duty": { "tell": "mail" } }, "links": { "dashboard": "https://dash.example.com/d/1" }, "digest": [{ "at": ["09:00 Europe/Berlin", "Mon-Fri 10:00"], "to": "lead" }],
         "start": "2026-12-02T09:00:00Z", "checklist": ["Staging signed off"], "advance": "manual", "freeze": ["Fri 17:00-Mon 08:00 UTC"],
         "holdout": "5%", "exclude": ["sales"], "eligible": "pilots", "salt": "salt", "alpha": 0.02, "after": ["core"], "requires": ["base"],
-        "after_rollback": ["Look"], "notes": ["a", "b"], "channels": { "chat": { "slack": "secret:CHAT" }, "mail": { "email": "ops@example.com" } },
+        "shadow": { "share": "5%", "max_rps": 9, "max_kb": 64, "credentials": false, "paths": ["/checkout/search"], "compare": { "json_ignore": ["/time", "/items/*/a~1b"], "ignore": ["links", "title"] } }, "after_rollback": ["Look"], "notes": ["a", "b"], "channels": { "chat": { "slack": "secret:CHAT" }, "mail": { "email": "ops@example.com" } },
         "stage": [
-            { "name": "internal", "percentage": 0, "groups": ["team"], "hold": "1d", "checklist": ["Tested"], "owner": "lead" },
+            { "name": "internal", "percentage": 0, "groups": ["team"], "hold": "1d", "shadow": "2.5%", "checklist": ["Tested"], "owner": "lead" },
             { "name": "canary-1", "percentage": 2.5, "hold": "48h", "enter": "Mon-Thu 08:00-16:00 +02:00", "checkins": ["15m until 8h", "1h"], "gates": ["error_rate  < 0.1% over stage and latency.p95@api <= 1.2x legacy", "signal.p1 = 0 over stage", { "when": "lcp.p75 <= 1.2x legacy", "after": "10m" }], "notes": "slowly" },
             { "name": "full", "percentage": "100 %", "hold": "72h" }
         ],

@@ -34,6 +34,7 @@ export function catalogue(outline) {
     figure('broken_rate', 'Broken pages', { ...RATE, hasEndpoint: true }),
     figure('latency', 'Latency, at p95', { ...TIME, hasEndpoint: true }),
     figure('js_error_rate', 'Page views with a JavaScript error', SHARE),
+    figure('shadow.mismatch_rate', 'Shadow copies answered otherwise', SHARE),
     ...vitals,
     figure('cls', 'CLS, at p75', { example: '0.3', hint: 'a number such as 0.3, or 2x' }),
     ...outline.timings.map((name) => figure(`timing.${name}`, `Timing ${name}, at p75`, TIME)),

@@ -4,6 +4,7 @@
 use anstyle::Style;
 
 use super::paint::{BAD, BOLD, DIM, GOOD, NEXT, WARN, cell, paint};
+use super::shadow::shadow_lines;
 use super::signals::{probe_line, receiver_line, signal_line};
 use super::words::{counted, listed, moment, relative, span, when};
 use super::wrap::hung;
@@ -269,6 +270,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
     rows.push(("Signals", rollout.signals.iter().map(|own| signal_line(own, now)).collect()));
     rows.push(("Receivers", rollout.receivers.iter().map(|own| receiver_line(own, now)).collect()));
     rows.push(("Probes", rollout.probes.iter().map(|own| probe_line(own, now)).collect()));
+    rows.push(("Shadow", rollout.shadow.iter().flat_map(|own| shadow_lines(own, now)).collect()));
     rows.push(("Lists", rollout.lists.iter().map(|list| unmarked(list.text.clone())).collect()));
     let revision = rollout.published.revision;
     let published = if rollout.published.is_current {

@@ -42,6 +42,7 @@ mod problem;
 mod reach;
 mod report;
 mod served;
+mod shadow;
 mod shell;
 mod signal;
 mod signals;

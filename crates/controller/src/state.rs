@@ -17,6 +17,7 @@ use tidegate_decide::explain;
 use tidegate_decide::rollout::{Change, Noticed, Order};
 use tidegate_decide::verification::Verification;
 use tidegate_model::command::Command;
+use tidegate_model::shadow::SampleOf;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::beacon::networks::Networks;
 use tidegate_protocol::flush::{Flush, VERSIONS_MAX};
@@ -341,6 +342,7 @@ impl State {
         self.isolates.note_faults(&flush.faults, now);
         self.isolates.note_lists(&flush.isolate, &flush.lists);
         self.see_versions(flush, now);
+        self.see_samples(flush);
         for (key, text) in &flush.texts {
             if let Ok(key) = key.parse() {
                 self.see_text(turn, &key, text)?;
@@ -367,6 +369,15 @@ impl State {
                 && self.deployment.rollouts.get(&key).is_some()
             {
                 self.deployment.metrics.get_mut(&key).versions.note(version, now);
+            }
+        }
+    }
+
+    /// Takes note of copies that new has answered otherwise than legacy.
+    fn see_samples(&mut self, flush: &mut Flush) {
+        for SampleOf { rollout, sample } in flush.shadow.drain(..) {
+            if self.deployment.rollouts.get(&rollout).is_some() {
+                self.deployment.metrics.get_mut(&rollout).shadow.add(sample);
             }
         }
     }

@@ -341,6 +341,7 @@ const fn noun(of: Counted) -> &'static str {
         Counted::PageViews => "page view",
         Counted::Users => "user",
         Counted::Sessions => "session",
+        Counted::Copies => "copied request",
         Counted::Nothing => "observation",
     }
 }

@@ -19,6 +19,7 @@ use super::{hooks, probes};
 use tidegate_model::measured::{SlicedCounts, Window};
 use tidegate_model::plan::Plan;
 use tidegate_model::record::Record;
+use tidegate_model::shadow::ShadowSamples;
 use tidegate_model::{Instant, Name};
 
 /// The series of all rollouts together get more frugal at this size: half of what the controller may have.
@@ -39,6 +40,8 @@ pub struct RolloutMetrics {
     pub versions: Versions,
     /// The looks at the file whose `ETag` says so.
     pub looks: Looks,
+    /// What new has answered otherwise than legacy lately. It is kept in memory alone.
+    pub shadow: ShadowSamples,
     /// What was last seen of the plan's probes.
     pub probes: Probes,
     /// What the plan's hooks have said.

@@ -124,6 +124,11 @@ impl Breaker {
         }
     }
 
+    /// Whether new is asked as if there were no breaker.
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
     /// Takes note of what came of a request that was sent.
     pub fn note(&mut self, trial: Trial, seed: u64, now_ms: f64) -> Option<Turn> {
         let Trial { failure, took_ms, is_probe } = trial;

@@ -66,6 +66,14 @@ impl Breakers {
         Some((Slot(slot), passage, turn.map(|turn| remark(entry, turn))))
     }
 
+    /// Whether new is asked for a path as if there were no breaker.
+    pub fn is_closed(&self, Guarded { plan, path, .. }: &Guarded<'_>) -> bool {
+        let Some(upstreams) = &plan.upstreams else { return true };
+        let (_, endpoint) = endpoint_of(plan, path);
+        let own = self.entries.iter().find(|entry| entry.is_of(plan, &upstreams.new.place, endpoint));
+        own.is_none_or(|entry| entry.breaker.is_closed())
+    }
+
     /// Takes note of what has come of a request.
     pub fn note(&mut self, Slot(slot): Slot, news: News, now_ms: f64) -> Option<BreakerRemark> {
         let seed = self.seed;

@@ -86,7 +86,8 @@ impl Isolate {
         };
         let batch = if takes_counts { self.meter.take() } else { None };
         let (messages, versions) = (Some(self.messages.digest), self.versions.take());
-        let mut flush = Flush { isolate: self.setup.id.clone(), messages, batch, versions, ..report };
+        let shadow = self.shadows.take_samples();
+        let mut flush = Flush { isolate: self.setup.id.clone(), messages, batch, versions, shadow, ..report };
         flush.faults.extend(self.meter.fault(ms(now)));
         let text = serde_json::to_string(&flush).unwrap_or_default();
         flush.batch.take().into_iter().for_each(|batch| self.meter.keep(batch));

@@ -22,6 +22,7 @@ mod reports;
 mod requests;
 mod schedule;
 mod settings;
+mod shadows;
 mod tokens;
 mod versions;
 
@@ -41,9 +42,11 @@ pub use self::requests::{Arrival, Platform};
 use self::requests::{Clients, InFlight};
 use self::schedule::FlushSchedule;
 pub use self::settings::Settings;
+use self::shadows::Shadows;
 pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
 use self::versions::SeenVersions;
 use tidegate_decide::compiled::Mode;
+use tidegate_model::subject::fnv1a64;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
@@ -117,6 +120,7 @@ pub struct Isolate {
     breakers: Breakers,
     versions: SeenVersions,
     keeping: Keeping,
+    shadows: Shadows,
     clients: Clients,
     reports: Limiter,
     choices: Limiter,
@@ -145,6 +149,7 @@ impl Default for Isolate {
             breakers: Breakers::default(),
             versions: SeenVersions::default(),
             keeping: Keeping::default(),
+            shadows: Shadows::default(),
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
             choices: Limiter::new(limiter::CHOICES),
@@ -211,6 +216,7 @@ impl Isolate {
     /// Gives it what it needs before its first request.
     pub fn set_up(&mut self, setup: Setup) {
         self.breakers = Breakers::of(&setup.id);
+        self.shadows = Shadows::of(fnv1a64(setup.id.as_bytes()));
         self.setup = setup;
         self.is_set_up = true;
     }

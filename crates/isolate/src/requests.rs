@@ -30,7 +30,8 @@ use tidegate_protocol::message::RequestText;
 use tidegate_protocol::page::is_blank;
 use tidegate_protocol::preview::{self, PreviewKey};
 use tidegate_protocol::robots::Robots;
-use tidegate_protocol::step::{Remark, Step, Which};
+use tidegate_protocol::shadow::Finished;
+use tidegate_protocol::step::{Aside, Remark, Step, Which};
 use tidegate_protocol::used::{Owner, UsedKey};
 use tidegate_protocol::visit::{Given, Presented, VisitKey};
 
@@ -84,12 +85,14 @@ struct OnItsWay {
     exchange: Exchange,
     /// The breaker that it has passed.
     breaker: Option<Slot>,
+    /// Whether it is copied to new, if its answer is one to compare with.
+    is_copied: bool,
 }
 
 impl InFlight {
-    fn add(&mut self, exchange: Exchange, breaker: Option<Slot>) -> u32 {
+    fn add(&mut self, way: OnItsWay) -> u32 {
         self.last = self.last.wrapping_add(1);
-        self.keep(self.last, Box::new(OnItsWay { exchange, breaker }));
+        self.keep(self.last, Box::new(way));
         self.last
     }
 
@@ -225,8 +228,14 @@ impl Isolate {
         let (breaker, passage, remark) =
             passed.map_or((None, None, None), |(slot, passage, remark)| (Some(slot), Some(passage), remark));
         self.log_breaker(remark);
-        let step = exchange.begin(passage, &mut self.instruments(now_ms));
-        Arrival::Begins(self.in_flight.add(exchange, breaker), step)
+        let is_copied = exchange
+            .copyable()
+            .is_some_and(|own| self.breakers.is_closed(&own.guarded) && self.shadows.choose(&own, now_ms));
+        let mut step = exchange.begin(passage, &mut self.instruments(now_ms));
+        if is_copied && exchange.has_body() {
+            step = Step::Beside(Aside::Spare, Box::new(step));
+        }
+        Arrival::Begins(self.in_flight.add(OnItsWay { exchange, breaker, is_copied }), step)
     }
 
     fn tell_breaker(&mut self, way: &mut OnItsWay, now_ms: f64) {
@@ -311,7 +320,15 @@ impl Isolate {
         {
             self.versions.note(&plan.key, version);
         }
-        let (step, remark) = way.exchange.next(outcome, &mut self.instruments(now_ms));
+        let copy =
+            outcome.as_ref().ok().filter(|_| way.is_copied).and_then(|answer| way.exchange.shadow_copy(answer, now_ms));
+        let (mut step, remark) = way.exchange.next(outcome, &mut self.instruments(now_ms));
+        if let Some(copy) = copy
+            && matches!(step, Step::Answer { which: Which::Last, edits: Some(_), .. })
+        {
+            self.shadows.begin(number, copy, now_ms);
+            step = Step::Beside(Aside::Copy, Box::new(step));
+        }
         self.tell_breaker(&mut way, now_ms);
         if let Some(Remark { event, subject, message }) = remark {
             self.configuration.log.warn(event, &subject, &message);
@@ -338,6 +355,18 @@ impl Isolate {
         let Some(mut way) = self.in_flight.take(number) else { return };
         way.exchange.abandon(is_sent, &mut self.instruments(now_ms));
         self.tell_breaker(&mut way, now_ms);
+    }
+
+    /// How the copy of a request is asked for, and how much of each answer's body is read, in bytes.
+    pub fn copy_beside(&self, number: u32) -> Option<(&Step, u32)> {
+        self.shadows.get(number).map(|copy| (&copy.ask, copy.bytes_max))
+    }
+
+    /// Takes in what has come of the copy of a request.
+    pub fn copied(&mut self, number: u32, finished: &Finished<'_>, now_ms: f64) {
+        let Some(copy) = self.shadows.take(number) else { return };
+        let sample = copy.finish(finished, &mut self.instruments(now_ms));
+        sample.into_iter().for_each(|sample| self.shadows.keep(sample));
     }
 
     /// Lets go of a request whose answer was to be watched and has no body: a page must have one.

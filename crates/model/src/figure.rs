@@ -133,6 +133,8 @@ pub enum Counted {
     Users,
     /// Visits without a pause of half an hour.
     Sessions,
+    /// Requests on legacy that were copied to new.
+    Copies,
     /// Nothing that could be too few: a signal, a percentage, a count.
     #[default]
     #[serde(other)]

@@ -28,6 +28,7 @@ pub mod route;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod serial;
+pub mod shadow;
 pub mod source;
 pub mod subject;
 pub mod upstream;

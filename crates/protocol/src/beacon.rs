@@ -196,7 +196,7 @@ impl Report {
         let names = self.endpoints.iter().chain(&self.events).map(|name| name.as_str().len() + 3);
         let measures = self.measures.iter().map(|(measure, _)| match measure {
             Measure::Timing(name) | Measure::Value(name) => name.as_str().len() + 20,
-            Measure::Latency | Measure::Waited | Measure::Vital(_) => 20,
+            Measure::Latency | Measure::Waited | Measure::ShadowLatency | Measure::Vital(_) => 20,
         });
         let scripts = self.scripts.iter().map(|script| script.len() + 10);
         400 + names.chain(measures).chain(scripts).sum::<usize>()

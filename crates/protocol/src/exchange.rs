@@ -17,7 +17,9 @@ mod diverting;
 mod keeping;
 mod outcome;
 mod preflight;
+mod shadowing;
 
+pub use self::shadowing::Copyable;
 use std::rc::Rc;
 
 use super::address::Address;

@@ -14,7 +14,7 @@
 //! tries again, since the next controller may be one that can read it, and gives up after
 //! [`REFUSALS_MAX`] refusals.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::beacon::Report;
@@ -22,6 +22,7 @@ use super::relays::Layout;
 use tidegate_decide::notify::in_app::InAppMessage;
 use tidegate_model::Name;
 use tidegate_model::measured::{SlicedCounts, Window};
+use tidegate_model::shadow::SampleOf;
 use tidegate_model::subject::fnv1a64;
 
 /// The longest text of KV that is passed on; a live state has a few hundred bytes.
@@ -30,6 +31,8 @@ pub const TEXT_BYTES_MAX: usize = 2_048;
 pub const LISTS_MAX: usize = 100;
 /// So many versions are reported at once.
 pub const VERSIONS_MAX: usize = 64;
+/// So many samples of copies are reported at once.
+pub const SHADOW_SAMPLES_MAX: usize = 64;
 /// A batch that was refused so often is given up: after that many intervals the controller is no longer
 /// being replaced by one that can read it.
 pub const REFUSALS_MAX: u32 = 10;
@@ -93,6 +96,9 @@ pub struct Flush {
     /// The versions that answers of new have named since the flush before: the rollout's key and the version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<(String, String)>,
+    /// Samples of copies that new has answered otherwise since the flush before; at most [`SHADOW_SAMPLES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_samples")]
+    pub shadow: Vec<SampleOf>,
     /// The digest of the messages that it knows for pages; `None` of a release that shows none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<u64>,
@@ -237,6 +243,13 @@ pub struct RolloutUpdate {
     pub echoes: Vec<String>,
 }
 
+/// Samples say nothing that decides: one that cannot be read takes nothing else with it.
+fn read_samples<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SampleOf>, D::Error> {
+    let read = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    let samples = read.into_iter().take(SHADOW_SAMPLES_MAX).filter_map(|own| serde_json::from_value(own).ok());
+    Ok(samples.filter(|own: &SampleOf| own.sample.is_plausible()).collect())
+}
+
 impl Counted {
     /// About how long its text is in bytes, rather too long.
     pub fn bytes(&self) -> usize {
@@ -346,6 +359,7 @@ mod tests {
             lists: vec![("beta".into(), 2)],
             messages: Some(7),
             versions: Vec::new(),
+            shadow: Vec::new(),
             relay: Some(Relayed { isolates: 9, behind: vec![("shop".into(), 8, 2)], digest: u64::MAX }),
             batch: Some(batch),
             unreadable: None,

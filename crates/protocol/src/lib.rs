@@ -43,6 +43,7 @@ pub mod relays;
 pub mod respond;
 pub mod robots;
 pub mod routing;
+pub mod shadow;
 pub mod signing;
 pub mod step;
 pub mod terms;

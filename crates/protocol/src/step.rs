@@ -35,6 +35,8 @@ pub enum Step {
         /// Under which URL it is kept.
         key: String,
     },
+    /// Do that step, and something beside it that its visitor sees nothing of.
+    Beside(Aside, Box<Step>),
     /// Answer with a plain sentence.
     Sentence {
         /// The status.
@@ -55,8 +57,14 @@ pub enum Step {
 
 impl Step {
     /// Whether the request goes on: an answer is waited for, or watched.
-    pub const fn is_followed(&self) -> bool {
-        matches!(self, Self::Ask { .. } | Self::Answer { watch_ms: 1.., .. } | Self::Keep { .. } | Self::Recall { .. })
+    pub fn is_followed(&self) -> bool {
+        match self {
+            Self::Beside(_, step) => step.is_followed(),
+            step => matches!(
+                step,
+                Self::Ask { .. } | Self::Answer { watch_ms: 1.., .. } | Self::Keep { .. } | Self::Recall { .. }
+            ),
+        }
     }
 
     /// The step of the request with this number, as the platform's driver reads it: its name on the first line, then
@@ -76,8 +84,27 @@ impl Step {
             // An answer like any other, but for what follows it.
             Self::Keep { edits } => ["keep\n", &number.to_string(), "\n0\nlast\n", edits.as_str()].concat(),
             Self::Recall { key } => format!("recall\n{number}\n{key}"),
+            Self::Beside(aside, step) => [aside.as_str(), "\n", &step.to_text(number)].concat(),
             Self::Sentence { status, reason, text } => format!("sentence\n{status}\n{reason}\n{text}"),
             Self::Unregister { reason, script } => format!("unregister\n{reason}\n{script}"),
+        }
+    }
+}
+
+/// What is done beside a step, for a request that is copied to new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aside {
+    /// Its body is kept, which the upstream that is asked takes.
+    Spare,
+    /// The copy is sent, once the answer is on its way.
+    Copy,
+}
+
+impl Aside {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Spare => "spare",
+            Self::Copy => "copy",
         }
     }
 }
@@ -165,6 +192,8 @@ mod tests {
         let Step::Answer { edits: Some(edits), .. } = answer(Which::Last, Some(edits), 0) else { unreachable!() };
         assert_eq!(Step::Keep { edits }.to_text(7), "keep\n7\n0\nlast\n=a:b:c\n-d");
         assert_eq!(Step::Recall { key: "https://k/x".to_owned() }.to_text(7), "recall\n7\nhttps://k/x");
+        let copied = Step::Beside(Aside::Copy, Box::new(answer(Which::Last, None, 0)));
+        assert_eq!(copied.to_text(7), "copy\nuntouched\nlast");
         let sentence = Step::Sentence { status: 404, reason: "unrouted", text: "No." };
         assert_eq!(sentence.to_text(0), "sentence\n404\nunrouted\nNo.");
         let unregister = Step::Unregister { reason: "killed", script: "a\nb" };

@@ -29,6 +29,7 @@ pub const LATENCY_QUANTILE: u16 = 950;
 pub const VITAL_QUANTILE: u16 = 750;
 
 const ERROR_RATE: f64 = 0.000_2;
+const MISMATCH_RATE: f64 = 0.001;
 /// What comes of requests beside errors, and of which share.
 pub const RATES: [(Quantity, f64); 4] = [
     (Quantity::ClientErrors, 0.005),
@@ -53,6 +54,8 @@ pub struct Healthy {
     pub error_rate: f64,
     /// The shares of requests to which something else happens, in the order of [`RATES`].
     pub rates: [f64; RATES.len()],
+    /// The share of copies of legacy's requests that new answers otherwise.
+    pub mismatch_rate: f64,
     /// The share of page views with a JavaScript error.
     pub js_error_rate: f64,
     /// The median of latency, in milliseconds.
@@ -89,7 +92,9 @@ impl Healthy {
             count.map_or(by_share, |high| by_share.min(high * 0.02 / requests))
         };
         let latency = range(plan, |metric| match metric {
-            Metric::Latency(quantile) => Some((-deviations(quantile.per_mille()) * LATENCY_SIGMA).exp()),
+            Metric::Latency(quantile) | Metric::ShadowLatency(quantile) => {
+                Some((-deviations(quantile.per_mille()) * LATENCY_SIGMA).exp())
+            }
             _ => None,
         });
         let at = |ms: f64, quantile: u16, sigma: f64| ms * (-deviations(quantile) * sigma).exp();
@@ -112,12 +117,13 @@ impl Healthy {
         Self {
             error_rate: rate(
                 ERROR_RATE,
-                errors(|metric| *metric == Metric::ErrorRate),
+                errors(|metric| matches!(metric, Metric::ErrorRate | Metric::ShadowErrorRate)),
                 errors(|metric| matches!(metric, Metric::Errors | Metric::Rescued)),
             ),
             rates: RATES.map(|(of, default)| {
                 if of == Quantity::ClientErrors || is_asked(plan, &of) { rate_of(plan, &of, default) } else { 0.0 }
             }),
+            mismatch_rate: rate(MISMATCH_RATE, errors(|metric| *metric == Metric::ShadowMismatchRate), None),
             js_error_rate: rate(
                 JS_ERROR_RATE,
                 errors(|metric| *metric == Metric::JsErrorRate),

@@ -10,12 +10,12 @@ use super::world::{Conditions, Injection};
 use tidegate_decide::probes::counter;
 use tidegate_decide::schedule::Blocker;
 use tidegate_decide::sources::{fresh_for, heartbeat_of};
-use tidegate_model::live::LiveState;
+use tidegate_model::live::{LiveState, Phase};
 use tidegate_model::plan::Plan;
 use tidegate_model::plan::words::SignalKind;
 use tidegate_model::record::Record;
 use tidegate_model::variant::Variant;
-use tidegate_model::{Instant, Name};
+use tidegate_model::{Instant, Name, Percentage};
 
 /// Somebody whose reports are not expected at any time reports this often.
 const REPORT_MS: i64 = 3_600_000;
@@ -73,6 +73,14 @@ pub struct SimulatedRollout {
 }
 
 impl SimulatedRollout {
+    /// The share of legacy's requests that is copied to new now.
+    pub fn shadow_share(&self) -> Percentage {
+        let LiveState { phase, killed, stage, .. } = &self.live;
+        let is_on = matches!(phase, Phase::Running | Phase::Paused) && !killed;
+        let index = self.plan.stage_index(stage.as_str()).filter(|_| is_on);
+        index.map_or(Percentage::ZERO, |index| self.plan.shadow_share(index))
+    }
+
     /// A rollout that nothing has happened to.
     pub fn new(plan: &Rc<Plan>, scenario: &Scenario, requests_per_hour: f64, subjects: usize, start: Instant) -> Self {
         let healthy = Healthy::of(plan, requests_per_hour);

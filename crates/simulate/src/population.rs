@@ -190,8 +190,8 @@ impl Population {
     pub fn seats(&self, rollouts: &[Dealt<'_>], last: &[Seats], now: Instant) -> Vec<Seats> {
         let before = Before { rollouts, last, came_ms: &self.came_ms, now };
         let of = |(index, dealt): (usize, &Dealt<'_>)| {
-            let mut seats = Seats::default();
-            seats.on_new = FixedBitSet::with_capacity(self.subjects.len());
+            let on_new = FixedBitSet::with_capacity(self.subjects.len());
+            let mut seats = Seats { on_new, ..Seats::default() };
             seats.all.reserve(self.subjects.len());
             for (number, subject) in self.subjects.iter().enumerate() {
                 let coming = Coming {

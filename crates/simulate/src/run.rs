@@ -272,7 +272,7 @@ impl Simulation {
         self.population.requests(from, length_ms, count, &mut self.chance, &mut self.requests);
         let lived = self.lives.iter_mut().zip(&mut self.seats).zip(&self.revisions).zip(&self.lived);
         for ((life, seats), revision) in lived.filter(|(_, is_lived)| **is_lived).map(|(life, _)| life) {
-            let window = life.traffic.count(
+            let mut window = life.traffic.count(
                 &self.requests,
                 &self.population,
                 seats,
@@ -280,6 +280,7 @@ impl Simulation {
                 *revision,
                 &mut self.chance,
             );
+            life.traffic.copy(&mut window, life.shadow_share(), &mut self.chance);
             if !window.sides.is_empty() {
                 life.watch.note(&life.plan, &window);
                 flushed.push(Counted { rollout: life.key.clone(), window, compared: SlicedCounts::default() });

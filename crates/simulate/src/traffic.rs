@@ -7,6 +7,7 @@
 //! the window is closed ([`closing`]).
 
 mod closing;
+mod copies;
 
 use fixedbitset::FixedBitSet;
 use rand::RngExt as _;
@@ -70,6 +71,8 @@ pub struct Traffic {
     /// By side: what has come of requests everywhere, then at each endpoint.
     troubles: [Vec<Troubles>; 2],
     seen: SeenSubjects,
+    /// Copies of legacy's requests that comparisons may use, where a condition compares them.
+    copies: Option<copies::Compared>,
     /// What has come of it.
     pub toll: Toll,
 }
@@ -170,6 +173,7 @@ impl Traffic {
                 exposed: nobody.clone(),
                 used: nobody,
             },
+            copies: guardrails.iter().chain(&gates).any(|own| own.metric.is_of_shadow()).then(Vec::new),
             toll: Toll::default(),
         };
         traffic.spread();
@@ -212,6 +216,8 @@ impl Traffic {
                     Measure::Value(_) => {
                         values.get(side).and_then(|own| own.get(valued)).copied().into_iter().collect()
                     }
+                    // Copies are counted by themselves.
+                    Measure::ShadowLatency => Vec::new(),
                     Measure::Timing(_) => {
                         timings.get(side).and_then(|timings| timings.get(named)).copied().into_iter().collect()
                     }

@@ -186,7 +186,7 @@ fn minutes(term: &Term) -> Option<u64> {
     let is_upwards = matches!(term.op, Op::More | Op::AtLeast) && !term.bound.is_legacy();
     let is_counted = matches!(
         term.metric.spec().source,
-        Source::Rate(_) | Source::Count(_) | Source::PageShare(_) | Source::Quantile(_)
+        Source::Rate(_) | Source::Count(_) | Source::PageShare(_) | Source::CopyShare(_) | Source::Quantile(_)
     );
     let Over::Last(length) = term.over.unwrap_or(WINDOW_DEFAULT) else { return None };
     let minutes = length.as_ms().div_ceil(MINUTE_MS.unsigned_abs());
@@ -207,6 +207,7 @@ fn counts(term: &Term, tally: &Tally) -> (u64, u64) {
         (Source::Count(count), ..) if metric.spec().is_from_browsers => (tally.pages, count(tally)),
         (Source::Count(count), ..) => (tally.requests, count(tally)),
         (Source::PageShare(count), ..) => (tally.pages, count(tally)),
+        (Source::CopyShare(count), ..) => (tally.shadowed, count(tally)),
         _ => (0, 0),
     }
 }

@@ -64,6 +64,8 @@ pub struct Conditions {
     pub errors: [Vec<f64>; 2],
     /// The shares to which something else happens, by what that is, likewise.
     pub rates: [[Vec<f64>; 2]; RATES.len()],
+    /// The share of copies that new answers otherwise than legacy.
+    pub mismatches: f64,
     /// The median latency, likewise.
     pub latency: [Vec<f64>; 2],
     /// The medians of the vitals.
@@ -99,6 +101,7 @@ impl Conditions {
         let mut conditions = Self {
             errors: [vec![healthy.error_rate; places], vec![healthy.error_rate; places]],
             rates: healthy.rates.map(|rate| [vec![rate; places], vec![rate; places]]),
+            mismatches: healthy.mismatch_rate,
             latency: [vec![healthy.latency; places], vec![healthy.latency; places]],
             vitals: [healthy.vitals; 2],
             timings: [timings.clone(), timings],
@@ -169,6 +172,7 @@ impl Conditions {
                     fill(rates, value(normal, 1.0).min(1.0));
                 }
             }
+            Figure::Mismatches => self.mismatches = value(healthy.mismatch_rate, 1.0).min(1.0),
             Figure::Latency => fill(&mut self.latency, latency),
             Figure::JsErrorRate => set(&mut self.js_errors, Some(side), value(healthy.js_error_rate, 1.0).min(1.0)),
             Figure::Vital(vital) => {

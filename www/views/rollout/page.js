@@ -14,6 +14,7 @@ import * as history from './history.js';
 import * as ladder from './ladder.js';
 import * as papers from './papers.js';
 import * as plots from './plots.js';
+import * as shadow from './shadow.js';
 import { shortcuts } from './shortcuts.js';
 import * as signals from './signals.js';
 import * as verdicts from './verdicts.js';
@@ -34,6 +35,7 @@ const SECTIONS = [
   { id: 'broke', title: 'What broke', column: 'right', mount: broke.mount },
   { id: 'verdicts', title: 'Guardrails and gates', column: 'right', mount: verdicts.mount },
   { id: 'signals', title: 'Signals', column: 'right', mount: signals.mount },
+  { id: 'shadow', title: 'Shadow traffic', column: 'right', mount: shadow.mount },
   { id: 'plots', title: 'New vs legacy', column: 'right', mount: plots.mount },
   { id: 'history', title: 'History', column: 'right', mount: history.mount },
 ];

@@ -32,7 +32,10 @@ impl State {
             None => self.known.layout.above(self.place),
         };
         let (number, batch) = (first.map(|own| own.number), first.map(|own| own.text.clone()));
-        let mut text = serde_json::to_string(&self.report(now)).unwrap_or_default();
+        // Samples are reported once: what goes down with an ask is no loss.
+        let shadow = std::mem::take(&mut self.shadow);
+        let report = Flush { shadow, ..self.report(now) };
+        let mut text = serde_json::to_string(&report).unwrap_or_default();
         if let Some(batch) = batch
             && text.pop() == Some('}')
         {

@@ -14,7 +14,8 @@ use crate::store::counts::REVISION_MAX;
 use crate::store::relay::{self as store, Kept};
 use crate::store::{Batch as Statements, StorageError};
 use tidegate_model::Instant;
-use tidegate_protocol::flush::{Answer, Batch, Flush, Refused, VERSIONS_MAX};
+use tidegate_model::shadow::SampleOf;
+use tidegate_protocol::flush::{Answer, Batch, Flush, Refused, SHADOW_SAMPLES_MAX, VERSIONS_MAX};
 use tidegate_protocol::pace::Pace;
 use tidegate_protocol::relays::Place;
 
@@ -69,6 +70,8 @@ pub struct State {
     pub(super) kills: HashMap<String, Instant>,
     /// The versions that answers of new name: a rollout's key and the version, each since when.
     pub(super) versions: HashMap<(String, String), Instant>,
+    /// Samples of copies, until they have gone up.
+    pub(super) shadow: Vec<SampleOf>,
     /// The greatest revision of plans that isolates have seen.
     pub(super) seen: u64,
     /// When the flush was sent that is under way.
@@ -111,6 +114,7 @@ impl State {
             refusals: 0,
             texts: HashMap::new(),
             versions: HashMap::new(),
+            shadow: Vec::new(),
             kills: HashMap::new(),
             seen: 0,
             asking_since: None,
@@ -161,6 +165,8 @@ impl State {
         self.isolates.note_lists(&flush.isolate, &flush.lists);
         self.seen = self.seen.max(flush.plans).max(flush.seen.unwrap_or_default());
         let is_urgent = self.note_news(&flush, now);
+        let room = SHADOW_SAMPLES_MAX.saturating_sub(self.shadow.len());
+        self.shadow.extend(flush.shadow.drain(..).take(room));
         let had_batch = flush.batch.is_some() || flush.unreadable.is_some();
         let refused = self.take_batch(turn, &mut flush)?;
         // One with a batch waits for the tick that stores it, and any waits for what only those above know. News do not

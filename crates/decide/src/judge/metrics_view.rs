@@ -90,6 +90,16 @@ impl MetricsView<'_> {
         is_exposed && !live.killed && !self.record.is_waiting
     }
 
+    /// Whether requests of users on legacy are copied to new.
+    pub fn shadows(&self) -> bool {
+        let live = &self.record.live;
+        let index = self.plan.stage_index(live.stage.as_str()).unwrap_or_default();
+        matches!(live.phase, Phase::Running | Phase::Paused)
+            && !live.killed
+            && !self.record.is_waiting
+            && self.plan.shadow_share(index) > Percentage::ZERO
+    }
+
     /// The share of subjects that the hash assigns to new; `None` unless it deals some out to either side.
     pub fn share(&self) -> Option<f64> {
         let live = &self.record.live;
@@ -351,6 +361,7 @@ impl Gathered<'_> {
         match spec.source {
             Source::Rate(_) => return self.rate(metric, requests()),
             Source::Count(count) => return Reading::of(self.sum(count), observations()),
+            Source::CopyShare(count) => return Reading::ratio(self.sum(count), self.sum(|tally| tally.shadowed)),
             Source::PageShare(count) => return Reading::ratio(self.sum(count), observations()),
             Source::Quantile(measure) => {
                 let distribution = measure(metric).zip(metric.quantile());

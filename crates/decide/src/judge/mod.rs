@@ -254,7 +254,9 @@ fn watched(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail) -> Judgemen
     if !guardrail.stages.is_empty() && !guardrail.stages.contains(stage) {
         return Judgement { text: explain::not_watched(stage.as_str()), ..Judgement::default() };
     }
-    if !evaluator.metrics_view.serves() {
+    let is_of_copies = guardrail.when.terms.iter().all(|term| term.metric.is_of_shadow());
+    let is_measured = evaluator.metrics_view.serves() || is_of_copies && evaluator.metrics_view.shadows();
+    if !is_measured {
         return Judgement { text: explain::NOBODY_ON_NEW.into(), ..Judgement::default() };
     }
     evaluator.then = Some(guardrail.does());

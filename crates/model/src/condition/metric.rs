@@ -41,6 +41,8 @@ pub enum Source {
     Rate(fn(&Metric) -> Option<Quantity>),
     /// How often something was counted.
     Count(fn(&Tally) -> u64),
+    /// The copies of legacy's requests of which this came, as a share.
+    CopyShare(fn(&Tally) -> u64),
     /// The page views of which this came, as a share.
     PageShare(fn(&Tally) -> u64),
     /// A quantile of this distribution.
@@ -69,6 +71,8 @@ const RATE: MetricSpec = MetricSpec {
 const COUNT: MetricSpec = MetricSpec { dimension: Dimension::Count, is_comparable: false, ..RATE };
 /// A quantile of times.
 const QUANTILE: MetricSpec = MetricSpec { dimension: Dimension::Time, ..RATE };
+/// A share of the copies that new was sent of legacy's requests.
+const SHADOW: MetricSpec = MetricSpec { of: Counted::Copies, is_comparable: false, ..RATE };
 /// Subjects that were seen on either side.
 const SUBJECTS: MetricSpec =
     MetricSpec { of: Counted::Users, source: Source::Subjects, is_comparable: false, has_endpoints: false, ..RATE };
@@ -213,6 +217,18 @@ metrics! {
             is_from_browsers: true,
             ..COUNT
         };
+        /// Copies of legacy's requests that new answered otherwise, or not at all.
+        ShadowMismatchRate = MetricSpec {
+            head: "shadow.mismatch_rate",
+            source: Source::CopyShare(|tally| tally.shadow_mismatches),
+            ..SHADOW
+        };
+        /// Copies of legacy's requests that new failed, as the plan defines it.
+        ShadowErrorRate = MetricSpec {
+            head: "shadow.error_rate",
+            source: Source::CopyShare(|tally| tally.shadow_errors),
+            ..SHADOW
+        };
         /// Configuration faults that isolates reported.
         Faults = MetricSpec { head: "faults", dimension: Dimension::Count, ..STATED };
         /// The rollout's current percentage.
@@ -221,6 +237,13 @@ metrics! {
     quantile {
         /// Upstream time to headers.
         Latency = MetricSpec { head: "latency", source: Source::Quantile(|_| Some(Measure::Latency)), ..QUANTILE };
+        /// The time to headers of copies of legacy's requests, beside legacy's of the same requests.
+        ShadowLatency = MetricSpec {
+            head: "shadow.latency",
+            of: Counted::Copies,
+            source: Source::Quantile(|_| Some(Measure::ShadowLatency)),
+            ..QUANTILE
+        };
         /// How long those waited who gave up.
         Waited = MetricSpec { head: "waited", source: Source::Quantile(|_| Some(Measure::Waited)), ..QUANTILE };
     }
@@ -351,6 +374,11 @@ impl Metric {
         }
     }
 
+    /// Whether it is about copies of legacy's requests.
+    pub const fn is_of_shadow(&self) -> bool {
+        matches!(self.spec().of, Counted::Copies)
+    }
+
     /// Whether legacy has a figure of the same kind that does not depend on how many subjects it has.
     pub const fn is_comparable(&self) -> bool {
         self.spec().is_comparable
@@ -413,7 +441,7 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), all);
         for Row { spec, .. } in METRICS {
-            let is_counted = matches!(spec.of, Counted::Requests | Counted::PageViews);
+            let is_counted = matches!(spec.of, Counted::Requests | Counted::PageViews | Counted::Copies);
             assert!(is_counted || !spec.has_endpoints || spec.min == 0, "{}", spec.head);
             assert!(spec.has_window || !spec.is_comparable, "{}", spec.head);
             assert!(spec.of != Counted::PageViews || spec.is_from_browsers, "{}", spec.head);

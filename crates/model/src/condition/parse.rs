@@ -165,6 +165,9 @@ fn metric(word: Token<'_>) -> Result<Metric> {
         match make {
             Make::Plain(metric) if spec.head == word.text => return Ok(metric.clone()),
             Make::Quantile(make) if is_meant => return Ok(make(quantile_of(rest)?)),
+            Make::Quantile(make) if is_under(word.text, spec.head) => {
+                return Ok(make(quantile_of(word.text.get(spec.head.len() + 1..).unwrap_or_default())?));
+            }
             Make::Name(make) if is_meant => return Ok(make(name_of(spec.head, rest)?)),
             Make::NameAndMean(make) if is_meant && rest.ends_with(".mean") => {
                 return Ok(make(name_of(spec.head, rest.strip_suffix(".mean").unwrap_or(rest))?));
@@ -197,6 +200,11 @@ fn metric(word: Token<'_>) -> Result<Metric> {
     let nearest = crate::fault::nearest(head, heads);
     let nearest = nearest.and_then(|head| all.iter().find(|metric| metric.starts_with(head)).cloned());
     Err(word.fault(Problem::UnknownMetric(word.text.into(), nearest)))
+}
+
+/// Whether a metric's name is a head that has a point in it, and something behind another point.
+fn is_under(text: &str, head: &str) -> bool {
+    head.contains('.') && text.strip_prefix(head).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn quantile(text: &str) -> Option<Quantile> {

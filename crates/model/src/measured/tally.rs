@@ -31,6 +31,8 @@ pub enum Measure {
     Latency,
     /// How long those waited who gave up before there were headers.
     Waited,
+    /// Upstream time to headers of requests on legacy that were copied: of legacy's own answer, or of new's to the copy.
+    ShadowLatency,
     /// A web vital.
     Vital(Vital),
     /// A timing that pages report under a name.
@@ -44,6 +46,7 @@ impl fmt::Display for Measure {
         match self {
             Self::Latency => f.write_str("latency"),
             Self::Waited => f.write_str("waited"),
+            Self::ShadowLatency => f.write_str("shadow_latency"),
             Self::Vital(vital) => write!(f, "{vital}"),
             Self::Timing(name) => write!(f, "timing.{name}"),
             Self::Value(name) => write!(f, "value.{name}"),
@@ -61,6 +64,7 @@ impl FromStr for Measure {
         match text {
             "latency" => return Ok(Self::Latency),
             "waited" => return Ok(Self::Waited),
+            "shadow_latency" => return Ok(Self::ShadowLatency),
             _ => {}
         }
         if let Some(vital) = Vital::ALL.into_iter().find(|vital| vital.word() == text) {
@@ -123,6 +127,15 @@ pub struct Tally {
     /// Sessions whose last request it was. A minute's are counted when it becomes part of a longer window.
     #[serde(skip_serializing_if = "is_zero")]
     pub sessions: u64,
+    /// Copies that it was sent of requests that the other side answers. None of them is a request.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shadowed: u64,
+    /// Those of them that failed, as the plan defines it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shadow_errors: u64,
+    /// Those of them that it answered otherwise than the other side, or not at all.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shadow_mismatches: u64,
     /// By status, ascending: those of them that it answered with it, from 400. At most [`STATUSES_MAX`].
     #[serde(
         skip_serializing_if = "Vec::is_empty",
@@ -178,6 +191,9 @@ impl Tally {
             self.js_errors,
             self.mixed,
             self.sessions,
+            self.shadowed,
+            self.shadow_errors,
+            self.shadow_mismatches,
         ];
         let statuses = self.statuses.iter().map(|(_, count)| *count);
         plain.into_iter().chain(statuses).chain(self.repeats.iter().map(|(_, count)| *count))
@@ -200,6 +216,9 @@ impl Tally {
             (&mut self.js_errors, other.js_errors),
             (&mut self.mixed, other.mixed),
             (&mut self.sessions, other.sessions),
+            (&mut self.shadowed, other.shadowed),
+            (&mut self.shadow_errors, other.shadow_errors),
+            (&mut self.shadow_mismatches, other.shadow_mismatches),
         ];
         for (own, theirs) in pairs {
             *own = own.saturating_add(theirs);

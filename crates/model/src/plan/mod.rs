@@ -18,6 +18,7 @@ pub mod read;
 pub mod receiver;
 pub mod rules;
 pub mod set;
+pub mod shadow;
 pub mod signal;
 pub mod stage;
 pub mod together;
@@ -45,6 +46,7 @@ pub use messages::{Digest, Links, Notice, Role};
 pub use probe::{Hook, Probe};
 pub use problem::{Problem, ProblemKind, Response};
 pub use receiver::Receiver;
+pub use shadow::Shadow;
 pub use signal::Signal;
 pub use stage::{Gate, Guardrail, Mode, Risk, Stage};
 pub use upstreams::{
@@ -122,6 +124,9 @@ pub struct Plan {
     /// What another version of new means to a stage that is under way.
     #[serde(skip_serializing_if = "Redeploy::is_default")]
     pub redeploy: Redeploy,
+    /// What of legacy's requests is copied to new; nothing where absent, but in stages that name a share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
     /// When nothing advances.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<super::calendar::Window>,

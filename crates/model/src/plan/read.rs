@@ -4,12 +4,14 @@ mod messages;
 mod requests;
 
 use self::messages::{checklist, digest, links, notice, role};
+pub(super) use self::requests::path_pattern;
 use self::requests::{failures, identity, path_rule, robots, upstreams};
 use super::channel::read as channel;
 use super::fields::Reader;
 use super::probe::{hook, probe};
 use super::problem::Problem;
 use super::receiver::receiver;
+use super::shadow::read as shadow;
 use super::signal::signal;
 use super::stage::{Escalation, Gate, Guardrail, Mode, Risk, Stage};
 use super::words::{Action, Advance, CachePolicy, Level, Severity, Start, WordError};
@@ -128,6 +130,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         checklist: f.optional(r, "checklist", checklist).unwrap_or_default(),
         advance: f.optional(r, "advance", Reader::parsed).unwrap_or(Advance::Auto),
         redeploy: f.optional(r, "redeploy", Reader::parsed).unwrap_or(Redeploy::Restart),
+        shadow: f.optional(r, "shadow", shadow),
         freeze: f.optional(r, "freeze", Reader::parsed_one_or_more).unwrap_or_default(),
         choice: f.optional(r, "choice", Reader::parsed),
         feedback: f.optional(r, "feedback", Reader::parsed_one_or_more).unwrap_or_default(),
@@ -219,6 +222,7 @@ fn stage(r: &mut Reader, node: &Node) -> Option<Stage> {
     let percentage = f.required(r, "percentage", Reader::percentage);
     let stage = Stage {
         groups: f.optional(r, "groups", Reader::parsed_one_or_more).unwrap_or_default(),
+        shadow: f.optional(r, "shadow", Reader::percentage),
         hold: f.optional(r, "hold", Reader::parsed),
         enter: f.optional(r, "enter", Reader::parsed_one_or_more).unwrap_or_default(),
         not_before: f.optional(r, "not_before", point_in_time),

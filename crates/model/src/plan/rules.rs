@@ -359,6 +359,7 @@ impl<'a> Rules<'a> {
             }
             requests::chosen(self, steps, term);
             probes::measured(self, steps, term, known);
+            requests::is_shadow_measured(self, steps, term);
             if let Some(endpoint) = &term.endpoint {
                 self.refers(steps, "endpoint", endpoint, &plan.endpoints, &known.endpoints);
                 if known.late_endpoints.contain(endpoint.as_str()) {

@@ -21,6 +21,9 @@ pub struct Stage {
     /// Groups on new from here on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Name>,
+    /// The share of requests on legacy that are copied to new, where it is not the plan's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Percentage>,
     /// How long it lasts at least.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Duration>,

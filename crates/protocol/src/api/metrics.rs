@@ -198,7 +198,7 @@ fn last_day(present: &Present<'_>) -> Span {
 }
 
 /// The counts of a side, by name.
-pub const fn counts(tally: &Tally) -> [(&'static str, u64); 10] {
+pub const fn counts(tally: &Tally) -> [(&'static str, u64); 13] {
     [
         ("requests", tally.requests),
         ("errors", tally.errors),
@@ -210,6 +210,9 @@ pub const fn counts(tally: &Tally) -> [(&'static str, u64); 10] {
         ("pages", tally.pages),
         ("failed_pages", tally.failed_pages),
         ("js_errors", tally.js_errors),
+        ("shadowed", tally.shadowed),
+        ("shadow_errors", tally.shadow_errors),
+        ("shadow_mismatches", tally.shadow_mismatches),
     ]
 }
 
@@ -227,10 +230,17 @@ fn measured_side((side, tally): &(Side, Tally)) -> MeasuredSide {
         pages: tally.pages,
         failed_pages: tally.failed_pages,
         js_errors: tally.js_errors,
+        shadowed: some(tally.shadowed),
+        shadow_errors: some(tally.shadow_errors),
+        shadow_mismatches: some(tally.shadow_mismatches),
         statuses: by_name(&tally.statuses),
         repeats: by_name(&tally.repeats),
         measures: tally.sketches.iter().map(|(measure, sketch)| (measure.to_string(), quantiles(sketch))).collect(),
     }
+}
+
+const fn some(count: u64) -> Option<u64> {
+    if count > 0 { Some(count) } else { None }
 }
 
 fn by_name<T: std::fmt::Display>(counts: &[(T, u64)]) -> BTreeMap<String, u64> {

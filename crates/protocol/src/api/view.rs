@@ -2,6 +2,7 @@
 //! what may be asked of it now.
 
 mod probes;
+mod shadow;
 mod signals;
 pub mod timeline;
 
@@ -121,6 +122,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
         signals: signals::signals(plan, metrics, now),
         receivers: signals::receivers(plan, metrics, now),
         probes: probes::probes(plan, metrics, record, now),
+        shadow: shadow::shadow(plan, metrics, record),
         known: metrics
             .and_then(|metrics| explain::known_before(plan, record, &metrics.pasts))
             .map(|text| sentence(&text)),

@@ -113,7 +113,7 @@ fn measures(node: Option<&Node>) -> Vec<(Measure, i16)> {
     let measured = entries.iter().filter_map(|entry| {
         let measure: Measure = entry.key.parse().ok()?;
         let max = match measure {
-            Measure::Latency | Measure::Waited => return None,
+            Measure::Latency | Measure::Waited | Measure::ShadowLatency => return None,
             Measure::Vital(Vital::Cls) => SHIFT_MAX,
             Measure::Vital(_) | Measure::Timing(_) => TIME_MS_MAX,
             Measure::Value(_) => VALUE_MAX,

@@ -211,6 +211,20 @@ impl Meter {
         }
     }
 
+    /// Counts a copy that new was sent of a request on legacy: whether that failed, whether it was answered otherwise,
+    /// and the times to headers of legacy and new. It is no request of either, and exposes nobody.
+    pub fn count_copy(&mut self, visit: &Visit<'_>, is_error: bool, is_mismatch: bool, latency: Option<(f64, f64)>) {
+        let Assigned { assignment, subject, .. } = visit.assigned;
+        let Some(index) = self.row(visit, minute_of(visit.at_ms)) else { return };
+        let Some(row) = self.rows.get_mut(index) else { return };
+        let slice = subject.filter(|_| is_compared(assignment.reason)).map(|subject| self.sliced.slice(subject));
+        let bucket = |ms: f64| sketch::bucket(ms.max(0.0));
+        let latency = latency.and_then(|(legacy, new)| bucket(legacy).zip(bucket(new)));
+        for (_, endpoint) in at(visit.plan, places(visit.plan, visit.path)) {
+            row.copy(endpoint, [is_error, is_mismatch], latency, slice);
+        }
+    }
+
     /// Takes in what a page has reported; whether there was room for it.
     pub fn report(&mut self, report: Report) -> bool {
         let has_room = self.reports.len() < REPORTS_MAX;

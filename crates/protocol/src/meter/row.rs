@@ -128,6 +128,33 @@ impl Row {
         self.cells += usize::from(happened.waited.is_some());
     }
 
+    /// Adds a copy: what came of it to new's counts, and the times to headers to those of either side.
+    pub fn copy(
+        &mut self,
+        endpoint: Option<&Name>,
+        [is_error, is_mismatch]: [bool; 2],
+        latency: Option<(i16, i16)>,
+        slice: Option<u8>,
+    ) {
+        let Some(tally) = self.counted.window.tally_mut(Variant::New, endpoint) else { return };
+        tally.shadowed = tally.shadowed.saturating_add(1);
+        tally.shadow_errors = tally.shadow_errors.saturating_add(u64::from(is_error));
+        tally.shadow_mismatches = tally.shadow_mismatches.saturating_add(u64::from(is_mismatch));
+        let Some((legacy, new)) = latency else { return };
+        for (variant, bucket) in [(Variant::Legacy, legacy), (Variant::New, new)] {
+            let tally = self.counted.window.tally_mut(variant, endpoint);
+            if let Some(sketch) = tally.and_then(|tally| tally.sketch_mut(&Measure::ShadowLatency)) {
+                sketch.add(bucket, 1);
+            }
+            let values = self.counted.compared.values(&Measure::ShadowLatency, endpoint, variant);
+            if let Some((values, slice)) = values.zip(slice) {
+                let before = values.buckets.len();
+                values.add(slice, bucket, 1);
+                self.cells += values.buckets.len() - before;
+            }
+        }
+    }
+
     /// Adds to what comparisons may use of a side: a subject's first exposure and its first event of each
     /// kind, and whatever was measured.
     pub fn compare(

@@ -19,7 +19,7 @@
 //!                                        rollback [ "to" previous | PERCENT ], set PERCENT,
 //!                                        deploy VERSION (of new: the stage begins anew, or goes on by `redeploy`)
 //! figure  = [ side "." ] name [ "@" endpoint ]
-//! name    = error_rate | client_error_rate | timeout_rate | abandoned_rate | broken_rate | latency | lcp | fcp | cls | inp | ttfb | js_error_rate | timing.NAME | value.NAME
+//! name    = error_rate | client_error_rate | timeout_rate | abandoned_rate | broken_rate | latency | lcp | fcp | cls | inp | ttfb | js_error_rate | shadow.mismatch_rate | timing.NAME | value.NAME
 //! side    = "new" | "legacy"             new where none is named
 //! amount  = 2% | 900ms | 4s | 0.3 | 1.6x a latency at p95, all other times at p75; 1.6x the healthy one
 //! span    = "from" time [ "to" time | "for" duration ]
@@ -113,6 +113,8 @@ pub enum Figure {
     Latency,
     /// A web vital at p75.
     Vital(Vital),
+    /// The share of copies that new answers otherwise than legacy.
+    Mismatches,
     /// The share of page views with a JavaScript error.
     JsErrorRate,
     /// A timing at p75.

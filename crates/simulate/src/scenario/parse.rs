@@ -15,7 +15,7 @@ use tidegate_model::plan::words::SignalKind;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Name, Percentage};
 
-const THINGS: [&str; 27] = [
+const THINGS: [&str; 28] = [
     "new.error_rate",
     "new.client_error_rate",
     "new.timeout_rate",
@@ -28,6 +28,7 @@ const THINGS: [&str; 27] = [
     "new.inp",
     "new.ttfb",
     "new.js_error_rate",
+    "new.shadow.mismatch_rate",
     "legacy.error_rate",
     "legacy.latency",
     "faults",
@@ -44,7 +45,7 @@ const THINGS: [&str; 27] = [
     "set",
     "deploy",
 ];
-const FIGURES: [&str; 13] = [
+const FIGURES: [&str; 14] = [
     "error_rate",
     "client_error_rate",
     "timeout_rate",
@@ -57,6 +58,7 @@ const FIGURES: [&str; 13] = [
     "inp",
     "ttfb",
     "js_error_rate",
+    "shadow.mismatch_rate",
     "timing.NAME",
 ];
 const WHEN_HELP: &str = "`from 6h`, `from 6h to 8h`, `from canary+1h for 30m`";
@@ -282,6 +284,7 @@ impl<'a> Parser<'_, 'a> {
             "error_rate" => Figure::ErrorRate,
             "latency" => Figure::Latency,
             "js_error_rate" => Figure::JsErrorRate,
+            "shadow.mismatch_rate" => Figure::Mismatches,
             _ if let Some(of) = rate(text) => Figure::Rate(of),
             _ => match (Vital::ALL.into_iter().find(|vital| vital.word() == text), text.split_once('.')) {
                 (Some(vital), _) => Figure::Vital(vital),

@@ -218,7 +218,7 @@ pub fn name(word: &Token<'_>, text: &str) -> Result<Name, Fault> {
 /// # Errors
 /// Where it is no amount of this figure.
 pub fn amount_of(figure: &Figure, word: &Token<'_>) -> Result<Amount, Fault> {
-    let is_share = matches!(figure, Figure::ErrorRate | Figure::Rate(_) | Figure::JsErrorRate);
+    let is_share = matches!(figure, Figure::ErrorRate | Figure::Rate(_) | Figure::JsErrorRate | Figure::Mismatches);
     let is_number = matches!(figure, Figure::Vital(Vital::Cls) | Figure::Value(_));
     match number(word) {
         Some((times, "x")) => return Ok(Amount::Times(times)),

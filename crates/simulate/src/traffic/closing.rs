@@ -109,6 +109,7 @@ impl Traffic {
     /// What may be compared of the windows since this was last asked for.
     pub fn compared(&mut self) -> SlicedCounts {
         let mut all = SlicedCounts::default();
+        self.compare_copies(&mut all);
         let endpoint_of = |place: usize| place.checked_sub(1).and_then(|index| self.endpoints.get(index));
         for measured in &mut self.measured {
             for (place, sides) in &mut measured.compared {
@@ -249,7 +250,7 @@ pub(super) fn measured(plan: &Plan, healthy: &Healthy) -> Vec<Measured> {
         let kind = match of {
             Measure::Latency => Observed::Answers,
             Measure::Waited => Observed::Abandoned,
-            Measure::Vital(_) | Measure::Timing(_) | Measure::Value(_) => Observed::Pages,
+            Measure::Vital(_) | Measure::Timing(_) | Measure::Value(_) | Measure::ShadowLatency => Observed::Pages,
         };
         Measured { of, kind, spreads: Default::default(), compared: Vec::new() }
     };

@@ -95,7 +95,7 @@ fn side(text: &str) -> Result<Variant, WordError> {
     text.parse().map_err(|()| WordError::new(text, "a side", "`legacy` or `new`"))
 }
 
-fn path_pattern(r: &mut Reader, node: &Node) -> Option<PathPattern> {
+pub(in crate::plan) fn path_pattern(r: &mut Reader, node: &Node) -> Option<PathPattern> {
     r.parsed_by(node, |text| text.parse().map_err(|why| PathError(text.to_owned(), why)))
 }
 

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 
 use super::Step::{Index, Key};
 use super::{Rules, Step};
-use crate::Duration;
 use crate::condition::{Metric, Term};
 use crate::plan::words::SignalKind;
 use crate::plan::{Backend, Breaker, FailureKind, Failures, PathRule, Plan, Rescue};
 use crate::route::{HostPattern, PathPattern, Route};
 use crate::variant::Variant;
+use crate::{Duration, Percentage};
 
 /// Longer than this no page stays open that anybody would miss a file of.
 const KEEP_ASSETS_MAX: Duration = Duration::minutes(30 * 24 * 60);
@@ -47,6 +47,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
     choice(rules);
     keep(rules);
     keep_assets(rules);
+    shadow(rules, &taken);
 }
 
 fn keep(rules: &mut Rules<'_>) {
@@ -69,6 +70,51 @@ fn keep_assets(rules: &mut Rules<'_>) {
             format!("assets are kept for more than 0s and at most {KEEP_ASSETS_MAX}, not for {life}"),
             "as long as a page may stay open, such as `7d`".to_owned(),
         );
+    }
+}
+
+/// Copies need a second side, and paths that a route takes.
+fn shadow(rules: &mut Rules<'_>, taken: &TakenPaths<'_>) {
+    let plan = rules.plan;
+    let own = plan.shadow.as_ref().map(|_| vec![Key("shadow")]);
+    let stages = plan.stages.iter().enumerate().filter(|(_, stage)| stage.shadow.is_some());
+    let of_stages = stages.map(|(index, _)| vec![Key("stage"), Index(index), Key("shadow")]);
+    if plan.is_flag()
+        && let Some(steps) = own.into_iter().chain(of_stages).next()
+    {
+        rules.unwise(&steps, "a flag routes no requests that could be copied to new".into(), None);
+    }
+    for (n, pattern) in plan.shadow.iter().flat_map(|shadow| &shadow.paths).enumerate() {
+        if !plan.routes.is_empty() && !taken.overlap(pattern) {
+            let steps = [Key("shadow"), Key("paths"), Index(n)];
+            rules.warn(&steps, format!("no route of this rollout takes `{pattern}`"), None);
+        }
+    }
+}
+
+/// A term about copies where none are made could only ever be inconclusive.
+pub(super) fn is_shadow_measured(rules: &mut Rules<'_>, steps: &[super::Step<'_>], term: &Term) {
+    if !term.metric.is_of_shadow() {
+        return;
+    }
+    let plan = rules.plan;
+    let is_copied = |index: usize| plan.shadow_share(index) > Percentage::ZERO;
+    let metric = &term.metric;
+    if let [Key("stage"), Index(index), ..] = *steps
+        && let Some(stage) = plan.stages.get(index)
+        && plan.has_shadow()
+    {
+        let is_everybody = stage.percentage == Percentage::FULL && plan.holdout == Percentage::ZERO;
+        if !is_copied(index) {
+            let message = format!("`{metric}` is not measured in `{}`, which copies nothing to new", stage.name);
+            rules.unwise(steps, message, "`shadow = \"5%\"` in the stage copies".to_owned());
+        } else if is_everybody && plan.eligible.is_none() && plan.exclude.is_empty() {
+            let message = format!("`{metric}` is not measured at 100 %: legacy answers nothing that could be copied");
+            rules.unwise(steps, message, "ask for it in a stage before".to_owned());
+        }
+    } else if !plan.has_shadow() {
+        let help = "add [shadow] with `share = \"5%\"`, or `shadow = \"5%\"` to a stage".to_owned();
+        rules.unwise(steps, format!("`{metric}` is not measured: nothing is copied to new"), help);
     }
 }
 

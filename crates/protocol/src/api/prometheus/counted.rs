@@ -28,6 +28,9 @@ pub fn count(text: &mut Text, totals: &[(Name, Window)]) {
         ("tidegate_page_views_total", "Page views that reported."),
         ("tidegate_failed_page_views_total", "Page views with a JavaScript error."),
         ("tidegate_javascript_errors_total", "JavaScript errors."),
+        ("tidegate_shadow_copies_total", "Copies of requests on legacy that new was sent."),
+        ("tidegate_shadow_errors_total", "Copies that new failed, as the plan defines it."),
+        ("tidegate_shadow_mismatches_total", "Copies that new answered otherwise than legacy, or not at all."),
     ];
     for (index, (name, help)) in families.into_iter().enumerate() {
         text.family(name, "counter", help);
@@ -79,7 +82,7 @@ fn labels<'a>(key: &'a Name, variant: Variant, endpoint: Option<&'a Name>) -> [L
 
 /// Histograms.
 pub fn measure(text: &mut Text, totals: &[(Name, Window)]) {
-    let families: [(&str, &str, &[f64], f64); 6] = [
+    let families: [(&str, &str, &[f64], f64); 7] = [
         ("tidegate_request_duration_seconds", "Upstream time to headers.", &SECONDS, MS_PER_SECOND),
         ("tidegate_web_vital_seconds", "Web vitals that are times, as browsers report them.", &SECONDS, MS_PER_SECOND),
         ("tidegate_layout_shift", "Cumulative layout shift, as browsers report it.", &SHIFTS, 1.0),
@@ -91,6 +94,12 @@ pub fn measure(text: &mut Text, totals: &[(Name, Window)]) {
             MS_PER_SECOND,
         ),
         ("tidegate_page_value", "Numbers that pages report under names of their own.", &NUMBERS, 1.0),
+        (
+            "tidegate_shadow_duration_seconds",
+            "Upstream time to headers of requests on legacy that were copied, and of the copies on new.",
+            &SECONDS,
+            MS_PER_SECOND,
+        ),
     ];
     for (index, (name, help, bounds, unit)) in families.into_iter().enumerate() {
         text.family(name, "histogram", help);
@@ -105,6 +114,7 @@ pub fn measure(text: &mut Text, totals: &[(Name, Window)]) {
                         Measure::Timing(timing) => (3, ("timing", timing.as_str())),
                         Measure::Waited => (4, ("", "")),
                         Measure::Value(own) => (5, ("value", own.as_str())),
+                        Measure::ShadowLatency => (6, ("", "")),
                     };
                     if own == index {
                         histogram(text, name, &[rollout, variant, endpoint, what], sketch, bounds, unit);

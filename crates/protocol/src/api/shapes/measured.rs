@@ -100,6 +100,16 @@ shape! {
         pub failed_pages: u64,
         /// JavaScript errors.
         pub js_errors: u64,
+        /// Copies that it was sent of requests on legacy; none of them is a request. This and the next two are absent
+        /// for none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub shadowed: Option<u64>,
+        /// Those of them that failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub shadow_errors: Option<u64>,
+        /// Those of them that it answered otherwise than legacy, or not at all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub shadow_mismatches: Option<u64>,
         /// By status from 400: those answered with it. The lowest 16; absent for none.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         pub statuses: BTreeMap<String, u64>,
@@ -107,7 +117,7 @@ shape! {
         /// that had one in the same minute already. Rates leave them out; absent for none.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         pub repeats: BTreeMap<String, u64>,
-        /// By measure (`latency`, `waited`, `lcp`, `fcp`, `cls`, `inp`, `ttfb`, `timing.NAME`): quantiles to 2 %, in
+        /// By measure (`latency`, `waited`, `shadow_latency`, `lcp`, `fcp`, `cls`, `inp`, `ttfb`, `timing.NAME`): quantiles to 2 %, in
         /// milliseconds but for `cls`.
         pub measures: BTreeMap<String, Quantiles>,
     }
@@ -151,5 +161,60 @@ shape! {
         /// `e_value` at the end of each minute of the last two hours in which it was evaluated, the oldest first. A
         /// controller that is restarted begins a new one.
         pub trail: Vec<(Time, Option<f64>)>,
+    }
+}
+
+shape! {
+    /// What copies of legacy's requests have shown of new since the stage began.
+    pub struct Shadow {
+        /// The share of requests on legacy that is copied now.
+        pub share: Percent,
+        /// How many copies there were.
+        pub copies: u64,
+        /// The share of them that new answered otherwise than legacy, or not at all, from 0 to 1; null without copies.
+        pub mismatch_rate: Option<f64>,
+        /// The share of them that new failed; null without copies.
+        pub error_rate: Option<f64>,
+        /// The 95th percentile of legacy's times to headers, of the requests that were copied, in milliseconds.
+        pub latency_ms_legacy: Option<f64>,
+        /// The same of new's, to the copies.
+        pub latency_ms_new: Option<f64>,
+        /// Copies that new answered otherwise, the newest first, at most 20. A controller that is restarted begins
+        /// anew.
+        pub samples: Vec<ShadowSample>,
+    }
+}
+
+shape! {
+    /// A copy that new answered otherwise than legacy.
+    pub struct ShadowSample {
+        /// When.
+        pub at: Time,
+        /// The path, without what looks like an id.
+        pub path: String,
+        /// In what the answers differ: `no_answer`, `status`, `type`, `redirect`, `size`, `json`, `title`, `landmarks`,
+        /// `links`.
+        pub differences: Vec<String>,
+        /// The place in JSON at which they do.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub place: Option<String>,
+        /// Legacy's answer.
+        pub legacy: ShadowAnswer,
+        /// New's.
+        pub new: ShadowAnswer,
+    }
+}
+
+shape! {
+    /// What is kept of an answer.
+    pub struct ShadowAnswer {
+        /// Its status; null where there was none.
+        pub status: Option<u16>,
+        /// Its type.
+        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+        pub content_type: Option<String>,
+        /// A hash of the page's title.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub title: Option<String>,
     }
 }

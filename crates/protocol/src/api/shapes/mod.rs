@@ -25,7 +25,9 @@ pub mod vocabulary;
 
 pub use change::{AllDone, Changed, Consequences, Done, Ends, Moves, Refused, Standing, Step, Tried, Warning};
 pub use checklist::{Approved, Checklist, Item};
-pub use measured::{Evidence, Measured, MeasuredSide, Metrics, Quantiles, Subjects};
+pub use measured::{
+    Evidence, Measured, MeasuredSide, Metrics, Quantiles, Shadow, ShadowAnswer, ShadowSample, Subjects,
+};
 pub use others::{
     Assignment, ConfigFault, Health, HeldList, PlanApplied, PlansApplied, Preview, ProblemState, Session, SignalTaken,
     SnapshotHealth,

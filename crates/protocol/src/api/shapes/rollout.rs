@@ -9,6 +9,7 @@ use tidegate_model::plan::{Advance, Mode};
 use tidegate_model::{Duration, Name};
 
 use super::checklist::{Checklist, Item};
+use super::measured::Shadow;
 use super::others::{ConfigFault, HeldList, ProblemState};
 use super::signals::{ProbeState, ReceiverState, SignalState};
 use super::text::readable;
@@ -115,6 +116,9 @@ shape! {
         /// The plan's probes, each on each of its sides, with what came of the last one. Absent for none.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub probes: Vec<ProbeState>,
+        /// What copies of legacy's requests have shown of new. Absent where the plan copies nothing.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub shadow: Option<Shadow>,
         /// Events, timings, web vitals, JavaScript errors and signals that gates or guardrails rely on, and that
         /// were never reported.
         #[serde(skip_serializing_if = "Vec::is_empty")]
