@@ -568,6 +568,12 @@ test("errors that are not the page's do not count, and those that are do", async
   await page.waitForTimeout(200);
   await glance(page);
   assert.equal(await errors(page), 3);
+  const assigned = (await sent(page)).flatMap(({ errors: own = [] }) => own);
+  assert.deepEqual(
+    assigned.map(({ name, message }) => `${name}: ${message}`),
+    ["Error: it is the page's, not that of Chunk 7", ': so is this', ': it is no error at all'],
+  );
+  assert.match(assigned[0].frame, /raise.*own\.js:\d+:\d+/, 'the first file of the stack');
 });
 
 test('a request that fails because its page is left is no error, and any other is', { timeout: 240_000 }, async () => {

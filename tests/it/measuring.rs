@@ -713,6 +713,8 @@ fn reports_wait_up_to_a_number() {
         network: None,
         is_view: true,
         js_errors: 0,
+        scripts: Vec::new(),
+        is_mixed: false,
         measures: vec![(Measure::Timing(long.clone()), 5); 32],
         values: Vec::new(),
         events: vec![long.clone(); 16],

@@ -9,7 +9,9 @@ use super::words::{counted, listed, moment, relative, span, when};
 use super::wrap::hung;
 use tidegate_decide::judge::Verdict;
 use tidegate_model::Instant;
-use tidegate_protocol::api::shapes::{Blocker, Checklist, Gate, Guardrail, Hold, Percent, Rollout, StageView};
+use tidegate_protocol::api::shapes::{
+    Blocker, Checklist, Gate, Guardrail, Hold, Percent, ProblemState, Rollout, StageView,
+};
 
 /// The width of the progress bar of a hold.
 const BAR_WIDTH: u64 = 20;
@@ -188,17 +190,30 @@ fn gate_line(gate: &Gate) -> Hanging {
 }
 
 /// A guardrail fails when what must not come true has come true.
-fn guardrail_line(guardrail: &Guardrail) -> Hanging {
+fn guardrail_line(guardrail: &Guardrail, now: Instant) -> Hanging {
     let (mark, style) = match guardrail.verdict {
         Verdict::Pass => ("✓", GOOD),
         Verdict::Fail => ("✗", BAD),
         Verdict::Inconclusive => ("?", DIM),
     };
-    let built_in = if guardrail.built_in { " (built in)" } else { "" };
+    let observes = guardrail.mode == "observe";
+    let remark = match (guardrail.built_in, observes) {
+        (true, _) => " (built in)",
+        (_, true) => " (observes)",
+        _ => "",
+    };
+    let would = guardrail.observed_at.get().map(|at| format!("{} at {}; now: ", guardrail.acts, moment(at, now)));
+    let text = format!("{}{}", would.unwrap_or_default(), guardrail.text);
     (
         format!("{} ", paint(style, mark)),
-        format!("{} → {}{built_in}  {}", guardrail.when, guardrail.then, paint(DIM, &guardrail.text)),
+        format!("{} → {}{remark}  {}", guardrail.when, guardrail.then, paint(DIM, text)),
     )
+}
+
+/// A problem that there is, and what is done about it.
+fn problem_line(problem: &ProblemState, now: Instant) -> Hanging {
+    let since = problem.since.get().map(|at| format!("  {}", paint(DIM, relative(at, now)))).unwrap_or_default();
+    (format!("{} ", paint(WARN, "!")), format!("{} → {}  {}{since}", problem.on, problem.then, problem.text))
 }
 
 /// The checklist that counts now, with the numbers that `approve` takes.
@@ -226,7 +241,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
     let unmarked = |text: String| (String::new(), text);
     let mut rows = vec![("Next", vec![unmarked(next(rollout, now))])];
     rows.push(("Blocked by", blockers(rollout).map(|block| unmarked(blocked_line(block, now))).collect()));
-    rows.push(("Guardrails", rollout.guardrails.iter().map(guardrail_line).collect()));
+    rows.push(("Guardrails", rollout.guardrails.iter().map(|own| guardrail_line(own, now)).collect()));
     if let Some(key) = &rollout.kill_key {
         let way_out = [
             paint(BAD, format!("`{key}` exists in KV")),
@@ -243,6 +258,9 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
         "Faults",
         rollout.faults.iter().map(|found| fault(&found.subject, &found.message, found.at.get())).collect(),
     ));
+    rows.push(("What broke", rollout.what_broke.iter().cloned().map(unmarked).collect()));
+    let found = rollout.problems.iter().filter(|own| own.is_found);
+    rows.push(("Problems", found.map(|own| problem_line(own, now)).collect()));
     rows.push((
         "No reports",
         rollout.silence.iter().map(|text| (format!("{} ", paint(WARN, "!")), text.clone())).collect(),
@@ -357,6 +375,24 @@ mod tests {
     fn shown(rollout: &str) -> String {
         let rollout: Rollout = serde_json::from_str(rollout).unwrap();
         anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), UNBROKEN)).to_string()
+    }
+
+    #[test]
+    fn what_broke_problems_and_what_an_observer_would_have_done_have_lines_of_their_own() {
+        let text = r#"{"key":"demo","state":{"phase":"running"},
+            "guardrails":[{"when":"error_rate > 5%","then":"rollback","mode":"observe","acts":"would have rolled back","observed_at":"2026-12-02T13:12:00Z","verdict":"fail","text":"7 %"}],
+            "what_broke":["5xx at api (/api/*): 38 of 500 requests on new, 2 of 9,500 on legacy","120 users of new had a failed request"],
+            "problems":[{"on":"srm","then":"hold","is_found":false},{"on":"no_traffic","then":"rollback","is_found":true,"text":"The last request came at 13:40.","since":"2026-12-02T13:55:00Z"}]}"#;
+        let page = shown(text);
+        for line in [
+            "Guardrails  ✗ error_rate > 5% → rollback (observes)  would have rolled back at 13:12 UTC; now: 7 %",
+            "What broke  5xx at api (/api/*): 38 of 500 requests on new, 2 of 9,500 on legacy",
+            "            120 users of new had a failed request",
+            "Problems    ! no_traffic → rollback  The last request came at 13:40.  5 min ago",
+        ] {
+            assert!(page.lines().any(|own| own == line), "{line}\n{page}");
+        }
+        assert!(!page.contains("srm"), "what is not found is not shown");
     }
 
     #[test]

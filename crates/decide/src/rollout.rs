@@ -12,6 +12,7 @@ use super::reconcile::controller::{Echo, KvObservation, sight};
 use super::reconcile::isolate::ECHO_MS;
 use super::transition::{KV, Refusal, transition};
 use super::versions::Versions;
+use tidegate_model::broke::Broke;
 use tidegate_model::command::{Cause, Command, Target};
 use tidegate_model::figure::Figure;
 use tidegate_model::history::{Entry, EntryCause, FIRST, KvFound};
@@ -71,17 +72,19 @@ pub struct Order {
     pub reason: String,
     /// The figures that decided.
     pub measured: Vec<Figure>,
+    /// What broke, of what takes something back.
+    pub broke: Option<Broke>,
 }
 
 impl Order {
     /// What a person asks for.
     pub fn new(command: Command, actor: impl Into<String>, reason: String) -> Self {
-        Self { command, actor: actor.into(), cause: EntryCause::Operator, reason, measured: Vec::new() }
+        Self { command, actor: actor.into(), cause: EntryCause::Operator, reason, measured: Vec::new(), broke: None }
     }
 
     /// What the controller asks for itself, because of this.
     pub fn caused(command: Command, actor: &str, cause: EntryCause, measured: Vec<Figure>) -> Self {
-        Self { command, actor: actor.to_owned(), cause, reason: String::new(), measured }
+        Self { command, actor: actor.to_owned(), cause, reason: String::new(), measured, broke: None }
     }
 
     /// What a KV key asks for, in which this was found.
@@ -153,6 +156,7 @@ impl Rollout {
             figures: Vec::new(),
             // Their sentences are made of them again.
             measured: order.measured.into_iter().map(|figure| Figure { text: String::new(), ..figure }).collect(),
+            broke: order.broke,
             state: rollout.record.live.clone(),
             previous: self.hash.clone(),
         };

@@ -10,7 +10,7 @@ use super::judge::Verdict;
 use tidegate_model::calendar::first_moment;
 use tidegate_model::command::Command;
 use tidegate_model::live::Phase;
-use tidegate_model::plan::{Advance, Plan, Stage, Start};
+use tidegate_model::plan::{Advance, Plan, ProblemKind, Stage, Start};
 use tidegate_model::record::Record;
 use tidegate_model::{Duration, Instant, Name, Percentage};
 
@@ -23,6 +23,8 @@ pub struct Facts {
     pub gates: Vec<Verdict>,
     /// Why the sides cannot be compared, where the deal was shown to be unfair.
     pub unfair: Option<String>,
+    /// The problems because of which no stage is left, and how each shows.
+    pub held: Vec<(ProblemKind, String)>,
     /// The hooks that have not said that the next step may happen.
     pub hooks: Vec<OpenHook>,
 }
@@ -82,6 +84,8 @@ pub enum Blocker {
     Gates(Vec<String>, Vec<String>),
     /// The deal was shown to be unfair.
     SampleRatio(String),
+    /// A problem, and how it shows.
+    Problem(ProblemKind, String),
     /// Open items.
     Checklist(Vec<String>),
     /// Hooks that have not said go.
@@ -108,6 +112,7 @@ impl Blocker {
             Self::Hold(..) => "hold",
             Self::Gates(..) => "gates",
             Self::SampleRatio(_) => "sample_ratio",
+            Self::Problem(..) => "problem",
             Self::Checklist(_) => "checklist",
             Self::Hook(_) => "hook",
             Self::Freeze(_) => "freeze",
@@ -143,6 +148,7 @@ impl Blocker {
             Self::After(names) => counted(names.len(), "rollout before it has ended", "rollouts before it have ended"),
             Self::Manual => "an operator advances it".to_owned(),
             Self::SampleRatio(_) => "the sample ratio is OK".to_owned(),
+            Self::Problem(kind, _) => format!("`{kind}` is over"),
             Self::Killed => "it is revived".to_owned(),
             _ => return None,
         })
@@ -176,6 +182,7 @@ impl fmt::Display for Blocker {
                 Ok(())
             }
             Self::SampleRatio(why) => f.write_str(why),
+            Self::Problem(kind, why) => write!(f, "{}: {why}", kind.what()),
             Self::Checklist(items) => write!(f, "not approved yet: {}", items.join("; ")),
             Self::Hook(hooks) => {
                 let hooks: Vec<String> =
@@ -306,6 +313,7 @@ impl Looking<'_> {
             .chain(self.hold(stage))
             .chain(self.gates(index))
             .chain(unfair)
+            .chain(self.facts.held.iter().map(|(kind, why)| Blocker::Problem(*kind, why.clone())))
             .chain(self.checklist())
             .chain(self.hooks(following.is_some()))
             .collect();

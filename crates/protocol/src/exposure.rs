@@ -169,6 +169,8 @@ fn read(part: &str, minute: u64, nonce: String, mask: u64) -> Option<Report> {
         network: None,
         is_view: true,
         js_errors: 0,
+        scripts: Vec::new(),
+        is_mixed: false,
         measures: Vec::new(),
         values: Vec::new(),
         events: Vec::new(),

@@ -241,8 +241,11 @@ impl Counted {
     /// About how long its text is in bytes, rather too long.
     pub fn bytes(&self) -> usize {
         let Self { window, compared, .. } = self;
-        let counts: usize =
-            window.sides.iter().map(|(_, tally)| 400 + tally.statuses.len() * 20 + tally.repeats.len() * 30).sum();
+        let counts: usize = window
+            .sides
+            .iter()
+            .map(|(_, own)| 400 + own.statuses.len() * 20 + own.repeats.len() * 30 + own.scripts.bytes())
+            .sum();
         let sketches: usize = window
             .sides
             .iter()
@@ -256,7 +259,9 @@ impl Counted {
         let digits =
             |rows: &[(u16, u32)]| rows.iter().map(|(_, count)| (*count as usize).min(4)).sum::<usize>().min(4_000);
         let binned: usize = compared.binned.iter().map(|own| 120 + digits(&own.exposures) + digits(&own.events)).sum();
-        500 + failed + binned + counts + sketches + trials + values + events + window.subjects.iter().count() * 17
+        let seen: usize =
+            [&window.subjects, &window.failing, &window.erring].map(|own| own.iter().count() * 17).iter().sum();
+        500 + failed + binned + counts + sketches + trials + values + events + seen
     }
 }
 

@@ -158,7 +158,7 @@ fn alarm(plan: &Plan, basis: &Basis<'_>, guardrail: &Guardrail) -> Option<Alarm>
         would_not,
         text: String::new(),
     };
-    alarm.text = words::alarm(&alarm, guardrail.then == Action::Alert, basis.requests_per_hour);
+    alarm.text = words::alarm(&alarm, guardrail.does() == Action::Alert, basis.requests_per_hour);
     if guardrail.when.terms.iter().filter_map(basis.expected).any(|expected| expected.is_assumed) {
         alarm.text.push_str(words::ASSUMED);
     }

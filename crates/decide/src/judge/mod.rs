@@ -36,6 +36,7 @@ use super::binned::BinnedComparison;
 use super::explain;
 use super::firsts::Firsts;
 use super::notify::Memory;
+use super::problems::{Found, Lasting};
 use super::rollout::Order;
 use tidegate_model::condition::{Condition, Term};
 use tidegate_model::figure::{Basis, Because, Counted, Missing, Unit};
@@ -97,6 +98,8 @@ pub struct Evaluation {
     pub gates: Vec<Judgement>,
     /// Whether users are split as the percentage says; `None` where they are not split.
     pub sample_ratio: Option<Judgement>,
+    /// What makes the figures worth less.
+    pub problems: Vec<Found>,
     /// The guardrails that came true at this look, the severest first.
     pub fired: Vec<Fired>,
     /// What people are to be reported since the look before.
@@ -125,6 +128,10 @@ pub struct Judge {
     held: Vec<(String, Instant, Instant)>,
     /// Guardrails that are true, and so do not fire again.
     fired: Vec<String>,
+    /// The guardrails that only observe and would have acted in this attempt: when they last came true.
+    observed: Vec<(String, Instant)>,
+    /// The problems that there are.
+    pub problems: Vec<Lasting>,
     /// Since when each verdict has been what it is.
     since: Vec<(String, Verdict, Instant)>,
     /// What has been sent in this attempt.
@@ -250,7 +257,7 @@ fn watched(evaluator: &mut Evaluator<'_, '_>, guardrail: &Guardrail) -> Judgemen
     if !evaluator.metrics_view.serves() {
         return Judgement { text: explain::NOBODY_ON_NEW.into(), ..Judgement::default() };
     }
-    evaluator.then = Some(guardrail.then);
+    evaluator.then = Some(guardrail.does());
     let judgement = judged(evaluator, &guardrail.when, guardrail.after, false);
     evaluator.then = None;
     judgement

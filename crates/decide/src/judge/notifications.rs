@@ -9,7 +9,7 @@ use crate::explain;
 use crate::judge::guard::guardrail_key;
 use tidegate_model::live::Phase;
 use tidegate_model::plan::words::{Action, Moment, Sign};
-use tidegate_model::plan::{Notice, Plan, Stage};
+use tidegate_model::plan::{Mode, Notice, Plan, Stage};
 use tidegate_model::record::Record;
 use tidegate_model::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use tidegate_model::{Duration, Instant};
 pub struct Message {
     /// When it was due.
     pub at: Instant,
-    /// `alert`, `escalation`, `checkin` or `notice`.
+    /// `alert`, `observed`, `escalation`, `checkin` or `notice`.
     pub kind: &'static str,
     /// The channels, or for an escalation and a check-in the role.
     pub to: Vec<String>,
@@ -105,19 +105,30 @@ impl Notifications {
         let mut alerts = Vec::new();
         for fired in &evaluation.fired {
             let Some(guardrail) = plan.guardrail(fired.guardrail) else { continue };
-            self.open.push((guardrail_key(fired.guardrail, guardrail), now, 0));
+            let observes = guardrail.mode == Mode::Observe;
+            if !observes {
+                self.open.push((guardrail_key(fired.guardrail, guardrail), now, 0));
+            }
             let what = guardrail.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
             let acts = match guardrail.then {
                 Action::Alert => String::new(),
                 then => format!(" and {}", explain::acts(&then.to_string())),
             };
-            let text = format!("{} guardrail `{}` came true{acts}{what}", guardrail.severity, guardrail.when);
+            let text = if observes {
+                format!(
+                    "guardrail `{}` came true and {}: it observes, and acts on nobody{what}",
+                    guardrail.when,
+                    explain::would_have(&guardrail.then.to_string())
+                )
+            } else {
+                format!("{} guardrail `{}` came true{acts}{what}", guardrail.severity, guardrail.when)
+            };
             let figures = evaluation.guardrails.get(fired.guardrail).map_or_else(Vec::new, |judgement| {
                 judgement.figures.iter().map(|figure| figure.text.clone()).collect()
             });
             alerts.push(Message {
                 at: now,
-                kind: "alert",
+                kind: if observes { "observed" } else { "alert" },
                 to: guardrail.notify.iter().map(ToString::to_string).collect(),
                 text,
                 figures,

@@ -107,6 +107,7 @@ fn done(entry: &Entry) -> Event {
     let who = match &entry.cause {
         Some(EntryCause::Schedule { .. }) => "the schedule".to_owned(),
         Some(EntryCause::Guardrail { .. }) => "a guardrail".to_owned(),
+        Some(EntryCause::Problem { .. }) => "the plan".to_owned(),
         Some(EntryCause::Kv { .. }) => "by hand in KV".to_owned(),
         _ => entry.actor.clone(),
     };

@@ -13,6 +13,7 @@ pub mod in_app;
 pub mod limits;
 pub mod messages;
 pub mod probe;
+pub mod problem;
 pub mod read;
 pub mod receiver;
 pub mod rules;
@@ -42,9 +43,10 @@ pub use identity::{Identity, Keep, RobotSide, Robots, SameSite, Sticky, Token};
 pub use in_app::{InApp, InAppKind, ShownTo};
 pub use messages::{Digest, Links, Notice, Role};
 pub use probe::{Hook, Probe};
+pub use problem::{Problem, ProblemKind, Response};
 pub use receiver::Receiver;
 pub use signal::Signal;
-pub use stage::{Gate, Guardrail, Risk, Stage};
+pub use stage::{Gate, Guardrail, Mode, Risk, Stage};
 pub use upstreams::{
     Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Redeploy, Rescue,
     TIMEOUT_DEFAULT, Upstreams, VersionSource,
@@ -186,6 +188,9 @@ pub struct Plan {
     /// Conditions that must not come true.
     #[serde(rename = "guardrail", skip_serializing_if = "Vec::is_empty")]
     pub guardrails: Vec<Guardrail>,
+    /// What is done about what makes the figures worth less, where that is not what the table says.
+    #[serde(rename = "problem", skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
     /// The figures at certain hours.
     #[serde(rename = "digest", skip_serializing_if = "Vec::is_empty")]
     pub digests: Vec<Digest>,

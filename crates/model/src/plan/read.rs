@@ -8,9 +8,10 @@ use self::requests::{failures, identity, path_rule, robots, upstreams};
 use super::channel::read as channel;
 use super::fields::Reader;
 use super::probe::{hook, probe};
+use super::problem::Problem;
 use super::receiver::receiver;
 use super::signal::signal;
-use super::stage::{Escalation, Gate, Guardrail, Risk, Stage};
+use super::stage::{Escalation, Gate, Guardrail, Mode, Risk, Stage};
 use super::words::{Action, Advance, CachePolicy, Level, Severity, Start, WordError};
 use super::{CHOICE_DEFAULT, Defaults, Endpoint, Group, Identity, Plan, Redeploy, Values, limits, rules};
 use crate::calendar::point;
@@ -148,6 +149,7 @@ fn read_plan(r: &mut Reader, node: &Node) -> Option<Plan> {
         channels: f.optional(r, "channels", |r, node| r.table(node, channel)).unwrap_or_default(),
         defaults: f.optional(r, "defaults", Reader::parsed).unwrap_or(Defaults::BuiltIn),
         guardrails: f.optional(r, "guardrail", |r, node| r.list(node, guardrail)).unwrap_or_default(),
+        problems: f.optional(r, "problem", |r, node| r.list(node, problem)).unwrap_or_default(),
         digests: f.optional(r, "digest", |r, node| r.list(node, digest)).unwrap_or_default(),
         notices: f.optional(r, "notice", |r, node| r.list(node, |r, node| notice(r, node, &names))).unwrap_or_default(),
         risks: f.optional(r, "risk", |r, node| r.list(node, risk)).unwrap_or_default(),
@@ -265,6 +267,7 @@ fn guardrail(r: &mut Reader, node: &Node) -> Option<Guardrail> {
     let when = f.required(r, "when", Reader::parsed);
     let then = f.required(r, "then", Reader::parsed::<Action>);
     let after = f.optional(r, "after", Reader::parsed);
+    let mode = f.optional(r, "mode", Reader::parsed).unwrap_or(Mode::Act);
     let severity = f.optional(r, "severity", Reader::parsed);
     let notify = f.optional(r, "notify", Reader::parsed_one_or_more).unwrap_or_default();
     let stages = f.optional(r, "stages", Reader::parsed_one_or_more).unwrap_or_default();
@@ -273,9 +276,18 @@ fn guardrail(r: &mut Reader, node: &Node) -> Option<Guardrail> {
     let links = f.optional(r, "links", links).unwrap_or_default();
     f.end(r);
     let then = then?;
-    let quiet = if then == Action::Alert { Severity::Warning } else { Severity::Critical };
+    let is_quiet = then == Action::Alert || mode == Mode::Observe;
+    let quiet = if is_quiet { Severity::Warning } else { Severity::Critical };
     let severity = severity.unwrap_or(quiet);
-    Some(Guardrail { when: when?, after, then, severity, notify, stages, escalate, text, links })
+    Some(Guardrail { when: when?, after, then, mode, severity, notify, stages, escalate, text, links })
+}
+
+fn problem(r: &mut Reader, node: &Node) -> Option<Problem> {
+    let mut f = r.fields(node)?;
+    let on = f.required(r, "on", Reader::parsed);
+    let then = f.required(r, "then", Reader::parsed);
+    f.end(r);
+    Some(Problem { on: on?, then: then? })
 }
 
 fn escalation(r: &mut Reader, node: &Node) -> Option<Escalation> {

@@ -63,7 +63,7 @@ impl Explain for WordError {
 
 /// The place of `text` among `words`; behind the last of them if it is not there.
 #[inline(never)]
-pub(super) fn place(text: &str, words: &[&str]) -> usize {
+pub(crate) fn place(text: &str, words: &[&str]) -> usize {
     words.iter().position(|word| *word == text).unwrap_or(words.len())
 }
 
@@ -106,7 +106,7 @@ macro_rules! words {
         }
     };
 }
-pub(super) use words;
+pub(crate) use words;
 
 words! {
     /// Who takes the next step.

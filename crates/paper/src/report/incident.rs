@@ -38,7 +38,7 @@ pub struct Incident<'a> {
 
 /// Whether a step takes something back, or holds it because of figures.
 pub fn is_incident(entry: &Entry) -> bool {
-    let is_guardrail = matches!(entry.cause, Some(EntryCause::Guardrail { .. }));
+    let is_guardrail = matches!(entry.cause, Some(EntryCause::Guardrail { .. } | EntryCause::Problem { .. }));
     match &entry.command {
         Command::Rollback(_) => true,
         Command::Kill(Cause::Command | Cause::Text(_) | Cause::Key(_)) => true,
@@ -148,7 +148,7 @@ impl Writing<'_> {
     pub(super) fn what_happened(&self, incident: &Incident<'_>) -> String {
         let entry = incident.entry;
         let who = match &entry.cause {
-            Some(EntryCause::Guardrail { .. }) => "Tidegate".to_owned(),
+            Some(EntryCause::Guardrail { .. } | EntryCause::Problem { .. }) => "Tidegate".to_owned(),
             Some(EntryCause::Kv { .. }) => "somebody, by hand in KV,".to_owned(),
             _ => entry.actor.clone(),
         };

@@ -24,6 +24,7 @@ impl Writing<'_> {
             let by = match &entry.cause {
                 Some(EntryCause::Schedule { .. }) => "the plan's schedule".to_owned(),
                 Some(EntryCause::Guardrail { .. }) => "a guardrail".to_owned(),
+                Some(EntryCause::Problem { .. }) => "the plan".to_owned(),
                 Some(EntryCause::Kv { .. }) => "by hand in KV".to_owned(),
                 _ => entry.actor.clone(),
             };
@@ -99,6 +100,9 @@ impl Writing<'_> {
                     .began
                     .map(|began| format!(", at most {} after it began", span(incident.entry.at.ms_since(began))));
                 format!("The guardrail `{condition}` saw it{}, and acted by itself.", detection.unwrap_or_default())
+            }
+            Some(EntryCause::Problem { problem, .. }) => {
+                format!("The problem `{problem}` was found, and the plan acted by itself.")
             }
             _ => format!("{} saw it and acted; no guardrail did.", incident.entry.actor),
         };

@@ -45,6 +45,7 @@ const HEAVY: usize = 32;
 /// the one that the fewest networks have reported makes room.
 const THINGS_MAX: usize = 40;
 const HOUR_MINUTES: u64 = 60;
+const MIXED: &str = "mixed";
 
 /// What reports of all rollouts came from where.
 #[derive(Debug, Default)]
@@ -102,6 +103,11 @@ impl Networks {
                 if may_count { asking.take("js_errors in all", ERRORS, u64::from(report.js_errors)) } else { 0 };
             report.js_errors = u32::try_from(errors).unwrap_or(u32::MAX);
         }
+        // Each of them alike: which error it is, a page may make up.
+        let scripts =
+            if report.js_errors > 0 { asking.take("scripts", EVENTS, report.scripts.len() as u64) } else { 0 };
+        report.scripts.truncate(usize::try_from(scripts).unwrap_or(usize::MAX));
+        report.is_mixed = report.is_mixed && asking.is_several(MIXED, false) && asking.take(MIXED, EVENTS, 1) > 0;
         report.events.retain(|event| {
             let what = format!("event.{event}");
             asking.is_several(&what, false) && asking.take(&what, EVENTS, 1) > 0
@@ -263,6 +269,8 @@ mod tests {
             network: Some(network),
             is_view: true,
             js_errors: 0,
+            scripts: Vec::new(),
+            is_mixed: false,
             measures: Vec::new(),
             values: Vec::new(),
             events: Vec::new(),

@@ -176,6 +176,9 @@ impl Meter {
         let seen = hash.map(|hash| Seen::new(hash, assignment.variant, is_compared(assignment.reason)));
         if let Some(seen) = seen {
             row.counted.window.subjects.add(seen);
+            if happened.is_failure() {
+                row.counted.window.failing.add(seen);
+            }
             if visit.has_opted_out
                 && let Some(out) = self.opted_out.as_ref().and_then(|name| row.counted.window.event_mut(name))
             {

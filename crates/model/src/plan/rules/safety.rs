@@ -69,7 +69,7 @@ fn stages(rules: &mut Rules<'_>) {
 
 fn guardrails(rules: &mut Rules<'_>) {
     let plan = rules.plan;
-    let acts = |guardrail: &&Guardrail| guardrail.then != Action::Alert;
+    let acts = |guardrail: &&Guardrail| guardrail.does() != Action::Alert;
     let is_beacon = |guardrail: &Guardrail| guardrail.when.terms.iter().all(|term| term.metric.spec().is_from_browsers);
     let own_acts = plan.guardrails.iter().any(|guardrail| acts(&guardrail));
     let at: &[Step<'_>] = if rules.root.field("defaults").is_some() { &[Key("defaults")] } else { &[] };
@@ -87,7 +87,7 @@ fn guardrails(rules: &mut Rules<'_>) {
             "add a [[guardrail]] such as `when = \"latency.p95 > 1.3x legacy\"` with `then = \"rollback\"`".to_owned(),
         );
     }
-    let is_back = |guardrail: &Guardrail| matches!(guardrail.then, Action::Rollback | Action::Off | Action::Previous);
+    let is_back = |guardrail: &Guardrail| matches!(guardrail.does(), Action::Rollback | Action::Off | Action::Previous);
     let on_beacons: Vec<(usize, &Guardrail)> = plan
         .guardrails
         .iter()
