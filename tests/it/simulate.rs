@@ -110,7 +110,7 @@ stage = [
 fn who_has_used_new_stays_on_a_step_down_and_the_sample_ratio_is_that_of_the_rest() {
     let lived = |fields: &str| {
         let plan = stepping("stepping.toml", fields);
-        let scenario = ["--inject", "rollback to previous at 4h", "--inject", "resume at 5h"];
+        let scenario = ["--inject", "rollback to previous at half+2h", "--inject", "resume at half+3h"];
         let arguments =
             [&[plan.as_str(), "--requests-per-hour", "20000", "--subjects", "4000"][..], &scenario].concat();
         let fate = lines(&simulate(&[&arguments[..], &["--json"]].concat())).remove(0);

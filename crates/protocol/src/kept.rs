@@ -218,18 +218,25 @@ fn is_build(segment: &str) -> bool {
 fn has_hash(stem: &str) -> bool {
     let is_separator = |letter: char| matches!(letter, '-' | '.' | '_' | '~');
     let last = stem.len().checked_sub(HASH_LENGTH_MIN).and_then(|at| Some((stem.get(..at)?, stem.get(at..)?)));
-    let is_last =
-        last.is_some_and(|(before, hash)| before.ends_with(is_separator) && is_hash(&hash.replace(is_separator, "0")));
+    let is_last = last.is_some_and(|(before, hash)| {
+        let is_mixed = hash.contains(|letter: char| letter.is_ascii_uppercase())
+            && hash.contains(|letter: char| letter.is_ascii_lowercase());
+        is_mixed && before.ends_with(is_separator) && is_hash(&hash.replace(is_separator, "0"))
+    });
     is_last || stem.split(is_separator).any(is_hash)
 }
 
-/// Whether a word is a hash: long, of letters and digits, and no word of a language.
+/// Whether a word is a hash: letters and digits; or eight letters, as build tools cut theirs, with a capital in them.
 fn is_hash(word: &str) -> bool {
     let has = |is: fn(&u8) -> bool| word.bytes().any(|byte| is(&byte));
-    let (digit, lower, upper) = (has(u8::is_ascii_digit), has(u8::is_ascii_lowercase), has(u8::is_ascii_uppercase));
+    let has_capital = word.bytes().skip(1).any(|byte| byte.is_ascii_uppercase());
     word.len() >= HASH_LENGTH_MIN
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && ((digit && (lower || upper)) || (upper && word.bytes().skip(1).any(|byte| byte.is_ascii_uppercase())))
+        && if has(u8::is_ascii_digit) {
+            has(u8::is_ascii_alphabetic)
+        } else {
+            has_capital && word.len() == HASH_LENGTH_MIN
+        }
 }
 
 #[cfg(test)]
@@ -266,6 +273,8 @@ mod tests {
             "/font-awesome.css",
             "/fonts/inter-regular.woff2",
             "/js/20261129.js",
+            "/jquery.dataTables.js",
+            "/main-blue-sky.js",
             "/v1.2/internationalization.js",
         ] {
             assert!(!is_hashed(path), "{path}");
