@@ -112,13 +112,19 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::super::set::read_rollout;
+    use super::super::read;
     use super::*;
+    use crate::fault::Severity;
+    use crate::node::Node;
 
     fn read(rest: &str) -> Result<Plan, String> {
-        let text = format!(r#"{{"key":"shop","stage":[{{"name":"full","percentage":50}}]{rest}}}"#);
-        read_rollout(&text).map_err(|faults| {
-            let errors = faults.iter().map(|fault| {
+        let text = format!(
+            r#"{{"key":"shop","identity":{{"from":["cookie:uid"]}},"stage":[{{"name":"full","percentage":50,"hold":"1h"}}]{rest}}}"#
+        );
+        let node: Node = serde_json::from_str(&text).unwrap();
+        let (plan, faults) = read::plan(&node);
+        plan.ok_or_else(|| {
+            let errors = faults.iter().filter(|fault| fault.severity == Severity::Error).map(|fault| {
                 let help = fault.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
                 format!("{}: {}{help}", fault.path, fault.message)
             });
