@@ -136,8 +136,8 @@ pub fn figure(figure: &Figure) -> String {
     }
 }
 
-/// What was measured.
-fn measured(figure: &Figure) -> String {
+/// What was measured, without what was made of it.
+pub fn measured(figure: &Figure) -> String {
     let name = &figure.metric;
     let now = figure.now.as_ref().map(|now| now_words(figure, now));
     match figure.basis {

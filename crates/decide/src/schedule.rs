@@ -384,3 +384,34 @@ impl Looking<'_> {
         (open != Some(self.now)).then(|| Blocker::Enter(stage.name.clone(), open))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transition::transition;
+    use tidegate_model::plan::set::read_rollout;
+
+    #[test]
+    fn a_draft_that_starts_with_a_deployment_waits_for_one_and_for_its_checklist() {
+        let text = r#"{"key":"shop","start":"on deploy","checklist":["Signed off"],
+            "identity":{"from":["header:x-user-id"]},"stage":[{"name":"full","percentage":100,"hold":"1h"}]}"#;
+        let plan = read_rollout(text).unwrap();
+        assert_eq!(serde_json::to_value(&plan).unwrap()["start"], "on deploy");
+        let now = Instant::from_epoch_ms(1_780_000_000_000);
+        let after = |record: &Record, command: Command, actor: &str| {
+            transition(&plan, record, &command, actor, now).unwrap_or_else(|refusal| unreachable!("{refusal}"))
+        };
+        let look = |record: &Record| outlook(&plan, record, &Facts::default(), now);
+        let deployed = |version: &str| Command::Deployed(version.parse().unwrap());
+        let draft = Record::draft(&plan, now);
+        let by_hand = after(&draft, deployed("v1"), "ana");
+        assert_eq!(look(&by_hand).blocked, [Blocker::Checklist(vec!["Signed off".into()])]);
+        let approved = after(&draft, Command::Approve("Signed off".into()), "ana");
+        let seen = after(&approved, deployed("v1"), "schedule");
+        assert_eq!(look(&seen).blocked, [Blocker::Deploy], "the first that is seen was there all along");
+        let other = after(&seen, deployed("v2"), "schedule");
+        assert_eq!(look(&other).due, Some(Command::Start));
+        assert_eq!(Record::parse(&other.to_json()).as_ref(), Some(&other), "it is stored");
+        assert!(!after(&other, Command::Start, "schedule").is_deployed);
+    }
+}

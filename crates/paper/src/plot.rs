@@ -19,8 +19,12 @@ const TOP: f64 = 30.0;
 const BOTTOM: f64 = 180.0;
 /// So many steps the axis has.
 const STEPS: f64 = 4.0;
-/// So many hours stand under it.
-const HOURS: u8 = 6;
+/// At most so many times stand under it.
+const TIMES_MAX: i64 = 7;
+/// From one of them to the next, in minutes: the first of these that leaves no more than that.
+const TIME_STEPS_MIN: [i64; 14] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 10_080];
+/// A time so near to an end of the axis does not stand in its middle.
+const EDGE: f64 = 20.0;
 
 /// Draws a plot. `number` tells it from others on the same page.
 pub fn svg(plot: &Plot, number: usize) -> String {
@@ -104,21 +108,31 @@ fn grid(out: &mut String, plot: &Plot, axes: &Axes) {
     }
     let (from, to) = plot.span;
     let span = to.ms_since(from).max(60_000);
-    for hour in 0..=HOURS {
-        let at = from.plus_ms(span * i64::from(hour) / i64::from(HOURS));
-        let anchor = match hour {
-            0 => "start",
-            HOURS => "end",
-            _ => "middle",
+    for at in times(from, span, &plot.zone) {
+        let x = axes.x(at);
+        let anchor = if x < LEFT + EDGE {
+            "start"
+        } else if x > RIGHT - EDGE {
+            "end"
+        } else {
+            "middle"
         };
         let _ = writeln!(
             out,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\" fill=\"#5a5f66\">{}</text>",
-            axes.x(at),
+            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\" fill=\"#5a5f66\">{}</text>",
             BOTTOM + 16.0,
             escaped(&clock(at, span, &plot.zone))
         );
     }
+}
+
+/// The times under the axis: round ones of the clock, so that each stands where it is.
+fn times(from: Instant, span_ms: i64, zone: &Zone) -> Vec<Instant> {
+    let steps_ms = TIME_STEPS_MIN.iter().map(|minutes| minutes * 60_000);
+    let step_ms = steps_ms.into_iter().find(|step| span_ms / step < TIMES_MAX).unwrap_or(span_ms / TIMES_MAX + 1);
+    let behind_ms = zone.local_ms(from.as_epoch_ms()).rem_euclid(step_ms);
+    let first_ms = if behind_ms == 0 { 0 } else { step_ms - behind_ms };
+    (0..=TIMES_MAX).map(|n| first_ms + n * step_ms).filter(|ms| *ms <= span_ms).map(|ms| from.plus_ms(ms)).collect()
 }
 
 /// A figure at the axis, short.
@@ -126,7 +140,7 @@ fn label(unit: Unit, value: f64) -> String {
     explain::amount(unit, value)
 }
 
-/// What a clock shows; over days, the day too, and over minutes the seconds.
+/// What a clock shows; over days, the day too.
 fn clock(at: Instant, span_ms: i64, zone: &Zone) -> String {
     let shown = at.shown_by(zone);
     let mut words = shown.split(' ');
@@ -139,8 +153,6 @@ fn clock(at: Instant, span_ms: i64, zone: &Zone) -> String {
         format!("{day} {month}")
     } else if span_ms > 86_400_000 {
         format!("{day} {month} {hour}")
-    } else if span_ms < 6 * 60_000 {
-        format!("{hour}:{:02}", at.as_epoch_ms().rem_euclid(60_000) / 1_000)
     } else {
         hour.to_owned()
     }
@@ -261,6 +273,23 @@ mod tests {
             assert!((rounded_up(value) - end).abs() < 1e-9, "{value}: {}", rounded_up(value));
         }
         assert!((rounded_up(f64::NAN) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn times_under_the_axis_are_round_and_few() {
+        let shown = |from: &str, span_min: i64| {
+            let (from, span_ms) = (from.parse().unwrap(), span_min * 60_000);
+            let times = times(from, span_ms, &Zone::UTC);
+            assert!((1..=8).contains(&times.len()), "{span_min}: {times:?}");
+            times.into_iter().map(|at| clock(at, span_ms, &Zone::UTC)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown("2026-11-30T23:57:00Z", 7), ["23:58", "00:00", "00:02", "00:04"]);
+        assert_eq!(shown("2026-11-30T23:57:30Z", 5), ["23:58", "23:59", "00:00", "00:01", "00:02"]);
+        assert_eq!(shown("2026-11-30T10:07:00Z", 100), ["10:15", "10:30", "10:45", "11:00", "11:15", "11:30", "11:45"]);
+        assert_eq!(shown("2026-11-30T10:07:00Z", 10 * 1_440)[0], "1 Dec");
+        for span_min in [1, 3, 14, 29, 61, 500, 1_441, 9_000, 90 * 1_440, 900 * 1_440] {
+            shown("2026-11-30T10:07:00Z", span_min);
+        }
     }
 
     #[test]

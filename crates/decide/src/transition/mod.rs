@@ -18,17 +18,16 @@ pub mod amend;
 mod complete;
 pub mod refusal;
 mod time;
+mod version;
 
 pub use refusal::Refusal;
 
-use super::deployment::SCHEDULE;
 use super::judge::GUARDRAIL;
 use super::reconcile::isolate::held_at;
 use tidegate_model::command::{Cause, Command, Setting, Target};
 use tidegate_model::live::{Adopted, LiveState, Phase};
-use tidegate_model::plan::{Plan, Redeploy};
+use tidegate_model::plan::Plan;
 use tidegate_model::record::{Approval, Checklist, Record, Sent};
-use tidegate_model::version::Version;
 use tidegate_model::{Instant, Name, Percentage};
 
 /// The actor of what stands in KV.
@@ -356,26 +355,6 @@ impl Moving<'_> {
         let mut record = self.last.clone();
         record.approvals.push(Approval { of: of.clone(), item: item.to_owned(), by: actor.to_owned(), at: self.now });
         Ok(record)
-    }
-
-    fn deployed(&self, version: &Version, actor: &str) -> Record {
-        let live = LiveState { version: Some(version.clone()), ..self.last.live.clone() };
-        let is_deployed = self.last.is_deployed
-            || live.phase == Phase::Draft
-                && self.last.live.version != live.version
-                && (self.last.live.version.is_some() || actor != SCHEDULE);
-        Record { live, is_deployed, ..self.last.clone() }
-    }
-
-    /// Whether a stage that is under way, its figures and its evidence begin anew: another version of new answers. The
-    /// first that its answers name is the one that was there all along; one that somebody deploys is not.
-    fn is_other_build(&self, next: &LiveState, actor: &str) -> bool {
-        let (last, version) = (&self.last.live, &next.version);
-        let is_under_way = !matches!(last.phase, Phase::Draft | Phase::Completed);
-        self.plan.redeploy == Redeploy::Restart
-            && is_under_way
-            && last.version != *version
-            && (last.version.is_some() || actor != SCHEDULE)
     }
 
     fn apply(&self, revision: u64) -> Result<Record, Refusal> {

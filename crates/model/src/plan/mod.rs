@@ -21,8 +21,10 @@ pub mod set;
 pub mod shadow;
 pub mod signal;
 pub mod stage;
+pub mod start;
 pub mod together;
 pub mod upstreams;
+pub mod version_source;
 pub mod words;
 
 use std::collections::HashSet;
@@ -49,11 +51,13 @@ pub use receiver::Receiver;
 pub use shadow::Shadow;
 pub use signal::Signal;
 pub use stage::{Gate, Guardrail, Mode, Risk, Stage};
+pub use start::Start;
 pub use upstreams::{
     Backend, Breaker, FailureKind, Failures, OriginPolicy, PathRule, PathRules, Place, Redeploy, Rescue,
-    TIMEOUT_DEFAULT, Upstreams, VersionSource,
+    TIMEOUT_DEFAULT, Upstreams,
 };
-pub use words::{Advance, CachePolicy, Choice, Start, StickyMoves};
+pub use version_source::VersionSource;
+pub use words::{Advance, CachePolicy, Choice, StickyMoves};
 
 /// The error probability of one rollout and attempt where the plan names none.
 pub const ALPHA_DEFAULT: f64 = 0.01;

@@ -7,31 +7,6 @@ use crate::fault::Explain;
 use crate::variant::Variant;
 use crate::{Duration, Instant, Name, Percentage, serialize_as_text};
 
-/// When a draft starts by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// At this moment.
-    At(Instant),
-    /// Once another version of new is deployed.
-    OnDeploy,
-}
-
-impl Start {
-    /// How a plan says that.
-    pub const ON_DEPLOY: &str = "on deploy";
-}
-
-impl fmt::Display for Start {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::At(at) => at.fmt(f),
-            Self::OnDeploy => f.write_str(Self::ON_DEPLOY),
-        }
-    }
-}
-
-serialize_as_text!(Start);
-
 /// Why a text is none of the words allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WordError {

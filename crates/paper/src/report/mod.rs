@@ -114,7 +114,7 @@ impl Writing<'_> {
         match self.incidents.last() {
             Some(incident) => {
                 texts.push(Text::from(format!(
-                    "“{what}” was being released to a growing share of the users. On {} {}",
+                    "“{what}” was being released to a growing share of the users; Tidegate sends each of them to the old or the new version and watches both. On {} {}",
                     self.at(incident.entry.at),
                     self.what_happened(incident)
                 )));
@@ -232,7 +232,12 @@ impl Writing<'_> {
                     }
                     (None, Some(judged)) => (verdict(judged.verdict), sentence(&judged.text)),
                     (None, None) => {
-                        (Text::default().toned(Tone::Bad, "not met"), self.not_reached(gate, stage.name.as_str()))
+                        let word = if self.was_in(stage.name.as_str()) {
+                            Text::default().toned(Tone::Bad, "not met")
+                        } else {
+                            Text::default().plain("not reached")
+                        };
+                        (word, self.not_reached(gate, stage.name.as_str()))
                     }
                 };
                 table.rows.push(vec![Text::from(words).code(gate.when.to_string()), met, Text::from(figure)]);
@@ -274,15 +279,19 @@ impl Writing<'_> {
         steps.rev().find(is_step)
     }
 
+    /// Whether the rollout was ever in a stage.
+    fn was_in(&self, stage: &str) -> bool {
+        self.input.history.iter().any(|entry| entry.state.stage.as_str() == stage)
+    }
+
     /// Why a criterion has no verdict, with what was measured at the end.
     fn not_reached(&self, gate: &Gate, stage: &str) -> String {
         let names: Vec<String> = gate.when.terms.iter().map(|term| term.metric_at_endpoint()).collect();
         let seen = self.input.history.iter().rev().find_map(|entry| {
             let own = entry.measured.iter().find(|figure| names.contains(&figure.metric))?;
-            Some(format!("; on {}: {}", self.at(entry.at), explain::figure(own)))
+            Some(format!("; on {}: {}", self.at(entry.at), explain::measured(own)))
         });
-        let was_there = self.input.history.iter().any(|entry| entry.state.stage.as_str() == stage);
-        let why = if was_there {
+        let why = if self.was_in(stage) {
             format!("the rollout went back before {stage} was over")
         } else {
             format!("{stage} was not reached")

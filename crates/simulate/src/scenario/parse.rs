@@ -3,7 +3,9 @@
 
 mod probes;
 
-use super::words::{Reader, Token, amount_of, duration, fault, meant, name, number, one_of, rate, share, whole, words};
+use super::words::{
+    Reader, THINGS, Token, amount_of, duration, fault, meant, name, number, one_of, rate, share, whole, words,
+};
 use super::{Amount, Figure, Line, Moment, Scenario, Until, What, When};
 use crate::healthy::{is_asked, terms};
 use tidegate_model::command::{Cause, Command, Setting, Target};
@@ -15,36 +17,6 @@ use tidegate_model::plan::words::SignalKind;
 use tidegate_model::variant::Variant;
 use tidegate_model::{Name, Percentage};
 
-const THINGS: [&str; 28] = [
-    "new.error_rate",
-    "new.client_error_rate",
-    "new.timeout_rate",
-    "new.abandoned_rate",
-    "new.broken_rate",
-    "new.latency",
-    "new.lcp",
-    "new.fcp",
-    "new.cls",
-    "new.inp",
-    "new.ttfb",
-    "new.js_error_rate",
-    "new.shadow.mismatch_rate",
-    "legacy.error_rate",
-    "legacy.latency",
-    "faults",
-    "no",
-    "silence",
-    "errors",
-    "approve",
-    "pause",
-    "resume",
-    "advance",
-    "rollback",
-    "kill",
-    "revive",
-    "set",
-    "deploy",
-];
 const FIGURES: [&str; 14] = [
     "error_rate",
     "client_error_rate",

@@ -8,6 +8,38 @@ use tidegate_model::fault::{Explain as _, Fault, Severity, nearest};
 use tidegate_model::measured::Quantity;
 use tidegate_model::{Duration, Name};
 
+/// What a line may begin with.
+pub const THINGS: [&str; 28] = [
+    "new.error_rate",
+    "new.client_error_rate",
+    "new.timeout_rate",
+    "new.abandoned_rate",
+    "new.broken_rate",
+    "new.latency",
+    "new.lcp",
+    "new.fcp",
+    "new.cls",
+    "new.inp",
+    "new.ttfb",
+    "new.js_error_rate",
+    "new.shadow.mismatch_rate",
+    "legacy.error_rate",
+    "legacy.latency",
+    "faults",
+    "no",
+    "silence",
+    "errors",
+    "approve",
+    "pause",
+    "resume",
+    "advance",
+    "rollback",
+    "kill",
+    "revive",
+    "set",
+    "deploy",
+];
+
 /// A word of a line.
 #[derive(Clone, Debug)]
 pub struct Token<'a> {
