@@ -19,6 +19,7 @@ const WORDS = {
   guardrail: { pass: 'Clear', fail: 'Tripped' },
   gate: { pass: 'Met', fail: 'Not met' },
   ratio: { pass: 'OK', fail: 'Mismatch (SRM)' },
+  past: { pass: 'As usual', fail: 'Changed' },
 };
 const VERDICTS = { pass: { icon: 'pass', tone: 'good' }, fail: { icon: 'fail', tone: 'bad' } };
 const NO_VERDICT = { word: 'Not enough data', icon: 'inconclusive', tone: 'calm' };
@@ -31,7 +32,7 @@ export const phaseOf = (state) =>
 
 /**
  * A verdict of a `kind` as a badge; `hasActed` and `isOff` are above it.
- * @param {'guardrail' | 'gate' | 'ratio'} kind
+ * @param {'guardrail' | 'gate' | 'ratio' | 'past'} kind
  * @param {{ verdict?: Verdict, hasActed?: boolean, isOff?: boolean }} judged
  * @returns {{ word: string, icon: string, tone: string }}
  */

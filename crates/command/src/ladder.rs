@@ -188,15 +188,23 @@ fn gate_line(gate: &Gate) -> Hanging {
 }
 
 /// A guardrail fails when what must not come true has come true.
-fn guardrail_line(guardrail: &Guardrail) -> Hanging {
-    let (mark, style) = match guardrail.verdict {
+fn mark_of(verdict: Verdict) -> String {
+    let (mark, style) = match verdict {
         Verdict::Pass => ("✓", GOOD),
         Verdict::Fail => ("✗", BAD),
         Verdict::Inconclusive => ("?", DIM),
     };
+    format!("{} ", paint(style, mark))
+}
+
+fn judged_line(verdict: Verdict, text: &str) -> Hanging {
+    (mark_of(verdict), paint(DIM, text))
+}
+
+fn guardrail_line(guardrail: &Guardrail) -> Hanging {
     let built_in = if guardrail.built_in { " (built in)" } else { "" };
     (
-        format!("{} ", paint(style, mark)),
+        mark_of(guardrail.verdict),
         format!("{} → {}{built_in}  {}", guardrail.when, guardrail.then, paint(DIM, &guardrail.text)),
     )
 }
@@ -227,6 +235,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
     let mut rows = vec![("Next", vec![unmarked(next(rollout, now))])];
     rows.push(("Blocked by", blockers(rollout).map(|block| unmarked(blocked_line(block, now))).collect()));
     rows.push(("Guardrails", rollout.guardrails.iter().map(guardrail_line).collect()));
+    rows.push(("Own past", rollout.own_past.iter().map(|own| judged_line(own.verdict, &own.text)).collect()));
     if let Some(key) = &rollout.kill_key {
         let way_out = [
             paint(BAD, format!("`{key}` exists in KV")),
@@ -410,12 +419,14 @@ Allowed now advance, kill"
             "key": "demo", "state": { "revision": 1, "phase": "running", "stage": "half", "percentage": 50 },
             "stages": [{ "name": "half", "percentage": 50, "gates": [{ "condition": "error_rate < 1%", "verdict": "pass", "text": text }] }],
             "guardrails": [{ "when": "error_rate > legacy", "then": "rollback", "verdict": "fail", "text": text }],
+            "own_past": [{ "verdict": "fail", "text": "twice what is usual" }],
         }))
         .unwrap();
         let told =
             anstream::adapter::strip_str(&page(&rollout, "2026-12-02T14:00:00Z".parse().unwrap(), 60)).to_string();
         assert!(told.lines().all(|line| line.chars().count() <= 60), "{told}");
         assert!(told.contains("\n      gate ✓ error_rate < 1%  error_rate is 0.686 % on new\n             and 0 % on legacy in this attempt, of 4,080 and\n             13,249 observations\n"), "{told}");
+        assert!(told.contains("\nOwn past    ✗ twice what is usual\n"), "{told}");
         assert!(told.contains("\nGuardrails  ✗ error_rate > legacy → rollback  error_rate is\n              0.686 % on new and 0 % on legacy in this\n"), "{told}");
     }
 

@@ -87,6 +87,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
             .enumerate()
             .map(|(index, own)| guardrail(own, index >= plan.guardrails.len(), judgements.get(index)))
             .collect(),
+        own_past: last.map_or_else(Vec::new, |evaluation| evaluation.own_past.iter().map(judgement).collect()),
         sample_ratio: evaluation.and_then(|evaluation| evaluation.sample_ratio.as_ref()).map(judgement),
         checklist: record
             .checklist(plan)

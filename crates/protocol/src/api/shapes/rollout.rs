@@ -56,6 +56,10 @@ shape! {
         /// Whether as many users are on each side as the percentage says; absent where they are not split.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub sample_ratio: Option<Judgement>,
+        /// Where nobody is on legacy: whether each rate that guardrails compare is what it was at this time of day, by
+        /// new's own past. `fail` is an alert, and never a rollback. Absent where it is not watched, or not yet for a day.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub own_past: Vec<Judgement>,
         /// The checklist that counts now.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub checklist: Option<Checklist>,
