@@ -4,6 +4,7 @@
 // proxy takes. What it does for a module like ours is done in module.js.
 
 import { answer, discard, Late, readRequest, readResponse, send, Upload, watched } from './http.js';
+import { keep, recall } from './kept.js';
 import { module, noteTrap } from './module.js';
 
 export { Controller } from './controller.js';
@@ -56,7 +57,7 @@ async function serve(gate, text, request, env, context) {
 }
 
 /**
- * Behind an answer: what was counted of it is told, unless that is under way.
+ * Behind an answer: what was counted of it is reported, unless that is under way.
  * @param {Env} env
  * @param {ExecutionContext} context
  */
@@ -99,7 +100,7 @@ function words(step, count) {
  * @returns {Promise<Response>}
  */
 async function follow(gate, step, request, env, context) {
-  let last, before, number;
+  let last, before, kept, number;
   const upload = new Upload();
   // A client that leaves takes its request with it, so what it leaves behind is noted here and now.
   let isOpen = true;
@@ -131,17 +132,29 @@ async function follow(gate, step, request, env, context) {
           : gate.failed(number, reasonOf(error, upload), error?.message ?? String(error), Date.now());
         break;
       }
+      case 'recall': {
+        const [, id, key] = words(step, 3);
+        number = Number(id);
+        kept = await recall(key, env);
+        if (!isOpen) return kept ?? sentence(499, 'left', 'The client has left.');
+        step = kept
+          ? gate.answered(number, readResponse(kept, request.url), Date.now())
+          : gate.failed(number, 'absent', 'nothing was kept', Date.now());
+        break;
+      }
+      case 'keep':
       case 'answer': {
         isOpen = false;
         const [, id, watchMs, which, edits] = words(step, 5);
+        if (kind === 'keep') context.waitUntil(keep(gate, Number(id), env));
         // The module names an answer that has come.
-        const taken = /** @type {Response} */ (chosen(which, last, before));
+        const taken = /** @type {Response} */ (chosen(which, last, before, kept));
         return edited(gate, taken, edits, Number(id), Number(watchMs), context);
       }
       case 'untouched':
         isOpen = false;
         return (
-          chosen(words(step, 2)[1], last, before) ??
+          chosen(words(step, 2)[1], last, before, kept) ??
           sentence(502, 'no_config', 'The site did not answer. Please try again.')
         );
       case 'unregister': {
@@ -199,14 +212,15 @@ function unregistering(reason, script, method) {
 const discardAll = (...answers) => answers.forEach((answer) => answer && discard(answer));
 
 /**
- * The answer that is passed on; the other is released.
+ * The answer that is passed on; the others are released.
  * @param {string} which
  * @param {Response | undefined} last
  * @param {Response | undefined} before
+ * @param {Response | undefined} kept
  */
-function chosen(which, last, before) {
-  const [taken, other] = which === 'last' ? [last, before] : [before, last];
-  if (other) discard(other);
+function chosen(which, last, before, kept) {
+  const taken = which === 'last' ? last : which === 'before' ? before : kept;
+  for (const other of [last, before, kept]) if (other && other !== taken) discard(other);
   return taken;
 }
 

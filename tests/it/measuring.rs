@@ -113,7 +113,8 @@ impl Isolate {
         match step {
             Step::Answer { edits, .. } => edits.map(|edits| edits.as_str().to_owned()).unwrap_or_default(),
             Step::Sentence { status, .. } => status.to_string(),
-            Step::Ask { .. } | Step::Unregister { .. } => unreachable!("one answer was missing"),
+            Step::Keep { edits } => edits.as_str().to_owned(),
+            Step::Ask { .. } | Step::Recall { .. } | Step::Unregister { .. } => unreachable!("one answer was missing"),
         }
     }
 
@@ -313,7 +314,7 @@ fn only_whom_the_hash_dealt_out_is_compared() {
 }
 
 #[test]
-fn who_fails_is_told_once_a_minute_and_only_of_those_whom_the_hash_dealt_out() {
+fn who_fails_is_reported_once_a_minute_and_only_of_those_whom_the_hash_dealt_out() {
     let mut isolate = Isolate::new("private");
     let other = Who { reason: Reason::Group, ..who(3, Variant::New) };
     for (who, statuses) in [
@@ -344,7 +345,7 @@ fn a_flag_has_the_outcome_of_the_request_under_its_own_assignment() {
     let mut isolate = Isolate::new("private");
     isolate.ask(Who { flag: Some(Variant::New), ..who(1, Variant::Legacy) }, "/api", "", &[500]);
     let counted = isolate.counted();
-    let told: Vec<_> = counted
+    let reported: Vec<_> = counted
         .iter()
         .map(|counted| {
             (
@@ -354,7 +355,7 @@ fn a_flag_has_the_outcome_of_the_request_under_its_own_assignment() {
             )
         })
         .collect();
-    assert_eq!(told, [("shop", 1, 0), ("banner", 0, 1)]);
+    assert_eq!(reported, [("shop", 1, 0), ("banner", 0, 1)]);
     assert_eq!(counted[1].window.sides.len(), 1, "the endpoints are the other plan's");
 }
 
@@ -363,11 +364,11 @@ fn a_page_has_a_token_of_everything_that_it_was_given() {
     let mut isolate = Isolate::new("private");
     let edits = isolate.ask(Who { flag: Some(Variant::New), ..who(1, Variant::Legacy) }, "/api/cart", PAGE, &[200]);
     let reports = ExposureKey::derive(KEY).unwrap().verify(token(&edits).unwrap(), "shop.example", MINUTE).unwrap();
-    let told: Vec<_> = reports
+    let reported: Vec<_> = reports
         .iter()
         .map(|r| (r.rollout.as_str(), r.variant, r.revision, r.slice.is_some(), r.endpoints.len()))
         .collect();
-    assert_eq!(told, [("shop", Variant::Legacy, REVISION, true, 2), ("banner", Variant::New, REVISION, true, 0)]);
+    assert_eq!(reported, [("shop", Variant::Legacy, REVISION, true, 2), ("banner", Variant::New, REVISION, true, 0)]);
     let counted = isolate.counted();
     let seen = counted[0].window.subjects.iter().next().unwrap();
     let slice = counted[0].compared.trials[0].slices[0].0;
@@ -504,6 +505,7 @@ fn visit<'a>(
         path: "/api/x",
         at_ms: (MINUTE + minute) as f64 * 60_000.0,
         client: client.map(hash),
+        has_opted_out: false,
     }
 }
 
@@ -631,6 +633,7 @@ fn flood(isolate: &mut Isolate, requests: u64) {
             path: "/api/cart",
             at_ms: START_MS,
             client: None,
+            has_opted_out: false,
         };
         isolate.meter.count(
             &visit,
@@ -642,6 +645,31 @@ fn flood(isolate: &mut Isolate, requests: u64) {
             },
         );
     }
+}
+
+/// The rollout is at 50 %, so the bucket 1 is on new, and 60 % is not.
+#[test]
+fn who_chose_legacy_though_the_percentage_has_them_on_new_has_opted_out() {
+    let mut isolate = Isolate::new("private");
+    let chosen = |id, variant| Who { reason: Reason::Chosen, ..who(id, variant) };
+    for (who, bucket) in [
+        (who(1, Variant::New), 1),
+        (chosen(2, Variant::Legacy), 1),
+        (chosen(2, Variant::Legacy), 1),
+        (chosen(3, Variant::New), 1),
+        (chosen(4, Variant::Legacy), 60_000),
+        (who(5, Variant::Legacy), 60_000),
+    ] {
+        isolate.bucket = bucket;
+        isolate.ask(who, "/", PAGE, &[200]);
+    }
+    let counted = isolate.counted();
+    let events: Vec<(&str, f64)> = counted
+        .iter()
+        .flat_map(|counted| &counted.window.events)
+        .map(|(name, sample)| (name.as_str(), sample.distinct(|_| true)))
+        .collect();
+    assert_eq!(events, [("opted_out", 1.0)]);
 }
 
 #[test]
@@ -685,6 +713,8 @@ fn reports_wait_up_to_a_number() {
         network: None,
         is_view: true,
         js_errors: 0,
+        scripts: Vec::new(),
+        is_mixed: false,
         measures: vec![(Measure::Timing(long.clone()), 5); 32],
         values: Vec::new(),
         events: vec![long.clone(); 16],

@@ -77,6 +77,7 @@ export type Fate = {
   percentage: number;
   at_hours: number;
   subjects_exposed: number;
+  subjects_kept: number;
   requests_failed: number;
   requests_rescued: number;
   hours_until_detection: number | null;
@@ -120,7 +121,7 @@ export type RehearseEvent =
   | { type: 'run' }
   | { type: 'stop' }
   | { type: 'begin'; asked: Asked }
-  | { type: 'told'; progress: Progress; tracks: Track[]; events: Happened[] }
+  | { type: 'shown'; progress: Progress; tracks: Track[]; events: Happened[] }
   | { type: 'ended'; report: Report; took_ms: number }
   | { type: 'failed'; problem: string }
   | { type: 'runMany' }

@@ -339,6 +339,9 @@ fn signal(
     let mut batch = Batch::default();
     Kept::keep(kept, &mut batch, &reply, now);
     state.overrule(&key, &reported.name, &mut batch);
+    if let Some(note) = &reported.note {
+        state.tell_note(turn, &mut batch, &key, &reported.name, note)?;
+    }
     state.take_signal(turn, &key, &reported, batch)?;
     Ok(Ok(reply))
 }
@@ -366,7 +369,7 @@ fn apply(
     }
     let is_changed = !applied.changes.is_empty() || !applied.removed.is_empty();
     let revision = if is_changed { applied.revision } else { state.deployment.plans };
-    let changes = applied.told.clone();
+    let changes = applied.reported.clone();
     let reply = Reply::json(200, &shapes::PlansApplied { revision, changes, dry_run: is_dry_run });
     if is_dry_run {
         return Ok(Ok(reply));

@@ -123,7 +123,7 @@ impl MeanComparison {
     }
 }
 
-/// What the reports of a side tell.
+/// What the reports of a side come to.
 struct Side {
     reports: f64,
     mean: f64,

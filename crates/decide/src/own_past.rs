@@ -6,7 +6,7 @@
 //! taken for an ordinary one. No two days are alike, so what is to be refuted is not that the rate is what it
 //! was, but that it is at most `exp(2σ)` times that, a quarter more at least: σ² is by how much hours have
 //! differed from what was usual beyond chance, and by how much what is usual may itself be chance. Until there
-//! are days to tell it from, σ is a fifth.
+//! are days to know it by, σ is a fifth.
 //!
 //! **When it is a change.** For each λ of the grid of [`evidence`](super::evidence), a window with n exposures
 //! and x events multiplies by
@@ -220,7 +220,7 @@ impl OwnPast {
         (2.0 * (between + of_usual).sqrt()).exp().clamp(MARGIN_MIN, MARGIN_MAX)
     }
 
-    /// Whether enough is known to tell a change.
+    /// Whether enough is known to find a change.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
         // A day, of which some is forgotten by its end.
@@ -299,7 +299,7 @@ mod tests {
             own.add(&minute(if at * 7 % 10 == 0 { 50.0 } else { 5.0 }), 1_440 + at);
             assert!(!own.has_changed(1), "minute {at}");
         }
-        assert!(own.factor() > 20.0, "{}", own.factor());
+        assert!(own.factor() > 10.0, "{}", own.factor());
     }
 
     #[test]

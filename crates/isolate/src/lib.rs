@@ -8,6 +8,7 @@
 //! 4. What does not parse changes nothing but the log; what is older never replaces what is newer.
 //! 5. What was counted is sent again unchanged until it is acknowledged, and never after.
 
+mod access;
 mod breaker;
 mod breakers;
 mod cached_copy;
@@ -15,6 +16,7 @@ mod configuration;
 mod deliveries;
 mod effect;
 mod flushing;
+mod keeping;
 mod reading;
 mod reports;
 mod requests;
@@ -25,12 +27,14 @@ mod versions;
 
 use std::rc::Rc;
 
+use self::access::Refusals;
 use self::breakers::Breakers;
 pub use self::cached_copy::CachedCopy;
 use self::configuration::Configuration;
 pub use self::deliveries::{Deliveries, Delivery};
 pub use self::effect::{Effect, Input, LogLine};
 pub use self::flushing::{Ask, FlushRun};
+use self::keeping::Keeping;
 pub use self::reading::Read;
 pub use self::reports::{Asking, Reporting};
 pub use self::requests::{Arrival, Platform};
@@ -39,6 +43,7 @@ use self::schedule::FlushSchedule;
 pub use self::settings::Settings;
 pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
 use self::versions::SeenVersions;
+use tidegate_decide::compiled::Mode;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::address::Address;
 use tidegate_protocol::answer::Answer;
@@ -102,7 +107,7 @@ pub struct Isolate {
     setup: Setup,
     configuration: Configuration,
     schedule: FlushSchedule,
-    /// Which relays there are, as it was told last.
+    /// Which relays there are, as it last came.
     layout: Layout,
     /// Whom the batch goes to that is under way, or the next one; `None` for the controller.
     receiver: Option<Place>,
@@ -111,6 +116,7 @@ pub struct Isolate {
     in_flight: InFlight,
     breakers: Breakers,
     versions: SeenVersions,
+    keeping: Keeping,
     clients: Clients,
     reports: Limiter,
     choices: Limiter,
@@ -118,6 +124,8 @@ pub struct Isolate {
     messages: PageMessages,
     /// Who has tried to sign in lately.
     pub sign_ins: SignIns,
+    /// How often the log has said that somebody is not signed in by Access.
+    refusals: Refusals,
     /// What other tools deliver.
     pub deliveries: Deliveries,
 }
@@ -136,11 +144,13 @@ impl Default for Isolate {
             in_flight: InFlight::default(),
             breakers: Breakers::default(),
             versions: SeenVersions::default(),
+            keeping: Keeping::default(),
             clients: Clients::default(),
             reports: Limiter::new(limiter::REPORTS),
             choices: Limiter::new(limiter::CHOICES),
             messages: PageMessages::default(),
             sign_ins: SignIns::default(),
+            refusals: Refusals::default(),
             deliveries: Deliveries::default(),
         }
     }
@@ -274,10 +284,13 @@ impl Isolate {
 
     /// What becomes of a request to choose a side that comes from a network address.
     pub fn choose(&mut self, choosing: &Choosing<'_>, from: &str, now_ms: f64) -> Chosen {
-        let catalogue = &self.configuration.snapshot.catalogue;
-        let plan = choosing.rollout().and_then(|key| catalogue.plan(catalogue.number_of(key.as_str())?));
+        let Snapshot { catalogue, standings, .. } = &*self.configuration.snapshot;
+        let number = choosing.rollout().and_then(|key| catalogue.number_of(key.as_str()));
+        let plan = number.and_then(|number| catalogue.plan(number));
+        let standing = number.and_then(|number| standings.get(number));
+        let is_over = standing.is_some_and(|standing| standing.mode == Mode::Completed);
         let key = self.setup.settings.choices.as_ref();
-        let mut chosen = choosing.answer(plan.map(AsRef::as_ref), key, now_ms / 1_000.0);
+        let mut chosen = choosing.answer(plan.map(AsRef::as_ref), is_over, key, now_ms / 1_000.0);
         if !chosen.signals.is_empty() && !self.choices.admit(from, now_ms) {
             chosen.signals.clear();
         }

@@ -1,6 +1,7 @@
 //! What the environment says, read once: it never changes in an isolate.
 
 use tidegate_model::upstream::Upstream;
+use tidegate_protocol::api::access::Access;
 use tidegate_protocol::api::session::SessionKey;
 use tidegate_protocol::beacon::path::BeaconPath;
 use tidegate_protocol::choice::ChoiceKey;
@@ -8,6 +9,7 @@ use tidegate_protocol::console::Console;
 use tidegate_protocol::feed::FeedKey;
 use tidegate_protocol::log::LogLine;
 use tidegate_protocol::preview::PreviewKey;
+use tidegate_protocol::used::UsedKey;
 use tidegate_protocol::visit::VisitKey;
 
 /// What the environment says.
@@ -28,10 +30,14 @@ pub struct Settings {
     pub choices: Option<ChoiceKey>,
     /// Signs visits; `None` likewise.
     pub visits: Option<VisitKey>,
+    /// Signs who has used new; `None` likewise.
+    pub used: Option<UsedKey>,
     /// Signs the console's sessions; `None` likewise.
     pub sessions: Option<SessionKey>,
     /// Signs the addresses of calendars; `None` likewise.
     pub feeds: Option<FeedKey>,
+    /// Who signs in with Cloudflare Access (`ACCESS_TEAM`, `ACCESS_AUD`, `ACCESS_ROLES`); `None` without it.
+    pub access: Option<Access>,
 }
 
 impl Settings {
@@ -54,6 +60,11 @@ impl Settings {
             let unusable = |why: String| LogLine::warning("fallback_unusable", "FALLBACK_UPSTREAM", why);
             text.parse::<Upstream>().map_err(|error| log.push(unusable(error.to_string()))).ok()
         });
+        let access = Access::read(&text).unwrap_or_else(|(name, why)| {
+            let why = format!("{why}. Nobody signs in with Cloudflare Access; tokens count as before");
+            log.push(LogLine::warning("access_unusable", name, why));
+            None
+        });
         let key = text("SIGNING_KEY").unwrap_or_default();
         let settings = Self {
             console,
@@ -63,8 +74,10 @@ impl Settings {
             previews: PreviewKey::derive(&key),
             choices: ChoiceKey::derive(&key),
             visits: VisitKey::derive(&key),
+            used: UsedKey::derive(&key),
             sessions: SessionKey::derive(&key),
             feeds: FeedKey::derive(&key),
+            access,
         };
         (settings, log)
     }

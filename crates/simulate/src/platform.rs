@@ -155,7 +155,7 @@ impl Platform {
 
     /// A signal is reported.
     pub fn report(&mut self, key: &Name, name: &str, value: f64, now: Instant) {
-        self.handle(Input::Signal(key.clone(), Reported { name: name.to_owned(), value }), now);
+        self.handle(Input::Signal(key.clone(), Reported { name: name.to_owned(), value, note: None }), now);
     }
 
     /// The isolate sends what it has counted, and what is wrong with its configuration.
@@ -205,7 +205,7 @@ impl Platform {
                         inputs.push_back(Input::KvRead(read, Ok(texts)));
                     }
                     Effect::Publish(publication) => inputs.push_back(self.publish(publication)),
-                    // Nobody is told of what is made up, and nobody is asked.
+                    // Nothing is sent about what is made up, and nothing is asked.
                     Effect::Answer(_)
                     | Effect::WakeAt(_)
                     | Effect::Log(_)

@@ -17,9 +17,10 @@ export function mount(root) {
     'Own past',
     'With nobody on legacy: whether new is as it was at this time of day. It alerts, and rolls nothing back.',
   );
+  const problems = group('problem', 'Problems', 'They make the figures above worth less.');
   const words = meanings();
   const none = el('p', { class: 'muted' }, 'This plan has neither guardrails nor gates: only its operators watch it.');
-  root.append(guardrails.root, gates.root, ratio.root, past.root, none, words);
+  root.append(guardrails.root, gates.root, ratio.root, past.root, problems.root, none, words);
 
   return {
     update({ rollout: { view }, history, now }) {
@@ -50,6 +51,7 @@ export function mount(root) {
         })),
         now,
       );
+      problems.update((view.problems ?? []).filter(({ is_found: isFound }) => isFound).map(problemRow), now);
       const isWatched = view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0);
       setHidden(none, isWatched);
       setHidden(words, !isWatched);
@@ -60,19 +62,32 @@ export function mount(root) {
 
 /** `change` is the last one, where that was its doing. */
 function guardrailRow(guardrail, index, change) {
-  const { when, then, stages, text, built_in: isBuiltIn } = guardrail;
+  const { when, then, stages, text, built_in: isBuiltIn, mode, acts, observed_at: observedAt } = guardrail;
   const acted = change && {
     hasActed: true,
     text: `This guardrail triggered the ${TRIGGERED[change.command.command] ?? 'last change'} at ${second(change.at)}. Now: ${text}`,
   };
+  const observes = mode === 'observe';
+  const observed = observedAt && { text: `This ${acts} at ${second(observedAt)}: it only observes. Now: ${text}` };
   return {
     id: `${index} ${when}`,
     ...guardrail,
+    ...observed,
     ...acted,
     condition: when,
-    then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}${isBuiltIn ? ', built in' : ''}`,
+    then: `→ ${then}${stages?.length ? `, in ${stages.join(', ')}` : ''}${isBuiltIn ? ', built in' : ''}${observes ? ', observes only' : ''}`,
   };
 }
+
+/** A problem that there is. */
+const problemRow = ({ on, then, text, since }) => ({
+  id: on,
+  condition: on,
+  then: `→ ${then}`,
+  verdict: 'fail',
+  text,
+  since,
+});
 
 /** Verdicts from before a kill say nothing of now. */
 const gateRow = ({ condition, built_in: isBuiltIn, ...gate }, place, isOff) => ({

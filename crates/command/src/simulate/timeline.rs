@@ -54,7 +54,7 @@ pub fn show(report: &Report, settings: &Settings, has_figures: bool) -> Result<(
     ))?;
     for event in report.events.iter().filter(is_shown) {
         let rollout = if rollouts > 0 { cell(DIM, event.rollout.as_str(), rollouts) } else { String::new() };
-        let after = span(event.at.as_epoch_ms() - report.start.as_epoch_ms());
+        let after = span(event.at.ms_since(report.start));
         let share = format!("{:>7}", format!("{} %", event.percentage));
         print(&format!(
             "{}  {rollout}{}{share}  {}",
@@ -121,6 +121,9 @@ fn summary(fate: &RunOutcome, is_named: bool) -> String {
         cost.push_str(&format!(", {} rescued by legacy", Grouped(fate.requests_rescued)));
     }
     lines.push(cost);
+    if fate.subjects_kept > 0 {
+        lines.push(format!("  {} stayed on new after a step down", counted(fate.subjects_kept, "user")));
+    }
     if let Some((requests, took)) = fate.requests_until_detection.zip(fate.hours_until_detection) {
         lines.push(format!(
             "  detected {} after it began, and after {} to new",

@@ -90,6 +90,17 @@ pub fn assignment(rollout: &CompiledRollout, stage: &str, assignment: &Assignmen
         Reason::Group => format!("the user is in a group that is on new in the stage {stage}"),
         Reason::Ineligible => "the user is not in the plan's eligible group".to_owned(),
         Reason::Holdout => "the user is in the holdout, which stays on legacy at every percentage".to_owned(),
+        Reason::SteppedDown => {
+            let bucket = assignment.bucket.map(|bucket| format!(" {} %", share(bucket))).unwrap_or_default();
+            let above = format!("bucket{bucket} is above the current {} %", share(rollout.limit));
+            if assignment.variant == Variant::New {
+                format!("{above}, but its user has used new in this browser before the step down, and keeps it")
+            } else {
+                format!(
+                    "{above}; since the step down only browsers that have used new before keep it, which their cookie says"
+                )
+            }
+        }
         Reason::Bucketed => {
             let side = if assignment.variant == Variant::New { "below" } else { "above" };
             let bucket = assignment.bucket.map(|bucket| format!(" {} %", share(bucket))).unwrap_or_default();
@@ -99,23 +110,20 @@ pub fn assignment(rollout: &CompiledRollout, stage: &str, assignment: &Assignmen
     }
 }
 
-/// How far a kill has come: `isolates` were heard from in the last minute, `behind` of them have not confirmed it, and
+/// How far a kill has come: `isolates` were seen in the last minute, `behind` of them have not confirmed it, and
 /// for `quiet_ms` no request to new was reported.
 pub fn kill_reach(isolates: usize, behind: usize, quiet_ms: i64) -> String {
-    let heard = format!("{} heard from in the last minute", counted(isolates, "isolate"));
+    let seen = format!("{} seen in the last minute", counted(isolates, "isolate"));
     match (isolates, behind) {
-        (0, _) => "no isolate was heard from in the last minute, so nothing is served".to_owned(),
+        (0, _) => "no isolate was seen in the last minute, so nothing is served".to_owned(),
         (1, 0) => {
-            format!(
-                "0 requests to new for {}, confirmed by the one isolate heard from in the last minute",
-                rounded(quiet_ms)
-            )
+            format!("0 requests to new for {}, confirmed by the one isolate seen in the last minute", rounded(quiet_ms))
         }
-        (_, 0) => format!("0 requests to new for {}, confirmed by all {heard}", rounded(quiet_ms)),
+        (_, 0) => format!("0 requests to new for {}, confirmed by all {seen}", rounded(quiet_ms)),
         _ => {
             let (have, they) = if behind == 1 { ("has", "it has") } else { ("have", "they have") };
             format!(
-                "{behind} of {heard} {have} not confirmed the kill yet: {they} had no request since, or cannot reach the controller; the next requests there may still get new"
+                "{behind} of {seen} {have} not confirmed the kill yet: {they} had no request since, or cannot reach the controller; the next requests there may still get new"
             )
         }
     }
@@ -155,6 +163,7 @@ mod tests {
             since: tidegate_model::Instant::from_epoch_ms(0),
             ended: false,
             version: None,
+            reached: None,
             kv: None,
         }
     }
@@ -208,6 +217,15 @@ mod tests {
         let bucketed = |bucket, variant| said(&running, Reason::Bucketed, variant, Some(bucket));
         assert_eq!(bucketed(98_607, Variant::Legacy), "bucket 98.607 % is above the current 50 %");
         assert_eq!(bucketed(1_000, Variant::New), "bucket 1 % is below the current 50 %");
+        let down = |variant| said(&running, Reason::SteppedDown, variant, Some(70_000));
+        assert_eq!(
+            down(Variant::New),
+            "bucket 70 % is above the current 50 %, but its user has used new in this browser before the step down, and keeps it"
+        );
+        assert_eq!(
+            down(Variant::Legacy),
+            "bucket 70 % is above the current 50 %; since the step down only browsers that have used new before keep it, which their cookie says"
+        );
         let inactive = |live: &LiveState| said(live, Reason::Inactive, Variant::Legacy, None);
         assert_eq!(inactive(&live(Phase::Draft, false)), "the rollout has not started");
         assert_eq!(inactive(&running), "the rollout waits for another one to end");
@@ -218,13 +236,13 @@ mod tests {
     #[test]
     fn how_far_a_kill_has_come_is_a_sentence() {
         for (isolates, behind, text) in [
-            (0, 0, "no isolate was heard from in the last minute, so nothing is served"),
-            (1, 0, "0 requests to new for 3s, confirmed by the one isolate heard from in the last minute"),
-            (2, 0, "0 requests to new for 3s, confirmed by all 2 isolates heard from in the last minute"),
+            (0, 0, "no isolate was seen in the last minute, so nothing is served"),
+            (1, 0, "0 requests to new for 3s, confirmed by the one isolate seen in the last minute"),
+            (2, 0, "0 requests to new for 3s, confirmed by all 2 isolates seen in the last minute"),
             (
                 4,
                 1,
-                "1 of 4 isolates heard from in the last minute has not confirmed the kill yet: it has had no request since, or cannot reach the controller; the next requests there may still get new",
+                "1 of 4 isolates seen in the last minute has not confirmed the kill yet: it has had no request since, or cannot reach the controller; the next requests there may still get new",
             ),
         ] {
             assert_eq!(kill_reach(isolates, behind, 3_100), text);

@@ -56,6 +56,7 @@ pub fn check(plan: &Plan, root: &Node, is_stored: bool) -> Faults {
     checklists::check(&mut rules, &known);
     receivers::check(&mut rules, &known);
     probes::check(&mut rules, &known);
+    probes::problems(&mut rules);
     rules.numbers();
     rules.faults
 }
@@ -356,6 +357,7 @@ impl<'a> Rules<'a> {
                 );
                 self.unwise(steps, format!("`{}` is not measured", term.metric), help);
             }
+            requests::chosen(self, steps, term);
             probes::measured(self, steps, term, known);
             if let Some(endpoint) = &term.endpoint {
                 self.refers(steps, "endpoint", endpoint, &plan.endpoints, &known.endpoints);

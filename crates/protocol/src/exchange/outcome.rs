@@ -4,10 +4,9 @@
 //! files of the side that was left, and that is nobody's error.
 
 use super::{Exchange, Outcome, Stage};
-use crate::assets::Asset;
 use crate::measuring::{Instruments, Seen};
 use crate::message::AnswerText;
-use crate::step::{NoAnswer, Step, Which};
+use crate::step::NoAnswer;
 use tidegate_decide::assign::Variant;
 use tidegate_model::plan::{FailureKind, Plan};
 
@@ -30,8 +29,7 @@ impl Exchange {
     /// What an answer of new says of its version, where the plan names a header for it.
     pub fn version<'a>(&'a self, answer: &'a AnswerText) -> Option<(&'a Plan, &'a str)> {
         let terms = self.terms().filter(|_| matches!(self.stage, Stage::First) && self.variant() == Variant::New)?;
-        let source = terms.new_version()?;
-        Some((terms.plan, answer.header(&source.header)?))
+        Some((terms.plan, answer.header(terms.new_version()?.header()?)?))
     }
 
     /// Whether headers came after the time that the plan gives, on whichever side. How long an upload takes is
@@ -65,26 +63,6 @@ impl Exchange {
     pub(super) fn count(&self, seen: &Seen, instruments: &mut Instruments<'_>) {
         if self.is_measured() {
             self.measured().count(seen, instruments);
-        }
-    }
-
-    /// The other side's answer where it is the asset, else the own one.
-    pub(super) fn after_skew(
-        &self,
-        outcome: Outcome,
-        own: &AnswerText,
-        seen: &Seen,
-        instruments: &mut Instruments<'_>,
-    ) -> Step {
-        match outcome {
-            Ok(answer) if Asset::is_found(answer.status(), answer.content_type()) => {
-                self.count(&seen.replaced(answer.status()), instruments);
-                self.answer(&answer, Which::Last, self.variant().other(), "skew", None)
-            }
-            Ok(_) | Err(_) => {
-                self.count(seen, instruments);
-                self.answer(own, Which::Before, self.variant(), self.reason(), None)
-            }
         }
     }
 }

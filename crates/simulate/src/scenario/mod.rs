@@ -7,6 +7,7 @@
 //!         | "signal."NAME "=" level span signal.db_pool = 100% from 5h   (a gauge)
 //!         | "event."NAME "=" count at    event.failure = 12 at 3h        (12 users on new)
 //!         | "event."NAME "=" share span  event.used = 20% from canary+1d
+//!         | "opt_out_rate" "=" share span  opt_out_rate = 5% from canary  (of the users on new)
 //!         | "probe."NAME "=" share span  probe.login = 50% from 5h       (the share that passes on new)
 //!         | "faults" "=" count [ span ]  configuration faults that isolates report
 //!         | side "down" [ span ]         new down from 3h
@@ -15,7 +16,8 @@
 //!         | "errors clustered"           a twentieth of the subjects has all of the errors
 //!         | "approve" ( "everything" | "\"" item "\"" ) [ at ]
 //!         | command at                   pause, resume, start, advance, complete, kill, revive,
-//!                                        rollback [ "to" previous | PERCENT ], set PERCENT
+//!                                        rollback [ "to" previous | PERCENT ], set PERCENT,
+//!                                        deploy VERSION (of new: the stage begins anew, or goes on by `redeploy`)
 //! figure  = [ side "." ] name [ "@" endpoint ]
 //! name    = error_rate | client_error_rate | timeout_rate | abandoned_rate | broken_rate | latency | lcp | fcp | cls | inp | ttfb | js_error_rate | timing.NAME | value.NAME
 //! side    = "new" | "legacy"             new where none is named

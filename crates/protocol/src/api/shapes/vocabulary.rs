@@ -77,7 +77,7 @@ vocabulary! {
     TestOutcome is ["sent", "nothing", "failed", "refused"];
     /// What keeps the schedule from going on.
     BlockedBy is [
-        "hold", "gates", "sample_ratio", "checklist", "hook", "freeze", "enter", "manual", "after", "start", "killed",
+        "hold", "gates", "sample_ratio", "problem", "checklist", "hook", "freeze", "enter", "manual", "after", "start", "killed",
         "paused", "rolled_back", "completed", "draft", "last_stage",
     ];
     /// What ends when a rollout completes.
@@ -93,7 +93,7 @@ vocabulary! {
     /// Before the start, before the current stage is left, or before the resume after a rollback.
     ChecklistOf is ["start", "stage", "rollback"];
     /// What a message is.
-    MessageKind is ["alert", "escalation", "checkin", "notice", "verification"];
+    MessageKind is ["alert", "observed", "escalation", "checkin", "notice", "verification"];
     /// What a comparison serves.
     EvidenceOf is ["guardrail", "gate", "sample_ratio"];
     /// Where a signal comes from.
@@ -102,10 +102,11 @@ vocabulary! {
     PlanChange is ["added", "changed", "unchanged", "removed"];
     /// The first rule that applied. `unidentified`: no id. `excluded`: in a group that the plan excludes.
     /// `required`: on legacy in a rollout that this one requires. `ineligible`: not in the plan's eligible group.
-    /// `holdout`: in the share that stays on legacy at every percentage.
+    /// `holdout`: in the share that stays on legacy at every percentage. `stepped_down`: in the share that a step down
+    /// has left, where browsers that have used new keep it.
     AssignmentReason is [
-        "killed", "inactive", "excluded", "required", "completed", "chosen", "visit", "group", "ineligible", "holdout", "bucketed",
-        "unidentified",
+        "killed", "inactive", "excluded", "required", "completed", "chosen", "visit", "group", "ineligible", "holdout",
+        "stepped_down", "bucketed", "unidentified",
     ];
     /// What a token allows: `viewer` to read, `operator` to read and to change, `reporter` to report its signals.
     RoleName is ["viewer", "operator", "reporter"];
