@@ -111,7 +111,7 @@ mod tests {
             Some((more, own.text))
         });
         let (after, text) = found.unwrap_or_default();
-        assert!((1..30).contains(&after) && text.contains("at this time of day before"), "{after}: {text}");
+        assert!((1..60).contains(&after) && text.contains("at this time of day before"), "{after}: {text}");
         assert!(text.contains("it has changed"), "{text}");
     }
 }
