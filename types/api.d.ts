@@ -128,6 +128,8 @@ export type Figure = {
   value: number | null;
   /** On legacy, where it is compared. */
   legacy?: number | null;
+  /** What new's is at this time of day, where it is compared with its own past. */
+  usual?: number | null;
   /** `<`, `<=`, `>`, `>=` or `=`. */
   op?: string;
   /** The bound in the same unit; the factor of a comparison with legacy. */
@@ -272,6 +274,8 @@ export type Evidence = {
   ended?: Time;
   /** `e_value` at the end of each minute of the last two hours in which it was evaluated, the oldest first. A controller that is restarted begins a new one. */
   trail: [Time, number | null][];
+  /** Between what new's figure lay at the end of each of these minutes, as a multiple of legacy's: an interval that holds the true one at all times together, but for α. Null for no bound; absent where none is known. */
+  intervals?: [Time, number | null, number | null][];
 };
 
 /** A condition that must be true before the stage is left. */
@@ -455,6 +459,8 @@ export type Rollout = {
   guardrails: Guardrail[];
   /** Whether as many users are on each side as the percentage says; absent where they are not split. */
   sample_ratio?: Judgement;
+  /** Where nobody is on legacy: whether each rate that guardrails compare is what it was at this time of day, by new's own past. `fail` is an alert, and never a rollback. Absent where it is not watched, or not yet for a day. */
+  own_past?: Judgement[];
   /** What makes the figures worth less: each kind, with what is done about it and whether it is found now. */
   problems: ProblemState[];
   /** What new has more of than legacy in the last hour: failures, where, errors of pages, how many people. */
@@ -1491,8 +1497,8 @@ export type Term = {
 /** The unit of a figure. `share`: A fraction of 1, shown as percent. `milliseconds`: Milliseconds. `number`: A plain number. */
 export type Unit = 'share' | 'milliseconds' | 'number';
 
-/** What a figure is compared with. `legacy`: The same figure of legacy, times the bound, by a sequential test. `legacy_before`: Legacy's figure of its last day with traffic, since too few users or none are on legacy. `sample_ratio`: The share of users that the percentage promises. `limit`: A number. */
-export type Basis = 'legacy' | 'legacy_before' | 'sample_ratio' | 'limit';
+/** What a figure is compared with. `legacy`: The same figure of legacy, times the bound, by a sequential test. `legacy_before`: Legacy's figure of its last day with traffic, since too few users or none are on legacy. `own_past`: New's own figure at this time of day before, since nobody is on legacy. `sample_ratio`: The share of users that the percentage promises. `limit`: A number. */
+export type Basis = 'legacy' | 'legacy_before' | 'own_past' | 'sample_ratio' | 'limit';
 
 /** What observations are. `requests`: Requests to the upstreams. `page_views`: Reports of browsers. `users`: Different users. `sessions`: Visits without a pause of half an hour. `nothing`: Nothing that could be too few: a signal, a percentage, a count. */
 export type Counted = 'requests' | 'page_views' | 'users' | 'sessions' | 'nothing';

@@ -4,10 +4,13 @@
 //! A subject adds at most one exposure and one event per minute, so exposures are subject-minutes.
 //! How many there are is not random, which nothing depends on; events are.
 
+use std::sync::Arc;
+
 use fastrand::Rng;
 use tidegate::decide::bins::{BINS, BinCounts, SideBins};
 use tidegate::decide::overdispersion::{SLICES, SideSlices, Slices};
 use tidegate::decide::past::Past;
+use tidegate::model::measured::sample::SAMPLE_MAX;
 use tidegate::model::measured::{Quantity, Sample, Seen};
 use tidegate::model::variant::Variant;
 
@@ -28,6 +31,13 @@ pub enum Kind {
     Outage,
     /// From the second hour to the fifth, 40 robots come each minute, and each time in vain.
     Robots,
+    /// The rate follows the time of day, and beside that is in each hour about a fifth higher or lower.
+    Unsteady,
+    /// For two minutes of every other hour, a tenth of new's traffic arrives.
+    Redeploys,
+    /// A half of the subjects fails three times as often as the other, and makes more and more of the traffic, from a
+    /// tenth of it to nine tenths within a day.
+    Drift,
 }
 
 /// A site and what is released there.
@@ -61,14 +71,17 @@ const PAST_HOURS: f64 = 24.0;
 
 #[derive(Clone, Copy)]
 struct Subject {
-    bucket: f32,
-    slice: u8,
     hash: u64,
+    bucket: f32,
+    bin: u16,
+    slice: u8,
+    is_robot: bool,
 }
 
 impl Subject {
-    fn bin(&self) -> usize {
-        (f64::from(self.bucket) * BINS as f64) as usize
+    /// Whether it is of the half that fails more often.
+    const fn is_worse(&self) -> bool {
+        self.hash.is_multiple_of(2)
     }
 }
 
@@ -94,14 +107,18 @@ struct Counts {
 #[derive(Clone, Default)]
 struct Side {
     /// Its subjects, and those in trouble.
-    subjects: Vec<u32>,
-    troubled: Vec<u32>,
+    subjects: Vec<Subject>,
+    troubled: Vec<Subject>,
+    robots: Vec<Subject>,
     /// How the exposures are shared out among the slices.
     weights: Vec<f64>,
     /// And among the bins.
     bins: BinCounts,
+    /// The part of both that are of the half that fails more often.
+    weights_worse: Vec<f64>,
+    bins_worse: BinCounts,
     /// The subjects with an episode under way.
-    episodes: Vec<u32>,
+    episodes: Vec<Subject>,
 }
 
 /// The traffic of one release.
@@ -109,7 +126,9 @@ struct Side {
 pub struct Traffic {
     pub site: Site,
     random: Rng,
-    subjects: Vec<Subject>,
+    subjects: Arc<[Subject]>,
+    /// The subjects that a sample of everybody keeps.
+    sampled: Arc<[u32]>,
     share: f64,
     sides: [Side; 2],
     /// Everybody, as far as a sample goes: within minutes all of them have been seen.
@@ -125,12 +144,23 @@ pub struct Traffic {
 impl Traffic {
     pub fn new(site: Site, share: f64, seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
-        let subjects = (0..site.subjects)
-            .map(|_| Subject { bucket: random.f32(), slice: random.u8(..SLICES as u8), hash: random.u64(..) })
+        let subjects: Arc<[Subject]> = (0..site.subjects)
+            .map(|index| {
+                let bucket = random.f32();
+                Subject {
+                    bucket,
+                    slice: random.u8(..SLICES as u8),
+                    hash: random.u64(..),
+                    bin: (f64::from(bucket) * BINS as f64) as u16,
+                    // They come under ids of their own, the last ones of all.
+                    is_robot: index + ROBOTS >= site.subjects,
+                }
+            })
             .collect();
         let mut traffic = Self {
             site,
             random,
+            sampled: sampled(&subjects),
             subjects,
             share: f64::NAN,
             sides: <[Side; 2]>::default(),
@@ -145,11 +175,10 @@ impl Traffic {
     }
 
     /// What the bins of a site did on legacy on the day before: the same subjects, other events.
-    pub fn past(site: Site, seed: u64) -> Past {
-        let mut traffic = Self::new(site, 0.0, seed);
-        traffic.random = Rng::with_seed(!seed);
+    pub fn past(&self, seed: u64) -> Past {
+        let site = self.site;
+        let mut traffic = Self { random: Rng::with_seed(!seed), share: f64::NAN, ..self.clone() };
         traffic.troubled = (site.subjects as f64 * TROUBLED_SHARE * site.churn) as usize;
-        traffic.share = f64::NAN;
         traffic.set_share(0.0);
         let mut past = Past::new(Quantity::Errors, None);
         let minutes = if matches!(site.kind, Kind::Episodes(_) | Kind::Bursts) { 1.0 } else { 20.0 };
@@ -170,21 +199,38 @@ impl Traffic {
         self.share = share;
         let troubled = (self.subjects.len() as f64 * TROUBLED_SHARE) as usize;
         let episodes = std::mem::take(&mut self.sides).map(|side| side.episodes);
+        let is_new = |subject: &Subject| f64::from(subject.bucket) < share;
         self.everybody = Sample::EMPTY;
+        for subject in self.sampled.iter().map(|index| &self.subjects[*index as usize]) {
+            self.everybody.add(seen(subject, usize::from(is_new(subject))));
+        }
         for (index, subject) in self.subjects.iter().enumerate() {
-            let is_new = f64::from(subject.bucket) < share;
-            self.everybody.add(seen(subject, usize::from(is_new)));
-            let side = &mut self.sides[usize::from(is_new)];
+            let side = &mut self.sides[usize::from(is_new(subject))];
             let is_troubled = (self.troubled..self.troubled + troubled).contains(&index);
-            if is_troubled { side.troubled.push(index as u32) } else { side.subjects.push(index as u32) }
+            if is_troubled {
+                side.troubled.push(*subject)
+            } else {
+                side.subjects.push(*subject)
+            }
+            if subject.is_robot && self.site.kind == Kind::Robots {
+                side.robots.push(*subject);
+            }
         }
         for (side, episodes) in self.sides.iter_mut().zip(episodes) {
             side.episodes = episodes;
             side.weights = vec![0.0; SLICES];
-            side.bins = BinCounts::default();
-            for subject in side.subjects.iter().chain(&side.troubled).map(|index| &self.subjects[*index as usize]) {
+            side.weights_worse = vec![0.0; SLICES];
+            (side.bins, side.bins_worse) = (BinCounts::default(), BinCounts::default());
+            for subject in side.subjects.iter().chain(&side.troubled) {
                 side.weights[usize::from(subject.slice)] += 1.0;
-                side.bins.n.add(subject.bin(), 1.0);
+                side.bins.n.add(usize::from(subject.bin), 1.0);
+                if self.site.kind == Kind::Drift && subject.is_worse() {
+                    side.weights_worse[usize::from(subject.slice)] += 1.0;
+                    side.bins_worse.n.add(usize::from(subject.bin), 1.0);
+                }
+            }
+            if self.site.kind == Kind::Drift {
+                side.subjects.sort_unstable_by_key(Subject::is_worse);
             }
         }
     }
@@ -198,6 +244,10 @@ impl Traffic {
         let hour = self.minute / 60.0;
         match self.site.kind {
             Kind::Seasons => self.burst = 1.0 + 0.8 * (hour / 24.0 * std::f64::consts::TAU).sin(),
+            Kind::Unsteady if (hour - minutes / 60.0).floor() != hour.floor() || self.minute == 0.0 => {
+                let chance = (0..3).map(|_| self.random.f64() - 0.5).sum::<f64>() * 2.0;
+                self.burst = (1.0 + 0.5 * (hour / 24.0 * std::f64::consts::TAU).sin()) * (0.2 * chance).exp();
+            }
             Kind::Outage => self.burst = if (3.0..3.5).contains(&hour) { 33.0 } else { 1.0 },
             _ => {}
         }
@@ -214,34 +264,58 @@ impl Traffic {
     }
 
     fn side(&mut self, which: usize, per_subject: f64, minutes: f64, failed: &mut Sample) -> Counts {
-        let Self { site, random, subjects, sides, ratio, burst, minute, .. } = self;
+        let Self { site, random, sides, ratio, burst, minute, .. } = self;
         let side = &mut sides[which];
         let mut counts = Counts::default();
-        let mut fail = |counts: &mut Counts, subject: u32, events: f64| {
-            let subject = &subjects[subject as usize];
+        let mut fail = |counts: &mut Counts, subject: &Subject, events: f64| {
             counts.slices.add(usize::from(subject.slice), 0.0, events);
-            counts.bins.x.add(subject.bin(), events as f32);
+            counts.bins.x.add(usize::from(subject.bin), events as f32);
             failed.add(seen(subject, which));
         };
-        side.weights.iter().enumerate().for_each(|(slice, weight)| counts.slices.add(slice, weight * per_subject, 0.0));
+        let is_redeployed = site.kind == Kind::Redeploys && which == 1 && (*minute + 60.0) % 120.0 < 2.0;
+        let per_subject = if is_redeployed { per_subject / 10.0 } else { per_subject };
+        let worse = 0.1 + 0.8 * (*minute / 1_440.0).clamp(0.0, 1.0);
+        let (per_better, per_worse) = match site.kind {
+            Kind::Drift => (2.0 * (1.0 - worse) * per_subject, 2.0 * worse * per_subject),
+            _ => (per_subject, per_subject),
+        };
+        for (slice, (all, worse)) in side.weights.iter().zip(&side.weights_worse).enumerate() {
+            counts.slices.add(slice, all * per_better + worse * (per_worse - per_better), 0.0);
+        }
         counts.bins.n = side.bins.n.clone();
-        counts.bins.n.scale(per_subject as f32);
+        counts.bins.n.scale(per_better as f32);
+        if site.kind == Kind::Drift {
+            let mut more = side.bins_worse.n.clone();
+            more.scale((per_worse - per_better) as f32);
+            counts.bins.n.merge(&more);
+        }
         let all = side.subjects.len() as f64 + side.troubled.len() as f64;
         let expected = all * per_subject * site.rate * *burst;
         // What a regression adds befalls everybody alike.
         let added = if which == 1 { expected * (*ratio - 1.0) } else { 0.0 };
         match site.kind {
-            Kind::Independent | Kind::Bursts | Kind::Seasons | Kind::Outage | Kind::Robots => {
+            Kind::Independent
+            | Kind::Bursts
+            | Kind::Seasons
+            | Kind::Outage
+            | Kind::Robots
+            | Kind::Redeploys
+            | Kind::Unsteady => {
                 draw(random, &side.subjects, expected + added, |subject| fail(&mut counts, subject, 1.0));
                 if site.kind == Kind::Robots && (120.0..300.0).contains(minute) {
-                    // They come under ids of their own, the last ones of all.
-                    let first = (subjects.len() - ROBOTS) as u32;
-                    for robot in side.subjects.iter().filter(|subject| **subject >= first) {
-                        fail(&mut counts, *robot, minutes);
-                        let robot = &subjects[*robot as usize];
+                    for robot in &side.robots {
+                        fail(&mut counts, robot, minutes);
                         counts.slices.add(usize::from(robot.slice), minutes, 0.0);
-                        counts.bins.n.add(robot.bin(), minutes as f32);
+                        counts.bins.n.add(usize::from(robot.bin), minutes as f32);
                     }
+                }
+            }
+            Kind::Drift => {
+                let first = side.subjects.partition_point(|subject| !subject.is_worse());
+                let (better, worse) = side.subjects.split_at(first);
+                for (half, per_subject, times) in [(better, per_better, 0.5), (worse, per_worse, 1.5)] {
+                    let mean = half.len() as f64 * per_subject * site.rate * times;
+                    draw(random, half, mean + added / 2.0, |subject| fail(&mut counts, subject, 1.0));
                 }
             }
             Kind::Episodes(events) => {
@@ -252,7 +326,7 @@ impl Traffic {
                     if random.f64() >= minutes.min(1.0) {
                         return true;
                     }
-                    fail(&mut counts, *subject, minutes.max(1.0));
+                    fail(&mut counts, subject, minutes.max(1.0));
                     random.f64() * events >= minutes.max(1.0)
                 });
             }
@@ -261,7 +335,7 @@ impl Traffic {
                     (1, true) => (*ratio, 0.0),
                     _ => (1.0, added),
                 };
-                let exposures = |subjects: &[u32]| times * subjects.len() as f64 * per_subject * site.rate;
+                let exposures = |subjects: &[Subject]| times * subjects.len() as f64 * per_subject * site.rate;
                 draw(
                     random,
                     &side.subjects,
@@ -280,12 +354,22 @@ impl Traffic {
     }
 }
 
+/// Those with the smallest hashes, which are all that a sample keeps.
+fn sampled(subjects: &[Subject]) -> Arc<[u32]> {
+    let mut all: Vec<u32> = (0..subjects.len() as u32).collect();
+    if all.len() > SAMPLE_MAX {
+        all.select_nth_unstable_by_key(SAMPLE_MAX, |index| subjects[*index as usize].hash);
+        all.truncate(SAMPLE_MAX);
+    }
+    all.into()
+}
+
 fn seen(subject: &Subject, side: usize) -> Seen {
     Seen::new(subject.hash, if side == 1 { Variant::New } else { Variant::Legacy }, true)
 }
 
 /// Tells of a Poisson number of events, each of any of the subjects.
-fn draw(random: &mut Rng, subjects: &[u32], mean: f64, mut tell: impl FnMut(u32)) {
+fn draw(random: &mut Rng, subjects: &[Subject], mean: f64, mut tell: impl FnMut(&Subject)) {
     for _ in 0..poisson(random, mean) {
         if let Some(subject) = pick(random, subjects) {
             tell(subject);
@@ -293,8 +377,8 @@ fn draw(random: &mut Rng, subjects: &[u32], mean: f64, mut tell: impl FnMut(u32)
     }
 }
 
-fn pick(random: &mut Rng, subjects: &[u32]) -> Option<u32> {
-    if subjects.is_empty() { None } else { subjects.get(random.usize(..subjects.len())).copied() }
+fn pick<'s>(random: &mut Rng, subjects: &'s [Subject]) -> Option<&'s Subject> {
+    if subjects.is_empty() { None } else { subjects.get(random.usize(..subjects.len())) }
 }
 
 /// A Poisson number, by the product method in parts that do not underflow.

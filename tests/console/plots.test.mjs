@@ -249,6 +249,27 @@ test('evidence follows its trail, and one too large for a number is beyond measu
   assert.equal(measured('evidence', Infinity), 'beyond measure');
 });
 
+test('the interval is drawn once for what guardrails and gates ask alike, and without a bound at the edge', () => {
+  const intervals = [
+    [minute(28), 0.5, null],
+    [minute(29), 1.3, 2.1],
+  ];
+  const evidence = ['guardrail', 'gate'].map((of) => ({ ...EVIDENCE, of, trail: [], intervals }));
+  const given = answer([], { evidence: [...evidence, { ...EVIDENCE, metric: 'share', trail: [], intervals: [] }] });
+  const { charts } = chartsOf({ metrics: { ...initial, data: given }, view: view(), entries: [] });
+  const found = charts.filter(({ group }) => group === 'interval');
+  assert.deepEqual(
+    found.map(({ title }) => title),
+    ['error_rate'],
+  );
+  assert.deepEqual(found[0].data.slice(1), [
+    [0.5, 1.3],
+    [10, 2.1],
+  ]);
+  assert.deepEqual(found[0].thresholds, [{ value: 1, text: 'as legacy' }]);
+  assert.equal(measured('times', 2.1), '2.1×');
+});
+
 test('a trail with a hole has a gap there, and goes on to now', () => {
   assert.deepEqual(
     evidenceChart({

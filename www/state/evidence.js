@@ -1,14 +1,57 @@
-// The evidence of each comparison with its threshold over time, of the last two hours.
+// The evidence of each comparison with its threshold over time, of the last two hours, and between what its ratio lies.
 
 /** The E-values that are drawn; under the least, nothing points at a difference. */
 const EVIDENCE_MIN = 0.01;
+/** The multiples of legacy's that are drawn; what lies beyond stands at the edge. */
+const RATIOS = { min: 0.1, max: 10 };
 const MINUTE_S = 60;
 const GAP_S = 150;
 /** How far back evidence is known. */
 const TRAIL_S = 2 * 3_600;
 
 export function evidenceCharts({ evidence, at }, context) {
-  return evidence.map((one) => chart(one, Date.parse(at) / 1_000, context));
+  const until = Date.parse(at) / 1_000;
+  return [
+    ...distinct(evidence.filter(({ intervals }) => intervals?.length > 0)).map((one) => interval(one, until, context)),
+    ...evidence.map((one) => chart(one, until, context)),
+  ];
+}
+
+/** Guardrails and gates that ask about the same have the same interval. */
+const distinct = (all) => all.filter((one, index) => all.findIndex(({ metric }) => metric === one.metric) === index);
+
+/** The interval of new's figure over legacy's. */
+function interval(one, until, { marks, grid }) {
+  const since = Math.max(grid.xs[0], until - TRAIL_S);
+  const points = spaced(
+    one.intervals.map(([minute, from, to]) => [
+      Math.min(Date.parse(minute) / 1_000 + MINUTE_S, until),
+      from ?? RATIOS.min,
+      to ?? RATIOS.max,
+    ]),
+  );
+  return {
+    id: `interval ${one.metric}`,
+    group: 'interval',
+    title: one.metric,
+    unit: 'times',
+    series: [
+      { label: 'at least', side: 'evidence' },
+      { label: 'at most', side: 'evidence' },
+    ],
+    data: [0, 1, 2].map((column) => points.map((point) => point[column] ?? null)),
+    span: [since, until],
+    isPartial: false,
+    scale: { isLog: true, ...RATIOS },
+    thresholds: [{ value: 1, text: 'as legacy' }],
+    marks: marks.filter((mark) => mark.at >= since),
+    note: '',
+  };
+}
+
+function titleOf({ of, condition, metric }) {
+  if (of === 'sample_ratio') return 'Sample ratio';
+  return `${of === 'gate' ? 'Gate ' : ''}${condition}${condition.startsWith(metric) ? '' : `, ${metric}`}`;
 }
 
 function chart(one, until, { view, marks, grid }) {
@@ -17,10 +60,7 @@ function chart(one, until, { view, marks, grid }) {
   return {
     id: `evidence ${one.of} ${one.condition} ${one.metric}`,
     group: 'evidence',
-    title:
-      one.of === 'sample_ratio'
-        ? 'Sample ratio'
-        : `${one.of === 'gate' ? 'Gate ' : ''}${one.condition}${one.condition.startsWith(one.metric) ? '' : `, ${one.metric}`}`,
+    title: titleOf(one),
     unit: 'evidence',
     series: [{ label: 'evidence', side: 'evidence' }],
     data: [points.map(([then]) => then), points.map(([, value]) => value)],
@@ -45,6 +85,11 @@ function pointsOf({ trail, e_value, ended }, until) {
     value ?? Infinity,
   ]);
   if (!ended && known.at(-1)?.[0] !== until) known.push([until, e_value ?? Infinity]);
+  return spaced(known);
+}
+
+/** With an empty point in each gap. */
+function spaced(known) {
   const points = [];
   for (const point of known) {
     const last = points.at(-1);

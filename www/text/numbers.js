@@ -45,7 +45,8 @@ export function evidenceShare(value, needed) {
   return Math.min(1, Math.log(value) / Math.log(needed));
 }
 
-/** `share` is from 0 to 1, `ms` milliseconds, `score` a number, `count` a count, `evidence` an e-value. */
+/** `share` is from 0 to 1, `ms` milliseconds, `score` a number, `count` a count, `evidence` an e-value,
+ * `times` a multiple of legacy's. */
 export function measured(unit, value) {
   if (value === null || value === undefined) return '–';
   return WORDS[unit](value);
@@ -60,6 +61,7 @@ const WORDS = {
   ms: milliseconds,
   score: (value) => figures(value),
   count: (value) => (value >= 100 ? count(value) : figures(value)),
+  times: (value) => `${figures(value)}×`,
   evidence: (value) => (value === Infinity ? 'beyond measure' : evidence(value)),
 };
 

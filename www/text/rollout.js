@@ -19,6 +19,7 @@ const WORDS = {
   guardrail: { pass: 'Clear', fail: 'Tripped' },
   gate: { pass: 'Met', fail: 'Not met' },
   ratio: { pass: 'OK', fail: 'Mismatch (SRM)' },
+  past: { pass: 'As usual', fail: 'Changed' },
   problem: { fail: 'Found' },
 };
 const VERDICTS = { pass: { icon: 'pass', tone: 'good' }, fail: { icon: 'fail', tone: 'bad' } };
@@ -33,7 +34,7 @@ export const phaseOf = (state) =>
 
 /**
  * A verdict of a `kind` as a badge; `hasActed` and `isOff` are above it. One that only observes is never bad news.
- * @param {'guardrail' | 'gate' | 'ratio' | 'problem'} kind
+ * @param {'guardrail' | 'gate' | 'ratio' | 'past' | 'problem'} kind
  * @param {{ verdict?: Verdict, mode?: string, hasActed?: boolean, isOff?: boolean }} judged
  * @returns {{ word: string, icon: string, tone: string }}
  */

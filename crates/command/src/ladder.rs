@@ -190,13 +190,21 @@ fn gate_line(gate: &Gate) -> Hanging {
     (format!("      gate {} ", paint(style, mark)), format!("{}{built_in}  {}", gate.condition, paint(DIM, &gate.text)))
 }
 
-/// A guardrail fails when what must not come true has come true.
-fn guardrail_line(guardrail: &Guardrail, now: Instant) -> Hanging {
-    let (mark, style) = match guardrail.verdict {
+fn mark_of(verdict: Verdict) -> String {
+    let (mark, style) = match verdict {
         Verdict::Pass => ("✓", GOOD),
         Verdict::Fail => ("✗", BAD),
         Verdict::Inconclusive => ("?", DIM),
     };
+    format!("{} ", paint(style, mark))
+}
+
+fn judged_line(verdict: Verdict, text: &str) -> Hanging {
+    (mark_of(verdict), paint(DIM, text))
+}
+
+/// A guardrail fails when what must not come true has come true.
+fn guardrail_line(guardrail: &Guardrail, now: Instant) -> Hanging {
     let observes = guardrail.mode == "observe";
     let remark = match (guardrail.built_in, observes) {
         (true, _) => " (built in)",
@@ -205,10 +213,7 @@ fn guardrail_line(guardrail: &Guardrail, now: Instant) -> Hanging {
     };
     let would = guardrail.observed_at.get().map(|at| format!("{} at {}; now: ", guardrail.acts, moment(at, now)));
     let text = format!("{}{}", would.unwrap_or_default(), guardrail.text);
-    (
-        format!("{} ", paint(style, mark)),
-        format!("{} → {}{remark}  {}", guardrail.when, guardrail.then, paint(DIM, text)),
-    )
+    (mark_of(guardrail.verdict), format!("{} → {}{remark}  {}", guardrail.when, guardrail.then, paint(DIM, text)))
 }
 
 /// A problem that there is, and what is done about it.
@@ -243,6 +248,7 @@ fn rows(rollout: &Rollout, now: Instant) -> Vec<(&'static str, Vec<Hanging>)> {
     let mut rows = vec![("Next", vec![unmarked(next(rollout, now))])];
     rows.push(("Blocked by", blockers(rollout).map(|block| unmarked(blocked_line(block, now))).collect()));
     rows.push(("Guardrails", rollout.guardrails.iter().map(|own| guardrail_line(own, now)).collect()));
+    rows.push(("Own past", rollout.own_past.iter().map(|own| judged_line(own.verdict, &own.text)).collect()));
     if let Some(key) = &rollout.kill_key {
         let way_out = [
             paint(BAD, format!("`{key}` exists in KV")),
@@ -448,6 +454,7 @@ Allowed now advance, kill"
             "key": "demo", "state": { "revision": 1, "phase": "running", "stage": "half", "percentage": 50 },
             "stages": [{ "name": "half", "percentage": 50, "gates": [{ "condition": "error_rate < 1%", "verdict": "pass", "text": text }] }],
             "guardrails": [{ "when": "error_rate > legacy", "then": "rollback", "verdict": "fail", "text": text }],
+            "own_past": [{ "verdict": "fail", "text": "twice what is usual" }],
         }))
         .unwrap();
         let shown =
@@ -455,6 +462,7 @@ Allowed now advance, kill"
         assert!(shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
         assert!(shown.contains("\n      gate ✓ error_rate < 1%  error_rate is 0.686 % on new\n             and 0 % on legacy in this attempt, of 4,080 and\n             13,249 observations\n"), "{shown}");
         assert!(shown.contains("\nGuardrails  ✗ error_rate > legacy → rollback  error_rate is\n              0.686 % on new and 0 % on legacy in this\n"), "{shown}");
+        assert!(shown.contains("\nOwn past    ✗ twice what is usual\n"), "{shown}");
     }
 
     #[test]

@@ -174,7 +174,8 @@ impl BinnedComparison {
     #[must_use]
     pub fn weighed(&self, window: &SideBins) -> Window {
         let mut total = window.total();
-        let sum = |own: &BinCounts| own.n.iter().map(|(bin, n)| f64::from(n) * self.weight(bin)).sum();
+        let slope = self.now.slope;
+        let sum = |own: &BinCounts| own.n.weighed(1.0 - slope, slope, self.weights.all());
         (total.legacy.n, total.new.n) = (sum(&window.legacy), sum(&window.new));
         total
     }
@@ -197,8 +198,9 @@ impl BinnedComparison {
     }
 
     fn spreads(&self, of: &SideBins) -> [Spread; 2] {
-        let new = of.new.spread(|bin| self.weight(bin));
-        [of.legacy.spread(|bin| self.weight(bin)).plus(new), new]
+        let (slope, weights) = (self.now.slope, self.weights.all());
+        let new = of.new.spread(slope, weights);
+        [of.legacy.spread(slope, weights).plus(new), new]
     }
 
     fn all_hours(&self) -> [Spread; 2] {

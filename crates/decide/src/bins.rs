@@ -69,7 +69,33 @@ impl ByBin {
     /// Their sum.
     #[must_use]
     pub fn sum(&self) -> f64 {
-        self.0.iter().map(|number| f64::from(*number)).sum()
+        // Several sums at once, since each addition waits for the one before.
+        let (eights, rest) = self.0.as_chunks::<8>();
+        let mut sums = [0.0; 8];
+        for eight in eights {
+            sums.iter_mut().zip(eight).for_each(|(sum, number)| *sum += f64::from(*number));
+        }
+        sums.iter().sum::<f64>() + rest.iter().map(|number| f64::from(*number)).sum::<f64>()
+    }
+
+    /// Their sum, each times `base + slope · weights`; weights that are missing are 1.
+    #[must_use]
+    pub fn weighed(&self, base: f64, slope: f64, weights: &[f32]) -> f64 {
+        if weights.len() < self.0.len() {
+            return (base + slope) * self.sum();
+        }
+        let ((eights, rest), (heavy, heavy_rest)) = (self.0.as_chunks::<8>(), weights.as_chunks::<8>());
+        let mut sums = [0.0; 8];
+        for (eight, heavy) in eights.iter().zip(heavy) {
+            for ((sum, number), weight) in sums.iter_mut().zip(eight).zip(heavy) {
+                *sum += f64::from(*number) * (base + slope * f64::from(*weight));
+            }
+        }
+        let rest = rest
+            .iter()
+            .zip(heavy_rest)
+            .map(|(number, weight)| f64::from(*number) * (base + slope * f64::from(*weight)));
+        sums.iter().sum::<f64>() + rest.sum::<f64>()
     }
 }
 
@@ -123,22 +149,30 @@ impl BinCounts {
         self.x.scale(by);
     }
 
-    /// How the events differ from those that `weigh` expects of a bin with so many exposures, at the level
-    /// of the whole: the variance of what is left, beside that of independent events.
+    /// How the events differ from those that are expected of a bin with so many exposures, at the level of the
+    /// whole: the variance of what is left, beside that of independent events. An exposure of a bin counts
+    /// `1 + slope · (weight − 1)`; weights that are missing are 1.
     #[must_use]
-    pub fn spread(&self, weigh: impl Fn(usize) -> f64) -> Spread {
-        let expected: f64 = self.n.iter().map(|(bin, n)| f64::from(n) * weigh(bin)).sum();
-        let all = self.x.sum();
+    pub fn spread(&self, slope: f64, weights: &[f32]) -> Spread {
+        let base = 1.0 - slope;
+        let expected = self.n.weighed(base, slope, weights);
         let mut spread = Spread::default();
         if expected <= 0.0 {
             return spread;
         }
-        for (bin, n) in self.n.iter() {
-            let share = f64::from(n) * weigh(bin) / expected;
-            let left = f64::from(self.x.get(bin)) - all * share;
-            spread.between += left * left;
-            spread.independent += all * share * (1.0 - share);
-        }
+        let (level, share) = (self.x.sum(), 1.0 / expected);
+        let mut add = |n: f32, x: f32, weight: f32| {
+            let share = f64::from(n) * (base + slope * f64::from(weight)) * share;
+            let left = f64::from(x) - level * share;
+            // Bins without exposures are none of this side's.
+            if n > 0.0 {
+                spread.between += left * left;
+                spread.independent += level * share * (1.0 - share);
+            }
+        };
+        let events = self.x.0.iter().copied().chain(std::iter::repeat(0.0));
+        let weights = weights.iter().copied().chain(std::iter::repeat(1.0));
+        self.n.0.iter().zip(events).zip(weights).for_each(|((n, x), weight)| add(*n, x, weight));
         spread
     }
 }
@@ -202,11 +236,12 @@ mod tests {
             even.n.add(bin, 10.0);
             even.x.add(bin, if bin % 2 == 0 { 2.0 } else { 0.0 });
         });
-        let phi = even.spread(|_| 1.0);
+        let phi = even.spread(1.0, &[]);
         assert!((phi.between / phi.independent - 1.0).abs() < 0.01);
-        assert!(even.spread(|bin| if bin % 2 == 0 { 2.0 } else { 0.0 }).between < 1e-6, "the past explains it");
+        let known: Vec<f32> = (0..BINS).map(|bin| if bin % 2 == 0 { 2.0 } else { 0.0 }).collect();
+        assert!(even.spread(1.0, &known).between < 1e-6, "the past explains it");
         let mut one = BinCounts { n: even.n, x: ByBin::default() };
         one.x.add(7, 50.0);
-        assert!((one.spread(|_| 1.0).factor() - 50.0).abs() < 0.1);
+        assert!((one.spread(1.0, &[]).factor() - 50.0).abs() < 0.1);
     }
 }

@@ -31,11 +31,13 @@
 //!
 //! Ville's inequality: Ville 1939; e-processes by mixing: Shafer 2021, Ramdas et al. 2023.
 
+use std::sync::LazyLock;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The values of λ/θ that are tried.
-const GRID: usize = 32;
+pub(super) const GRID: usize = 32;
 const RATIO_MIN: f64 = 1.1;
 const RATIO_MAX: f64 = 20.0;
 /// The share of the weight that starts with the attempt.
@@ -163,10 +165,13 @@ impl Evidence {
     /// being at most margin · θ times legacy's. The margin must be known before the window.
     pub fn add_beyond(&mut self, window: &Window, margin: f64, factor: f64, minute: f64) {
         let weight = self.weight_at(minute);
+        if weight > 0.0 {
+            let log_weight = weight.ln();
+            self.log_products.iter_mut().for_each(|own| *own = log_sum(*own, log_weight));
+        }
         let theta = self.theta * margin;
-        for (log_product, log_relative) in self.log_products.iter_mut().zip(log_ratios()) {
-            let started = if weight > 0.0 { log_sum(*log_product, weight.ln()) } else { *log_product };
-            *log_product = started + log_likelihood_ratio(window, theta, log_relative) / factor;
+        for (log_product, ratio) in self.log_products.iter_mut().zip(&*RATIOS) {
+            *log_product += log_likelihood_ratio(window, theta, ratio) / factor;
         }
     }
 
@@ -191,14 +196,13 @@ impl Evidence {
     /// The natural logarithm of the evidence; 0 is none. It refutes the hypothesis at the level α once
     /// it has reached ln(1/α).
     pub fn log_e(&self) -> f64 {
-        let power = if self.is_slow { POWER } else { 0.0 };
         let largest = self.log_products.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if largest == f64::NEG_INFINITY {
             return self.waiting.ln();
         }
         let (mut sum, mut weights) = (0.0, 0.0);
-        for (log_product, log_relative) in self.log_products.iter().zip(log_ratios()) {
-            let weight = (-power * log_relative).exp();
+        for (log_product, ratio) in self.log_products.iter().zip(&*RATIOS) {
+            let weight = if self.is_slow { ratio.weight } else { 1.0 };
             sum += weight * (log_product - largest).exp();
             weights += weight;
         }
@@ -222,21 +226,37 @@ fn products<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f64; GRID], D
     Ok(products.map(|product| product.unwrap_or(f64::NEG_INFINITY)))
 }
 
+/// A value of λ/θ that is tried.
+pub(super) struct Tried {
+    pub log: f64,
+    pub ratio: f64,
+    /// How likely it is, in proportion.
+    pub weight: f64,
+}
+
+pub(super) static RATIOS: LazyLock<[Tried; GRID]> = LazyLock::new(|| {
+    let mut logs = log_ratios();
+    std::array::from_fn(|_| {
+        let log = logs.next().unwrap_or_default();
+        Tried { log, ratio: log.exp(), weight: (-POWER * log).exp() }
+    })
+});
+
 /// The logarithms of the values of λ/θ.
 fn log_ratios() -> impl Iterator<Item = f64> {
     let (first, last) = (RATIO_MIN.ln(), RATIO_MAX.ln());
     (0..GRID).map(move |index| first + (last - first) * index as f64 / (GRID - 1) as f64)
 }
 
-/// The logarithm of the likelihood ratio of λ against θ, where `log_relative` is ln(λ/θ). A window
-/// without exposures on one side says nothing.
-fn log_likelihood_ratio(window: &Window, theta: f64, log_relative: f64) -> f64 {
+/// The logarithm of the likelihood ratio of λ against θ. A window without exposures on one side, or without
+/// events, says nothing.
+fn log_likelihood_ratio(window: &Window, theta: f64, tried: &Tried) -> f64 {
     let (a, b) = (window.legacy.n, window.new.n);
-    if a <= 0.0 || b <= 0.0 {
+    let (x, y) = (window.legacy.x, window.new.x);
+    if a <= 0.0 || b <= 0.0 || x + y <= 0.0 {
         return 0.0;
     }
-    let (x, y) = (window.legacy.x, window.new.x);
-    y * log_relative - (x + y) * ((a + theta * log_relative.exp() * b) / (a + theta * b)).ln()
+    y * tried.log - (x + y) * ((a + theta * tried.ratio * b) / (a + theta * b)).ln()
 }
 
 /// ln(e^a + e^b) without overflow.
@@ -259,10 +279,10 @@ mod tests {
         let mut evidence = Evidence::plain(1.3);
         let windows = [window(950.0, 9.0, 50.0, 2.0), window(900.0, 7.0, 100.0, 6.0)];
         windows.iter().for_each(|window| evidence.add(window, 1.0, 0.0));
-        let product = |relative: f64| -> f64 {
-            windows.iter().map(|window| log_likelihood_ratio(window, 1.3, relative).exp()).product()
+        let product = |tried: &Tried| -> f64 {
+            windows.iter().map(|window| log_likelihood_ratio(window, 1.3, tried).exp()).product()
         };
-        let mean = log_ratios().map(product).sum::<f64>() / GRID as f64;
+        let mean = RATIOS.iter().map(product).sum::<f64>() / GRID as f64;
         assert!((evidence.log_e() - mean.ln()).abs() < 1e-12);
         let ratios: Vec<f64> = log_ratios().map(f64::exp).collect();
         assert!((ratios[0] - 1.1).abs() < 1e-12 && (ratios[GRID - 1] - 20.0).abs() < 1e-12 && ratios.len() == GRID);

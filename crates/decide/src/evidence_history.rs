@@ -31,6 +31,8 @@ pub struct Line {
     /// What the last look said.
     pub text: String,
     points: VecDeque<(u64, f64)>,
+    /// Between what the ratio of both sides lay, where that was known.
+    intervals: VecDeque<(u64, Option<f64>, Option<f64>)>,
     is_current: bool,
 }
 
@@ -40,7 +42,9 @@ impl EvidenceHistory {
         let minute = minute_of(now);
         for line in &mut self.0 {
             line.is_current = false;
-            line.points.retain(|(own, _)| *own <= minute && *own + MINUTES_MAX > minute);
+            let is_kept = |own: u64| own <= minute && own + MINUTES_MAX > minute;
+            line.points.retain(|(own, _)| is_kept(*own));
+            line.intervals.retain(|(own, ..)| is_kept(*own));
         }
         for (guardrail, judgement) in plan.guardrails_in_force().zip(&evaluation.guardrails) {
             self.add("guardrail", &guardrail.when, judgement, minute);
@@ -73,11 +77,14 @@ impl EvidenceHistory {
                     e_needed,
                     text: String::new(),
                     points: VecDeque::new(),
+                    intervals: VecDeque::new(),
                     is_current: true,
                 },
             };
             line.points.retain(|(own, _)| *own < minute);
             line.points.push_back((minute, e_value));
+            line.intervals.retain(|(own, ..)| *own < minute);
+            line.intervals.extend(figure.ratio.as_ref().map(|ratio| (minute, ratio.from, ratio.to)));
             self.0.push(Line { e_needed, text: figure.text.clone(), is_current: true, ..line });
         }
     }
@@ -92,6 +99,12 @@ impl Line {
     /// The evidence at the end of each minute, from the oldest on.
     pub fn points(&self) -> impl Iterator<Item = (Instant, f64)> {
         self.points.iter().map(|(minute, e_value)| (at(*minute), *e_value))
+    }
+
+    /// Between what new's figure lay at the end of each minute, as a multiple of legacy's, from the oldest on; `None`
+    /// for no bound.
+    pub fn intervals(&self) -> impl Iterator<Item = (Instant, Option<f64>, Option<f64>)> {
+        self.intervals.iter().map(|(minute, from, to)| (at(*minute), *from, *to))
     }
 
     /// The evidence now, or as it was last.
@@ -123,6 +136,7 @@ mod tests {
             e_value: Some(e_value),
             e_needed: Some(100.0),
             text: "so".into(),
+            ratio: Some(tidegate_model::figure::Ratio { from: Some(0.5), to: None, level: 0.99, minutes: 5.0 }),
             ..Figure::default()
         };
         Evaluation {
@@ -158,6 +172,9 @@ mod tests {
             (points(&lines[0]), lines[0].e_value(), lines[0].ended()),
             (vec![(0, 2.0), (1, 3.0)], Some(3.0), None)
         );
+        let between: Vec<_> =
+            lines[0].intervals().map(|(at, from, to)| (at.as_epoch_ms() / MINUTE_MS, from, to)).collect();
+        assert_eq!(between, [(0, Some(0.5), None), (1, Some(0.5), None)]);
         looks.push((120 * 60, Some(4.0)));
         assert_eq!(points(&noted(&looks)[0]), [(1, 3.0), (120, 4.0)]);
     }

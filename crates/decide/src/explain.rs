@@ -160,6 +160,11 @@ pub fn measured(figure: &Figure) -> String {
                 None => format!("{name} is {new} on new vs {legacy} on legacy since this attempt began{of}"),
             }
         }
+        Basis::OwnPast => format!(
+            "{name} is {} on new in the last hour or two, and was about {} at this time of day before",
+            or_unknown(figure.unit, figure.value),
+            or_unknown(figure.unit, figure.usual)
+        ),
         Basis::LegacyBefore => {
             let now = now.map(|now| format!("{now}, ")).unwrap_or_default();
             let until = figure.legacy_until.map(|until| format!(", measured until {until}")).unwrap_or_default();
@@ -191,6 +196,13 @@ fn tested(figure: &Figure) -> String {
     let (Some(value), Some(needed)) = (figure.e_value, figure.e_needed) else { return String::new() };
     if figure.basis == Basis::SampleRatio {
         return String::new();
+    }
+    if figure.basis == Basis::OwnPast {
+        let times = short((figure.bound * 100.0).round() / 100.0);
+        let (value, needed) = (evidence(value), evidence(needed));
+        return format!(
+            "evidence that it is now more than {times}x that: {value} (threshold {needed}, reached for nothing once in 90 days at the most)"
+        );
     }
     let times = if (figure.bound - 1.0).abs() < 1e-9 { String::new() } else { format!("{}x ", figure.bound) };
     let what = match figure.shows.unwrap_or_default() {
@@ -237,6 +249,8 @@ fn decided(figure: &Figure) -> String {
             let so_far = if is_enough { "significant" } else { "not significant" };
             format!("{so_far}, but too few users are affected to act on yet")
         }
+        Because::Significant if figure.basis == Basis::OwnPast => "it has changed".to_owned(),
+        Because::NotSignificant if figure.basis == Basis::OwnPast => "as usual".to_owned(),
         Because::Significant if figure.basis == Basis::SampleRatio => {
             "sample ratio mismatch: chance does not explain it, so the comparison of both sides cannot be trusted"
                 .to_owned()

@@ -95,10 +95,7 @@ impl Firsts {
             let [a, b] = self.at_risk(&at_risk, [x, y]);
             window = Window { legacy: Count { n: a, x }, new: Count { n: b, x: y } };
         }
-        if !fresh.is_empty() {
-            self.failed.0.extend(fresh.into_iter().map(|(hash, _)| hash));
-            self.failed.0.sort_unstable();
-        }
+        self.failed.insert(&fresh);
         if let Some(end) = self.failed.0.get(FAILED_MAX).copied() {
             self.narrow(end);
         }
@@ -200,6 +197,22 @@ pub fn mixed(parts: [Option<f64>; 3]) -> f64 {
 /// Ascending hashes, printed as packed numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Hashes(Vec<u64>);
+
+impl Hashes {
+    /// Adds hashes that are not in it yet, ascending: from the largest on, so that each of the others moves once.
+    fn insert(&mut self, fresh: &[(u64, bool)]) {
+        let mut end = self.0.len();
+        self.0.resize(end + fresh.len(), 0);
+        for (smaller, (hash, _)) in fresh.iter().enumerate().rev() {
+            let at = self.0.get(..end).map_or(0, |own| own.partition_point(|own| own < hash));
+            self.0.copy_within(at..end, at + smaller + 1);
+            if let Some(place) = self.0.get_mut(at + smaller) {
+                *place = *hash;
+            }
+            end = at;
+        }
+    }
+}
 
 impl std::fmt::Display for Hashes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

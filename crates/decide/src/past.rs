@@ -89,11 +89,11 @@ mod weights {
         let rows = tidegate_model::serial::text(deserializer, decode)?;
         let mut weights = Vec::new();
         if !rows.is_empty() {
-            weights = vec![0.0; super::BINS];
+            weights = vec![super::WEIGHT_MIN as f32; super::BINS];
         }
         for (bin, thousandths) in rows {
             if let Some(own) = weights.get_mut(usize::from(bin)) {
-                *own = super::unit(thousandths);
+                *own = super::unit(thousandths).max(super::WEIGHT_MIN as f32);
             }
         }
         Ok(weights)
@@ -114,13 +114,22 @@ pub struct Outlook {
     pub cohort: f64,
     /// In about how many minutes a doubling would be found; `None` for never.
     pub minutes: Option<f64>,
+    /// With how many of the other salts, as a share from 0 to 1, the cohort would lie nearer to 1: each stretch of as
+    /// many bins is one that another salt might have dealt.
+    pub evener: f64,
 }
 
 impl Weights {
     /// That of a bin, above 0.
     #[must_use]
     pub fn get(&self, bin: usize) -> f64 {
-        self.of_bins.get(bin).map_or(1.0, |weight| f64::from(*weight).max(WEIGHT_MIN))
+        self.of_bins.get(bin).map_or(1.0, |weight| f64::from(*weight))
+    }
+
+    /// Those of all bins; none where all are 1.
+    #[must_use]
+    pub fn all(&self) -> &[f32] {
+        &self.of_bins
     }
 
     /// Whether all are 1.
@@ -218,7 +227,8 @@ impl Past {
         let missing = log_missing(-(alpha * PARTS[1]).ln(), 0.0);
         let minutes =
             minutes_needed([(1.0 - share) * a_minute, share * a_minute], 1.0, margin, RATIO_ASKED, 1.0, missing);
-        Some(Outlook { hours: self.hours, cohort: of_new / of_all, minutes })
+        let cohort = of_new / of_all;
+        Some(Outlook { hours: self.hours, cohort, minutes, evener: evener(&weights, end, cohort) })
     }
 
     /// The weights that follow from it.
@@ -245,6 +255,19 @@ impl Past {
             events: a.x.sum() + b.x.sum(),
         }
     }
+}
+
+/// How many stretches of so many bins lie nearer to the mean of all than one that is `cohort` times that.
+fn evener(weights: &Weights, bins: usize, cohort: f64) -> f64 {
+    let weight = |bin: usize| weights.get(bin % BINS);
+    let mean = (0..BINS).map(weight).sum::<f64>() / BINS as f64 * bins.max(1) as f64;
+    let mut stretch: f64 = (0..bins).map(weight).sum();
+    let mut found = 0;
+    for first in 0..BINS {
+        found += usize::from((stretch / mean).ln().abs() < cohort.ln().abs());
+        stretch += weight(first + bins) - weight(first);
+    }
+    found as f64 / BINS as f64
 }
 
 /// The past of everything that a plan compares of requests.
@@ -350,6 +373,8 @@ mod tests {
         let unlucky = past.outlook(0.05, 0.01).unwrap();
         assert!((unlucky.cohort - 5.0).abs() < 0.6 && (unlucky.hours - 22.0).abs() < 2.0, "{unlucky:?}");
         assert!(unlucky.minutes.is_some_and(|minutes| (30.0..300.0).contains(&minutes)), "{unlucky:?}");
+        // The stretches that begin in the other nine hundred bins.
+        assert!((0.85..0.96).contains(&unlucky.evener), "{unlucky:?}");
         assert!(past.outlook(0.5, 0.01).unwrap().minutes < unlucky.minutes);
         assert_eq!(past.outlook(1.0, 0.01), None);
     }

@@ -26,6 +26,10 @@ pub struct Figure {
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::OrTooLarge"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub legacy: Option<f64>,
+    /// What new's is at this time of day, where it is compared with its own past.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::OrTooLarge"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usual: Option<f64>,
     /// `<`, `<=`, `>`, `>=` or `=`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub op: String,
@@ -112,6 +116,8 @@ pub enum Basis {
     Legacy,
     /// Legacy's figure of its last day with traffic, since too few users or none are on legacy.
     LegacyBefore,
+    /// New's own figure at this time of day before, since nobody is on legacy.
+    OwnPast,
     /// The share of users that the percentage promises.
     SampleRatio,
     /// A number.

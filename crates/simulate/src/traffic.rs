@@ -126,6 +126,7 @@ impl Traffic {
         for question in guardrails.iter().chain(&gates) {
             let place = place(question.endpoint.as_ref());
             let distribution = question.metric.distribution().map(|(measure, _)| measure);
+            let distribution = distribution.or_else(|| question.metric.mean_of());
             if let Some(own) = measured.iter_mut().find(|own| Some(&own.of) == distribution.as_ref())
                 && own.compared.iter().all(|(compared, _)| *compared != place)
             {

@@ -19,6 +19,7 @@ const RANGES = [
 ];
 const GROUPS = [
   ['server', 'Errors and response time'],
+  ['interval', 'New as a multiple of legacy: between what it lies'],
   ['evidence', 'Sequential test: evidence vs. threshold'],
   ['browser', 'In the browser'],
   ['traffic', 'Traffic'],

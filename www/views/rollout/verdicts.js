@@ -12,10 +12,15 @@ export function mount(root) {
   const guardrails = group('guardrail', 'Guardrails', 'They act automatically when their condition comes true.');
   const gates = group('gate', 'Gates', '');
   const ratio = group('ratio', 'Sample ratio', 'Whether as many users are on new as the percentage says.');
+  const past = group(
+    'past',
+    'Own past',
+    'With nobody on legacy: whether new is as it was at this time of day. It alerts, and rolls nothing back.',
+  );
   const problems = group('problem', 'Problems', 'They make the figures above worth less.');
   const words = meanings();
   const none = el('p', { class: 'muted' }, 'This plan has neither guardrails nor gates: only its operators watch it.');
-  root.append(guardrails.root, gates.root, ratio.root, problems.root, none, words);
+  root.append(guardrails.root, gates.root, ratio.root, past.root, problems.root, none, words);
 
   return {
     update({ rollout: { view }, history, now }) {
@@ -37,6 +42,15 @@ export function mount(root) {
         killed ? 'Killed: 0 % on new, and nothing advances.' : `They must be met before ${stage?.name} is left.`,
       );
       ratio.update(view.sample_ratio ? [{ id: 'ratio', ...view.sample_ratio, condition: 'users on new' }] : [], now);
+      past.update(
+        (view.own_past ?? []).map((own) => ({
+          id: own.figures[0]?.metric,
+          ...own,
+          condition: own.figures[0]?.metric,
+          then: '→ alert',
+        })),
+        now,
+      );
       problems.update((view.problems ?? []).filter(({ is_found: isFound }) => isFound).map(problemRow), now);
       const isWatched = view.guardrails.length > 0 || view.stages.some((one) => one.gates.length > 0);
       setHidden(none, isWatched);

@@ -40,10 +40,22 @@ fn sentence(stage: &str, share: f64, outlook: &Outlook, past: &Past) -> String {
     } else {
         let times = short((outlook.cohort * 10.0).round() / 10.0);
         format!(
-            "; with this salt its users had {times} times their part of legacy's errors, which comparisons allow for and another `salt` may avoid"
+            "; with this salt its users had {times} times their part of legacy's errors, which comparisons allow for. {}",
+            other_salts(outlook.evener)
         )
     };
     format!("{hours} of legacy's traffic are known{predicts}: {found}{cohort}")
+}
+
+/// Which salt would be better cannot be looked up: bins are dealt by the salt, and who is in them nobody keeps.
+fn other_salts(evener: f64) -> String {
+    let share = (evener * 100.0).round();
+    if share < 50.0 {
+        return "Few other salts would deal it more evenly: a few users cause most errors".to_owned();
+    }
+    format!(
+        "Another `salt` would deal it more evenly in about {share} of 100 cases; which one cannot be known before, and legacy's past by bin begins anew with it"
+    )
 }
 
 #[cfg(test)]
@@ -53,7 +65,7 @@ mod tests {
     #[test]
     fn it_says_how_soon_a_doubling_would_be_found_and_whether_the_cohort_is_unlucky() {
         let past = Past::new(Quantity::Errors, None);
-        let outlook = Outlook { hours: 23.6, cohort: 1.2, minutes: Some(14.2) };
+        let outlook = Outlook { hours: 23.6, cohort: 1.2, minutes: Some(14.2), evener: 0.93 };
         let text = sentence("canary", 0.05, &outlook, &past);
         assert_eq!(
             text,
@@ -61,6 +73,7 @@ mod tests {
         );
         let unlucky = sentence("canary", 0.05, &Outlook { cohort: 1.84, ..outlook }, &past);
         assert!(unlucky.contains("1.8 times their part of legacy's errors"), "{unlucky}");
+        assert!(unlucky.contains("more evenly in about 93 of 100 cases"), "{unlucky}");
         let never = sentence("canary", 0.01, &Outlook { minutes: None, ..outlook }, &past);
         assert!(never.ends_with("could not be distinguished from chance"), "{never}");
     }

@@ -189,8 +189,8 @@ impl<'c> Evaluator<'c, '_> {
 
     /// How much evidence there is, for what, and from how many exposures.
     fn add_evidence(&self, figure: &mut Figure, gathering: &ComparisonTracker, alpha: f64) {
-        let used = gathering.comparison.observations();
-        figure.exposures = Some(Exposures { new: used.new.n, legacy: used.legacy.n });
+        let [legacy, new] = gathering.used();
+        figure.exposures = Some(Exposures { new, legacy });
         let is_more = gathering.question.direction == Direction::More;
         self.add(figure, gathering.log_e(), if is_more { Shows::More } else { Shows::Less }, alpha);
     }

@@ -10,17 +10,19 @@
 
 use super::alone::Alone;
 use super::by_bin::bins_of;
+use super::by_slice::slices_of;
 use super::metrics_view::Reading;
 use crate::binned::BinnedComparison;
 use crate::bins::SideBins;
 use crate::comparison::Comparison;
 use crate::firsts::{FirstEvidence, average, mixed};
 use crate::interval::Ratios;
+use crate::means::MeanComparison;
 use crate::overdispersion::SideSlices;
+use crate::own_past::OwnPast;
 use crate::past::{Past, Pasts};
 use crate::series::{Series, Span, minute_of};
 use tidegate_model::condition::{Metric, Op, Term};
-use tidegate_model::measured::sketch::shift;
 use tidegate_model::measured::{Measure, Quantity, Sketch, SlicedCounts};
 use tidegate_model::plan::Plan;
 use tidegate_model::variant::Variant;
@@ -93,7 +95,7 @@ impl ComparisonKey {
     }
 
     /// The quantile that it is about, in thousandths.
-    fn quantile(&self) -> Option<(Measure, u16)> {
+    pub(super) fn quantile(&self) -> Option<(Measure, u16)> {
         self.metric.distribution().map(|(measure, quantile)| (measure, quantile.per_mille()))
     }
 
@@ -120,6 +122,12 @@ impl ComparisonKey {
             Direction::More => BinnedComparison::worse(self.theta),
             Direction::Less => BinnedComparison::not_worse(self.theta),
         })
+    }
+
+    /// The evidence of a mean that nothing has been added to.
+    fn mean(&self) -> Option<Box<MeanComparison>> {
+        self.metric.mean_of()?;
+        Some(Box::new(MeanComparison::new(self.theta, self.direction == Direction::Less)))
     }
 
     /// Evidence for it that nothing has been added to.
@@ -188,10 +196,14 @@ pub struct ComparisonTracker {
     pub binned: Option<BinnedComparison>,
     /// That of the subjects' first failures.
     pub first: Option<FirstEvidence>,
+    /// The evidence of means, which takes the place of all that.
+    pub mean: Option<Box<MeanComparison>>,
     /// Between what the ratio of both rates lies.
     pub ratios: Ratios,
     /// What new's rate tells beside legacy's last one, where legacy has gone.
     pub alone: Option<Alone>,
+    /// What new does where nobody is on legacy, and whether that has changed.
+    pub own: Option<Box<OwnPast>>,
     /// What has arrived while one side had no exposures, by revision.
     pub open: Vec<(u64, SideSlices)>,
     /// The same by bin, of the last revision.
@@ -210,8 +222,10 @@ impl ComparisonTracker {
             comparison: question.comparison(),
             binned: question.binned(),
             first,
+            mean: question.mean(),
             ratios: Ratios::default(),
             alone: None,
+            own: None,
             question,
             open: Vec::new(),
             open_bins: (0, SideBins::default()),
@@ -243,6 +257,9 @@ impl ComparisonTracker {
 
     /// Which parts have seen enough to show anything: slices, bins and first failures.
     fn ready(&self) -> [bool; 3] {
+        if let Some(mean) = &self.mean {
+            return [mean.is_ready(), false, false];
+        }
         [
             self.comparison.is_ready(),
             self.binned.as_ref().is_some_and(BinnedComparison::is_ready),
@@ -253,6 +270,9 @@ impl ComparisonTracker {
     /// The evidence of these parts. Until bins are enough to show anything, as with isolates that do not count
     /// them and where a handful of bins is on new, slices and first failures share it evenly.
     fn together(&self, [slices, bins, first]: [bool; 3]) -> f64 {
+        if let Some(mean) = &self.mean {
+            return if slices { mean.log_e() } else { f64::NEG_INFINITY };
+        }
         let log_e = |is_used: bool, log_e: Option<f64>| log_e.filter(|_| is_used);
         let slices = log_e(slices, Some(self.comparison.log_e()));
         let firsts = self.first.as_ref().map(|own| log_e(first, Some(own.log_e())));
@@ -266,7 +286,7 @@ impl ComparisonTracker {
 
     /// Takes in what has arrived under a revision, `minute` minutes after the attempt began.
     pub fn take(&mut self, revision: u64, compared: &SlicedCounts, minute: f64, now: Instant) {
-        let Some(arrived) = self.slices(compared) else { return };
+        let Some(arrived) = slices_of(&self.question, self.edge, compared) else { return };
         let index = self.open.iter().position(|(own, _)| *own == revision).unwrap_or_else(|| {
             // An older revision gets nothing more that would close its window.
             self.open.retain(|(own, _)| *own + 8 > revision);
@@ -277,12 +297,16 @@ impl ComparisonTracker {
         window.merge(&arrived);
         if window.is_closed() {
             let (_, window) = self.open.remove(index);
+            self.added_at = Some(now);
+            if let Some(mean) = &mut self.mean {
+                mean.add(&window, minute);
+                return;
+            }
             let factor = self.comparison.factor();
             self.comparison.add(&window, minute);
             if self.binned.is_none() || compared.binned.is_empty() {
                 self.ratios.add(&window.total(), factor, minute);
             }
-            self.added_at = Some(now);
         }
     }
 
@@ -309,6 +333,12 @@ impl ComparisonTracker {
         }
     }
 
+    /// Exposures of legacy and of new, or what they reported, that the evidence rests on.
+    pub fn used(&self) -> [f64; 2] {
+        let used = self.comparison.observations();
+        self.mean.as_ref().map_or([used.legacy.n, used.new.n], |mean| mean.reports())
+    }
+
     /// By how much events cluster, and the hash may have set the sides apart: as bins tell, or slices.
     pub fn corrections(&self) -> (f64, f64) {
         match &self.binned {
@@ -327,7 +357,7 @@ impl ComparisonTracker {
         if self.question.direction != Direction::More || self.question.quantities().is_none() {
             return;
         }
-        let Some(arrived) = self.slices(compared) else { return };
+        let Some(arrived) = slices_of(&self.question, self.edge, compared) else { return };
         let factor = self.comparison.factor();
         if self.alone.is_none() {
             self.alone = Alone::new(self.question.theta, &legacy(&self.question), factor);
@@ -337,40 +367,14 @@ impl ComparisonTracker {
         }
     }
 
-    /// Exposures and events of what has arrived; `None` for nothing, or without an edge.
-    fn slices(&self, compared: &SlicedCounts) -> Option<SideSlices> {
-        let mut slices = SideSlices::default();
-        let mut is_empty = true;
-        let endpoint = self.question.endpoint.as_ref();
-        let mut add = |variant: Variant, slice: u8, n: u32, x: u32| {
-            is_empty = false;
-            let side = if variant == Variant::New { &mut slices.new } else { &mut slices.legacy };
-            side.add(usize::from(slice), f64::from(n), f64::from(x));
-        };
-        if let Some((measure, _)) = self.question.quantile() {
-            let (edge, _) = self.edge?;
-            let higher = edge.saturating_add(shift(self.question.theta));
-            for values in
-                compared.values.iter().filter(|values| values.of == measure && values.endpoint.as_ref() == endpoint)
-            {
-                let edge = if values.variant == Variant::New { higher } else { edge };
-                for (slice, bucket, count) in &values.buckets {
-                    add(values.variant, *slice, *count, if *bucket > edge { *count } else { 0 });
-                }
-            }
-            return (!is_empty).then_some(slices);
+    /// Takes in what has arrived of new where all are on new, by the minute since 1970. Of quantiles there is none.
+    pub fn take_own(&mut self, compared: &SlicedCounts, minute: u64) {
+        if self.question.direction == Direction::More
+            && self.question.quantities().is_some()
+            && let Some(arrived) = slices_of(&self.question, self.edge, compared)
+        {
+            self.own.get_or_insert_default().add(&arrived.new, minute);
         }
-        let (exposures, events) = self.question.quantities()?;
-        for trials in compared.trials.iter().filter(|trials| trials.endpoint.as_ref() == endpoint) {
-            for (slice, n, x) in &trials.slices {
-                let n = if trials.of == exposures { *n } else { 0 };
-                let x = if trials.of == events { *x } else { 0 };
-                if n + x > 0 {
-                    add(trials.variant, *slice, n, x);
-                }
-            }
-        }
-        (!is_empty).then_some(slices)
     }
 
     /// Looks legacy's quantile up for what will arrive, once a minute.

@@ -6,6 +6,7 @@ use super::metrics_view::MetricsView;
 use crate::evidence::Window;
 use crate::firsts::{AtRisk, Firsts};
 use crate::past::Pasts;
+use crate::series::minute_of;
 use tidegate_model::Duration;
 use tidegate_model::measured::{Quantity, SlicedCounts};
 use tidegate_model::plan::Plan;
@@ -66,6 +67,9 @@ impl Judge {
             for gathering in self.gatherings.iter_mut().filter(|own| !metrics_view.is_warming_up(own.question.after)) {
                 gathering.take(*revision, compared, minute, now);
                 gathering.take_bins(*revision, compared, minute);
+                if is_alone && !metrics_view.has_legacy() {
+                    gathering.take_own(compared, minute_of(now));
+                }
                 if !is_alone {
                     gathering.alone = None;
                 } else if *revision >= record.exposed_revision {

@@ -8,11 +8,13 @@ pub mod adoption;
 mod against;
 pub mod alone;
 pub mod by_bin;
+mod by_slice;
 pub mod comparing;
 pub mod guard;
 mod ingest;
 pub mod metrics_view;
 pub mod notifications;
+mod own_past;
 pub mod ratio;
 pub mod sharing;
 mod stored;
@@ -98,6 +100,8 @@ pub struct Evaluation {
     pub gates: Vec<Judgement>,
     /// Whether users are split as the percentage says; `None` where they are not split.
     pub sample_ratio: Option<Judgement>,
+    /// Where nobody is on legacy: whether new's rates are still what they were at this time of day, one for each.
+    pub own_past: Vec<Judgement>,
     /// What makes the figures worth less.
     pub problems: Vec<Found>,
     /// The guardrails that came true at this look, the severest first.
@@ -179,6 +183,7 @@ impl Judge {
             plan.gates_in_force(stage).map(|gate| passed(&mut evaluator, gate)).collect()
         });
         evaluation.sample_ratio = self.sample_ratio(metrics_view);
+        evaluation.own_past = own_past::judged(&self.gatherings, metrics_view);
         self.fire(plan, record, &mut evaluation, now);
         self.note_since(plan, record, &mut evaluation, now);
         evaluation.messages = self.notifications.due(plan, record, &evaluation, &self.fired, now);
@@ -198,6 +203,11 @@ impl Judge {
     /// How much memory bins take, in bytes.
     pub fn bins_bytes(&self) -> usize {
         self.gatherings.iter().filter_map(|own| own.binned.as_ref()).map(BinnedComparison::bytes).sum()
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.gatherings.len() * size_of::<ComparisonTracker>() + self.bins_bytes()
     }
 
     fn sample_ratio(&mut self, metrics_view: &mut MetricsView<'_>) -> Option<Judgement> {

@@ -13,8 +13,10 @@ use super::notifications::Notifications;
 use super::{Judge, Verdict};
 use crate::comparison::Comparison;
 use crate::firsts::{FirstEvidence, Firsts};
+use crate::means::MeanComparison;
 use crate::notify::Memory;
 use crate::overdispersion::SideSlices;
+use crate::own_past::OwnPast;
 use crate::problems::Lasting;
 use tidegate_model::condition::Condition;
 use tidegate_model::measured::Quantity;
@@ -60,6 +62,10 @@ struct StoredTracker<'a> {
     first: Option<Cow<'a, FirstEvidence>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     alone: Option<Cow<'a, Alone>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mean: Option<Cow<'a, MeanComparison>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own: Option<Cow<'a, OwnPast>>,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     open: Cow<'a, [(u64, SideSlices)]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +82,8 @@ impl<'a> StoredTracker<'a> {
             comparison: Cow::Borrowed(&own.comparison),
             first: own.first.as_ref().map(Cow::Borrowed),
             alone: own.alone.as_ref().map(Cow::Borrowed),
+            mean: own.mean.as_deref().map(Cow::Borrowed),
+            own: own.own.as_deref().map(Cow::Borrowed),
             open: Cow::Borrowed(&own.open),
             edge: own.edge,
             added_at: own.added_at,
@@ -95,6 +103,8 @@ impl<'a> StoredTracker<'a> {
             ratios: fresh.ratios,
             first: self.first.map(Cow::into_owned).or(fresh.first),
             alone: self.alone.map(Cow::into_owned),
+            mean: self.mean.map(|own| Box::new(own.into_owned())).or(fresh.mean),
+            own: self.own.map(|own| Box::new(own.into_owned())),
             open: self.open.into_owned(),
             edge: self.edge,
             added_at: self.added_at,

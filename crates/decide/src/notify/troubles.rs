@@ -79,6 +79,30 @@ pub(super) fn sample_ratio(words: &Words<'_>, evaluation: &Evaluation) -> Option
     })
 }
 
+/// The rates of new that are not what they were, where nobody is on legacy.
+pub(super) fn own_past(words: &Words<'_>, evaluation: &Evaluation) -> Vec<Standing> {
+    let changed = evaluation.own_past.iter().filter(|own| own.verdict == Verdict::Fail);
+    let standing = changed.filter_map(|judgement| {
+        let metric = &judgement.figures.first()?.metric;
+        let what = format!("{}: {metric} is higher than is usual at this time of day", words.key());
+        let action = "Look at what was deployed or has changed since; nothing is rolled back for this.".to_owned();
+        let notification = Notification {
+            why: explain::sentence(&judgement.text),
+            command: Some(format!("tidegate status {}", words.key())),
+            ..words.message(NotificationKind::Alert, Urgency::Warning, &what, Some(action))
+        };
+        Some(Standing {
+            what: format!("own_past {metric}"),
+            after_ms: 0,
+            again_ms: None,
+            title: Some(format!("{metric} higher than usual")),
+            channels: reached(words, &[], Urgency::Warning),
+            notification,
+        })
+    });
+    standing.collect()
+}
+
 /// The signals that conditions use and that were reported once, and are not any more.
 pub(super) fn silent_signals(words: &Words<'_>, metrics: &RolloutMetrics, known: &[Standing]) -> Vec<Standing> {
     let mut silent = Vec::new();

@@ -30,6 +30,7 @@ pub(super) fn messages(words: &Words<'_>, metrics: &mut RolloutMetrics, facts: &
     let mut now_so = troubles::faults(words, metrics, facts);
     if let Some(evaluation) = evaluation.filter(|_| notifies(ProblemKind::Srm)) {
         now_so.extend(troubles::sample_ratio(words, evaluation));
+        now_so.extend(troubles::own_past(words, evaluation));
     }
     if words.rollout.record.live.phase == Phase::Running && !words.rollout.record.live.killed {
         if notifies(ProblemKind::MeasuringStopped) {

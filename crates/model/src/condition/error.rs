@@ -108,7 +108,7 @@ impl Explain for ConditionError {
             Problem::Op(_) => "one of <, <=, >, >=, =",
             Problem::Bound(_) => "a bound such as 5, 0.05%, 500ms, 2.5s, legacy or `1.3x legacy`",
             Problem::NoLegacy(_) => {
-                "rates, latencies, waiting times, web vitals, timings, quantiles of values and events can be; counts grow with the traffic"
+                "rates, latencies, waiting times, web vitals, timings, values and events can be; counts grow with the traffic"
             }
             Problem::LegacyClause(_) => "it is a sequential test over the whole attempt",
             Problem::LegacyEqual => "use <= or >",

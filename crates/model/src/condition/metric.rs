@@ -271,7 +271,6 @@ metrics! {
             dimension: Dimension::Score,
             of: Counted::PageViews,
             source: Source::Mean,
-            is_comparable: false,
             has_endpoints: false,
             is_from_browsers: true,
             ..RATE
@@ -390,6 +389,11 @@ impl Metric {
             Source::Rate(quantity) => quantity(self),
             _ => None,
         }
+    }
+
+    /// What pages report, of which it is the mean.
+    pub fn mean_of(&self) -> Option<Measure> {
+        if matches!(self.spec().source, Source::Mean) { self.name().cloned().map(Measure::Value) } else { None }
     }
 
     /// The distribution that it is a quantile of, and the quantile.

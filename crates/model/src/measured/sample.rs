@@ -74,6 +74,9 @@ impl Sample {
     }
 
     fn add_packed(&mut self, seen: u64) {
+        if self.seen.len() >= SAMPLE_MAX && self.seen.last().is_some_and(|last| *last <= seen) {
+            return;
+        }
         if let Err(index) = self.seen.binary_search(&seen)
             && index < SAMPLE_MAX
             && !(self.is_thinned && index == self.seen.len())

@@ -9,7 +9,7 @@ use super::shapes::{Consequences, Moves, Standing, Text, Warning};
 use crate::api::view::Present;
 use tidegate_decide::ahead::{Ahead, Step};
 use tidegate_decide::ends;
-use tidegate_decide::explain::{listed, sentence};
+use tidegate_decide::explain::{known_before, listed, sentence};
 use tidegate_decide::forecast::Forecast;
 use tidegate_decide::judge::words::count;
 use tidegate_decide::reports::{Reported, never_reported};
@@ -44,7 +44,7 @@ impl Change<'_> {
         Consequences {
             before: self.standing(self.before),
             after: self.standing(self.after),
-            following: self.following(),
+            following: self.following().into_iter().chain(self.known(command)).collect(),
             movers: self.movers(),
             warnings: self.warnings(command),
             is_unconditional: command.is_stop(),
@@ -83,6 +83,13 @@ impl Change<'_> {
             lines.push(sentence(&format!("then it waits: {}", waits.join("; "))));
         }
         lines
+    }
+
+    /// Before a start: what is known of legacy, and what that is worth.
+    fn known(&self, command: &Command) -> Option<String> {
+        let Rollout { plan, record, .. } = self.before;
+        let metrics = self.present.deployment.metrics.get(&plan.key).filter(|_| *command == Command::Start)?;
+        known_before(plan, record, &metrics.pasts).map(|text| sentence(&text))
     }
 
     fn movers(&self) -> Vec<String> {

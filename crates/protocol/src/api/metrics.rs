@@ -116,6 +116,7 @@ fn evidence(line: &Line) -> shapes::Evidence {
         text: line.text.clone(),
         ended: line.ended().into(),
         trail: line.points().map(|(at, e_value)| (at.into(), Some(e_value))).collect(),
+        intervals: line.intervals().map(|(at, from, to)| (at.into(), from, to)).collect(),
     }
 }
 

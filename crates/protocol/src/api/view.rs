@@ -97,6 +97,7 @@ pub fn rollout(present: &Present<'_>, rollout: &Rollout) -> shapes::Rollout {
                 guardrail(own, index >= plan.guardrails.len(), judged)
             })
             .collect(),
+        own_past: last.map_or_else(Vec::new, |evaluation| evaluation.own_past.iter().map(judgement).collect()),
         problems: problems(plan, last),
         what_broke: broke.iter().flat_map(explain::broke).collect(),
         broke,

@@ -161,6 +161,10 @@ shape! {
         /// `e_value` at the end of each minute of the last two hours in which it was evaluated, the oldest first. A
         /// controller that is restarted begins a new one.
         pub trail: Vec<(Time, Option<f64>)>,
+        /// Between what new's figure lay at the end of each of these minutes, as a multiple of legacy's: an interval
+        /// that holds the true one at all times together, but for α. Null for no bound; absent where none is known.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub intervals: Vec<(Time, Option<f64>, Option<f64>)>,
     }
 }
 

@@ -58,6 +58,10 @@ shape! {
         /// Whether as many users are on each side as the percentage says; absent where they are not split.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub sample_ratio: Option<Judgement>,
+        /// Where nobody is on legacy: whether each rate that guardrails compare is what it was at this time of day, by
+        /// new's own past. `fail` is an alert, and never a rollback. Absent where it is not watched, or not yet for a day.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub own_past: Vec<Judgement>,
         /// What makes the figures worth less: each kind, with what is done about it and whether it is found now.
         pub problems: Vec<ProblemState>,
         /// What new has more of than legacy in the last hour: failures, where, errors of pages, how many people.
