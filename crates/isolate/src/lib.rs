@@ -21,6 +21,7 @@ mod requests;
 mod schedule;
 mod settings;
 mod tokens;
+mod told;
 mod versions;
 
 use std::rc::Rc;
@@ -38,6 +39,8 @@ use self::requests::{Clients, InFlight};
 use self::schedule::FlushSchedule;
 pub use self::settings::Settings;
 pub use self::tokens::{SignatureCheck, TokenCache, TokenCheck};
+use self::told::Shapes;
+pub use self::told::Told;
 use self::versions::SeenVersions;
 use tidegate_model::{Instant, Name};
 use tidegate_protocol::address::Address;
@@ -53,6 +56,7 @@ use tidegate_protocol::flush::PageMessages;
 use tidegate_protocol::limiter::{self, Limiter};
 use tidegate_protocol::measuring::Instruments;
 use tidegate_protocol::meter::Meter;
+use tidegate_protocol::needed::Named;
 use tidegate_protocol::relays::{Layout, Place};
 
 /// The longest that a request waits for its configuration, in milliseconds.
@@ -109,6 +113,7 @@ pub struct Isolate {
     meter: Meter,
     tokens: TokenCache,
     in_flight: InFlight,
+    shapes: Shapes,
     breakers: Breakers,
     versions: SeenVersions,
     clients: Clients,
@@ -134,6 +139,7 @@ impl Default for Isolate {
             meter: Meter::default(),
             tokens: TokenCache::default(),
             in_flight: InFlight::default(),
+            shapes: Shapes::default(),
             breakers: Breakers::default(),
             versions: SeenVersions::default(),
             clients: Clients::default(),
@@ -259,6 +265,11 @@ impl Isolate {
     /// Whether anything was counted that is still to be sent.
     pub fn has_counts(&self) -> bool {
         self.meter.has_counts()
+    }
+
+    /// The headers that plans name.
+    pub const fn named(&self) -> &Named {
+        &self.configuration.named
     }
 
     /// All of its instruments, at a time.

@@ -26,6 +26,7 @@ use tidegate_protocol::facts::Facts;
 use tidegate_protocol::identity::Newcomers;
 use tidegate_protocol::jwt;
 use tidegate_protocol::message::RequestText;
+use tidegate_protocol::needed::{Named, Need};
 use tidegate_protocol::page::is_blank;
 use tidegate_protocol::preview::{self, PreviewKey};
 use tidegate_protocol::robots::Robots;
@@ -116,6 +117,7 @@ pub(super) struct Clients {
 pub(super) struct RequestFacts<'a, P> {
     request: &'a RequestText,
     platform: &'a P,
+    named: &'a Named,
     tokens: &'a TokenCache,
     clients: &'a Clients,
     previews: Option<&'a PreviewKey>,
@@ -126,7 +128,8 @@ pub(super) struct RequestFacts<'a, P> {
 
 impl<P: Platform> Facts for RequestFacts<'_, P> {
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.request.header(name).map(Cow::Borrowed)
+        debug_assert!(self.named.of_request(name) != Need::None, "{name} may have been left out");
+        self.request.named(name).map(Cow::Borrowed)
     }
 
     fn country(&self) -> Option<Cow<'_, str>> {
@@ -256,8 +259,8 @@ impl Isolate {
     ) -> RequestFacts<'a, P> {
         let Settings { previews, choices, visits, .. } = &self.setup.settings;
         let (previews, choices, visits) = (previews.as_ref(), choices.as_ref(), visits.as_ref());
-        let (tokens, clients) = (&self.tokens, &self.clients);
-        RequestFacts { request, platform, tokens, clients, previews, choices, visits, now_ms }
+        let (named, tokens, clients) = (&self.configuration.named, &self.tokens, &self.clients);
+        RequestFacts { request, platform, named, tokens, clients, previews, choices, visits, now_ms }
     }
 
     /// Where a request goes that no rollout takes.
